@@ -1,4 +1,4 @@
-"""What happens to a bug: it is logged, and shown in a dialog with a report that can be copied. Nothing is lost.
+"""Handling of bugs: logged, and shown in a dialog with a report to copy. No data is lost.
 
 Installs the hooks of Python, of threads and of Qt. Knows nothing of projects or pages.
 """
@@ -10,29 +10,28 @@ import traceback
 from collections.abc import Iterable
 from types import TracebackType
 
-from PySide6.QtCore import QMessageLogContext, QObject, QtMsgType, Signal, Slot, qInstallMessageHandler, qVersion
+from PySide6.QtCore import QObject, QtMsgType, Signal, Slot, qInstallMessageHandler, qVersion
 from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QApplication, QCheckBox, QDialog, QPlainTextEdit, QWidget
+from PySide6.QtWidgets import QApplication, QCheckBox, QPlainTextEdit, QWidget
 
 from gui.kit import theme
-from gui.kit.i18n import tr
-from gui.kit.parts import Button, column, row, text
+from gui.kit.dialogs import Dialog
+from gui.kit.parts import Button, row, text
+from gui.kit.translation import tr
+from models.messages import Message
 
 logger = logging.getLogger(__name__)
 _qt_logger = logging.getLogger("qt")
 _LEVELS = {
-    QtMsgType.QtDebugMsg: logging.DEBUG,
-    QtMsgType.QtInfoMsg: logging.INFO,
-    QtMsgType.QtWarningMsg: logging.WARNING,
-    QtMsgType.QtCriticalMsg: logging.ERROR,
-    QtMsgType.QtFatalMsg: logging.CRITICAL,
-}
+    QtMsgType.QtDebugMsg: logging.DEBUG, QtMsgType.QtInfoMsg: logging.INFO, QtMsgType.QtWarningMsg: logging.WARNING,
+    QtMsgType.QtCriticalMsg: logging.ERROR, QtMsgType.QtFatalMsg: logging.CRITICAL,
+}  # fmt: skip
 
 
 class BugReporter(QObject):
-    """Takes every exception nobody expected, from any thread, and shows it on the main thread."""
+    """Handles every unexpected exception, from any thread, and shows it on the main thread."""
 
-    _caught = Signal(str)
+    _caught = Signal(str)  # from any thread
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -41,13 +40,11 @@ class BugReporter(QObject):
         self._caught.connect(self._on_caught)
 
     def install(self) -> None:
-        """Take the hooks over."""
         sys.excepthook = self._on_exception
         threading.excepthook = self._on_thread_exception
-        qInstallMessageHandler(_log_qt_message)
+        qInstallMessageHandler(lambda kind, _context, message: _qt_logger.log(_LEVELS[kind], "%s", message))
 
     def uninstall(self) -> None:
-        """Give the hooks back."""
         sys.excepthook, threading.excepthook = self._previous
         qInstallMessageHandler(None)
 
@@ -65,21 +62,24 @@ class BugReporter(QObject):
     @Slot(str)
     def _on_caught(self, trace: str) -> None:
         if self._dialog is not None and self._dialog.isVisible():
-            return  # one dialog at a time: a bug in a paint event comes back sixty times a second
+            return  # one dialog at a time: a bug in a paint event repeats sixty times a second
         self._dialog = BugDialog(QApplication.activeWindow(), trace)
         self._dialog.open()
 
 
-class ReportDialog(QDialog):
-    """Shows what "Copy report" copies, to the letter; names of files, projects and classes only where the user agrees.
+class ReportDialog(Dialog):
+    """Shows the exact text of "Copy report"; with names of files, projects and classes only after the user agrees."""
 
-    Args:
-        trace: The traceback of the fault that it is about; empty for none.
-        names: Names that are known, to be taken out as well.
-    """
+    title = Message("Copy report")
+    heading = Message("A report for whoever helps you")
+    words = Message(
+        "Versions, this computer and the newest lines of the log. It is copied as you see it; nothing is sent."
+    )
+    close_words = Message("Close")
 
     def __init__(self, parent: QWidget | None, trace: str = "", *, names: Iterable[str] = ()) -> None:
-        super().__init__(parent)
+        """Args: `trace` is the traceback of the error, if any; `names` are further known names to be removed."""
+        super().__init__(parent, self.title)
         self._trace, self._names = trace, tuple(names)
         self.setMinimumSize(640, 380)
         self._report = QPlainTextEdit()
@@ -88,40 +88,21 @@ class ReportDialog(QDialog):
         self.names_box = QCheckBox(tr("With the names of files, projects and classes"))
         self.names_box.toggled.connect(self._show)
         self.copy_button = Button("Copy report", "copy", on_click=self._copy)
-        close = self._close_button()
+        close = Button(self.close_words, role="primary", on_click=self.accept)
         close.setDefault(True)
-        layout = column(
-            *self._lead(), self._report, self.names_box, row(None, self.copy_button, close), spacing=theme.MEDIUM
-        )
-        layout.setContentsMargins(theme.HUGE, theme.HUGE, theme.HUGE, theme.HUGE)
-        self.setLayout(layout)
+        buttons = row(None, self.copy_button, close)
+        lead = (text(self.heading, "title", wrap=True), text(self.words, wrap=True))
+        self.lay_out(*lead, self._report, self.names_box, buttons, spacing=theme.MEDIUM)
         self._show()
 
     def report(self) -> str:
-        """Return what is shown, and copied."""
         return self._report.toPlainText()
 
-    def _lead(self) -> tuple[QWidget, ...]:
-        self.setWindowTitle(tr("Copy report"))
-        return (
-            text("A report for whoever helps you", "title", wrap=True),
-            text(
-                "Versions, this computer and the newest lines of the log. It is copied as you see it; nothing is sent.",
-                wrap=True,
-            ),
-        )
-
-    def _close_button(self) -> Button:
-        return Button("Close", role="primary", on_click=self.accept)
-
-    @Slot()
     def _show(self) -> None:
         from visionft.support import report_text
 
-        told = report_text(
-            self._trace, with_names=self.names_box.isChecked(), names=self._names, toolkit=f"Qt {qVersion()}"
-        )
-        self._report.setPlainText(told)
+        has_names, toolkit = self.names_box.isChecked(), f"Qt {qVersion()}"
+        self._report.setPlainText(report_text(self._trace, with_names=has_names, names=self._names, toolkit=toolkit))
         self.copy_button.setText(tr("Copy report"))
 
     def _copy(self) -> None:
@@ -130,22 +111,12 @@ class ReportDialog(QDialog):
 
 
 class BugDialog(ReportDialog):
-    """Says that something went wrong inside, that nothing is lost, and offers the report."""
+    """Reports an internal error without data loss, and offers the report."""
 
-    def _lead(self) -> tuple[QWidget, ...]:
-        self.setWindowTitle(tr("Something went wrong"))
-        return (
-            text("Something went wrong inside VisionFT", "title", wrap=True),
-            text(
-                "This is a fault of the program, not yours. Your labels are saved; you can go on. "
-                "The report below helps whoever mends it.",
-                wrap=True,
-            ),
-        )
-
-    def _close_button(self) -> Button:
-        return Button("Go on", role="primary", on_click=self.accept)
-
-
-def _log_qt_message(kind: QtMsgType, _context: QMessageLogContext, message: str) -> None:
-    _qt_logger.log(_LEVELS.get(kind, logging.INFO), "%s", message)
+    title = Message("Something went wrong")
+    heading = Message("Something went wrong inside VisionFT")
+    words = Message(
+        "This is a fault of the program, not yours. Your labels are saved; you can go on. "
+        "The report below helps whoever mends it."
+    )
+    close_words = Message("Go on")

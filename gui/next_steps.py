@@ -1,44 +1,45 @@
-"""The next step of an error as a button: what it is called, and the page that takes it (`Page.take_step`).
+"""The next step of an error as a button: its title, and its page (`Page.take_step`).
 
-The command line words the same steps as commands (`visionft.cli.next_steps`).
+The command line states the same steps as commands (`visionft.cli.next_steps`).
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import LiteralString
+from typing import NamedTuple
 
+from models.messages import Text
 from visionft.errors import Action, NextStep
 from visionft.installation import refusal
 
 
-@dataclass(frozen=True, slots=True)
-class StepButton:
-    """A button; pressing it shows `page`, which does the rest."""
+class StepButton(NamedTuple):
+    """A button; pressing it shows `page` for the step."""
 
-    title: LiteralString
+    title: Text
     page: str
 
 
 STEPS: dict[Action, StepButton] = {
     "create_project": StepButton("Create a project", "project"),
-    "open_project": StepButton("Open it", "project"),
-    "import_images": StepButton("Import pictures", "project"),
+    "open_project": StepButton("Open the project", "project"),
+    "import_images": StepButton("Import images", "project"),
     "import_unlabelled": StepButton("Import without labels", "project"),
     "choose_columns": StepButton("Choose the column", "project"),
-    "take_marks": StepButton("Take the classes of the boxes", "project"),
+    "take_marks": StepButton("Use the classes of the boxes", "project"),
     "label": StepButton("Open Label", "label"),
-    "embed": StepButton("Look through the pictures", "curate"),
-    "look_through": StepButton("Look through the pictures", "curate"),
+    "embed": StepButton("Find issues", "curate"),
+    "find_issues": StepButton("Find issues", "curate"),
+    "keep_best": StepButton("Show the images", "curate"),
+    "mend": StepButton("Show the images", "curate"),
     "split": StepButton("Split now", "project"),
     "split_without_test": StepButton("Split without a test set", "project"),
     "train": StepButton("Open Train", "train"),
     "resume": StepButton("Continue the run", "train"),
-    "evaluate": StepButton("Evaluate it", "results"),
+    "evaluate": StepButton("Evaluate the run", "results"),
     "combine": StepButton("Open Results", "results"),
     "export": StepButton("Open Export", "export"),
     "restore": StepButton("Restore a backup", "project"),
     "check": StepButton("Check the project", "project"),
-    "relink": StepButton("Find pictures again", "project"),
+    "relink": StepButton("Find images again", "project"),
     "fetch_weights": StepButton("Fetch the weights", "settings"),
     "import_weights": StepButton("Import a weights file", "settings"),
     "remove_weights": StepButton("Remove the weights", "settings"),
@@ -51,12 +52,12 @@ STEPS: dict[Action, StepButton] = {
 
 
 def button_of(step: NextStep) -> StepButton:
-    """Return the button of a step as things are here: a program that needs no Python takes nothing in."""
+    """Return the button of a step; a standalone program without Python offers help in place of an installation."""
     if step.action == "install" and refusal(step.requirement):
         return StepButton("What to do instead", "settings")
     return STEPS[step.action]
 
 
 def way_of(step: NextStep | None, take: Callable[[NextStep], object]) -> tuple[str, Callable[[], object]] | None:
-    """Return a step as a toast's button, its title and what it does; None where there is no step."""
+    """Return a step as the title and callback of a toast's button; None if there is no step."""
     return None if step is None else (button_of(step).title, lambda: take(step))

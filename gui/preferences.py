@@ -1,4 +1,4 @@
-"""What the program remembers between sessions: theme, font size, recent projects, the window's place.
+"""The settings stored between sessions: theme, font size, recent projects, the window's geometry.
 
 One small JSON file in the user's configuration folder, written atomically. A damaged file is replaced by defaults.
 """
@@ -33,34 +33,40 @@ class Settings:
     auto_advance: bool = True
     thumbnail_px: int = 116
     language: str = "en"
-    cache_folder: str = ""  # empty: the system's own place for caches
+    cache_folder: str = ""  # empty: the system's cache folder
     cache_mb: int = 2000  # 0: no limit
-    picture_mb: int = DEFAULT_LIMIT_MB  # the memory that one picture may take
-    decoded_mb: int = DEFAULT_CACHE_MB  # what decoded pictures may take on disk; 0 keeps none
-    weights_folder: str = ""  # empty: beside the program's other data
+    image_mb: int = DEFAULT_LIMIT_MB  # memory limit of one image
+    decoded_mb: int = DEFAULT_CACHE_MB  # disk limit of decoded images; 0 keeps none
+    weights_folder: str = ""  # empty: the program's data folder
     is_offline: bool = False
-    shows_more_choices: bool = False  # of a run that is set up
-    shortcuts: dict[str, str] = field(default_factory=dict)  # {command: keys}, where the user chose others
+    shows_more_choices: bool = False  # in the setup of a run
+    shortcuts: dict[str, str] = field(default_factory=dict)  # {command: keys}, the user's own shortcuts
 
 
 def settings_path() -> Path:
-    """Return the file the settings live in."""
     return platformdirs.user_config_path("visionft", appauthor=False) / "window.json"
 
 
 def load_settings() -> Settings:
-    """Read the settings; unknown or ill-typed entries fall back to their defaults one by one."""
+    """Read the settings; each unknown or ill-typed entry falls back to its default."""
     try:
         stored = read_json(settings_path())
     except (OSError, ValueError):
         return Settings()
-    if not isinstance(stored, dict):
-        return Settings()
-    return replace(Settings(), **_usable(stored))
+    usable: dict[str, Any] = {}
+    for each in fields(Settings) if isinstance(stored, dict) else ():
+        value, default = stored.get(each.name), getattr(Settings(), each.name)
+        if each.name == "recent_projects" and isinstance(value, list):
+            value = tuple(entry for entry in value if isinstance(entry, str))
+        elif each.name == "shortcuts" and isinstance(value, dict):
+            value = {name: keys for name, keys in value.items() if isinstance(keys, str)}
+        if type(value) is type(default) and (each.name != "theme" or value in ("system", "light", "dark")):
+            usable[each.name] = value
+    return Settings(**usable)
 
 
 def save_settings(settings: Settings) -> None:
-    """Write the settings; a full disk costs the preference, never the session."""
+    """Write the settings; on a full disk the preference is lost, the session continues."""
     target = settings_path()
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -80,19 +86,3 @@ def without_recent(settings: Settings, project: Path) -> Settings:
     """Return the settings without `project` among the recent ones."""
     kept = tuple(entry for entry in settings.recent_projects if Path(entry) != project)
     return replace(settings, recent_projects=kept)
-
-
-def _usable(stored: dict[str, Any]) -> dict[str, Any]:
-    usable: dict[str, Any] = {}
-    defaults = Settings()
-    for each in fields(Settings):
-        value = stored.get(each.name)
-        if each.name == "recent_projects" and isinstance(value, list):
-            usable[each.name] = tuple(entry for entry in value if isinstance(entry, str))
-        elif each.name == "theme":
-            usable |= {"theme": value} if value in ("system", "light", "dark") else {}
-        elif each.name == "shortcuts" and isinstance(value, dict):
-            usable[each.name] = {name: keys for name, keys in value.items() if isinstance(keys, str)}
-        elif type(value) is type(getattr(defaults, each.name)):
-            usable[each.name] = value
-    return usable

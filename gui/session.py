@@ -1,14 +1,10 @@
-"""Everything that depends on the open project: made when it opens, dropped when it closes.
+"""The state of the open project: created when it opens, dropped with its pages when it closes."""
 
-The pages about a project are built anew for each session (`gui.shell.window`), so what they show and remember goes with
-it, and nothing needs to be reset by hand.
-"""
-
+import threading
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from PySide6.QtCore import QObject, Signal, Slot
+from PySide6.QtCore import QObject, Signal
 
 from gui.runner import Runner
 from gui.splitting import Splitter
@@ -26,67 +22,75 @@ T = TypeVar("T")
 
 
 class ProjectSession(QObject):
-    """The open project with its runs, as long as it is open."""
+    """The open project with its runs, while it is open."""
 
-    content_changed = Signal(object)  # pictures, labels, classes or splits: Effects, or None when all may have changed
+    content_changed = Signal(object)  # images, labels, classes or splits: Effects, or None when all may have changed
     runs_changed = Signal()
-    exports_changed = Signal(object)  # Path of the file that was exported
-    refused = Signal(object)  # VisionFTError: a change that could not be made
+    exports_changed = Signal(object)  # Path of the exported file
+    refused = Signal(object)  # VisionFTError: a failed change
 
     def __init__(self, project: Project, tasks: Tasks, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self.project = project
+        self.project, self.path = project, project.path
         self.tasks = tasks
-        self._snapshot: Snapshot | None = None
+        self._changes = 0
+        self._snapshot: tuple[int, Snapshot] | None = None  # the change count at the snapshot
+        self._reading = threading.Lock()
         self._probed: tuple[Snapshot | None, tuple[Probe, ...]] = (None, ())
         self.runner = Runner(self.path, self.snapshot, tasks, parent=self)
         self.splitter = Splitter(project, tasks, parent=self)
-        self.runner.run_ended.connect(self._on_run_ended)
-        self.runner.run_evaluated.connect(self._on_run_ended)
-        tasks.written.connect(self._on_written)
-
-    @property
-    def path(self) -> Path:
-        """Return the project's folder."""
-        return self.project.path
+        self.runner.run_ended.connect(self.runs_changed)
+        self.runner.run_evaluated.connect(self.runs_changed)
+        tasks.written.connect(self._note_change)
 
     def snapshot(self) -> "Snapshot":
-        """Return the project's pictures, labels and splits as they are now (kept until they change)."""
-        if self._snapshot is None:
-            self._snapshot = self.project.snapshot()
-        return self._snapshot
+        """Return a snapshot of the project's images, labels and splits, cached until they change; thread-safe.
+
+        Reading 100,000 takes half a second: pages read in the background (`BackgroundReader`).
+        """
+        if (kept := self.kept_snapshot) is None:
+            with self._reading:  # concurrent callers wait for the same snapshot
+                if (kept := self.kept_snapshot) is None:
+                    changes = self._changes
+                    kept = self.project.snapshot()
+                    self._snapshot = (changes, kept)
+        return kept
+
+    @property
+    def kept_snapshot(self) -> "Snapshot | None":
+        """The cached snapshot; None if there is none since the last change."""
+        kept = self._snapshot
+        return kept[1] if kept is not None and kept[0] == self._changes else None
 
     @property
     def probes(self) -> "tuple[Probe, ...]":
-        """Return what backbones are worth on the pictures as they are now; empty where none was tried on them."""
+        """The backbone probes of the current images; empty if there are none."""
         looked_at, probes = self._probed
-        return probes if looked_at is self.snapshot() else ()
+        return probes if looked_at is not None and looked_at is self.kept_snapshot else ()
 
     def keep_probes(self, snapshot: "Snapshot", probes: "tuple[Probe, ...]") -> None:
-        """Keep what was measured on `snapshot`, if anything was, as long as pictures and labels stay so."""
+        """Keep the probes measured on `snapshot`, if any, as long as images and labels are unchanged."""
         if probes:
             self._probed = (snapshot, probes)
 
     def apply(self, change: "Change") -> bool:
-        """Make a change durable, then tell the screens what it altered; on failure say why."""
+        """Apply a durable change, then notify the screens of its effects; on failure report the reason."""
         return self._mutate(lambda: self.project.apply(change))
 
     def run(self, act: "Callable[[], T]") -> "T | None":
-        """Do what changes the project by itself, and let all screens look again; None where it failed, with a word."""
+        """Run an action that changes the project itself, and refresh all screens; None after a reported failure."""
         try:
             result = act()
         except VisionFTError as error:
             self.refused.emit(error)
             return None
-        self._on_written()
+        self._note_change()
         return result
 
     def undo(self) -> bool:
-        """Take the last change back."""
         return self._mutate(self.project.undo)
 
     def redo(self) -> bool:
-        """Make the change last taken back again."""
         return self._mutate(self.project.redo)
 
     def go_to(self, step_id: int) -> bool:
@@ -94,7 +98,7 @@ class ProjectSession(QObject):
         return self._mutate(lambda: self.project.go_to(step_id))
 
     def close(self) -> None:
-        """Let the project go. Its tasks have ended and its pages are gone by now."""
+        """Close the project. Its tasks have ended and its pages are deleted by now."""
         self.project.close()
         self.deleteLater()
 
@@ -105,15 +109,10 @@ class ProjectSession(QObject):
             self.refused.emit(error)
             return False
         if effects:
-            self._snapshot = None
-            self.content_changed.emit(effects)
+            self._note_change(effects)
         return True
 
-    @Slot()
-    def _on_written(self) -> None:
+    def _note_change(self, effects: "Effects | None" = None) -> None:
+        self._changes += 1
         self._snapshot = None
-        self.content_changed.emit(None)
-
-    @Slot()
-    def _on_run_ended(self) -> None:
-        self.runs_changed.emit()
+        self.content_changed.emit(effects)

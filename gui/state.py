@@ -1,4 +1,4 @@
-"""What outlives a project: settings, tasks, messages and the ways between the screens; and which project is open."""
+"""The state of the window beyond a project: settings, tasks, messages, navigation; and the open project."""
 
 import logging
 from collections.abc import Callable, Sequence
@@ -10,38 +10,38 @@ from PySide6.QtCore import QObject, Signal, Slot
 
 from gui import preferences as stored_settings
 from gui.actions import Actions
-from gui.kit.i18n import tr
+from gui.kit.translation import tr
 from gui.preferences import Settings
-from gui.session import ProjectSession
 from gui.tasks import TaskHandle, Tasks
 from visionft.errors import NextStep, VisionFTError
 from visionft.events import Notice
 from visionft.log import log_expected
-from visionft.project.store import Project
 
 if TYPE_CHECKING:
     from gui.kit.parts import Tone
+    from gui.session import ProjectSession
     from visionft.data.types import Task as ProjectTask
+    from visionft.project.store import Project
     from visionft.training.config.train_config import TrainConfig
 
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Message:
-    """What a toast says; its button is the command of that id, or else the `next_step`."""
+@dataclass(frozen=True, slots=True)
+class ToastContent:
+    """The text of a toast; its button runs the command of that id, or else the `next_step`."""
 
     message: str
     hint: str
     tone: "Tone"
     details: str
     next_step: NextStep | None
-    command: str = ""
+    command: str
 
 
 @dataclass(frozen=True, slots=True)
-class ChosenPictures:
-    """Pictures that are chosen on a page: of the project by their ids, others by their files."""
+class ChosenImages:
+    """The selected images of a page: project images by id, others by file."""
 
     image_ids: tuple[int, ...] = ()
     paths: tuple[Path, ...] = ()
@@ -55,20 +55,20 @@ def _is_of_project(handle: TaskHandle) -> bool:
 
 
 class AppState(QObject):
-    """The one shared state of the window."""
+    """The shared state of the window."""
 
     session_changed = Signal()  # another project, or none
     settings_changed = Signal()
-    message_raised = Signal(object)  # Message
-    step_requested = Signal(object)  # NextStep: the window shows the page that takes it
+    message_raised = Signal(object)  # ToastContent
+    step_requested = Signal(object)  # NextStep: the window shows its page
     page_requested = Signal(str)
-    run_continue_requested = Signal(object)  # RunSummary: the train page goes on with it
-    run_duplicate_requested = Signal(object)  # RunSummary: the train page takes its settings, to change and start anew
-    pictures_requested = Signal(
-        object, str, int
-    )  # image ids, what they are, the current one or 0: Label shows just these
-    similar_requested = Signal(object)  # ChosenPictures: Curate shows what is most like them
-    import_requested = Signal(object)  # Task with an ImportReport: the project page does it and shows the report
+    run_continue_requested = Signal(object)  # RunSummary: the train page resumes it
+    run_duplicate_requested = Signal(object)  # RunSummary: the train page copies its settings, to change and start anew
+    images_requested = Signal(object, str, int)  # image ids, title, current one or 0: Label shows exactly these
+    similar_requested = Signal(object)  # ChosenImages: Curate shows the most similar images
+    import_requested = Signal(object)  # Task with an ImportReport: the project page runs it and shows the report
+
+    restart_requested = Signal()  # the window closes, to be opened again in another language
 
     _noticed = Signal(object)  # also from the thread of a backup
 
@@ -76,34 +76,37 @@ class AppState(QObject):
         super().__init__(parent)
         self._noticed.connect(self._warn)
         self.settings: Settings = stored_settings.load_settings()
+        self.shown_language = self.settings.language
+        self.is_restarting = False
+        self.restart_project: Path | None = None
         self.tasks = Tasks(self)
         self.actions = Actions(lambda: self.settings.shortcuts, self)
         self.session: ProjectSession | None = None
-        self.draft: TrainConfig | None = None  # settings of a run that the user chose: kept for the next project
-        self.may_stop: Callable[[Sequence[TaskHandle]], bool] = lambda _handles: True  # asks, where there is a window
+        self.draft: TrainConfig | None = None  # settings of a run chosen by the user: kept for the next project
+        self.may_stop: Callable[[Sequence[TaskHandle]], bool] = lambda _handles: True  # asks, if there is a window
         self._is_ending = False
-
-    # -- project ------------------------------------------------------------------------------------------------
 
     @property
     def path(self) -> Path | None:
-        """Return the open project's folder."""
         return self.session.path if self.session is not None else None
 
     def open_project(self, path: Path) -> bool:
-        """Open a project in place of the one that is open; on failure say why and keep what was open."""
+        """Open a project in place of the current one; on failure report the reason and keep the current one."""
         session = self.session
-        is_open = session is not None and session.path.resolve() == path.resolve()
-        if is_open and session is not None and not session.project.is_read_only:
-            return True  # opened a second time, it could only be read
+        if session and session.path.resolve() == path.resolve() and not session.project.is_read_only:
+            return True  # opened a second time, it would be read-only
+        from visionft.project.store import Project  # slow to import: the window is visible meanwhile
+
         return self._take(path, lambda: Project.open(path))
 
     def create_project(self, path: Path, *, task: "ProjectTask" = "single") -> bool:
-        """Create and open a project; on failure say why and keep what was open."""
+        """Create and open a project; on failure report the reason and keep the current one."""
+        from visionft.project.store import Project
+
         return self._take(path, lambda: Project.create(path, task=task))
 
     def close_project(self) -> bool:
-        """Close the project; the welcome screen shows. Return whether it is closed: the user may keep its tasks."""
+        """Close the project and show the welcome screen. Return whether it is closed: the user may keep its tasks."""
         if self.session is not None:
             if not self._may_end_tasks():
                 return False
@@ -111,7 +114,7 @@ class AppState(QObject):
             self._change_session(None)
         return True
 
-    def _take(self, path: Path, opener: Callable[[], Project]) -> bool:
+    def _take(self, path: Path, opener: "Callable[[], Project]") -> bool:
         if not self._may_end_tasks():
             return False
         try:
@@ -125,34 +128,34 @@ class AppState(QObject):
         self._tell_notices(project)
         return True
 
-    def _tell_notices(self, project: Project) -> None:
-        """Say what the user should know of a project that was opened, and from now on what comes up."""
+    def _tell_notices(self, project: "Project") -> None:
+        """Show the notices of an opened project, and from now on new ones."""
         project.tell_notices(self._noticed.emit)
-        first = project.notices[0] if project.notices else None
-        told, step = " ".join(notice.message for notice in project.notices), first.next_step if first else None
+        words = " ".join(notice.message for notice in project.notices)
+        step = project.notices[0].next_step if project.notices else None
         if project.is_read_only:
-            hint = f"{tr('Close it there, then open it again.')} {told}".rstrip()
+            hint = f"{tr('Close it there, then open it again.')} {words}".rstrip()
             self.say(f"This project can only be read: {project.read_only_reason}.", hint, next_step=step)
-        elif told:
-            self.say(told, next_step=step)
+        elif words:
+            self.say(words, next_step=step)
 
     @Slot(object)
     def _warn(self, notice: Notice) -> None:
         self.say(notice.message, next_step=notice.next_step)
 
-    def _change_session(self, project: Project | None) -> None:
+    def _change_session(self, project: "Project | None") -> None:
         left, self.session = self.session, None
         if project is not None:
+            from gui.session import ProjectSession
+
             self.session = ProjectSession(project, self.tasks, parent=self)
             self.session.refused.connect(self.report)
-        self.session_changed.emit()  # the pages of the project that is left go now
+        self.session_changed.emit()  # the pages of the previous project are deleted now
         if left is not None:
             left.close()
 
-    # -- tasks --------------------------------------------------------------------------------------------------
-
     def end_all_tasks(self) -> bool:
-        """Stop everything and wait for its end, before the window goes; return False if the user would rather not."""
+        """Stop all tasks and wait for their end, before the window closes; return False if the user declines."""
         if not self._may_end_tasks(lambda _handle: True):
             return False
         self._end_tasks(lambda _handle: True)
@@ -165,7 +168,7 @@ class AppState(QObject):
         return not handles or self.may_stop(handles)
 
     def _end_tasks(self, ending: "Callable[[TaskHandle], bool]" = _is_of_project) -> None:
-        """Stop tasks and wait. Their results still reach the session they belong to, which is open until then."""
+        """Stop tasks and wait. Their results still reach their session, because it is open until then."""
         self._is_ending = True
         try:
             if self.session is not None:
@@ -174,9 +177,7 @@ class AppState(QObject):
         finally:
             self._is_ending = False
 
-    # -- settings and messages ----------------------------------------------------------------------------------
-
-    def change_settings(self, changed: Settings | None = None, **values: Any) -> None:
+    def change_settings(self, changed: Settings | None = None, /, **values: Any) -> None:
         """Replace the settings, or some fields of them, and write them."""
         updated = replace(changed or self.settings, **values)
         if updated == self.settings:
@@ -187,7 +188,7 @@ class AppState(QObject):
 
     @Slot(object)
     def report(self, error: VisionFTError, project: Path | None = None) -> None:
-        """Show an expected error as a toast, its next step as a button; `project` is what it is about, if not open."""
+        """Show an expected error as a toast, its next step as a button; `project` is its subject if not open."""
         log_expected(logger, error)
         step = error.next_step.on(project) if error.next_step is not None else None
         self.say(error.message, error.hint, tone="bad", next_step=step)
@@ -202,6 +203,5 @@ class AppState(QObject):
         next_step: NextStep | None = None,
         command: str = "",
     ) -> None:
-        """Show a message; its button does the command of that id (such as `edit.undo`), or leads to the next step."""
-        said = Message(message=message, hint=hint, tone=tone, details=details, next_step=next_step, command=command)
-        self.message_raised.emit(said)
+        """Show a message; its button runs the command of that id (such as `edit.undo`), or takes the next step."""
+        self.message_raised.emit(ToastContent(message, hint, tone, details, next_step, command))

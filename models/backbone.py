@@ -1,4 +1,4 @@
-"""What a backbone is: a network that timm builds, and its pretrained weights. Torch-free."""
+"""The description of a backbone: a timm network and its pretrained weights. Torch-free."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -22,60 +22,38 @@ class Normalisation(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Backbone:
-    """One pretrained network a user can choose.
+    """One pretrained network; `embedding` builds the patches of a hybrid ViT (timm's `HybridEmbed`)."""
 
-    Attributes:
-        name: How settings and the command line call it; `timm/NAME` where it is none of the catalog's.
-        architecture: timm's name of the network, for `timm.create_model`.
-        model_args: What `timm.create_model` is given beside it, where the network is not the one of that name.
-        embedding: What it is given to build the network that makes a hybrid ViT's patches (timm's `HybridEmbed`).
-        parameters: Count without a classifier head, at `input_size`.
-        features: Channels of the pooled embedding (D).
-        input_size: Default side of the square input, in pixels.
-        crop_share: Share of the resized picture's shorter side that the centre crop keeps.
-        hub_id: Hugging Face repository of the weights; empty where there is none.
-        hub_file: Which of its files holds them. One of both sides (`text`) names the picture side's `visual.trunk.*`.
-        text: The text side that was trained together with it, for answers from prompts.
-        licence: Of the weights: `not stated` where neither timm nor the catalog knows it.
-        pin: The very file of that repository that is meant.
-        bundled: Path under `models/` of weights that ship with the program; empty where none do.
-        sha256: Hash of the file that ships with the program, checked before it is loaded.
-        origin: Who made the weights that ship with the program.
-        caveat: What is not settled about the licence of those; whoever ships what is made of them must know.
-    """
-
-    name: str
+    name: str  # how settings and the command line call it; `timm/NAME` where it is none of the catalog's
     title: str
     summary: str
     family: Family
-    architecture: str
+    architecture: str  # timm's name of the network, for `timm.create_model`
     model_args: Mapping[str, Any] = field(default_factory=dict[str, Any], hash=False)
     embedding: Mapping[str, Any] = field(default_factory=dict[str, Any], hash=False)
     shape: ViTShape | ResNetShape
-    parameters: int
-    features: int
-    input_size: int
+    parameters: int  # count without a classifier head, at `input_size`
+    features: int  # channels of the pooled embedding (D)
+    input_size: int  # default side of the square input, in pixels
     normalisation: Normalisation
     interpolation: Literal["bilinear", "bicubic"] = "bicubic"
-    crop_share: float = 0.95
-    hub_id: str = ""
+    crop_share: float = 0.95  # share of the resized image's shorter side inside the centre crop
+    hub_id: str = ""  # Hugging Face repository of the weights; empty where there is none
     hub_file: str = "model.safetensors"
     text: TextTower | None = None
     pin: Pin = UNPINNED
-    licence: str = "Apache-2.0"
-    bundled: str = ""
-    sha256: str = ""
+    licence: str = "Apache-2.0"  # of the weights: `not stated` where neither timm nor the catalog knows it
+    bundled: str = ""  # path under `models/` of bundled weights; empty where there are none
+    sha256: str = ""  # hash of the bundled file, checked before it is loaded
     origin: str = "VisionFT"
-    caveat: str = ""
+    caveat: str = ""  # open questions about the licence of those, for anybody shipping a derived model
 
     @property
     def file_stem(self) -> str:
-        """Return its name as a file's or folder's."""
         return self.name.replace("/", "_")
 
     @property
     def has_weights(self) -> bool:
-        """Tell whether there are pretrained weights of it, here or on the hub."""
         return bool(self.bundled or self.hub_id)
 
     @property
@@ -85,12 +63,11 @@ class Backbone:
 
     @property
     def head(self) -> str:
-        """Return timm's name of the classifier head in this family."""
         return "fc" if self.family == "resnet" else "head"
 
     @property
     def construction(self) -> dict[str, Any]:
-        """Return how timm builds the network, for whoever loads its weights without this program."""
+        """Return timm's call to build the network, for loading its weights without this program."""
         built = {"library": "timm", "architecture": self.architecture, "model_args": dict(self.model_args)}
         return {**built, "hybrid_embedding": dict(self.embedding)} if self.embedding else built
 
@@ -105,7 +82,7 @@ class Backbone:
 
     @property
     def size_step(self) -> int:
-        """Return what the input side must be a multiple of, in pixels."""
+        """Return the step of the input side, in pixels."""
         return self.shape.patch if isinstance(self.shape, ViTShape) else 32
 
     def parameters_at(self, image_size: int) -> int:

@@ -1,7 +1,6 @@
 """`build_classifier`: the one deep interface between the engine and the backbones and methods behind it."""
 
 import copy
-from collections.abc import Callable
 from functools import partial
 from typing import Any, Self
 
@@ -9,22 +8,18 @@ import torch  # noqa: TID253
 from torch import Tensor, nn  # noqa: TID253
 
 from models.catalog import Backbone
+from models.messages import Message
 from models.methods.method import Method, MethodOptions
 from models.networks import LoadReport, WeightsLoader, build_network
 
 
 def fastest_order(device: torch.device) -> torch.memory_format:
-    """Return the memory order in which convolutions are fastest on a device; see `Classifier.to_device`."""
+    """Return the fastest memory order of convolutions on a device; see `Classifier.to_device`."""
     return torch.contiguous_format if device.type == "mps" else torch.channels_last
 
 
 class Classifier(nn.Module):
-    """A backbone with a fresh head, made trainable by one method. The engine never learns which.
-
-    Attributes:
-        network: The timm network, with whatever the method put into it.
-        loaded: What it was given to start from; None where it started from random values.
-    """
+    """A backbone with a fresh head, made trainable by one method; `loaded` are its pretrained weights, if any."""
 
     def __init__(
         self,
@@ -43,27 +38,27 @@ class Classifier(nn.Module):
         self.loaded = loaded
 
     def forward(self, images: Tensor) -> Tensor:
-        """Map (B, 3, H, W) normalised pictures to (B, C) logits."""
+        """Map (B, 3, H, W) normalised images to (B, C) logits."""
         return self.network(images)
 
     def features(self, images: Tensor) -> Tensor:
-        """Map (B, 3, H, W) normalised pictures to their (B, D) embedding; the parts of `head_parts` side by side."""
+        """Map (B, 3, H, W) normalised images to their (B, D) embedding; the parts of `head_parts` side by side."""
         return self.network.forward_head(self.network.forward_features(images), pre_logits=True)
 
     def stages(self, images: Tensor) -> Tensor:
-        """Map (B, 3, H, W) normalised pictures to (B, D'): several stages of the network, whatever the head sees."""
+        """Map (B, 3, H, W) normalised images to (B, D') multi-stage features, for any kind of head."""
         from models.methods.layers.joined import Stages
 
         return Stages(self.backbone).with_logits(self.network, images)[1]
 
     @property
     def body(self) -> Any:
-        """Return timm's own network, without what a method may have put around it."""
+        """Return timm's own network, without the wrapper of a method."""
         return getattr(self.network, "body", self.network)
 
     @property
     def head_parts(self) -> tuple[int, ...]:
-        """Return the widths of what the head sees side by side; their sum is D."""
+        """Return the widths of the head's inputs; their sum is D."""
         return self._method.head_parts(self.backbone, self.options)
 
     @property
@@ -78,42 +73,36 @@ class Classifier(nn.Module):
 
     @property
     def linear_head(self) -> nn.Linear:
-        """Return the head of a method that has a linear one."""
         assert isinstance(self.head, nn.Linear)
         return self.head
 
     def load_head(self, state: dict[str, Tensor]) -> None:
-        """Give the head what was solved for, whatever its shapes are now."""
         self._method.shape_head(self.head, state)
         self.head.load_state_dict(state)
 
     def train(self, mode: bool = True) -> "Classifier":
         """Switch to training; batch-norm statistics of frozen parts, and those the method keeps, stay as they are.
 
-        PEFT methods would otherwise move statistics that their checkpoints do not hold (peft issue 1732).
+        PEFT methods would otherwise move statistics outside their checkpoints (peft issue 1732).
         """
         super().train(mode)
         keeps_all = self.loaded is not None and self._method.keeps_statistics(self.options)
-        for module in self._norms() if keeps_all else self._frozen_norms():
+        for module in self._norms(are_frozen=not keeps_all):
             module.eval()
         return self
 
-    def _norms(self) -> list[nn.Module]:
-        return [module for module in self.network.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
-
-    def _frozen_norms(self) -> list[nn.Module]:
-        return [norm for norm in self._norms() if not any(parameter.requires_grad for parameter in norm.parameters())]
+    def _norms(self, *, are_frozen: bool) -> list[nn.Module]:
+        """Return the batch norms of the network; with `are_frozen` those without a trainable parameter."""
+        norms = [module for module in self.network.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
+        return [norm for norm in norms if not (are_frozen and any(each.requires_grad for each in norm.parameters()))]
 
     def parameter_groups(self, weight_decay: float) -> list[dict[str, Any]]:
-        """Return the trainable parameters for an optimiser: as its method groups them.
-
-        Each group's `lr_scale` multiplies the learning rate, its `weight_decay` is 0 on norms and biases.
-        """
+        """Return the trainable parameters for an optimiser; a group's `lr_scale` multiplies the learning rate."""
         return self._method.parameter_groups(self.network, self.options, weight_decay)
 
     def trainable_names(self) -> list[str]:
-        """Return the names of what a checkpoint holds: trainable parameters and the buffers that training moves."""
-        frozen = {id(buffer) for norm in self._frozen_norms() for buffer in norm.buffers()}
+        """Return the names of a checkpoint's tensors: trainable parameters and moving buffers."""
+        frozen = {id(buffer) for norm in self._norms(are_frozen=True) for buffer in norm.buffers()}
         names = [name for name, parameter in self.network.named_parameters() if parameter.requires_grad]
         if self._method.moves_buffers:
             kept = self.network.state_dict().keys()  # without buffers that never change, such as a blur's kernel
@@ -121,52 +110,40 @@ class Classifier(nn.Module):
         return names
 
     def trainable_state(self) -> dict[str, Tensor]:
-        """Return what a checkpoint holds, as references to the live tensors."""
         state = self.network.state_dict()
         return {name: state[name] for name in self.trainable_names()}
 
     def load_trainable_state(self, state: dict[str, Tensor]) -> None:
-        """Load what `trainable_state` gave.
-
-        Raises:
-            ValueError: Names or shapes differ: the state is of another backbone, method or class list.
-        """
+        """Load a state of `trainable_state` (ValueError: of another backbone, method or class list)."""
         start = self.backbone.head + "."
         of_head = {name.removeprefix(start): value for name, value in state.items() if name.startswith(start)}
         self._method.shape_head(self.head, of_head)
         own = self.trainable_state()
-        if own.keys() != state.keys():
-            odd = sorted(own.keys() ^ state.keys())
-            raise ValueError(f"the checkpoint differs from the model in {len(odd)} tensors, such as {odd[0]}")
+        if odd := sorted(own.keys() ^ state.keys()):
+            text = Message("the checkpoint differs from the model in {odd} tensors, such as {odd2}")
+            raise ValueError(Message(text, odd=len(odd), odd2=odd[0]))
         for name, value in state.items():
             if own[name].shape != value.shape:
-                raise ValueError(f"{name} is {tuple(value.shape)} in the checkpoint, {tuple(own[name].shape)} here")
+                shapes = {"shape": tuple(value.shape), "shape2": tuple(own[name].shape)}
+                raise ValueError(Message("{name} is {shape} in the checkpoint, {shape2} here", name=name, **shapes))
         self.network.load_state_dict(state, strict=False)
 
     def interpolated(self, start: dict[str, Tensor], end: dict[str, Tensor], share: float) -> dict[str, Tensor]:
-        """Return a trainable state `share` of the way from one to another."""
         return self._method.interpolated(start, end, share)
 
     def merged(self) -> nn.Module:
-        """Return a CPU fp32 copy in evaluation mode with the same outputs that needs no fine-tuning library.
-
-        LoRA folds into the weights; adapters stay as plain layers, prefixes as constants.
-        """
+        """Return a CPU fp32 copy of equal outputs: LoRA folded in, adapters as plain layers, prefixes as constants."""
         network = copy.deepcopy(self.network).float().cpu().to(memory_format=torch.contiguous_format).eval()
         self._method.merge(network)
         return network.requires_grad_(False)
 
     def to_device(self, device: torch.device | str, *, precision: str = "fp32") -> Self:
-        """Move to a device, in place, and compute there in the way that is fastest for it.
+        """Move to a device, in place, and choose the fastest layout and attention there.
 
         Convolutions channels last (NHWC), as CUDA's tensor cores and oneDNN do: with another order they convert every
         input and output, and a training step of a ResNet takes 1.2 to 1.6 times as long. Attention by torch's fused
         kernel, but not on a CPU in half precision, where a step takes 1.4 to 1.8 times as long with it as by plain
         matrix products. (Measured on one core of an AVX-512 server.)
-
-        Args:
-            device: Where to compute.
-            precision: What the products will be computed in: fp32, bf16 or fp16.
         """
         target = torch.device(device)
         for module in self.network.modules():
@@ -189,19 +166,8 @@ class Classifier(nn.Module):
                         parameter.data = parameter.data.to(dtype)
 
     def parameter_counts(self) -> tuple[int, int]:
-        """Return (trainable, total) parameters, head included."""
         sizes = [(parameter.numel(), parameter.requires_grad) for parameter in self.network.parameters()]
         return sum(size for size, trainable in sizes if trainable), sum(size for size, _ in sizes)
-
-
-def _drawn_alone(network: Any, build_body: Callable[[], Any], seed: int) -> None:
-    """Give a random network a body that a seed alone decides: beside a head, how many classes there are would too.
-
-    Who looks at pictures with the body alone, or with a class more, sees what the head was fitted to.
-    """
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        network.load_state_dict(build_body().state_dict(), strict=False)
 
 
 def build_classifier(
@@ -217,19 +183,8 @@ def build_classifier(
 ) -> Classifier:
     """Build a classifier: the network, its weights, a fresh head, and the method's trainable parts.
 
-    Args:
-        backbone: A row of `models.catalog.BACKBONES`.
-        method: A row of `models.methods.table.METHODS` that does not refuse the backbone's family.
-        classes: Width of the head (C).
-        options: The method's settings; its defaults when None.
-        weights: What fills the network, but for its head (`visionft.weights.weights_loader`); None leaves it random.
-        image_size: Side of the square input in pixels; the backbone's own when None.
-        patch_dropout: Share of a ViT's patches left out in training.
-        seed: Decides every fresh value; the caller's random state is left alone.
-
-    Raises:
-        ConfigError: The method cannot be applied to this network.
-        VisionFTError: What `weights` raises, where they cannot be had or do not fit.
+    `weights` loads all but the head; None leaves the network random. `seed` decides every fresh value; the caller's
+    random state is left alone.
     """
     chosen: MethodOptions = options or method.options()
     with torch.random.fork_rng(devices=[]):
@@ -237,7 +192,11 @@ def build_classifier(
         size = image_size or backbone.input_size
         build = partial(build_network, backbone, image_size=size, scratch=weights is None, patch_dropout=patch_dropout)
         network = build(classes=classes)
-        loaded = weights(network, backbone) if weights else _drawn_alone(network, partial(build, classes=0), seed)
+        loaded = weights(network, backbone) if weights else None
+        if weights is None:  # a random body depends on the seed alone: the features stay the same with one more class
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(seed)
+                network.load_state_dict(build(classes=0).state_dict(), strict=False)
         network.requires_grad_(False)
         network = method.inject(network, backbone, chosen)
     network.get_classifier().requires_grad_(True)

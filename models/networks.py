@@ -1,7 +1,8 @@
-"""Building a backbone's bare timm network, and what is asked of that which fills it with weights. Torch-free."""
+"""Building a backbone's bare timm network, and the interface of a weights loader. Torch-free."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,43 +11,32 @@ from models.catalog import Backbone
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadReport:
-    """What a network was given.
-
-    Attributes:
-        path: The file.
-        sha256: Its hash.
-        bytes: Its size.
-        head_classes: Width of the classifier head that was left out; 0 where the file has none.
-        left_out: Names of all tensors that this network has no place for.
-        resized_from: Count of position embeddings in the file, where they were interpolated to another count; else 0.
-    """
+    """The report of loading weights into a network; `resized_from` counts the file's position embeddings if resized."""
 
     path: Path
     sha256: str
     bytes: int
-    head_classes: int
+    head_classes: int  # width of the file's classifier head, left out; 0 where the file has none
     left_out: tuple[str, ...]
     resized_from: int = 0
 
 
+# Parameters of a hybrid ViT by layer, input to output, for layer-wise learning rates; timm's own groups for a
+# `VisionTransformer` treat the whole embedding, here three stages deep, as one layer.
+_HYBRID_LAYERS = {
+    "stem": r"^patch_embed\.backbone\.(?:conv1|bn1)",
+    "stages": r"^patch_embed\.backbone\.layer(\d+)",
+    "embedding": r"^patch_embed\.proj|^pos_embed",
+    "blocks": r"^blocks\.(\d+)",
+}
 WeightsLoader = Callable[[Any, Backbone], LoadReport]  # fills a network of that backbone in place, but for its head
 
 
 def build_network(
     backbone: Backbone, *, classes: int, image_size: int, scratch: bool = False, patch_dropout: float = 0.0
 ) -> Any:
-    """Build the network with a head of `classes` outputs (0: none) for square inputs of `image_size` pixels.
-
-    Args:
-        backbone: A row of `models.catalog.BACKBONES`.
-        classes: Width of the head (C).
-        image_size: Side of the input in pixels.
-        scratch: Whether it will learn from random values.
-        patch_dropout: Share of a ViT's patches left out in training.
-    """
+    """Build the network with `classes` outputs (0: no head); `scratch`: it will learn from random values."""
     import timm
-
-    from models.starter.hybrid import build_hybrid
 
     arguments = {**backbone.model_args, "num_classes": classes}
     if backbone.family == "vit":
@@ -54,6 +44,17 @@ def build_network(
     if scratch and backbone.family == "resnet":
         # A zero last norm silences every residual branch; frozen that way, a PEFT method would learn nothing.
         arguments["zero_init_last"] = False
-    if backbone.embedding:
-        return build_hybrid(backbone.architecture, embedding=backbone.embedding, **arguments)
-    return timm.create_model(backbone.architecture, pretrained=False, **arguments)
+    if not backbone.embedding:
+        return timm.create_model(backbone.architecture, pretrained=False, **arguments)
+    from timm.layers.hybrid_embed import HybridEmbed
+
+    # A hybrid ViT (Dosovitskiy et al. 2021, arXiv:2010.11929, section 3.1): a ResNet's stages make the patches.
+    layer = partial(HybridEmbed, backbone=timm.create_model(**backbone.embedding, pretrained=False))
+    network: Any = timm.create_model(backbone.architecture, pretrained=False, embed_layer=layer, **arguments)
+    network.group_matcher = _hybrid_groups
+    return network
+
+
+def _hybrid_groups(coarse: bool = False) -> dict[str, str]:
+    """Return the layer groups of a hybrid ViT, as timm's `group_matcher`; a function here, so that it is pickled."""
+    return _HYBRID_LAYERS

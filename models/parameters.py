@@ -12,14 +12,13 @@ from models.methods.method import Method, MethodOptions
 
 @dataclass(frozen=True, slots=True)
 class ParameterCount:
-    """What trains and what there is, head included."""
+    """Trainable and total parameters, head included."""
 
     trainable: int
     total: int
 
     @property
     def share(self) -> float:
-        """Return the trainable share of all parameters, between 0 and 1."""
         return self.trainable / self.total
 
 
@@ -31,10 +30,7 @@ def count_parameters(
     options: MethodOptions | None = None,
     image_size: int | None = None,
 ) -> ParameterCount:
-    """Count trainable and total parameters of `backbone` under `method`, without building either.
-
-    Where stages stay frozen under full fine-tuning the true count is lower; the classifier reports it when it is built.
-    """
+    """Count the parameters without building the network; fewer are trained where stages are frozen."""
     chosen = options or method.options()
     injected = method.injected_parameters(backbone.shape, chosen)
     head = method.head_parameters(sum(method.head_parts(backbone, chosen)), classes, chosen)

@@ -1,4 +1,4 @@
-"""The shapes of networks, from which methods count what they add and how fast to learn. Torch-free."""
+"""The shapes of networks, for parameter counts and learning rates. Torch-free."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -8,49 +8,34 @@ Family = Literal["resnet", "vit"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ViTShape:
-    """The shape of a timm `VisionTransformer`: `depth` blocks of `width` channels and an MLP of `mlp_width`.
-
-    Attributes:
-        patch: Pixels of the input's side to one token.
-        has_batch_norm: Whether convolutions with batch norm make its tokens.
-        has_rotary: Whether its attention turns queries and keys by their position (rotary embedding), as timm's `Eva`.
-    """
+    """The shape of a timm `VisionTransformer`; `has_rotary`: attention turns queries and keys by position (`Eva`)."""
 
     width: int
     depth: int
     heads: int
     mlp_width: int
-    patch: int
-    has_batch_norm: bool = False
+    patch: int  # pixels of the input's side to one token
+    has_batch_norm: bool = False  # whether convolutions with batch norm make its tokens
     has_rotary: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """One ResNet stage: `count` blocks of inner width `width`.
-
-    Attributes:
-        out: Channels that the blocks put out; 0 for the usual: the width, of a bottleneck four times that.
-    """
+    """One ResNet stage: `count` blocks of inner width `width`."""
 
     block: Literal["basic", "bottleneck"]
     count: int
     width: int
-    out: int = 0
+    out: int = 0  # output channels of the blocks; 0 for the default: the width, of a bottleneck four times the width
 
     @property
     def out_channels(self) -> int:
-        """Return the channels that the stage's blocks put out."""
         return self.out or self.width * (4 if self.block == "bottleneck" else 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResNetShape:
-    """The shape of a timm `ResNet`: channels after the stem, then its stages.
-
-    Attributes:
-        is_grouped: Whether its convolutions are grouped, as a ResNeXt's: peft cannot merge an update into those.
-    """
+    """The shape of a timm `ResNet`; `is_grouped` as a ResNeXt's: peft cannot merge an update into such convolutions."""
 
     stem: int
     stages: tuple[Stage, ...]
@@ -58,7 +43,6 @@ class ResNetShape:
 
     @property
     def has_batch_norm(self) -> bool:
-        """Tell that convolutions with batch norm are what it is made of."""
         return True
 
     def block_convolutions(self) -> list[tuple[int, int, int]]:
@@ -75,9 +59,9 @@ class ResNetShape:
 
 
 def joined_depths(shape: ViTShape | ResNetShape) -> tuple[int, ...]:
-    """Return what a head may see beside the network's own embedding, counted as timm's `forward_intermediates` does.
+    """Return the depths of multi-stage features below the embedding, counted as `forward_intermediates` does.
 
-    Of a ResNet the stages before the last, but for the first two outputs, which see edges and colours only; of a ViT
+    Of a ResNet the stages before the last, except the first two outputs (edges and colours only); of a ViT
     the blocks at half and three quarters of its depth.
     """
     if isinstance(shape, ResNetShape):
@@ -93,7 +77,7 @@ def joined_widths(shape: ViTShape | ResNetShape, embedding: int) -> tuple[int, .
 
 
 def rate_factor(shape: ViTShape | ResNetShape) -> float:
-    """Return the learning rate that suits a network, relative to one 768 wide: 768 / width, at most 4.
+    """Return the default learning rate of a network relative to one 768 wide: 768 / width, at most 4.
 
     Under Adam the best rate of hidden layers falls with their width (Yang et al. 2022, arXiv:2203.03466). A ResNet's
     is the mean of its stages': the last one alone asked for too little of the narrow ones before it (measured on the

@@ -1,7 +1,7 @@
-"""The text side of a backbone that learned from pictures and their captions (CLIP, SigLIP). Torch-free.
+"""The text side of a backbone trained on images and captions (CLIP, SigLIP). Torch-free.
 
-open_clip builds it (`visionft.zero_shot.text_encoder`); its settings stand here as open_clip's `model_configs` have
-them, which a test holds together, so that nothing has to load open_clip to tell.
+open_clip builds it (`visionft.zero_shot.text_encoder`); its settings are copied from open_clip's `model_configs` (a
+test compares them), so nothing loads open_clip to read them.
 """
 
 from collections.abc import Mapping
@@ -13,28 +13,14 @@ from models.pins import UNPINNED, Pin
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TextTower:
-    """How texts become points of the space that the picture side's embeddings lie in too.
-
-    Attributes:
-        architecture: open_clip's name of both sides together.
-        embedding: Width of the common space (E).
-        settings: What open_clip builds the text transformer from (`text_cfg`), but for how it finds a tokenizer.
-        parameters: Count of the text side.
-        is_projected: Whether the picture side's embedding (D) is projected into the space; else D is E.
-        tokenizer: `clip`: byte pairs, a vocabulary that comes with open_clip; `siglip`: `tokenizer.json` of the hub.
-        tokenizer_pin: The very `tokenizer.json` that is meant.
-        is_sigmoid: Whether it was trained to say of each pair by itself whether picture and text belong together
-            (Zhai et al. 2023, arXiv:2303.15343), so that one logit alone means something.
-    """
-
     architecture: str
     embedding: int
-    settings: Mapping[str, Any] = field(hash=False)
+    settings: Mapping[str, Any] = field(hash=False)  # open_clip's `text_cfg`, without the tokenizer
     parameters: int
-    is_projected: bool
-    tokenizer: Literal["clip", "siglip"]
+    is_projected: bool  # whether the image side's embedding (D) is projected into the space; else D is E
+    tokenizer: Literal["clip", "siglip"]  # open_clip's byte pairs; `tokenizer.json` of the hub
     tokenizer_pin: Pin = UNPINNED
-    is_sigmoid: bool = False
+    is_sigmoid: bool = False  # trained with a sigmoid loss per pair (arXiv:2303.15343): one logit is meaningful
 
     @property
     def context_length(self) -> int:

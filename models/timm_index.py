@@ -1,6 +1,6 @@
-"""timm's ResNets and ViTs by timm's own names, from `timm_index.json`, which `packaging/make_timm_index.py` writes.
+"""timm's ResNets and ViTs by timm's own names, from `timm_index.json` (made by `packaging/make_timm_index.py`).
 
-Loading timm to tell what it has costs seconds; a start-up may not. Torch-free.
+Loading timm for its list takes seconds, too long for a start-up. Torch-free.
 """
 
 import json
@@ -10,6 +10,7 @@ from typing import Any
 
 from models.backbone import Backbone, Normalisation
 from models.errors import ConfigError, Problem
+from models.messages import Message
 from models.pins import PINS, UNPINNED
 from models.shapes import ResNetShape, Stage, ViTShape
 
@@ -23,28 +24,22 @@ def _index() -> dict[str, Any]:
 
 @cache
 def timm_names() -> tuple[str, ...]:
-    """Return the names, `timm/...`, of all pretrained networks of timm that can be fine-tuned here, sorted."""
+    """Return the names, `timm/...`, of all supported pretrained networks of timm, sorted."""
     return tuple(sorted(PREFIX + name for name in _index()["weights"]))
 
 
 @cache
 def timm_backbone(name: str) -> Backbone:
-    """Return the network that timm calls so, with the weights that the name means.
-
-    Args:
-        name: `timm/ARCHITECTURE.WEIGHTS`; `timm/ARCHITECTURE` means timm's first weights of it, if any.
-
-    Raises:
-        ConfigError: timm has none of that name, or it is of a kind that the methods do not fit.
-    """
+    """Return network and weights of `timm/ARCHITECTURE.WEIGHTS`, or timm's first weights (ConfigError: none)."""
     index, wanted = _index(), name.removeprefix(PREFIX)
     architecture, _, tag = wanted.partition(".")
     if architecture not in index["architectures"]:
-        raise ConfigError((Problem("backbone", f"{name} {_refusal(architecture)}", _ADVICE),))
+        message = Message("{name} {refusal}", name=name, refusal=_refusal(architecture))
+        raise ConfigError((Problem("backbone", message, _ADVICE),))
     tagged = [each for each in index["weights"] if each.partition(".")[0] == architecture]
     if tag and wanted not in tagged:
-        hint = f"There are {', '.join(PREFIX + each for each in tagged)}." if tagged else _ADVICE
-        raise ConfigError((Problem("backbone", f"timm has no weights {name}", hint),))
+        hint = Message("There are {names}.", names=", ".join(PREFIX + each for each in tagged)) if tagged else _ADVICE
+        raise ConfigError((Problem("backbone", Message("timm has no weights {name}", name=name), hint),))
     full = wanted if tag else next(iter(tagged), wanted)
     return _backbone(full, index["architectures"][architecture], index["weights"].get(full))
 
@@ -55,47 +50,40 @@ _ADVICE = "Choose a ResNet or a plain vision transformer, such as timm/resnet50.
 def _refusal(architecture: str) -> str:
     index = _index()
     if reason := index["refused"].get(architecture):
-        return f"cannot be fine-tuned here: {reason}"
-    for family, names in index["families"].items():
-        if architecture in names:
-            return f"cannot be fine-tuned here: timm's {family} networks are neither ResNets nor plain ViTs"
-    return "is no network of timm"
+        return Message("cannot be fine-tuned here: {reason}", reason=reason)
+    family = next((family for family, names in index["families"].items() if architecture in names), None)
+    if family is None:
+        return "is no network of timm"
+    return Message(
+        "cannot be fine-tuned here: timm's {family} networks are neither ResNets nor plain ViTs", family=family
+    )
 
 
 def _backbone(name: str, found: dict[str, Any], weights: dict[str, Any] | None) -> Backbone:
     is_vit = "patch" in found
-    said = weights or {"mean": [0.5] * 3, "std": [0.5] * 3, "interpolation": "bicubic", "crop": 0.95}
-    size = said.get("size", found.get("size", 224))
+    stated = weights or {"mean": [0.5] * 3, "std": [0.5] * 3, "interpolation": "bicubic", "crop": 0.95}
+    size = stated.get("size", found.get("size", 224))
     hub_id = PREFIX + name if weights else ""
+    if is_vit:
+        shape = ViTShape(**{key: found[key] for key in ("width", "depth", "heads", "mlp_width", "patch")})
+    else:
+        stages = tuple(Stage(*each) for each in found["stages"])
+        shape = ResNetShape(stem=found["stem"], stages=stages, is_grouped=found.get("is_grouped", False))
     row = Backbone(
         name=PREFIX + name,
         title=name,
         summary="",
         family="vit" if is_vit else "resnet",
         architecture=name.partition(".")[0],
-        shape=_vit_shape(found) if is_vit else _resnet_shape(found),
+        shape=shape,
         parameters=found["parameters"],
         features=found["features"],
         input_size=found.get("size", size),
-        normalisation=Normalisation(_triple(said["mean"]), _triple(said["std"])),
-        interpolation=said["interpolation"],
-        crop_share=said["crop"],
+        normalisation=Normalisation(tuple(stated["mean"]), tuple(stated["std"])),
+        interpolation=stated["interpolation"],
+        crop_share=stated["crop"],
         hub_id=hub_id,
         pin=PINS.get(hub_id, UNPINNED),
-        licence=said.get("licence", ""),
+        licence=stated.get("licence", ""),
     )
     return row.at(size)
-
-
-def _triple(values: list[float]) -> tuple[float, float, float]:
-    red, green, blue = values
-    return red, green, blue
-
-
-def _vit_shape(found: dict[str, Any]) -> ViTShape:
-    return ViTShape(**{key: found[key] for key in ("width", "depth", "heads", "mlp_width", "patch")})
-
-
-def _resnet_shape(found: dict[str, Any]) -> ResNetShape:
-    stages = tuple(Stage(*each) for each in found["stages"])
-    return ResNetShape(stem=found["stem"], stages=stages, is_grouped=found.get("is_grouped", False))

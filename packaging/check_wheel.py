@@ -1,7 +1,7 @@
-"""Build the wheel, install it where no source is near, and use it: `.venv/bin/python packaging/check_wheel.py`.
+"""Build the wheel, install it away from the sources, and use it: `.venv/bin/python packaging/check_wheel.py`.
 
 It needs no network: this environment's hatchling builds it, and the new environment finds the libraries of this one.
-Prints what the wheel holds and weighs. `--quick` leaves out using it (packaging/smoke.py), which takes minutes.
+Prints the content and size of the wheel. `--quick` skips the use (packaging/smoke.py), which takes minutes.
 """
 
 import os
@@ -41,7 +41,7 @@ def build(folder: Path) -> Path:
 
 
 def describe(wheel: Path) -> None:
-    """Print the wheel's size, and what each of its folders takes, packed."""
+    """Print the wheel's size, and the compressed size of its largest folders."""
     with zipfile.ZipFile(wheel) as archive:
         sizes: Counter[str] = Counter()
         for entry in archive.infolist():
@@ -52,7 +52,7 @@ def describe(wheel: Path) -> None:
 
 
 def install(wheel: Path, environment: Path) -> Path:
-    """Install the wheel into a new environment that finds this one's libraries; return its command `visionft`."""
+    """Install the wheel into a new environment with access to this one's libraries; return its command `visionft`."""
     venv.create(environment, with_pip=False, symlinks=os.name != "nt")
     binaries = environment / ("Scripts" if os.name == "nt" else "bin")
     python = binaries / ("python.exe" if os.name == "nt" else "python")
@@ -62,14 +62,14 @@ def install(wheel: Path, environment: Path) -> Path:
         [python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"],
         capture_output=True, text=True, check=True,
     ).stdout.strip()  # fmt: skip
-    # Plain folders on the path: what their own .pth files say, an editable VisionFT among it, does not count.
+    # Plain folders on the path: their own .pth files, such as an editable VisionFT's, are not read.
     libraries = [path for path in sys.path if Path(path).name == "site-packages"]
     (Path(site_packages) / "libraries.pth").write_text("\n".join(libraries), encoding="utf-8")
     return binaries / ("visionft.exe" if os.name == "nt" else "visionft")
 
 
 def where_from(program: Path) -> list[str]:
-    """Return the files that the packages of an installed VisionFT, and its window, are loaded from."""
+    """Return the locations of the packages of an installed VisionFT and its window."""
     question = (
         "import sys, importlib, importlib.metadata as m; "
         f"[print(importlib.import_module(name).__file__) for name in {PACKAGES!r}]; "

@@ -1,4 +1,4 @@
-"""Finds texts that have less room than they need: for the tests of the window and for `layout_check.py`."""
+"""Finds truncated texts: for the tests of the window and for `layout_check.py`."""
 
 import time
 
@@ -6,11 +6,11 @@ from PySide6.QtWidgets import QAbstractButton, QApplication, QLabel, QWidget
 
 from gui.kit.parts import ElidedLabel
 
-_SECONDS = 1.0  # a text that a thread has brought just now gets its room in the next round of the event loop
+_SECONDS = 1.0  # a new text from a thread gets its room in the next round of the event loop
 
 
 def is_cut(widget: QLabel | QAbstractButton) -> bool:
-    """Tell whether a text has less room than it asks for; what shortens itself on purpose never is."""
+    """Return whether a text has less room than it needs; elided labels never count."""
     if isinstance(widget, ElidedLabel) or not widget.text():
         return False
     if isinstance(widget, QLabel) and widget.wordWrap():
@@ -20,7 +20,7 @@ def is_cut(widget: QLabel | QAbstractButton) -> bool:
 
 
 def cut_texts(root: QWidget) -> list[str]:
-    """Return what is cut, and stays so, of the visible texts in `root`, with its room and what it needs."""
+    """Return the truncated visible texts in `root` after a short wait, with their actual and needed sizes."""
     end = time.monotonic() + _SECONDS
     while (found := _cut_now(root)) and time.monotonic() < end:
         QApplication.processEvents()

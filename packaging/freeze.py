@@ -1,11 +1,11 @@
-"""Build the program that needs no Python: packaging/visionft.spec says what is in it.
+"""Build the standalone program without a Python installation, as defined in packaging/visionft.spec.
 
-First `.venv/bin/pip install --group freeze`, then `.venv/bin/python packaging/freeze.py`. What is installed beside this
-interpreter goes in, its builds of PyTorch and ONNX Runtime too: without CUDA it is a third of the size. PyInstaller
-builds for the system that it runs on.
+First `.venv/bin/pip install --group freeze`, then `.venv/bin/python packaging/freeze.py`. The packages of this
+interpreter go in, its builds of PyTorch and ONNX Runtime too: without CUDA it is a third of the size. PyInstaller
+builds for the system it runs on.
 
-The result is `build/frozen/VisionFT`, a folder that runs wherever it lies (on macOS also `VisionFT.app`), with the
-licences of all that is in it. It is weighed, and used as a stranger would (packaging/smoke.py; `--no-smoke` does not).
+The result is `build/frozen/VisionFT`, a relocatable folder (on macOS also `VisionFT.app`), with the licences of all its
+content. Its size is printed, and it is tested like a new installation (packaging/smoke.py; `--no-smoke` skips it).
 """
 
 import importlib.util
@@ -43,13 +43,14 @@ def main(arguments: Sequence[str]) -> int:
 def build() -> None:
     """Draw the icons, and let PyInstaller follow the spec."""
     subprocess.run([sys.executable, ROOT / "packaging" / "make_icons.py", BUILD / "icons"], check=True)
+    subprocess.run([sys.executable, ROOT / "packaging" / "translations.py", "compile"], check=True)
     line = [sys.executable, "-m", "PyInstaller", "--noconfirm", "--log-level", "WARN"]
     places = ["--distpath", str(FROZEN.parent), "--workpath", str(BUILD / "pyinstaller")]
     subprocess.run([*line, *places, str(ROOT / "packaging" / "visionft.spec")], check=True, cwd=ROOT)
 
 
 def size_mb(path: Path) -> float:
-    """Return what a file or a folder takes; links count as nothing."""
+    """Return the size of a file or a folder; links count as nothing."""
     files = path.rglob("*") if path.is_dir() else [path]
     return sum(file.lstat().st_size for file in files if file.is_file() and not file.is_symlink()) / 1e6
 

@@ -1,7 +1,7 @@
-"""Where the frozen program starts (packaging/visionft.spec): the command line, and without arguments the window.
+"""Entry point of the frozen program (packaging/visionft.spec): the command line, and without arguments the window.
 
 A click in a file manager or a menu gives no arguments. Loader processes of training are this program too: PyInstaller's
-`freeze_support` makes them what they are meant to be, before anything else is loaded.
+`freeze_support` diverts them before anything else is loaded.
 """
 
 import sys

@@ -1,4 +1,4 @@
-"""Gather the licences of everything that the frozen program brings along; packaging/freeze.py calls it."""
+"""Gather the licences of all packages in the frozen program; packaging/freeze.py calls it."""
 
 import shutil
 from collections.abc import Iterator
@@ -6,12 +6,12 @@ from importlib import metadata
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-BUILDERS = {"pip", "setuptools", "altgraph", "pyinstaller", "pyinstaller-hooks-contrib"}  # not in what they build
+BUILDERS = {"pip", "setuptools", "altgraph", "pyinstaller", "pyinstaller-hooks-contrib"}  # not in the program
 NAMES = ("licen", "copying", "notice", "authors")
 
 
 def gather(folder: Path) -> list[str]:
-    """Copy the licence files of all that is installed here, and a list of it; return whose are nowhere to be found."""
+    """Copy the licence files of all installed packages, and a list; return the packages without a licence file."""
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(ROOT / "packaging" / "licences" / "qt", folder / "Qt")
     for name in ("LICENSE", "THIRD_PARTY_NOTICES.md"):
@@ -32,13 +32,13 @@ def gather(folder: Path) -> list[str]:
 
 
 def packages() -> list[metadata.Distribution]:
-    """Return what is installed here, one of each name, by name."""
+    """Return the installed distributions, one per name, sorted by name."""
     found = {each.metadata["Name"].lower().replace("_", "-"): each for each in metadata.distributions()}
     return [found[name] for name in sorted(found.keys() - BUILDERS - {"visionft"})]
 
 
 def licence_files(package: metadata.Distribution) -> Iterator[metadata.PackagePath]:
-    """Yield the files of a package that look like licences."""
+    """Yield the licence files of a package, by their names."""
     for file in package.files or ():
         is_text = file.suffix.lower() in ("", ".txt", ".md", ".rst")
         if is_text and file.name.lower().startswith(NAMES) and Path(str(package.locate_file(file))).is_file():
@@ -46,7 +46,7 @@ def licence_files(package: metadata.Distribution) -> Iterator[metadata.PackagePa
 
 
 def said(package: metadata.Distribution) -> str:
-    """Return what a package says of its licence, in a line."""
+    """Return the licence in a package's metadata, in a line."""
     classifiers = [
         line.rpartition(" :: ")[2] for line in package.metadata.get_all("Classifier") or () if "License" in line
     ]

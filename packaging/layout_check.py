@@ -1,7 +1,7 @@
-"""Lists the texts that are cut in any scene of the screenshots: `python packaging/layout_check.py SCALE LANGUAGE`.
+"""Lists the truncated texts in all scenes of the screenshots: `python packaging/layout_check.py SCALE LANGUAGE`.
 
-SCALE is the size of the text (1.0, 1.5), LANGUAGE a code, or `pseudo` for words 40 % longer. Prints one line per cut
-text, and at the end how many scenes were looked at.
+SCALE is the size of the text (1.0, 1.5), LANGUAGE a code, or `pseudo` for words 40 % longer. Prints one line per
+truncated text, and at the end the number of checked scenes.
 """
 
 import os
@@ -18,16 +18,16 @@ import screenshots
 from cut_texts import cut_texts
 from studio import Studio, temporary_home
 
-from gui.kit import i18n
+from gui.kit import translation
 from gui.preferences import Settings
 
 SIZE = (1280, 800)
 
 
 def main(scale: float, language: str) -> None:
-    """Pose each scene at the smallest size that is promised and print what is cut."""
+    """Pose each scene at the minimum window size and print the truncated texts."""
     with temporary_home() as home:
-        i18n.use_language(language)
+        translation.use_language(language)
         studio = Studio(home / "studio", settings=Settings(theme="light", font_scale=scale, language=language))
         for scene, pose in screenshots.SCENES.items():
             pose(studio)

@@ -1,7 +1,7 @@
 """Pack the frozen program for Debian and Ubuntu: `.venv/bin/python packaging/make_deb.py`, after packaging/freeze.py.
 
 Writes `build/visionft_VERSION_ARCHITECTURE.deb`: the program in /usr/lib/visionft, the command `visionft`, an entry in
-the menu and the icon. Needs `dpkg-deb`; unpacks what it made and uses it (packaging/smoke.py) unless told `--no-smoke`.
+the menu and the icon. Needs `dpkg-deb`; unpacks and tests the package (packaging/smoke.py) except with `--no-smoke`.
 """
 
 import re
@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path[0] = str(ROOT)  # not `packaging/`, which would shadow the library of that name
+sys.path[0] = str(ROOT)  # not `packaging/`: it would shadow the library of the same name
 # ruff: noqa: E402
 
 from visionft import __version__
@@ -31,9 +31,9 @@ Installed-Size: {kilobytes}
 Depends: libc6 (>= {glibc}), {libraries}
 Section: science
 Priority: optional
-Description: label pictures, fine-tune a network, export one file
- Point it at pictures, label and clean them, fine-tune a pretrained ResNet or
- vision transformer, and take away one ONNX file that classifies new pictures.
+Description: label images, fine-tune a network, export one file
+ Point it at images, label and clean them, fine-tune a pretrained ResNet or
+ vision transformer, and take away one ONNX file that classifies new images.
  No code, no cloud, no account: everything happens on this computer.
 """
 COPYRIGHT = """\
@@ -62,7 +62,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def lay_out(tree: Path) -> None:
-    """Put everything where Debian wants it, with the rights that it wants."""
+    """Arrange all files in Debian's layout, with Debian's permissions."""
     shutil.copytree(FROZEN, tree / HOME, symlinks=True)
     share = tree / "usr" / "share"
     for source, folder in (
@@ -82,7 +82,7 @@ def lay_out(tree: Path) -> None:
 
 
 def pack(tree: Path) -> Path:
-    """Write what the package says of itself, and the package."""
+    """Write the control file, and build the package."""
     architecture = subprocess.run(
         ["dpkg", "--print-architecture"], capture_output=True, text=True, check=True
     ).stdout.strip()
@@ -107,7 +107,7 @@ def control(tree: Path, architecture: str) -> str:
 
 
 def oldest_glibc(tree: Path) -> str:
-    """Return the oldest C library that all files in `tree` run on: the newest version of a symbol that one asks for."""
+    """Return the oldest C library compatible with all files in `tree`: the newest version of a required symbol."""
     asked = {b"2.17"}
     for path in tree.rglob("*"):
         if not path.is_symlink() and path.is_file() and (path.suffix == ".so" or ".so." in path.name):

@@ -1,10 +1,9 @@
 """Choose the sample's photographs: `python packaging/make_photographs.py ../shared/data/trashnet`.
 
-Writes `resources/pictures/photographs.zip` (as many of each class, drawn with a fixed seed, their bytes as they are)
-and the strips that the welcome screen shows of both samples. The set shows one object in several pictures; one to learn
-from and another in the test would make every figure too good. So a picture is passed over when the features of the
-default backbone call it like one that was chosen before. The class `trash` stays out: it is no material, but whatever
-is none.
+Writes `resources/pictures/photographs.zip` (as many of each class, drawn with a fixed seed, their bytes unchanged) and
+the strips of both samples for the welcome screen. The set shows one object in several pictures; one of them in training
+and another in the test would make every figure too good. So a picture is skipped when the features of the default
+backbone are similar to those of a chosen one. The class `trash` is left out: it is no material, only a rest.
 """
 
 import sys
@@ -17,13 +16,15 @@ import numpy as np
 from PIL import Image, ImageOps
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path[0] = str(ROOT)  # not `packaging/`, which would shadow the library of that name
+sys.path[0] = str(ROOT)  # not `packaging/`: it would shadow the library of the same name
 # ruff: noqa: E402
 
 from resources.photographs import PHOTOGRAPHS, strip
 from resources.samples import CLASSES as DRAWN_CLASSES
 from resources.samples import draw_sample
 from visionft.data.types import Snapshot, SnapshotImage
+from visionft.events import Event, Progress
+from visionft.jobs import JobContext
 from visionft.project.importing.importer import import_source
 from visionft.project.store import Project
 from visionft.training.config.train_config import TrainConfig
@@ -33,13 +34,13 @@ PER_CLASS = 80
 SEED = 0
 ALIKE = 0.6  # cosine of centred features; by eye, above .7 mostly the same object, here at most the same kind
 STRIP_PX = 144
-WRITTEN = (1980, 1, 1, 0, 0, 0)  # the first date a zip can say: the same pictures give the same bytes
+WRITTEN = (1980, 1, 1, 0, 0, 0)  # the first date a zip can say: the same images give the same bytes
 
 
 def main(source: Path) -> None:
     """Write the archive and the strips."""
     with tempfile.TemporaryDirectory() as folder, Project.create(Path(folder) / "all") as project:
-        import_source(project, source)  # one of equal files; none of those whose copies lie in two classes has a label
+        import_source(project, source)  # one of equal files; files with copies in two classes have no label
         images = project.snapshot()
     chosen = choose(images)
     PHOTOGRAPHS.parent.mkdir(exist_ok=True)
@@ -47,11 +48,11 @@ def main(source: Path) -> None:
     write_strip("photographs", [Image.open(next(p for p in chosen if p.parent.name == name)) for name in CLASSES])
     drawn = (draw_sample(np.random.default_rng(n), name) for n, name in enumerate((*DRAWN_CLASSES, "good")))
     write_strip("drawn", [Image.fromarray(pixels) for pixels in drawn])
-    print(f"{len(chosen)} pictures, {PHOTOGRAPHS.stat().st_size:,} bytes")
+    print(f"{len(chosen)} images, {PHOTOGRAPHS.stat().st_size:,} bytes")
 
 
 def choose(images: Snapshot) -> list[Path]:
-    """Return `PER_CLASS` pictures of each class in the order they were drawn, no two of them alike."""
+    """Return `PER_CLASS` images of each class in the order they were drawn, no two of them similar."""
     labelled = [image for image in images.images if image.labels]
     directions = centred_features(images, labelled)
     chosen: list[int] = []
@@ -64,19 +65,25 @@ def choose(images: Snapshot) -> list[Path]:
     return [labelled[place].path for place in chosen]
 
 
+def _print_progress(event: Event) -> None:
+    if isinstance(event, Progress):
+        print(f"\r{event.done} of {event.total}", end="", file=sys.stderr)
+
+
 def centred_features(images: Snapshot, chosen: Sequence[SnapshotImage]) -> np.ndarray:
-    """Return what the default backbone sees in each picture, as directions (N, D) from their mean."""
-    from visionft.training.loop.batches import Sharding, cached_features, plain_batches
+    """Return the features (N, D) of the default backbone, centred on their mean and normalised."""
+    from visionft.training.loop.batches import ProcessShard, cached_features, plain_batches
     from visionft.training.loop.run_context import RunContext
 
     config = TrainConfig(method="linear", precision="fp32", device="cpu")
     context = RunContext(config, classes=len(images.class_names))
     context.classifier.eval()
     features = cached_features(
-        plain_batches(config, images, chosen, Sharding(device=context.accelerator.device)),
+        plain_batches(config, images, chosen, ProcessShard(device=context.accelerator.device)),
         context.classifier.features,
+        total=len(chosen),
         stage="Looking",
-        on_event=lambda event: print(f"\r{event.done} of {event.total}", end="", file=sys.stderr),
+        job=JobContext(_print_progress),
         on_batch=lambda _batch: None,
     ).images.numpy()
     features = features - features.mean(axis=0)
@@ -84,7 +91,7 @@ def centred_features(images: Snapshot, chosen: Sequence[SnapshotImage]) -> np.nd
 
 
 def write_archive(chosen: Sequence[Path], licence: bytes) -> None:
-    """Write the pictures in their class folders; stored, because JPEGs do not shrink."""
+    """Write the images in their class folders, uncompressed, because JPEGs do not shrink."""
     with zipfile.ZipFile(PHOTOGRAPHS, "w") as archive:
         archive.comment = licence
         for path in sorted(chosen):
@@ -92,11 +99,11 @@ def write_archive(chosen: Sequence[Path], licence: bytes) -> None:
             archive.writestr(entry, path.read_bytes())
 
 
-def write_strip(sample: str, pictures: Sequence[Image.Image]) -> None:
-    """Write pictures side by side, each cut to a square."""
-    joined = Image.new("RGB", (STRIP_PX * len(pictures), STRIP_PX))
-    for place, picture in enumerate(pictures):
-        joined.paste(ImageOps.fit(picture, (STRIP_PX, STRIP_PX)), (place * STRIP_PX, 0))
+def write_strip(sample: str, images: Sequence[Image.Image]) -> None:
+    """Write images in a row, each cropped to a square."""
+    joined = Image.new("RGB", (STRIP_PX * len(images), STRIP_PX))
+    for place, image in enumerate(images):
+        joined.paste(ImageOps.fit(image, (STRIP_PX, STRIP_PX)), (place * STRIP_PX, 0))
     joined.save(strip(sample), quality=85)
 
 

@@ -1,9 +1,9 @@
-"""Fetch the JavaScript runtimes that exported files are judged by, into build/runtimes (about 470 MB).
+"""Fetch the JavaScript runtimes for the tests of exported files, into build/runtimes (about 470 MB).
 
     python packaging/make_runtimes.py [FOLDER]
 
-The tests marked slow look there, or in the folder that VISIONFT_RUNTIMES names, and skip what they do not find. Needs
-Node.js 20.9 or newer with npm. The page is tried in Chromium where `chromium` or CHROMIUM names one. No script of a
+The tests marked slow look there, or in the folder of VISIONFT_RUNTIMES, and are skipped for missing runtimes. Needs
+Node.js 20.9 or newer with npm. The page is tested in Chromium where `chromium` or CHROMIUM names one. No script of a
 package is run.
 """
 
@@ -17,7 +17,7 @@ FOLDER = Path(__file__).resolve().parents[1] / "build" / "runtimes"
 
 
 def main(arguments: list[str]) -> int:
-    """Install what `packaging/runtimes` lists and return npm's exit code."""
+    """Install the packages of `packaging/runtimes` and return npm's exit code."""
     folder = Path(arguments[0]) if arguments else FOLDER
     npm = shutil.which("npm")
     if npm is None:

@@ -1,8 +1,8 @@
-"""Write `models/timm_index.json`: what timm's ResNets and ViTs are, so that nothing has to load timm to tell.
+"""Write `models/timm_index.json`: the properties of timm's ResNets and ViTs, available without loading timm.
 
     python packaging/make_timm_index.py
 
-Run it after an update of timm; `tests/models/test_timm_index.py` tells when that is due. Shapes come from networks
+Run it after an update of timm; `tests/models/test_timm_index.py` fails when that is due. Shapes come from networks
 built without memory (torch's `meta` device), everything about weights from timm's own configuration.
 """
 
@@ -14,7 +14,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 INDEX = ROOT / "models" / "timm_index.json"
-# The modules of timm whose networks are of its classes `ResNet` and `VisionTransformer`.
+# The modules of timm with networks of its classes `ResNet` and `VisionTransformer`.
 MODULES = ("resnet", "vision_transformer", "vision_transformer_hybrid", "deit")
 LICENCES = {"apache-2.0": "Apache-2.0", "mit": "MIT", "bsd-3-clause": "BSD-3-Clause", "cc-by-nc-4.0": "CC-BY-NC-4.0"}
 
@@ -61,14 +61,14 @@ def _lines(index: dict[str, Any]) -> str:
 
 
 def module_of(name: str) -> str:
-    """Return which module of timm makes a network."""
+    """Return the timm module of a network."""
     from timm.models._registry import _model_to_module
 
     return _model_to_module[name]
 
 
 def weights_of(name: str, architectures: dict[str, Any]) -> dict[str, Any] | None:
-    """Return what timm's configuration says of pretrained weights; None where they are none that can be fetched."""
+    """Return the pretrained weights in timm's configuration; None without downloadable ones."""
     from timm.models import get_pretrained_cfg
 
     cfg = get_pretrained_cfg(name)
@@ -85,7 +85,7 @@ def weights_of(name: str, architectures: dict[str, Any]) -> dict[str, Any] | Non
 
 
 def describe(name: str, **model_args: Any) -> dict[str, Any] | str:
-    """Return the shape of a network that timm builds with these arguments, or why it cannot be fine-tuned here."""
+    """Return the shape of a network built by timm with these arguments, or the reason against fine-tuning it here."""
     import timm
     import torch
 

@@ -1,4 +1,4 @@
-"""Pictures, runs and events for posed screenshots: drawn or made up, and written the way the engine writes them."""
+"""Images, runs and events for posed screenshots: drawn or made up, and written the way the engine writes them."""
 
 import dataclasses
 import json
@@ -15,7 +15,7 @@ from visionft.data.types import Snapshot
 from visionft.evaluation import metrics
 from visionft.evaluation.explanation import Explanation, normalised
 from visionft.events import EpochDone, Event, RunStarted, StepDone
-from visionft.export.index.memory_index import Remembered
+from visionft.export.index.memory_index import IndexEntry
 from visionft.export.predictor import Prediction
 from visionft.retrieval.evidence import Evidence, Neighbour
 from visionft.training.config.train_config import TrainConfig
@@ -25,8 +25,8 @@ from visionft.training.runs.manifest import write_manifest
 CLASSES = {"good": 46, "scratch": 31, "dent": 24, "missing hole": 18, "discoloured after heat treatment (batch 7)": 9}
 
 
-def draw_pictures(folder: Path) -> None:
-    """Draw a small inspection set: one round part each, with the fault of its class."""
+def draw_images(folder: Path) -> None:
+    """Draw a small inspection set: one round part per image, with the defect of its class."""
     source = random.Random(7)
     for name, count in CLASSES.items():
         (folder / name).mkdir(parents=True)
@@ -37,8 +37,8 @@ def draw_pictures(folder: Path) -> None:
 def _draw_part(name: str, source: random.Random) -> Image.Image:
     width, height = source.choice(((320, 240), (300, 300), (240, 320)))
     ground = source.randint(40, 90)
-    picture = Image.new("RGB", (width, height), (ground, ground + 6, ground + 14))
-    draw = ImageDraw.Draw(picture)
+    image = Image.new("RGB", (width, height), (ground, ground + 6, ground + 14))
+    draw = ImageDraw.Draw(image)
     x, y, radius = width / 2 + source.randint(-20, 20), height / 2 + source.randint(-14, 14), source.randint(70, 95)
     steel = source.randint(150, 200)
     tint = (steel + 30, steel - 20, steel - 70) if name.startswith("disc") else (steel, steel + 3, steel + 8)
@@ -53,11 +53,11 @@ def _draw_part(name: str, source: random.Random) -> Image.Image:
         draw.line((x - 40, y - 20, x + 30, y + 25), fill=(235, 235, 240), width=2)
     if name == "dent":
         draw.ellipse((x + 6, y - 24, x + 38, y + 4), fill=(steel - 45,) * 3)
-    return picture.filter(ImageFilter.GaussianBlur(0.8))
+    return image.filter(ImageFilter.GaussianBlur(0.8))
 
 
 def run_events(epochs: int, *, until: int, seed: int = 0) -> list[Event]:
-    """Return what a plausible run reports up to half of epoch `until + 1`."""
+    """Return the events of a plausible run up to half of epoch `until + 1`."""
     source = random.Random(seed)
     events: list[Event] = [
         RunStarted(
@@ -121,7 +121,7 @@ def write_runs(project: Path, snapshot: Snapshot) -> None:
 
 
 def write_evaluation(folder: Path, snapshot: Snapshot, *, right_share: float, seed: int) -> None:
-    """Write an evaluation as `evaluate_run` does, over made-up predictions of all pictures."""
+    """Write an evaluation in the format of `evaluate_run`, from invented predictions of all images."""
     source, names = random.Random(seed), snapshot.class_names
     truths, rows, lines = [], [], []
     for image in snapshot.images:
@@ -153,9 +153,9 @@ def write_evaluation(folder: Path, snapshot: Snapshot, *, right_share: float, se
 
 
 def made_up_explanation(image_id: int, path: Path, class_name: str) -> Explanation:
-    """Return a heat map with a spot near the middle, and a test that it has passed."""
-    with Image.open(path) as picture:
-        width, height = picture.size
+    """Return a heat map with a spot near the middle, and a passed deletion test."""
+    with Image.open(path) as image:
+        width, height = image.size
     side = round(0.95 * min(width, height))
     down, across = np.mgrid[0:7, 0:7]
     values = np.exp(-((down - 2.6) ** 2 + (across - 3.9) ** 2) / 2.2).astype(np.float32)
@@ -168,7 +168,7 @@ def made_up_explanation(image_id: int, path: Path, class_name: str) -> Explanati
 
 
 def made_up_answers(paths: list[Path]) -> tuple[Prediction, ...]:
-    """Return what a good model might say of pictures in class folders: right, and mostly sure."""
+    """Return plausible predictions of a good model for images in class folders: right, and mostly confident."""
     source, answers = random.Random(4), []
     for path in paths:
         surest = 0.985 - source.random() ** 2 * 0.45
@@ -182,10 +182,10 @@ def made_up_answers(paths: list[Path]) -> tuple[Prediction, ...]:
 
 def made_up_evidence(
     answers: tuple[Prediction, ...], paths: list[Path]
-) -> tuple[tuple[Prediction, ...], dict[int, Remembered], dict[int, Path]]:
-    """Return answers with labelled pictures for and against them, what those are called, and where they lie."""
-    named = {number: Remembered(path.name, "") for number, path in enumerate(paths, 1)}
-    named[1] = Remembered(paths[0].name, "", "the second camera, after the lamp was changed", ("night shift",))
+) -> tuple[tuple[Prediction, ...], dict[int, IndexEntry], dict[int, Path]]:
+    """Return predictions with labelled images for and against them, the names of these images, and their paths."""
+    named = {number: IndexEntry(path.name, "") for number, path in enumerate(paths, 1)}
+    named[1] = IndexEntry(paths[0].name, "", "the second camera, after the lamp was changed", ("night shift",))
     source = random.Random(5)
 
     def like(wanted: tuple[str, ...], count: int) -> tuple[Neighbour, ...]:

@@ -6,19 +6,19 @@ from pathlib import Path
 from typing import Any
 
 from gui.export.card_dialog import CardDialog
-from gui.export.exporting import Offer
+from gui.export.exporting import UploadOffer
 from gui.export.publish_dialog import PublishDialog
 from gui.kit.workers import Failure
 from models.catalog import get_backbone
 from visionft.errors import VisionFTError
 from visionft.events import Progress
-from visionft.export.bundle.benching import BatchSpeed, Bench, ModelSpeed
-from visionft.export.bundle.pushing import Sending
-from visionft.export.bundle.samples import sample_files
+from visionft.export.bundle.benching import BatchSpeed, Benchmark, ModelSpeed
+from visionft.export.bundle.pushing import UploadFile
+from visionft.export.bundle.sample_programs import sample_files
 from visionft.export.bundle.verifying import AnswerCheck, FileFault, Verification
 from visionft.export.parity import ExportResult, Latency, Parity
-from visionft.export.precision.variants import Answers, Speed, Variant, variant_file
-from visionft.weights.uploading import Sent
+from visionft.export.precision.variants import Variant, VariantAgreement, VariantLatency, variant_file
+from visionft.weights.uploading import UploadResult
 
 _FILES = ("README.md", "huggingface/config.json", "huggingface/model.safetensors", "labels.txt", "model.onnx")
 
@@ -62,13 +62,13 @@ def _done(studio: Any) -> None:
     )  # fmt: skip
     card.show_result(result)
     studio.window.page("export").variants_card.show_variants(result.variants)
-    studio.window.page("export").afterwards.follow(result)
+    studio.window.page("export").follow_up.follow(result)
 
 
 def _close(studio: Any) -> None:
     for dialog in studio.dialogs():
         dialog.reject()
-    studio.wait_for_pictures(50)
+    studio.wait_for_images(50)
 
 
 def _card(studio: Any) -> None:
@@ -79,11 +79,11 @@ def _card(studio: Any) -> None:
     CardDialog(studio.window, path).open()
 
 
-def _offer(**fields: Any) -> Offer:
+def _offer(**fields: Any) -> UploadOffer:
     sizes = {"README.md": 7_012, "export.json": 13_400, "labels.txt": 42, "model.onnx": 94_113_220,
              "model_fp16.onnx": 47_210_000, "predict.py": 9_411}  # fmt: skip
-    files = tuple(Sending(name=name, path=Path(name), bytes=size) for name, size in sizes.items())
-    return Offer(files=files, hub="huggingface.co", **{"token": "login", **fields})
+    files = tuple(UploadFile(name=name, path=Path(name), bytes=size) for name, size in sizes.items())
+    return UploadOffer(files=files, hub="huggingface.co", **{"token": "login", **fields})
 
 
 def _dialog(studio: Any, **fields: Any) -> PublishDialog:
@@ -98,7 +98,7 @@ def _publish(studio: Any) -> None:
 
 
 def _publish_by_token(studio: Any) -> None:
-    dialog = _dialog(studio, token="", caveats=(get_backbone("starter_vit").caveat,), names_pictures=True)
+    dialog = _dialog(studio, token="", caveats=(get_backbone("starter_vit").caveat,), names_images=True)
     dialog.who.buttons["public"].click()
     dialog.token_edit.setText("hf_not_a_real_one")
 
@@ -113,8 +113,8 @@ def _publish_failed(studio: Any) -> None:
 
 
 def _publish_long(studio: Any) -> None:
-    """All that there can be to say at once: with large text it is higher than the window."""
-    dialog = _dialog(studio, token="", caveats=(get_backbone("starter_vit").caveat,), names_pictures=True)
+    """All possible content at once: with large text it is higher than the window."""
+    dialog = _dialog(studio, token="", caveats=(get_backbone("starter_vit").caveat,), names_images=True)
     dialog.who.buttons["public"].click()
     message = "The repository me/003-resnet50-full is there already and holds files that would be replaced."
     dialog.show_failure(Failure(message=message, hint="Choose another name, or allow that its files are replaced."))
@@ -129,7 +129,7 @@ def _publish_sending(studio: Any) -> None:
 def _published(studio: Any) -> None:
     dialog = _dialog(studio)
     dialog.send_button.click()
-    dialog.show_sent(Sent(address="https://huggingface.co/me/003-resnet50-full", is_public=False))
+    dialog.show_sent(UploadResult(address="https://huggingface.co/me/003-resnet50-full", is_public=False))
 
 
 def _speed_busy(studio: Any) -> None:
@@ -143,7 +143,7 @@ def _speed_measured(studio: Any) -> None:
     _done(studio)
     card = studio.window.page("export").speed_card
     card.show_busy(False)
-    card.show_bench(Bench(processor="AMD Ryzen 9 7950X 16-Core Processor", speeds=_speeds()))
+    card.show_bench(Benchmark(processor="AMD Ryzen 9 7950X 16-Core Processor", speeds=_speeds()))
 
 
 def _speeds() -> tuple[ModelSpeed, ...]:
@@ -158,7 +158,7 @@ def _speeds() -> tuple[ModelSpeed, ...]:
 
 
 def write_export(folder: Path) -> Path:
-    """Write an export whose record tells of smaller files; none of them is a model. Return the full one."""
+    """Write an export with a record of several variants, none of them a real model. Return the fp32 one."""
     folder.mkdir(parents=True, exist_ok=True)
     variants = _variants()
     for name, size in {"model.onnx": 8, **{each.file: 4 for each in variants}}.items():
@@ -171,7 +171,7 @@ def write_export(folder: Path) -> Path:
 def _checked(studio: Any) -> None:
     _done(studio)
     answers = (AnswerCheck(name="model.onnx", max_abs_diff=0.0, limit=1e-3),)
-    studio.window.page("export").parity_card.show_check(
+    studio.window.page("export").parity_card.show_verification(
         Verification(folder=_folder(studio), checked=14, faults=(), foreign=(), answers=answers)
     )
 
@@ -182,19 +182,19 @@ def _changed(studio: Any) -> None:
         FileFault(name="huggingface/model.safetensors", fault="changed"),
         FileFault(name="labels.txt", fault="missing"),
     )
-    studio.window.page("export").parity_card.show_check(
+    studio.window.page("export").parity_card.show_verification(
         Verification(folder=_folder(studio), checked=13, faults=faults, foreign=("notes.txt",), answers=())
     )
 
 
 def _variants() -> tuple[Variant, ...]:
-    """Return one smaller file that is no faster, and one that is recommended."""
-    half = Answers(
-        pictures=378, top1=0.897, reference_top1=0.897, difference=(-0.005, 0.005), flips=0, ece=0.046,
+    """Return two variants: one without a speed gain, and a recommended one."""
+    half = VariantAgreement(
+        images=378, top1=0.897, reference_top1=0.897, difference=(-0.005, 0.005), flips=0, ece=0.046,
         reference_ece=0.046, max_abs_diff=0.0024, max_distance_diff=0.0009,
     )  # fmt: skip
-    whole = Answers(
-        pictures=378, top1=0.894, reference_top1=0.897, difference=(-0.015, 0.010), flips=8, ece=0.033,
+    whole = VariantAgreement(
+        images=378, top1=0.894, reference_top1=0.897, difference=(-0.015, 0.010), flips=8, ece=0.033,
         reference_ece=0.046, max_abs_diff=0.28, max_distance_diff=0.05,
     )  # fmt: skip
     return (
@@ -210,8 +210,8 @@ def _variants() -> tuple[Variant, ...]:
     )  # fmt: skip
 
 
-def _speed(p50_ms: float, times_faster: float) -> Speed:
-    return Speed(
+def _speed(p50_ms: float, times_faster: float) -> VariantLatency:
+    return VariantLatency(
         p50_ms=p50_ms, p99_ms=1.2 * p50_ms, reference_p50_ms=21.2, reference_p99_ms=25.1, times_faster=times_faster,
         runs=60, provider="CPUExecutionProvider", width=320, height=240, processor="",
     )  # fmt: skip
@@ -223,8 +223,8 @@ license: apache-2.0
 
 # Machined parts, second shift of the south line
 
-A picture classifier that gives each picture one of 4 classes. It is made from resnet50 (method: full fine-tuning) at
-224 x 224 pixels, in one ONNX file that takes RGB pictures of any size.
+An image classifier that gives each image one of 4 classes. It is made from resnet50 (method: full fine-tuning) at
+224 x 224 pixels, in one ONNX file that takes RGB images of any size.
 
 ## Classes and data
 
@@ -237,20 +237,20 @@ A picture classifier that gives each picture one of 4 classes. It is made from r
 
 ## What it is worth
 
-| split | pictures | accuracy | 95 % interval | mean recall of the classes |
+| split | images | accuracy | 95 % interval | mean recall of the classes |
 | --- | --- | --- | --- | --- |
 | test | 40 | **92.5%** | 80.1% to 97.4% | 90.3% |
 
-**Leaks:** 3 of 40 pictures of test have a near-double among the training pictures.
+**Leaks:** 3 of 40 images of test have a near-double among the training images.
 
 ## Limits
 
-- It always answers with one of its classes, also for a picture of something else.
-- Other cameras, places, light, seasons or kinds of picture were not tested.
+- It always answers with one of its classes, also for an image of something else.
+- Other cameras, places, light, seasons or kinds of image were not tested.
 
 ## How to use it
 
-`python predict.py picture.jpg`, or in a program of your own:
+`python predict.py image.jpg`, or in a program of your own:
 
 ```python
 session = onnxruntime.InferenceSession("model.onnx")

@@ -1,6 +1,6 @@
-"""The scenes of labelling many pictures at once: rows of alike pictures, accepting many, a sample's check, its verdict.
+"""The scenes of bulk labelling: clusters of suggestions, bulk accept, the audit sample, its result.
 
-The suggestions are real; what they rest on is made up: features that tell the classes apart, but for some pictures.
+The suggestions are real; their features are invented: they separate the classes, apart from some images.
 """
 
 from collections.abc import Callable
@@ -11,7 +11,7 @@ import numpy as np
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 
-from gui.label.page import LabelPage
+from gui.label.label_page import LabelPage
 from visionft.features.feature_store import FeatureKind, make_current
 from visionft.project.edits.changes import UnlabelImages
 from visionft.project.importing.importer import import_source
@@ -24,7 +24,7 @@ _PROJECT = "Parts of the second shift"
 
 
 def scenes() -> dict[str, Scene]:
-    """Return the scenes by name, in the order in which they follow from each other."""
+    """Return the scenes by name, in their order."""
     return {
         "40-label-rows": _rows,
         "41-label-rows-out": _row_with_exceptions,
@@ -37,11 +37,11 @@ def scenes() -> dict[str, Scene]:
 
 
 def _open(studio: Any) -> LabelPage:
-    """Open a project with few labels and with features, anew."""
+    """Open a new project with few labels and with features."""
     path = studio.folder / "projects" / _PROJECT
     if not path.exists():
         with Project.create(path) as project:
-            import_source(project, studio.folder / "pictures")
+            import_source(project, studio.folder / "images")
             images, kept = project.snapshot(), dict[int, int]()
             middles = np.eye(len(images.class_names), sum(_KIND.widths)) * 3 + 1
             rows = np.stack([middles[image.labels[0]] for image in images.images])
@@ -64,21 +64,21 @@ def _until(studio: Any, is_so: Callable[[], bool]) -> None:
     for _ in range(200):
         if is_so():
             return
-        studio.wait_for_pictures(50)
+        studio.wait_for_images(50)
     raise SystemExit("The label page does not come to rest.")
 
 
 def _rows(studio: Any) -> None:
     page = _open(studio)
-    page.bulk.show_rows()
+    page.bulk.show_clusters()
     _until(studio, lambda: page.bulk.rows_view.grid.count() > 0)
 
 
 def _row_with_exceptions(studio: Any) -> None:
     view = studio.window.page("label").bulk.rows_view
     QTest.keyClick(view.grid, Qt.Key.Key_Return)
-    studio.wait_for_pictures(600)
-    for image_id in view.grid.pictures.ids[1:3]:
+    studio.wait_for_images(600)
+    for image_id in view.grid.images.ids[1:3]:
         view.toggled.emit(image_id)
 
 
@@ -87,8 +87,8 @@ def _accept(studio: Any) -> None:
     page.bulk.show_accepting()
     view = page.bulk.auditing.accept_view
     view.slider.setValue(50)
-    view.rightness_chosen.emit(0)
-    studio.wait_for_pictures(300)
+    view.rightness_box.activated.emit(0)
+    studio.wait_for_images(300)
 
 
 def _sample(studio: Any) -> None:
@@ -100,29 +100,29 @@ def _sample(studio: Any) -> None:
 def _sample_with_a_mark(studio: Any) -> None:
     view = studio.window.page("label").bulk.sample_view
     QTest.keyClick(view.grid, Qt.Key.Key_Return)
-    view.toggled.emit(view.grid.pictures.ids[0])
+    view.toggled.emit(view.grid.images.ids[0])
 
 
 def _verdict(studio: Any, *, is_honest: bool) -> None:
-    """Go through the sample as a person who sees what the folders say; who is not honest finds all of them wrong."""
+    """Check the sample by the folder names; a dishonest check marks all images as wrong."""
     page = studio.window.page("label")
     bulk = page.bulk
     if bulk.view is not bulk.sample_view:
-        studio.state.session.undo()  # what was said of the sample before
-        studio.wait_for_pictures(800)
+        studio.state.session.undo()  # the earlier answers on the sample
+        studio.wait_for_images(800)
         _accept(studio)
         _sample(studio)
     real = {image.image_id: image.path.parent.name for image in studio.state.session.snapshot().images}
     if not bulk.sample_view.accept_button.isEnabled():  # the mark of the scene before
-        bulk.sample_view.toggled.emit(bulk.sample_view.grid.pictures.ids[0])
+        bulk.sample_view.toggled.emit(bulk.sample_view.grid.images.ids[0])
     while bulk.view is bulk.sample_view:
-        section = bulk.sample_view.grid.pictures.sections[0]
+        section = bulk.sample_view.grid.images.sections[0]
         said = section.title.removesuffix("?")
         other = next(each.name for each in page.labels.classes if each.name != said)
-        for image_id in bulk.sample_view.grid.pictures.ids[: section.count]:
+        for image_id in bulk.sample_view.grid.images.ids[: section.count]:
             name = real[image_id] if is_honest else other
             if name != said:
                 bulk.sample_view.toggled.emit(image_id)
                 bulk.assign(name)
         bulk.auditing.accept_row()
-    studio.wait_for_pictures(300)
+    studio.wait_for_images(300)

@@ -1,11 +1,11 @@
-"""The README's pictures, of a real run: `python packaging/screenshots.py --readme`.
+"""The README's images, of a real run: `python packaging/screenshots.py --readme [OUT [IMAGES]]`.
 
-The window makes a project of the photographs that come with the program, trains Quick's linear probe and Balanced with
-fewer epochs, and is photographed while it does. What has no page of its own to wait for (evaluation, export) is called
-as the pages call it. So every figure in these pictures was measured on the computer that made them.
+The window makes a project of class folders (without IMAGES of the photographs shipped with the program), trains Quick's
+linear probe and Balanced, and is photographed meanwhile. Work without a page to wait for (evaluation, export) is called
+as the pages call it. So every figure in these images was measured on the computer that made them.
 
-Pages change more often than this file. It asks of them what other screens ask (`take_step`, `classify` ...), presses
-buttons by the words on them, and where one is gone says so and photographs the page as it is.
+Pages change more often than this file. It calls the same methods as other screens (`take_step`, `classify` ...),
+presses buttons by their text, and where one is missing, prints a message and photographs the page as it is.
 """
 
 import dataclasses
@@ -20,23 +20,27 @@ from PySide6.QtWidgets import QAbstractButton, QWidget
 from studio import Studio
 
 from gui.kit.banner import Banner
-from gui.kit.i18n import tr
+from gui.kit.translation import tr
 from gui.session import ProjectSession
-from visionft.demo import demo_configs
+from models.catalog import DEFAULT_BACKBONE
 from visionft.errors import NextStep
 from visionft.evaluation.stored import read_evaluation
 from visionft.events import Event, StepDone
+from visionft.project.importing.importer import import_source
+from visionft.project.splits import assign_splits
+from visionft.project.store import Project
+from visionft.training.config.presets import Circumstances, preset_config
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.runs.run_folder import RunSummary, list_runs
 
 SIZE = (1280, 800)
-BALANCED_EPOCHS = 30  # as the preset has it for so few pictures
+BALANCED_EPOCHS = 0  # of Balanced's run; 0: as many as the preset has for these images
 PHOTOGRAPHED_AT = 0.7  # of the run, where the curves have a shape and the rest is still to come
 PATIENCE_S = 3600
 
 
-def photograph_readme(studio: Studio, out: Path) -> None:
-    """Make the project, train, and write `<page>.png` for each page into `out`."""
+def photograph_readme(studio: Studio, out: Path, images: Path | None = None) -> None:
+    """Make the project of `images`, train, and write `<page>.png` for each page into `out`."""
 
     def photograph(page: str) -> None:
         for message in studio.window.findChildren(Banner):
@@ -44,10 +48,11 @@ def photograph_readme(studio: Studio, out: Path) -> None:
         studio.photograph(out / f"{page}.png", width=SIZE[0], height=SIZE[1])
 
     studio.settle(*SIZE)
-    session = _make_project(studio)
-    quick, balanced = demo_configs(session.snapshot())
+    session = _make_project(studio, images)
+    circumstances = Circumstances.of(session.snapshot())
+    quick, balanced = (preset_config(name, circumstances, backbone=DEFAULT_BACKBONE) for name in ("quick", "balanced"))
     _train(studio, session, quick)
-    balanced = dataclasses.replace(balanced, epochs=BALANCED_EPOCHS)
+    balanced = dataclasses.replace(balanced, epochs=BALANCED_EPOCHS or balanced.epochs)
     _train(studio, session, balanced, when_late=lambda: photograph("train"))
     best = _measure_and_export(session)
     poses = {"project": _show, "label": _label, "curate": _curate, "results": _results, "export": _export, "try": _try}
@@ -59,9 +64,16 @@ def photograph_readme(studio: Studio, out: Path) -> None:
 # -- making ---------------------------------------------------------------------------------------------------------
 
 
-def _make_project(studio: Studio) -> ProjectSession:
-    """Do what *Try a sample* does, and wait for the project."""
-    _show(studio, "project").try_sample("photographs")
+def _make_project(studio: Studio, images: Path | None) -> ProjectSession:
+    """Do the work of *Try a sample*, or import class folders, and wait for the project."""
+    if images is None:
+        _show(studio, "project").try_sample("photographs")
+    else:
+        path = studio.folder / images.name.replace("_", " ").capitalize()
+        with Project.create(path) as project:
+            import_source(project, images)
+            assign_splits(project)
+        studio.state.open_project(path)
     _wait_for_tasks(studio)
     return _session(studio)
 
@@ -98,7 +110,7 @@ class _LateStep:
         self._epochs, self.is_come = config.total_epochs, False
 
     def hear(self, event: Event) -> None:
-        """Take what the run reports."""
+        """Handle an event of the run."""
         if isinstance(event, StepDone):
             self.is_come = (event.epoch - 1 + event.step / event.steps) / self._epochs >= PHOTOGRAPHED_AT
 
@@ -113,7 +125,7 @@ def _measure_and_export(session: ProjectSession) -> RunSummary:
         if read_evaluation(run.path, "val") is None:
             evaluate_run(run.path, snapshot, "val")
         shares[run.name] = evaluate_run(run.path, snapshot, "test").top1
-        print(f"{run.name}: {shares[run.name]:.1%} of the test pictures")
+        print(f"{run.name}: {shares[run.name]:.1%} of the test images")
     best = max(list_runs(session.path), key=lambda run: shares[run.name])
     exported = export_run(best.path, snapshot, session.path / "exports" / best.name)
     session.runs_changed.emit()
@@ -128,30 +140,30 @@ def _show(studio: Studio, name: str, _best: RunSummary | None = None) -> Any:
     """Show a page and return it."""
     studio.window.show_page(name)
     studio.settle(*SIZE)
-    studio.wait_for_pictures(600)
+    studio.wait_for_images(600)
     return studio.window.page(name)
 
 
 def _label(studio: Studio, name: str, _best: RunSummary) -> None:
-    """Choose a few pictures where one class ends and the next begins."""
+    """Choose a few images where one class ends and the next begins."""
     page, images = _show(studio, name), _session(studio).snapshot().images
-    with _as_far_as_it_goes("choosing pictures on Label"):
+    with _as_far_as_it_goes("choosing images on Label"):
         place = next(place for place, image in enumerate(images) if image.labels == images[-1].labels)
         page.grid.selection.set_current(place)
         page.grid.selection.set_current(place + 2, extend=True)
-    studio.wait_for_pictures(1500)
+    studio.wait_for_images(1500)
 
 
 def _curate(studio: Studio, name: str, _best: RunSummary) -> None:
-    """Look the pictures through, and show the map of them."""
+    """Run the checks, and show the map of the images."""
     page = _show(studio, name)
-    _press(page, "Look through the pictures")
+    _press(page, "Find issues")
     _wait_for_tasks(studio)
     with _as_far_as_it_goes("showing the map on Curate"):
         page.show_view("map")
-        studio.wait_for_pictures(1500)
+        studio.wait_for_images(1500)
         _wait_for_tasks(studio)
-    studio.wait_for_pictures(3000)
+    studio.wait_for_images(3000)
 
 
 def _results(studio: Studio, name: str, best: RunSummary) -> None:
@@ -159,19 +171,19 @@ def _results(studio: Studio, name: str, best: RunSummary) -> None:
     page = _show(studio, name)
     with _as_far_as_it_goes("explaining a mistake on Results"):
         page.table.select([best.name])
-        _press(page, "Pictures")
-        page.pictures.explain.strip.selection.set_current(0)
+        _press(page, "Images")
+        page.images.explain.strip.selection.set_current(0)
         _press(page, "Explain")
     _wait_for_tasks(studio)
 
 
 def _export(studio: Studio, name: str, best: RunSummary) -> None:
-    """Choose the run that was exported."""
+    """Select the exported run."""
     _show(studio, name).take_step(NextStep("export", run=best.name))
 
 
 def _try(studio: Studio, name: str, _best: RunSummary) -> None:
-    """Ask the exported file about the test pictures."""
+    """Predict the test images with the exported model."""
     test = _session(studio).snapshot().labelled("test")
     _show(studio, name).classify([image.path for image in test])
     _wait_for_tasks(studio)
@@ -179,7 +191,7 @@ def _try(studio: Studio, name: str, _best: RunSummary) -> None:
 
 @contextmanager
 def _as_far_as_it_goes(what: str) -> Iterator[None]:
-    """Go on where a page has no such part any more, and say so."""
+    """Continue with a message where a page has no such part any more."""
     try:
         yield
     except (AttributeError, TypeError, IndexError) as error:
@@ -187,7 +199,7 @@ def _as_far_as_it_goes(what: str) -> Iterator[None]:
 
 
 def _press(page: QWidget, words: LiteralString) -> None:
-    """Press the button that says these words, where there is one."""
+    """Press the button with this text, where there is one."""
     found = [each for each in page.findChildren(QAbstractButton) if each.text() == tr(words) and each.isVisible()]
     if found:
         found[0].click()
@@ -202,6 +214,6 @@ def _wait_for_tasks(studio: Studio) -> None:
 def _wait(studio: Studio, is_done: Callable[[], bool]) -> None:
     deadline = time.monotonic() + PATIENCE_S
     while not is_done():
-        studio.wait_for_pictures(50)
+        studio.wait_for_images(50)
         if time.monotonic() > deadline:
             raise SystemExit("Nothing more happened for an hour.")

@@ -5,7 +5,7 @@ from typing import Any
 import screenshot_train
 from screenshot_data import made_up_explanation
 
-from gui.results import page as views
+from gui.results import results_page
 
 
 def curves(studio: Any) -> None:
@@ -17,51 +17,51 @@ def curves(studio: Any) -> None:
     ]
     page = studio.window.page("results")
     page.table.select(names)
-    page.view_buttons.button(views.CURVES).click()
+    page.view_buttons.button(results_page.CURVES).click()
 
 
 def matrix(studio: Any) -> None:
     """Show the confusion matrix of one run."""
     page = studio.window.page("results")
     page.table.select(["003-resnet50-full"])
-    page.view_buttons.button(views.MATRIX).click()
-    studio.wait_for_pictures(200)
+    page.view_buttons.button(results_page.MATRIX).click()
+    studio.wait_for_images(200)
 
 
 def classes(studio: Any) -> None:
     """Show the scores of its classes."""
-    studio.window.page("results").view_buttons.button(views.CLASSES).click()
+    studio.window.page("results").view_buttons.button(results_page.CLASSES).click()
 
 
-def pictures(studio: Any) -> None:
-    """Show a picture with a heat map."""
+def images(studio: Any) -> None:
+    """Show an image with a heat map."""
     page = studio.window.page("results")
-    page.view_buttons.button(views.PICTURES).click()
-    first = page.pictures.explain.strip.tiles()[0]
-    page.pictures.take_explanations([made_up_explanation(first.image_id, first.path, "missing hole")])
-    studio.wait_for_pictures(300)
+    page.view_buttons.button(results_page.IMAGES).click()
+    first = page.images.explain.strip.tiles()[0]
+    page.images.take_explanations([made_up_explanation(first.image_id, first.path, "missing hole")])
+    studio.wait_for_images(300)
 
 
 def calibration(studio: Any) -> None:
-    """Show how sure it is and how often right."""
-    studio.window.page("results").view_buttons.button(views.CALIBRATION).click()
+    """Show the calibration of the run."""
+    studio.window.page("results").view_buttons.button(results_page.CALIBRATION).click()
 
 
-def scoreboard(studio: Any) -> None:
-    """Rank the runs and show what they cost."""
+def leaderboard(studio: Any) -> None:
+    """Show the leaderboard of the runs with their costs."""
     page = studio.window.page("results")
-    page.view_buttons.button(views.BOARD).click()
-    studio.wait_for_pictures(800)
+    page.view_buttons.button(results_page.LEADERBOARD).click()
+    studio.wait_for_images(800)
 
 
 def changes(studio: Any) -> None:
-    """Show what it changes."""
-    studio.window.page("results").view_buttons.button(views.CHANGES).click()
-    studio.wait_for_pictures(200)
+    """Show the changed predictions."""
+    studio.window.page("results").view_buttons.button(results_page.CHANGES).click()
+    studio.wait_for_images(200)
 
 
 def settings(studio: Any) -> None:
-    """Show two runs' settings side by side."""
+    """Compare the settings of two runs."""
     page = studio.window.page("results")
     page.table.select(["003-resnet50-full", "002-vit_small-lora"])
-    page.view_buttons.button(views.SETTINGS).click()
+    page.view_buttons.button(results_page.SETTINGS).click()

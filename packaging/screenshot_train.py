@@ -10,27 +10,29 @@ from screenshot_data import run_events
 from gui import runner
 from gui.tasks import Lane, Task
 from visionft.events import Notice, Progress
+from visionft.jobs import JobContext
 from visionft.training.config.presets import Circumstances, preset_config
 from visionft.training.estimate import SetFacts, StepCost, remember
+from visionft.training.lr_finder import RateCurve
 
 PREVIEW_S = 30
 
 
-def posing(*_inputs: Any, on_event: Any, should_stop: Any) -> None:
-    """Stand in for long work: half done until it is stopped."""
-    on_event(Progress(stage="Evaluating", done=412, total=1280))
-    while not should_stop():
+def posing(*_inputs: Any, job: JobContext) -> None:
+    """Simulate long work: half done until cancelled."""
+    job.report(Progress(stage="Evaluating", done=412, total=1280))
+    while not job.is_cancelled:
         time.sleep(0.01)
 
 
 def setup(studio: Any) -> None:
     """Show a fresh draft."""
-    studio.window.page("project").report.hide()
+    studio.window.page("project").overview.report.hide()
     studio.window.show_page("train")
 
 
 def measured(studio: Any) -> None:
-    """Show a draft whose costs were measured, whose pictures were looked at, and whose rate was searched."""
+    """Show a setup with measured costs, checked images, and a searched learning rate."""
     page = studio.window.page("train")
     facts = SetFacts.of(studio.state.session.snapshot())
     for name, step_s in (("quick", 0.004), ("balanced", 0.21), ("best", 0.34)):
@@ -42,10 +44,10 @@ def measured(studio: Any) -> None:
     page.setup.form.editor("augmentation").setCurrentText("medium")
     deadline = time.monotonic() + PREVIEW_S
     while not page.setup.strip.shown() and time.monotonic() < deadline:
-        studio.wait_for_pictures(200)
+        studio.wait_for_images(200)
     rates = [10 ** (-6 + number / 13) for number in range(76)]
     losses = [1.7 - 0.9 / (1 + math.exp(-(math.log10(r) + 2.9) * 3)) + max(0, math.log10(r) + 0.9) ** 2 for r in rates]
-    page.setup.show_rates(rates, losses, 1.3e-3)
+    page.setup.show_rates(RateCurve(rates=tuple(rates), losses=tuple(losses), suggestion=1.3e-3))
     page.setup.form.editor("epochs").setValue(12)
 
 
@@ -60,10 +62,10 @@ def all_backbones(studio: Any) -> None:
 
 
 def faults(studio: Any) -> None:
-    """Press Start on a draft with faults in it."""
+    """Press Start on a setup with errors."""
     page = studio.window.page("train")
     page.setup.show_all_button.click()
-    page.setup.reset_requested.emit()
+    page.setup.reset_button.click()
     page.form.editor("learning_rate").setText("fast")
     page.setup.method_form("lora").editor("alpha").setText("0")
     page.start()
@@ -72,15 +74,15 @@ def faults(studio: Any) -> None:
 def live(studio: Any) -> None:
     """Show a run half way, one note on its chart, three runs in the queue, earlier runs in grey."""
     page = studio.window.page("train")
-    page.setup.reset_requested.emit()
+    page.setup.reset_button.click()
     for changes in ({"epochs": 40}, {"method": "full", "augmentation": "medium"}, {"backbone": "starter_vit"}):
         page.runner.queue.add(dataclasses.replace(page.config(), **changes))
-    page.runner.queue.put_back(page.runner.queue.take_next(), "Not even one picture fits into the device's memory.")
+    page.runner.queue.put_back(page.runner.queue.take_next(), "Not even one image fits into the device's memory.")
     page.runner.queue_changed.emit()
     page.switch.live_button.click()
-    runner.train_run = posing  # type: ignore[assignment]
+    runner.train_and_evaluate = posing  # type: ignore[assignment]
     page.runner.start(page.config())
-    studio.wait_for_pictures(50)
+    studio.wait_for_images(50)
     page.monitor.start("ResNet-18, LoRA", epochs=20, patience=6)
     earlier = page.runner.earlier_runs(5)
     page.monitor.chart.set_context(
@@ -89,29 +91,29 @@ def live(studio: Any) -> None:
     for number, event in enumerate(run_events(20, until=12)):
         page.monitor.handle(event)
         if number == 75:
-            message = "The device ran out of memory; going on with 16 pictures at once, at the same batch size."
+            message = "The device ran out of memory; going on with 16 images at once, at the same batch size."
             page.monitor.handle(Notice(message=message, level="warning"))
     page.monitor.chart.smoothing_slider.setValue(40)
     page.monitor.chart.redraw()
 
 
 def queue(studio: Any) -> None:
-    """Show what waits."""
+    """Show the queue."""
     studio.window.page("train").switch.queue_button.click()
 
 
 def several_tasks(studio: Any) -> None:
-    """Show what runs beside the training, and what waits for it."""
+    """Show tasks running at the same time as training, and waiting ones."""
     titles = {"Evaluating 003-resnet50-full": Lane.COMPUTE, "Exporting 003-resnet50-full": Lane.COMPUTE,
               "Importing Line 4, second shift": Lane.DISK}  # fmt: skip
     for title, lane in titles.items():
         task = Task(title=title, work=posing, lane=lane, page="results")
         studio.state.tasks.run(task, owner=studio.window, on_done=lambda _result: None)
-    studio.wait_for_pictures(200)
+    studio.wait_for_images(200)
 
 
 def offered(studio: Any) -> None:
-    """Offer to go on with a run that was interrupted."""
+    """Offer to resume an interrupted run."""
     studio.state.tasks.end(lambda _handle: True)
     page = studio.window.page("train")
     for run in page.runner.queue.runs:

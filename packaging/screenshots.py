@@ -1,10 +1,11 @@
-"""Renders every page of the window to PNG files, for a person to look at.
+"""Renders every page of the window to PNG files, for visual inspection.
 
     python packaging/screenshots.py OUT       every state of every page, in both themes and two sizes, in a minute
-    python packaging/screenshots.py --readme  the README's pictures: one real run, see `screenshot_readme.py`
+    python packaging/screenshots.py --readme [OUT [IMAGES]]
+                                              the README's images: one real run, see `screenshot_readme.py`
 
-The states of the first are posed: names that are too long, faults, runs and figures that nobody measured, so that a
-layout can be judged (`layout_check.py`) without a learning library. They are shown to nobody else.
+The states of the first are posed: names that are too long, errors, runs and invented figures, so a layout can be
+checked (`layout_check.py`) without a learning library. They are not published.
 """
 
 import os
@@ -17,7 +18,7 @@ from pathlib import Path
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 ROOT = Path(__file__).resolve().parents[1]
-sys.path[0] = str(ROOT)  # not `packaging/`, which would shadow the library of that name
+sys.path[0] = str(ROOT)  # not `packaging/`: it would shadow the library of the same name
 sys.path.append(str(ROOT / "packaging"))
 # ruff: noqa: E402
 
@@ -34,11 +35,11 @@ from studio import Studio, temporary_home
 
 from gui.errors import BugDialog
 from gui.home.new_project import NewProjectDialog
-from gui.predict.predicting import Answers, Frame
+from gui.predict.predicting import Frame, PredictionBatch
 from gui.preferences import Settings
 from visionft.errors import NextStep
 from visionft.project.edits.changes import UnlabelImages
-from visionft.project.formats.listing import Rejected
+from visionft.project.formats.listing import RejectedFile
 from visionft.project.importing.importer import ImportReport
 from visionft.suggest.suggestions import Suggestion, write_suggestions
 
@@ -71,20 +72,20 @@ def _project(studio: Studio) -> None:
     studio.window.resize(*SIZES[-1])
     studio.window.show()
     studio.window.show_page("project")
-    studio.wait_for_pictures(1500)
+    studio.wait_for_images(1500)
 
 
 def _project_import(studio: Studio) -> None:
     page = studio.window.page("project")
-    page.report.show_report(  # type: ignore[attr-defined]
+    page.overview.report.show_report(  # type: ignore[attr-defined]
         ImportReport(
             added=128, duplicates=("/data/parts/good/part_001 (copy).jpg",),
-            unreadable=(Rejected("/data/parts/dent/part_019.jpg", "the file is damaged or cut short"),
-                        Rejected("/data/parts/dent/scan.psd", "not a readable picture")),
-            skipped=(Rejected("/data/parts/Thumbs.db", "not a picture"),), classes=CLASSES,
+            unreadable=(RejectedFile("/data/parts/dent/part_019.jpg", "the file is damaged or cut short"),
+                        RejectedFile("/data/parts/dent/scan.psd", "not a readable image")),
+            skipped=(RejectedFile("/data/parts/Thumbs.db", "not an image"),), classes=CLASSES,
         )
     )  # fmt: skip
-    page.report.details_button.click()  # type: ignore[attr-defined]
+    page.overview.report.details_button.click()  # type: ignore[attr-defined]
 
 
 def _project_preview(studio: Studio) -> None:
@@ -92,16 +93,16 @@ def _project_preview(studio: Studio) -> None:
     studio.window.show_page("project")
     source = studio.folder / "Line 4, second shift"
     if not source.exists():
-        shutil.copytree(studio.folder / "pictures", source)
+        shutil.copytree(studio.folder / "images", source)
         for name, alike in (("good", "Good"), ("scratch", "scratches")):
             (source / alike).mkdir()
             for file in sorted((source / name).iterdir())[:7]:
                 file.rename(source / alike / file.name)
             shutil.copy(next((source / name).iterdir()), source / alike)
-        (source / "dent" / "part_019.jpg").write_bytes(b"no picture")
+        (source / "dent" / "part_019.jpg").write_bytes(b"no image")
     studio.window.page("project").take_source(source)  # type: ignore[attr-defined]
     while studio.state.tasks.pending:
-        studio.wait_for_pictures(50)
+        studio.wait_for_images(50)
 
 
 def _label_suggestions(studio: Studio) -> None:
@@ -117,7 +118,7 @@ def _label_suggestions(studio: Studio) -> None:
     )  # fmt: skip
     studio.window.show_page("label")
     studio.window.page("label").labels.suggesting.reload()  # type: ignore[attr-defined]
-    studio.wait_for_pictures()
+    studio.wait_for_images()
     studio.window.page("label").grid.selection.set_current(4)  # type: ignore[attr-defined]
 
 
@@ -125,9 +126,9 @@ def _label(studio: Studio) -> None:
     studio.window.page("label").labels.suggesting.hide()  # type: ignore[attr-defined]
     assert studio.state.session is not None
     studio.state.session.undo()
-    studio.window.page("project").report.hide()  # type: ignore[attr-defined]
+    studio.window.page("project").overview.report.hide()  # type: ignore[attr-defined]
     studio.window.show_page("label")
-    studio.wait_for_pictures()
+    studio.wait_for_images()
     grid = studio.window.page("label").grid  # type: ignore[attr-defined]
     grid.selection.set_current(3)
     grid.selection.set_current(6, extend=True)
@@ -137,7 +138,7 @@ def _label_viewer(studio: Studio) -> None:
     page = studio.window.page("label")
     page.grid.selection.set_current(2)  # type: ignore[attr-defined]
     page.labels.view(True)  # type: ignore[attr-defined]
-    studio.wait_for_pictures()
+    studio.wait_for_images()
 
 
 def _try_empty(studio: Studio) -> None:
@@ -145,34 +146,34 @@ def _try_empty(studio: Studio) -> None:
 
 
 def _try(studio: Studio) -> None:
-    page, paths = studio.window.page("try"), sorted((studio.folder / "pictures").rglob("*.jpg"))[::9]
+    page, paths = studio.window.page("try"), sorted((studio.folder / "images").rglob("*.jpg"))[::9]
     screenshot_export.write_export(studio.folder / "projects/Machined parts/exports/003-resnet50-full")
     page.refresh()
     page.choice.file_box.setCurrentIndex(2)  # type: ignore[attr-defined]
-    result = Answers(
-        answers=made_up_answers(paths), class_names=tuple(CLASSES), provider="CPUExecutionProvider",
+    result = PredictionBatch(
+        predictions=made_up_answers(paths), class_names=tuple(CLASSES), provider="CPUExecutionProvider",
         milliseconds_each=11.4, temperature=1.31,
     )  # fmt: skip
-    page.show_answers(result)  # type: ignore[attr-defined]
+    page.show_predictions(result)  # type: ignore[attr-defined]
 
 
 def _try_evidence(studio: Studio) -> None:
-    page, pictures = studio.window.page("try"), sorted((studio.folder / "pictures").rglob("*.jpg"))
+    page, images = studio.window.page("try"), sorted((studio.folder / "images").rglob("*.jpg"))
     page.offer_models([studio.folder / "projects/Machined parts/exports/004-resnet18-knn/model.onnx"])  # type: ignore[attr-defined]
-    answers, named, places = made_up_evidence(made_up_answers(pictures[::9]), pictures)
+    answers, named, places = made_up_evidence(made_up_answers(images[::9]), images)
     page.panel._find_places = lambda asked: {key: places[key] for key in asked}  # type: ignore[attr-defined]
-    result = Answers(
-        answers=answers, class_names=tuple(CLASSES), provider="CPUExecutionProvider", milliseconds_each=11.4,
-        temperature=1.08, pictures=named,
+    result = PredictionBatch(
+        predictions=answers, class_names=tuple(CLASSES), provider="CPUExecutionProvider", milliseconds_each=11.4,
+        temperature=1.08, images=named,
     )  # fmt: skip
-    page.show_answers(result)  # type: ignore[attr-defined]
+    page.show_predictions(result)  # type: ignore[attr-defined]
 
 
 def _try_camera(studio: Studio) -> None:
-    page, path = studio.window.page("try"), next((studio.folder / "pictures" / "scratch").glob("*.jpg"))
-    picture, answer = QImage(str(path)), made_up_answers([path])[0]
+    page, path = studio.window.page("try"), next((studio.folder / "images" / "scratch").glob("*.jpg"))
+    image, answer = QImage(str(path)), made_up_answers([path])[0]
     page.camera.show_starting()  # type: ignore[attr-defined]
-    page.camera.show_frame(Frame(image=picture, answer=answer, provider="CPUExecutionProvider", frames_per_s=14.8))  # type: ignore[attr-defined]
+    page.camera.show_frame(Frame(image=image, prediction=answer, provider="CPUExecutionProvider", frames_per_s=14.8))  # type: ignore[attr-defined]
     page._stack.setCurrentWidget(page.camera)  # type: ignore[attr-defined]
 
 
@@ -233,11 +234,11 @@ SCENES: dict[str, Callable[[Studio], None]] = {
     "14-results-curves": screenshot_results.curves,
     "15-results-matrix": screenshot_results.matrix,
     "16-results-classes": screenshot_results.classes,
-    "25-results-pictures": screenshot_results.pictures,
+    "25-results-images": screenshot_results.images,
     "26-results-calibration": screenshot_results.calibration,
     "27-results-changes": screenshot_results.changes,
     "17-results-settings": screenshot_results.settings,
-    "30-results-scoreboard": screenshot_results.scoreboard,
+    "30-results-leaderboard": screenshot_results.leaderboard,
     **screenshot_export.scenes(),
     "18-try-empty": _try_empty,
     "19-try": _try,
@@ -265,18 +266,19 @@ def main(out_dir: Path) -> None:
             studio.close()
 
 
-def main_readme(out_dir: Path) -> None:
-    """Write the README's pictures into `out_dir`."""
+def main_readme(out_dir: Path, images: Path | None = None) -> None:
+    """Write the README's images into `out_dir`, of a run on class folders; without any on the bundled photographs."""
     out_dir.mkdir(parents=True, exist_ok=True)
     with temporary_home() as home:
         studio = Studio(home / "studio", settings=Settings(theme="light"), is_posed=False)
-        screenshot_readme.photograph_readme(studio, out_dir)
+        screenshot_readme.photograph_readme(studio, out_dir, images)
         studio.close()
 
 
 if __name__ == "__main__":
     chosen = sys.argv[1:] or ["screenshots"]
     if chosen[0] == "--readme":
-        main_readme(Path(chosen[1]) if len(chosen) > 1 else ROOT / "resources" / "screenshots")
+        out, images = [*map(Path, chosen[1:]), None, None][:2]
+        main_readme(out or ROOT / "resources" / "screenshots", images)
     else:
         main(Path(chosen[0]))

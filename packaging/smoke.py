@@ -4,7 +4,7 @@
     python packaging/smoke.py dist/VisionFT/visionft --whole    what a program without Python brings must be there too
 
 Each step is a process of its own with an empty home and no network: the doctor, a project of photographs, the checks of
-the pictures, their map, one epoch with a loader process, retrieval, an export in every precision and its check,
+the images, their map, one epoch with a loader process, retrieval, an export in every precision and its check,
 predictions that must be those of training's class names, and the window: each library that is loaded late is loaded.
 Ends with 1 at the first step that fails. Standard library only; `--whole` writes a Parquet table with pyarrow.
 """
@@ -26,12 +26,12 @@ TRAINING = ("--backbone", "starter_resnet", "--method", "lora", "--epochs", "1",
 WINDOW_STAYS_S = 6.0
 
 
-class Failed(Exception):
-    """A step that did not do what it should."""
+class SmokeTestError(Exception):
+    """A step with an unexpected result."""
 
 
 class Smoke:
-    """One program, asked from one folder."""
+    """One program, run in one folder."""
 
     def __init__(self, program: list[str], folder: Path) -> None:
         self.program = program
@@ -39,7 +39,7 @@ class Smoke:
         self.environment = stranger(folder / "home")
 
     def ask(self, *arguments: str) -> dict:
-        """Run one command with `--json`, print its time, and return its answer."""
+        """Run one command with `--json`, print its time, and return its result."""
         began = time.perf_counter()
         line = [*self.program, *arguments, "--json"]
         done = subprocess.run(
@@ -47,11 +47,11 @@ class Smoke:
         )
         print(f"{time.perf_counter() - began:7.1f} s  visionft {' '.join(arguments[:2])}", flush=True)
         if done.returncode:
-            raise Failed(f"{' '.join(line)} ended with {done.returncode}\n{done.stdout}\n{done.stderr}")
+            raise SmokeTestError(f"{' '.join(line)} ended with {done.returncode}\n{done.stdout}\n{done.stderr}")
         return json.loads(done.stdout)
 
     def window(self, project: str) -> None:
-        """Open the window, see that it stays, and end it."""
+        """Open the window, check that it stays open, and close it."""
         log = self.folder / "window.txt"
         with log.open("wb") as output:
             opened = subprocess.Popen(
@@ -63,15 +63,15 @@ class Smoke:
             opened.terminate()
             opened.wait(20)
         else:
-            raise Failed(f"The window ended by itself with {status}\n{log.read_text(encoding='utf-8')}")
+            raise SmokeTestError(f"The window ended by itself with {status}\n{log.read_text(encoding='utf-8')}")
         said = log.read_text(encoding="utf-8").strip()
         if said:
-            raise Failed(f"The window said: {said}")
+            raise SmokeTestError(f"The window said: {said}")
         print(f"{WINDOW_STAYS_S:7.1f} s  visionft app", flush=True)
 
 
 def stranger(home: Path) -> dict[str, str]:
-    """Return the environment of a person who has never used the program, and has no network."""
+    """Return the environment of a new user without network."""
     home.mkdir()
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "VISIONFT", "XDG_"))}
     homes = dict.fromkeys(("HOME", "USERPROFILE", "APPDATA", "LOCALAPPDATA"), str(home))
@@ -79,7 +79,7 @@ def stranger(home: Path) -> dict[str, str]:
 
 
 def class_folders(folder: Path) -> Path:
-    """Lay some of the photographs that ship with the program into a folder for each class; return their parent."""
+    """Copy some of the shipped photographs into a folder per class; return the parent folder."""
     with zipfile.ZipFile(PHOTOGRAPHS) as archive:
         for name in CLASSES:
             of_class = sorted(each for each in archive.namelist() if f"{name}/" in each and not each.endswith("/"))
@@ -90,47 +90,47 @@ def class_folders(folder: Path) -> Path:
     return folder
 
 
-def parquet_table(pictures: Path) -> Path:
-    """Write a table that names a picture of each class beside the pictures; return it."""
+def parquet_table(images: Path) -> Path:
+    """Write a table naming one image per class next to the images; return its path."""
     from pyarrow import parquet, table
 
-    names = [next((pictures / name).iterdir()).relative_to(pictures).as_posix() for name in CLASSES]
-    parquet.write_table(table({"file_name": names, "label": list(CLASSES)}), pictures / "table.parquet")
-    return pictures / "table.parquet"
+    names = [next((images / name).iterdir()).relative_to(images).as_posix() for name in CLASSES]
+    parquet.write_table(table({"file_name": names, "label": list(CLASSES)}), images / "table.parquet")
+    return images / "table.parquet"
 
 
 def use(program: list[str], folder: Path, *, is_whole: bool) -> None:
-    """Take every step; `is_whole` also those for which an ordinary installation needs an extra.
+    """Run every step; with `is_whole` also those that need an extra in an ordinary installation.
 
     Raises:
-        Failed: A step did not do what it should.
+        Failed: A step had an unexpected result.
     """
     smoke = Smoke(program, folder)
-    pictures = class_folders(folder / "pictures")
+    images = class_folders(folder / "images")
     broken = [fault["message"] for fault in smoke.ask("doctor")["problems"] if fault["severity"] == "error"]
     if broken:
-        raise Failed("\n".join(broken))
-    smoke.ask("new", "birds")
-    smoke.ask("import", "birds", str(pictures))
+        raise SmokeTestError("\n".join(broken))
+    smoke.ask("project", "new", "birds")
+    smoke.ask("import", "birds", str(images))
     smoke.ask("split", "birds")
     for check in ("duplicates", "quality", "label-errors", "embed", "map"):
-        smoke.ask(check, "birds")
+        smoke.ask("curate", check, "birds")
     smoke.ask("train", "birds", *TRAINING)
     smoke.ask("train", "birds", "--method", "knn")
     smoke.ask("evaluate", "birds", "1")
-    smoke.ask("export", "birds", "1", "model", "--precision", "all")
-    smoke.ask("verify", "model")
-    answers = smoke.ask("predict", "model", str(pictures / CLASSES[0] / "0.jpg"))
+    smoke.ask("model", "export", "birds", "1", "model", "--precision", "all")
+    smoke.ask("model", "verify", "model")
+    answers = smoke.ask("predict", "model", str(images / CLASSES[0] / "0.jpg"))
     if not any(name in json.dumps(answers) for name in CLASSES):
-        raise Failed(f"The exported model names no class: {answers}")
+        raise SmokeTestError(f"The exported model names no class: {answers}")
     if is_whole:
-        smoke.ask("new", "listed")
-        smoke.ask("import", "listed", str(parquet_table(pictures)))
+        smoke.ask("project", "new", "listed")
+        smoke.ask("import", "listed", str(parquet_table(images)))
     smoke.window("birds")
 
 
 def main(arguments: list[str]) -> int:
-    """Try the program that the arguments start; return 0 where all went well."""
+    """Test the program in the arguments; return 0 on success."""
     is_whole = "--whole" in arguments
     arguments = [each for each in arguments if each != "--whole"]
     if not arguments:
@@ -140,7 +140,7 @@ def main(arguments: list[str]) -> int:
     with tempfile.TemporaryDirectory(prefix="visionft-smoke-") as folder:
         try:
             use(program, Path(folder), is_whole=is_whole)
-        except Failed as failure:
+        except SmokeTestError as failure:
             print(f"FAILED: {failure}", file=sys.stderr)
             return 1
     print("All of it works.")

@@ -1,6 +1,6 @@
 r"""Set VisionFT up in `.venv` and run it; everything it needs is Python 3.11 or newer.
 
-    python3 packaging/start.py demo [ARGUMENTS]    run the main job on sample pictures (arguments of `visionft demo`)
+    python3 packaging/start.py demo [ARGUMENTS]    run the main job on sample images (arguments of `visionft demo`)
     python3 packaging/start.py app [PROJECT]       open the window
     python3 packaging/start.py test                run the tests, without the long proofs, on every core
     python3 packaging/start.py test ARGUMENTS      run pytest with these arguments: `tests` runs all, one after another
@@ -11,7 +11,7 @@ gigabytes smaller (docs/install.md). Works on Linux, Windows and macOS, with the
 import anything of VisionFT.
 """
 
-from __future__ import annotations  # so that an older Python still reaches the message in main()
+from __future__ import annotations  # so an older Python still reaches the message in main()
 
 import ctypes
 import errno
@@ -35,7 +35,7 @@ ENVIRONMENT = ROOT / ".venv"
 STAMP = ENVIRONMENT / "visionft-setup.json"
 OLDEST_PYTHON, NEWEST_TRIED = (3, 11), (3, 14)
 COMMANDS = ("demo", "app", "test")
-IN_MEMORY = Path("/dev/shm")  # Linux's folder of files that lie on no disk
+IN_MEMORY = Path("/dev/shm")  # Linux's folder in memory
 # Each process takes about a GiB.
 QUICK_TESTS = ("-m", "not slow", "-n", "logical", "--maxprocesses", "4", "--dist", "worksteal")
 # The two wheels of ONNX Runtime hold the same module: whichever came last would overwrite parts of the other.
@@ -43,11 +43,11 @@ DEPEND_ON_GPU = ("torch", "torchvision", "onnxruntime", "onnxruntime-gpu")
 
 
 class CannotSetUpError(Exception):
-    """This computer or this Python cannot have VisionFT as it is; the text says what it takes."""
+    """VisionFT cannot be installed on this computer or Python; the text says what is needed."""
 
 
 def main(arguments: list[str]) -> int:
-    """Install what the command needs, run it, and return its exit code."""
+    """Install the requirements of the command, run it, and return its exit code."""
     try:
         require_suitable_python()
         if not arguments or arguments[0] not in COMMANDS:
@@ -55,6 +55,7 @@ def main(arguments: list[str]) -> int:
             return 2
         command, *rest = arguments
         prepare(with_tests=command == "test")
+        compile_translations()
     except CannotSetUpError as error:
         say(str(error))
         return 2
@@ -73,7 +74,7 @@ def say(text: str) -> None:
 
 
 def require_suitable_python() -> None:
-    """Refuse a Python for which there is no VisionFT, or none of the libraries that it needs.
+    """Check that VisionFT and its libraries exist for this Python.
 
     Raises:
         CannotSetUpError: It is too old, or made for another system than those libraries.
@@ -97,17 +98,17 @@ def require_suitable_python() -> None:
 
 
 def dotted(version: tuple[int, ...]) -> str:
-    """Return a version as people write it."""
+    """Return a version with dots between its numbers."""
     return ".".join(map(str, version))
 
 
 def explanation(error: Exception) -> str:
-    """Return why setting up failed, as far as that is known, and what may help."""
+    """Return the known reason for a failed setup, and possible remedies."""
     return "\n".join([f"Setting up {ENVIRONMENT} failed: {reason_of(error).rstrip('.')}.", *advice(error)])
 
 
 def reason_of(error: Exception) -> str:
-    """Return what an error says; of the process in which venv brings pip, which is silent by itself, what pip said."""
+    """Return the text of an error; for the silent process in which venv installs pip, pip's own output."""
     if not isinstance(error, subprocess.CalledProcessError):
         return str(error)
     said = (error.output or b"").decode(errors="replace").strip().splitlines()
@@ -115,7 +116,7 @@ def reason_of(error: Exception) -> str:
 
 
 def advice(error: Exception) -> list[str]:
-    """Return what may be the matter on this computer."""
+    """Return possible problems on this computer."""
     if getattr(error, "errno", None) in (errno.EACCES, errno.EPERM, errno.EROFS) and os.name != "nt":
         return ["Put the folder of VisionFT where you may write, such as your home, on a disk that can hold links."]
     free = f"{shutil.disk_usage(ROOT).free / 1e9:.1f} GB are free there"
@@ -145,17 +146,25 @@ def prepare(*, with_tests: bool) -> None:
     elif installed.get("cuda", True) != wanted["cuda"]:
         pip("uninstall", "--yes", "--quiet", *DEPEND_ON_GPU)
     say("Installing VisionFT and what it needs (a few minutes the first time) ...")
-    pip("install", "pip>=25.1")  # the first that knows --group
-    write_stamp({"cuda": wanted["cuda"]})  # unfinished: a call after a failure installs, and only what is missing
+    pip("install", "pip>=25.1")  # the first with --group
+    write_stamp({"cuda": wanted["cuda"]})  # unfinished: a call after a failure installs only the missing packages
     install(cuda=bool(wanted["cuda"]), with_tests=bool(wanted["dev"]))
     write_stamp(wanted)
 
 
+def compile_translations() -> None:
+    """Compile the translations of the window that changed since the last call."""
+    sys.path.insert(0, str(ROOT / "packaging"))
+    from translations import compile_stale  # of Python 3.11
+
+    compile_stale()
+
+
 def make_environment() -> None:
-    """Make `.venv` of this Python, in place of what is there.
+    """Make `.venv` with this Python, replacing an existing one.
 
     Raises:
-        CannotSetUpError: Debian and Ubuntu keep what it takes in a package of its own.
+        CannotSetUpError: venv is missing: Debian and Ubuntu have it in a separate package.
     """
     if importlib.util.find_spec("ensurepip") is None:
         package = f"python{dotted(sys.version_info[:2])}-venv"
@@ -165,7 +174,7 @@ def make_environment() -> None:
 
 
 def install(*, cuda: bool, with_tests: bool) -> None:
-    """Install VisionFT and what it needs on a computer with or without an NVIDIA GPU."""
+    """Install VisionFT and its requirements on a computer with or without an NVIDIA GPU."""
     tools = ["--group", "dev"] if with_tests else []
     install_torch(cuda=cuda)
     if cuda:
@@ -176,10 +185,10 @@ def install(*, cuda: bool, with_tests: bool) -> None:
 
 
 def state(*, with_tests: bool) -> dict[str, object]:
-    """Describe the environment that the command needs; the stamp holds what was installed last.
+    """Describe the environment of the command; the stamp holds the last installed one.
 
-    Development tools, once there, stay: `test` then `demo` must not ask for another installation. So do CUDA builds: a
-    driver that is being updated, or a GPU that is switched off, must not cost gigabytes.
+    Installed development tools stay: `test` then `demo` must not need another installation. So do CUDA builds: a driver
+    being updated, or a GPU switched off, must not cost gigabytes.
     """
     installed = read_stamp()
     project = (ROOT / "pyproject.toml").read_bytes()
@@ -194,7 +203,7 @@ def state(*, with_tests: bool) -> dict[str, object]:
 
 
 def read_stamp() -> dict[str, object]:
-    """Return what was installed last; empty where nothing was or the note is damaged."""
+    """Return the last installed state; empty without one or with a damaged file."""
     try:
         stamp = json.loads(STAMP.read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -203,17 +212,17 @@ def read_stamp() -> dict[str, object]:
 
 
 def write_stamp(stamp: dict[str, object]) -> None:
-    """Note what is installed."""
+    """Save the installed state."""
     STAMP.write_text(json.dumps(stamp, indent=2), encoding="utf-8")
 
 
 def is_current(installed: dict[str, object], wanted: dict[str, object]) -> bool:
-    """Tell whether the environment already is what the command needs."""
+    """Return whether the environment already fits the command."""
     return installed == wanted and os.access(python_in_venv(), os.X_OK)
 
 
 def is_usable(installed: dict[str, object], wanted: dict[str, object]) -> bool:
-    """Tell whether an environment is there that can be installed into: same place and kind of Python, pip included."""
+    """Return whether an existing environment can be installed into: same place and kind of Python, with pip."""
     if installed.get("root", wanted["root"]) != wanted["root"] or not python_in_venv().exists():
         return False
     question = "import pip, sys, sysconfig; print('%d.%d' % sys.version_info[:2], sysconfig.get_platform())"
@@ -236,7 +245,7 @@ def has_nvidia_gpu() -> bool:
 
 
 def requirements() -> list[str]:
-    """Return what pyproject.toml asks for."""
+    """Return the requirements in pyproject.toml."""
     import tomllib  # of Python 3.11: an older one still has to read this file
 
     with (ROOT / "pyproject.toml").open("rb") as file:
@@ -249,7 +258,7 @@ def cpu_requirements() -> list[str]:
 
 
 def install_torch(*, cuda: bool) -> None:
-    """Install the build of PyTorch that this computer needs where pip alone would take another; a failure is no end."""
+    """Install this computer's build of PyTorch where pip alone would choose another; a failure is not fatal."""
     backend = torch_backend(cuda=cuda)
     if backend is None:
         return
@@ -262,10 +271,10 @@ def install_torch(*, cuda: bool) -> None:
 
 
 def torch_backend(*, cuda: bool) -> str | None:
-    """Return which build of PyTorch uv must find; None where pip finds the right one.
+    """Return the PyTorch build for uv to find; None where pip finds the right one.
 
-    By itself pip finds CUDA builds for Linux, CPU builds for Windows and the one build for macOS. Where pip was told of
-    other places to look (a company's server, a folder of wheels), these decide: uv would not know them.
+    By default pip finds CUDA builds for Linux, CPU builds for Windows and the one build for macOS. Other package
+    sources in pip's settings (a company's server, a folder of wheels) take precedence: uv would not know them.
     """
     chosen = os.environ.get("UV_TORCH_BACKEND")
     if chosen:
@@ -288,22 +297,22 @@ def python_in_venv() -> Path:
 
 
 def own_python() -> list[str]:
-    """Return how that interpreter is called to install: nothing of the user's reaches it.
+    """Return the isolated interpreter command for installing: the user's settings do not reach it.
 
-    Neither files in the current folder, whatever their names, nor libraries that PYTHONPATH names.
+    Neither files in the current folder, whatever their names, nor libraries in PYTHONPATH.
     """
     return [str(python_in_venv()), "-I"]
 
 
 def pip(*arguments: str) -> None:
-    """Run pip of the environment; its chatter goes to stderr, so that stdout stays the command's own."""
+    """Run pip of the environment; its messages go to stderr, so stdout is the command's alone."""
     line = [*own_python(), "-m", "pip", "--disable-pip-version-check", *arguments, "--quiet"]
     into_environment = {**os.environ, "PIP_USER": "0"}  # settings of some systems say otherwise
     subprocess.run(line, check=True, stdout=sys.stderr, cwd=ROOT, env=into_environment)
 
 
 def uv(*arguments: str) -> None:
-    """Run uv, which knows where PyTorch keeps its builds: a current one, which is there only meanwhile."""
+    """Run uv, since it knows PyTorch's package indexes: a current one, installed only for this call."""
     pip("install", "uv")
     try:
         line = [*own_python(), "-m", "uv", *arguments, "--python", str(python_in_venv())]
@@ -320,9 +329,9 @@ def command_line(command: str, rest: list[str]) -> list[str]:
 
 
 def utf8() -> list[str]:
-    """Return the option by which Windows finds the program in a folder whose name is not ASCII.
+    """Return the option for Windows to find the program in a folder with a non-ASCII name.
 
-    The editable installation names the folder in UTF-8, which Python before 3.13 reads in the encoding of the system.
+    The editable installation stores the folder in UTF-8; Python before 3.13 reads it in the encoding of the system.
     """
     return ["-X", "utf8"] if os.name == "nt" else []
 
@@ -340,17 +349,17 @@ def wait_for(process: subprocess.Popen[bytes]) -> int:
     while True:
         try:
             code = process.wait()
-            return code if code >= 0 else 128 - code  # ended by a signal: what a shell would report
+            return code if code >= 0 else 128 - code  # ended by a signal: the code of a shell
         except KeyboardInterrupt:  # Ctrl-C reaches the command as well: let it stop in its own way
             continue
 
 
 @contextmanager
 def environment_of_tests() -> Iterator[dict[str, str]]:
-    """Yield the variables for the tests: their temporary files lie in memory where there is room for them.
+    """Yield the environment variables for the tests: temporary files lie in memory where there is room.
 
-    Most of a store's test is waiting for a disk to sync. No test can see the difference (a kill loses nothing that was
-    written; power cuts are simulated).
+    Most of the time of a store's test is spent waiting for a disk to sync. No test can see the difference (a kill loses
+    no written data; power cuts are simulated).
     """
     has_room = IN_MEMORY.is_dir() and shutil.disk_usage(IN_MEMORY).free >= 4 * 2**30
     if "TMPDIR" in os.environ or not has_room:

@@ -1,4 +1,4 @@
-"""The window over a real project that photographs are taken of. The scenes are in the files named after screens."""
+"""The window over a real project, for screenshots. The scenes are in the files named after screens."""
 
 import os
 import tempfile
@@ -9,7 +9,7 @@ from pathlib import Path
 from PySide6.QtCore import QEventLoop, QSignalBlocker, QTimer
 from PySide6.QtGui import QColor, QPainter
 from PySide6.QtWidgets import QApplication, QDialog, QLabel, QLineEdit
-from screenshot_data import draw_pictures, write_runs
+from screenshot_data import draw_images, write_runs
 
 from gui.app import create_application, create_window
 from gui.preferences import Settings
@@ -23,13 +23,13 @@ HOMES = ("HOME", "USERPROFILE", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_STATE_
 
 
 class Studio:
-    """A window over a real project, posed for each picture."""
+    """A window over a real project, posed for each image."""
 
     def __init__(self, folder: Path, *, settings: Settings, is_posed: bool = True) -> None:
-        """Args: `is_posed` draws the pictures that the scenes below are about."""
+        """Args: `is_posed` draws the images of the scenes below."""
         self.folder = folder
         if is_posed:
-            draw_pictures(folder / "pictures")
+            draw_images(folder / "images")
         self.app: QApplication = create_application()
         self.state = AppState()
         self.state.settings = settings
@@ -44,22 +44,22 @@ class Studio:
             return
         with Project.create(path) as project:
             if is_filled:
-                import_source(project, self.folder / "pictures")
+                import_source(project, self.folder / "images")
                 assign_splits(project)
                 write_runs(path, project.snapshot())
         self.state.open_project(path)
 
     def photograph(self, target: Path, *, width: int, height: int) -> None:
-        """Write one picture of the window."""
+        """Write one image of the window."""
         self.settle(width, height)
         if self.window.current_page.name in ("label", "curate", "try", "results"):
-            self.wait_for_pictures(400)
+            self.wait_for_images(400)
         shown = self.window.grab()
         for dialog in self.dialogs():
             painter = QPainter(shown)
             painter.fillRect(shown.rect(), QColor(0, 0, 0, 90))
-            picture = dialog.grab()
-            painter.drawPixmap((width - picture.width()) // 2, (height - picture.height()) // 2, picture)
+            image = dialog.grab()
+            painter.drawPixmap((width - image.width()) // 2, (height - image.height()) // 2, image)
             painter.end()
         shown.save(str(target))
 
@@ -77,7 +77,7 @@ class Studio:
 
     def name_places(self) -> None:
         """Show the places of a person's computer where the temporary folder's are shown."""
-        names = {self.folder / "projects": "~/VisionFT", self.folder: "~/Pictures", self.folder.parent: "~"}
+        names = {self.folder / "projects": "~/VisionFT", self.folder: "~/Images", self.folder.parent: "~"}
         for widget in (*self.window.findChildren(QLabel), *self.window.findChildren(QLineEdit)):
             shown = widget.text()
             for folder, name in names.items():
@@ -87,13 +87,13 @@ class Studio:
                     widget.setText(shown)
 
     def dialogs(self) -> list[QDialog]:
-        """Return the dialog that is open over this window."""
+        """Return the dialog open over this window."""
         dialogs = [widget for widget in self.app.topLevelWidgets() if isinstance(widget, QDialog)]
         shown = [dialog for dialog in dialogs if dialog.isVisible() and dialog.parentWidget() is self.window]
         return [self.dialog] if self.dialog is not None else shown[-1:]
 
-    def wait_for_pictures(self, milliseconds: int = 900) -> None:
-        """Let thumbnails and pictures arrive."""
+    def wait_for_images(self, milliseconds: int = 900) -> None:
+        """Wait for thumbnails and images."""
         loop = QEventLoop()
         QTimer.singleShot(milliseconds, loop.quit)
         loop.exec()
@@ -110,7 +110,7 @@ class Studio:
 
 @contextmanager
 def temporary_home() -> Iterator[Path]:
-    """Let settings, projects and caches lie in a folder of their own."""
+    """Redirect settings, projects and caches to a temporary folder."""
     with tempfile.TemporaryDirectory() as home:
         for name in HOMES:
             os.environ[name] = home

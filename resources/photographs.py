@@ -1,4 +1,4 @@
-"""Where the sample's photographs lie: 400 of waste in five classes, chosen by `packaging/make_photographs.py`."""
+"""Paths of the sample's photographs: 400 of waste in five classes, chosen by `packaging/make_photographs.py`."""
 
 from pathlib import Path
 
@@ -7,5 +7,5 @@ PHOTOGRAPHS = _FOLDER / "photographs.zip"  # class folders; the archive's commen
 
 
 def strip(sample: str) -> Path:
-    """Return a few pictures of a sample side by side, each a square as high as the file, to show what it is."""
+    """Return the path of a sample's preview strip: a few images in a row, each a square as high as the file."""
     return _FOLDER / f"{sample}.jpg"

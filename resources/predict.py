@@ -1,9 +1,9 @@
-"""Classify pictures with model.onnx: python predict.py PICTURE...
+"""Classify images with model.onnx: python predict.py IMAGE...
 
-Another file of the export answers in its place: python predict.py --model model_int8.onnx PICTURE...
-(model_float.onnx too, whose pictures are cropped, resized and normalised here as model.onnx does it inside.)
+Another file of the export answers in its place: python predict.py --model model_int8.onnx IMAGE...
+(model_float.onnx too, whose images are cropped, resized and normalised here as model.onnx does it inside.)
 
-Where index.safetensors lies beside it, the labelled pictures for and against each answer are named too.
+Where index.safetensors lies beside it, the labelled images for and against each answer are named too.
 
 Needs nothing but: pip install onnxruntime numpy pillow
 """
@@ -11,7 +11,7 @@ Needs nothing but: pip install onnxruntime numpy pillow
 import os
 import sys
 
-# What lies beside this file (pictures, and whatever came with them) must not run in place of the libraries.
+# What lies beside this file (images, and whatever came with them) must not run in place of the libraries.
 HERE = os.path.dirname(os.path.realpath(__file__))
 sys.path[:] = [folder for folder in sys.path if os.path.realpath(folder) != HERE]
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # ONNX Runtime would report to its makers
@@ -21,16 +21,16 @@ import json
 from pathlib import Path
 
 MODEL = Path(__file__).with_name("model.onnx")
-SHOWN = 3  # labelled pictures for an answer, and against it
+SHOWN = 3  # labelled images for a prediction, and against it
 
 
 def say(message: str) -> None:
-    """Print one line that says what is wrong."""
+    """Print an error in one line."""
     print("predict.py:", " ".join(message.split()), file=sys.stderr)
 
 
 def the_end(message: str) -> SystemExit:
-    """Say what is wrong, and return what ends the program."""
+    """Print an error, and return the exception to exit with."""
     say(message)
     return SystemExit(2)
 
@@ -42,11 +42,11 @@ names = sys.argv[1:]
 if names[:1] == ["--model"]:
     if not names[1:]:
         raise the_end("--model needs a file, such as: --model model_int8.onnx")
-    # As it is named, or beside this file.
+    # The given path, or a file next to this one.
     MODEL = Path(names[1]) if Path(names[1]).is_file() else MODEL.with_name(names[1])
     names = names[2:]
 if not names:
-    raise the_end(f"name one picture or more, such as: python {sys.argv[0]} picture.jpg")
+    raise the_end(f"name one image or more, such as: python {sys.argv[0]} image.jpg")
 INDEX = MODEL.with_name("index.safetensors")
 
 try:
@@ -72,11 +72,11 @@ try:
     session = opened(str(MODEL))
     metadata = session.get_modelmeta().custom_metadata_map
     class_names = json.loads(metadata["class_names"])
-    # A picture may have several classes: each has a probability from which it is assigned.
+    # Several labels: each class has a threshold on its probability.
     thresholds = json.loads(metadata.get("thresholds", "null"))
     takes_pixels = session.get_inputs()[0].name == "image"
     has_index = takes_pixels and INDEX.is_file() and "embedding_output" in metadata
-    # With these bytes behind it, the file also tells how unlike a picture is, and where it lies among labelled ones.
+    # With these bytes appended, the file also returns the out-of-distribution score and the embedding of an image.
     hidden = ["distance"] * (takes_pixels and "distance_output" in metadata) + ["embedding"] * has_index
     content = MODEL.read_bytes() + b"".join(bytes.fromhex(metadata[f"{name}_output"]) for name in hidden)
     if hidden:
@@ -87,7 +87,7 @@ except Exception as error:
 
 
 def read_index() -> "tuple[dict[str, np.ndarray], dict]":
-    """Return the arrays of the index and what it says of its pictures: [name, hash, note, tags] of each row."""
+    """Return the arrays of the index and its metadata: [name, hash, note, tags] of the image of each row."""
     packed = INDEX.read_bytes()
     start = 8 + int.from_bytes(packed[:8], "little")
     header = json.loads(packed[8:start])
@@ -113,15 +113,15 @@ if has_index:
 
 
 def compare(embedding: "np.ndarray", content: str) -> "tuple[np.ndarray, np.ndarray]":
-    """Return how alike the labelled pictures are, and which of them are the asked one itself: they have no say."""
+    """Return the similarity to the labelled images, and a mask of copies of the same image: they do not vote."""
     weighted = embedding * index["weights"]
     products = index["rows"] @ weighted / index["lengths"] / max(1e-12, float(weighted @ embedding)) ** 0.5
     is_same = index["rows"] @ embedding >= index["border"]
-    return products, is_same | np.array([picture[1] == content for picture in about["pictures"]])
+    return products, is_same | np.array([image[1] == content for image in about["images"]])
 
 
 def vote(products: "np.ndarray", is_same: "np.ndarray") -> "np.ndarray":
-    """Return the probability of each class by the nearest labelled pictures, as the model computes it."""
+    """Return the probability of each class from the nearest labelled images, as the model computes it."""
     products = np.where(is_same, products - 4, products)
     nearest = np.argsort(-products, kind="stable")[: int(index["neighbours"])]
     weights = np.exp((products[nearest] - products[nearest[0]]) / index["temperature"]) * index["counts"][nearest]
@@ -139,7 +139,7 @@ def vote(products: "np.ndarray", is_same: "np.ndarray") -> "np.ndarray":
 
 
 def tell(shares: "np.ndarray", products: "np.ndarray", is_same: "np.ndarray") -> None:
-    """Print the labelled pictures for and against an answer, the most alike first."""
+    """Print the labelled images for and against a prediction, the most similar first."""
     best = np.argsort(-shares, kind="stable")[:3]
     said = [best[0]] if thresholds is None else [each for each in best if shares[each] >= thresholds[each]]
     has_said = np.isin(index["labels"], said).any(axis=1)
@@ -147,31 +147,31 @@ def tell(shares: "np.ndarray", products: "np.ndarray", is_same: "np.ndarray") ->
     kinds = (("for", has_said & ~is_same), ("against", has_rival & ~is_same), ("the same", is_same))
     for words, wanted in kinds:
         for row in [row for row in np.argsort(-products, kind="stable") if wanted[row]][:SHOWN]:
-            name, _, note, tags = about["pictures"][row]
+            name, _, note, tags = about["images"][row]
             labels = ", ".join(class_names[label] for label in index["labels"][row] if label >= 0)
             remark = "".join([f"  [{', '.join(tags)}]" if tags else "", f"  {note!r}" if note else ""])
             print(f"  {words:8} {products[row]:.2f}  {labels}  {name}{remark}")
 
 
-def rgb(picture: "Image.Image", kind: "str | None") -> "Image.Image":
-    """Return a picture as red, green, blue of 8 bits, transparent parts on white, as the model learned to see it."""
-    if picture.mode[0] in "IF":  # of 16 or 32 bits: which value is white follows from the type, or from the values
-        values = np.nan_to_num(np.asarray(picture).astype(np.float32), nan=0, posinf=0, neginf=0)
+def rgb(image: "Image.Image", kind: "str | None") -> "Image.Image":
+    """Return an image as 8-bit RGB, transparent parts on white, as in training."""
+    if image.mode[0] in "IF":  # 16 or 32 bits: the value of white follows from the type, or from the values
+        values = np.nan_to_num(np.asarray(image).astype(np.float32), nan=0, posinf=0, neginf=0)
         low, high = float(values.min()), float(values.max())
-        tops = {"F": (1, 255, 65535), "I": (65535,) if kind == "PPM" else (255, 65535)}.get(picture.mode, (65535,))
+        tops = {"F": (1, 255, 65535), "I": (65535,) if kind == "PPM" else (255, 65535)}.get(image.mode, (65535,))
         fitting = [top for top in tops if low >= 0 and high <= top]
         low, high = (0, fitting[0]) if fitting else (low, high if high > low else low + 1)
         scaled = ((values - low) * (255 / (high - low)) + 0.5).clip(0, 255)
-        picture = Image.fromarray(scaled.astype(np.uint8))
-    if not picture.has_transparency_data:
-        return picture.convert("RGB")
-    white = Image.new("RGBA", picture.size, "white")
-    white.alpha_composite(picture.convert("RGBA"))
+        image = Image.fromarray(scaled.astype(np.uint8))
+    if not image.has_transparency_data:
+        return image.convert("RGB")
+    white = Image.new("RGBA", image.size, "white")
+    white.alpha_composite(image.convert("RGBA"))
     return white.convert("RGB")
 
 
 def prepared(pixels: "np.ndarray") -> "np.ndarray":
-    """Cut out the centre square of a (height, width, 3) picture, resize and normalise it: (1, 3, size, size)."""
+    """Crop the centre square of a (height, width, 3) image, resize and normalise it: (1, 3, size, size)."""
     steps = json.loads(metadata["preprocessing"])
     height, width = pixels.shape[:2]
     side = max(1, (min(height, width) * round(steps["crop_share"] * 1000) + 500) // 1000)
@@ -184,7 +184,7 @@ def prepared(pixels: "np.ndarray") -> "np.ndarray":
 
 
 def chances_of(logits: "np.ndarray") -> "np.ndarray":
-    """Return the probability of each class from what model_float.onnx gives."""
+    """Return the probability of each class from the logits of model_float.onnx."""
     scaled = logits.astype(np.float64) / float(metadata["temperature"])
     if thresholds is not None:
         return 1 / (1 + np.exp(-scaled))
@@ -193,9 +193,9 @@ def chances_of(logits: "np.ndarray") -> "np.ndarray":
 
 
 def answer(path: str) -> "tuple[np.ndarray, dict[str, np.ndarray]]":
-    """Return the calibrated probability of each class, and what else the model tells of a picture, by name."""
-    with Image.open(path) as picture:
-        upright = rgb(ImageOps.exif_transpose(picture), picture.format)
+    """Return the calibrated probability of each class, and the other outputs of the model for an image, by name."""
+    with Image.open(path) as image:
+        upright = rgb(ImageOps.exif_transpose(image), image.format)
     # Any size will do: cropping, resizing and normalising happen inside the model.
     pixels = np.asarray(upright, dtype=np.uint8)
     if not takes_pixels:
@@ -213,10 +213,10 @@ for name in names:
         say(f"{name}: {'there is no such file' if isinstance(error, FileNotFoundError) else error}")
         left_out += 1
         continue
-    if alike is not None and about["added"] + about.get("removed", 0):  # the model does not know what has changed
+    if alike is not None and about["added"] + about.get("removed", 0):  # the model does not include the changes
         shares = vote(*alike)
     is_unlike = "distance" in told and float(told["distance"]) > 1
-    print(f"{name}{'  (unlike the pictures of training: a guess)' if is_unlike else ''}")
+    print(f"{name}{'  (unlike the images of training: a guess)' if is_unlike else ''}")
     for place in np.argsort(-shares, kind="stable")[:5]:
         is_assigned = thresholds is not None and shares[place] >= thresholds[place]
         print(f"  {shares[place]:7.2%}  {class_names[place]}{'  *' if is_assigned else ''}")

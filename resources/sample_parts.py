@@ -1,4 +1,4 @@
-"""The machined parts of the sample pictures as signed distances: negative on metal, positive in the air.
+"""The machined parts of the sample images as signed distances: negative on metal, positive in the air.
 
 Coordinates are the part's own: the outline fits the square -1..1, y grows downwards.
 """
@@ -9,7 +9,7 @@ import numpy as np
 
 Rng = np.random.Generator
 
-HOLES = 4  # what the drawing of every part asks for
+HOLES = 4  # holes in the drawing of every part
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,9 @@
-"""Sample pictures drawn by us: machined parts under an inspection camera, good or with one of three faults.
+"""Sample images drawn by this program: machined parts under an inspection camera, good or with one of three defects.
 
-Everything derives from the seed, the class and the number of the picture: the same call writes the same bytes. The
-faults are grooves and dips in a height map, so light shows or hides them as it does on metal; oil, fibres, etched
-numbers and reflections lie on good and faulty parts alike. A leaf: it knows numpy, cv2, Pillow and nothing of ours.
+Everything derives from the seed, the class and the number of the image: the same call writes the same bytes. The
+defects are grooves and dips in a height map, so their visibility depends on the light, as on metal; oil, fibres, etched
+numbers and reflections appear on good and defective parts. Depends on numpy, cv2 and Pillow, and on no module of the
+program.
 """
 
 import math
@@ -33,18 +34,18 @@ def generate_samples(
     per_class: int = 40,
     seed: int = 0,
     size: int = 224,
-    on_picture: Callable[[int, int], None] = lambda _done, _total: None,
+    on_image: Callable[[int, int], None] = lambda _done, _total: None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> tuple[Path, ...]:
-    """Write `per_class` pictures of each class as `folder/<class>/<number>.jpg` and return their paths in that order.
+    """Write `per_class` images of each class as `folder/<class>/<number>.jpg` and return their paths in that order.
 
     Args:
-        folder: Where to write; it is created where it is missing.
-        per_class: Pictures of each of `CLASSES`.
-        seed: Equal seeds give equal pictures; picture n does not depend on how many follow it.
-        size: Side of the square pictures in pixels.
-        on_picture: Called after each picture with how many are done, of how many.
-        should_stop: Asked before each picture; those written until then are returned.
+        folder: Output folder; created where it is missing.
+        per_class: Images of each of `CLASSES`.
+        seed: Equal seeds give equal images; image n does not depend on the number after it.
+        size: Side of the square images in pixels.
+        on_image: Called after each image with the numbers of finished and of all images.
+        should_stop: Checked before each image; the images written so far are returned.
     """
     paths: list[Path] = []
     for name in CLASSES:
@@ -56,7 +57,7 @@ def generate_samples(
             path = folder / name / f"{name}_{number:03d}.jpg"
             Image.fromarray(draw_sample(rng, name, size)).save(path, quality=int(rng.integers(84, 95)))
             paths.append(path)
-            on_picture(len(paths), per_class * len(CLASSES))
+            on_image(len(paths), per_class * len(CLASSES))
     return tuple(paths)
 
 
@@ -78,7 +79,7 @@ def draw_sample(rng: Rng, class_name: str, size: int = 224) -> np.ndarray:
 
 
 class _Scene:
-    """Where the part lies and where the lamp hangs, in pixels of the oversampled canvas."""
+    """Positions of the part and the lamp, in pixels of the oversampled canvas."""
 
     def __init__(self, rng: Rng, side: int) -> None:
         self.side = side
@@ -179,7 +180,7 @@ def _stroke(rng: Rng, scene: _Scene, start: tuple[float, float], length: float, 
 
 
 def _scratches(rng: Rng, scene: _Scene, distance: np.ndarray) -> np.ndarray:
-    """Return two to four grooves with a low burr beside them."""
+    """Return two to four grooves with a low burr along them."""
     start, depth = _spot_on_metal(rng, distance, 6 * scene.unit), rng.uniform(4.0, 9.0) * scene.unit
     groove = np.zeros_like(distance, np.float32)
     for _ in range(int(rng.integers(2, 5))):
@@ -231,7 +232,7 @@ def _reflection(rng: Rng, scene: _Scene) -> np.ndarray:
 
 
 def _dirty(rng: Rng, scene: _Scene, distance: np.ndarray, metal: np.ndarray) -> np.ndarray:
-    """Lay oil, an etched number, a fibre and dust on the metal: none of them is a fault."""
+    """Add oil, an etched number, a fibre and dust to the metal: none of them is a defect."""
     for _ in range(int(rng.choice((0, 0, 0, 1, 1)))):
         metal = _oil(rng, scene, distance, metal)
     if rng.random() < 0.2:
@@ -274,8 +275,8 @@ def _composed(rng: Rng, scene: _Scene, distance: np.ndarray, metal: np.ndarray) 
     shadow = _blur(_moved(mask, scene.along_lamp(rng.uniform(4, 14) * scene.unit)), rng.uniform(3, 9) * scene.unit)
     bench = _bench(rng, scene) * (1 - rng.uniform(0.5, 0.8) * np.maximum(shadow, 0.8 * _blur(below, 3)))[..., None]
     wall = metal.mean() * rng.uniform(0.2, 0.45)
-    picture = bench + (wall - bench) * below[..., None]
-    return picture + (metal - picture) * mask[..., None]
+    image = bench + (wall - bench) * below[..., None]
+    return image + (metal - image) * mask[..., None]
 
 
 def _bench(rng: Rng, scene: _Scene) -> np.ndarray:
@@ -292,9 +293,9 @@ def _bench(rng: Rng, scene: _Scene) -> np.ndarray:
     return light[..., None] * _BENCHES[kind] * rng.uniform(0.8, 1.1)
 
 
-def _photograph(rng: Rng, picture: np.ndarray, size: int) -> np.ndarray:
+def _photograph(rng: Rng, drawing: np.ndarray, size: int) -> np.ndarray:
     """Shrink to `size`, then defocus, expose, and add sensor noise; uint8 (size, size, 3)."""
-    image = cv2.resize(picture.astype(np.float32), (size, size), interpolation=cv2.INTER_AREA)
+    image = cv2.resize(drawing.astype(np.float32), (size, size), interpolation=cv2.INTER_AREA)
     image = _blur(image, rng.uniform(0.2, 0.65) * size / 224)
     image = image * (rng.uniform(0.9, 1.15) * rng.uniform(0.96, 1.04, 3)).astype(np.float32)
     image = image / (1 + np.maximum(image - 0.75, 0))  # highlights roll off instead of clipping

@@ -1,4 +1,4 @@
-"""What every test shares: no network, a home of its own, small pictures, the real ones where they are at hand."""
+"""Fixtures of all tests: no network, a temporary home, small images, and the real ones where available."""
 
 import contextlib
 import gc
@@ -18,6 +18,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     # Workers share the processors already: more threads in each wait for one another (measured: four times as long).
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import hypothesis
 import numpy as np
 import pytest
 from PIL import Image
@@ -25,40 +26,69 @@ from PIL import Image
 from visionft.data.types import Snapshot, SnapshotImage
 
 ROOT = Path(__file__).parents[1]
+# The same examples every time; `--hypothesis-profile=default` explores others.
+hypothesis.settings.register_profile("repeatable", derandomize=True)
+hypothesis.settings.load_profile("repeatable")
+sys.path.append(str(ROOT / "packaging"))
+from translations import compile_stale  # noqa: E402 (of packaging)
+
+compile_stale()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Let longer proofs be asked for."""
-    parser.addoption("--long", action="store_true", help="run the store's proofs (marked slow) at their full length")
+    """Add the options for longer proofs."""
+    parser.addoption("--long", action="store_true", help="also run what is marked long, and proofs at full length")
     parser.addoption("--torture", type=int, help="how often each loop of tests/torture is run (marked slow)")
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark long tests as slow, and skip them without `--long`."""
+    for item in items:
+        if item.get_closest_marker("long"):
+            item.add_marker("slow")
+            if not config.getoption("--long"):
+                item.add_marker(pytest.mark.skip(reason="takes minutes: give --long"))
+
+
 def pytest_collection_finish() -> None:
-    """Let the collector of garbage pass over what libraries and tests hold for good: a million objects, each time."""
+    """Exempt the permanent objects of libraries and tests from garbage collection: a million objects, each time."""
     gc.freeze()
 
 
 @pytest.fixture
 def is_long(pytestconfig: pytest.Config) -> bool:
-    """Tell whether the proofs are to run at their full length."""
+    """Return whether the proofs run at their full length."""
     return pytestconfig.getoption("--long")
 
 
 @pytest.fixture
 def torture_rounds(pytestconfig: pytest.Config, is_long: bool) -> int:
-    """Return how often a loop of `tests/torture` is to run: as asked for, else 200 times in long proofs, else 20."""
+    """Return the rounds of a loop of `tests/torture`: the requested number, else 200 in long proofs, else 20."""
     return _asked(pytestconfig, default=200 if is_long else 20)
 
 
 @pytest.fixture
 def kills(pytestconfig: pytest.Config) -> int:
-    """Return how often training runs, or exports, are to be killed: as asked for, else 11 times; each takes seconds."""
-    return _asked(pytestconfig, default=11)
+    """Return the kills of training runs, or exports: the requested number, else 4; each takes seconds."""
+    return _asked(pytestconfig, default=4)
+
+
+@pytest.fixture
+def stop_signals(pytestconfig: pytest.Config) -> int:
+    """Return the stop signals to training runs: the requested number, else 2; each takes half a minute."""
+    return _asked(pytestconfig, default=2)
+
+
+@pytest.fixture
+def store_faults(pytestconfig: pytest.Config) -> int:
+    """Return the faults in kept stores, of each kind: the requested number, else 4."""
+    return _asked(pytestconfig, default=4)
 
 
 @pytest.fixture
 def hostile_files(pytestconfig: pytest.Config) -> int:
-    """Return how many hostile files of each kind are to be read: as asked for, else 25."""
+    """Return the number of hostile files of each kind: the requested number, else 25."""
     return _asked(pytestconfig, default=25)
 
 
@@ -69,7 +99,7 @@ def _asked(pytestconfig: pytest.Config, *, default: int) -> int:
 
 @pytest.fixture(autouse=True)
 def _isolated(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Give each test a temporary home and refuse every connection that leaves this machine."""
+    """Give each test a temporary home and refuse every connection beyond this machine."""
     home = tmp_path_factory.mktemp("home")
     for name in ("HOME", "USERPROFILE"):
         monkeypatch.setenv(name, str(home))
@@ -114,13 +144,13 @@ def _fixture_module(name: str) -> ModuleType:
 
 @pytest.fixture
 def write_model() -> Callable[..., Path]:
-    """Return the function that writes an exported file which tells colours."""
+    """Return a function to write an exported file for colour classification."""
     return _fixture_module("tiny_model").write_model
 
 
 @pytest.fixture
 def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator:
-    """Return a hub of models that takes files, where huggingface_hub looks for one (`tests/fixtures/fake_hub.py`)."""
+    """Return a model hub for uploads, at the address used by huggingface_hub (`tests/fixtures/fake_hub.py`)."""
     from huggingface_hub import constants
     from huggingface_hub.utils import close_session
 
@@ -137,7 +167,7 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator:
 
 @pytest.fixture
 def unprivileged():
-    """Return a context in which permissions bind: root, whom they do not, becomes nobody for its length."""
+    """Return a context in which permissions apply: root is exempt from them, so it becomes nobody there."""
 
     @contextlib.contextmanager
     def unprivileged():
@@ -155,7 +185,7 @@ def unprivileged():
 
 @pytest.fixture
 def disk_calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Return a list that grows with each flush and rename, by the name of what is flushed or renamed to."""
+    """Return a growing list of flushes and renames, by the name of the flushed file or rename target."""
     if not Path("/proc/self/fd").is_dir():
         pytest.skip("the names of open files are known on Linux alone")
     made: list[str] = []
@@ -177,7 +207,7 @@ def disk_calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 @pytest.fixture(scope="session")
 def state_of():
-    """Return a function: backbone, classes, picture size -> random tensors as a hub's file of it would hold."""
+    """Return a function: backbone, classes, image size -> random tensors as a hub's file of it would hold."""
 
     def state_of(backbone: str, *, classes: int = 1000, image_size: int = 64):
         import torch
@@ -197,7 +227,7 @@ def state_of():
 
 @pytest.fixture
 def tiny_clip(weights_home: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Return the name of a CLIP that the catalog has for this test alone: tiny, random, in the weights folder."""
+    """Return the name of a CLIP in this test's catalog only: tiny, random, in the weights folder."""
     return _add_tiny(weights_home, monkeypatch, "tiny_clip", is_sigmoid=False)
 
 
@@ -209,17 +239,17 @@ def tiny_siglip(weights_home: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
 @pytest.fixture
 def planted(tiny_clip: str, weights_home: Path, tmp_path: Path) -> Path:
-    """Return a folder of pictures in three colours that tiny_clip, by their names as prompts, tells apart.
+    """Return a folder of images in three colours; tiny_clip classifies them with their names as prompts.
 
-    Its random sides are kept; the projection between them is solved so that each colour's pictures lie at its text.
+    Its random encoders are kept; the projection between them is solved so each colour's images match its text.
     """
     import torch
     from safetensors.torch import load_file, save_file
 
     from models.catalog import BACKBONES
     from models.networks import build_network
-    from visionft.data.preprocess import Preprocessing
-    from visionft.weights.fitting import load_weights
+    from visionft.data.preprocess import PreprocessConfig
+    from visionft.weights.weights_loading import load_weights
     from visionft.zero_shot.text_encoder import open_text_side
 
     row, path, folder = BACKBONES[tiny_clip], weights_home / f"{tiny_clip}.safetensors", tmp_path / "colours"
@@ -232,7 +262,7 @@ def planted(tiny_clip: str, weights_home: Path, tmp_path: Path) -> Path:
         for count in range(8):
             pixels = np.clip(np.array(colour) + generator.normal(0, 12, (64, 64, 3)), 0, 255).astype(np.uint8)
             Image.fromarray(pixels).save(folder / name / f"{name}{count}.png")
-            inputs.append(Preprocessing.for_backbone(row, 64).apply(pixels))
+            inputs.append(PreprocessConfig.for_backbone(row, 64).apply(pixels))
             kinds.append(number)
     with torch.no_grad():
         features = network.forward_head(network.forward_features(torch.stack(inputs)), pre_logits=True)
@@ -296,7 +326,7 @@ def _add_tiny(weights_home: Path, monkeypatch: pytest.MonkeyPatch, name: str, *,
 
 
 def _write_letters(path: Path) -> None:
-    """Write a vocabulary in Gemma's form whose pieces are single letters, and some pairs of them."""
+    """Write a vocabulary in Gemma's form: single letters, and some pairs of them."""
     from tokenizers import AddedToken, Tokenizer, models, normalizers, pre_tokenizers
 
     letters = ["<pad>", "<eos>", "<bos>", "<unk>", "▁", *"abcdefghijklmnopqrstuvwxyz0123456789äöüß", "th", "▁a", "▁o"]
@@ -311,29 +341,29 @@ def _write_letters(path: Path) -> None:
 
 @pytest.fixture
 def draw() -> Callable[..., Path]:
-    """Return a function that draws a picture of its own content for each number."""
+    """Return a function to draw an image of distinct content for each number."""
 
-    def draw_picture(path: Path, number: int) -> Path:
+    def draw_image(path: Path, number: int) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.new("RGB", (8, 8), (number % 256, number // 256 % 256, 200)).save(path)
         return path
 
-    return draw_picture
+    return draw_image
 
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
-    """Return the folder of real pictures, or skip where it is absent."""
+    """Return the folder of real images, or skip where it is absent."""
     folder = ROOT.parent / "shared" / "data"
     if not folder.is_dir():
-        pytest.skip("the real pictures (../shared/data) are not here")
+        pytest.skip("the real images (../shared/data) are not here")
     return folder
 
 
 @pytest.fixture(scope="session")
-def picture_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder of three class folders, 16 noisy 48x40 pictures each; a class is a hue."""
-    folder = tmp_path_factory.mktemp("pictures")
+def image_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder of three class folders, 16 noisy 48x40 images each; a class is a hue."""
+    folder = tmp_path_factory.mktemp("images")
     rng = np.random.default_rng(0)
     for index, name in enumerate(("blue", "green", "red")):
         (folder / name).mkdir()
@@ -345,13 +375,13 @@ def picture_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def snapshot(picture_folder: Path) -> Snapshot:
-    """Return the pictures of `picture_folder`, labelled and split: 10 train, 3 val, 3 test a class."""
+def snapshot(image_folder: Path) -> Snapshot:
+    """Return the images of `image_folder`, labelled and split: 10 train, 3 val, 3 test a class."""
     names = ("blue", "green", "red")
     images = [
         SnapshotImage(
             image_id=16 * index + number + 1,
-            path=picture_folder / name / f"{number:02d}.png",
+            path=image_folder / name / f"{number:02d}.png",
             sha256=f"{name}{number}",
             labels=(index,),
             split="train" if number < 10 else "val" if number < 13 else "test",
@@ -360,3 +390,17 @@ def snapshot(picture_folder: Path) -> Snapshot:
         for number in range(16)
     ]
     return Snapshot("single", names, tuple(images))
+
+
+@pytest.fixture(scope="session")
+def sample_extension(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with `tests/fixtures/sample_extension` installed: put it on the path of a new process."""
+    import zipfile
+
+    from hatchling.builders.wheel import WheelBuilder
+
+    folder = tmp_path_factory.mktemp("extension")
+    wheel = next(WheelBuilder(str(ROOT / "tests/fixtures/sample_extension")).build(directory=str(folder / "dist")))
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(folder / "installed")
+    return folder / "installed"

@@ -1,4 +1,4 @@
-"""No file may take part in a circle of imports, those for type checking counted: then each can be read by itself."""
+"""No module may take part in an import cycle, including imports for type checking: each can be read by itself."""
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -11,7 +11,7 @@ PACKAGES = ("visionft", "gui", "models", "resources")
 
 
 def circles(modules: Iterable[str], imports: Callable[[str], Iterable[str]]) -> set[frozenset[str]]:
-    """Return the sets of modules of which each imports itself through the others (Tarjan 1972)."""
+    """Return the sets of modules in import cycles (Tarjan 1972)."""
     order: dict[str, int] = {}
     lowest: dict[str, int] = {}
     path: list[str] = []
@@ -40,7 +40,7 @@ def circles(modules: Iterable[str], imports: Callable[[str], Iterable[str]]) -> 
 
 @pytest.fixture(scope="module")
 def graph() -> grimp.ImportGraph:
-    """Return who imports whom, inside functions and for type checking too."""
+    """Return the import graph, including imports in functions and for type checking."""
     return grimp.build_graph(*PACKAGES, cache_dir=None, exclude_type_checking_imports=False)
 
 

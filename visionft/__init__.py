@@ -1,10 +1,10 @@
-"""The VisionFT engine: projects, pictures, training, evaluation and deployment. No Qt in here."""
+"""The VisionFT engine: projects, images, training, evaluation and deployment. No Qt in here."""
 
 import os
 
 __version__ = "0.1.0"
 
-# These libraries would otherwise reach the network when imported or used; a user's pictures are their own business.
+# These libraries would otherwise reach the network when imported or used; a user's images are their own business.
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 # ONNX Runtime, when imported, would write a number that names this computer into the user's cache and send events.

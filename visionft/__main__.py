@@ -1,7 +1,7 @@
-"""The start of the program: the command `visionft`, and `python -m visionft`, which `accelerate launch` needs.
+"""The start of the program: the command `visionft`, and `python -m visionft` for `accelerate launch`.
 
-Files in the current folder must not run, whatever their names: that folder may hold anything, and `-m` puts it first on
-the path. What comes before this module cannot be guarded here: a `visionft.py` there needs `python -P -m visionft`.
+Files in the current folder must not run, whatever their names: `-m` puts that folder first on the path. Code before
+this module cannot be guarded here: with a `visionft.py` there, use `python -P -m visionft`.
 """
 
 import os
@@ -24,9 +24,13 @@ def leave_current_folder() -> None:
 def main() -> int:
     """Run the command line and return its exit code."""
     leave_current_folder()
-    from visionft.cli import main as run
+    try:
+        from visionft.cli import main as run
 
-    return run()
+        return run()
+    except KeyboardInterrupt:  # while it loads or ends; in between the command line says it
+        sys.stderr.write("Stopped.\n")
+        return 130
 
 
 if __name__ == "__main__":

@@ -1,5 +1,12 @@
 """Amounts as people write them: sizes in steps of 1000, as file managers and the labels of disks do; time; counts."""
 
+FEW = 20  # of fewer images a share is told as a count: 100 % of one image promises too much
+
+
+def share_text(share: float, count: int, *, of: str = "of") -> str:
+    """Return a share of `count` images: `1 of 1`, `95%` from `FEW` images on; `of` is that word in a language."""
+    return f"{share:.0%}" if count >= FEW else f"{round(share * count):,} {of} {count:,}"
+
 
 def size_text(size: float) -> str:
     """Return a number of bytes: `812 bytes`, `9.4 kB`, `94 MB`, `1.2 GB`; one decimal below ten."""
@@ -10,7 +17,7 @@ def size_text(size: float) -> str:
 
 
 def memory_text(mebibytes: int) -> str:
-    """Return an amount of memory, which devices tell in MiB, in the units of `size_text`."""
+    """Return an amount of memory in MiB in the units of `size_text`."""
     return size_text(mebibytes * 2**20)
 
 
@@ -27,7 +34,7 @@ def duration_text(seconds: float) -> str:
 
 
 def rough_duration_text(seconds: float) -> str:
-    """Return a time span that is only estimated: `10 s`, `14 min`, `1 h 20 min`; never less than 5 s."""
+    """Return an estimated time span: `10 s`, `14 min`, `1 h 20 min`; never less than 5 s."""
     if seconds < 57.5:
         return f"{max(5, 5 * round(seconds / 5))} s"
     if seconds < 3570:

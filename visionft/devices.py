@@ -1,8 +1,9 @@
-"""What can compute here: devices with name, memory and the precision that suits them. Loads torch when asked."""
+"""Compute devices with name, memory and default precision. Loads torch on request."""
 
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from models.messages import Message
 from visionft.errors import ConfigError, NextStep, Problem
 
 Precision = Literal["fp32", "bf16", "fp16"]
@@ -11,12 +12,12 @@ DeviceKind = Literal["cuda", "mps", "cpu"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Device:
-    """One place to compute.
+    """A compute device.
 
     Attributes:
-        kind: What `torch.device` calls it: cpu, cuda or mps.
-        memory_mb: Its memory in MiB; 0 where the system does not say.
-        precision: The precision that `auto` takes on it.
+        kind: Name for `torch.device`: cpu, cuda or mps.
+        memory_mb: Its memory in MiB; 0 where unknown.
+        precision: The precision of `auto`.
     """
 
     kind: str
@@ -27,12 +28,12 @@ class Device:
 
 
 def list_devices() -> tuple[Device, ...]:
-    """Return every device that torch can compute on, the fastest kind first; the CPU is always last."""
+    """Return every device of torch, the fastest kind first; the CPU is always last."""
     import torch
 
     devices = [_cuda(index) for index in range(torch.cuda.device_count())] if torch.cuda.is_available() else []
     if torch.backends.mps.is_available():
-        devices.append(Device(kind="mps", index=0, name="Apple GPU", memory_mb=0, precision="fp32"))
+        devices.append(Device(kind="mps", index=0, name=Message("Apple GPU"), memory_mb=0, precision="fp32"))
     return (*devices, _cpu())
 
 
@@ -66,10 +67,10 @@ def _cpu() -> Device:
 
 
 def _cpu_precision(cpu: Any) -> Precision:
-    """Return bf16 for a CPU that multiplies it by itself, which halves a training step or better; emulated, it is slow.
+    """Return bf16 for a CPU with bf16 instructions, to halve a training step or better; emulated, it is slow.
 
     Args:
-        cpu: `torch.cpu`, whose questions are not public yet: one that is gone counts as answered with no.
+        cpu: `torch.cpu`; its capability functions are not public yet, and a missing one counts as False.
     """
     questions = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
     return "bf16" if any(getattr(cpu, question, bool)() for question in questions) else "fp32"
@@ -86,8 +87,8 @@ def pick_device(kind: str = "auto") -> Device:
         if kind in ("auto", device.kind):
             return device
     kinds = ", ".join(sorted({device.kind for device in devices}))
-    hint = f"Choose auto or {kinds}; a check of the computer says why a GPU is missing."
-    message = f"this computer has no {kind} device that torch can use"
+    hint = Message("Choose auto or {kinds}; a check of the computer says why a GPU is missing.", kinds=kinds)
+    message = Message("this computer has no {kind} device that torch can use", kind=kind)
     raise ConfigError((Problem("device", message, hint, NextStep("diagnose")),))
 
 

@@ -1,12 +1,13 @@
-"""`visionft doctor`: what is installed, what can compute here, and what is wrong, each fault with advice.
+"""`visionft doctor`: installed libraries, devices, and problems with advice.
 
-Reads only; heavy libraries load inside the functions, and one that is broken becomes a fault, never a crash. It reports
-an ONNX Runtime provider as usable only after a session has really started on it: ONNX Runtime lists providers that
-it then quietly replaces by the CPU.
+Reads only; heavy libraries load inside the functions, and a broken one becomes a fault, never a crash. An ONNX Runtime
+provider is usable only after a session has started on it: ONNX Runtime silently replaces some listed providers by the
+CPU.
 """
 
 import contextlib
 import ctypes.util
+import importlib
 import logging
 import os
 import platform
@@ -14,11 +15,13 @@ import re
 import shutil
 import sqlite3
 import sys
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from models.extensions import Extension, loaded_extensions
+from models.messages import Message
 from visionft import __version__
 from visionft.amounts import memory_text, size_text
 from visionft.errors import NextStep
@@ -68,7 +71,7 @@ QT_LIBRARIES = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """One thing that is wrong or worth knowing, and what to do about it."""
+    """A problem or note with its suggested action."""
 
     severity: Severity
     message: str
@@ -85,15 +88,26 @@ class WeightsCache:
     size_mb: float
 
 
+# The modules of the tables that extensions add rows to; the table of commands is the command line's own.
+_TABLES = (
+    "models.methods.table",
+    "models.catalog",
+    "visionft.project.formats.registry",
+    "visionft.curation.table",
+    "visionft.export.exporters",
+)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Diagnosis:
-    """What `diagnose` found.
+    """The result of `diagnose`.
 
     Attributes:
-        libraries: Version of each library that VisionFT depends on; None where it is not installed.
-        providers: ONNX Runtime's providers, and whether a session really starts on each.
-        free_disk_gb: Free space where the user works now.
-        log: The file to which window and command line write what they do.
+        libraries: Version of each required library; None where it is not installed.
+        providers: ONNX Runtime's providers, and whether a session starts on each.
+        extensions: Rows of other packages in the tables; a broken one is among the problems, too.
+        free_disk_gb: Free space of the current folder's disk.
+        log: The log file of window and command line.
     """
 
     visionft: str
@@ -104,6 +118,7 @@ class Diagnosis:
     providers: dict[str, bool]
     sqlite: str
     weights: tuple[WeightsCache, ...]
+    extensions: tuple[Extension, ...]
     free_disk_gb: float
     log: Path
     problems: tuple[Fault, ...]
@@ -113,11 +128,26 @@ def diagnose() -> Diagnosis:
     """Look at everything; takes some seconds, because torch and ONNX Runtime have to load."""
     libraries = library_versions()
     faults = [*library_faults(libraries), *sqlite_faults(sqlite3.sqlite_version), *qt_faults()]
-    devices = _devices(faults)
-    providers = _providers(faults)
+    devices: tuple[Device, ...] = ()
+    try:
+        from visionft.devices import list_devices
+
+        devices = list_devices()
+    except Exception as error:  # a broken torch fails in many ways, and to find out is what this is for
+        faults.append(_broken("PyTorch", error))
+    providers: dict[str, bool] = {}
+    try:
+        import onnxruntime
+
+        providers = {name: provider_works(name) for name in onnxruntime.get_available_providers()}
+    except Exception as error:  # as above
+        faults.append(_broken("ONNX Runtime", error))
     faults += _gpu_faults(devices, providers)
     free_disk_gb = round(shutil.disk_usage(Path.cwd()).free / 1e9, 1)
-    faults += disk_faults(free_disk_gb) + offline_faults()
+    for module in _TABLES:
+        importlib.import_module(module)
+    extensions = loaded_extensions()
+    faults += disk_faults(free_disk_gb) + offline_faults() + extension_faults(extensions)
     order: list[Severity] = ["error", "warning", "note"]
     return Diagnosis(
         visionft=__version__,
@@ -128,6 +158,7 @@ def diagnose() -> Diagnosis:
         providers=providers,
         sqlite=sqlite3.sqlite_version,
         weights=weights_caches(),
+        extensions=extensions,
         free_disk_gb=free_disk_gb,
         log=log_file(),
         problems=tuple(sorted(faults, key=lambda fault: order.index(fault.severity))),
@@ -147,12 +178,14 @@ def describe(diagnosis: Diagnosis, *, word_step: Callable[[NextStep], str] | Non
     devices = [f"  {d.kind}:{d.index}  {d.name}, {memory_text(d.memory_mb)}, {d.precision}" for d in diagnosis.devices]
     providers = [f"  {name:<26}{'usable' if ok else 'not usable'}" for name, ok in diagnosis.providers.items()]
     weights = [f"  {w.folder}  {w.files} files, {size_text(w.size_mb * 1e6)}" for w in diagnosis.weights]
+    extensions = [f"  {each.group}  {each.name}  {each.package}" for each in diagnosis.extensions]
     faults = [fault_text(fault) for fault in diagnosis.problems] or ["  none"]
     lines = [
         f"VisionFT {diagnosis.visionft}, Python {diagnosis.python}, {diagnosis.system}",
         f"SQLite {diagnosis.sqlite}, {size_text(diagnosis.free_disk_gb * 1e9)} free here",
         *("Libraries", *versions, "Devices", *devices, "ONNX Runtime providers", *providers),
-        *("Weights", *weights, "Log", f"  {diagnosis.log}", "Problems", *faults),
+        *("Weights", *weights, *(["Extensions", *extensions] if extensions else [])),
+        *("Log", f"  {diagnosis.log}", "Problems", *faults),
     ]
     return "\n".join(lines)
 
@@ -161,13 +194,22 @@ def describe(diagnosis: Diagnosis, *, word_step: Callable[[NextStep], str] | Non
 
 
 def library_versions() -> dict[str, str | None]:
-    """Return the version of every library that VisionFT's own metadata asks for on this system."""
+    """Return the version of every required library on this system."""
     return {_name(line): version_of(_name(line)) for line in requirements()}
 
 
 def library_faults(libraries: dict[str, str | None]) -> list[Fault]:
-    """Return missing and outdated libraries and pairs of wheels that overwrite each other."""
-    faults = [*_pair_faults()]
+    """Return missing and outdated libraries and conflicting wheels."""
+    faults: list[Fault] = []
+    if version_of("onnxruntime") and version_of("onnxruntime-gpu"):  # in one folder, the last has overwritten the other
+        message = Message("Both onnxruntime and onnxruntime-gpu are installed; they overwrite each other.")
+        advice = "Uninstall both with pip, then install one: onnxruntime-gpu for an NVIDIA GPU, else onnxruntime."
+        faults.append(Fault(severity="error", message=message, advice=advice))
+    for name in ("opencv-python", "opencv-contrib-python"):
+        if version_of(name):
+            message = Message("{name} is installed; its own Qt plugins can keep the window from opening.", name=name)
+            advice = f"Run: pip uninstall {name} opencv-python-headless, then: pip install opencv-python-headless"
+            faults.append(Fault(severity="warning", message=message, advice=advice))
     for line in requirements():
         name, floor = _name(line), re.search(r">=([\d.]+)", line)
         found = libraries.get(name)
@@ -183,23 +225,6 @@ def _library_fault(message: str, requirement: str) -> Fault:
         return Fault(severity="error", message=message, advice=refused.hint)
     step = NextStep("install", requirement=requirement)
     return Fault(severity="error", message=message, advice=f"Install {requirement} with pip.", next_step=step)
-
-
-def _pair_faults() -> Generator[Fault]:
-    """Yield wheels that share a folder: whichever was installed last has overwritten parts of the other."""
-    if version_of("onnxruntime") and version_of("onnxruntime-gpu"):
-        yield Fault(
-            severity="error",
-            message="Both onnxruntime and onnxruntime-gpu are installed; they overwrite each other.",
-            advice="Uninstall both with pip, then install one: onnxruntime-gpu for an NVIDIA GPU, else onnxruntime.",
-        )
-    for name in ("opencv-python", "opencv-contrib-python"):
-        if version_of(name):
-            yield Fault(
-                severity="warning",
-                message=f"{name} is installed; its own Qt plugins can keep the window from opening.",
-                advice=f"Run: pip uninstall {name} opencv-python-headless, then: pip install opencv-python-headless",
-            )
 
 
 def _name(requirement: str) -> str:
@@ -235,8 +260,8 @@ def disk_faults(free_gb: float) -> list[Fault]:
 
 
 def offline_faults() -> list[Fault]:
-    """Return a note where a setting forbids the network: weights that are not here cannot be fetched then."""
-    from visionft.weights import offline_reason
+    """Return a note on offline mode: missing weights cannot be downloaded."""
+    from visionft.weights.offline import offline_reason
 
     if not (reason := offline_reason()):
         return []
@@ -244,8 +269,21 @@ def offline_faults() -> list[Fault]:
     return [Fault(severity="note", message=reason, advice=advice, next_step=NextStep("import_weights"))]
 
 
+def extension_faults(extensions: Sequence[Extension]) -> list[Fault]:
+    """Return a warning for each extension that is skipped."""
+    return [
+        Fault(
+            severity="warning",
+            message=f"The extension {each.name} ({each.group}, {each.package}) is not used: {each.error}",
+            advice="Update or uninstall that package.",
+        )
+        for each in extensions
+        if each.error
+    ]
+
+
 def qt_faults() -> list[Fault]:
-    """Return the system libraries that the window needs and a bare Linux lacks."""
+    """Return the window's missing system libraries on a minimal Linux."""
     if sys.platform != "linux":
         return []
     missing = [package for name, package in QT_LIBRARIES.items() if ctypes.util.find_library(name) is None]
@@ -256,80 +294,45 @@ def qt_faults() -> list[Fault]:
 
 
 def weights_caches() -> tuple[WeightsCache, ...]:
-    """Return the folders in which pretrained weights are looked for."""
+    """Return the search folders of pretrained weights."""
     from huggingface_hub import constants
 
     from visionft.weights.locations import weights_folder
 
-    return tuple(_cache(folder) for folder in (weights_folder(), Path(constants.HF_HUB_CACHE)))
-
-
-def _cache(folder: Path) -> WeightsCache:
-    # The hub's cache links its names to blobs; links are not followed, so nothing counts twice.
-    sizes = [path.lstat().st_size for path in folder.rglob("*") if path.is_file() and not path.is_symlink()]
-    return WeightsCache(folder=folder, files=len(sizes), size_mb=round(sum(sizes) / 1e6, 1))
+    caches: list[WeightsCache] = []
+    for folder in (weights_folder(), Path(constants.HF_HUB_CACHE)):
+        # The hub's cache links its names to blobs; links are not followed, so nothing counts twice.
+        sizes = [path.lstat().st_size for path in folder.rglob("*") if path.is_file() and not path.is_symlink()]
+        caches.append(WeightsCache(folder=folder, files=len(sizes), size_mb=round(sum(sizes) / 1e6, 1)))
+    return tuple(caches)
 
 
 # --- What can compute ----------------------------------------------------------------------------------------------
 
 
-def _devices(faults: list[Fault]) -> tuple["Device", ...]:
-    try:
-        from visionft.devices import list_devices
-
-        return list_devices()
-    except Exception as error:  # a broken torch fails in many ways, and to find out is what this is for
-        faults.append(_broken("PyTorch", error))
-        return ()
-
-
-def _providers(faults: list[Fault]) -> dict[str, bool]:
-    try:
-        import onnxruntime
-
-        return {name: provider_works(name) for name in onnxruntime.get_available_providers()}
-    except Exception as error:  # as above
-        faults.append(_broken("ONNX Runtime", error))
-        return {}
-
-
 def provider_works(name: str) -> bool:
-    """Start a session of one tiny model on a provider and see whether ONNX Runtime kept it there."""
-    import onnxruntime
+    """Start a session of one tiny model on a provider and see whether ONNX Runtime kept it there.
 
-    try:
-        with _quiet_onnxruntime():
-            session = onnxruntime.InferenceSession(_tiny_model(), providers=[name])
-    except Exception as error:
-        logger.debug("%s: %s", name, error)
-        return False
-    return name in session.get_providers()
-
-
-@contextlib.contextmanager
-def _quiet_onnxruntime() -> Generator[None]:
-    """Load the CUDA libraries that came with torch's wheels; keep reports of absent ones off the terminal.
-
-    ONNX Runtime prints such reports to stdout, which belongs to the answer.
+    The CUDA libraries of torch's wheels are loaded before. ONNX Runtime prints messages on missing ones to stdout,
+    which is reserved for results.
     """
     import onnxruntime
+    from onnx import TensorProto, helper
 
+    value = [helper.make_tensor_value_info(each, TensorProto.FLOAT, [1, 4]) for each in ("x", "y")]
+    graph = helper.make_graph([helper.make_node("Relu", ["x"], ["y"])], "tiny", value[:1], value[1:])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     onnxruntime.set_default_logger_severity(4)
     try:
         with Path(os.devnull).open("w") as nowhere, contextlib.redirect_stdout(nowhere):
             onnxruntime.preload_dlls()
-            yield
+            session = onnxruntime.InferenceSession(model.SerializeToString(), providers=[name])
+    except Exception as error:
+        logger.debug("%s: %s", name, error)
+        return False
     finally:
         onnxruntime.set_default_logger_severity(2)
-
-
-def _tiny_model() -> bytes:
-    from onnx import TensorProto, helper
-
-    value = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 4]) for name in ("x", "y")]
-    graph = helper.make_graph([helper.make_node("Relu", ["x"], ["y"])], "tiny", value[:1], value[1:])
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-    return model.SerializeToString()
+    return name in session.get_providers()
 
 
 def _gpu_faults(devices: tuple["Device", ...], providers: dict[str, bool]) -> list[Fault]:
@@ -356,5 +359,6 @@ def _gpu_faults(devices: tuple["Device", ...], providers: dict[str, bool]) -> li
 def _broken(library: str, error: Exception) -> Fault:
     text = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
     afresh = "Delete the .venv folder and run packaging/start.py again, which installs everything afresh."
-    advice = "Install VisionFT again." if is_frozen() else afresh
-    return Fault(severity="error", message=f"{library} cannot be used here: {text}", advice=advice)
+    advice = Message("Install VisionFT again.") if is_frozen() else afresh
+    message = Message("{name} cannot be used here: {reason}", name=library, reason=text)
+    return Fault(severity="error", message=message, advice=advice)

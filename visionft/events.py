@@ -1,10 +1,8 @@
-"""What long work reports while it runs: frozen dataclasses of plain numbers and text, never tensors or exceptions.
+"""Events of long jobs: frozen dataclasses of plain numbers and text, never tensors or exceptions.
 
-Every job has the shape `work(inputs, *, on_event, should_stop) -> Result`. The command line prints its events, the
-window queues them to the main thread, tests record them.
+A job sends them through its `JobContext` (`visionft.jobs`).
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, Self, cast
 
@@ -13,17 +11,17 @@ from models.errors import NextStep
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """How far a stage of work is. `total` is 0 while it is not known yet; `unit` is what both count."""
+    """Progress of a stage. `total` is 0 while unknown; `unit` is the unit of both numbers."""
 
     stage: str
     done: int
     total: int
-    unit: Literal["items", "bytes"] = "items"
+    unit: Literal["items", "images", "bytes"] = "items"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notice:
-    """Something the user should know, and what can be done about it; the work goes on."""
+    """A notice for the user with a suggested action; the job goes on."""
 
     message: str
     level: Literal["info", "warning"] = "info"
@@ -73,14 +71,16 @@ class StepDone:
 class EpochDone:
     """One epoch and its validation; one line of `metrics.jsonl`. Accuracies are shares of 1.
 
-    Epoch 0 is a linear probe of what the run begins with, before a step was taken (the very start where its features
-    say nothing: random weights): its training loss and accuracy are None, unless the head is all that learns.
+    Epoch 0 is a linear probe on the initial features, before the first step (the initial head for random weights): its
+    training loss and accuracy are None, unless only the head is trained.
 
-    Without a validation picture (a method that needs no labels) nobody knows how right it is: both figures are None.
+    `learning_rate` and `images_per_second` are of the epoch's steps: None where there were none.
 
-    `is_best`: it is the one to keep so far. `waited`: epochs since the highest accuracy, which patience counts.
-    `share`: how far the kept weights of the best epoch lie on the way from the start to that epoch's. At 1 they are the
-    epoch's own; below, the validation figures are theirs.
+    Without a validation image (a method without labels) both validation figures are None.
+
+    `is_best`: the best one so far. `waited`: epochs since the highest accuracy, compared with the patience. `share`:
+    the interpolation weight of the kept weights between the start (0) and the epoch (1); below 1 the validation figures
+    are those of the interpolated weights.
     """
 
     epoch: int
@@ -89,9 +89,9 @@ class EpochDone:
     train_accuracy: float | None
     val_loss: float | None
     val_accuracy: float | None
-    learning_rate: float
+    learning_rate: float | None
     seconds: float
-    images_per_second: float
+    images_per_second: float | None
     is_best: bool
     waited: int = 0
     share: float = 1.0
@@ -129,14 +129,3 @@ _RENAMED = {"train_top1": "train_accuracy", "val_top1": "val_accuracy"}
 
 
 Event = Progress | Notice | RunStarted | StepDone | EpochDone
-OnEvent = Callable[[Event], None]
-ShouldStop = Callable[[], bool]
-
-
-def ignore_event(_event: Event) -> None:
-    """Drop an event: the default of work whose caller does not watch."""
-
-
-def never_stop() -> bool:
-    """Never ask to stop: the default of work that its caller lets finish."""
-    return False

@@ -1,4 +1,4 @@
-"""Writing files so that a crash leaves the old or the new content, never a torn one; and hashing them.
+"""Atomic file writes, so a crash leaves the old or the new content, never a torn one; and hashing.
 
 Owns every write of an artefact (checkpoints, configs, exports). The project database has its own durability.
 """
@@ -12,30 +12,52 @@ import os
 import shutil
 import stat
 import struct
+import sys
 import zipfile
 import zlib
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from io import BytesIO
+from io import BufferedReader, BytesIO
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from filelock import FileLock, Timeout
-
+from models.messages import Message
 from visionft.amounts import size_text
-from visionft.errors import VisionFTError, disk_fault
+from visionft.errors import IrregularFileError, VisionFTError, disk_fault
 
-MOST_JSON = 500_000_000  # what a check finds in a million pictures takes less
-MOST_LINES = 4_000_000_000  # the probabilities of 1,000 classes for 100,000 pictures take 2.5 GB
-MOST_ARRAYS = 500_000_000  # what the map of a million pictures is drawn of takes 110 MB
-_HEADER = 500  # bytes of an array's; a long one can exhaust the parser that NumPy reads it with
+if TYPE_CHECKING:
+    import numpy as np
+
+MOST_JSON = 500_000_000  # the results of a check on a million images take less
+MOST_RECORD = 16_000_000  # the record of an export with 20,000 classes takes less
+MOST_LINE = 50_000_000  # the probabilities of one image take less
+MOST_LINES = 4_000_000_000  # the probabilities of 1,000 classes for 100,000 images take 2.5 GB
+MOST_ARRAYS = 500_000_000  # the map of a million images takes 110 MB
+_MADE_OF_JSON = 10  # times the largest file: allowed memory of its values; label files take 4 to 7 times theirs
+_HEADER = 500  # bytes of an array's header; a long one can exhaust NumPy's parser
+_WITHOUT_WAITING: int = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)  # for a pipe's other end
 _PATIENCE_S = 1.0  # a reader that finishes what a killed export left holds the lock for a moment
 
 
 def from_home(path: str | Path) -> Path:
-    """Return a path with the user's own folder in the place of `~`; what names a user whom nobody knows stays."""
+    """Return a path with `~` expanded to the user's home folder; `~name` of an unknown user is left unchanged."""
     return Path(os.path.expanduser(path))  # noqa: PTH111  (pathlib's raises for such a user)
+
+
+def open_regular(path: Path) -> BufferedReader:
+    """Open a regular file to read its bytes; pipes and devices are refused: they may have no end.
+
+    Raises:
+        OSError: It cannot be opened, or is no regular file (`IrregularFileError`).
+    """
+    descriptor = os.open(path, os.O_RDONLY | _WITHOUT_WAITING)
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise IrregularFileError(path)
+        return os.fdopen(descriptor, "rb")
+    except BaseException:
+        os.close(descriptor)
+        raise
 
 
 def fsync_folder(folder: Path) -> None:
@@ -50,10 +72,10 @@ def fsync_folder(folder: Path) -> None:
 
 
 def publish_folder(finished: Path, target: Path) -> None:
-    """Rename a finished folder to `target`, durably; an empty folder of that name gives way.
+    """Rename a finished folder to `target`, durably; an empty folder of that name is replaced.
 
     Raises:
-        OSError: The system refused, or `target` is a folder that is not empty.
+        OSError: The system refused, or `target` is a folder with content.
     """
     if target.is_dir():
         target.rmdir()
@@ -76,9 +98,10 @@ def fsync_tree(folder: Path) -> None:
 
 @contextmanager
 def atomic_path(target: Path) -> Generator[Path]:
-    """Yield a temporary path beside `target`; on success fsync it and rename it over `target`, else remove it.
+    """Yield a temporary path next to `target`; on success fsync it and rename it over `target`, else remove it.
 
-    A link stays, and the file it leads to is replaced. A device or a pipe is yielded itself, to be written into.
+    A link stays, and its target is replaced. A device or a pipe is yielded itself, to be written into. Temporary files
+    of killed processes for the same target are removed.
 
     Raises:
         VisionFTError: The disk is full or the folder cannot be written; `target` is untouched.
@@ -88,7 +111,15 @@ def atomic_path(target: Path) -> Generator[Path]:
             yield target
         return
     target = Path(os.path.realpath(target)) if os.path.islink(target) else target  # noqa: PTH114  (Path's raises)
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    temporary = _beside(target, f"{os.getpid()}.tmp")
+    start = temporary.name.removesuffix(f"{os.getpid()}.tmp")
+    with suppress(OSError):  # inaccessible leftovers stay
+        for name in [each.name for each in os.scandir(temporary.parent) if each.name.startswith(start)]:
+            import psutil
+
+            number = name.removeprefix(start).removesuffix(".tmp")
+            if name == f"{start}{number}.tmp" and number.isdecimal() and not psutil.pid_exists(int(number)):
+                temporary.with_name(name).unlink()
     try:
         with naming_faults(target):
             yield temporary
@@ -97,7 +128,7 @@ def atomic_path(target: Path) -> Generator[Path]:
             temporary.replace(target)
             fsync_folder(target.parent)
     finally:
-        with suppress(OSError):  # mostly there is none any more; any other reason stopped the writing and is said
+        with suppress(OSError):  # usually already gone; any other error has stopped the writing and is reported
             temporary.unlink()
 
 
@@ -105,14 +136,14 @@ def is_stream(path: Path) -> bool:
     """Tell whether a path names a device, a pipe or a socket."""
     try:
         mode = path.stat().st_mode
-    except OSError:  # there is none, or none that we may see: who writes there learns why not
+    except OSError:  # missing or inaccessible: the writer learns the reason
         return False
     return not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)
 
 
 @contextmanager
 def naming_faults(target: Path) -> Generator[None]:
-    """Have a refusal of the system while `target` is written say where and what to do, whichever library met it.
+    """Turn system errors while writing `target` into a message with the place and a hint, for any library.
 
     Raises:
         VisionFTError: The disk is full, or the place cannot be written.
@@ -126,12 +157,12 @@ def naming_faults(target: Path) -> Generator[None]:
 
 
 def write_error(target: Path, error: OSError) -> VisionFTError:
-    """Turn an `OSError` met while writing `target` into advice."""
+    """Turn an `OSError` from writing `target` into an error message with a hint."""
     reason = error.strerror or str(error)
     hint = "Free some space or choose a folder you may write to."
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         hint = "Check its permissions, or choose a place where you may read and write."
-    return VisionFTError(f"Cannot write {target}: {reason}.", hint)
+    return VisionFTError(Message("Cannot write {target}: {reason}.", target=target, reason=reason), hint)
 
 
 def write_text(target: Path, text: str) -> None:
@@ -141,15 +172,15 @@ def write_text(target: Path, text: str) -> None:
 
 
 def write_json(target: Path, value: Any) -> None:
-    """Write `value` as indented JSON, atomically; a file name that is not UTF-8 comes back as it was."""
+    """Write `value` as indented JSON, atomically; file names outside of UTF-8 survive the round trip."""
     text = json.dumps(value, indent=2, ensure_ascii=False).encode("utf-8", "backslashreplace").decode()
-    write_text(target, text + "\n")  # \udcff is what JSON writes for such a sign, too
+    write_text(target, text + "\n")  # \udcff is JSON's form of such a character, too
 
 
 def read_gzip(path: Path) -> bytes:
-    """Return what a gzip file of ours holds, and never more than one of them can hold: a few bytes may unpack to all.
+    """Return the content of one of our gzip files, with a limit on its size: a few bytes may unpack to any amount.
 
-    Texts of ours shrink to a tenth or so; what would grow 200-fold, or beyond 1 GB, is none of them.
+    Our texts shrink to a tenth or so; content that grows 200-fold, or beyond 1 GB, is refused.
 
     Raises:
         OSError, EOFError: It cannot be read, or is cut short.
@@ -157,35 +188,37 @@ def read_gzip(path: Path) -> bytes:
     """
     limit = min(10**9, 10**6 + 200 * path.stat().st_size)
     try:
-        with gzip.open(path) as handle:
+        with open_regular(path) as packed, gzip.open(packed) as handle:
             content = handle.read(limit + 1)
     except zlib.error as error:
         raise ValueError(str(error)) from error
     if len(content) > limit:
-        raise ValueError(f"it unpacks to more than {size_text(limit)}")
+        raise ValueError(Message("it unpacks to more than {limit}", limit=size_text(limit)))
     return content
 
 
-def write_arrays(target: Path, arrays: Mapping[str, np.ndarray]) -> None:
+def write_arrays(target: Path, arrays: "Mapping[str, np.ndarray]") -> None:
     """Write arrays as NumPy's .npz, not compressed, atomically."""
+    import numpy as np  # slow to load, and rarely needed
+
     with atomic_path(target) as temporary, temporary.open("wb") as handle:
         np.savez(handle, **arrays)  # pyright: ignore[reportArgumentType]  (of flags of its own)
 
 
-def read_arrays(path: Path) -> dict[str, np.ndarray]:
-    """Return what `write_arrays` wrote, in no more memory than the file has bytes: it may come from anybody.
+def read_arrays(path: Path) -> "dict[str, np.ndarray]":
+    """Read a file of `write_arrays`, in no more memory than its size: it may come from an untrusted source.
 
-    `np.load` makes whatever a header claims, and unpacks whatever was compressed.
+    `np.load` allocates the size claimed in a header, and unpacks compressed content.
 
     Raises:
         OSError: It cannot be read.
         ValueError: It is no such file, is damaged, claims more than it holds, or is larger than `MOST_ARRAYS` bytes.
     """
     try:
-        with path.open("rb") as handle, zipfile.ZipFile(handle) as archive:
+        with open_regular(path) as handle, zipfile.ZipFile(handle) as archive:
             members, size = archive.infolist(), os.fstat(handle.fileno()).st_size
             if size > MOST_ARRAYS:
-                raise ValueError(f"it is larger than {size_text(MOST_ARRAYS)}")
+                raise ValueError(Message("it is larger than {limit}", limit=size_text(MOST_ARRAYS)))
             if sum(max(each.file_size, each.compress_size) for each in members) > size:
                 raise ValueError("it claims more than it holds")
             return {each.filename.removesuffix(".npy"): _array(archive, each) for each in members}
@@ -193,10 +226,12 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
         raise ValueError(str(error) or "it is cut short") from error
 
 
-def _array(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarray:
-    """Return an array of which all numbers are there; neither compressed ones nor Python objects are any of ours."""
+def _array(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> "np.ndarray":
+    """Return an array with complete content; compressed data and Python objects are refused."""
+    import numpy as np
+
     if member.compress_type != zipfile.ZIP_STORED:
-        raise ValueError(f"{member.filename} is compressed")
+        raise ValueError(Message("{filename} is compressed", filename=member.filename))
     content = archive.read(member)
     handle = BytesIO(content)
     np.lib.format.read_magic(handle)
@@ -205,96 +240,129 @@ def _array(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarray:
     return numbers.reshape(shape, order="F" if is_fortran else "C").copy()
 
 
-def parse_json(text: str | bytes) -> Any:
-    """Return the value of a JSON text; every fault of it is a ValueError, nesting without end included."""
+def json_memory(text: str) -> int:
+    """Return the bytes of memory of a JSON text and its values, estimated from its punctuation without parsing it.
+
+    Values of every shape take at most 4 % more (tests), usual ones half: `[],` takes 24 times its characters.
+    """
+    marks = {"[": 104, "{": 200, ",": 48, ":": 40, '"': 16}  # bytes of the value behind each, in CPython
+    return 2 * sys.getsizeof(text) + sum(text.count(mark) * size for mark, size in marks.items())
+
+
+def parse_json(text: str | bytes, *, most: int = MOST_JSON) -> Any:
+    """Return the value of a JSON text; every error in it is a ValueError, unlimited nesting included.
+
+    Args:
+        text: The text; it may come from an untrusted source.
+        most: Size limit of such texts in bytes; the values may take ten times as much memory.
+
+    Raises:
+        ValueError: It is no JSON, or its values would take more memory.
+    """
+    text = text.decode(json.detect_encoding(text), "surrogatepass") if isinstance(text, bytes) else text
+    if (needed := json_memory(text)) > _MADE_OF_JSON * most:
+        at_most = size_text(_MADE_OF_JSON * most)
+        raise ValueError(
+            Message(
+                "its values would take {needed} of memory (at most {at_most})",
+                needed=size_text(needed),
+                at_most=at_most,
+            )
+        )
     try:
         return json.loads(text)
     except RecursionError as error:
-        raise ValueError("it is nested too deeply") from error
+        raise ValueError(Message("it is nested too deeply")) from error
 
 
-def read_json(path: Path) -> Any:
-    """Return the value of a JSON file of at most `MOST_JSON` bytes: a project or an export may come from anybody.
+def read_json(path: Path, *, most: int | None = None) -> Any:
+    """Return the value of a JSON file of at most `most` bytes: projects and exports may be untrusted.
 
     Raises:
         OSError: It cannot be read.
-        ValueError: It is no JSON, or larger than any that the program writes.
+        ValueError: It is no JSON, or larger than any file of the program (`MOST_JSON` when None).
     """
-    with path.open("rb") as handle:
-        content = handle.read(MOST_JSON + 1)
-    if len(content) > MOST_JSON:
-        raise ValueError(f"it is larger than {size_text(MOST_JSON)}")
-    return parse_json(content.decode("utf-8"))
+    most = MOST_JSON if most is None else most
+    with open_regular(path) as handle:
+        content = handle.read(most + 1)
+    if len(content) > most:
+        raise ValueError(Message("it is larger than {limit}", limit=size_text(most)))
+    return parse_json(content.decode("utf-8"), most=most)
 
 
 def read_lines(path: Path) -> Iterator[str]:
-    """Yield the lines of a UTF-8 text file, without their ends and one at a time: it may come from anybody.
+    """Yield the lines of a UTF-8 text file, without their ends and one at a time: it may be untrusted.
 
     Raises:
         OSError: It cannot be read.
-        ValueError: It is no such text, a line is longer than `MOST_JSON` bytes, or all are than `MOST_LINES`.
+        ValueError: It is no such text, a line is longer than `MOST_LINE` bytes, or all are than `MOST_LINES`.
     """
     read = 0
-    with path.open("rb") as handle:
-        while line := handle.readline(MOST_JSON + 1):
+    with open_regular(path) as handle:
+        while line := handle.readline(MOST_LINE + 1):
             read += len(line)
-            if len(line) > MOST_JSON or read > MOST_LINES:
-                raise ValueError(f"it is larger than {size_text(MOST_JSON if len(line) > MOST_JSON else MOST_LINES)}")
+            if len(line) > MOST_LINE or read > MOST_LINES:
+                limit = MOST_LINE if len(line) > MOST_LINE else MOST_LINES
+                raise ValueError(Message("it is larger than {value}", value=size_text(limit)))
             yield line.decode("utf-8").rstrip("\r\n")
 
 
 @contextmanager
 def temporary_folder(target: Path, *, inside: bool = False) -> Generator[Path]:
-    """Yield an empty folder on the file system of `target`, removed afterwards with whatever is left in it.
+    """Yield an empty folder on the file system of `target`, removed afterwards with its content.
 
-    It lies beside `target` or in it. Its name follows from that of `target`, and a lock beside it is held meanwhile,
-    which dies with its process: whoever comes next for the same place clears away what a killed one left, and nobody
-    clears what is still in use.
+    It lies next to `target` or in it. Its name is derived from that of `target`, and a lock next to it is held
+    meanwhile and released by the end of the process: the next writer to the same place removes the leftovers of a
+    killed one, and never a folder in use.
 
     Raises:
-        VisionFTError: It cannot be made, or something else writes to the same place now.
+        VisionFTError: It cannot be made, or another process is writing to the same place.
     """
+    from filelock import FileLock, Timeout  # slow to load, and not needed for reading
+
     folder = partial_folder(target, inside=inside)
-    with _hold(folder.with_name(f"{folder.name}.lock"), target):
-        try:
-            if folder.exists():
-                shutil.rmtree(folder)
-            folder.mkdir()
-        except OSError as error:
-            raise write_error(target, error) from error
-        try:
-            yield folder
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
-
-
-def partial_folder(target: Path, *, inside: bool = False) -> Path:
-    """Return where `temporary_folder` keeps what is to become `target`, or a part of it."""
-    return target / ".visionft-partial" if inside else target.with_name(f".{target.name}.visionft-partial")
-
-
-@contextmanager
-def _hold(lock_file: Path, target: Path) -> Generator[None]:
-    """Hold a lock whose file is gone afterwards."""
+    lock_file = folder.with_name(f"{folder.name}.lock")
     lock = FileLock(lock_file, timeout=_PATIENCE_S, thread_local=False)
     try:
         lock.acquire()
     except Timeout as error:
         hint = "Wait for its end, or choose another place."
-        raise VisionFTError(f"Another window or command writes {target} now.", hint) from error
+        raise VisionFTError(Message("Another window or command writes {target} now.", target=target), hint) from error
     except OSError as error:
         raise write_error(target, error) from error
     try:
-        yield
+        with naming_faults(target):
+            if folder.exists():
+                shutil.rmtree(folder)
+            folder.mkdir()
+        yield folder
     finally:
+        shutil.rmtree(folder, ignore_errors=True)
         if os.name != "nt":  # Windows removes no open file; there the lock does so itself when it is released
             with suppress(OSError):
                 lock_file.unlink()
         lock.release()
 
 
+def partial_folder(target: Path, *, inside: bool = False) -> Path:
+    """Return the path of the folder of `temporary_folder`: next to `target`, or inside it."""
+    return target / ".visionft-partial" if inside else _beside(target, "visionft-partial")
+
+
+def _beside(target: Path, ending: str) -> Path:
+    """Return a hidden name next to `target` for temporary content; `target` may be the current folder.
+
+    Raises:
+        VisionFTError: It is the root of a disk, without a place next to it.
+    """
+    whole = target.resolve() if target.name in ("", "..") else target
+    if not whole.name:
+        raise write_error(target, IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR)))
+    return whole.with_name(f".{whole.name}.{ending}")
+
+
 def is_file(path: Path) -> bool:
-    """Tell whether there is a file that this user can see; a folder that may not be entered holds none."""
+    """Return whether the user can see a file; a folder without permission to enter holds none."""
     try:
         return path.is_file()
     except (OSError, ValueError):
@@ -302,7 +370,7 @@ def is_file(path: Path) -> bool:
 
 
 def list_folder(folder: Path) -> list[Path]:
-    """Return what lies in a folder, by name; nothing where there is no such folder.
+    """Return the entries of a folder, by name; empty where there is no such folder.
 
     Raises:
         VisionFTError: It may not be listed.
@@ -313,10 +381,12 @@ def list_folder(folder: Path) -> list[Path]:
         return []
     except OSError as error:
         reason = error.strerror or str(error)
-        raise VisionFTError(f"{folder} cannot be read: {reason}.", "Check its permissions.") from error
+        raise VisionFTError(
+            Message("{folder} cannot be read: {reason}.", folder=folder, reason=reason), "Check its permissions."
+        ) from error
 
 
 def sha256_file(path: Path) -> str:
     """Return the hex SHA-256 of a file's bytes."""
-    with path.open("rb") as handle:
+    with open_regular(path) as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()

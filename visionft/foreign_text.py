@@ -1,4 +1,4 @@
-"""Text that others wrote (names of files and classes, licences), made safe for a terminal, JSON or a spreadsheet."""
+"""Sanitising untrusted text (names of files and classes, licences) for a terminal, JSON or a spreadsheet."""
 
 import re
 from pathlib import Path
@@ -12,11 +12,11 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠", "'
 
 
 def printable(text: str | Path, *, keep: str = "") -> str:
-    r"""Return text as one line that a terminal shows as it is; what would steer it is written as `\x1b`, `\u202e`.
+    r"""Return text as one printable line; control characters are escaped as `\x1b`, `\u202e`.
 
     Args:
-        text: Text or a path; a byte of its name that is no UTF-8 is written as `\xe9`.
-        keep: Characters to leave alone, such as the line breaks of a text that we put together.
+        text: Text or a path; a byte of its name outside of UTF-8 is written as `\xe9`.
+        keep: Characters to leave alone, such as line breaks.
     """
     return _UNSAFE.sub(lambda found: found[0] if found[0] in keep else _escaped(found[0]), str(text))
 
@@ -27,23 +27,23 @@ def _escaped(sign: str) -> str:
 
 
 def printable_json(text: str) -> str:
-    r"""Return JSON that holds the same and can be printed: `\udce9` stands for a byte that is no UTF-8.
+    r"""Return equal JSON without unprintable characters: `\udce9` stands for a byte outside of UTF-8.
 
-    JavaScript and Python write it so; `os.fsencode` gives the name back.
+    JavaScript and Python use the same escape; `os.fsencode` gives the name back.
     """
     return _UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def is_unicode(text: str | Path) -> bool:
-    """Tell whether a name is valid Unicode, which the database and every label file need."""
+    """Return whether a name is valid Unicode, as the database and all label files require."""
     return _NO_UNICODE.search(str(text)) is None
 
 
 def spreadsheet_cell(text: str) -> str:
-    """Return a cell that no spreadsheet runs as a formula: `'` before one that would be."""
+    """Return a cell safe from formula execution in spreadsheets: with `'` before a possible formula."""
     return f"'{text}" if text.startswith(_FORMULA) else text
 
 
 def from_spreadsheet_cell(cell: str) -> str:
-    """Return what `spreadsheet_cell` was given."""
+    """Return the original of a `spreadsheet_cell`."""
     return cell[1:] if cell.startswith("'") and cell[1:].startswith(_FORMULA) else cell

@@ -1,13 +1,13 @@
-"""How this VisionFT came onto the computer: what its metadata asks for here, and whether something can be added to it.
+"""The installation of VisionFT: its requirements on this system, and whether packages can be added.
 
-What is asked for lies in pyproject.toml alone, markers and extras included; nothing here names a library but the two
-builds of ONNX Runtime.
+Requirements are defined in pyproject.toml alone, markers and extras included; nothing here names a library except the
+two builds of ONNX Runtime.
 """
 
 import sys
-from importlib import metadata
 from typing import TYPE_CHECKING
 
+from models.messages import Message
 from visionft.errors import VisionFTError
 
 if TYPE_CHECKING:
@@ -15,12 +15,14 @@ if TYPE_CHECKING:
 
 
 def is_frozen() -> bool:
-    """Tell whether this is the program that needs no Python (packaging/visionft.spec); nothing can be added to it."""
+    """Return whether this is the frozen program (packaging/visionft.spec); no package can be added to it."""
     return getattr(sys, "frozen", False)
 
 
 def version_of(name: str) -> str | None:
     """Return the installed version of a library; None where there is none."""
+    from importlib import metadata  # takes its time to load, as below
+
     try:
         return metadata.version(name)
     except metadata.PackageNotFoundError:
@@ -33,7 +35,7 @@ def has_small_runtime() -> bool:
 
 
 def requirements() -> list[str]:
-    """Return what VisionFT asks for on this system, without markers and extras."""
+    """Return VisionFT's requirements on this system, without markers and extras."""
     asked = [_plain(each) for each in _declared() if _applies(each)]
     if has_small_runtime():
         return [line.replace("onnxruntime-gpu", "onnxruntime") for line in asked]
@@ -41,9 +43,9 @@ def requirements() -> list[str]:
 
 
 def packages_of(requirement: str) -> list[str]:
-    """Return what to install for a requirement: of VisionFT's own extras only what they add.
+    """Return the packages to install for a requirement: for VisionFT's own extras only their additions.
 
-    pip asked for `visionft[parquet]` would look for VisionFT itself, and put back the ONNX Runtime that was exchanged.
+    `pip install visionft[parquet]` would look for VisionFT itself, and reinstall the other build of ONNX Runtime.
     """
     if not _is_extra(requirement):
         return [requirement]
@@ -56,8 +58,13 @@ def refusal(requirement: str) -> VisionFTError | None:
     if not is_frozen():
         return None
     if not _is_extra(requirement):
-        return VisionFTError(f"This copy of VisionFT is damaged: it lacks {requirement}.", "Install VisionFT again.")
-    hint = "Install VisionFT with Python beside it, as docs/install.md in its sources says; projects work in both."
+        return VisionFTError(
+            Message("This copy of VisionFT is damaged: it lacks {requirement}.", requirement=requirement),
+            "Install VisionFT again.",
+        )
+    hint = Message(
+        "Install VisionFT with Python beside it, as docs/install.md in its sources says; projects work in both."
+    )
     return VisionFTError("Nothing can be added to this program, which needs no Python.", hint)
 
 
@@ -66,7 +73,9 @@ def _is_extra(requirement: str) -> bool:
 
 
 def _declared() -> list["Requirement"]:
-    from packaging.requirements import Requirement  # takes its time to load
+    from importlib import metadata
+
+    from packaging.requirements import Requirement
 
     return [Requirement(line) for line in metadata.requires("visionft") or ()]
 

@@ -1,7 +1,7 @@
-"""Getting the learning libraries into memory without holding the window up. Torch-free: it only maps their files.
+"""Preloading the learning libraries without blocking the window. Torch-free: it only maps their files.
 
-`import torch` keeps Python's interpreter lock while the system loads half a gigabyte of code, so that a window beside
-it stands still for half a second. Loaded by the system first, without the lock, the import finds them there.
+`import torch` holds Python's interpreter lock while the system loads half a gigabyte of code, and blocks the window for
+half a second. Here the system loads the files first, without the lock.
 """
 
 import ctypes
@@ -10,20 +10,21 @@ import os
 import sys
 from pathlib import Path
 
-from visionft.events import OnEvent, Progress
+from visionft.events import Progress
+from visionft.jobs import JobContext
 
 LOADING = Progress(stage="Loading the learning libraries", done=0, total=0)
 _LARGE = ("c10", "torch_cpu", "c10_cuda", "torch_cuda", "torch", "torch_python")  # each after what it needs
 
 
-def load_libraries(on_event: OnEvent) -> None:
-    """Say that the learning libraries are being loaded, where they are not yet, and map them.
+def load_libraries(job: JobContext) -> None:
+    """Report the loading of the learning libraries, unless they are loaded, and map them.
 
-    Call it in the thread that imports them then.
+    Call it in the thread of the later import.
     """
     if "torch" in sys.modules:
         return
-    on_event(LOADING)
+    job.report(LOADING)
     if os.name == "posix":
         folder = _folder()
         suffix = "dylib" if sys.platform == "darwin" else "so"

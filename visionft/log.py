@@ -1,8 +1,8 @@
-"""The log: one rotating file that the window and the command line share, for whoever helps a user.
+"""The log: one rotating file, shared by the window and the command line, for troubleshooting.
 
-It takes INFO and above of the program's own modules and WARNING and above of libraries: at most four files of 1 MB, the
-newest called `visionft.log`. Lines of INFO name no file, project, picture or class of the user; warnings and errors
-may. Nothing about the log ever fails the program: where it cannot be written, it is lost.
+It records INFO and above of the program's own modules and WARNING and above of libraries: at most four files of 1 MB,
+the newest called `visionft.log`. Lines of INFO name no file, project, image or class of the user; warnings and errors
+may. A log error never fails the program: a record that cannot be written is lost.
 """
 
 import faulthandler
@@ -18,6 +18,7 @@ import platformdirs
 from filelock import FileLock, Timeout
 
 import visionft
+from visionft.credentials import without_secrets
 from visionft.errors import VisionFTError
 from visionft.foreign_text import printable
 
@@ -31,20 +32,20 @@ _FORMAT = "%(asctime)s %(process)d %(levelname)s %(name)s: %(message)s"
 
 
 def log_folder() -> Path:
-    """Return the folder of the log, in the platform's place for logs."""
+    """Return the folder of the log, in the platform's usual location."""
     return platformdirs.user_log_path("visionft", appauthor=False)
 
 
 def log_file() -> Path:
-    """Return the file that is written now; older ones lie beside it as `visionft.log.1` and so on."""
+    """Return the current log file; older ones lie next to it as `visionft.log.1` and so on."""
     return log_folder() / LOG_FILE
 
 
 def start_log(program: str) -> None:
-    """Send what is logged from now on to the file, what a crash of the interpreter leaves included.
+    """Start logging to the file, traces of interpreter crashes included.
 
     Args:
-        program: What begins, for the first line: "window", "command train".
+        program: The starting program, for the first line: "window", "command train".
     """
     root, file = logging.getLogger(), log_file()
     for handler in [each for each in root.handlers if isinstance(each, SharedFileHandler)]:
@@ -68,37 +69,37 @@ def last_lines(count: int) -> list[str]:
 
 
 def log_expected(to: logging.Logger, error: BaseException) -> None:
-    """Log what a user was told in place of a result: in a line with where it arose, or with the traceback.
+    """Log an error message shown to the user: in a line with its origin, or with the traceback.
 
-    A fault of the program's own making says enough; one of a library or the system (no memory, a full disk) does not.
+    An error of the program's own is clear enough; one of a library or the system (no memory, a full disk) is not.
     """
     if isinstance(error, VisionFTError):
         frames = traceback.extract_tb(error.__traceback__)
         place = f"{Path(frames[-1].filename).name}:{frames[-1].lineno} {frames[-1].name}" if frames else "not raised"
         cause = "" if error.__cause__ is None else f"; from {type(error.__cause__).__name__}: {error.__cause__}"
-        said = printable(f"{error} ({place}{cause})")  # names that are no Unicode must not harm who handles the record
+        said = printable(f"{error} ({place}{cause})")  # invalid Unicode in names must not harm a handler of the record
         to.warning("refused: %s: %s", type(error).__name__, said)
     else:
         to.warning("failed", exc_info=error)
 
 
 class SharedFileHandler(logging.Handler):
-    """Appends each record to the file that has the name now, so that several processes may write and rotate it.
+    """Appends each record to the current file of that name, so several processes may write and rotate it.
 
-    The file is open no longer than for a record: Windows renames no file that another process holds open.
+    The file is open only for the time of a record: Windows cannot rename a file held open by another process.
     """
 
     def __init__(self, file: Path, *, max_bytes: int = MAX_BYTES, older_files: int = OLDER_FILES) -> None:
         super().__init__(logging.INFO)
         self._file, self._max_bytes, self._older_files = file, max_bytes, older_files
-        self.setFormatter(_LogFormatter(_FORMAT))
+        self.setFormatter(LineFormatter(_FORMAT))
         self.addFilter(_is_worth_keeping)
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write a record; a full disk or a folder that cannot be written costs the record alone."""
+        """Write a record; with a full disk or a read-only folder only the record is lost."""
         try:
             line = self.format(record) + "\n"
-        except Exception:  # a log call whose words and values do not fit; as the standard handlers do
+        except Exception:  # a log call with words and values that do not fit; as the standard handlers do
             self.handleError(record)
             return
         with suppress(OSError):
@@ -117,17 +118,21 @@ class SharedFileHandler(logging.Handler):
                         newer.replace(self._beside(str(number)))
 
     def _is_full(self) -> bool:
-        return self._file.exists() and self._file.stat().st_size >= self._max_bytes
+        try:
+            return self._file.stat().st_size >= self._max_bytes
+        except FileNotFoundError:  # not written yet, or renamed by another process at this moment
+            return False
 
     def _beside(self, ending: str) -> Path:
         return self._file.with_name(f"{self._file.name}.{ending}")
 
 
-class _LogFormatter(logging.Formatter):
-    """Messages and tracebacks quote names that others gave; none may steer the terminal that shows the file."""
+class LineFormatter(logging.Formatter):
+    """Formats records; quoted names cannot control a terminal, and secrets are masked."""
 
     def format(self, record: logging.LogRecord) -> str:
-        return printable(super().format(record), keep="\n")
+        """Return the record as text."""
+        return printable(without_secrets(super().format(record)), keep="\n")
 
 
 def _is_worth_keeping(record: logging.LogRecord) -> bool:
@@ -135,18 +140,18 @@ def _is_worth_keeping(record: logging.LogRecord) -> bool:
 
 
 class _Crashes:
-    """The file in which the interpreter's own crashes leave their trace; the next start takes it into the log.
+    """The file for traces of interpreter crashes; the next start copies it into the log.
 
-    It needs an open file, which the log is not.
+    It needs an open file, unlike the log.
     """
 
     def __init__(self) -> None:
         self._handle: TextIO | None = None
 
     def watch(self, file: Path) -> None:
-        """Log what an earlier crash has left, and let the next one leave its trace.
+        """Log the trace of an earlier crash, and record the next one.
 
-        Where the interpreter tells crashes already (`python -X faulthandler`), whoever asked for that keeps it.
+        An active fault handler (`python -X faulthandler`) is left in place.
         """
         if faulthandler.is_enabled() and self._handle is None:
             return

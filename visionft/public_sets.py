@@ -1,6 +1,6 @@
-"""Public picture sets to practise on, fetched through torchvision: a folder of pictures and a list of their classes.
+"""Public data sets for practice, downloaded through torchvision: a folder of images and a list of their classes.
 
-Connects only when asked, and only to the places that torchvision names. The result is a source like any other.
+Connects only on request, and only to torchvision's addresses. The result is a source like any other.
 """
 
 import json
@@ -12,73 +12,66 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from models.messages import Message
 from visionft.amounts import size_text
+from visionft.credentials import errors_without_secrets
 from visionft.errors import NextStep, VisionFTError
-from visionft.events import OnEvent, Progress, ShouldStop, ignore_event, never_stop
+from visionft.events import Progress
 from visionft.files import write_error, write_text
-from visionft.weights.states import offline_reason
+from visionft.jobs import SILENT, JobContext
+from visionft.weights.offline import offline_reason
 
 PATIENCE_S = 20.0
 _ROOM = 2.3  # the archive and its content are both there for a moment
-_ARCHIVES = (".zip", ".tgz", ".gz", ".mat")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class PublicSet:
-    """A set that torchvision can fetch.
+    """A data set of torchvision.
 
     Attributes:
         name: The name of torchvision's class.
         bytes: Size of the download.
-        licence: What its authors allow, in a few words.
-        splits: torchvision's names of its parts, with ours; {"": None} where it is not divided.
+        licence: Of the data set, in a few words.
+        splits: {torchvision's name: our split}; {"": None} without splits.
     """
 
     name: str
     title: str
-    pictures: int
+    images: int
     classes: int
     bytes: int
     licence: str
     about: str
-    splits: tuple[tuple[str, str | None], ...]
+    splits: dict[str, str | None]
 
 
-PUBLIC_SETS: tuple[PublicSet, ...] = (
+PUBLIC_SETS = (
+    PublicSet("EuroSAT", "EuroSAT", 27_000, 10, 94_280_567, "MIT", "Satellite images of land use", {"": None}),
     PublicSet(
-        name="EuroSAT",
-        title="EuroSAT",
-        pictures=27_000,
-        classes=10,
-        bytes=94_280_567,
-        licence="MIT",
-        about="Satellite pictures of land use",
-        splits=(("", None),),
+        "Flowers102",
+        "Flowers 102",
+        8_189,
+        102,
+        344_862_509,
+        "for research",
+        "British flowers",
+        {"train": "train", "val": "val", "test": "test"},
     ),
     PublicSet(
-        name="Flowers102",
-        title="Flowers 102",
-        pictures=8_189,
-        classes=102,
-        bytes=344_862_509,
-        licence="for research",
-        about="British flowers",
-        splits=(("train", "train"), ("val", "val"), ("test", "test")),
-    ),
-    PublicSet(
-        name="OxfordIIITPet",
-        title="Oxford-IIIT Pet",
-        pictures=7_349,
-        classes=37,
-        bytes=811_092_049,
-        licence="CC BY-SA 4.0",
-        about="Breeds of cats and dogs",
-        splits=(("trainval", None), ("test", "test")),
+        "OxfordIIITPet",
+        "Oxford-IIIT Pet",
+        7_349,
+        37,
+        811_092_049,
+        "CC BY-SA 4.0",
+        "Breeds of cats and dogs",
+        {"trainval": None, "test": "test"},
     ),
 )
 
 
-class _Stopped(Exception):
+class _DownloadCancelled(Exception):
     """Leaves torchvision's download loop. Not an OSError: torchvision would try again without encryption."""
 
 
@@ -88,30 +81,22 @@ def get_set(name: str) -> PublicSet:
     Raises:
         VisionFTError: There is none.
     """
-    found = next(
-        (each for each in PUBLIC_SETS if name.casefold() in (each.name.casefold(), each.title.casefold())), None
-    )
-    if found is None:
-        names = ", ".join(each.name for each in PUBLIC_SETS)
-        raise VisionFTError(f"There is no public set “{name}”.", f"Choose {names}.")
-    return found
+    for each in PUBLIC_SETS:
+        if name.casefold() in (each.name.casefold(), each.title.casefold()):
+            return each
+    names = ", ".join(each.name for each in PUBLIC_SETS)
+    raise VisionFTError(Message("There is no public set “{name}”.", name=name), Message("Choose {names}.", names=names))
 
 
 def list_file(wanted: PublicSet, folder: Path) -> Path:
-    """Return the list of a set's pictures below `folder`; it exists once the set is there whole."""
+    """Return the list of a set's images below `folder`; it exists once the set is there whole."""
     return folder / wanted.title / f"{wanted.title}.jsonl"
 
 
-def fetch_set(
-    wanted: PublicSet,
-    folder: Path,
-    *,
-    on_event: OnEvent = ignore_event,
-    should_stop: ShouldStop = never_stop,
-) -> Path | None:
-    """Fetch a set into `folder/<title>` and return the list of its pictures, which can be imported.
+def fetch_set(wanted: PublicSet, folder: Path, *, job: JobContext = SILENT) -> Path | None:
+    """Download a data set into `folder/<title>` and return the list of its images for import.
 
-    What is there already is not fetched again. Returns None when `should_stop` said so; then nothing is left.
+    Existing archives are not downloaded again. Returns None when cancelled; then nothing is left.
 
     Raises:
         VisionFTError: Working offline, no connection, a damaged download, or not enough room.
@@ -120,24 +105,28 @@ def fetch_set(
     if target.is_file():
         return target
     if reason := offline_reason():
-        hint = "Allow connections, or draw the sample pictures instead."
+        hint = "Allow connections, or draw the sample images instead."
         raise VisionFTError(reason, hint, NextStep("allow_network"))
     part = folder / f".{wanted.title}.part"
     try:
         part.mkdir(parents=True, exist_ok=True)
-        _keep_archives_only(part)
+        for path in sorted(part.rglob("*"), reverse=True):  # torchvision would treat files half unpacked as complete
+            if path.is_file() and path.suffix not in (".zip", ".tgz", ".gz", ".mat"):
+                path.unlink()
+            elif path.is_dir() and not any(path.iterdir()):
+                path.rmdir()
         if shutil.disk_usage(part).free < wanted.bytes * _ROOM:
-            hint = f"Free {size_text(wanted.bytes * _ROOM)}, or choose a smaller set."
-            raise VisionFTError(f"There is not enough room for {wanted.title}.", hint)
-        with _watched(wanted, on_event, should_stop), _explained(wanted):
-            lines = [json.dumps(line, ensure_ascii=False) for line in _pictures(wanted, part)]
+            hint = Message("Free {value}, or choose a smaller set.", value=size_text(wanted.bytes * _ROOM))
+            raise VisionFTError(Message("There is not enough room for {title}.", title=wanted.title), hint)
+        with _watched(wanted, job), _explained(wanted):
+            lines = [json.dumps(line, ensure_ascii=False) for line in _images(wanted, part)]
         for file in part.rglob("*"):
             if file.is_file() and file.name.endswith((".zip", ".tgz", ".tar.gz")):
                 file.unlink()
         write_text(part / target.name, "\n".join(lines) + "\n")
         shutil.rmtree(target.parent, ignore_errors=True)
         part.rename(target.parent)
-    except _Stopped:
+    except _DownloadCancelled:
         shutil.rmtree(part, ignore_errors=True)
         return None
     except OSError as error:
@@ -145,42 +134,29 @@ def fetch_set(
     return target
 
 
-def _keep_archives_only(part: Path) -> None:
-    """Drop what a killed run unpacked, perhaps in part; torchvision would take it for whole."""
-    for path in sorted(part.rglob("*"), reverse=True):
-        if path.is_file() and path.suffix not in _ARCHIVES:
-            path.unlink()
-        elif path.is_dir() and not any(path.iterdir()):
-            path.rmdir()
-
-
-def _pictures(wanted: PublicSet, part: Path) -> Iterator[dict[str, Any]]:
-    """Let torchvision fetch, check and unpack the set; yield its pictures, as `labels.jsonl` has them."""
+def _images(wanted: PublicSet, part: Path) -> Iterator[dict[str, Any]]:
+    """Let torchvision fetch, check and unpack the set; yield its images, as `labels.jsonl` has them."""
     from torchvision import datasets
 
     kind = getattr(datasets, wanted.name)
-    for name, split in wanted.splits:
+    for name, split in wanted.splits.items():
         dataset = kind(str(part), **({"split": name} if name else {}), download=True)
-        for path, index in _pairs(dataset):
+        if hasattr(dataset, "samples"):  # torchvision's sets keep files and class indices in one of two ways
+            pairs = dataset.samples
+        else:
+            files = dataset._image_files if hasattr(dataset, "_image_files") else dataset._images
+            pairs = zip(files, dataset._labels, strict=True)
+        for path, index in pairs:
             label = dataset.classes[index]
             line = {"file_name": Path(path).relative_to(part).as_posix(), "label": label}
             yield line | ({"split": split} if split else {})
 
 
-def _pairs(dataset: Any) -> Iterator[tuple[Any, int]]:
-    """Yield (file, class index); torchvision's sets keep them in one of two ways."""
-    if hasattr(dataset, "samples"):
-        yield from dataset.samples
-    else:
-        files = dataset._image_files if hasattr(dataset, "_image_files") else dataset._images
-        yield from zip(files, dataset._labels, strict=True)
-
-
 @contextmanager
-def _watched(wanted: PublicSet, on_event: OnEvent, should_stop: ShouldStop) -> Generator[None]:
-    """Hear of each piece that arrives, and end the download at the next one when asked to.
+def _watched(wanted: PublicSet, job: JobContext) -> Generator[None]:
+    """Report each downloaded chunk, and end the download at the next one when cancelled.
 
-    torchvision offers neither; what it calls for each piece is its progress bar, so that is what is put in place.
+    torchvision offers neither; it updates its progress bar with each chunk, so the bar is replaced.
     """
     from torchvision.datasets import utils
 
@@ -199,9 +175,9 @@ def _watched(wanted: PublicSet, on_event: OnEvent, should_stop: ShouldStop) -> G
         def update(self, count: int) -> None:
             nonlocal arrived
             arrived += count
-            on_event(Progress(stage="Download", done=min(arrived, wanted.bytes), total=wanted.bytes))
-            if should_stop():
-                raise _Stopped
+            job.report(Progress(stage="Download", done=min(arrived, wanted.bytes), total=wanted.bytes))
+            if job.is_cancelled:
+                raise _DownloadCancelled
 
     bar, patience = utils.tqdm, socket.getdefaulttimeout()
     utils.tqdm = Bar  # type: ignore[assignment]
@@ -215,17 +191,24 @@ def _watched(wanted: PublicSet, on_event: OnEvent, should_stop: ShouldStop) -> G
 
 @contextmanager
 def _explained(wanted: PublicSet) -> Generator[None]:
-    """Turn what torchvision raises into what a user can act on."""
+    """Turn an exception of torchvision into an error with advice."""
     from urllib.error import HTTPError, URLError
 
     try:
-        yield
+        with errors_without_secrets():
+            yield
     except URLError as error:
         if isinstance(error, HTTPError):
             error.close()
-        hint = "Check the connection and try again, or draw the sample pictures instead."
-        raise VisionFTError(f"{wanted.title} cannot be fetched: {error.reason}.", hint) from error
+        hint = "Check the connection and try again, or draw the sample images instead."
+        raise VisionFTError(
+            Message("{title} cannot be fetched: {reason}.", title=wanted.title, reason=error.reason), hint
+        ) from error
     except TimeoutError as error:
-        raise VisionFTError(f"{wanted.title} cannot be fetched: nothing arrives.", "Try again later.") from error
+        raise VisionFTError(
+            Message("{title} cannot be fetched: nothing arrives.", title=wanted.title), "Try again later."
+        ) from error
     except RuntimeError as error:
-        raise VisionFTError(f"{wanted.title} arrived damaged: {error}", "Try again.") from error
+        raise VisionFTError(
+            Message("{title} arrived damaged: {reason}", title=wanted.title, reason=error), "Try again."
+        ) from error

@@ -1,8 +1,8 @@
-"""What a user may send to whoever helps them: versions, devices, the log's newest lines. Without names unless agreed.
+"""The support report: versions, devices, the log's newest lines. Without names unless the user agrees.
 
-Names in free text cannot be known for sure. So this takes out every path but those of the program's own files, every
-file name with the ending of a picture or a list, whatever stands between “ ”, and the names that it is given; and the
-user sees what is left before it is sent.
+Names in free text cannot be recognised reliably. So every path outside of the program's own files, every file name with
+the suffix of an image or a list, all text between “ ”, and all given names are removed; and the user sees the report
+before sending it.
 """
 
 import platform
@@ -16,6 +16,7 @@ import psutil
 
 import visionft
 from visionft.amounts import size_text
+from visionft.credentials import without_secrets
 from visionft.devices import nvidia_gpus
 from visionft.doctor import library_versions
 from visionft.log import last_lines
@@ -32,7 +33,7 @@ _SENTENCE = re.compile(
     r"(?:[.,;](?=\s|$))|\s(?:is|are|was|were|has|have|holds|does|do|cannot|can|could|may|will|names|exists|now)\b"
 )
 _ENDINGS = (
-    "jpe?g|jfif|png|webp|gif|bmp|tiff?|heic|avif|ppm|pgm|"  # pictures
+    "jpe?g|jfif|png|webp|gif|bmp|tiff?|heic|avif|ppm|pgm|"  # images
     "csv|tsv|jsonl|json|xml|zip|txt|parquet|onnx|safetensors|pth?|db"
 )
 _FILE = re.compile(rf"[^\s\"'“”<>|:=(\[]*[^\s\"'“”<>|:=(\[/\\]\.(?:{_ENDINGS})\b", re.IGNORECASE)
@@ -44,13 +45,14 @@ def report_text(trace: str = "", *, with_names: bool = False, names: Iterable[st
     """Return the report.
 
     Args:
-        trace: The traceback of the fault that it is about; empty for none.
+        trace: The traceback of the reported bug; empty for none.
         with_names: The user agreed to names of files, projects and classes in it.
-        names: Names that are known, such as that of the open project.
-        toolkit: What draws the window that asks, with its version.
+        names: Known names, such as the open project's.
+        toolkit: The window's toolkit with its version.
     """
     told = [trace.rstrip(), ""] if trace else []
     words = "\n".join([*told, "Log", *(f"  {line[:MAX_LINE]}" for line in last_lines(LINES))])
+    words = without_secrets(words)  # of an older log, too
     return "\n".join([*_facts(toolkit), "", words if with_names else redacted(words, names=names)])
 
 
@@ -80,7 +82,7 @@ def redacted(text: str, *, names: Iterable[str] = ()) -> str:
 
 
 def _program_folders() -> list[tuple[str, str]]:
-    """Return (folder, what stands for it), the longest first: where a traceback may lie without saying who runs it."""
+    """Return (folder, replacement), the longest first: folders of program files without a user's name."""
     paths = sysconfig.get_paths()
     libraries = {paths["purelib"], paths["platlib"], *site.getsitepackages(), site.getusersitepackages()}
     package = Path(visionft.__file__).parent
@@ -99,7 +101,7 @@ def _without_paths(text: str) -> str:
 
 
 def _end_of_path(text: str, start: int) -> int:
-    """Return where a path ends that may have blanks in it; where that is unclear, rather too late."""
+    """Return the end of a path with possible blanks; in doubt, rather too late."""
     if start and text[start - 1] == "'":
         closing = text.find("'", start)
         return closing if closing >= 0 else len(text)

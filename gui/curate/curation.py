@@ -1,149 +1,164 @@
-"""What the views of the Curate page share: findings as they hold now, the pictures of the one grid, acting on them."""
+"""Shared state of the views of the Curate page: open issues, the images of the grid, and changes of the project."""
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from PySide6.QtCore import QObject, Signal, Slot
 from PySide6.QtWidgets import QWidget
 
-from gui.curate.looking import Looking
-from gui.curate.reading import Found, Read, ResultReader, found_after
+from gui.curate.issue_scan import IssueScan
+from gui.curate.result_reader import CurationData, LoadedIssues, ResultReader, issues_after
 from gui.kit.class_looks import class_colours, class_keys
-from gui.kit.picture_model import PictureModel, Tile
+from gui.kit.dialogs import ask_tag
+from gui.kit.image_model import ImageModel, Tile
 from gui.kit.selection import ImageSelection
 from gui.kit.theme import ClassColour
-from gui.kit.workers import WorkerPool
+from gui.kit.translation import tr
+from gui.kit.workers import BackgroundReader
 from gui.session import ProjectSession
 from gui.state import AppState
+from models.messages import Message
+from visionft.curation.check import Issue
 from visionft.project.db.journal import Effects
-from visionft.project.edits.changes import Change
-from visionft.project.edits.verdicts import verdicts_of
-from visionft.project.queries import ClassRow, images_in_project
+from visionft.project.edits.changes import AcceptSuggestions, Change, LabelImages, RemoveImages, UnlabelImages
+from visionft.project.edits.image_changes import TagImages, UntagImages
+from visionft.project.edits.verdicts import JudgeFine, verdicts_of
+from visionft.project.queries import ClassRow, InProject, image_rows, images_in_project, tag_counts
 from visionft.project.store import Project
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
-
-    from visionft.project.queries import InProject
-
-_FEW = 2000  # pictures: above that a change is read anew beside the window
 
 
 class Curation(QObject):
-    """The state of curating one project; without a project there is just nothing in it."""
+    """The state of curating one project; empty without a project."""
 
-    found_changed = Signal()  # what holds of the findings, or what is in the project
-    view_wanted = Signal(str)  # another view is to be shown: its name
+    issues_changed = Signal()  # the open issues or the images of the project
+    view_wanted = Signal(str)  # request to show another view, by its name
 
     def __init__(self, state: AppState, session: ProjectSession | None, *, page: str, window: QWidget) -> None:
-        """Args: `page` is the screen that tasks lead to, `window` what a question stands over."""
+        """Args: `page` is the page opened from tasks, `window` the parent of dialogs."""
         super().__init__(window)
         self.state, self.session, self.window = state, session, window
         self.project: Project | None = session.project if session is not None else None
-        self.pictures = PictureModel(self._tiles, self)
-        self.selection = ImageSelection(self.pictures, self)
-        self.looking = Looking(state, session, page=page, parent=self)
-        self.give_tiles: Callable[[Sequence[int]], Iterable[Tile]] = lambda _ids: ()  # of the view that is shown
+        self.load_tiles: Callable[[Sequence[int]], Iterable[Tile]] = lambda _ids: ()  # of the active view
+        self.images = ImageModel(lambda ids: self.load_tiles(ids), self)  # noqa: PLW0108  (set by each view)
+        self.selection = ImageSelection(self.images, self)
+        self.scan = IssueScan(state, session, page=page, parent=self)
+        self.is_read = self.project is None  # the project and its issues
+        self.now: Mapping[int, InProject] = {}  # the images of the project, by id
+        self.results: Mapping[str, LoadedIssues] = {}  # of the checks that ever ran
         self.classes: tuple[ClassRow, ...] = ()
         self.colours: dict[str, ClassColour] = {}
         self.keys: dict[str, str] = {}  # {key: class name}
-        self._read: Read | None = None
-        self._times = 0
-        self._reading = WorkerPool(ResultReader(), threads=1, answers_age=True, parent=self)
-        self._reading.done.connect(self._on_read)
-        self.looking.ended.connect(self.read)
-        state.settings_changed.connect(self._take_keys)  # commands may have other keys now
-
-    # -- reading ------------------------------------------------------------------------------------------------
-
-    @property
-    def is_read(self) -> bool:
-        """Whether it is known what is in the project and what was found."""
-        return self._read is not None or self.project is None
-
-    @property
-    def now(self) -> "Mapping[int, InProject]":
-        """The pictures that are in the project, by their ids; empty until they were read."""
-        return self._read.now if self._read is not None else {}
-
-    @property
-    def has_looked(self) -> bool:
-        """Whether any check has looked at the pictures yet."""
-        return self._read is not None and bool(self._read.found)
-
-    def found(self, check: str) -> Found | None:
-        """Return what a check found, as it holds now; None where it never looked, or nothing was read yet."""
-        return self._read.found.get(check) if self._read is not None else None
+        self._reader = BackgroundReader(ResultReader(), self._on_read, parent=self)
+        self.scan.ended.connect(self.read)
+        state.settings_changed.connect(self._assign_keys)  # shortcuts may have changed
 
     @Slot()
     def read(self) -> None:
-        """Read the project and what was found in it, beside the window."""
+        """Read the project and its issues in the background."""
         if self.project is not None:
-            self._times += 1
-            self._reading.request([(self.project, self._times)])
+            self._reader.ask(self.project)
 
     def follow(self, effects: object) -> None:
-        """Take note of a change: one to a few pictures is seen at once, any other is read beside the window."""
-        read, project = self._read, self.project
-        if read is None or project is None or not _is_small(effects):
+        """Handle a change: one of few images is applied at once, any other is read in the background."""
+        project = self.project
+        if not self.is_read or project is None or not isinstance(effects, Effects) or effects.has_new_classes:
             self.read()
             return
-        assert isinstance(effects, Effects)
         touched = effects.image_ids
-        now = {**read.now}
+        if len(touched) > 2000:  # images: a larger change is read again in the background
+            self.read()
+            return
+        now = {**self.now}
         for image_id in touched:
             now.pop(image_id, None)
         now |= images_in_project(project, touched)
-        found = {
-            name: found_after(each, touched, read.now, now, verdicts_of(project, name))
-            for name, each in read.found.items()
+        results = {
+            name: issues_after(each, touched, self.now, now, verdicts_of(project, name))
+            for name, each in self.results.items()
         }
-        self._take(Read(now, read.classes, found))
-        self.pictures.invalidate(touched)
+        self._set_data(CurationData(now, self.classes, results))
+        self.images.invalidate(touched)
 
-    @Slot(object, object)
-    def _on_read(self, key: tuple[Project, int], read: Read | None) -> None:
-        if read is not None and key[1] == self._times:  # an older one began before the last change
-            self._take(read)
-            self.pictures.invalidate()
+    def _on_read(self, data: CurationData) -> None:
+        self._set_data(data)
+        self.images.invalidate()
 
-    def _take(self, read: Read) -> None:
-        self._read, self.classes = read, read.classes
-        self.colours = class_colours(read.classes)
-        self._take_keys()
-        self.found_changed.emit()
+    def _set_data(self, data: CurationData) -> None:
+        self.is_read, self.now, self.classes, self.results = True, data.now, data.classes, data.results
+        self.colours = class_colours(data.classes)
+        self._assign_keys()
+        self.issues_changed.emit()
 
     @Slot()
-    def _take_keys(self) -> None:
-        """Give the classes the letters that no command has."""
+    def _assign_keys(self) -> None:
         self.keys = class_keys(self.classes, self.state.actions.letters_in_use())
 
-    def _tiles(self, image_ids: Sequence[int]) -> "Iterable[Tile]":
-        return self.give_tiles(image_ids)
-
-    # -- changing -----------------------------------------------------------------------------------------------
-
-    def apply(self, change: Change, said: str = "") -> bool:
-        """Make a change durable, and say what it did, with Undo beside it; return whether it was made."""
+    def apply(self, change: Change, message: str = "") -> bool:
+        """Apply a durable change and show its message with Undo; return whether it was made."""
         is_made = self.session is not None and self.session.apply(change)
-        if is_made and said:
-            self.state.say(said, tone="good", command="edit.undo")
+        if is_made and message:
+            self.state.say(message, tone="good", command="edit.undo")
         return is_made
 
+    def remove(self) -> None:
+        """Remove the selected images from the project; undo brings them back."""
+        if chosen := self.chosen():
+            message = Message(
+                "{count} image was removed from the project.", "{count} images were removed from the project."
+            )
+            self.apply(RemoveImages(chosen), tr(message, count=len(chosen)))
+
+    def keep(self, check: str, issues: Iterable[Issue]) -> None:
+        """Mark issues of a check as fine: they are not shown again."""
+        pairs = {(each.image_id, other) for each in issues for other in (each.related or (0,))}
+        if pairs:
+            images = len({image_id for image_id, _ in pairs})
+            message = tr("{count} image is kept unchanged.", "{count} images are kept as they are.", count=images)
+            self.apply(JudgeFine(check, tuple(sorted(pairs))), message)
+
+    def accept(self, classes: dict[int, str]) -> None:
+        if classes:
+            message = tr("{count} suggestion was accepted.", "{count} suggestions were accepted.", count=len(classes))
+            self.apply(AcceptSuggestions({each: (name,) for each, name in classes.items()}), message)
+
+    def unlabel(self, image_ids: Iterable[int], name: str) -> None:
+        chosen = tuple(image_ids)
+        message = Message("“{name}” was removed from {count} image.", "“{name}” was removed from {count} images.")
+        self.apply(UnlabelImages(chosen, name), tr(message, name=name, count=len(chosen)))
+
+    def relabel(self, name: str) -> None:
+        """Assign a class to the selected images; in a multi-label project remove it if all have it."""
+        project, chosen, now = self.project, self.chosen(), self.now
+        if project is None or not chosen:
+            return
+        if project.task == "multi" and all(name in now[each].labels for each in chosen if each in now):
+            self.unlabel(chosen, name)
+        else:
+            message = Message("{count} image is labelled “{name}” now.", "{count} images are labelled “{name}” now.")
+            self.apply(LabelImages(chosen, name), tr(message, name=name, count=len(chosen)))
+
+    def ask_tag(self) -> None:
+        """Ask for a tag for the selected images; a tag of all of them is removed."""
+        project, chosen = self.project, self.chosen()
+        if project is None or not chosen:
+            return
+        tag = ask_tag(self.window, len(chosen), tag_counts(project))
+        if tag and all(tag in row.tags for row in image_rows(project, chosen)):
+            message = Message(
+                "The tag “{tag}” was removed from {count} image.", "The tag “{tag}” was removed from {count} images."
+            )
+            self.apply(UntagImages(chosen, tag), tr(message, tag=tag, count=len(chosen)))
+        elif tag:
+            message = Message("{count} image has the tag “{tag}” now.", "{count} images have the tag “{tag}” now.")
+            self.apply(TagImages(chosen, tag), tr(message, tag=tag, count=len(chosen)))
+
     def chosen(self) -> tuple[int, ...]:
-        """Return the pictures that are selected in the grid, in order; the current one when none is."""
+        """Return the selected images of the grid, in order; the current one when none is selected."""
         return self.selection.selected_ids()
 
     @property
     def has_chosen(self) -> bool:
-        """Whether any picture is selected, or current; quick, however many are."""
+        """Whether any image is selected, or current; fast for large selections."""
         return bool(self.selection.current_id()) or self.selection.hasSelection()
 
     def close(self) -> None:
-        """Wait for what is being read."""
-        self._reading.close()
-
-
-def _is_small(effects: object) -> bool:
-    """Say whether a change leaves the classes as they are and is about few pictures."""
-    return isinstance(effects, Effects) and not effects.has_new_classes and len(effects.image_ids) <= _FEW
+        self._reader.close()

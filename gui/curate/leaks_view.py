@@ -1,217 +1,211 @@
-"""The view of leaks: each group that lies in several splits under a heading, what counts as a group, and mending."""
+"""The view of leaks: each group in several splits under a heading, the kinds of groups in use, and the fix."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 
-from PySide6.QtWidgets import QWidget
+from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from gui.curate.curation import Curation
-from gui.curate.findings_view import FindingsView
-from gui.curate.leak_accuracy import LeakAccuracy
-from gui.curate.reading import Found
-from gui.curate.view import Command, Empty, Shown, plain_tile
+from gui.curate.groups_view import LOOK_ALIKES, GroupsView
+from gui.curate.view import Command, EmptyContent, plain_tile
+from gui.kit import theme
 from gui.kit.chips import Chip
 from gui.kit.flow import Flow
-from gui.kit.honest_accuracies import HonestAccuracies, honest_words
-from gui.kit.i18n import tr
-from gui.kit.parts import column
-from gui.kit.picture_model import Section, Tile
-from visionft.curation.leaks.check import DOUBLES, Leak, Together, leaks_among, mend, together_now
-from visionft.project.edits.grouping_changes import CountGroupings, counted_groupings
-from visionft.project.edits.verdicts import JudgeFine
+from gui.kit.image_model import Tile
+from gui.kit.leak_free_accuracies import LeakFreeAccuracies, inflation_words, leak_free_words
+from gui.kit.parts import Card, column, widget_of
+from gui.kit.translation import tr
+from gui.kit.value_table import ValueTable
+from models.messages import Message
+from visionft.curation.leaks.leak_check import (
+    DUPLICATE,
+    NO_SPLITS,
+    Leak,
+    RelatedImages,
+    can_leak,
+    leaks_among,
+    mend,
+    related_images,
+)
+from visionft.curation.leaks.leak_free_accuracy import LeakFreeAccuracy
+from visionft.project.edits.verdicts import CountGroupings, counted_groupings
 from visionft.project.queries import ImageRow, image_rows
 
 
-@dataclass(frozen=True, slots=True)
-class _Known:
-    """What belongs together now, and which of it lies in several splits."""
+class LeakAccuracy(Card):
+    """One row for each run and split, the newest first; hidden while no run was evaluated on leaked images."""
 
-    together: Together
-    leaks: tuple[Leak, ...]
+    def __init__(self) -> None:
+        super().__init__(margin=theme.TIGHT)
+        headers = (
+            Message("Run"),
+            Message("Leaked images"),
+            Message("All images"),
+            Message("Without leaked images"),
+            Message("Inflated by"),
+        )
+        self.table = ValueTable(headers, name="Accuracy with leaks and without them", is_sortable=False)
+        self.table.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.body.addWidget(self.table)
+        self.setMaximumWidth(theme.scaled(1000))  # figures stay near their names
+        self.hide()
+
+    def show_accuracies(self, accuracies: Sequence[LeakFreeAccuracy]) -> None:
+        """Show all accuracies if at least one includes leaked images; the others are there for comparison."""
+        self.table.show_rows([[(words, words) for words in _cells(each)] for each in accuracies])
+        rows = min(len(accuracies), 3)
+        header = self.table.horizontalHeader().sizeHint().height()
+        self.table.setFixedHeight(header + rows * self.table.verticalHeader().defaultSectionSize() + 2)
+        self.setVisible(any(each.leaked for each in accuracies))
 
 
-class LeaksView(FindingsView):
-    """Pictures that belong together in several splits; one button puts each group into one."""
+def _cells(each: LeakFreeAccuracy) -> tuple[str, ...]:
+    known = tr("{known} of {all}, {split}", known=f"{each.leaked:,}", all=f"{each.images:,}", split=tr(each.split))
+    without = tr("none is left")
+    if each.without is not None and each.without_interval is not None:
+        low, high = (f"{value:.0%}" for value in each.without_interval)
+        without = tr("{share} ({low} to {high})", share=f"{each.without:.1%}", low=low, high=high)
+    inflation = inflation_words(each) if each.leaked else tr("nothing")
+    return (each.title, known, f"{each.accuracy:.1%}", without, inflation)
 
-    name, title, icon, check = "leaks", "Leaks", "split", "leaks"
+
+class LeaksView(GroupsView[Leak]):
+    """Groups of related images in several splits; one button moves each group into one split."""
+
+    name, title, icon, check = "leaks", Message("Leaks"), "split", "leaks"
     gives_classes = False
 
     def __init__(self, curation: Curation) -> None:
         super().__init__(curation)
-        self._known: _Known | None = None
-        self._leak_of: dict[int, Leak] = {}
-        self.accuracies = HonestAccuracies(self)
+        self._related: RelatedImages | None = None
+        self._can_leak = False  # whether there are several splits
+        self.chips: dict[str, Chip] = {}
+        self.accuracies = LeakFreeAccuracies(self)
         self.accuracies.changed.connect(self.changed)
         self.commands = {
             "curate.mend": Command(
-                self.mend_all, self.why_not_mend, icon="check", words=tr("Mend all"), needs_picture=False
+                self.mend_all, self.why_not_mend, icon="check", words=tr("Remove all leaks"), needs_image=False
             ),
-            "curate.fine": Command(self.keep, self.why_not_fine, icon="close", words=tr("No doubles")),
-            "curate.remove": Command(self.acting.remove, icon="trash", words=tr("Take out")),
-            "curate.open": Command(self.open_on_label, icon="label", needs_picture=False),
+            "curate.fine": Command(self.keep, self.why_not_fine, icon="close", words=tr("Not duplicates")),
+            "curate.remove": Command(self.curation.remove, icon="trash", words=tr("Remove")),
+            "curate.open": Command(self.open_on_label, icon="label", needs_image=False),
         }
 
-    # -- answers ------------------------------------------------------------------------------------------------
-
     def fill(self) -> None:
-        """Take what belongs together, and in which splits it lies now."""
-        found = self.found
-        self._known = self._read(found) if found is not None else None
-        self._leak_of = {}
-        if self._known is None:
+        loaded, project = self.loaded, self.curation.project
+        if loaded is None or project is None:
+            self._related = None
+            self.show_groups(())
             return
-        for leak in self._known.leaks:
-            for ids in leak.pictures.values():
-                self._leak_of.update((image_id, leak) for image_id in ids)
-        self._show_groupings(self._known.together)
-        if self.curation.project is not None:
-            self.accuracies.ask(self.curation.project)
+        self._related = related = related_images(project, loaded.result)
+        ids = tuple(image_id for members in related.groups for image_id in members)
+        splits = {row.image_id: row.split for row in image_rows(project, ids) if row.image_id in self.curation.now}
+        self.show_groups(leaks_among(related, splits))
+        self._can_leak = bool(self.shown_groups) or can_leak(project.summary().splits)
+        self._show_groupings(related)
+        self.accuracies.ask(project)
         self.accuracy_table.show_accuracies(self.accuracies.found)
 
-    def _read(self, found: Found) -> _Known | None:
-        project = self.curation.project
-        if project is None:
-            return None
-        together = together_now(project, found.result)
-        ids = tuple(image_id for members in together.components for image_id in members)
-        splits = {row.image_id: row.split for row in image_rows(project, ids) if row.image_id in self.curation.now}
-        return _Known(together, leaks_among(together, splits))
-
     def count(self) -> int | None:
-        """Return the number of groups in several splits."""
-        if self.found is None:
-            return None
-        return len(self._known.leaks) if self._known is not None else super().count()
+        return len(self.shown_groups) if self._related is not None else super().count()
 
     def sentence(self) -> str:
-        """Return how much leaks, and what the runs' accuracy is without it."""
-        if self.found is None or self._known is None:
+        if self._related is None:
             return super().sentence()
-        pairs = sum(leak.pairs for leak in self._known.leaks)
-        groups = tr("{count} groups lie in several splits", count=f"{len(self._known.leaks):,}")
-        words = f"{groups} ({tr('{count} pairs', count=f'{pairs:,}')})." if pairs else f"{groups}."
+        pairs, count = sum(leak.pairs for leak in self.shown_groups), len(self.shown_groups)
+        words = tr("{count} group lies in several splits", "{count} groups lie in several splits", count=count)
+        words += f" ({tr('{count} pair', '{count} pairs', count=pairs)})." if pairs else "."
+        words += " " + tr(LOOK_ALIKES) if self._needs_confirmation() else ""
         newest = self.accuracies.newest
-        return " ".join(filter(None, (words, honest_words(newest) if newest is not None else "")))
+        return f"{words} {leak_free_words(newest)}" if newest is not None else words
 
-    def empty(self) -> Empty | None:
-        """Return why there is nothing to show."""
-        if self.found is None:
+    def empty(self) -> EmptyContent | None:
+        if self._related is None:
             return super().empty()
-        if self._leak_of:
+        if self.shown_groups:
             return None
-        words = tr("What belongs together lies in one split, or in none yet.")
+        if not self._can_leak:
+            return EmptyContent(title=tr("Not split yet"), words=tr(NO_SPLITS), icon="info", keeps_controls=True)
+        words = tr("Every group of related images lies in one split, or in none yet.")
         if self.accuracies.newest is not None:
-            words += " " + tr("The last run learned from the splits before: train again, and its accuracy will hold.")
-        return Empty(title=tr("Nothing leaks"), words=words, icon="check-circle", keeps_controls=True)
+            words += " " + tr("The newest run was trained with the leaks: train again for a true accuracy.")
+        return EmptyContent(title=tr("No leaks"), words=words, icon="check-circle", keeps_controls=True)
 
-    def shown(self) -> Shown:
-        """Return the groups, each under its heading, training first."""
-        leaks = list(dict.fromkeys(map(id, self._leak_of.values())))
-        by_id = {id(leak): leak for leak in self._leak_of.values()}
-        shown = [by_id[each] for each in leaks]
-        members = [[image_id for ids in leak.pictures.values() for image_id in ids] for leak in shown]
-        sections = tuple(Section(self._heading(leak), None, len(ids)) for leak, ids in zip(shown, members, strict=True))
-        return Shown(tuple(image_id for ids in members for image_id in ids), sections)
-
-    def _heading(self, leak: Leak) -> str:
-        counts = " · ".join(f"{tr(split)} {len(ids):,}" for split, ids in leak.pictures.items())
-        return f"{', '.join(map(_kind_title, leak.kinds))}: {counts}"
+    def heading(self, group: Leak) -> str:
+        counts = " · ".join(f"{tr(split)} {len(ids):,}" for split, ids in group.images.items())
+        return f"{', '.join(map(_kind_title, group.kinds))}: {counts}"
 
     def tile(self, row: ImageRow) -> Tile:
-        """Return a picture with its split over it."""
         return replace(plain_tile(row, self.curation, mark=tr(row.split) if row.split else ""), aside="")
-
-    # -- what counts --------------------------------------------------------------------------------------------
-
-    @cached_property
-    def groupings(self) -> QWidget:
-        """A chip for each way to tell what belongs together."""
-        whole = QWidget()
-        whole.setLayout(Flow())
-        return whole
-
-    @cached_property
-    def chips(self) -> dict[str, Chip]:
-        """The chips by kind."""
-        return {}
 
     @cached_property
     def accuracy_table(self) -> LeakAccuracy:
-        """What the runs are worth without what leaked."""
         return LeakAccuracy()
 
-    def build_controls(self) -> QWidget | None:
-        """Return what counts as belonging together, and what leaks did to the runs' accuracy."""
-        whole = QWidget()
-        whole.setLayout(column(self.groupings, self.accuracy_table))
-        return whole
+    @cached_property
+    def _chip_line(self) -> Flow:
+        return Flow()
 
-    def _show_groupings(self, together: Together) -> None:
-        reasons = {each.kind: tr(each.reason) for each in together.groupings}
-        for kind, links in together.links.items():
+    def build_controls(self) -> QWidget | None:
+        return widget_of(column(widget_of(self._chip_line), self.accuracy_table))
+
+    def _show_groupings(self, related: RelatedImages) -> None:
+        reasons = {each.kind: tr(each.reason) for each in related.groupings}
+        for kind, links in related.links.items():
             if kind not in self.chips:
                 chip = self.chips[kind] = Chip()
                 chip.clicked.connect(lambda _checked=False, kind=kind: self.toggle(kind))
-                layout = self.groupings.layout()
-                assert layout is not None
-                layout.addWidget(chip)
-            self.chips[kind].show_words(_kind_title(kind), is_on=kind in together.counted)
+                self._chip_line.addWidget(chip)
+            self.chips[kind].show_words(_kind_title(kind), is_on=kind in related.enabled)
             self.chips[kind].setToolTip(reasons.get(kind, ""))
             self.chips[kind].setEnabled(bool(links))
 
     def toggle(self, kind: str) -> None:
-        """Let a way to tell what belongs together count, or not; dividing keeps to it too."""
-        project, known = self.curation.project, self._known
-        if project is not None and known is not None:
-            counts = {**counted_groupings(project), kind: kind not in known.together.counted}
-            if self.curation.apply(CountGroupings(counts)):
+        """Enable or disable a way to group images; splitting follows it too."""
+        project, related = self.curation.project, self._related
+        if project is not None and related is not None:
+            choices = {**counted_groupings(project), kind: kind not in related.enabled}
+            if self.curation.apply(CountGroupings(choices)):
                 self.changed.emit()
 
     def close(self) -> None:
-        """Wait for what is being read of the runs."""
         self.accuracies.close()
 
-    # -- acting -------------------------------------------------------------------------------------------------
-
     def why_not_mend(self) -> str:
-        """Return why there is nothing to mend."""
-        return "" if self._leak_of else tr("What belongs together lies in one split, or in none yet.")
+        return "" if self.shown_groups else tr("Every group of related images lies in one split, or in none yet.")
 
     def mend_all(self) -> None:
-        """Put each group into the split that has most of it, in one step."""
+        """Move each group into the split with most of its images, in one step."""
         project = self.curation.project
-        if project is None or self._known is None:
+        if project is None or (self._needs_confirmation() and not self.confirm(tr("Remove all leaks"))):
             return
-        change = mend(self._known.leaks, project.snapshot())
-        if change is not None:
-            self.curation.apply(
-                change, tr("{count} pictures moved to the split of their group.", count=len(change.splits))
+        if (change := mend(self.shown_groups, project.snapshot())) is not None:
+            message = Message(
+                "{count} image moved to the split of its group.", "{count} images moved to the split of their group."
             )
+            self.curation.apply(change, tr(message, count=len(change.splits)))
 
-    def _chosen_doubles(self) -> tuple[tuple[int, int], ...]:
+    def _needs_confirmation(self) -> bool:
+        return self.has_look_alikes and any(DUPLICATE in leak.kinds for leak in self.shown_groups)
+
+    def _chosen_pairs(self) -> list[tuple[int, int]]:
         chosen = frozenset(self.curation.chosen())
-        links = self._known.together.links[DOUBLES] if self._known is not None else ()
-        return tuple(pair for pair in links if chosen & set(pair))
+        links = self._related.links[DUPLICATE] if self._related is not None else ()
+        return [pair for pair in links if chosen & set(pair)]
 
     def why_not_fine(self) -> str:
-        """Return why the chosen pictures cannot be called no doubles."""
-        if reason := self.why_no_picture():
-            return reason
-        return (
-            "" if self._chosen_doubles() else tr("It belongs there by its name, time or folder: switch that off above.")
-        )
+        return "" if self._chosen_pairs() else tr("It is related by name, time or folder: disable that kind above.")
 
     def keep(self) -> None:
-        """Note that the chosen pictures are no doubles of those in other splits."""
-        pairs = self._chosen_doubles()
-        if pairs:
-            self.curation.apply(JudgeFine("duplicates", pairs), tr("{count} pairs are no doubles.", count=len(pairs)))
+        """Mark the selected images as no duplicates of images in other splits."""
+        self.mark_as_no_duplicates(self._chosen_pairs())
 
 
 def _kind_title(kind: str) -> str:
     titles = {
-        DOUBLES: tr("Nearly the same"),
-        "name": tr("Same name before its last part"),
+        DUPLICATE: tr("Near-duplicates"),
+        "name": tr("Same name stem"),
         "time": tr("Taken within seconds"),
         "folder": tr("Same folder"),
     }

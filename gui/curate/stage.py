@@ -1,137 +1,150 @@
-"""Where the chosen view is shown: its controls, its panel, the one grid, a picture large, why it is there, what to do.
+"""The area of the active view: its controls, its panel, the grid, the large image, the reason line, and the buttons.
 
-It asks the view and holds its widgets; it knows nothing of what the view is about.
+It asks the view and holds its widgets; it does not know the view's subject.
 """
+
+from functools import partial
 
 from PySide6.QtCore import QEvent, QObject, Qt, Signal, Slot
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QSplitter, QStackedWidget, QWidget
 
 from gui.curate.curation import Curation
-from gui.curate.picture_line import PictureLine
-from gui.curate.view import Empty, View
+from gui.curate.view import EmptyContent, View, ViewContent
 from gui.kit import theme
 from gui.kit.empty_state import EmptyState
 from gui.kit.flow import Flow
-from gui.kit.i18n import tr
+from gui.kit.image_grid import ImageGrid
+from gui.kit.image_model import Tile
 from gui.kit.image_view import ImageView
 from gui.kit.label_box import LabelBox
-from gui.kit.parts import Button, column
-from gui.kit.picture_grid import PictureGrid
+from gui.kit.parts import Button, ElidedLabel, column, row, text, widget_of
 from gui.kit.thumbnails import ThumbnailStore
+from gui.kit.translation import tr
 
 _PLACES = {"above": Qt.Orientation.Vertical, "beside": Qt.Orientation.Horizontal, "instead": Qt.Orientation.Vertical}
-_STEPS = {Qt.Key.Key_Left: -1, Qt.Key.Key_Right: 1}  # while a picture is shown large
+_STEPS = {Qt.Key.Key_Left: -1, Qt.Key.Key_Right: 1}  # while the large image is shown
 _HELD = Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.AltModifier | Qt.KeyboardModifier.MetaModifier
+
+
+class ImageLine(QWidget):
+    """The name of the current image, its label, and the reason why it is shown, in full.
+
+    Its height is constant, so that changing the image moves no other widget.
+    """
+
+    def __init__(self, label_box: QWidget) -> None:
+        """Args: `label_box` is placed after the name: it shows and changes the label."""
+        super().__init__()
+        self._name = ElidedLabel("", "strong")
+        self._facts = text(role="small")
+        self._reason = ElidedLabel("", "muted", mode=Qt.TextElideMode.ElideRight)
+        line = row(self._name, self._facts, label_box, spacing=theme.LARGE, grows=0)
+        self.setLayout(column(line, self._reason, spacing=theme.HAIR))
+
+    def show_image(self, tile: Tile | None, reason: str, *, place: str) -> None:
+        """Show the description of an image; `place` is its position, such as 3 of 60."""
+        self._name.setText(tile.path.name if tile is not None else "")
+        self._facts.setText(place)
+        self._reason.setText(reason)
+
+    def words(self) -> tuple[str, str]:
+        return self._name.text(), self._reason.text()
 
 
 class Stage(QWidget):
     """Everything below the sentence of a view."""
 
-    class_chosen = Signal(str)  # in the box, for what is selected
+    class_chosen = Signal(str)  # in the box, for the selection
 
     def __init__(self, curation: Curation) -> None:
         super().__init__()
         self._curation = curation
         self._view: View | None = None
         self._built: dict[str, tuple[QWidget | None, QWidget | None, list[Button]]] = {}
-        self._left: dict[str, int] = {}  # the picture that was current in a view
+        self._left: dict[str, int] = {}  # the last current image of a view
+        self._empty: EmptyContent | None = None
         self.thumbnails = ThumbnailStore(self)
-        self.grid = PictureGrid(self.thumbnails, selection=curation.selection, lines=2)
+        self.grid = ImageGrid(self.thumbnails, selection=curation.selection, lines=2)
+        self.grid.opened.connect(lambda _image_id: self._show_large(True))
         self.viewer = ImageView(self.thumbnails)
+        self.viewer.installEventFilter(self)
         self.panels = QStackedWidget()
         self.label_box = LabelBox()
-        self.line = PictureLine(self.label_box)
+        self.label_box.label_chosen.connect(self.class_chosen)
+        self.line = ImageLine(self.label_box)
         self.empty = EmptyState("info", "", "")
-        self._empty: Empty | None = None
+        self.empty.button.clicked.connect(lambda _checked=False: self._act_on_empty())
+        curation.selection.current_changed.connect(self._show_current)
+        curation.selection.selection_changed.connect(self._show_label)
         self._lay_out()
-        self._connect()
 
     def _lay_out(self) -> None:
-        self._controls_box, self._controls = QWidget(), column()
-        self._controls_box.setLayout(self._controls)
+        self._controls = column()
+        self._controls_box = widget_of(self._controls)
         self._buttons = Flow()
-        self._pictures = QStackedWidget()
-        self._pictures.addWidget(self.grid)
-        self._pictures.addWidget(self.viewer)
-        self._foot = QWidget()
-        self._foot.setLayout(column(self.line, self._buttons, spacing=theme.SMALL))
+        self._images = QStackedWidget()
+        self._images.addWidget(self.grid)
+        self._images.addWidget(self.viewer)
+        self._foot = widget_of(column(self.line, self._buttons))
         self._split = QSplitter()
-        self._split.addWidget(self.panels)
-        self._split.addWidget(self._pictures)
         self._split.setHandleWidth(theme.LARGE)
         self._split.setChildrenCollapsible(False)
-        for part in range(2):
-            self._split.setStretchFactor(part, 1)
+        for place, part in enumerate((self.panels, self._images)):
+            self._split.addWidget(part)
+            self._split.setStretchFactor(place, 1)
         self._modes = QStackedWidget()
         self._modes.addWidget(self._split)
         self._modes.addWidget(self.empty)
-        layout = column(spacing=theme.SMALL)
-        layout.addWidget(self._controls_box)
-        layout.addWidget(self._modes, 1)
-        layout.addWidget(self._foot)
-        self.setLayout(layout)
-
-    def _connect(self) -> None:
-        selection = self._curation.selection
-        selection.current_changed.connect(self._show_current)
-        selection.selection_changed.connect(self._show_label)
-        self.grid.opened.connect(self._open)
-        self.viewer.installEventFilter(self)
-        self.label_box.label_chosen.connect(self.class_chosen)
-        self.empty.button.clicked.connect(lambda _checked=False: self._act_on_empty())
-
-    # -- showing ------------------------------------------------------------------------------------------------
+        self.setLayout(column(self._controls_box, self._modes, self._foot, grows=1))
 
     def show_view(self, view: View) -> None:
-        """Show a view as it is now."""
         is_other, self._view = view is not self._view, view
-        self._curation.give_tiles = view.tiles
-        controls, panel, buttons = self._built_of(view)
-        self._empty = view.empty()
-        shown = view.shown() if self._empty is None else None
+        self._curation.load_tiles = view.tiles
+        if view.name not in self._built:
+            self._build(view)
+        controls, panel, buttons = self._built[view.name]
+        self._empty = empty = view.empty()
+        shown = view.shown() if empty is None else ViewContent()
         if is_other:
             self._arrange(controls, panel, buttons, view)
-        self._show_empty(self._empty)
-        self.grid.pictures.set_ids(*((shown.ids, shown.sections) if shown is not None else ((), ())))
+        self._modes.setCurrentIndex(0 if empty is None else 1)
+        self._controls_box.setVisible(empty is None or empty.keeps_controls)
+        if empty is not None:
+            self.empty.show_icon(empty.icon)
+            self.empty.show_words(empty.title, empty.words, empty.button)
+        self.grid.images.set_ids(shown.ids, shown.sections)
         if is_other:
-            self._return_to(self._left.get(view.name, 0))
-        has_pictures = shown is not None and bool(shown.ids)
-        self._foot.setVisible(has_pictures or bool(buttons and panel is not None and self._empty is None))
-        self.line.setVisible(has_pictures)
+            ids, current = self.grid.images.ids, self._left.get(view.name, 0)
+            self._curation.selection.set_current(ids.index(current) if current in ids else 0)
+        self._foot.setVisible(bool(shown.ids) or bool(buttons and panel is not None and empty is None))
+        self.line.setVisible(bool(shown.ids))
         self._show_current()
         self._show_label()
 
     def leave(self, view: View | None) -> None:
-        """Remember where a view was left."""
         if view is not None:
             self._left[view.name] = self._curation.selection.current_id()
         self._show_large(False)
 
-    def _return_to(self, image_id: int) -> None:
-        ids = self.grid.pictures.ids
-        self._curation.selection.set_current(ids.index(image_id) if image_id in ids else 0)
-
-    def _built_of(self, view: View) -> tuple[QWidget | None, QWidget | None, list[Button]]:
-        """Return a view's controls, panel and buttons, which are made when they are first seen."""
-        if view.name not in self._built:
-            controls, panel = view.build_controls(), view.build_panel()
-            if controls is not None:
-                self._controls.addWidget(controls)
-            if panel is not None:
-                self.panels.addWidget(panel)
-            self._built[view.name] = (controls, panel, [self._button(view, name) for name in _buttons_of(view)])
-            self._curation.state.actions.refresh()  # the buttons show what holds now, before pictures come
-        return self._built[view.name]
-
-    def _button(self, view: View, name: str) -> Button:
-        actions, command = self._curation.state.actions, view.commands[name]
-        button = Button("", command.icon, on_click=lambda: actions.run(name))
-        button.setText((command.words or actions.title(name)).replace("&", "&&"))
-        button.set_icon_name(command.icon)
-        actions.attach(button, name)
-        self._buttons.addWidget(button)
-        return button
+    def _build(self, view: View) -> None:
+        """Build a view's controls, panel and buttons."""
+        actions, buttons = self._curation.state.actions, list[Button]()
+        controls, panel = view.build_controls(), view.build_panel()
+        if controls is not None:
+            self._controls.addWidget(controls)
+        if panel is not None:
+            self.panels.addWidget(panel)
+        for name, command in view.commands.items():
+            if command.is_button:
+                button = Button("", command.icon, on_click=partial(actions.run, name))
+                button.setText((command.words or actions.title(name)).replace("&", "&&"))
+                button.set_icon_name(command.icon)  # with a gap to the text
+                actions.attach(button, name)
+                self._buttons.addWidget(button)
+                buttons.append(button)
+        self._built[view.name] = (controls, panel, buttons)
+        actions.refresh()  # update the buttons before the images load
 
     def _arrange(self, controls: QWidget | None, panel: QWidget | None, buttons: list[Button], view: View) -> None:
         """Show the widgets of a view, and hide those of all others."""
@@ -139,21 +152,14 @@ class Stage(QWidget):
             for widget in (*([its_controls] if its_controls is not None else []), *its_buttons):
                 widget.setVisible(widget is controls or widget in buttons)
         self.panels.setVisible(panel is not None)
-        self._pictures.setVisible(panel is None or view.panel_place != "instead")
+        self._images.setVisible(panel is None or view.panel_place != "instead")
         if panel is not None:
             self.panels.setCurrentWidget(panel)
             self._split.setOrientation(_PLACES[view.panel_place])
             if view.panel_share:
                 share = round(1000 * view.panel_share)
-                self._split.setSizes([share, 1000 - share])  # Qt fits them to the room there is
+                self._split.setSizes([share, 1000 - share])  # Qt scales them to the available space
         self.label_box.setVisible(view.gives_classes)
-
-    def _show_empty(self, empty: Empty | None) -> None:
-        self._modes.setCurrentIndex(0 if empty is None else 1)
-        self._controls_box.setVisible(empty is None or empty.keeps_controls)
-        if empty is not None:
-            self.empty.show_icon(empty.icon)
-            self.empty.show_words(empty.title, empty.words, empty.button)
 
     def _act_on_empty(self) -> None:
         if self._empty is not None and self._empty.act is not None:
@@ -162,23 +168,23 @@ class Stage(QWidget):
     @Slot()
     @Slot(int)
     def _show_current(self, _image_id: int = 0) -> None:
-        """Say why the current picture is here; show it large where pictures are shown so."""
+        """Show the reason of the current image, and the large image where that is active."""
         selection, view = self._curation.selection, self._view
         if view is None:
             return
         current = selection.current_id()
         tile = self.grid.tile(current) if current else None
         place = tr("{place} of {count}", place=f"{selection.place + 1:,}", count=f"{len(selection.ids):,}")
-        self.line.show_picture(tile, view.reason(current) if tile is not None else "", place=place if tile else "")
+        self.line.show_image(tile, view.reason(current) if tile is not None else "", place=place if tile else "")
         if self.is_viewing:
             near = [self.grid.tile(selection.id_at(selection.place + step)) for step in (1, 2, -1)]
-            self.viewer.show_picture(tile.path if tile else None, neighbours=[each.path for each in near if each])
+            self.viewer.show_image(tile.path if tile else None, neighbours=[each.path for each in near if each])
             if tile is None:
                 self._show_large(False)
 
     @Slot()
     def _show_label(self) -> None:
-        """Show in the box what the selected pictures are now."""
+        """Show the label of the selected images in the box."""
         now, chosen = self._curation.now, self._curation.chosen()[:500]
         labels = {now[image_id].labels for image_id in chosen if image_id in now}
         self.label_box.show_classes([each.name for each in self._curation.classes])
@@ -188,31 +194,22 @@ class Stage(QWidget):
             several = ", ".join(next(iter(labels))) if len(labels) == 1 else tr("Several labels")
             self.label_box.show_label(None, words=several if labels else "")
 
-    # -- one picture, large -------------------------------------------------------------------------------------
-
     @property
     def is_viewing(self) -> bool:
-        """Whether a picture is shown large."""
-        return self._pictures.currentWidget() is self.viewer
+        return self._images.currentWidget() is self.viewer
 
     def toggle_viewer(self) -> None:
-        """Show the current picture large, or all of them again."""
         self._show_large(not self.is_viewing)
 
-    @Slot(int)
-    def _open(self, image_id: int) -> None:
-        if self._view is None or not self._view.open_picture(image_id):
-            self._show_large(True)
-
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        """Let the keys of a viewer move on, and go back to all pictures."""
+        """Handle the keys of the viewer: next, previous, and back to the grid."""
         if event.type() == QEvent.Type.KeyPress and isinstance(event, QKeyEvent) and not event.modifiers() & _HELD:
             step = _STEPS.get(Qt.Key(event.key()))
             if step is not None:
                 self._curation.selection.step(step)
-            elif event.key() == Qt.Key.Key_Escape:
+                return True
+            if event.key() == Qt.Key.Key_Escape:
                 self._show_large(False)
-            if step is not None or event.key() == Qt.Key.Key_Escape:
                 return True
         return super().eventFilter(watched, event)
 
@@ -221,16 +218,11 @@ class Stage(QWidget):
         if is_on == self.is_viewing:
             return
         shown = self.viewer if is_on else self.grid
-        self._pictures.setCurrentWidget(shown)
+        self._images.setCurrentWidget(shown)
         self._show_current()
         shown.setFocus()
 
     def close(self) -> bool:
-        """Wait for pictures that are being decoded."""
         self.thumbnails.close()
         self.viewer.close_pool()
         return super().close()
-
-
-def _buttons_of(view: View) -> list[str]:
-    return [name for name, command in view.commands.items() if command.is_button]

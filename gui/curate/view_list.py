@@ -1,4 +1,4 @@
-"""The list of views: one button each, with the number of what waits there. Knows Qt only."""
+"""The list of views: one button each, with its number of open items. Knows Qt only."""
 
 from PySide6.QtCore import QRect, Qt, Signal
 from PySide6.QtGui import QColor, QPainter, QPaintEvent
@@ -27,7 +27,6 @@ class ViewButton(Button):
         self.set_icon_colour(palette.accent if self.isChecked() else palette.muted)
 
     def show_count(self, count: int | None) -> None:
-        """Show a number beside the title; None shows none."""
         self._count = count
         words = f"{count:,}" if count is not None else ""
         self.setAccessibleName(f"{self.title}: {words}" if words else self.title)
@@ -35,11 +34,9 @@ class ViewButton(Button):
         self.update()
 
     def count(self) -> int | None:
-        """Return the number that is shown."""
         return self._count
 
     def resizeEvent(self, event) -> None:
-        """Shorten the title to the room beside the number."""
         super().resizeEvent(event)
         self._fit()
 
@@ -54,7 +51,6 @@ class ViewButton(Button):
         return f"{self._count:,}" if self._count else ""
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        """Draw the number over the button."""
         super().paintEvent(event)
         if number := self._number():
             painter, palette = QPainter(self), theme.colours()
@@ -77,12 +73,7 @@ class ViewList(QWidget):
         self.setLayout(self._column)
 
     def add(self, name: str, title: str, icon_name: str) -> None:
-        """Add a view; its title is translated already."""
         button = self.buttons[name] = ViewButton(title, icon_name)
         button.clicked.connect(lambda _checked=False: self.chosen.emit(name))
         self._group.addButton(button)
         self._column.insertWidget(self._column.count() - 1, button)
-
-    def show_chosen(self, name: str) -> None:
-        """Mark a view as the one that is shown."""
-        self.buttons[name].setChecked(True)

@@ -1,4 +1,4 @@
-"""The model card of an export, to read, to copy and to open. Knows Qt and the file, no state."""
+"""The model card of an export, to read, to copy and to open. Depends on Qt and the file, not on the state."""
 
 from pathlib import Path
 
@@ -8,29 +8,27 @@ from PySide6.QtWidgets import QDialog, QWidget
 
 from gui.export.card_view import CardView
 from gui.kit import theme
-from gui.kit.i18n import tr
 from gui.kit.parts import Button, ElidedLabel, column, row, text
+from gui.kit.translation import tr
+from models.messages import Message
 from visionft.export.bundle.card.model_card import CARD_FILE
 
-_SIZE = (840, 660)
-_MOST_BYTES = 400_000  # a card of ours has 30,000 at most; laying out a text of megabytes would hold the window up
+_MOST_BYTES = 80_000  # our cards have 30,000 at most; Qt breaks a word of 400,000 letters into lines for 16 s
 
 
 def card_of(folder: Path) -> Path | None:
-    """Return the card of an export; None where there is none, as beside exports of earlier versions."""
+    """Return the card of an export; None where there is none, as in exports of earlier versions."""
     path = folder / CARD_FILE
     return path if path.is_file() else None
 
 
 class CardDialog(QDialog):
-    """Shows one card."""
-
     def __init__(self, parent: QWidget, path: Path) -> None:
         super().__init__(parent)
         self.setWindowTitle(tr("Model card"))
         self.setMinimumSize(theme.scaled(720), theme.scaled(480))
-        self.resize(theme.scaled(_SIZE[0]), theme.scaled(_SIZE[1]))
-        self._path, self._card = path, _read(path)
+        self.resize(theme.scaled(840), theme.scaled(660))
+        self._card = _read(path)
         self.view = CardView()
         self.view.setAccessibleName(tr("Model card"))
         self.view.show_card(self._card)
@@ -39,7 +37,7 @@ class CardDialog(QDialog):
         self.folder_button = Button("Open folder", "folder-open", on_click=lambda: _open(path.parent))
         close = Button("Close", role="primary", on_click=self.accept)
         close.setDefault(True)
-        about = "What the model is, how good it is and what it is not for. It lies beside the model and goes with it."
+        about = Message("The model, its evaluation and its limitations. The file is part of the export.")
         layout = column(
             column(text("Model card", "title"), text(about, "muted", wrap=True), spacing=theme.HAIR),
             ElidedLabel(str(path), "small"),
@@ -62,7 +60,7 @@ def _read(path: Path) -> str:
     except OSError as error:
         return tr("{path} cannot be read: {reason}.", path=path, reason=error.strerror or error)
     if len(content) > _MOST_BYTES:
-        return tr("This file is too long to be shown here. Open it in a program of its own.")
+        return tr("This file is too long to show here. Open it in another program.")
     return content.decode("utf-8", "replace")
 
 

@@ -1,22 +1,26 @@
-"""What is exported and where to: name, place and the choices of `ExportOptions`. Knows Qt and plain data only."""
+"""The form of an export: name, place and `ExportOptions`. Depends on Qt and plain data only."""
 
 from pathlib import Path
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QCheckBox, QComboBox, QGridLayout, QLayout, QLineEdit, QWidget
+from PySide6.QtWidgets import QCheckBox, QComboBox, QGridLayout, QLineEdit
 
 from gui.kit import dialogs, theme
-from gui.kit.i18n import tr
 from gui.kit.parts import Button, Card, column, row, text, verbatim
+from gui.kit.translation import tr
+from models.messages import Message
 from visionft.export.options import OPSETS, ExportOptions, help_of, label_of
 from visionft.export.precision.variants import Precision
 from visionft.files import from_home
 
-PRECISION_WORDS: dict[Precision, str] = {"fp16": "Smaller: fp16", "int8": "Small and fast on processors: int8"}
+PRECISION_TITLES: dict[Precision, str] = {
+    "fp16": Message("fp16 variant: half the size"),
+    "int8": Message("int8 variant: a quarter of the size"),
+}
 
 
 class OptionsCard(Card):
-    """A form; what it says of the target is the page's business (`show_note`)."""
+    """A form; the page sets its `note` about the effect of exporting to the target."""
 
     target_changed = Signal()
 
@@ -29,32 +33,32 @@ class OptionsCard(Card):
         self.float_box = _box(label_of("float_input"), help_of("float_input"))
         self.timm_box = _box(label_of("huggingface"), help_of("huggingface"))
         self.precision_boxes: dict[Precision, QCheckBox] = {
-            precision: _box(words, help_of("precisions")) for precision, words in PRECISION_WORDS.items()
+            precision: _box(words, help_of("precisions")) for precision, words in PRECISION_TITLES.items()
         }
         self.browse_button = Button("Browse", "folder-open", on_click=self._browse)
-        self._note = text("", "small", wrap=True)
+        self.note = text("", "small", wrap=True)
         self.body.addWidget(text("Options", "heading"))
-        self.body.addLayout(self._fields())
-        self.body.addWidget(self._note)
-        self.place_edit.setAccessibleName(tr("Folder to export into"))
-        for edit in (self.name_edit, self.place_edit):
-            edit.textChanged.connect(lambda _words: self.target_changed.emit())
-
-    def _fields(self) -> QGridLayout:
-        place = row(self.place_edit, self.browse_button)
-        place.setStretch(0, 1)
+        place = row(self.place_edit, self.browse_button, grows=0)
         boxes = column(*self.precision_boxes.values(), self.float_box, self.timm_box, spacing=theme.SMALL)
         fields = QGridLayout()
         fields.setHorizontalSpacing(theme.LARGE)
         fields.setVerticalSpacing(theme.MEDIUM)
-        lines = (("Name", self.name_edit), ("Place", place), (label_of("opset"), self.opset_box), ("", boxes))
-        for line, (caption, field) in enumerate(lines):
-            _add_line(fields, line, tr(caption), field)
+        for line, caption in enumerate((tr("Name"), tr("Place"), tr(label_of("opset")))):
+            fields.addWidget(verbatim(caption, "strong"), line, 0)
+        fields.addWidget(self.name_edit, 0, 1)
+        fields.addLayout(place, 1, 1)
+        fields.addWidget(self.opset_box, 2, 1)
+        fields.addLayout(boxes, 3, 1)
         fields.setColumnStretch(1, 1)
-        return fields
+        self.body.addLayout(fields)
+        self.body.addWidget(self.note)
+        self.name_edit.setAccessibleName(tr("Name"))
+        self.place_edit.setAccessibleName(tr("Folder to export into"))
+        self.opset_box.setAccessibleName(tr(label_of("opset")))
+        for edit in (self.name_edit, self.place_edit):
+            edit.textChanged.connect(lambda _words: self.target_changed.emit())
 
     def options(self) -> ExportOptions:
-        """Return the options as they are chosen."""
         return ExportOptions(
             float_input=self.float_box.isChecked(),
             opset=self.opset_box.currentData(),
@@ -68,17 +72,8 @@ class OptionsCard(Card):
         return from_home(place) / name if name and place else None
 
     def propose(self, place: Path, name: str) -> None:
-        """Put a target into the form."""
         self.place_edit.setText(str(place))
         self.name_edit.setText(name)
-
-    def show_note(self, words: str) -> None:
-        """Say what exporting there means."""
-        self._note.setText(words)
-
-    def note(self) -> str:
-        """Return what is said of the target."""
-        return self._note.text()
 
     def _browse(self) -> None:
         start = from_home(self.place_edit.text()) if self.place_edit.text() else None
@@ -91,12 +86,3 @@ def _box(label: str, words: str) -> QCheckBox:
     box = QCheckBox(tr(label))
     box.setToolTip(tr(words))
     return box
-
-
-def _add_line(fields: QGridLayout, line: int, caption: str, field: QWidget | QLayout) -> None:
-    fields.addWidget(verbatim(caption, "strong"), line, 0)
-    if isinstance(field, QWidget):
-        field.setAccessibleName(caption)
-        fields.addWidget(field, line, 1)
-    else:
-        fields.addLayout(field, line, 1)

@@ -1,4 +1,4 @@
-"""Asks where an export is to be sent on the Hugging Face hub, and follows the sending. Knows Qt and plain data only."""
+"""The dialog to publish an export on the Hugging Face hub, with its progress. Depends on Qt and plain data only."""
 
 import re
 from collections.abc import Sequence
@@ -7,32 +7,33 @@ from PySide6.QtCore import QSize, QUrl, Signal
 from PySide6.QtGui import QDesktopServices, QGuiApplication, QShowEvent
 from PySide6.QtWidgets import QCheckBox, QDialog, QLabel, QLineEdit, QProgressBar, QSizePolicy, QWidget
 
-from gui.export.exporting import Offer, Wish
+from gui.export.exporting import UploadOffer
 from gui.kit import theme
 from gui.kit.banner import Banner
-from gui.kit.i18n import tr
-from gui.kit.parts import Button, Card, column, row, scrolling, text, verbatim
+from gui.kit.parts import Button, Card, Segments, column, row, scrolling, text, verbatim
 from gui.kit.progress_text import progress_text
-from gui.kit.segments import Segments
+from gui.kit.translation import tr
 from gui.kit.workers import Failure
+from models.messages import Message
 from visionft.amounts import size_text
 from visionft.events import Progress
-from visionft.export.bundle.pushing import Sending
-from visionft.weights.uploading import Destination, Sent
+from visionft.export.bundle.pushing import UploadFile
+from visionft.weights.uploading import Destination, UploadResult
 
 _WIDTH, _LEAST_FORM = 720, 120
 _PRIVATE, _PUBLIC, _KNOWN, _OTHER = "private", "public", "known", "other"
-_TOKEN_WORDS = {"environment": "The one of this computer (HF_TOKEN)", "login": "The one of this computer (your login)"}
+_TOKEN_WORDS = {
+    "environment": Message("From this computer (HF_TOKEN)"),
+    "login": Message("From this computer (your login)"),
+}
 
 
 class PublishDialog(QDialog):
-    """Nothing is sent before `send_asked`; closed while it is sent, the sending goes on."""
+    """Nothing is sent before `send_requested`; closing the dialog does not stop the sending."""
 
-    send_asked = Signal(object)  # Wish
-    stop_asked = Signal()
+    send_requested = Signal(Destination, bool)  # whether to store the token on this computer
 
-    def __init__(self, parent: QWidget, offer: Offer, *, name: str) -> None:
-        """Args: `name` is the export's, from which a name for the repository is proposed."""
+    def __init__(self, parent: QWidget, offer: UploadOffer, *, name: str) -> None:
         super().__init__(parent)
         self.setWindowTitle(tr("Publish to Hugging Face"))
         self._room = parent.window().size() - QSize(2 * theme.HUGE, 2 * theme.HUGE)
@@ -42,67 +43,75 @@ class PublishDialog(QDialog):
         self.name_edit = QLineEdit(proposed_name(name))
         self.name_edit.setPlaceholderText(tr("NAME, or ORGANISATION/NAME"))
         self.name_edit.setAccessibleName(tr("Name of the repository"))
-        self.replace_box = QCheckBox(tr("If it is there already, replace its files"))
-        who = {_PRIVATE: tr("Only me"), _PUBLIC: tr("Everybody")}
-        self.who = Segments(who, tr("Who may see it"))
+        self.replace_box = QCheckBox(tr("Replace the files of an existing repository"))
+        self.who = Segments({_PRIVATE: tr("Only me"), _PUBLIC: tr("Everybody")}, tr("Visibility"))
         self._who_note = text("", "small", wrap=True)
-        self._make_token_fields()
-        self._make_buttons()
-        self._lay_out()
-        self._connect()
-        self._show_who()
-        self._show_token()
-        self.show_form()
-        self.name_edit.setFocus()
-
-    # -- building -----------------------------------------------------------------------------------------------
-
-    def _make_token_fields(self) -> None:
-        place = self._offer.token
-        known = {_KNOWN: tr(_TOKEN_WORDS[place])} if place else {}
-        self.which = Segments({**known, _OTHER: tr("Another one")}, tr("Token"))
-        self.which.setVisible(bool(place))
+        known = {_KNOWN: tr(_TOKEN_WORDS[offer.token])} if offer.token else {}
+        self.which = Segments({**known, _OTHER: tr("Another token")}, tr("Token"))
+        self.which.setVisible(bool(offer.token))
         self.token_edit = QLineEdit()
         self.token_edit.setEchoMode(QLineEdit.EchoMode.Password)
         self.token_edit.setPlaceholderText(tr("hf_…"))
         self.token_edit.setAccessibleName(tr("Token"))
         self.keep_box = QCheckBox(tr("Remember it on this computer"))
-        made = "Made on huggingface.co under Settings, Access Tokens, with the right to write; forgotten afterwards."
+        made = Message(
+            "Create one on huggingface.co under Settings, Access Tokens, with write access. It is not stored."
+        )
         self._token_note = text(made, "small", wrap=True)
-
-    def _make_buttons(self) -> None:
         self.fault = Banner()
         self.progress = QProgressBar()
         self.progress.setTextVisible(False)
         self.stage = text("", "small")
         self.arrived = Card(tone="good", margin=theme.MEDIUM)
-        self._done_words = text("", "strong", wrap=True)
+        self.address_label = text("", "strong", wrap=True)
         self.page_button = Button("Open page", "export", on_click=self._open_page)
         self.copy_button = Button("Copy address", "copy", on_click=self._copy)
-        self.arrived.body.addWidget(self._done_words)
-        self.arrived.body.addLayout(row(self.page_button, self.copy_button, None))
         self.close_button = Button("Cancel", on_click=self.reject)
         self.send_button = Button("Send", role="primary", on_click=self._send)
         self.send_button.setDefault(True)
-        self.stop_button = Button("Stop", "stop", on_click=self.stop_asked.emit)
+        self.stop_button = Button("Stop", "stop")
+        self._lay_out()
+        for edit in (self.name_edit, self.token_edit):
+            edit.textChanged.connect(lambda _words: self._show_enabled())
+        self.who.chosen.connect(lambda _value: self._show_who())
+        self.which.chosen.connect(lambda _value: self._show_token())
+        self.fault.dismissed.connect(self._fit)
+        self._show_who()
+        self._show_token()
+        self.show_form()
+        self.name_edit.setFocus()
 
     def _lay_out(self) -> None:
+        offer = self._offer
         words = tr(
+            "{count} file, {size}, goes to {hub}. Nothing is sent before you press Send.",
             "{count} files, {size}, go to {hub}. Nothing is sent before you press Send.",
-            count=len(self._offer.files),
-            size=size_text(self._offer.bytes),
-            hub=self._offer.hub,
+            count=len(offer.files),
+            size=size_text(sum(each.bytes for each in offer.files)),
+            hub=offer.hub,
         )
-        self._about, self._told, self._form = verbatim(words, "muted", wrap=True), self._notes(), QWidget()
-        where = column(self._caption("Name of the repository"), self.name_edit, self.replace_box, None)
-        who = column(self._caption("Who may see it"), self.who, self._who_note, None)
+        self.about, self._form = verbatim(words, "muted", wrap=True), QWidget()
+        self.files = verbatim(files_text(offer.files), "small", wrap=True)
+        plain = Message("None of your images is included. The model card has your classes, image counts and results.")
+        named = Message(
+            "None of your images is included, but index.safetensors has names, notes and tags of the labelled ones."
+        )
+        is_named = offer.names_images
+        self.notes = [text(named if is_named else plain, "small", wrap=True, tone="warn" if is_named else "")]
+        for each in offer.caveats:
+            words = tr("Before a commercial use: {what}", what=tr(each))
+            self.notes.append(verbatim(words, "small", wrap=True, tone="warn"))
+        where = column(text("Name of the repository", "caption"), self.name_edit, self.replace_box, None)
+        who = column(text("Visibility", "caption"), self.who, self._who_note, None)
         both = row(where, who, spacing=theme.HUGE)
         both.setStretch(0, 1)
         both.setStretch(1, 1)
-        token = (self._caption("Token"), self.which, self.token_edit, self.keep_box, self._token_note)
+        token = (text("Token", "caption"), self.which, self.token_edit, self.keep_box, self._token_note)
         self._form.setLayout(column(both, theme.SMALL, *token))
-        head = column(text("Publish to Hugging Face", "title"), self._about, spacing=theme.HAIR)
-        self._content = column(*self._told, theme.SMALL, self._form, None)
+        self.arrived.body.addWidget(self.address_label)
+        self.arrived.body.addLayout(row(self.page_button, self.copy_button, None))
+        head = column(text("Publish to Hugging Face", "title"), self.about, spacing=theme.HAIR)
+        self._content = column(self.files, *self.notes, theme.SMALL, self._form, None)
         state = (self.fault, self.arrived, self.stage, self.progress)
         foot = column(*state, theme.SMALL, row(None, self.close_button, self.stop_button, self.send_button))
         for part in (head, self._content, foot):  # the scroll bar is at the edge
@@ -113,23 +122,23 @@ class PublishDialog(QDialog):
         self.setLayout(layout)
         policy = QSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Preferred)
         policy.setHeightForWidth(True)
-        for label in self.findChildren(QLabel):  # else each has room for the lines it would have in a narrow column
+        for label in self.findChildren(QLabel):  # else each has room for its lines in a narrow column
             if label.wordWrap():
                 label.setSizePolicy(policy)
 
     def sizeHint(self) -> QSize:
-        """Return the size of what is shown, as far as it is seen without scrolling."""
+        """Return the size of the content, as far as it fits without scrolling."""
         layout, width = self.layout(), self._width
         return QSize(width, layout.totalHeightForWidth(width)) if layout is not None else super().sizeHint()
 
     def showEvent(self, event: QShowEvent) -> None:
-        """Fit once the letters have their sizes."""
+        """Fit the height once the fonts have their sizes."""
         super().showEvent(event)
         self._fit()
 
     def _fit(self) -> None:
-        """Be as high as what is shown now; where that is higher than the window, what lies in the middle scrolls."""
-        for layout in (self._form.layout(), self._content):  # from the inside, or what is outside knows nothing of it
+        """Fit the height to the content; where that exceeds the window, the middle part scrolls."""
+        for layout in (self._form.layout(), self._content):  # the inner layout first: the outer one reads it
             if layout is not None:
                 layout.activate()
         whole = self._content.totalHeightForWidth(self._width)
@@ -138,78 +147,44 @@ class PublishDialog(QDialog):
         self._area.setFixedHeight(max(whole - too_much, min(whole, theme.scaled(_LEAST_FORM))))
         self.setFixedHeight(self.sizeHint().height())
 
-    @staticmethod
-    def _caption(words: str) -> QWidget:
-        return verbatim(tr(words), "caption")
-
-    def _notes(self) -> list[QLabel]:
-        """Return what is sent, and what a person should know of it before."""
-        plain = "No picture of yours is among them. The card tells your classes, how many pictures, and results."
-        named = "No picture of yours is among them, but index.safetensors tells names, notes and tags of labelled ones."
-        is_named = self._offer.names_pictures
-        caveats = [tr("Before a commercial use: {what}", what=tr(each)) for each in self._offer.caveats]
-        return [
-            verbatim(files_in_words(self._offer.files), "small", wrap=True),
-            text(named, "small", wrap=True, tone="warn") if is_named else text(plain, "small", wrap=True),
-            *(verbatim(each, "small", wrap=True, tone="warn") for each in caveats),
-        ]
-
-    def _connect(self) -> None:
-        for edit in (self.name_edit, self.token_edit):
-            edit.textChanged.connect(lambda _words: self._show_enabled())
-        self.who.chosen.connect(lambda _value: self._show_who())
-        self.which.chosen.connect(lambda _value: self._show_token())
-        self.fault.dismissed.connect(self._fit)
-
-    # -- showing ------------------------------------------------------------------------------------------------
-
-    def wish(self) -> Wish:
-        """Return what is asked for as it stands here."""
-        is_typed = self.which.value() == _OTHER
-        to = Destination(
+    def _destination(self) -> Destination:
+        return Destination(
             repository=self.name_edit.text().strip(),
             is_public=self.who.value() == _PUBLIC,
             may_replace=self.replace_box.isChecked(),
-            token=self.token_edit.text() if is_typed else "",
+            token=self.token_edit.text() if self.which.value() == _OTHER else "",
         )
-        return Wish(to=to, keeps_token=is_typed and self.keep_box.isChecked())
 
     def show_progress(self, progress: Progress) -> None:
-        """Show how far the sending is."""
         self.stage.setText(progress_text(progress))
         self.progress.setRange(0, 1000 if progress.total else 0)
         self.progress.setValue(round(1000 * progress.done / progress.total) if progress.total else 0)
 
-    def show_form(self) -> None:
-        """Show that nothing is sent; what was typed stays, to be mended."""
-        self._show_state(is_sending=False)
-
     def show_failure(self, failure: Failure) -> None:
-        """Show why nothing was sent."""
         self.show_form()
         self.fault.show_message(failure.message, failure.hint, tone="info" if failure.is_stop else "bad")
         self._fit()
 
-    def show_sent(self, sent: Sent) -> None:
-        """Show where it is now."""
+    def show_sent(self, sent: UploadResult) -> None:
         self.show_form()
         self._address = sent.address
-        who = tr("Everybody may see it.") if sent.is_public else tr("Only you, and whom you let in, may see it.")
-        self._done_words.setText(f"{tr('Sent to {address}.', address=sent.address)} {who}")
-        for widget in (self._about, self._area, self.send_button):  # all that was said of what was to come
+        who = tr("Everybody can see it.") if sent.is_public else tr("Only you, and people you give access, can see it.")
+        self.address_label.setText(f"{tr('Sent to {address}.', address=sent.address)} {who}")
+        for widget in (self.about, self._area, self.send_button):  # all texts about the coming sending
             widget.hide()
         self.arrived.show()
         self.close_button.setText(tr("Close"))
         self._fit()
 
-    def _show_state(self, *, is_sending: bool) -> None:
+    def show_form(self, *, is_sending: bool = False) -> None:
+        """Show the form, enabled while nothing is being sent; the typed values stay, to be corrected."""
         for widget in (self.stage, self.progress, self.stop_button):
             widget.setVisible(is_sending)
         self.send_button.setVisible(not is_sending)
         self._form.setEnabled(not is_sending)
         self.arrived.hide()
         self.fault.hide()
-        self.close_button.setText(tr("Close, it goes on") if is_sending else tr("Cancel"))
+        self.close_button.setText(tr("Close, continue sending") if is_sending else tr("Cancel"))
         self._show_enabled()
         self._fit()
 
@@ -229,43 +204,22 @@ class PublishDialog(QDialog):
         self._fit()
 
     def _show_enabled(self) -> None:
-        reason = self._why_not_send()
+        to, reason = self._destination(), ""
+        if not to.repository:
+            reason = tr("Enter a name for the repository.")
+        elif self.which.value() == _OTHER and not to.token.strip():
+            reason = tr("Enter a token.")
         self.send_button.setEnabled(not reason)
         self.send_button.setToolTip(reason)
 
-    def _why_not_send(self) -> str:
-        wish = self.wish()
-        if not wish.to.repository:
-            return tr("Give the repository a name.")
-        return tr("Give a token.") if self.which.value() == _OTHER and not wish.to.token.strip() else ""
-
-    def about(self) -> str:
-        """Return how much goes where; empty once it is there."""
-        return "" if self._about.isHidden() else self._about.text()
-
-    def files(self) -> str:
-        """Return what is said of the files."""
-        return self._told[0].text()
-
-    def notes(self) -> str:
-        """Return what is said of them before they are sent."""
-        return "\n".join(label.text() for label in self._told[1:])
-
-    def arrived_words(self) -> str:
-        """Return where it is now; empty before it is."""
-        return "" if self.arrived.isHidden() else self._done_words.text()
-
-    # -- doing --------------------------------------------------------------------------------------------------
-
     def _send(self) -> None:
-        wish = self.wish()
-        self._show_state(is_sending=True)
+        self.show_form(is_sending=True)
         self.show_progress(Progress(stage="Sending", done=0, total=0))
-        self.send_asked.emit(wish)
+        self.send_requested.emit(self._destination(), self.which.value() == _OTHER and self.keep_box.isChecked())
 
     def _open_page(self) -> None:
         url = QUrl(self._address)
-        if url.scheme() in ("http", "https"):  # it is what the hub said
+        if url.scheme() in ("http", "https"):  # the text comes from the hub
             QDesktopServices.openUrl(url)
 
     def _copy(self) -> None:
@@ -274,12 +228,12 @@ class PublishDialog(QDialog):
 
 
 def proposed_name(name: str) -> str:
-    """Return a name as the hub takes it: letters, digits, `-`, `_` and `.`, 96 of them at most."""
+    """Return a name valid on the hub: letters, digits, `-`, `_` and `.`, 96 of them at most."""
     return re.sub(r"-{2,}", "-", re.sub(r"\.{2,}|[^A-Za-z0-9._-]+", "-", name)).strip("-.")[:96].rstrip("-.")
 
 
-def files_in_words(files: Sequence[Sending]) -> str:
-    """Return the files with their sizes in a line; those of a folder as one, so that a model is not lost among them."""
+def files_text(files: Sequence[UploadFile]) -> str:
+    """Return the files with their sizes in a line; a folder counts as one, so that a model stays visible among them."""
     sizes: dict[str, int] = {}
     for each in files:
         first, slash, _ = each.name.partition("/")

@@ -1,154 +1,107 @@
-"""The smaller files of an export beside model.onnx: size, accuracy and speed of each, and what is thought of it."""
+"""The variants of an export beside model.onnx: size, accuracy, speed and verdict of each."""
 
 from collections.abc import Sequence
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QGridLayout, QLabel, QWidget
+from PySide6.QtWidgets import QGridLayout
 
 from gui.kit import theme
-from gui.kit.flow import Flow
-from gui.kit.i18n import tr
-from gui.kit.parts import Card, clear, column, line, pill, text, verbatim
+from gui.kit.parts import Card, clear, column, line, pill, text, verbatim, widget_of
+from gui.kit.translation import tr
+from models.messages import Message
 from visionft.amounts import size_text
 from visionft.export.contents import MODEL_FILE
 from visionft.export.precision.variants import MOST_DOUBT, MOST_LOSS, Variant
 
-REFERENCE = "fp32"
-_CAPTIONS = ("File", "Size", "Right answers", "Time for one picture")
-_COLUMNS = len(_CAPTIONS)
+_CAPTIONS = (Message("File"), Message("Size"), Message("Accuracy"), Message("Time for one image"))
 
 
 class VariantsCard(Card):
-    """A table: model.onnx first, then each smaller file, with a sentence below it. Hidden where there are none."""
+    """A table: model.onnx first, then each variant, with a sentence below it. Hidden without variants."""
 
     def __init__(self) -> None:
         super().__init__(margin=theme.HUGE, spacing=theme.LARGE)
-        self._judged = text("", "muted", wrap=True)
+        self._basis = text("", "muted", wrap=True)
         self._grid = QGridLayout()
         self._grid.setHorizontalSpacing(theme.LARGE)
         self._grid.setVerticalSpacing(theme.SMALL)
-        for place in range(_COLUMNS):
+        for place in range(len(_CAPTIONS)):
             self._grid.setColumnStretch(place, 1)
-        head = column(text("Smaller files", "heading"), self._judged, spacing=theme.HAIR)
-        self.body.addLayout(head)
+        self.body.addLayout(column(text("Variants", "heading"), self._basis, spacing=theme.HAIR))
         self.body.addLayout(self._grid)
         self.hide()
 
     def show_variants(self, variants: Sequence[Variant]) -> None:
-        """Show what was measured of them; the card goes where there are none."""
         self.setVisible(bool(variants))
         clear(self._grid)
         if not variants:
             return
-        count = variants[0].answers.pictures
-        self._judged.setText(
-            tr("Judged on {count} validation pictures, and timed in turn on this machine.", count=count)
+        words = tr(
+            "Evaluated on {count} validation image, timed in turn on this computer.",
+            "Evaluated on {count} validation images, timed in turn on this computer.",
+            count=variants[0].answers.images,
         )
-        self._add(0, *(verbatim(tr(words), "caption", wrap=True) for words in _CAPTIONS))
-        self._add(1, *_reference(variants))
+        self._basis.setText(words)
+        for place, caption in enumerate(_CAPTIONS):
+            self._grid.addWidget(verbatim(tr(caption), "caption", wrap=True), 0, place)
+        first = variants[0]
+        timed = next((each.speed for each in reversed(variants) if each.speed is not None), None)
+        self._add_row(
+            1,
+            ("fp32", MODEL_FILE),
+            (size_text(first.reference_bytes), ""),
+            (f"{first.answers.reference_top1:.1%}", ""),
+            (f"{timed.reference_p50_ms:.1f} ms" if timed else "", ""),
+        )
         for place, variant in enumerate(variants):
-            self._grid.addWidget(line(), 3 * place + 2, 0, 1, _COLUMNS)
-            self._add(3 * place + 3, *_figures(variant))
-            sentence = verbatim(verdict_words(variant), "small", wrap=True)
-            self._grid.addWidget(sentence, 3 * place + 4, 0, 1, _COLUMNS)
+            top = 3 * place + 2
+            self._grid.addWidget(line(), top, 0, 1, len(_CAPTIONS))
+            self._add_row(top + 1, *_figures(variant))
+            verdict = column(verbatim(verdict_text(variant), "small", wrap=True), spacing=theme.HAIR)
+            if variant.is_recommended or not variant.is_kept:
+                badge = pill("Recommended", "good") if variant.is_recommended else pill("Not kept", "bad")
+                verdict.insertWidget(0, badge, 0, Qt.AlignmentFlag.AlignLeft)
+            self._grid.addLayout(verdict, top + 2, 0, 1, len(_CAPTIONS))
 
-    def words(self) -> list[str]:
-        """Return all texts of the table, as they are shown."""
-        found: list[str] = []
-        for place in range(self._grid.count()):
-            item = self._grid.itemAt(place)
-            cell = item.widget() if item is not None else None
-            if cell is not None:
-                labels = [cell] if isinstance(cell, QLabel) else cell.findChildren(QLabel)
-                found += [label.text() for label in labels if label.text()]
-        return found
-
-    def _add(self, place: int, *cells: QWidget) -> None:
-        for at, cell in enumerate(cells):
+    def _add_row(self, place: int, *cells: tuple[str, str]) -> None:
+        """Add a figure, and the note below it, for each column."""
+        for at, (figure, note) in enumerate(cells):
+            layout = column(verbatim(figure, "strong"), verbatim(note, "small", wrap=True), None, spacing=theme.HAIR)
+            layout.setContentsMargins(0, 0, 0, 0)
+            cell = widget_of(layout)
             self._grid.addWidget(cell, place, at, Qt.AlignmentFlag.AlignTop)
 
 
-def _reference(variants: Sequence[Variant]) -> tuple[QWidget, ...]:
-    """Return the line of model.onnx, as it was measured beside the others."""
-    first = variants[0]
-    timed = next((each.speed for each in reversed(variants) if each.speed is not None), None)
-    return (
-        _cell(verbatim(REFERENCE, "strong"), MODEL_FILE),
-        _cell(verbatim(size_text(first.reference_bytes), "strong"), ""),
-        _cell(verbatim(f"{first.answers.reference_top1:.1%}", "strong"), ""),
-        _cell(verbatim(f"{timed.reference_p50_ms:.1f} ms" if timed else "", "strong"), ""),
-    )
-
-
-def _figures(variant: Variant) -> tuple[QWidget, ...]:
-    answers, speed = variant.answers, variant.speed
-    low, high = (f"{100 * share:+.1f}" for share in answers.difference)
-    name: QWidget = verbatim(variant.precision, "strong")
-    if variant.is_recommended:
-        name = _beside(name, pill("Recommended", "good"))
-    elif not variant.is_kept:
-        name = _beside(name, pill("Not kept", "bad"))
-    points = tr(
-        "{n} points ({low} to {high})", n=f"{100 * (answers.top1 - answers.reference_top1):+.1f}", low=low, high=high
-    )
+def _figures(variant: Variant) -> tuple[tuple[str, str], ...]:
+    measured, speed = variant.answers, variant.speed
+    low, high = (f"{100 * share:+.1f}" for share in measured.difference)
+    points = tr("{n} points ({low} to {high})", n=f"{-100 * measured.loss:+.1f}", low=low, high=high)
     share = tr("{share} of it", share=f"{variant.bytes / variant.reference_bytes:.0%}")
     faster = "" if speed is None else tr("{n} times as fast", n=f"{speed.times_faster:.1f}")
     return (
-        _cell(name, variant.file),
-        _cell(verbatim(size_text(variant.bytes), "strong"), share),
-        _cell(verbatim(f"{answers.top1:.1%}", "strong"), points),
-        _cell(verbatim("" if speed is None else f"{speed.p50_ms:.1f} ms", "strong"), faster),
+        (variant.precision, variant.file),
+        (size_text(variant.bytes), share),
+        (f"{measured.top1:.1%}", points),
+        ("" if speed is None else f"{speed.p50_ms:.1f} ms", faster),
     )
 
 
-def _beside(first: QWidget, second: QWidget) -> QWidget:
-    both = QWidget()
-    both.setLayout(Flow(first, second))
-    return both
-
-
-def _cell(head: QWidget, note: str) -> QWidget:
-    cell = QWidget()
-    parts = column(head, verbatim(note, "small", wrap=True), None, spacing=theme.HAIR)
-    parts.setContentsMargins(0, 0, 0, 0)
-    cell.setLayout(parts)
-    return cell
-
-
-def verdict_words(variant: Variant) -> str:
-    """Return what is thought of a smaller file, in sentences."""
-    answers, name = variant.answers, variant.precision
+def verdict_text(variant: Variant) -> str:
+    name, loss = variant.precision, f"{100 * variant.answers.loss:.1f}"
+    doubt, most = f"{100 * MOST_DOUBT:.0f}", f"{100 * MOST_LOSS:.1f}"
     match variant.verdict:
         case "recommended":
-            said = [tr("{name} answers alike, takes less space and is faster on this processor.", name=name)]
+            words = [tr("{name} keeps the accuracy, is smaller, and is faster on this computer.", name=name)]
         case "not_faster":
-            said = [tr("{name} answers alike and takes less space; it is not faster on this computer.", name=name)]
+            words = [tr("{name} keeps the accuracy and is smaller; it is not faster on this computer.", name=name)]
         case "too_few":
-            said = [
-                tr(
-                    "{name} lost nothing that was seen. So few pictures cannot rule out a loss of {n} points.",
-                    name=name,
-                    n=f"{100 * MOST_DOUBT:.0f}",
-                )
-            ]
-        case "wrong" if variant.precision == "int8":
-            said = [
-                tr(
-                    "{name} is right in {loss} points fewer; {n} are allowed. model.onnx is there as always.",
-                    name=name,
-                    loss=f"{100 * answers.loss:.1f}",
-                    n=f"{100 * MOST_LOSS:.1f}",
-                )
-            ]
+            words = [tr("{name}: too few images to rule out a loss of {n} points of accuracy.", name=name, n=doubt)]
+        case "wrong" if name == "int8":
+            words = [tr("{name} loses {loss} points of accuracy; the limit is {n}.", name=name, loss=loss, n=most)]
         case _:
-            said = [tr("{name} gives other answers than model.onnx, which is there as always.", name=name)]
+            words = [tr("Too many predictions of {name} differ from those of model.onnx.", name=name)]
     if variant.in_float:
-        said.append(tr("Layers that stay in float: {names}.", names=", ".join(variant.in_float)))
+        words.append(tr("Layers that stay in float: {names}.", names=", ".join(variant.in_float)))
     if variant.is_kept and not variant.is_for_any_processor:
-        said.append(
-            tr(
-                "On x86 without VNNI it is exact here and in the samples; programs of your own set "
-                "session.x64quantprecision to 1."
-            )
-        )
-    return " ".join(said)
+        words.append(tr("On x86 without VNNI, programs of your own must set session.x64quantprecision to 1."))
+    return " ".join(words)

@@ -1,6 +1,6 @@
-"""The classes a source names, each to take in, under another name, or not at all. Knows Qt and plain data only.
+"""The classes of a source: import each one, rename it, or leave it out. Depends on Qt and plain data only.
 
-Two classes with one name become one class: that is how they are merged.
+Two classes of the same name are merged.
 """
 
 import re
@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
 from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QSignalBlocker, Qt, Signal
-from PySide6.QtGui import QBrush, QColor, QFont
+from PySide6.QtGui import QColor, QFont
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QCompleter,
@@ -23,18 +23,17 @@ from PySide6.QtWidgets import (
 )
 
 from gui.kit import theme
-from gui.kit.i18n import tr
 from gui.kit.parts import Button, column, row, text
+from gui.kit.translation import tr
+from models.messages import Message
 
-MAX_NAME = 300
 _TAKE, _COUNT, _NAME = 0, 1, 2
-_SEPARATORS = re.compile(r"[\s_\-.]+")
 
 
 def look_alikes(found: Mapping[str, int], known: Iterable[str]) -> dict[str, str]:
-    """Return {found name: name to take it in as} where names differ by case, separators or a plural s only.
+    """Return {found name: proposed name} for names that differ only by case, separators or a plural s.
 
-    A class that the project has gives its name to the others, else the most frequent one does.
+    A class of the project gives its name to the others, else the most frequent one does.
     """
     groups: defaultdict[str, list[str]] = defaultdict(list)
     for name in sorted(found, key=lambda name: (-found[name], name)):
@@ -48,14 +47,14 @@ def look_alikes(found: Mapping[str, int], known: Iterable[str]) -> dict[str, str
 
 
 def _core(name: str) -> str:
-    plain = _SEPARATORS.sub(" ", unicodedata.normalize("NFC", name)).strip().casefold()
+    plain = re.sub(r"[\s_\-.]+", " ", unicodedata.normalize("NFC", name)).strip().casefold()
     if len(plain) > 4 and plain.endswith(("ches", "shes", "sses", "xes")):
         return plain[:-2]
     return plain[:-1] if len(plain) > 3 and plain.endswith("s") and not plain.endswith("ss") else plain
 
 
 class _NameDelegate(QStyledItemDelegate):
-    """Edits a name with the other names to complete from."""
+    """Edits a name, with completion from the other names."""
 
     def __init__(self, parent: QWidget) -> None:
         super().__init__(parent)
@@ -64,10 +63,9 @@ class _NameDelegate(QStyledItemDelegate):
     def createEditor(
         self, parent: QWidget, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex
     ) -> QWidget:
-        """Return a field that completes."""
         editor = super().createEditor(parent, option, index)
         if isinstance(editor, QLineEdit):
-            editor.setMaxLength(MAX_NAME)
+            editor.setMaxLength(300)
             completer = QCompleter(self.names, editor)
             completer.setCaseSensitivity(Qt.CaseSensitivity.CaseInsensitive)
             editor.setCompleter(completer)
@@ -75,7 +73,7 @@ class _NameDelegate(QStyledItemDelegate):
 
 
 class FoundClasses(QWidget):
-    """One line per class: whether it comes in, how many pictures it has, and the name it gets."""
+    """One line per class: whether it is imported, its number of images, and its new name."""
 
     changed = Signal()
 
@@ -85,14 +83,12 @@ class FoundClasses(QWidget):
         self._known: set[str] = set()
         self._unlabelled = 0
         self._merged: dict[str, str] = {}
-        self._title = text("Classes found", "heading")
-        self.merge_button = Button("Merge look-alikes", "layers", on_click=self._merge_look_alikes)
+        self.merge_button = Button("Merge look-alikes", "layers", on_click=self._merge)
         self._hint = text("", "small", wrap=True)
         self.table = QTableWidget(0, 3)
         self.table.setAccessibleName(tr("Classes found"))
-        self.table.setHorizontalHeaderLabels(
-            [tr(each) for each in ("Found", "Pictures", "Comes in as (click to change)")]
-        )
+        headers = (Message("Found"), Message("Images"), "Comes in as (click to change)")
+        self.table.setHorizontalHeaderLabels([tr(each) for each in headers])
         self.table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         self.table.setEditTriggers(QAbstractItemView.EditTrigger.AllEditTriggers)
         self.table.setShowGrid(False)
@@ -105,10 +101,10 @@ class FoundClasses(QWidget):
         header.setSectionResizeMode(_NAME, QHeaderView.ResizeMode.Stretch)
         self._delegate = _NameDelegate(self.table)
         self.table.setItemDelegateForColumn(_NAME, self._delegate)
-        self.table.itemChanged.connect(self._on_item_changed)
-        layout = column(row(self._title, None, self.merge_button), self._hint, self.table)
-        layout.setStretch(2, 1)
-        self.setLayout(layout)
+        self.table.itemChanged.connect(lambda _item: self._show_state())
+        self.table.itemChanged.connect(lambda _item: self.changed.emit())
+        title = text("Classes found", "heading")
+        self.setLayout(column(row(title, None, self.merge_button), self._hint, self.table, grows=2))
 
     def show_classes(self, found: Mapping[str, int], unlabelled: int, known: list[str]) -> None:
         """Show the classes of a source; `known` are those of the project."""
@@ -118,105 +114,85 @@ class FoundClasses(QWidget):
         with QSignalBlocker(self.table):
             self.table.setRowCount(len(found) + bool(unlabelled))
             for line, (name, count) in enumerate(found.items()):
-                self._fill(line, name, count)
+                take, number, named = QTableWidgetItem(name), QTableWidgetItem(f"{count:,}"), QTableWidgetItem(name)
+                take.setFlags(number.flags() & ~Qt.ItemFlag.ItemIsEditable | Qt.ItemFlag.ItemIsUserCheckable)
+                take.setCheckState(Qt.CheckState.Checked)
+                take.setToolTip(name)
+                self._set_line(line, take, number, named)
             if unlabelled:
-                self._fill_unlabelled(len(found), unlabelled)
+                texts = (tr("Without a class"), f"{unlabelled:,}", tr("to be labelled by hand"))
+                items = [QTableWidgetItem(content) for content in texts]
+                for item in items:
+                    item.setFlags(Qt.ItemFlag.ItemIsEnabled)
+                    item.setForeground(QColor(theme.colours().muted))
+                self._set_line(len(found), *items)
         self._show_state()
 
-    def _fill(self, line: int, name: str, count: int) -> None:
-        take, number, named = QTableWidgetItem(name), QTableWidgetItem(f"{count:,}"), QTableWidgetItem(name)
-        take.setFlags(Qt.ItemFlag.ItemIsUserCheckable | Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable)
-        take.setCheckState(Qt.CheckState.Checked)
-        take.setToolTip(name)
-        number.setFlags(Qt.ItemFlag.ItemIsEnabled)
-        number.setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-        for place, item in ((_TAKE, take), (_COUNT, number), (_NAME, named)):
+    def _set_line(self, line: int, *items: QTableWidgetItem) -> None:
+        items[_COUNT].setFlags(Qt.ItemFlag.ItemIsEnabled)
+        items[_COUNT].setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        for place, item in enumerate(items):
             self.table.setItem(line, place, item)
-
-    def _fill_unlabelled(self, line: int, count: int) -> None:
-        texts = (tr("Without a class"), f"{count:,}", tr("to label by hand"))
-        for place, content in enumerate(texts):
-            item = QTableWidgetItem(content)
-            item.setFlags(Qt.ItemFlag.ItemIsEnabled)
-            item.setForeground(QBrush(QColor(theme.colours().muted)))
-            if place == _COUNT:
-                item.setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-            self.table.setItem(line, place, item)
-
-    # -- answers ------------------------------------------------------------------------------------------------
 
     def class_map(self) -> dict[str, str | None]:
-        """Return {found name: the name it gets, or None for left out} for those that do not simply keep theirs."""
-        answers = {name: self._answer(line) for line, name in enumerate(self._found)}
-        return {name: answer for name, answer in answers.items() if answer != name}
+        """Return {found name: new name, or None for left out} for all changed names."""
+        new_names = {name: self._new_name(line) for line, name in enumerate(self._found)}
+        return {name: new_name for name, new_name in new_names.items() if new_name != name}
 
     def left_out_count(self) -> int:
-        """Return how many pictures the classes left out have."""
-        return sum(self._found[name] for name, answer in self.class_map().items() if answer is None)
+        return sum(self._found[name] for name, new_name in self.class_map().items() if new_name is None)
 
     def fault(self) -> str:
-        """Return what is wrong with the answers, empty when nothing is."""
+        """Return the error of the form; empty when it is valid."""
         names = (self._item(line, _NAME).text() for line in range(len(self._found)))
         return tr("A class needs a name.") if any(not name.strip() for name in names) else ""
 
     def set_name(self, found: str, name: str) -> None:
-        """Take a class in under another name."""
-        self._item(self._line_of(found), _NAME).setText(name)
+        self._item(list(self._found).index(found), _NAME).setText(name)
 
     def set_taken(self, found: str, is_taken: bool) -> None:
-        """Take a class in, or leave it out."""
         state = Qt.CheckState.Checked if is_taken else Qt.CheckState.Unchecked
-        self._item(self._line_of(found), _TAKE).setCheckState(state)
-
-    def _line_of(self, found: str) -> int:
-        return list(self._found).index(found)
+        self._item(list(self._found).index(found), _TAKE).setCheckState(state)
 
     def _item(self, line: int, place: int) -> QTableWidgetItem:
         item = self.table.item(line, place)
         assert item is not None
         return item
 
-    def _answer(self, line: int) -> str | None:
+    def _new_name(self, line: int) -> str | None:
         if self._item(line, _TAKE).checkState() != Qt.CheckState.Checked:
             return None
         return self._item(line, _NAME).text().strip()
 
-    # -- slots --------------------------------------------------------------------------------------------------
-
-    def _merge_look_alikes(self) -> None:
+    def _merge(self) -> None:
         for found, name in self._merged.items():
             self.set_name(found, name)
 
-    def _on_item_changed(self, _item: QTableWidgetItem) -> None:
-        self._show_state()
-        self.changed.emit()
-
     def _show_state(self) -> None:
-        """Mark what is renamed, merged or left out, and say what can be done."""
-        answers = [self._answer(line) for line in range(len(self._found))]
-        palette, plain = theme.colours(), QFont()
+        """Mark renamed, merged and omitted classes, and show the possible actions."""
+        new_names = [self._new_name(line) for line in range(len(self._found))]
+        palette = theme.colours()
         with QSignalBlocker(self.table):
-            for line, (found, answer) in enumerate(zip(self._found, answers, strict=True)):
-                item, font = self._item(line, _NAME), QFont(plain)
-                font.setBold(answer is not None and answer != found)
-                font.setStrikeOut(answer is None)
+            for line, (found, new_name) in enumerate(zip(self._found, new_names, strict=True)):
+                item, font = self._item(line, _NAME), QFont()
+                font.setBold(new_name is not None and new_name != found)
+                font.setStrikeOut(new_name is None)
                 item.setFont(font)
-                item.setForeground(QBrush(QColor(palette.muted if answer is None else palette.text)))
-                others = answers.count(answer) > 1 or (answer != found and answer in self._known)
-                item.setToolTip(
-                    tr("Left out") if answer is None else tr("Merged into “{name}”", name=answer) if others else ""
-                )
-        waiting = sum(self._answer(self._line_of(found)) == found for found in self._merged)
+                item.setForeground(QColor(palette.muted if new_name is None else palette.text))
+                others = new_names.count(new_name) > 1 or (new_name != found and new_name in self._known)
+                merged = tr("Merged into “{name}”", name=new_name) if others else ""
+                item.setToolTip(tr("Left out") if new_name is None else merged)
+        unchanged = {found for found, new_name in zip(self._found, new_names, strict=True) if new_name == found}
+        waiting = len(unchanged & self._merged.keys())
         self.merge_button.setVisible(bool(waiting))
         self.merge_button.setText(tr("Merge look-alikes ({count})", count=waiting))
-        self._hint.setText(self.fault() or self._words(answers))
-
-    def _words(self, answers: list[str | None]) -> str:
+        left = len({new_name for new_name in new_names if new_name is not None})
         if not self._found and not self._unlabelled:
-            return tr("Every picture of the source is in the project already.")
-        if not self._found:
-            return tr("The source names no classes. Its pictures come in without one, to label by hand.")
-        left = len({answer for answer in answers if answer is not None})
-        if any(answer != found for found, answer in zip(self._found, answers, strict=True)):
-            return tr("{found} classes found, {left} come in.", found=len(answers), left=left)
-        return tr("Untick a class to leave its pictures out. Give two the same name to merge them.")
+            words = tr("Every image of the source is in the project already.")
+        elif not self._found:
+            words = tr("The source names no classes. Its images come in without one, to label by hand.")
+        elif any(new_name != found for found, new_name in zip(self._found, new_names, strict=True)):
+            words = tr("{found} classes found, {left} come in.", found=len(new_names), left=left)
+        else:
+            words = tr("Untick a class to leave its images out. Give two the same name to merge them.")
+        self._hint.setText(self.fault() or words)

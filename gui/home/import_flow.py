@@ -1,104 +1,87 @@
-"""From a dropped folder to pictures in the project: look, show, ask, import. Owns the panel that shows all of it.
+"""An import from a dropped folder to the project: scan, preview, questions, import. Owns the panel.
 
-Nothing is written before the user has seen what was found and confirmed it.
+Nothing is written before the user has seen the preview and confirmed it.
 """
 
 from collections.abc import Callable
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, Signal, Slot
 
-from gui.home import importing
-from gui.home.import_preview import ImportPreviewPanel
-from gui.kit.i18n import tr
-from gui.session import ProjectSession
+from gui.kit.lazy_function import LazyFunction
+from gui.kit.translation import tr
+from gui.kit.workers import Work
 from gui.state import AppState
 from gui.tasks import Lane, Outcome, Task, TaskHandle
 from visionft.events import Event, Progress
 from visionft.project.formats.listing import AUTOMATIC, ColumnChoice
 
 if TYPE_CHECKING:
+    from gui.home.import_preview import ImportPreviewPanel
+    from gui.session import ProjectSession
+    from visionft.project.importing.import_filter import ImportPreview
     from visionft.project.importing.importer import ImportReport
-    from visionft.project.importing.preview import ImportPreview
     from visionft.public_sets import PublicSet
+
+preview_source = LazyFunction("visionft.project.importing.import_filter:preview_source", uses_torch=False)
+fetch_set = LazyFunction("visionft.public_sets:fetch_set")
+import_source = LazyFunction("visionft.project.importing.importer:import_source", uses_torch=False)
 
 
 class ImportFlow(QObject):
-    """One import at a time; `is_active` from the first look to the last picture."""
+    """One import at a time; `is_active` from the first scan to the last image."""
 
     active_changed = Signal()
     imported = Signal(object)  # ImportReport
 
     def __init__(
-        self,
-        state: AppState,
-        session: ProjectSession | None,
-        *,
-        ask_project: "Callable[[ImportPreview], bool]",
-        page: str,
+        self, state: AppState, session: "ProjectSession | None", *, ask_project: "Callable[[ImportPreview], bool]",
         parent: QObject,
-    ) -> None:
-        """Args: `ask_project` creates a project where none is open and says whether one is open now."""
+    ) -> None:  # fmt: skip
+        """Args: `ask_project` creates a project where none is open and returns whether one is open now."""
         super().__init__(parent)
-        self.panel = ImportPreviewPanel()
         self.is_active = False
-        self._state, self._session, self._ask_project, self._page = state, session, ask_project, page
+        self._state, self._session, self._ask_project = state, session, ask_project
         self._preview: ImportPreview | None = None
         self._choice = AUTOMATIC
         self._handle: TaskHandle | None = None
         self._is_leaving = False
-        self.panel.confirmed.connect(self.confirm)
-        self.panel.cancelled.connect(self.cancel)
-        self.panel.reading_chosen.connect(self._look_again)
 
-    # -- starting -----------------------------------------------------------------------------------------------
+    @cached_property
+    def panel(self) -> "ImportPreviewPanel":
+        """The view, built with the first import: it is most of the page, and rarely used."""
+        from gui.home.import_preview import ImportPreviewPanel
 
-    def look_at(self, source: Path, choice: ColumnChoice = AUTOMATIC) -> None:
-        """Look at a source and show what it offers; `choice` is what the user says of its labels."""
-        if not self._may_begin():
-            return
-        title = tr("Looking at {name}", name=source.name)
-        project = self._session.project if self._session is not None else None
-        self._choice = choice
-        work = partial(importing.preview_pictures, project, source, choice=choice)
-        task = Task(title=title, work=work, lane=Lane.DISK, page=self._page)
-        self._begin(task)
-        self._handle = self._state.tasks.run(
-            task, owner=self, on_done=self._on_looked, on_event=self._show_event, on_end=self._on_ended
-        )
+        panel = ImportPreviewPanel()
+        panel.confirmed.connect(self.confirm)
+        panel.cancelled.connect(self.cancel)
+        panel.reading.chosen.connect(lambda choice: self.scan(panel.preview.path, choice))
+        return panel
 
-    @Slot(object)
-    def _look_again(self, choice: ColumnChoice) -> None:
-        """Look at what is shown, read as the user says."""
-        source = self.panel.source()
-        if source is not None:
-            self.look_at(source, choice)
+    def scan(self, source: Path, choice: ColumnChoice = AUTOMATIC) -> None:
+        """Scan a source and show its contents; `choice` is the user's column mapping."""
+        if self._is_free():
+            project = self._session.project if self._session is not None else None
+            self._choice = choice
+            work = partial(preview_source, source, project, choice=choice)
+            self._run(self._task(tr("Looking at {name}", name=source.name), work), self._on_scanned)
 
     def fetch(self, wanted: "PublicSet", folder: Path) -> None:
-        """Fetch a public set into `folder` and show what it offers, as for any other source."""
-        if not self._may_begin():
-            return
-        title = tr("Downloading {name}", name=wanted.title)
-        work = partial(importing.fetch_public_set, wanted, folder)
-        task = Task(title=title, work=work, lane=Lane.DISK, page=self._page)
-        self._begin(task)
-        self._handle = self._state.tasks.run(
-            task, owner=self, on_done=self._on_fetched, on_event=self._show_event, on_end=self._on_ended
-        )
+        """Download a public data set into `folder` and show its contents, like any other source."""
+        if self._is_free():
+            title = tr("Downloading {name}", name=wanted.title)
+            self._run(self._task(title, partial(fetch_set, wanted, folder)), self._on_fetched)
 
-    def do(self, task: "Task[ImportReport | None]") -> None:
-        """Do an import that was confirmed and show how far it is."""
+    def run_import(self, task: "Task[ImportReport | None]") -> None:
+        """Run a confirmed import and show its progress."""
         self._preview = None
-        self._begin(task)
-        self._handle = self._state.tasks.run(
-            task, owner=self, on_done=self._on_imported, on_event=self._show_event, on_end=self._on_ended
-        )
+        self._run(task, lambda report: self.imported.emit(report) if report is not None else None)
 
     @Slot()
     def confirm(self) -> None:
-        """Import what is shown, under the names that the user chose."""
+        """Import the displayed source, under the class names chosen by the user."""
         preview = self._preview
         if preview is None or not self.panel.import_button.isEnabled():
             return
@@ -108,21 +91,15 @@ class ImportFlow(QObject):
         session = self._state.session
         assert session is not None
         work = partial(
-            importing.import_pictures,
-            session.project,
-            preview.path,
-            copy=copy,
-            choice=self._choice,
-            class_map=class_map,
-            known_facts=preview.known_facts,
-        )
-        title = tr("Importing {name}", name=preview.path.name)
-        task = Task(title=title, work=work, lane=Lane.DISK, page=self._page, writes=True)
+            import_source, session.project, preview.path, copy=copy, class_map=class_map,
+            known_facts=preview.known_facts, choice=self._choice, accepts_unlabelled=self._choice.is_unlabelled,
+        )  # fmt: skip
+        task = self._task(tr("Importing {name}", name=preview.path.name), work, writes=True)
         self._state.import_requested.emit(task)  # to the page of the session that is open now: it may be a new one
 
     @Slot()
     def cancel(self) -> None:
-        """Leave the preview; while something is under way, stop it. What is imported by then stays."""
+        """Leave the preview and cancel any running task. Images imported so far stay."""
         if self._handle is not None:
             self._is_leaving = True
             self.panel.progress.show_stopping()
@@ -130,18 +107,24 @@ class ImportFlow(QObject):
         else:
             self._leave()
 
-    # -- following ----------------------------------------------------------------------------------------------
-
-    def _may_begin(self) -> bool:
+    def _is_free(self) -> bool:
+        """Return whether a task can begin, or say that an import is under way."""
         if self._handle is not None:
             words = tr("Wait for its end, or cancel it, before the next one.")
             self._state.say(tr("An import is under way."), words)
         return self._handle is None
 
-    def _begin(self, task: "Task") -> None:
+    def _task(self, title: str, work: Work[Any], *, writes: bool = False) -> Task[Any]:
+        return Task(title=title, work=work, lane=Lane.DISK, page="project", writes=writes)
+
+    def _run(self, task: Task[Any], on_done: Callable[[Any], object]) -> None:
         self._is_leaving = False
-        self.panel.show_busy(task.title)
+        self.panel.progress.show_title(task.title)
+        self.panel.setCurrentWidget(self.panel.progress)
         self._set_active(True)
+        self._handle = self._state.tasks.run(
+            task, owner=self, on_done=on_done, on_event=self._show_event, on_end=self._on_ended
+        )
 
     def _leave(self) -> None:
         self._preview = None
@@ -156,33 +139,25 @@ class ImportFlow(QObject):
         if isinstance(event, Progress):
             self.panel.progress.show_progress(event)
 
-    def _on_looked(self, preview: "ImportPreview | None") -> None:
+    def _on_scanned(self, preview: "ImportPreview | None") -> None:
         if preview is None or self._is_leaving:
             return
         self._preview = preview
-        session = self._session
-        self.panel.show_preview(
-            preview,
-            known=list(session.project.summary().classes) if session is not None else [],
-            can_copy=preview.path.suffix.casefold() != ".zip",
-            choice=self._choice,
-        )
+        known = list(self._session.project.summary().classes) if self._session is not None else []
+        can_copy = preview.path.suffix.casefold() != ".zip"
+        self.panel.show_preview(preview, known=known, can_copy=can_copy, choice=self._choice)
 
     def _on_fetched(self, listed: Path | None) -> None:
         self._handle = None
         if listed is not None and not self._is_leaving:
-            self.look_at(listed)
-
-    def _on_imported(self, report: "ImportReport | None") -> None:
-        if report is not None:
-            self.imported.emit(report)
+            self.scan(listed)
 
     def _on_ended(self, outcome: Outcome[object]) -> None:
         handle = self._handle
         if handle is not None and handle.task is not outcome.task:
-            return  # what was fetched is being looked at
+            return  # the downloaded set is being scanned
         self._handle = None
         if self._preview is None or outcome.was_stopped:
             self._leave()
         else:
-            self.panel.show_findings()  # what was looked at again could not be read so
+            self.panel.setCurrentIndex(1)  # the source cannot be read with the new choice: the last preview stays

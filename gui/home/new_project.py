@@ -1,28 +1,30 @@
-"""The dialog for a new project: its name, where it lives, how pictures are labelled. Knows Qt and plain data only."""
+"""The dialog for a new project: its name, its folder, its labelling task; the default folders."""
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
+import platformdirs
 from PySide6.QtWidgets import QButtonGroup, QDialog, QLineEdit, QWidget
 
 from gui.kit import dialogs, theme
-from gui.kit.i18n import tr
 from gui.kit.parts import Button, column, row, text
 from gui.kit.tiles import ActionTile
+from gui.kit.translation import tr
+from models.messages import Message
+from visionft.data.types import Task
 from visionft.files import from_home
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewProject:
-    """What the user decided."""
+def projects_folder() -> Path:
+    return platformdirs.user_documents_path() / "VisionFT"
 
-    path: Path
-    task: Literal["single", "multi"]
+
+def public_folder() -> Path:
+    """Return the folder of public data sets, shared by all projects."""
+    return projects_folder() / "Public sets"
 
 
 class NewProjectDialog(QDialog):
-    """Asks for name, place and task; `Create` works once the place can take a project."""
+    """Asks for name, place and task; `Create` is enabled once the place is valid for a project."""
 
     def __init__(self, parent: QWidget, *, folder: Path, name: str = "", task: str = "single") -> None:
         super().__init__(parent)
@@ -33,8 +35,8 @@ class NewProjectDialog(QDialog):
         self.name_edit.setAccessibleName(tr("Project name"))
         self.folder_edit = QLineEdit(str(folder))
         self.folder_edit.setAccessibleName(tr("Folder the project is kept in"))
-        self._single = ActionTile("One class per picture", "Each picture is exactly one thing.", checkable=True)
-        self._multi = ActionTile("Several classes per picture", "Each picture may show any number.", checkable=True)
+        self._single = ActionTile("One class per image", "Each image is exactly one thing.", checkable=True)
+        self._multi = ActionTile("Several classes per image", "Each image may show any number.", checkable=True)
         tasks = QButtonGroup(self)
         for tile in (self._single, self._multi):
             tile.setMinimumHeight(theme.scaled(64))
@@ -45,25 +47,15 @@ class NewProjectDialog(QDialog):
         self.create_button = Button("Create", role="primary", on_click=self.accept)
         self.create_button.setDefault(True)
         browse = Button("Browse", "folder-open", on_click=self._browse)
+        about = Message("A project keeps labels, splits and training runs. Your images are never altered.")
         layout = column(
-            text("New project", "title"),
-            text(
-                "A project keeps labels, splits and training runs. Your pictures are never altered.", "muted", wrap=True
-            ),
-            theme.SMALL,
-            text("Name", "caption"),
-            self.name_edit,
-            theme.SMALL,
-            text("Kept in", "caption"),
-            row(self.folder_edit, browse),
-            self._place,
-            self._fault,
-            theme.SMALL,
-            text("How pictures are labelled", "caption"),
-            row(self._single, self._multi, spacing=theme.MEDIUM),
+            text("New project", "title"), text(about, "muted", wrap=True), theme.SMALL,
+            text("Name", "caption"), self.name_edit, theme.SMALL,
+            text("Kept in", "caption"), row(self.folder_edit, browse), self._place, self._fault, theme.SMALL,
+            text("How images are labelled", "caption"), row(self._single, self._multi, spacing=theme.MEDIUM),
             theme.LARGE,
             row(None, Button("Cancel", on_click=self.reject), self.create_button),
-        )
+        )  # fmt: skip
         layout.setContentsMargins(theme.HUGE, theme.HUGE, theme.HUGE, theme.HUGE)
         self.setLayout(layout)
         for field in (self.name_edit, self.folder_edit):
@@ -71,20 +63,21 @@ class NewProjectDialog(QDialog):
         self._check()
         self.name_edit.setFocus()
 
-    def answer(self) -> NewProject:
-        """Return what the user decided."""
-        path = from_home(self.folder_edit.text().strip()) / self.name_edit.text().strip()
-        return NewProject(path=path, task="multi" if self._multi.isChecked() else "single")
+    @property
+    def path(self) -> Path:
+        return from_home(self.folder_edit.text().strip()) / self.name_edit.text().strip()
+
+    @property
+    def task(self) -> Task:
+        return "multi" if self._multi.isChecked() else "single"
 
     def _browse(self) -> None:
-        chosen = dialogs.ask_folder(self, "Keep the project in", Path(self.folder_edit.text()))
+        chosen = dialogs.ask_folder(self, Message("Keep the project in"), Path(self.folder_edit.text()))
         if chosen is not None:
             self.folder_edit.setText(str(chosen))
 
     def _check(self) -> None:
-        name = self.name_edit.text().strip()
-        path = self.answer().path
-        fault = ""
+        name, path, fault = self.name_edit.text().strip(), self.path, ""
         if any(sign in name for sign in '/\\:*?"<>|'):
             fault = tr('A name cannot hold any of / \\ : * ? " < > |')
         elif name and path.exists():
@@ -96,6 +89,6 @@ class NewProjectDialog(QDialog):
 
 
 def free_path(folder: Path, name: str) -> Path:
-    """Return `folder/name`, with a number behind it when that exists."""
+    """Return `folder/name`, with a number appended when that exists."""
     candidates = [folder / name, *(folder / f"{name} {number}" for number in range(2, 1000))]
     return next(path for path in candidates if not path.exists())

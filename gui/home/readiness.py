@@ -1,118 +1,145 @@
-"""What a project has and what it lacks before training, in rows and conditions for the widgets. No Qt, no state."""
+"""A project's readiness for training: its conditions, the next step, and the card with both."""
 
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import LiteralString
+from functools import partial
+from typing import TYPE_CHECKING
 
-from gui.home.checklist import Condition
+from PySide6.QtCore import Signal
+
 from gui.home.class_table import ClassRow
-from gui.kit.i18n import tr
+from gui.kit import theme
+from gui.kit.parts import Button, Card, IconLabel, clear, column, pill, restyle, row, text, verbatim
 from gui.kit.theme import ClassColour
-from visionft.data.types import Snapshot
-from visionft.project.summary import ProjectSummary
+from gui.kit.translation import tr
+from models.messages import Message, Text
+from visionft.data.types import SPLITS
+
+if TYPE_CHECKING:
+    from visionft.project.summary import ProjectSummary
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
-    """What comes next: the page's one primary button. `action` as in `Checklist.action_chosen`, or `train`."""
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One condition: met, or missing with `action` (its name in `action_chosen`) behind a button `button`."""
 
-    action: str
-    title: LiteralString
-    icon_name: str
+    title: Text
+    note: Text
+    is_met: bool
+    action: str = ""
+    button: Text = ""
+    icon_name: str = ""
 
 
-def next_step(summary: ProjectSummary, rows: list[ClassRow]) -> Step:
-    """Return what is to be done next: bring pictures, label what is missing, train."""
+def next_step(summary: "ProjectSummary", rows: list[ClassRow]) -> tuple[str, Text, str]:
+    """Return the primary action (as in `Checklist.action_chosen`, or `train`), its title and its icon."""
     if not summary.images:
-        return Step(action="import", title="Import pictures", icon_name="import")
-    if not (_labels(summary).is_met and _classes(rows).is_met):
-        return Step(action="label", title="Label pictures", icon_name="label")
-    return Step(action="train", title="Train", icon_name="train")
+        return "import", Message("Import images"), "import"
+    if not (summary.labelled and _classes(rows).is_met):
+        return "label", Message("Label images"), "label"
+    return "train", Message("Train"), "train"
 
 
-def class_rows(snapshot: Snapshot, colours: Mapping[str, ClassColour] | None = None) -> list[ClassRow]:
-    """Return one row per class with its labelled pictures per split."""
-    colours = colours or {}
-    counts: Counter[tuple[int, str]] = Counter()
-    for image in snapshot.images:
-        for index in image.labels:
-            counts[index, image.split or ""] += 1
+def class_rows(
+    class_splits: Mapping[str, Mapping[str, int]], colours: Mapping[str, ClassColour] | None = None
+) -> list[ClassRow]:
+    """Return one row per class with its labelled images per split; `class_splits` as `ProjectOverview` has them."""
     rows = []
-    for index, name in enumerate(snapshot.class_names):
-        train, val, test, rest = (counts[index, split] for split in ("train", "val", "test", ""))
-        total = train + val + test + rest
-        rows.append(ClassRow(colour=colours.get(name, index), name=name, total=total, train=train, val=val, test=test))
+    for index, (name, counts) in enumerate(class_splits.items()):
+        train, val, test = (counts.get(split, 0) for split in SPLITS)
+        colour = (colours or {}).get(name, index)
+        rows.append(ClassRow(colour=colour, name=name, total=sum(counts.values()), train=train, val=val, test=test))
     return rows
 
 
-def conditions(summary: ProjectSummary, rows: list[ClassRow]) -> list[Condition]:
-    """Return what training needs, in the order in which a user gets there."""
-    undecided = [_conflicts(summary)] if summary.conflicts else []
-    return [_pictures(summary), _labels(summary), *undecided, _classes(rows), _splits(summary, rows)]
+def conditions(summary: "ProjectSummary", rows: list[ClassRow]) -> list[Condition]:
+    """Return the conditions of training, in the order of the workflow."""
+    count = summary.images
+    note = Message("{count} image", "{count} images", count=count) if count else Message("The project is empty.")
+    images = Condition(Message("Images"), note, count > 0, "import", Message("Import"), "import")
+    note = Message("{count} in several classes; left out until you decide", count=summary.conflicts)
+    conflicts = Condition(Message("Conflicts"), note, False, "conflicts", Message("Decide"), "label")
+    undecided = [conflicts] if summary.conflicts else []
+    return [images, _labels(summary), *undecided, _classes(rows), _splits(summary, rows)]
 
 
-def _pictures(summary: ProjectSummary) -> Condition:
-    note = tr("{count} pictures", count=f"{summary.images:,}") if summary.images else "The project is empty."
-    is_met = summary.images > 0
-    return Condition(title="Pictures", note=note, is_met=is_met, action="import", button="Import", icon_name="import")
-
-
-def _labels(summary: ProjectSummary) -> Condition:
+def _labels(summary: "ProjectSummary") -> Condition:
     rest = summary.images - summary.labelled
-    note = f"{summary.labelled:,} labelled" + (f"; {rest:,} without a label are left out" if rest else "")
-    if not summary.labelled:
-        note = "No picture has a label yet."
-    button = "Label" if summary.images else ""
-    return Condition(
-        title="Labels", note=note, is_met=summary.labelled > 0, action="label", button=button, icon_name="label"
-    )
-
-
-def _conflicts(summary: ProjectSummary) -> Condition:
-    note = tr("{count} in several classes; left out until you decide", count=summary.conflicts)
-    return Condition(title="Conflicts", note=note, is_met=False, action="conflicts", button="Decide", icon_name="label")
+    note = Message("No image has a label yet.")
+    if summary.labelled and rest:
+        note = Message(
+            "{labelled} labelled; {count} without a label is left out",
+            "{labelled} labelled; {count} without a label are left out",
+            labelled=f"{summary.labelled:,}", count=rest,
+        )  # fmt: skip
+    elif summary.labelled:
+        note = Message("All {count} labelled", count=summary.labelled)
+    button = Message("Label") if summary.images else ""
+    return Condition(Message("Labels"), note, summary.labelled > 0, "label", button, "label")
 
 
 def _classes(rows: list[ClassRow]) -> Condition:
     empty = [row.name for row in rows if not row.total]
     used = len(rows) - len(empty)
-    note = f"{used} classes" if used != 1 else "1 class; training needs at least 2"
-    if not used:
-        note = "Training needs at least 2 classes."
-    if empty:
-        note += f"; no picture of {_names(empty)}"
-    button = "Label" if rows else ""
-    return Condition(
-        title="Classes",
-        note=note,
-        is_met=used >= 2 and not empty,
-        action="label",
-        button=button,
-        icon_name="label",
-    )
+    note = Message("{count} class", "{count} classes", count=used)
+    if used < 2:
+        note = Message("Training needs at least 2 classes with images.")
+    elif empty:
+        note = Message("{classes} with images; none of {names}", classes=note, names=_names(empty))
+    button = Message("Label") if rows else ""
+    return Condition(Message("Classes"), note, used >= 2 and not empty, "label", button, "label")
 
 
-def _splits(summary: ProjectSummary, rows: list[ClassRow]) -> Condition:
+def _splits(summary: "ProjectSummary", rows: list[ClassRow]) -> Condition:
     assigned = summary.images - summary.splits["unassigned"]
     missing = [row.name for row in rows if row.total and not (row.train and row.val)]
     waiting = sum(row.total - row.train - row.val - row.test for row in rows)
-    note = "Every class is in training and validation"
+    note = Message("Every class is in training and validation.")
     if not assigned:
-        note = "Training divides them by itself when it starts."
+        note = Message("Training splits them when it starts.")
     elif waiting:
-        note = f"{waiting:,} new labelled pictures: training divides them by itself."
+        note = Message(
+            "{count} new labelled image: training splits it when it starts.",
+            "{count} new labelled images: training splits them when it starts.",
+            count=waiting,
+        )
     elif missing:
-        note = f"Missing from training or validation: {_names(missing)}"
-    return Condition(
-        title="Splits",
-        note=note,
-        is_met=bool(summary.labelled) and (not assigned or bool(waiting) or not missing),
-        action="split",
-        button="Split now" if summary.labelled else "",
-        icon_name="split",
-    )
+        note = Message("Missing from training or validation: {names}.", names=_names(missing))
+    is_met = bool(summary.labelled) and (not assigned or bool(waiting) or not missing)
+    button = Message("Split now") if summary.labelled else ""
+    return Condition(Message("Splits"), note, is_met, "split", button, "split")
 
 
 def _names(names: list[str]) -> str:
-    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+    shown = ", ".join(names[:3])
+    return Message("{names} and {count} more", names=shown, count=len(names) - 3) if len(names) > 3 else shown
+
+
+class Checklist(Card):
+    """The conditions, each met or with a button to meet it."""
+
+    action_chosen = Signal(str)
+
+    def __init__(self) -> None:
+        super().__init__(spacing=theme.MEDIUM)
+        self.badge = pill()
+        self.buttons: dict[str, Button] = {}
+        self._lines = column(spacing=theme.MEDIUM)
+        self.body.addLayout(row(text("Ready to train?", "heading", wrap=True), self.badge, grows=0))
+        self.body.addLayout(self._lines)
+
+    def show_conditions(self, conditions: list[Condition]) -> None:
+        missing = sum(not condition.is_met for condition in conditions)
+        self.badge.setText(tr("{count} still missing", count=missing) if missing else tr("Ready to train"))
+        restyle(self.badge, tone="warn" if missing else "good")
+        clear(self._lines)
+        self.buttons = {}
+        for each in conditions:
+            sign = IconLabel("check-circle" if each.is_met else "circle", tone="good" if each.is_met else "warn")
+            title, note = verbatim(tr(each.title), "strong"), verbatim(tr(each.note), "small", wrap=True)
+            line = row(sign, column(title, note, spacing=theme.HAIR), spacing=theme.MEDIUM, grows=1)
+            if each.button and not each.is_met:
+                button = Button(each.button, each.icon_name, on_click=partial(self.action_chosen.emit, each.action))
+                self.buttons[each.action] = button
+                line.addWidget(button)
+            self._lines.addLayout(line)

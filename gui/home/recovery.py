@@ -1,66 +1,60 @@
-"""Mending a project: going back to a backup, checking it, finding its pictures again."""
+"""Repairing a project: restoring a backup, checking it, relocating its images."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from PySide6.QtWidgets import QDialog, QListWidget, QWidget
 
 from gui.kit import dialogs, theme
-from gui.kit.i18n import tr
+from gui.kit.lazy_function import LazyFunction
 from gui.kit.parts import Button, column, row, text
-from gui.session import ProjectSession
+from gui.kit.translation import tr
+from gui.kit.workers import ShortWork, Work
 from gui.state import AppState
 from gui.tasks import Lane, Task
+from models.messages import Message
 from visionft.amounts import size_text
 from visionft.errors import NextStep
-from visionft.events import OnEvent, Progress, ShouldStop
+from visionft.project.safety.backup_restore import restore_backup
 from visionft.project.safety.backups import Backup, folder_bytes, list_backups
 
 if TYPE_CHECKING:
+    from gui.session import ProjectSession
     from visionft.project.importing.relinking import RelinkReport
     from visionft.project.safety.checking import CheckReport
-    from visionft.project.store import Project
 
-PAGE = "project"
+check_project = LazyFunction("visionft.project.safety.checking:check_project", uses_torch=False)
+relink_images = LazyFunction("visionft.project.importing.relinking:relink_images", uses_torch=False)
+
 _NAMED = 20  # files in the details of a message
 
 
 class RestoreDialog(QDialog):
-    """The backups of a project, newest first, to choose one."""
+    """The backups of a project, newest first, to choose from."""
 
     def __init__(self, parent: QWidget, project: Path, backups: Sequence[Backup]) -> None:
         super().__init__(parent)
         self.setWindowTitle(tr("Restore a backup"))
         self.setMinimumWidth(theme.scaled(560))
-        self._backups = backups
         self.list = QListWidget()
         self.list.setAccessibleName(tr("Backups, newest first"))
-        self.list.addItems([_backup_words(project, each) for each in backups])
+        for each in backups:
+            size = size_text(folder_bytes(project, each))
+            self.list.addItem(f"{_when(each)}   {each.reason}   {size}")
         self.list.setCurrentRow(0)
         self.restore_button = Button("Restore", role="primary", on_click=self.accept)
         self.restore_button.setDefault(True)
-        note = "The project goes back to it. What it holds now is kept among its backups; pictures are not touched."
-        layout = column(
-            text("Restore a backup", "title"),
-            text(note, "muted", wrap=True),
-            theme.SMALL,
-            self.list,
-            theme.LARGE,
-            row(None, Button("Cancel", on_click=self.reject), self.restore_button),
+        note = Message(
+            "The project goes back to it. What it holds now is kept among its backups; images are not touched."
         )
+        buttons = row(None, Button("Cancel", on_click=self.reject), self.restore_button)
+        title, about = text("Restore a backup", "title"), text(note, "muted", wrap=True)
+        layout = column(title, about, theme.SMALL, self.list, theme.LARGE, buttons)
         layout.setContentsMargins(theme.HUGE, theme.HUGE, theme.HUGE, theme.HUGE)
         self.setLayout(layout)
-
-    def chosen(self) -> Backup:
-        """Return the backup that is marked."""
-        return self._backups[self.list.currentRow()]
-
-
-def _backup_words(project: Path, backup: Backup) -> str:
-    return f"{_when(backup)}   {backup.reason}   {size_text(folder_bytes(project, backup))}"
 
 
 def _when(backup: Backup) -> str:
@@ -68,50 +62,49 @@ def _when(backup: Backup) -> str:
 
 
 class Recovery:
-    """What the project page does for a project that is damaged, or whose pictures are gone."""
+    """Recovery actions of the project page, for a damaged project or missing images."""
 
-    def __init__(self, state: AppState, session: ProjectSession | None, parent: QWidget) -> None:
+    def __init__(self, state: AppState, session: "ProjectSession | None", parent: QWidget) -> None:
         self._state, self._session, self._parent = state, session, parent
 
     def restore(self, project: Path | None) -> None:
-        """Let the user choose a backup of a project, which may be the open one, and go back to it."""
+        """Let the user choose a backup of a project, possibly the open one, and restore it."""
         path = project or self._state.path
         if path is None:
             return
         found = list_backups(path)
         if not found:
             words = tr("{project} has no backups.", project=path)
-            self._state.say(words, tr("Import the pictures and their labels into a new project."), tone="bad")
+            self._state.say(words, tr("Import the images and their labels into a new project."), tone="bad")
             return
         dialog = RestoreDialog(self._parent, path, found)
-        is_accepted, backup = dialog.exec() == QDialog.DialogCode.Accepted, dialog.chosen()
+        is_accepted, backup = dialog.exec() == QDialog.DialogCode.Accepted, found[dialog.list.currentRow()]
         dialog.deleteLater()
         if is_accepted:
             _restore(self._state, path, backup)
 
     def check(self) -> None:
-        """Check the open project, and repair what can be repaired."""
         if self._session is not None:
             title = tr("Checking {project}", project=self._session.path.name)
-            work = partial(check_project, self._session.project)
-            task = Task(title=title, work=work, lane=Lane.DISK, page=PAGE, writes=True)
-            self._state.tasks.run(task, owner=self._parent, on_done=self._on_checked)
+            self._run(title, partial(check_project, self._session.project), self._on_checked)
 
     def relink(self) -> None:
-        """Let the user say where the missing pictures are now."""
         if self._session is None:
             return
-        folder = dialogs.ask_folder(self._parent, tr("Where the pictures are now, or a folder above"))
+        folder = dialogs.ask_folder(self._parent, tr("Where the images are now, or a folder above"))
         if folder is not None:
-            work = partial(relink_pictures, self._session.project, folder)
-            title = tr("Looking for pictures in {folder}", folder=folder.name)
-            task = Task(title=title, work=work, lane=Lane.DISK, page=PAGE, writes=True)
-            self._state.tasks.run(task, owner=self._parent, on_done=self._on_relinked)
+            title = tr("Looking for images in {folder}", folder=folder.name)
+            self._run(title, partial(relink_images, self._session.project, folder), self._on_relinked)
+
+    def _run(self, title: str, work: Work[Any], on_done: Callable[[Any], object]) -> None:
+        task = Task(title=title, work=work, lane=Lane.DISK, page="project", writes=True)
+        self._state.tasks.run(task, owner=self._parent, on_done=on_done)
 
     def _on_checked(self, report: "CheckReport") -> None:
         missing, repaired = len(report.missing), len(report.repaired)
+        gone = tr("The file of {count} image is gone.", "The files of {count} images are gone.", count=missing)
         facts = [tr("Repaired: {count}.", count=repaired)] if repaired else []
-        facts += [tr("The files of {count} pictures are gone.", count=f"{missing:,}")] if missing else []
+        facts += [gone] if missing else []
         facts += [tr("Folders that may not be entered: {count}.", count=len(report.closed))] if report.closed else []
         is_changed = report.seal == "broken"
         facts += [tr("Another program or the disk changed the project; a value may be wrong.")] if is_changed else []
@@ -123,15 +116,15 @@ class Recovery:
 
     def _on_relinked(self, report: "RelinkReport") -> None:
         left = len(report.missing)
-        words = tr("{count} pictures were found again.", count=f"{report.relinked:,}")
-        hint = tr("The files of {count} pictures are gone.", count=f"{left:,}") if left else ""
+        words = tr("{count} image was found again.", "{count} images were found again.", count=report.relinked)
+        gone = tr("The file of {count} image is gone.", "The files of {count} images are gone.", count=left)
         details = "\n".join(str(each.path) for each in report.missing[:_NAMED])
         step = NextStep("relink") if left else None
-        self._state.say(words, hint, tone="warn" if left else "good", details=details, next_step=step)
+        self._state.say(words, gone if left else "", tone="warn" if left else "good", details=details, next_step=step)
 
 
 def _restore(state: AppState, path: Path, backup: Backup) -> None:
-    """Close the project, restore it, open it again. The page that asked is gone by then: the state hears of it."""
+    """Close the project, restore it, open it again. The page is gone by then: the state receives the result."""
     is_open = state.path is not None and state.path.resolve() == path.resolve()
     if is_open and not state.close_project():
         return
@@ -139,31 +132,9 @@ def _restore(state: AppState, path: Path, backup: Backup) -> None:
     def reopen(restored: Backup) -> None:
         if state.open_project(path):
             words = tr("The project is as it was on {when}.", when=_when(restored))
-            state.say(words, tr("What it held before is kept among its backups."), tone="good")
+            state.say(words, tr("Its previous content is kept among its backups."), tone="good")
 
     title = tr("Restoring {project}", project=path.name)
-    work = partial(restore_project, path, backup.name)
-    task = Task(title=title, work=work, lane=Lane.DISK, page=PAGE, outlives_project=True)
+    work = ShortWork(Message("Restoring"), partial(restore_backup, path, backup.name))
+    task = Task(title=title, work=work, lane=Lane.DISK, page="project", outlives_project=True)
     state.tasks.run(task, owner=state, on_done=reopen)
-
-
-def restore_project(path: Path, name: str, *, on_event: OnEvent, should_stop: ShouldStop) -> Backup:
-    """Go back to a backup, in a task; takes a moment and cannot be stopped."""
-    from visionft.project.safety.restoring import restore_backup
-
-    on_event(Progress(stage="Restoring", done=0, total=0))
-    return restore_backup(path, name)
-
-
-def check_project(project: "Project", *, on_event: OnEvent, should_stop: ShouldStop) -> "CheckReport":
-    """Check and repair a project, in a task."""
-    from visionft.project.safety import checking
-
-    return checking.check_project(project, on_event=on_event, should_stop=should_stop)
-
-
-def relink_pictures(project: "Project", folder: Path, *, on_event: OnEvent, should_stop: ShouldStop) -> "RelinkReport":
-    """Look below a folder for missing pictures, in a task."""
-    from visionft.project.importing.relinking import relink_images
-
-    return relink_images(project, folder, on_event=on_event, should_stop=should_stop)

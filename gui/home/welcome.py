@@ -1,64 +1,158 @@
-"""What shows while no project is open: where to begin, and the projects opened lately. Knows Qt and plain data only."""
+"""The screen without an open project: first steps, recent projects, public sets. Depends on Qt and plain data only."""
 
+from collections.abc import Collection
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QVBoxLayout, QWidget
+from PySide6.QtCore import QRect, QRectF, QSize, Qt, Signal
+from PySide6.QtGui import QPainter, QPainterPath, QPaintEvent, QPixmap
+from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLayout, QSizePolicy, QWidget
 
-from gui.home.public_list import PublicList
-from gui.home.sample_tile import SampleTile
 from gui.kit import theme
 from gui.kit.drop_zone import DropZone
-from gui.kit.parts import Button, Card, ElidedLabel, IconButton, IconLabel, clear, column, row, text
+from gui.kit.parts import (
+    Button,
+    Card,
+    ElidedLabel,
+    IconButton,
+    IconLabel,
+    clear,
+    column,
+    row,
+    text,
+    verbatim,
+    widget_of,
+)
 from gui.kit.tiles import ActionTile
+from gui.kit.translation import tr
+from models.messages import Message, Text
+from resources.photographs import strip
+from visionft.amounts import size_text
+
+if TYPE_CHECKING:
+    from visionft.public_sets import PublicSet
 
 
 class RecentList(Card):
-    """The projects opened lately."""
+    """The recent projects."""
 
     chosen = Signal(Path)
     forgotten = Signal(Path)
 
     def __init__(self) -> None:
         super().__init__(margin=theme.LARGE, spacing=theme.SMALL)
-        self._rows = QVBoxLayout()
-        self._rows.setSpacing(theme.SMALL)
+        self._rows = column(spacing=theme.SMALL)
         self.body.addWidget(text("Recent projects", "heading"))
         self.body.addLayout(self._rows)
         self.body.addStretch(1)
 
     def show_projects(self, paths: list[Path]) -> None:
-        """Show these projects, the latest first."""
         clear(self._rows)
         if not paths:
-            note = "Projects you open appear here. A project is a folder that holds labels and training runs; your pictures stay where they are."  # noqa: E501
+            note = "Projects you open appear here. A project is a folder that holds labels and training runs; your images stay where they are."  # noqa: E501
             self._rows.addWidget(text(note, "muted", wrap=True))
         for path in paths:
-            self._rows.addWidget(_RecentRow(path, self))
+            exists = path.is_dir()
+            place = str(path.parent) if exists else "The folder is not there any more"
+            words = column(ElidedLabel(path.name, "strong"), ElidedLabel(place, "small"), spacing=0)
+            icon = IconLabel("project" if exists else "warning", tone="accent" if exists else "warn")
+            button = _tile_button(icon, words, name=f"Open {path.name}")
+            button.setEnabled(exists)
+            button.clicked.connect(lambda _checked=False, path=path: self.chosen.emit(path))
+            forget = IconButton("close", "", on_click=lambda path=path: self.forgotten.emit(path))
+            forget.show_name(f"Forget {path.name}")
+            line = row(button, forget, spacing=theme.TIGHT, grows=0)
+            self._rows.addLayout(line)
 
 
-class _RecentRow(QWidget):
-    def __init__(self, path: Path, owner: RecentList) -> None:
+class PublicList(Card):
+    """Public image data sets to practise with: one button per set, with contents, size and licence."""
+
+    chosen = Signal(object)  # a PublicSet
+
+    def __init__(self) -> None:
+        super().__init__(margin=theme.LARGE, spacing=theme.SMALL)
+        self.buttons: dict[str, Button] = {}
+        self.reason = text("", "small", wrap=True)
+        self._rows = column(spacing=theme.SMALL)
+        self.body.addWidget(text("Public sets to practise on", "heading"))
+        self.body.addWidget(self.reason)
+        self.body.addLayout(self._rows)
+
+    def show_sets(self, sets: "Collection[PublicSet]", *, here: Collection[str], offline_reason: str) -> None:
+        """Show these sets; those in `here` need no connection, the others are disabled with `offline_reason`."""
+        clear(self._rows)
+        self.reason.setText(tr(offline_reason) or tr("Fetched once, on request; nothing of yours is sent."))
+        self.reason.setVisible(any(each.name not in here for each in sets))
+        self.buttons = {}
+        for each in sets:
+            is_here = each.name in here
+            size = tr("on this computer") if is_here else size_text(each.bytes)
+            images = tr(
+                "{count} image, {classes} classes", "{count} images, {classes} classes",
+                count=each.images, classes=each.classes,
+            )  # fmt: skip
+            terms = tr("{size}, {licence}", size=size, licence=tr(each.licence))
+            elide = Qt.TextElideMode.ElideRight
+            head = row(ElidedLabel(each.title, "strong", mode=elide), verbatim(terms, "small"), grows=0)
+            icon = IconLabel("check-circle" if is_here else "import", tone="good" if is_here else "accent")
+            button = _tile_button(
+                icon, column(head, ElidedLabel(images, "small", mode=elide), spacing=0), name=each.title
+            )
+            button.setToolTip(f"{tr(each.about)}: {images}, {terms}")
+            button.setEnabled(is_here or not offline_reason)
+            button.clicked.connect(lambda _checked=False, each=each: self.chosen.emit(each))
+            self.buttons[each.name] = button
+            self._rows.addWidget(button)
+
+
+def _tile_button(icon: IconLabel, words: QLayout, *, name: str) -> Button:
+    button = Button("", role="tile")
+    button.setAccessibleName(name)
+    button.setMinimumHeight(theme.scaled(52))
+    inside = QHBoxLayout(button)
+    inside.setContentsMargins(theme.MEDIUM, theme.SMALL, theme.MEDIUM, theme.SMALL)
+    inside.setSpacing(theme.MEDIUM)
+    inside.addWidget(icon)
+    inside.addLayout(words, 1)
+    for child in button.findChildren(QWidget):
+        child.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
+    return button
+
+
+class SampleTile(ActionTile):
+    """A button to open a sample project, with a few of its images."""
+
+    def __init__(self, sample: str, title: Text, words: Text) -> None:
+        super().__init__(title, words, "sample")
+        self._content.setSpacing(theme.MEDIUM)
+        self._content.addWidget(_ImageStrip(sample))
+
+
+class _ImageStrip(QWidget):
+    """Square images side by side, as many as fit; read on first display."""
+
+    def __init__(self, sample: str) -> None:
         super().__init__()
-        exists = path.is_dir()
-        button = Button("", role="tile", on_click=lambda: owner.chosen.emit(path))
-        button.setAccessibleName(f"Open {path.name}")
-        button.setEnabled(exists)
-        button.setMinimumHeight(theme.scaled(52))
-        inside = QHBoxLayout(button)
-        inside.setContentsMargins(theme.MEDIUM, theme.SMALL, theme.MEDIUM, theme.SMALL)
-        inside.setSpacing(theme.MEDIUM)
-        inside.addWidget(IconLabel("project" if exists else "warning", tone="accent" if exists else "warn"))
-        place = str(path.parent) if exists else "The folder is not there any more"
-        inside.addLayout(column(ElidedLabel(path.name, "strong"), ElidedLabel(place, "small"), spacing=0), 1)
-        for child in button.findChildren(QWidget):
-            child.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
-        forget = IconButton("close", "", on_click=lambda: owner.forgotten.emit(path))
-        forget.show_name(f"Forget {path.name}")
-        layout = row(button, forget, spacing=theme.TIGHT)
-        layout.setStretch(0, 1)
-        self.setLayout(layout)
-        self.open_button = button
+        self._file, self._images = strip(sample), QPixmap()
+        self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+
+    def sizeHint(self) -> QSize:
+        return QSize(2, 1) * theme.scaled(50)  # of two images: the strip expands to any width
+
+    def paintEvent(self, _event: QPaintEvent) -> None:
+        if self._images.isNull():
+            self._images = QPixmap(str(self._file))
+        painter, side, cut = QPainter(self), self.height(), self._images.height()
+        painter.setRenderHints(QPainter.RenderHint.Antialiasing | QPainter.RenderHint.SmoothPixmapTransform)
+        step, corner = side + theme.SMALL, theme.scaled(6)
+        fitting = min((self.width() + theme.SMALL) // step, self._images.width() // max(1, cut))
+        for place in range(fitting):
+            outline = QPainterPath()
+            outline.addRoundedRect(QRectF(place * step, 0, side, side), corner, corner)
+            painter.setClipPath(outline)
+            painter.drawPixmap(QRect(place * step, 0, side, side), self._images, QRect(place * cut, 0, cut, cut))
 
 
 class Welcome(QWidget):
@@ -67,20 +161,16 @@ class Welcome(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self.drop_zone = DropZone(
-            "Drop a folder of pictures here",
-            "Sub-folders become classes. Loose pictures work too, and so do a zip or a CSV.",
-            "Choose folder",
-            takes_lists=True,
-        )
-        self.recent = RecentList()
-        self.public = PublicList()
-        self.sample_tile = SampleTile(
-            "photographs", "Try a sample", "400 photographs of waste in 5 classes, ready to train."
-        )
-        self.drawn_tile = SampleTile(
-            "drawn", "Try a drawn sample", "Draws 4 classes of machined parts and opens them, ready to train."
-        )
-        self.new_tile = ActionTile("New project", "Starts empty; bring in pictures when you like.", "plus")
+            "Drop a folder of images here",
+            "Sub-folders become classes. Loose images work too, and so do a zip or a CSV.",
+            "Choose folder", takes_lists=True,
+        )  # fmt: skip
+        self.recent, self.public = RecentList(), PublicList()
+        photographs = Message("400 photographs of waste in 5 classes, ready to train.")
+        drawn = Message("Draws 4 classes of machined parts and opens them, ready to train.")
+        self.sample_tile = SampleTile("photographs", "Try a sample", photographs)
+        self.drawn_tile = SampleTile("drawn", "Try a drawn sample", drawn)
+        self.new_tile = ActionTile("New project", "Starts empty; bring in images when you like.", "plus")
         self.open_tile = ActionTile("Open project", "Goes on with a project folder you have.", "folder-open")
         tiles = QGridLayout()
         tiles.setSpacing(theme.MEDIUM)
@@ -93,21 +183,14 @@ class Welcome(QWidget):
             spacing=theme.TIGHT,
         )
         main = column(self.drop_zone, tiles, spacing=theme.LARGE)
-        main.setStretch(0, 1)
-        both = QHBoxLayout()
-        both.setSpacing(theme.HUGE)
-        both.addLayout(main, 5)
         side = column(self.recent, self.public, spacing=theme.LARGE)
-        side.setStretch(0, 1)
-        both.addLayout(side, 3)
-        layout = column(intro, both, spacing=theme.HUGE)
-        layout.setStretch(1, 1)
+        both = row(main, side, spacing=theme.HUGE)
+        both.setStretch(0, 5)
+        both.setStretch(1, 3)
+        layout = column(intro, both, spacing=theme.HUGE, grows=1)
         layout.setContentsMargins(theme.HUGE, theme.HUGE, theme.HUGE, theme.HUGE)
-        outer = row(self._framed(layout), spacing=0)
-        self.setLayout(outer)
-
-    def _framed(self, layout: QVBoxLayout) -> QWidget:
-        frame = QWidget()
-        frame.setLayout(layout)
+        for part in (main, side):
+            part.setStretch(0, 1)
+        frame = widget_of(layout)
         frame.setMaximumSize(theme.scaled(1400), theme.scaled(900))
-        return frame
+        self.setLayout(row(frame, spacing=0))

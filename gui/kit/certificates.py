@@ -1,21 +1,24 @@
-"""What is proven of labels that were accepted in bulk, in words. Knows no widgets."""
+"""Certificates of bulk-accepted labels, in words. Knows no widgets."""
 
-from gui.kit.i18n import tr
-from visionft.project.edits.certificates import Certificate
+from typing import TYPE_CHECKING
+
+from gui.kit.translation import tr
+from models.messages import Message
+
+if TYPE_CHECKING:
+    from visionft.project.edits.certificates import Certificate
 
 
-def certificate_words(certificate: Certificate) -> str:
-    """Say what a certificate is worth now, in a line."""
-    audit = certificate.audit
-    words = "At least {share} of {accepted} accepted labels are right, with {confidence} confidence"
-    said = tr(
-        words, share=share_of(audit.proven), accepted=f"{audit.accepted:,}", confidence=share_of(audit.confidence)
-    )
-    changed = certificate.labels - certificate.standing
-    return f"{said}; {tr('{count} changed since', count=f'{changed:,}')}" if changed else said
+def certificate_words(certificate: "Certificate") -> str:
+    """Return one line about a certificate's lower bound, its confidence, and the labels changed since."""
+    audit, changed = certificate.audit, certificate.labels - certificate.standing
+    words = Message("At least {share} of {accepted} accepted labels are correct, with {confidence} confidence")
+    share, confidence = share_of(audit.proven), share_of(audit.confidence)
+    line = tr(words, share=share, accepted=f"{audit.accepted:,}", confidence=confidence)
+    return f"{line}; {tr('{count} changed since', count=f'{changed:,}')}" if changed else line
 
 
 def share_of(value: float) -> str:
-    """Return a share in percent, with a decimal only where it says something; never rounded up."""
+    """Return a share in percent, with a decimal only if it is significant; never rounded up."""
     tenths = int(value * 1000 + 1e-6)
     return f"{tenths // 10}%" if tenths % 10 == 0 else f"{tenths / 10:.1f}%"

@@ -1,4 +1,4 @@
-"""Chips: small rounded buttons that say what is shown, and give way where the line is short. Know Qt only."""
+"""Chips: small rounded buttons for filters and choices; they shrink on a short line. Know Qt only."""
 
 from collections.abc import Sequence
 
@@ -15,7 +15,7 @@ _LEAST_PX, _WIDEST_PX, _ICON_PX = 48, 220, 12
 
 
 class Chip(Button):
-    """A button whose words are shortened to the room there is; one that narrows what is shown stands out."""
+    """A button that elides its text to the available width; an active filter is highlighted."""
 
     def __init__(self) -> None:
         super().__init__("", role="chip")
@@ -25,7 +25,7 @@ class Chip(Button):
         self.setIconSize(QSize(theme.scaled(_ICON_PX), theme.scaled(_ICON_PX)))
 
     def show_words(self, words: str, *, is_on: bool = False, colour: ClassColour | None = None) -> None:
-        """Show words, and before them the colour of a class."""
+        """Show text, with a class colour before it."""
         self._words = words
         self.setAccessibleName(words)
         if colour is not None:
@@ -35,22 +35,20 @@ class Chip(Button):
         self.updateGeometry()
 
     def words(self) -> str:
-        """Return the words, however much of them is seen."""
+        """Return the full text, including any elided part."""
         return self._words
 
     def sizeHint(self) -> QSize:
-        """Return the size of all the words."""
         metrics, size = self.fontMetrics(), super().sizeHint()
         wider = metrics.horizontalAdvance(self._words) - metrics.horizontalAdvance(self.text().replace("&&", "&"))
         return QSize(min(size.width() + wider, theme.scaled(_WIDEST_PX)), size.height())
 
     def minimumSizeHint(self) -> QSize:
-        """Return the room for a few letters; what narrows gives way last."""
+        """Return the width of a few letters, twice as much for an active filter: it shrinks last."""
         least = theme.scaled(_LEAST_PX if not self.property("chosen") else 2 * _LEAST_PX)
         return QSize(min(least, self.sizeHint().width()), super().minimumSizeHint().height())
 
     def resizeEvent(self, event: QResizeEvent) -> None:
-        """Shorten the words."""
         super().resizeEvent(event)
         self._fit(event.size().width())
 
@@ -63,22 +61,21 @@ class Chip(Button):
 
 
 class ChoiceChip(Chip):
-    """A chip with a menu. The first choice means none: then the chip shows its own name, unless it `names_all`."""
+    """A chip with a menu. The first choice means no filter: then the chip shows its own name, unless it `names_all`."""
 
     changed = Signal()
 
     def __init__(self, name: str, choices: Sequence[str], *, names_all: bool = False) -> None:
-        """Args: all words are translated already."""
+        """Args: all texts are already translated."""
         super().__init__()
-        self._name, self._names_all = name, names_all
+        self._name, self._names_all, self.place = name, names_all, 0
         self.choices: tuple[str, ...] = ()
-        self.place = 0
         self.setProperty("opens", True)
         self.setMenu(QMenu(self))
         self.offer(choices)
 
     def offer(self, choices: Sequence[str]) -> None:
-        """Offer these; what is chosen stays so where it is still among them."""
+        """Set the choices; the selected one stays selected if it is still among them."""
         if tuple(choices) == self.choices:
             return
         chosen, self.choices = self.chosen(), tuple(choices)
@@ -93,11 +90,10 @@ class ChoiceChip(Chip):
             self.changed.emit()
 
     def chosen(self) -> str:
-        """Return what is chosen, empty for the first choice."""
+        """Return the selected choice; empty for the first one."""
         return self.choices[self.place] if self.place else ""
 
     def choose(self, place: int) -> None:
-        """Choose one by its place."""
         is_other, self.place = place != self.place, place
         self._show()
         if is_other:

@@ -1,31 +1,57 @@
-"""The few questions asked in a dialog: folder, file, word, yes or no. One place, so that tests can answer them."""
+"""Modal dialogs: their frame, and the few questions (folder, file, text, yes or no), so that tests can answer them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from PySide6.QtWidgets import QFileDialog, QInputDialog, QMessageBox, QWidget
+from PySide6.QtWidgets import QDialog, QFileDialog, QInputDialog, QLayout, QMessageBox, QWidget
+
+from gui.kit import theme
+from gui.kit.parts import column
+from gui.kit.translation import tr
+from models.messages import Message, Text
+
+
+class Dialog(QDialog):
+    """A dialog in the usual margins, of a minimum size in pixels at the normal text size."""
+
+    def __init__(self, parent: QWidget | None, title: Text, *, width: int = 0, height: int = 0) -> None:
+        super().__init__(parent)
+        self.setWindowTitle(tr(title))
+        self.setMinimumSize(theme.scaled(width), theme.scaled(height))
+
+    def lay_out(self, *items: QWidget | QLayout | int | None, spacing: int = theme.SMALL) -> None:
+        """Lay the items below each other, as `column` does."""
+        layout = column(*items, spacing=spacing)
+        layout.setContentsMargins(theme.HUGE, theme.HUGE, theme.HUGE, theme.HUGE)
+        self.setLayout(layout)
+
+    def ask(self) -> bool:
+        """Show the dialog until it is closed, and delete it; return whether it was accepted."""
+        is_accepted = self.exec() == QDialog.DialogCode.Accepted
+        self.deleteLater()
+        return is_accepted
 
 
 def ask_folder(parent: QWidget, title: str, start: Path | None = None) -> Path | None:
-    """Let the user choose an existing folder; None when they think better of it."""
+    """Let the user choose an existing folder; None if cancelled."""
     chosen = QFileDialog.getExistingDirectory(parent, title, str(start or Path.home()))
     return Path(chosen) if chosen else None
 
 
 def ask_files(parent: QWidget, title: str, pattern: str, start: Path | None = None) -> list[Path]:
-    """Let the user choose existing files; `pattern` is a Qt name filter such as `Pictures (*.jpg *.png)`."""
+    """Let the user choose existing files; `pattern` is a Qt name filter such as `Images (*.jpg *.png)`."""
     chosen, _ = QFileDialog.getOpenFileNames(parent, title, str(start or Path.home()), pattern)
     return [Path(name) for name in chosen]
 
 
 def ask_save_file(parent: QWidget, title: str, pattern: str, start: Path | None = None) -> Path | None:
-    """Let the user name a file to write; None when they think better of it."""
+    """Let the user name a file to write; None if cancelled."""
     chosen, _ = QFileDialog.getSaveFileName(parent, title, str(start or Path.home()), pattern)
     return Path(chosen) if chosen else None
 
 
-def ask_yes(parent: QWidget, title: str, question: str, *, yes: str, no: str = "Cancel") -> bool:
-    """Ask whether to go on; the harmless answer is the default."""
+def ask_yes(parent: QWidget, title: str, question: str, *, yes: str, no: str = Message("Cancel")) -> bool:
+    """Ask for confirmation; the safe answer is the default."""
     box = QMessageBox(QMessageBox.Icon.NoIcon, title, title, parent=parent)
     box.setInformativeText(question)
     accept = box.addButton(yes, QMessageBox.ButtonRole.AcceptRole)
@@ -39,7 +65,18 @@ def ask_yes(parent: QWidget, title: str, question: str, *, yes: str, no: str = "
 
 
 def ask_choice(parent: QWidget, title: str, question: str, choices: Sequence[str], chosen: str = "") -> str | None:
-    """Let the user choose one of several words; None when they think better of it."""
+    """Let the user choose one of several texts; None if cancelled."""
     place = choices.index(chosen) if chosen in choices else 0
     answer, is_given = QInputDialog.getItem(parent, title, question, list(choices), place, False)
     return answer if is_given else None
+
+
+def ask_tag(parent: QWidget, count: int, known: Iterable[str]) -> str:
+    """Ask for a tag of images, new or one of the `known`; return it, empty if cancelled."""
+    question = tr(
+        "Tag {count} image (a tag it has is taken off)",
+        "Tag {count} images (a tag that all have is taken off)",
+        count=count,
+    )
+    tag, is_accepted = QInputDialog.getItem(parent, tr("Tag"), question, list(known), -1, True)
+    return tag.strip() if is_accepted else ""

@@ -1,53 +1,36 @@
-"""A card that invites something to be dropped, with the button that chooses it. Knows Qt only."""
-
-from typing import LiteralString
+"""A drop target card with a button to choose a file or folder instead. Knows Qt only."""
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QFrame, QVBoxLayout
+from PySide6.QtWidgets import QFrame
 
 from gui.kit import theme
-from gui.kit.i18n import tr
-from gui.kit.parts import Button, IconLabel, restyle, row, text
+from gui.kit.parts import Button, IconLabel, column, restyle, row, text
+from gui.kit.translation import tr
+from models.messages import Text
 
 
 class DropZone(QFrame):
-    """Invites something to be dropped; the page itself takes the drop.
+    """Shows a drop target; the page itself handles the drop. `file_button` chooses a zip or a list instead."""
 
-    Attributes:
-        file_button: Chooses a zip or a list instead; hidden where nothing takes those.
-    """
-
-    def __init__(
-        self, title: LiteralString, words: LiteralString, button: LiteralString, *, takes_lists: bool = False
-    ) -> None:
+    def __init__(self, title: Text, words: Text, button: Text, *, takes_lists: bool = False) -> None:
         super().__init__()
         self.setProperty("role", "drop")
         self.choose_button = Button(button, "folder-open", role="primary")
         self.file_button = Button("Choose zip or list", "file")
-        self.file_button.setToolTip(
-            tr("A zip of pictures, or a CSV or JSONL file that lists pictures with their classes")
-        )
-        picture = IconLabel("pictures", size=44, tone="accent")
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(theme.HUGE, theme.HUGE, theme.HUGE, theme.HUGE)
-        layout.setSpacing(theme.SMALL)
-        layout.addStretch(1)
-        layout.addWidget(picture, 0, Qt.AlignmentFlag.AlignHCenter)
-        self._words = text(words, "muted", wrap=True)
-        for label in (text(title, "heading"), self._words):
+        self.file_button.setToolTip(tr("A zip of images, or a CSV or JSONL file that lists images with their classes"))
+        heading, self._words = text(title, "heading"), text(words, "muted", wrap=True)
+        for label in (heading, self._words):
             label.setAlignment(Qt.AlignmentFlag.AlignHCenter)
-            layout.addWidget(label)
-        layout.addSpacing(theme.SMALL)
+        image = row(None, IconLabel("pictures", size=44, tone="accent"), None)
         buttons = row(None, self.choose_button, self.file_button, None, spacing=theme.MEDIUM)
-        layout.addLayout(buttons)
-        self.file_button.setVisible(takes_lists)  # once it has a parent: without one it would be a window
-        layout.addStretch(1)
+        layout = column(None, image, heading, self._words, theme.SMALL, buttons, None)
+        layout.setContentsMargins(theme.HUGE, theme.HUGE, theme.HUGE, theme.HUGE)
+        self.setLayout(layout)
+        self.file_button.setVisible(takes_lists)  # only with a parent: without one it would be a window
         self.setMinimumHeight(theme.scaled(230))
 
     def show_words(self, words: str) -> None:
-        """Say something else below the title."""
         self._words.setText(words)
 
     def set_active(self, is_active: bool) -> None:
-        """Light up while something is dragged over the window."""
         restyle(self, active="true" if is_active else "false")

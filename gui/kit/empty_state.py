@@ -1,54 +1,38 @@
-"""What a page shows when it has nothing to show yet: why, and the way on. Knows Qt only."""
-
-from typing import LiteralString
+"""The empty state of a page: the reason, and a button for the next step. Knows Qt only."""
 
 from PySide6.QtCore import QEvent, Qt
-from PySide6.QtWidgets import QVBoxLayout, QWidget
+from PySide6.QtWidgets import QWidget
 
 from gui.kit import theme
-from gui.kit.i18n import tr
-from gui.kit.parts import Button, IconLabel, text
+from gui.kit.parts import Button, IconLabel, column, row, text
+from gui.kit.translation import tr
+from models.messages import Text
 
 
 class EmptyState(QWidget):
-    """An icon, a title, plain words and a button, seldom two, in the middle of the page."""
+    """An icon, a title, plain text and one button, rarely two, in the middle of the page."""
 
-    def __init__(
-        self,
-        icon_name: str,
-        title: LiteralString,
-        words: LiteralString,
-        button: LiteralString = "",
-    ) -> None:
+    def __init__(self, icon_name: str, title: Text, words: Text, button: Text = "") -> None:
         super().__init__()
-        self._title, self._words = text(title, "heading"), text(words, "muted", wrap=True)
-        self.button = Button(button, role="primary")
-        if not button:
-            self.button.hide()  # never `setVisible(True)` before it has a parent: that opens a window
-        self._words.setFixedWidth(theme.scaled(440))
-        layout = QVBoxLayout(self)
-        layout.setSpacing(theme.SMALL)
-        layout.addStretch(2)
         self._icon = IconLabel(icon_name, size=48, tone="outline")
-        layout.addWidget(self._icon, 0, Qt.AlignmentFlag.AlignHCenter)
-        layout.addSpacing(theme.SMALL)
+        self._title, self._words = text(title, "heading"), text(words, "muted", wrap=True)
         for label in (self._title, self._words):
             label.setAlignment(Qt.AlignmentFlag.AlignHCenter)
-            layout.addWidget(label, 0, Qt.AlignmentFlag.AlignHCenter)
-        layout.addSpacing(theme.SMALL)
-        layout.addWidget(self.button, 0, Qt.AlignmentFlag.AlignHCenter)
-        self._ways = layout.count()
-        layout.addStretch(3)
+        self.button = Button(button, role="primary")
+        if not button:
+            self.button.hide()  # never `setVisible(True)` without a parent: that opens a window
+        lines = [row(None, each, None) for each in (self._icon, self._title, self._words, self.button)]
+        self._ways = column(lines[3])
+        layout = column(None, lines[0], theme.SMALL, *lines[1:3], theme.SMALL, self._ways, None)
+        layout.setStretch(0, 2)
+        layout.setStretch(layout.count() - 1, 3)
+        self.setLayout(layout)
         self._fit_words()
 
     def add_way(self, button: Button) -> None:
-        """Offer another way on, below the button."""
-        layout = self.layout()
-        assert isinstance(layout, QVBoxLayout)
-        layout.insertWidget(self._ways, button, 0, Qt.AlignmentFlag.AlignHCenter)
+        self._ways.addLayout(row(None, button, None))
 
     def changeEvent(self, event: QEvent) -> None:
-        """Follow the size of the text."""
         if event.type() == QEvent.Type.FontChange:
             self._fit_words()
         super().changeEvent(event)
@@ -59,11 +43,9 @@ class EmptyState(QWidget):
         self._words.setMinimumHeight(max(0, self._words.heightForWidth(theme.scaled(440))))
 
     def show_icon(self, icon_name: str) -> None:
-        """Show another icon."""
         self._icon.show_icon(icon_name, "outline")
 
     def show_words(self, title: str, words: str, button: str) -> None:
-        """Say something else."""
         self._title.setText(tr(title))
         self._words.setText(tr(words))
         self._fit_words()

@@ -1,4 +1,4 @@
-"""Where the pictures of a grid stand, under headings or not. Arithmetic only: nothing looks at each picture."""
+"""The layout of a grid's tiles, with or without headings. Arithmetic only: no loop over the images."""
 
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
@@ -15,20 +15,20 @@ GAP = theme.SMALL
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TileSize:
-    """What a tile may measure, in logical pixels. From `least` to `most` the pictures grow until all have their room.
+    """Limits of a tile's size, in logical pixels. From `least` to `most` the tiles grow until all images fit.
 
-    Where both are the same, as many stand side by side as have about that side, rather less, when they fill the width.
+    If both are equal, the column count is chosen so that tiles filling the width have about that side, rather less.
     """
 
     least: int
     most: int
-    caption: int  # below the picture
-    heading: int = 0  # above the pictures of a section
-    is_bare: bool = False  # squares as large as the least side, whatever is left beside them
+    caption: int  # below the image
+    heading: int = 0  # above the images of a section
+    is_bare: bool = False  # squares of exactly the minimum side, not stretched to the width
     gap: int = GAP
 
     def columns(self, room: QSize, count: int) -> int:
-        """Return how many tiles stand side by side; where they grow, as few as show all `count` at once."""
+        """Return the number of columns; with growing tiles, the fewest that show all `count` images at once."""
         fitting = max(1, (room.width() + self.gap) // (self.least + self.gap))
         if self.most == self.least:
             return fitting if self.is_bare else max(1, ceil((room.width() + self.gap) / (self.least + self.gap) - 0.12))
@@ -39,7 +39,7 @@ class TileSize:
         return fitting
 
     def width(self, room: QSize, columns: int) -> int:
-        """Return a tile's width where `columns` stand side by side."""
+        """Return a tile's width with `columns` columns."""
         if self.is_bare:
             return self.least
         each = (room.width() + self.gap) // columns - self.gap
@@ -47,10 +47,10 @@ class TileSize:
 
 
 class GridGeometry:
-    """Places to rectangles and back, counted from the top of the content."""
+    """Converts indices to rectangles and back, in content coordinates."""
 
     def __init__(self, counts: Sequence[int], size: TileSize, room: QSize, *, single_row: bool = False) -> None:
-        """Args: `counts` are the pictures of each section; of a single row those that find no room are not shown."""
+        """Args: `counts` are the images of each section; with `single_row` the images beyond one row are hidden."""
         margin, self._gap = size.gap if size.caption else 0, size.gap
         inner = room - QSize(2 * margin, 2 * margin)
         self.columns = size.columns(inner, sum(counts))
@@ -67,7 +67,7 @@ class GridGeometry:
         return min(count, 1) if self._is_single_row else -(-count // self.columns)
 
     def rect(self, place: int) -> QRect:
-        """Return where a picture stands; nothing where it is not shown."""
+        """Return an image's rectangle; empty if it is hidden."""
         section = bisect_right(self._starts, place) - 1
         line, column = divmod(place - self._starts[section], self.columns)
         if self._is_single_row and line:
@@ -76,12 +76,12 @@ class GridGeometry:
         return QRect(QPoint(self._margin + column * (self.tile.width() + self._gap), top), self.tile)
 
     def heading_above(self, place: int) -> int:
-        """Return the height of the heading right above a picture: 0 below the first line of its section."""
+        """Return the height of the heading directly above an image: 0 below the first line of its section."""
         section = bisect_right(self._starts, place) - 1
         return self._heading if place - self._starts[section] < self.columns else 0
 
     def place_at(self, point: QPoint) -> int:
-        """Return the picture at a point, -1 for none; what lies between two belongs to the nearer one."""
+        """Return the index of the image at a point, -1 for none; a gap belongs to the nearer image."""
         section = max(0, bisect_right(self._tops, point.y() + self._gap // 2, hi=len(self._counts)) - 1)
         line = max(0, (point.y() + self._gap // 2 - self._tops[section] - self._heading) // self.row_height)
         column = max(0, (point.x() - self._margin + self._gap // 2) // (self.tile.width() + self._gap))
@@ -90,25 +90,24 @@ class GridGeometry:
         return self._starts[section] + offset if is_there else -1
 
     def beside(self, place: int, lines: int) -> int:
-        """Return the picture one line above (-1) or below (1), across headings; -1 for none."""
+        """Return the image one line above (-1) or below (1), across headings; -1 for none."""
         box = self.rect(place)
         above = QPoint(box.center().x(), box.top() - self._heading - 2 * self._gap)
         below = QPoint(box.center().x(), box.bottom() + self._heading + 2 * self._gap)
         return self.place_at(above if lines < 0 else below) if lines > 0 or above.y() >= 0 else -1
 
     def places(self, top: int, bottom: int) -> list[int]:
-        """Return the pictures between two heights, in order."""
+        """Return the images between two heights, in order."""
         found: list[int] = []
         for section in self._sections(top, bottom):
-            above = self._tops[section] + self._heading
+            above, start = self._tops[section] + self._heading, self._starts[section]
             first = max(0, (top - above) // self.row_height) * self.columns
             last = min(((bottom - above) // self.row_height + 1), self._lines(self._counts[section])) * self.columns
-            start = self._starts[section]
             found += range(start + first, start + min(last, self._counts[section]))
         return found
 
     def headings(self, top: int, bottom: int) -> Iterator[tuple[int, int, int]]:
-        """Yield (section, top of its heading, height with its pictures) of those between two heights."""
+        """Yield (section, top of its heading, height including its images) of the sections between two heights."""
         for section in self._sections(top, bottom):
             yield section, self._tops[section], self._tops[section + 1] - self._tops[section] - self._gap // 2
 

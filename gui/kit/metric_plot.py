@@ -1,6 +1,6 @@
 """One plot of a training run over its epochs: two lines with their points, step values, grey context, marks.
 
-Knows Qt, pyqtgraph and plain numbers. It redraws only what changed, because a training run competes for the same cores.
+Only changed items are redrawn: a training run competes for the same cores.
 """
 
 import math
@@ -18,24 +18,20 @@ from PySide6.QtWidgets import QWidget
 from gui.kit import theme
 from gui.kit.parts import text
 
-MAX_STEP_POINTS = 600  # more than the pixels across would only cost time
+MAX_STEP_POINTS = 600  # more points than pixels only cost time
 _ROOMY = 125  # pixels of height
-_FEW = 40  # up to here every epoch gets a dot
-_LONE = 3  # steps that get dots
-_SLACK = 1.25  # the y range follows the data only when it is off by this factor: each change redraws the axis
 
 
 class Chart(QWidget):
-    """A widget of plots that follows the theme."""
+    """A widget of plots in the colours of the theme."""
 
     def restyle(self) -> None:
-        """Take the colours of the theme."""
+        """Apply the colours of the theme."""
 
     def redraw(self) -> None:
-        """Draw what is shown anew, in those colours."""
+        """Redraw everything in the current colours."""
 
     def changeEvent(self, event: QEvent) -> None:
-        """Follow the theme."""
         if event.type() == QEvent.Type.PaletteChange:
             self.restyle()
             self.redraw()
@@ -55,7 +51,7 @@ class Curve:
         self.y.append(y)
 
     def nearest(self, x: float) -> float | None:
-        """Return y of the point nearest to `x`, or None when there is no point."""
+        """Return y of the point nearest to `x`, or None without points."""
         if not self.x:
             return None
         i = bisect_left(self.x, x)
@@ -70,7 +66,7 @@ class Curve:
 def smoothed(values: Sequence[float], weight: float) -> np.ndarray:
     """Return the exponential moving average with `weight` (0 to 1) on the past, corrected for its start.
 
-    NaN and infinity come back as NaN.
+    NaN and infinity are returned as NaN.
     """
     result = np.array(values, dtype=float)
     result[~np.isfinite(result)] = np.nan  # infinity would break the scene's arithmetic
@@ -86,7 +82,7 @@ def smoothed(values: Sequence[float], weight: float) -> np.ndarray:
 
 
 def dress(plot: Any, *, grid: int | None = 110) -> None:
-    """Give a plot the theme's colours and the widget's own font; `grid` is how strong its lines are, 0 to 255."""
+    """Style a plot with the theme's colours and the widget's font; `grid` is the opacity of its lines, 0 to 255."""
     palette = theme.colours()
     plot.setBackground(palette.surface)
     for side in ("left", "bottom"):
@@ -99,7 +95,7 @@ def dress(plot: Any, *, grid: int | None = 110) -> None:
 
 
 def bare_plot(name: str, *, least_height: int, zooms: bool = False) -> Any:
-    """Return an empty plot without pyqtgraph's own buttons and menu; `zooms`: the mouse moves and zooms its x axis."""
+    """Return an empty plot without pyqtgraph's buttons and menu; `zooms`: the mouse pans and zooms its x axis."""
     plot: Any = pg.PlotWidget()
     plot.setAccessibleName(name)
     plot.setMinimumHeight(least_height)
@@ -126,32 +122,23 @@ class MetricPlot(pg.PlotWidget):
         super().__init__()
         self.is_share = is_share
         self.smoothing = 0.0
-        self.train, self.val, self.steps = Curve(), Curve(), Curve()
-        self.best: float | None = None
         self._context: list[Curve] = []
         self._context_items: list[Any] = []
         self._notes: list[Any] = []
-        self._y_range: tuple[float, float] | None = None
-        item: Any = self.getPlotItem()  # pyqtgraph forwards many methods by name, which no checker sees
+        item: Any = self.getPlotItem()  # pyqtgraph forwards many methods by name, invisible to type checkers
         self._item = item
         self._steps_item = item.plot([], [], antialias=False)
         self._lines = {"train": item.plot([], []), "val": item.plot([], [])}
         self._dots = {name: pg.ScatterPlotItem(size=5) for name in self._lines}
         self._steps_item.setZValue(-5)
-        self._best_line = pg.InfiniteLine(angle=90)
+        self._best_line, self._hover_line = pg.InfiniteLine(angle=90), pg.InfiniteLine(angle=90)
         self._best_dot = pg.ScatterPlotItem(size=11)
-        self._hover_line = pg.InfiniteLine(angle=90)
         for extra in (*self._dots.values(), self._best_line, self._best_dot, self._hover_line):
             item.addItem(extra, ignoreBounds=True)
         for extra in (self._best_line, self._best_dot, self._hover_line):
             extra.hide()
         self._nothing = text("Nothing measured yet", "small")
         self._nothing.setParent(self)
-        self._set_up_axes()
-        self.restyle()
-
-    def _set_up_axes(self) -> None:
-        item = self._item
         item.setMenuEnabled(False)
         item.hideButtons()
         view = item.getViewBox()
@@ -161,12 +148,13 @@ class MetricPlot(pg.PlotWidget):
         item.getAxis("left").setWidth(theme.scaled(46))
         item.getAxis("bottom").setHeight(theme.scaled(22))
         self.setMouseEnabled(x=True, y=False)
-        if self.is_share:
+        if is_share:
             item.setYRange(-0.12, 1.14, padding=0)  # room for the labels at both ends
         self._space_ticks(_ROOMY)
+        self.clear_run()
+        self.restyle()
 
     def resizeEvent(self, ev: QResizeEvent | None) -> None:
-        """Let the labels of a low plot stand further apart."""
         super().resizeEvent(ev)
         if ev is not None:
             self._space_ticks(ev.size().height())
@@ -180,10 +168,7 @@ class MetricPlot(pg.PlotWidget):
         else:
             axis.setTickDensity(1.0 if is_roomy else 0.5)
 
-    # -- looks --------------------------------------------------------------------------------------------------
-
     def restyle(self) -> None:
-        """Take the colours of the theme in force."""
         palette = theme.colours()
         dress(self)
         for name in ("left", "bottom"):
@@ -207,18 +192,15 @@ class MetricPlot(pg.PlotWidget):
             line.setPen(pg.mkPen(palette.warn, width=1, style=Qt.PenStyle.DashDotLine))
             line.label.setColor(palette.warn)
 
-    # -- data ---------------------------------------------------------------------------------------------------
-
     def clear_run(self) -> None:
-        """Forget the run's points and notes; the context stays."""
-        self.train, self.val, self.steps, self.best = Curve(), Curve(), Curve(), None
-        self._y_range = None
+        self.train, self.val, self.steps = Curve(), Curve(), Curve()
+        self.best: float | None = None
+        self._y_range: tuple[float, float] | None = None
         for line in self._notes:
             self._item.removeItem(line)
         self._notes = []
 
     def set_context(self, curves: list[Curve]) -> None:
-        """Show earlier runs in grey."""
         for old in self._context_items:
             self._item.removeItem(old)
         self._context = curves
@@ -230,47 +212,28 @@ class MetricPlot(pg.PlotWidget):
         self._show_emptiness()
 
     def add_note(self, x: float, number: int) -> None:
-        """Mark a place with the number of its note."""
+        """Mark an epoch with the number of its note."""
         line = pg.InfiniteLine(x, angle=90, label=str(number), labelOpts={"position": 0.94, "movable": False})
         self._item.addItem(line, ignoreBounds=True)
         self._notes.append(line)
         self.restyle()
 
     def redraw_steps(self) -> None:
-        """Draw the step values alone."""
         stride = -(-len(self.steps.x) // MAX_STEP_POINTS) or 1
         if self.steps.x and not self._nothing.isHidden():
             self._show_emptiness()
         steps = smoothed(self.steps.y, self.smoothing)[::stride]
-        is_seen = len(self.steps.x) > _LONE or not np.isfinite(steps).all()
-        dot = None if is_seen else "o"  # a line of one point cannot be seen
+        is_seen = len(self.steps.x) > 3 or not np.isfinite(steps).all()
+        dot = None if is_seen else "o"  # a line with one point is invisible
         self._steps_item.setData(self.steps.x[::stride], steps, connect="finite", symbol=dot, symbolSize=5)
 
     def redraw(self) -> None:
-        """Draw all points; single points get a dot so that the first epoch is visible."""
+        """Draw all points; single points get a dot, to make the first epoch visible."""
         for name, curve in (("train", self.train), ("val", self.val)):
             self._lines[name].setData(curve.x, smoothed(curve.y, self.smoothing), connect="finite")
             dots = [point for point in zip(curve.x, curve.y, strict=True) if math.isfinite(point[1])]
-            self._dots[name].setData(pos=dots if len(dots) <= _FEW else [])
+            self._dots[name].setData(pos=dots if len(dots) <= 40 else [])
         self.redraw_steps()
-        self._draw_best()
-        self._show_emptiness()
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether there is no point to see."""
-        curves = (self.train, self.val, self.steps, *self._context)
-        return not any(math.isfinite(value) for curve in curves for value in curve.y)
-
-    def _show_emptiness(self) -> None:
-        """Say that there is nothing, and leave out the numbers of an axis that has no scale yet."""
-        is_empty = self.is_empty
-        self._nothing.adjustSize()
-        self._nothing.move(self.rect().center() - self._nothing.rect().center())
-        self._nothing.setVisible(is_empty and not self.is_share)  # once is enough
-        self._item.getAxis("left").setStyle(showValues=self.is_share or not is_empty)
-
-    def _draw_best(self) -> None:
         value = self.val.nearest(self.best) if self.best is not None else None
         value = value if value is not None and math.isfinite(value) else None
         for item in (self._best_line, self._best_dot):
@@ -278,22 +241,32 @@ class MetricPlot(pg.PlotWidget):
         if self.best is not None and value is not None:
             self._best_line.setValue(self.best)
             self._best_dot.setData([self.best], [value])
+        self._show_emptiness()
 
-    # -- the part in view ---------------------------------------------------------------------------------------
+    @property
+    def is_empty(self) -> bool:
+        curves = (self.train, self.val, self.steps, *self._context)
+        return not any(math.isfinite(value) for curve in curves for value in curve.y)
+
+    def _show_emptiness(self) -> None:
+        """Show the empty message, and hide the numbers of an axis without a scale."""
+        is_empty = self.is_empty
+        self._nothing.adjustSize()
+        self._nothing.move(self.rect().center() - self._nothing.rect().center())
+        self._nothing.setVisible(is_empty and not self.is_share)  # one plot with this message is enough
+        self._item.getAxis("left").setStyle(showValues=self.is_share or not is_empty)
 
     def view_x(self) -> tuple[float, float]:
-        """Return the epochs in view."""
         low, high = self._item.getViewBox().viewRange()[0]
         return low, high
 
     def show_x(self, low: float, high: float) -> None:
-        """Show these epochs."""
         shown = self.view_x()
         if abs(shown[0] - low) > 1e-9 or abs(shown[1] - high) > 1e-9:
             self._item.setXRange(low, high, padding=0)
 
     def fit_y(self) -> None:
-        """Fit the height to the points in view; shares always show 0 to 100 %."""
+        """Fit the y range to the visible points; shares always show 0 to 100 %."""
         if self.is_share:
             return
         low, high = self.view_x()
@@ -305,7 +278,8 @@ class MetricPlot(pg.PlotWidget):
         # A few wild steps at the start must not flatten the rest of the curve.
         top = float(np.quantile(values, 0.99)) if values.size > 50 else float(values.max())
         wanted = (min(0.0, float(values.min())), max(top * 1.08, 1e-3))
-        if self._y_range is None or not (wanted[1] <= self._y_range[1] <= wanted[1] * _SLACK):
+        # Each change redraws the axis: the range is updated only when it is off by a quarter.
+        if self._y_range is None or not (wanted[1] <= self._y_range[1] <= wanted[1] * 1.25):
             self._y_range = (wanted[0], wanted[1] * 1.04)
             self._item.setYRange(*self._y_range, padding=0)
 
@@ -314,7 +288,7 @@ class MetricPlot(pg.PlotWidget):
         return self._item.getViewBox().mapSceneToView(position).x()
 
     def show_hover(self, x: float | None) -> None:
-        """Mark the place the pointer is at, or nothing."""
+        """Mark the position of the pointer, or nothing."""
         self._hover_line.setVisible(x is not None)
         if x is not None:
             self._hover_line.setValue(x)

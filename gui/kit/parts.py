@@ -1,18 +1,19 @@
-"""The small vocabulary every screen is built from: texts, buttons, cards, pills, rows and lines.
+"""The basic widgets of every screen: texts, buttons, cards, pills, rows and lines.
 
-A widget's look is its `role` and `tone` property, which `resources/style/app.qss` reads. Only words that stand in the
-source are translated: what builds a label or a button takes a `LiteralString`, to which the type checker holds its
-callers, and asks `tr`. `verbatim`, `ElidedLabel`, `key` and all setters show what they are given, so that a class
-called "Results" keeps its name in every language; words for those come from `tr`, at the call.
+A widget's look is its `role` and `tone` property, read by `resources/style/app.qss`. Only literal texts are
+translated: a builder of a label or button takes a `Text`, enforced by the type checker, and calls `tr`.
+`verbatim`, `ElidedLabel`, `key` and all setters show their text unchanged, so that a class called "Results" keeps its
+name in every language; their callers translate with `tr`.
 """
 
-from collections.abc import Callable, Iterable
-from typing import Literal, LiteralString, TypeVar
+from collections.abc import Callable, Iterable, Mapping
+from typing import Generic, Literal, TypeVar
 
-from PySide6.QtCore import QSize, Qt
+from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QKeyEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import (
     QBoxLayout,
+    QButtonGroup,
     QComboBox,
     QFrame,
     QHBoxLayout,
@@ -27,19 +28,20 @@ from PySide6.QtWidgets import (
 )
 
 from gui.kit import theme
-from gui.kit.i18n import tr
 from gui.kit.icons import icon, pixmap
+from gui.kit.translation import tr
+from models.messages import Text
 
 TextRole = Literal["hero", "title", "heading", "strong", "body", "muted", "small", "caption", "fault", "number"]
+Tone = Literal["", "good", "warn", "bad", "info", "accent"]
 _Layout = TypeVar("_Layout", bound=QBoxLayout)
+K = TypeVar("K", bound=str)
 ICON_PX = 17
 SCROLLBAR_WIDTH = 12
-_STRONG = Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.AltModifier | Qt.KeyboardModifier.MetaModifier
-Tone = Literal["", "good", "warn", "bad", "info", "accent"]
 
 
 def restyle(widget: QWidget, **properties: object) -> None:
-    """Set style properties and have the style sheet look at the widget again."""
+    """Set style properties and reapply the style sheet."""
     if all(widget.property(name) == value for name, value in properties.items()):
         return
     for name, value in properties.items():
@@ -48,8 +50,8 @@ def restyle(widget: QWidget, **properties: object) -> None:
     widget.style().polish(widget)
 
 
-def choice_box(name: LiteralString, choices: Iterable[str] = (), *, least: int = 0) -> QComboBox:
-    """Return a box of choices, shown as they are given; with `least` it is that many letters wide."""
+def choice_box(name: Text, choices: Iterable[str] = (), *, least: int = 0) -> QComboBox:
+    """Return a combo box of untranslated choices; with `least` it is that many letters wide."""
     box = QComboBox()
     box.addItems(list(choices))
     box.setAccessibleName(tr(name))
@@ -59,13 +61,13 @@ def choice_box(name: LiteralString, choices: Iterable[str] = (), *, least: int =
     return box
 
 
-def text(message: LiteralString = "", role: TextRole = "body", *, wrap: bool = False, tone: Tone = "") -> QLabel:
-    """Return a label of the program's own words, in the language of the window."""
+def text(message: Text = "", role: TextRole = "body", *, wrap: bool = False, tone: Tone = "") -> QLabel:
+    """Return a label of a literal text, translated."""
     return verbatim(tr(message), role, wrap=wrap, tone=tone)
 
 
 def verbatim(content: str, role: TextRole = "body", *, wrap: bool = False, tone: Tone = "") -> QLabel:
-    """Return a label of a name, or of words already translated; one that wraps is as high as its words need."""
+    """Return a label of a name or of a translated text; with `wrap` its height follows its text."""
     label = QLabel(content)
     label.setTextFormat(Qt.TextFormat.PlainText)
     label.setProperty("role", role)
@@ -76,8 +78,7 @@ def verbatim(content: str, role: TextRole = "body", *, wrap: bool = False, tone:
     return label
 
 
-def pill(message: LiteralString = "", tone: Tone = "") -> QLabel:
-    """Return a small rounded tag."""
+def pill(message: Text = "", tone: Tone = "") -> QLabel:
     label = text(message, tone=tone)
     label.setProperty("role", "pill")
     label.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Maximum)
@@ -85,16 +86,15 @@ def pill(message: LiteralString = "", tone: Tone = "") -> QLabel:
 
 
 def key(content: str) -> QLabel:
-    """Return a label that looks like a key of the keyboard."""
-    label = QLabel(content)
-    label.setTextFormat(Qt.TextFormat.PlainText)
+    """Return a label in the style of a keyboard key."""
+    label = verbatim(content)
     label.setProperty("role", "key")
     label.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Maximum)
     return label
 
 
 class IconLabel(QLabel):
-    """An icon as a picture that follows the theme."""
+    """A label with an icon in the colours of the theme."""
 
     def __init__(self, name: str, *, size: int = 18, tone: str = "text") -> None:
         super().__init__()
@@ -109,22 +109,16 @@ class IconLabel(QLabel):
         self.setPixmap(pixmap(name, getattr(theme.colours(), tone), size=size))
 
     def changeEvent(self, event) -> None:
-        """Redraw in the colours of a new theme."""
         if event.type() in (event.Type.PaletteChange, event.Type.FontChange):
             self.show_icon(self._name, self._tone)
         super().changeEvent(event)
 
 
 class Button(QPushButton):
-    """A push button whose icon follows the theme."""
+    """A push button with an icon in the colours of the theme."""
 
     def __init__(
-        self,
-        message: LiteralString,
-        icon_name: str = "",
-        *,
-        role: str = "",
-        on_click: Callable[[], object] | None = None,
+        self, message: Text, icon_name: str = "", *, role: str = "", on_click: Callable[[], object] | None = None
     ) -> None:
         super().__init__(tr(message))
         self._icon_name = icon_name
@@ -136,41 +130,39 @@ class Button(QPushButton):
             self.clicked.connect(lambda _checked=False: on_click())
 
     def set_icon_name(self, name: str) -> None:
-        """Show another icon."""
         self._icon_name = name
         self._tint()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Let Enter press the button that has the focus; Qt alone knows Space."""
-        if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and not event.modifiers() & _STRONG:
+        """Let Enter press the focused button; Qt alone handles only Space."""
+        held = Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.AltModifier | Qt.KeyboardModifier.MetaModifier
+        if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and not event.modifiers() & held:
             self.click()
         else:
             super().keyPressEvent(event)
 
     def changeEvent(self, event) -> None:
-        """Tint the icon anew for a new theme."""
         if event.type() in (event.Type.PaletteChange, event.Type.FontChange):
             self._tint()
         super().changeEvent(event)
 
     def _tint(self) -> None:
-        if not self._icon_name:
-            return
         palette = theme.colours()
-        colour = {"primary": palette.on_accent, "quiet": palette.accent}.get(self.property("role"), palette.text)
-        self.set_icon_colour(colour)
+        if self._icon_name:
+            inks = {"primary": palette.on_accent, "quiet": palette.accent}
+            self.set_icon_colour(inks.get(self.property("role"), palette.text))
 
     def set_icon_colour(self, colour: str) -> None:
-        """Draw the icon in `colour`, with a gap to the text behind it."""
+        """Draw the icon in `colour`, with a gap to the text after it."""
         gap, size = theme.TIGHT + 1 if self.text() else 0, theme.scaled(ICON_PX)
         self.setIconSize(QSize(size + gap, size))
         self.setIcon(icon(self._icon_name, colour, size=size, gap=gap))
 
 
 class IconButton(QToolButton):
-    """A button that is only an icon; what it does is its accessible name and tooltip."""
+    """A button with an icon only; its action is named by accessible name and tooltip."""
 
-    def __init__(self, icon_name: str, message: LiteralString, *, on_click: Callable[[], object] | None = None) -> None:
+    def __init__(self, icon_name: str, message: Text, *, on_click: Callable[[], object] | None = None) -> None:
         super().__init__()
         self._icon_name = icon_name
         self.show_name(tr(message))
@@ -180,12 +172,11 @@ class IconButton(QToolButton):
             self.clicked.connect(lambda _checked=False: on_click())
 
     def show_name(self, name: str) -> None:
-        """Call it by words that are translated already."""
+        """Set the accessible name and tooltip; `name` is already translated."""
         self.setAccessibleName(name)
         self.setToolTip(name)
 
     def changeEvent(self, event) -> None:
-        """Tint the icon anew for a new theme or text size."""
         if event.type() in (event.Type.PaletteChange, event.Type.FontChange):
             self._tint()
         super().changeEvent(event)
@@ -194,6 +185,30 @@ class IconButton(QToolButton):
         size = theme.scaled(ICON_PX)
         self.setIconSize(QSize(size, size))
         self.setIcon(icon(self._icon_name, size=size))
+
+
+class Segments(QWidget, Generic[K]):
+    """Shows one button for each choice; the first is selected."""
+
+    chosen = Signal(str)
+
+    def __init__(self, choices: Mapping[K, str], name: str) -> None:
+        """Args: `choices` are {value: translated text}; `name` is the accessible name."""
+        super().__init__()
+        self.setAccessibleName(name)
+        self.buttons: dict[K, Button] = {}
+        group = QButtonGroup(self)
+        for choice, words in choices.items():
+            button = Button("", role="segment", on_click=lambda choice=choice: self.chosen.emit(choice))
+            button.setText(words)
+            button.setCheckable(True)
+            group.addButton(button)
+            self.buttons[choice] = button
+        next(iter(self.buttons.values())).setChecked(True)
+        self.setLayout(row(*self.buttons.values(), None, spacing=0))
+
+    def value(self) -> K:
+        return next(choice for choice, button in self.buttons.items() if button.isChecked())
 
 
 class Card(QFrame):
@@ -209,7 +224,7 @@ class Card(QFrame):
 
 
 class ElidedLabel(QLabel):
-    """One line of text that gives way: too long, it loses its middle and shows all of itself in the tooltip."""
+    """One line of text, elided in the middle if it is too long; the tooltip then shows all of it."""
 
     def __init__(
         self, content: str = "", role: TextRole = "body", *, mode: Qt.TextElideMode = Qt.TextElideMode.ElideMiddle
@@ -221,21 +236,19 @@ class ElidedLabel(QLabel):
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
 
     def show_tip(self, tip: str) -> None:
-        """Say more when the mouse rests on it, whether the text is cut or not; empty for the text itself."""
+        """Set the tooltip, shown even if the text is not elided; empty restores the full text."""
         self._tip = tip
         self.update()
 
     def sizeHint(self) -> QSize:
-        """Return the size of the whole text."""
         return QSize(super().sizeHint().width(), self.fontMetrics().height() + 1)
 
     def minimumSizeHint(self) -> QSize:
-        """Return the height of a line: it may lose letters, never its feet."""
+        """Return the height of a line: the text may be elided, never clipped vertically."""
         self.ensurePolished()
         return QSize(24, self.fontMetrics().height() + 1)
 
     def paintEvent(self, _event: QPaintEvent) -> None:
-        """Draw the text, shortened to the width at hand."""
         shown = self.fontMetrics().elidedText(self.text(), self._mode, self.width())
         self.setToolTip(self._tip or ("" if shown == self.text() else self.text()))
         painter = QPainter(self)
@@ -250,17 +263,24 @@ def line() -> QFrame:
     return frame
 
 
-def row(*items: QWidget | QLayout | int | None, spacing: int = theme.SMALL) -> QHBoxLayout:
-    """Lay items side by side; None is a stretch, a number an extra gap in pixels."""
-    return _filled(QHBoxLayout(), items, spacing)
+def row(*items: QWidget | QLayout | int | None, spacing: int = theme.SMALL, grows: int = -1) -> QHBoxLayout:
+    """Lay items side by side; None is a stretch, a number an extra gap in pixels; item `grows` takes the free room."""
+    return _filled(QHBoxLayout(), items, spacing, grows)
 
 
-def column(*items: QWidget | QLayout | int | None, spacing: int = theme.SMALL) -> QVBoxLayout:
-    """Lay items below each other; None is a stretch, a number an extra gap in pixels."""
-    return _filled(QVBoxLayout(), items, spacing)
+def column(*items: QWidget | QLayout | int | None, spacing: int = theme.SMALL, grows: int = -1) -> QVBoxLayout:
+    """Lay items below each other; arguments as `row`."""
+    return _filled(QVBoxLayout(), items, spacing, grows)
 
 
-def _filled(layout: _Layout, items: tuple[QWidget | QLayout | int | None, ...], spacing: int) -> _Layout:
+def widget_of(layout: QLayout) -> QWidget:
+    """Return a widget with a layout."""
+    widget = QWidget()
+    widget.setLayout(layout)
+    return widget
+
+
+def _filled(layout: _Layout, items: tuple[QWidget | QLayout | int | None, ...], spacing: int, grows: int) -> _Layout:
     layout.setContentsMargins(0, 0, 0, 0)
     layout.setSpacing(spacing)
     for item in items:
@@ -272,6 +292,8 @@ def _filled(layout: _Layout, items: tuple[QWidget | QLayout | int | None, ...], 
             layout.addWidget(item)
         else:
             layout.addLayout(item)
+    if grows >= 0:
+        layout.setStretch(grows, 1)
     return layout
 
 
@@ -288,7 +310,7 @@ def clear(layout: QLayout) -> None:
 
 
 def scrolling(layout: QVBoxLayout) -> QScrollArea:
-    """Return a scroll area around a column; its right margin makes room for the scroll bar, so that edges line up."""
+    """Return a scroll area around a column; its right margin reserves the scroll bar's width, so that edges line up."""
     canvas = QWidget()
     canvas.setObjectName("canvas")
     canvas.setLayout(layout)

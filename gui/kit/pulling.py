@@ -1,7 +1,4 @@
-"""What a pull of the mouse does in a grid: it draws a band that selects, or takes along what is selected.
-
-A pull from what is not selected, or from between, draws the band; one from what is selected can be dropped elsewhere.
-"""
+"""Mouse dragging in a grid: from a selected image it can be dropped elsewhere, otherwise it draws a rubber band."""
 
 from PySide6.QtCore import QItemSelectionModel, QMimeData, QPoint, QRect, Qt
 from PySide6.QtGui import QColor, QDrag, QMouseEvent, QPainter, QPixmap
@@ -9,22 +6,21 @@ from PySide6.QtWidgets import QAbstractItemView, QApplication, QListView
 
 from gui.kit import theme
 
-PICTURES_MIME = "application/x-visionft-pictures"  # which pictures it is about is the selection's affair
-_PULLED_PX = 72
+IMAGES_MIME = "application/x-visionft-images"  # the images themselves are taken from the selection
 
 
 class PullView(QListView):
-    """A list with this; a subclass draws it and says what lies where."""
+    """A list view with dragging; a subclass draws it and locates its items."""
 
     def __init__(self, *, draggable: bool) -> None:
-        """Args: `draggable` says whether what is selected can be pulled to another widget, as `PICTURES_MIME`."""
+        """Args: `draggable` enables dragging the selection to another widget, as `IMAGES_MIME`."""
         super().__init__()
         self._is_draggable = draggable
-        self._grabbed: QPoint | None = None  # where a pull of what is selected may begin
-        self._pressed, self._band = QPoint(), QRect()  # in the content
+        self._grabbed: QPoint | None = None  # start of a possible drag of the selection
+        self._pressed, self._band = QPoint(), QRect()  # in content coordinates
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
-        """Select; but what is selected already may be about to be pulled away."""
+        """Select on press; a press on a selected image may start a drag instead."""
         at = event.position().toPoint()
         self._pressed = at + QPoint(0, self.verticalOffset())
         is_plain = event.button() == Qt.MouseButton.LeftButton and not event.modifiers()
@@ -34,7 +30,6 @@ class PullView(QListView):
             super().mousePressEvent(event)
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
-        """Pull what is selected, or draw the band."""
         at = event.position().toPoint()
         if self._grabbed is None:
             super().mouseMoveEvent(event)
@@ -43,10 +38,14 @@ class PullView(QListView):
                 self.viewport().update()
         elif (at - self._grabbed).manhattanLength() >= QApplication.startDragDistance():
             self._grabbed = None
-            self._pull()
+            data, drag = QMimeData(), QDrag(self)
+            data.setData(IMAGES_MIME, b"")
+            drag.setMimeData(data)
+            drag.setPixmap(self._drag_pixmap())
+            drag.exec(Qt.DropAction.CopyAction)
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
-        """End what the press began: a picture that was not pulled is selected alone."""
+        """Finish the press: a selected image that was not dragged becomes the only selected one."""
         if self._grabbed is not None:
             self.setSelection(QRect(self._grabbed, self._grabbed), QItemSelectionModel.SelectionFlag.ClearAndSelect)
             self._grabbed = None
@@ -54,18 +53,11 @@ class PullView(QListView):
         self._band = QRect()
         self.viewport().update()
 
-    def _pull(self) -> None:
-        data, drag = QMimeData(), QDrag(self)
-        data.setData(PICTURES_MIME, b"")
-        drag.setMimeData(data)
-        drag.setPixmap(self._pulled())
-        drag.exec(Qt.DropAction.CopyAction)
-
-    def _pulled(self) -> QPixmap:
-        """Return what is seen of a pull: the current picture, and how many go with it."""
+    def _drag_pixmap(self) -> QPixmap:
+        """Return the current image with the number of dragged images."""
         box, marked = self.visualRect(self.currentIndex()), self.selectionModel().selection()
         count = sum(marked.at(place).height() for place in range(marked.count()))
-        shown = self.viewport().grab(box).scaled(_PULLED_PX, _PULLED_PX, Qt.AspectRatioMode.KeepAspectRatio)
+        shown = self.viewport().grab(box).scaled(72, 72, Qt.AspectRatioMode.KeepAspectRatio)
         if count > 1:
             painter, palette = QPainter(shown), theme.colours()
             words = f"{count:,}"
@@ -77,10 +69,9 @@ class PullView(QListView):
         return shown
 
     def draw_band(self, painter: QPainter) -> None:
-        """Draw the band, while there is one."""
         if self._band.isValid():
-            accent = QColor(theme.colours().accent)
+            accent, band = QColor(theme.colours().accent), self._band.translated(0, -self.verticalOffset())
             painter.setPen(accent)
             accent.setAlphaF(0.15)
-            painter.fillRect(self._band.translated(0, -self.verticalOffset()), accent)
-            painter.drawRect(self._band.translated(0, -self.verticalOffset()))
+            painter.fillRect(band, accent)
+            painter.drawRect(band)

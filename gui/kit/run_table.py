@@ -1,5 +1,6 @@
-"""The table of training runs: colour, name (edited in place), figures; pinned runs on top. Knows plain data only."""
+"""The table of training runs: colour, name (edited in place), figures; pinned runs on top; and runs as its rows."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,45 +19,42 @@ from PySide6.QtGui import QPainter, QResizeEvent
 from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QStyledItemDelegate, QStyleOptionViewItem, QTableView
 
 from gui.kit import theme
-from gui.kit.i18n import tr
 from gui.kit.icons import pixmap
+from gui.kit.translation import tr
+from models.messages import Message
+from visionft.training.runs.run_folder import RunSummary
+from visionft.training.runs.run_titles import backbone_title, method_title
 
 _Index = QModelIndex | QPersistentModelIndex
 SORT_ROLE, ROW_ROLE = Qt.ItemDataRole.UserRole, Qt.ItemDataRole.UserRole + 1
-_COLUMNS = ("Name", "Backbone", "Method", "Epochs", "Accuracy", "Loss", "State")
-_NUMERIC = (3, 4, 5)
-_OF_KEPT = (3, 4, 5)  # what these say is of the epoch that is kept, or leads to asking which one that is
+_COLUMNS = (
+    Message("Name"), Message("Backbone"), Message("Method"), Message("Epochs"), Message("Accuracy"), Message("Loss"),
+    Message("State"),
+)  # fmt: skip
+_NUMERIC = _OF_BEST = (3, 4, 5)  # columns about the best epoch; their tooltip names it
 ROW_PX = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunRow:
-    """One run in figures.
+    """The figures of one run."""
 
-    Attributes:
-        name: Its folder's name, by which it is known.
-        title: The name to show.
-        colour: Its place among the colours; the same in the chart.
-        accuracy: On validation, of the epoch it kept, as is `loss`; None before the first has ended.
-        kept: Which epoch that is, and why, in words.
-    """
-
-    name: str
+    name: str  # of its folder, the identifier
     title: str
-    colour: int
+    colour: int  # the index of its colour, the same in the chart
     backbone: str
     method: str
     epochs: int
     planned_epochs: int
-    accuracy: float | None
+    accuracy: float | None  # on validation, of the best epoch, as is `loss`; None before the first epoch has ended
     loss: float | None
     state: str
     is_pinned: bool = False
-    kept: str = ""
+    kept: str = ""  # the best epoch, and the reason, in words
 
 
 class RunTableModel(QAbstractTableModel):
-    """The runs as an item model; the first column can be edited where `is_editable`."""
+    """The runs as an item model; with `is_editable` the first column can be edited."""
 
     renamed = Signal(str, str)  # name, new title
 
@@ -66,26 +64,21 @@ class RunTableModel(QAbstractTableModel):
         self.is_editable = False
 
     def set_rows(self, rows: list[RunRow]) -> None:
-        """Replace all rows."""
         self.beginResetModel()
         self.rows = rows
         self.endResetModel()
 
     def rowCount(self, parent: _Index = QModelIndex()) -> int:  # noqa: B008
-        """Return the number of runs."""
         return len(self.rows)
 
     def columnCount(self, parent: _Index = QModelIndex()) -> int:  # noqa: B008
-        """Return the number of columns."""
         return len(_COLUMNS)
 
     def flags(self, index: _Index) -> Qt.ItemFlag:
-        """Let the name be edited."""
         flags = super().flags(index)
         return flags | Qt.ItemFlag.ItemIsEditable if index.column() == 0 and self.is_editable else flags
 
     def headerData(self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
-        """Return the column titles."""
         if orientation != Qt.Orientation.Horizontal:
             return None
         if role == Qt.ItemDataRole.DisplayRole:
@@ -95,7 +88,6 @@ class RunTableModel(QAbstractTableModel):
         return None
 
     def data(self, index: _Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
-        """Return text, alignment or the value to sort by."""
         row, column = self.rows[index.row()], index.column()
         if role in (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.EditRole):
             return _texts(row)[column]
@@ -112,7 +104,7 @@ class RunTableModel(QAbstractTableModel):
         return None
 
     def setData(self, index: _Index, value: Any, role: int = Qt.ItemDataRole.EditRole) -> bool:
-        """Tell that the user gave a run another name; whoever keeps the runs then shows it."""
+        """Emit `renamed` after an edit by the user; the owner of the runs then updates the table."""
         row = self.rows[index.row()]
         if role != Qt.ItemDataRole.EditRole or str(value).strip() == row.title:
             return False
@@ -123,7 +115,7 @@ class RunTableModel(QAbstractTableModel):
 def _tip(row: RunRow, column: int) -> str:
     if column == 0:
         return row.title if row.title == row.name else f"{row.title}\n{row.name}"
-    return row.kept if column in _OF_KEPT and row.kept else _texts(row)[column]
+    return row.kept if column in _OF_BEST and row.kept else _texts(row)[column]
 
 
 def _alignment(column: int) -> Qt.AlignmentFlag:
@@ -146,7 +138,7 @@ def _sort_values(row: RunRow) -> tuple[Any, ...]:
 
 
 class _PinnedFirst(QSortFilterProxyModel):
-    """Sorts by the chosen column, in both directions below the pinned runs."""
+    """Sorts by the selected column; pinned runs stay on top in both directions."""
 
     def lessThan(self, left: _Index, right: _Index) -> bool:
         first, second = left.data(ROW_ROLE).is_pinned, right.data(ROW_ROLE).is_pinned
@@ -156,11 +148,13 @@ class _PinnedFirst(QSortFilterProxyModel):
 
 
 class _NameDelegate(QStyledItemDelegate):
-    """A run's name behind its colour, with a pin where it is pinned."""
+    """A run's name after its colour, with a pin if it is pinned."""
 
     def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: _Index) -> None:
         row: RunRow = index.data(ROW_ROLE)
-        super().paint(painter, self._beside(option, row), index)
+        name = QStyleOptionViewItem(option)
+        name.rect = option.rect.adjusted(20, 0, -theme.scaled(22) if row.is_pinned else 0, 0)
+        super().paint(painter, name, index)
         swatch = QRectF(option.rect.left() + 11, option.rect.center().y() - 5, 11, 11)
         painter.save()
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
@@ -169,26 +163,19 @@ class _NameDelegate(QStyledItemDelegate):
         painter.drawRoundedRect(swatch, 3, 3)
         if row.is_pinned:
             side = theme.scaled(14)
-            picture = pixmap("pin", theme.colours().accent, size=side)
-            painter.drawPixmap(option.rect.right() - side - 6, option.rect.center().y() - side // 2, picture)
+            image = pixmap("pin", theme.colours().accent, size=side)
+            painter.drawPixmap(option.rect.right() - side - 6, option.rect.center().y() - side // 2, image)
         painter.restore()
 
     def updateEditorGeometry(self, editor, option: QStyleOptionViewItem, index: _Index) -> None:
-        """Edit the name where it stands, behind the colour."""
         editor.setGeometry(option.rect.adjusted(20, 0, 0, 0))
 
     def sizeHint(self, option: QStyleOptionViewItem, index: _Index) -> QSize:
-        """Return room for colour, name and pin."""
         return super().sizeHint(option, index) + QSize(theme.scaled(44), 0)
-
-    def _beside(self, option: QStyleOptionViewItem, row: RunRow) -> QStyleOptionViewItem:
-        beside = QStyleOptionViewItem(option)
-        beside.rect = option.rect.adjusted(20, 0, -theme.scaled(22) if row.is_pinned else 0, 0)
-        return beside
 
 
 class RunTable(QTableView):
-    """All runs; `selection_changed` carries the chosen names in the order shown."""
+    """All runs; `selection_changed` carries the selected names in the order shown."""
 
     selection_changed = Signal(list)
     renamed = Signal(str, str)  # name, new title
@@ -225,24 +212,23 @@ class RunTable(QTableView):
         self.selectionModel().selectionChanged.connect(lambda *_: self.selection_changed.emit(self.selected()))
 
     def resizeEvent(self, event: QResizeEvent) -> None:
-        """Leave columns out where there is no room for all."""
         width = event.size().width()
         for column, needed in ((5, 820), (3, 720), (1, 620), (2, 520), (6, 400)):
             self.setColumnHidden(column, width < theme.scaled(needed))
         super().resizeEvent(event)
 
     def height_of_rows(self) -> int:
-        """Return the height at which all rows are seen."""
+        """Return the height at which all rows are visible."""
         rows = max(1, self.model().rowCount()) * self.verticalHeader().defaultSectionSize()
         return self.horizontalHeader().sizeHint().height() + rows + 2
 
     def set_rows(self, rows: list[RunRow], *, preferred: str) -> None:
-        """Show these runs; choose the preferred one, unless the user chose others that still exist."""
+        """Show these runs; select the preferred one, unless the user selected others that still exist."""
         if rows == self._rows.rows:
             return
         chosen = [] if self.selected() == [self._preferred] else self.selected()
         self._preferred = preferred
-        was_silent = self.blockSignals(True)  # one change of the selection, not one for each step of it
+        was_silent = self.blockSignals(True)  # one selection change, not one per step
         self._rows.set_rows(rows)
         kept = [name for name in chosen if any(row.name == name for row in rows)]
         self.select(kept or ([preferred] if preferred else []))
@@ -250,12 +236,10 @@ class RunTable(QTableView):
         self.selection_changed.emit(self.selected())
 
     def selected(self) -> list[str]:
-        """Return the names of the chosen runs."""
         indexes = sorted(self.selectionModel().selectedRows(), key=lambda index: index.row())
         return [index.data(ROW_ROLE).name for index in indexes]
 
     def select(self, names: list[str]) -> None:
-        """Choose these runs."""
         self.clearSelection()
         flags = QItemSelectionModel.SelectionFlag.Select | QItemSelectionModel.SelectionFlag.Rows
         for line in range(self.model().rowCount()):
@@ -266,7 +250,73 @@ class RunTable(QTableView):
                 self.selectionModel().setCurrentIndex(index, QItemSelectionModel.SelectionFlag.NoUpdate)
 
     def edit_name(self) -> None:
-        """Let the user edit the name of the first chosen run in place."""
-        indexes = self.selectionModel().selectedRows()
-        if indexes:
+        if indexes := self.selectionModel().selectedRows():
             self.edit(min(indexes, key=lambda index: index.row()))
+
+
+def run_rows(runs: Sequence[RunSummary]) -> list[RunRow]:
+    """Return table rows of runs, each with its own colour."""
+    return [run_row(run, colour=index) for index, run in enumerate(runs)]
+
+
+def run_row(run: RunSummary, *, colour: int = 0) -> RunRow:
+    best, config = run.best, run.config
+    return RunRow(
+        name=run.name, title=run.title, colour=colour, backbone=backbone_title(config), method=method_title(config),
+        epochs=run.last_epoch, planned_epochs=config.total_epochs, accuracy=best.val_accuracy if best else None,
+        loss=best.val_loss if best else None, state=run_state(run), is_pinned=run.notes.is_pinned,
+        kept=kept_words(run),
+    )  # fmt: skip
+
+
+def kept_words(run: RunSummary) -> str:
+    """Return a run's best epoch in words, and the reason if another epoch has the highest accuracy."""
+    kept = run.best
+    highest = max(run.epochs, key=lambda epoch: (epoch.right_share, -(epoch.val_loss or 0)), default=None)
+    if kept is None or highest is None:
+        return ""
+    if kept.val_accuracy is None:
+        return tr("Not validated: no labelled image is in the validation split, so its accuracy is unknown.")
+    values = {"epoch": kept.epoch, "accuracy": kept.accuracy_text}
+    if run.parts:
+        words = Message("Ensemble of {parts} runs, without training (validation accuracy {accuracy}).")
+        words = tr(words, parts=len(run.parts), **values)
+    elif not run.config.total_epochs:
+        words = tr("Fitted in closed form, without epochs (validation accuracy {accuracy}).", **values)
+    elif not kept.epoch:
+        words = tr("The initial weights are kept (accuracy {accuracy}): training did not improve them.", **values)
+    elif kept.val_accuracy >= highest.right_share:
+        words = tr("Epoch {epoch} is kept: it has the highest validation accuracy ({accuracy}).", **values)
+    else:
+        words = tr(
+            "Epoch {epoch} is kept ({accuracy} right), though epoch {other} reached {more}: with so few validation "
+            "images that difference is luck (less than one standard error), and the later epoch has learnt more.",
+            **values, other=highest.epoch, more=highest.accuracy_text,
+        )  # fmt: skip
+    if kept.share < 1:
+        between = Message("Its weights were taken {share} of the way from the start: there they validate better.")
+        words = f"{words} {tr(between, share=f'{kept.share:.0%}')}"
+    return words
+
+
+def best_run(runs: Sequence[RunSummary]) -> RunSummary | None:
+    """Return the run with the highest validation accuracy, the newest of equal ones; None if no run has weights."""
+    usable = [run for run in runs if run.best is not None and run.has_weights and not run.faults]
+    return max(usable, key=lambda run: (run.best.right_share if run.best else 0.0, run.name), default=None)
+
+
+def run_state(run: RunSummary) -> str:
+    if run.faults:
+        return tr("Weights damaged")
+    if run.best is not None and not run.has_weights:
+        return tr("No weights")
+    if run.is_going:
+        return tr("Running")
+    if run.result is None:
+        return tr("Unfinished")
+    return tr("Stopped") if run.result.stopped else tr("Finished")
+
+
+def can_continue(run: RunSummary) -> bool:
+    """Return whether a run ended early: stopped or killed; without weights it cannot be resumed."""
+    return run.is_unfinished and (run.has_weights or run.best is None)

@@ -1,4 +1,4 @@
-"""Widgets beside each other: with a handle between, or below each other where there is no room. Knows Qt only."""
+"""Side-by-side widgets: with a movable handle, or stacked if there is no space."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ from gui.kit.parts import column
 
 
 def divided(left: QWidget, right: QWidget) -> QSplitter:
-    """Return two widgets beside each other, with a handle between that moves; neither can be pushed away."""
+    """Return a splitter with two widgets; neither can be collapsed."""
     split = QSplitter()
     for part, widget in enumerate((left, right)):
         split.addWidget(widget)
@@ -21,7 +21,7 @@ def divided(left: QWidget, right: QWidget) -> QSplitter:
 
 
 class SideBySide(QWidget):
-    """Columns of widgets of the same width; `least_px` is what two of them need, at the normal text size."""
+    """Columns of equal width; `least_px` is the width of two of them, at the normal text size."""
 
     def __init__(self, *columns: Sequence[QWidget], least_px: int = 900, spacing: int = theme.LARGE) -> None:
         super().__init__()
@@ -34,16 +34,14 @@ class SideBySide(QWidget):
             self._layout.addLayout(each, 1)
 
     def is_wide(self) -> bool:
-        """Return whether the columns are beside each other."""
         return self._layout.direction() == QBoxLayout.Direction.LeftToRight
 
     def minimumSizeHint(self) -> QSize:
-        """Return the least size; its width is that of the columns below each other, so that they can get there."""
+        """Return the minimum size; its width is that of a single stacked column, so that stacking is possible."""
         width = max(each.minimumSize().width() for each in self._columns)
         return QSize(width, self._layout.minimumSize().height())
 
     def resizeEvent(self, event: QResizeEvent) -> None:
-        """Choose the direction by the width at hand."""
         is_wide = event.size().width() >= theme.scaled(self._least_px)
         self._layout.setDirection(QBoxLayout.Direction.LeftToRight if is_wide else QBoxLayout.Direction.TopToBottom)
         super().resizeEvent(event)

@@ -1,18 +1,19 @@
-"""One bar that shows how the pictures are divided, with a legend. Knows Qt and plain numbers only."""
+"""A bar of the shares of train, validation and test, with a legend."""
 
 from PySide6.QtCore import QRectF, Qt
 from PySide6.QtGui import QColor, QPainter, QPainterPath
 from PySide6.QtWidgets import QGridLayout, QLabel, QWidget
 
 from gui.kit import theme
-from gui.kit.i18n import tr
 from gui.kit.parts import ElidedLabel, column, text, verbatim
+from gui.kit.translation import tr
+from models.messages import Message
 
 _PARTS = (
-    ("train", "Training", "train_line", "the model learns from these"),
-    ("val", "Validation", "val_line", "choose the epoch to keep"),
-    ("test", "Test", "test_line", "kept for the final figure"),
-    ("unassigned", "Not divided", "grey_line", ""),
+    ("train", Message("Training"), "train_line", Message("the model learns from these")),
+    ("val", Message("Validation"), "val_line", Message("choose the epoch to keep")),
+    ("test", Message("Test"), "test_line", Message("kept for the final figure")),
+    ("unassigned", Message("Not divided"), "grey_line", ""),
 )
 
 
@@ -55,7 +56,7 @@ class SplitBar(QWidget):
     """Training, validation, test and the rest."""
 
     def __init__(self, *, has_legend: bool = True) -> None:
-        """Args: without `has_legend` only the bar shows, for whoever says the numbers beside it."""
+        """Args: without `has_legend` only the bar is shown, for owners with their own numbers."""
         super().__init__()
         self._bar = _Bar()
         self._numbers: dict[str, QLabel] = {}
@@ -64,20 +65,16 @@ class SplitBar(QWidget):
         grid.setHorizontalSpacing(theme.SMALL)
         grid.setVerticalSpacing(theme.TIGHT)
         grid.setColumnStretch(2, 1)
-        for line, (name, title, token, note) in enumerate(_PARTS):
+        for line, (name, title, token, note) in enumerate(_PARTS if has_legend else ()):
             self._numbers[name] = text("0", "strong")
             grid.addWidget(_Dot(token), line, 0)
             grid.addWidget(verbatim(tr(title)), line, 1)
             grid.addWidget(ElidedLabel(tr(note), "small"), line, 2)
             grid.addWidget(self._numbers[name], line, 3, Qt.AlignmentFlag.AlignRight)
-        legend = QWidget()
-        legend.setLayout(grid)
-        if not has_legend:
-            legend.hide()
-        self.setLayout(column(self._bar, legend, spacing=theme.MEDIUM))
+        self.setLayout(column(self._bar, grid, spacing=theme.MEDIUM))
 
     def show_counts(self, counts: dict[str, int]) -> None:
-        """Show pictures by split name, and under `unassigned` those without one."""
+        """Show image counts by split name, with `unassigned` for those without one."""
         self._bar.counts = counts
         for name, label in self._numbers.items():
             label.setText(f"{counts.get(name, 0):,}")

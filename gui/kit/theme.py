@@ -1,4 +1,4 @@
-"""How the program looks: the two colour systems, the spacing scale, the fonts, and applying them to the application.
+"""The theme: two colour systems, the spacing scale, the fonts, and applying them to the application.
 
 The only file that names a colour. Widgets ask `colours()`; the style sheet (`resources/style/app.qss`) names tokens.
 """
@@ -27,7 +27,7 @@ _STYLE_FOLDER = Path(resources.__file__).parent
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Colours:
-    """One colour system. `*_soft` is a background tint that carries the colour of the same name as text."""
+    """One colour system. `*_soft` is a background tint for text in the colour of the same name."""
 
     is_dark: bool
     canvas: str
@@ -53,117 +53,67 @@ class Colours:
     test_line: str
     grey_line: str
 
-    def text_pairs(self) -> tuple[tuple[str, str], ...]:
-        """Return every (foreground, background) pair in which the program writes text."""
-        grounds = (self.canvas, self.surface, self.sunken, self.hover)
-        plain = tuple((ink, ground) for ink in (self.text, self.muted) for ground in grounds)
-        links = tuple((self.accent, ground) for ground in (self.canvas, self.surface, self.accent_soft))
-        signs = ((self.good, self.good_soft), (self.warn, self.warn_soft), (self.bad, self.bad_soft))
-        on_surface = tuple((ink, self.surface) for ink in (self.good, self.warn, self.bad))
-        softs = (self.accent_soft, self.good_soft, self.warn_soft, self.bad_soft)
-        soft = tuple((ink, ground) for ink in (self.text, self.muted) for ground in softs)
-        buttons = ((self.on_accent, self.accent), (self.on_accent, self.accent_hover))
-        return plain + links + signs + on_surface + soft + buttons
-
 
 LIGHT = Colours(
-    is_dark=False,
-    canvas="#F4F5F8",
-    surface="#FFFFFF",
-    sunken="#EBEDF2",
-    hover="#F0F2F6",
-    border="#DCE0E8",
-    outline="#848D9D",
-    text="#151A24",
-    muted="#525C6B",
-    accent="#2B59D9",
-    accent_hover="#1F48BD",
-    on_accent="#FFFFFF",
-    accent_soft="#E7EDFC",
-    good="#116B3A",
-    good_soft="#E2F4E9",
-    warn="#7E4A00",
-    warn_soft="#FDF1DC",
-    bad="#AF1F26",
-    bad_soft="#FDE9E9",
-    train_line="#2B59D9",
-    val_line="#C2500C",
-    test_line="#6B4FBB",
-    grey_line="#868E9D",
-)
+    is_dark=False, canvas="#F4F5F8", surface="#FFFFFF", sunken="#EBEDF2", hover="#F0F2F6", border="#DCE0E8",
+    outline="#848D9D", text="#151A24", muted="#525C6B", accent="#2B59D9", accent_hover="#1F48BD", on_accent="#FFFFFF",
+    accent_soft="#E7EDFC", good="#116B3A", good_soft="#E2F4E9", warn="#7E4A00", warn_soft="#FDF1DC", bad="#AF1F26",
+    bad_soft="#FDE9E9", train_line="#2B59D9", val_line="#C2500C", test_line="#6B4FBB", grey_line="#868E9D",
+)  # fmt: skip
 
 DARK = Colours(
-    is_dark=True,
-    canvas="#11141A",
-    surface="#1A1E26",
-    sunken="#0C0F14",
-    hover="#232833",
-    border="#2D3440",
-    outline="#6C7789",
-    text="#E8EBF1",
-    muted="#A4ADBB",
-    accent="#88A9FF",
-    accent_hover="#A6BFFF",
-    on_accent="#0D1424",
-    accent_soft="#1F2A45",
-    good="#6BD49A",
-    good_soft="#14301F",
-    warn="#F2BC66",
-    warn_soft="#33260F",
-    bad="#FF9A96",
-    bad_soft="#3B1A1C",
-    train_line="#88A9FF",
-    val_line="#FFAC66",
-    test_line="#BDA6FF",
-    grey_line="#636D7E",
-)
+    is_dark=True, canvas="#11141A", surface="#1A1E26", sunken="#0C0F14", hover="#232833", border="#2D3440",
+    outline="#6C7789", text="#E8EBF1", muted="#A4ADBB", accent="#88A9FF", accent_hover="#A6BFFF", on_accent="#0D1424",
+    accent_soft="#1F2A45", good="#6BD49A", good_soft="#14301F", warn="#F2BC66", warn_soft="#33260F", bad="#FF9A96",
+    bad_soft="#3B1A1C", train_line="#88A9FF", val_line="#FFAC66", test_line="#BDA6FF", grey_line="#636D7E",
+)  # fmt: skip
 
-OVER_PICTURE = "#C80C0F14"  # the ground of words over a picture, in both themes; their inks are those of DARK
+OVER_IMAGE = "#C80C0F14"  # the background of text over images, in both themes; its text colours are those of DARK
 
-# Twelve class colours, told apart by most colour-blind eyes in this order; never the only carrier of a meaning.
+# Twelve class colours, distinguishable in this order with most colour blindness; never the only carrier of a meaning.
 CLASS_COLOURS = (
     "#3B73E0", "#DD771C", "#2E9E6B", "#C2458B", "#8F63D2", "#A68D14",
     "#1E9DB3", "#C9493F", "#6C8A2B", "#7A6A5B", "#5563B8", "#9A4FA0",
 )  # fmt: skip
 
 
-ClassColour = int | str  # a place in the class list, or "#rrggbb" that the user chose
+ClassColour = int | str  # an index in the class list, or "#rrggbb" chosen by the user
 
 
 def class_colour(colour: ClassColour) -> QColor:
-    """Return the colour of a class: the one chosen for it, or the one of its place; those repeat after twelve."""
+    """Return the colour of a class: the user's choice, or the default of its index; defaults repeat after twelve."""
     return QColor(colour if isinstance(colour, str) else CLASS_COLOURS[colour % len(CLASS_COLOURS)])
 
 
 def contrast(first: str, second: str) -> float:
-    """Return the WCAG 2 contrast ratio of two colours, 1 to 21 (https://www.w3.org/TR/WCAG22/#dfn-contrast-ratio)."""
-    lighter, darker = sorted((_luminance(first), _luminance(second)), reverse=True)
+    def luminance(colour: str) -> float:
+        channels = (int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5))
+        red, green, blue = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels)
+        return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+    lighter, darker = sorted((luminance(first), luminance(second)), reverse=True)
     return (lighter + 0.05) / (darker + 0.05)
 
 
-def _luminance(colour: str) -> float:
-    channels = (int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5))
-    red, green, blue = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels)
-    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
-
-
 def colours() -> Colours:
-    """Return the colour system now in force."""
     window = QGuiApplication.palette().color(QPalette.ColorRole.Window)
     return DARK if window.lightness() < 128 else LIGHT
 
 
 def apply_theme(app: QApplication, name: ThemeName, *, font_scale: float = 1.0) -> Colours:
-    """Give the application its style, palette, font and style sheet; safe to call again at any time."""
+    """Set the application's style, palette, font and style sheet; may be called repeatedly."""
     scheme = {"system": Qt.ColorScheme.Unknown, "light": Qt.ColorScheme.Light, "dark": Qt.ColorScheme.Dark}[name]
     app.styleHints().setColorScheme(scheme)
     is_dark = name == "dark" or (name == "system" and app.styleHints().colorScheme() == Qt.ColorScheme.Dark)
     chosen = DARK if is_dark else LIGHT
     use_plain_text(app)
-    sheet, palette, font = style_sheet(chosen, font_scale), _palette(chosen), _font(font_scale)
+    load_fonts()
+    font = QFont(_FONT_FAMILY)
+    font.setPixelSize(round(FONT_PX * font_scale))
+    sheet, palette = style_sheet(chosen, font_scale), _palette(chosen)
     if (app.styleSheet(), app.palette(), app.font()) == (sheet, palette, font):
-        return chosen  # each widget would be styled anew to look as it does
-    app.setStyleSheet("")  # replacing one, Qt styles each widget once for each of its ancestors (2.0 s in place of .35)
+        return chosen  # avoids restyling each widget without a change
+    app.setStyleSheet("")  # on replacement Qt styles each widget once for each of its ancestors (2.0 s in place of .35)
     app.setPalette(palette)
     app.setFont(font)
     app.setStyleSheet(sheet)
@@ -171,30 +121,18 @@ def apply_theme(app: QApplication, name: ThemeName, *, font_scale: float = 1.0) 
 
 
 def _palette(colours: Colours) -> QPalette:
-    role = QPalette.ColorRole
+    roles = {
+        "Window": colours.canvas, "WindowText": colours.text, "Base": colours.surface, "AlternateBase": colours.hover,
+        "Text": colours.text, "PlaceholderText": colours.muted, "Button": colours.surface, "ButtonText": colours.text,
+        "BrightText": colours.bad, "Highlight": colours.accent, "HighlightedText": colours.on_accent,
+        "Link": colours.accent, "LinkVisited": colours.accent, "ToolTipBase": colours.text,
+        "ToolTipText": colours.canvas, "Mid": colours.border, "Accent": colours.accent,
+    }  # fmt: skip
     palette = QPalette()
-    for target, value in (
-        (role.Window, colours.canvas),
-        (role.WindowText, colours.text),
-        (role.Base, colours.surface),
-        (role.AlternateBase, colours.hover),
-        (role.Text, colours.text),
-        (role.PlaceholderText, colours.muted),
-        (role.Button, colours.surface),
-        (role.ButtonText, colours.text),
-        (role.BrightText, colours.bad),
-        (role.Highlight, colours.accent),
-        (role.HighlightedText, colours.on_accent),
-        (role.Link, colours.accent),
-        (role.LinkVisited, colours.accent),
-        (role.ToolTipBase, colours.text),
-        (role.ToolTipText, colours.canvas),
-        (role.Mid, colours.border),
-        (role.Accent, colours.accent),
-    ):
-        palette.setColor(target, QColor(value))
-    for target in (role.WindowText, role.Text, role.ButtonText):
-        palette.setColor(QPalette.ColorGroup.Disabled, target, QColor(colours.outline))
+    for role, value in roles.items():
+        palette.setColor(QPalette.ColorRole[role], QColor(value))
+    for role in ("WindowText", "Text", "ButtonText"):
+        palette.setColor(QPalette.ColorGroup.Disabled, QPalette.ColorRole[role], QColor(colours.outline))
     return palette
 
 
@@ -205,25 +143,16 @@ def load_fonts() -> None:
             QFontDatabase.addApplicationFont(str(file))
 
 
-def _font(scale: float) -> QFont:
-    load_fonts()
-    font = QFont(_FONT_FAMILY)
-    font.setPixelSize(round(FONT_PX * scale))
-    return font
-
-
 def scaled(pixels: int) -> int:
-    """Return `pixels`, given for the normal font size, at the font size now in force."""
+    """Return `pixels`, given for the normal font size, at the current font size."""
     return round(pixels * QGuiApplication.font().pixelSize() / FONT_PX)
 
 
 def style_sheet(colours: Colours, font_scale: float) -> str:
     """Return the style sheet of the application in a colour system and at a text size."""
-    sizes = {name: f"{round(px * font_scale)}px" for name, px in _TEXT_SIZES.items()}
+    sizes = {"text_small": 12, "text_body": FONT_PX, "text_heading": 15, "text_title": 22, "text_hero": 30}
+    scaled_sizes = {name: f"{round(px * font_scale)}px" for name, px in sizes.items()}
     template = Template((_STYLE_FOLDER / "style" / "app.qss").read_text(encoding="utf-8"))
     icons = (_STYLE_FOLDER / "icons").as_posix()
     shade = "dark" if colours.is_dark else "light"
-    return template.substitute(asdict(colours), radius=f"{RADIUS}px", icons=icons, shade=shade, **sizes)
-
-
-_TEXT_SIZES = {"text_small": 12, "text_body": 13, "text_heading": 15, "text_title": 22, "text_hero": 30}
+    return template.substitute(asdict(colours), radius=f"{RADIUS}px", icons=icons, shade=shade, **scaled_sizes)

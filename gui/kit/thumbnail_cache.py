@@ -1,22 +1,21 @@
-"""Where thumbnails lie on disk, and how much they may take. Knows no pictures: it loads at the start.
+"""The thumbnail folder on disk and its size limit. Imports no image library: loaded at the start.
 
-A thumbnail's file is named after path, size and time of the original, so that an edited picture gets a new one.
+A thumbnail's file is named after path, size and time of the original, so that an edited image gets a new one.
 """
 
+import contextlib
 import hashlib
-from collections.abc import Iterator
 from pathlib import Path
 
 import platformdirs
 
 from visionft.data.cache_space import CacheUse
 
-_MEGABYTE = 1_000_000
-_TRIM_EVERY = 1000  # thumbnails written; looking through 100,000 of them takes a worker about a second
+_TRIM_EVERY = 1000  # thumbnails written; scanning 100,000 of them takes a worker about a second
 
 
 class _Cache:
-    """Where thumbnails are kept, how much they may take, and how many were written since that was last looked at."""
+    """The thumbnail folder, its size limit, and the number of thumbnails written since the last trim."""
 
     folder: Path | None = None
     limit_mb: int = 0
@@ -24,58 +23,52 @@ class _Cache:
 
 
 def keep_thumbnails(folder: Path | None, *, limit_mb: int) -> None:
-    """Keep thumbnails in `folder` (None: the system's place for caches), `limit_mb` at most (0: without a limit)."""
+    """Set the thumbnail folder (None: the system's cache folder) and its limit of `limit_mb` (0: no limit)."""
     _Cache.folder = folder / "visionft thumbnails" if folder is not None else None
     _Cache.limit_mb = limit_mb
 
 
 def cache_folder() -> Path:
-    """Return where thumbnails are kept: a folder of their own, so that clearing it takes nothing else."""
+    """Return the thumbnail folder: a separate one, so that clearing it deletes nothing else."""
     return _Cache.folder or platformdirs.user_cache_path("visionft", appauthor=False) / "thumbnails"
 
 
 def trim_cache(limit_mb: float | None = None) -> CacheUse:
-    """Delete the thumbnails unused for the longest until the rest fits; safe in any thread.
+    """Delete the least recently used thumbnails until the rest fits; thread-safe.
 
     Args:
-        limit_mb: None takes the limit in force; 0 deletes all.
+        limit_mb: None for the current limit; 0 deletes all.
     """
     limit = (_Cache.limit_mb or float("inf")) if limit_mb is None else limit_mb
-    entries = sorted(_cached_files(), reverse=True)  # the latest used first
-    total = 0
-    for index, (_used, size, _path) in enumerate(entries):
-        if total + size > limit * _MEGABYTE:
-            for _, _, unused in entries[index:]:
-                unused.unlink(missing_ok=True)
-            return CacheUse(index, total)
-        total += size
-    return CacheUse(len(entries), total)
-
-
-def _cached_files() -> Iterator[tuple[int, int, Path]]:
-    """Yield (last use in ns, bytes, file) of each thumbnail on disk."""
+    entries: list[tuple[int, int, Path]] = []  # last use in ns, bytes, file
     for path in cache_folder().glob("??/*.jpg"):
-        try:
+        with contextlib.suppress(OSError):  # another window cleared it
             facts = path.stat()
-        except OSError:  # another window cleared it
-            continue
-        yield facts.st_mtime_ns, facts.st_size, path
+            entries.append((facts.st_mtime_ns, facts.st_size, path))
+    kept = total = 0
+    for _used, size, path in sorted(entries, reverse=True):
+        if total + size <= limit * 1_000_000:
+            kept, total = kept + 1, total + size
+        else:
+            path.unlink(missing_ok=True)
+            limit = -1  # older ones go too, however small
+    return CacheUse(kept, total)
 
 
-def file_of(picture: Path) -> Path:
-    """Return where a picture's thumbnail is kept.
+def file_of(image: Path) -> Path:
+    """Return the file of an image's thumbnail.
 
     Raises:
-        OSError: The picture is not there.
+        OSError: The image is missing.
     """
-    facts = picture.stat()
-    key = f"{picture}\0{facts.st_size}\0{facts.st_mtime_ns}"
+    facts = image.stat()
+    key = f"{image}\0{facts.st_size}\0{facts.st_mtime_ns}"
     name = hashlib.sha256(key.encode(errors="surrogatepass")).hexdigest()
     return cache_folder() / name[:2] / f"{name}.jpg"
 
 
 def note_written() -> None:
-    """Count a thumbnail that was written; now and then the limit is looked after."""
+    """Count a written thumbnail; at intervals the cache is trimmed to its limit."""
     _Cache.written += 1
     if _Cache.written % _TRIM_EVERY == 0:
         trim_cache()

@@ -1,5 +1,6 @@
-"""Pictures for the screen: decoded off the main thread by the one decoder, thumbnails kept on disk and in memory."""
+"""Images for the screen: decoded off the main thread by the shared decoder; thumbnails cached on disk and in memory."""
 
+import contextlib
 import os
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -13,44 +14,51 @@ from PySide6.QtGui import QImage, QImageReader, QImageWriter, QPixmap
 from gui.kit.thumbnail_cache import file_of, note_written
 from gui.kit.workers import WorkerPool
 from visionft.data.decode import decode, shrink
-from visionft.data.picture_cache import PictureCache
+from visionft.data.image_cache import ImageCache
 from visionft.errors import ImageError
 
 THUMBNAIL_PX = 256
 MEMORY_MB = 96
 VIEW_PX = 6000
-SHOWN_SHARE = 0.75  # of a picture's longer side is seen at least, where it is cut to fill a square
-_JPEG = QByteArray(b"jpg")  # named, so that Qt does not guess the format from the content
-QImageWriter("", _JPEG)  # first in this thread: two workers that were the first to make one have crashed (PySide 6.11)
+SHOWN_SHARE = 0.75  # of an image's longer side is visible at least, where it is cropped to fill a square
+_JPEG = QByteArray(b"jpg")  # explicit, so that Qt does not guess the format from the content
+QImageWriter("", _JPEG)  # first in this thread: two workers both creating the first one have crashed (PySide 6.11)
 
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """Stands in for a picture that cannot be shown."""
+    """Placeholder for an unreadable image."""
 
     reason: str
 
 
 def load_thumbnail(path: Path) -> QImage | Unreadable:
-    """Return a picture's thumbnail, from disk when it is there; safe in any thread."""
+    """Return an image's thumbnail, from disk if it is there; thread-safe."""
     try:
-        kept = file_of(path)
-        if kept.exists() and not (image := QImageReader(str(kept), _JPEG).read()).isNull():
-            os.utime(kept)  # the time of its last use: what `trim_cache` goes by
+        target = file_of(path)
+        if target.exists() and not (image := QImageReader(str(target), _JPEG).read()).isNull():
+            os.utime(target)  # the time of its last use, for `trim_cache`
             return image
-        image = _thumbnail(path)
+        known = ImageCache.usual().find(path, THUMBNAIL_PX)  # decoded for training
+        image = _to_image(decode(path, max_side=THUMBNAIL_PX) if known is None else shrink(known, THUMBNAIL_PX))
     except OSError as error:
         return Unreadable(error.strerror or str(error))
     except ImageError as error:
         return Unreadable(error.message)
-    _keep(image, kept)
+    with contextlib.suppress(OSError):  # a full disk only slows the next start
+        target.parent.mkdir(parents=True, exist_ok=True)
+        writer = QImageWriter(str(target.with_suffix(".tmp")), _JPEG)
+        writer.setQuality(85)
+        if writer.write(image):
+            target.with_suffix(".tmp").replace(target)
+            note_written()
     return image
 
 
 def _load_scaled(key: tuple[Path, int]) -> QImage | Unreadable:
-    """Return a picture as large as fills a square of `side`, whole, in the format that the screen copies fastest.
+    """Return an image scaled for a square of `side`, uncropped, in the pixel format of the fastest screen copy.
 
-    Of a large one that takes more pixels than a thumbnail has, the original is decoded; a small one is enlarged.
+    If the thumbnail has too few pixels, the original of a large image is decoded; a small image is enlarged.
     """
     path, side = key
     image = load_thumbnail(path)
@@ -59,7 +67,7 @@ def _load_scaled(key: tuple[Path, int]) -> QImage | Unreadable:
     wanted = filling(image.size(), side)
     longest, known = max(wanted.width(), wanted.height()), max(image.width(), image.height())
     if longest > known == THUMBNAIL_PX:
-        original = load_picture(path, max_side=longest)
+        original = load_image(path, max_side=longest)
         image = original if isinstance(original, QImage) else image
     if image.size() != wanted:
         mode = Qt.TransformationMode.SmoothTransformation
@@ -67,28 +75,22 @@ def _load_scaled(key: tuple[Path, int]) -> QImage | Unreadable:
     return image.convertToFormat(QImage.Format.Format_RGB32)
 
 
-def filling(picture: QSize, side: int) -> QSize:
-    """Return the size at which a picture fills a square of `side` with at least `SHOWN_SHARE` of its longer side.
+def filling(image: QSize, side: int) -> QSize:
+    """Return the size at which an image fills a square of `side` with at least `SHOWN_SHARE` of its longer side.
 
-    Up to 4:3 nothing of the square stays empty; what is longer leaves room at two sides rather than be unrecognisable.
+    Up to 4:3 the square is filled; a longer image leaves two sides empty, to stay recognisable.
     """
-    long, short = max(picture.width(), picture.height(), 1), max(1, min(picture.width(), picture.height()))
+    long, short = max(image.width(), image.height(), 1), max(1, min(image.width(), image.height()))
     scale = side * min(long / short, 1 / SHOWN_SHARE) / long
-    return QSize(max(1, round(picture.width() * scale)), max(1, round(picture.height() * scale)))
+    return QSize(max(1, round(image.width() * scale)), max(1, round(image.height() * scale)))
 
 
-def load_picture(path: Path, *, max_side: int = VIEW_PX) -> QImage | Unreadable:
-    """Return a picture at full size (at most `max_side` on its longest side); safe in any thread."""
+def load_image(path: Path, *, max_side: int = VIEW_PX) -> QImage | Unreadable:
+    """Return an image at full size (at most `max_side` on its longest side); thread-safe."""
     try:
         return _to_image(decode(path, max_side=max_side))
     except ImageError as error:
         return Unreadable(error.message)
-
-
-def _thumbnail(path: Path) -> QImage:
-    """Make a thumbnail, from what training has decoded where it has."""
-    known = PictureCache.usual().find(path, THUMBNAIL_PX)
-    return _to_image(decode(path, max_side=THUMBNAIL_PX) if known is None else shrink(known, THUMBNAIL_PX))
 
 
 def _to_image(pixels: np.ndarray) -> QImage:
@@ -96,24 +98,10 @@ def _to_image(pixels: np.ndarray) -> QImage:
     return QImage(pixels.data, width, height, 3 * width, QImage.Format.Format_RGB888).copy()
 
 
-def _keep(image: QImage, target: Path) -> None:
-    """Write the thumbnail beside and rename; a full disk costs only the next start's speed."""
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        temporary = target.with_suffix(".tmp")
-        writer = QImageWriter(str(temporary), _JPEG)
-        writer.setQuality(85)
-        if writer.write(image):
-            temporary.replace(target)
-            note_written()
-    except OSError:
-        return
-
-
 class ThumbnailStore(QObject):
-    """Thumbnails by path as pixmaps that fill squares of one size; what is missing is loaded in the background.
+    """Thumbnails by path, as pixmaps that fill squares of one size; missing ones are loaded in the background.
 
-    After the size has changed, those of another one serve until they are replaced.
+    After a change of size, those of the previous size are returned until they are replaced.
     """
 
     loaded = Signal(Path)
@@ -123,47 +111,38 @@ class ThumbnailStore(QObject):
         self._pool = WorkerPool(_load_scaled, parent=self)
         self._pool.done.connect(self._on_done)
         self._kept: OrderedDict[Path, tuple[int, QPixmap | Unreadable]] = OrderedDict()
-        self._bytes = 0
+        self.bytes_kept = 0
         self._side = THUMBNAIL_PX
 
     def set_side(self, pixels: int) -> None:
-        """Set the side of the square that pixmaps fill, in device pixels."""
+        """Set the side of the square, in device pixels."""
         self._side = pixels
 
     def get(self, path: Path) -> QPixmap | Unreadable | None:
-        """Return what is in memory, or None."""
-        kept = self._kept.get(path)
-        if kept is None:
+        """Return the pixmap in memory, or None."""
+        if path not in self._kept:
             return None
         self._kept.move_to_end(path)
-        return kept[1]
+        return self._kept[path][1]
 
     def prefetch(self, paths: Sequence[Path]) -> None:
-        """Load those of these that are not here in the size wanted, the first one soonest, and nothing else."""
-        self._pool.request([(path, self._side) for path in paths if self._side_of(path) != self._side])
-
-    def _side_of(self, path: Path) -> int:
-        kept = self._kept.get(path)
-        return kept[0] if kept is not None else 0
-
-    @property
-    def bytes_kept(self) -> int:
-        """Return the memory the pixmaps take."""
-        return self._bytes
+        """Load the thumbnails of these paths missing in the current size, in order, and cancel other requests."""
+        present = {path for path, (side, _) in self._kept.items() if side == self._side}
+        self._pool.request([(path, self._side) for path in paths if path not in present])
 
     def close(self) -> None:
-        """Stop loading and wait for what has begun."""
+        """Stop loading and wait for the images in progress."""
         self._pool.close()
 
     @Slot(object, object)
     def _on_done(self, key: tuple[Path, int], result: QImage | Unreadable) -> None:
         path, side = key
-        if side == self._side or path not in self._kept:  # else the size was changed meanwhile: who wants it asks again
+        if side == self._side or path not in self._kept:  # otherwise the size has changed meanwhile
             kept = QPixmap.fromImage(result) if isinstance(result, QImage) else result
-            self._bytes += _size(kept) - (_size(self._kept.pop(path)[1]) if path in self._kept else 0)
+            self.bytes_kept += _size(kept) - (_size(self._kept.pop(path)[1]) if path in self._kept else 0)
             self._kept[path] = (side, kept)
-        while self._bytes > MEMORY_MB << 20 and len(self._kept) > 1:
-            self._bytes -= _size(self._kept.popitem(last=False)[1][1])
+        while self.bytes_kept > MEMORY_MB << 20 and len(self._kept) > 1:
+            self.bytes_kept -= _size(self._kept.popitem(last=False)[1][1])
         self.loaded.emit(path)
 
 

@@ -1,4 +1,4 @@
-"""Draws the tiles of the picture grid. What many tiles share (card, caption) is drawn once and copied from then on."""
+"""Draws the tiles of the image grid. Shared parts (card, caption) are drawn once and then copied."""
 
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
@@ -7,47 +7,39 @@ from PySide6.QtCore import QPoint, QPointF, QRect, QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QFont, QPainter, QPen, QPixmap
 
 from gui.kit import theme
-from gui.kit.i18n import tr
-from gui.kit.picture_model import Section, Tile
+from gui.kit.image_model import Section, Tile
 from gui.kit.thumbnails import Unreadable, filling
+from gui.kit.translation import tr
 
-INSET = 4  # between a card's edge and its picture
+INSET = 4  # between a card's edge and its image
 HEADING_PX, LINE_PX, SECOND_LINE_PX, BAND_PX = 22, 24, 17, 20
 MAX_STAMPS = 600  # captions of 300 x 24 pixels take 30 kB each
-_SHOWN_SWATCHES, _SWATCH_PX = 4, 13
-_CROSS_PX = 15
-_RADIUS = 7
+_SHOWN_SWATCHES, _SWATCH_PX, _RADIUS = 4, 13, 7
 _SIDEWAYS = Qt.AlignmentFlag.AlignVCenter
 _Draw = Callable[[QPainter, QRect], None]
 
 
 def caption_px(lines: int) -> int:
-    """Return how high the caption of a tile is."""
+    """Return the height of a tile's caption."""
     return theme.scaled((0, LINE_PX, LINE_PX + SECOND_LINE_PX)[lines])
 
 
 class TilePainter:
-    """Draws tiles: cards with `lines` of words below the picture, or bare pictures, maybe with words over them."""
+    """Draws tiles: cards with `lines` of text below the image, or bare images, optionally with text over them."""
 
     def __init__(self, lines: int, *, is_overlaid: bool) -> None:
         self._lines, self._is_overlaid = lines, is_overlaid
         self._stamps: OrderedDict[Hashable, QPixmap] = OrderedDict()
 
     def forget(self) -> None:
-        """Draw everything anew: the theme or the font changed."""
+        """Clear the cache: the theme or the font changed."""
         self._stamps.clear()
 
     def draw(
-        self,
-        painter: QPainter,
-        box: QRect,
-        tile: Tile,
-        kept: QPixmap | Unreadable | None,
-        *,
-        is_selected: bool,
-        is_current: bool,
-    ) -> None:
-        """Draw one tile into `box`; `kept` is its thumbnail, or why there is none, or None while it is loaded."""
+        self, painter: QPainter, box: QRect, tile: Tile, kept: QPixmap | Unreadable | None, *,
+        is_selected: bool, is_current: bool,
+    ) -> None:  # fmt: skip
+        """Draw one tile into `box`; `kept` is its thumbnail, the reason for none, or None while it is loaded."""
         ratio = painter.device().devicePixelRatio()
         caption = caption_px(self._lines)
         frame = box.adjusted(INSET, INSET, -INSET, -caption) if self._lines else box
@@ -56,7 +48,7 @@ class TilePainter:
         else:
             painter.fillRect(box, QColor(theme.colours().sunken))
         if isinstance(kept, QPixmap):
-            _draw_picture(painter, frame, kept, ratio)
+            _draw_image(painter, frame, kept, ratio)
         elif isinstance(kept, Unreadable):
             painter.setPen(QColor(theme.colours().muted))
             flags = Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap
@@ -76,18 +68,18 @@ class TilePainter:
             _draw_ring(painter, box, 2.5)
 
     def _draw_over(self, painter: QPainter, box: QRect, tile: Tile, *, is_selected: bool, is_current: bool) -> None:
-        """Draw over a picture: its label and split at the foot, its tags at the head, and whether it is selected."""
-        ratio, band = painter.device().devicePixelRatio(), theme.scaled(BAND_PX)
+        """Draw over an image: label and split at the bottom, tags at the top, and the selection."""
+        ratio, line = painter.device().devicePixelRatio(), QSize(box.width(), theme.scaled(BAND_PX))
         if tile.title and not tile.is_blank:
-            foot = self._over(QSize(box.width(), band), ratio, tile, painter.font())
-            painter.drawPixmap(box.left(), box.bottom() - band + 1, foot)
+            foot = self._over(line, ratio, tile, painter.font())
+            painter.drawPixmap(box.left(), box.bottom() - line.height() + 1, foot)
         if tile.mark:
-            painter.drawPixmap(box.topLeft(), self._tag(QSize(box.width(), band), ratio, tile.mark, painter.font()))
+            painter.drawPixmap(box.topLeft(), self._tag(line, ratio, tile.mark, painter.font()))
         if is_selected or is_current:
             painter.drawPixmap(box.topLeft(), self._frame(box.size(), ratio, is_selected, is_current))
 
     def _stamp(self, key: Hashable, size: QSize, ratio: float, draw: _Draw, font: QFont | None = None) -> QPixmap:
-        """Return a transparent pixmap that `draw(painter, rectangle)` has filled, from memory where it is there."""
+        """Return a transparent pixmap drawn by `draw(painter, rectangle)`, from the cache if possible."""
         key = (key, size.width(), size.height(), ratio)
         found = self._stamps.get(key)
         if found is not None:
@@ -121,7 +113,7 @@ class TilePainter:
     def _frame(self, size: QSize, ratio: float, is_selected: bool, is_current: bool) -> QPixmap:
         def draw(painter: QPainter, box: QRect) -> None:
             accent = QColor(theme.colours().accent)
-            if not is_current:  # the one that is looked at keeps its colours
+            if not is_current:  # the current section keeps its colours
                 tint = QColor(accent)
                 tint.setAlphaF(0.25)
                 painter.fillRect(box, tint)
@@ -133,10 +125,10 @@ class TilePainter:
         return self._stamp(("frame", is_selected, is_current), size, ratio, draw)
 
     def _veil(self, size: QSize, ratio: float) -> QPixmap:
-        """Return what lies over a picture that was taken out: it is pale, with a cross in its middle."""
+        """Return the overlay of an excluded image: a pale veil with a cross in its middle."""
 
         def draw(painter: QPainter, box: QRect) -> None:
-            palette, radius = theme.colours(), min(theme.scaled(_CROSS_PX), box.width() / 3)
+            palette, radius = theme.colours(), min(theme.scaled(15), box.width() / 3)
             veil, middle = QColor(palette.canvas), QRectF(box).center()
             veil.setAlphaF(0.66)
             painter.fillRect(box, veil)
@@ -155,10 +147,10 @@ class TilePainter:
 
     def _over(self, size: QSize, ratio: float, tile: Tile, font: QFont) -> QPixmap:
         def draw(painter: QPainter, box: QRect) -> None:
-            painter.fillRect(box, QColor(theme.OVER_PICTURE))
+            painter.fillRect(box, QColor(theme.OVER_IMAGE))
             words = painter.fontMetrics().horizontalAdvance(tile.title + tile.aside)
             room = box.width() - 12 - theme.TIGHT - _SWATCH_PX * len(tile.swatches[:_SHOWN_SWATCHES])
-            aside = tile.aside if words <= room else ""  # the label is what is looked for
+            aside = tile.aside if words <= room else ""  # the label takes precedence
             _draw_title(painter, box.adjusted(6, 0, -6, 0), tile, aside=aside, palette=theme.DARK)
 
         key = ("over", tile.title, tile.tone, tile.swatches, tile.is_proposed, tile.aside)
@@ -168,7 +160,7 @@ class TilePainter:
         def draw(painter: QPainter, box: QRect) -> None:
             shown = painter.fontMetrics().elidedText(words, Qt.TextElideMode.ElideRight, box.width() - 12)
             ground = QRect(box.topLeft(), QSize(painter.fontMetrics().horizontalAdvance(shown) + 12, box.height()))
-            painter.fillRect(ground, QColor(theme.OVER_PICTURE))
+            painter.fillRect(ground, QColor(theme.OVER_IMAGE))
             _draw_words(painter, ground.adjusted(6, 0, -5, 0), shown, theme.DARK.text)
 
         return self._stamp(("tag", words), size, ratio, draw, _smaller(font))
@@ -189,7 +181,7 @@ class TilePainter:
 
 
 def draw_heading(painter: QPainter, line: QRect, section: Section, height: int) -> None:
-    """Draw the heading of a section: its class with the colour; behind the current one lies a band of `height`."""
+    """Draw the heading of a section: its class with the colour; the current one on a band of `height`."""
     palette, font = theme.colours(), painter.font()
     painter.setRenderHint(QPainter.RenderHint.Antialiasing)
     if section.is_current:
@@ -213,26 +205,26 @@ def _draw_ring(painter: QPainter, box: QRect, width: float) -> None:
     painter.drawRoundedRect(QRectF(box).adjusted(1, 1, -1, -1), _RADIUS, _RADIUS)
 
 
-def _draw_picture(painter: QPainter, frame: QRect, picture: QPixmap, ratio: float) -> None:
-    """Fill the square in the middle of `frame`; a picture that has its size is copied, which is fast and sharp."""
+def _draw_image(painter: QPainter, frame: QRect, image: QPixmap, ratio: float) -> None:
+    """Fill the square in the middle of `frame`; an image of the right size is copied, which is fast and sharp."""
     side = min(frame.width(), frame.height())
-    whole, square = filling(picture.size(), round(side * ratio)), QSize(round(side * ratio), round(side * ratio))
-    shown, scale = whole.boundedTo(square), picture.width() / whole.width()
+    whole, square = filling(image.size(), round(side * ratio)), QSize(round(side * ratio), round(side * ratio))
+    shown, scale = whole.boundedTo(square), image.width() / whole.width()
     left = frame.left() + round((frame.width() - shown.width() / ratio) / 2)
     top = frame.top() + round((frame.height() - shown.height() / ratio) / 2)
     cut = QPoint((whole.width() - shown.width()) // 2, (whole.height() - shown.height()) // 2)
-    if whole == picture.size():
-        picture.setDevicePixelRatio(ratio)
-        painter.drawPixmap(QPoint(left, top), picture, QRect(cut, shown))
+    if whole == image.size():
+        image.setDevicePixelRatio(ratio)
+        painter.drawPixmap(QPoint(left, top), image, QRect(cut, shown))
     else:
         target = QRectF(left, top, shown.width() / ratio, shown.height() / ratio)
         source = QRectF(cut.x() * scale, cut.y() * scale, shown.width() * scale, shown.height() * scale)
         painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
-        painter.drawPixmap(target, picture, source)
+        painter.drawPixmap(target, image, source)
 
 
 def _smaller(font: QFont) -> QFont:
-    """Return the font of words over pictures."""
+    """Return the font of text over images."""
     small = QFont(font)
     small.setPixelSize(round(font.pixelSize() * 0.88))
     small.setWeight(QFont.Weight.Medium)
@@ -269,14 +261,9 @@ def _draw_swatch(painter: QPainter, left: int, line: QRect, colour: QColor, *, i
 
 
 def _draw_words(
-    painter: QPainter,
-    box: QRect,
-    words: str,
-    colour: str,
-    *,
-    mode: Qt.TextElideMode = Qt.TextElideMode.ElideMiddle,
+    painter: QPainter, box: QRect, words: str, colour: str, *, mode: Qt.TextElideMode = Qt.TextElideMode.ElideMiddle
 ) -> None:
-    """Draw a line; a title is shortened in the middle, as its end tells as much (“a → b”, “blue? 93%”)."""
+    """Draw a line; a title is elided in the middle, because its end is as informative (“a → b”, “blue? 93%”)."""
     painter.setPen(QColor(colour))
     shown = painter.fontMetrics().elidedText(words, mode, box.width())
     painter.drawText(box, int(_SIDEWAYS), shown)

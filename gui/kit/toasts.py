@@ -1,7 +1,7 @@
-"""Messages over a page, stacked in its lower right corner: nothing moves when one comes or goes. Knows Qt only.
+"""Messages over a page, stacked in its lower right corner: nothing moves when one comes or goes.
 
-Good news leaves once there was time to read it; what went wrong, or offers a way on, stays until it is dismissed. None
-takes the focus: `Toasts.take_focus` gives it to the newest, whose Esc dismisses it, and a screen reader says each one.
+Success messages disappear after a reading time; errors and messages with an action stay until dismissed. None takes
+the focus: `Toasts.take_focus` gives it to the newest; Esc dismisses it. A screen reader announces each one.
 """
 
 from collections.abc import Callable
@@ -16,12 +16,12 @@ from gui.kit.parts import Tone
 
 WIDTH = 420
 MOST = 4
-_LEAST_MS, _LETTER_MS, _WAY_MS = 4000, 60, 4000  # 17 letters a second is quick reading
+_LEAST_MS, _LETTER_MS, _WAY_MS = 4000, 60, 4000  # 17 letters a second is fast reading
 _AGAIN_MS = 1500  # after the pointer or the focus has left
 
 
 class Toast(Banner):
-    """One message. `about` is what its owner knows it by."""
+    """One message. `about` is the owner's key for it."""
 
     def __init__(self, about: str = "") -> None:
         super().__init__(is_narrow=True)
@@ -29,8 +29,7 @@ class Toast(Banner):
         self.stays = True
         self.had_focus = False  # when it was dismissed
         self.setProperty("role", "toast")
-        self._clock = QTimer(self)
-        self._clock.setSingleShot(True)
+        self._clock = QTimer(self, singleShot=True)
         self._clock.timeout.connect(self._on_clock_timeout)
         shadow = QGraphicsDropShadowEffect(self)
         shadow.setBlurRadius(24)
@@ -41,57 +40,51 @@ class Toast(Banner):
     def show_message(
         self, message: str, hint: str = "", *, tone: Tone = "info", details: str = "", way: Way | None = None
     ) -> None:
-        """Show a message, for good or for as long as it takes to read."""
+        """Show a message, permanently or for its reading time."""
         self.stays = tone == "bad" or bool(details) or (tone != "good" and way is not None)
         self._clock.setInterval(_LEAST_MS + _LETTER_MS * len(message + hint) + (_WAY_MS if way else 0))
         super().show_message(message, hint, tone=tone, details=details, way=way)
 
     def has_focus(self) -> bool:
-        """Whether the keyboard is in it."""
         now = QApplication.focusWidget()
         return now is not None and self.isAncestorOf(now)
 
     def dismiss(self) -> None:
-        """Go."""
         self.had_focus = self.has_focus()
         super().dismiss()
 
     def take_focus(self) -> None:
-        """Put the keyboard on its first button."""
         buttons = (self.way_button, self.details_button, self.close_button)
         next(each for each in buttons if not each.isHidden()).setFocus(Qt.FocusReason.TabFocusReason)
 
     def _on_clock_timeout(self) -> None:
-        """Go, unless somebody reads it or nobody looks at the window."""
+        """Dismiss it, unless it is being read or the window is inactive."""
         if self.underMouse() or self.has_focus() or not self.isActiveWindow():
             self._clock.start(_AGAIN_MS)
         else:
             self.dismiss()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Let Esc dismiss it."""
         if event.key() == Qt.Key.Key_Escape:
             self.dismiss()
         else:
             super().keyPressEvent(event)
 
     def showEvent(self, event: QShowEvent) -> None:
-        """Start its clock."""
         super().showEvent(event)
         if not self.stays:
             self._clock.start()
 
     def hideEvent(self, event: QHideEvent) -> None:
-        """Stop its clock."""
         super().hideEvent(event)
         self._clock.stop()
 
 
 class Toasts(QWidget):
-    """The stack of them, the newest lowest, over the lower right corner of a widget that lies in `parent`."""
+    """The stack of toasts, the newest lowest, over the lower right corner of a widget inside `parent`."""
 
-    changed = Signal()  # there are others now
-    focus_left = Signal()  # the one that had the keyboard has gone
+    changed = Signal()  # the set of toasts has changed
+    focus_left = Signal()  # the toast with the keyboard focus was dismissed
 
     def __init__(self, parent: QWidget, over: QWidget) -> None:
         super().__init__(parent)
@@ -104,48 +97,42 @@ class Toasts(QWidget):
         self.hide()
 
     def say(
-        self,
-        message: str,
-        hint: str = "",
-        *,
-        tone: Tone = "info",
-        details: str = "",
-        way: Way | None = None,
+        self, message: str, hint: str = "", *, tone: Tone = "info", details: str = "", way: Way | None = None,
         about: str = "",
-    ) -> Toast:
-        """Show one more message; said again, it moves to the newest place."""
+    ) -> Toast:  # fmt: skip
+        """Show another message; a repeated one moves to the newest position."""
         toast = Toast(about)
         self._stack.addWidget(toast)
         toast.show_message(message, hint, tone=tone, details=details, way=way)
         toast.dismissed.connect(lambda: self._take_away(toast))
         self.drop(lambda each: each.accessibleName() == toast.accessibleName() and each.tone == tone)
         self._shown.append(toast)
-        self._drop_the_oldest()
+        while len(self._shown) > MOST:  # those with a timeout go first, then the oldest
+            next((each for each in self._shown if not each.stays), self._shown[0]).dismiss()
         self._place()
-        self._announce(toast)
+        said = QAccessibleAnnouncementEvent(toast, toast.accessibleName())
+        politeness = QAccessible.AnnouncementPoliteness
+        said.setPoliteness(politeness.Assertive if tone in ("bad", "warn") else politeness.Polite)
+        QAccessible.updateAccessibility(said)
         self.changed.emit()
         return toast
 
     def drop(self, is_meant: Callable[[Toast], bool] = lambda _toast: True) -> None:
-        """Take away those that are meant; all of them unless told otherwise."""
+        """Dismiss the matching toasts; by default all."""
         for toast in [each for each in self._shown if is_meant(each)]:
             toast.dismiss()
 
     @property
     def newest(self) -> Toast | None:
-        """Return the newest message that is shown."""
         return self._shown[-1] if self._shown else None
 
     def message(self) -> str:
-        """Return what the newest says; empty when none is shown."""
         return self._shown[-1].message() if self._shown else ""
 
     def messages(self) -> list[str]:
-        """Return what all of them say, the oldest first."""
         return [toast.message() for toast in self._shown]
 
     def take_focus(self) -> None:
-        """Put the keyboard on the newest."""
         if self._shown:
             self._shown[-1].take_focus()
 
@@ -161,22 +148,8 @@ class Toasts(QWidget):
         elif toast.had_focus:
             self.focus_left.emit()
 
-    def _drop_the_oldest(self) -> None:
-        """Make room: those that would go by themselves go first."""
-        while len(self._shown) > MOST:
-            next((each for each in self._shown if not each.stays), self._shown[0]).dismiss()
-
-    def _announce(self, toast: Toast) -> None:
-        said = QAccessibleAnnouncementEvent(toast, toast.accessibleName())
-        is_urgent = toast.tone in ("bad", "warn")
-        politeness = QAccessible.AnnouncementPoliteness
-        said.setPoliteness(politeness.Assertive if is_urgent else politeness.Polite)
-        QAccessible.updateAccessibility(said)
-
-    # -- place --------------------------------------------------------------------------------------------------
-
     def _place(self) -> None:
-        """Lie over the corner, as wide and high as the messages need; the page is used everywhere else."""
+        """Cover the corner, only as wide and high as the messages need; the rest of the page stays usable."""
         self.setVisible(bool(self._shown))
         if not self._shown:
             return
@@ -188,13 +161,12 @@ class Toasts(QWidget):
         self.raise_()
 
     def event(self, event: QEvent) -> bool:
-        """Follow what a message needs: its details may be unfolded, the text may grow."""
+        """Reposition after a change of a toast's size: expanded details, longer text."""
         if event.type() == QEvent.Type.LayoutRequest:
             self._place()
         return super().event(event)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        """Follow the widget over which they lie."""
         if event.type() in (QEvent.Type.Resize, QEvent.Type.Move):
             self._place()
         return super().eventFilter(watched, event)

@@ -1,21 +1,14 @@
-"""A plain table of texts with aligned columns, marked rows and sorting by value. Knows Qt and plain data only."""
+"""A plain table of texts with aligned columns, marked rows and sorting by value."""
 
 from collections.abc import Sequence
 from typing import Any
 
 from PySide6.QtCore import QModelIndex, QPersistentModelIndex, Qt
 from PySide6.QtGui import QColor, QFont, QPainter
-from PySide6.QtWidgets import (
-    QAbstractItemView,
-    QHeaderView,
-    QStyledItemDelegate,
-    QStyleOptionViewItem,
-    QTableWidget,
-    QTableWidgetItem,
-)
+from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QStyledItemDelegate, QTableWidget, QTableWidgetItem
 
 from gui.kit import theme
-from gui.kit.i18n import tr
+from gui.kit.translation import tr
 
 VALUE_ROLE, MARK_ROLE = Qt.ItemDataRole.UserRole, Qt.ItemDataRole.UserRole + 1
 
@@ -34,11 +27,9 @@ class _ValueItem(QTableWidgetItem):
 
 
 class _MarkDelegate(QStyledItemDelegate):
-    """Tints marked rows: the style sheet would draw over a background that an item brings along."""
+    """Tints marked rows: the style sheet would draw over an item's own background."""
 
-    def paint(
-        self, painter: QPainter, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex
-    ) -> None:
+    def paint(self, painter: QPainter, option: Any, index: QModelIndex | QPersistentModelIndex) -> None:
         if index.data(MARK_ROLE):
             painter.fillRect(option.rect, QColor(theme.colours().hover))
         super().paint(painter, option, index)
@@ -47,14 +38,14 @@ class _MarkDelegate(QStyledItemDelegate):
 class ValueTable(QTableWidget):
     """Read-only; the first column stretches, the others are as wide as their text.
 
-    Where the values are texts rather than figures (`is_of_texts`), they stand to the left, close to what they are of.
+    If the values are texts rather than numbers (`is_of_texts`), they are left-aligned, next to their names.
     """
 
     def __init__(
         self, headers: Sequence[str], *, name: str, is_sortable: bool = True, is_of_texts: bool = False
     ) -> None:
         super().__init__(0, len(headers))
-        self.setHorizontalHeaderLabels([tr(name) for name in headers])
+        self._is_of_texts, self._is_sortable = is_of_texts, is_sortable
         self.setAccessibleName(tr(name))
         self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
@@ -72,19 +63,14 @@ class ValueTable(QTableWidget):
             header.setStretchLastSection(True)
         else:
             header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
-        self._is_of_texts = is_of_texts
-        self._is_sortable = is_sortable
         header.setSortIndicator(0, Qt.SortOrder.AscendingOrder)
-        self._align_titles()
+        self.show_columns(headers)
 
     def show_columns(self, headers: Sequence[str]) -> None:
-        """Show other columns; the rows are to be shown anew afterwards."""
+        """Replace the columns; the rows must be shown again afterwards."""
         self.setColumnCount(len(headers))
         self.setHorizontalHeaderLabels([tr(name) for name in headers])
-        self._align_titles()
-
-    def _align_titles(self) -> None:
-        for place in range(self.columnCount()):
+        for place in range(len(headers)):
             if (title := self.horizontalHeaderItem(place)) is not None:
                 title.setTextAlignment(self._alignment(place))
 
@@ -94,7 +80,7 @@ class ValueTable(QTableWidget):
         return side | Qt.AlignmentFlag.AlignVCenter
 
     def show_rows(self, rows: Sequence[Sequence[tuple[str, Any]]], *, marked: Sequence[int] = ()) -> None:
-        """Show rows of (text, value to sort by); `marked` rows are bold, on a tinted ground."""
+        """Show rows of (text, sort value); `marked` rows are bold, on a tinted background."""
         self.setSortingEnabled(False)
         self.setRowCount(len(rows))
         for line, cells in enumerate(rows):
@@ -110,7 +96,6 @@ class ValueTable(QTableWidget):
         self.setSortingEnabled(self._is_sortable)
 
     def texts(self) -> list[list[str]]:
-        """Return what the rows say, in the order shown."""
         return [
             [item.text() if (item := self.item(line, place)) else "" for place in range(self.columnCount())]
             for line in range(self.rowCount())

@@ -1,7 +1,7 @@
-"""Long work beside the window: `Job(QThread)`, and where Python's collector may run. The only file that knows threads.
+"""Background work: `Job(QThread)`, and the thread of Python's garbage collector. The only file that uses threads.
 
-A job calls `work(on_event=, should_stop=)` in its own thread. What it reports arrives on the main thread as frozen
-dataclasses; it ends with exactly one of `succeeded` or `failed`. Nothing live (tensors, exceptions, widgets) crosses.
+A job calls `work(job=)` in its own thread. Its events arrive on the main thread as frozen dataclasses; it ends with
+exactly one of `succeeded` or `failed`. No live objects (tensors, exceptions, widgets) cross.
 """
 
 import gc
@@ -11,35 +11,48 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from dataclasses import dataclass, field
+from typing import Any, Generic, Protocol, TypeVar
 
-from PySide6.QtCore import QObject, QRunnable, QThread, QThreadPool, QTimer, Signal, Slot
+from PySide6.QtCore import QObject, QThread, QThreadPool, QTimer, Signal, Slot
 
-from visionft.errors import NextStep, StoppedError, as_expected
-from visionft.events import Event, OnEvent, Progress, ShouldStop, StepDone
+from models.messages import Text
+from visionft.errors import NextStep, VisionFTError, as_expected
+from visionft.events import Event, Progress, StepDone
+from visionft.jobs import JobCancelled, JobContext
 from visionft.log import log_expected
 
 logger = logging.getLogger(__name__)
 EVENT_INTERVAL_S = 0.1
 IDLE_S = 1.0
-_SWITCH_INTERVAL_S = 0.001
+PATIENCE_S = 0.02  # one frame: the window waits this long for a background result
 _Result_co = TypeVar("_Result_co", covariant=True)
+_Result = TypeVar("_Result")
 
 
 class Work(Protocol[_Result_co]):
-    """What a job runs: long work already bound to its inputs."""
+    """The callable of a job: long work already bound to its inputs."""
 
-    def __call__(self, *, on_event: OnEvent, should_stop: ShouldStop) -> _Result_co:
-        """Do the work and return plain data."""
-        ...
+    def __call__(self, *, job: JobContext) -> _Result_co: ...
+
+
+@dataclass(frozen=True, slots=True)
+class ShortWork:
+    """Work of a moment that cannot be cancelled: a call without a job, reported as one stage."""
+
+    stage: Text
+    call: Callable[[], Any]
+
+    def __call__(self, *, job: JobContext) -> Any:
+        job.report(Progress(stage=self.stage, done=0, total=0))
+        return self.call()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """Why there is no result; `details` is the report of a bug, empty for an expected failure.
+    """The reason for a missing result; `details` is the bug report, empty for an expected failure.
 
-    Where the user stopped work that is worth nothing half done (`is_stop`), nothing went wrong.
+    With `is_stop`, the user cancelled work without a usable partial result: not an error.
     """
 
     message: str
@@ -50,9 +63,9 @@ class Failure:
 
 
 class EventThrottle:
-    """Pass on about ten step and progress events a second, always the newest; every other event at once, in order."""
+    """Forwards about ten step and progress events a second, always the newest; every other event at once, in order."""
 
-    def __init__(self, deliver: OnEvent, *, interval_s: float = EVENT_INTERVAL_S) -> None:
+    def __init__(self, deliver: Callable[[Event], None], *, interval_s: float = EVENT_INTERVAL_S) -> None:
         self._deliver = deliver
         self._interval_s = interval_s
         self._waiting: Event | None = None
@@ -60,36 +73,32 @@ class EventThrottle:
         self._stage = ""
 
     def __call__(self, event: Event) -> None:
-        """Take one event from the work."""
         if not isinstance(event, Progress | StepDone):
             self.flush()
             self._deliver(event)
-        elif self._is_new_stage(event) or time.monotonic() - self._last_s >= self._interval_s:
-            self._waiting = None
-            self._last_s = time.monotonic()
+            return
+        is_new_stage = isinstance(event, Progress) and event.stage != self._stage
+        if isinstance(event, Progress) and is_new_stage:
+            self.flush()
+            self._stage = event.stage
+        if is_new_stage or time.monotonic() - self._last_s >= self._interval_s:
+            self._waiting, self._last_s = None, time.monotonic()
             self._deliver(event)
         else:
             self._waiting = event
 
     def flush(self) -> None:
-        """Deliver the event that waits, if any."""
+        """Deliver the waiting event, if any."""
         waiting, self._waiting = self._waiting, None
         if waiting is not None:
             self._deliver(waiting)
-
-    def _is_new_stage(self, event: Progress | StepDone) -> bool:
-        if isinstance(event, StepDone) or event.stage == self._stage:
-            return False
-        self.flush()
-        self._stage = event.stage
-        return True
 
 
 class Job(QThread):
     """One piece of long work. The owner keeps a reference until `finished`; never `terminate()` it."""
 
     reported = Signal(object)  # an Event
-    succeeded = Signal(object)  # what the work returned: plain data
+    succeeded = Signal(object)  # the result of the work: plain data
     failed = Signal(object)  # Failure
 
     def __init__(self, work: Work[Any], *, parent: QObject | None = None) -> None:
@@ -98,12 +107,11 @@ class Job(QThread):
         self._stop = threading.Event()
 
     def request_stop(self) -> None:
-        """Ask the work to end well at its next check; returns at once."""
+        """Request cancellation at the work's next check; returns at once."""
         self._stop.set()
 
     @property
     def is_stopping(self) -> bool:
-        """Whether a stop was asked for."""
         return self._stop.is_set()
 
     def run(self) -> None:
@@ -114,9 +122,16 @@ class Job(QThread):
         result: object = None
         failure: Failure | None = None
         try:
-            result = work(on_event=throttle, should_stop=self._stop.is_set)
-        except BaseException as error:
-            failure = _failure(error)
+            result = work(job=JobContext(throttle, self._stop.is_set))
+        except BaseException as error:  # it stays in this thread, because it keeps its frames alive
+            if (expected := as_expected(error)) is None:
+                logger.error("A job failed unexpectedly", exc_info=error)
+                message = f"Unexpected error: {type(error).__name__}: {error}"
+                failure = Failure(message=message, details=traceback.format_exc())
+            else:
+                log_expected(logger, error)
+                is_stop, step = isinstance(expected, JobCancelled), expected.next_step
+                failure = Failure(message=expected.message, hint=expected.hint, next_step=step, is_stop=is_stop)
         del work
         throttle.flush()
         if failure is None:
@@ -125,50 +140,31 @@ class Job(QThread):
             self.failed.emit(failure)
 
 
-def _failure(error: BaseException) -> Failure:
-    """Return why a job has no result; the exception itself stays in its thread, for it keeps its frames alive."""
-    expected = as_expected(error)
-    if expected is None:
-        logger.error("A job failed unexpectedly", exc_info=error)
-        message = f"Unexpected error: {type(error).__name__}: {error}"
-        return Failure(message=message, details=traceback.format_exc())
-    log_expected(logger, error)
-    is_stop = isinstance(expected, StoppedError)
-    return Failure(message=expected.message, hint=expected.hint, next_step=expected.next_step, is_stop=is_stop)
-
-
 class WorkerPool(QObject):
-    """Small tasks beside the window, such as decoding the pictures in view; the newest wishes come first.
+    """A thread pool for small tasks, such as decoding the visible images; the newest requests come first.
 
-    `request` replaces what was wished for before: work nobody waits for any more is not begun. What is being done
-    already is not done twice, except where answers age: there it may have begun before the change that was the reason
-    to ask again. Threads wait a moment for more before they end, because starting one costs a frame.
+    `request` replaces the previous requests: obsolete ones are not started. A key in progress is not started twice,
+    except where answers age: there it may have started before the change that caused the new request. Threads wait a
+    moment for more work before they end, because starting one costs a frame.
     """
 
     done = Signal(object, object)  # key, result
 
     def __init__(
-        self,
-        task: Callable[[Any], Any],
-        *,
-        threads: int = 2,
-        answers_age: bool = False,
-        parent: QObject | None = None,
+        self, task: Callable[[Any], Any], *, threads: int = 2, answers_age: bool = False, parent: QObject | None = None
     ) -> None:
         super().__init__(parent)
-        self._task = task
-        self._answers_age = answers_age
+        self._task, self._answers_age, self._threads = task, answers_age, threads
         self._wake = threading.Condition()
         self._wishes: list[Any] = []
         self._begun: set[Any] = set()
         self._running = 0
         self._is_closed = False
-        self._threads = threads
         self._pool = QThreadPool(self)
         self._pool.setMaxThreadCount(threads)
 
     def request(self, keys: Sequence[Any]) -> None:
-        """Wish for these results, the first one soonest; earlier wishes that are not repeated are dropped."""
+        """Request these results, the first one soonest; earlier requests not repeated here are dropped."""
         with self._wake:
             self._is_closed = False
             self._wishes = [key for key in reversed(keys) if self._answers_age or key not in self._begun]
@@ -176,84 +172,124 @@ class WorkerPool(QObject):
             self._running += new
             self._wake.notify(len(self._wishes))
         for _ in range(new):
-            self._pool.start(_Turn(self))
+            self._pool.start(self._work_off)
 
     def close(self) -> None:
-        """Drop all wishes and wait for what has begun."""
+        """Drop all requests and wait for the tasks in progress."""
         with self._wake:
             self._is_closed = True
             self._wishes = []
             self._wake.notify_all()
         self._pool.waitForDone()
 
-    def work_off(self) -> None:
-        """Do wishes until none has come for a while; runs in a pool thread. Tasks turn their faults into results."""
+    def _work_off(self) -> None:
+        """Process requests until none has come for a while, in a pool thread. Tasks turn their errors into results."""
         while (key := self._begin()) is not None:
             try:
-                self.done.emit(key, self._answer(key))
+                try:
+                    result = self._task(key)
+                finally:
+                    with self._wake:
+                        self._begun.discard(key)
+                self.done.emit(key, result)
             except Exception:
                 logger.exception("A small task failed unexpectedly")
-
-    def _answer(self, key: Any) -> Any:
-        try:
-            return self._task(key)
-        finally:
-            with self._wake:
-                self._begun.discard(key)
 
     def _begin(self) -> Any:
         with self._wake:
             if not self._wishes and not self._is_closed:
                 self._wake.wait(IDLE_S)
             if not self._wishes:
-                self._running -= 1  # under the lock that found nothing: a wish from now on starts a thread of its own
+                self._running -= 1  # under the lock of the empty check: a later request starts its own thread
                 return None
             key = self._wishes.pop()
             self._begun.add(key)
             return key
 
 
-class _Turn(QRunnable):
-    """A thread's turn at a pool's wishes."""
+@dataclass(eq=False, slots=True)
+class _Question(Generic[_Result]):
+    """One request of a `BackgroundReader`, later with its result."""
 
-    def __init__(self, pool: WorkerPool) -> None:
-        super().__init__()
-        self._pool = pool
+    inputs: tuple[Any, ...]
+    result: _Result | None = None
+    is_answered: threading.Event = field(default_factory=threading.Event)
 
-    def run(self) -> None:
-        self._pool.work_off()
+
+class BackgroundReader(QObject, Generic[_Result]):
+    """Reads data in a background thread and delivers it on the main thread; only the newest request is answered.
+
+    The window waits briefly for the result: the data of a small project appears at once, without a flicker.
+    """
+
+    def __init__(
+        self, read: Callable[..., _Result], then: Callable[[_Result], object], *, parent: QObject | None = None
+    ) -> None:
+        """Args: `read` runs in a thread; `then` receives its result, on the main thread."""
+        super().__init__(parent)
+        self._read, self._then = read, then
+        self._newest: _Question[_Result] | None = None
+        self._pool = WorkerPool(self._answer, threads=1, answers_age=True, parent=self)
+        self._pool.done.connect(self._on_done)
+
+    def ask(self, *inputs: Any) -> bool:
+        """Read with these inputs, replacing an unanswered request; return whether the result was already delivered."""
+        self._newest = question = _Question[_Result](inputs)
+        self._pool.request([question])
+        is_answered = question.is_answered.wait(PATIENCE_S)
+        if is_answered:
+            self._on_done(question)
+        return is_answered
+
+    def close(self) -> None:
+        """Drop the request, and wait for the reading in progress."""
+        self._newest = None
+        self._pool.close()
+
+    def _answer(self, question: "_Question[_Result]") -> None:
+        try:
+            question.result = self._read(*question.inputs)
+        except (VisionFTError, OSError) as error:  # the project was closed meanwhile, or its folder is gone
+            logger.warning("Not read: %s", error)
+        finally:
+            question.is_answered.set()
+
+    @Slot(object, object)
+    def _on_done(self, question: "_Question[_Result]", _none: None = None) -> None:
+        if question is self._newest:
+            self._newest = None
+            if question.result is not None:
+                self._then(question.result)
 
 
 class MainThreadCollector(QObject):
     """Run Python's cycle collector on the main thread only.
 
-    A collection in a worker may finalise a widget caught in a cycle there, and Qt then crashes. So automatic
-    collection is off and this timer does what it would have done.
+    A collection in a worker may finalise a widget caught in a cycle there, and Qt then crashes. So automatic collection
+    is off, and this timer replaces it.
     """
 
     def __init__(self, parent: QObject, *, interval_ms: int = 1000) -> None:
         super().__init__(parent)
         self._was_enabled = gc.isenabled()
         self._modules = len(sys.modules)
-        self._timer = QTimer(self)
-        self._timer.setInterval(interval_ms)
-        self._timer.timeout.connect(self._on_timer_timeout)
+        self._timer = QTimer(self, interval=interval_ms)
+        self._timer.timeout.connect(self._collect)
 
     def start(self) -> None:
-        """Take collection over."""
+        """Take over garbage collection."""
         gc.disable()
         self._timer.start()
 
     def stop(self) -> None:
-        """Hand collection back to Python."""
+        """Return garbage collection to Python."""
         self._timer.stop()
         if self._was_enabled:
             gc.enable()
 
-    @Slot()
-    def _on_timer_timeout(self) -> None:
-        # A freshly imported library leaves a million long-lived objects: walking them again and again would cost
-        # the window 100 ms each time, so they are set aside once.
+    def _collect(self) -> None:
+        # A newly imported library leaves a million long-lived objects: traversing them in every collection would cost
+        # the window 100 ms each time, so they are frozen once.
         if len(sys.modules) > self._modules + 100:
             self._modules = len(sys.modules)
             gc.freeze()
@@ -265,5 +301,5 @@ class MainThreadCollector(QObject):
 
 
 def share_interpreter() -> None:
-    """Let the window get its turn sooner while Python work runs beside it (measured: p99 lateness 8 ms -> 1 ms)."""
-    sys.setswitchinterval(_SWITCH_INTERVAL_S)
+    """Shorten the switch interval, for a responsive window during Python work (measured: p99 lateness 8 ms -> 1 ms)."""
+    sys.setswitchinterval(0.001)

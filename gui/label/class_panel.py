@@ -1,22 +1,43 @@
-"""The class list beside the pictures: name classes, find, filter; colour, key, count; rename, merge, delete, reorder.
+"""The class list next to the images: name, find, filter; colour, key, count; rename, merge, delete, reorder.
 
-A click shows the pictures of a class, pictures that are dropped on it get it. Knows Qt and plain data only: it says
-what the user wants done, the page does it.
+A click shows the images of a class; dropping images on it labels them. Knows Qt and plain data only: it emits the
+user's requests, the page executes them.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QPoint, QRect, QRectF, QSignalBlocker, QSize, Qt, Signal
-from PySide6.QtGui import QAction, QColor, QPainter
-from PySide6.QtWidgets import QListWidgetItem, QMenu, QStyle, QStyledItemDelegate, QStyleOptionViewItem
+from PySide6.QtGui import (
+    QAction,
+    QColor,
+    QDragEnterEvent,
+    QDragLeaveEvent,
+    QDragMoveEvent,
+    QDropEvent,
+    QGuiApplication,
+    QKeyEvent,
+    QKeySequence,
+    QPainter,
+)
+from PySide6.QtWidgets import (
+    QAbstractItemView,
+    QLineEdit,
+    QListWidget,
+    QListWidgetItem,
+    QMenu,
+    QStyle,
+    QStyledItemDelegate,
+    QStyleOptionViewItem,
+)
 
 from gui.kit import theme
-from gui.kit.i18n import tr
 from gui.kit.icons import swatch
 from gui.kit.parts import Card, text
+from gui.kit.pulling import IMAGES_MIME
 from gui.kit.theme import ClassColour
-from gui.label.class_list import ClassList
-from gui.label.name_edit import NameEdit
+from gui.kit.translation import tr
+from models.messages import Message
 
 COLOUR_NAMES = (
     "Blue", "Orange", "Green", "Pink", "Violet", "Mustard", "Cyan", "Red", "Olive", "Brown", "Indigo", "Plum",
@@ -26,14 +47,101 @@ _ROLE = Qt.ItemDataRole.UserRole
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClassEntry:
-    """One class: colour, key, number of pictures, whether the chosen ones have it, and whether only it is shown."""
+    """One class: colour, key, number of images, whether all selected ones have it, and whether it is the filter."""
 
     name: str
     colour: ClassColour
     key: str
-    pictures: int
+    images: int
     is_on: bool = False
     is_shown: bool = False
+
+
+class NameEdit(QLineEdit):
+    """The field for new class names: it keeps the focus, so that no letter acts as a shortcut.
+
+    Enter adds the name, a paste of several lines adds all of them; Escape leaves the field.
+    """
+
+    names_entered = Signal(list)
+    use_wanted = Signal(str)  # Ctrl+Enter
+    left = Signal()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setClearButtonEnabled(True)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        pasted = QGuiApplication.clipboard().text() if event.matches(QKeySequence.StandardKey.Paste) else ""
+        if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
+            name, uses = self.text().strip(), event.modifiers() & Qt.KeyboardModifier.ControlModifier
+            if name:
+                self.use_wanted.emit(name) if uses else self.names_entered.emit([name])
+        elif event.key() == Qt.Key.Key_Escape:
+            self.clear()
+            self.left.emit()
+        elif len(names := [line.strip() for line in pasted.splitlines() if line.strip()]) > 1:
+            self.names_entered.emit(names)
+        else:
+            super().keyPressEvent(event)
+
+
+class ClassList(QListWidget):
+    """A click or Enter selects a row, a drag moves it, images can be dropped on it: the target row is highlighted."""
+
+    entered_row = Signal(QListWidgetItem)
+    dropped_on = Signal(QListWidgetItem)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._target: QListWidgetItem | None = None
+        self.setDragDropMode(QAbstractItemView.DragDropMode.InternalMove)
+        self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
+        self.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setMouseTracking(True)
+        self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
+        self.itemClicked.connect(self.entered_row)
+
+    def is_target(self, index: QModelIndex | QPersistentModelIndex) -> bool:
+        """Return whether images are dragged over this row."""
+        return self._target is not None and self._target is self.item(index.row())
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        item = self.currentItem()
+        if item is not None and event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_Space):
+            self.entered_row.emit(item)
+        else:
+            super().keyPressEvent(event)
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        event.acceptProposedAction() if event.mimeData().hasFormat(IMAGES_MIME) else super().dragEnterEvent(event)
+
+    def dragMoveEvent(self, event: QDragMoveEvent) -> None:
+        if not event.mimeData().hasFormat(IMAGES_MIME):
+            super().dragMoveEvent(event)
+            return
+        self._aim_at(self.itemAt(event.position().toPoint()))
+        event.setAccepted(self._target is not None)
+
+    def dragLeaveEvent(self, event: QDragLeaveEvent) -> None:
+        self._aim_at(None)
+        super().dragLeaveEvent(event)
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        if not event.mimeData().hasFormat(IMAGES_MIME):
+            super().dropEvent(event)
+            return
+        item = self.itemAt(event.position().toPoint())
+        self._aim_at(None)
+        if item is not None:
+            event.acceptProposedAction()
+            self.dropped_on.emit(item)
+
+    def _aim_at(self, item: QListWidgetItem | None) -> None:
+        self._target = item
+        self.viewport().update()
 
 
 class _EntryDelegate(QStyledItemDelegate):
@@ -61,23 +169,6 @@ class _EntryDelegate(QStyledItemDelegate):
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(theme.class_colour(entry.colour))
         painter.drawRoundedRect(QRectF(box.left() + 10, box.center().y() - 5, 11, 11), 3, 3)
-        right = self._draw_key(painter, box, entry)
-        painter.setPen(QColor(palette.muted))
-        count = f"{entry.pictures:,}"
-        width = painter.fontMetrics().horizontalAdvance(count) + 10
-        vertical = Qt.AlignmentFlag.AlignVCenter
-        painter.drawText(
-            QRect(right - width, box.top(), width - 4, box.height()), int(Qt.AlignmentFlag.AlignRight | vertical), count
-        )
-        painter.setPen(QColor(palette.text))
-        room = QRect(box.left() + 30, box.top(), right - width - box.left() - 34, box.height())
-        name = ("✓ " if entry.is_on else "") + entry.name
-        elided = painter.fontMetrics().elidedText(name, Qt.TextElideMode.ElideMiddle, room.width())
-        painter.drawText(room, int(vertical), elided)
-        painter.restore()
-
-    def _draw_key(self, painter: QPainter, box: QRect, entry: ClassEntry) -> int:
-        palette = theme.colours()
         cap = QRectF(box.right() - 30, box.center().y() - 9, 22, 19)
         if entry.key:
             painter.setBrush(QColor(palette.sunken))
@@ -85,21 +176,33 @@ class _EntryDelegate(QStyledItemDelegate):
             painter.drawRoundedRect(cap, 4, 4)
             painter.setPen(QColor(palette.text))
             painter.drawText(cap, int(Qt.AlignmentFlag.AlignCenter), entry.key.upper())
-        return round(cap.left()) - 4
+        right = round(cap.left()) - 4
+        painter.setPen(QColor(palette.muted))
+        count = f"{entry.images:,}"
+        width = painter.fontMetrics().horizontalAdvance(count) + 10
+        vertical = Qt.AlignmentFlag.AlignVCenter
+        room = QRect(right - width, box.top(), width - 4, box.height())
+        painter.drawText(room, int(Qt.AlignmentFlag.AlignRight | vertical), count)
+        painter.setPen(QColor(palette.text))
+        room = QRect(box.left() + 30, box.top(), right - width - box.left() - 34, box.height())
+        name = ("✓ " if entry.is_on else "") + entry.name
+        elided = painter.fontMetrics().elidedText(name, Qt.TextElideMode.ElideMiddle, room.width())
+        painter.drawText(room, int(vertical), elided)
+        painter.restore()
 
 
 class ClassPanel(Card):
-    """All classes, and a box to name more of them."""
+    """All classes, and a field to add more."""
 
-    filter_wanted = Signal(str)  # a click: show the pictures of this class, or all again
-    class_chosen = Signal(str)  # give the class, which may be new, to the chosen pictures
+    filter_wanted = Signal(str)  # a click: show the images of this class, or all again
+    class_chosen = Signal(str)  # label the selected images with the class, possibly a new one
     classes_named = Signal(list)  # typed or pasted: to be added
     naming_left = Signal()
     rename_wanted = Signal(str)
     merge_wanted = Signal(str, str)
     delete_wanted = Signal(str)
     key_wanted = Signal(str)
-    colour_wanted = Signal(str, str)  # name; "#rrggbb", empty for the one of its place, "?" to ask for any
+    colour_wanted = Signal(str, str)  # name; "#rrggbb", empty for the default of its position, "?" for a colour dialog
     reordered = Signal(list)
 
     def __init__(self) -> None:
@@ -117,7 +220,7 @@ class ClassPanel(Card):
         self.body.addWidget(self._hint)
         self.body.addWidget(self._empty)
         self.body.addWidget(self.list, 1)
-        words = "Click a class to see its pictures. Its key, or pictures dragged onto it, label."
+        words = Message("Click a class to see its images. Its key, or images dragged onto it, label.")
         self.body.addWidget(text(words, "small", wrap=True))
         self._entries: list[ClassEntry] = []
         self.search_edit.textChanged.connect(self._show_matches)
@@ -127,43 +230,54 @@ class ClassPanel(Card):
         self.list.entered_row.connect(lambda item: self.filter_wanted.emit(item.data(_ROLE).name))
         self.list.dropped_on.connect(lambda item: self.class_chosen.emit(item.data(_ROLE).name))
         self.list.customContextMenuRequested.connect(self._on_menu_requested)
-        self.list.model().rowsMoved.connect(self._on_rows_moved)
+        self.list.model().rowsMoved.connect(lambda *_: self.reordered.emit(self.names()))
 
     def show_entries(self, entries: list[ClassEntry]) -> None:
-        """Show these classes."""
         if entries == self._entries:
             return
         is_same_list = [entry.name for entry in entries] == [entry.name for entry in self._entries]
         self._entries = entries
         self._empty.setVisible(not entries)
-        if is_same_list:
-            self._renew()
-        else:
+        if not is_same_list:
             self._show_matches()
+            return
+        for line, entry in enumerate(self._matches()):  # redraw nothing but the changed rows
+            item = self.list.item(line)
+            if item.data(_ROLE) != entry:
+                with QSignalBlocker(self.list.model()):  # otherwise the list would lay out all its rows again
+                    _fill(item, entry)
+                self.list.viewport().update(self.list.visualItemRect(item))
 
     def names(self) -> list[str]:
-        """Return the names as listed."""
         return [self.list.item(line).data(_ROLE).name for line in range(self.list.count())]
 
     def menu_for(self, name: str) -> QMenu:
-        """Return the menu of a class."""
         menu = QMenu(self)
-        menu.addAction(self._action(tr("Rename"), menu, lambda: self.rename_wanted.emit(name)))
-        menu.addAction(self._action(tr("Set key"), menu, lambda: self.key_wanted.emit(name)))
-        self._add_colours(menu.addMenu(tr("Colour")), name)
+
+        def add(to: QMenu, title: str, act: Callable[[], None]) -> QAction:
+            action = to.addAction(title.replace("&", "&&"))
+            action.triggered.connect(lambda _checked=False: act())
+            return action
+
+        add(menu, tr("Rename"), lambda: self.rename_wanted.emit(name))
+        add(menu, tr("Set key"), lambda: self.key_wanted.emit(name))
+        colours = menu.addMenu(tr("Colour"))
+        for colour, title in zip(theme.CLASS_COLOURS, COLOUR_NAMES, strict=True):
+            action = add(colours, tr(title), lambda colour=colour: self.colour_wanted.emit(name, colour.lower()))
+            action.setIcon(swatch(colour))
+        colours.addSeparator()
+        add(colours, tr("Another colour"), lambda: self.colour_wanted.emit(name, "?"))
+        add(colours, tr("The one of its place"), lambda: self.colour_wanted.emit(name, ""))
         into = menu.addMenu(tr("Merge into"))
-        for entry in self._entries:
-            if entry.name != name:
-                target = entry.name
-                into.addAction(self._action(target, menu, lambda target=target: self.merge_wanted.emit(name, target)))
+        for target in (entry.name for entry in self._entries if entry.name != name):
+            add(into, target, lambda target=target: self.merge_wanted.emit(name, target))
         into.setEnabled(len(self._entries) > 1)
         place, last = self.names().index(name), self.list.count() - 1
         for title, step in ((tr("Move up"), -1), (tr("Move down"), 1)):
-            move = self._action(title, menu, lambda step=step: self._move(name, step))
+            move = add(menu, title, lambda step=step: self._move(name, step))
             move.setEnabled(self.list.dragEnabled() and 0 <= place + step <= last)
-            menu.addAction(move)
         menu.addSeparator()
-        menu.addAction(self._action(tr("Delete"), menu, lambda: self.delete_wanted.emit(name)))
+        add(menu, tr("Delete"), lambda: self.delete_wanted.emit(name))
         return menu
 
     def _move(self, name: str, step: int) -> None:
@@ -172,32 +286,9 @@ class ClassPanel(Card):
         names.insert(place + step, names.pop(place))
         self.reordered.emit(names)
 
-    def _add_colours(self, menu: QMenu, name: str) -> None:
-        for colour, title in zip(theme.CLASS_COLOURS, COLOUR_NAMES, strict=True):
-            action = self._action(tr(title), menu, lambda colour=colour: self.colour_wanted.emit(name, colour.lower()))
-            action.setIcon(swatch(colour))
-            menu.addAction(action)
-        menu.addSeparator()
-        menu.addAction(self._action(tr("Another colour"), menu, lambda: self.colour_wanted.emit(name, "?")))
-        menu.addAction(self._action(tr("The one of its place"), menu, lambda: self.colour_wanted.emit(name, "")))
-
-    def _action(self, title: str, parent: QMenu, act) -> QAction:
-        action = QAction(title.replace("&", "&&"), parent)
-        action.triggered.connect(lambda _checked=False: act())
-        return action
-
     def _matches(self) -> list[ClassEntry]:
         wanted = self.search_edit.text().strip().casefold()
         return [entry for entry in self._entries if wanted in entry.name.casefold()]
-
-    def _renew(self) -> None:
-        """Show what changed of the classes that are listed, and draw nothing else anew."""
-        for line, entry in enumerate(self._matches()):
-            item = self.list.item(line)
-            if item.data(_ROLE) != entry:
-                with QSignalBlocker(self.list.model()):  # else the list would arrange all its rows anew
-                    _fill(item, entry)
-                self.list.viewport().update(self.list.visualItemRect(item))
 
     def _show_matches(self, *_: object) -> None:
         wanted = self.search_edit.text().strip().casefold()
@@ -208,8 +299,8 @@ class ClassPanel(Card):
             self.list.addItem(item)
         self.list.setDragEnabled(not wanted)
         is_new = all(entry.name.casefold() != wanted for entry in self._entries)
-        words = tr("Enter adds it. Ctrl+Enter gives it to the selected pictures.")
-        self._hint.setText(words if is_new else tr("This class exists. Ctrl+Enter gives it to the selected pictures."))
+        words = tr("Enter adds it. Ctrl+Enter gives it to the selected images.")
+        self._hint.setText(words if is_new else tr("This class exists. Ctrl+Enter gives it to the selected images."))
         self._hint.setVisible(bool(wanted))
 
     def _on_names_entered(self, names: list[str]) -> None:
@@ -232,12 +323,9 @@ class ClassPanel(Card):
             menu.exec(self.list.mapToGlobal(place))
             menu.deleteLater()
 
-    def _on_rows_moved(self, *_: object) -> None:
-        self.reordered.emit(self.names())
-
 
 def _fill(item: QListWidgetItem, entry: ClassEntry) -> None:
     item.setData(_ROLE, entry)
-    counted = tr("{name}: {count} pictures", name=entry.name, count=f"{entry.pictures:,}")
+    counted = tr("{name}: {count} image", "{name}: {count} images", name=entry.name, count=entry.images)
     item.setToolTip(counted)
     item.setData(Qt.ItemDataRole.AccessibleTextRole, f"{counted}\n{entry.key.upper()}".strip())

@@ -1,76 +1,82 @@
-"""What labelling does: each action is one durable change to the chosen pictures, and then the next one is current."""
+"""The user's actions on the selected images and on the classes, each one durable change, and the context menu."""
 
-from collections.abc import Sized
+from collections.abc import Callable, Sized
 
 from PySide6.QtCore import QObject, Slot
-from PySide6.QtWidgets import QInputDialog, QWidget
+from PySide6.QtGui import QAction, QColor
+from PySide6.QtWidgets import QColorDialog, QInputDialog, QMenu, QWidget
 
-from gui.kit.i18n import tr
-from gui.kit.tagging import ask_tag
+from gui.kit import theme
+from gui.kit.dialogs import ask_tag
+from gui.kit.icons import swatch
+from gui.kit.translation import tr
+from gui.label.class_panel import ClassPanel
 from gui.label.filter_bar import PUT_OFF, SPLIT_KEYS, SPLIT_NAMES
-from gui.label.session import LabelSession
+from gui.label.label_session import LabelSession
 from visionft.data.types import Split
 from visionft.project.edits.changes import AcceptSuggestions, AssignSplits, LabelImages, RemoveImages, UnlabelImages
+from visionft.project.edits.class_changes import (
+    ColorClass,
+    DeleteClass,
+    MergeClasses,
+    OrderClasses,
+    RenameClass,
+    SetShortcut,
+)
 from visionft.project.edits.image_changes import ReviewImages, TagImages, UntagImages, WriteNote
 from visionft.project.queries import ImageFilter, count_with_class, find_images, tag_counts
 from visionft.suggest.suggestions import current_suggestions
 
 _ALL = 1 << 60
-_MANY = 200  # above that, one query is cheaper than looking at each picture
 
 
 class Labeller(QObject):
-    """Acts on the pictures that are selected; what it did to several at once is said, with a way back."""
+    """Acts on the selected images; a change to several is announced, with Undo. Then the next image is current."""
 
     def __init__(self, labels: LabelSession, window: QWidget) -> None:
-        """Args: `window` is what a question stands over."""
         super().__init__(window)
         self._labels, self._selection, self._window = labels, labels.selection, window
 
     @Slot(str)
     def assign(self, class_name: str) -> None:
-        """Give the chosen pictures a class; in a multi-label project take it off when all have it."""
+        """Label the selected images with a class; in a multi-label project remove it if all have it."""
         project, chosen = self._labels.project, self._selection.selected_ids()
         if project is None or not chosen:
             return
         is_multi = project.task == "multi"
         if is_multi and count_with_class(project, chosen, class_name) == len(chosen):
-            said = _of_several("“{name}” was taken off {count} pictures.", chosen, name=class_name)
-            self._labels.apply(UnlabelImages(chosen, class_name), said)
+            text = _of_several("“{name}” was removed from {count} images.", chosen, name=class_name)
+            self._labels.apply(UnlabelImages(chosen, class_name), text)
             return
-        said = _of_several("{count} pictures are labelled “{name}” now.", chosen, name=class_name)
-        if self._labels.apply(LabelImages(chosen, class_name), said):
+        text = _of_several("{count} images are labelled “{name}” now.", chosen, name=class_name)
+        if self._labels.apply(LabelImages(chosen, class_name), text):
             self._go_on(len(chosen), is_multi=is_multi)
 
     def accept(self) -> None:
-        """Take the suggestions for the chosen pictures; where there is none, open or close the viewer."""
-        chosen = self._selection.selected_ids()
-        classes = self._suggested(chosen)
+        """Accept the suggestions for the selected images; without any, toggle the viewer."""
+        project, chosen = self._labels.project, self._selection.selected_ids()
+        found = self._labels.suggesting.found
+        suggested = {image_id: found[image_id] for image_id in chosen if image_id in found}
+        if project is not None and len(suggested) > 200:  # one query is cheaper than reading each image
+            suggested = current_suggestions(project, suggested)
+        elif suggested:
+            cells = self._labels.cells(tuple(suggested))
+            suggested = {cell.image_id: suggested[cell.image_id] for cell in cells if cell.badge is not None}
+        classes = {image_id: each.classes for image_id, each in suggested.items()}
         if not classes:
             self._labels.toggle_viewer()
         elif self._labels.apply(AcceptSuggestions(classes), _of_several("{count} suggestions were accepted.", classes)):
             self._go_on(len(chosen), is_multi=False)
 
-    def _suggested(self, chosen: tuple[int, ...]) -> dict[int, tuple[str, ...]]:
-        """Return the classes suggested for those of the pictures that have no label."""
-        project, found = self._labels.project, self._labels.suggesting.found
-        mine = {image_id: found[image_id] for image_id in chosen if image_id in found}
-        if project is None or not mine:
-            return {}
-        if len(mine) > _MANY:
-            return {image_id: each.classes for image_id, each in current_suggestions(project, mine).items()}
-        shown = self._labels.cells(tuple(mine))
-        return {cell.image_id: mine[cell.image_id].classes for cell in shown if cell.badge is not None}
-
     def skip(self) -> None:
-        """Put the chosen pictures off for later, and go on."""
+        """Postpone the selected images, and continue with the next."""
         chosen = self._selection.selected_ids()
-        said = _of_several("{count} pictures were put off.", chosen)
-        if chosen and self._labels.apply(ReviewImages(chosen, "later"), said) and len(chosen) == 1:
+        text = _of_several("{count} images were put off.", chosen)
+        if chosen and self._labels.apply(ReviewImages(chosen, "later"), text) and len(chosen) == 1:
             self._selection.step(1)
 
     def ask_tag(self) -> None:
-        """Ask for a tag of the chosen pictures; one that all have is taken off."""
+        """Ask for a tag of the selected images; a tag common to all is removed."""
         project, chosen = self._labels.project, self._selection.selected_ids()
         if project is None or not chosen:
             return
@@ -78,24 +84,23 @@ class Labeller(QObject):
             self.toggle_tag(tag)
 
     def toggle_tag(self, tag: str) -> None:
-        """Give the chosen pictures a tag; one that all have is taken off."""
+        """Add a tag to the selected images; a tag common to all is removed."""
         chosen = self._selection.selected_ids()
         if self.has_tag(tag):
-            said = _of_several("The tag “{tag}” was taken off {count} pictures.", chosen, tag=tag)
-            self._labels.apply(UntagImages(chosen, tag), said)
+            text = _of_several("The tag “{tag}” was removed from {count} images.", chosen, tag=tag)
+            self._labels.apply(UntagImages(chosen, tag), text)
         else:
-            said = _of_several("{count} pictures have the tag “{tag}” now.", chosen, tag=tag)
-            self._labels.apply(TagImages(chosen, tag), said)
+            text = _of_several("{count} images have the tag “{tag}” now.", chosen, tag=tag)
+            self._labels.apply(TagImages(chosen, tag), text)
 
     def has_tag(self, tag: str) -> bool:
-        """Return whether all chosen pictures have a tag."""
         project = self._labels.project
         if project is None or tag not in tag_counts(project):
             return False
         return set(find_images(project, ImageFilter(tag=tag), limit=_ALL)).issuperset(self._selection.selected_ids())
 
     def ask_note(self) -> None:
-        """Ask for the note of the current picture; an empty one is taken away."""
+        """Ask for the note of the current image; an empty one is deleted."""
         for cell in self._labels.cells((self._selection.current_id(),)):
             question = tr("Note on {name}; the search finds it", name=cell.path.name)
             note, is_accepted = QInputDialog.getMultiLineText(self._window, tr("Note"), question, cell.note)
@@ -103,25 +108,27 @@ class Labeller(QObject):
                 self._labels.apply(WriteNote(cell.image_id, note))
 
     def set_split(self, split: Split | None) -> None:
-        """Put the chosen pictures into a split, or into none."""
         chosen = self._selection.selected_ids()
         title = tr(SPLIT_NAMES[SPLIT_KEYS.index(split or "unassigned")])
-        said = _of_several("{count} pictures are in “{split}” now.", chosen, split=title)
-        self._labels.apply(AssignSplits(dict.fromkeys(chosen, split)), said)
+        text = _of_several("{count} images are in “{split}” now.", chosen, split=title)
+        self._labels.apply(AssignSplits(dict.fromkeys(chosen, split)), text)
 
     def clear_labels(self) -> None:
-        """Take all classes off the chosen pictures."""
         if chosen := self._selection.selected_ids():
-            self._labels.apply(UnlabelImages(chosen), _of_several("{count} pictures have no label now.", chosen))
+            self._labels.apply(UnlabelImages(chosen), _of_several("{count} images have no label now.", chosen))
 
     def remove(self) -> None:
-        """Take the chosen pictures out of the project; undo brings them back."""
+        """Remove the selected images from the project; undo restores them."""
         if chosen := self._selection.selected_ids():
-            said = tr("{count} pictures were taken out of the project.", count=f"{len(chosen):,}")
-            self._labels.apply(RemoveImages(chosen), said)
+            text = tr(
+                "{count} image was removed from the project.",
+                "{count} images were removed from the project.",
+                count=len(chosen),
+            )
+            self._labels.apply(RemoveImages(chosen), text)
 
     def step_unlabelled(self, step: int) -> None:
-        """Make the next or previous picture without a label current, around the end; those put off are passed over."""
+        """Make the next or previous unlabelled image current, with wrap-around; postponed ones are skipped."""
         project = self._labels.project
         if project is None or (step > 0 and self._labels.ask_for_useful()):
             return
@@ -131,10 +138,10 @@ class Labeller(QObject):
         if index >= 0:
             self._selection.set_current(index)
         elif find_images(project, ImageFilter(is_labelled=False), limit=1):
-            hint = tr("Those without one were put off, or are not among the pictures that are shown.")
-            self._labels.state.say(tr("Every picture shown has a label."), hint, tone="info")
+            hint = tr("Images without one were put off, or are hidden by the filter.")
+            self._labels.state.say(tr("Every image shown has a label."), hint, tone="info")
         else:
-            self._labels.state.say(tr("Every picture has a label."), tone="good")
+            self._labels.state.say(tr("Every image has a label."), tone="good")
 
     def _go_on(self, count: int, *, is_multi: bool) -> None:
         goes_on = count == 1 and not is_multi and self._labels.state.settings.auto_advance
@@ -143,5 +150,104 @@ class Labeller(QObject):
 
 
 def _of_several(message: str, changed: Sized, **values: object) -> str:
-    """Return what is said of a change to several pictures; of one nothing is, because it is seen."""
+    """Return the message about a change to several images; empty for one, because that change is visible."""
     return tr(message, count=f"{len(changed):,}", **values) if len(changed) > 1 else ""
+
+
+class ClassActions(QObject):
+    """Listens to a class panel; each action is one undoable change."""
+
+    def __init__(self, labels: LabelSession, panel: ClassPanel, window: QWidget) -> None:
+        super().__init__(window)
+        self._labels, self._window = labels, window
+        panel.rename_wanted.connect(self._on_rename_wanted)
+        panel.merge_wanted.connect(self._on_merge_wanted)
+        panel.delete_wanted.connect(
+            lambda name: labels.apply(DeleteClass(name), tr("Class “{name}” was deleted.", name=name))
+        )
+        panel.key_wanted.connect(self._on_key_wanted)
+        panel.colour_wanted.connect(self._on_colour_wanted)
+        panel.reordered.connect(lambda names: labels.apply(OrderClasses(tuple(names))))
+
+    @Slot(str)
+    def _on_rename_wanted(self, name: str) -> None:
+        question = tr("New name of “{name}”", name=name)
+        typed, is_accepted = QInputDialog.getText(self._window, tr("Rename class"), question, text=name)
+        new_name = typed.strip()
+        if not is_accepted or not new_name or new_name == name:
+            return
+        other = self._labels.known_name(new_name)
+        if other is not None and other != name:
+            self._on_merge_wanted(name, other)
+        else:
+            self._labels.apply(RenameClass(name, new_name))
+
+    @Slot(str, str)
+    def _on_merge_wanted(self, name: str, into: str) -> None:
+        text = tr("“{name}” was merged into “{into}”.", name=name, into=into)
+        self._labels.apply(MergeClasses((name,), into), text)
+
+    @Slot(str, str)
+    def _on_colour_wanted(self, name: str, colour: str) -> None:
+        if colour == "?":
+            colours = self._labels.colours
+            start = theme.class_colour(colours[name]) if name in colours else QColor()
+            chosen = QColorDialog.getColor(start, self._window, tr("Colour of “{name}”", name=name))
+            if not chosen.isValid():
+                return
+            colour = chosen.name()
+        self._labels.apply(ColorClass(name, colour or None))
+
+    @Slot(str)
+    def _on_key_wanted(self, name: str) -> None:
+        question = tr("One letter or digit for “{name}”; empty for none", name=name)
+        typed, is_accepted = QInputDialog.getText(self._window, tr("Set key"), question)
+        key = typed.strip()
+        use = self._labels.state.actions.letters_in_use().get(key.casefold())
+        if is_accepted and use is not None:
+            fault = tr("“{key}” is the key of “{title}”.", key=key, title=tr(use))
+            self._labels.state.say(fault, tr("Choose another key, or give that command another one."))
+        elif is_accepted:
+            self._labels.apply(SetShortcut(name, key or None))
+
+
+def image_menu(labels: LabelSession, labeller: Labeller, parent: QWidget) -> QMenu:
+    actions, menu = labels.state.actions, QMenu(parent)
+
+    def add_commands(*names: str) -> None:
+        for name in names:
+            action = _add(menu, actions.title(name), lambda name=name: actions.run(name), actions.shown_keys(name))
+            action.setEnabled(not actions.why_not(name))
+
+    classes = menu.addMenu(tr("Label as"))
+    classes.setEnabled(bool(labels.classes))
+    key_of = {name: key for key, name in labels.keys.items()}
+    for row in labels.classes[:30]:  # with more the class list is faster
+        action = _add(classes, row.name, lambda name=row.name: labeller.assign(name), key_of.get(row.name, "").upper())
+        action.setIcon(swatch(theme.class_colour(labels.colours[row.name]).name()))
+    add_commands("label.clear", "label.skip")
+    menu.addSeparator()
+    tags = menu.addMenu(tr("Tag"))
+    for tag in labels.tags:
+        action = _add(tags, tag, lambda tag=tag: labeller.toggle_tag(tag))
+        action.setCheckable(True)
+        action.setChecked(labeller.has_tag(tag))
+    if labels.tags:
+        tags.addSeparator()
+    _add(tags, tr("Another tag"), labeller.ask_tag, actions.shown_keys("label.tag"))
+    splits = menu.addMenu(tr("Split"))
+    for key, title in zip(SPLIT_KEYS[1:], SPLIT_NAMES[1:], strict=True):
+        split = None if key == "unassigned" else key
+        _add(splits, tr(title), lambda split=split: labeller.set_split(split))  # type: ignore[arg-type]
+    add_commands("label.note")
+    menu.addSeparator()
+    add_commands("label.toggle_viewer", "image.similar", "label.select_all")
+    menu.addSeparator()
+    add_commands("label.remove")
+    return menu
+
+
+def _add(menu: QMenu, title: str, act: Callable[[], object], keys: str = "") -> QAction:
+    action = menu.addAction(f"{title.replace('&', '&&')}\t{keys}" if keys else title.replace("&", "&&"))
+    action.triggered.connect(lambda _checked=False: act())
+    return action

@@ -1,7 +1,7 @@
-"""How right the labels so far make the program, and what more of them would give: a line and a small curve.
+"""The current accuracy of the labels, and the forecast for more of them: a line and a small learning curve.
 
-It shows what *Do you need to train?* measured last (`visionft/advice/kept.py`) and computes nothing: labels that were
-given since move along the curve. Knows Qt and plain numbers only.
+It shows the stored recommendation (`visionft/advice/stored_recommendation.py`) and computes nothing: labels added
+since move along the curve. Knows Qt and plain numbers only.
 """
 
 from typing import TYPE_CHECKING
@@ -12,19 +12,20 @@ from PySide6.QtGui import QColor, QPainter, QPen, QPolygonF
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from gui.kit import theme
-from gui.kit.i18n import tr
 from gui.kit.parts import Card, text
+from gui.kit.translation import tr
+from models.messages import Message
 
 if TYPE_CHECKING:
-    from visionft.advice.kept import KeptCurve
     from visionft.advice.learning_curve import LearningCurve
+    from visionft.advice.stored_recommendation import StoredCurve
 
-_HEIGHT, _BAND_ALPHA, _DOT = 52, 38, 4.0
+_DOT = 4.0
 _ROUND = (10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000)
 
 
 class _Spark(QWidget):
-    """The curve without axes: measured as a line, what is ahead dashed, today as a dot."""
+    """The curve without axes: the measured part solid, the forecast dashed, today as a dot."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -33,10 +34,9 @@ class _Spark(QWidget):
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
 
     def sizeHint(self) -> QSize:
-        return QSize(120, theme.scaled(_HEIGHT))
+        return QSize(120, theme.scaled(52))
 
     def show_curve(self, curve: "LearningCurve", now: int) -> None:
-        """Show a curve and where on it `now` is."""
         self._curve, self._now = curve, now
         self.update()
 
@@ -58,7 +58,7 @@ class _Spark(QWidget):
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         ink, shade = QColor(palette.train_line), QColor(palette.train_line)
-        shade.setAlpha(_BAND_ALPHA)
+        shade.setAlpha(38)
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(shade)
         above = [place(point.labels, point.high) for point in curve.line]
@@ -77,7 +77,7 @@ class _Spark(QWidget):
 
 
 class ProgressCard(Card):
-    """Hidden until the curve was measured once."""
+    """Hidden until the curve has been measured."""
 
     def __init__(self) -> None:
         super().__init__(margin=theme.MEDIUM)
@@ -85,34 +85,29 @@ class ProgressCard(Card):
         self._spark = _Spark()
         for part in (self._now, self._spark, self._more):
             self.body.addWidget(part)
-        self.setToolTip(tr("Accuracy over the number of labels, without training. Train measures it anew."))
+        self.setToolTip(tr("Accuracy over the number of labels, without training. Train measures it again."))
         self.hide()
 
-    def show_progress(self, kept: "KeptCurve | None", labelled: int) -> None:
-        """Say where `labelled` pictures with a label stand on the curve that was measured last."""
-        self.setVisible(kept is not None)
-        if kept is None:
+    def show_progress(self, stored: "StoredCurve | None", labelled: int) -> None:
+        self.setVisible(stored is not None)
+        if stored is None:
             return
-        labels = kept.labels_of(labelled)
-        self._spark.show_curve(kept.curve, labels)
-        is_measured = labels <= kept.curve.labels
-        words = "About {share} right with {labels} labels"
-        self._now.setText(tr(words, share=f"{kept.curve.at(labels).accuracy:.0%}", labels=f"{labels:,}"))
-        measured = "" if is_measured else tr("Measured with {labels} labels.", labels=f"{kept.curve.labels:,}")
-        self._more.setText(" ".join(filter(None, (_ahead(kept.curve, labels), measured))))
+        labels = stored.labels_of(labelled)
+        self._spark.show_curve(stored.curve, labels)
+        is_measured = labels <= stored.curve.labels
+        words = Message("Accuracy about {share} with {labels} labels")
+        self._now.setText(tr(words, share=f"{stored.curve.at(labels).accuracy:.0%}", labels=f"{labels:,}"))
+        measured = "" if is_measured else tr("Measured with {labels} labels.", labels=f"{stored.curve.labels:,}")
+        # the forecast for a round number of additional labels, up to the end of the curve
+        added = max((each for each in _ROUND if each <= max(labels, _ROUND[0])), default=_ROUND[0])
+        forecast, then = "", stored.curve.at(labels + added)
+        if labels + added <= stored.curve.line[-1].labels:
+            forecast = tr(
+                "{count} more would give about {share} ({low} to {high}).",
+                count=f"{added:,}", share=f"{then.accuracy:.0%}", low=f"{then.low:.0%}", high=f"{then.high:.0%}",
+            )  # fmt: skip
+        self._more.setText(" ".join(filter(None, (forecast, measured))))
 
     def words(self) -> tuple[str, str]:
-        """Return what is said of today and of more labels."""
+        """Return the texts about the current labels and about more of them."""
         return self._now.text(), self._more.text()
-
-
-def _ahead(curve: "LearningCurve", labels: int) -> str:
-    """Say what a round number of more labels would give; nothing beyond what the curve reaches."""
-    added = max((each for each in _ROUND if each <= max(labels, _ROUND[0])), default=_ROUND[0])
-    then = curve.at(labels + added)
-    if labels + added > curve.line[-1].labels:
-        return ""
-    return tr(
-        "{count} more would give about {share} ({low} to {high}).",
-        count=f"{added:,}", share=f"{then.accuracy:.0%}", low=f"{then.low:.0%}", high=f"{then.high:.0%}",
-    )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Which exported file answers: an export, and of an export with smaller files which of them, told apart in words."""
+"""The choice of the exported model: a box of exports, and a box of the variants of the chosen export."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -6,47 +6,45 @@ from pathlib import Path
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QComboBox, QWidget
 
-from gui.kit.i18n import tr
 from gui.kit.parts import choice_box, row
+from gui.kit.translation import tr
+from models.messages import Message
 from visionft.export.contents import MODEL_FILE, read_record
-from visionft.export.precision.variants import PRECISIONS, Variant, read_variants, variant_file
+from visionft.export.precision.variants import read_variants, variant_file
 
-_NAMES = (MODEL_FILE, *map(variant_file, PRECISIONS))
-_TITLES = {MODEL_FILE: "Full (fp32)", variant_file("fp16"): "Half size (fp16)", variant_file("int8"): "Small (int8)"}
-_AS_FAST = 0.05  # of the speed: less is no difference
+_TITLES = {
+    MODEL_FILE: Message("Full (fp32)"),
+    variant_file("fp16"): Message("Half size (fp16)"),
+    variant_file("int8"): Message("Small (int8)"),
+}
+_AS_FAST = 0.05  # of the speed: a smaller difference is ignored
 
 
 def exported_models(project_dir: Path) -> list[Path]:
-    """Return the exported files of a project, the newest first, smaller ones behind the model that they are of."""
+    """Return the exported files of a project, the newest first, variants after their model."""
     found = [path for path in (project_dir / "exports").glob(f"*/{MODEL_FILE}") if path.is_file()]
     found.sort(key=lambda path: path.stat().st_mtime, reverse=True)
     return [file for path in found for file in files_beside(path)]
 
 
 def files_beside(path: Path) -> list[Path]:
-    """Return the files of the export that a file is of, the model first; itself where it is of none."""
-    if path.name not in _NAMES or not path.with_name(MODEL_FILE).is_file():
+    """Return all files of the export of a file, the model first; only the file itself outside an export."""
+    if path.name not in _TITLES or not path.with_name(MODEL_FILE).is_file():
         return [path]
-    return [each for each in map(path.with_name, _NAMES) if each.is_file()]
-
-
-def model_title(path: Path) -> str:
-    """Return what a file is called in the list: by its folder, and by its own name where it is not the usual one."""
-    folder = path.parent.name or path.name
-    return folder if path.name == MODEL_FILE else f"{folder} · {path.stem}"
+    return [each for each in map(path.with_name, _TITLES) if each.is_file()]
 
 
 class ModelChoice(QWidget):
-    """A box of exports, and beside it one of the files of the export that is chosen, where there are several."""
+    """A box of exports, and beside it a box of the files of the chosen export, where there are several."""
 
-    changed = Signal()  # another file answers
-    chosen = Signal()  # and it was the user who said so
+    changed = Signal()  # another file was selected
+    chosen = Signal()  # another file was selected by the user
 
     def __init__(self) -> None:
         super().__init__()
         self._groups: dict[Path, list[Path]] = {}
         self.model_box = choice_box("Exported model", least=18)
-        self.model_box.setToolTip(tr("The exported file that answers"))
+        self.model_box.setToolTip(tr("The exported model to use"))
         self.model_box.setPlaceholderText(tr("No exported model yet"))
         self.file_box = choice_box("File of the export", least=13)
         self.file_box.hide()
@@ -57,15 +55,10 @@ class ModelChoice(QWidget):
             box.activated.connect(lambda _place: self.chosen.emit())
 
     def model(self) -> Path | None:
-        """Return the file that answers; None where there is none."""
         return self.file_box.currentData()
 
-    def has_models(self) -> bool:
-        """Tell whether there is any to choose."""
-        return self.model_box.count() > 0
-
     def offer(self, models: Iterable[Path]) -> None:
-        """Offer these files, keeping those that were opened by hand and are still there, and the chosen one."""
+        """Offer these files, keeping existing files opened by hand, and the selection."""
         before, offered = self.model(), list(models)
         known = [path for group in self._groups.values() for path in group]
         self._groups = {}
@@ -74,15 +67,15 @@ class ModelChoice(QWidget):
         self._show(before)
 
     def take(self, path: Path) -> None:
-        """Offer an exported file that lies anywhere, with those beside it, and choose it."""
+        """Offer an exported file from any folder, with the other files of its export, and select it."""
         for each in files_beside(path):
             self._add(each)
         self._show(path)
 
     def words(self) -> str:
-        """Return what tells the chosen file from the others of its export; empty where it is alone."""
+        """Return the differences between the selected file and the others of its export; empty without others."""
         path = self.model()
-        return difference_words(path) if path is not None and self.file_box.count() > 1 else ""
+        return difference_text(path) if path is not None and self.file_box.count() > 1 else ""
 
     def _add(self, path: Path) -> None:
         group = self._groups.setdefault(files_beside(path)[0], [])
@@ -90,10 +83,14 @@ class ModelChoice(QWidget):
             group.append(path)
 
     def _show(self, chosen: Path | None) -> None:
-        """Fill the boxes; what is chosen stays, or the first is."""
+        """Fill the boxes; the selection stays, else the first item is selected."""
         first = next((key for key, group in self._groups.items() if chosen in group), next(iter(self._groups), None))
-        _fill(self.model_box, {key: model_title(key) for key in self._groups}, first)
-        self.model_box.setEnabled(self.has_models())
+        titles: dict[Path, str] = {}
+        for path in self._groups:  # the folder, and the file's own name where it is not the usual one
+            folder = path.parent.name or path.name
+            titles[path] = folder if path.name == MODEL_FILE else f"{folder} · {path.stem}"
+        _fill(self.model_box, titles, first)
+        self.model_box.setEnabled(bool(self._groups))
         self._show_files(chosen)
 
     def _show_files(self, chosen: Path | None = None) -> None:
@@ -105,47 +102,42 @@ class ModelChoice(QWidget):
 
 
 def _fill(box: QComboBox, titles: dict[Path, str], chosen: Path | None) -> None:
-    """Put files into a box without telling; `changed` is told once by who calls."""
+    """Fill a box without signals; the caller emits `changed` once."""
     box.blockSignals(True)
     box.clear()
     for path, title in titles.items():
         box.addItem(title, path)
         box.setItemData(box.count() - 1, str(path), Qt.ItemDataRole.ToolTipRole)
-    box.setCurrentIndex(list(titles).index(chosen) if chosen in titles else -1)  # `findData` wants the same object
+    box.setCurrentIndex(list(titles).index(chosen) if chosen in titles else -1)  # `findData` compares by identity
     box.blockSignals(False)
 
 
-def difference_words(path: Path) -> str:
-    """Return how a file of an export differs from `model.onnx` beside it, by its record; empty for what that lacks."""
+def difference_text(path: Path) -> str:
+    """Return the recorded differences between a variant and its `model.onnx`; empty where the record lacks them."""
     if path.name == MODEL_FILE:
-        return tr("The full file. The smaller ones beside it were judged by its answers.")
+        return tr("The fp32 model. Its variants were compared with it.")
     try:
         variants = read_variants(read_record(path.parent) or {}, path.parent)
     except (KeyError, TypeError, ValueError):
         return ""
-    found = next((each for each in variants if each.file == path.name), None)
-    return _words(found) if found is not None else ""
-
-
-def _words(variant: Variant) -> str:
-    said = [tr("{share} of the size of the full file", share=f"{variant.bytes / variant.reference_bytes:.0%}")]
+    variant = next((each for each in variants if each.file == path.name), None)
+    if variant is None:
+        return ""
+    words = [tr("{share} of the size of the fp32 model", share=f"{variant.bytes / variant.reference_bytes:.0%}")]
     if variant.speed is not None:
-        said.append(_speed_words(variant.speed.times_faster))
-    answers = variant.answers
-    words = tr("another answer for {n} of {total} validation pictures", n=answers.flips, total=f"{answers.pictures:,}")
-    points = f"{100 * abs(answers.loss):.1f}"
+        faster = variant.speed.times_faster
+        if abs(faster - 1) < _AS_FAST:
+            words.append(tr("as fast"))
+        elif faster > 1:
+            words.append(tr("{n} times as fast", n=f"{faster:.1f}"))
+        else:
+            words.append(tr("slower: {n} times the time", n=f"{1 / faster:.1f}"))
+    measured, total = variant.answers, f"{variant.answers.images:,}"
+    words.append(tr("another prediction for {n} of {total} validation images", n=measured.flips, total=total))
+    points = f"{100 * abs(measured.loss):.1f}"
     if float(points) == 0:
-        right = tr("right as often")
-    elif answers.loss > 0:
-        right = tr("right in {n} points fewer", n=points)
+        words.append(tr("the same accuracy"))
     else:
-        right = tr("right in {n} points more", n=points)
-    return f"{'; '.join((*said, words, right))}."
-
-
-def _speed_words(times_faster: float) -> str:
-    if abs(times_faster - 1) < _AS_FAST:
-        return tr("as fast")
-    if times_faster > 1:
-        return tr("{n} times as fast", n=f"{times_faster:.1f}")
-    return tr("slower: {n} times the time", n=f"{1 / times_faster:.1f}")
+        less, more = Message("{n} points less accuracy"), Message("{n} points more accuracy")
+        words.append(tr(less if measured.loss > 0 else more, n=points))
+    return f"{'; '.join(words)}."

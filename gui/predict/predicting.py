@@ -1,4 +1,4 @@
-"""What the Try page runs: an exported file over pictures, over a folder into a CSV file, and over a camera."""
+"""The work of the Try page: an exported model on images, on a folder into a CSV file, and on a camera."""
 
 import time
 from collections import Counter
@@ -11,18 +11,19 @@ import platformdirs
 from PySide6.QtCore import QObject, Signal, Slot
 from PySide6.QtGui import QImage
 
-from gui.kit.i18n import tr
-from gui.kit.workers import Failure, Job, Work
-from visionft.events import OnEvent, Progress, ShouldStop
+from gui.kit.translation import tr
+from gui.kit.workers import Failure, Job
+from visionft.events import Progress
 from visionft.export.predictor import Prediction
+from visionft.jobs import JobContext
 from visionft.project.queries import image_rows, images_in_project
 
 if TYPE_CHECKING:
     from gui.session import ProjectSession
-    from visionft.export.answers import CsvResult
-    from visionft.export.index.memory_index import Remembered
+    from visionft.export.index.memory_index import IndexEntry
     from visionft.export.parity import Border
-    from visionft.project.labelling import TakenIn
+    from visionft.export.prediction_table import CsvResult
+    from visionft.project.labelling import LabellingReport
     from visionft.project.store import Project
 
 FRAMES_PER_S = 15
@@ -30,49 +31,50 @@ _PASTED_KEPT = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answers:
-    """All pictures of one go. `provider` is what really ran the file; times include reading the pictures.
+class PredictionBatch:
+    """The predictions of one batch, in the order of its images.
 
-    `pictures` are the labelled ones behind the answers, by their number; none where the file holds none.
+    Attributes:
+        milliseconds_each: Mean time per image, reading included.
+        images: The labelled evidence images by number; none where the file holds none.
     """
 
-    answers: tuple[Prediction, ...]
+    predictions: tuple[Prediction, ...]
     class_names: tuple[str, ...]
     provider: str
     milliseconds_each: float
     temperature: float | None = None
     border: "Border | None" = None
     was_stopped: bool = False
-    pictures: "Mapping[int, Remembered]" = field(default_factory=dict)
+    images: "Mapping[int, IndexEntry]" = field(default_factory=dict)
 
     def tally(self) -> str:
-        """Return how many pictures are unlike those of training, and how often each class was answered."""
-        unlike = Counter(_said(each) for each in self.answers if each.is_unlike)
-        counts = Counter(_said(each) for each in self.answers if not each.is_unlike)
-        parts = ", ".join(f"{name} {count:,}" for name, count in (*unlike.items(), *counts.most_common()))
-        return tr("{count} pictures: {classes}", count=f"{len(self.answers):,}", classes=parts)
-
-
-def _said(answer: Prediction) -> str:
-    if answer.error:
-        return tr("unreadable")
-    return tr("unlike your pictures") if answer.is_unlike else answer.class_name
+        """Return the number of out-of-distribution images, and the number of predictions of each class."""
+        unlike = sum(each.is_unlike for each in self.predictions)
+        counts = Counter(
+            tr("could not be decoded") if each.error else each.class_name
+            for each in self.predictions
+            if not each.is_unlike
+        )
+        rows = [*[(tr("out of distribution"), unlike)] * bool(unlike), *counts.most_common()]
+        parts = ", ".join(f"{name} {count:,}" for name, count in rows)
+        return tr("{count} image: {classes}", "{count} images: {classes}", count=len(self.predictions), classes=parts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Frame:
-    """One picture of the camera and what the file says of it."""
+    """One camera image and its prediction."""
 
     image: QImage
-    answer: Prediction
+    prediction: Prediction
     provider: str
     frames_per_s: float
 
 
 def keep_pasted(image: QImage) -> list[Path]:
-    """Write a picture without a file, pasted or of the camera, where the one decoder can read it.
+    """Write a pasted or captured image to a file, for the common decoder.
 
-    Only the latest ones are kept; one that is put into a project is copied there. Empty when it cannot be written.
+    Only the latest ones are kept; an image added to a project is copied there. Empty when it cannot be written.
     """
     folder = _pasted_folder()
     try:
@@ -92,81 +94,68 @@ def _pasted_folder() -> Path:
 
 
 def put_into_project(
-    project: "Project", class_name: str, paths: Sequence[Path], *, on_event: OnEvent, should_stop: ShouldStop
-) -> "TakenIn":
-    """Put pictures into a project under a class, in a task that takes a moment: pasted ones are copied into it."""
+    project: "Project", class_name: str, paths: Sequence[Path], *, job: JobContext
+) -> "LabellingReport":
+    """Import images into a project under a class, in a short task: pasted ones are copied into it."""
     from visionft.project.labelling import take_in
 
-    on_event(Progress(stage="Labelling", done=0, total=0))
+    job.report(Progress(stage="Labelling", done=0, total=0))
     return take_in(project, class_name, paths, copy=any(path.parent == _pasted_folder() for path in paths))
 
 
-def predict(
-    model: Path, sources: Sequence[Path], *, device: str, on_event: OnEvent, should_stop: ShouldStop
-) -> Answers:
-    """Classify pictures (or all pictures of folders) in ONNX Runtime, in a task."""
-    on_event(Progress(stage="Opening the model", done=0, total=0))
+def predict(model: Path, sources: Sequence[Path], *, device: str, job: JobContext) -> PredictionBatch:
+    """Classify images (or all images of folders) in ONNX Runtime, in a task."""
+    job.report(Progress(stage="Opening the model", done=0, total=0))
     from visionft.export.predictor import Predictor, expand_folders
 
     predictor, paths = Predictor(model, device=device), expand_folders(sources)
-    answers: list[Prediction] = []
+    predictions: list[Prediction] = []
     began = time.perf_counter()
     for prediction in predictor.predict(paths):
-        answers.append(prediction)
-        on_event(Progress(stage="Classifying", done=len(answers), total=len(paths)))
-        if should_stop():
+        predictions.append(prediction)
+        job.report(Progress(stage="Classifying", done=len(predictions), total=len(paths)))
+        if job.is_cancelled:
             break
     elapsed_ms = (time.perf_counter() - began) * 1000
-    return Answers(
-        answers=tuple(answers),
+    return PredictionBatch(
+        predictions=tuple(predictions),
         class_names=predictor.class_names,
         provider=predictor.provider,
-        milliseconds_each=elapsed_ms / max(1, len(answers)),
+        milliseconds_each=elapsed_ms / max(1, len(predictions)),
         temperature=predictor.temperature,
         border=predictor.border,
-        was_stopped=len(answers) < len(paths),
-        pictures=predictor.index.pictures if predictor.index is not None else {},
+        was_stopped=len(predictions) < len(paths),
+        images=predictor.index.images if predictor.index is not None else {},
     )
 
 
-def places_in(session: "ProjectSession | None") -> "Callable[[Mapping[int, Remembered]], dict[int, Path]]":
-    """Return what tells where a project has pictures of an index: those with the same number and content."""
+def places_in(session: "ProjectSession | None") -> "Callable[[Mapping[int, IndexEntry]], dict[int, Path]]":
+    """Return a function to find an index's images in a project, by the same number and content."""
 
-    def find(pictures: "Mapping[int, Remembered]") -> dict[int, Path]:
+    def find(images: "Mapping[int, IndexEntry]") -> dict[int, Path]:
         if session is None:
             return {}
-        known = images_in_project(session.project, pictures)
-        same = tuple(key for key, each in known.items() if each.sha256 == pictures[key].sha256)
+        known = images_in_project(session.project, images)
+        same = tuple(key for key, each in known.items() if each.sha256 == images[key].sha256)
         return {row.image_id: row.path for row in image_rows(session.project, same)}
 
     return find
 
 
-def predict_to_csv(
-    model: Path, folder: Path, target: Path, *, device: str, on_event: OnEvent, should_stop: ShouldStop
-) -> "CsvResult":
-    """Classify all pictures of a folder into a CSV file, in a task."""
-    on_event(Progress(stage="Opening the model", done=0, total=0))
-    from visionft.export.answers import classify_to_csv
+def predict_to_csv(model: Path, folder: Path, target: Path, *, device: str, job: JobContext) -> "CsvResult":
+    """Classify all images of a folder into a CSV file, in a task."""
+    job.report(Progress(stage="Opening the model", done=0, total=0))
+    from visionft.export.prediction_table import classify_to_csv
     from visionft.export.predictor import Predictor, expand_folders
 
-    predictor, paths = Predictor(model, device=device), expand_folders([folder])
-    return classify_to_csv(predictor, paths, target, on_event=on_event, should_stop=should_stop)
-
-
-def csv_facts(result: "CsvResult") -> str:
-    """Return what to say of a table that was written."""
-    facts = [tr("{time} ms each with reading", time=f"{result.milliseconds_each:.0f}")]
-    facts += [tr("{count} could not be read", count=result.unreadable)] if result.unreadable else []
-    facts += [tr("stopped before the end")] if result.stopped else []
-    return "; ".join(facts) + "."
+    return classify_to_csv(Predictor(model, device=device), expand_folders([folder]), target, job=job)
 
 
 class CameraFeed(QObject):
-    """A camera under an exported file, beside the window. Only the newest picture is kept for a window that lags."""
+    """Classifies camera frames in the background. Only the newest frame is kept for a slow window."""
 
     seen = Signal(object)  # Frame
-    ended = Signal(str, str)  # message and hint of a failure; empty when it was stopped
+    ended = Signal(str, str)  # message and hint of an error; empty when it was stopped
 
     _arrived = Signal()
 
@@ -179,53 +168,48 @@ class CameraFeed(QObject):
 
     @property
     def is_running(self) -> bool:
-        """Whether the camera is on."""
         return self._job is not None
 
     def start(self, model: Path, source: int | Path, *, device: str = "auto") -> None:
-        """Switch the camera on."""
         if self._job is not None:
             return
+
+        def work(*, job: JobContext) -> None:
+            from visionft.data.camera import camera_images
+            from visionft.export.predictor import Predictor
+
+            predictor = Predictor(model, device=device)
+            last = time.perf_counter()
+            for pixels in camera_images(source):
+                if job.is_cancelled:
+                    break
+                prediction = predictor.predict_pixels(pixels)
+                time.sleep(max(0.0, last + 1 / FRAMES_PER_S - time.perf_counter()))
+                now = time.perf_counter()
+                height, width, _ = pixels.shape
+                image = QImage(pixels.data, width, height, 3 * width, QImage.Format.Format_RGB888).copy()
+                rate = 1 / max(1e-6, now - last)
+                frame = Frame(image=image, prediction=prediction, provider=predictor.provider, frames_per_s=rate)
+                self._newest, last = frame, now
+                self._arrived.emit()
+
         self._outcome, self._newest = ("", ""), None
-        self._job = Job(self._work(model, source, device), parent=self)
+        self._job = Job(work, parent=self)
         self._job.failed.connect(self._on_failed)
         self._job.finished.connect(self._on_finished)
         self._job.start()
 
     def stop(self) -> None:
-        """Switch the camera off; `ended` comes when it is."""
+        """Switch the camera off; `ended` follows."""
         if self._job is not None:
             self._job.request_stop()
 
     def close(self) -> None:
-        """Switch the camera off and wait for that; called before the page goes."""
+        """Switch the camera off and wait; called before the page is destroyed."""
         if self._job is not None:
             self._job.request_stop()
             self._job.wait()
             self._on_finished()
-
-    def _work(self, model: Path, source: int | Path, device: str) -> Work[None]:
-        def work(*, on_event: OnEvent, should_stop: ShouldStop) -> None:
-            from visionft.data.camera import camera_pictures
-            from visionft.export.predictor import Predictor
-
-            predictor = Predictor(model, device=device)
-            last = time.perf_counter()
-            for pixels in camera_pictures(source):
-                if should_stop():
-                    break
-                answer = predictor.predict_pixels(pixels)
-                time.sleep(max(0.0, last + 1 / FRAMES_PER_S - time.perf_counter()))
-                now = time.perf_counter()
-                height, width, _ = pixels.shape
-                image = QImage(pixels.data, width, height, 3 * width, QImage.Format.Format_RGB888).copy()
-                self._newest = Frame(
-                    image=image, answer=answer, provider=predictor.provider, frames_per_s=1 / max(1e-6, now - last)
-                )
-                last = now
-                self._arrived.emit()
-
-        return work
 
     @Slot()
     def _on_arrived(self) -> None:
@@ -240,7 +224,7 @@ class CameraFeed(QObject):
     @Slot()
     def _on_finished(self) -> None:
         if self._job is None:
-            return  # `close` was quicker than the signal
+            return  # `close` was faster than the signal
         self._job.deleteLater()
         self._job = None
         self.ended.emit(*self._outcome)

@@ -1,4 +1,4 @@
-"""The most probable classes as bars with their shares. Knows Qt and plain data only."""
+"""The most probable classes as bars with their shares. Depends on Qt and plain data only."""
 
 from PySide6.QtCore import QRect, QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QPainter, QPaintEvent
@@ -11,39 +11,34 @@ MOST = 5
 
 
 class ProbabilityBars(QWidget):
-    """Up to so many bars, the first one strong unless all are doubtful."""
+    """Up to a given number of bars, the first one strong unless all are doubtful."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._bars: tuple[tuple[str, float], ...] = ()
+        self.bars: tuple[tuple[str, float], ...] = ()
         self._most = MOST
         self._is_doubtful = False
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
 
     def show_bars(self, bars: tuple[tuple[str, float], ...], *, is_doubtful: bool = False, most: int = MOST) -> None:
-        """Show (class, share of 1), best first; room is kept for as many as may be shown."""
-        self._bars, self._is_doubtful, self._most = bars[:most], is_doubtful, most
-        self.setAccessibleName("; ".join(f"{name} {share:.1%}" for name, share in self._bars))
+        """Show (class, share of 1), best first; reserve room for `most` bars."""
+        self.bars, self._is_doubtful, self._most = bars[:most], is_doubtful, most
+        self.setAccessibleName("; ".join(f"{name} {share:.1%}" for name, share in self.bars))
         self.updateGeometry()
         self.update()
 
-    def bars(self) -> tuple[tuple[str, float], ...]:
-        """Return what is shown."""
-        return self._bars
-
     def sizeHint(self) -> QSize:
-        """Return room for all bars that there may be, so that nothing jumps."""
+        """Return room for the maximum number of bars, so that nothing jumps."""
         return QSize(220, self._most * theme.scaled(LINE_PX))
 
     def minimumSizeHint(self) -> QSize:
-        """Return the least size."""
         return self.sizeHint()
 
     def paintEvent(self, _event: QPaintEvent) -> None:
         """Draw name and share over each bar."""
         palette, painter, height = theme.colours(), QPainter(self), theme.scaled(LINE_PX)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        for index, (name, share) in enumerate(self._bars):
+        for index, (name, share) in enumerate(self.bars):
             top, vertical = index * height, Qt.AlignmentFlag.AlignVCenter
             words, figure = QRect(0, top, self.width(), height - 14), f"{share:.1%}"
             room = self.width() - painter.fontMetrics().horizontalAdvance(figure) - 12

@@ -1,160 +1,126 @@
-"""Evaluations, comparisons and settings of runs as what the widgets show. No state, no learning library."""
+"""Converts evaluations, comparisons and settings of runs for the widgets. No state, no learning library."""
 
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from gui.kit.i18n import tr
-from gui.kit.picture_model import Tile
+from gui.kit.image_model import Tile
+from gui.kit.translation import tr
+from models.messages import Message
+from visionft.amounts import FEW, share_text
 from visionft.data.types import Snapshot, SnapshotImage
-from visionft.evaluation.comparison import Changed
-from visionft.evaluation.stored import Predicted, ScoreRow, StoredEvaluation
-from visionft.training.config.train_config import TrainConfig
+from visionft.evaluation.comparison import PredictionChange
+from visionft.evaluation.metrics import ClassScore
+from visionft.evaluation.stored import StoredEvaluation, StoredPrediction, evaluation_file, read_evaluation
 from visionft.training.runs.run_folder import RunSummary
 
-MISTAKES, DOUBTFUL, SUREST = "Mistakes, the surest first", "Right, the least sure first", "Right, the surest first"
+MISTAKES, DOUBTFUL, SUREST = (
+    Message("Mistakes, most confident first"),
+    Message("Correct, least confident first"),
+    Message("Correct, most confident first"),
+)
 ORDERS = (MISTAKES, DOUBTFUL, SUREST)
-SCORE_HEADERS = ("Class", "Pictures", "Precision", "F1", "Recall", "Recall with its 95 % interval")
-
+SCORE_HEADERS = (
+    Message("Class"), Message("Images"), Message("Precision"), "F1", Message("Recall"),
+    Message("Recall with its 95 % interval"),
+)  # fmt: skip
 Cells = list[tuple[str, Any]]
 
 
 def joined(classes: Iterable[str]) -> str:
-    """Return class names as the screen shows them."""
     return ", ".join(classes)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunCurve:
-    """A run's validation figures by epoch, and the epoch it kept; `colour` is its place among the colours."""
-
-    name: str
-    colour: int
-    epochs: tuple[int, ...]
-    loss: tuple[float, ...]
-    accuracy: tuple[float, ...]
-    best_epoch: int | None
-
-
-class Pictures:
-    """The project's pictures by id, with the labels they have now."""
+class Images:
+    """The project's images by id, with their current labels."""
 
     def __init__(self, snapshot: Snapshot | None) -> None:
-        self._names = snapshot.class_names if snapshot else ()
+        self.class_names = snapshot.class_names if snapshot else ()
         self._images = {image.image_id: image for image in snapshot.images} if snapshot else {}
 
     def get(self, image_id: int) -> SnapshotImage | None:
-        """Return a picture, or None when it is no longer in the project."""
+        """Return an image, or None when it is no longer in the project."""
         return self._images.get(image_id)
 
     def mark(self, image: SnapshotImage, true_classes: tuple[str, ...]) -> str:
-        """Return what to say of a picture whose label is another one than when it was evaluated; else nothing."""
+        """Return a note for an image relabelled since the evaluation; else an empty string."""
         now = self.labels(image.image_id)
         if set(now) == set(true_classes):
             return ""
         return tr("now {label}", label=joined(now) or tr("without label"))
 
     def labels(self, image_id: int) -> tuple[str, ...]:
-        """Return the classes that a picture has now."""
         image = self._images.get(image_id)
-        return tuple(self._names[index] for index in image.labels) if image is not None else ()
+        return tuple(self.class_names[index] for index in image.labels) if image is not None else ()
 
-    @property
-    def class_names(self) -> tuple[str, ...]:
-        """The project's classes."""
-        return self._names
-
-    def relabelled(self, predictions: Iterable[Predicted]) -> int:
-        """Return how many of these pictures have another label by now."""
+    def relabelled(self, predictions: Iterable[StoredPrediction]) -> int:
+        """Return the number of these images with another label now."""
         pairs = ((self.get(each.image_id), each.true_classes) for each in predictions)
         return sum(image is not None and bool(self.mark(image, true)) for image, true in pairs)
 
 
-def predicted_items(predictions: Sequence[Predicted], pictures: Pictures) -> list[Tile]:
-    """Return predictions as pictures; those that left the project are left out."""
-    found = ((each, pictures.get(each.image_id)) for each in predictions)
-    return [
-        Tile(
-            image_id=each.image_id,
-            path=image.path,
-            title=f"{joined(each.predicted) or '–'}  {each.probability:.0%}",
-            detail=tr("right") if each.is_right else tr("is {name}", name=joined(each.true_classes)),
-            mark=pictures.mark(image, each.true_classes),
-            tone="good" if each.is_right else "bad",
-        )
-        for each, image in found
-        if image is not None
-    ]
+def predicted_items(predictions: Sequence[StoredPrediction], images: Images) -> list[Tile]:
+    """Return predictions as tiles; images no longer in the project are omitted."""
+    tiles = []
+    for each in predictions:
+        title, true = f"{joined(each.predicted) or '–'}  {each.probability:.0%}", each.true_classes
+        detail = tr("correct") if each.is_right else tr("is {name}", name=joined(true))
+        tiles.append(_tile(images, each.image_id, true, title=title, detail=detail, is_right=each.is_right))
+    return list(filter(None, tiles))
 
 
-def changed_items(changes: Sequence[Changed], pictures: Pictures) -> list[Tile]:
-    """Return what changed between two runs as pictures."""
-    found = ((each, pictures.get(each.image_id)) for each in changes)
-    return [
-        Tile(
-            image_id=each.image_id,
-            path=image.path,
-            title=f"{joined(each.before) or '–'} → {joined(each.after) or '–'}",
-            detail=tr("is {name}", name=joined(each.true_classes)),
-            mark=pictures.mark(image, each.true_classes),
-            tone="good" if set(each.after) == set(each.true_classes) else "bad",
-        )
-        for each, image in found
-        if image is not None
-    ]
+def changed_items(changes: Sequence[PredictionChange], images: Images) -> list[Tile]:
+    tiles = []
+    for each in changes:
+        title, true = f"{joined(each.before) or '–'} → {joined(each.after) or '–'}", each.true_classes
+        detail, is_right = tr("is {name}", name=joined(true)), set(each.after) == set(true)
+        tiles.append(_tile(images, each.image_id, true, title=title, detail=detail, is_right=is_right))
+    return list(filter(None, tiles))
 
 
-def ordered(evaluation: StoredEvaluation, order: str) -> list[Predicted]:
-    """Return the pictures of an evaluation in one of `ORDERS`."""
+def _tile(
+    images: Images, image_id: int, true: tuple[str, ...], *, title: str, detail: str, is_right: bool
+) -> Tile | None:
+    image, tone = images.get(image_id), "good" if is_right else "bad"
+    if image is None:
+        return None
+    mark = images.mark(image, true)
+    return Tile(image_id=image_id, path=image.path, title=title, detail=detail, mark=mark, tone=tone)
+
+
+def ordered(evaluation: StoredEvaluation, order: str) -> list[StoredPrediction]:
+    """Return the images of an evaluation in one of `ORDERS`."""
     if order == MISTAKES:
         return list(evaluation.mistakes())
     right = [each for each in evaluation.predictions if each.is_right]
     return sorted(right, key=lambda each: each.probability, reverse=order == SUREST)
 
 
-def score_cells(score: ScoreRow) -> Cells:
+def score_cells(name: str, score: ClassScore) -> Cells:
     """Return a class's scores in the order of `SCORE_HEADERS`."""
-    low, high = score.recall_interval
-    return [
-        (score.name, score.name.casefold()),
-        (f"{score.support:,}", score.support),
-        (f"{score.precision:.1%}", score.precision),
-        (f"{score.f1:.1%}", score.f1),
-        (f"{score.recall:.1%}", score.recall),
-        (f"{low:.0%} to {high:.0%}", (low, score.recall, high)),
+    rates = [
+        (tr("not measured"), -1.0) if rate is None else (f"{rate:.1%}", rate)
+        for rate in (score.precision, score.f1, score.recall)
     ]
+    cells: Cells = [(name, name.casefold()), (f"{score.support:,}", score.support), *rates]
+    if score.recall is None or score.recall_interval is None:
+        return [*cells, ("", (-1.0, -1.0, -1.0))]  # below all others
+    if score.support < FEW:
+        cells[-1] = (share_text(score.recall, score.support, of=tr("of")), score.recall)
+    low, high = score.recall_interval
+    return [*cells, (f"{low:.0%} to {high:.0%}", (low, score.recall, high))]
 
 
 def figures(evaluation: StoredEvaluation) -> str:
-    """Return an evaluation in a line."""
-    low, high = evaluation.top1_interval
-    unread = tr(", {n} unreadable", n=f"{evaluation.unreadable:,}") if evaluation.unreadable else ""
-    return tr(
-        "{right} right ({low} to {high}), balanced {balanced}{unread}",
-        right=f"{evaluation.top1:.1%}",
-        low=f"{low:.1%}",
-        high=f"{high:.1%}",
-        balanced=f"{evaluation.balanced_accuracy:.1%}",
-        unread=unread,
-    )
-
-
-def curve(run: RunSummary, colour: int) -> RunCurve:
-    """Return a run's validation curves."""
-    return RunCurve(
-        name=run.title,
-        colour=colour,
-        epochs=tuple(epoch.epoch for epoch in run.epochs if epoch.figures),
-        loss=tuple(epoch.figures[0] for epoch in run.epochs if epoch.figures),
-        accuracy=tuple(epoch.figures[1] for epoch in run.epochs if epoch.figures),
-        best_epoch=run.best.epoch if run.best else None,
-    )
+    balanced = tr("balanced accuracy {share}", share=f"{evaluation.balanced_accuracy:.1%}")
+    unreadable = tr("{count} unreadable images", count=f"{evaluation.unreadable:,}") if evaluation.unreadable else ""
+    return " · ".join(filter(None, (balanced, unreadable)))
 
 
 def setting_rows(runs: Sequence[RunSummary], *, only_differing: bool) -> tuple[list[Cells], list[int]]:
-    """Return the settings of runs by row, and which rows differ; those come first."""
-    columns = [_shares(run) if run.parts else _flat(run.config) for run in runs]
+    """Return the settings of runs by row, and the rows with differences; those come first."""
+    columns = [_settings(run) for run in runs]
     names = list(dict.fromkeys(name for column in columns for name in column))
     differing = [name for name in names if len({str(column.get(name)) for column in columns}) > 1]
     shown = differing + ([] if only_differing else [name for name in names if name not in differing])
@@ -166,23 +132,21 @@ def setting_rows(runs: Sequence[RunSummary], *, only_differing: bool) -> tuple[l
 
 
 def _shown(value: object) -> str:
-    if value is None or value == "":
-        return "–"
-    return (tr("yes") if value else tr("no")) if isinstance(value, bool) else str(value)
+    if isinstance(value, bool):
+        return tr("yes") if value else tr("no")
+    return "–" if value is None or value == "" else str(value)
 
 
-def _shares(run: RunSummary) -> dict[str, object]:
-    """Return what a combination is made of: its own settings are those of no training."""
-    shares: dict[str, object] = {tr("Share of {run}", run=part.run): f"{part.share:.0%}" for part in run.parts}
-    return {"Method": run.config.method, **shares}
-
-
-def _flat(config: TrainConfig) -> dict[str, object]:
-    """Return the settings by label; those of the methods that were not used are left out."""
+def _settings(run: RunSummary) -> dict[str, object]:
+    """Return a run's effective settings by label: those of its method; of an ensemble its members and weights."""
+    config = run.config
+    if run.parts:
+        shares = {tr("Weight of {run}", run=part.run): f"{part.share:.0%}" for part in run.parts}
+        return {Message("Method"): config.method, **shares}
     values: dict[str, object] = {}
     for field in dataclasses.fields(config):
         value = getattr(config, field.name)
-        if not dataclasses.is_dataclass(value):
+        if not dataclasses.is_dataclass(value) and field.name not in config.unused_settings:
             values[field.metadata.get("label", field.name)] = _chosen(value, field.metadata)
     for inner in dataclasses.fields(config.method_options):
         name = f"{config.method_row.title}: {inner.metadata.get('label', inner.name)}"
@@ -191,6 +155,21 @@ def _flat(config: TrainConfig) -> dict[str, object]:
 
 
 def _chosen(value: object, metadata: Mapping[str, Any]) -> object:
-    """Return a setting's value, or that it was left to the program: 0 as a learning rate would say something else."""
+    """Return a setting's value, or “automatic”: 0 as a learning rate would be misleading."""
     automatic = metadata.get("automatic")
     return tr("automatic") if automatic is not None and value == automatic else value
+
+
+class StoredEvaluations:
+    """Caches the evaluations, read again after a change of their files; not thread-safe: one instance for each user."""
+
+    def __init__(self) -> None:
+        self._read: dict[tuple[Path, str], tuple[int, StoredEvaluation | None]] = {}
+
+    def get(self, run: RunSummary, split: str) -> StoredEvaluation | None:
+        """Return a run's evaluation on a split; None where it was not measured."""
+        file = Path(run.path) / evaluation_file(split)
+        key, time = (run.path, split), file.stat().st_mtime_ns if file.exists() else 0
+        if key not in self._read or self._read[key][0] != time:
+            self._read[key] = (time, read_evaluation(run.path, split))
+        return self._read[key][1]

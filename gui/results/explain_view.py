@@ -1,41 +1,125 @@
-"""Pictures with what a run said of them, and where it looked: a heat map with the outcome of its test. Plain data."""
+"""Images with a run's prediction and a heat map of the relevant regions, with the outcome of its test. Plain data."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
-from PySide6.QtCore import Qt, Signal
+import numpy as np
+from PySide6.QtCore import QRectF, Qt, Slot
+from PySide6.QtGui import QColor, QImage, QPainter, QPaintEvent, QPen, QPixmap
 from PySide6.QtWidgets import QSlider, QWidget
 
 from gui.kit import theme
-from gui.kit.i18n import tr
+from gui.kit.image_model import Tile
 from gui.kit.parts import Button, ElidedLabel, choice_box, column, pill, restyle, row, text
-from gui.kit.picture_model import Tile
 from gui.kit.side_by_side import divided
-from gui.kit.thumbnails import ThumbnailStore
+from gui.kit.thumbnails import ThumbnailStore, Unreadable, load_image
+from gui.kit.translation import tr
+from gui.kit.workers import WorkerPool
 from gui.results.fixable_grid import FixableGrid
-from gui.results.heat_view import HeatView
-from visionft.evaluation.explanation import Explanation
+from models.messages import Message
+from visionft.evaluation.explanation import Explanation, heat_pixels
 
-SAID, TRUE = "For what it said", "For the true class"
+HEAT_PX = 224
+
+
+class HeatView(QWidget):
+    """Shows the image at `path`, and its explanation where there is one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pool = WorkerPool(load_image, threads=1, parent=self)
+        self.pool.done.connect(self._on_done)
+        self._kept: dict[Path, QPixmap | Unreadable] = {}
+        self._path: Path | None = None
+        self._explanation: Explanation | None = None
+        self._heat: QImage | None = None
+        self._opacity = 1.0
+        self.setMinimumSize(theme.scaled(220), theme.scaled(160))
+        self.setAccessibleName(tr("Image with heat map"))
+
+    def show_image(self, path: Path | None, explanation: Explanation | None = None) -> None:
+        """Show an image; without an explanation it has no heat map."""
+        self._path, self._explanation, self._heat = path, explanation, None
+        if explanation is not None and not explanation.error:
+            pixels = np.ascontiguousarray(heat_pixels(explanation.heat, HEAT_PX))
+            self._heat = QImage(pixels.data, HEAT_PX, HEAT_PX, 4 * HEAT_PX, QImage.Format.Format_RGBA8888).copy()
+        if path is not None and path not in self._kept:
+            self.pool.request([path])
+        self.update()
+
+    def set_opacity(self, opacity: float) -> None:
+        self._opacity = opacity
+        self.update()
+
+    def image(self) -> QPixmap | Unreadable | None:
+        """Return the image, or the reason for a missing one; None while it is being decoded."""
+        return self._kept.get(self._path) if self._path is not None else None
+
+    def image_rect(self) -> QRectF:
+        image = self.image()
+        if not isinstance(image, QPixmap) or image.isNull():
+            return QRectF()
+        scale = min(self.width() / image.width(), self.height() / image.height())
+        box = QRectF(0, 0, image.width() * scale, image.height() * scale)
+        box.moveCenter(QRectF(self.rect()).center())
+        return box
+
+    def heat_rect(self) -> QRectF:
+        """Return the rectangle of the heat map: the network's square input region."""
+        box, explanation = self.image_rect(), self._explanation
+        if explanation is None or box.isEmpty():
+            return QRectF()
+        (height, width), (top, left, side) = explanation.size, explanation.box
+        across, down = box.width() / width, box.height() / height
+        return QRectF(box.left() + left * across, box.top() + top * down, side * across, side * down)
+
+    def paintEvent(self, _event: QPaintEvent) -> None:
+        palette = theme.colours()
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
+        painter.fillRect(self.rect(), QColor(palette.sunken))
+        image = self.image()
+        if isinstance(image, Unreadable):
+            painter.setPen(QColor(palette.muted))
+            words = f"This image cannot be shown:\n{image.reason}"
+            flags = Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap
+            painter.drawText(self.rect().adjusted(12, 12, -12, -12), int(flags), words)
+            return
+        if image is None:
+            return
+        painter.drawPixmap(self.image_rect(), image, QRectF(image.rect()))
+        if self._heat is None:
+            return
+        box = self.heat_rect()
+        painter.setOpacity(self._opacity)
+        painter.drawImage(box, self._heat, QRectF(self._heat.rect()))
+        painter.setOpacity(1.0)
+        for colour, width in (("#000000", 3.0), ("#FFFFFF", 1.0)):  # visible on light and on dark images
+            painter.setPen(QPen(QColor(colour), width))
+            painter.drawRect(box.adjusted(1, 1, -1, -1))
+
+    @Slot(object, object)
+    def _on_done(self, path: Path, result: QImage | Unreadable) -> None:
+        while len(self._kept) >= 8:
+            self._kept.pop(next(iter(self._kept)))
+        self._kept[path] = QPixmap.fromImage(result) if isinstance(result, QImage) else result
+        if path == self._path:
+            self.update()
 
 
 class ExplainView(QWidget):
-    """A strip of pictures, and the chosen one large."""
-
-    order_changed = Signal(str)
-    explain_wanted = Signal()
-    target_changed = Signal()
+    """A strip of images, and the selected one large."""
 
     def __init__(self, thumbnails: ThumbnailStore, orders: Sequence[str]) -> None:
         super().__init__()
-        self.order_box = choice_box("Which pictures", map(tr, orders), least=12)
-        self.order_box.currentIndexChanged.connect(lambda index: self.order_changed.emit(orders[index]))
-        self.grid = FixableGrid(thumbnails, name="Pictures with what the run said")
+        self.order_box = choice_box("Which images", map(tr, orders), least=12)
+        self._orders = orders
+        self.grid = FixableGrid(thumbnails, name=Message("Images with predictions"))
         self.strip, self.open_button = self.grid.strip, self.grid.open_button
         self.heat = HeatView()
-        self.explain_button = Button("Explain", "try", on_click=self.explain_wanted.emit)
-        self.target_box = choice_box("Class to explain", (tr(SAID), tr(TRUE)))
-        self.target_box.setToolTip(tr("Show what spoke for the class it said, or for the true one"))
-        self.target_box.currentIndexChanged.connect(lambda _place: self.target_changed.emit())
+        self.explain_button = Button("Explain", "try")
+        self.target_box = choice_box("Class to explain", (tr("Predicted class"), tr("True class")))
+        self.target_box.setToolTip(tr("Explain the predicted class or the true class"))
         self.opacity = QSlider(Qt.Orientation.Horizontal)
         self.opacity.setRange(0, 100)
         self.opacity.setValue(85)
@@ -45,70 +129,54 @@ class ExplainView(QWidget):
         self.heat.set_opacity(0.85)
         self._name = ElidedLabel("", "strong")
         self._badge = pill()
-        self._verdict = text("", wrap=True)
+        self.verdict = text("", wrap=True)
         self._scores = text("", "small", wrap=True)
-        self._lay_out()
-        self.show_picture(None, None)
-
-    def _lay_out(self) -> None:
         left, right = QWidget(), QWidget()
-        left_layout = column(self.order_box, self.grid)
-        left_layout.setStretch(1, 1)
-        left.setLayout(left_layout)
+        left.setLayout(column(self.order_box, self.grid, grows=1))
         controls = row(self.target_box, self.explain_button, None)
-        title = row(self._name, self.opacity, self._badge, spacing=theme.MEDIUM)
-        title.setStretch(0, 1)
-        right_layout = column(controls, self.heat, title, self._verdict, self._scores, spacing=theme.SMALL)
-        right_layout.setStretch(1, 1)
+        title = row(self._name, self.opacity, self._badge, spacing=theme.MEDIUM, grows=0)
+        right_layout = column(controls, self.heat, title, self.verdict, self._scores, spacing=theme.SMALL, grows=1)
         right_layout.setContentsMargins(theme.SMALL, 0, 0, 0)
         right.setLayout(right_layout)
         self.setLayout(column(divided(left, right)))
+        self.show_image(None, None)
+
+    def order(self) -> str:
+        return self._orders[self.order_box.currentIndex()]
 
     def explains_true_class(self) -> bool:
-        """Whether the true class is to be explained, not the one that the run said."""
+        """Whether the true class is explained, instead of the predicted one."""
         return self.target_box.currentIndex() == 1
 
-    def show_picture(self, item: Tile | None, explanation: Explanation | None) -> None:
-        """Show a picture, and the explanation of it where there is one."""
-        self.heat.show_picture(item.path if item else None, explanation)
+    def show_image(self, item: Tile | None, explanation: Explanation | None) -> None:
+        self.heat.show_image(item.path if item else None, explanation)
         self._name.setText(item.path.name if item else "")
         is_explained = explanation is not None and not explanation.error
         self.opacity.setVisible(is_explained)
         self._badge.setVisible(is_explained)
         if explanation is None:
-            empty = tr("Choose a picture.") if item is None else ""
-            self._verdict.setText(empty or tr("Explain shows where the run looked, and tests whether that is true."))
+            words = Message("Explain shows the regions behind the prediction, and tests the heat map.")
+            self.verdict.setText(tr("Choose an image.") if item is None else tr(words))
             self._scores.setText("")
             return
-        is_good = explanation.is_trustworthy
-        self._badge.setText(tr("Held up") if is_good else tr("Untrustworthy"))
+        is_good = explanation.is_reliable
+        self._badge.setText(tr("Reliable") if is_good else tr("Not reliable"))
         restyle(self._badge, tone="good" if is_good else "warn")
-        self._verdict.setText(tr(explanation.verdict))
-        self._scores.setText(_scores(explanation) if is_explained else "")
+        self.verdict.setText(tr(explanation.verdict))
+        low, high = min(explanation.random_deletion, default=0.0), max(explanation.random_deletion, default=0.0)
+        scores = tr(
+            "{method} for “{name}” ({share}). Mean probability while it is covered: {own}; at random {low} to {high} "
+            "(lower is better).",
+            method=explanation.method, name=explanation.class_name, share=f"{explanation.probability:.0%}",
+            own=f"{explanation.deletion:.2f}", low=f"{low:.2f}", high=f"{high:.2f}",
+        )  # fmt: skip
+        self._scores.setText(scores if is_explained else "")
 
     def show_possible(self, reason: str) -> None:
-        """Let pictures be explained, or say why not: `reason` is empty when they can."""
+        """Enable explanations, or show the reason why not: `reason` is empty when they are possible."""
         self.explain_button.setEnabled(not reason)
-        self.explain_button.setToolTip(reason or tr("Show where the run looked, and test whether that is true"))
+        self.explain_button.setToolTip(reason or tr("Show the regions behind the prediction, and test the heat map"))
 
     def badge(self) -> str:
-        """Return the word on the badge; nothing while there is no explanation."""
+        """Return the text of the badge; empty while there is no explanation."""
         return "" if self._badge.isHidden() else self._badge.text()
-
-    def verdict(self) -> str:
-        """Return what is said about the map."""
-        return self._verdict.text()
-
-
-def _scores(explanation: Explanation) -> str:
-    low, high = min(explanation.random_deletion), max(explanation.random_deletion)
-    return tr(
-        "{method} for “{name}” ({share}). Mean probability while it is covered: {own}; at random {low} to {high} "
-        "(lower is better).",
-        method=explanation.method,
-        name=explanation.class_name,
-        share=f"{explanation.probability:.0%}",
-        own=f"{explanation.deletion:.2f}",
-        low=f"{low:.2f}",
-        high=f"{high:.2f}",
-    )

@@ -1,27 +1,102 @@
-"""What can be done with a training run besides evaluating it: rename, pin, lighten, train again, open its folder.
+"""Actions on training runs besides their evaluation: combine, rename, pin, free space, retrain, save the recipe."""
 
-Knows the state and asks through `gui.kit.dialogs`; the screens that show runs offer these as a menu.
-"""
-
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import QObject, QUrl
-from PySide6.QtGui import QAction, QDesktopServices
+from PySide6.QtCore import QObject, QUrl, Signal
+from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import QMenu, QWidget
 
 from gui.kit import dialogs
-from gui.kit.i18n import tr
+from gui.kit.lazy_function import LazyFunction
 from gui.kit.recipe_files import ask_recipe_target
+from gui.kit.translation import tr
+from gui.runner import RESULTS
 from gui.session import ProjectSession
 from gui.state import AppState
-from gui.tasks import Lane
+from gui.tasks import Lane, Outcome, Task
+from models.messages import Message
 from visionft.amounts import size_text
 from visionft.errors import VisionFTError
 from visionft.training.recipe import Recipe, write_recipe
 from visionft.training.runs.run_folder import RunSummary, change_notes, delete_weights, require_weights, weights_bytes
 
-AGAIN, ANEW = "Train on from here", "Make it anew"
+if TYPE_CHECKING:
+    from visionft.combining.combine import Combination
+
+combine = LazyFunction("visionft.combining.combine:combine")
+
+
+class EnsembleController(QObject):
+    """Builds one ensemble at a time."""
+
+    made = Signal(str)  # the run's name
+
+    def __init__(self, state: AppState, session: ProjectSession | None, *, parent: QObject) -> None:
+        super().__init__(parent)
+        self._state, self._session = state, session
+        self._is_under_way = False
+
+    def why_not(self, runs: Sequence[RunSummary]) -> str:
+        """Return the reason why these runs cannot form an ensemble; empty when they can."""
+        if self._is_under_way:
+            return tr("Runs are being combined already.")
+        if len(runs) < 2:
+            return tr("Choose two or more runs, with Ctrl.")
+        for run in runs:
+            if run.is_going:
+                return tr("{run} is being trained.", run=run.title)
+            if run.best is None or not run.has_weights or run.faults:
+                return tr("{run} has no weights.", run=run.title)
+            if set(run.class_names) != set(runs[0].class_names):
+                return tr("{run} has other classes than {other}.", run=run.title, other=runs[0].title)
+        return ""
+
+    def start(self, runs: Sequence[RunSummary]) -> None:
+        session = self._session
+        if session is None or self.why_not(runs):
+            return
+        work = partial(combine, session.path, [run.name for run in runs], session.snapshot())
+        title = tr("Combining {runs} runs", runs=len(runs))
+        task = Task(title=title, work=work, lane=Lane.COMPUTE, page=RESULTS, device=True)
+        self._is_under_way = True
+        titles = {run.name: run.title for run in runs}
+
+        def on_end(outcome: "Outcome[Combination]") -> None:
+            self._is_under_way = False
+            session.runs_changed.emit()
+            if (found := outcome.result) is not None:
+                self.made.emit(found.run)
+                tone = "good" if found.is_worth_it else "warn"
+                self._state.say(tr("{run} was made.", run=found.run), verdict_words(found, titles), tone=tone)
+
+        self._state.tasks.run(task, owner=self, on_end=on_end)
+
+
+def verdict_words(found: "Combination", titles: dict[str, str]) -> str:
+    """Return whether an ensemble is worthwhile, in the words of the window."""
+    best = titles.get(found.best.run, found.best.run)
+    if found.stands_alone:
+        return tr("{run} is clearly better than the others: use it alone.", run=best)
+    if not found.is_worth_it:
+        return tr("It is not better than {run} alone: use that run.", run=best)
+    words = Message(
+        "Not significantly better than {run} alone: {fixed} images right that {run} has wrong, {broken} the other way."
+    )
+    if found.is_sure:
+        words = Message("Significantly better than {run} alone: {fixed} of its errors corrected, {broken} new ones.")
+    return tr(words, run=best, fixed=f"{found.fixed:,}", broken=f"{found.broken:,}")
+
+
+def parts_words(run: RunSummary, runs: Mapping[str, RunSummary]) -> str:
+    """Return the members of an ensemble, the largest weight first; empty for any other run.
+
+    A member without a user-given name is identified by the number at the start of its folder name.
+    """
+    named = {name: each.notes.title for name, each in runs.items()}
+    return " + ".join(f"{part.share:.0%} {named.get(part.run) or part.run.partition('-')[0]}" for part in run.parts)
 
 
 class RunActions(QObject):
@@ -32,26 +107,31 @@ class RunActions(QObject):
         self._state, self._session, self._parent = state, session, parent
 
     def rename(self, run: RunSummary, title: str) -> None:
-        """Show a run under another name; its own when `title` is empty."""
+        """Rename a run; an empty `title` restores its own name."""
         self._change(run, title=title)
 
     def toggle_pin(self, run: RunSummary) -> None:
-        """Keep a run on top of the list, or no longer."""
         self._change(run, is_pinned=not run.notes.is_pinned)
 
     def _change(self, run: RunSummary, **values: Any) -> None:
+        self._try(lambda: change_notes(run, **values))
+        self._tell_changed()
+
+    def _try(self, act: Callable[[], object]) -> bool:
+        """Return whether an action succeeded; an error is reported."""
         try:
-            change_notes(run, **values)
+            act()
         except VisionFTError as error:
             self._state.report(error)
-        self._tell_changed()
+            return False
+        return True
 
     def _tell_changed(self) -> None:
         if self._session is not None:
             self._session.runs_changed.emit()
 
     def delete_weights(self, run: RunSummary) -> None:
-        """Free the space of a run's weights, after saying what goes and what stays."""
+        """Delete a run's weights after a confirmation with the effects."""
         size = size_text(weights_bytes(run))
         question = tr(
             "This frees {size}. Curves, figures and predictions stay, and so do exported files. The run can no longer "
@@ -61,73 +141,52 @@ class RunActions(QObject):
         title = tr("Delete the weights of “{run}”?", run=run.title)
         if not dialogs.ask_yes(self._parent, title, question, yes=tr("Delete weights")):
             return
-        try:
-            freed = delete_weights(run)
-        except VisionFTError as error:
-            self._state.report(error)
-        else:
+        if self._try(lambda: delete_weights(run)):
             done = tr("The weights of {run} were deleted.", run=run.title)
-            self._state.say(done, tr("{size} are free again.", size=size_text(freed)), tone="good")
+            self._state.say(done, tr("{size} are free again.", size=size), tone="good")
         self._tell_changed()
 
     def train_again(self, run: RunSummary) -> None:
-        """Begin a new run with this one's settings and best weights, on the labels as they are now.
+        """Start a new run with this run's settings and best weights, on the current labels.
 
-        What is solved for at once is solved for anew: no weights are left to go on from.
+        A closed-form head is solved again from scratch: it has no weights to continue from.
         """
-        if self._session is None:
-            return
-        try:
-            require_weights(run)
-        except VisionFTError as error:
-            self._state.report(error)
+        if self._session is None or not self._try(lambda: require_weights(run)):
             return
         self._state.page_requested.emit("train")
         self._session.runner.start(replace(run.config, start_from=run.name if run.config.total_epochs else ""))
 
     def why_no_recipe(self, run: RunSummary | None) -> str:
-        """Return why a run has no recipe; empty where it has one."""
+        """Return the reason for a missing recipe; empty where the run has one."""
         if run is None:
             return tr("Choose a training run first.")
-        return tr("A combination was not trained: take the recipe of one of its parts.") if run.parts else ""
+        return tr("An ensemble has no recipe: save that of one of its members.") if run.parts else ""
 
     def save_recipe(self, run: RunSummary | None) -> None:
-        """Write a run's settings, and what it began with, as a file to train with again."""
         target = None if run is None else ask_recipe_target(self._parent, run.name)
-        if run is None or target is None:
-            return
-        try:
-            write_recipe(target, Recipe.of_run(run))
-        except VisionFTError as error:
-            self._state.report(error)
-        else:
+        if run is not None and target is not None and self._try(lambda: write_recipe(target, Recipe.of_run(run))):
             self._state.say(tr("Saved: {path}", path=str(target)), tone="good")
-
-    def open_folder(self, run: RunSummary) -> None:
-        """Show a run's folder in the system's file manager."""
-        QDesktopServices.openUrl(QUrl.fromLocalFile(str(run.path)))
 
     def menu(self, run: RunSummary, parent: QWidget, *, edit_name: Any) -> QMenu:
         """Return the menu of a run; `edit_name` lets the user type its new name in place."""
         menu = QMenu(parent)
         is_free = not self._state.tasks.is_busy(Lane.COMPUTE, Lane.TRAINING)
-        again = AGAIN if run.config.total_epochs else ANEW
+        again = Message("Retrain from these weights") if run.config.total_epochs else Message("Fit again")
         pin = tr("Unpin") if run.notes.is_pinned else tr("Pin on top")
         can_train_on = run.has_weights and run.best is not None and not run.parts
         entries: list[tuple[str, Any, bool]] = [
             (tr("Rename") + "\tF2", edit_name, True),
             (pin, lambda: self.toggle_pin(run), True),
             (tr(again), lambda: self.train_again(run), can_train_on),
-            (tr("Change settings and train"), lambda: self._state.run_duplicate_requested.emit(run), not run.parts),
-            (tr("Save its recipe…"), lambda: self.save_recipe(run), not run.parts),
-            (tr("Open folder"), lambda: self.open_folder(run), True),
+            (tr("Edit settings and train"), lambda: self._state.run_duplicate_requested.emit(run), not run.parts),
+            (tr("Save recipe…"), lambda: self.save_recipe(run), not run.parts),
+            (tr("Open folder"), lambda: QDesktopServices.openUrl(QUrl.fromLocalFile(str(run.path))), True),
             (tr("Delete weights…"), lambda: self.delete_weights(run), is_free and weights_bytes(run) > 0),
         ]
-        for index, (title, act, is_possible) in enumerate(entries):
-            if index == len(entries) - 1:
+        for title, act, is_possible in entries:
+            if (title, act, is_possible) == entries[-1]:
                 menu.addSeparator()
-            action = QAction(title, menu)
+            action = menu.addAction(title)
             action.setEnabled(is_possible)
             action.triggered.connect(lambda _checked=False, act=act: act())
-            menu.addAction(action)
         return menu

@@ -1,24 +1,23 @@
-"""A list of commands whose keys can be changed: press the field, then the keys. Knows Qt and plain data only."""
+"""A list of commands with editable keys: press the field, then the keys."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from PySide6.QtCore import QEvent, Qt, Signal
 from PySide6.QtGui import QFocusEvent, QKeyEvent
-from PySide6.QtWidgets import QGridLayout, QLineEdit, QWidget
+from PySide6.QtWidgets import QGridLayout, QLabel, QLineEdit, QWidget
 
 from gui.actions import native, pressed
 from gui.kit import theme
-from gui.kit.i18n import tr
 from gui.kit.parts import Button, IconButton, column, text, verbatim
+from gui.kit.translation import tr
 
 _MODIFIERS = (Qt.Key.Key_Control, Qt.Key.Key_Shift, Qt.Key.Key_Alt, Qt.Key.Key_Meta, Qt.Key.Key_AltGr)
-_FIELD_PX = 116
 
 
 @dataclass(frozen=True, slots=True)
 class ShortcutRow:
-    """One command: its keys in portable form (empty for none), and whether they are its own or the user's choice."""
+    """One command: its keys in portable form (empty for none), and whether they are the default or user-defined."""
 
     name: str
     title: str
@@ -27,7 +26,7 @@ class ShortcutRow:
 
 
 class KeyField(Button):
-    """Shows keys; once pressed, the next keys are taken. Esc leaves them, Backspace takes them away."""
+    """Shows keys; once pressed, the next keys are recorded. Esc cancels, Backspace clears."""
 
     chosen = Signal(str)  # portable keys; empty for none
     _is_listening = False
@@ -36,52 +35,50 @@ class KeyField(Button):
         super().__init__("", on_click=self.listen)
         self._title, self._keys = title, ""
         self.setToolTip(tr("Press, then press the new keys. Backspace: none. Esc: leave as it is."))
-        self.setMinimumWidth(theme.scaled(_FIELD_PX))
+        self.setMinimumWidth(theme.scaled(116))
 
     def show_keys(self, keys: str) -> None:
-        """Show keys in the writing of this system."""
+        """Show keys in this system's notation."""
         self._keys = keys
         self._is_listening = False
         self.setText(native(keys) if keys else "-")
         self.setAccessibleName(f"{self._title}: {native(keys) if keys else tr('no keys')}")
 
     def listen(self) -> None:
-        """Take the next keys."""
         self._is_listening = True
         self.setText(tr("Press keys"))
         self.setFocus()
 
     def event(self, event: QEvent) -> bool:
-        """Keep keys from the window's shortcuts and from the focus chain while they are being chosen."""
+        """Keep keys from the window's shortcuts and from the focus chain during a recording."""
         if self._is_listening and isinstance(event, QKeyEvent):
             if event.type() == QEvent.Type.ShortcutOverride:
                 event.accept()
                 return True
             if event.type() == QEvent.Type.KeyPress:
-                self._take(event)
+                self._record(event)
                 return True
         return super().event(event)
 
-    def _take(self, event: QKeyEvent) -> None:
-        key = Qt.Key(event.key())
+    def _record(self, event: QKeyEvent) -> None:
+        key, keys = Qt.Key(event.key()), pressed(event)
         if key in _MODIFIERS:
             return
         before = self._keys
         self.show_keys(before)
         if key == Qt.Key.Key_Backspace:
             self.chosen.emit("")
-        elif key != Qt.Key.Key_Escape and pressed(event) != before:
-            self.chosen.emit(pressed(event))
+        elif key != Qt.Key.Key_Escape and keys != before:
+            self.chosen.emit(keys)
 
     def focusOutEvent(self, event: QFocusEvent) -> None:
-        """Stop listening."""
         if self._is_listening:
             self.show_keys(self._keys)
         super().focusOutEvent(event)
 
 
 class ShortcutEditor(QWidget):
-    """Commands in groups, narrowed by a search field."""
+    """Commands in groups, filtered by a search field."""
 
     wanted = Signal(str, str)  # name, keys
     reset_wanted = Signal(str)
@@ -91,12 +88,12 @@ class ShortcutEditor(QWidget):
         self.search_edit = QLineEdit()
         self.search_edit.setPlaceholderText(tr("Find a command"))
         self.search_edit.setClearButtonEnabled(True)
-        self.search_edit.setAccessibleName(tr("Find a command"))
         self.search_edit.textChanged.connect(self._show_matches)
+        self.search_edit.setAccessibleName(tr("Find a command"))
         self.fields: dict[str, KeyField] = {}
-        self._lines: dict[str, tuple[QWidget, ...]] = {}
+        self._rows: dict[str, tuple[QWidget, ...]] = {}
         self._resets: dict[str, IconButton] = {}
-        self._faults: dict[str, QWidget] = {}
+        self._faults: dict[str, QLabel] = {}
         self._titles: dict[str, str] = {}
         self._headings: list[tuple[QWidget, list[str]]] = []
         self._grid = QGridLayout()
@@ -105,16 +102,13 @@ class ShortcutEditor(QWidget):
         self._grid.setVerticalSpacing(theme.TIGHT)
         self._grid.setColumnStretch(0, 1)
         for heading, rows in groups.items():
-            self._add_group(heading, rows)
+            label = verbatim(heading, "caption")
+            label.setContentsMargins(0, theme.SMALL, 0, 0)
+            self._grid.addWidget(label, self._grid.rowCount(), 0, 1, 3)
+            self._headings.append((label, [row.name for row in rows]))
+            for row in rows:
+                self._add_row(row)
         self.setLayout(column(self.search_edit, self._grid))
-
-    def _add_group(self, heading: str, rows: Sequence[ShortcutRow]) -> None:
-        label = verbatim(heading, "caption")
-        label.setContentsMargins(0, theme.SMALL, 0, 0)
-        self._grid.addWidget(label, self._grid.rowCount(), 0, 1, 3)
-        for row in rows:
-            self._add_row(row)
-        self._headings.append((label, [row.name for row in rows]))
 
     def _add_row(self, row: ShortcutRow) -> None:
         line = self._grid.rowCount()
@@ -129,29 +123,25 @@ class ShortcutEditor(QWidget):
         self._grid.addWidget(fault, line + 1, 0, 1, 3)
         fault.hide()
         self.fields[row.name], self._resets[row.name], self._faults[row.name] = field, reset, fault
-        self._titles[row.name], self._lines[row.name] = row.title, (title, field, reset)
+        self._titles[row.name], self._rows[row.name] = row.title, (title, field, reset)
 
     def show_rows(self, rows: Sequence[ShortcutRow]) -> None:
-        """Show the keys that are in force."""
         for row in rows:
             self.fields[row.name].show_keys(row.keys)
             self._resets[row.name].setEnabled(not row.is_own)
             self._faults[row.name].hide()
 
     def show_fault(self, name: str, fault: str) -> None:
-        """Say beside a command why it cannot have the keys."""
-        label = self._faults[name]
-        label.setText(fault)  # type: ignore[attr-defined]
-        label.show()
+        """Show the error beside a command: why it cannot have the keys."""
+        self._faults[name].setText(fault)
+        self._faults[name].show()
 
     def fault(self, name: str) -> str:
-        """Return what is said beside a command."""
-        label = self._faults[name]
-        return "" if label.isHidden() else label.text()  # type: ignore[attr-defined]
+        return "" if self._faults[name].isHidden() else self._faults[name].text()
 
     def _show_matches(self, typed: str) -> None:
         fits = {name for name, title in self._titles.items() if typed.strip().casefold() in title.casefold()}
-        for name, widgets in self._lines.items():
+        for name, widgets in self._rows.items():
             for widget in widgets:
                 widget.setVisible(name in fits)
             self._faults[name].hide()

@@ -1,68 +1,59 @@
-"""Pretrained weights from the window: what is here, fetching, importing, removing."""
+"""Pretrained weights in the window: list, download, import, remove."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from PySide6.QtWidgets import QDialog, QWidget
+from PySide6.QtWidgets import QWidget
 
 from gui.kit import dialogs, theme
-from gui.kit.i18n import tr
-from gui.kit.parts import Button, column, row, text
+from gui.kit.dialogs import Dialog
+from gui.kit.lazy_function import LazyFunction
+from gui.kit.parts import Button, row, text
+from gui.kit.translation import tr
 from gui.kit.value_table import ValueTable
+from gui.kit.workers import Work
 from gui.state import AppState
 from gui.tasks import Lane, Task
 from models.catalog import BACKBONES, get_backbone
-from visionft.errors import NextStep, VisionFTError
-from visionft.events import OnEvent, ShouldStop
-from visionft.libraries import load_libraries
-from visionft.weights import WeightsState, remove_weights, weights_states
+from models.messages import Message
+from visionft.errors import Action, NextStep, VisionFTError
+from visionft.weights.states import WeightsState, remove_weights, weights_states
 
 if TYPE_CHECKING:
-    from visionft.weights import ImportResult
+    from visionft.weights.importing import ImportResult
+
+fetch = LazyFunction("visionft.weights.fetching:fetch")
+import_weights = LazyFunction("visionft.weights.importing:import_weights")
 
 PAGE = "settings"
-PATTERN = "Weights (*.safetensors *.pth *.pt *.bin *.ckpt)"
 _LOCATIONS = {
-    "bundled": "Ships with VisionFT",
-    "folder": "In the weights folder",
-    "hub cache": "In the hub's cache",
-    "hub": "To be fetched",
-    "nowhere": "Missing",
+    "bundled": Message("Ships with VisionFT"),
+    "folder": Message("In the weights folder"),
+    "hub cache": Message("In the hub's cache"),
+    "hub": Message("To be fetched"),
+    "nowhere": Message("Missing"),
 }
 
 
-class WeightsDialog(QDialog):
-    """All backbones and where their weights are; what is to be done with the marked one, when it is accepted."""
+class WeightsDialog(Dialog):
+    """All backbones and the place of their weights; on accept, the chosen action for the selected one."""
 
     def __init__(self, parent: QWidget, states: Sequence[WeightsState]) -> None:
-        super().__init__(parent)
-        self.setWindowTitle(tr("Pretrained weights"))
-        self.setMinimumSize(theme.scaled(720), theme.scaled(480))
+        super().__init__(parent, Message("Pretrained weights"), width=720, height=480)
         self.step: NextStep | None = None
         self._states = list(states)
-        self.table = ValueTable(
-            ("Backbone", "Weights", "Size", "Licence"), name="Pretrained weights", is_sortable=False, is_of_texts=True
-        )
-        self.table.show_rows(
-            [
-                [(word, word) for word in (each.backbone, tr(_LOCATIONS[each.location]), each.size_text, each.licence)]
-                for each in states
-            ]
-        )
-        self.fetch_button = Button("Fetch", "import", on_click=lambda: self._choose(NextStep("fetch_weights")))
-        self.remove_button = Button("Remove", "trash", on_click=lambda: self._choose(NextStep("remove_weights")))
-        self.import_button = Button("Import a file", "file", on_click=lambda: self._choose(NextStep("import_weights")))
+        columns = (Message("Backbone"), Message("Weights"), Message("Size"), Message("Licence"))
+        self.table = ValueTable(columns, name="Pretrained weights", is_sortable=False, is_of_texts=True)
+        rows = [(each.backbone, tr(_LOCATIONS[each.location]), each.size_text, each.licence) for each in states]
+        self.table.show_rows([[(word, word) for word in words] for words in rows])
+        self.fetch_button = Button("Fetch", "import", on_click=lambda: self._choose("fetch_weights"))
+        self.remove_button = Button("Remove", "trash", on_click=lambda: self._choose("remove_weights"))
+        self.import_button = Button("Import a file", "file", on_click=lambda: self._choose("import_weights"))
         close = Button("Close", on_click=self.reject)
-        layout = column(
-            text("Pretrained weights", "title"),
-            self.table,
-            row(self.fetch_button, self.remove_button, self.import_button, None, close),
-            spacing=theme.MEDIUM,
-        )
-        layout.setContentsMargins(theme.HUGE, theme.HUGE, theme.HUGE, theme.HUGE)
-        self.setLayout(layout)
+        buttons = row(self.fetch_button, self.remove_button, self.import_button, None, close)
+        self.lay_out(text("Pretrained weights", "title"), self.table, buttons, spacing=theme.MEDIUM)
         self.table.itemSelectionChanged.connect(self._show_possible)
         self._show_possible()
 
@@ -76,20 +67,20 @@ class WeightsDialog(QDialog):
         is_ours = marked is not None and (marked.location == "folder" or marked.partial_bytes > 0)
         self.remove_button.setEnabled(is_ours)
 
-    def _choose(self, step: NextStep) -> None:
+    def _choose(self, action: Action) -> None:
         marked = self._marked()
-        self.step = step if marked is None else NextStep(step.action, backbone=marked.backbone)
+        self.step = NextStep(action, backbone=marked.backbone if marked is not None else "")
         self.accept()
 
 
 class WeightsActions:
-    """Does what the steps about weights ask for; each is a task, or a question and a moment."""
+    """Runs the actions on weights; each is a task, or a question and a quick change."""
 
     def __init__(self, state: AppState, parent: QWidget) -> None:
         self._state, self._parent = state, parent
 
     def take(self, step: NextStep) -> None:
-        """Take a step about weights; any other is none of its business."""
+        """Run a next step about weights; other steps are ignored."""
         match step.action:
             case "list_weights":
                 self.show()
@@ -103,51 +94,45 @@ class WeightsActions:
                 pass
 
     def show(self) -> None:
-        """Show all weights and do what the user chooses."""
+        """Show all weights and run the user's action."""
         dialog = WeightsDialog(self._parent, weights_states())
-        dialog.exec()
-        step = dialog.step
-        dialog.deleteLater()
-        if step is not None:
-            self.take(step)
+        dialog.ask()
+        if dialog.step is not None:
+            self.take(dialog.step)
 
     def fetch(self, name: str) -> None:
-        """Download the weights of a backbone."""
         title = tr("Fetching the weights of {backbone}", backbone=name)
-        task = Task(title=title, work=partial(fetch, name), lane=Lane.DISK, page=PAGE, outlives_project=True)
+        self._run(title, partial(fetch, get_backbone(name)), lambda path: self._tell_present([name] if path else []))
 
-        def tell(path: Path | None) -> None:
-            if path is not None:
-                self._state.say(tr("The weights of {backbone} are on this computer now.", backbone=name), tone="good")
+    def _run(self, title: str, work: Work[Any], on_done: Callable[[Any], object]) -> None:
+        task = Task(title=title, work=work, lane=Lane.DISK, page=PAGE, outlives_project=True)
+        self._state.tasks.run(task, owner=self._parent, on_done=on_done)
 
-        self._state.tasks.run(task, owner=self._parent, on_done=tell)
+    def _tell_present(self, names: Iterable[str]) -> None:
+        for name in names:
+            self._state.say(tr("The weights of {backbone} are on this computer now.", backbone=name), tone="good")
 
     def import_file(self, path: Path | None, name: str) -> None:
-        """Copy a weights file into the weights folder; where it fits several backbones, ask for which it is."""
+        """Copy a weights file into the weights folder; where it fits several backbones, ask for the right one."""
         if path is not None and name:
-            chosen = dialogs.ask_choice(
-                self._parent, tr("What is this file for?"), path.name, list(dict.fromkeys((*BACKBONES, name))), name
-            )
+            choices, title = list(dict.fromkeys((*BACKBONES, name))), tr("What is this file for?")
+            chosen = dialogs.ask_choice(self._parent, title, path.name, choices, name)
             if chosen is None:
                 return
             name = chosen
         if path is None:
-            path = next(iter(dialogs.ask_files(self._parent, tr("Import a weights file"), PATTERN)), None)
+            pattern = "Weights (*.safetensors *.pth *.pt *.bin *.ckpt)"
+            path = next(iter(dialogs.ask_files(self._parent, tr("Import a weights file"), pattern)), None)
         if path is None:
             return
-        title = tr("Importing {name}", name=path.name)
-        work = partial(import_file, path, name)
-        task = Task(title=title, work=work, lane=Lane.DISK, page=PAGE, outlives_project=True)
 
         def tell(result: "ImportResult") -> None:
-            for each in result.imported:
-                words = tr("The weights of {backbone} are on this computer now.", backbone=each.backbone)
-                self._state.say(words, tone="good")
+            self._tell_present(each.backbone for each in result.imported)
 
-        self._state.tasks.run(task, owner=self._parent, on_done=tell)
+        work = partial(import_weights, path, backbone=name or None)
+        self._run(tr("Importing {name}", name=path.name), work, tell)
 
     def remove(self, name: str) -> None:
-        """Delete the weights of a backbone, after asking."""
         title = tr("Remove the weights of {backbone}?", backbone=name)
         if not dialogs.ask_yes(self._parent, title, tr("They can be fetched or imported again."), yes=tr("Remove")):
             return
@@ -158,19 +143,3 @@ class WeightsActions:
         else:
             words = tr("The weights of {backbone} were removed.", backbone=name)
             self._state.say(words, tone="good", next_step=NextStep("fetch_weights", backbone=name))
-
-
-def fetch(name: str, *, on_event: OnEvent, should_stop: ShouldStop) -> Path | None:
-    """Download the weights of a backbone, in a task; None when stopped."""
-    load_libraries(on_event)
-    from visionft.weights import fetch as fetch_weights
-
-    return fetch_weights(get_backbone(name), on_event=on_event, should_stop=should_stop)
-
-
-def import_file(path: Path, name: str, *, on_event: OnEvent, should_stop: ShouldStop) -> "ImportResult":
-    """Copy a weights file into the weights folder, in a task; `name` is the backbone, empty where the file tells."""
-    load_libraries(on_event)
-    from visionft.weights import import_weights
-
-    return import_weights(path, backbone=name or None, on_event=on_event, should_stop=should_stop)

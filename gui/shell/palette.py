@@ -1,4 +1,4 @@
-"""The command palette: type a few letters, press Enter. Knows Qt and plain data only."""
+"""The command palette: type a few letters, press Enter."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,18 +18,18 @@ from PySide6.QtWidgets import (
 )
 
 from gui.kit import theme
-from gui.kit.i18n import tr
 from gui.kit.parts import text
+from gui.kit.translation import tr
 
 _ROLE = Qt.ItemDataRole.UserRole
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
-    """Something to do.
+    """An entry of the palette.
 
-    `keys` is its shortcut, as people write it; `why_not` says why it cannot be done now, if so; by the words of `also`
-    it is found too.
+    `keys` is its shortcut in display format; `why_not` is the reason it is unavailable, if any; `also` has further
+    search words.
     """
 
     title: str
@@ -40,7 +40,7 @@ class Command:
 
 
 def score(title: str, typed: str) -> int | None:
-    """Return how well typed letters fit a title (lower is better), None when they do not; order of letters counts."""
+    """Return how well typed letters match a title (lower is better), None without a match; their order counts."""
     title, typed = title.casefold(), typed.casefold().strip()
     if typed in title:
         return title.index(typed)
@@ -57,7 +57,7 @@ def score(title: str, typed: str) -> int | None:
 
 
 def rank_of(command: Command, typed: str) -> int | None:
-    """Return how well a command fits what is typed: by its title, else by the other words for it."""
+    """Return the match rank of a command for the typed text: by its title, else by its search words."""
     rank = score(command.title, typed)
     words = typed.casefold().split()
     is_meant = bool(words) and all(word in f"{command.title} {command.also}".casefold() for word in words)
@@ -65,7 +65,7 @@ def rank_of(command: Command, typed: str) -> int | None:
 
 
 class _CommandDelegate(QStyledItemDelegate):
-    """A title on the left, its keys on the right; what cannot be done is pale, with the reason instead of the keys."""
+    """A title on the left, its shortcut on the right; unavailable commands are pale, with the reason in its place."""
 
     def sizeHint(self, _option: QStyleOptionViewItem, _index) -> QSize:
         return QSize(200, theme.scaled(36))
@@ -93,7 +93,7 @@ class _CommandDelegate(QStyledItemDelegate):
 
 
 class CommandPalette(QDialog):
-    """A field over a list; the list narrows as one types. What cannot be done now stands last."""
+    """A search field over the list of commands, filtered while typing. Unavailable commands are last."""
 
     def __init__(self, parent: QWidget, commands: Sequence[Command]) -> None:
         super().__init__(parent)
@@ -125,23 +125,23 @@ class CommandPalette(QDialog):
         self._show_matches("")
 
     def titles(self) -> list[str]:
-        """Return the commands listed now that can be done, best first."""
+        """Return the titles of the listed available commands, best match first."""
         return [command.title for command in self.listed() if not command.why_not]
 
     def reasons(self) -> dict[str, str]:
-        """Return {title: why not} of the commands listed now that cannot be done."""
+        """Return {title: reason} of the listed unavailable commands."""
         return {command.title: command.why_not for command in self.listed() if command.why_not}
 
     def listed(self) -> list[Command]:
-        """Return the commands listed now, best first, those that cannot be done last."""
+        """Return the listed commands, best match first, unavailable ones last."""
         return [self.list.item(line).data(_ROLE) for line in range(self.list.count())]
 
     def said(self) -> str:
-        """Return what is said in place of commands; empty when there are some."""
+        """Return the text shown without matches; empty when there are some."""
         return "" if self._nothing.isHidden() else self._nothing.text()
 
     def run_chosen(self) -> None:
-        """Close, then do what is chosen; with what cannot be done, stay."""
+        """Close and run the selected command; stay open if it is unavailable."""
         item = self.list.currentItem()
         command: Command | None = item.data(_ROLE) if item is not None else None
         if command is not None and not command.why_not:
@@ -149,7 +149,7 @@ class CommandPalette(QDialog):
             command.act()
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        """Let the arrows move in the list while the field keeps the focus."""
+        """Let the arrow keys move in the list while the field keeps the focus."""
         if event.type() == QEvent.Type.KeyPress and isinstance(event, QKeyEvent):
             step = {Qt.Key.Key_Down: 1, Qt.Key.Key_Up: -1}.get(Qt.Key(event.key()))
             if step is not None and self.list.count():

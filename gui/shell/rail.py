@@ -1,18 +1,16 @@
-"""The rail on the left: the program's mark, the open project, one button per page. Knows Qt only."""
+"""The navigation rail on the left: the program's icon, the open project, one button per page."""
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QButtonGroup, QFrame, QVBoxLayout
+from PySide6.QtWidgets import QButtonGroup, QFrame
 
 from gui.kit import theme
-from gui.kit.i18n import tr
 from gui.kit.icons import pixmap
 from gui.kit.parts import Button, ElidedLabel, column, row, text
-
-WIDTH = 188
+from gui.kit.translation import tr
 
 
 class RailButton(Button):
-    """One page; its icon has the accent colour while it is the shown one."""
+    """The button of a page; its icon has the accent colour while the page is shown."""
 
     def __init__(self, title: str, icon_name: str) -> None:
         super().__init__("", icon_name, role="rail")
@@ -33,23 +31,19 @@ class Rail(QFrame):
     def __init__(self) -> None:
         super().__init__()
         self.setObjectName("rail")
-        self.setFixedWidth(theme.scaled(WIDTH))
+        self.setFixedWidth(theme.scaled(188))
         mark = text()
         mark.setPixmap(pixmap("visionft", "#000000", size=30))
         self._project = ElidedLabel(tr("No project open"), "small")
-        head = row(mark, column(text("VisionFT", "heading"), self._project, spacing=0), spacing=theme.SMALL)
-        head.setStretch(1, 1)
+        head = row(mark, column(text("VisionFT", "heading"), self._project, spacing=0), grows=1)
         self._buttons: dict[str, RailButton] = {}
         self._group = QButtonGroup(self)
-        self._top, self._bottom = QVBoxLayout(), QVBoxLayout()
-        for part in (self._top, self._bottom):
-            part.setSpacing(theme.HAIR)
+        self._top, self._bottom = column(spacing=theme.HAIR), column(spacing=theme.HAIR)
         layout = column(head, theme.LARGE, self._top, None, self._bottom)
         layout.setContentsMargins(theme.MEDIUM, theme.LARGE, theme.MEDIUM, theme.MEDIUM)
         self.setLayout(layout)
 
     def add_page(self, name: str, title: str, icon_name: str, *, at_bottom: bool = False) -> None:
-        """Add a button for a page."""
         button = RailButton(tr(title), icon_name)
         button.setAccessibleName(tr(title))
         button.clicked.connect(lambda _checked=False: self.page_chosen.emit(name))
@@ -58,13 +52,11 @@ class Rail(QFrame):
         (self._bottom if at_bottom else self._top).addWidget(button)
 
     def show_page(self, name: str) -> None:
-        """Mark a page as the shown one."""
         self._buttons[name].setChecked(True)
 
     def show_project(self, name: str) -> None:
-        """Show the open project's name under the program's."""
+        """Show the open project's name below the program's."""
         self._project.setText(name or tr("No project open"))
 
     def button(self, name: str) -> RailButton:
-        """Return the button of a page."""
         return self._buttons[name]

@@ -1,64 +1,59 @@
-"""All keys on one sheet. Knows Qt only."""
+"""All shortcuts on one sheet."""
 
 from collections.abc import Sequence
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QDialog, QGridLayout, QHBoxLayout, QScrollArea, QWidget
+from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QScrollArea, QWidget
 
 from gui.kit import theme
-from gui.kit.i18n import tr
-from gui.kit.parts import Button, column, key, row, text, verbatim
+from gui.kit.dialogs import Dialog
+from gui.kit.parts import Button, column, key, row, text, verbatim, widget_of
+from models.messages import Message
 
-Group = tuple[str, Sequence[tuple[str, str]]]  # heading, (keys, meaning) each; alternatives are divided by " / "
-_COLUMN_PX = 330
-_HEADING_LINES = 2  # what a heading takes, counted in lines of the group
+Group = tuple[str, Sequence[tuple[str, str]]]  # heading, (keys, meaning) each; alternatives are separated by " / "
 
 
-class ShortcutSheet(QDialog):
-    """Groups of keys in as many columns as fit the window; Esc closes."""
+class ShortcutSheet(Dialog):
+    """Groups of shortcuts in as many columns as fit the window; Esc closes."""
 
     def __init__(self, parent: QWidget, groups: Sequence[Group]) -> None:
-        super().__init__(parent)
-        self.setWindowTitle(tr("Keyboard shortcuts"))
-        count = max(1, min(3, (parent.width() - 120) // theme.scaled(_COLUMN_PX)))
+        super().__init__(parent, Message("Keyboard shortcuts"))
+        count = max(1, min(3, (parent.width() - 120) // theme.scaled(330)))
         columns = QHBoxLayout()
         columns.setSpacing(theme.HUGE * 2)
         for part in _divide(groups, count):
-            columns.addLayout(column(*(self._group(*group) for group in part), None, spacing=theme.HUGE))
-        canvas = QWidget()
+            columns.addLayout(column(*(_group(*group) for group in part), None, spacing=theme.HUGE))
+        canvas = widget_of(columns)
         canvas.setObjectName("canvas")
-        canvas.setLayout(columns)
         area = QScrollArea()
         area.setWidgetResizable(True)
         area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         area.setWidget(canvas)
         close = Button("Close", role="primary", on_click=self.accept)
-        layout = column(text("Keyboard shortcuts", "title"), theme.SMALL, area, theme.SMALL, row(None, close))
-        layout.setContentsMargins(theme.HUGE, theme.HUGE, theme.HUGE, theme.HUGE)
-        self.setLayout(layout)
+        self.lay_out(text("Keyboard shortcuts", "title"), theme.SMALL, area, theme.SMALL, row(None, close))
         canvas.ensurePolished()
         wanted = canvas.sizeHint()
         area.setMinimumWidth(wanted.width() + theme.LARGE)
         area.setMinimumHeight(min(wanted.height() + theme.TIGHT, parent.height() - theme.scaled(190)))
 
-    def _group(self, heading: str, entries: Sequence[tuple[str, str]]) -> QWidget:
-        box, grid = QWidget(), QGridLayout()
-        grid.setContentsMargins(0, 0, 0, 0)
-        grid.setHorizontalSpacing(theme.LARGE)
-        grid.setVerticalSpacing(theme.TIGHT + theme.HAIR)
-        grid.addWidget(verbatim(heading, "heading"), 0, 0, 1, 2)
-        for line, (keys, meaning) in enumerate(entries, 1):
-            caps = row(*(key(cap) for cap in keys.split(" / ")), None, spacing=theme.TIGHT)
-            grid.addLayout(caps, line, 0)
-            grid.addWidget(verbatim(meaning), line, 1)
-        grid.setColumnStretch(1, 1)
-        box.setLayout(grid)
-        return box
+
+def _group(heading: str, entries: Sequence[tuple[str, str]]) -> QWidget:
+    box, grid = QWidget(), QGridLayout()
+    grid.setContentsMargins(0, 0, 0, 0)
+    grid.setHorizontalSpacing(theme.LARGE)
+    grid.setVerticalSpacing(theme.TIGHT + theme.HAIR)
+    grid.addWidget(verbatim(heading, "heading"), 0, 0, 1, 2)
+    for line, (keys, meaning) in enumerate(entries, 1):
+        grid.addLayout(row(*(key(cap) for cap in keys.split(" / ")), None, spacing=theme.TIGHT), line, 0)
+        grid.addWidget(verbatim(meaning), line, 1)
+    grid.setColumnStretch(1, 1)
+    box.setLayout(grid)
+    return box
 
 
 def _divide(groups: Sequence[Group], count: int) -> list[list[Group]]:
-    """Deal the groups out to `count` columns in their order, about evenly."""
-    lengths = [len(entries) + _HEADING_LINES for _, entries in groups]
+    """Distribute the groups over `count` columns in order, about evenly."""
+    lengths = [len(entries) + 2 for _, entries in groups]  # a heading has the height of two lines
     parts: list[list[Group]] = [[] for _ in range(count)]
     before = 0
     for group, length in zip(groups, lengths, strict=True):

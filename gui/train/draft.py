@@ -1,119 +1,104 @@
-"""Keeps the draft of a run together: presets that follow the project, cards with their cost, the preview, the tests.
+"""The draft of a run: presets that follow the project, cards with costs, the preview, the tests.
 
-Connects the session with the set-up view; starts tasks that only measure, never a training run.
+Connects the session with the set-up view; its tasks only measure, they never train a run.
 """
 
 import dataclasses
-from collections import Counter
+from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, Slot
 from PySide6.QtWidgets import QDialog
 
-from gui.kit.i18n import tr
-from gui.kit.workers import Work, WorkerPool
+from gui.kit.translation import tr
+from gui.kit.workers import BackgroundReader, Work, WorkerPool
+from gui.runner import TRAIN
 from gui.session import ProjectSession
 from gui.state import AppState
 from gui.tasks import Lane, Outcome, Task
-from gui.train import measuring
-from gui.train.advising import Adviser
-from gui.train.computer import Computer, look_at_computer
+from gui.train import setup_measurements, train_choices
+from gui.train.advice import AdviceController
+from gui.train.augment_preview import AugmentPreview
 from gui.train.network_search import NetworkSearch
-from gui.train.own_preview import OwnPreview
-from gui.train.preset_costs import PresetCosts
 from gui.train.recipes import Recipes
 from gui.train.setup import SetupView
-from gui.train.train_choices import (
-    WeightsFact,
-    backbone_choices,
-    backbones_to_try,
-    cost_words,
-    method_choices,
-    needs_division,
-    preset_choices,
-    preset_configs,
-    run_summary,
-)
+from gui.train.train_choices import WeightsFact
+from gui.train.training_images import ImagesRequest, TrainingImages, read_training_images
 from models.catalog import BACKBONES
+from models.messages import Message
 from models.methods.table import METHODS, supported_method
 from visionft.data.types import Snapshot
 from visionft.events import Event, Progress
-from visionft.project.splits import SplitWish, as_divided, is_divided
+from visionft.project.splits import as_divided, is_divided
 from visionft.training.config.checks import config_problems
 from visionft.training.config.presets import DEFAULT_PRESET, Circumstances, differs
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.estimate import Estimate, SetFacts, known_estimate
+from visionft.training.probing import preset_configs
 
 if TYPE_CHECKING:
-    from visionft.advice.answerers import Answerer
-    from visionft.training.lr_finder import RateCurve
+    from visionft.advice.model_candidates import ModelCandidate
     from visionft.training.probing import Probe
-
-T = TypeVar("T")
 
 
 class TrainDraft(QObject):
-    """The settings of the run to come."""
+    """The settings of the next run."""
 
-    def __init__(self, state: AppState, session: ProjectSession | None, view: SetupView, *, page: str) -> None:
+    def __init__(self, state: AppState, session: ProjectSession | None, view: SetupView) -> None:
         super().__init__(view)
-        self._state, self._session, self._view, self._page = state, session, view, page
+        self._state, self._session, self._view = state, session, view
         self._is_measuring = False
         self._weights = {name: WeightsFact(is_here=bool(row.bundled)) for name, row in BACKBONES.items()}
-        self._auto_device = "cpu"  # until the background has looked: asking a GPU's driver takes its time
-        self._shows_all = False
+        self._auto_device = "cpu"  # until the background thread has looked: a query of the GPU driver is slow
         self._is_closed = False
         self.preset = DEFAULT_PRESET
-        self.preview = OwnPreview(view.strip, self._snapshot, parent=self)
-        self._looking = WorkerPool(look_at_computer, threads=1, answers_age=True, parent=self)
-        self._looking.done.connect(self._on_computer_looked_at)
-        self.costs = PresetCosts(state, session, page=page, parent=self)
-        self.recipes = Recipes(state, view, take=self.take, page=page, parent=self)
-        self.adviser = Adviser(state, session, view.advice_card, page=page, use=self.use, shown=self.show, parent=self)
-        self._divided: tuple[Snapshot | None, SplitWish, Snapshot | None] = (None, SplitWish(), None)
+        self._images: TrainingImages | None = None  # as last read
         self._facts: SetFacts | None = None
+        self._reader = BackgroundReader(read_training_images, self._take_images, parent=self)
+        self.preview = AugmentPreview(view.strip, lambda: self._images.divided if self._images else None, parent=self)
+        self._computer_reader = WorkerPool(train_choices.read_computer, threads=1, answers_age=True, parent=self)
+        self._computer_reader.done.connect(self._on_computer_read)
+        self.costs = setup_measurements.PresetCosts(state, session, parent=self)
+        self.recipes = Recipes(state, view, take=self.take, parent=self)
+        self.advice = AdviceController(state, session, view.advice_card, use=self.use, shown=self.show, parent=self)
         self._circumstances = Circumstances()
         self._probes: tuple[Probe, ...] = ()
-        self._untriable = ""  # why the pictures cannot be tried on
-        self._look_at_project()
+        self._update_circumstances()
         self._baseline = self._preset_configs()[self.preset]
-        self._connect()
+        view.edited.connect(self.show)
+        view.shown.connect(self.show)
+        view.presets.chosen.connect(self.take_preset)
+        view.split_card.changed.connect(self.refresh)
+        view.more_toggled.connect(lambda is_open: state.change_settings(shows_more_choices=is_open))
+        view.open_more(state.settings.shows_more_choices)
+        self.costs.changed.connect(self.show)
+        for button, act in (
+            (view.reset_button, lambda: self.take_preset(self.preset)),
+            (view.show_all_button, self.show),
+            (view.search_button, self._search_network),
+            (view.measure_button, lambda: self.measure(every_method=False)),
+            (view.measure_all_button, lambda: self.measure(every_method=True)),
+            (view.rates_button, self.find_rate),
+            (view.probe_button, self.probe),
+            (view.prompts_button, self.edit_prompts),
+        ):
+            button.clicked.connect(lambda _checked=False, act=act: act())
         self.take_preset(self.preset)
         if state.draft is not None:
             self.take(state.draft)
 
-    def _connect(self) -> None:
-        view = self._view
-        view.edited.connect(self.show)
-        view.shown.connect(self.show)
-        view.preset_chosen.connect(self.take_preset)
-        view.reset_requested.connect(lambda: self.take_preset(self.preset))
-        view.all_backbones_requested.connect(self._on_all_backbones_requested)
-        view.search_requested.connect(self._on_search_requested)
-        view.measure_requested.connect(self.measure)
-        view.rates_requested.connect(self.find_rate)
-        view.probe_requested.connect(self.probe)
-        view.prompts_requested.connect(self.edit_prompts)
-        view.split_card.changed.connect(self.refresh)
-        view.more_toggled.connect(lambda is_open: self._state.change_settings(shows_more_choices=is_open))
-        view.open_more(self._state.settings.shows_more_choices)
-        self.costs.changed.connect(self.show)
-
-    # -- the draft ----------------------------------------------------------------------------------------------
-
     @property
     def config(self) -> TrainConfig:
-        """Return the draft."""
         return self._view.config()
 
     @property
     def is_modified(self) -> bool:
-        """Whether the draft differs from the preset it began with."""
+        """Whether the draft differs from its preset."""
         return differs(self.config, self._baseline)
 
     def take(self, config: TrainConfig) -> None:
-        """Show settings from elsewhere, such as an earlier run's."""
+        """Show settings from another source, such as an earlier run."""
         self._view.set_config(config)
         self.show()
 
@@ -127,26 +112,39 @@ class TrainDraft(QObject):
         self._view.show_problems(())
         self.show(self._baseline)
 
-    def use(self, answerer: "Answerer") -> None:
-        """Take the settings of what is advised: a preset, or one with another method."""
-        self.take_preset(answerer.preset or self.preset)
-        if not answerer.preset or answerer.backbone != self.config.backbone:
-            self.take(dataclasses.replace(self.config, method=answerer.method, backbone=answerer.backbone))
+    def use(self, candidate: "ModelCandidate") -> None:
+        """Apply the recommended settings: a preset, or a preset with another method."""
+        self.take_preset(candidate.preset or self.preset)
+        if not candidate.preset or candidate.backbone != self.config.backbone:
+            self.take(dataclasses.replace(self.config, method=candidate.method, backbone=candidate.backbone))
 
     def _preset_configs(self) -> dict[str, TrainConfig]:
         return preset_configs(self._circumstances, self._probes, device=self._state.settings.device)
 
     def refresh(self) -> None:
-        """Follow the project; a draft that was not touched follows with its preset."""
-        if self._is_closed:  # the project closes after the workers; one begun then would outlive the window
+        """Update from the project; an unmodified draft follows with its preset."""
+        if self._is_closed:  # the project closes after the workers; a worker started later would outlive the window
             return
-        self._looking.request(["all"])
-        self.adviser.refresh()
-        was_modified = self.is_modified
-        before = (self._facts, self._circumstances, self._probes, self._baseline.device)
-        self._look_at_project()
-        if before != (self._facts, self._circumstances, self._probes, self._state.settings.device):
+        self._computer_reader.request(["all"])
+        if self._session is None:
+            self._take_images(None)
+        else:
+            known = self._images.now if self._images is not None else None
+            self._reader.ask(ImagesRequest(self._session, self._view.split_card.wish, known))
+
+    def _take_images(self, images: TrainingImages | None) -> None:
+        was_modified, before, card = self.is_modified, self._inputs(), self._view.split_card
+        self._images, self._facts = images, images.facts if images is not None else None
+        if images is not None:
+            card.set_wish(images.wish)
+        self._update_circumstances()
+        self.advice.show_images(images)
+        if before != self._inputs() or self._baseline.device != self._state.settings.device:
             self._follow(was_modified)
+        self._state.actions.refresh()
+
+    def _inputs(self) -> tuple[object, ...]:
+        return self._facts, self._images and self._images.is_divided, self._circumstances, self._probes
 
     def _follow(self, was_modified: bool) -> None:
         if was_modified:
@@ -155,9 +153,9 @@ class TrainDraft(QObject):
             self.take_preset(self.preset)
 
     def is_ready(self) -> bool:
-        """Check the draft against the pictures; show every fault beside its field.
+        """Check the draft against the images; show every error beside its field.
 
-        Pictures that are not divided yet are checked when they are.
+        Images without a split are checked later, when they get one.
         """
         snapshot = self._snapshot()
         problems = config_problems(self.config, snapshot if self.is_divided else None) if snapshot is not None else ()
@@ -166,112 +164,77 @@ class TrainDraft(QObject):
 
     @property
     def is_divided(self) -> bool:
-        """Whether the pictures need no division before a run; without labels there is nothing to divide."""
+        """Whether the images need no splitting before a run; without labels there is nothing to split."""
         images = self._session.snapshot() if self._session else None
-        return images is None or is_divided(images) or not needs_division(images, self.config)
+        return images is None or is_divided(images) or not train_choices.needs_division(images, self.config)
 
     def _snapshot(self) -> Snapshot | None:
-        """Return the pictures as a run would find them: Start divides those that are not divided yet."""
+        """Return the images as a run uses them: Start splits the images without a split."""
         if self._session is None:
             return None
-        now, wish = self._session.snapshot(), self._view.split_card.wish()
-        if self._divided[:2] != (now, wish):
-            self._divided = (now, wish, as_divided(now, wish))
-        return self._divided[2]
+        now, wish, known = self._session.snapshot(), self._view.split_card.wish, self._images
+        is_read = known is not None and known.now is now and known.wish == wish
+        return known.divided if known and is_read else as_divided(now, wish)
 
-    def _look_at_project(self) -> None:
-        """Count the pictures, once for each state of the project: with many it takes a moment."""
-        self._look_at_division()
-        snapshot = self._snapshot()
-        self._facts = SetFacts.of(snapshot) if snapshot else None
+    def _update_circumstances(self) -> None:
+        """Update the inputs of the presets from the computer and the images."""
         here = [name for name, fact in self._weights.items() if fact.is_here]
         wanted = self._state.settings.device
         device = self._auto_device if wanted == "auto" else wanted
-        self._circumstances = Circumstances.of(snapshot, here=here, device=device)
+        counted = self._images.circumstances if self._images is not None else Circumstances()
+        found = Circumstances.of(None, here=here, device=device)
+        self._circumstances = dataclasses.replace(found, images=counted.images, unevenness=counted.unevenness)
         self._probes = self._session.probes if self._session is not None else ()
-        problems = config_problems(TrainConfig(), snapshot) if snapshot is not None else ()
-        self._untriable = " ".join(
-            f"{each.message[:1].upper()}{each.message[1:]}. {each.hint}" for each in problems[:1]
-        )
-
-    def _look_at_division(self) -> None:
-        """Go on in the shares in which the pictures are divided, once they are."""
-        if self._session is not None and self._session.snapshot() is not self._divided[0]:
-            now, card = self._session.snapshot(), self._view.split_card
-            if any(image.split for image in now.images):
-                card.set_wish(dataclasses.replace(SplitWish.like(now), group=card.wish().group, seed=card.wish().seed))
-
-    # -- showing ------------------------------------------------------------------------------------------------
 
     @Slot()
     def show(self, config: TrainConfig | None = None) -> None:
-        """Show what follows from the draft: costs, refusals, the summary, the preview."""
+        """Show the consequences of the draft: costs, refusals, the summary, the preview."""
         config = config or self.config
-        facts = self._facts
+        config = dataclasses.replace(config, method=supported_method(config.method, config.backbone_row))
+        view, facts, images, device = self._view, self._facts, self._images, self._state.settings.device
+        presets = train_choices.preset_choices(
+            self._circumstances, self._known, self._probes, device=device, is_measuring=self.costs.is_measuring
+        )
+        view.presets.show_choices(presets)
+        view.presets.choose(self.preset)
+        view.split_card.setVisible(images is not None and bool(images.now.images))
+        if images is not None:
+            needs = not images.is_divided and train_choices.needs_division(images.now, config)
+            view.split_card.show_counts(images.counts, is_divided=not needs)
+        view.advice_card.show_draft(config)
         classes = max(2, facts.classes) if facts else 2
-        method = supported_method(config.method, config.backbone_row)
-        config = dataclasses.replace(config, method=method)
-        circumstances = self._circumstances
-        is_measuring = self.costs.is_measuring
-        self._view.presets.show_choices(
-            preset_choices(
-                circumstances, self._known, self._probes, device=self._state.settings.device, is_measuring=is_measuring
-            )
+        methods = train_choices.method_choices(config, classes=classes, known=self._known)
+        has_gpu, shows_all = self._circumstances.device != "cpu", view.show_all_button.isChecked()
+        backbones = train_choices.backbone_choices(
+            self._weights, has_gpu=has_gpu, chosen=config.backbone, shows_all=shows_all
         )
-        self._show_division()
-        self._view.presets.choose(self.preset)
-        self._view.advice_card.show_draft(config)
-        methods = method_choices(config, classes=classes, known=self._known)
-        backbones = backbone_choices(
-            self._weights,
-            has_gpu=circumstances.device != "cpu",
-            chosen=config.backbone,
-            shows_all=self._shows_all,
-        )
-        self._view.show_cards(methods, backbones, config)
+        view.show_cards(methods, backbones, config)
         if not self._is_measuring:
-            self._view.probes.show_probes(self._probes)
-        if not self._shows_all:
-            self._view.show_all_button.setText(tr("Show all {count}", count=len(BACKBONES)))
-        self._view.show_modified(differs(config, self._baseline))
-        self._view.summary.setText(run_summary(config, facts, classes))
+            view.probes.show_probes(self._probes)
+        some = tr("Show all {count}", count=len(BACKBONES))
+        view.show_all_button.setText(tr("Show fewer") if shows_all else some)
+        for part in (view.modified_pill, view.reset_button):
+            part.setVisible(differs(config, self._baseline))
+        view.summary.setText(train_choices.run_summary(config, facts, classes))
         cost = self._known(config)
-        self._view.cost.setText(cost_words(cost) if cost else tr("Time and memory are not measured yet."))
+        view.cost.setText(train_choices.cost_words(cost) if cost else tr("Time and memory are not measured yet."))
         self.preview.show(config)
-        self._want_costs()
+        if images is not None and view.isVisible() and not images.untriable:
+            unknown = [each for each in self._preset_configs().values() if self._known(each) is None]
+            self.costs.request(unknown, images.divided)
         self._state.actions.refresh()
-
-    def _show_division(self) -> None:
-        snapshot, card = self._snapshot(), self._view.split_card
-        card.setVisible(snapshot is not None and bool(snapshot.images))
-        if snapshot is not None:
-            counts = Counter(image.split or "unassigned" for image in snapshot.images if image.labels)
-            card.show_counts(counts, is_divided=self.is_divided)
-
-    def _want_costs(self) -> None:
-        """Have what the presets cost measured while somebody looks at them."""
-        snapshot = self._snapshot()
-        if snapshot is not None and self._view.isVisible() and not self._untriable:
-            configs = self._preset_configs().values()
-            self.costs.want([config for config in configs if self._known(config) is None], snapshot)
 
     def _known(self, config: TrainConfig) -> Estimate | None:
         facts = None if config_problems(config) else self._facts
         return known_estimate(config, facts, evaluates=True) if facts else None
 
     def why_not_measure(self) -> str:
-        """Return why nothing can be measured on the pictures now; empty when it can."""
+        """Return the reason why nothing can be measured on the images now; empty when measuring is possible."""
         if self._is_measuring:
             return tr("Something is being measured already: wait until it has ended.")
-        return self._untriable
+        return self._images.untriable if self._images is not None else ""
 
-    @Slot(bool)
-    def _on_all_backbones_requested(self, shows_all: bool) -> None:
-        self._shows_all = shows_all
-        self.show()
-
-    @Slot()
-    def _on_search_requested(self) -> None:
+    def _search_network(self) -> None:
         dialog = NetworkSearch(self._view)
         is_accepted, found = dialog.exec() == QDialog.DialogCode.Accepted, dialog.chosen()
         licence = dialog.accepted_licence
@@ -280,19 +243,15 @@ class TrainDraft(QObject):
             self.take(dataclasses.replace(self.config, backbone=found.name, accept_licence=licence))
 
     @Slot(object, object)
-    def _on_computer_looked_at(self, _key: str, found: Computer) -> None:
+    def _on_computer_read(self, _key: str, found: tuple[dict[str, WeightsFact], str]) -> None:
         if self._is_closed or found == (self._weights, self._auto_device):
             return
         was_modified = self.is_modified
         self._weights, self._auto_device = found
-        self._look_at_project()
+        self._update_circumstances()
         self._follow(was_modified)
 
-    # -- measuring ----------------------------------------------------------------------------------------------
-
-    @Slot(bool)
-    def measure(self, every_method: bool) -> None:
-        """Measure what the draft costs, or each method with its settings."""
+    def measure(self, *, every_method: bool) -> None:
         snapshot = self._snapshot()
         if snapshot is None or self.why_not_measure() or not self.is_ready():
             return
@@ -300,99 +259,86 @@ class TrainDraft(QObject):
         if every_method:
             variants = [dataclasses.replace(self.config, method=name) for name in METHODS]
             configs = [config for config in variants if not config_problems(config, snapshot)]
-        work = partial(measuring.estimate_costs, configs, snapshot)
-        self._set_measuring(True)
-        self._state.tasks.run(
-            self._task(tr("Measuring time and memory"), work),
-            owner=self,
-            on_done=lambda _found: None,
-            on_end=self._on_measured,
-        )
 
-    @Slot()
+        def on_end(outcome: "Outcome[tuple[tuple[TrainConfig, Estimate | str], ...]]") -> None:
+            self.show()
+            found = outcome.result or ()
+            refused = [f"{tr(config.method_row.title)}: {why}" for config, why in found if type(why) is str]
+            if refused and not outcome.was_stopped:
+                self._state.say(" ".join(refused))
+
+        work = partial(setup_measurements.estimate_costs, configs, snapshot)
+        self._run_measurement(tr("Measuring time and memory"), work, on_end=on_end)
+
     def edit_prompts(self) -> None:
-        """Let what is said of the classes be edited and measured."""
-        if self._session is not None and self._session.snapshot().class_names:
-            from gui.train.prompting import Prompting  # takes a moment to load
+        if self._session is not None and self._session.project.status.class_names:
+            from gui.train.prompts_dialog import edit_prompts  # slow to load
 
-            prompting = Prompting(self._state, self._session, page=self._page)
-            self.take(prompting.edit(self.config, self._view) or self.config)
+            changed = edit_prompts(self._state, self._session, self.config, self._view)
+            self.take(changed or self.config)
 
-    @Slot()
     def find_rate(self) -> None:
-        """Look for a learning rate."""
         snapshot = self._snapshot()
         if snapshot is not None and not self.why_not_measure() and self.is_ready():
-            work = partial(measuring.find_rate, self.config, snapshot)
-            self._set_measuring(True)
-            self._state.tasks.run(
-                self._task(tr("Looking for a learning rate"), work),
-                owner=self,
-                on_done=self._show_rates,
-                on_end=lambda _outcome: self._set_measuring(False),
-            )
+            work = partial(setup_measurements.find_rate, self.config, snapshot)
+            self._run_measurement(tr("Looking for a learning rate"), work, on_done=self._view.show_rates)
 
     def why_not_probe(self) -> str:
-        """Return why no network can be tried on the pictures now; empty when one can."""
+        """Return the reason why no backbone can be compared on the images now; empty when it is possible."""
         for handle in self._state.tasks.pending:
             if handle.task.lane in (Lane.COMPUTE, Lane.TRAINING):
                 return tr("“{task}” is computing: wait until it has ended.", task=handle.task.title)
-        return self._untriable
+        return self._images.untriable if self._images is not None else ""
 
-    @Slot()
     def probe(self) -> None:
-        """Try the networks at hand on the pictures."""
         session, snapshot = self._session, self._snapshot()
         if session is None or snapshot is None or self.why_not_probe():
             return
+
+        def show_stage(event: Event) -> None:
+            if isinstance(event, Progress):
+                counted = {"stage": event.stage, "place": f"{event.done:,}", "count": event.total}
+                words = Message("{stage}: {place} of {count}", **counted) if event.total else event.stage
+                self._view.probes.show_stage(words)
+
+        def on_end(outcome: "Outcome[tuple[Probe, ...]]") -> None:
+            was_modified = self.is_modified
+            self._update_circumstances()
+            if outcome.result and not self._probes:
+                self._state.say(tr("Images or labels changed meanwhile: compare the networks again."))
+            self._follow(was_modified)
+
         config = TrainConfig(device=self._state.settings.device)
-        work = partial(measuring.try_networks, backbones_to_try(self._circumstances), config, snapshot)
-        self._set_measuring(True)
-        self._state.tasks.run(
-            self._task(tr("Trying networks on your pictures"), work),
-            owner=self,
-            on_done=partial(session.keep_probes, session.snapshot()),
-            on_event=self._show_probing,
-            on_end=self._on_probed,
+        work = partial(
+            setup_measurements.probe_backbones, train_choices.backbones_to_try(self._circumstances), config, snapshot
         )
+        on_done = partial(session.keep_probes, session.snapshot())
+        title = tr("Comparing networks on your images")
+        self._run_measurement(title, work, on_done=on_done, on_event=show_stage, on_end=on_end)
 
-    def _show_probing(self, event: Event) -> None:
-        if isinstance(event, Progress):
-            self._view.probes.show_stage(
-                f"{event.stage}: {event.done:,} of {event.total:,}" if event.total else event.stage
-            )
+    def _run_measurement(
+        self, title: str, work: Work[Any], *, on_done: Callable[[Any], object] = lambda _result: None,
+        on_event: Callable[[Event], object] | None = None, on_end: Callable[[Outcome[Any]], object] | None = None,
+    ) -> None:  # fmt: skip
+        def end(outcome: "Outcome[Any]") -> None:
+            self._set_measuring(False)
+            if on_end is not None:
+                on_end(outcome)
 
-    def _on_probed(self, outcome: "Outcome[tuple[Probe, ...]]") -> None:
-        was_modified = self.is_modified
-        self._set_measuring(False)
-        self._look_at_project()
-        if outcome.result and not self._probes:
-            self._state.say(tr("Pictures or labels changed meanwhile: try the networks again."))
-        self._follow(was_modified)
-
-    def _task(self, title: str, work: "Work[T]") -> "Task[T]":
-        return Task(title=title, work=work, lane=Lane.COMPUTE, page=self._page, device=True, gives_way=True)
+        self._set_measuring(True)
+        task = Task(title=title, work=work, lane=Lane.COMPUTE, page=TRAIN, device=True, gives_way=True)
+        self._state.tasks.run(task, owner=self, on_done=on_done, on_event=on_event, on_end=end)
 
     def _set_measuring(self, is_measuring: bool) -> None:
         self._is_measuring = is_measuring
         self._state.actions.refresh()
 
-    def _on_measured(self, outcome: "Outcome[tuple[tuple[TrainConfig, Estimate | str], ...]]") -> None:
-        self._set_measuring(False)
-        self.show()
-        refused = [f"{tr(config.method_row.title)}: {why}" for config, why in outcome.result or () if type(why) is str]
-        if refused and not outcome.was_stopped:
-            self._state.say(" ".join(refused))
-
-    def _show_rates(self, curve: "RateCurve | None") -> None:
-        if curve is not None:
-            self._view.show_rates(curve.rates, curve.losses, curve.suggestion)
-
     def close(self) -> None:
-        """Wait for what draws and looks in the background; leave settings that the user chose to the next project."""
+        """Wait for background work; pass settings chosen by the user to the next project."""
         self._is_closed = True
-        self.adviser.close()
-        self.costs.close()
+        self.advice.cancel()
+        self.costs.timer.stop()
         self._state.draft = dataclasses.replace(self.config, start_from="") if self.is_modified else None
         self.preview.close()
-        self._looking.close()
+        self._computer_reader.close()
+        self._reader.close()

@@ -1,57 +1,52 @@
-"""The live chart of a training run: loss above, accuracy below, training solid, validation dashed, kept epoch marked.
+"""The live chart of a training run: loss above, accuracy below, training solid, validation dashed, best epoch marked.
 
-Wheel or the buttons zoom, dragging pans, and both stay as they are while points come. Knows Qt and plain numbers.
+Wheel and buttons zoom, dragging pans, and both stay while points arrive. Depends on Qt and plain numbers.
 """
 
-from typing import Any, LiteralString
+from typing import Any
 
 import pyqtgraph as pg
 from PySide6.QtCore import QEvent, QPointF, Qt, QTimer
 from PySide6.QtGui import QPainter
-from PySide6.QtWidgets import QSlider, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QSlider, QWidget
 
 from gui.kit import theme
-from gui.kit.i18n import tr
 from gui.kit.metric_plot import Chart, Curve, MetricPlot, line_pen
-from gui.kit.parts import ElidedLabel, IconButton, IconLabel, column, row, text
+from gui.kit.parts import ElidedLabel, IconButton, IconLabel, column, row, text, widget_of
+from gui.kit.translation import tr
+from models.messages import Message, Text
 
-WHY_KEPT = (
-    "The latest epoch within one standard error of the highest validation accuracy.\n"
-    "Which one is highest is luck within that error, and a later one has learnt more."
+BEST_EPOCH_TIP = Message(
+    "The latest epoch within one standard error of the highest validation accuracy: smaller differences are not "
+    "significant."
 )
 REDRAW_INTERVAL_MS = 200
 _ZOOM = 0.6
-_MAX_SMOOTHING = 95
 
 
 class _Legend(QWidget):
-    """Heading and values above one plot; a line sample in front of each name says solid or dashed."""
+    """Heading and values above one plot; a line sample before each name shows solid or dashed."""
 
-    def __init__(self, title: LiteralString) -> None:
+    def __init__(self, title: Text) -> None:
         super().__init__()
         self._values = {"train": text("", "strong"), "val": text("", "strong")}
-        self._note = ElidedLabel("", "small", mode=Qt.TextElideMode.ElideRight)
-        self._note.setAlignment(Qt.AlignmentFlag.AlignRight)
+        self.note = ElidedLabel("", "small", mode=Qt.TextElideMode.ElideRight)
+        self.note.setAlignment(Qt.AlignmentFlag.AlignRight)
         items: list[QWidget | int | None] = [text(title, "heading"), 8]
         for name, caption in (("train", text("Training", "small")), ("val", text("Validation", "small"))):
             items += [_LineSample(name), caption, self._values[name], 8]
-        layout = row(*items, self._note, spacing=theme.SMALL)
+        layout = row(*items, self.note, spacing=theme.SMALL)
         layout.setStretch(layout.count() - 1, 1)
         self.setLayout(layout)
 
     def show_values(self, values: dict[str, str], note: str) -> None:
-        for name, label in self._values.items():
-            if label.text() != values.get(name, ""):
-                label.setText(values.get(name, ""))
-        if self._note.text() != note:
-            self._note.setText(note)
-
-    def note(self) -> str:
-        return self._note.text()
+        for label, words in ((self.note, note), *((label, values[name]) for name, label in self._values.items())):
+            if label.text() != words:
+                label.setText(words)
 
 
 class _LineSample(QWidget):
-    """A short piece of the line a name stands for."""
+    """A short sample of the line of a name."""
 
     def __init__(self, name: str) -> None:
         super().__init__()
@@ -67,7 +62,7 @@ class _LineSample(QWidget):
 
 
 class MetricChart(Chart):
-    """Loss and accuracy over the epochs of one run, drawn while it grows."""
+    """Loss and accuracy over the epochs of one run, drawn while it trains."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -76,7 +71,7 @@ class MetricChart(Chart):
         self._is_zoomed = False
         self._has_new_epoch = False
         self._hovered: float | None = None
-        self._notes: list[tuple[float, str]] = []
+        self.notes: list[tuple[float, str]] = []  # epoch, message
         self._loss, self._share = MetricPlot(is_share=False), MetricPlot(is_share=True)
         self._plots = (self._loss, self._share)
         self._legends = {self._loss: _Legend("Loss"), self._share: _Legend("Accuracy")}
@@ -84,17 +79,16 @@ class MetricChart(Chart):
         for plot in self._plots:
             scene: Any = plot.scene()
             scene.sigMouseMoved.connect(self._on_mouse_moved)
-            plot.zoomed.connect(self._on_zoomed)
+            plot.zoomed.connect(lambda: self._show_x(*self._loss.view_x()))
             plot.setMinimumHeight(100)
-        self._loss.setAccessibleName(tr("Chart of the loss"))
-        self._share.setAccessibleName(tr("Chart of the accuracy"))
+        self._loss.setAccessibleName(tr("Loss chart"))
+        self._share.setAccessibleName(tr("Accuracy chart"))
         self._note_label = text("", "small", wrap=True, tone="warn")
         self._note_label.hide()
-        layout = column(self._tools(), self._legends[self._loss], self._loss, 4, self._legends[self._share])
-        layout.addWidget(self._share)
+        tools, loss, share = self._tools(), self._legends[self._loss], self._legends[self._share]
+        layout = column(tools, loss, self._loss, 4, share, self._share, self._note_label)
         layout.setStretch(2, 3)
         layout.setStretch(5, 2)
-        layout.addWidget(self._note_label)
         self.setLayout(layout)
         self._redraw_timer = QTimer(self, singleShot=True, interval=REDRAW_INTERVAL_MS)
         self._redraw_timer.timeout.connect(self._redraw_what_changed)
@@ -102,9 +96,9 @@ class MetricChart(Chart):
         self._share_timer.timeout.connect(self._share.redraw)
         self.redraw()
 
-    def _tools(self) -> QWidget:
+    def _tools(self) -> QHBoxLayout:
         self.smoothing_slider = QSlider(Qt.Orientation.Horizontal)
-        self.smoothing_slider.setRange(0, _MAX_SMOOTHING)
+        self.smoothing_slider.setRange(0, 95)
         self.smoothing_slider.setFixedSize(theme.scaled(110), 22)
         self.smoothing_slider.setAccessibleName(tr("Smoothing of the lines"))
         self.smoothing_slider.setToolTip(tr("Average each line over its past; the dots stay where they were measured"))
@@ -113,24 +107,19 @@ class MetricChart(Chart):
         self.zoom_in_button = IconButton("plus", words, on_click=lambda: self.zoom(_ZOOM))
         self.zoom_out_button = IconButton("minus", "Zoom out", on_click=lambda: self.zoom(1 / _ZOOM))
         self.fit_button = IconButton("fit", "Show the whole run", on_click=self.show_whole)
-        self._context_key = QWidget()
-        self._context_key.setLayout(row(_LineSample("earlier"), text("Earlier runs", "small")))
+        self._context_key = widget_of(row(_LineSample("earlier"), text("Earlier runs", "small")))
         self._context_key.hide()
-        caption = text("Epoch kept", "small")
-        caption.setToolTip(tr(WHY_KEPT))
+        caption = text("Best epoch", "small")
+        caption.setToolTip(tr(BEST_EPOCH_TIP))
         kept = row(IconLabel("check-circle", size=14, tone="good"), caption, spacing=6)
-        tools = QWidget()
         buttons = row(self.zoom_in_button, self.zoom_out_button, self.fit_button, spacing=0)
         smoothing = row(text("Smoothing", "small"), self.smoothing_slider)
-        tools.setLayout(row(kept, theme.SMALL, self._context_key, None, smoothing, theme.SMALL, buttons))
-        return tools
-
-    # -- data ---------------------------------------------------------------------------------------------------
+        return row(kept, theme.SMALL, self._context_key, None, smoothing, theme.SMALL, buttons)
 
     def clear(self, *, epochs: int = 0) -> None:
-        """Forget all points; the x axis will show `epochs` epochs."""
+        """Remove all points; the x axis will show `epochs` epochs."""
         self._epochs = epochs
-        self._notes = []
+        self.notes = []
         self._is_zoomed = False
         for plot in self._plots:
             plot.clear_run()
@@ -151,15 +140,9 @@ class MetricChart(Chart):
         self._schedule(is_step=True)
 
     def add_epoch(
-        self,
-        epoch: int,
-        *,
-        train_loss: float | None,
-        val_loss: float,
-        train_accuracy: float | None,
-        val_accuracy: float,
-        is_best: bool,
-    ) -> None:
+        self, epoch: int, *, train_loss: float | None, val_loss: float, train_accuracy: float | None,
+        val_accuracy: float, is_best: bool,
+    ) -> None:  # fmt: skip
         """Add one epoch's figures; accuracies are shares of 1. Epoch 0 has no training figures."""
         if train_loss is not None and train_accuracy is not None:
             self._loss.train.add(epoch, train_loss)
@@ -171,24 +154,17 @@ class MetricChart(Chart):
         self._schedule()
 
     def add_note(self, epoch_share: float, message: str) -> None:
-        """Mark that something happened, such as a smaller batch after memory ran out."""
-        self._notes.append((epoch_share, message))
+        """Mark an event, such as a smaller batch after memory ran out."""
+        self.notes.append((epoch_share, message))
         for plot in self._plots:
-            plot.add_note(epoch_share, len(self._notes))
+            plot.add_note(epoch_share, len(self.notes))
         self._show_notes()
 
-    def notes(self) -> list[str]:
-        """Return what was noted."""
-        return [message for _, message in self._notes]
-
     def point_counts(self) -> dict[str, int]:
-        """Return how many points each line has."""
+        """Return the number of points of each line."""
         return {"steps": len(self._loss.steps.x), "epochs": len(self._loss.val.x)}
 
-    # -- drawing ------------------------------------------------------------------------------------------------
-
     def redraw(self) -> None:
-        """Draw everything."""
         self._has_new_epoch = False
         for plot in self._plots:
             plot.redraw()
@@ -196,15 +172,15 @@ class MetricChart(Chart):
         self._show_values()
 
     def _redraw_what_changed(self) -> None:
-        """Draw what has come since the last time: between epochs only steps, which the accuracy does not have.
+        """Draw the changes since the last call; between epochs only the loss has new points.
 
-        Painting is the window's largest cost while a run goes on, and the run's threads wait for it.
+        Painting is the window's largest cost during a run, and the run's threads wait for it.
         """
         if self._has_new_epoch:
             self._has_new_epoch = False
             self._loss.redraw()
             self._show_values()
-            self._share_timer.start()  # one plot at a time: both together would hold the window up for a frame
+            self._share_timer.start()  # one plot at a time: both together would block the window for a frame
         else:
             self._loss.redraw_steps()
         self._fit()
@@ -221,21 +197,18 @@ class MetricChart(Chart):
         """Show `factor` times as many epochs as now, around the same middle."""
         low, high = self._loss.view_x()
         middle, half = (low + high) / 2, (high - low) / 2 * factor
+        self._show_x(middle - half, middle + half)
+
+    def _show_x(self, low: float, high: float) -> None:
         self._is_zoomed = True
-        self._loss.show_x(middle - half, middle + half)
+        self._loss.show_x(low, high)
         self._loss.fit_y()
 
     def show_whole(self) -> None:
-        """Show the whole run again, and follow it."""
         self._is_zoomed = False
         self._fit()
 
-    def shown_epochs(self) -> tuple[float, float]:
-        """Return the part of the run in view."""
-        return self._loss.view_x()
-
     def restyle(self) -> None:
-        """Take the colours of the theme."""
         for plot in self._plots:
             plot.restyle()
 
@@ -250,10 +223,6 @@ class MetricChart(Chart):
         if not self._redraw_timer.isActive():
             self._redraw_timer.start()
 
-    def _on_zoomed(self) -> None:
-        self._is_zoomed = True
-        self._loss.fit_y()
-
     def _on_smoothing_changed(self, value: int) -> None:
         for plot in self._plots:
             plot.smoothing = value / 100
@@ -267,7 +236,7 @@ class MetricChart(Chart):
         self._show_values()
 
     def _show_notes(self) -> None:
-        lines = [f"{number}  epoch {x:.1f}: {message}" for number, (x, message) in enumerate(self._notes, 1)]
+        lines = [f"{number}  epoch {x:.1f}: {message}" for number, (x, message) in enumerate(self.notes, 1)]
         self._note_label.setText("\n".join(lines[-3:]))
         self._note_label.setToolTip("\n".join(lines))
         self._note_label.setVisible(bool(lines))
@@ -278,12 +247,8 @@ class MetricChart(Chart):
             plot.show_hover(x)
             at = x if x is not None else (plot.val.x[-1] if plot.val.x else 0.0)
             lines = {"train": plot.train, "val": plot.val}
-            values = {name: _number(curve.nearest(at), plot.is_share) for name, curve in lines.items()}
-            best = f"kept epoch {plot.best:.0f}" if plot.best is not None else ""
+            nearest = {name: curve.nearest(at) for name, curve in lines.items()}
+            form = "{:.1%}" if plot.is_share else "{:.3f}"
+            values = {name: "" if value is None else form.format(value) for name, value in nearest.items()}
+            best = f"best epoch {plot.best:.0f}" if plot.best is not None else ""
             legend.show_values(values, f"at epoch {at:.0f}" if x is not None else best)
-
-
-def _number(value: float | None, is_share: bool) -> str:
-    if value is None:
-        return ""
-    return f"{value:.1%}" if is_share else f"{value:.3f}"

@@ -1,22 +1,75 @@
-"""A dialog that finds any other ResNet or ViT of timm by its name. Knows Qt and the index of timm, never the state."""
+"""Choosing a network: the comparison of backbones on the images, and the search in timm. Independent of the state."""
 
-from PySide6.QtCore import Slot
-from PySide6.QtWidgets import QCheckBox, QDialog, QLineEdit, QTableWidgetItem, QWidget
+from collections.abc import Sequence
+
+from PySide6.QtCore import Signal, Slot
+from PySide6.QtWidgets import QCheckBox, QDialog, QLineEdit, QSizePolicy, QTableWidgetItem, QWidget
 
 from gui.kit import theme
-from gui.kit.i18n import tr
-from gui.kit.parts import Button, column, row, text
+from gui.kit.parts import Button, Card, column, row, text
+from gui.kit.translation import tr
 from gui.kit.value_table import ValueTable
 from models.catalog import Backbone, get_backbone
+from models.messages import Message
 from models.timm_index import timm_names
 from visionft.amounts import count_text
+from visionft.training.probing import Probe, best_probe
 from visionft.weights.locations import licence_words
 
-MOST_SHOWN = 200  # rows: who sees more than that types another letter
+
+class ProbeTable(Card):
+    """One line for each tried backbone; hidden until there is one."""
+
+    used = Signal(str)  # the name of the backbone to use
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._best = ""
+        self.words = text(role="small", wrap=True)
+        headers = (Message("Network"), Message("Held-out accuracy"), Message("ms an image"))
+        self.table = ValueTable(headers, name="Networks compared on your images", is_sortable=False)
+        self.table.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.use_button = Button("Use it", "check-circle", on_click=lambda: self.used.emit(self._best))
+        self.body.addWidget(self.words)
+        self.body.addWidget(self.table)
+        self.body.addLayout(row(self.use_button, None))
+        self.show_probes(())
+
+    def show_stage(self, words: str) -> None:
+        """Show the backbone under test, above the earlier results."""
+        self.words.setText(words)
+        self.show()
+
+    def show_probes(self, probes: Sequence[Probe]) -> None:
+        """Show the measurements with the best one marked; nothing without measurements."""
+        self.setVisible(bool(probes))
+        self.table.setVisible(bool(probes))
+        self.use_button.setVisible(any(probe.accuracy is not None for probe in probes))
+        self._best = best_probe(probes).backbone if probes else ""
+        if not probes:
+            return
+        words = tr("One image per class is too few to compare networks.")
+        if any(probe.accuracy is not None for probe in probes):
+            best = Message(
+                "{network} is recommended: no other is significantly better, or as accurate and much faster."
+            )
+            held_out = tr("{count} training images, each held out once.", count=probes[0].images)
+            words = f"{tr(best, network=get_backbone(self._best).title)} {held_out}"
+        self.words.setText(words)
+        rows: list[list[tuple[str, object]]] = []
+        for each in probes:
+            share = "–" if each.accuracy is None else f"{each.accuracy:.1%} (± {1.96 * each.standard_error:.1%})"
+            time = (f"{each.milliseconds:.0f}", each.milliseconds)
+            rows.append([(get_backbone(each.backbone).title, each.backbone), (share, each.accuracy or 0.0), time])
+        self.table.show_rows(rows, marked=[n for n, each in enumerate(probes) if each.backbone == self._best])
+        self.table.setFixedHeight(theme.scaled(30) * (len(probes) + 1) + theme.scaled(10))
+
+
+MOST_SHOWN = 200  # rows; typing another letter narrows a longer list
 
 
 class NetworkSearch(QDialog):
-    """Lists what timm has under the words that are typed; the licence of what is chosen is accepted here if need be."""
+    """Lists the timm networks matching the typed words; the chosen one's licence is accepted here if necessary."""
 
     def __init__(self, parent: QWidget) -> None:
         super().__init__(parent)
@@ -26,53 +79,48 @@ class NetworkSearch(QDialog):
         self.words = QLineEdit()
         self.words.setPlaceholderText(tr("Part of its name, such as resnet50d or dinov2 reg"))
         self.words.setAccessibleName(tr("Find a network"))
-        headers = ("Network", "Family", "Parameters", "Picture size", "Licence of the weights")
+        headers = (
+            Message("Network"), Message("Family"), Message("Parameters"), Message("Image size"),
+            Message("Licence of the weights"),
+        )  # fmt: skip
         self.table = ValueTable(headers, name="Networks of timm", is_sortable=False, is_of_texts=True)
         self.count = text(role="small", wrap=True)
         self.licence_box = QCheckBox()
         self.licence_box.hide()
         self.choose_button = Button("Choose", role="primary", on_click=self.accept)
         self.choose_button.setDefault(True)
-        self._build()
+        about = Message("Every ResNet and plain vision transformer that timm has pretrained weights of.")
+        layout = column(
+            text("Find a network", "title"), text(about, "muted", wrap=True), self.words, self.table, self.count,
+            self.licence_box, theme.SMALL, row(None, Button("Cancel", on_click=self.reject), self.choose_button),
+        )  # fmt: skip
+        layout.setContentsMargins(theme.HUGE, theme.HUGE, theme.HUGE, theme.HUGE)
+        self.setLayout(layout)
         self.words.textChanged.connect(self._search)
         self.table.itemSelectionChanged.connect(self._show_licence)
         self.table.itemDoubleClicked.connect(lambda _item: self.choose_button.click())
         self.licence_box.toggled.connect(self._show_enabled)
         self._search()
 
-    def _build(self) -> None:
-        layout = column(
-            text("Find a network", "title"),
-            text("Every ResNet and plain vision transformer that timm has pretrained weights of.", "muted", wrap=True),
-            self.words,
-            self.table,
-            self.count,
-            self.licence_box,
-            theme.SMALL,
-            row(None, Button("Cancel", on_click=self.reject), self.choose_button),
-        )
-        layout.setContentsMargins(theme.HUGE, theme.HUGE, theme.HUGE, theme.HUGE)
-        self.setLayout(layout)
-
     def chosen(self) -> Backbone | None:
-        """Return the network that is marked, or None."""
         place = self.table.currentRow()
         return get_backbone(self._shown[place]) if 0 <= place < len(self._shown) else None
 
     @property
     def accepted_licence(self) -> str:
-        """Return the licence that was accepted for the network, empty where none had to be."""
+        """Return the licence accepted for the network; empty where none was required."""
         chosen = self.chosen()
         return chosen.licence if chosen is not None and chosen.must_be_accepted else ""
 
     @Slot()
     def _search(self) -> None:
         wanted = self.words.text().lower().split()
-        found = [name for name in timm_names() if all(word in name for word in wanted)]
-        self._shown = found[:MOST_SHOWN]
+        self._shown = [name for name in timm_names() if all(word in name for word in wanted)][:MOST_SHOWN]
         self.table.setRowCount(len(self._shown))
         for place, name in enumerate(self._shown):
-            for side, shown in enumerate(_cells(name)):
+            found, family = get_backbone(name), "ResNet" if get_backbone(name).family == "resnet" else "ViT"
+            title, parameters = name.partition("/")[2], count_text(found.parameters)
+            for side, shown in enumerate((title, family, parameters, f"{found.input_size} px", found.licence)):
                 self.table.setItem(place, side, QTableWidgetItem(shown))
         self.count.setText(tr("{shown} of {count} networks", shown=len(self._shown), count=len(timm_names())))
         if self._shown:
@@ -81,32 +129,16 @@ class NetworkSearch(QDialog):
 
     @Slot()
     def _show_licence(self) -> None:
-        """Ask to accept a licence that forbids commercial use, anew for each network."""
+        """Ask the user to accept a non-commercial licence, again for each network."""
         chosen = self.chosen()
         asks = chosen is not None and chosen.must_be_accepted
         self.licence_box.setChecked(False)
         self.licence_box.setVisible(asks)
         if chosen is not None and asks:
-            said = licence_words(chosen)[0]
-            self.licence_box.setText(tr("I accept this licence: {said}.", said=said))
+            self.licence_box.setText(tr("I accept this licence: {said}.", said=licence_words(chosen)[0]))
         self._show_enabled()
 
     @Slot()
     def _show_enabled(self) -> None:
-        self.choose_button.setEnabled(self.chosen() is not None and (not self.accepted_licence or self._is_accepted))
-
-    @property
-    def _is_accepted(self) -> bool:
-        return self.licence_box.isChecked()
-
-
-def _cells(name: str) -> tuple[str, ...]:
-    found = get_backbone(name)
-    family = "ResNet" if found.family == "resnet" else "ViT"
-    return (
-        name.partition("/")[2],
-        family,
-        count_text(found.parameters),
-        f"{found.input_size} px",
-        found.licence,
-    )
+        is_allowed = not self.accepted_licence or self.licence_box.isChecked()
+        self.choose_button.setEnabled(self.chosen() is not None and is_allowed)

@@ -1,19 +1,21 @@
-"""Recipes on the train page: one that is opened becomes the draft; the draft is saved as one."""
+"""Recipes on the train page: open one as the draft, save the draft as one."""
 
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject
 
 from gui.kit import dialogs
-from gui.kit.i18n import tr
 from gui.kit.recipe_files import RECIPE_PATTERN, ask_recipe_target, write_settings
+from gui.kit.translation import tr
+from gui.kit.workers import Work
+from gui.runner import TRAIN
 from gui.state import AppState
 from gui.tasks import Lane, Task
 from visionft.errors import ConfigError
-from visionft.events import OnEvent, ShouldStop
+from visionft.jobs import JobContext
 from visionft.training.config.checks import check_config
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.recipe import Recipe, read_recipe, require_same_weights
@@ -27,72 +29,53 @@ class Recipes(QObject):
     """Opens and saves recipes for the draft."""
 
     def __init__(
-        self,
-        state: AppState,
-        view: "SetupView",
-        *,
-        take: Callable[[TrainConfig], object],
-        page: str,
-        parent: QObject,
+        self, state: AppState, view: "SetupView", *, take: Callable[[TrainConfig], object], parent: QObject
     ) -> None:
-        """Connect the buttons of the draft's view.
-
-        Args:
-            state: The state of the window.
-            view: Shows the draft.
-            take: Takes settings into the draft.
-            page: Where tasks lead to.
-            parent: Whose it is.
-        """
+        """Connect the buttons of the `view` of the draft; `take` sets its settings."""
         super().__init__(parent)
-        self._state, self._view, self._take, self._page = state, view, take, page
+        self._state, self._view, self._take = state, view, take
         view.open_recipe_button.clicked.connect(lambda _checked=False: self.open())
         view.save_recipe_button.clicked.connect(lambda _checked=False: self.save())
-        state.actions.attach(view.open_recipe_button, "run.open_recipe", tr("Take the settings that a file tells"))
-        kept = tr("Write these settings, and which weights they begin with, as a file to train with again")
+        state.actions.attach(view.open_recipe_button, "run.open_recipe", tr("Load the settings of a recipe file"))
+        kept = tr("Save these settings and the initial weights as a recipe file")
         state.actions.attach(view.save_recipe_button, "run.save_recipe", kept)
 
     def open(self) -> None:
-        """Let the user choose a recipe, and take its settings into the draft."""
         chosen = dialogs.ask_files(self._view.window(), tr("Open a recipe"), RECIPE_PATTERN)
         if chosen:
             self.take(chosen[0])
 
     def take(self, path: Path) -> None:
-        """Read a recipe in a task and take its settings into the draft; one that cannot be trained with is refused."""
-        work = partial(read_to_train, path)
-        title = tr("Reading {name}", name=path.name)
-        task = Task(title=title, work=work, lane=Lane.DISK, page=self._page)
-        self._state.tasks.run(task, owner=self, on_done=self._show)
+        """Read a recipe in a task and copy its settings into the draft; a recipe with invalid settings is refused."""
 
-    def _show(self, recipe: Recipe) -> None:
-        self._take(recipe.config)
-        done = tr("The settings of {name} are taken.", name=recipe.name)
-        missing = recipe.config.weights == PRETRAINED and local_file(recipe.config.backbone_row) is None
-        hint = tr("Its weights are not on this computer yet: training fetches them first.") if missing else ""
-        self._state.say(done, hint, tone="warn" if missing else "good")
+        def show(recipe: Recipe) -> None:
+            self._take(recipe.config)
+            done = tr("The settings of {name} are loaded.", name=recipe.name)
+            missing = recipe.config.weights == PRETRAINED and local_file(recipe.config.backbone_row) is None
+            hint = tr("Its weights are not on this computer yet: training fetches them first.") if missing else ""
+            self._state.say(done, hint, tone="warn" if missing else "good")
+
+        self._run(tr("Reading {name}", name=path.name), partial(read_to_train, path), show)
 
     def save(self) -> None:
-        """Let the user name a file, and write the draft's settings into it as a recipe."""
         target = ask_recipe_target(self._view.window(), "recipe")
         if target is not None:
-            config = self._view.config()
-            task = Task(
-                title=tr("Writing {name}", name=target.name),
-                work=partial(write_settings, config, target),
-                lane=Lane.DISK,
-                page=self._page,
-            )
-            saved = partial(self._state.say, tr("Saved: {path}", path=str(target)), tone="good")
-            self._state.tasks.run(task, owner=self, on_done=lambda _path: saved())
+            done = tr("Saved: {path}", path=str(target))
+            work = partial(write_settings, self._view.config(), target)
+            title = tr("Writing {name}", name=target.name)
+            self._run(title, work, lambda _path: self._state.say(done, tone="good"))
+
+    def _run(self, title: str, work: Work[Any], on_done: Callable[[Any], object]) -> None:
+        task = Task(title=title, work=work, lane=Lane.DISK, page=TRAIN)
+        self._state.tasks.run(task, owner=self, on_done=on_done)
 
 
-def read_to_train(path: Path, *, on_event: OnEvent, should_stop: ShouldStop) -> Recipe:
-    """Return a recipe whose settings are sound and whose weights, as far as they are here, are the ones it names.
+def read_to_train(path: Path, *, job: JobContext) -> Recipe:
+    """Return a recipe with valid settings whose local weights have the recorded checksums.
 
     Raises:
-        ConfigError: It is none, or its settings cannot be trained with; by their lines.
-        WeightsError: Other weights are here.
+        ConfigError: The file is no recipe, or its settings cannot be trained with; the message names their lines.
+        WeightsError: The weights on this computer differ.
     """
     recipe = read_recipe(path)
     config = recipe.config

@@ -1,42 +1,91 @@
-"""A training run while it goes on: figures, the chart, how it ended. Takes the engine's events; knows no state."""
+"""A training run in progress: figures, the chart, the outcome. Takes the engine's events; does not use the state."""
+
+import time
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QStackedWidget, QWidget
+from PySide6.QtWidgets import QProgressBar, QStackedWidget, QWidget
 
 from gui.kit import theme
-from gui.kit.i18n import tr
 from gui.kit.parts import Card, ElidedLabel, Tone, column, pill, restyle, row, text
 from gui.kit.tiles import StatTile
-from gui.train.metric_chart import WHY_KEPT, MetricChart
-from gui.train.stage_line import StageLine
-from visionft.amounts import count_text, duration_text, memory_text
+from gui.kit.translation import tr
+from gui.train.metric_chart import BEST_EPOCH_TIP, MetricChart
+from models.messages import Message
+from visionft.amounts import count_text, duration_text, memory_text, rough_duration_text
 from visionft.events import EpochDone, Event, Notice, Progress, RunStarted, StepDone
 
 _STATES: dict[str, Tone] = {
-    "Starting": "accent", "Running": "accent", "Pausing": "accent", "Stopping": "accent",
-    "Paused": "warn", "Stopped": "warn", "Finished": "good", "Failed": "bad",
-}  # fmt: skip
+    **dict.fromkeys((Message("Starting"), Message("Running"), Message("Pausing"), Message("Stopping")), "accent"),
+    **dict.fromkeys((Message("Paused"), Message("Stopped")), "warn"),
+    Message("Finished"): "good",
+    Message("Failed"): "bad",
+}
+_SHOWN_S = 0.05  # shorter epochs show no time
+_TELLING_S = 1.0  # a speed from less is unreliable
+_NO_EPOCHS = Message("closed form")
+_ONE_POINT = Message("The head was fitted in closed form, without epochs: the chart has one point, the result.")
 
 
-_TOLD_S = 0.05
-_NO_EPOCHS = "solved at once"
-_ONE_POINT = "The head was solved for at once, without epochs: the chart has one point, the result."
+class StageLine(QWidget):
+    """One stage with its bar; hidden while there is none."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._words, self._left = text(role="strong"), text(role="muted")
+        self._bar = QProgressBar()
+        self._bar.setTextVisible(False)
+        self._bar.setAccessibleName(tr("Progress"))
+        self._stage, self._began_s, self._first = "", 0.0, 0
+        self.pace = 0.0  # units of this stage per second; 0 while unknown
+        self.setLayout(column(row(self._words, None, self._left), self._bar, spacing=theme.TIGHT))
+        self.hide()
+
+    def show_progress(self, progress: Progress) -> None:
+        """Show the progress of a stage."""
+        done, total = progress.done, progress.total
+        if progress.stage != self._stage:
+            self._stage, self._began_s, self._first = progress.stage, time.monotonic(), done
+        spent = time.monotonic() - self._began_s
+        self.pace = (done - self._first) / spent if spent >= _TELLING_S else 0.0
+        stage = tr(progress.stage)
+        words = tr("{stage}: {done} of {total}", stage=stage, done=f"{done:,}", total=f"{total:,}") if total else stage
+        left = tr("about {time} left", time=rough_duration_text((total - done) / self.pace)) if self.pace > 0 else ""
+        self._show(words, left, done, total)
+
+    def show_words(self, words: str) -> None:
+        self._stage, self.pace = "", 0.0
+        self._show(words, "", 0, 0)
+
+    def end(self) -> None:
+        """Hide the line: the run takes steps, or has ended."""
+        self._stage = ""
+        self.hide()
+
+    def words(self) -> str:
+        return "" if self.isHidden() else " ".join(filter(None, (self._words.text(), self._left.text())))
+
+    def _show(self, words: str, left: str, done: int, total: int) -> None:
+        self._words.setText(words)
+        self._left.setText(left)
+        self._bar.setRange(0, total)
+        self._bar.setValue(done)
+        self.show()
 
 
 class RunMonitor(QWidget):
-    """Shows one run; `start` empties it for the next."""
+    """Shows one run; `start` clears it for the next."""
 
     def __init__(self) -> None:
         super().__init__()
         self.chart = MetricChart()
         self.tiles = {
-            "epoch": StatTile("Epoch", "refresh"),
-            "best": StatTile("Kept", "check-circle"),
-            "left": StatTile("Time left", "clock"),
-            "speed": StatTile("Speed", "play"),
-            "device": StatTile("Device", "chip"),
+            "epoch": StatTile(Message("Epoch"), "refresh"),
+            "best": StatTile(Message("Best epoch"), "check-circle"),
+            "left": StatTile(Message("Time left"), "clock"),
+            "speed": StatTile(Message("Speed"), "play"),
+            "device": StatTile(Message("Device"), "chip"),
         }
-        self.tiles["best"].setToolTip(tr(WHY_KEPT))
+        self.tiles["best"].setToolTip(tr(BEST_EPOCH_TIP))
         self._name = ElidedLabel("", "heading")
         self._state = pill()
         self._note = ElidedLabel("", "muted")
@@ -45,39 +94,29 @@ class RunMonitor(QWidget):
         self._forget(0, 0)
         card = Card()
         card.body.addWidget(self.stage)
-        card.body.addWidget(self._chart_or_words(), 1)
+        words = text("The curve begins here with the first step.", "muted")
+        words.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self._views = QStackedWidget()  # the text as long as the chart has no point
+        self._views.addWidget(words)
+        self._views.addWidget(self.chart)
+        card.body.addWidget(self._views, 1)
         head = row(self._state, self._name, self._note, spacing=theme.MEDIUM)
         head.setStretch(1, 2)
         head.setStretch(2, 3)
         figures = row(*self.tiles.values(), spacing=theme.MEDIUM)
         for index in range(figures.count()):
             figures.setStretch(index, 1)
-        layout = column(head, figures, card, spacing=theme.LARGE)
-        layout.setStretch(2, 1)
-        self.setLayout(layout)
+        self.setLayout(column(head, figures, card, spacing=theme.LARGE, grows=2))
         self.show_nothing()
-
-    def _chart_or_words(self) -> QStackedWidget:
-        """Return the chart, which gives way to a line of words while it has no point: bare axes say nothing."""
-        words = text("The curve begins here with the first step.", "muted")
-        words.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        self._views = QStackedWidget()
-        self._views.addWidget(words)
-        self._views.addWidget(self.chart)
-        return self._views
 
     def _forget(self, epochs: int, patience: int, *, learns_from_features: bool = False) -> None:
         self._epochs, self._patience, self._learns_from_features = epochs, patience, learns_from_features
-        self._steps_per_epoch = 1
         self._place = 0.0  # in epochs
         self._best: tuple[str, int] | None = None
         self._waited = 0
         self._device, self._precision = "", ""
 
-    # -- how it stands ------------------------------------------------------------------------------------------
-
     def show_nothing(self) -> None:
-        """Show the empty state."""
         self.show_state("No run yet")
         self.stage.end()
         self._name.setText("")
@@ -86,13 +125,13 @@ class RunMonitor(QWidget):
             tile.show_figure("–")
 
     def start(self, title: str, *, epochs: int, patience: int = 0, learns_from_features: bool = False) -> None:
-        """Begin a new run.
+        """Clear the view for a new run.
 
         Args:
-            title: What it is called until its folder has a name.
-            epochs: How many there will be; none where the head is solved for.
-            patience: How many epochs without a better one end it, 0 for never.
-            learns_from_features: Its steps see no pictures, so that their speed says nothing of pictures.
+            title: Its name until its folder has one.
+            epochs: Their number; none for a closed-form head.
+            patience: Number of epochs without improvement before early stopping, 0 for never.
+            learns_from_features: Its steps use cached features, so their speed is no image rate.
         """
         self._forget(epochs, patience, learns_from_features=learns_from_features)
         self.chart.clear(epochs=epochs)
@@ -106,48 +145,43 @@ class RunMonitor(QWidget):
         self.tiles["epoch"].show_figure(f"0 of {epochs}" if epochs else "–", "" if epochs else tr(_NO_EPOCHS))
 
     def finish(self, *, seconds: float, was_stopped: bool, run: str, is_paused: bool = False) -> None:
-        """Show that the run ended well, or waits to be resumed."""
+        """Show that the run ended without an error, or is paused."""
         self.stage.end()
         self.show_state("Paused" if is_paused else "Stopped" if was_stopped else "Finished")
         self._name.setText(run)
-        nothing = "No epoch had ended yet." if self._epochs else "It was not solved for yet."
-        kept = "What was best so far is kept." if self._best else nothing
-        note = "Resume goes on at this very step; the device's memory is free." if is_paused else kept
-        self._note.setText(note if was_stopped else self._ending())
+        nothing = "No epoch had ended yet." if self._epochs else Message("It was not fitted yet.")
+        kept = Message("The best checkpoint is kept.") if self._best else nothing
+        note = Message("Resume continues at this step; the device's memory is free.") if is_paused else kept
+        ended = f"Ended early: no better epoch in {self._patience}."
+        is_early = self._epochs and self._patience and self._place < self._epochs
+        ending = ended if is_early else "" if self._epochs else tr(_ONE_POINT)
+        self._note.setText(note if was_stopped else ending)
         self.tiles["left"].show_figure("–", f"took {duration_text(seconds)}")
 
-    def _ending(self) -> str:
-        if self._epochs and self._patience and self._place < self._epochs:
-            return f"Ended early: no better epoch in {self._patience}."
-        return "" if self._epochs else tr(_ONE_POINT)
-
     def fail(self, message: str) -> None:
-        """Show that the run failed; the toast over the page has the next step."""
+        """Show that the run failed; the notification over the page has the next step."""
         self.stage.end()
         self.show_state("Failed")
         self._note.setText(message)
         self.tiles["left"].show_figure("–")
 
     def show_waiting(self, words: str) -> None:
-        """Show what the run waits for before it begins."""
+        """Show the reason for the delay before the run starts."""
         self.stage.show_words(words[:1].upper() + words[1:])
 
     def state(self) -> str:
-        """Return the word on the badge."""
         return self._state.text()
 
     def show_state(self, word: str) -> None:
-        """Show how the run stands, in one word."""
         self._state.setText(tr(word))
         restyle(self._state, tone=_STATES.get(word, ""))
 
-    # -- events -------------------------------------------------------------------------------------------------
-
     def handle(self, event: Event) -> None:
-        """Take one event of the run."""
         match event:
             case Progress():
-                self._on_progress(event)
+                self.stage.show_progress(event)
+                if event.unit == "images" and self.stage.pace > 0:
+                    self._show_speed(self.stage.pace)
             case Notice(message=message, level=level):
                 self._note.setText(message)
                 if level == "warning":
@@ -159,32 +193,27 @@ class RunMonitor(QWidget):
             case EpochDone():
                 self._on_epoch(event)
 
-    def _on_progress(self, event: Progress) -> None:
-        self.stage.show_progress(event)
-        if event.unit == "items" and self.stage.pace > 0:
-            self._show_speed(self.stage.pace)
-
-    def _show_speed(self, pictures_a_second: float) -> None:
-        if pictures_a_second > 0:
-            self.tiles["speed"].show_figure(f"{pictures_a_second:,.0f}", tr("pictures / s"))
+    def _show_speed(self, images_a_second: float | None) -> None:
+        if images_a_second:
+            self.tiles["speed"].show_figure(f"{images_a_second:,.0f}", tr("images / s"))
 
     def _show_chart(self) -> None:
         self.stage.end()
         self._views.setCurrentIndex(1)
 
     def _on_started(self, event: RunStarted) -> None:
-        self._epochs, self._steps_per_epoch = event.epochs, event.steps_per_epoch
+        self._epochs = event.epochs
         self.show_state("Running")
         self._name.setText(event.run)
         trainable, total = event.trainable_parameters, event.total_parameters
         self._note.setText(
-            f"{event.train_images:,} training and {event.val_images:,} validation pictures; "
+            f"{event.train_images:,} training and {event.val_images:,} validation images; "
             f"{count_text(trainable)} of {count_text(total)} parameters are trainable ({trainable / max(1, total):.1%})"
         )
         self._device, self._precision = event.device, event.precision
         self.tiles["device"].show_figure(event.device, event.precision)
         if event.first_epoch == 1:
-            words = "Looking at what it begins with on {count} validation pictures"
+            words = Message("Evaluating the initial weights on {count} validation images")
             self.stage.show_words(tr(words, count=f"{event.val_images:,}"))
 
     def _on_step(self, event: StepDone) -> None:
@@ -192,7 +221,9 @@ class RunMonitor(QWidget):
         self._show_chart()
         self.chart.add_step(self._place, event.loss)
         self.tiles["epoch"].show_figure(f"{event.epoch} of {self._epochs}", f"step {event.step:,} of {event.steps:,}")
-        self.tiles["left"].show_figure(duration_text(event.eta_s), self._patience_words())
+        left = max(0, self._patience - self._waited)  # further epochs without improvement before early stopping
+        patience = f"patience {left} of {self._patience}" if self._patience and self._best is not None else ""
+        self.tiles["left"].show_figure(duration_text(event.eta_s), patience)
         if not self._learns_from_features:
             self._show_speed(event.images_per_second)
         if event.memory_mb:
@@ -203,15 +234,11 @@ class RunMonitor(QWidget):
         self._show_chart()
         if event.figures:
             self.chart.add_epoch(
-                event.epoch,
-                train_loss=event.train_loss,
-                val_loss=event.figures[0],
-                train_accuracy=event.train_accuracy,
-                val_accuracy=event.figures[1],
-                is_best=event.is_best,
-            )
+                event.epoch, train_loss=event.train_loss, val_loss=event.figures[0],
+                train_accuracy=event.train_accuracy, val_accuracy=event.figures[1], is_best=event.is_best,
+            )  # fmt: skip
         place = f"{event.epoch} of {event.epochs}" if event.epochs else "–"
-        took = f"took {duration_text(event.seconds)}" if event.seconds >= _TOLD_S else ""
+        took = f"took {duration_text(event.seconds)}" if event.seconds >= _SHOWN_S else ""
         self.tiles["epoch"].show_figure(place, took if event.epochs else tr(_NO_EPOCHS))
         if not self._learns_from_features:
             self._show_speed(event.images_per_second)
@@ -221,9 +248,3 @@ class RunMonitor(QWidget):
         if self._best is not None:
             top1, epoch = self._best
             self.tiles["best"].show_figure(top1, f"epoch {epoch}" if self._epochs else "")
-
-    def _patience_words(self) -> str:
-        """Return how many epochs without a better one are left before the run ends early."""
-        if not self._patience or self._best is None:
-            return ""
-        return f"patience {max(0, self._patience - self._waited)} of {self._patience}"

@@ -1,37 +1,37 @@
-"""How the pictures are divided for a run, in a line; unfolded, how Start shall divide them. Knows Qt and plain data."""
+"""The split of the images in a line, and its editor when unfolded. Depends on Qt and plain data."""
 
 from collections.abc import Mapping
-from typing import LiteralString
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QLineEdit, QSpinBox, QWidget
+from PySide6.QtWidgets import QLineEdit, QSpinBox
 
 from gui.kit import theme
-from gui.kit.i18n import tr
-from gui.kit.parts import Button, Card, choice_box, column, row, text
+from gui.kit.parts import Button, Card, choice_box, column, row, text, widget_of
 from gui.kit.split_bar import SplitBar
-from visionft.project.splits import SplitWish
+from gui.kit.translation import tr
+from models.messages import Message, Text
+from visionft.project.splits import SplitRequest
 
-OWN = "by a pattern of mine"
+OWN = Message("images that match a pattern")
 _EXAMPLE = r"(part\d+)_"
-# What pictures have in common that must not be torn apart; patterns as `assign_splits` searches them in the names.
-GROUPS: dict[LiteralString, str] = {
+# Images of one group stay in one split; patterns as `assign_splits` matches them in the names.
+GROUPS: dict[Text, str] = {
     "nothing": "",
-    "names that begin alike (part7_a, part7_b)": r"([^/]+)[_ -][^/_ -]*$",
-    "the folder they lie in": r"^(.*)/",
+    Message("images with the same prefix (part7_a, part7_b)"): r"([^/]+)[_ -][^/_ -]*$",
+    Message("images of one folder"): r"^(.*)/",
     OWN: "",
 }
 
 
 class SplitCard(Card):
-    """Shows the division; edits a `SplitWish`."""
+    """Shows the split; edits a `SplitRequest`."""
 
-    changed = Signal()  # the wish
+    changed = Signal()  # the requested split
     again_requested = Signal()
 
     def __init__(self) -> None:
         super().__init__(margin=theme.LARGE)
-        self._wish = SplitWish()
+        self.wish: SplitRequest  # the requested split
         self.words = text(role="muted", wrap=True)
         self.change_button = Button("Change", "chevron-right", role="fold", on_click=self._toggle)
         self.change_button.setCheckable(True)
@@ -41,14 +41,13 @@ class SplitCard(Card):
         self.pattern_edit = QLineEdit()
         self.pattern_edit.setAccessibleName(tr("Pattern"))
         self.pattern_edit.setPlaceholderText(_EXAMPLE)
-        self.pattern_edit.setToolTip(
-            tr("A regular expression: pictures in whose names it finds the same stay together")
-        )
-        self.again_button = Button("Divide again", "split", on_click=self.again_requested.emit)
-        self.again_button.setToolTip(tr("Place all pictures anew; earlier runs are not compared with new ones fairly"))
-        self._fields = self._build_fields()
-        head = row(column(text("Pictures", "heading"), self.words, spacing=theme.HAIR), self.change_button)
-        head.setStretch(0, 1)
+        self.pattern_edit.setToolTip(tr("A regular expression: images in whose names it finds the same stay together"))
+        self.again_button = Button("Split again", "split", on_click=self.again_requested.emit)
+        shares = row(text("Validation"), self.val_spin, theme.SMALL, text("Test"), self.test_spin, None)
+        groups = row(text("Keep together"), self.group_box, self.pattern_edit, None, self.again_button)
+        self._fields = widget_of(column(shares, groups, spacing=theme.MEDIUM))
+        self._fields.hide()
+        head = row(column(text("Images", "heading"), self.words, spacing=theme.HAIR), self.change_button, grows=0)
         self.body.addLayout(head)
         self.body.addWidget(self.bar)
         self.body.addWidget(self._fields)
@@ -56,48 +55,32 @@ class SplitCard(Card):
             spin.valueChanged.connect(self._on_edited)
         self.group_box.currentIndexChanged.connect(self._on_edited)
         self.pattern_edit.textChanged.connect(self._on_edited)
-        self._show_wish()
+        self.set_wish(SplitRequest())
+        self.show_why_not("")
 
-    def _build_fields(self) -> QWidget:
-        fields = QWidget()
-        shares = row(text("Validation"), self.val_spin, theme.SMALL, text("Test"), self.test_spin, None)
-        groups = row(text("Keep together"), self.group_box, self.pattern_edit, None, self.again_button)
-        fields.setLayout(column(shares, groups, spacing=theme.MEDIUM))
-        fields.hide()
-        return fields
-
-    def wish(self) -> SplitWish:
-        """Return how the pictures are to be divided."""
-        return self._wish
-
-    def set_wish(self, wish: SplitWish) -> None:
+    def set_wish(self, wish: SplitRequest) -> None:
         """Show other shares, without a signal."""
-        self._wish = wish
-        self._show_wish()
-
-    def show_counts(self, counts: Mapping[str, int], *, is_divided: bool) -> None:
-        """Show pictures by split; of those that are not divided yet, where Start will put them."""
-        self.bar.show_counts(dict(counts))
-        self.again_button.setVisible(is_divided)
-        train, val, test = (f"{counts.get(split, 0):,}" for split in ("train", "val", "test"))
-        now = "{train} to learn from, {val} to choose the best epoch by, {test} kept for the final test."
-        then = (
-            "Start divides them: {train} to learn from, {val} to choose the best epoch by, {test} for the final test."
-        )
-        self.words.setText(tr(now if is_divided else then, train=train, val=val, test=test))
-
-    def show_why_not(self, reason: str) -> None:
-        """Enable dividing again, or say why it cannot be done."""
-        self.again_button.setEnabled(not reason)
-        tip = tr("Place all pictures anew; earlier runs are not compared with new ones fairly")
-        self.again_button.setToolTip("\n".join(filter(None, (tip, reason))))
-
-    def _show_wish(self) -> None:
-        for spin, share in ((self.val_spin, self._wish.val), (self.test_spin, self._wish.test)):
+        self.wish = wish
+        for spin, share in ((self.val_spin, wish.val), (self.test_spin, wish.test)):
             spin.blockSignals(True)
             spin.setValue(round(100 * share))
             spin.blockSignals(False)
         self._show_pattern()
+
+    def show_counts(self, counts: Mapping[str, int], *, is_divided: bool) -> None:
+        """Show the images by split; those without one are counted where Start will put them."""
+        self.bar.show_counts(dict(counts))
+        self.again_button.setVisible(is_divided)
+        train, val, test = (f"{counts.get(split, 0):,}" for split in ("train", "val", "test"))
+        now = Message("{train} training, {val} validation and {test} test images.")
+        then = Message("Start splits them into {train} training, {val} validation and {test} test images.")
+        self.words.setText(tr(now if is_divided else then, train=train, val=val, test=test))
+
+    def show_why_not(self, reason: str) -> None:
+        """Enable splitting again, or show the reason why it is impossible."""
+        self.again_button.setEnabled(not reason)
+        tip = tr("Split all images again; the accuracies of earlier runs are then not comparable")
+        self.again_button.setToolTip("\n".join(filter(None, (tip, reason))))
 
     def _show_pattern(self) -> None:
         self.pattern_edit.setVisible(self.group_box.currentIndex() == list(GROUPS).index(OWN))
@@ -111,13 +94,13 @@ class SplitCard(Card):
         self._show_pattern()
         name = list(GROUPS)[self.group_box.currentIndex()]
         group = self.pattern_edit.text().strip() if name == OWN else GROUPS[name]
-        self._wish = SplitWish(
-            val=self.val_spin.value() / 100, test=self.test_spin.value() / 100, seed=self._wish.seed, group=group
+        self.wish = SplitRequest(
+            val=self.val_spin.value() / 100, test=self.test_spin.value() / 100, seed=self.wish.seed, group=group
         )
         self.changed.emit()
 
 
-def _percent(name: LiteralString) -> QSpinBox:
+def _percent(name: Text) -> QSpinBox:
     spin = QSpinBox()
     spin.setRange(0, 45)
     spin.setSuffix(" %")

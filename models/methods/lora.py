@@ -11,77 +11,53 @@ from typing import TYPE_CHECKING, Any
 
 from models.catalog import Backbone
 from models.errors import Problem
+from models.messages import Message
 from models.methods.method import Method, MethodOptions, head_rate, head_scales
 from models.settings import setting
 from models.shapes import ResNetShape, ViTShape
+from models.tensor_files import usual_permissions
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import nn
 
-GROUPED = "its convolutions are grouped, and an update of those cannot be merged; choose adapter or full"
+GROUPED = Message("its convolutions are grouped, and an update of those cannot be merged; choose adapter or full")
 _VIT_TARGETS = {"qkv": "attn.qkv", "attention": "attn.(qkv|proj)", "all": "(attn.(qkv|proj)|mlp.(fc1|fc2))"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class LoraOptions(MethodOptions):
-    """Low-rank adaptation (Hu et al. 2021, arXiv:2106.09685): W + (alpha / rank) B A."""
-
-    rank: int = setting(
-        8, label="Rank", help="Rank of each update; more can fit more, and trains more.", minimum=1, maximum=256
-    )
-    alpha: float = setting(
-        16.0,
-        label="Alpha",
-        help="Scale of the update (alpha / rank); twice the rank is usual.",
-        minimum=0.1,
-        maximum=1024,
-    )
-    dropout: float = setting(
-        0.0,
-        label="Dropout",
-        help="Share of the update's inputs dropped while training, against overfitting.",
-        minimum=0.0,
-        maximum=0.9,
-        advanced=True,
-    )
-    targets: str = setting(
-        "qkv",
-        label="ViT layers",
+    # fmt: off
+    rank: int = setting(8, label="Rank", limits=(1, 256),
+        help="Rank of each update; more can fit more, and trains more.")
+    alpha: float = setting(16.0, label="Alpha", limits=(0.1, 1024),
+        help="Scale of the update (alpha / rank); twice the rank is usual.")
+    dropout: float = setting(0.0, label="Dropout", limits=(0.0, 0.9), advanced=True,
+        help="Share of the update's inputs dropped while training, against overfitting.")
+    targets: str = setting("qkv", label="ViT layers", choices=("qkv", "attention", "all"), advanced=True,
         help="Which layers of a ViT get an update: qkv; attention (qkv and proj); all (also the MLP). "
-        "A ResNet gets one in each block convolution.",
-        choices=("qkv", "attention", "all"),
-        advanced=True,
-    )
-    variant: str = setting(
-        "lora",
-        label="Variant",
+        "A ResNet gets one in each block convolution.")
+    variant: str = setting("lora", label="Variant", choices=("lora", "rslora", "dora"), advanced=True,
         help="Plain LoRA; rslora scales by alpha / sqrt(rank) (arXiv:2312.03732); dora also learns "
-        "magnitudes (arXiv:2402.09353).",
-        choices=("lora", "rslora", "dora"),
-        advanced=True,
-    )
+        "magnitudes (arXiv:2402.09353).")
+    # fmt: on
     head_rate: float = head_rate(1.0)
 
 
 class Lora(Method[LoraOptions]):
-    """Low-rank updates learn beside frozen weights."""
-
     name = "lora"
-    title = "LoRA"
-    summary = "Small low-rank updates learn beside the frozen weights and fold into them at export."
-    when = "Nearly full fine-tuning's accuracy for a few percent of the memory. The usual choice."
+    title = Message("LoRA")
+    summary = Message("Small low-rank updates learn beside the frozen weights and fold into them at export.")
+    when = Message("Nearly full fine-tuning's accuracy for a few percent of the memory. The usual choice.")
     options = LoraOptions
     learning_rate = 1.5e-3
     exchange_folder = "peft"
     interpolates = True
 
     def refusal(self, backbone: Backbone) -> str:
-        """Refuse grouped convolutions, into which peft cannot merge."""
         is_grouped = isinstance(backbone.shape, ResNetShape) and backbone.shape.is_grouped
         return GROUPED if is_grouped else super().refusal(backbone)
 
     def injected_parameters(self, shape: ViTShape | ResNetShape, options: LoraOptions) -> int:
-        """Count rank (fan-in + fan-out) for each layer that gets an update, and magnitudes for DoRA."""
         if isinstance(shape, ResNetShape):
             layers = [(c_in * k * k, c_out) for c_in, c_out, k in shape.block_convolutions()]
         else:
@@ -94,15 +70,21 @@ class Lora(Method[LoraOptions]):
         return options.rank * sum(fan_in + out for fan_in, out in layers) + magnitudes
 
     def problems(self, backbone: Backbone, options: LoraOptions, *, batch_size: int) -> list[Problem]:
-        """Refuse a rank above the width of the narrowest layer."""
-        largest = _largest_rank(backbone.shape)
+        if isinstance(backbone.shape, ViTShape):
+            largest = min(backbone.shape.width, backbone.shape.mlp_width)
+        else:
+            largest = min(min(c_in * k**2, c_out) for c_in, c_out, k in backbone.shape.block_convolutions())
         if options.rank <= largest:
             return []
-        message = f"must be at most {largest}, the width of {backbone.name}'s narrowest layer, got {options.rank}"
+        message = Message(
+            "must be at most {largest}, the width of {name}'s narrowest layer, got {rank}",
+            largest=largest,
+            name=backbone.name,
+            rank=options.rank,
+        )
         return [Problem(f"{self.name}.rank", message)]
 
     def inject(self, network: Any, backbone: Backbone, options: LoraOptions) -> Any:
-        """Put trainable low-rank updates beside the targeted layers of a timm network, in place."""
         from peft import inject_adapter_in_model
         from torch import nn
 
@@ -115,11 +97,7 @@ class Lora(Method[LoraOptions]):
         return network
 
     def merge(self, network: Any) -> None:
-        """Fold every update into its weight and put the plain layers back, in place.
-
-        Raises:
-            ValueError: A merged weight would not be finite.
-        """
+        """Fold every update into its weight and put the plain layers back, in place."""
         from peft.tuners.tuners_utils import BaseTunerLayer
 
         updated = [(name, module) for name, module in network.named_modules() if isinstance(module, BaseTunerLayer)]
@@ -130,35 +108,32 @@ class Lora(Method[LoraOptions]):
             del network.peft_config
 
     def is_scaled_elsewhere(self, name: str) -> bool:
-        """Tell that A stays as it is: B, zero at the start, scales the update."""
+        """Return True for A: B, zero at the start, scales the update."""
         return ".lora_A." in name
 
     def lr_scales(self, network: Any, options: LoraOptions) -> "Iterator[tuple[nn.Parameter, float]]":
-        """Give the head its own rate."""
         return head_scales(network, options.head_rate)
 
     def settle_layout(self, network: Any, options: LoraOptions) -> None:
-        """Put DoRA's updates back in the plain order, which peft's views of a convolution's want."""
+        """Put DoRA's updates back in the plain memory order; peft takes views of a convolution's."""
         if options.variant == "dora":
             for name, parameter in network.named_parameters():
                 if ".lora_" in name:
                     parameter.data = parameter.data.contiguous()
 
     def save_exchange(self, network: Any, folder: Path, *, backbone: Backbone, options: LoraOptions) -> None:
-        """Write `adapter_config.json` and `adapter_model.safetensors` that `PeftModel.from_pretrained` loads.
-
-        The classifier head travels along as a module to save.
-        """
+        """Write the files of `PeftModel.from_pretrained`; the classifier head travels along as a module to save."""
+        import torch
         from peft import get_peft_model_state_dict
         from safetensors.torch import save_file
 
         head = backbone.head
         state = dict(get_peft_model_state_dict(network))
         state |= {f"{head}.{name}": value for name, value in network.get_submodule(head).state_dict().items()}
-        save_file(
-            {f"base_model.model.{name}": _plain(value) for name, value in state.items()},
-            folder / "adapter_model.safetensors",
-        )
+        path = folder / "adapter_model.safetensors"
+        with usual_permissions(path):
+            plain = {name: value.detach().to("cpu", torch.float32, copy=True) for name, value in state.items()}
+            save_file({f"base_model.model.{name}": value.contiguous() for name, value in plain.items()}, path)
         config = _peft_config(backbone.family, options).to_dict()
         config |= {
             "base_model_name_or_path": backbone.hub_id or backbone.name,
@@ -171,22 +146,17 @@ class Lora(Method[LoraOptions]):
                 "base_model_construction": backbone.construction,
             },
         }
-        text = json.dumps(config, indent=2, default=_json_value)
+        text = json.dumps(
+            config, indent=2, default=lambda value: sorted(value) if isinstance(value, set) else str(value)
+        )
         (folder / "adapter_config.json").write_text(text, encoding="utf-8")
 
 
 def target_pattern(family: str, options: LoraOptions) -> str:
-    """Return the anchored pattern of module names that get an update; peft matches it against whole names."""
+    """Return the anchored pattern of the updated modules' names; peft matches it against whole names."""
     if family == "resnet":
         return r"layer\d\.\d+\.conv[123]"
     return r"blocks\.\d+\." + _VIT_TARGETS[options.targets].replace(".", r"\.")
-
-
-def _largest_rank(shape: ViTShape | ResNetShape) -> int:
-    """Return the largest rank that makes sense: the narrowest side of any layer that LoRA reaches."""
-    if isinstance(shape, ViTShape):
-        return min(shape.width, shape.mlp_width)
-    return min(min(c_in * kernel**2, c_out) for c_in, c_out, kernel in shape.block_convolutions())
 
 
 def _peft_config(family: str, options: LoraOptions) -> Any:
@@ -201,13 +171,3 @@ def _peft_config(family: str, options: LoraOptions) -> Any:
         use_dora=options.variant == "dora",
         bias="none",
     )
-
-
-def _plain(tensor: "Tensor") -> "Tensor":
-    import torch
-
-    return tensor.detach().to("cpu", torch.float32, copy=True).contiguous()
-
-
-def _json_value(value: Any) -> Any:
-    return sorted(value) if isinstance(value, set) else str(value)

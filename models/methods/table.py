@@ -1,16 +1,18 @@
-"""The table of methods that can be chosen: one row each, in the order in which they are shown. Torch-free."""
+"""The table of methods: one row each, in display order, and those of extensions. Torch-free."""
 
-from typing import Any
+from typing import Any, cast
 
 from models.backbone import Backbone
 from models.errors import ConfigError, Problem
+from models.extensions import extension_rows
+from models.messages import Message
 from models.methods.adapter import BottleneckAdapter
-from models.methods.combined import Combined
+from models.methods.combined import Ensemble
 from models.methods.full import FullFineTuning
 from models.methods.knn import Knn
 from models.methods.linear import LinearProbe
 from models.methods.lora import Lora
-from models.methods.method import Method
+from models.methods.method import Method, MethodOptions
 from models.methods.prefix import PrefixTuning
 from models.methods.prototype import Prototype
 from models.methods.zero_shot import ZeroShot
@@ -30,22 +32,34 @@ METHODS: dict[str, Method[Any]] = {
         FullFineTuning(),
     )
 }
-COMBINED = Combined()  # what a run can be, but nobody can choose to train
+
+
+def _is_usable(row: Any) -> bool:
+    if not isinstance(row, Method):
+        return False
+    method = cast("Method[Any]", row)
+    is_whole = all(hasattr(method, name) for name in ("title", "summary", "when", "learning_rate"))
+    return is_whole and method.name.isidentifier() and isinstance(method.options(), MethodOptions)
+
+
+METHODS.update(extension_rows("visionft.methods", _is_usable, taken=METHODS))
+COMBINED = Ensemble()  # what a run can be, but nobody can choose to train
 
 
 def known_method(name: str) -> Method[Any] | None:
-    """Return what a run's method is; None where this version does not know it."""
+    """Return a run's method; None where this version does not know it."""
     return COMBINED if name == COMBINED.name else METHODS.get(name)
 
 
 def get_method(name: str) -> Method[Any]:
-    """Return what a run's method is, or raise a `ConfigError` that lists the names that can be chosen."""
+    """Return a run's method, or raise a `ConfigError` with the list of names."""
     method = known_method(name)
     if method is None:
-        raise ConfigError((Problem("method", f"there is no method {name!r}", f"Choose one of {', '.join(METHODS)}."),))
+        message = Message("there is no method {name}", name=repr(name))
+        raise ConfigError((Problem("method", message, Message("Choose one of {OPSETS}.", OPSETS=", ".join(METHODS))),))
     return method
 
 
 def supported_method(name: str, backbone: Backbone) -> str:
-    """Return the method of that name, or where it cannot be applied to the network the usual one that can."""
+    """Return the method of the name, or a supported default where the network does not allow it."""
     return next(each for each in (name, DEFAULT_METHOD, *METHODS) if not get_method(each).refusal(backbone))

@@ -1,15 +1,14 @@
-"""How near the adviser's forecasts come to what runs really give, and what its advice costs in accuracy.
+"""Error of the adviser's forecasts against real runs, and the accuracy cost of its advice.
 
-    python tests/benchmarks/adviser.py ../shared/data/trashnet ../shared/data/sign_digits --pictures 60 250
-    python tests/benchmarks/adviser.py ... --pictures 1500 --seeds 0 --really really.json
+    python tests/benchmarks/adviser.py ../shared/data/trashnet ../shared/data/sign_digits --images 60 250
+    python tests/benchmarks/adviser.py ... --images 1500 --seeds 0 --really really.json
 
-For each set, number of training pictures and seed: the pictures of `presets_table.py`, an adviser that sees those to
-learn from and to validate with, and what a linear probe (Quick) and fine-tuning (Balanced) reach on 500 others. Printed
-are forecasts with their intervals beside that, how many of them are within two points in the mean of the seeds, how
-many intervals hold it, and the regret: what the method that is better in that mean reached less what was advised.
-`--really FILE` takes what runs reached from a file, {"SET PICTURES SEED": {"quick": .., "balanced": ..}}, where it is
-known from before, and adds what is measured now; `--trials FILE` keeps the short trials likewise, which otherwise are
-not made.
+For each set, number of training images and seed: the images of `presets_table.py`, an adviser that trains and validates
+on them, and the accuracy of a linear probe (Quick) and of fine-tuning (Balanced) on 500 others. Prints the forecasts
+with their intervals next to the real accuracy, the number of forecasts within two points of the mean over the seeds,
+the number of intervals containing it, and the regret: the mean accuracy of the better method less that of the advised
+one. `--really FILE` reads known results from a file, {"SET IMAGES SEED": {"quick": .., "balanced": ..}}, and adds new
+measurements; `--trials FILE` does the same for the short trials, and without it none are run.
 """
 
 import argparse
@@ -25,49 +24,63 @@ from typing import Any
 import numpy as np
 from presets_table import divide, preset
 
-from visionft.advice.answerers import Plan
-from visionft.advice.choosing import is_worth
-from visionft.advice.forecast import probe_accuracies, ratio_after, tuned_accuracies
-from visionft.advice.learning_curve import curve_of, labelled_pictures
+from models.catalog import BACKBONES
+from visionft.advice.forecast import forecast_accuracy, ratio_after
+from visionft.advice.learning_curve import curve_of, labelled_images
+from visionft.advice.model_candidates import training_free_candidates
+from visionft.advice.recommend import is_worth
 from visionft.advice.trials import Trial, run_trial
 from visionft.data.types import Snapshot
 from visionft.features.embedding import embedded
 from visionft.features.feature_store import Features
+from visionft.jobs import SILENT
+from visionft.training.config.presets import Circumstances, preset_config
+from visionft.training.config.train_config import TrainConfig
+from visionft.weights.locations import local_file
 
 NEAR = 0.02
+Forecast = tuple[float, float, float]  # accuracy and its 95 % interval
 
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """One division: draws of both accuracies as the adviser sees them, and what was really reached."""
+    """One division: both accuracies as the adviser estimates them, and the real accuracies."""
 
     condition: str
-    quick: np.ndarray
-    balanced: np.ndarray
+    quick: Forecast
+    balanced: Forecast
     really: dict[str, float]
     seconds: float
 
     @property
     def advised(self) -> str:
-        """Return what is advised: training has to be worth it."""
-        is_trained = is_worth(float(np.median(self.quick)), float(np.median(self.balanced)))
+        """Return the advised method; training must be worth its cost."""
+        is_trained = is_worth(self.quick[0], self.balanced[0])
         return "balanced" if is_trained else "quick"
 
 
-def look(images: Snapshot, seed: int, trial: Trial | None, features: Features) -> tuple[np.ndarray, np.ndarray]:
-    """Return draws of the accuracy of a linear probe and of fine-tuning."""
-    labelled, total = labelled_pictures(features, images)
+def config_of(images: Snapshot, name: str) -> TrainConfig:
+    """Return the settings of a preset here."""
+    here = [backbone for backbone, row in BACKBONES.items() if local_file(row)]
+    return replace(preset_config(name, Circumstances.of(images, here=here, device="cpu")), device="cpu")
+
+
+def look(images: Snapshot, seed: int, trial: Trial | None, features: Features) -> tuple[Forecast, Forecast]:
+    """Return the estimates of the best method without training, and of fine-tuning."""
+    labelled, total = labelled_images(features, images)
     curve, laws = curve_of(labelled, images.class_names, total=total, seed=seed)
-    labels = len(images.labelled("train"))
-    ratio = ratio_after(trial, labels / curve.classes)
-    family = Plan.of(images, (), device="cpu").balanced.backbone_row.family
-    errors = laws.errors(labels)
-    return probe_accuracies(errors), tuned_accuracies(errors, ratio, kind="full", family=family, seed=seed)
+    quick = config_of(images, "quick")
+    free = training_free_candidates(labelled, laws, quick, images, milliseconds={}, job=SILENT)
+    best = max(free, key=lambda each: each.expected)
+    ratio = ratio_after(trial, len(images.labelled("train")) / curve.classes)
+    family = config_of(images, "balanced").backbone_row.family
+    trained = forecast_accuracy(1 - best.accuracy, best.images, ratio, kind="full", family=family)
+    return (best.accuracy, best.low, best.high), trained
 
 
-def one_case(folder: Path, pictures: int, seed: int, options: argparse.Namespace) -> Case:
-    """Advise on one division, and see what runs give."""
-    key, images = f"{folder.name} {pictures} {seed}", divide(folder, pictures=pictures, test=500, seed=seed)
+def one_case(folder: Path, image_count: int, seed: int, options: argparse.Namespace) -> Case:
+    """Advise on one division, and compare with real runs."""
+    key, images = f"{folder.name} {image_count} {seed}", divide(folder, image_count=image_count, test=500, seed=seed)
     seen = replace(images, images=tuple(image for image in images.images if image.split != "test"))
     with tempfile.TemporaryDirectory() as temporary:
         features = embedded(Path(temporary), seen)
@@ -80,7 +93,9 @@ def one_case(folder: Path, pictures: int, seed: int, options: argparse.Namespace
         if name not in really:
             really[name] = preset(name, images, seed).top1
             _write(options.really, key, really)
-    return Case(condition=f"{folder.name} {pictures}", quick=quick, balanced=balanced, really=really, seconds=seconds)
+    return Case(
+        condition=f"{folder.name} {image_count}", quick=quick, balanced=balanced, really=really, seconds=seconds
+    )
 
 
 def _trial(key: str, seen: Snapshot, features: Features, seed: int, file: Path | None) -> Trial | None:
@@ -89,7 +104,7 @@ def _trial(key: str, seen: Snapshot, features: Features, seed: int, file: Path |
     kept = _read(file).get(key)
     if kept is not None:
         return Trial(**kept)
-    made = run_trial(Plan.of(seen, (), device="cpu").balanced, seen, features, seed=seed)
+    made = run_trial(config_of(seen, "balanced"), seen, features, seed=seed)
     _write(file, key, dataclasses.asdict(made))
     return made
 
@@ -106,8 +121,7 @@ def _write(file: Path | None, key: str, values: dict[str, Any]) -> None:
 def tell(case: Case, seed: int) -> None:
     """Print one division."""
     shown = []
-    for name, draws in (("quick", case.quick), ("balanced", case.balanced)):
-        low, middle, high = np.quantile(draws, (0.025, 0.5, 0.975))
+    for name, (middle, low, high) in (("quick", case.quick), ("balanced", case.balanced)):
         shown.append(f"{middle:.3f} ({low:.3f}-{high:.3f}) | {case.really[name]:.3f}")
     print(f"| {case.condition} | {seed} | {' | '.join(shown)} | {case.advised} | {case.seconds:.0f} s |", flush=True)
 
@@ -120,7 +134,7 @@ def sum_up(cases: list[Case]) -> None:
     print("\n| condition | seeds | forecast of balanced | reached | error | regret |\n|---|---|---|---|---|---|")
     near = regretted = 0
     for condition, some in by_condition.items():
-        forecast = float(np.mean([np.median(case.balanced) for case in some]))
+        forecast = float(np.mean([case.balanced[0] for case in some]))
         reached = float(np.mean([case.really["balanced"] for case in some]))
         best = max(float(np.mean([case.really[name] for case in some])) for name in ("quick", "balanced"))
         regret = best - float(np.mean([case.really[case.advised] for case in some]))
@@ -136,26 +150,26 @@ def sum_up(cases: list[Case]) -> None:
 
 
 def _holds(case: Case, name: str) -> bool:
-    low, high = np.quantile(getattr(case, name), (0.025, 0.975))
-    return bool(low <= case.really[name] <= high)
+    _, low, high = getattr(case, name)
+    return low <= case.really[name] <= high
 
 
 def main() -> None:
     """Read the arguments and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folders", nargs="+", type=Path)
-    parser.add_argument("--pictures", nargs="+", type=int, default=[60, 250, 1500])
+    parser.add_argument("--images", nargs="+", type=int, default=[60, 250, 1500])
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
-    parser.add_argument("--really", type=Path, help="what runs reached, by set, pictures and seed")
+    parser.add_argument("--really", type=Path, help="what runs reached, by set, images and seed")
     parser.add_argument("--trials", type=Path, help="short trials, kept here")
     options = parser.parse_args()
     print("| condition | seed | quick: forecast | reached | balanced: forecast | reached | advised | took |")
     print("|---|---|---|---|---|---|---|---|")
     cases = []
-    for pictures in options.pictures:
+    for image_count in options.images:
         for folder in options.folders:
             for seed in options.seeds:
-                cases.append(one_case(folder, pictures, seed, options))
+                cases.append(one_case(folder, image_count, seed, options))
                 tell(cases[-1], seed)
     sum_up(cases)
 

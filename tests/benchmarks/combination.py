@@ -1,24 +1,24 @@
-"""Whether runs combined are better than the best of them: test accuracy, set by set, by pictures a class.
+"""Accuracy of ensembles against their best member: by set and by images per class.
 
     python tests/benchmarks/combination.py ../shared/data --cache /tmp/combination --sizes 4 8 16 32 60 --seeds 0 1 2
 
-Each division has its training pictures, a fifth as many for validation (at least two a class) and 1,000
-for test. Parts:
+Each division has its training images, a fifth as many for validation (at least two per class) and 1,000 for test.
+Members:
 
-- `linear`: the closed-form probe of the ImageNet ResNet at 160 px, as the preset Quick solves it;
-- `retrieval`: the memory of the same features (`visionft.heads.knn`);
+- `linear`: the closed-form probe of the ImageNet ResNet at 160 px, as in the preset Quick;
+- `retrieval`: the retrieval index of the same features (`visionft.heads.knn`);
 - `starter`: the closed-form probe of another network, the Starter ResNet;
 - `tuned`: full fine-tuning of the ImageNet ResNet with the settings of Balanced, but `EPOCHS` epochs; its validation
-  answers are those that chose its epoch, as in a real run.
+  predictions also selected its epoch, as in a real run.
 
-Shares are fitted as `visionft combine` fits them: to the validation answers and, where no part was fine-tuned, to the
-training pictures that all parts held out. A row a set, size and combination: mean of the seeds of each part, of the
-combination, of its distance to the part that is the best in the mean, and of what the share that is best on the test
-pictures (two parts) would give. At the end the bars: in the mean never more than .3 point below the better part, and
-1 point above it up to 16 pictures a class.
+Weights are fitted as in `visionft run combine`: to the validation predictions and, without a fine-tuned member, to the
+training images held out by all members. One row per set, size and ensemble: mean over the seeds of each member, of the
+ensemble, of its difference to the member with the best mean, and of the accuracy with the best weight on the test
+images (two members). At the end the requirements: in the mean never more than .3 point below the better member, and 1
+point above it up to 16 images per class.
 
-What was computed is kept in the cache, part by part: a stopped benchmark goes on where it was. `--no-tuning` leaves out
-what takes minutes; only cached fine-tuned runs count then.
+Results are cached by member: an interrupted benchmark resumes. `--no-tuning` skips the slow fine-tuning; only cached
+fine-tuned runs count then.
 """
 
 import argparse
@@ -31,25 +31,23 @@ from itertools import product
 from pathlib import Path
 
 import numpy as np
-import torch
 from presets_table import divide
 
 from models.classifier import build_classifier
 from models.methods.table import METHODS
 from visionft.calibration import mean_cross_entropy
-from visionft.combining.shares import Asked, Mixture, fit_mixture
-from visionft.data.preprocess import Preprocessing
+from visionft.combining.ensemble_weights import MemberPredictions, Mixture, fit_mixture
+from visionft.data.preprocess import PreprocessConfig
 from visionft.data.types import Snapshot, SnapshotImage
 from visionft.evaluation.report import output_batches, run_logits
-from visionft.heads.fitting import fit_head
-from visionft.heads.knn.fitting import fit_memory
+from visionft.heads.knn.knn_fitting import fit_memory
+from visionft.heads.linear_head import fit_head
 from visionft.training.config.presets import Circumstances, preset_config
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.loop.train import train
-from visionft.training.runs.answerer import load_answerer
-from visionft.training.runs.loaded_run import LoadedRun
 from visionft.training.runs.run_folder import RunSummary, read_run
-from visionft.weights import weights_loader
+from visionft.training.runs.run_model import LoadedRun, load_run_model
+from visionft.weights.weights_loading import weights_loader
 
 SETS = ("trashnet", "sign_digits")
 MAIN, OTHER = "resnet18_in1k", "starter_resnet"
@@ -66,29 +64,29 @@ TEST, BELOW, ABOVE, FEW = 1000, 0.3, 1.0, 16
 
 COLUMNS = "combination, set, a class, seeds, parts, together, to the better part, best possible"
 
-Cell = tuple[tuple[str, ...], str, int]  # combination, set, pictures a class
+Cell = tuple[tuple[str, ...], str, int]  # combination, set, images a class
 Answers = dict[str, np.ndarray]  # of one part: (N, C) logits by split; of `train`, where it has any, held out
 SPLITS = ("train", "val", "test")
 
 
 @dataclass(frozen=True)
 class Features:
-    """Frozen features of a whole set: (N, D), with the pictures' numbers and classes."""
+    """Frozen features of a whole set: (N, D), with the images' numbers and classes."""
 
     rows: np.ndarray
     place_of: Mapping[int, int]
     widths: list[int]
 
     def of(self, images: tuple[SnapshotImage, ...]) -> np.ndarray:
-        """Return the rows of these pictures."""
+        """Return the rows of these images."""
         return self.rows[[self.place_of[image.image_id] for image in images]]
 
 
 def features_of(folder: Path, backbone: str, cache: Path) -> Features:
-    """Return what a frozen network sees in every picture of a set of class folders, as a linear probe sees it."""
+    """Return the features of a frozen network for all images of a set of class folders, as in a linear probe."""
     file = cache / f"features-{folder.name}-{backbone}.npz"
     if not file.exists():
-        images = divide(folder, pictures=10**6, test=0, seed=0).images
+        images = divide(folder, image_count=10**6, test=0, seed=0).images
         config = TrainConfig(backbone=backbone, method="linear", device="cpu", workers=0)
         row = config.backbone_row
         classifier = build_classifier(
@@ -97,7 +95,7 @@ def features_of(folder: Path, backbone: str, cache: Path) -> Features:
         run = RunSummary(
             name="", path=cache, config=config, class_names=(), epochs=(), result=None
         )  # only its settings are read
-        loaded = LoadedRun(run, classifier, Preprocessing.for_backbone(row, config.input_size), {})
+        loaded = LoadedRun(run, classifier, PreprocessConfig.for_backbone(row, config.input_size), {})
         found = list(output_batches(loaded, images, classifier.features, stage=""))
         ids = [images[place].image_id for _, places in found for place in places]
         np.savez(file, x=np.concatenate([rows for rows, _ in found]), ids=ids, widths=classifier.head_parts)
@@ -112,38 +110,37 @@ def targets_of(images: tuple[SnapshotImage, ...]) -> np.ndarray:
 
 
 def linear(features: Features, snapshot: Snapshot) -> Answers:
-    """Return what the closed-form probe says."""
+    """Return the predictions of the closed-form probe."""
     images = snapshot.labelled("train")
-    wanted = torch.nn.functional.one_hot(torch.from_numpy(targets_of(images)), len(snapshot.class_names))
-    head = fit_head(torch.from_numpy(features.of(images)), wanted, widths=features.widths)
-    weight, bias = head.weight.numpy(), head.bias.numpy()
-    found = {split: features.of(snapshot.labelled(split)) @ weight.T + bias for split in ("val", "test")}
-    return found | {"train": head.held_out.numpy()}
+    wanted = np.eye(len(snapshot.class_names))[targets_of(images)]
+    head = fit_head(features.of(images), wanted, widths=features.widths)
+    found = {split: features.of(snapshot.labelled(split)) @ head.weight.T + head.bias for split in ("val", "test")}
+    return found | {"train": head.held_out}
 
 
 def retrieval(features: Features, snapshot: Snapshot) -> Answers:
-    """Return the logarithm of what the nearest labelled pictures vote."""
+    """Return the logarithm of the votes of the nearest labelled images."""
     images = snapshot.labelled("train")
     wanted = np.eye(len(snapshot.class_names))[targets_of(images)]
     fitted = fit_memory(features.of(images), wanted, widths=features.widths)
     memory = fitted.memory
     votes = {
-        split: memory.answers(memory.directions(features.of(snapshot.labelled(split)))) for split in ("val", "test")
+        split: memory.predict(memory.directions(features.of(snapshot.labelled(split)))) for split in ("val", "test")
     }
-    assert len(fitted.askable) == len(images)
+    assert len(fitted.places) == len(images)
     return {split: np.log(values) for split, values in votes.items()} | {"train": fitted.held_out_logits}
 
 
 def tuned(snapshot: Snapshot, size: int, seed: int, file: Path) -> Answers:
-    """Fine-tune, or read what was kept of it."""
+    """Fine-tune, or read the cached predictions."""
     if not file.exists():
-        pictures = len(snapshot.labelled("train"))
-        circumstances = replace(Circumstances.of(snapshot, device="cpu"), pictures=max(40, pictures))
+        images = len(snapshot.labelled("train"))
+        circumstances = replace(Circumstances.of(snapshot, device="cpu"), images=max(40, images))
         config = preset_config("balanced", circumstances, backbone=MAIN)
         config = replace(config, seed=seed, device="cpu", workers=0, epochs=EPOCHS[size])
         with tempfile.TemporaryDirectory() as temporary:
             result = train(config, snapshot, Path(temporary) / "001-run")
-            answerer = load_answerer(read_run(Path(temporary) / "001-run"))
+            answerer = load_run_model(read_run(Path(temporary) / "001-run"))
             found = {split: run_logits(answerer, snapshot, split) for split in ("val", "test")}
         ids = {f"{split}_ids": [image.image_id for image in each.images] for split, each in found.items()}
         np.savez(file, seconds=result.seconds, **{split: each.values for split, each in found.items()}, **ids)
@@ -152,9 +149,9 @@ def tuned(snapshot: Snapshot, size: int, seed: int, file: Path) -> Answers:
 
 
 def parts_of(folder: Path, size: int, seed: int, options: argparse.Namespace) -> tuple[Snapshot, dict[str, Answers]]:
-    """Return a division, and what each part says of its validation and test pictures."""
+    """Return a division, and each member's predictions for its validation and test images."""
     classes = sum(path.is_dir() for path in folder.iterdir())
-    snapshot = divide(folder, pictures=size * classes, test=TEST, seed=seed)
+    snapshot = divide(folder, image_count=size * classes, test=TEST, seed=seed)
     main, other = (features_of(folder, backbone, options.cache) for backbone in (MAIN, OTHER))
     file = options.cache / f"parts-{folder.name}-{size}-{seed}.npz"
     makers = {"linear": (linear, main), "retrieval": (retrieval, main), "starter": (linear, other)}
@@ -170,12 +167,12 @@ def parts_of(folder: Path, size: int, seed: int, options: argparse.Namespace) ->
 
 
 def accuracy(logits: np.ndarray, targets: np.ndarray) -> float:
-    """Return the share of right pictures, in points."""
+    """Return the share of right images, in points."""
     return 100 * float((logits.argmax(axis=1) == targets).mean())
 
 
 def possible(answers: list[np.ndarray], targets: np.ndarray, temperatures: np.ndarray) -> float:
-    """Return the accuracy with the share of two parts that is the best on the very pictures; NaN for more parts."""
+    """Return the accuracy with the best weight of two members on the same images; NaN for more members."""
     if len(answers) != 2:
         return float("nan")
     shares = [np.array([share, 1 - share]) for share in np.linspace(0, 1, 21)]
@@ -203,7 +200,7 @@ def main() -> None:
             if not set(names) <= parts.keys():
                 continue
             asked = [
-                Asked([parts[each][split] for each in names], truth[split])
+                MemberPredictions([parts[each][split] for each in names], truth[split])
                 for split in ("val", "train")
                 if all(split in parts[each] for each in names)
             ]

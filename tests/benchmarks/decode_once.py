@@ -1,12 +1,12 @@
-"""Loading pictures for training, alone: ours, decoded once, against torchvision's ImageFolder. Ratios from one process.
+"""Loading speed for training: ours, decoded once, against torchvision's ImageFolder. Ratios from one process.
 
     python tests/benchmarks/decode_once.py ../shared/data/trashnet
-    python tests/benchmarks/decode_once.py ../shared/data/trashnet --many 100000    # memory, on generated pictures
+    python tests/benchmarks/decode_once.py ../shared/data/trashnet --many 100000    # memory, on generated images
 
-Both read with two loader processes that have started before, crop at random to 224 pixels, mirror, and normalise. The
-peer is what a careful script has: ImageFolder, PIL, `RandomResizedCrop`, DataLoader. The 12-megapixel photographs are
-pictures of the given folder, enlarged, with noise (`--keep FOLDER` uses them again). Rounds take turns, so that a noisy
-machine disturbs both; files are in the system's cache for both. In brackets: by a second of processor time.
+Both read with two running loader processes, crop at random to 224 pixels, mirror, and normalise. The peer is a careful
+script: ImageFolder, PIL, `RandomResizedCrop`, DataLoader. The 12-megapixel photographs are images of the given folder,
+enlarged, with noise (`--keep FOLDER` reuses them). The rounds alternate, so a noisy machine disturbs both; files are in
+the system's cache for both. In brackets: per second of processor time.
 """
 
 import argparse
@@ -27,18 +27,18 @@ from torchvision import transforms
 from torchvision.datasets import ImageFolder
 
 from visionft.data.cache_space import cache_use
-from visionft.data.dataset import PictureDataset, PictureLoader, SampleKey
-from visionft.data.picture_cache import PictureCache
-from visionft.data.preprocess import Preprocessing
+from visionft.data.dataset import ImageDataset, ImageLoader, SampleKey
+from visionft.data.image_cache import ImageCache
+from visionft.data.preprocess import PreprocessConfig
 from visionft.data.types import SnapshotImage
 
 SIZE, WORKERS = 224, 2
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-PLAIN = Preprocessing(size=SIZE, crop_share=0.95, interpolation="bicubic", mean=MEAN, std=STD)
+PLAIN = PreprocessConfig(size=SIZE, crop_share=0.95, interpolation="bicubic", mean=MEAN, std=STD)
 
 
 class Rate(NamedTuple):
-    """Pictures a second, and pictures a second of processor time, which other busy programs disturb less."""
+    """Images per second, and per second of processor time (less disturbed by other programs)."""
 
     wall: float
     cpu: float
@@ -53,7 +53,7 @@ class Rate(NamedTuple):
 
 
 class Places:
-    """A batch sampler whose places can be changed between passes; the processes stay."""
+    """A batch sampler with replaceable indices between passes; the processes stay."""
 
     def __init__(self, batch_size: int, *, keyed: bool) -> None:
         self.batch_size, self.keyed, self.chosen = batch_size, keyed, list[int]()
@@ -73,7 +73,7 @@ class Places:
 
 
 def cpu_s() -> float:
-    """Return the processor time that this process and those it started have taken."""
+    """Return the processor time of this process and its children."""
     here = psutil.Process()
     times = [process.cpu_times() for process in (here, *here.children(recursive=True))]
     return sum(each.user + each.system for each in times)
@@ -106,17 +106,17 @@ def peer(folder: Path, batch_size: int) -> tuple[Any, Places]:
     return loader, places
 
 
-def ours(files: list[Path], batch_size: int, cache: Path) -> tuple[PictureLoader, Places]:
+def ours(files: list[Path], batch_size: int, cache: Path) -> tuple[ImageLoader, Places]:
     """Return our loader, with a cache of its own."""
     images = [SnapshotImage(number, path, "", (0,), "train") for number, path in enumerate(files)]
-    kept = PictureCache(cache, limit=50 * 10**9)
-    data = PictureDataset(images, PLAIN, classes=1, augmentation="light", cache=kept)
+    kept = ImageCache(cache, limit=50 * 10**9)
+    data = ImageDataset(images, PLAIN, classes=1, augmentation="light", cache=kept)
     places = Places(batch_size, keyed=True)
-    return PictureLoader(data, places, workers=WORKERS, device="cpu"), places  # type: ignore[arg-type]
+    return ImageLoader(data, places, workers=WORKERS, device="cpu"), places  # type: ignore[arg-type]
 
 
 def compare(name: str, folder: Path, *, batch_size: int, warm_up: int, rounds: int, repeats: int) -> None:
-    """Print the rates of both on the pictures of a folder of class folders; the first `warm_up` start the processes."""
+    """Print the rates of both on the images of a folder of class folders; the first `warm_up` start the processes."""
     files = [Path(path) for path, _ in ImageFolder(str(folder)).samples]
     starting, timed = list(range(warm_up)), list(range(warm_up, len(files)))
     loader, places = peer(folder, batch_size)
@@ -138,7 +138,7 @@ def compare(name: str, folder: Path, *, batch_size: int, warm_up: int, rounds: i
         for rates in (first, later)
     )
     print(f"{name}: ours first {first_ratio}, later {later_ratio} times torchvision's; "
-          f"{use.bytes / use.files / 1e3:.0f} kB a picture on disk")  # fmt: skip
+          f"{use.bytes / use.files / 1e3:.0f} kB an image on disk")  # fmt: skip
 
 
 def enlarge(sources: list[Path], folder: Path, count: int) -> None:
@@ -156,7 +156,7 @@ def enlarge(sources: list[Path], folder: Path, count: int) -> None:
 
 
 def many(folder: Path, count: int) -> None:
-    """Print the memory that passes over `count` generated pictures take, in this process, read and kept."""
+    """Print the memory of passes over `count` generated images, in this process, read and cached."""
     rng = np.random.default_rng(0)
     files = [folder / f"{number // 1000:03d}" / f"{number:06d}.png" for number in range(count)]
     for number, file in enumerate(files):
@@ -165,15 +165,15 @@ def many(folder: Path, count: int) -> None:
         if number % 10_000 == 0:
             print(f"  made {number}", flush=True)
     images = [SnapshotImage(number, path, "", (0,), "train") for number, path in enumerate(files)]
-    cache = PictureCache(folder / "cache", limit=50 * 10**9)
-    data = PictureDataset(images, PLAIN, classes=1, augmentation="light", cache=cache)
+    cache = ImageCache(folder / "cache", limit=50 * 10**9)
+    data = ImageDataset(images, PLAIN, classes=1, augmentation="light", cache=cache)
     for number in range(2):
         began = time.perf_counter()
         for place in range(count):
             assert data[SampleKey(number, place)].pixels is not None
             if place % (count // 4) == count // 4 - 1:
                 rate = (place + 1) / (time.perf_counter() - began)
-                print(f"  pass {number + 1}: {place + 1} pictures, {psutil.Process().memory_info().rss / 1e6:.0f} MB, "
+                print(f"  pass {number + 1}: {place + 1} images, {psutil.Process().memory_info().rss / 1e6:.0f} MB, "
                       f"{rate:.0f}/s", flush=True)  # fmt: skip
     print(cache_use(folder / "cache"))
 
@@ -181,7 +181,7 @@ def many(folder: Path, count: int) -> None:
 def main() -> None:
     """Compare on 12-megapixel photographs and on the folder itself."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path, help="class folders of pictures, such as trashnet")
+    parser.add_argument("folder", type=Path, help="class folders of images, such as trashnet")
     parser.add_argument("--photographs", type=int, default=40)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--many", type=int, default=0)

@@ -1,12 +1,13 @@
-"""How many planted copies are found among real pictures, and how many pairs that are none; three seeds.
+"""Recall on planted copies among real images, and the number of false pairs; three seeds.
 
-Copies are made of pictures drawn with the seed: halved, doubled, JPEG of quality 30, 60 and 90, 10 and 20 % of both
-sides cut off, mirrored, turned by 90 degrees, brighter by 1.3, darker by .75, and imported with the set. Counted are
-pairs in one group at the threshold that the check sets by itself: recall by kind; precision over all, where a pair is
-right if both were made of one original, or of originals that are real doubles (``REAL``: looked at, pair by pair).
+Copies are made of images drawn with the seed: halved, doubled, JPEG of quality 30, 60 and 90, 10 and 20 % of both sides
+cut off, mirrored, turned by 90 degrees, brighter by 1.3, darker by .75, with a border of one colour, with a frame of
+two, with two lines of text across, and imported with the set. Counted are pairs in one group at the check's own
+threshold: recall by kind; precision over all, where a pair is correct if both were made of one original, or of
+originals known as real duplicates (``REAL``: reviewed pair by pair).
 
-``--candidates 100000`` measures the processor time of proposing pairs: hashes and features of pictures in loose groups
-of alike ones. ``--keep FOLDER`` leaves projects there and takes them up again: a second run computes nothing twice.
+``--candidates 100000`` measures the processor time of proposing pairs: hashes and features of images in loose groups of
+near-duplicates. ``--keep FOLDER`` leaves projects there and reuses them: a second run computes nothing twice.
 
 ``python tests/benchmarks/duplicates.py ../shared/data/trashnet ../shared/data/sign_digits``
 """
@@ -24,20 +25,24 @@ from itertools import combinations
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageEnhance, ImageOps
+from PIL import Image, ImageDraw, ImageEnhance, ImageFont, ImageOps
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from visionft.curation.check import Inputs
-from visionft.curation.duplicates.candidates import candidates
-from visionft.curation.duplicates.check import Duplicates, duplicate_groups
+from visionft.curation.duplicates.candidates import candidate_pairs
+from visionft.curation.duplicates.duplicate_check import Duplicates
+from visionft.curation.duplicates.duplicate_groups import duplicate_groups
 from visionft.curation.duplicates.fingerprints import ROW, Fingerprints, hashes_of
 from visionft.project.importing.importer import import_source
 from visionft.project.store import Project
 
-KINDS = ("half", "double", "jpeg30", "jpeg60", "jpeg90", "crop10", "crop20", "mirror", "turned", "bright", "dark")
+KINDS = (
+    *("half", "double", "jpeg30", "jpeg60", "jpeg90", "crop10", "crop20", "mirror", "turned", "bright", "dark"),
+    *("border", "frame", "text"),
+)
 MARK = "--copy-"  # between the name of an original and the kind
-# Pairs of trashnet that were looked at, beside each other: the same shot, or the same thing shot twice in one place.
+# Reviewed pairs of trashnet: the same shot, or the same thing shot twice in one place.
 REAL = """
 paper56 paper540, paper176 paper549, paper305 paper308, paper185 paper390, paper345 paper451, paper101 paper108,
 metal50 metal120, paper457 paper553, paper2 paper40, paper89 paper474, paper135 paper496, paper68 paper74,
@@ -69,7 +74,7 @@ def main() -> None:
 
 
 def prepared(folder: Path, place: Path) -> Path:
-    """Return a project of the set, looked through already; a copy of it then compares the planted pictures alone."""
+    """Return a checked project of the set; a copy of it then compares only the planted images."""
     base = place / f"base-{folder.name}"
     if not base.exists():
         with Project.create(base) as project:
@@ -80,7 +85,7 @@ def prepared(folder: Path, place: Path) -> Path:
 
 
 def measure(folder: Path, base: Path, seed: int, each: int) -> None:
-    """Plant copies, look for duplicates, print a line by kind."""
+    """Plant copies, find duplicates, print one line per kind."""
     with tempfile.TemporaryDirectory() as temporary:
         plant(folder, Path(temporary) / "planted", seed, each)
         shutil.copytree(base, Path(temporary) / "project")
@@ -103,7 +108,7 @@ def measure(folder: Path, base: Path, seed: int, each: int) -> None:
             wrong.append(("/".join(one), "/".join(other)))
     easy = [kind for kind in KINDS if kind != "crop20"]
     recall = sum(found[kind] for kind in easy) / max(1, sum(planted[kind] for kind in easy))
-    print(f"\n{folder.name}, seed {seed}: {len(images.images)} pictures, threshold {result.threshold:.3f}")
+    print(f"\n{folder.name}, seed {seed}: {len(images.images)} images, threshold {result.threshold:.3f}")
     print("  " + "  ".join(f"{kind} {found[kind] / max(1, planted[kind]):.2f}" for kind in KINDS))
     print(
         f"  recall {recall:.3f}, of crops by 20 % {found['crop20'] / max(1, planted['crop20']):.2f}, "
@@ -114,7 +119,7 @@ def measure(folder: Path, base: Path, seed: int, each: int) -> None:
 
 
 def plant(folder: Path, place: Path, seed: int, each: int) -> None:
-    """Write copies of pictures of a set, in its class folders."""
+    """Write copies of images of a set, in its class folders."""
     rng = random.Random(seed)
     files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in (".jpg", ".jpeg", ".png"))
     for number, path in enumerate(rng.sample(files, each * len(KINDS))):
@@ -144,13 +149,33 @@ def copied(image: Image.Image, kind: str, rng: random.Random) -> Image.Image:
             return image.transpose(Image.Transpose.ROTATE_90)
         case "bright" | "dark":
             return ImageEnhance.Brightness(image).enhance(1.3 if kind == "bright" else 0.75)
+        case "border" | "frame":
+            colours = rng.sample(["white", "black", "#7f7f7f", "#28508c"], 2)
+            bordered = ImageOps.expand(image, round(rng.uniform(0.05, 0.15) * min(image.size)), colours[0])
+            return (
+                bordered if kind == "border" else ImageOps.expand(bordered, max(2, min(image.size) // 50), colours[1])
+            )
+        case "text":
+            return _lettered(image, rng)
+    return image
+
+
+def _lettered(image: Image.Image, rng: random.Random) -> Image.Image:
+    """Return an image with two lines of outlined text, each across most of its width."""
+    image, draw_at = image.copy(), sorted(rng.uniform(0.1, 0.8) for _ in range(2))
+    font = ImageFont.load_default(max(8, image.width // 9))
+    for share, words in zip(draw_at, ("SAMPLE 2026", "do not copy"), strict=True):
+        at = (image.width * rng.uniform(0.02, 0.2), image.height * share)
+        ImageDraw.Draw(image).text(
+            at, words, "white", font, stroke_width=max(1, image.width // 150), stroke_fill="black"
+        )
     return image
 
 
 def propose(count: int) -> None:
-    """Print the processor time of proposing pairs among pictures that are alike in groups of about fifty."""
+    """Print the processor time of proposing pairs among near-duplicates in groups of about fifty."""
     rng = np.random.default_rng(0)
-    falling = 1 / (1 + np.hypot(*np.indices((8, 8)))) ** 1.2  # natural pictures have most in the lowest frequencies
+    falling = 1 / (1 + np.hypot(*np.indices((8, 8)))) ** 1.2  # natural images have most in the lowest frequencies
     centres = rng.normal(size=(max(1, count // 50), 8, 8)) * falling
     rows = np.zeros(count, ROW)
     rows["contrast"] = 40
@@ -162,10 +187,10 @@ def propose(count: int) -> None:
     vectors = spread @ axes
     vectors -= vectors.mean(axis=0)
     start, wall = time.process_time(), time.perf_counter()
-    found = candidates(Fingerprints((), rows), np.arange(count), vectors)
+    found = candidate_pairs(Fingerprints((), rows), np.arange(count), vectors)
     seconds = time.process_time() - start
     print(
-        f"{count:,} pictures: {len(found):,} pairs proposed in {seconds:.0f} s of processor "
+        f"{count:,} images: {len(found):,} pairs proposed in {seconds:.0f} s of processor "
         f"({seconds / 2:.0f} s on two cores, {time.perf_counter() - wall:.0f} s passed here)",
         flush=True,
     )

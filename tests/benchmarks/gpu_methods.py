@@ -1,4 +1,4 @@
-"""The five methods on a CUDA GPU: pictures a second and peak memory of a training step, random weights and pictures.
+"""The five methods on a CUDA GPU: images a second and peak memory of a training step, random weights and images.
 
     python tests/benchmarks/gpu_methods.py                                   # ViT-B/16, batch 64, bf16
     python tests/benchmarks/gpu_methods.py --backbone resnet50 --batch 64
@@ -24,7 +24,7 @@ CLASSES = 100
 
 
 def measure(config: TrainConfig, *, steps: int) -> tuple[float, float]:
-    """Return (pictures a second, peak MiB) of `steps` optimiser steps after three to warm up."""
+    """Return (images a second, peak MiB) of `steps` optimiser steps after three to warm up."""
     from visionft.training.loop.run_context import RunContext
 
     assembly = RunContext(config, classes=CLASSES)
@@ -73,7 +73,7 @@ def main() -> None:
     options = parser.parse_args()
     print(torch.cuda.get_device_name() if options.device == "cuda" else "CPU")
     full = None
-    print("| method | trainable | pictures/s | of full | peak MiB | of full |\n|---|---|---|---|---|---|")
+    print("| method | trainable | images/s | of full | peak MiB | of full |\n|---|---|---|---|---|---|")
     for method in METHODS.values():
         config = TrainConfig(
             backbone=options.backbone,

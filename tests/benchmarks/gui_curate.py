@@ -1,9 +1,9 @@
 """Measure the Curate page on 100,000 findings: `python tests/benchmarks/gui_curate.py [COUNT [FOLDER]]`.
 
-Pictures and findings are made up (`gui_label.make_project`); every picture is flagged by one check. Prints the time
-until the page shows what was found, frame times while scrolling, and what a step of the threshold, taking a picture
-out and undoing that take until they are painted: wall time and CPU time of the main thread, as a shared machine's
-first one holds other programs' work.
+Images and findings are generated (`gui_label.make_project`); every image is flagged by one check. Prints the time until
+the page shows the findings, frame times while scrolling, and the time until painted of a threshold step, of excluding
+an image and of its undo: wall time and CPU time of the main thread, because wall time on a shared machine includes
+other programs' work.
 """
 
 import os
@@ -23,31 +23,31 @@ from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 
 from gui.app import create_application, create_window
-from gui.curate import views
-from gui.curate.page import CuratePage
+from gui.curate import curate_views
+from gui.curate.curate_page import CuratePage
 from gui.state import AppState
-from visionft.curation.check import Check, CheckResult, Finding, Inputs, write_result
+from visionft.curation.check import Check, CheckResult, Inputs, Issue, write_result
 from visionft.curation.table import CHECKS
 from visionft.project.store import Project
 
 
 class MadeUp(Check):
-    """A check of which only its result matters here."""
+    """A check; only its result matters here."""
 
-    name, title, summary = "made-up", "Made up", "Every picture of the project."
+    name, title, summary = "made-up", "Made up", "Every image of the project."
 
-    def look(self, inputs: Inputs) -> CheckResult:
-        """Flag every picture."""
+    def find_issues(self, inputs: Inputs) -> CheckResult:
+        """Flag every image."""
         images, count = inputs.images.images, len(inputs.images.images)
         findings = tuple(
-            Finding(
+            Issue(
                 image_id=image.image_id, sha256=image.sha256, score=1 - place / count,
                 kind=("dark", "light")[place % 2],
                 reason=f"Brightness {place / count:.3f} of 1.",
             )
             for place, image in enumerate(images)
         )  # fmt: skip
-        return CheckResult(check=self.name, findings=findings, threshold=0.0, looked_at=count, newest=1 << 60)
+        return CheckResult(check=self.name, issues=findings, threshold=0.0, checked=count, newest=1 << 60)
 
 
 def main(count: int, folder: Path) -> None:
@@ -55,9 +55,9 @@ def main(count: int, folder: Path) -> None:
     path = make_project(folder, count)
     CHECKS.clear()
     CHECKS[MadeUp.name] = check = MadeUp()
-    views.VIEWS = ()
+    curate_views.VIEWS = ()
     with Project.open(path) as project:
-        write_result(path, check.look(Inputs(path, project.snapshot())))
+        write_result(path, check.find_issues(Inputs(path, project.snapshot())))
     app = create_application()
     state = AppState()
     window = create_window(app, state)
@@ -89,7 +89,7 @@ def main(count: int, folder: Path) -> None:
     page.grid.selection.set_current(0)
     page.grid.setFocus()
     taken = [timed(lambda: (QTest.keyClick(page.grid, Qt.Key.Key_Delete), app.processEvents())) for _ in range(20)]
-    percentiles("taking a picture out", taken)
+    percentiles("taking an image out", taken)
     undone = [timed(lambda: (state.session.undo(), app.processEvents())) for _ in range(20)]  # type: ignore[union-attr]
     percentiles("undoing it", undone)
     window.close()

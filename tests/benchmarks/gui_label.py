@@ -1,6 +1,6 @@
-"""Measure the label page on 100,000 pictures: `python tests/benchmarks/gui_label.py [COUNT [FOLDER]]`.
+"""Measure the label page on 100,000 images: `python tests/benchmarks/gui_label.py [COUNT [FOLDER]]`.
 
-The pictures are made in FOLDER, if it does not hold them yet, and stay there: a million take minutes to make.
+The images are made in FOLDER, if it does not hold them yet, and stay there: a million take minutes to make.
 
 Prints frame times while scrolling from end to end, filter and sort times, memory, and the time from a key press to a
 painted and durably stored label, alone and while a job in the background keeps the interpreter busy. Each figure is
@@ -26,7 +26,8 @@ from PySide6.QtTest import QTest
 
 from gui.app import create_application, create_window
 from gui.kit.thumbnails import MEMORY_MB
-from gui.label.page import LabelPage
+from gui.kit.workers import MainThreadCollector
+from gui.label.label_page import LabelPage
 from gui.state import AppState
 from gui.tasks import Lane, Task
 from visionft.project.edits.import_changes import AddImages, FileFacts, FileLocation, NewImage, SourceFacts
@@ -36,11 +37,11 @@ CLASSES = tuple(f"class {number:02d}" for number in range(12))
 
 
 def make_project(folder: Path, count: int) -> Path:
-    """Make a project of `count` pictures: hard links to 60 real files, added through the store's own change."""
-    pictures = folder / "pictures"
-    if pictures.exists():
+    """Make a project of `count` images: hard links to 60 real files, added through the store's own change."""
+    images_folder = folder / "images"
+    if images_folder.exists():
         return folder / "project"
-    pictures.mkdir(parents=True)
+    images_folder.mkdir(parents=True)
     source = np.random.default_rng(0)
     for number in range(60):
         pixels = source.integers(0, 255, (120, 160, 3), dtype=np.uint8)
@@ -48,10 +49,10 @@ def make_project(folder: Path, count: int) -> Path:
     images = []
     for number in range(count):
         name = f"{number:06d}.jpg"
-        os.link(folder / f"{number % 60}.jpg", pictures / name)
+        os.link(folder / f"{number % 60}.jpg", images_folder / name)
         file = FileFacts(sha256=f"{number:064x}", bytes=1, mtime_ns=1, width=640, height=480, format="JPEG")
         facts = SourceFacts(labels=(CLASSES[number % 12],) if number % 10 else (), split="train")
-        images.append(NewImage(place=FileLocation(pictures, name), file=file, facts=facts))
+        images.append(NewImage(place=FileLocation(images_folder, name), file=file, facts=facts))
     with Project.create(folder / "project") as project:
         step_id = 0
         for start in range(0, count, 5000):  # one step, as an import is: no backup between its parts
@@ -94,7 +95,7 @@ def scroll(app, page: LabelPage, steps: int) -> list[Times]:
 
 
 def fill_cache(app, page: LabelPage) -> None:
-    """Show pictures until no more thumbnails are kept, or for ten seconds."""
+    """Show images until the thumbnail cache is full, or for ten seconds."""
     bar, began, value = page.grid.verticalScrollBar(), time.perf_counter(), 0
     while page.thumbnails.bytes_kept < (MEMORY_MB - 1) << 20 and time.perf_counter() - began < 10:
         value += page.grid.viewport().height()
@@ -114,12 +115,20 @@ def glide(app, page: LabelPage, frames: int) -> list[Times]:
     return times
 
 
+def wait_for_images(app, page: LabelPage) -> None:
+    """Wait until the page, reading in the background, shows its images."""
+    while not page.grid.count():
+        app.processEvents()
+        time.sleep(0.001)
+    app.processEvents()
+
+
 def label_keys(app, page: LabelPage, count: int) -> list[Times]:
     """Press class keys and return the time until each label is stored and painted."""
 
     def press(key: Qt.Key) -> None:
         QTest.keyClick(page.grid, key)
-        app.processEvents()  # draws what the key has changed
+        app.processEvents()  # draws the effect of the key
 
     times = []
     for _ in range(count):
@@ -129,10 +138,10 @@ def label_keys(app, page: LabelPage, count: int) -> list[Times]:
     return times
 
 
-def busy(*, on_event, should_stop) -> None:
+def busy(*, job) -> None:
     """Keep numpy and the interpreter busy, as a training loop does."""
     weights = np.random.default_rng(0).random((512, 512))
-    while not should_stop():
+    while not job.is_cancelled:
         weights = weights @ weights
         weights /= weights.max()
         sum(index * index for index in range(2000))
@@ -147,12 +156,16 @@ def main(count: int, kept: Path | None) -> None:
         app = create_application()
         state = AppState()
         window = create_window(app, state)
+        collector = MainThreadCollector(app)  # as in the program: no garbage collection in the middle of a frame
+        collector.start()
         window.show()
         state.open_project(path)
         wall, cpu = timed(lambda: (window.show_page("label"), app.processEvents()))
         print(f"open the label page: {wall:.0f} ms ({cpu:.0f} ms cpu)")
         page = window.page("label")
         assert isinstance(page, LabelPage)
+        wall, cpu = timed(lambda: wait_for_images(app, page))
+        print(f"until its images are there: {wall:.0f} ms ({cpu:.0f} ms cpu)")
         percentiles("scrolling 40 px a frame", glide(app, page, 400))
         before = memory_mb()
         percentiles("scrolling end to end in jumps", scroll(app, page, 600))
@@ -191,6 +204,7 @@ def main(count: int, kept: Path | None) -> None:
         wall, cpu = timed(page.labels.read)
         print(f"count anew: {wall:.0f} ms ({cpu:.0f} ms cpu)")
         state.tasks.end(lambda _handle: True)
+        collector.stop()
         window.close()
 
 

@@ -1,9 +1,9 @@
 """Measure labelling with live suggestions: `python tests/benchmarks/gui_live_labels.py [COUNT [WIDTH]]`.
 
-A project of COUNT pictures (10,000) with generated features of WIDTH numbers (896) is labelled by keys in the window,
-while each label is learnt from beside it. Prints, as processor time, which other programs' work does not lengthen:
-what a key costs the window's thread, what showing the new suggestions costs it, and what learning costs the worker.
-Wall times are printed, too.
+A project of COUNT images (10,000) with generated features of WIDTH numbers (896) is labelled by keys in the window,
+while a worker learns each label. Prints, as processor time, so other programs do not lengthen it: the cost of a key and
+of showing the new suggestions in the window's thread, and the cost of learning in the worker. Wall times are printed,
+too.
 """
 
 import os
@@ -26,18 +26,18 @@ from PySide6.QtTest import QTest
 
 from gui.app import create_application, create_window
 from gui.label import live
-from gui.label.page import LabelPage
+from gui.label.label_page import LabelPage
 from gui.state import AppState
 from visionft.features.feature_store import FeatureKind, make_current
 from visionft.project.edits.changes import LabelImages, UnlabelImages
 from visionft.project.store import Project
 
-CLASSES, LABELLED = 12, 20  # classes, and pictures of each that have a label at first
+CLASSES, LABELLED = 12, 20  # classes, and images of each with a label at first
 KEYS = 40
 
 
 def give_features(path: Path, width: int) -> None:
-    """Give all pictures features about the centres of classes, and a few pictures of each class a label."""
+    """Give all images features about the centres of classes, and a few images of each class a label."""
     source = np.random.default_rng(0)
     centres = source.normal(size=(CLASSES, width)).astype(np.float32)
     kind = FeatureKind(backbone="made_up", size=64, weights="", preprocessing="", widths=(width,))
@@ -65,7 +65,7 @@ def wait_until(app, condition, seconds: float = 120) -> None:
 def main(count: int, width: int) -> None:
     """Run the measurements."""
     learnt: list[tuple[float, float]] = []
-    learn = live._Learner.__call__
+    learn = live.Learner.__call__
 
     def measured(learner, question):
         began, cpu = time.perf_counter(), time.thread_time()
@@ -74,7 +74,7 @@ def main(count: int, width: int) -> None:
             learnt.append(((time.perf_counter() - began) * 1000, (time.thread_time() - cpu) * 1000))
         return answer
 
-    live._Learner.__call__ = measured
+    live.Learner.__call__ = measured
     with tempfile.TemporaryDirectory() as folder:
         path = make_project(Path(folder), count)
         give_features(path, width)
@@ -88,15 +88,13 @@ def main(count: int, width: int) -> None:
         assert isinstance(page, LabelPage)
         suggesting = page.labels.suggesting
         wait_until(app, lambda: suggesting.learnt is not None and len(suggesting.found) > 0)
-        print(
-            f"{count:,} pictures, {width} features: {len(suggesting.found):,} suggestions; first {learnt[0][0]:.0f} ms"
-        )
+        print(f"{count:,} images, {width} features: {len(suggesting.found):,} suggestions; first {learnt[0][0]:.0f} ms")
         learnt.clear()
-        places = [at for at, key in enumerate(page.grid.pictures.ids) if key in suggesting.found][:KEYS]
+        places = [at for at, key in enumerate(page.grid.images.ids) if key in suggesting.found][:KEYS]
         keys, shown, delays = [], [], []
         suggesting.changed.disconnect()
         suggesting.changed.connect(
-            lambda: shown.append(timed(lambda: (page.show_suggestions(), page.grid.viewport().repaint())))
+            lambda: shown.append(timed(lambda: (page._show_suggestions(), page.grid.viewport().repaint())))
         )
         for place in places:
             page.grid.selection.set_current(place)

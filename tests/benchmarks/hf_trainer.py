@@ -2,10 +2,10 @@
 
     python tests/benchmarks/hf_trainer.py ../shared/data/sign_digits
 
-Same weights, pictures, batch size and number of epochs, one process. Their recipe is that of peft's guide "Image
+Same weights, images, batch size and number of epochs, one process. Their recipe is from peft's guide "Image
 classification using LoRA": rank and alpha 16, dropout 0.1, query and value (here the joint qkv), the classifier saved
 as a whole, learning rate 5e-3 falling linearly, random resized crop and mirror. Start-up (imports, reading the weights)
-is left out of both times; our ridge initialisation is counted.
+is excluded from both times; our ridge initialisation is counted.
 """
 
 import argparse
@@ -28,15 +28,16 @@ from models.methods.lora import LoraOptions, target_pattern
 from models.methods.table import METHODS
 from visionft.data.types import Snapshot
 from visionft.events import EpochDone, Event, Progress
+from visionft.jobs import JobContext
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.loop.train import train
-from visionft.weights import weights_loader
+from visionft.weights.weights_loading import weights_loader
 
 Curve = list[tuple[float, float]]  # seconds since the start, validation top-1
 
 
-class Pictures(torch.utils.data.Dataset):
-    """Pictures of a split with torchvision's transforms, as the guide reads them."""
+class Images(torch.utils.data.Dataset):
+    """Images of a split with torchvision's transforms, as the guide reads them."""
 
     def __init__(self, snapshot: Snapshot, split: str, config: TrainConfig) -> None:
         self.images = snapshot.labelled(split)  # type: ignore[arg-type]
@@ -47,13 +48,13 @@ class Pictures(torch.utils.data.Dataset):
         self.transform = v2.Compose([*(crop if split == "train" else plain), *end])
 
     def __len__(self) -> int:
-        """Return the number of pictures."""
+        """Return the number of images."""
         return len(self.images)
 
     def __getitem__(self, index: int) -> dict[str, Any]:
-        """Return one picture and its class."""
-        with Image.open(self.images[index].path) as picture:
-            return {"pixel_values": self.transform(picture.convert("RGB")), "labels": self.images[index].labels[0]}
+        """Return one image and its class."""
+        with Image.open(self.images[index].path) as image:
+            return {"pixel_values": self.transform(image.convert("RGB")), "labels": self.images[index].labels[0]}
 
 
 def _mean_std(backbone: Any) -> tuple[list[float], list[float]]:
@@ -61,7 +62,7 @@ def _mean_std(backbone: Any) -> tuple[list[float], list[float]]:
 
 
 class WithLoss(nn.Module):
-    """A timm network that answers as Trainer expects."""
+    """A timm network with the outputs expected by Trainer."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
@@ -132,15 +133,15 @@ def theirs(config: TrainConfig, snapshot: Snapshot) -> Curve:
             model=model,
             args=arguments,
             callbacks=[Watch()],
-            train_dataset=Pictures(snapshot, "train", config),
-            eval_dataset=Pictures(snapshot, "val", config),
+            train_dataset=Images(snapshot, "train", config),
+            eval_dataset=Images(snapshot, "val", config),
             compute_metrics=lambda p: {"accuracy": float((p.predictions.argmax(1) == p.label_ids).mean())},
         ).train()
     return curve
 
 
 def ours(config: TrainConfig, snapshot: Snapshot) -> Curve:
-    """Train with our loop; the clock starts when the network stands, before any picture is looked at."""
+    """Train with our loop; the clock starts with the finished network, before the first image."""
     curve: Curve = []
     began = None
 
@@ -153,7 +154,7 @@ def ours(config: TrainConfig, snapshot: Snapshot) -> Curve:
             curve.append((time.monotonic() - began, event.val_accuracy))
 
     with tempfile.TemporaryDirectory() as folder:
-        train(config, snapshot, Path(folder) / "001-lora", on_event=watch)
+        train(config, snapshot, Path(folder) / "001-lora", job=JobContext(watch))
     return curve
 
 

@@ -1,11 +1,11 @@
-"""How many planted label errors are found, how honest the scores are, and how long a change takes.
+"""Recall on planted label errors, calibration of the scores, and the time of an update.
 
-Noise is planted into all labelled pictures: *uniform*, any other class; *confusable*, the class that a Gaussian
-classifier of five folds takes for likeliest after the label (of pictures that it gets wrong that is the class that it
-says: these look like their wrong label, and few of them can be found). Printed per set, kind and rate, mean over
-seeds: recall in the top 10 % (or twice the rate, where that is more), of the check and of each vote alone; how many
-errors the check expects; of scores in a range, the share that is wrong. Then the processor time of a change at 10,000,
-30,000 and 100,000 generated pictures x 896.
+Noise is planted into all labelled images: *uniform*, any other class; *confusable*, the likeliest class after the label
+by a Gaussian classifier of five folds (for misclassified images, its predicted class: these look like their wrong
+label, and few of them can be found). Printed per set, kind and rate, mean over seeds: recall in the top 10 % (or twice
+the rate, where larger), of the check and of each vote alone; the number of errors expected by the check; for ranges of
+the score, the share of wrong labels. Then the processor time of an update at 10,000, 30,000 and 100,000 generated
+images x 896.
 
 ``OMP_NUM_THREADS=2 python tests/benchmarks/label_errors.py ../shared/data/trashnet ../shared/data/sign_digits``
 """
@@ -37,7 +37,7 @@ SIZES, CLASSES, WIDTHS = (10_000, 30_000, 100_000), 10, (128, 256, 512)
 
 
 def features_of_folder(folder: Path, kept: Path) -> tuple[Features, Snapshot]:
-    """Return the features and the labelled pictures of a folder of class folders; the project is made in `kept`."""
+    """Return the features and the labelled images of a folder of class folders; the project is created in `kept`."""
     place = kept / folder.name
     if not place.exists():
         with Project.create(place) as project:
@@ -49,7 +49,7 @@ def features_of_folder(folder: Path, kept: Path) -> tuple[Features, Snapshot]:
 
 
 def likeliest_other(inputs: np.ndarray, labels: np.ndarray, seed: int) -> np.ndarray:
-    """Return the (N) class other than the label that a GDA of five folds gives most."""
+    """Return the (N) likeliest classes other than the label, by a GDA of five folds."""
     classes = int(labels.max()) + 1
     fold = np.random.default_rng(seed + 1000).permutation(len(labels)) % FOLDS
     logits = np.zeros((len(labels), classes))
@@ -66,7 +66,7 @@ def likeliest_other(inputs: np.ndarray, labels: np.ndarray, seed: int) -> np.nda
 
 
 def planted(labels: np.ndarray, other: np.ndarray | None, rate: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return labels with noise, and (N) which are wrong."""
+    """Return labels with noise, and a mask (N) of the wrong ones."""
     random = np.random.default_rng(seed)
     chosen = random.choice(len(labels), round(rate * len(labels)), replace=False)
     noisy, classes = labels.copy(), int(labels.max()) + 1
@@ -87,21 +87,21 @@ def margins(said: np.ndarray, targets: np.ndarray) -> np.ndarray:
 
 
 def measure(features: Features, images: Snapshot, noisy: np.ndarray, wrong: np.ndarray, share: float) -> dict:
-    """Look at noisy labels once; return recalls, the number of errors expected, scores and suggestions."""
+    """Check noisy labels once; return recalls, the expected number of errors, scores and suggestions."""
     changed = tuple(replace(i, labels=(int(label),)) for i, label in zip(images.images, noisy, strict=True))
     review = LabelReview(features, replace(images, images=changed))
     scores = np.array([review.score(image.image_id) for image in changed])
     place = {image.image_id: at for at, image in enumerate(changed)}
-    found = np.array([place[finding.image_id] for finding in review.findings()])
+    found = np.array([place[finding.image_id] for finding in review.issues()])
     alone = {
-        vote.name: recall(np.argsort(-margins(vote.held_out(review.targets), review.targets)), wrong, share)
-        for vote in review.votes
+        name: recall(np.argsort(-margins(logits, review.targets)), wrong, share)
+        for name, logits in zip(review.vote_names, review.votes, strict=True)
     }
     return {"blend": recall(found, wrong, share), **alone, "scores": scores, "expected": review.expected_errors}
 
 
 def measure_set(folder: Path, kept: Path, rates: list[float], seeds: int) -> None:
-    """Print what is found in a set."""
+    """Print the recall on one set."""
     features, images = features_of_folder(folder, kept)
     images = replace(images, images=features.images)
     labels = np.array([image.labels[0] for image in images.images])
@@ -121,7 +121,7 @@ def measure_set(folder: Path, kept: Path, rates: list[float], seeds: int) -> Non
 
 
 def reliability(results: list[dict], wrongs: list[np.ndarray]) -> str:
-    """Return, for ranges of the score, its mean, the share that is wrong, and how many there are."""
+    """Return, for ranges of the score, its mean, the share of wrong labels and their number."""
     scores, wrong = np.concatenate([each["scores"] for each in results]), np.concatenate(wrongs)
     parts = []
     for low, high in itertools.pairwise(EDGES):
@@ -132,25 +132,25 @@ def reliability(results: list[dict], wrongs: list[np.ndarray]) -> str:
 
 
 def measure_time(count: int, changes: int = 9) -> None:
-    """Print the processor time of a look and of the changes after it, on generated features."""
+    """Print the processor time of a check and of the changes after it, on generated features."""
     random = np.random.default_rng(0)
     labels = random.integers(0, CLASSES, count)
     centres = random.normal(size=(CLASSES, sum(WIDTHS))).astype(np.float32)
     vectors = (centres[labels] + 4 * random.standard_normal((count, sum(WIDTHS)), np.float32)).astype(np.float16)
-    images = tuple(SnapshotImage(n, Path(f"{n}.jpg"), f"{n:064x}", (int(c),), None) for n, c in enumerate(labels))
+    images = [SnapshotImage(n, Path(f"{n}.jpg"), f"{n:064x}", (int(c),), None) for n, c in enumerate(labels)]
     kind = FeatureKind(backbone="generated", size=1, weights="", preprocessing="", widths=WIDTHS)
     names = tuple(f"class {number}" for number in range(CLASSES))
-    features, start = Features(kind, images, vectors), time.process_time()
-    review = LabelReview(features, Snapshot("single", names, images))
+    features, start = Features(kind, tuple(images), vectors), time.process_time()
+    review = LabelReview(features, Snapshot("single", names, tuple(images)))
     built, times = time.process_time() - start, []
     for change in range(changes):
-        finding = review.findings()[0]
+        issue = review.issues()[0]
+        labels = (names.index(issue.suggested),) if change % 3 else ()
+        images[issue.image_id] = replace(images[issue.image_id], labels=labels)
+        now = Snapshot("single", names, tuple(images))
         start = time.process_time()
-        if change % 3:
-            review.relabel(finding.image_id, finding.suggested)
-        else:
-            review.drop(finding.image_id)
-        review.findings()
+        review.follow(now)
+        review.issues()
         times.append(time.process_time() - start)
     slowest = f"{max(times):.3f} s at most"
     print(f"{count:,} x {sum(WIDTHS)}: look {built:.1f} s, change and order anew {np.median(times):.3f} s, {slowest}")
@@ -162,7 +162,7 @@ def main() -> None:
     parser.add_argument("folders", nargs="*", type=Path, help="folders of class folders")
     parser.add_argument("--rates", nargs="+", type=float, default=RATES)
     parser.add_argument("--seeds", type=int, default=SEEDS)
-    parser.add_argument("--sizes", nargs="*", type=int, default=SIZES, help="generated pictures to time with")
+    parser.add_argument("--sizes", nargs="*", type=int, default=SIZES, help="generated images to time with")
     parser.add_argument("--keep", type=Path, help="folder for the projects, so that features are computed once")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:

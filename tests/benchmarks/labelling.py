@@ -1,15 +1,15 @@
-"""What it costs to label a set with suggestions, a queue, rows of alike and a certificate: a simulated person.
+"""Cost of labelling a set with suggestions, a queue, rows and a certificate: a simulated person.
 
     python tests/benchmarks/labelling.py ../shared/data/trashnet ../shared/data/sign_digits [--seeds 3] [--audits 100]
 
-The person never errs. What counts as one action: a key that labels the one picture in view; a key that labels a row of
-12 (as most of them are); a click on each exception in it, and one more to say what it is; a look at a row of 12 of the
-audit's sample, and one more for each picture corrected there. When to stop follows from the suggestions (`readiness`),
-no truth is used; in the window a person decides that.
+The person never errs. One action is: a key to label the image in view; a key to label a row of 12 (as most of them
+are); a click on each exception in it, and one more to label it; viewing a row of 12 of the audit sample, and one more
+for each correction there. The suggestions decide when to stop (`readiness`), without the truth; in the window a person
+decides.
 
-Each round labels 8 pictures of the queue and 3 rows. Bars: at most .33 (trashnet) and .14 (sign_digits) actions a
-picture, audit included, with at least 97 % of all labels right. At the end of every simulation further audits are
-drawn, to see how often a bound is broken: at most 5 of 100 may be.
+Each round labels 8 images of the queue and 3 rows. Requirements: at most .33 (trashnet) and .14 (sign_digits) actions
+per image, audit included, with at least 97 % of all labels right. At the end of every simulation further audits are
+drawn to count how often a bound is broken: at most 5 of 100 may be.
 """
 
 import argparse
@@ -17,7 +17,7 @@ import copy
 import tempfile
 import time
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -28,37 +28,37 @@ from visionft.project.importing.importer import import_source
 from visionft.project.store import Project
 from visionft.suggest.audit import confidence_of, most_wrong_proven, suggest_plan
 from visionft.suggest.feature_suggester import FeatureSuggester, LabelsSoFar, labels_so_far
-from visionft.suggest.queue import ROW, next_pictures, rows_of_alike
+from visionft.suggest.queue import ROW, next_images, suggestion_clusters
 
 QUEUE, ROWS = 8, 3
 BARS = {"trashnet": 0.33, "sign_digits": 0.14}
-# Of the wrong ones that may be, how many may be expected. While pictures are chosen for being unsure, fewer are wrong
-# than is expected (trashnet and sign_digits: two thirds to all), because the labelled ones are harder than the rest.
+# Expected share of the allowed wrong labels. While images are chosen for being uncertain, fewer are wrong
+# than expected (trashnet and sign_digits: two thirds to all), because the labelled ones are harder than the rest.
 _READY = 0.9
-_AFTER_FAILURE = 0.75  # so much fewer after an audit that failed
+_AFTER_FAILURE = 0.75  # stricter by this factor after a failed audit
 
 
 def rightness_of_accepted(wanted: float, *, accepted: int, labelled: int) -> float:
-    """Return how many of the accepted must be right for the wanted share of all labels to be.
+    """Return the required accuracy of the accepted suggestions for the wanted accuracy of all labels.
 
-    Those that a person gave count as right.
+    Labels assigned by a person count as right.
 
     Args:
         wanted: Share of all labels, 0 to 1.
-        accepted: Pictures about to be accepted.
-        labelled: Pictures that have labels already.
+        accepted: Images about to be accepted.
+        labelled: Images with labels.
     """
     return max(0.5, 1 - (1 - wanted) * (accepted + labelled) / max(1, accepted))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Readiness:
-    """Whether it is time to accept what is left.
+    """Whether it is time to accept the remaining suggestions.
 
     Attributes:
-        open: Pictures without a label.
-        expected_wrong: Share of their suggestions that is wrong, by calibrated probabilities.
-        rightness: Share of them that must be right for the wanted share of all labels.
+        open: Images without a label.
+        expected_wrong: Expected share of wrong suggestions among them, by calibrated probabilities.
+        rightness: Required share of right ones among them for the wanted share of all labels.
         is_ready: Whether an audit is likely to be passed.
     """
 
@@ -69,17 +69,17 @@ class Readiness:
 
 
 def readiness(suggester: FeatureSuggester, wanted: float = 0.97, *, number: int = 1) -> Readiness:
-    """Tell whether everything that is still without a label could be accepted, for a wanted share of all labels.
+    """Return whether all remaining suggestions could be accepted, for a wanted share of all labels.
 
     Args:
-        suggester: What is suggested.
-        wanted: Share of all labels that is to be right, 0 to 1.
-        number: Which audit in a row the next one is (`next_number`): after a failed one, more has to be known.
+        suggester: Source of the suggestions.
+        wanted: Required share of right labels among all, 0 to 1.
+        number: Position of the next audit in a row (`next_number`): after a failed one the requirement is stricter.
     """
     places = suggester.open_places
     if suggester.needs or not len(places):
         return Readiness(open=len(places), expected_wrong=1.0, rightness=wanted, is_ready=False)
-    sure = suggester.answers.probabilities[places].max(axis=1)
+    sure = suggester.predictions.probabilities[places].max(axis=1)
     expected = float(1 - sure.mean())
     labelled = len(suggester.image_ids) - len(places)
     rightness = rightness_of_accepted(wanted, accepted=len(places), labelled=labelled)
@@ -89,29 +89,31 @@ def readiness(suggester: FeatureSuggester, wanted: float = 0.97, *, number: int 
 
 @dataclass
 class Person:
-    """Who labels: knows every class, and counts what was done."""
+    """The labelling person: knows every class, and counts the actions."""
 
     suggester: FeatureSuggester
     truth: dict[int, str]
+    given: dict[int, tuple[str, ...]] = field(default_factory=dict)
     actions: int = 0
     keys: int = 0
     rows: int = 0
     exceptions: int = 0
 
     def label(self, image_ids: list[int]) -> None:
-        """Say what pictures are; whoever calls counts the actions."""
-        self.suggester.change({image_id: (self.truth[image_id],) for image_id in image_ids})
+        """Label images; the caller counts the actions."""
+        self.given |= {image_id: (self.truth[image_id],) for image_id in image_ids}
+        self.suggester.learn(LabelsSoFar(self.given, frozenset(), self.suggester.class_names))
 
     def label_queue(self, count: int, seed: int) -> None:
-        """Label the next pictures of the queue, a key each."""
-        queued = [each.image_id for each in next_pictures(self.suggester, count, seed=seed)]
+        """Label the next images of the queue, a key each."""
+        queued = [each.image_id for each in next_images(self.suggester, count, seed=seed)]
         self.keys += len(queued)
         self.actions += len(queued)
         self.label(queued)
 
     def label_rows(self, count: int) -> None:
-        """Label rows of alike: a key each, two actions for each exception."""
-        for row in rows_of_alike(self.suggester, most=count):
+        """Label rows of similar images: a key each, two actions for each exception."""
+        for row in suggestion_clusters(self.suggester, most=count):
             most = Counter(self.truth[image_id] for image_id in row.image_ids).most_common(1)[0][1]
             wrong = len(row.image_ids) - most
             self.rows += 1
@@ -120,16 +122,16 @@ class Person:
             self.label(list(row.image_ids))
 
     def is_wrong(self) -> np.ndarray:
-        """Return whether the suggestions for the pictures without a label are wrong."""
+        """Return whether the suggestions for the images without a label are wrong."""
         places = self.suggester.open_places
-        called = self.suggester.answers.probabilities[places].argmax(axis=1)
+        called = self.suggester.predictions.probabilities[places].argmax(axis=1)
         ids = self.suggester.image_ids[places]
         names = [self.suggester.class_names[index] for index in called]
         return np.array([name != self.truth[int(key)] for name, key in zip(names, ids, strict=True)])
 
 
 def work_until_ready(person: Person, wanted: float, audit: int, seed: int) -> None:
-    """Label until the program says that the rest can be accepted."""
+    """Label until the program considers the rest ready to accept."""
     first = len(person.suggester.class_names)
     number = 0
     while len(person.suggester.open_places) and not readiness(person.suggester, wanted, number=audit).is_ready:
@@ -142,14 +144,14 @@ def work_until_ready(person: Person, wanted: float, audit: int, seed: int) -> No
 
 
 def simulate(person: Person, *, wanted: float, seed: int, audits: int) -> dict[str, float]:
-    """Label a whole set, and return what it cost and how right it is."""
+    """Label a whole set, and return its cost and accuracy."""
     generator, number, total = np.random.default_rng(seed), 0, len(person.suggester.image_ids)
     broken = tried = 0
     while True:
         number += 1
         work_until_ready(person, wanted, number, seed + 1000 * number)
         found = readiness(person.suggester, wanted)
-        planned, _ = confidence_of(number, 0.95)
+        planned, _ = confidence_of(number, 0.95, spent=0.0)
         wrong = person.is_wrong()
         plan = suggest_plan(
             len(wrong), rightness=found.rightness, expected_wrong=found.expected_wrong, confidence=planned
@@ -206,14 +208,14 @@ def main() -> None:
         truth = {key: names[0] for key, names in labels.given.items()}
         fresh = FeatureSuggester(features, LabelsSoFar({}, frozenset(), labels.class_names))
         found = []
-        print(f"\n{folder.name}: {len(truth):,} pictures, {len(labels.class_names)} classes; wanted {given.wanted:.0%}")
+        print(f"\n{folder.name}: {len(truth):,} images, {len(labels.class_names)} classes; wanted {given.wanted:.0%}")
         for seed in range(given.seeds):
             start = time.process_time()
             audits = -(-given.audits // given.seeds)
             each = simulate(Person(copy.deepcopy(fresh), truth), wanted=given.wanted, seed=seed, audits=audits)
             found.append(each)
             print(
-                f"  seed {seed}: {each['actions']:.3f} actions a picture, {each['right']:.2%} right, proven "
+                f"  seed {seed}: {each['actions']:.3f} actions an image, {each['right']:.2%} right, proven "
                 f"{each['proven']:.2%}; {each['keys']} keys, {each['rows']} rows, {each['exceptions']} exceptions, "
                 f"accepted {each['accepted']:.0%} (expected wrong {each['expected']:.1%}, truly {each['wrong']:.1%}), "
                 f"audit of {each['sample']}, number {each['audits']}; {time.process_time() - start:.0f} s",
@@ -223,7 +225,7 @@ def main() -> None:
         broken, tried = sum(each["broken"] for each in found), sum(each["tried"] for each in found)
         bar = BARS.get(folder.name)
         print(
-            f"  mean {cost:.3f} actions a picture{f' (bar {bar})' if bar else ''}, least right {right:.2%}; the bound "
+            f"  mean {cost:.3f} actions an image{f' (bar {bar})' if bar else ''}, least right {right:.2%}; the bound "
             f"held in {tried - broken} of {tried} audits"
         )
 

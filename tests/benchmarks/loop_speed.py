@@ -2,8 +2,8 @@
 
     python tests/benchmarks/loop_speed.py ../shared/data/sign_digits --set precision=bf16
 
-The bare loop is what a tutorial writes: the same network, memory layout, loader, batch, optimiser and precision (fp32
-unless set), no events, no checkpoints, no checks. Both take turns, so that a noisy machine disturbs both.
+The bare loop is a tutorial's: the same network, memory layout, loader, batch, optimiser and precision (fp32 unless
+set), no events, no checkpoints, no checks. Both alternate, so a noisy machine disturbs both.
 """
 
 import argparse
@@ -18,28 +18,29 @@ import torch
 from methods_table import snapshot_of
 
 from models.classifier import build_classifier
-from visionft.data.dataset import EpochSampler, PictureDataset, PictureLoader
-from visionft.data.preprocess import Preprocessing
+from visionft.data.dataset import EpochSampler, ImageDataset, ImageLoader
+from visionft.data.preprocess import PreprocessConfig
 from visionft.data.types import Snapshot
 from visionft.events import EpochDone, Event
+from visionft.jobs import JobContext
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.loop.train import train
-from visionft.weights import weights_loader
+from visionft.weights.weights_loading import weights_loader
 
 
 def loader_of(config: TrainConfig, snapshot: Snapshot):
-    """Return the training loader that both loops read."""
-    preprocessing = Preprocessing.for_backbone(config.backbone_row, config.input_size)
+    """Return the training loader of both loops."""
+    preprocessing = PreprocessConfig.for_backbone(config.backbone_row, config.input_size)
     chosen = snapshot.labelled("train")
-    dataset = PictureDataset(
+    dataset = ImageDataset(
         chosen, preprocessing, classes=len(snapshot.class_names), augmentation=config.augmentation, seed=config.seed
     )
     sampler = EpochSampler(len(chosen), config.batch_size, seed=config.seed, shuffle=True)
-    return PictureLoader(dataset, sampler, workers=0, device="cpu")
+    return ImageLoader(dataset, sampler, workers=0, device="cpu")
 
 
 def build(config: TrainConfig, snapshot: Snapshot):
-    """Return the classifier that the settings describe, laid out in memory as training does it."""
+    """Return the classifier of the settings, in the memory layout of training."""
     classifier = build_classifier(
         config.backbone_row,
         config.method_row,
@@ -53,7 +54,7 @@ def build(config: TrainConfig, snapshot: Snapshot):
 
 
 def autocast(config: TrainConfig) -> torch.autocast:
-    """Return the context in which a network computes in the precision that is set."""
+    """Return the autocast context of the configured precision."""
     return torch.autocast("cpu", dtype=torch.bfloat16, enabled=config.precision == "bf16")
 
 
@@ -78,14 +79,19 @@ def our_epoch_s(config: TrainConfig, snapshot: Snapshot) -> float:
     """Return the seconds our loop spends on the training part of one epoch."""
     events: list[Event] = []
     with tempfile.TemporaryDirectory() as temporary:
-        train(replace(config, epochs=1, ridge_init=False), snapshot, Path(temporary) / "run", on_event=events.append)
+        train(
+            replace(config, epochs=1, ridge_init=False),
+            snapshot,
+            Path(temporary) / "run",
+            job=JobContext(events.append),
+        )
     (done,) = [event for event in events if isinstance(event, EpochDone)]
     return len(snapshot.labelled("train")) / done.images_per_second
 
 
 @torch.no_grad()
 def forward_epoch_s(config: TrainConfig, snapshot: Snapshot) -> float:
-    """Return the seconds of one forward pass over training and validation pictures."""
+    """Return the seconds of one forward pass over training and validation images."""
     model = build(config, snapshot).eval()
     plain = replace(config, augmentation="none")
     chosen = replace(snapshot, images=tuple(replace(i, split="train") for i in snapshot.images if i.split != "test"))
@@ -97,7 +103,7 @@ def forward_epoch_s(config: TrainConfig, snapshot: Snapshot) -> float:
 
 
 def probe_s(config: TrainConfig, snapshot: Snapshot) -> float:
-    """Return the seconds of a whole linear-probe run of 20 epochs, its reading of pictures included."""
+    """Return the seconds of a whole linear-probe run of 20 epochs, its reading of images included."""
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as temporary:
         train(replace(config, epochs=20), snapshot, Path(temporary) / "run")

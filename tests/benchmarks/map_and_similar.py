@@ -1,6 +1,6 @@
-"""How the map and the search for similar pictures grow with the pictures: generated features, processor time.
+"""How the map and the search for similar images grow with the images: generated features, processor time.
 
-Run: `python tests/benchmarks/map_and_similar.py [COUNT ...] [--tsne MOST]`; t-SNE is drawn up to MOST pictures.
+Run: `python tests/benchmarks/map_and_similar.py [COUNT ...] [--tsne MOST]`; t-SNE is drawn up to MOST images.
 """
 
 import argparse
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from visionft.curation.map.frame import fit_frame
+from visionft.curation.map.image_map import fit_frame
 from visionft.curation.map.layout import lay_out, place_among
 from visionft.curation.similar import Ranking
 from visionft.data.types import SnapshotImage

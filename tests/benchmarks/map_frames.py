@@ -1,7 +1,7 @@
-"""How long the map takes for a frame, with 10,000, 30,000 and 100,000 points: processor time, offscreen.
+"""Frame time of the map with 10,000, 30,000 and 100,000 points: processor time, offscreen.
 
-Each frame is an event as a person makes it (the wheel turned, the map pulled, the pointer moved) and the repaint that
-follows. Run: `python tests/benchmarks/map_frames.py`.
+A frame is a user's event (wheel turned, map dragged, pointer moved) and the following repaint. Run: `python
+tests/benchmarks/map_frames.py`.
 """
 
 import os
@@ -26,7 +26,7 @@ CLASSES = 12
 
 
 def points_of(count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return (N, 2) points in groups, and (N,) which group each is of."""
+    """Return (N, 2) points in groups, and the (N,) group of each."""
     random = np.random.default_rng(0)
     centres = random.normal(size=(60, 2)) * 30
     of = random.integers(0, len(centres), count)
@@ -45,7 +45,7 @@ def timed(widget: MapWidget, act: Callable[[int], None]) -> tuple[float, float]:
 
 
 def main() -> None:
-    """Print a row for each size and what is done."""
+    """Print a row for each size and action."""
     app = QApplication([])
     theme.apply_theme(app, "light")
     thumbnails = ThumbnailStore()

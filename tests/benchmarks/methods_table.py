@@ -1,13 +1,13 @@
-"""Compare the fine-tuning methods on real pictures with the starter backbones, several seeds each.
+"""Compare the fine-tuning methods on real images with the starter backbones, several seeds each.
 
     python tests/benchmarks/methods_table.py ../shared/data/sign_digits --methods full linear lora:lora.targets=all
 
-A seed decides the run and the division: the test parts of seeds 0, 1 and 2 are different pictures, so that three seeds
-are tested on three times as many. One row a set, backbone and method: mean test top-1 of the seeds and its range, the
-95 % interval over all tested pictures, trainable share, seconds, peak memory of the process, size of what was learnt,
+A seed decides the run and the division: the test parts of seeds 0, 1 and 2 are different images, so three seeds are
+tested on three times as many. One row per set, backbone and method: mean test top-1 of the seeds and its range, the 95
+% interval over all tested images, trainable share, seconds, peak memory of the process, size of the learnt weights,
 drift of the features, and the ratio to full fine-tuning's accuracy with its 95 % interval (bootstrap over the tested
-pictures, both methods on the same). `scratch` is full fine-tuning from random weights. Settings behind a method's colon
-(comma between them) are that method's own.
+images, both methods on the same). `scratch` is full fine-tuning from random weights. Settings behind a method's colon
+(comma between them) apply to this method only.
 """
 
 import argparse
@@ -34,7 +34,7 @@ RESAMPLES = 2000
 def snapshot_of(folder: Path, *, train_count: int, test_count: int, seed: int = 0) -> Snapshot:
     """Return a random split of a folder of class folders: a tenth of the training part validates.
 
-    Every seed divides the same pictures; the test parts of following seeds do not overlap while there are enough.
+    Every seed divides the same images; the test parts of following seeds do not overlap while there are enough.
     """
     names = sorted(path.name for path in folder.iterdir() if path.is_dir())
     files = [(index, path) for index, name in enumerate(names) for path in sorted((folder / name).iterdir())]
@@ -50,7 +50,7 @@ def snapshot_of(folder: Path, *, train_count: int, test_count: int, seed: int = 
 
 
 def measure(config: TrainConfig, snapshots: dict[int, Snapshot], folder: Path) -> tuple[dict[str, float], np.ndarray]:
-    """Train and test once a seed; return the means, and for each tested picture of each seed whether it was right."""
+    """Train and test once a seed; return the means, and for each tested image of each seed whether it was right."""
     results, tops, right = [], [], []
     for seed, snapshot in snapshots.items():
         run_dir = folder / f"001-{config.backbone}-{config.method}-{config.weights}-{seed}"
@@ -76,7 +76,7 @@ def measure(config: TrainConfig, snapshots: dict[int, Snapshot], folder: Path) -
 
 
 def ratio_interval(right: np.ndarray, full: np.ndarray) -> tuple[float, float]:
-    """Return the 95 % interval of the ratio of two accuracies on the same N pictures, by resampling these."""
+    """Return the 95 % interval of the ratio of two accuracies on the same N images, by resampling these."""
     chosen = np.random.default_rng(0).integers(0, len(right), (RESAMPLES, len(right)))
     low, high = np.quantile(right[chosen].mean(axis=1) / full[chosen].mean(axis=1), (0.025, 0.975))
     return float(low), float(high)

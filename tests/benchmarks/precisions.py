@@ -1,13 +1,12 @@
-"""Matrix run x precision: equal, right, flips, speed, size; then the speed of bare networks, and of preparing pictures.
+"""Matrix run x precision: equal, right, flips, speed, size; then the speed of bare networks, and of preparing images.
 
 Usage: python tests/benchmarks/precisions.py PROJECT [RUN ...]
 
-Every run that has weights is exported with all precisions into a temporary folder. The networks of the second table
-have random weights, which matters to accuracy and not to speed; their times are of one thread, in processor time,
-because other programs make wall time worthless.
+Every run with weights is exported with all precisions into a temporary folder. The networks of the second table have
+random weights (relevant to accuracy, not to speed); their times are of one thread, in processor time, because other
+programs distort wall time.
 """
 
-import math
 import sys
 import tempfile
 import time
@@ -19,18 +18,18 @@ import numpy as np
 
 from visionft.amounts import size_text
 from visionft.cli.output import opened_project
-from visionft.data.preprocess import Preprocessing
+from visionft.data.preprocess import PreprocessConfig
 from visionft.errors import VisionFTError
 from visionft.export.exporter import export_run
-from visionft.export.graph import export_network, from_pictures
+from visionft.export.graph import export_network, from_images
 from visionft.export.options import ExportOptions
 from visionft.export.precision.observing import observe
-from visionft.export.precision.quantising import Plan, in_whole_numbers
+from visionft.export.precision.quantising import Plan, quantise
 from visionft.export.precision.variants import PRECISIONS
 from visionft.training.runs.run_folder import list_runs
 
 NETWORKS = {"resnet18": "fc", "vit_small_patch16_224": "head"}
-PICTURES = {".2 MP": (384, 512), "1 MP": (866, 1155), "12 MP": (3000, 4000)}
+IMAGES = {".2 MP": (384, 512), "1 MP": (866, 1155), "12 MP": (3000, 4000)}
 ROUNDS = 15
 
 
@@ -73,7 +72,7 @@ def _print_network(name: str, head: str) -> None:
     torch.manual_seed(0)
     options = {"zero_init_last": False} if name.startswith("resnet") else {}
     network = timm.create_model(name, num_classes=6, **options).eval()
-    plain = Preprocessing(
+    plain = PreprocessConfig(
         size=224, crop_share=0.875, interpolation="bilinear", mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225)
     )
     with tempfile.TemporaryDirectory() as folder:
@@ -81,13 +80,13 @@ def _print_network(name: str, head: str) -> None:
         whole = onnx.load(Path(folder) / "network.onnx")
     inputs = np.random.default_rng(0).standard_normal((1, 3, 224, 224)).astype(np.float32)
     plan = Plan.of(whole, head)
-    small = in_whole_numbers(whole, plan, observe(whole, plan, [inputs]).ranges(math.inf), bits=7)
+    small = quantise(whole, plan, observe(whole, plan, [inputs]).ranges)
     bare, quick = (_session(model) for model in (whole, small))
     before, after = _times(lambda: bare.run(None, {"input": inputs}), lambda: quick.run(None, {"input": inputs}))
     sizes = size_text(whole.ByteSize()), size_text(small.ByteSize())
     print(f"{name}: network {before:.1f} ms, int8 {after:.1f} ms ({before / after:.2f} x), {sizes[0]}, {sizes[1]}")
-    files = [_session(from_pictures(model, plain)) for model in (whole, small)]
-    for label, shape in PICTURES.items():
+    files = [_session(from_images(model, plain)) for model in (whole, small)]
+    for label, shape in IMAGES.items():
         pixels = np.random.default_rng(0).integers(0, 256, (1, *shape, 3), np.uint8)
         calls = [partial(session.run, None, {"image": pixels}) for session in files]
         alone, usual, quicker = _times(lambda: bare.run(None, {"input": inputs}), *calls)
@@ -103,7 +102,7 @@ def _session(model):
 
 
 def _times(*calls: Callable[[], object]) -> list[float]:
-    """Return the median processor time of each call in ms; they are made in turn."""
+    """Return the median processor time of each call in ms; the calls alternate."""
     times: list[list[float]] = [[] for _ in calls]
     for _ in range(ROUNDS + 1):
         for call, found in zip(calls, times, strict=True):

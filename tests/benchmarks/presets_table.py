@@ -1,18 +1,18 @@
-"""What the presets are worth on real pictures: test accuracy and minutes, against what they were before and a script.
+"""Accuracy and minutes of the presets on real images, against their predecessors and a script.
 
-    python tests/benchmarks/presets_table.py ../shared/data/trashnet ../shared/data/sign_digits --pictures 60 250 1500
+    python tests/benchmarks/presets_table.py ../shared/data/trashnet ../shared/data/sign_digits --images 60 250 1500
 
-One row a set, number of training pictures and peer: mean test top-1 of the seeds, each seed's, and minutes. Every peer
-of a seed sees the same pictures; validation has a fifth as many as training, at least two a class. Peers:
+One row per set, number of training images and peer: mean test top-1 of the seeds, each seed's, and minutes. Every peer
+of a seed sees the same images; validation has a fifth as many as training, at least two per class. Peers:
 
-- `quick`, `balanced`, `best`: the presets as a user gets them, with the backbone that the probes choose;
-- `previous`: Balanced as it was with the Starter ResNet (LoRA, 20,000 pictures shown);
+- `quick`, `balanced`, `best`: the presets as a user gets them, with the backbone chosen by the probes;
+- `previous`: the former Balanced with the Starter ResNet (LoRA, 20,000 images shown);
 - `previous-weights`: the same settings on the ImageNet ResNet;
 - `script`: full fine-tuning as a careful engineer would write it (AdamW, cosine with warm-up, crops of .6 to 1, mirror,
-  label smoothing), with torchvision's own loading, the rate the best of three on the validation pictures; the minutes
-  are those of all three, the time to its best validation accuracy that of the best one.
+  label smoothing), with torchvision's own loading, the rate the best of three on the validation images; the minutes are
+  those of all three, the time to its best validation accuracy is that of the best one.
 
-With --times, `balanced` also tells after how many seconds it first reached the script's best validation accuracy.
+With --times, `balanced` also prints the seconds until it first reached the script's best validation accuracy.
 """
 
 import argparse
@@ -38,19 +38,20 @@ from visionft.data.types import Snapshot, SnapshotImage, Split
 from visionft.evaluation.report import evaluate_run
 from visionft.events import EpochDone, Event
 from visionft.files import sha256_file
+from visionft.jobs import JobContext
 from visionft.training.config.presets import Circumstances, preset_backbones, preset_config
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.loop.train import train
 from visionft.training.probing import best_probe, probe_backbones
-from visionft.weights import weights_loader
+from visionft.weights.weights_loading import weights_loader
 
 RATES = (1e-4, 3e-4, 1e-3)
-COLUMNS = "set pictures peer top1 seeds minutes choice"
+COLUMNS = "set images peer top1 seeds minutes choice"
 
 
 @dataclass
 class Outcome:
-    """What one peer reached with one division."""
+    """Result of one peer on one division."""
 
     top1: float
     seconds: float
@@ -58,15 +59,15 @@ class Outcome:
     curve: list[tuple[float, float]]  # seconds since the start, validation accuracy
 
 
-def divide(folder: Path, *, pictures: int, test: int, seed: int) -> Snapshot:
-    """Return a division of class folders: each class has its share of `pictures`, at least two, and of validation."""
+def divide(folder: Path, *, image_count: int, test: int, seed: int) -> Snapshot:
+    """Return a division of class folders: each class has its share of `images`, at least two, and of validation."""
     names = sorted(path.name for path in folder.iterdir() if path.is_dir())
     files = [sorted(p for p in (folder / name).iterdir() if p.suffix.lower() in IMAGE_SUFFIXES) for name in names]
     total, generator = sum(map(len, files)), np.random.default_rng([7, seed])
     images: list[SnapshotImage] = []
     for index, paths in enumerate(files):
         share = len(paths) / total
-        wanted = {"train": max(2, round(pictures * share)), "val": max(2, round(pictures * share / 5))}
+        wanted = {"train": max(2, round(image_count * share)), "val": max(2, round(image_count * share / 5))}
         splits: list[Split] = ["train"] * wanted["train"] + ["val"] * wanted["val"] + ["test"] * round(test * share)  # type: ignore[assignment]
         for split, position in zip(splits, generator.permutation(len(paths)), strict=False):
             number = sum(map(len, files[:index])) + int(position)
@@ -84,14 +85,14 @@ def ours(config: TrainConfig, snapshot: Snapshot) -> Outcome:
 
     with tempfile.TemporaryDirectory() as temporary:
         began = time.monotonic()
-        train(config, snapshot, Path(temporary) / "001-run", on_event=watch)
+        train(config, snapshot, Path(temporary) / "001-run", job=JobContext(watch))
         seconds = time.monotonic() - began
         top1 = evaluate_run(Path(temporary) / "001-run", snapshot, "test").top1
     return Outcome(top1, seconds, f"{config.backbone}, {config.method}, {config.total_epochs} epochs", curve)
 
 
 def preset(name: str, snapshot: Snapshot, seed: int) -> Outcome:
-    """Train a preset with the backbone that the probes choose; their time counts."""
+    """Train a preset with the backbone chosen by the probes; their time counts."""
     circumstances = Circumstances.of(snapshot, device="cpu")
     suited, began = preset_backbones(name, circumstances), time.monotonic()
     chosen = suited[0]
@@ -103,14 +104,14 @@ def preset(name: str, snapshot: Snapshot, seed: int) -> Outcome:
 
 
 def previous(backbone: str, snapshot: Snapshot, seed: int) -> Outcome:
-    """Train Balanced as it was: LoRA with light augmentation, 20,000 pictures shown, nothing interpolated."""
+    """Train the former Balanced: LoRA with light augmentation, 20,000 images shown, no weight interpolation."""
     settings = preset_config("balanced", Circumstances.of(snapshot, device="cpu"), backbone=backbone)
     epochs = max(5, min(30, round(20_000 / len(snapshot.labelled("train")))))
     old = {"method": "lora", "augmentation": "light", "ema_decay": 0.0, "interpolation": False, "epochs": epochs}
     return ours(replace(settings, seed=seed, **old), snapshot)  # type: ignore[arg-type]
 
 
-class Pictures(torch.utils.data.Dataset[tuple[torch.Tensor, int]]):
+class Images(torch.utils.data.Dataset[tuple[torch.Tensor, int]]):
     """A split as torchvision reads it."""
 
     def __init__(self, snapshot: Snapshot, split: Split, config: TrainConfig) -> None:
@@ -122,13 +123,13 @@ class Pictures(torch.utils.data.Dataset[tuple[torch.Tensor, int]]):
         self.transform = v2.Compose([*(crop if split == "train" else plain), *end])
 
     def __len__(self) -> int:
-        """Return the number of pictures."""
+        """Return the number of images."""
         return len(self.images)
 
     def __getitem__(self, index: int) -> tuple[torch.Tensor, int]:
-        """Return one picture and its class."""
-        with Image.open(self.images[index].path) as picture:
-            return self.transform(picture.convert("RGB")), self.images[index].labels[0]
+        """Return one image and its class."""
+        with Image.open(self.images[index].path) as image:
+            return self.transform(image.convert("RGB")), self.images[index].labels[0]
 
 
 def script(snapshot: Snapshot, seed: int) -> Outcome:
@@ -151,9 +152,7 @@ def _script(config: TrainConfig, snapshot: Snapshot, rate: float, seed: int) -> 
         image_size=config.input_size, weights=weights_loader(),
     ).network.requires_grad_(True)  # fmt: skip
     loaders = {
-        split: torch.utils.data.DataLoader(
-            Pictures(snapshot, split, config), config.batch_size, shuffle=split == "train"
-        )
+        split: torch.utils.data.DataLoader(Images(snapshot, split, config), config.batch_size, shuffle=split == "train")
         for split in ("train", "val", "test")
     }
     optimizer = torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=0.05)
@@ -201,7 +200,7 @@ def run_peer(peer: str, snapshot: Snapshot, seed: int) -> Outcome:
 
 
 def tell_times(script_run: Outcome, balanced: Outcome) -> str:
-    """Say when both reached the script's best validation accuracy."""
+    """Print when both reached the script's best validation accuracy."""
     target = max(value for _, value in script_run.curve)
     theirs, reached = (next((at for at, v in found.curve if v >= target), None) for found in (script_run, balanced))
     said = (
@@ -216,7 +215,7 @@ def main() -> None:
     """Read the arguments and print the table row by row."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folders", nargs="+", type=Path)
-    parser.add_argument("--pictures", nargs="+", type=int, default=[60, 250, 1500])
+    parser.add_argument("--images", nargs="+", type=int, default=[60, 250, 1500])
     parser.add_argument("--peers", nargs="+", default=["quick", "balanced", "previous", "previous-weights"])
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--test", type=int, default=500)
@@ -224,14 +223,15 @@ def main() -> None:
     options = parser.parse_args()
     print(f"| {COLUMNS.replace(' ', ' | ')} |\n|{'---|' * len(COLUMNS.split())}", flush=True)
     for folder in options.folders:
-        for pictures in options.pictures:
+        for image_count in options.images:
             outcomes: dict[str, list[Outcome]] = defaultdict(list)
             for seed in options.seeds:
-                snapshot = divide(folder, pictures=pictures, test=options.test, seed=seed)
+                snapshot = divide(folder, image_count=image_count, test=options.test, seed=seed)
                 for peer in options.peers:
                     outcomes[peer].append(run_peer(peer, snapshot, seed))
                     print(
-                        f"  {folder.name} {pictures} seed {seed} {peer}: {outcomes[peer][-1].top1:.3f}", file=sys.stderr
+                        f"  {folder.name} {image_count} seed {seed} {peer}: {outcomes[peer][-1].top1:.3f}",
+                        file=sys.stderr,
                     )
                 if options.times:
                     print(tell_times(outcomes["script"][-1], outcomes["balanced"][-1]), file=sys.stderr)
@@ -239,7 +239,7 @@ def main() -> None:
                 tops = [each.top1 for each in found]
                 minutes = np.mean([each.seconds for each in found]) / 60
                 print(
-                    f"| {folder.name} | {pictures} | {peer} | {np.mean(tops):.3f} "
+                    f"| {folder.name} | {image_count} | {peer} | {np.mean(tops):.3f} "
                     f"| {' '.join(f'{top:.3f}' for top in tops)} | {minutes:.1f} | {found[0].choice} |",
                     flush=True,
                 )

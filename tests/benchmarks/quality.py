@@ -1,13 +1,13 @@
-"""How much of what is planted the check of quality finds, and how much it flags besides.
+"""Recall of the quality check on planted faults, and the number of its false flags.
 
     python tests/benchmarks/quality.py ../shared/data/trashnet ../shared/data/sign_digits [--sheets OUT]
 
-In each set of class folders 24 kinds and strengths of faults take the place of 8 pictures each, three times drawn. A
-picture counts as found where it is flagged for its own kind (what is so flat or bright that it is blank, as that). A
-picture that is flagged and was not planted counts as false, unless a person who looked at it found it bad, which
-`LOOKED_AT` lists. `--sheets` writes those as contact sheets, to be looked at; `--store` keeps what was measured for the
-next time. Where cleanvision is installed (it is no dependency), its flags on the first draw are printed beside ours;
-damaged files are kept from it, because it stops at them.
+In each set of class folders, 29 kinds and strengths of faults replace 8 images each, in three draws. An image counts as
+found if it is flagged for its own kind (an image so flat or bright as to be blank: as blank). A flagged image without a
+planted fault counts as false, unless a reviewer found it bad (listed in `LOOKED_AT`). `--sheets` writes those as
+contact sheets for review; `--store` keeps the measurements for the next run. Where cleanvision is installed (it is no
+dependency), its flags on the first draw are printed next to ours; it does not get damaged files, because it stops at
+them.
 """
 
 import argparse
@@ -23,20 +23,21 @@ import cv2
 import numpy as np
 from PIL import Image, ImageDraw
 
-from visionft.curation.check import CheckResult, Finding, Inputs
-from visionft.curation.quality.check import Quality
+from visionft.curation.check import CheckResult, Inputs, Issue
+from visionft.curation.quality.quality_check import Quality
 from visionft.data.decode import IMAGE_SUFFIXES, decode
 from visionft.data.types import Snapshot, SnapshotImage
 from visionft.files import sha256_file
 
 SEEDS, EACH = 3, 8
 Pixels = np.ndarray
-# Flagged though nobody planted anything, looked at one by one: these really are what they are flagged for.
+# Flagged without a planted fault, reviewed one by one: these flags are right.
 LOOKED_AT: dict[str, dict[str, str]] = {
     "trashnet": {
         "blur": "cardboard236 metal355 glass468 metal237 plastic118 plastic137 plastic164 cardboard86 cardboard295 "
         "cardboard121 plastic149 metal168 glass294",
         "flat": "plastic147 plastic13 glass212 glass211 plastic2 plastic3 plastic150 glass178 glass13",
+        "overexposed": "cardboard203",
     },
     "sign_digits": {"size": "IMG_5935 IMG_5978 IMG_5874"},
 }
@@ -81,7 +82,7 @@ def one_colour(pixels: Pixels, noise: float, rng: np.random.Generator) -> Pixels
 
 
 def cut(content: bytes, rng: np.random.Generator, *, ended: bool = False) -> bytes:
-    """Lose the end of a file, which some programs then close as if nothing were missing."""
+    """Truncate a file, then close it as some programs do, as if nothing were missing."""
     return content[: int(len(content) * rng.uniform(0.3, 0.85))] + (b"\xff\xd9" if ended else b"")
 
 
@@ -107,6 +108,9 @@ FAULTS: dict[str, tuple[str, Callable[[Pixels, bytes, Rng], bytes]]] = {
     "light x .15": ("dark", lambda p, _, rng: jpeg(light(p, 0.15))),
     "veiled by 75 % white": ("bright", lambda p, _, rng: jpeg(light(p, 0.25, 191))),
     "light x 2 + 110": ("bright", lambda p, _, rng: jpeg(light(p, 2, 110))),
+    **{f"light x {f}": ("overexposed", lambda p, _, rng, f=f: jpeg(light(p, f))) for f in (1.8, 2.2, 3)},
+    "noise alone": ("noisy", lambda p, _, rng: jpeg(rng.integers(0, 256, p.shape, np.uint8))),
+    "noise of 60 levels": ("noisy", lambda p, _, rng: jpeg(np.clip(rng.normal(p, 60), 0, 255).astype(np.uint8))),
     "contrast x .2": ("flat", lambda p, _, rng: jpeg(light(p, 0.2, 0.8 * float(p.mean())))),
     "contrast x .1": ("flat", lambda p, _, rng: jpeg(light(p, 0.1, 0.9 * float(p.mean())))),
     "one colour": ("blank", lambda p, _, rng: jpeg(one_colour(p, 0, rng))),
@@ -136,7 +140,7 @@ def snapshot_of(folder: Path) -> Snapshot:
 
 
 def planted(images: Snapshot, seed: int, folder: Path) -> tuple[Snapshot, dict[int, str]]:
-    """Put faults in the place of pictures; return the set and {image id: which fault}."""
+    """Replace images by faults; return the set and {image id: fault}."""
     rng = np.random.default_rng(seed)
     chosen = rng.permutation(len(images.images))[: len(FAULTS) * EACH]
     faults: dict[int, str] = {}
@@ -153,11 +157,12 @@ def planted(images: Snapshot, seed: int, folder: Path) -> tuple[Snapshot, dict[i
 
 
 def is_found(kinds: set[str], wanted: str) -> bool:
-    """Tell whether a picture is flagged for what is wrong with it."""
+    """Return whether an image is flagged for its planted fault."""
     return (
         wanted in kinds
         or (wanted in ("flat", "bright") and "blank" in kinds)
         or (wanted == "blank" and "flat" in kinds)
+        or (wanted in ("bright", "overexposed") and bool(kinds & {"bright", "overexposed"}))
     )
 
 
@@ -176,21 +181,21 @@ def main() -> None:
 
 
 def run(folder: Path, temporary: Path, sheets: Path | None) -> None:
-    """Plant, look and print for one set."""
+    """Plant faults, run the check and print the results of one set."""
     images = snapshot_of(folder)
     began, began_cpu = time.perf_counter(), time.process_time()
-    Quality().look(Inputs(temporary, images))
+    Quality().find_issues(Inputs(temporary, images))
     count, wall, cpu = len(images.images), time.perf_counter() - began, time.process_time() - began_cpu
     print(
-        f"\n{folder.name}: {count} pictures, measured {count / wall:.0f} a second, {count / cpu:.0f} a second of a core"
+        f"\n{folder.name}: {count} images, measured {count / wall:.0f} a second, {count / cpu:.0f} a second of a core"
     )
     found: defaultdict[str, list[bool]] = defaultdict(list)
     right, false, bad = Counter[str](), Counter[str](), Counter[str]()
     totals: list[tuple[float, float, float]] = []
-    suspects: dict[str, tuple[Finding, Path]] = {}
+    suspects: dict[str, tuple[Issue, Path]] = {}
     for seed in range(SEEDS):
         mixed, faults = planted(images, seed, temporary)
-        result = Quality().look(Inputs(temporary, mixed))
+        result = Quality().find_issues(Inputs(temporary, mixed))
         kinds = flagged_kinds(result)
         hits = [is_found(kinds.get(image_id, set()), FAULTS[name][0]) for image_id, name in faults.items()]
         for (image_id, name), hit in zip(faults.items(), hits, strict=True):
@@ -219,7 +224,7 @@ def run(folder: Path, temporary: Path, sheets: Path | None) -> None:
 
 
 def flagged_kinds(result: CheckResult) -> dict[int, set[str]]:
-    """Return {image id: what it is flagged for}."""
+    """Return {image id: flagged kinds}."""
     kinds: defaultdict[int, set[str]] = defaultdict(set)
     for finding in result.flagged():
         kinds[finding.image_id].add(finding.kind)
@@ -254,7 +259,7 @@ ISSUES |= {"dark": "dark", "grey": "grayscale", "shape": "odd_aspect_ratio", "si
 
 
 def print_cleanvision(images: Snapshot, faults: dict[int, str]) -> None:
-    """Print what cleanvision finds of the same faults, and how many pictures without one it flags."""
+    """Print cleanvision's recall on the same faults, and the number of its false flags."""
     try:
         from cleanvision import Imagelab
     except ImportError:
@@ -271,8 +276,8 @@ def print_cleanvision(images: Snapshot, faults: dict[int, str]) -> None:
         print(f"  cleanvision {kind:8} recall {np.mean(hits):.2f}, {besides} flagged besides")
 
 
-def write_sheets(suspects: dict[str, tuple[Finding, Path]], folder: Path) -> None:
-    """Write what was flagged and not planted, 40 a sheet, with its name, score and reason."""
+def write_sheets(suspects: dict[str, tuple[Issue, Path]], folder: Path) -> None:
+    """Write the flagged images without a planted fault, 40 per sheet, with name, score and reason."""
     folder.mkdir(parents=True, exist_ok=True)
     ordered = sorted(suspects.items(), key=lambda item: (item[1][0].kind, -item[1][0].score))
     for start in range(0, len(ordered), 40):

@@ -1,12 +1,12 @@
-"""How right and how calibrated answers from the nearest labelled pictures are, beside heads that are solved for.
+"""Accuracy and calibration of k-NN retrieval, next to heads solved in closed form.
 
     python tests/benchmarks/retrieval.py ../shared/data/trashnet ../shared/data/sign_digits [--seeds 3] [--times]
 
-Of every set (class folders, or a project with features), so many pictures of each class are labelled at random, the
-rest is asked: share of right answers and expected calibration error over 15 bins of equal size, without a validation
-picture; `held out` is what the memory says of itself beforehand. Doubles of an asked picture among the labelled ones
-have no say in retrieval, but do in the heads. `--times` adds processor time on generated features: making a memory, and
-one answer with its evidence.
+In every set (class folders, or a project with features), so many images of each class are labelled at random and the
+rest is predicted: accuracy and expected calibration error over 15 bins of equal size, without a validation image; `held
+out` is the index's own estimate beforehand. Labelled duplicates of a query image have no vote in retrieval, but count
+in the heads. `--times` adds processor time on generated features: building an index, and one prediction with its
+evidence.
 """
 
 import argparse
@@ -14,15 +14,14 @@ import time
 from pathlib import Path
 
 import numpy as np
-import torch
 from labelling import features_of
 from suggestions import calibration_error
 
 from visionft.calibration import softmax
 from visionft.features.feature_store import Features, load_features
-from visionft.heads.fitting import fit_head
-from visionft.heads.knn.fitting import fit_memory
-from visionft.heads.prototype import fit_prototypes
+from visionft.heads.class_means import fit_class_means
+from visionft.heads.knn.knn_fitting import fit_memory
+from visionft.heads.linear_head import fit_head
 from visionft.project.store import Project
 from visionft.retrieval.evidence import find_evidence
 from visionft.suggest.feature_suggester import LabelsSoFar, labels_so_far
@@ -31,13 +30,13 @@ SHOTS = (5, 10, 20, 60)
 
 
 def answers_of(name: str, vectors: np.ndarray, targets: np.ndarray, asked: np.ndarray, widths: tuple[int, ...]):
-    """Return the (M, C) probabilities that a kind of answer gives, and what it says of itself beforehand."""
+    """Return the (M, C) probabilities of a method, and its own estimate beforehand."""
     if name == "retrieval":
         fitted = fit_memory(vectors, targets, widths=widths)
-        return fitted.memory.answers(fitted.memory.directions(asked)), fitted.accuracy
-    fit = fit_head if name == "linear" else fit_prototypes
-    head = fit(torch.from_numpy(vectors), torch.from_numpy(targets), widths=widths)
-    return softmax(asked @ head.weight.numpy().T + head.bias.numpy()), head.accuracy
+        return fitted.memory.predict(fitted.memory.directions(asked)), fitted.accuracy
+    fit = fit_head if name == "linear" else fit_class_means
+    head = fit(vectors, targets, widths=widths)
+    return softmax(asked @ head.weight.T + head.bias), head.accuracy
 
 
 def cosine_accuracy(vectors: np.ndarray, wanted: np.ndarray, asked: np.ndarray, truth: np.ndarray) -> float:
@@ -50,7 +49,7 @@ def cosine_accuracy(vectors: np.ndarray, wanted: np.ndarray, asked: np.ndarray, 
 
 
 def of_project(folder: Path) -> tuple[Features, LabelsSoFar]:
-    """Return the features and labels of a project whose pictures have features."""
+    """Return the features and labels of a project's images, where they have features."""
     with Project.open(folder, read_only=True) as project:
         return load_features(folder, project.snapshot()), labels_so_far(project)
 
@@ -62,7 +61,7 @@ def reliability(folder: Path, seeds: int) -> None:
     names = [labels.given[features.images[place].image_id][0] for place in places]
     wanted, count = np.array([labels.class_names.index(name) for name in names]), len(labels.class_names)
     vectors, widths = features.vectors[places].astype(np.float32), features.kind.widths
-    print(f"\n{folder.name}: {len(wanted):,} pictures, {count} classes")
+    print(f"\n{folder.name}: {len(wanted):,} images, {count} classes")
     print("  shots  answers    right  ece    held out")
     for shots in SHOTS:
         rows: dict[str, list[tuple[float, float, float]]] = {}
@@ -85,9 +84,7 @@ def reliability(folder: Path, seeds: int) -> None:
 
 def times() -> None:
     """Print processor time on generated features."""
-    print(
-        "\npictures   memory made s   answer ms   answer with evidence ms   (processor time, 896 features, 20 classes)"
-    )
+    print("\nimages   memory made s   answer ms   answer with evidence ms   (processor time, 896 features, 20 classes)")
     for count in (10_000, 100_000):
         generator = np.random.default_rng(0)
         wanted = generator.integers(0, 20, count)
@@ -101,7 +98,7 @@ def times() -> None:
         spent: dict[str, list[float]] = {"answer": [], "evidence": []}
         for direction in asked:
             start = time.process_time()
-            memory.answers(direction[None])
+            memory.predict(direction[None])
             spent["answer"].append(time.process_time() - start)
             start = time.process_time()
             find_evidence(memory, names, direction)

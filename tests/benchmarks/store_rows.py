@@ -1,8 +1,8 @@
-"""The store with 10,000, 100,000 and 1,000,000 pictures: opening, labelling, filters, counts, and how they grow.
+"""The store with 10,000, 100,000 and 1,000,000 images: opening, labelling, filters, counts, and how they grow.
 
 Run: python tests/benchmarks/store_rows.py [ROWS...]
 
-The rows are written straight into the tables (no picture files); everything measured goes through the store.
+The rows are written straight into the tables (no image files); everything measured goes through the store.
 """
 
 import os
@@ -25,7 +25,7 @@ CLASSES = 20
 
 
 def fill(folder: Path, number: int) -> None:
-    """Lay out a project with that many pictures, nine in ten labelled, in 20 classes."""
+    """Create a project with so many images, nine in ten labelled, in 20 classes."""
     Project.create(folder).close()
     generator = random.Random(0)
     connection = sqlite3.connect(folder / "project.db", isolation_level=None)
@@ -65,14 +65,14 @@ def fill(folder: Path, number: int) -> None:
 
 
 class Cost(NamedTuple):
-    """Milliseconds of one piece of work: what a person waits, and what the working thread computes of that."""
+    """Milliseconds of one operation: the user's waiting time, and the worker thread's part of it."""
 
     wall: float
     cpu: float
 
 
 def cost(work: Callable[[], object], repeats: int = 3) -> Cost:
-    """Return the best of a few runs: what the machine can do."""
+    """Return the best of a few runs: the machine's capability."""
     costs: list[Cost] = []
     for _ in range(repeats):
         wall, cpu = time.perf_counter(), time.thread_time()
@@ -82,7 +82,7 @@ def cost(work: Callable[[], object], repeats: int = 3) -> Cost:
 
 
 def measure(number: int) -> dict[str, Cost]:
-    """Return what everything costs that a person waits for."""
+    """Return the cost of every operation with a waiting user."""
     folder = Path(tempfile.mkdtemp())
     try:
         fill(folder / "project", number)

@@ -1,11 +1,11 @@
-"""How right, how well calibrated and how quick suggestions from features are.
+"""Accuracy, calibration and speed of suggestions from features.
 
     python tests/benchmarks/suggestions.py ../shared/data/trashnet ../shared/data/sign_digits [--seeds 5] [--growth]
 
-Of every set, so many pictures of each class are labelled at random; the rest is suggested. `ece` is the expected
-calibration error of the suggested class over 15 bins of equal size, among what is still to be labelled; then the share
-that is at least 95 % sure, and how many of those are right. `--growth` adds processor time on generated features: one
-label taken in and every picture answered anew, with 20 classes; a label taken away; a batch of 12; and the start.
+In every set, so many images of each class are labelled at random; the rest is suggested. `ece` is the expected
+calibration error of the suggested class over 15 bins of equal size, among the unlabelled images; then the share with at
+least 95 % confidence, and the accuracy of those. `--growth` adds processor time on generated features: one label added
+and every image predicted again, with 20 classes; a label removed; a batch of 12; and the start.
 """
 
 import argparse
@@ -16,8 +16,9 @@ from pathlib import Path
 import numpy as np
 from labelling import features_of
 
-from visionft.suggest.blend import answers
-from visionft.suggest.closed_form import ClosedForm
+from visionft.heads.closed_form import ClosedForm
+from visionft.heads.feature_map import FeatureMap
+from visionft.suggest.blend import predict
 
 SHOTS = (1, 2, 4, 8, 16, 32)
 BINS = 15
@@ -35,8 +36,9 @@ def reliability(folder: Path, seeds: int) -> None:
     places = [place for place, image in enumerate(features.images) if image.image_id in labels.given]
     classes = [labels.class_names.index(labels.given[features.images[place].image_id][0]) for place in places]
     inputs, wanted = features.inputs[places], np.array(classes)
-    fresh, count = ClosedForm(inputs, len(labels.class_names)), len(labels.class_names)
-    print(f"\n{folder.name}: {len(wanted):,} pictures, {count} classes")
+    feature_map, count = FeatureMap.fitted(inputs), len(labels.class_names)
+    fresh = ClosedForm(feature_map(inputs), count, linear=feature_map.linear)
+    print(f"\n{folder.name}: {len(wanted):,} images, {count} classes")
     print("  shots  right  sure of  ece    95 % sure  of those right")
     for shots in SHOTS:
         rows = []
@@ -48,7 +50,7 @@ def reliability(folder: Path, seeds: int) -> None:
             state = copy.deepcopy(fresh)
             state.label(chosen, np.eye(count, dtype=np.float32)[wanted[chosen]])
             rest = np.setdiff1d(np.arange(len(wanted)), chosen)
-            shares = answers(state, is_multilabel=False).probabilities[rest]
+            shares = predict(state, is_multilabel=False).probabilities[rest]
             sure, is_right = shares.max(axis=1), shares.argmax(axis=1) == wanted[rest]
             among = is_right[sure >= 0.95]
             rows.append(
@@ -66,7 +68,7 @@ def reliability(folder: Path, seeds: int) -> None:
 
 def growth() -> None:
     """Print processor time on generated features."""
-    print("\npictures x features   start s  a label ms  taken away ms  12 labels ms   (processor time, 20 classes)")
+    print("\nimages x features   start s  a label ms  taken away ms  12 labels ms   (processor time, 20 classes)")
     for count, width in ((10_000, 512), (10_000, 896), (30_000, 512), (100_000, 512)):
         generator = np.random.default_rng(0)
         wanted = generator.integers(0, 20, count)
@@ -74,7 +76,8 @@ def growth() -> None:
         inputs[np.arange(count), wanted] += 4
         inputs *= np.float32(np.sqrt(3 / width))
         start = time.process_time()
-        state = ClosedForm(inputs, 20)
+        feature_map = FeatureMap.fitted(inputs)
+        state = ClosedForm(feature_map(inputs), 20, linear=feature_map.linear)
         times = {"start": [time.process_time() - start]}
         del inputs
         eye = np.eye(20, dtype=np.float32)
@@ -88,7 +91,7 @@ def growth() -> None:
                     state.unlabel(places)
                 else:
                     state.label(places, eye[wanted[places]])
-                answers(state, is_multilabel=False)
+                predict(state, is_multilabel=False)
                 times.setdefault(kind, []).append(time.process_time() - start)
         one, away, batch = (1000 * float(np.median(times[kind])) for kind in ("one", "away", "batch"))
         print(

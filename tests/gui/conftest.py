@@ -1,4 +1,4 @@
-"""What the window's tests share: an application in the light theme, small real projects, and a watch on leftovers."""
+"""Fixtures of the window's tests: an application in the light theme, small real projects, and a leak check."""
 
 import gc
 import importlib.util
@@ -12,17 +12,26 @@ from typing import Any
 
 import pytest
 from PIL import Image, ImageDraw
-from PySide6.QtCore import QAbstractListModel, QCoreApplication, QEvent, QModelIndex, QThread, QTimer
-from PySide6.QtWidgets import QAbstractButton, QAbstractItemView, QApplication, QLabel, QWidget
+from PySide6.QtCore import QAbstractListModel, QCoreApplication, QEvent, QModelIndex, Qt, QThread, QTimer
+from PySide6.QtWidgets import (
+    QAbstractButton,
+    QAbstractItemView,
+    QApplication,
+    QComboBox,
+    QLabel,
+    QLineEdit,
+    QPlainTextEdit,
+    QWidget,
+)
 
 from gui.app import create_window
-from gui.kit import theme
+from gui.kit import theme, workers
 from gui.kit.theme import apply_theme
-from gui.results import page as results_page
+from gui.results import results_page
 from gui.run_queue import RunQueue
 from gui.shell.window import MainWindow
 from gui.state import AppState
-from gui.train import augment_preview, preset_costs
+from gui.train import augment_preview, setup_measurements
 from visionft.events import EpochDone
 from visionft.project.edits.class_changes import RenameClass
 from visionft.project.edits.image_changes import TagImages, WriteNote
@@ -35,7 +44,7 @@ from visionft.training.runs.run_folder import change_notes, read_run
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Ignore what the offscreen platform says of windows with a minimum size, of tooltips and of lists below a box."""
+    """Ignore the offscreen platform's warnings about windows with a minimum size, tooltips and drop-down lists."""
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(
@@ -45,14 +54,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture
 def styled() -> None:
-    """Dress the window in its style sheet, for a test of how it looks."""
+    """Apply the style sheet to the window, for a test of its looks."""
 
 
 @pytest.fixture(autouse=True)
 def _undressed(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave the style sheet out of tests that are not about looks: it is most of what building a page costs.
+    """Skip the style sheet in tests unrelated to looks: it takes most of the time to build a page.
 
-    Each widget is styled anew whenever one of those around it is put into another: eight times in a page.
+    Each widget is styled again whenever one of its ancestors is reparented: eight times in a page.
     """
     if "styled" not in request.fixturenames:
         monkeypatch.setattr(theme, "style_sheet", lambda *_: "")
@@ -60,91 +69,78 @@ def _undressed(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) 
 
 @pytest.fixture(autouse=True)
 def _nothing_left_over(qapp: QApplication, _undressed: None) -> Iterator[None]:
-    """Fail a test that leaves a window on the screen, a thread or a timer running."""
+    """Fail a test after it leaves a visible window, a thread or a running timer."""
     apply_theme(qapp, "light")
-    gc.freeze()  # what libraries hold, a million objects, is walked neither to collect nor to look for leftovers
+    gc.freeze()  # the permanent objects of libraries, a million, are skipped by the collector and by the leak check
     yield
     qapp.processEvents()
     QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
-    gc.collect()
     living = gc.get_objects()
-    running = [thread for thread in living if issubclass(type(thread), QThread) and _is_running(thread)]
-    ticking = [timer for timer in living if issubclass(type(timer), QTimer) and _is_ticking(timer)]
+    active = [each for each in living if issubclass(type(each), QThread | QTimer) and _is_active(each)]
     del living
     visible = [widget for widget in qapp.topLevelWidgets() if widget.isVisible()]
-    assert not running, f"threads still run: {running}"
-    assert not ticking, f"timers still run: {[(timer.interval(), timer.parent()) for timer in ticking]}"
+    described = [(type(each), each.parent(), getattr(each, "interval", lambda: None)()) for each in active]
+    assert not active, f"threads or timers still run: {described}"
     assert not visible, f"windows are still open: {visible}"
 
 
-def _is_running(thread: QThread) -> bool:
+def _is_active(each: QThread | QTimer) -> bool:
     try:
-        return thread.isRunning() and thread is not QThread.currentThread()
+        return each.isActive() if isinstance(each, QTimer) else each.isRunning() and each is not QThread.currentThread()
     except RuntimeError:
-        return False  # its C++ half is gone already
-
-
-def _is_ticking(timer: QTimer) -> bool:
-    try:
-        return timer.isActive()
-    except RuntimeError:
-        return False  # its C++ half is gone already
+        return False  # its C++ half is deleted already
 
 
 COLOURS = {"red": (200, 40, 40), "green": (40, 160, 60), "blue": (40, 70, 200)}
 
 
 def _draw_folder(folder: Path, counts: dict[str, int]) -> Path:
-    """Draw class folders of small pictures, each one different."""
+    """Draw class folders of small images, each one different."""
     for name, count in counts.items():
         (folder / name).mkdir(parents=True)
         for number in range(count):
-            picture = Image.new("RGB", (48, 40), COLOURS.get(name, (120, 120, 120)))
-            ImageDraw.Draw(picture).ellipse((number % 30, 5, number % 30 + 12, 25), fill=(number * 7 % 255, 200, 90))
-            picture.save(folder / name / f"{name}_{number:03d}.png")
+            image = Image.new("RGB", (48, 40), COLOURS.get(name, (120, 120, 120)))
+            ImageDraw.Draw(image).ellipse((number % 30, 5, number % 30 + 12, 25), fill=(number * 7 % 255, 200, 90))
+            image.save(folder / name / f"{name}_{number:03d}.png")
     return folder
 
 
 @pytest.fixture
 def draw_folder() -> Callable[[Path, dict[str, int]], Path]:
-    """Return the function that draws class folders."""
+    """Return a function to draw class folders."""
     return _draw_folder
 
 
 @pytest.fixture(scope="session")
 def made_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder of `pictures` and a `project` of them, which finds them wherever both are copied to."""
+    """Return a folder of `images` and their `project`; it finds them wherever both are copied to."""
     folder = tmp_path_factory.mktemp("shared")
-    _draw_folder(folder / "made" / "pictures", {"red": 10, "green": 8, "blue": 7})
+    _draw_folder(folder / "made" / "images", {"red": 10, "green": 8, "blue": 7})
     with Project.create(folder / "made" / "project") as project:
-        import_source(project, folder / "made" / "pictures")
+        import_source(project, folder / "made" / "images")
         assign_splits(project)
-    return (folder / "made").rename(folder / "kept")  # no copy finds its pictures where they were first
+    return (folder / "made").rename(folder / "kept")  # no copy finds its images where they were first
 
 
 @pytest.fixture
-def pictures(tmp_path: Path, made_once: Path) -> Path:
-    """Return a folder with three class folders of pictures."""
-    return shutil.copytree(made_once / "pictures", tmp_path / "pictures")
+def images(tmp_path: Path, made_once: Path) -> Path:
+    """Return a folder with three class folders of images."""
+    return shutil.copytree(made_once / "images", tmp_path / "images")
 
 
 @pytest.fixture
-def project_dir(tmp_path: Path, pictures: Path, made_once: Path) -> Path:
-    """Return a project with labelled, split pictures."""
+def project_dir(tmp_path: Path, images: Path, made_once: Path) -> Path:
+    """Return a project with labelled, split images."""
     return shutil.copytree(made_once / "project", tmp_path / "project")
 
 
 @pytest.fixture(autouse=True)
-def _no_preview_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep the train page's preview process out of the tests that are about something else: it costs seconds."""
-    monkeypatch.setattr(augment_preview, "DEBOUNCE_MS", 60_000)
-    monkeypatch.setattr(preset_costs, "DELAY_MS", 60_000)  # the same for what presets cost
-
-
-@pytest.fixture(autouse=True)
-def _no_evaluation_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep the results page from measuring by itself in tests that are about something else: torch takes seconds."""
-    monkeypatch.setattr(results_page, "LOOK_MS", 60_000)
+def _calm(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Start nothing that costs seconds by itself, and wait for background reads, however busy the computer is."""
+    monkeypatch.setattr(augment_preview, "DEBOUNCE_MS", 60_000)  # the preview's process on the train page
+    monkeypatch.setattr(setup_measurements, "DELAY_MS", 60_000)
+    monkeypatch.setattr(results_page, "LOOK_MS", 60_000)  # the automatic evaluation: torch
+    monkeypatch.setattr(workers, "PATIENCE_S", 60.0)
 
 
 @pytest.fixture
@@ -159,7 +155,7 @@ def state(qapp: QApplication) -> Iterator[AppState]:
 
 @pytest.fixture
 def window(qtbot, qapp: QApplication, state: AppState) -> Iterator[MainWindow]:
-    """Return the whole window, shown."""
+    """Return the visible main window."""
     window = create_window(qapp, state)
     qtbot.addWidget(window)
     window.show()
@@ -171,7 +167,7 @@ def window(qtbot, qapp: QApplication, state: AppState) -> Iterator[MainWindow]:
 
 
 class Current:
-    """A page as the user meets it: the one that is there now, whichever project has been opened meanwhile."""
+    """The current page, whichever project has been opened meanwhile."""
 
     def __init__(self, window: MainWindow, name: str) -> None:
         self._window, self._name = window, name
@@ -186,7 +182,7 @@ class Current:
 
 @pytest.fixture
 def current(window: MainWindow) -> Callable[[str], Current]:
-    """Return the function that gives a page by its name, for tests that change the project."""
+    """Return a function to get a page by its name, for tests with several projects."""
     return lambda name: Current(window, name)
 
 
@@ -200,25 +196,25 @@ _spec.loader.exec_module(_cut_texts)
 
 @pytest.fixture
 def look(styled: None) -> Callable[[QWidget, str, QWidget], list[str]]:
-    """Return the function that names the texts which are cut on a screen."""
+    """Return a function to name the truncated texts on a screen."""
     return _look
 
 
 @pytest.fixture
 def is_cut(styled: None) -> Callable[[QLabel | QAbstractButton], bool]:
-    """Return the function that tells whether one text is cut."""
+    """Return a function to check whether one text is truncated."""
     return _cut_texts.is_cut
 
 
 def _look(root: QWidget, where: str, window: QWidget) -> list[str]:
-    """Return what is cut, once the layouts have settled."""
+    """Return the truncated texts, once the layouts have settled."""
     for _ in range(6):
         QApplication.processEvents()
     assert window.width() == 1280 and window.height() == 800, f"{where} pushes the window apart"
     return [f"{where}: {line}" for line in _cut_texts.cut_texts(root)]
 
 
-# -- what is shown ------------------------------------------------------------------------------------------------
+# -- texts --------------------------------------------------------------------------------------------------------
 
 
 def _indexes(view: QAbstractItemView) -> list[QModelIndex]:
@@ -229,9 +225,31 @@ def _indexes(view: QAbstractItemView) -> list[QModelIndex]:
     return [model.index(line, place) for line in range(model.rowCount()) for place in range(columns)]
 
 
+def _texts(root: QWidget) -> Iterator[str]:
+    roles = (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.ToolTipRole, Qt.ItemDataRole.AccessibleTextRole)
+    for widget in (root, *root.findChildren(QWidget)):
+        yield from (widget.toolTip(), widget.accessibleName(), widget.accessibleDescription(), widget.windowTitle())
+        yield from (action.text() for action in widget.actions())
+        if isinstance(widget, QLabel | QAbstractButton | QLineEdit):
+            yield widget.text()
+        if isinstance(widget, QPlainTextEdit):
+            yield widget.toPlainText()
+        if isinstance(widget, QComboBox):
+            yield from (widget.itemText(place) for place in range(widget.count()))
+        if isinstance(widget, QAbstractItemView):
+            cells = ((index, role) for index in _indexes(widget) for role in (*roles, Qt.ItemDataRole.UserRole))
+            yield from (str(index.data(role) or "") for index, role in cells)
+
+
+@pytest.fixture
+def texts_of() -> Callable[[QWidget], Iterator[str]]:
+    """Return a function for all texts of a widget and its children, also those for screen readers and tooltips."""
+    return _texts
+
+
 @pytest.fixture
 def indexes() -> Callable[[QAbstractItemView], list[QModelIndex]]:
-    """Return the function that lists all cells of a view."""
+    """Return a function to list all cells of a view."""
     return _indexes
 
 
@@ -285,25 +303,25 @@ ANSWERS: Answers = (
 
 @pytest.fixture
 def write_run() -> Callable[..., None]:
-    """Return the function that writes a run folder with both checkpoints."""
+    """Return a function to write a run folder with both checkpoints."""
     return _write_run
 
 
 @pytest.fixture
 def write_evaluation() -> Callable[..., None]:
-    """Return the function that writes what an evaluation leaves."""
+    """Return a function to write the files of an evaluation."""
     return _write_evaluation
 
 
 @pytest.fixture
 def answers() -> Answers:
-    """Return what the newer run says of the four pictures of `image_ids`."""
+    """Return the newer run's predictions for the four images of `image_ids`."""
     return ANSWERS
 
 
 @pytest.fixture
 def image_ids(window: MainWindow, project_dir: Path) -> list[int]:
-    """Return four pictures of a project with two runs; the newer run is evaluated on them."""
+    """Return four images of a project with two runs; the newer run is evaluated on them."""
     window.state.open_project(project_dir)
     assert window.state.session is not None
     snapshot = window.state.session.snapshot()
@@ -322,15 +340,15 @@ def image_ids(window: MainWindow, project_dir: Path) -> list[int]:
 
 # -- names --------------------------------------------------------------------------------------------------------
 
-_EACH = 4  # pictures of a class
+_EACH = 4  # images of a class
 
 
 @pytest.fixture
 def name_all(tmp_path: Path) -> Callable[..., Path]:
-    """Return the function that makes a project in which everything is called alike.
+    """Return a function to make a project with one name for everything.
 
-    It takes `folder_name` of the project, `name` for classes, tags, notes, runs and failures, and `file_name`, in which
-    `{}` becomes the picture's own part. The pictures lie in `source` beside the project.
+    It takes `folder_name` of the project, `name` for classes, tags, notes, runs and failures, and `file_name`, with
+    `{}` as the placeholder of the image's own part. The images lie in `source` beside the project.
     """
     return partial(_name_all, tmp_path)
 
@@ -340,8 +358,8 @@ def _name_all(tmp_path: Path, *, folder_name: str, name: str, file_name: str) ->
     for shade, class_name in enumerate(COLOURS):
         (source / class_name).mkdir(parents=True)
         for number in range(_EACH):
-            picture = Image.new("RGB", (30, 20), (10, 80 * shade, 40 * number))
-            picture.save(source / class_name / file_name.format(f"{class_name} {number}"))
+            drawing = Image.new("RGB", (30, 20), (10, 80 * shade, 40 * number))
+            drawing.save(source / class_name / file_name.format(f"{class_name} {number}"))
     with Project.create(path) as project:
         import_source(project, source)
         assign_splits(project)
@@ -353,14 +371,10 @@ def _name_all(tmp_path: Path, *, folder_name: str, name: str, file_name: str) ->
         names = list(project.snapshot().class_names)
     _write_run(path, OLD_RUN, TrainConfig(backbone="resnet18"), accuracies=[0.5, 0.8])
     score = {"precision": 0.5, "recall": 0.5, "f1": 0.5, "support": 4}
-    answers = (
-        (names[0], names[0], 0.8),
-        (names[0], names[1], 0.7),
-        (names[1], names[1], 0.9),
-        (names[2], names[0], 0.9),
-    )
-    places = [0, 1, 4, 8]
-    _write_evaluation(path, OLD_RUN, [ids[place] for place in places], answers, per_class=dict.fromkeys(names, score))
+    said = ((0, 0, 0.8), (0, 1, 0.7), (1, 1, 0.9), (2, 0, 0.9))
+    answers = [(names[true], names[predicted], sure) for true, predicted, sure in said]
+    evaluated = [ids[place] for place in (0, 1, 4, 8)]
+    _write_evaluation(path, OLD_RUN, evaluated, answers, per_class=dict.fromkeys(names, score))
     (path / "runs" / OLD_RUN / "classes.json").write_text(json.dumps(names))
     change_notes(read_run(path / "runs" / OLD_RUN), title=name)
     queue = RunQueue(path)

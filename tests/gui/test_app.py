@@ -7,13 +7,14 @@ from PySide6.QtWidgets import QApplication
 
 from gui import app
 from gui.kit.theme import DARK, LIGHT, apply_theme, colours
+from gui.shell.window import MainWindow
 
 pytestmark = pytest.mark.usefixtures("styled")
 
 
 @pytest.fixture
 def change_scheme(qapp, monkeypatch):
-    """Return what changes the computer's colours: the offscreen platform has none of its own."""
+    """Return a function to change the computer's colour scheme: the offscreen platform has none of its own."""
 
     def change(scheme: Qt.ColorScheme) -> None:
         monkeypatch.setattr(QStyleHints, "colorScheme", lambda _self: scheme)
@@ -45,6 +46,25 @@ def test_keys_that_are_held_down_change_the_look_once(qtbot, window, monkeypatch
     qtbot.waitUntil(lambda: bool(applied))
     QApplication.processEvents()
     assert applied == [1.5]
+
+
+def test_a_restart_opens_the_window_again_with_the_same_project(monkeypatch, project_dir):
+    seen = []
+
+    def run(_app) -> int:
+        QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+        (window,) = (each for each in QApplication.topLevelWidgets() if isinstance(each, MainWindow))
+        seen.append((window.state.path, window.rail.button("project").text()))
+        if len(seen) == 1:
+            window.state.change_settings(language="de")
+            window.state.restart_requested.emit()
+        else:
+            window.close()
+        return 0
+
+    monkeypatch.setattr(QApplication, "exec", run)
+    assert app.main(project_dir) == 0
+    assert seen == [(project_dir, "Project"), (project_dir, "Projekt")]
 
 
 class Restyled(QObject):

@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QApplication, QLabel
 from gui.app import create_window
 from gui.home.new_project import NewProjectDialog
 from gui.home.recovery import RestoreDialog
-from gui.kit import i18n
+from gui.kit import translation
 from gui.kit.parts import Button, text
 from gui.kit.theme import apply_theme
 from gui.preferences import Settings
@@ -25,14 +25,14 @@ from visionft.errors import NextStep
 from visionft.project.db.journal import Step
 from visionft.project.safety.backups import list_backups
 from visionft.project.store import Project
-from visionft.weights import weights_states
+from visionft.weights.states import weights_states
 
 pytestmark = pytest.mark.usefixtures("styled")
 ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(
-    params=[(1.0, "en"), (1.5, "en"), (1.0, i18n.PSEUDO), (1.0, "de")], ids=lambda each: f"{each[0]}-{each[1]}"
+    params=[(1.0, "en"), (1.5, "en"), (1.0, translation.PSEUDO), (1.0, "de")], ids=lambda each: f"{each[0]}-{each[1]}"
 )
 def window(request, qtbot, qapp):
     scale, language = request.param
@@ -45,7 +45,7 @@ def window(request, qtbot, qapp):
     yield window
     window.close()
     state.deleteLater()
-    i18n.use_language(i18n.ENGLISH)
+    translation.use_language(translation.ENGLISH)
     apply_theme(qapp, "light")
 
 
@@ -104,7 +104,7 @@ def test_no_text_is_cut_in_dialogs(window, tmp_path, look):
         project.back_up()
     for other in (
         RestoreDialog(window, tmp_path / "p", list_backups(tmp_path / "p")),
-        HistoryDialog(window, (Step(2, "Label 3 pictures “glass”", 0, True), Step(1, "Add class “glass”", 0, False))),
+        HistoryDialog(window, (Step(2, "Label 3 images “glass”", 0, True), Step(1, "Add class “glass”", 0, False))),
         LabelExportDialog(window, name="Parts", folder=tmp_path),
         RemovedDialog(window, ()),
         WeightsDialog(window, weights_states()),
@@ -117,9 +117,11 @@ def test_no_text_is_cut_in_dialogs(window, tmp_path, look):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("scale", "language"), [("1.5", "en"), ("1.0", "pseudo"), ("1.0", "de")])
+@pytest.mark.parametrize(
+    ("scale", "language"), [("1.5", "en"), ("1.0", "de"), pytest.param("1.0", "pseudo", marks=pytest.mark.long)]
+)
 def test_no_text_is_cut_in_any_scene_of_the_screenshots(scale, language):
-    """Pages with real projects, runs, evaluations, exports and answers, and the dialogs over them."""
+    """Pages with real projects, runs, evaluations, exports and predictions, and the dialogs over them."""
     check = [sys.executable, str(ROOT / "packaging" / "layout_check.py"), scale, language]
     done = subprocess.run(check, cwd=ROOT, capture_output=True, text=True, check=False, timeout=280)
     assert done.returncode == 0, done.stderr
@@ -129,7 +131,7 @@ def test_no_text_is_cut_in_any_scene_of_the_screenshots(scale, language):
 
 
 def test_the_check_names_what_stays_cut_not_what_gets_its_room_a_moment_later(window, look):
-    """A thread that ends while the check looks changes a text before the layout has seen it."""
+    """A thread ending during the check changes a text before the layout has processed it."""
     label = text("A long text that has no room")
     label.setParent(window)
     label.setFixedWidth(40)

@@ -1,4 +1,4 @@
-"""The next step of an error is a button, and pressing it mends what was wrong: nobody needs a terminal for that."""
+"""The next step of an error is a button, and pressing it fixes the problem: no terminal is needed."""
 
 import shutil
 import sys
@@ -13,10 +13,9 @@ from PySide6.QtWidgets import QApplication
 from gui.app import PAGES
 from gui.home.recovery import RestoreDialog
 from gui.kit import dialogs
-from gui.kit.i18n import read_catalogue
 from gui.next_steps import STEPS
-from gui.results import measuring
-from gui.results.page import CHANGES
+from gui.results import evaluation_controller
+from gui.results.results_page import CHANGES
 from gui.settings.weights_actions import WeightsDialog
 from gui.shell.window import MainWindow
 from models.errors import Action
@@ -46,7 +45,7 @@ def wait(qtbot, window: MainWindow) -> None:
 
 
 def answer(kind: type, act) -> None:
-    """Do something in the dialog of this kind once it is open; any other that opens is closed."""
+    """Act on the dialog of this kind once it is open; any other dialog is closed."""
 
     def look() -> None:
         dialog = QApplication.activeModalWidget()
@@ -60,21 +59,9 @@ def answer(kind: type, act) -> None:
     QTimer.singleShot(20, look)
 
 
-def accept(dialog) -> None:
-    dialog.accept()
-
-
-def reject(dialog) -> None:
-    dialog.reject()
-
-
-# -- the table --------------------------------------------------------------------------------------------------------
-
-
-def test_every_action_has_a_button_on_a_page_of_the_window_in_both_languages():
+def test_every_action_has_a_button_on_a_page_of_the_window():
     assert set(STEPS) == set(get_args(Action))
     assert {button.page for button in STEPS.values()} <= {entry.name for entry in PAGES}
-    assert {button.title for button in STEPS.values()} <= set(read_catalogue("de"))
 
 
 @pytest.mark.parametrize("is_open", [False, True])
@@ -86,8 +73,8 @@ def test_every_step_leads_to_its_page_also_without_facts(
     if is_open:
         window.state.open_project(project_dir)
     if action in ("create_project", "list_weights") or (action == "restore" and is_open):
-        answer(object, reject)
-    if action in ("fetch_weights", "diagnose", "embed", "look_through"):
+        answer(object, lambda dialog: dialog.reject())
+    if action in ("fetch_weights", "diagnose", "embed", "find_issues"):
         monkeypatch.setattr(window.state.tasks, "run", lambda *_args, **_options: None)
     step = NextStep(action, backbone="resnet18", requirement="timm>=1", columns=("a", "b"))
     window.state.say("Something is wrong.", next_step=step)
@@ -96,23 +83,17 @@ def test_every_step_leads_to_its_page_also_without_facts(
     wait(qtbot, window)
 
 
-# -- training ---------------------------------------------------------------------------------------------------------
-
-
-def test_a_class_with_too_few_pictures_for_a_test_set_is_split_without(qtbot, window, draw_folder, tmp_path):
+def test_a_class_with_too_few_images_for_a_test_set_is_split_without(qtbot, window, draw_folder, tmp_path):
     with Project.create(tmp_path / "few") as project:
-        import_source(project, draw_folder(tmp_path / "pictures of few", {"red": 6, "blue": 2}))
+        import_source(project, draw_folder(tmp_path / "images of few", {"red": 6, "blue": 2}))
     window.state.open_project(tmp_path / "few")
     window.take_step(NextStep("split"))
     wait(qtbot, window)
-    assert "Each class needs 3 pictures" in window.toasts.message()
+    assert "Each class needs 3 images" in window.toasts.message()
     press(qtbot, window, "Split without a test set")
     wait(qtbot, window)
     splits = window.state.session.project.summary().splits
     assert splits["val"] > 0 and splits["test"] == 0
-
-
-# -- a damaged project ------------------------------------------------------------------------------------------------
 
 
 def backed_up(project_dir: Path) -> None:
@@ -124,7 +105,7 @@ def test_a_damaged_project_is_restored_from_the_banner(qtbot, window, project_di
     backed_up(project_dir)
     (project_dir / "project.db").write_bytes(b"rubbish" * 1000)
     assert not window.state.open_project(project_dir)
-    answer(RestoreDialog, accept)
+    answer(RestoreDialog, lambda dialog: dialog.accept())
     press(qtbot, window, "Restore a backup")
     wait(qtbot, window)
     qtbot.waitUntil(lambda: window.state.path == project_dir, timeout=20_000)
@@ -136,11 +117,11 @@ def test_a_restored_open_project_is_closed_first_and_a_refusal_changes_nothing(q
     backed_up(project_dir)
     window.state.open_project(project_dir)
     session = window.state.session
-    answer(RestoreDialog, reject)
+    answer(RestoreDialog, lambda dialog: dialog.reject())
     window.take_step(NextStep("restore"))
     assert window.state.session is session
     shutil.rmtree(project_dir / "images")
-    answer(RestoreDialog, accept)
+    answer(RestoreDialog, lambda dialog: dialog.accept())
     window.take_step(NextStep("restore"))
     wait(qtbot, window)
     qtbot.waitUntil(lambda: window.state.session not in (None, session), timeout=20_000)
@@ -161,45 +142,40 @@ def test_a_project_that_another_program_changed_says_so_and_is_checked(qtbot, wi
     assert window.toasts.newest.way_button.text() == "Restore a backup"
 
 
-def test_pictures_that_were_moved_are_missed_and_found_again(
-    qtbot, window, project_dir, pictures, tmp_path, monkeypatch
-):
+def test_images_that_were_moved_are_missed_and_found_again(qtbot, window, project_dir, images, tmp_path, monkeypatch):
     window.state.open_project(project_dir)
-    pictures.rename(tmp_path / "elsewhere")
+    images.rename(tmp_path / "elsewhere")
     window.take_step(NextStep("check"))
     wait(qtbot, window)
     monkeypatch.setattr(dialogs, "ask_folder", lambda *_args, **_options: tmp_path / "elsewhere")
-    press(qtbot, window, "Find pictures again")
+    press(qtbot, window, "Find images again")
     wait(qtbot, window)
-    assert window.toasts.message() == "25 pictures were found again."
+    assert window.toasts.message() == "25 images were found again."
     assert all(image.path.is_file() for image in window.state.session.snapshot().images)
 
 
-# -- importing --------------------------------------------------------------------------------------------------------
-
-
-def table_of(pictures: Path) -> Path:
-    """Return a folder of pictures with a table whose columns are named as nobody guesses."""
-    files = sorted(pictures.rglob("*.png"))
-    rows = "".join(f"{file.relative_to(pictures).as_posix()},{file.parent.name},x\n" for file in files)
-    (pictures / "list.csv").write_text(f"file,kindness,shape\n{rows}")
-    return pictures / "list.csv"
+def table_of(images: Path) -> Path:
+    """Return a folder of images with a table with unguessable column names."""
+    files = sorted(images.rglob("*.png"))
+    rows = "".join(f"{file.relative_to(images).as_posix()},{file.parent.name},x\n" for file in files)
+    (images / "list.csv").write_text(f"file,kindness,shape\n{rows}")
+    return images / "list.csv"
 
 
 @pytest.mark.parametrize("wanted", ["Choose the column", "Import without labels"])
-def test_labels_that_were_not_understood_are_asked_for(qtbot, window, pictures, tmp_path, monkeypatch, wanted):
+def test_labels_that_were_not_understood_are_asked_for(qtbot, window, images, tmp_path, monkeypatch, wanted):
     window.state.create_project(tmp_path / "p")
-    window.page("project").take_source(table_of(pictures))
+    window.page("project").take_source(table_of(images))
     wait(qtbot, window)
     panel = window.page("project").imports.panel
-    assert not panel.import_button.isEnabled() and panel.reading.fault()  # first the user says what is meant
+    assert not panel.import_button.isEnabled() and panel.reading.fault()  # first the user decides the meaning
     asked = []
     monkeypatch.setattr(dialogs, "ask_choice", lambda *args, **_options: asked.append(args[3]) or "kindness")
     if wanted == "Choose the column":
-        step = NextStep("choose_columns", path=pictures / "list.csv", columns=("file", "kindness", "shape"))
+        step = NextStep("choose_columns", path=images / "list.csv", columns=("file", "kindness", "shape"))
         window.take_step(step)
     else:
-        window.take_step(NextStep("import_unlabelled", path=pictures / "list.csv"))
+        window.take_step(NextStep("import_unlabelled", path=images / "list.csv"))
     wait(qtbot, window)
     qtbot.mouseClick(window.page("project").imports.panel.import_button, LEFT)
     wait(qtbot, window)
@@ -209,23 +185,20 @@ def test_labels_that_were_not_understood_are_asked_for(qtbot, window, pictures, 
     assert asked == ([("file", "kindness", "shape")] if is_labelled else [])
 
 
-# -- runs and weights -------------------------------------------------------------------------------------------------
-
-
 def test_a_run_that_cannot_be_compared_is_evaluated_from_there(qtbot, window, image_ids, monkeypatch):
     asked = []
 
     def evaluate(run_dir: Path, _images, split: str, **_hooks) -> None:
         asked.append((run_dir.name, split))
 
-    monkeypatch.setattr(measuring, "evaluate", evaluate)
+    monkeypatch.setattr(evaluation_controller, "evaluate", evaluate)
     window.show_page("results")
     page = window.page("results")
     (window.state.path / "runs" / "001-resnet18-lora" / "evaluation-val.json").unlink(missing_ok=True)
     page.mark_stale()
     qtbot.mouseClick(page.view_buttons.button(CHANGES), LEFT)
-    button = page.pictures.changes.empty.button
-    assert button.isVisible() and button.text() == "Evaluate it"
+    button = page.images.changes.empty.button
+    assert button.isVisible() and button.text() == "Evaluate the run"
     qtbot.mouseClick(button, LEFT)
     wait(qtbot, window)
     assert asked == [("001-resnet18-lora", "val")]
@@ -274,20 +247,15 @@ def test_the_weights_can_be_looked_at_and_acted_on(qtbot, window, monkeypatch):
 
 def test_what_a_check_of_the_computer_finds_has_buttons(qtbot, window, monkeypatch):
     found = ("VisionFT works offline.", (NextStep("install", requirement="timm>=1.0"), NextStep("import_weights")))
-    monkeypatch.setattr("gui.settings.page.check_computer", lambda **_hooks: found)
+    monkeypatch.setattr("gui.settings.settings_page.check_computer", lambda **_hooks: found)
     window.take_step(NextStep("diagnose"))
     wait(qtbot, window)
     page = window.page("settings")
     buttons = [page.step_row.itemAt(place).widget() for place in range(2)]
     assert [button.text() for button in buttons] == ["Copy the command", "Import a weights file"]
     qtbot.mouseClick(buttons[0], LEFT)
-    assert "timm>=1.0" in QGuiApplication.clipboard().text()
-
-
-def test_what_pip_must_install_goes_to_the_clipboard(qtbot, window):
-    window.take_step(NextStep("install", requirement="timm>=1.0"))
-    assert "-m pip install --upgrade" in QGuiApplication.clipboard().text()
-    assert "timm>=1.0" in QGuiApplication.clipboard().text()
+    copied = QGuiApplication.clipboard().text()
+    assert "-m pip install --upgrade" in copied and "timm>=1.0" in copied
     assert window.toasts.message() == "The command is on the clipboard."
 
 

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from gui.shell.window import MainWindow
-from gui.train.page import TrainPage
+from gui.train.train_page import TrainPage
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.runs.run_folder import read_run
 

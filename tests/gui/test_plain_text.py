@@ -1,4 +1,4 @@
-"""No name is read as markup: all pages, dialogs, tooltips and messages over a project whose every name is HTML."""
+"""No name is read as markup: all pages, dialogs, tooltips and messages, with HTML in every name."""
 
 import ast
 import os
@@ -9,24 +9,16 @@ import pytest
 from PIL import Image
 from PySide6.QtCore import QEvent, QModelIndex, QPoint, QTimer
 from PySide6.QtGui import QColor, QHelpEvent, Qt  # this `Qt` has `mightBeRichText`, QtCore's has not
-from PySide6.QtWidgets import (
-    QAbstractItemView,
-    QApplication,
-    QDialog,
-    QLabel,
-    QSystemTrayIcon,
-    QToolTip,
-    QWidget,
-)
+from PySide6.QtWidgets import QAbstractItemView, QApplication, QDialog, QLabel, QSystemTrayIcon, QToolTip, QWidget
 
 import gui
 from gui.app import PAGES as APP_PAGES
 from gui.home.new_project import NewProjectDialog
 from gui.kit import dialogs
 from gui.kit.parts import ElidedLabel
-from gui.predict.predicting import Answers
-from gui.results.confusion_matrix import ConfusionMatrix
-from gui.results.page import MATRIX
+from gui.predict.predicting import PredictionBatch
+from gui.results.matrix_view import ConfusionMatrix
+from gui.results.results_page import MATRIX
 from gui.shell.notify import Notifier
 from gui.shell.window import MainWindow
 from visionft.export.predictor import Prediction
@@ -39,13 +31,10 @@ PAGES = [page.name for page in APP_PAGES]
 
 @pytest.fixture
 def hostile(name_all) -> Path:
-    """Return a project in which every name is markup: folder, files, classes, tags, notes, runs."""
+    """Return a project with markup in every name: folder, files, classes, tags, notes, runs."""
     if os.name == "nt":
         pytest.skip("Windows has no file of such a name")
     return name_all(folder_name=FOLDER_NAME, name=MARKUP, file_name="<b>{}<img src=trap.png>.png")
-
-
-# -- looking ------------------------------------------------------------------------------------------------------
 
 
 def reads_markup(label: QLabel) -> bool:
@@ -61,7 +50,7 @@ def tip() -> QLabel | None:
 
 
 class Walk:
-    """Looks at every text on the screen and hovers what has a tooltip; keeps what it saw."""
+    """Reads every text on the screen and hovers every widget with a tooltip; records the texts."""
 
     def __init__(self, indexes: Callable[[QAbstractItemView], list[QModelIndex]]) -> None:
         self._indexes = indexes
@@ -91,7 +80,7 @@ class Walk:
                 self.hover(view.viewport(), box.center(), words)
 
     def hover(self, widget: QWidget, place: QPoint, words: str) -> None:
-        """Wait over a place as a pointer does: the tooltip says `words`, letter by letter."""
+        """Hover over a place: the tooltip's text equals `words` exactly."""
         QToolTip.hideText()
         QApplication.sendEvent(widget, QHelpEvent(QEvent.Type.ToolTip, place, widget.mapToGlobal(place)))
         label = tip()
@@ -100,7 +89,7 @@ class Walk:
         self.hovered.append(label.text())
 
     def saw(self, name: str) -> bool:
-        """Tell whether a text or tooltip that was looked at holds this."""
+        """Return whether a recorded text or tooltip contains this."""
         return any(name in shown for shown in (*self.read, *self.hovered))
 
 
@@ -118,7 +107,7 @@ def opened(window: MainWindow, hostile: Path) -> MainWindow:
 
 
 def answer_dialog(walk: Walk, ask: Callable[[], object], where: str) -> None:
-    """Call what asks, look at the dialog that comes up, and refuse."""
+    """Call a function with a dialog, read the dialog, and reject it."""
     seen: list[str] = []
 
     def look() -> None:
@@ -135,10 +124,7 @@ def answer_dialog(walk: Walk, ask: Callable[[], object], where: str) -> None:
     assert seen
 
 
-# -- the walk -----------------------------------------------------------------------------------------------------
-
-
-def test_tooltips_show_markup_letter_by_letter_and_load_no_picture(walk, window, tmp_path):
+def test_tooltips_show_markup_letter_by_letter_and_load_no_image(walk, window, tmp_path):
     trap = tmp_path / "trap.png"
     Image.new("RGB", (400, 300), (255, 0, 0)).save(trap)
     words = f'<img src="{trap}">'
@@ -146,14 +132,14 @@ def test_tooltips_show_markup_letter_by_letter_and_load_no_picture(walk, window,
     label.setParent(window)
     label.setFixedWidth(40)
     label.show()
-    label.grab()  # it shortens itself, so all of it goes into the tooltip
+    label.grab()  # it shortens its text, so the tooltip has all of it
     walk.hover(label, QPoint(2, 2), words)
     shown = tip()
     assert shown is not None and shown.text() == words
-    picture = shown.grab().toImage()
-    assert picture.height() < 100
+    image = shown.grab().toImage()
+    assert image.height() < 100
     red = QColor(255, 0, 0).rgb()
-    assert not any(picture.pixel(x, y) == red for x in range(picture.width()) for y in range(picture.height()))
+    assert not any(image.pixel(x, y) == red for x in range(image.width()) for y in range(image.height()))
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -189,8 +175,8 @@ def test_no_answer_of_the_try_page_reads_a_name_as_markup(walk, opened, hostile)
     page.offer_models([hostile / "exports" / FOLDER_NAME / "model.onnx"])  # type: ignore[attr-defined]
     path = next((hostile.parent / "source").rglob("*.png"))
     answer = Prediction(path=path, class_name=MARKUP, probability=0.9, top5=((MARKUP, 0.9), ("b", 0.1)), model_ms=1.0)
-    page.show_answers(  # type: ignore[attr-defined]
-        Answers(answers=(answer,), class_names=(MARKUP, "b"), provider="CPU", milliseconds_each=1.0)
+    page.show_predictions(  # type: ignore[attr-defined]
+        PredictionBatch(predictions=(answer,), class_names=(MARKUP, "b"), provider="CPU", milliseconds_each=1.0)
     )
     page.grid.selection.set_current(0)  # type: ignore[attr-defined]
     walk.look(opened, "try")
@@ -201,7 +187,7 @@ def test_no_preview_and_report_of_an_import_reads_a_name_as_markup(walk, opened,
     more = tmp_path / "<b>more<img src=trap.png>"
     (more / "<i>class<img src=trap.png>").mkdir(parents=True)
     Image.new("RGB", (30, 30), (9, 9, 9)).save(more / "<i>class<img src=trap.png>" / "<b>x.png")
-    (more / "<i>class<img src=trap.png>" / "<b>broken<img src=trap.png>.png").write_bytes(b"no picture")
+    (more / "<i>class<img src=trap.png>" / "<b>broken<img src=trap.png>.png").write_bytes(b"no image")
     opened.show_page("project")
     page = opened.page("project")
     page.take_source(more)  # type: ignore[attr-defined]
@@ -210,7 +196,7 @@ def test_no_preview_and_report_of_an_import_reads_a_name_as_markup(walk, opened,
     assert walk.saw(more.name) and any("broken" in words for words in walk.hovered)
     page.imports.panel.import_button.click()  # type: ignore[attr-defined]
     qtbot.waitUntil(lambda: not opened.state.tasks.pending, timeout=20_000)
-    page.report.details_button.click()  # type: ignore[attr-defined]
+    page.overview.report.details_button.click()  # type: ignore[attr-defined]
     walk.look(opened, "report")
 
 
@@ -256,14 +242,15 @@ def test_a_notification_outside_the_window_holds_no_markup(window, monkeypatch):
     assert not any("<" in words or "&lt;h1" in words for words in shown[0])
 
 
-# -- the rule -----------------------------------------------------------------------------------------------------
-
 MARKUP_CALLS = {"setHtml", "insertHtml", "appendHtml", "setMarkdown", "insertMarkdown", "setOpenExternalLinks"}
 MARKUP_NAMES = {"RichText", "MarkdownText", "QTextBrowser", "QTextDocument", "QStaticText", "QErrorMessage"}
-# The model card is a text with headings and tables. tests/gui/export/test_card_view.py holds that it is read without
-# HTML, that its links and pictures are words that lead nowhere, and that nothing is loaded.
+# The model card is a text with headings and tables. tests/gui/export/test_card_view.py proves: it is read without
+# HTML, its links and images are inert words, and nothing is loaded.
+# The manual is the program's own text.
 ALLOWED = {
-    "card_view.py": {"QTextBrowser", "QTextDocument", "setMarkdown", "setOpenExternalLinks"},
+    "card_view.py": {"QTextBrowser", "setOpenExternalLinks"},
+    "manual.py": {"QTextBrowser"},
+    "markdown.py": {"QTextDocument", "setMarkdown"},
 }
 
 
@@ -277,7 +264,7 @@ def test_a_label_that_qt_makes_never_guesses_and_one_that_holds_markup_says_so(q
 
 
 def test_no_source_of_the_window_asks_for_markup():
-    """Whoever needs it for words of the program's own adds its file here, and says why."""
+    """A file in need of markup for the program's own words is added here, with the reason."""
     found: dict[str, set[str]] = {}
     for path in Path(gui.__file__).parent.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):

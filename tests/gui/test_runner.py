@@ -1,4 +1,4 @@
-"""Runs one after the other: the queue goes on, also past a failure; pause, stop and resume; offers after a crash."""
+"""Consecutive runs: the queue continues, also after a failure; pause, cancel and resume; offers after a crash."""
 
 import dataclasses
 import threading
@@ -12,9 +12,10 @@ from gui import runner
 from gui.run_queue import RunQueue
 from gui.runner import offer_words
 from gui.shell.window import MainWindow
-from gui.train import measuring
-from gui.train.page import LIVE, SETUP, TrainPage
+from gui.train import setup_measurements
+from gui.train.train_page import LIVE, SETUP, TrainPage
 from visionft.errors import RunError
+from visionft.evaluation.trained_run import TrainedRun
 from visionft.events import EpochDone, Progress, RunStarted
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.runs.metrics_file import append_metrics
@@ -37,25 +38,25 @@ class Engine:
 
     def __init__(self, state) -> None:
         self.state = state
-        self.trained: list[int] = []  # epochs asked for, to tell runs apart
+        self.trained: list[int] = []  # requested epochs, to distinguish runs
         self.fails_at: set[int] = set()
         self.step = threading.Event()
         self.is_slow = True
 
-    def train_run(self, config: TrainConfig, images, project_dir: Path, *, on_event, should_stop):
-        return self._run(config, images, new_run_dir(project_dir, config), on_event, should_stop)
+    def train(self, config: TrainConfig, images, run_dir: Path, *, job):
+        return self._run(config, images, run_dir, job)
 
-    def continue_run(self, run_dir: Path, *, on_event, should_stop):
+    def resume(self, run_dir: Path, *, job):
         images = self.state.session.snapshot()
-        return self._run(read_run(run_dir).config, images, run_dir, on_event, should_stop)
+        return self._run(read_run(run_dir).config, images, run_dir, job)
 
-    def _run(self, config, images, run_dir, on_event, should_stop):
+    def _run(self, config, images, run_dir, job):
         from visionft.files import write_json
 
         self.trained.append(config.epochs)
-        on_event(Progress(stage="Loading", done=0, total=0))
+        job.report(Progress(stage="Loading", done=0, total=0))
         if config.epochs in self.fails_at:
-            raise RunError("Not even one picture fits into memory.", "Choose a smaller size.")
+            raise RunError("Not even one image fits into memory.", "Choose a smaller size.")
         first = 1
         if run_dir.exists():
             first = len(read_run(run_dir).epochs) + 1
@@ -65,7 +66,7 @@ class Engine:
             write_snapshot(run_dir, images)
             write_json(run_dir / "config.json", config.to_dict())
         (run_dir / "result.json").unlink(missing_ok=True)
-        on_event(
+        job.report(
             RunStarted(
                 run=run_dir.name, backbone=config.backbone, method=config.method, epochs=config.epochs,
                 first_epoch=first, steps_per_epoch=4, train_images=17, val_images=4, trainable_parameters=10,
@@ -75,23 +76,23 @@ class Engine:
         stopped = False
         for number in range(first, config.epochs + 1):
             if self.is_slow:
-                stopped = self._wait(should_stop)
+                stopped = self._wait(job)
             if stopped:
                 break
             append_metrics(run_dir, epoch_done(number, config.epochs))
-            on_event(epoch_done(number, config.epochs))
+            job.report(epoch_done(number, config.epochs))
         run = read_run(run_dir)
         result = TrainResult(
             run=run_dir.name, best=run.best, seconds=1.0, stopped=stopped, trainable_parameters=10,
             total_parameters=100, device="CPU", precision="fp32",
         )  # fmt: skip
         write_json(run_dir / "result.json", dataclasses.asdict(result))
-        return result
+        return TrainedRun(result=result, evaluations={})
 
-    def _wait(self, should_stop) -> bool:
+    def _wait(self, job) -> bool:
         deadline = time.monotonic() + 10
         while time.monotonic() < deadline:
-            if should_stop():
+            if job.is_cancelled:
                 return True
             if self.step.is_set():
                 self.step.clear()
@@ -103,16 +104,16 @@ class Engine:
 @pytest.fixture
 def engine(monkeypatch, state) -> Engine:
     engine = Engine(state)
-    monkeypatch.setattr(runner, "train_run", engine.train_run)
-    monkeypatch.setattr(runner, "continue_run", engine.continue_run)
+    monkeypatch.setattr(runner, "train_and_evaluate", engine.train)
+    monkeypatch.setattr(runner, "resume_and_evaluate", engine.resume)
     return engine
 
 
 @pytest.fixture(autouse=True)
 def evaluated(monkeypatch) -> list[str]:
-    """Stand in for looking at the results of a stopped run; return the names of those that were looked at."""
+    """Replace the evaluation of a cancelled run; return the names of the evaluated runs."""
     found: list[str] = []
-    monkeypatch.setattr(runner, "evaluate_run", lambda run_dir, _images, **_hooks: found.append(run_dir.name))
+    monkeypatch.setattr(runner, "evaluate_held_out", lambda run_dir, _images, **_hooks: found.append(run_dir.name))
     return found
 
 
@@ -126,7 +127,7 @@ def page(window: MainWindow, project_dir, engine) -> TrainPage:
 
 
 def draft(page: TrainPage, epochs: int) -> None:
-    page.setup.methods.tiles["lora"].click()  # has epochs; Balanced solves a linear probe for so few pictures
+    page.setup.methods.tiles["lora"].click()  # has epochs; Balanced solves a linear probe for so few images
     page.form.editor("epochs").setValue(epochs)
 
 
@@ -152,8 +153,8 @@ def test_runs_that_wait_are_trained_in_order_and_past_a_failure(qtbot, page, win
     idle(qtbot, window)
     assert engine.trained == [2, 3, 4, 5]
     (failed,) = window.state.session.runner.queue.runs
-    assert failed.config.epochs == 3 and "Not even one picture" in failed.failure
-    assert "Not even one picture" in page.queue.list.item(0).text()
+    assert failed.config.epochs == 3 and "Not even one image" in failed.failure
+    assert "Not even one image" in page.queue.list.item(0).text()
     assert page._views.currentIndex() == SETUP  # the next run does not snatch the form away
 
 
@@ -229,7 +230,7 @@ def test_pause_keeps_the_place_and_resume_goes_on_with_one_curve(qtbot, page, wi
     assert page.monitor.state() == "Paused" and page.resume_button.isVisible()
     assert not page.pause_button.isVisible() and not page.start_button.isVisible()
     qtbot.wait(30)
-    assert not window.state.tasks.pending  # what waits does not overtake it
+    assert not window.state.tasks.pending  # waiting runs do not overtake it
     engine.is_slow = False
     qtbot.mouseClick(page.resume_button, LEFT)
     idle(qtbot, window)
@@ -306,15 +307,16 @@ def test_stop_ends_the_run_and_the_queue_waits(qtbot, page, window, engine):
 
 
 def test_a_pause_before_the_run_has_a_folder_loses_nothing(qtbot, page, window, engine, monkeypatch):
-    def train_run(*_inputs, on_event, should_stop):
-        while not should_stop():
+    def train_run(*_inputs, job):
+        while not job.is_cancelled:
             time.sleep(0.003)
-        return TrainResult(
+        result = TrainResult(
             run="001-x", best=None, seconds=0.0, stopped=True, trainable_parameters=1, total_parameters=1,
             device="CPU", precision="fp32",
         )  # fmt: skip
+        return TrainedRun(result=result, evaluations={})
 
-    monkeypatch.setattr(runner, "train_run", train_run)
+    monkeypatch.setattr(runner, "train_and_evaluate", train_run)
     draft(page, 6)
     page.start()
     qtbot.waitUntil(lambda: page.runner.is_training)
@@ -371,12 +373,12 @@ def test_a_dismissed_offer_does_not_come_back(qtbot, page, window, project_dir):
 
 
 def test_start_takes_the_place_of_a_job_that_only_measures(qtbot, page, window, engine, monkeypatch):
-    def estimate_costs(configs, images, *, on_event, should_stop):
-        while not should_stop():
+    def estimate_costs(configs, images, *, job):
+        while not job.is_cancelled:
             time.sleep(0.003)
         return ()
 
-    monkeypatch.setattr(measuring, "estimate_costs", estimate_costs)
+    monkeypatch.setattr(setup_measurements, "estimate_costs", estimate_costs)
     engine.is_slow = False
     draft(page, 2)
     qtbot.mouseClick(page.setup.measure_button, LEFT)

@@ -1,4 +1,4 @@
-"""Lanes: what goes on at once, what waits and says for what, who hears of the end, and who does not any more."""
+"""Lanes: concurrent jobs, waiting jobs with their reason, and results delivered only while their owner exists."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QLabel
 
 from gui import runner
 from gui import tasks as tasks_module
-from gui.results import measuring
+from gui.results import evaluation_controller
 from gui.tasks import Lane, Outcome, Task, TaskHandle, Tasks, reason_to_wait
 from visionft.errors import RunError
 from visionft.events import Notice, Progress
@@ -18,16 +18,16 @@ from visionft.project.edits.changes import LabelImages
 
 
 class Gate:
-    """Work that has begun, goes on until it is let through or stopped, and returns its result."""
+    """A job: runs until released or cancelled, and returns its result."""
 
     def __init__(self, result: object = None) -> None:
         self.begun, self.open, self.was_stopped = threading.Event(), threading.Event(), False
         self._result = result
 
-    def __call__(self, *, on_event, should_stop) -> object:
+    def __call__(self, *, job) -> object:
         self.begun.set()
         while not self.open.wait(0.003):
-            if should_stop():
+            if job.is_cancelled:
                 self.was_stopped = True
                 break
         return self._result
@@ -60,9 +60,6 @@ def run(tasks: Tasks, owner: QObject) -> Callable[..., TaskHandle]:
         return tasks.run(task(work, lane, title, **values), owner=owner, on_done=on_done, **hooks)
 
     return hand_in
-
-
-# -- lanes --------------------------------------------------------------------------------------------------------
 
 
 def test_training_evaluating_and_importing_go_on_at_once(qtbot, tasks, run):
@@ -135,17 +132,14 @@ def test_measuring_gives_way_to_a_run_and_waits_beside_one(qtbot, tasks, run):
     assert "beside it the measurement would be wrong" in again.waits_for and evaluating.is_running
 
 
-# -- callbacks ----------------------------------------------------------------------------------------------------
-
-
 def test_callbacks_come_on_the_main_thread_in_their_order(qtbot, qapp, run):
     heard = []
 
     def note(what: str) -> Callable[[object], None]:
         return lambda value: heard.append((what, value, QThread.currentThread() is qapp.thread()))
 
-    def work(*, on_event, should_stop):
-        on_event(Notice(message="hello"))
+    def work(*, job):
+        job.report(Notice(message="hello"))
         return 42
 
     run(work, Lane.DISK, on_event=note("event"), on_done=note("done"), on_end=lambda o: note("end")(o.result))
@@ -155,9 +149,7 @@ def test_callbacks_come_on_the_main_thread_in_their_order(qtbot, qapp, run):
 
 def test_nobody_is_called_once_the_owner_is_gone(qtbot, tasks, run, owner):
     gate, heard = Gate(), []
-    run(
-        gate, Lane.DISK, on_done=heard.append, on_event=heard.append, on_failed=heard.append, on_end=heard.append
-    )  # fmt: skip
+    run(gate, Lane.DISK, on_done=heard.append, on_event=heard.append, on_failed=heard.append, on_end=heard.append)
     shiboken6.delete(owner)
     gate.open.set()
     qtbot.waitUntil(lambda: not tasks.pending)
@@ -214,9 +206,6 @@ def test_ending_stops_all_and_waits_until_they_have_told_so(tasks, run):
     assert [gate.was_stopped for gate in gates] == [True, True, False, True]
 
 
-# -- the window ---------------------------------------------------------------------------------------------------
-
-
 def test_the_bar_shows_every_task_with_its_own_stop_and_what_waits(qtbot, window):
     gates = [Gate() for _ in range(7)]
     lanes = (Lane.TRAINING, Lane.COMPUTE, Lane.DISK, *[Lane.COMPUTE] * 4)
@@ -238,8 +227,8 @@ def test_labelling_importing_and_evaluating_go_on_while_a_run_trains(
     qtbot, window, image_ids, draw_folder, tmp_path, monkeypatch
 ):
     training, evaluated = Gate(), []
-    monkeypatch.setattr(runner, "train_run", lambda *_, **hooks: training(**hooks))
-    monkeypatch.setattr(measuring, "evaluate", lambda run_dir, *_, **__: evaluated.append(run_dir.name))
+    monkeypatch.setattr(runner, "train_and_evaluate", lambda *_, **hooks: training(**hooks))
+    monkeypatch.setattr(evaluation_controller, "evaluate", lambda run_dir, *_, **__: evaluated.append(run_dir.name))
     session = window.state.session
     window.show_page("train")
     window.page("train").start()
@@ -250,7 +239,7 @@ def test_labelling_importing_and_evaluating_go_on_while_a_run_trains(
     page.take_source(draw_folder(tmp_path / "more", {"yellow": 3}))
     qtbot.waitUntil(page.imports.panel.import_button.isVisible, timeout=20_000)
     page.imports.panel.import_button.click()
-    qtbot.waitUntil(page.report.isVisible, timeout=20_000)
+    qtbot.waitUntil(page.overview.report.isVisible, timeout=20_000)
     assert session.snapshot().class_names == ("blue", "green", "red", "yellow")
     assert session.apply(LabelImages((image_ids[0],), "yellow"))
     window.show_page("results")
@@ -268,9 +257,9 @@ def test_labelling_importing_and_evaluating_go_on_while_a_run_trains(
 def test_progress_reaches_the_line_of_its_task(qtbot, window):
     gate = Gate()
 
-    def work(*, on_event, should_stop):
-        on_event(Progress(stage="Reading", done=3, total=9))
-        return gate(on_event=on_event, should_stop=should_stop)
+    def work(*, job):
+        job.report(Progress(stage="Reading", done=3, total=9))
+        return gate(job=job)
 
     other = Gate()
     window.state.tasks.run(task(other, Lane.DISK, "Other"), owner=window, on_done=lambda _result: None)

@@ -1,9 +1,8 @@
-"""Trouble: what is lost, full, taken or broken is said with the next step, and nothing that was saved is lost."""
+"""Failures: a missing, full, busy or broken resource is reported with the next step; saved data survives."""
 
 import errno
 import os
 import shutil
-import threading
 
 import pytest
 from PySide6.QtCore import Qt
@@ -11,7 +10,6 @@ from PySide6.QtGui import QGuiApplication
 
 from gui.app import create_window
 from gui.errors import BugDialog
-from gui.kit import dialogs
 from gui.state import AppState
 from gui.tasks import Lane, Task
 from visionft.errors import ProjectError, RunError, as_expected
@@ -47,10 +45,7 @@ def run_job(qtbot, window, work, *, lane=Lane.TRAINING):
     qtbot.waitUntil(lambda: not window.state.tasks.pending, timeout=20_000)
 
 
-# -- files --------------------------------------------------------------------------------------------------------
-
-
-def test_a_picture_that_vanishes_is_said_and_can_still_be_labelled(qtbot, label, window):
+def test_a_image_that_vanishes_is_said_and_can_still_be_labelled(qtbot, label, window):
     image_id = label.grid.selection.current_id()
     label.grid.tile(image_id).path.unlink()
     label.labels.view(True)
@@ -119,12 +114,9 @@ def test_a_corrupt_run_folder_harms_no_page(window, project_dir):
     assert window.page("results").table.model().rowCount() == 0
 
 
-# -- the disk -----------------------------------------------------------------------------------------------------
-
-
 def test_a_full_disk_refuses_a_label_and_takes_it_when_there_is_space_again(label, window):
-    """The database is told that the disk ends here: SQLite then fails as on a full disk."""
-    writer = window.state.session.project._database._writer
+    """The database's size limit is set to its present size: SQLite then fails as on a full disk."""
+    writer = window.state.session.project.database._writer
     pages = writer.execute("PRAGMA page_count").fetchone()[0]
     writer.execute(f"PRAGMA max_page_count = {pages}")
     names = (f"class {number} {'x' * 100}" for number in range(1000))
@@ -150,18 +142,6 @@ def test_a_full_disk_leaves_the_earlier_file_of_an_export_alone(qtbot, window, t
     monkeypatch.undo()
     assert "No space left" in window.toasts.message() and window.toasts.newest.hint()
     assert target.read_text() == "earlier" and not list(tmp_path.glob(".model*"))
-
-
-def test_settings_that_cannot_be_saved_cost_nothing_else(window, monkeypatch, caplog):
-    def full(*_inputs):
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr("visionft.files.write_json", full)
-    window.state.change_settings(theme="dark")
-    assert window.state.settings.theme == "dark" and "not saved" in caplog.text
-
-
-# -- memory and bugs ----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -201,49 +181,6 @@ def test_a_bug_in_a_job_opens_the_report_and_loses_nothing(qtbot, label, window,
     image_id = label.grid.selection.current_id()
     qtbot.keyClick(label.grid, Qt.Key.Key_3)
     assert labels_of(window.state.session.project, image_id) == ("red",)
-
-
-# -- closing ------------------------------------------------------------------------------------------------------
-
-
-class Waiting:
-    """Work that goes on until it is asked to stop, and then ends well."""
-
-    def __init__(self):
-        self.ended_well = threading.Event()
-
-    def __call__(self, *, on_event, should_stop):
-        while not should_stop():
-            threading.Event().wait(0.01)
-        self.ended_well.set()
-
-
-def test_closing_while_training_asks_and_stops_well(qtbot, window, project_dir, monkeypatch):
-    window.state.open_project(project_dir)
-    asked, answers, waiting = [], [False, True], Waiting()
-    monkeypatch.setattr(dialogs, "ask_yes", lambda *inputs, **_: asked.append(inputs[1]) or answers.pop(0))
-    start(window, waiting, title="Training ResNet-18")
-    window.close()
-    assert window.isVisible() and window.state.tasks.pending and not waiting.ended_well.is_set()
-    window.close()
-    assert not window.isVisible() and waiting.ended_well.is_set() and not window.state.tasks.pending
-    assert asked == ["“Training ResNet-18” is running"] * 2
-
-
-def test_the_job_is_shown_on_every_page_and_can_be_stopped_from_each(qtbot, window, project_dir):
-    window.state.open_project(project_dir)
-    for name in window.entries:
-        window.show_page(name)
-        waiting = Waiting()
-        start(window, waiting, title="Training ResNet-18", lane=Lane.COMPUTE)
-        (line,) = window.job_bar.lines
-        assert line.job_button.isVisible() and line.job_button.text() == "Training ResNet-18"
-        qtbot.mouseClick(line.stop_button, LEFT)
-        qtbot.waitUntil(lambda: not window.state.tasks.pending)
-        assert waiting.ended_well.is_set()
-
-
-# -- what the user should know of a project -----------------------------------------------------------------------
 
 
 def test_a_project_on_a_network_drive_says_so_when_it_is_opened(window, project_dir, monkeypatch):

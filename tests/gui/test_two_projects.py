@@ -1,24 +1,18 @@
 """One project after another: nothing of the first is to be seen or reached in the second, and back again."""
 
 import dataclasses
-import itertools
 import threading
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 import shiboken6
 from PIL import Image
-from PySide6.QtCore import QCoreApplication, QEvent, QModelIndex, Qt
+from PySide6.QtCore import QCoreApplication, QEvent, Qt
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import (
-    QAbstractButton,
-    QAbstractItemView,
     QApplication,
-    QComboBox,
-    QLabel,
-    QLineEdit,
-    QPlainTextEdit,
     QWidget,
 )
 
@@ -36,7 +30,7 @@ TINY = TrainConfig(
 
 
 def draw(folder: Path, names: tuple[str, ...], count: int) -> Path:
-    """Draw class folders of pictures of which no two are alike, in any folder."""
+    """Draw class folders of distinct images, in any folder."""
     for place, name in enumerate(names):
         (folder / name).mkdir(parents=True)
         for number in range(count):
@@ -49,45 +43,23 @@ def wait(qtbot, window: MainWindow) -> None:
     qtbot.waitUntil(lambda: not window.state.tasks.pending, timeout=200_000)
 
 
-# -- all that a window says -------------------------------------------------------------------------------------------
+@pytest.fixture
+def said(window: MainWindow, texts_of) -> Callable[[], str]:
+    """Return a function for all texts of the window on any page, including hidden ones."""
+    return partial(_said, window, texts_of)
 
 
-def texts_of_model(view: QAbstractItemView | QComboBox) -> Iterator[str]:
-    model = view.model()
-    for line in range(model.rowCount() if model is not None else 0):
-        cells = (model.index(line, place) for place in itertools.count())
-        for index in itertools.takewhile(QModelIndex.isValid, cells):
-            for role in (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.ToolTipRole, Qt.ItemDataRole.UserRole):
-                yield str(index.data(role))
-
-
-def texts_of(widget: QWidget) -> Iterator[str]:
-    yield from (widget.toolTip(), widget.accessibleName(), widget.windowTitle())
-    if isinstance(widget, QLabel | QLineEdit | QAbstractButton):
-        yield widget.text()
-    if isinstance(widget, QPlainTextEdit):
-        yield widget.toPlainText()
-    if isinstance(widget, QAbstractItemView | QComboBox):
-        yield from texts_of_model(widget)
-
-
-def said(window: MainWindow) -> str:
-    """Return all that the window says on any page, also where it is hidden at the moment."""
+def _said(window: MainWindow, texts_of: Callable[[QWidget], Iterator[str]]) -> str:
     for name in window.entries:
         window.show_page(name)
         for _ in range(3):
             QApplication.processEvents()
-    QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)  # the event loop does so by itself
-    widgets = [window, *window.findChildren(QWidget)]
-    lines = [text for widget in widgets for text in texts_of(widget)]
-    return "\n".join([*lines, *(action.text() for action in window.findChildren(QAction))])
-
-
-# -- working in a project ---------------------------------------------------------------------------------------------
+    QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)  # the event loop does this automatically
+    return "\n".join([*texts_of(window), *(action.text() for action in window.findChildren(QAction))])
 
 
 def fill(qtbot, window: MainWindow, source: Path) -> None:
-    """Import pictures by clicks; the start of a run divides them."""
+    """Import images by clicks; the start of a run divides them."""
     window.show_page("project")
     window.page("project").take_source(source)
     wait(qtbot, window)
@@ -105,7 +77,7 @@ def learn(qtbot, window: MainWindow) -> None:
     assert train.monitor.state() == "Finished", window.toasts.message()
     train.draft.take(dataclasses.replace(TINY, epochs=777, linear=LinearOptions(solver=GRADIENT)))
     train.enqueue()
-    train.setup.reset_requested.emit()  # settings that were chosen would stay, see below
+    train.setup.reset_button.click()  # chosen settings would stay, see below
     window.show_page("results")
     qtbot.mouseClick(window.page("results").evaluate_button, LEFT)
     wait(qtbot, window)
@@ -117,7 +89,7 @@ def learn(qtbot, window: MainWindow) -> None:
     window.show_page("try")
     window.page("try").classify([window.state.session.snapshot().images[0].path])
     wait(qtbot, window)
-    assert window.page("try").answers
+    assert window.page("try").predictions
 
 
 def open_pages(window: MainWindow) -> dict[str, QWidget]:
@@ -126,12 +98,12 @@ def open_pages(window: MainWindow) -> dict[str, QWidget]:
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning", "ignore::FutureWarning")
-def test_nothing_of_one_project_shows_in_another(qtbot, window, tmp_path):
+def test_nothing_of_one_project_shows_in_another(qtbot, window, tmp_path, said):
     window.state.create_project(tmp_path / "orchard")
-    fill(qtbot, window, draw(tmp_path / "baskets", ("apple", "pear"), 8))
-    assert window.page("project").report.isVisible()
+    fill(qtbot, window, draw(tmp_path / "baskets", ("apple", "quince"), 8))
+    assert window.page("project").overview.report.isVisible()
     learn(qtbot, window)
-    own = said(window)
+    own = said()
     for word in ("orchard", "baskets", "apple", "001-test_resnet-linear", "777 epochs"):
         assert word in own
     left, session = open_pages(window), window.state.session
@@ -144,47 +116,45 @@ def test_nothing_of_one_project_shows_in_another(qtbot, window, tmp_path):
     assert not shiboken6.isValid(session) and not any(shiboken6.isValid(page) for page in left.values())
     assert_fresh(window)
     fill(qtbot, window, draw(tmp_path / "boxes", ("donkey", "horse"), 6))
-    assert_nothing(window, "orchard", "baskets", "apple", "pear", "001-", "777 epochs")
-    assert "donkey" in said(window) and "boxes" in said(window)
+    assert_nothing(said(), "orchard", "baskets", "apple", "quince", "001-", "777 epochs")
+    assert "donkey" in said() and "boxes" in said()
 
     window.state.open_project(tmp_path / "orchard")
-    assert_nothing(window, "paddock", "boxes", "donkey", "horse")
-    assert window.page("try").answers == () and not window.page("project").report.isVisible()
+    assert_nothing(said(), "paddock", "boxes", "donkey", "horse")
+    assert window.page("try").predictions == () and not window.page("project").overview.report.isVisible()
     window.show_page("results")
     assert window.page("results").table.selected() == ["001-test_resnet-linear"]
     assert window.page("results").evaluation is not None and window.page("try").model() is not None
     assert [run.config.epochs for run in window.page("train").runner.queue.runs] == [777]
 
 
-def assert_nothing(window: MainWindow, *words: str) -> None:
-    found = [line for line in said(window).splitlines() for word in words if word in line]
+def assert_nothing(said: str, *words: str) -> None:
+    found = [line for line in said.splitlines() for word in words if word in line]
     assert not found
 
 
 def assert_fresh(window: MainWindow) -> None:
-    """Check that no page holds anything, whatever it would show."""
+    """Check the emptiness of every page, whatever it would show."""
     page, train, attempt = window.page("project"), window.page("train"), window.page("try")
-    assert page.report.isHidden() and page.tiles["runs"].figure() == "0" and page.checklist.badge() == "4 still missing"
+    assert page.overview.report.isHidden() and page.overview.tiles["runs"].figure() == "0"
+    assert page.overview.checklist.badge.text() == "4 still missing"
     assert window.page("label").grid.count() == 0 and window.page("label").labels.suggesting.found == {}
     assert train.monitor.state() == "No run yet" and train.monitor.chart.point_counts() == {"steps": 0, "epochs": 0}
     assert train.runner.queue.runs == () and train.runner.offer is None and train.resume_card.message() == ""
     assert window.page("results").run() is None and window.page("results").evaluation is None
     assert window.page("export").run() is None and window.page("export").options_card.target() is None
-    assert attempt.answers == () and attempt.model() is None and attempt.grid.count() == 0
-
-
-# -- tasks ------------------------------------------------------------------------------------------------------------
+    assert attempt.predictions == () and attempt.model() is None and attempt.grid.count() == 0
 
 
 class Late:
-    """Work that hears of the stop, and yet takes its time and has a result."""
+    """A job with a delayed reaction to its cancellation, and a result."""
 
     def __init__(self) -> None:
         self.begun = threading.Event()
 
-    def __call__(self, *, on_event, should_stop) -> str:
+    def __call__(self, *, job) -> str:
         self.begun.set()
-        while not should_stop():
+        while not job.is_cancelled:
             threading.Event().wait(0.003)
         threading.Event().wait(0.2)
         return "a late result"
@@ -192,7 +162,7 @@ class Late:
 
 @pytest.fixture
 def late(window: MainWindow, project_dir: Path, monkeypatch) -> Callable[[Lane], list[tuple[str, object]]]:
-    """Return the function that starts late work on the open project; it notes results with the session of then."""
+    """Return a function to start a late job on the open project; it records results with their current session."""
     monkeypatch.setattr(dialogs, "ask_yes", lambda *_, **__: True)
     window.state.open_project(project_dir)
 
@@ -234,7 +204,7 @@ def test_opening_another_project_while_a_task_runs_asks_first(qtbot, window, lat
 
 def test_a_check_of_the_computer_goes_on_when_another_project_is_opened(qtbot, window, project_dir, monkeypatch):
     work = Late()
-    monkeypatch.setattr("gui.settings.page.check_computer", lambda **hooks: (work(**hooks), ()))
+    monkeypatch.setattr("gui.settings.settings_page.check_computer", lambda **hooks: (work(**hooks), ()))
     window.show_page("settings")
     page = window.page("settings")
     qtbot.mouseClick(page.check_button, LEFT)
@@ -246,7 +216,7 @@ def test_a_check_of_the_computer_goes_on_when_another_project_is_opened(qtbot, w
 
 def test_a_run_that_waits_when_the_project_closes_is_in_its_queue_afterwards(window, project_dir, late):
     late(Lane.TRAINING)
-    window.state.session.runner.start(TINY)  # behind what trains, it waits in the lane
+    window.state.session.runner.start(TINY)  # waits in the lane behind the training
     window.state.close_project()
     window.state.open_project(project_dir)
     assert [run.config for run in window.state.session.runner.queue.runs] == [TINY]

@@ -9,7 +9,7 @@ import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QPushButton, QWidget
 
-from gui.home import folders
+from gui.home import new_project
 from gui.home.new_project import NewProjectDialog
 from gui.kit import dialogs
 from gui.shell.window import MainWindow
@@ -35,15 +35,15 @@ def wait_for_job(qtbot, window: MainWindow, *, seconds: int = 120) -> None:
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning", "ignore::FutureWarning")
-def test_from_a_folder_of_pictures_to_an_exported_file(qtbot, window, draw_folder, tmp_path):
-    pictures = draw_folder(tmp_path / "parts", {"red": 14, "green": 14, "blue": 14})
+def test_from_a_folder_of_images_to_an_exported_file(qtbot, window, draw_folder, tmp_path):
+    images = draw_folder(tmp_path / "parts", {"red": 14, "green": 14, "blue": 14})
     window.state.create_project(tmp_path / "project")
     page = window.page("project")
-    page.take_source(pictures)
+    page.take_source(images)
     wait_for_job(qtbot, window)
     qtbot.mouseClick(page.imports.panel.import_button, LEFT)
     wait_for_job(qtbot, window)
-    assert page.checklist.badge() == "Ready to train"
+    assert page.overview.checklist.badge.text() == "Ready to train"
 
     window.show_page("label")
     label = window.page("label")
@@ -100,14 +100,14 @@ def test_from_a_folder_of_pictures_to_an_exported_file(qtbot, window, draw_folde
     assert export.parity_card.isVisible(), window.toasts.message()
     window.show_page("try")
     attempt = window.page("try")
-    attempt.classify([pictures / "red"])
+    attempt.classify([images / "red"])
     wait_for_job(qtbot, window)
-    assert [answer.class_name for answer in attempt.answers] == ["red"] * 14
+    assert [answer.class_name for answer in attempt.predictions] == ["red"] * 14
 
     (model,) = (tmp_path / "project" / "exports").glob("*/model.onnx")
-    picture = pictures / "red" / "red_001.png"
+    image = images / "red" / "red_001.png"
     done = subprocess.run(
-        [sys.executable, "-c", BARE, str(model), str(picture)], capture_output=True, text=True, check=False, timeout=60
+        [sys.executable, "-c", BARE, str(model), str(image)], capture_output=True, text=True, check=False, timeout=60
     )
     assert done.returncode == 0, done.stderr
     probabilities = json.loads(done.stdout)
@@ -120,14 +120,14 @@ MOST_CLICKS = 8
 
 
 class Hand:
-    """Presses the one primary button of whatever is in front, and counts."""
+    """Presses the single primary button in front, and counts."""
 
     def __init__(self, qtbot, window: MainWindow) -> None:
         self._qtbot, self._window = qtbot, window
         self.clicks = 0
 
     def press_next(self, words: str, within: QWidget | None = None) -> None:
-        """Press the only primary button, which has to say this."""
+        """Press the only primary button; its text must be this."""
         found = self._primaries(within)
         assert [button.text() for button in found] == [words]
         self.press(found[0])
@@ -145,7 +145,7 @@ class Hand:
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning", "ignore::FutureWarning")
 def test_the_whole_job_by_the_primary_buttons_alone(qtbot, window, draw_folder, tmp_path, monkeypatch):
-    pictures = draw_folder(tmp_path / "parts", {"red": 14, "green": 14, "blue": 14})
+    images = draw_folder(tmp_path / "parts", {"red": 14, "green": 14, "blue": 14})
     hand = Hand(qtbot, window)
 
     def create(dialog: NewProjectDialog) -> int:
@@ -153,12 +153,12 @@ def test_the_whole_job_by_the_primary_buttons_alone(qtbot, window, draw_folder, 
         hand.press_next("Create", dialog)
         return dialog.result()
 
-    monkeypatch.setattr(folders, "projects_folder", lambda: tmp_path / "projects")
-    monkeypatch.setattr(dialogs, "ask_folder", lambda *_args, **_kwargs: pictures)
+    monkeypatch.setattr(new_project, "projects_folder", lambda: tmp_path / "projects")
+    monkeypatch.setattr(dialogs, "ask_folder", lambda *_args, **_kwargs: images)
     monkeypatch.setattr(NewProjectDialog, "exec", create)
     hand.press_next("Choose folder")
     wait_for_job(qtbot, window)
-    hand.press_next("Import 42 pictures")
+    hand.press_next("Import 42 images")
     wait_for_job(qtbot, window)
     hand.press_next("Train")
     train = window.current_page

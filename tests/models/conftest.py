@@ -1,4 +1,4 @@
-"""The script that writes the index of timm, as a module: it lies outside of the packages."""
+"""The script for the index of timm, as a module: it lies outside of the packages."""
 
 import importlib.util
 import sys

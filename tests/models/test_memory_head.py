@@ -1,4 +1,4 @@
-"""The head that holds pictures answers as the memory that it was made of, whatever it held before."""
+"""The retrieval head in a model predicts as its source index, whatever it held before."""
 
 import copy
 
@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from models.methods.layers import memory_head
-from models.methods.layers.memory_head import MemoryHead
+from models.methods.layers.memory_head import KnnHead
 from visionft.calibration import sigmoid, softmax
 from visionft.heads.knn import memory as engine
-from visionft.heads.knn.fitting import fit_memory
+from visionft.heads.knn.knn_fitting import fit_memory
 from visionft.heads.solutions import state_of
 
 
@@ -26,20 +26,20 @@ def made(count: int, *, classes: int = 4, is_multilabel: bool = False):
 
 @pytest.mark.parametrize("is_multilabel", [False, True])
 @pytest.mark.parametrize("count", [1, 7, 300])
-def test_it_answers_as_the_memory(count: int, is_multilabel: bool):
+def test_it_answers_as_the_memory(count, is_multilabel) -> None:
     features, memory = made(count, is_multilabel=is_multilabel)
-    state, head = state_of(memory), MemoryHead(30, 4)
+    state, head = state_of(memory), KnnHead(30, 4)
     head.take_shapes(state)
     head.load_state_dict(state)
     asked = np.concatenate([features[:5], np.random.default_rng(1).normal(size=(20, 30)).astype(np.float32)])
     with torch.no_grad():
         logits = copy.deepcopy(head)(torch.from_numpy(asked)).numpy()
     said = sigmoid(logits) if is_multilabel else softmax(logits)
-    assert said == pytest.approx(memory.answers(memory.directions(asked)), abs=2e-5)
+    assert said == pytest.approx(memory.predict(memory.directions(asked)), abs=2e-5)
 
 
-def test_it_learns_other_pictures_and_other_classes():
-    head = MemoryHead(30, 4)
+def test_it_learns_other_images_and_other_classes() -> None:
+    head = KnnHead(30, 4)
     assert head(torch.zeros(2, 30)).tolist() == [[0] * 4] * 2
     for count in (40, 9):
         _, memory = made(count)
@@ -48,9 +48,9 @@ def test_it_learns_other_pictures_and_other_classes():
         assert head(torch.ones(3, 30)).shape == (3, 4) and len(head.rows) == count
 
 
-def test_half_precision_does_not_reach_the_vote():
+def test_half_precision_does_not_reach_the_vote() -> None:
     features, memory = made(200)
-    head = MemoryHead(30, 4)
+    head = KnnHead(30, 4)
     head.take_shapes(state_of(memory))
     head.load_state_dict(state_of(memory))
     asked = torch.from_numpy(features[:9])
@@ -59,5 +59,5 @@ def test_half_precision_does_not_reach_the_vote():
     assert torch.equal(half, head(asked))
 
 
-def test_both_take_the_same_for_a_double():
+def test_both_take_the_same_for_a_double() -> None:
     assert memory_head.SET_ASIDE == engine.SET_ASIDE

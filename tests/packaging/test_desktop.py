@@ -1,4 +1,4 @@
-"""What a desktop shows of the program: its icons, its menu entry, its button on the taskbar, and how it is cited."""
+"""Desktop integration: icons, menu entry, taskbar button, and citation."""
 
 import configparser
 import importlib.util
@@ -30,22 +30,22 @@ def icons(qapp, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_windows_gets_each_size_drawn_for_itself(icons: Path) -> None:
-    with Image.open(icons / "visionft.ico") as picture:
-        assert isinstance(picture, IcoImagePlugin.IcoImageFile)
-        sizes = picture.ico.sizes()
+    with Image.open(icons / "visionft.ico") as image:
+        assert isinstance(image, IcoImagePlugin.IcoImageFile)
+        sizes = image.ico.sizes()
         assert {(16, 16), (32, 32), (48, 48), (256, 256)} <= sizes
         for size in sizes:
-            drawn = picture.ico.getimage(size).convert("RGBA")
+            drawn = image.ico.getimage(size).convert("RGBA")
             assert drawn.size == size
             assert drawn.getpixel((0, 0)) == (0, 0, 0, 0)  # the corner is round and see-through
             assert drawn.getpixel((size[0] // 2, 1)) == BLUE
 
 
 def test_macos_gets_the_mark_with_room_around_it(icons: Path) -> None:
-    with Image.open(icons / "visionft.icns") as picture:
-        assert isinstance(picture, IcnsImagePlugin.IcnsImageFile)
-        assert {(512, 512, 2), (128, 128, 1), (16, 16, 2)} <= set(picture.info["sizes"])
-        drawn = picture.convert("RGBA")
+    with Image.open(icons / "visionft.icns") as image:
+        assert isinstance(image, IcnsImagePlugin.IcnsImageFile)
+        assert {(512, 512, 2), (128, 128, 1), (16, 16, 2)} <= set(image.info["sizes"])
+        drawn = image.convert("RGBA")
     assert drawn.getpixel((512, 90)) == (0, 0, 0, 0)
     assert drawn.getpixel((512, 110)) == BLUE
 

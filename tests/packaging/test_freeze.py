@@ -1,6 +1,6 @@
-"""The program without Python: where it starts, the licences it brings, and how it is packed for Debian.
+"""The program without Python: its launcher, its licences, and its Debian package.
 
-Building it and using what was built takes minutes: `packaging/freeze.py` and `packaging/make_deb.py` do both.
+Building and using it takes minutes: `packaging/freeze.py` and `packaging/make_deb.py` do both.
 """
 
 import importlib.util
@@ -20,7 +20,7 @@ PACKAGING = Path(__file__).parents[2] / "packaging"
 
 
 def script(name: str, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    """Return a script of `packaging/` as a module, found as when it is run."""
+    """Return a script of `packaging/` as a module, with the import paths of its run."""
     monkeypatch.syspath_prepend(str(PACKAGING))
     spec = importlib.util.spec_from_file_location(f"{name}_under_test", PACKAGING / f"{name}.py")
     assert spec is not None and spec.loader is not None
@@ -49,7 +49,7 @@ def test_a_process_that_only_imports_the_start_starts_nothing(monkeypatch: pytes
 
 
 def test_what_the_program_imports_by_name_is_named_in_the_spec() -> None:
-    """PyInstaller follows imports that it can read; a name in a text it cannot."""
+    """PyInstaller follows literal imports; it cannot see a name in a string."""
     sources = [file for folder in ("visionft", "gui", "models") for file in (PACKAGING.parent / folder).rglob("*.py")]
     named = {name for file in sources for name in re.findall(r'import_module\("([\w.]+)"\)', file.read_text("utf-8"))}
     spec = (PACKAGING / "visionft.spec").read_text(encoding="utf-8")
@@ -64,7 +64,7 @@ def test_every_library_is_named_with_its_licence(monkeypatch: pytest.MonkeyPatch
     assert {name for name, version in doctor.library_versions().items() if version} <= named
     assert not {"pip", "pyinstaller", "visionft"} & named
     assert "GNU LESSER" in (tmp_path / "licences" / "Qt" / "LGPL-3.txt").read_text(encoding="utf-8")
-    assert any(row.startswith("PySide6") for row in without)  # which is why Qt's is kept here
+    assert any(row.startswith("PySide6") for row in without)  # hence the copy of Qt's licence here
     assert list((tmp_path / "licences" / "numpy").iterdir())
 
 

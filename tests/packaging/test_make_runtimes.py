@@ -1,4 +1,4 @@
-"""What `packaging/make_runtimes.py` installs: pinned, and from wherever the user's npm gets its packages."""
+"""Installations by `packaging/make_runtimes.py`: pinned, and from the user's npm registry."""
 
 import json
 from pathlib import Path

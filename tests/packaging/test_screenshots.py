@@ -1,4 +1,4 @@
-"""The README's pictures can be made again from the pages as they are now."""
+"""The README's images can be regenerated from the current pages."""
 
 import subprocess
 import sys
@@ -9,7 +9,7 @@ from PIL import Image
 
 ROOT = Path(__file__).parents[2]
 PAGES = ("curate", "export", "label", "project", "results", "train", "try")
-# The whole run in the window, with a network that learns nothing in a few seconds.
+# The whole run in the window, with a network of no accuracy after a few seconds.
 QUICKLY = """
 import sys
 from dataclasses import replace
@@ -24,13 +24,13 @@ screenshots.main_readme(Path(sys.argv[1]))
 """
 
 
-@pytest.mark.slow
-def test_the_readme_pictures_are_made_and_no_page_lacks_what_they_show(tmp_path: Path) -> None:
+@pytest.mark.long
+def test_the_readme_images_are_made_and_no_page_lacks_what_they_show(tmp_path: Path) -> None:
     call = [sys.executable, "-P", "-c", QUICKLY, str(tmp_path)]
     done = subprocess.run(call, cwd=ROOT, capture_output=True, text=True, check=False, timeout=280)
     assert done.returncode == 0, done.stderr
     assert "Left out" not in done.stderr
     for page in PAGES:
-        with Image.open(tmp_path / f"{page}.png") as picture:
-            assert picture.size == (1280, 800)
-            assert len(picture.convert("RGB").resize((64, 40)).getcolors(64 * 40) or []) > 100
+        with Image.open(tmp_path / f"{page}.png") as image:
+            assert image.size == (1280, 800)
+            assert len(image.convert("RGB").resize((64, 40)).getcolors(64 * 40) or []) > 100

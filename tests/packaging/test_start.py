@@ -36,7 +36,7 @@ def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 
 @pytest.fixture
 def installed(start: ModuleType, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
-    """Record what would be made and installed, leaving an interpreter's file behind as the real thing does."""
+    """Record the planned environment and installations; leave an interpreter's file as a real run does."""
     log: list[tuple[str, ...]] = []
 
     def create(folder: Path, **_options: object) -> None:
@@ -140,7 +140,7 @@ def test_a_gpu_that_comes_in_changes_the_builds_and_one_that_is_away_does_not(
         ("win32", False, False, None, None),  # and CPU builds for Windows
         ("win32", True, False, None, "auto"),
         ("darwin", False, False, None, None),
-        ("linux", False, True, None, None),  # pip's own settings decide, unless somebody asked
+        ("linux", False, True, None, None),  # pip's own settings decide, unless requested otherwise
         ("linux", False, True, "rocm6.4", "rocm6.4"),
     ],
 )
@@ -241,7 +241,7 @@ def test_the_driver_is_asked_for_gpus(
     ],
 )
 def test_every_system_gets_one_onnx_runtime(start: ModuleType, system: str, processor: str, plain: str) -> None:
-    """The project's own requirements say which; without a GPU it is always the small one."""
+    """The project's own requirements decide; without a GPU it is always the small one."""
     (start.ROOT / "pyproject.toml").write_bytes((SOURCE.parents[1] / "pyproject.toml").read_bytes())
     there = {"sys_platform": system, "platform_machine": processor}
 
@@ -391,7 +391,7 @@ def test_arguments_reach_the_command(start: ModuleType) -> None:
 def test_windows_finds_the_program_in_a_folder_with_an_umlaut(
     start: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Before Python 3.13 the file that names the folder is read in the system's encoding, unless told otherwise."""
+    """Before Python 3.13 the file with the folder's name is read in the system's encoding, unless configured."""
     monkeypatch.setattr(start, "python_in_venv", lambda: "python.exe")
     monkeypatch.setattr(start.os, "name", "nt")
     assert start.command_line("app", []) == ["python.exe", "-I", "-X", "utf8", "-m", "visionft", "app"]
@@ -456,5 +456,9 @@ def test_an_older_python_can_parse_the_file_and_it_needs_only_the_standard_libra
     tree = ast.parse(SOURCE.read_text(encoding="utf-8"), feature_version=(3, 7))
     imported = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
     imported |= {str(node.module) for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
-    assert {name.split(".")[0] for name in imported} <= sys.stdlib_module_names
+    assert {name.split(".")[0] for name in imported} <= sys.stdlib_module_names | {"translations"}
+    beside = ast.parse((SOURCE.parent / "translations.py").read_text(encoding="utf-8"))
+    loaded = {alias.name for node in beside.body if isinstance(node, ast.Import) for alias in node.names}
+    loaded |= {str(node.module) for node in beside.body if isinstance(node, ast.ImportFrom)}
+    assert {name.split(".")[0] for name in loaded} <= sys.stdlib_module_names
     assert not (SOURCE.parent / "__init__.py").exists()

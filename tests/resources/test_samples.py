@@ -1,4 +1,4 @@
-"""The sample pictures: the same bytes for a seed, four classes that differ where they should, a leaf module."""
+"""The sample images: the same bytes for a seed, four classes with the intended differences, a leaf module."""
 
 import ast
 import hashlib
@@ -45,7 +45,7 @@ def test_class_folders_hold_upright_rgb_jpegs_of_the_size_asked_for(tmp_path: Pa
 
 @pytest.mark.parametrize("class_name", CLASSES)
 @pytest.mark.parametrize("seed", range(4))
-def test_every_picture_shows_a_part_with_contrast(class_name: str, seed: int) -> None:
+def test_every_image_shows_a_part_with_contrast(class_name: str, seed: int) -> None:
     pixels = draw_sample(np.random.default_rng(seed), class_name, 112)
     assert pixels.std() > 12
     assert 25 < pixels.mean() < 230
@@ -54,7 +54,7 @@ def test_every_picture_shows_a_part_with_contrast(class_name: str, seed: int) ->
 
 @pytest.mark.parametrize("class_name", ["dent", "scratch"])
 def test_a_fault_marks_a_small_share_of_an_otherwise_equal_surface(class_name: str) -> None:
-    """Draw the height map of the fault alone: some pixels move, most of the part does not."""
+    """Draw the height map of the fault alone: some pixels move, most of the surface does not."""
     rng = np.random.default_rng(0)
     scene = resources.samples._Scene(rng, 224)
     part = resources.sample_parts.make_part(rng, scene.x, scene.y)
@@ -88,7 +88,7 @@ def test_drawing_stops_when_asked_and_tells_how_far_it_is(tmp_path: Path) -> Non
         tmp_path,
         per_class=2,
         size=48,
-        on_picture=lambda done, total: seen.append((done, total)),
+        on_image=lambda done, total: seen.append((done, total)),
         should_stop=lambda: len(seen) == 3,
     )
     assert seen == [(1, 8), (2, 8), (3, 8)]

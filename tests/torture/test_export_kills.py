@@ -1,7 +1,7 @@
-"""Exports killed at random moments: the folder holds the earlier or the new export whole, and nothing stays behind.
+"""Exports killed at random moments: the folder holds the earlier or the new export whole, and no leftovers.
 
 `pytest tests/torture/test_export_kills.py --torture 1000` kills a thousand: half at any time, half at a random step
-of the file system while the finished export is put in place, which takes too short a time to be hit by chance.
+of the file system while the finished export is moved into place (too short to be hit by chance).
 """
 
 import dataclasses
@@ -28,12 +28,13 @@ from visionft.training.loop.train import train
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(os.name == "nt", reason="SIGKILL")]
 
-# Loads everything once; for each line it is given it forks a process that exports. That dies at a step (0: never) after
-# the speed was measured, or after some seconds, or else ends with the number of steps it took.
+# Loads everything once; for each line of input it forks an exporting process. This dies at a step (0: never) after the
+# speed measurement, or after some seconds, or else ends with its number of steps.
 SERVER = """
 import json, os, signal, sys, time
 from pathlib import Path
 from visionft.export.exporter import export_run
+from visionft.jobs import JobContext
 from visionft.training.runs.run_snapshot import read_snapshot
 def export(run, out, last):
     steps, is_late = 0, False
@@ -47,7 +48,7 @@ def export(run, out, last):
             if steps == last:
                 os.kill(os.getpid(), signal.SIGKILL)
     sys.addaudithook(step)
-    export_run(Path(run), read_snapshot(Path(run)), Path(out), on_event=on_event)
+    export_run(Path(run), read_snapshot(Path(run)), Path(out), job=JobContext(on_event))
     return min(steps, 250)
 print("ready", flush=True)
 for line in sys.stdin:
@@ -68,7 +69,7 @@ for line in sys.stdin:
 
 @pytest.fixture(scope="module")
 def runs(snapshot: Snapshot, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Return two trained runs by the name of their first class, so that labels tell which of them an export is of."""
+    """Return two trained runs by the name of their first class: an export's labels identify its run."""
     folder = tmp_path_factory.mktemp("runs")
     config = TrainConfig(
         backbone="test_resnet", method="linear", weights="random", image_size=64, batch_size=8, epochs=1, device="cpu"
@@ -80,7 +81,7 @@ def runs(snapshot: Snapshot, tmp_path_factory: pytest.TempPathFactory) -> dict[s
 
 
 class Exporter:
-    """A process that exports in processes of their own, which can be killed."""
+    """Exports in child processes; they can be killed."""
 
     def __init__(self) -> None:
         command = [sys.executable, "-W", "ignore", "-c", SERVER]
@@ -92,7 +93,7 @@ class Exporter:
         return self._server.stdout.readline().strip()
 
     def export(self, run: Path, out: Path, *, step: int = 0, after_s: float | None = None) -> int | None:
-        """Export, and die at a step or after a time; return the steps it took, None when it was killed."""
+        """Export, and die at a step or after a time; return the number of steps, None after a kill."""
         assert self._server.stdin
         self._server.stdin.write(json.dumps([str(run), str(out), step, after_s]) + "\n")
         self._server.stdin.flush()
@@ -112,7 +113,7 @@ def exporter() -> Iterator[Exporter]:
 
 
 def shown(out: Path) -> str:
-    """Return the first class of the export that another program finds in `out`; it may find no labels, never others."""
+    """Return the first class of the export in `out`, read by another program; labels may be missing, never wrong."""
     if not (out / "model.onnx").is_file():
         return ""
     metadata = {each.key: each.value for each in onnx.load(out / "model.onnx").metadata_props}
@@ -125,7 +126,7 @@ def shown(out: Path) -> str:
 
 
 def check_whole(out: Path) -> str:
-    """Return the first class of the whole export in `out`, as this program sees it; empty when there is none."""
+    """Return the first class of the complete export in `out`, read by this program; empty without one."""
     shown(out)
     record = read_export(out)
     if record is None:

@@ -1,8 +1,8 @@
-"""Hostile files by the hundred: a picture gives pixels or an `ImageError`, a label file a report or a `VisionFTError`.
+"""Hostile files by the hundred: an image gives pixels or an `ImageError`, a label file a report or a `VisionFTError`.
 
-Real files (of ../shared/data where it is at hand) and drawn ones are mutated at random, seeded by their number, so that
-each case can be had again. Each is read in a process of its own with a limit on memory and on time: whatever hangs,
-dies, takes more than was allowed or raises anything else fails. `--torture 1000` asks for more of each.
+Real files (of ../shared/data where available) and drawn ones are mutated at random, seeded by their number, so each
+case is reproducible. Each is read in a process of its own with a limit on memory and on time: a hang, a crash, a broken
+limit or any other exception fails. `--torture 1000` reads more of each.
 """
 
 import base64
@@ -24,8 +24,8 @@ pytestmark = [
     pytest.mark.timeout(3600),
     pytest.mark.skipif(sys.platform != "linux", reason="needs fork, and a limit on a process's memory"),
 ]
-PICTURE_MB = 300
-# Reads {"work", "path", "scratch"} a line and answers {"outcome", "said"}: each in a fork with its own limits.
+IMAGE_MB = 300
+# Reads {"work", "path", "scratch"} per line and responds {"outcome", "said"}: each in a fork with its own limits.
 SERVER = """
 import json, os, resource, select, shutil, signal, sys, traceback
 from pathlib import Path
@@ -36,10 +36,10 @@ from visionft.project.importing.importer import import_source
 from visionft.project.store import Project
 
 SECONDS, SLACK = 30, 300_000_000
-ALLOWED = int(float(os.environ["VISIONFT_PICTURE_MB"]) * 1e6)
+ALLOWED = int(float(os.environ["VISIONFT_IMAGE_MB"]) * 1e6)
 Image.init()
 
-def picture(path, scratch):
+def image(path, scratch):
     try:
         read_header(path)
         pixels = decode(path)
@@ -64,7 +64,7 @@ def answer(asked, write):
     resource.setrlimit(resource.RLIMIT_AS, (size + ALLOWED + SLACK,) * 2)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     try:
-        outcome = {"picture": picture, "labels": labels}[asked["work"]](Path(asked["path"]), Path(asked["scratch"]))
+        outcome = {"image": image, "labels": labels}[asked["work"]](Path(asked["path"]), Path(asked["scratch"]))
     except BaseException:
         outcome = "raised", traceback.format_exc()[-1500:]
     os.write(write, json.dumps(outcome).encode()[:60_000])
@@ -95,8 +95,8 @@ for line in sys.stdin:
 
 @pytest.fixture
 def ask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """Return a function: kind of work, path -> (outcome, what was said)."""
-    monkeypatch.setenv("VISIONFT_PICTURE_MB", str(PICTURE_MB))
+    """Return a function: kind of work, path -> (outcome, message)."""
+    monkeypatch.setenv("VISIONFT_IMAGE_MB", str(IMAGE_MB))
     command = [sys.executable, "-c", SERVER]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
@@ -114,7 +114,7 @@ def ask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         server.stdin.close()
 
 
-# 122 bytes that Pillow takes for one column of 134 million pixels.
+# 122 bytes, one column of 134 million pixels to Pillow.
 TALL_TIFF = (
     "SUkqAAgAAAAIAAABBAABAAAAAQAAAAEBBAARAAAAAQAAAAIBAwAEAAAAbgAAAAYBAwABAAAABQAAABEBBAABAAAAdgAAABUBAwABAAAABAAAABYB"
     "BAABAAAAAQAAABcBBAABAAAABAAAAAAAAAAIAAgACAAIAAAAAEE="
@@ -123,7 +123,7 @@ EXTREMES = tuple(value.to_bytes(4, "little") for value in (0, 1, 0xFF, 0xFFFF, 0
 
 
 def mutated(content: bytes, other: bytes, chance: random.Random) -> bytes:
-    """Return `content` after up to four random changes, most of them near its start, where headers are."""
+    """Return `content` after up to four random changes, most of them near its start, in the headers."""
     data = bytearray(content)
     for _ in range(chance.randint(0, 4)):
         at = chance.randrange(min(len(data), chance.choice([64, 512, 1 << 30])) or 1)
@@ -151,7 +151,7 @@ def mutated(content: bytes, other: bytes, chance: random.Random) -> bytes:
 def attack(
     ask: Callable[[str, Path], tuple[str, object]], work: str, originals: list[Path], hostile_files: int, folder: Path
 ) -> tuple[Counter[str], list[str]]:
-    """Read `hostile_files` mutated files, and return how often each came out how, and those that did not end well."""
+    """Read `hostile_files` mutated files, and return the count of each outcome, and the failures."""
     tally: Counter[str] = Counter()
     failed: list[str] = []
     for seed in range(hostile_files):
@@ -167,7 +167,7 @@ def attack(
     return tally, failed
 
 
-def drawn_pictures(folder: Path) -> list[Path]:
+def drawn_images(folder: Path) -> list[Path]:
     folder.mkdir()
     noise = np.random.default_rng(0).integers(0, 256, (40, 60, 3), np.uint8)
     kinds: dict[str, dict[str, object]] = {
@@ -182,25 +182,25 @@ def drawn_pictures(folder: Path) -> list[Path]:
     return sorted(folder.iterdir())
 
 
-def test_hostile_pictures_give_pixels_or_a_reason(
+def test_hostile_images_give_pixels_or_a_reason(
     ask: Callable[[str, Path], tuple[str, object]], hostile_files: int, tmp_path: Path
 ) -> None:
-    drawn = drawn_pictures(tmp_path / "drawn")
+    drawn = drawn_images(tmp_path / "drawn")
     real = Path(__file__).parents[3] / "shared" / "data" / "bad_inputs"
     originals = drawn * 8  # about as many as the real ones
     originals += sorted(path for path in real.rglob("*") if path.is_file() and path.stat().st_size < 1 << 20)
-    tally, failed = attack(ask, "picture", originals, hostile_files, tmp_path)
-    print(f"\npictures: {dict(tally)} of {hostile_files}, {len(originals)} originals")
+    tally, failed = attack(ask, "image", originals, hostile_files, tmp_path)
+    print(f"\nimages: {dict(tally)} of {hostile_files}, {len(originals)} originals")
     assert not failed, "\n".join(failed)
 
 
 def label_files(folder: Path) -> dict[str, list[Path]]:
-    """Return label files of each kind, beside the pictures that they name."""
+    """Return label files of each kind, beside their images."""
     for place in range(12):
-        path = folder / "pictures" / ("cat" if place % 2 else "dog") / f"{place}.png"
+        path = folder / "images" / ("cat" if place % 2 else "dog") / f"{place}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.new("RGB", (8, 8), (place, 0, 0)).save(path)
-    names = sorted(path.relative_to(folder).as_posix() for path in (folder / "pictures").rglob("*.png"))
+    names = sorted(path.relative_to(folder).as_posix() for path in (folder / "images").rglob("*.png"))
     rows = [(name, Path(name).parent.name) for name in names]
     texts = {
         "plain.csv": "file_name,label\n" + "".join(f"{name},{label}\n" for name, label in rows),

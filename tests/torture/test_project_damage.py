@@ -1,8 +1,8 @@
-"""Damage of every kind to a project's database and its logs: it opens or says what is wrong, and a restore mends it.
+"""Damage of every kind to a project's database and its logs: it opens or reports the damage, and a restore repairs it.
 
-Each round takes a project as a clean close, a kill (a log is left) or a kill on a network drive (a rollback journal is
-left) leaves it, damages its files, and then does what a person would: open it, look at everything, check it, work,
-restore a backup. Only errors with advice may come out, and the restored project holds what the backup holds.
+Each round starts with a project after a clean close, a kill (with a log) or a kill on a network drive (with a rollback
+journal), damages its files, and then acts as a user: open it, read everything, check it, work, restore a backup. Only
+errors with advice may be raised, and the restored project equals the backup.
 """
 
 import random
@@ -21,16 +21,16 @@ from visionft.project.edits.changes import AddClass, LabelImages
 from visionft.project.edits.image_changes import TagImages
 from visionft.project.importing.importer import import_source
 from visionft.project.queries import class_rows, find_images, image_rows
+from visionft.project.safety.backup_restore import restore_backup
 from visionft.project.safety.backups import list_backups
 from visionft.project.safety.checking import check_project
-from visionft.project.safety.restoring import restore_backup
 from visionft.project.store import Project
 
 LOGS = ("project.db-wal", "project.db-journal")
 TABLES = ("meta", "setting", "root", "image", "class", "label", "tag", "image_tag", "step", "journal")
 VALUES = ("x'00ff'", "CAST(x'61ff' AS TEXT)", "'text'", "-1", "1e300", "9223372036854775807", "''")
 
-# Dies in the middle of a transaction with a rollback journal, when pages of it have reached the file.
+# Dies in the middle of a transaction with a rollback journal, after some of its pages have reached the file.
 KILLED = """
 import os, signal, sqlite3, sys
 connection = sqlite3.connect(sys.argv[1], isolation_level=None)
@@ -46,12 +46,12 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs SIGKILL")
 
 @pytest.fixture
 def templates(tmp_path: Path, draw) -> dict[str, Path]:
-    """Return the same project, with one backup, as each kind of end leaves it."""
+    """Return the same project, with one backup, after each kind of end."""
     for number in range(40):
-        draw(tmp_path / "pictures" / ("cat" if number % 2 else "dog") / f"{number}.png", number)
+        draw(tmp_path / "images" / ("cat" if number % 2 else "dog") / f"{number}.png", number)
     found = {name: tmp_path / name for name in ("closed", "killed", "killed on a network drive")}
     with Project.create(found["closed"]) as project:
-        import_source(project, tmp_path / "pictures")
+        import_source(project, tmp_path / "images")
         project.apply(TagImages((1, 2), "odd"))
         project.back_up()
         project.apply(LabelImages((3, 4), "horse"))
@@ -108,7 +108,7 @@ def damage_bytes(folder: Path, generator: random.Random) -> str:
 
 
 def damage_rows(folder: Path, generator: random.Random) -> str:
-    """Damage what SQLite itself finds in order: tables, rows and values."""
+    """Damage a database in a way valid to SQLite itself: tables, rows and values."""
     table = generator.choice(TABLES)
     connection = sqlite3.connect(folder / "project.db", isolation_level=None)
     try:
@@ -132,7 +132,7 @@ def lose_file(folder: Path, generator: random.Random) -> str:
 
 
 def use(folder: Path) -> str:
-    """Open a project, look at everything, check it and work; return how far that went."""
+    """Open a project, read everything, check it and work; return the last stage reached."""
     reached = "opening"
     try:
         with Project.open(folder) as project:
@@ -155,7 +155,7 @@ def use(folder: Path) -> str:
 
 
 def torture(tmp_path: Path, templates: dict[str, Path], rounds: range) -> Counter[str]:
-    """Damage that many projects, and count how using them ended."""
+    """Damage that many projects, and count the outcomes of using them."""
     results: Counter[str] = Counter()
     with Project.open(templates["closed"], read_only=True) as project:
         wanted = [(image.sha256, image.labels) for image in project.snapshot().images]
@@ -168,7 +168,7 @@ def torture(tmp_path: Path, templates: dict[str, Path], rounds: range) -> Counte
         what = [generator.choice(works)(folder, generator) for _ in range(generator.choice([1, 1, 2]))]
         try:
             results[use(folder)] += 1
-            restore_backup(folder)  # the newest; it may be of what the damage left
+            restore_backup(folder)  # the newest; it may be of the damaged project
             assert not list(folder.glob("project.db-*"))
             Project.open(folder).close()
             restore_backup(folder, own)

@@ -1,7 +1,7 @@
 """kill -9 at any moment of an import, labelling, a bulk change, a migration, a backup, a restore, undo and redo.
 
-A process does one kind of work and notes in a file what was acknowledged; it is killed; then the project is opened as
-anyone would, and must hold what was acknowledged, whole.
+A process does one kind of work and records the acknowledged changes in a file; it is killed; then the project is
+opened in the usual way, and must contain every acknowledged change, whole.
 """
 
 import json
@@ -20,28 +20,29 @@ import pytest
 
 from visionft.project.importing.importer import import_source
 from visionft.project.safety import backups
+from visionft.project.safety.backup_restore import restore_backup
 from visionft.project.safety.backups import list_backups
 from visionft.project.safety.checking import check_project
-from visionft.project.safety.restoring import restore_backup
 from visionft.project.store import Project
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
-PICTURES = 60
+IMAGES = 60
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs fork and SIGKILL")
 
-# Imports once, then forks for each line "KIND FOLDER PICTURES ACKNOWLEDGED", so that a kill costs no start-up.
+# Imports once, then forks for each line "KIND FOLDER IMAGES ACKNOWLEDGED": a kill costs no start-up.
 WORKER = """
 import os, signal, sys
 from itertools import count
 from pathlib import Path
+from visionft.jobs import JobContext
 from visionft.project.db import database
 from visionft.project.importing import importer as importing
 from visionft.project.edits.changes import AddClass, LabelImages
-from visionft.project.safety.restoring import restore_backup
+from visionft.project.safety.backup_restore import restore_backup
 from visionft.project.store import Project
 importing.BATCH = 5
 
-def work(kind, folder, pictures, acknowledged):
+def work(kind, folder, images, acknowledged):
     log = os.open(acknowledged, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     def acknowledge(number):
         os.write(log, f"{number}\\n".encode())
@@ -52,7 +53,8 @@ def work(kind, folder, pictures, acknowledged):
         database.network_file_system = lambda folder: "nfs4"
     project = Project.open(Path(folder))
     if kind in ("import", "copy"):
-        importing.import_source(project, Path(pictures), copy=kind == "copy", on_event=lambda e: acknowledge(e.done))
+        job = JobContext(lambda e: acknowledge(e.done))
+        importing.import_source(project, Path(images), copy=kind == "copy", job=job)
     for number in count(1):
         if kind in ("label", "network"):
             project.apply(AddClass(f"class {number}"))
@@ -83,13 +85,13 @@ for line in sys.stdin:
 
 @pytest.fixture
 def many(tmp_path: Path, draw) -> Path:
-    for number in range(PICTURES):
+    for number in range(IMAGES):
         draw(tmp_path / "many" / ("cat" if number % 2 else "dog") / f"{number}.png", number)
     return tmp_path / "many"
 
 
 def prepare(kind: str, folder: Path, many: Path) -> None:
-    """Lay out the project that the work of this kind starts from."""
+    """Create the initial project of this kind of work."""
     if kind == "migration":
         folder.mkdir()
         shutil.copy(FIXTURES / "project_v1.db", folder / "project.db")
@@ -102,7 +104,7 @@ def prepare(kind: str, folder: Path, many: Path) -> None:
 
 
 def verify(kind: str, folder: Path, many: Path, acknowledged: int) -> None:
-    """Open what the killed process left and compare it with what it had acknowledged."""
+    """Open the project of the killed process and compare it with the acknowledged changes."""
     if not (folder / "project.db").exists():
         assert kind == "restore"
         restore_backup(folder)
@@ -114,7 +116,7 @@ def verify(kind: str, folder: Path, many: Path, acknowledged: int) -> None:
             assert there >= acknowledged and there % 5 == 0
             assert all(image.path.is_file() for image in project.snapshot().images)
             report = import_source(project, many, copy=kind == "copy")
-            assert (report.added, len(report.duplicates)) == (PICTURES - there, there)
+            assert (report.added, len(report.duplicates)) == (IMAGES - there, there)
         elif kind in ("label", "network"):
             assert len(classes) - 2 in (acknowledged, acknowledged + 1)
         elif kind == "bulk":
@@ -127,9 +129,9 @@ def verify(kind: str, folder: Path, many: Path, acknowledged: int) -> None:
             assert project.undo_title == expected["undo_title"]
             assert [image.sha256 for image in project.snapshot().images] == [row[1] for row in expected["images"]]
         elif kind == "restore":
-            assert project.summary().images == PICTURES
+            assert project.summary().images == IMAGES
         elif kind == "undo":
-            assert project.summary().images in (0, PICTURES)
+            assert project.summary().images in (0, IMAGES)
         before = project.snapshot()
         check_project(project)
         assert check_project(project).repaired == () and project.snapshot() == before
@@ -146,7 +148,7 @@ def verify(kind: str, folder: Path, many: Path, acknowledged: int) -> None:
 
 
 def kill(tmp_path: Path, many: Path, kills: int) -> Counter[str]:
-    """Kill the work that many times, each kind in turn, and count the kills that hit it at work."""
+    """Kill the work that many times, each kind in turn, and count the kills during work."""
     kinds = ("import", "copy", "label", "network", "bulk", "backup", "restore", "undo", "migration")
     generator = random.Random(0)
     hits: Counter[str] = Counter()

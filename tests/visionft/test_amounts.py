@@ -2,7 +2,7 @@
 
 import pytest
 
-from visionft.amounts import count_text, duration_text, memory_text, size_text
+from visionft.amounts import count_text, duration_text, memory_text, share_text, size_text
 
 
 @pytest.mark.parametrize(
@@ -40,3 +40,8 @@ def test_durations_are_for_people(seconds: float, words: str) -> None:
 @pytest.mark.parametrize(("count", "words"), [(950, "950"), (12_300, "12.3 K"), (11_176_512, "11.2 M")])
 def test_parameter_counts_are_for_people(count: int, words: str) -> None:
     assert count_text(count) == words
+
+
+def test_a_share_of_few_images_is_a_count() -> None:
+    assert [share_text(1.0, 1), share_text(2 / 3, 3), share_text(0.95, 19)] == ["1 of 1", "2 of 3", "18 of 19"]
+    assert share_text(0.95, 20) == "95%" and share_text(0.5, 2, of="von") == "1 von 2"

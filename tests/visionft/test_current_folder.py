@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from visionft.export.bundle.samples import PYTHON
+from visionft.export.bundle.sample_programs import PYTHON
 
 ROOT = Path(__file__).parents[2]
 NAMES = ("multiprocessing", "torch", "models", "gui", "resources", "typer", "logging", "pathlib", "json", "numpy",
@@ -31,7 +31,7 @@ if __name__ == "__main__":
 
 @pytest.fixture
 def hostile(tmp_path: Path) -> Path:
-    """Return a folder of modules that leave a mark beside them when they run."""
+    """Return a folder of modules; each leaves a mark beside it when run."""
     folder = tmp_path / "hostile"
     folder.mkdir()
     for name in NAMES:
@@ -40,20 +40,20 @@ def hostile(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def project(tmp_path: Path, picture_folder: Path) -> Path:
-    """Return a project of pictures with splits."""
+def project(tmp_path: Path, image_folder: Path) -> Path:
+    """Return a project of images with splits."""
     from visionft.project.importing.importer import import_source
     from visionft.project.splits import assign_splits
     from visionft.project.store import Project
 
     with Project.create(tmp_path / "project") as project:
-        import_source(project, picture_folder)
+        import_source(project, image_folder)
         assign_splits(project, val=0.2, test=0.1, seed=0)
         return project.path
 
 
 def run(*command: object, cwd: Path, **env: str) -> subprocess.CompletedProcess[str]:
-    """Run a command as a user's shell would: without the settings that importing `visionft` has made here."""
+    """Run a command as from a user's shell: without the environment set by importing `visionft` here."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
     return subprocess.run(
         list(map(str, command)), cwd=cwd, env={**inherited, **env}, capture_output=True, text=True, timeout=200,
@@ -62,14 +62,14 @@ def run(*command: object, cwd: Path, **env: str) -> subprocess.CompletedProcess[
 
 
 def ran(folder: Path) -> str:
-    """Return the modules of `hostile` that ran."""
+    """Return the executed modules of `hostile`."""
     return (folder / "ran").read_text() if (folder / "ran").exists() else ""
 
 
 def test_the_start_runs_nothing_of_it(hostile: Path, project: Path) -> None:
-    done = run(sys.executable, "-m", "visionft", "info", project, cwd=hostile)
+    done = run(sys.executable, "-m", "visionft", "project", "info", project, cwd=hostile)
     assert (done.returncode, ran(hostile)) == (0, ""), done.stderr
-    assert "48 pictures" in done.stdout
+    assert "48 images" in done.stdout
 
 
 def test_the_command_runs_nothing_of_it_where_pythonpath_names_the_current_folder(
@@ -78,12 +78,12 @@ def test_the_command_runs_nothing_of_it_where_pythonpath_names_the_current_folde
     script = tmp_path / "bin" / "visionft"  # as pip writes it
     script.parent.mkdir()
     script.write_text("import sys\nfrom visionft.__main__ import main\nsys.exit(main())\n")
-    done = run(sys.executable, script, "info", project, cwd=hostile, PYTHONPATH=f"{os.pathsep}/nowhere")
+    done = run(sys.executable, script, "project", "info", project, cwd=hostile, PYTHONPATH=f"{os.pathsep}/nowhere")
     assert (done.returncode, ran(hostile)) == (0, ""), done.stderr
 
 
 def test_the_start_from_a_folder_of_the_path_keeps_it(project: Path) -> None:
-    done = run(sys.executable, "-m", "visionft", "info", project, cwd=ROOT)
+    done = run(sys.executable, "-m", "visionft", "project", "info", project, cwd=ROOT)
     assert done.returncode == 0, done.stderr
 
 
@@ -91,9 +91,9 @@ def test_the_start_from_a_folder_of_the_path_keeps_it(project: Path) -> None:
 def test_the_start_from_a_deleted_folder(project: Path, tmp_path: Path) -> None:
     gone = tmp_path / "gone"
     gone.mkdir()
-    line = 'rmdir "$PWD" && exec "$0" -m visionft info "$1"'
+    line = 'rmdir "$PWD" && exec "$0" -m visionft project info "$1"'
     done = run("sh", "-c", line, sys.executable, project, cwd=gone)
-    assert done.returncode == 0 and "48 pictures" in done.stdout, done.stderr
+    assert done.returncode == 0 and "48 images" in done.stdout, done.stderr
 
 
 @pytest.mark.slow
@@ -102,17 +102,17 @@ def test_loader_processes_run_nothing_of_it(hostile: Path, project: Path) -> Non
     assert (done.returncode, ran(hostile)) == (0, ""), done.stderr
 
 
-def test_the_preview_runs_nothing_of_it(hostile: Path, picture_folder: Path, tmp_path: Path) -> None:
+def test_the_preview_runs_nothing_of_it(hostile: Path, image_folder: Path, tmp_path: Path) -> None:
     script = tmp_path / "bin" / "preview.py"
     script.parent.mkdir()
     script.write_text(PREVIEW)
-    done = run(sys.executable, script, picture_folder / "red" / "00.png", cwd=hostile)
+    done = run(sys.executable, script, image_folder / "red" / "00.png", cwd=hostile)
     assert (done.stdout, ran(hostile)) == ("1\n", ""), done.stderr
 
 
 def test_the_script_beside_a_model_runs_none_of_its_neighbours(hostile: Path) -> None:
-    (hostile / "predict.py").write_text(PYTHON.code)
-    done = run(sys.executable, hostile / "predict.py", "picture.png", cwd=ROOT)
+    (hostile / "predict.py").write_bytes(PYTHON.content)
+    done = run(sys.executable, hostile / "predict.py", "image.png", cwd=ROOT)
     assert ran(hostile) == ""
     assert "model.onnx" in done.stderr  # it came as far as looking for its model
 
@@ -126,4 +126,4 @@ def test_the_set_up_script_starts_the_program_itself(hostile: Path, monkeypatch:
     monkeypatch.setattr(start, "python_in_venv", lambda: Path(sys.executable))
     done = run(*start.command_line("demo", ["--help"]), cwd=hostile)
     assert (done.returncode, ran(hostile)) == (0, ""), done.stderr
-    assert "sample pictures" in done.stdout
+    assert "sample images" in done.stdout

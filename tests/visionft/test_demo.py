@@ -1,4 +1,4 @@
-"""The demonstration: the program's own settings and functions, and what it prints is what was measured."""
+"""The demonstration: the program's own settings and functions, and its output equals the measurement."""
 
 import re
 import sys
@@ -46,16 +46,14 @@ def test_the_whole_path_is_taken_and_the_figures_printed_agree(tmp_path, monkeyp
     share, low, high = map(
         float, re.search(r"on 60 test .* top-1 (.*)% \(95 % interval (.*)% to (.*)%\)", said).groups()
     )
-    right, alike = map(
-        int, re.search(r"60 test pictures, (\d+) right; the class is PyTorch's for (\d+)", said).groups()
-    )
-    # The run was measured on pictures decoded near the size that it sees: answers of 20 % each may fall otherwise.
+    right, alike = map(int, re.search(r"60 test images, (\d+) right; the class is PyTorch's for (\d+)", said).groups())
+    # The run was evaluated on images decoded near its input size: predictions of 20 % each may differ otherwise.
     assert low < share < high and alike >= 59
     assert right / 60 == pytest.approx(share / 100, abs=0.001)
     assert (tmp_path / "out" / "export" / "model.onnx").is_file()
 
 
-def test_drawn_pictures_are_asked_for_by_an_option(tmp_path, monkeypatch):
+def test_drawn_images_are_asked_for_by_an_option(tmp_path, monkeypatch):
     asked = []
 
     def noted(project, sample, **_options):

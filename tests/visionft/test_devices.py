@@ -1,4 +1,4 @@
-"""Which precision a computer's devices take by themselves."""
+"""Default precision of a computer's devices."""
 
 import sys
 from types import SimpleNamespace

@@ -1,4 +1,4 @@
-"""The doctor: true about this computer, and each fault that it knows is found and comes with advice."""
+"""The doctor: true about this computer; each known problem is found and comes with advice."""
 
 import json
 import re
@@ -70,7 +70,7 @@ def test_every_library_that_the_window_loads_is_looked_for(monkeypatch: pytest.M
 
 
 def installed(monkeypatch: pytest.MonkeyPatch, **changes: str | None) -> None:
-    """Pretend that some libraries are installed in other versions, or not at all."""
+    """Pretend other versions of some libraries, or their absence."""
     real = installation.version_of
     renamed = {name.replace("_", "-"): version for name, version in changes.items()}
     for module in (installation, doctor):
@@ -148,10 +148,9 @@ def test_a_broken_torch_is_a_fault_and_not_a_crash(monkeypatch: pytest.MonkeyPat
         raise OSError("libcudart.so.13: cannot open shared object file")
 
     monkeypatch.setattr("visionft.devices.list_devices", fail)
-    faults: list[doctor.Fault] = []
-    assert doctor._devices(faults) == ()
-    assert "libcudart" in faults[0].message
-    assert faults[0].severity == "error"
+    found = diagnose()
+    assert found.devices == ()
+    assert [fault for fault in found.problems if "libcudart" in fault.message and fault.severity == "error"]
 
 
 def test_little_free_space_is_a_warning() -> None:

@@ -1,4 +1,4 @@
-"""Text that others wrote: what terminals, JSON and spreadsheets get of it."""
+"""Untrusted text: its form in terminals, JSON and spreadsheets."""
 
 import csv
 import io

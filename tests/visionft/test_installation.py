@@ -1,4 +1,4 @@
-"""What VisionFT asks for on this computer, and what is added for an extra."""
+"""VisionFT's requirements on this computer, and those added by an extra."""
 
 import sys
 from importlib import metadata
@@ -22,7 +22,7 @@ DECLARED = [
 
 @pytest.fixture
 def computer(monkeypatch: pytest.MonkeyPatch):
-    """Return a function that puts VisionFT's metadata on a computer of some kind, with one ONNX Runtime."""
+    """Return a function to simulate a kind of computer with VisionFT's metadata and one ONNX Runtime."""
 
     def put(system: str, processor: str, runtime: str) -> None:
         installed = {runtime: "1.31.1"}

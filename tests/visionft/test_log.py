@@ -1,4 +1,4 @@
-"""The log: one rotating file for window and command line that never fails the program and names nothing at INFO."""
+"""The log: one rotating file for window and command line; it never fails the program and has no names at INFO."""
 
 import logging
 import os
@@ -10,7 +10,6 @@ import pytest
 
 from visionft.cli import main
 from visionft.errors import ProjectError, VisionFTError
-from visionft.events import ignore_event
 from visionft.log import SharedFileHandler, last_lines, log_expected, log_file, start_log
 from visionft.project.importing.importer import import_source
 from visionft.project.store import Project
@@ -29,7 +28,7 @@ for number in range(600):
 
 @pytest.fixture
 def log(tmp_path: Path):
-    """Return a function that starts the log of this test and gives its text; the root logger is left as it was."""
+    """Return a function to start this test's log and return its text; the root logger is restored."""
     root = logging.getLogger()
     level, handlers = root.level, list(root.handlers)
     start_log("test")
@@ -49,22 +48,22 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], log
     return run
 
 
-def test_a_session_leaves_its_steps_without_a_name(run, log, tmp_path: Path, picture_folder: Path) -> None:
+def test_a_session_leaves_its_steps_without_a_name(run, log, tmp_path: Path, image_folder: Path) -> None:
     project = tmp_path / "secret holiday"
-    assert run("new", project) == 0
-    assert run("import", project, picture_folder) == 0
+    assert run("project", "new", project) == 0
+    assert run("import", project, image_folder) == 0
     assert run("split", project) == 0
     told = log()
     assert "starts: command import" in told and "project opened: single-label" in told and "project closed" in told
     assert "import: 48 files: 48 added in 3 classes, 0 known already, 0 unreadable, 0 skipped" in told
     assert told.count("ends with 0") == 3
     lines = [line for line in told.splitlines() if " INFO " in line]
-    for name in ("secret holiday", str(tmp_path), picture_folder.name, "00.png", "blue"):
+    for name in ("secret holiday", str(tmp_path), image_folder.name, "00.png", "blue"):
         assert not [line for line in lines if name in line]
 
 
 def test_a_refusal_is_logged_with_where_it_arose(run, log, tmp_path: Path) -> None:
-    assert run("info", tmp_path / "nowhere") == 2
+    assert run("project", "info", tmp_path / "nowhere") == 2
     (line,) = [line for line in log().splitlines() if "WARNING" in line]
     assert "refused: ProjectError: " in line and "store.py:" in line and " open)" in line
     assert "ends with 2" in log()
@@ -84,7 +83,7 @@ def test_a_bug_is_logged_with_its_traceback(run, log, monkeypatch: pytest.Monkey
         raise KeyError("lost key")
 
     monkeypatch.setattr(Project, "open", broken)
-    assert run("info", tmp_path) == 1
+    assert run("project", "info", tmp_path) == 1
     assert "KeyError: 'lost key'" in log() and "Traceback" in log()
 
 
@@ -111,6 +110,22 @@ def test_processes_share_the_file_and_rotate_it_without_losing_a_line(tmp_path: 
         assert numbers == list(range(600))
 
 
+def test_a_rotation_by_another_process_costs_no_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "shared.log"
+    file.write_text("full enough\n" * 10)
+    stat, rotated = Path.stat, list[Path]()
+
+    def rotate_after_stat(path: Path, **options: bool) -> os.stat_result:
+        found = stat(path, **options)
+        if path == file and not rotated:
+            rotated.append(file.replace(tmp_path / "shared.log.1"))
+        return found
+
+    monkeypatch.setattr(Path, "stat", rotate_after_stat)
+    SharedFileHandler(file, max_bytes=100).emit(logging.LogRecord("visionft", logging.INFO, "", 0, "kept", (), None))
+    assert rotated and "kept" in file.read_text()
+
+
 def test_the_oldest_file_goes(tmp_path: Path) -> None:
     handler = SharedFileHandler(tmp_path / "small.log", max_bytes=100, older_files=2)
     for number in range(20):
@@ -132,7 +147,7 @@ def test_a_log_that_cannot_be_written_costs_nothing(
     else:
         folder.joinpath("visionft.log").unlink()
         folder.joinpath("visionft.log").mkdir()
-    assert run("new", tmp_path / "project") == 0
+    assert run("project", "new", tmp_path / "project") == 0
     assert "Logging error" not in capsys.readouterr().err
 
 
@@ -148,9 +163,9 @@ def test_the_next_start_takes_a_crash_into_the_log(tmp_path: Path) -> None:
     assert not log_file().with_name("crash.log").read_text()
 
 
-def test_a_closed_project_is_told_once(log, tmp_path: Path, picture_folder: Path) -> None:
+def test_a_closed_project_is_told_once(log, tmp_path: Path, image_folder: Path) -> None:
     with Project.create(tmp_path / "project") as project:
-        import_source(project, picture_folder, on_event=ignore_event)
+        import_source(project, image_folder)
         project.close()
     with pytest.raises(ProjectError):
         Project.open(tmp_path / "nowhere")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from visionft.export.bundle.samples import PYTHON
+from visionft.export.bundle.sample_programs import PYTHON
 
 SESSION = "from visionft.doctor import provider_works; assert provider_works('CPUExecutionProvider')"
 
@@ -20,12 +20,12 @@ def test_onnx_runtime_writes_no_device_id(tmp_path: Path, asked_for: str | None)
 
 def test_the_script_beside_a_model_leaves_none_either(tmp_path: Path) -> None:
     script = tmp_path / "predict.py"
-    script.write_text(PYTHON.code)
-    assert files_of_home(tmp_path, str(script), "picture.png") == []
+    script.write_bytes(PYTHON.content)
+    assert files_of_home(tmp_path, str(script), "image.png") == []
 
 
 def files_of_home(tmp_path: Path, *arguments: str, asked_for: str | None = None) -> list[Path]:
-    """Run Python with an empty home and return what about a device, or of a database, it leaves there."""
+    """Run Python with an empty home and return its leftover files about a device, or of a database."""
     home = tmp_path / "home"
     home.mkdir()
     dropped = ("ORT_", "XDG_", "PYTHON")

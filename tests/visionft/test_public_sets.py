@@ -14,6 +14,7 @@ from PIL import Image
 
 from visionft.errors import VisionFTError
 from visionft.events import Progress
+from visionft.jobs import JobContext
 from visionft.project.importing.importer import import_source
 from visionft.project.store import Project
 from visionft.public_sets import PUBLIC_SETS, fetch_set, get_set, list_file
@@ -33,7 +34,7 @@ def archive(files: dict[str, bytes]) -> bytes:
     return buffer.getvalue()
 
 
-def picture(shade: int) -> bytes:
+def image(shade: int) -> bytes:
     buffer = io.BytesIO()
     Image.effect_noise((96, 96), shade + 20).convert("RGB").save(buffer, "JPEG", quality=95)
     return buffer.getvalue()
@@ -48,7 +49,7 @@ def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     folder = tmp_path / "server"
     folder.mkdir()
     files = {
-        "images.tar.gz": archive({f"images/{name}.jpg": picture(place) for place, name in enumerate(NAMES)}),
+        "images.tar.gz": archive({f"images/{name}.jpg": image(place) for place, name in enumerate(NAMES)}),
         "annotations.tar.gz": archive(
             {
                 "annotations/trainval.txt": "\n".join(lines[::2]).encode(),
@@ -81,7 +82,7 @@ def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 def test_a_set_is_fetched_checked_and_can_be_imported(served: Path, tmp_path: Path):
     events: list[Progress] = []
-    target = fetch_set(PETS, tmp_path / "sets", on_event=events.append)  # type: ignore[arg-type]
+    target = fetch_set(PETS, tmp_path / "sets", job=JobContext(events.append))  # type: ignore[arg-type]
     assert target == list_file(PETS, tmp_path / "sets")
     lines = [json.loads(line) for line in target.read_text().splitlines()]
     assert [(line["label"], line.get("split")) for line in lines] == [
@@ -103,7 +104,7 @@ def test_what_is_there_is_not_fetched_again(served: Path, tmp_path: Path):
 
 
 def test_stopping_leaves_nothing(served: Path, tmp_path: Path):
-    assert fetch_set(PETS, tmp_path / "sets", should_stop=lambda: True) is None
+    assert fetch_set(PETS, tmp_path / "sets", job=JobContext(cancelled=lambda: True)) is None
     assert list((tmp_path / "sets").iterdir()) == []
     assert fetch_set(PETS, tmp_path / "sets") is not None
 

@@ -1,4 +1,4 @@
-"""The report for whoever helps: what helps stays, names go unless the user agrees."""
+"""The support report: helpful facts stay, names are removed unless the user agrees."""
 
 import json
 import logging
@@ -20,7 +20,7 @@ from visionft.support import redacted, report_text
         ("Cannot read /home/anna/My Pets/cat 1.jpg: Permission denied.", "Cannot read <path>: Permission denied."),
         ("No such file: '/home/anna/My Pets/it has (one) cat.jpg'", "No such file: '<path>'"),
         ("/home/anna/My Pets is not a project.", "<path> is not a project."),
-        (r"C:\Users\anna\My Pictures\x.png cannot be used: Access denied", "<path> cannot be used: Access denied"),
+        (r"C:\Users\anna\My Images\x.png cannot be used: Access denied", "<path> cannot be used: Access denied"),
         (r"\\server\share\anna cannot be used", "<path> cannot be used"),
         ("The disk is full (/media/anna/big).", "The disk is full (<path>)."),
         ("The class “anna's cat” is gone.", "The class “<name>” is gone."),
@@ -52,7 +52,7 @@ def test_known_names_go_as_whole_words_the_longest_first() -> None:
 
 @pytest.fixture
 def told(tmp_path: Path) -> None:
-    """Fill a log with a line that names something."""
+    """Fill a log with a line with a name."""
     log_file().parent.mkdir(parents=True)
     old = "".join(f"old line {number}\n" for number in range(300))
     log_file().with_name("visionft.log.1").write_text(old)
@@ -71,7 +71,7 @@ def test_the_report_holds_versions_the_computer_and_the_newest_lines(told: None,
 @pytest.mark.parametrize("options", [[], ["--names"], ["--json"]])
 def test_the_command_prints_the_report(told, options, monkeypatch, capsys) -> None:
     handlers, level = list(logging.getLogger().handlers), logging.getLogger().level
-    monkeypatch.setattr(sys, "argv", ["visionft", "support", *options])
+    monkeypatch.setattr(sys, "argv", ["visionft", "doctor", "--report", *options])
     assert main() == 0
     logging.getLogger().handlers[:] = handlers
     logging.getLogger().setLevel(level)

@@ -1,4 +1,4 @@
-"""Files that anybody made: none is unpickled or run, none is read without a limit."""
+"""Untrusted files: none is unpickled or run, none is read without a limit."""
 
 import ast
 import tracemalloc
@@ -16,18 +16,18 @@ from visionft.project.importing.importer import import_source
 from visionft.project.store import Project
 
 ROOTS = [Path(package.__path__[0]) for package in (visionft, gui, models, resources)]
-# What runs what it reads, takes all memory for it, or writes wherever an archive says; with what makes it harmless.
+# Calls able to run their input, take all memory for it, or write anywhere from an archive; with their safe form.
 RUNS = {
     "pickle.load": "", "pickle.loads": "", "marshal.loads": "", "shelve.open": "", "yaml.load": "", "eval": "",
     "exec": "", "opened.extractall": "", "archive.extractall": "", "torch.load": "weights_only=True",
     "np.load": "", "np.lib.format.read_array": "", "onnx.load": "", "jsonpickle.decode": "",
 }  # fmt: skip
-# These load what was written a moment before.
+# These load files written a moment before.
 OURS = {("graph.py", "onnx.load"), ("exporter.py", "onnx.load"), ("comparing.py", "onnx.load")}
 
 
 def calls() -> Iterator[tuple[str, str, str]]:
-    """Yield (file, what is called, its arguments) of the whole program."""
+    """Yield (file, called name, its arguments) of the whole program."""
     for path in (path for root in ROOTS for path in root.rglob("*.py") if "starter" not in path.parts):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call):

@@ -1,4 +1,4 @@
-"""Where a written file may not go is said, and links stay links."""
+"""Forbidden targets of written files are reported, and links stay links."""
 
 import os
 from pathlib import Path

@@ -1,5 +1,5 @@
-"""Whether training is worth it, measured on the user's own pictures: the curve over labels, a forecast, an advice.
+"""Whether training is worth it, measured on the user's own images: learning curve, forecast, recommendation.
 
-`learning_curve` says what more labels give, `forecast` what fine-tuning gives, `recommend` compares everything that
-answers and says in a sentence what to do. Nothing here trains but two short trials, where time was given for them.
+`learning_curve` predicts the gain from more labels, `forecast` the gain from fine-tuning, and `recommend` compares all
+model candidates. Nothing here trains except two short trials, where the time limit allows them.
 """

@@ -1,30 +1,30 @@
-"""A power law of the errors over the number of labels, with how sure it is: e(n) = e0 + b (n / N)^-c.
+"""A power law of the errors over the number of labels, with its uncertainty: e(n) = e0 + b (n / N)^-c.
 
-That errors of classifiers fall like this is found from language to pictures (Hestness et al. 2017, arXiv:1712.00409;
-Rosenfeld et al. 2020, arXiv:1909.12673). What is drawn are whole laws: which pictures happen to be labelled (Bayesian
-bootstrap, Rubin 1981) and which laws fit them (a grid of exponents and floors under a wide prior). NumPy only.
+Errors of classifiers follow such laws from language to images (Hestness et al. 2017, arXiv:1712.00409; Rosenfeld et al.
+2020, arXiv:1909.12673). Draws are whole laws, over the choice of labelled images (Bayesian bootstrap, Rubin 1981) and
+over the fit (a grid of exponents and floors under a wide prior). NumPy only.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
-DRAWS = 400
+_DRAWS = 400
 _EXPONENTS = np.geomspace(0.1, 2.0, 16)
 _USUAL_EXPONENT, _EXPONENT_SPREAD = 0.5, 0.6  # of its logarithm; .07 to .35 in Hestness, .3 to .9 on small sets
-_FLOORS = np.arange(0.0, 0.96, 0.1)  # share of today's errors that no label takes away; fewer is likelier
+_FLOORS = np.arange(0.0, 0.96, 0.1)  # share of today's errors irreducible by labels; fewer is likelier
 _MISFIT = 0.008  # of a point with all labels to the law; those with fewer are allowed more
-_PSEUDO = 0.5  # pictures right and wrong that are counted beside the real ones (Jeffreys)
+_PSEUDO = 0.5  # right and wrong pseudo-images, counted with the real ones (Jeffreys)
 
 
 @dataclass(frozen=True)
 class PowerLaws:
-    """Laws (B) that agree with what was measured.
+    """Draws (B) of laws fitted to the measurements.
 
     Attributes:
-        size: N, where they are anchored.
+        size: N, their anchor.
         floor: (B) e0.
-        slope: (B) b, the errors at N that labels can take away.
+        slope: (B) b, the errors at N removable by labels.
         exponent: (B) c.
     """
 
@@ -34,24 +34,23 @@ class PowerLaws:
     exponent: np.ndarray
 
     def errors(self, labels: float) -> np.ndarray:
-        """Return (B) the share of errors with so many labels."""
+        """Return (B) error rates for a number of labels."""
         ratio = max(labels, 1.0) / self.size
         return np.clip(self.floor + self.slope * ratio**-self.exponent, 0.0, 1.0)
 
     def accuracies(self, labels: float) -> np.ndarray:
-        """Return (B) the share of right answers with so many labels."""
+        """Return (B) accuracies for a number of labels."""
         return 1.0 - self.errors(labels)
 
 
-def picture_weights(pictures: int, *, draws: int = DRAWS, seed: int = 0) -> np.ndarray:
-    """Return (B, L + 2) weights of a Bayesian bootstrap: of the pictures, then of one that is right and one wrong."""
-    generator = np.random.default_rng(seed)
-    shapes = np.concatenate([np.ones(pictures), [_PSEUDO, _PSEUDO]])
-    return generator.standard_gamma(shapes, size=(draws, pictures + 2))
+def image_weights(images: int, *, draws: int = _DRAWS, seed: int = 0) -> np.ndarray:
+    """Return (B, L + 2) weights of a Bayesian bootstrap: of the images, one right and one wrong pseudo-image."""
+    shapes = np.concatenate([np.ones(images), [_PSEUDO, _PSEUDO]])
+    return np.random.default_rng(seed).standard_gamma(shapes, size=(draws, images + 2))
 
 
 def weighted_means(scores: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Return (B, K) the means of scores (K, L) under each draw of `picture_weights`; NaN scores do not count."""
+    """Return (B, K) the means of scores (K, L) under each draw of `image_weights`; NaN scores do not count."""
     known = np.isfinite(scores)
     own = weights[:, :-2]
     summed = own @ np.where(known, scores, 0.0).T + weights[:, -2:-1]
@@ -64,7 +63,6 @@ def draw_laws(sizes: tuple[int, ...], accuracies: np.ndarray, *, seed: int = 0) 
     Args:
         sizes: (K) numbers of labels, ascending; the last is N.
         accuracies: (B, K) as `weighted_means` gave them.
-        seed: Draws the laws.
     """
     generator = np.random.default_rng([1, seed])
     errors, ratio = 1.0 - accuracies, np.asarray(sizes, float) / sizes[-1]

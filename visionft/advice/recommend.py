@@ -1,65 +1,141 @@
-"""Do you need to train? Everything that can answer, measured or forecast, within a budget, and one sentence on it."""
+"""Recommend whether to train: compare all model candidates, measured or forecast, within limits.
+
+Training is recommended only where it gains enough over the best free candidate.
+"""
 
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from visionft.advice import answerers, wording
-from visionft.advice.answerers import Answerer, Plan
-from visionft.advice.choosing import Limits, choose
-from visionft.advice.enough import check_labels
+from models.catalog import BACKBONES
+from models.messages import Message
 from visionft.advice.forecast import ratio_after
-from visionft.advice.held_out import HeldOut
-from visionft.advice.learning_curve import LearningCurve, curve_of, labelled_pictures
-from visionft.advice.to_label import likely_pictures
+from visionft.advice.label_check import check_labels
+from visionft.advice.learning_curve import LearningCurve, curve_of, labelled_images
+from visionft.advice.model_candidates import (
+    ModelCandidate,
+    cost_of,
+    merge_runs,
+    run_candidates,
+    trained_candidate,
+    training_free_candidates,
+    with_cost,
+)
 from visionft.advice.trials import HALVES, Trial, can_try, run_trial, trial_config
+from visionft.amounts import memory_text, rough_duration_text
 from visionft.data.types import Snapshot
-from visionft.errors import StoppedError
-from visionft.events import OnEvent, ShouldStop, ignore_event, never_stop
+from visionft.errors import VisionFTError
 from visionft.features.embedding import embedded
 from visionft.features.feature_store import Features
-from visionft.project.splits import SplitWish, as_divided, is_divided
+from visionft.jobs import SILENT, JobContext
+from visionft.project.splits import SplitRequest, as_divided, is_divided
+from visionft.suggest.feature_suggester import FeatureSuggester, LabelsSoFar
 from visionft.training.config.checks import config_problems
-from visionft.training.config.presets import preset_backbones
+from visionft.training.config.presets import Circumstances, preset_backbones
 from visionft.training.config.train_config import TrainConfig
-from visionft.training.probing import Probe, probe_backbones
+from visionft.training.probing import Probe, preset_configs, probe_backbones
+from visionft.weights.locations import local_file
+
+WORTH = 0.01  # less than a point is not worth training for ...
+_WORTH_OF_ERRORS = 0.25  # ... unless it removes this share of the remaining errors
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Limits on making a model; None for no limit.
+
+    Attributes:
+        minutes: Of computing; with 0 nothing is trained.
+        memory_mb: In MiB.
+    """
+
+    minutes: float | None = None
+    memory_mb: int | None = None
+
+    def refusal(self, candidate: ModelCandidate) -> str:
+        """Return the reason against a candidate under these limits; empty for none."""
+        if candidate.refusal or candidate.kind == "run":
+            return candidate.refusal
+        if self.memory_mb is not None and (candidate.memory_mb or 0) > self.memory_mb:
+            return Message("It needs {memory} of memory.", memory=memory_text(candidate.memory_mb or 0))
+        if self.minutes is None or not candidate.is_trained:
+            return ""
+        if candidate.seconds is None or candidate.seconds > 60 * self.minutes:
+            takes = rough_duration_text(candidate.seconds) if candidate.seconds is not None else "an unknown time"
+            return Message("It takes about {time}.", time=takes)
+        return ""
+
+
+def is_worth(accuracy: float, better: float) -> bool:
+    gain = round(better - accuracy, 6)  # .69 - .68 is less than .01
+    return gain > 0 and gain >= min(WORTH, _WORTH_OF_ERRORS * (1 - accuracy))
+
+
+def choose(candidates: Sequence[ModelCandidate], limits: Limits) -> ModelCandidate:
+    """Return the recommended candidate: training only where it is worth it over the best free one.
+
+    Without training, an existing run about as good as the best one is chosen first: it is already there.
+
+    Raises:
+        VisionFTError: Nothing is possible.
+    """
+    trained, free = best_trained(candidates), best_free(candidates)
+    if free is None:
+        if trained is not None:
+            return trained
+        least = min(each.memory_mb or 0 for each in candidates)
+        raise VisionFTError(
+            Message("No model fits into {memory} of memory.", memory=memory_text(limits.memory_mb or 0)),
+            Message("The smallest needs {memory} to be made.", memory=memory_text(least)),
+        )
+    if trained is not None and is_worth(free.expected, trained.expected):
+        return trained
+    run = _best([each for each in candidates if each.kind == "run"]) or free
+    rivals = [free, *([trained] if trained is not None else [])]
+    return free if any(is_worth(run.expected, each.expected) for each in rivals) else run
+
+
+def best_trained(candidates: Sequence[ModelCandidate]) -> ModelCandidate | None:
+    """Return the training with the highest expected accuracy; None without any."""
+    return _best([each for each in candidates if each.is_trained])
+
+
+def best_free(candidates: Sequence[ModelCandidate]) -> ModelCandidate | None:
+    """Return the most accurate run or training-free method; None without any."""
+    return _best([each for each in candidates if not each.is_trained])
+
+
+def _best(candidates: Sequence[ModelCandidate]) -> ModelCandidate | None:
+    return max((each for each in candidates if not each.refusal), key=lambda each: each.expected, default=None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recommendation:
-    """What to do, and why.
+    """A recommendation with its figures; `recommendation_text` explains it.
 
     Attributes:
-        chosen: Name of the answerer that is advised.
-        advice: One sentence.
-        evidence: What it rests on, a sentence each.
-        change: What would change it, likewise.
-        answerers: All that were compared, the most accurate first.
-        curve: Accuracy over labels.
-        label_class: Of which class more labels help most; empty for all.
-        to_label: Ids of pictures without a label to begin with, as many as `curve` speaks of at most.
-        trial: The short runs, where there were any.
-        trial_s: Seconds that short runs would take; None where they were run or cannot be.
-        seconds: All of it took.
+        candidates: All compared candidates, the most accurate first.
+        to_label: Ids of unlabelled images to label first, at most as many as the best gain of `curve` assumes.
+        trial_s: Estimated seconds of short runs; None where they were run or cannot be.
+        backbone: The feature extractor of the curve and of the training-free methods.
+        problem: Reason why nothing can be trained; empty otherwise.
     """
 
     chosen: str
-    advice: str
-    evidence: tuple[str, ...]
-    change: tuple[str, ...]
-    answerers: tuple[Answerer, ...]
+    candidates: tuple[ModelCandidate, ...]
     curve: LearningCurve
-    label_class: str
     to_label: tuple[int, ...]
     trial: Trial | None
     trial_s: float | None
+    train_images: int
+    backbone: str
+    problem: str
     seconds: float
 
     @property
-    def best(self) -> Answerer:
-        """Return the answerer that is advised."""
-        return next(each for each in self.answerers if each.name == self.chosen)
+    def best(self) -> ModelCandidate:
+        return next(each for each in self.candidates if each.name == self.chosen)
 
 
 def recommend(
@@ -67,145 +143,112 @@ def recommend(
     images: Snapshot,
     *,
     accepted: frozenset[int] = frozenset(),
-    limits: Limits = Limits(),  # noqa: B008 (frozen)
+    limits: Limits = Limits(),
     device: str = "auto",
     probes: Sequence[Probe] = (),
     tries: bool | None = None,
     seed: int = 0,
-    on_event: OnEvent = ignore_event,
-    should_stop: ShouldStop = never_stop,
+    job: JobContext = SILENT,
 ) -> Recommendation:
-    """Compare what answers without training with what training would give, and say what to do.
+    """Compare training-free models with forecasts of training, and recommend one.
 
     Args:
-        project_dir: The project's folder; its runs count where they were measured on today's validation pictures.
-        images: Its pictures, labels and splits; what is not divided yet is taken as training would divide it.
-        accepted: Pictures whose label was only accepted from suggestions.
-        limits: What making an answerer may take.
-        device: Where training would compute.
-        probes: Of backbones on these pictures, where they were tried before; else they are tried now.
-        tries: Whether two short runs are made; None makes them where the time that was given is enough for them too.
-        seed: Draws parts of the labels.
-        on_event: Receives how far it is.
-        should_stop: Asked again and again.
+        project_dir: The project's folder; its runs count where they were measured on today's validation images.
+        images: Its images, labels and splits; images without a split are divided as training would divide them.
+        accepted: Images with a label accepted from suggestions only.
+        limits: Limits on making a model.
+        probes: Earlier measurements of backbones on these images; else they are measured now.
+        tries: Whether to make two short runs; None makes them where the time limit suffices for them too.
 
     Raises:
         ProjectError: There are too few labels.
-        StoppedError: The user stopped.
         VisionFTError: Nothing fits into the memory, or the features cannot be computed.
     """
     began = time.monotonic()
     check_labels(project_dir, images, accepted)
-    divided = images if is_divided(images) else as_divided(images, SplitWish())
-    features = embedded(project_dir, images, on_event=on_event, should_stop=should_stop)
-    labelled, total = labelled_pictures(features, divided, accepted, seed=seed)
-    try:
-        curve, laws = curve_of(
-            labelled, images.class_names, total=total, seed=seed, on_event=on_event, should_stop=should_stop
+    divided = images if is_divided(images) else as_divided(images, SplitRequest())
+    features = embedded(project_dir, images, job=job)
+    labelled, total = labelled_images(features, divided, accepted, seed=seed)
+    curve, laws = curve_of(labelled, images.class_names, total=total, seed=seed, job=job)
+    problems = config_problems(TrainConfig(), divided)
+    problem = Message("Not trainable: {problem}.", problem=problems[0].message) if problems else ""
+    here = [name for name, row in BACKBONES.items() if local_file(row)]
+    circumstances = Circumstances.of(divided, here=here, device=device)
+    if not probes and not problem:
+        suited = preset_backbones("balanced", circumstances)
+        probes = probe_backbones(suited, TrainConfig(device=device), divided, job=job)
+    job.check_cancelled()
+    presets = preset_configs(circumstances, probes, device=device)
+    quick, balanced = presets["quick"], presets["balanced"]
+    speeds = {probe.backbone: probe.milliseconds for probe in probes}
+    free = training_free_candidates(labelled, laws, quick, divided, milliseconds=speeds, job=job)
+    cost = cost_of(quick, divided, job=job)
+    candidates = [with_cost(each, cost) for each in free]  # all cost as much as Quick
+    trial, trial_s, train_images = None, None, max(1, len(divided.labelled("train")))
+    if balanced.total_epochs and not problem:
+        cost = cost_of(balanced, divided, job=job)
+        has_time = False
+        if not isinstance(cost, str) and can_try(divided):
+            shown = HALVES * trial_config(balanced, train_images).epochs * (train_images // HALVES)
+            trial_s = cost.seconds * shown / max(1, balanced.epochs * train_images)
+            has_time = limits.minutes is not None and trial_s + cost.seconds <= 60 * limits.minutes
+        if trial_s is not None and (has_time if tries is None else tries):
+            trial, trial_s = run_trial(balanced, divided, features, seed=seed, job=job), None
+        trained = trained_candidate(
+            balanced,
+            max(free, key=lambda each: each.expected),
+            ratio_after(trial, train_images / max(1, curve.classes)),
+            divided,
+            backbone_ratio=_backbone_ratio(balanced.backbone, features.kind.backbone, probes),
+            milliseconds=speeds,
         )
-    except InterruptedError:
-        raise _stopped() from None
-    problem = _problem(divided)
-    tried = tuple(probes) or (() if problem else _try_backbones(divided, device, on_event, should_stop))
-    _check_stop(should_stop)
-    plan = Plan.of(divided, tried, device=device)
-    labels = max(1, len(divided.labelled("train")))
-    held_out, speed = HeldOut(labelled), {probe.backbone: probe.milliseconds for probe in tried}
-    try:
-        found = answerers.untrained(held_out, laws, labels, plan, divided, milliseconds=speed, should_stop=should_stop)
-    except InterruptedError:
-        raise _stopped() from None
-    found = answerers.with_costs(found, plan, divided, on_event=on_event, should_stop=should_stop)
-    trial, trial_s = None, None
-    if not problem:
-        trial, trial_s = _trial(plan, divided, features, limits, tries, seed, on_event, should_stop)
-        ratio = ratio_after(trial, labels / max(1, curve.classes))
-
-        def against(backbone: str) -> float:
-            return _against(backbone, features.kind.backbone, tried)
-
-        trained = answerers.tuned(
-            plan, laws.errors(labels), ratio, divided, against=against, milliseconds=speed, seed=seed
-        )
-        found += answerers.with_costs(trained, plan, divided, on_event=on_event, should_stop=should_stop)
-    _check_stop(should_stop)
-    runs = answerers.there_already(project_dir, images)
-    found = answerers.joined(found, runs, labels)
-    found = [replace(each, answerer=replace(each.answerer, refusal=limits.refusal(each.answerer))) for each in found]
-    chosen = choose(found, limits)
-    told = wording.Facts(
-        found=found, chosen=chosen, curve=curve, trial=trial, trial_s=trial_s, limits=limits,
-        labels=labels, backbone=features.kind.backbone, problem=problem,
-    )  # fmt: skip
+        candidates.append(with_cost(trained, cost))
+    job.check_cancelled()
+    candidates = merge_runs(candidates, run_candidates(project_dir, images), train_images)
+    candidates = [replace(each, refusal=limits.refusal(each)) for each in candidates]
+    gain = curve.best_gain
     return Recommendation(
-        chosen=chosen.answerer.name,
-        advice=wording.advice(told),
-        evidence=wording.evidence(told),
-        change=wording.change(told),
-        answerers=tuple(sorted((each.answerer for each in found), key=lambda each: -each.accuracy)),
+        chosen=choose(candidates, limits).name,
+        candidates=tuple(sorted(candidates, key=lambda each: -each.accuracy)),
         curve=curve,
-        label_class=told.labelling.class_name,
-        to_label=likely_pictures(
-            features, images, accepted, class_name=told.labelling.class_name, count=told.labelling.added
-        ),
+        to_label=_images_to_label(features, images, accepted, class_name=gain.class_name, count=gain.added),
         trial=trial,
         trial_s=trial_s,
+        train_images=train_images,
+        backbone=features.kind.backbone,
+        problem=problem,
         seconds=time.monotonic() - began,
     )
 
 
-def _problem(divided: Snapshot) -> str:
-    """Return why nothing can be trained on the pictures; empty where something can."""
-    problems = config_problems(TrainConfig(), divided)
-    return f"{problems[0].message[:1].upper()}{problems[0].message[1:]}." if problems else ""
-
-
-def _try_backbones(divided: Snapshot, device: str, on_event: OnEvent, should_stop: ShouldStop) -> tuple[Probe, ...]:
-    """Measure the backbones between which Balanced would choose."""
-    suited = preset_backbones("balanced", answerers.circumstances_of(divided, device=device))
-    config = TrainConfig(device=device)
-    return probe_backbones(suited, config, divided, on_event=on_event, should_stop=should_stop)
-
-
-def _against(backbone: str, known: str, probes: Sequence[Probe]) -> float:
-    """Return the errors of a backbone's probe over those of the backbone that the features are of."""
+def _backbone_ratio(backbone: str, known: str, probes: Sequence[Probe]) -> float:
+    """Return the errors of a backbone's probe over those of the probe on the `known` features; 1 without both."""
     errors = {each.backbone: 1 - each.accuracy for each in probes if each.accuracy is not None}
     if backbone == known or backbone not in errors or known not in errors:
         return 1.0
-    noise = 1 / max(each.pictures for each in probes)
+    noise = 1 / max(each.images for each in probes)
     return (errors[backbone] + noise) / (errors[known] + noise)
 
 
-def _trial(
-    plan: Plan,
-    divided: Snapshot,
-    features: Features,
-    limits: Limits,
-    tries: bool | None,
-    seed: int,
-    on_event: OnEvent,
-    should_stop: ShouldStop,
-) -> tuple[Trial | None, float | None]:
-    """Make the short runs, or say how long they would take."""
-    if "full" not in plan.tuned() or not can_try(divided):
-        return None, None
-    config, train = plan.balanced, len(divided.labelled("train"))
-    cost = answerers.cost_of(config, divided, on_event=on_event, should_stop=should_stop)
-    if isinstance(cost, str):
-        return None, None
-    shown = HALVES * trial_config(config, train).epochs * (train // HALVES)
-    seconds = cost.seconds * shown / max(1, config.epochs * train)
-    if tries is None:
-        tries = limits.minutes is not None and seconds + cost.seconds <= 60 * limits.minutes
-    if not tries:
-        return None, seconds
-    return run_trial(config, divided, features, seed=seed, on_event=on_event, should_stop=should_stop), None
+def _images_to_label(
+    features: Features, images: Snapshot, accepted: frozenset[int], *, class_name: str, count: int
+) -> tuple[int, ...]:
+    """Return the ids of up to `count` unlabelled images, the most likely of the class first.
 
-
-def _check_stop(should_stop: ShouldStop) -> None:
-    if should_stop():
-        raise _stopped()
-
-
-def _stopped() -> StoppedError:
-    return StoppedError("The advice was not finished.", "Start again when you like.")
+    Without a class name, those with the lowest confidence come first.
+    """
+    given = {
+        image.image_id: images.labels_of(image)
+        for image in images.images
+        if image.labels and image.image_id not in accepted
+    }
+    names, is_multilabel = images.class_names, images.task == "multi"
+    if len(given) + len(accepted) >= len(features):
+        return ()
+    suggester = FeatureSuggester(features, LabelsSoFar(given, accepted, names), is_multilabel=is_multilabel)
+    if suggester.needs:
+        return ()
+    rows = suggester.predictions.probabilities
+    scores = rows[:, names.index(class_name)] if class_name else -rows.max(axis=1)
+    places = sorted(suggester.open_places, key=lambda place: -scores[place])[:count]
+    return tuple(int(suggester.image_ids[place]) for place in places)

@@ -1,47 +1,41 @@
-"""Two short training runs, each on half of the training pictures and judged on the other half, beside the probe.
+"""Two short training runs, each on half of the training images and evaluated on the other half, against the probe.
 
-What fine-tuning adds differs more between data sets than any table can say. Two halves together judge every training
-picture once, and the closed-form classifier that knows the same half is judged by the same pictures.
+The gain from fine-tuning varies widely between data sets. The two halves together evaluate every training image once,
+and the closed-form classifier fitted to the same half is evaluated on the same images.
 """
 
 import dataclasses
-import logging
 import tempfile
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from visionft.advice.held_out import HeldOut, Labelled, nested_orders
-from visionft.data.types import Snapshot, SnapshotImage
-from visionft.errors import StoppedError
+from visionft.advice.held_out_predictor import HeldOutPredictor, LabelledFeatures, nested_orders
+from visionft.data.types import Snapshot
 from visionft.evaluation.stored import read_evaluation
-from visionft.events import EpochDone, Event, OnEvent, Progress, ShouldStop, ignore_event, never_stop
+from visionft.events import EpochDone, Event, Progress
 from visionft.features.feature_store import Features
+from visionft.jobs import SILENT, JobContext
 from visionft.training.config.train_config import TrainConfig
 
-logger = logging.getLogger(__name__)
-
 HALVES = 2
-SHOWN = 2_000  # pictures that a short run shows in all
+_SHOWN = 2_000  # images processed by a short run in total
 _LEAST_EPOCHS = 3
-_LEAST_PICTURES = 24  # with fewer, half of them say nothing
+_LEAST_IMAGES = 24  # with fewer, half of them say nothing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trial:
-    """What the short runs said of pictures that they had not learnt from, beside the probe.
+    """Results of the short runs on their held-out halves, compared with the probe.
 
     Attributes:
-        learnt_from: Pictures in each half, the smaller one.
-        epochs: Of each run.
-        both_right: Pictures that run and probe are right for; `only_run`, `only_probe`, `both_wrong` likewise.
-        seconds: Both runs took.
+        train_images: Images in the smaller half.
+        both_right: Images right for run and probe; `only_run`, `only_probe`, `both_wrong` likewise.
     """
 
-    learnt_from: int
+    train_images: int
     epochs: int
     both_right: int
     only_run: int
@@ -50,111 +44,82 @@ class Trial:
     seconds: float
 
     @property
-    def pictures(self) -> int:
-        """Return how many pictures were judged."""
+    def images(self) -> int:
         return self.both_right + self.only_run + self.only_probe + self.both_wrong
 
     def error_ratios(self, draws: int) -> np.ndarray:
-        """Return (B) draws of the run's share of errors over the probe's (Dirichlet with Jeffreys' prior)."""
+        """Return (B) draws of the run's error rate over the probe's (Dirichlet with Jeffreys' prior)."""
         counts = np.array([self.both_right, self.only_run, self.only_probe, self.both_wrong]) + 0.5
         shares = np.random.default_rng(3).dirichlet(counts, draws)
         return (shares[:, 2] + shares[:, 3]) / (shares[:, 1] + shares[:, 3])
 
 
-def trial_config(config: TrainConfig, pictures: int) -> TrainConfig:
-    """Return the settings of a short run on half of so many pictures."""
-    half = max(1, pictures // HALVES)
-    return dataclasses.replace(config, epochs=max(_LEAST_EPOCHS, min(config.epochs, round(SHOWN / half))))
+def trial_config(config: TrainConfig, images: int) -> TrainConfig:
+    half = max(1, images // HALVES)
+    return dataclasses.replace(config, epochs=max(_LEAST_EPOCHS, min(config.epochs, round(_SHOWN / half))))
 
 
 def can_try(images: Snapshot) -> bool:
-    """Tell whether there are enough pictures to learn from for a trial, and some to validate with."""
-    return len(images.labelled("train")) >= _LEAST_PICTURES and bool(images.labelled("val"))
+    """Return whether there are enough training images for a trial, and some validation images."""
+    return len(images.labelled("train")) >= _LEAST_IMAGES and bool(images.labelled("val"))
 
 
 def run_trial(
-    config: TrainConfig,
-    images: Snapshot,
-    features: Features,
-    *,
-    seed: int = 0,
-    on_event: OnEvent = ignore_event,
-    should_stop: ShouldStop = never_stop,
+    config: TrainConfig, images: Snapshot, features: Features, *, seed: int = 0, job: JobContext = SILENT
 ) -> Trial:
-    """Train on one half and on the other, and judge both and the probe by what they did not see.
+    """Train on one half and on the other, and evaluate each run and the probe on the other half.
 
     Args:
-        config: The settings of the run whose worth is asked; it is shortened.
-        images: Pictures, labels and splits.
-        features: Of these pictures, for the probe.
-        seed: Draws the halves.
-        on_event: Receives how far it is.
-        should_stop: Asked within the runs.
+        config: The settings of the run to forecast; shortened here.
+        features: Of these images, for the probe.
 
     Raises:
-        StoppedError: The user stopped.
-        VisionFTError: The pictures cannot be trained on.
+        VisionFTError: The images cannot be trained on.
     """
     began = time.monotonic()
     train = [image for image in images.labelled("train") if image.image_id in features.place_of]
-    labelled = _labelled(train, features, images)
+    labelled = LabelledFeatures.of(train, features, len(images.class_names), is_multilabel=images.task == "multi")
     order = nested_orders(labelled, draws=1, seed=seed)[0]
     halves = order[: len(order) // 2], order[len(order) // 2 :]
-    held_out, settings = HeldOut(labelled), trial_config(config, len(train))
+    predictor, settings = HeldOutPredictor(labelled), trial_config(config, len(train))
     counts = np.zeros((2, 2), np.int64)  # by run and probe, wrong and right
     for number, known in enumerate(halves):
-        by_run = _judged(
-            settings, _halved(images, train, known), number=number, on_event=on_event, should_stop=should_stop
-        )
-        by_probe = held_out.ask(known).right
+        learned = {train[place].image_id for place in known}
+        split = [dataclasses.replace(each, split="train" if each.image_id in learned else "test") for each in train]
+        chosen = sorted((*split, *images.labelled("val")), key=lambda image: image.image_id)
+        half = dataclasses.replace(images, images=tuple(chosen))
+        by_run = _train_and_test(settings, half, number=number, job=job)
+        by_probe = predictor.predict(known).right
         for place in halves[1 - number]:
-            answer = by_run.get(train[place].image_id)
-            if answer is not None and np.isfinite(by_probe[place]):
-                counts[int(answer), int(by_probe[place])] += 1
+            is_right = by_run.get(train[place].image_id)
+            if is_right is not None and np.isfinite(by_probe[place]):
+                counts[int(is_right), int(by_probe[place])] += 1
+    (both_wrong, only_probe), (only_run, both_right) = counts.tolist()
     return Trial(
-        learnt_from=min(map(len, halves)),
+        train_images=min(map(len, halves)),
         epochs=settings.total_epochs,
-        both_right=int(counts[1, 1]),
-        only_run=int(counts[1, 0]),
-        only_probe=int(counts[0, 1]),
-        both_wrong=int(counts[0, 0]),
+        both_right=both_right,
+        only_run=only_run,
+        only_probe=only_probe,
+        both_wrong=both_wrong,
         seconds=time.monotonic() - began,
     )
 
 
-def _labelled(train: list[SnapshotImage], features: Features, images: Snapshot) -> Labelled:
-    targets = np.zeros((len(train), len(images.class_names)), np.float32)
-    for row, image in enumerate(train):
-        targets[row, list(image.labels)] = 1
-    places = [features.place_of[image.image_id] for image in train]
-    return Labelled(features.inputs[places], targets, images.task == "multi")
-
-
-def _halved(images: Snapshot, train: list[SnapshotImage], known: np.ndarray) -> Snapshot:
-    """Return one half to learn from, the validation pictures, and the other half as the test."""
-    learnt = {train[place].image_id for place in known}
-    halves = [dataclasses.replace(each, split="train" if each.image_id in learnt else "test") for each in train]
-    chosen = sorted((*halves, *images.labelled("val")), key=lambda image: image.image_id)
-    return dataclasses.replace(images, images=tuple(chosen))
-
-
-def _judged(
-    config: TrainConfig, images: Snapshot, *, number: int, on_event: OnEvent, should_stop: ShouldStop
-) -> Mapping[int, bool]:
-    """Train on what is train, and return {image id: whether the run is right} of what is test."""
+def _train_and_test(config: TrainConfig, images: Snapshot, *, number: int, job: JobContext) -> dict[int, bool]:
+    """Train on the train split, and return {image id: whether the run is right} of the test split."""
     from visionft.evaluation.report import evaluate_run
     from visionft.training.loop.train import train
 
-    def tell(event: Event) -> None:
+    def report(event: Event) -> None:
         if isinstance(event, EpochDone):
             done = number * config.total_epochs + event.epoch
-            on_event(Progress(stage="Two short trials", done=done, total=HALVES * config.total_epochs))
+            job.report(Progress(stage="Two short trial runs", done=done, total=HALVES * config.total_epochs))
 
     with tempfile.TemporaryDirectory(prefix="visionft-trial-") as temporary:
         folder = Path(temporary) / "001-trial"
-        train(config, images, folder, on_event=tell, should_stop=should_stop)
-        if should_stop():
-            raise StoppedError("The trial was stopped.", "Start again when you like.")
-        evaluate_run(folder, images, "test", should_stop=should_stop)
-        found = read_evaluation(folder, "test")
-    return {} if found is None else {each.image_id: each.is_right for each in found.predictions}
+        train(config, images, folder, job=job.with_report(report))
+        job.check_cancelled()
+        evaluate_run(folder, images, "test", job=job.without_events())
+        evaluation = read_evaluation(folder, "test")
+    return {} if evaluation is None else {each.image_id: each.is_right for each in evaluation.predictions}

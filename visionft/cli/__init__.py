@@ -1,6 +1,6 @@
-"""The command line: one command per verb, thin over the same functions that the window calls. Only this package prints.
+"""The command line: one row of `COMMANDS` per command, thin over the functions used by the window. Only this prints.
 
-Exit codes: `output.EXIT_CODES`. Every command takes `--json` for one JSON value on stdout, which `prints` declares
+Exit codes: `output.EXIT_CODES`. Every command takes `--json` for one JSON value on stdout, declared by `prints`
 (`schemas.py`); everything else goes to stderr.
 """
 
@@ -10,69 +10,139 @@ import os
 import sys
 import traceback
 import warnings
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final, cast
 
 import typer
+from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
 import visionft
+from models.extensions import extension_rows
 from visionft.cli import (
     advice_commands,
-    bundle_commands,
-    combine_command,
+    check_commands,
     completion,
-    curation,
-    evidence_command,
-    export_command,
+    evaluation_commands,
+    export_commands,
+    feature_commands,
+    group_commands,
     help_command,
     history_commands,
-    model_commands,
+    label_commands,
+    predict_commands,
     program_commands,
     project_commands,
-    prompts_command,
-    public_command,
     run_commands,
-    scoreboard_command,
-    suggest_command,
-    train_command,
+    train_commands,
     weights_commands,
 )
-from visionft.cli.output import NO_READER, Given, print_error, write_err, write_out
+from visionft.cli.arguments import CommandArguments
+from visionft.cli.output import NO_READER, open_closed_streams, print_error, write_err, write_out
 from visionft.errors import as_expected
-from visionft.foreign_text import printable
-from visionft.log import log_expected, start_log
+from visionft.log import LineFormatter, log_expected, start_log
 
 logger = logging.getLogger(__name__)
 
+GROUPS: Final = {
+    "project": "Create, inspect, check, back up, copy; undo and redo.",
+    "label": "Set, suggest and export labels; what more labels would add.",
+    "curate": "Duplicates, image quality, label errors, leaks, report, map.",
+    "run": "List, rank, compare, explain and combine training runs.",
+    "model": "Export a run; verify, time, extend or publish an export.",
+    "weights": "Pretrained weights: list, fetch, import, remove.",
+}
+COMMANDS: Final[dict[str, Callable[..., Any]]] = {
+    "project new": project_commands.new,
+    "project info": project_commands.info,
+    "project undo": history_commands.undo,
+    "project redo": history_commands.redo,
+    "project history": history_commands.history,
+    "project check": history_commands.check,
+    "project backup": history_commands.backup,
+    "project restore": history_commands.restore,
+    "project relink": history_commands.relink,
+    "project copy": history_commands.copy,
+    "import": project_commands.import_images,
+    "split": project_commands.split,
+    "label set": project_commands.label,
+    "label suggest": label_commands.suggest,
+    "label queue": label_commands.queue,
+    "label evidence": predict_commands.evidence,
+    "label learning-curve": advice_commands.curve,
+    "label prompts": label_commands.prompts,
+    "label export": history_commands.export_project_labels,
+    "curate report": check_commands.report,
+    "curate duplicates": group_commands.duplicates,
+    "curate quality": check_commands.quality,
+    "curate label-errors": check_commands.label_errors,
+    "curate leaks": group_commands.leaks,
+    "curate similar": feature_commands.similar,
+    "curate map": feature_commands.map_,
+    "curate check": check_commands.check,
+    "curate embed": feature_commands.embed,
+    "recommend": advice_commands.recommend,
+    "train": train_commands.train,
+    "evaluate": evaluation_commands.evaluate,
+    "run list": run_commands.runs,
+    "run leaderboard": evaluation_commands.leaderboard,
+    "run compare": evaluation_commands.compare,
+    "run explain": run_commands.explain,
+    "run recipe": train_commands.recipe_of_run,
+    "run combine": run_commands.combine,
+    "model export": export_commands.export,
+    "model verify": export_commands.verify,
+    "model bench": export_commands.bench_model,
+    "model index": export_commands.index,
+    "model push": export_commands.push,
+    "predict": predict_commands.predict,
+    "methods": train_commands.methods,
+    "weights list": weights_commands.list_weights,
+    "weights fetch": weights_commands.fetch,
+    "weights import": weights_commands.import_files,
+    "weights remove": weights_commands.remove,
+    "weights folder": weights_commands.folder,
+    "download": program_commands.download,
+    "cache": program_commands.cache,
+    "doctor": program_commands.doctor,
+    "demo": program_commands.demo,
+    "app": program_commands.window,
+    "help": help_command.help_,
+}
+_TAKEN = [name.replace(" ", ".") for name in (*COMMANDS, *GROUPS)]
+_ADDED = extension_rows("visionft.commands", callable, taken=_TAKEN)  # the entry point `curate.mine` is `curate mine`
+COMMANDS.update({name.replace(".", " "): command for name, command in _ADDED.items()})
+
+
+class _Program(TyperGroup):
+    """The program's options; `--show-completion` works, and is not worth a line of the help."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        found: list[Any] = super().get_params(ctx)
+        for parameter in found:
+            parameter.hidden = parameter.hidden or parameter.name == "show_completion"
+        return found
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return [name for name in dict.fromkeys(each.split()[0] for each in COMMANDS) if name in self.commands]
+
+
 app = typer.Typer(
     name="visionft",
-    help="Label pictures, fine-tune a pretrained ResNet or ViT, and export one verified ONNX file.",
+    cls=_Program,
+    help="Label images, fine-tune a pretrained ResNet or ViT, export verified ONNX.",
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for module in (
-    project_commands,
-    train_command,
-    model_commands,
-    export_command,
-    bundle_commands,
-    run_commands,
-    prompts_command,
-    scoreboard_command,
-    combine_command,
-    suggest_command,
-    evidence_command,
-    advice_commands,
-    curation,
-    public_command,
-    weights_commands,
-    history_commands,
-    program_commands,
-    help_command,
-):
-    module.register(app)
+_groups: dict[str, typer.Typer] = {"": app}
+for _name, _command in COMMANDS.items():
+    _group, _, _verb = _name.rpartition(" ")
+    if _group not in _groups:
+        _groups[_group] = typer.Typer(help=GROUPS.get(_group), no_args_is_help=True, rich_markup_mode=None)
+        app.add_typer(_groups[_group], name=_group)
+    _groups[_group].command(_verb)(_command)
 
 
 def _print_version(wanted: bool) -> None:
@@ -90,72 +160,56 @@ def _options(
     ] = False,
 ) -> None:
     if not verbose:
-        warnings.simplefilter("ignore")  # libraries warn developers; a user can do nothing about it
+        warnings.simplefilter("ignore")  # warnings of libraries are for developers; a user cannot act on them
     handler = logging.StreamHandler()
-    handler.setFormatter(_Lines("%(name)s: %(message)s"))
+    handler.setFormatter(LineFormatter("%(name)s: %(message)s"))
     handler.setLevel(logging.INFO if verbose else logging.ERROR)
+    handler.addFilter(lambda record: verbose or not record.name.startswith("PIL."))  # reported as the image's error
     logging.basicConfig(handlers=[handler])
     start_log(f"command {context.invoked_subcommand}")
 
 
-def _usage_error(error: Any) -> int:
-    words = io.StringIO()
-    error.show(words)  # the parser's own, with the usage line of the command
-    write_err(words.getvalue(), end="")
-    return error.exit_code
-
-
-class _Lines(logging.Formatter):
-    """Log lines and tracebacks quote names that others gave."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        return printable(super().format(record), keep="\n")
-
-
 def main() -> int:
     """Run the command line and return its exit code; never lets a traceback out but for a bug."""
+    open_closed_streams()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # a terminal that is not UTF-8 lacks signs
+            stream.reconfigure(errors="backslashreplace")  # a terminal without UTF-8 lacks characters
     if completion.ASKED in os.environ:
-        logging.disable()  # the shell would show it in the line that is typed
+        logging.disable()  # the shell would show it in the typed line
     code = _run()
     logger.info("ends with %d", code)
     return code
 
 
 def _run() -> int:
-    given = Given()
+    given = CommandArguments()
     try:
         return app(standalone_mode=False, obj=given) or 0
     except TyperException as error:
-        return _usage_error(error)
+        words, usage = io.StringIO(), cast(Any, error)
+        usage.show(words)  # the parser's own, with the usage line of the command
+        write_err(words.getvalue(), end="")
+        return usage.exit_code
     except (KeyboardInterrupt, typer.Abort):
         write_err("Stopped.")
         return 130
     except SystemExit as error:
-        return _broken_pipe(error)
+        # Typer exits so for a broken pipe. One of its own output, such as a help text without a reader, is expected;
+        # any other, such as one to a child process, is a bug.
+        met = error.__context__
+        if not isinstance(met, OSError):
+            return error.code if isinstance(error.code, int) else 1
+        place = traceback.extract_tb(met.__traceback__)[-1].filename
+        return NO_READER if Path(place).is_relative_to(Path(typer.__file__).parent) else _bug(met)
     except Exception as error:
         if (expected := as_expected(error)) is not None:
-            print_error(expected, given)
+            print_error(expected, given.values)
             log_expected(logger, error)
             return 2
         return _bug(error)
 
 
-def _broken_pipe(error: SystemExit) -> int:
-    """Return the exit code where typer has met a broken pipe, for which it leaves without a word.
-
-    It may have been its own, of a help text that nobody reads; any other, such as one to a process of ours, is a bug.
-    """
-    met = error.__context__
-    if not isinstance(met, OSError):
-        return error.code if isinstance(error.code, int) else 1
-    place = traceback.extract_tb(met.__traceback__)[-1].filename
-    return NO_READER if Path(place).is_relative_to(Path(typer.__file__).parent) else _bug(met)
-
-
 def _bug(error: BaseException) -> int:
-    words = "This is a bug in VisionFT; please report it with the lines below."
-    logger.error(words, exc_info=error)
+    logger.error("This is a bug in VisionFT; please report it with the lines below.", exc_info=error)
     return 1

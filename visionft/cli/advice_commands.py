@@ -1,74 +1,84 @@
-"""`visionft curve`: accuracy over labels and how it goes on; `visionft recommend`: whether training is worth it."""
+"""`visionft label learning-curve`: accuracy over labels; `visionft recommend`: whether training is worth it."""
 
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
+from typer import Option
 
-from visionft.amounts import rough_duration_text, size_text
-from visionft.cli.output import Json, ProjectDir, job, opened_project, plain, print_result, table
+from visionft.amounts import FEW, rough_duration_text, size_text
+from visionft.cli.arguments import MOST, Device, Json, ProjectDir, Seed
+from visionft.cli.output import opened_project, print_result, running_job, table
 from visionft.cli.schemas import prints
 from visionft.project.names import count_of
 
 if TYPE_CHECKING:
-    from visionft.advice.answerers import Answerer
-    from visionft.advice.learning_curve import CurvePoint, Gain, LearningCurve
+    from visionft.advice.learning_curve import LearningCurve
     from visionft.advice.recommend import Recommendation
-
-
-def register(app: typer.Typer) -> None:
-    """Add this module's commands."""
-    for command in (curve, recommend):
-        app.command()(command)
 
 
 @prints("visionft.advice.learning_curve:LearningCurve")
 def curve(
     project: ProjectDir,
     more: Annotated[
-        int, typer.Option("--more", metavar="N", min=0, help="How many more labels of a class are asked for.")
+        int, Option("--more", metavar="N", min=0, max=MOST, help="Number of additional labels of a class.")
     ] = 0,
-    seed: Annotated[int, typer.Option(help="Draws other parts of the labels.")] = 0,
+    seed: Seed = 0,
     json: Json = False,
 ) -> None:
-    """Measure accuracy over the labels so far, and forecast it for more: of which class they help most."""
+    """Measure accuracy over the labels so far; forecast more.
+
+    Also lists the classes for which more labels help most.
+    """
     from visionft.advice.learning_curve import learning_curve
     from visionft.suggest.feature_suggester import labels_so_far
 
-    with opened_project(project, read_only=True) as opened, job() as (on_event, should_stop):
+    with opened_project(project, read_only=True) as opened, running_job() as job:
         found = learning_curve(
-            opened.path,
-            opened.snapshot(),
-            accepted=labels_so_far(opened).accepted,
-            added=more,
-            seed=seed,
-            on_event=on_event,
-            should_stop=should_stop,
+            opened.path, opened.snapshot(), accepted=labels_so_far(opened).accepted, added=more, seed=seed, job=job
         )
     print_result(found, lambda: _curve_text(found), as_json=json)
 
 
-@prints({"...": "visionft.advice.recommend:Recommendation", "to_label": [str]})
+@prints(
+    {
+        "recommendation": "visionft.advice.recommend:Recommendation",
+        "to_label": list[Path],
+        "sentence": str,
+        "evidence": list[str],
+        "conditions": list[str],
+    }
+)
 def recommend(
     project: ProjectDir,
     budget: Annotated[
         float | None,
-        typer.Option(metavar="MINUTES", min=0, help="Time there is for training; two short trials if it is enough."),
+        Option(
+            metavar="MINUTES",
+            min=0,
+            max=MOST,
+            help="Time limit of training; two short trial runs where it suffices for them too.",
+        ),
     ] = None,
-    memory: Annotated[int | None, typer.Option(metavar="MB", min=1, help="Memory there is for training.")] = None,
+    memory: Annotated[int | None, Option(metavar="MB", min=1, max=MOST, help="Memory limit of training.")] = None,
     trial: Annotated[
-        bool | None, typer.Option("--trial/--no-trial", help="Train twice, shortly, to see what training adds.")
+        bool | None, Option("--trial/--no-trial", help="Make two short trial runs to measure the gain from training.")
     ] = None,
-    device: Annotated[str, typer.Option(help="auto, cuda, mps or cpu.")] = "auto",
-    seed: Annotated[int, typer.Option(help="Draws other parts of the labels.")] = 0,
+    device: Device = "auto",
+    seed: Seed = 0,
     json: Json = False,
 ) -> None:
-    """Say whether training is worth it: everything that can answer, measured or forecast, and one sentence."""
-    from visionft.advice.choosing import Limits
-    from visionft.advice.kept import keep_advice
+    """Recommend a method and say whether training is worth it.
+
+    Every candidate is listed with its accuracy, measured or forecast.
+    """
+    from visionft.advice import recommendation_text
+    from visionft.advice.recommend import Limits
     from visionft.advice.recommend import recommend as compute
+    from visionft.advice.stored_recommendation import store_recommendation
     from visionft.suggest.feature_suggester import labels_so_far
 
-    with opened_project(project, read_only=True) as opened, job() as (on_event, should_stop):
+    with opened_project(project, read_only=True) as opened, running_job() as job:
         images = opened.snapshot()
         found = compute(
             opened.path,
@@ -78,62 +88,70 @@ def recommend(
             device=device,
             tries=trial,
             seed=seed,
-            on_event=on_event,
-            should_stop=should_stop,
+            job=job,
         )
         paths = {image.image_id: image.path for image in images.images}
         if budget is None and memory is None:
-            keep_advice(opened.path, images, found)  # the window shows it
-    value = plain(found) | {"to_label": [str(paths[each]) for each in found.to_label if each in paths]}
-    print_result(value, lambda: _advice_text(found), as_json=json)
+            store_recommendation(opened.path, images, found)  # the window shows it
+    value = {
+        "recommendation": found,
+        "to_label": [paths[each] for each in found.to_label if each in paths],
+        "sentence": recommendation_text.sentence(found),
+        "evidence": list(recommendation_text.evidence(found)),
+        "conditions": list(recommendation_text.conditions(found)),
+    }
+    print_result(value, lambda: _recommendation_text(found, value), as_json=json)
 
 
-def _advice_text(found: "Recommendation") -> str:
-    header = ("", "answer", "right", "95 % interval", "", "to make", "a picture", "size")
-    rows = [_answerer_row(each, is_chosen=each.name == found.chosen) for each in found.answerers]
-    lines = [found.advice, "", table(header, rows)]
-    lines += [f"{each.title}: {each.refusal}" for each in found.answerers if each.refusal]
-    lines += ["", "What this rests on:", *(f"  {line}" for line in found.evidence)]
-    lines += ["What would change it:", *(f"  {line}" for line in found.change)]
-    return "\n".join(lines)
-
-
-def _answerer_row(answerer: "Answerer", *, is_chosen: bool) -> tuple[str, ...]:
-    return (
-        "*" if is_chosen else "",
-        answerer.title,
-        f"{answerer.accuracy:.1%}",
-        f"{answerer.low:.1%} to {answerer.high:.1%}",
-        "forecast" if answerer.is_forecast else f"on {answerer.pictures:,}",
-        "-" if answerer.seconds is None else rough_duration_text(answerer.seconds) if answerer.seconds else "is there",
-        "-" if answerer.milliseconds is None else f"{answerer.milliseconds:.0f} ms",
-        "-" if answerer.size_mb is None else size_text(answerer.size_mb * 1e6),
-    )
+def _recommendation_text(found: "Recommendation", value: Mapping[str, Any]) -> str:
+    rows = []
+    for each in found.candidates:
+        seconds = each.seconds
+        rows.append(
+            (
+                "*" if each.name == found.chosen else "",
+                each.title,
+                f"{each.accuracy:.1%}",
+                f"{each.low:.1%} to {each.high:.1%}",
+                "forecast" if each.is_forecast else f"measured on {each.images:,}",
+                "-" if seconds is None else rough_duration_text(seconds) if seconds else "exists",
+                "-" if each.milliseconds is None else f"{each.milliseconds:.0f} ms",
+                "-" if each.size_mb is None else size_text(each.size_mb * 1e6),
+            )
+        )
+    header = ("", "model", "accuracy", "95 % interval", "", "to make", "an image", "size")
+    lines = [value["sentence"], "", table(header, rows)]
+    lines += [f"{each.title}: {each.refusal}" for each in found.candidates if each.refusal]
+    lines += ["", "Evidence:", *(f"  {line}" for line in value["evidence"])]
+    return "\n".join([*lines, "Other options:", *(f"  {line}" for line in value["conditions"])])
 
 
 def _curve_text(found: "LearningCurve") -> str:
-    rows = [(f"{point.labels:,}", *_cells(point), "measured") for point in found.measured]
-    rows += [(f"{point.labels:,}", *_cells(point), "forecast") for point in found.ahead]
+    origin = "estimated" if found.is_estimated else "measured"
+    points = [*((each, origin) for each in found.measured), *((each, "forecast") for each in found.ahead)]
+    rows = [
+        (f"{each.labels:,}", f"{each.accuracy:.1%}", f"{each.low:.1%} to {each.high:.1%}", kind)
+        for each, kind in points
+    ]
     lines = [
         f"Without training, from {count_of(found.labels, 'label')} of {found.classes:,} classes "
         "(the test split left out):",
-        table(("labels", "right", "95 % interval", ""), rows),
+        table(("labels", "accuracy", "95 % interval", ""), rows),
     ]
+    if found.is_estimated:
+        lines.append(
+            "Estimated from held-out images and the confidence of their predictions: counts of so few images are noisy."
+        )
     if found.gains:
-        added = found.spread.added
-        lines += ["", f"What {added} more labels are expected to add, by class:"]
-        lines.append(table(("class", "labels", "recognised", "points", "95 % interval"), [*map(_row, found.gains)]))
+        rows = []
+        for each in found.gains:
+            recall = f"{each.recall:.0%}" if each.labels >= FEW else "-"
+            gain, low, high = map(_points, (each.gain, each.low, each.high))
+            rows.append((each.class_name, f"{each.labels:,}", recall, gain, f"{low} to {high}"))
+        lines += ["", f"What {found.spread.added} more labels are expected to add, by class:"]
+        lines.append(table(("class", "labels", "recall", "points", "95 % interval"), rows))
         lines.append(f"Spread over all classes: {_points(found.spread.gain)} points.")
     return "\n".join(lines)
-
-
-def _cells(point: "CurvePoint") -> tuple[str, str]:
-    return f"{point.accuracy:.1%}", f"{point.low:.1%} to {point.high:.1%}"
-
-
-def _row(gain: "Gain") -> tuple[str, str, str, str, str]:
-    interval = f"{_points(gain.low)} to {_points(gain.high)}"
-    return gain.class_name, f"{gain.labels:,}", f"{gain.recall:.0%}", _points(gain.gain), interval
 
 
 def _points(share: float) -> str:

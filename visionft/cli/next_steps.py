@@ -1,4 +1,4 @@
-"""The next step of an error as a command that can be run; one row per action, and a test that none is missing."""
+"""The next step of an error as a command to run; one row per action, and a test that none is missing."""
 
 import importlib.util
 import os
@@ -10,79 +10,71 @@ from typing import Any
 
 from visionft.errors import Action, NextStep
 from visionft.installation import packages_of, refusal
-from visionft.weights.states import OFFLINE_VARIABLE, offline_variable
+from visionft.weights.offline import OFFLINE_VARIABLE, offline_variable
 
-# A word in braces is a fact: the step's own, else what the command that failed was given, else a name to fill in.
+# A word in braces is a fact: of the step, else of the failed command's arguments, else a placeholder.
 COMMANDS: dict[Action, Sequence[str]] = {
-    "create_project": ("new", "{project}"),
-    "open_project": ("info", "{project}"),
+    "create_project": ("project", "new", "{project}"),
+    "open_project": ("project", "info", "{project}"),
     "import_images": ("import", "{project}", "{path}"),
     "import_unlabelled": ("import", "{project}", "{path}", "--without-labels"),
     "choose_columns": ("import", "{project}", "{path}", "--label-column", "NAME"),
     "take_marks": ("import", "{project}", "{path}", "--from-boxes"),
-    "label": ("label", "{project}", "CLASS", "IMAGE..."),
-    "embed": ("embed", "{project}"),
-    "look_through": ("report", "{project}", "report.html"),
+    "label": ("label", "set", "{project}", "CLASS", "IMAGE..."),
+    "embed": ("curate", "embed", "{project}"),
+    "find_issues": ("curate", "report", "{project}", "report.html"),
+    "keep_best": ("curate", "duplicates", "{project}", "--keep-best", "--yes"),
+    "mend": ("curate", "leaks", "{project}", "--mend", "--yes"),
     "split": ("split", "{project}"),
     "split_without_test": ("split", "{project}", "--test", "0"),
     "train": ("train", "{project}", "--preset", "balanced"),
     "resume": ("train", "{project}", "--resume", "{run}"),
     "evaluate": ("evaluate", "{project}", "{run}", "--split", "{split}"),
-    "combine": ("combine", "{project}", "RUN", "RUN"),
-    "export": ("export", "{project}", "{run}", "OUT_DIR"),
-    "restore": ("restore", "{project}"),
-    "check": ("check", "{project}"),
-    "relink": ("relink", "{project}", "FOLDER"),
+    "combine": ("run", "combine", "{project}", "RUN", "RUN"),
+    "export": ("model", "export", "{project}", "{run}", "OUT_DIR"),
+    "restore": ("project", "restore", "{project}"),
+    "check": ("project", "check", "{project}"),
+    "relink": ("project", "relink", "{project}", "FOLDER"),
     "fetch_weights": ("weights", "fetch", "{backbone}"),
     "import_weights": ("weights", "import", "{path}", "--as", "{backbone}"),
     "remove_weights": ("weights", "remove", "{backbone}"),
-    "list_weights": ("weights", "list"),
+    "list_weights": ("weights", "list", "--here"),
     "list_settings": ("methods", "--json"),
     "allow_network": (),  # of the shell, see `command_for`
     "diagnose": ("doctor",),
     "install": (),  # of pip or uv
 }
 _BLANKS = {"project": "PROJECT", "run": "RUN", "split": "val", "backbone": "BACKBONE", "path": "FILE_OR_FOLDER"}
-_GIVEN_AS = {"path": "source"}  # fact -> what commands call it
 
 
 def next_words(step: NextStep, given: Mapping[str, Any] | None = None) -> str:
-    """Return what to tell a person to do: the command for the step, or why there is none (arguments as below)."""
+    """Return the command for a step, or the reason why there is none (arguments as below)."""
     return command_for(step, given) or str(refusal(step.requirement))
 
 
 def command_for(step: NextStep, given: Mapping[str, Any] | None = None) -> str:
-    """Return the command that takes a step; empty where there is none, because nothing can be added to this program.
-
-    Args:
-        step: What to do.
-        given: The arguments of the command that failed, for facts that the step leaves open.
-    """
+    """Return the command for a step; empty where nothing can be installed. Facts missing in it come from `given`."""
     if step.action == "allow_network":
         name = offline_variable() or OFFLINE_VARIABLE
         return f"set {name}=" if os.name == "nt" else f"unset {name}"
     if step.action == "install":
-        return "" if refusal(step.requirement) else joined(_installer() + packages_of(step.requirement))
+        if refusal(step.requirement):
+            return ""
+        installer = [sys.executable, "-m", "pip", "install", "--upgrade"]
+        if importlib.util.find_spec("pip") is None:  # an environment created by uv
+            installer = ["uv", "pip", "install", "--python", sys.executable, "--upgrade"]
+        return joined(installer + packages_of(step.requirement))
     words = COMMANDS[step.action]
     if step.action == "import_weights" and not step.backbone:
-        words = words[: words.index("--as")]  # the file itself tells what it is for
-    return joined(["visionft", *(_filled(word, step, given or {}) for word in words)])
+        words = words[: words.index("--as")]  # the file names its backbone
+    arguments = given or {}
 
+    def fact(name: str) -> str:
+        return str(getattr(step, name) or arguments.get("source" if name == "path" else name) or _BLANKS[name])
 
-def _installer() -> list[str]:
-    """Return what installs into this environment; one that uv made has no pip."""
-    if importlib.util.find_spec("pip") is None:
-        return ["uv", "pip", "install", "--python", sys.executable, "--upgrade"]
-    return [sys.executable, "-m", "pip", "install", "--upgrade"]
-
-
-def _filled(word: str, step: NextStep, given: Mapping[str, Any]) -> str:
-    if not word.startswith("{"):
-        return word
-    name = word.strip("{}")
-    return str(getattr(step, name) or given.get(_GIVEN_AS.get(name, name)) or _BLANKS[name])
+    return joined(["visionft", *(fact(word.strip("{}")) if word.startswith("{") else word for word in words)])
 
 
 def joined(words: Sequence[str]) -> str:
-    """Return a command line, quoted for the shell that people have: spaces in the names of folders are usual."""
+    """Return a command line, quoted for the user's shell: spaces in the names of folders are usual."""
     return subprocess.list2cmdline(words) if os.name == "nt" else shlex.join(words)

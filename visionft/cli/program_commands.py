@@ -1,50 +1,54 @@
 """Commands about the program itself: its health, its demonstration, its window."""
 
-from collections.abc import Callable
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
+from typer import Argument, Option
 
 from visionft.amounts import duration_text, size_text
 from visionft.cli import completion
+from visionft.cli.arguments import Json
 from visionft.cli.next_steps import joined, next_words
-from visionft.cli.output import Json, job, print_result, table
+from visionft.cli.output import print_result, running_job, table
 from visionft.cli.schemas import prints
 from visionft.errors import VisionFTError
 from visionft.project.names import count_of
+from visionft.public_sets import PUBLIC_SETS, fetch_set, get_set
 
-if TYPE_CHECKING:
-    from visionft.demo import DemoResult
-
-APPS = "visionft.apps"  # group of entry points
+_NAMES = ", ".join(f"{each.name} ({size_text(each.bytes)}, {each.licence})" for each in PUBLIC_SETS)
 
 
-def register(app: typer.Typer) -> None:
-    """Add this module's commands."""
-    app.command()(doctor)
-    app.command()(support)
-    app.command()(cache)
-    app.command()(demo)
-    app.command("app")(window)
-
-
-@prints("visionft.doctor:Diagnosis")
-def doctor(json: Json = False) -> None:
-    """Show versions, devices and whatever is wrong on this computer, with advice."""
+@prints("visionft.doctor:Diagnosis", {"report": str})
+def doctor(
+    report: Annotated[
+        bool, Option("--report", help="Print instead a report to send: versions, the newest lines of the log.")
+    ] = False,
+    names: Annotated[
+        bool, Option("--names", help="For --report: keep the names of files, projects and classes in the log.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Show versions, devices and problems, with advice."""
     from visionft.doctor import describe, diagnose
 
+    if report:
+        from visionft.support import report_text
+
+        text = report_text(with_names=names)
+        print_result({"report": text}, text, as_json=json)
+        return
     diagnosis = diagnose()
     print_result(diagnosis, lambda: describe(diagnosis, word_step=next_words), as_json=json)
 
 
-@prints({"folder": Path, "pictures": int, "bytes": int, "limit": int})
+@prints({"folder": Path, "images": int, "bytes": int, "limit": int})
 def cache(
-    clear: Annotated[bool, typer.Option("--clear", help="Delete the decoded pictures; they are made again.")] = False,
+    clear: Annotated[bool, Option("--clear", help="Delete the decoded images; they are made again.")] = False,
     json: Json = False,
 ) -> None:
-    """Show what decoded pictures take on disk and may take, or delete them; no project needs them.
+    """Show or clear the cache of decoded images.
 
     VISIONFT_CACHE moves the folder, VISIONFT_CACHE_MB sets the limit (0 keeps none).
     """
@@ -52,81 +56,78 @@ def cache(
 
     folder = cache_folder()
     use = clear_cache(folder) if clear else cache_use(folder)
-    said = f"{use.files:,} decoded pictures take {size_text(use.bytes)} of at most {size_text(cache_limit())}"
-    value = {"folder": folder, "pictures": use.files, "bytes": use.bytes, "limit": cache_limit()}
+    said = f"{use.files:,} decoded images take {size_text(use.bytes)} of at most {size_text(cache_limit())}"
+    value = {"folder": folder, "images": use.files, "bytes": use.bytes, "limit": cache_limit()}
     print_result(value, f"{said} in {folder}", as_json=json)
 
 
-@prints({"report": str})
-def support(
-    names: Annotated[
-        bool, typer.Option("--names", help="With the names of files, projects and classes that are in the log.")
-    ] = False,
+@prints({"set": str, "list": Path | None})
+def download(
+    name: Annotated[str, Argument(metavar="SET", help=f"{_NAMES}.", autocompletion=completion.public_sets)],
+    folder: Annotated[Path, Argument(metavar="FOLDER", help="Where its folder goes.")],
     json: Json = False,
 ) -> None:
-    """Print what helps whoever helps you: versions, this computer, the newest lines of the log. Nothing is sent."""
-    from visionft.support import report_text
+    """Download a public image data set through torchvision.
 
-    told = report_text(with_names=names)
-    print_result({"report": told}, told, as_json=json)
+    Then import the file that lists its images.
+    """
+    wanted = get_set(name)
+    with running_job() as job:
+        target = fetch_set(wanted, folder.absolute(), job=job)
+        text = f"{wanted.title} is there. Import it with: visionft import PROJECT {target}" if target else "Stopped."
+        print_result({"set": wanted.name, "list": target}, text, as_json=json)
 
 
 @prints("visionft.demo:DemoResult")
 def demo(
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Where everything it makes goes.")] = Path("visionft-demo"),
-    drawn: Annotated[bool, typer.Option("--drawn", help="On pictures that it draws, in place of photographs.")] = False,
+    out: Annotated[Path, Option(metavar="DIR", help="Where everything it makes goes.")] = Path("visionft-demo"),
+    drawn: Annotated[bool, Option("--drawn", help="On images that it draws, in place of photographs.")] = False,
     json: Json = False,
 ) -> None:
-    """Run the whole path once on sample pictures: import, split, train twice, evaluate, export, verify, predict."""
+    """Run the whole journey once on sample images.
+
+    Import, split, train twice, evaluate, export, verify, predict.
+    """
     from visionft.demo import run_demo
 
-    with job() as (on_event, should_stop):
-        result = run_demo(out, "drawn" if drawn else "photographs", on_event=on_event, should_stop=should_stop)
-        print_result(result, lambda: _demo_text(result), as_json=json)
-
-
-def _demo_text(result: "DemoResult") -> str:
-    rows = [
-        (run.backbone, run.method, f"{run.top1:.1%}", f"{run.trainable_share:.2%}", duration_text(run.seconds))
-        for run in result.runs
-    ]
-    parity, (low, high) = result.export.parity, result.test_interval
-    command = joined(["visionft", "app", str(result.project)])
-    return "\n".join(
-        [
+    with running_job() as job:
+        result = run_demo(out, "drawn" if drawn else "photographs", job=job)
+        rows = [
+            (run.backbone, run.method, f"{run.top1:.1%}", f"{run.trainable_share:.2%}", duration_text(run.seconds))
+            for run in result.runs
+        ]
+        parity, (low, high) = result.export.parity, result.test_interval
+        lines = [
             table(("backbone", "method", "validation top-1", "trainable", "time"), rows),
             "",
-            f"{result.exported_run} on {result.test_images} test pictures: top-1 {result.test_top1:.1%} "
+            f"{result.exported_run} on {result.test_images} test images: top-1 {result.test_top1:.1%} "
             f"(95 % interval {low:.1%} to {high:.1%})",
             f"Exported: {result.export.model} ({size_text(result.export.bytes)})",
-            f"Verified against PyTorch on {count_of(parity.images, 'picture')}: "
+            f"Verified against PyTorch on {count_of(parity.images, 'image')}: "
             f"largest difference {parity.max_abs_diff:.1e}, top-1 agreement {parity.top1_agreement:.0%}",
-            f"Predicted with ONNX Runtime alone: {count_of(result.predicted, 'test picture')}, "
+            f"Predicted with ONNX Runtime alone: {count_of(result.predicted, 'test image')}, "
             f"{result.predicted_right} right; the class is PyTorch's for {result.predicted_alike}",
             "",
-            f"Everything is in {result.folder}. Open it in the window: {command}",
+            f"Everything is in {result.folder}. Open it in the window: "
+            f"{joined(['visionft', 'app', str(result.project)])}",
         ]
-    )
+        print_result(result, "\n".join(lines), as_json=json)
 
 
 def window(
     project: Annotated[
-        Path | None,
-        typer.Argument(metavar="[PROJECT]", help="A project to open.", autocompletion=completion.projects),
+        Path | None, Argument(metavar="[PROJECT]", help="A project to open.", autocompletion=completion.projects)
     ] = None,
 ) -> None:
     """Open the window."""
-    raise typer.Exit(_installed_window()(project))
-
-
-def _installed_window() -> Callable[[Path | None], int]:
-    """Return what opens the window: the entry point of that name, for the engine knows no screen."""
-    found = list(entry_points(group=APPS, name="window"))
+    # An entry point by name: the engine does not import the window.
+    found = list(entry_points(group="visionft.apps", name="window"))
     if not found:
         hint = "Install VisionFT again: `python3 packaging/start.py app`, or `pip install --editable .` where it lies."
         raise VisionFTError("This installation of VisionFT names no window.", hint)
     try:
-        return found[0].load()
+        open_window = found[0].load()
     except ModuleNotFoundError as error:
         message = f"The window cannot be opened: the package {error.name} is not installed."
         raise VisionFTError(message, "Install VisionFT again, or go on with the other commands.") from error
+    raise typer.Exit(open_window(project))

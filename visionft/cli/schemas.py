@@ -1,8 +1,7 @@
-"""What `--json` prints: declared beside each command by `prints`, told as JSON Schema and in short for people.
+"""The `--json` output of the commands: JSON values, and JSON Schemas of the types that are printed.
 
-A declaration is data: a class, `[x]` for an array, `(x, y)` for one or the other, `{"key": x}` for an object in which
-`"key?"` may be missing. A class that takes time to import stands as "module:Class", which nobody imports before it is
-asked for; `{"...": "module:Class", ...}` has its fields and more, without those under `"-"`.
+A dataclass is printed with its fields, but those named in its `HIDDEN`, and the properties named in its `COMPUTED`. Ids
+of images are printed as paths: `image_id` as `path`, `image_ids` as `images`. A dict is printed as it is.
 """
 
 import dataclasses
@@ -16,8 +15,6 @@ from typing import Any, Final, TypeVar
 Schema = dict[str, Any]
 F = TypeVar("F", bound=Callable[..., Any])
 
-_DECLARED: Final = "__prints__"
-_REST, _LEFT_OUT = "...", "-"
 _PLAIN: Final[dict[Any, Schema]] = {
     bool: {"type": "boolean"},
     int: {"type": "integer"},
@@ -31,62 +28,101 @@ _PLAIN: Final[dict[Any, Schema]] = {
 _SHORT: Final = {"boolean": "true or false", "integer": "integer", "number": "number", "string": "text", "null": "null"}
 
 
-def prints(*shapes: Any) -> Callable[[F], F]:
-    """Declare what a command prints with `--json`: one of these shapes."""
+def prints(*kinds: Any) -> Callable[[F], F]:
+    """Declare the type that a command prints with `--json`, or several.
+
+    {"key": type} is an object with these keys, [type] a list, (type, type) one of them; a class with a slow import is
+    given as "module:Class".
+    """
 
     def declare(command: F) -> F:
-        setattr(command, _DECLARED, shapes)
+        setattr(command, "__prints__", kinds)  # noqa: B010
         return command
 
     return declare
 
 
+def output_of(kind: Mapping[str, Any], source: Any, **values: Any) -> dict[str, Any]:
+    """Return an object with the keys of `kind`: the attributes of `source`, but those given by `values`."""
+    return {name: values[name] if name in values else getattr(source, name) for name in kind}
+
+
 def schema_of(command: Callable[..., Any]) -> Schema | None:
-    """Return the JSON Schema of what a command prints; None where it declares nothing."""
-    shapes = getattr(command, _DECLARED, None)
-    return None if shapes is None else _any_of(shapes)
+    """Return the JSON Schema of a command's output; None where it declares none."""
+    kinds = getattr(command, "__prints__", None)
+    return None if kinds is None else _any_of(kinds)
 
 
-def to_schema(shape: Any) -> Schema:
-    """Return the JSON Schema of a declaration or an annotation."""
-    if isinstance(shape, str):
-        module, _, name = shape.partition(":")
-        return to_schema(getattr(importlib.import_module(module), name))
-    if isinstance(shape, dict):
-        return _of_dict(shape)
-    if isinstance(shape, list):
-        return {"type": "array", "items": to_schema(shape[0])}
-    if isinstance(shape, tuple):
-        return _any_of(shape)
-    if dataclasses.is_dataclass(shape):
-        return _object({name: to_schema(hint) for name, hint in _fields(shape).items()})
-    return _PLAIN[shape] if shape in _PLAIN else _of_generic(shape)
+def plain(value: Any, paths: Mapping[int, Path | str] | None = None) -> Any:
+    """Return a value as JSON types; `paths` are those of the images by id."""
+    names = paths or {}
+    if isinstance(value, Mapping):
+        return {str(key): plain(each, names) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(each, names) for each in value]
+    if not dataclasses.is_dataclass(value) or isinstance(value, type):
+        return str(value) if isinstance(value, Path) else value
+    printed: dict[str, Any] = {}
+    for name in _printed_names(type(value)):
+        each = getattr(value, name)
+        if name == "image_id":
+            printed["path"] = str(names[each]) if each in names else None
+        elif name == "image_ids":
+            printed["images"] = [str(names[image_id]) for image_id in each if image_id in names]
+        else:
+            printed[name] = plain(each, names)
+    return printed
 
 
-def _of_dict(shape: Mapping[str, Any]) -> Schema:
-    known = to_schema(shape[_REST]) if _REST in shape else _object({})
-    own = {key: to_schema(each) for key, each in shape.items() if key not in (_REST, _LEFT_OUT)}
-    missing = {key.rstrip("?") for key in own if key.endswith("?")}
-    properties = {**known["properties"], **{key.rstrip("?"): each for key, each in own.items()}}
-    left_out = shape.get(_LEFT_OUT, ())
-    return _object({name: each for name, each in properties.items() if name not in left_out}, missing)
+def _printed_names(kind: Any) -> list[str]:
+    fields = [field.name for field in dataclasses.fields(kind)]
+    hidden = {*getattr(kind, "HIDDEN", ()), *(["image_id"] if "path" in fields else [])}
+    return [name for name in (*fields, *getattr(kind, "COMPUTED", ())) if name not in hidden]
 
 
-def _object(properties: dict[str, Schema], missing: Collection[str] = ()) -> Schema:
-    required = [name for name in properties if name not in missing]
-    return {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
+def to_schema(kind: Any) -> Schema:
+    """Return the JSON Schema of a type as in `prints`; `plain` writes such values."""
+    if isinstance(kind, dict):
+        return _object({name: to_schema(each) for name, each in kind.items()})
+    if isinstance(kind, list):
+        return {"type": "array", "items": to_schema(kind[0])}
+    if isinstance(kind, tuple):
+        return _any_of(kind)
+    if isinstance(kind, str):
+        module, _, class_name = kind.partition(":")
+        return to_schema(getattr(importlib.import_module(module), class_name))
+    if dataclasses.is_dataclass(kind):
+        return _object(_properties(kind))
+    return _PLAIN[kind] if kind in _PLAIN else _of_generic(kind)
 
 
-def _fields(kind: Any) -> dict[str, Any]:
+def _object(properties: dict[str, Schema]) -> Schema:
+    return {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}
+
+
+def _properties(kind: Any) -> dict[str, Schema]:
+    hints, properties = _hints(kind), dict[str, Schema]()
+    for name in _printed_names(kind):
+        if name == "image_id":
+            properties["path"] = _any_of((str, None))
+        elif name == "image_ids":
+            properties["images"] = to_schema(list[str])
+        elif isinstance(found := getattr(kind, name, None), property):
+            properties[name] = to_schema(_hints(found.fget).get("return", Any))
+        else:
+            properties[name] = to_schema(hints.get(name, Any))
+    return properties
+
+
+def _hints(annotated: Any) -> dict[str, Any]:
     try:
-        hints = typing.get_type_hints(kind)
-    except NameError:  # it names what is imported for the type checker alone
-        hints = {}
-    return {field.name: hints.get(field.name, Any) for field in dataclasses.fields(kind)}
+        return typing.get_type_hints(annotated)
+    except NameError:  # a name imported only for the type checker
+        return {}
 
 
-def _of_generic(shape: Any) -> Schema:
-    origin, arguments = typing.get_origin(shape), typing.get_args(shape)
+def _of_generic(kind: Any) -> Schema:
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if origin is typing.Literal:
         return {"enum": list(arguments)}
     if origin in (typing.Union, types.UnionType):
@@ -101,16 +137,16 @@ def _of_generic(shape: Any) -> Schema:
     return {}
 
 
-def _any_of(shapes: Collection[Any]) -> Schema:
+def _any_of(kinds: Collection[Any]) -> Schema:
     found: list[Schema] = []
-    for each in map(to_schema, shapes):
+    for each in map(to_schema, kinds):
         if each not in found:
             found.append(each)
     return found[0] if len(found) == 1 else {"anyOf": found}
 
 
 def in_short(schema: Schema) -> str:
-    """Return a schema as a line: `{run: text, best: {epoch: integer} or null, more?: [number]}`."""
+    """Return a schema as a line: `{run: text, best: {epoch: integer} or null, more: [number, ...]}`."""
     if "anyOf" in schema:
         return " or ".join(in_short(each) for each in schema["anyOf"])
     if "enum" in schema:
@@ -120,12 +156,7 @@ def in_short(schema: Schema) -> str:
         items = schema["prefixItems"] if "prefixItems" in schema else [schema["items"]]
         return f"[{', '.join(in_short(each) for each in items)}{'' if 'prefixItems' in schema else ', ...'}]"
     if kind == "object" and "properties" in schema:
-        fields = schema["properties"].items()
-        return f"{{{', '.join(f'{name}{_mark(name, schema)}: {in_short(each)}' for name, each in fields)}}}"
+        return f"{{{', '.join(f'{name}: {in_short(each)}' for name, each in schema['properties'].items())}}}"
     if kind == "object":
         return f"{{NAME: {in_short(schema['additionalProperties'])}, ...}}"
     return _SHORT[kind] if kind else "anything"
-
-
-def _mark(name: str, schema: Schema) -> str:
-    return "" if name in schema["required"] else "?"

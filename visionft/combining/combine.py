@@ -1,32 +1,30 @@
-"""Combining finished runs into one: measured on validation, kept as a run folder, in seconds; nothing is trained.
-
-A job like the others: `combine(...) -> Combination`. The parts keep their folders, backbones and picture sizes.
-"""
+"""Combining finished runs into an ensemble: fitted on validation, saved as a run folder, without training."""
 
 import logging
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import ClassVar
 
-from models.methods.combined import Combined
+from models.messages import Message
+from models.methods.combined import Ensemble
 from visionft.calibration import are_right, mean_cross_entropy
-from visionft.combining.asked import ask_validation, held_out_training, unseen
-from visionft.combining.shares import Asked, Mixture, fit_mixture, held_out
+from visionft.combining.ensemble_weights import fit_mixture, held_out
+from visionft.combining.members import Member, held_out_predictions, validation_predictions, without_training_images
 from visionft.data.types import Snapshot
 from visionft.devices import pick_device
 from visionft.errors import NextStep, RunError
 from visionft.evaluation.comparison import CHANCE, sign_test
 from visionft.evaluation.metrics import wilson_interval
-from visionft.events import EpochDone, Notice, OnEvent, ShouldStop, ignore_event, never_stop
-from visionft.files import write_json
-from visionft.retrieval.refreshing import refresh
-from visionft.training.runs.answerer import columns_of
+from visionft.events import EpochDone, Notice
+from visionft.files import naming_faults, temporary_folder, write_json
+from visionft.jobs import SILENT, JobContext
 from visionft.training.runs.checkpoint import BEST, whole_folder
-from visionft.training.runs.manifest import weights_hash, write_manifest
+from visionft.training.runs.manifest import Part, weights_hash, write_manifest, write_parts
 from visionft.training.runs.metrics_file import append_metrics
-from visionft.training.runs.parts import Part, write_parts
 from visionft.training.runs.run_folder import (
+    RUNS_FOLDER,
     RunSummary,
     TrainResult,
     change_notes,
@@ -35,6 +33,7 @@ from visionft.training.runs.run_folder import (
     read_run,
     require_weights,
 )
+from visionft.training.runs.run_model import columns_of
 from visionft.training.runs.run_snapshot import write_snapshot
 
 logger = logging.getLogger(__name__)
@@ -42,20 +41,20 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class Combination:
-    """What a combination is worth beside its parts, on the validation pictures that none of them learnt from.
+    """The metrics of an ensemble and its members, on validation images unseen by all of them.
 
     Attributes:
-        run: Name of its folder.
-        pictures: Validation pictures that were asked.
-        left_out: Validation pictures that a part learnt from, or could not read.
-        parts: Its parts and their own figures, the largest share first.
-        accuracy: Its top-1, each picture answered by shares that were fitted without it; `loss` likewise.
-        fixed: Pictures that it has right and its best part wrong; `broken` the other way round.
-        held_out: Training pictures, each held out, that the shares were fitted to beside the validation pictures.
+        left_out: Validation images seen in training by a member, or unreadable for it.
+        parts: Its members and their own figures, the largest weight first.
+        accuracy: Its top-1, each image predicted with weights fitted without it; `loss` likewise.
+        fixed: Images right for the ensemble and wrong for its best member; `broken` the other way round.
+        held_out: Training images, each held out, also used to fit the weights.
     """
 
+    COMPUTED: ClassVar = ("accuracy_interval", "p_value", "is_worth_it", "verdict")
+
     run: str
-    pictures: int
+    images: int
     left_out: int
     parts: tuple[Part, ...]
     accuracy: float
@@ -66,165 +65,105 @@ class Combination:
 
     @property
     def best(self) -> Part:
-        """Return the part that it is held against; see `best_part`."""
+        """Return the member with the whole weight, else the one with the lowest log loss."""
         return best_part(self.parts)
 
     @property
     def stands_alone(self) -> bool:
-        """Tell whether the others count nothing beside one part that is clearly better."""
+        """Return whether one member is significantly better and all others have weight 0."""
         return self.parts[0].share == 1.0
 
     @property
     def p_value(self) -> float:
-        """Return how often chance alone parts fixed and broken at least this unevenly (McNemar's exact test)."""
+        """Return the p-value of the difference between fixed and broken images (McNemar's exact test)."""
         return sign_test(self.fixed, self.broken)
 
     @property
     def is_worth_it(self) -> bool:
-        """Tell whether it is better than its best part, by luck or not."""
+        """Return whether it is better than its best member, significantly or not."""
         return not self.stands_alone and self.loss < self.best.loss and self.fixed >= self.broken
 
     @property
     def is_sure(self) -> bool:
-        """Tell whether it is better than its best part by more than luck."""
         return self.is_worth_it and self.p_value < CHANCE
 
     def interval(self, accuracy: float) -> tuple[float, float]:
-        """Return the 95 % interval of an accuracy on these pictures."""
-        return wilson_interval(accuracy * self.pictures, self.pictures)
+        return wilson_interval(accuracy * self.images, self.images)
+
+    @property
+    def accuracy_interval(self) -> tuple[float, float]:
+        return self.interval(self.accuracy)
 
     @property
     def verdict(self) -> str:
-        """Return in plain words whether to keep it."""
         best = self.best.run
         if self.stands_alone:
-            return f"{best} is clearly better than the others, which only harm it: keep that."
+            return Message("{run} is clearly better than the others, which only harm it: keep that.", run=best)
         if not self.is_worth_it:
-            return f"No better than {best} alone: keep that."
+            return f"No better than {best} alone: use that."
         found = f"{self.fixed} right that {best} has wrong, {self.broken} the other way round"
         if self.is_sure:
-            return f"Really better than {best} alone: {found}."
-        return (
-            f"Perhaps better than {best} alone, perhaps luck: {found}, which chance alone gives in "
-            f"{self.p_value:.0%} of cases. Its probabilities fit better (log loss {self.loss:.3f}, "
-            f"{self.best.loss:.3f})."
-        )
+            return f"Significantly better than {best} alone: {found}."
+        losses = f"log loss {self.loss:.3f}, {self.best.loss:.3f}"
+        return f"Not significantly better than {best} alone (p = {self.p_value:.2f}): {found}. Its {losses}."
 
 
 def combine(
-    project_dir: Path,
-    runs: Sequence[str],
-    images: Snapshot,
-    *,
-    title: str = "",
-    on_event: OnEvent = ignore_event,
-    should_stop: ShouldStop = never_stop,
+    project_dir: Path, runs: Sequence[str], images: Snapshot, *, title: str = "", job: JobContext = SILENT
 ) -> Combination:
-    """Combine finished runs of a project, and keep the combination as a run of it.
+    """Combine finished runs of a project into an ensemble, and save it as a run.
 
     Args:
-        project_dir: The project's folder.
-        runs: Names or numbers; a combination stands for its parts.
-        images: The project's pictures; the shares are fitted to the validation split, and to training pictures that
-            every run held out.
+        runs: Names or numbers; an ensemble stands for its parts.
+        images: The project's images; the weights are fitted to the validation split, and to training images held out by
+            every run.
         title: The name to show; empty for the folder's own.
-        on_event: Receives how far it is, and what was left out.
-        should_stop: Asked between batches.
 
     Raises:
-        RunError: There are no two runs, one is not finished or has no weights, their classes differ, or no validation
-            picture is left that none of them learnt from.
-        StoppedError: The user stopped; nothing was kept.
-        WeightsError: The pretrained weights that a run started from cannot be had.
+        RunError: There are no two runs, one is not finished or has no weights, their classes differ, or all validation
+            images were seen in training.
+        JobCancelled: The user cancelled; nothing was saved.
+        WeightsError: The pretrained weights of a run's start are missing.
     """
     began = time.monotonic()
-    parts = [refresh(part, images, on_event=on_event, should_stop=should_stop) for part in _parts(project_dir, runs)]
-    kept, learnt = unseen(parts, images, on_event)
-    asked, beside = ask_validation(parts, kept, on_event, should_stop), held_out_training(parts, images)
-    mixture = fit_mixture(asked if beside is None else asked.and_(beside))
-    summary = _measured(parts, asked, beside, mixture)
-    found = replace(summary, left_out=len(kept.labelled("val")) + learnt - summary.pictures)
-    if idle := [part.run for part in found.parts if part not in _that_count(found.parts)]:
-        on_event(Notice(message=f"Left out, because they add nothing to the others: {', '.join(idle)}."))
-    run_dir = _keep(project_dir, parts, images, found, time.monotonic() - began)
-    if title:
-        change_notes(read_run(run_dir), title=title)
-    logger.info("combined: %s of %d runs on %d pictures", run_dir.name, len(parts), found.pictures)
-    return replace(found, run=run_dir.name)
-
-
-def _parts(project_dir: Path, runs: Sequence[str]) -> list[RunSummary]:
-    """Return the runs, a combination replaced by its parts, each once and fit to be a part."""
-    found: dict[str, RunSummary] = {}
-    for name in runs:
-        run = load_run(project_dir, name)
-        for part in [load_run(project_dir, each.run) for each in run.parts] or [run]:
-            found[part.name] = part
-    if len(found) < 2:
-        raise RunError("A combination needs two different runs.", "Name another one.", NextStep("combine"))
-    parts = list(found.values())
-    for part in parts:
-        if part.is_going:
-            raise RunError(f"{part.title} is being trained.", "Wait for its end, or stop it first.")
-        require_weights(part)
-        columns_of(parts[0].class_names, part)
-    return parts
-
-
-def _measured(parts: Sequence[RunSummary], asked: Asked, beside: Asked | None, mixture: Mixture) -> Combination:
-    """Return what the mixture and its parts are worth on the validation pictures."""
-    targets = asked.targets
-    rights = [are_right(values, targets) for values in asked.answers]
-    described = [
+    members = [Member.of(run, images, job) for run in _runs(project_dir, runs)]
+    for member in members:
+        columns_of(members[0].run.class_names, member.run)
+    remaining, trained_on = without_training_images(members, images, job)
+    validation, training = validation_predictions(members, remaining, job), held_out_predictions(members, images)
+    targets, mixture = validation.targets, fit_mixture(validation if training is None else validation.and_(training))
+    parts = [
         Part(
-            run=part.name,
-            weights=weights_hash(part.path / BEST),
+            run=member.run.name,
+            weights=weights_hash(member.run.path / BEST),
             share=float(share),
             temperature=float(temperature),
-            accuracy=float(right.mean()),
-            loss=mean_cross_entropy(values / temperature, targets),
+            accuracy=float(are_right(logits, targets).mean()),
+            loss=mean_cross_entropy(logits / temperature, targets),
         )
-        for part, values, right, share, temperature in zip(
-            parts, asked.answers, rights, mixture.shares, mixture.temperatures, strict=True
+        for member, logits, share, temperature in zip(
+            members, validation.logits, mixture.shares, mixture.temperatures, strict=True
         )
     ]
-    together = held_out(asked, beside=beside)
-    right, best = are_right(together, targets), best_part(described)
-    right_alone = rights[described.index(best)]
-    return Combination(
+    mixed = held_out(validation, others=training)
+    right = are_right(mixed, targets)
+    right_alone = are_right(validation.logits[parts.index(best_part(parts))], targets)
+    found = Combination(
         run="",
-        pictures=len(targets),
-        held_out=len(beside) if beside is not None else 0,
-        left_out=0,
-        parts=tuple(sorted(described, key=lambda part: -part.share)),
+        images=len(targets),
+        left_out=len(remaining.labelled("val")) + trained_on - len(targets),
+        held_out=len(training) if training is not None else 0,
+        parts=tuple(sorted(parts, key=lambda part: -part.share)),
         accuracy=float(right.mean()),
-        loss=mean_cross_entropy(together, targets),
+        loss=mean_cross_entropy(mixed, targets),
         fixed=int((right & ~right_alone).sum()),
         broken=int((right_alone & ~right).sum()),
     )
-
-
-def best_part(parts: Sequence[Part]) -> Part:
-    """Return the part that stands alone, or else the one with the least log loss."""
-    return next((part for part in parts if part.share == 1.0), min(parts, key=lambda part: part.loss))
-
-
-def _that_count(parts: Sequence[Part]) -> Sequence[Part]:
-    """Return the parts that have a share, two at least: the others would be asked, and shipped, for nothing."""
-    return [part for place, part in enumerate(parts) if part.share > 0 or place < 2]
-
-
-def _keep(project_dir: Path, parts: Sequence[RunSummary], images: Snapshot, found: Combination, seconds: float) -> Path:
-    """Write the run folder; `config.json` comes last: a folder without it is no run."""
-    by_name, counted = {part.name: part for part in parts}, _that_count(found.parts)
-    strongest = by_name[found.parts[0].run]
-    config = replace(strongest.config, method=Combined.name, start_from="")
-    run_dir = claim_run_dir(project_dir, config)
-    write_json(run_dir / "classes.json", list(parts[0].class_names))
-    write_snapshot(run_dir, images)
-    with whole_folder(run_dir / BEST) as folder:
-        write_parts(folder, counted)
-        write_manifest(folder)
+    # Members without a weight would be run and shipped for nothing; two stay in any case.
+    used = [part for place, part in enumerate(found.parts) if part.share > 0 or place < 2]
+    if idle := [part.run for part in found.parts if part not in used]:
+        message = Message("Left out, because they add nothing to the others: {runs}.", runs=", ".join(idle))
+        job.report(Notice(message=message))
     done = EpochDone(
         epoch=0,
         epochs=0,
@@ -232,23 +171,70 @@ def _keep(project_dir: Path, parts: Sequence[RunSummary], images: Snapshot, foun
         train_accuracy=None,
         val_loss=found.loss,
         val_accuracy=found.accuracy,
-        learning_rate=0.0,
-        seconds=seconds,
-        images_per_second=0.0,
+        learning_rate=None,
+        seconds=time.monotonic() - began,
+        images_per_second=None,
         is_best=True,
     )
-    append_metrics(run_dir, done)
-    results = [result for part in counted if (result := by_name[part.run].result)]
-    result = TrainResult(
-        run=run_dir.name,
-        best=done,
-        seconds=seconds,
-        stopped=False,
-        trainable_parameters=sum(each.trainable_parameters for each in results),
-        total_parameters=sum(each.total_parameters for each in results),
-        device=pick_device(config.device).name,
-        precision="fp32",
-    )
-    write_json(run_dir / "result.json", asdict(result))
-    write_json(run_dir / "config.json", config.to_dict())
-    return run_dir
+    run_dir = _save(project_dir, members, used, images, done)
+    if title:
+        change_notes(read_run(run_dir), title=title)
+    logger.info("combined: %s of %d runs on %d images", run_dir.name, len(parts), found.images)
+    return replace(found, run=run_dir.name)
+
+
+def _runs(project_dir: Path, runs: Sequence[str]) -> list[RunSummary]:
+    """Return the runs, with ensembles replaced by their members, each once and valid as a member."""
+    found: dict[str, RunSummary] = {}
+    for name in runs:
+        run = load_run(project_dir, name)
+        for part in [load_run(project_dir, each.run) for each in run.parts] or [run]:
+            found[part.name] = part
+    if len(found) < 2:
+        raise RunError("A combination needs two different runs.", "Name another one.", NextStep("combine"))
+    for run in found.values():
+        if run.is_going:
+            message = Message("{title} is being trained.", title=run.title)
+            raise RunError(message, "Wait for its end, or stop it first.")
+        require_weights(run)
+    return list(found.values())
+
+
+def best_part(parts: Sequence[Part]) -> Part:
+    return next((part for part in parts if part.share == 1.0), min(parts, key=lambda part: part.loss))
+
+
+def _save(
+    project_dir: Path, members: Sequence[Member], used: Sequence[Part], images: Snapshot, done: EpochDone
+) -> Path:
+    """Write the run folder in a temporary one, and move it into place as a whole."""
+    by_name = {member.run.name: member.run for member in members}
+    config = replace(by_name[used[0].run].config, method=Ensemble.name, start_from="")
+    results = [result for part in used if (result := by_name[part.run].result)]
+    target = project_dir / RUNS_FOLDER / "combination"
+    with temporary_folder(target) as temporary, naming_faults(target):
+        made = temporary / "run"  # a level below those that are listed as runs
+        made.mkdir()
+        write_json(made / "classes.json", list(members[0].run.class_names))
+        write_json(made / "config.json", config.to_dict())
+        write_snapshot(made, images)
+        with whole_folder(made / BEST) as folder:
+            write_parts(folder, used)
+            write_manifest(folder)
+        append_metrics(made, done)
+
+        def move(run_dir: Path) -> None:
+            result = TrainResult(
+                run=run_dir.name,
+                best=done,
+                seconds=done.seconds,
+                stopped=False,
+                trainable_parameters=sum(each.trainable_parameters for each in results),
+                total_parameters=sum(each.total_parameters for each in results),
+                device=pick_device(config.device).name,
+                precision="fp32",
+            )
+            write_json(made / "result.json", asdict(result))
+            made.rename(run_dir)
+
+        return claim_run_dir(project_dir, config, make=move)

@@ -1,7 +1,7 @@
-"""What every check of the pictures is: a score for each picture, which of them it flags, why, and what can be done.
+"""The interface of the checks: a score for each image, flagged issues, reasons, and suggested labels.
 
-A check is one module with one row in `visionft.curation.table`; command line, window and report show whatever is there.
-It reads a `Snapshot` and what was measured of the pictures, never the live project, and changes nothing.
+A check is one module with one row in `visionft.curation.table`; command line, window and report show its results
+without further code. It reads a `Snapshot` and measurements of the images, never the live project, and changes nothing.
 """
 
 import json
@@ -13,199 +13,149 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
-from visionft.data.types import Snapshot, SnapshotImage
+from models.messages import load_message, store_message
+from visionft.data.types import Snapshot
 from visionft.errors import ProjectError
-from visionft.events import OnEvent, ShouldStop, ignore_event, never_stop
 from visionft.features.embedding import embedded
 from visionft.features.feature_store import Features
 from visionft.files import read_json, write_text
+from visionft.jobs import SILENT, JobContext
 from visionft.project.edits.verdicts import Judged, pair_of
 from visionft.project.queries import InProject
 
 logger = logging.getLogger(__name__)
 
 FOLDER: Final = "curation"
-_FORMAT: Final = 1
+_FORMAT: Final = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """What a check says of one picture.
+class Issue:
+    """An issue of one image, found by a check."""
 
-    Attributes:
-        image_id: The picture.
-        sha256: Its content when it was looked at: of a picture edited since, nothing is said.
-        score: 0 (nothing wrong) to 1 (surely wrong); what the threshold cuts, and what ranks.
-        kind: Which of the check's kinds, such as `exact` or `near`, `blur` or `dark`.
-        reason: Why, as a sentence for a person, with the numbers in it.
-        related: Other pictures that it is about: the double's partner, the picture on the other side of a leak.
-        group: Number of the group that it stands in; 0 for none.
-        suggested: A class to give it; empty for none.
-        doubted: A class that it has and perhaps should not have; empty for none.
-        values: What was measured, by name, for whoever wants the numbers.
-    """
+    HIDDEN: ClassVar = ("sha256", "related")
 
     image_id: int
-    sha256: str
-    score: float
-    kind: str
+    sha256: str  # the image's content at the time of the check: the issue is void for an image edited since
+    score: float  # 0 (no issue) to 1 (surely an issue); used for the threshold and the order
+    kind: str  # one of the check's kinds, such as `exact` or `near`, `blur` or `dark`
     reason: str
-    related: tuple[int, ...] = ()
-    group: int = 0
-    suggested: str = ""
-    doubted: str = ""
+    related: tuple[int, ...] = ()  # ids of other images involved: duplicates, or the other side of a leak
+    group: int = 0  # number of its group; 0 for none
+    suggested: str = ""  # A class to assign; empty for none
+    doubted: str = ""  # A class to remove, perhaps; empty for none
     values: Mapping[str, float] = field(default_factory=dict[str, float])
 
 
 @dataclass(frozen=True, kw_only=True)
 class CheckResult:
-    """What a check found, the worst first, down to scores that are hardly worth a look.
-
-    Attributes:
-        check: Its name.
-        findings: By falling score.
-        threshold: Score from which a finding is flagged unless the user moves it.
-        looked_at: Pictures that were looked at.
-        unreadable: (image id, reason) of those that could not be.
-        data: Digest of the snapshot that was looked at.
-        newest: Highest id of a picture then: those above it came since.
-        facts: More for people to know, by name: counts, a table as rows, what the threshold was set by.
-    """
+    """The result of a check; `facts` are more results by name: counts, rows of a table, the source of the threshold."""
 
     check: str
-    findings: tuple[Finding, ...]
-    threshold: float
-    looked_at: int
-    unreadable: tuple[tuple[int, str], ...] = ()
-    data: str = ""
-    newest: int = 0
+    issues: tuple[Issue, ...]  # by falling score, down to scores hardly worth a review
+    threshold: float  # default score from which an issue is flagged
+    checked: int  # number of checked images
+    unreadable: tuple[tuple[int, str], ...] = ()  # (image id, reason) of images not checked
+    data: str = ""  # digest of the checked snapshot
+    newest: int = 0  # highest image id at that time: higher ones were added since
     facts: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
-    def flagged(self, threshold: float | None = None) -> tuple[Finding, ...]:
-        """Return the findings at or above a threshold; the check's own when None."""
+    def flagged(self, threshold: float | None = None) -> tuple[Issue, ...]:
+        """Return the issues at or above a threshold; the check's own when None."""
         least = self.threshold if threshold is None else threshold
-        return tuple(finding for finding in self.findings if finding.score >= least)
+        return tuple(issue for issue in self.issues if issue.score >= least)
 
 
 @dataclass(frozen=True)
 class Inputs:
-    """What a check may look at. `features` are computed where they are missing, at the first use.
-
-    Attributes:
-        project_dir: The project's folder, for what is measured once and kept there.
-        images: Pictures, labels and splits.
-        on_event: Receives how far it is.
-        should_stop: Asked often; then the check raises `StoppedError`, with what was measured kept.
-    """
+    """Inputs of a check: the project's folder for stored measurements, and its images."""
 
     project_dir: Path
     images: Snapshot
-    on_event: OnEvent = ignore_event
-    should_stop: ShouldStop = never_stop
+    job: JobContext = SILENT
 
     @cached_property
     def features(self) -> Features:
-        """Return the features of all pictures.
-
-        Raises:
-            StoppedError: The user stopped; what was computed is kept.
-            VisionFTError: As `embed`.
-        """
-        return embedded(self.project_dir, self.images, on_event=self.on_event, should_stop=self.should_stop)
-
-    @cached_property
-    def by_id(self) -> dict[int, SnapshotImage]:
-        """Return the pictures by their ids."""
-        return {image.image_id: image for image in self.images.images}
+        """The features of all images, computed and stored at the first use; raises as `embed`."""
+        return embedded(self.project_dir, self.images, job=self.job)
 
 
 class Check(ABC):
-    """One way to look for what is wrong with a project's pictures; stateless, one row in the table."""
+    """A check of a project's images for one kind of issue; stateless, one row in the table."""
 
     name: ClassVar[str]  # also the command: `label-errors`
     title: ClassVar[str]
-    summary: ClassVar[str]  # one sentence: what it finds, and what to do about it
+    summary: ClassVar[str]  # one sentence: the issues, and the usual action
 
     @abstractmethod
-    def look(self, inputs: Inputs) -> CheckResult:
-        """Look at all pictures.
+    def find_issues(self, inputs: Inputs) -> CheckResult:
+        """Check all images.
 
         Raises:
-            StoppedError: The user stopped.
-            ProjectError: There is nothing to look at, with what is needed first.
+            JobCancelled: The user cancelled; measurements so far are stored.
+            ProjectError: There is nothing to check; the error names the missing requirement.
         """
 
     def run(self, inputs: Inputs) -> CheckResult:
-        """Look at all pictures and keep the result in the project's folder."""
+        """Check all images, and store the result in the project's folder."""
         if not inputs.images.images:
-            raise ProjectError("There are no pictures yet.", "Import some first.")
+            raise ProjectError("There are no images yet.", "Import some first.")
         newest = max(image.image_id for image in inputs.images.images)
-        result = replace(self.look(inputs), data=inputs.images.digest, newest=newest)
+        result = replace(self.find_issues(inputs), data=inputs.images.digest, newest=newest)
         write_result(inputs.project_dir, result)
         return result
 
 
 def write_result(project_dir: Path, result: CheckResult) -> None:
-    """Keep a result in the project's folder, in place of an earlier one of that check."""
+    """Store a result in the project's folder; it replaces an earlier one of that check."""
     folder = project_dir / FOLDER
     folder.mkdir(exist_ok=True)
-    text = json.dumps({"format": _FORMAT, **asdict(result)}, ensure_ascii=False)
-    write_text(folder / f"{result.check}.json", text)
+    values = {name: each for name, each in vars(result).items() if name not in ("issues", "checked")}
+    issues = [{**asdict(issue), "reason": store_message(issue.reason)} for issue in result.issues]
+    values = {**values, "findings": issues, "looked_at": result.checked}  # the names of format 2
+    write_text(folder / f"{result.check}.json", json.dumps({"format": _FORMAT, **values}, ensure_ascii=False))
 
 
 def read_result(project_dir: Path, check: str) -> CheckResult | None:
-    """Return what a check found last; None where it never ran, or its file is damaged."""
+    """Return the last result of a check; None where it never ran, or its file is damaged."""
     try:
         values = dict(read_json(project_dir / FOLDER / f"{check}.json"))
         if values.pop("format") != _FORMAT:
             return None
-        findings = tuple(Finding(**{**each, "related": tuple(each["related"])}) for each in values.pop("findings"))
+        issues = tuple(
+            Issue(**{**each, "related": tuple(each["related"]), "reason": load_message(each["reason"])})
+            for each in values.pop("findings")
+        )
         unreadable = tuple((int(image_id), str(reason)) for image_id, reason in values.pop("unreadable"))
-        return CheckResult(findings=findings, unreadable=unreadable, **values)
+        return CheckResult(issues=issues, checked=values.pop("looked_at"), unreadable=unreadable, **values)
     except FileNotFoundError:
         return None
     except (OSError, ValueError, TypeError, KeyError) as error:
-        logger.warning("What %s found cannot be read: %s", check, error)
+        logger.warning("The result of %s cannot be read: %s", check, error)
         return None
 
 
-def still_holding(result: CheckResult, images: Snapshot, judged: Judged) -> tuple[Finding, ...]:
-    """Return the findings that still hold (`holds`).
+def open_issues(result: CheckResult, images: Snapshot, verdicts: Judged) -> tuple[Issue, ...]:
+    """Return the issues of a result that are still open (`is_open`) in the current project."""
+    now = current_images(images)
+    return tuple(issue for issue in result.issues if is_open(issue, now, verdicts))
 
-    Args:
-        result: What a check found.
-        images: The project as it is now.
-        judged: What a person has judged of this check (`verdicts_of`).
+
+def current_images(images: Snapshot) -> dict[int, InProject]:
+    """Return {image id: content and class names} of a snapshot."""
+    return {image.image_id: InProject(image.sha256, images.labels_of(image)) for image in images.images}
+
+
+def is_open(issue: Issue, now: Mapping[int, InProject], verdicts: Judged) -> bool:
+    """Return whether an issue is still open, given the current images and the user's verdicts on the check.
+
+    It is not if its image was removed or edited since, if it has the suggested class by now or lost the doubted one, if
+    all its related images are gone or were judged fine together with this one, or if it was judged fine by itself.
     """
-    now = in_project(images)
-    return tuple(finding for finding in result.findings if holds(finding, now, judged))
-
-
-def in_project(images: Snapshot) -> dict[int, InProject]:
-    """Return what pictures are now, by their ids."""
-    names = images.class_names
-    return {
-        image.image_id: InProject(image.sha256, tuple(names[index] for index in image.labels))
-        for image in images.images
-    }
-
-
-def holds(finding: Finding, now: Mapping[int, InProject], judged: Judged) -> bool:
-    """Tell whether a finding still holds.
-
-    It does not where its picture was removed or edited since, has the suggested class by now or the doubted one no
-    more, where its related pictures are all gone or were all judged to be fine beside this one, and where a person has
-    judged it to be fine by itself.
-
-    Args:
-        finding: What a check said of a picture.
-        now: The pictures that are in the project, by their ids.
-        judged: What a person has judged of that check.
-    """
-    picture = now.get(finding.image_id)
-    if picture is None or picture.sha256 != finding.sha256 or (finding.image_id, 0) in judged:
+    image = now.get(issue.image_id)
+    if image is None or image.sha256 != issue.sha256 or (issue.image_id, 0) in verdicts:
         return False
-    if finding.suggested in picture.labels or (finding.doubted and finding.doubted not in picture.labels):
+    if issue.suggested in image.labels or (issue.doubted and issue.doubted not in image.labels):
         return False
-    pairs = [pair_of(finding.image_id, other) for other in finding.related if other in now]
-    return not finding.related or any(pair not in judged for pair in pairs)
+    pairs = [pair_of(issue.image_id, other) for other in issue.related if other in now]
+    return not issue.related or any(pair not in verdicts for pair in pairs)

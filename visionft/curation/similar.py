@@ -1,9 +1,10 @@
-"""Pictures like one or several others, and unlike some: a ranking of the whole project in one product.
+"""Images similar to one or several others, and dissimilar to some: a ranking of the whole project in one product.
 
-One example alone: the cosine of directions. Several: ridge regression on them, with some of all pictures as background.
-With counter-examples: the mean cosine, less a quarter of the mean cosine to those. Of the first 24 found from ten
-examples were right on trashnet and sign_digits: mean .85 and .91, ridge .90 and .94; with three hard counter-examples
-beside three examples .89 and .88 (half of their mean taken off .81 and .83; ridge with -1 for them .57 and .59).
+One example alone: the cosine of directions. Several: ridge regression on them, with a sample of all images as
+background. With counter-examples: the mean cosine, minus a quarter of the mean cosine to those. Precision of the first
+24 results from ten examples on trashnet and sign_digits: mean .85 and .91, ridge .90 and .94; with three hard
+counter-examples beside three examples .89 and .88 (with half of their mean subtracted .81 and .83; ridge with -1 for
+them .57 and .59).
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -14,39 +15,33 @@ from typing import Final
 
 import numpy as np
 
-from visionft.curation.duplicates.check import known_groups
+from models.messages import Message
+from visionft.curation.duplicates.duplicate_check import known_groups
 from visionft.data.types import Snapshot, SnapshotImage
 from visionft.errors import ImageError, ProjectError
-from visionft.events import OnEvent, ShouldStop, ignore_event, never_stop
-from visionft.features.embedding import embed
+from visionft.features.embedding import embed, embedded
 from visionft.features.feature_store import Features, load_features
 from visionft.files import sha256_file
+from visionft.jobs import SILENT, JobContext
 
 MOST: Final = 60
-NEARLY_SAME: Final = 0.95  # cosine: of trashnet's pairs above, those looked at were doubles or of one burst
+NEARLY_SAME: Final = 0.95  # cosine: all inspected pairs of trashnet above it were duplicates or of one burst
 _BACKGROUND, _BACKGROUND_WEIGHT = 300, 0.1
 _RIDGE: Final = 1.0
-_AGAINST: Final = 0.25
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Alike:
-    """A picture of the ranking.
-
-    Attributes:
-        image_id: The picture.
-        score: How alike it is: what ranks; of one example the cosine, from -1 to 1.
-        is_double: It looks nearly the same as an example, has the same content, or the search for duplicates says so.
-    """
+class RankedImage:
+    """An image of the ranking."""
 
     image_id: int
-    score: float
-    is_double: bool
+    score: float  # similarity, used for the order; for one example the cosine, from -1 to 1
+    is_duplicate: bool  # whether it is nearly identical to an example, has its content, or was found as its duplicate
 
 
 @dataclass(frozen=True)
 class Example:
-    """A picture to look for: its direction (D,) and content, whether it belongs to the project or not (id 0)."""
+    """A query image: its direction (D,) and content, in the project or not (id 0)."""
 
     direction: np.ndarray
     sha256: str
@@ -55,31 +50,28 @@ class Example:
 
 @dataclass(frozen=True)
 class Ranking:
-    """What is needed to rank a project's pictures again and again.
-
-    Attributes:
-        features: Of all pictures.
-        groups: {image id: number of its group of duplicates}, where the search for duplicates ran.
-    """
+    """Data for repeated similarity searches: all features, and {image id: number of its group of duplicates}."""
 
     features: Features
     groups: Mapping[int, int]
 
     def example(self, image_id: int) -> Example:
-        """Return a picture of the project as an example.
+        """Return an image of the project as an example.
 
         Raises:
             ProjectError: It has no features.
         """
         place = self.features.place_of.get(image_id)
         if place is None:
-            raise ProjectError("This picture cannot be compared: a network makes nothing of it, or never saw it.")
+            raise ProjectError("This image cannot be compared: a network makes nothing of it, or never saw it.")
         return Example(self.features.directions[place], self.features.images[place].sha256, image_id)
 
-    def rank(self, like: Sequence[Example], unlike: Sequence[Example] = (), *, count: int = MOST) -> tuple[Alike, ...]:
-        """Return the pictures most like the examples and least like the counter-examples, best first.
+    def rank(
+        self, like: Sequence[Example], unlike: Sequence[Example] = (), *, count: int = MOST
+    ) -> tuple[RankedImage, ...]:
+        """Return the images most similar to the examples and least similar to the counter-examples, best first.
 
-        The examples themselves are left out, whatever was labelled or removed meanwhile is not.
+        The examples themselves are left out; images labelled or removed meanwhile are not.
 
         Raises:
             ValueError: There is no example.
@@ -93,10 +85,18 @@ class Ranking:
         best = np.argpartition(-scores, wanted - 1)[:wanted] if wanted else np.zeros(0, np.int64)
         best = best[np.lexsort((best, -scores[best]))]  # equal scores in the order of the project
         chosen = [int(place) for place in best if images[place].image_id not in given][:count]
-        doubles = self._doubles(chosen, like)
+        near = directions[chosen] @ np.stack([each.direction for each in like]).T
+        contents = {each.sha256 for each in like}
+        groups = {self.groups[each.image_id] for each in like if each.image_id in self.groups}
         return tuple(
-            Alike(image_id=images[place].image_id, score=float(scores[place]), is_double=is_double)
-            for place, is_double in zip(chosen, doubles, strict=True)
+            RankedImage(
+                image_id=images[place].image_id,
+                score=float(scores[place]),
+                is_duplicate=bool(cosines.max() >= NEARLY_SAME)
+                or images[place].sha256 in contents
+                or self.groups.get(images[place].image_id) in groups,
+            )
+            for place, cosines in zip(chosen, near, strict=True)
         )
 
     def _weights(self, like: Sequence[Example], unlike: Sequence[Example]) -> np.ndarray:
@@ -105,72 +105,62 @@ class Ranking:
             return like[0].direction
         wanted = np.stack([each.direction for each in like])
         if unlike:
-            return wanted.mean(axis=0) - _AGAINST * np.mean([each.direction for each in unlike], axis=0)
+            return wanted.mean(axis=0) - 0.25 * np.mean([each.direction for each in unlike], axis=0)
         background, inverse = self._background
         across = wanted @ background.T  # (P, B)
         own = wanted @ wanted.T + _RIDGE * np.eye(len(wanted), dtype=np.float32)
-        # The background's target is 0: its equations are solved beforehand, and leave as many as there are examples.
+        # The background's target is 0: its equations are solved beforehand; one equation per example remains.
         shares = np.linalg.solve(own - across @ inverse @ across.T, np.ones(len(wanted), np.float32))
         return wanted.T @ shares - background.T @ (inverse @ (across.T @ shares))
 
     @cached_property
     def _background(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return (B, D) weighted directions of some pictures, and the (B, B) inverse of their regularised products."""
+        """(B, D) weighted directions of sampled images, and the (B, B) inverse of their regularized products."""
         count = len(self.features)
         chosen = np.random.default_rng(0).choice(count, min(count, _BACKGROUND), replace=False)
         rows = self.features.directions[np.sort(chosen)] * np.float32(_BACKGROUND_WEIGHT**0.5)
         return rows, np.linalg.inv(rows @ rows.T + _RIDGE * np.eye(len(rows), dtype=np.float32))
 
-    def _doubles(self, chosen: Sequence[int], like: Sequence[Example]) -> list[bool]:
-        found = self.features.directions[list(chosen)] @ np.stack([each.direction for each in like]).T
-        is_near = found.max(axis=1) >= NEARLY_SAME if len(chosen) else np.zeros(0, bool)
-        contents = {each.sha256 for each in like}
-        groups = {self.groups[each.image_id] for each in like if each.image_id in self.groups}
-        images = [self.features.images[place] for place in chosen]
-        return [
-            bool(near) or image.sha256 in contents or self.groups.get(image.image_id) in groups
-            for near, image in zip(is_near, images, strict=True)
-        ]
-
 
 def ranking_of(project_dir: Path, features: Features) -> Ranking:
-    """Return what ranks a project's pictures; the groups of duplicates are those found last."""
+    """Return the data for similarity searches in a project; the groups are those of the last duplicate check."""
     return Ranking(features, known_groups(project_dir))
 
 
 def examples_from_files(
-    project_dir: Path,
-    images: Snapshot,
-    features: Features,
-    files: Collection[Path],
-    *,
-    on_event: OnEvent = ignore_event,
-    should_stop: ShouldStop = never_stop,
+    project_dir: Path, images: Snapshot, features: Features, files: Collection[Path], *, job: JobContext = SILENT
 ) -> list[Example]:
-    """Return any pictures on this computer as examples; the network looks at those that it has not seen.
+    """Return any images on this computer as examples; missing features are computed.
 
     Raises:
         ImageError: One cannot be read.
         VisionFTError: As `embed`.
     """
-    outside = tuple(_outside(path) for path in files)
-    asked = Snapshot(images.task, images.class_names, outside)
-    if load_features(project_dir, asked).missing:
-        report = embed(project_dir, asked, on_event=on_event, should_stop=should_stop)
-        for path, reason in report.unreadable:
-            raise ImageError(f"{path} cannot be read: {reason}")
-    found = load_features(project_dir, asked)
+    queries = Snapshot(images.task, images.class_names, tuple(map(query_image, files)))
+    if load_features(project_dir, queries).missing:
+        for path, reason in embed(project_dir, queries, job=job).unreadable:
+            raise ImageError(Message("{path} cannot be read: {reason}", path=path, reason=reason))
+    found = load_features(project_dir, queries)
     if found.unusable or found.missing:
         path = (*found.unusable, *found.missing)[0].path
-        raise ImageError(f"{path} cannot be compared: the network makes nothing of it.")
-    return [
-        Example(direction, image.sha256)
-        for image, direction in zip(found.images, features.directions_of(found.vectors), strict=True)
-    ]
+        raise ImageError(Message("{path} cannot be compared: the network makes nothing of it.", path=path))
+    directions = features.directions_of(found.vectors)
+    return [Example(direction, image.sha256) for image, direction in zip(found.images, directions, strict=True)]
 
 
-def _outside(path: Path) -> SnapshotImage:
+def compute_features(project_dir: Path, images: Snapshot, files: Collection[Path], *, job: JobContext = SILENT) -> None:
+    """Compute the missing features of a project's images and of any files; raises as `examples_from_files`."""
+    examples_from_files(project_dir, images, embedded(project_dir, images, job=job), files, job=job)
+
+
+def query_image(path: Path) -> SnapshotImage:
+    """Return a file outside the project as an image without an id or a label.
+
+    Raises:
+        ImageError: It cannot be read.
+    """
     try:
         return SnapshotImage(0, path.resolve(), sha256_file(path), (), None)
     except OSError as error:
-        raise ImageError(f"{path} cannot be read: {error.strerror or error}") from error
+        reason = error.strerror or error
+        raise ImageError(Message("{path} cannot be read: {reason}", path=path, reason=reason)) from error

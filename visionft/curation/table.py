@@ -1,9 +1,11 @@
-"""The table of checks: one row each. Whoever shows checks goes through it and asks nothing else."""
+"""The table of checks: one row each, and those of extensions. User interfaces iterate over it."""
 
+from models.extensions import extension_rows
 from visionft.curation.check import Check
-from visionft.curation.duplicates.check import Duplicates
-from visionft.curation.label_errors.check import LabelErrors
-from visionft.curation.leaks.check import Leaks
-from visionft.curation.quality.check import Quality
+from visionft.curation.duplicates.duplicate_check import Duplicates
+from visionft.curation.label_errors.label_error_check import LabelErrors
+from visionft.curation.leaks.leak_check import Leaks
+from visionft.curation.quality.quality_check import Quality
 
 CHECKS: dict[str, Check] = {check.name: check for check in (Duplicates(), LabelErrors(), Leaks(), Quality())}
+CHECKS |= extension_rows("visionft.checks", Check, taken=CHECKS)

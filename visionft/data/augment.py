@@ -1,7 +1,7 @@
-"""Random changes to training pictures, as declarative presets; the only file that knows albumentations.
+"""Random changes to training images, as declarative presets; the only file that knows albumentations.
 
-A preset is a list of (transform name, parameters), so that another library could carry it out. The randomness of each
-picture derives from a seed that the caller gives: the same seed gives the same pixels, whatever came before.
+A preset is a list of (transform name, parameters), so another library could execute it. The randomness of each image
+derives from the caller's seed: the same seed gives the same pixels.
 """
 
 import os
@@ -24,6 +24,7 @@ class Step:
 
 
 _REFLECT = 4  # cv2.BORDER_REFLECT_101
+_JITTER = (0.7, 1.3)
 
 PRESETS: dict[str, tuple[Step, ...]] = {
     "none": (),
@@ -37,13 +38,7 @@ PRESETS: dict[str, tuple[Step, ...]] = {
         Step("Rotate", {"limit": 15, "border_mode": _REFLECT, "p": 0.5}),
         Step(
             "ColorJitter",
-            {
-                "brightness": (0.7, 1.3),
-                "contrast": (0.7, 1.3),
-                "saturation": (0.7, 1.3),
-                "hue": (-0.05, 0.05),
-                "p": 0.8,
-            },
+            {"p": 0.8, "brightness": _JITTER, "contrast": _JITTER, "saturation": _JITTER, "hue": (-0.05, 0.05)},
         ),
         Step("GaussianBlur", {"blur_limit": 0, "sigma_limit": (0.3, 1.2), "p": 0.15}),
     ),
@@ -53,17 +48,14 @@ Augment = Callable[[np.ndarray, int], np.ndarray]
 
 
 def build_augment(preset: str, size: int) -> Augment:
-    """Return a function (uint8 (H, W, 3) pixels, seed) -> uint8 (size, size, 3) pixels, for any preset but `none`.
-
-    Raises:
-        KeyError: There is no such preset.
-    """
+    """Return a function (uint8 (H, W, 3) pixels, seed) -> uint8 (size, size, 3) pixels, for any preset but `none`."""
     steps = PRESETS[preset]
     import albumentations as A
     import cv2
 
     cv2.setNumThreads(0)  # loader processes would otherwise fight over the cores
-    transforms = [getattr(A, step.name)(**_sized(step, size)) for step in steps]
+    sizes = {"RandomResizedCrop": {"size": (size, size)}}
+    transforms = [getattr(A, step.name)(**step.parameters, **sizes.get(step.name, {})) for step in steps]
     compose = A.Compose(transforms, seed=0)
 
     def augment(pixels: np.ndarray, seed: int) -> np.ndarray:
@@ -72,8 +64,3 @@ def build_augment(preset: str, size: int) -> Augment:
         return compose(image=pixels)["image"]
 
     return augment
-
-
-def _sized(step: Step, size: int) -> dict[str, Any]:
-    sized = {"size": (size, size)} if step.name == "RandomResizedCrop" else {}
-    return {**step.parameters, **sized}

@@ -1,7 +1,7 @@
-"""What training would make of a picture: random variants of it, drawn beside the program.
+"""A preview of augmentation: random variants of an image, drawn in a separate process.
 
-A process of its own draws them with the run's own augmentation. The libraries for that (albumentations, OpenCV) take
-seconds to import and would bring torch into the window's process; there they are loaded without it.
+The process uses the run's own augmentation. Its libraries (albumentations, OpenCV) take seconds to import and would
+bring torch into the window's process; in the separate process they are loaded without it.
 """
 
 import contextlib
@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from models.messages import Message
 from visionft.errors import VisionFTError
 
 ANSWER_S = 30.0
@@ -22,55 +23,39 @@ ANSWER_S = 30.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PreviewRequest:
-    """Which picture, changed how.
-
-    Attributes:
-        augmentation: A preset of `visionft.data.augment`.
-        size: Side of the network's input, in pixels: what training would see, blur included.
-        near_side: About how many pixels of the shorter side training looks at, as `decode` takes it.
-        crop_share: Share of the shorter side that is seen without augmentation.
-        seeds: One variant each.
-    """
+    """An image and its augmentation."""
 
     path: Path
-    augmentation: str
-    size: int
-    near_side: int
-    crop_share: float
-    seeds: tuple[int, ...]
+    augmentation: str  # a preset of `visionft.data.augment`
+    size: int  # side of the network's input, in pixels, as in training
+    near_side: int  # approximate pixels of the shorter side after decoding, see `decode`
+    crop_share: float  # share of the shorter side inside the crop without augmentation
+    seeds: tuple[int, ...]  # one variant each
 
 
 def render(request: PreviewRequest) -> list[np.ndarray]:
-    """Return a uint8 (size, size, 3) array for each seed.
+    """Return a uint8 (size, size, 3) array for each seed; raise `ImageError` where the image cannot be decoded."""
+    from visionft.data.image_cache import ImageCache
 
-    Raises:
-        ImageError: The picture cannot be decoded.
-    """
-    from visionft.data.picture_cache import PictureCache
+    pixels = ImageCache.usual().load(request.path, request.near_side).pixels
+    if request.augmentation != "none":
+        from visionft.data.augment import build_augment
 
-    pixels = PictureCache.usual().load(request.path, request.near_side).pixels
-    if request.augmentation == "none":
-        return [_plain(pixels, request)] * len(request.seeds)
-    from visionft.data.augment import build_augment
-
-    augment = build_augment(request.augmentation, request.size)
-    return [augment(pixels, seed) for seed in request.seeds]
-
-
-def _plain(pixels: np.ndarray, request: PreviewRequest) -> np.ndarray:
-    """Return the centre square as validation sees it; the filter is OpenCV's, which the eye cannot tell apart."""
+        augment = build_augment(request.augmentation, request.size)
+        return [augment(pixels, seed) for seed in request.seeds]
     import cv2
 
+    # The centre square as in validation; OpenCV's filter differs invisibly.
     height, width = pixels.shape[:2]
     side = max(1, round(min(height, width) * request.crop_share))
     top, left = (height - side) // 2, (width - side) // 2
     square = np.ascontiguousarray(pixels[top : top + side, left : left + side])
-    smaller = side > request.size
-    return cv2.resize(square, (request.size,) * 2, interpolation=cv2.INTER_AREA if smaller else cv2.INTER_CUBIC)
+    filter_ = cv2.INTER_AREA if side > request.size else cv2.INTER_CUBIC
+    return [cv2.resize(square, (request.size,) * 2, interpolation=filter_)] * len(request.seeds)
 
 
 class PreviewProcess:
-    """The process that draws; started with the first request. One thread asks, any thread may `rest` or `stop`."""
+    """The drawing process, started with the first request. One thread asks, any thread may `rest` or `stop`."""
 
     def __init__(self) -> None:
         self._process: Any = None
@@ -79,13 +64,20 @@ class PreviewProcess:
         self._lock = threading.Lock()  # a process that is being started cannot be ended yet
 
     def render(self, request: PreviewRequest) -> list[np.ndarray]:
-        """Have the variants drawn and wait for them.
-
-        Raises:
-            VisionFTError: The picture cannot be decoded, or the process died or hangs; the next request starts another.
-        """
+        """Return the drawn variants; a `VisionFTError` where it fails, and the next request starts another process."""
         try:
-            connection = self._start()
+            if self._process is not None and not self._process.is_alive():
+                self._end()
+            with self._lock:
+                if self._is_stopped:
+                    raise EOFError
+                if self._connection is None:
+                    context = multiprocessing.get_context("spawn")
+                    self._connection, theirs = context.Pipe()
+                    self._process = context.Process(target=_serve, args=(theirs,), name="VisionFT preview", daemon=True)
+                    self._process.start()
+                    theirs.close()
+                connection = self._connection
             connection.send(request)
             if not connection.poll(ANSWER_S):
                 raise EOFError
@@ -97,22 +89,8 @@ class PreviewProcess:
             raise VisionFTError(answer)
         return answer
 
-    def _start(self) -> Connection:
-        if self._process is not None and not self._process.is_alive():
-            self._end()
-        with self._lock:
-            if self._is_stopped:
-                raise EOFError
-            if self._connection is None:
-                context = multiprocessing.get_context("spawn")
-                self._connection, theirs = context.Pipe()
-                self._process = context.Process(target=_serve, args=(theirs,), name="VisionFT preview", daemon=True)
-                self._process.start()
-                theirs.close()
-            return self._connection
-
     def rest(self) -> None:
-        """End the process until something is asked again; who waits for an answer gets an error."""
+        """End the process until the next request; a pending request gets an error."""
         with self._lock:
             if self._process is not None:
                 self._process.kill()
@@ -124,7 +102,6 @@ class PreviewProcess:
         self.rest()
 
     def close(self) -> None:
-        """End the process and let go of it."""
         self.stop()
         self._end()
 
@@ -150,5 +127,5 @@ def _serve(connection: Connection) -> None:
             except VisionFTError as error:
                 answer = f"{request.path.name}: {error.message}"
             except Exception as error:  # a bug in the preview must not take it down for good
-                answer = f"The preview could not be drawn: {error}"
+                answer = Message("The preview could not be drawn: {error}", error=error)
             connection.send(answer)

@@ -1,7 +1,7 @@
-"""Where decoded pictures are kept on disk, and how much they may take. Knows no pictures: it loads at the start.
+"""Where decoded images are kept on disk, and how much they may take. Knows no images: it loads at the start.
 
 Below the folder lies one folder for each size, in it 256 folders by the first byte of a name, in them one file a
-picture under two names (hard links, see `picture_cache`). All may be deleted at any time, also while it is in use.
+image under two names (hard links, see `image_cache`). All may be deleted at any time, also while it is in use.
 """
 
 import contextlib
@@ -9,7 +9,6 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -21,15 +20,14 @@ from visionft.files import from_home
 FOLDER_VARIABLE: Final = "VISIONFT_CACHE"
 LIMIT_VARIABLE: Final = "VISIONFT_CACHE_MB"
 DEFAULT_LIMIT_MB: Final = 20_000
-IN_USE_S: Final = 6 * 3600  # what was read this lately stays: a run reads all its pictures in every epoch
+IN_USE_S: Final = 6 * 3600  # what was read this lately stays: a run reads all its images in every epoch
 _LEFT_BEHIND_S: Final = 3600  # a file that is being written is older only where its writer was killed
-_SIZE_FOLDER = re.compile(r"\d+")
 _NAME = re.compile(r"[0-9a-f]{32}(\.\d+\.tmp)?")
 
 
 @dataclass(frozen=True, slots=True)
 class CacheUse:
-    """What a cache takes on disk."""
+    """The disk use of a cache."""
 
     files: int
     bytes: int
@@ -45,29 +43,29 @@ class _Entry:
 
 
 def cache_folder() -> Path:
-    """Return where decoded pictures are kept, a folder of their own; `VISIONFT_CACHE` moves it."""
+    """Return where decoded images are kept, a folder of their own; `VISIONFT_CACHE` moves it."""
     chosen = os.environ.get(FOLDER_VARIABLE)
     if chosen:
-        return from_home(chosen) / "visionft-pictures"
-    return platformdirs.user_cache_path("visionft", appauthor=False) / "pictures"
+        return from_home(chosen) / "visionft-images"
+    return platformdirs.user_cache_path("visionft", appauthor=False) / "images"
 
 
 def cache_limit() -> int:
-    """Return the bytes that decoded pictures may take; 0 keeps none. `VISIONFT_CACHE_MB` (megabytes) says how many."""
+    """Return the limit in bytes for decoded images, from `VISIONFT_CACHE_MB` (megabytes); 0 disables the cache."""
     try:
         megabytes = float(os.environ.get(LIMIT_VARIABLE, ""))
     except ValueError:
-        return int(DEFAULT_LIMIT_MB * 1e6)
-    return int(megabytes * 1e6) if 0 <= megabytes < 1e9 else int(DEFAULT_LIMIT_MB * 1e6)
+        megabytes = -1.0
+    return int((megabytes if 0 <= megabytes < 1e9 else DEFAULT_LIMIT_MB) * 1e6)
 
 
 def cache_use(folder: Path) -> CacheUse:
-    """Count the pictures that are kept."""
-    return _sum(_survey(folder).values())
+    sizes = [entry.bytes for entry in _survey(folder).values()]
+    return CacheUse(len(sizes), sum(sizes))
 
 
 def clear_cache(folder: Path) -> CacheUse:
-    """Delete all that is kept, and nothing else; return what is left, such as what may not be deleted."""
+    """Delete all cached images and nothing else; return the rest, such as undeletable files."""
     for entry in _survey(folder).values():
         _delete(entry)
     for place in [*folder.glob("*/??"), *folder.glob("*"), folder]:
@@ -77,11 +75,10 @@ def clear_cache(folder: Path) -> CacheUse:
 
 
 def make_room(folder: Path, limit: int) -> int:
-    """Delete the pictures unused for the longest until the rest fits; return the bytes that may still be written.
+    """Delete the images unused for the longest until the rest fits; return the bytes that may still be written.
 
-    The rest fits when it takes at most `limit` bytes and at most half of the room that the disk has for it. What was
-    used in the last `IN_USE_S` seconds stays: a run that reads more than fits would otherwise throw out each picture
-    just before it reads it again.
+    The rest fits in `limit` bytes and in half of the available disk space. Images used in the last `IN_USE_S` seconds
+    stay: a run larger than the cache would otherwise delete each image just before its next use.
     """
     entries = sorted(_survey(folder).values(), key=lambda entry: entry.used)
     total = sum(entry.bytes for entry in entries)
@@ -95,11 +92,6 @@ def make_room(folder: Path, limit: int) -> int:
     return max(0, allowed - total)
 
 
-def _sum(entries: Iterable[_Entry]) -> CacheUse:
-    sizes = [entry.bytes for entry in entries]
-    return CacheUse(len(sizes), sum(sizes))
-
-
 def _delete(entry: _Entry) -> None:
     for name in entry.names:
         with contextlib.suppress(OSError):  # deleted by another, or open on Windows
@@ -107,9 +99,10 @@ def _delete(entry: _Entry) -> None:
 
 
 def _survey(folder: Path) -> dict[int, _Entry]:
-    """Return the files that are kept, by inode; those that a killed writer left are deleted on the way."""
+    """Return the cached files, by inode; leftovers of killed writers are deleted on the way."""
     entries: dict[int, _Entry] = {}
-    for found in _files(folder):
+    parts = (part for size in _listed(folder) if re.fullmatch(r"\d+", size.name) for part in _listed(size.path))
+    for found in (file for part in parts for file in _listed(part.path) if _NAME.fullmatch(file.name)):
         with contextlib.suppress(OSError):
             known = entries.get(found.inode())
             if known is None:
@@ -120,13 +113,6 @@ def _survey(folder: Path) -> dict[int, _Entry]:
                 known = entries[found.inode()] = _Entry(status.st_mtime, status.st_size)
             known.names.append(found.path)
     return entries
-
-
-def _files(folder: Path) -> Iterator[os.DirEntry[str]]:
-    for size in _listed(folder):
-        if _SIZE_FOLDER.fullmatch(size.name):
-            for part in _listed(size.path):
-                yield from (found for found in _listed(part.path) if _NAME.fullmatch(found.name))
 
 
 def _listed(folder: Path | str) -> list[os.DirEntry[str]]:

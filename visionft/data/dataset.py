@@ -1,15 +1,19 @@
-"""Datasets and loaders: batches of tensors from a snapshot's pictures, the same whoever asks and however often.
+"""Datasets and loaders: reproducible batches of tensors from a snapshot's images.
 
 Nothing here keeps random state. Order derives from (seed, epoch), augmentation from (seed, epoch, image id), so a
-continued run sees what the uninterrupted one would have seen, with any number of loader processes.
+resumed run gets the same batches as an uninterrupted one, with any number of loader processes.
 """
 
 import contextlib
 import hashlib
+import multiprocessing
 import os
+import signal
 import sys
+import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -19,66 +23,61 @@ from torch import Tensor  # noqa: TID253
 from torch.utils.data import DataLoader, Dataset, Sampler  # noqa: TID253
 
 from visionft.data.augment import Augment, build_augment
-from visionft.data.decode import Decoded
-from visionft.data.limits import picture_limit
-from visionft.data.picture_cache import PictureCache
-from visionft.data.preprocess import Preprocessing
+from visionft.data.image_cache import ImageCache
+from visionft.data.limits import image_limit
+from visionft.data.preprocess import PreprocessConfig
 from visionft.data.types import SnapshotImage, Task
 from visionft.errors import ImageError
 
 MOST_WORKERS = 8
 START_S = 5.0  # of loader processes, until they load: each imports torch
-_LOOKED_AT, _TRIED = 64, 4  # pictures
+_LOOKED_AT, _TRIED = 64, 4  # images
+# Ctrl-C and SIGTERM do not reach loader processes, which end with who started them: terminals send Ctrl-C to the whole
+# process group, as `timeout` and many schedulers do with SIGTERM, and the main process needs them to stop well. They
+# start by forkserver or spawn: a fork of a threaded process can deadlock (pytorch issue 75147).
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_usual: Any = multiprocessing.get_context("forkserver" if sys.platform == "linux" else "spawn")
 
 
 class SampleKey(NamedTuple):
-    """Which picture (its place in the sequence), in which epoch."""
+    """An image (its position in the sequence) and an epoch."""
 
     epoch: int
     position: int
 
 
 class Sample(NamedTuple):
-    """One loaded picture.
+    """One loaded image."""
 
-    Attributes:
-        pixels: Augmented bytes (S, S, 3), or normalised (3, S, S); None where it cannot be decoded.
-        reason: Why it cannot be.
-        not_kept: See `Batch`.
-    """
-
+    # Augmented bytes (S, S, 3), or normalised (3, S, S); None where it cannot be decoded, for a `reason`.
     pixels: Tensor | None
     target: Tensor
     position: int
     reason: str
-    not_kept: str = ""
+    not_kept: str = ""  # see `Batch`
 
 
 class Batch(NamedTuple):
-    """Loaded pictures.
+    """Loaded images."""
 
-    Attributes:
-        images: Normalised (B, 3, S, S) pictures.
-        targets: (B,) class indices, or (B, C) zeros and ones for a multi-label task; (B, 0) of pictures alone.
-        indices: (B,) places in the sequence that was loaded.
-        unreadable: (place, reason) of pictures that are not in the batch because they cannot be decoded.
-        not_kept: Why a picture that was decoded could not be kept for the next time; empty while all goes well.
-    """
+    images: Tensor  # normalised (B, 3, S, S) images
+    targets: Tensor  # (B,) class indices, or (B, C) zeros and ones for a multi-label task; (B, 0) of images alone
+    indices: Tensor  # (B,) positions in the sequence
+    unreadable: tuple[tuple[int, str], ...]  # (position, reason) of images left out because they cannot be decoded
+    not_kept: str = ""  # reason against caching a decoded image; empty without one
 
-    images: Tensor
-    targets: Tensor
-    indices: Tensor
-    unreadable: tuple[tuple[int, str], ...]
-    not_kept: str = ""
+    @property
+    def requested(self) -> int:
+        return len(self.indices) + len(self.unreadable)
 
 
-class PictureDataset(Dataset[Sample]):
-    """Decodes, augments and normalises pictures on demand; picklable, so that loader processes can have a copy."""
+class ImageDataset(Dataset[Sample]):
+    """Decodes, augments and normalises images on demand; picklable, so that loader processes can have a copy."""
 
     def __init__(
         self,
         images: Sequence[SnapshotImage],
-        preprocessing: Preprocessing,
+        preprocessing: PreprocessConfig,
         *,
         task: Task | None = "single",
         classes: int = 0,
@@ -86,25 +85,17 @@ class PictureDataset(Dataset[Sample]):
         seed: int = 0,
         size_at: Callable[[int], int] | None = None,
         near_side: int | None = None,
-        cache: PictureCache | None = None,
+        cache: ImageCache | None = None,
     ) -> None:
-        """Describe the pictures.
+        """Describe the images.
 
-        Args:
-            images: The pictures, in the order that places count in.
-            preprocessing: How they become input.
-            task: What their targets are; None takes pictures alone, labelled or not, for whoever only looks at them.
-            classes: How many classes there are.
-            augmentation: What changes them on the way.
-            seed: Decides those changes, with epoch and picture.
-            size_at: Side of the input in a given epoch, in pixels; `preprocessing`'s own when None.
-            near_side: About how many pixels of the shorter side are looked at, as `decode` takes it; twice the input's
-                side when None. Always, so that what is learnt does not depend on what is kept.
-            cache: Where decoded pictures are kept; the user's own when None.
+        Without a `task` there are no targets. `augmentation` is a preset of `augment`, `size_at` gives the input's side
+        in an epoch, and `near_side` the pixels of the shorter side after decoding (see `decode`; twice the input's side
+        when None), with and without a cache, so that results do not depend on it.
         """
         self._size_at = size_at
         self._near_side = near_side or 2 * preprocessing.size
-        self._cache = PictureCache.usual() if cache is None else cache
+        self._cache = ImageCache.usual() if cache is None else cache
         self._paths = [image.path for image in images]
         self._image_ids = [image.image_id for image in images]
         # One array: a loader process gets each tensor as an open file, and a fork server passes on about 250 of them.
@@ -112,14 +103,14 @@ class PictureDataset(Dataset[Sample]):
         self._preprocessing = preprocessing
         self._augmentation = augmentation
         self._seed = seed
-        self._limit = picture_limit()  # a loader process may have an older environment
+        self._limit = image_limit()  # a loader process may have an older environment
         self._augments: dict[int, Augment] = {}
 
     def __len__(self) -> int:
         return len(self._paths)
 
     def seconds_to_decode(self) -> float:
-        """Return about how long one process would decode the pictures that are not kept, measured on a few of them."""
+        """Return an estimate in seconds for one process to decode all uncached images, measured on a few of them."""
         looked_at = range(0, len(self), max(1, len(self) // _LOOKED_AT))
         missing = [place for place in looked_at if not self._cache.holds(self._paths[place], self._near_side)]
         tried = missing[:: max(1, len(missing) // _TRIED)][:_TRIED]
@@ -134,22 +125,21 @@ class PictureDataset(Dataset[Sample]):
         return {**self.__dict__, "_augments": {}}
 
     def __getitem__(self, key: SampleKey) -> Sample:
-        """Load one picture; a damaged one comes back as a reason, never as an exception."""
+        """Load one image; a damaged one comes back as a reason, never as an exception."""
         target = torch.as_tensor(self._targets[key.position])
         try:
             decoded = self._cache.load(self._paths[key.position], self._near_side, limit=self._limit)
         except ImageError as error:
             return Sample(None, target, key.position, error.message)
-        return Sample(self._to_input(decoded, key), target, key.position, "", self._cache.not_kept)
-
-    def _to_input(self, decoded: Decoded, key: SampleKey) -> Tensor:
         size = self._size_at(key.epoch) if self._size_at else self._preprocessing.size
         if self._augmentation == "none":
-            return replace(self._preprocessing, size=size).apply_reduced(decoded)
-        if size not in self._augments:
-            self._augments[size] = build_augment(self._augmentation, size)
-        seed = derived_seed(self._seed, key.epoch, self._image_ids[key.position])
-        return torch.from_numpy(self._augments[size](decoded.pixels, seed))
+            pixels = replace(self._preprocessing, size=size).apply_reduced(decoded)
+        else:
+            if size not in self._augments:
+                self._augments[size] = build_augment(self._augmentation, size)
+            seed = derived_seed(self._seed, key.epoch, self._image_ids[key.position])
+            pixels = torch.from_numpy(self._augments[size](decoded.pixels, seed))
+        return Sample(pixels, target, key.position, "", self._cache.not_kept)
 
     def to_input(self, batch: Batch, device: torch.device | str = "cpu") -> Batch:
         """Return a loaded batch on `device`, normalised; bytes travel there, and between processes."""
@@ -160,7 +150,7 @@ class PictureDataset(Dataset[Sample]):
 
 
 def targets_of(images: Sequence[SnapshotImage], task: Task, classes: int) -> np.ndarray:
-    """Return (N,) int64 class indices of labelled pictures, or (N, C) float32 zeros and ones for a multi-label task."""
+    """Return (N,) int64 class indices of labelled images, or (N, C) float32 zeros and ones for a multi-label task."""
     if task == "single":
         return np.array([image.labels[0] for image in images], dtype=np.int64)
     targets = np.zeros((len(images), classes), dtype=np.float32)
@@ -170,18 +160,13 @@ def targets_of(images: Sequence[SnapshotImage], task: Task, classes: int) -> np.
 
 
 def derived_seed(*parts: int) -> int:
-    """Return a 32-bit seed that depends on every part and nothing else."""
-    digest = hashlib.blake2b(repr(parts).encode(), digest_size=4).digest()
-    return int.from_bytes(digest, "little")
+    return int.from_bytes(hashlib.blake2b(repr(parts).encode(), digest_size=4).digest(), "little")
 
 
 class EpochSampler(Sampler[list[SampleKey]]):
     """Batches of keys for one epoch at a time; set `epoch` and `skip` before iterating.
 
-    When shuffled, a last batch of one picture joins the one before it: batch norm cannot learn from a single picture.
-
-    Attributes:
-        skip: Leading batches to leave out: those a continued run has already trained on.
+    When shuffled, a last batch of one image joins the one before it: batch norm cannot learn from a single image.
     """
 
     def __init__(
@@ -195,19 +180,13 @@ class EpochSampler(Sampler[list[SampleKey]]):
         rank: int = 0,
         world: int = 1,
     ) -> None:
-        """Describe the epochs.
+        """Describe the epochs of `length` images in batches of `batch_size`, shared by `world` processes.
 
-        Args:
-            length: Pictures there are.
-            batch_size: Pictures of a batch, over all processes.
-            seed: Decides the order, with the epoch.
-            shuffle: False keeps the order of the pictures.
-            weights: Relative frequency of each picture, drawn with replacement; None takes each once.
-            rank: This process's number.
-            world: How many processes share each batch. A shuffled batch too small for all is left out.
+        `weights` are relative frequencies, drawn with replacement; None takes each image once. Of shuffled batches, one
+        too small for all processes is left out.
         """
         self.epoch = 0
-        self.skip = 0
+        self.skip = 0  # leading batches to leave out: those a continued run has already trained on
         self._length, self._seed, self._shuffle = length, seed, shuffle
         self._weights = None if weights is None else weights / weights.sum()
         self._rank, self._world = rank, world
@@ -218,51 +197,42 @@ class EpochSampler(Sampler[list[SampleKey]]):
         self._bounds = [(start, end) for start, end in bounds if not shuffle or end - start >= world]
 
     def __len__(self) -> int:
-        """Return the batches of a whole epoch."""
         return len(self._bounds)
 
     def __iter__(self) -> Iterator[list[SampleKey]]:
         """Yield this process's part of the epoch's batches, the first `skip` left out."""
-        order = self._order()
+        order = np.arange(self._length)
+        if self._shuffle:
+            generator = np.random.default_rng([self._seed, self.epoch])
+            if self._weights is None:
+                order = generator.permutation(self._length)
+            else:
+                order = generator.choice(self._length, self._length, p=self._weights)
         for start, end in self._bounds[self.skip :]:
-            yield [SampleKey(self.epoch, position) for position in order[start:end][self._rank :: self._world]]
-
-    def _order(self) -> list[int]:
-        if not self._shuffle:
-            return list(range(self._length))
-        generator = np.random.default_rng([self._seed, self.epoch])
-        if self._weights is not None:
-            return generator.choice(self._length, self._length, p=self._weights).tolist()
-        return generator.permutation(self._length).tolist()
+            part = order[start:end][self._rank :: self._world].tolist()
+            yield [SampleKey(self.epoch, position) for position in part]
 
 
 def collate(samples: list[Sample]) -> Batch:
-    """Stack what could be loaded and list what could not."""
-    loaded = [sample for sample in samples if sample.pixels is not None]
+    """Stack the readable images and list the unreadable ones."""
+    loaded = [(sample, sample.pixels) for sample in samples if sample.pixels is not None]
     not_kept = next((sample.not_kept for sample in samples if sample.not_kept), "")
     unreadable = tuple((sample.position, sample.reason) for sample in samples if sample.pixels is None)
+    indices = torch.tensor([sample.position for sample, _ in loaded], dtype=torch.long)
     if not loaded:
-        empty = torch.empty(0, dtype=torch.long)
-        return Batch(torch.empty(0, 3, 1, 1), empty, empty, unreadable, not_kept)
-    images = torch.stack([sample.pixels for sample in loaded if sample.pixels is not None])
-    targets = torch.stack([sample.target for sample in loaded])
-    return Batch(images, targets, torch.tensor([sample.position for sample in loaded]), unreadable, not_kept)
+        return Batch(torch.empty(0, 3, 1, 1), indices, indices, unreadable, not_kept)
+    images = torch.stack([pixels for _, pixels in loaded])
+    return Batch(images, torch.stack([sample.target for sample, _ in loaded]), indices, unreadable, not_kept)
 
 
-class PictureLoader:
-    """Batches of pictures on a device, normalised there: what is sent between processes and to a GPU are bytes."""
+class ImageLoader:
+    """Batches of images on a device, normalised there; processes and GPU receive bytes."""
 
     def __init__(
-        self, dataset: PictureDataset, sampler: EpochSampler, *, workers: int, device: torch.device | str
+        self, dataset: ImageDataset, sampler: EpochSampler, *, workers: int, device: torch.device | str
     ) -> None:
-        """Describe the loader; it is safe to use from a background thread of a Qt program.
-
-        Loader processes start by forkserver or spawn: a fork of a threaded process can deadlock (pytorch issue 75147).
-        """
+        """Describe the loader; it is safe to use from a background thread of a Qt program."""
         self._dataset, self._device = dataset, torch.device(device)
-        context = None
-        if workers:
-            context = "forkserver" if sys.platform == "linux" else "spawn"
         self._loader: DataLoader[Batch] = DataLoader(
             dataset,
             batch_sampler=sampler,  # type: ignore[arg-type]
@@ -270,24 +240,25 @@ class PictureLoader:
             num_workers=workers,
             pin_memory=self._device.type == "cuda",
             persistent_workers=workers > 0,
-            multiprocessing_context=context,
+            multiprocessing_context=CONTEXT if workers else None,
+            worker_init_fn=begin,
         )
 
     def __len__(self) -> int:
-        """Return the batches of an epoch."""
         return len(self._loader)
 
     def __iter__(self) -> Iterator[Batch]:
-        """Yield the sampler's batches."""
-        for batch in self._loader:
+        with shielded_start():
+            batches = iter(self._loader)
+        for batch in batches:
             yield self._dataset.to_input(batch, self._device)
 
 
-def choose_workers(wanted: int, dataset: PictureDataset, *, device: str) -> int:
-    """Return the number of loader processes: `wanted`, or for -1 what pays off here.
+def choose_workers(wanted: int, dataset: ImageDataset, *, device: str) -> int:
+    """Return the number of loader processes: `wanted`, or for -1 an automatic choice.
 
-    A small set is read before processes have started. On the CPU the network needs the cores itself, and what is kept
-    is read in next to no time: processes pay where much is still to be decoded, which is measured on a few pictures.
+    A small set is read before processes have started. On the CPU the network needs the cores itself, and cached
+    images are read quickly: processes pay off where much is still to be decoded, as measured on a few images.
     """
     if wanted >= 0:
         return wanted
@@ -297,3 +268,54 @@ def choose_workers(wanted: int, dataset: PictureDataset, *, device: str) -> int:
     processes = min(MOST_WORKERS, cores)
     saved_s = dataset.seconds_to_decode() * (1 - 1 / processes)
     return processes if saved_s > 2 * START_S else 0
+
+
+class _Process(_usual.Process):
+    """A process that takes no SIGTERM: torch's loader terminates those that do not end within seconds."""
+
+    def terminate(self) -> None:
+        self.kill()
+
+
+class _Context(type(_usual)):
+    Process = _Process
+
+
+CONTEXT = _Context()
+
+
+@contextmanager
+def shielded_start() -> Generator[None]:
+    """Start processes that take no stop signal, from their first instruction on: they inherit this thread's mask.
+
+    The fork server inherits it too, so that what it forks later is shielded as well. Windows has no masks; there
+    `begin` shields a process once it has imported what it needs.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    from multiprocessing import resource_tracker
+
+    resource_tracker.ensure_running()  # its first start would take the mask away (Python 3.11 to 3.13)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def begin(_worker: int) -> None:
+    """Begin a loader process: ignore stop signals, and end when the process that started it is gone.
+
+    torch's own watch looks at the parent process, which is the fork server: each loader process keeps that one alive.
+    """
+    for number in _SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+
+    def end_with_parent() -> None:
+        if parent is not None:
+            parent.join()
+            os._exit(1)  # nobody reads what it would still send, and a normal end waits for that
+
+    threading.Thread(target=end_with_parent, name="parent watch", daemon=True).start()

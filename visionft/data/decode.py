@@ -1,23 +1,26 @@
-"""The one decoder (design rule 4): every picture the program shows, trains on or predicts for comes from here.
+"""The one decoder (design rule 4): every image the program shows, trains on or predicts for comes from here.
 
-Owns what may be opened and how each kind of picture becomes upright 8-bit RGB; how large it may be is in `limits`.
+Owns what may be opened and how each kind of image becomes upright 8-bit RGB; how large it may be is in `limits`.
 Files are hostile until decoded: whatever is wrong with one, only `ImageError` with a short reason leaves this module.
 """
 
+import ctypes
 import logging
 import stat
+import struct
+import zlib
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
-from typing import BinaryIO, Final
+from typing import Any, BinaryIO, Final
 
 import numpy as np
 from PIL import Image, ImageCms, JpegImagePlugin, PngImagePlugin, TiffImagePlugin, UnidentifiedImageError
 
-from visionft.data.limits import check_file_size, check_picture_size, picture_limit
-from visionft.data.png_metadata import read_late_metadata
+from models.messages import Message
+from visionft.data.limits import check_file_size, check_image_size, image_limit
 from visionft.errors import ImageError
 
 logger = logging.getLogger(__name__)
@@ -28,7 +31,7 @@ IMAGE_SUFFIXES: Final = frozenset(
     | {".ppm", ".pgm", ".pbm", ".pnm"}
 )
 
-_BAND_PIXELS = 4_000_000  # converted at a time, so that a large picture is in memory twice at most
+_BAND_PIXELS = 4_000_000  # converted at a time, so that a large image is in memory twice at most
 _ORIENTATION_TAG = 0x0112
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -40,94 +43,101 @@ _UPRIGHT = {
     8: Image.Transpose.ROTATE_90,
 }
 _WITH_ALPHA = frozenset({"RGBA", "RGBa", "LA", "La", "PA"})
-_KNOWN = "JPEG, PNG, WebP, BMP, TIFF, GIF, AVIF or PPM"
-_HINT = "Open it in a picture editor and save it again as JPEG or PNG, or leave it out."
+_HINT = "Open it in an image editor and save it again as JPEG or PNG, or leave it out."
 
 # Pillow reports odd metadata through the process-wide warnings filter, which is not thread-safe to change; under
 # `-W error` the same file would decode in one process and fail in another.
 for _plugin in (Image, JpegImagePlugin, PngImagePlugin, TiffImagePlugin):
     _plugin.warnings = SimpleNamespace(warn=lambda message, *_args, **_kwargs: logger.debug("Pillow: %s", message))  # type: ignore[attr-defined]
+
+# Keep libtiff from writing to stderr by itself: what is wrong with a file is told by its error. The handlers are the
+# library's, so this is done before any thread decodes; where its functions are hidden (Windows) nothing changes.
+with suppress(AttributeError, OSError):
+    _library = ctypes.CDLL(Image.core.__file__)
+    for _set_handler in (_library.TIFFSetErrorHandler, _library.TIFFSetWarningHandler):
+        _set_handler.restype = ctypes.c_void_p
+        _set_handler(None)
+
 Image.MAX_IMAGE_PIXELS = None  # the gate in `limits` asks for memory, before a pixel is decoded
+
+# What decoding loses of an image; each is said of the images that it is true of.
+FIRST_PLANE: Final = Message("it holds several planes, pages or frames, of which only the first is used")
+FEW_LEVELS: Final = Message(
+    "its values of more than 8 bits use so little of their range that fewer than 64 grey levels are left"
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What a picture's header says: its upright size in pixels and its format (one of `FORMATS`)."""
+    """What an image file says of itself."""
 
-    width: int
+    width: int  # of the upright image, in pixels, as is `height`
     height: int
-    format: str
+    format: str  # one of `FORMATS`
+    losses: tuple[str, ...] = ()  # what decoding loses of it: `FIRST_PLANE`, `FEW_LEVELS`
 
 
 def read_header(path: Path) -> Header:
-    """Read size and format without decoding pixels; the size is that of the upright picture.
-
-    Raises:
-        ImageError: The file cannot be read, is not a picture of a known format, or is too large.
-    """
-    with open_picture(path) as handle, _looked_at(handle) as (image, orientation, _):
+    """Read size and format; pixels are only decoded of more than 8 bits. An `ImageError` unless it can be read."""
+    with open_image(path) as handle, _looked_at(handle) as (image, orientation, _):
         width, height = image.size
         if orientation >= 5:
             width, height = height, width
-        return Header(width, height, _format(image))
+        # A JPEG with a second image behind it (stereo, phone cameras) is MPO there; its first frame is a plain JPEG.
+        kind = "JPEG" if image.format == "MPO" else str(image.format)
+        return Header(width, height, kind, _losses(image))
 
 
 def decode(
     path: Path, *, max_side: int | None = None, near_side: int | None = None, limit: int | None = None
 ) -> np.ndarray:
-    """Decode the first frame of a picture to upright RGB on white.
+    """Return the first frame of an image as upright RGB on white: a writable, contiguous uint8 (H, W, 3) array.
 
     Integers of 16 bits are scaled to 8, not clipped. JPEGs much larger than wanted are decoded at a fraction of their
-    size, which is several times faster.
+    size, which is several times faster. An `ImageError` tells what is wrong with the file.
 
     Args:
-        path: The picture; it is only read.
         max_side: Shrink so that the longest side is at most this many pixels; never enlarges.
         near_side: Shrink by a whole factor, the largest that leaves the shorter side at least four fifths of this many
             pixels; it is below eight fifths then. No pixel is interpolated. For what a network will see.
-        limit: The bytes of memory it may take (`picture_limit()` when None).
-
-    Returns:
-        A writable, contiguous uint8 array of shape (height, width, 3).
-
-    Raises:
-        ImageError: As `read_header`, and where the pixels are truncated or damaged.
+        limit: The bytes of memory it may take (`image_limit()` when None).
     """
-    with open_picture(path) as handle:
+    with open_image(path) as handle:
         return decode_open(handle, max_side=max_side, near_side=near_side, limit=limit).pixels
 
 
 @dataclass(frozen=True, slots=True)
-class Decoded:
-    """What `decode` returns, and where it comes from.
+class DecodedImage:
+    """What `decode` returns, and where it comes from."""
 
-    Attributes:
-        pixels: Upright uint8 (h, w, 3).
-        size: Height and width of the whole picture, upright.
-        factor: Of whose pixels each stands for a block of `factor` x `factor`, where `near_side` was given.
-        needed: Bytes that the gate counted.
-    """
-
-    pixels: np.ndarray
-    size: tuple[int, int]
-    factor: int
-    needed: int
+    pixels: np.ndarray  # upright uint8 (h, w, 3)
+    size: tuple[int, int]  # height and width of the whole image, upright
+    factor: int  # of whose pixels each stands for a block of `factor` x `factor`, where `near_side` was given
+    needed: int  # bytes that the gate counted
+    losses: tuple[str, ...] = ()
 
 
 def decode_open(
     handle: BinaryIO, *, max_side: int | None = None, near_side: int | None = None, limit: int | None = None
-) -> Decoded:
-    """Decode a file that `open_picture` opened, at its start; see `decode`."""
+) -> DecodedImage:
+    """Decode a file that `open_image` opened, at its start; see `decode`."""
     with _looked_at(handle, limit) as (image, orientation, needed):
-        whole = image.size
-        if image.format in ("JPEG", "MPO"):
-            image.draft(None, _draft_size(whole, max_side, near_side))
+        whole, losses = image.size, _losses(image)
+        if image.format in ("JPEG", "MPO"):  # libjpeg takes the next fraction (1, 1/2, 1/4, 1/8) above this size
+            least = _fit(whole, max_side)
+            if near_side:
+                factor = _factor(whole, near_side)
+                least = max(1, whole[0] // factor), max(1, whole[1] // factor)
+            image.draft(None, least)
         image.load()
         drafted = round(max(whole) / max(image.size))  # libjpeg's fraction
-        factors, target = _reduction(image.size, near_side) if near_side else _shrinking(image.size, max_side)
+        factors, target = _shrinking(image.size, max_side)
+        if near_side:
+            factor = _factor(image.size, near_side)
+            factors, target = (factor, factor), (-(-image.width // factor), -(-image.height // factor))
         pixels = _upright_pixels(image, factors, target, orientation)
         width, height = whole[::-1] if orientation >= 5 else whole
-        return Decoded(pixels, (height, width), drafted * factors[0], needed)
+        return DecodedImage(pixels, (height, width), drafted * factors[0], needed, losses)
 
 
 def shrink(pixels: np.ndarray, max_side: int) -> np.ndarray:
@@ -137,10 +147,15 @@ def shrink(pixels: np.ndarray, max_side: int) -> np.ndarray:
 
 
 @contextmanager
-def open_picture(path: Path) -> Generator[BinaryIO]:
-    """Yield a file that may be a picture, open for reading; whatever is wrong with it leaves as an `ImageError`."""
+def open_image(path: Path) -> Generator[BinaryIO]:
+    """Yield a file that may be an image, open for reading; whatever is wrong with it leaves as an `ImageError`."""
     try:
-        _check_file(path)
+        status = path.stat()
+        if stat.S_ISDIR(status.st_mode):
+            raise ImageError("a folder, not an image")
+        if not stat.S_ISREG(status.st_mode):  # opening a pipe would wait for ever
+            raise ImageError("not a regular file")
+        check_file_size(status.st_size)
         with path.open("rb") as handle:
             yield handle
     except ImageError:
@@ -152,56 +167,85 @@ def open_picture(path: Path) -> Generator[BinaryIO]:
 
 @contextmanager
 def _looked_at(handle: BinaryIO, limit: int | None = None) -> Generator[tuple[Image.Image, int, int]]:
-    """Yield an image that passed the gate, pixels not yet decoded, its orientation (1 to 8) and the bytes it takes."""
+    """Yield an image that passed the gate, undecoded, its orientation still to be applied (1 to 8), and its bytes."""
     with Image.open(handle, formats=FORMATS) as image:
-        needed = check_picture_size(image, handle, limit=picture_limit() if limit is None else limit)
-        yield image, _orientation(image, handle), needed
+        needed = check_image_size(image, handle, limit=image_limit() if limit is None else limit)
+        value: Any = 1
+        try:
+            if image.format == "PNG":
+                _read_late_metadata(handle, image.info)
+            if image.format != "TIFF":  # Pillow's TIFF reader turns the image itself
+                value = Image.Image.getexif(image).get(
+                    _ORIENTATION_TAG, 1
+                )  # the PNG plugin's own would decode the pixels
+        except Exception:  # broken metadata must not cost the user the image
+            logger.debug("unreadable EXIF", exc_info=True)
+        yield image, value if isinstance(value, int) and 1 <= value <= 8 else 1, needed
 
 
-def _check_file(path: Path) -> None:
-    status = path.stat()
-    if stat.S_ISDIR(status.st_mode):
-        raise ImageError("a folder, not a picture")
-    if not stat.S_ISREG(status.st_mode):  # opening a pipe would wait for ever
-        raise ImageError("not a regular file")
-    check_file_size(status.st_size)
+def _read_late_metadata(handle: BinaryIO, info: dict[Any, Any]) -> None:
+    """Add `exif` and `XML:com.adobe.xmp` to `info` where a PNG has them anywhere; keep the position of `handle`.
+
+    The chunks may follow the image data; Pillow reads those only after a full decode.
+    """
+    position, most, xmp = handle.tell(), 1 << 20, b"XML:com.adobe.xmp\0"
+    try:
+        handle.seek(8)  # the signature
+        while len(head := handle.read(8)) == 8:
+            length, kind = struct.unpack(">I4s", head)
+            if kind == b"IEND":
+                return
+            if kind not in (b"eXIf", b"iTXt") or length > most:
+                handle.seek(length + 4, 1)  # the CRC
+                continue
+            data = handle.read(length)
+            handle.seek(4, 1)
+            if kind == b"eXIf":
+                info.setdefault("exif", b"Exif\0\0" + data)
+            elif data.startswith(xmp):
+                text = data[len(xmp) + 2 :].split(b"\0", 2)[-1]  # behind language and translated keyword
+                is_compressed = data[len(xmp) : len(xmp) + 1] == b"\1"
+                text = zlib.decompressobj().decompress(text, most) if is_compressed else text
+                info.setdefault("XML:com.adobe.xmp", text.decode("utf-8", "replace"))
+    finally:
+        handle.seek(position)
 
 
 def _reason(error: Exception) -> str:
     text = str(error)
     match error:
         case FileNotFoundError():
-            return "the file is missing"
+            return Message("the file is missing")
         case PermissionError():
-            return "no permission to read the file"
+            return Message("no permission to read the file")
         case UnidentifiedImageError():
-            return f"not a readable {_KNOWN} picture"
+            return Message("not a readable {kinds} image", kinds="JPEG, PNG, WebP, BMP, TIFF, GIF, AVIF or PPM")
         case MemoryError():
-            return "not enough memory to decode it"
+            return Message("not enough memory to decode it")
         case OSError() if error.errno is not None:
-            return f"cannot be read: {error.strerror}"
+            return Message("cannot be read: {reason}", reason=error.strerror)
         case _ if "truncated" in text.lower():
-            return "truncated: the end of the file is missing"
-    return f"damaged or of an unsupported kind ({text[:80] or type(error).__name__})"
+            return Message("truncated: the end of the file is missing")
+    return Message("damaged or of an unsupported kind ({error})", error=text[:80] or type(error).__name__)
 
 
-def _format(image: Image.Image) -> str:
-    # A JPEG with a second picture behind it (stereo, phone cameras) comes back as MPO; its first frame is a plain JPEG.
-    return "JPEG" if image.format == "MPO" else str(image.format)
-
-
-def _orientation(image: Image.Image, handle: BinaryIO) -> int:
-    """Return the EXIF (or XMP) orientation that is still to be applied; 1 where it is absent or broken."""
-    if image.format == "TIFF":  # Pillow's TIFF reader turns the picture itself
-        return 1
+def _losses(image: Image.Image) -> tuple[str, ...]:
+    """Return what decoding an opened image loses; looks at its pixels only where they have more than 8 bits."""
     try:
-        if image.format == "PNG":
-            read_late_metadata(handle, image.info)
-        value = Image.Image.getexif(image).get(_ORIENTATION_TAG, 1)  # the PNG plugin's own would decode the pixels
-    except Exception:  # broken metadata must not cost the user the picture
-        logger.debug("unreadable EXIF", exc_info=True)
-        return 1
-    return value if isinstance(value, int) and 1 <= value <= 8 else 1
+        has_planes = image.format != "MPO" and getattr(image, "is_animated", False)
+        is_deep = image.mode.startswith("I") or image.mode == "F" or ";16" in str(getattr(image, "tile", ())[:1])
+        levels = 256  # between the least and the greatest value of the image, once it has 8 bits
+        if is_deep and (value_range := _value_range(image)) is not None:
+            (low, high), (least, greatest) = value_range, _extremes(image)
+            levels = round((min(greatest, high) - max(least, low)) * 255 / (high - low)) + 1
+        elif is_deep:
+            found: Any = image.getextrema()
+            levels = max(high - low for low, high in ([found] if isinstance(found[0], int) else found)) + 1
+    except Exception:  # a broken second frame must not cost the user the image; what is broken in the first is told
+        logger.debug("cannot tell what is lost", exc_info=True)
+        return ()
+    losses = {FIRST_PLANE: has_planes, FEW_LEVELS: levels < 64}
+    return tuple(loss for loss, is_there in losses.items() if is_there)
 
 
 def _fit(size: tuple[int, int], max_side: int | None) -> tuple[int, int]:
@@ -212,22 +256,9 @@ def _fit(size: tuple[int, int], max_side: int | None) -> tuple[int, int]:
     return max(1, round(width * max_side / longest)), max(1, round(height * max_side / longest))
 
 
-def _draft_size(size: tuple[int, int], max_side: int | None, near_side: int | None) -> tuple[int, int]:
-    """Return the least size that a JPEG may be decoded to: libjpeg takes the next fraction (1, 1/2, 1/4, 1/8) above."""
-    if near_side is None:
-        return _fit(size, max_side)
-    factor = max(1, min(size) // _least(near_side))
-    return max(1, size[0] // factor), max(1, size[1] // factor)
-
-
-def _least(near_side: int) -> int:
-    return max(1, -(-near_side * 4 // 5))
-
-
-def _reduction(size: tuple[int, int], near_side: int) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Return the whole factors across and down, and the size that they leave."""
-    factor = max(1, min(size) // _least(near_side))
-    return (factor, factor), (-(-size[0] // factor), -(-size[1] // factor))
+def _factor(size: tuple[int, int], near_side: int) -> int:
+    """Return the largest whole factor that leaves the shorter side four fifths of `near_side` pixels."""
+    return max(1, min(size) // max(1, -(-near_side * 4 // 5)))
 
 
 def _shrinking(size: tuple[int, int], max_side: int | None) -> tuple[tuple[int, int], tuple[int, int]]:
@@ -279,32 +310,23 @@ def _as_stored(upright: np.ndarray, orientation: int) -> np.ndarray:
 
 def _to_rgb(image: Image.Image, value_range: tuple[float, float] | None) -> Image.Image:
     """Convert a loaded image of any mode to RGB, transparent parts on white; `value_range` as `_value_range` says."""
-    if value_range is not None:
-        return Image.fromarray(_to_8_bits(image, value_range)).convert("RGB")
+    if value_range is not None:  # one channel of 16- or 32-bit integers or floats
+        values = np.asarray(image)
+        low, high = value_range
+        grey = (np.clip((_finite(values) - low) * (255.0 / (high - low)), 0, 255) + 0.5).astype(np.uint8)
+        transparent = image.info.get("transparency")
+        if isinstance(transparent, int):
+            grey[values == transparent] = 255
+        return Image.fromarray(grey).convert("RGB")
     if image.mode in _WITH_ALPHA or "transparency" in image.info:
-        return _on_white(image.convert("RGBA"))
+        image = image.convert("RGBA")
+        canvas = Image.new("RGB", image.size, "white")
+        canvas.paste(image, mask=image.getchannel("A"))
+        return canvas
     if image.mode == "LAB":
         srgb = ImageCms.createProfile("sRGB")
         return ImageCms.profileToProfile(image, ImageCms.createProfile("LAB"), srgb, outputMode="RGB") or image
     return image if image.mode == "RGB" else image.convert("RGB")
-
-
-def _on_white(image: Image.Image) -> Image.Image:
-    canvas = Image.new("RGB", image.size, "white")
-    canvas.paste(image, mask=image.getchannel("A"))
-    return canvas
-
-
-def _to_8_bits(image: Image.Image, value_range: tuple[float, float]) -> np.ndarray:
-    """Scale one channel of 16- or 32-bit integers or floats to uint8 (H, W)."""
-    values = np.asarray(image)
-    low, high = value_range
-    scaled = np.clip((_finite(values) - low) * (255.0 / (high - low)), 0, 255)
-    grey = (scaled + 0.5).astype(np.uint8)
-    transparent = image.info.get("transparency")
-    if isinstance(transparent, int):
-        grey[values == transparent] = 255
-    return grey
 
 
 def _finite(values: np.ndarray) -> np.ndarray:
@@ -314,19 +336,24 @@ def _finite(values: np.ndarray) -> np.ndarray:
 def _value_range(image: Image.Image) -> tuple[float, float] | None:
     """Return the values that become black and white; None where the mode has 8 bits.
 
-    Integers keep the range of their type, so that a dark picture stays dark. Floats (and 32-bit integers, whose full
+    Integers keep the range of their type, so that a dark image stays dark. Floats (and 32-bit integers, whose full
     range no camera fills) are taken as 0..1, 0..255 or 0..65535 where they fit, else stretched from least to greatest.
     """
     if not image.mode.startswith("I") and image.mode != "F":
         return None
     if image.mode.startswith("I;16"):
         return 0.0, 65535.0
-    rows = max(1, _BAND_PIXELS // image.width)
-    bands = (image.crop((0, top, image.width, min(image.height, top + rows))) for top in range(0, image.height, rows))
-    extremes = [(float(values.min()), float(values.max())) for values in map(_finite, map(np.asarray, bands))]
-    least, greatest = min(low for low, _ in extremes), max(high for _, high in extremes)
+    least, greatest = _extremes(image)
     tops = (1.0, 255.0, 65535.0) if image.mode == "F" else (65535.0,) if image.format == "PPM" else (255.0, 65535.0)
     for top in tops:
         if least >= 0.0 and greatest <= top:
             return 0.0, top
     return least, greatest if greatest > least else least + 1.0
+
+
+def _extremes(image: Image.Image) -> tuple[float, float]:
+    """Return the least and the greatest value of an image of one channel, band by band."""
+    rows = max(1, _BAND_PIXELS // image.width)
+    bands = (image.crop((0, top, image.width, min(image.height, top + rows))) for top in range(0, image.height, rows))
+    extremes = [(float(values.min()), float(values.max())) for values in map(_finite, map(np.asarray, bands))]
+    return min(low for low, _ in extremes), max(high for _, high in extremes)

@@ -1,20 +1,21 @@
-"""How large a picture may be: the one limit on the memory it takes, asked before any of its pixels is decoded.
+"""The memory limit of an image, checked before its pixels are decoded.
 
-The limit counts what a picture takes at most on its way from the file to the network's input, and holds wherever
-pictures are decoded: imports, thumbnails, training, evaluation, export, prediction.
+The limit applies to the peak memory from the file to the network's input, wherever images are decoded: imports,
+thumbnails, training, evaluation, export, prediction.
 """
 
 import os
+import struct
 from typing import TYPE_CHECKING, BinaryIO, Final
 
+from models.messages import Message
 from visionft.amounts import size_text
-from visionft.data.tiff_chunks import largest_chunk
 from visionft.errors import ImageError
 
 if TYPE_CHECKING:
     from PIL import Image
 
-LIMIT_VARIABLE: Final = "VISIONFT_PICTURE_MB"
+LIMIT_VARIABLE: Final = "VISIONFT_IMAGE_MB"
 DEFAULT_LIMIT_MB: Final = 2000
 MAX_SIDE: Final = 1_000_000
 MAX_FILE_BYTES: Final = 10**9
@@ -23,13 +24,13 @@ MAX_FILE_BYTES: Final = 10**9
 _RGB: Final = 3
 _SQUARE: Final = 17  # of the centre square: cut out, as float32, turned to planes (ONNX Runtime; torch takes 14)
 _IN_MODE: Final = {"1": 1, "L": 1, "P": 1}  # and 2 of 16-bit grey; every other mode has four
-_OF_DECODER: Final = {"WEBP": 12, "AVIF": 10}  # beside the picture: canvases, planes, copies
+_OF_DECODER: Final = {"WEBP": 12, "AVIF": 10}  # beside the image: canvases, planes, copies
 _ORIENTATION: Final = 0x0112
 _OF_COEFFICIENTS: Final = 2  # of each component of a progressive JPEG
 
 
-def picture_limit() -> int:
-    """Return the bytes that one picture may take; the environment's `VISIONFT_PICTURE_MB` (megabytes) moves it."""
+def image_limit() -> int:
+    """Return the limit in bytes for one image, from `VISIONFT_IMAGE_MB` (megabytes) if set."""
     try:
         megabytes = float(os.environ.get(LIMIT_VARIABLE, ""))
     except ValueError:
@@ -38,60 +39,100 @@ def picture_limit() -> int:
 
 
 def check_file_size(size: int) -> None:
-    """Refuse a file of `size` bytes that no picture needs.
-
-    Raises:
-        ImageError: It is empty or too large.
-    """
+    """Raise an `ImageError` for an empty file and for one that is too large, by its size in bytes."""
     if size == 0:
         raise ImageError("the file is empty", "Copy it again from where it came from.")
     if size > MAX_FILE_BYTES:
-        reason = f"too large: {size_text(size)} (at most {size_text(MAX_FILE_BYTES)})"
-        raise ImageError(reason, _smaller("or leave it out"))
+        values = {"size": size_text(size), "limit": size_text(MAX_FILE_BYTES)}
+        raise ImageError(Message("too large: {size} (at most {limit})", **values), _smaller("or leave it out"))
 
 
-def check_picture_size(image: "Image.Image", handle: BinaryIO, *, limit: int) -> int:
-    """Refuse an opened picture, its pixels not yet decoded, that would take more than `limit` bytes; else return them.
-
-    Raises:
-        ImageError: It is too large, too long, or has no size at all.
-    """
+def check_image_size(image: "Image.Image", handle: BinaryIO, *, limit: int) -> int:
+    """Return the bytes that an opened, undecoded image needs; an `ImageError` above `limit` and for odd sizes."""
     width, height = image.size
+    size = {"width": width, "height": height}
     if width <= 0 or height <= 0:
-        raise ImageError(f"damaged: its size is {width} x {height}", "Replace it, or leave it out.")
+        raise ImageError(Message("damaged: its size is {width} x {height}", **size), "Replace it, or leave it out.")
     if max(width, height) > MAX_SIDE:
-        raise ImageError(
-            f"too large: {width} x {height} (at most {MAX_SIDE:,} pixels a side)", _smaller("or leave it out")
-        )
+        template = Message("too large: {width} x {height} (at most {MAX_SIDE} pixels a side)", **size)
+        raise ImageError(Message(template, MAX_SIDE=f"{MAX_SIDE:,}"), _smaller("or leave it out"))
     needed = memory_needed(image, handle)
     if needed > limit:
+        template = Message("too large: {width} x {height} takes {needed} of memory (at most {limit})", **size)
+        hint = "or allow more memory for one image (a setting; {variable} for commands)"
         raise ImageError(
-            f"too large: {width} x {height} takes {size_text(needed)} of memory (at most {size_text(limit)})",
-            _smaller(f"or allow more memory for one picture (a setting; {LIMIT_VARIABLE} for commands)"),
+            Message(template, needed=size_text(needed), limit=size_text(limit)),
+            _smaller(Message(hint, variable=LIMIT_VARIABLE)),
         )
     return needed
 
 
 def _smaller(otherwise: str) -> str:
-    return f"Make it smaller in a picture editor, {otherwise}."
+    return Message("Make it smaller in an image editor, {otherwise}.", otherwise=otherwise)
 
 
 def memory_needed(image: "Image.Image", handle: BinaryIO) -> int:
-    """Return the most bytes that decoding an opened picture and making the network's input of it take."""
+    """Return the peak bytes of decoding and preprocessing an opened image."""
     pixels = image.width * image.height
-    in_mode = 2 if image.mode.startswith("I;16") else _IN_MODE.get(image.mode, 4)
-    load = pixels * in_mode + _decoder_bytes(image, handle)
-    convert = pixels * (in_mode + _RGB)
-    network = pixels * _RGB + min(image.size) ** 2 * _SQUARE
-    return max(load, convert, network)
-
-
-def _decoder_bytes(image: "Image.Image", handle: BinaryIO) -> int:
-    """Return what the format's decoder takes beside the picture."""
-    pixels = image.width * image.height
+    decoder = pixels * _OF_DECODER.get(image.format or "", 0)  # beside the image
     if image.format == "TIFF":
         turned = pixels * 4 if image.getexif().get(_ORIENTATION, 1) != 1 else 0  # Pillow turns a copy
-        return 2 * largest_chunk(handle) + turned
-    if image.format in ("JPEG", "MPO") and image.info.get("progressive"):
-        return pixels * _OF_COEFFICIENTS * len(image.getbands())
-    return pixels * _OF_DECODER.get(image.format or "", 0)
+        decoder = 2 * _largest_chunk(handle) + turned
+    elif image.format in ("JPEG", "MPO") and image.info.get("progressive"):
+        decoder = pixels * _OF_COEFFICIENTS * len(image.getbands())
+    in_mode = 2 if image.mode.startswith("I;16") else _IN_MODE.get(image.mode, 4)
+    convert = pixels * (in_mode + _RGB)
+    network = pixels * _RGB + min(image.size) ** 2 * _SQUARE
+    return max(pixels * in_mode + decoder, convert, network)
+
+
+_MAX_ENTRIES, _MAX_VALUES = 4096, 64  # of a TIFF's directory, and of one of its entries
+_INTEGERS: Final = {1: "B", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i", 13: "I", 16: "Q", 17: "q", 18: "Q"}
+_WIDTH, _LENGTH, _BITS, _SAMPLES, _ROWS_PER_STRIP, _TILE_WIDTH, _TILE_LENGTH = 256, 257, 258, 277, 278, 322, 323
+
+
+def _largest_chunk(handle: BinaryIO) -> int:
+    """Return the bytes of libtiff's buffer for the largest strip or tile of the first image; keep the position.
+
+    Pillow and libtiff each read the directory and disagree on duplicate entries and entries with several values; Pillow
+    checks the image's size, but not the strips and tiles of libtiff's buffers. So every entry counts here with the
+    largest of its values. Unreadable entries count as 0: Pillow refuses such a file.
+    """
+    position = handle.tell()
+    try:
+        tags = _largest_values(handle)
+    except (struct.error, OverflowError):
+        return 0
+    finally:
+        handle.seek(position)
+    rows = min(tags.get(_ROWS_PER_STRIP, tags.get(_LENGTH, 0)), tags.get(_LENGTH, 0))
+    pixels = max(tags.get(_WIDTH, 0) * rows, tags.get(_TILE_WIDTH, 0) * tags.get(_TILE_LENGTH, 0))
+    return pixels * tags.get(_SAMPLES, 1) * tags.get(_BITS, 1) // 8
+
+
+def _largest_values(handle: BinaryIO) -> dict[int, int]:
+    """Return the largest value of each integer tag in the first directory, classic TIFF or BigTIFF."""
+    handle.seek(0)
+    head = handle.read(16)
+    order = "<" if head[:2] == b"II" else ">"
+    is_big = struct.unpack_from(order + "H", head, 2)[0] == 43
+    offset = order + ("Q" if is_big else "I")
+    handle.seek(struct.unpack_from(offset, head, 8 if is_big else 4)[0])
+    count = struct.unpack(order + ("Q" if is_big else "H"), handle.read(8 if is_big else 2))[0]
+    size, layout = (20, "HHQ") if is_big else (12, "HHI")
+    entries = handle.read(size * min(count, _MAX_ENTRIES))
+    found: dict[int, int] = {}
+    for at in range(0, len(entries) - size + 1, size):
+        tag, kind, length = struct.unpack_from(order + layout, entries, at)
+        if tag not in (_WIDTH, _LENGTH, _BITS, _SAMPLES, _ROWS_PER_STRIP, _TILE_WIDTH, _TILE_LENGTH):
+            continue
+        if kind in _INTEGERS and length:
+            data = entries[at + struct.calcsize(order + layout) : at + size]
+            values = f"{order}{min(length, _MAX_VALUES)}{_INTEGERS[kind]}"
+            needed = struct.calcsize(values)
+            if needed > len(data) or length > _MAX_VALUES:  # else the values stand in the entry itself
+                handle.seek(struct.unpack(offset, data)[0])
+                data = handle.read(needed)
+            largest = max(struct.unpack_from(values, data)) if len(data) >= needed else 0
+            found[tag] = max(found.get(tag, 0), largest)
+    return found

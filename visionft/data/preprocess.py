@@ -1,7 +1,7 @@
 """From decoded pixels to the network's input, the same in training's validation, evaluation, prediction and export.
 
-The centre square of the picture is cut out, then resized with antialiasing and normalised. Cutting first keeps the
-output size fixed and the cost bounded for pictures of any shape; `visionft.export.graph` builds the same steps in ONNX.
+The centre square of the image is cut out, then resized with antialiasing and normalised. Cutting first keeps the
+output size fixed and the cost bounded for images of any shape; `visionft.export.graph` builds the same steps in ONNX.
 """
 
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from models.catalog import Backbone
-from visionft.data.decode import Decoded
+from visionft.data.decode import DecodedImage
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -21,25 +21,18 @@ _LARGE = 1024  # side of a crop in pixels
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Preprocessing:
-    """How pixels become input.
+class PreprocessConfig:
+    """Preprocessing of pixels to network input."""
 
-    Attributes:
-        size: Side of the square input, in pixels.
-        crop_share: Share of the picture's shorter side that the centre square keeps, in (0, 1].
-        mean: Per RGB channel, of pixels scaled to 0..1.
-        std: Likewise.
-    """
-
-    size: int
-    crop_share: float
+    size: int  # side of the square input, in pixels
+    crop_share: float  # share of the image's shorter side in the centre square, in (0, 1]
     interpolation: Literal["bilinear", "bicubic"]
-    mean: tuple[float, float, float]
+    mean: tuple[float, float, float]  # per RGB channel, of pixels scaled to 0..1; likewise `std`
     std: tuple[float, float, float]
 
     @classmethod
     def for_backbone(cls, backbone: Backbone, size: int) -> Self:
-        """Return what `backbone` was pretrained with, for inputs of `size` pixels."""
+        """Return the preprocessing of `backbone`'s pretraining, for inputs of `size` pixels."""
         mean, std = backbone.normalisation
         return cls(size=size, crop_share=backbone.crop_share, interpolation=backbone.interpolation, mean=mean, std=std)
 
@@ -49,15 +42,15 @@ class Preprocessing:
         return round(self.crop_share * 1000)
 
     def crop_box(self, height: int, width: int) -> tuple[int, int, int]:
-        """Return (top, left, side) of the centre square of a picture, in pixels; the side is at least 1."""
+        """Return (top, left, side) of the centre square of an image, in pixels; the side is at least 1."""
         side = max(1, (min(height, width) * self.crop_permille + 500) // 1000)
         return (height - side) // 2, (width - side) // 2, side
 
-    def apply_reduced(self, decoded: Decoded) -> "Tensor":
-        """Map a picture that was reduced by a whole factor to what `apply` makes of the whole one, or nearly so.
+    def apply_reduced(self, decoded: DecodedImage) -> "Tensor":
+        """Map an image reduced by a whole factor to nearly the same input as `apply` on the whole one.
 
-        The square is cut where it lies in the whole picture, between pixels of this one; rounding it would move the
-        picture by up to a pixel of the input.
+        The square has its exact position in the whole image, between pixels of this one; rounding would move the
+        input by up to one pixel.
         """
         if decoded.factor == 1:
             return self.apply(decoded.pixels)
@@ -101,7 +94,7 @@ class Preprocessing:
         scale = np.tile(1 / (255 * np.array(self.std)), width).astype(np.float32)
         offset = np.tile(-np.array(self.mean) / np.array(self.std), width).astype(np.float32)
         rows = np.empty((batch, height, width * 3), np.float32)
-        # NumPy, picture by picture: each stays in the processor's cache, and no other thread is woken for it.
+        # NumPy, image by image: each stays in the processor's cache, and no other thread is woken for it.
         for row, source in zip(rows, pixels.numpy().reshape(rows.shape), strict=True):
             np.multiply(source, scale, out=row)
             row += offset

@@ -1,4 +1,4 @@
-"""The immutable view of a project that jobs read: they never see the live project (design rule 5)."""
+"""The immutable snapshot of a project for jobs; they never read the live project (design rule 5)."""
 
 import hashlib
 from collections import Counter
@@ -15,50 +15,44 @@ SPLITS: tuple[Split, ...] = ("train", "val", "test")
 
 @dataclass(frozen=True, slots=True)
 class SnapshotImage:
-    """One labelled or unlabelled picture of the project.
+    """One labelled or unlabelled image of the project."""
 
-    Attributes:
-        image_id: Stable identity within the project; random augmentation derives from it.
-        path: Absolute path at the time of the snapshot.
-        labels: Indices into `Snapshot.class_names`; empty when unlabelled, at most one for a single-label task.
-        split: Where it belongs, or None when it has not been assigned.
-    """
-
-    image_id: int
-    path: Path
+    image_id: int  # stable identity within the project; random augmentation derives from it
+    path: Path  # absolute path at the time of the snapshot
     sha256: str
+    # Indices into `Snapshot.class_names`; empty when unlabelled, at most one for a single-label task.
     labels: tuple[int, ...]
-    split: Split | None
+    split: Split | None  # none when it has not been assigned
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The pictures, labels and splits of a project at one moment.
-
-    Attributes:
-        prompts: What a person says each class looks like, line by line; empty where nobody said anything of any.
-    """
+    """The images, labels and splits of a project at one moment."""
 
     task: Task
     class_names: tuple[str, ...]
     images: tuple[SnapshotImage, ...]
-    prompts: tuple[tuple[str, ...], ...] = ()
+    prompts: tuple[tuple[str, ...], ...] = ()  # prompt lines of each class; empty without any
 
     def labelled(self, split: Split) -> tuple[SnapshotImage, ...]:
-        """Return the labelled pictures of `split`, in image-id order."""
+        """Return the labelled images of `split`, in image-id order."""
         return tuple(image for image in self.images if image.split == split and image.labels)
 
+    @cached_property
+    def by_id(self) -> dict[int, SnapshotImage]:
+        return {image.image_id: image for image in self.images}
+
+    def labels_of(self, image: SnapshotImage) -> tuple[str, ...]:
+        return tuple(self.class_names[index] for index in image.labels)
+
     def class_counts(self, images: Iterable[SnapshotImage]) -> dict[str, int]:
-        """Count the labels of `images` by class name; classes without pictures count 0."""
+        """Count the labels of `images` by class name; classes without images count 0."""
         counts = Counter(index for image in images for index in image.labels)
         return {name: counts[index] for index, name in enumerate(self.class_names)}
 
     @cached_property
     def digest(self) -> str:
-        """Return the SHA-256 over task, classes, contents, labels and splits: equal digests mean the same data.
-
-        Prompts are no data: what is said of a class makes no run of other methods another one.
-        """
+        """Return the SHA-256 of task, classes, contents, labels and splits; not of prompts, which few runs use."""
         digest = hashlib.sha256(repr((self.task, self.class_names)).encode())
         for image in self.images:
             digest.update(repr((image.image_id, image.sha256, image.labels, image.split)).encode())

@@ -1,25 +1,26 @@
-"""Two runs on the same pictures: what the second mended, what it broke, and whether that is more than luck. Torch-free.
+"""Compare two runs on the same images: fixed and broken predictions, and whether the difference is significant.
 
-Only pictures that both runs were evaluated on count, so the groups add up to both runs' right and wrong ones.
+Torch-free. Only images evaluated by both runs count, so the groups add up to the right and wrong images of both runs.
 """
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from typing import ClassVar
 
+from models.messages import Message
 from visionft.data.types import Split
 from visionft.errors import NextStep, RunError
 from visionft.evaluation.metrics import Z_95
-from visionft.evaluation.stored import Predicted, StoredEvaluation, read_evaluation
+from visionft.evaluation.stored import StoredEvaluation, read_evaluation
 from visionft.training.runs.run_folder import RunSummary
 
 CHANCE = 0.05
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Changed:
-    """One picture that not both runs have right. `true_classes` are its labels in the later evaluation."""
+class PredictionChange:
+    """One image that at least one run has wrong. `true_classes` are its labels in the later evaluation."""
 
     image_id: int
     true_classes: tuple[str, ...]
@@ -30,13 +31,15 @@ class Changed:
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """What changes from the run `before` to the run `after`, the surest answers of `after` first.
+    """The changes from the run `before` to the run `after`, most confident predictions of `after` first.
 
     Attributes:
-        shared: Pictures that both were evaluated on.
-        both_right: How many of them both have right.
-        left_out: Pictures that only one of them was evaluated on, or whose label changed in between.
+        shared: Images evaluated by both runs.
+        both_right: Number of shared images that both runs have right.
+        left_out: Images evaluated by one run only, or relabelled between the evaluations.
     """
+
+    COMPUTED: ClassVar = ("p_value", "verdict")
 
     before: str
     after: str
@@ -44,58 +47,69 @@ class Comparison:
     shared: int
     both_right: int
     left_out: int
-    fixed: tuple[Changed, ...]
-    broken: tuple[Changed, ...]
-    still_wrong: tuple[Changed, ...]
+    fixed: tuple[PredictionChange, ...]
+    broken: tuple[PredictionChange, ...]
+    still_wrong: tuple[PredictionChange, ...]
 
     @property
     def p_value(self) -> float:
-        """Return how often chance alone parts fixed and broken at least this unevenly (McNemar's exact test)."""
+        """Return the p-value of the difference between fixed and broken images (McNemar's exact test)."""
         return sign_test(len(self.fixed), len(self.broken))
 
     @property
     def verdict(self) -> str:
-        """Return in plain words which run is better on these pictures."""
-        fixed, broken = len(self.fixed), len(self.broken)
+        """Return whether the later run is better on these images, and whether that is significant, in a sentence."""
+        fixed, broken, p_value = len(self.fixed), len(self.broken), f"{self.p_value:.3f}"
         if fixed == broken:
-            return "Neither is better on these pictures."
-        better = "better" if fixed > broken else "worse"
+            return Message("Both have the same accuracy on these images.")
         if self.p_value < CHANCE:
-            return f"Really {better}: luck alone gives such a difference in {self.p_value:.1%} of cases."
-        return f"Perhaps {better}, perhaps luck: chance alone gives such a difference in {self.p_value:.0%} of cases."
+            words = "Significantly better (p = {p})." if fixed > broken else "Significantly worse (p = {p})."
+        else:
+            words = (
+                "Better, but not significantly (p = {p})."
+                if fixed > broken
+                else "Worse, but not significantly (p = {p})."
+            )
+        return Message(words, p=p_value)
 
 
 def compare_runs(before: RunSummary, after: RunSummary, split: Split) -> Comparison:
     """Compare two runs by their stored evaluations on a split.
 
     Raises:
-        RunError: One of them was not evaluated on the split, or they share no picture.
+        RunError: One of them was not evaluated on the split, or they share no image.
     """
-    first, second = (_stored(run, split) for run in (before, after))
-    comparison = compare(first, second)
+    evaluations: list[StoredEvaluation] = []
+    for run in (before, after):
+        found = read_evaluation(run.path, split)
+        if found is None:
+            message = Message("{title} has not been evaluated on the {split} images.", title=run.title, split=split)
+            raise RunError(message, "Evaluate it first.", NextStep("evaluate", run=run.name, split=split))
+        evaluations.append(found)
+    comparison = compare(*evaluations)
     if not comparison.shared:
+        titles = {"title": before.title, "title2": after.title}
+        message = Message("{title} and {title2} were evaluated on no image in common.", **titles)
         hint = "Evaluate both again, then compare."
-        raise RunError(f"{before.title} and {after.title} were evaluated on no picture in common.", hint)
+        raise RunError(message, hint)
     return comparison
 
 
-def _stored(run: RunSummary, split: Split) -> StoredEvaluation:
-    found = read_evaluation(Path(run.path), split)
-    if found is None:
-        step = NextStep("evaluate", run=run.name, split=split)
-        raise RunError(f"{run.title} has not been evaluated on the {split} pictures.", "Evaluate it first.", step)
-    return found
-
-
 def compare(first: StoredEvaluation, second: StoredEvaluation) -> Comparison:
-    """Compare two evaluations picture by picture."""
     before = {each.image_id: each for each in first.predictions}
     pairs = [(before[each.image_id], each) for each in second.predictions if each.image_id in before]
-    # A picture that was relabelled in between was judged by two measures.
+    # An image relabelled between the two evaluations was judged by two different labels.
     pairs = [(old, new) for old, new in pairs if set(old.true_classes) == set(new.true_classes)]
-    groups: dict[tuple[bool, bool], list[Changed]] = {}
+    groups: dict[tuple[bool, bool], list[PredictionChange]] = {}
     for old, new in sorted(pairs, key=lambda pair: -pair[1].probability):
-        groups.setdefault((old.is_right, new.is_right), []).append(_changed(old, new))
+        change = PredictionChange(
+            image_id=new.image_id,
+            true_classes=new.true_classes,
+            before=old.predicted,
+            after=new.predicted,
+            probability=new.probability,
+        )
+        groups.setdefault((old.is_right, new.is_right), []).append(change)
     return Comparison(
         before=first.run,
         after=second.run,
@@ -109,18 +123,8 @@ def compare(first: StoredEvaluation, second: StoredEvaluation) -> Comparison:
     )
 
 
-def _changed(old: Predicted, new: Predicted) -> Changed:
-    return Changed(
-        image_id=new.image_id,
-        true_classes=new.true_classes,
-        before=old.predicted,
-        after=new.predicted,
-        probability=new.probability,
-    )
-
-
 def sign_test(first: int, second: int) -> float:
-    """Return the two-sided p-value of a fair coin that falls `first` and `second` times on its sides; 1 for none."""
+    """Return the two-sided p-value of the sign test for counts `first` and `second`; 1 without counts."""
     count = first + second
     ways, tail = 1, 0
     for hits in range(min(first, second) + 1):
@@ -130,10 +134,11 @@ def sign_test(first: int, second: int) -> float:
 
 
 def paired_interval(fixed: int, broken: int, count: int) -> tuple[float, float]:
-    """Return the 95 % interval of the difference of two shares that were measured on the same `count` pictures.
+    """Return the 95 % interval of the difference of two shares of the same `count` images.
 
-    Wald's interval with half a picture added to each of the four groups (Agresti and Min 2005, Statistics in Medicine
-    24, 729-740): it keeps its promise with few pictures and with no disagreement at all, where Wald's own is a point.
+    Wald's interval with half an image added to each of the four groups (Agresti and Min 2005, Statistics in Medicine
+    24, 729-740). Its coverage holds with few images and with no disagreement at all, where Wald's own interval is a
+    point.
     """
     first, second, whole = fixed + 0.5, broken + 0.5, count + 2
     middle = (first - second) / whole
@@ -142,7 +147,7 @@ def paired_interval(fixed: int, broken: int, count: int) -> tuple[float, float]:
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Return p-values that hold for all these comparisons at once (Holm 1979, Scandinavian Journal of Statistics 6)."""
+    """Return p-values corrected for all these comparisons (Holm 1979, Scandinavian Journal of Statistics 6)."""
     adjusted, highest = [1.0] * len(p_values), 0.0
     for rank, place in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):
         highest = max(highest, min(1.0, (len(p_values) - rank) * p_values[place]))

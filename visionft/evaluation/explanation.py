@@ -1,8 +1,8 @@
-"""Heat maps as plain data: what an explanation holds, whether it can be trusted, and how it looks over a picture.
+"""Heat maps as plain data: the content of an explanation, its deletion test, and its overlay on an image.
 
-NumPy only. The test of a map is deletion (Petsiuk et al. 2018, arXiv:1806.07421): cover the places it calls important,
-the most important first, and watch the class's probability. A map that says where the network looks makes it fall
-sooner than covering places at random does.
+NumPy only. The test of a map is deletion (Petsiuk et al. 2018, arXiv:1806.07421): cover the regions in the map's order
+of importance, most important first, and record the probability of the class. With a faithful map the probability falls
+sooner than with regions covered in random order.
 """
 
 from collections.abc import Iterator, Sequence
@@ -11,22 +11,24 @@ from pathlib import Path
 
 import numpy as np
 
-CELLS = 28  # a side of a map that is made of several: the maps of usual networks have 4 to 16
-GRID = 8  # cells a side that are covered one after the other
+from models.messages import Message
+
+CELLS = 28  # cells a side of a map merged from several: the maps of usual networks have 4 to 16
+GRID = 8  # cells a side, covered one after the other
 COVERED_SHARES = (0.0, 0.03, 0.0625, 0.125, 0.25, 0.5, 0.75, 1.0)
 RANDOM_ORDERS = 12
-MUST_BEAT = 11  # of them; chance alone beats so many in 2 of 13 cases, and seldom by MIN_GAIN as well
-# Below this gain, in probability, nobody would notice the difference between the map and chance.
+MUST_BEAT = 11  # of them; chance alone beats as many in 2 of 13 cases, and rarely by MIN_GAIN as well
+# Below this gain, in probability, the difference between the map and chance is not noticeable.
 MIN_GAIN = 0.05
 _STOPS = np.array([[49, 54, 149], [69, 173, 190], [250, 230, 110], [240, 120, 50], [190, 20, 40]], float)
 _MAX_ALPHA = 0.72
 
-Box = tuple[int, int, int]  # (top, left, side) of a square in a picture, in pixels
+Box = tuple[int, int, int]  # (top, left, side) of a square in an image, in pixels
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
-    """A picture to explain, and the class to explain; None explains the one that the network says."""
+class ExplanationRequest:
+    """An image and the class to explain; None explains the predicted class."""
 
     image_id: int
     path: Path
@@ -35,19 +37,16 @@ class Asked:
 
 @dataclass(frozen=True, kw_only=True)
 class Explanation:
-    """Where a network looked in one picture, and whether that held when it was tested.
+    """The heat map of one image and the result of its deletion test.
 
     Attributes:
-        image_id: As the snapshot has it.
-        class_name: The class that is explained.
-        probability: Its probability, calibrated as the run's evaluation is; the network's own where it has none.
-        method: "Grad-CAM" or "attention".
-        size: (height, width) of the picture in pixels.
-        box: (top, left, side) of the square that the network saw.
-        heat: (rows, columns) float32 in 0..1 over that square; all 0 when nothing spoke for the class.
-        deletion: Area under the probability while the marked places are covered; lower is better.
+        probability: Its probability, calibrated like the run's evaluation; uncalibrated without an evaluation.
+        size: (height, width) of the image in pixels.
+        box: (top, left, side) of the network's square input region.
+        heat: (rows, columns) float32 in 0..1 over that square; all 0 without evidence for the class.
+        deletion: Area under the probability while the marked regions are covered; lower is better.
         random_deletion: The same for random orders.
-        error: Why the picture could not be read; then the rest is empty.
+        error: Reason for an unreadable image; the other fields are then empty.
     """
 
     image_id: int
@@ -64,37 +63,38 @@ class Explanation:
 
     @property
     def gain(self) -> float:
-        """Return how much lower the map's score is than chance's, in probability."""
+        """Return the difference between the random orders' score and the map's, in probability."""
         return float(np.mean(self.random_deletion)) - self.deletion if self.random_deletion else 0.0
 
     @property
     def beaten(self) -> int:
-        """Return how many random orders the map's own order beats."""
+        """Return the number of random orders with a worse score than the map's own order."""
         return sum(self.deletion < each for each in self.random_deletion)
 
     @property
-    def is_trustworthy(self) -> bool:
-        """Tell whether covering the marked places did more than covering others at random."""
+    def is_reliable(self) -> bool:
+        """Return whether covering the marked regions lowers the probability more than covering others at random."""
         return not self.error and self.beaten >= MUST_BEAT and self.gain >= MIN_GAIN
 
     @property
     def verdict(self) -> str:
-        """Return the outcome of the test in plain words."""
         if self.error:
-            return f"This picture cannot be read: {self.error}"
+            return Message("This image cannot be read: {error}", error=self.error)
         if not self.heat.any():
-            return "Untrustworthy: nothing in the picture spoke for this class."
-        orders = f"{self.beaten} of {len(self.random_deletion)} random orders"
-        if self.is_trustworthy:
-            return f"Held up: covering the marked places lowers “{self.class_name}” more than {orders}."
-        return (
-            f"Untrustworthy: covering the marked places hardly matters more than covering others (beats {orders}). "
-            "Do not read a reason into this map."
-        )
+            return Message("Not reliable: there is no evidence for this class in the image.")
+        values = {"name": self.class_name, "n": self.beaten, "total": len(self.random_deletion)}
+        if self.is_reliable:
+            words = "Reliable: covering the marked regions lowers “{name}” more than {n} of {total} random orders."
+        else:
+            words = (
+                "Not reliable: covering the marked regions lowers “{name}” hardly more than covering others ({n} of "
+                "{total} random orders)."
+            )
+        return Message(words, **values)
 
 
 def normalised(heat: np.ndarray) -> np.ndarray:
-    """Return (H, W) heat scaled to 0..1 float32; a map without any value, or with a value that is none, is all 0."""
+    """Return (H, W) heat scaled to 0..1 float32; negative and non-finite values count as 0."""
     heat = np.nan_to_num(np.maximum(heat, 0).astype(np.float32), posinf=0)
     return heat / heat.max() if heat.max() > 0 else heat
 
@@ -112,12 +112,12 @@ def resized(heat: np.ndarray, rows: int, columns: int) -> np.ndarray:
 
 
 def around(boxes: Sequence[Box]) -> Box:
-    """Return the square that holds all of these, which share a centre: the largest one."""
+    """Return the square that contains all of these concentric squares: the largest one."""
     return max(boxes, key=lambda box: box[2])
 
 
 def laid_together(maps: Sequence[np.ndarray], boxes: Sequence[Box]) -> np.ndarray:
-    """Return the sum of heat maps, each over its own box of a picture, as (CELLS, CELLS) over the largest of these."""
+    """Return the sum of heat maps, each over its own box of an image, as (CELLS, CELLS) over the largest box."""
     largest, total = around(boxes)[2], np.zeros((CELLS, CELLS), np.float32)
     for heat, (_, _, side) in zip(maps, boxes, strict=True):
         inner = max(1, round(CELLS * side / largest))
@@ -130,23 +130,18 @@ def covering_orders(heat: np.ndarray, *, seed: int) -> Iterator[np.ndarray]:
     """Yield (GRID, GRID) ranks, 0 covered first: the map's own, then `RANDOM_ORDERS` random ones."""
     random = np.random.default_rng(seed)
     values = resized(heat, GRID, GRID)
-    # Equal cells in random order: else a flat map would inherit the order of reading, top left first.
-    yield _ranks(np.lexsort((random.random(GRID * GRID), -values.ravel())))
-    for _ in range(RANDOM_ORDERS):
-        yield _ranks(random.permutation(GRID * GRID))
-
-
-def _ranks(order: np.ndarray) -> np.ndarray:
-    ranks = np.empty(GRID * GRID, int)
-    ranks[order] = np.arange(GRID * GRID)
-    return ranks.reshape(GRID, GRID)
+    # Equal cells in random order: else a flat map would be covered in reading order, top left first.
+    orders = [np.lexsort((random.random(GRID * GRID), -values.ravel()))]
+    orders += [random.permutation(GRID * GRID) for _ in range(RANDOM_ORDERS)]
+    for order in orders:
+        yield order.argsort().reshape(GRID, GRID)
 
 
 def covers(ranks: np.ndarray, size: int) -> np.ndarray:
-    """Return (steps, size, size) float32: how much of the fill covers each pixel, at the inner `COVERED_SHARES`.
+    """Return (steps, size, size) float32: the opacity of the fill at each pixel, at the inner `COVERED_SHARES`.
 
-    Uncovered and wholly covered pictures are the same for all orders, and left out. The borders of a cell are soft:
-    hard squares would be shapes that the network reacts to.
+    The uncovered and the fully covered image are the same for all orders, and left out. The borders of a cell are soft:
+    hard squares would be shapes for the network to react to.
     """
     counts = [round(share * GRID * GRID) for share in COVERED_SHARES[1:-1]]
     return np.stack([resized((ranks < count).astype(np.float32), size, size) for count in counts])
@@ -167,7 +162,6 @@ def heat_pixels(heat: np.ndarray, side: int) -> np.ndarray:
 
 
 def overlay(pixels: np.ndarray, explanation: Explanation) -> np.ndarray:
-    """Return the (H, W, 3) picture with the heat over the square that the network saw, and a frame around that."""
     top, left, side = explanation.box
     layer = heat_pixels(explanation.heat, side).astype(np.float32)
     shown = pixels.astype(np.float32)

@@ -1,32 +1,35 @@
-"""What predictions are worth: accuracy, per-class scores, confusion, calibration, intervals. NumPy only.
+"""Evaluation metrics: accuracy, per-class scores, confusion, calibration, intervals. NumPy only.
 
-Rates are shares of 1. Where a rate has no cases (a class that was never predicted, say) it is 0, as in scikit-learn.
+Rates are shares of 1. A rate without cases (a class never predicted, say) is 0, as in scikit-learn; the rates of a
+class without images are None: they were not measured.
 """
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
 Z_95 = 1.959963984540054
+# Smaller differences count as equal: PyTorch and ONNX Runtime add in another order. SAME_PROBABILITY is relative.
+SAME_LOGIT, SAME_PROBABILITY = 1e-3, 1e-6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClassScore:
-    """How well one class is told apart.
+    """Precision, recall and related scores of one class; None without images of the class.
 
     Attributes:
         recall_interval: 95 % Wilson interval of the recall.
-        support: Its pictures.
         average_precision: Area under the precision-recall curve; several labels only.
-        threshold: Probability from which the class is assigned; several labels only.
+        threshold: Least probability to assign the class; several labels only.
     """
 
-    precision: float
-    recall: float
-    f1: float
+    precision: float | None
+    recall: float | None
+    f1: float | None
     support: int
-    recall_interval: tuple[float, float] = (0.0, 1.0)
+    recall_interval: tuple[float, float] | None = None
     average_precision: float | None = None
     threshold: float | None = None
 
@@ -47,7 +50,9 @@ def class_scores(confusion: np.ndarray) -> list[ClassScore]:
 
 
 def class_score(hits: float, support: int, predicted: float) -> ClassScore:
-    """Return the scores of a class that has `support` pictures and was assigned `predicted` times, `hits` rightly."""
+    """Return the scores of a class with `support` images, assigned `predicted` times, of which `hits` rightly."""
+    if not support:
+        return ClassScore(precision=None, recall=None, f1=None, support=0)
     return ClassScore(
         precision=_ratio(hits, predicted),
         recall=_ratio(hits, support),
@@ -58,18 +63,21 @@ def class_score(hits: float, support: int, predicted: float) -> ClassScore:
 
 
 def accuracy(confusion: np.ndarray) -> float:
-    """Return the share of right pictures (top-1)."""
     return _ratio(np.trace(confusion), confusion.sum())
 
 
 def balanced_accuracy(confusion: np.ndarray) -> float:
-    """Return the mean recall over the classes that have pictures."""
-    recalls = [score.recall for score in class_scores(confusion) if score.support]
-    return float(np.mean(recalls)) if recalls else 0.0
+    """Return the mean recall of the classes with images."""
+    return mean_measured(score.recall for score in class_scores(confusion))
+
+
+def mean_measured(values: Iterable[float | None]) -> float:
+    measured = [value for value in values if value is not None]
+    return float(np.mean(measured)) if measured else 0.0
 
 
 def top_k_accuracy(probabilities: np.ndarray, targets: np.ndarray, k: int) -> float:
-    """Return the share of pictures whose class is among the `k` most probable; probabilities are (N, C)."""
+    """Return the share of images with their class among the `k` most probable; probabilities are (N, C)."""
     k = min(k, probabilities.shape[1])
     best = np.argpartition(-probabilities, k - 1, axis=1)[:, :k]
     return float((best == targets[:, None]).any(axis=1).mean()) if len(targets) else 0.0
@@ -87,23 +95,13 @@ def wilson_interval(hits: float, count: int, *, z: float = Z_95) -> tuple[float,
 
 def expected_calibration_error(probabilities: np.ndarray, targets: np.ndarray, *, bins: int = 15) -> float:
     """Return the mean gap between confidence and accuracy over equal-width bins (Guo et al. 2017, arXiv:1706.04599)."""
-    if not len(targets):
-        return 0.0
-    confidence, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == targets
-    which = np.minimum((confidence * bins).astype(int), bins - 1)
-    gaps = np.abs(np.bincount(which, confidence - right, bins))
-    return float(gaps.sum() / len(targets))
+    found = reliability(probabilities, targets, bins=bins)
+    return sum(each.count * abs(each.confidence - each.accuracy) for each in found) / max(1, len(targets))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReliabilityBin:
-    """The pictures whose confidence falls into one of the equal-width bins; shares of 1.
-
-    Attributes:
-        confidence: Their mean confidence.
-        accuracy: The share of them that is right.
-        count: How many; bins without any are left out.
-    """
+    """The images with a confidence in one of the equal-width bins; shares of 1."""
 
     confidence: float
     accuracy: float
@@ -128,13 +126,27 @@ def average_precision(scores: np.ndarray, targets: np.ndarray) -> float:
     return float((np.diff(recall, prepend=0.0) * precision).sum())
 
 
-def best_threshold(scores: np.ndarray, targets: np.ndarray) -> float:
-    """Return the score from which assigning a class gives the highest F1; 0.5 where nothing is positive."""
+def best_thresholds(probabilities: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """Return the (C,) `best_threshold` of each class; (N, C) probabilities, and targets of zeros and ones."""
+    return np.array([best_threshold(*pair) for pair in zip(probabilities.T, targets.T, strict=True)])
+
+
+def best_threshold(probabilities: np.ndarray, targets: np.ndarray) -> float:
+    """Return the threshold on the probability with the highest F1; 0.5 without positives.
+
+    It is the midpoint between the least assigned probability and the next one below (0 if there is none), as a float32:
+    no rounding moves an image across it, and programs that compare in single or double precision agree.
+    """
     if not targets.any():
         return 0.5
-    precision, recall = _curve(scores, targets)
+    precision, recall = _curve(probabilities, targets)
     f1 = 2 * precision * recall / np.maximum(precision + recall, 1e-12)
-    return float(np.unique(scores)[::-1][f1.argmax()])
+    levels = np.unique(probabilities)[::-1].astype(np.float64)
+    below = np.append(levels[1:], 0.0)
+    is_tie = levels - below <= levels * (SAME_LOGIT * (1 - levels) + SAME_PROBABILITY)
+    is_tie[-1] = False  # the last one has no next value to be equal to
+    best = np.where(is_tie, -1.0, f1).argmax()
+    return float(np.float32((levels[best] + below[best]) / 2))
 
 
 def _curve(scores: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -1,4 +1,4 @@
-"""Evaluating a run on a split of the project: predictions of its best checkpoint, and what they are worth."""
+"""Evaluating a run on a split of the project: predictions of its best checkpoint, and their metrics."""
 
 import json
 import logging
@@ -10,83 +10,39 @@ from typing import Any
 import numpy as np
 import torch  # noqa: TID253
 
+from models.messages import Message
 from visionft.calibration import fit_temperature, sigmoid, softmax
-from visionft.data.dataset import EpochSampler, PictureDataset, PictureLoader, choose_workers
-from visionft.data.picture_cache import not_kept_text
+from visionft.data.dataset import EpochSampler, ImageDataset, ImageLoader, choose_workers
+from visionft.data.image_cache import not_kept_text
 from visionft.data.types import Snapshot, SnapshotImage, Split
 from visionft.devices import pick_device
-from visionft.errors import NextStep, RunError, StoppedError, nothing_readable
+from visionft.errors import NextStep, RunError, nothing_readable
 from visionft.evaluation import metrics
-from visionft.evaluation.metrics import ClassScore, ReliabilityBin
-from visionft.evaluation.stored import evaluation_file, predictions_file
-from visionft.events import Event, Notice, OnEvent, Progress, ShouldStop, ignore_event, never_stop
+from visionft.evaluation.stored import Evaluation, evaluation_file, predictions_file
+from visionft.events import Event, Notice, Progress
 from visionft.files import write_json, write_text
-from visionft.retrieval.refreshing import load_current
-from visionft.training.runs.answerer import Answerer
-from visionft.training.runs.loaded_run import LoadedRun
+from visionft.jobs import SILENT, JobContext
+from visionft.retrieval.live_view import load_current_model
 from visionft.training.runs.manifest import weights_hash
 from visionft.training.runs.run_folder import BEST_FOLDER, RunSummary, read_run
+from visionft.training.runs.run_model import LoadedRun, RunModel
 
 logger = logging.getLogger(__name__)
 
 BATCH_SIZE = 64
-UNCALIBRATED = "No labelled picture is for validation: probabilities are as the network gives them, not calibrated."
-
-
-@dataclass(frozen=True, kw_only=True)
-class Evaluation:
-    """What a run is worth on one split; shares of 1.
-
-    Attributes:
-        top1: Pictures whose most probable class is theirs; for several labels, those with every label right.
-        top1_interval: 95 % Wilson interval of `top1`.
-        top5: Pictures whose class is among the five most probable; None for several labels.
-        balanced_accuracy: Mean recall of the classes.
-        ece: Expected calibration error of the calibrated probabilities.
-        temperature: What logits are divided by before the softmax, fitted on the validation split.
-        weights: Hash of the weights that were measured: training that goes on may replace them.
-        confusion: Counts, true class by row, in the order of `per_class`; for several labels each class has its own
-            [[true negatives, false positives], [false negatives, true positives]] flattened to a row.
-        mean_average_precision: Mean over the classes that have pictures; several labels only, as the F1 scores.
-        unreadable: Pictures that could not be decoded and are left out.
-        ece_before: What `ece` would be without the temperature.
-        reliability: The bins behind `ece`; `reliability_before` those behind `ece_before`.
-    """
-
-    run: str
-    split: Split
-    images: int
-    top1: float
-    top1_interval: tuple[float, float]
-    top5: float | None
-    balanced_accuracy: float
-    ece: float
-    temperature: float
-    per_class: dict[str, ClassScore]
-    confusion: list[list[int]]
-    unreadable: int
-    mean_average_precision: float | None = None
-    micro_f1: float | None = None
-    macro_f1: float | None = None
-    ece_before: float = 0.0
-    reliability: tuple[ReliabilityBin, ...] = ()
-    reliability_before: tuple[ReliabilityBin, ...] = ()
-    weights: str = ""
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values for JSON."""
-        return asdict(self)
+UNCALIBRATED = Message(
+    "No labelled image is for validation: probabilities are as the network gives them, not calibrated."
+)
 
 
 @dataclass(frozen=True)
 class Logits:
-    """Outputs for the pictures that could be read.
+    """Outputs for the readable images.
 
     Attributes:
         values: (N, C) float32.
-        images: The N pictures, in the same order.
+        images: The N images, in the same order.
         targets: (N,) class indices of the run, or (N, C) zeros and ones for several labels.
-        unreadable: How many more there were.
     """
 
     values: np.ndarray
@@ -95,64 +51,47 @@ class Logits:
     unreadable: int
 
 
-def evaluate_run(
-    run_dir: Path,
-    images: Snapshot,
-    split: Split = "val",
-    *,
-    on_event: OnEvent = ignore_event,
-    should_stop: ShouldStop = never_stop,
-) -> Evaluation:
-    """Measure the best checkpoint of a run and keep the result and each picture's prediction in the run's folder.
+def evaluate_run(run_dir: Path, images: Snapshot, split: Split = "val", *, job: JobContext = SILENT) -> Evaluation:
+    """Evaluate the best checkpoint of a run and save metrics and predictions in the run's folder.
 
     Raises:
-        RunError: The run cannot be read, or the split has no pictures of its classes.
-        StoppedError: The user stopped.
-        WeightsError: The pretrained weights that the run started from are no longer at hand.
+        RunError: The run cannot be read, or the split has no images of its classes.
+        WeightsError: The pretrained weights of the run's start are missing.
     """
-    (evaluation,) = evaluate_splits(run_dir, images, (split,), on_event=on_event, should_stop=should_stop)
+    (evaluation,) = evaluate_splits(run_dir, images, (split,), job=job)
     return evaluation
 
 
 def evaluate_splits(
-    run_dir: Path, images: Snapshot, splits: Sequence[Split], *, on_event: OnEvent, should_stop: ShouldStop
+    run_dir: Path, images: Snapshot, splits: Sequence[Split], *, job: JobContext
 ) -> tuple[Evaluation, ...]:
     """Do `evaluate_run` for several splits; the network is loaded, and calibrated on validation, once."""
-    answerer = load_current(read_run(run_dir), images, on_event=on_event, should_stop=should_stop)
-    val, temperature, thresholds = calibrate(answerer, images, on_event=on_event, should_stop=should_stop)
+    model = load_current_model(read_run(run_dir), images, job=job)
+    val, temperature, thresholds = calibrate(model, images, job=job)
     found: list[Evaluation] = []
     for split in splits:
         chosen = val if split == "val" else None
-        chosen = chosen or run_logits(answerer, images, split, on_event=on_event, should_stop=should_stop)
-        found.append(_keep(run_dir, answerer.run, split, chosen, temperature, thresholds))
+        chosen = chosen or run_logits(model, images, split, job=job)
+        _write_predictions(run_dir / predictions_file(split), model.run, chosen, temperature, thresholds)
+        evaluation = replace(summarise(model.run, split, chosen, temperature, thresholds), labels=model.labels)
+        write_json(run_dir / evaluation_file(split), asdict(evaluation))
+        logger.info("%s evaluated on %d images of %s", model.run.name, evaluation.images, split)
+        found.append(evaluation)
     return tuple(found)
 
 
-def calibrate(
-    answerer: Answerer, images: Snapshot, *, on_event: OnEvent, should_stop: ShouldStop
-) -> tuple[Logits | None, float, np.ndarray | None]:
-    """Return validation pictures' logits, and the temperature and thresholds they give: None, 1, halves without any."""
-    if not images.labelled("val") and not answerer.run.config.method_row.needs_labels:
-        on_event(Notice(message=UNCALIBRATED, level="warning"))
-        return None, 1.0, None if images.task == "single" else np.full(len(answerer.run.class_names), 0.5)
-    val = run_logits(answerer, images, "val", on_event=on_event, should_stop=should_stop)
+def calibrate(model: RunModel, images: Snapshot, *, job: JobContext) -> tuple[Logits | None, float, np.ndarray | None]:
+    """Return validation logits with their temperature and thresholds; None, 1, and halves without validation images."""
+    if not images.labelled("val") and not model.run.config.method_row.needs_labels:
+        job.report(Notice(message=UNCALIBRATED, level="warning"))
+        return None, 1.0, None if images.task == "single" else np.full(len(model.run.class_names), 0.5)
+    val = run_logits(model, images, "val", job=job)
     temperature = fit_temperature(val.values, val.targets)
     return val, temperature, fit_thresholds(val, temperature)
 
 
-def _keep(
-    run_dir: Path, run: RunSummary, split: Split, chosen: Logits, temperature: float, thresholds: np.ndarray | None
-) -> Evaluation:
-    """Summarise what was said of a split, and write it into the run's folder."""
-    evaluation = summarise(run, split, chosen, temperature, thresholds)
-    _write_predictions(run_dir / predictions_file(split), run, chosen, temperature, thresholds)
-    write_json(run_dir / evaluation_file(split), evaluation.to_dict())
-    logger.info("%s evaluated on %d pictures of %s", run.name, evaluation.images, split)
-    return evaluation
-
-
 def run_images(run: RunSummary, images: Snapshot, split: Split) -> tuple[tuple[SnapshotImage, ...], np.ndarray]:
-    """Return the labelled pictures of `split` whose classes the run knows, and their targets (see `Logits`).
+    """Return the labelled images of `split` in classes of the run, and their targets (see `Logits`).
 
     Raises:
         RunError: There is none.
@@ -163,8 +102,8 @@ def run_images(run: RunSummary, images: Snapshot, split: Split) -> tuple[tuple[S
         indices = [index_of[name] for name in (images.class_names[label] for label in image.labels) if name in index_of]
         known += [(image, indices)] if indices else []
     if not known:
-        message = f"The {split} split has no labelled pictures of {run.name}'s classes."
-        raise RunError(message, "Split the pictures, or choose another split.", NextStep("split"))
+        message = Message("The {split} split has no labelled images of {name}'s classes.", split=split, name=run.name)
+        raise RunError(message, "Split the images, or choose another split.", NextStep("split"))
     chosen = tuple(image for image, _ in known)
     if images.task == "single":
         return chosen, np.array([indices[0] for _, indices in known])
@@ -174,70 +113,57 @@ def run_images(run: RunSummary, images: Snapshot, split: Split) -> tuple[tuple[S
     return chosen, targets
 
 
-def run_logits(
-    answerer: Answerer,
-    images: Snapshot,
-    split: Split,
-    *,
-    on_event: OnEvent = ignore_event,
-    should_stop: ShouldStop = never_stop,
-) -> Logits:
-    """Return what a run says of the labelled pictures of a split, on the device of its settings."""
-    chosen, targets = run_images(answerer.run, images, split)
+def run_logits(model: RunModel, images: Snapshot, split: Split, *, job: JobContext = SILENT) -> Logits:
+    """Return a run's logits of the labelled images of a split, on the device of its settings."""
+    chosen, targets = run_images(model.run, images, split)
     values: list[np.ndarray] = []
     positions: list[int] = []
-    for outputs, places in logit_batches(answerer, chosen, stage=f"Evaluating on {split}", on_event=on_event):
+    for outputs, places in logit_batches(model, chosen, stage=Message("Evaluating on {split}", split=split), job=job):
         values.append(outputs)
         positions += places
-        if should_stop():
-            raise StoppedError("Evaluation was stopped.", "Start it again when you like.")
+        job.check_cancelled()
     if not values:
-        raise nothing_readable(f"{split} pictures")
+        raise nothing_readable(Message("{count} image", "{count} images", count=split))
     read = tuple(chosen[position] for position in positions)
     return Logits(np.concatenate(values), read, targets[positions], len(chosen) - len(read))
 
 
 def logit_batches(
-    answerer: Answerer, chosen: Sequence[SnapshotImage], *, stage: str, on_event: OnEvent = ignore_event
+    model: RunModel, chosen: Sequence[SnapshotImage], *, stage: str, job: JobContext = SILENT
 ) -> Iterator[tuple[np.ndarray, list[int]]]:
-    """Yield a run's (B, C) logits of pictures, labelled or not, as `output_batches` does.
+    """Yield a run's (B, C) logits of images, labelled or not, as `output_batches` does.
 
-    Each classifier of a combination reads the pictures in its own size; what one of them cannot read is left out.
+    Each classifier of an ensemble reads the images in its own size; an image unreadable for one of them is left out.
     """
-    tell = _told_once(on_event) if answerer.is_combined else on_event
-    streams = [_batches(part, chosen, part.classifier, stage=stage, on_event=tell) for part in answerer.parts]
-    for answers in zip(*streams, strict=True):
-        places = sorted(set[int].intersection(*(set(each) for _, each in answers)))
+    reported: set[Event] = set()  # the parts of an ensemble read the same images
+
+    def report(event: Event) -> None:
+        if event not in reported:
+            reported.add(event)
+            job.report(event)
+
+    once = job.with_report(report) if model.is_combined else job
+    streams = [_batches(part, chosen, part.classifier, stage=stage, job=once) for part in model.parts]
+    for batches in zip(*streams, strict=True):
+        places = sorted(set[int].intersection(*(set(each) for _, each in batches)))
         if places:
-            rows = [values[[each.index(place) for place in places]] for values, each in answers]
-            yield answerer.mixed(rows), places
-
-
-def _told_once(on_event: OnEvent) -> OnEvent:
-    """Return what passes each event on once: the parts of a combination meet the same pictures."""
-    told: set[Event] = set()
-
-    def tell(event: Event) -> None:
-        if event not in told:
-            told.add(event)
-            on_event(event)
-
-    return tell
+            rows = [values[[each.index(place) for place in places]] for values, each in batches]
+            yield model.mixed(rows), places
 
 
 def output_batches(
     loaded: LoadedRun,
     chosen: Sequence[SnapshotImage],
-    answer: Callable[[torch.Tensor], torch.Tensor],
+    forward: Callable[[torch.Tensor], torch.Tensor],
     *,
     stage: str,
-    on_event: OnEvent = ignore_event,
+    job: JobContext = SILENT,
 ) -> Iterator[tuple[np.ndarray, list[int]]]:
-    """Yield what the classifier's `answer` says of pictures, (B, ...) float32, and their B places in `chosen`.
+    """Yield the outputs of `forward`, such as the classifier, (B, ...) float32, and their B indices in `chosen`.
 
-    Pictures that cannot be read are named in a `Notice` and left out.
+    Unreadable images are named in a `Notice` and left out.
     """
-    for outputs, places in _batches(loaded, chosen, answer, stage=stage, on_event=on_event):
+    for outputs, places in _batches(loaded, chosen, forward, stage=stage, job=job):
         if places:
             yield outputs, places
 
@@ -245,37 +171,34 @@ def output_batches(
 def _batches(
     loaded: LoadedRun,
     chosen: Sequence[SnapshotImage],
-    answer: Callable[[torch.Tensor], torch.Tensor],
+    forward: Callable[[torch.Tensor], torch.Tensor],
     *,
     stage: str,
-    on_event: OnEvent,
+    job: JobContext,
 ) -> Iterator[tuple[np.ndarray, list[int]]]:
-    """Do `output_batches`, with a batch of which no picture can be read as one of none."""
-    device = pick_device(loaded.run.config.device).kind
+    """Yield as `output_batches`, with an empty batch where no image of a batch can be read."""
+    config = loaded.run.config
+    device = pick_device(config.device).kind
     loaded.classifier.to_device(device)
-    loader = _loader(loaded, chosen, device)
-    told = ""
-    for number, batch in enumerate(loader, start=1):
+    dataset = ImageDataset(chosen, loaded.preprocessing, task=None, near_side=config.near_side)
+    sampler = EpochSampler(len(chosen), BATCH_SIZE, seed=0, shuffle=False)
+    workers = choose_workers(config.workers, dataset, device=device)
+    is_reported, done = False, 0
+    for batch in ImageLoader(dataset, sampler, workers=workers, device=device):
         for position, reason in batch.unreadable:
-            on_event(Notice(message=f"Left out {chosen[position].path}: {reason}.", level="warning"))
-        if batch.not_kept and not told:
-            told = not_kept_text(batch.not_kept)
-            on_event(Notice(message=told, level="warning"))
-        on_event(Progress(stage=stage, done=number, total=len(loader)))
+            message = Message("Left out {path}: {reason}.", path=chosen[position].path, reason=reason)
+            job.report(Notice(message=message, level="warning"))
+        if batch.not_kept and not is_reported:
+            is_reported = True
+            job.report(Notice(message=not_kept_text(batch.not_kept), level="warning"))
+        done += batch.requested
+        job.report(Progress(stage=stage, done=done, total=len(chosen), unit="images"))
         if not len(batch.images):
             yield np.empty(0, np.float32), []
             continue
         with torch.no_grad():
-            outputs = answer(batch.images).float().cpu().numpy()
+            outputs = forward(batch.images).float().cpu().numpy()
         yield outputs, batch.indices.tolist()
-
-
-def _loader(loaded: LoadedRun, chosen: Sequence[SnapshotImage], device: str) -> PictureLoader:
-    config = loaded.run.config
-    dataset = PictureDataset(chosen, loaded.preprocessing, task=None, near_side=config.near_side)
-    sampler = EpochSampler(len(chosen), BATCH_SIZE, seed=0, shuffle=False)
-    workers = choose_workers(config.workers, dataset, device=device)
-    return PictureLoader(dataset, sampler, workers=workers, device=device)
 
 
 def probabilities_of(logits: Logits, temperature: float) -> np.ndarray:
@@ -285,31 +208,36 @@ def probabilities_of(logits: Logits, temperature: float) -> np.ndarray:
 
 
 def fit_thresholds(validation: Logits, temperature: float) -> np.ndarray | None:
-    """Return (C,) probabilities from which each class is assigned, best by F1 on validation; None for one label."""
+    """Return (C,) thresholds to assign each class, best by F1 on validation; None for one label."""
     if validation.targets.ndim == 1:
         return None
-    probabilities = probabilities_of(validation, temperature)
-    pairs = zip(probabilities.T, validation.targets.T, strict=True)
-    return np.array([metrics.best_threshold(scores, targets) for scores, targets in pairs])
+    return metrics.best_thresholds(probabilities_of(validation, temperature), validation.targets)
 
 
 def summarise(
     run: RunSummary, split: Split, logits: Logits, temperature: float, thresholds: np.ndarray | None = None
 ) -> Evaluation:
-    """Turn outputs into the numbers that the screens and the command line show."""
-    probabilities = probabilities_of(logits, temperature)
+    """Compute the metrics from outputs, as the window and the command line show them."""
+    probabilities, targets, count = probabilities_of(logits, temperature), logits.targets, len(logits.targets)
     if thresholds is None:
-        values = _single_label(run, probabilities, logits.targets)
+        confusion = metrics.confusion_matrix(targets, probabilities.argmax(axis=1), len(run.class_names))
+        values: dict[str, Any] = {
+            "top1": metrics.accuracy(confusion),
+            "top5": metrics.top_k_accuracy(probabilities, targets, 5),
+            "balanced_accuracy": metrics.balanced_accuracy(confusion),
+            "per_class": dict(zip(run.class_names, metrics.class_scores(confusion), strict=True)),
+            "confusion": tuple(map(tuple, confusion.tolist())),
+        }
     else:
-        values = _several_labels(run, probabilities, logits.targets, thresholds)
-    count = len(logits.targets)
-    interval = metrics.wilson_interval(values["top1"] * count, count)
-    common = {"run": run.name, "split": split, "images": count, "unreadable": logits.unreadable}
+        values = _multilabel_metrics(run, probabilities, targets, thresholds)
     before, after = (_decisions(logits, each) for each in (1.0, temperature))
     return Evaluation(
-        **common,
+        run=run.name,
+        split=split,
+        images=count,
+        unreadable=logits.unreadable,
         **values,
-        top1_interval=interval,
+        top1_interval=metrics.wilson_interval(values["top1"] * count, count),
         temperature=temperature,
         ece=metrics.expected_calibration_error(*after),
         ece_before=metrics.expected_calibration_error(*before),
@@ -320,25 +248,14 @@ def summarise(
 
 
 def _decisions(logits: Logits, temperature: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return what is calibrated, and what is true: a choice of C per picture, or yes or no per picture and class."""
+    """Return probabilities and targets for calibration: one of C per image, or yes or no per image and class."""
     probabilities = probabilities_of(logits, temperature)
     if logits.targets.ndim == 1:
         return probabilities, logits.targets
     return np.stack([1 - probabilities, probabilities], axis=-1).reshape(-1, 2), logits.targets.reshape(-1).astype(int)
 
 
-def _single_label(run: RunSummary, probabilities: np.ndarray, targets: np.ndarray) -> dict[str, Any]:
-    confusion = metrics.confusion_matrix(targets, probabilities.argmax(axis=1), len(run.class_names))
-    return {
-        "top1": metrics.accuracy(confusion),
-        "top5": metrics.top_k_accuracy(probabilities, targets, 5),
-        "balanced_accuracy": metrics.balanced_accuracy(confusion),
-        "per_class": dict(zip(run.class_names, metrics.class_scores(confusion), strict=True)),
-        "confusion": confusion.tolist(),
-    }
-
-
-def _several_labels(
+def _multilabel_metrics(
     run: RunSummary, probabilities: np.ndarray, targets: np.ndarray, thresholds: np.ndarray
 ) -> dict[str, Any]:
     assigned, wanted = probabilities >= thresholds, targets.astype(bool)
@@ -346,53 +263,48 @@ def _several_labels(
     scores = [
         replace(
             metrics.class_score(float(hits[index]), int(support[index]), float(taken[index])),
-            average_precision=metrics.average_precision(probabilities[:, index], targets[:, index]),
+            average_precision=metrics.average_precision(probabilities[:, index], targets[:, index])
+            if support[index]
+            else None,
             threshold=float(thresholds[index]),
         )
         for index in range(len(thresholds))
     ]
-    present = [score for score in scores if score.support]
-    negatives = len(targets) - support - taken + hits
+    cells = (len(targets) - support - taken + hits, taken - hits, support - hits, hits)
     return {
         "top1": float((assigned == wanted).all(axis=1).mean()),
-        "top5": None,
-        "balanced_accuracy": float(np.mean([score.recall for score in present])),
+        "balanced_accuracy": metrics.mean_measured(score.recall for score in scores),
         "per_class": dict(zip(run.class_names, scores, strict=True)),
-        "confusion": np.stack([negatives, taken - hits, support - hits, hits], axis=1).tolist(),
-        "mean_average_precision": float(np.mean([score.average_precision or 0.0 for score in present])),
+        "confusion": tuple(zip(*(each.tolist() for each in cells), strict=True)),
+        "mean_average_precision": metrics.mean_measured(score.average_precision for score in scores),
         "micro_f1": metrics.class_score(float(hits.sum()), int(support.sum()), float(taken.sum())).f1,
-        "macro_f1": float(np.mean([score.f1 for score in scores])),
+        "macro_f1": metrics.mean_measured(score.f1 for score in scores),
     }
 
 
 def _write_predictions(
     path: Path, run: RunSummary, logits: Logits, temperature: float, thresholds: np.ndarray | None
 ) -> None:
-    probabilities = probabilities_of(logits, temperature)
-    lines = [
-        json.dumps(
-            {"image_id": image.image_id, "file": str(image.path), **_prediction(run, target, row, thresholds)},
-            ensure_ascii=False,
-        )
-        for image, target, row in zip(logits.images, logits.targets, probabilities, strict=True)
-    ]
-    write_text(path, "\n".join(lines) + "\n")
+    """Write a record for each image: names, and the calibrated probability of every class of the run.
 
-
-def _prediction(run: RunSummary, target: np.ndarray, row: np.ndarray, thresholds: np.ndarray | None) -> dict[str, Any]:
-    """Return one picture's line: names, and the calibrated probability of every class of the run.
-
-    For several labels, `probability` is that of the surest fault or the best class.
+    For several labels, `probability` is that of the most confident error or the best class.
     """
-    if thresholds is None:
-        true, said = [int(target)], [int(row.argmax())]
-        sure = float(row.max())
-    else:
-        true, said = np.flatnonzero(target).tolist(), np.flatnonzero(row >= thresholds).tolist()
-        faults = [float(row[index] if index in said else 1 - row[index]) for index in set(true) ^ set(said)]
-        sure = max(faults, default=float(row.max()))
-    indices = {"classes": true, "predicted": said}
-    names = {key: [run.class_names[index] for index in each] for key, each in indices.items()}
-    every = {name: round(float(value), 6) for name, value in zip(run.class_names, row, strict=True)}
-    true_probability = round(float(row[true].min()), 6)
-    return {**names, "probability": round(sure, 6), "true_probability": true_probability, "probabilities": every}
+    lines, names = [], np.array(run.class_names, object)
+    for image, target, row in zip(logits.images, logits.targets, probabilities_of(logits, temperature), strict=True):
+        if thresholds is None:
+            true, predicted, confidence = [int(target)], [int(row.argmax())], float(row.max())
+        else:
+            true, predicted = np.flatnonzero(target).tolist(), np.flatnonzero(row >= thresholds).tolist()
+            errors = [float(row[each] if each in predicted else 1 - row[each]) for each in set(true) ^ set(predicted)]
+            confidence = max(errors, default=float(row.max()))
+        record = {
+            "image_id": image.image_id,
+            "file": str(image.path),
+            "classes": names[true].tolist(),
+            "predicted": names[predicted].tolist(),
+            "probability": round(confidence, 6),
+            "true_probability": round(float(row[true].min()), 6),
+            "probabilities": {name: round(float(value), 6) for name, value in zip(names, row, strict=True)},
+        }
+        lines.append(json.dumps(record, ensure_ascii=False))
+    write_text(path, "\n".join(lines) + "\n")

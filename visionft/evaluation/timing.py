@@ -1,4 +1,4 @@
-"""How long one answer takes: the same call again and again, and where that was measured. Torch-free."""
+"""Timing repeated calls: latency statistics, and an id of the measuring computer. Torch-free."""
 
 import hashlib
 import math
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from visionft.events import ShouldStop, never_stop
+from visionft.jobs import SILENT, JobContext
 
 WARM_UP, LEAST_RUNS, MOST_RUNS = 3, 10, 60
 MOST_SECONDS = 3.0
@@ -20,20 +20,19 @@ _CPU_INFO = Path("/proc/cpuinfo")  # Linux; `platform.processor` says there no m
 
 
 def runs_for(share: float) -> int:
-    """Return how many runs tell within what time a share of all runs ends: 59 for .95, 299 for .99.
+    """Return the number of runs needed to estimate a quantile of times: 59 for .95, 299 for .99.
 
-    Of fewer, even the slowest is too early with a probability above 5 %: that of `share ** runs` (Wilks 1941).
+    With fewer, even the slowest is below the quantile with a probability above 5 %: `share ** runs` (Wilks 1941).
     """
     return math.ceil(math.log(1 - _CONFIDENCE) / math.log(share))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Spread:
-    """How long the same call took again and again, in milliseconds.
+    """The distribution of the times of repeated calls, in milliseconds.
 
     Attributes:
-        runs: How many calls that were.
-        p95_ms: Within what 95 % ended; None where there were too few runs to tell (`runs_for`), as is `p99_ms`.
+        p95_ms: 95th percentile; None with too few runs (`runs_for`), as is `p99_ms`.
         max_ms: The slowest; None in the records of earlier versions.
     """
 
@@ -45,7 +44,7 @@ class Spread:
 
     @property
     def tail(self) -> tuple[int, float]:
-        """Return (per cent, milliseconds): within what the most ended that these runs tell of, 100 for the slowest."""
+        """Return (per cent, milliseconds) of the highest available percentile, 100 for the slowest."""
         for per_cent, found in ((99, self.p99_ms), (95, self.p95_ms)):
             if found is not None and self.runs >= runs_for(per_cent / 100):
                 return per_cent, found
@@ -60,8 +59,6 @@ class Spread:
 
 
 def spread_of(times_ms: np.ndarray) -> Spread:
-    """Return what (N,) times tell of how long a call takes."""
-
     def within(share: float) -> float | None:
         return round(float(np.quantile(times_ms, share)), 3) if len(times_ms) >= runs_for(share) else None
 
@@ -77,18 +74,18 @@ def spread_of(times_ms: np.ndarray) -> Spread:
 def timed_calls(
     calls: Sequence[Callable[[], object]],
     *,
-    should_stop: ShouldStop = never_stop,
+    job: JobContext = SILENT,
     most_runs: int = MOST_RUNS,
     most_seconds: float = MOST_SECONDS,
 ) -> np.ndarray:
-    """Return what calls took, (N,) milliseconds, made in turn for some seconds at most; [0] where none was made.
+    """Return the times of calls, (N,) milliseconds, made in turn for some seconds at most; [0] where none was made.
 
-    The first ones are not counted: they fill caches and let libraries choose their kernels.
+    The first calls are not counted: they fill caches and let libraries choose their kernels.
     """
     for place in range(WARM_UP):
         calls[place % len(calls)]()
     began, times_ms = time.perf_counter(), []
-    while len(times_ms) < most_runs and not should_stop():
+    while len(times_ms) < most_runs and not job.is_cancelled:
         call = calls[len(times_ms) % len(calls)]
         started = time.perf_counter()
         call()
@@ -100,7 +97,6 @@ def timed_calls(
 
 
 def processor_name() -> str:
-    """Return the processor as its maker calls it, where the system tells."""
     try:
         lines = _CPU_INFO.read_text(encoding="utf-8", errors="replace").splitlines()
         names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
@@ -110,6 +106,6 @@ def processor_name() -> str:
 
 
 def computer_id() -> str:
-    """Return what tells this computer from others and names neither it nor its owner: projects are passed on."""
+    """Return an id of this computer without its name or owner: projects are passed on."""
     identity = f"{platform.node()}|{processor_name()}|{os.cpu_count()}"
     return hashlib.sha256(identity.encode()).hexdigest()[:12]

@@ -1,8 +1,8 @@
-"""The exported ONNX graph: pictures of any size in, probabilities out, nothing left to do outside.
+"""The exported ONNX graph: from images of any size to probabilities, preprocessing included.
 
 `image` uint8 [batch, height, width, 3] -> centre square -> antialiased resize -> normalise -> network -> `logits`
 -> divide by the temperature -> softmax -> `probabilities`; from the network's stages the `distance` to the training
-pictures, where it is known (`visionft.export.distance`). The steps before the network mirror
+images, where it is fitted (`visionft.export.distance`). The steps before the network mirror
 `visionft.data.preprocess` operation by operation.
 """
 
@@ -10,19 +10,18 @@ import ast
 import json
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 import visionft
-from visionft.data.preprocess import Preprocessing
+from visionft.data.preprocess import PreprocessConfig
 from visionft.data.types import Task
-from visionft.export.joining import replace_all
 from visionft.export.options import OPSET
 from visionft.export.predictor import RETURNING
 from visionft.export.preprocessing_graph import constant, ir_version, preprocessing_model
+from visionft.training.runs.run_model import RunModel
 
 _SCOPES = "pkg.torch.onnx.name_scopes"
 NETWORK_INPUT, LOGITS = "input", "logits"
@@ -31,7 +30,12 @@ NETWORK_INPUT, LOGITS = "input", "logits"
 def export_network(
     network: Any, size: int, path: Path, *, opset: int = OPSET, outputs: Sequence[str] = (LOGITS,)
 ) -> None:
-    """Write a network as ONNX: `input` float32 [batch, 3, size, size] (normalised) to `logits` and what follows."""
+    """Write a network as ONNX: `input` float32 [batch, 3, size, size] (normalised) to `logits` and further outputs.
+
+    Each node is named `MODULE/OPERATOR`, as `body.layer1.0.conv1/Conv`, to show the network's modules in a viewer. The
+    exporter records the enclosing modules of each node, outermost first, then the operator. A convolution with a folded
+    norm has the record of the norm; its weights keep their names.
+    """
     import onnx
     import torch
 
@@ -49,69 +53,74 @@ def export_network(
         verbose=False,
     )
     model = onnx.load(path)
-    _name_by_module(model.graph)
-    _strip(model)
-    model.ir_version = ir_version(opset)
-    onnx.save(model, path)
-
-
-def _name_by_module(graph: Any) -> None:
-    """Name each node `MODULE/OPERATOR`, as `body.layer1.0.conv1/Conv`, so that a reader of the graph finds the network.
-
-    The exporter notes, from the outside in, the modules inside which a node was computed, and at last the operator.
-    A convolution that a norm was folded into has the note of the norm; its weights are still called as they were.
-    """
-    names: Counter[str] = Counter()
+    graph, names = model.graph, Counter[str]()
     for node in graph.node:
-        noted = next((each.value for each in node.metadata_props if each.key == _SCOPES), "[]")
-        modules = [module for module in ast.literal_eval(noted)[:-1] if not module.startswith("_")]
+        scopes = next((each.value for each in node.metadata_props if each.key == _SCOPES), "[]")
+        modules = [module for module in ast.literal_eval(scopes)[:-1] if not module.startswith("_")]
         module = modules[-1] if modules else ""
         if node.op_type == "Conv" and node.input[1].endswith(".weight"):
             module = node.input[1].removesuffix(".weight")
         name = f"{module}/{node.op_type}"
         names[name] += 1
         node.name = name if names[name] == 1 else f"{name}_{names[name]}"
-
-
-def _strip(model: Any) -> None:
-    """Take out the exporter's notes: stack traces with the paths of this computer, half of a small file."""
-    graph = model.graph
+    # The exporter's notes have stack traces with the paths of this computer, half of a small file.
     for part in (model, graph, *graph.node, *graph.value_info, *graph.initializer, *graph.input, *graph.output):
         part.ClearField("metadata_props")
         part.ClearField("doc_string")
+    model.ir_version = ir_version(opset)
+    onnx.save(model, path)
 
 
-def from_pictures(network: Any, preprocessing: Preprocessing, *, opset: int = OPSET) -> Any:
-    """Return one ONNX model from a network's, with preprocessing before it: from `image` to what it gives."""
+def from_images(network: Any, preprocessing: PreprocessConfig, *, opset: int = OPSET) -> Any:
+    """Return an ONNX model from `image` to the outputs of a network, with preprocessing before the network."""
     from onnx import compose
 
     network = compose.add_prefix(network, "network/")
     before = preprocessing_model(preprocessing, opset)
-    for node in before.graph.node:  # their names are what a viewer shows
+    for node in before.graph.node:  # a viewer shows their names
         node.name = f"preprocessing/{node.name}"
     return compose.merge_models(before, network, io_map=[("pixels", f"network/{NETWORK_INPUT}")])
 
 
 def assemble(joined: Any, *, temperature: float, task: Task) -> Any:
-    """Return a model that gives logits (and distances) of pictures, with probabilities behind it, and checked."""
+    """Append probabilities to a model from images to logits (and distances), check it, and return it."""
     import onnx
-    from onnx import helper
+    from onnx import TensorProto, helper
 
-    _append_probabilities(joined, temperature=temperature, task=task)
-    opsets = {each.domain: each.version for each in joined.opset_import}  # merging lists the common one twice
+    graph = joined.graph
+    raw, *others = graph.output
+    classes = raw.type.tensor_type.shape.dim[1].dim_value
+    outputs = {"probabilities": [classes], LOGITS: [classes]}
+    graph.initializer.append(constant("temperature", np.float32(temperature)))
+    activation = {"single": ("Softmax", {"axis": 1}), "multi": ("Sigmoid", {})}[task]
+
+    def add(operator: str, inputs: Sequence[str], output: str, **attributes: Any) -> None:
+        graph.node.append(helper.make_node(operator, inputs, [output], name=f"answer/{output}", **attributes))
+
+    add("Identity", [raw.name], LOGITS)
+    add("Div", [raw.name, "temperature"], "calibrated")
+    add(activation[0], ["calibrated"], "probabilities", **activation[1])
+    for each in others:
+        name = each.name.rpartition("/")[2]
+        outputs[name] = [dim.dim_value for dim in each.type.tensor_type.shape.dim][1:]
+        add("Identity", [each.name], name)
+    del graph.output[:]
+    for name, sizes in outputs.items():
+        graph.output.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", *sizes]))
+    opsets = {each.domain: each.version for each in joined.opset_import}  # merging duplicates the common one
     del joined.opset_import[:]
     joined.opset_import.extend(helper.make_opsetid(domain, version) for domain, version in opsets.items())
-    del joined.graph.value_info[:]  # shapes that the exporter noted for its own inputs no longer hold
+    del graph.value_info[:]  # the exporter's shapes are for its own inputs and no longer hold
     onnx.checker.check_model(joined, full_check=True)
     return joined
 
 
 def hide_outputs(model: Any) -> dict[str, str]:
-    """Take all outputs off the model but `probabilities` and `logits`; return how each comes back.
+    """Remove all outputs of the model except `probabilities` and `logits`; return the bytes to restore each.
 
     Returns:
-        For the metadata: bytes, as hex digits, that a file with them behind it has the output again. Protobuf joins
-        messages that follow one another. Without them ONNX Runtime does not compute what only that output needs.
+        {metadata key: bytes as hex digits}. Appended to the file, the bytes restore the output, because protobuf merges
+        concatenated messages. Without them ONNX Runtime skips the computation of the output.
     """
     import onnx
 
@@ -127,11 +136,11 @@ def hide_outputs(model: Any) -> dict[str, str]:
 
 
 def keep_only(model: Any, output: str) -> None:
-    """Take off every other output and what only those need: some runtimes refuse a file for nodes nobody asked for."""
+    """Remove all other outputs and the nodes only they need: some runtimes refuse a file for unused nodes."""
     graph = model.graph
     replace_all(graph.output, [each for each in graph.output if each.name == output])
     needed, kept = {output}, []
-    for node in reversed(graph.node):  # they stand in the order of the computation
+    for node in reversed(graph.node):  # nodes are in the order of computation
         if needed.intersection(node.output):
             needed.update(_names_used(node))
             kept.append(node)
@@ -141,7 +150,7 @@ def keep_only(model: Any, output: str) -> None:
 
 
 def _names_used(node: Any) -> set[str]:
-    """Return what a node reads, graphs of its own included: those may use what lies outside."""
+    """Return the names of a node's inputs, those of its subgraphs included: these may use outer tensors."""
     used = set(node.input)
     for attribute in node.attribute:
         for inner in (*attribute.graphs, *([attribute.g] if attribute.HasField("g") else [])):
@@ -154,43 +163,148 @@ def set_metadata(model: Any, values: dict[str, Any]) -> None:
     from onnx import helper
 
     model.producer_name, model.producer_version = "VisionFT", visionft.__version__
-
     texts = {
         key: value if isinstance(value, str) else json.dumps(value, ensure_ascii=False) for key, value in values.items()
     }
     helper.set_model_props(model, texts)
 
 
-def preprocessing_metadata(preprocessing: Preprocessing) -> dict[str, Any]:
-    """Return what happens to a picture inside the graph, for those who want to know."""
-    return {**asdict(preprocessing), "color_order": "RGB", "steps": "centre square, antialiased resize, normalise"}
+MIXED = "mixed"
 
 
-def _append_probabilities(model: Any, *, temperature: float, task: Task) -> None:
-    from onnx import TensorProto, helper
+def join(graphs: Sequence[Any], model: RunModel) -> Any:
+    """Return one ONNX model of all parts: from the image to the weighted logits, and to the distance where one has it.
 
-    graph = model.graph
-    classes = graph.output[0].type.tensor_type.shape.dim[1].dim_value
-    raw, *others = graph.output
-    more = [
-        (each.name, each.name.rpartition("/")[2], [dim.dim_value for dim in each.type.tensor_type.shape.dim][1:])
-        for each in others
+    Parts often have the same frozen network, so equal tensors and nodes are stored and computed once.
+
+    Args:
+        graphs: ONNX models from `image` to logits and, for at most one, the distance; one per part of `model`.
+    """
+    from onnx import TensorProto, compose, helper
+
+    if len(graphs) == 1:
+        return graphs[0]
+    first, *others = (
+        compose.add_prefix(each, f"part_{place}/", rename_inputs=False) for place, each in enumerate(graphs)
+    )
+    graph = first.graph
+    logits = [each.graph.output[0].name for each in (first, *others)]
+    distances = [output for each in (first, *others) for output in each.graph.output[1:]]
+    for each in others:
+        graph.node.extend(each.graph.node)
+        graph.initializer.extend(each.graph.initializer)
+        first.functions.extend(each.functions)
+    _mix(graph, logits, model)
+    classes = len(model.run.class_names)
+    outputs = [helper.make_tensor_value_info(MIXED, TensorProto.FLOAT, ["batch", classes]), *distances]
+    replace_all(graph.output, outputs)
+    del graph.value_info[:]
+    _keep_once(graph)
+    return first
+
+
+def _mix(graph: Any, logits: Sequence[str], model: RunModel) -> None:
+    """Append the sum of factor x logits, each part's classes in the ensemble's order."""
+    from onnx import helper, numpy_helper
+
+    terms: list[str] = []
+    for place, (name, factor, columns) in enumerate(zip(logits, model.factors, model.columns, strict=True)):
+        ordered, term = name, f"term_{place}"
+        if columns != tuple(range(len(columns))):
+            ordered = f"ordered_{place}"
+            graph.initializer.append(numpy_helper.from_array(np.array(columns, np.int64), f"columns_{place}"))
+            graph.node.append(
+                helper.make_node("Gather", [name, f"columns_{place}"], [ordered], name=f"mix/{ordered}", axis=1)
+            )
+        graph.initializer.append(numpy_helper.from_array(np.float32(factor).reshape(1), f"factor_{place}"))
+        graph.node.append(helper.make_node("Mul", [ordered, f"factor_{place}"], [term], name=f"mix/{term}"))
+        terms.append(term)
+    graph.node.append(helper.make_node("Sum", terms, [MIXED], name=f"mix/{MIXED}"))
+
+
+def _keep_once(graph: Any) -> None:
+    """Merge equal tensors, then equal nodes with equal inputs; outputs keep their names."""
+    from onnx import numpy_helper
+
+    names: dict[str, str] = {}  # removed name -> its replacement
+    tensors: dict[tuple[Any, ...], str] = {}
+    kept = []
+    for tensor in graph.initializer:
+        content = tensor.data_type, tuple(tensor.dims), numpy_helper.to_array(tensor).tobytes()
+        first = tensors.setdefault(content, tensor.name)
+        if first == tensor.name:
+            kept.append(tensor)
+        else:
+            names[tensor.name] = first
+    outputs = {output.name for output in graph.output}
+    nodes, seen = [], {}
+    for node in graph.node:
+        node.input[:] = [names.get(name, name) for name in node.input]
+        attributes = sorted(attribute.SerializeToString(deterministic=True) for attribute in node.attribute)
+        key = node.domain, node.op_type, tuple(node.input), tuple(attributes), len(node.output)
+        has_subgraph = any(attribute.HasField("g") or attribute.graphs for attribute in node.attribute)
+        first = node if has_subgraph else seen.setdefault(key, node)  # a subgraph may use removed names
+        if first is node or outputs.intersection(node.output):
+            nodes.append(node)
+        else:
+            names.update(zip(node.output, first.output, strict=True))
+    replace_all(graph.initializer, kept)
+    replace_all(graph.node, nodes)
+
+
+def replace_all(field: Any, kept: Sequence[Any]) -> None:
+    """Replace the content of a message's repeated field; new elements may come from the field itself."""
+    copies = [type(each)() for each in kept]
+    for copy, each in zip(copies, kept, strict=True):
+        copy.CopyFrom(each)
+    del field[:]
+    field.extend(copies)
+
+
+GRAPH = "image_classifier"
+
+_IMAGE = (
+    "Images, uint8 [batch, height, width, 3]: red, green, blue from 0 to 255, upright (EXIF applied), transparent "
+    "parts on white. Any size; those of a batch have the same. Cropping, resizing and normalising happen inside."
+)
+_INPUT = (
+    "Images, float32 [batch, 3, height, width]: the centre square, resized and normalised as the metadata's "
+    "“preprocessing” says."
+)
+_PROBABILITIES: dict[Task, str] = {
+    "single": "float32 [batch, classes]: softmax(logits / temperature), so that they are calibrated and sum to 1.",
+    "multi": "float32 [batch, classes]: sigmoid(logits / temperature), calibrated. An image has each class that "
+    "reaches its value in the metadata's “thresholds”.",
+}
+_OUTPUTS = {
+    "logits": "float32 [batch, classes]: of the network, before they are divided by the metadata's “temperature”.",
+    "distance": "float32 [batch]: how unlike the images of training an image is; above 1 the answer is a guess.",
+    "embedding": "float32 [batch, directions]: where an image lies among the labelled ones of index.safetensors.",
+}
+_MORE = {
+    "distance_output": "With the bytes of the metadata's “distance_output” (hex digits) behind the file, it has the "
+    "output “distance”.",
+    "embedding_output": "With those of “embedding_output” it has the output “embedding”.",
+}
+
+
+def describe_values(model: Any, task: Task) -> None:
+    """Set the doc string of each input and output of a graph; call before hiding outputs, to restore it with them."""
+    said = {"image": _IMAGE, "input": _INPUT, "probabilities": _PROBABILITIES[task], **_OUTPUTS}
+    for value in (*model.graph.input, *model.graph.output):
+        value.doc_string = said[value.name]
+
+
+def describe_model(model: Any, metadata: dict[str, Any]) -> None:
+    """Set the doc string of the whole model, from its content and metadata; a viewer shows it first."""
+    graph, classes = model.graph, len(metadata["class_names"])
+    several = {"single": "one of", "multi": "which of"}[metadata["task"]]
+    lines = [
+        f"Tells {several} {classes} classes an image shows. Made by VisionFT from the run {metadata['run']}.",
+        *(f"In: {value.name}. {value.doc_string}" for value in graph.input),
+        *(f"Out: {value.name}. {value.doc_string}" for value in graph.output),
+        *(words for key, words in _MORE.items() if key in metadata),
+        "The metadata's “class_names” (a JSON list) name the columns.",
     ]
-    graph.initializer.append(constant("temperature", np.float32(temperature)))
-    activation = {"single": ("Softmax", {"axis": 1}), "multi": ("Sigmoid", {})}[task]
-
-    def add(operator: str, inputs: Sequence[str], output: str, **attributes: Any) -> None:
-        graph.node.append(helper.make_node(operator, inputs, [output], name=f"answer/{output}", **attributes))
-
-    add("Identity", [raw.name], LOGITS)
-    add("Div", [raw.name, "temperature"], "calibrated")
-    add(activation[0], ["calibrated"], "probabilities", **activation[1])
-    for inner, name, _ in more:
-        add("Identity", [inner], name)
-    del graph.output[:]
-    graph.output.extend(
-        helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", classes]) for name in ("probabilities", LOGITS)
-    )
-    graph.output.extend(
-        helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", *sizes]) for _, name, sizes in more
-    )
+    model.doc_string = "\n".join(lines)
+    graph.name = GRAPH

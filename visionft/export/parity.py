@@ -1,44 +1,47 @@
-"""What an export was measured to be. Torch-free, so that screens and reports can read it."""
+"""Measurements of an export: comparison with PyTorch, latency, samples. Torch-free, for screens and reports."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
 from visionft.data.types import Split
+from visionft.evaluation.metrics import wilson_interval
 from visionft.evaluation.timing import Spread
 from visionft.export.contents import FLOAT_MODEL_FILE, MODEL_FILE, listed_files, read_record
 from visionft.export.precision.variants import Variant, read_variants
 from visionft.export.publishing import settle
 
 MAX_ABS_DIFF = 1e-3
-MAX_DISTANCE_DIFF = 1e-2  # in units of the border, which no picture is told from more finely
+MAX_DISTANCE_DIFF = 1e-2  # in units of the border; finer differences do not matter
 
 
 @dataclass(frozen=True, kw_only=True)
 class Border:
-    """From where on a picture counts as unlike those that the model learned from.
+    """The distance above which an image counts as out of distribution.
 
     Attributes:
-        kind: How the distance is computed.
-        split: Whose distances it was drawn from: validation, or training pictures too, held out one fold at a time.
-        pictures: How many these were.
-        share: Of such pictures, how many are nearer than the border, and so pass as like the others.
+        split: Split used to set the border: validation, or training images too, held out one fold at a time.
+        share: Share of images of the same kind below the border, so in distribution.
     """
 
     kind: str
     split: Split
-    pictures: int
+    images: int
     share: float
+
+    @property
+    def false_alarms(self) -> tuple[float, float]:
+        """Return the 95 % interval of the false-alarm rate on new in-distribution images."""
+        return wilson_interval((1 - self.share) * self.images, self.images)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Parity:
-    """How the exported file compares with PyTorch on real validation pictures.
+    """Comparison of the exported file with PyTorch on real validation images, at several batch sizes.
 
     Attributes:
         max_abs_diff: Largest difference of any probability.
         max_distance_diff: Largest difference of any distance, in units of its border; 0 where the file has none.
-        top1_agreement: Share of pictures with the same top class, between 0 and 1.
-        batches: The batch sizes that were tried.
+        top1_agreement: Share of images with the same top class, between 0 and 1.
     """
 
     images: int
@@ -49,18 +52,16 @@ class Parity:
 
     @property
     def is_equal(self) -> bool:
-        """Tell whether the export may be kept."""
+        """Whether the export may be kept."""
         is_near = self.max_abs_diff <= MAX_ABS_DIFF and self.max_distance_diff <= MAX_DISTANCE_DIFF
         return is_near and self.top1_agreement == 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Latency(Spread):
-    """How long the file takes for one decoded picture, measured by ONNX Runtime on this machine.
+    """Latency of the file for one decoded image, measured in ONNX Runtime on this computer.
 
-    Attributes:
-        provider: What really ran it, such as CPUExecutionProvider.
-        width: Of the picture in pixels, as is `height`: resizing it is part of the time.
+    The size of the image is recorded because resizing is part of the time.
     """
 
     provider: str
@@ -69,20 +70,19 @@ class Latency(Spread):
 
     @property
     def hardware(self) -> str:
-        """Return what ran it, for people."""
+        """Return the hardware for people, such as CPU."""
         return self.provider.removesuffix("ExecutionProvider")
 
 
 @dataclass(frozen=True, kw_only=True)
 class SampleRun:
-    """What came of a program beside the model that was run by itself.
+    """Result of running a sample program in its own process.
 
     Attributes:
-        name: Of its language (`visionft.export.bundle.samples`).
-        output: What it printed of some validation pictures; empty where it was not run to its end.
-        agrees: Whether these are this program's answers; None where it was not run to its end.
-        why_not: Why it was not.
-        models: The files of the export that it was run with; of those that are recorded `output` is of the first.
+        name: Of its language.
+        models: The files of the export run with it; in a record, `output` is that of the first.
+        output: Its output for some validation images; empty where it did not complete.
+        agrees: Whether it agrees with this program's predictions; None where it did not complete (`why_not`).
     """
 
     name: str
@@ -94,16 +94,16 @@ class SampleRun:
 
 @dataclass(frozen=True, kw_only=True)
 class ExportResult:
-    """Where the export is and what it was measured to be.
+    """The files of an export and their measurements.
 
     Attributes:
-        float_model: The second file, for those who preprocess themselves; None where it was not wanted.
-        border: From where on a picture is unlike the training pictures; None where there were too few to tell.
-        remembered: How many labelled pictures lie beside the file, for evidence.
-        files: Everything that was written beside the record, the model included.
-        samples: What came of those programs beside it that were to be run.
-        large_ms: How long the graph prepares a picture of 12 megapixels; 0 in the records of earlier versions.
-        variants: The smaller files beside it, and those that were tried and not kept.
+        float_model: The second file, for preprocessed inputs; None where it was not requested.
+        border: The border of out-of-distribution images; None where there were too few images.
+        remembered: Number of labelled images in the index beside the file, for evidence.
+        files: All files beside the record, the model included.
+        left_out: Reasons for requested but omitted files, such as the folder for timm.
+        large_ms: Preprocessing time of a 12-megapixel image; 0 in the records of earlier versions.
+        variants: The smaller files beside it, and rejected ones.
     """
 
     model: Path
@@ -120,28 +120,24 @@ class ExportResult:
     files: tuple[str, ...] = ()
     variants: tuple[Variant, ...] = ()
     large_ms: float = 0.0
+    left_out: tuple[str, ...] = ()
 
 
 def read_export(folder: Path) -> ExportResult | None:
-    """Return what an earlier export into `folder` was measured to be; None when there is none that can be read.
+    """Return the measurements of an earlier export in `folder`; None when there is none, or it cannot be read.
 
-    The record holds only for the file that it was written with: another size means that it was replaced.
+    The record is valid only for its own file: another size means the file was replaced.
     """
     settle(folder)
     model, float_model = folder / MODEL_FILE, folder / FLOAT_MODEL_FILE
     record = read_record(folder)
-    if record is None:
-        return None
     try:
-        parity = record["parity"]
-        if model.stat().st_size != record["bytes"]:
+        if record is None or model.stat().st_size != record["bytes"]:
             return None
+        parity = record["parity"]
         return ExportResult(
             model=model,
-            bytes=record["bytes"],
-            sha256=record["sha256"],
-            temperature=record["temperature"],
-            opset=record["opset"],
+            **{name: record[name] for name in ("bytes", "sha256", "temperature", "opset")},
             parity=Parity(**{**parity, "batches": tuple(parity["batches"])}),
             latency=Latency(**record["latency"]),
             float_model=float_model if float_model.is_file() else None,
@@ -149,11 +145,12 @@ def read_export(folder: Path) -> ExportResult | None:
             remembered=int(record.get("remembered", 0)),
             files=tuple(listed_files(record) or ()),
             samples=tuple(
-                SampleRun(name=name, **{**said, "models": tuple(said.get("models", ()))})
-                for name, said in record.get("samples", {}).items()
+                SampleRun(name=name, **{**sample, "models": tuple(sample.get("models", ()))})
+                for name, sample in record.get("samples", {}).items()
             ),
             variants=read_variants(record, folder),
             large_ms=float(record.get("large_ms", 0.0)),
+            left_out=tuple(map(str, record.get("left_out", ()))),
         )
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return None

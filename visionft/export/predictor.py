@@ -1,4 +1,4 @@
-"""Running an exported file: ONNX Runtime and the one decoder, no torch. What the command line and the Try page use."""
+"""Classify images with an exported file, using ONNX Runtime and no torch. Used by the command line and the Try page."""
 
 import dataclasses
 import logging
@@ -11,39 +11,41 @@ from typing import Any
 
 import numpy as np
 
-from visionft.data.decode import IMAGE_SUFFIXES, decode
+from models.messages import Message
+from visionft.data.decode import IMAGE_SUFFIXES, decode_open, open_image
 from visionft.errors import ExportError, ImageError, NextStep, as_expected
 from visionft.export.contents import MODEL_FILE
 from visionft.export.index.memory_index import read_index
-from visionft.export.model_file import check_model, open_session, read_model
+from visionft.export.model_file import check_model, open_session, read_model, refused
 from visionft.export.parity import Border
 from visionft.export.publishing import settle
-from visionft.files import parse_json, sha256_file
+from visionft.files import MOST_RECORD, parse_json, sha256_file
 from visionft.retrieval.evidence import Evidence
 
 logger = logging.getLogger(__name__)
 
 INPUT, OUTPUT, DISTANCE, EMBEDDING = "image", "probabilities", "distance", "embedding"
 DISTANCE_OUTPUT, EMBEDDING_OUTPUT = "distance_output", "embedding_output"
-# Outputs that stay hidden until what the metadata hold under these names stands behind the file.
+# Hidden outputs, and the metadata keys of the bytes that restore them when appended to the file.
 RETURNING = {DISTANCE: DISTANCE_OUTPUT, EMBEDDING: EMBEDDING_OUTPUT}
-# For one picture. The largest backbone takes a second or two on a slow computer; a graph of foreign make may never end.
+# Per image. The largest backbone takes a second or two on a slow computer; an untrusted graph may never end.
 LONGEST_S = 30.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Prediction:
-    """What the model says of one picture.
+    """The model's prediction for one image.
 
     Attributes:
         class_name: The most probable class.
-        classes: For several labels: those whose probability reaches their threshold, best first.
+        classes: For several labels: the classes at or above their threshold, best first.
         top5: (class, probability) of the five most probable, best first.
-        distance: How far it is from the pictures that the model learned from; from 1 on it is unlike them. None where
-            the file does not tell.
-        evidence: The labelled pictures for and against; None where the file has none beside it.
-        model_ms: Time in ONNX Runtime, without reading the picture.
-        error: Why the picture could not be read; then the other fields are empty.
+        distance: Out-of-distribution distance to the training images; above 1 the image is unlike them. None where the
+            file has no distance.
+        evidence: The labelled images for and against; None without an index beside the file.
+        model_ms: Time in ONNX Runtime, without reading the image.
+        warnings: Losses of decoding the image.
+        error: Reason why the image could not be read; then the other fields are empty.
     """
 
     path: Path
@@ -54,11 +56,12 @@ class Prediction:
     distance: float | None = None
     evidence: Evidence | None = None
     model_ms: float = 0.0
+    warnings: tuple[str, ...] = ()
     error: str = ""
 
     @property
     def is_unlike(self) -> bool:
-        """Whether it is farther from the pictures that the model learned from than nearly all of its own kind."""
+        """Whether the image is out of distribution: farther from the training images than nearly all of their kind."""
         return self.distance is not None and self.distance > 1
 
 
@@ -66,27 +69,24 @@ class Predictor:
     """An exported model, ready to classify.
 
     Attributes:
-        path: Of the file.
         class_names: In the order of the model's outputs.
-        provider: The ONNX Runtime provider that really runs it.
-        metadata: What the file says of itself.
-        is_multilabel: Whether a picture may have several labels, or none.
-        temperature: What the logits are divided by; None where the file does not tell.
-        border: Where the distance was drawn that counts as unlike; None where the file tells no distances.
-        index: The labelled pictures behind the answers; None where there are none beside the file. Once pictures were
-            added to it or taken out, it answers in place of the model, from the model's embeddings.
+        provider: The actual ONNX Runtime provider.
+        temperature: Divisor of the logits; None where the file has none.
+        border: The border of the out-of-distribution distance; None where the file has no distance.
+        index: The labelled images of a retrieval model; None without an index beside the file. After images were added
+            or removed, it predicts in place of the model, from the model's embeddings.
     """
 
     def __init__(self, model_or_folder: Path, *, device: str = "auto") -> None:
-        """Load `model.onnx`, given itself or its folder.
+        """Load `model.onnx`, from its path or its folder.
 
         Args:
-            model_or_folder: What to load.
-            device: `auto` takes an NVIDIA GPU where there is one, `cuda` requires it, anything else leaves it alone.
+            model_or_folder: The file or its folder.
+            device: As in `open_session`.
 
         Raises:
-            ExportError: There is no such file, it is not one that VisionFT exported, or not as it was then; or there
-                is no GPU although one was asked for.
+            ExportError: There is no such file, it is not an export of VisionFT, or it was changed since; or the
+                requested GPU is missing.
             VisionFTError: It cannot be read, or there is not enough memory.
         """
         path = model_or_folder / MODEL_FILE if model_or_folder.is_dir() else model_or_folder
@@ -101,202 +101,189 @@ class Predictor:
         self.class_names = _class_names(self.metadata, path)
         self._thresholds = _thresholds(self.metadata, len(self.class_names), path)
         self.is_multilabel = self._thresholds is not None
-        self.temperature = _temperature(self.metadata)
+        try:
+            self.temperature = float(self.metadata["temperature"])
+        except (KeyError, ValueError):
+            self.temperature = None
         _check_output(self._session, len(self.class_names), path)
         self.border = _border(self.metadata)
         self.index = read_index(path) if EMBEDDING_OUTPUT in self.metadata else None
         if self.index is not None and self.index.class_names != self.class_names:
-            raise _foreign(path, "names other classes than the index beside it")
+            raise refused(path, "names other classes than the index beside it")
         hidden = [DISTANCE] * (self.border is not None) + [EMBEDDING] * (self.index is not None)
         self._outputs = [OUTPUT, *hidden]
         if hidden:
-            content += _behind(self.metadata, hidden, path)
+            try:
+                content += b"".join(bytes.fromhex(self.metadata[RETURNING[name]]) for name in hidden)
+            except ValueError as error:
+                raise refused(path, "holds no hex digits where it says how its outputs come back") from error
             check_model(path, content)
             self._session = open_session(path, content, device=device)
 
     def probabilities(self, pixels: np.ndarray) -> np.ndarray:
-        """Map uint8 (B, H, W, 3) RGB pictures to (B, C) calibrated probabilities.
+        """Map uint8 (B, H, W, 3) RGB images to (B, C) calibrated probabilities; raises as `outputs`."""
+        return self.outputs(pixels)[0]
+
+    def outputs(self, pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+        """Map images, as in `probabilities`, to (B, C) probabilities and (B,) distances; None without distances.
 
         Raises:
-            ExportError: The file, of foreign make, does not run, does not end, or answers with something else.
-            VisionFTError: There is not enough memory.
-        """
-        return self.answers(pixels)[0]
-
-    def answers(self, pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
-        """Map pictures, as `probabilities` does, to (B, C) probabilities and (B,) distances; None without those.
-
-        Raises:
-            ExportError: The file, of foreign make, does not run, does not end, or answers with something else.
+            ExportError: The file fails, does not end, or has invalid outputs; possible with untrusted files.
             VisionFTError: There is not enough memory.
         """
         found = self._all(pixels)
         return found[OUTPUT], found.get(DISTANCE)
 
     def embeddings(self, pixels: np.ndarray) -> np.ndarray:
-        """Map pictures, as `probabilities` does, to (B, K) embeddings: directions in the space of the index.
+        """Map images, as in `probabilities`, to (B, K) embeddings: directions in the space of the index.
 
         Raises:
-            ExportError: As `probabilities`; or there is no index beside the file.
+            ExportError: As in `outputs`; or there is no index beside the file.
         """
-        found = self._all(pixels)
-        if EMBEDDING not in found:
-            hint = "Export a retrieval run: its pictures lie beside the model."
-            raise ExportError(f"{self.path} has no index beside it.", hint, NextStep("export"))
-        return found[EMBEDDING]
+        if self.index is None:
+            raise no_index(self.path)
+        return self._all(pixels)[EMBEDDING]
 
     def _all(self, pixels: np.ndarray) -> dict[str, np.ndarray]:
-        """Return the outputs by name; the probabilities are those of the index where that was changed."""
+        """Return the outputs by name; the probabilities come from the index where it was changed."""
         found = dict(zip(self._outputs, self._run(pixels), strict=True))
-        self._check_rows(found[OUTPUT], (len(pixels), len(self.class_names)))
-        if DISTANCE in found:
-            self._check_rows(found[DISTANCE], (len(pixels),))
-        if self.index is not None:
-            self._check_rows(found[EMBEDDING], (len(pixels), self.index.memory.rows.shape[1]))
-            if self.index.is_changed:
-                found[OUTPUT] = self.index.answers(found[EMBEDDING]).astype(np.float32)
+        shapes: dict[str, tuple[int, ...]] = {
+            OUTPUT: (len(pixels), len(self.class_names)),
+            DISTANCE: (len(pixels),),
+            EMBEDDING: (len(pixels), self.index.memory.rows.shape[1] if self.index is not None else 0),
+        }
+        for name, rows in found.items():
+            if rows.shape != shapes[name]:
+                raise refused(self.path, f"answers with {rows.shape} values for {shapes[name]}")
+            if not np.isfinite(rows).all():
+                raise refused(self.path, "answers with values that are no numbers")
+        if self.index is not None and self.index.is_changed:
+            found[OUTPUT] = self.index.probabilities(found[EMBEDDING]).astype(np.float32)
         return found
-
-    def _check_rows(self, rows: np.ndarray, expected: tuple[int, ...]) -> None:
-        if rows.shape != expected or not np.isfinite(rows).all():
-            what = "values that are no numbers" if rows.shape == expected else f"{rows.shape} values for {expected}"
-            raise _foreign(self.path, f"answers with {what}")
 
     def _run(self, pixels: np.ndarray) -> list[np.ndarray]:
         import onnxruntime
 
         options = onnxruntime.RunOptions()
-        options.log_severity_level = 4  # what fails is said once, by us
+        options.log_severity_level = 4  # errors are reported once, here
         limit_s = LONGEST_S * len(pixels)
         watch = threading.Timer(limit_s, setattr, (options, "terminate", True))
         watch.daemon = True
         watch.start()
         try:
             return self._session.run(self._outputs, {INPUT: pixels}, options)
-        except Exception as error:  # ONNX Runtime has a class of its own for each of a dozen faults
+        except Exception as error:  # ONNX Runtime raises a dozen different exception classes
             if (expected := as_expected(error)) is not None:
                 raise expected from error
             if options.terminate:
-                raise _foreign(self.path, f"gave no answer within {limit_s:.0f} seconds") from error
+                raise refused(self.path, f"gave no answer within {limit_s:.0f} seconds") from error
             logger.info("The model does not run: %s", error)
-            raise _foreign(self.path, "does not run with this picture") from error
+            raise refused(self.path, "does not run with this image") from error
         finally:
             watch.cancel()
 
     def predict(self, paths: Sequence[Path]) -> Iterator[Prediction]:
-        """Classify pictures one by one, in order; one that cannot be read comes back with its error."""
+        """Classify images one by one, in order; an unreadable image yields its error."""
         for path in paths:
             try:
-                pixels = decode(path)
+                with open_image(path) as handle:
+                    decoded = decode_open(handle)
             except ImageError as error:
                 yield Prediction(path=path, error=error.message)
                 continue
-            yield self.predict_pixels(pixels, path)
+            yield dataclasses.replace(self.predict_pixels(decoded.pixels, path), warnings=decoded.losses)
 
     def predict_pixels(self, pixels: np.ndarray, path: Path = Path()) -> Prediction:
-        """Classify one uint8 (H, W, 3) RGB picture; `path` is what the answer calls it."""
+        """Classify one uint8 (H, W, 3) RGB image; `path` names it in the prediction."""
         began = time.perf_counter()
         found = self._all(pixels[None])
         model_ms = (time.perf_counter() - began) * 1000
-        distance = float(found[DISTANCE][0]) if DISTANCE in found else None
-        evidence = self._evidence(found[EMBEDDING][0], path) if EMBEDDING in found else None
-        said = self._prediction(path, found[OUTPUT][0])
-        return dataclasses.replace(said, distance=distance, evidence=evidence, model_ms=model_ms)
-
-    def _evidence(self, embedding: np.ndarray, path: Path) -> Evidence | None:
-        """Return what is for and against; nothing for what is no file, such as a frame of a film."""
-        if self.index is None or path == Path():
-            return None
-        return self.index.evidence(embedding, sha256_file(path) if path.is_file() else "")
-
-    def _prediction(self, path: Path, row: np.ndarray) -> Prediction:
-        best = np.argsort(-row, kind="stable")[:5]
-        top5 = tuple((self.class_names[index], float(row[index])) for index in best)
-        classes = None
+        row = found[OUTPUT][0]
+        order = np.argsort(-row, kind="stable")
+        top5 = tuple((self.class_names[index], float(row[index])) for index in order[:5])
+        classes = evidence = None
         if self._thresholds is not None:
-            reached = [index for index in np.argsort(-row, kind="stable") if row[index] >= self._thresholds[index]]
-            classes = tuple(self.class_names[index] for index in reached)
-        return Prediction(path=path, class_name=top5[0][0], probability=top5[0][1], classes=classes, top5=top5)
+            classes = tuple(self.class_names[index] for index in order if row[index] >= self._thresholds[index])
+        if self.index is not None and path != Path():  # a video frame has no path
+            evidence = self.index.evidence(found[EMBEDDING][0], sha256_file(path) if path.is_file() else "")
+        return Prediction(
+            path=path,
+            class_name=top5[0][0],
+            probability=top5[0][1],
+            classes=classes,
+            top5=top5,
+            distance=float(found[DISTANCE][0]) if DISTANCE in found else None,
+            evidence=evidence,
+            model_ms=model_ms,
+        )
 
 
-def _foreign(path: Path, reason: str) -> ExportError:
-    return ExportError(f"{path} {reason}.", "Give a model.onnx that VisionFT exported, or export the run again.")
+def no_index(model: Path) -> ExportError:
+    """Return the error for a model without an index beside it."""
+    hint = Message("Export a retrieval run to get a model with an index.")
+    return ExportError(Message("{path} has no index in its folder.", path=model), hint, NextStep("export"))
 
 
 def _check_input(session: Any, path: Path) -> None:
     given = [(each.name, each.type, tuple(each.shape)) for each in session.get_inputs()]
     if len(given) == 1 and given[0][1] == "tensor(float)" and len(given[0][2]) == 4 and given[0][2][1] == 3:
-        reason = f"{path} takes pictures that were cropped, resized and normalised before."
-        raise ExportError(reason, f"Give the {MODEL_FILE} beside it, which takes pictures as they are.")
+        reason = f"{path} takes images that were cropped, resized and normalised before."
+        raise ExportError(
+            reason, Message("Give the {MODEL_FILE} beside it, which takes images as they are.", MODEL_FILE=MODEL_FILE)
+        )
     if len(given) != 1 or given[0][:2] != (INPUT, "tensor(uint8)") or len(given[0][2]) != 4 or given[0][2][3] != 3:
-        said = ", ".join(f"{name} {kind.removeprefix('tensor')} {list(shape)}" for name, kind, shape in given) or "none"
-        raise _foreign(path, f"takes other input than {INPUT} (uint8) [batch, height, width, 3]: {said[:200]}")
+        words = ", ".join(f"{name} {kind.removeprefix('tensor')} {list(shape)}" for name, kind, shape in given)
+        raise refused(
+            path, f"takes other input than {INPUT} (uint8) [batch, height, width, 3]: {(words or 'none')[:200]}"
+        )
 
 
 def _check_output(session: Any, classes: int, path: Path) -> None:
     found = {each.name: (each.type, each.shape) for each in session.get_outputs()}
     kind, shape = found.get(OUTPUT, ("", ()))
     if kind != "tensor(float)" or len(shape) != 2:
-        raise _foreign(path, f"gives no {OUTPUT} (float) [batch, classes]")
+        raise refused(path, f"gives no {OUTPUT} (float) [batch, classes]")
     if isinstance(shape[1], int) and shape[1] != classes:
-        raise _foreign(path, f"names {classes} classes and answers with {shape[1]}")
-
-
-def _behind(metadata: dict[str, str], names: Sequence[str], path: Path) -> bytes:
-    """Return what has these outputs back when it stands behind the file."""
-    try:
-        return b"".join(bytes.fromhex(metadata[RETURNING[name]]) for name in names)
-    except ValueError as error:
-        raise _foreign(path, "holds no hex digits where it says how its outputs come back") from error
+        raise refused(path, f"names {classes} classes and answers with {shape[1]}")
 
 
 def _class_names(metadata: dict[str, str], path: Path) -> tuple[str, ...]:
     try:
-        names = parse_json(metadata["class_names"])
+        names = parse_json(metadata["class_names"], most=MOST_RECORD)
     except (KeyError, ValueError) as error:
-        raise _foreign(path, "does not name its classes") from error
+        raise refused(path, "does not name its classes") from error
     if not isinstance(names, list) or not names or not all(isinstance(name, str) and name for name in names):
-        raise _foreign(path, "does not name its classes: “class_names” is no list of names")
+        raise refused(path, "does not name its classes: “class_names” is no list of names")
     return tuple(names)
 
 
 def _thresholds(metadata: dict[str, str], classes: int, path: Path) -> np.ndarray | None:
-    """Return the probability from which each class is assigned; None where a picture has one class."""
+    """Return the threshold of each class; None where an image has a single class."""
     try:
-        values = parse_json(metadata.get("thresholds", "null"))
+        values = parse_json(metadata.get("thresholds", "null"), most=MOST_RECORD)
         thresholds = None if values is None else np.array(values, np.float64)
     except (ValueError, TypeError, OverflowError) as error:
-        raise _foreign(path, "holds “thresholds” that are no list of numbers") from error
+        raise refused(path, "holds “thresholds” that are no list of numbers") from error
     if thresholds is not None and (thresholds.shape != (classes,) or not np.isfinite(thresholds).all()):
-        raise _foreign(path, f"holds “thresholds” that are not one number for each of its {classes} classes")
+        raise refused(path, f"holds “thresholds” that are not one number for each of its {classes} classes")
     return thresholds
 
 
 def _border(metadata: dict[str, str]) -> Border | None:
-    """Return what the file says of its distances; None for files of earlier versions and of others."""
+    """Return the border in the metadata; None for files of earlier versions or of others."""
     try:
-        said = parse_json(metadata["distance"])
+        values = parse_json(metadata["distance"], most=MOST_RECORD)
         bytes.fromhex(metadata[DISTANCE_OUTPUT])
-        return Border(kind=said["kind"], split=said["split"], pictures=said["pictures"], share=said["share"])
+        return Border(**{name: values[name] for name in ("kind", "split", "images", "share")})
     except (KeyError, ValueError, TypeError):
         return None
 
 
-def _temperature(metadata: dict[str, str]) -> float | None:
-    try:
-        return float(metadata["temperature"])
-    except (KeyError, ValueError):
-        return None
-
-
 def expand_folders(paths: Sequence[Path]) -> list[Path]:
-    """Return `paths` with each folder replaced by the pictures in it and below, sorted by name."""
+    """Return `paths` with each folder replaced by the images in it and below, sorted by name."""
     found: list[Path] = []
     for path in paths:
-        if path.is_dir():
-            found += sorted(
-                each for each in path.rglob("*") if each.suffix.lower() in IMAGE_SUFFIXES and each.is_file()
-            )
-        else:
-            found.append(path)
+        below = path.rglob("*") if path.is_dir() else ()
+        images = sorted(each for each in below if each.suffix.lower() in IMAGE_SUFFIXES and each.is_file())
+        found += images if path.is_dir() else [path]
     return found

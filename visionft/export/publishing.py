@@ -1,9 +1,9 @@
-"""How an export gets into its folder: whole, whatever happens meanwhile, and beside the user's other files. Torch-free.
+"""Publish an export into its folder: atomically, and without touching the user's other files. Torch-free.
 
-A new folder is renamed into place. In a folder that exists, the finished export is renamed to `READY`, from when on it
-counts; its files then take the places of the earlier ones, which are those that the earlier record lists. A process
-killed at that leaves `READY`, and whoever reads the folder next (`settle`) moves what is left. Labels never stand
-beside a model that they do not belong to, and a file that no export wrote is never written over.
+A new folder is renamed into place. In an existing folder, the finished export is renamed to `READY` and is valid from
+then on; its files then replace those of the earlier export, listed in the earlier record. A process killed meanwhile
+leaves `READY`, and the next reader of the folder (`settle`) moves the rest. Labels are never beside a model of another
+export, and a file outside the earlier export is never overwritten.
 """
 
 import contextlib
@@ -14,6 +14,7 @@ from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
+from models.messages import Message
 from visionft.errors import ExportError, VisionFTError, disk_fault
 from visionft.export.contents import MODEL_FILE, RECORD_FILE, files_in, own_files
 from visionft.files import fsync_folder, fsync_tree, partial_folder, temporary_folder, write_error
@@ -25,24 +26,28 @@ _ALL_BUT_FULL = 2**20
 
 @contextmanager
 def publishing(out_dir: Path, planned: Sequence[str] = ()) -> Generator[Path]:
-    """Yield an empty folder for an export's files, and put them into `out_dir` when the block ends without an error.
+    """Yield an empty folder for an export's files, and publish them into `out_dir` if the block ends without error.
 
-    All that lies in it is published, folders too. Of an earlier export what is not written again goes.
+    Files of an earlier export that are not written again are removed.
 
     Args:
-        out_dir: Where to; made when it is missing.
-        planned: The files that will be written, as far as they are known: what is in their way is refused before the
-            block begins, and what is in the way of others when it ends.
+        out_dir: Destination folder; created when missing.
+        planned: The files to be written, as far as known: existing files in their way are refused before the block
+            begins, and files in the way of others at its end.
 
     Raises:
-        ExportError: A file that no export wrote is in the way; `out_dir` is as it was.
-        VisionFTError: `out_dir` cannot be written; it is as it was.
+        ExportError: A file is in the way that is outside the earlier export or was changed since; `out_dir` is
+            unchanged.
+        VisionFTError: `out_dir` cannot be written; it is unchanged.
     """
     try:
         out_dir.parent.mkdir(parents=True, exist_ok=True)
-        if out_dir.is_dir():
-            _discard_partial(out_dir)
-        # Inside where it can be: `out_dir` may be the root of a disk.
+        partial = partial_folder(out_dir)
+        if out_dir.is_dir() and (partial.exists() or partial.with_name(f"{partial.name}.lock").exists()):
+            # An export killed before `out_dir` existed left it beside `out_dir`.
+            with contextlib.suppress(OSError, VisionFTError), temporary_folder(out_dir):
+                pass
+        # Inside where possible: `out_dir` may be the root of a disk.
         with temporary_folder(out_dir, inside=out_dir.is_dir()) as folder:
             if (out_dir / READY).is_dir():
                 _move_in(out_dir)
@@ -59,7 +64,7 @@ def publishing(out_dir: Path, planned: Sequence[str] = ()) -> Generator[Path]:
 
 
 def settle(out_dir: Path) -> None:
-    """Finish what an export killed at its very end left in `out_dir`; where that cannot be written, leave it."""
+    """Finish publishing an export killed at its very end in `out_dir`; leave a read-only folder as it is."""
     if not (out_dir / READY).is_dir():
         return
     with contextlib.suppress(OSError, VisionFTError), temporary_folder(out_dir, inside=True):
@@ -67,19 +72,11 @@ def settle(out_dir: Path) -> None:
             _move_in(out_dir)
 
 
-def _discard_partial(out_dir: Path) -> None:
-    """Clear away what an export killed before `out_dir` existed left beside it."""
-    partial = partial_folder(out_dir)
-    if partial.exists() or partial.with_name(f"{partial.name}.lock").exists():
-        with contextlib.suppress(OSError, VisionFTError), temporary_folder(out_dir):
-            pass
-
-
 @contextmanager
 def _naming_the_full_disk(folder: Path) -> Generator[None]:
-    """Let an error of a full disk name the folder: what fails in the middle of a file names none.
+    """Add the folder to an error of a full disk: an error in the middle of a file has no file name.
 
-    safetensors takes away what it wrote, so that the disk is full no more; it writes nowhere else at an export.
+    safetensors deletes its partial file, so the disk is no longer full; during an export it writes only here.
     """
     try:
         yield
@@ -87,18 +84,14 @@ def _naming_the_full_disk(folder: Path) -> Generator[None]:
         fault = disk_fault(error)
         if fault is None:
             raise
-        if fault is not error or _is_full(fault, folder):
+        is_nameless = fault.errno == errno.ENOSPC and fault.filename is None
+        if fault is not error or (is_nameless and shutil.disk_usage(folder).free < _ALL_BUT_FULL):
             fault.filename = str(folder)
         raise fault from error.__cause__ if fault is error else error
 
 
-def _is_full(fault: OSError, folder: Path) -> bool:
-    is_nameless = fault.errno == errno.ENOSPC and fault.filename is None
-    return is_nameless and shutil.disk_usage(folder).free < _ALL_BUT_FULL
-
-
 def _is_about(error: OSError, out_dir: Path) -> bool:
-    """Tell whether writing `out_dir` failed; what else an export reads and writes has words of its own."""
+    """Return whether the error is about writing `out_dir`; other files of an export have their own messages."""
     if error.filename is None:
         return False
     path, target = Path(error.filename).absolute(), out_dir.absolute()
@@ -106,7 +99,7 @@ def _is_about(error: OSError, out_dir: Path) -> bool:
 
 
 def _refuse_others(out_dir: Path, names: Sequence[str]) -> None:
-    """Refuse to write where something lies that no export wrote, or that was changed since."""
+    """Refuse to overwrite a file that is outside the earlier export, or was changed since."""
     own = {out_dir / name for name in own_files(out_dir)}
     folders = {parent for path in own for parent in path.parents}
     for name in names:
@@ -120,7 +113,7 @@ def _refuse_others(out_dir: Path, names: Sequence[str]) -> None:
 
 def _in_the_way(path: Path) -> ExportError:
     return ExportError(
-        f"{path} would be overwritten, and it is not as an export left it.",
+        Message("{path} would be overwritten, and it is not as an export left it.", path=path),
         "Rename it or move it away if you want to keep it, or export into another folder.",
     )
 
@@ -135,43 +128,36 @@ def _publish(folder: Path, out_dir: Path) -> None:
     try:
         _move_in(out_dir)
     except OSError:
-        if (out_dir / READY / MODEL_FILE).is_file():  # nothing of it has been put in place
-            (out_dir / READY).rename(folder)  # a folder half deleted must not look finished
+        if (out_dir / READY / MODEL_FILE).is_file():  # nothing was moved yet
+            (out_dir / READY).rename(folder)  # a half-deleted folder must not look finished
         raise
 
 
 def _move_in(out_dir: Path) -> None:
-    """Put the export that lies in `READY` in the place of the earlier one; also from where a killed process stopped."""
-    ready = out_dir / READY
+    """Replace the earlier export by the one in `READY`; also resumes after a killed process.
+
+    The record of the earlier export is moved aside last and restored last: it marks the other files as parts of it.
+    """
+    ready, aside = out_dir / READY, out_dir / READY / _ASIDE
     if (ready / MODEL_FILE).is_file():
         try:
-            _set_aside(out_dir)
-            _move(ready, out_dir, MODEL_FILE)
+            aside.mkdir(exist_ok=True)
+            for name in _record_last([name for name in own_files(out_dir) if name != MODEL_FILE]):
+                _move(out_dir, aside, name)
+            _move(ready, out_dir, MODEL_FILE)  # replaced in one step
         except OSError:
-            _bring_back(out_dir)
+            for name in reversed(_record_last(files_in(aside) if aside.is_dir() else [])):
+                with contextlib.suppress(OSError):
+                    _move(aside, out_dir, name)
             raise
-    _remove_empty_folders(out_dir)
+    emptied = sorted((path.relative_to(aside) for path in aside.rglob("*") if path.is_dir()), reverse=True)
+    for folder in emptied:  # those with files of the earlier export alone
+        with contextlib.suppress(OSError):
+            (out_dir / folder).rmdir()
     for name in _record_last([name for name in files_in(ready) if not name.startswith(f"{_ASIDE}/")]):
         _move(ready, out_dir, name)
     fsync_folder(out_dir)
     shutil.rmtree(ready)
-
-
-def _set_aside(out_dir: Path) -> None:
-    """Move the earlier export's files out of the way, but for the model, which is replaced in one step.
-
-    The record goes last and comes last: it tells that the others belong to an export.
-    """
-    (out_dir / READY / _ASIDE).mkdir(exist_ok=True)
-    for name in _record_last([name for name in own_files(out_dir) if name != MODEL_FILE]):
-        _move(out_dir, out_dir / READY / _ASIDE, name)
-
-
-def _bring_back(out_dir: Path) -> None:
-    aside = out_dir / READY / _ASIDE
-    for name in reversed(_record_last(files_in(aside) if aside.is_dir() else [])):
-        with contextlib.suppress(OSError):
-            _move(aside, out_dir, name)
 
 
 def _record_last(names: Sequence[str]) -> list[str]:
@@ -184,12 +170,3 @@ def _move(source: Path, target: Path, name: str) -> None:
     (source / name).replace(path)
     if path.parent != target:
         fsync_folder(path.parent)
-
-
-def _remove_empty_folders(out_dir: Path) -> None:
-    """Remove the folders that the earlier export alone filled."""
-    aside = out_dir / READY / _ASIDE
-    emptied = sorted((path.relative_to(aside) for path in aside.rglob("*") if path.is_dir()), reverse=True)
-    for folder in emptied:
-        with contextlib.suppress(OSError):
-            (out_dir / folder).rmdir()

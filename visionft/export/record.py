@@ -1,41 +1,39 @@
-"""What an exported file and the record beside it say of themselves."""
+"""The metadata of an exported file, and the content of the record beside it."""
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch  # noqa: TID253
 
 import visionft
-from visionft.data.types import Snapshot
-from visionft.export.bundle.described import data_of, training_of
-from visionft.export.bundle.project_facts import ProjectFacts
-from visionft.export.distance import FittedDistance
-from visionft.export.graph import preprocessing_metadata
-from visionft.export.parity import ExportResult, SampleRun
+from visionft.curation.leaks.leak_free_accuracy import accuracies_of_run
+from visionft.data.types import SPLITS, Snapshot
+from visionft.errors import RunError
+from visionft.evaluation.stored import Evaluation
+from visionft.export.parity import Border, ExportResult
+from visionft.export.project_facts import ProjectFacts
+from visionft.retrieval.live_view import training_snapshot
 from visionft.training.base_weights import base_weights_of
-from visionft.training.runs.answerer import Answerer
-from visionft.training.runs.loaded_run import LoadedRun
-from visionft.training.runs.run_folder import BaseWeights
+from visionft.training.runs.run_folder import RunSummary
 from visionft.weights.locations import PRETRAINED
+
+if TYPE_CHECKING:
+    from visionft.training.runs.run_model import LoadedRun, RunModel
+
+_MOST_CONFUSIONS = 5
 
 
 def metadata_of(
-    answerer: Answerer,
-    images: Snapshot,
-    temperature: float,
-    thresholds: np.ndarray | None,
-    fitted: FittedDistance | None,
+    model: "RunModel", images: Snapshot, temperature: float, thresholds: np.ndarray | None, border: Border | None
 ) -> dict[str, Any]:
-    """Return what the model file itself says: of what it is made, what its numbers mean, from which data."""
-    several = {} if thresholds is None else {"thresholds": [round(float(limit), 6) for limit in thresholds]}
-    border = {} if fitted is None else {"distance": asdict(fitted.border)}
+    """Return the metadata of the model file: its origin, the meaning of its outputs, and its data."""
     return {
-        **several,
-        **border,
-        **_made_of(answerer),
+        **({} if thresholds is None else {"thresholds": thresholds.tolist()}),
+        **({} if border is None else {"distance": asdict(border)}),
+        **_components(model),
         "task": images.task,
         "temperature": f"{temperature:.6f}",
         "data_digest": images.digest,
@@ -43,85 +41,134 @@ def metadata_of(
     }
 
 
-def _made_of(answerer: Answerer) -> dict[str, Any]:
-    """Return which run it is, and what of: of a combination the strongest part's, and beside it every part."""
-    parts = [_part(part) for part in answerer.parts]
-    licences = dict.fromkeys(part["license"] for part in parts)
+def _components(model: "RunModel") -> dict[str, Any]:
+    """Return the run and its components: for an ensemble those of the strongest part, and a list of all parts."""
+    parts = [_part(part) for part in model.parts]
     found = {
-        **_part(answerer.strongest),
-        "run": answerer.run.name,
-        "method": answerer.run.config.method,
-        "license": " and ".join(licences),
-        "class_names": list(answerer.run.class_names),
+        **_part(model.strongest),
+        "run": model.run.name,
+        "method": model.run.config.method,
+        "license": " and ".join(dict.fromkeys(part["license"] for part in parts)),
+        "class_names": list(model.run.class_names),
     }
-    if answerer.is_combined:
-        found["parts"] = [{**part, "share": share} for part, share in zip(parts, answerer.shares, strict=True)]
+    if model.is_combined:
+        found["parts"] = [{**part, "share": share} for part, share in zip(parts, model.shares, strict=True)]
     return found
 
 
-def _part(part: LoadedRun) -> dict[str, Any]:
+def _part(part: "LoadedRun") -> dict[str, Any]:
     config, weights = part.run.config, base_weights_of(part.run)
     caveat = config.backbone_row.caveat if weights.source == PRETRAINED else ""
+    origin = {name: getattr(weights, name) for name in ("source", "file", "origin", "revision", "sha256", "licence")}
+    for name in ("source", "origin"):  # of a user's file only its name, not the user's folders
+        if Path(origin[name]).is_absolute():
+            origin[name] = Path(origin[name]).name
     return {
         "run": part.run.name,
         "backbone": config.backbone,
         "network": config.backbone_row.construction,
         "method": config.method,
         "license": weights.licence,
-        "weights": _source(weights),
+        "weights": origin,
         **({"caveat": caveat} if caveat else {}),
-        "preprocessing": preprocessing_metadata(part.preprocessing),
+        "preprocessing": asdict(part.preprocessing)
+        | {"color_order": "RGB", "steps": "centre square, antialiased resize, normalise"},
     }
 
 
-def _source(weights: BaseWeights) -> dict[str, str]:
-    """Return where the weights that training started from came from, for those who must answer for their licence.
-
-    A file of the author's own is named without its folders: an export tells nobody how their disk is laid out.
-    """
-    said = {name: getattr(weights, name) for name in ("source", "file", "origin", "revision", "sha256", "licence")}
-    return said | {name: Path(said[name]).name for name in ("source", "origin") if Path(said[name]).is_absolute()}
-
-
 def record_of(
-    answerer: Answerer, result: ExportResult, images: Snapshot, facts: ProjectFacts, metrics: Mapping[str, Any]
+    model: "RunModel", result: ExportResult, images: Snapshot, facts: ProjectFacts, metrics: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Return what `export.json` holds beside its list of files: of what the model is made, what was measured of it.
+    """Return the content of `export.json` without its list of files: the model's components and measurements."""
+    import torch
 
-    Args:
-        answerer: What was exported.
-        result: What the file was measured to be.
-        images: The project's pictures.
-        facts: What the project knows of them.
-        metrics: What the model is worth, by split (`metrics_of`).
-    """
-    made, run = _made_of(answerer), answerer.run
-    caveats = dict.fromkeys(part["caveat"] for part in made.get("parts", [made]) if "caveat" in part)
+    measured = asdict(result)
+    for name in ("model", "float_model", "files"):
+        del measured[name]
+    components, run = _components(model), model.run
+    caveats = dict.fromkeys(part["caveat"] for part in components.get("parts", [components]) if "caveat" in part)
     return {
-        **made,
+        **components,
         "title": run.title,
         "method_title": run.config.method_row.title,
         "task": images.task,
         "caveats": list(caveats),
-        "data": data_of(run, images, facts),
+        "data": _data_of(run, images, facts),
         "metrics": metrics,
-        "training": training_of(run),
-        "bytes": result.bytes,
-        "sha256": result.sha256,
-        "temperature": result.temperature,
-        "opset": result.opset,
-        "parity": asdict(result.parity),
-        "latency": asdict(result.latency),
-        "border": asdict(result.border) if result.border else None,
-        "remembered": result.remembered,
-        "samples": {each.name: _came_of(each) for each in result.samples},
-        "large_ms": result.large_ms,
-        "variants": [asdict(variant) for variant in result.variants],
+        "training": _training_of(run),
+        **measured,
+        "samples": {each.pop("name"): each for each in measured["samples"]},
         "label_certificates": [{"sentence": each.sentence, **asdict(each)} for each in facts.certificates],
         "visionft": visionft.__version__,
         "torch": torch.__version__,
     }
 
 
-def _came_of(sample: SampleRun) -> dict[str, Any]:
-    return {name: value for name, value in asdict(sample).items() if name != "name"}
+def _data_of(run: RunSummary, images: Snapshot, facts: ProjectFacts) -> dict[str, Any]:
+    """Return the number of images per split and class of a run, its label sources, near-duplicates and leaks.
+
+    The images of its training are counted; the project's images for k-NN, and where its own cannot be read.
+    """
+    try:
+        known = training_snapshot(run, images)
+    except RunError:
+        known = images
+    counts = {split: known.class_counts(known.labelled(split)) for split in SPLITS}
+    leaks = None if facts.related is None else accuracies_of_run(run, images, facts.related)
+    return {
+        "images": {split: len(known.labelled(split)) for split in SPLITS},
+        "unlabelled": sum(not image.labels for image in known.images),
+        "classes": {name: {split: counts[split][name] for split in SPLITS} for name in known.class_names},
+        "labelled_by": dict(facts.labelled_by),
+        "near_duplicates": facts.duplicates,
+        "leaks": None if leaks is None else [asdict(each) for each in leaks],
+    }
+
+
+def metrics_of(evaluations: Sequence[Evaluation]) -> dict[str, Any]:
+    return {each.split: _metrics_of(each) for each in evaluations}
+
+
+def _metrics_of(evaluation: Evaluation) -> dict[str, Any]:
+    names = list(evaluation.per_class)
+    confused = Counter[tuple[str, str]]()
+    if not evaluation.is_multilabel:
+        for true, row in zip(names, evaluation.confusion, strict=True):
+            confused.update(
+                {(true, name): count for name, count in zip(names, row, strict=True) if count and name != true}
+            )
+    return {
+        **{name: getattr(evaluation, name) for name in ("images", "unreadable", "top1", "balanced_accuracy", "ece")},
+        "top1_interval": list(evaluation.top1_interval),
+        "ece_before": evaluation.ece_before,
+        "classes": {
+            name: {
+                "images": row.support,
+                "recall": row.recall,
+                "recall_interval": row.recall_interval and list(row.recall_interval),
+                "precision": row.precision,
+                "f1": row.f1,
+            }
+            for name, row in evaluation.per_class.items()
+        },
+        "confused": [
+            {"true": true, "said": predicted, "images": count}
+            for (true, predicted), count in confused.most_common(_MOST_CONFUSIONS)
+        ],
+    }
+
+
+def _training_of(run: RunSummary) -> dict[str, Any]:
+    """Return the run's settings, limited to its own method, and the costs of its training."""
+    values = run.config.to_dict()
+    others = {name for name, value in values.items() if isinstance(value, Mapping)} - {values["method"]}
+    settings = {name: value for name, value in values.items() if name not in others | run.config.unused_settings}
+    settings["weights"] = Path(run.config.weights).name  # for a user's file, only its name
+    result, has_epochs = run.result, run.config.total_epochs > 0
+    return {
+        "settings": settings,
+        "epochs": run.last_epoch if has_epochs else None,
+        "kept_epoch": run.best.epoch if run.best and has_epochs else None,
+        **{name: getattr(result, name, None) for name in ("seconds", "device", "precision", "trainable_parameters")},
+        "parameters": result.total_parameters if result else None,
+    }

@@ -1,7 +1,8 @@
-"""Rows of one size on disk, one for each content of a picture: features, hashes, whatever is measured once.
+"""Rows of one size on disk, one for each image content: features, hashes and other measurements.
 
-Appended, never changed: `rows.bin` first, `keys.bin` (digest of the content, checksum of the row) after it, so that
-what a crash leaves is cut off at the next opening. A row with a wrong checksum counts as missing: it is measured anew.
+Rows are appended, never changed: `rows.bin` first, `keys.bin` (digest of the content, checksum of the row) after it, so
+a partial write after a crash is cut off at the next opening. A row with a wrong checksum counts as missing and is
+computed again.
 """
 
 import hashlib
@@ -28,18 +29,17 @@ class RowStore:
     """
 
     def __init__(self, folder: Path, dtype: np.dtype) -> None:
-        """Open the store in `folder`, which is made at the first `append`; there may be nothing yet."""
+        """Open the store in `folder`; the first `append` makes the folder."""
         self._folder, self.dtype = folder, np.dtype(dtype)
         self._places: dict[bytes, int] = {}
         self._checksums: list[int] = []
         self.reload()
 
     def __len__(self) -> int:
-        """Return how many rows there are, also of contents that no picture has any more."""
+        """Return the number of rows, rows of removed contents included."""
         return len(self._checksums)
 
     def reload(self) -> None:
-        """See what other processes have appended."""
         keys, size = self._folder / KEYS, self.dtype.itemsize
         try:
             known = keys.read_bytes()
@@ -52,30 +52,16 @@ class RowStore:
             self._places[content] = place  # a later row of the same content is the one that holds
             self._checksums.append(checksum)
 
-    def _is_up_to_date(self) -> bool:
-        """Tell whether the files hold what is known here and nothing more: files that only grow tell it by their size.
-
-        To read all keys before each append would cost time with the square of the rows.
-        """
-        wanted = {KEYS: _KEY.size, ROWS: self.dtype.itemsize}
-        try:
-            return all((self._folder / name).stat().st_size == len(self) * size for name, size in wanted.items())
-        except FileNotFoundError:
-            return False
-
     def places(self, contents: Sequence[str]) -> np.ndarray:
         """Return the (N,) places of the rows of contents (SHA-256); -1 where there is none."""
         found = (self._places.get(_key(content), -1) for content in contents)
         return np.fromiter(found, np.int64, len(contents))
 
     def rows(self, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Read rows.
-
-        Args:
-            places: (N,) as `places` gives them, without -1.
+        """Read rows by their (N,) places, as `places` gives them, without -1.
 
         Returns:
-            (N, ...) rows, a copy; (N,) which of them are as they were written.
+            (N, ...) rows, a copy; (N,) whether each matches its checksum.
         """
         if not len(places):
             return np.empty((0, *self.dtype.shape), self.dtype.base), np.zeros(0, bool)
@@ -95,10 +81,14 @@ class RowStore:
         data = np.ascontiguousarray(rows, self.dtype.base)
         raw = data.view(np.uint8).reshape(len(contents), self.dtype.itemsize)
         checksums = [zlib.crc32(row.data) for row in raw]
+        widths = {self._folder / KEYS: _KEY.size, self._folder / ROWS: self.dtype.itemsize}
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             with FileLock(self._folder / LOCK, thread_local=False):
-                if not self._is_up_to_date():
+                # The files only grow, so that their size tells; reading all keys each time would cost quadratic time.
+                if not all(
+                    path.exists() and path.stat().st_size == len(self) * width for path, width in widths.items()
+                ):
                     self.reload()
                 count = len(self)
                 keys = [_KEY.pack(_key(key), crc) for key, crc in zip(contents, checksums, strict=True)]
@@ -117,7 +107,7 @@ def _key(content: str) -> bytes:
 
 
 def _write(path: Path, start: int, data: bytes) -> None:
-    """Write at the end of what counts, and nothing behind it; on the disk when this returns."""
+    """Write behind the last valid byte and truncate the rest; on the disk when this returns."""
     with path.open("r+b" if path.exists() else "w+b") as handle:
         handle.truncate(start)
         handle.seek(start)

@@ -1,9 +1,10 @@
-"""Names a person gives to classes, tags and projects: any Unicode, compared in NFC form, kept as they were given."""
+"""Names of classes, tags and projects: any Unicode, compared in NFC form, kept as entered."""
 
 import re
 import unicodedata
 from pathlib import Path
 
+from models.messages import Message
 from visionft.errors import ProjectError
 from visionft.foreign_text import is_unicode
 
@@ -12,49 +13,56 @@ _DIGITS = re.compile("([0-9]+)")
 
 
 def clean_name(name: str, what: str) -> str:
-    """Return `name` without surrounding blanks. `what` says in messages what is named ("class", "tag").
-
-    Raises:
-        ProjectError: The name is empty, too long, or holds line breaks or other control characters, which no text
-            format could carry.
-    """
+    """Return a name without surrounding blanks; a `ProjectError` for an unfit one. `what`: "class", "tag" ..."""
     cleaned = name.strip()
     if not cleaned:
-        raise ProjectError(f"A {what} needs a name.", "Type at least one visible character.")
+        raise ProjectError(Message("A {kind} needs a name.", kind=what), "Type at least one visible character.")
     if len(cleaned) > MAX_NAME_LENGTH:
-        raise ProjectError(
-            f"The {what} name “{cleaned[:40]}…” has {len(cleaned)} characters.",
-            f"Use at most {MAX_NAME_LENGTH}.",
+        message = Message(
+            "The {kind} name “{name}…” has {count} characters.", kind=what, name=cleaned[:40], count=len(cleaned)
         )
+        raise ProjectError(message, Message("Use at most {MAX_NOTE_LENGTH}.", MAX_NOTE_LENGTH=MAX_NAME_LENGTH))
     if any(unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") for character in cleaned):
-        raise ProjectError(
-            f"The {what} name {cleaned!a} holds a control character or a line break.",
-            "Use letters, digits, signs and blanks.",
+        message = Message(
+            "The {kind} name {name} holds a control character or a line break.", kind=what, name=ascii(cleaned)
         )
+        raise ProjectError(message, "Use letters, digits, signs and blanks.")
     return cleaned
 
 
 def project_path(path: Path) -> Path:
-    """Return a project's absolute path.
-
-    Raises:
-        ProjectError: It is not valid Unicode; neither the database nor a label file could name the pictures in it.
-    """
+    """Return a project's absolute path; a `ProjectError` unless it is valid Unicode, as paths in files must be."""
     if not is_unicode(path.absolute()):
-        raise ProjectError(f"The path {path} is not valid Unicode.", "Rename that folder, or choose another one.")
+        message = Message("The path {path} is not valid Unicode.", path=path)
+        raise ProjectError(message, "Rename that folder, or choose another one.")
     return path.absolute()
 
 
 def name_key(name: str) -> str:
-    """Return what two equal names have in common: the NFC form."""
+    """Return the comparison key of a name: its NFC form."""
     return unicodedata.normalize("NFC", name)
 
 
+_NOUNS = {
+    "accepted label": Message("{count} accepted label", "{count} accepted labels"),
+    "duplicate": Message("{count} duplicate", "{count} duplicates"),
+    "finding": Message("{count} finding", "{count} findings"),
+    "image": Message("{count} image", "{count} images"),
+    "labelled image": Message("{count} labelled image", "{count} labelled images"),
+    "missing image": Message("{count} missing image", "{count} missing images"),
+    "suggestion": Message("{count} suggestion", "{count} suggestions"),
+    "unfinished file": Message("{count} unfinished file", "{count} unfinished files"),
+    "validation image": Message("{count} validation image", "{count} validation images"),
+}
+
+
 def count_of(number: int, noun: str) -> str:
-    """Return "1 picture", "2,000 pictures"."""
+    """Return "1 image", "2,000 images"; a `Message` for the nouns shown in the window."""
+    if noun in _NOUNS:
+        return Message(_NOUNS[noun], count=number)
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def natural_key(name: str) -> tuple[tuple[int, int, str], ...]:
-    """Return a sort key by which runs of digits count as numbers: class 10 follows class 9."""
+    """Return a natural sort key, with digits compared as numbers: class 10 follows class 9."""
     return tuple((0, int(part), part) if part.isdecimal() else (1, 0, part) for part in _DIGITS.split(name) if part)

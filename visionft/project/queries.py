@@ -1,4 +1,4 @@
-"""Filtering and counting pictures for screens and commands; all of it answers from indexes, also for a million rows."""
+"""Filter and count images for screens and commands; all queries use indexes, also for a million rows."""
 
 import json
 import re
@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 from visionft.data.types import Split
 from visionft.foreign_text import printable
@@ -15,43 +15,30 @@ from visionft.project.edits.changes import LabelSource, find_class
 from visionft.project.edits.image_changes import Review
 from visionft.project.names import name_key
 from visionft.project.store import Project
-from visionft.project.summary import read_prompts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageFilter:
-    """Which pictures to show; every field that is set narrows the choice.
-
-    Attributes:
-        class_name: Pictures with this class.
-        is_labelled: Pictures with (or without) any class.
-        has_conflict: Pictures that sources give different classes, and nobody has decided yet.
-        split: A split, or "unassigned".
-        review: A review state, or "none".
-        source: Pictures with a label from this source.
-        tag: Pictures with this tag.
-        text: Pictures whose path, name or note holds this text; letters a to z match in either case.
-        is_removed: Pictures that were removed from the project, instead of those that are in it.
-    """
+    """A filter of images; every field set narrows the selection."""
 
     class_name: str | None = None
     is_labelled: bool | None = None
-    has_conflict: bool = False
+    has_conflict: bool = False  # images in an unresolved label conflict
     split: Split | Literal["unassigned"] | None = None
     review: Review | Literal["none"] | None = None
-    source: LabelSource | None = None
+    source: LabelSource | None = None  # images with a label from this source
     tag: str | None = None
-    text: str = ""
-    is_removed: bool = False
+    text: str = ""  # images with this text in their path, name or note; letters a to z match in either case
+    is_removed: bool = False  # removed images, instead of those in the project
 
 
 EVERYTHING = ImageFilter()
-_LIKE_SIGNS, _ESCAPED = re.compile(r"([%_\\])"), r"\\\1"
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A class that a file gives a picture. `origin` names the file and can be printed as it is."""
+    """A candidate class of an image, from a file. `origin` is the printable name of the file."""
 
     class_name: str
     origin: str
@@ -59,7 +46,7 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class ImageRow:
-    """One picture as a list shows it. `candidates` are the classes of a conflict; then there are no labels."""
+    """One row of an image list. `candidates` are the classes of a conflict; then there are no labels."""
 
     image_id: int
     path: Path
@@ -75,27 +62,20 @@ class ImageRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conflict:
-    """A picture that came in several classes, of which a person has to choose one.
+    """An image with several classes from sources, for a person to choose one."""
 
-    Attributes:
-        path: Where it lies; can be printed as it is.
-        candidates: The classes in the order of the class list.
-        image_id: 0 while it is not in the project: in a preview.
-    """
-
-    path: str
-    candidates: tuple[Candidate, ...]
-    image_id: int = 0
+    path: str  # printable path
+    candidates: tuple[Candidate, ...]  # the classes in the order of the class list
+    image_id: int = 0  # 0 in a preview, for an image not yet in the project
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """The names of the classes."""
         return tuple(each.class_name for each in self.candidates)
 
 
 @dataclass(frozen=True, slots=True)
 class InProject:
-    """What a picture that is in the project is now: its content, and the names of its classes."""
+    """The current content and class names of an image in the project."""
 
     sha256: str
     labels: tuple[str, ...]
@@ -103,55 +83,44 @@ class InProject:
 
 @dataclass(frozen=True, slots=True)
 class ClassRow:
-    """One class as the class list shows it. `pictures` leaves out removed ones."""
+    """One row of the class list. `images` leaves out removed images."""
 
     class_id: int
     name: str
     color: str | None
     shortcut: str | None
-    pictures: int
+    images: int
 
 
 def count_images(project: Project, wanted: ImageFilter = EVERYTHING) -> int:
-    """Count the pictures that a filter lets through."""
+    """Count the images of a filter: some from one index, minus the few removed ones, which is much cheaper."""
     with project.reading() as connection:
-        shortcut = _count_from_index(connection, wanted)
-        if shortcut is not None:
-            return shortcut - _count(connection, replace(wanted, is_removed=True))
-        return _count(connection, wanted)
 
+        def count(selection: ImageFilter) -> int:
+            where, values = _where(connection, selection)
+            return int(connection.execute(f"SELECT count(*) FROM image {where}", values).fetchone()[0])
 
-def _count(connection: sqlite3.Connection, wanted: ImageFilter) -> int:
-    where, values = _where(connection, wanted)
-    return int(connection.execute(f"SELECT count(*) FROM image {where}", values).fetchone()[0])
-
-
-def _count_from_index(connection: sqlite3.Connection, wanted: ImageFilter) -> int | None:
-    """Count, removed pictures included, where one index knows; None where it takes a look at each picture.
-
-    Removed pictures are few: taking them off afterwards is much cheaper than looking at every picture.
-    """
-    match wanted:
-        case ImageFilter() if wanted == EVERYTHING:
-            row = connection.execute("SELECT count(*) FROM image").fetchone()
-        case ImageFilter(class_name=str(name)) if wanted == ImageFilter(class_name=name):
-            class_id = find_class(connection, name)
-            row = connection.execute("SELECT count(*) FROM label WHERE class_id = ?", (class_id,)).fetchone()
-        case ImageFilter(source=str(source)) if wanted == ImageFilter(source=source):
-            query = "SELECT count(DISTINCT image_id) FROM label WHERE source = ?"
-            row = connection.execute(query, (source,)).fetchone()
-        case _:
-            return None
-    return int(row[0])
+        match wanted:
+            case ImageFilter() if wanted == EVERYTHING:
+                row = connection.execute("SELECT count(*) FROM image").fetchone()
+            case ImageFilter(class_name=str(name)) if wanted == ImageFilter(class_name=name):
+                class_id = find_class(connection, name)
+                row = connection.execute("SELECT count(*) FROM label WHERE class_id = ?", (class_id,)).fetchone()
+            case ImageFilter(source=str(source)) if wanted == ImageFilter(source=source):
+                query = "SELECT count(DISTINCT image_id) FROM label WHERE source = ?"
+                row = connection.execute(query, (source,)).fetchone()
+            case _:
+                return count(wanted)
+        return int(row[0]) - count(replace(wanted, is_removed=True))
 
 
 def find_images(
     project: Project, wanted: ImageFilter = EVERYTHING, *, limit: int = 1000, after: int = 0
 ) -> tuple[int, ...]:
-    """Return the ids of up to `limit` pictures that a filter lets through, above id `after`, in id order."""
+    """Return the ids of up to `limit` images selected by a filter, above id `after`, in id order."""
     with project.reading() as connection:
         where, values = _where(connection, wanted)
-        key = "image.id" if wanted.class_name is None else "chosen.image_id"  # the order that the index has already
+        key = "image.id" if wanted.class_name is None else "chosen.image_id"  # the order of the index
         rows = connection.execute(
             f"SELECT {key} FROM image {where} AND {key} > ? ORDER BY {key} LIMIT ?", (*values, after, limit)
         )
@@ -159,31 +128,29 @@ def find_images(
 
 
 def name_order(project: Project) -> tuple[int, ...]:
-    """Return the pictures by file name, letters compared without case, then as they were imported."""
-    with project.reading() as connection:
-        rows = connection.execute("SELECT id, coalesce(name, path) FROM image WHERE removed_at IS NULL").fetchall()
-    named = [(path.rpartition("/")[2].casefold(), image_id) for image_id, path in rows]
-    named.sort()
+    """Return the images by file name, compared without case, then in import order."""
+    rows = project.fetch("SELECT id, coalesce(name, path) FROM image WHERE removed_at IS NULL")
+    named = sorted((path.rpartition("/")[2].casefold(), image_id) for image_id, path in rows)
     return tuple(image_id for _, image_id in named)
 
 
 def class_order(project: Project) -> tuple[int, ...]:
-    """Return the pictures by their (first) class in the order of the class list, those without one last."""
+    """Return the images by their (first) class in the order of the class list, unlabelled ones last."""
     with project.reading() as connection:
         classes = connection.execute("SELECT id FROM class ORDER BY position, id").fetchall()
         ids = connection.execute("SELECT id FROM image WHERE removed_at IS NULL ORDER BY id").fetchall()
-        ranks = {class_id: rank for rank, (class_id,) in enumerate(classes)}
-        first: dict[int, int] = {}
-        for image_id, class_id in connection.execute("SELECT image_id, class_id FROM label").fetchall():
-            rank = ranks.get(class_id, len(ranks))
-            if rank < first.get(image_id, len(ranks)):
-                first[image_id] = rank
-    last = len(ranks)
+        labels = connection.execute("SELECT image_id, class_id FROM label").fetchall()
+    ranks, last = {class_id: rank for rank, (class_id,) in enumerate(classes)}, len(classes)
+    first: dict[int, int] = {}
+    for image_id, class_id in labels:
+        rank = ranks.get(class_id, last)
+        if rank < first.get(image_id, last):
+            first[image_id] = rank
     return tuple(sorted((image_id for (image_id,) in ids), key=lambda image_id: first.get(image_id, last)))
 
 
 def image_rows(project: Project, image_ids: tuple[int, ...]) -> tuple[ImageRow, ...]:
-    """Return what lists show of pictures, in the order of their ids as given; unknown ids are left out."""
+    """Return the list rows of images, in the order of their ids as given; unknown ids are left out."""
     roots, chosen = project.roots(), json.dumps(image_ids)
     with project.reading() as connection:
         labels = _names(connection, "label", "class", chosen)
@@ -206,7 +173,7 @@ def image_rows(project: Project, image_ids: tuple[int, ...]) -> tuple[ImageRow, 
 
 
 def images_in_project(project: Project, image_ids: Iterable[int]) -> dict[int, InProject]:
-    """Return those of the pictures that are in the project, not removed, as they are now."""
+    """Return the current state of those images still in the project."""
     chosen = json.dumps(list(image_ids))
     with project.reading() as connection:
         labels = _names(connection, "label", "class", chosen)
@@ -218,16 +185,14 @@ def images_in_project(project: Project, image_ids: Iterable[int]) -> dict[int, I
 
 
 def find_conflicts(project: Project, contents: Sequence[str] | None = None) -> tuple[Conflict, ...]:
-    """Return the conflicts that nobody has decided yet, those of pictures with these contents or all, in id order."""
+    """Return the unresolved conflicts, of images with these contents or of all, in id order."""
     roots = project.roots()
-    among, values = "", ()
-    if contents is not None:
-        among, values = "AND sha256 IN (SELECT value FROM json_each(?))", (json.dumps(contents),)
+    among = "" if contents is None else "AND sha256 IN (SELECT value FROM json_each(?))"
     with project.reading() as connection:
         rows = connection.execute(
             f"""SELECT id, root_id, path FROM image
                 WHERE id IN (SELECT image_id FROM conflict) AND removed_at IS NULL {among} ORDER BY id""",
-            values,
+            () if contents is None else (json.dumps(contents),),
         ).fetchall()
         candidates = _candidates(connection, json.dumps([row[0] for row in rows]))
     return tuple(
@@ -237,12 +202,12 @@ def find_conflicts(project: Project, contents: Sequence[str] | None = None) -> t
 
 
 def files_in_conflict(conflicts: Iterable[Conflict]) -> frozenset[str]:
-    """Return the files that give these pictures their classes."""
+    """Return the files with classes for these images."""
     return frozenset(candidate.origin for conflict in conflicts for candidate in conflict.candidates)
 
 
 def imported_classes(project: Project, contents: Sequence[str]) -> dict[str, tuple[Candidate, ...]]:
-    """Return what sources have given pictures, found by content; those that a person labelled miss."""
+    """Return the imported classes of images, found by content, without images labelled by a person."""
     roots = project.roots()
     with project.reading() as connection:
         rows = connection.execute(
@@ -261,71 +226,41 @@ def imported_classes(project: Project, contents: Sequence[str]) -> dict[str, tup
     return found
 
 
-def prompts_of(project: Project) -> dict[str, tuple[str, ...]]:
-    """Return what a person says each class looks like, line by line; classes that stand for their name have no line."""
-    with project.reading() as connection:
-        names = connection.execute("SELECT name FROM class ORDER BY position, id").fetchall()
-        return dict(zip([str(name) for (name,) in names], read_prompts(connection), strict=True))
-
-
-def class_aliases(project: Project) -> dict[str, str]:
-    """Return the names that sources may still use for classes: {name in the NFC form: the class's name now}."""
-    with project.reading() as connection:
-        rows = connection.execute("SELECT alias.name_key, class.name FROM alias JOIN class ON class.id = class_id")
-        return dict(rows.fetchall())
-
-
 def class_rows(project: Project, counts: Mapping[str, int] | None = None) -> tuple[ClassRow, ...]:
-    """Return the classes in their order; `counts` are those of a summary that is at hand."""
+    """Return the classes in their order; `counts` may be passed from an existing summary."""
     counts = project.summary().classes if counts is None else counts
-    with project.reading() as connection:
-        rows = connection.execute("SELECT id, name, color, shortcut FROM class ORDER BY position, id").fetchall()
+    rows = project.fetch("SELECT id, name, color, shortcut FROM class ORDER BY position, id")
     return tuple(ClassRow(class_id, name, color, key, counts.get(name, 0)) for class_id, name, color, key in rows)
 
 
 def count_with_class(project: Project, image_ids: Sequence[int], class_name: str) -> int:
-    """Count those of the pictures that have the class; 0 when there is no such class."""
+    """Count the images with a class among some images; 0 for an unknown class."""
     with project.reading() as connection:
         class_id = find_class(connection, class_name)
         query = "SELECT count(*) FROM label WHERE class_id = ? AND image_id IN (SELECT value FROM json_each(?))"
         return int(connection.execute(query, (class_id, json.dumps(sorted(set(image_ids))))).fetchone()[0])
 
 
-def newest_image(project: Project) -> int:
-    """Return the highest id of a picture, 0 when there is none."""
-    with project.reading() as connection:
-        return int(connection.execute("SELECT coalesce(max(id), 0) FROM image").fetchone()[0])
-
-
 def count_classes_after(project: Project, image_id: int) -> dict[str, int]:
-    """Count the pictures that came in after another one by class; classes without any miss."""
-    with project.reading() as connection:
-        rows = connection.execute(
-            """SELECT name, count(*) FROM label JOIN class ON class.id = class_id WHERE image_id > ?
-                GROUP BY class_id ORDER BY position, class_id""",
-            (image_id,),
-        )
-        return dict(rows.fetchall())
+    """Count the images added after another one, by class; classes without any are left out."""
+    query = """SELECT name, count(*) FROM label JOIN class ON class.id = class_id WHERE image_id > ?
+        GROUP BY class_id ORDER BY position, class_id"""
+    return dict(project.fetch(query, image_id))
 
 
 def remarks(project: Project) -> dict[int, tuple[str, tuple[str, ...]]]:
-    """Return {image id: (note, tags)} of the pictures that have a note or a tag."""
+    """Return {image id: (note, tags)} of the images with a note or a tag."""
     query = """SELECT id, coalesce(note, ''), coalesce((SELECT json_group_array(name) FROM (
             SELECT tag.name FROM image_tag JOIN tag ON tag.id = tag_id WHERE image_id = image.id ORDER BY tag.name
         )), '[]') FROM image WHERE note IS NOT NULL OR id IN (SELECT image_id FROM image_tag)"""
-    with project.reading() as connection:
-        rows = connection.execute(query).fetchall()
-    return {image_id: (note, tuple(json.loads(tags))) for image_id, note, tags in rows}
+    return {image_id: (note, tuple(json.loads(tags))) for image_id, note, tags in project.fetch(query)}
 
 
 def tag_counts(project: Project) -> dict[str, int]:
-    """Return the tags with the number of pictures that have them, by name."""
-    with project.reading() as connection:
-        rows = connection.execute(
-            """SELECT tag.name, count(image.id) FROM tag LEFT JOIN image_tag ON tag_id = tag.id
-                LEFT JOIN image ON image.id = image_id AND removed_at IS NULL GROUP BY tag.id ORDER BY tag.name"""
-        )
-        return dict(rows.fetchall())
+    """Return the tags with their number of images, by name."""
+    query = """SELECT tag.name, count(image.id) FROM tag LEFT JOIN image_tag ON tag_id = tag.id
+        LEFT JOIN image ON image.id = image_id AND removed_at IS NULL GROUP BY tag.id ORDER BY tag.name"""
+    return dict(project.fetch(query))
 
 
 def _where(connection: sqlite3.Connection, wanted: ImageFilter) -> tuple[str, list[object]]:
@@ -351,37 +286,37 @@ def _where(connection: sqlite3.Connection, wanted: ImageFilter) -> tuple[str, li
         conditions.append("image.id IN (SELECT image_id FROM label WHERE source = ?)")
         values.append(wanted.source)
     if wanted.text:
-        conditions.append(
-            r"""image.id IN (SELECT id FROM image WHERE path LIKE ? ESCAPE '\'
-                UNION SELECT id FROM image WHERE name IS NOT NULL AND name LIKE ? ESCAPE '\'
-                UNION SELECT id FROM image WHERE note IS NOT NULL AND note LIKE ? ESCAPE '\')"""
-        )
-        values += [f"%{_LIKE_SIGNS.sub(_ESCAPED, wanted.text)}%"] * 3
+        selects = ["SELECT id FROM image WHERE path LIKE ? ESCAPE '\\'"]
+        selects += [f"SELECT id FROM image WHERE {c} IS NOT NULL AND {c} LIKE ? ESCAPE '\\'" for c in ("name", "note")]
+        conditions.append(f"image.id IN ({' UNION '.join(selects)})")
+        escaped = re.sub(r"([%_\\])", r"\\\1", wanted.text)
+        values += [f"%{escaped}%"] * 3
     return f"{joins} WHERE {' AND '.join(conditions)}", values
 
 
 def _names(connection: sqlite3.Connection, links: str, names: str, image_ids: str) -> dict[int, tuple[str, ...]]:
-    """Return the names of the classes or tags of pictures (a JSON array of ids), in the order of lists."""
+    """Return the class or tag names of images (a JSON array of ids), in list order."""
     order = "position, class.id" if names == "class" else "name"
     rows = connection.execute(
         f"""SELECT image_id, {names}.name FROM {links} JOIN {names} ON {names}.id = {names}_id
             WHERE image_id IN (SELECT value FROM json_each(?)) ORDER BY {order}""",
         (image_ids,),
     )
-    found: dict[int, tuple[str, ...]] = {}
-    for image_id, name in rows.fetchall():
-        found[image_id] = (*found.get(image_id, ()), name)
-    return found
+    return _by_image(rows.fetchall())
 
 
 def _candidates(connection: sqlite3.Connection, image_ids: str) -> dict[int, tuple[Candidate, ...]]:
-    """Return the classes of pictures (a JSON array of ids) that are in conflict, in the order of the class list."""
+    """Return the candidate classes of images in conflict (a JSON array of ids), in the order of the class list."""
     rows = connection.execute(
         """SELECT image_id, class.name, origin FROM conflict JOIN class ON class.id = class_id
             WHERE image_id IN (SELECT value FROM json_each(?)) ORDER BY position, class_id""",
         (image_ids,),
     )
-    found: dict[int, tuple[Candidate, ...]] = {}
-    for image_id, name, origin in rows.fetchall():
-        found[image_id] = (*found.get(image_id, ()), Candidate(name, origin))
+    return _by_image((image_id, Candidate(name, origin)) for image_id, name, origin in rows.fetchall())
+
+
+def _by_image(pairs: Iterable[tuple[int, Value]]) -> dict[int, tuple[Value, ...]]:
+    found: dict[int, tuple[Value, ...]] = {}
+    for image_id, value in pairs:
+        found[image_id] = (*found.get(image_id, ()), value)
     return found

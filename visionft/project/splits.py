@@ -1,46 +1,57 @@
-"""Train, val and test: stratified, seeded, sticky (new pictures never reshuffle old ones), and true to groups.
+"""Train, val and test: stratified, seeded, grouped and sticky (new images never reshuffle old ones).
 
-Pictures are placed by iterative stratification (Sechidis, Tsoumakas, Vlahavas: On the Stratification of Multi-Label
-Data, ECML 2011): the rarest class first, each picture to the split that still wants that class most. With one label per
-picture that is plain stratified sampling. Only pictures without a split are placed; those that have one count towards
-the shares. Pictures of the same content, and those that a pattern finds to belong together (one part photographed
-twice, frames of one film), stay on one side: else the test would ask what was learned by heart. The order is drawn from
-the seed and the contents, so that the same pictures fall the same way. Of a data set that came with train and test
-only, val is taken out of train; the test stays what its makers made it.
+Only images without a split are placed; the others count towards the shares. Images with the same content, or in the
+same group of a pattern (one part photographed twice, frames of one film), stay in one split: otherwise the test would
+measure memorised images. In a data set with only train and test, val is taken out of train; the original test set
+stays unchanged.
+
+Images are placed by iterative stratification (Sechidis, Tsoumakas, Vlahavas: On the Stratification of Multi-Label
+Data, ECML 2011): the rarest class first, each group of images to the split with the highest remaining demand for this
+class. With one label per image this is plain stratified sampling. A split with more images of a class than its share
+keeps them, and the others share the rest. The order is drawn from the seed and the contents: the same images are
+always placed in the same way.
 """
 
 import hashlib
 import re
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from models.messages import Message
 from visionft.data.types import SPLITS, Snapshot, SnapshotImage, Split
 from visionft.errors import NextStep, ProjectError
 from visionft.project.edits.changes import AssignSplits
 from visionft.project.store import Project
 
 
+@dataclass(slots=True)
+class ImageGroup:
+    """Images to keep in one split."""
+
+    images: list[SnapshotImage] = field(default_factory=list[SnapshotImage])
+
+    @property
+    def labels(self) -> Counter[int]:
+        return Counter(label for image in self.images for label in image.labels)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SplitReport:
-    """What a split did.
+    """The result of a split."""
 
-    Attributes:
-        assigned: How many pictures it placed.
-        splits: The labelled pictures per split afterwards.
-        from_train: How many of them were training pictures, because there was no validation picture.
-        torn_groups: Groups that lie in several splits because their pictures were placed before the pattern was given.
-    """
-
-    assigned: int
-    splits: dict[Split, int]
-    from_train: int = 0
+    assigned: int  # number of images placed
+    splits: dict[Split, int]  # the labelled images per split afterwards
+    from_train: int = 0  # number of them taken from the training images, because there was no validation image
+    # Groups spread over several splits, because their images were placed before the pattern was given.
     torn_groups: int = 0
+    # Per split, the classes without an image in it because their images were placed before.
+    missing: dict[Split, tuple[str, ...]] = field(default_factory=dict[Split, tuple[str, ...]])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SplitWish:
-    """How a person wants the pictures divided; as `assign_splits` takes it, `group` empty for none."""
+class SplitRequest:
+    """The user's split settings, as for `assign_splits`; `group` is empty for none."""
 
     val: float = 0.15
     test: float = 0.15
@@ -49,8 +60,8 @@ class SplitWish:
     again: bool = False
 
     @classmethod
-    def like(cls, images: Snapshot) -> "SplitWish":
-        """Return the shares that the pictures are divided in already; the usual ones where they are not yet."""
+    def like(cls, images: Snapshot) -> "SplitRequest":
+        """Return the shares of the current split; the default ones where there is none yet."""
         counts = Counter(image.split for image in images.images if image.labels)
         total, usual = counts.total() - counts[None], cls()
         if not total or (counts[None] and counts["train"] == total):
@@ -59,50 +70,50 @@ class SplitWish:
         return replace(usual, val=val or usual.val, test=round(counts["test"] / total, 2))
 
 
+def missing_texts(report: SplitReport) -> list[str]:
+    keeps = Message("Images that have a split keep it.")
+    texts: list[str] = []
+    for split, names in report.missing.items():
+        listed = ", ".join(f"“{name}”" for name in names[:5]) + (" and more" if len(names) > 5 else "")
+        text = Message("No image is in {split}. {keeps}", split=split, keeps=keeps)
+        if report.splits[split]:
+            text = Message("No image of {names} is in {split}. {keeps}", names=listed, split=split, keeps=keeps)
+        texts.append(text)
+    return texts
+
+
 def is_divided(images: Snapshot) -> bool:
-    """Tell whether every labelled picture has its split, and validation has some."""
+    """Return whether every labelled image has its split, and validation has some."""
     labelled = [image.split for image in images.images if image.labels]
     return None not in labelled and "val" in labelled
 
 
-def as_divided(images: Snapshot, wish: SplitWish) -> Snapshot:
-    """Return pictures about as `assign_splits` would leave them, to count and to measure on before it is done."""
-    labelled = [image for image in images.images if image.labels]
-    if all(image.split for image in labelled):
+def as_divided(images: Snapshot, wish: SplitRequest) -> Snapshot:
+    """Return images about as after `assign_splits`, for counts and measurements before the split."""
+    if is_divided(images):
         return images
-    shares = _shares(wish.val, wish.test)
-    wanted = _wanted(Counter(label for image in labelled for label in image.labels), shares)
-    for image in labelled:
-        if image.split:
-            wanted[image.split].subtract(image.labels)
+    shares, labelled = _shares(wish.val, wish.test), [image for image in images.images if image.labels]
+    gives_val = "val" in shares and all(image.split != "val" for image in labelled)
+    if gives_val and all(image.split for image in labelled):
+        shares.pop("test", None)
+
+    def stays(image: SnapshotImage) -> bool:
+        return bool(image.split) and not (gives_val and image.split == "train")
+
+    settled: list[tuple[SnapshotImage, Split]] = [
+        (image, image.split) for image in labelled if image.split and stays(image)
+    ]
+    wanted = missing_counts(labelled, shares, settled)
 
     def place(image: SnapshotImage) -> SnapshotImage:
-        if image.split or not image.labels:
+        splits: list[Split] = [split for split in shares if split != "test" or not image.split]
+        if not image.labels or stays(image) or not splits:
             return image
-        split = max(shares, key=lambda split: wanted[split][image.labels[0]])
+        split = max(splits, key=lambda split: wanted[split][image.labels[0]])
         wanted[split].subtract(image.labels)
         return replace(image, split=split)
 
     return replace(images, images=tuple(map(place, images.images)))
-
-
-@dataclass(slots=True)
-class _Group:
-    """Pictures that stay on one side."""
-
-    images: list[SnapshotImage] = field(default_factory=list[SnapshotImage])
-
-    @property
-    def labels(self) -> Counter[int]:
-        return Counter(label for image in self.images for label in image.labels)
-
-    @property
-    def splits(self) -> Counter[Split]:
-        return Counter(image.split for image in self.images if image.split is not None)
-
-    @property
-    def is_for_training(self) -> bool:
-        return all(image.split == "train" for image in self.images)
 
 
 def assign_splits(
@@ -115,77 +126,149 @@ def assign_splits(
     together: Sequence[Sequence[int]] = (),
     again: bool = False,
 ) -> SplitReport:
-    """Place the labelled pictures that have no split yet, as one step of the history.
+    """Place the labelled images without a split, as one step of the history; `again` places all anew.
 
-    Where no picture is for validation, and those without a split are not enough, training pictures are taken for it.
+    If there is no validation image, and the images without a split are not enough, training images are moved to it.
 
     Args:
-        project: Open for writing.
-        val: Share of the labelled pictures for validation, from 0 to below 1.
-        test: Share for the final test; `val + test` stays below 1.
-        seed: Draws another split of the same pictures.
-        group: A regular expression that is searched in each picture's name (its path in its source, with `/`);
-            pictures for which its groups (or, without any, the whole match) are equal stay on one side.
-        together: Pictures that stay on one side too, by their ids: near-duplicates and what leaks were looked for by
-            (`curation.leaks.known_together`).
-        again: Place all pictures anew, those that have a split too.
+        group: A regular expression, searched in each image's name (its path in its source, with `/`); images with
+            equal groups of the match (or, without groups, an equal match) stay in one split.
+        together: Further ids of images to keep in one split: near-duplicates and the groups of the leak search
+            (`curation.leaks.leak_check.related_groups`).
 
-    Raises:
-        ProjectError: The shares or the pattern are impossible, there are too few labelled pictures or classes, or a
-            class would be missing from a split. Nothing was changed.
+    Raises a `ProjectError`, and changes nothing, for impossible shares or patterns, for too few images or classes, and
+    where a class would be missing from a split.
     """
     shares = _shares(val, test)
     snapshot = project.snapshot()
     labelled = [image for image in snapshot.images if image.labels]
-    _check_enough(snapshot, labelled, len(shares))
-    groups = _groups(labelled, _keys(project, group), together)
-    splits = _place(groups, shares, seed, again=again)
-    if not again and _lacks_validation(labelled, splits, shares):
-        splits = _place(groups, shares, seed, val_from_train=True)
-    _check_classes(snapshot, labelled, splits, shares)
+    _check_enough(snapshot, labelled, len(shares), again=again)
+    groups = group_images(labelled, _keys(project, group), together)
+    splits = place_groups(groups, shares, seed, again=again)
+    if not again and _lacks_validation(labelled, splits, shares):  # its share is taken from the training images
+        now = [ImageGroup([replace(image, split=splits[image.image_id]) for image in each.images]) for each in groups]
+        without_test: dict[Split, float] = {split: share for split, share in shares.items() if split != "test"}
+        splits = place_groups(now, without_test, seed, val_from_train=True)
+    present = sorted(_labels(labelled))
+    missing: dict[Split, list[int]] = {}
+    for split in shares:
+        held = _labels(image for image in labelled if splits[image.image_id] == split)
+        if absent := [label for label in present if label not in held]:
+            missing[split] = absent
+    _check_classes(groups, missing, snapshot, again=again)
     placed: dict[int, Split | None] = {
         image.image_id: splits[image.image_id] for image in labelled if image.split != splits[image.image_id]
     }
     if placed:
         project.apply(AssignSplits(placed))
     counts = Counter(splits.values())
-    torn = sum(len({splits[image.image_id] for image in members.images}) > 1 for members in groups)
-    taken = 0 if again else sum(image.split == "train" for image in labelled if image.image_id in placed)
-    splits_now: dict[Split, int] = {split: counts[split] for split in SPLITS}
-    return SplitReport(assigned=len(placed), splits=splits_now, from_train=taken, torn_groups=torn)
+    return SplitReport(
+        assigned=len(placed),
+        splits={split: counts[split] for split in SPLITS},
+        from_train=0 if again else sum(image.split == "train" for image in labelled if image.image_id in placed),
+        torn_groups=sum(len({splits[image.image_id] for image in each.images}) > 1 for each in groups),
+        missing={split: tuple(snapshot.class_names[label] for label in labels) for split, labels in missing.items()},
+    )
 
 
 def _shares(val: float, test: float) -> dict[Split, float]:
-    """Return the share of each split that gets pictures."""
     if not (0 <= val < 1 and 0 <= test < 1 and val + test < 1):
-        raise ProjectError(f"Shares of {val:g} for val and {test:g} for test leave nothing to train on.", "Try 0.15.")
+        given = {"val": f"{val:g}", "test": f"{test:g}"}
+        message = Message("Shares of {val} for val and {test} for test leave nothing to train on.", **given)
+        raise ProjectError(message, "Try 0.15.")
     shares: dict[Split, float] = {"train": 1 - val - test, "val": val, "test": test}
     return {split: share for split, share in shares.items() if share > 0}
 
 
 def _keys(project: Project, pattern: str | None) -> dict[int, str]:
-    """Return what the pattern finds in the names of the pictures in which it finds anything."""
+    """Return the pattern's match in the name of each matching image."""
     if pattern is None:
         return {}
     try:
         expression = re.compile(pattern)
     except re.error as error:
-        raise ProjectError(
-            f"The group pattern “{pattern}” is not a regular expression: {error}.",
-            r"For part7_a.jpg and part7_b.jpg write: (part\d+)_",
-        ) from error
-    with project.reading() as connection:
-        names = connection.execute("SELECT id, coalesce(name, path) FROM image WHERE removed_at IS NULL").fetchall()
+        message = Message(
+            "The group pattern “{pattern}” is not a regular expression: {reason}.", pattern=pattern, reason=error
+        )
+        raise ProjectError(message, r"For part7_a.jpg and part7_b.jpg write: (part\d+)_") from error
+    names = project.fetch("SELECT id, coalesce(name, path) FROM image WHERE removed_at IS NULL")
     matches = {image_id: match for image_id, name in names if (match := expression.search(name))}
     if not matches:
-        raise ProjectError(f"The group pattern “{pattern}” matches no picture.", f"A name is: {names[0][1]}")
+        message = Message("The group pattern “{pattern}” matches no image.", pattern=pattern)
+        raise ProjectError(message, Message("A name is: {names}", names=names[0][1]))
     return {image_id: repr(match.groups() or match[0]) for image_id, match in matches.items()}
 
 
-def _groups(
+def _lacks_validation(
+    labelled: Sequence[SnapshotImage], splits: Mapping[int, Split], shares: Mapping[Split, float]
+) -> bool:
+    """Return whether validation, all of it new, misses a class or half its share of the images outside the test."""
+    if "val" not in shares or any(image.split == "val" for image in labelled):
+        return False
+    validated = [image for image in labelled if splits[image.image_id] == "val"]
+    rest = sum(splits[image.image_id] != "test" for image in labelled)
+    is_short = len(validated) < rest * shares["val"] / (shares["train"] + shares["val"]) / 2
+    return is_short or bool(_labels(labelled) - _labels(validated))
+
+
+def _labels(images: Iterable[SnapshotImage]) -> set[int]:
+    return {label for image in images for label in image.labels}
+
+
+def _check_enough(snapshot: Snapshot, labelled: Sequence[SnapshotImage], parts: int, *, again: bool) -> None:
+    """Raise a `ProjectError` if there are too few images; a class with placed images is not checked."""
+    label = NextStep("label")
+    if not labelled:
+        hint = "Label some, or import folders named after their class."
+        raise ProjectError("No image has a label yet.", hint, label)
+    counts = {name: count for name, count in snapshot.class_counts(labelled).items() if count}
+    if len(counts) < 2 and snapshot.task == "single":
+        name = next(iter(counts))
+        message = Message("All {labelled} labelled images are “{counts}”.", labelled=len(labelled), counts=name)
+        raise ProjectError(message, "Label at least two classes.", label)
+    if len(labelled) < 2 * parts:
+        message = Message("{labelled} labelled images are too few to split.", labelled=len(labelled))
+        raise ProjectError(message, Message("Label at least {parts}.", parts=2 * parts), label)
+    settled = {snapshot.class_names[each] for each in _labels(image for image in labelled if image.split and not again)}
+    few = [f"“{name}” has {count}" for name, count in counts.items() if count < parts and name not in settled]
+    if few:
+        listed = ", ".join(few[:5])
+        message = Message("Each class needs {parts} images to be in every split: {few}.", parts=parts, few=listed)
+        hint = Message("Label more of them, delete the class, or do without a test set.")
+        raise ProjectError(message, hint, NextStep("split_without_test") if parts == len(SPLITS) else label)
+
+
+def _check_classes(
+    groups: Sequence[ImageGroup], missing: Mapping[Split, Sequence[int]], snapshot: Snapshot, *, again: bool
+) -> None:
+    """Raise a `ProjectError` for a class without placed images that is missing from a split."""
+    settled = _labels(image for group in groups for image in group.images if image.split and not again)
+    faults = [(split, label) for split, labels in missing.items() for label in labels if label not in settled]
+    if not faults:
+        return
+    split, label = faults[0]
+    name, parts = snapshot.class_names[label], [group for group in groups if label in group.labels]
+    images = sum(group.labels[label] for group in parts)
+    reason = Message("its {images} images go with other classes or groups", images=images)
+    if len(parts) < min(images, len(SPLITS)):
+        reason = Message(
+            "its {images} images are {groups} groups, and each group stays on one side",
+            images=images,
+            groups=len(parts),
+        )
+    raise ProjectError(
+        Message("Class “{name}” would be missing from {split}: {reason}.", name=name, split=split, reason=reason),
+        Message(
+            "Label more images of it that belong to no such group, or choose a share of 0 for {split}.", split=split
+        ),
+        NextStep("split_without_test" if split == "test" else "label"),
+    )
+
+
+def group_images(
     images: Sequence[SnapshotImage], keys: Mapping[int, str], together: Sequence[Sequence[int]] = ()
-) -> list[_Group]:
-    """Gather pictures of the same content, the same key or the same known group, directly or through others."""
+) -> list[ImageGroup]:
+    """Group images with the same content, key or known group, directly or transitively."""
     parent: dict[str, str] = {}
 
     def root(node: str) -> str:
@@ -202,50 +285,40 @@ def _groups(
         for image_id in members:
             if image_id in contents:
                 parent[root(f"content {contents[image_id]}")] = root(f"group {number}")
-    groups: defaultdict[str, _Group] = defaultdict(_Group)
+    groups: defaultdict[str, ImageGroup] = defaultdict(ImageGroup)
     for image in images:
         groups[root(f"content {image.sha256}")].images.append(image)
     return list(groups.values())
 
 
-def _lacks_validation(
-    labelled: Sequence[SnapshotImage], splits: Mapping[int, Split], shares: Mapping[Split, float]
-) -> bool:
-    """Say whether validation has no picture of its own and would miss a class."""
-    if "val" not in shares or any(image.split == "val" for image in labelled):
-        return False
-    validated = {label for image in labelled if splits[image.image_id] == "val" for label in image.labels}
-    return any(label not in validated for image in labelled for label in image.labels)
-
-
-def _place(
-    groups: Sequence[_Group],
+def place_groups(
+    groups: Sequence[ImageGroup],
     shares: Mapping[Split, float],
     seed: int,
     *,
     again: bool = False,
     val_from_train: bool = False,
 ) -> dict[int, Split]:
-    """Return the split of every picture: the one it has, the one of its group, or the one that wants it most.
-
-    Args:
-        again: No picture has a split.
-        val_from_train: Training pictures have none either, but may not become test pictures.
-    """
-    wanted = _wanted(Counter(label for group in groups for label in group.labels.elements()), shares)
-    result: dict[int, Split] = {}
-    free: list[_Group] = []
+    """Return the split of every image; `again` ignores present splits, `val_from_train` those of training groups."""
+    free: list[ImageGroup] = []
+    settled: list[tuple[SnapshotImage, Split]] = []
     for group in groups:
-        settled = None if again or not group.splits else group.splits.most_common(1)[0][0]
-        if settled is None or (val_from_train and group.is_for_training):
+        splits = Counter[Split](image.split for image in group.images if image.split is not None)
+        is_for_training = all(image.split == "train" for image in group.images)
+        if again or not splits or (val_from_train and is_for_training):
             free.append(group)
-            continue
-        for image in group.images:
-            result[image.image_id] = image.split or settled
-            wanted[result[image.image_id]].subtract(image.labels)
-    free.sort(key=lambda group: (-len(group.images), _draw(group, seed)))
-    waiting: defaultdict[int, list[_Group]] = defaultdict(list)
-    for group in free:
+        else:
+            usual = splits.most_common(1)[0][0]
+            settled.extend((image, image.split or usual) for image in group.images)
+    wanted = missing_counts([image for group in groups for image in group.images], shares, settled)
+    result: dict[int, Split] = {image.image_id: split for image, split in settled}
+
+    def order(group: ImageGroup) -> tuple[int, str]:
+        contents = min(image.sha256 for image in group.images)
+        return -len(group.images), hashlib.sha256(f"{seed}:{contents}".encode()).hexdigest()
+
+    waiting: defaultdict[int, list[ImageGroup]] = defaultdict(list)
+    for group in sorted(free, key=order):
         for label in group.labels:
             waiting[label].append(group)
     left = Counter({label: len(members) for label, members in waiting.items()})
@@ -253,9 +326,7 @@ def _place(
         label = min(left, key=lambda label: (left[label], label))
         for group in waiting[label]:
             if group.images[0].image_id not in result:
-                is_kept_from_test = val_from_train and group.is_for_training
-                allowed: list[Split] = [split for split in shares if split != "test" or not is_kept_from_test]
-                split = max(allowed, key=lambda split: (wanted[split][label], wanted[split].total()))
+                split = max(shares, key=lambda split: (wanted[split][label], wanted[split].total()))
                 wanted[split].subtract(group.labels)
                 left.subtract(group.labels.keys())
                 result.update({image.image_id: split for image in group.images})
@@ -263,64 +334,31 @@ def _place(
     return result
 
 
-def _wanted(totals: Mapping[int, int], shares: Mapping[Split, float]) -> dict[Split, Counter[int]]:
-    """Return how many of the pictures of each class each split should hold: at least one where there are enough."""
+def missing_counts(
+    images: Sequence[SnapshotImage], shares: Mapping[Split, float], settled: Sequence[tuple[SnapshotImage, Split]]
+) -> dict[Split, Counter[int]]:
+    """Return the number of missing images of each class in each split; `settled` images stay in place.
+
+    Each split gets at least one image of each class, where there are enough. A split above its share is full; the
+    others divide the rest in proportion to their shares.
+    """
+    held: dict[Split, Counter[int]] = {split: Counter() for split in SPLITS}
+    for image, split in settled:
+        held[split].update(image.labels)
     wanted: dict[Split, Counter[int]] = {split: Counter() for split in SPLITS}
-    for label, total in totals.items():
-        for split, share in shares.items():
-            if split != "train":
-                wanted[split][label] = max(1, round(total * share))
-        held_out = sum(counts[label] for counts in wanted.values())
-        wanted["train"][label] = max(1, total - held_out)
+    for label, total in Counter(label for image in images for label in image.labels).items():
+        full: set[Split] = {split for split in SPLITS if split not in shares}
+        while True:
+            rest = total - sum(held[split][label] for split in full)
+            open_shares: dict[Split, float] = {split: share for split, share in shares.items() if split not in full}
+            unit = rest / (sum(open_shares.values()) or 1)
+            targets: dict[Split, int] = {split: max(1, round(unit * share)) for split, share in open_shares.items()}
+            over: set[Split] = {split for split, target in targets.items() if held[split][label] > target}
+            if not over:
+                break
+            full |= over
+        if "train" in targets:
+            targets["train"] = max(1, rest - sum(target for split, target in targets.items() if split != "train"))
+        for split, target in targets.items():
+            wanted[split][label] = target - held[split][label]
     return wanted
-
-
-def _draw(group: _Group, seed: int) -> str:
-    contents = min(image.sha256 for image in group.images)
-    return hashlib.sha256(f"{seed}:{contents}".encode()).hexdigest()
-
-
-def _check_enough(snapshot: Snapshot, labelled: Sequence[SnapshotImage], parts: int) -> None:
-    counts = {name: count for name, count in snapshot.class_counts(labelled).items() if count}
-    if not labelled:
-        hint = "Label some, or import folders named after their class."
-        raise ProjectError("No picture has a label yet.", hint, NextStep("label"))
-    if len(counts) < 2 and snapshot.task == "single":
-        raise ProjectError(
-            f"All {len(labelled)} labelled pictures are “{next(iter(counts))}”.",
-            "Label at least two classes.",
-            NextStep("label"),
-        )
-    if len(labelled) < 2 * parts:
-        message = f"{len(labelled)} labelled pictures are too few to split."
-        raise ProjectError(message, f"Label at least {2 * parts}.", NextStep("label"))
-    few = [f"“{name}” has {count}" for name, count in counts.items() if count < parts]
-    if few:
-        raise ProjectError(
-            f"Each class needs {parts} pictures to be in every split: {', '.join(few[:5])}.",
-            "Label more of them, delete the class, or do without a test set.",
-            NextStep("split_without_test" if parts == len(SPLITS) else "label"),
-        )
-
-
-def _check_classes(
-    snapshot: Snapshot, labelled: Sequence[SnapshotImage], splits: Mapping[int, Split], shares: Mapping[Split, float]
-) -> None:
-    counts = {split: Counter[int]() for split in SPLITS}
-    for image in labelled:
-        counts[splits[image.image_id]].update(image.labels)
-    present = {label for image in labelled for label in image.labels}
-    missing = [
-        (snapshot.class_names[label], split)
-        for label in sorted(present)
-        for split in shares
-        if not counts[split][label]
-    ]
-    if missing:
-        name, split = missing[0]
-        raise ProjectError(
-            f"Class “{name}” would be missing from {split}"
-            + (f", and {len(missing) - 1} more like it." if len(missing) > 1 else "."),
-            f"Label more pictures of it, or choose a share of 0 for {split}.",
-            NextStep("split_without_test" if split == "test" else "label"),
-        )

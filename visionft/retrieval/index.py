@@ -1,102 +1,205 @@
-"""The memory of a project, kept in a file and made anew when its labels, pictures or network are others. NumPy only.
+"""Retrieval indexes: k-NN classifiers of the labelled images, cached in files and rebuilt when labels or images change.
 
-It lies in `retrieval/` of the project, a file for each kind of features; the digest of what it was made of stands in
-it, so that an old one is noticed and never answers.
+The index of a project uses its stored features, the index of a k-NN run the network of the run. A cached file holds a
+digest of its inputs and a hash of its content, so an outdated or damaged one is never used. NumPy only.
 """
 
+import hashlib
 import json
 import logging
-from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
+from models.messages import Message
+from models.tensor_files import usual_permissions
 from visionft.data.types import Snapshot, SnapshotImage
-from visionft.errors import StoppedError, VisionFTError
-from visionft.events import OnEvent, Progress, ShouldStop, ignore_event, never_stop
-from visionft.features.embedding import embedded
-from visionft.features.feature_store import FeatureKind
+from visionft.errors import NextStep, ProjectError, RunError, VisionFTError
+from visionft.events import Notice, Progress
+from visionft.features.embedding import embedded, features_under
+from visionft.features.feature_store import FeatureKind, Features
 from visionft.files import atomic_path, write_error
-from visionft.heads.knn.memory import Memory
-from visionft.retrieval.knowledge import Knowledge
+from visionft.heads.knn.knn_fitting import FittedKnn, fit_memory
+from visionft.heads.knn.memory import KnnClassifier
+from visionft.jobs import SILENT, JobContext
 from visionft.training.config.train_config import TrainConfig
+from visionft.training.runs.run_folder import LIVE_INDEX_FILE, RUNS_FOLDER, RunSummary, require_weights
 
 logger = logging.getLogger(__name__)
 
+VERSION: Final = 1  # another number whenever an index of the same images is another
 FOLDER: Final = "retrieval"
-_DIGEST, _ACCURACY, _ASKED = "digest", "accuracy", "asked"
+_HELD_OUT, _HELD_OUT_IDS = "held_out", "held_out_ids"
 
 
 @dataclass(frozen=True)
 class Index:
-    """A memory with the pictures behind its rows.
+    """A k-NN classifier with the images behind its rows.
 
-    Attributes:
-        memory: What answers.
-        class_names: In the order of its classes.
-        images: {image id: picture} of those that are remembered.
-        kind: Whose features it reads.
-        network: Settings that say what network and weights those are.
-        accuracy: Share of held-out pictures that it is right for; None where no class has two.
+    `held_out` are {image id: (C,) probabilities} of indexed images by classifiers without them: a classifier is much
+    too confident on its own images.
     """
 
-    memory: Memory
+    memory: KnnClassifier
     class_names: tuple[str, ...]
-    images: Mapping[int, SnapshotImage]
-    kind: FeatureKind
-    network: TrainConfig
-    accuracy: float | None = None
-
-    @cached_property
-    def place_of(self) -> dict[int, int]:
-        """Return {image id: its row}."""
-        return {image_id: row for row, image_id in enumerate(self.memory.image_ids.tolist())}
+    images: Mapping[int, SnapshotImage]  # {image id: image} of the indexed images
+    kind: FeatureKind  # the feature extractor
+    network: TrainConfig  # settings of the network and its weights
+    accuracy: float | None = None  # held-out accuracy; None where no class has two images
+    held_out: Mapping[int, np.ndarray] = field(default_factory=dict[int, np.ndarray])
 
     def directions(self, vectors: np.ndarray) -> np.ndarray:
         """Map features (M, D') of its kind to (M, K) directions in the space of its memory."""
         return self.memory.directions(vectors[:, -len(self.memory.mean) :])
 
 
-def open_index(
-    project_dir: Path, images: Snapshot, *, on_event: OnEvent = ignore_event, should_stop: ShouldStop = never_stop
-) -> Index:
-    """Return the index of a project's labelled pictures as they are now; features that are missing come first.
+def indexed_images(images: Snapshot) -> Snapshot:
+    """Return the images of an index: labelled ones outside of validation and test; those without a split belong to it.
 
     Raises:
-        ProjectError: No picture has a label, or none can be read.
-        StoppedError: The user stopped; the features that were computed are kept.
+        ProjectError: No such image has a label.
+    """
+    chosen = tuple(image for image in images.images if image.labels and image.split not in ("val", "test"))
+    if not chosen:
+        hint = "Label a few of each class; images for validation and test do not count."
+        raise ProjectError("No image to learn from has a label yet.", hint, NextStep("label"))
+    return replace(images, images=chosen)
+
+
+def index_digest(indexed: Snapshot, name: str) -> str:
+    """Return a SHA-256, equal for equal indexes; `name` identifies the feature extractor."""
+    digest = hashlib.sha256(repr((VERSION, name, indexed.task, indexed.class_names)).encode())
+    for image in indexed.images:
+        digest.update(repr((image.image_id, image.sha256, image.labels)).encode())
+    return digest.hexdigest()
+
+
+def open_index(project_dir: Path, images: Snapshot, *, job: JobContext = SILENT) -> Index:
+    """Return the index of a project's labelled images; missing features are computed first.
+
+    Raises:
+        ProjectError: No image has a label, or none can be read.
         VisionFTError: As `embed`.
     """
-    knowledge = Knowledge.of(images)
-    asked = Snapshot(images.task, images.class_names, knowledge.images)
-    features = embedded(project_dir, asked, on_event=on_event, should_stop=should_stop)
-    known = Knowledge(knowledge.task, knowledge.class_names, features.images)
-    path, digest = (
-        project_dir / FOLDER / f"{features.kind.folder_name}.safetensors",
-        known.digest(features.kind.folder_name),
+    indexed = indexed_images(images)
+    features = embedded(project_dir, indexed, job=job)
+    indexed, kind = replace(indexed, images=features.images), features.kind
+
+    def fit() -> FittedKnn:
+        return _fit(indexed, features, kind.widths, job=job)
+
+    path = project_dir / FOLDER / f"{kind.folder_name}.safetensors"
+    network = TrainConfig(backbone=kind.backbone, method="linear", image_size=kind.size)
+    return _read_or_fit(path, index_digest(indexed, kind.folder_name), indexed, kind, network, fit, job)
+
+
+def run_index(run: RunSummary, images: Snapshot, *, job: JobContext = SILENT) -> Index:
+    """Return the index of a k-NN run for the labels of `images`, with the run's network and settings.
+
+    Raises:
+        ProjectError: No image for the index has a label, or none can be read.
+        RunError: The run is none of k-NN, or its weights were deleted.
+        WeightsError: The network's weights are missing.
+    """
+    config = run.config
+    if not config.method_row.is_live:
+        raise RunError(Message("{path} holds no images.", path=run.title), "Name a run of the method knn, or none.")
+    require_weights(run)
+    indexed = indexed_images(images)
+    project_dir = run.path.parent.parent if run.path.parent.name == RUNS_FOLDER else run.path
+
+    def features_of(chosen: Sequence[SnapshotImage]) -> Features:
+        return features_under(project_dir, chosen, config, job=job)
+
+    def fit() -> FittedKnn:
+        options: Any = config.method_options
+        return _fit(
+            indexed,
+            features_of(indexed.images),
+            config.method_row.head_parts(config.backbone_row, options),
+            neighbours=options.neighbours,
+            is_balanced=config.balance != "none",
+            seed=config.seed,
+            job=job,
+        )
+
+    digest = index_digest(indexed, run.name)
+    return _read_or_fit(run.path / LIVE_INDEX_FILE, digest, indexed, features_of(()).kind, config, fit, job)
+
+
+def _fit(
+    indexed: Snapshot,
+    features: Features,
+    widths: Sequence[int],
+    *,
+    neighbours: int = 0,
+    is_balanced: bool = False,
+    seed: int = 0,
+    job: JobContext,
+) -> FittedKnn:
+    """Fit a k-NN classifier to features of the last stages (`widths`) of the indexed images, as far as they have any.
+
+    Raises:
+        ProjectError: None of the images can be read.
+    """
+    if not len(features):
+        hint = Message("Check that their disk is connected.")
+        raise ProjectError("None of the labelled images can be read.", hint, NextStep("check"))
+    targets = np.zeros((len(features), len(indexed.class_names)), np.float32)
+    for row, image in zip(targets, features.images, strict=True):
+        row[list(image.labels)] = 1
+    weights = None
+    if is_balanced:
+        from visionft.training.loop.batches import sampling_weights
+
+        weights = sampling_weights(features.images, len(indexed.class_names))
+        weights /= weights.mean()
+    return fit_memory(
+        features.vectors[:, -sum(widths) :].astype(np.float32),
+        targets,
+        widths=widths,
+        is_multilabel=indexed.task == "multi",
+        neighbours=neighbours,
+        weights=weights,
+        image_ids=np.array([image.image_id for image in features.images]),
+        seed=seed,
+        job=job,
     )
-    kept = read_memory(path, digest)
-    if kept is None:
-        on_event(Progress(stage="Remembering the labelled pictures", done=0, total=0))
-        try:
-            fitted = known.remember(features, should_stop=should_stop)
-        except InterruptedError:
-            raise StoppedError("The pictures were not remembered.", "Start again to go on.") from None
-        kept = (fitted.memory, fitted.accuracy)
-        try:
-            write_memory(path, fitted.memory, {_DIGEST: digest, _ACCURACY: fitted.accuracy, _ASKED: fitted.asked})
-        except VisionFTError as error:  # a project that cannot be written can still be asked
-            logger.warning("The memory is not kept: %s", error)
-    by_id = {image.image_id: image for image in features.images}
-    network = TrainConfig(backbone=features.kind.backbone, method="linear", image_size=features.kind.size)
-    return Index(kept[0], images.class_names, by_id, features.kind, network, kept[1])
 
 
-def write_memory(path: Path, memory: Memory, about: Mapping[str, Any]) -> None:
-    """Write a memory as safetensors, whole or not at all; `about` stands in its metadata as JSON.
+def _read_or_fit(
+    path: Path,
+    digest: str,
+    indexed: Snapshot,
+    kind: FeatureKind,
+    network: TrainConfig,
+    fit: Callable[[], FittedKnn],
+    job: JobContext,
+) -> Index:
+    """Return the cached index of these inputs; without one, fit it and cache it."""
+    by_id = {image.image_id: image for image in indexed.images}
+    memory, accuracy, held_out = _read(path, digest, by_id) or (None, None, {})
+    if memory is None:
+        job.report(Progress(stage="Building the retrieval index", done=0, total=0))
+        fitted = fit()
+        memory, accuracy, ids = fitted.memory, fitted.accuracy, fitted.memory.image_ids
+        job.report(Notice(message=fitted.description))
+        held_out = dict(zip(ids[fitted.places].tolist(), fitted.held_out, strict=True))
+        arrays = memory.arrays() | {_HELD_OUT: fitted.held_out, _HELD_OUT_IDS: ids[fitted.places]}
+        about = {"digest": digest, "accuracy": accuracy, "missing": sorted(by_id.keys() - set(ids.tolist()))}
+        try:
+            write_index(path, arrays, about)
+        except VisionFTError as error:  # a project that cannot be written still has an index
+            logger.warning("The index is not cached: %s", error)
+    images = {image_id: by_id[image_id] for image_id in memory.image_ids.tolist()}
+    return Index(memory, indexed.class_names, images, kind, network, accuracy, held_out)
+
+
+def write_index(path: Path, arrays: Mapping[str, np.ndarray], about: Mapping[str, Any]) -> None:
+    """Write arrays as safetensors, whole or not at all, with `about` and a hash of both as its metadata.
 
     Raises:
         VisionFTError: The disk is full or cannot be written.
@@ -107,23 +210,41 @@ def write_memory(path: Path, memory: Memory, about: Mapping[str, Any]) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise write_error(path.parent, error) from error
-    arrays = {name: np.require(value, requirements="C") for name, value in memory.arrays().items()}
-    with atomic_path(path) as temporary:
-        save_file(arrays, temporary, metadata={name: json.dumps(value) for name, value in about.items()})
+    arrays = {name: np.require(value, requirements="C") for name, value in arrays.items()}
+    text = json.dumps(about)
+    with atomic_path(path) as temporary, usual_permissions(temporary):
+        save_file(dict(arrays), temporary, metadata={"about": text, "sha256": _content_hash(arrays, text)})
 
 
-def read_memory(path: Path, digest: str) -> tuple[Memory, float | None] | None:
-    """Return a memory made of what `digest` says, and how often it is right, or None where there is none."""
+def _content_hash(arrays: Mapping[str, np.ndarray], about: str) -> str:
+    digest = hashlib.sha256(about.encode())
+    for name in sorted(arrays):
+        digest.update(name.encode() + arrays[name].tobytes())
+    return digest.hexdigest()
+
+
+def _read(
+    path: Path, digest: str, by_id: Mapping[int, SnapshotImage]
+) -> tuple[KnnClassifier, float | None, dict[int, np.ndarray]] | None:
+    """Return the cached classifier of a digest, its accuracy and held-out probabilities.
+
+    None without one, where it is damaged, or where an image that it misses can be read again.
+    """
     from safetensors import SafetensorError, safe_open
 
     try:
         with safe_open(path, framework="numpy") as file:
-            about = {name: json.loads(text) for name, text in (file.metadata() or {}).items()}
-            if about.get(_DIGEST) != digest:
+            metadata = file.metadata() or {}
+            about = json.loads(metadata["about"])
+            if about["digest"] != digest or any(by_id[image_id].path.is_file() for image_id in about["missing"]):
                 return None
-            return Memory.from_arrays({name: file.get_tensor(name) for name in file.keys()}), about.get(_ACCURACY)  # noqa: SIM118
+            arrays: dict[str, np.ndarray] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        if metadata["sha256"] != _content_hash(arrays, metadata["about"]):
+            raise ValueError("its content has changed since it was written")
+        held_out = dict(zip(arrays[_HELD_OUT_IDS].tolist(), arrays[_HELD_OUT], strict=True))
+        return KnnClassifier.from_arrays(arrays), about["accuracy"], held_out
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, SafetensorError) as error:
-        logger.warning("The memory %s is made anew, for it cannot be read: %s", path.name, error)
+    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+        logger.warning("The index %s is built again, for it cannot be read: %s", path.name, error)
         return None

@@ -1,142 +1,266 @@
-"""How many pictures to check before many are accepted, and what the check proves. Exact, and nothing but numbers.
+"""Acceptance tests: a random sample is checked before suggestions are accepted, and bounds the wrong ones exactly.
 
-Of N pictures a random sample is checked; how many wrong ones it holds follows the hypergeometric distribution, so that
-small sets need less (the finite-population correction comes by itself). 299 checks without an error prove that 99 % of
-a large set are right, at 95 % confidence.
+The number of wrong labels in a sample of N images, drawn without replacement, follows the hypergeometric distribution,
+so that small sets need fewer checks. 299 checks without an error prove an accuracy of 99 % for a large set, at 95 %
+confidence.
+
+The sample is drawn and stored before anybody sees it, and never extended: checking on until the result fits would prove
+nothing. Failed and unfinished audits count: each costs confidence (`confidence_of`).
 """
 
-from dataclasses import dataclass
-from functools import lru_cache
-from math import comb, exp, lgamma
+import csv
+import io
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from math import exp, lgamma
+from pathlib import Path
 
-_LIKELY = 0.85  # chance to pass that is enough: a failed audit costs little more than what it found
-_EVEN = 0.5
-_MOST_CHECKED = 300
-# While unsure pictures are labelled, fewer suggestions are wrong than expected: the labelled ones are the harder ones.
-_TRULY_WRONG = 0.8
-_EXACT = 5_000  # pictures up to which products of whole numbers are quick enough
+import numpy as np
+
+from models.messages import Message
+from visionft.errors import ProjectError
+from visionft.files import write_text
+from visionft.project.edits.certificates import Audit, KeepAudit, PendingAudit, keep_drawn, next_number
+from visionft.project.formats.readers import csv_rows
+from visionft.project.formats.whole_files import MemoryLimit, check_size
+from visionft.project.names import count_of
+from visionft.project.store import Project
+from visionft.suggest.suggestions import Suggestion
+
+_ROUNDING = 1e-12
 
 
 @dataclass(frozen=True, slots=True)
 class AuditPlan:
-    """What to check.
+    """Plan of an audit sample."""
 
-    Attributes:
-        accepted: Pictures that are about to be accepted, N.
-        sample: How many of them to check, drawn at random.
-        allowed: Wrong ones in the sample with which the wanted rightness is still proven.
-        rightness: The share that is to be proven, 0 to 1.
-        confidence: How sure the proof is to be: so often, or more, the claim is true when the audit is passed.
-    """
-
-    accepted: int
-    sample: int
-    allowed: int
-    rightness: float
-    confidence: float
+    accepted: int  # number of images to be accepted, N
+    sample: int  # number of images to check, drawn at random
+    allowed: int  # largest number of wrong labels in the sample at which the accuracy is still proven
+    rightness: float  # accuracy to prove, 0 to 1
+    confidence: float  # least probability that the claim is true when the audit is passed
 
 
 def most_wrong(accepted: int, rightness: float) -> int:
-    """Return how many of the accepted may be wrong with the wanted share right."""
+    """Return the largest number of wrong labels among the accepted at the wanted accuracy."""
     return int((1 - rightness) * accepted + 1e-9)
 
 
 def chance_of_at_most(wrong_seen: int, *, accepted: int, wrong: int, sample: int) -> float:
     """Return P(X <= wrong_seen) for the wrong ones X in a sample drawn without replacement (hypergeometric)."""
-    first = max(0, sample - (accepted - wrong))
-    last = min(wrong_seen, wrong, sample)
-    if first > last:
-        return 0.0 if wrong_seen < first else 1.0
-    if last >= min(wrong, sample):
+    first, last = max(0, sample - (accepted - wrong)), min(wrong, sample)
+    if wrong_seen >= last:
         return 1.0
-    return min(1.0, sum(_chance(seen, accepted, wrong, sample) for seen in range(first, last + 1)))
+
+    def log_comb(total: int, chosen: int) -> float:
+        return lgamma(total + 1) - lgamma(chosen + 1) - lgamma(total - chosen + 1)
+
+    chances = (
+        exp(log_comb(wrong, seen) + log_comb(accepted - wrong, sample - seen) - log_comb(accepted, sample))
+        for seen in range(first, wrong_seen + 1)
+    )
+    return min(1.0, sum(chances))
 
 
-def _chance(seen: int, accepted: int, wrong: int, sample: int) -> float:
-    if accepted <= _EXACT and sample <= 60:
-        return comb(wrong, seen) * comb(accepted - wrong, sample - seen) / comb(accepted, sample)
-    return exp(_log_comb(wrong, seen) + _log_comb(accepted - wrong, sample - seen) - _log_comb(accepted, sample))
-
-
-def _log_comb(total: int, chosen: int) -> float:
-    return lgamma(total + 1) - lgamma(chosen + 1) - lgamma(total - chosen + 1)
-
-
-@lru_cache(maxsize=4096)
 def most_wrong_proven(wrong_seen: int, *, accepted: int, sample: int, confidence: float) -> int:
     """Return the bound of an audit: with this confidence, no more of the accepted are wrong (Clopper and Pearson 1934).
 
     Those seen in the sample are among them.
     """
     low, high = wrong_seen, accepted - (sample - wrong_seen)
-    while low < high:  # the most that is still likelier than 1 - confidence
+    while low < high:  # the largest number still likelier than 1 - confidence
         middle = (low + high + 1) // 2
-        if chance_of_at_most(wrong_seen, accepted=accepted, wrong=middle, sample=sample) > 1 - confidence + 1e-12:
+        if chance_of_at_most(wrong_seen, accepted=accepted, wrong=middle, sample=sample) > 1 - confidence + _ROUNDING:
             low = middle
         else:
             high = middle - 1
     return low
 
 
-@lru_cache(maxsize=4096)
 def plan_audit(accepted: int, *, rightness: float, confidence: float = 0.95, allowed: int = 0) -> AuditPlan:
-    """Return the smallest sample that proves the rightness with no more than so many wrong ones in it.
+    """Return the smallest sample that proves the accuracy with at most this number of wrong labels in it.
 
-    Where everything would have to be checked, the sample is everything.
+    If every image would have to be checked, the sample is the whole set.
     """
-    least_wrong = most_wrong(accepted, rightness) + 1  # the claim is false from here on
+    wrong = most_wrong(accepted, rightness) + 1  # the claim is false from here on
     low, high = min(accepted, allowed + 1), accepted
     while low < high:
         middle = (low + high) // 2
-        if chance_of_at_most(allowed, accepted=accepted, wrong=least_wrong, sample=middle) <= 1 - confidence + 1e-12:
+        if chance_of_at_most(allowed, accepted=accepted, wrong=wrong, sample=middle) <= 1 - confidence + _ROUNDING:
             high = middle
         else:
             low = middle + 1
-    return AuditPlan(accepted, min(low, accepted), allowed, rightness, confidence)
+    return AuditPlan(accepted, low, allowed, rightness, confidence)
 
 
 def chance_to_pass(plan: AuditPlan, expected_wrong: float) -> float:
-    """Return how likely an audit is passed when this share of what is accepted is wrong."""
+    """Return the probability to pass an audit, given the share of wrong labels among the accepted images."""
     wrong = round(expected_wrong * plan.accepted)
     return chance_of_at_most(plan.allowed, accepted=plan.accepted, wrong=wrong, sample=plan.sample)
 
 
 def is_worth_trying(plan: AuditPlan, expected_wrong: float) -> bool:
-    """Tell whether an audit is passed more often than not; one that checks everything proves whatever it finds."""
-    return plan.sample >= plan.accepted or chance_to_pass(plan, expected_wrong) >= _EVEN
+    """Return whether passing is more likely than failing; an audit of every image proves its result in any case."""
+    return plan.sample >= plan.accepted or chance_to_pass(plan, expected_wrong) >= 0.5
 
 
 def suggest_plan(accepted: int, *, rightness: float, expected_wrong: float, confidence: float = 0.95) -> AuditPlan:
-    """Return the smallest plan that is likely enough to be passed; of too large ones, the likeliest that is not.
+    """Return the smallest plan likely enough to be passed; if all are too large, the likeliest one of a feasible size.
 
-    Args:
-        accepted: Pictures that are about to be accepted.
-        rightness: What is to be proven.
-        expected_wrong: The share that is expected to be wrong.
-        confidence: Of the proof.
+    `expected_wrong` is the expected share of wrong labels. While uncertain images are labelled, fewer suggestions are
+    wrong (0.8 times): the labelled ones are harder. A failed audit costs little more than its corrected labels, so a
+    probability of 0.85 to pass is enough.
     """
-    best: AuditPlan | None = None
+    plan = best = plan_audit(accepted, rightness=rightness, confidence=confidence)
     best_chance = -1.0
-    for allowed in range(accepted + 1):
-        plan = plan_audit(accepted, rightness=rightness, confidence=confidence, allowed=allowed)
-        if best is not None and plan.sample > _MOST_CHECKED:
-            break
-        chance = chance_to_pass(plan, expected_wrong * _TRULY_WRONG)
+    while plan.allowed == 0 or plan.sample <= 300:
+        chance = chance_to_pass(plan, expected_wrong * 0.8)
         if chance > best_chance:
             best, best_chance = plan, chance
-        if chance >= _LIKELY or plan.sample >= accepted:
+        if chance >= 0.85 or plan.sample >= accepted:
             break
-    assert best is not None
+        plan = plan_audit(accepted, rightness=rightness, confidence=confidence, allowed=plan.allowed + 1)
     return best
 
 
-def confidence_of(number: int, confidence: float) -> tuple[float, float]:
-    """Return the confidence that the audit with this number, from 1, is planned with, and what it may then claim.
+def confidence_of(number: int, confidence: float, *, spent: float) -> tuple[float, float]:
+    """Return the confidence used to plan an audit, and the confidence it may claim when passed; audits count from 1.
 
-    Who audits until it is passed is more often lucky: a first audit is planned with the wanted confidence, and each one
-    after a failed one with half the doubt of the one before. What is claimed at the end counts the doubt of them all:
-    wanted 95 % claims 95 %, then 92.5 %, 91.25 % and never less than 90 %.
+    Repeating audits until one is passed raises the chance of a lucky pass. The first audit is planned with the wanted
+    confidence, each one after a failure with half the error probability of the previous one. The final claim adds up
+    the error probabilities of all audits (union bound): a wanted 95 % claims 95 %, then 92.5 %, 91.25 % and never less
+    than 90 %. `spent` is the sum of the error probabilities of the previous audits' plans.
     """
-    doubt = 1 - confidence
-    spent = doubt * (2 - 0.5 ** (number - 1))
-    return 1 - doubt * 0.5 ** (number - 1), max(0.0, 1 - spent)
+    risk = (1 - confidence) * 0.5 ** (number - 1)
+    return 1 - risk, max(0.0, 1 - spent - risk)
+
+
+def draw_audit(
+    project: Project,
+    suggestions: Mapping[int, Suggestion],
+    *,
+    source: str,
+    threshold: float = 0.0,
+    rightness: float = 0.97,
+    confidence: float = 0.95,
+    allowed: int | None = None,
+    seed: int | None = None,
+) -> PendingAudit:
+    """Draw and store the audit sample to check before suggestions are accepted. No label changes yet.
+
+    An earlier unfinished audit counts as failed, because its sample may have been seen.
+
+    Args:
+        project: Open for writing.
+        suggestions: Current suggestions (`current_suggestions`).
+        source: Source of the suggestions.
+        threshold: Confidence from which suggestions are to be accepted.
+        rightness: Accuracy to prove for the accepted labels, below 1.
+        confidence: Confidence of the proof, below 1.
+        allowed: Largest number of wrong labels in the sample to pass; None plans for the expected number.
+        seed: Seed of the sample; None takes a random one.
+
+    Raises:
+        ProjectError: No suggestion reaches the threshold, or a share is out of range.
+    """
+    for share in (rightness, confidence):
+        if not 0 < share < 1:
+            raise ProjectError(Message("{share} is not a share below 1.", share=share), "Give a number such as 0.97.")
+    chosen = {key: each for key, each in suggestions.items() if each.classes and each.confidence >= threshold}
+    if not chosen:
+        raise ProjectError("No suggestion is confident enough to be accepted.", "Label some more images.")
+    expected_wrong = 1 - float(np.mean([each.confidence for each in chosen.values()]))
+    number, spent = next_number(project)
+    planned, claimed = confidence_of(number, confidence, spent=spent)
+    if allowed is None:
+        plan = suggest_plan(len(chosen), rightness=rightness, expected_wrong=expected_wrong, confidence=planned)
+    else:
+        plan = plan_audit(len(chosen), rightness=rightness, confidence=planned, allowed=allowed)
+    seed = int(np.random.default_rng().integers(2**31)) if seed is None else seed
+    sample = np.random.default_rng(seed).choice(np.array(sorted(chosen)), plan.sample, replace=False)
+    audit = Audit(
+        source=source, threshold=threshold, accepted=plan.accepted, sample=plan.sample, wrong=0, allowed=plan.allowed,
+        rightness=rightness, planned=planned, confidence=claimed, most_wrong=plan.accepted, number=number, seed=seed,
+        is_passed=False, is_finished=False,
+    )  # fmt: skip
+    return keep_drawn(project, audit, {key: each.classes for key, each in chosen.items()}, sample.tolist())
+
+
+def finish_audit(project: Project, pending: PendingAudit, answers: Mapping[int, tuple[str, ...]]) -> Audit:
+    """Store the checked labels of the sample; accept all when the audit is passed. One step in the history.
+
+    The checked labels become the labels of the sample, passed or not. Images labelled or removed since the sample was
+    drawn keep their state. `answers` are {image id: class names} for every image of the sample.
+
+    Raises:
+        ProjectError: An image of the sample has no answer, or the audit is already finished.
+    """
+    if unanswered := [key for key in pending.sample if not answers.get(key)]:
+        message = Message("{counted} of the sample have no label.", counted=count_of(len(unanswered), "image"))
+        raise ProjectError(message, "Give the label of every image; a sample that is checked in part proves nothing.")
+    checked = {key: tuple(answers[key]) for key in pending.sample}
+    wrong = sum(set(names) != set(pending.accepted[key]) for key, names in checked.items())
+    plan = pending.audit
+    most = most_wrong_proven(wrong, accepted=plan.accepted, sample=plan.sample, confidence=plan.planned)
+    is_passed = wrong <= plan.allowed or plan.sample == plan.accepted  # all were checked, and are corrected
+    audit = replace(plan, wrong=wrong, most_wrong=most, is_passed=is_passed, is_finished=True)
+    with project.reading() as connection:
+        present = dict(connection.execute("SELECT id, label_count FROM image WHERE removed_at IS NULL"))
+    accepted = {key: names for key, names in pending.accepted.items() if present.get(key) == 0}
+    change = KeepAudit(pending.audit_id, audit, accepted, {k: names for k, names in checked.items() if k in present})
+    if not project.apply(change):  # no label changed, so that there is no step; the audit is finished all the same
+        with project.repairing() as connection:
+            change.write(connection)
+    return audit
+
+
+def write_sample(file: Path, pending: PendingAudit, paths: Mapping[int, Path]) -> None:
+    """Write an audit sample as a table: one image per row, with an empty column for the label."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(("image_id", "path", "suggested", "answer"))
+    for image_id in pending.sample:
+        writer.writerow([image_id, paths.get(image_id, ""), "|".join(pending.accepted[image_id]), ""])
+    write_text(file, text.getvalue())
+
+
+def read_answers(file: Path, class_names: Sequence[str]) -> dict[int, tuple[str, ...]]:
+    """Return {image id: class names} of a filled-in sample.
+
+    Raises:
+        ProjectError: The file is too large or has no such columns, or a row has no image or no known class; all rows
+            at once.
+    """
+    check_size(file)
+    rows = csv_rows(file)
+    _, header = next(rows, (0, []))
+    if isinstance(header, str) or not {"image_id", "answer"} <= set(header):
+        raise ProjectError(
+            Message("{path} has no columns image_id and answer.", path=file), "Fill in the file that the audit wrote."
+        )
+    answers: dict[int, tuple[str, ...]] = {}
+    faults: list[str] = []
+    memory = MemoryLimit(file)
+    for number, cells in rows:
+        memory.add(300)
+        row = {} if isinstance(cells, str) else dict(zip(header, cells, strict=False))
+        names = tuple(name.strip() for name in row.get("answer", "").split("|") if name.strip())
+        image_id = row.get("image_id", "").strip()
+        if not re.fullmatch(r"\d{1,18}", image_id):  # the digits of SQLite's keys
+            faults.append(Message("line {number}: no image_id", number=number))
+        elif not names:
+            faults.append(Message("line {number}: no class", number=number))
+        elif unknown := [name for name in names if name not in class_names]:
+            faults.append(Message("line {number}: no class “{name}”", number=number, name=unknown[0]))
+        else:
+            answers[int(image_id)] = names
+    if faults:
+        message = Message(
+            "{path}: {counted} cannot be read: {reasons}.",
+            path=file,
+            counted=count_of(len(faults), "row"),
+            reasons="; ".join(faults[:5]),
+        )
+        raise ProjectError(message, "Write a class of the project into the column “answer” of every row.")
+    return answers

@@ -1,8 +1,8 @@
-"""Which pictures to label next: the centres of clusters first, then uncertain and diverse ones; rows of alike pictures.
+"""The order in which to label images (active learning), and clusters of similar images with one suggested class.
 
-The centres show every kind of picture once (TypiClust, 2202.02794), uncertain pictures teach most, and clusters among
-the uncertain keep them from being alike (DropQuery, 2401.14555). A row is a group of near pictures that are suggested
-the same class: one key labels it, a click takes an exception out.
+Cluster centres show every kind of image once (TypiClust, 2202.02794), uncertain images are the most informative, and
+clustering the uncertain ones keeps them diverse (DropQuery, 2401.14555). One key labels a cluster of suggestions, a
+click excludes an exception.
 """
 
 from dataclasses import dataclass
@@ -10,57 +10,47 @@ from typing import Literal
 
 import numpy as np
 
-from visionft.suggest.clusters import assign, k_means
+from visionft.heads.feature_map import assign, k_means
 from visionft.suggest.feature_suggester import FeatureSuggester
+from visionft.suggest.suggestions import uncertainties
 
-ROW = 12  # pictures in a row of alike
-AIM = 0.9  # expected share of right ones in the rows that come first
-_CENTRES_A_CLASS = 4
-_FIRST_SHOTS = 2  # median pictures a class from which uncertainty is worth more than centres
-_MOST_GROUPED = 3_000  # of a class: more are thinned out
-_UNSURE = 8  # times as many uncertain pictures as are asked for are clustered
+ROW = 12  # images in a row
 
 
 @dataclass(frozen=True, slots=True)
-class Queued:
-    """A picture to label next, and why it is asked for."""
+class QueuedImage:
+    """An image to label next, and the reason."""
 
     image_id: int
     why: Literal["centre", "unsure"]
 
 
 @dataclass(frozen=True, slots=True)
-class AlikeRow:
-    """Near pictures that are suggested one class.
+class SuggestionCluster:
+    """Near images with one suggested class."""
 
-    Attributes:
-        image_ids: The nearest to the row's first picture, in this order.
-        class_name: What one key would call them.
-        purity: Expected share of them that this is right for.
-    """
-
-    image_ids: tuple[int, ...]
-    class_name: str
-    purity: float
+    image_ids: tuple[int, ...]  # in the order of their nearness to the first one
+    class_name: str = ""  # suggested class; empty where there is none
+    purity: float = 0.0  # expected accuracy of this class
 
 
-def next_pictures(suggester: FeatureSuggester, count: int, *, seed: int = 0) -> tuple[Queued, ...]:
-    """Return up to `count` pictures without a label, the one to label first ahead."""
+def next_images(suggester: FeatureSuggester, count: int, *, seed: int = 0) -> tuple[QueuedImage, ...]:
+    """Return up to `count` unlabelled images in the order in which to label them."""
     if not len(suggester.open_places) or count <= 0:
         return ()
     counts = suggester.state.counts
-    if suggester.needs or not len(counts) or np.median(counts) < _FIRST_SHOTS:
+    if suggester.needs or not len(counts) or np.median(counts) < 2:  # from there on, uncertainty is more useful
         found = _centres(suggester, count, seed)
         if len(found):
-            return tuple(Queued(int(suggester.image_ids[place]), "centre") for place in found)
-    return tuple(Queued(int(suggester.image_ids[place]), "unsure") for place in _unsure(suggester, count, seed))
+            return tuple(QueuedImage(int(suggester.image_ids[place]), "centre") for place in found)
+    return tuple(QueuedImage(int(suggester.image_ids[place]), "unsure") for place in _unsure(suggester, count, seed))
 
 
 def _centres(suggester: FeatureSuggester, count: int, seed: int) -> np.ndarray:
-    """Return the places nearest to the centres of clusters in which nothing is labelled yet, the largest first."""
+    """Return the places nearest to the centres of clusters without a label, the largest cluster first."""
     directions, labelled = suggester.directions, np.flatnonzero(suggester.state.is_labelled)
     classes = len(suggester.class_names)
-    clusters = max(classes * _CENTRES_A_CLASS, len(labelled) + count) if classes else count
+    clusters = max(classes * 4, len(labelled) + count) if classes else count
     clusters = min(clusters, max(1, len(directions) // 2))
     centres = k_means(directions, clusters, seed=seed)
     places = suggester.open_places
@@ -79,9 +69,9 @@ def _centres(suggester: FeatureSuggester, count: int, seed: int) -> np.ndarray:
 
 def _unsure(suggester: FeatureSuggester, count: int, seed: int) -> np.ndarray:
     """Return uncertain places, one of each cluster among them, the most uncertain first."""
-    places = suggester.open_places
-    doubt = doubts(suggester)[places]
-    chosen = np.argsort(-doubt, kind="stable")[: max(count, count * _UNSURE)]
+    places, found = suggester.open_places, suggester.predictions
+    doubts = uncertainties(found.probabilities[places], found.thresholds)
+    chosen = np.argsort(-doubts, kind="stable")[: count * 8]
     if len(chosen) > count:
         directions = suggester.directions[places[chosen]]
         nearest = assign(directions, k_means(directions, count, seed=seed))
@@ -91,49 +81,33 @@ def _unsure(suggester: FeatureSuggester, count: int, seed: int) -> np.ndarray:
     return places[chosen]
 
 
-def doubts(suggester: FeatureSuggester) -> np.ndarray:
-    """Return how undecided (N) pictures are, 0 to 1: 1 minus the margin; for several labels the nearness to a half."""
-    found = suggester.answers
-    if found.thresholds is not None:
-        return 1 - np.abs(found.probabilities - found.thresholds).min(axis=1)
-    top = np.partition(found.probabilities, -2, axis=1)[:, -2:]
-    return 1 - (top[:, 1] - top[:, 0])
+def suggestion_clusters(
+    suggester: FeatureSuggester, *, most: int = 20, width: int = ROW, purity: float = 0.9
+) -> tuple[SuggestionCluster, ...]:
+    """Return clusters of near images with the same suggested class, no image twice.
 
-
-def rows_of_alike(
-    suggester: FeatureSuggester, *, most: int = 20, width: int = ROW, purity: float = AIM
-) -> tuple[AlikeRow, ...]:
-    """Return rows of near pictures that are suggested the same class, no picture twice.
-
-    Those whose expected share of right ones is nearest to `purity` come first, in its doubt the purer one. Rows that
-    are surer teach little, and are accepted in bulk later; in less sure ones every other picture costs a click. With 1
-    the surest come first: most labels for each action.
+    Clusters with an expected accuracy nearest to `purity` come first; on ties the purer one. Surer ones teach little,
+    and are accepted in bulk later; in less sure ones every other image costs a click. With 1 the surest come first:
+    most labels for each action.
     """
     if suggester.needs or suggester.is_multilabel or not len(suggester.open_places):
         return ()
     places = suggester.open_places
-    shares = suggester.answers.probabilities[places]
+    shares = suggester.predictions.probabilities[places]
     called, sure = shares.argmax(axis=1), shares.max(axis=1)
-    rows: list[AlikeRow] = []
+    rows: list[SuggestionCluster] = []
     for index in np.unique(called):
         mine = np.flatnonzero(called == index)
-        for members in _groups(suggester.directions[places[mine]], sure[mine], width):
+        directions = suggester.directions[places[mine]]
+        left = np.argsort(-sure[mine], kind="stable")
+        left = left[:: max(1, len(left) // 3_000)]
+        while len(left):  # groups of near images, each seeded with the surest image left
+            nearness = directions[left] @ directions[left[0]]
+            nearness[0] = 2
+            order = np.argsort(-nearness, kind="stable")
+            members, left = left[order[:width]], left[np.sort(order[width:])]
             expected = float(sure[mine[members]].mean())
             if len(members) > width // 2:
                 ids = tuple(int(each) for each in suggester.image_ids[places[mine[members]]])
-                rows.append(AlikeRow(ids, suggester.class_names[index], expected))
+                rows.append(SuggestionCluster(ids, suggester.class_names[index], expected))
     return tuple(sorted(rows, key=lambda row: (abs(row.purity - purity), -row.purity))[:most])
-
-
-def _groups(directions: np.ndarray, sure: np.ndarray, width: int) -> list[np.ndarray]:
-    """Cut pictures into groups of near ones, each begun at the surest that is left."""
-    left = np.argsort(-sure, kind="stable")
-    left = left[:: max(1, len(left) // _MOST_GROUPED)]
-    groups: list[np.ndarray] = []
-    while len(left):
-        nearness = directions[left] @ directions[left[0]]
-        nearness[0] = 2
-        order = np.argsort(-nearness, kind="stable")
-        groups.append(left[order[:width]])
-        left = left[np.sort(order[width:])]
-    return groups

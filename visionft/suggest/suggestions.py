@@ -1,4 +1,4 @@
-"""What a run would call pictures that nobody has labelled yet: made once, kept in the run's folder.
+"""Suggested labels for unlabelled images, and those of a run: computed once, stored in the run's folder.
 
 Torch loads inside `suggest_labels` only; reading is cheap.
 """
@@ -6,48 +6,51 @@ Torch loads inside `suggest_labels` only; reading is cheap.
 import json
 import logging
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import Self
 
 import numpy as np
 
+from models.messages import Message
 from visionft.calibration import sigmoid, softmax
-from visionft.data.types import Snapshot, SnapshotImage
+from visionft.data.types import Snapshot
 from visionft.errors import RunError
-from visionft.events import OnEvent, ShouldStop, ignore_event, never_stop
 from visionft.files import parse_json, read_lines, write_text
+from visionft.jobs import SILENT, JobCancelled, JobContext
 from visionft.project.store import Project
 from visionft.training.runs.run_folder import RunSummary, list_runs, read_run
 
-if TYPE_CHECKING:
-    from visionft.training.runs.answerer import Answerer
-
 logger = logging.getLogger(__name__)
 FILE = "suggestions.jsonl"
-KEPT = 3  # probabilities per picture
 FEATURES = "features"  # the other source beside runs, see `feature_suggester`
-TASK_LIMIT = 0.5  # for several labels: the probability from which a class is suggested when none was fitted
+
+
+def uncertainties(probabilities: np.ndarray, thresholds: np.ndarray | None) -> np.ndarray:
+    """Return the (N,) uncertainties of probabilities (N, C), from 0 (sure) to 1 (undecided).
+
+    1 minus the margin between the two most probable classes (Scheffer et al. 2001); for several labels, how close the
+    least decided class is to its threshold (C,).
+    """
+    if thresholds is not None:
+        return 1 - np.abs(probabilities - thresholds).min(axis=1)
+    if probabilities.shape[1] == 1:
+        return 1 - probabilities[:, 0]
+    top = np.partition(probabilities, -2, axis=1)[:, -2:]
+    return 1 - (top[:, 1] - top[:, 0])
 
 
 @dataclass(frozen=True, slots=True)
 class Suggestion:
-    """What a run says of one picture.
-
-    Attributes:
-        sha256: The content it was said of: a picture edited since has no suggestion.
-        classes: What would be assigned: one class, or for several labels any number.
-        ranked: (class, calibrated probability) of the most probable classes, best first.
-        uncertainty: 0 (sure) to 1 (undecided): 1 minus the margin between the two most probable classes (Scheffer et
-            al. 2001); for several labels, how close the least decided class is to its threshold.
-    """
+    """The suggestion for one image."""
 
     image_id: int
-    sha256: str
-    classes: tuple[str, ...]
-    ranked: tuple[tuple[str, float], ...]
-    uncertainty: float
+    sha256: str  # the content it was computed for: an image edited since has no suggestion
+    classes: tuple[str, ...]  # the suggested labels: one class, or for several labels any number
+    ranked: tuple[tuple[str, float], ...]  # (class, calibrated probability) of the most probable classes, best first
+    uncertainty: float  # as `uncertainties`
 
     @classmethod
     def of(
@@ -59,35 +62,108 @@ class Suggestion:
         class_names: Sequence[str],
         thresholds: np.ndarray | None,
     ) -> Self:
-        """Return what calibrated probabilities (C,) suggest for a picture.
+        """Return the suggestion for an image from calibrated probabilities (C,), in the order of `class_names`.
 
-        Args:
-            image_id: The picture.
-            sha256: Its content.
-            probabilities: In the order of `class_names`.
-            class_names: (C).
-            thresholds: (C,) for several labels, from where each class is suggested; None for one label.
+        For several labels each class is suggested from its threshold (C,).
         """
         order: list[int] = np.argsort(-probabilities, kind="stable").tolist()
-        best = [(class_names[index], float(probabilities[index])) for index in order[:KEPT]]
-        ranked = tuple((name, round(share, 6)) for name, share in best)
-        if thresholds is None:
-            classes = (best[0][0],)
-            uncertainty = 1.0 - best[0][1] + (best[1][1] if len(best) > 1 else 0.0)
-        else:
-            classes = tuple(class_names[index] for index in order if probabilities[index] >= thresholds[index])
-            uncertainty = 1.0 - float(np.abs(probabilities - thresholds).min())
-        return cls(image_id, sha256, classes, ranked, round(uncertainty, 6))
+        ranked = tuple((class_names[index], round(float(probabilities[index]), 6)) for index in order[:3])
+        suggested = order[:1] if thresholds is None else [i for i in order if probabilities[i] >= thresholds[i]]
+        uncertainty = float(uncertainties(probabilities[None].astype(np.float64), thresholds)[0])
+        return cls(image_id, sha256, tuple(class_names[i] for i in suggested), ranked, round(uncertainty, 6))
 
     @property
     def confidence(self) -> float:
-        """Return the probability of the most probable class."""
         return self.ranked[0][1] if self.ranked else 0.0
+
+
+class Suggestions(Mapping[int, Suggestion]):
+    """Suggestions by image id, each made on access: of 100,000 images a window shows a hundred."""
+
+    def __init__(
+        self,
+        ids: np.ndarray,
+        confidences: np.ndarray,
+        uncertainties: np.ndarray,
+        *,
+        labels: tuple[np.ndarray, np.ndarray],
+        class_names: Sequence[str],
+        suggestion_at: Callable[[int], Suggestion],
+    ) -> None:
+        """Make suggestions.
+
+        Args:
+            ids: (N) images.
+            confidences: (N) probabilities of the most probable classes.
+            uncertainties: (N) as `uncertainties`.
+            labels: (L) places of images and (L) class indices, one of each for each suggested label.
+            class_names: Names of the classes, by index.
+            suggestion_at: Returns the suggestion for the image at a place.
+        """
+        self.ids, self.confidences, self.uncertainties = ids, confidences, uncertainties
+        self._labels, self._class_names, self._suggestion_at = labels, class_names, suggestion_at
+        self._place_of: dict[int, int] = dict(zip(ids.tolist(), range(len(ids)), strict=True))
+
+    @classmethod
+    def of(cls, suggestions: Iterable[Suggestion]) -> Self:
+        """Return suggestions that are known already."""
+        known = list(suggestions)
+        index_of: dict[str, int] = {}
+        pairs = ((place, name) for place, each in enumerate(known) for name in each.classes)
+        labels = [(place, index_of.setdefault(name, len(index_of))) for place, name in pairs]
+        places, indices = np.array(labels, np.int64).reshape(-1, 2).T
+        return cls(
+            np.array([each.image_id for each in known], np.int64),
+            np.array([each.confidence for each in known], np.float64),
+            np.array([each.uncertainty for each in known], np.float64),
+            labels=(places, indices),
+            class_names=tuple(index_of),
+            suggestion_at=known.__getitem__,
+        )
+
+    def __getitem__(self, image_id: int) -> Suggestion:
+        return self._suggestion_at(self._place_of[image_id])
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._place_of)
+
+    def __len__(self) -> int:
+        return len(self._place_of)
+
+    def __contains__(self, image_id: object) -> bool:
+        return image_id in self._place_of
+
+    @property
+    def expected_accuracy(self) -> float:
+        return float(self.confidences.mean()) if len(self) else 0.0
+
+    @cached_property
+    def classes(self) -> frozenset[str]:
+        return frozenset(self._class_names[index] for index in np.flatnonzero(np.bincount(self._labels[1])).tolist())
+
+    def with_class(self, class_name: str) -> frozenset[int]:
+        """Return the images with this suggested class."""
+        if class_name not in self.classes:
+            return frozenset()
+        places, indices = self._labels
+        return frozenset(self.ids[places[indices == self._class_names.index(class_name)]].tolist())
+
+    @cached_property
+    def by_confidence(self) -> tuple[np.ndarray, np.ndarray]:
+        """The (N) images and their confidences, the least confident first."""
+        order = np.argsort(self.confidences, kind="stable")
+        return self.ids[order], self.confidences[order]
+
+    def from_confidence(self, threshold: float) -> dict[int, Suggestion]:
+        """Return the suggestions with at least this confidence, the least confident first."""
+        ids, confidences = self.by_confidence
+        first = int(np.searchsorted(confidences, threshold - 1e-9))
+        return {image_id: self[image_id] for image_id in ids[first:].tolist()}
 
 
 @dataclass(frozen=True, kw_only=True)
 class SuggestReport:
-    """What became of a go: pictures with a suggestion, those that could not be read, whether it was stopped."""
+    """Result of a suggestion job: images with a suggestion, unreadable ones, and whether it was cancelled."""
 
     run: str
     suggested: int
@@ -95,123 +171,88 @@ class SuggestReport:
     stopped: bool
 
 
-def suggest_labels(
-    run_dir: Path,
-    images: Snapshot,
-    *,
-    on_event: OnEvent = ignore_event,
-    should_stop: ShouldStop = never_stop,
-) -> SuggestReport:
-    """Classify the pictures without a label with a run's best checkpoint; keep the suggestions in its folder.
+def suggest_labels(run_dir: Path, images: Snapshot, *, job: JobContext = SILENT) -> SuggestReport:
+    """Classify the unlabelled images with a run's best checkpoint; store the suggestions in its folder.
 
-    Probabilities are calibrated on the validation split where it has pictures. When `should_stop` says so, what was
-    found until then is kept.
+    Probabilities are calibrated on the validation split where it has images. When the job is cancelled, the
+    suggestions computed so far are kept.
 
     Raises:
         RunError: The run cannot be read.
-        WeightsError: The pretrained weights that the run started from are no longer at hand.
+        WeightsError: The run's pretrained weights are no longer available.
     """
-    from visionft.evaluation.report import logit_batches
-    from visionft.retrieval.refreshing import load_current
+    from visionft.evaluation.report import calibrate, logit_batches
+    from visionft.retrieval.live_view import load_current_model
 
-    answerer = load_current(read_run(run_dir), images, on_event=on_event, should_stop=should_stop)
-    unlabelled = [image for image in images.images if not image.labels]
-    temperature, thresholds = _calibration(answerer, images, on_event, should_stop)
+    model = load_current_model(read_run(run_dir), images, job=job)
+    class_names, unlabelled = model.run.class_names, [image for image in images.images if not image.labels]
+    try:
+        _, temperature, thresholds = calibrate(model, images, job=job)
+    except (JobCancelled, RunError):  # or no image of the run's classes for calibration
+        temperature, thresholds = 1.0, np.full(len(class_names), 0.5) if images.task == "multi" else None
     found: list[Suggestion] = []
-    stopped = bool(unlabelled) and should_stop()
+    stopped = bool(unlabelled) and job.is_cancelled
     if not stopped:
-        for logits, places in logit_batches(answerer, unlabelled, stage="Suggesting labels", on_event=on_event):
-            chosen = [unlabelled[place] for place in places]
-            found += _suggestions(answerer.run, chosen, logits / temperature, thresholds)
-            stopped = should_stop()
+        for logits, places in logit_batches(model, unlabelled, stage=Message("Suggesting labels"), job=job):
+            rows = (softmax if thresholds is None else sigmoid)(logits / temperature)
+            for place, row in zip(places, rows, strict=True):
+                key = unlabelled[place].image_id, unlabelled[place].sha256
+                found.append(Suggestion.of(*key, row, class_names=class_names, thresholds=thresholds))
+            stopped = job.is_cancelled
             if stopped:
                 break
     write_suggestions(run_dir, found)
     missing = 0 if stopped else len(unlabelled) - len(found)
-    return SuggestReport(run=answerer.run.name, suggested=len(found), unreadable=missing, stopped=stopped)
-
-
-def _calibration(
-    answerer: "Answerer", images: Snapshot, on_event: OnEvent, should_stop: ShouldStop
-) -> tuple[float, np.ndarray | None]:
-    """Return the temperature, and for several labels each class's threshold, fitted on validation where it can be."""
-    from visionft.evaluation.report import calibrate
-
-    try:
-        return calibrate(answerer, images, on_event=on_event, should_stop=should_stop)[1:]
-    except RunError:  # no picture of the run's classes to calibrate on
-        is_multilabel = images.task == "multi"
-        return 1.0, np.full(len(answerer.run.class_names), TASK_LIMIT) if is_multilabel else None
-
-
-def _suggestions(
-    run: RunSummary, images: list[SnapshotImage], scaled: np.ndarray, thresholds: np.ndarray | None
-) -> Iterator[Suggestion]:
-    """Yield a suggestion per picture from outputs (B, C), already divided by the temperature."""
-    for image, row in zip(images, softmax(scaled) if thresholds is None else sigmoid(scaled), strict=True):
-        yield Suggestion.of(image.image_id, image.sha256, row, class_names=run.class_names, thresholds=thresholds)
+    return SuggestReport(run=model.run.name, suggested=len(found), unreadable=missing, stopped=stopped)
 
 
 def write_suggestions(run_dir: Path, suggestions: Iterable[Suggestion]) -> None:
-    """Keep suggestions in a run's folder, in place of earlier ones."""
-    lines = [
-        json.dumps(
-            {
-                "image_id": each.image_id,
-                "sha256": each.sha256,
-                "classes": each.classes,
-                "ranked": each.ranked,
-                "uncertainty": each.uncertainty,
-            },
-            ensure_ascii=False,
-        )
-        for each in suggestions
-    ]
+    """Store suggestions in a run's folder; they replace earlier ones."""
+    lines = [json.dumps(asdict(each), ensure_ascii=False) for each in suggestions]
     write_text(run_dir / FILE, "".join(f"{line}\n" for line in lines))
 
 
-def current_suggestions(project: Project, stored: Mapping[int, Suggestion]) -> dict[int, Suggestion]:
-    """Return those of the stored suggestions that still hold, by picture id.
-
-    Left out are pictures that have a label by now, were removed or edited, or wait for a person because sources
-    disagree on them, and classes the project no longer has.
-    """
-    if not stored:
-        return {}
-    with project.reading() as connection:
-        query = (
-            "SELECT id, sha256 FROM image WHERE label_count = 0 AND removed_at IS NULL "
-            "AND id NOT IN (SELECT image_id FROM conflict)"
-        )
-        contents: dict[int, str] = dict(connection.execute(query).fetchall())
-    names = set(project.summary().classes)
-    return {
-        image_id: each
-        for image_id, each in stored.items()
-        if contents.get(image_id) == each.sha256 and each.classes and names.issuperset(each.classes)
-    }
-
-
-def read_suggestions(run_dir: Path) -> dict[int, Suggestion]:
-    """Return the suggestions of a run by picture id; none when there are none or the file is damaged."""
+def read_suggestions(run_dir: Path) -> Suggestions:
+    """Return the suggestions of a run; empty when there are none or the file is damaged."""
     try:
-        lines = read_lines(run_dir / FILE)
-        return {each.image_id: each for each in (_suggestion(parse_json(line)) for line in lines)}
+        found: list[Suggestion] = []
+        for line in map(parse_json, read_lines(run_dir / FILE)):
+            ranked = tuple((sys.intern(str(name)), float(share)) for name, share in line["ranked"])
+            classes = tuple(sys.intern(str(name)) for name in line["classes"])
+            image_id, uncertainty = int(line["image_id"]), float(line["uncertainty"])
+            found.append(Suggestion(image_id, str(line["sha256"]), classes, ranked, uncertainty))
+        return Suggestions.of(found)
     except FileNotFoundError:
-        return {}
+        return Suggestions.of(())
     except (OSError, ValueError, TypeError, KeyError, OverflowError) as error:
         logger.warning("The suggestions in %s cannot be read: %s", run_dir, error)
-        return {}
+        return Suggestions.of(())
 
 
-def _suggestion(line: dict[str, Any]) -> Suggestion:
-    ranked = tuple((sys.intern(str(name)), float(share)) for name, share in line["ranked"])
-    classes = tuple(sys.intern(str(name)) for name in line["classes"])
-    return Suggestion(int(line["image_id"]), str(line["sha256"]), classes, ranked, float(line["uncertainty"]))
+def current_suggestions(project: Project, stored: Mapping[int, Suggestion]) -> Suggestions:
+    """Return the stored suggestions still valid now.
+
+    Left out are images with a label by now, removed or edited ones, those with a label conflict, and classes no longer
+    in the project.
+    """
+    if not stored:
+        return Suggestions.of(())
+    with project.reading() as connection:
+        rows = connection.execute(
+            """SELECT id, sha256 FROM image WHERE label_count = 0 AND removed_at IS NULL
+                AND id NOT IN (SELECT image_id FROM conflict)"""
+        )
+        contents: dict[int, str] = dict(rows.fetchall())
+    names = set(project.summary().classes)
+    return Suggestions.of(
+        each
+        for image_id, each in stored.items()
+        if contents.get(image_id) == each.sha256 and each.classes and names.issuperset(each.classes)
+    )
 
 
 def suggesting_run(project_dir: Path) -> Path | None:
-    """Return the folder of the run whose suggestions are the newest; None when no run has any."""
+    """Return the folder of the run with the newest suggestions; None when no run has any."""
     found = [(path.stat().st_mtime_ns, path.parent) for path in (project_dir / "runs").glob(f"*/{FILE}")]
     return max(found)[1] if found else None
 

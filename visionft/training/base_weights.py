@@ -1,26 +1,28 @@
-"""What a run starts from: its weights, fetched where they are missing, said in its log, and kept in its folder.
+"""The base weights of a run: downloaded where missing, logged, and recorded in its folder.
 
-`weights.json` holds the hash of the file. What a PEFT method learns means something only beside the very weights that
-it was learnt on, so continuing, evaluating and exporting refuse others.
+`weights.json` holds the hash of the file. PEFT updates are valid only with their own base weights, so resuming,
+evaluation and export refuse others.
 """
 
+import contextlib
 import dataclasses
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from models.backbone import NOT_STATED
+from models.messages import Message, listed, sentences
 from models.parameters import count_parameters
 from visionft.amounts import size_text
 from visionft.errors import RunError, WeightsError
-from visionft.events import OnEvent, ShouldStop, ignore_event
 from visionft.files import read_json, write_json
+from visionft.jobs import JobContext
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.runs.run_folder import BaseWeights, RunSummary, TrainResult
-from visionft.weights import fetch
+from visionft.weights.fetching import fetch
 from visionft.weights.locations import PRETRAINED, RANDOM, bundled_file
 from visionft.weights.reading import stated_licence
-from visionft.weights.records import WeightsRecord, read_record
+from visionft.weights.records import read_record
 
 if TYPE_CHECKING:
     from models.networks import LoadReport
@@ -29,31 +31,19 @@ WEIGHTS_FILE = "weights.json"
 NO_LICENCE = "none (random weights)"
 
 
-def ensure_weights(config: TrainConfig, *, on_event: OnEvent, should_stop: ShouldStop) -> bool:
-    """Fetch the pretrained weights when the settings want them and they are not here; False when stopped.
-
-    Raises:
-        WeightsError: They cannot be had.
-    """
+def ensure_weights(config: TrainConfig, *, job: JobContext) -> bool:
+    """Fetch the pretrained weights when the settings want them and they are not here; False when stopped."""
     if config.weights != PRETRAINED:
         return True
     is_main = os.environ.get("RANK", "0") == "0"  # of processes that train together one tells, the others wait for it
-    tell = on_event if is_main else ignore_event
-    fetched = fetch(
-        config.backbone_row, accepted=config.accept_licence, with_text=False, on_event=tell, should_stop=should_stop
-    )
-    return fetched is not None
+    job = job if is_main else job.without_events()
+    return fetch(config.backbone_row, accepted=config.accept_licence, with_text=False, job=job) is not None
 
 
 def stopped_before_start(config: TrainConfig, *, classes: int, run_dir: Path) -> TrainResult:
-    """Return the result of a run that was stopped while its weights were fetched; it has left no folder."""
-    count = count_parameters(
-        config.backbone_row,
-        config.method_row,
-        classes=classes,
-        options=config.method_options,
-        image_size=config.input_size,
-    )
+    """Return the result of a run cancelled during the download of its weights; it has no folder."""
+    size = {"classes": classes, "options": config.method_options, "image_size": config.input_size}
+    count = count_parameters(config.backbone_row, config.method_row, **size)
     return TrainResult(
         run=run_dir.name,
         best=None,
@@ -67,29 +57,21 @@ def stopped_before_start(config: TrainConfig, *, classes: int, run_dir: Path) ->
 
 
 def base_weights_for(config: TrainConfig, loaded: "LoadReport | None") -> BaseWeights:
-    """Return what a run starts from, as its result and its export tell it."""
     if loaded is None:
         return BaseWeights(source=RANDOM, licence=NO_LICENCE)
-    path = loaded.path
-    licence, origin, revision = stated_origin(config, path, loaded.sha256)
-    return BaseWeights(
-        source=config.weights,
-        file=path.name,
-        sha256=loaded.sha256,
-        bytes=loaded.bytes,
-        licence=licence,
-        origin=origin,
-        revision=revision,
-        head_classes=loaded.head_classes,
-        left_out=loaded.left_out,
-        resized_from=loaded.resized_from,
-    )
+    licence, origin, revision = stated_origin(config, loaded.path, loaded.sha256)
+    names = ("sha256", "bytes", "head_classes", "left_out", "resized_from")
+    read = {name: getattr(loaded, name) for name in names}
+    file = loaded.path.name
+    return BaseWeights(source=config.weights, file=file, licence=licence, origin=origin, revision=revision, **read)
 
 
 def stated_origin(config: TrainConfig, path: Path, sha256: str) -> tuple[str, str, str]:
-    """Return licence, origin and revision of the file that a run starts from, as far as anybody states them."""
-    backbone, record = config.backbone_row, _record_of(path, sha256)
-    if record:
+    """Return licence, origin and revision of the base weights, as far as stated."""
+    backbone, record = config.backbone_row, None
+    with contextlib.suppress(WeightsError):  # some other program's JSON beside a file that was given by its path
+        record = read_record(path)
+    if record and record.sha256 == sha256:
         return record.licence, record.origin, record.revision
     if config.weights != PRETRAINED:
         return stated_licence(path), str(path), ""
@@ -99,37 +81,26 @@ def stated_origin(config: TrainConfig, path: Path, sha256: str) -> tuple[str, st
     return backbone.licence, backbone.hub_id, revision
 
 
-def _record_of(path: Path, sha256: str) -> WeightsRecord | None:
-    """Return the record beside a file of any weights folder, when it speaks of this very file."""
-    try:
-        record = read_record(path)
-    except WeightsError:
-        return None  # some other program's JSON beside a file that was given by its path
-    return record if record and record.sha256 == sha256 else None
-
-
 def describe(weights: BaseWeights) -> str:
-    """Say in a line or two what a run starts from and what of the file it does not use."""
+    """Return a line or two on the base weights and the unused tensors."""
     if weights.source == RANDOM:
-        return "Starts from random weights."
-    text = f"Starts from {weights.file} ({size_text(weights.bytes)}, licence {weights.licence})."
+        return Message("Starts from random weights.")
+    start = Message("Starts from {file} ({size}, licence {licence}).", size=size_text(weights.bytes))
+    texts = [Message(start, file=weights.file, licence=weights.licence)]
     if weights.head_classes:
-        text += f" Its classifier head for {weights.head_classes:,} classes is left out; a fresh one learns yours."
+        left_out = Message("Its classifier head for {count} classes is left out; a fresh one learns yours.")
+        texts.append(Message(left_out, count=weights.head_classes))
     others = [name for name in weights.left_out if not name.startswith(("head.", "fc."))]
     if others:
-        more = f" and {len(others) - 1} more" if len(others) > 1 else ""
-        text += f" This network has no place for {others[0]}{more}."
+        texts.append(Message("This network has no place for {name}.", name=listed(others, most=1)))
     if weights.resized_from:
-        text += f" Its {weights.resized_from} position embeddings are interpolated to this picture size."
-    return text
+        resized = Message("Its {count} position embeddings are interpolated to this image size.")
+        texts.append(Message(resized, count=weights.resized_from))
+    return sentences(*texts)
 
 
 def save_base_weights(run_dir: Path, weights: BaseWeights) -> None:
-    """Keep what a run starts from in its folder.
-
-    Raises:
-        RunError: The folder belongs to a run that started from other weights.
-    """
+    """Write the base weights' record into a run's folder (RunError: it has other base weights)."""
     if (run_dir / WEIGHTS_FILE).exists():
         check_base_weights(run_dir, weights)
     else:
@@ -137,24 +108,22 @@ def save_base_weights(run_dir: Path, weights: BaseWeights) -> None:
 
 
 def check_base_weights(run_dir: Path, weights: BaseWeights) -> None:
-    """Refuse weights that are not the ones that a run was started from; runs that kept none pass.
-
-    Raises:
-        RunError: They are others.
-    """
+    """Refuse weights other than the run's recorded base weights; runs without a record pass."""
     earlier = read_base_weights(run_dir)
     if earlier is None or earlier.sha256 == weights.sha256:
         return
-    hint = f"Bring back the {earlier.file} of {earlier.origin} with SHA-256 {earlier.sha256[:12]}..., or train again."
-    raise RunError(f"{run_dir.name} was started from other weights than the {weights.file} that is here now.", hint)
+    hint = Message(
+        "Bring back the {file} of {origin} with SHA-256 {sha256}..., or train again.",
+        file=earlier.file,
+        origin=earlier.origin,
+        sha256=earlier.sha256[:12],
+    )
+    message = Message("{name} was started from other weights than the {file} that is here now.", name=run_dir.name)
+    raise RunError(Message(message, file=weights.file), hint)
 
 
 def base_weights_of(run: RunSummary) -> BaseWeights:
-    """Return what a run started from; for a run of an older VisionFT, what its settings tell of it.
-
-    Raises:
-        RunError: Its `weights.json` is damaged.
-    """
+    """Return the base weights of a run; for a run of an older VisionFT, as far as its settings tell."""
     config = run.config
     is_pretrained = config.weights == PRETRAINED
     licence = config.backbone_row.licence if is_pretrained else NO_LICENCE if config.weights == RANDOM else NOT_STATED
@@ -162,15 +131,12 @@ def base_weights_of(run: RunSummary) -> BaseWeights:
 
 
 def read_base_weights(run_dir: Path) -> BaseWeights | None:
-    """Return what `save_base_weights` kept; None for a run of an older VisionFT.
-
-    Raises:
-        RunError: The file is damaged.
-    """
+    """Return the record from `save_base_weights`; None for a run of an older VisionFT."""
     path = run_dir / WEIGHTS_FILE
     if not path.exists():
         return None
     try:
         return BaseWeights.from_dict(read_json(path))
     except (OSError, ValueError, TypeError, AttributeError) as error:
-        raise RunError(f"{path} is damaged: {error}.", "Restore it from a copy, or train again.") from error
+        message = Message("{path} is damaged: {reason}.", path=path, reason=error)
+        raise RunError(message, "Restore it from a copy, or train again.") from error

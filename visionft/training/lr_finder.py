@@ -6,119 +6,61 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from visionft.data.types import Snapshot
-from visionft.errors import ConfigError, Problem, RunError, StoppedError
-from visionft.events import OnEvent, Progress, ShouldStop, ignore_event, never_stop
+from visionft.errors import ConfigError, Problem, RunError
+from visionft.events import Progress
+from visionft.jobs import SILENT, JobCancelled, JobContext
 from visionft.training.base_weights import ensure_weights
 from visionft.training.config.checks import check_config
 from visionft.training.config.train_config import TrainConfig
-from visionft.training.loop.batches import Stopped
-from visionft.training.loop.objective import Objective, new_totals
+from visionft.training.loop.objective import new_totals
 from visionft.training.loop.run_context import RunContext, release
-from visionft.training.loop.train_step import NotFinite, TrainStep
-from visionft.training.loop.training_data import TrainingData
+from visionft.training.loop.train_step import NotFinite
+from visionft.training.loop.trial import open_trial, trial_batches
 
+LOWEST, HIGHEST, STEPS = 1e-6, 1.0, 80
 SMOOTHING = 0.8
-DIVERGED = 3.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class RateCurve:
-    """What the test saw.
-
-    Attributes:
-        rates: Learning rates tried, rising.
-        losses: Smoothed training loss after each.
-        suggestion: The rate at which the loss fell fastest; a peak rate to start from.
-    """
-
     rates: tuple[float, ...]
-    losses: tuple[float, ...]
-    suggestion: float
+    losses: tuple[float, ...]  # smoothed training loss after each
+    suggestion: float  # the rate of the steepest descent; a peak rate to start from
 
 
 def find_learning_rate(
-    config: TrainConfig,
-    images: Snapshot,
-    *,
-    lowest: float = 1e-6,
-    highest: float = 1.0,
-    steps: int = 80,
-    on_event: OnEvent = ignore_event,
-    should_stop: ShouldStop = never_stop,
+    config: TrainConfig, images: Snapshot, *, steps: int = STEPS, job: JobContext = SILENT
 ) -> RateCurve:
-    """Try rising learning rates on a classifier that is thrown away afterwards; no run is made.
-
-    Args:
-        config: The settings of the run to come; its own rate is ignored.
-        images: Pictures, labels and splits.
-        lowest: First rate.
-        highest: Last rate, unless the loss explodes before.
-        steps: Optimiser steps at most.
-        on_event: Receives how far it is.
-        should_stop: Asked before every batch.
-
-    Raises:
-        ConfigError: The settings or the pictures cannot be trained on.
-        RunError: The loss exploded at once.
-        StoppedError: The user stopped.
-    """
+    """Try rising learning rates on a temporary classifier; no run is made (RunError: the loss exploded at once)."""
     config = replace(config, ridge_init=False, ema_decay=0.0, compile=False)
     check_config(config, images)
     if not config.total_epochs:
         hint = "Choose gradient as its solver, or leave the rate alone: it does not matter."
         raise ConfigError((Problem("learning_rate", "a head that is solved for has no learning rate", hint),))
-    if not ensure_weights(config, on_event=on_event, should_stop=should_stop):
-        raise StoppedError("The search for a learning rate was stopped.", "Start it again when you like.")
+    if not ensure_weights(config, job=job):
+        raise JobCancelled
     context = RunContext(config, classes=len(images.class_names))
+    rates, losses, average = np.geomspace(LOWEST, HIGHEST, steps), list[float](), 0.0
     try:
-        rates, losses = _sweep(config, images, context, np.geomspace(lowest, highest, steps), on_event, should_stop)
-    except Stopped:
-        raise StoppedError("The search for a learning rate was stopped.", "Start it again when you like.") from None
-    finally:
-        release(context.classifier, None)
-    if len(losses) < 5:
-        raise RunError("The loss exploded at once.", "Check the labels, or choose a rate by hand.")
-    slopes = np.gradient(np.array(losses), np.log(rates))
-    return RateCurve(rates=tuple(rates), losses=tuple(losses), suggestion=float(rates[int(slopes.argmin())]))
-
-
-def _sweep(
-    config: TrainConfig,
-    images: Snapshot,
-    context: RunContext,
-    rates: np.ndarray,
-    on_event: OnEvent,
-    should_stop: ShouldStop,
-) -> tuple[list[float], list[float]]:
-    classifier, accelerator = context.classifier, context.accelerator
-    training_data = TrainingData(
-        config, images, classifier, accelerator=accelerator, on_event=on_event, is_asked_to_stop=should_stop
-    )
-    objective = Objective(images.task, len(images.class_names), config.label_smoothing)
-    train_step = TrainStep(
-        classifier, training_data.trained, config, objective, accelerator=accelerator, on_shrink=lambda _size: None
-    )
-    classifier.train()
-    tried: list[float] = []
-    losses: list[float] = []
-    average, epoch = 0.0, 0
-    while len(tried) < len(rates):
-        epoch += 1
-        for number, batch in enumerate(training_data.train_batches.epoch(epoch)):
-            training_data.check(batch, training_data.train_images)
-            if len(tried) == len(rates) or not len(batch.images):
+        data, train_step = open_trial(config, images, context, job)
+        for epoch, number, batch in trial_batches(data):
+            if not len(batch.images):
                 continue
-            train_step.set_rate(float(rates[len(tried)]))
-            totals = new_totals(accelerator.device)
+            train_step.set_rate(float(rates[len(losses)]))
+            totals = new_totals(data.sharding.device)
             try:
                 train_step.learn(batch, totals, epoch=epoch, number=number)
             except NotFinite:
-                return tried, losses
-            loss = float(totals[0] / totals[2])
-            average = SMOOTHING * average + (1 - SMOOTHING) * loss
-            tried.append(float(rates[len(tried)]))
-            losses.append(average / (1 - SMOOTHING ** len(tried)))
-            on_event(Progress(stage="Trying learning rates", done=len(tried), total=len(rates)))
-            if losses[-1] > DIVERGED * min(losses) or math.isnan(losses[-1]):
-                return tried, losses
-    return tried, losses
+                break
+            average = SMOOTHING * average + (1 - SMOOTHING) * float(totals[0] / totals[2])
+            losses.append(average / (1 - SMOOTHING ** (len(losses) + 1)))
+            job.report(Progress(stage="Trying learning rates", done=len(losses), total=steps))
+            if len(losses) == steps or losses[-1] > 3 * min(losses) or math.isnan(losses[-1]):
+                break
+    finally:
+        release(context.classifier, None)
+    if len(losses) < 5:
+        raise RunError("The loss diverged immediately.", "Check the labels, or choose a rate by hand.")
+    tried = rates[: len(losses)]
+    slopes = np.gradient(np.array(losses), np.log(tried))
+    return RateCurve(rates=tuple(tried.tolist()), losses=tuple(losses), suggestion=float(tried[int(slopes.argmin())]))

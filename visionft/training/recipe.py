@@ -1,8 +1,7 @@
-"""A recipe: what decides a training besides pictures, labels, splits and prompts, as one readable TOML file.
+"""A recipe: all settings of a training, without its data, as one readable TOML file.
 
-It holds the settings that act, the identity of the weights that the run began with, and the program's version. Nothing
-of the run it comes from stands in it (its number, its accuracy), so that a recipe, the run trained with it and that
-run's recipe are the same text. Torch-free.
+It holds the effective settings, the identity of the base weights, and the program's version. It holds nothing of its
+run (number, accuracy), so a recipe and the recipe of a run trained with it are the same text. Torch-free.
 """
 
 import dataclasses
@@ -13,9 +12,10 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 import visionft
+from models.messages import Message
 from visionft.amounts import size_text
 from visionft.errors import ConfigError, NextStep, Problem, RunError, WeightsError
-from visionft.files import from_home, write_text
+from visionft.files import from_home, open_regular, write_text
 from visionft.training.base_weights import read_base_weights, stated_origin
 from visionft.training.config.recipe_text import (
     SETTINGS,
@@ -26,7 +26,7 @@ from visionft.training.config.recipe_text import (
     parse_toml,
     settings_text,
     toml_value,
-)
+)  # fmt: skip
 from visionft.training.config.train_config import FORMAT_VERSION, TrainConfig
 from visionft.training.runs.run_folder import RunSummary
 from visionft.weights.locations import PRETRAINED, RANDOM, find_weights
@@ -36,7 +36,7 @@ SUFFIX: Final = ".toml"
 MOST_BYTES: Final = 10**6
 _VERSION, _PROGRAM, _WEIGHTS = "format_version", "visionft", "weights"
 _HEAD = """\
-# A recipe of VisionFT: what decides a training besides the pictures, their labels, splits and prompts.
+# A recipe of VisionFT: what decides a training besides the images, their labels, splits and prompts.
 # To train with it, give it to the command that trains, or open it on the Train page. What is chosen there besides wins;
 # a line that is taken out takes the program's own value.
 """
@@ -48,57 +48,28 @@ _OF_WEIGHTS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StartWeights:
-    """The identity of the weights that a run begins with.
-
-    Attributes:
-        file: Name of the file, without folders.
-        sha256: Its hash.
-        licence: As far as anybody states it.
-        origin: The hub's repository, who made it, or the name of the file that was imported.
-        revision: The hub's commit, where it is known.
-    """
-
     file: str
     sha256: str
     licence: str = ""
-    origin: str = ""
+    origin: str = ""  # the hub's repository, the authors, or the name of the imported file
     revision: str = ""
-
-    @property
-    def short_hash(self) -> str:
-        """Return enough of the hash to tell files apart."""
-        return f"{self.sha256[:12]}..."
 
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """A training to be repeated.
-
-    Attributes:
-        config: The settings.
-        weights: What it begins with; None for random weights, and where nobody says.
-        program: Version of the program that wrote it.
-        name: Of the file that it was read from, for words; empty for one that was not.
-        lines: {key: line} in that file.
-    """
-
     config: TrainConfig
-    weights: StartWeights | None = None
+    weights: StartWeights | None = None  # its base weights; None for random or unknown ones
     program: str = visionft.__version__
-    name: str = field(default="", compare=False)
-    lines: Mapping[str, int] = field(default_factory=dict[str, int], compare=False)
+    name: str = field(default="", compare=False)  # of its file, for messages; empty without one
+    lines: Mapping[str, int] = field(default_factory=dict[str, int], compare=False)  # {key: line} in that file
 
     @classmethod
     def of_run(cls, run: RunSummary) -> Self:
-        """Return the recipe of a run.
-
-        Raises:
-            RunError: It was not trained, but is made of other runs; or its `weights.json` is damaged.
-            ConfigError: The name of its weights file cannot be written.
-        """
+        """Return the recipe of a run (RunError: it is an ensemble, or its `weights.json` is damaged)."""
         if run.parts:
-            hint = f"Take the recipe of one of its parts: {', '.join(part.run for part in run.parts)}."
-            raise RunError(f"{run.title} is a combination of runs, and was not trained.", hint)
+            parts = ", ".join(part.run for part in run.parts)
+            hint = Message("Take the recipe of one of its parts: {parts}.", parts=parts)
+            raise RunError(Message("{run} is a combination of runs, and was not trained.", run=run.title), hint)
         kept = read_base_weights(run.path)
         weights = None
         if kept is not None and kept.sha256:
@@ -108,11 +79,7 @@ class Recipe:
 
     @classmethod
     def of_settings(cls, config: TrainConfig) -> Self:
-        """Return the recipe of a run to come, with the weights that it would begin with.
-
-        Raises:
-            WeightsError: They are not at hand, or not what their catalog says.
-        """
+        """Return the recipe of a future run (WeightsError: its base weights are missing or differ)."""
         if config.weights == RANDOM:
             return cls(config=config)
         path = find_weights(config.backbone_row, config.weights)
@@ -122,59 +89,31 @@ class Recipe:
         return cls(config=config, weights=StartWeights(file=path.name, sha256=sha256, **stated))
 
     def text(self) -> str:
-        """Return it as TOML.
-
-        Raises:
-            ConfigError: The name of its weights file cannot be written.
-        """
-        config = dataclasses.replace(self.config, weights=_portable(self.config.weights))
+        """Return it as TOML (ConfigError: the name of its weights file cannot be written)."""
+        config, path = self.config, Path(self.config.weights)
+        if path.is_absolute() and path.is_relative_to(Path.home()):  # another computer may have it there too
+            config = dataclasses.replace(config, weights=f"~/{path.relative_to(Path.home()).as_posix()}")
         lines = [f"{_VERSION} = {FORMAT_VERSION}", f"{_PROGRAM} = {toml_value(self.program)}"]
         parts = [_HEAD, "\n".join(lines), "", settings_text(config)]
         if self.weights is not None:
             values = dataclasses.asdict(self.weights)
-            parts += [
-                f"[{_WEIGHTS}]",
-                *comment(_OF_WEIGHTS),
-                *(f"{key} = {toml_value(value)}" for key, value in values.items() if value),
-                "",
-            ]
+            pairs = [f"{key} = {toml_value(value)}" for key, value in values.items() if value]
+            parts += [f"[{_WEIGHTS}]", *comment(_OF_WEIGHTS), *pairs, ""]
         return "\n".join(parts)
 
     def located(self, error: ConfigError, *, given: tuple[str, ...] = ()) -> ConfigError:
-        """Return an error of the settings with the lines of the file they come from.
-
-        Args:
-            error: What is wrong with them.
-            given: Names of settings that came from elsewhere since, such as the options of a command.
-        """
+        """Return an error with the lines of the file, but for the `given` settings, which come from elsewhere."""
         lines = {key: line for key, line in self.lines.items() if key.removeprefix(f"{SETTINGS}.") not in given}
         return located(error, self.name, lines)
 
 
-def _portable(weights: str) -> str:
-    """Return the place of a weights file as another computer may have it too: below the user's own folder."""
-    path = Path(weights)
-    if weights in (PRETRAINED, RANDOM) or not path.is_absolute() or not path.is_relative_to(Path.home()):
-        return weights
-    return f"~/{path.relative_to(Path.home()).as_posix()}"
-
-
 def write_recipe(path: Path, recipe: Recipe) -> None:
-    """Write a recipe, whole or not at all.
-
-    Raises:
-        VisionFTError: The disk is full, or the place cannot be written.
-        ConfigError: The name of its weights file cannot be written.
-    """
+    """Write a recipe, whole or not at all (VisionFTError: the disk is full, or the place cannot be written)."""
     write_text(path, recipe.text())
 
 
 def read_recipe(path: Path) -> Recipe:
-    """Read a recipe; whether the settings are in range and go together is asked when they are used.
-
-    Raises:
-        ConfigError: It is none, or a newer program's; unknown and mistyped settings, all at once, by their lines.
-    """
+    """Read a recipe (ConfigError: it is none, or has unknown or mistyped settings); ranges are not checked."""
     text = _read(path)
     values, lines = parse_toml(text, path.name), lines_of(text)
     _check_parts(values, path.name, lines)
@@ -183,50 +122,49 @@ def read_recipe(path: Path) -> Recipe:
     except ConfigError as error:
         raise located(error, path.name, lines) from error
     weights = _parse_weights(values.get(_WEIGHTS), path.name, lines)
-    config = dataclasses.replace(config, weights=_found_from(config.weights, path.parent))
+    if config.weights not in (PRETRAINED, RANDOM):  # a path is relative to the recipe's own folder
+        found = (path.parent / from_home(config.weights)).absolute()
+        config = dataclasses.replace(config, weights=str(found))
     program = values.get(_PROGRAM, visionft.__version__)
     return Recipe(config=config, weights=weights, program=program, name=path.name, lines=lines)
 
 
 def _read(path: Path) -> str:
+    hint = Message("Give a recipe that VisionFT saved.")
     try:
-        with path.open("rb") as handle:
+        with open_regular(path) as handle:
             content = handle.read(MOST_BYTES + 1)
         if len(content) > MOST_BYTES:
-            reason = f"is larger than {size_text(MOST_BYTES)}, which no recipe is"
-            raise ConfigError((Problem(path.name, reason, "Give a recipe that VisionFT saved."),))
+            reason = Message("is larger than {limit}, which no recipe is", limit=size_text(MOST_BYTES))
+            raise ConfigError((Problem(path.name, reason, hint),))
         return content.decode("utf-8-sig")
     except OSError as error:
-        reason = f"cannot be read: {error.strerror or error}"
+        reason = Message("cannot be read: {reason}", reason=error.strerror or error)
         raise ConfigError((Problem(str(path), reason, "Check the path and its permissions."),)) from error
     except UnicodeDecodeError as error:
-        reason = f"is no text (UTF-8): byte {error.start + 1:,}"
-        raise ConfigError((Problem(path.name, reason, "Give a recipe that VisionFT saved."),)) from error
+        reason = Message("is no text (UTF-8): byte {value}", value=f"{error.start + 1:,}")
+        raise ConfigError((Problem(path.name, reason, hint),)) from error
 
 
 def _check_parts(values: dict[str, Any], name: str, lines: Mapping[str, int]) -> None:
-    """Refuse what no recipe has at its top, and what a newer program wrote.
-
-    Raises:
-        ConfigError: There is such a thing.
-    """
     version, program, found = values.get(_VERSION, FORMAT_VERSION), values.get(_PROGRAM, ""), list[Problem]()
     if type(version) is not int or version < 1:
-        found.append(Problem(_VERSION, f"must be a whole number from 1, got {version!r}"))
+        found.append(Problem(_VERSION, Message("must be a whole number from 1, got {version}", version=repr(version))))
     elif version > FORMAT_VERSION:
         by = f" ({program})" if isinstance(program, str) and program else ""
-        found.append(Problem(_VERSION, f"the recipe was written by a newer VisionFT{by}", "Update this program."))
+        message = Message("the recipe was written by a newer VisionFT{by}", by=by)
+        found.append(Problem(_VERSION, message, "Update this program."))
     if not isinstance(program, str):
-        found.append(Problem(_PROGRAM, f"must be text, got {program!r}"))
+        found.append(Problem(_PROGRAM, Message("must be text, got {program}", program=repr(program))))
     if not isinstance(values.get(_WEIGHTS, {}), dict):
-        found.append(Problem(_WEIGHTS, "must be a table", f"A setting of that name stands under [{SETTINGS}]."))
+        hint = Message("A setting of that name stands under [{settings}].", settings=SETTINGS)
+        found.append(Problem(_WEIGHTS, "must be a table", hint))
     known = {_VERSION, _PROGRAM, SETTINGS, _WEIGHTS}
-    hint = f"Settings stand under [{SETTINGS}], those of a method under [{SETTINGS}.METHOD]."
+    hint = Message("Settings stand under [{settings}], those of a method under [{settings}.METHOD].", settings=SETTINGS)
     found += [Problem(key, "is no part of a recipe", hint) for key in values if key not in known]
     if not found and not values.get(SETTINGS):
-        found.append(
-            Problem(name, f"holds no settings: there is no [{SETTINGS}]", "Give a recipe that VisionFT saved.")
-        )
+        message = Message("holds no settings: there is no [{SETTINGS}]", SETTINGS=SETTINGS)
+        found.append(Problem(name, message, "Give a recipe that VisionFT saved."))
     if found:
         raise located(ConfigError(tuple(found)), name, lines, prefix="")
 
@@ -236,7 +174,7 @@ def _parse_weights(values: dict[str, Any] | None, name: str, lines: Mapping[str,
         return None
     known = {each.name for each in dataclasses.fields(StartWeights)}
     odd = [key for key, value in values.items() if key not in known or not isinstance(value, str)]
-    found = [Problem(key, f"must be one of {', '.join(sorted(known))}, as text") for key in odd]
+    found = [Problem(key, Message("must be one of {names}, as text", names=", ".join(sorted(known)))) for key in odd]
     if not found and not re.fullmatch("[0-9a-f]{64}", values.get("sha256", "")):
         hint = "Save the recipe again from its run, or take this table out to begin with the weights that are here."
         reason = "must be the SHA-256 of the file: 64 digits and letters from a to f"
@@ -246,31 +184,22 @@ def _parse_weights(values: dict[str, Any] | None, name: str, lines: Mapping[str,
     return StartWeights(**{"file": "the weights", **values})
 
 
-def _found_from(weights: str, folder: Path) -> str:
-    """Return a setting's path as it is meant in a recipe: from the recipe's own folder."""
-    return weights if weights in (PRETRAINED, RANDOM) else str((folder / from_home(weights)).absolute())
-
-
 def require_same_weights(recipe: Recipe, config: TrainConfig) -> None:
-    """Refuse to train with a recipe on other weights than its own; where settings name others on purpose, all is well.
-
-    Args:
-        recipe: What is trained with.
-        config: Its settings, with whatever came from elsewhere.
-
-    Raises:
-        WeightsError: They are not on this computer, or are others.
-    """
+    """Raise WeightsError where a recipe would begin with other weights than its own, unless settings name others."""
     begun, own = recipe.weights, recipe.config
     if begun is None or (config.backbone_row, config.weights) != (own.backbone_row, own.weights):
         return
-    hint = (
-        f"Bring {begun.file} with SHA-256 {begun.short_hash} here and name its place in the setting weights, or take "
-        f"the table [{_WEIGHTS}] out of the recipe."
+    hint = Message(
+        "Bring {file} with SHA-256 {sha256}... here and name its place in the "
+        "setting weights, or take the table [{weights}] out of the recipe.",
+        file=begun.file,
+        sha256=begun.sha256[:12],
+        weights=_WEIGHTS,
     )
     if config.weights != PRETRAINED and not Path(config.weights).exists():
-        raise WeightsError(f"The recipe begins with {begun.file}, which is not at {config.weights}.", hint)
+        message = Message("The recipe begins with {file}, which is not at {weights}.", file=begun.file)
+        raise WeightsError(Message(message, weights=config.weights), hint)
     path = find_weights(config.backbone_row, config.weights)
     if checked_sha256(config.backbone_row, path) != begun.sha256:
-        step = NextStep("list_weights")
-        raise WeightsError(f"The recipe begins with other weights than the {path.name} that is here.", hint, step)
+        message = Message("The recipe begins with other weights than the {name} that is here.", name=path.name)
+        raise WeightsError(message, hint, NextStep("list_weights"))

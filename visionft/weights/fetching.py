@@ -4,131 +4,99 @@ import re
 from pathlib import Path
 
 from models.catalog import Backbone
+from models.messages import Message
 from visionft.amounts import size_text
 from visionft.errors import NextStep, WeightsError
-from visionft.events import Notice, OnEvent, Progress, ShouldStop, ignore_event, never_stop
+from visionft.events import Notice, Progress
+from visionft.jobs import SILENT, JobContext
 from visionft.weights import hub
-from visionft.weights.installing import check_room, install, sole_writer
 from visionft.weights.locations import licence_words, local_file, missing, weights_folder
-from visionft.weights.records import WeightsRecord, sha256_of
-from visionft.weights.states import offline_reason, partial_files
+from visionft.weights.offline import offline_reason
+from visionft.weights.records import WeightsRecord, check_room, install, sha256_of, sole_writer
+from visionft.weights.states import partial_files
 from visionft.weights.tokenizer_files import fetch_tokenizer, needs_tokenizer
 
 _MB = 1_000_000
 
 
-def fetch(
-    backbone: Backbone,
-    *,
-    accepted: str = "",
-    with_text: bool = True,
-    on_event: OnEvent = ignore_event,
-    should_stop: ShouldStop = never_stop,
-) -> Path | None:
-    """Return the backbone's weights on this computer, fetching them into the weights folder where they are not.
+def fetch(backbone: Backbone, *, accepted: str = "", with_text: bool = True, job: JobContext = SILENT) -> Path | None:
+    """Return the backbone's weights on this computer, downloaded if they are missing; None when cancelled.
 
-    Args:
-        backbone: What `models.catalog.get_backbone` returned.
-        accepted: The licence that the user accepts, where it forbids commercial use.
-        with_text: Whether the vocabulary that reads prompts is wanted too, where it is a file of its own.
-        on_event: Receives the progress, in megabytes.
-        should_stop: Asked after each piece. What has arrived by then is kept, and the next call continues.
-
-    Returns:
-        The file; None when stopped.
-
-    Raises:
-        WeightsError: They may not or cannot be fetched, or what arrives is not what the hub promised.
+    `accepted` is the licence that the user accepted, where it forbids commercial use; `with_text` fetches the
+    tokenizer's vocabulary too. A `WeightsError` where it is not allowed or fails.
     """
-    found = local_file(backbone) or _fetch_weights(backbone, accepted, on_event, should_stop)
+    found = local_file(backbone)
+    if found is None:
+        if not backbone.hub_id:
+            raise missing(backbone)
+        if backbone.must_be_accepted and accepted != backbone.licence:
+            said, hint = licence_words(backbone)
+            raise WeightsError(Message("{upper}{said}.", upper=said[:1].upper(), said=said[1:]), hint)
+        if reason := offline_reason():
+            raise hub.offline_error(backbone, reason)
+        with sole_writer(backbone, job=job) as is_mine:
+            found = (local_file(backbone) or _download(backbone, job)) if is_mine else None
     if found is None or not (with_text and needs_tokenizer(backbone)):
         return found
-    return found if fetch_tokenizer(backbone, on_event=on_event, should_stop=should_stop) else None
+    return found if fetch_tokenizer(backbone, job=job) else None
 
 
-def _fetch_weights(backbone: Backbone, accepted: str, on_event: OnEvent, should_stop: ShouldStop) -> Path | None:
-    if not backbone.hub_id:
-        raise missing(backbone)
-    if backbone.must_be_accepted and accepted != backbone.licence:
-        said, hint = licence_words(backbone)
-        raise WeightsError(f"{said[:1].upper()}{said[1:]}.", hint)
-    if reason := offline_reason():
-        raise hub.offline_error(backbone, reason)
-    with sole_writer(backbone, on_event=on_event, should_stop=should_stop) as is_mine:
-        if not is_mine:
-            return None
-        return local_file(backbone) or _fetch(backbone, on_event, should_stop)
-
-
-def _fetch(backbone: Backbone, on_event: OnEvent, should_stop: ShouldStop) -> Path | None:
-    on_event(Progress(stage=f"Asking the hub for {backbone.name}", done=0, total=0))
-    remote = hub.look_up(backbone, should_stop=should_stop)
+def _download(backbone: Backbone, job: JobContext) -> Path | None:
+    job.report(Progress(stage=Message("Asking the hub for {name}", name=backbone.name), done=0, total=0))
+    remote = hub.look_up(backbone, job=job)
     if remote is None:
         return None
-    _check_promise(backbone, remote)
-    partial = _partial(backbone, remote)
-    have = partial.stat().st_size if partial.exists() else 0
-    check_room((remote.bytes or backbone.hub_bytes) - have)
-    on_bytes = _reporter(backbone, remote, on_event)
-    if not hub.download(backbone, remote, partial, on_bytes=on_bytes, should_stop=should_stop):
-        return None
-    on_event(Progress(stage=f"Checking {backbone.name}", done=0, total=0))
-    record = _checked(backbone, remote, partial)
-    path = install(partial, backbone, record)
-    on_event(Notice(message=f"Fetched {path.name}: {size_text(record.bytes)}, licence {record.licence}."))
-    return path
-
-
-def _check_promise(backbone: Backbone, remote: hub.RemoteFile) -> None:
-    """Refuse a file whose hash, as the hub states it, is not the catalog's, before a byte of it is fetched."""
     if backbone.pin.sha256 and remote.sha256 and backbone.pin.sha256 != remote.sha256:
-        message = f"The hub offers other weights for {backbone.name} than the ones VisionFT knows."
+        message = Message("The hub offers other weights for {name} than the ones VisionFT knows.", name=backbone.name)
         step = NextStep("import_weights", backbone=backbone.name)
         raise WeightsError(message, "Update VisionFT, or import a file that you trust.", step)
-
-
-def _partial(backbone: Backbone, remote: hub.RemoteFile) -> Path:
-    """Return where the pieces of this very file gather; those of an older version of it are dropped."""
+    # Where the pieces of this very file gather; those of an older version of it are dropped.
     version = remote.sha256 or remote.revision or f"{remote.bytes} bytes"
     partial = weights_folder() / f".{backbone.file_stem}.{re.sub(r'[^0-9a-z]', '', version)[:16]}.part"
     for other in partial_files(backbone):
         if other != partial or (remote.bytes and other.stat().st_size > remote.bytes):
             other.unlink(missing_ok=True)
-    return partial
+    have = partial.stat().st_size if partial.exists() else 0
+    check_room((remote.bytes or backbone.hub_bytes) - have)
+    reported = -1
 
+    def on_bytes(arrived: int) -> None:  # an event for each new megabyte
+        nonlocal reported
+        if arrived // _MB != reported:
+            reported = arrived // _MB
+            stage = Message("MB of {name} fetched", name=backbone.name)
+            job.report(Progress(stage=stage, done=reported, total=-(-remote.bytes // _MB)))
 
-def _reporter(backbone: Backbone, remote: hub.RemoteFile, on_event: OnEvent) -> hub.OnBytes:
-    """Return what turns bytes into events: one for each new megabyte."""
-    told = -1
-
-    def on_bytes(arrived: int) -> None:
-        nonlocal told
-        if arrived // _MB == told:
-            return
-        told = arrived // _MB
-        on_event(Progress(stage=f"MB of {backbone.name} fetched", done=told, total=-(-remote.bytes // _MB)))
-
-    return on_bytes
+    if not hub.download(backbone, remote, partial, on_bytes=on_bytes, job=job):
+        return None
+    job.report(Progress(stage=Message("Checking {name}", name=backbone.name), done=0, total=0))
+    record = _checked(backbone, remote, partial)
+    path = install(partial, backbone, record)
+    values = {"name": path.name, "size": size_text(record.bytes), "licence": record.licence}
+    job.report(Notice(message=Message("Fetched {name}: {size}, licence {licence}.", **values)))
+    return path
 
 
 def _checked(backbone: Backbone, remote: hub.RemoteFile, partial: Path) -> WeightsRecord:
-    """Hold what arrived against what was promised; a file that fails is deleted.
-
-    Raises:
-        WeightsError: Size, hash or form differ.
-    """
+    """Check size, hash and form of a downloaded file against the hub's metadata; delete it on failure."""
     size, sha256 = partial.stat().st_size, sha256_of(partial)
-    expected = backbone.pin.sha256 or remote.sha256
+    expected, limit = backbone.pin.sha256 or remote.sha256, hub.most_bytes(backbone, remote)
     if remote.bytes and size != remote.bytes:
-        fault = f"it has {size:,} bytes, and the hub promised {remote.bytes:,}"
+        values = {"size": f"{size:,}", "bytes": f"{remote.bytes:,}"}
+        fault = Message("it has {size} bytes, and the hub promised {bytes}", **values)
+    elif size > limit:
+        fault = Message("it has more than {limit} bytes", limit=f"{limit:,}")
     elif expected and sha256 != expected:
         fault = "its SHA-256 is not the one promised"
     else:
         fault = _form_fault(partial)
     if fault:
         partial.unlink(missing_ok=True)
+        message = Message(
+            "The download of {name} is not the requested file: {reason}.", name=backbone.name, reason=fault
+        )
         hint = "It was deleted. Try again; when it happens again, a proxy or mirror on the way changes files."
-        raise WeightsError(f"What arrived for {backbone.name} is not the file that was asked for: {fault}.", hint)
+        raise WeightsError(message, hint)
     return WeightsRecord(
         backbone=backbone.name,
         sha256=sha256,
@@ -149,4 +117,4 @@ def _form_fault(path: Path) -> str:
         with safe_open(path, "numpy") as opened:
             return "" if opened.keys() else "it holds no tensors"
     except SafetensorError as error:
-        return f"it is no safetensors file ({error})"
+        return Message("it is no safetensors file ({error})", error=error)

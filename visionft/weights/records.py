@@ -1,61 +1,57 @@
-"""What is known of a weights file, kept beside it as JSON, and holding the file against it.
+"""The weights folder: the record of each file, saved beside it as JSON, its check, and atomic writes by one process.
 
-A flipped bit in a weights file loads silently, so every load compares the file's SHA-256 with what is known: the
-catalog's for weights that ship with the program, the record written when a file was fetched or imported, the name of
-the hub cache's blob. Where nothing is known (a file put there by hand) nothing can be compared.
+A flipped bit in a weights file loads silently, so every load compares the file's SHA-256 with a known one: the
+catalog's for bundled weights, the record from its download or import, or the name of the hub cache's blob. A file put
+there by hand has no known hash.
 """
 
+import os
 import re
-from dataclasses import dataclass
+import shutil
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 from models.catalog import Backbone, backbone_of_file
+from models.messages import Message
+from visionft.amounts import size_text
 from visionft.errors import NextStep, WeightsError
-from visionft.files import read_json, sha256_file
-from visionft.weights.locations import bundled_file, hub_cached_file, weights_folder
+from visionft.events import Notice
+from visionft.files import fsync_folder, read_json, sha256_file, write_json
+from visionft.jobs import JobContext
+from visionft.weights.locations import bundled_file, folder_file, hub_cached_file, weights_folder
 
 Advice = tuple[str, NextStep | None]
+SPARE_BYTES = 50_000_000  # left free on the disk, for everything else that runs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WeightsRecord:
-    """What was known of a file when it was fetched or imported; `NAME.json` beside `NAME.safetensors`.
+    """The record of a downloaded or imported file; `NAME.json` beside `NAME.safetensors`."""
 
-    Attributes:
-        backbone: Catalog name of the backbone it is for.
-        sha256: Hash of the file as it was written.
-        bytes: Its size.
-        licence: As the catalog or the file itself states it; `not stated` otherwise.
-        origin: Hub repository, or the name of the file that was imported.
-        revision: The hub's commit; empty where there is none.
-        sha256_from: Who vouched for the hash: `catalog`, `hub`, or `first sight` where nobody could.
-    """
-
-    backbone: str
-    sha256: str
+    backbone: str  # catalog name of its backbone
+    sha256: str  # hash of the written file
     bytes: int
-    licence: str
-    origin: str
-    revision: str = ""
-    sha256_from: str = "first sight"
+    licence: str  # as the catalog or the file itself states it; `not stated` otherwise
+    origin: str  # hub repository, or the name of the imported file
+    revision: str = ""  # the hub's commit; empty where there is none
+    sha256_from: str = "first sight"  # source of the expected hash: `catalog`, `hub`, or `first sight` without one
 
 
 def bare_origin(origin: str) -> str:
-    """Return an origin without the folders of this computer, which are told nobody."""
+    """Return an origin without the folders of this computer (private)."""
     return Path(origin).name if Path(origin).is_absolute() else origin
 
 
 def record_path(weights: Path) -> Path:
-    """Return where the record of a weights file lies."""
     return weights.with_suffix(".json")
 
 
 def read_record(weights: Path) -> WeightsRecord | None:
-    """Return the record of a weights file, or None where there is none.
-
-    Raises:
-        WeightsError: The record is damaged.
-    """
+    """Return the record of a weights file, or None where there is none; a damaged one raises a `WeightsError`."""
     path = record_path(weights)
     if not path.is_file():
         return None
@@ -64,50 +60,105 @@ def read_record(weights: Path) -> WeightsRecord | None:
         if not re.fullmatch(r"[0-9a-f]{64}", record.sha256):
             raise ValueError("its sha256 is none")
     except (OSError, ValueError, TypeError) as error:
-        raise WeightsError(f"{path} is damaged: {error}.", *_removing(weights.stem)) from error
+        message = Message("{path} is damaged: {reason}.", path=path, reason=error)
+        raise WeightsError(message, *_removing(weights.stem)) from error
     return record
 
 
 def _removing(stem: str) -> Advice:
-    """Return what to do about a file of the weights folder that cannot be trusted."""
+    """Return the suggested action for an untrusted file of the weights folder."""
     row = backbone_of_file(stem)
     return "Remove it, then fetch or import it again.", NextStep("remove_weights", backbone=row.name if row else stem)
 
 
 def sha256_of(path: Path) -> str:
-    """Return the hex SHA-256 of a file.
-
-    Raises:
-        WeightsError: It cannot be read.
-    """
+    """Return the hex SHA-256 of a file; raise `WeightsError` where it cannot be read."""
     try:
         return sha256_file(path)
     except OSError as error:
-        raise WeightsError(f"{path} cannot be read: {error.strerror or error}.", "Check its permissions.") from error
+        raise unreadable(path, error) from error
+
+
+def unreadable(path: Path, error: OSError) -> WeightsError:
+    message = Message("{folder} cannot be read: {reason}.", folder=path, reason=error.strerror or error)
+    return WeightsError(message, "Check its permissions.")
 
 
 def checked_sha256(backbone: Backbone, path: Path) -> str:
-    """Return the file's SHA-256 after holding it against whatever is known of the file.
-
-    Raises:
-        WeightsError: It is not the file that it was.
-    """
-    found = sha256_of(path)
-    expected, advice = _known(backbone, path)
+    """Return the file's SHA-256; a `WeightsError` where it is not the known one."""
+    found, expected, blob = sha256_of(path), "", path.resolve()
+    advice: Advice = ("", None)
+    if path == bundled_file(backbone):
+        expected, advice = backbone.sha256, (Message("Reinstall VisionFT."), None)
+    elif path.parent == weights_folder():
+        record = read_record(path)
+        expected, advice = record.sha256 if record else "", _removing(path.stem)
+    elif re.fullmatch(r"[0-9a-f]{64}", blob.name) or path == hub_cached_file(backbone):
+        is_hash = re.fullmatch(r"[0-9a-f]{64}", blob.name)  # the hub cache names large files by it
+        expected = blob.name if is_hash else backbone.pin.sha256
+        hint = Message("Delete {blob} and fetch it again.", blob=blob)
+        advice = hint, NextStep("fetch_weights", backbone=backbone.name)
     if expected and found != expected:
-        raise WeightsError(f"{path.name} is damaged: it is not the file that it was when it came here.", *advice)
+        message = Message("{name} is damaged: it is not the file that it was when it came here.", name=path.name)
+        raise WeightsError(message, *advice)
     return found
 
 
-def _known(backbone: Backbone, path: Path) -> tuple[str, Advice]:
-    """Return the SHA-256 that the file must have, empty where nobody knows, and what to do when it has another."""
-    if path == bundled_file(backbone):
-        return backbone.sha256, ("Reinstall VisionFT.", None)
-    if path.parent == weights_folder():
-        record = read_record(path)
-        return (record.sha256 if record else ""), _removing(path.stem)
-    blob = path.resolve()
-    advice = f"Delete {blob} and fetch it again.", NextStep("fetch_weights", backbone=backbone.name)
-    if re.fullmatch(r"[0-9a-f]{64}", blob.name):  # the hub cache names large files by their hash
-        return blob.name, advice
-    return (backbone.pin.sha256, advice) if path == hub_cached_file(backbone) else ("", ("", None))
+@contextmanager
+def sole_writer(backbone: Backbone, *, job: JobContext) -> Generator[bool]:
+    """Make the weights folder, and keep other processes from writing the same file; yield False when cancelled."""
+    folder = weights_folder()
+    is_mine = is_told = False
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder / f".{backbone.file_stem}.lock")
+        while not is_mine and not job.is_cancelled:
+            try:
+                lock.acquire(timeout=0.2)
+                is_mine = True
+            except Timeout:
+                if not is_told:
+                    text = Message(
+                        "Another VisionFT is getting the weights of {name}; waiting for it.", name=backbone.name
+                    )
+                    job.report(Notice(message=text))
+                is_told = True
+    except OSError as error:
+        raise not_writable(error) from error
+    try:
+        yield is_mine
+    finally:
+        lock.release()  # the empty lock file stays: another process may be waiting on it
+
+
+def not_writable(error: OSError) -> WeightsError:
+    values = {"folder": weights_folder(), "reason": error.strerror or error}
+    message = Message("The weights folder {folder} cannot be written to: {reason}.", **values)
+    hint = "Set the environment variable VISIONFT_WEIGHTS to a folder that you may write to."
+    return WeightsError(message, hint)
+
+
+def check_room(needed: int) -> None:
+    """Raise a `WeightsError` where fewer than `needed` bytes and a little more are free."""
+    folder = weights_folder()
+    needed += SPARE_BYTES
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        values = {"folder": folder, "free": size_text(free), "value": size_text(needed)}
+        message = Message("{folder} has {free} free; {value} are needed.", **values)
+        hint = "Free some space, or set VISIONFT_WEIGHTS to a folder on a larger disk."
+        raise WeightsError(message, hint)
+
+
+def install(checked: Path, backbone: Backbone, record: WeightsRecord) -> Path:
+    """Rename a checked file to its name, its record first: after a crash in between, loading notices the old file."""
+    target = folder_file(backbone)
+    try:
+        with checked.open("rb+") as handle:
+            os.fsync(handle.fileno())
+        write_json(record_path(target), asdict(record))
+        checked.replace(target)
+        fsync_folder(target.parent)
+    except OSError as error:
+        raise not_writable(error) from error
+    return target

@@ -1,12 +1,12 @@
-"""What of the catalog is on this computer, what would be fetched, whether the network may be used; and removing."""
+"""Local and downloadable weights of the catalog, and their removal."""
 
-import os
 from dataclasses import dataclass
 from glob import escape
 from pathlib import Path
 from typing import Literal
 
 from models.catalog import BACKBONES, Backbone, get_backbone
+from models.messages import Message
 from models.timm_index import timm_names
 from visionft.amounts import size_text
 from visionft.errors import NextStep, WeightsError
@@ -14,56 +14,20 @@ from visionft.files import write_error
 from visionft.weights.locations import TOKENIZER_SUFFIX, WeightsLocation, folder_file, locate, weights_folder
 from visionft.weights.records import record_path
 
-OFFLINE_VARIABLE = "VISIONFT_OFFLINE"
-_OFFLINE_VARIABLES = (OFFLINE_VARIABLE, "HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
-
-
-def offline_reason() -> str:
-    """Return which setting forbids the network, as a sentence; empty when it may be used."""
-    name = offline_variable()
-    return f"VisionFT works offline ({name} is set)." if name else ""
-
-
-def offline_variable() -> str:
-    """Return the environment variable that forbids the network; empty when none does."""
-    return next((each for each in _OFFLINE_VARIABLES if _is_on(os.environ.get(each, ""))), "")
-
-
-def _is_on(value: str) -> bool:
-    return value.strip().lower() in ("1", "on", "yes", "true")
-
-
-def set_offline(is_offline: bool) -> None:
-    """Forbid or allow the network for this process and those it starts; `HF_HUB_OFFLINE` set outside still forbids."""
-    if is_offline:
-        os.environ[OFFLINE_VARIABLE] = "1"
-    else:
-        os.environ.pop(OFFLINE_VARIABLE, None)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WeightsState:
-    """Where the pretrained weights of one backbone are.
+    """The location of the pretrained weights of one backbone."""
 
-    Attributes:
-        backbone: Its catalog name.
-        location: `hub` means that they would be fetched; `nowhere` that a file which ships with the program is missing.
-        path: The file, where it is on this computer.
-        bytes: Its size, or about what would be fetched.
-        is_estimate: Whether `bytes` is computed from the parameter count.
-        licence: Of the weights.
-        origin: Hub repository; empty where there is none.
-        partial_bytes: What is here of a broken download, which the next `fetch` continues.
-    """
-
-    backbone: str
+    backbone: str  # its catalog name
+    # `hub` means a download is needed; `nowhere` a missing bundled file.
     location: WeightsLocation | Literal["hub", "nowhere"]
-    path: Path | None
-    bytes: int
-    is_estimate: bool
+    path: Path | None  # the local file, if any
+    bytes: int  # its size, or about the size of the download
+    is_estimate: bool  # whether `bytes` is computed from the parameter count
     licence: str
-    origin: str
-    partial_bytes: int
+    origin: str  # hub repository; empty where there is none
+    partial_bytes: int  # size of a partial download; the next `fetch` continues it
 
     @property
     def is_here(self) -> bool:
@@ -72,12 +36,11 @@ class WeightsState:
 
     @property
     def size_text(self) -> str:
-        """Return the size for a person, such as `about 47 MB`."""
         return f"{'about ' if self.is_estimate else ''}{size_text(self.bytes)}"
 
 
 def weights_states() -> tuple[WeightsState, ...]:
-    """Return the state of every backbone of the catalog, in its order, and of the others that are on this computer."""
+    """Return the state of every backbone of the catalog, in its order, and of other local ones."""
     stems = {path.name.lstrip(".").removesuffix(".safetensors") for path in weights_folder().glob("*timm_*")}
     names = {name for stem in stems for name in timm_names() if stem.startswith(name.replace("/", "_"))}
     found = [get_backbone(name) for name in sorted(names)]
@@ -102,33 +65,27 @@ def weights_state(backbone: Backbone) -> WeightsState:
 
 
 def partial_files(backbone: Backbone) -> list[Path]:
-    """Return what broken downloads of a backbone left in the weights folder; none of it can be loaded."""
+    """Return partial downloads of a backbone in the weights folder; none of them can be loaded."""
     return sorted(weights_folder().glob(f".{escape(backbone.file_stem)}.*.part"))
 
 
 def remove_weights(backbone: Backbone) -> tuple[Path, ...]:
-    """Delete a backbone's file, its record and broken downloads from the weights folder; returns what was deleted.
-
-    Raises:
-        WeightsError: The folder has none of them, or they cannot be deleted.
-    """
+    """Delete a backbone's file, record and partial downloads; return the deleted files, or raise a `WeightsError`."""
     weights = folder_file(backbone)
     vocabulary = weights.with_suffix(TOKENIZER_SUFFIX)
     found = [path for path in (weights, record_path(weights), vocabulary, *partial_files(backbone)) if path.exists()]
     if not found:
-        raise WeightsError(f"The weights folder has no weights of {backbone.name}.", *_why_not(backbone))
+        message = Message("The weights folder has no weights of {name}.", name=backbone.name)
+        state = weights_state(backbone)
+        hints = {
+            "bundled": "They ship with the program and stay.",
+            "hub cache": Message("They lie in the hub's cache, which other programs use too: {path}.", path=state.path),
+        }
+        step = None if state.location in hints else NextStep("list_weights")
+        raise WeightsError(message, hints.get(state.location, ""), step)
     for path in found:
         try:
             path.unlink()
         except OSError as error:
             raise write_error(path, error) from error
     return tuple(found)
-
-
-def _why_not(backbone: Backbone) -> tuple[str, NextStep | None]:
-    state = weights_state(backbone)
-    if state.location == "bundled":
-        return "They ship with the program and stay.", None
-    if state.location == "hub cache":
-        return f"They lie in the hub's cache, which other programs use too: {state.path}.", None
-    return "", NextStep("list_weights")

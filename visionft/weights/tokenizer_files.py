@@ -1,21 +1,22 @@
-"""The vocabulary that a text side reads prompts with, where it is a file of its own: found, fetched, taken in, checked.
+"""The vocabulary file of a text encoder's tokenizer: location, download, import and check.
 
-It lies beside the weights as `NAME.tokenizer.json`, or in the hub's cache. What it must be stands in the catalog, so it
-needs no record; a wrong one would make other words of every prompt without an error.
+It lies beside the weights as `NAME.tokenizer.json`, or in the hub's cache. Its hash is in the catalog, so it needs no
+record; a wrong one would tokenize every prompt differently without an error.
 """
 
 from dataclasses import replace
 from pathlib import Path
 
 from models.catalog import BACKBONES, Backbone
+from models.messages import Message
 from visionft.errors import NextStep, WeightsError
-from visionft.events import Notice, OnEvent, Progress, ShouldStop, ignore_event, never_stop
+from visionft.events import Notice, Progress
 from visionft.files import atomic_path, read_json
+from visionft.jobs import SILENT, JobContext
 from visionft.weights import hub
-from visionft.weights.installing import check_room, not_writable, sole_writer
 from visionft.weights.locations import TOKENIZER_SUFFIX, hub_cached_file, weights_folder
-from visionft.weights.records import sha256_of
-from visionft.weights.states import offline_reason
+from visionft.weights.offline import offline_reason
+from visionft.weights.records import check_room, not_writable, sha256_of, sole_writer
 
 HUB_TOKENIZER = "tokenizer.json"
 
@@ -37,90 +38,70 @@ def local_tokenizer(backbone: Backbone) -> Path | None:
 
 
 def beside(backbone: Backbone, weights: Path) -> Path | None:
-    """Return the vocabulary in the folder of a weights file that was given by its path, or None.
-
-    Raises:
-        WeightsError: There is one, and it is another one.
-    """
+    """Return the vocabulary in the folder of a given weights file, or None; another backbone's is a `WeightsError`."""
     path = weights.with_name(HUB_TOKENIZER)
     if not path.is_file():
         return None
     if fault := _fault(backbone, path):
-        raise WeightsError(f"{path} is not the vocabulary of {backbone.name}: {fault}.", _get(backbone))
+        raise _wrong(backbone, path, fault)
     return path
 
 
 def find_tokenizer(backbone: Backbone) -> Path:
-    """Return the file after holding it against the catalog.
-
-    Raises:
-        WeightsError: It is not on this computer, or it is another one.
-    """
+    """Return the file after holding it against the catalog; a `WeightsError` where it is missing or another one."""
     path = local_tokenizer(backbone)
     if path is None:
         raise _missing(backbone)
     if fault := _fault(backbone, path):
-        hint = f"Delete {path} and fetch it again."
-        message = f"{path.name} is not the vocabulary of {backbone.name}: {fault}."
-        raise WeightsError(message, hint, NextStep("fetch_weights", backbone=backbone.name))
+        hint = Message("Delete {blob} and fetch it again.", blob=path)
+        raise _wrong(backbone, path.name, fault, hint, NextStep("fetch_weights", backbone=backbone.name))
     return path
 
 
-def fetch_tokenizer(
-    backbone: Backbone, *, on_event: OnEvent = ignore_event, should_stop: ShouldStop = never_stop
-) -> Path | None:
-    """Return the file on this computer, fetching it where it is not; None when stopped.
-
-    Raises:
-        WeightsError: It may not or cannot be fetched, or what arrives is another file.
-    """
+def fetch_tokenizer(backbone: Backbone, *, job: JobContext = SILENT) -> Path | None:
+    """Return the local file, downloaded if needed; None when cancelled, a `WeightsError` where it cannot be."""
     if found := local_tokenizer(backbone):
         return found
     if offline_reason():
         raise _missing(backbone)
-    with sole_writer(backbone, on_event=on_event, should_stop=should_stop) as is_mine:
-        return (local_tokenizer(backbone) or _fetch(backbone, on_event, should_stop)) if is_mine else None
+    with sole_writer(backbone, job=job) as is_mine:
+        return (local_tokenizer(backbone) or _download(backbone, job)) if is_mine else None
 
 
-def _fetch(backbone: Backbone, on_event: OnEvent, should_stop: ShouldStop) -> Path | None:
-    on_event(Progress(stage=f"Fetching the vocabulary of {backbone.name}", done=0, total=0))
-    wanted = _as_hub_file(backbone)
-    remote = hub.look_up(wanted, should_stop=should_stop)
+def _download(backbone: Backbone, job: JobContext) -> Path | None:
+    job.report(Progress(stage=Message("Fetching the vocabulary of {name}", name=backbone.name), done=0, total=0))
+    row = _as_hub_file(backbone)
+    remote = hub.look_up(row, job=job)
     if remote is None:
         return None
     check_room(remote.bytes)
     partial = weights_folder() / f".{backbone.file_stem}.tokenizer.part"
     partial.unlink(missing_ok=True)
-    if not hub.download(wanted, remote, partial, on_bytes=lambda _: None, should_stop=should_stop):
-        partial.unlink(missing_ok=True)
-        return None
     try:
+        if not hub.download(row, remote, partial, on_bytes=lambda _: None, job=job):
+            return None
         if fault := _fault(backbone, partial):
-            message = f"What arrived for {backbone.name} is not the vocabulary that was asked for: {fault}."
+            values = {"name": backbone.name, "fault": fault}
+            message = Message("The download of {name} is not the requested vocabulary: {fault}.", **values)
             raise WeightsError(message, "Try again; when it happens again, a proxy or mirror on the way changes files.")
         partial.replace(tokenizer_path(backbone))
     except OSError as error:
         raise not_writable(error) from error
     finally:
         partial.unlink(missing_ok=True)
-    on_event(Notice(message=f"Fetched the vocabulary of {backbone.name}."))
+    job.report(Notice(message=Message("Fetched the vocabulary of {name}.", name=backbone.name)))
     return tokenizer_path(backbone)
 
 
 def import_tokenizer(source: Path, wanted: Backbone | None) -> tuple[Backbone, Path]:
-    """Copy a vocabulary into the weights folder; return whose it is and where it lies now.
-
-    Raises:
-        WeightsError: It is no vocabulary of a backbone of the catalog, or of another one than is wanted.
-    """
+    """Copy a vocabulary into the weights folder; return its backbone and new path, or raise a `WeightsError`."""
     backbone = wanted if wanted and needs_tokenizer(wanted) else tokenizer_owner(source)
     if backbone is None:
-        hint = (
-            f"A {HUB_TOKENIZER} belongs to {', '.join(row.name for row in BACKBONES.values() if needs_tokenizer(row))}."
-        )
-        raise WeightsError(f"{source.name} is the vocabulary of no backbone here.", hint)
+        owners = ", ".join(row.name for row in BACKBONES.values() if needs_tokenizer(row))
+        message = Message("{file} is the vocabulary of no backbone here.", file=source.name)
+        raise WeightsError(message, Message("A {file} belongs to {owners}.", file=HUB_TOKENIZER, owners=owners))
     if fault := _fault(backbone, source):
-        raise WeightsError(f"{source.name} is not the vocabulary of {backbone.name}: {fault}.", _get(backbone))
+        raise _wrong(backbone, source.name, fault)
     weights_folder().mkdir(parents=True, exist_ok=True)
     with atomic_path(tokenizer_path(backbone)) as temporary:
         temporary.write_bytes(source.read_bytes())
@@ -128,7 +109,7 @@ def import_tokenizer(source: Path, wanted: Backbone | None) -> tuple[Backbone, P
 
 
 def tokenizer_owner(path: Path) -> Backbone | None:
-    """Return the backbone whose vocabulary a file is by its hash, or None."""
+    """Return the backbone of a vocabulary file by its hash, or None."""
     if not path.name.endswith(HUB_TOKENIZER):
         return None
     sha256 = sha256_of(path)
@@ -137,13 +118,17 @@ def tokenizer_owner(path: Path) -> Backbone | None:
 
 
 def _as_hub_file(backbone: Backbone) -> Backbone:
-    """Return the row of the catalog with the vocabulary in the place of the weights: what the hub is asked for."""
+    """Return the catalog row with the vocabulary in the place of the weights, for the download."""
     assert backbone.text is not None
     return replace(backbone, hub_file=HUB_TOKENIZER, pin=backbone.text.tokenizer_pin)
 
 
-def _get(backbone: Backbone) -> str:
-    return f"Get {HUB_TOKENIZER} of {backbone.hub_id}."
+def _wrong(
+    backbone: Backbone, file: Path | str, fault: str, hint: str = "", step: NextStep | None = None
+) -> WeightsError:
+    message = Message("{file} is not the vocabulary of {name}: {fault}.", file=file, name=backbone.name, fault=fault)
+    hint = hint or Message("Get {file} of {name}.", file=HUB_TOKENIZER, name=backbone.hub_id)
+    return WeightsError(message, hint, step)
 
 
 def _fault(backbone: Backbone, path: Path) -> str:
@@ -159,7 +144,6 @@ def _fault(backbone: Backbone, path: Path) -> str:
 
 
 def _missing(backbone: Backbone) -> WeightsError:
-    """Return the error for a vocabulary that is not on this computer: which file, from where, into which folder."""
     reason = offline_reason()
     hint = (
         f"{'Allow the network once, or get' if reason else 'Fetch it, or get'} {HUB_TOKENIZER} of {backbone.hub_id} "

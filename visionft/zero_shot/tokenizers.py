@@ -1,8 +1,8 @@
-"""From texts to the tokens that a text side was trained on, exactly as open_clip makes them.
+"""Tokenizers of the text encoders, equal to open_clip's.
 
-What goes wrong here goes wrong in silence: a SigLIP whose texts keep case and punctuation loses a tenth of its accuracy
-(NVlabs/RADIO#142), and one whose texts are not padded to their full length answers by chance (embeddings-benchmark/
-mteb#1424), because it reads a text at its last place.
+Mistakes here are silent: SigLIP loses a tenth of its accuracy if texts keep case and punctuation (NVlabs/RADIO#142),
+and predicts at chance level if texts are not padded to full length (embeddings-benchmark/mteb#1424), because it pools
+at the last position.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,6 +12,7 @@ from typing import Any
 import torch  # noqa: TID253
 from torch import Tensor  # noqa: TID253
 
+from models.messages import Message
 from models.text_towers import TextTower
 from visionft.errors import WeightsError
 
@@ -19,11 +20,7 @@ Tokenize = Callable[[Sequence[str]], Tensor]  # texts -> (N, context length) of 
 
 
 def tokenizer_for(tower: TextTower, vocabulary: Path | None) -> Tokenize:
-    """Return what turns texts into tokens.
-
-    Args:
-        tower: The text side.
-        vocabulary: Its `tokenizer.json`, where it has one.
+    """Return the tokenizer of a text encoder; `vocabulary` is its `tokenizer.json`, where it has one.
 
     Raises:
         WeightsError: The vocabulary cannot be read, or is of another kind.
@@ -37,7 +34,7 @@ def tokenizer_for(tower: TextTower, vocabulary: Path | None) -> Tokenize:
 def clip_tokenizer(context_length: int) -> Tokenize:
     """Return CLIP's: lower case, byte pairs, a token at the start and one at the end, zeros behind.
 
-    A text that is too long loses its end, and keeps the token that ends it: the text is read there.
+    A text beyond the limit is cut, and keeps the end token: the encoder pools there.
     """
     from open_clip.tokenizer import SimpleTokenizer
 
@@ -58,10 +55,21 @@ def siglip_tokenizer(vocabulary: Path, context_length: int) -> Tokenize:
     Raises:
         WeightsError: The file cannot be read, or has no tokens for the end and for padding.
     """
-    tokenizer = _opened(vocabulary)
+    from tokenizers import Tokenizer
+
+    try:
+        tokenizer: Any = Tokenizer.from_file(str(vocabulary))
+    except Exception as error:  # the library raises a bare Exception for whatever is wrong with a file
+        reason = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
+        message = Message("{file} is not a readable vocabulary: {reason}.", file=vocabulary.name, reason=reason)
+        raise WeightsError(message, "Get the file again.") from error
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
     end, pad = (tokenizer.token_to_id(name) for name in ("<eos>", "<pad>"))
     if end is None or pad is None:
-        raise WeightsError(f"{vocabulary.name} is not SigLIP's: it has no <eos> or no <pad>.", "Get the file again.")
+        raise WeightsError(
+            Message("{file} is not SigLIP's: it has no <eos> or no <pad>.", file=vocabulary.name), "Get the file again."
+        )
 
     def tokenize(texts: Sequence[str]) -> Tensor:
         rows = torch.full((len(texts), context_length), pad, dtype=torch.long)
@@ -71,17 +79,3 @@ def siglip_tokenizer(vocabulary: Path, context_length: int) -> Tokenize:
         return rows
 
     return tokenize
-
-
-def _opened(vocabulary: Path) -> Any:
-    from tokenizers import Tokenizer
-
-    try:
-        tokenizer = Tokenizer.from_file(str(vocabulary))
-    except Exception as error:  # the library raises a bare Exception for whatever is wrong with a file
-        reason = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
-        message = f"{vocabulary.name} is not a readable vocabulary: {reason}."
-        raise WeightsError(message, "Get the file again.") from error
-    tokenizer.no_padding()
-    tokenizer.no_truncation()
-    return tokenizer

@@ -5,8 +5,8 @@ saves. Here the layer computes (W + scaling B A) x, and its backward pass goes f
 gradients of A and B: the gradient of W, as large as W, is never formed.
 
 A step on the starter ViT with every layer adapted took .77 of full fine-tuning's, .88 to .93 by peft's layers (one
-thread, bf16). It is registered through peft's `_register_custom_module`, which peft documents as experimental; dropout
-and DoRA keep peft's layer, and so do convolutions.
+thread, bf16). It is registered through peft's experimental `_register_custom_module`; dropout, DoRA and convolutions
+keep peft's layer.
 """
 
 from typing import Any
@@ -19,13 +19,9 @@ from torch.autograd.function import once_differentiable  # noqa: TID253
 
 
 class UpdatedLinear(Linear):
-    """peft's LoRA layer around an `nn.Linear`, for plain and rank-stabilised LoRA without dropout.
-
-    Parameters, names, merging and saving are peft's own.
-    """
+    """peft's LoRA layer around an `nn.Linear` without dropout; parameters, names, merging and saving are peft's."""
 
     def forward(self, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-        """Map (..., fan-in) to (..., fan-out)."""
         if self.merged or self.disable_adapters:
             return super().forward(x, *args, **kwargs)
         (name,) = self.active_adapters
@@ -33,10 +29,10 @@ class UpdatedLinear(Linear):
         if torch.is_autocast_enabled(kind):
             x = x.to(torch.get_autocast_dtype(kind))
         down, up = self.lora_A[name].weight, self.lora_B[name].weight
-        return _Updated.apply(x, base.weight, base.bias, down, up, self.scaling[name])
+        return _LoraFunction.apply(x, base.weight, base.bias, down, up, self.scaling[name])
 
 
-class _Updated(torch.autograd.Function):
+class _LoraFunction(torch.autograd.Function):
     """x (W + scaling B A)^T + b, in the type of x; W and b are constants."""
 
     @staticmethod

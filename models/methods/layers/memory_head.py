@@ -1,6 +1,6 @@
-"""A head that holds labelled pictures: those most like a picture vote on what it is (`visionft.heads.knn`).
+"""A k-NN head: the nearest labelled images vote on the class (`visionft.heads.knn`).
 
-Plain operators only (products, TopK, comparisons), so that an exported file answers by itself.
+Plain operators only (products, TopK, comparisons), so an exported file needs nothing else.
 """
 
 from collections.abc import Mapping
@@ -14,15 +14,8 @@ SET_ASIDE = 4.0  # as `visionft.heads.knn.memory`; a test holds them together
 _LEAST = 1e-12
 
 
-class MemoryHead(nn.Module):
-    """Maps (B, D) features to (B, C) logits by the vote of the pictures that it holds; to zeros while it holds none.
-
-    The buffers are the arrays of a `Memory`: see there.
-
-    Args:
-        width: D.
-        classes: C.
-    """
+class KnnHead(nn.Module):
+    """Maps (B, D) features to (B, C) logits by the vote of its images, the arrays of a `KnnClassifier`."""
 
     mean: Tensor
     projection: Tensor
@@ -42,35 +35,26 @@ class MemoryHead(nn.Module):
         super().__init__()
         self.out_features = classes
         self.temperature = nn.Parameter(torch.ones(()))
-        empty = torch.zeros
+        integers = torch.int64
         for name, value in {
-            "mean": empty(width),
-            "projection": empty(width, 1),
-            "weights": empty(1),
-            "rows": empty(0, 1),
-            "lengths": empty(0),
-            "labels": torch.zeros(0, 1, dtype=torch.int64),
-            "counts": empty(0),
-            "classes": torch.tensor(classes),
-            "is_multilabel": torch.tensor(False),
-            "neighbours": torch.tensor(1),
-            "smoothing": torch.tensor(0.1),
-            "border": torch.tensor(1.0),
-            "image_ids": torch.zeros(0, dtype=torch.int64),
-        }.items():
+            "mean": torch.zeros(width), "projection": torch.zeros(width, 1), "weights": torch.zeros(1),
+            "rows": torch.zeros(0, 1), "lengths": torch.zeros(0), "labels": torch.zeros(0, 1, dtype=integers),
+            "counts": torch.zeros(0), "classes": torch.tensor(classes), "is_multilabel": torch.tensor(False),
+            "neighbours": torch.tensor(1), "smoothing": torch.tensor(0.1), "border": torch.tensor(1.0),
+            "image_ids": torch.zeros(0, dtype=integers),
+        }.items():  # fmt: skip
             self.register_buffer(name, value)
         # As numbers: an export cannot look into tensors.
         self._voters, self._asks_each_class = 1, False
         self.register_load_state_dict_post_hook(_read_numbers)
 
     def take_shapes(self, state: Mapping[str, Tensor]) -> None:
-        """Give the buffers, in place, the shapes of a state that will be loaded."""
         for name, value in self.named_buffers():
             if name in state and state[name].shape != value.shape:
                 setattr(self, name, value.new_zeros(state[name].shape))
 
     def directions(self, features: Tensor) -> Tensor:
-        """Map (B, D) features to (B, K) directions of length 1, whose products with `rows` are cosines."""
+        """Map (B, D) features to (B, K) directions of length 1; their products with `rows` are cosines."""
         return functional.normalize((features.float() - self.mean) @ self.projection, dim=1, eps=_LEAST)
 
     def forward(self, features: Tensor) -> Tensor:
@@ -82,7 +66,6 @@ class MemoryHead(nn.Module):
         return self.logits_of(self.directions(features))
 
     def logits_of(self, directions: Tensor) -> Tensor:
-        """Map (B, K) directions to (B, C) logits."""
         if not len(self.rows):
             return self.temperature * directions.new_zeros(len(directions), self.out_features)
         weighted = directions * self.weights

@@ -1,7 +1,7 @@
-"""The layers of the prefix method: learned keys and values, and the attention that also attends to them.
+"""The layers of the prefix method: learned keys and values, and an attention over them.
 
-A prefix has a softmax of its own: what an attention finds in it is added to what it finds in the picture, and its
-values start at zero. Under one softmax (Li and Liang) the prefix takes from the picture what it gets: .917 against .887
+A prefix has a softmax of its own: its attention output is added to that of the image, and its values start at zero.
+Under one softmax (Li and Liang) the prefix takes attention away from the image: .917 against .887
 on hand signs, .794 against .753 on waste (starter ViT, length 50, one seed; full fine-tuning .931 and .804). Keys start
 at the size of the layer's own: at the usual 0.02 they hardly tell tokens apart and hardly learn.
 """
@@ -14,8 +14,6 @@ from torch import Tensor, nn  # noqa: TID253
 
 
 class Prefix(nn.Module):
-    """The learned keys and values of one attention layer, as plain parameters."""
-
     def __init__(self, key: Tensor, value: Tensor) -> None:
         """Take initial `key` and `value` of shape (heads, length, head width)."""
         super().__init__()
@@ -23,12 +21,11 @@ class Prefix(nn.Module):
         self.value = nn.Parameter(value)
 
     def forward(self) -> tuple[Tensor, Tensor]:
-        """Return keys and values, (heads, length, head width) each."""
         return self.key, self.value
 
 
 class ReparameterisedPrefix(nn.Module):
-    """A prefix made by a small MLP from learned embeddings, which trains more steadily (Li and Liang 2021, 4.3).
+    """A prefix made by a small MLP from learned embeddings, for steadier training (Li and Liang 2021, 4.3).
 
     Each of its outputs moves with a whole row of weights, so these take smaller steps than a plain prefix (measured: at
     the same rate it fell to chance).
@@ -55,14 +52,13 @@ class ReparameterisedPrefix(nn.Module):
         return both[0], both[1]
 
     def folded(self) -> Prefix:
-        """Return the same prefix as plain parameters."""
         with torch.no_grad():
             key, value = self()
         return Prefix(key.clone(), value.clone())
 
 
 class PrefixAttention(nn.Module):
-    """timm's ViT attention with a learned prefix: beside the picture's tokens, or among them (`shares_softmax`)."""
+    """timm's ViT attention with a learned prefix: beside the image's tokens, or among them (`shares_softmax`)."""
 
     def __init__(self, attention: Any, prefix: nn.Module, *, shares_softmax: bool) -> None:
         super().__init__()
@@ -71,7 +67,6 @@ class PrefixAttention(nn.Module):
         self.shares_softmax = shares_softmax
 
     def forward(self, tokens: Tensor, attn_mask: Tensor | None = None, is_causal: bool = False) -> Tensor:
-        """Map (B, N, D) tokens to (B, N, D)."""
         assert attn_mask is None and not is_causal, "a ViT backbone attends without a mask"
         layer = self.attention
         batch, length, _ = tokens.shape
@@ -96,10 +91,6 @@ class PrefixAttention(nn.Module):
 
 @torch.no_grad()
 def activation_scales(layer: Any) -> tuple[Tensor, Tensor]:
-    """Return the sizes, (), of the layer's own keys and values, for inputs of unit variance.
-
-    A prefix far smaller than what it competes with is hardly attended to and hardly learns; Li and Liang (4.3) start
-    from activations for the same reason.
-    """
+    """Return the sizes, (), of the layer's own keys and values; far smaller prefixes hardly learn (Li and Liang)."""
     _, key, value = layer.qkv.weight.float().square().sum(dim=1).reshape(3, -1).mean(dim=1).sqrt()
     return key if isinstance(layer.k_norm, nn.Identity) else torch.ones_like(key), value

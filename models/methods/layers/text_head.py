@@ -1,7 +1,7 @@
-"""A head that compares pictures with texts: logits = weight . P x / |P x| + bias.
+"""A head to compare images with texts: logits = weight . P x / |P x| + bias.
 
-`P x` is the picture in the space that both sides of a CLIP share, a row of `weight` the direction of a class's texts
-there, times the scale that the sides were trained with. The texts are in the weights: whoever answers reads none.
+`P x` is the image in the common space of a CLIP's two sides, a row of `weight` the direction of a class's texts
+there, times the trained scale. The texts are in the weights: inference needs no text encoder.
 """
 
 from collections.abc import Mapping
@@ -12,17 +12,9 @@ from torch import Tensor, nn  # noqa: TID253
 
 
 class TextHead(nn.Module):
-    """Maps the picture side's embeddings (B, D) to logits (B, C).
-
-    Attributes:
-        projection: (E, D) P; (0, D) where the embedding lies in the space as it is (E = D).
-        offset: (E,) added to P x; (0,) where there is none.
-        weight: (C, E) directions of the classes' texts, scaled.
-        bias: (C,).
-    """
+    """Maps embeddings (B, D) to logits (B, C); `projection` (E, D) and `offset` (E,) are empty where unused."""
 
     def __init__(self, width: int, classes: int) -> None:
-        """Make the head of a network `width` wide that answers nothing yet."""
         super().__init__()
         self.projection = nn.Parameter(torch.zeros(0, width))
         self.offset = nn.Parameter(torch.zeros(0))
@@ -30,7 +22,6 @@ class TextHead(nn.Module):
         self.bias = nn.Parameter(torch.zeros(classes))
 
     def take_shapes(self, state: Mapping[str, Tensor]) -> None:
-        """Give the parameters, in place, the shapes of a state that will be loaded."""
         for name, value in state.items():
             own = getattr(self, name)
             if own.shape != value.shape:
@@ -38,14 +29,12 @@ class TextHead(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """Map (B, D) to (B, C), in full precision: cosines of classes differ in their third digit."""
-        kind = features.device.type
-        if torch.is_autocast_enabled(kind):
-            with torch.autocast(kind, enabled=False):
+        if torch.is_autocast_enabled(features.device.type):
+            with torch.autocast(features.device.type, enabled=False):
                 return self._logits(features.float())
-        return self._logits(features.float())
+        return self._logits(features.float())  # not `forward` again: accelerate wraps it
 
-    def _logits(self, features: Tensor) -> Tensor:
-        points = features
+    def _logits(self, points: Tensor) -> Tensor:
         if len(self.projection):
-            points = F.linear(features, self.projection, self.offset if len(self.offset) else None)
+            points = F.linear(points, self.projection, self.offset if len(self.offset) else None)
         return F.linear(F.normalize(points, dim=-1), self.weight, self.bias)

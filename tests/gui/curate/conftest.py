@@ -1,4 +1,4 @@
-"""What the tests of the Curate page share: a check that measures something for real, and a page over what it found."""
+"""Fixtures of the Curate page's tests: a check with real measurements, and a page with its findings."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -7,13 +7,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gui.curate import looking, views
-from gui.curate.page import CuratePage
+from gui.curate import curate_views
+from gui.curate.curate_page import CuratePage
+from gui.kit import lazy_function
 from gui.shell.window import MainWindow
-from visionft.curation.check import Check, CheckResult, Finding, Inputs
+from visionft.curation.check import Check, CheckResult, Inputs, Issue
 from visionft.curation.table import CHECKS
 from visionft.data.decode import decode
-from visionft.errors import NextStep, ProjectError, StoppedError
+from visionft.errors import NextStep, ProjectError
 from visionft.events import Progress
 from visionft.project.importing.importer import import_source
 from visionft.project.splits import assign_splits
@@ -21,29 +22,28 @@ from visionft.project.store import Project
 
 
 class DullCheck(Check):
-    """Flags pictures whose brightness hardly varies; dark ones and light ones are two kinds."""
+    """Flags images with almost uniform brightness; dark ones and light ones are two kinds."""
 
     name = "dull"
-    title = "Dull pictures"
-    summary = "Pictures whose brightness hardly varies. Take out those that show nothing."
+    title = "Dull images"
+    summary = "Images whose brightness hardly varies. Take out those that show nothing."
     usual = 0.5
 
-    def look(self, inputs: Inputs) -> CheckResult:
+    def find_issues(self, inputs: Inputs) -> CheckResult:
         """Measure the spread of the grey values."""
         images = inputs.images.images
         if not any(image.labels for image in images):
             step = NextStep("label", project=inputs.project_dir)
-            raise ProjectError("No picture has a label yet.", "Label some first.", step)
+            raise ProjectError("No image has a label yet.", "Label some first.", step)
         findings = []
         for place, image in enumerate(images):
-            if inputs.should_stop():
-                raise StoppedError("The pictures were not all looked at.", "Start again to go on where it stopped.")
+            inputs.job.check_cancelled()
             grey = decode(image.path, max_side=64).mean(axis=2)
             score = float(np.clip(1 - grey.std() / 80, 0, 1))
             name = inputs.images.class_names[image.labels[0]] if image.labels else ""
             other = next((each for each in inputs.images.class_names if each != name), "")
             findings.append(
-                Finding(
+                Issue(
                     image_id=image.image_id,
                     sha256=image.sha256,
                     score=score,
@@ -52,14 +52,9 @@ class DullCheck(Check):
                     suggested=other if place % 2 else "",
                 )
             )
-            inputs.on_event(Progress(stage="Looking at the pictures", done=place + 1, total=len(images)))
+            inputs.job.report(Progress(stage="Looking at the images", done=place + 1, total=len(images)))
         findings.sort(key=lambda finding: -finding.score)
-        return CheckResult(
-            check=self.name,
-            findings=tuple(findings),
-            threshold=self.usual,
-            looked_at=len(images),
-        )
+        return CheckResult(check=self.name, issues=tuple(findings), threshold=self.usual, checked=len(images))
 
 
 @pytest.fixture(autouse=True)
@@ -69,14 +64,14 @@ def dull(monkeypatch: pytest.MonkeyPatch) -> DullCheck:
     for name in list(CHECKS):
         monkeypatch.delitem(CHECKS, name)
     monkeypatch.setitem(CHECKS, check.name, check)
-    monkeypatch.setattr(views, "VIEWS", ())
-    monkeypatch.setattr(looking, "load_libraries", lambda _on_event: None)  # this check needs none of them
+    monkeypatch.setattr(curate_views, "VIEWS", ())
+    monkeypatch.setattr(lazy_function, "load_libraries", lambda _job: None)  # not needed by this check
     return check
 
 
 @pytest.fixture
 def grey_dir(tmp_path: Path) -> Path:
-    """Return a project of twelve pictures, six a class; the first four of each hardly vary, one in four is light."""
+    """Return a project of twelve images, six a class; the first four of each hardly vary, one in four is light."""
     rng = np.random.default_rng(0)
     for name in ("bird", "cat"):
         (tmp_path / "grey" / name).mkdir(parents=True)
@@ -92,7 +87,7 @@ def grey_dir(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def look_at() -> Callable[[Path], CheckResult]:
-    """Return the function that has the check look at a project, as the command line does."""
+    """Return a function to run the check on a project, as the command line does."""
 
     def look_at(project_dir: Path) -> CheckResult:
         with Project.open(project_dir) as project:
@@ -102,12 +97,24 @@ def look_at() -> Callable[[Path], CheckResult]:
 
 
 @pytest.fixture
-def page(qtbot, window: MainWindow, grey_dir: Path, look_at) -> CuratePage:
-    """Return the page over a project that was looked through."""
+def open_curate(qtbot, window: MainWindow) -> Callable[..., CuratePage]:
+    """Return a function to show the page of a project, or one of its views."""
+
+    def open_curate(project_dir: Path, view: str = "") -> CuratePage:
+        window.state.open_project(project_dir)
+        window.show_page("curate")
+        page = window.page("curate")
+        assert isinstance(page, CuratePage)
+        qtbot.waitUntil(lambda: page.curation.is_read, timeout=10_000)
+        if view:
+            page.show_view(view)
+        return page
+
+    return open_curate
+
+
+@pytest.fixture
+def page(open_curate, grey_dir: Path, look_at) -> CuratePage:
+    """Return the page of a checked project."""
     look_at(grey_dir)
-    window.state.open_project(grey_dir)
-    window.show_page("curate")
-    page = window.page("curate")
-    assert isinstance(page, CuratePage)
-    qtbot.waitUntil(lambda: page.grid.count() > 0, timeout=5000)
-    return page
+    return open_curate(grey_dir)

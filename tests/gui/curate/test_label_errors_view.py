@@ -1,4 +1,4 @@
-"""Suspicious labels in the window: looked at one after the other by keys, scored anew behind it, all undone."""
+"""Label issues in the window: reviewed one by one with keys, rescored in the background, all undoable."""
 
 from pathlib import Path
 
@@ -7,13 +7,12 @@ import pytest
 from PIL import Image
 from PySide6.QtCore import Qt
 
-from gui.curate import views
-from gui.curate.label_errors.view import LabelErrorsView
-from gui.curate.page import CuratePage
-from gui.shell.window import MainWindow
+from gui.curate import curate_views
+from gui.curate.curate_page import CuratePage
+from gui.curate.label_errors_view import LabelErrorsView
 from visionft.curation.check import Inputs
-from visionft.curation.label_errors import check as label_errors
-from visionft.curation.label_errors.check import LabelErrors
+from visionft.curation.label_errors import label_error_check as label_errors
+from visionft.curation.label_errors.label_error_check import LabelErrors
 from visionft.curation.table import CHECKS
 from visionft.features.feature_store import FeatureKind, make_current
 from visionft.project.edits.changes import LabelImages
@@ -23,7 +22,7 @@ from visionft.project.store import Project
 
 KEY, LEFT = Qt.Key, Qt.MouseButton.LeftButton
 CLASSES = ("apple", "pear")
-COUNT, WRONG = 30, (3, 11, 20)  # pictures of each class; of the first, those that are really of the second
+COUNT, WRONG = 30, (3, 11, 20)  # images of each class; of the first, those truly of the second
 KIND = FeatureKind(backbone="drawn", size=32, weights="w", preprocessing="p", widths=(8, 8))
 
 
@@ -32,13 +31,13 @@ def only_labels(monkeypatch: pytest.MonkeyPatch, dull) -> None:
     """Put the real check and its view in place of the table's."""
     monkeypatch.delitem(CHECKS, dull.name)
     monkeypatch.setitem(CHECKS, "label-errors", LabelErrors())
-    monkeypatch.setattr(views, "VIEWS", (LabelErrorsView,))
-    monkeypatch.setattr(label_errors, "THRESHOLD", 0.05)  # of so few pictures little is said for sure
+    monkeypatch.setattr(curate_views, "VIEWS", (LabelErrorsView,))
+    monkeypatch.setattr(label_errors, "THRESHOLD", 0.05)  # few images give little certainty
 
 
 @pytest.fixture
 def fruit(tmp_path: Path) -> Path:
-    """Return a project of two classes with three wrong labels, looked through, with features that tell them apart."""
+    """Return a checked project of two separable classes with three wrong labels, with features."""
     rng = np.random.default_rng(0)
     for name in CLASSES:
         (tmp_path / "fruit" / name).mkdir(parents=True)
@@ -59,14 +58,8 @@ def fruit(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def page(qtbot, window: MainWindow, fruit: Path) -> CuratePage:
-    """Return the page with the labels in front."""
-    window.state.open_project(fruit)
-    window.show_page("curate")
-    page = window.page("curate")
-    assert isinstance(page, CuratePage)
-    qtbot.waitUntil(lambda: page.grid.count() > 0, timeout=10_000)
-    return page
+def page(open_curate, fruit: Path) -> CuratePage:
+    return open_curate(fruit)
 
 
 def names(page: CuratePage) -> list[str]:
@@ -97,7 +90,7 @@ def test_the_wrong_labels_are_shown_with_the_class_they_should_have(page):
     assert title == "apple → pear?" and "probability" in chance
 
 
-def test_the_nearest_pictures_of_both_classes_are_evidence(qtbot, page):
+def test_the_nearest_images_of_both_classes_are_evidence(qtbot, page):
     wait_for_evidence(qtbot, page)
     panel = view_of(page).panel
     assert all(tile.path.stem.startswith("apple") for tile in panel.own.grid.tiles())
@@ -111,11 +104,11 @@ def test_keys_accept_keep_relabel_and_drop_and_go_on_by_themselves(qtbot, page):
     first = current(page)
     qtbot.keyClick(page.grid, KEY.Key_Return)
     qtbot.waitUntil(lambda: current(page) not in (0, first), timeout=10_000)
-    assert labels(page, first) == ("pear",) and "1 of 3 looked at." in page.sentence.text()
+    assert labels(page, first) == ("pear",) and "1 of 3 reviewed." in page.sentence.text()
     second = current(page)
     qtbot.keyClick(page.grid, KEY.Key_K)
     qtbot.waitUntil(lambda: current(page) not in (0, first, second), timeout=10_000)
-    assert labels(page, second) == ("apple",) and "2 of 3 looked at." in page.sentence.text()
+    assert labels(page, second) == ("apple",) and "2 of 3 reviewed." in page.sentence.text()
     third = current(page)
     qtbot.keyClick(page.grid, KEY.Key_2)
     qtbot.waitUntil(lambda: page.list.buttons["label-errors"].count() == 0, timeout=10_000)
@@ -126,7 +119,7 @@ def test_keys_accept_keep_relabel_and_drop_and_go_on_by_themselves(qtbot, page):
     assert labels(page, first) == labels(page, third) == ("apple",)
 
 
-def test_a_dropped_picture_leaves_the_project_and_comes_back(qtbot, page):
+def test_a_dropped_image_leaves_the_project_and_comes_back(qtbot, page):
     first = current(page)
     qtbot.keyClick(page.grid, KEY.Key_Delete)
     qtbot.waitUntil(lambda: current(page) not in (0, first), timeout=10_000)
@@ -139,18 +132,19 @@ def test_everything_is_scored_anew_after_a_change(qtbot, page):
     wait_for_evidence(qtbot, page)
     project = page.session.project
     right = next(row for row in image_rows(project, tuple(page.curation.now)) if row.path.stem == "pear 5").image_id
-    assert right not in page.grid.pictures.ids
+    assert right not in page.grid.images.ids
 
-    def doubted() -> list[str]:
-        return [finding.doubted for finding in view_of(page).findings_of(right)]
+    def doubted() -> str:
+        issue = view_of(page).worst_issue(right)
+        return issue.doubted if issue is not None else ""
 
-    page.session.apply(LabelImages((right,), "apple"))  # on another page, say
-    qtbot.waitUntil(lambda: doubted() == ["apple"], timeout=20_000)
+    page.session.apply(LabelImages((right,), "apple"))  # for example on another page
+    qtbot.waitUntil(lambda: doubted() == "apple", timeout=20_000)
     page.session.undo()
-    qtbot.waitUntil(lambda: "apple" not in doubted(), timeout=20_000)
+    qtbot.waitUntil(lambda: doubted() != "apple", timeout=20_000)
 
 
-def test_mixed_up_classes_are_a_table(qtbot, page):
+def test_confused_classes_are_a_table(qtbot, page):
     view = view_of(page)
     qtbot.mouseClick(view.overlap_chip, LEFT)
     assert view.panel.is_table and view.panel.overlap.texts()[0][:2] == ["apple", "pear"]

@@ -1,43 +1,39 @@
-"""The map on the Curate page: it draws itself where features are, and what is caught on it is what the grid shows."""
+"""The map on the Curate page: drawn automatically where features exist; a selection on it filters the grid."""
 
 import numpy as np
 import pytest
-from PySide6.QtCore import QPoint, QPointF, Qt
-from PySide6.QtGui import QWheelEvent
+from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
+from PySide6.QtGui import QMouseEvent, QWheelEvent
 from PySide6.QtWidgets import QApplication
 
-from gui.curate import views
+from gui.curate import curate_views
 from gui.curate.map.canvas import MarkLook
 from gui.curate.map.input import MapWidget
+from gui.curate.map.map_reader import BY_CLASS, read_map_data
+from gui.curate.map.map_view import MapView
 from gui.curate.map.raster import Camera, Inks, Raster, inside_polygon
-from gui.curate.map.reading import BY_CLASS, Ask, MapReader
-from gui.curate.map.view import MapView
-from gui.kit.picture_model import Tile
+from gui.kit.image_model import Tile
 from gui.kit.thumbnails import ThumbnailStore
-from visionft.curation.map.picture_map import draw_map
+from visionft.curation.map.image_map import draw_map
 from visionft.features.feature_store import FeatureKind, make_current
 from visionft.project.edits.changes import RemoveImages
 from visionft.project.queries import image_rows
 from visionft.project.store import Project
 
 LEFT, RIGHT = Qt.MouseButton.LeftButton, Qt.MouseButton.RightButton
-NONE, SHIFT, CTRL = (
-    Qt.KeyboardModifier.NoModifier,
-    Qt.KeyboardModifier.ShiftModifier,
-    Qt.KeyboardModifier.ControlModifier,
-)
+HELD = Qt.KeyboardModifier
+NONE, SHIFT, CTRL = HELD.NoModifier, HELD.ShiftModifier, HELD.ControlModifier
 KIND = FeatureKind(backbone="test", size=8, weights="", preprocessing="", widths=(16,))
 
 
 # -- the drawing ------------------------------------------------------------------------------------------------------
 
 
-def test_a_point_of_the_screen_comes_back_from_the_map():
+def test_zooming_keeps_the_point_below_the_pointer():
     camera = Camera.around(np.array([[-3.0, 2.0], [5.0, 9.0]]), 400, 300).zoomed(3, 40, 70, 400, 300).moved(11, -7)
-    x, y = camera.to_map(123, 45, 400, 300)
-    assert camera.to_screen(np.array([[x, y]]), 400, 300)[0] == pytest.approx((123, 45), abs=1e-3)
-    zoomed = camera.zoomed(2.5, 123, 45, 400, 300)
-    assert zoomed.to_screen(np.array([[x, y]]), 400, 300)[0] == pytest.approx((123, 45), abs=1e-3)
+    points = np.array([[1.0, 5.0]])
+    x, y = camera.to_screen(points, 400, 300)[0].tolist()
+    assert camera.zoomed(2.5, x, y, 400, 300).to_screen(points, 400, 300)[0] == pytest.approx((x, y), abs=1e-3)
 
 
 def test_marks_have_their_colours_where_they_lie_and_hidden_ones_have_none():
@@ -106,15 +102,10 @@ def at(widget: MapWidget, image_id: int, dx: int = 0, dy: int = 0) -> QPoint:
 
 
 def pull(qtbot, widget: MapWidget, points: list[QPoint], *, button=LEFT, held=NONE) -> None:
-    from PySide6.QtCore import QEvent
-    from PySide6.QtGui import QMouseEvent
-
     qtbot.mousePress(widget, button, held, points[0])
     for point in points[1:]:
-        event = QMouseEvent(
-            QEvent.Type.MouseMove, QPointF(point), QPointF(widget.mapToGlobal(point)), button, button, held
-        )
-        QApplication.sendEvent(widget, event)
+        places = QPointF(point), QPointF(widget.mapToGlobal(point))
+        QApplication.sendEvent(widget, QMouseEvent(QEvent.Type.MouseMove, *places, button, button, held))
     qtbot.mouseRelease(widget, button, held, points[-1])
 
 
@@ -166,7 +157,7 @@ def test_wheel_keys_and_pulling_change_what_is_seen(qtbot, canvas):
     assert canvas.camera.x < before.x and canvas.caught_ids() == ()
 
 
-def test_hovering_says_which_picture_it_is(qtbot, canvas):
+def test_hovering_says_which_image_it_is(qtbot, canvas):
     qtbot.mouseMove(canvas, at(canvas, 3))
     qtbot.waitUntil(lambda: canvas.accessibleDescription().startswith("3"))
     canvas.grab()
@@ -174,7 +165,7 @@ def test_hovering_says_which_picture_it_is(qtbot, canvas):
     qtbot.waitUntil(lambda: canvas.accessibleDescription() == "")
 
 
-def test_other_places_of_the_same_pictures_are_glided_to(qtbot, canvas):
+def test_other_places_of_the_same_images_are_glided_to(qtbot, canvas):
     target = np.array([[0, 0], [0, 4], [4, 0], [4, 4], [1, 1]], float)
     canvas.set_points(np.arange(1, 6), target)
     qtbot.waitUntil(lambda: abs(at(canvas, 5).x() - (at(canvas, 1).x() * 3 + at(canvas, 3).x()) / 4) < 3, timeout=3000)
@@ -184,7 +175,7 @@ def test_other_places_of_the_same_pictures_are_glided_to(qtbot, canvas):
 
 
 def give_features(project_dir) -> None:
-    """Give each picture made-up features: the two classes lie apart."""
+    """Give each image generated features: the two classes are separable."""
     with Project.open(project_dir) as project:
         images = project.snapshot().images
     random = np.random.default_rng(0)
@@ -194,28 +185,25 @@ def give_features(project_dir) -> None:
 
 
 @pytest.fixture
-def map_page(qtbot, window, grey_dir, monkeypatch, dull):
-    monkeypatch.setattr(views, "VIEWS", (MapView,))
+def map_page(qtbot, open_curate, grey_dir, monkeypatch, dull):
+    """Return the page with a map of its twelve images."""
+    monkeypatch.setattr(curate_views, "VIEWS", (MapView,))
     give_features(grey_dir)
-    window.state.open_project(grey_dir)
-    window.show_page("curate")
-    page = window.page("curate")
-    qtbot.waitUntil(lambda: bool(page.curation.now), timeout=5000)
-    page.show_view("map")
+    page = open_curate(grey_dir, "map")
+    qtbot.waitUntil(lambda: page.grid.count() == 12, timeout=20_000)
+    qtbot.waitUntil(lambda: not page.state.tasks.pending, timeout=60_000)
     return page
 
 
 def test_the_map_draws_itself_and_a_lasso_fills_the_grid_and_labels(qtbot, map_page):
     page, view = map_page, map_page.views["map"]
-    qtbot.waitUntil(lambda: page.grid.count() == 12, timeout=20_000)
-    qtbot.waitUntil(lambda: not page.state.tasks.pending, timeout=60_000)
     canvas = view.panel.canvas
     assert {chip.words() for chip in view.panel.legend.chips.values()} == {"bird 6", "cat 6"}
     qtbot.mouseClick(view.panel.legend.chips[0], LEFT)  # hides the birds
     qtbot.waitUntil(lambda: page.grid.count() == 6, timeout=3000)
     corners = [QPoint(1, 1), QPoint(canvas.width() - 2, 1), QPoint(canvas.width() - 2, canvas.height() - 2)]
     pull(qtbot, canvas, [*corners, QPoint(1, canvas.height() - 2)])
-    cats = page.grid.pictures.ids
+    cats = page.grid.images.ids
     assert len(cats) == 6 and page.curation.chosen() == cats
     qtbot.keyClick(canvas, Qt.Key.Key_1)  # the key of the first class: all of them are birds now
     rows = image_rows(page.session.project, cats)
@@ -227,11 +215,9 @@ def test_the_map_draws_itself_and_a_lasso_fills_the_grid_and_labels(qtbot, map_p
 
 
 def test_colours_and_methods_can_be_chosen(qtbot, map_page):
-    page, view = map_page, map_page.views["map"]
-    qtbot.waitUntil(lambda: page.grid.count() == 12, timeout=20_000)
-    qtbot.waitUntil(lambda: not page.state.tasks.pending, timeout=60_000)
+    view = map_page.views["map"]
     legend, chip = view.panel.legend, view.controls.way_chip
-    for way, expected in ((1, {"train 8", "val 2", "test 2"}), (2, {"nothing is said of the label 12"}), (0, None)):
+    for way, expected in ((1, {"train 8", "val 2", "test 2"}), (2, {"no label issue 12"}), (0, None)):
         chip.choose(way)
         if expected:
             qtbot.waitUntil(lambda wanted=expected: {c.words() for c in legend.chips.values()} == wanted, timeout=5000)
@@ -249,26 +235,22 @@ def test_what_a_run_said_colours_the_map(window, project_dir, image_ids):
     KIND.store(project_dir).append([image.sha256 for image in images], vectors)
     make_current(project_dir, KIND)
     draw_map(project_dir, project.snapshot(), method="pca")
-    read = MapReader()((project, Ask("pca", BY_CLASS), 1))
-    assert read is not None and read.map is not None
+    read = read_map_data(project, "pca", BY_CLASS)
+    assert read.map is not None
     (run,) = (way for way in read.ways if way.startswith("run:"))  # the older one was never evaluated
-    read = MapReader()((project, Ask("pca", run), 2))
-    assert read is not None and read.map is not None
+    read = read_map_data(project, "pca", run)
+    assert read.map is not None
     said = {int(each): read.entries[group].words for each, group in zip(read.map.image_ids, read.groups, strict=True)}
     assert [said[each] for each in image_ids] == ["blue", "green", "green", "blue"]
     assert sum(words == "not evaluated" for words in said.values()) == len(images) - 4
     assert read.entries[-1].colour == "" and sum(entry.count for entry in read.entries) == len(images)
 
 
-def test_without_features_a_button_draws_it(qtbot, window, grey_dir, monkeypatch, dull):
-    monkeypatch.setattr(views, "VIEWS", (MapView,))
-    window.state.open_project(grey_dir)
-    window.show_page("curate")
-    page = window.page("curate")
-    qtbot.waitUntil(lambda: bool(page.curation.now), timeout=5000)
-    page.show_view("map")
+def test_without_features_a_button_draws_it(qtbot, open_curate, grey_dir, monkeypatch, dull):
+    monkeypatch.setattr(curate_views, "VIEWS", (MapView,))
+    page = open_curate(grey_dir, "map")
     qtbot.waitUntil(lambda: page.stage.empty.button.text() == "Draw the map", timeout=5000)
-    give_features(grey_dir)  # as the network would: what the button begins finds them
+    give_features(grey_dir)  # as the network would: the button's job finds them
     qtbot.mouseClick(page.stage.empty.button, LEFT)
     qtbot.waitUntil(lambda: page.grid.count() == 12, timeout=20_000)
     qtbot.waitUntil(lambda: not page.state.tasks.pending, timeout=60_000)

@@ -1,37 +1,37 @@
-"""One key, on any page that shows pictures, hands those that are chosen to the view of similar ones."""
+"""One key, on any page with images, opens the selected ones in the view of similar images."""
 
 import pytest
 from PySide6.QtCore import Qt
 
-from gui.curate import views
-from gui.curate.view import Shown, View
-from gui.results.page import PICTURES
-from gui.state import ChosenPictures
+from gui.curate import curate_views
+from gui.curate.view import View, ViewContent
+from gui.results.results_page import IMAGES
+from gui.state import ChosenImages
 from visionft.export.predictor import Prediction
 
 F3 = Qt.Key.Key_F3
 
 
 class Handed(View):
-    """Shows what it is handed."""
+    """Shows the images handed to it."""
 
     name, title, icon = "similar", "Similar", "pictures"
     ids: tuple[int, ...] = ()
-    chosen = ChosenPictures()
+    chosen = ChosenImages()
 
-    def take_pictures(self, chosen: ChosenPictures) -> None:
+    def take_images(self, chosen: ChosenImages) -> None:
         self.chosen, self.ids = chosen, chosen.image_ids
 
-    def shown(self) -> Shown:
-        return Shown(self.ids)
+    def shown(self) -> ViewContent:
+        return ViewContent(self.ids)
 
 
 @pytest.fixture(autouse=True)
 def similar(monkeypatch, dull) -> None:
-    monkeypatch.setattr(views, "VIEWS", (Handed,))
+    monkeypatch.setattr(curate_views, "VIEWS", (Handed,))
 
 
-def handed(window) -> ChosenPictures:
+def handed(window) -> ChosenImages:
     page = window.page("curate")
     assert window.current_page is page and page.view is page.views["similar"]
     return page.view.chosen
@@ -41,7 +41,7 @@ def test_from_the_curate_page_itself(qtbot, page, window):
     page.grid.selection.set_current(2)
     chosen = page.grid.selection.current_id()
     qtbot.keyClick(page.grid, F3)
-    assert handed(window) == ChosenPictures((chosen,)) and page.grid.pictures.ids == (chosen,)
+    assert handed(window) == ChosenImages((chosen,)) and page.grid.images.ids == (chosen,)
 
 
 def test_from_the_label_page_with_several(qtbot, page, window):
@@ -50,36 +50,36 @@ def test_from_the_label_page_with_several(qtbot, page, window):
     qtbot.waitUntil(lambda: label.grid.count() == 12)
     label.grid.selection.set_current(1)
     label.grid.selection.set_current(3, extend=True)
-    chosen = label.grid.pictures.ids[1:4]
+    chosen = label.grid.images.ids[1:4]
     qtbot.keyClick(label.grid, F3)
-    assert handed(window) == ChosenPictures(chosen)
-    qtbot.waitUntil(lambda: page.grid.pictures.ids == chosen)
+    assert handed(window) == ChosenImages(chosen)
+    qtbot.waitUntil(lambda: page.grid.images.ids == chosen)
 
 
 def test_from_the_results(qtbot, window, image_ids):
     window.show_page("results")
     results = window.page("results")
-    results.view_buttons.button(PICTURES).click()
-    results.pictures.explain.strip.selection.set_current(0)
-    chosen = results.pictures.explain.strip.selection.current_id()
-    qtbot.keyClick(results.pictures.explain.strip, F3)
-    assert handed(window) == ChosenPictures((chosen,)) and chosen in image_ids
+    results.view_buttons.button(IMAGES).click()
+    results.images.explain.strip.selection.set_current(0)
+    chosen = results.images.explain.strip.selection.current_id()
+    qtbot.keyClick(results.images.explain.strip, F3)
+    assert handed(window) == ChosenImages((chosen,)) and chosen in image_ids
 
 
-def test_from_the_pictures_that_are_tried(qtbot, page, window, tmp_path):
-    from gui.predict.predicting import Answers
+def test_from_the_images_that_are_tried(qtbot, page, window, tmp_path):
+    from gui.predict.predicting import PredictionBatch
 
     window.show_page("try")
     attempt, path = window.page("try"), tmp_path / "a.png"
     answer = Prediction(path=path, class_name="bird", probability=0.9, top5=(("bird", 0.9), ("cat", 0.1)), model_ms=1.0)
-    tried = Answers(answers=(answer,), class_names=("bird", "cat"), provider="CPU", milliseconds_each=1.0)
-    attempt.panel.show_answers(tried)
+    tried = PredictionBatch(predictions=(answer,), class_names=("bird", "cat"), provider="CPU", milliseconds_each=1.0)
+    attempt.panel.show_predictions(tried)
     attempt.panel.grid.selection.set_current(0)
     qtbot.keyClick(window, F3)
-    assert handed(window) == ChosenPictures(paths=(path,))
+    assert handed(window) == ChosenImages(paths=(path,))
 
 
 def test_with_nothing_chosen_it_says_what_is_missing(qtbot, page, window):
     window.show_page("project")
     qtbot.keyClick(window, F3)
-    assert window.current_page.name == "project" and window.toasts.message() == "Choose a picture first."
+    assert window.current_page.name == "project" and window.toasts.message() == "Choose an image first."

@@ -1,4 +1,4 @@
-"""Similar pictures on the Curate page: examples come from anywhere, keys sharpen the search, files are looked at."""
+"""Similar images on the Curate page: examples from anywhere, refining the search by keys, viewing files."""
 
 import shutil
 
@@ -6,10 +6,10 @@ import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QFileDialog
 
-from gui.curate import views
-from gui.curate.similar.reading import Examples
-from gui.curate.similar.view import SimilarView
-from gui.state import ChosenPictures
+from gui.curate import curate_views
+from gui.curate.similar.rank_reader import Examples
+from gui.curate.similar.similar_view import SimilarView
+from gui.state import ChosenImages
 from visionft.features.embedding import embed
 from visionft.project.edits.changes import RemoveImages
 from visionft.project.queries import image_rows
@@ -19,28 +19,23 @@ LEFT = Qt.MouseButton.LeftButton
 
 
 @pytest.fixture
-def similar_page(qtbot, window, grey_dir, monkeypatch, dull):
-    monkeypatch.setattr(views, "VIEWS", (SimilarView,))
+def similar_page(open_curate, grey_dir, monkeypatch, dull):
+    monkeypatch.setattr(curate_views, "VIEWS", (SimilarView,))
     with Project.open(grey_dir) as project:
         embed(grey_dir, project.snapshot(), backbone="starter_resnet", size=64, device="cpu")
-    window.state.open_project(grey_dir)
-    window.show_page("curate")
-    page = window.page("curate")
-    qtbot.waitUntil(lambda: bool(page.curation.now), timeout=5000)
-    page.show_view("similar")
-    return page
+    return open_curate(grey_dir, "similar")
 
 
 def found(qtbot, page, count: int) -> tuple[int, ...]:
     qtbot.waitUntil(lambda: page.grid.count() == count, timeout=10_000)
-    return page.grid.pictures.ids
+    return page.grid.images.ids
 
 
 def test_from_example_to_labels(qtbot, similar_page):
     page, view = similar_page, similar_page.views["similar"]
     assert page.stage.empty.isVisible()
     first = min(page.curation.now)
-    page.state.similar_requested.emit(ChosenPictures((first,)))
+    page.state.similar_requested.emit(ChosenImages((first,)))
     ids = found(qtbot, page, 11)
     assert first not in ids and view.strip.like.count() == 1
     scores = [float(page.grid.tile(each).detail) for each in ids]
@@ -66,7 +61,7 @@ def test_from_example_to_labels(qtbot, similar_page):
 def test_an_example_that_leaves_the_project_is_none_any_more(qtbot, similar_page):
     page, view = similar_page, similar_page.views["similar"]
     first, last = min(page.curation.now), max(page.curation.now)
-    page.state.similar_requested.emit(ChosenPictures((first,)))
+    page.state.similar_requested.emit(ChosenImages((first,)))
     page.grid.selection.set_current(found(qtbot, page, 11).index(last))
     page.grid.setFocus()
     qtbot.keyClick(page.grid, Qt.Key.Key_Minus)
@@ -76,18 +71,18 @@ def test_an_example_that_leaves_the_project_is_none_any_more(qtbot, similar_page
     assert last not in found(qtbot, page, 10) and view.strip.unlike.count() == 0 and view.examples.like == (first,)
 
 
-def test_a_picture_from_a_file_is_looked_at_by_the_network(qtbot, similar_page, tmp_path, monkeypatch):
+def test_a_image_from_a_file_is_looked_at_by_the_network(qtbot, similar_page, tmp_path, monkeypatch):
     page = similar_page
     inside = page.session.snapshot().images[5]
     shutil.copy(inside.path, tmp_path / "copy.png")
-    (tmp_path / "broken.png").write_bytes(b"no picture")
+    (tmp_path / "broken.png").write_bytes(b"no image")
     monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: (str(tmp_path / "copy.png"), ""))
     qtbot.mouseClick(page.stage.empty.button, LEFT)
     assert found(qtbot, page, 12)[0] == inside.image_id
-    assert page.grid.tile(inside.image_id).mark == "nearly the same"
-    page.state.similar_requested.emit(ChosenPictures(paths=(tmp_path / "broken.png",)))
+    assert page.grid.tile(inside.image_id).mark == "near-duplicate"
+    page.state.similar_requested.emit(ChosenImages(paths=(tmp_path / "broken.png",)))
     qtbot.waitUntil(lambda: page.stage.empty.button.text() == "Try again", timeout=30_000)
-    page.state.similar_requested.emit(ChosenPictures(paths=(tmp_path / "gone.png",)))
+    page.state.similar_requested.emit(ChosenImages(paths=(tmp_path / "gone.png",)))
     qtbot.waitUntil(lambda: page.stage.empty.isVisible() and page.grid.count() == 0, timeout=10_000)
 
 

@@ -1,4 +1,4 @@
-"""A run in a project, and an export of it: a file that really answers, with a true record of what lies beside it."""
+"""A run in a project, and an export of it: a working model file and a true record of the files beside it."""
 
 import json
 from collections.abc import Callable
@@ -32,7 +32,7 @@ def _write_run(project_dir: Path, name: str = RUN, *, accuracy: float = 1.0) -> 
 
 @pytest.fixture
 def write_run() -> Callable[..., None]:
-    """Return the function that writes a finished run."""
+    """Return a function to write a finished run."""
     return _write_run
 
 
@@ -42,14 +42,8 @@ def _write_export(folder: Path, write_model: Callable[..., Path]) -> Path:
     (folder / "README.md").write_text("# Birds\n")
     (folder / "samples").mkdir()
     (folder / "samples" / "page.html").write_text("<p>")
-    latency = {
-        "median_ms": 2.0,
-        "p95_ms": 3.0,
-        "runs": 9,
-        "provider": "CPUExecutionProvider",
-        "width": 48,
-        "height": 40,
-    }
+    size = {"width": 48, "height": 40}
+    latency = {"median_ms": 2.0, "p95_ms": 3.0, "runs": 9, "provider": "CPUExecutionProvider", **size}
     record = {
         "bytes": model.stat().st_size, "sha256": sha256_file(model), "temperature": 1.0, "opset": 18, "large_ms": 46.0,
         "parity": {"images": 3, "max_abs_diff": 0.0, "top1_agreement": 1.0, "batches": [1]}, "latency": latency,
@@ -68,7 +62,7 @@ def exported(project_dir: Path, write_model: Callable[..., Path]) -> Path:
 
 @pytest.fixture
 def shown(window, project_dir: Path, exported: Path):
-    """Return the export page that shows this export."""
+    """Return the export page with this export in view."""
     window.state.open_project(project_dir)
     window.show_page("export")
     return window.page("export")

@@ -1,4 +1,4 @@
-"""The model card in the window: read as a text, and nothing in it is followed, whoever wrote it."""
+"""The model card in the window: plain reading; links and images are inert, whoever wrote it."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QColor, QDesktopServices, QGuiApplication, QTextDocument, QTextTable
 
 from gui.export.card_dialog import CardDialog, card_of
-from gui.export.card_view import CardView, readable
+from gui.export.card_view import MOST_CHARACTERS, CardView, is_within_limits, readable
 from visionft.export.bundle.card.markdown import escaped, table
 
 HEADER = '---\nlicense: apache-2.0\ntags:\n- "onnx"\n---\n\n'
@@ -60,7 +60,7 @@ def test_a_name_is_shown_letter_by_letter(view):
     "card",
     [
         '<img src="{trap}">',
-        "![a picture]({trap})",
+        "![an image]({trap})",
         "![a][x]\n\n[x]: {trap}",
         '<link rel="stylesheet" href="{trap}"><h1>big</h1><script>1</script>',
         "[a link](https://evil.example) and https://evil.example and <https://evil.example> and www.evil.example",
@@ -71,9 +71,9 @@ def test_what_anybody_wrote_is_neither_loaded_nor_followed(view, tmp_path, card)
     trap = tmp_path / "trap.png"
     Image.new("RGB", (80, 60), (255, 0, 0)).save(trap)
     view.show_card(card.format(trap=trap))
-    picture = view.grab().toImage()
+    image = view.grab().toImage()
     red = QColor(255, 0, 0).rgb()
-    assert not any(picture.pixel(x, y) == red for x in range(0, 600, 7) for y in range(0, 400, 7))
+    assert not any(image.pixel(x, y) == red for x in range(0, 600, 7) for y in range(0, 400, 7))
     assert not any(each.isAnchor() or each.isImageFormat() for each in formats(view.document()))
     assert not any(view.anchorAt(QPoint(x, y)) for x in range(0, 600, 7) for y in range(0, 60, 7))
 
@@ -83,6 +83,32 @@ def test_a_header_alone_and_none_at_all_are_read(view):
     assert readable(HEADER) == "\n"
     view.show_card("")
     assert view.toPlainText() == ""
+
+
+@pytest.mark.parametrize(
+    "card",
+    [
+        "- " * MOST_CHARACTERS,
+        "> - " * 20_000,
+        "- a\n" * 4_000,
+        "- a\r" * 4_000,
+        "|a" * 1_000 + "\n" + "|-" * 1_000 + "\n|\n",
+        "|a|b|c|d\n|-|-|-|-\n" + "|\n" * 1_000,
+        "|a|b\n|-|-\n|\n\n" * 300,
+        "> |a|b\n> |-|-\n> |\n>\n" * 300,
+    ],
+)
+def test_a_card_that_qt_would_lay_out_slowly_is_shown_as_plain_text(view, card):
+    assert not is_within_limits(readable(card))
+    view.show_card("# " + card)
+    assert view.toPlainText().startswith("# ")
+
+
+@pytest.mark.parametrize("card", ["- " * 2_000 + "a", "- |\n  |-\n\n" * 100, "![" * 10_000, "a@b.c " * 5_000])
+def test_hostile_markdown_within_the_limits_has_no_links_and_raises_nothing(view, card):
+    assert is_within_limits(readable(card))
+    view.show_card(card)
+    assert not any(each.isAnchor() or each.isImageFormat() for each in formats(view.document()))
 
 
 def test_the_dialog_copies_the_whole_file_and_opens_it(qtbot, tmp_path, monkeypatch):
@@ -101,7 +127,7 @@ def test_the_dialog_copies_the_whole_file_and_opens_it(qtbot, tmp_path, monkeypa
     assert QGuiApplication.clipboard().text() == card and opened == [path, tmp_path]
 
 
-@pytest.mark.parametrize(("content", "words"), [(b"x" * 500_000, "too long"), (b"caf\xe9", "caf\ufffd")])
+@pytest.mark.parametrize(("content", "words"), [(b"x" * 80_001, "too long"), (b"caf\xe9", "caf\ufffd")])
 def test_a_file_that_is_no_card_holds_nothing_up(qtbot, tmp_path, content, words):
     (tmp_path / "README.md").write_bytes(content)
     dialog = CardDialog(None, tmp_path / "README.md")  # type: ignore[arg-type]

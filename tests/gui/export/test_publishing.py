@@ -1,4 +1,4 @@
-"""Publishing: what goes where is said before, nothing goes without Send, and every refusal is said in the dialog."""
+"""Publishing: the destination is shown first, nothing is sent without Send, and the dialog shows every refusal."""
 
 import logging
 from pathlib import Path
@@ -10,12 +10,12 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QDesktopServices, QGuiApplication
 from PySide6.QtWidgets import QLabel, QWidget
 
-from gui.export.exporting import Offer
+from gui.export.exporting import UploadOffer
 from gui.export.publish_dialog import PublishDialog, proposed_name
 from gui.kit.theme import apply_theme
 from gui.kit.workers import Failure
-from visionft.export.bundle.pushing import Sending
-from visionft.weights.states import OFFLINE_VARIABLE
+from visionft.export.bundle.pushing import UploadFile
+from visionft.weights.offline import OFFLINE_VARIABLE
 
 LEFT = Qt.MouseButton.LeftButton
 # httpx warns of how huggingface_hub sends large files.
@@ -36,16 +36,21 @@ def dialog(qtbot, window, shown, hub):
         dialog.reject()
 
 
+def notes_of(dialog: PublishDialog) -> str:
+    return "\n".join(label.text() for label in dialog.notes)
+
+
 def send(qtbot, window, dialog) -> None:
     qtbot.mouseClick(dialog.send_button, LEFT)
     finish(qtbot, window)
 
 
 def test_what_goes_where_is_said_and_nothing_goes_before(dialog, hub):
-    said = dialog.about()
+    said = dialog.about.text()
     assert said.startswith("5 files, ") and "127.0.0.1" in said and "before you press Send" in said
-    assert "model.onnx" in dialog.files() and "samples/" in dialog.files() and "page.html" not in dialog.files()
-    assert "No picture of yours is among them." in dialog.notes()
+    assert "model.onnx" in dialog.files.text() and "samples/" in dialog.files.text()
+    assert "page.html" not in dialog.files.text()
+    assert "None of your images is included." in notes_of(dialog)
     assert dialog.name_edit.text() == "001-resnet18-lora" and dialog.who.value() == "private"
     assert not hub.asked
 
@@ -55,8 +60,8 @@ def test_it_arrives_private_with_the_token_of_this_computer(qtbot, window, dialo
     send(qtbot, window, dialog)
     assert hub.is_private is True and hub.tokens - {""} == {"hf_test"}
     assert hub.files["model.onnx"] == (exported / "model.onnx").read_bytes() and "samples/page.html" in hub.files
-    assert "Only you" in dialog.arrived_words() and f"{hub.url}/me/model" in dialog.arrived_words()
-    assert not dialog.about()  # nothing is sent before one presses Send: that is over
+    assert "Only you" in dialog.address_label.text() and f"{hub.url}/me/model" in dialog.address_label.text()
+    assert dialog.about.isHidden()  # nothing is sent before Send is pressed: this state is over
     opened = []
     monkeypatch.setattr(QDesktopServices, "openUrl", lambda url: opened.append(url.toString()))
     qtbot.mouseClick(dialog.page_button, LEFT)
@@ -67,14 +72,14 @@ def test_it_arrives_private_with_the_token_of_this_computer(qtbot, window, dialo
 def test_everybody_may_see_it_only_when_that_was_said(qtbot, window, dialog, hub):
     qtbot.mouseClick(dialog.who.buttons["public"], LEFT)
     send(qtbot, window, dialog)
-    assert hub.is_private is False and "Everybody may see it." in dialog.arrived_words()
+    assert hub.is_private is False and "Everybody can see it." in dialog.address_label.text()
 
 
 def test_another_token_is_used_once_and_kept_nowhere(qtbot, window, dialog, hub, caplog, monkeypatch):
     caplog.set_level(logging.DEBUG, "visionft")
     monkeypatch.delenv("HF_TOKEN")
     qtbot.mouseClick(dialog.which.buttons["other"], LEFT)
-    assert not dialog.send_button.isEnabled() and dialog.send_button.toolTip() == "Give a token."
+    assert not dialog.send_button.isEnabled() and dialog.send_button.toolTip() == "Enter a token."
     qtbot.keyClicks(dialog.token_edit, "hf_typed")
     send(qtbot, window, dialog)
     assert hub.tokens - {""} == {"hf_typed"} and hub.files
@@ -137,13 +142,13 @@ def test_a_file_that_was_changed_meanwhile_is_not_sent(qtbot, window, dialog, hu
 def test_sending_is_stopped_from_the_dialog(qtbot, window, dialog, hub):
     window.state.tasks.reported.connect(lambda handle, event: dialog.stop_button.click())
     send(qtbot, window, dialog)
-    assert dialog.fault.message() == "Sending was stopped." and dialog.fault.tone == "info"
+    assert dialog.fault.message() == "The job was cancelled." and dialog.fault.tone == "info"
     assert dialog.send_button.isVisible() and not hub.files
 
 
 def test_a_closed_dialog_lets_it_go_on_and_the_window_says_the_end(qtbot, window, shown, dialog, hub):
     qtbot.mouseClick(dialog.send_button, LEFT)
-    assert dialog.close_button.text() == "Close, it goes on"
+    assert dialog.close_button.text() == "Close, continue sending"
     qtbot.mouseClick(dialog.close_button, LEFT)
     assert shown.why_not_publish() == "An export is being sent already."
     finish(qtbot, window)
@@ -182,28 +187,30 @@ def test_a_name_is_proposed_that_the_hub_takes(name, proposed):
 
 
 def test_the_index_and_the_rights_in_the_weights_are_told_before(qtbot):
-    files = (Sending(name="index.safetensors", path=Path("index.safetensors"), bytes=9),)
-    offer = Offer(files=files, hub="hub.example", token="", caveats=("ask <b>a lawyer",), names_pictures=True)
+    files = (UploadFile(name="index.safetensors", path=Path("index.safetensors"), bytes=9),)
+    offer = UploadOffer(files=files, hub="hub.example", token="", caveats=("ask <b>a lawyer",), names_images=True)
     parent = QWidget()
     qtbot.addWidget(parent)
     dialog = PublishDialog(parent, offer, name="x")
     qtbot.addWidget(dialog)
-    assert "tells names, notes and tags" in dialog.notes() and "ask <b>a lawyer" in dialog.notes()
+    assert "has names, notes and tags" in notes_of(dialog) and "ask <b>a lawyer" in notes_of(dialog)
     assert dialog.which.isHidden() and dialog.which.value() == "other" and not dialog.send_button.isEnabled()
-    assert dialog.about().startswith("1 file, 9 bytes, goes to hub.example.")
+    assert dialog.about.text().startswith("1 file, 9 bytes, goes to hub.example.")
 
 
 @pytest.fixture
 def told_in_full(qtbot, qapp, styled):
-    """Return a function that shows all that the dialog can have to say over a window of a size, at a size of text."""
+    """Return a function to show all texts of the dialog over a window of a size, at a text size."""
     parent = QWidget()
     qtbot.addWidget(parent)
 
     def make(size: tuple[int, int], scale: float) -> PublishDialog:
         apply_theme(qapp, "light", font_scale=scale)
         parent.resize(*size)
-        files = tuple(Sending(name=f"{name}.onnx", path=Path(name), bytes=10**8) for name in ("model", "a" * 40))
-        offer = Offer(files=files, hub="huggingface.co", token="", names_pictures=True, caveats=("ask a lawyer. " * 8,))
+        files = tuple(UploadFile(name=f"{name}.onnx", path=Path(name), bytes=10**8) for name in ("model", "a" * 40))
+        offer = UploadOffer(
+            files=files, hub="huggingface.co", token="", names_images=True, caveats=("ask a lawyer. " * 8,)
+        )
         dialog = PublishDialog(parent, offer, name="birds")
         dialog.open()
         qtbot.mouseClick(dialog.who.buttons["public"], LEFT)
@@ -228,7 +235,7 @@ def test_in_a_low_window_with_large_text_the_form_scrolls_and_the_buttons_stay(q
         qtbot.keyClick(dialog.focusWidget(), Qt.Key.Key_Tab)
         if dialog.keep_box.hasFocus():
             break
-    assert is_seen(dialog.keep_box)  # what the keyboard reaches comes into view
+    assert is_seen(dialog.keep_box)  # the focused widget scrolls into view
     assert all(map(is_seen, (dialog.fault, dialog.close_button, dialog.send_button)))
 
 

@@ -1,4 +1,4 @@
-"""A flow goes on in the next line where the first is full; what is hidden takes no room."""
+"""A flow layout wraps into the next line at its full width; hidden items take no room."""
 
 from PySide6.QtCore import QSize
 from PySide6.QtWidgets import QWidget

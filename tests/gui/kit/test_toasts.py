@@ -1,4 +1,4 @@
-"""Toasts: nothing moves, good news goes once it was read, what went wrong stays, and the keyboard reaches them."""
+"""Toasts: no animation, success messages close once read, errors stay, and the keyboard reaches them."""
 
 import pytest
 from PySide6.QtCore import QPoint, Qt
@@ -84,7 +84,7 @@ def test_it_takes_no_focus_and_escape_gives_it_back(qtbot, over):
 
 def test_the_button_does_what_it_says_once(qtbot, over):
     done = []
-    toast = over.toasts.say("Labelled 9 pictures", tone="good", way=("Undo", lambda: done.append("undo")))
+    toast = over.toasts.say("Labelled 9 images", tone="good", way=("Undo", lambda: done.append("undo")))
     qtbot.mouseClick(toast.way_button, LEFT)
     assert done == ["undo"] and over.toasts.newest is None
 

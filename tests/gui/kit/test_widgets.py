@@ -1,5 +1,7 @@
 """Widgets by themselves: the checklist, readiness, the split bar's figures, durations, image view."""
 
+from collections import Counter
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -9,7 +11,7 @@ from PySide6.QtWidgets import QApplication
 
 from gui.home.readiness import class_rows, conditions
 from gui.kit.image_view import ImageView
-from gui.kit.thumbnails import ThumbnailStore, Unreadable, load_picture, load_thumbnail
+from gui.kit.thumbnails import ThumbnailStore, Unreadable, load_image, load_thumbnail
 from visionft.data.types import Snapshot, SnapshotImage
 from visionft.project.summary import ProjectSummary
 
@@ -20,6 +22,13 @@ def snapshot(labels: list[tuple[int, str | None]]) -> Snapshot:
         for number, (label, split) in enumerate(labels)
     )
     return Snapshot("single", ("a", "b"), images)
+
+
+def class_splits(of: Snapshot) -> dict[str, Counter]:
+    return {
+        name: Counter(image.split or "unassigned" for image in of.images if place in image.labels)
+        for place, name in enumerate(of.class_names)
+    }
 
 
 def summary(of: Snapshot) -> ProjectSummary:
@@ -42,12 +51,12 @@ def summary(of: Snapshot) -> ProjectSummary:
 )
 def test_what_is_missing_before_training(labels, met):
     of = snapshot(labels)
-    assert [condition.is_met for condition in conditions(summary(of), class_rows(of))] == met
+    assert [condition.is_met for condition in conditions(summary(of), class_rows(class_splits(of)))] == met
 
 
 def test_every_missing_condition_names_the_button_that_mends_it():
     of = snapshot([(0, "train"), (-1, None)])
-    missing = [each for each in conditions(summary(of), class_rows(of)) if not each.is_met]
+    missing = [each for each in conditions(summary(of), class_rows(class_splits(of))) if not each.is_met]
     assert [(each.title, each.action) for each in missing] == [("Classes", "label"), ("Splits", "split")]
     assert all(each.button for each in missing)
 
@@ -63,8 +72,8 @@ def test_thumbnails_are_upright_small_and_the_same_from_disk(qapp, tmp_path):
 
 
 def test_what_cannot_be_decoded_says_why(qapp, tmp_path):
-    (tmp_path / "x.jpg").write_bytes(b"not a picture")
-    for load in (load_thumbnail, load_picture):
+    (tmp_path / "x.jpg").write_bytes(b"not an image")
+    for load in (load_thumbnail, load_image):
         assert isinstance(result := load(tmp_path / "x.jpg"), Unreadable) and "not a readable" in result.reason
     assert load_thumbnail(tmp_path / "absent.jpg").reason == "No such file or directory"
 
@@ -76,7 +85,7 @@ def test_the_wheel_zooms_at_the_pointer_and_stays_inside(qtbot, tmp_path):
     qtbot.addWidget(view)
     view.resize(600, 400)
     view.show()
-    view.show_picture(tmp_path / "large.png", neighbours=[])
+    view.show_image(tmp_path / "large.png", neighbours=[])
     qtbot.waitUntil(view.is_sharp)
     assert view.scale() == pytest.approx(0.5)
     wheel(view, up=True)
@@ -101,13 +110,13 @@ def wheel(view: ImageView, *, up: bool) -> None:
 
 def test_a_thumbnail_is_made_of_what_training_has_decoded(qapp, tmp_path, monkeypatch):
     from gui.kit import thumbnails
-    from visionft.data import picture_cache
+    from visionft.data import image_cache
 
-    monkeypatch.setattr(picture_cache, "_SETTLED_NS", -1)
+    monkeypatch.setattr(image_cache, "_SETTLED_NS", -1)
     Image.linear_gradient("L").resize((1200, 900)).convert("RGB").save(tmp_path / "a.jpg")
     direct = load_thumbnail(tmp_path / "a.jpg")
     thumbnails.file_of(tmp_path / "a.jpg").unlink()
-    picture_cache.PictureCache.usual().load(tmp_path / "a.jpg", 448)
+    image_cache.ImageCache.usual().load(tmp_path / "a.jpg", 448)
 
     def refuse(*_args, **_given):
         raise AssertionError("it was decoded again")

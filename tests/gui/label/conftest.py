@@ -1,4 +1,4 @@
-"""What tests of suggesting from the first labels share: a real project whose pictures a real network has looked at."""
+"""Fixtures of suggestions from the first labels: a real project with features of a real network."""
 
 import random
 import shutil
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageDraw
 
-from gui.label.page import LabelPage
+from gui.label.label_page import LabelPage
 from gui.shell.window import MainWindow
 from visionft.project.edits.changes import LabelImages, UnlabelImages
 from visionft.project.importing.importer import import_source
@@ -20,29 +20,29 @@ EACH = 20
 
 def _draw(path: Path, name: str, source: random.Random) -> None:
     ground = tuple(min(255, max(0, value + source.randint(-30, 30))) for value in SHADES[name])
-    picture, left, top = Image.new("RGB", (64, 64), ground), source.randint(0, 40), source.randint(0, 40)
-    draw, fill = ImageDraw.Draw(picture), (source.randint(150, 255),) * 3
+    image, left, top = Image.new("RGB", (64, 64), ground), source.randint(0, 40), source.randint(0, 40)
+    draw, fill = ImageDraw.Draw(image), (source.randint(150, 255),) * 3
     if name == "red":
         draw.ellipse((left, top, left + 22, top + 22), fill=fill)
     elif name == "green":
         draw.rectangle((left, top, left + 22, top + 22), fill=fill)
     else:
         draw.polygon([(left, top + 22), (left + 22, top + 22), (left + 11, top)], fill=fill)
-    picture.save(path)
+    image.save(path)
 
 
 @pytest.fixture(scope="session")
 def shapes(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder: `pictures` of three classes, 20 each, and a `project` of them with features, without labels."""
+    """Return a folder: `images` of three classes, 20 each, and a `project` of them with features, without labels."""
     from visionft.features.embedding import embed
 
     folder, source = tmp_path_factory.mktemp("shapes"), random.Random(0)
     for name in SHADES:
-        (folder / "pictures" / name).mkdir(parents=True)
+        (folder / "images" / name).mkdir(parents=True)
         for number in range(EACH):
-            _draw(folder / "pictures" / name / f"{name}_{number:03d}.png", name, source)
+            _draw(folder / "images" / name / f"{name}_{number:03d}.png", name, source)
     with Project.create(folder / "project") as project:
-        import_source(project, folder / "pictures")
+        import_source(project, folder / "images")
         images = project.snapshot()
         embed(folder / "project", images, backbone="starter_resnet", size=64, device="cpu")
         project.apply(UnlabelImages(tuple(image.image_id for image in images.images)))
@@ -58,14 +58,14 @@ def featured_dir(shapes: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def truth(featured_dir: Path) -> dict[int, str]:
-    """Return {image id: the class that it really has}."""
+    """Return {image id: its true class}."""
     with Project.open(featured_dir, read_only=True) as project:
         return {image.image_id: image.path.parent.name for image in project.snapshot().images}
 
 
 @pytest.fixture
 def label_first(featured_dir: Path, truth: dict[int, str]) -> Callable[[int], list[int]]:
-    """Return the function that gives the first few pictures of each class their label, and returns them."""
+    """Return a function to label the first few images of each class and return them."""
 
     def label(each: int) -> list[int]:
         chosen: list[int] = []
@@ -80,11 +80,11 @@ def label_first(featured_dir: Path, truth: dict[int, str]) -> Callable[[int], li
 
 
 @pytest.fixture
-def open_label(qtbot, window: MainWindow, featured_dir: Path) -> Callable[[], LabelPage]:
-    """Return the function that opens the project on the label page."""
+def open_label(qtbot, window: MainWindow) -> Callable[[Path], LabelPage]:
+    """Return a function to open a project on the label page."""
 
-    def open_page() -> LabelPage:
-        window.state.open_project(featured_dir)
+    def open_page(folder: Path) -> LabelPage:
+        window.state.open_project(folder)
         window.show_page("label")
         page = window.page("label")
         assert isinstance(page, LabelPage)
@@ -95,9 +95,9 @@ def open_label(qtbot, window: MainWindow, featured_dir: Path) -> Callable[[], La
 
 
 @pytest.fixture
-def page(qtbot, label_first, open_label) -> LabelPage:
+def page(qtbot, label_first, open_label, featured_dir: Path) -> LabelPage:
     """Return the page over a project with two labels a class, once the rest has its suggestions."""
     label_first(2)
-    page = open_label()
+    page = open_label(featured_dir)
     qtbot.waitUntil(lambda: len(page.labels.suggesting.found) == 54, timeout=60_000)  # a busy computer
     return page

@@ -1,4 +1,4 @@
-"""Pictures that came in two classes: told by the import, listed on the project page, decided on the label page."""
+"""Images with two classes: reported by the import, listed on the project page, decided on the label page."""
 
 import shutil
 from pathlib import Path
@@ -6,27 +6,27 @@ from pathlib import Path
 import pytest
 from PySide6.QtCore import Qt
 
-from gui.home.page import ProjectPage
+from gui.home.home_page import ProjectPage
 from gui.label.filter_bar import IN_CONFLICT
-from gui.label.page import LabelPage
+from gui.label.label_page import LabelPage
 from gui.shell.window import MainWindow
+from visionft.project.importing.import_filter import preview_source
 from visionft.project.importing.importer import import_source
-from visionft.project.importing.preview import preview_source
 from visionft.project.store import Project
 
 LEFT, CONTROL = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.ControlModifier
 
 
 @pytest.fixture
-def source(pictures: Path) -> Path:
-    """Return the class folders; the first red picture lies among the blue ones too."""
-    shutil.copy(pictures / "red" / "red_000.png", pictures / "blue" / "zz again.png")
-    return pictures
+def source(images: Path) -> Path:
+    """Return the class folders; the first red image lies among the blue ones too."""
+    shutil.copy(images / "red" / "red_000.png", images / "blue" / "zz again.png")
+    return images
 
 
 @pytest.fixture
 def torn(window: MainWindow, source: Path, tmp_path: Path) -> MainWindow:
-    """Return the window with a project that has this conflict."""
+    """Return the window with a project with this conflict."""
     with Project.create(tmp_path / "torn") as project:
         import_source(project, source)
     window.state.open_project(tmp_path / "torn")
@@ -35,7 +35,7 @@ def torn(window: MainWindow, source: Path, tmp_path: Path) -> MainWindow:
 
 @pytest.fixture
 def page(qtbot, torn: MainWindow) -> LabelPage:
-    """Return the label page, which shows the picture in conflict alone."""
+    """Return the label page with only the conflicting image."""
     torn.show_page("label")
     page = torn.page("label")
     assert isinstance(page, LabelPage)
@@ -50,7 +50,7 @@ def wait(qtbot, window: MainWindow) -> None:
 
 
 def stored(page: LabelPage) -> tuple[int, int]:
-    """Return labelled pictures and conflicts as a second reader sees them."""
+    """Return labelled images and conflicts as a second reader sees them."""
     with Project.open(page.state.path, read_only=True) as project:
         return project.summary().labelled, project.summary().conflicts
 
@@ -58,10 +58,8 @@ def stored(page: LabelPage) -> tuple[int, int]:
 def test_the_tile_names_both_classes_with_their_colours(page: LabelPage):
     cell = page.grid.tile(page.grid.selection.current_id())
     assert cell is not None and cell.title == "blue or red?" and not cell.labels
-    assert [(each.name, each.colour, each.file()) for each in cell.candidates] == [
-        ("blue", 0, "blue/zz again.png"),
-        ("red", 2, "red/red_000.png"),
-    ]
+    assert [(each.name, each.colour) for each in cell.candidates] == [("blue", 0), ("red", 2)]
+    assert [Path(each.origin).name for each in cell.candidates] == ["zz again.png", "red_000.png"]
     assert "1 without a label" in page.subtitle.text()
 
 
@@ -85,22 +83,22 @@ def test_the_viewer_asks_and_a_click_decides(qtbot, page: LabelPage):
     assert bar.isVisible() and list(bar.buttons) == ["blue", "red"]
     assert [button.text() for button in bar.buttons.values()] == ["blue  (1)", "red  (3)"]
     assert "red_000.png" in bar.buttons["red"].toolTip()
-    assert page.viewer.label_text() == "blue or red?"
+    assert page.viewer.label_pill.text() == "blue or red?"
     page.advance_box.setChecked(False)
     qtbot.mouseClick(bar.buttons["red"], LEFT)
-    assert stored(page)[1] == 0 and page.viewer.label_text() == "red" and not bar.isVisible()
+    assert stored(page)[1] == 0 and page.viewer.label_pill.text() == "red" and not bar.isVisible()
     page.session.undo()
-    assert bar.isVisible() and page.viewer.label_text() == "blue or red?"
+    assert bar.isVisible() and page.viewer.label_pill.text() == "blue or red?"
 
 
 def test_the_project_page_leads_to_them(qtbot, torn: MainWindow):
     home, label = torn.page("project"), torn.page("label")
     assert isinstance(home, ProjectPage) and isinstance(label, LabelPage)
-    qtbot.mouseClick(home.checklist.buttons["conflicts"], LEFT)
+    qtbot.mouseClick(home.overview.checklist.buttons["conflicts"], LEFT)
     assert torn.current_page is label and label.grid.count() == 1
     qtbot.keyClick(label.grid, Qt.Key.Key_1)
     torn.show_page("project")
-    assert "conflicts" not in home.checklist.buttons
+    assert "conflicts" not in home.overview.checklist.buttons
 
 
 def test_an_import_counts_them_before_and_leads_to_them_after(qtbot, window: MainWindow, source: Path, tmp_path: Path):
@@ -115,12 +113,12 @@ def test_an_import_counts_them_before_and_leads_to_them_after(qtbot, window: Mai
     kinds = {Path(panel.table.item(line, 0).text()).name: panel.table.item(line, 1).text() for line in range(1)}
     assert kinds == {"red_000.png": "Conflict"}
     panel.classes.set_name("red", "blue")
-    assert tile.note() == "taken once only"
+    assert tile.note() == "imported only once"
     panel.classes.set_name("red", "red")
     assert tile.note() == words
     qtbot.mouseClick(panel.import_button, LEFT)
     wait(qtbot, window)
-    qtbot.mouseClick(home.report.decide_button, LEFT)
+    qtbot.mouseClick(home.overview.report.decide_button, LEFT)
     label = window.page("label")
     assert isinstance(label, LabelPage) and label.grid.count() == 1
 
@@ -131,11 +129,11 @@ def test_an_import_without_conflicts_offers_nothing_to_decide(torn: MainWindow, 
     torn.show_page("project")
     project = torn.state.session.project
     assert project is not None
-    home.report.show_report(import_source(project, source))
-    assert home.report.decide_button.isVisible()  # still to be decided
+    home.overview.report.show_report(import_source(project, source))
+    assert home.overview.report.decide_button.isVisible()  # still to be decided
     torn.state.close_project()
     torn.state.create_project(tmp_path / "other", task="multi")
     assert torn.state.session is not None
     assert not preview_source(source, torn.state.session.project).conflicts
-    home.report.show_report(import_source(torn.state.session.project, source))
-    assert not home.report.decide_button.isVisible()
+    home.overview.report.show_report(import_source(torn.state.session.project, source))
+    assert not home.overview.report.decide_button.isVisible()

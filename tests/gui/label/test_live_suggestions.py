@@ -1,4 +1,4 @@
-"""Suggestions from the first few labels: they come by themselves, follow each label, and say why."""
+"""Suggestions from the first few labels: automatic, updated after each label, with their reason."""
 
 import shutil
 
@@ -10,6 +10,7 @@ from gui.label import live
 from visionft.errors import ProjectError
 from visionft.features.feature_store import current_kind
 from visionft.project.edits.changes import LabelImages, RemoveImages, UnlabelImages
+from visionft.project.edits.class_changes import RenameClass
 from visionft.project.importing.importer import import_source
 from visionft.project.store import Project
 
@@ -21,6 +22,11 @@ def wait(qtbot, condition) -> None:
     qtbot.waitUntil(condition, timeout=PATIENCE_MS)
 
 
+def counts(page) -> tuple[int, int]:
+    """Return the numbers of suggestions and of the labels behind them."""
+    return len(page.labels.suggesting.found), page.labels.suggesting.learnt.labelled
+
+
 def press(qtbot, page, key, modifier=Qt.KeyboardModifier.NoModifier):
     qtbot.keyClick(page.focusWidget() or page.grid, key, modifier)
 
@@ -29,73 +35,62 @@ def test_they_come_by_themselves_from_the_labels_so_far_and_are_mostly_right(pag
     found = page.labels.suggesting.found
     right = sum(each.classes == (truth[image_id],) for image_id, each in found.items())
     assert right > 0.8 * len(found)
-    assert page.suggestion_bar.words().startswith("54 suggestions from your 6 labels, about ")
+    assert counts(page) == (54, 6)
     assert page.suggestion_bar.isVisible() and page.filters.prediction_chip.isVisible()
 
 
 def test_each_label_and_its_undo_are_learnt_from(qtbot, page, truth):
     first = next(iter(page.labels.suggesting.found))
-    page.grid.selection.set_current(page.grid.pictures.ids.index(first))
+    page.grid.selection.set_current(page.grid.images.ids.index(first))
     press(qtbot, page, Qt.Key.Key_1)
-    wait(qtbot, lambda: page.suggestion_bar.words().startswith("53 suggestions from your 7 labels"))
+    wait(qtbot, lambda: counts(page) == (53, 7))
     assert first not in page.labels.suggesting.found
     page.state.session.undo()
-    wait(qtbot, lambda: page.suggestion_bar.words().startswith("54 suggestions from your 6 labels"))
+    wait(qtbot, lambda: counts(page) == (54, 6))
     assert first in page.labels.suggesting.found
 
 
 def test_enter_accepts_a_suggestion_and_it_teaches_nothing(qtbot, page):
     first = next(iter(page.labels.suggesting.found))
-    page.grid.selection.set_current(page.grid.pictures.ids.index(first))
+    page.grid.selection.set_current(page.grid.images.ids.index(first))
     suggested = page.labels.suggesting.found[first].classes
     press(qtbot, page, Qt.Key.Key_Return)
     assert tuple(name for name, _ in page.grid.tile(first).labels) == suggested
-    wait(qtbot, lambda: page.suggestion_bar.words().startswith("53 suggestions from your 6 labels"))
+    wait(qtbot, lambda: counts(page) == (53, 6))
 
 
-def test_with_labels_of_one_class_nothing_is_suggested_and_with_a_second_there_is(
-    qtbot, open_label, featured_dir, truth
-):
-    red = [image_id for image_id, name in truth.items() if name == "red"]
-    blue = [image_id for image_id, name in truth.items() if name == "blue"]
-    with Project.open(featured_dir) as project:
-        project.apply(LabelImages((red[0],), "red"))
-    page = open_label()
+def test_suggestions_need_labels_of_two_classes(qtbot, open_label, featured_dir, truth, window):
+    page = open_label(featured_dir)
     wait(qtbot, lambda: page.labels.suggesting.learnt is not None)
-    assert not page.suggestion_bar.isVisible() and page.labels.suggesting.learnt.needs == "classes"
-    page.state.session.apply(LabelImages((blue[0],), "blue"))
+    assert page.labels.suggesting.learnt.needs == "labels" and window.state.actions.why_not("label.clusters")
+    red, blue = (next(image_id for image_id, real in truth.items() if real == name) for name in ("red", "blue"))
+    page.state.session.apply(LabelImages((red,), "red"))
+    wait(qtbot, lambda: page.labels.suggesting.learnt.needs == "classes")
+    assert not page.suggestion_bar.isVisible()
+    page.state.session.apply(LabelImages((blue,), "blue"))
     wait(qtbot, lambda: len(page.labels.suggesting.found) == 58)
     assert page.suggestion_bar.isVisible()
 
 
-def test_the_viewer_shows_the_labelled_pictures_that_are_the_reason(qtbot, page, truth):
+def test_the_viewer_shows_the_labelled_images_that_are_the_reason(qtbot, page, truth):
     first = next(iter(page.labels.suggesting.found))
-    page.grid.selection.set_current(page.grid.pictures.ids.index(first))
-    press(qtbot, page, Qt.Key.Key_Space)
-    wait(qtbot, page.viewer.evidence.isVisible)
-    tiles = page.viewer.evidence.grid.tiles()
-    assert tiles and all(tile.title == truth[tile.image_id] for tile in tiles)
-    page.grid.selection.set_current(page.grid.pictures.ids.index(tiles[0].image_id))
-    assert not page.viewer.evidence.isVisible()  # it has a label: nothing is suggested
-
-
-def test_a_click_on_a_reason_shows_that_picture(qtbot, page):
-    first = next(iter(page.labels.suggesting.found))
-    page.grid.selection.set_current(page.grid.pictures.ids.index(first))
+    page.grid.selection.set_current(page.grid.images.ids.index(first))
     press(qtbot, page, Qt.Key.Key_Space)
     wait(qtbot, page.viewer.evidence.isVisible)
     grid = page.viewer.evidence.grid
-    reason = grid.pictures.ids[0]
+    tiles = grid.tiles()
+    assert tiles and all(tile.title == truth[tile.image_id] for tile in tiles)
     qtbot.mouseClick(grid.viewport(), LEFT, pos=grid.rect_of(0).center())
-    assert page.grid.selection.current_id() == reason
+    assert page.grid.selection.current_id() == tiles[0].image_id
+    assert not page.viewer.evidence.isVisible()  # it has a label: nothing is suggested
 
 
 def test_the_tooltip_of_a_tile_names_them(qtbot, page):
     first = next(iter(page.labels.suggesting.found))
-    page.labels.suggesting.ask_reasons(first)
+    page.labels.suggesting.request_reasons(first)
     wait(qtbot, lambda: first in page.labels.suggesting.reasons)
-    index = page.grid.pictures.index(page.grid.pictures.ids.index(first))
-    assert "Most like " in index.data(Qt.ItemDataRole.ToolTipRole)
+    index = page.grid.images.index(page.grid.images.ids.index(first))
+    assert "Most similar: " in index.data(Qt.ItemDataRole.ToolTipRole)
     where = page.grid.visualRect(index).center()
     event = QHelpEvent(QEvent.Type.ToolTip, where, page.grid.viewport().mapToGlobal(QPoint(where)))
     QApplication.sendEvent(page.grid.viewport(), event)
@@ -113,33 +108,28 @@ def test_hidden_they_stay_away_until_they_are_asked_for(qtbot, page):
 
 
 def test_a_renamed_class_is_suggested_by_its_new_name(qtbot, page):
-    from visionft.project.edits.class_changes import RenameClass
-
     page.state.session.apply(RenameClass("red", "crimson"))
     wait(qtbot, lambda: "crimson" in {name for each in page.labels.suggesting.found.values() for name in each.classes})
     assert "red" not in {name for each in page.labels.suggesting.found.values() for name in each.classes}
 
 
-def test_without_features_the_menu_lets_a_network_look_and_then_suggests(qtbot, window, project_dir, monkeypatch):
+def test_without_features_the_menu_computes_them_and_then_suggests(qtbot, window, open_label, project_dir):
     with Project.open(project_dir) as project:
         ids = [image.image_id for image in project.snapshot().images]
         project.apply(UnlabelImages(tuple(ids[::2])))
-    window.state.open_project(project_dir)
-    window.show_page("label")
-    page = window.page("label")
+    page = open_label(project_dir)
     assert not page.suggestion_bar.isVisible()
     menu = page.labels.suggesting.menu(page)
-    assert menu.actions()[0].text() == "From what you have labelled so far"
     menu.actions()[0].trigger()
     menu.deleteLater()
-    assert window.state.tasks.pending[0].task.title == "Looking at the pictures"
+    assert window.state.tasks.pending
     wait(qtbot, lambda: not window.state.tasks.pending)
     assert current_kind(project_dir) is not None
     wait(qtbot, page.suggestion_bar.isVisible)
-    assert "13 suggestions from your 12 labels" in page.suggestion_bar.words()
+    assert counts(page) == (13, 12)
 
 
-def test_new_pictures_are_looked_at_in_the_background(qtbot, page, draw_folder, tmp_path):
+def test_new_images_are_looked_at_in_the_background(qtbot, page, draw_folder, tmp_path):
     more = draw_folder(tmp_path / "more", {"red": 2})
     import_source(page.state.session.project, more)
     page.state.tasks.written.emit()
@@ -149,11 +139,11 @@ def test_new_pictures_are_looked_at_in_the_background(qtbot, page, draw_folder, 
 
 
 def project_like(shapes, folder, names: dict[str, int], *, task="single"):
-    """Make a project of some of the pictures, with their features; return {class: image ids}."""
+    """Make a project of some of the images, with their features; return {class: image ids}."""
     source = folder / "some"
     for name, count in names.items():
         (source / name).mkdir(parents=True)
-        for path in sorted((shapes / "pictures" / name).iterdir())[:count]:
+        for path in sorted((shapes / "images" / name).iterdir())[:count]:
             shutil.copy(path, source / name)
     found: dict[str, list[int]] = {}
     with Project.create(folder / "few", task=task) as project:
@@ -165,44 +155,41 @@ def project_like(shapes, folder, names: dict[str, int], *, task="single"):
     return found
 
 
-def test_with_several_labels_suggestions_work_and_rows_and_checks_say_why_not(qtbot, window, shapes, tmp_path):
+def test_with_several_labels_suggestions_work_but_no_clusters_or_audits(qtbot, window, open_label, shapes, tmp_path):
     found = project_like(shapes, tmp_path, {"red": 8, "green": 8, "blue": 8}, task="multi")
     with Project.open(tmp_path / "few") as project:
         for name, ids in found.items():
             project.apply(LabelImages(tuple(ids[:5]), name))
-    window.state.open_project(tmp_path / "few")
-    window.show_page("label")
-    page = window.page("label")
+    page = open_label(tmp_path / "few")
     wait(qtbot, lambda: len(page.labels.suggesting.found) > 0)
     assert all(each.classes for each in page.labels.suggesting.found.values())
     first = next(iter(page.labels.suggesting.found))
     assert page.grid.tile(first).badge is not None
-    assert "no key can be right for a whole row" in window.state.actions.why_not("label.rows")
+    assert window.state.actions.why_not("label.clusters")
     window.state.actions.run("label.accept_many")
     offer = page.bulk.auditing.accept_view
-    assert "no check of a sample" in offer.proof_words() and not offer.check_button.isVisible()
+    assert not offer.check_button.isVisible()
     offer.slider.setValue(0)
-    qtbot.wait(150)
+    count = len(page.labels.suggesting.found)
+    wait(qtbot, lambda: offer.count_label.text() == f"{count} of {count} suggestions")
     qtbot.mouseClick(offer.accept_button, LEFT)
     assert page.grid.isVisible() and len(page.grid.tile(first).labels) > 0
 
 
-def test_of_five_pictures_three_are_suggested(qtbot, window, shapes, tmp_path):
+def test_of_five_images_three_are_suggested(qtbot, window, open_label, shapes, tmp_path):
     found = project_like(shapes, tmp_path, {"red": 3, "blue": 2})
     with Project.open(tmp_path / "few") as project:
         for name, ids in found.items():
             project.apply(LabelImages(tuple(ids[:1]), name))
-    window.state.open_project(tmp_path / "few")
-    window.show_page("label")
-    page = window.page("label")
+    page = open_label(tmp_path / "few")
     wait(qtbot, lambda: len(page.labels.suggesting.found) == 3)
     window.state.actions.run("label.accept_many")
     page.bulk.auditing.accept_view.slider.setValue(0)
-    wait(qtbot, lambda: page.bulk.auditing.accept_view.count_words() == "3 of 3 suggestions")
-    assert "so few that all 3 have to be looked at" in page.bulk.auditing.accept_view.proof_words()
+    wait(qtbot, lambda: page.bulk.auditing.accept_view.count_label.text() == "3 of 3 suggestions")
+    assert page.bulk.auditing.accept_view.check_button.text() == "Check 3 images"
 
 
-def test_pictures_that_could_not_be_read_once_are_read_at_the_next_label(qtbot, page, truth, monkeypatch):
+def test_images_that_could_not_be_read_once_are_read_at_the_next_label(qtbot, page, truth, monkeypatch):
     def refuse(*_inputs: object) -> None:
         monkeypatch.undo()
         raise ProjectError("The disk is away for a moment.")

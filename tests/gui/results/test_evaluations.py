@@ -1,43 +1,81 @@
-"""What the results page shows of predictions: class names are data, and joined only for the eye."""
+"""Predictions and settings as the results page shows them: class names are data, joined only for display."""
 
 from pathlib import Path
 
-from gui.results.evaluations import Pictures, changed_items, predicted_items
+from gui.results.evaluations import SCORE_HEADERS, Images, changed_items, predicted_items, score_cells, setting_rows
 from visionft.data.types import Snapshot, SnapshotImage, Task
-from visionft.evaluation.comparison import Changed
-from visionft.evaluation.stored import Predicted
+from visionft.evaluation.comparison import PredictionChange
+from visionft.evaluation.metrics import ClassScore
+from visionft.evaluation.stored import StoredPrediction
+from visionft.training.config.train_config import TrainConfig
+from visionft.training.runs.run_folder import RunSummary
 
 NAMES = ("tench, Tinca tinca", "tench", "Tinca tinca")
 
 
-def pictures_of(task: Task, *labels: tuple[int, ...]) -> Pictures:
+def images_of(task: Task, *labels: tuple[int, ...]) -> Images:
     images = (SnapshotImage(number, Path(f"{number}.png"), "", each, "val") for number, each in enumerate(labels))
-    return Pictures(Snapshot(task, NAMES, tuple(images)))
+    return Images(Snapshot(task, NAMES, tuple(images)))
 
 
-def said(image_id: int, true: tuple[str, ...], predicted: tuple[str, ...]) -> Predicted:
-    return Predicted(image_id=image_id, true_classes=true, predicted=predicted, probability=0.9)
+def said(image_id: int, true: tuple[str, ...], predicted: tuple[str, ...]) -> StoredPrediction:
+    return StoredPrediction(image_id=image_id, true_classes=true, predicted=predicted, probability=0.9)
 
 
 def test_a_class_with_a_comma_in_its_name_is_not_relabelled() -> None:
-    pictures = pictures_of("single", (0,), (1,), ())
+    images = images_of("single", (0,), (1,), ())
     found = [said(number, ("tench, Tinca tinca",), ("tench",)) for number in range(3)]
-    assert pictures.relabelled(found) == 2
-    items = predicted_items(found, pictures)
+    assert images.relabelled(found) == 2
+    items = predicted_items(found, images)
     assert [item.mark for item in items] == ["", "now tench", "now without label"]
     assert (items[0].title, items[0].detail, items[0].tone) == ("tench  90%", "is tench, Tinca tinca", "bad")
 
 
 def test_two_labels_are_told_from_one_that_reads_alike() -> None:
-    pictures = pictures_of("multi", (1, 2), (0,))
+    images = images_of("multi", (1, 2), (0,))
     found = [said(number, ("Tinca tinca", "tench"), ()) for number in range(2)]
-    assert pictures.relabelled(found) == 1
-    items = predicted_items(found, pictures)
+    assert images.relabelled(found) == 1
+    items = predicted_items(found, images)
     assert [item.mark for item in items] == ["", "now tench, Tinca tinca"] and items[0].title == "–  90%"
 
 
 def test_what_changed_is_right_whatever_the_order_of_the_labels() -> None:
     both = ("tench", "Tinca tinca")
-    change = Changed(image_id=0, true_classes=both, before=(), after=both[::-1], probability=0.9)
-    (item,) = changed_items([change], pictures_of("multi", (1, 2)))
+    change = PredictionChange(image_id=0, true_classes=both, before=(), after=both[::-1], probability=0.9)
+    (item,) = changed_items([change], images_of("multi", (1, 2)))
     assert (item.tone, item.title, item.mark) == ("good", "– → Tinca tinca, tench", "")
+
+
+def test_a_class_of_few_images_is_told_as_a_count() -> None:
+    one, many = (
+        score_cells("skirt", ClassScore(precision=1, recall=1, recall_interval=(0.2, 1), f1=1, support=support))
+        for support in (1, 20)
+    )
+    assert one[4] == ("1 of 1", 1) and many[4] == ("100.0%", 1)
+
+
+def test_a_class_that_was_not_measured_shows_no_figure() -> None:
+    cells = score_cells("tench", ClassScore(precision=None, recall=None, recall_interval=None, f1=None, support=0))
+    assert len(cells) == len(SCORE_HEADERS) and not any("%" in words for words, _ in cells)
+    assert [words for words, _ in cells[2:5]] == [cells[2][0]] * 3 and cells[2][0]
+
+
+def run_of(method: str) -> RunSummary:
+    config = TrainConfig(method=method)
+    return RunSummary(name=method, path=Path(), config=config, class_names=(), epochs=(), result=None)
+
+
+def test_what_is_left_to_the_program_is_called_automatic():
+    rows, _ = setting_rows([run_of("full")], only_differing=False)
+    values = {name: value for (name, _), (value, _) in rows}
+    assert values["Learning rate"] == values["Image size"] == values["Loader processes"] == "automatic"
+    assert values["Epochs"] == "20"
+
+
+def test_a_head_that_is_solved_for_shows_no_settings_of_steps():
+    runs = [run_of("linear"), run_of("full")]
+    alone, _ = setting_rows(runs[:1], only_differing=False)
+    names = {name for (name, _), *_ in alone}
+    assert not names & {"Epochs", "Learning rate", "Augmentation"} and "Image size" in names
+    both, _ = setting_rows(runs, only_differing=True)
+    assert {name: values for (name, _), *values in both}["≠  Epochs"] == [("–", 0), ("20", 0)]

@@ -3,7 +3,7 @@
 import pytest
 from PySide6.QtCore import Qt
 
-from gui.results.page import CHANGES, MATRIX, PICTURES
+from gui.results.results_page import CHANGES, IMAGES, MATRIX
 from gui.shell.window import MainWindow
 
 LEFT = Qt.MouseButton.LeftButton
@@ -24,28 +24,28 @@ def label_of(window: MainWindow, image_id: int) -> str:
     return ", ".join(snapshot.class_names[index] for index in image.labels)
 
 
-@pytest.mark.parametrize("place", [MATRIX, PICTURES, CHANGES])
+@pytest.mark.parametrize("place", [MATRIX, IMAGES, CHANGES])
 def test_a_label_is_mended_in_each_view_and_nothing_moves(qtbot, page, window, place):
     qtbot.mouseClick(page.view_buttons.button(place), LEFT)
-    grid = {MATRIX: page.pictures.matrix, PICTURES: page.pictures.explain, CHANGES: page.pictures.changes}[place].grid
+    grid = {MATRIX: page.images.matrix, IMAGES: page.images.explain, CHANGES: page.images.changes}[place].grid
     tile = grid.strip.chosen()[0]
     assert grid.label_box.box.currentText() == label_of(window, tile.image_id)
-    before = [widget.geometry() for widget in (page.answer, page.views, page.table, page.again_button)]
+    before = [widget.geometry() for widget in (page.accuracy, page.views, page.table, page.again_button)]
     index = next(n for n in range(3) if grid.label_box.box.itemText(n) != grid.label_box.box.currentText())
     wanted = grid.label_box.box.itemText(index)
     grid.label_box.box.setCurrentIndex(index)
-    grid.label_box.box.activated.emit(index)  # what Qt does when an entry of the list is clicked
+    grid.label_box.box.activated.emit(index)  # Qt's reaction to a click on a list entry
     assert label_of(window, tile.image_id) == wanted
     assert grid.strip.tile(tile.image_id).mark == f"now {wanted}"
-    assert "1 picture has another label now" in page.answer.words()[2]
-    assert [widget.geometry() for widget in (page.answer, page.views, page.table, page.again_button)] == before
+    assert "1 image has another label now" in page.accuracy.words()[2]
+    assert [widget.geometry() for widget in (page.accuracy, page.views, page.table, page.again_button)] == before
     window.state.session.undo()
     assert label_of(window, tile.image_id) != wanted and not grid.strip.tile(tile.image_id).mark
 
 
-def test_several_pictures_get_a_label_at_once_with_a_way_back(qtbot, page, window):
-    qtbot.mouseClick(page.view_buttons.button(PICTURES), LEFT)
-    grid = page.pictures.explain.grid
+def test_several_images_get_a_label_at_once_with_a_way_back(qtbot, page, window):
+    qtbot.mouseClick(page.view_buttons.button(IMAGES), LEFT)
+    grid = page.images.explain.grid
     grid.strip.selection.select_all()
     assert grid.label_box.box.currentIndex() == -1 and grid.label_box.box.placeholderText() == "Several labels"
     said = []
@@ -54,13 +54,13 @@ def test_several_pictures_get_a_label_at_once_with_a_way_back(qtbot, page, windo
     qtbot.keyClick(grid.strip, Qt.Key.Key_2)
     ids = [tile.image_id for tile in grid.strip.tiles()]
     assert {label_of(window, each) for each in ids} == {"green"}
-    assert said[0].command == "edit.undo" and "2 pictures" in said[0].message
+    assert said[0].command == "edit.undo" and "2 images" in said[0].message
     assert grid.label_box.box.currentText() == "green"
 
 
 @pytest.mark.qt_log_ignore(r"does not support (grabbing|raise)")  # the list of fitting names, offscreen
 def test_a_thousand_classes_are_found_by_typing_and_mistakes_are_listed(qtbot, page, window):
-    box = page.pictures.matrix.grid.label_box
+    box = page.images.matrix.grid.label_box
     names = [f"class {number:04d}" for number in range(1000)]
     box.show_classes(names)
     box.show_label(names[7])
@@ -73,9 +73,9 @@ def test_a_thousand_classes_are_found_by_typing_and_mistakes_are_listed(qtbot, p
     assert chosen == ["class 0951"]
     counts = [[0] * 1000 for _ in names]
     counts[3][5], counts[8][2], counts[4][4] = 7, 9, 50
-    view = page.pictures.matrix
+    view = page.images.matrix
     view.show_counts(tuple(names), tuple(map(tuple, counts)), (8, 2))
     assert view.pairs.isVisible() and not view.matrix.isVisible()
     assert view.pairs.texts() == [["class 0008", "class 0002", "9"], ["class 0003", "class 0005", "7"]]
     view.pairs.selectRow(1)
-    assert view.cell_text() == "7 pictures of “class 0003” were taken for “class 0005”"
+    assert view.cell_text() == "7 images of “class 0003” predicted as “class 0005”"

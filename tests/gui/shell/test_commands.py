@@ -1,4 +1,4 @@
-"""One table of commands: menus, palette, sheet and settings agree; keys never collide; undo says what it takes back."""
+"""One table of commands: menus, palette, sheet and settings agree; keys never collide; undo names its step."""
 
 import pytest
 from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
@@ -9,11 +9,8 @@ from gui.actions import LABEL, VIEWER, Actions
 from gui.kit import drops
 from visionft.project.edits.changes import LabelImages
 
-NONE, CONTROL, SHIFT = (
-    Qt.KeyboardModifier.NoModifier,
-    Qt.KeyboardModifier.ControlModifier,
-    Qt.KeyboardModifier.ShiftModifier,
-)
+NONE, CONTROL = Qt.KeyboardModifier.NoModifier, Qt.KeyboardModifier.ControlModifier
+SHIFT = Qt.KeyboardModifier.ShiftModifier
 
 
 @pytest.fixture
@@ -31,7 +28,7 @@ def test_no_two_commands_share_a_key_where_both_work(actions):
     [
         ("edit.undo", "Ctrl+K", "taken by “All commands”"),
         ("label.next", "Ctrl+K", "taken by “All commands”"),
-        ("viewer.fit", "A", "taken by “Previous picture”"),
+        ("viewer.fit", "A", "taken by “Previous image”"),
         ("edit.undo", "G", "while you type"),
         ("label.next", "3", "The digits give the classes"),
         ("label.next", "G", ""),
@@ -69,13 +66,8 @@ def test_a_pressed_key_finds_its_command(actions, key, modifiers, typed, name):
 def test_a_class_cannot_have_a_key_that_the_label_page_takes(actions, window):
     window.state.change_settings(shortcuts={"label.skip": "G"})
     taken = actions.letters_in_use()
-    assert (
-        taken["g"] == actions["label.skip"].title
-        and "n" not in taken
-        and "0" not in taken
-        and taken["?"] == "Keyboard shortcuts"
-        and "q" not in taken
-    )
+    assert taken["g"] == actions["label.skip"].title and taken["?"] == "Keyboard shortcuts"
+    assert not {"n", "0", "q"} & set(taken)
 
 
 def test_the_menus_hold_every_command_of_the_palette(window, project_dir):
@@ -89,33 +81,26 @@ def test_the_menus_hold_every_command_of_the_palette(window, project_dir):
 def test_undo_is_named_in_the_menu_and_does_it(window, project_dir):
     window.state.open_project(project_dir)
     undo, redo = window.commands.action("edit.undo"), window.commands.action("edit.redo")
-    assert undo.text() == "Undo: Split 25 pictures" and not redo.isEnabled()
+    assert undo.text() == "Undo: Split 25 images" and not redo.isEnabled()
     image = window.state.session.snapshot().images[0]
     window.state.session.apply(LabelImages((image.image_id,), "red & blue"))
     assert "red && blue" in undo.text()
     undo.trigger()
-    assert undo.text() == "Undo: Split 25 pictures" and "red && blue" in redo.text()
+    assert undo.text() == "Undo: Split 25 images" and "red && blue" in redo.text()
     redo.trigger()
     assert "red && blue" in undo.text()
 
 
-def test_new_keys_work_at_once_and_the_old_ones_no_more(qtbot, window):
-    window.state.change_settings(shortcuts={"page.results": "Ctrl+R"})
-    qtbot.keyClick(window, Qt.Key.Key_5, CONTROL)
+def test_new_keys_work_at_once_and_the_old_ones_no_more(qtbot, window, project_dir):
+    window.state.change_settings(shortcuts={"page.label": "Ctrl+R", "label.next": "G"})
+    window.state.open_project(project_dir)
+    qtbot.keyClick(window, Qt.Key.Key_2, CONTROL)
     assert window.current_page.name == "project"
     qtbot.keyClick(window, Qt.Key.Key_R, CONTROL)
-    assert window.current_page.name == "results"
-    assert "Ctrl+R" in window.rail.button("results").toolTip()
-
-
-def test_new_keys_work_on_the_label_page(qtbot, window, project_dir):
-    window.state.change_settings(shortcuts={"label.next": "G"})
-    window.state.open_project(project_dir)
-    window.show_page("label")
+    assert window.current_page.name == "label" and "Ctrl+R" in window.rail.button("label").toolTip()
     grid = window.page("label").grid
-    qtbot.keyClick(grid, Qt.Key.Key_G)
-    assert grid.selection.place == 1
-    qtbot.keyClick(grid, Qt.Key.Key_D)
+    for key in (Qt.Key.Key_G, Qt.Key.Key_D):
+        qtbot.keyClick(grid, key)
     assert grid.selection.place == 1
 
 
@@ -153,9 +138,6 @@ def test_text_grows_and_shrinks_by_keys(qtbot, window, qapp):
     assert qapp.font().pixelSize() == 13
 
 
-# -- drops --------------------------------------------------------------------------------------------------------
-
-
 def drop(window, *paths) -> None:
     data = QMimeData()
     data.setUrls([QUrl.fromLocalFile(str(path)) for path in paths])
@@ -163,21 +145,18 @@ def drop(window, *paths) -> None:
     window.dropEvent(event)
 
 
-def test_what_a_drop_means(tmp_path, project_dir, pictures):
+def test_what_a_drop_means(tmp_path, project_dir, images):
     model = tmp_path / "model.onnx"
     model.write_bytes(b"")
-    kinds = [drops.meaning([path]) for path in (project_dir, pictures, model)]
+    kinds = [drops.meaning([path]) for path in (project_dir, images, model)]
     assert [each.kind for each in kinds if each] == ["project", "source", "model"]
-    assert drops.meaning([pictures / "red" / "red_000.png"]) is None
+    assert drops.meaning([images / "red" / "red_000.png"]) is None
 
 
-def test_a_project_dropped_on_any_page_is_opened(window, project_dir):
+def test_a_project_or_a_model_dropped_on_any_page_is_opened(window, project_dir, tmp_path):
     window.show_page("settings")
     drop(window, project_dir)
     assert window.state.path == project_dir and window.current_page.name == "project"
-
-
-def test_a_model_dropped_on_any_page_can_be_tried(window, tmp_path):
     model = tmp_path / "elsewhere" / "model.onnx"
     model.parent.mkdir()
     model.write_bytes(b"")

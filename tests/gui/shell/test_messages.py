@@ -1,4 +1,4 @@
-"""What the window says over its pages, and when it takes it back."""
+"""The window's messages over its pages, and when they close."""
 
 import threading
 import time
@@ -7,20 +7,10 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication
 
 from gui.tasks import Lane, Task
-from visionft.errors import StoppedError
+from visionft.jobs import JobCancelled
 from visionft.project.edits.changes import AddClass
 
 LEFT = Qt.MouseButton.LeftButton
-
-
-def test_a_message_moves_no_page(window, project_dir):
-    window.state.open_project(project_dir)
-    QApplication.processEvents()
-    before = window.current_page.geometry(), window.job_bar.geometry()
-    window.state.say("Something is wrong.", "Here is what to do about it.", tone="bad")
-    QApplication.processEvents()
-    assert window.toasts.isVisible()
-    assert (window.current_page.geometry(), window.job_bar.geometry()) == before
 
 
 def test_undo_in_a_toast_takes_back_just_what_it_names(qtbot, window, project_dir):
@@ -39,26 +29,23 @@ def test_undo_in_a_toast_takes_back_just_what_it_names(qtbot, window, project_di
 def test_a_task_that_was_stopped_did_not_go_wrong(qtbot, window):
     begun = threading.Event()
 
-    def work(*, on_event, should_stop):
+    def work(*, job):
         begun.set()
-        while not should_stop():
+        while not job.is_cancelled:
             time.sleep(0.005)
-        raise StoppedError("Evaluation was stopped.", "Start it again when you like.")
+        raise JobCancelled
 
-    handle = window.state.tasks.run(
-        Task(title="Evaluating", work=work, lane=Lane.COMPUTE, page="results"),
-        owner=window,
-        on_done=lambda _result: None,
-    )
+    task = Task(title="Evaluating", work=work, lane=Lane.COMPUTE, page="results")
+    handle = window.state.tasks.run(task, owner=window)
     qtbot.waitUntil(begun.is_set)
     handle.stop()
-    qtbot.waitUntil(lambda: window.toasts.message() == "Evaluation was stopped.")
+    qtbot.waitUntil(lambda: window.toasts.message() == "The job was cancelled.")
     assert window.toasts.newest.tone == "info"
 
 
 def test_what_was_said_of_a_project_goes_with_it(window, project_dir):
     window.state.open_project(project_dir)
-    window.state.say("A picture is missing.", tone="bad")
+    window.state.say("An image is missing.", tone="bad")
     window.state.close_project()
     assert window.toasts.messages() == []
 

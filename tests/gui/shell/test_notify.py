@@ -1,4 +1,4 @@
-"""The end of a job is told: on the page, in the window, and outside it to those who look elsewhere."""
+"""The end of a job is announced: on the page, in the window, and outside it while the window is inactive."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -24,7 +24,7 @@ RESULT = TrainResult(
 
 @pytest.fixture
 def said(monkeypatch):
-    """Stand in for the system's tray, which the offscreen platform has not; return what it is given."""
+    """Replace the system's tray, missing on the offscreen platform; return its received messages."""
     shown, alerts = [], []
     monkeypatch.setattr(QSystemTrayIcon, "isSystemTrayAvailable", staticmethod(lambda: True))
     monkeypatch.setattr(QSystemTrayIcon, "show", lambda self: None)
@@ -35,7 +35,7 @@ def said(monkeypatch):
 
 def finish(qtbot, window, result, *, page="train"):
     task = Task(title="Training ResNet-18", work=lambda **_: result, lane=Lane.TRAINING, page=page)
-    window.state.tasks.run(task, owner=window, on_done=lambda _result: None)
+    window.state.tasks.run(task, owner=window)
     qtbot.waitUntil(lambda: not window.state.tasks.pending)
 
 
@@ -44,7 +44,7 @@ def test_a_finished_run_leads_to_its_results(qtbot, window, project_dir):
     window.show_page("label")
     finish(qtbot, window, RESULT)
     assert window.toasts.message() == "Training ResNet-18: done"
-    assert window.toasts.newest.hint() == "93.4% right on validation, in epoch 7; it took 1 min 20 s."
+    assert window.toasts.newest.hint() == "Validation accuracy 93.4%, in epoch 7; it took 1 min 20 s."
     window.toasts.newest.way_button.click()
     assert window.current_page.name == "results" and not window.toasts.message()
 
@@ -62,15 +62,16 @@ def test_who_looks_elsewhere_is_told_by_the_system(qtbot, window, said, monkeypa
     monkeypatch.setattr(window, "isActiveWindow", lambda: False)
     finish(qtbot, window, RESULT)
     assert alerts == [window]
-    assert shown[0] == ("Training ResNet-18: done", "93.4% right on validation, in epoch 7; it took 1 min 20 s.")
+    assert shown[0] == ("Training ResNet-18: done", "Validation accuracy 93.4%, in epoch 7; it took 1 min 20 s.")
 
 
 def test_a_failure_is_told_as_well_and_a_stop_is_not():
-    failed = ending_of(
-        Outcome(task=TASK, failure=Failure(message="There is not enough memory.", hint="Close other programs."))
-    )
+    failed = ending_of(Outcome(task=TASK, failure=Failure(message="There is not enough memory.", hint="Close others.")))
     assert failed is not None and failed.title.endswith("failed") and failed.words == "There is not enough memory."
     assert ending_of(Outcome(task=TASK, result=RESULT, was_stopped=True)) is None
+    solved = replace(RESULT, best=replace(BEST, epoch=0, epochs=0))
+    ending = ending_of(Outcome(task=TASK, result=solved, seconds=80))
+    assert ending is not None and ending.words == "Validation accuracy 93.4%; it took 1 min 20 s."
 
 
 @pytest.mark.qt_log_ignore("does not support raise")
@@ -83,9 +84,3 @@ def test_a_click_on_the_notification_brings_the_window_forward(qtbot, window, sa
     assert notifier._tray is not None
     notifier._tray.messageClicked.emit()
     assert not window.isMinimized() and not notifier._tray.isVisible()
-
-
-def test_a_run_without_epochs_tells_of_none():
-    solved = replace(RESULT, best=replace(BEST, epoch=0, epochs=0))
-    ending = ending_of(Outcome(task=TASK, result=solved, seconds=80))
-    assert ending is not None and ending.words == "93.4% right on validation; it took 1 min 20 s."

@@ -1,4 +1,4 @@
-"""The palette finds a command by its title, by its first letters and by what people call it; it is never blank."""
+"""The palette finds a command by title, initials and synonyms; it is never blank."""
 
 import pytest
 from PySide6.QtCore import Qt
@@ -17,7 +17,7 @@ def palette(window, project_dir):
     [
         ("split", "Split into training, validation and test"),
         ("export lab", "Export labels"),
-        ("lost", "Find missing pictures again"),
+        ("lost", "Find missing images again"),
         ("font", "Larger text"),
         ("delete project", "Move to the trash"),
     ],

@@ -1,4 +1,4 @@
-"""The project menu does what it says on a real project; every verb of the command line has its place in the window."""
+"""The project menu on a real project; every verb of the command line has its place in the window."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +11,7 @@ from gui.kit import dialogs
 from gui.shell.history_dialog import HistoryDialog
 from gui.shell.label_export_dialog import CSV, FOLDERS, JSONL, LabelExportDialog
 from gui.shell.removed_dialog import RemovedDialog
-from visionft.cli import app
+from visionft.cli import COMMANDS
 from visionft.project.edits.changes import AddClass, RemoveImages
 from visionft.project.formats.registry import FORMATS
 from visionft.project.importing.importer import import_source
@@ -44,9 +44,6 @@ def opened(window, project_dir):
     return window
 
 
-# -- the past ---------------------------------------------------------------------------------------------------------
-
-
 def test_the_history_goes_back_to_a_point_and_forward_again(qtbot, opened):
     session = opened.state.session
     for name in ("one", "two"):
@@ -57,7 +54,7 @@ def test_the_history_goes_back_to_a_point_and_forward_again(qtbot, opened):
         def act(dialog: HistoryDialog) -> None:
             assert not dialog.go_button.isEnabled()  # the mark begins where the project is
             dialog.table.selectRow(place)
-            told.append(dialog.told())
+            told.append(dialog.effect.text())
             qtbot.mouseClick(dialog.go_button, LEFT)
 
         return act
@@ -78,9 +75,6 @@ def test_a_backup_is_made_and_stays(qtbot, opened):
     assert list_backups(opened.state.path)[0].is_own
 
 
-# -- labels and pictures ----------------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("kind", [CSV, JSONL, FOLDERS, "coco", "cvat", "huggingface"])
 def test_labels_are_exported_and_come_in_again(qtbot, opened, tmp_path, monkeypatch, kind):
     file = f"labels{(FORMATS[kind].suffixes or ('',))[0]}"
@@ -97,15 +91,15 @@ def test_labels_are_exported_and_come_in_again(qtbot, opened, tmp_path, monkeypa
     answer(LabelExportDialog, act)
     run(opened, "project.export_labels")
     wait(qtbot, opened)
-    assert opened.toasts.message() == "The labels of 25 pictures were exported."
+    assert opened.toasts.message() == "The labels of 25 images were exported."
     source = tmp_path / file if FORMATS[kind].is_file else tmp_path / "out" / "project"
     with Project.create(tmp_path / "again") as again:
         assert import_source(again, source).classes == {"blue": 7, "green": 8, "red": 10}
 
 
-def test_pictures_that_were_taken_out_come_back(qtbot, opened):
+def test_images_that_were_taken_out_come_back(qtbot, opened):
     actions, session = opened.state.actions, opened.state.session
-    assert "No picture" in actions.why_not("project.restore_pictures")
+    assert "No image" in actions.why_not("project.restore_images")
     session.apply(RemoveImages((1, 2, 3)))
 
     def act(dialog: RemovedDialog) -> None:
@@ -114,13 +108,10 @@ def test_pictures_that_were_taken_out_come_back(qtbot, opened):
         qtbot.mouseClick(dialog.restore_button, LEFT)
 
     answer(RemovedDialog, act)
-    run(opened, "project.restore_pictures")
+    run(opened, "project.restore_images")
     assert {image.image_id for image in session.snapshot().images} & {1, 2, 3} == {2}
     qtbot.mouseClick(opened.toasts.newest.way_button, LEFT)
     assert len(session.snapshot().images) == 22
-
-
-# -- the folder -------------------------------------------------------------------------------------------------------
 
 
 def test_a_duplicate_is_offered_and_opened(qtbot, opened, tmp_path, monkeypatch):
@@ -134,20 +125,20 @@ def test_a_duplicate_is_offered_and_opened(qtbot, opened, tmp_path, monkeypatch)
 
 @pytest.fixture
 def trash(monkeypatch, tmp_path) -> Path:
-    """Return a folder that is the system's trash."""
+    """Return a folder in place of the system's trash."""
     folder = tmp_path / "trash"
     folder.mkdir()
     monkeypatch.setattr(QFile, "moveToTrash", lambda name: bool(Path(name).rename(folder / Path(name).name)))
     return folder
 
 
-def test_a_project_goes_to_the_trash_and_its_pictures_stay(opened, pictures, trash, monkeypatch):
+def test_a_project_goes_to_the_trash_and_its_images_stay(opened, images, trash, monkeypatch):
     asked, path = [], opened.state.path
     monkeypatch.setattr(dialogs, "ask_yes", lambda *args, **_options: asked.append(args[1:3]) or True)
     run(opened, "project.delete")
-    assert "project" in asked[0][0] and "Pictures: 25" in asked[0][1]
+    assert "project" in asked[0][0] and "Images: 25" in asked[0][1]
     assert opened.state.session is None and not path.exists()
-    assert (trash / "project" / "project.db").is_file() and len(list(pictures.rglob("*.png"))) == 25
+    assert (trash / "project" / "project.db").is_file() and len(list(images.rglob("*.png"))) == 25
     assert str(path) not in opened.state.settings.recent_projects
     assert opened.toasts.message() == "project is in the trash."
 
@@ -181,71 +172,32 @@ def test_a_refusal_changes_nothing(opened, monkeypatch):
     assert opened.state.session is session
 
 
-# -- all of it --------------------------------------------------------------------------------------------------------
-
-# Where each verb of the command line is in the window: a command, or what it is on its page.
+# Place of each verb of the command line in the window: a command, or an element of its page.
 PLACES = {
-    "new": "file.new",
-    "import": "file.import",
-    "label": "page.label",
-    "split": "project.split",
-    "info": "page.project",
-    "train": "run.start",
-    "recipe": "run.recipe",
-    "evaluate": "run.evaluate",
-    "export": "run.export",
-    "verify": "page.export",
-    "predict": "try.csv",
-    "evidence": "page.try",
-    "index": "page.export",
-    "prompts": "run.prompts",
-    "scoreboard": "run.measure_all",
-    "combine": "run.combine",
-    "methods": "page.train",
-    "runs": "page.results",
-    "compare": "page.results",
-    "explain": "page.results",
-    "suggest": "page.label",
-    "queue": "page.label",
-    "curve": "run.advise",
-    "recommend": "run.advise",
-    "embed": "curate.look",
-    "duplicates": "page.curate",
-    "quality": "page.curate",
-    "label-errors": "page.curate",
-    "leaks": "page.curate",
-    "map": "page.curate",
-    "similar": "picture.similar",
-    "download": "file.public",
-    "backbones": "page.train",
-    "undo": "edit.undo",
-    "redo": "edit.redo",
-    "history": "project.history",
-    "check": "project.check",
-    "backup": "project.back_up",
-    "restore": "project.restore",
-    "relink": "project.relink",
-    "duplicate": "project.duplicate",
-    "export-labels": "project.export_labels",
-    "doctor": "run.check",
-    "report": "curate.save_report",
-    "support": "help.report",
-    "cache": "page.settings",
-    "demo": "file.sample",
-    "weights": "run.weights",
-    "app": "page.project",
-    "help": "help.commands",
-}
+    "project new": "file.new", "import": "file.import", "label set": "page.label", "split": "project.split",
+    "project info": "page.project", "train": "run.start", "run recipe": "run.recipe", "evaluate": "run.evaluate",
+    "model export": "run.export", "model verify": "page.export", "predict": "try.csv", "label evidence": "page.try",
+    "model index": "page.export", "label prompts": "run.prompts", "run leaderboard": "run.measure_all",
+    "run combine": "run.combine", "methods": "page.train", "run list": "page.results", "run compare": "page.results",
+    "run explain": "page.results", "label suggest": "page.label", "label queue": "page.label",
+    "label learning-curve": "run.advise", "recommend": "run.advise", "curate embed": "curate.find_issues",
+    "curate check": "page.curate", "curate duplicates": "page.curate", "curate quality": "page.curate",
+    "curate label-errors": "page.curate", "curate leaks": "page.curate", "curate map": "page.curate",
+    "curate similar": "image.similar", "download": "file.public", "weights list": "page.train",
+    "project undo": "edit.undo", "project redo": "edit.redo", "project history": "project.history",
+    "project check": "project.check", "project backup": "project.back_up", "project restore": "project.restore",
+    "project relink": "project.relink", "project copy": "project.duplicate", "label export": "project.export_labels",
+    "doctor": "run.check", "curate report": "curate.save_report", "cache": "page.settings", "demo": "file.sample",
+    "weights fetch": "run.weights", "weights import": "run.weights", "weights remove": "run.weights",
+    "weights folder": "run.weights", "app": "page.project", "help": "help.commands",
+}  # fmt: skip
 
 
-# The window sends nothing to anybody, and measures one picture at a time.
-COMMAND_LINE_ALONE = {"bench-model", "push"}
+# The window sends nothing to anybody, and measures one image at a time.
+COMMAND_LINE_ALONE = {"model bench", "model push"}
 
 
 def test_every_verb_of_the_command_line_has_its_place(window):
-    from typer.main import get_command
-
-    verbs = set(get_command(app).commands)
-    assert verbs == set(PLACES) | COMMAND_LINE_ALONE
+    assert set(COMMANDS) == set(PLACES) | COMMAND_LINE_ALONE
     known = {action.id for action in window.state.actions}
     assert not [place for place in PLACES.values() if place not in known]

@@ -1,4 +1,4 @@
-"""Help > Copy report: what is shown is what is copied, and names are in it only where the user agrees."""
+"""Help > Copy report: the shown text is the copied one, with names only if the user agrees."""
 
 import subprocess
 import sys
@@ -16,7 +16,7 @@ LEFT = Qt.MouseButton.LeftButton
 
 @pytest.fixture
 def told(project_dir: Path) -> str:
-    """Write a log that names a picture, and the project outside of any path; return the picture's name."""
+    """Write a log with an image's name, and the project outside of any path; return the image's name."""
     log_file().parent.mkdir(parents=True)
     log_file().write_text(f"refused: {project_dir / 'grandma.jpg'} is missing\nleft {project_dir.name} at noon\n")
     return "grandma.jpg"

@@ -6,12 +6,11 @@ import sys
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QAbstractButton, QLabel, QLineEdit
+from PySide6.QtWidgets import QLabel, QLineEdit
 
 from gui import errors
 from gui.errors import BugReporter
 from gui.kit.theme import DARK, colours
-from gui.kit.thumbnail_cache import cache_folder
 from gui.shell.palette import score
 from gui.state import AppState
 
@@ -25,17 +24,6 @@ def test_the_palette_finds_a_command_and_enter_does_it(qtbot, window):
     assert palette.titles()[0] == "Go to Results"
     qtbot.keyClick(palette.field, Qt.Key.Key_Return)
     assert window.current_page.name == "results" and not window.findChildren(QLineEdit, "palette")
-
-
-def test_the_palette_offers_only_what_is_possible(qtbot, window, project_dir):
-    window.show_palette()
-    assert not [title for title in window.palette_dialog.titles() if title.startswith(("Undo", "Import", "Start"))]
-    window.palette_dialog.reject()
-    window.state.open_project(project_dir)
-    window.show_palette()
-    titles = window.palette_dialog.titles()
-    assert "Import pictures" in titles and "Undo: Split 25 pictures" in titles
-    window.palette_dialog.reject()
 
 
 def test_the_arrows_move_in_the_palette(qtbot, window):
@@ -68,29 +56,9 @@ def test_the_question_mark_shows_all_keys_except_in_a_text_field(qtbot, window, 
 def test_the_theme_changes_at_once_and_is_kept(qtbot, window, state):
     window.show_page("settings")
     page = window.page("settings")
-    qtbot.mouseClick(page.theme_buttons.button(2), LEFT)
+    qtbot.mouseClick(page.theme_switch.buttons["dark"], LEFT)
     qtbot.waitUntil(lambda: colours() is DARK)
     assert AppState().settings.theme == "dark"
-
-
-def test_text_grows_at_once(qtbot, window, qapp):
-    window.show_page("settings")
-    window.page("settings").font_box.activated.emit(4)
-    qtbot.waitUntil(lambda: qapp.font().pixelSize() == 20)
-    window.page("settings").font_box.activated.emit(1)
-    qtbot.waitUntil(lambda: qapp.font().pixelSize() == 13)
-
-
-def test_thumbnails_can_be_cleared(qtbot, window, project_dir):
-    window.state.open_project(project_dir)
-    window.show_page("label")
-    qtbot.waitUntil(lambda: bool(list(cache_folder().rglob("*.jpg"))))
-    window.show_page("settings")
-    page = window.page("settings")
-    qtbot.waitUntil(page.clear_button.isEnabled)
-    qtbot.mouseClick(page.clear_button, LEFT)
-    qtbot.waitUntil(lambda: not list(cache_folder().rglob("*.jpg")))
-    assert not page.clear_button.isEnabled()
 
 
 def test_a_bug_opens_one_dialog_whose_report_can_be_copied(qtbot, qapp, window, caplog, monkeypatch):
@@ -109,18 +77,3 @@ def test_a_bug_opens_one_dialog_whose_report_can_be_copied(qtbot, qapp, window, 
     finally:
         reporter.uninstall()
     assert sum(record.levelno == logging.ERROR for record in caplog.records) == 3
-
-
-def test_icon_only_buttons_have_names(window, project_dir):
-    window.state.open_project(project_dir)
-    for name in window.entries:
-        window.show_page(name)
-    ours = [button for button in window.findChildren(QAbstractButton) if _is_ours(button)]
-    assert len(ours) > 50
-    assert not [button for button in ours if not button.text() and not button.accessibleName()]
-
-
-def _is_ours(button: QAbstractButton) -> bool:
-    """Leave out the buttons that Qt puts into its own fields and tables."""
-    is_qt_corner = button.objectName().startswith("qt_")
-    return not button.isHidden() and not is_qt_corner and not isinstance(button.parentWidget(), QLineEdit)

@@ -1,233 +1,217 @@
-"""“Do you need to train?”: what the card shows in each state, what its buttons do, and how long an answer holds."""
+"""“Do you need to train?”: the card in each state, its buttons, and how long a recommendation stays valid."""
 
 import threading
 import time
 
-import numpy as np
 import pytest
 from PySide6.QtCore import Qt
 
-from gui.kit import i18n
-from gui.kit.i18n import tr
-from gui.train import advising
-from gui.train.advice_card import AdviceCard
-from visionft.advice.answerers import Answerer, Drawn, Kind
-from visionft.advice.choosing import Limits, choose
-from visionft.advice.kept import keep_advice, kept_advice
+from gui.kit import translation
+from gui.kit.translation import tr
+from gui.train import advice
+from gui.train.advice import AdviceCard
+from models.messages import Message
 from visionft.advice.learning_curve import CurvePoint, Gain, LearningCurve
-from visionft.advice.recommend import Recommendation
+from visionft.advice.model_candidates import Kind, ModelCandidate
+from visionft.advice.recommend import Limits, Recommendation, choose
+from visionft.advice.recommendation_text import conditions, evidence, sentence
+from visionft.advice.stored_recommendation import read_recommendation, store_recommendation
 from visionft.advice.trials import Trial
-from visionft.advice.wording import Facts, advice, change, evidence
-from visionft.errors import ProjectError, StoppedError
+from visionft.errors import ProjectError
+from visionft.jobs import JobCancelled
 from visionft.project.edits.changes import UnlabelImages
 
 LEFT = Qt.MouseButton.LeftButton
-TRIAL = Trial(learnt_from=8, epochs=9, both_right=9, only_run=4, only_probe=2, both_wrong=2, seconds=61.0)
+TRIAL = Trial(train_images=8, epochs=9, both_right=9, only_run=4, only_probe=2, both_wrong=2, seconds=61.0)
+TITLES = {"full": "Full fine-tuning", "linear": "Linear probe"}
 
 
 def point(labels: int, accuracy: float) -> CurvePoint:
     return CurvePoint(labels=labels, accuracy=accuracy, low=accuracy - 0.05, high=accuracy + 0.04)
 
 
-def drawn(name: str, kind: Kind, accuracy: float, *, preset: str = "", refusal: str = "") -> Drawn:
-    answerer = Answerer(
-        name=name, title={"full": "Full fine-tuning", "linear": "Linear probe"}.get(name, name), kind=kind,
-        method=name, backbone="resnet18_in1k", accuracy=accuracy, low=accuracy - 0.04, high=accuracy + 0.03,
-        is_forecast=kind == "full", pictures=0 if kind == "full" else 60, seconds=90.0, milliseconds=21.0,
-        size_mb=64.0, memory_mb=700, preset=preset, refusal=refusal,
-    )  # fmt: skip
-    return Drawn(answerer, np.full(400, accuracy))
+def candidate(name: str, kind: Kind, accuracy: float, **values) -> ModelCandidate:
+    defaults = {
+        "title": TITLES.get(name, name), "method": name, "backbone": "resnet18_in1k", "low": accuracy - 0.04,
+        "high": accuracy + 0.03, "expected": accuracy, "is_forecast": kind == "full", "images": 60, "seconds": 90.0,
+        "milliseconds": 21.0, "size_mb": 64.0, "memory_mb": 700,
+    }  # fmt: skip
+    return ModelCandidate(name=name, kind=kind, accuracy=accuracy, **{**defaults, **values})
 
 
-def facts(*found: Drawn, gain: float = 0.02, name: str = "red", trial: Trial | None = None, problem: str = "") -> Facts:
+def recommendation(*candidates: ModelCandidate, gain: float = 0.02, name: str = "red", **values) -> Recommendation:
     more = Gain(class_name=name, labels=9, recall=0.7, added=10, gain=gain, low=gain - 0.01, high=gain + 0.01)
     spread = Gain(class_name="", labels=25, recall=0.8, added=10, gain=gain / 2, low=0.0, high=gain)
     curve = LearningCurve(
         labels=25, classes=3, measured=(point(8, 0.5), point(25, 0.8)), line=(point(8, 0.5), point(100, 0.9)),
-        now=point(25, 0.8), ahead=(point(50, 0.85), point(100, 0.9)), gains=(more,) if name else (), spread=spread,
+        now=point(25, 0.8), ahead=(point(50, 0.85), point(100, 0.9)), gains=(more,), spread=spread,
     )  # fmt: skip
-    return Facts(
-        found=found, chosen=choose(found, Limits()), curve=curve, trial=trial, trial_s=None if trial else 50.0,
-        limits=Limits(), labels=20, backbone="resnet18_in1k", problem=problem,
-    )  # fmt: skip
+    defaults = {
+        "curve": curve, "to_label": (), "trial": None, "trial_s": 50.0, "train_images": 20,
+        "backbone": "resnet18_in1k", "problem": "", "seconds": 3.0,
+    }  # fmt: skip
+    chosen = choose(candidates, Limits()).name
+    return Recommendation(chosen=chosen, candidates=candidates, **{**defaults, **values})
 
 
-def recommendation(told: Facts, *, to_label: tuple[int, ...] = ()) -> Recommendation:
-    return Recommendation(
-        chosen=told.chosen.answerer.name, advice=advice(told), evidence=evidence(told), change=change(told),
-        answerers=tuple(each.answerer for each in told.found), curve=told.curve, label_class="red", to_label=to_label,
-        trial=told.trial, trial_s=told.trial_s, seconds=3.0,
-    )  # fmt: skip
-
-
-FULL, LINEAR = drawn("full", "full", 0.86, preset="balanced"), drawn("linear", "free", 0.80, preset="quick")
-ANSWER = recommendation(facts(FULL, LINEAR))
+FULL, LINEAR = candidate("full", "full", 0.86, preset="balanced"), candidate("linear", "free", 0.80, preset="quick")
+FOUND = recommendation(FULL, LINEAR)
 
 
 @pytest.fixture
-def answered(monkeypatch):
-    """Let the engine say what stands in a list, without computing; yield the list and what was asked for."""
-    said, asked = [ANSWER], []
+def engine(monkeypatch):
+    """Return results from a list, without computing; yield the list and the requested trials."""
+    results, requests = [FOUND], []
 
-    def advise(project_dir, images, accepted, probes, *, device, tries, on_event, should_stop):
-        asked.append(tries)
-        if isinstance(said[0], Exception):
-            raise said[0]
-        keep_advice(project_dir, images, said[0])
-        return said[0]
+    def recommend(project_dir, images, accepted, probes, *, device, tries, **_context):
+        requests.append(tries)
+        if isinstance(results[0], Exception):
+            raise results[0]
+        store_recommendation(project_dir, images, results[0])
+        return results[0]
 
-    monkeypatch.setattr(advising, "advise", advise)
-    return said, asked
-
-
-@pytest.fixture
-def page(window, project_dir):
-    window.state.open_project(project_dir)
-    window.show_page("train")
-    return window.page("train")
+    monkeypatch.setattr(advice, "recommend", recommend)
+    return results, requests
 
 
-def ask(qtbot, window, page) -> AdviceCard:
+def request(qtbot, window, page) -> AdviceCard:
     card = page.setup.advice_card
-    qtbot.mouseClick(card.ask_button, LEFT)
+    qtbot.mouseClick(card.recommend_button, LEFT)
     qtbot.waitUntil(lambda: not window.state.tasks.pending, timeout=10_000)
     return card
 
 
-def test_a_question_becomes_a_sentence_a_table_and_a_curve(qtbot, window, page, answered):
+def test_a_request_shows_a_sentence_a_table_and_a_curve(qtbot, window, page, engine):
     card = page.setup.advice_card
-    assert card.ask_button.isVisible() and not card.sentence.isVisible()
-    ask(qtbot, window, page)
-    assert card.sentence.text() == ANSWER.advice and not card.ask_button.isVisible()
+    assert card.recommend_button.isVisible() and not card.sentence.isVisible()
+    request(qtbot, window, page)
+    assert card.sentence.text() == sentence(FOUND) and not card.recommend_button.isVisible()
     rows = card.table.texts()
     assert [row[0] for row in rows] == ["Full fine-tuning", "Linear probe"]
     assert rows[0][1] == "about 86.0% (82%–89%)" and rows[1][1] == "80.0% (76%–83%)"
-    assert card.chart is not None and card.chart.shown() == {"measured": 2, "labels": 100}
-    assert ANSWER.change[0] in card.change.text()
+    assert len(card.chart.curve.measured) == 2 and card.chart.curve.line[-1].labels == 100
+    assert next(conditions(FOUND)) in card.conditions.text()
     qtbot.mouseClick(card.fold_button, LEFT)
     assert not card.table.isVisible() and card.sentence.isVisible()
 
 
-def test_an_answer_is_old_once_labels_change_and_is_there_again_after_a_restart(
-    qtbot, window, page, answered, project_dir
-):
-    card = ask(qtbot, window, page)
+def test_it_is_restored_after_a_restart_and_outdated_once_labels_change(qtbot, window, page, engine, project_dir):
+    request(qtbot, window, page)
     images = window.state.session.snapshot()
     window.state.close_project()
     window.state.open_project(project_dir)
     window.show_page("train")
     card = window.page("train").setup.advice_card
-    assert card.sentence.text() == ANSWER.advice and not card.words.isVisible()
+    assert card.sentence.text() == sentence(FOUND) and not card.words.isVisible()
     window.state.session.apply(UnlabelImages((images.images[0].image_id,)))
-    assert card.words.isVisible() and "before" in card.words.text()
-    assert kept_advice(project_dir, images) == ANSWER
-    assert kept_advice(project_dir, window.state.session.snapshot()) is None
+    assert card.sentence.isVisible() and card.words.isVisible()
+    assert read_recommendation(project_dir, images) == FOUND
+    assert read_recommendation(project_dir, window.state.session.snapshot()) is None
 
 
-def test_an_old_answer_is_still_old_after_asking_again_was_stopped(qtbot, window, page, answered, monkeypatch):
-    def advise(*_inputs, should_stop, **_more):
-        while not should_stop():
+def test_an_outdated_one_is_still_outdated_after_a_cancelled_request(qtbot, window, page, engine, monkeypatch, finish):
+    def recommend(*_inputs, job, **_more):
+        while not job.is_cancelled:
             time.sleep(0.01)
-        raise StoppedError("The advice was not finished.")
+        raise JobCancelled
 
-    card = ask(qtbot, window, page)
+    card = request(qtbot, window, page)
     window.state.session.apply(UnlabelImages((window.state.session.snapshot().images[0].image_id,)))
     assert card.words.isVisible()
-    monkeypatch.setattr(advising, "advise", advise)
+    monkeypatch.setattr(advice, "recommend", recommend)
     qtbot.mouseClick(card.again_button, LEFT)
-    qtbot.waitUntil(card.stop_button.isVisible, timeout=10_000)
-    qtbot.mouseClick(card.stop_button, LEFT)
-    qtbot.waitUntil(lambda: not window.state.tasks.pending, timeout=10_000)
-    assert card.sentence.text() == ANSWER.advice and card.words.isVisible() and "before" in card.words.text()
+    qtbot.waitUntil(card.cancel_button.isVisible, timeout=10_000)
+    qtbot.mouseClick(card.cancel_button, LEFT)
+    finish()
+    assert card.sentence.text() == sentence(FOUND) and card.sentence.isVisible() and card.words.isVisible()
 
 
-def test_labels_that_change_while_it_is_found_out_make_the_answer_old(qtbot, window, page, answered, monkeypatch):
+def test_labels_that_change_during_the_request_make_it_outdated(qtbot, window, page, engine, monkeypatch, finish):
     is_over = threading.Event()
 
-    def advise(*_inputs, **_more):
+    def recommend(*_inputs, **_more):
         is_over.wait(10)
-        return ANSWER
+        return FOUND
 
-    monkeypatch.setattr(advising, "advise", advise)
+    monkeypatch.setattr(advice, "recommend", recommend)
     card = page.setup.advice_card
-    qtbot.mouseClick(card.ask_button, LEFT)
+    qtbot.mouseClick(card.recommend_button, LEFT)
     window.state.session.apply(UnlabelImages((window.state.session.snapshot().images[0].image_id,)))
     is_over.set()
-    qtbot.waitUntil(lambda: not window.state.tasks.pending, timeout=10_000)
-    assert card.sentence.text() == ANSWER.advice and card.words.isVisible() and "before" in card.words.text()
+    finish()
+    assert card.sentence.text() == sentence(FOUND) and card.words.isVisible()
 
 
-def test_what_is_advised_becomes_the_draft(qtbot, window, page, answered):
-    answered[0][0] = recommendation(facts(LINEAR, drawn("prototype", "free", 0.7)))
-    card = ask(qtbot, window, page)
+def test_the_recommended_settings_become_the_draft(qtbot, window, page, engine):
+    engine[0][0] = recommendation(LINEAR, candidate("prototype", "free", 0.7))
+    card = request(qtbot, window, page)
     page.draft.take_preset("best")
     assert page.config().method == "full" and card.use_button.isVisible()
     qtbot.mouseClick(card.use_button, LEFT)
     assert page.config().method == "linear" and page.draft.preset == "quick" and not card.use_button.isVisible()
 
 
-def test_a_method_without_a_preset_is_taken_too(qtbot, window, page, answered):
-    answered[0][0] = recommendation(facts(drawn("prototype", "free", 0.8), drawn("full", "full", 0.8)))
-    card = ask(qtbot, window, page)
+def test_a_method_without_a_preset_becomes_the_draft_too(qtbot, window, page, engine):
+    engine[0][0] = recommendation(candidate("prototype", "free", 0.8), candidate("full", "full", 0.8))
+    card = request(qtbot, window, page)
     qtbot.mouseClick(card.use_button, LEFT)
     assert page.config().method == "prototype"
 
 
-def test_more_labels_lead_to_the_pictures_that_look_like_the_class(qtbot, window, page, answered):
+def test_labelling_more_opens_the_likely_images_of_the_class(qtbot, window, page, engine):
     ids = tuple(image.image_id for image in window.state.session.snapshot().images[:3])
-    answered[0][0] = recommendation(facts(FULL, LINEAR), to_label=ids)
-    wanted = []
-    window.state.pictures_requested.connect(lambda *given: wanted.append(given[0]))
-    card = ask(qtbot, window, page)
+    engine[0][0] = recommendation(FULL, LINEAR, to_label=ids)
+    card = request(qtbot, window, page)
     assert "red" in card.label_button.text()
-    qtbot.mouseClick(card.label_button, LEFT)
-    assert wanted == [ids]
+    with qtbot.waitSignal(window.state.images_requested) as requested:
+        qtbot.mouseClick(card.label_button, LEFT)
+    assert requested.args[0] == ids
 
 
-def test_short_trials_are_made_on_request_and_a_failure_is_said_in_the_card(qtbot, window, page, answered):
-    said, asked = answered
-    card = ask(qtbot, window, page)
-    assert card.try_button.isVisible() and "50 s" in card.try_button.text()
-    said[0] = ProjectError(
-        "No class has two pictures that can be read.", "Check that the pictures are where they were."
-    )
-    qtbot.mouseClick(card.try_button, LEFT)
-    qtbot.waitUntil(lambda: not window.state.tasks.pending, timeout=10_000)
-    assert asked == [False, True] and "two pictures that can be read" in card.words.text()
+def test_trials_run_on_request_and_a_failure_is_shown_in_the_card(qtbot, window, page, engine, finish):
+    results, requests = engine
+    card = request(qtbot, window, page)
+    assert card.trial_button.isVisible() and "50 s" in card.trial_button.text()
+    results[0] = error = ProjectError("No class has two images that can be read.", "Check the images.")
+    qtbot.mouseClick(card.trial_button, LEFT)
+    finish()
+    assert requests == [False, True] and error.message in card.words.text()
 
 
-def test_labels_that_say_nothing_yet_are_told_in_place_of_the_button(qtbot, window, page):
+def test_too_few_labels_replace_the_button(qtbot, window, page):
     ids = [image.image_id for image in window.state.session.snapshot().images]
     window.state.session.apply(UnlabelImages(tuple(ids)))
     card = page.setup.advice_card
-    assert "No picture has a label yet." in card.words.text() and not card.ask_button.isVisible()
+    assert card.words.isVisible() and not card.recommend_button.isVisible()
 
 
-TOLD = [
-    facts(FULL, LINEAR),
-    facts(FULL, LINEAR, trial=TRIAL),
-    facts(FULL),
-    facts(FULL, drawn("001", "run", 0.8)),
-    facts(drawn("001", "run", 0.9), LINEAR),
-    facts(LINEAR),
-    facts(LINEAR, problem="There are no validation pictures."),
-    facts(LINEAR, drawn("full", "full", 0.803), gain=0.004),
-    facts(LINEAR, drawn("full", "full", 0.803)),
-    facts(LINEAR, drawn("full", "full", 0.803), name="", gain=0.04),
-    facts(LINEAR, drawn("full", "full", 0.803), name="", gain=0.002),
-    facts(LINEAR, drawn("full", "full", 0.9, refusal="It takes about 3 min.")),
-    facts(LINEAR, drawn("full", "full", 0.9, refusal="It needs 900 MB of memory.")),
-]
+SLOW = candidate("full", "full", 0.803)
 
 
-@pytest.mark.parametrize("told", TOLD)
-def test_every_sentence_is_told_in_german_too(told):
-    i18n.use_language("de")
+@pytest.mark.parametrize(
+    "found",
+    [
+        FOUND,
+        recommendation(FULL, LINEAR, trial=TRIAL, trial_s=None),
+        recommendation(FULL),
+        recommendation(FULL, candidate("001", "run", 0.8)),
+        recommendation(candidate("001", "run", 0.9), LINEAR),
+        recommendation(LINEAR),
+        recommendation(LINEAR, SLOW, gain=0.004),
+        recommendation(LINEAR, SLOW),
+        recommendation(candidate("002", "run", 0.80, expected=0.75), candidate("full", "full", 0.85)),
+        recommendation(LINEAR, SLOW, name="", gain=0.04),
+        recommendation(LINEAR, candidate("full", "full", 0.9, refusal=Message("It takes about {time}.", time="3 min"))),
+        recommendation(
+            LINEAR, candidate("full", "full", 0.9, refusal=Message("It needs {memory} of memory.", memory="900 MB"))
+        ),
+    ],
+)
+def test_every_sentence_is_translated(found):
+    translation.use_language("de")
     try:
-        lines = [advice(told), *evidence(told), *change(told)]
-        for line in lines:
-            if line != told.problem:
-                assert tr(line) != line
-                assert not any(word in tr(line).split() for word in ("the", "with", "about", "would", "It", "labels"))
+        for line in (sentence(found), *evidence(found), *conditions(found)):
+            assert tr(line) != line
+            assert not any(word in tr(line).split() for word in ("the", "with", "about", "would", "It", "labels"))
     finally:
-        i18n.use_language("en")
+        translation.use_language("en")

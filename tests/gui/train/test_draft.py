@@ -9,11 +9,10 @@ import pytest
 from PySide6.QtCore import QPointF, Qt
 from PySide6.QtGui import QImage
 
-from gui.shell.window import MainWindow
-from gui.train import augment_preview, measuring
+from gui.train import augment_preview, setup_measurements
 from gui.train.network_search import MOST_SHOWN, NetworkSearch
-from gui.train.page import TrainPage
 from gui.train.train_choices import ELSEWHERE, HERE, WeightsFact, backbone_choices, command_line, run_details
+from gui.train.train_page import TrainPage
 from models.catalog import BACKBONES
 from visionft.data.augment_preview import render
 from visionft.errors import RunError
@@ -28,20 +27,9 @@ COST = StepCost(setup_s=1.0, step_s=2.0, look_s=0.1, decode_s=0.0, memory_mb=204
 
 
 @pytest.fixture
-def page(window: MainWindow, project_dir) -> TrainPage:
-    window.state.open_project(project_dir)
-    window.show_page("train")
-    page = window.page("train")
-    assert isinstance(page, TrainPage)
+def page(page: TrainPage) -> TrainPage:
     page.setup.more_button.click()
     return page
-
-
-def wait_for_job(qtbot, window):
-    qtbot.waitUntil(lambda: not window.state.tasks.pending, timeout=10_000)
-
-
-# Presets --------------------------------------------------------------------------------------------------------------
 
 
 def test_a_fresh_draft_is_the_balanced_preset_of_this_project(page, window):
@@ -52,7 +40,7 @@ def test_a_fresh_draft_is_the_balanced_preset_of_this_project(page, window):
 
 def test_a_preset_card_sets_everything_and_says_what(qtbot, page):
     tile = page.setup.presets.tiles["quick"]
-    assert "Linear probe" in tile.facts()
+    assert "Linear probe" in tile._facts.text()
     qtbot.mouseClick(tile, LEFT)
     assert page.config().method == "linear" and page.config().augmentation == "none"
     assert page.setup.methods.choice() == "linear" and "Linear probe" in page.setup.summary.text()
@@ -73,12 +61,6 @@ def test_any_difference_shows_modified_and_reset_takes_it_back(qtbot, page):
     assert page.config() == before and not page.setup.modified_pill.isVisible()
 
 
-def test_advanced_fields_are_built_when_they_are_opened(qtbot, page):
-    assert "weight_decay" not in page.form._entries
-    qtbot.mouseClick(page.form.advanced_button, LEFT)
-    assert page.form.editor("weight_decay").isVisible()
-
-
 def test_an_untouched_draft_follows_the_project_and_a_touched_one_stays(qtbot, page, window, draw_folder, tmp_path):
     from visionft.project.importing.importer import import_source
     from visionft.project.splits import assign_splits
@@ -94,9 +76,6 @@ def test_an_untouched_draft_follows_the_project_and_a_touched_one_stays(qtbot, p
     page.form.editor("epochs").setValue(3)
     window.state.close_project()
     assert window.page("train").config().epochs == 3
-
-
-# Cards ----------------------------------------------------------------------------------------------------------------
 
 
 def facts(*here: str) -> dict[str, WeightsFact]:
@@ -131,22 +110,12 @@ def test_settings_from_elsewhere_bring_the_card_of_their_backbone(page):
     assert page.setup.backbones.choice() == "vit_base" and page.setup.methods.choice() == "prefix"
 
 
-def test_weights_found_on_this_computer_move_their_card(page, qtbot):
-    found = facts("starter_resnet", "starter_vit", "resnet101")
-    page.draft._on_computer_looked_at("all", (found, "cpu"))
-    choices = {choice.name: choice for choice in page.setup.backbones._choices}
-    assert choices["resnet101"].group == HERE
-
-
 def test_what_waits_is_described_by_what_is_special_about_it():
     words = run_details(TrainConfig(epochs=7, method="lora").with_settings(["lora.rank=4", "batch_size=8"]))
     assert words == "7 epochs, batch size 8, rank 4"
-    assert run_details(TrainConfig(method="linear")) == "solved at once"
+    assert run_details(TrainConfig(method="linear")) == "closed form"
     assert "--epochs" not in command_line(TrainConfig(method="linear"), "p")
     assert "--epochs 7" in command_line(TrainConfig(epochs=7), "p")
-
-
-# Costs ----------------------------------------------------------------------------------------------------------------
 
 
 def test_a_measured_cost_is_shown_on_the_summary_and_the_cards(page, window):
@@ -154,29 +123,29 @@ def test_a_measured_cost_is_shown_on_the_summary_and_the_cards(page, window):
     remember(page.config(), SetFacts.of(window.state.session.snapshot()), COST)
     page.draft.show()
     assert "measured on this computer" in page.setup.cost.text() and "2.1 GB" in page.setup.cost.text()
-    assert "2.1 GB" in page.setup.methods.tiles["linear"].facts()  # what Balanced takes for so few pictures
-    assert "2.1 GB" not in page.setup.methods.tiles["full"].facts()
-    assert "2.1 GB" in page.setup.presets.tiles["balanced"].facts()
+    assert "2.1 GB" in page.setup.methods.tiles["linear"]._facts.text()  # Balanced's choice for so few images
+    assert "2.1 GB" not in page.setup.methods.tiles["full"]._facts.text()
+    assert "2.1 GB" in page.setup.presets.tiles["balanced"]._facts.text()
     page.form.editor("batch_size").setValue(page.config().batch_size + 1)
     assert "not measured" in page.setup.cost.text()
 
 
-def test_measure_runs_beside_the_window_and_can_be_stopped(qtbot, page, window, monkeypatch):
+def test_measure_runs_beside_the_window_and_can_be_stopped(qtbot, page, window, monkeypatch, finish):
     asked, threads = [], []
 
-    def estimate_run(config, images, *, on_event, should_stop):
+    def estimate_run(config, images, *, job):
         threads.append(threading.current_thread())
         asked.append(config.method)
-        while len(asked) == 2 and not should_stop():
+        while len(asked) == 2 and not job.is_cancelled:
             pass
         if config.method == "prototype":
-            raise RunError("Not even one picture fits.")
+            raise RunError("Not even one image fits.")
         remember(config, SetFacts.of(images), COST)
         return Estimate(seconds=9, memory_mb=1, images_per_second=1, device="", micro_batch=8, fits_at_once=True)
 
     monkeypatch.setattr("visionft.training.estimate.estimate_run", estimate_run)
     qtbot.mouseClick(page.setup.measure_button, LEFT)
-    wait_for_job(qtbot, window)
+    finish()
     assert asked == ["linear"] and "measured on this computer" in page.setup.cost.text()
     assert threads[0] is not threading.main_thread()
     asked.clear()
@@ -184,34 +153,25 @@ def test_measure_runs_beside_the_window_and_can_be_stopped(qtbot, page, window, 
     qtbot.waitUntil(lambda: len(asked) == 2)
     assert window.job_bar.lines[0].stop_button.isVisible()
     qtbot.mouseClick(window.job_bar.lines[0].stop_button, LEFT)
-    wait_for_job(qtbot, window)
+    finish()
     assert asked == ["prototype", "knn"] and window.toasts.message() == ""  # the rest were not begun
 
 
-def test_a_method_that_does_not_fit_is_named(qtbot, page, window, monkeypatch):
+def test_a_method_that_does_not_fit_is_named(qtbot, page, window, monkeypatch, finish):
     def estimate_run(config, images, **_hooks):
         raise RunError(f"No room for {config.method}.")
 
     monkeypatch.setattr("visionft.training.estimate.estimate_run", estimate_run)
     qtbot.mouseClick(page.setup.measure_all_button, LEFT)
-    wait_for_job(qtbot, window)
+    finish()
     assert "LoRA: No room for lora." in window.toasts.message() and "Prefix" not in window.toasts.message()
 
 
-def test_faults_keep_a_measurement_from_starting(qtbot, page, window):
-    page.form.editor("learning_rate").setText("fast")
-    qtbot.mouseClick(page.setup.measure_button, LEFT)
-    assert not window.state.tasks.pending and page.form.editor("learning_rate").property("fault") == "true"
-
-
-# The learning rate ----------------------------------------------------------------------------------------------------
-
-
-def test_the_rate_finder_draws_its_curve_and_the_rate_can_be_used(qtbot, page, window, monkeypatch):
+def test_the_rate_finder_draws_its_curve_and_the_rate_can_be_used(qtbot, page, monkeypatch, finish):
     curve = RateCurve(rates=(1e-5, 1e-4, 1e-3, 1e-2), losses=(2.0, 1.9, 1.2, 3.0), suggestion=1e-3)
-    monkeypatch.setattr(measuring, "find_rate", lambda *_, **__: curve)
+    monkeypatch.setattr(setup_measurements, "find_rate", lambda *_, **__: curve)
     qtbot.mouseClick(page.setup.rates_button, LEFT)
-    wait_for_job(qtbot, window)
+    finish()
     chart = page.setup.rate_chart
     assert chart is not None and chart.rate == 1e-3
     view = chart._plot.getPlotItem().getViewBox()
@@ -221,19 +181,16 @@ def test_the_rate_finder_draws_its_curve_and_the_rate_can_be_used(qtbot, page, w
     assert page.config().learning_rate == 1e-4 and page.setup.modified_pill.isVisible()
 
 
-def test_a_stopped_search_is_no_failure(qtbot, page, window, monkeypatch):
-    monkeypatch.setattr(measuring, "find_rate", lambda *_, **__: None)
+def test_a_stopped_search_is_no_failure(qtbot, page, window, monkeypatch, finish):
+    monkeypatch.setattr(setup_measurements, "find_rate", lambda *_, **__: None)
     qtbot.mouseClick(page.setup.rates_button, LEFT)
-    wait_for_job(qtbot, window)
+    finish()
     assert page.setup.rate_chart is None and window.toasts.message() == ""
-
-
-# The preview ----------------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
 def drawn(monkeypatch) -> list:
-    """Let the preview draw at once, in this process; return what was asked for."""
+    """Let the preview draw immediately, in this process; return the requests."""
     asked = []
 
     def render(self, request):
@@ -245,7 +202,7 @@ def drawn(monkeypatch) -> list:
     return asked
 
 
-def test_the_preview_follows_the_settings_on_the_users_own_picture(qtbot, drawn, page, window):
+def test_the_preview_follows_the_settings_on_the_users_own_image(qtbot, drawn, page, window):
     strip = page.setup.strip
     page.form.editor("augmentation").setCurrentText("light")
     qtbot.waitUntil(lambda: strip.shown() == 8)
@@ -265,25 +222,23 @@ def test_the_preview_follows_the_settings_on_the_users_own_picture(qtbot, drawn,
     qtbot.waitUntil(lambda: drawn[-1].path != first)
 
 
-def test_only_the_latest_wish_is_shown(qtbot, drawn, page):
-    preview = page.draft.preview.drawer
-    shown = []
-    preview.drawn.connect(shown.append)
-    qtbot.waitUntil(lambda: len(shown) == 1)
-    late = preview._wanted
+def test_only_the_latest_request_is_shown(qtbot, drawn, page):
+    preview, strip = page.draft.preview, page.setup.strip
+    page.form.editor("augmentation").setCurrentText("light")
+    qtbot.waitUntil(lambda: strip.shown() == 8)
+    late = preview._request
     page.form.editor("augmentation").setCurrentText("medium")
-    preview._on_done(late, (QImage(),))  # an answer that comes after the settings changed
-    assert len(shown) == 1
-    qtbot.waitUntil(lambda: len(shown) == 2)
+    preview._on_done(late, (QImage(),))  # a result after the settings changed
+    assert strip.shown() == 8
 
 
-def test_a_picture_that_vanished_is_said_in_place_of_the_variants(qtbot, page, window, monkeypatch):
+def test_a_vanished_image_is_named_in_place_of_the_variants(qtbot, page, window, monkeypatch):
     monkeypatch.setattr(augment_preview.PreviewProcess, "render", lambda self, request: render(request))
     for image in window.state.session.snapshot().images:
         image.path.unlink()
-    page.draft.preview.drawer._wait.setInterval(5)
+    page.draft.preview._wait.setInterval(5)
     qtbot.mouseClick(page.setup.strip.next_button, LEFT)
-    qtbot.waitUntil(lambda: "the file is missing" in page.setup.strip.words())
+    qtbot.waitUntil(lambda: "the file is missing" in page.setup.strip.words.text())
     assert page.setup.strip.shown() == 0
 
 
@@ -300,10 +255,7 @@ def test_the_page_works_without_a_project(window):
     window.show_page("train")
     page = window.page("train")
     assert not page.start_button.isEnabled() and not page.enqueue_button.isVisible()
-    assert "Import" in page.setup.strip.words() and isinstance(window.state.path, Path | None)
-
-
-# Networks of timm -----------------------------------------------------------------------------------------------------
+    assert "Import" in page.setup.strip.words.text() and isinstance(window.state.path, Path | None)
 
 
 def row_of(dialog: NetworkSearch, name: str) -> int:
@@ -349,9 +301,3 @@ def test_what_was_found_becomes_the_draft_with_a_card_of_its_own(qtbot, page, mo
     assert page.setup.backbones.choice() == name and not config_problems(page.config())
     page.form.editor("accept_licence").setCurrentText("")
     assert config_problems(page.config())[0].field == "accept_licence"
-
-
-def test_a_method_that_cannot_be_applied_says_why_on_its_card(page):
-    page.draft.take(TrainConfig(backbone="timm/resnext50_32x4d.a1_in1k", method="lora"))
-    assert page.config().method != "lora" and not page.setup.methods.tiles["lora"].isEnabled()
-    assert "grouped" in page.setup.methods.tiles["lora"].facts()

@@ -1,4 +1,4 @@
-"""The live chart: points as they come, smoothing, zoom that stays, notes, values under the pointer, earlier runs."""
+"""The live chart: incoming points, smoothing, persistent zoom, notes, values under the pointer, earlier runs."""
 
 import math
 
@@ -24,14 +24,8 @@ def chart(qtbot) -> MetricChart:
 
 def add(chart: MetricChart, epochs: int, *, best: int = 1) -> None:
     for epoch in range(1, epochs + 1):
-        chart.add_epoch(
-            epoch,
-            train_loss=2 / epoch,
-            val_loss=3 / epoch,
-            train_accuracy=0.5,
-            val_accuracy=0.1 * epoch,
-            is_best=epoch <= best,
-        )
+        figures = {"train_loss": 2 / epoch, "val_loss": 3 / epoch, "train_accuracy": 0.5, "val_accuracy": 0.1 * epoch}
+        chart.add_epoch(epoch, **figures, is_best=epoch <= best)
     chart.redraw()
 
 
@@ -43,7 +37,7 @@ def test_without_a_point_no_axis_pretends_to_have_a_scale(chart):
     (loss, share), nothing = chart._plots, "Nothing measured yet"
     said = [label for label in loss.findChildren(QLabel) if label.text() == nothing]
     assert loss.is_empty and said[0].isVisible() and not loss.getAxis("left").style["showValues"]
-    assert share.getAxis("left").style["showValues"]  # 0 to 100 % is the scale of a share, whatever there is
+    assert share.getAxis("left").style["showValues"]  # 0 to 100 % is the scale of a share, whatever the values
     add(chart, 1)
     assert not loss.is_empty and not said[0].isVisible() and loss.getAxis("left").style["showValues"]
 
@@ -69,7 +63,7 @@ def test_many_points_are_drawn_a_few_times_a_second(qtbot, chart, monkeypatch):
     for step in range(2000):
         chart.add_step(step / 100, 1.0)
     qtbot.wait(REDRAW_INTERVAL_MS + 60)
-    assert drawn in ([chart._loss], [chart._loss] * 2)  # and the accuracy, which has no steps, is left alone
+    assert drawn in ([chart._loss], [chart._loss] * 2)  # and the accuracy chart, without steps, is left alone
     assert chart.point_counts()["steps"] == 2000
 
 
@@ -83,17 +77,17 @@ def test_the_chart_survives_nan_and_infinity(chart):
 def test_the_whole_run_is_in_view_until_the_user_zooms(qtbot, chart):
     chart.clear(epochs=20)
     add(chart, 4)
-    low, high = chart.shown_epochs()
+    low, high = chart._loss.view_x()
     assert low < 0 and high > 20
     qtbot.mouseClick(chart.zoom_in_button, LEFT)
-    zoomed = chart.shown_epochs()
+    zoomed = chart._loss.view_x()
     assert zoomed[1] - zoomed[0] < high - low
     add(chart, 6)
-    assert chart.shown_epochs() == zoomed
+    assert chart._loss.view_x() == zoomed
     qtbot.mouseClick(chart.fit_button, LEFT)
-    assert chart.shown_epochs() == (low, high)
+    assert chart._loss.view_x() == (low, high)
     qtbot.mouseClick(chart.zoom_out_button, LEFT)
-    assert chart.shown_epochs()[1] > high
+    assert chart._loss.view_x()[1] > high
 
 
 def test_the_pointer_reads_values_and_the_latest_come_back(chart):
@@ -103,7 +97,7 @@ def test_the_pointer_reads_values_and_the_latest_come_back(chart):
     chart._loss.scene().sigMouseMoved.emit(place)
     assert legend(chart, "train") == "1.000"
     chart.redraw()  # new points do not take the value away
-    assert legend(chart, "train") == "1.000" and "epoch 2" in chart._legends[chart._loss].note()
+    assert legend(chart, "train") == "1.000" and "epoch 2" in chart._legends[chart._loss].note.text()
     chart.leaveEvent(QEvent(QEvent.Type.Leave))
     assert legend(chart, "train") == "0.500"
 
@@ -121,11 +115,11 @@ def test_smoothing_changes_the_lines_and_not_the_dots(chart):
 def test_what_happened_is_noted_on_the_chart_and_below_it(chart):
     chart.add_note(2.4, "Memory ran out; 8 at once.")
     chart.add_note(3.0, "The loss became infinite.")
-    assert chart.notes() == ["Memory ran out; 8 at once.", "The loss became infinite."]
+    assert [message for _, message in chart.notes] == ["Memory ran out; 8 at once.", "The loss became infinite."]
     assert "epoch 2.4" in chart._note_label.text() and chart._note_label.isVisible()
     assert len(chart._loss._notes) == 2
     chart.clear(epochs=5)
-    assert chart.notes() == [] and not chart._note_label.isVisible() and chart._loss._notes == []
+    assert chart.notes == [] and not chart._note_label.isVisible() and chart._loss._notes == []
 
 
 def test_earlier_runs_are_grey_and_named(chart):

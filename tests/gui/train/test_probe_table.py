@@ -1,50 +1,41 @@
-"""Networks tried on the user's pictures: the table, the one to go by, what presets make of it, when it is forgotten."""
+"""Backbones probed on the user's images: the table, the recommended row, its use in presets, when it expires."""
+
+from dataclasses import replace
 
 import pytest
 from PySide6.QtCore import Qt
 
-from gui.shell.window import MainWindow
-from gui.train.page import TrainPage
-from gui.train.train_choices import backbones_to_try, measured_backbone, preset_choices
+from gui.train.train_choices import backbones_to_try, measured_backbone, preset_choices, slow_words
 from models.catalog import BACKBONES
-from visionft.errors import RunError
 from visionft.events import Progress
 from visionft.project.importing.importer import import_source
 from visionft.project.store import Project
 from visionft.training.config.presets import Circumstances
+from visionft.training.estimate import Estimate
 from visionft.training.probing import Probe
 
 LEFT = Qt.MouseButton.LeftButton
-CIRCUMSTANCES = Circumstances(pictures=500, here=frozenset({"resnet18_in1k", "starter_resnet", "resnet18"}))
+CIRCUMSTANCES = Circumstances(images=500, here=frozenset({"resnet18_in1k", "starter_resnet", "resnet18"}))
 
 
 def probe(name: str, accuracy: float, milliseconds: float = 10) -> Probe:
-    return Probe(backbone=name, accuracy=accuracy, pictures=400, milliseconds=milliseconds, seconds=1)
+    return Probe(backbone=name, accuracy=accuracy, images=400, milliseconds=milliseconds, seconds=1)
 
 
 PROBES = (probe("resnet18_in1k", 0.80), probe("starter_resnet", 0.90, 5), probe("starter_vit", 0.91, 50))
 
 
 @pytest.fixture
-def page(window: MainWindow, project_dir) -> TrainPage:
-    window.state.open_project(project_dir)
-    window.show_page("train")
-    page = window.page("train")
-    assert isinstance(page, TrainPage)
-    return page
-
-
-@pytest.fixture
 def engine(monkeypatch):
-    """Let the engine answer at once, or wait for Stop when `waits` is filled; return what it was asked."""
+    """Let the engine answer immediately, or wait for Stop when `waits` is filled; return its requests."""
     asked, waits = [], []
 
-    def probe_backbones(names, config, images, *, on_event, should_stop):
+    def probe_backbones(names, config, images, *, job):
         asked.append((tuple(names), config.device))
-        on_event(Progress(stage="Trying Starter ResNet", done=0, total=0))
-        while waits and not should_stop():
+        job.report(Progress(stage="Trying Starter ResNet", done=0, total=0))
+        while waits and not job.is_cancelled:
             pass
-        return PROBES[:1] if should_stop() else PROBES
+        return PROBES[:1] if job.is_cancelled else PROBES
 
     monkeypatch.setattr("visionft.training.probing.probe_backbones", probe_backbones)
     return asked, waits
@@ -71,17 +62,17 @@ def test_the_one_to_go_by_is_marked_and_used_with_all_other_settings_kept(qtbot,
     assert page.setup.backbones.choice() == "starter_resnet"
 
 
-def test_it_says_which_is_tried_and_stop_keeps_what_was_measured(qtbot, page, window, engine):
+def test_it_says_which_is_tried_and_stop_keeps_what_was_measured(qtbot, page, window, engine, finish):
     engine[1].append(True)
     qtbot.mouseClick(page.setup.probe_button, LEFT)
     qtbot.waitUntil(lambda: page.setup.probes.words.text() == "Trying Starter ResNet")
     assert not page.setup.probe_button.isEnabled() and "is computing" in page.draft.why_not_probe()
     qtbot.mouseClick(window.job_bar.lines[0].stop_button, LEFT)
-    wait_for_job(qtbot, window)
+    finish()
     assert page.setup.probes.table.rowCount() == 1 and page.setup.probe_button.isEnabled()
 
 
-def test_other_pictures_forget_what_was_measured(qtbot, page, window, engine):
+def test_other_images_forget_what_was_measured(qtbot, page, window, engine):
     try_them(qtbot, page, window)
     session = window.state.session
     assert session.probes == PROBES
@@ -91,22 +82,13 @@ def test_other_pictures_forget_what_was_measured(qtbot, page, window, engine):
     assert not page.setup.probes.isVisible()
 
 
-def test_pictures_that_are_not_divided_yet_can_be_tried_on(qtbot, window, pictures, tmp_path):
+def test_images_that_are_not_divided_yet_can_be_tried_on(qtbot, window, images, tmp_path):
     with Project.create(tmp_path / "unsplit") as project:
-        import_source(project, pictures)
+        import_source(project, images)
     window.state.open_project(tmp_path / "unsplit")
     window.show_page("train")
     assert window.state.actions.why_not("run.probe") == ""
     assert window.page("train").setup.probe_button.isEnabled()
-
-
-def test_a_failure_is_the_banner_and_the_table_stays_away(qtbot, page, window, monkeypatch):
-    def fail(*_args, **_kwargs):
-        raise RunError("None of the pictures can be read.")
-
-    monkeypatch.setattr("visionft.training.probing.probe_backbones", fail)
-    try_them(qtbot, page, window)
-    assert "None of the pictures" in window.toasts.message() and not page.setup.probes.isVisible()
 
 
 def test_a_preset_takes_the_best_of_its_own_and_says_so():
@@ -115,18 +97,23 @@ def test_a_preset_takes_the_best_of_its_own_and_says_so():
     assert measured_backbone("balanced", CIRCUMSTANCES, best) == ""  # one alone is no choice
     choices = {choice.name: choice for choice in preset_choices(CIRCUMSTANCES, lambda _config: None, best)}
     facts = {name: choice.facts for name, choice in choices.items()}
-    assert choices["best"].badge == "95% right or more" and choices["quick"].badge == "about 95% right"
-    assert "chosen on your pictures" in facts["best"] and "chosen" not in facts["balanced"]
+    assert choices["best"].badge == "accuracy 95% or more"
+    assert choices["quick"].badge == "accuracy about 95%"
+    assert "best on your images" in facts["best"] and "best" not in facts["balanced"]
 
 
 def test_at_most_five_are_tried_and_none_twice():
-    everything = Circumstances(pictures=500, device="cuda", here=frozenset(BACKBONES))
+    everything = Circumstances(images=500, device="cuda", here=frozenset(BACKBONES))
     tried = backbones_to_try(everything)
     assert len(tried) == len(set(tried)) == 5 and "dinov2_base" in tried
-    assert set(backbones_to_try(CIRCUMSTANCES)) == {
-        "resnet18_in1k",
-        "hybrid_vit",
-        "starter_resnet",
-        "starter_vit",
-        "resnet18",
-    }
+    names = {"resnet18_in1k", "hybrid_vit", "starter_resnet", "starter_vit", "resnet18"}
+    assert set(backbones_to_try(CIRCUMSTANCES)) == names
+
+
+def test_the_speed_explains_a_long_run_only_where_learning_takes_that_long():
+    cost = Estimate(
+        seconds=80, memory_mb=700, images_per_second=450, device="CPU", micro_batch=8, fits_at_once=True, learning_s=0.6
+    )
+    assert not slow_words("quick", cost)  # 277 images at 450 a second are no reason for 80 s
+    assert "450" in slow_words("quick", replace(cost, learning_s=70))
+    assert "0.4" in slow_words("quick", replace(cost, learning_s=70, images_per_second=0.4))

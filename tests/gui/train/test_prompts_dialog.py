@@ -1,18 +1,20 @@
-"""Saying what classes look like in the window: written, taken over in one step, refused, measured, cancelled."""
+"""Class descriptions in the window: applied in one step, refused, measured, cancelled."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from PySide6.QtCore import Qt, QTimer
 from PySide6.QtWidgets import QApplication
 
+from gui.kit import translation
 from gui.shell.window import MainWindow
-from gui.train.page import TrainPage
 from gui.train.prompts_dialog import PromptsDialog
 from gui.train.train_choices import suited_backbone
+from gui.train.train_page import TrainPage
+from visionft.evaluation.prompt_evaluation import ClassPromptScore, LineScore, PromptReport
 from visionft.project.edits.changes import UnlabelImages
 from visionft.project.importing.importer import import_source
-from visionft.project.queries import prompts_of
 from visionft.project.store import Project
 from visionft.training.config.train_config import TrainConfig
 
@@ -35,8 +37,8 @@ def write(qtbot, dialog: PromptsDialog, place: int, words: str) -> None:
 
 
 def test_each_class_shows_its_words_or_its_name_and_what_is_read(qtbot, dialog) -> None:
-    assert [row[2] for row in dialog.classes.texts()] == ["a pet", "its name", "its name"]
-    assert dialog.class_title.text() == "cat" and "“a photo of a a pet.”" in dialog.read_as.text()
+    assert [row[3] for row in dialog.classes.texts()] == ["a pet", "its name", "its name"]
+    assert dialog.class_title.text() == "cat" and "“a photo of a pet.”" in dialog.read_as.text()
     write(qtbot, dialog, 1, "a {} on a leash")
     assert dialog.class_title.text() == "dog" and "“a dog on a leash”" in dialog.read_as.text()
     assert dialog.changed() == {"dog": ("a {} on a leash",)}
@@ -51,7 +53,31 @@ def test_an_empty_line_between_is_refused_in_words_and_the_same_words_are_warned
     dialog.editor.setPlainText("a pet\n")
     assert dialog.save_button.isEnabled() and not dialog.fault.isVisible()
     write(qtbot, dialog, 2, "A pet")
-    assert "The same prompts stand for cat, wolf" in dialog.fault.text() and dialog.save_button.isEnabled()
+    assert "cat, wolf" in dialog.fault.text() and dialog.save_button.isEnabled()
+
+
+@pytest.mark.parametrize(("code", "of"), [("en", "1 of 1"), ("de", "1 von 1")])
+def test_few_images_are_told_as_a_count_and_not_as_a_share(dialog, code: str, of: str) -> None:
+    def scored(name: str, images: int, recall: float) -> ClassPromptScore:
+        lines = tuple(LineScore(line=line, accuracy=recall, recall=recall) for line in (name, "it"))
+        return ClassPromptScore(
+            class_name=name, is_name_alone=False, images=images, recall=recall, confused_with="", lines=lines
+        )
+
+    classes = scored("cat", 1, 1.0), scored("dog", 40, 0.95), scored("wolf", 2, 0.5)
+    report = PromptReport(
+        backbone="b", templates="photo", metric="accuracy", images=43, accuracy=0.9, interval=(0.8, 0.95),
+        by_templates={"photo": 0.9}, by_names=0.9, classes=classes, same=(),
+    )  # fmt: skip
+    translation.use_language(code)
+    try:
+        dialog.show_report(report)
+        assert [row[1] for row in dialog.classes.texts()] == [of, "95%", f"{of[:-1]}2"]
+        assert dialog.lines.texts()[0][1] == of
+        dialog.show_report(replace(report, metric="average precision", interval=None))
+        assert dialog.classes.texts()[0][1] == "100%"  # it counts no images
+    finally:
+        translation.use_language("en")
 
 
 @pytest.fixture
@@ -72,7 +98,7 @@ def page(window: MainWindow, project: Path, tiny_clip: str) -> TrainPage:
 
 
 def in_dialog(act) -> list[str]:
-    """Act on the modal dialog once it is open; what goes wrong there is returned."""
+    """Act on the modal dialog once it is open; return its errors."""
     faults: list[str] = []
 
     def run() -> None:
@@ -103,28 +129,28 @@ def test_words_are_taken_over_in_one_step_of_undo(qtbot, page: TrainPage, window
     assert page.setup.prompts_button.isVisible() and page.setup.prompts_button.isEnabled()
     page.setup.prompts_button.click()
     assert not faults and window.state.session
-    assert prompts_of(window.state.session.project) == {"blue": ("the sky",), "green": (), "red": ("a tomato",)}
+    assert window.state.session.project.snapshot().prompts == (("the sky",), (), ("a tomato",))
     assert page.config().method_row.templates(page.config().method_options) == "none"
     window.state.session.undo()
-    assert not any(prompts_of(window.state.session.project).values())
+    assert window.state.session.project.snapshot().prompts == ()
 
 
 def test_cancelled_words_leave_nothing(qtbot, page: TrainPage, window: MainWindow) -> None:
     faults = in_dialog(lambda found: write(qtbot, found, 0, "the sky"))
     page.draft.edit_prompts()
-    assert not faults and window.state.session and not any(prompts_of(window.state.session.project).values())
+    assert not faults and window.state.session and window.state.session.project.snapshot().prompts == ()
 
 
 def test_which_prompt_helps_is_measured_and_forgotten_with_the_words(qtbot, page: TrainPage) -> None:
     def act(found: PromptsDialog) -> None:
         found.classes.selectRow(2)
         found.editor.setPlainText("red\nblue")
-        qtbot.mouseClick(found.measure_button, LEFT)
-        qtbot.waitUntil(lambda: "are right" in found.answer.text(), timeout=60_000)
-        assert "by the names alone 100.0%" in found.answer.text() and found.measure_button.isEnabled()
-        assert found.lines.texts()[0][:2] == ["red", "100.0%"] and found.lines.texts()[1][:2] == ["blue", "0.0%"]
+        qtbot.mouseClick(found.evaluate_button, LEFT)
+        qtbot.waitUntil(lambda: "100.0%" in found.summary.text(), timeout=60_000)
+        assert found.evaluate_button.isEnabled()
+        assert found.lines.texts()[0][:2] == ["red", "8 of 8"] and found.lines.texts()[1][:2] == ["blue", "0 of 8"]
         found.editor.setPlainText("red")
-        assert not found.answer.isVisible() and not found.lines.isVisible()
+        assert not found.summary.isVisible() and not found.lines.isVisible()
 
     faults = in_dialog(act)
     page.draft.edit_prompts()
@@ -139,12 +165,12 @@ def test_without_labels_nothing_is_measured_but_a_run_may_start(qtbot, page: Tra
     reasons: list[str] = []
 
     def act(found: PromptsDialog) -> None:
-        assert not found.measure_button.isEnabled()
-        reasons.append(found.measure_button.toolTip())
+        assert not found.evaluate_button.isEnabled()
+        reasons.append(found.evaluate_button.toolTip())
 
     faults = in_dialog(act)
     page.draft.edit_prompts()
-    assert not faults and "No labelled picture" in reasons[0]
+    assert not faults and reasons[0]
 
 
 def test_choosing_zero_shot_brings_a_network_that_reads(page: TrainPage) -> None:

@@ -1,12 +1,13 @@
-"""The curve of a project: what it measures, what it forecasts, which class it names, and what it refuses."""
+"""The learning curve of a project: its measurements, its forecast, the named class, and its refusals."""
 
 import numpy as np
 import pytest
 
-from visionft.advice.held_out import Labelled
+from visionft.advice.held_out_predictor import LabelledFeatures
 from visionft.advice.learning_curve import curve_of, curve_sizes, learning_curve
-from visionft.errors import ProjectError, StoppedError
+from visionft.errors import ProjectError
 from visionft.events import Progress
+from visionft.jobs import JobCancelled, JobContext
 from visionft.project.edits.changes import AcceptSuggestions, LabelImages, UnlabelImages
 
 
@@ -25,7 +26,7 @@ def test_a_class_that_is_never_mistaken_gains_least():
     middles = np.zeros((3, 24))
     middles[0, 0], middles[2, 1:4] = 30, 1.2
     rows = middles[numbers] + generator.normal(size=(len(numbers), 24))
-    labelled = Labelled(rows.astype(np.float32), np.eye(3, dtype=np.float32)[numbers])
+    labelled = LabelledFeatures(rows.astype(np.float32), np.eye(3, dtype=np.float32)[numbers])
     gains = curve_of(labelled, ("easy", "usual", "rare"), added=20)[0].gains
     assert gains[-1].class_name == "easy" and gains[-1].gain < gains[0].gain
     assert all(each.added == 20 and each.low <= each.gain <= each.high for each in gains)
@@ -39,15 +40,20 @@ def test_a_class_of_a_large_set_gains_by_all_its_labels_and_not_by_those_that_we
 
 
 def test_the_line_begins_where_it_was_measured_and_ends_at_four_times_the_labels(make_labelled):
+    few, _laws = curve_of(make_labelled(each=2, classes=5), tuple("abcde"))
+    assert len(few.measured) == 1 and few.now.high - few.now.low > 0.3
     found, _laws = curve_of(make_labelled(), ("a", "b", "c"))
     assert found.labels == 120 and found.measured[-1].labels == 120 == found.now.labels
     assert [found.line[0].labels, found.line[-1].labels] == [found.measured[0].labels, 480]
     assert all(each.low <= each.accuracy <= each.high for each in (*found.measured, *found.line, *found.ahead))
 
 
-def test_two_pictures_a_class_give_a_wide_answer(make_labelled):
-    found, _laws = curve_of(make_labelled(each=2, classes=5), tuple("abcde"))
-    assert len(found.measured) == 1 and found.now.high - found.now.low > 0.3
+@pytest.mark.parametrize("each", [5, 12, 100])
+def test_the_classes_add_up_to_the_accuracy_beside_them(make_labelled, each: int):
+    found, _laws = curve_of(make_labelled(each=each, noise=2.0), ("a", "b", "c"))
+    recalls = [gain.recall for gain in found.gains]
+    assert len(recalls) == 3 and np.mean(recalls) == pytest.approx(found.measured[-1].accuracy, abs=0.02)
+    assert found.is_estimated == (each < 60)
 
 
 def test_sizes_grow_to_all_and_hold_two_a_class():
@@ -56,7 +62,7 @@ def test_sizes_grow_to_all_and_hold_two_a_class():
     assert curve_sizes(60, 10)[0] == 20
 
 
-def test_a_project_without_the_pictures_of_test_and_those_only_accepted(make_project):
+def test_a_project_without_the_images_of_test_and_those_only_accepted(make_project):
     with make_project(labelled=60) as project:
         found = learning_curve(project.path, project.snapshot())
         assert (found.labels, found.classes) == (60, 3)
@@ -68,7 +74,7 @@ def test_a_project_without_the_pictures_of_test_and_those_only_accepted(make_pro
 def test_what_cannot_be_measured_is_refused_with_the_next_step(make_project):
     with make_project(labelled=0) as project:
         images = project.snapshot().images
-        for places, name, words in (((), "", "No picture"), ((0, 3), "ant", "one class"), ((1,), "bee", "nothing can")):
+        for places, name, words in (((), "", "No image"), ((0, 3), "ant", "one class"), ((1,), "bee", "nothing can")):
             if places:
                 project.apply(UnlabelImages(tuple(image.image_id for image in images)))
                 project.apply(LabelImages(tuple(images[place].image_id for place in places), name))
@@ -82,16 +88,17 @@ def test_what_cannot_be_measured_is_refused_with_the_next_step(make_project):
 def test_it_tells_how_far_it_is_and_stops(make_project):
     events = []
     with make_project() as project:
-        learning_curve(project.path, project.snapshot(), on_event=events.append)
+        learning_curve(project.path, project.snapshot(), job=JobContext(events.append))
         steps = [event for event in events if isinstance(event, Progress)]
         assert steps[-1].done == steps[-1].total > 1
-        with pytest.raises(StoppedError):
-            learning_curve(project.path, project.snapshot(), should_stop=lambda: True)
+        with pytest.raises(JobCancelled):
+            learning_curve(project.path, project.snapshot(), job=JobContext(cancelled=lambda: True))
 
 
-def test_with_hundreds_of_classes_of_two_pictures_few_are_looked_at_closely():
+def test_with_hundreds_of_classes_of_two_images_few_are_looked_at_closely():
     generator, classes = np.random.default_rng(0), 720
     numbers = np.repeat(np.arange(classes), 2)
     rows = generator.normal(size=(len(numbers), 32)).astype(np.float32)
-    found, _laws = curve_of(Labelled(rows, np.eye(classes, dtype=np.float32)[numbers]), tuple(map(str, range(classes))))
+    labelled = LabelledFeatures(rows, np.eye(classes, dtype=np.float32)[numbers])
+    found, _laws = curve_of(labelled, tuple(map(str, range(classes))))
     assert found.now.accuracy < 0.05 and len(found.gains) == 1

@@ -1,9 +1,9 @@
-"""Power laws: found where there is one, and honest about how little a few pictures tell."""
+"""Power laws: recovered where there is one, with wide intervals for few images."""
 
 import numpy as np
 import pytest
 
-from visionft.advice.power_law import draw_laws, picture_weights, weighted_means
+from visionft.advice.power_law import draw_laws, image_weights, weighted_means
 
 SIZES = (50, 100, 200, 400)
 
@@ -31,16 +31,16 @@ def test_one_size_alone_leaves_the_forecast_wide():
     drawn = np.full((300, 1), 0.6)
     laws = draw_laws((10,), drawn)
     low, high = np.quantile(laws.accuracies(40), (0.025, 0.975))
-    assert 0.6 <= low < 0.75 and high > 0.75  # no slope was seen, so none is claimed with certainty
+    assert 0.6 <= low < 0.75 and high > 0.75  # no slope was measured, so none is claimed with certainty
 
 
-def test_few_pictures_that_are_all_right_are_not_taken_for_certain():
+def test_few_images_that_are_all_right_are_not_taken_for_certain():
     scores = np.ones((1, 8))
-    drawn = weighted_means(scores, picture_weights(8))[:, 0]
+    drawn = weighted_means(scores, image_weights(8))[:, 0]
     assert np.quantile(drawn, 0.025) < 0.85 and np.median(drawn) > 0.9
 
 
-def test_pictures_that_could_not_be_asked_do_not_count():
+def test_images_that_could_not_be_asked_do_not_count():
     scores = np.array([[1.0, np.nan, 0.0, np.nan]])
-    drawn = weighted_means(scores, picture_weights(4, draws=4000))
+    drawn = weighted_means(scores, image_weights(4, draws=4000))
     assert drawn.mean() == pytest.approx(0.5, abs=0.02)

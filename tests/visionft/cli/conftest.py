@@ -1,14 +1,27 @@
-"""What tests of commands share: running one in this process, and holding its JSON against what it declares."""
+"""Fixtures of the command tests: running a command in this process, and checking its JSON against its schema."""
 
 import json
+import shutil
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 from typer.main import get_command
 
 from visionft.cli import app, main
+from visionft.cli.help_command import commands
+from visionft.cli.schemas import schema_of
+from visionft.data.types import Snapshot
+from visionft.features.feature_store import FeatureKind, make_current
+from visionft.project.edits.changes import LabelImages
+from visionft.project.importing.importer import import_source
+from visionft.project.splits import assign_splits
+from visionft.project.store import Project
+from visionft.training.config.train_config import TrainConfig
 
 KINDS: dict[str, tuple[type, ...]] = {
     "boolean": (bool,), "integer": (int,), "number": (int, float), "string": (str,), "null": (type(None),),
@@ -17,7 +30,7 @@ KINDS: dict[str, tuple[type, ...]] = {
 
 
 def faults(value: Any, schema: dict[str, Any], place: str = "$") -> list[str]:
-    """Return where a value is not as a schema of `visionft.cli.schemas` says; all that such a schema can hold."""
+    """Return the violations of a schema of `visionft.cli.schemas` by a value; covers all features of such schemas."""
     if "anyOf" in schema:
         each = [faults(value, one, place) for one in schema["anyOf"]]
         return [] if not all(each) else min(each, key=len)
@@ -52,6 +65,7 @@ def faults_of() -> Callable[[Any, dict[str, Any]], list[str]]:
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
     """Return a function: arguments -> (exit code, stdout, stderr); JSON has to be as the command declares it."""
+    known = dict(commands(get_command(app)))
 
     def run(*arguments: object) -> tuple[int, str, str]:
         words = list(map(str, arguments))
@@ -59,18 +73,101 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
         code = main()
         captured = capsys.readouterr()
         if "--json" in words and captured.out:
-            assert not declared_faults(words, captured.out)
+            schema = schema_of((known.get(words[0]) or known[" ".join(words[:2])]).callback)
+            assert schema is not None and not faults(json.loads(captured.out), schema)
         return code, captured.out, captured.err
 
     return run
 
 
-def declared_faults(words: list[str], stdout: str) -> list[str]:
-    """Return where a command's JSON is not as it declares."""
-    from visionft.cli.agents_page import commands
-    from visionft.cli.schemas import schema_of
+@pytest.fixture
+def value(run) -> Callable[..., Any]:
+    """Return a function: arguments -> the JSON of a command that succeeds."""
 
-    known = dict(commands(get_command(app)))
-    command = known.get(words[0]) or known[" ".join(words[:2])]
-    schema = schema_of(command.callback)
-    return ["it declares nothing"] if schema is None else faults(json.loads(stdout), schema)
+    def value(*arguments: object) -> Any:
+        code, stdout, stderr = run(*arguments, "--json")
+        assert code == 0, stderr
+        return json.loads(stdout)
+
+    return value
+
+
+@pytest.fixture
+def refused(run) -> Callable[..., str]:
+    """Return a function: arguments -> the messages of a command that is refused, with exit code 2 and no result."""
+
+    def refused(*arguments: object) -> str:
+        code, stdout, stderr = run(*arguments)
+        assert code == 2 and not stdout and "Traceback" not in stderr, (arguments, stdout, stderr)
+        return stderr
+
+    return refused
+
+
+@pytest.fixture
+def tiny() -> list[str]:
+    """Return the options of a quick training on random weights."""
+    return ["--set", "weights=random", "--set", "image_size=32", "--set", "batch_size=8", "--device", "cpu"]
+
+
+@pytest.fixture
+def train(value, tiny: list[str]) -> Callable[..., str]:
+    """Return a function: project, method, more options -> the name of a new run."""
+
+    def train(project: Path, method: str, *options: object) -> str:
+        return value("train", project, "--backbone", "test_resnet", "--method", method, *tiny, *options)["run"]
+
+    return train
+
+
+@pytest.fixture(scope="session")
+def split_project(image_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a project of the labelled images, with splits; tests copy it (`project`)."""
+    with Project.create(tmp_path_factory.mktemp("split") / "project") as project:
+        import_source(project, image_folder)
+        assign_splits(project)
+        return project.path
+
+
+@pytest.fixture
+def project(split_project: Path, tmp_path: Path) -> Path:
+    """Return a project of the labelled images, with splits."""
+    return Path(shutil.copytree(split_project, tmp_path / "project"))
+
+
+@pytest.fixture(scope="session")
+def model(snapshot: Snapshot, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of an export."""
+    from visionft.export.exporter import export_run
+    from visionft.training.loop.train import train
+
+    folder = tmp_path_factory.mktemp("model")
+    config = TrainConfig(
+        backbone="test_resnet", method="linear", weights="random", image_size=32, epochs=1, device="cpu"
+    )
+    train(config, snapshot, folder / "001-run")
+    return export_run(folder / "001-run", snapshot, folder / "out").model.parent
+
+
+@pytest.fixture
+def embedded_project(tmp_path: Path) -> Callable[..., Path]:
+    """Return a function: images, labelled ones, noise -> a project of three classes with generated features."""
+
+    def embedded_project(count: int, labelled: int, noise: float) -> Path:
+        generator, folder, classes = np.random.default_rng(0), tmp_path / "images", ("ant", "bee", "cat")
+        kind = FeatureKind(backbone="made_up", size=8, weights="", preprocessing="", widths=(4, 20))
+        folder.mkdir()
+        for number in range(count):
+            pixels = generator.integers(0, 255, (8, 8, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(folder / f"{number:02}-{classes[number % 3]}.png")
+        with Project.create(tmp_path / "embedded") as project:
+            import_source(project, folder)
+            images = project.snapshot().images
+            rows = np.eye(3, 24)[np.arange(count) % 3] * 4 + noise * generator.normal(size=(count, 24))
+            kind.store(project.path).append([image.sha256 for image in images], rows.astype(np.float16))
+            make_current(project.path, kind)
+            for place, name in enumerate(classes):
+                project.apply(LabelImages(tuple(image.image_id for image in images[place:labelled:3]), name))
+            return project.path
+
+    return embedded_project

@@ -1,84 +1,68 @@
-"""`visionft verify`, `bench-model` and `push`: what they print, their exit codes, and that nothing is sent unasked."""
+"""`visionft model verify`, `bench-model` and `push`: their output, their exit codes, and no sending without consent."""
 
 import json
 import shutil
-import sys
 from pathlib import Path
 
 import pytest
 
-from visionft.cli import main
-from visionft.data.types import Snapshot
-from visionft.export.exporter import export_run
-from visionft.training.config.train_config import TrainConfig
-from visionft.training.loop.train import train
+from visionft.log import log_file
 
 
-@pytest.fixture(scope="module")
-def made(snapshot: Snapshot, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("model")
-    config = TrainConfig(
-        backbone="test_resnet", method="linear", weights="random", image_size=32, epochs=1, device="cpu"
-    )
-    train(config, snapshot, folder / "001-run")
-    return export_run(folder / "001-run", snapshot, folder / "out").model.parent
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
-    """Return a function: arguments -> (exit code, stdout, stderr)."""
-
-    def run(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["visionft", *map(str, arguments)])
-        code = main()
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return run
-
-
-def test_a_whole_export_passes_and_a_changed_one_fails(run, made: Path, tmp_path: Path) -> None:
-    code, out, _ = run("verify", made)
+def test_a_whole_export_passes_and_a_changed_one_fails(run, model: Path, tmp_path: Path) -> None:
+    code, out, _ = run("model", "verify", model)
     assert code == 0 and "is as it was exported; " in out and "model.onnx: same answers" in out
-    spoilt = shutil.copytree(made, tmp_path / "copy")
+    spoilt = shutil.copytree(model, tmp_path / "copy")
     (spoilt / "labels.txt").write_text("a\nb\nc\n")
     (spoilt / "evil\x1b.txt").write_text("")
-    code, out, _ = run("verify", spoilt)
+    code, out, _ = run("model", "verify", spoilt)
     assert code == 1 and "NOT as it was" in out and "changed: labels.txt" in out and "not of the export: evil" in out
     assert "\x1b" not in out
-    code, out, _ = run("verify", spoilt, "--json")
-    said = json.loads(out)
-    assert code == 1 and said["is_whole"] is False and said["faults"] == [{"name": "labels.txt", "fault": "changed"}]
-    assert run("verify", tmp_path)[0] == 2
+    code, out, _ = run("model", "verify", spoilt, "--json")
+    assert code == 1 and json.loads(out)["faults"] == [{"name": "labels.txt", "fault": "changed"}]
+    assert run("model", "verify", tmp_path)[0] == 2
 
 
-def test_of_very_many_foreign_files_some_are_named(run, made: Path, tmp_path: Path) -> None:
-    spoilt = shutil.copytree(made, tmp_path / "copy")
-    packages = spoilt / "samples" / "node" / "node_modules"  # what `npm install` brings there
+def test_of_very_many_foreign_files_some_are_named(run, model: Path, tmp_path: Path) -> None:
+    spoilt = shutil.copytree(model, tmp_path / "copy")
+    packages = spoilt / "samples" / "node" / "node_modules"  # installed there by `npm install`
     packages.mkdir()
     for number in range(50):
         (packages / f"{number}.js").write_text("")
-    code, out, _ = run("verify", spoilt)
+    code, out, _ = run("model", "verify", spoilt)
     assert code == 0 and out.count("not of the export: ") == 20 and "not of the export either: 30 other files" in out
-    assert len(json.loads(run("verify", spoilt, "--json")[1])["foreign"]) == 50
+    assert len(json.loads(run("model", "verify", spoilt, "--json")[1])["foreign"]) == 50
 
 
-def test_speed_is_told_by_batch(run, made: Path) -> None:
-    code, out, _ = run("bench-model", made, "--threads", 1, "--pictures", 32, "--json")
-    (speed,) = json.loads(out)["speeds"]
-    assert code == 0 and [row["batch"] for row in speed["batches"]] == [1, 4, 16]
+def test_speed_is_told_by_batch(value, model: Path) -> None:
+    (speed,) = value("model", "bench", model, "--threads", 1, "--images", 32)["speeds"]
+    assert [row["batch"] for row in speed["batches"]] == [1, 4, 16]
 
 
 @pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")  # of how huggingface_hub sends large files
-def test_nothing_is_sent_unless_it_was_said(run, made: Path, hub) -> None:
-    code, _, err = run("push", made, "me/model")
+def test_nothing_is_sent_unless_it_was_said(run, value, model: Path, hub) -> None:
+    code, _, err = run("model", "push", model, "me/model")
     assert code == 2 and not hub.asked and "model.onnx" in err and "Nothing was sent" in err
-    code, out, _ = run("push", made, "me/model", "--yes", "--json")
+    sent = value("model", "push", model, "me/model", "--yes")
     names = {"README.md", "export.json", "labels.txt", "model.onnx", "predict.py", "samples/node/predict.mjs"}
-    said = json.loads(out)
-    assert code == 0 and names <= set(hub.files) and sorted(said["files"]) == sorted(hub.files)
-    assert said["address"] == f"{hub.url}/me/model" and not said["is_public"] and hub.is_private
-    assert hub.files["model.onnx"] == (made / "model.onnx").read_bytes()
+    assert names <= set(hub.files) and sorted(sent["files"]) == sorted(hub.files)
+    assert sent["address"] == f"{hub.url}/me/model" and not sent["is_public"] and hub.is_private
+    assert hub.files["model.onnx"] == (model / "model.onnx").read_bytes()
     hub.is_private = False
-    assert run("push", made, "me/model", "--yes")[0] == 2
-    assert run("push", made, "me/model", "--yes", "--public")[0] == 0
+    assert run("model", "push", model, "me/model", "--yes")[0] == 2
+    assert run("model", "push", model, "me/model", "--yes", "--public")[0] == 0
+
+
+def test_a_hub_that_sends_the_token_back_brings_it_neither_to_the_terminal_nor_to_a_file(
+    run, model: Path, hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = "hf_q7RwZkB2m9XcV5tN1sJ8yL4pD6fG3hA"
+    monkeypatch.setenv("HF_TOKEN", token)
+    hub.echoes = True
+    for hub.status in (400, 401, 403, 404, 500):
+        code, out, err = run("model", "push", model, "me/model", "--yes", "--json")
+        assert code == 2 and token[8:16] not in out + err
+    assert hub.tokens == {token}
+    files = [path for path in Path.home().rglob("*") if path.is_file()]
+    assert log_file() in files and not [path for path in files if token[8:16].encode() in path.read_bytes()]
+    assert token[8:16] not in run("doctor", "--report", "--names")[1]

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -12,8 +13,6 @@ import pytest
 
 from models.catalog import DEFAULT_BACKBONE
 
-TINY = ["--set", "weights=random", "--set", "image_size=32", "--set", "batch_size=8", "--device", "cpu"]
-
 
 def tree_hash(folder: Path) -> str:
     parts = [
@@ -23,68 +22,44 @@ def tree_hash(folder: Path) -> str:
     return hashlib.sha256(repr(parts).encode()).hexdigest()
 
 
-def test_the_whole_path_in_json(run, picture_folder: Path, tmp_path: Path) -> None:
-    before = tree_hash(picture_folder)
+def test_the_whole_path_in_json(value, tiny: list[str], image_folder: Path, tmp_path: Path) -> None:
+    before = tree_hash(image_folder)
     project, out = tmp_path / "project", tmp_path / "out"
-
-    def value(*arguments: object):
-        code, stdout, stderr = run(*arguments, "--json")
-        assert code == 0, stderr
-        return json.loads(stdout)
-
-    assert value("new", project)["task"] == "single"
-    imported = value("import", project, picture_folder)
+    assert value("project", "new", project)["task"] == "single"
+    imported = value("import", project, image_folder)
     assert imported["added"] == 48 and imported["classes"] == {"blue": 16, "green": 16, "red": 16}
     assert imported["duplicates"] == imported["unreadable"] == imported["skipped"] == []
-    assert value("split", project)["splits"]["train"] == 33 or value("info", project)["splits"]["train"] > 30
-    trained = value("train", project, "--backbone", "test_resnet", "--method", "lora", "--epochs", 2, *TINY)
-    told = {"run", "best", "seconds", "stopped", "left_out", "trainable_parameters", "total_parameters"}
-    assert set(trained) == told
-    assert set(trained["best"]) == {"epoch", "val_loss", "top1"} and not trained["stopped"]
-    (listed,) = value("runs", project)
+    assert value("split", project)["splits"]["train"] > 30
+    trained = value("train", project, "--backbone", "test_resnet", "--method", "lora", "--epochs", 2, *tiny)
+    assert trained["best"]["epoch"] in (0, 1, 2) and not trained["stopped"]  # the keys: as it declares
+    (listed,) = value("run", "list", project)
     assert listed["run"] == trained["run"] and listed["state"] == "finished"
     evaluated = value("evaluate", project, trained["run"], "--split", "test")
-    assert {"images", "top1", "balanced_accuracy", "per_class", "confusion"} <= set(evaluated)
-    exported = value("export", project, "1", out)
-    assert set(exported["parity"]) == {"images", "max_abs_diff", "max_distance_diff", "top1_agreement", "batches"}
+    assert trained["test"]["top1"] == evaluated["top1"] and trained["test"]["images"] == evaluated["images"]
+    exported = value("model", "export", project, "1", out)
     assert exported["bytes"] == Path(exported["model"]).stat().st_size
-    (tmp_path / "bad.png").write_bytes(b"no picture")
+    (tmp_path / "bad.png").write_bytes(b"no image")
     good, bad = value(
-        "predict", out, picture_folder / "red" / "00.png", tmp_path / "bad.png", "--csv", tmp_path / "p.csv"
+        "predict", out, image_folder / "red" / "00.png", tmp_path / "bad.png", "--csv", tmp_path / "p.csv"
     )
-    assert set(good) == {"path", "class", "probability", "distance", "unlike", "top5"} and set(bad) == {"path", "error"}
+    assert good["class"] and good["top5"] and not good["error"] and bad["error"]
     assert (tmp_path / "p.csv").read_text().count("\n") == 3
-    info = value("info", project)
-    assert {"task", "images", "labelled", "classes", "splits", "runs"} <= set(info) and info["runs"] == [trained["run"]]
-    assert tree_hash(picture_folder) == before
+    assert value("project", "info", project)["runs"] == [trained["run"]]
+    assert tree_hash(image_folder) == before
 
 
-def test_label_creates_the_class_and_names_what_is_missing(run, picture_folder: Path, tmp_path: Path) -> None:
-    run("new", tmp_path / "p")
-    run("import", tmp_path / "p", picture_folder)
-    picture = picture_folder / "red" / "00.png"
-    assert run("label", tmp_path / "p", "violet", picture)[0] == 0
-    info = json.loads(run("info", tmp_path / "p", "--json")[1])
-    assert info["classes"]["violet"] == 1 and info["classes"]["red"] == 15
-    code, _, stderr = run("label", tmp_path / "p", "violet", tmp_path / "nowhere.png")
-    assert code == 2 and "nowhere.png" in stderr
+def test_label_creates_the_class_and_names_what_is_missing(run, value, refused, project: Path, image_folder) -> None:
+    assert run("label", "set", project, "violet", image_folder / "red" / "00.png")[0] == 0
+    assert value("project", "info", project)["classes"] == {"blue": 16, "green": 16, "red": 15, "violet": 1}
+    assert "nowhere.png" in refused("label", "set", project, "violet", project / "nowhere.png")
 
 
-@pytest.fixture
-def project(run, picture_folder: Path, tmp_path: Path) -> Path:
-    """Return a project with pictures and splits."""
-    run("new", tmp_path / "project")
-    run("import", tmp_path / "project", picture_folder)
-    run("split", tmp_path / "project")
-    return tmp_path / "project"
-
-
-def mistakes(project: Path) -> list[tuple[list[object], str]]:
-    train = ["train", project, "--backbone", "test_resnet", "--method", "lora", *TINY]
-    return [
-        (["info", project / "nowhere"], "does not exist"),
-        (["new", project / "project.db"], "is a file"),
-        (["new", project], "already"),
+def test_each_mistake_is_one_clear_line_and_exit_2(refused, tiny: list[str], project: Path) -> None:
+    train = ["train", project, "--backbone", "test_resnet", "--method", "lora", *tiny]
+    mistakes = [
+        (["project", "info", project / "nowhere"], "does not exist"),
+        (["project", "new", project / "project.db"], "is a file"),
+        (["project", "new", project], "already"),
         (["import", project, project.parent / "nothing"], "nothing"),
         (["train", project, "--backbone", "vgg", "--method", "lora"], "'vgg'"),
         (["train", project, "--backbone", "test_resnet", "--method", "dream"], "'dream'"),
@@ -95,53 +70,46 @@ def mistakes(project: Path) -> list[tuple[list[object], str]]:
         ([*train, "--set", "weights=/nowhere.pth"], "no file /nowhere.pth"),
         (["evaluate", project, "7"], "no run '7'"),
         (["evaluate", project, "7", "--split", "train"], "no run '7'"),
-        (["export", project, "7", project.parent / "out"], "no run '7'"),
+        (["model", "export", project, "7", project.parent / "out"], "no run '7'"),
         (["predict", project.parent / "out", "a.png"], "no model"),
         (["methods", "--backbone", "vgg"], "no backbone 'vgg'"),
         (["split", project, "--val", "0.9", "--test", "0.9"], "leave nothing to train on"),
         (["dance"], "dance"),
     ]
-
-
-def test_each_mistake_is_one_clear_line_and_exit_2(run, project: Path) -> None:
     before = {path: path.stat().st_size for path in project.rglob("*") if "project.db" not in path.name}
-    for arguments, expected in mistakes(project):
-        code, stdout, stderr = run(*arguments)
-        assert code == 2, (arguments, stderr)
-        assert expected in stderr and "Traceback" not in stderr and not stdout, (arguments, stderr)
+    for arguments, expected in mistakes:
+        assert expected in refused(*arguments)
     assert {path: path.stat().st_size for path in project.rglob("*") if "project.db" not in path.name} == before
     assert not (project.parent / "out").exists()
 
 
-def test_what_needs_no_training_needs_no_backbone_to_be_named(run, project: Path) -> None:
-    code, stdout, stderr = run("train", project, "--method", "prototype", "--json")
-    assert code == 0, stderr
-    assert json.loads(stdout)["run"] == f"001-{DEFAULT_BACKBONE}-prototype"
+def test_what_needs_no_training_needs_no_backbone_to_be_named(value, project: Path) -> None:
+    assert value("train", project, "--method", "prototype")["run"] == f"001-{DEFAULT_BACKBONE}-prototype"
 
 
 @pytest.mark.parametrize("folders", [{}, {"only": 3}, {"a": 1, "b": 1}, {"a": 9, "b": 1}])
-def test_too_few_pictures_are_refused_with_the_next_step(folders, run, picture_folder: Path, tmp_path: Path) -> None:
+def test_too_few_images_are_refused_with_the_next_step(folders, run, tiny, image_folder: Path, tmp_path: Path) -> None:
     source = tmp_path / "few"
     source.mkdir()
-    pictures = iter(sorted(picture_folder.rglob("*.png")))
+    images = iter(sorted(image_folder.rglob("*.png")))
     for name, count in folders.items():
         (source / name).mkdir()
         for number in range(count):
-            (source / name / f"{number}.png").write_bytes(next(pictures).read_bytes())
-    run("new", tmp_path / "p")
+            (source / name / f"{number}.png").write_bytes(next(images).read_bytes())
+    run("project", "new", tmp_path / "p")
     codes = [run("import", tmp_path / "p", source), run("split", tmp_path / "p")]
-    codes.append(run("train", tmp_path / "p", "--backbone", "test_resnet", "--method", "linear", *TINY))
+    codes.append(run("train", tmp_path / "p", "--backbone", "test_resnet", "--method", "linear", *tiny))
     failed = [result for result in codes if result[0]]
     assert failed and all(code == 2 for code, _, _ in failed)
     for _, _, stderr in failed:
-        said = stderr.strip().splitlines()
-        assert len(said) == 2 or (len(said) == 3 and said[2].startswith("  Next: visionft ")), stderr
+        _, _, *step = stderr.strip().splitlines()
+        assert not step or (len(step) == 1 and step[0].startswith("  Next: visionft ")), stderr
     assert not list((tmp_path / "p" / "runs").iterdir())
 
 
-def test_weights_that_are_not_there_are_never_silently_random(run, project: Path) -> None:
-    code, _, stderr = run("train", project, "--backbone", "resnet18", "--method", "linear", "--device", "cpu")
-    assert code == 2 and "not on this computer" in stderr and "random weights" in stderr
+def test_weights_that_are_not_there_are_never_silently_random(refused, project: Path) -> None:
+    error = refused("train", project, "--backbone", "resnet18", "--method", "linear", "--device", "cpu")
+    assert "not on this computer" in error and "random weights" in error
     assert not list((project / "runs").iterdir())
 
 
@@ -152,44 +120,47 @@ def test_a_bug_is_exit_1_with_its_traceback(run, project: Path, monkeypatch: pyt
         raise ZeroDivisionError("a bug")
 
     monkeypatch.setattr(Project, "summary", broken)
-    assert run("info", project)[0] == 1
+    assert run("project", "info", project)[0] == 1
 
 
-def test_the_first_ctrl_c_keeps_a_checkpoint(project: Path) -> None:
+@pytest.mark.parametrize(("number", "expected"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_stop_signal_to_the_group_keeps_the_best(
+    project: Path, tiny: list[str], number: signal.Signals, expected: int
+) -> None:
     command = [sys.executable, "-m", "visionft", "train", str(project), "--backbone", "test_resnet", "--method", "full"]
     process = subprocess.Popen(
-        [*command, *TINY, "--epochs", "1000", "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+        [*command, *tiny, "--set", "workers=1", "--epochs", "1000", "--json"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+    )  # fmt: skip
     runs = project / "runs"
     deadline = time.monotonic() + 120
     while not list(runs.glob("*/best/manifest.json")) and time.monotonic() < deadline and process.poll() is None:
         time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
+    os.killpg(process.pid, number)
     stdout, stderr = process.communicate(timeout=120)
-    assert process.returncode == 130, stderr
+    assert process.returncode == expected, stderr
     result = json.loads(stdout)
     assert result["stopped"] and result["best"] and (runs / result["run"] / "last" / "manifest.json").exists()
 
 
-def test_help_and_version_load_no_torch() -> None:
+def test_ctrl_c_while_the_program_loads_leaves_no_traceback() -> None:
     code = (
-        "import sys; sys.argv = ['', 'backbones']; from visionft.cli import main; main(); print('torch' in sys.modules)"
+        "import os, signal, sys\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "from visionft.__main__ import main\n"
+        "class Sender:\n    def find_spec(self, name, *_):\n"
+        "        if name == 'visionft.cli': os.kill(os.getpid(), signal.SIGINT)\n"
+        "sys.meta_path.insert(0, Sender())\nsys.exit(main())"
     )
-    output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    assert output.strip().endswith("False")
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 130 and len(done.stderr.splitlines()) == 1
 
 
-def test_a_preset_and_an_estimate_need_no_other_word(run, picture_folder: Path, tmp_path: Path) -> None:
-    project = tmp_path / "project"
-    for arguments in (("new", project), ("import", project, picture_folder), ("split", project)):
-        assert run(*arguments)[0] == 0
-    tiny = ["--backbone", "test_resnet", *TINY, "--preset", "quick"]
-    code, stdout, stderr = run("train", project, *tiny, "--estimate", "--json")
-    assert code == 0, stderr
-    found = json.loads(stdout)
-    assert found["method"] == "linear" and found["seconds"] > 0 and found["memory_mb"] > 0
-    assert not (project / "runs").exists() or not list((project / "runs").iterdir())
-    code, stdout, stderr = run("train", project, *tiny, "--epochs", 2, "--json")
-    assert code == 0 and "linear" in json.loads(stdout)["run"], stderr
-    code, _, stderr = run("train", project, "--preset", "fastest")
-    assert code == 2 and "fastest" in stderr and "balanced" in stderr
+def test_a_preset_and_an_estimate_need_no_other_word(value, refused, tiny: list[str], project: Path) -> None:
+    quick = ["train", project, "--backbone", "test_resnet", *tiny, "--preset", "quick"]
+    found = value(*quick, "--estimate")
+    assert found["method"] == "linear"
+    assert found["estimate"]["seconds"] > 0 and found["estimate"]["memory_mb"] > 0
+    assert not list((project / "runs").iterdir())
+    assert "linear" in value(*quick, "--epochs", 2)["run"]
+    error = refused("train", project, "--preset", "fastest")
+    assert "fastest" in error and "balanced" in error

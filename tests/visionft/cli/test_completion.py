@@ -1,4 +1,4 @@
-"""What the shell offers after the Tab key, asked as a shell asks it."""
+"""Completions after the Tab key, requested as by a shell."""
 
 import logging
 import os
@@ -22,37 +22,27 @@ ASK = "import sys; sys.argv[0] = 'visionft'; from visionft.__main__ import main;
 
 
 @pytest.fixture
-def pets(tmp_path: Path, write_run) -> Path:
-    """Return a project beside a folder that is none, with classes and two runs, the second half made."""
-    (tmp_path / "pictures").mkdir()
+def pets(tmp_path: Path) -> Path:
+    """Return a project with classes and two runs, the second one half made; the folder beside it is no project."""
+    (tmp_path / "images").mkdir()
     with Project.create(tmp_path / "pets") as project:
         for name in ("cat", "golden retriever", "'; rm -rf $HOME #", "-x"):
             project.apply(AddClass(name))
         project.back_up()
-    write_run(tmp_path / "pets", "001-starter_resnet-lora")
-    (tmp_path / "pets" / "runs" / "002-half").mkdir()
+    for name in ("001-starter_resnet-lora", "002-half"):
+        (tmp_path / "pets" / "runs" / name).mkdir()
+    (tmp_path / "pets" / "runs" / "001-starter_resnet-lora" / "config.json").write_text("{}")
     return tmp_path / "pets"
 
 
 @pytest.fixture
-def write_run():
-    """Return a function that makes what completion takes for a run."""
-
-    def write(project: Path, name: str) -> None:
-        (project / "runs" / name).mkdir()
-        (project / "runs" / name / "config.json").write_text("{}")
-
-    return write
-
-
-@pytest.fixture
 def offered(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[..., list[str]]]:
-    """Return a function: words typed after `visionft`, folder -> what bash is offered for the last of them."""
+    """Return a function: words typed after `visionft`, folder -> bash's completions of the last word."""
 
     def offered(*words: str, cwd: Path | None = None) -> list[str]:
         with monkeypatch.context() as shell:
             shell.setattr(sys, "argv", ["visionft"])
-            shell.setattr(sys.modules["__main__"], "__package__", None)  # not `python -m pytest` is asked
+            shell.setattr(sys.modules["__main__"], "__package__", None)  # instead of `python -m pytest`
             shell.setenv("COMP_WORDS", "\n".join(["visionft", *words]))
             shell.setenv("COMP_CWORD", str(len(words)))
             shell.setenv(completion.ASKED, "complete_bash")
@@ -64,7 +54,7 @@ def offered(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
         return [line for line in said.out.splitlines() if line]
 
     yield offered
-    logging.disable(logging.NOTSET)  # whoever asks hears nothing of it
+    logging.disable(logging.NOTSET)  # completion disables logging
 
 
 def test_values_that_are_the_same_everywhere(offered) -> None:
@@ -75,31 +65,32 @@ def test_values_that_are_the_same_everywhere(offered) -> None:
     assert offered("train", "p", "--preset", "b") == ["balanced", "best"]
     assert offered("evaluate", "p", "1", "--split", "") == ["val", "test"]
     assert offered("import", "p", "s", "--format", "j") == ["jsonl", "json"]
-    assert offered("export-labels", "p", "t", "--format", "") == list(EXPORT_FORMATS)
+    assert offered("label", "export", "p", "t", "--format", "") == list(EXPORT_FORMATS)
     assert offered("weights", "fetch", "resnet1") == [name for name in BACKBONES if name.startswith("resnet1")]
 
 
 def test_projects_are_told_from_other_folders(pets: Path, offered) -> None:
-    assert offered("info", "p", cwd=pets.parent) == ["pets"]
-    assert offered("info", f"{pets.parent}/", cwd=Path("/")) == [str(pets)]
-    assert offered("info", "nowhere/p", cwd=pets.parent) == []
+    assert offered("project", "info", "p", cwd=pets.parent) == ["pets"]
+    assert offered("project", "info", f"{pets.parent}/", cwd=Path("/")) == [str(pets)]
+    assert offered("project", "info", "./p", cwd=pets.parent) == ["./pets"]
+    assert offered("project", "info", "nowhere/p", cwd=pets.parent) == []
 
 
 def test_names_of_the_project_that_is_typed(pets: Path, offered) -> None:
     assert offered("evaluate", str(pets), "") == ["001-starter_resnet-lora"]
     assert offered("train", "pets", "--resume", "0", cwd=pets.parent) == ["001-starter_resnet-lora"]
-    assert offered("compare", str(pets), "001-starter_resnet-lora", "") == ["001-starter_resnet-lora"]
-    assert len(offered("restore", str(pets), "")) == 1
+    assert offered("run", "compare", str(pets), "001-starter_resnet-lora", "") == ["001-starter_resnet-lora"]
+    assert len(offered("project", "restore", str(pets), "")) == 1
     before = sorted(path.name for path in pets.iterdir())
-    assert offered("label", str(pets), "") == ["cat", "golden\\ retriever"]
-    assert offered("explain", str(pets), "1", "--class", "g") == ["golden\\ retriever"]
+    assert offered("label", "set", str(pets), "") == ["cat", "golden\\ retriever"]
+    assert offered("run", "explain", str(pets), "1", "--class", "g") == ["golden\\ retriever"]
     assert sorted(path.name for path in pets.iterdir()) == before
 
 
 def test_classes_of_a_project_that_a_window_has_open(pets: Path, offered) -> None:
     with Project.open(pets) as opened:
         opened.apply(AddClass("new one"))
-        assert "new\\ one" in offered("label", str(pets), "")
+        assert "new\\ one" in offered("label", "set", str(pets), "")
 
 
 @pytest.mark.parametrize("damage", ["missing", "no database", "other tables", "no access"])
@@ -116,10 +107,9 @@ def test_what_cannot_be_read_offers_nothing_and_says_nothing(pets: Path, damage:
     else:
         shutil.rmtree(pets / "runs")
         (pets / "runs").write_text("")
-    assert offered("label", str(pets), "") == (["cat", "golden\\ retriever"] if damage == "no access" else [])
-    assert offered("evaluate", str(pets), "") == (
-        [] if damage in ("missing", "no access") else ["001-starter_resnet-lora"]
-    )
+    classes = ["cat", "golden\\ retriever"] if damage == "no access" else []
+    runs = [] if damage in ("missing", "no access") else ["001-starter_resnet-lora"]
+    assert offered("label", "set", str(pets), "") == classes and offered("evaluate", str(pets), "") == runs
 
 
 @pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash here")
@@ -129,7 +119,7 @@ def test_bash_itself_completes_with_the_script_that_is_installed(pets: Path) -> 
     script = subprocess.run([SHELL_COMMAND], env=env, capture_output=True, text=True, timeout=60, check=False).stdout
     del env["_VISIONFT_COMPLETE"]
     ask = f"""{script}
-COMP_WORDS=(visionft label {pets} g); COMP_CWORD=3
+COMP_WORDS=(visionft label set {pets} g); COMP_CWORD=4
 _visionft_completion visionft
 printf '%s|' "${{COMPREPLY[@]}}"
 """
@@ -138,18 +128,15 @@ printf '%s|' "${{COMPREPLY[@]}}"
 
 
 def test_other_shells_take_names_with_blanks_as_they_are(pets: Path) -> None:
-    env = os.environ | {"_TYPER_COMPLETE_ARGS": f"visionft label {pets} gold", "_VISIONFT_COMPLETE": "complete_zsh"}
+    env = os.environ | {"_TYPER_COMPLETE_ARGS": f"visionft label set {pets} gold", "_VISIONFT_COMPLETE": "complete_zsh"}
     done = subprocess.run([sys.executable, "-c", ASK], env=env, capture_output=True, text=True, timeout=60, check=True)
     assert '"golden retriever"' in done.stdout
 
 
 def test_it_loads_no_learning_library_and_writes_no_log(pets: Path) -> None:
     story = ASK.replace("sys.exit(main())", "main(); print([n for n in ('torch', 'timm', 'onnx') if n in sys.modules])")
-    env = os.environ | {
-        "COMP_WORDS": f"visionft\nlabel\n{pets}\n",
-        "COMP_CWORD": "3",
-        "_VISIONFT_COMPLETE": "complete_bash",
-    }
+    words = {"COMP_WORDS": f"visionft\nlabel\n{pets}\n", "COMP_CWORD": "3"}
+    env = os.environ | words | {"_VISIONFT_COMPLETE": "complete_bash"}
     done = subprocess.run(
         [sys.executable, "-c", story], env=env, capture_output=True, text=True, timeout=60, check=True
     )
@@ -157,10 +144,3 @@ def test_it_loads_no_learning_library_and_writes_no_log(pets: Path) -> None:
     from visionft.log import log_file
 
     assert not log_file().exists()
-
-
-def test_the_functions_themselves(pets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(pets.parent)
-    assert completion.methods("lo") == [("lora", METHODS["lora"].title)]
-    assert completion.projects("pe") == [("pets", "")] and completion.projects("./pe") == [("./pets", "")]
-    assert completion.projects("no such folder/") == []

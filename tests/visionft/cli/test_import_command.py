@@ -1,83 +1,73 @@
-"""`visionft import`: a dry run, and classes that come in under other names."""
+"""`visionft import`: a dry run, and renaming classes."""
 
 import json
 import shutil
 from pathlib import Path
 
+import pytest
 
-def test_a_dry_run_shows_what_would_come_in_and_adds_nothing(run, picture_folder: Path, tmp_path: Path):
-    project = tmp_path / "project"
-    run("new", project)
-    code, out, _ = run("import", project, picture_folder, "--dry-run", "--json")
-    value = json.loads(out)
-    assert code == 0 and value["new"] == 48 and value["classes"] == {"blue": 16, "green": 16, "red": 16}
-    code, out, _ = run("import", project, picture_folder, "--dry-run")
-    assert "Would add 48 pictures" in out and "Nothing was written" in out
-    assert json.loads(run("info", project, "--json")[1])["images"] == 0
+from visionft.project.store import Project
 
 
-def test_a_picture_in_two_classes_is_told_with_its_files(run, picture_folder: Path, tmp_path: Path):
-    project = tmp_path / "project"
-    pictures = Path(shutil.copytree(picture_folder, tmp_path / "pictures"))
-    first = sorted((pictures / "blue").iterdir())[0]
-    second = pictures / "red" / "again.png"
+@pytest.fixture
+def empty(tmp_path: Path) -> Path:
+    """Return an empty project."""
+    Project.create(tmp_path / "project").close()
+    return tmp_path / "project"
+
+
+def test_a_dry_run_shows_what_would_come_in_and_adds_nothing(run, value, image_folder: Path, empty: Path):
+    found = value("import", empty, image_folder, "--dry-run")
+    assert found["new"] == 48 and found["classes"] == {"blue": 16, "green": 16, "red": 16}
+    out = run("import", empty, image_folder, "--dry-run")[1]
+    assert "Would add 48 images" in out and "Nothing was written" in out
+    assert value("project", "info", empty)["images"] == 0
+
+
+def test_a_image_in_two_classes_is_told_with_its_files(run, value, image_folder: Path, empty: Path, tmp_path: Path):
+    images = Path(shutil.copytree(image_folder, tmp_path / "images"))
+    first = sorted((images / "blue").iterdir())[0]
+    second = images / "red" / "again.png"
     second.write_bytes(first.read_bytes())
-    run("new", project)
-    words = "1 picture came in two classes"
-    said = f"  {first}: blue by {first}; red by {second}"
-    for command in (("import", project, pictures, "--dry-run"), ("import", project, pictures)):
-        _, out, _ = run(*command)
-        assert words in out and said in out and "Known already" not in out
-    code, out, _ = run("info", project)
-    assert code == 0 and words in out and said in out and "47 labelled" in out
-    _, out, _ = run("import", project, pictures, "--json")
-    assert [each["class_name"] for each in json.loads(out)["conflicts"][0]["candidates"]] == ["blue", "red"]
-    assert len(json.loads(run("info", project, "--json")[1])["conflicts"]) == 1
-    run("label", project, "red", first)
-    code, out, _ = run("info", project)
-    assert words not in out and "48 labelled" in out
-    run("undo", project)
-    assert words in run("info", project)[1]
+    words, files = "1 image came in two classes", f"  {first}: blue by {first}; red by {second}"
+    for command in (("import", empty, images, "--dry-run"), ("import", empty, images), ("project", "info", empty)):
+        code, out, _ = run(*command)
+        assert code == 0 and words in out and files in out and "Known already" not in out
+    assert value("project", "info", empty)["labelled"] == 47
+    (conflict,) = value("import", empty, images)["conflicts"]
+    assert [each["class_name"] for each in conflict["candidates"]] == ["blue", "red"]
+    assert len(value("project", "info", empty)["label_conflicts"]) == 1
+    run("label", "set", empty, "red", first)
+    assert not (info := value("project", "info", empty))["label_conflicts"] and info["labelled"] == 48
+    run("project", "undo", empty)
+    assert words in run("project", "info", empty)[1]
 
 
-def test_boxes_are_refused_with_the_command_that_takes_them(run, picture_folder: Path, tmp_path: Path):
-    project, pictures = tmp_path / "project", Path(shutil.copytree(picture_folder, tmp_path / "pictures"))
-    name = sorted((pictures / "blue").iterdir())[0].name
+def test_boxes_are_refused_with_the_command_that_takes_them(
+    run, value, refused, image_folder: Path, empty: Path, tmp_path: Path
+):
+    images = Path(shutil.copytree(image_folder, tmp_path / "images"))
+    name = sorted((images / "blue").iterdir())[0].name
     box = {"id": 1, "image_id": 1, "category_id": 1, "bbox": [1, 1, 3, 3]}
     document = {"images": [{"id": 1, "file_name": f"blue/{name}"}], "annotations": [box]}
-    labels = pictures / "instances.json"
+    labels = images / "instances.json"
     labels.write_text(json.dumps(document | {"categories": [{"id": 1, "name": "nose"}]}), encoding="utf-8")
-    run("new", project)
-    code, _, err = run("import", project, labels)
-    assert code == 2 and "--from-boxes" in err
-    code, out, _ = run("import", project, labels, "--from-boxes")
-    assert code == 0 and "read as COCO" in out and "each class that is marked in a picture is a label of it" in out
-    assert json.loads(run("info", project, "--json")[1])["classes"] == {"nose": 1}
+    assert "--from-boxes" in refused("import", empty, labels)
+    code, out, _ = run("import", empty, labels, "--from-boxes")
+    assert code == 0 and "read as COCO" in out and "each class that is marked in an image is a label of it" in out
+    assert value("project", "info", empty)["classes"] == {"nose": 1}
 
 
-def test_labels_go_through_another_tool_and_back(run, picture_folder: Path, tmp_path: Path):
-    project, again = tmp_path / "project", tmp_path / "again"
-    run("new", project)
-    run("import", project, picture_folder)
-    run("split", project)
-    code, out, _ = run("export-labels", project, tmp_path / "yolo", "--format", "yolo", "--json")
-    assert code == 0 and json.loads(out)["pictures"] == 48
-    run("new", again)
-    code, out, _ = run("import", again, tmp_path / "yolo", "--format", "yolo", "--json")
-    assert json.loads(out)["classes"] == {"blue": 16, "green": 16, "red": 16}
-    code, _, err = run("export-labels", project, tmp_path / "labels.json")
-    assert code == 2 and "coco" in err
+def test_labels_go_through_another_tool_and_back(value, refused, project: Path, tmp_path: Path):
+    again = tmp_path / "again"
+    assert value("label", "export", project, tmp_path / "yolo", "--format", "yolo")["images"] == 48
+    value("project", "new", again)
+    found = value("import", again, tmp_path / "yolo", "--format", "yolo")
+    assert found["classes"] == {"blue": 16, "green": 16, "red": 16}
+    assert "coco" in refused("label", "export", project, tmp_path / "labels.json")
 
 
-def test_classes_are_renamed_and_left_out(run, picture_folder: Path, tmp_path: Path):
-    project = tmp_path / "project"
-    run("new", project)
+def test_classes_are_renamed_and_left_out(value, refused, image_folder: Path, empty: Path):
+    assert "OLD=NEW" in refused("import", empty, image_folder, "--class", "blue")
     pairs = ("--class", "blue=cold", "--class", "green=cold", "--class", "red=")
-    code, out, _ = run("import", project, picture_folder, *pairs, "--json")
-    assert code == 0 and json.loads(out)["classes"] == {"cold": 32}
-
-
-def test_a_pair_without_an_equals_sign_is_refused(run, picture_folder: Path, tmp_path: Path):
-    run("new", tmp_path / "project")
-    code, _, err = run("import", tmp_path / "project", picture_folder, "--class", "blue")
-    assert code == 2 and "OLD=NEW" in err
+    assert value("import", empty, image_folder, *pairs)["classes"] == {"cold": 32}

@@ -1,6 +1,5 @@
-"""`visionft label-errors`: what it lists, what it relabels, and that undo brings the labels back."""
+"""`visionft curate label-errors`: its list, its relabelling, and undo."""
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -14,14 +13,13 @@ from visionft.project.store import Project
 
 COUNT = 60
 WIDTHS = (8, 8)
-WRONG = (7, 20, 33)  # places of pictures whose label is wrong
-FIELDS = ["path", "label", "suggested", "score"]
+WRONG = (7, 20, 33)  # positions of images with a wrong label
 
 
 @pytest.fixture
 def project(tmp_path: Path, draw, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return a project of two classes, three labels of which are wrong, with drawn features in place of a network's."""
-    files = [draw(tmp_path / "pictures" / f"{place:02d}.png", place) for place in range(COUNT)]
+    """Return a project of two classes with three wrong labels, with drawn features instead of a network's."""
+    files = [draw(tmp_path / "images" / f"{place:02d}.png", place) for place in range(COUNT)]
     with Project.create(tmp_path / "fruit") as project:
         import_files(project, files)
         ids = [image.image_id for image in project.snapshot().images]
@@ -43,40 +41,38 @@ def labels_of(project: Path) -> list[str]:
     return [images.class_names[image.labels[0]] for image in images.images]
 
 
-def test_json_is_a_list_of_path_label_suggested_and_score_the_best_first(run, project):
-    code, out, _ = run("label-errors", project, "--json")
-    found = json.loads(out)
-    assert code == 0 and [list(each) for each in found] == [FIELDS] * len(found)
-    assert {int(Path(each["path"]).stem) for each in found[:3]} == set(WRONG)
-    for each in found[:3]:
+def test_json_tells_how_many_and_lists_the_best_first(value, project):
+    report = value("curate", "label-errors", project)
+    found, (least, most) = report["labels"], report["possible_errors"]
+    assert report["compared"] == COUNT and least <= 3 <= most
+    assert report["expected_errors"] is None or least <= report["expected_errors"] <= most
+    assert {int(Path(each["path"]).stem) for each in found} == set(WRONG)  # more probably wrong than right
+    for each in found:
         place = int(Path(each["path"]).stem)
         assert (each["label"], each["suggested"]) == (("apple", "pear")[1 - place % 2], ("apple", "pear")[place % 2])
     assert [each["score"] for each in found] == sorted((each["score"] for each in found), reverse=True)
-
-
-def test_the_list_can_be_cut(run, project):
-    assert len(json.loads(run("label-errors", project, "--json", "--limit", 2)[1])) == 2
-    assert len(json.loads(run("label-errors", project, "--json", "--threshold", 0.5)[1])) == 3
+    assert len(value("curate", "label-errors", project, "--limit", 2)["labels"]) == 2
+    assert len(value("curate", "label-errors", project, "--threshold", 0)["labels"]) > 3
 
 
 def test_text_says_what_is_wrong_and_which_classes_are_mixed_up(run, project):
-    code, out, _ = run("label-errors", project)
-    assert code == 0 and out.startswith("60 labels compared; about ")
-    assert out.count(".png") == 3 and "mixed up" in out and out.split()[-3:] == ["apple", "pear", "3"]
+    code, out, _ = run("curate", "label-errors", project)
+    assert code == 0 and out.startswith("60 labels compared; ")
+    assert out.count(".png") == 3 and "Confused classes" in out and out.split()[-3:] == ["apple", "pear", "3"]
 
 
 def test_what_is_sure_is_relabelled_and_undo_brings_it_back(run, project):
     before = labels_of(project)
-    code, out, _ = run("label-errors", project, "--accept", 0.5)
-    assert code == 0 and "3 pictures relabelled" in out
+    code, out, _ = run("curate", "label-errors", project, "--accept", 0.5)
+    assert code == 0 and "3 images relabelled" in out
     assert labels_of(project) == [("apple", "pear")[place % 2] for place in range(COUNT)]
-    run("undo", project)
+    run("project", "undo", project)
     assert labels_of(project) == before
 
 
-def test_what_is_no_share_and_what_has_no_labels_is_refused(run, project):
-    assert run("label-errors", project, "--accept", 2)[0] == 2
+def test_what_is_no_share_and_what_has_no_labels_is_refused(refused, project):
+    refused("curate", "label-errors", project, "--accept", 2)
     with Project.open(project) as opened:
         opened.apply(UnlabelImages(tuple(image.image_id for image in opened.snapshot().images)))
-    code, _, errors = run("label-errors", project)
-    assert code == 2 and "No picture has a label yet" in errors and "visionft label" in errors
+    error = refused("curate", "label-errors", project)
+    assert "No image has a label yet" in error and "visionft label set" in error

@@ -1,4 +1,4 @@
-"""What an error says to do next: no message names a command, and every step is a command that runs."""
+"""Next steps of errors: no message names a command, and every step is a runnable command."""
 
 import ast
 import importlib.util
@@ -11,18 +11,12 @@ from typing import get_args
 import pytest
 
 from models.errors import Action, NextStep, VisionFTError
-from visionft.cli import main
 from visionft.cli.next_steps import COMMANDS, command_for
-from visionft.cli.output import Given, error_value, print_error
+from visionft.cli.output import error_value, print_error
 
 SOURCE = Path(__file__).parents[3]
 COMMAND = re.compile(r"(?<![\w/.-])visionft [a-z]|(?<![\w-])--[a-z]|`[a-z]+")
-OPTION = re.compile(r"--[a-z]+")  # alone, what a program is started with; no message is so short
-# Scripts of the developers, with a command line of their own.
-SCRIPTS = {
-    SOURCE / "models" / "starter" / name
-    for name in ("pretrain.py", "targets.py", "hybrid_pretrain.py", "hybrid_targets.py")
-}
+OPTION = re.compile(r"--[a-z]+")  # alone, the program's start command; no message is so short
 
 
 def texts(file: Path) -> list[tuple[int, str]]:
@@ -39,10 +33,10 @@ def texts(file: Path) -> list[tuple[int, str]]:
 
 def test_no_message_of_the_engine_names_a_command() -> None:
     files = [file for folder in ("visionft", "models") for file in (SOURCE / folder).rglob("*.py")]
-    engine = [file for file in files if file not in SCRIPTS and SOURCE / "visionft" / "cli" not in file.parents]
+    engine = [file for file in files if SOURCE / "visionft" / "cli" not in file.parents]
     assert len(engine) > 100
-    said = [(f"{file}:{line}", text) for file in engine for line, text in texts(file) if not OPTION.fullmatch(text)]
-    assert not [f"{place}: {text}" for place, text in said if COMMAND.search(text)]
+    found = [(f"{file}:{line}", text) for file in engine for line, text in texts(file) if not OPTION.fullmatch(text)]
+    assert not [f"{place}: {text}" for place, text in found if COMMAND.search(text)]
 
 
 def test_every_action_is_a_command() -> None:
@@ -67,7 +61,7 @@ def test_a_program_without_python_says_what_to_do_and_names_no_command(
     error = VisionFTError("TorchDR is not installed.", next_step=NextStep("install", requirement="visionft[cuda-map]"))
     assert command_for(NextStep("install", requirement="visionft[cuda-map]")) == ""
     assert error_value(error, {})["error"]["next"] is None
-    print_error(error, Given())
+    print_error(error, {})
     told = capsys.readouterr().err
     assert "Next: Nothing can be added to this program" in told and "pip" not in told
 
@@ -81,48 +75,46 @@ def test_facts_come_from_the_step_then_from_the_command_that_failed() -> None:
 
 
 @pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
-    """Return a function: arguments -> (exit code, the words of the next step that stderr ends with)."""
+def step_of(run):
+    """Return a function: arguments -> (exit code, the words of the next step at the end of stderr)."""
 
-    def run(*arguments: object) -> tuple[int, list[str]]:
-        monkeypatch.setattr(sys, "argv", ["visionft", *map(str, arguments)])
-        code = main()
-        said = capsys.readouterr().err.rstrip().splitlines()
-        last = said[-1] if said else ""
-        return code, shlex.split(last.removeprefix("  Next: visionft")) if last.startswith("  Next: ") else []
+    def step_of(*arguments: object) -> tuple[int, list[str]]:
+        code, _, stderr = run(*arguments)
+        _, _, step = stderr.rpartition("  Next: visionft ")
+        return code, shlex.split(step) if code else []
 
-    return run
+    return step_of
 
 
-def test_the_commands_that_errors_print_run(run, picture_folder: Path, tmp_path: Path) -> None:
-    """A project whose name has a space is made, split and restored by what the errors say, word for word."""
+def test_the_commands_that_errors_print_run(step_of, image_folder: Path, tmp_path: Path) -> None:
+    """A project with a space in its name is made, split and restored by the printed steps, word for word."""
     project = tmp_path / "my birds"
-    code, step = run("info", project)
-    assert code == 2 and run(*step) == (0, [])  # new
-    assert run("import", project, picture_folder)[0] == 0
+    code, step = step_of("project", "info", project)
+    assert code == 2 and step_of(*step) == (0, [])  # new
+    assert step_of("import", project, image_folder)[0] == 0
     train = ("train", project, "--backbone", "test_resnet", "--method", "linear", "--set", "weights=random")
-    code, step = run(*train, "--estimate")
-    assert code == 2 and step[0] == "split" and run(*step) == (0, [])
-    assert run(*train, "--estimate")[0] == 0
-    code, step = run("train", project, "--preset", "quick", "--set", "nonsense=1")
-    assert code == 2 and run(*step) == (0, [])  # methods
-    assert run("backup", project)[0] == 0
+    code, step = step_of(*train, "--estimate")
+    assert code == 2 and step[0] == "split" and step_of(*step) == (0, [])
+    assert step_of(*train, "--estimate")[0] == 0
+    code, step = step_of("train", project, "--preset", "quick", "--set", "nonsense=1")
+    assert code == 2 and step_of(*step) == (0, [])  # methods
+    assert step_of("project", "backup", project)[0] == 0
     (project / "project.db").write_bytes(b"rubbish" * 1000)
-    code, step = run("info", project)
-    assert code == 2 and step == ["restore", str(project)] and run(*step) == (0, [])
-    assert run("info", project)[0] == 0
+    code, step = step_of("project", "info", project)
+    assert code == 2 and step == ["project", "restore", str(project)] and step_of(*step) == (0, [])
+    assert step_of("project", "info", project)[0] == 0
 
 
 def test_labels_that_were_not_understood_are_imported_as_the_error_says(
-    run, picture_folder: Path, tmp_path: Path
+    step_of, image_folder: Path, tmp_path: Path
 ) -> None:
     source = tmp_path / "with a table"
     source.mkdir()
-    for number, picture in enumerate(sorted(picture_folder.rglob("*.png"))[:4]):
-        (source / f"{number}.png").write_bytes(picture.read_bytes())
+    for number, image in enumerate(sorted(image_folder.rglob("*.png"))[:4]):
+        (source / f"{number}.png").write_bytes(image.read_bytes())
     rows = "".join(f"{number}.png,cat,round\n" for number in range(4))
     (source / "list.csv").write_text(f"file,kindness,shape\n{rows}")
-    assert run("new", tmp_path / "p")[0] == 0
-    code, step = run("import", tmp_path / "p", source)
+    assert step_of("project", "new", tmp_path / "p")[0] == 0
+    code, step = step_of("import", tmp_path / "p", source)
     assert code == 2 and step == ["import", str(tmp_path / "p"), str(source), "--label-column", "NAME"]
-    assert run(*step[:-1], "kindness") == (0, [])
+    assert step_of(*step[:-1], "kindness") == (0, [])

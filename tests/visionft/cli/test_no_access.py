@@ -1,4 +1,4 @@
-"""Where the system refuses access, or the disk is full, a command says so and what to do: never that it is a bug."""
+"""Without access or on a full disk, a command reports the problem with advice, never as a bug."""
 
 import os
 import shutil
@@ -28,14 +28,14 @@ _BOUND = ("setpriv", "--bounding-set=-dac_override,-dac_read_search", "--inh-cap
 
 
 @pytest.fixture(scope="module")
-def trained(picture_folder: Path) -> Iterator[Path]:
-    """Return a folder that anybody may enter, with `pictures` and a `project` that has one run."""
+def trained(image_folder: Path) -> Iterator[Path]:
+    """Return a folder readable by all users, with `images` and a `project` with one run."""
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)
         folder.chmod(0o755)
-        shutil.copytree(picture_folder, folder / "pictures")
+        shutil.copytree(image_folder, folder / "images")
         with Project.create(folder / "project") as project:
-            import_source(project, folder / "pictures")
+            import_source(project, folder / "images")
             assign_splits(project)
             images = project.snapshot()
         config = TrainConfig(
@@ -47,7 +47,7 @@ def trained(picture_folder: Path) -> Iterator[Path]:
 
 @pytest.fixture
 def place(trained: Path) -> Iterator[Path]:
-    """Return a copy of `trained` that a test may close."""
+    """Return a copy of `trained` for tests to lock."""
     with tempfile.TemporaryDirectory() as made:
         Path(made).chmod(0o755)
         yield Path(shutil.copytree(trained, Path(made) / "place"))
@@ -61,14 +61,14 @@ def visionft(*arguments: object, inside: tuple[str, ...] = ()) -> tuple[int, str
 
 
 def bound(*arguments: object) -> tuple[int, str, str]:
-    """Run a command that permissions bind, also as root."""
+    """Run a command subject to permissions, also as root."""
     if os.geteuid() == 0 and shutil.which("setpriv") is None:
         pytest.skip("root, and no setpriv to become less")
     return visionft(*arguments, inside=_BOUND if os.geteuid() == 0 else ())
 
 
 def mounted(script: str, folder: Path) -> tuple[str, ...]:
-    """Return a command prefix that mounts something for its own process alone."""
+    """Return a command prefix to mount something for its own process only."""
     inside = ("unshare", "--map-root-user", "--mount", "bash", "-c", f'set -e; {script}; exec "$@"', "bash")
     if subprocess.run([*inside, "true"], check=False, capture_output=True, cwd=folder).returncode:
         pytest.skip("this system does not let us mount")
@@ -80,7 +80,7 @@ def assert_is_said(answer: tuple[int, str, str], *words: str) -> None:
     assert code == 2, stderr
     assert "Traceback" not in stderr and "bug" not in stderr
     assert all(word in stderr for word in words), stderr
-    assert len(stderr.strip().splitlines()) >= 2  # what is wrong, and what to do
+    assert len(stderr.strip().splitlines()) >= 2  # the problem and the advice
 
 
 @pytest.mark.slow
@@ -90,13 +90,13 @@ def test_a_read_only_file_system_is_said(place: Path) -> None:
     for command in (
         ("train", project, *TRAIN),
         ("evaluate", project, RUN, "--split", "test"),
-        ("suggest", project, RUN),
-        ("export", project, RUN, project / "out"),
-        ("export-labels", project, project / "labels.csv"),
-        ("check", project),
+        ("label", "suggest", project, RUN),
+        ("model", "export", project, RUN, project / "out"),
+        ("label", "export", project, project / "labels.csv"),
+        ("project", "check", project),
     ):
         assert_is_said(visionft(*command, inside=inside), "Read-only file system")
-    for command in (("info", project), ("runs", project)):
+    for command in (("project", "info", project), ("run", "list", project)):
         assert visionft(*command, inside=inside)[0] == 0
 
 
@@ -105,33 +105,34 @@ def test_a_project_without_write_permission_is_said(place: Path) -> None:
     project = place / "project"
     subprocess.run(["chmod", "-R", "a-w", str(project)], check=True)
     assert_is_said(bound("train", project, *TRAIN), str(project / "runs"), "Permission denied", "may read and write")
-    assert_is_said(bound("export", project, RUN, project / "out"), "Permission denied")
+    assert_is_said(bound("model", "export", project, RUN, project / "out"), "Permission denied")
 
 
-@pytest.mark.parametrize("command", ["info", "runs", "train"])
+@pytest.mark.parametrize("command", ["project info", "run list", "train"])
 @pytest.mark.parametrize("closed", ["runs", "project.db"])
 def test_what_cannot_be_read_is_named(place: Path, command: str, closed: str) -> None:
     project = place / "project"
     (project / closed).chmod(0)
     more = TRAIN if command == "train" else ()
-    assert_is_said(bound(command, project, *more), str(project / closed), "Permission denied", "Check its permissions")
+    words = (str(project / closed), "Permission denied", "Check its permissions")
+    assert_is_said(bound(*command.split(), project, *more), *words)
 
 
 def test_a_run_that_cannot_be_read_does_not_hide_the_others(place: Path) -> None:
     project = place / "project"
     shutil.copytree(project / "runs" / RUN, project / "runs" / "002-closed")
     (project / "runs" / "002-closed").chmod(0)
-    code, stdout, stderr = bound("runs", project)
+    code, stdout, stderr = bound("run", "list", project)
     assert code == 0, stderr
     assert RUN in stdout and f"{project / 'runs' / '002-closed'} cannot be read: Permission denied" in stdout
 
 
 def test_check_names_a_folder_that_cannot_be_entered(place: Path) -> None:
-    (place / "pictures" / "red").chmod(0)
-    code, stdout, stderr = bound("check", place / "project")
+    (place / "images" / "red").chmod(0)
+    code, stdout, stderr = bound("project", "check", place / "project")
     assert code == 0, stderr
-    assert stdout.strip() == f"May not be entered (check its permissions): {place / 'pictures' / 'red'}"
-    code, stdout, stderr = bound("import", place / "project", place / "pictures")
+    assert stdout.strip() == f"May not be entered (check its permissions): {place / 'images' / 'red'}"
+    code, stdout, stderr = bound("import", place / "project", place / "images")
     assert code == 0 and "the folder cannot be listed: Permission denied" in stdout, stderr
 
 
@@ -144,7 +145,7 @@ def test_a_disk_that_is_full_when_peft_is_written(
     shutil.rmtree(run / "peft")
 
     def save_on_a_full_disk(_tensors: dict, path: Path) -> None:
-        path.write_bytes(b"torn")  # what is written until then, and the error as it comes from a full tmpfs
+        path.write_bytes(b"torn")  # output until then, and the error as raised on a full tmpfs
         raise safetensors.SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
 
     monkeypatch.setattr(sys, "argv", ["visionft", "train", str(project), "--resume", RUN])
@@ -155,7 +156,4 @@ def test_a_disk_that_is_full_when_peft_is_written(
     assert f"Cannot write {run / 'peft'}: No space left on device." in said and "Free some space" in said
     assert not list(run.glob("*peft*")) and not (run / "result.json").exists()
     assert main() == 0
-    assert sorted(path.name for path in (run / "peft").iterdir()) == [
-        "adapter_config.json",
-        "adapter_model.safetensors",
-    ]
+    assert {path.name for path in (run / "peft").iterdir()} == {"adapter_config.json", "adapter_model.safetensors"}

@@ -1,21 +1,17 @@
-"""`visionft app` opens whatever window is installed, and says what to do when there is none."""
+"""`visionft app` opens the installed window, and gives advice when there is none."""
 
 import importlib
-import json
-import sys
 import tomllib
 from pathlib import Path
 
 import pytest
-
-from visionft.cli import main
 
 ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture
 def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """Return a function that installs a VisionFT with other entry points before the real one."""
+    """Return a function to install a VisionFT with other entry points before the real one."""
 
     def install(entry_points: str) -> Path:
         folder = tmp_path / "visionft-9.dist-info"
@@ -28,31 +24,25 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     return install
 
 
-def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
-    monkeypatch.setattr(sys, "argv", ["visionft", *arguments])
-    return main()
-
-
-def test_the_window_that_is_installed_opens_with_the_project(installed, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_window_that_is_installed_opens_with_the_project(installed, run) -> None:
     folder = installed("[visionft.apps]\nwindow = window_of_a_test:main\n")
     (folder / "window_of_a_test.py").write_text(
         "opened = []\ndef main(project):\n    opened.append(project)\n    return 7\n"
     )
-    assert run(monkeypatch, "app", "signs") == 7
+    assert run("app", "signs")[0] == 7
     assert importlib.import_module("window_of_a_test").opened == [Path("signs")]
 
 
-def test_an_installation_without_a_window_says_so(installed, monkeypatch, capsys) -> None:
+def test_an_installation_without_a_window_says_so(installed, refused) -> None:
     installed("[console_scripts]\nvisionft = visionft.cli:main\n")
-    assert run(monkeypatch, "app") == 2
-    assert "names no window" in (error := capsys.readouterr().err) and "Install VisionFT again" in error
+    error = refused("app")
+    assert "names no window" in error and "Install VisionFT again" in error
 
 
-def test_a_window_whose_library_is_missing_says_which(installed, monkeypatch, capsys) -> None:
+def test_a_window_whose_library_is_missing_says_which(installed, refused) -> None:
     folder = installed("[visionft.apps]\nwindow = window_without_qt:main\n")
     (folder / "window_without_qt.py").write_text("import a_qt_that_is_not_here\n")
-    assert run(monkeypatch, "app") == 2
-    assert "a_qt_that_is_not_here is not installed" in capsys.readouterr().err
+    assert "a_qt_that_is_not_here is not installed" in refused("app")
 
 
 def test_the_window_of_this_project_is_there() -> None:
@@ -61,14 +51,11 @@ def test_the_window_of_this_project_is_there() -> None:
     assert callable(getattr(importlib.import_module(module), name))
 
 
-def test_decoded_pictures_are_counted_and_cleared(tmp_path, draw, monkeypatch, capsys) -> None:
-    from visionft.data.picture_cache import PictureCache
+def test_decoded_images_are_counted_and_cleared(tmp_path, draw, run, value) -> None:
+    from visionft.data.image_cache import ImageCache
 
-    PictureCache.usual().load(draw(tmp_path / "a.png", 1), 64)
-    assert run(monkeypatch, "cache") == 0
-    assert "1 decoded pictures take 228 bytes of at most 20 GB in " in capsys.readouterr().out
-    assert run(monkeypatch, "cache", "--json") == 0
-    value = json.loads(capsys.readouterr().out)
-    assert value["pictures"] == 1 and value["bytes"] == 228 and Path(value["folder"]).is_dir()
-    assert run(monkeypatch, "cache", "--clear", "--json") == 0
-    assert json.loads(capsys.readouterr().out)["pictures"] == 0 and not Path(value["folder"]).exists()
+    ImageCache.usual().load(draw(tmp_path / "a.png", 1), 64)
+    assert "1 decoded images take 228 bytes of at most 20 GB in " in run("cache")[1]
+    found = value("cache")
+    assert found["images"] == 1 and found["bytes"] == 228 and Path(found["folder"]).is_dir()
+    assert value("cache", "--clear")["images"] == 0 and not Path(found["folder"]).exists()

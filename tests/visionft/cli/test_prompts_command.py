@@ -1,4 +1,4 @@
-"""`visionft prompts`: shown, set with undo, measured; what is wrong is told before anything is read."""
+"""`visionft label prompts`: shown, set with undo, measured; errors are reported before anything is read."""
 
 import json
 from pathlib import Path
@@ -16,17 +16,17 @@ def project(planted: Path, tmp_path: Path) -> Path:
     return tmp_path / "project"
 
 
-def test_lines_are_set_shown_and_taken_back(run, project: Path) -> None:
-    code, out, _ = run("prompts", project)
+def test_lines_are_set_shown_and_taken_back(run, value, project: Path) -> None:
+    code, out, _ = run("label", "prompts", project)
     assert code == 0 and "(its name)" in out and "a photo of a red." in out
-    lines = ("--set", "red=a tomato", "--set", "red=a {} thing", "--json")
-    code, out, _ = run("prompts", project, *lines)
-    classes = {each["class_name"]: each for each in json.loads(out)["classes"]}
-    assert classes["red"]["texts"] == ["a photo of a a tomato.", "a red thing"] and classes["blue"]["is_name_alone"]
-    assert run("undo", project)[0] == 0 and "a tomato" not in run("prompts", project)[1]
-    run("redo", project)
-    assert "(its name)" not in run("prompts", project)[1].split("red", 1)[1].splitlines()[0]
-    assert run("prompts", project, "--set", "red=")[0] == 0 and "a tomato" not in run("prompts", project)[1]
+    found = value("label", "prompts", project, "--set", "red=a tomato", "--set", "red=a {} thing")
+    classes = {each["class_name"]: each for each in found["classes"]}
+    assert classes["red"]["texts"] == ["a photo of a tomato.", "a red thing"] and classes["blue"]["is_name_alone"]
+    assert run("project", "undo", project)[0] == 0 and "a tomato" not in run("label", "prompts", project)[1]
+    run("project", "redo", project)
+    assert "(its name)" not in run("label", "prompts", project)[1].split("red", 1)[1].splitlines()[0]
+    run("label", "prompts", project, "--set", "red=")
+    assert "a tomato" not in run("label", "prompts", project)[1]
 
 
 def test_a_project_without_a_label_gets_its_classes_here(run, planted: Path, tmp_path: Path, tiny_clip: str) -> None:
@@ -34,17 +34,17 @@ def test_a_project_without_a_label_gets_its_classes_here(run, planted: Path, tmp
     flat.mkdir()
     for path in planted.rglob("*.png"):
         path.rename(flat / path.name)
-    run("new", folder)
+    run("project", "new", folder)
     run("import", folder, flat)
-    code, out, _ = run("prompts", folder, "--add", "red", "--add", "blue", "--set", "blue=the sky", "--json")
+    code, out, _ = run("label", "prompts", folder, "--add", "red", "--add", "blue", "--set", "blue=the sky", "--json")
     assert code == 0 and [each["class_name"] for each in json.loads(out)["classes"]] == ["red", "blue"]
     code, out, err = run("train", folder, "--method", "zero_shot", "--backbone", tiny_clip, "--set", "device=cpu")
     assert code == 0 and "not validated" in out and "By its name alone stands: red." in err
 
 
 def test_the_same_prompts_are_warned_of(run, project: Path) -> None:
-    code, out, err = run("prompts", project, "--set", "red=sky", "--set", "blue=Sky", "--json")
-    assert code == 0 and "The same prompts stand for blue, red: their answers cannot differ." in err
+    code, out, err = run("label", "prompts", project, "--set", "red=sky", "--set", "blue=Sky", "--json")
+    assert code == 0 and "The prompts of blue, red are equal: their predictions cannot differ." in err
     assert json.loads(out)["same"] == [["blue", "red"]]
 
 
@@ -58,21 +58,20 @@ def test_the_same_prompts_are_warned_of(run, project: Path) -> None:
         (("--measure", "--backbone", "resnet18"), "resnet18 has no text side"),
     ],
 )
-def test_what_is_wrong_is_said(run, project: Path, arguments: tuple[str, ...], told: str) -> None:
-    code, _, err = run("prompts", project, *arguments)
-    assert code == 2 and told in err and "Traceback" not in err
+def test_what_is_wrong_is_said(refused, project: Path, arguments: tuple[str, ...], told: str) -> None:
+    assert told in refused("label", "prompts", project, *arguments)
 
 
-def test_which_prompt_helps_is_measured(run, project: Path, tiny_clip: str) -> None:
-    run("prompts", project, "--set", "red=red", "--set", "red=blue")
-    code, out, _ = run("prompts", project, "--measure", "--backbone", tiny_clip)
+def test_which_prompt_helps_is_measured(run, value, project: Path, tiny_clip: str) -> None:
+    run("label", "prompts", project, "--set", "red=red", "--set", "red=blue")
+    code, out, _ = run("label", "prompts", project, "--measure", "--backbone", tiny_clip)
     assert code == 0 and "by the classes' names alone 100.0%" in out and "seven" in out
-    code, out, _ = run("prompts", project, "--measure", "--backbone", tiny_clip, "--json")
-    measured = json.loads(out)["measured"]
+    assert "8 of 8" in out and "0 of 8" in out  # a class of few images is counted
+    measured = value("label", "prompts", project, "--measure", "--backbone", tiny_clip)["measured"]
     red = next(each for each in measured["classes"] if each["class_name"] == "red")
-    assert [line["recall"] for line in red["lines"]] == [1.0, 0.0] and measured["pictures"] == 24
+    assert [line["recall"] for line in red["lines"]] == [1.0, 0.0] and measured["images"] == 24
 
 
-def test_without_weights_and_network_the_file_its_place_and_folder_are_named(run, project: Path, weights_home) -> None:
-    code, _, err = run("prompts", project, "--measure")
-    assert code == 2 and "open_clip_model.safetensors of timm/PE-Core-S-16-384" in err and str(weights_home) in err
+def test_without_weights_and_network_the_file_its_place_and_folder_are_named(refused, project, weights_home) -> None:
+    error = refused("label", "prompts", project, "--measure")
+    assert "open_clip_model.safetensors of timm/PE-Core-S-16-384" in error and str(weights_home) in error

@@ -1,4 +1,4 @@
-"""A project folder with three small runs: two networks, two picture sizes, classes in another order."""
+"""A project folder with three small runs: two networks, two image sizes, classes in another order."""
 
 import dataclasses
 from pathlib import Path
@@ -13,7 +13,7 @@ RUNS = (("test_resnet", "linear", 64), ("test_vit", "lora", 48), ("test_resnet",
 
 
 def reordered(snapshot: Snapshot) -> Snapshot:
-    """Return the same pictures with the classes in reverse order."""
+    """Return the same images with the classes in reverse order."""
     last = len(snapshot.class_names) - 1
     images = tuple(
         dataclasses.replace(image, labels=tuple(last - label for label in image.labels)) for image in snapshot.images

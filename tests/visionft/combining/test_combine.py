@@ -1,40 +1,59 @@
-"""Combinations are runs: of finished ones, evaluated, explained, suggested with; refused where that is untrue."""
+"""Ensembles are runs: of finished ones, evaluated, explained, used for suggestions; refused where unsuitable."""
 
 import dataclasses
+import errno
 import json
+import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from visionft.calibration import softmax
-from visionft.combining import asked
+from visionft.combining import members
 from visionft.combining.combine import combine
-from visionft.data.types import Snapshot
-from visionft.errors import RunError, StoppedError
+from visionft.data.types import Snapshot, SnapshotImage
+from visionft.errors import RunError, VisionFTError
+from visionft.evaluation.cost_measurement import measure_cost
 from visionft.evaluation.explain import explain_images
-from visionft.evaluation.explanation import Asked
-from visionft.evaluation.price import price_of
-from visionft.evaluation.pricing import measure_price
+from visionft.evaluation.explanation import ExplanationRequest
 from visionft.evaluation.report import evaluate_run, run_logits
+from visionft.evaluation.run_cost import cost_of_run
 from visionft.evaluation.stored import read_evaluation
 from visionft.events import Notice
+from visionft.jobs import JobCancelled, JobContext
 from visionft.suggest.suggestions import read_suggestions, suggest_labels
 from visionft.training.config.checks import config_problems
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.loop.train import train
-from visionft.training.runs.answerer import load_answerer
 from visionft.training.runs.held_out import FILE
-from visionft.training.runs.parts import read_parts, write_parts
+from visionft.training.runs.manifest import read_parts, write_parts
 from visionft.training.runs.run_folder import delete_weights, list_runs, load_run, read_run
-from visionft.training.runs.run_titles import answerer_titles
+from visionft.training.runs.run_model import load_run_model
+from visionft.training.runs.run_titles import titles_of_runs
 
 
 @pytest.fixture
 def project(trained: Path, tmp_path: Path) -> Path:
     """Return a copy of the project folder with the runs."""
     return shutil.copytree(trained, tmp_path / "project")
+
+
+def train_prototype(project: Path, snapshot: Snapshot) -> None:
+    config = TrainConfig(
+        backbone="test_resnet", method="prototype", weights="random", image_size=64, device="cpu", workers=0
+    )
+    train(config, snapshot, project / "runs" / "009-test_resnet-prototype")
+
+
+def notices(told: list[str]) -> JobContext:
+    return JobContext(lambda event: told.append(event.message) if isinstance(event, Notice) else None)
+
+
+def changed(snapshot: Snapshot, change: Callable[[SnapshotImage], SnapshotImage]) -> Snapshot:
+    return dataclasses.replace(snapshot, images=tuple(map(change, snapshot.images)))
 
 
 def test_a_combination_is_a_run_like_any_other(project: Path, snapshot: Snapshot) -> None:
@@ -48,42 +67,35 @@ def test_a_combination_is_a_run_like_any_other(project: Path, snapshot: Snapshot
     evaluation = evaluate_run(run.path, snapshot, "test")
     stored = read_evaluation(run.path, "test")
     assert stored is not None and stored.top1 == evaluation.top1
-    assert answerer_titles(list_runs(project))[run.name] == "Both"
+    assert titles_of_runs(list_runs(project))[run.name] == "Both"
 
 
-def test_its_price_is_that_of_its_parts(project: Path, snapshot: Snapshot) -> None:
-    run = load_run(project, combine(project, ["1", "2"], snapshot).run)
-    whole, *parts = (
-        measure_price(each.path, snapshot) for each in (run, load_run(project, "1"), load_run(project, "2"))
+def test_its_cost_is_that_of_its_parts(project: Path, snapshot: Snapshot) -> None:
+    run, members = (
+        load_run(project, combine(project, ["1", "2"], snapshot).run),
+        (load_run(project, "1"), load_run(project, "2")),
     )
+    assert cost_of_run(run, members).trained_bytes == sum(cost_of_run(each).trained_bytes or 0 for each in members) > 0
+    whole, *parts = (measure_cost(each.path, snapshot) for each in (run, *members))
     apart = sum(part.shipped_bytes for part in parts)
-    assert 0.98 * apart < whole.shipped_bytes <= apart  # all they have in common are norms that learnt nothing
-    assert whole.drift is None and whole.time.median_ms > 0
+    assert 0.98 * apart < whole.shipped_bytes <= apart  # they have only untrained norms in common
+    assert whole.earlier_head is None and whole.time.median_ms > 0
 
 
 def test_what_its_parts_share_is_shipped_once(project: Path, snapshot: Snapshot) -> None:
-    config = TrainConfig(
-        backbone="test_resnet", method="prototype", weights="random", image_size=64, device="cpu", workers=0
-    )
-    train(config, snapshot, project / "runs" / "009-test_resnet-prototype")  # of the same network as run 1
+    train_prototype(project, snapshot)  # of the same network as run 1
     names = ("1", combine(project, ["1", "9"], snapshot).run)
-    one, both = (measure_price(load_run(project, name).path, snapshot).shipped_bytes for name in names)
+    one, both = (measure_cost(load_run(project, name).path, snapshot).shipped_bytes for name in names)
     assert both == pytest.approx(one, rel=0.05)
-
-
-def test_it_learnt_what_its_parts_learnt_and_nothing_twice(project: Path, snapshot: Snapshot) -> None:
-    run = load_run(project, combine(project, ["1", "2"], snapshot).run)
-    parts = [load_run(project, part.run) for part in run.parts]
-    assert price_of(run, parts).learnt_bytes == sum(price_of(part).learnt_bytes or 0 for part in parts) > 0
 
 
 def test_its_answers_are_the_weighted_ones_of_its_parts(project: Path, snapshot: Snapshot) -> None:
     run = load_run(project, combine(project, ["1", "2"], snapshot).run)
-    together = run_logits(load_answerer(run), snapshot, "test")
+    together = run_logits(load_run_model(run), snapshot, "test")
     expected = np.ones((len(together.values), len(run.class_names)))
     for part in run.parts:
         alone = load_run(project, part.run)
-        values = run_logits(load_answerer(alone), snapshot, "test").values
+        values = run_logits(load_run_model(alone), snapshot, "test").values
         order = [alone.class_names.index(name) for name in run.class_names]
         expected *= softmax(values / part.temperature)[:, order] ** part.share
     expected /= expected.sum(axis=1, keepdims=True)
@@ -101,51 +113,40 @@ def test_a_combination_of_combinations_is_one_of_their_parts(project: Path, snap
     assert sorted(part.run[:3] for part in outer.parts) == ["001", "002", "003"]
     counting = sorted(part.run[2:3] for part in load_run(project, outer.run).parts)
     assert len(counting) >= 2 and all(part.share > 0 or part.run[2:3] not in counting for part in outer.parts[2:])
-    assert answerer_titles(list_runs(project))[outer.run].startswith(f"Combination {' + '.join(counting)}")
+    assert titles_of_runs(list_runs(project))[outer.run].startswith(f"Combination {' + '.join(counting)}")
 
 
 def test_suggestions_and_explanations_come_from_all_parts(project: Path, snapshot: Snapshot) -> None:
     run = load_run(project, combine(project, ["1", "2"], snapshot).run)
-    images = tuple(
-        dataclasses.replace(image, labels=()) if image.split == "test" else image for image in snapshot.images
-    )
-    report = suggest_labels(run.path, dataclasses.replace(snapshot, images=images))
-    assert report.suggested == len(read_suggestions(run.path)) == sum(not image.labels for image in images) > 0
-    (explained,) = explain_images(run.path, [Asked(image_id=1, path=snapshot.images[0].path)])
+    images = changed(snapshot, lambda each: dataclasses.replace(each, labels=()) if each.split == "test" else each)
+    report = suggest_labels(run.path, images)
+    assert report.suggested == len(read_suggestions(run.path)) == len(snapshot.labelled("test"))
+    (explained,) = explain_images(run.path, [ExplanationRequest(image_id=1, path=snapshot.images[0].path)])
     assert set(explained.method.split(" + ")) == {"Grad-CAM", "attention"}
     assert explained.heat.shape == (28, 28) and 0 <= explained.heat.min() <= explained.heat.max() <= 1
     assert len(explained.random_deletion) == 12 and explained.verdict
 
 
-def test_pictures_that_a_part_learnt_from_do_not_decide(project: Path, snapshot: Snapshot) -> None:
+def test_images_that_a_part_learnt_from_do_not_decide(project: Path, snapshot: Snapshot) -> None:
     trained_on = [image.image_id for image in snapshot.labelled("train")][:5]
-    images = tuple(
-        dataclasses.replace(image, split="val") if image.image_id in trained_on else image for image in snapshot.images
+    images = changed(
+        snapshot, lambda each: dataclasses.replace(each, split="val") if each.image_id in trained_on else each
     )
     told: list[str] = []
-    found = combine(
-        project, ["1", "2"], dataclasses.replace(snapshot, images=images),
-        on_event=lambda event: told.append(event.message) if isinstance(event, Notice) else None,
-    )  # fmt: skip
-    assert (found.pictures, found.left_out) == (len(snapshot.labelled("val")), 5)
-    assert any("learnt from them: 5." in message for message in told)
+    found = combine(project, ["1", "2"], images, job=notices(told))
+    assert (found.images, found.left_out) == (len(snapshot.labelled("val")), 5)
+    assert any("trained on them: 5." in message for message in told)
 
 
-def test_a_picture_that_cannot_be_read_is_told_of_once(project: Path, snapshot: Snapshot, tmp_path: Path) -> None:
+def test_a_image_that_cannot_be_read_is_told_of_once(project: Path, snapshot: Snapshot, tmp_path: Path) -> None:
     bad = tmp_path / "bad.png"
-    bad.write_bytes(b"no picture")
+    bad.write_bytes(b"no image")
     first = snapshot.labelled("val")[0].image_id
-    images = tuple(
-        dataclasses.replace(image, path=bad, sha256="0" * 64) if image.image_id == first else image
-        for image in snapshot.images
-    )
-    changed = dataclasses.replace(snapshot, images=images)
-    found = combine(project, ["1", "2"], changed)
+    unreadable = {"path": bad, "sha256": "0" * 64}
+    images = changed(snapshot, lambda each: dataclasses.replace(each, **unreadable) if each.image_id == first else each)
+    found = combine(project, ["1", "2"], images)
     told: list[str] = []
-    read = run_logits(
-        load_answerer(load_run(project, found.run)), changed, "val",
-        on_event=lambda event: told.append(event.message) if isinstance(event, Notice) else None,
-    )  # fmt: skip
+    read = run_logits(load_run_model(load_run(project, found.run)), images, "val", job=notices(told))
     assert read.unreadable == 1 and found.left_out == 1
     assert sum("bad.png" in message for message in told) == 1
 
@@ -160,31 +161,26 @@ def test_there_must_be_two_runs(project: Path, snapshot: Snapshot, runs: list[st
     assert len(list_runs(project)) == 3
 
 
-def test_training_pictures_that_every_run_held_out_decide_with_the_validation_pictures(
+def test_training_images_that_every_run_held_out_decide_with_the_validation_images(
     project: Path, snapshot: Snapshot
 ) -> None:
     config = TrainConfig(backbone="test_vit", method="linear", weights="random", image_size=48, device="cpu", workers=0)
     train(config, snapshot, project / "runs" / "009-test_vit-linear")
     both = combine(project, ["1", "9"], snapshot)
-    assert both.held_out == len(snapshot.labelled("train")) and both.pictures == len(snapshot.labelled("val"))
-    assert combine(project, ["1", "2"], snapshot).held_out == 0  # a fine-tuned run has left none out
-    changed = dataclasses.replace(snapshot, images=tuple(
-        dataclasses.replace(image, split="test") if image.split == "train" else image for image in snapshot.images
-    ))  # fmt: skip
-    assert combine(project, ["1", "9"], changed).held_out == 0  # what is kept for the test tells nothing
+    assert both.held_out == len(snapshot.labelled("train")) and both.images == len(snapshot.labelled("val"))
+    assert combine(project, ["1", "2"], snapshot).held_out == 0  # a fine-tuned run has no held-out images
+    images = changed(snapshot, lambda each: dataclasses.replace(each, split="test") if each.split == "train" else each)
+    assert combine(project, ["1", "9"], images).held_out == 0  # the test split tells nothing
     kept = load_run(project, "1").path / FILE
     kept.write_bytes(kept.read_bytes()[:40])
     assert combine(project, ["1", "9"], snapshot).held_out == 0
 
 
-def test_of_very_many_held_out_training_pictures_some_decide(
+def test_of_very_many_held_out_training_images_some_decide(
     project: Path, snapshot: Snapshot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    config = TrainConfig(
-        backbone="test_resnet", method="prototype", weights="random", image_size=64, device="cpu", workers=0
-    )
-    train(config, snapshot, project / "runs" / "009-test_resnet-prototype")
-    monkeypatch.setattr(asked, "MOST_HELD_OUT", 7)
+    train_prototype(project, snapshot)
+    monkeypatch.setattr(members, "MOST_HELD_OUT", 7)
     assert combine(project, ["1", "9"], snapshot).held_out == 7
 
 
@@ -196,9 +192,39 @@ def test_other_classes_are_refused_by_name(project: Path, snapshot: Snapshot) ->
 
 
 def test_a_stop_keeps_nothing(project: Path, snapshot: Snapshot) -> None:
-    with pytest.raises(StoppedError):
-        combine(project, ["1", "2"], snapshot, should_stop=lambda: True)
+    with pytest.raises(JobCancelled):
+        combine(project, ["1", "2"], snapshot, job=JobContext(cancelled=lambda: True))
     assert len(list_runs(project)) == 3
+
+
+def test_a_full_disk_leaves_no_half_of_a_run(project: Path, snapshot: Snapshot, monkeypatch) -> None:
+    def fails(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    before = sorted((project / "runs").iterdir())
+    with monkeypatch.context() as patched, pytest.raises(VisionFTError):
+        patched.setattr(os, "fsync", fails)
+        combine(project, ["1", "2"], snapshot)
+    assert sorted((project / "runs").iterdir()) == before
+
+
+def test_what_a_killed_process_left_is_no_run_and_goes_with_the_next(
+    project: Path, snapshot: Snapshot, monkeypatch
+) -> None:
+    def ends(self: Path, target: Path) -> Path:
+        if target.parent == project / "runs":
+            raise KeyboardInterrupt
+        return rename(self, target)
+
+    before, rename = list_runs(project), Path.rename
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(shutil, "rmtree", lambda *_, **__: None)
+        patched.setattr(Path, "rename", ends)
+        combine(project, ["1", "2"], snapshot)
+    assert list_runs(project) == before and len(list((project / "runs").iterdir())) > len(before)
+    found = combine(project, ["1", "2"], snapshot)
+    names = sorted(each.name for each in (project / "runs").iterdir())
+    assert names == [*(each.name for each in before), found.run]
 
 
 @pytest.mark.parametrize("fate", ["deleted", "without weights", "changed"])
@@ -237,11 +263,10 @@ def test_nobody_can_train_a_combination_or_on_from_one(project: Path, snapshot: 
 
 
 def test_several_labels(snapshot: Snapshot, tmp_path: Path) -> None:
-    images = tuple(
-        dataclasses.replace(image, labels=tuple(sorted({image.labels[0], image.image_id % 3})))
-        for image in snapshot.images
+    several = changed(
+        dataclasses.replace(snapshot, task="multi"),
+        lambda each: dataclasses.replace(each, labels=tuple(sorted({each.labels[0], each.image_id % 3}))),
     )
-    several = dataclasses.replace(snapshot, task="multi", images=images)
     for number, size in enumerate((32, 64), start=1):
         config = TrainConfig(
             backbone="test_resnet", method="linear", weights="random", image_size=size, device="cpu", workers=0,

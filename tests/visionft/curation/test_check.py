@@ -1,36 +1,36 @@
-"""What a check found is kept, and holds as long as pictures and judgements let it."""
+"""Findings of a check are stored, and stay valid while images and judgements allow."""
 
 import dataclasses
 
 import pytest
 
-from visionft.curation.check import Check, CheckResult, Finding, Inputs, read_result, still_holding, write_result
+from visionft.curation.check import Check, CheckResult, Inputs, Issue, open_issues, read_result, write_result
 from visionft.data.types import Snapshot
 from visionft.errors import ProjectError
 
 
-def finding(image_id: int, snapshot: Snapshot, score: float = 0.5, **facts) -> Finding:
+def finding(image_id: int, snapshot: Snapshot, score: float = 0.5, **facts) -> Issue:
     sha256 = next(image.sha256 for image in snapshot.images if image.image_id == image_id)
-    return Finding(image_id=image_id, sha256=sha256, score=score, kind="odd", reason="It is odd.", **facts)
+    return Issue(image_id=image_id, sha256=sha256, score=score, kind="odd", reason="It is odd.", **facts)
 
 
 class Odd(Check):
-    name, title, summary = "odd", "Odd", "Finds odd pictures."
+    name, title, summary = "odd", "Odd", "Finds odd images."
 
-    def look(self, inputs: Inputs) -> CheckResult:
+    def find_issues(self, inputs: Inputs) -> CheckResult:
         found = tuple(finding(image.image_id, inputs.images) for image in inputs.images.images if image.image_id % 2)
-        return CheckResult(check=self.name, findings=found, threshold=0.5, looked_at=len(inputs.images.images))
+        return CheckResult(check=self.name, issues=found, threshold=0.5, checked=len(inputs.images.images))
 
 
 def test_a_result_is_read_as_it_was_written(tmp_path, snapshot):
     result = CheckResult(
         check="odd",
-        findings=(
+        issues=(
             finding(1, snapshot, 0.9, related=(2, 3), group=1, suggested="red", values={"sharpness": 1.5}),
             finding(2, snapshot, 0.2),
         ),
         threshold=0.5,
-        looked_at=48,
+        checked=48,
         unreadable=((7, "it is cut off"),),
         data=snapshot.digest,
         facts={"why": "measured", "rows": [["a", 1]]},
@@ -41,15 +41,12 @@ def test_a_result_is_read_as_it_was_written(tmp_path, snapshot):
     assert len(result.flagged(0.1)) == 2
 
 
-def test_running_keeps_the_result(tmp_path, snapshot):
-    result = Odd().run(Inputs(tmp_path, snapshot))
-    assert read_result(tmp_path, "odd") == result and len(result.findings) == 24
-
-
-def test_without_pictures_there_is_nothing_to_look_at(tmp_path):
-    with pytest.raises(ProjectError, match="no pictures yet"):
+def test_running_keeps_the_result_unless_there_are_no_images(tmp_path, snapshot):
+    with pytest.raises(ProjectError, match="no images yet"):
         Odd().run(Inputs(tmp_path, Snapshot("single", (), ())))
     assert read_result(tmp_path, "odd") is None
+    result = Odd().run(Inputs(tmp_path, snapshot))
+    assert read_result(tmp_path, "odd") == result and len(result.issues) == 24
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"format": 1}', '{"format": 2, "check": "odd"}', "null"])
@@ -61,21 +58,21 @@ def test_a_damaged_result_is_none(tmp_path, text):
 
 def test_findings_end_with_what_they_are_about(tmp_path, snapshot):
     alone, pair, trio = finding(1, snapshot), finding(2, snapshot, related=(3,)), finding(4, snapshot, related=(5, 6))
-    result = CheckResult(check="odd", findings=(alone, pair, trio), threshold=0.5, looked_at=48)
-    assert still_holding(result, snapshot, frozenset()) == (alone, pair, trio)
-    assert still_holding(result, snapshot, frozenset({(1, 0), (2, 3), (4, 6)})) == (trio,)
-    assert still_holding(result, snapshot, frozenset({(4, 5), (4, 6)})) == (alone, pair)
+    result = CheckResult(check="odd", issues=(alone, pair, trio), threshold=0.5, checked=48)
+    assert open_issues(result, snapshot, frozenset()) == (alone, pair, trio)
+    assert open_issues(result, snapshot, frozenset({(1, 0), (2, 3), (4, 6)})) == (trio,)
+    assert open_issues(result, snapshot, frozenset({(4, 5), (4, 6)})) == (alone, pair)
     edited = dataclasses.replace(snapshot.images[0], sha256="edited")
     left = tuple(image for image in snapshot.images[1:] if image.image_id != 3)
-    assert still_holding(result, dataclasses.replace(snapshot, images=(edited, *left)), frozenset()) == (trio,)
+    assert open_issues(result, dataclasses.replace(snapshot, images=(edited, *left)), frozenset()) == (trio,)
 
 
 def test_a_finding_about_a_label_goes_with_the_label(snapshot):
     image = next(image for image in snapshot.images if image.labels)
     label = snapshot.class_names[image.labels[0]]
     doubted = finding(image.image_id, snapshot, doubted=label)
-    result = CheckResult(check="odd", findings=(doubted,), threshold=0.5, looked_at=1)
-    assert still_holding(result, snapshot, frozenset()) == (doubted,)
+    result = CheckResult(check="odd", issues=(doubted,), threshold=0.5, checked=1)
+    assert open_issues(result, snapshot, frozenset()) == (doubted,)
     other = dataclasses.replace(image, labels=((image.labels[0] + 1) % len(snapshot.class_names),))
     images = tuple(other if each.image_id == image.image_id else each for each in snapshot.images)
-    assert still_holding(result, dataclasses.replace(snapshot, images=images), frozenset()) == ()
+    assert open_issues(result, dataclasses.replace(snapshot, images=images), frozenset()) == ()

@@ -1,5 +1,7 @@
-"""Duplicates: copies are found however they were made, look-alikes are not, and one of a group is kept in one step."""
+"""Duplicates: copies of every kind are found, look-alikes are not, and one step keeps one image of a group."""
 
+import io
+import shlex
 import shutil
 from pathlib import Path
 
@@ -11,32 +13,42 @@ from hypothesis import strategies as st
 from PIL import Image, ImageEnhance, ImageOps
 
 from visionft.curation.check import CheckResult, Inputs, read_result
-from visionft.curation.duplicates.check import Duplicates, duplicate_groups
+from visionft.curation.duplicates import pair_comparison
+from visionft.curation.duplicates.duplicate_check import Duplicates
+from visionft.curation.duplicates.duplicate_groups import (
+    DuplicatePair,
+    current_groups,
+    duplicate_groups,
+    group_pairs,
+    keep_best,
+)
 from visionft.curation.duplicates.fingerprints import hashes_of, lowest_frequencies
-from visionft.curation.duplicates.grouping import Pair, groups_of, linked
-from visionft.curation.duplicates.groups_now import groups_now, keep_best
-from visionft.curation.duplicates.registration import coarse_of, glance, grey_of, places, prepare, register, turn
-from visionft.curation.duplicates.tail import HIGHEST, LOWEST, USUAL, fit_tail
-from visionft.errors import ProjectError, StoppedError
+from visionft.curation.duplicates.pair_comparison import HIGHEST, LOWEST, USUAL, Tail, fit_tail
+from visionft.curation.duplicates.registration import (
+    coarse_of,
+    glance,
+    grey_of,
+    places,
+    prepare,
+    register,
+    turn,
+    without_borders,
+)
+from visionft.errors import ProjectError
 from visionft.features.embedding import embed
+from visionft.jobs import JobCancelled, JobContext
 from visionft.project.edits.changes import AssignSplits, LabelImages
-from visionft.project.edits.image_changes import TagImages
-from visionft.project.edits.keep_one import KeepOne
+from visionft.project.edits.image_changes import KeepOne, TagImages
 from visionft.project.edits.verdicts import JudgeFine
 from visionft.project.importing.importer import import_source
 from visionft.project.queries import find_conflicts, image_rows
 from visionft.project.store import Project
 
 
-def scene(seed: int, size: tuple[int, int] = (120, 160)) -> Image.Image:
-    """Return a picture that no other seed resembles."""
-    rng = np.random.default_rng(seed)
-    pixels = np.full((*size, 3), rng.integers(60, 180, 3), np.uint8)
-    for _ in range(25):
-        centre = tuple(int(rng.integers(0, side)) for side in size[::-1])
-        axes = tuple(int(each) for each in rng.integers(4, 30, 2))
-        cv2.ellipse(pixels, centre, axes, float(rng.integers(180)), 0, 360, rng.integers(0, 230, 3).tolist(), -1)
-    return Image.fromarray(pixels)
+@pytest.fixture(scope="session")
+def drawn(scene):
+    """Return a function to draw an image unlike those of all other seeds."""
+    return lambda seed: Image.fromarray(scene(seed))
 
 
 def copies(image: Image.Image) -> dict[str, Image.Image]:
@@ -50,6 +62,13 @@ def copies(image: Image.Image) -> dict[str, Image.Image]:
     }
 
 
+def saved(image: Image.Image) -> np.ndarray:
+    """Return the pixels of a JPEG of the image."""
+    handle = io.BytesIO()
+    image.save(handle, "JPEG", quality=85)
+    return np.asarray(Image.open(handle))
+
+
 def score(first: Image.Image, second: Image.Image, orientation: int = 0) -> float:
     one, other = (np.asarray(each) for each in (first, second))
     starts = places(glance(coarse_of(grey_of(one))), glance(coarse_of(grey_of(other))).turned(orientation))
@@ -57,83 +76,104 @@ def score(first: Image.Image, second: Image.Image, orientation: int = 0) -> floa
 
 
 @given(st.integers(0, 7), st.integers(0, 2**32 - 1))
-def test_the_hash_of_an_orientation_is_the_hash_of_the_turned_picture(orientation: int, seed: int):
+def test_the_hash_of_an_orientation_is_the_hash_of_the_turned_image(orientation: int, seed: int):
     small = np.random.default_rng(seed).random((32, 32)).astype(np.float32)
     turned = hashes_of(lowest_frequencies(turn(small, orientation)))
     differing = np.bitwise_count(hashes_of(lowest_frequencies(small))[orientation] ^ turned[0])
-    assert differing <= 1  # a frequency that is almost zero may round to either side
+    assert differing <= 1  # a frequency near zero may round to either side
 
 
 @pytest.mark.parametrize("kind", ["half", "crop", "mirror", "turned", "bright"])
-def test_a_copy_lies_on_its_original_and_on_no_other(kind: str):
+def test_a_copy_lies_on_its_original_and_on_no_other(drawn, kind: str):
     orientations = {"mirror": 1, "turned": 4 | 1, "half": 0, "crop": 0, "bright": 0}
     for seed in range(4):
-        copy = copies(scene(seed))[kind]
+        copy = copies(drawn(seed))[kind]
         tried = range(8) if kind == "turned" else (orientations[kind],)
-        assert max(score(scene(seed), copy, each) for each in tried) > 0.9
-        assert max(score(scene(seed + 10), copy, each) for each in tried) < 0.7
+        assert max(score(drawn(seed), copy, each) for each in tried) > 0.9
+        assert max(score(drawn(seed + 10), copy, each) for each in tried) < 0.7
 
 
-def test_order_makes_little_difference():
-    image, crop = scene(1), copies(scene(1))["crop"]
+@pytest.mark.parametrize("colours", [("white",), ("#28508c",), ("black", "white"), ("gray", "black", "gray")])
+def test_borders_and_frames_are_cut_off(drawn, colours: tuple[str, ...]):
+    framed = drawn(3)
+    for colour in colours:
+        framed = ImageOps.expand(framed, 6, colour)
+    inner = without_borders(saved(framed))
+    assert np.abs(np.array(inner.shape) - (120, 160, 3)).max() <= 2
+
+
+def test_a_plain_background_is_no_border():
+    for background in (255, 90):
+        pixels = np.full((120, 160, 3), background, np.uint8)
+        cv2.circle(pixels, (80, 60), 30, (200, 40, 40), -1)
+        pixels = saved(Image.fromarray(pixels))
+        assert without_borders(pixels).shape == pixels.shape
+    plain = np.full((50, 60, 3), 77, np.uint8)
+    assert without_borders(plain).shape == plain.shape
+
+
+def test_order_makes_little_difference_and_white_is_like_nothing(drawn):
+    image, crop, white = drawn(1), copies(drawn(1))["crop"], Image.new("RGB", (100, 100), "white")
     assert score(image, crop) == pytest.approx(score(crop, image), abs=0.03)
+    assert score(white, white) == score(white, image) == 0
 
 
-def test_pictures_that_show_nothing_are_like_nothing():
-    white = Image.new("RGB", (100, 100), "white")
-    assert score(white, white) == 0
-    assert score(white, scene(1)) == 0
+def test_a_chain_of_images_alike_one_to_the_next_is_no_group():
+    chain = [DuplicatePair(number, number + 1, 0.95) for number in range(1, 6)]
+    assert all(len(group) == 2 for group in group_pairs(chain, 0.9))
+    whole = [DuplicatePair(a, b, 0.9 if b > a + 1 else 0.95) for a in range(1, 5) for b in range(a + 1, 5)]
+    assert group_pairs(whole, 0.92) == [(1, 2, 3, 4)]
 
 
-def test_a_chain_of_pictures_alike_one_to_the_next_is_no_group():
-    chain = [Pair(number, number + 1, 0.95) for number in range(1, 6)]
-    assert all(len(group) == 2 for group in groups_of(chain, 0.9))
-    whole = [Pair(a, b, 0.9 if b > a + 1 else 0.95) for a in range(1, 5) for b in range(a + 1, 5)]
-    assert groups_of(whole, 0.92) == [(1, 2, 3, 4)]
-
-
-def test_any_number_of_equal_pictures_is_one_group_whichever_of_them_has_gone():
-    pairs = [[1, other, 1.0] for other in range(2, 46)]  # of so many each is compared with the first alone
+def test_any_number_of_equal_images_is_one_group_whichever_of_them_has_gone():
+    pairs = [[1, other, 1.0] for other in range(2, 46)]  # in so large a group each is compared with the first only
     facts = {"pairs": pairs, "best": list(range(1, 46))}
-    result = CheckResult(check="duplicates", findings=(), threshold=0.9, looked_at=45, facts=facts)
+    result = CheckResult(check="duplicates", issues=(), threshold=0.9, checked=45, facts=facts)
     (group,) = duplicate_groups(result)
     assert (group.kind, group.score, group.image_ids) == ("exact", 1.0, tuple(range(1, 46)))
     (group,) = duplicate_groups(result, gone=frozenset({1}))
     assert (group.kind, group.image_ids) == ("exact", tuple(range(2, 46)))
 
 
-def test_equal_pictures_that_a_person_keeps_apart_stay_apart():
+def test_equal_images_that_a_person_keeps_apart_stay_apart():
     facts = {"pairs": [[1, 2, 1.0], [1, 3, 1.0], [2, 3, 1.0]], "best": [1, 2, 3]}
-    result = CheckResult(check="duplicates", findings=(), threshold=0.9, looked_at=3, facts=facts)
+    result = CheckResult(check="duplicates", issues=(), threshold=0.9, checked=3, facts=facts)
     assert [each.image_ids for each in duplicate_groups(result, fine=frozenset({(1, 2)}))] == [(1, 3)]
     assert duplicate_groups(result, fine=frozenset({(1, 2), (1, 3), (2, 3)})) == []
-
-
-def test_linked_pictures_have_one_root():
-    assert linked([(5, 3), (3, 9), (7, 8)]) == {5: 3, 3: 3, 9: 3, 7: 7, 8: 7}
 
 
 def test_the_threshold_rises_with_look_alikes():
     rng = np.random.default_rng(0)
     few, many = (np.tanh(rng.normal(mean, 0.25, 3000)) for mean in (0.6, 1.0))
-    assert fit_tail(few[:20]).threshold == USUAL
-    low, high = fit_tail(few), fit_tail(many)
+    assert fit_tail(few[:20], 20).threshold == USUAL
+    low, high = fit_tail(few, 3000), fit_tail(many, 3000)
     assert LOWEST <= low.threshold < high.threshold <= HIGHEST
     assert low.expected < 1
 
 
+def test_where_look_alikes_leave_no_gap_only_the_highest_scores_count():
+    rng = np.random.default_rng(0)
+    copies = np.tanh(rng.normal(2.9, 0.9, 60).clip(1.3))
+    crowd = np.concatenate([copies, np.tanh(rng.normal(1.7, 0.3, 400))])
+    assert fit_tail(copies, 300).threshold == USUAL
+    tail = fit_tail(crowd, 300)
+    assert tail.threshold == HIGHEST and tail.is_of_look_alikes
+    assert not fit_tail(copies, 300).is_of_look_alikes
+    assert not fit_tail(crowd, 30_000).is_of_look_alikes  # among so many a few are always similar
+
+
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(tmp_path_factory: pytest.TempPathFactory, drawn) -> Path:
     """Return class folders: twelve scenes, five copies of the first, one of the second in another class, a PNG."""
-    folder = tmp_path_factory.mktemp("pictures")
+    folder = tmp_path_factory.mktemp("images")
     for number in range(12):
         place = folder / "ab"[number % 2]
         place.mkdir(exist_ok=True)
-        scene(number).save(place / f"{number}.png")
-    for kind, copy in copies(scene(0)).items():
+        drawn(number).save(place / f"{number}.png")
+    for kind, copy in copies(drawn(0)).items():
         copy.save(folder / "a" / f"0-{kind}.jpg", quality=85)
-    scene(2).resize((80, 60)).save(folder / "b" / "2-small.png")
-    scene(4).save(folder / "a" / "4-again.bmp")
+    drawn(2).resize((80, 60)).save(folder / "b" / "2-small.png")
+    drawn(4).save(folder / "a" / "4-again.bmp")
     Image.new("RGB", (50, 50), "white").save(folder / "a" / "white.png")
     Image.new("RGB", (60, 60), "white").save(folder / "a" / "white too.png")
     return folder
@@ -174,48 +214,56 @@ def test_copies_are_found_and_grouped(project: Project):
     first = groups[frozenset({"2.png", "2-small.png"})].image_ids[0]
     assert name_of[first] == "2.png"  # the larger one is better
     assert read_result(project.path, "duplicates") == result
+    issues = {name_of[each.image_id]: each for each in result.flagged()}  # each names its duplicate
+    assert issues["4.png"].score == 1 and "4-again.bmp" in issues["4.png"].reason
+    assert name_of[issues["2-small.png"].related[0]] == "2.png"
+    assert issues["2-small.png"].group == issues["2.png"].group > 0
 
 
-def test_every_finding_names_its_double(project: Project):
-    result = Duplicates().run(Inputs(project.path, project.snapshot()))
-    name_of = names(project)
-    found = {name_of[each.image_id]: each for each in result.flagged()}
-    assert found["4.png"].score == 1
-    assert "4-again.bmp" in found["4.png"].reason
-    assert name_of[found["2-small.png"].related[0]] == "2.png"
-    assert found["2-small.png"].group == found["2.png"].group > 0
+def test_the_commands_act_on_look_alikes_only_when_that_is_meant(project: Project, monkeypatch, run_json):
+    monkeypatch.setattr(pair_comparison, "fit_tail", lambda *_: Tail(HIGHEST, float("nan"), 0))
+    project.apply(AssignSplits({each: "train" if "-" in name else "test" for each, name in names(project).items()}))
+    path = str(project.path)
+    project.close()
+
+    code, found = run_json("curate", "duplicates", path)
+    assert code == 0 and found["look_alikes"] and found["groups"]
+    for refused in (("curate", "leaks", path, "--mend"), ("curate", "duplicates", path, "--keep-best")):
+        code, error = run_json(*refused)
+        assert code == 2 and run_json("curate", "duplicates", path)[1] == found
+        command = shlex.split(error["error"]["next"])
+        assert command[:4] == ["visionft", *refused[:2], path]
+        code, done = run_json(*command[1:])
+        assert code == 0 and done.get("moved", done.get("removed", 0)) > 0
 
 
 def test_contradicting_labels_come_first_and_are_left_to_a_person(project: Project):
     result = Duplicates().run(Inputs(project.path, project.snapshot()))
-    groups = groups_now(project, result)
+    groups = current_groups(project, result)
     assert groups[0].is_conflict
-    assert {label for member in groups[0].members for label in member.labels} == {"a", "b"}
+    assert set(groups[0].labels) == {"a", "b"}
     change = keep_best(groups)
     assert change is not None
     in_conflict = set(groups[0].image_ids)
     assert not in_conflict & {*change.groups, *(each for others in change.groups.values() for each in others)}
-    chosen = keep_best(groups, {0: groups[0].image_ids[1]})
-    assert chosen is not None
-    assert chosen.groups[groups[0].image_ids[1]] == (groups[0].image_ids[0],)
 
 
-def test_files_that_an_import_refused_stand_as_an_exact_conflict(tmp_path: Path):
+def test_files_that_an_import_refused_stand_as_an_exact_conflict(tmp_path: Path, drawn):
     for class_name in ("a", "b"):
-        (tmp_path / "pictures" / class_name).mkdir(parents=True)
-        scene(3).save(tmp_path / "pictures" / class_name / "same.png")
-        scene(ord(class_name)).save(tmp_path / "pictures" / class_name / "other.png")
+        (tmp_path / "images" / class_name).mkdir(parents=True)
+        drawn(3).save(tmp_path / "images" / class_name / "same.png")
+        drawn(ord(class_name)).save(tmp_path / "images" / class_name / "other.png")
     with Project.create(tmp_path / "project") as project:
-        import_source(project, tmp_path / "pictures")
+        import_source(project, tmp_path / "images")
         embed(project.path, project.snapshot(), backbone="starter_resnet", size=32)
         result = Duplicates().run(Inputs(project.path, project.snapshot()))
-        (group,) = groups_now(project, result)
+        (group,) = current_groups(project, result)
         assert (group.kind, group.is_conflict, len(group.image_ids)) == ("exact", True, 1)
-        assert [member.labels for member in group.members] == [("a",), ("b",)]
-        assert [Path(member.path).name for member in group.members] == ["same.png"] * 2
+        assert group.conflict is not None and group.labels == ("a", "b")
+        assert [Path(each.origin).name for each in group.conflict.candidates] == ["same.png"] * 2
         assert keep_best([group]) is None
         project.apply(LabelImages(group.image_ids, "a"))
-        assert not groups_now(project, result)
+        assert not current_groups(project, result)
 
 
 def test_keeping_one_takes_over_what_is_known_and_is_undone_at_once(project: Project):
@@ -245,7 +293,7 @@ def test_keeping_one_of_contradicting_labels_makes_a_conflict_of_them(project: P
     assert image_rows(project, (kept,))[0].labels == ("a",)
 
 
-def test_a_picture_cannot_be_kept_and_taken_out(project: Project):
+def test_a_image_cannot_be_kept_and_taken_out(project: Project):
     first, second, *_ = names(project)
     with pytest.raises(ProjectError):
         project.apply(KeepOne({first: (second,), second: (first,)}))
@@ -255,27 +303,24 @@ def test_what_a_person_judged_and_what_has_gone_is_left_out(project: Project):
     result = Duplicates().run(Inputs(project.path, project.snapshot()))
     ids = {name: image_id for image_id, name in names(project).items()}
     project.apply(JudgeFine("duplicates", ((ids["2.png"], ids["2-small.png"]),)))
-    left = groups_now(project, result)
+    left = current_groups(project, result)
     assert all(ids["2.png"] not in group.image_ids for group in left)
     project.apply(KeepOne({ids["4.png"]: (ids["4-again.bmp"],)}))
-    assert all(ids["4.png"] not in group.image_ids for group in groups_now(project, result))
+    assert all(ids["4.png"] not in group.image_ids for group in current_groups(project, result))
     assert len(left) == 2
 
 
-def test_new_pictures_alone_are_compared_anew(project: Project):
+def test_new_images_alone_are_compared_anew(project: Project):
     Duplicates().run(Inputs(project.path, project.snapshot()))
     stages: list[str] = []
-    result = Duplicates().run(
-        Inputs(project.path, project.snapshot(), on_event=lambda event: stages.append(event.stage))
-    )
-    assert "Comparing pairs" not in stages
-    assert "Measuring the pictures" not in stages
-    assert result.facts["compared"] > 0
+    job = JobContext(lambda event: stages.append(event.stage))
+    result = Duplicates().run(Inputs(project.path, project.snapshot(), job))
+    assert not {"Comparing pairs", "Measuring the images"} & set(stages) and result.facts["compared"] > 0
 
 
-def test_a_stop_is_told_and_a_lost_picture_named(project: Project, folder: Path):
-    with pytest.raises(StoppedError):
-        Duplicates().run(Inputs(project.path, project.snapshot(), should_stop=lambda: True))
+def test_a_stop_is_told_and_a_lost_image_named(project: Project, folder: Path):
+    with pytest.raises(JobCancelled):
+        Duplicates().run(Inputs(project.path, project.snapshot(), job=JobContext(cancelled=lambda: True)))
     (lost,) = [image for image in project.snapshot().images if image.path.name == "11.png"]
     content = lost.path.read_bytes()
     lost.path.unlink()
@@ -287,12 +332,12 @@ def test_a_stop_is_told_and_a_lost_picture_named(project: Project, folder: Path)
 
 
 @pytest.mark.parametrize("count", [1, 2])
-def test_few_or_identical_pictures_are_no_trouble(tmp_path: Path, count: int):
-    (tmp_path / "pictures").mkdir()
+def test_few_or_identical_images_are_no_trouble(tmp_path: Path, drawn, count: int):
+    (tmp_path / "images").mkdir()
     for number in range(count):
-        scene(1).save(tmp_path / "pictures" / f"{number}.png", compress_level=number)
+        drawn(1).save(tmp_path / "images" / f"{number}.png", compress_level=number)
     with Project.create(tmp_path / "project") as project:
-        import_source(project, tmp_path / "pictures")
+        import_source(project, tmp_path / "images")
         embed(project.path, project.snapshot(), backbone="starter_resnet", size=32)
         result = Duplicates().run(Inputs(project.path, project.snapshot()))
         assert len(duplicate_groups(result)) == count - 1

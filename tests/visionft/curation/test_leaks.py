@@ -1,13 +1,9 @@
-"""Leaks: what belongs together is told by the data, nothing lies across splits after mending; dividing keeps to it."""
+"""Leaks: groups come from the data, no group lies across splits after fixing; splitting keeps groups together."""
 
 import hashlib
-import json
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
-import cv2
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,29 +11,29 @@ from PIL import Image
 
 from visionft.cli import main
 from visionft.curation.check import CheckResult, Inputs
-from visionft.curation.leaks.belonging import groupings
-from visionft.curation.leaks.check import (
+from visionft.curation.leaks.groupings import groupings
+from visionft.curation.leaks.leak_check import (
     Leaks,
-    Together,
-    known_together,
+    RelatedImages,
     leaks_of,
     mend,
-    together_now,
+    related_groups,
+    related_images,
 )
 from visionft.data.types import Snapshot, SnapshotImage
 from visionft.features.embedding import embed
 from visionft.project.edits.changes import AssignSplits
-from visionft.project.edits.grouping_changes import CountGroupings
+from visionft.project.edits.verdicts import CountGroupings
 from visionft.project.importing.importer import import_source
 from visionft.project.splits import assign_splits
 from visionft.project.store import Project
 
 
-def snapshot(*pictures: tuple[str, int, str | None]) -> Snapshot:
-    """Return pictures of (path, class, split), ids from 1."""
+def snapshot(*rows: tuple[str, int, str | None]) -> Snapshot:
+    """Return images of (path, class, split), ids from 1."""
     images = tuple(
         SnapshotImage(number, Path("/x") / path, hashlib.sha256(path.encode()).hexdigest(), (label,), split)
-        for number, (path, label, split) in enumerate(pictures, 1)
+        for number, (path, label, split) in enumerate(rows, 1)
     )
     return Snapshot("single", ("cat", "dog"), images)
 
@@ -46,7 +42,7 @@ def by_kind(images: Snapshot) -> dict[str, tuple[bool, int]]:
     return {each.kind: (each.is_plausible, len(each.groups)) for each in groupings(images)}
 
 
-def test_stems_group_pictures_and_their_augmented_copies():
+def test_stems_group_images_and_their_augmented_copies():
     names = [f"cat/IMG_{number:03}_{part}.jpg" for number in range(8) for part in "ab"]
     names += ["dog/photo7.jpg", "dog/photo7_aug1.jpg", "dog/photo7 (2).jpg"]
     images = snapshot(*((name, 0, None) for name in names))
@@ -76,11 +72,12 @@ def test_groupings_that_chain_everything_together_do_not_count():
     rows = [{"kind": "name", "groups": [[number, number + 1] for number in range(1, count, 2)]}]
     rows += [{"kind": "time", "groups": [[number, number + 1] for number in range(2, count - 1, 2)]}]
     facts = {"groupings": [{**row, "is_plausible": True, "reason": "", "example": []} for row in rows]}
-    result = CheckResult(check="leaks", findings=(), threshold=0.5, looked_at=count, facts=facts)
-    found = Together.of(result, {}, frozenset())
-    assert found.counted == {"duplicate", "name"} and found.largest == 2
-    assert found.groupings[1].reason == "With the others it would join 40 of 40 pictures: that is no group."
-    assert Together.of(result, {"time": True, "name": True}, frozenset()).largest == count  # a person may know better
+    result = CheckResult(check="leaks", issues=(), threshold=0.5, checked=count, facts=facts)
+    found = RelatedImages.of(result, {}, frozenset())
+    assert found.enabled == {"duplicate", "name"} and max(map(len, found.groups)) == 2
+    assert found.groupings[1].reason == "With the others it would join 40 of 40 images: that is no group."
+    chained = RelatedImages.of(result, {"time": True, "name": True}, frozenset())  # a person may know better
+    assert [len(group) for group in chained.groups] == [count]
 
 
 def test_folders_of_many_patients_are_groups():
@@ -89,20 +86,20 @@ def test_folders_of_many_patients_are_groups():
 
 
 def test_a_burst_is_known_by_exif(tmp_path: Path):
-    pictures: list[SnapshotImage] = []
+    images: list[SnapshotImage] = []
     for number, taken in enumerate(("10:00:00", "10:00:01", "10:05:00", "11:00:00", "11:00:02", "12:00:00")):
         exif = Image.Exif()
         exif.get_ifd(0x8769)[0x9003] = f"2024:05:01 {taken}"
         Image.new("RGB", (8, 8)).save(tmp_path / f"{number}.jpg", exif=exif)
-        pictures.append(SnapshotImage(number, tmp_path / f"{number}.jpg", str(number), (0,), None))
-    (found,) = [each for each in groupings(Snapshot("single", ("cat",), tuple(pictures))) if each.kind == "time"]
+        images.append(SnapshotImage(number, tmp_path / f"{number}.jpg", str(number), (0,), None))
+    (found,) = [each for each in groupings(Snapshot("single", ("cat",), tuple(images))) if each.kind == "time"]
     assert found.groups == ((0, 1), (3, 4))
     assert found.is_plausible
 
 
-def together(*pairs: tuple[int, int]) -> Together:
-    result = CheckResult(check="leaks", findings=(), threshold=0.5, looked_at=0, facts={"doubles": list(pairs)})
-    return Together.of(result, {}, frozenset())
+def together(*pairs: tuple[int, int]) -> RelatedImages:
+    result = CheckResult(check="leaks", issues=(), threshold=0.5, checked=0, facts={"doubles": list(pairs)})
+    return RelatedImages.of(result, {}, frozenset())
 
 
 @given(st.data())
@@ -124,12 +121,9 @@ def test_after_mending_nothing_lies_across(data: st.DataObject):
 
 def test_a_group_goes_where_most_of_it_is():
     images = snapshot(("a", 0, "train"), ("b", 0, "test"), ("c", 0, "test"), ("d", 1, "val"))
-    groups = together((1, 2), (2, 3))
-    (leak,) = leaks_of(groups, images)
-    assert leak.pairs == 2
+    (leak,) = leaks_of(together((1, 2), (2, 3)), images)
     change = mend([leak], images)
-    assert change is not None
-    assert dict(change.splits) == {1: "test"}
+    assert leak.pairs == 2 and change is not None and dict(change.splits) == {1: "test"}
 
 
 def test_equal_groups_keep_the_shares():
@@ -141,22 +135,16 @@ def test_equal_groups_keep_the_shares():
 
 
 @pytest.fixture
-def project(tmp_path: Path):
+def project(tmp_path: Path, scene):
     """Yield a project of twelve scenes, each once smaller under another name, by turns in train and test."""
     for number in range(12):
-        rng = np.random.default_rng(number)
-        pixels = np.full((120, 160, 3), rng.integers(60, 180, 3), np.uint8)
-        for _ in range(25):
-            centre = (int(rng.integers(160)), int(rng.integers(120)))
-            axes = (int(rng.integers(4, 30)), int(rng.integers(4, 30)))
-            cv2.ellipse(pixels, centre, axes, float(rng.integers(180)), 0, 360, rng.integers(0, 230, 3).tolist(), -1)
-        folder = tmp_path / "pictures" / ("cat" if number % 2 else "dog")
+        folder = tmp_path / "images" / ("cat" if number % 2 else "dog")
         folder.mkdir(parents=True, exist_ok=True)
-        image = Image.fromarray(pixels)
+        image = Image.fromarray(scene(number))
         image.save(folder / f"one{number}.png")
         image.resize((120, 90)).save(folder / f"two{number}.png")
     with Project.create(tmp_path / "project") as project:
-        import_source(project, tmp_path / "pictures")
+        import_source(project, tmp_path / "images")
         ids = sorted((image.path.name, image.image_id) for image in project.snapshot().images)
         project.apply(AssignSplits({each: "train" if name.startswith("one") else "test" for name, each in ids}))
         embed(project.path, project.snapshot(), backbone="starter_resnet", size=32)
@@ -166,60 +154,48 @@ def project(tmp_path: Path):
 def test_leaks_of_a_project_are_found_mended_and_undone(project: Project):
     before = project.snapshot()
     result = Leaks().run(Inputs(project.path, before))
-    groups = together_now(project, result)
+    project.apply(CountGroupings({"duplicate": False}))  # a person decides which groupings count
+    assert not leaks_of(related_images(project, result), before)
+    project.undo()
+    groups = related_images(project, result)
     found = leaks_of(groups, before)
     assert len(found) == 12
     assert {each.image_id for each in result.flagged()} == {image.image_id for image in before.images}
-    assert all(each.kind == "duplicate" and each.related for each in result.findings)
+    assert all(each.kind == "duplicate" and each.related for each in result.issues)
     change = mend(found, before)
     assert change is not None
     project.apply(change)
     assert not leaks_of(groups, project.snapshot())
     project.undo()
     assert project.snapshot() == before
-    assign_splits(project, val=0, test=0.4, again=True, together=known_together(project))
+    assign_splits(project, val=0, test=0.4, again=True, together=related_groups(project))
     assert not leaks_of(groups, project.snapshot())
 
 
-def test_a_person_decides_which_groupings_count(project: Project):
-    result = Leaks().run(Inputs(project.path, project.snapshot()))
-    project.apply(CountGroupings({"duplicate": False}))
-    assert not leaks_of(together_now(project, result), project.snapshot())
-    project.undo()
-    assert leaks_of(together_now(project, result), project.snapshot())
-
-
-def test_the_commands_tell_and_mend(
-    project: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-):
+def test_the_commands_tell_and_mend(project: Project, run_json):
     path = project.path
     project.close()
 
     def run(*arguments: object) -> dict:
-        monkeypatch.setattr(sys, "argv", ["visionft", *map(str, arguments), "--json"])
-        assert main() == 0
-        return json.loads(capsys.readouterr().out)
+        code, value = run_json(*arguments)
+        assert code == 0
+        return value
 
-    found = run("leaks", path)
+    found = run("curate", "leaks", path)
     assert (len(found["leaks"]), found["pairs"]) == (12, 12)
-    mended = run("leaks", path, "--mend")
-    assert (mended["pairs"], mended["moved"]) == (0, 12)
-    assert run("leaks", path)["pairs"] == 0
-    doubles = run("duplicates", path)
+    mended = run("curate", "leaks", path, "--mend")
+    assert (mended["leaks"], mended["pairs"], mended["moved"]) == ([], 0, 12)
+    assert run("curate", "leaks", path)["pairs"] == 0
+    doubles = run("curate", "duplicates", path)
     assert len(doubles["groups"]) == 12
     assert {each["label"] for each in doubles["groups"][0]["images"]} <= {"cat", "dog"}
-    assert run("duplicates", path, "--keep-best")["removed"] == 12
-    assert run("duplicates", path)["groups"] == []
-    run("undo", path)
-    assert len(run("duplicates", path, "--threshold", 0.95)["groups"]) == 12
+    assert run("curate", "duplicates", path, "--keep-best")["removed"] == 12
+    assert run("curate", "duplicates", path)["groups"] == []
+    run("project", "undo", path)
+    assert len(run("curate", "duplicates", path, "--threshold", 0.95)["groups"]) == 12
 
 
-def test_the_command_tells_what_runs_are_worth_without_leaks(
-    project: Project,
-    write_run: Callable[..., None],
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-):
+def test_the_command_tells_what_runs_are_worth_without_leaks(project: Project, write_run, monkeypatch, capsys):
     numbers = {image.image_id: int(image.path.stem[3:]) for image in project.snapshot().images}
     splits = {image.image_id: image.split for image in project.snapshot().images}
     unlearned = [each for each, number in numbers.items() if splits[each] == "train" and number >= 6]
@@ -227,8 +203,8 @@ def test_the_command_tells_what_runs_are_worth_without_leaks(
     write_run(project, right=[each for each, number in numbers.items() if number < 6])
     path = project.path
     project.close()
-    monkeypatch.setattr(sys, "argv", ["visionft", "leaks", str(path)])
+    monkeypatch.setattr(sys, "argv", ["visionft", "curate", "leaks", str(path)])
     assert main() == 0
     said = capsys.readouterr().out
-    assert "001-resnet18-linear is right in 50.0% of 12 pictures of test; 0.0% (0.0% to 39.0%) without the 6 " in said
-    assert "Leaks flatter it by 50.0 points" in said
+    assert "001-resnet18-linear: accuracy 50.0% on 12 images of test; 0.0% (0.0% to 39.0%) without the 6 " in said
+    assert "Leaks inflate it by 50.0 points" in said

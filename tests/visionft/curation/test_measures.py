@@ -1,7 +1,6 @@
-"""What is measured of one picture, and what is broken in a file although it decodes."""
+"""Measurements of a single image, and damage in decodable files."""
 
 import io
-import shutil
 from pathlib import Path
 
 import cv2
@@ -9,14 +8,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from visionft.curation.quality.damage import damage_in, painted_over
-from visionft.curation.quality.measures import MEASURES, measure
+from visionft.curation.quality.measures import MEASURES, corruption_in, filled_share, measure
 from visionft.errors import ImageError
 from visionft.files import sha256_file
 
 
 def scene(seed: int = 0, size: tuple[int, int] = (160, 200)) -> np.ndarray:
-    """Return a picture with edges of many directions, and a little noise."""
+    """Return an image with edges of many directions, and a little noise."""
     rng = np.random.default_rng(seed)
     pixels = np.full((*size, 3), 120, np.uint8)
     for _ in range(25):
@@ -36,7 +34,7 @@ def jpeg(pixels: np.ndarray, **options) -> bytes:
 def measured(tmp_path: Path):
     """Return a function: pixels or bytes -> the row of them."""
 
-    def measured(content: np.ndarray | bytes, name: str = "picture.jpg") -> np.ndarray:
+    def measured(content: np.ndarray | bytes, name: str = "image.jpg") -> np.ndarray:
         path = tmp_path / name
         path.write_bytes(content if isinstance(content, bytes) else jpeg(content))
         return measure(path, sha256_file(path))
@@ -68,22 +66,19 @@ def test_blur_of_any_kind_softens_edges_at_both_scales(measured, spoil, name):
         assert measured(spoil(scene(seed)))[name] < measured(scene(seed))[name] - 0.2
 
 
-def test_sharpness_does_not_depend_on_contrast(measured):
+def test_sharpness_does_not_depend_on_contrast_and_the_finest_detail_goes_first(measured):
     pale = (scene() * 0.3 + 80).astype(np.uint8)
     assert abs(measured(pale)["edges_large"] - measured(scene())["edges_large"]) < 0.25
-
-
-def test_the_finest_detail_goes_first(measured):
     assert measured(cv2.GaussianBlur(scene(), (0, 0), 0.8))["fine_large"] < measured(scene())["fine_large"] - 1
 
 
 @pytest.mark.parametrize("size", [(1, 1), (3, 500), (16, 16)])
-def test_a_tiny_or_even_picture_has_no_sharpness_and_all_else(measured, size):
+def test_a_tiny_or_even_image_has_no_sharpness_and_all_else(measured, size):
     row = measured(np.full((*size, 3), 90, np.uint8))
     assert np.isnan(row["edges_large"]) and row["deviation"] < 0.01 and row["height"] == size[0]
 
 
-def test_a_large_picture_is_measured_at_the_scale_of_others(measured):
+def test_a_large_image_is_measured_at_the_scale_of_others(measured):
     large = cv2.resize(scene(), None, fx=12, fy=12, interpolation=cv2.INTER_CUBIC)
     assert (measured(large)["width"], measured(large)["height"]) == (2400, 1920)
     assert abs(measured(large)["edges_small"] - measured(scene())["edges_small"]) < 0.3
@@ -109,29 +104,29 @@ class TestDamage:
     def test_the_lost_part_is_found_on_any_side(self, turn):
         content = jpeg(scene())
         pixels = np.array(Image.open(io.BytesIO(content[: len(content) // 2] + b"\xff\xd9")).transpose(turn))
-        assert painted_over(content, pixels) > 0.3
+        assert filled_share(content, pixels) > 0.3
 
     def test_margins_are_no_damage(self):
         framed = np.pad(scene(), ((0, 40), (0, 0), (0, 0)), constant_values=255)
         around = np.pad(scene(), ((30, 30), (30, 30), (0, 0)), constant_values=90)
-        assert painted_over(jpeg(scene()), framed) == painted_over(jpeg(scene()), around) == 0
-        assert painted_over(b"GIF89a", np.pad(scene(), ((0, 40), (0, 0), (0, 0)), constant_values=90)) == 0
+        assert filled_share(jpeg(scene()), framed) == filled_share(jpeg(scene()), around) == 0
+        assert filled_share(b"GIF89a", np.pad(scene(), ((0, 40), (0, 0), (0, 0)), constant_values=90)) == 0
 
     def test_a_lost_sector_of_a_jpeg_is_found(self, measured):
         content = jpeg(scene())
         middle = len(content) // 2
         assert b"empty" in bytes(measured(content[:middle] + bytes(512) + content[middle + 512 :])["damage"])
-        assert not measured(jpeg(scene(), comment=bytes(4000)))["damage"]  # zeros before the pixels are none of them
+        assert not measured(jpeg(scene(), comment=bytes(4000)))["damage"]  # zeros before the pixels do not count
         assert not measured(jpeg(np.full((2000, 2000, 3), 90, np.uint8)))["damage"]
 
     def test_a_changed_bit_of_a_png_is_found(self):
         handle = io.BytesIO()
         Image.fromarray(scene()).save(handle, "PNG")
         content = bytearray(handle.getvalue())
-        assert damage_in(bytes(content)) == ""
+        assert corruption_in(bytes(content)) == ""
         content[len(content) // 2] ^= 1
-        assert "checksum" in damage_in(bytes(content))
-        assert "end of the file" in damage_in(bytes(content[:-400]))
+        assert "checksum" in corruption_in(bytes(content))
+        assert "end of the file" in corruption_in(bytes(content[:-400]))
 
     @pytest.mark.shared_data
     def test_hostile_files_get_a_row_or_a_reason(self, shared_data):
@@ -143,25 +138,13 @@ class TestDamage:
                     assert error.message
 
 
-class TestNotNow:
-    def test_a_missing_file_leaves_no_row(self, tmp_path):
-        with pytest.raises(ImageError, match="missing"):
-            measure(tmp_path / "gone.jpg", "0" * 64)
-
-    def test_a_file_edited_since_is_another_picture(self, tmp_path):
-        (tmp_path / "a.jpg").write_bytes(jpeg(scene()))
-        with pytest.raises(ImageError, match="edited"):
-            measure(tmp_path / "a.jpg", "0" * 64)
-
-    def test_a_picture_too_large_for_the_memory_may_be_looked_at_later(self, tmp_path, monkeypatch):
-        path = tmp_path / "a.jpg"
-        path.write_bytes(jpeg(scene(size=(600, 600))))
-        monkeypatch.setenv("VISIONFT_PICTURE_MB", "1")
-        with pytest.raises(ImageError, match="too large"):
-            measure(path, sha256_file(path))
-
-
-def test_the_name_of_a_copy_does_not_matter(measured, tmp_path):
-    row = measured(scene())
-    shutil.copy(tmp_path / "picture.jpg", tmp_path / "other.bin")
-    assert measure(tmp_path / "other.bin", sha256_file(tmp_path / "other.bin")) == row
+def test_a_file_that_is_missing_edited_or_too_large_now_leaves_no_row(tmp_path, monkeypatch):
+    path = tmp_path / "a.jpg"
+    with pytest.raises(ImageError, match="missing"):
+        measure(path, "0" * 64)
+    path.write_bytes(jpeg(scene(size=(600, 600))))
+    with pytest.raises(ImageError, match="edited"):
+        measure(path, "0" * 64)
+    monkeypatch.setenv("VISIONFT_IMAGE_MB", "1")
+    with pytest.raises(ImageError, match="too large"):
+        measure(path, sha256_file(path))

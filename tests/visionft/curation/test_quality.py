@@ -1,4 +1,4 @@
-"""The check of quality: odd pictures are flagged for what is wrong with them, sets that are so on purpose are not."""
+"""The quality check: unusual images are flagged with the right kind, sets with an intended look are not."""
 
 import hashlib
 import io
@@ -11,11 +11,10 @@ import pytest
 from PIL import Image
 
 from visionft.curation.check import CheckResult, Inputs
-from visionft.curation.quality.check import Quality
-from visionft.curation.quality.measuring import measured, rows_of
-from visionft.curation.quality.oddness import Peers, from_distance, rarity
+from visionft.curation.quality.kinds import Peers, from_distance, rarity
+from visionft.curation.quality.quality_check import Quality, measure_images, row_store
 from visionft.data.types import Snapshot, SnapshotImage
-from visionft.errors import StoppedError
+from visionft.jobs import JobCancelled, JobContext
 
 
 def scene(seed: int, size: tuple[int, int] = (64, 80)) -> np.ndarray:
@@ -34,16 +33,22 @@ def jpeg(pixels: np.ndarray) -> bytes:
     return handle.getvalue()
 
 
+def planes(pixels: np.ndarray) -> bytes:
+    handle = io.BytesIO()
+    Image.fromarray(pixels).save(handle, "TIFF", save_all=True, append_images=[Image.fromarray(pixels[::-1])])
+    return handle.getvalue()
+
+
 @pytest.fixture
 def project_of(tmp_path: Path):
-    """Return a function: pictures (pixels or bytes), their classes -> the inputs of a check."""
+    """Return a function: images (pixels or bytes), their classes -> the inputs of a check."""
 
     def project_of(contents: list[np.ndarray | bytes], classes: list[int] | None = None, **options) -> Inputs:
         images: list[SnapshotImage] = []
-        (tmp_path / "pictures").mkdir(exist_ok=True)
+        (tmp_path / "images").mkdir(exist_ok=True)
         for number, content in enumerate(contents):
             data = content if isinstance(content, bytes) else jpeg(content)
-            path = tmp_path / "pictures" / f"{number}.jpg"
+            path = tmp_path / "images" / f"{number}.jpg"
             path.write_bytes(data)
             labels = () if classes is None else (classes[number],)
             images.append(SnapshotImage(number, path, hashlib.sha256(data).hexdigest(), labels, None))
@@ -66,21 +71,24 @@ def grey(pixels: np.ndarray) -> np.ndarray:
 
 
 FAULTS = {
-    "blur": lambda p: jpeg(cv2.GaussianBlur(p, (0, 0), 2.5)),
+    "blurred": lambda p: jpeg(cv2.GaussianBlur(p, (0, 0), 2.5)),
     "dark": lambda p: jpeg((p * 0.15).astype(np.uint8)),
     "bright": lambda p: jpeg((p * 0.2 + 204).astype(np.uint8)),
-    "flat": lambda p: jpeg((p * 0.1 + 110).astype(np.uint8)),
+    "overexposed": lambda p: jpeg(np.clip(p * 2.2, 0, 255).astype(np.uint8)),
+    "noisy": lambda p: jpeg(np.random.default_rng(0).integers(0, 256, p.shape, np.uint8)),
+    "low_information": lambda p: jpeg((p * 0.1 + 110).astype(np.uint8)),
     "blank": lambda p: jpeg(np.full_like(p, 77)),
     "grey": lambda p: jpeg(grey(p)),
     "shape": lambda p: jpeg(p[:, :24]),
     "size": lambda p: jpeg(cv2.resize(p, None, fx=4, fy=4)),
-    "damaged": lambda p: jpeg(p)[:-500],
+    "corrupt": lambda p: jpeg(p)[:-500],
+    "partly_read": planes,
 }
 
 
 @pytest.fixture
 def spoilt(project_of) -> Inputs:
-    """Return 60 pictures in two classes of which the first ones have a fault each, in the order of `FAULTS`."""
+    """Return 60 images in two classes; the first ones have one fault each, in the order of `FAULTS`."""
     contents: list[np.ndarray | bytes] = [scene(number) for number in range(60)]
     for number, spoil in enumerate(FAULTS.values()):
         contents[number] = spoil(scene(number))
@@ -92,62 +100,62 @@ def test_each_fault_is_flagged_for_what_it_is_and_nothing_else_is(spoilt):
     found = flags(result)
     assert {number: kind for number, kind in enumerate(FAULTS) if kind not in found.get(number, set())} == {}
     assert set(found) == set(range(len(FAULTS)))
-    assert result.looked_at == 60 and result.unreadable == ()
+    assert result.checked == 60 and result.unreadable == ()
 
 
 def test_reasons_are_sentences_with_numbers_and_the_worst_come_first(spoilt):
     result = Quality().run(spoilt)
-    reasons = {finding.kind: finding.reason for finding in reversed(result.flagged())}
-    assert reasons["blur"] == "Blurred: the least sharp of “class 0”."
+    reasons = {issue.kind: issue.reason for issue in reversed(result.flagged())}
+    assert reasons["blurred"] == "Blurred: the least sharp of “class 0”."
     assert "24 x 64 pixels" in reasons["shape"] and "320 x 256 pixels" in reasons["size"]
-    assert "truncated" in reasons["damaged"] and reasons["blank"] == "Blank: one colour all over."
+    assert "truncated" in reasons["corrupt"] and reasons["blank"] == "Blank: a single colour."
     assert all(reason.endswith(".") for reason in reasons.values())
-    scores = [finding.score for finding in result.findings]
+    scores = [issue.score for issue in result.issues]
     assert scores == sorted(scores, reverse=True) and min(scores) >= 0 and max(scores) <= 1
-    assert sum(result.facts["kinds"]["blur"]["scores"]) == 60
+    assert sum(result.facts["kinds"]["blurred"]["scores"]) == 60
 
 
-@pytest.mark.parametrize("kind", ["dark", "bright", "flat", "blur", "grey"])
+@pytest.mark.parametrize("kind", ["dark", "bright", "overexposed", "noisy", "low_information", "blurred", "grey"])
 def test_a_set_that_is_so_on_purpose_is_not_flagged_wholesale(project_of, kind):
     result = Quality().run(project_of([FAULTS[kind](scene(number)) for number in range(30)]))
     assert sum(kind in kinds for kinds in flags(result).values()) <= 1
 
 
-@pytest.mark.parametrize("kind", ["dark", "grey"])
+@pytest.mark.parametrize("kind", ["dark", "grey", "overexposed", "noisy"])
 def test_nor_is_a_class(project_of, kind):
     contents = [FAULTS[kind](scene(n)) if n % 2 else scene(n) for n in range(80)]
     result = Quality().run(project_of(contents, [number % 2 for number in range(80)]))
     assert not any(kind in kinds for kinds in flags(result).values())
 
 
-def test_upright_and_wide_pictures_are_both_at_home(project_of):
+def test_neither_vivid_colours_nor_upright_and_wide_images_are_odd(project_of):
     contents = [scene(n, (64, 80) if n % 2 else (80, 64)) for n in range(40)]
     assert flags(Quality().run(project_of(contents))) == {}
+    contents[0][:40] = (255, 60, 30)
+    assert "overexposed" not in flags(Quality().run(project_of(contents))).get(0, set())
 
 
-class TestFewAndOdd:
-    def test_five_pictures(self, project_of):
-        contents: list[np.ndarray | bytes] = [scene(number) for number in range(4)]
-        result = Quality().run(project_of([*contents, jpeg(scene(9))[:-900]]))
-        assert flags(result) == {4: {"damaged"}}
+@pytest.mark.parametrize(
+    ("contents", "flagged"),
+    [
+        ([*map(scene, range(4)), jpeg(scene(9))[:-900]], {4: {"corrupt"}}),
+        ([scene(0)], {}),
+        ([scene(0)] * 20, {}),
+        ([b"\xff\xd8\xff no image"] * 6, {number: {"corrupt"} for number in range(6)}),
+    ],
+    ids=["five", "one", "equal", "broken"],
+)
+def test_few_equal_or_broken_images(project_of, contents, flagged):
+    assert flags(Quality().run(project_of(contents))) == flagged
 
-    def test_one_picture(self, project_of):
-        assert Quality().run(project_of([scene(0)])).findings == ()
 
-    def test_all_the_same(self, project_of):
-        assert Quality().run(project_of([scene(0)] * 20)).flagged() == ()
-
-    def test_all_broken(self, project_of):
-        result = Quality().run(project_of([b"\xff\xd8\xff no picture"] * 6))
-        assert flags(result) == {number: {"damaged"} for number in range(6)}
-
-    def test_files_missing(self, project_of):
-        inputs = project_of([scene(number) for number in range(10)])
-        inputs.images.images[3].path.unlink()
-        result = Quality().run(inputs)
-        assert result.unreadable == ((3, "the file is missing"),) and result.looked_at == 9
-        inputs.images.images[3].path.write_bytes(jpeg(scene(3)))
-        assert Quality().run(inputs).unreadable == ()  # nothing of it was kept
+def test_files_missing(project_of):
+    inputs = project_of([scene(number) for number in range(10)])
+    inputs.images.images[3].path.unlink()
+    result = Quality().run(inputs)
+    assert result.unreadable == ((3, "the file is missing"),) and result.checked == 9
+    inputs.images.images[3].path.write_bytes(jpeg(scene(3)))
+    assert Quality().run(inputs).unreadable == ()  # nothing of it was stored
 
 
 class TestOnce:
@@ -158,35 +166,26 @@ class TestOnce:
             image.path.unlink()
         assert Quality().run(inputs) == first
 
-    def test_equal_pictures_are_measured_once_and_each_has_its_row(self, project_of):
+    def test_equal_images_are_measured_once_and_each_has_its_row(self, project_of):
         inputs = project_of([scene(0), scene(1), scene(0)])
-        found = measured(inputs.project_dir, inputs.images)
-        assert len(rows_of(inputs.project_dir)) == 2 and len(found.rows) == 3
-        assert found.rows[0] == found.rows[2] != found.rows[1]
-
-    def test_a_damaged_row_is_measured_anew(self, project_of):
-        inputs = project_of([scene(number) for number in range(4)])
-        before = measured(inputs.project_dir, inputs.images)
-        file = next((inputs.project_dir / "curation").rglob("rows.bin"))
-        data = bytearray(file.read_bytes())
-        data[5] ^= 255
-        file.write_bytes(data)
-        assert (measured(inputs.project_dir, inputs.images).rows == before.rows).all()
+        _, rows, _ = measure_images(inputs)
+        assert len(row_store(inputs.project_dir)) == 2 and len(rows) == 3
+        assert rows[0] == rows[2] != rows[1]
 
     def test_stopping_keeps_what_was_done_and_goes_on_there(self, project_of):
         asked = threading.Event()
-        inputs = project_of([scene(n, (24, 24)) for n in range(150)], on_event=lambda _: asked.set())
-        stopped = Inputs(inputs.project_dir, inputs.images, inputs.on_event, asked.is_set)
-        with pytest.raises(StoppedError):
+        inputs = project_of([scene(n, (24, 24)) for n in range(150)])
+        stopped = Inputs(inputs.project_dir, inputs.images, JobContext(lambda _: asked.set(), asked.is_set))
+        with pytest.raises(JobCancelled):
             Quality().run(stopped)
-        kept = len(rows_of(inputs.project_dir))
+        kept = len(row_store(inputs.project_dir))
         assert 0 < kept < 150
         seen: list[int] = []
-        Quality().run(Inputs(inputs.project_dir, inputs.images, lambda event: seen.append(event.total)))
+        Quality().run(Inputs(inputs.project_dir, inputs.images, JobContext(lambda event: seen.append(event.total))))
         assert seen[-1] == 150 - kept
 
 
-class TestOddness:
+class TestOutliers:
     def test_the_lesser_of_both_distances_counts(self):
         images = [SnapshotImage(n, Path(), "", (n % 2,), None) for n in range(200)]
         rng = np.random.default_rng(0)

@@ -1,16 +1,13 @@
-"""Pictures like others: the nearest first, examples left out, counter-examples pushed away, files from anywhere."""
+"""Images like others: the nearest first, examples left out, counter-examples pushed away, files from anywhere."""
 
 import dataclasses
-import json
 import shutil
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from visionft.cli import main
-from visionft.curation.check import CheckResult, Finding, write_result
+from visionft.curation.check import CheckResult, Issue, write_result
 from visionft.curation.similar import examples_from_files, ranking_of
 from visionft.data.types import Snapshot, SnapshotImage
 from visionft.errors import ImageError, ProjectError
@@ -57,7 +54,7 @@ def test_several_examples_are_ranked_by_ridge_regression(tmp_path: Path):
     ranking = ranking_of(tmp_path, features)
     chosen = [0, 4, 9]
     found = ranking.rank([ranking.example(place + 1) for place in chosen], count=200)
-    # The same by its textbook form: all rows and their weights at once (here all pictures are the background).
+    # The same by its textbook form: all rows and their weights at once (here all images are the background).
     rows = np.concatenate([features.directions[chosen], features.directions])
     weights = np.array([1.0] * 3 + [0.1] * 200)
     moments = (rows * weights[:, None]).T @ rows + np.eye(32)
@@ -73,11 +70,11 @@ def test_doubles_are_marked(tmp_path: Path):
     vectors = features.vectors.copy()
     vectors[50] = vectors[0]
     features = Features(KIND, features.images, vectors)
-    finding = Finding(image_id=5, sha256="", score=1.0, kind="near", reason="", group=3)
+    finding = Issue(image_id=5, sha256="", score=1.0, kind="near", reason="", group=3)
     other = dataclasses.replace(finding, image_id=1)
-    write_result(tmp_path, CheckResult(check="duplicates", findings=(finding, other), threshold=0.5, looked_at=2))
+    write_result(tmp_path, CheckResult(check="duplicates", issues=(finding, other), threshold=0.5, checked=2))
     ranking = ranking_of(tmp_path, features)
-    marked = {each.image_id for each in ranking.rank([ranking.example(1)], count=100) if each.is_double}
+    marked = {each.image_id for each in ranking.rank([ranking.example(1)], count=100) if each.is_duplicate}
     assert marked == {5, 51}
 
 
@@ -96,10 +93,10 @@ def test_bad_questions(tmp_path: Path):
 
 
 @pytest.fixture
-def project(tmp_path: Path, picture_folder: Path):
+def project(tmp_path: Path, image_folder: Path):
     with Project.create(tmp_path / "project") as project:
-        shutil.copytree(picture_folder, tmp_path / "pictures")
-        import_source(project, tmp_path / "pictures")
+        shutil.copytree(image_folder, tmp_path / "images")
+        import_source(project, tmp_path / "images")
         embed(project.path, project.snapshot(), backbone="starter_resnet", size=64, device="cpu")
         yield project
 
@@ -112,33 +109,23 @@ def test_any_file_can_be_an_example(project: Project, tmp_path: Path):
     (example,) = examples_from_files(project.path, images, features, [tmp_path / "elsewhere.png"])
     ranking = ranking_of(project.path, features)
     first = ranking.rank([example])[0]
-    assert first.image_id == inside.image_id and first.is_double and first.score == pytest.approx(1, abs=1e-3)
-    (tmp_path / "broken.png").write_bytes(b"no picture")
+    assert first.image_id == inside.image_id and first.is_duplicate and first.score == pytest.approx(1, abs=1e-3)
+    (tmp_path / "broken.png").write_bytes(b"no image")
     for name in ("broken.png", "missing.png"):
         with pytest.raises(ImageError, match="cannot be read"):
             examples_from_files(project.path, images, features, [tmp_path / name])
 
 
-def test_the_commands_print_json(
-    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-):
-    path, picture = project.path, project.snapshot().images[0].path
-
-    def value(*arguments: object):
-        monkeypatch.setattr(sys, "argv", ["visionft", *map(str, arguments), "--json"])
-        code = main()
-        captured = capsys.readouterr()
-        assert code == 0, captured.err
-        return json.loads(captured.out)
-
-    found = value("similar", path, picture, "--not", project.snapshot().images[-1].path, "--count", 5)
-    assert len(found) == 5 and set(found[0]) == {"path", "label", "score", "double"}
+def test_the_commands_print_json(project: Project, tmp_path: Path, run_json):
+    path, image = project.path, project.snapshot().images[0].path
+    code, found = run_json("curate", "similar", path, image, "--not", project.snapshot().images[-1].path, "--count", 5)
+    assert code == 0 and len(found) == 5 and set(found[0]) == {"path", "label", "score", "duplicate"}
     assert found[0]["label"] == "blue" and found[0]["score"] >= found[-1]["score"]
     table = tmp_path / "map.csv"
     for method in ("pca", "tsne"):
-        places = value("map", path, "--method", method, "--output", table)
+        _, places = run_json("curate", "map", path, "--method", method, "--output", table)
         assert len(places) == 48 and set(places[0]) == {"path", "x", "y", "label", "split"}
         assert table.read_text().splitlines()[0] == "path,x,y,label,split"
         assert table.read_text().count("\n") == 49
-    monkeypatch.setattr(sys, "argv", ["visionft", "map", str(path), "--method", "umap"])
-    assert main() == 2 and "There is no umap" in capsys.readouterr().err
+    code, error = run_json("curate", "map", path, "--method", "umap")
+    assert code == 2 and "There is no umap" in error["error"]["message"]

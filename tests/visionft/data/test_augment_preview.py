@@ -1,4 +1,4 @@
-"""Variants of a picture, drawn in a process of their own: the run's own augmentation, without torch."""
+"""Variants of an image, drawn in a process of their own: the run's own augmentation, without torch."""
 
 import os
 import signal
@@ -16,9 +16,9 @@ from visionft.errors import VisionFTError
 
 
 @pytest.fixture
-def request_for(picture_folder: Path) -> PreviewRequest:
-    picture = next(picture_folder.rglob("*.png"))
-    return PreviewRequest(path=picture, augmentation="medium", size=24, near_side=48, crop_share=0.9, seeds=(1, 2, 3))
+def request_for(image_folder: Path) -> PreviewRequest:
+    image = next(image_folder.rglob("*.png"))
+    return PreviewRequest(path=image, augmentation="medium", size=24, near_side=48, crop_share=0.9, seeds=(1, 2, 3))
 
 
 def test_variants_are_what_training_would_see(request_for: PreviewRequest) -> None:
@@ -29,19 +29,17 @@ def test_variants_are_what_training_would_see(request_for: PreviewRequest) -> No
     assert not np.array_equal(shown[0], shown[1])
 
 
-def test_no_augmentation_shows_the_centre(tmp_path: Path) -> None:
-    picture = np.zeros((40, 60, 3), np.uint8)
-    picture[10:30, 20:40] = 200  # the middle third or so
-    Image.fromarray(picture).save(tmp_path / "p.png")
-    request = PreviewRequest(
-        path=tmp_path / "p.png", augmentation="none", size=20, near_side=400, crop_share=0.5, seeds=(0,)
-    )
-    (shown,) = render(request)
+def test_no_augmentation_shows_the_centre(request_for: PreviewRequest, tmp_path: Path) -> None:
+    image = np.zeros((40, 60, 3), np.uint8)
+    image[10:30, 20:40] = 200  # the middle third or so
+    Image.fromarray(image).save(tmp_path / "p.png")
+    plain = {"augmentation": "none", "size": 20, "near_side": 400, "crop_share": 0.5, "seeds": (0,)}
+    (shown,) = render(replace(request_for, path=tmp_path / "p.png", **plain))
     assert shown.shape == (20, 20, 3) and (shown == 200).all()
 
 
-def test_the_process_draws_the_same_and_survives_a_bad_picture(request_for: PreviewRequest, tmp_path: Path) -> None:
-    (tmp_path / "bad.png").write_bytes(b"no picture")
+def test_the_process_draws_the_same_and_survives_a_bad_image(request_for: PreviewRequest, tmp_path: Path) -> None:
+    (tmp_path / "bad.png").write_bytes(b"no image")
     previews = PreviewProcess()
     try:
         first = previews.render(request_for)

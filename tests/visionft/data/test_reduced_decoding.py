@@ -1,4 +1,4 @@
-"""Pictures reduced on their way to the network: the same picture, upright, whole or refused; and the same input."""
+"""Images reduced on their way to the network: the same image, upright, whole or refused; and the same input."""
 
 from pathlib import Path
 
@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from visionft.data.decode import decode, decode_open, open_picture, shrink
-from visionft.data.preprocess import Preprocessing
+from visionft.data.decode import decode, decode_open, open_image, shrink
+from visionft.data.preprocess import PreprocessConfig
 from visionft.errors import ImageError
 
 
 @pytest.fixture(scope="module")
 def photograph() -> np.ndarray:
-    """Return what a camera might see, 1600 x 1200: edges, gradients, texture, a little noise."""
+    """Return a camera-like image, 1600 x 1200: edges, gradients, texture, a little noise."""
     rng = np.random.default_rng(0)
     coarse = Image.fromarray(rng.integers(0, 256, (24, 32, 3), np.uint8)).resize((1600, 1200), Image.Resampling.BICUBIC)
     texture = rng.integers(116, 141, (300, 400, 3), np.uint8)
@@ -43,7 +43,7 @@ def test_reduced_pixels_are_means_of_blocks(photograph: np.ndarray, tmp_path: Pa
 
 @pytest.mark.parametrize(("quality", "subsampling"), [(75, 2), (90, 2), (95, 0)])
 @pytest.mark.parametrize("near_side", [150, 300, 600])  # an eighth, a quarter, a half
-def test_a_jpeg_decoded_at_a_fraction_shows_the_same_picture(
+def test_a_jpeg_decoded_at_a_fraction_shows_the_same_image(
     near_side: int, quality: int, subsampling: int, photograph: np.ndarray, tmp_path: Path
 ) -> None:
     path = tmp_path / "a.jpg"
@@ -55,7 +55,7 @@ def test_a_jpeg_decoded_at_a_fraction_shows_the_same_picture(
     assert difference.mean() <= 1.0 and np.quantile(difference, 0.99) <= 8
 
 
-def test_a_reduced_picture_is_upright_and_whole(photograph: np.ndarray, tmp_path: Path) -> None:
+def test_a_reduced_image_is_upright_and_whole(photograph: np.ndarray, tmp_path: Path) -> None:
     exif = Image.Exif()
     Image.fromarray(photograph).save(tmp_path / "1.jpg", quality=95)
     upright = decode(tmp_path / "1.jpg", near_side=300)
@@ -72,7 +72,7 @@ def test_a_reduced_picture_is_upright_and_whole(photograph: np.ndarray, tmp_path
         decode(tmp_path / "1.jpg", near_side=150, limit=10_000_000)
 
 
-def test_a_tiny_or_very_long_picture_stays_as_it_is(tmp_path: Path) -> None:
+def test_a_tiny_or_very_long_image_stays_as_it_is(tmp_path: Path) -> None:
     for size in ((1, 1), (3, 2), (5000, 1), (2, 900)):
         Image.new("RGB", size).save(tmp_path / "a.jpg")
         assert decode(tmp_path / "a.jpg", near_side=64).shape == (size[1], size[0], 3)
@@ -86,15 +86,15 @@ def test_shrinking_pixels_is_what_decoding_does(photograph: np.ndarray, tmp_path
 @pytest.mark.parametrize("interpolation", ["bilinear", "bicubic"])
 @pytest.mark.parametrize("suffix", ["png", "jpg"])
 @pytest.mark.parametrize(("size", "crop_share"), [(224, 0.95), (160, 0.875), (64, 1.0)])
-def test_the_network_sees_nearly_what_the_exported_graph_makes_of_the_whole_picture(
+def test_the_network_sees_nearly_what_the_exported_graph_makes_of_the_whole_image(
     size: int, crop_share: float, suffix: str, interpolation: str, photograph: np.ndarray, tmp_path: Path
 ) -> None:
     path = tmp_path / f"a.{suffix}"
     Image.fromarray(photograph).save(path)
-    plain = Preprocessing(
+    plain = PreprocessConfig(
         size=size, crop_share=crop_share, interpolation=interpolation, mean=(0.0,) * 3, std=(1 / 255,) * 3
     )
-    with open_picture(path) as handle:
+    with open_image(path) as handle:
         decoded = decode_open(handle, near_side=2 * size)
     assert decoded.size == (1200, 1600) and decoded.factor > 1
     difference = (plain.apply_reduced(decoded) - plain.apply(decode(path))).abs()

@@ -1,115 +1,92 @@
-"""Two runs picture by picture: the groups add up, and luck is told from progress."""
+"""Two runs image by image: the groups add up, and chance is separated from progress."""
 
 import json
-from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from visionft.errors import NextStep, RunError
 from visionft.evaluation.comparison import compare, compare_runs, holm, paired_interval, sign_test
-from visionft.evaluation.stored import read_evaluation
+from visionft.evaluation.stored import StoredEvaluation, read_evaluation
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.runs.run_folder import RunSummary
 
 
-def write_evaluation(folder: Path, answers: dict[int, tuple[str, str]], *, probability: float = 0.9) -> None:
-    """Write {image id: (true class, predicted class)} as `evaluate_run` does."""
-    folder.mkdir(parents=True, exist_ok=True)
-    score = {"precision": 1, "recall": 1, "f1": 1, "support": 1}
-    stored = {
-        "run": folder.name, "split": "val", "images": len(answers), "top1": 1, "top1_interval": [0, 1],
-        "balanced_accuracy": 1, "ece": 0, "temperature": 1, "unreadable": 0,
-        "per_class": {"cat": score, "dog": score}, "confusion": [[0, 0], [0, 0]],
-    }  # fmt: skip
-    lines = [
-        json.dumps({"image_id": image_id, "class": true, "predicted": said, "probability": probability})
-        for image_id, (true, said) in answers.items()
-    ]
-    (folder / "evaluation-val.json").write_text(json.dumps(stored))
-    (folder / "predictions-val.jsonl").write_text("\n".join(lines) + "\n")
+@pytest.fixture
+def evaluated(tmp_path_factory: pytest.TempPathFactory):
+    """Return a function: {image id: (true class, predicted class)} -> an evaluated run of that name."""
+    folder = tmp_path_factory.mktemp("runs")
+
+    def evaluated(predictions: dict[int, tuple[str, str]], name: str = "a") -> RunSummary:
+        path = folder / name
+        path.mkdir(exist_ok=True)
+        score = {"precision": 1, "recall": 1, "f1": 1, "support": 1}
+        stored = {
+            "run": name, "split": "val", "images": len(predictions), "top1": 1, "top1_interval": [0, 1],
+            "balanced_accuracy": 1, "ece": 0, "temperature": 1, "unreadable": 0,
+            "per_class": {"cat": score, "dog": score}, "confusion": [[0, 0], [0, 0]],
+        }  # fmt: skip
+        lines = [
+            json.dumps({"image_id": image_id, "class": true, "predicted": predicted, "probability": 0.9})
+            for image_id, (true, predicted) in predictions.items()
+        ]
+        (path / "evaluation-val.json").write_text(json.dumps(stored))
+        (path / "predictions-val.jsonl").write_text("\n".join(lines) + "\n")
+        config, classes = TrainConfig(), ("cat", "dog")
+        return RunSummary(name=name, path=path, config=config, class_names=classes, epochs=(), result=None)
+
+    return evaluated
 
 
-def summary(path: Path) -> RunSummary:
-    return RunSummary(
-        name=path.name, path=path, config=TrainConfig(), class_names=("cat", "dog"), epochs=(), result=None
-    )
-
-
-def stored(folder: Path, answers: dict[int, tuple[str, str]]):
-    write_evaluation(folder, answers)
-    found = read_evaluation(folder, "val")
+def stored(run: RunSummary) -> StoredEvaluation:
+    found = read_evaluation(run.path, "val")
     assert found is not None
     return found
 
 
-BEFORE = {
-    1: ("cat", "cat"),
-    2: ("cat", "dog"),
-    3: ("dog", "dog"),
-    4: ("dog", "cat"),
-    5: ("cat", "cat"),
-    6: ("cat", "dog"),
-}
-AFTER = {
-    1: ("cat", "cat"),
-    2: ("cat", "cat"),
-    3: ("dog", "cat"),
-    4: ("dog", "cat"),
-    5: ("dog", "dog"),
-    7: ("cat", "cat"),
-}
+RIGHT, WRONG, DOG, NO_DOG = ("cat", "cat"), ("cat", "dog"), ("dog", "dog"), ("dog", "cat")
 
 
-def test_pictures_fall_into_fixed_broken_and_still_wrong(tmp_path: Path) -> None:
-    found = compare(stored(tmp_path / "a", BEFORE), stored(tmp_path / "b", AFTER))
-    assert [each.image_id for each in found.fixed] == [2]
-    assert [each.image_id for each in found.broken] == [3]
-    assert [each.image_id for each in found.still_wrong] == [4]
-    assert (found.shared, found.both_right) == (4, 1)
+def test_images_fall_into_fixed_broken_and_still_wrong(evaluated) -> None:
+    before = evaluated({1: RIGHT, 2: WRONG, 3: DOG, 4: NO_DOG, 5: RIGHT, 6: WRONG}, "before")
+    after = evaluated({1: RIGHT, 2: RIGHT, 3: NO_DOG, 4: NO_DOG, 5: DOG, 7: RIGHT}, "after")
+    found = compare_runs(before, after, "val")
+    groups = [[each.image_id for each in group] for group in (found.fixed, found.broken, found.still_wrong)]
+    assert groups == [[2], [3], [4]] and (found.shared, found.both_right) == (4, 1)
     assert found.left_out == 3  # 5 was relabelled in between, 6 and 7 were seen by one run only
-    assert (found.broken[0].before, found.broken[0].after, found.broken[0].true_classes) == (
-        ("dog",),
-        ("cat",),
-        ("dog",),
-    )
+    (broken,) = found.broken
+    assert (broken.before, broken.after, broken.true_classes) == (("dog",), ("cat",), ("dog",))
 
 
 @given(st.lists(st.tuples(*(st.sampled_from(["cat", "dog"]),) * 3), max_size=40))
-def test_the_groups_reconcile_with_both_runs_mistakes(tmp_path_factory, answers) -> None:
-    folder = tmp_path_factory.mktemp("runs")
-    first = stored(folder / "a", {place: (true, one) for place, (true, one, _) in enumerate(answers)})
-    second = stored(folder / "b", {place: (true, two) for place, (true, _, two) in enumerate(answers)})
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_the_groups_reconcile_with_both_runs_mistakes(evaluated, predictions) -> None:
+    first = stored(evaluated({place: (true, one) for place, (true, one, _) in enumerate(predictions)}))
+    second = stored(evaluated({place: (true, two) for place, (true, _, two) in enumerate(predictions)}))
     found = compare(first, second)
     assert len(found.fixed) + len(found.still_wrong) == len(first.mistakes())
     assert len(found.broken) + len(found.still_wrong) == len(second.mistakes())
-    assert found.shared == len(answers) and found.left_out == 0
+    assert found.shared == len(predictions) and found.left_out == 0
 
 
-def test_a_run_that_was_not_evaluated_says_how_to(tmp_path: Path) -> None:
-    write_evaluation(tmp_path / "a", BEFORE)
-    (tmp_path / "b").mkdir()
+def test_runs_without_an_evaluation_or_a_common_image_are_refused(evaluated) -> None:
+    first = evaluated({1: RIGHT})
+    other = evaluated({2: RIGHT}, "b")
+    with pytest.raises(RunError, match="no image in common"):
+        compare_runs(first, other, "val")
+    (other.path / "evaluation-val.json").unlink()
     with pytest.raises(RunError, match="b has not been evaluated") as caught:
-        compare_runs(summary(tmp_path / "a"), summary(tmp_path / "b"), "val")
+        compare_runs(first, other, "val")
     assert caught.value.next_step == NextStep("evaluate", run="b", split="val")
 
 
-def test_runs_without_a_picture_in_common_are_refused(tmp_path: Path) -> None:
-    write_evaluation(tmp_path / "a", {1: ("cat", "cat")})
-    write_evaluation(tmp_path / "b", {2: ("cat", "cat")})
-    with pytest.raises(RunError, match="no picture in common"):
-        compare_runs(summary(tmp_path / "a"), summary(tmp_path / "b"), "val")
-
-
-def test_luck_is_told_from_progress(tmp_path: Path) -> None:
-    wrong = dict.fromkeys(range(20), ("cat", "dog"))
-    right = dict.fromkeys(range(20), ("cat", "cat"))
-    assert "Really better" in compare(stored(tmp_path / "a", wrong), stored(tmp_path / "b", right)).verdict
-    assert "Really worse" in compare(stored(tmp_path / "b", right), stored(tmp_path / "a", wrong)).verdict
-    one = {**wrong, 0: ("cat", "cat")}
-    assert "perhaps luck" in compare(stored(tmp_path / "a", wrong), stored(tmp_path / "c", one)).verdict
-    assert "Neither" in compare(stored(tmp_path / "a", wrong), stored(tmp_path / "d", wrong)).verdict
+def test_luck_is_told_from_progress(evaluated) -> None:
+    wrong, right = (stored(evaluated(dict.fromkeys(range(20), each))) for each in (WRONG, RIGHT))
+    one = stored(evaluated({**dict.fromkeys(range(20), WRONG), 0: RIGHT}))
+    assert "Significantly better" in compare(wrong, right).verdict
+    assert "Significantly worse" in compare(right, wrong).verdict
+    assert "not significantly" in compare(wrong, one).verdict and "same accuracy" in compare(wrong, wrong).verdict
 
 
 def test_the_sign_test_gives_the_known_values() -> None:

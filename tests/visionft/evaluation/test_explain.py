@@ -1,4 +1,4 @@
-"""Heat maps: they lie where the reason is known to lie, and those that cannot be trusted say so."""
+"""Heat maps: they highlight the known evidence, and unreliable ones are marked."""
 
 import dataclasses
 import json
@@ -18,16 +18,16 @@ from visionft.combining.combine import combine
 from visionft.data.types import Snapshot, SnapshotImage
 from visionft.errors import RunError
 from visionft.evaluation import explanation
-from visionft.evaluation.explain import Explainer, explain_images
-from visionft.evaluation.explanation import Asked, Explanation
+from visionft.evaluation.explain import Explainer, explain_batch, explain_images
+from visionft.evaluation.explanation import Explanation, ExplanationRequest
 from visionft.evaluation.report import evaluate_run
-from visionft.evaluation.saliency import explain_batch
 from visionft.evaluation.stored import read_evaluation
 from visionft.heads.solutions import SOLUTIONS, Material
+from visionft.jobs import JobContext
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.loop.train import train
-from visionft.training.runs.answerer import load_answerer
 from visionft.training.runs.run_folder import delete_weights, read_run
+from visionft.training.runs.run_model import load_run_model
 
 COLOURS = {"blue": (50, 70, 220), "green": (40, 180, 60), "red": (210, 40, 40)}
 SIDE = 128
@@ -41,18 +41,18 @@ PAIRS = [
 
 @pytest.fixture(scope="module")
 def spots(tmp_path_factory: pytest.TempPathFactory) -> tuple[Snapshot, dict[Path, tuple[int, int]]]:
-    """Return noisy grey pictures whose class is the colour of a spot in one of the corners, and where each spot is."""
+    """Return noisy grey images classified by the colour of a spot in one corner, and each spot's position."""
     folder, random = tmp_path_factory.mktemp("spots"), np.random.default_rng(0)
     images: list[SnapshotImage] = []
     places: dict[Path, tuple[int, int]] = {}
     for index, (name, colour) in enumerate(COLOURS.items()):
         for number in range(20):
             grey = random.integers(90, 150, (12, 12, 3)).astype(np.uint8)
-            picture = Image.fromarray(grey).resize((SIDE, SIDE), Image.Resampling.BICUBIC)
+            image = Image.fromarray(grey).resize((SIDE, SIDE), Image.Resampling.BICUBIC)
             x, y = ((24, 24), (104, 24), (24, 104), (104, 104))[number % 4]
-            ImageDraw.Draw(picture).ellipse((x - 18, y - 18, x + 18, y + 18), fill=colour)
+            ImageDraw.Draw(image).ellipse((x - 18, y - 18, x + 18, y + 18), fill=colour)
             path = folder / f"{name}_{number:02d}.png"
-            picture.save(path)
+            image.save(path)
             places[path] = (x, y)
             split = "train" if number < 12 else "val"
             images.append(SnapshotImage(100 * index + number + 1, path, path.stem, (index,), split))
@@ -61,7 +61,7 @@ def spots(tmp_path_factory: pytest.TempPathFactory) -> tuple[Snapshot, dict[Path
 
 @pytest.fixture(scope="module")
 def spot_run(spots, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """Return a function: backbone -> a run that tells the spots apart."""
+    """Return a function: backbone -> a run trained to classify the spots."""
     folder = tmp_path_factory.mktemp("runs")
 
     def run_of(backbone: str) -> Path:
@@ -75,12 +75,12 @@ def spot_run(spots, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str],
     return run_of
 
 
-def asked_of(snapshot: Snapshot) -> list[Asked]:
-    return [Asked(image_id=image.image_id, path=image.path) for image in snapshot.labelled("val")]
+def requests_of(snapshot: Snapshot) -> list[ExplanationRequest]:
+    return [ExplanationRequest(image_id=image.image_id, path=image.path) for image in snapshot.labelled("val")]
 
 
 def mass_near(found: Explanation, place: tuple[int, int]) -> float:
-    """Return the share of the map's mass in the quarter of the picture where the spot is."""
+    """Return the share of the map's mass in the quarter of the image where the spot is."""
     top, left, side = found.box
     spread = np.zeros(found.size, np.float32)
     spread[top : top + side, left : left + side] = explanation.resized(found.heat, side, side)
@@ -92,14 +92,14 @@ def mass_near(found: Explanation, place: tuple[int, int]) -> float:
 @pytest.mark.parametrize("backbone", ["starter_resnet", "starter_vit"])
 def test_the_map_lies_on_the_spot_that_decides(backbone: str, spots, spot_run) -> None:
     snapshot, places = spots
-    found = explain_images(spot_run(backbone), asked_of(snapshot)[::3])
+    found = explain_images(spot_run(backbone), requests_of(snapshot)[::3])
     shares = [mass_near(each, places[each.path]) for each in found]
-    # A quarter would be chance. A class that wins because the others lose has no place of its own.
+    # A quarter would be chance. A class predicted because the others lose has no place of its own.
     assert np.mean([share > 0.4 for share in shares]) >= 0.6, shares
-    trusted = [share for share, each in zip(shares, found, strict=True) if each.is_trustworthy]
+    trusted = [share for share, each in zip(shares, found, strict=True) if each.is_reliable]
     assert len(trusted) >= len(found) // 2, [each.verdict for each in found]
     assert np.mean(trusted) > 0.5
-    again = explain_images(spot_run(backbone), asked_of(snapshot)[:1])[0]
+    again = explain_images(spot_run(backbone), requests_of(snapshot)[:1])[0]
     np.testing.assert_array_equal(again.heat, found[0].heat)
     assert again.random_deletion == found[0].random_deletion
 
@@ -110,9 +110,9 @@ def test_the_map_of_a_combination_lies_where_its_parts_agree(spots, spot_run, tm
     for number, backbone in enumerate(("starter_resnet", "starter_vit"), start=1):
         shutil.copytree(spot_run(backbone), tmp_path / "runs" / f"{number:03d}-{backbone}")
     run_dir = tmp_path / "runs" / combine(tmp_path, ["1", "2"], snapshot).run
-    found = explain_images(run_dir, asked_of(snapshot)[::3])
+    found = explain_images(run_dir, requests_of(snapshot)[::3])
     assert {each.method for each in found} <= {"Grad-CAM + attention", "attention + Grad-CAM"}
-    trusted = [mass_near(each, places[each.path]) for each in found if each.is_trustworthy]
+    trusted = [mass_near(each, places[each.path]) for each in found if each.is_reliable]
     assert len(trusted) >= len(found) // 2, [each.verdict for each in found]
     assert np.mean(trusted) > 0.5
 
@@ -132,16 +132,15 @@ def test_maps_are_laid_where_their_squares_lie(sides: tuple[int, int], inside: t
 @pytest.mark.parametrize("backbone", ["starter_resnet", "starter_vit"])
 def test_a_network_that_has_learnt_nothing_is_mostly_not_trusted(backbone: str, spots, spot_run) -> None:
     snapshot, places = spots
-    answerer = load_answerer(read_run(spot_run(backbone)))
-    row = answerer.run.config.backbone_row
+    model = load_run_model(read_run(spot_run(backbone)))
+    row = model.run.config.backbone_row
     random = build_classifier(row, get_method("linear"), classes=3, weights=None, seed=3).eval()
-    parts = (dataclasses.replace(answerer.strongest, classifier=random),)
-    explainer = Explainer(dataclasses.replace(answerer, parts=parts))
-    found = [explainer.explain(asked) for asked in asked_of(snapshot)[::3]]
-    # A map may be true to a network that answers at random; it then points at no place in particular.
-    assert sum(each.is_trustworthy for each in found) < len(found) / 2
+    explainer = Explainer(dataclasses.replace(model, parts=(dataclasses.replace(model.strongest, classifier=random),)))
+    found = [explainer.explain(request) for request in requests_of(snapshot)[::3]]
+    # A map may be true to a random network; it then points at no place in particular.
+    assert sum(each.is_reliable for each in found) < len(found) / 2
     assert np.mean([mass_near(each, places[each.path]) for each in found]) < 0.4
-    assert all("Untrustworthy" in each.verdict for each in found if not each.is_trustworthy)
+    assert all("Not reliable" in each.verdict for each in found if not each.is_reliable)
 
 
 # -- how maps are made --------------------------------------------------------------------------------------------
@@ -152,16 +151,14 @@ def small_classifier(backbone: str, method: str, **options) -> Classifier:
     classifier = build_classifier(
         row, chosen, classes=3, options=chosen.options(**options), weights=None, image_size=64, seed=1
     )
-    if chosen.is_live:  # it holds nothing yet, and answers nothing
+    if chosen.is_live:  # it is still empty, and predicts nothing
         with torch.no_grad():
-            features = classifier.eval().features(
-                torch.randn(12, 3, 64, 64, generator=torch.Generator().manual_seed(2))
-            )
+            inputs = torch.randn(12, 3, 64, 64, generator=torch.Generator().manual_seed(2))
+            features = classifier.eval().features(inputs)
         material = Material(
             features=features,
             targets=torch.nn.functional.one_hot(torch.arange(12) % 3),
             widths=classifier.head_parts,
-            class_names=("a", "b", "c"),
             options=chosen.options(),
         )
         classifier.load_head(SOLUTIONS[chosen.solution](material).state)
@@ -179,7 +176,7 @@ def test_every_method_can_be_explained_and_is_left_as_it_was(backbone: str, meth
         alone = explain_batch(classifier, inputs[1:], torch.tensor([2]))
     assert found.shape[0] == 2 and found.ndim == 3 and bool((found >= 0).all()) and bool(found.isfinite().all())
     assert not found.requires_grad and bool(found.any())
-    torch.testing.assert_close(found[1:], alone, rtol=1e-3, atol=1e-6)  # pictures of a batch do not mix
+    torch.testing.assert_close(found[1:], alone, rtol=1e-3, atol=1e-6)  # images of a batch do not mix
     torch.testing.assert_close(classifier(inputs), logits)  # no hook is left
     assert all(torch.equal(value, before[name]) for name, value in classifier.state_dict().items())
     assert all(parameter.grad is None for parameter in classifier.parameters())
@@ -193,20 +190,6 @@ def test_grad_cam_is_the_class_activation_map_where_one_layer_follows() -> None:
     torch.testing.assert_close(explain_batch(classifier, inputs, torch.tensor([1]))[0], expected)
 
 
-@pytest.mark.parametrize("method", ["full", "lora", "adapter", "prefix"])
-def test_recording_attention_does_not_change_what_a_vit_says(method: str) -> None:
-    from visionft.evaluation.saliency import _RecordedAttention
-
-    classifier = small_classifier("test_vit", method)
-    inputs = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
-    with _RecordedAttention() as recorded:
-        said = classifier(inputs)
-    torch.testing.assert_close(said, classifier(inputs), rtol=1e-4, atol=1e-5)
-    assert len(recorded.maps) == len(classifier.network.blocks)
-    for attention in recorded.maps:
-        torch.testing.assert_close(attention.sum(dim=-1), torch.ones(attention.shape[:-1]))
-
-
 # -- the test of a map --------------------------------------------------------------------------------------------
 
 
@@ -217,15 +200,15 @@ def make_explanation(**values) -> Explanation:
 
 def test_a_map_must_beat_nearly_every_random_order_by_something_that_counts() -> None:
     others = tuple(0.5 + place / 100 for place in range(12))
-    assert make_explanation(deletion=0.2, random_deletion=others).is_trustworthy
-    assert make_explanation(deletion=0.45, random_deletion=(0.44, *others[1:])).is_trustworthy  # one may be better
-    assert not make_explanation(deletion=0.45, random_deletion=(0.44, 0.44, *others[2:])).is_trustworthy
-    assert not make_explanation(deletion=0.5, random_deletion=(0.54,) * 12).is_trustworthy  # beats all, by nothing
-    assert not make_explanation(deletion=0.2).is_trustworthy
+    assert make_explanation(deletion=0.2, random_deletion=others).is_reliable
+    assert make_explanation(deletion=0.45, random_deletion=(0.44, *others[1:])).is_reliable  # one may be better
+    assert not make_explanation(deletion=0.45, random_deletion=(0.44, 0.44, *others[2:])).is_reliable
+    assert not make_explanation(deletion=0.5, random_deletion=(0.54,) * 12).is_reliable  # beats all, by nothing
+    assert not make_explanation(deletion=0.2).is_reliable
     words = make_explanation(deletion=0.45, random_deletion=(0.44, 0.44, *others[2:])).verdict
-    assert "Untrustworthy" in words and "beats 10 of 12" in words
+    assert "Not reliable" in words and "10 of 12" in words
     nothing = make_explanation(heat=np.zeros((2, 2), np.float32), deletion=0.5, random_deletion=(0.5,) * 12)
-    assert "nothing in the picture spoke" in nothing.verdict and not nothing.is_trustworthy
+    assert "Not reliable" in nothing.verdict and not nothing.is_reliable
 
 
 def test_the_hottest_cells_are_covered_first_and_in_the_end_all() -> None:
@@ -258,16 +241,16 @@ def test_the_overlay_stays_inside_the_square_that_was_seen() -> None:
 
 def test_trouble_is_said_in_words(spots, spot_run, tmp_path: Path) -> None:
     snapshot, _ = spots
-    run_dir, asked = spot_run("starter_resnet"), asked_of(snapshot)
+    run_dir, requests = spot_run("starter_resnet"), requests_of(snapshot)
     with pytest.raises(RunError, match="does not know the class 'purple'") as caught:
-        explain_images(run_dir, [dataclasses.replace(asked[0], class_name="purple")])
+        explain_images(run_dir, [dataclasses.replace(requests[0], class_name="purple")])
     assert "blue, green, red" in caught.value.hint
-    gone = Asked(image_id=9, path=tmp_path / "gone.png")
-    vanished, seen = explain_images(run_dir, [gone, dataclasses.replace(asked[0], class_name="red")])
-    assert vanished.error and not vanished.is_trustworthy and "cannot be read" in vanished.verdict
+    gone = ExplanationRequest(image_id=9, path=tmp_path / "gone.png")
+    vanished, seen = explain_images(run_dir, [gone, dataclasses.replace(requests[0], class_name="red")])
+    assert vanished.error and not vanished.is_reliable and "cannot be read" in vanished.verdict
     assert seen.class_name == "red" and not seen.error
     counted = iter(range(9))
-    stopped = explain_images(run_dir, asked, should_stop=lambda: next(counted) >= 3)
+    stopped = explain_images(run_dir, requests, job=JobContext(cancelled=lambda: next(counted) >= 3))
     assert 1 <= len(stopped) <= 3
 
 
@@ -278,21 +261,21 @@ def test_a_run_without_weights_cannot_be_explained(spots, tmp_path: Path) -> Non
     train(config, spots[0], tmp_path / "001-run")
     delete_weights(read_run(tmp_path / "001-run"))
     with pytest.raises(RunError, match="weights of 001-run were deleted"):
-        explain_images(tmp_path / "001-run", asked_of(spots[0]))
+        explain_images(tmp_path / "001-run", requests_of(spots[0]))
 
 
 def test_it_is_as_sure_as_the_evaluation_of_the_same_run(spots, spot_run: Callable[[str], Path]) -> None:
-    """One answer is one number, on every screen: both are calibrated by the same temperature."""
+    """A prediction has one confidence on every screen: both are calibrated by the same temperature."""
     run_dir = spot_run("starter_resnet")
-    asked = asked_of(spots[0])[:3]
+    requests = requests_of(spots[0])[:3]
     evaluate_run(run_dir, spots[0])
     stored = read_evaluation(run_dir, "val")
     assert stored is not None
-    said = {each.image_id: each.probability for each in stored.predictions}
-    for each in explain_images(run_dir, asked):
-        assert each.probability == pytest.approx(said[each.image_id], abs=2e-3)
+    evaluated = {each.image_id: each.probability for each in stored.predictions}
+    for each in explain_images(run_dir, requests):
+        assert each.probability == pytest.approx(evaluated[each.image_id], abs=2e-3)
     file = run_dir / "evaluation-val.json"
     file.write_text(json.dumps(json.loads(file.read_text()) | {"temperature": 20.0}))
-    less = [(each.probability, said[each.image_id]) for each in explain_images(run_dir, asked)]
+    less = [(each.probability, evaluated[each.image_id]) for each in explain_images(run_dir, requests)]
     assert all(abs(now - 1 / 3) < abs(before - 1 / 3) and now < before for now, before in less), less
     file.unlink()

@@ -1,4 +1,4 @@
-"""What an evaluation left, read again: class names are what they are, whatever signs they hold."""
+"""A stored evaluation, read again: class names are preserved with any characters."""
 
 import dataclasses
 import json
@@ -34,13 +34,8 @@ def read(folder: Path) -> StoredEvaluation:
 
 
 def test_names_with_commas_stay_whole(tmp_path: Path) -> None:
-    write(
-        tmp_path / "run",
-        [
-            {"classes": ["tench, Tinca tinca"], "predicted": ["tench, Tinca tinca"]},
-            {"classes": ["tench, Tinca tinca"], "predicted": ["tench"]},
-        ],
-    )
+    name = ["tench, Tinca tinca"]
+    write(tmp_path / "run", [{"classes": name, "predicted": name}, {"classes": name, "predicted": ["tench"]}])
     found = read(tmp_path / "run")
     assert [each.is_right for each in found.predictions] == [True, False]
     assert [each.image_id for each in found.cell(1, 1)] == [0]
@@ -70,9 +65,7 @@ def test_the_same_labels_in_another_order_are_the_same(tmp_path: Path) -> None:
     write(tmp_path / "b", [{"classes": ["b", "a"], "predicted": ["b"]}], NAMES[::-1])
     found = compare(read(tmp_path / "a"), read(tmp_path / "b"))
     assert (found.shared, found.left_out, len(found.broken)) == (1, 0, 1)
-
-
-def test_two_labels_are_not_the_one_that_reads_alike(tmp_path: Path) -> None:
+    # Two labels are not the one that reads alike.
     write(tmp_path / "a", [{"classes": ["a, b"], "predicted": ["a", "b"]}])
     write(tmp_path / "b", [{"classes": ["a", "b"], "predicted": ["a", "b"]}])
     assert [each.is_right for each in read(tmp_path / "a").predictions] == [False]
@@ -97,12 +90,8 @@ def test_an_evaluation_of_weights_that_training_has_replaced_is_none(tmp_path: P
     assert read(folder).images == 1 and temperature_of(folder) == 1.7
     keep_weights(folder, b"epoch 9")
     assert read_evaluation(folder, "val") is None and temperature_of(folder) == 1.0
-    shutil.rmtree(folder / "best")  # weights that were deleted to free space: what was measured stays
-    assert read(folder).images == 1
-
-
-def test_without_an_evaluation_the_temperature_is_one(tmp_path: Path) -> None:
-    assert temperature_of(tmp_path) == 1.0
+    shutil.rmtree(folder / "best")  # weights deleted to free space: the measurements stay
+    assert read(folder).images == 1 and temperature_of(tmp_path) == 1.0
 
 
 @pytest.mark.parametrize(
@@ -124,3 +113,14 @@ def test_the_probabilities_of_every_class_are_passed_over_whatever_a_class_is_ca
     write(tmp_path / "run", [said], (odd, "a"))
     (found,) = read(tmp_path / "run").predictions
     assert (found.true_classes, found.predicted, found.true_probability) == ((odd,), ("a",), 0.1)
+
+
+def test_zeros_that_an_earlier_program_noted_of_a_class_without_images_are_no_figures(tmp_path: Path) -> None:
+    write(tmp_path / "run", [{"classes": ["a"], "predicted": ["a"]}])
+    path = tmp_path / "run" / "evaluation-val.json"
+    noted = json.loads(path.read_text())
+    noted["per_class"]["b"] = {"precision": 0.0, "recall": 0.0, "f1": 0.0, "support": 0}
+    path.write_text(json.dumps(noted))
+    rows = read(tmp_path / "run").per_class
+    assert (rows["b"].precision, rows["b"].recall, rows["b"].f1, rows["b"].recall_interval) == (None,) * 4
+    assert rows["a"].recall == 1

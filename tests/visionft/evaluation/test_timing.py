@@ -1,4 +1,4 @@
-"""How long calls take: made in turn, and no percentile of too few of them."""
+"""Durations of calls: alternating, and no percentile of too few of them."""
 
 import numpy as np
 import pytest
@@ -34,8 +34,6 @@ def test_no_percentile_is_named_that_the_runs_do_not_bear(runs: int, tail: tuple
     spread = spread_of(np.arange(1.0, runs + 1))
     assert spread.median_ms == (runs + 1) / 2 and spread.runs == runs and spread.max_ms == runs
     assert spread.tail == pytest.approx(tail) and spread.tail_words == words
-
-
-def test_a_percentile_of_too_few_runs_in_an_earlier_record_is_the_slowest_that_it_knows() -> None:
+    # A percentile of too few runs in an earlier record is the slowest that it knows.
     assert Spread(median_ms=1.0, runs=20, p95_ms=2.0, p99_ms=3.0).tail == (100, 3.0)
     assert Spread(median_ms=1.0, runs=60, p95_ms=2.0, p99_ms=3.0).tail == (95, 2.0)

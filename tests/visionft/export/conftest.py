@@ -1,4 +1,4 @@
-"""What the export tests share: one small trained run of each family, and the JavaScript runtimes where they are."""
+"""Fixtures of the export tests: one small trained run of each family, and the JavaScript runtimes if available."""
 
 import functools
 import hashlib
@@ -7,7 +7,7 @@ import io
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +41,7 @@ def javascript_packages() -> Path:
 
 @pytest.fixture(scope="session")
 def install_samples(javascript_packages: Path) -> Callable[[Path], None]:
-    """Return a function that puts samples and their packages into an export's folder, as `npm install` would."""
+    """Return a function to put samples and their packages into an export's folder, as `npm install` would."""
 
     def install(folder: Path) -> None:
         shutil.copytree(Path(resources.__file__).parent / "samples", folder / "samples", dirs_exist_ok=True)
@@ -51,57 +51,38 @@ def install_samples(javascript_packages: Path) -> Callable[[Path], None]:
     return install
 
 
-@pytest.fixture(scope="session")
-def operators_read_once() -> Callable[[], AbstractContextManager[None]]:
-    """Return what lets PyTorch read once how operators are written: for each network anew is a quarter of its time.
+@pytest.fixture(scope="session", autouse=True)
+def _operators_read_once() -> Iterator[None]:
+    """Parse PyTorch's operator schemas once: parsing them per network is a quarter of its time.
 
-    The place is PyTorch's own business: where another version keeps it elsewhere, tests only take longer.
+    The place is private to PyTorch: if another version moves it, tests only take longer.
     """
-    kept: dict[Any, Any] = {}
-
-    @contextmanager
-    def reading_once() -> Iterator[None]:
-        registry = _registry()
-        with pytest.MonkeyPatch.context() as patch:
-            if registry is not None:
-                read = kept.setdefault(registry, functools.cache(registry.from_torchlib))
-                patch.setattr(registry, "from_torchlib", staticmethod(read))
-            yield
-
-    return reading_once
-
-
-def _registry() -> Any:
-    try:
-        module = importlib.import_module("torch.onnx._internal.exporter._registration")
-    except ImportError:
-        return None
-    registry = getattr(module, "ONNXRegistry", None)
-    return registry if hasattr(registry, "from_torchlib") else None
+    with pytest.MonkeyPatch.context() as patch:
+        with suppress(ImportError, AttributeError):
+            registry: Any = importlib.import_module("torch.onnx._internal.exporter._registration").ONNXRegistry
+            patch.setattr(registry, "from_torchlib", staticmethod(functools.cache(registry.from_torchlib)))
+        yield
 
 
 @pytest.fixture(scope="session")
 def written() -> dict[tuple[object, ...], bytes]:
-    """Return what PyTorch has written so far: {network and options: ONNX}."""
+    """Return PyTorch's ONNX files so far: {network and options: ONNX}."""
     return {}
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _written_once(
-    written: dict[tuple[object, ...], bytes], operators_read_once: Callable[[], AbstractContextManager[None]]
-) -> Iterator[None]:
-    """Have PyTorch write each network once: that is most of an export, and gives the same bytes each time.
+def _written_once(written: dict[tuple[object, ...], bytes]) -> Iterator[None]:
+    """Let PyTorch write each network once: this is most of an export, and gives the same bytes each time.
 
-    The proof of that is `test_exports_are_the_same_bytes_each_time`, which writes twice.
+    The proof is `test_exports_are_the_same_bytes_each_time`; it writes twice.
     """
 
     def write(network: Any, size: int, path: Path, **options: Any) -> None:
         content = io.BytesIO()
-        torch.save(network, content)  # all that it is: its classes, settings and numbers
+        torch.save(network, content)  # its full identity: classes, settings and numbers
         key = (hashlib.sha256(content.getvalue()).digest(), size, *sorted((k, str(v)) for k, v in options.items()))
         if key not in written:
-            with operators_read_once():
-                export_network(network, size, path, **options)
+            export_network(network, size, path, **options)
             written[key] = path.read_bytes()
         path.write_bytes(written[key])
 
@@ -130,7 +111,7 @@ def run_of(snapshot: Snapshot, tmp_path_factory: pytest.TempPathFactory):
 
 @pytest.fixture(scope="session")
 def export_of(run_of, snapshot: Snapshot, tmp_path_factory: pytest.TempPathFactory):
-    """Return a function (backbone, method) -> usual export, made once per pair; tests copy what they change."""
+    """Return a function (backbone, method) -> usual export, made once per pair; tests copy it before changing it."""
     folder, made = tmp_path_factory.mktemp("exports"), {}
 
     def export(backbone: str, method: str) -> ExportResult:

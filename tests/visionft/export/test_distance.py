@@ -1,4 +1,4 @@
-"""Unlike the pictures of training: what the exported file says of it, where the border lies, when it says nothing."""
+"""Out-of-distribution images: the exported file's score, its threshold, and the cases without one."""
 
 import copy
 import json
@@ -16,16 +16,15 @@ from torch.nn import functional
 from models.methods.layers.joined import Stages
 from visionft.data.types import Snapshot
 from visionft.errors import ExportError
-from visionft.events import ignore_event, never_stop
 from visionft.export import distance, exporter
-from visionft.export.answers import csv_text
-from visionft.export.distance import Distance, fit_distance
+from visionft.export.distance import Distance, WithOutputs, draw_border, fit_distance
 from visionft.export.exporter import export_run
-from visionft.export.outputs import WithOutputs
 from visionft.export.parity import read_export
+from visionft.export.prediction_table import csv_text
 from visionft.export.predictor import Predictor
-from visionft.training.runs.loaded_run import load_trained
+from visionft.jobs import SILENT
 from visionft.training.runs.run_folder import read_run
+from visionft.training.runs.run_model import load_trained
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +46,7 @@ def test_it_is_the_mahalanobis_distance_of_a_shrunk_covariance() -> None:
 
 
 @pytest.mark.parametrize("count", [2, 20, 40, 400])
-def test_it_is_finite_with_fewer_pictures_than_features_and_looks_at_directions(count: int) -> None:
+def test_it_is_finite_with_fewer_images_than_features_and_looks_at_directions(count: int) -> None:
     parts = torch.randn(count, 40, generator=torch.Generator().manual_seed(count))
     fitted = Distance(parts, (10, 30))
     strange = torch.linspace(0, 9, 10)[:, None] * torch.ones(40) + parts[0]
@@ -71,38 +70,51 @@ def test_a_network_that_learned_is_judged_by_an_earlier_stage(
     method: str, looked_at: int, run_of, snapshot: Snapshot, tmp_path: Path
 ) -> None:
     loaded = load_trained(read_run(run_of("test_resnet", method)))
-    fitted = fit_distance(loaded, snapshot, on_event=ignore_event, should_stop=never_stop)
+    fitted = fit_distance(loaded, snapshot, job=SILENT)
     widths = Stages(loaded.classifier.backbone).widths
     assert fitted is not None and len(widths) == 3
     assert len(fitted.distance.mean) == (sum(widths) if looked_at == 3 else widths[-2])
 
 
-def test_the_border_passes_its_share_of_new_pictures_of_the_same_kind() -> None:
+@pytest.mark.parametrize(("trained", "validated"), [(200, 250), (100, 25)])
+def test_the_border_passes_its_share_of_new_images_of_the_same_kind(trained: int, validated: int) -> None:
     generator = torch.Generator().manual_seed(1)
-    draw = lambda count: torch.randn(count, 40, generator=generator) @ torch.linspace(0.1, 2, 40).diag()  # noqa: E731
+    draw = lambda count: torch.randn(count, 80, generator=generator) @ torch.linspace(0.1, 2, 80).diag()  # noqa: E731
     alarms = []
-    for _ in range(30):
-        fitted = Distance(draw(200), (40,))
-        fitted.border.fill_(distance._quantile(fitted(draw(100))))
-        alarms.append(float((fitted(draw(300)) > 1).float().mean()))
-    assert 0.03 < np.mean(alarms) < 0.065
+    for _ in range(12):
+        train = draw(trained)
+        fitted = Distance(train, (80,))
+        border = draw_border(fitted, train, draw(validated), is_frozen=True)
+        alarms.append(float((fitted(draw(1000)) > 1).float().mean()))
+    low, high = border.false_alarms
+    assert 0.03 < np.mean(alarms) < 0.065 and low < 0.03 and high > 0.065
+
+
+def test_images_that_a_network_learned_from_help_only_where_others_are_too_few() -> None:
+    generator = torch.Generator().manual_seed(1)
+    new, learned = torch.randn(40, 20, generator=generator), 0.1 * torch.randn(300, 20, generator=generator) + 1
+    fitted = Distance(learned, (20,))
+    border = draw_border(fitted, learned, new, is_frozen=False)
+    assert (border.split, border.images) == ("val", 40) and float((fitted(new) > 1).float().mean()) < 0.06
+    border = draw_border(fitted, learned, new[:5], is_frozen=False)
+    assert border.split == "train" and border.images >= 20
 
 
 def test_the_file_says_where_its_border_came_from(exported: Path, snapshot: Snapshot) -> None:
     predictor = Predictor(exported)
     assert predictor.border is not None and predictor.border == read_export(exported).border
-    assert (predictor.border.kind, predictor.border.split) == ("mahalanobis", "train")  # 9 pictures validate
-    assert predictor.border.pictures == 9 + len(snapshot.labelled("train"))
+    assert (predictor.border.kind, predictor.border.split) == ("mahalanobis", "train")  # 9 images validate
+    assert predictor.border.images == 9 + len(snapshot.labelled("train"))
     answers = list(predictor.predict([image.path for image in snapshot.labelled("test")]))
     assert all(answer.distance is not None and answer.distance > 0 for answer in answers)
 
 
-def test_enough_validation_pictures_draw_the_border_alone(
+def test_enough_validation_images_draw_the_border_alone(
     run_of, snapshot: Snapshot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(distance, "FEW", 9)
+    monkeypatch.setattr(distance, "WANTED", 9)
     border = export_run(run_of("test_resnet", "linear"), snapshot, tmp_path / "out").border
-    assert border is not None and (border.split, border.pictures) == ("val", 9)
+    assert border is not None and (border.split, border.images) == ("val", 9)
 
 
 def test_noise_is_unlike_and_every_reader_says_so(exported: Path, snapshot: Snapshot, tmp_path: Path) -> None:
@@ -116,7 +128,7 @@ def test_noise_is_unlike_and_every_reader_says_so(exported: Path, snapshot: Snap
     assert [line.split(",")[4] for line in lines[1:]] == ["true", "false"]
     command = [sys.executable, str(exported / "predict.py"), str(tmp_path / "noise.png"), str(own)]
     told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    assert told.count("unlike the pictures of training") == 1
+    assert told.count("unlike the images of training") == 1
 
 
 def test_a_file_of_an_earlier_version_makes_no_statement(exported: Path, snapshot: Snapshot, tmp_path: Path) -> None:
@@ -130,7 +142,7 @@ def test_a_file_of_an_earlier_version_makes_no_statement(exported: Path, snapsho
     assert csv_text([answer]).splitlines()[1].split(",")[3:5] == ["", ""]
 
 
-def test_of_too_few_pictures_there_is_no_border(
+def test_of_too_few_images_there_is_no_border(
     run_of, snapshot: Snapshot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(distance, "TOO_FEW", 1000)

@@ -1,6 +1,7 @@
 """Exports: self-contained, equal to PyTorch or not there at all, and usable with bare ONNX Runtime."""
 
 import dataclasses
+import itertools
 import json
 import shutil
 import subprocess
@@ -16,17 +17,19 @@ from PIL import Image
 import visionft
 from models.catalog import BACKBONES
 from models.methods.table import METHODS
-from visionft.data.preprocess import Preprocessing
+from visionft.data.limits import memory_needed
+from visionft.data.preprocess import PreprocessConfig
 from visionft.data.types import Snapshot
-from visionft.errors import ExportError, RunError, StoppedError
+from visionft.errors import ExportError, RunError
 from visionft.evaluation.report import evaluate_run
 from visionft.export import exporter
-from visionft.export.bundle.project_facts import ProjectFacts
 from visionft.export.exporter import export_run
 from visionft.export.graph import export_network
 from visionft.export.options import ExportOptions
 from visionft.export.parity import read_export
 from visionft.export.predictor import Predictor, expand_folders
+from visionft.export.project_facts import ProjectFacts
+from visionft.jobs import JobCancelled, JobContext
 from visionft.project.edits.certificates import Audit, Certificate
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.loop.train import train
@@ -109,21 +112,11 @@ def test_a_changed_weight_fails_the_comparison_and_leaves_nothing(
 def test_a_failed_export_leaves_the_earlier_one(run_of, snapshot: Snapshot, tmp_path: Path) -> None:
     out = tmp_path / "out"
     before = export_run(run_of("test_resnet", "linear"), snapshot, out).model.read_bytes()
-    with pytest.raises(StoppedError, match="stopped"):
-        export_run(run_of("test_vit", "linear"), snapshot, out, should_stop=StopInComparison())
+    calls = itertools.count()  # the first call is in the evaluation, a single batch
+    with pytest.raises(JobCancelled):
+        export_run(run_of("test_vit", "linear"), snapshot, out, job=JobContext(cancelled=lambda: next(calls) > 0))
     assert (out / "model.onnx").read_bytes() == before
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
-
-
-class StopInComparison:
-    """Lets evaluation pass (one batch), then asks to stop."""
-
-    def __init__(self) -> None:
-        self.calls = 0
-
-    def __call__(self) -> bool:
-        self.calls += 1
-        return self.calls > 1
 
 
 def test_exports_are_the_same_bytes_each_time(
@@ -138,17 +131,8 @@ def test_a_second_file_takes_what_was_preprocessed_already(run_of, snapshot: Sna
     model = export_run(
         run_of("test_vit", "lora"), snapshot, tmp_path / "out", options=ExportOptions(float_input=True)
     ).model
-    names = sorted(path.name for path in (tmp_path / "out").iterdir())
-    assert names == [
-        "README.md",
-        "adapter",
-        "export.json",
-        "labels.txt",
-        "model.onnx",
-        "model_float.onnx",
-        "predict.py",
-        "samples",
-    ]
+    names = {path.name for path in (tmp_path / "out").iterdir()}
+    assert names >= {"model.onnx", "model_float.onnx"}
     whole, bare = (
         onnxruntime.InferenceSession(tmp_path / "out" / name, providers=["CPUExecutionProvider"])
         for name in ("model.onnx", "model_float.onnx")
@@ -157,7 +141,7 @@ def test_a_second_file_takes_what_was_preprocessed_already(run_of, snapshot: Sna
         ("input", "tensor(float)", [3, 64, 64])
     ]
     pixels = np.asarray(Image.open(snapshot.images[0].path).convert("RGB"))
-    prepared = Preprocessing.for_backbone(BACKBONES["test_vit"], 64).apply(pixels).numpy()[None]
+    prepared = PreprocessConfig.for_backbone(BACKBONES["test_vit"], 64).apply(pixels).numpy()[None]
     (_, expected), (got,) = whole.run(None, {"image": pixels[None]}), bare.run(None, {"input": prepared})
     np.testing.assert_allclose(got, expected, atol=1e-3)
     assert json.loads(bare.get_modelmeta().custom_metadata_map["class_names"]) == ["blue", "green", "red"]
@@ -207,10 +191,19 @@ def test_weights_of_ones_own_are_named_without_their_folder(
     assert not [path.name for path in files if str(tmp_path).encode() in path.read_bytes()]
 
 
-def test_an_operator_version_that_does_not_exist_is_refused(run_of, snapshot: Snapshot, tmp_path: Path) -> None:
-    with pytest.raises(ExportError, match="Opset 11 is not supported") as caught:
-        export_run(run_of("test_vit", "adapter"), snapshot, tmp_path / "out", options=ExportOptions(opset=11))
-    assert "18, 20, 22" in caught.value.hint and not (tmp_path / "out").exists()
+@pytest.mark.parametrize(
+    ("options", "message", "hint"),
+    [
+        (ExportOptions(opset=11), "Opset 11 is not supported", "18, 20, 22"),
+        (ExportOptions(precisions=("fp8",)), "Precision fp8 is not known", "fp16, int8"),  # type: ignore[arg-type]
+    ],
+)
+def test_unknown_options_are_refused(
+    options: ExportOptions, message: str, hint: str, run_of, snapshot: Snapshot, tmp_path: Path
+) -> None:
+    with pytest.raises(ExportError, match=message) as caught:
+        export_run(run_of("test_vit", "adapter"), snapshot, tmp_path / "out", options=options)
+    assert hint in caught.value.hint and not (tmp_path / "out").exists()
 
 
 def test_the_speed_was_measured_and_the_record_reads_back(export_of, tmp_path: Path) -> None:
@@ -222,7 +215,7 @@ def test_the_speed_was_measured_and_the_record_reads_back(export_of, tmp_path: P
     assert read_export(result.model.parent) == result
     with (out / "model.onnx").open("ab") as handle:
         handle.write(b"x")
-    assert read_export(out) is None  # what was measured was another file
+    assert read_export(out) is None  # the measured file was another
     (out / "export.json").write_text("{")
     assert read_export(out) is None and read_export(tmp_path / "nowhere") is None
 
@@ -253,7 +246,7 @@ def test_predictions_are_the_evaluations(run_of, export_of, snapshot: Snapshot) 
     assert evaluation.images == 9 and np.sum(evaluation.confusion) == 9
 
 
-def test_unreadable_pictures_come_back_with_their_reason(export_of, tmp_path: Path) -> None:
+def test_unreadable_images_come_back_with_their_reason(export_of, tmp_path: Path) -> None:
     model = export_of("test_resnet", "full").model
     (tmp_path / "torn.jpg").write_bytes(b"\xff\xd8\xff\xe0 torn")
     Image.new("L", (5, 1)).save(tmp_path / "thin.png")
@@ -263,29 +256,51 @@ def test_unreadable_pictures_come_back_with_their_reason(export_of, tmp_path: Pa
     assert expand_folders([tmp_path]) == [tmp_path / "thin.png", tmp_path / "torn.jpg"]
 
 
-def test_what_is_no_model_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ExportError, match="no model"):
-        Predictor(tmp_path)
-    (tmp_path / "model.onnx").write_bytes(b"not a model")
-    with pytest.raises(ExportError, match="no ONNX file"):
-        Predictor(tmp_path)
-
-
 def test_classes_the_run_does_not_know_are_left_out(run_of, snapshot: Snapshot) -> None:
     renamed = dataclasses.replace(snapshot, class_names=("blue", "green", "crimson"))
     assert evaluate_run(run_of("test_resnet", "full"), renamed, "test").images == 6
     strange = dataclasses.replace(snapshot, class_names=("a", "b", "c"))
-    with pytest.raises(RunError, match="no labelled pictures"):
+    with pytest.raises(RunError, match="no labelled images"):
         evaluate_run(run_of("test_resnet", "full"), strange, "test")
 
 
 def test_what_is_proven_of_the_labels_stands_in_the_record(run_of, snapshot, tmp_path):
     audit = Audit(
         source="features", threshold=0.9, accepted=1000, sample=299, wrong=0, allowed=0, rightness=0.99,
-        confidence=0.95, most_wrong=9, number=1, seed=7, is_passed=True,
+        planned=0.95, confidence=0.95, most_wrong=9, number=1, seed=7, is_passed=True, is_finished=True,
     )  # fmt: skip
     proven = Certificate(audit=audit, at=1_700_000_000_000, labels=1000, standing=998)
     export_run(run_of("test_resnet", "linear"), snapshot, tmp_path / "out", facts=ProjectFacts(certificates=[proven]))
     (told,) = json.loads((tmp_path / "out" / "export.json").read_text())["label_certificates"]
-    assert told["sentence"].startswith("At least 99.1% of 1,000 accepted labels are right, with 95.0% confidence")
+    assert told["sentence"].startswith("At least 99.1% of 1,000 accepted labels are correct, with 95.0% confidence")
     assert (told["standing"], told["audit"]["sample"]) == (998, 299)
+
+
+MEASURE = """
+import json, sys
+from pathlib import Path
+from visionft.export.predictor import Predictor
+def peak():  # not getrusage, which starts at what the parent took
+    (line,) = [line for line in open("/proc/self/status") if line.startswith("VmHWM")]
+    return int(line.split()[1]) * 1024
+predictor = Predictor(Path(sys.argv[1]))
+list(predictor.predict([Path(sys.argv[2])]))
+before = peak()
+(answer,) = predictor.predict([Path(sys.argv[3])])
+print(json.dumps([peak() - before, answer.error]))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="reads the peak memory in /proc")
+def test_predicting_takes_no_more_than_was_counted(export_of, snapshot: Snapshot, tmp_path: Path) -> None:
+    model = export_of("test_resnet", "linear").model
+    path = tmp_path / "a.gif"
+    Image.new("P", (6000, 6000)).save(path)
+    with path.open("rb") as handle, Image.open(handle) as image:
+        counted = memory_needed(image, handle)
+    command = [sys.executable, "-c", MEASURE, str(model), str(snapshot.images[0].path), str(path)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=120)
+    took, error = json.loads(done.stdout)
+    # The count includes the program's own preprocessing; the graph's works in strips and needs less.
+    assert error == "" and 3 * 6000 * 6000 < took < 1.1 * counted

@@ -1,28 +1,51 @@
-"""The graph's preprocessing against torch's, for every shape of picture."""
+"""The graph's preprocessing against torch's, for every shape of image: in ONNX Runtime and in OpenVINO."""
 
 import numpy as np
-import onnxruntime
 import pytest
 
-from visionft.data.preprocess import Preprocessing
-from visionft.export.options import OPSET
+from visionft.data.preprocess import PreprocessConfig
+from visionft.export.model_file import trusted_session
+from visionft.export.options import OPSET, OPSETS
 from visionft.export.preprocessing_graph import preprocessing_model
 
 SHAPES = [(1, 1), (1, 700), (700, 1), (2, 2), (31, 33), (64, 64), (100, 80), (65, 480), (900, 1200), (3000, 4000)]
 
 
-@pytest.mark.parametrize("interpolation", ["bilinear", "bicubic"])
-@pytest.mark.parametrize("share", [0.9, 1.0])
-def test_the_graph_prepares_pictures_as_training_does(interpolation: str, share: float) -> None:
-    plain = Preprocessing(
+def preprocessing(interpolation: str, share: float = 0.9) -> PreprocessConfig:
+    return PreprocessConfig(
         size=64, crop_share=share, interpolation=interpolation, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225)
     )
-    session = onnxruntime.InferenceSession(
-        preprocessing_model(plain, OPSET).SerializeToString(), providers=["CPUExecutionProvider"]
-    )
-    rng = np.random.default_rng(0)
+
+
+@pytest.mark.parametrize(
+    ("runtime", "interpolation", "share"),
+    [("onnxruntime", name, share) for name in ("bilinear", "bicubic") for share in (0.9, 1.0)]
+    + [pytest.param("openvino", name, 0.9, marks=pytest.mark.slow) for name in ("bilinear", "bicubic")],
+)
+def test_the_graph_prepares_images_as_training_does(runtime: str, interpolation: str, share: float, tmp_path) -> None:
+    config = preprocessing(interpolation, share)
+    content = preprocessing_model(config, OPSET).SerializeToString()
+    if runtime == "onnxruntime":
+        session = trusted_session(content)
+        prepare = lambda pixels: session.run(None, {"image": pixels})[0]  # noqa: E731
+    else:
+        openvino, path = pytest.importorskip("openvino"), tmp_path / "before.onnx"
+        path.write_bytes(content)
+        core = openvino.Core()
+        compiled = core.compile_model(core.read_model(path), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+        prepare = lambda pixels: compiled(pixels)[0]  # noqa: E731
+    random = np.random.default_rng(0)
     for shape in SHAPES:
-        pixels = rng.integers(0, 256, (*shape, 3), np.uint8)
-        (got,) = session.run(None, {"image": pixels[None]})
+        pixels = random.integers(0, 256, (*shape, 3), np.uint8)
         # 0.001 of 255 after normalisation by a standard deviation of about 0.225
-        np.testing.assert_allclose(got[0], plain.apply(pixels).numpy(), atol=0.001 / 255 / 0.224, err_msg=str(shape))
+        expected, near = config.apply(pixels).numpy(), 0.001 / 255 / 0.224
+        np.testing.assert_allclose(prepare(pixels[None])[0], expected, atol=near, err_msg=str(shape))
+
+
+def test_no_operator_is_used_that_runtimes_compute_differently() -> None:
+    """OpenVINO silently ignores Resize's `antialias`, and its whole-number Div rounds."""
+    for opset in OPSETS:
+        nodes = preprocessing_model(preprocessing("bicubic"), opset).graph.node
+        assert "Resize" not in {node.op_type for node in nodes}
+        whole = [node for node in nodes if node.op_type == "Div" and node.output[0] in ("wished_side", "start")]
+        assert [node.input[0].endswith("_multiple") for node in whole] == [True, True]

@@ -1,4 +1,4 @@
-"""A combination's file: one picture in, its parts mixed inside, equal to PyTorch; what they share is kept once."""
+"""An ensemble's file: one image in, members mixed inside, equal to PyTorch; shared parts are stored once."""
 
 import dataclasses
 import json
@@ -13,15 +13,15 @@ import pytest
 from visionft.combining.combine import combine
 from visionft.data.decode import decode
 from visionft.data.types import Snapshot
-from visionft.errors import ExportError
 from visionft.evaluation.report import evaluate_run, probabilities_of, run_logits
 from visionft.export.exporter import export_run
 from visionft.export.options import ExportOptions
+from visionft.export.parity import read_export
 from visionft.export.predictor import Predictor
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.loop.train import train
-from visionft.training.runs.answerer import load_answerer
 from visionft.training.runs.run_folder import load_run
+from visionft.training.runs.run_model import load_run_model
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +55,7 @@ def test_the_file_answers_as_the_parts_do_together(combined, snapshot: Snapshot,
     result = export_run(run_dir, snapshot, tmp_path / "out")
     assert result.parity.is_equal and result.border is not None
     temperature = evaluate_run(run_dir, snapshot, "test").temperature
-    asked = run_logits(load_answerer(load_run(run_dir.parent.parent, run_dir.name)), snapshot, "test")
+    asked = run_logits(load_run_model(load_run(run_dir.parent.parent, run_dir.name)), snapshot, "test")
     predictor = Predictor(result.model)
     got = np.concatenate([predictor.probabilities(decode(image.path)[None]) for image in asked.images])
     np.testing.assert_allclose(got, probabilities_of(asked, temperature), atol=2e-3)
@@ -79,7 +79,9 @@ def test_a_frozen_network_of_two_parts_is_stored_once(combined, project: Path, s
     assert nodes[0] == nodes[1]
 
 
-def test_a_float_model_is_refused_with_the_reason(combined, snapshot: Snapshot, tmp_path: Path) -> None:
-    with pytest.raises(ExportError, match="prepares pictures in its own way"):
-        export_run(combined("1", "3"), snapshot, tmp_path / "out", options=ExportOptions(float_input=True))
-    assert not (tmp_path / "out" / "model.onnx").exists()
+def test_a_float_model_of_an_ensemble_is_left_out_with_the_reason(combined, snapshot: Snapshot, tmp_path) -> None:
+    options = ExportOptions(float_input=True, huggingface=True)
+    result = export_run(combined("1", "3"), snapshot, tmp_path / "out", options=options)
+    assert len(result.left_out) == 2 and "float model" in result.left_out[0] and "timm" in result.left_out[1]
+    assert result.float_model is None and not (tmp_path / "out" / "model_float.onnx").exists()
+    assert read_export(tmp_path / "out") == result

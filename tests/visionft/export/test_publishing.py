@@ -19,7 +19,7 @@ from visionft.export.publishing import publishing, settle
 from visionft.files import temporary_folder
 
 NAMES = ("labels.txt", "predict.py", "export.json", "model.onnx")
-# For each line it forks a process that publishes, and dies at the step of the file system whose number it was given.
+# For each line of input it forks a process to publish; the process dies at the given file-system step.
 SERVER = """
 import json, os, signal, sys
 from pathlib import Path
@@ -53,7 +53,7 @@ for line in sys.stdin:
 
 @pytest.fixture
 def killed():
-    """Return a function that publishes, in a process that dies at a step, and tells whether it got that far."""
+    """Return a function to publish in a process killed at a step; it returns whether it got that far."""
     command = [sys.executable, "-c", SERVER]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
 
@@ -69,7 +69,7 @@ def killed():
 
 
 def export_of(word: str, *names: str) -> dict[str, str]:
-    """Return {file name: content} of an export in which `word` tells whose each file is; its record lists them."""
+    """Return {file name: content} of an export with `word` in each file; its record lists them."""
     files = {name: word for name in names if name != "export.json"}
     if "export.json" not in names:
         return files
@@ -91,7 +91,7 @@ def contents(folder: Path) -> dict[str, str]:
 
 
 def words_in(files: dict[str, str]) -> set[str]:
-    """Return of which exports some files are."""
+    """Return the words of the exports in some files."""
     return {json.loads(text)["word"] if name == "export.json" else text for name, text in files.items()}
 
 
@@ -152,7 +152,7 @@ def test_a_stopped_or_failed_export_leaves_the_folder_as_it_was(tmp_path: Path) 
 
 @pytest.mark.parametrize("free", [0, 10**9])
 def test_a_disk_that_fills_while_a_file_is_written_is_named(free: int, tmp_path: Path, monkeypatch) -> None:
-    """What fails in the middle of a file names none; another disk than the export's may be the one that is full."""
+    """A failure in the middle of a file names none; the full disk may be another than the export's."""
     usage = collections.namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda _path: usage(10**9, 10**9 - free, free))
     expected = pytest.raises(VisionFTError if not free else OSError, match="No space left")
@@ -182,7 +182,7 @@ def test_a_model_that_cannot_be_replaced_brings_the_rest_back(tmp_path: Path, mo
 @pytest.mark.skipif(os.name == "nt", reason="permissions")
 @pytest.mark.parametrize("place", ["new", "new/deeper", "there"])
 def test_a_place_that_may_not_be_written_is_said(place: str, unprivileged) -> None:
-    locked = Path(tempfile.mkdtemp())  # not below pytest's own folder, which nobody else may enter
+    locked = Path(tempfile.mkdtemp())  # not below pytest's own folder: it is closed to other users
     try:
         (locked / "there").mkdir(mode=0o555)
         locked.chmod(0o555)

@@ -1,6 +1,6 @@
-"""Exported files in the runtimes that people use: the answers are ONNX Runtime's, for every kind of head and size.
+"""Exported files in common runtimes: predictions equal ONNX Runtime's, for every kind of head and size.
 
-With `--log-cli-level INFO` the tests say the largest difference of each runtime.
+With `--log-cli-level INFO` the tests log the largest difference of each runtime.
 """
 
 import dataclasses
@@ -42,51 +42,51 @@ SAMPLES = Path(resources.__file__).parent / "samples"
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
 
 
-def javascript(package: str, model: Path, pictures: Sequence[np.ndarray], scratch: Path) -> list[np.ndarray]:
-    """Ask onnxruntime-node, or onnxruntime-web in Node, through the samples' own module."""
+def javascript(package: str, model: Path, images: Sequence[np.ndarray], scratch: Path) -> list[np.ndarray]:
+    """Predict with onnxruntime-node, or onnxruntime-web in Node, through the samples' own module."""
     script, listed = Path(shutil.copy(SCRIPTS / "ask_model.mjs", scratch)), []
-    for number, pixels in enumerate(pictures):
+    for number, pixels in enumerate(images):
         raw = scratch / f"{number}.rgb"
         raw.write_bytes(pixels.tobytes())
         listed.append((str(raw), pixels.shape[1], pixels.shape[0]))
-    (scratch / "pictures.json").write_text(json.dumps(listed))
-    printed = run("node", script, package, SAMPLES, model, scratch / "pictures.json")
+    (scratch / "images.json").write_text(json.dumps(listed))
+    printed = run("node", script, package, SAMPLES, model, scratch / "images.json")
     return [np.array(row, np.float32) for row in json.loads(printed)]
 
 
-def openvino(model: Path, pictures: Sequence[np.ndarray], scratch: Path) -> list[np.ndarray]:
-    """Ask OpenVINO in full precision."""
+def openvino(model: Path, images: Sequence[np.ndarray], scratch: Path) -> list[np.ndarray]:
+    """Predict with OpenVINO in full precision."""
     vino = pytest.importorskip("openvino")
     core = vino.Core()
     compiled = core.compile_model(core.read_model(model), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
-    return [np.asarray(compiled(pixels[None])["probabilities"])[0] for pixels in pictures]
+    return [np.asarray(compiled(pixels[None])["probabilities"])[0] for pixels in images]
 
 
-def reference(model: Path, pictures: Sequence[np.ndarray], scratch: Path) -> list[np.ndarray]:
-    """Ask the evaluator by which ONNX defines its operators."""
+def reference(model: Path, images: Sequence[np.ndarray], scratch: Path) -> list[np.ndarray]:
+    """Predict with the reference evaluator, ONNX's definition of its operators."""
     from onnx.reference import ReferenceEvaluator
 
     evaluator = ReferenceEvaluator(str(model))
-    answers = (cast("list[np.ndarray]", evaluator.run(["probabilities"], {"image": each[None]})) for each in pictures)
+    answers = (cast("list[np.ndarray]", evaluator.run(["probabilities"], {"image": each[None]})) for each in images)
     return [probabilities[0] for (probabilities,) in answers]
 
 
-def opencv(model: Path, pictures: Sequence[np.ndarray], scratch: Path) -> list[np.ndarray]:
-    """Ask OpenCV 5, whose engine is the first that knows sizes that are not fixed."""
+def opencv(model: Path, images: Sequence[np.ndarray], scratch: Path) -> list[np.ndarray]:
+    """Predict with OpenCV 5, the first with an engine for dynamic sizes."""
     cv2 = pytest.importorskip("cv2", minversion="5.0")
     network = cv2.dnn.readNetFromONNX(str(model))
     found = []
-    for pixels in pictures:
+    for pixels in images:
         network.setInput(pixels[None])
         found.append(network.forward("probabilities")[0])
     return found
 
 
-def tract(model: Path, pictures: Sequence[np.ndarray], scratch: Path) -> list[np.ndarray]:
-    """Ask tract, which wants the size of the picture before it makes its plan."""
+def tract(model: Path, images: Sequence[np.ndarray], scratch: Path) -> list[np.ndarray]:
+    """Predict with tract; it needs the image size before planning."""
     runtime = pytest.importorskip("tract", reason="pip install tract")
     found = []
-    for pixels in pictures:
+    for pixels in images:
         read = runtime.onnx().load(str(model))
         read.set_input_fact(0, f"1,{pixels.shape[0]},{pixels.shape[1]},3,u8")
         found.append(read.into_model().into_runnable().run([pixels[None]])[0].to_numpy()[0])
@@ -94,7 +94,7 @@ def tract(model: Path, pictures: Sequence[np.ndarray], scratch: Path) -> list[np
 
 
 def run(*words: object, cwd: Path | None = None) -> str:
-    """Return what a program prints, which must end well."""
+    """Return a program's output; it must end well."""
     done = subprocess.run([*map(str, words)], capture_output=True, text=True, timeout=300, check=False, cwd=cwd)
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -139,8 +139,8 @@ def exports(snapshot: Snapshot, tmp_path_factory: pytest.TempPathFactory) -> dic
 
 
 @pytest.fixture(scope="module")
-def pictures() -> list[np.ndarray]:
-    """Return pictures of all sizes: least, thin, upright, grey, of 12 million pixels."""
+def images() -> list[np.ndarray]:
+    """Return images of all sizes: least, thin, upright, grey, of 12 million pixels."""
     random = np.random.default_rng(1)
 
     def drawn(height: int, width: int) -> np.ndarray:
@@ -153,8 +153,8 @@ def pictures() -> list[np.ndarray]:
 
 
 @pytest.mark.parametrize("runtime", ASKED)
-def test_every_head_answers_as_in_onnx_runtime(runtime: str, exports, pictures, tmp_path: Path, request) -> None:
-    asked = [each for each in pictures if runtime != "reference" or each.size < 2_000_000]  # Python itself: slow
+def test_every_head_answers_as_in_onnx_runtime(runtime: str, exports, images, tmp_path: Path, request) -> None:
+    asked = [each for each in images if runtime != "reference" or each.size < 2_000_000]  # pure Python: slow
     ask: Callable[..., list[np.ndarray]] = ASKED[runtime]
     for kind, folder in exports.items():
         expected = [Predictor(folder, device="cpu").probabilities(pixels[None])[0] for pixels in asked]
@@ -191,11 +191,11 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
     """Serves a folder and logs nothing."""
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-        """Say nothing."""
+        """Log nothing."""
 
 
 def ask_page(address: str, scratch: Path, *files: Path) -> list[dict]:
-    """Return what the sample page shows of each picture, in headless Chromium."""
+    """Return the sample page's output for each image, in headless Chromium."""
     if CHROMIUM is None:
         pytest.skip("Chromium is not installed (set CHROMIUM to its path)")
     script = shutil.copy(SCRIPTS / "ask_page.mjs", scratch)
@@ -205,20 +205,20 @@ def ask_page(address: str, scratch: Path, *files: Path) -> list[dict]:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_page_answers_as_the_program_in_a_browser(
-    kind: str, served, javascript_packages: Path, pictures, tmp_path: Path
+    kind: str, served, javascript_packages: Path, images, tmp_path: Path
 ) -> None:
     folder, address = served(kind)
     (tmp_path / "node_modules").symlink_to(javascript_packages, target_is_directory=True)
     files = []
-    for number, pixels in enumerate(pictures):
+    for number, pixels in enumerate(images):
         files.append(tmp_path / f"{number}.png")
         Image.fromarray(pixels).save(files[-1], compress_level=1)
-    turned = tmp_path / "turned.jpg"  # shot with the camera on its side: EXIF says so
+    turned = tmp_path / "turned.jpg"  # taken with the camera on its side, according to EXIF
     exif = Image.Exif()
     exif[0x0112] = 6
-    Image.fromarray(pictures[4]).save(turned, quality=95, exif=exif)
+    Image.fromarray(images[4]).save(turned, quality=95, exif=exif)
     clear = tmp_path / "clear.png"
-    Image.fromarray(np.dstack([pictures[4], pictures[4][..., 0]])).save(clear)
+    Image.fromarray(np.dstack([images[4], images[4][..., 0]])).save(clear)
     files += [turned, clear]
     worst = 0.0
     for said, prediction in zip(
@@ -239,9 +239,9 @@ def test_the_page_says_what_is_wrong(served, javascript_packages: Path, tmp_path
     folder, address = served("vit")
     (tmp_path / "node_modules").symlink_to(javascript_packages, target_is_directory=True)
     text = tmp_path / "text.jpg"
-    text.write_text("no picture")
+    text.write_text("no image")
     (said,) = ask_page(address, tmp_path, text)
-    assert said["state"] == "text.jpg is no picture that this browser can read." and not said["answers"]
+    assert said["state"] == "text.jpg is no image that this browser can read." and not said["answers"]
     for content, words in ((b"no model", "no ONNX file"), (None, "/model.onnx is missing. Keep this folder where")):
         (folder / "model.onnx").unlink()
         if content is not None:
@@ -250,7 +250,7 @@ def test_the_page_says_what_is_wrong(served, javascript_packages: Path, tmp_path
         assert words in said["state"], said
 
 
-def test_samples_say_that_the_pictures_beside_the_model_were_changed(
+def test_samples_say_that_the_images_beside_the_model_were_changed(
     served, javascript_packages: Path, tmp_path: Path
 ) -> None:
     folder, address = served("knn")
@@ -268,7 +268,7 @@ def test_samples_say_that_the_pictures_beside_the_model_were_changed(
 
 
 def test_the_float_file_is_for_opencv_too(exports) -> None:
-    """OpenCV 4 cannot read `model.onnx`; what it reads of the other file it computes alike."""
+    """OpenCV 4 cannot read `model.onnx`; it computes the same from the other file."""
     cv2 = pytest.importorskip("cv2")
     onnxruntime = pytest.importorskip("onnxruntime")
     inputs = np.random.default_rng(0).normal(0, 1, (1, 3, 64, 64)).astype(np.float32)

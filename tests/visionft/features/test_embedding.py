@@ -1,4 +1,4 @@
-"""Features of a project's pictures: computed once a content, kept through stops, refused where they cannot be."""
+"""Features of a project's images: computed once per content, preserved when cancelled, refused where impossible."""
 
 import dataclasses
 import shutil
@@ -8,21 +8,21 @@ import numpy as np
 import pytest
 
 from visionft.data.types import Snapshot
-from visionft.errors import ProjectError, RunError, StoppedError
-from visionft.events import Progress
+from visionft.errors import ProjectError, RunError
+from visionft.events import Notice, Progress
 from visionft.features import embedding
 from visionft.features.embedding import embed, embedded
 from visionft.features.feature_store import current_kind, features_of, load_features
-from visionft.heads.fitting import standardise
+from visionft.jobs import JobCancelled, JobContext
 from visionft.project.importing.importer import import_source
 from visionft.project.store import Project
 
 
 @pytest.fixture
-def project(tmp_path: Path, picture_folder: Path):
+def project(tmp_path: Path, image_folder: Path):
     with Project.create(tmp_path / "project") as project:
-        shutil.copytree(picture_folder, tmp_path / "pictures")
-        import_source(project, tmp_path / "pictures")
+        shutil.copytree(image_folder, tmp_path / "images")
+        import_source(project, tmp_path / "images")
         yield project
 
 
@@ -30,43 +30,55 @@ def small(project: Project, **options: object):
     return embed(project.path, project.snapshot(), backbone="starter_resnet", size=64, device="cpu", **options)
 
 
-def test_each_picture_is_looked_at_once(project: Project):
+def test_each_image_is_looked_at_once(project: Project):
     events: list[object] = []
-    report = small(project, on_event=events.append)
+    report = small(project, job=JobContext(events.append))
     assert (report.known, report.added, report.unreadable, report.stopped) == (0, 48, (), False)
     assert [each.done for each in events if isinstance(each, Progress) and each.total][-1] == 48
     features = load_features(project.path, project.snapshot())
     assert features.vectors.shape == (48, report.width) and features.vectors.dtype == np.float16
     assert not features.missing and not features.unusable
     assert features.images == project.snapshot().images
-    again = embed(project.path, project.snapshot(), device="cpu")  # the network that the project has
+    again = embed(project.path, project.snapshot(), device="cpu")  # the project's network
     assert (again.backbone, again.size, again.known, again.added) == ("starter_resnet", 64, 48, 0)
     assert np.array_equal(load_features(project.path, project.snapshot()).vectors, features.vectors)
 
 
-def test_inputs_are_standardised_as_heads_do(project: Project):
+def test_a_damaged_note_of_the_network_is_made_good_or_said(project: Project):
+    small(project)
+    kind, images, said = current_kind(project.path), project.snapshot(), list[object]()
+    (project.path / "features" / "current.json").write_text('{"folder": "starter')
+    assert (
+        current_kind(project.path) == kind and not embedded(project.path, images, job=JobContext(said.append)).missing
+    )
+    (project.path / "features" / kind.folder_name / "about.json").write_text("")
+    embed(project.path, images, size=32, job=JobContext(said.append, lambda: True))
+    (notice,) = [each for each in said if isinstance(each, Notice)]
+    assert notice.level == "warning"
+
+
+def test_inputs_are_centred_and_each_stage_has_the_same_norm(project: Project):
     small(project)
     features = load_features(project.path, project.snapshot())
-    import torch
-
-    expected, _, _ = standardise(torch.from_numpy(features.vectors.astype(np.float32)), features.kind.widths)
-    assert np.allclose(features.inputs, expected.numpy(), atol=1e-5)
+    parts = np.split(features.inputs, np.cumsum(features.kind.widths)[:-1], axis=1)
+    assert np.allclose(features.inputs.mean(axis=0), 0, atol=1e-5)
+    assert np.allclose([np.square(part).sum(axis=1).mean() for part in parts], 1, atol=1e-4)
     assert np.allclose(np.linalg.norm(features.directions, axis=1), 1, atol=1e-5)
 
 
 def test_a_stop_keeps_what_was_computed(project: Project, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(embedding, "_BATCH", 10)
     asked = iter([False, True])
-    report = small(project, should_stop=lambda: next(asked))
+    report = small(project, job=JobContext(cancelled=lambda: next(asked)))
     assert report.stopped and report.added == 20
     images = project.snapshot()
-    with pytest.raises(StoppedError):
-        embedded(project.path, images, should_stop=lambda: True)
+    with pytest.raises(JobCancelled):
+        embedded(project.path, images, job=JobContext(cancelled=lambda: True))
     features = embedded(project.path, images)
     assert len(features) == 48 and features.kind.backbone == "starter_resnet"
 
 
-def test_an_edited_picture_is_looked_at_again_and_a_lost_one_is_named(project: Project):
+def test_an_edited_image_is_looked_at_again_and_a_lost_one_is_named(project: Project):
     small(project)
     first, second, *others = project.snapshot().images
     edited = dataclasses.replace(first, sha256="0" * 64)
@@ -78,10 +90,10 @@ def test_an_edited_picture_is_looked_at_again_and_a_lost_one_is_named(project: P
     assert load_features(project.path, images).missing == (lost,)
 
 
-def test_pictures_of_which_none_can_be_read_are_an_error(project: Project):
+def test_images_of_which_none_can_be_read_are_an_error(project: Project):
     images = project.snapshot()
     gone = tuple(dataclasses.replace(image, path=image.path.with_name("gone")) for image in images.images)
-    with pytest.raises(RunError, match="None of the pictures can be read"):
+    with pytest.raises(RunError, match="None of the images can be read"):
         embed(project.path, Snapshot("single", images.class_names, gone), backbone="starter_resnet", size=64)
 
 

@@ -5,6 +5,7 @@ import pytest
 
 from visionft.features import neighbours
 from visionft.features.neighbours import nearest
+from visionft.jobs import JobCancelled, JobContext
 
 
 def directions(count: int, width: int = 16) -> np.ndarray:
@@ -36,19 +37,14 @@ def test_few_rows_have_fewer_neighbours(count: int):
 
 def test_an_index_finds_nearly_the_same(monkeypatch: pytest.MonkeyPatch):
     pytest.importorskip("faiss")
-    monkeypatch.setattr(neighbours, "MOST_EXACT", 1000)
     monkeypatch.setattr(neighbours, "_CELLS", 16)
     monkeypatch.setattr(neighbours, "_PROBED", 12)
     rows = directions(1500)
-    monkeypatch.setattr(neighbours, "MOST_EXACT", 10_000)
-    exact = nearest(rows, k=5)
-    monkeypatch.setattr(neighbours, "MOST_EXACT", 1000)
-    found = nearest(rows, k=5)
+    exact, found = (nearest(rows, k=5, most_exact=most) for most in (10_000, 1000))
     shared = np.mean([len(set(a) & set(b)) for a, b in zip(exact.places, found.places, strict=True)])
-    assert shared > 4.5
-    assert all(place not in row for place, row in enumerate(found.places.tolist()))
+    assert shared > 4.5 and all(place not in row for place, row in enumerate(found.places.tolist()))
 
 
 def test_a_stop_is_heeded():
-    with pytest.raises(InterruptedError):
-        nearest(directions(10), k=2, should_stop=lambda: True)
+    with pytest.raises(JobCancelled):
+        nearest(directions(10), k=2, job=JobContext(cancelled=lambda: True))

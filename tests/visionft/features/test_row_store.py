@@ -1,4 +1,4 @@
-"""Rows by content: what was appended is found again, whatever a crash, a second process or a bad disk did between."""
+"""Rows by content: appended rows are found again after a crash, with a second process, or on a bad disk."""
 
 from pathlib import Path
 

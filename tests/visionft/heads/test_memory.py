@@ -1,17 +1,18 @@
-"""A memory of labelled pictures: better than plain cosines where it matters, calibrated, doubles without a say."""
+"""A retrieval index of labelled images: better than plain cosine where it matters, calibrated, duplicates excluded."""
 
 import numpy as np
 import pytest
 
 from visionft.calibration import mean_cross_entropy
-from visionft.heads.knn.fitting import fit_memory, labels_of
-from visionft.heads.knn.memory import Memory
+from visionft.heads.knn.knn_fitting import fit_memory, labels_of
+from visionft.heads.knn.memory import KnnClassifier
+from visionft.jobs import JobCancelled, JobContext
 
 WIDTHS = (20, 30)
 
 
-def pictures(count: int, seed: int = 0, classes: int = 4, noise: float = 6.0) -> tuple[np.ndarray, np.ndarray]:
-    """Return features in which loud directions that say nothing drown what tells the classes apart, and the classes."""
+def images(count: int, seed: int = 0, classes: int = 4, noise: float = 6.0) -> tuple[np.ndarray, np.ndarray]:
+    """Return features with the class signal drowned in large uninformative directions, and the classes."""
     random = np.random.default_rng(seed)
     classes_of = np.arange(count) % classes
     values = random.normal(size=(count, 50))
@@ -24,10 +25,10 @@ def fit(features: np.ndarray, classes_of: np.ndarray, classes: int = 4, **option
     return fit_memory(features, np.eye(classes)[classes_of], widths=WIDTHS, **options)
 
 
-def test_what_varies_within_a_class_counts_less():
-    (features, classes_of), (asked, wanted) = pictures(200), pictures(400, seed=1)
+def test_what_varies_within_a_class_counts_less() -> None:
+    (features, classes_of), (asked, wanted) = images(200), images(400, seed=1)
     memory = fit(features, classes_of).memory
-    said = memory.answers(memory.directions(asked))
+    said = memory.predict(memory.directions(asked))
     plain = [(each - features.mean(axis=0)) for each in (features, asked)]
     rows, queries = (each / np.linalg.norm(each, axis=1, keepdims=True) for each in plain)
     by_cosine = classes_of[np.argsort(-queries @ rows.T, axis=1)[:, :10]]
@@ -35,10 +36,10 @@ def test_what_varies_within_a_class_counts_less():
     assert (said.argmax(axis=1) == wanted).mean() > (most == wanted).mean() + 0.2
 
 
-def test_it_is_as_sure_as_it_is_right_and_says_beforehand_how_often():
-    (features, classes_of), (asked, wanted) = pictures(240), pictures(2000, seed=1)
+def test_it_is_as_sure_as_it_is_right_and_says_beforehand_how_often() -> None:
+    (features, classes_of), (asked, wanted) = images(240), images(2000, seed=1)
     fitted = fit(features, classes_of)
-    said = fitted.memory.answers(fitted.memory.directions(asked))
+    said = fitted.memory.predict(fitted.memory.directions(asked))
     assert np.allclose(said.sum(axis=1), 1)
     right = (said.argmax(axis=1) == wanted).mean()
     assert fitted.accuracy == pytest.approx(right, abs=0.06)
@@ -46,85 +47,72 @@ def test_it_is_as_sure_as_it_is_right_and_says_beforehand_how_often():
     assert mean_cross_entropy(np.log(said), wanted) < mean_cross_entropy(1.5 * np.log(said), wanted)
 
 
-def test_a_double_of_the_asked_picture_has_no_say():
-    features, classes_of = pictures(120)
+def test_a_double_of_the_asked_image_has_no_say() -> None:
+    features, classes_of = images(120)
     wrong = classes_of.copy()
     wrong[7] = (wrong[7] + 1) % 4
     memory = fit(features, wrong).memory
     direction = memory.directions(features[7:8])
-    assert memory.is_double(direction)[0].nonzero()[0].tolist() == [7]
-    assert memory.answers(direction)[0].argmax() == classes_of[7]
+    assert memory.is_duplicate(direction)[0].nonzero()[0].tolist() == [7]
+    assert memory.predict(direction)[0].argmax() == classes_of[7]
 
 
-def test_pictures_of_one_class_that_all_look_the_same_are_no_doubles():
+def test_images_of_one_class_that_all_look_the_same_are_no_doubles() -> None:
     random = np.random.default_rng(0)
     classes_of = np.arange(60) % 3
     features = (5 * np.eye(3, 50)[classes_of] + 0.001 * random.normal(size=(60, 50))).astype(np.float32)
     fitted = fit(features, classes_of, classes=3)
     assert fitted.accuracy == 1.0
     asked = (5 * np.eye(3, 50) + 0.001 * random.normal(size=(3, 50))).astype(np.float32)
-    assert fitted.memory.answers(fitted.memory.directions(asked)).argmax(axis=1).tolist() == [0, 1, 2]
-
-
-def test_where_all_that_is_known_is_the_picture_itself_it_answers():
-    memory = fit(*pictures(1)).memory
-    said = memory.answers(memory.directions(pictures(1)[0]))
-    assert said[0].argmax() == 0 and np.isfinite(said).all()
+    assert fitted.memory.predict(fitted.memory.directions(asked)).argmax(axis=1).tolist() == [0, 1, 2]
 
 
 @pytest.mark.parametrize("counts", [[1], [1, 1], [5, 1], [2, 2]])
-def test_few_pictures_are_enough(counts: list[int]):
-    features, _ = pictures(sum(counts))
+def test_few_images_are_enough(counts) -> None:
+    features, _ = images(sum(counts))
     classes_of = np.repeat(np.arange(len(counts)), counts)
     fitted = fit(features, classes_of, classes=3)
-    said = fitted.memory.answers(fitted.memory.directions(pictures(6, seed=2)[0]))
+    said = fitted.memory.predict(fitted.memory.directions(images(6, seed=2)[0]))
     assert said.shape == (6, 3) and np.allclose(said.sum(axis=1), 1)
     assert (fitted.accuracy is None) == (max(counts) < 2)
 
 
-@pytest.mark.slow
-def test_a_thousand_classes():
-    features, _ = pictures(2000, classes=40)
-    fitted = fit(features, np.arange(2000) % 1000, classes=1000)
-    assert fitted.memory.answers(fitted.memory.directions(features[:3])).shape == (3, 1000)
-
-
-def test_several_labels_are_asked_one_by_one():
+def test_several_labels_are_asked_one_by_one() -> None:
     random = np.random.default_rng(0)
     wanted = random.random((300, 3)) < 0.4
     features = random.normal(size=(300, 50)).astype(np.float32)
     features[:, :3] += 5 * wanted
     fitted = fit_memory(features[:200], wanted[:200], widths=WIDTHS, is_multilabel=True)
-    said = fitted.memory.answers(fitted.memory.directions(features[200:]))
+    said = fitted.memory.predict(fitted.memory.directions(features[200:]))
     assert ((said >= 0.5) == wanted[200:]).mean() > 0.85
     assert not np.allclose(said.sum(axis=1), 1)
 
 
-def test_labels_stand_side_by_side():
+def test_labels_stand_side_by_side() -> None:
     assert labels_of(np.array([[1, 0, 1], [0, 0, 0], [0, 1, 0]])).tolist() == [[0, 2], [-1, -1], [1, -1]]
 
 
-def test_a_memory_is_the_same_after_a_round_trip_and_a_broken_one_is_refused():
-    features, classes_of = pictures(60)
+def test_a_memory_is_the_same_after_a_round_trip_and_a_broken_one_is_refused() -> None:
+    features, classes_of = images(60)
     memory = fit(features, classes_of, image_ids=np.arange(60) + 5).memory
-    again = Memory.from_arrays(memory.arrays())
-    asked = memory.directions(pictures(9, seed=3)[0])
-    assert np.allclose(again.answers(asked), memory.answers(asked), atol=1e-6)
+    again = KnnClassifier.from_arrays(memory.arrays())
+    asked = memory.directions(images(9, seed=3)[0])
+    assert np.allclose(again.predict(asked), memory.predict(asked), atol=1e-6)
     assert again.image_ids.tolist() == list(range(5, 65))
     with pytest.raises(ValueError, match="counts"):
-        Memory.from_arrays(memory.arrays() | {"counts": np.ones(3)})
+        KnnClassifier.from_arrays(memory.arrays() | {"counts": np.ones(3)})
     labels, weights = memory.labels, memory.weights
     for change in ({"labels": labels + 99}, {"labels": labels - 99}, {"weights": weights * np.nan}):
-        with pytest.raises(ValueError, match=r"does not fit the rows|no numbers"):  # a file that anybody made
-            Memory.from_arrays(memory.arrays() | change)
+        with pytest.raises(ValueError, match=r"does not fit the rows|no numbers"):  # an untrusted file
+            KnnClassifier.from_arrays(memory.arrays() | change)
     with pytest.raises(ValueError, match="labels"):
-        Memory.from_arrays({name: value for name, value in memory.arrays().items() if name != "labels"})
+        KnnClassifier.from_arrays({name: value for name, value in memory.arrays().items() if name != "labels"})
 
 
-def test_it_stops_and_refuses_what_is_no_number():
-    features, classes_of = pictures(40)
-    with pytest.raises(InterruptedError):
-        fit(features, classes_of, should_stop=lambda: True)
+def test_it_stops_and_refuses_what_is_no_number() -> None:
+    features, classes_of = images(40)
+    with pytest.raises(JobCancelled):
+        fit(features, classes_of, job=JobContext(cancelled=lambda: True))
     features[3, 3] = np.nan
     with pytest.raises(ValueError, match="finite"):
         fit(features, classes_of)

@@ -1,4 +1,4 @@
-"""Small pictures and projects for the tests of the store."""
+"""Small images and projects for the tests of the store."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,31 +10,31 @@ from visionft.project.store import Project
 
 
 @pytest.fixture
-def pictures(tmp_path: Path, draw) -> Path:
-    """Return a folder of two classes with six pictures each."""
+def images(tmp_path: Path, draw) -> Path:
+    """Return a folder of two classes with six images each."""
     for number in range(12):
-        draw(tmp_path / "pictures" / ("cat" if number < 6 else "dog") / f"{number}.png", number)
-    return tmp_path / "pictures"
+        draw(tmp_path / "images" / ("cat" if number < 6 else "dog") / f"{number}.png", number)
+    return tmp_path / "images"
 
 
 @pytest.fixture
-def project(tmp_path: Path, pictures: Path) -> Iterator[Project]:
-    """Return an open project with these pictures."""
+def project(tmp_path: Path, images: Path) -> Iterator[Project]:
+    """Return an open project with these images."""
     with Project.create(tmp_path / "project") as opened:
-        import_source(opened, pictures)
+        import_source(opened, images)
         yield opened
 
 
 @pytest.fixture
-def multi(tmp_path: Path, pictures: Path) -> Iterator[Project]:
-    """Return an open multi-label project with these pictures."""
+def multi(tmp_path: Path, images: Path) -> Iterator[Project]:
+    """Return an open multi-label project with these images."""
     with Project.create(tmp_path / "multi", task="multi") as opened:
-        import_source(opened, pictures)
+        import_source(opened, images)
         yield opened
 
 
 @pytest.fixture
 def empty(tmp_path: Path) -> Iterator[Project]:
-    """Return an open project without pictures."""
+    """Return an open project without images."""
     with Project.create(tmp_path / "empty") as project:
         yield project

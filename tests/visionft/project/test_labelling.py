@@ -1,4 +1,4 @@
-"""Pictures that lie anywhere get a label: in one step, which one undo takes back whole."""
+"""Images in any place get a label: in one step, reverted whole by one undo."""
 
 from pathlib import Path
 
@@ -18,16 +18,16 @@ def only(project: Project, path: Path):
     return row
 
 
-def test_a_picture_from_anywhere_comes_in_with_its_label_and_one_undo_takes_it_back(project: Project, tmp_path, draw):
+def test_a_image_from_anywhere_comes_in_with_its_label_and_one_undo_takes_it_back(project: Project, tmp_path, draw):
     new = draw(tmp_path / "elsewhere" / "new.png", 77)
     project.wait_for_backups()
     before = len(list_backups(project.path))
     taken = take_in(project, "dog", [new])
     assert taken.added == 1 and taken.split is None and count_images(project) == 13
     assert only(project, new).labels == ("dog",) and only(project, new).path == new
-    assert project.undo_title == "Label 1 picture “dog”"
+    assert project.undo_title == "Label 1 image “dog”"
     project.wait_for_backups()
-    assert len(list_backups(project.path)) == before  # a picture is no bulk import
+    assert len(list_backups(project.path)) == before  # an image is no bulk import
     project.undo()
     assert count_images(project) == 12
 
@@ -41,8 +41,10 @@ def test_what_would_vanish_is_copied_into_the_project(project: Project, tmp_path
     assert kept.is_relative_to(project.path / "images") and kept.read_bytes() == content
 
 
-def test_a_picture_of_the_project_changes_its_class_and_a_removed_one_comes_back(project: Project, pictures):
-    known, gone = pictures / "cat" / "0.png", pictures / "cat" / "1.png"
+def test_a_image_of_the_project_changes_its_class_and_a_removed_one_comes_back(project: Project, multi, images):
+    take_in(multi, "dog", [images / "cat" / "0.png"])  # several labels add up
+    assert only(multi, images / "cat" / "0.png").labels == ("cat", "dog")
+    known, gone = images / "cat" / "0.png", images / "cat" / "1.png"
     project.apply(RemoveImages((find_image(project, gone),)))
     taken = take_in(project, "dog", [known, gone])
     assert taken.added == 0 and count_images(project) == 12
@@ -59,12 +61,7 @@ def test_in_a_project_that_is_split_it_is_for_training(project: Project, tmp_pat
     assert take_in(project, "cat", [new]).split is None and only(project, new).labels == ("cat",)
 
 
-def test_several_labels_are_added_to_those_there_are(multi: Project, pictures):
-    take_in(multi, "dog", [pictures / "cat" / "0.png"])
-    assert only(multi, pictures / "cat" / "0.png").labels == ("cat", "dog")
-
-
-def test_what_is_no_picture_changes_nothing_and_says_why(project: Project, tmp_path):
+def test_what_is_no_image_changes_nothing_and_says_why(project: Project, tmp_path):
     (tmp_path / "broken.png").write_bytes(b"nothing")
     with pytest.raises(ProjectError, match=r"broken\.png cannot be taken in"):
         take_in(project, "dog", [tmp_path / "broken.png"])

@@ -1,7 +1,8 @@
-"""Splits: stratified, seeded, sticky, group-aware; what cannot be split is said."""
+"""Splits: stratified, seeded, sticky, group-aware; unsplittable data is reported."""
 
 import math
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,9 +13,9 @@ from visionft.data.types import SnapshotImage, Split
 from visionft.errors import NextStep, ProjectError
 from visionft.project.edits.changes import LabelImages, UnlabelImages
 from visionft.project.importing.importer import import_source
-from visionft.project.splits import _groups, _place, _shares, assign_splits
+from visionft.project.splits import SplitRequest, as_divided, assign_splits, group_images, missing_texts, place_groups
 from visionft.project.store import Project
-from visionft.training.config.checks import data_problems
+from visionft.training.config.checks import data_problems, unvalidated_classes
 
 
 @pytest.fixture
@@ -26,6 +27,10 @@ def large(tmp_path: Path, draw):
         yield project
 
 
+def splits_of(project: Project) -> dict[int, Split | None]:
+    return {image.image_id: image.split for image in project.snapshot().images}
+
+
 def by_class(project: Project) -> Counter[tuple[int, Split | None]]:
     return Counter((image.labels[0], image.split) for image in project.snapshot().images if image.labels)
 
@@ -33,14 +38,8 @@ def by_class(project: Project) -> Counter[tuple[int, Split | None]]:
 def test_each_class_is_split_by_the_shares(large: Project) -> None:
     report = assign_splits(large)
     assert report.splits == {"train": 140, "val": 30, "test": 30} and report.assigned == 200
-    assert by_class(large) == {
-        (0, "train"): 98,
-        (0, "val"): 21,
-        (0, "test"): 21,
-        (1, "train"): 42,
-        (1, "val"): 9,
-        (1, "test"): 9,
-    }
+    expected = {(0, "train"): 98, (0, "val"): 21, (0, "test"): 21, (1, "train"): 42, (1, "val"): 9, (1, "test"): 9}
+    assert by_class(large) == expected
 
 
 def test_the_seed_draws_and_the_same_seed_draws_the_same(large: Project, tmp_path: Path) -> None:
@@ -54,19 +53,11 @@ def test_the_seed_draws_and_the_same_seed_draws_the_same(large: Project, tmp_pat
 
 
 def test_val_is_taken_out_of_train_where_a_set_has_train_and_test_only(tmp_path: Path, draw) -> None:
-    for number in range(100):
-        side = "test" if number % 5 == 0 else "train"
-        draw(tmp_path / "set" / side / ("a" if number < 60 else "b") / f"{number}.png", number)
-    with Project.create(tmp_path / "project") as project:
-        import_source(project, tmp_path / "set")
-        before = {image.image_id: image.split for image in project.snapshot().images}
-        assert [problem.message for problem in data_problems(project.snapshot())] == [
-            "no picture is for validation yet"
-        ]
-
+    with with_splits(tmp_path, draw, {"train": {"a": 48, "b": 32}, "test": {"a": 12, "b": 8}}) as project:
+        before = splits_of(project)
+        assert [problem.message for problem in data_problems(project.snapshot())] == ["no image is for validation yet"]
         report = assign_splits(project)
-
-        after = {image.image_id: image.split for image in project.snapshot().images}
+        after = splits_of(project)
         moved = {image_id for image_id in after if after[image_id] != before[image_id]}
         assert report.from_train == report.assigned == len(moved) == report.splits["val"]
         assert {(before[image_id], after[image_id]) for image_id in moved} == {("train", "val")}
@@ -74,28 +65,93 @@ def test_val_is_taken_out_of_train_where_a_set_has_train_and_test_only(tmp_path:
         assert not data_problems(project.snapshot())
         assert assign_splits(project).assigned == 0  # once is enough
         project.undo()
-        assert {image.image_id: image.split for image in project.snapshot().images} == before
+        assert splits_of(project) == before
 
 
-def test_pictures_without_a_split_are_for_validation_before_training_pictures_are(tmp_path: Path, draw) -> None:
-    for number in range(60):
-        side = "test" if number % 5 == 0 else "train" if number % 5 < 3 else "unassigned"
-        draw(tmp_path / "set" / side / ("a" if number < 30 else "b") / f"{number}.png", number)
-    with Project.create(tmp_path / "project") as project:
-        import_source(project, tmp_path / "set")
+def with_splits(folder: Path, draw, plan: dict[str, dict[str, int]]) -> Project:
+    """Return a project with so many images of each split and class, as the folders give them."""
+    names = [(side, name) for side, classes in plan.items() for name, count in classes.items() for _ in range(count)]
+    for number, (side, name) in enumerate(names):
+        draw(folder / "set" / side / name / f"{number}.png", number)
+    project = Project.create(folder / "project")
+    import_source(project, folder / "set")
+    return project
+
+
+@pytest.mark.parametrize("tests", [1, 10, 16, 60])
+def test_val_gets_its_share_of_train_however_large_the_test_is(tmp_path: Path, draw, tests: int) -> None:
+    with with_splits(tmp_path, draw, {"train": {"a": 20, "b": 20}, "test": {"a": tests, "b": tests}}) as project:
+        report = assign_splits(project)
+        assert report.splits == {"train": 32, "val": 8, "test": 2 * tests} and not report.missing
+        assert by_class(project)[0, "val"] == by_class(project)[1, "val"] == 4
+
+
+def test_a_few_new_images_are_not_all_that_validation_gets(tmp_path: Path, draw) -> None:
+    plan = {"train": {"a": 40, "b": 40}, "test": {"a": 9, "b": 9}, "unassigned": {"a": 1, "b": 1}}
+    with with_splits(tmp_path, draw, plan) as project:
+        report = assign_splits(project)
+        assert report.from_train and report.splits["val"] >= 12 and report.splits["test"] == 18
+
+
+def test_doubles_of_a_test_image_are_never_taken_for_validation(tmp_path: Path, draw) -> None:
+    with with_splits(tmp_path, draw, {"train": {"a": 20, "b": 20}, "test": {"a": 16, "b": 16}}) as project:
+        before = splits_of(project)
+        ids = list(before)
+        pairs = [(ids[place], ids[40 + place]) for place in range(4)]  # a training and a test image each
+        report = assign_splits(project, together=pairs)
+        assert all(splits_of(project)[first] == before[first] for first, _ in pairs)
+        assert report.splits["val"] == 8 and report.torn_groups == 4
+
+
+def test_a_rare_class_goes_to_train_before_it_goes_to_val(tmp_path: Path, draw) -> None:
+    with with_splits(tmp_path, draw, {"train": {"a": 20, "b": 20, "c": 1}, "test": {"a": 16, "b": 16}}) as project:
+        report = assign_splits(project)
+        assert by_class(project)[2, "train"] == 1 and report.splits["val"] == 8
+        assert report.missing == {"val": ("c",), "test": ("c",)}
+        assert not data_problems(project.snapshot()) and unvalidated_classes(project.snapshot())
+
+
+def test_a_division_that_was_given_stays_and_says_what_it_lacks(tmp_path: Path, draw) -> None:
+    plan = {"train": {"a": 20, "b": 20, "c": 6}, "val": {"a": 5, "b": 5}, "test": {"a": 5}}
+    with with_splits(tmp_path, draw, plan) as project:
+        report = assign_splits(project)
+        assert not report.assigned and report.missing == {"val": ("c",), "test": ("b", "c")}
+        assert len(missing_texts(report)) == 2
+        assert not assign_splits(project, again=True).missing
+
+
+def test_a_class_that_its_groups_keep_together_is_refused_with_that_reason(large: Project) -> None:
+    ids = [image.image_id for image in large.snapshot().images if image.labels == (1,)]
+    with pytest.raises(ProjectError) as caught:
+        assign_splits(large, together=[ids[:30], ids[30:]])
+    assert "2 groups" in caught.value.message and len(large.history()) == 1
+
+
+@pytest.mark.parametrize("sides", [{"train"}, {"train", "test"}, {"train", "unassigned"}, {"unassigned", "test"}])
+def test_what_is_foreseen_is_about_what_comes(tmp_path: Path, draw, sides: set[str]) -> None:
+    counts = {"train": 30, "test": 12, "unassigned": 18}
+    plan = {side: {"a": counts[side], "b": counts[side]} for side in sorted(sides)}
+    with with_splits(tmp_path, draw, plan) as project:
+        foreseen = Counter(image.split for image in as_divided(project.snapshot(), SplitRequest()).images)
+        report = assign_splits(project)
+        assert all(abs(foreseen[split] - count) <= 4 for split, count in report.splits.items()), (foreseen, report)
+
+
+def test_images_without_a_split_are_for_validation_before_training_images_are(tmp_path: Path, draw) -> None:
+    plan = {"train": {"a": 12, "b": 12}, "test": {"a": 6, "b": 6}, "unassigned": {"a": 12, "b": 12}}
+    with with_splits(tmp_path, draw, plan) as project:
         report = assign_splits(project)
         assert report.assigned == 24 and report.from_train == 0 and report.splits["val"] >= 6
 
 
-def test_new_pictures_never_move_old_ones(large: Project, tmp_path: Path, draw) -> None:
+def test_new_images_never_move_old_ones(large: Project, tmp_path: Path, draw) -> None:
     assign_splits(large)
-    before = {image.image_id: image.split for image in large.snapshot().images}
+    before = splits_of(large)
     for number in range(300, 340):
         draw(tmp_path / "more" / "b" / f"{number}.png", number)
     import_source(large, tmp_path / "more")
     report = assign_splits(large, seed=5)
-    after = {image.image_id: image.split for image in large.snapshot().images}
-    assert {image_id: after[image_id] for image_id in before} == before
+    assert splits_of(large).items() >= before.items()
     assert report.assigned == 40 and report.splits == {"train": 168, "val": 36, "test": 36}
     assert not assign_splits(large, seed=9).assigned
 
@@ -113,10 +169,8 @@ def test_groups_that_were_torn_before_are_counted_and_new_members_follow(large: 
     large.apply(UnlabelImages(tuple(range(150, 201))))
     assign_splits(large)
     large.apply(LabelImages(tuple(range(150, 201)), "b"))
-    report = assign_splits(large, group=r"(part\d+)_")
-    assert report.torn_groups > 0
-    sides = Counter(image.split for image in large.snapshot().images)
-    assert None not in sides
+    assert assign_splits(large, group=r"(part\d+)_").torn_groups > 0
+    assert None not in splits_of(large).values()
 
 
 @pytest.mark.parametrize("pattern", ["(", "nothing-has-this"])
@@ -127,20 +181,19 @@ def test_patterns_that_do_not_work_are_said(large: Project, pattern: str) -> Non
 
 
 @pytest.mark.parametrize(("val", "test"), [(0.6, 0.5), (-0.1, 0.1), (1.0, 0.0), (math.nan, 0.1)])
-def test_impossible_shares_are_refused(project: Project, val: float, test: float) -> None:
+def test_impossible_shares_are_refused_and_a_test_set_may_be_left_out(
+    project: Project, val: float, test: float
+) -> None:
     with pytest.raises(ProjectError, match="leave nothing"):
         assign_splits(project, val=val, test=test)
-
-
-def test_without_a_test_set(project: Project) -> None:
     assert assign_splits(project, test=0).splits == {"train": 10, "val": 2, "test": 0}
 
 
-def test_too_little_to_split_is_said_with_the_next_step(tmp_path: Path, pictures: Path, draw) -> None:
+def test_too_little_to_split_is_said_with_the_next_step(tmp_path: Path, images: Path, draw) -> None:
     with Project.create(tmp_path / "p") as project:
-        with pytest.raises(ProjectError, match="No picture has a label"):
+        with pytest.raises(ProjectError, match="No image has a label"):
             assign_splits(project)
-        import_source(project, pictures / "cat")
+        import_source(project, images / "cat")
         project.apply(LabelImages((1, 2, 3, 4, 5, 6), "cat"))
         with pytest.raises(ProjectError, match="All 6"):
             assign_splits(project)
@@ -150,12 +203,15 @@ def test_too_little_to_split_is_said_with_the_next_step(tmp_path: Path, pictures
         assert caught.value.next_step == NextStep("split_without_test")
         project.apply(UnlabelImages((3, 4, 5, 6)))
         project.apply(LabelImages((1,), "cat"))
-        with pytest.raises(ProjectError, match="2 labelled pictures are too few"):
+        with pytest.raises(ProjectError, match="2 labelled images are too few"):
             assign_splits(project)
         assert project.summary().splits == {"train": 0, "val": 0, "test": 0, "unassigned": 6}
 
 
-def images(labels: list[tuple[int, ...]], contents: list[int]) -> list[SnapshotImage]:
+SHARES: dict[Split, float] = {"train": 0.6, "val": 0.2, "test": 0.2}
+
+
+def labelled_images(labels: list[tuple[int, ...]], contents: list[int]) -> list[SnapshotImage]:
     return [
         SnapshotImage(number, Path(f"{number}.png"), f"{content:064x}", label, None)
         for number, (label, content) in enumerate(zip(labels, contents, strict=True), 1)
@@ -167,23 +223,45 @@ def images(labels: list[tuple[int, ...]], contents: list[int]) -> list[SnapshotI
 )
 @settings(max_examples=50, deadline=None)
 def test_multi_label_shares_hold_for_each_class(labels, seed: int) -> None:
-    chosen = images([tuple(sorted(label)) for label in labels], list(range(len(labels))))
-    splits = _place(_groups(chosen, {}), _shares(0.2, 0.2), seed, again=False)
+    chosen = labelled_images([tuple(sorted(label)) for label in labels], list(range(len(labels))))
+    splits = place_groups(group_images(chosen, {}), SHARES, seed)
     assert set(splits) == {image.image_id for image in chosen}
     totals = Counter(label for image in chosen for label in image.labels)
     for label, total in totals.items():
         if total >= 15:
             held = Counter(splits[image.image_id] for image in chosen if label in image.labels)
-            assert abs(held["val"] / total - 0.2) < 0.15 and abs(held["test"] / total - 0.2) < 0.15
+            assert abs(held["val"] / total - 0.2) < 0.2 and abs(held["test"] / total - 0.2) < 0.2
 
 
 @given(st.lists(st.integers(0, 12), min_size=12, max_size=60), st.integers(0, 99))
 @settings(max_examples=50, deadline=None)
 def test_the_same_content_is_never_on_two_sides(contents: list[int], seed: int) -> None:
-    chosen = images([(content % 2,) for content in contents], contents)
+    chosen = labelled_images([(content % 2,) for content in contents], contents)
     keys = {image.image_id: f"pair {image.image_id // 2}" for image in chosen if image.image_id % 3 == 0}
-    splits = _place(_groups(chosen, keys), _shares(0.2, 0.2), seed, again=False)
+    splits = place_groups(group_images(chosen, keys), SHARES, seed)
     for content in set(contents):
         assert len({splits[image.image_id] for image in chosen if image.sha256 == f"{content:064x}"}) == 1
     for key in set(keys.values()):
         assert len({splits[image_id] for image_id, other in keys.items() if other == key}) == 1
+
+
+@given(
+    st.lists(
+        st.tuples(st.frozensets(st.integers(0, 4), min_size=1, max_size=3), st.sampled_from(["train", "test"])),
+        min_size=60,
+        max_size=150,
+    ),
+    st.integers(0, 99),
+)
+@settings(max_examples=50, deadline=None)
+def test_val_is_taken_out_of_train_and_every_other_image_stays(given_images, seed: int) -> None:
+    plain = labelled_images([tuple(sorted(labels)) for labels, _ in given_images], list(range(len(given_images))))
+    chosen = [replace(image, split=split) for image, (_, split) in zip(plain, given_images, strict=True)]
+    shares: dict[Split, float] = {"train": 0.8, "val": 0.2}
+    splits = place_groups(group_images(chosen, {}), shares, seed, val_from_train=True)
+    training = [image for image in chosen if image.split == "train"]
+    assert all(splits[image.image_id] == "test" for image in chosen if image.split == "test")
+    for label, total in Counter(label for image in training for label in image.labels).items():
+        held = sum(splits[image.image_id] == "val" for image in training if label in image.labels)
+        assert held < total or total == 1
+        assert total < 15 or 0 < held <= total / 2

@@ -6,61 +6,45 @@ import pytest
 
 from visionft.errors import NextStep, ProjectError
 from visionft.project.edits.changes import AddClass, LabelImages, RemoveImages, UnlabelImages
-from visionft.project.importing.importer import import_source
 from visionft.project.labelling import label_files
 from visionft.project.store import Project
 
 
-def test_a_change_is_there_after_reopening(tmp_path: Path, pictures: Path) -> None:
-    with Project.create(tmp_path / "project") as project:
-        import_source(project, pictures)
-        label_files(project, "horse", [pictures / "cat" / "0.png"])
-        before = project.snapshot()
-    with Project.open(tmp_path / "project") as project:
-        assert project.snapshot() == before
-        assert project.summary().classes == {"cat": 5, "dog": 6, "horse": 1}
-
-
-def test_undo_and_redo_survive_a_restart(tmp_path: Path, pictures: Path) -> None:
-    with Project.create(tmp_path / "project") as project:
-        import_source(project, pictures)
-        imported = project.snapshot()
-        effects = project.apply(LabelImages((1, 2), "dog"))
-        assert effects.image_ids == {1, 2}
-        assert effects.has_new_labels and not effects.has_new_splits
-        labelled = project.snapshot()
-    with Project.open(tmp_path / "project") as project:
-        assert project.undo_title == "Label 2 pictures “dog”"
-        project.undo()
-        assert project.snapshot() == imported
-        project.undo()
-        assert project.summary().images == 0
-    with Project.open(tmp_path / "project") as project:
-        project.redo()
-        project.redo()
-        assert project.snapshot() == labelled
+def test_changes_undo_and_redo_survive_a_restart(project: Project, images: Path) -> None:
+    imported = project.snapshot()
+    effects = project.apply(LabelImages((1, 2), "dog"))
+    assert effects.image_ids == {1, 2}
+    assert "label" in effects.targets and "image.split" not in effects.targets
+    label_files(project, "horse", [images / "cat" / "5.png"])
+    labelled = project.snapshot()
+    project.close()
+    with Project.open(project.path) as again:
+        assert again.snapshot() == labelled and again.summary().classes == {"cat": 3, "dog": 8, "horse": 1}
+        again.undo()
+        assert again.undo_title == "Label 2 images “dog”"
+        again.undo()
+        assert again.snapshot() == imported
+        again.undo()
+        assert again.summary().images == 0
+    with Project.open(project.path) as again:
+        for _ in range(3):
+            again.redo()
+        assert again.snapshot() == labelled
         with pytest.raises(ProjectError, match="nothing to redo"):
-            project.redo()
+            again.redo()
 
 
-def test_a_change_that_alters_nothing_leaves_no_step(tmp_path: Path, pictures: Path) -> None:
-    with Project.create(tmp_path / "project") as project:
-        import_source(project, pictures)
-        project.apply(RemoveImages((1,)))
-        project.undo()
-        assert not project.apply(LabelImages((1,), "cat", source="import"))
-        assert project.redo_title == "Remove 1 picture from the project"
-
-
-def test_a_failed_change_writes_nothing(tmp_path: Path, pictures: Path) -> None:
-    with Project.create(tmp_path / "project") as project:
-        import_source(project, pictures)
-        before = project.snapshot(), project.history()
-        for change in (LabelImages((1, 999), "new"), UnlabelImages((1,), "none"), AddClass("cat"), AddClass("a\nb")):
-            with pytest.raises(ProjectError) as caught:
-                project.apply(change)
-            assert caught.value.hint
-        assert (project.snapshot(), project.history()) == before
+def test_a_change_that_fails_or_alters_nothing_leaves_no_step(project: Project) -> None:
+    before = project.snapshot(), project.history()
+    for change in (LabelImages((1, 999), "new"), UnlabelImages((1,), "none"), AddClass("cat"), AddClass("a\nb")):
+        with pytest.raises(ProjectError) as caught:
+            project.apply(change)
+        assert caught.value.hint
+    assert (project.snapshot(), project.history()) == before
+    project.apply(RemoveImages((1,)))
+    project.undo()
+    assert not project.apply(LabelImages((1,), "cat", source="import"))
+    assert project.redo_title == "Remove 1 image from the project"
 
 
 def test_a_second_opener_reads_only_and_says_why(tmp_path: Path) -> None:
@@ -72,19 +56,17 @@ def test_a_second_opener_reads_only_and_says_why(tmp_path: Path) -> None:
             second.apply(AddClass("dog"))
 
 
-def test_the_lock_is_freed_on_close(tmp_path: Path) -> None:
-    Project.create(tmp_path / "project").close()
-    with Project.open(tmp_path / "project") as project:
-        assert not project.is_read_only
-
-
-@pytest.mark.parametrize("make", [Project.open, Project.create])
-def test_a_project_path_that_is_a_file_is_refused(tmp_path: Path, make) -> None:
+def test_a_path_that_does_not_fit_is_refused_and_untouched(tmp_path: Path) -> None:
     target = tmp_path / "file"
     target.write_text("mine")
-    with pytest.raises(ProjectError, match="is a file"):
-        make(target)
-    assert target.read_text() == "mine"
+    for make, path, words in (
+        (Project.open, target, "is a file"),
+        (Project.create, target, "is a file"),
+        (Project.create, tmp_path, "not empty"),
+    ):
+        with pytest.raises(ProjectError, match=words):
+            make(path)
+    assert target.read_text() == "mine" and list(tmp_path.iterdir()) == [target]
 
 
 def test_opening_what_is_no_project_is_refused(tmp_path: Path) -> None:
@@ -92,10 +74,3 @@ def test_opening_what_is_no_project_is_refused(tmp_path: Path) -> None:
         with pytest.raises(ProjectError) as caught:
             Project.open(path)
         assert caught.value.next_step == NextStep("create_project", project=path)
-
-
-def test_creating_in_a_folder_with_files_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "mine.txt").write_text("mine")
-    with pytest.raises(ProjectError, match="not empty"):
-        Project.create(tmp_path)
-    assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]

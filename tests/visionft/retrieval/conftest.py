@@ -1,11 +1,13 @@
-"""A project of made-up pictures whose features are known: three classes, two groups of doubles."""
+"""A project of generated images with known features: three classes, two groups of duplicates."""
 
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from visionft.cli import main
 from visionft.features.feature_store import FeatureKind, make_current
 from visionft.project.importing.importer import import_source
 from visionft.project.store import Project
@@ -14,16 +16,29 @@ CLASSES = ("ant", "bee", "cat")
 
 
 @pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    """Return a function to run a command: its exit status, stdout and stderr."""
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["visionft", *map(str, arguments)])
+        code = main()
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return run
+
+
+@pytest.fixture
 def known_project(tmp_path: Path) -> Path:
-    """Return the folder of a project of 45 labelled pictures, whose features lie around one of three places."""
+    """Return the folder of a project of 45 labelled images, with features around one of three centres."""
     generator = np.random.default_rng(0)
     kind = FeatureKind(backbone="made_up", size=8, weights="", preprocessing="", widths=(4, 6))
     for number in range(45):
-        path = tmp_path / "pictures" / CLASSES[number % 3] / f"{number:02}.png"
+        path = tmp_path / "images" / CLASSES[number % 3] / f"{number:02}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(generator.integers(0, 255, (8, 8, 3), dtype=np.uint8)).save(path)
     with Project.create(tmp_path / "project") as project:
-        import_source(project, tmp_path / "pictures")
+        import_source(project, tmp_path / "images")
         images = project.snapshot().images
         places = [CLASSES.index(image.path.parent.name) for image in images]
         rows = np.eye(3, 10)[places] * 4 + generator.normal(size=(45, 10))

@@ -1,14 +1,13 @@
-"""Evidence from a project: for, against, the picture itself; labels as they are now; nothing old ever answers."""
+"""Neighbour evidence of a project: for, against, the image itself; current labels only, never stale ones."""
 
 import json
-import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from visionft.cli import main
-from visionft.curation.check import CheckResult, Finding, write_result
+from visionft.curation.check import CheckResult, Issue, write_result
 from visionft.errors import ProjectError
 from visionft.features.feature_store import current_kind, make_current
 from visionft.project.edits.changes import LabelImages, RemoveImages, UnlabelImages
@@ -16,26 +15,27 @@ from visionft.project.edits.image_changes import TagImages, WriteNote
 from visionft.project.importing.importer import import_source
 from visionft.project.splits import assign_splits
 from visionft.project.store import Project
-from visionft.retrieval.asking import ask
+from visionft.retrieval import evidence
 from visionft.retrieval.evidence import find_evidence
-from visionft.retrieval.index import FOLDER, open_index
+from visionft.retrieval.evidence_search import search_evidence
+from visionft.retrieval.index import open_index
 
 
 def evidence_of(project: Project, path: Path, **options):
     snapshot = project.snapshot()
     index = open_index(project.path, snapshot)
-    (found,) = ask(project.path, snapshot, index, [path], **options)
+    (found,) = search_evidence(project.path, snapshot, index, [path], **options)
     assert found.evidence is not None, found.error
     return found.evidence
 
 
-def picture(project: Project, class_name: str, number: int = 0):
+def image(project: Project, class_name: str, number: int = 0):
     return [image for image in project.snapshot().images if image.path.parent.name == class_name][number]
 
 
-def test_a_picture_of_the_project_does_not_vouch_for_itself(known_project: Path):
+def test_a_image_of_the_project_does_not_vouch_for_itself(known_project: Path):
     with Project.open(known_project) as project:
-        asked = picture(project, "bee")
+        asked = image(project, "bee")
         said = evidence_of(project, asked.path)
         assert said.classes == ("bee",) and said.probability == said.ranked[0][1] > 0.5
         assert [each.image_id for each in said.doubles] == [asked.image_id] and said.doubles[0].share == 0
@@ -44,12 +44,15 @@ def test_a_picture_of_the_project_does_not_vouch_for_itself(known_project: Path)
         similarities = [each.similarity for each in said.supporting]
         assert similarities == sorted(similarities, reverse=True)
         assert asked.image_id not in {each.image_id for each in (*said.supporting, *said.contradicting)}
+        other = image(project, "bee", 1)
+        said = evidence_of(project, asked.path, groups={asked.image_id: 1, other.image_id: 1})  # known duplicates
+        assert {each.image_id for each in said.doubles} == {asked.image_id, other.image_id}
 
 
 def test_a_label_that_changes_changes_the_next_answer(known_project: Path):
     with Project.open(known_project) as project:
-        asked = picture(project, "bee")
-        bees = tuple(picture(project, "bee", number).image_id for number in range(15))
+        asked = image(project, "bee")
+        bees = tuple(image(project, "bee", number).image_id for number in range(15))
         project.apply(LabelImages(bees, "wasp"))
         assert evidence_of(project, asked.path).classes == ("wasp",)
         project.apply(UnlabelImages(bees))
@@ -62,30 +65,9 @@ def test_a_label_that_changes_changes_the_next_answer(known_project: Path):
         assert not named & set(bees[1:])
 
 
-def test_pictures_that_measure_are_not_remembered_and_new_ones_are(known_project: Path):
-    with Project.open(known_project) as project:
-        assign_splits(project)
-        snapshot = project.snapshot()
-        index = open_index(project.path, snapshot)
-        assert set(index.memory.image_ids.tolist()) == {image.image_id for image in snapshot.labelled("train")}
-
-
-def test_what_is_kept_answers_until_anything_is_different(known_project: Path):
-    with Project.open(known_project) as project:
-        first = open_index(project.path, project.snapshot())
-        (path,) = (project.path / FOLDER).iterdir()
-        written = path.stat().st_mtime_ns
-        again = open_index(project.path, project.snapshot())
-        assert path.stat().st_mtime_ns == written and np.array_equal(first.memory.rows, again.memory.rows)
-        path.write_bytes(path.read_bytes()[:200])  # cut short by a power cut
-        assert np.array_equal(open_index(project.path, project.snapshot()).memory.rows, first.memory.rows)
-
-
 def test_features_of_another_network_make_another_index(known_project: Path):
-    from dataclasses import replace
-
     with Project.open(known_project) as project:
-        asked = picture(project, "ant")
+        asked = image(project, "ant")
         open_index(project.path, project.snapshot())
         kind = current_kind(project.path)
         assert kind is not None
@@ -99,14 +81,26 @@ def test_features_of_another_network_make_another_index(known_project: Path):
         assert evidence_of(project, asked.path).doubles[0].image_id == asked.image_id
 
 
-def test_known_doubles_have_no_say_either(known_project: Path):
+def test_images_of_the_project_are_answered_as_those_that_were_held_out(known_project: Path):
+    """A memory is shaped by its own images' labels: it would be right for nearly all of them, even by noise."""
     with Project.open(known_project) as project:
-        asked, other = picture(project, "cat"), picture(project, "cat", 1)
-        said = evidence_of(project, asked.path, groups={asked.image_id: 1, other.image_id: 1})
-        assert {each.image_id for each in said.doubles} == {asked.image_id, other.image_id}
+        open_index(project.path, project.snapshot())
+        kind = current_kind(project.path)
+        assert kind is not None
+        noise, snapshot = replace(kind, weights="noise", widths=(60,)), project.snapshot()
+        rows = np.random.default_rng(1).normal(size=(len(snapshot.images), 60)).astype(np.float16)
+        noise.store(project.path).append([image.sha256 for image in snapshot.images], rows)
+        make_current(project.path, noise)
+        for _ in range(2):  # made, and read from its file
+            index = open_index(project.path, snapshot)
+            found = search_evidence(project.path, snapshot, index, [image.path for image in snapshot.images])
+            said = [each.evidence for each in found if each.evidence is not None]
+            right = [each.classes[0] == at.path.parent.name for each, at in zip(said, snapshot.images, strict=True)]
+            assert np.mean(right) == pytest.approx(index.accuracy, abs=0.001)
+            assert np.mean([each.probability for each in said]) < 0.6
 
 
-def test_one_labelled_picture_and_none(known_project: Path):
+def test_one_labelled_image_and_none(known_project: Path):
     with Project.open(known_project) as project:
         images = project.snapshot().images
         project.apply(UnlabelImages(tuple(image.image_id for image in images[1:])))
@@ -120,8 +114,6 @@ def test_one_labelled_picture_and_none(known_project: Path):
 
 
 def test_an_index_of_faiss_finds_the_same(known_project: Path, monkeypatch: pytest.MonkeyPatch):
-    from visionft.retrieval import evidence
-
     with Project.open(known_project) as project:
         index = open_index(project.path, project.snapshot())
         asked = (index.memory, index.class_names, index.memory.rows[3])
@@ -130,68 +122,51 @@ def test_an_index_of_faiss_finds_the_same(known_project: Path, monkeypatch: pyte
         assert find_evidence(*asked) == expected
 
 
-def test_the_command_tells_labels_notes_and_tags(
-    known_project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
-):
+def test_the_command_tells_labels_notes_and_tags(known_project: Path, run, tmp_path: Path):
     with Project.open(known_project) as project:
-        asked = picture(project, "bee")
+        asked = image(project, "bee")
         said = evidence_of(project, asked.path)
         nearest = said.supporting[0].image_id
         project.apply(WriteNote(nearest, "from the garden"))
         project.apply(TagImages((nearest,), "striped"))
         other = Path(str(asked.path))
-    finding = Finding(image_id=asked.image_id, sha256="", score=1.0, kind="near", reason="", group=1)
-    write_result(known_project, CheckResult(check="duplicates", findings=(finding,), threshold=0.5, looked_at=2))
-    broken = tmp_path / "broken.jpg"
-    broken.write_bytes(b"")
-
-    def run(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["visionft", "evidence", str(known_project), *map(str, arguments)])
-        code = main()
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    code, out, err = run(other, "--json")
+    finding = Issue(image_id=asked.image_id, sha256="", score=1.0, kind="near", reason="", group=1)
+    write_result(known_project, CheckResult(check="duplicates", issues=(finding,), threshold=0.5, checked=2))
+    command = ("label", "evidence", known_project)
+    code, out, err = run(*command, other, "--json")
     assert code == 0, err
     value = json.loads(out)
-    (only,) = value["pictures"]
-    assert only["classes"] == ["bee"] and value["remembered"] == 45
-    assert only["supporting"][0]["note"] == "from the garden" and only["supporting"][0]["tags"] == ["striped"]
-    assert only["doubles"][0]["path"] == str(other)
-    code, out, _ = run(other, "--count", 2)
-    assert code == 0 and "[striped] “from the garden”" in out and "the same picture" in out and out.count("for:") == 2
-    code, _, err = run(tmp_path / "nowhere.jpg")
+    (only,) = value["images"]
+    assert only["classes"] == ["bee"] and value["labelled_images"] == 45
+    first = only["evidence"]["supporting"][0]
+    assert first["note"] == "from the garden" and first["tags"] == ["striped"]
+    assert only["evidence"]["duplicates"][0]["name"] == str(other)
+    code, out, _ = run(*command, other, "--count", 2)
+    assert code == 0 and "[striped] “from the garden”" in out and "the same image" in out and out.count("for:") == 2
+    code, _, err = run(*command, tmp_path / "nowhere.jpg")
     assert code == 2 and "does not exist" in err
 
 
 @pytest.mark.slow
-def test_a_run_of_pictures_is_asked_by_its_own_network(
-    picture_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-):
+def test_a_run_of_images_is_asked_by_its_own_network(image_folder: Path, tmp_path: Path, run):
     folder = tmp_path / "project"
     with Project.create(folder) as project:
-        import_source(project, picture_folder)
+        import_source(project, image_folder)
         assign_splits(project)
-
-    def run(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["visionft", *map(str, arguments)])
-        code = main()
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
 
     for method in ("knn", "prototype"):
         sizes = ("--set", "image_size=64", "--device", "cpu")
         code, _, err = run("train", folder, "--backbone", "starter_resnet", "--method", method, *sizes)
         assert code == 0, err
-    asked = picture_folder / "red" / "03.png"
-    code, out, err = run("evidence", folder, asked, "--run", 1, "--json")
+    asked = image_folder / "red" / "03.png"
+    code, out, err = run("label", "evidence", folder, asked, "--run", 1, "--json")
     assert code == 0, err
     before = json.loads(out)
-    assert before["pictures"][0]["supporting"] and before["remembered"] > 20
+    assert before["images"][0]["evidence"]["supporting"] and before["labelled_images"] > 20
     with Project.open(folder) as project:
         gone = tuple(image.image_id for image in project.snapshot().labelled("train")[:5])
         project.apply(UnlabelImages(gone))
-    code, out, _ = run("evidence", folder, asked, "--run", 1, "--json")
-    assert json.loads(out)["remembered"] == before["remembered"] - 5
-    code, _, err = run("evidence", folder, asked, "--run", 2)
-    assert code == 2 and "holds no pictures" in err
+    code, out, _ = run("label", "evidence", folder, asked, "--run", 1, "--json")
+    assert json.loads(out)["labelled_images"] == before["labelled_images"] - 5
+    code, _, err = run("label", "evidence", folder, asked, "--run", 2)
+    assert code == 2 and "holds no images" in err

@@ -1,4 +1,4 @@
-"""A project whose pictures have made-up features that tell three classes apart."""
+"""A project of images with generated features of three separable classes."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -16,23 +16,23 @@ KIND = FeatureKind(backbone="made_up", size=8, weights="", preprocessing="", wid
 
 
 def class_of(path: Path) -> str:
-    """Return what a made-up picture shows: its file says so."""
+    """Return the class of a generated image, read from its file name."""
     return path.stem.split("-")[-1]
 
 
 @pytest.fixture
 def make_project(tmp_path: Path) -> Callable[..., Project]:
-    """Return a function that makes a project of unlabelled pictures with features, 20 a class."""
+    """Return a function to make a project of unlabelled images with features, 20 per class."""
 
     def make(*, task: str = "single", noise: float = 0.5, each: int = 20, seed: int = 0) -> Project:
         generator = np.random.default_rng(seed)
-        pictures = tmp_path / "pictures"
-        pictures.mkdir()
+        source = tmp_path / "images"
+        source.mkdir()
         for number in range(each * len(CLASSES)):
             pixels = generator.integers(0, 255, (8, 8, 3), dtype=np.uint8)
-            Image.fromarray(pixels).save(pictures / f"{number:03}-{CLASSES[number % len(CLASSES)]}.png")
+            Image.fromarray(pixels).save(source / f"{number:03}-{CLASSES[number % len(CLASSES)]}.png")
         project = Project.create(tmp_path / "project", task=task)  # type: ignore[arg-type]
-        import_source(project, pictures)
+        import_source(project, source)
         images = project.snapshot().images
         middles = np.eye(len(CLASSES), sum(KIND.widths)) * 3 + 1
         rows = np.stack([middles[CLASSES.index(class_of(image.path))] for image in images])
@@ -47,5 +47,5 @@ def make_project(tmp_path: Path) -> Callable[..., Project]:
 
 @pytest.fixture
 def truth() -> Callable[[Project], dict[int, str]]:
-    """Return a function: a made-up project -> {image id: what it shows}."""
+    """Return a function: a generated project -> {image id: its class}."""
     return lambda project: {image.image_id: class_of(image.path) for image in project.snapshot().images}

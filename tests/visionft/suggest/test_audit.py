@@ -1,12 +1,14 @@
-"""What a checked sample proves: known figures, brute force, and how often a bound is broken."""
+"""Evidence of a checked sample: known figures, brute force, and how often a bound is broken."""
 
 from math import comb
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from visionft.errors import ProjectError
 from visionft.suggest.audit import (
     AuditPlan,
     chance_of_at_most,
@@ -15,6 +17,7 @@ from visionft.suggest.audit import (
     most_wrong,
     most_wrong_proven,
     plan_audit,
+    read_answers,
     suggest_plan,
 )
 
@@ -63,7 +66,7 @@ def test_a_passed_audit_proves_what_was_wanted(accepted: int, rightness: float, 
         smaller = chance_of_at_most(
             allowed, accepted=accepted, wrong=most_wrong(accepted, rightness) + 1, sample=plan.sample - 1
         )
-        assert smaller > 1 - confidence - 1e-9  # one picture less would not do
+        assert smaller > 1 - confidence - 1e-9  # one image less would not do
 
 
 @pytest.mark.parametrize("wrong", [0, 3, 20, 60])
@@ -89,6 +92,24 @@ def test_a_plan_is_likely_to_be_passed_with_what_is_expected():
 
 
 def test_audits_after_a_failed_one_are_stricter_and_claim_less():
-    assert confidence_of(1, 0.95) == (pytest.approx(0.95), pytest.approx(0.95))
-    assert confidence_of(2, 0.95) == (pytest.approx(0.975), pytest.approx(0.925))
-    assert confidence_of(40, 0.95)[1] == pytest.approx(0.90)
+    assert confidence_of(1, 0.95, spent=0) == (pytest.approx(0.95), pytest.approx(0.95))
+    spent, claims = 0.0, []
+    for number in range(1, 40):
+        planned, claimed = confidence_of(number, 0.95, spent=spent)
+        spent += 1 - planned
+        claims.append(claimed)
+    assert claims[:3] == pytest.approx([0.95, 0.925, 0.9125]) and claims[-1] == pytest.approx(0.90)
+
+
+def test_a_careless_audit_before_costs_what_it_risked():
+    assert confidence_of(2, 0.99, spent=0.5)[1] == pytest.approx(0.495)
+    assert confidence_of(3, 0.95, spent=1.5)[1] == 0
+
+
+@pytest.mark.parametrize("number", ["9" * 5000, "9" * 30, "²", "-1", "1.5", ""])
+def test_a_number_that_is_no_image_is_a_fault_of_its_line(tmp_path: Path, number: str) -> None:
+    file = tmp_path / "answers.csv"
+    file.write_text(f"image_id,path,suggested,answer\n1,a.png,red,red\n{number},b.png,red,red\n", encoding="utf-8")
+    with pytest.raises(ProjectError) as caught:
+        read_answers(file, ["red"])
+    assert "line 3" in caught.value.message and len(caught.value.message) < 500

@@ -1,32 +1,34 @@
 """Suggestions from features in a real project: there after a few labels, following every change, with their reasons."""
 
-import dataclasses
 import shutil
 
 import numpy as np
 import pytest
 
 from visionft.errors import ProjectError
-from visionft.features.feature_store import FOLDER, load_features
-from visionft.project.edits.changes import AcceptSuggestions, AddClass, LabelImages, RemoveImages, UnlabelImages
-from visionft.project.edits.class_changes import DeleteClass, OrderClasses, RenameClass
+from visionft.features.feature_store import FOLDER
+from visionft.project.edits.changes import AcceptSuggestions, LabelImages, UnlabelImages
 from visionft.project.importing.importer import import_source
-from visionft.suggest.feature_suggester import (
-    FeatureSuggester,
-    labels_so_far,
-    need_error,
-    open_suggester,
-)
-from visionft.suggest.queue import next_pictures, rows_of_alike
+from visionft.suggest.feature_suggester import labels_so_far, need_error, open_suggester
+from visionft.suggest.queue import next_images, suggestion_clusters
 from visionft.suggest.suggestions import current_suggestions
 
 
 def label_some(project, truth: dict[int, str], count: int = 12) -> list[int]:
-    """Label the first pictures with what they show."""
+    """Label the first images with their true class."""
     chosen = sorted(truth)[:count]
     for image_id in chosen:
         project.apply(LabelImages((image_id,), truth[image_id]))
     return chosen
+
+
+@pytest.fixture
+def labelled(make_project, truth):
+    """Return a project with 12 labels, {image: its true class}, the labelled images, and a suggester."""
+    with make_project() as project:
+        shown = truth(project)
+        chosen = label_some(project, shown)
+        yield project, shown, chosen, open_suggester(project)
 
 
 def test_what_is_missing_is_said_step_by_step(make_project, truth):
@@ -37,7 +39,7 @@ def test_what_is_missing_is_said_step_by_step(make_project, truth):
         assert error.next_step is not None and error.next_step.action == "label"
         ants = [image_id for image_id, name in shown.items() if name == "ant"]
         project.apply(LabelImages((ants[0],), "ant"))
-        suggester.learn(labels_so_far(project))
+        suggester = open_suggester(project)
         assert suggester.needs == "classes" and "one class" in need_error(suggester, project.path).message
         (project.path / FOLDER / "current.json").unlink()
         with pytest.raises(ProjectError) as caught:
@@ -45,110 +47,74 @@ def test_what_is_missing_is_said_step_by_step(make_project, truth):
         assert caught.value.next_step is not None and caught.value.next_step.action == "embed"
 
 
-def test_suggestions_are_right_and_say_why(make_project, truth):
-    with make_project() as project:
-        shown = truth(project)
-        chosen = label_some(project, shown)
-        suggester = open_suggester(project)
-        found = suggester.suggestions
-        assert set(found) == set(shown) - set(chosen)
-        assert np.mean([each.classes == (shown[key],) for key, each in found.items()]) > 0.9
-        one = next(iter(found.values()))
-        assert one.ranked[0][0] == one.classes[0] and 0 <= one.uncertainty <= 1
-        reasons = suggester.reasons(one.image_id, 3)
-        assert {reason.image_id for reason in reasons} <= set(chosen) and len(reasons) == 3
-        assert [each.cosine for each in reasons] == sorted((each.cosine for each in reasons), reverse=True)
-        assert all(reason.classes == (shown[reason.image_id],) for reason in reasons)
-        assert suggester.reasons(10**6) == ()
+def test_suggestions_are_right_and_say_why(labelled):
+    _, shown, chosen, suggester = labelled
+    found = suggester.suggestions
+    assert set(found) == set(shown) - set(chosen)
+    assert np.mean([each.classes == (shown[key],) for key, each in found.items()]) > 0.9
+    one = next(iter(found.values()))
+    assert one.ranked[0][0] == one.classes[0] and 0 <= one.uncertainty <= 1
+    reasons = suggester.reasons(one.image_id, 3)
+    assert {reason.image_id for reason in reasons} <= set(chosen) and len(reasons) == 3
+    assert [each.cosine for each in reasons] == sorted((each.cosine for each in reasons), reverse=True)
+    assert all(reason.classes == (shown[reason.image_id],) for reason in reasons)
+    assert suggester.reasons(10**6) == ()
 
 
-def test_following_changes_is_the_same_as_beginning_anew(make_project, truth):
-    with make_project() as project:
-        shown = truth(project)
-        chosen = label_some(project, shown)
-        suggester = open_suggester(project)
-        others = sorted(set(shown) - set(chosen))
-        for change in (
-            UnlabelImages(tuple(chosen[:2])),
-            LabelImages((chosen[4],), "cat"),
-            LabelImages(tuple(others[:3]), "bee"),
-            AddClass("dog"),
-            LabelImages((others[5],), "dog"),
-            RenameClass("dog", "wolf"),
-            OrderClasses(("wolf", "cat")),
-            DeleteClass("wolf"),
-        ):
-            project.apply(change)
-            suggester.learn(labels_so_far(project))
-            anew = open_suggester(project)
-            mine, theirs = suggester.suggestions, anew.suggestions
-            assert set(mine) == set(theirs)
-            for key, each in mine.items():
-                ours, wanted = dict(each.ranked), dict(theirs[key].ranked)
-                assert ours[each.classes[0]] == pytest.approx(wanted.get(each.classes[0], 0), abs=0.02)
-                assert set(each.classes) <= set(project.summary().classes)
-
-
-def test_what_was_accepted_is_not_learnt_from(make_project, truth):
-    with make_project() as project:
-        shown = truth(project)
-        chosen = label_some(project, shown)
-        suggester = open_suggester(project)
-        other = next(iter(suggester.suggestions))
-        project.apply(AcceptSuggestions({other: ("cat",)}))
-        labels = labels_so_far(project)
-        assert labels.accepted == {other} and set(labels.given) == set(chosen)
-        suggester.learn(labels)
-        assert other not in suggester.suggestions and suggester.state.is_labelled.sum() == len(chosen)
-
-
-def test_where_sources_disagree_a_person_decides_and_nothing_is_suggested(make_project, truth, tmp_path):
-    with make_project() as project:
-        label_some(project, truth(project))
-        torn = project.snapshot().images[-1]
-        for name in ("cat", "dog"):
-            (tmp_path / "torn" / name).mkdir(parents=True)
-            shutil.copy(torn.path, tmp_path / "torn" / name)
-        suggester = open_suggester(project)
-        before = dict(suggester.suggestions)
-        assert torn.image_id in suggester.suggestions
-        import_source(project, tmp_path / "torn")
-        assert project.summary().conflicts == 1
+def test_following_changes_is_the_same_as_beginning_anew(labelled):
+    project, shown, chosen, suggester = labelled
+    others = sorted(set(shown) - set(chosen))
+    for change in (
+        UnlabelImages(tuple(chosen[:2])),
+        LabelImages((chosen[4],), "cat"),
+        LabelImages(tuple(others[:3]), "bee"),
+    ):
+        project.apply(change)
         suggester.learn(labels_so_far(project))
-        assert torn.image_id not in suggester.suggestions
-        assert torn.image_id not in {each.image_id for each in next_pictures(suggester, 999)}
-        assert torn.image_id not in current_suggestions(project, before)
-        project.apply(LabelImages((torn.image_id,), "cat"))
-        suggester.learn(labels_so_far(project))
-        assert suggester.state.is_labelled.sum() == 13
+        anew = open_suggester(project)
+        mine, theirs = suggester.suggestions, anew.suggestions
+        assert set(mine) == set(theirs)
+        for key, each in mine.items():
+            ours, wanted = dict(each.ranked), dict(theirs[key].ranked)
+            assert ours[each.classes[0]] == pytest.approx(wanted.get(each.classes[0], 0), abs=0.02)
+            assert set(each.classes) <= set(project.summary().classes)
 
 
-def test_pictures_that_come_go_or_change_are_followed(make_project, truth):
-    with make_project() as project:
-        shown = truth(project)
-        label_some(project, shown)
-        features, labels = load_features(project.path, project.snapshot()), labels_so_far(project)
-        early = dataclasses.replace(features, images=features.images[:-6], vectors=features.vectors[:-6])
-        suggester = FeatureSuggester(early, labels)
-        last = features.images[-1].image_id
-        assert last not in suggester.suggestions
-        suggester.take_pictures(features)
-        assert suggester.suggestions[last].classes == (shown[last],)
-        project.apply(RemoveImages((last,)))
-        suggester.take_pictures(load_features(project.path, project.snapshot()))
-        assert last not in suggester.suggestions and last not in {
-            each.image_id for each in next_pictures(suggester, 99)
-        }
+def test_what_was_accepted_is_not_learnt_from(labelled):
+    project, _, chosen, suggester = labelled
+    other = next(iter(suggester.suggestions))
+    project.apply(AcceptSuggestions({other: ("cat",)}))
+    labels = labels_so_far(project)
+    assert labels.accepted == {other} and set(labels.given) == set(chosen)
+    suggester.learn(labels)
+    assert other not in suggester.suggestions and suggester.state.is_labelled.sum() == len(chosen)
 
 
-def test_what_a_person_rejects_is_not_suggested_again(make_project, truth):
-    with make_project() as project:
-        label_some(project, truth(project))
-        suggester = open_suggester(project)
-        one = next(iter(suggester.suggestions.values()))
-        suggester.reject([one.image_id], one.classes[0])
-        again = suggester.suggestions[one.image_id]
-        assert again.classes != one.classes and sum(share for _, share in again.ranked) == pytest.approx(1, abs=1e-4)
+def test_where_sources_disagree_a_person_decides_and_nothing_is_suggested(labelled, tmp_path):
+    project, _, _, suggester = labelled
+    torn = project.snapshot().images[-1]
+    for name in ("cat", "dog"):
+        (tmp_path / "torn" / name).mkdir(parents=True)
+        shutil.copy(torn.path, tmp_path / "torn" / name)
+    before = dict(suggester.suggestions)
+    assert torn.image_id in suggester.suggestions
+    import_source(project, tmp_path / "torn")
+    assert project.summary().conflicts == 1
+    suggester = open_suggester(project)
+    assert torn.image_id not in suggester.suggestions
+    assert torn.image_id not in {each.image_id for each in next_images(suggester, 999)}
+    assert torn.image_id not in current_suggestions(project, before)
+    project.apply(LabelImages((torn.image_id,), "cat"))
+    suggester = open_suggester(project)
+    assert suggester.state.is_labelled.sum() == 13
+
+
+def test_what_a_person_rejects_is_not_suggested_again(labelled):
+    *_, suggester = labelled
+    one = next(iter(suggester.suggestions.values()))
+    suggester.reject([one.image_id], one.classes[0])
+    again = suggester.suggestions[one.image_id]
+    assert again.classes != one.classes and sum(share for _, share in again.ranked) == pytest.approx(1, abs=1e-4)
 
 
 def test_several_labels_are_suggested_together(make_project, truth):
@@ -162,25 +128,25 @@ def test_several_labels_are_suggested_together(make_project, truth):
         found = suggester.suggestions
         wanted = {key: {name, "insect"} - ({"insect"} if name == "cat" else set()) for key, name in shown.items()}
         assert np.mean([set(each.classes) == wanted[key] for key, each in found.items()]) > 0.7
-        assert rows_of_alike(suggester) == () and next_pictures(suggester, 3)
+        assert suggestion_clusters(suggester) == () and next_images(suggester, 3)
 
 
 def test_the_queue_shows_every_kind_first_and_then_what_is_unsure(make_project, truth):
     with make_project() as project:
         shown = truth(project)
         suggester = open_suggester(project)
-        first = next_pictures(suggester, 6)
+        first = next_images(suggester, 6)
         assert {each.why for each in first} == {"centre"} and len({each.image_id for each in first}) == 6
         assert {shown[each.image_id] for each in first} == {"ant", "bee", "cat"}
-        assert next_pictures(suggester, 0) == ()
+        assert next_images(suggester, 0) == ()
         label_some(project, shown)
-        suggester.learn(labels_so_far(project))
-        later = next_pictures(suggester, 5)
+        suggester = open_suggester(project)
+        later = next_images(suggester, 5)
         assert {each.why for each in later} == {"unsure"}
         found = suggester.suggestions
         asked = np.mean([found[each.image_id].uncertainty for each in later])
         assert asked > np.mean([each.uncertainty for each in found.values()])
-        everything = next_pictures(suggester, 999)
+        everything = next_images(suggester, 999)
         assert len(everything) == len({each.image_id for each in everything}) == len(found)
 
 
@@ -189,7 +155,7 @@ def test_rows_are_alike_disjoint_and_as_pure_as_they_say(make_project, truth):
         shown = truth(project)
         label_some(project, shown, 15)
         suggester = open_suggester(project)
-        rows = rows_of_alike(suggester, width=6, purity=1.0)
+        rows = suggestion_clusters(suggester, width=6, purity=1.0)
         ids = [image_id for row in rows for image_id in row.image_ids]
         assert rows and len(ids) == len(set(ids)) and set(ids) <= set(suggester.suggestions)
         assert [row.purity for row in rows] == sorted((row.purity for row in rows), reverse=True)
@@ -200,9 +166,9 @@ def test_rows_are_alike_disjoint_and_as_pure_as_they_say(make_project, truth):
 
 
 @pytest.mark.parametrize("each", [1, 2])
-def test_a_handful_of_pictures_is_enough_to_begin_and_not_to_fail(make_project, truth, each: int):
+def test_a_handful_of_images_is_enough_to_begin_and_not_to_fail(make_project, truth, each: int):
     with make_project(each=each) as project:
         label_some(project, truth(project), 2)
         suggester = open_suggester(project)
-        assert suggester.suggestions and next_pictures(suggester, 5)
-        rows_of_alike(suggester)
+        assert suggester.suggestions and next_images(suggester, 5)
+        suggestion_clusters(suggester)

@@ -1,4 +1,4 @@
-"""Suggestions: made by a real run, kept in its folder, held back where they no longer apply."""
+"""Suggestions: made by a real run, stored in its folder, withheld once they no longer apply."""
 
 import dataclasses
 import json
@@ -8,7 +8,8 @@ import pytest
 
 from visionft.data.types import Snapshot
 from visionft.evaluation.report import evaluate_run
-from visionft.events import Notice
+from visionft.events import Event, Notice, Progress
+from visionft.jobs import JobContext
 from visionft.project.edits.changes import AcceptSuggestions, LabelImages, RemoveImages, UnlabelImages
 from visionft.project.edits.class_changes import DeleteClass
 from visionft.project.edits.import_changes import AddImages, EditedImage, FileFacts
@@ -24,10 +25,12 @@ from visionft.suggest.suggestions import (
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.loop.train import train
 
+STAGES = ("Evaluating on val", "Suggesting labels")
+
 
 @pytest.fixture(scope="module")
 def run_dir(snapshot: Snapshot, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a run that tells the three hues apart."""
+    """Return a run to classify the three hues."""
     config = TrainConfig(
         backbone="test_resnet", method="full", weights="random", image_size=32, batch_size=8, epochs=6, device="cpu"
     )
@@ -41,7 +44,7 @@ def without_labels(snapshot: Snapshot, split: str) -> Snapshot:
     return dataclasses.replace(snapshot, images=tuple(images))
 
 
-def test_unlabelled_pictures_get_a_class_with_its_probability(run_dir: Path, snapshot: Snapshot):
+def test_unlabelled_images_get_a_class_with_its_probability(run_dir: Path, snapshot: Snapshot):
     report = suggest_labels(run_dir, without_labels(snapshot, "test"))
     assert (report.run, report.suggested, report.unreadable, report.stopped) == (run_dir.name, 9, 0, False)
     found = read_suggestions(run_dir)
@@ -64,20 +67,22 @@ def test_unlabelled_pictures_get_a_class_with_its_probability(run_dir: Path, sna
 
 def test_stopping_keeps_what_was_found(run_dir: Path, snapshot: Snapshot, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("visionft.evaluation.report.BATCH_SIZE", 10)
-    asked = iter([False, False, True])  # the validation split takes one batch
-    report = suggest_labels(run_dir, without_labels(snapshot, "train"), should_stop=lambda: next(asked))
+    asked = iter([False, False, True])  # the validation split needs one batch
+    report = suggest_labels(run_dir, without_labels(snapshot, "train"), job=JobContext(cancelled=lambda: next(asked)))
     assert report.stopped and report.suggested == len(read_suggestions(run_dir)) == 10
 
 
-def test_an_unreadable_picture_is_named_and_left_out(run_dir: Path, snapshot: Snapshot, tmp_path: Path):
-    (tmp_path / "broken.png").write_bytes(b"no picture")
+def test_an_unreadable_image_is_named_and_left_out(run_dir: Path, snapshot: Snapshot, tmp_path: Path):
+    (tmp_path / "broken.png").write_bytes(b"no image")
     images = without_labels(snapshot, "test")
     first = next(image for image in images.images if not image.labels)
     broken = tuple(
         dataclasses.replace(image, path=tmp_path / "broken.png") if image is first else image for image in images.images
     )
-    events = []
-    report = suggest_labels(run_dir, dataclasses.replace(images, images=broken), on_event=events.append)
+    events: list[Event] = []
+    report = suggest_labels(run_dir, dataclasses.replace(images, images=broken), job=JobContext(events.append))
+    counted = [(each.done, each.total) for each in events if isinstance(each, Progress) and each.stage in STAGES]
+    assert set(counted) == {(9, 9)}  # validation and unlabelled images, not batches; broken files were tried too
     assert (report.suggested, report.unreadable) == (8, 1) and first.image_id not in read_suggestions(run_dir)
     assert any(isinstance(event, Notice) and "broken.png" in event.message for event in events)
 
@@ -105,9 +110,9 @@ def test_a_damaged_file_is_no_suggestion(run_dir: Path, tmp_path: Path):
 
 
 @pytest.fixture
-def project(picture_folder: Path, tmp_path: Path):
+def project(image_folder: Path, tmp_path: Path):
     with Project.create(tmp_path / "project") as opened:
-        import_source(opened, picture_folder)
+        import_source(opened, image_folder)
         yield opened
 
 
@@ -126,7 +131,7 @@ def test_only_what_still_holds_is_current(project: Project, run_dir: Path):
     assert set(current_suggestions(project, read_suggestions(run_dir))) == left - set(ids[:3])
 
 
-def test_accepting_gives_each_picture_its_own_class_in_one_step(project: Project):
+def test_accepting_gives_each_image_its_own_class_in_one_step(project: Project):
     ids = [image.image_id for image in project.snapshot().images][:3]
     project.apply(UnlabelImages(tuple(ids)))
     project.apply(AcceptSuggestions({ids[0]: ("red",), ids[1]: ("green",), ids[2]: ("red", "blue")}))

@@ -1,67 +1,16 @@
-"""A method is one file and one row: a sixth is added here, which the engine then trains, merges, saves and measures."""
+"""A method is one file and one row: the one of `sample_extension` is trained, merged, saved and measured."""
 
 import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 from models.catalog import BACKBONES
-from visionft.data.types import Snapshot
 from visionft.training.runs.run_snapshot import write_snapshot
-
-# Learns a factor for each channel that the first convolution of a ResNet puts out; it folds into the convolution.
-METHOD = """
-from dataclasses import dataclass
-from models.errors import Problem
-from models.methods.method import Method, MethodOptions
-from models.settings import setting
-
-@dataclass(frozen=True, kw_only=True)
-class ScaleOptions(MethodOptions):
-    first: float = setting(1.0, label="First", help="Where factors start.", minimum=0.5, maximum=2.0)
-
-class Scale(Method[ScaleOptions]):
-    name, title = "scale", "Scale"
-    summary, when = "Factors of the first channels learn.", "You want to see a method added."
-    options = ScaleOptions
-    learning_rate = 1e-2
-    unsupported = {"vit": "a ViT has no stem"}
-    exchange_folder = "factors"
-
-    def injected_parameters(self, shape, options):
-        return shape.stem
-
-    def problems(self, backbone, options, *, batch_size):
-        return [Problem("scale.first", "2 is too much for a batch of 2")] if options.first == batch_size == 2 else []
-
-    def inject(self, network, backbone, options):
-        import torch
-        class Scaled(torch.nn.Module):
-            def __init__(self, layer):
-                super().__init__()
-                self.layer = layer
-                self.factors = torch.nn.Parameter(torch.full((layer.out_channels,), options.first))
-            def forward(self, images):
-                return self.layer(images) * self.factors[:, None, None]
-        network.conv1[-1] = Scaled(network.conv1[-1])
-        return network
-
-    def merge(self, network):
-        scaled = network.conv1[-1]
-        scaled.layer.weight.data *= scaled.factors.data[:, None, None, None]
-        network.conv1[-1] = scaled.layer
-
-    def save_exchange(self, network, folder, *, backbone, options):
-        (folder / "factors.json").write_text(str(network.conv1[-1].factors.tolist()))
-"""
 
 STORY = """
 import dataclasses, json, sys
 from pathlib import Path
-import added
-from models.methods.table import METHODS
-METHODS["scale"] = added.Scale()
 
 folder = Path(sys.argv[1])
 assert "torch" not in sys.modules
@@ -85,7 +34,7 @@ from models.parameters import count_parameters
 from visionft.cli import main
 from visionft.training.estimate import estimate_run
 from visionft.training.loop.train import train
-from visionft.training.runs.loaded_run import load_trained
+from visionft.training.runs.run_model import load_trained
 from visionft.training.runs.run_snapshot import read_snapshot
 from visionft.training.runs.run_folder import delete_weights, read_run
 
@@ -112,10 +61,9 @@ main()
 """
 
 
-def test_a_sixth_method_is_one_file_and_one_row(snapshot: Snapshot, tmp_path: Path) -> None:
-    (tmp_path / "added.py").write_text(METHOD)
+def test_a_method_of_another_package_is_one_file_and_one_row(snapshot, sample_extension, tmp_path) -> None:
     write_snapshot(tmp_path, snapshot)
-    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    environment = {**os.environ, "PYTHONPATH": str(sample_extension)}
     done = subprocess.run(
         [sys.executable, "-c", STORY, str(tmp_path)], env=environment, capture_output=True, text=True, check=False
     )

@@ -1,4 +1,4 @@
-"""What a run starts from: fetched first, said, kept with it, and held against what is here later."""
+"""Base weights of a run: downloaded first, reported, stored with it, and compared with later files."""
 
 import dataclasses
 import json
@@ -8,17 +8,18 @@ import pytest
 from safetensors.torch import save_file
 
 from models.catalog import BACKBONES
-from visionft.data.types import Snapshot
 from visionft.errors import RunError, WeightsError
 from visionft.evaluation.report import evaluate_run
 from visionft.events import Event, Notice
 from visionft.export.exporter import export_run
+from visionft.jobs import JobContext
 from visionft.training import base_weights
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.loop.train import resume, train
 from visionft.training.runs.run_folder import read_run
-from visionft.weights import import_weights, remove_weights
+from visionft.weights.importing import import_weights
 from visionft.weights.locations import bundled_file
+from visionft.weights.states import remove_weights
 
 
 def config(**values) -> TrainConfig:
@@ -28,14 +29,14 @@ def config(**values) -> TrainConfig:
 
 @pytest.fixture
 def here(weights_home: Path, tmp_path: Path, state_of) -> Path:
-    """Return imported weights of test_vit with a head for 1,000 classes, made for 96 px."""
+    """Return imported weights of test_vit with a head for 1,000 classes, for 96 px."""
     save_file(state_of("test_vit", image_size=96), tmp_path / "w.safetensors", metadata={"license": "CC-BY-4.0"})
     return import_weights(tmp_path / "w.safetensors").imported[0].path
 
 
-def test_it_is_said_kept_and_exported(here: Path, snapshot: Snapshot, tmp_path: Path) -> None:
+def test_it_is_said_kept_and_exported(here, snapshot, tmp_path) -> None:
     events: list[Event] = []
-    result = train(config(), snapshot, tmp_path / "run", on_event=events.append)
+    result = train(config(), snapshot, tmp_path / "run", job=JobContext(events.append))
     (said,) = [e.message for e in events if isinstance(e, Notice) and e.message.startswith("Starts from")]
     assert said.startswith("Starts from test_vit.safetensors (1.5 MB, licence CC-BY-4.0).")
     assert "head for 1,000 classes is left out" in said and "37 position embeddings are interpolated" in said
@@ -47,31 +48,31 @@ def test_it_is_said_kept_and_exported(here: Path, snapshot: Snapshot, tmp_path: 
     assert record["license"] == "CC-BY-4.0" and record["weights"]["sha256"] == kept.sha256
 
 
-def test_a_file_given_by_path_names_itself(snapshot: Snapshot, tmp_path: Path, state_of) -> None:
+def test_a_file_given_by_path_names_itself(snapshot, tmp_path, state_of) -> None:
     state = state_of("test_vit") | {"decoder.weight": state_of("test_vit")["norm.weight"]}
     save_file(state, tmp_path / "mine.safetensors")
     events: list[Event] = []
     chosen = config(weights=str(tmp_path / "mine.safetensors"))
-    kept = train(chosen, snapshot, tmp_path / "run", on_event=events.append).weights
+    kept = train(chosen, snapshot, tmp_path / "run", job=JobContext(events.append)).weights
     assert kept and kept.licence == "not stated" and kept.origin == str(tmp_path / "mine.safetensors")
     said = " ".join(event.message for event in events if isinstance(event, Notice))
     assert "This network has no place for decoder.weight." in said
 
 
-def test_a_file_of_another_weights_folder_keeps_its_licence(here: Path, snapshot, tmp_path: Path, monkeypatch) -> None:
+def test_a_file_of_another_weights_folder_keeps_its_licence(here, snapshot, tmp_path, monkeypatch) -> None:
     monkeypatch.setenv("VISIONFT_WEIGHTS", str(tmp_path / "elsewhere"))
     kept = train(config(weights=str(here)), snapshot, tmp_path / "run").weights
     assert kept and (kept.licence, kept.origin) == ("CC-BY-4.0", "w.safetensors")
 
 
-def test_the_bundled_ones_are_known_by_their_hash(snapshot: Snapshot, tmp_path: Path) -> None:
+def test_the_bundled_ones_are_known_by_their_hash(snapshot, tmp_path) -> None:
     result = train(config(backbone="starter_vit", method="linear"), snapshot, tmp_path / "run")
     assert result.weights and result.weights.sha256 == BACKBONES["starter_vit"].sha256
     assert (result.weights.origin, result.weights.licence) == ("VisionFT", "Apache-2.0")
 
 
 @pytest.mark.slow
-def test_timm_rebuilds_the_network_from_what_a_run_and_its_export_say(snapshot: Snapshot, tmp_path: Path) -> None:
+def test_timm_rebuilds_the_network_from_what_a_run_and_its_export_say(snapshot, tmp_path) -> None:
     import onnx
     import timm
     from safetensors.torch import load_file
@@ -89,7 +90,7 @@ def test_timm_rebuilds_the_network_from_what_a_run_and_its_export_say(snapshot: 
     network.load_state_dict({k: v.float() for k, v in load_file(bundled_file(BACKBONES["resnet18_in1k"])).items()})
 
 
-def test_a_network_of_timm_is_trained_and_exported_by_its_own_name(snapshot: Snapshot, tmp_path: Path) -> None:
+def test_a_network_of_timm_is_trained_and_exported_by_its_own_name(snapshot, tmp_path) -> None:
     chosen = config(backbone="timm/resnet10t.c3_in1k", weights="random", image_size=32)
     result = train(chosen, snapshot, tmp_path / "001-x", is_new=False)
     assert result.best and read_run(tmp_path / "001-x").config == chosen
@@ -99,14 +100,8 @@ def test_a_network_of_timm_is_trained_and_exported_by_its_own_name(snapshot: Sna
     assert record["network"] == {"library": "timm", "architecture": "resnet10t", "model_args": {}}
 
 
-def test_other_weights_are_refused_later(here: Path, snapshot: Snapshot, tmp_path: Path, state_of) -> None:
-    asked: list[int] = []
-
-    def stop_late() -> bool:
-        asked.append(1)
-        return len(asked) > 8
-
-    train(config(epochs=50), snapshot, tmp_path / "run", should_stop=stop_late)
+def test_other_weights_are_refused_later(here, snapshot, tmp_path, state_of, stop_after) -> None:
+    train(config(epochs=50), snapshot, tmp_path / "run", job=JobContext(cancelled=stop_after(8)))
     done = tmp_path / "done"
     train(config(), snapshot, done)
     state = state_of("test_vit", image_size=96)
@@ -120,7 +115,7 @@ def test_other_weights_are_refused_later(here: Path, snapshot: Snapshot, tmp_pat
             use()
 
 
-def test_a_run_that_starts_from_another_needs_its_weights(here: Path, snapshot, tmp_path: Path, state_of) -> None:
+def test_a_run_that_starts_from_another_needs_its_weights(here, snapshot, tmp_path, state_of) -> None:
     runs = tmp_path / "runs"
     train(config(), snapshot, runs / "001")
     later = config(start_from="001")
@@ -132,28 +127,26 @@ def test_a_run_that_starts_from_another_needs_its_weights(here: Path, snapshot, 
     assert not (runs / "003").exists()
 
 
-def test_a_full_run_needs_them_no_longer(here: Path, snapshot: Snapshot, tmp_path: Path) -> None:
+def test_a_full_run_needs_them_no_longer(here, snapshot, tmp_path) -> None:
     train(config(method="full"), snapshot, tmp_path / "run")
     remove_weights(BACKBONES["test_vit"])
     assert evaluate_run(tmp_path / "run", snapshot).images == 9
 
 
-def test_missing_weights_leave_no_run(snapshot: Snapshot, weights_home: Path, tmp_path: Path) -> None:
+def test_missing_weights_leave_no_run(snapshot, weights_home, tmp_path) -> None:
     with pytest.raises(WeightsError, match="not on this computer.*starter backbone"):
         train(config(), snapshot, tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 
-def test_stopping_the_download_is_a_normal_end(
-    snapshot: Snapshot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_stopping_the_download_is_a_normal_end(snapshot, tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(base_weights, "fetch", lambda *_, **__: None)
     result = train(config(), snapshot, tmp_path / "run")
     assert result.stopped and result.best is None and result.total_parameters > result.trainable_parameters > 0
     assert not (tmp_path / "run").exists()
 
 
-def test_runs_of_an_older_program_are_read(snapshot: Snapshot, tmp_path: Path) -> None:
+def test_runs_of_an_older_program_are_read(snapshot, tmp_path) -> None:
     train(config(weights="random"), snapshot, tmp_path / "run")
     (tmp_path / "run" / base_weights.WEIGHTS_FILE).unlink()
     path = tmp_path / "run" / "result.json"
@@ -164,10 +157,3 @@ def test_runs_of_an_older_program_are_read(snapshot: Snapshot, tmp_path: Path) -
     pretrained = dataclasses.replace(run, config=config())
     assert base_weights.base_weights_of(pretrained).licence == "Apache-2.0"
     assert evaluate_run(tmp_path / "run", snapshot).images == 9
-
-
-def test_a_damaged_record_is_said(snapshot: Snapshot, tmp_path: Path) -> None:
-    train(config(weights="random"), snapshot, tmp_path / "run")
-    (tmp_path / "run" / base_weights.WEIGHTS_FILE).write_text("{")
-    with pytest.raises(RunError, match=r"weights\.json is damaged"):
-        evaluate_run(tmp_path / "run", snapshot)

@@ -1,4 +1,4 @@
-"""Pictures are decoded once for all that a project does with them, and what is learnt does not depend on the cache."""
+"""Images are decoded once for all uses in a project, and the trained weights do not depend on the cache."""
 
 import dataclasses
 import os
@@ -6,22 +6,22 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
 from PIL import Image
 
-from visionft.data import picture_cache
+from visionft.data import image_cache
 from visionft.data.cache_space import cache_folder, cache_use, clear_cache
-from visionft.data.dataset import PictureDataset, choose_workers
-from visionft.data.picture_cache import PictureCache
-from visionft.data.preprocess import Preprocessing
+from visionft.data.dataset import ImageDataset, choose_workers
+from visionft.data.image_cache import ImageCache
+from visionft.data.preprocess import PreprocessConfig
 from visionft.data.types import Snapshot
 from visionft.evaluation.report import evaluate_run
 from visionft.events import EpochDone, Event, Notice
+from visionft.jobs import JobContext
 from visionft.suggest.suggestions import suggest_labels
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.estimate import SetFacts, StepCost, estimate_run, extrapolate
-from visionft.training.loop.train import resume, train
+from visionft.training.loop.train import train
 
 CONFIG = TrainConfig(
     backbone="test_resnet", method="full", weights="random", image_size=32, batch_size=8, device="cpu", epochs=3,
@@ -31,27 +31,27 @@ CONFIG = TrainConfig(
 
 @pytest.fixture
 def decoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Return a list that grows with the name of each file that is decoded in this process."""
+    """Return a growing list of the names of files decoded in this process."""
     found: list[str] = []
 
     def counted(handle, **given):
         found.append(handle.name)
         return decode_open(handle, **given)
 
-    decode_open = picture_cache.decode_open
-    monkeypatch.setattr(picture_cache, "decode_open", counted)
+    decode_open = image_cache.decode_open
+    monkeypatch.setattr(image_cache, "decode_open", counted)
     return found
 
 
 @pytest.fixture
 def photographs(snapshot: Snapshot, tmp_path: Path) -> Snapshot:
-    """Return the pictures as JPEGs of their own that are larger than what the network looks at."""
+    """Return the images as separate JPEGs, larger than the network's input."""
     images = []
     for image in snapshot.images:
-        path = tmp_path / "pictures" / f"{image.image_id}.jpg"
+        path = tmp_path / "images" / f"{image.image_id}.jpg"
         path.parent.mkdir(exist_ok=True)
-        with Image.open(image.path) as picture:
-            picture.resize((480, 400)).save(path)
+        with Image.open(image.path) as opened:
+            opened.resize((480, 400)).save(path)
         images.append(dataclasses.replace(image, path=path))
     return dataclasses.replace(snapshot, images=tuple(images))
 
@@ -75,15 +75,18 @@ def garble() -> None:
         path.write_bytes(content)
 
 
-def test_a_run_ends_with_the_same_bits_whatever_happens_to_the_cache(
-    photographs: Snapshot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_run_ends_with_the_same_bits_whatever_happens_to_the_cache(photographs, tmp_path, monkeypatch) -> None:
     train(CONFIG, photographs, tmp_path / "cold")
     assert cache_use(cache_folder()).files == 39
     train(CONFIG, photographs, tmp_path / "warm")
-    train(CONFIG, photographs, tmp_path / "deleted", on_event=after_first_epoch(lambda: shutil.rmtree(cache_folder())))
+    train(
+        CONFIG,
+        photographs,
+        tmp_path / "deleted",
+        job=JobContext(after_first_epoch(lambda: shutil.rmtree(cache_folder()))),
+    )
     assert cache_use(cache_folder()).files == 39
-    train(CONFIG, photographs, tmp_path / "garbled", on_event=after_first_epoch(garble))
+    train(CONFIG, photographs, tmp_path / "garbled", job=JobContext(after_first_epoch(garble)))
     monkeypatch.setenv("VISIONFT_CACHE_MB", "0")
     train(CONFIG, photographs, tmp_path / "off")
     expected = weights(tmp_path / "cold")
@@ -92,23 +95,8 @@ def test_a_run_ends_with_the_same_bits_whatever_happens_to_the_cache(
         assert weights(tmp_path / name) == expected, name
 
 
-def test_a_run_that_is_continued_without_its_cache_ends_with_the_same_bits(
-    photographs: Snapshot, tmp_path: Path
-) -> None:
-    train(CONFIG, photographs, tmp_path / "whole")
-    seen: list[Event] = []
-
-    def stop() -> bool:
-        return any(isinstance(event, EpochDone) for event in seen)
-
-    train(CONFIG, photographs, tmp_path / "parts", on_event=seen.append, should_stop=stop)
-    clear_cache(cache_folder())
-    resume(tmp_path / "parts")
-    assert weights(tmp_path / "parts") == weights(tmp_path / "whole")
-
-
 @pytest.mark.parametrize("method", ["full", "linear"])
-def test_nothing_decodes_what_is_kept(method: str, photographs: Snapshot, tmp_path: Path, decoded: list[str]) -> None:
+def test_nothing_decodes_what_is_kept(method, photographs, tmp_path, decoded) -> None:
     config = dataclasses.replace(CONFIG, method=method, weights="pretrained", backbone="starter_resnet")
     train(config, photographs, tmp_path / "run")  # ridge initialisation, drift, three epochs, validation
     assert sorted(decoded) == sorted(str(image.path) for image in photographs.images if image.split != "test")
@@ -124,74 +112,43 @@ def test_nothing_decodes_what_is_kept(method: str, photographs: Snapshot, tmp_pa
     assert len(decoded) == 48 and len(set(decoded)) == 48
 
 
-def test_a_picture_that_is_replaced_between_epochs_is_seen(
-    photographs: Snapshot, tmp_path: Path, decoded: list[str]
-) -> None:
-    first = photographs.images[0].path
-
-    def replace() -> None:
-        Image.fromarray(np.random.default_rng(9).integers(0, 256, (400, 480, 3), np.uint8)).save(first)
-
-    train(CONFIG, photographs, tmp_path / "run", on_event=after_first_epoch(replace))
-    assert decoded.count(str(first)) == 2 and len(decoded) == 40
-
-
-def test_a_cache_that_cannot_be_written_is_said_once(
-    photographs: Snapshot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_cache_that_cannot_be_written_is_said_once(photographs, tmp_path, monkeypatch) -> None:
     (tmp_path / "file").write_text("not a folder")
     monkeypatch.setenv("VISIONFT_CACHE", str(tmp_path / "file"))
     seen: list[Event] = []
-    result = train(CONFIG, photographs, tmp_path / "run", on_event=seen.append)
-    evaluate_run(tmp_path / "run", photographs, "val", on_event=seen.append)
-    told = [event.message for event in seen if isinstance(event, Notice) and "not kept" in event.message]
+    result = train(CONFIG, photographs, tmp_path / "run", job=JobContext(seen.append))
+    evaluate_run(tmp_path / "run", photographs, "val", job=JobContext(seen.append))
+    told = [event.message for event in seen if isinstance(event, Notice) and "not cached" in event.message]
     assert result.best and len(told) == 2 and "Not a directory" in told[0]  # the run's, the evaluation's
 
 
-def test_a_full_cache_keeps_a_part_and_is_said(
-    photographs: Snapshot, tmp_path: Path, decoded: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(picture_cache, "_SHARE", 8)
-    monkeypatch.setenv("VISIONFT_CACHE_MB", "0.4")  # 11 pictures of 36 kB
-    seen: list[Event] = []
-    train(CONFIG, photographs, tmp_path / "run", on_event=seen.append)
-    use = cache_use(cache_folder())
-    assert 0 < use.files < 39 and use.bytes <= 400_000
-    assert sum(isinstance(event, Notice) and "not kept" in event.message for event in seen) == 1
-    assert 39 < len(decoded) < 3 * 39 + 20
-
-
-def test_loader_processes_are_started_where_much_is_to_be_decoded(
-    photographs: Snapshot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    plain = Preprocessing(size=32, crop_share=1.0, interpolation="bilinear", mean=(0.5,) * 3, std=(0.5,) * 3)
-    data = PictureDataset(photographs.images, plain, classes=3, cache=PictureCache(tmp_path / "cache", limit=10**9))
+def test_loader_processes_are_started_where_much_is_to_be_decoded(photographs, tmp_path, monkeypatch) -> None:
+    plain = PreprocessConfig(size=32, crop_share=1.0, interpolation="bilinear", mean=(0.5,) * 3, std=(0.5,) * 3)
+    data = ImageDataset(photographs.images, plain, classes=3, cache=ImageCache(tmp_path / "cache", limit=10**9))
     assert choose_workers(-1, data, device="cpu") == 0  # read before processes have started
     assert choose_workers(3, data, device="cpu") == 3
     monkeypatch.setattr("visionft.data.dataset.START_S", 0.0)
     monkeypatch.setattr(os, "cpu_count", lambda: 4)
     assert data.seconds_to_decode() > 0
     assert choose_workers(-1, data, device="cpu") == 4
-    monkeypatch.setattr(picture_cache, "_SETTLED_NS", -1)
+    monkeypatch.setattr(image_cache, "_SETTLED_NS", -1)
     for image in photographs.images:
-        PictureCache(tmp_path / "cache", limit=10**9).load(image.path, 64)
+        ImageCache(tmp_path / "cache", limit=10**9).load(image.path, 64)
     assert data.seconds_to_decode() == 0 and choose_workers(-1, data, device="cpu") == 0
 
 
 @pytest.mark.parametrize("method", ["lora", "linear"])
-def test_what_a_run_costs_includes_decoding_what_is_not_kept(
-    method: str, photographs: Snapshot, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(picture_cache, "_SETTLED_NS", -1)
+def test_what_a_run_costs_includes_decoding_what_is_not_kept(method, photographs, monkeypatch) -> None:
+    monkeypatch.setattr(image_cache, "_SETTLED_NS", -1)
     config = dataclasses.replace(CONFIG, method=method, backbone="test_vit")
     cost = StepCost(setup_s=0, step_s=0, look_s=0, decode_s=0.1, memory_mb=1, device="CPU", micro_batch=8)
     facts = SetFacts.of(photographs)
     assert extrapolate(cost, config, facts).seconds == pytest.approx(3.9, rel=0.05)
     for image in photographs.images[:16]:
-        PictureCache.usual().load(image.path, config.near_side)
+        ImageCache.usual().load(image.path, config.near_side)
     assert 2 < extrapolate(cost, config, facts).seconds < 3.5
     estimate_run(config, photographs)  # reads all of so few
     assert extrapolate(cost, config, facts).seconds == 0
     clear_cache(cache_folder())
     monkeypatch.setenv("VISIONFT_CACHE_MB", "0")
-    assert extrapolate(cost, config, facts).seconds == 0  # every look decodes, and was measured so
+    assert extrapolate(cost, config, facts).seconds == 0  # every read decodes, and was timed so

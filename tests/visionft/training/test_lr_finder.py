@@ -1,23 +1,18 @@
-"""The learning-rate range test finds a rate that trains, and leaves nothing behind."""
-
-from pathlib import Path
+"""The learning-rate range test finds a trainable rate, and leaves nothing behind."""
 
 import pytest
 
 from models.methods.linear import GRADIENT, LinearOptions
-from visionft.data.types import Snapshot
-from visionft.errors import ConfigError, RunError
-from visionft.training.config.train_config import TrainConfig
+from visionft.errors import ConfigError
+from visionft.jobs import JobCancelled, JobContext
 from visionft.training.loop.train import train
 from visionft.training.lr_finder import find_learning_rate
 
-TINY = {"weights": "random", "image_size": 32, "batch_size": 8, "device": "cpu", "augmentation": "none"}
-
 
 @pytest.mark.parametrize("method", ["full", "linear"])
-def test_the_suggestion_trains(method: str, snapshot: Snapshot, tmp_path: Path) -> None:
+def test_the_suggestion_trains(method, snapshot, tmp_path, tiny) -> None:
     gradient = LinearOptions(layers="last", solver=GRADIENT)
-    config = TrainConfig(backbone="test_vit", method=method, linear=gradient, epochs=6, **TINY)
+    config = tiny(method, linear=gradient, epochs=6, augmentation="none")
     curve = find_learning_rate(config, snapshot, steps=60)
     assert 1e-6 < curve.suggestion < 1.0
     assert list(curve.rates) == sorted(curve.rates) and len(curve.rates) == len(curve.losses) <= 60
@@ -27,10 +22,10 @@ def test_the_suggestion_trains(method: str, snapshot: Snapshot, tmp_path: Path) 
     assert rated and slow and rated.val_loss < slow.val_loss
 
 
-def test_stopping_and_impossible_settings_are_said(snapshot: Snapshot) -> None:
-    with pytest.raises(RunError, match="was stopped"):
-        find_learning_rate(TrainConfig(backbone="test_vit", method="lora", **TINY), snapshot, should_stop=lambda: True)
+def test_stopping_and_impossible_settings_are_said(snapshot, tiny) -> None:
+    with pytest.raises(JobCancelled):
+        find_learning_rate(tiny(), snapshot, job=JobContext(cancelled=lambda: True))
     with pytest.raises(ConfigError, match="solved for has no learning rate"):
-        find_learning_rate(TrainConfig(backbone="test_vit", method="linear", **TINY), snapshot)
+        find_learning_rate(tiny("linear"), snapshot)
     with pytest.raises(ConfigError):
-        find_learning_rate(TrainConfig(backbone="test_resnet", method="prefix", **TINY), snapshot)
+        find_learning_rate(tiny("prefix", "test_resnet"), snapshot)

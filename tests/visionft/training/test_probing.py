@@ -1,4 +1,4 @@
-"""Probes of backbones: measured on held-out pictures of the user, said with their uncertainty, and stopped at once."""
+"""Probes of backbones: measured on the user's held-out images, reported with uncertainty, cancelled at once."""
 
 from dataclasses import replace
 
@@ -7,29 +7,26 @@ import pytest
 from visionft.data.types import Snapshot
 from visionft.errors import RunError
 from visionft.events import Progress
+from visionft.jobs import JobContext
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.probing import Probe, best_probe, evidence, probe_backbones
 
 CONFIG = TrainConfig(device="cpu")
 
 
-def probe(backbone: str, accuracy: float | None, milliseconds: float, pictures: int = 400) -> Probe:
-    return Probe(
-        backbone=backbone, accuracy=accuracy, pictures=pictures, milliseconds=milliseconds, seconds=milliseconds
-    )
+def probe(backbone: str, accuracy: float | None, milliseconds: float, images: int = 400) -> Probe:
+    return Probe(backbone=backbone, accuracy=accuracy, images=images, milliseconds=milliseconds, seconds=milliseconds)
 
 
-def test_each_backbone_is_measured_on_the_same_pictures(snapshot: Snapshot) -> None:
+def test_each_backbone_is_measured_on_the_same_images(snapshot) -> None:
     events = []
-    found = probe_backbones(("starter_resnet", "starter_vit"), CONFIG, snapshot, on_event=events.append)
+    found = probe_backbones(("starter_resnet", "starter_vit"), CONFIG, snapshot, job=JobContext(events.append))
     assert [each.backbone for each in found] == ["starter_resnet", "starter_vit"]
-    assert all(each.pictures == 30 and each.accuracy == 1.0 and each.milliseconds > 0 for each in found)
+    assert all(each.images == 30 and each.accuracy == 1.0 and each.milliseconds > 0 for each in found)
     assert all(each.milliseconds < 1000 * each.seconds for each in found)
-    assert {event.stage for event in events if isinstance(event, Progress)} == {
-        "Trying Starter ResNet",
-        "Trying Starter ViT",
-    }
-    assert "100.0%" in evidence(found) and "30 pictures" in evidence(found)
+    stages = {event.stage for event in events if isinstance(event, Progress)}
+    assert stages == {"Trying Starter ResNet", "Trying Starter ViT"}
+    assert "100.0%" in evidence(found) and "30 images" in evidence(found)
 
 
 def test_of_those_that_cannot_be_told_apart_the_preferred_is_taken_unless_it_is_much_slower() -> None:
@@ -41,22 +38,16 @@ def test_of_those_that_cannot_be_told_apart_the_preferred_is_taken_unless_it_is_
     assert best_probe((accurate, quick, weak)) is quick
     assert best_probe((replace(accurate, milliseconds=19), quick, weak)).backbone == "starter_vit"
     assert best_probe((quick, replace(accurate, milliseconds=6), weak)) is quick
-    assert best_probe((replace(accurate, pictures=40_000), quick)).backbone == "starter_vit"
+    assert best_probe((replace(accurate, images=40_000), quick)).backbone == "starter_vit"
     with pytest.raises(RunError, match="No backbone was tried"):
         best_probe(())
 
 
-def test_stopping_keeps_what_was_measured(snapshot: Snapshot) -> None:
-    asked = []
-
-    def should_stop() -> bool:
-        asked.append(1)
-        return len(asked) > 1
-
-    assert probe_backbones(("starter_resnet",), CONFIG, snapshot, should_stop=should_stop) == ()
+def test_stopping_keeps_what_was_measured(snapshot, stop_after) -> None:
+    assert probe_backbones(("starter_resnet",), CONFIG, snapshot, job=JobContext(cancelled=stop_after(1))) == ()
 
 
-def test_one_picture_a_class_says_nothing_and_is_said_to(snapshot: Snapshot) -> None:
+def test_one_image_a_class_says_nothing_and_is_said_to(snapshot) -> None:
     ones = {}
     for image in snapshot.labelled("train"):
         ones.setdefault(image.labels, image)

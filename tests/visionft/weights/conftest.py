@@ -1,4 +1,4 @@
-"""A file of weights to fit and to spoil; a hub on loopback that can be told to fail in every way a real one does."""
+"""A file of weights to fit and to damage; a hub on loopback with every failure of a real one."""
 
 import hashlib
 import threading
@@ -20,32 +20,19 @@ COMMIT = "c" * 40
 
 @dataclass
 class Hub:
-    """What the server has and how it behaves.
+    """Content and behaviour of the server."""
 
-    Attributes:
-        content: The file that it serves for every repository.
-        stated_size: What it says of the size; None tells the truth.
-        stated_sha256: What it says of the hash; None tells the truth, empty says nothing.
-        statuses: Answers to give instead of the file, one a request; the last is given for ever when `is_for_ever`.
-        breaks_after: Bytes after which each answer breaks off; None never.
-        honours_range: Whether it goes on where the client left off.
-        stalls_after: Bytes after which the first answer says nothing more for a second; None never.
-        redirects: Whether it sends those who want the file elsewhere, as the hub does.
-        pause_s: Rest after each 10 kB.
-        requests: What was asked: (method, path, value of the Range header).
-    """
-
-    content: bytes
-    stated_size: int | None = None
-    stated_sha256: str | None = None
-    statuses: list[int] = field(default_factory=list)
-    is_for_ever: bool = False
-    breaks_after: int | None = None
-    honours_range: bool = True
-    stalls_after: int | None = None
-    redirects: bool = False
-    pause_s: float = 0.0
-    requests: list[tuple[str, str, str]] = field(default_factory=list)
+    content: bytes  # of the file of every repository
+    stated_size: int | None = None  # None for the true one
+    stated_sha256: str | None = None  # None for the true one, empty for none
+    statuses: list[int] = field(default_factory=list)  # instead of the file, one a request; the last repeats ...
+    is_for_ever: bool = False  # ... with this
+    breaks_after: int | None = None  # bytes of each response
+    honours_range: bool = True  # whether it resumes at the client's offset
+    stalls_after: int | None = None  # bytes before the first response pauses for a second
+    redirects: bool = False  # downloads, as the hub does
+    pause_s: float = 0.0  # after each 10 kB
+    requests: list[tuple[str, str, str]] = field(default_factory=list)  # (method, path, value of the Range header)
     sent: int = 0
 
     @property
@@ -54,7 +41,7 @@ class Hub:
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Answers as the hub does: metadata in the headers of HEAD, the file for GET, Range honoured."""
+    """Responds as the hub does: metadata in the headers of HEAD, the file for GET, Range honoured."""
 
     protocol_version = "HTTP/1.1"
     hub: Hub
@@ -132,7 +119,7 @@ class Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def hub_server(state_of, weights_home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
-    """Return a hub on loopback that holds test_vit, with the client pointed at it and allowed to connect."""
+    """Return a hub on loopback with test_vit; the client points at it and may connect."""
     served = Hub(save(state_of("test_vit", image_size=160)))
     server = ThreadingHTTPServer(("127.0.0.1", 0), type("_Handler", (Handler,), {"hub": served}))
     server.handle_error = lambda *_: None
@@ -153,6 +140,6 @@ def hub_server(state_of, weights_home: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 @pytest.fixture
 def saved(tmp_path: Path, state_of) -> Path:
-    """Return a file of test_vit's weights with a head for 1,000 classes, made for pictures of 64 px."""
+    """Return a file of test_vit's weights with a head for 1,000 classes, for images of 64 px."""
     save_file(state_of("test_vit"), tmp_path / "model.safetensors")
     return tmp_path / "model.safetensors"

@@ -1,17 +1,19 @@
-"""Fetching from a hub that breaks off, lies, is busy or slow: the whole file in the end, or a word and no file."""
+"""Downloading from a hub with interruptions, wrong data or delays: the whole file, or a message and no file."""
 
 import json
+import logging
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
 import threading
 import time
-from collections import namedtuple
-from collections.abc import Callable
+import traceback
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -21,16 +23,23 @@ from models.methods.table import METHODS
 from models.pins import Pin
 from visionft.errors import NextStep, WeightsError
 from visionft.events import Event, Notice, Progress
+from visionft.jobs import JobContext
+from visionft.log import LineFormatter
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.loop.train import train
-from visionft.weights import fetch, hub, offline_reason, set_offline, weights_loader, weights_state
+from visionft.weights import hub
+from visionft.weights.fetching import fetch
+from visionft.weights.locations import missing
+from visionft.weights.offline import offline_reason, set_offline
 from visionft.weights.records import read_record
+from visionft.weights.states import weights_state
+from visionft.weights.weights_loading import weights_loader
 
 ROW = BACKBONES["test_vit"]
 
 
 def files(folder: Path) -> set[str]:
-    """Return what lies in a weights folder, but for the empty lock."""
+    """Return the files of a weights folder, except the empty lock."""
     return {path.name for path in folder.iterdir() if path.suffix != ".lock"}
 
 
@@ -41,7 +50,7 @@ def part_of(folder: Path) -> Path:
 
 def test_it_comes_whole_checked_and_with_its_record(hub_server, weights_home: Path) -> None:
     events: list[Event] = []
-    path = fetch(ROW, on_event=events.append)
+    path = fetch(ROW, job=JobContext(events.append))
     assert path == weights_home / "test_vit.safetensors" and path.read_bytes() == hub_server.content
     record = read_record(path)
     assert record and record.sha256 == hub_server.sha256 and record.sha256_from == "hub"
@@ -51,92 +60,58 @@ def test_it_comes_whole_checked_and_with_its_record(hub_server, weights_home: Pa
     assert done == sorted(done) and done[-1] == len(hub_server.content) // 10**6
     assert any(isinstance(event, Notice) and "licence Apache-2.0" in event.message for event in events)
     assert build_classifier(ROW, METHODS["linear"], classes=2, weights=weights_loader()).loaded.sha256 == record.sha256
-
-
-def test_it_is_fetched_once(hub_server, weights_home: Path) -> None:
-    fetch(ROW)
     asked = len(hub_server.requests)
-    assert fetch(ROW) == weights_home / "test_vit.safetensors" and len(hub_server.requests) == asked
+    assert fetch(ROW) == path and len(hub_server.requests) == asked  # once
+    assert fetch(BACKBONES["starter_vit"]).name == "starter_vit.safetensors"  # bundled
 
 
-def test_the_pinned_commit_is_asked_for(hub_server) -> None:
-    fetch(replace(ROW, pin=Pin(revision="e" * 40)))
-    assert all("e" * 40 in path for _, path, _ in hub_server.requests)
-
-
-def wait_until(is_so: Callable[[], bool], *, seconds: float = 5.0) -> None:
-    """Wait for what another thread does, and fail when it does not."""
-    end = time.monotonic() + seconds
-    while not is_so() and time.monotonic() < end:
-        time.sleep(0.01)
-    assert is_so()
-
-
-def test_a_connection_that_breaks_off_is_taken_up_again(hub_server, weights_home: Path) -> None:
-    hub_server.breaks_after = 400_000
-    path = fetch(ROW)
-    assert path and path.read_bytes() == hub_server.content
-    ranges = [asked for method, _, asked in hub_server.requests if method == "GET"]
-    assert ranges[:3] == ["", "bytes=400000-", "bytes=800000-"]
-    wait_until(lambda: hub_server.sent == len(hub_server.content))  # the server counts after it has sent
-
-
-def test_a_silent_hub_is_asked_again_for_the_rest(hub_server, weights_home, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hub, "TIMEOUT_S", 0.3)
-    hub_server.stalls_after = 400_000
-    path = fetch(ROW)
-    assert path and path.read_bytes() == hub_server.content
-    assert hub_server.requests[-1][2] == "bytes=400000-"
-
-
-def test_a_hub_that_keeps_its_files_elsewhere_is_followed(hub_server, weights_home: Path) -> None:
-    hub_server.redirects, hub_server.breaks_after = True, 800_000
+@pytest.mark.parametrize(
+    ("trouble", "address"),
+    [
+        ({"breaks_after": 400_000}, "/timm/test_vit.r160_in1k/resolve/"),
+        ({"stalls_after": 400_000}, "/timm/test_vit.r160_in1k/resolve/"),
+        ({"breaks_after": 400_000, "redirects": True}, "/elsewhere?signed=yes"),
+    ],
+    ids=["it breaks off", "it is silent", "the file lies elsewhere"],
+)
+def test_a_connection_is_taken_up_again(trouble, address: str, hub_server, weights_home, monkeypatch) -> None:
+    if "stalls_after" in trouble:
+        monkeypatch.setattr(hub, "TIMEOUT_S", 0.3)
+    for name, value in trouble.items():
+        setattr(hub_server, name, value)
     path = fetch(ROW)
     assert path and path.read_bytes() == hub_server.content
     record = read_record(path)
-    assert record and record.sha256_from == "hub" and record.revision == "c" * 40  # told before the redirect
-    assert hub_server.requests[-1] == ("GET", "/elsewhere?signed=yes", "bytes=800000-")
+    assert record and record.sha256_from == "hub" and record.revision == "c" * 40  # sent before any redirect
+    resumed = [path for method, path, wanted in hub_server.requests if (method, wanted) == ("GET", "bytes=400000-")]
+    assert resumed and resumed[-1].startswith(address)
 
 
-def test_what_arrived_before_a_failure_is_not_fetched_twice(hub_server, weights_home: Path) -> None:
-    hub_server.statuses = [200, 200, *[503] * hub.TRIES]
-    hub_server.breaks_after = 400_000
+@pytest.mark.parametrize("honours_range", [True, False])
+def test_what_arrived_before_a_failure_is_not_fetched_twice(
+    hub_server, weights_home: Path, honours_range: bool
+) -> None:
+    hub_server.statuses, hub_server.breaks_after = [200, 200, *[503] * hub.TRIES], 400_000
+    hub_server.honours_range = honours_range
     with pytest.raises(WeightsError, match=r"cannot be fetched: the hub answered 503.*what has arrived is kept"):
         fetch(ROW)
     assert files(weights_home) == {part_of(weights_home).name}
     assert weights_state(ROW).partial_bytes == 400_000 and not weights_state(ROW).is_here
     hub_server.breaks_after = None
     path = fetch(ROW)
-    assert path and path.read_bytes() == hub_server.content
+    assert path and path.read_bytes() == hub_server.content  # read from the start by a server that cannot go on
     assert hub_server.requests[-1] == ("GET", hub_server.requests[-1][1], "bytes=400000-")
-    assert hub_server.sent == len(hub_server.content)
+    assert hub_server.sent == len(hub_server.content) + (0 if honours_range else 400_000)
 
 
-def test_a_server_that_cannot_go_on_is_read_from_the_start(hub_server, weights_home: Path) -> None:
-    hub_server.honours_range = False
-    hub_server.statuses = [200, 200, *[503] * hub.TRIES]
-    hub_server.breaks_after = 400_000
-    with pytest.raises(WeightsError):
-        fetch(ROW)
-    hub_server.breaks_after = None
-    path = fetch(ROW)
-    assert path and path.read_bytes() == hub_server.content
-
-
-def test_a_piece_of_an_older_version_is_not_continued(hub_server, weights_home: Path) -> None:
-    old = weights_home / ".test_vit.0123456789abcdef.part"
-    old.write_bytes(b"x" * 1000)
-    path = fetch(ROW)
-    assert path and path.read_bytes() == hub_server.content and not old.exists()
-
-
-def test_a_piece_that_was_damaged_is_noticed(hub_server, weights_home: Path) -> None:
-    part = weights_home / f".test_vit.{hub_server.sha256[:16]}.part"
-    part.write_bytes(b"x" * 1000)
+def test_a_piece_that_was_damaged_is_noticed_and_one_of_an_older_version_dropped(hub_server, weights_home) -> None:
+    old, part = (weights_home / f".test_vit.{name}.part" for name in ("0123456789abcdef", hub_server.sha256[:16]))
+    for path in (old, part):
+        path.write_bytes(b"x" * 1000)
     with pytest.raises(WeightsError, match="SHA-256 is not the one promised"):
         fetch(ROW)
     assert files(weights_home) == set()
-    assert fetch(ROW)
+    assert fetch(ROW).read_bytes() == hub_server.content
 
 
 @pytest.mark.parametrize(
@@ -152,24 +127,37 @@ def test_a_piece_that_was_damaged_is_noticed(hub_server, weights_home: Path) -> 
 def test_lies_are_noticed_and_leave_nothing(lie: dict[str, object], expected: str, hub_server, weights_home) -> None:
     for name, value in lie.items():
         setattr(hub_server, name, value)
-    with pytest.raises(WeightsError, match=rf"What arrived for test_vit is not.*{expected}.*It was deleted"):
+    with pytest.raises(WeightsError, match=rf"test_vit is not.*{expected}.*It was deleted"):
         fetch(ROW)
     assert files(weights_home) == set() and not weights_state(ROW).is_here
 
 
-def test_a_hash_that_nobody_states_is_recorded_at_first_sight(hub_server, weights_home: Path) -> None:
-    hub_server.stated_sha256 = ""
-    path = fetch(ROW)
-    record = path and read_record(path)
-    assert record and record.sha256 == hub_server.sha256 and record.sha256_from == "first sight"
-
-
 def test_other_weights_than_the_catalogs_are_refused_before_a_byte_comes(hub_server, weights_home: Path) -> None:
     with pytest.raises(WeightsError, match="other weights for test_vit than the ones VisionFT knows"):
-        fetch(replace(ROW, pin=Pin(sha256="f" * 64)))
+        fetch(replace(ROW, pin=Pin(revision="e" * 40, sha256="f" * 64)))
     assert hub_server.sent == 0 and files(weights_home) == set()
+    assert all("e" * 40 in path for _, path, _ in hub_server.requests)  # the pinned commit
     path = fetch(replace(ROW, pin=Pin(sha256=hub_server.sha256)))
-    assert path and read_record(path).sha256_from == "catalog"
+    assert read_record(path).sha256_from == "catalog"
+    path.unlink()
+    hub_server.stated_sha256 = ""  # nobody states it
+    record = read_record(fetch(ROW))
+    assert (record.sha256, record.sha256_from) == (hub_server.sha256, "first sight")
+
+
+@pytest.mark.parametrize("status", [403, 404, 503])
+def test_a_mirrors_password_is_shown_nowhere(
+    status: int, hub_server, weights_home: Path, monkeypatch: pytest.MonkeyPatch, caplog
+) -> None:
+    hub_server.statuses, hub_server.is_for_ever = [status], True
+    monkeypatch.setattr(hub, "FIRST_WAIT_S", 0.0)
+    monkeypatch.setenv("HF_ENDPOINT", os.environ["HF_ENDPOINT"].replace("://", "://me:aWord-of-mine@"))
+    caplog.set_level(logging.INFO, "visionft")
+    with pytest.raises(WeightsError) as caught:
+        fetch(ROW)
+    assert hub_server.requests and str(status) in caught.value.message
+    shown = [*traceback.format_exception(caught.value), *map(LineFormatter().format, caplog.records)]
+    assert "aWord-of-mine" not in "".join(shown)
 
 
 @pytest.mark.parametrize(
@@ -190,22 +178,13 @@ def test_refusals_say_the_next_step(status: int, expected: str, hub_server, weig
     assert caught.value.next_step == NextStep("import_weights", backbone="test_vit")
     assert files(weights_home) == set()
     assert len(hub_server.requests) == (hub.TRIES if status in (503, 429) else 1)
-
-
-def test_a_busy_hub_is_asked_again(hub_server) -> None:
-    hub_server.statuses = [503, 200, 503, 503]
-    assert fetch(ROW)
-
-
-def test_nobody_listening_is_said(hub_server, weights_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
-    with pytest.raises(WeightsError, match="not on this computer and cannot be fetched.*on a computer with a network"):
-        fetch(ROW)
+    hub_server.statuses, hub_server.is_for_ever = [503, 200, 503, 503], False
+    assert fetch(ROW)  # a busy one is asked again
 
 
 def test_a_slow_download_stops_when_asked_and_goes_on_later(hub_server, weights_home: Path) -> None:
     hub_server.pause_s = 0.01
-    assert fetch(ROW, should_stop=lambda: hub_server.sent > 100_000) is None
+    assert fetch(ROW, job=JobContext(cancelled=lambda: hub_server.sent > 100_000)) is None
     assert 0 < part_of(weights_home).stat().st_size < len(hub_server.content)
     assert files(weights_home) == {part_of(weights_home).name}
     hub_server.pause_s = 0
@@ -217,7 +196,7 @@ def test_a_slow_download_stops_when_asked_and_goes_on_later(hub_server, weights_
 def test_waiting_for_a_busy_hub_can_be_stopped(hub_server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hub, "FIRST_WAIT_S", 60.0)
     hub_server.statuses, hub_server.is_for_ever = [503], True
-    assert fetch(ROW, should_stop=lambda: bool(hub_server.requests)) is None
+    assert fetch(ROW, job=JobContext(cancelled=lambda: bool(hub_server.requests))) is None
     assert len(hub_server.requests) == 1
 
 
@@ -234,11 +213,15 @@ def test_two_at_once_fetch_it_once(hub_server, weights_home: Path) -> None:
 
 
 def test_a_full_disk_is_said_before_a_byte_comes(hub_server, weights_home, monkeypatch: pytest.MonkeyPatch) -> None:
-    usage = namedtuple("usage", "total used free")
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(10**9, 10**9 - 10**6, 10**6))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=10**6))
     with pytest.raises(WeightsError, match=r"has 1\.0 MB free; 51 MB are needed.*VISIONFT_WEIGHTS"):
         fetch(ROW)
     assert hub_server.sent == 0 and files(weights_home) == set()
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")  # nobody listens there
+    with pytest.raises(WeightsError, match="not on this computer and cannot be fetched.*on a computer with a network"):
+        fetch(ROW)
+    with pytest.raises(WeightsError, match=r"There are no pretrained weights of bare\."):
+        fetch(replace(ROW, name="bare", hub_id=""))
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full here")
@@ -268,27 +251,36 @@ def test_a_folder_without_permission_is_said(mode: int, hub_server, weights_home
 
 @pytest.mark.parametrize("name", ["VISIONFT_OFFLINE", "HF_HUB_OFFLINE"])
 def test_offline_asks_nobody(name: str, hub_server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VISIONFT_OFFLINE", "0")
+    assert offline_reason() == ""
     monkeypatch.setenv(name, "1")
     assert name in offline_reason()
     with pytest.raises(WeightsError, match=rf"{name} is set.*import it.*random weights") as caught:
         fetch(ROW)
     assert caught.value.next_step == NextStep("import_weights", backbone="test_vit")
     assert hub_server.requests == []
-
-
-def test_offline_can_be_set_and_lifted(hub_server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("VISIONFT_OFFLINE", "0")
-    assert offline_reason() == ""
+    monkeypatch.delenv(name)
     set_offline(True)
     assert "VISIONFT_OFFLINE" in offline_reason()
     set_offline(False)
-    assert offline_reason() == "" and fetch(ROW)
+    assert offline_reason() == ""
+
+
+@pytest.mark.parametrize("name", [name for name, row in BACKBONES.items() if row.text is not None])
+def test_no_network_without_a_text_side_is_advised_in_place_of_one(name: str, monkeypatch, weights_home: Path) -> None:
+    said = [missing(BACKBONES[name])]
+    monkeypatch.setenv("VISIONFT_OFFLINE", "1")
+    with pytest.raises(WeightsError) as caught:
+        fetch(BACKBONES[name])
+    for error in (*said, caught.value):
+        assert BACKBONES[name].hub_file in (error.hint or "")
+        assert not re.search("starter|random", error.hint or "")
 
 
 def test_training_fetches_first_and_says_so(hub_server, snapshot, tmp_path: Path) -> None:
     events: list[Event] = []
     config = TrainConfig(backbone="test_vit", method="linear", image_size=64, epochs=1, device="cpu")
-    result = train(config, snapshot, tmp_path / "run", on_event=events.append)
+    result = train(config, snapshot, tmp_path / "run", job=JobContext(events.append))
     assert result.weights and result.weights.sha256 == hub_server.sha256 and result.weights.origin == ROW.hub_id
     stages = [event.stage for event in events if isinstance(event, Progress)]
     assert stages.index("MB of test_vit fetched") < stages.index("Loading the network")
@@ -313,11 +305,6 @@ def test_ctrl_c_keeps_what_arrived_and_the_next_call_goes_on(hub_server, weights
     assert hub_server.requests[-1][2].startswith("bytes=")
 
 
-def test_the_bundled_ones_need_no_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    path = fetch(BACKBONES["starter_vit"])
-    assert path and path.name == "starter_vit.safetensors"
-
-
 def test_a_licence_that_forbids_commercial_use_is_accepted_by_name_before_anything_is_asked(
     hub_server, weights_home: Path
 ) -> None:
@@ -330,8 +317,3 @@ def test_a_licence_that_forbids_commercial_use_is_accepted_by_name_before_anythi
     assert path == weights_home / "timm_test_vit.mine.safetensors"
     record = read_record(path)
     assert record and (record.backbone, record.licence) == ("timm/test_vit.mine", "CC-BY-NC-4.0")
-
-
-def test_a_network_without_weights_says_so(weights_home: Path) -> None:
-    with pytest.raises(WeightsError, match=r"There are no pretrained weights of bare\."):
-        fetch(replace(ROW, name="bare", hub_id=""))

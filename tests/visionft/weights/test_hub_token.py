@@ -1,4 +1,4 @@
-"""The token for the hub: found where huggingface_hub's tools keep it, kept there for this user alone."""
+"""The hub's token: read from and stored in the place of huggingface_hub's tools, for this user only."""
 
 import stat
 from pathlib import Path
@@ -7,7 +7,7 @@ import pytest
 from huggingface_hub import constants, get_token
 
 from visionft.errors import VisionFTError
-from visionft.weights.hub_token import keep_token, token_place
+from visionft.weights.uploading import keep_token, token_place
 
 
 @pytest.fixture(autouse=True)
@@ -18,18 +18,14 @@ def token_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     return tmp_path / "hf" / "token"
 
 
-def test_a_kept_token_is_the_login_of_the_hubs_own_tools(token_file: Path) -> None:
+def test_a_kept_token_is_the_login_of_the_hubs_own_tools(token_file: Path, monkeypatch) -> None:
     assert token_place() == ""
     keep_token("hf_mine")
     assert token_place() == "login" and get_token() == "hf_mine"
     assert stat.S_IMODE(token_file.stat().st_mode) == 0o600
     keep_token("hf_other")
     assert get_token() == "hf_other" and [each.name for each in token_file.parent.iterdir()] == ["token"]
-
-
-def test_the_environment_goes_before_the_login(monkeypatch: pytest.MonkeyPatch) -> None:
-    keep_token("hf_mine")
-    monkeypatch.setenv("HF_TOKEN", "hf_environment")
+    monkeypatch.setenv("HF_TOKEN", "hf_environment")  # goes before the login
     assert token_place() == "environment" and get_token() == "hf_environment"
 
 

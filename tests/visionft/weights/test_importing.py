@@ -1,11 +1,11 @@
-"""Importing: what a file is for is told from its names and shapes; what does not fit is refused and leaves nothing."""
+"""Importing: names and shapes identify a file; an unsuitable one is refused and leaves nothing."""
 
 import hashlib
 import json
 import shutil
-from collections import namedtuple
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -18,8 +18,12 @@ from models.methods.table import METHODS
 from models.pins import Pin
 from visionft.errors import NextStep, WeightsError
 from visionft.events import Event
-from visionft.weights import fetch, import_weights, remove_weights, weights_loader, weights_state, weights_states
+from visionft.jobs import JobContext
+from visionft.weights.fetching import fetch
+from visionft.weights.importing import import_weights
 from visionft.weights.records import read_record
+from visionft.weights.states import remove_weights, weights_state, weights_states
+from visionft.weights.weights_loading import weights_loader
 
 
 def contents(folder: Path) -> set[str]:
@@ -72,7 +76,7 @@ def test_twins_must_be_told_apart(given: Path, weights_home: Path) -> None:
     (imported,) = import_weights(given / "some.safetensors", backbone="deit_small").imported
     assert imported.path == weights_home / "deit_small.safetensors"
     (given / "config.json").write_text(json.dumps({"architecture": "vit_small_patch16_224"}))
-    (imported,) = import_weights(given / "some.safetensors").imported  # as a folder of the hub says it
+    (imported,) = import_weights(given / "some.safetensors").imported  # as named in a folder of the hub
     assert imported.backbone == "vit_small"
 
 
@@ -87,25 +91,21 @@ def test_the_hubs_very_file_is_known_by_its_hash(given: Path, weights_home: Path
     assert record.sha256_from == "catalog"
 
 
-def test_a_wrong_name_is_refused_with_the_right_one(given: Path, weights_home: Path, state_of) -> None:
+def test_what_is_for_no_backbone_or_another_is_refused(given: Path, weights_home: Path, state_of) -> None:
     save_file(state_of("test_vit"), given / "w.safetensors")
     with pytest.raises(WeightsError, match="does not fit resnet18.*It fits test_vit"):
         import_weights(given / "w.safetensors", backbone="resnet18")
     with pytest.raises(ConfigError, match="no backbone 'vgg'"):
         import_weights(given / "w.safetensors", backbone="vgg")
-    assert contents(weights_home) == set()
-
-
-def test_another_architecture_is_refused_with_what_there_is(given: Path, weights_home: Path) -> None:
+    with pytest.raises(WeightsError, match="is a folder, and what is for test_vit is one file"):
+        import_weights(given, backbone="test_vit")
     save_file({"features.0.weight": torch.zeros(64, 3, 11, 11)}, given / "alexnet.safetensors")
     with pytest.raises(WeightsError, match="fits no backbone.*resnet50"):
         import_weights(given / "alexnet.safetensors")
-
-
-def test_the_starters_are_not_replaced(given: Path, weights_home: Path, state_of) -> None:
     save_file(state_of("starter_vit"), given / "w.safetensors")
     with pytest.raises(WeightsError, match="starter_vit ships with its weights.*as the weights of a run"):
         import_weights(given / "w.safetensors")
+    assert contents(weights_home) == set()
 
 
 def test_a_weights_folder_is_carried_whole(given: Path, weights_home: Path, state_of, monkeypatch) -> None:
@@ -166,15 +166,9 @@ def test_nothing_to_import_is_said(name: str, expected: str, given: Path, weight
         import_weights(given / name)
 
 
-def test_a_folder_is_not_for_one_backbone(given: Path, weights_home: Path) -> None:
-    with pytest.raises(WeightsError, match="is a folder, and what is for test_vit is one file"):
-        import_weights(given, backbone="test_vit")
-
-
 def test_no_space_leaves_nothing(given: Path, weights_home: Path, state_of, monkeypatch) -> None:
     save_file(state_of("test_vit"), given / "w.safetensors")
-    usage = namedtuple("usage", "total used free")
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(10, 10, 0))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=0))
     with pytest.raises(WeightsError, match=r"has 0 bytes free"):
         import_weights(given / "w.safetensors")
     assert contents(weights_home) == set()
@@ -184,28 +178,23 @@ def test_it_stops_between_files_and_within_one(given: Path, weights_home: Path, 
     for name in ("test_resnet", "test_vit"):
         save_file(state_of(name), given / f"{name}.safetensors")
     events: list[Event] = []
-    result = import_weights(given, on_event=events.append, should_stop=lambda: len(events) > 1)
+    result = import_weights(given, job=JobContext(events.append, lambda: len(events) > 1))
     assert result.stopped and not result.imported and contents(weights_home) == set()
 
 
-def test_a_second_import_replaces_the_first(given: Path, weights_home: Path, state_of) -> None:
-    save_file(state_of("test_vit"), given / "w.safetensors")
-    (first,) = import_weights(given / "w.safetensors").imported
+def test_a_second_import_replaces_the_first_and_removing_takes_record_and_pieces_along(
+    given: Path, weights_home: Path, state_of
+) -> None:
     state = state_of("test_vit")
-    state["norm.weight"] += 1
     save_file(state, given / "w.safetensors")
+    (first,) = import_weights(given / "w.safetensors").imported
+    save_file(state | {"norm.weight": state["norm.weight"] + 1}, given / "w.safetensors")
     (second,) = import_weights(given / "w.safetensors").imported
     assert second.path == first.path and second.sha256 != first.sha256
     assert read_record(second.path).sha256 == second.sha256
-
-
-def test_removing_takes_record_and_pieces_along(given: Path, weights_home: Path, state_of) -> None:
-    save_file(state_of("test_vit"), given / "w.safetensors")
-    import_weights(given / "w.safetensors")
     (weights_home / ".test_vit.0123.part").write_bytes(b"x")
-    assert {path.name for path in remove_weights(BACKBONES["test_vit"])} == {
-        "test_vit.safetensors", "test_vit.json", ".test_vit.0123.part",
-    }  # fmt: skip
+    removed = {path.name for path in remove_weights(BACKBONES["test_vit"])}
+    assert removed == {"test_vit.safetensors", "test_vit.json", ".test_vit.0123.part"}
     assert contents(weights_home) == set()
     with pytest.raises(WeightsError, match="has no weights of test_vit"):
         remove_weights(BACKBONES["test_vit"])

@@ -1,4 +1,4 @@
-"""Where weights are looked for, in which order, and that a file is the one that it was."""
+"""Search order for weights, and the identity check of a file."""
 
 import hashlib
 import json
@@ -15,9 +15,10 @@ from models.classifier import build_classifier
 from models.methods.table import METHODS
 from models.pins import Pin
 from visionft.errors import NextStep, WeightsError
-from visionft.weights import locations, weights_loader
+from visionft.weights import locations
 from visionft.weights.locations import bundled_file, find_weights, local_file, locate
 from visionft.weights.records import WeightsRecord, checked_sha256, record_path
+from visionft.weights.weights_loading import weights_loader
 
 ROW = BACKBONES["test_vit"]
 
@@ -41,7 +42,7 @@ def hub_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "hub"
 
 
-def test_the_order_is_given_file_folder_hub_cache(saved: Path, weights_home: Path, hub_cache: Path) -> None:
+def test_the_order_is_given_file_bundled_folder_hub_cache(saved: Path, weights_home: Path, hub_cache: Path) -> None:
     with pytest.raises(WeightsError, match=r"not on this computer.*random weights") as caught:
         find_weights(ROW)
     assert caught.value.next_step == NextStep("fetch_weights", backbone="test_vit")
@@ -51,13 +52,9 @@ def test_the_order_is_given_file_folder_hub_cache(saved: Path, weights_home: Pat
     shutil.copy(saved, ours)
     assert locate(ROW) == ("folder", ours) and find_weights(ROW) == ours
     assert find_weights(ROW, str(saved)) == saved
-
-
-def test_the_bundled_file_comes_first(weights_home: Path, saved: Path) -> None:
     shutil.copy(saved, weights_home / "starter_vit.safetensors")
-    row = BACKBONES["starter_vit"]
-    assert local_file(row) == bundled_file(row)
-    assert bundled_file(row).stat().st_size <= 8e6
+    starter = BACKBONES["starter_vit"]  # bundled
+    assert local_file(starter) == bundled_file(starter) and bundled_file(starter).stat().st_size <= 8e6
 
 
 def test_a_path_that_is_no_file_says_what_to_give(tmp_path: Path) -> None:
@@ -93,10 +90,8 @@ def test_a_flipped_bit_in_a_recorded_file_is_noticed(saved: Path, weights_home: 
     ours = weights_home / "test_vit.safetensors"
     shutil.copy(saved, ours)
     sha256 = hashlib.sha256(ours.read_bytes()).hexdigest()
-    record = WeightsRecord(
-        backbone="test_vit", sha256=sha256, bytes=ours.stat().st_size, licence="MIT", origin="a friend"
-    )
-    record_path(ours).write_text(json.dumps(asdict(record)))
+    facts = {"backbone": "test_vit", "sha256": sha256, "bytes": 1, "licence": "MIT", "origin": "a friend"}
+    record_path(ours).write_text(json.dumps(asdict(WeightsRecord(**facts))))
     assert checked_sha256(ROW, ours) == sha256
     flip(ours)
     with pytest.raises(WeightsError, match="is damaged.*Remove it") as caught:

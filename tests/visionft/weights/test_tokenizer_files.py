@@ -1,16 +1,20 @@
-"""The vocabulary beside the weights: fetched once and checked, taken in from a file or a folder, removed with them."""
+"""The vocabulary beside the weights: downloaded once, verified, imported from file or folder, removed with them."""
 
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from safetensors.torch import load_file, save_file
 
 from models.catalog import BACKBONES
 from models.pins import Pin
 from visionft.errors import WeightsError
 from visionft.files import sha256_file
-from visionft.weights import fetch, import_weights, remove_weights
+from visionft.weights.fetching import fetch
+from visionft.weights.importing import import_weights
+from visionft.weights.states import remove_weights
 from visionft.weights.tokenizer_files import fetch_tokenizer, find_tokenizer, local_tokenizer
+from visionft.weights.weights_loading import image_side
 
 
 @pytest.fixture
@@ -40,7 +44,7 @@ def test_fetching_weights_fetches_the_vocabulary_too(vocabulary: Path, hub_serve
 
 def test_another_file_than_the_pinned_one_is_dropped(vocabulary: Path, hub_server, tiny_siglip: str) -> None:
     row, hub_server.content = BACKBONES[tiny_siglip], b'{"model": {}}'
-    with pytest.raises(WeightsError, match="not the vocabulary that was asked for: its SHA-256"):
+    with pytest.raises(WeightsError, match="not the requested vocabulary: its SHA-256"):
         fetch_tokenizer(row)
     assert local_tokenizer(row) is None
 
@@ -81,18 +85,13 @@ def test_a_damaged_or_foreign_vocabulary_is_refused(vocabulary: Path, tiny_sigli
         find_tokenizer(BACKBONES[tiny_siglip])
 
 
-def test_a_file_of_the_picture_side_alone_is_not_taken_in(tiny_clip: str, weights_home: Path, tmp_path: Path) -> None:
-    from safetensors.torch import load_file, save_file
-
-    from visionft.weights.fitting import picture_side
-
-    state = load_file(weights_home / f"{tiny_clip}.safetensors")
-    save_file(picture_side(state), tmp_path / "model.safetensors")
-    with pytest.raises(WeightsError, match=r"has no text side.*Get open_clip_model.safetensors of timm/tiny_clip"):
-        import_weights(tmp_path / "model.safetensors", backbone=tiny_clip)
-
-
-def test_a_file_of_both_sides_is_known_by_its_tensors(tiny_clip: str, weights_home: Path, tmp_path: Path) -> None:
-    (weights_home / f"{tiny_clip}.safetensors").rename(tmp_path / "some.safetensors")
-    (imported,) = import_weights(tmp_path / "some.safetensors").imported
+def test_a_file_of_both_sides_is_known_by_its_tensors_and_the_image_side_alone_refused(
+    tiny_clip: str, weights_home: Path, tmp_path: Path
+) -> None:
+    both, image = tmp_path / "some.safetensors", tmp_path / "model.safetensors"
+    (weights_home / f"{tiny_clip}.safetensors").rename(both)
+    save_file(image_side(load_file(both)), image)
+    (imported,) = import_weights(both).imported
     assert imported.backbone == tiny_clip
+    with pytest.raises(WeightsError, match=r"has no text side.*Get open_clip_model.safetensors of timm/tiny_clip"):
+        import_weights(image, backbone=tiny_clip)

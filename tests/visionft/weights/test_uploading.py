@@ -1,14 +1,21 @@
-"""Sending an export: only when asked, private unless said, and never to a public repository by mistake."""
+"""Uploading an export: only on request, private by default, and never to a public repository by mistake."""
 
+import base64
 import hashlib
 import logging
+import traceback
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
-from visionft.errors import StoppedError, VisionFTError
+from visionft.credentials import without_secrets
+from visionft.errors import VisionFTError
 from visionft.events import Progress
-from visionft.weights.states import OFFLINE_VARIABLE
+from visionft.jobs import JobCancelled, JobContext
+from visionft.log import log_expected, log_file, start_log
+from visionft.support import report_text
+from visionft.weights.offline import OFFLINE_VARIABLE
 from visionft.weights.uploading import Destination, send_files
 
 # httpx warns of how huggingface_hub sends large files.
@@ -23,22 +30,18 @@ def files(tmp_path: Path) -> dict[str, Path]:
     return {"README.md": tmp_path / "card.md", "model.onnx": tmp_path / "model.onnx"}
 
 
-def test_several_large_files_and_small_ones_arrive_whole(hub, files: dict[str, Path], tmp_path: Path) -> None:
-    for name in ("model_int8.onnx", "model_fp16.onnx"):
-        files[name] = tmp_path / name
-        files[name].write_bytes(name.encode())
-    send_files(files, TO, message="Export")
-    assert hub.files == {name: path.read_bytes() for name, path in files.items()} and len(hub.objects) == 3
-
-
-def test_files_arrive_under_their_names_in_a_private_repository(hub, files: dict[str, Path], caplog, capfd) -> None:
+def test_files_arrive_whole_under_their_names_in_a_private_repository(
+    hub, files: dict[str, Path], tmp_path: Path, caplog, capfd
+) -> None:
+    files["model_int8.onnx"] = tmp_path / "model_int8.onnx"
+    files["model_int8.onnx"].write_bytes(b"int8")
     told: list[Progress] = []
-    sent = send_files(files, TO, message="Export", on_event=told.append)
+    sent = send_files(files, TO, message="Export", job=JobContext(told.append))
     assert sent.address == f"{hub.url}/me/model" and not sent.is_public and hub.is_private is True
-    assert hub.files == {"README.md": b"# card", "model.onnx": b"\x08" * 3_000_000}
-    assert list(hub.objects) == [hashlib.sha256(b"\x08" * 3_000_000).hexdigest()]
+    assert hub.files == {name: path.read_bytes() for name, path in files.items()}
+    assert hashlib.sha256(b"\x08" * 3_000_000).hexdigest() in hub.objects and len(hub.objects) == 2
     done = [each.done for each in told]
-    assert len(done) > 20 and done == sorted(done) and done[-1] == told[0].total == 3_000_006
+    assert len(done) > 20 and done == sorted(done) and done[-1] == told[0].total == 3_000_010
     warned = [record for record in caplog.records if record.levelno >= logging.WARNING]
     assert not warned and capfd.readouterr() == ("", "")
 
@@ -65,8 +68,8 @@ def test_a_repository_with_files_is_filled_again_only_when_that_was_said(hub, fi
 
 def test_it_stops_within_a_large_file_and_leaves_nothing(hub, files: dict[str, Path]) -> None:
     told: list[Progress] = []
-    with pytest.raises(StoppedError, match="Sending was stopped"):
-        send_files(files, TO, message="Export", on_event=told.append, should_stop=lambda: told[-1].done > 1_000_000)
+    with pytest.raises(JobCancelled):
+        send_files(files, TO, message="Export", job=JobContext(told.append, lambda: told[-1].done > 1_000_000))
     assert told[-1].done < 2_000_000 and not hub.files and not hub.objects
     send_files(files, Destination(repository="me/model", may_replace=False), message="Export")  # an empty one is as new
 
@@ -88,9 +91,6 @@ def test_a_hub_that_refuses_says_what_of_the_token(status: int, words: str, hub,
     with pytest.raises(VisionFTError, match=words) as caught:
         send_files(files, TO, message="Export")
     assert str(status) in caught.value.message and "Access Tokens" in caught.value.hint and not hub.files
-
-
-def test_a_hub_that_is_gone_and_a_name_that_is_none_are_said(hub, files: dict[str, Path]) -> None:
     with pytest.raises(VisionFTError, match="is no name of a repository"):
         send_files(files, Destination(repository="me/../x"), message="Export")
     with pytest.raises(VisionFTError, match="cannot be reached"):
@@ -110,3 +110,55 @@ def test_offline_nothing_is_sent(hub, files: dict[str, Path], monkeypatch: pytes
     with pytest.raises(VisionFTError, match="Nothing was sent") as caught:
         send_files(files, TO, message="Export")
     assert not hub.asked and caught.value.next_step and caught.value.next_step.action == "allow_network"
+
+
+TOKEN = "hf_q7/Rw+ZkB2m9XcV5tN1sJ8yL4pD6fG3hA"
+
+
+@pytest.fixture
+def log_text(tmp_path: Path):
+    """Return a function to get the text of this test's log."""
+    root = logging.getLogger()
+    level, handlers = root.level, list(root.handlers)
+    start_log("test")
+    yield lambda: log_file().read_text(encoding="utf-8")
+    root.setLevel(level)
+    root.handlers[:] = handlers
+
+
+def leaks(text: str, token: str = TOKEN) -> list[str]:
+    """Return the pieces of a token found in a text, also encoded."""
+    forms = [token, quote(token, safe=""), token.encode().hex()]
+    forms += [base64.b64encode(f"{before}{token}".encode()).decode()[4:-4] for before in ("", "u", "me:")]
+    return [form[at : at + 8] for form in forms for at in range(len(form) - 7) if form[at : at + 8] in text]
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 422, 500])
+def test_a_hub_that_sends_the_token_back_brings_it_nowhere(
+    status: int, hub, files: dict[str, Path], log_text, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub.status, hub.echoes = status, True
+    with pytest.raises(VisionFTError) as caught:
+        send_files(files, Destination(repository="me/model", token=TOKEN), message="Export")
+    assert hub.tokens == {TOKEN} and leaks(hub.told[-1])
+    log_expected(logging.getLogger("visionft.test"), caught.value)
+    logging.getLogger("huggingface_hub").warning("it said %s", hub.told[-1])
+    logging.getLogger("visionft.test").error("a bug", exc_info=caught.value)
+    trace = "".join(traceback.format_exception(caught.value))
+    said = [str(caught.value), str(caught.value.__cause__), trace, log_text(), report_text(trace, with_names=True)]
+    assert [leaks(text) for text in said] == [[]] * len(said)
+    assert "<secret>" in log_text() and "Traceback" in log_text()
+
+
+def test_the_token_of_the_environment_and_a_proxys_password_are_secrets_too(
+    hub, files: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub.status, hub.echoes = 400, True
+    monkeypatch.setenv("HF_TOKEN", TOKEN)
+    monkeypatch.setenv("HTTPS_PROXY", "http://me:pass%2Fword-123@127.0.0.1:9")
+    with pytest.raises(VisionFTError) as caught:
+        send_files(files, Destination(repository="me/model"), message="Export")
+    assert hub.tokens == {TOKEN} and not leaks("".join(traceback.format_exception(caught.value)))
+    basic = base64.b64encode(b"me:pass/word-123").decode()
+    told = without_secrets(f"407 from me:pass%2Fword-123@ pass/word-123 {basic[4:]}")
+    assert not leaks(told, "pass/word-123") and not leaks(told, "pass%2Fword-123") and "407 from me:" in told

@@ -1,7 +1,6 @@
-"""The text side at work on tiny random weights: open_clip's own answers, in batches, and what is refused."""
+"""The text encoder with tiny random weights: open_clip's own outputs, in batches, and refusals."""
 
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import open_clip
@@ -12,9 +11,10 @@ from safetensors.torch import load_file, save_file
 from models.catalog import BACKBONES
 from models.networks import build_network
 from visionft.errors import ConfigError, VisionFTError, WeightsError
-from visionft.weights.fitting import load_weights
+from visionft.jobs import JobCancelled, JobContext
+from visionft.weights.weights_loading import load_weights
 from visionft.zero_shot import text_encoder
-from visionft.zero_shot.prompts import all_texts
+from visionft.zero_shot.class_texts import all_texts
 from visionft.zero_shot.text_encoder import open_text_side
 from visionft.zero_shot.tokenizers import tokenizer_for
 
@@ -22,7 +22,7 @@ TEXTS = ["a photo of a glass.", "A jar!", "cardboard box", "a photo of a glass."
 
 
 def both_sides(name: str, weights: Path):
-    """Return what open_clip itself makes of a tiny file: its model of both sides."""
+    """Return open_clip's own model of both sides, read from a tiny file."""
     from open_clip.model import CustomTextCLIP
 
     row = BACKBONES[name]
@@ -43,16 +43,16 @@ def tokens(name: str, folder: Path) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("name", ["tiny_clip", "tiny_siglip"])
-def test_pictures_and_texts_are_compared_as_open_clip_does(name: str, weights_home: Path, request) -> None:
+def test_images_and_texts_are_compared_as_open_clip_does(name: str, weights_home: Path, request) -> None:
     request.getfixturevalue(name)
     path, row = weights_home / f"{name}.safetensors", BACKBONES[name]
     model, encoder = both_sides(name, path), open_text_side(row)
-    pictures = torch.randn(3, 3, 64, 64, generator=torch.Generator().manual_seed(2))
+    images = torch.randn(3, 3, 64, 64, generator=torch.Generator().manual_seed(2))
     network = build_network(row, classes=5, image_size=64).eval()
     report = load_weights(network, row, path)
     with torch.no_grad():
-        expected = model.get_logits(pictures, tokens(name, weights_home))[0]
-        features = network.forward_head(network.forward_features(pictures), pre_logits=True)
+        expected = model.get_logits(images, tokens(name, weights_home))[0]
+        features = network.forward_head(network.forward_features(images), pre_logits=True)
     space = encoder.space
     logits = space.scale * space.directions(features) @ encoder.encode(TEXTS).T + space.bias
     torch.testing.assert_close(logits, expected, atol=1e-4, rtol=1e-4)
@@ -85,19 +85,19 @@ def test_texts_are_read_in_batches_and_equal_ones_once(tiny_clip: str, monkeypat
     encoder, events = open_text_side(BACKBONES[tiny_clip]), []
     whole = encoder.encode(TEXTS)
     monkeypatch.setattr(text_encoder, "BATCH", 2)
-    torch.testing.assert_close(encoder.encode(TEXTS, on_event=events.append), whole)
+    torch.testing.assert_close(encoder.encode(TEXTS, job=JobContext(events.append)), whole)
     assert [event.done for event in events] == [0, 2] and events[0].total == 3
     assert torch.equal(whole[0], whole[3])
     torch.testing.assert_close(whole.norm(dim=1), torch.ones(4))
-    with pytest.raises(InterruptedError):
-        encoder.encode(TEXTS, should_stop=lambda: True)
+    with pytest.raises(JobCancelled):
+        encoder.encode(TEXTS, job=JobContext(cancelled=lambda: True))
 
 
 def test_a_class_is_the_direction_of_the_mean_of_its_texts(tiny_clip: str) -> None:
     encoder = open_text_side(BACKBONES[tiny_clip])
     classes = all_texts(("glass", "jar"), (("a bottle", "a {}"), ()), "photo")
     points = encoder.class_points(classes).points
-    two = encoder.encode(["a photo of a a bottle.", "a glass"])
+    two = encoder.encode(["a photo of a bottle.", "a glass"])
     mean = two.mean(dim=0)
     torch.testing.assert_close(points[0], mean / mean.norm())
     torch.testing.assert_close(points[1], encoder.encode(["a photo of a jar."])[0])
@@ -163,13 +163,7 @@ def test_a_file_of_another_network_is_refused(tiny_clip: str, weights_home: Path
 def test_prompts_and_templates_load_neither_torch_nor_open_clip() -> None:
     import subprocess
 
-    code = (
-        "import sys, visionft.zero_shot.prompts, models.text_towers; print({'torch', 'open_clip'} & set(sys.modules))"
-    )
+    modules = "visionft.zero_shot.class_texts, models.text_towers"
+    code = f"import sys, {modules}; print({{'torch', 'open_clip'}} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
-
-
-def test_a_row_is_another_where_its_text_side_is() -> None:
-    row = BACKBONES["pe_core_s"]
-    assert hash(row) == hash(replace(row)) and row == replace(row)

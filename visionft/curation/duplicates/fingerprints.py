@@ -1,32 +1,40 @@
-"""What is measured once of each picture's pixels to find its doubles: hashes in all orientations, digest, sharpness.
+"""Fingerprints of images to find duplicates: hashes in all orientations, digest, sharpness; computed once.
 
-A hash is the signs of the 63 lowest frequencies of the picture's cosine transform at 32 x 32 pixels, one bit each.
-Turning or mirroring a picture swaps or negates frequencies, so that the hashes of all eight orientations come from one
-transform; all are kept, for one that is chosen among them by its value is unstable (ThreatExchange#1676).
+A hash is the signs of the 63 lowest frequencies of the image's cosine transform at 32 x 32 pixels, one bit each.
+Turning or mirroring an image swaps or negates frequencies, so that the hashes of all eight orientations come from one
+transform; all are stored, because choosing one by its value is unstable (ThreatExchange#1676).
 """
 
 import hashlib
-import os
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import cv2
 import numpy as np
 
-from visionft.curation.duplicates.registration import COARSE, FLIPPED, MIRRORED, TRANSPOSED, coarse_of, grey_of
-from visionft.data.decode import Decoded
-from visionft.data.picture_cache import PictureCache
+from models.messages import Message
+from visionft.curation.check import FOLDER as CURATION
+from visionft.curation.duplicates.registration import (
+    COARSE,
+    FLIPPED,
+    MIRRORED,
+    TRANSPOSED,
+    coarse_of,
+    grey_of,
+    without_borders,
+)
+from visionft.curation.stored_rows import stored_rows
+from visionft.data.decode import DecodedImage
+from visionft.data.image_cache import ImageCache
 from visionft.data.types import SnapshotImage
-from visionft.errors import ImageError, StoppedError
-from visionft.events import OnEvent, Progress, ShouldStop
+from visionft.errors import ImageError
 from visionft.features.row_store import RowStore
+from visionft.jobs import JobContext
 
-NEAR_SIDE: Final = 320  # what features at 160 pixels are computed from: most pictures lie in the cache at this size
-FOLDER: Final = "fingerprints-1"  # another number whenever other values are measured
+NEAR_SIDE: Final = 320  # as for features at 160 pixels: most images are cached at this size
+FOLDER: Final = "fingerprints-2"  # raise the number whenever the values change
 ROW: Final = np.dtype(
     [
         *(("hashes", np.uint64, (8,)), ("contrast", np.float32), ("sharpness", np.float32)),
@@ -35,81 +43,58 @@ ROW: Final = np.dtype(
     ]
 )
 _SIDE, _LOWEST = 32, 8
-_STAGE: Final = "Measuring the pictures"
-_WRITTEN: Final = 512  # pictures after which rows are written
-_FEATURELESS: Final = 3.0  # grey levels of contrast (root mean square of the lowest frequencies)
 
 
 @dataclass(frozen=True)
 class Fingerprints:
-    """What is known of pictures, in their order; those that cannot be read are left out.
+    """Fingerprints of images, in their order; unreadable ones are left out.
 
-    Attributes:
-        images: (N) the pictures.
-        rows: (N,) of dtype `ROW`: `hashes` by orientation (bits of `registration.turn`), `contrast` in grey levels,
-            `sharpness` (mean absolute Laplacian at `NEAR_SIDE` over contrast), `digest` of the pixels at `NEAR_SIDE`,
-            height and width of the whole picture, `coarse` the picture at 32 pixels, in the corner that its
-            `coarse_height` and `coarse_width` tell.
-        unreadable: (image id, reason).
+    `rows` (N,) of dtype `ROW`: `hashes` by orientation (bits of `registration.turn`), `contrast` in grey levels,
+    `sharpness` (mean absolute Laplacian at `NEAR_SIDE` over contrast), `digest` of the pixels at `NEAR_SIDE`, height
+    and width of the whole image without plain borders, `coarse` the image at 32 pixels, in the corner of size
+    `coarse_height` x `coarse_width`.
     """
 
-    images: tuple[SnapshotImage, ...]
+    images: tuple[SnapshotImage, ...]  # (N) the images
     rows: np.ndarray
-    unreadable: tuple[tuple[int, str], ...] = ()
+    unreadable: tuple[tuple[int, str], ...] = ()  # (image id, reason)
 
     @property
     def is_featureless(self) -> np.ndarray:
-        """Return (N,) whether a picture shows nothing by which it could be told from others."""
-        return self.rows["contrast"] < _FEATURELESS
+        """Return (N,) whether an image has too little contrast to be told from others."""
+        return self.rows["contrast"] < 3.0  # grey levels of contrast (root mean square of the lowest frequencies)
 
 
-def fingerprints(
-    project_dir: Path, images: Sequence[SnapshotImage], *, on_event: OnEvent, should_stop: ShouldStop
-) -> Fingerprints:
-    """Return the fingerprints of pictures; those that are new are measured and kept.
+def fingerprints(project_dir: Path, images: Sequence[SnapshotImage], *, job: JobContext) -> Fingerprints:
+    """Return the fingerprints of images; new ones are computed and stored.
 
     Raises:
-        StoppedError: The user stopped; what was measured is kept.
+        JobCancelled: The user cancelled; fingerprints computed so far are stored.
     """
-    from visionft.curation.check import FOLDER as CURATION
+    cache = ImageCache.usual()
 
-    store = RowStore(project_dir / CURATION / FOLDER, ROW)
-    known, good = _known(store, images)
-    todo = [place for place in range(len(images)) if not good[place]]
-    once = list({images[place].sha256: images[place] for place in todo}.values())
-    reasons = _measure_all(store, once, on_event, should_stop) if once else {}
-    if once:
-        known, good = _known(store, images)
-    bad = [images[place] for place in np.flatnonzero(~good).tolist()]
+    def measure(place: int) -> np.ndarray | str:
+        try:
+            return fingerprint(cache.load(images[place].path, NEAR_SIDE))
+        except ImageError as error:
+            return error.message
+
+    rows, exists, reasons = stored_rows(
+        RowStore(project_dir / CURATION / FOLDER, ROW),
+        [image.sha256 for image in images],
+        measure,
+        stage=Message("Measuring the images"),
+        job=job,
+    )
+    bad = [images[place] for place in np.flatnonzero(~exists).tolist()]
     unreadable = tuple((image.image_id, reasons.get(image.sha256, "")) for image in bad)
-    return Fingerprints(tuple(images[place] for place in np.flatnonzero(good).tolist()), known[good], unreadable)
+    return Fingerprints(tuple(images[place] for place in np.flatnonzero(exists).tolist()), rows[exists], unreadable)
 
 
-def in_parallel(work: Callable[[Any], Any], items: Sequence[Any], each: Callable[[Any, Any], bool]) -> None:
-    """Do work on items in a thread for each processor; OpenCV and the decoders release the interpreter.
-
-    Args:
-        work: Done in a thread.
-        items: What it is given, one by one.
-        each: Receives an item and its result in this thread, in order; False ends it.
-    """
-    threads, block = os.cpu_count() or 1, 64
-    before = cv2.getNumThreads()
-    cv2.setNumThreads(1)  # each call is too small to be shared: its threads would only wait for each other
-    try:
-        with ThreadPoolExecutor(threads) as pool:
-            for start in range(0, len(items), block):
-                part = items[start : start + block]
-                for item, result in zip(part, pool.map(work, part), strict=True):
-                    if not each(item, result):
-                        return
-    finally:
-        cv2.setNumThreads(before)
-
-
-def measured(decoded: Decoded) -> np.ndarray:
-    """Return the fingerprint of a decoded picture, of dtype `ROW`."""
-    grey = cv2.cvtColor(decoded.pixels, cv2.COLOR_RGB2GRAY)
+def fingerprint(decoded: DecodedImage) -> np.ndarray:
+    """Return the fingerprint of a decoded image, of dtype `ROW`; all but its digest without plain borders."""
+    inner = np.ascontiguousarray(without_borders(decoded.pixels))
+    grey = cv2.cvtColor(inner, cv2.COLOR_RGB2GRAY)
     small = cv2.resize(grey, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA).astype(np.float32)
     frequencies = lowest_frequencies(small)
     contrast = float(np.sqrt((frequencies**2).sum()) / _SIDE)
@@ -118,23 +103,25 @@ def measured(decoded: Decoded) -> np.ndarray:
     row = np.zeros((), ROW)
     row["hashes"], row["contrast"], row["sharpness"] = hashes_of(frequencies), contrast, edges / max(contrast, 1.0)
     row["digest"] = np.frombuffer(digest, np.uint8)
-    row["height"], row["width"] = decoded.size
-    coarse = coarse_of(grey_of(decoded.pixels))
+    row["height"], row["width"] = (
+        round(side * part / whole)
+        for side, part, whole in zip(decoded.size, inner.shape, decoded.pixels.shape, strict=False)
+    )
+    coarse = coarse_of(grey_of(inner))
     row["coarse_height"], row["coarse_width"] = coarse.shape
     row["coarse"][: coarse.shape[0], : coarse.shape[1]] = coarse
     return row
 
 
 def lowest_frequencies(small: np.ndarray) -> np.ndarray:
-    """Return the (8, 8) lowest frequencies of a (32, 32) picture, without its mean; orthonormal."""
-    cosines = _cosines()
-    found = cosines @ small @ cosines.T
-    found[0, 0] = 0
-    return found
+    """Return the (8, 8) lowest frequencies of a (32, 32) image, without its mean; orthonormal."""
+    frequencies = cv2.dct(small)[:_LOWEST, :_LOWEST].copy()
+    frequencies[0, 0] = 0
+    return frequencies
 
 
 def hashes_of(frequencies: np.ndarray) -> np.ndarray:
-    """Return the (8,) uint64 hashes of the orientations that `registration.turn` knows."""
+    """Return the (8,) uint64 hashes of the orientations of `registration.turn`."""
     signs = 1 - 2 * (np.arange(_LOWEST) % 2)
     hashes = np.empty(8, np.uint64)
     for orientation in range(8):
@@ -143,59 +130,3 @@ def hashes_of(frequencies: np.ndarray) -> np.ndarray:
         turned = turned * signs[:, None] if orientation & FLIPPED else turned
         hashes[orientation] = np.packbits(turned.ravel() > 0).view(np.uint64)[0]
     return hashes
-
-
-@lru_cache(maxsize=1)
-def _cosines() -> np.ndarray:
-    places = np.arange(_SIDE)
-    rows = np.cos(np.pi * (2 * places + 1) * np.arange(_LOWEST)[:, None] / (2 * _SIDE)) * np.sqrt(2 / _SIDE)
-    rows[0] /= np.sqrt(2)
-    return rows.astype(np.float32)
-
-
-def _known(store: RowStore, images: Sequence[SnapshotImage]) -> tuple[np.ndarray, np.ndarray]:
-    """Return (N,) rows and which of them are known."""
-    places = store.places([image.sha256 for image in images])
-    rows, good = np.zeros(len(images), ROW), places >= 0
-    rows[good], is_whole = store.rows(places[good])
-    good[good] = is_whole
-    return rows, good
-
-
-def _measure_all(
-    store: RowStore, images: Sequence[SnapshotImage], on_event: OnEvent, should_stop: ShouldStop
-) -> dict[str, str]:
-    """Measure and keep; return why pictures cannot be read, by content."""
-    cache, reasons, waiting = PictureCache.usual(), dict[str, str](), list[tuple[str, np.ndarray]]()
-    done = 0
-
-    def write() -> None:
-        if waiting:
-            store.append([content for content, _ in waiting], np.stack([row for _, row in waiting]))
-            waiting.clear()
-
-    def work(image: SnapshotImage) -> np.ndarray | str:
-        try:
-            return measured(cache.load(image.path, NEAR_SIDE))
-        except ImageError as error:
-            return error.message
-
-    def take(image: SnapshotImage, result: np.ndarray | str) -> bool:
-        nonlocal done
-        done += 1
-        if isinstance(result, str):
-            reasons[image.sha256] = result
-        else:
-            waiting.append((image.sha256, result))
-        on_event(Progress(stage=_STAGE, done=done, total=len(images)))
-        if len(waiting) >= _WRITTEN:
-            write()
-        return not should_stop()
-
-    try:
-        in_parallel(work, images, take)
-    finally:
-        write()
-    if done < len(images) or should_stop():
-        raise StoppedError("The pictures were not all measured.", "Start again to go on where it stopped.")
-    return reasons

@@ -1,64 +1,60 @@
-"""Whether each label is right, kept in memory and brought up to date with every change of a label.
+"""Probabilities of label errors, kept in memory and updated with every change of a label.
 
-Three closed-form votes, each held out of the picture it speaks of (`votes`), and a finished run's answers for pictures
-that it was not trained on (`run_answers`), are blended by how well they predict the given labels (`label_noise`). A
-changed label costs a few products of the features with one vector; weights stay as they were fitted, so that the order
-does not jump, and the rates of wrong labels follow.
+Three closed-form votes, each held out of its image (`votes`), and a finished run's predictions for images outside its
+training data (`run_predictions`), are blended by their fit to the given labels (`noise`). A changed label costs a few
+products of the features with one vector; weights stay while few labels change, so that the order is stable.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from functools import cached_property
 from typing import Final
 
 import numpy as np
 
-from visionft.curation.check import Finding
-from visionft.curation.label_errors.comparable import comparable
-from visionft.curation.label_errors.noise import Blend, fit_blend, sample_of
-from visionft.curation.label_errors.votes import (
-    NEIGHBOURS,
-    SPARE,
-    Maker,
-    NeighbourVote,
-    Vote,
-    discriminant_votes,
-    ridge_votes,
-)
-from visionft.data.types import Snapshot, SnapshotImage
-from visionft.errors import StoppedError
-from visionft.events import OnEvent, Progress, ShouldStop, ignore_event, never_stop
+from models.messages import Message
+from visionft.curation.check import Issue
+from visionft.curation.label_errors.noise import Blend, estimate_mixture, fit_blend, fit_blends
+from visionft.curation.label_errors.votes import NEIGHBOURS, SPARE, VOTERS, LinearVotes, NeighbourVote, agreement
+from visionft.data.types import Snapshot
+from visionft.errors import NextStep, ProjectError
+from visionft.events import Progress
 from visionft.features.feature_store import Features
 from visionft.features.neighbours import nearest
-from visionft.heads.strengths import RIDGES, SHRINKAGES
+from visionft.heads.numerics import unit_rows
+from visionft.jobs import SILENT, JobContext
 
-STAGE: Final = "Comparing the labels"
-_KEPT_SHARE, _KEPT_SCORE = 0.2, 0.02  # findings that are kept: so many of all, and all above that score
-_FEWEST_ANSWERS: Final = 50  # of a run, from which it is listened to
-_EVIDENCE: Final = 4
-WRONG, LEFT_OUT, PUT_IN = "wrong", "left_out", "put_in"  # kinds of findings; the last two of several labels
-
-
-@dataclass(frozen=True, slots=True)
-class Evidence:
-    """The nearest labelled pictures, nearest first: ids of those with the label itself, and with the suggested one."""
-
-    own: tuple[int, ...]
-    suggested: tuple[int, ...]
+STAGE: Final = Message("Comparing the labels")
+_KEPT_SHARE, _KEPT_SCORE = 0.2, 0.02  # kept issues: this many at least, and all above that score
+_FEW_CHANGES, _CHANGED = 10, 0.02  # labels, and their share, allowed to change before the weights are fitted again
+WRONG, LEFT_OUT, PUT_IN = "wrong", "left_out", "put_in"  # kinds of issues; the last two of several labels
 
 
-@dataclass(frozen=True, kw_only=True)
-class VoteShare:
-    """How much a vote counts: its weight, and the share of given labels that it predicts by itself."""
+def check_labels(images: Snapshot) -> None:
+    """Raise an error early if there is nothing to compare.
 
-    weight: float
-    agreement: float
+    Raises:
+        ProjectError: There are no labels, one class, or too few images of a second one.
+    """
+    labelled = [image for image in images.images if image.labels]
+    if not labelled:
+        raise ProjectError("No image has a label yet.", "Label some first.", NextStep("label"))
+    counts = images.class_counts(labelled).values()
+    if sum(count > 0 for count in counts) < 2:
+        advice = Message("A wrong label shows beside those of other classes: label images of a second one.")
+        raise ProjectError("All labelled images have the same class.", advice, NextStep("label"))
+    if sum(count > 1 for count in counts) < 2:
+        advice = Message("Two classes with two images each are the least that can be compared.")
+        raise ProjectError("There are too few labels to find wrong ones.", advice, NextStep("label"))
 
 
 class LabelReview:
-    """The labelled pictures of a project with how probable it is that their labels are wrong.
+    """The labelled images of a project with the probability of a label error in each.
 
-    `relabel`, `drop` and `restore` follow the changes of a review; they change nothing but what is said here.
+    Attributes:
+        votes: (N, C) leave-one-out logits of each vote; columns as `class_names`.
+        blend: The most probable blend of the votes.
+        possible_errors: The least and the most possible images with a label error.
     """
 
     def __init__(
@@ -66,291 +62,238 @@ class LabelReview:
         features: Features,
         images: Snapshot,
         *,
-        answers: Mapping[int, Mapping[str, float]] | None = None,
-        on_event: OnEvent = ignore_event,
-        should_stop: ShouldStop = never_stop,
+        predictions: Mapping[int, Mapping[str, float]] | None = None,
+        job: JobContext = SILENT,
     ) -> None:
-        """Look at all labels.
-
-        Args:
-            features: Of the project's pictures.
-            images: Pictures and labels.
-            answers: Probabilities by class name that a run gave pictures it was not trained on, by image id.
-            on_event: Receives how far it is.
-            should_stop: Asked between the votes.
+        """Score all labels; `predictions` are a run's, {image id: {class name: probability}}, for held-out images.
 
         Raises:
             ProjectError: There are no labels, or too few to compare.
-            StoppedError: The user stopped.
         """
         self._features, self._is_multilabel = features, images.task == "multi"
-        self._images = comparable(features, images)
+        self._images = [each for each in images.images if each.labels and each.image_id in features.place_of]
+        check_labels(replace(images, images=tuple(self._images)))
         self._place = {image.image_id: place for place, image in enumerate(self._images)}
         chosen = np.array([features.place_of[image.image_id] for image in self._images])
         self._inputs = features.inputs if len(chosen) == len(features) else features.inputs[chosen]
+        if not np.ptp(self._inputs, axis=0).any():
+            raise ProjectError(
+                "All labelled images look the same.", "Label errors cannot be distinguished from correct labels then."
+            )
         used = sorted({index for image in self._images for index in image.labels})
         self.class_names = tuple(images.class_names[index] for index in used)
         self._column = {name: place for place, name in enumerate(self.class_names)}
-        self._targets = np.stack([self._row_of(_names(image, images)) for image in self._images])
-        self._is_there = np.ones(len(self._images), bool)
-        self._progress = (on_event, should_stop)
-        self.votes = self._fitted()
-        self._answers = self._answers_of(answers or {})
-        self._said = [vote.held_out(self._targets) for vote in self.votes]
-        self.blend = fit_blend(self._said, self._targets, is_multilabel=self._is_multilabel)
-        self._run_blend = self._fit_run()
+        self._targets = np.stack([self._row_of(images.labels_of(image)) for image in self._images])
+        self._is_present = np.ones(len(self._images), bool)
+        job.report(Progress(stage=STAGE, done=0, total=2))
+        job.check_cancelled()
+        self._linear = LinearVotes(self._inputs, self._targets, is_multilabel=self._is_multilabel)
+        job.report(Progress(stage=STAGE, done=1, total=2))
+        near = nearest(unit_rows(self._inputs), k=VOTERS + SPARE, job=job.without_events())
+        self._neighbours = NeighbourVote(near, self._is_present, is_multilabel=self._is_multilabel)
+        job.report(Progress(stage=STAGE, done=2, total=2))
+        self.vote_names = (*self._linear.names, NEIGHBOURS)
+        self._run_logits = self._logits_of(predictions or {})
+        self.votes = self._held_out()
+        self._fit()
         self._score()
 
     def __len__(self) -> int:
-        """Return how many labelled pictures are looked at now."""
-        return int(self._is_there.sum())
-
-    # -- what changes -------------------------------------------------------------------------------------------
-
-    def relabel(self, image_id: int, class_names: str | Sequence[str]) -> None:
-        """Follow a picture that has another class now, or other classes.
-
-        Raises:
-            KeyError: The picture was not looked at, or no picture had that class; then all is to be looked at anew.
-        """
-        place = self._place[image_id]
-        target = self._row_of((class_names,) if isinstance(class_names, str) else class_names)
-        if self._is_there[place] and not np.array_equal(target, self._targets[place]):
-            self._change(place, self._targets[place].copy(), target)
-            self._score()
-
-    def drop(self, image_id: int) -> None:
-        """Follow a picture that was taken out of the project, or lost its label.
-
-        Raises:
-            KeyError: The picture was not looked at.
-        """
-        place = self._place[image_id]
-        if self._is_there[place]:
-            self._change(place, self._targets[place].copy(), None)
-            self._score()
-
-    def restore(self, image_id: int) -> None:
-        """Follow a picture that was dropped and is back, with the label that it had.
-
-        Raises:
-            KeyError: The picture was not looked at.
-        """
-        place = self._place[image_id]
-        if not self._is_there[place]:
-            self._change(place, None, self._targets[place].copy())
-            self._score()
+        return int(self._is_present.sum())
 
     def follow(self, images: Snapshot) -> bool:
-        """Follow whatever changed in the project; tell whether that could be done, else look at all anew."""
+        """Update to the current project; return whether that was possible, else score all labels again."""
         now = {image.image_id: image for image in images.images if image.labels}
-        if not all(self._knows(image, images) for image in now.values()):
-            return False
+        for image in now.values():
+            place = self._place.get(image.image_id)
+            if place is None:  # without a usable feature it is not scored anyway
+                if image.image_id in self._features.place_of:
+                    return False
+            elif image.sha256 != self._images[place].sha256 or not self._column.keys() >= {*images.labels_of(image)}:
+                return False
         has_changed = False
         for place, image in enumerate(self._images):
-            names = _names(now[image.image_id], images) if image.image_id in now else ()
-            target = self._row_of(names) if names else None
-            before = self._targets[place].copy() if self._is_there[place] else None
-            if not _is_same(before, target):
-                self._change(place, before, target)
+            target = self._row_of(images.labels_of(now[image.image_id])) if image.image_id in now else None
+            before = self._targets[place] if self._is_present[place] else None
+            if (before is None) != (target is None) or not np.array_equal(before, target):  # pyright: ignore
+                self._change(place, target)
                 has_changed = True
         if has_changed:
             self._score()
         return True
 
-    def _knows(self, image: SnapshotImage, images: Snapshot) -> bool:
-        place = self._place.get(image.image_id)
-        if place is None:  # without a usable feature it is not looked at anyway
-            return image.image_id not in self._features.place_of
-        is_known = all(name in self._column for name in _names(image, images))
-        return is_known and image.sha256 == self._images[place].sha256
-
-    def _change(self, place: int, before: np.ndarray | None, after: np.ndarray | None) -> None:
-        self._is_there[place] = after is not None
+    def _change(self, place: int, after: np.ndarray | None) -> None:
+        """Give an image another (C,) target; None drops it."""
+        self._changed.add(place)
+        self._is_present[place] = after is not None
         if after is not None:
             self._targets[place] = after
-        for vote in self.votes:
-            vote.change(place, before, after)
-
-    # -- what is found ------------------------------------------------------------------------------------------
+        self._linear.change(place, after)
+        self._neighbours.change(place, after)
 
     @property
     def probabilities(self) -> np.ndarray:
-        """The (M, C) probabilities of the true classes of the pictures that are looked at now."""
-        return self._shares[self._is_there]
+        """(M, C) probabilities of the true classes of the scored images."""
+        return self._shares[self._is_present]
 
     @property
     def targets(self) -> np.ndarray:
-        """The (M, C) labels of these pictures, zeros and ones; columns as `class_names`."""
-        return self._targets[self._is_there]
-
-    @property
-    def image_ids(self) -> tuple[int, ...]:
-        """The ids of these pictures."""
-        return tuple(self._images[place].image_id for place in np.flatnonzero(self._is_there))
+        """The (M, C) labels of the scored images, zeros and ones."""
+        return self._targets[self._is_present]
 
     def score(self, image_id: int) -> float:
-        """Return the probability that a picture's label is wrong, or any of its labels.
-
-        Raises:
-            KeyError: The picture was not looked at.
-        """
-        return float(self._suspicion[self._place[image_id]])
+        """Return the probability of a label error in an image of the review."""
+        return float(self._scores[self._place[image_id]])
 
     @property
     def expected_errors(self) -> float:
-        """How many pictures with a wrong label there are, as far as the scores can tell."""
-        return float(self._suspicion[self._is_there].sum())
+        """Estimated number of images with a label error, from the scores."""
+        return float(self._scores[self._is_present].sum())
 
     @property
-    def shares(self) -> dict[str, VoteShare]:
-        """How much each vote counts."""
-        own = self._targets[self._is_there]
-        found: dict[str, VoteShare] = {}
-        for vote, said, weight in zip(self.votes, self._said, self.blend.weights, strict=True):
-            answer = said[self._is_there] + (self.blend.levels if self._is_multilabel else 0)
-            found[vote.name] = VoteShare(weight=float(weight), agreement=_agreement(answer, own, self._is_multilabel))
-        if self._run_blend is not None:
-            asked = self._is_there & ~np.isnan(self._answers[:, 0])
-            agreement = _agreement(self._answers[asked], self._targets[asked], self._is_multilabel)
-            found["run"] = VoteShare(weight=float(self._run_blend.weights[1]), agreement=agreement)
-        return found
+    def shares(self) -> dict[str, dict[str, float]]:
+        """The weight of each vote, and its agreement: the share of given labels predicted by it alone."""
+        own, is_multi, shares = self.targets, self._is_multilabel, dict[str, dict[str, float]]()
+        for name, logits, weight in zip(self.vote_names, self.votes, self.blend.weights, strict=True):
+            levelled = logits[self._is_present] + (self.blend.levels if is_multi else 0)
+            right = agreement(levelled, own, is_multilabel=is_multi)
+            shares[name] = {"weight": float(weight), "agreement": right}
+        if self._run_blends:
+            chosen, weight = self._is_present & ~np.isnan(self._run_logits[:, 0]), self._run_blends[0].weights[1]
+            right = agreement(self._run_logits[chosen], self._targets[chosen], is_multilabel=is_multi)
+            shares["run"] = {"weight": float(weight), "agreement": right}
+        return shares
 
     @cached_property
     def too_small(self) -> tuple[str, ...]:
-        """Classes with a single picture: nothing tells what else belongs to them, so that one is not judged."""
+        """Classes with a single image: nothing to compare it with, so it is not scored."""
         return tuple(np.array(self.class_names)[self._targets.sum(axis=0) < 2].tolist())
 
-    def findings(self) -> tuple[Finding, ...]:
-        """Return the pictures, the most suspicious first, down to those that are hardly worth a look."""
-        is_judged = self._is_there & ~np.isnan(self._order)
+    def issues(self) -> tuple[Issue, ...]:
+        """Return the images, the most probable errors first, down to those hardly worth a review."""
+        is_judged = self._is_present & ~np.isnan(self._order)
         order = np.argsort(np.where(is_judged, -self._order, np.inf), kind="stable")[: is_judged.sum()]
-        most = max(int(np.ceil(_KEPT_SHARE * len(order))), int((self._suspicion[order] >= _KEPT_SCORE).sum()))
-        return tuple(self._finding(place) for place in order[:most])
+        most = max(int(np.ceil(_KEPT_SHARE * len(order))), int((self._scores[order] >= _KEPT_SCORE).sum()))
+        return tuple(self._issue(place) for place in order[:most])
 
-    def evidence(self, image_id: int, suggested: str, *, count: int = _EVIDENCE) -> Evidence:
-        """Return the nearest pictures that share the label, and those that have the suggested class.
+    def evidence(self, image_id: int, suggested: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """Return the ids of the nearest images with the same label, nearest first, and those of the suggested class.
 
         Raises:
-            KeyError: The picture or the class was not looked at.
+            KeyError: The image or the class is unknown.
         """
         place = self._place[image_id]
         lengths = np.maximum(np.linalg.norm(self._inputs, axis=1), 1e-12)
         near = self._inputs @ (self._inputs[place] / lengths[place]) / lengths
         near[place] = -np.inf
-        near[~self._is_there] = -np.inf
+        near[~self._is_present] = -np.inf
         order = np.argsort(-near, kind="stable")
         order = order[np.isfinite(near[order])]
         other = self._targets[:, self._column[suggested]] > 0 if suggested else np.zeros(len(near), bool)
         own = (self._targets[:, self._targets[place] > 0] > 0).any(axis=1) & ~other
-        ids = [tuple(self._images[at].image_id for at in order[is_it[order]][:count]) for is_it in (own, other)]
-        return Evidence(own=ids[0], suggested=ids[1])
-
-    # -- inside -------------------------------------------------------------------------------------------------
+        first, second = (tuple(self._images[at].image_id for at in order[m[order]][:4]) for m in (own, other))
+        return first, second
 
     def _row_of(self, names: Sequence[str]) -> np.ndarray:
         row = np.zeros(len(self.class_names))
         row[[self._column[name] for name in names]] = 1.0
         return row
 
-    def _fitted(self) -> list[Vote]:
-        """Return the votes, each kind with the strength under which the given labels are most probable."""
-        on_event, should_stop = self._progress
-        kinds = [(ridge_votes, RIDGES), (discriminant_votes, SHRINKAGES)][: 1 if self._is_multilabel else 2]
-        votes: list[Vote] = []
-        for number, (fit, strengths) in enumerate(kinds):
-            on_event(Progress(stage=STAGE, done=number, total=len(kinds) + 1))
-            if should_stop():
-                raise _stopped()
-            make = fit(self._inputs, self._targets)
-            votes += make(self._inputs, [self._best(make, strengths)])
-        on_event(Progress(stage=STAGE, done=len(kinds), total=len(kinds) + 1))
-        lengths = np.maximum(np.linalg.norm(self._inputs, axis=1), 1e-12)
-        directions = self._inputs / lengths[:, None]
-        try:
-            near = nearest(directions, k=NEIGHBOURS + SPARE, should_stop=should_stop)
-        except InterruptedError as error:
-            raise _stopped() from error
-        on_event(Progress(stage=STAGE, done=len(kinds) + 1, total=len(kinds) + 1))
-        return [*votes, NeighbourVote(near, self._is_there, is_multilabel=self._is_multilabel)]
+    def _held_out(self) -> list[np.ndarray]:
+        return [*self._linear.held_out(), self._neighbours.held_out(self._targets)]
 
-    def _best(self, make: Maker, strengths: Sequence[float]) -> float:
-        """Return the strength under which the given labels of a sample are most probable."""
-        sample = sample_of(len(self._targets), self._targets.shape[1])
-        targets = self._targets[sample]
-        said = [vote.held_out(targets) for vote in make(self._inputs[sample], strengths)]
-        losses = [fit_blend([each], targets, is_multilabel=self._is_multilabel).loss for each in said]
-        return strengths[int(np.argmin(losses))]
-
-    def _answers_of(self, answers: Mapping[int, Mapping[str, float]]) -> np.ndarray:
-        """Return (N, C) logits of the run; not a number for pictures it says nothing of."""
+    def _logits_of(self, predictions: Mapping[int, Mapping[str, float]]) -> np.ndarray:
+        """Return (N, C) logits of the run; NaN for images without a prediction."""
         found = np.full(self._targets.shape, np.nan)
-        for image_id, shares in answers.items():
+        for image_id, shares in predictions.items():
             place = self._place.get(image_id)
             if place is not None and all(name in shares for name in self.class_names):
                 found[place] = [shares[name] for name in self.class_names]
         held = np.clip(found, 1e-4, 1 - 1e-4)
         return np.log(held) - np.log1p(-held) if self._is_multilabel else np.log(held)
 
-    def _fit_run(self) -> Blend | None:
-        """Return the blend of the votes together with the run; None where it says too little."""
-        asked = ~np.isnan(self._answers[:, 0])
-        if asked.sum() < _FEWEST_ANSWERS:
-            return None
-        together = [self.blend.logits(self._said)[asked], self._answers[asked]]
-        return fit_blend(together, self._targets[asked], is_multilabel=self._is_multilabel)
+    def _fit(self) -> None:
+        """Fit the weights of the votes to the current labels, with the run if it has enough predictions."""
+        votes = [each[self._is_present] for each in self.votes]
+        self._blends = fit_blends(votes, self.targets, is_multilabel=self._is_multilabel)
+        self._run_blends: tuple[Blend, ...] = ()
+        self._changed: set[int] = set()
+        chosen = self._is_present & ~np.isnan(self._run_logits[:, 0])
+        if chosen.sum() >= 50:  # fewer predictions of a run are not used
+            best = fit_blend(votes, self.targets, is_multilabel=self._is_multilabel)
+            together = [best.logits(self.votes)[chosen], self._run_logits[chosen]]
+            run_blend = fit_blend(together, self._targets[chosen], is_multilabel=self._is_multilabel)
+            self._run_blends = tuple(replace(run_blend, rates=blend.rates) for blend in self._blends)
+
+    def _probabilities(self, place: int) -> np.ndarray:
+        shares = self._blends[place].probabilities(self.votes)
+        if self._run_blends:
+            chosen = ~np.isnan(self._run_logits[:, 0])
+            logits = self._blends[place].logits(self.votes)
+            shares[chosen] = self._run_blends[place].probabilities([logits[chosen], self._run_logits[chosen]])
+        return shares
 
     def _score(self) -> None:
-        """Say anew of all pictures how probable it is that their labels are wrong."""
-        self._said = [vote.held_out(self._targets) for vote in self.votes]
-        logits = self.blend.logits(self._said)
-        shares = self.blend.probabilities(self._said)
-        if self._run_blend is not None:
-            asked = ~np.isnan(self._answers[:, 0])
-            shares[asked] = self._run_blend.probabilities([logits[asked], self._answers[asked]])
-        there = self._is_there
-        self._shares = shares
-        self.blend = self.blend.refitted(shares[there], self._targets[there])
-        wrong = self.blend.suspicion(shares, self._targets)
-        counts = self._targets[there].sum(axis=0)
-        if self._is_multilabel:
-            is_known = (counts >= 2) & (len(self) - counts >= 2)
-            self._by_class = np.where(is_known, wrong, 0.0)
-            self._suspicion = self._by_class.max(axis=1)
-            self._order = self._suspicion
-        else:
-            own = self._targets.argmax(axis=1)
-            is_known = counts[own] >= 2
-            given = shares[np.arange(len(own)), own]
-            self._suspicion = np.where(is_known, wrong, 0.0)
-            # Scores that round to 1 are still told apart by how improbable the label is.
-            self._order = np.where(is_known, wrong - 1e-6 * given, np.nan)
-            self._by_class = shares
+        """Recompute the probability of a label error for all images."""
+        self.votes = self._held_out()
+        if len(self._changed) > max(_FEW_CHANGES, _CHANGED * len(self)):
+            self._fit()
+        mixture = estimate_mixture(
+            self._blends, self._probabilities, self._targets, is_present=self._is_present, by_image=self._by_image
+        )
+        self.blend, self.possible_errors = self._blends[mixture.best], mixture.possible_errors
+        self._shares = shares = mixture.probabilities
+        wrong, is_known = mixture.error_probability, self._is_known()
+        self._scores = self._by_image(wrong)
+        own = self._targets.argmax(axis=1)
+        given = shares[np.arange(len(own)), own]
+        # Scores that round to 1 are still ordered by the improbability of the label.
+        self._order = self._scores if self._is_multilabel else np.where(is_known, wrong - 1e-6 * given, np.nan)
+        self._by_class = np.where(is_known, wrong, 0.0) if self._is_multilabel else shares
 
-    def _finding(self, place: int) -> Finding:
+    def _is_known(self) -> np.ndarray:
+        """Return a mask of the labels that can be scored: (N,), or for several labels (C,)."""
+        counts = self.targets.sum(axis=0)
+        if self._is_multilabel:
+            return (counts >= 2) & (len(self) - counts >= 2)
+        return counts[self._targets.argmax(axis=1)] >= 2
+
+    def _by_image(self, error_probability: np.ndarray) -> np.ndarray:
+        """Return (N,) the probability of a label error in an image; 0 where it cannot be scored."""
+        known = np.where(self._is_known(), error_probability, 0.0)
+        return known.max(axis=1) if self._is_multilabel else known
+
+    def _issue(self, place: int) -> Issue:
         image, shares, target = self._images[place], self._shares[place], self._targets[place]
-        values = {"probability": round(float(self._suspicion[place]), 6)}
-        chance = chance_text(float(self._suspicion[place]))
+        score = round(float(self._scores[place]), 6)
+        values, chance = {"probability": score}, chance_text(float(self._scores[place]))
         if self._is_multilabel:
             index = int(self._by_class[place].argmax())
-            name, is_there = self.class_names[index], bool(target[index] > 0)
-            kind = PUT_IN if is_there else LEFT_OUT
-            if is_there:
-                reason = f"Labelled “{name}”, but does not look like it: wrong with a probability of {chance}."
+            name = self.class_names[index]
+            if target[index] > 0:
+                kind, suggested, doubted = PUT_IN, "", name
+                reason = Message("Labelled “{name}”, but does not look like it: wrong with a probability of {chance}.")
             else:
-                reason = f"Looks like “{name}”, but is not labelled so: wrong with a probability of {chance}."
-            suggested, doubted = ("", name) if is_there else (name, "")
+                kind, suggested, doubted = LEFT_OUT, name, ""
+                reason = Message(
+                    "Predicted “{name}”, but not labelled so: a label error with a probability of {chance}."
+                )
+            reason = Message(reason, name=name, chance=chance)
         else:
             own = int(target.argmax())
             index = int(np.where(target > 0, -1.0, shares).argmax())
-            kind, suggested = WRONG, self.class_names[index]
-            label = doubted = self.class_names[own]
-            reason = f"Labelled “{label}”, but looks more like “{suggested}”: wrong with a probability of {chance}."
+            kind, suggested, doubted = WRONG, self.class_names[index], self.class_names[own]
+            reason = Message(
+                "Labelled “{label}”, predicted “{suggested}”: a label error with a probability of {chance}.",
+                label=doubted,
+                suggested=suggested,
+                chance=chance,
+            )
             values |= {"given": round(float(shares[own]), 6), "suggested": round(float(shares[index]), 6)}
-        return Finding(
+        return Issue(
             image_id=image.image_id,
             sha256=image.sha256,
-            score=round(float(self._suspicion[place]), 6),
+            score=score,
             kind=kind,
             reason=reason,
             suggested=suggested,
@@ -360,25 +303,5 @@ class LabelReview:
 
 
 def chance_text(score: float) -> str:
-    """Return a score as people read it; nothing is said to be wrong for certain."""
+    """Return a score as text; it never reads as certain."""
     return f"{min(score, 0.99):.0%}"
-
-
-def _names(image: SnapshotImage, images: Snapshot) -> tuple[str, ...]:
-    return tuple(images.class_names[index] for index in image.labels)
-
-
-def _is_same(before: np.ndarray | None, after: np.ndarray | None) -> bool:
-    return before is after if before is None or after is None else np.array_equal(before, after)
-
-
-def _agreement(logits: np.ndarray, targets: np.ndarray, is_multilabel: bool) -> float:
-    if not len(targets):
-        return 0.0
-    if is_multilabel:
-        return float(((logits > 0) == (targets > 0)).mean())
-    return float((logits.argmax(axis=1) == targets.argmax(axis=1)).mean())
-
-
-def _stopped() -> StoppedError:
-    return StoppedError("The labels were not compared.", "Start again when you like.")

@@ -1,6 +1,6 @@
-"""How fast an exported model is: one picture at a time and in batches, by each provider that this computer has."""
+"""Measure the speed of an exported model: latency and throughput, on each ONNX Runtime provider of this computer."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -8,22 +8,28 @@ from typing import Any
 
 import numpy as np
 
+from models.messages import Message
+from visionft.data.preprocess import PreprocessConfig
 from visionft.errors import ExportError
 from visionft.evaluation.timing import Spread, processor_name, runs_for, spread_of, timed_calls
-from visionft.events import OnEvent, Progress, ShouldStop, ignore_event, never_stop
-from visionft.export.model_file import open_session, read_model
+from visionft.events import Progress
+from visionft.export.model_file import open_session, read_model, trusted_session
+from visionft.export.parity import Latency
 from visionft.export.predictor import INPUT, OUTPUT, Predictor
+from visionft.export.preprocessing_graph import preprocessing_model
+from visionft.jobs import SILENT, JobContext
 
 BATCHES = (1, 4, 16)
 SECONDS = 6.0
+LARGE = (3000, 4000)  # height and width of a photograph of 12 megapixels
 
 
 @dataclass(frozen=True, kw_only=True)
 class BatchSpeed(Spread):
-    """A batch of decoded pictures of one size; the times are of the whole batch.
+    """Latency of one batch size of decoded images, all of one size; the times are for the whole batch.
 
     Attributes:
-        per_second: Pictures.
+        per_second: Images per second.
     """
 
     batch: int
@@ -32,7 +38,7 @@ class BatchSpeed(Spread):
 
 @dataclass(frozen=True, kw_only=True)
 class ModelSpeed:
-    """A model file on one provider."""
+    """Benchmark of a model file on one provider. `threads` 0 leaves the number of threads to ONNX Runtime."""
 
     model: Path
     provider: str
@@ -43,8 +49,8 @@ class ModelSpeed:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Bench:
-    """What was measured, and on which processor. `threads` 0 leaves their number to ONNX Runtime."""
+class Benchmark:
+    """Benchmark results and the name of the processor."""
 
     processor: str
     speeds: tuple[ModelSpeed, ...]
@@ -57,71 +63,73 @@ def bench_model(
     side: int = 0,
     seconds: float = SECONDS,
     batches: Sequence[int] = BATCHES,
-    on_event: OnEvent = ignore_event,
-    should_stop: ShouldStop = never_stop,
-) -> Bench:
-    """Measure a model, and of a folder every model file in it that takes whole pictures.
+    job: JobContext = SILENT,
+) -> Benchmark:
+    """Benchmark a model, or every model file of a folder with whole images as its input.
 
     Args:
         model_or_folder: A model file or the folder of an export.
-        threads: How many threads ONNX Runtime may use; 0 leaves it to that.
-        side: Of the square pictures, in pixels; 0 takes 512.
-        seconds: For each batch; it ends earlier where within what 99 % of the runs end is known by then.
-        batches: How many pictures are given at once, one after another.
-        on_event: Receives how far it is.
-        should_stop: Asked between calls; what was measured to its end is returned.
+        threads: 0 leaves their number to ONNX Runtime.
+        side: Side of the square images in pixels; 0 means 512.
+        seconds: Time limit per batch size; ends earlier when the runs suffice for the 99th percentile.
+        job: When it is cancelled, completed measurements are returned.
 
     Raises:
         ExportError: There is no such model, or a number is out of range.
     """
     if not (0 <= threads <= 1024 and 0 <= side <= 8192 and 0 < seconds <= 3600):
-        reason = "Threads are 0 to 1,024, pictures 1 to 8,192 pixels wide, and a batch takes up to 3,600 seconds."
+        reason = Message(
+            "Threads are 0 to 1,024, images 1 to 8,192 pixels wide, and a batch takes up to 3,600 seconds."
+        )
         raise ExportError(reason, "Choose other numbers.")
-    first = Predictor(model_or_folder, device="cpu").path
+    first, side = Predictor(model_or_folder, device="cpu").path, side or 512
     paths = [first] if model_or_folder.is_file() else [first, *sorted(first.parent.glob("model_*.onnx"))]
     speeds: list[ModelSpeed] = []
     for number, path in enumerate(paths, start=1):
-        on_event(Progress(stage="Measuring its speed", done=number, total=len(paths)))
-        if should_stop():
+        job.report(Progress(stage="Measuring its speed", done=number, total=len(paths)))
+        if job.is_cancelled:
             break
-        speeds += _speeds(path, _Measured(threads, side or 512, seconds, tuple(batches), should_stop))
-    return Bench(processor=processor_name(), speeds=tuple(speeds))
+        content, providers = read_model(path), set[str]()
+        for device in ("cpu", "auto"):
+            session = open_session(path, content, device=device, threads=threads)
+            if [each.name for each in session.get_inputs()] != [INPUT]:
+                break  # its input is preprocessed images
+            provider = session.get_providers()[0]
+            if provider in providers:
+                continue
+            providers.add(provider)
+            if found := _batch_speeds(session, batches, side, seconds, job):
+                sizes = {"threads": threads, "width": side, "height": side}
+                speeds.append(ModelSpeed(model=path, provider=provider, batches=found, **sizes))
+    return Benchmark(processor=processor_name(), speeds=tuple(speeds))
 
 
-@dataclass(frozen=True)
-class _Measured:
-    """How every batch is measured."""
-
-    threads: int
-    side: int
-    seconds: float
-    batches: tuple[int, ...]
-    should_stop: ShouldStop
-
-
-def _speeds(path: Path, how: _Measured) -> list[ModelSpeed]:
-    content, found = read_model(path), list[ModelSpeed]()
-    for device in ("cpu", "auto"):
-        session = open_session(path, content, device=device, threads=how.threads)
-        if [each.name for each in session.get_inputs()] != [INPUT]:
-            return []  # it takes what was preprocessed already
-        provider = session.get_providers()[0]
-        if any(each.provider == provider for each in found):
-            continue
-        if batches := tuple(_batches(session, how)):
-            size = {"width": how.side, "height": how.side}
-            found.append(ModelSpeed(model=path, provider=provider, threads=how.threads, batches=batches, **size))
-    return found
-
-
-def _batches(session: Any, how: _Measured) -> Iterator[BatchSpeed]:
-    """Measure each; what was stopped is left out."""
-    for size in how.batches:
-        pixels = np.random.default_rng(0).integers(0, 256, (size, how.side, how.side, 3), np.uint8)
+def _batch_speeds(
+    session: Any, batches: Sequence[int], side: int, seconds: float, job: JobContext
+) -> tuple[BatchSpeed, ...]:
+    found: list[BatchSpeed] = []
+    for size in batches:
+        pixels = np.random.default_rng(0).integers(0, 256, (size, side, side, 3), np.uint8)
         call = partial(session.run, [OUTPUT], {INPUT: pixels})
-        limits = {"most_runs": runs_for(0.99), "most_seconds": how.seconds}
-        spread = spread_of(timed_calls([call], should_stop=how.should_stop, **limits))
-        if how.should_stop():
-            return
+        spread = spread_of(timed_calls([call], job=job, most_runs=runs_for(0.99), most_seconds=seconds))
+        if job.is_cancelled:
+            break  # an incomplete measurement is omitted
         if spread.median_ms:
-            yield BatchSpeed(**asdict(spread), batch=size, per_second=round(1000 * size / spread.median_ms, 1))
+            per_second = round(1000 * size / spread.median_ms, 1)
+            found.append(BatchSpeed(**asdict(spread), batch=size, per_second=per_second))
+    return tuple(found)
+
+
+def measure_large(preprocessing: PreprocessConfig, opset: int) -> float:
+    """Return the milliseconds of preprocessing a 12-megapixel image in the graph: the minimum of a few calls."""
+    session = trusted_session(preprocessing_model(preprocessing, opset).SerializeToString())
+    pixels = np.zeros((1, *LARGE, 3), np.uint8)
+    return round(float(timed_calls([lambda: session.run(None, {INPUT: pixels})], most_runs=3).min()), 3)
+
+
+def measure_latency(predictor: Predictor, pixels: np.ndarray, *, job: JobContext = SILENT) -> Latency:
+    """Measure the latency of one decoded uint8 (H, W, 3) image, with runs for a 99th percentile or for six seconds."""
+    call = [lambda: predictor.probabilities(pixels[None])]
+    spread = spread_of(timed_calls(call, job=job, most_runs=runs_for(0.99), most_seconds=SECONDS))
+    height, width, _ = pixels.shape
+    return Latency(**asdict(spread), provider=predictor.provider, width=width, height=height)

@@ -1,17 +1,17 @@
-"""Which files of an export go to the Hugging Face hub, and under which names: `huggingface/` is its top there.
+"""List the files of an export for the Hugging Face hub with their names there: `huggingface/` becomes the top folder.
 
-So `timm.create_model("hf-hub:OWNER/NAME", pretrained=True)` finds what it looks for. Nothing but what the record lists
-is sent, and only while it is as it was exported.
+`timm.create_model("hf-hub:OWNER/NAME", pretrained=True)` expects this layout. Only files listed in the record are sent,
+and only while they are unchanged since the export.
 """
 
 from dataclasses import dataclass
 from pathlib import Path
 
+from models.messages import Message
 from visionft.errors import ExportError, NextStep
-from visionft.export.bundle.card.front_matter import TIMM_FOLDER
+from visionft.export.bundle.card.markdown import TIMM_FOLDER
 from visionft.export.contents import (
     RECORD_FILE,
-    ListedFile,
     is_inside_folder,
     is_undamaged,
     listed_file,
@@ -22,44 +22,42 @@ from visionft.export.publishing import settle
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sending:
-    """A file to be sent.
-
-    Attributes:
-        name: In the repository.
-    """
+class UploadFile:
+    """A file to upload, and its name in the repository."""
 
     name: str
     path: Path
     bytes: int
 
 
-def files_to_send(folder: Path) -> tuple[Sending, ...]:
-    """Return what would be sent of an export.
+def files_to_send(folder: Path) -> tuple[UploadFile, ...]:
+    """Return the files of an export to upload.
 
     Raises:
-        ExportError: There is no export, or a file of it is missing or was changed.
+        ExportError: There is no export, or one of its files is missing or was changed.
     """
     settle(folder)
-    record = read_record(folder)
-    listed = listed_files(record) if record is not None else None
+    record = read_record(folder) or {}
+    listed, step = listed_files(record), NextStep("export")
     if not listed:
-        raise ExportError(f"{folder} holds no export that can be sent.", "Export the run again.", NextStep("export"))
-    changed = [name for name, said in listed.items() if not _is_as_it_was(folder, name, said)]
-    if changed or not is_undamaged(record or {}):
-        message = f"{folder / (changed or [RECORD_FILE])[0]} is not as it was exported, so nothing is sent."
-        raise ExportError(message, "Export the run again.", NextStep("export"))
-    names = {name_on_hub(name): name for name in (*listed, RECORD_FILE)}
-    sendings = [
-        Sending(name=name, path=folder / own, bytes=(folder / own).stat().st_size) for name, own in names.items()
+        message = Message("{folder} holds no export that can be sent.", folder=folder)
+        raise ExportError(message, "Export the run again.", step)
+    changed = [
+        name
+        for name, entry in listed.items()
+        if not is_inside_folder(folder, name) or listed_file(folder / name) != entry
     ]
-    return tuple(sorted(sendings, key=lambda each: each.name))
+    if changed or not is_undamaged(record):
+        path = folder / (changed or [RECORD_FILE])[0]
+        message = Message("{value} is not as it was exported, so nothing is sent.", value=path)
+        raise ExportError(message, "Export the run again.", step)
+    files = [
+        UploadFile(name=name_on_hub(name), path=folder / name, bytes=(folder / name).stat().st_size)
+        for name in (*listed, RECORD_FILE)
+    ]
+    return tuple(sorted(files, key=lambda each: each.name))
 
 
 def name_on_hub(name: str) -> str:
-    """Return what a file of an export is called in a repository."""
+    """Return the name of an export's file in a hub repository."""
     return name.removeprefix(f"{TIMM_FOLDER}/")
-
-
-def _is_as_it_was(folder: Path, name: str, said: ListedFile) -> bool:
-    return is_inside_folder(folder, name) and listed_file(folder / name) == said

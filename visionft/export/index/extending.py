@@ -1,6 +1,6 @@
-"""Adding labelled pictures to the index beside an exported model, or removing some: no project, no training, no torch.
+"""Add labelled images to the retrieval index beside an exported model, or remove some: no project, training or torch.
 
-The classes stay those of the model: their number stands in its graph, and its calibration is of them.
+The classes stay those of the model: their number is fixed in its graph and its calibration.
 """
 
 from collections.abc import Sequence
@@ -9,33 +9,31 @@ from pathlib import Path
 
 import numpy as np
 
+from models.messages import Message
 from visionft.data.decode import decode
-from visionft.errors import ExportError, ImageError, NextStep
-from visionft.events import OnEvent, Progress, ShouldStop, ignore_event, never_stop
-from visionft.export.contents import INDEX_FILE, note_change
-from visionft.export.index.memory_index import ExportedIndex, Remembered, packed
-from visionft.export.predictor import Predictor, expand_folders
-from visionft.files import atomic_path, sha256_file
+from visionft.errors import ExportError, ImageError
+from visionft.events import Progress
+from visionft.export.contents import INDEX_FILE
+from visionft.export.index.memory_index import ExportedIndex, IndexEntry, write_index
+from visionft.export.predictor import Predictor, expand_folders, no_index
+from visionft.files import sha256_file
+from visionft.jobs import SILENT, JobContext
 from visionft.project.names import name_key
-
-_NAMES = "Evidence names the pictures of a prediction; a file is found by its content, wherever it lies."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Held:
-    """What an index holds, and what came of changing it.
+class IndexContents:
+    """Content of a retrieval index, and the result of changing it.
 
     Attributes:
-        pictures: How many it holds now.
-        per_class: {class: how many}.
-        added: How many came now.
-        known: How many were there already, by their content.
-        removed: How many were taken out now.
-        left_out: (path, reason) of those that cannot be read, or whose folder is no class.
-        stopped: Whether the user stopped; what was looked at by then is kept.
+        images: Number of images in the index now; `per_class` is that of each class.
+        added: Number of images added now; `removed` is that of images removed now.
+        known: Number of images already in the index, by their content.
+        left_out: (path, reason) of unreadable images and of images in folders without a class.
+        stopped: Whether the user cancelled; images processed before are kept.
     """
 
-    pictures: int
+    images: int
     per_class: dict[str, int]
     added: int = 0
     known: int = 0
@@ -45,136 +43,101 @@ class Held:
 
 
 def change_index(
-    predictor: Predictor,
-    folder: Path | None = None,
-    *,
-    remove: Sequence[str] = (),
-    on_event: OnEvent = ignore_event,
-    should_stop: ShouldStop = never_stop,
-) -> Held:
-    """Remove pictures from the index beside a model, then add those of a folder's class folders.
+    predictor: Predictor, folder: Path | None = None, *, remove: Sequence[str] = (), job: JobContext = SILENT
+) -> IndexContents:
+    """Remove images from the retrieval index beside a model, then add images from class folders.
 
     Args:
         predictor: The model.
-        folder: Pictures to add, in folders with the names of classes; None for none.
-        remove: Pictures that have no say any more: files or folders, found by their content, or the names that
-            evidence calls them by. One that is not there spoils the whole: nothing is changed.
-        on_event: Receives how far it is.
-        should_stop: Asked between pictures that are added.
+        folder: Images to add, in folders named after classes; None for none.
+        remove: Images to remove: files or folders, found by their content, or names as in the evidence. A single one
+            outside the index cancels the whole change.
 
     Raises:
-        ExportError: There is no index beside the model, `folder` holds no folder with the name of a class, or what is
-            to be removed is not in the index, or is all of it.
-        VisionFTError: The index cannot be written; it is as it was.
+        ExportError: There is no index beside the model, `folder` holds no folder with the name of a class, or the
+            images to remove are not in the index, or are all of it.
+        VisionFTError: The index cannot be written; it is unchanged.
     """
     index = predictor.index
     if index is None:
-        hint = "Export a retrieval run: its pictures lie beside the model."
-        raise ExportError(f"{predictor.path} has no index beside it.", hint, NextStep("export"))
-    found = {image_id for each in remove for image_id in _found(index, each)}
-    if found and len(found) == len(index.memory):
-        raise ExportError("These are all pictures of the index.", "Keep some: without any there is no answer.")
-    files = _pictures(folder, index.class_names) if folder is not None else []
-    changed = index.without(found) if found else index
-    taken = _Taken(changed)
-    stopped = False
+        raise no_index(predictor.path)
+    removed = {image_id for each in remove for image_id in _image_ids(index, each)}
+    if removed and len(removed) == len(index.memory):
+        raise ExportError("These are all images of the index.", "Keep some: an empty index predicts nothing.")
+    files = _class_images(folder, index.class_names) if folder is not None else []
+    changed = index.without(removed) if removed else index
+    contents = {each.sha256 for each in changed.images.values()}
+    embeddings, labels, entries = list[np.ndarray](), list[int](), list[IndexEntry]()
+    known, left_out, stopped = 0, list[tuple[str, str]](), False
     for number, (path, class_index) in enumerate(files, start=1):
-        taken.look_at(predictor, path, class_index)
-        on_event(Progress(stage="Adding pictures", done=number, total=len(files)))
-        stopped = should_stop()
+        try:
+            if class_index is None:
+                reason = Message("the model has no class “{name}”, and classes cannot be added", name=path.parent.name)
+                raise ImageError(reason)
+            digest = sha256_file(path)
+            if digest in contents:
+                known += 1
+            else:
+                embeddings.append(predictor.embeddings(decode(path)[None])[0])
+                labels.append(class_index)
+                entries.append(IndexEntry(path.name, digest))
+                contents.add(digest)
+        except ImageError as error:
+            left_out.append((str(path), error.message))
+        except OSError as error:
+            left_out.append((str(path), error.strerror or str(error)))
+        job.report(Progress(stage="Adding images", done=number, total=len(files)))
+        stopped = job.is_cancelled
         if stopped:
             break
-    if taken.pictures:
-        labels = [[label] for label in taken.labels]
-        changed = changed.with_pictures(np.stack(taken.embeddings), labels, taken.pictures)
+    if entries:
+        changed = changed.with_images(np.stack(embeddings), labels, entries)
     if changed is not index:
-        _replace_index(predictor.path.parent, changed)
-    return _held(changed, taken, removed=len(found), stopped=stopped)
-
-
-def _replace_index(folder: Path, changed: ExportedIndex) -> None:
-    """Put an index in the place of the one in an export's folder, once it is written and the record knows it."""
-    with atomic_path(folder / INDEX_FILE) as whole:
-        whole.write_bytes(packed(changed))
-        note_change(folder, INDEX_FILE, whole)
-
-
-def _found(index: ExportedIndex, which: str) -> set[int]:
-    """Return the pictures that a file, a folder or a name stands for.
-
-    Raises:
-        ExportError: There is none, or several have that name.
-    """
-    if Path(which).exists():
-        contents = {sha256_file(path) for path in expand_folders([Path(which)])}
-        found = {image_id for image_id, each in index.pictures.items() if each.sha256 in contents}
-        if not found:
-            raise ExportError(f"Nothing of {which} is in the index, by its content.", _NAMES)
-        return found
-    found = {image_id for image_id, each in index.pictures.items() if each.name == which}
-    if not found:
-        raise ExportError(f"The index has no picture that is called {which}.", _NAMES)
-    if len(found) > 1:
-        hint = "Name the file itself, with its folder: it is found by its content."
-        raise ExportError(f"{len(found):,} pictures of the index are called {which}.", hint)
-    return found
-
-
-class _Taken:
-    """What is to be added."""
-
-    def __init__(self, index: ExportedIndex) -> None:
-        self._contents = {each.sha256 for each in index.pictures.values()}
-        self.embeddings, self.labels, self.pictures = list[np.ndarray](), list[int](), list[Remembered]()
-        self.known, self.left_out = 0, list[tuple[str, str]]()
-
-    def look_at(self, predictor: Predictor, path: Path, class_index: int) -> None:
-        """Embed a picture, unless it is there already or cannot be read."""
-        if class_index < 0:
-            self.left_out.append(
-                (str(path), f"the model has no class “{path.parent.name}”, and classes cannot be added")
-            )
-            return
-        try:
-            content = sha256_file(path)
-            if content in self._contents:
-                self.known += 1
-                return
-            embedding = predictor.embeddings(decode(path)[None])[0]
-        except ImageError as error:
-            self.left_out.append((str(path), error.message))
-            return
-        except OSError as error:
-            self.left_out.append((str(path), error.strerror or str(error)))
-            return
-        self._contents.add(content)
-        self.embeddings.append(embedding)
-        self.labels.append(class_index)
-        self.pictures.append(Remembered(path.name, content))
-
-
-def _pictures(folder: Path, class_names: Sequence[str]) -> list[tuple[Path, int]]:
-    """Return the pictures of class folders with the place of their class; -1 where the model has no such class."""
-    places = {name_key(name): place for place, name in enumerate(class_names)}
-    found = [(path, places.get(name_key(path.parent.name), -1)) for path in expand_folders([folder])]
-    if not any(place >= 0 for _, place in found):
-        hint = (
-            f"Put the pictures into folders with the names of its classes: {', '.join(class_names[:12])}. Others "
-            "cannot be added to a finished model: label them in the project, train and export again."
-        )
-        raise ExportError(f"{folder} holds no pictures in a folder with the name of a class.", hint)
-    return found
-
-
-def _held(index: ExportedIndex, taken: _Taken, *, removed: int, stopped: bool) -> Held:
-    labels = index.memory.labels
-    counts = {name: int((labels == place).any(axis=1).sum()) for place, name in enumerate(index.class_names)}
-    return Held(
-        pictures=len(labels),
-        per_class=counts,
-        added=len(taken.pictures),
-        known=taken.known,
-        removed=removed,
-        left_out=tuple(taken.left_out),
+        write_index(predictor.path.with_name(INDEX_FILE), changed)
+    classes = changed.memory.labels
+    return IndexContents(
+        images=len(classes),
+        per_class={name: int((classes == i).any(axis=1).sum()) for i, name in enumerate(changed.class_names)},
+        added=len(entries),
+        known=known,
+        removed=len(removed),
+        left_out=tuple(left_out),
         stopped=stopped,
     )
+
+
+def _image_ids(index: ExportedIndex, name: str) -> set[int]:
+    """Return the image ids of a file, a folder or a name.
+
+    Raises:
+        ExportError: There is none, or several have this name.
+    """
+    is_path = Path(name).exists()
+    if is_path:
+        contents = {sha256_file(path) for path in expand_folders([Path(name)])}
+        found = {image_id for image_id, each in index.images.items() if each.sha256 in contents}
+        missing = Message("No image of {path} is in the index, by its content.", path=name)
+    else:
+        found = {image_id for image_id, each in index.images.items() if each.name == name}
+        missing = Message("The index has no image named {name}.", name=name)
+    if not found:
+        hint = Message("Evidence names the images of a prediction; a file is identified by its content, in any folder.")
+        raise ExportError(missing, hint)
+    if len(found) > 1 and not is_path:
+        hint = Message("Name the file itself, with its folder: it is identified by its content.")
+        raise ExportError(Message("{count} images of the index are named {name}.", count=len(found), name=name), hint)
+    return found
+
+
+def _class_images(folder: Path, class_names: Sequence[str]) -> list[tuple[Path, int | None]]:
+    """Return the images of class folders with the index of their class; None where the model has no such class."""
+    places = {name_key(name): place for place, name in enumerate(class_names)}
+    found = [(path, places.get(name_key(path.parent.name))) for path in expand_folders([folder])]
+    if all(place is None for _, place in found):
+        hint = Message(
+            "Put the images into folders with the names of its classes: {names}. Others cannot be added to an exported "
+            "model: label them in the project, train and export again.",
+            names=", ".join(class_names[:12]),
+        )
+        raise ExportError(Message("{path} holds no images in a folder with the name of a class.", path=folder), hint)
+    return found

@@ -1,22 +1,24 @@
-"""Writing the pictures that a run holds beside its exported model, compared with what that says."""
+"""Write the retrieval index of a run beside its exported model, and compare it with the model's predictions."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import torch  # noqa: TID253
 
+from models.messages import Message
 from visionft.data.types import Snapshot
 from visionft.errors import ExportError
 from visionft.export.contents import INDEX_FILE, MODEL_FILE
-from visionft.export.index.memory_index import exported_index, write_index
-from visionft.export.outputs import embeddings
+from visionft.export.distance import embeddings
+from visionft.export.index.memory_index import ExportedIndex, IndexEntry, write_index
 from visionft.export.parity import MAX_ABS_DIFF
-from visionft.export.parity_pictures import parity_pictures, uniform_batch
 from visionft.export.precision.variants import Variant
 from visionft.export.predictor import Predictor
+from visionft.export.project_facts import Remarks
+from visionft.export.pytorch_comparison import network_inputs, parity_images, uniform_batch
+from visionft.files import sha256_file
 from visionft.heads.solutions import memory_of
-from visionft.training.runs.loaded_run import LoadedRun
+from visionft.training.runs.run_model import LoadedRun
 
 COMPARED = 16
 
@@ -26,41 +28,43 @@ def keep_index(
     images: Snapshot,
     model_path: Path,
     temperature: float,
-    remarks: Mapping[int, tuple[str, tuple[str, ...]]],
+    remarks: Remarks,
     variants: Sequence[Variant] = (),
 ) -> int:
-    """Write the index, and return how many pictures it holds.
+    """Write the index, and return its number of images.
 
     Args:
-        loaded: A run whose head holds pictures.
-        images: The project's pictures.
-        model_path: The exported model; the index gets its place beside it.
-        temperature: Of the exported model.
+        loaded: A retrieval run: its head holds images.
+        images: The project's images.
+        model_path: The exported model; the index is written beside it.
         remarks: {image id: (note, tags)}.
-        variants: The smaller files beside the model; the index is theirs too.
+        variants: They share the index with the model.
 
     Raises:
-        ExportError: The file's embeddings differ from PyTorch's, or its answers from those of the index.
+        ExportError: The file's embeddings differ from PyTorch's, or its predictions from those of the index.
     """
     memory = memory_of(loaded.classifier.head.state_dict())
-    index = exported_index(
-        memory,
-        images,
-        loaded.run.class_names,
-        remarks,
-        temperature=temperature,
-        model=model_path,
-        variants=tuple(each.sha256 for each in variants if each.is_kept),
+    ids = set(memory.image_ids.tolist())
+    entries = {
+        image.image_id: IndexEntry(image.path.name, image.sha256, *remarks.get(image.image_id, ("", ())))
+        for image in images.images
+        if image.image_id in ids
+    }
+    hashes = tuple(each.sha256 for each in variants if each.is_kept)
+    index = ExportedIndex(
+        memory, loaded.run.class_names, entries, temperature, sha256_file(model_path), variants=hashes
     )
     write_index(model_path.with_name(INDEX_FILE), index)
     predictor = Predictor(model_path, device="cpu")
-    pixels = uniform_batch(parity_pictures(loaded.run, images), COMPARED)
-    inputs = torch.stack([loaded.preprocessing.apply(each) for each in pixels])
+    pixels = uniform_batch(parity_images(loaded.run, images), COMPARED)
+    inputs = network_inputs(loaded, pixels)
     expected = embeddings(loaded.classifier.network, loaded.classifier.backbone, inputs).numpy()
-    got = predictor.embeddings(pixels)
-    difference = max(
-        float(np.abs(expected - got).max()), float(np.abs(index.answers(got) - predictor.probabilities(pixels)).max())
-    )
+    found = predictor.embeddings(pixels)
+    probabilities = index.probabilities(found), predictor.probabilities(pixels)
+    pairs = ((expected, found), probabilities)
+    difference = max(float(np.abs(first - second).max()) for first, second in pairs)
     if difference > MAX_ABS_DIFF:
-        raise ExportError(f"{INDEX_FILE} differs from {MODEL_FILE} by {difference:.2g}.", "Nothing was kept.")
+        names = {"name": INDEX_FILE, "other": MODEL_FILE}
+        message = Message("{name} differs from {other} by {difference}.", difference=f"{difference:.2g}", **names)
+        raise ExportError(message, "Nothing was kept.")
     return len(memory)

@@ -1,6 +1,6 @@
-"""Making the smaller files beside `model.onnx`: convert the networks, judge on validation, calibrate, time, keep.
+"""Make the variants beside `model.onnx`: convert the networks, evaluate on validation, keep and time the accurate ones.
 
-Only the networks change. What prepares pictures, heads, distance and temperature are float32 in every file.
+Only the networks change. Preprocessing, heads and temperature are float32 and equal in every file.
 """
 
 import logging
@@ -11,48 +11,128 @@ from typing import Any
 
 import numpy as np
 
-from visionft.data.decode import decode
-from visionft.data.types import Snapshot, SnapshotImage
-from visionft.errors import ExportError, ImageError, NextStep, StoppedError, nothing_readable
+from models.messages import Message
+from visionft.data.types import Snapshot, SnapshotImage, Split
+from visionft.errors import ExportError, NextStep, nothing_readable
 from visionft.evaluation.report import run_images
-from visionft.events import OnEvent, Progress, ShouldStop
+from visionft.events import Progress
 from visionft.export.contents import MODEL_FILE
+from visionft.export.graph import constant
+from visionft.export.model_file import open_session, trusted_session
 from visionft.export.options import OPSET
-from visionft.export.parity_pictures import readable_pictures
-from visionft.export.precision.body import module_of
-from visionft.export.precision.half import at_half_precision
-from visionft.export.precision.measuring import (
-    MEASURED,
-    Asked,
-    Asking,
-    Reading,
-    compare_answers,
-    stretch_of,
-    time_beside,
-)
 from visionft.export.precision.observing import observe
-from visionft.export.precision.patching import patch
-from visionft.export.precision.processor import adds_bytes_exactly
-from visionft.export.precision.quantising import Plan, session_of
-from visionft.export.precision.restoring import HeldOut, Search
-from visionft.export.precision.variants import Precision, Variant, is_right, judge, variant_file
-from visionft.export.predictor import INPUT
+from visionft.export.precision.precision_search import PrecisionSearch, QuantisedNetwork
+from visionft.export.precision.quantising import BITS, Plan, body_nodes, module_of
+from visionft.export.precision.variant_evaluation import (
+    MEASURED,
+    LogitDecoder,
+    compare_outputs,
+    distance_stretch,
+    run_models,
+    session_with_distance,
+    time_both,
+)
+from visionft.export.precision.variants import (
+    Precision,
+    Variant,
+    VariantAgreement,
+    VariantLatency,
+    is_accurate,
+    judge,
+    variant_file,
+)
+from visionft.export.predictor import DISTANCE, INPUT
 from visionft.export.preprocessing_graph import preprocessing_model
+from visionft.export.pytorch_comparison import readable_images
 from visionft.files import sha256_file
-from visionft.training.loop.samples import spread
-from visionft.training.runs.answerer import Answerer
-from visionft.training.runs.loaded_run import LoadedRun
+from visionft.jobs import JobContext
+from visionft.training.loop.subsets import spread
+from visionft.training.runs.run_model import LoadedRun, RunModel
+
+# ONNX Runtime 1.16 (opset 19 at most) has none of these in half precision for processors, and replaces them by invalid
+# operators.
+_IN_FLOAT = ("LayerNormalization", "Softmax")
+_HALVES_ALL = 20
+
+
+def at_half_precision(network: Any, head: str) -> Any:
+    """Return a network's ONNX model with its body in float16: a tensor `x` of the body becomes `x/half`.
+
+    Used in place of ONNX Runtime's converter: for a constant shared by converted and unconverted nodes, the converter
+    adds several casts with one name, and the graph becomes invalid.
+
+    Args:
+        network: An ONNX model with node names from `export_network`; not modified.
+        head: timm's name of the head. It stays in float32, like the distance and the pooling before both.
+    """
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    model = onnx.ModelProto()
+    model.CopyFrom(network)
+    graph = model.graph
+    inferred = onnx.shape_inference.infer_shapes(network).graph
+    floats = {tensor.name for tensor in graph.initializer if tensor.data_type == TensorProto.FLOAT}
+    for value in (*inferred.value_info, *inferred.input, *inferred.output):
+        if value.type.tensor_type.elem_type == TensorProto.FLOAT:
+            floats.add(value.name)
+    opset = max(each.version for each in network.opset_import if not each.domain)
+    in_float = () if opset >= _HALVES_ALL else _IN_FLOAT
+    body = {node.name for node in body_nodes(graph, head) if node.op_type not in in_float}
+    inside = {name for node in graph.node if node.name in body for name in node.output} & floats
+    weights = {tensor.name: tensor for tensor in graph.initializer}
+    nodes, halves, made = list[Any](), dict[str, Any](), set[str]()
+
+    def cast(source: str, target: str, kind: int) -> None:
+        if target not in made:
+            made.add(target)
+            nodes.append(helper.make_node("Cast", [source], [target], name=f"{target}/Cast", to=kind))
+
+    for node in list(graph.node):
+        if node.name in body:
+            for place, name in enumerate(node.input):
+                half = f"{name}/half"
+                if name in floats:
+                    node.input[place] = half
+                if name in floats and name in weights:
+                    halves[half] = numpy_helper.from_array(
+                        numpy_helper.to_array(weights[name]).astype(np.float16), half
+                    )
+                elif name in floats and name not in inside:
+                    cast(name, half, TensorProto.FLOAT16)
+            for attribute in node.attribute:
+                if node.op_type == "Cast" and attribute.i == TensorProto.FLOAT:
+                    attribute.i = TensorProto.FLOAT16
+            node.output[:] = [f"{name}/half" if name in inside else name for name in node.output]
+        else:
+            for name in filter(inside.__contains__, node.input):
+                cast(f"{name}/half", name, TensorProto.FLOAT)
+        nodes.append(node)
+    for output in graph.output:
+        if output.name in inside:
+            cast(f"{output.name}/half", output.name, TensorProto.FLOAT)
+    del graph.node[:]
+    graph.node.extend(nodes)
+    used = {name for node in graph.node for name in node.input}
+    initializers = [each for each in graph.initializer if each.name in used]
+    del graph.initializer[:]
+    graph.initializer.extend([*initializers, *halves.values()])
+    del graph.value_info[:]
+    return model
+
 
 logger = logging.getLogger(__name__)
 
-CALIBRATING = 128  # training pictures
-SEARCHED = 400  # validation pictures that layers are judged on, at most
-_MOST_BYTES = 256 * 2**20  # of them in memory
+CALIBRATING = 128  # training images
+SEARCHED = 400  # most validation images for evaluating layers
+STRETCH = "distance_stretch"
+_MOST_BYTES = 256 * 2**20  # of these images in memory
+_DEVICES: dict[Precision, str] = {"fp16": "auto", "int8": "cpu"}  # half precision is for GPUs, integers for processors
 
 
 @dataclass(frozen=True)
 class _Networks:
-    """Every part's network at a lower precision, and what became of its layers."""
+    """Every part's network at a lower precision, and its layers still in float."""
 
     models: tuple[Any, ...]
     bits: int
@@ -62,67 +142,71 @@ class _Networks:
 
 @dataclass(frozen=True, kw_only=True)
 class VariantMaker:
-    """Makes smaller files of what was exported.
+    """Makes variants of an exported model.
 
     Attributes:
-        answerer: What was exported.
-        images: The project's pictures.
+        model: The exported run or ensemble.
         networks: ONNX models of its parts' bare networks, in their order.
-        build: Makes of such networks the whole model, with the metadata of `model.onnx`.
-        folder: Where `model.onnx` lies, and the others will.
-        reading: How `model.onnx` reads its logits.
+        build: Builds the whole model from such networks, with the metadata of `model.onnx`.
+        folder: Folder of `model.onnx`, and of the variants.
+        decoder: Temperature and thresholds of `model.onnx`.
     """
 
-    answerer: Answerer
+    model: RunModel
     images: Snapshot
     networks: Sequence[Any]
     build: Callable[[Sequence[Any]], Any]
     folder: Path
-    reading: Reading
-    on_event: OnEvent
-    should_stop: ShouldStop
+    decoder: LogitDecoder
+    job: JobContext
 
     def make(self, precisions: Sequence[Precision]) -> tuple[Variant, ...]:
-        """Write the files that are good enough, and return what was measured of all.
-
-        Raises:
-            StoppedError: The user stopped.
-        """
+        """Write the files with sufficient accuracy, and return the measurements of all."""
         if not precisions:
             return ()
-        lowered: dict[Precision, _Networks] = {precision: self._lowered(precision) for precision in precisions}
-        models = {precision: self.build(each.models) for precision, each in lowered.items()}
-        reference = Asked((self.folder / MODEL_FILE).read_bytes(), "cpu")
-        asked = {name: Asked(model.SerializeToString(), _device(name)) for name, model in models.items()}
-        sessions = {name: each.session(self.folder) for name, each in {MODEL_FILE: reference, **asked}.items()}
-        chosen, targets = run_images(self.answerer.run, self.images, "val")
-        places = spread(range(len(chosen)), MEASURED)
-        asking = Asking(sessions, self.on_event, self.should_stop)
-        said, targets = asking.about([chosen[place] for place in places], targets[list(places)])
+        networks: dict[Precision, _Networks] = {each: self._converted(each) for each in precisions}
+        models: dict[Precision, Any] = {name: self.build(each.models) for name, each in networks.items()}
+        content = (self.folder / MODEL_FILE).read_bytes()
+        sessions = {MODEL_FILE: session_with_distance(self.folder, content, device="cpu")}
+        for precision, model in models.items():
+            own = model.SerializeToString()
+            sessions[precision] = session_with_distance(self.folder, own, device=_DEVICES[precision])
+        images, targets = run_images(self.model.run, self.images, "val")
+        places = list(spread(range(len(images)), MEASURED))
+        outputs, targets = run_models(sessions, [images[place] for place in places], targets[places], self.job)
         found: list[Variant] = []
-        for precision, networks in lowered.items():
-            own = self.reading.or_better(said[precision].logits, targets)
-            stretch = stretch_of(said[MODEL_FILE], said[precision])
-            answers = compare_answers(
-                said[MODEL_FILE], said[precision], targets, usual=self.reading, own=own, stretch=stretch
+        for precision, model in models.items():
+            stretch = distance_stretch(outputs[MODEL_FILE], outputs[precision])
+            for node in model.graph.node:
+                if list(node.output) == [DISTANCE]:  # rounding lengthens distances
+                    node.op_type = "Div"
+                    node.input.append(STRETCH)
+                    model.graph.initializer.append(constant(STRETCH, np.float32(stretch)))
+            agreement = compare_outputs(
+                outputs[MODEL_FILE], outputs[precision], targets, decoder=self.decoder, stretch=stretch
             )
-            model = patch(models[precision], own, stretch)
-            variant = self._kept(precision, networks, model.SerializeToString(), answers, own, chosen)
-            logger.info("%s: %s, %s", precision, variant.verdict, answers)
+            variant = self._variant(precision, networks[precision], model.SerializeToString(), agreement, images)
+            logger.info("%s: %s, %s", precision, variant.verdict, agreement)
             found.append(variant)
         return tuple(found)
 
-    def _kept(
-        self, precision: Precision, networks: _Networks, content: bytes, answers: Any, own: Reading, chosen: Any
+    def _variant(
+        self,
+        precision: Precision,
+        networks: _Networks,
+        content: bytes,
+        agreement: VariantAgreement,
+        images: Sequence[SnapshotImage],
     ) -> Variant:
-        """Write a file whose answers are good enough and time it; say what it is."""
+        """Write a file with sufficient accuracy and time it; return its measurements."""
         reference = (self.folder / MODEL_FILE).read_bytes()
-        speed, file, digest = None, "", ""
-        if is_right(precision, answers):
-            self.on_event(Progress(stage="Measuring its speed", done=0, total=0))
-            pixels = next(readable_pictures(chosen))
-            usual, own_file = (Asked(each, _device(precision)) for each in (reference, content))
-            speed = time_beside(usual, own_file, self.folder, pixels, self.should_stop)
+        speed: VariantLatency | None = None
+        file = digest = ""
+        if is_accurate(precision, agreement):
+            self.job.report(Progress(stage="Measuring its speed", done=0, total=0))
+            both = [open_session(self.folder, each, device=_DEVICES[precision]) for each in (reference, content)]
+            _, pixels = next(readable_images(images))
+            speed = time_both(both[0], both[1], pixels, self.job)
             path = self.folder / variant_file(precision)
             path.write_bytes(content)
             file, digest = path.name, sha256_file(path)
@@ -132,89 +216,73 @@ class VariantMaker:
             bytes=len(content),
             reference_bytes=len(reference),
             sha256=digest,
-            answers=answers,
-            temperature=own.temperature,
+            answers=agreement,
+            temperature=self.decoder.temperature,
             bits=networks.bits,
             calibrated_on=networks.calibrated_on,
             in_float=networks.in_float,
-            is_for_any_processor=networks.bits != 8,
             speed=speed,
-            verdict=judge(precision, answers, speed),
+            verdict=judge(precision, agreement, speed),
         )
 
-    def _lowered(self, precision: Precision) -> _Networks:
-        if precision == "int8":
-            return self._in_whole_numbers()
-        self.on_event(Progress(stage="Halving the numbers", done=0, total=0))
-        pairs = zip(self.networks, self.answerer.parts, strict=True)
-        return _Networks(tuple(at_half_precision(network, _head(part)) for network, part in pairs), 16)
-
-    def _in_whole_numbers(self) -> _Networks:
-        found, calibrated_on = [], 0
-        for network, part in zip(self.networks, self.answerer.parts, strict=True):
-            plan = Plan.of(network, _head(part))
+    def _converted(self, precision: Precision) -> _Networks:
+        pairs = list(zip(self.networks, self.model.parts, strict=True))
+        if precision == "fp16":
+            self.job.report(Progress(stage="Converting to fp16", done=0, total=0))
+            halves = (at_half_precision(network, part.classifier.backbone.head) for network, part in pairs)
+            return _Networks(tuple(halves), 16)
+        found, calibrated_on = list[QuantisedNetwork](), 0
+        for network, part in pairs:
+            plan = Plan.of(network, part.classifier.backbone.head)
             training, _ = run_images(part.run, self.images, "train")
-            training = spread(training, CALIBRATING)
-            watched = (rows for rows, _ in self._prepared(part, training, "Watching layers"))
-            observed = observe(network, plan, watched)
-            calibrated_on = observed.pictures
-            bits = (7, 8) if adds_bytes_exactly() else (7,)
-            search = Search(network, plan, observed, self._held_out(part), bits, self.on_event, self.should_stop)
+            inputs = self._inputs(part, spread(training, CALIBRATING), Message("Calibrating int8"))
+            statistics = observe(network, plan, (pixels for _, pixels in inputs))
+            calibrated_on = statistics.images
+            search = PrecisionSearch(network, plan, statistics, *self._held_out(part), self.job)
             found.append(search.run())
-        models = tuple(each.network for each in found)
-        layers = tuple(dict.fromkeys(module_of(layer) for each in found for layer in each.in_float))
-        return _Networks(models, max(each.bits for each in found), layers, calibrated_on)
+        in_float = tuple(dict.fromkeys(module_of(layer) for each in found for layer in each.in_float))
+        return _Networks(tuple(each.network for each in found), BITS, in_float, calibrated_on)
 
-    def _held_out(self, part: LoadedRun) -> HeldOut:
-        chosen, targets = run_images(part.run, self.images, "val")
+    def _held_out(self, part: LoadedRun) -> tuple[np.ndarray, np.ndarray, LogitDecoder]:
+        """Return preprocessed validation images, their targets, and the decoder of a part's logits."""
+        images, targets = run_images(part.run, self.images, "val")
         most = max(16, min(SEARCHED, _MOST_BYTES // (12 * part.preprocessing.size**2)))
-        places = list(spread(range(len(chosen)), most))
-        rows = list(self._prepared(part, [chosen[place] for place in places], "Preparing validation pictures"))
+        places = list(spread(range(len(images)), most))
+        rows = list(self._inputs(part, [images[place] for place in places], Message("Preparing validation images")))
         if not rows:
-            raise nothing_readable("validation pictures")
-        read = [places[place] for _, place in rows]
-        return HeldOut(np.concatenate([each for each, _ in rows]), targets[read])
+            raise nothing_readable("validation images")
+        decoder = self.decoder
+        if self.model.is_combined:  # temperature and thresholds are for all parts together
+            thresholds = np.full(targets.shape[1], 0.5) if targets.ndim == 2 else None
+            decoder = LogitDecoder(temperature=1.0, thresholds=thresholds)
+        read = [places[place] for place, _ in rows]
+        return np.concatenate([pixels for _, pixels in rows]), targets[read], decoder
 
-    def _prepared(
-        self, part: LoadedRun, chosen: Sequence[SnapshotImage], stage: str
-    ) -> Iterator[tuple[np.ndarray, int]]:
-        """Yield pictures as a network sees them, (1, 3, S, S), and their places; without those that cannot be read.
+    def _inputs(self, part: LoadedRun, images: Sequence[SnapshotImage], stage: str) -> Iterator[tuple[int, np.ndarray]]:
+        """Yield the indices of readable images, and the images preprocessed, (1, 3, S, S).
 
-        The file's own steps prepare them: what is 1e-6 away falls on other whole numbers, and changes an answer.
+        They are preprocessed by the exported graph: a difference of 1e-6 can round to another integer and change a
+        prediction.
         """
-        session = session_of(preprocessing_model(part.preprocessing, OPSET).SerializeToString())
-        for place, image in enumerate(chosen):
-            if self.should_stop():
-                raise StoppedError("The export was stopped.", "Nothing was kept.")
-            self.on_event(Progress(stage=stage, done=place, total=len(chosen)))
-            try:
-                yield session.run(None, {INPUT: decode(image.path)[None]})[0], place
-            except ImageError as error:
-                logger.info("picture %d is left out: %s", image.image_id, error.message)
+        session = trusted_session(preprocessing_model(part.preprocessing, OPSET).SerializeToString())
+        for place, pixels in readable_images(images):
+            self.job.check_cancelled()
+            self.job.report(Progress(stage=stage, done=place, total=len(images)))
+            yield place, session.run(None, {INPUT: pixels[None]})[0]
 
 
-def require_pictures(precisions: Sequence[Precision], answerer: Answerer, images: Snapshot) -> None:
-    """Refuse smaller files where no picture could judge them, before anything else is done.
+def require_images(precisions: Sequence[Precision], model: RunModel, images: Snapshot) -> None:
+    """Refuse variants early where there are no images to evaluate them on.
 
     Raises:
-        ExportError: There is no validation picture, or no training picture for the ranges of whole numbers.
+        ExportError: There is no labelled validation image, or no labelled training image for the ranges of integers.
     """
-    if not precisions:
-        return
-    known = set(answerer.run.class_names)
-    wanted = {"val": "A smaller file is judged by validation pictures, and there are none with a label."}
+    wanted: dict[Split, str] = {}
+    if precisions:
+        wanted["val"] = Message("A variant is evaluated on validation images, and there are none with a label.")
     if "int8" in precisions:
-        wanted["train"] = "Whole numbers get their ranges from training pictures, and there are none with a label."
+        wanted["train"] = Message("int8 is calibrated on training images, and there are none with a label.")
     for split, message in wanted.items():
-        images_there = images.labelled(split)  # type: ignore[arg-type]
-        if not any(known.intersection(images.class_names[label] for label in each.labels) for each in images_there):
-            raise ExportError(message, "Divide the pictures, or export without smaller files.", NextStep("split"))
-
-
-def _head(part: LoadedRun) -> str:
-    return part.classifier.backbone.head
-
-
-def _device(precision: str) -> str:
-    """Return the device that a precision is for: half precision is for graphics cards, whole numbers for processors."""
-    return "auto" if precision == "fp16" else "cpu"
+        labels = {images.class_names[label] for each in images.labelled(split) for label in each.labels}
+        if labels.isdisjoint(model.run.class_names):
+            raise ExportError(message, "Divide the images, or export without variants.", NextStep("split"))

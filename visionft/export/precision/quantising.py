@@ -1,39 +1,55 @@
-"""A network in whole numbers of 8 bits: their ranges come from training pictures.
+"""Quantise a network to 8-bit integers, with ranges from training images.
 
-`QuantizeLinear` and its inverse stand around the layers; runtimes fuse both into products of bytes. Weights are signed
-and have a scale for each output channel, activations unsigned and one for all: x86 multiplies these, and ONNX Runtime
-fuses a ReLU into what is before it only so. (Signed activations left 11 of a ResNet-18's 20 convolutions in float: 22
-ms of processor time in place of 9.5; float32 takes 21.) Of a transformer only products with constant weights, and the
-stages of a ResNet that it may stand on: with residuals, norms, softmax, GELU and attention in bytes too, a ViT's
-accuracy fell from .81 to 0 (TinyNeuralNetwork).
+`QuantizeLinear` and `DequantizeLinear` surround the layers; runtimes fuse both into products of bytes. Weights are
+signed with a scale per output channel, activations unsigned with a single scale: x86 multiplies this combination, and
+ONNX Runtime fuses a ReLU into the preceding operator only with unsigned activations. (Signed activations left 11 of a
+ResNet-18's 20 convolutions in float: 22 ms of processor time instead of 9.5; float32 takes 21.) Weights have 7 bits:
+they are exact on every processor, and x86 without VNNI adds products of 8-bit weights in 16 bits, too few.
+
+In a transformer, only products with constant weights are quantised, and the ResNet stages of a hybrid: with residuals,
+norms, softmax, GELU and attention in bytes too, a ViT's accuracy fell from .81 to 0 (TinyNeuralNetwork).
+
+The head and the distance stay in float32: they are small, and their outputs are divided by a temperature.
 """
 
 import logging
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
-from visionft.export.precision.body import body_nodes, convolutional_start, has_attention, layers
+BITS: Final = 7  # of a weight
+LARGEST_WEIGHT: Final = 2 ** (BITS - 1)  # and the negative of the smallest
+PRODUCTS = ("MatMul", "Gemm")  # of a transformer: their outputs stay float
+_BETWEEN = ("Relu", "Add", "MaxPool")  # stay in bytes between the convolutions of a ResNet
 
-Ranges = Mapping[str, tuple[float, float]]
-NEAREST: Mapping[str, np.ndarray] = {}  # every weight is rounded to the nearest step
-PRODUCTS = ("MatMul", "Gemm")  # of a transformer: what they give stays float
-_BETWEEN = ("Relu", "Add", "MaxPool")  # what stays in bytes between the convolutions of a ResNet
+
+def body_nodes(graph: Any, head: str) -> Iterator[Any]:
+    """Yield the nodes of the modules of a network (of `export_network`), without its head and nodes outside modules."""
+    for node in graph.node:
+        module = module_of(node.name)
+        if module and module.partition(".")[0] not in (head, "distance"):
+            yield node
+
+
+def module_of(name: str) -> str:
+    """Return the name of a node's module in timm's network, such as `layer1.0.conv1`; empty for none."""
+    module = name.rpartition("/")[0]
+    return module.removeprefix("network.").removeprefix("body.")  # of `WithOutputs` and of `JoinedNetwork`
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Which nodes of a network become whole numbers.
+    """The nodes of a network to quantise.
 
     Attributes:
-        layers: Names of the convolutions and products.
-        between: Names of what stands between convolutions and takes bytes as it is.
-        is_transformer: Whether products give floats, which what follows them needs.
-        units: Names of what goes back to float together: each product, and convolutions with all up to the next sum of
-            a residual. (With a convolution alone what goes in and comes out is still bytes: of a ResNet-18 with
-            adapters, logits moved by .084 with none of its 40 convolutions in float, and by .085 with 39.)
+        layers: Names of the convolutions and matrix products.
+        between: Names of the nodes between convolutions with bytes as inputs and outputs.
+        is_transformer: Whether products have float outputs, as the next operators need.
+        units: Names of nodes restored to float together: each product alone, and convolutions up to the next sum of a
+            residual. (A single convolution in float still has bytes as input and output: in a ResNet-18 with adapters,
+            logits moved by .084 with none of its 40 convolutions in float, and by .085 with 39.)
     """
 
     layers: tuple[str, ...]
@@ -43,24 +59,49 @@ class Plan:
 
     @classmethod
     def of(cls, network: Any, head: str) -> "Plan":
-        """Return the plan for a network's ONNX model, whose head timm calls `head`."""
-        found, is_transformer = layers(network.graph, head), has_attention(network.graph)
-        between = [node.name for node in body_nodes(network.graph, head) if node.op_type in _BETWEEN]
+        """Return the plan for a network's ONNX model; `head` is timm's name of its head."""
+        graph = network.graph
+        body = list(body_nodes(graph, head))
+        dimensions = {tensor.name: len(tensor.dims) for tensor in graph.initializer}
+        # Attention to prefix tokens is no layer, although its keys and values are constants: a matrix for each head.
+        layers = [
+            node
+            for node in body
+            if node.op_type in ("Conv", *PRODUCTS)
+            and dimensions.get(node.input[1]) == (4 if node.op_type == "Conv" else 2)
+        ]
+        between = [node for node in body if node.op_type in _BETWEEN]
+        is_transformer = any(node.op_type == "Softmax" for node in graph.node)
         if is_transformer:
-            start = convolutional_start(network.graph, ("Conv", *_BETWEEN))
-            found = [node for node in found if node.op_type != "Conv" or node.name in start]
-            between = [name for name in between if name in start]
-        layer_names = tuple(node.name for node in found)
-        units = _units([node for node in network.graph.node if node.name in {*layer_names, *between}])
-        return cls(layer_names, tuple(between), is_transformer, units)
+            start = _convolutional_start(graph)
+            layers = [node for node in layers if node.op_type != "Conv" or node.name in start]
+            between = [node for node in between if node.name in start]
+        layer_names, between_names = (tuple(node.name for node in nodes) for nodes in (layers, between))
+        units = _units(node for node in graph.node if node.name in {*layer_names, *between_names})
+        return cls(layer_names, between_names, is_transformer, units)
+
+
+def _convolutional_start(graph: Any) -> set[str]:
+    """Return the names of the convolutions and nodes between them before a transformer.
+
+    The convolution that makes the tokens is excluded: its output is no longer an image.
+    """
+    reached = {tensor.name for tensor in (*graph.input, *graph.initializer)}
+    found: list[Any] = []
+    for node in graph.node:
+        if node.op_type in ("Conv", *_BETWEEN) and reached.issuperset(filter(None, node.input)):
+            reached.update(node.output)
+            found.append(node)
+    used = {name for node in found for name in node.input}
+    return {node.name for node in found if node.op_type != "Conv" or used.intersection(node.output)}
 
 
 def _units(nodes: Iterable[Any]) -> tuple[tuple[str, ...], ...]:
-    """Return nodes of a plan, in the order of the graph, as `Plan.units`."""
+    """Group the nodes of a plan, in the order of the graph, into `Plan.units`."""
     units: list[list[Any]] = []
-    is_open = False  # whether what follows belongs to the last one
+    is_open = False  # whether the next node belongs to the last unit
     for node in nodes:
-        is_product = node.op_type not in ("Conv", *_BETWEEN)
+        is_product = node.op_type in PRODUCTS
         has_sum = bool(units) and any(each.op_type == "Add" for each in units[-1])
         if is_product or not is_open or (has_sum and node.op_type != "Relu"):
             units.append([])
@@ -69,24 +110,21 @@ def _units(nodes: Iterable[Any]) -> tuple[tuple[str, ...], ...]:
     return tuple(tuple(node.name for node in unit) for unit in units)
 
 
-def in_whole_numbers(
+def quantise(
     network: Any,
     plan: Plan,
-    ranges: Ranges,
+    ranges: Mapping[str, tuple[float, float]],
     *,
-    bits: int,
+    weights: Mapping[str, np.ndarray] | None = None,
     in_float: Collection[str] = (),
-    weights: Mapping[str, np.ndarray] = NEAREST,
 ) -> Any:
-    """Return a network's ONNX model with its layers in whole numbers.
+    """Return a network's ONNX model with its layers quantised to integers.
 
     Args:
-        network: An ONNX model; it stays as it is.
-        plan: For it.
-        ranges: Of its tensors, from `Observed.ranges`.
-        bits: Of a weight, 8 or 7: those of 7 are exact on every processor.
-        in_float: Nodes of the plan that stay as they are.
-        weights: Better ones than the nearest whole numbers, by the name of their constant (`rounded_weights`).
+        network: An ONNX model; not modified.
+        ranges: Of its tensors, from `CalibrationStatistics`.
+        weights: Integers by the name of their constant (`round_weights`); None rounds each weight to the nearest.
+        in_float: Nodes of the plan to keep in float.
     """
     import onnx
     from onnx import numpy_helper
@@ -97,24 +135,21 @@ def in_whole_numbers(
     copy = onnx.ModelProto()
     copy.CopyFrom(network)
     nodes = [name for name in (*plan.layers, *plan.between) if name not in in_float]
-    kinds = {node.op_type for node in copy.graph.node if node.name in nodes}
     data: dict[str, Any] = {name: (np.float32(low), np.float32(high)) for name, (low, high) in ranges.items()}
-    options = {"MatMulConstBOnly": True}
-    if plan.is_transformer:
-        options["OpTypesToExcludeOutputQuantization"] = list(PRODUCTS)  # type: ignore[assignment]
+    float_outputs = {"OpTypesToExcludeOutputQuantization": list(PRODUCTS)} if plan.is_transformer else {}
     quantizer = QDQQuantizer(
         onnx.shape_inference.infer_shapes(copy),
         per_channel=True,
-        reduce_range=bits == 7,
+        reduce_range=True,
         weight_qType=QuantType.QInt8,
         activation_qType=QuantType.QUInt8,
         tensors_range=TensorsData(CalibrationMethod.MinMax, data),
         nodes_to_quantize=nodes,
         nodes_to_exclude=[],
-        op_types_to_quantize=sorted(kinds),
-        extra_options=options,
+        op_types_to_quantize=sorted({node.op_type for node in copy.graph.node if node.name in nodes}),
+        extra_options={"MatMulConstBOnly": True, **float_outputs},
     )
-    root = logging.getLogger()  # ONNX Runtime's tools write what is of no use to anybody into the root logger
+    root = logging.getLogger()  # ONNX Runtime's tools log useless messages to the root logger
     level = root.level
     root.setLevel(logging.ERROR)
     try:
@@ -122,19 +157,9 @@ def in_whole_numbers(
     finally:
         root.setLevel(level)
     quantizer.model.topological_sort()
-    made = quantizer.model.model
-    del made.graph.value_info[:]
-    for constant in made.graph.initializer:
-        if constant.name in weights:
+    quantised = quantizer.model.model
+    del quantised.graph.value_info[:]
+    for constant in quantised.graph.initializer:
+        if weights and constant.name in weights:
             constant.CopyFrom(numpy_helper.from_array(weights[constant.name], constant.name))
-    return made
-
-
-def session_of(content: bytes) -> Any:
-    """Return ONNX Runtime's session of a graph that was just made, on the processor."""
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # a busy computer would stall on it
-    return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    return quantised

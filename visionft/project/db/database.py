@@ -1,35 +1,33 @@
-"""The open database of a project: one writer under the lock, a read-only connection per thread that reads.
+"""The open database of a project: one writer under the lock, and a read-only connection per reading thread.
 
-Owns opening (checks before anything is written, migration after a backup, a private copy where the file cannot be read
-in place), transactions and closing. Knows nothing of what the changes mean.
+Owns opening (checks before the first write, migration after a backup, a private copy for a file unreadable in place),
+transactions and closing. Independent of the meaning of changes.
 """
 
 import shutil
 import sqlite3
 import tempfile
 import threading
+import time
 from collections.abc import Generator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 
+from models.messages import Message
 from visionft.errors import NextStep, ProjectError, VisionFTError
 from visionft.events import Notice
-from visionft.files import sha256_file
+from visionft.files import read_json, sha256_file
 from visionft.project.db import journal, schema
-from visionft.project.db.filesystems import network_file_system
-from visionft.project.db.locking import ProjectLock
+from visionft.project.db.locking import ProjectLock, network_file_system
 from visionft.project.db.roots import remember_folder
 from visionft.project.db.sqlite_errors import code_of, damage_error, expected_errors
 from visionft.project.safety import backups
 from visionft.project.safety.sealing import Seal, break_seal, has_log, read_seal, write_seal
 
 DATABASE = "project.db"
-CHANGED_OUTSIDE = "project.db is not as it was left: another program or the disk changed it."
+CHANGED_OUTSIDE = Message("project.db is not as it was left: another program or the disk changed it.")
 DEFAULT_UNDO_STEPS = 1000
-
-
-def _warning(message: str, next_step: NextStep | None = None) -> Notice:
-    return Notice(message=message, level="warning", next_step=next_step)
+_MOST = 20  # maximum number of audits from one file
 
 
 class RollBack(Exception):
@@ -37,27 +35,22 @@ class RollBack(Exception):
 
 
 class Database:
-    """The connections of one open project.
-
-    Attributes:
-        read_only_reason: Empty when it can be written, else why not.
-        seal: Whether the file was as the last session left it when it was opened; see `sealing`.
-        notices: What the user should know about how it was opened.
-    """
+    """The connections of one open project."""
 
     def __init__(self, folder: Path, *, writable: bool) -> None:
-        """Open `folder/project.db`; it is checked through a read-only connection before anything may write to it."""
+        """Open `folder/project.db`, after a check through a read-only connection."""
         self.file = folder / DATABASE
-        self.read_only_reason = "it was opened for reading"
+        self.read_only_reason = "it was opened for reading"  # empty for a writable project, else the reason
+        # Whether the file was unchanged since the last session when it was opened; see `sealing`.
         self.seal: Seal = "none"
-        self.notices: list[Notice] = []
+        self.notices: list[Notice] = []  # messages to the user about the opening
         self._lock = ProjectLock(folder)
         self._writing = threading.RLock()
         self._local = threading.local()
         self._readers: list[sqlite3.Connection] = []
         self._writer: sqlite3.Connection | None = None
         self._copy: Path | None = None
-        self._identity = (0, 0)  # of the file the writer has open
+        self._identity = (0, 0)  # of the writer's open file
         if writable:
             self.read_only_reason = self._lock.acquire()
         try:
@@ -70,51 +63,46 @@ class Database:
     def _open(self, folder: Path) -> None:
         self.seal = read_seal(self.file)
         if self.seal == "broken":
-            self.notices.append(_warning(CHANGED_OUTSIDE, NextStep("check", project=folder)))
+            step = NextStep("check", project=folder)
+            self.notices.append(Notice(message=CHANGED_OUTSIDE, level="warning", next_step=step))
         try:
             version = verify(self.file, may_recover=not self.read_only_reason, is_known=self.seal == "whole")
         except sqlite3.OperationalError as error:
             if not self.read_only_reason or code_of(error) not in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY):
                 raise
-            self._read_a_copy(folder)  # what a killed process left can only be read by one that may write
+            # A killed process's leftovers are only readable by a writer, and nobody writes now.
+            self._copy = Path(tempfile.mkdtemp(prefix="visionft-"))
+            for name in (DATABASE, f"{DATABASE}-wal", f"{DATABASE}-journal"):
+                if (folder / name).exists():
+                    shutil.copyfile(folder / name, self._copy / name)
             version = verify(self.read_file, may_recover=True)
         if not self.read_only_reason:
             self._open_for_writing(folder, version)
-        elif version < schema.SCHEMA_VERSION:
-            self._migrate_a_copy()
-
-    def _migrate_a_copy(self) -> None:
-        """Read a project of an older version, which must not be written, through a migrated copy."""
-        if self._copy is None:
-            self._copy = Path(tempfile.mkdtemp(prefix="visionft-"))
-            source = schema.connect(self.file, writable=False)
-            try:
-                schema.copy_into(source, self.read_file)
-            finally:
-                source.close()
-        connection = schema.connect(self.read_file, writable=True)
-        try:
-            schema.migrate(connection)
-        finally:
-            connection.close()
+        elif version < schema.SCHEMA_VERSION:  # read an unwritable project through a migrated copy
+            if self._copy is None:
+                self._copy = Path(tempfile.mkdtemp(prefix="visionft-"))
+                with closing(schema.connect(self.file, writable=False)) as source:
+                    schema.copy_into(source, self.read_file)
+            with closing(schema.connect(self.read_file, writable=True)) as connection:
+                schema.migrate(connection)
 
     def _open_for_writing(self, folder: Path, version: int) -> None:
-        if self.seal != "broken":  # a broken one stays until `check` has told
+        if self.seal != "broken":  # a broken seal stays until `check` has reported it
             break_seal(self.file)
         kind = network_file_system(folder)
         if kind:
-            self.notices.append(
-                _warning(
-                    f"The project lies on a network file system ({kind}), where no database is safe from a broken "
-                    "connection. Keep it on a local disk; the pictures may stay on the network."
-                )
+            text = (
+                f"The project lies on a network file system ({kind}), where no database is safe from a broken "
+                "connection. Keep it on a local disk; the images may stay on the network."
             )
+            self.notices.append(Notice(message=text, level="warning"))
         if version < schema.SCHEMA_VERSION:
             backups.make_backup(self.file, folder, reason=f"before the update from version {version}")
         self._writer = schema.connect(self.file, writable=True)
         self._identity = _identity(self.file)
         schema.make_durable(self._writer, journal_mode="DELETE" if kind else "WAL")
         schema.migrate(self._writer)
+        count_audit_file(self._writer, folder)
         journal.install(self._writer)
         remember_folder(self._writer, folder)
         with self.transaction() as connection:
@@ -123,35 +111,30 @@ class Database:
 
     @property
     def read_file(self) -> Path:
-        """The database that is read: the project's, or a private copy of it."""
+        """The database file to read: the project's, or a private copy of it."""
         return self._copy / DATABASE if self._copy else self.file
 
-    def _read_a_copy(self, folder: Path) -> None:
-        """Copy the database and its logs to a temporary folder and read that. Only done where nobody writes."""
-        self._copy = Path(tempfile.mkdtemp(prefix="visionft-"))
-        for name in (DATABASE, f"{DATABASE}-wal", f"{DATABASE}-journal"):
-            if (folder / name).exists():
-                shutil.copyfile(folder / name, self._copy / name)
-
     def reader(self) -> sqlite3.Connection:
-        """Return this thread's read-only connection; it sees what is committed."""
+        """Return this thread's read-only connection; it sees committed data."""
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
         if connection is None:
-            connection = schema.connect(self.read_file, writable=False)
-            self._local.connection = connection
+            connection = self._local.connection = schema.connect(self.read_file, writable=False)
             self._readers.append(connection)
         return connection
 
     @contextmanager
     def transaction(self) -> Generator[sqlite3.Connection]:
-        """Yield the writer inside a transaction that is committed durably at the end, or rolled back whole."""
+        """Yield the writer inside a transaction: committed durably at the end, or rolled back whole."""
         with self._writing, expected_errors(self.file):
             if self._writer is None:
-                reason = self.read_only_reason or "it is closed"
-                raise ProjectError(f"The project cannot be changed: {reason}.", "Close it there, then open it again.")
-            if _identity(self.file) != self._identity:  # SQLite would go on writing into a file nobody can find
+                message = Message(
+                    "The project cannot be changed: {reason}.", reason=self.read_only_reason or "it is closed"
+                )
+                raise ProjectError(message, "Close it there, then open it again.")
+            if _identity(self.file) != self._identity:  # SQLite would go on writing into a file without a name
+                message = Message("The project folder is gone or was replaced: {parent}.", parent=self.file.parent)
                 hint = "Put it back where it was, close the project and open it again; until then nothing can be saved."
-                raise ProjectError(f"The project folder is gone or was replaced: {self.file.parent}.", hint)
+                raise ProjectError(message, hint)
             self._writer.execute("BEGIN IMMEDIATE")
             try:
                 yield self._writer
@@ -163,20 +146,20 @@ class Database:
                     raise
 
     def accept_outside_changes(self) -> None:
-        """Take the file for good as it is, once the user was told that it was changed outside; it is sealed again."""
+        """Accept the current file, after the user was informed of an outside change; it is sealed again."""
         if self.seal == "broken":
             self.seal = "none"
             break_seal(self.file)
 
     def _close_writer(self, writer: sqlite3.Connection) -> None:
-        """Close the writer and seal the file, unless a log says that somebody else has it open."""
+        """Close the writer and seal the file, unless a log shows another open connection."""
         writer.close()
-        with suppress(OSError, VisionFTError):  # without one a check sees less; nothing is lost
+        with suppress(OSError, VisionFTError):  # without a seal a check covers less; nothing is lost
             if self.seal != "broken" and not has_log(self.file) and _identity(self.file) == self._identity:
                 write_seal(self.file, sha256_file(self.file))
 
     def close(self) -> None:
-        """Fold the log into the database file and free the lock, whatever fails. Closing twice is harmless."""
+        """Checkpoint the log into the database file and release the lock, despite any errors. May be called twice."""
         with self._writing, ExitStack() as last_to_first:
             if self._copy is not None:
                 last_to_first.callback(shutil.rmtree, self._copy, ignore_errors=True)
@@ -193,23 +176,19 @@ class Database:
 
 
 def _remove_empty_log(file: Path) -> None:
-    """Let SQLite delete the `-wal` and `-shm` that reading makes, unless somebody else has the database open.
+    """Let SQLite delete the `-wal` and `-shm` files of a reader, unless another process has the database open.
 
-    A connection that may only read cannot do that. One that may write does when it is the last to close, and SQLite's
-    locks tell it so; with an empty log it has nothing to write into the database.
+    A read-only connection cannot delete them. A writable one does if it is the last to close, as determined by SQLite's
+    locks; with an empty log it writes nothing into the database.
     """
-    is_there = file.with_name(f"{file.name}-wal").exists()
-    if is_there and not has_log(file):
-        with suppress(sqlite3.Error):  # the folder may be read-only: then the files stay
-            connection = schema.connect(file, writable=True)
-            try:
-                connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-            finally:
-                connection.close()
+    if file.with_name(f"{file.name}-wal").exists() and not has_log(file):
+        # The folder may be read-only: then the files stay.
+        with suppress(sqlite3.Error), closing(schema.connect(file, writable=True)) as connection:
+            connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
 
 
 def _identity(file: Path) -> tuple[int, int]:
-    """Return device and number of a file, which stay when it is moved; (-1, -1) when there is none."""
+    """Return a file's device and inode, unchanged by a move; (-1, -1) when there is none."""
     try:
         facts = file.stat()
     except OSError:
@@ -217,44 +196,62 @@ def _identity(file: Path) -> tuple[int, int]:
     return facts.st_dev, facts.st_ino
 
 
-def verify(database: Path, *, may_recover: bool, is_known: bool = False) -> int:
-    """Check a database without a chance to write to it, so that opening never makes a damaged one worse.
+def verify(database: Path, *, may_recover: bool, is_known: bool = False, writable: bool = False) -> int:
+    """Check the structure of a database and the layout of its version, and return the version.
 
-    One exception: a process killed in the middle of a transaction may have left a rollback journal, without which the
-    file is half old and half new. SQLite takes that transaction back when it opens the file for writing.
+    The check needs no write access, so that opening never makes a damaged one worse. One exception: a process killed in
+    the middle of a transaction may have left a rollback journal, without which the file is half old and half new. With
+    `may_recover` (nobody else may be writing), SQLite rolls it back on opening the file again, `writable`. If every
+    byte `is_known` to be right, only the version is read.
 
-    Args:
-        database: The file; nobody else may be writing when `may_recover` is set.
-        may_recover: Whether such a transaction may be taken back.
-        is_known: Whether every byte of it is known to be right, so that only its version is asked for.
-
-    Returns:
-        Its schema version.
-
-    Raises:
-        ProjectError: It is damaged, no project, or of a newer program.
-        sqlite3.Error: It cannot be read, or not without the recovery that was not allowed.
+    Raises a `ProjectError` for a damaged database, no project, or one of a newer program; a `sqlite3.Error` where it
+    cannot be read, or not without the forbidden recovery.
     """
     try:
-        return _verify(database, writable=False, is_known=is_known)
+        with closing(schema.connect(database, writable=writable)) as connection:
+            connection.execute("PRAGMA query_only = ON")
+            version = schema.version_of(connection)
+            if not is_known:
+                fault = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+                if fault != "ok":
+                    raise damage_error(fault)
+                schema.check_layout(connection)
+                schema.check_kinds(connection)
+            return version
     except sqlite3.OperationalError as error:
         if not may_recover or code_of(error) != sqlite3.SQLITE_READONLY:
             raise
-    return _verify(database, writable=True, is_known=False)
+    return verify(database, may_recover=False, writable=True)
 
 
-def _verify(database: Path, *, writable: bool, is_known: bool) -> int:
-    """Check the file's structure and the layout of its version; a writable connection recovers, and writes no more."""
-    connection = schema.connect(database, writable=writable)
+def count_audit_file(connection: sqlite3.Connection, project_folder: Path) -> None:
+    """Write the audits of an older version's `curation/audit.json` into the database as not finished; delete the file.
+
+    Each new audit replaced the previous file and had the next number. Each counts for all images without a label.
+    The file is not trusted otherwise, since anybody may have edited it: such an audit cannot be finished.
+    """
+    file = project_folder / "curation" / "audit.json"
+    if not file.is_file():
+        return
     try:
-        connection.execute("PRAGMA query_only = ON")
-        version = schema.version_of(connection)
-        if not is_known:
-            fault = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
-            if fault != "ok":
-                raise damage_error(fault)
-            schema.check_layout(connection)
-            schema.check_kinds(connection)
-    finally:
-        connection.close()
-    return version
+        noted = read_json(file)["number"]
+    except (OSError, ValueError, TypeError, KeyError):
+        noted = 0
+    last = noted if isinstance(noted, int) else 0
+    connection.execute("BEGIN IMMEDIATE")
+    known = connection.execute("SELECT count(DISTINCT audit_id) FROM audit_image").fetchone()[0]
+    for number in range(known + 1, max(known + 1, min(last, known + _MOST)) + 1):
+        rows = connection.execute(
+            """INSERT INTO audit (at, source, threshold, accepted, sample, wrong, allowed, rightness, confidence,
+                most_wrong, number, seed, is_passed, is_finished)
+                VALUES (?, '', 0, 0, 0, 0, 0, 0, 0, 0, ?, 0, 0, 0) RETURNING id""",
+            (time.time_ns() // 1_000_000, number),
+        ).fetchall()
+        connection.execute(
+            """INSERT INTO audit_image (audit_id, image_id, class_name, sha256)
+                SELECT ?, id, '', sha256 FROM image WHERE label_count = 0 AND removed_at IS NULL""",
+            rows[0],
+        )
+    connection.execute("COMMIT")
+    with suppress(OSError):  # an undeleted file is counted once more
+        file.unlink()

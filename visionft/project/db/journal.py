@@ -1,16 +1,16 @@
-"""The history of a project: what each change altered, row by row, and how to take it back and forth.
+"""The history of a project: the rows altered by each change, for undo and redo.
 
-Temporary triggers on the writer's connection note every insert, update and delete of the journaled tables while a step
-is recorded. No change can therefore forget its inverse: replaying a step's rows backwards undoes it, and because the
-triggers note the replay too, replaying those rows redoes it. The rows live in the database, in the very transaction of
-the change, so that undo works after a restart and after a crash.
+Temporary triggers on the writer's connection record every insert, update and delete of the journaled tables during a
+step. So no change can lack its inverse: replaying a step's rows backwards undoes it, and because the triggers record
+the replay too, replaying those rows redoes it. The rows are stored in the database, in the same transaction as the
+change, so that undo works after a restart and after a crash.
 """
 
 import sqlite3
-from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby
 
+from models.messages import Message, load_message, store_message
 from visionft.errors import ProjectError
 from visionft.files import parse_json
 from visionft.project.db.schema import DERIVED_COLUMNS
@@ -18,34 +18,28 @@ from visionft.project.db.sqlite_errors import damage_error
 
 JOURNALED_TABLES = (
     *("setting", "root", "image", "class", "label", "tag", "image_tag", "conflict", "alias"),
-    *("verdict", "audit", "certified", "prompt"),
-)
+    *("verdict", "certified", "prompt"),
+)  # audits are facts: not undoable
 _CHUNK = 20_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Effects:
-    """What a change, an undo or a redo altered, so that a screen refreshes only that.
+    """The effects of a change, an undo or a redo, for a partial refresh of the screens."""
 
-    Attributes:
-        title: The step's name, as the undo menu shows it; empty when nothing changed.
-        step_id: The step in the history; 0 when nothing changed.
-        image_ids: Pictures that were added, taken away or altered, their labels, tags and verdicts included.
-        class_ids: Classes that were altered, or whose labels or prompts were.
-        targets: The altered tables and columns: "label", "image", "image.split", "class.name", "image_tag" ...
-    """
-
-    title: str = ""
-    step_id: int = 0
+    title: str = ""  # the step's name in the undo menu; empty without a change
+    step_id: int = 0  # the step in the history; 0 without a change
+    # Images added, removed or altered, including their labels, tags and verdicts.
     image_ids: frozenset[int] = frozenset()
-    class_ids: frozenset[int] = frozenset()
+    class_ids: frozenset[int] = frozenset()  # classes altered, including their labels and prompts
+    # The altered tables and columns: "label", "image", "image.split", "class.name", "image_tag" ...
     targets: frozenset[str] = frozenset()
 
     def __bool__(self) -> bool:
         return bool(self.targets)
 
     def __or__(self, later: "Effects") -> "Effects":
-        """Return what two steps altered together; it has the name of the later one."""
+        """Return the combined effects of two steps, under the name of the later one."""
         if not later:
             return self
         return Effects(
@@ -57,29 +51,14 @@ class Effects:
         )
 
     @property
-    def has_new_labels(self) -> bool:
-        """Whether any picture's labels changed, or what it might be labelled."""
-        return any(target.split(".")[0] in ("label", "conflict") for target in self.targets)
-
-    @property
-    def has_new_splits(self) -> bool:
-        """Whether any picture moved between train, val, test and unassigned."""
-        return "image.split" in self.targets
-
-    @property
     def has_new_classes(self) -> bool:
         """Whether a class was added, deleted, renamed, reordered or restyled."""
         return any(target.split(".")[0] == "class" for target in self.targets)
 
     @property
-    def has_new_prompts(self) -> bool:
-        """Whether what a person says of a class changed."""
-        return any(target.split(".")[0] == "prompt" for target in self.targets)
-
-    @property
     def has_new_images(self) -> bool:
-        """Whether pictures came or went (import, removal, restoration)."""
-        return bool(self.targets & {"image", "image.removed_at"})
+        """Whether images came or went (import, removal, restoration)."""
+        return not self.targets.isdisjoint({"image", "image.removed_at"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,43 +72,35 @@ class Step:
 
 
 def install(connection: sqlite3.Connection) -> None:
-    """Create the recording triggers on the writer's connection; they vanish with it."""
+    """Create the triggers that record a key per insert, the old value per update and the old row per delete."""
     connection.execute("CREATE TEMP TABLE recording (step_id INTEGER NOT NULL)")
     for table in JOURNALED_TABLES:
-        for statement in _triggers(connection, table):
-            connection.execute(statement)
-
-
-def _triggers(connection: sqlite3.Connection, table: str) -> Iterator[str]:
-    """Yield the triggers of one table: a key for an insert, the old value for an update, the old row for a delete."""
-    info = connection.execute(f"PRAGMA table_info({table})").fetchall()
-    columns: list[str] = [row[1] for row in info if f"{table}.{row[1]}" not in DERIVED_COLUMNS]
-    keys: list[str] = [row[1] for row in sorted(info, key=lambda row: row[5]) if row[5]]
-
-    def note(op: str, target: str, row: str, old: str) -> str:
-        key2 = f"{row}.{keys[1]}" if len(keys) > 1 else "NULL"
-        return (
-            f"BEGIN INSERT INTO journal (step_id, op, target, key, key2, old) "
-            f"SELECT step_id, '{op}', '{target}', {row}.{keys[0]}, {key2}, {old} FROM recording; END"
-        )
-
-    whole_row = "json_object(" + ", ".join(f"'{name}', OLD.{name}" for name in columns) + ")"
-    head = f"CREATE TEMP TRIGGER journal_{table}"
-    yield f"{head}_insert AFTER INSERT ON main.{table} {note('insert', table, 'NEW', 'NULL')}"
-    yield f"{head}_delete AFTER DELETE ON main.{table} {note('delete', table, 'OLD', whole_row)}"
-    for name in columns:
-        if name not in keys:
-            yield (
-                f"{head}_update_{name} AFTER UPDATE OF {name} ON main.{table} WHEN OLD.{name} IS NOT NEW.{name} "
-                f"{note('update', f'{table}.{name}', 'NEW', f'OLD.{name}')}"
+        columns, keys = journaled_columns(connection, table)
+        whole_row = "json_object(" + ", ".join(f"'{name}', OLD.{name}" for name in columns) + ")"
+        updates = [("update", name) for name in columns if name not in keys]
+        for number, (op, column) in enumerate([("insert", ""), ("delete", ""), *updates]):
+            event = f"AFTER {op} OF {column}" if column else f"AFTER {op}"
+            condition = f"WHEN OLD.{column} IS NOT NEW.{column}" if column else ""
+            row = "OLD" if op == "delete" else "NEW"
+            key2 = f"{row}.{keys[1]}" if len(keys) > 1 else "NULL"
+            old = {"insert": "NULL", "delete": whole_row}.get(op, f"OLD.{column}")
+            connection.execute(
+                f"""CREATE TEMP TRIGGER journal_{table}_{number} {event} ON main.{table} {condition} BEGIN
+                    INSERT INTO journal (step_id, op, target, key, key2, old)
+                    SELECT step_id, '{op}', '{f"{table}.{column}" if column else table}', {row}.{keys[0]}, {key2}, {old}
+                    FROM recording; END"""
             )
 
 
-def begin_step(connection: sqlite3.Connection, at: int, *, continues: int = 0) -> int:
-    """Start to record, in the open transaction, and return the step's id. Steps that could be redone are dropped.
+def journaled_columns(connection: sqlite3.Connection, table: str) -> tuple[list[str], list[str]]:
+    """Return the journaled columns of a table, and those of its primary key."""
+    info = connection.execute(f"PRAGMA main.table_info({table})").fetchall()
+    columns = [row[1] for row in info if f"{table}.{row[1]}" not in DERIVED_COLUMNS]
+    return columns, [row[1] for row in sorted(info, key=lambda row: row[5]) if row[5]]
 
-    A long import continues its step batch by batch, as long as nothing else happened in between.
-    """
+
+def begin_step(connection: sqlite3.Connection, at: int, *, continues: int = 0) -> int:
+    """Drop undone steps, start recording in the open transaction, and return the id of the new or continued step."""
     drop_steps(connection, "undone = 1")
     newest = connection.execute("SELECT max(id) FROM step").fetchone()[0]
     if continues and continues == newest:
@@ -142,31 +113,41 @@ def begin_step(connection: sqlite3.Connection, at: int, *, continues: int = 0) -
 
 
 def end_step(connection: sqlite3.Connection, step_id: int, after: int, *, title: str) -> Effects:
-    """Stop recording, name the step, and return what the journal rows behind row `after` say was altered."""
+    """Stop recording, name the step, and return the effects in the journal rows after `after`."""
     connection.execute("DELETE FROM recording")
-    connection.execute("UPDATE step SET title = ? WHERE id = ? AND title != ?", (title, step_id, title))
-    return _effects(connection, title, step_id, after)
+    stored = store_message(title)
+    connection.execute("UPDATE step SET title = ? WHERE id = ? AND title != ?", (stored, step_id, stored))
+    query = "SELECT DISTINCT target, key, key2 FROM journal WHERE id > ? AND step_id = ?"
+    rows = connection.execute(query, (after, step_id)).fetchall()
+    if not rows:
+        return Effects()
+    links = ("label", "conflict")
+    class_ids = {key for target, key, _ in rows if target.startswith(("class", "prompt"))}
+    return Effects(
+        title=title,
+        step_id=step_id,
+        image_ids=frozenset(key for target, key, _ in rows if target.startswith(("image", "verdict", *links))),
+        class_ids=frozenset(class_ids | {key2 for target, _, key2 in rows if target.startswith(links)}),
+        targets=frozenset(target for target, _, _ in rows),
+    )
 
 
 def last_row(connection: sqlite3.Connection) -> int:
-    """Return the id of the newest journal row, 0 when there is none."""
     return int(connection.execute("SELECT coalesce(max(id), 0) FROM journal").fetchone()[0])
 
 
 def undo_title(connection: sqlite3.Connection) -> str | None:
-    """Return the title of the step that undo would take back."""
     row = connection.execute("SELECT title FROM step WHERE undone = 0 ORDER BY id DESC LIMIT 1").fetchone()
-    return row[0] if row else None
+    return load_message(row[0]) if row else None
 
 
 def redo_title(connection: sqlite3.Connection) -> str | None:
-    """Return the title of the step that redo would bring back."""
     row = connection.execute("SELECT title FROM step WHERE undone = 1 ORDER BY id LIMIT 1").fetchone()
-    return row[0] if row else None
+    return load_message(row[0]) if row else None
 
 
 def undo(connection: sqlite3.Connection) -> Effects:
-    """Take back the newest done step, in the open transaction."""
+    """Undo the newest done step, in the open transaction."""
     row = connection.execute("SELECT max(id) FROM step WHERE undone = 0").fetchone()
     if row[0] is None:
         raise ProjectError("There is nothing to undo.", "")
@@ -174,7 +155,7 @@ def undo(connection: sqlite3.Connection) -> Effects:
 
 
 def redo(connection: sqlite3.Connection) -> Effects:
-    """Bring back the oldest undone step, in the open transaction."""
+    """Redo the oldest undone step, in the open transaction."""
     row = connection.execute("SELECT min(id) FROM step WHERE undone = 1").fetchone()
     if row[0] is None:
         raise ProjectError("There is nothing to redo.", "")
@@ -182,10 +163,11 @@ def redo(connection: sqlite3.Connection) -> Effects:
 
 
 def go_to(connection: sqlite3.Connection, step_id: int) -> Effects:
-    """Undo or redo, in the open transaction, until a step is the newest that is done; 0 undoes all that is known."""
+    """Undo or redo, in the open transaction, until a step is the newest done one; 0 undoes all steps."""
     known, newest = "SELECT 1 FROM step WHERE id = ?", "SELECT coalesce(max(id), 0) FROM step WHERE undone = 0"
     if step_id and not connection.execute(known, (step_id,)).fetchone():
-        raise ProjectError(f"The history has no step {step_id}.", "It may have been forgotten, or undone and replaced.")
+        message = Message("The history has no step {step_id}.", step_id=step_id)
+        raise ProjectError(message, "It may have been forgotten, or undone and replaced.")
     effects = Effects()
     while (now := int(connection.execute(newest).fetchone()[0])) != step_id:
         effects |= undo(connection) if now > step_id else redo(connection)
@@ -193,20 +175,18 @@ def go_to(connection: sqlite3.Connection, step_id: int) -> Effects:
 
 
 def history(connection: sqlite3.Connection, limit: int) -> tuple[Step, ...]:
-    """Return the newest `limit` steps, newest first."""
     rows = connection.execute("SELECT id, title, at, undone FROM step ORDER BY id DESC LIMIT ?", (limit,))
-    return tuple(Step(step_id, title, at, bool(undone)) for step_id, title, at, undone in rows)
+    return tuple(Step(step_id, load_message(title), at, bool(undone)) for step_id, title, at, undone in rows)
 
 
 def drop_steps(connection: sqlite3.Connection, condition: str) -> None:
-    """Forget the steps that meet an SQL condition, with their journal rows."""
+    """Delete the steps under an SQL condition, with their journal rows."""
     if connection.execute(f"SELECT 1 FROM step WHERE {condition} LIMIT 1").fetchone():
         connection.execute(f"DELETE FROM journal WHERE step_id IN (SELECT id FROM step WHERE {condition})")
         connection.execute(f"DELETE FROM step WHERE {condition}")
 
 
 def trim(connection: sqlite3.Connection, keep: int) -> None:
-    """Forget all but the newest `keep` steps."""
     drop_steps(connection, f"id <= (SELECT id FROM step ORDER BY id DESC LIMIT 1 OFFSET {int(keep)})")
 
 
@@ -216,7 +196,7 @@ def _record_into(connection: sqlite3.Connection, step_id: int) -> None:
 
 
 def _replay(connection: sqlite3.Connection, step_id: int, *, undone: bool) -> Effects:
-    """Apply a step's rows backwards; the triggers note the way back as the step's new rows."""
+    """Apply a step's rows backwards; the triggers record the inverse as the step's new rows."""
     last = last_row(connection)
     connection.execute("PRAGMA defer_foreign_keys = ON")
     _record_into(connection, step_id)
@@ -231,21 +211,15 @@ def _replay(connection: sqlite3.Connection, step_id: int, *, undone: bool) -> Ef
     connection.execute("DELETE FROM journal WHERE step_id = ? AND id <= ?", (step_id, last))
     connection.execute("UPDATE step SET undone = ? WHERE id = ?", (int(undone), step_id))
     title = connection.execute("SELECT title FROM step WHERE id = ?", (step_id,)).fetchone()[0]
-    return end_step(connection, step_id, last, title=title)
+    return end_step(connection, step_id, last, title=load_message(title))
 
 
 def _revert(connection: sqlite3.Connection, op: str, target: str, rows: list[tuple[object, ...]]) -> None:
-    """Revert journal rows of one kind: (id, op, target, key, key2, old).
-
-    Raises:
-        ProjectError: They name something that no change alters; the database is damaged.
-    """
+    """Revert journal rows of one kind: (id, op, target, key, key2, old)."""
     table, _, column = target.partition(".")
-    info = connection.execute(f"PRAGMA table_info({table})").fetchall() if table in JOURNALED_TABLES else []
-    columns: set[str] = {row[1] for row in info}
-    if not info or (op == "update") != (column in columns):
+    columns, keys = journaled_columns(connection, table) if table in JOURNALED_TABLES else ([], [])
+    if not columns or (op == "update") != (column in columns):
         raise damage_error(f"its history names “{target}”")
-    keys: list[str] = [row[1] for row in sorted(info, key=lambda row: row[5]) if row[5]]
     where = " AND ".join(f"{name} = ?" for name in keys)
     if op == "insert":
         connection.executemany(f"DELETE FROM {table} WHERE {where}", [row[3 : 3 + len(keys)] for row in rows])
@@ -253,32 +227,11 @@ def _revert(connection: sqlite3.Connection, op: str, target: str, rows: list[tup
         values = [(row[5], *row[3 : 3 + len(keys)]) for row in rows]
         connection.executemany(f"UPDATE {table} SET {column} = ? WHERE {where}", values)
     else:
-        old = [_old_row(row[5], columns) for row in rows]
-        names = list(old[0])
-        marks = ", ".join("?" * len(names))
-        statement = f"INSERT INTO {table} ({', '.join(names)}) VALUES ({marks})"
-        connection.executemany(statement, [tuple(row[name] for name in names) for row in old])
-
-
-def _old_row(text: object, columns: set[str]) -> dict[str, object]:
-    """Return a deleted row as the journal keeps it: {column: value}."""
-    try:
-        row: dict[str, object] = dict(parse_json(str(text)))
-    except (ValueError, TypeError):
-        row = {}
-    if set(row) != columns - {each.partition(".")[2] for each in DERIVED_COLUMNS}:
-        raise damage_error("its history holds a row that is none")
-    return row
-
-
-def _effects(connection: sqlite3.Connection, title: str, step_id: int, after: int) -> Effects:
-    query = "SELECT DISTINCT target, key, key2 FROM journal WHERE id > ? AND step_id = ?"
-    rows = connection.execute(query, (after, step_id)).fetchall()
-    if not rows:
-        return Effects()
-    links = ("label", "conflict")
-    image_ids = frozenset(key for target, key, _ in rows if target.startswith(("image", "verdict", *links)))
-    class_ids = frozenset(key for target, key, _ in rows if target.startswith(("class", "prompt")))
-    class_ids |= {key2 for target, _, key2 in rows if target.startswith(links)}
-    targets = frozenset(target for target, _, _ in rows)
-    return Effects(title=title, step_id=step_id, image_ids=image_ids, class_ids=class_ids, targets=targets)
+        try:
+            old: list[dict[str, object]] = [dict(parse_json(str(row[5]))) for row in rows]
+        except (ValueError, TypeError):
+            old = [{}]
+        if any(set(row) != set(columns) for row in old):
+            raise damage_error("its history holds a row that is none")
+        statement = f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"
+        connection.executemany(statement, [tuple(row[name] for name in columns) for row in old])

@@ -1,38 +1,41 @@
-"""The project database: its tables, its numbered migrations and how a connection is opened.
+"""The project database: its tables, its numbered migrations and the setup of connections.
 
-Owns every `CREATE`, every pragma and the meaning of `user_version`. Knows nothing of changes, pictures or folders.
+Owns every `CREATE`, every pragma and the meaning of `user_version`. Independent of changes, images and folders.
 """
 
 import os
 import sqlite3
 import sys
+from contextlib import closing
 from functools import cache
+from itertools import chain
 from pathlib import Path
 from typing import get_args
 from urllib.parse import quote
 
+from models.messages import Message
 from visionft.data.types import Task
 from visionft.errors import NextStep, ProjectError
 from visionft.project.db.sqlite_errors import damage_error
 
-APPLICATION_ID = 0x56465450  # "VFTP": tells a project from any other SQLite file
+APPLICATION_ID = 0x56465450  # "VFTP": distinguishes a project from any other SQLite file
 BUSY_TIMEOUT_S = 10.0
 _PRAGMAS = (
     "foreign_keys = ON",
     "trusted_schema = OFF",
     "cell_size_check = ON",
     "temp_store = MEMORY",
-    "cache_size = -65536",  # KiB: a million pictures' indexes stay in memory
+    "cache_size = -65536",  # KiB: a million images' indexes stay in memory
 )
 
 # Times are whole milliseconds since the epoch: the journal keeps deleted rows as JSON, which would round a REAL.
-# A migration is never edited after a release: the next one is appended. tests/fixtures keeps a
+# A migration is never edited after a release: append a new one. tests/fixtures keeps a
 # database of each version.
 _VERSION_1 = (
     "CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
     "CREATE TABLE setting (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
-    # Where pictures lie. `path` is absolute as last seen; `relative` is seen from the project folder, so that a project
-    # that was moved together with its pictures finds them.
+    # Folders of images. `path` is the last known absolute one; `relative` is relative to the project folder, to find
+    # them after a move of the project together with its images.
     "CREATE TABLE root (id INTEGER PRIMARY KEY AUTOINCREMENT, path TEXT NOT NULL, relative TEXT)",
     """CREATE TABLE image (
         id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -55,7 +58,7 @@ _VERSION_1 = (
     "CREATE INDEX image_by_split ON image (split, id) WHERE removed_at IS NULL",
     "CREATE INDEX image_by_review ON image (review, id) WHERE review IS NOT NULL",
     "CREATE INDEX image_removed ON image (id) WHERE removed_at IS NOT NULL",
-    # name_key is the NFC form: what makes two names the same name; `name` is kept as it was given.
+    # name_key is the NFC form, to compare names; `name` is kept as entered.
     """CREATE TABLE class (
         id INTEGER PRIMARY KEY AUTOINCREMENT,
         name TEXT NOT NULL,
@@ -106,14 +109,14 @@ _VERSION_2 = (
     """CREATE TRIGGER label_taken AFTER DELETE ON label BEGIN
         UPDATE image SET label_count = label_count - 1 WHERE id = OLD.image_id; END""",
 )
-# Filters by the source of a label, and texts that are looked for in names and notes, without reading every picture.
+# Filters by the source of a label, and text search in names and notes, without reading every image.
 _VERSION_3 = (
     "CREATE INDEX label_by_source ON label (source)",
     "CREATE INDEX image_named ON image (name) WHERE name IS NOT NULL",
     "CREATE INDEX image_noted ON image (note) WHERE note IS NOT NULL",
 )
-# Pictures that sources give different classes: the candidates, and the file that said so. Whatever labels the picture
-# decides it. `alias`: what sources may still call a class that a person renamed, merged or mapped.
+# Images in a label conflict: the candidates, each with its file as origin. Any label of the image
+# ends it. `alias`: former or source names of a class renamed, merged or mapped by a person.
 _VERSION_4 = (
     """CREATE TABLE conflict (
         image_id INTEGER NOT NULL REFERENCES image(id),
@@ -127,17 +130,17 @@ _VERSION_4 = (
         name_key TEXT PRIMARY KEY,
         class_id INTEGER NOT NULL REFERENCES class(id)) WITHOUT ROWID""",
 )
-# What a person has judged to be fine although a check flags it: a picture (`finding` is the check's name), or a pair
-# (the picture with the lower id; `finding` is the check's name, a colon and the other id).
+# A person's verdicts "fine" on findings of a check: an image (`finding` is the check's name), or a pair
+# (the image with the lower id; `finding` is the check's name, a colon and the other id).
 _VERSION_5 = (
     """CREATE TABLE verdict (
         image_id INTEGER NOT NULL REFERENCES image(id),
         finding TEXT NOT NULL,
         at INTEGER NOT NULL,
         PRIMARY KEY (image_id, finding)) WITHOUT ROWID""",
-    # Audits of labels that were accepted in bulk, failed ones too: a random sample was checked. Shares are millionths
-    # (a REAL would be rounded). `certified`: the labels that a passed audit vouches for, `classes`
-    # their ids as JSON: a class may be gone since.
+    # Audits of bulk-accepted labels, failed ones too: a random sample was checked. Shares are millionths
+    # (a REAL would be rounded). `certified`: the labels covered by a passed audit, `classes`
+    # their ids as JSON: a class may have been deleted since.
     """CREATE TABLE audit (
         id INTEGER PRIMARY KEY AUTOINCREMENT,
         at INTEGER NOT NULL,
@@ -159,7 +162,7 @@ _VERSION_5 = (
         classes TEXT NOT NULL,
         PRIMARY KEY (audit_id, image_id)) WITHOUT ROWID""",
 )
-# What a person says a class looks like, line by line, for models that learned from captions; no line means its name.
+# A person's prompts for a class, line by line, for image-text models; no line means its name.
 _VERSION_6 = (
     """CREATE TABLE prompt (
         class_id INTEGER NOT NULL REFERENCES class(id),
@@ -167,28 +170,49 @@ _VERSION_6 = (
         text TEXT NOT NULL,
         PRIMARY KEY (class_id, place)) WITHOUT ROWID""",
 )
-DERIVED_COLUMNS = frozenset({"image.label_count"})  # never journaled: they follow from what is
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4, _VERSION_5, _VERSION_6)
+# Audits are facts without undo, and are no longer journaled: those removed by undo are restored from the
+# journal. A new audit is written before its sample is shown: `audit_image` holds its images, a row for each
+# suggested class (`place`: in the order of the sample). They have no reference to `image`, since undo may remove an
+# import; `sha256` identifies the content. Failed audits of older versions count for all unlabelled images.
+_VERSION_7 = (
+    "ALTER TABLE audit ADD COLUMN is_finished INTEGER NOT NULL DEFAULT 1",
+    "ALTER TABLE audit ADD COLUMN planned REAL NOT NULL DEFAULT 0.95",
+    """CREATE TABLE audit_image (
+        audit_id INTEGER NOT NULL REFERENCES audit(id),
+        image_id INTEGER NOT NULL,
+        class_name TEXT NOT NULL,
+        sha256 TEXT NOT NULL,
+        place INTEGER,
+        PRIMARY KEY (audit_id, image_id, class_name)) WITHOUT ROWID""",
+    """INSERT OR IGNORE INTO audit (id, at, source, threshold, accepted, sample, wrong, allowed, rightness, confidence,
+            most_wrong, number, seed, is_passed)
+        SELECT json_extract(old, '$.id'), json_extract(old, '$.at'), json_extract(old, '$.source'),
+            json_extract(old, '$.threshold'), json_extract(old, '$.accepted'), json_extract(old, '$.sample'),
+            json_extract(old, '$.wrong'), json_extract(old, '$.allowed'), json_extract(old, '$.rightness'),
+            json_extract(old, '$.confidence'), json_extract(old, '$.most_wrong'), json_extract(old, '$.number'),
+            json_extract(old, '$.seed'), json_extract(old, '$.is_passed')
+        FROM journal WHERE target = 'audit' AND op = 'delete' AND json_valid(old)""",
+    "DELETE FROM journal WHERE target = 'audit'",
+    "DELETE FROM step WHERE id NOT IN (SELECT step_id FROM journal)",
+    """INSERT INTO audit_image (audit_id, image_id, class_name, sha256)
+        SELECT audit.id, image.id, '', sha256 FROM audit, image
+        WHERE NOT is_passed AND audit.id > (SELECT coalesce(max(audit_id), 0) FROM certified)
+            AND label_count = 0 AND removed_at IS NULL""",
+)
+DERIVED_COLUMNS = frozenset({"image.label_count"})  # never journaled: derived from other rows
+MIGRATIONS: tuple[tuple[str, ...], ...] = (
+    *(_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4, _VERSION_5, _VERSION_6, _VERSION_7),
+)
 SCHEMA_VERSION = len(MIGRATIONS)
 
 
 def connect(database: Path, *, writable: bool) -> sqlite3.Connection:
-    """Open an existing database with every pragma set explicitly, because builds differ in their defaults.
-
-    Transactions are explicit (`BEGIN IMMEDIATE`); the caller serialises the use of one connection by several threads.
-    """
-    connection = sqlite3.connect(
-        _uri(database, "rw" if writable else "ro"),
-        uri=True,
-        timeout=BUSY_TIMEOUT_S,
-        isolation_level=None,
-        check_same_thread=False,
-    )
+    """Open a database with every pragma set, since builds differ; transactions are explicit, threads take turns."""
+    uri = _uri(database, "rw" if writable else "ro")
+    connection = sqlite3.connect(uri, uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
     try:
-        for pragma in _PRAGMAS:
+        for pragma in (*_PRAGMAS, *(() if writable else ("query_only = ON",))):
             connection.execute(f"PRAGMA {pragma}")
-        if not writable:
-            connection.execute("PRAGMA query_only = ON")
     except BaseException:
         connection.close()
         raise
@@ -196,12 +220,12 @@ def connect(database: Path, *, writable: bool) -> sqlite3.Connection:
 
 
 def attach(connection: sqlite3.Connection, database: Path, name: str) -> None:
-    """Let a connection read another database too, under a name of its own."""
+    """Attach another database to a connection for reading, under its own name."""
     connection.execute(f"ATTACH ? AS {name}", (_uri(database, "ro"),))
 
 
 def make_durable(connection: sqlite3.Connection, *, journal_mode: str = "WAL") -> None:
-    """Set what makes a commit survive a power cut: WAL with a sync per commit, and Apple's real sync on macOS."""
+    """Set the pragmas for commits that survive a power cut: WAL with a sync per commit, and F_FULLFSYNC on macOS."""
     connection.execute(f"PRAGMA journal_mode = {journal_mode}").fetchone()
     connection.execute("PRAGMA synchronous = FULL")
     if sys.platform == "darwin":
@@ -210,62 +234,44 @@ def make_durable(connection: sqlite3.Connection, *, journal_mode: str = "WAL") -
 
 
 def create_database(database: Path, meta: dict[str, str]) -> None:
-    """Create a database of the newest version with its `meta` rows; it must not exist, and is durable at the end.
-
-    Nobody sees the file before it is whole, so that one sync at the end is enough.
-    """
+    """Create a durable database of the newest version with its `meta` rows; unseen, it needs one sync at the end."""
     database.touch(exist_ok=False)
-    connection = connect(database, writable=True)
-    try:
+    with closing(connect(database, writable=True)) as connection:
         connection.execute("PRAGMA journal_mode = MEMORY").fetchone()
         connection.execute("PRAGMA synchronous = OFF")
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         migrate(connection)
         connection.executemany("INSERT INTO meta (key, value) VALUES (?, ?)", list(meta.items()))
-    finally:
-        connection.close()
     with database.open("rb+") as handle:
         os.fsync(handle.fileno())
 
 
 def copy_into(source: sqlite3.Connection, target: Path) -> None:
-    """Copy what `source` sees (its open read transaction, if it has one) into a new database file."""
-    copy = sqlite3.connect(target, isolation_level=None)
-    try:
+    """Copy the state seen by `source` (its open read transaction, if any) into a new database file."""
+    with closing(sqlite3.connect(target, isolation_level=None)) as copy:
         copy.execute("PRAGMA synchronous = FULL")
         source.backup(copy)
         copy.execute("PRAGMA journal_mode = DELETE").fetchone()  # one file, without a log beside it
-    finally:
-        copy.close()
 
 
 def version_of(connection: sqlite3.Connection) -> int:
-    """Return the schema version of a project database.
-
-    Raises:
-        ProjectError: The file is not a project, or was written by a newer program.
-    """
+    """Return a database's schema version; a `ProjectError` for no project, and for one of a newer program."""
     if connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
-        raise ProjectError(
-            "project.db is damaged or is not a project of this program.",
-            "Restore a backup, or choose another folder.",
-            NextStep("restore"),
-        )
+        message = Message("project.db is damaged or is not a project of this program.")
+        raise ProjectError(message, "Restore a backup, or choose another folder.", NextStep("restore"))
     version = int(connection.execute("PRAGMA user_version").fetchone()[0])
     if version > SCHEMA_VERSION:
-        raise ProjectError(
-            f"The project was written by a newer VisionFT (schema {version}, this one knows {SCHEMA_VERSION}).",
-            "Install the newer version; nothing was changed.",
+        message = Message(
+            "The project was written by a newer VisionFT (schema {version}, this one knows {SCHEMA_VERSION}).",
+            version=version,
+            SCHEMA_VERSION=SCHEMA_VERSION,
         )
+        raise ProjectError(message, "Install the newer version; nothing was changed.")
     return version
 
 
 def check_layout(connection: sqlite3.Connection) -> None:
-    """Check that every table, index and trigger of the database's version is there, and the row that says its task.
-
-    Raises:
-        ProjectError: Something is missing or reads otherwise; the file is damaged.
-    """
+    """Raise a `ProjectError` unless every table, index and trigger of the database's version exists, and its task."""
     found = set(connection.execute("SELECT type, name, sql FROM sqlite_schema").fetchall())
     lost = sorted(f"{kind} {name}" for kind, name, _ in _layout(version_of(connection)) - found)
     if not lost:
@@ -276,12 +282,8 @@ def check_layout(connection: sqlite3.Connection) -> None:
 
 
 def check_kinds(connection: sqlite3.Connection) -> None:
-    """Check that every value is of the kind its column takes: a changed bit may turn a text into bytes.
-
-    Raises:
-        ProjectError: One is not; the file is damaged.
-    """
-    for table in sorted(name for kind, name, _ in _layout(version_of(connection)) if kind == "table"):
+    """Raise a `ProjectError` for a value not of its column's type: a flipped bit may turn a text into bytes."""
+    for table in _tables(connection):
         columns = [(row[1], row[2].lower()) for row in connection.execute(f"PRAGMA table_info({table})") if row[2]]
         wrong = " OR ".join(f"typeof({name}) NOT IN ('{kind}', 'null')" for name, kind in columns)
         if wrong and connection.execute(f"SELECT EXISTS (SELECT 1 FROM {table} WHERE {wrong})").fetchone()[0]:
@@ -289,26 +291,23 @@ def check_kinds(connection: sqlite3.Connection) -> None:
 
 
 def read_everything(connection: sqlite3.Connection) -> None:
-    """Read every value, so that a text that is none is found.
-
-    Raises:
-        sqlite3.OperationalError: There is one.
-    """
-    for table in sorted(name for kind, name, _ in _layout(version_of(connection)) if kind == "table"):
+    """Read every value; invalid text raises `sqlite3.OperationalError`."""
+    for table in _tables(connection):
         for _ in connection.execute(f"SELECT * FROM {table}"):
             pass
 
 
+def _tables(connection: sqlite3.Connection) -> list[str]:
+    return sorted(name for kind, name, _ in _layout(version_of(connection)) if kind == "table")
+
+
 @cache
 def _layout(version: int) -> frozenset[tuple[str, str, str | None]]:
-    """Return type, name and SQL of all that the migrations up to a version create."""
-    connection = sqlite3.connect(":memory:", isolation_level=None)
-    try:
-        for statement in (statement for migration in MIGRATIONS[:version] for statement in migration):
+    """Return type, name and SQL of all objects created by the migrations up to a version."""
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+        for statement in chain.from_iterable(MIGRATIONS[:version]):
             connection.execute(statement)
         return frozenset(connection.execute("SELECT type, name, sql FROM sqlite_schema").fetchall())
-    finally:
-        connection.close()
 
 
 def migrate(connection: sqlite3.Connection) -> None:

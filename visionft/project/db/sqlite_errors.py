@@ -1,4 +1,4 @@
-"""Turning what a full disk, a missing permission or a damaged file does to SQLite into advice for a person."""
+"""Convert SQLite errors of a full disk, a missing permission or a damaged file into advice for the user."""
 
 import logging
 import sqlite3
@@ -6,13 +6,14 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
+from models.messages import Message
 from visionft.errors import NextStep, ProjectError
 
 logger = logging.getLogger(__name__)
 
-_RESTORE = "Restore a backup."
+_RESTORE = Message("Restore a backup.")
 _ADVICE = {
-    sqlite3.SQLITE_FULL: ("the disk is full", "Free some space and try again; what was saved is kept."),
+    sqlite3.SQLITE_FULL: ("the disk is full", Message("Free some space and try again; what was saved is kept.")),
     sqlite3.SQLITE_READONLY: ("it cannot be written", "Check the permissions of the project folder."),
     sqlite3.SQLITE_PERM: ("it cannot be written", "Check the permissions of the project folder."),
     sqlite3.SQLITE_BUSY: ("another program holds the database", "Close that program and try again."),
@@ -22,7 +23,7 @@ _ADVICE = {
     sqlite3.SQLITE_CORRUPT: ("the database is damaged", _RESTORE),
     sqlite3.SQLITE_NOTADB: ("the database is damaged", _RESTORE),
 }
-# What SQLite and its Python module say of damaged content without a code of its own: in the schema, in JSON, in texts.
+# Messages of SQLite and its Python module about damaged content without an error code: in the schema, JSON or text.
 _DAMAGE = ("malformed", "unsupported file format", "Could not decode to UTF-8")
 
 
@@ -33,17 +34,18 @@ def code_of(error: sqlite3.Error) -> int:
 
 
 def damage_error(fault: str) -> ProjectError:
-    """Return the error that says what is damaged in a database, with the way out."""
-    return ProjectError(f"The database is damaged: {fault}.", _RESTORE, NextStep("restore"))
+    """Return the error about a damaged database, with a suggested action."""
+    return ProjectError(Message("The database is damaged: {reason}.", reason=fault), _RESTORE, NextStep("restore"))
 
 
 @contextmanager
 def expected_errors(database: Path) -> Generator[None]:
-    """Raise `ProjectError` for what the disk or a damaged file does; programming errors pass through."""
+    """Raise `ProjectError` for errors of the disk or a damaged file; programming errors pass through."""
     try:
         yield
-    except UnicodeDecodeError as error:  # met in SQLite's own message about a damaged name
-        raise ProjectError(f"{database}: the database is damaged.", _RESTORE, NextStep("restore")) from error
+    except UnicodeDecodeError as error:  # raised by SQLite's own message about a damaged name
+        message = Message("{database}: the database is damaged.", database=database)
+        raise ProjectError(message, _RESTORE, NextStep("restore")) from error
     except sqlite3.DatabaseError as error:
         advice = _ADVICE.get(code_of(error))
         if advice is None and any(words in str(error) for words in _DAMAGE):
@@ -51,5 +53,5 @@ def expected_errors(database: Path) -> Generator[None]:
         if advice is None:
             raise
         logger.warning("SQLite: %s", error)
-        step = NextStep("restore") if advice[1] is _RESTORE else None
-        raise ProjectError(f"{database}: {advice[0]}.", advice[1], step) from error
+        message = Message("{database}: {advice}.", database=database, advice=advice[0])
+        raise ProjectError(message, advice[1], NextStep("restore") if advice[1] is _RESTORE else None) from error

@@ -1,12 +1,16 @@
-"""Changes to what is noted of pictures beside their labels: tags, review state, notes, being in the project at all."""
+"""Changes to images other than labels: tags, review state, notes, duplicates, removal and restoration."""
 
+import json
 import sqlite3
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from models.messages import Message
 from visionft.errors import ProjectError
-from visionft.project.edits.changes import Edit, ImagesEdit, picked
-from visionft.project.names import clean_name, count_of, name_key
+from visionft.project.edits.changes import Edit, ImagesEdit, insert_labels, now_ms, picked, set_column, task_of
+from visionft.project.edits.conflicts import add_candidates, displayed_path
+from visionft.project.names import clean_name, name_key
 
 Review = Literal["done", "later"]
 MAX_NOTE_LENGTH = 10_000
@@ -14,38 +18,27 @@ MAX_NOTE_LENGTH = 10_000
 
 @dataclass(frozen=True, slots=True)
 class TagImages(ImagesEdit):
-    """Add a tag to pictures; it is created when it is new."""
+    """Add a tag to images; a new tag is created."""
 
+    TITLE = Message("Tag {counted} “{tag}”")
     tag: str
 
-    def _title(self) -> str:
-        return f"Tag {count_of(len(self.image_ids), 'picture')} “{self.tag}”"
-
     def write(self, connection: sqlite3.Connection) -> None:
-        """Link the pictures to the tag."""
-        ids = picked(connection, self.image_ids)
-        connection.execute(
-            """INSERT INTO image_tag (image_id, tag_id) SELECT value, ? FROM json_each(?) WHERE true
-                ON CONFLICT DO NOTHING""",
-            (ensure_tag(connection, self.tag), ids),
-        )
+        tag_images(connection, self.tag, picked(connection, self.image_ids))
 
 
 @dataclass(frozen=True, slots=True)
 class UntagImages(ImagesEdit):
-    """Take a tag off pictures; a tag that no picture has any more is dropped."""
+    """Take a tag off images; an unused tag is deleted."""
 
+    TITLE = Message("Remove tag “{tag}” from {counted}")
     tag: str
 
-    def _title(self) -> str:
-        return f"Remove tag “{self.tag}” from {count_of(len(self.image_ids), 'picture')}"
-
     def write(self, connection: sqlite3.Connection) -> None:
-        """Unlink the pictures."""
         ids = picked(connection, self.image_ids)
         row = connection.execute("SELECT id FROM tag WHERE name_key = ?", (name_key(self.tag.strip()),)).fetchone()
         if row is None:
-            raise ProjectError(f"There is no tag “{self.tag}”.", "Check its spelling.")
+            raise ProjectError(Message("There is no tag “{tag}”.", tag=self.tag), "Check its spelling.")
         connection.execute(
             "DELETE FROM image_tag WHERE tag_id = ? AND image_id IN (SELECT value FROM json_each(?))", (row[0], ids)
         )
@@ -54,97 +47,128 @@ class UntagImages(ImagesEdit):
 
 @dataclass(frozen=True, slots=True)
 class ReviewImages(ImagesEdit):
-    """Mark pictures as reviewed ("done"), put off ("later") or neither (None)."""
+    """Mark images as reviewed ("done"), put off ("later") or neither (None)."""
 
     review: Review | None
 
-    def _title(self) -> str:
-        what = {"done": "as reviewed", "later": "for later", None: "as not reviewed"}[self.review]
-        return f"Mark {count_of(len(self.image_ids), 'picture')} {what}"
+    @property
+    def title(self) -> str:
+        texts = {
+            "done": Message("Mark {counted} as reviewed"),
+            "later": Message("Mark {counted} for later"),
+            None: Message("Mark {counted} as not reviewed"),
+        }
+        return Message(texts[self.review], counted=self.counted)
 
     def write(self, connection: sqlite3.Connection) -> None:
-        """Update the review state."""
-        connection.execute(
-            "UPDATE image SET review = ? WHERE id IN (SELECT value FROM json_each(?))",
-            (self.review, picked(connection, self.image_ids)),
-        )
+        set_column(connection, self.image_ids, "review", self.review)
 
 
 @dataclass(frozen=True, slots=True)
 class WriteNote(Edit):
-    """Write a note on a picture; an empty one is taken away."""
+    """Write a note on an image; an empty note deletes it."""
 
     image_id: int
     note: str
 
-    def _title(self) -> str:
-        return "Write a note" if self.note.strip() else "Delete a note"
+    @property
+    def title(self) -> str:
+        return Message("Write a note") if self.note.strip() else Message("Delete a note")
 
     def write(self, connection: sqlite3.Connection) -> None:
-        """Update the note."""
-        note = clean_note(self.note)
-        connection.execute(
-            "UPDATE image SET note = ? WHERE id IN (SELECT value FROM json_each(?))",
-            (note, picked(connection, (self.image_id,))),
-        )
+        set_column(connection, (self.image_id,), "note", clean_note(self.note))
 
 
 @dataclass(frozen=True, slots=True)
 class RestoreImages(ImagesEdit):
-    """Bring removed pictures back, as they were."""
+    """Restore removed images unchanged."""
 
-    def _title(self) -> str:
-        return f"Restore {count_of(len(self.image_ids), 'picture')}"
-
-    def write(self, connection: sqlite3.Connection) -> None:
-        """Take the mark of removal away."""
-        connection.execute(
-            "UPDATE image SET removed_at = NULL WHERE id IN (SELECT value FROM json_each(?))",
-            (picked(connection, self.image_ids),),
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class SetUndoLimit(Edit):
-    """Keep at most this many steps in the history; the oldest are forgotten when the project is opened next."""
-
-    steps: int
-
-    def _title(self) -> str:
-        return f"Keep {count_of(self.steps, 'step')} of history"
+    TITLE = Message("Restore {counted}")
 
     def write(self, connection: sqlite3.Connection) -> None:
-        """Store the setting."""
-        if self.steps < 1:
-            raise ProjectError("The history needs room for a step.", "Choose 1 or more.")
-        connection.execute(
-            """INSERT INTO setting (key, value) VALUES ('undo_steps', ?)
-                ON CONFLICT DO UPDATE SET value = excluded.value""",
-            (str(self.steps),),
-        )
+        set_column(connection, self.image_ids, "removed_at", None)
 
 
-def ensure_tag(connection: sqlite3.Connection, name: str) -> int:
-    """Return the id of the tag with this name, creating it when it is new."""
+def tag_images(connection: sqlite3.Connection, name: str, image_ids: str) -> None:
+    """Add a tag, created when it is new, to images (a JSON array of ids)."""
     cleaned = clean_name(name, "tag")
-    row = connection.execute("SELECT id FROM tag WHERE name_key = ?", (name_key(cleaned),)).fetchone()
-    if row is not None:
-        return int(row[0])
-    cursor = connection.execute(
-        "INSERT INTO tag (name, name_key) VALUES (?, ?) RETURNING id", (cleaned, name_key(cleaned))
+    statement = "INSERT INTO tag (name, name_key) VALUES (?, ?) ON CONFLICT DO NOTHING"
+    connection.execute(statement, (cleaned, name_key(cleaned)))
+    connection.execute(
+        """INSERT INTO image_tag (image_id, tag_id)
+            SELECT value, (SELECT id FROM tag WHERE name_key = ?) FROM json_each(?) WHERE true
+            ON CONFLICT DO NOTHING""",
+        (name_key(cleaned), image_ids),
     )
-    return int(cursor.fetchall()[0][0])
 
 
 def clean_note(note: str) -> str | None:
-    """Return a note without surrounding blanks, None when nothing is left of it.
-
-    Raises:
-        ProjectError: It is too long, or holds what no text file can carry.
-    """
+    """Return a note without surrounding blanks, None for an empty one; a `ProjectError` for one that is no text."""
     cleaned = note.strip()
     if len(cleaned) > MAX_NOTE_LENGTH:
-        raise ProjectError(f"The note has {len(cleaned):,} characters.", f"Use at most {MAX_NOTE_LENGTH:,}.")
+        hint = Message("Use at most {MAX_NOTE_LENGTH}.", MAX_NOTE_LENGTH=f"{MAX_NOTE_LENGTH:,}")
+        raise ProjectError(Message("The note has {cleaned} characters.", cleaned=f"{len(cleaned):,}"), hint)
     if "\0" in cleaned or cleaned.encode("utf-8", "ignore").decode() != cleaned:
         raise ProjectError("The note holds characters that are no text.", "Type it again.")
     return cleaned or None
+
+
+@dataclass(frozen=True, slots=True)
+class KeepOne(Edit):
+    """Keep one image of each group: {kept image: removed images}.
+
+    The kept image inherits their tags, and their split and note where it has none. With `takes_labels` it gets their
+    classes too: in a single-label project, contradicting classes all become candidates of a conflict for a person to
+    resolve. Files, labels and notes of the others stay unchanged; undo restores them.
+    """
+
+    TITLE = Message("Keep one of {counted}")
+    NOUN = "duplicate"
+    groups: Mapping[int, tuple[int, ...]]
+    takes_labels: bool = True
+
+    def _touched(self) -> int:
+        return sum(1 + len(others) for others in self.groups.values())
+
+    def write(self, connection: sqlite3.Connection) -> None:
+        leaving = [other for others in self.groups.values() for other in others]
+        everyone = [*self.groups, *leaving]
+        if len(set(everyone)) != len(everyone):
+            raise ProjectError("An image is in two groups of duplicates.", "Look for duplicates again.")
+        picked(connection, everyone)
+        is_single = task_of(connection) == "single"
+        for kept, others in self.groups.items():
+            ids = json.dumps(others)
+            if self.takes_labels:
+                _take_labels(connection, kept, ids, is_single=is_single)
+            connection.execute(
+                """INSERT INTO image_tag (image_id, tag_id)
+                    SELECT DISTINCT ?, tag_id FROM image_tag WHERE image_id IN (SELECT value FROM json_each(?))
+                    ON CONFLICT DO NOTHING""",
+                (kept, ids),
+            )
+            for column in ("split", "note"):  # a missing value is that of the lowest id with one
+                filled = f"FROM image WHERE id IN (SELECT value FROM json_each(?1)) AND {column} IS NOT NULL"
+                connection.execute(
+                    f"""UPDATE image SET {column} = (SELECT {column} {filled} ORDER BY id LIMIT 1)
+                        WHERE id = ?2 AND {column} IS NULL AND EXISTS (SELECT 1 {filled})""",
+                    (ids, kept),
+                )
+        connection.execute(
+            "UPDATE image SET removed_at = ? WHERE removed_at IS NULL AND id IN (SELECT value FROM json_each(?))",
+            (now_ms(), json.dumps(leaving)),
+        )
+
+
+def _take_labels(connection: sqlite3.Connection, kept: int, ids: str, *, is_single: bool) -> None:
+    """Give an image the classes of the others; as conflict candidates if they contradict in a single-label project."""
+    among = "WHERE image_id = ?1 OR image_id IN (SELECT value FROM json_each(?2)) ORDER BY image_id != ?1, image_id"
+    rows = connection.execute(f"SELECT image_id, class_id, source FROM label {among}", (kept, ids)).fetchall()
+    candidates = connection.execute(f"SELECT class_id, origin FROM conflict {among}", (kept, ids)).fetchall()
+    classes = {class_id for _, class_id, _ in rows} | {class_id for class_id, _ in candidates}
+    if is_single and len(classes) > 1:
+        connection.execute("DELETE FROM label WHERE image_id = ?", (kept,))
+        stated = [(class_id, displayed_path(connection, image_id)) for image_id, class_id, _ in rows]
+        add_candidates(connection, kept, candidates + stated)
+    else:
+        insert_labels(connection, [(kept, class_id, source) for image_id, class_id, source in rows if image_id != kept])

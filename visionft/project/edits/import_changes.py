@@ -1,31 +1,28 @@
-"""The change an import makes, batch by batch: new pictures, and what the source says of those that are there already.
+"""The change of an import, batch by batch: new images, and the source's facts about existing ones.
 
-What a person decided is never overwritten: a source fills in only what is empty.
+A person's decisions are never overwritten: a source only fills empty fields.
 """
 
 import json
 import sqlite3
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
 
+from models.messages import Message
 from visionft.data.types import Split
 from visionft.project.db.roots import ensure_roots
-from visionft.project.edits.changes import ensure_class, find_class, now_ms, remember_alias, task_of
+from visionft.project.edits import changes
 from visionft.project.edits.class_changes import COLOR, shortcut_of
-from visionft.project.edits.conflicts import Statement, hear
-from visionft.project.edits.image_changes import ensure_tag
+from visionft.project.edits.conflicts import SourceLabel, apply_source_labels
+from visionft.project.edits.image_changes import tag_images
 from visionft.project.formats.labels_file import ClassLook
 from visionft.project.names import natural_key
-
-Key = TypeVar("Key")
 
 
 @dataclass(frozen=True, slots=True)
 class FileLocation:
-    """Where a file lies: `path` is POSIX, below the root `folder` (absolute)."""
+    """The path of a file: `path` is POSIX, below the root `folder` (absolute)."""
 
     folder: Path
     path: str
@@ -33,7 +30,7 @@ class FileLocation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileFacts:
-    """What a picture's file is."""
+    """The facts of an image's file; `losses` (see `data.decode.Header`) are reported, not stored."""
 
     sha256: str
     bytes: int
@@ -41,11 +38,12 @@ class FileFacts:
     width: int
     height: int
     format: str
+    losses: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceFacts:
-    """What a source says of a picture. Classes and tags that do not exist yet are created."""
+    """A source's facts about an image. New classes and tags are created."""
 
     labels: tuple[str, ...] = ()
     split: Split | None = None
@@ -56,7 +54,7 @@ class SourceFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewImage:
-    """A picture to add. `name` is what it was called where it came from; None when that is its place's path."""
+    """An image to add. `name` is its name in the source; None when it equals its path."""
 
     place: FileLocation
     file: FileFacts
@@ -66,7 +64,7 @@ class NewImage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KnownImage:
-    """A picture the project has, found by its content: `origin` says so. `moved_to`: it is no longer where it was."""
+    """An image already in the project, found by content, with its `origin`; `moved_to` is its new path after a move."""
 
     sha256: str
     facts: SourceFacts
@@ -77,7 +75,7 @@ class KnownImage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EditedImage:
-    """A picture of the project whose file has other content than when it was imported."""
+    """An image of the project with other file content than at import."""
 
     image_id: int
     file: FileFacts
@@ -85,98 +83,114 @@ class EditedImage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AddImages:
-    """Add pictures with what their source says of them, and fill in what it says of known ones.
-
-    Attributes:
-        aliases: {class name in the source: the class that a person took it for}.
-        is_bulk: Whether a backup comes first.
-    """
+    """Add images and complete known ones. `aliases`: a person's mappings, {name in the source: class}."""
 
     images: Sequence[NewImage] = ()
     known: Sequence[KnownImage] = ()
     edited: Sequence[EditedImage] = ()
     classes: Sequence[ClassLook] = ()
     aliases: Mapping[str, str] = field(default_factory=dict[str, str])
-    title: str = "Import pictures"
+    title: str = Message("Import images")
     is_bulk: bool = True
 
     def write(self, connection: sqlite3.Connection) -> None:
-        """Insert the new pictures under fresh ids, which are never used twice, then fill in."""
+        """Insert the new images under fresh ids, never reused, then complete the known ones."""
         _add_classes(connection, self.classes)
-        moves = [image.moved_to for image in self.known if image.moved_to]
-        places = [image.place for image in self.images] + moves
-        roots = ensure_roots(connection, {place.folder for place in places}) if places else {}
-        self._insert(connection, roots)
-        left = _places(connection, [image.sha256 for image in self.known if image.moved_to])
-        for image in self.known:
-            if image.moved_to:
-                connection.execute(
-                    "UPDATE image SET root_id = ?, path = ?, mtime_ns = ? WHERE sha256 = ?",
-                    (roots[image.moved_to.folder], image.moved_to.path, image.mtime_ns, image.sha256),
-                )
+        moves = {image.sha256: image.moved_to for image in self.known if image.moved_to}
+        folders = {place.folder for place in (*(image.place for image in self.images), *moves.values())}
+        roots = ensure_roots(connection, folders) if folders else {}
+        _insert(connection, self.images, roots)
+        rows = connection.execute(
+            """SELECT image.id, root.path || '/' || image.path FROM image JOIN root ON root.id = root_id
+                WHERE sha256 IN (SELECT value FROM json_each(?))""",
+            (json.dumps(list(moves)),),
+        )
+        previous_paths: dict[int, str] = dict(rows.fetchall())
+        connection.executemany(
+            "UPDATE image SET root_id = ?, path = ?, mtime_ns = ? WHERE sha256 = ?",
+            [
+                (roots[place.folder], place.path, image.mtime_ns, image.sha256)
+                for image in self.known
+                if (place := image.moved_to)
+            ],
+        )
         columns = ("sha256", "bytes", "mtime_ns", "width", "height", "format")
         connection.executemany(
             f"UPDATE image SET {', '.join(f'{column} = ?' for column in columns)} WHERE id = ?",
             [(*(getattr(image.file, name) for name in columns), image.image_id) for image in self.edited],
         )
-        _fill_in(connection, self.known, left)
+        _complete(connection, self.known, previous_paths)
         for name, meant in self.aliases.items():
-            class_id = find_class(connection, meant)
-            if class_id is not None and find_class(connection, name) is None:
-                remember_alias(connection, name, class_id)
+            class_id = changes.find_class(connection, meant)
+            if class_id is not None and changes.find_class(connection, name) is None:
+                changes.remember_alias(connection, name, class_id)
 
-    def _insert(self, connection: sqlite3.Connection, roots: dict[Path, int]) -> None:
-        row = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'image'").fetchone()
-        numbered = list(enumerate(self.images, (row[0] if row else 0) + 1))
-        now = now_ms()
-        connection.executemany(
-            """INSERT INTO image (id, root_id, path, name, sha256, bytes, mtime_ns, width, height, format, split,
-                review, note, added_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
-            [
-                (
-                    *(image_id, roots[image.place.folder], image.place.path, image.name),
-                    *(image.file.sha256, image.file.bytes, image.file.mtime_ns),
-                    *(image.file.width, image.file.height, image.file.format),
-                    *(image.facts.split, image.facts.review, image.facts.note, now),
-                )
-                for image_id, image in numbered
-            ],
-        )
-        for name, ids in _by_name((image.facts.labels, image_id) for image_id, image in numbered):
-            class_id = ensure_class(connection, name)
-            connection.executemany(
-                "INSERT INTO label (image_id, class_id, source, labelled_at) VALUES (?, ?, 'import', ?)"
-                " ON CONFLICT DO NOTHING",
-                [(image_id, class_id, now) for image_id in ids],
+
+def _add_classes(connection: sqlite3.Connection, classes: Sequence[ClassLook]) -> None:
+    """Create the new classes of a list, in their order and with their appearance."""
+    for look in classes:
+        if changes.find_class(connection, look.name) is None:
+            color = look.color.lower() if look.color and COLOR.fullmatch(look.color) else None
+            key = shortcut_of(look.shortcut) if look.shortcut else None
+            connection.execute(
+                """UPDATE class SET color = ?1,
+                    shortcut = iif(EXISTS (SELECT 1 FROM class WHERE shortcut = ?2), NULL, ?2) WHERE id = ?3""",
+                (color, key, changes.ensure_class(connection, look.name)),
             )
-        for name, ids in _by_name((image.facts.tags, image_id) for image_id, image in numbered):
-            _tag(connection, name, ids)
 
 
-def _fill_in(connection: sqlite3.Connection, known: Sequence[KnownImage], left: Mapping[int, str]) -> None:
-    """Give pictures, found by content, what a source says of them where the project says nothing yet.
+def _insert(connection: sqlite3.Connection, images: Sequence[NewImage], roots: Mapping[Path, int]) -> None:
+    row = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'image'").fetchone()
+    numbered = list(enumerate(images, (row[0] if row else 0) + 1))
+    now = changes.now_ms()
+    connection.executemany(
+        """INSERT INTO image (id, root_id, path, name, sha256, bytes, mtime_ns, width, height, format, split,
+            review, note, added_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
+        [
+            (
+                *(image_id, roots[image.place.folder], image.place.path, image.name),
+                *(image.file.sha256, image.file.bytes, image.file.mtime_ns),
+                *(image.file.width, image.file.height, image.file.format),
+                *(image.facts.split, image.facts.review, image.facts.note, now),
+            )
+            for image_id, image in numbered
+        ],
+    )
+    for name, ids in _by_name((image.facts.labels, image_id) for image_id, image in numbered):
+        class_id = changes.ensure_class(connection, name)
+        changes.insert_labels(connection, [(image_id, class_id, "import") for image_id in ids])
+    for name, ids in _by_name((image.facts.tags, image_id) for image_id, image in numbered):
+        tag_images(connection, name, json.dumps(ids))
 
-    A class is added to a picture without one. In a multi-label project it is also added beside others that were
-    imported, because a picture may lie in several class folders; but not beside a person's labels. In a single-label
-    project two classes are a conflict.
 
-    Args:
-        connection: Inside the change's transaction.
-        known: The pictures, with what is said of them.
-        left: Where pictures lay that have just moved, by id.
+def _complete(connection: sqlite3.Connection, known: Sequence[KnownImage], previous_paths: Mapping[int, str]) -> None:
+    """Complete images, found by content, with a source's facts where the project has none.
+
+    A class is added to an image without one. In a multi-label project it is also added beside other imported classes,
+    because an image may be in several class folders; but not beside a person's labels. In a single-label project two
+    classes are a conflict. `previous_paths`: those of just moved images, by id.
     """
-    if task_of(connection) == "multi":
-        _add_labels(connection, known)
+    images = (
+        "SELECT id FROM image WHERE sha256 IN (SELECT value FROM json_each(?)) AND removed_at IS NULL AND NOT EXISTS"
+    )
+    if changes.task_of(connection) == "multi":
+        imported_only = "(SELECT 1 FROM label WHERE image_id = image.id AND source != 'import')"
+        for name, contents in _by_name((each.facts.labels, each.sha256) for each in known):
+            rows = connection.execute(f"{images} {imported_only}", (json.dumps(contents),)).fetchall()
+            if rows:
+                class_id = changes.ensure_class(connection, name)
+                changes.insert_labels(connection, [(image_id, class_id, "import") for (image_id,) in rows])
     else:
-        said = [Statement(each.sha256, name, each.origin) for each in known for name in each.facts.labels]
-        hear(connection, said, left)
-    untagged = "NOT EXISTS (SELECT 1 FROM image_tag WHERE image_id = image.id)"
-    tagged = [
-        (name, _ids(connection, contents, untagged))
+        stated = [SourceLabel(each.sha256, name, each.origin) for each in known for name in each.facts.labels]
+        apply_source_labels(connection, stated, previous_paths)
+    untagged = "(SELECT 1 FROM image_tag WHERE image_id = image.id)"
+    tagged = {
+        name: connection.execute(f"{images} {untagged}", (json.dumps(contents),)).fetchall()
         for name, contents in _by_name((each.facts.tags, each.sha256) for each in known)
-    ]
-    for name, ids in tagged:
-        _tag(connection, name, ids)
+    }
+    for name, rows in tagged.items():
+        if rows:
+            tag_images(connection, name, json.dumps([image_id for (image_id,) in rows]))
     for column in ("split", "review", "note"):
         connection.executemany(
             f"UPDATE image SET {column} = ? WHERE sha256 = ? AND {column} IS NULL AND removed_at IS NULL",
@@ -184,68 +198,6 @@ def _fill_in(connection: sqlite3.Connection, known: Sequence[KnownImage], left: 
         )
 
 
-def _add_labels(connection: sqlite3.Connection, known: Sequence[KnownImage]) -> None:
-    """Add classes to pictures that have no label but imported ones."""
-    is_free = "NOT EXISTS (SELECT 1 FROM label WHERE image_id = image.id AND source != 'import')"
-    has_not = "NOT EXISTS (SELECT 1 FROM label WHERE image_id = image.id AND class_id = ?)"
-    for name, contents in _by_name((each.facts.labels, each.sha256) for each in known):
-        ids = _ids(connection, contents, f"{is_free} AND {has_not}", name)
-        if ids:
-            connection.executemany(
-                "INSERT INTO label (image_id, class_id, source, labelled_at) VALUES (?, ?, 'import', ?)",
-                [(image_id, ensure_class(connection, name), now_ms()) for image_id in ids],
-            )
-
-
-def _places(connection: sqlite3.Connection, contents: list[str]) -> dict[int, str]:
-    """Return where the pictures with these contents are recorded, by id."""
-    rows = connection.execute(
-        """SELECT image.id, root.path || '/' || image.path FROM image JOIN root ON root.id = root_id
-            WHERE sha256 IN (SELECT value FROM json_each(?))""",
-        (json.dumps(contents),),
-    )
-    return dict(rows.fetchall())
-
-
-def _ids(
-    connection: sqlite3.Connection, contents: list[str], condition: str, class_name: str | None = None
-) -> list[int]:
-    """Return the pictures with these contents that meet a condition and are not removed."""
-    class_id = () if class_name is None else (find_class(connection, class_name),)
-    rows = connection.execute(
-        f"""SELECT id FROM image WHERE sha256 IN (SELECT value FROM json_each(?)) AND removed_at IS NULL
-            AND {condition}""",
-        (json.dumps(contents), *class_id),
-    )
-    return [row[0] for row in rows.fetchall()]
-
-
-def _by_name(pairs: Iterable[tuple[tuple[str, ...], Key]]) -> list[tuple[str, list[Key]]]:
-    """Turn (names, key) pairs into the keys of each name, names in natural order."""
-    groups: defaultdict[str, list[Key]] = defaultdict(list)
-    for names, key in pairs:
-        for name in names:
-            groups[name].append(key)
-    return sorted(groups.items(), key=lambda item: natural_key(item[0]))
-
-
-def _tag(connection: sqlite3.Connection, name: str, image_ids: list[int]) -> None:
-    if image_ids:
-        tag_id = ensure_tag(connection, name)
-        connection.executemany(
-            "INSERT INTO image_tag (image_id, tag_id) VALUES (?, ?) ON CONFLICT DO NOTHING",
-            [(image_id, tag_id) for image_id in image_ids],
-        )
-
-
-def _add_classes(connection: sqlite3.Connection, classes: Sequence[ClassLook]) -> None:
-    """Create the listed classes that are new, in their order and with their look."""
-    for look in classes:
-        if find_class(connection, look.name) is None:
-            color = look.color.lower() if look.color and COLOR.fullmatch(look.color) else None
-            key = shortcut_of(look.shortcut) if look.shortcut else None
-            connection.execute(
-                """UPDATE class SET color = ?1,
-                    shortcut = iif(EXISTS (SELECT 1 FROM class WHERE shortcut = ?2), NULL, ?2) WHERE id = ?3""",
-                (color, key, ensure_class(connection, look.name)),
-            )
+def _by_name(pairs: Iterable[tuple[Sequence[str], changes.Key]]) -> list[tuple[str, list[changes.Key]]]:
+    """Return the keys of each name from (names, key) pairs, names in natural order."""
+    return sorted(changes.group_by_name(pairs).items(), key=lambda item: natural_key(item[0]))

@@ -1,56 +1,72 @@
-"""What a person has judged to be fine although a check of the pictures flags it, so that nobody is asked twice."""
+"""A person's decisions about checks: findings judged fine are not shown again, groupings keep images in one split."""
 
 import json
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+from models.messages import Message
+from visionft.errors import ProjectError
+from visionft.files import parse_json
 from visionft.project.edits.changes import Edit, now_ms, picked
-from visionft.project.names import count_of
 from visionft.project.store import Project
 
 Judged = frozenset[tuple[int, int]]  # (image id, 0), or a pair of image ids, the lower one first
+_SETTING = "groupings"
 
 
 @dataclass(frozen=True, slots=True)
 class JudgeFine(Edit):
-    """Note that findings of a check are no fault: pictures by themselves (id, 0), or pairs of pictures."""
+    """Mark findings of a check as fine: single images (id, 0), or pairs of images."""
 
+    TITLE = Message("Keep {counted} as they are")
+    NOUN = "finding"
     check: str
     findings: tuple[tuple[int, int], ...]
-
-    def _title(self) -> str:
-        return f"Keep {count_of(len(self.findings), 'finding')} as they are"
 
     def _touched(self) -> int:
         return len(self.findings)
 
     def write(self, connection: sqlite3.Connection) -> None:
-        """Insert the verdicts."""
-        rows = _rows(self.check, self.findings)
+        pairs = [pair_of(image_id, other_id) for image_id, other_id in self.findings]
+        rows = [(image_id, f"{self.check}:{other_id}" if other_id else self.check) for image_id, other_id in pairs]
         picked(connection, [image_id for image_id, _ in rows])
-        connection.execute(
-            """INSERT INTO verdict (image_id, finding, at)
-                SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), ? FROM json_each(?)
-                WHERE true ON CONFLICT DO NOTHING""",
-            (now_ms(), json.dumps(rows)),
+        connection.executemany(
+            "INSERT INTO verdict (image_id, finding, at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+            [(*row, now_ms()) for row in rows],
         )
 
 
 def verdicts_of(project: Project, check: str) -> Judged:
-    """Return what a person has judged to be fine of a check's findings."""
-    with project.reading() as connection:
-        rows = connection.execute(
-            "SELECT image_id, finding FROM verdict WHERE finding = ? OR finding LIKE ?", (check, f"{check}:%")
-        ).fetchall()
+    """Return the findings of a check judged fine by a person."""
+    query = "SELECT image_id, finding FROM verdict WHERE finding = ? OR finding LIKE ?"
+    rows = project.fetch(query, check, f"{check}:%")
     return frozenset((image_id, int(finding.partition(":")[2] or 0)) for image_id, finding in rows)
 
 
 def pair_of(image_id: int, other_id: int) -> tuple[int, int]:
-    """Return two pictures as a pair, the lower id first; with 0, the picture by itself."""
+    """Return two images as a pair, the lower id first; with 0, the single image."""
     return (image_id, 0) if not other_id else (min(image_id, other_id), max(image_id, other_id))
 
 
-def _rows(check: str, findings: Iterable[tuple[int, int]]) -> list[tuple[int, str]]:
-    pairs = [pair_of(image_id, other_id) for image_id, other_id in findings]
-    return [(image_id, f"{check}:{other_id}" if other_id else check) for image_id, other_id in pairs]
+@dataclass(frozen=True, slots=True)
+class CountGroupings(Edit):
+    """Enable or disable groupings: {kind: whether}; other kinds are decided by the data."""
+
+    TITLE = Message("Choose what belongs together")
+    counts: Mapping[str, bool]
+
+    def write(self, connection: sqlite3.Connection) -> None:
+        if not all(kind.isidentifier() for kind in self.counts):
+            raise ProjectError("There is no such grouping.", "Look for leaks again.")
+        connection.execute(
+            """INSERT INTO setting (key, value) VALUES (?, ?)
+                ON CONFLICT DO UPDATE SET value = excluded.value WHERE value != excluded.value""",
+            (_SETTING, json.dumps(dict(self.counts), sort_keys=True)),
+        )
+
+
+def counted_groupings(project: Project) -> dict[str, bool]:
+    """Return a person's choice of groupings."""
+    rows = project.fetch("SELECT value FROM setting WHERE key = ?", _SETTING)
+    return {str(kind): bool(counts) for kind, counts in parse_json(rows[0][0]).items()} if rows else {}

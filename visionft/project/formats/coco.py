@@ -1,53 +1,37 @@
-"""COCO: one JSON file of images, categories and annotations; of these, those without a box label the whole picture.
+"""COCO: one JSON file of images, categories and annotations; annotations without a box label the whole image.
 
-A box that is as large as the picture is such a label, too: FiftyOne writes labels of pictures so.
+A box as large as the image counts as a label of the whole image, too: FiftyOne writes image labels so.
 """
 
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from visionft.files import atomic_path
-from visionft.project.formats.annotated import (
-    Annotated,
+from models.messages import Message
+from visionft.files import write_text
+from visionft.project.formats.annotated import ImageAnnotation, annotated_listing, parse_entries, rejected
+from visionft.project.formats.handing_out import LabelSet
+from visionft.project.formats.labels_file import ClassLook
+from visionft.project.formats.listing import DEFAULTS, Listing, ReadOptions, RejectedFile
+from visionft.project.formats.whole_files import (
     a_list,
     a_name,
     a_split,
     an_object,
-    annotated_listing,
-    attempt,
     no_such_file,
     objects,
-    rejected,
+    read_label_json,
 )
-from visionft.project.formats.handing_out import LabelSet
-from visionft.project.formats.labels_file import ClassLook
-from visionft.project.formats.listing import AUTOMATIC, ColumnChoice, Listing, Rejected
-from visionft.project.formats.locating import PictureFinder
-from visionft.project.formats.whole_files import read_label_json
 
 _TITLE = "COCO"
+_ClassesByImage = defaultdict[object, list[str]]
 
 
-@dataclass(slots=True)
-class _Classes:
-    """The classes of one picture."""
-
-    labels: list[str] = field(default_factory=list[str])
-    marked: list[str] = field(default_factory=list[str])
-
-
-def read_coco(
-    file: Path, *, is_confined: bool = False, beside: Sequence[Path] = (), choice: ColumnChoice = AUTOMATIC
-) -> Listing:
-    """List the pictures of a COCO file; arguments as `readers.read_csv`.
-
-    Raises:
-        ProjectError: It is no COCO file.
-    """
+def read_coco(file: Path, options: ReadOptions = DEFAULTS) -> Listing:
+    """List the images of a COCO file."""
     try:
         document = an_object(read_label_json(file))
         images, annotations = a_list(document["images"]), a_list(document.get("annotations"))
@@ -56,46 +40,37 @@ def read_coco(
         sizes = {_id(each.get("id")): (each.get("width"), each.get("height")) for each in objects(images)}
     except (KeyError, ValueError) as error:
         raise no_such_file(file, _TITLE) from error
-    classes: defaultdict[object, _Classes] = defaultdict(_Classes)
-    unusable = list(_sort(file, annotations, names, sizes, classes))
-    pictures = [
-        attempt(file, place, lambda entry=entry, place=place: _picture(entry, place, classes))
-        for place, entry in ((f"images[{number}]", entry) for number, entry in enumerate(images))
+    labels, marked = _ClassesByImage(list), _ClassesByImage(list)
+
+    def sort_annotations() -> Iterator[RejectedFile]:
+        """Assign classes to their images; yield the annotations without a valid image or class."""
+        for number, entry in enumerate(annotations):
+            try:
+                annotation = an_object(entry)
+                image, category = _id(annotation.get("image_id")), _id(annotation.get("category_id"))
+                if image not in sizes:
+                    raise ValueError(Message("there is no image {image}", image=image))
+                if category not in names:
+                    raise ValueError(Message("there is no category {category}", category=category))
+                (marked if _marks_a_part(annotation, sizes[image]) else labels)[image].append(names[category])
+            except ValueError as error:
+                yield rejected(file, f"annotations[{number}]", str(error))
+
+    # Roboflow's first category may be only the parent of the others.
+    parents = [each.get("supercategory") for each in categories]
+    declared = [a_name(each["name"]) for each in categories]
+    looks = [
+        ClassLook(name)
+        for name, parent in zip(declared, parents, strict=True)
+        if parent != "none" or name not in parents
     ]
-    return annotated_listing(
-        file,
-        _TITLE,
-        [*unusable, *pictures],
-        finder=PictureFinder.of(file, is_confined=is_confined, beside=beside),
-        choice=choice,
-        classes=_declared(categories),
-    )
-
-
-def _sort(
-    file: Path,
-    annotations: list[Any],
-    names: dict[object, str],
-    sizes: dict[object, tuple[Any, Any]],
-    classes: defaultdict[object, _Classes],
-) -> Iterator[Rejected]:
-    """Give each picture its classes; yield the annotations that mean none."""
-    for number, entry in enumerate(annotations):
-        try:
-            annotation = an_object(entry)
-            image, category = _id(annotation.get("image_id")), _id(annotation.get("category_id"))
-            if image not in sizes:
-                raise ValueError(f"there is no image {image}")
-            if category not in names:
-                raise ValueError(f"there is no category {category}")
-            found = classes[image]
-            (found.marked if _marks_a_part(annotation, sizes[image]) else found.labels).append(names[category])
-        except ValueError as error:
-            yield rejected(file, f"annotations[{number}]", str(error))
+    unusable = list(sort_annotations())
+    rows = parse_entries(file, "images", images, partial(_image, labels=labels, marked=marked))
+    return annotated_listing(file, _TITLE, [*unusable, *rows], options, classes=looks)
 
 
 def _marks_a_part(annotation: dict[str, Any], size: tuple[Any, Any]) -> bool:
-    """Say whether an annotation is about a part of its picture."""
+    """Return whether an annotation marks a part of its image."""
     box = a_list(annotation.get("bbox"))
     if len(box) != 4 or not all(isinstance(each, (int, float)) for each in box):
         return bool(annotation.get("segmentation") or annotation.get("keypoints"))
@@ -105,33 +80,25 @@ def _marks_a_part(annotation: dict[str, Any], size: tuple[Any, Any]) -> bool:
     return (left, top) != (0, 0) or (width, height) != size
 
 
-def _picture(entry: Any, place: str, classes: defaultdict[object, _Classes]) -> Annotated:
+def _image(entry: Any, labels: _ClassesByImage, marked: _ClassesByImage) -> ImageAnnotation:
     image = an_object(entry)
-    found = classes[_id(image.get("id"))]
-    return Annotated(
+    image_id = _id(image.get("id"))
+    return ImageAnnotation(
         name=a_name(image.get("file_name")),
-        place=place,
-        labels=tuple(found.labels),
-        marked=tuple(found.marked),
+        labels=tuple(labels[image_id]),
+        marked=tuple(marked[image_id]),
         split=a_split(image.get("split")),
     )
 
 
-def _declared(categories: list[dict[str, Any]]) -> tuple[ClassLook, ...]:
-    """Return the classes; Roboflow's first category, which only is above the others, is none."""
-    above = [each.get("supercategory") for each in categories]
-    names = [(each, a_name(each["name"])) for each in categories]
-    return tuple(ClassLook(name) for each, name in names if each.get("supercategory") != "none" or name not in above)
-
-
 def _id(value: Any) -> object:
     if not isinstance(value, (int, str)):
-        raise ValueError(f"{value!r} is not a number of an entry")
+        raise ValueError(Message("{value} is not a number of an entry", value=repr(value)))
     return value
 
 
 def write_coco(labels: LabelSet, target: Path) -> None:
-    """Write one file; labels are annotations without a box, and splits the key `split` of an image, our own."""
+    """Write one file; labels are annotations without a box, and splits are the non-standard key `split` of an image."""
     numbers = {name: number for number, name in enumerate(labels.classes, 1)}
     images: list[dict[str, object]] = []
     annotations: list[dict[str, object]] = []
@@ -140,13 +107,11 @@ def write_coco(labels: LabelSet, target: Path) -> None:
         image: dict[str, object] = {"id": number, "file_name": labels.name_of(record), "width": width, "height": height}
         images.append(image | ({"split": record.split} if record.split else {}))
         for label in record.labels:
-            category = numbers[label]
-            annotations.append({"id": len(annotations) + 1, "image_id": number, "category_id": category})
+            annotations.append({"id": len(annotations) + 1, "image_id": number, "category_id": numbers[label]})
     document = {
         "info": {"description": labels.title},
         "categories": [{"id": number, "name": name, "supercategory": ""} for name, number in numbers.items()],
         "images": images,
         "annotations": annotations,
     }
-    with atomic_path(target) as temporary:
-        temporary.write_text(json.dumps(document, ensure_ascii=False, indent=1) + "\n", encoding="utf-8", newline="\n")
+    write_text(target, json.dumps(document, ensure_ascii=False, indent=1) + "\n")

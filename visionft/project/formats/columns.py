@@ -1,20 +1,25 @@
-"""Which column of a table of pictures means what: by its name as people write it, else by what is in it.
+"""Interpretation of the columns and cells of an image table: by title, otherwise by content.
 
-A guess is never silent: `Columns` says what was taken as what, and an import shows it.
+A guess is never silent: `Columns` records the interpretation, and an import shows it. A cell holds one name, or several
+as written by people, JSON, Python and NumPy.
 """
 
+import ast
 import re
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
+from models.messages import Message
 from visionft.data.decode import IMAGE_SUFFIXES
 from visionft.errors import ProjectError
-from visionft.project.formats.cells import is_written_list
-from visionft.project.formats.listing import ColumnChoice, is_split_name
+from visionft.files import parse_json
+from visionft.project.formats.listing import ColumnChoice
+from visionft.project.formats.split_names import is_split_name
 
-# Names in the form of `key_of`, the likelier first.
+# Names in the form of `key_of`, most likely first.
 _FILE_KEYS = (
     "filename", "filenames", "filepath", "imagepath", "imagename", "imagefile", "imagefilename", "imgpath", "imgname",
     "imgfile", "file", "files", "path", "image", "images", "img", "imgs", "picture", "photo", "imageurl", "imageuri",
@@ -28,73 +33,58 @@ _LABEL_KEYS = (
 )  # fmt: skip
 _WEAK_LABEL_KEYS = ("tags", "tag", "type", "kind", "text", "caption", "annotation", "answer", "name", "id")
 _SPLIT_KEYS = ("split", "splits", "set", "subset", "partition", "dataset")
-_SURE = ("split", "splits")
 _OWN_KEYS = ("tags", "review", "note", "sha256", "escaped")
 _NUMBERING = re.compile(r"|#|no|nr|index|idx|id|row|rowid|unnamed\d*")
-_YES, _NO = (
-    frozenset(("1", "1.0", "true", "yes", "y", "t")),
-    frozenset(("", "0", "0.0", "-1", "-1.0", "false", "no", "n", "f")),
-)
+_YES = ("1", "1.0", "true", "yes", "y", "t")
+_NO = ("", "0", "0.0", "-1", "-1.0", "false", "no", "n", "f")
 _LIST_KEYS = (
     "labels", "classes", "categories", "labelnames", "classnames", "targets", "choices", "tags", "classifications",
     "klassen", "kategorien",
 )  # fmt: skip
-_MOST_LOOKS = 50
-_LONGEST_CLASS = 100
+_SEPARATORS = ("|", ";", ",")
+_QUOTED = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\"""")
+# ['a', 'b'] of Python, ['a' 'b'] of NumPy (written by Hugging Face's `to_csv`)
+_WRITTEN_LIST = re.compile(rf"\[\s*(?:(?:{_QUOTED.pattern})[\s,]*)*\]")
 
 Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Columns:
-    """What each column means; titles are as the file writes them, empty where there is none.
-
-    Attributes:
-        file: Names the picture.
-        label: Gives the class, or several.
-        classes: One column per class that says whether the picture has it (one-hot).
-        split: Gives the split.
-        own: {key: title} of what only this program writes: tags, review, note, sha256, escaped.
-        holds_lists: A cell of the label column may hold several names.
-    """
+    """The meaning of each column; titles as written in the file, empty where there is none."""
 
     titles: tuple[str, ...]
     file: str
     label: str = ""
-    classes: tuple[str, ...] = ()
+    classes: tuple[str, ...] = ()  # one yes/no column per class (one-hot)
     split: str = ""
-    own: Mapping[str, str]
-    holds_lists: bool = False
+    own: Mapping[str, str]  # {key: title} of this program's own: tags, review, note, sha256, escaped
+    holds_lists: bool = False  # a cell of the label column may hold several names
 
 
 def key_of(title: str) -> str:
-    """Return a title as names are compared: without case, blanks and punctuation (`Image Name` is `image_name`)."""
+    """Return a title normalized for comparison: without case, blanks and punctuation (`Image Name` is `image_name`)."""
     return re.sub(r"[\W_]+", "", title.casefold())
 
 
 def has_file_column(titles: Sequence[str]) -> bool:
-    """Say whether one of these titles is the name of a column of pictures."""
     return any(key_of(title) in _FILE_KEYS for title in titles)
 
 
 def recognise(
-    titles: Sequence[str], sample: Sequence[Row], choice: ColumnChoice, *, is_picture: Callable[[str], bool]
+    titles: Sequence[str], sample: Sequence[Row], choice: ColumnChoice, *, is_image: Callable[[str], bool]
 ) -> Columns | None:
-    """Return what the columns mean, or None when none of them names pictures.
+    """Return the interpretation of the columns, or None when no column names images.
 
-    Args:
-        titles: The columns.
-        sample: Some rows by title.
-        choice: What the user said; it is taken as it is.
-        is_picture: Says whether a cell names a picture that is there.
-
-    Raises:
-        ProjectError: The user named a column that is not there.
+    `sample` holds some rows by title; `is_image` tells whether a cell names an existing image. A missing column in
+    `choice` is a `ProjectError`.
     """
     for named in (choice.file, choice.label):
         if named and named not in titles:
-            raise ProjectError(f"There is no column “{named}”.", f"The columns are: {', '.join(titles)}.")
-    file = choice.file or picture_column(titles, sample, is_picture)
+            message = Message("There is no column “{named}”.", named=named)
+            hint = Message("The columns are: {titles}.", titles=", ".join(titles))
+            raise ProjectError(message, hint)
+    file = choice.file or image_column(titles, sample, is_image)
     if not file:
         return None
     rest = [title for title in titles if title != file]
@@ -106,24 +96,27 @@ def recognise(
     if not (label or classes or choice.is_unlabelled):
         label = _weak_label([*rest, *(own[key] for key in ("tags",) if key in own)], sample)
         own = {key: title for key, title in own.items() if title != label}
-    holds_lists = bool(label) and _holds_lists(label, sample, is_ours="sha256" in own)
+    holds_lists = bool(label) and (
+        any(key in _LIST_KEYS for key in _keys_in(label))
+        or ("sha256" not in own and _share(label, sample, is_written_list) == 1)
+    )
     return Columns(
         titles=tuple(titles), file=file, label=label, classes=classes, split=split, own=own, holds_lists=holds_lists
     )
 
 
 def split_column(titles: Sequence[str], sample: Sequence[Row]) -> str:
-    """Return the column that gives splits, by its name; empty where there is none.
-
-    What is called `set` or `dataset` often says where a picture comes from: then a cell must be a split.
-    """
-    named = (title for key in _SPLIT_KEYS for title in titles if key_of(title) == key)
-    is_one = (title for title in named if key_of(title) in _SURE or any(map(is_split_name, _cells(title, sample))))
-    return next(is_one, "")
+    """Return the split column by its name; `set` or `dataset` count only with names of splits. Empty for none."""
+    for key in _SPLIT_KEYS:
+        for title in titles:
+            is_sure = key in ("split", "splits")
+            if key_of(title) == key and (is_sure or any(map(is_split_name, _cells(title, sample)))):
+                return title
+    return ""
 
 
 def titles_of_first_row(cells: Sequence[str], finder_has: Callable[[str], bool]) -> list[str]:
-    """Return titles for a table that has none: its first row tells of a picture already. Empty where it is a header."""
+    """Return titles for a table without a header, where the first row describes an image; empty for a header."""
     files = (place for place, cell in enumerate(cells) if _looks_like_file(cell) and cell.isprintable())
     place = next(files, None)
     if place is None and len(cells) <= 2 and finder_has(cells[0]):
@@ -142,33 +135,29 @@ def titles_of_first_row(cells: Sequence[str], finder_has: Callable[[str], bool])
 
 
 def says_yes(value: Any) -> bool:
-    """Say whether a cell of a class column gives the picture that class; -1 and 0 do not."""
+    """Return whether a cell of a class column assigns the class to the image; -1 and 0 do not."""
     return str(value).strip().casefold() in _YES
 
 
-def picture_column(titles: Sequence[str], sample: Sequence[Row], is_picture: Callable[[str], bool]) -> str:
-    """Return the column that names pictures, by its name or else by its cells; empty where there is none."""
+def image_column(titles: Sequence[str], sample: Sequence[Row], is_image: Callable[[str], bool]) -> str:
+    """Return the column with image names, by its title or else by its cells; empty where there is none."""
     named = [title for key in _FILE_KEYS for title in titles if key_of(title) == key]
-    if len(named) > 1:  # `id` beside `image`, `name` beside `file`: the one whose cells are pictures
-        named.sort(key=lambda title: -_share(title, sample, lambda cell: _looks_like_file(cell) or is_picture(cell)))
+    if len(named) > 1:  # `id` beside `image`, `name` beside `file`: prefer the column with existing images
+        named.sort(key=lambda title: -_share(title, sample, lambda cell: _looks_like_file(cell) or is_image(cell)))
     if named:
         return named[0]
+
+    def names_images(title: str) -> bool:
+        """Return whether the cells name existing images without suffix, nearly all distinct."""
+        cells = _cells(title, sample[:50])
+        return len(set(cells)) > 0.9 * len(cells) and _share(title, sample[:50], is_image) > 0.9
+
     by_look = (title for title in titles if _share(title, sample, _looks_like_file) > 0.9)
-    by_pictures = (title for title in titles if _names_pictures(title, sample[:_MOST_LOOKS], is_picture))
-    return next(chain(by_look, by_pictures), "")
-
-
-def _names_pictures(title: str, sample: Sequence[Row], is_picture: Callable[[str], bool]) -> bool:
-    """Say whether a column's cells are names without suffix of pictures that are there, hardly any of them twice."""
-    cells = _cells(title, sample)
-    return len(set(cells)) > 0.9 * len(cells) and _share(title, sample, is_picture) > 0.9
+    return next(chain(by_look, filter(names_images, titles)), "")
 
 
 def _best_label(titles: Sequence[str], sample: Sequence[Row]) -> str:
-    """Return the label column by its name; of a number and a name for the same class, the name.
-
-    FiftyOne calls it `ground_truth.label`.
-    """
+    """Return the label column by its title (FiftyOne's: `ground_truth.label`); rather one of names than of numbers."""
     named = [title for key in _LABEL_KEYS for title in titles if key_of(title) == key]
     named = named or [title for key in _LABEL_KEYS for title in titles if _keys_in(title)[-1] == key]
     words = [title for title in named if _share(title, sample, lambda cell: not _is_number(cell)) > 0]
@@ -179,44 +168,34 @@ def _keys_in(title: str) -> list[str]:
     return [key_of(part) for part in title.split(".")]
 
 
-def _holds_lists(title: str, sample: Sequence[Row], *, is_ours: bool) -> bool:
-    """Say whether cells may hold several names: by the title, or because all are lists in brackets."""
-    if any(key in _LIST_KEYS for key in _keys_in(title)):
-        return True
-    return not is_ours and _share(title, sample, is_written_list) == 1
-
-
 def _class_columns(titles: Sequence[str], sample: Sequence[Row]) -> tuple[str, ...]:
-    """Return the columns of a one-hot table: two or more of yes and no; a numbering of the rows is none."""
+    """Return the columns of a one-hot table: two or more of yes and no, without row numbers."""
     candidates = [title for title in titles if not _is_numbering(title, sample)]
-    flags = [title for title in candidates if _share(title, sample, _is_flag, is_all=True) == 1]
+    cells = {title: [str(row.get(title) or "").strip().casefold() for row in sample] for title in candidates}
+    flags = [title for title in candidates if cells[title] and all(cell in _YES + _NO for cell in cells[title])]
     has_yes = any(says_yes(row.get(title, "")) for row in sample for title in flags)
     return tuple(flags) if len(flags) > 1 and has_yes else ()
 
 
 def _weak_label(titles: Sequence[str], sample: Sequence[Row]) -> str:
-    """Return the one remaining column that may hold classes: by a name that could mean it, else if its cells repeat."""
-    fitting = [title for title in titles if _may_be_classes(title, sample)]
+    """Return the one remaining candidate for the label column: by a plausible name, else by repeated cells."""
+    fitting: list[str] = []
+    repeating: list[str] = []
+    for title in titles:
+        cells = _cells(title, sample)
+        is_measure = any("." in cell and _is_number(cell) for cell in cells)
+        if cells and max(map(len, cells)) <= 100 and not (_is_numbering(title, sample) or is_measure):
+            fitting.append(title)
+            if len(set(cells)) <= max(1, len(cells) // 2):
+                repeating.append(title)
     named = [title for key in _WEAK_LABEL_KEYS for title in fitting if key_of(title) == key]
-    repeating = [title for title in fitting if _repeats(title, sample)]
     if len(repeating) == 1:
         return repeating[0]
     return named[0] if named and not repeating else next((title for title in named if title in repeating), "")
 
 
-def _may_be_classes(title: str, sample: Sequence[Row]) -> bool:
-    cells = _cells(title, sample)
-    is_short = bool(cells) and max(map(len, cells)) <= _LONGEST_CLASS
-    return is_short and not (_is_numbering(title, sample) or any("." in cell and _is_number(cell) for cell in cells))
-
-
-def _repeats(title: str, sample: Sequence[Row]) -> bool:
-    cells = _cells(title, sample)
-    return len(set(cells)) <= max(1, len(cells) // 2)
-
-
 def _is_numbering(title: str, sample: Sequence[Row]) -> bool:
-    """Say whether a column only numbers the rows: every cell another whole number."""
+    """Return whether a column only numbers the rows: distinct whole numbers."""
     cells = _cells(title, sample)
     counts = bool(cells) and all(cell.isdecimal() for cell in cells) and len(set(cells)) == len(cells)
     return not cells or (counts and (len(cells) > 2 or bool(_NUMBERING.fullmatch(key_of(title)))))
@@ -227,14 +206,10 @@ def _cells(title: str, sample: Sequence[Row]) -> list[str]:
     return [text for cell in found if cell is not None and (text := str(cell).strip())]
 
 
-def _share(title: str, sample: Sequence[Row], fits: Callable[[str], bool], *, is_all: bool = False) -> float:
-    """Return the share of a column's filled cells that fit (`is_all`: of all cells, empty ones included)."""
-    cells = [str(row.get(title) or "").strip() for row in sample] if is_all else _cells(title, sample)
+def _share(title: str, sample: Sequence[Row], fits: Callable[[str], bool]) -> float:
+    """Return the share of matching cells among a column's filled cells."""
+    cells = _cells(title, sample)
     return sum(map(fits, cells)) / len(cells) if cells else 0.0
-
-
-def _is_flag(cell: str) -> bool:
-    return cell.casefold() in _YES or cell.casefold() in _NO
 
 
 def _is_number(cell: str) -> bool:
@@ -248,3 +223,69 @@ def _is_number(cell: str) -> bool:
 def _looks_like_file(cell: str) -> bool:
     stem, dot, suffix = cell.rpartition(".")
     return bool(stem and dot) and f".{suffix.casefold()}" in IMAGE_SUFFIXES
+
+
+def names_in(value: Any, *, is_list: bool = True) -> tuple[str, ...]:
+    """Return the names in a cell or a JSON value, of a text several only where it `is_list`.
+
+    A number is a class name; a boolean and any other type are a `ValueError`.
+    """
+    match value:
+        case None:
+            return ()
+        case bool() | dict():
+            raise ValueError(Message("{value} is not a name", value=f"{value}"))
+        case int():
+            return (str(value),)
+        case str():
+            return _names_in_text(value.strip(), is_list=is_list)
+        case list():
+            return tuple(name for item in value for name in names_in(item, is_list=False))  # type: ignore[reportUnknownVariableType]
+        case _:
+            raise ValueError(Message("{value} is not a name", value=repr(value)))
+
+
+def is_written_list(cell: str) -> bool:
+    """Return whether text is a list in brackets, as written by JSON, Python or NumPy."""
+    return _written_list(cell.strip()) is not None
+
+
+def separator_in(cell: str) -> str:
+    """Return the separator of several names in a cell; empty for a single name or a list in brackets."""
+    return "" if is_written_list(cell) else next((sign for sign in _SEPARATORS if sign in cell), "")
+
+
+def _names_in_text(text: str, *, is_list: bool) -> tuple[str, ...]:
+    written = _written_list(text) if is_list else _choices(text)
+    if written is not None:
+        return names_in(written)
+    inner = text[1:-1] if is_list and text.startswith("[") and text.endswith("]") else text
+    separator = separator_in(inner) if is_list else ""
+    parts = inner.split(separator) if separator else [inner]
+    return tuple(part.strip() for part in parts if part.strip())
+
+
+def _written_list(text: str) -> list[Any] | None:
+    if not text.startswith("["):
+        return _choices(text)
+    with suppress(ValueError):
+        value = parse_json(text)
+        return value if isinstance(value, list) else None  # type: ignore[reportUnknownVariableType]
+    if not _WRITTEN_LIST.fullmatch(text):
+        return None
+    names: list[str] = []
+    for quoted in _QUOTED.findall(text):
+        try:
+            names.append(str(ast.literal_eval(quoted)))
+        except (SyntaxError, ValueError):
+            names.append(quoted[1:-1])
+    return names
+
+
+def _choices(text: str) -> list[Any] | None:
+    """Return the names in `{"choices": [...]}`, Label Studio's form of several answers in a cell."""
+    if not text.startswith('{"choices"'):
+        return None
+    with suppress(ValueError, TypeError, KeyError):
+        return list(parse_json(text)["choices"])
+    return None

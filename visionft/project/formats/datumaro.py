@@ -1,38 +1,22 @@
-"""Datumaro, which CVAT exports, too: a JSON file per subset in `annotations`, the pictures in `images/<subset>`."""
+"""Datumaro, also exported by CVAT: a JSON file per subset in `annotations`, images in `images/<subset>`."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from visionft.project.formats.annotated import (
-    Annotated,
-    a_list,
-    a_name,
-    an_object,
-    annotated_listing,
-    attempt,
-    no_such_file,
-    objects,
-)
+from models.messages import Message
+from visionft.project.formats.annotated import ImageAnnotation, annotated_listing, parse_entries
 from visionft.project.formats.labels_file import ClassLook
-from visionft.project.formats.listing import AUTOMATIC, ColumnChoice, Listing
-from visionft.project.formats.locating import PictureFinder, data_folder
-from visionft.project.formats.whole_files import read_label_json
+from visionft.project.formats.listing import DEFAULTS, Listing, ReadOptions
+from visionft.project.formats.locating import data_folder
+from visionft.project.formats.whole_files import a_list, a_name, an_object, no_such_file, objects, read_label_json
 
 _TITLE = "Datumaro"
-_PICTURES = "images"
-_OF_PICTURE = "label"  # the type of an annotation of the whole picture; others mark a part
 
 
-def read_datumaro(
-    file: Path, *, is_confined: bool = False, beside: Sequence[Path] = (), choice: ColumnChoice = AUTOMATIC
-) -> Listing:
-    """List the pictures of a Datumaro file; arguments as `readers.read_csv`.
-
-    Raises:
-        ProjectError: It is no such file.
-    """
+def read_datumaro(file: Path, options: ReadOptions = DEFAULTS) -> Listing:
     try:
         document = an_object(read_label_json(file))
         declared = a_list(an_object(an_object(document["categories"]).get("label") or {}).get("labels"))
@@ -40,36 +24,23 @@ def read_datumaro(
         items = a_list(document["items"])
     except (KeyError, ValueError) as error:
         raise no_such_file(file, _TITLE) from error
-    entries = [
-        attempt(file, place, partial(_picture, item, place, names))
-        for place, item in ((f"items[{number}]", item) for number, item in enumerate(items))
-    ]
-    subset = data_folder(file) / _PICTURES / file.stem
-    return annotated_listing(
-        file,
-        _TITLE,
-        entries,
-        finder=PictureFinder.of(file, is_confined=is_confined, beside=(subset, *beside)),
-        choice=choice,
-        classes=[ClassLook(name) for name in names],
-    )
+    entries = parse_entries(file, "items", items, partial(_image, names=names))
+    folders = (data_folder(file) / "images" / file.stem, *options.image_folders)
+    options = replace(options, image_folders=folders)
+    return annotated_listing(file, _TITLE, entries, options, classes=[ClassLook(name) for name in names])
 
 
-def _picture(value: Any, place: str, names: Sequence[str]) -> Annotated:
+def _image(value: Any, names: Sequence[str]) -> ImageAnnotation:
     item = an_object(value)
     paths = [each.get("path") for each in objects([item.get("image"), item.get("media")])]
     labels: list[str] = []
     marked: list[str] = []
     for annotation in map(an_object, a_list(item.get("annotations"))):
         number = annotation.get("label_id")
-        if number is not None:
-            is_whole = annotation.get("type") == _OF_PICTURE
-            (labels if is_whole else marked).append(_class(number, names))
+        if number is None:
+            continue
+        if not isinstance(number, int) or isinstance(number, bool) or not 0 <= number < len(names):
+            raise ValueError(Message("there is no class {number}", number=number))
+        (labels if annotation.get("type") == "label" else marked).append(names[number])
     name = a_name(next(filter(None, paths), item.get("id")))
-    return Annotated(name=name, place=place, labels=tuple(labels), marked=tuple(marked))
-
-
-def _class(number: Any, names: Sequence[str]) -> str:
-    if not isinstance(number, int) or isinstance(number, bool) or not 0 <= number < len(names):
-        raise ValueError(f"there is no class {number}")
-    return names[number]
+    return ImageAnnotation(name=name, labels=tuple(labels), marked=tuple(marked))

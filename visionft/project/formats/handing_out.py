@@ -1,85 +1,73 @@
-"""What writers of labels are given: a project's records, and copies of its pictures under names that suit everybody."""
+"""Input of label writers: a project's records, and image copies under portable names."""
 
 import re
 import shutil
 import unicodedata
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from xml.sax.saxutils import escape
 
+from models.messages import Message
 from visionft.data.decode import IMAGE_SUFFIXES
 from visionft.errors import ProjectError
-from visionft.events import OnEvent, Progress, ShouldStop
+from visionft.events import Progress
 from visionft.files import is_file
-from visionft.project.formats.labels_file import LabelRecord, relative_name
-from visionft.project.names import count_of
+from visionft.jobs import JobContext
+from visionft.project.formats.labels_file import ClassLook, LabelRecord, relative_name
 
 _UNSAFE_CHARACTERS = re.compile(r'[<>:"/\\|?*%\x00-\x1f]')
 _BLANK_AT_EDGE = re.compile(r"^ | (?=\.[^.]*$)")  # of a name or its stem: lists of names lose it
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 _NOT_IN_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
-_HIDDEN = re.compile("^_(?=_)")  # Hugging Face's data sets pass over folders that begin with two
+_HIDDEN = re.compile("^_(?=_)")  # Hugging Face's data sets skip folders with this prefix
 _MAX_FOLDER_BYTES = 120
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class LabelSet:
-    """The labels of a project.
+    """The labels of a project."""
 
-    Attributes:
-        title: The project's name.
-        task: "single" or "multi".
-        classes: In their order, those without pictures included.
-        seen_from: The folder that names of pictures are relative to.
-    """
-
-    title: str
-    task: str
-    classes: tuple[str, ...]
+    title: str  # the project's name
+    task: str  # "single" or "multi"
+    looks: tuple[ClassLook, ...]  # the classes in their order, including those without images
     records: tuple[LabelRecord, ...]
-    seen_from: Path
+    seen_from: Path  # base folder of relative image names
 
-    @property
+    @cached_property
+    def classes(self) -> list[str]:
+        return [look.name for look in self.looks]
+
+    @cached_property
     def has_splits(self) -> bool:
-        """Whether any picture has a split."""
         return any(record.split for record in self.records)
 
     def name_of(self, record: LabelRecord) -> str:
-        """Return a picture's name, with `/`."""
         return relative_name(record.path, self.seen_from)
 
 
 @dataclass(slots=True)
 class Copier:
-    """Copies pictures into a new folder.
-
-    Attributes:
-        copied: How many were.
-        missing: Pictures whose files are gone.
-        stopped: Whether the user stopped it; what is there is not the whole.
-    """
+    """Copies images into a new folder."""
 
     folder: Path
-    on_event: OnEvent
-    should_stop: ShouldStop
+    job: JobContext
     copied: int = 0
-    missing: list[str] = field(default_factory=list[str])
-    stopped: bool = False
+    missing: list[str] = field(default_factory=list[str])  # images without a file
+    stopped: bool = False  # cancelled by the user; the folder is incomplete
 
     def copies(
         self, labels: LabelSet, place: Callable[[LabelRecord], str | None], *, has_own_stems: bool = False
     ) -> Iterator[tuple[LabelRecord, str]]:
-        """Copy pictures one by one and yield each with its name below the folder; ends early when it is stopped.
+        """Copy the images, and yield each with its name below the folder; ends early when cancelled.
 
-        Args:
-            labels: Which pictures.
-            place: Gives the folder of a copy, "" for the topmost; None for a picture that is left out.
-            has_own_stems: No two names in a folder are alike without their suffixes.
+        `place` returns the folder of a copy, "" for the topmost, None to leave the image out. With `has_own_stems`,
+        names within a folder differ even without their suffixes.
         """
         taken: set[str] = set()
         for done, record in enumerate(labels.records, 1):
-            if self.should_stop():
+            if self.job.is_cancelled:
                 self.stopped = True
                 return
             inner = place(record)
@@ -91,15 +79,18 @@ class Copier:
                     self.copied += 1
                     yield record, name
             if done % 100 == 0 or done == len(labels.records):
-                self.on_event(Progress(stage="Export", done=done, total=len(labels.records)))
+                self.job.report(Progress(stage="Export", done=done, total=len(labels.records)))
 
     def _copy(self, record: LabelRecord, inner: str, taken: set[str]) -> str | None:
-        """Copy a picture under its own name, made unique in its folder. Return None when its file is gone."""
+        """Copy an image under its own name, made unique in its folder. Return None when its file is gone."""
         if not is_file(record.path):
             return None
         folder = self.folder / inner
         folder.mkdir(parents=True, exist_ok=True)
-        name = Path(safe_name(_with_suffix(Path(record.name).name, record.format)))
+        name = Path(record.name).name
+        if Path(name).suffix.casefold() not in IMAGE_SUFFIXES:  # other tools recognise images by it
+            name += ".jpg" if record.format in ("JPEG", "MPO") else f".{record.format.lower()}"
+        name = Path(safe_name(name))
         if (folder / name).exists() or f"{inner}/{name.stem}".casefold() in taken:
             name = Path(f"{name.stem}-{record.sha256[:12]}{name.suffix}")
         taken.add(f"{inner}/{name.stem}".casefold())
@@ -108,28 +99,8 @@ class Copier:
         return (Path(inner) / name).as_posix()
 
 
-def require_one_class(labels: LabelSet, title: str) -> None:
-    """Return when no picture has several classes, of which a folder could hold one.
-
-    Raises:
-        ProjectError: Some do.
-    """
-    several = sum(len(record.labels) > 1 for record in labels.records)
-    if several:
-        raise ProjectError(
-            f"{count_of(several, 'picture')} of this project have more than one class.",
-            f"{title} cannot say that: export JSONL or CSV.",
-        )
-
-
-def _with_suffix(name: str, file_format: str) -> str:
-    """Return a picture's name with the suffix of its format where it has none: other tools know pictures by it."""
-    suffix = ".jpg" if file_format in ("JPEG", "MPO") else f".{file_format.lower()}"
-    return name if Path(name).suffix.casefold() in IMAGE_SUFFIXES else f"{name}{suffix}"
-
-
 def folder_names(class_names: list[str]) -> dict[str, str]:
-    """Return a folder name per class that every system can store, and no two of which are the same anywhere."""
+    """Return a portable folder name per class, unique on every file system."""
     result: dict[str, str] = {}
     taken: set[str] = set()
     for name in class_names:
@@ -144,7 +115,7 @@ def folder_names(class_names: list[str]) -> dict[str, str]:
 
 
 def safe_name(name: str) -> str:
-    """Return a file name that every system can store: signs with a meaning there become %XX, long names are cut."""
+    """Return a portable file name: special characters become %XX, long names are cut."""
     safe = _UNSAFE_CHARACTERS.sub(lambda match: f"%{ord(match[0]):02X}", name)
     stem, dot, suffix = safe.rpartition(".")
     room = _MAX_FOLDER_BYTES - len(suffix.encode()) - 1 if dot and len(suffix) <= 5 else 0
@@ -158,11 +129,8 @@ def safe_name(name: str) -> str:
 
 
 def xml_text(text: str, *, is_raw: bool = False) -> str:
-    """Return text as it stands in XML (`is_raw`: with its signs as they are, for an attribute that is quoted later).
-
-    Raises:
-        ProjectError: XML has no way to write one of its characters.
-    """
+    """Return text escaped for XML, or only checked (`is_raw`); a `ProjectError` where XML cannot hold it."""
     if _NOT_IN_XML.search(text):
-        raise ProjectError(f"XML cannot hold the name {text!a}.", "Rename it, or export to another format.")
+        message = Message("XML cannot hold the name {name}.", name=f"{text!a}")
+        raise ProjectError(message, "Rename it, or export to another format.")
     return text if is_raw else escape(text)

@@ -1,103 +1,152 @@
-"""Hugging Face image folders: pictures with a `metadata.jsonl` (written), `.csv` or `.parquet` (read) beside them.
+"""Hugging Face image folders: images with a `metadata.jsonl` (written), `.csv` or `.parquet` (read) beside them.
 
-Parquet is read by pyarrow, which the extra `visionft[parquet]` brings along: it is 170 MB, and few need it.
+Parquet is read by pyarrow, installed by the extra `visionft[parquet]`: it is 170 MB, and few users need it.
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
 from importlib import import_module
+from itertools import count
 from pathlib import Path
 from typing import Any
 
+from models.messages import Message
+from visionft.amounts import size_text
 from visionft.errors import NextStep, ProjectError
 from visionft.project.formats.handing_out import Copier, LabelSet
 from visionft.project.formats.labels_file import LabelRecord
-from visionft.project.formats.listing import AUTOMATIC, UNASSIGNED_FOLDER, ColumnChoice, Listing
-from visionft.project.formats.locating import PictureFinder
+from visionft.project.formats.listing import DEFAULTS, Listing, ReadOptions
+from visionft.project.formats.locating import ImageFinder
 from visionft.project.formats.readers import listing_of_rows
+from visionft.project.formats.split_names import UNASSIGNED_FOLDER
 from visionft.project.formats.whole_files import check_size
 
-_METADATA, _CARD = "metadata.jsonl", "README.md"
 _SPLIT_FOLDERS = {"train": "train", "val": "validation", "test": "test"}
-_MAX_ROWS, _MAX_UNPACKED = 5_000_000, 2 * 2**30
+_MAX_ROWS, _MAX_IN_LISTS, _MAX_UNPACKED = 5_000_000, 5_000_000, 2 * 2**30
+# Text encodings supported by Arrow's dictionary reader.
+_OF_DICTIONARIES = frozenset({"PLAIN", "RLE", "BIT_PACKED", "PLAIN_DICTIONARY", "RLE_DICTIONARY"})
 
 
-def read_parquet(
-    file: Path, *, is_confined: bool = False, beside: Sequence[Path] = (), choice: ColumnChoice = AUTOMATIC
-) -> Listing:
-    """List the pictures of a Parquet table whose rows name files; arguments as `readers.read_csv`.
-
-    Raises:
-        ProjectError: pyarrow is missing, the file is none or too large, or its columns are nested.
-    """
+def read_parquet(file: Path, options: ReadOptions = DEFAULTS) -> Listing:
+    """List the images of a Parquet table of file names; a `ProjectError` without pyarrow, or for an unfit table."""
     check_size(file)
+    with _opened(file) as (table, types):
+        titles = _flat_columns(file, table, types)
+        chunks = _chunks(table)
+        # Dictionaries create a text shared by a million rows once; other encodings, such as shared prefixes (delta),
+        # have none, and each text may be as long as all stored data.
+        others = {chunk.path_in_schema for chunk in chunks if not _OF_DICTIONARIES.issuperset(chunk.encodings)}
+        of_texts = [chunk for chunk in chunks if chunk.physical_type == "BYTE_ARRAY"]
+        texts = list(dict.fromkeys(each.path_in_schema for each in of_texts if each.path_in_schema not in others))
+        stored = [each.total_uncompressed_size for each in of_texts if each.path_in_schema in others]
+        # at most about 256 MB in a batch
+        rows_at_once = max(1, min(10_000, 1_000_000 // max(1, len(titles)), 2**28 // max(1, max(stored, default=1))))
+    rows = _rows(file, titles, texts, rows_at_once)
+    return listing_of_rows(file, titles, rows, ImageFinder(file.parent, options), options.choice)
+
+
+@contextmanager
+def _opened(file: Path, texts: Sequence[str] = ()) -> Generator[tuple[Any, Any]]:
+    """Yield a table, its columns `texts` read as dictionaries, and pyarrow's module of type tests."""
     try:
         arrow, parquet = import_module("pyarrow"), import_module("pyarrow.parquet")
     except ImportError as error:
+        message = Message("{file} is Parquet, which needs the package pyarrow.", file=file)
         raise ProjectError(
-            f"{file} is Parquet, which needs the package pyarrow.",
+            message,
             "Install it, or save the table as CSV or JSON Lines.",
             NextStep("install", requirement="visionft[parquet]"),
         ) from error
     try:
-        with parquet.ParquetFile(file) as table:
-            titles = _flat_columns(file, table, arrow.types)
-            rows = list(_rows(table, titles))
+        with parquet.ParquetFile(file, read_dictionary=texts) as table:
+            yield table, arrow.types
     except (arrow.ArrowException, OSError, ValueError) as error:
         reason = (str(error).splitlines() or [""])[0].rstrip(".")
-        raise ProjectError(f"{file} cannot be read as Parquet: {reason}.", "Save it again.") from error
-    finder = PictureFinder(file.parent, is_confined=is_confined, beside=beside)
-    return listing_of_rows(file, titles, iter(rows), finder, choice)
+        message = Message("{file} cannot be read as Parquet: {reason}.", file=file, reason=reason)
+        raise ProjectError(message, "Save it again.") from error
 
 
 def _flat_columns(file: Path, table: Any, types: Any) -> list[str]:
-    """Return the columns that hold a value, or a list of values, in each row.
-
-    Raises:
-        ProjectError: The table is too large, or what it holds is nested, such as the pictures themselves.
-    """
-    meta = table.metadata
-    unpacked = sum(meta.row_group(number).total_byte_size for number in range(meta.num_row_groups))
-    if meta.num_rows > _MAX_ROWS or unpacked > _MAX_UNPACKED:
+    """Return the columns with a value, or a list of values, in each row."""
+    meta, chunks = table.metadata, _chunks(table)
+    unpacked = sum(chunk.total_uncompressed_size for chunk in chunks)
+    in_lists = sum(chunk.num_values for chunk in chunks if "." in chunk.path_in_schema)
+    if meta.num_rows > _MAX_ROWS or in_lists > _MAX_IN_LISTS or unpacked > _MAX_UNPACKED:
         raise ProjectError(
-            f"{file} holds {meta.num_rows:,} rows and would unpack to {unpacked >> 20:,} MB.", "Divide it."
+            Message(
+                "{file} holds {rows} rows, {values} values in lists, and {size} of values; "
+                "at most {rows_limit}, {values_limit} and {size_limit} are read.",
+                file=file,
+                rows=f"{meta.num_rows:,}",
+                values=f"{in_lists:,}",
+                size=size_text(unpacked),
+                rows_limit=f"{_MAX_ROWS:,}",
+                values_limit=f"{_MAX_IN_LISTS:,}",
+                size_limit=size_text(_MAX_UNPACKED),
+            ),
+            "Divide it.",
         )
 
     def is_flat(kind: Any) -> bool:
         inner = kind.value_type if types.is_list(kind) or types.is_large_list(kind) else kind
-        return not types.is_nested(inner) and not types.is_binary(inner) and not types.is_large_binary(inner)
+        is_bytes = types.is_binary(inner) or types.is_large_binary(inner) or types.is_fixed_size_binary(inner)
+        return not types.is_nested(inner) and not is_bytes
 
     fields = list(table.schema_arrow)
     flat = [field.name for field in fields if is_flat(field.type)]
     nested = [field.name for field in fields if field.name not in flat]
     if nested and not any("name" in title.casefold() or "path" in title.casefold() for title in flat):
-        raise ProjectError(
-            f"{file} has nested columns ({', '.join(nested)}), and no column that names picture files.",
-            "Save its pictures as files, with a table whose column “file_name” names them.",
+        message = Message(
+            "{file} has nested columns ({columns}), and no column that names image files.",
+            file=file,
+            columns=", ".join(nested),
         )
+        raise ProjectError(message, "Save its images as files, with a table whose column “file_name” names them.")
     return flat
 
 
-def _rows(table: Any, titles: list[str]) -> Iterator[tuple[int, dict[str, Any] | str]]:
-    """Yield the rows by title, with their numbers; a number of a `ClassLabel` becomes the name of the class."""
-    names = _class_names(table.schema_arrow.metadata or {})
-    number = 0
-    for batch in table.iter_batches(batch_size=10_000, columns=titles):
-        for row in batch.to_pylist():
-            number += 1
-            yield number, {title: _cell(value, names.get(title, [])) for title, value in row.items()}
+def _chunks(table: Any) -> list[Any]:
+    """Return the metadata of each column chunk, from the file's footer."""
+    meta = table.metadata
+    groups = (meta.row_group(number) for number in range(meta.num_row_groups))
+    return [group.column(place) for group in groups for place in range(group.num_columns)]
 
 
-def _cell(value: Any, names: list[str]) -> Any:
-    if isinstance(value, list):
-        return [_cell(each, names) for each in value]  # type: ignore[reportUnknownVariableType]
-    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < len(names):
-        return names[value]
-    return value
+def _rows(
+    file: Path, titles: list[str], texts: Sequence[str], rows_at_once: int
+) -> Iterator[tuple[int, dict[str, Any] | str]]:
+    """Yield the rows by title, with their numbers; an index of a `ClassLabel` becomes the class name."""
+    numbers = count(1)
+    with _opened(file, texts) as (table, _):
+        names = _class_names(table.schema_arrow.metadata or {})
+        for batch in table.iter_batches(batch_size=rows_at_once, columns=titles):
+            titles = batch.schema.names
+            columns = zip(titles, batch.columns, strict=True)
+            cells = [_values(column, names.get(title, [])) for title, column in columns]
+            for row in zip(*cells, strict=True):
+                yield next(numbers), dict(zip(titles, row, strict=True))
+
+
+def _values(column: Any, names: list[str]) -> list[Any]:
+    """Return the values of an Arrow array; equal texts share one object."""
+    if hasattr(column, "dictionary"):
+        texts = [*column.dictionary.to_pylist(), None]
+        return [texts[-1 if place is None else place] for place in column.indices.to_pylist()]
+    if hasattr(column, "offsets"):
+        inner, offsets = _values(column.values, names), column.offsets.to_pylist()
+        spans = zip(offsets, offsets[1:], column.is_valid().to_pylist(), strict=False)
+        return [inner[start:end] if is_there else None for start, end, is_there in spans]
+
+    def named(value: Any) -> Any:
+        is_number = isinstance(value, int) and not isinstance(value, bool)
+        return names[value] if is_number and 0 <= value < len(names) else value
+
+    return list(map(named, column.to_pylist()))
 
 
 def _class_names(metadata: dict[bytes, bytes]) -> dict[str, list[str]]:
-    """Return the names of the classes of each column that the `datasets` library wrote as a `ClassLabel`."""
+    """Return the class names of each `ClassLabel` column of the `datasets` library."""
     try:
         features: dict[str, Any] = json.loads(metadata[b"huggingface"])["info"]["features"]
         kinds = {title: dict[str, Any](each.get("feature", each)) for title, each in features.items()}
@@ -107,7 +156,7 @@ def _class_names(metadata: dict[bytes, bytes]) -> dict[str, list[str]]:
 
 
 def write_image_folder(labels: LabelSet, copier: Copier) -> None:
-    """Write pictures with a `metadata.jsonl`, in a folder for each split where there are splits."""
+    """Write images with a `metadata.jsonl`, in a folder per split where there are splits."""
 
     def place(record: LabelRecord) -> str:
         return (_SPLIT_FOLDERS[record.split] if record.split else UNASSIGNED_FOLDER) if labels.has_splits else ""
@@ -120,13 +169,9 @@ def write_image_folder(labels: LabelSet, copier: Copier) -> None:
         rows.setdefault((copier.folder / name).parent, []).append(json.dumps(row, ensure_ascii=False))
     for folder, lines in rows.items():
         text = "".join(f"{line}\n" for line in lines)
-        (folder / _METADATA).write_text(text, encoding="utf-8", newline="\n")
+        (folder / "metadata.jsonl").write_text(text, encoding="utf-8", newline="\n")
     if labels.has_splits and not copier.stopped:
-        names = [folder.name for folder in rows]
-        (copier.folder / _CARD).write_text(_card(names), encoding="utf-8", newline="\n")
-
-
-def _card(splits: Sequence[str]) -> str:
-    """Return the page by which `load_dataset` of the folder finds every split: without, it passes over `unassigned`."""
-    files = [line for name in splits for line in (f"  - split: {name}", f"    path: {name}/**")]
-    return "\n".join(["---", "configs:", "- config_name: default", "  data_files:", *files, "---", ""])
+        # Without this dataset card, `load_dataset` skips the split `unassigned`.
+        files = [line for each in rows for line in (f"  - split: {each.name}", f"    path: {each.name}/**")]
+        card = "\n".join(["---", "configs:", "- config_name: default", "  data_files:", *files, "---", ""])
+        (copier.folder / "README.md").write_text(card, encoding="utf-8", newline="\n")

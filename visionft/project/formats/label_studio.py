@@ -1,158 +1,118 @@
-"""Label Studio: an array of tasks, each with its data and what annotators chose; one that several annotated differently
-is several sayings about one picture, of which a person decides. Predictions are no labels.
+"""Label Studio: an array of tasks, each with its data and the annotators' choices.
+
+Different annotations of one task become several entries for one image, a label conflict for a person to resolve.
+Predictions are not labels.
 """
 
 import json
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from models.messages import Message
 from visionft.errors import ProjectError
-from visionft.files import atomic_path
-from visionft.project.formats.annotated import (
-    Annotated,
-    Fields,
+from visionft.files import write_text
+from visionft.project.formats.annotated import Entry, ImageAnnotation, annotated_listing, rejected
+from visionft.project.formats.columns import image_column, split_column
+from visionft.project.formats.handing_out import LabelSet
+from visionft.project.formats.listing import DEFAULTS, Interpretation, Listing, ReadOptions
+from visionft.project.formats.locating import ImageFinder
+from visionft.project.formats.whole_files import (
     a_list,
     a_name,
     a_split,
     an_object,
-    annotated_listing,
     entries_of,
     objects,
-    rejected,
+    read_label_json,
 )
-from visionft.project.formats.columns import picture_column, split_column
-from visionft.project.formats.handing_out import LabelSet
-from visionft.project.formats.listing import AUTOMATIC, ColumnChoice, Listing, Rejected
-from visionft.project.formats.locating import PictureFinder
-from visionft.project.formats.whole_files import read_label_json
 
 _TITLE = "Label Studio"
-_CHOICES = "choices"
-_FIELD = "choice"  # what our own tasks call the question
+_FIELD = "choice"  # name of the question in exported tasks
+_Answers = list[tuple[str, tuple[str, ...]]]  # question and classes; an empty question for a part of the image
 
 
-@dataclass(frozen=True, slots=True)
-class _Answer:
-    """One answer of an annotator: to which question, which classes, and whether about a part of the picture."""
-
-    question: str
-    classes: tuple[str, ...]
-    is_of_part: bool
-
-
-def read_label_studio(
-    file: Path, *, is_confined: bool = False, beside: Sequence[Path] = (), choice: ColumnChoice = AUTOMATIC
-) -> Listing:
-    """List the pictures of a Label Studio export (JSON); arguments as `readers.read_csv`.
-
-    `choice.label` is the name of the question whose answers are the classes, needed where there are several.
-
-    Raises:
-        ProjectError: It is no such file, or names no pictures.
-    """
-    tasks = entries_of(file, _TITLE, read_label_json(file))
+def read_label_studio(file: Path, options: ReadOptions = DEFAULTS) -> Listing:
+    """List the images of a Label Studio export (JSON); with several questions, the choice names one."""
+    tasks, choice = entries_of(file, _TITLE, read_label_json(file)), options.choice
     data = objects(task.get("data") for task in objects(tasks))
     keys = list(dict.fromkeys(key for each in data for key in each))
-    finder = PictureFinder.of(file, is_confined=is_confined, beside=beside)
-    key = choice.file or picture_column(keys, data, finder.has)
+    finder = ImageFinder.of(file, options)
+    key = choice.file or image_column(keys, data, finder.has)
     if not key or key not in keys:
-        raise ProjectError(
-            f"{file} has no field with file names. The data of its tasks are: {', '.join(keys) or 'nothing'}.",
-            "Name the field that holds the pictures.",
+        message = Message(
+            "{file} has no field with file names. The data of its tasks are: {keys}.",
+            file=file,
+            keys=", ".join(keys) or "nothing",
         )
-    read = [(place, _answered(file, place, entry)) for place, entry in _placed(tasks)]
-    questions = _questions(answers for _, task in read if not isinstance(task, Rejected) for answers in task[1])
-    if choice.label and choice.label not in questions:
-        raise ProjectError(f"There is no question “{choice.label}”.", f"There are: {', '.join(questions)}.")
-    asked = choice.label or (questions[0] if len(questions) == 1 else "")
-    split = split_column(keys, data)
-    entries = [said for place, task in read for said in _sayings(file, place, task, key, split, asked)]
-    return annotated_listing(
-        file,
-        _TITLE,
-        entries,
-        finder=finder,
-        choice=choice,
-        fields=Fields(columns=(key, *questions), file=key, labels=(asked,) if asked else (), split=split),
-    )
-
-
-def _placed(tasks: list[Any]) -> Iterator[tuple[str, Any]]:
+        raise ProjectError(message, "Name the field that holds the images.")
+    entries: list[Entry] = []
+    named: list[tuple[str, str, dict[str, Any], list[_Answers]]] = []  # place, image name, data, annotators' answers
     for number, task in enumerate(tasks):
-        named = [each["id"] for each in objects([task]) if isinstance(each.get("id"), int)]
-        yield f"task {named[0] if named else f'[{number}]'}", task
+        ids = [each["id"] for each in objects([task]) if isinstance(each.get("id"), int)]
+        place = f"task {ids[0] if ids else f'[{number}]'}"
+        try:
+            values, annotations = _annotations(an_object(task))
+            named.append((place, a_name(values.get(key)), values, annotations))
+        except ValueError as error:
+            entries.append(rejected(file, place, str(error)))
+    answers = (answer for *_, annotations in named for each in annotations for answer in each)
+    questions = list(dict.fromkeys(question for question, _ in answers if question))
+    if choice.label and choice.label not in questions:
+        message = Message("There is no question “{name}”.", name=choice.label)
+        hint = Message("There are: {names}.", names=", ".join(questions))
+        raise ProjectError(message, hint)
+    question = choice.label or (questions[0] if len(questions) == 1 else "")
+    split = split_column(keys, data)
+    for place, name, values, annotations in named:
+        split_value = a_split(values.get(split)) if split else None
+        # One entry, or one per annotator in case of disagreement.
+        pairs = dict.fromkeys(
+            (_classes(each, question) if question else (), _classes(each, "")) for each in annotations
+        )
+        for labels, marked in pairs or [((), ())]:
+            entries.append(ImageAnnotation(name=name, place=place, labels=labels, marked=marked, split=split_value))
+    interpretation = Interpretation(
+        file=file,
+        columns=(key, *questions),
+        file_column=key,
+        label_columns=(question,) if question else (),
+        split_column=split,
+    )
+    return annotated_listing(file, _TITLE, entries, options, finder=finder, fields=interpretation)
 
 
-def _answered(file: Path, place: str, entry: Any) -> tuple[dict[str, Any], list[list[_Answer]]] | Rejected:
-    """Return the data of a task, and what each annotator answered."""
-    try:
-        task = an_object(entry)
-        annotations = [an_object(each) for each in a_list(task.get("annotations", task.get("completions")))]
-        counting = [each for each in annotations if not each.get("was_cancelled")]
-        counting = [each for each in counting if each.get("ground_truth")] or counting
-        return an_object(task.get("data")), [list(_answers(a_list(each.get("result")))) for each in counting]
-    except ValueError as error:
-        return rejected(file, place, str(error))
+def _annotations(task: dict[str, Any]) -> tuple[dict[str, Any], list[_Answers]]:
+    """Return the data of a task, and the answers of each annotator; only of the ground truth, where there is one."""
+    annotations = [an_object(each) for each in a_list(task.get("annotations", task.get("completions")))]
+    counting = [each for each in annotations if not each.get("was_cancelled")]
+    counting = [each for each in counting if each.get("ground_truth")] or counting
+    return an_object(task.get("data")), [list(_answers(a_list(each.get("result")))) for each in counting]
 
 
-def _answers(results: list[Any]) -> Iterator[_Answer]:
+def _answers(results: list[Any]) -> Iterator[tuple[str, tuple[str, ...]]]:
     for entry in results:
         result = an_object(entry)
         kind = str(result.get("type", "")).casefold()
-        if kind == _CHOICES or kind.endswith("labels"):
+        if kind == "choices" or kind.endswith("labels"):
             value = an_object(result.get("value"))
-            classes = tuple(a_name(name) for name in a_list(value.get(kind)))
-            yield _Answer(str(result.get("from_name", _FIELD)), classes, kind != _CHOICES or "x" in value)
+            is_of_part = kind != "choices" or "x" in value
+            question = "" if is_of_part else str(result.get("from_name", _FIELD))
+            yield question, tuple(a_name(name) for name in a_list(value.get(kind)))
 
 
-def _questions(annotations: Iterator[list[_Answer]]) -> list[str]:
-    """Return the names of the questions about whole pictures."""
-    answers = (answer for each in annotations for answer in each if not answer.is_of_part)
-    return list(dict.fromkeys(answer.question for answer in answers))
-
-
-def _sayings(
-    file: Path,
-    place: str,
-    task: tuple[dict[str, Any], list[list[_Answer]]] | Rejected,
-    key: str,
-    split: str,
-    asked: str,
-) -> Iterator[Annotated | Rejected]:
-    """Yield what a task says of its picture: once, or once for each annotator who says something else."""
-    if isinstance(task, Rejected):
-        yield task
-        return
-    data, annotations = task
-    try:
-        name = a_name(data.get(key))
-    except ValueError as error:
-        yield rejected(file, place, str(error))
-        return
-    said = dict.fromkeys((_classes(each, asked), _classes(each, None)) for each in annotations)
-    for labels, marked in said or {((), ()): None}:
-        where = a_split(data.get(split)) if split else None
-        yield Annotated(name=name, place=place, labels=labels, marked=marked, split=where)
-
-
-def _classes(answers: list[_Answer], question: str | None) -> tuple[str, ...]:
-    """Return the classes that answer a question about the whole picture; None: those of its parts."""
-    fitting = [each for each in answers if (each.is_of_part if question is None else each.question == question)]
-    wanted = [each for each in fitting if question is None or not each.is_of_part]
-    return tuple(dict.fromkeys(name for answer in wanted for name in answer.classes))
+def _classes(answers: _Answers, question: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(name for each, names in answers if each == question for name in names))
 
 
 def write_label_studio(labels: LabelSet, target: Path) -> None:
-    """Write tasks whose pictures are read from Label Studio's local storage, seen from the folder of `target`."""
+    """Write tasks with images in Label Studio's local storage, relative to the folder of `target`."""
     tasks: list[dict[str, object]] = []
     for number, record in enumerate(labels.records, 1):
         address = f"/data/local-files/?d={quote(labels.name_of(record))}"
         value = {"choices": list(record.labels)}
-        result = [{"from_name": _FIELD, "to_name": "image", "type": _CHOICES, "value": value}] if record.labels else []
+        result = [{"from_name": _FIELD, "to_name": "image", "type": "choices", "value": value}] if record.labels else []
         data = {"image": address} | ({"split": record.split} if record.split else {})
         tasks.append({"id": number, "data": data, "annotations": [{"result": result}] if result else []})
-    with atomic_path(target) as temporary:
-        temporary.write_text(json.dumps(tasks, ensure_ascii=False, indent=1) + "\n", encoding="utf-8", newline="\n")
+    write_text(target, json.dumps(tasks, ensure_ascii=False, indent=1) + "\n")

@@ -1,82 +1,62 @@
-"""labelme: a JSON file beside each picture; the flags that are set label it, shapes mark a part."""
+"""labelme: a JSON file beside each image; its set flags are labels, shapes mark a part."""
 
 import json
-from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from models.messages import Message
 from visionft.errors import ProjectError
 from visionft.files import is_file
 from visionft.foreign_text import printable
-from visionft.project.formats.annotated import (
-    Annotated,
-    a_list,
-    a_name,
-    an_object,
-    annotated_listing,
-    attempt,
-    no_such_file,
-    objects,
-)
+from visionft.project.formats.annotated import Entry, ImageAnnotation, annotated_listing, attempt
 from visionft.project.formats.folders import walk
 from visionft.project.formats.handing_out import Copier, LabelSet
-from visionft.project.formats.labels_file import ClassLook, LabelRecord, relative_name
-from visionft.project.formats.listing import AUTOMATIC, ColumnChoice, Listing, Rejected, is_split_name, split_of
-from visionft.project.formats.locating import PictureFinder
-from visionft.project.formats.whole_files import read_label_json
+from visionft.project.formats.labels_file import ClassLook, relative_name
+from visionft.project.formats.listing import DEFAULTS, Listing, ReadOptions, RejectedFile
+from visionft.project.formats.locating import ImageFinder
+from visionft.project.formats.split_names import is_split_name, split_of
+from visionft.project.formats.whole_files import a_list, a_name, an_object, no_such_file, objects, read_label_json
 
 _TITLE = "labelme"
-_OWN_FLAG = "__ignore__"  # labelme's own settings offer it; it is no class
+_OWN_FLAG = "__ignore__"  # a default flag of labelme's settings; not a class
 
 
-def read_labelme(
-    path: Path, *, is_confined: bool = False, beside: Sequence[Path] = (), choice: ColumnChoice = AUTOMATIC
-) -> Listing:
-    """List the pictures of a folder of labelme's files, or of one of them; arguments as `readers.read_csv`.
-
-    Raises:
-        ProjectError: The file is none of labelme's.
-    """
+def read_labelme(path: Path, options: ReadOptions = DEFAULTS) -> Listing:
+    """List the images of a folder of labelme files, or of one of them."""
     root = path if path.is_dir() else path.parent
     files = [path] if is_file(path) else [file for file in walk(path, [], []) if file.suffix.casefold() == ".json"]
-    entries: list[Annotated | Rejected] = []
+    entries: list[Entry] = []
     flags: dict[str, None] = {}
     read: list[Path] = []
     for file in files:
         try:
             documents = objects([read_label_json(file)])
         except ProjectError as error:
-            entries.append(Rejected(printable(file), error.message.removeprefix(f"{file} ")))
+            entries.append(RejectedFile(printable(file), error.message.removeprefix(f"{file} ")))
             continue
         for document in documents:
             if "imagePath" not in document or not document.keys() & {"flags", "shapes"}:
                 continue
             read.append(file)
-            entry = attempt(file, "flags", partial(_picture, file, root, document))
+            entry = attempt(file, "flags", partial(_image, file, root, document))
             entries.append(entry)
-            flags |= dict.fromkeys(_flags(document) if isinstance(entry, Annotated) else ())
+            flags |= dict.fromkeys(_flags(document) if isinstance(entry, ImageAnnotation) else ())
     if is_file(path) and not read:
         raise no_such_file(path, _TITLE)
     return annotated_listing(
-        path,
-        _TITLE,
-        entries,
-        finder=PictureFinder(root, is_confined=is_confined, beside=beside),
-        choice=choice,
-        classes=[ClassLook(name) for name in flags],
-        label_files=read,
-    )
+        path, _TITLE, entries, options, finder=ImageFinder(root, options),
+        classes=[ClassLook(name) for name in flags], label_files=read,
+    )  # fmt: skip
 
 
-def _picture(file: Path, root: Path, document: dict[str, Any]) -> Annotated:
+def _image(file: Path, root: Path, document: dict[str, Any]) -> ImageAnnotation:
     flags = an_object(document.get("flags") or {})
     shapes = [an_object(shape) for shape in a_list(document.get("shapes"))]
     name = a_name(document.get("imagePath"))
     inner = file.parent.relative_to(root)
-    return Annotated(
+    return ImageAnnotation(
         name=relative_name(file.parent / name.replace("\\", "/"), root),
-        place="flags",
         labels=tuple(flag for flag in _flags(document) if flags[flag] is True),
         marked=tuple(a_name(shape.get("label")) for shape in shapes),
         split=split_of(inner.parts[0]) if inner.parts and is_split_name(inner.parts[0]) else None,
@@ -88,18 +68,11 @@ def _flags(document: dict[str, Any]) -> list[str]:
 
 
 def write_labelme(labels: LabelSet, copier: Copier) -> None:
-    """Write pictures with a file beside each, in a folder for each split where there are splits.
-
-    Raises:
-        ProjectError: A class has the name of labelme's own flag.
-    """
+    """Write images with a file beside each, in a folder per split where there are splits."""
     if _OWN_FLAG in labels.classes:
-        raise ProjectError(f"labelme has a flag {_OWN_FLAG} of its own.", "Rename it, or export to another format.")
-
-    def place(record: LabelRecord) -> str:
-        return record.split or ""
-
-    for record, name in copier.copies(labels, place, has_own_stems=True):
+        message = Message("labelme has a flag {name} of its own.", name=_OWN_FLAG)
+        raise ProjectError(message, "Rename it, or export to another format.")
+    for record, name in copier.copies(labels, lambda record: record.split or "", has_own_stems=True):
         width, height = record.size
         document: dict[str, object] = {
             "version": "5.5.0",

@@ -1,29 +1,109 @@
-"""Label files that are read as a whole, JSON and XML: bounded in size, and what is no such file is refused by its line.
+"""Recognise label files of other tools, and read JSON and XML whole: with limits on size and memory, and line numbers.
 
-XML is read by expat without any document type, so that no entity exists: nothing grows, and nothing else is opened.
+XML is read by expat without any document type, to exclude entities: no expansion, and no further file is opened.
 """
 
+import codecs
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from xml.parsers import expat
 
+from models.messages import Message
 from visionft.amounts import size_text
+from visionft.data.types import Split
 from visionft.errors import ProjectError
-from visionft.files import parse_json
-from visionft.project.formats.recognising import not_utf_8, text_encoding
+from visionft.files import json_memory, open_regular, parse_json
+from visionft.project.formats.listing import RejectedFile, SourceFile
+from visionft.project.formats.split_names import is_split_name, split_of
 
-MAX_BYTES = 200 * 2**20  # of JSON: about six times as much memory while it is read
+MAX_BYTES = 200 * 2**20  # of a label file
+MAX_MEMORY = 2 * 10**9  # limit for its values, and again for its images
 _MAX_DEPTH = 50
+_OF_ELEMENT, _OF_ATTRIBUTE, _OF_TEXT = 300, 130, 60  # bytes of memory, beside the characters
+_OF_IMAGE, _OF_LABEL, _OF_REJECTED = 1000, 64, 400  # measured: 400 to 950 bytes an image
 _CHUNK = 1 << 20
-_AGAIN = "It may be cut short or edited by hand: export it again."
+_MAX_TAG = 4 << 20  # bytes; its values are created at once
+AGAIN = "It may be cut short or edited by hand: export it again."
+_LOOK_BYTES = 1 << 20
+# Tools that cannot be imported: suffixes of their files, and patterns that must all match.
+_UNSUPPORTED: tuple[tuple[tuple[str, ...], str, tuple[str, ...]], ...] = (
+    ((".json",), "VGG Image Annotator", (r'"regions"\s*:', r'"file_attributes"\s*:')),
+    ((".json",), "Supervisely", (r'"classTitle"\s*:', r'"objects"\s*:')),
+    ((".yaml", ".yml"), "YOLO (boxes)", (r"(?m)^names\s*:", r"(?m)^(train|val)\s*:")),
+)
+
+
+def glance(file: Path) -> str:
+    """Return the beginning and the end of a file as text; empty where it cannot be read."""
+    try:
+        with open_regular(file) as handle:
+            data = handle.read(_LOOK_BYTES)
+            size = file.stat().st_size
+            if size > len(data):
+                handle.seek(max(len(data), size - _LOOK_BYTES))
+                data += handle.read(_LOOK_BYTES)
+    except OSError:
+        return ""
+    return data.decode(_encoding_of(data), "replace").removeprefix("\ufeff")
+
+
+def text_encoding(file: Path) -> str:
+    """Return a file's encoding: UTF-16 by its byte order mark, as in Excel's “Unicode text”, or UTF-8."""
+    with open_regular(file) as handle:
+        return _encoding_of(handle.read(2))
+
+
+def _encoding_of(data: bytes) -> str:
+    return "utf-16" if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
+
+
+@contextmanager
+def reading_errors(file: Path) -> Generator[None]:
+    """Raise a `ProjectError` for errors of the file system, and for text other than UTF-8."""
+    try:
+        yield
+    except UnicodeError as error:
+        message = Message("{file} is not UTF-8 text.", file=file)
+        raise ProjectError(message, "Save it again as UTF-8; in Excel as “CSV UTF-8”.") from error
+    except OSError as error:
+        message = Message("{folder} cannot be read: {reason}.", folder=file, reason=error.strerror)
+        raise ProjectError(message, "Check the path and its permissions.") from error
+
+
+def has_signs(text: str, signs: Sequence[str]) -> bool:
+    """Return whether a text matches all of some regular expressions; False for none."""
+    return bool(signs) and all(re.search(sign, text) for sign in signs)
+
+
+def unsupported_tool(folder: Path) -> str:
+    """Return the unsupported tool with label files in or just below `folder`, by a sample of them; empty for none."""
+    suffixes = {suffix for suffixes, _, _ in _UNSUPPORTED for suffix in suffixes}
+    sample: list[Path] = []
+    try:
+        inner = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+    except OSError:
+        inner = []
+    for place in (folder, *inner):
+        try:
+            sample += sorted(path for path in place.iterdir() if path.suffix.casefold() in suffixes)[:3]
+        except OSError:
+            continue
+    for file in sample[:40]:
+        text = glance(file)
+        for suffixes, tool, signs in _UNSUPPORTED:
+            if file.suffix.casefold() in suffixes and has_signs(text, signs):
+                return tool
+    return ""
 
 
 @dataclass(slots=True)
 class Element:
-    """An element of an XML file; `line` is where it begins."""
+    """An element of an XML file; `line` is its first line."""
 
     tag: str
     attributes: dict[str, str]
@@ -32,7 +112,6 @@ class Element:
     text: str = ""
 
     def all(self, *tags: str) -> Iterator["Element"]:
-        """Yield the children of these names."""
         return (child for child in self.children if child.tag in tags)
 
     def text_of(self, tag: str) -> str:
@@ -41,102 +120,175 @@ class Element:
 
 
 def check_size(file: Path) -> None:
-    """Return when a label file is not too large to be read.
-
-    Raises:
-        ProjectError: It is, or cannot be looked at.
-    """
-    try:
+    """Raise a `ProjectError` for a label file that is too large, or inaccessible."""
+    with reading_errors(file):
         size = file.stat().st_size
-    except OSError as error:
-        raise _unreadable(file, error) from error
     if size > MAX_BYTES:
-        raise ProjectError(
-            f"{file} has {size_text(size)}; label files of at most {size_text(MAX_BYTES)} are read.",
-            "Divide it, or leave out what is no label, such as outlines and pictures inside it.",
+        message = Message(
+            "{file} has {size}; label files of at most {limit} are read.",
+            file=file,
+            size=size_text(size),
+            limit=size_text(MAX_BYTES),
         )
+        raise ProjectError(message, "Divide it, or leave out what is no label, such as outlines and images inside it.")
 
 
-def read_label_json(file: Path) -> Any:
-    """Return the value of a JSON file.
+@dataclass(slots=True)
+class MemoryLimit:
+    """The memory limit of reading a label file: a few bytes can expand to gigabytes. `used` is an estimate so far."""
 
-    Raises:
-        ProjectError: It is too large, cannot be read, or is no JSON; with the line.
-    """
-    check_size(file)
-    try:
-        return parse_json(file.read_bytes().decode(text_encoding(file)))
-    except OSError as error:
-        raise _unreadable(file, error) from error
-    except UnicodeError as error:
-        raise not_utf_8(file) from error
-    except json.JSONDecodeError as error:
-        raise ProjectError(f"{file} is no JSON: line {error.lineno}: {error.msg}.", _AGAIN) from error
-    except ValueError as error:
-        raise ProjectError(f"{file} is no JSON: {error}.", _AGAIN) from error
+    file: Path
+    used: int = 0
+
+    def add(self, size: int) -> None:
+        """Count `size` bytes more; a `ProjectError` where the total is too large."""
+        self.used += size
+        if self.used > MAX_MEMORY:
+            message = Message(
+                "{file} would take more than {limit} of memory, which no label file may.",
+                file=self.file,
+                limit=size_text(MAX_MEMORY),
+            )
+            raise ProjectError(
+                message, "Divide it, or leave out what is no label, such as outlines and images inside it."
+            )
+
+    def add_entry(self, entry: SourceFile | RejectedFile) -> None:
+        """Count an image, or a rejected entry, of the file."""
+        if isinstance(entry, RejectedFile):
+            self.add(_OF_REJECTED + len(entry.reason))
+            return
+        names = (*entry.labels, *entry.tags)
+        self.add(_OF_IMAGE + 3 * len(entry.name) + len(names) * _OF_LABEL + sum(map(len, names)))
 
 
 def xml_elements(file: Path) -> Iterator[Element]:
-    """Yield the children of an XML file's root, each with all that is in it, once it is read whole.
-
-    Raises:
-        ProjectError: It is too large, cannot be read, is no XML, or declares a document type; with the line.
-    """
+    """Yield the complete children of an XML file's root; a `ProjectError` with the line unless it can be read."""
     check_size(file)
-    builder = _Builder()
+    builder = _Builder(MemoryLimit(file))
     try:
-        with file.open("rb") as handle:
+        with reading_errors(file), open_regular(file) as handle:
             while chunk := handle.read(_CHUNK):
                 builder.parser.Parse(chunk, False)
+                if handle.tell() - builder.parser.CurrentByteIndex > _MAX_TAG:
+                    raise ValueError(Message("a tag or a comment is longer than {size}", size=size_text(_MAX_TAG)))
                 yield from builder.taken()
         builder.parser.Parse(b"", True)
-    except OSError as error:
-        raise _unreadable(file, error) from error
     except expat.ExpatError as error:
         reason = expat.ErrorString(error.code)
-        raise ProjectError(f"{file} is no XML: line {error.lineno}: {reason}.", _AGAIN) from error
+        message = Message("{file} is no XML: line {line}: {reason}.", file=file, line=error.lineno, reason=reason)
+        raise ProjectError(message, AGAIN) from error
     except ValueError as error:
         line = builder.parser.CurrentLineNumber
-        raise ProjectError(f"{file} is not read: line {line}: {error}.", _AGAIN) from error
+        message = Message("{file} is not read: line {line}: {reason}.", file=file, line=line, reason=error)
+        raise ProjectError(message, AGAIN) from error
     yield from builder.taken()
 
 
 class _Builder:
-    """Puts elements together, and hands out those just below the root."""
+    """Builds elements, and emits the children of the root."""
 
-    def __init__(self) -> None:
+    def __init__(self, memory: MemoryLimit) -> None:
         self.parser = expat.ParserCreate()
-        self.parser.StartElementHandler = self._start
-        self.parser.EndElementHandler = self._end
-        self.parser.CharacterDataHandler = self._add_text
-        self.parser.StartDoctypeDeclHandler = self._refuse
+        self.parser.StartElementHandler = self._on_start
+        self.parser.EndElementHandler = self._on_end
+        self.parser.CharacterDataHandler = self._on_text
+        self.parser.StartDoctypeDeclHandler = self._on_doctype
         self.parser.buffer_text = True
+        self._memory = memory
         self._open: list[Element] = []
+        self._texts: list[list[str]] = []  # of each open element; joined once, at its end
         self._done: list[Element] = []
 
     def taken(self) -> list[Element]:
         done, self._done = self._done, []
         return done
 
-    def _start(self, tag: str, attributes: dict[str, str]) -> None:
+    def _on_start(self, tag: str, attributes: dict[str, str]) -> None:
         if len(self._open) >= _MAX_DEPTH:
-            raise ValueError("it is nested too deeply")
+            raise ValueError(Message("it is nested too deeply"))
+        characters = sum(map(len, attributes.values()))
+        self._memory.add(_OF_ELEMENT + _OF_ATTRIBUTE * len(attributes) + characters)
         self._open.append(Element(tag, attributes, self.parser.CurrentLineNumber))
+        self._texts.append([])
 
-    def _end(self, _tag: str) -> None:
+    def _on_end(self, _tag: str) -> None:
         element = self._open.pop()
+        element.text = "".join(self._texts.pop())
         if len(self._open) == 1:
             self._done.append(element)
         elif self._open:
             self._open[-1].children.append(element)
 
-    def _add_text(self, text: str) -> None:
+    def _on_text(self, text: str) -> None:
         if len(self._open) > 1:
-            self._open[-1].text += text
+            self._memory.add(_OF_TEXT + len(text))
+            self._texts[-1].append(text)
 
-    def _refuse(self, *_declared: object) -> None:
+    def _on_doctype(self, *_declared: object) -> None:
         raise ValueError("it declares a document type, which label files do not need")
 
 
-def _unreadable(file: Path, error: OSError) -> ProjectError:
-    return ProjectError(f"{file} cannot be read: {error.strerror}.", "Check the path and its permissions.")
+def read_label_json(file: Path) -> Any:
+    """Return the value of a JSON file; a `ProjectError` with the line for no JSON, or for too large values."""
+    check_size(file)
+    try:
+        with reading_errors(file):
+            with open_regular(file) as handle:
+                text = handle.read().decode(text_encoding(file))
+            MemoryLimit(file).add(json_memory(text))
+            return parse_json(text)
+    except json.JSONDecodeError as error:
+        message = Message("{file} is no JSON: line {line}: {reason}.", file=file, line=error.lineno, reason=error.msg)
+        raise ProjectError(message, AGAIN) from error
+    except ValueError as error:
+        raise ProjectError(Message("{file} is no JSON: {reason}.", file=file, reason=error), AGAIN) from error
+
+
+def an_object(value: Any) -> dict[str, Any]:
+    """Return a value as a JSON object; raise a ValueError for anything else."""
+    if not isinstance(value, dict):
+        raise ValueError("not a JSON object")
+    return cast("dict[str, Any]", value)
+
+
+def objects(values: Iterable[Any]) -> list[dict[str, Any]]:
+    """Return the JSON objects among some values."""
+    return [cast("dict[str, Any]", value) for value in values if isinstance(value, dict)]
+
+
+def a_list(value: Any) -> list[Any]:
+    """Return a JSON array, an empty one for null; raise a ValueError for anything else."""
+    if value is None:
+        return []
+    if not isinstance(value, list):
+        raise ValueError("not a JSON array")
+    return cast("list[Any]", value)
+
+
+def a_name(value: Any) -> str:
+    """Return text or a number as the name of a class or a file; raise a ValueError for anything else."""
+    if value is None:
+        raise ValueError("a name is missing")
+    if isinstance(value, bool) or not isinstance(value, (str, int)) or not str(value).strip():
+        raise ValueError(Message("{value} is not a name", value=repr(value)))
+    return str(value).strip()
+
+
+def a_split(value: Any) -> Split | None:
+    """Return the split named by a value; None for any other value."""
+    return split_of(value) if isinstance(value, str) and is_split_name(value) else None
+
+
+def entries_of(file: Path, title: str, value: Any) -> list[Any]:
+    """Return the entries of a file with a single array; raise a ProjectError for anything else."""
+    try:
+        return a_list(value)
+    except ValueError as error:
+        raise no_such_file(file, title) from error
+
+
+def no_such_file(file: Path, title: str) -> ProjectError:
+    """Return the error for a file without the structure of its format."""
+    message = Message("{file} is no {title} file.", file=file, title=title)
+    return ProjectError(message, "Export it again, or choose another format.")

@@ -1,7 +1,7 @@
-"""Taking pictures into a project: every file of the source is accounted for, and importing twice adds nothing.
+"""Import images into a project: every file of the source is accounted for, and a second import adds nothing.
 
-Pictures are referred to where they lie, or copied into the project. Work goes on in batches, each one durable
-transaction: a stopped or killed import is continued by importing again. Originals are only read.
+Images are referenced in place, or copied into the project. The import runs in batches, each one durable
+transaction: a cancelled or killed import is resumed by importing again. Originals are only read.
 """
 
 import json
@@ -9,29 +9,23 @@ import logging
 import os
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from models.messages import Message
 from visionft.errors import ProjectError, VisionFTError, as_expected
-from visionft.events import Notice, OnEvent, Progress, ShouldStop, ignore_event, never_stop
+from visionft.events import Notice, Progress
 from visionft.files import atomic_path
 from visionft.foreign_text import printable
+from visionft.jobs import SILENT, JobContext
 from visionft.project.db.roots import IMAGES_FOLDER
-from visionft.project.edits.changes import BULK_PICTURES
+from visionft.project.edits.changes import BULK_IMAGES
 from visionft.project.edits.import_changes import AddImages, EditedImage, FileFacts, FileLocation, KnownImage, NewImage
-from visionft.project.formats.listing import (
-    AUTOMATIC,
-    ColumnChoice,
-    Interpretation,
-    Listing,
-    Rejected,
-    SourceFile,
-)
-from visionft.project.formats.registry import SourceFormat
-from visionft.project.importing.import_filter import ClassMap, Examined, ImportFilter
+from visionft.project.formats import listing
+from visionft.project.importing.import_filter import ClassMap, ExaminedFile, ImportFilter
 from visionft.project.importing.sources import Source, opened_source, require_understood
 from visionft.project.names import count_of
-from visionft.project.queries import Conflict, count_classes_after, find_conflicts, newest_image
+from visionft.project.queries import Conflict, count_classes_after, find_conflicts
 from visionft.project.store import Project
 
 logger = logging.getLogger(__name__)
@@ -41,36 +35,24 @@ BATCH = 500
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportReport:
-    """What became of every file of the source.
-
-    Attributes:
-        added: How many pictures are new in the project.
-        duplicates: Files whose content the project (or an earlier file of this source) has already. Labels that the
-            source has for them fill in where the project has none.
-        conflicts: Pictures of this source that came in several classes, now or before, and nobody has decided yet;
-            they have no label. Their second files are among the duplicates.
-        unreadable: Files that look like pictures but cannot be used, lines of a label file that cannot, and folders
-            that cannot be listed.
-        skipped: What was passed over: other files, links to folders, pictures that were removed from the project.
-        classes: Added pictures by class; those in conflict have none.
-        interpretations: How the source was read: which columns and folders were taken as what.
-        stopped: Whether the import was stopped before its end; importing again continues it.
-        step_id: Its step in the history; 0 where it changed nothing.
-    """
+    """The result for every file of the source."""
 
     added: int
+    # Content is already in the project (or in an earlier file); labels are used for images without a label there.
     duplicates: tuple[str, ...]
-    unreadable: tuple[Rejected, ...]
-    skipped: tuple[Rejected, ...]
-    classes: dict[str, int]
+    unreadable: tuple[listing.RejectedFile, ...]  # unusable image files, lines of a label file, and folders
+    skipped: tuple[listing.RejectedFile, ...]  # other files, links to folders, images removed from the project
+    classes: dict[str, int]  # added images by class; those in conflict have none
+    # Images with several classes, now or before, and no decision yet; they have no label.
     conflicts: tuple[Conflict, ...] = ()
-    interpretations: tuple[Interpretation, ...] = ()
-    stopped: bool = False
-    step_id: int = 0
+    warnings: tuple[listing.ImageWarning, ...] = ()
+    interpretations: tuple[listing.Interpretation, ...] = ()
+    stopped: bool = False  # cancelled; importing again resumes it
+    step_id: int = 0  # in the history; 0 without a change
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing of the source is in the project: every file or line was refused."""
+        """Whether nothing of the source is in the project: every file or line was rejected."""
         return not (self.added or self.duplicates or self.stopped) and bool(self.unreadable)
 
 
@@ -79,66 +61,52 @@ def import_source(
     source: Path,
     *,
     copy: bool = False,
-    source_format: SourceFormat = "auto",
+    source_format: str = "auto",
     class_map: ClassMap | None = None,
     known_facts: Mapping[Path, FileFacts] | None = None,
-    choice: ColumnChoice = AUTOMATIC,
+    choice: listing.ColumnChoice = listing.AUTOMATIC,
     accepts_unlabelled: bool = False,
-    on_event: OnEvent = ignore_event,
-    should_stop: ShouldStop = never_stop,
+    job: JobContext = SILENT,
 ) -> ImportReport:
-    """Import pictures and what their source says of them, as one step of the history.
+    """Import images and their labels from a source, as one step of the history; cancelled, committed images stay.
 
     Args:
-        project: Where to; open for writing.
         source: A folder with class folders, with train/val/test folders of class folders, with a label file or with
-            loose pictures; a CSV or JSONL file that lists pictures; or a zip of any of these.
-        copy: Copy the pictures into the project instead of referring to them where they lie. Always so for a zip.
-        source_format: What the source is, where it should not be recognised by itself.
-        class_map: {class name in the source: its name in the project, or None to leave its pictures out}.
-        known_facts: What a preview of this source read, so that unchanged files are not read again.
-        choice: What the user says of a label file's columns.
-        accepts_unlabelled: Take the pictures also where labels lie beside them that are not understood.
-        on_event: Receives `Progress` and `Notice`.
-        should_stop: Asked between files; what was committed so far stays.
+            loose images; a CSV or JSONL file that lists images; or a zip of any of these.
+        copy: Copy the images into the project instead of referencing them in place. Always so for a zip.
+        class_map: {class name in the source: its name in the project, or None to leave its images out}.
+        known_facts: Facts read by a preview of this source, to skip unchanged files.
+        accepts_unlabelled: Import the images even beside label files of an unknown format.
 
-    Raises:
-        ProjectError: The source is missing or holds no picture, its labels are not understood, or the project cannot be
-            written.
+    Raises a `ProjectError` for no image, labels that are not understood, and a project that cannot be written.
     """
     if project.is_read_only:
-        raise ProjectError(f"The project cannot be changed: {project.read_only_reason}.", "Close it there first.")
+        message = Message("The project cannot be changed: {reason}.", reason=project.read_only_reason)
+        raise ProjectError(message, "Close it there first.")
     path = Path(os.path.abspath(source))  # noqa: PTH100  (resolves "..", and keeps links as the user named them)
-    with opened_source(
-        path, source_format, project.path, choice=choice, on_event=on_event, should_stop=should_stop
-    ) as opened:
+    with opened_source(path, source_format, project.path, choice=choice, job=job) as opened:
         if not (accepts_unlabelled or source_format == "folders"):
             for interpretation in opened.listing.interpretations:
                 require_understood(interpretation, path)
         copies = copy or opened.is_unpacked
         examiner = ImportFilter(
-            project,
-            opened,
-            task=project.task,
-            looks_at_places=not copies,
-            class_map=class_map or {},
-            known_facts=known_facts or {},
-        )
-        return _Import(project, examiner, copy=copies).run(on_event=on_event, should_stop=should_stop)
+            project=project, source=opened, task=project.task, looks_at_places=not copies,
+            class_map=class_map or {}, known_facts=known_facts or {},
+        )  # fmt: skip
+        return _Import(project, examiner, copy=copies).run(job=job)
 
 
 def import_files(project: Project, paths: Sequence[Path], *, copy: bool = False) -> ImportReport:
-    """Take in single pictures that lie anywhere, without a word of what they show; what is known already stays."""
+    """Import single image files from any folder, without labels; known images stay as they are."""
     base = paths[0].parent
-    source = Source(base, base, Listing(tuple(SourceFile(path, path.name) for path in paths)))
-    examiner = ImportFilter(project, source, task=project.task, looks_at_places=not copy)
-    going = _Import(project, examiner, copy=copy, is_bulk=len(paths) >= BULK_PICTURES)
-    return going.run(on_event=ignore_event, should_stop=never_stop)
+    source = Source(base, base, listing.Listing(tuple(listing.SourceFile(path, path.name) for path in paths)))
+    examiner = ImportFilter(project=project, source=source, task=project.task, looks_at_places=not copy)
+    return _Import(project, examiner, copy=copy, is_bulk=len(paths) >= BULK_IMAGES).run(job=SILENT)
 
 
 @dataclass
 class _Import:
-    """One import under way: its totals, and where its files belong."""
+    """One running import: its totals and its root folders."""
 
     project: Project
     examiner: ImportFilter
@@ -150,85 +118,85 @@ class _Import:
     overruled: int = 0
     conflicts: dict[int, Conflict] = field(default_factory=dict[int, Conflict])
     root_folders: set[Path] = field(default_factory=set[Path])
-    newest: int = 0  # the last picture there was before
 
-    @property
-    def source(self) -> Source:
-        """What is imported."""
-        return self.examiner.source
+    def __post_init__(self) -> None:
+        self.source = self.examiner.source
 
-    def run(self, *, on_event: OnEvent, should_stop: ShouldStop) -> ImportReport:
+    def run(self, *, job: JobContext) -> ImportReport:
         """Examine and commit batch by batch."""
         files = self.source.listing.files
-        stopped = not files and should_stop()  # before anything was found
-        self.newest = newest_image(self.project)
+        stopped = not files and job.is_cancelled  # before the listing
+        last_before = self.project.fetch("SELECT coalesce(max(id), 0) FROM image")[0][0]
         for start in range(0, len(files), BATCH):
             batch = files[start : start + BATCH]
             try:
-                examined, edited, stopped = self.examiner.examine(batch, should_stop)
+                examined, edited, stopped = self.examiner.examine(batch, job)
                 self._commit(examined, edited)
             except (VisionFTError, OSError) as error:
-                self._say_what_is_in(error)
-                raise
+                expected = as_expected(error)
+                if expected is None or not self.added:
+                    raise
+                hint = Message(
+                    "{counted} came in before and stay; importing again continues there.",
+                    counted=count_of(self.added, "image"),
+                )
+                hints = Message("{hint} {hint2}", hint=expected.hint, hint2=hint)
+                raise ProjectError(expected.message, hints, expected.next_step) from error
             if stopped:
                 break
-            on_event(Progress(stage="Import", done=start + len(batch), total=len(files)))
-        self._tell(stopped, on_event)
+            job.report(Progress(stage="Import", done=start + len(batch), total=len(files)))
+        self._report_notices(stopped, job)
         report = ImportReport(
-            added=self.added,
-            duplicates=tuple(self.examiner.duplicates),
-            unreadable=tuple(self.examiner.unreadable),
-            skipped=tuple(self.examiner.skipped),
-            classes=count_classes_after(self.project, self.newest),
-            conflicts=tuple(self.conflicts.values()),
-            interpretations=self.source.listing.interpretations,
-            stopped=stopped,
-            step_id=self.step_id,
-        )
-        self._log(report)
-        return report
-
-    def _log(self, report: ImportReport) -> None:
+            added=self.added, duplicates=tuple(self.examiner.duplicates), unreadable=tuple(self.examiner.unreadable),
+            skipped=tuple(self.examiner.skipped), warnings=tuple(self.examiner.warnings),
+            classes=count_classes_after(self.project, last_before), conflicts=tuple(self.conflicts.values()),
+            interpretations=self.source.listing.interpretations, stopped=stopped, step_id=self.step_id,
+        )  # fmt: skip
         logger.info(
             "import%s: %d files: %d added in %d classes, %d known already, %d unreadable, %d skipped%s",
             " with copies" if self.copy else "",
-            len(self.source.listing.files),
+            len(files),
             *(report.added, len(report.classes), len(report.duplicates), len(report.unreadable), len(report.skipped)),
-            "; stopped" if report.stopped else "",
+            "; stopped" if stopped else "",
         )
+        return report
 
-    def _say_what_is_in(self, error: VisionFTError | OSError) -> None:
-        """Raise an expected failure anew with the pictures of earlier batches, which are in the project and stay."""
-        expected = as_expected(error)
-        if expected is not None and self.added:
-            hint = f"{count_of(self.added, 'picture')} came in before and stay; importing again continues there."
-            raise ProjectError(expected.message, f"{expected.hint} {hint}", expected.next_step) from error
-
-    def _tell(self, stopped: bool, on_event: OnEvent) -> None:
+    def _report_notices(self, stopped: bool, job: JobContext) -> None:
         if stopped:
-            on_event(Notice(message="Import stopped. Import the same source again to continue."))
+            job.report(Notice(message="Import stopped. Import the same source again to continue."))
         if self.relinked:
-            on_event(Notice(message=f"{count_of(self.relinked, 'missing picture')} found again."))
+            message = Message("{counted} found again.", counted=count_of(self.relinked, "missing image"))
+            job.report(Notice(message=message))
         if self.overruled:
-            what = count_of(self.overruled, "picture")
-            words = f"{what} already had another class that a person gave, which was kept."
-            on_event(Notice(message=words, level="warning"))
+            counted = count_of(self.overruled, "image")
+            message = Message(
+                "{counted} already had another class that a person gave, which was kept.", counted=counted
+            )
+            job.report(Notice(message=message, level="warning"))
 
-    def _commit(self, examined: Sequence[Examined], edited: Sequence[EditedImage]) -> None:
+    def _commit(self, examined: Sequence[ExaminedFile], edited: Sequence[EditedImage]) -> None:
         """Write a batch as part of this import's one step in the history."""
         self.root_folders = set(self.project.roots().ids())
         new, met_again = self.examiner.sort_out(examined)
-        known = [self._known_image(picture, place) for picture, place in met_again]
+        known = [self._known_image(found, place) for found, place in met_again]
         if not (new or known or edited):
             return
-        images = tuple(self._new_image(picture) for picture in new)
+        images: list[NewImage] = []
+        for image in new:
+            assert image.file is not None
+            name = image.source.name if self.copy else None
+            images.append(NewImage(place=self._place(image), name=name, file=image.file, facts=image.facts))
         change = AddImages(
-            images=images,
+            images=tuple(images),
             known=known,
             edited=edited,
             classes=self.examiner.classes(),
             aliases={name: meant for name, meant in self.examiner.class_map.items() if meant is not None},
-            title=f"Import {count_of(self.added + len(new), 'picture')} from {printable(self.source.path)}",
+            title=Message(
+                "Import {counted} from {source}",
+                counted=count_of(self.added + len(new), "image"),
+                source=printable(self.source.path),
+            ),
             is_bulk=self.is_bulk,
         )
         effects = self.project.apply(change, continues=self.step_id)
@@ -240,52 +208,40 @@ class _Import:
             met = find_conflicts(self.project, [image.sha256 for image in known])
             self.conflicts |= {conflict.image_id: conflict for conflict in met}
 
-    def _known_image(self, picture: Examined, recorded: Path) -> KnownImage:
-        """Return a picture met again; when it is no longer where it was, it is from now on where it was met."""
-        if picture.file is None or recorded == picture.source.path or recorded.exists():
-            return KnownImage(sha256=picture.sha256, facts=picture.facts, origin=self._origin(picture, recorded))
-        place = self._copied(picture.source, picture.sha256) if self.copy else self._place(picture.source.path)
-        mtime_ns = picture.file.mtime_ns
-        origin = self._origin(picture, recorded)
-        return KnownImage(sha256=picture.sha256, facts=picture.facts, origin=origin, moved_to=place, mtime_ns=mtime_ns)
+    def _known_image(self, image: ExaminedFile, recorded: Path) -> KnownImage:
+        """Return a known image found again; if its recorded file is gone, it gets the new path."""
+        # The origin of its label: the image file, or the import's source if the project records this file.
+        is_same = image.source.path == recorded
+        origin = printable(self.source.path) if is_same else self.source.shown(image.source.path)
+        known = KnownImage(sha256=image.sha256, facts=image.facts, origin=origin)
+        if image.file is None or is_same or recorded.exists():
+            return known
+        return replace(known, moved_to=self._place(image), mtime_ns=image.file.mtime_ns)
 
-    def _origin(self, picture: Examined, recorded: Path) -> str:
-        """Return which file says what it is: itself, or the source where the project knows that very file."""
-        is_same = picture.source.path == recorded
-        return printable(self.source.path) if is_same else self.source.shown(picture.source.path)
-
-    def _new_image(self, picture: Examined) -> NewImage:
-        assert picture.file is not None
-        place = self._copied(picture.source, picture.sha256) if self.copy else self._place(picture.source.path)
-        name = picture.source.name if self.copy else None
-        return NewImage(place=place, name=name, file=picture.file, facts=picture.facts)
-
-    def _place(self, path: Path) -> FileLocation:
-        """Return the root folder a picture belongs to: a known one, the source, or the folder it lies in."""
-        known = next((parent for parent in path.parents if parent in self.root_folders), None)
-        base = self.source.base if path.is_relative_to(self.source.base) else path.parent
-        folder = known or base
-        return FileLocation(folder, path.relative_to(folder).as_posix())
-
-    def _copied(self, source: SourceFile, sha256: str) -> FileLocation:
-        """Copy a picture into the project under its content's name, durably, before the database refers to it."""
-        place = FileLocation(self.project.path / IMAGES_FOLDER, f"{sha256[:2]}/{sha256}{source.path.suffix.lower()}")
-        target = place.folder / place.path
+    def _place(self, image: ExaminedFile) -> FileLocation:
+        """Return an image's location: below a known root, the source or its folder; of a copy, made durable first."""
+        path = image.source.path
+        if not self.copy:
+            known = next((parent for parent in path.parents if parent in self.root_folders), None)
+            folder = known or (self.source.base if path.is_relative_to(self.source.base) else path.parent)
+            return FileLocation(folder, path.relative_to(folder).as_posix())
+        name = f"{image.sha256[:2]}/{image.sha256}{path.suffix.lower()}"
+        target = self.project.path / IMAGES_FOLDER / name
         if not target.exists():
             target.parent.mkdir(parents=True, exist_ok=True)
             with atomic_path(target) as temporary:
-                shutil.copyfile(source.path, temporary)
-        return place
+                shutil.copyfile(path, temporary)
+        return FileLocation(self.project.path / IMAGES_FOLDER, name)
 
     def _count_overruled(self, known: Sequence[KnownImage]) -> int:
-        """Count the pictures whose class, given by a person, is another than the source's."""
-        said = {(image.sha256, name) for image in known for name in image.facts.labels}
+        """Count the images with a person's class different from the source's."""
+        imported = {(image.sha256, name) for image in known for name in image.facts.labels}
         with self.project.reading() as connection:
             rows = connection.execute(
                 """SELECT sha256, class.name FROM image JOIN label ON image_id = image.id
                     JOIN class ON class.id = class_id
                     WHERE sha256 IN (SELECT value FROM json_each(?)) AND source != 'import'""",
-                (json.dumps([sha256 for sha256, _ in said]),),
+                (json.dumps([sha256 for sha256, _ in imported]),),
             ).fetchall()
         given = dict(rows)
-        return len({sha256 for sha256, name in said if given.get(sha256, name) != name})
+        return len({sha256 for sha256, name in imported if given.get(sha256, name) != name})

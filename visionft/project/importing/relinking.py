@@ -1,4 +1,4 @@
-"""Pictures whose files are no longer where they were: finding out which, and finding them again by content."""
+"""Find missing image files, and relink moved ones by content."""
 
 import sqlite3
 from collections import defaultdict
@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from models.messages import Message
 from visionft.errors import ProjectError
-from visionft.events import OnEvent, Progress, ShouldStop, ignore_event, never_stop
+from visionft.events import Progress
 from visionft.files import is_file, sha256_file
+from visionft.jobs import SILENT, JobContext
 from visionft.project.db.roots import ensure_roots
 from visionft.project.edits.import_changes import FileLocation
 from visionft.project.formats.folders import walk
@@ -18,7 +20,7 @@ from visionft.project.store import Project
 
 @dataclass(frozen=True, slots=True)
 class MissingImage:
-    """A picture of the project whose file is not there. `path` is where it should be."""
+    """A project image without its file. `path` is the expected path."""
 
     image_id: int
     path: Path
@@ -28,7 +30,7 @@ class MissingImage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RelinkReport:
-    """How many pictures were found again, and which are still missing."""
+    """Number of relinked images, and the remaining missing ones."""
 
     relinked: int
     missing: tuple[MissingImage, ...]
@@ -37,32 +39,25 @@ class RelinkReport:
 
 @dataclass(frozen=True, slots=True)
 class RelinkImages:
-    """Note where pictures lie now: {picture id: (place, modification time)}."""
+    """Record new image paths: {image id: (path, modification time)}."""
 
     places: dict[int, tuple[FileLocation, int]]
     is_bulk = False
 
     @property
     def title(self) -> str:
-        """Name the step."""
-        return f"Relink {count_of(len(self.places), 'picture')}"
+        return Message("Relink {counted}", counted=count_of(len(self.places), "image"))
 
     def write(self, connection: sqlite3.Connection) -> None:
-        """Update the places."""
         roots = ensure_roots(connection, {place.folder for place, _ in self.places.values()})
         connection.executemany(
             "UPDATE image SET root_id = ?, path = ?, mtime_ns = ? WHERE id = ?",
-            [
-                (roots[place.folder], place.path, mtime_ns, image_id)
-                for image_id, (place, mtime_ns) in self.places.items()
-            ],
+            [(roots[place.folder], place.path, time, image_id) for image_id, (place, time) in self.places.items()],
         )
 
 
-def find_missing(
-    project: Project, *, on_event: OnEvent = ignore_event, should_stop: ShouldStop = never_stop
-) -> tuple[MissingImage, ...]:
-    """Return the pictures whose files are not where the project knows them, in id order."""
+def find_missing(project: Project, *, job: JobContext = SILENT) -> tuple[MissingImage, ...]:
+    """Return the images without a file at the recorded path, in id order."""
     roots = project.roots()
     with project.reading() as connection:
         rows = connection.execute(
@@ -74,32 +69,27 @@ def find_missing(
         if not is_file(place):
             missing.append(MissingImage(image_id, place, sha256, size))
         if done % 1000 == 0:
-            on_event(Progress(stage="Look for pictures", done=done, total=len(rows)))
-            if should_stop():
+            job.report(Progress(stage="Look for images", done=done, total=len(rows)))
+            if job.is_cancelled:
                 break
     return tuple(missing)
 
 
-def relink_images(
-    project: Project,
-    folder: Path,
-    *,
-    on_event: OnEvent = ignore_event,
-    should_stop: ShouldStop = never_stop,
-) -> RelinkReport:
-    """Look below `folder` for missing pictures, by content, and note where they lie now: one step of the history.
-
-    Only files with the size of a missing picture are read.
-
-    Raises:
-        ProjectError: There is no such folder.
-    """
+def relink_images(project: Project, folder: Path, *, job: JobContext = SILENT) -> RelinkReport:
+    """Search `folder` for missing images, by size and content, and record their paths: one step of the history."""
     folder = folder.absolute()
     if not folder.is_dir():
-        raise ProjectError(f"{folder} is not a folder.", "Give the folder to search.")
-    missing = find_missing(project, on_event=on_event, should_stop=should_stop)
-    found = _search(folder, missing, on_event, should_stop)
-    taken = _taken_places(project, found)
+        raise ProjectError(Message("{folder} is not a folder.", folder=folder), "Give the folder to search.")
+    missing = find_missing(project, job=job)
+    found = _search(folder, missing, job)
+    roots = project.roots()
+    taken: set[Path] = set()  # recorded already for another image of the project, removed ones included
+    with project.reading() as connection:
+        for image_id, path in found.items():
+            place = roots.containing(path)
+            query = "SELECT id FROM image WHERE root_id = ? AND path = ? AND id != ?"
+            if place and connection.execute(query, (*place, image_id)).fetchone():
+                taken.add(path)
     places = {
         image_id: (FileLocation(folder, path.relative_to(folder).as_posix()), path.stat().st_mtime_ns)
         for image_id, path in found.items()
@@ -108,19 +98,17 @@ def relink_images(
     if places:
         project.apply(RelinkImages(places))
     left = tuple(image for image in missing if image.image_id not in places)
-    return RelinkReport(relinked=len(places), missing=left, stopped=bool(missing) and should_stop())
+    return RelinkReport(relinked=len(places), missing=left, stopped=bool(missing) and job.is_cancelled)
 
 
-def _search(
-    folder: Path, missing: Sequence[MissingImage], on_event: OnEvent, should_stop: ShouldStop
-) -> dict[int, Path]:
-    """Return where missing pictures were found; one with the old file name wins over other copies."""
+def _search(folder: Path, missing: Sequence[MissingImage], job: JobContext) -> dict[int, Path]:
+    """Return the paths of missing images; a file with the old name wins over other copies."""
     by_size: defaultdict[int, list[MissingImage]] = defaultdict(list)
     for image in missing:
         by_size[image.bytes].append(image)
     found: dict[int, Path] = {}
     for path in walk(folder, [], []) if missing else ():
-        if should_stop():
+        if job.is_cancelled:
             break
         try:
             wanted = by_size.get(path.stat().st_size, [])
@@ -132,19 +120,6 @@ def _search(
             is_better = image.image_id not in found or path.name == image.path.name
             if image.sha256 == digest and path not in found.values() and is_better:
                 found[image.image_id] = path
-                on_event(Progress(stage="Relink", done=len(found), total=len(missing)))
+                job.report(Progress(stage="Relink", done=len(found), total=len(missing)))
                 break
     return found
-
-
-def _taken_places(project: Project, found: dict[int, Path]) -> set[Path]:
-    """Return the found paths that another picture of the project (a removed one too) is already recorded at."""
-    roots = project.roots()
-    taken: set[Path] = set()
-    with project.reading() as connection:
-        for image_id, path in found.items():
-            place = roots.containing(path)
-            query = "SELECT id FROM image WHERE root_id = ? AND path = ? AND id != ?"
-            if place and connection.execute(query, (*place, image_id)).fetchone():
-                taken.add(path)
-    return taken

@@ -1,18 +1,30 @@
-"""Recognising what a source of pictures is: a folder, a label file, a zip of either."""
+"""Recognise the kind of an image source: a folder, a label file, a zip of either; unpack an untrusted zip.
 
+Of archives only zip is read: the tar reader of the supported Python versions allows path traversal (CVE-2025-4517).
+"""
+
+import lzma
+import os
 import shutil
+import stat
 import tempfile
-from collections.abc import Generator, Iterator, Mapping, Set
+import unicodedata
+import zipfile
+import zlib
+from collections.abc import Generator, Iterable, Set
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 
+from models.messages import Message
+from visionft.amounts import size_text
 from visionft.data.decode import IMAGE_SUFFIXES
 from visionft.data.types import Split
 from visionft.errors import NextStep, ProjectError
-from visionft.events import OnEvent, ShouldStop
-from visionft.files import write_error
+from visionft.events import Progress
+from visionft.files import open_regular, write_error
 from visionft.foreign_text import printable
+from visionft.jobs import SILENT, JobContext
 from visionft.project.formats.folders import scan_folder, split_folders, unwrap
 from visionft.project.formats.labels_file import classes_file
 from visionft.project.formats.listing import (
@@ -20,33 +32,32 @@ from visionft.project.formats.listing import (
     ColumnChoice,
     Interpretation,
     Listing,
-    Rejected,
+    ReadOptions,
+    RejectedFile,
     SourceFile,
 )
-from visionft.project.formats.registry import FORMATS, IMPORT_FORMATS, LABEL_FILES, SourceFormat, format_of
-from visionft.project.importing.archives import extract_zip
-from visionft.project.importing.label_files import Wanted, read_label_files, unread_files
+from visionft.project.formats.registry import FORMATS, IMPORT_FORMATS, LABEL_FILES, format_of
+from visionft.project.importing.label_files import read_label_files, unread_files
 
 UNPACKED_PREFIX = ".unpacked-"
-_MOST_NAMES = 3
+MAX_FILES = 1_000_000
+MAX_RATIO = 200  # images hardly compress; deflate's maximum ratio is about 1,000
+RATIO_MATTERS_ABOVE = 100 * 2**20
+_RESERVED = {"con", "prn", "aux", "nul", *(f"{port}{digit}" for port in ("com", "lpt") for digit in "123456789")}
+_DAMAGE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError, RuntimeError, ValueError)
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A source that was listed.
+    """A listed source."""
 
-    Attributes:
-        path: What the user named.
-        base: The folder its files lie in; not the user's when `is_unpacked`, and gone after the import.
-    """
-
-    path: Path
-    base: Path
+    path: Path  # as given by the user
+    base: Path  # folder of its files; temporary when `is_unpacked`, and deleted after the import
     listing: Listing
     is_unpacked: bool = False
 
     def shown(self, path: Path) -> str:
-        """Return how reports name a file: within the archive it came from."""
+        """Return a file's name for reports: within the archive, if any."""
         if self.is_unpacked and path.is_relative_to(self.base):
             return printable(self.path / path.relative_to(self.base))
         return printable(path)
@@ -54,95 +65,76 @@ class Source:
 
 @contextmanager
 def opened_source(
-    path: Path,
-    source_format: SourceFormat,
-    scratch: Path,
-    *,
-    choice: ColumnChoice = AUTOMATIC,
-    on_event: OnEvent,
-    should_stop: ShouldStop,
+    path: Path, source_format: str, scratch: Path, *, choice: ColumnChoice = AUTOMATIC, job: JobContext
 ) -> Generator[Source]:
-    """Yield what `path` (absolute) offers. A zip is unpacked into a folder in `scratch` for the time being.
-
-    Raises:
-        ProjectError: It does not exist, is of another format than said, or holds no pictures.
-    """
+    """Yield the source at `path` (absolute), a zip unpacked into `scratch`; a `ProjectError` for one without images."""
     if source_format not in IMPORT_FORMATS:
-        raise ProjectError(f"There is no format “{source_format}”.", f"Use {', '.join(IMPORT_FORMATS)}.")
+        message = Message("There is no format “{export_format}”.", export_format=source_format)
+        hint = Message("Use {IMPORT_FORMATS}.", IMPORT_FORMATS=", ".join(IMPORT_FORMATS))
+        raise ProjectError(message, hint)
     if not path.exists():
-        raise ProjectError(f"{path} does not exist.", "Check the path.")
-    kind = _kind(path) if source_format == "auto" else source_format
+        raise ProjectError(Message("{path} does not exist.", path=path), "Check the path.")
+    kind = source_format
+    if kind == "auto" and not path.is_dir() and (format_ := format_of(path)):
+        kind = format_.name
     if kind == "zip":
-        with _unpacked(path, scratch, on_event, should_stop) as folder:
-            listing = _list_folder(folder, on_event, should_stop, is_confined=True, choice=choice)
-            source = Source(path, folder, listing, is_unpacked=True)
-            yield _checked(replace(source, listing=_renamed(source)), should_stop)
+        with _unpacked(path, scratch, job) as folder:
+            listing = _list_folder(folder, job, "auto", ReadOptions(is_confined=True, choice=choice))
+
+            def renamed(entries: Iterable[RejectedFile]) -> tuple[RejectedFile, ...]:
+                """Rename rejected entries to their paths in the archive."""
+                inside, outside = printable(folder), printable(path)
+                return tuple(RejectedFile(each.path.replace(inside, outside), each.reason) for each in entries)
+
+            listing = replace(listing, skipped=renamed(listing.skipped), unreadable=renamed(listing.unreadable))
+            yield _checked(Source(path, folder, listing, is_unpacked=True), job)
     elif path.is_dir():
         if kind == "folders":
-            listing = scan_folder(path, on_event=on_event, should_stop=should_stop)
+            listing = scan_folder(path, job=job)
         else:
             only = kind if kind in FORMATS and FORMATS[kind].read else "auto"
-            listing = _list_folder(path, on_event, should_stop, only=only, choice=choice)
-        yield _checked(Source(path, path, listing), should_stop)
+            listing = _list_folder(path, job, only, ReadOptions(choice=choice))
+        yield _checked(Source(path, path, listing), job)
     elif (read := FORMATS[kind].read if kind in FORMATS else None) is not None:
-        beside = tuple(split_folders(path.parent).values())
-        yield _checked(Source(path, path.parent, read(path, beside=beside, choice=choice)), should_stop)
+        options = ReadOptions(image_folders=tuple(split_folders(path.parent).values()), choice=choice)
+        yield _checked(Source(path, path.parent, read(path, options)), job)
     else:
         known = ", ".join(each.title for each in LABEL_FILES)
-        raise ProjectError(f"{path} is no file that lists pictures.", f"Give a folder, a zip, or one of: {known}.")
-
-
-def _kind(path: Path) -> str:
-    found = None if path.is_dir() else format_of(path)
-    return found.name if found else "auto"
+        message = Message("{path} is no file that lists images.", path=path)
+        hint = Message("Give a folder, a zip, or one of: {known}.", known=known)
+        raise ProjectError(message, hint)
 
 
 @contextmanager
-def _unpacked(archive: Path, scratch: Path, on_event: OnEvent, should_stop: ShouldStop) -> Generator[Path]:
+def _unpacked(archive: Path, scratch: Path, job: JobContext) -> Generator[Path]:
     try:
         folder = Path(tempfile.mkdtemp(prefix=UNPACKED_PREFIX, dir=scratch))
     except OSError as error:
         raise write_error(scratch, error) from error
     try:
-        extract_zip(archive, folder, on_event=on_event, should_stop=should_stop)
+        extract_zip(archive, folder, job=job)
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _renamed(source: Source) -> Listing:
-    """Name what was passed over by its place in the archive."""
-
-    def name(rejected: Rejected) -> Rejected:
-        return Rejected(rejected.path.replace(printable(source.base), printable(source.path)), rejected.reason)
-
-    listing = source.listing
-    return replace(
-        listing,
-        skipped=tuple(name(rejected) for rejected in listing.skipped),
-        unreadable=tuple(name(rejected) for rejected in listing.unreadable),
-    )
-
-
-def _list_folder(
-    folder: Path,
-    on_event: OnEvent,
-    should_stop: ShouldStop,
-    *,
-    only: str = "auto",
-    is_confined: bool = False,
-    choice: ColumnChoice = AUTOMATIC,
-) -> Listing:
-    """List a folder: by the label files in it (or in its split folders), else by its class folders."""
-    wanted = Wanted(only=only, choice=choice, is_confined=is_confined)
-    read = read_label_files(folder, unwrap(folder), wanted)
+def _list_folder(folder: Path, job: JobContext, only: str, options: ReadOptions) -> Listing:
+    """List a folder by its label files (also for the splits of images without one there), else by class folders."""
+    read = read_label_files(folder, unwrap(folder), only, options)
+    if not read and only != "auto":
+        message = Message("{folder} holds no labels as {format}.", folder=folder, format=FORMATS[only].title)
+        raise ProjectError(message, "Name the file itself.")
+    rest = scan_folder(folder, job=job)
     if not read:
-        if only != "auto":
-            raise ProjectError(f"{folder} holds no labels as {FORMATS[only].title}.", "Name the file itself.")
-        return _with_unread(scan_folder(folder, on_event=on_event, should_stop=should_stop), folder, frozenset())
-    rest = scan_folder(folder, on_event=on_event, should_stop=should_stop)
+        return _with_unread(rest, folder, frozenset())
     placed: dict[Path, Split] = {entry.path: entry.split for entry in rest.files if entry.split}
-    files = [entry for label_file, listing in read for entry in _with_splits(listing, label_file.split, placed)]
+    files: list[SourceFile] = []
+    for label_file, listing in read:
+        has_splits = any(each.split_column for each in listing.interpretations)
+        has_splits = has_splits or any(each.split for each in listing.files)
+        for entry in listing.files:
+            split = entry.split or label_file.split or (None if has_splits else placed.get(entry.path))
+            files.append(replace(entry, split=split))
     listings = [listing for _, listing in read]
     named = {entry.path for entry in files} | {file for each in listings for file in each.label_files}
     named |= {path for label_file, _ in read for path in (label_file.path, classes_file(label_file.path))}
@@ -161,58 +153,139 @@ def _list_folder(
     return _with_unread(listing, folder, named)
 
 
-def _with_splits(listing: Listing, split: Split | None, placed: Mapping[Path, Split]) -> Iterator[SourceFile]:
-    """Yield the entries of a label file with their splits: those it says, else its name, else their folders."""
-    says_splits = any(each.split_column for each in listing.interpretations) or any(
-        each.split for each in listing.files
-    )
-    for entry in listing.files:
-        yield replace(entry, split=entry.split or split or (None if says_splits else placed.get(entry.path)))
-
-
 def _with_unread(listing: Listing, folder: Path, read: Set[Path]) -> Listing:
-    """Note in the last interpretation which files of the folder may hold labels, and were not read."""
+    """Record the folder's unread candidates for label files in the last interpretation."""
     *first, last = listing.interpretations
     return replace(listing, interpretations=(*first, replace(last, unread=unread_files(folder, read))))
 
 
 def require_understood(interpretation: Interpretation, source: Path) -> None:
-    """Return when no labels lie there that would be passed over without a word; `source` is what is imported.
-
-    Raises:
-        ProjectError: Another tool's label files lie there, or a table has columns of which none is taken as the label.
-    """
+    """Raise a `ProjectError` where labels would be ignored silently: unknown ones, boxes alone, no label column."""
     where = printable(interpretation.file)
     if interpretation.foreign:
+        message = Message(
+            "{where} holds labels in {foreign}'s format, which cannot be read yet.",
+            where=where,
+            foreign=interpretation.foreign,
+        )
         raise ProjectError(
-            f"{where} holds labels in {interpretation.foreign}'s format, which cannot be read yet.",
-            "Export them as CSV or JSONL there, or import the pictures alone, without labels.",
+            message,
+            "Export them as CSV or JSONL there, or import the images alone, without labels.",
             NextStep("import_unlabelled", path=source),
         )
     if interpretation.has_only_marks:
+        message = Message(
+            "{file} marks parts of images with boxes or shapes, and gives no image as a whole a class.", file=where
+        )
         raise ProjectError(
-            f"{where} marks parts of pictures with boxes or shapes, and gives no picture as a whole a class.",
-            "Take every class that is marked in a picture as its label, or import the pictures without labels.",
+            message,
+            "Take every class that is marked in an image as its label, or import the images without labels.",
             NextStep("take_marks", path=source),
         )
     if interpretation.lacks_labels:
         columns = ", ".join(interpretation.columns)
+        message = Message(
+            "No column of {where} was taken as the label. Its columns are: {columns}.", where=where, columns=columns
+        )
         raise ProjectError(
-            f"No column of {where} was taken as the label. Its columns are: {columns}.",
-            "Say which one gives the class, or import the pictures without labels.",
+            message,
+            "Say which one gives the class, or import the images without labels.",
             NextStep("choose_columns", path=source, columns=interpretation.unused_columns),
         )
 
 
-def _checked(source: Source, should_stop: ShouldStop) -> Source:
-    """Return the source when it may hold a picture, or was not looked through because the user stopped."""
+def _checked(source: Source, job: JobContext) -> Source:
+    """Return the source if it may hold an image, or if the user cancelled before its end."""
     listing = source.listing
-    has_pictures = any(file.path.suffix.casefold() in IMAGE_SUFFIXES or file.sha256 for file in listing.files)
-    if not has_pictures and not listing.unreadable and not should_stop():
+    has_images = any(file.path.suffix.casefold() in IMAGE_SUFFIXES or file.sha256 for file in listing.files)
+    if not has_images and not listing.unreadable and not job.is_cancelled:
         unread = [name for each in listing.interpretations for name in each.unread]
-        shown = ", ".join(unread[:_MOST_NAMES])
-        hint = f"It holds {shown}: if that lists pictures that lie elsewhere, import the file itself." if unread else ""
-        raise ProjectError(
-            f"{source.path} holds no pictures.", hint or "Choose a folder with pictures, or with one folder per class."
-        )
+        hint = Message("Choose a folder with images, or with one folder per class.")
+        if unread:
+            hint = Message(
+                "It holds {names}: if that lists images that lie elsewhere, import the file itself.",
+                names=", ".join(unread[:3]),
+            )
+        raise ProjectError(Message("{path} holds no images.", path=source.path), hint)
     return source
+
+
+def extract_zip(archive: Path, target: Path, *, job: JobContext = SILENT) -> bool:
+    """Unpack a zip into the empty folder `target`, after a check of every entry; return False when cancelled."""
+    try:
+        with open_regular(archive) as handle, zipfile.ZipFile(handle) as opened:
+            entries = [entry for entry in opened.infolist() if not entry.is_dir()]
+            _check(archive, entries, shutil.disk_usage(target).free)
+            done, total = 0, sum(entry.file_size for entry in entries)
+            for entry in entries:
+                if job.is_cancelled:
+                    return False
+                path, left = target.joinpath(*entry.filename.split("/")), entry.file_size
+                path.parent.mkdir(parents=True, exist_ok=True)
+                with opened.open(entry) as source, path.open("xb") as copy:
+                    while chunk := source.read(min(1 << 20, left + 1)):
+                        left -= len(chunk)
+                        if left < 0:
+                            name = f"{entry.filename!a}"
+                            raise zipfile.BadZipFile(Message("{filename} is larger than it says", filename=name))
+                        copy.write(chunk)
+                done += entry.file_size
+                job.report(Progress(stage="Unpack", done=done, total=total, unit="bytes"))
+    except _DAMAGE as error:
+        message = Message("{archive} cannot be unpacked: {reason}.", archive=archive, reason=error)
+        raise ProjectError(message, "Make the zip again, without a password.") from error
+    except OSError as error:
+        raise write_error(target, error) from error
+    return True
+
+
+def _check(archive: Path, entries: list[zipfile.ZipInfo], free: int) -> None:
+    """Raise if any entry is unsafe or the total is too large."""
+    hint = "Unpack it yourself, look at it, and import the folder."
+    seen: dict[str, str] = {}
+    for entry in entries:
+        reason = _fault(entry)
+        key = unicodedata.normalize("NFC", entry.filename).casefold()
+        if key in seen:
+            reason = Message("has the same name as “{name}” on some systems", name=seen[key])
+        seen[key] = entry.filename
+        if reason:
+            name = f"{entry.filename[:100]!a}"
+            message = Message("{archive}: the entry {name} {reason}.", archive=archive, name=name, reason=reason)
+            raise ProjectError(message, hint)
+    if len(entries) > MAX_FILES:
+        message = Message("{archive} holds {entries} files.", archive=archive, entries=f"{len(entries):,}")
+        hint = Message("At most {MAX_FILES} are taken.", MAX_FILES=f"{MAX_FILES:,}")
+        raise ProjectError(message, hint)
+    size, packed = sum(entry.file_size for entry in entries), sum(entry.compress_size for entry in entries)
+    if size > RATIO_MATTERS_ABOVE and size > MAX_RATIO * max(packed, 1):
+        message = Message("{archive} would grow {packed}-fold.", archive=archive, packed=f"{size // max(packed, 1):,}")
+        raise ProjectError(message, hint)
+    if size > free:
+        message = Message(
+            "{archive} needs {size}, {free} are free.", archive=archive, size=size_text(size), free=size_text(free)
+        )
+        raise ProjectError(message, "Free some space.")
+
+
+def _fault(entry: zipfile.ZipInfo) -> str:
+    """Return the problem with an entry's name or kind, "" for none."""
+    name = entry.orig_filename
+    parts = name.split("/")
+    kind = stat.S_IFMT(entry.external_attr >> 16)
+    if entry.flag_bits & 1:
+        return "is encrypted"
+    if kind not in (0, stat.S_IFREG):
+        return "is a link or a device"
+    if name.startswith("/") or "\\" in name or PureWindowsPath(name).drive or ".." in parts:
+        return "leads out of the folder"
+    if any(not part or part == "." for part in parts):
+        return "has an empty name"
+    if any(
+        unicodedata.category(character) in ("Cc", "Cs") or (os.name == "nt" and character in '<>:"|?*')
+        for character in name
+    ):
+        return "has a name that not every system can store"
+    if any(part.split(".")[0].strip().casefold() in _RESERVED or part[-1] in ". " for part in parts):
+        return "has a name that Windows reserves"
+    return "has too long a name" if any(len(part.encode()) > 255 for part in parts) else ""

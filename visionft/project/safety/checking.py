@@ -1,72 +1,58 @@
-"""Checking a project and repairing what can be repaired; a second check finds nothing.
+"""Check a project and repair it where possible; a second check finds nothing.
 
-What is repaired enters the history as one step. Missing parents are made up rather than their children dropped ("lost
-class 12"), as Anki's database check does. What lies outside the database (pictures that are gone or were edited) is
-listed, with the way to put it right.
+The repairs enter the history as one step. Missing parents are created rather than their children dropped ("lost class
+12"), as in Anki's database check. Problems outside the database (missing or edited images) are listed, with a
+suggested action.
+
+Every change records its altered rows in the journal. A row with a difference from the newest backup and without a
+record was therefore altered outside: by a flipped bit on the disk, or by another program. It is named, not repaired.
 """
 
 import shutil
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from visionft.events import OnEvent, Progress, ShouldStop, ignore_event, never_stop
+from models.messages import Message
+from visionft.events import Progress
 from visionft.files import sha256_file
+from visionft.jobs import SILENT, JobContext
 from visionft.project.db import schema
+from visionft.project.db.database import DATABASE
+from visionft.project.db.journal import JOURNALED_TABLES, journaled_columns
 from visionft.project.db.roots import IMAGES_FOLDER, folder_of
 from visionft.project.db.sqlite_errors import damage_error
-from visionft.project.edits.changes import now_ms, settle_conflicts, task_of
+from visionft.project.edits.changes import settle_conflicts
 from visionft.project.importing.relinking import find_missing
 from visionft.project.importing.sources import UNPACKED_PREFIX
 from visionft.project.names import count_of, name_key
-from visionft.project.safety.backups import BACKUPS_FOLDER, PARTIAL_PREFIX
-from visionft.project.safety.comparing import unexplained_changes
+from visionft.project.safety.backups import BACKUPS_FOLDER, PARTIAL_PREFIX, is_intact, list_backups
 from visionft.project.safety.sealing import Seal
 from visionft.project.store import Project
+
+_Repair = str | Callable[[sqlite3.Connection], int]  # a statement, or a function; the number of corrected rows counts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckReport:
-    """What a check found.
+    """The result of a check."""
 
-    Attributes:
-        repaired: What was wrong and has been put right, one sentence each. Empty when the project was sound.
-        missing: Pictures whose files are gone; `visionft relink` finds them.
-        closed: Folders of pictures that this user may not enter; whether the pictures are there is not known.
-        edited: Pictures whose files have other content than when they were imported (only when contents were checked).
-        seal: Whether the database is byte for byte as the last session left it: "whole", "broken" when it is not, or
-            "none" when that session was killed, and a single changed value may go unseen.
-        unexplained: What differs from the newest backup though no change did it, one sentence each. It is told and not
-            repaired: nobody knows which of the two is right.
-    """
-
-    repaired: tuple[str, ...]
-    missing: tuple[Path, ...]
-    edited: tuple[Path, ...] = ()
+    repaired: tuple[str, ...]  # repaired problems, one sentence each. Empty for a sound project
+    missing: tuple[Path, ...]  # images without a file; `visionft project relink` finds them
+    edited: tuple[Path, ...] = ()  # images with other file content than at import (only with a check of contents)
+    # Whether the database is byte for byte as the last session left it: "whole", "broken" when it is not, or "none"
+    # when that session was killed, and a single changed value may go unseen.
     seal: Seal = "none"
+    # Differences from the newest backup not caused by a change, one sentence each. They are reported, not repaired: the
+    # right version is unknown.
     unexplained: tuple[str, ...] = ()
-    closed: tuple[Path, ...] = ()
+    closed: tuple[Path, ...] = ()  # image folders without access for this user; the state of their images is unknown
 
 
-def check_project(
-    project: Project,
-    *,
-    check_contents: bool = False,
-    on_event: OnEvent = ignore_event,
-    should_stop: ShouldStop = never_stop,
-) -> CheckReport:
-    """Check the database, repair it, and look whether the pictures are there.
-
-    Args:
-        project: Open for writing.
-        check_contents: Also read every picture and compare its hash.
-        on_event: Receives `Progress`.
-        should_stop: Asked between pictures.
-
-    Raises:
-        ProjectError: The database file itself is damaged; a backup has to be restored.
-    """
+def check_project(project: Project, *, check_contents: bool = False, job: JobContext = SILENT) -> CheckReport:
+    """Check the database (damage is a `ProjectError`), repair it, and look for missing (and edited) images."""
     with project.reading() as connection:
         fault = connection.execute("PRAGMA integrity_check(1)").fetchone()[0]
         if fault != "ok":
@@ -74,14 +60,17 @@ def check_project(
         schema.check_layout(connection)
         schema.check_kinds(connection)
         schema.read_everything(connection)
-    seal, unexplained = project.seal, unexplained_changes(project.read_file, project.path)
-    project.accept_outside_changes()
+    database = project.database
+    seal, unexplained = database.seal, unexplained_changes(database.read_file, project.path)
+    database.accept_outside_changes()
     repair = Repair()
     project.apply(repair)
     project.wait_for_backups()  # their unfinished folders are no leftovers
-    repaired = [*repair.done, *_repair_derived(project), *_clear_leftovers(project.path)]
-    unseen = [image.path for image in find_missing(project, on_event=on_event, should_stop=should_stop)]
-    edited = _find_edited(project, set(unseen), on_event, should_stop) if check_contents else ()
+    with project.repairing() as connection:
+        derived = _run(connection, _DERIVED_REPAIRS)
+    repaired = [*repair.done, *derived, *_clear_leftovers(project.path)]
+    unseen = [image.path for image in find_missing(project, job=job)]
+    edited = _find_edited(project, set(unseen), job) if check_contents else ()
     hidden = {path for path in unseen if _is_hidden(path)}
     return CheckReport(
         repaired=tuple(repaired),
@@ -94,7 +83,7 @@ def check_project(
 
 
 def _is_hidden(path: Path) -> bool:
-    """Tell whether this user may not know if there is such a file."""
+    """Return whether the existence of a file is hidden from this user."""
     try:
         path.stat()
     except PermissionError:
@@ -106,55 +95,51 @@ def _is_hidden(path: Path) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Repair:
-    """Put right what contradicts itself in the database; `done` tells what."""
+    """Repair inconsistencies of the database; `done` lists the repairs."""
 
     done: list[str] = field(default_factory=list[str])
-    title = "Repair the project"
+    title = Message("Repair the project")
     is_bulk = True
 
     def write(self, connection: sqlite3.Connection) -> None:
-        """Run every repair; each one counts what it put right."""
-        for repair, sentence in _REPAIRS:
-            number = repair(connection)
-            if number:
-                self.done.append(f"{count_of(number, 'row')}: {sentence}")
+        self.done.extend(_run(connection, _REPAIRS))
+
+
+def _run(connection: sqlite3.Connection, repairs: Sequence[tuple[_Repair, str]]) -> list[str]:
+    """Run repairs, and return a sentence for each with corrections."""
+    done: list[str] = []
+    for repair, sentence in repairs:
+        number = _changed(connection, repair) if isinstance(repair, str) else repair(connection)
+        if number:
+            done.append(f"{count_of(number, 'row')}: {sentence}")
+    return done
 
 
 def _recreate_roots(connection: sqlite3.Connection) -> int:
-    lost = _lost_parents(connection, "image", "root_id", "root")
+    lost = connection.execute(
+        "SELECT DISTINCT root_id FROM image WHERE root_id NOT IN (SELECT id FROM root)"
+    ).fetchall()
+    path = folder_of(connection).as_posix()
     connection.executemany(
-        "INSERT INTO root (id, path, relative) VALUES (?, ?, '.')",
-        [(root_id, folder_of(connection).as_posix()) for root_id in lost],
+        "INSERT INTO root (id, path, relative) VALUES (?, ?, '.')", [(root_id, path) for (root_id,) in lost]
     )
     return len(lost)
 
 
-def _recreate_classes(connection: sqlite3.Connection) -> int:
-    return sum(
-        _recreate_named(connection, links, "class", ", position) VALUES (?, ?, ?, 1000000 + ?1)")
-        for links in ("label", "conflict")
-    )
-
-
-def _recreate_tags(connection: sqlite3.Connection) -> int:
-    return _recreate_named(connection, "image_tag", "tag", ") VALUES (?, ?, ?)")
-
-
-def _recreate_named(connection: sqlite3.Connection, links: str, table: str, rest: str) -> int:
-    lost = _lost_parents(connection, links, f"{table}_id", table)
-    for lost_id in lost:
+def _recreate_named(connection: sqlite3.Connection, table: str, *links: str) -> int:
+    """Create the lost classes or tags that rows of `links` refer to."""
+    column, value = (", position", ", 1000000 + ?1") if table == "class" else ("", "")
+    parents = " UNION ".join(f"SELECT {table}_id AS parent FROM {link}" for link in links)
+    lost = connection.execute(
+        f"SELECT parent FROM ({parents}) WHERE parent NOT IN (SELECT id FROM {table}) ORDER BY parent"
+    ).fetchall()
+    for (lost_id,) in lost:
         name = f"lost {table} {lost_id}"
         while connection.execute(f"SELECT 1 FROM {table} WHERE name_key = ?", (name,)).fetchone():
             name += "'"
-        connection.execute(f"INSERT INTO {table} (id, name, name_key{rest}", (lost_id, name, name))
+        statement = f"INSERT INTO {table} (id, name, name_key{column}) VALUES (?1, ?2, ?2{value})"
+        connection.execute(statement, (lost_id, name))
     return len(lost)
-
-
-def _lost_parents(connection: sqlite3.Connection, child: str, column: str, parent: str) -> list[int]:
-    rows = connection.execute(
-        f"SELECT DISTINCT {column} FROM {child} WHERE {column} NOT IN (SELECT id FROM {parent}) ORDER BY 1"
-    )
-    return [row[0] for row in rows.fetchall()]
 
 
 def _drop_orphans(connection: sqlite3.Connection) -> int:
@@ -164,39 +149,17 @@ def _drop_orphans(connection: sqlite3.Connection) -> int:
     )
 
 
-def _drop_aliases(connection: sqlite3.Connection) -> int:
-    return _changed(connection, "DELETE FROM alias WHERE class_id NOT IN (SELECT id FROM class)")
-
-
-def _drop_prompts(connection: sqlite3.Connection) -> int:
-    return _changed(connection, "DELETE FROM prompt WHERE class_id NOT IN (SELECT id FROM class)")
-
-
 def _end_conflicts(connection: sqlite3.Connection) -> int:
-    """A picture with a label has no conflict, and one with a single candidate is labelled with it."""
+    """End the conflicts of labelled images, and label an image with its single remaining candidate."""
     ended = _changed(connection, "DELETE FROM conflict WHERE image_id IN (SELECT image_id FROM label)")
-    lone = "SELECT image_id FROM conflict GROUP BY image_id HAVING count(*) = 1"
-    ended += int(connection.execute(f"SELECT count(*) FROM ({lone})").fetchone()[0])
+    single = "SELECT count(*) FROM (SELECT image_id FROM conflict GROUP BY image_id HAVING count(*) = 1)"
+    ended += int(connection.execute(single).fetchone()[0])
     settle_conflicts(connection)
     return ended
 
 
-def _keep_one_label(connection: sqlite3.Connection) -> int:
-    """Keep the label a person gave last, in a single-label project."""
-    if task_of(connection) != "single":
-        return 0
-    return _changed(
-        connection,
-        """DELETE FROM label WHERE (image_id, class_id) IN (
-            SELECT image_id, class_id FROM (
-                SELECT image_id, class_id, row_number() OVER (
-                    PARTITION BY image_id ORDER BY source = 'person' DESC, labelled_at DESC, class_id) AS place
-                FROM label) WHERE place > 1)""",
-    )
-
-
 def _renew_name_keys(connection: sqlite3.Connection) -> int:
-    """Derive the key of every class and tag from its name again; a name that is taken by then gets a mark."""
+    """Derive the key of every class and tag from its name again; a name already in use gets a mark."""
     number = 0
     for table in ("class", "tag"):
         for row_id, name, key in connection.execute(f"SELECT id, name, name_key FROM {table} ORDER BY id").fetchall():
@@ -213,85 +176,89 @@ def _renew_name_keys(connection: sqlite3.Connection) -> int:
 
 def _renumber_classes(connection: sqlite3.Connection) -> int:
     rows = connection.execute("SELECT id, position FROM class ORDER BY position, id").fetchall()
-    wrong = [(place, class_id) for place, (class_id, position) in enumerate(rows) if place != position]
     has_ties = len({position for _, position in rows}) < len(rows)
-    if has_ties or any(position >= 1_000_000 for _, position in rows):
-        connection.executemany("UPDATE class SET position = ? WHERE id = ?", wrong)
-        return len(wrong)
-    return 0
+    if not has_ties and all(position < 1_000_000 for _, position in rows):
+        return 0
+    wrong = [(place, class_id) for place, (class_id, position) in enumerate(rows) if place != position]
+    connection.executemany("UPDATE class SET position = ? WHERE id = ?", wrong)
+    return len(wrong)
 
 
-def _restamp(connection: sqlite3.Connection) -> int:
-    """Set times in the future back to now: they would win every comparison."""
-    limit = now_ms() + 86_400_000
-    return _changed(connection, "UPDATE label SET labelled_at = ? WHERE labelled_at > ?", (now_ms(), limit))
-
-
-def _changed(connection: sqlite3.Connection, statement: str, values: tuple[object, ...] = ()) -> int:
-    connection.execute(statement, values)
+def _changed(connection: sqlite3.Connection, statement: str) -> int:
+    connection.execute(statement)
     return int(connection.execute("SELECT changes()").fetchone()[0])
 
 
-_REPAIRS: tuple[tuple[Callable[[sqlite3.Connection], int], str], ...] = (
-    (_recreate_roots, "a picture's folder was lost; it is looked for beside the project, relink if it is not there."),
-    (_recreate_classes, "labels named a class that was lost; it is back under a made-up name."),
-    (_recreate_tags, "pictures named a tag that was lost; it is back under a made-up name."),
-    (_drop_orphans, "labels or tags belonged to no picture; they were dropped."),
-    (_drop_aliases, "former class names belonged to no class; they were dropped."),
-    (_drop_prompts, "prompts belonged to no class; they were dropped."),
-    (_keep_one_label, "pictures had several classes in a single-label project; a person's latest was kept."),
-    (_end_conflicts, "pictures in conflict had a label, or one candidate only; the conflict was ended."),
+_KEEP_ONE_LABEL = """DELETE FROM label WHERE 'single' = (SELECT value FROM meta WHERE key = 'task')
+    AND (image_id, class_id) IN (SELECT image_id, class_id FROM (
+        SELECT image_id, class_id, row_number() OVER (
+            PARTITION BY image_id ORDER BY source = 'person' DESC, labelled_at DESC, class_id) AS place
+        FROM label) WHERE place > 1)"""
+# Times in the future would win every comparison.
+_RESTAMP = """UPDATE label SET labelled_at = strftime('%s', 'now') * 1000
+    WHERE labelled_at > (strftime('%s', 'now') + 86400) * 1000"""
+_REPAIRS: tuple[tuple[_Repair, str], ...] = (
+    (_recreate_roots, "an image's folder was lost; it is looked for beside the project, relink if it is not there."),
+    (
+        lambda connection: _recreate_named(connection, "class", "label", "conflict"),
+        "labels named a class that was lost; it is back under a made-up name.",
+    ),
+    (
+        lambda connection: _recreate_named(connection, "tag", "image_tag"),
+        "images named a tag that was lost; it is back under a made-up name.",
+    ),
+    (_drop_orphans, "labels or tags belonged to no image; they were dropped."),
+    (
+        "DELETE FROM alias WHERE class_id NOT IN (SELECT id FROM class)",
+        "former class names belonged to no class; they were dropped.",
+    ),
+    (
+        "DELETE FROM prompt WHERE class_id NOT IN (SELECT id FROM class)",
+        "prompts belonged to no class; they were dropped.",
+    ),
+    (_KEEP_ONE_LABEL, "images had several classes in a single-label project; a person's latest was kept."),
+    (_end_conflicts, "images in conflict had a label, or one candidate only; the conflict was ended."),
     (_renew_name_keys, "class or tag names did not agree with their keys; the keys were renewed."),
     (_renumber_classes, "classes had no clear order; they were numbered anew."),
-    (_restamp, "labels were dated in the future; they were set to now."),
+    (_RESTAMP, "labels were dated in the future; they were set to now."),
+)
+# Derived rows, and history without an owner; none of it is the user's data.
+_DERIVED_REPAIRS: tuple[tuple[_Repair, str], ...] = (
+    (
+        """UPDATE image SET label_count = (SELECT count(*) FROM label WHERE image_id = image.id)
+            WHERE label_count != (SELECT count(*) FROM label WHERE image_id = image.id)""",
+        "the number of labels was wrong.",
+    ),
+    ("DELETE FROM journal WHERE step_id NOT IN (SELECT id FROM step)", "history without a step was dropped."),
+    (
+        "DELETE FROM step WHERE id NOT IN (SELECT step_id FROM journal)",
+        "steps that held nothing were dropped from the history.",
+    ),
 )
 
 
-def _repair_derived(project: Project) -> list[str]:
-    """Put right what follows from other rows, and history that belongs to nothing; none of it is the user's."""
-    done: list[str] = []
-    with project.repairing() as connection:
-        for statement, sentence in (
-            (
-                """UPDATE image SET label_count = (SELECT count(*) FROM label WHERE image_id = image.id)
-                    WHERE label_count != (SELECT count(*) FROM label WHERE image_id = image.id)""",
-                "the number of labels was wrong.",
-            ),
-            ("DELETE FROM journal WHERE step_id NOT IN (SELECT id FROM step)", "history without a step was dropped."),
-            (
-                "DELETE FROM step WHERE id NOT IN (SELECT step_id FROM journal)",
-                "steps that held nothing were dropped from the history.",
-            ),
-        ):
-            number = _changed(connection, statement)
-            if number:
-                done.append(f"{count_of(number, 'row')}: {sentence}")
-    return done
-
-
 def _clear_leftovers(project_folder: Path) -> list[str]:
-    """Delete what an interrupted copy, unpacking or backup left: temporary files of ours, by their names."""
-    images, kept = project_folder / IMAGES_FOLDER, project_folder / BACKUPS_FOLDER
+    """Delete the leftovers of an interrupted copy, unpacking or backup: this program's temporary files, by name."""
     leftovers = [
-        *images.glob("*/.*.tmp"),
-        *kept.glob(f"{PARTIAL_PREFIX}*"),
+        *(project_folder / IMAGES_FOLDER).glob("*/.*.tmp"),
+        *(project_folder / BACKUPS_FOLDER).glob(f"{PARTIAL_PREFIX}*"),
         *project_folder.glob(f"{UNPACKED_PREFIX}*"),
+        *project_folder.glob(".project.db.*.tmp"),
     ]
-    leftovers += project_folder.glob(".project.db.*.tmp")
     for path in leftovers:
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)
         else:
             path.unlink(missing_ok=True)
-    return [f"{count_of(len(leftovers), 'unfinished file')} of an interrupted job deleted."] if leftovers else []
+    counted = count_of(len(leftovers), "unfinished file")
+    return [Message("{counted} of an interrupted job deleted.", counted=counted)] if leftovers else []
 
 
-def _find_edited(project: Project, missing: set[Path], on_event: OnEvent, should_stop: ShouldStop) -> tuple[Path, ...]:
-    """Return the pictures whose files no longer have the content that was imported."""
+def _find_edited(project: Project, missing: set[Path], job: JobContext) -> tuple[Path, ...]:
     images = [image for image in project.snapshot().images if image.path not in missing]
     edited: list[Path] = []
     for done, image in enumerate(images, 1):
-        if should_stop():
+        if job.is_cancelled:
             break
         try:
             is_same = sha256_file(image.path) == image.sha256
@@ -300,5 +267,55 @@ def _find_edited(project: Project, missing: set[Path], on_event: OnEvent, should
         if not is_same:
             edited.append(image.path)
         if done % 100 == 0 or done == len(images):
-            on_event(Progress(stage="Compare contents", done=done, total=len(images)))
+            job.report(Progress(stage="Compare contents", done=done, total=len(images)))
     return tuple(edited)
+
+
+def unexplained_changes(database: Path, project_folder: Path) -> tuple[str, ...]:
+    """Return the differences from the newest intact backup of this history that no step of it explains."""
+    for backup in list_backups(project_folder)[:5]:  # those before a restore have another history
+        if backup.schema_version == schema.SCHEMA_VERSION and is_intact(project_folder, backup):
+            with closing(schema.connect(database, writable=False)) as connection:
+                schema.attach(connection, project_folder / BACKUPS_FOLDER / backup.name / DATABASE, "backup")
+                since = _last_common_row(connection)
+                if since is not None:
+                    return tuple(text for table in JOURNALED_TABLES for text in _differences(connection, table, since))
+    return ()
+
+
+def _last_common_row(connection: sqlite3.Connection) -> int | None:
+    """Return the last journal row of the backup's newest step; None, and no later row is known, without the step."""
+    newest = "SELECT id, title, at FROM backup.step WHERE undone = 0 ORDER BY id DESC LIMIT 1"
+    step = connection.execute(newest).fetchone()
+    same = "SELECT 1 FROM main.step WHERE id = ? AND title = ? AND at = ? AND undone = 0"
+    if step is None or connection.execute(same, step).fetchone() is None:
+        return None
+    return connection.execute("SELECT max(id) FROM backup.journal WHERE step_id = ?", step[:1]).fetchone()[0]
+
+
+def _differences(connection: sqlite3.Connection, table: str, since: int) -> Iterator[str]:
+    """Yield the differences in one table, without rows altered after journal row `since`."""
+    columns, keys = journaled_columns(connection, table)
+    names, key = ", ".join(columns), ", ".join(keys)
+    noted = ", ".join(("key", "key2")[: len(keys)])
+    query = f"""
+        SELECT {key} FROM (
+            SELECT * FROM (SELECT {names} FROM main.{table} EXCEPT SELECT {names} FROM backup.{table})
+            UNION ALL
+            SELECT * FROM (SELECT {names} FROM backup.{table} EXCEPT SELECT {names} FROM main.{table}))
+        WHERE ({key}) NOT IN (
+            SELECT {noted} FROM main.journal WHERE id > ? AND (target = ? OR target GLOB ?) AND key IS NOT NULL)
+        GROUP BY {key}"""
+    for place in connection.execute(query, (since, table, f"{table}.*")).fetchall():
+        where = " AND ".join(f"{name} = ?" for name in keys)
+        now, then = (
+            connection.execute(f"SELECT {names} FROM {base}.{table} WHERE {where}", place).fetchone()
+            for base in ("main", "backup")
+        )
+        row = f"{table} {' '.join(str(each) for each in place)}"
+        if now is None or then is None:
+            yield f"{row} {'is lost' if now is None else 'came from nowhere'}"
+            continue
+        for column, present, before in zip(columns, now, then, strict=True):
+            if present != before:
+                yield f"{row}: {column} is {present!r} and was {before!r}"

@@ -1,8 +1,8 @@
-"""The seal on a closed project: the SHA-256 of `project.db` beside it, in the form that `sha256sum --check` reads.
+"""The seal of a closed project: the SHA-256 of `project.db` beside it, in the format of `sha256sum --check`.
 
-It is written when the database was closed cleanly and taken away before anything is written again. What changes the
-file in between (a bit that flips on the disk, another program) is seen at the next opening, which SQLite's own checks
-cannot promise: they know how rows hang together, not what a value was. After a kill there is no seal, and no claim.
+It is written after a clean close and removed before the next write. Any change of the file in between (a flipped bit
+on the disk, another program) is detected at the next opening. SQLite's own checks cannot guarantee this: they verify
+the structure of the rows, not their values. After a kill there is no seal, and no such guarantee.
 """
 
 from pathlib import Path
@@ -14,18 +14,17 @@ Seal = Literal["whole", "none", "broken"]
 
 
 def seal_of(database: Path) -> str:
-    """Return the name of a database's seal."""
     return f"{database.name}.sha256"
 
 
 def has_log(database: Path) -> bool:
-    """Say whether what is in the database is not all there is. (Those who only read leave an empty log behind.)"""
+    """Return whether a log holds further data of the database. (Readers leave an empty log behind.)"""
     logs = [database.with_name(f"{database.name}-{kind}") for kind in ("wal", "journal")]
     return any(log.exists() and log.stat().st_size for log in logs)
 
 
 def read_seal(database: Path) -> Seal:
-    """Compare a database with its seal. Call it before SQLite opens the file: closing it again would free its locks."""
+    """Compare a database with its seal. Call it before SQLite opens the file: closing it again would drop its locks."""
     try:
         noted = database.with_name(seal_of(database)).read_text(encoding="utf-8").split()
         if not noted:
@@ -37,12 +36,12 @@ def read_seal(database: Path) -> Seal:
 
 
 def write_seal(database: Path, sha256: str) -> None:
-    """Note the hash of a closed database, durably."""
+    """Write the hash of a closed database, durably."""
     write_text(database.with_name(seal_of(database)), f"{sha256} *{database.name}\n")
 
 
 def break_seal(database: Path) -> None:
-    """Take the seal away, durably, before the database is written to."""
+    """Remove the seal, durably, before a write to the database."""
     seal = database.with_name(seal_of(database))
     if seal.exists():
         seal.unlink()

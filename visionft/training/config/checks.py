@@ -1,7 +1,8 @@
-"""What keeps a run from being started: settings that do not go together, pictures that cannot be trained on."""
+"""Checks before a run: inconsistent settings, unsuitable images."""
 
 import importlib.util
 
+from models.messages import Message
 from models.methods.table import METHODS
 from models.settings import range_problems
 from visionft.data.types import Snapshot, Split
@@ -17,7 +18,7 @@ def config_problems(config: TrainConfig, images: Snapshot | None = None) -> tupl
     if config.method in METHODS:
         found += range_problems(config.method_options, prefix=f"{config.method}.")
     if not found:
-        found += combination_problems(config)
+        found = [*_method_problems(config), *_file_problems(config)]
     if images is not None:
         found += data_problems(images, needs_labels=config.method not in METHODS or config.method_row.needs_labels)
     return tuple(found)
@@ -29,11 +30,6 @@ def check_config(config: TrainConfig, images: Snapshot | None = None) -> None:
         raise ConfigError(found)
 
 
-def combination_problems(config: TrainConfig) -> list[Problem]:
-    """Return the faults of settings that are each in range but do not go together."""
-    return [*_method_problems(config), *_input_problems(config), *_file_problems(config)]
-
-
 def _backbone_problems(config: TrainConfig) -> list[Problem]:
     try:
         backbone = config.backbone_row
@@ -43,7 +39,7 @@ def _backbone_problems(config: TrainConfig) -> list[Problem]:
         return []
     if not backbone.has_weights:
         hint = "Choose random weights, give a file, or choose another backbone."
-        return [Problem("weights", f"there are no pretrained weights of {backbone.name}", hint)]
+        return [Problem("weights", Message("there are no pretrained weights of {name}", name=backbone.name), hint)]
     if backbone.must_be_accepted and config.accept_licence != backbone.licence:
         return [Problem("accept_licence", *licence_words(backbone))]
     return []
@@ -52,66 +48,66 @@ def _backbone_problems(config: TrainConfig) -> list[Problem]:
 def _method_problems(config: TrainConfig) -> list[Problem]:
     backbone, method, found = config.backbone_row, config.method_row, []
     if reason := method.refusal(backbone):
-        found.append(Problem("method", f"{config.method} does not work with {config.backbone}: {reason}"))
+        message = Message("{method} does not work with {backbone}: {reason}", reason=reason)
+        found.append(Problem("method", Message(message, method=config.method, backbone=config.backbone)))
     if method.reads_prompts and config.weights == RANDOM:
         found.append(Problem("weights", "random weights know no words", "Choose pretrained ones, or give a file."))
-    return found + method.problems(backbone, config.method_options, batch_size=config.batch_size)
-
-
-def _input_problems(config: TrainConfig) -> list[Problem]:
-    backbone, found = config.backbone_row, []
+    found += method.problems(backbone, config.method_options, batch_size=config.batch_size)
     if config.input_size % backbone.size_step:
-        message = f"{config.backbone} needs a multiple of {backbone.size_step}, got {config.input_size}"
-        found.append(Problem("image_size", message))
+        sizes = {"size_step": backbone.size_step, "input_size": config.input_size}
+        message = Message("{backbone} needs a multiple of {size_step}, got {input_size}", **sizes)
+        found.append(Problem("image_size", Message(message, backbone=config.backbone)))
     if config.patch_dropout and backbone.family != "vit":
-        found.append(Problem("patch_dropout", f"{config.backbone} is no ViT and has no patches"))
+        message = Message("{backbone} is no ViT and has no patches", backbone=config.backbone)
+        found.append(Problem("patch_dropout", message))
     if config.progressive_resizing < 1 and backbone.family != "resnet":
-        found.append(Problem("progressive_resizing", f"{config.backbone} is no ResNet; try patch_dropout"))
+        message = Message("{backbone} is no ResNet; try patch_dropout", backbone=config.backbone)
+        found.append(Problem("progressive_resizing", message))
     return found
 
 
 def _file_problems(config: TrainConfig) -> list[Problem]:
     found = []
-    if config.weights not in (PRETRAINED, RANDOM) and not _holds_weights(config):
+    path = from_home(config.weights)  # a file, or a folder with the hub's file of the backbone
+    is_file = path.is_file() or (path / config.backbone_row.hub_file).is_file()
+    if config.weights not in (PRETRAINED, RANDOM) and not is_file:
         hint = "Give pretrained, random, or the path of a .safetensors or .pth file."
-        found.append(Problem("weights", f"there is no file {config.weights}", hint))
+        found.append(Problem("weights", Message("there is no file {weights}", weights=config.weights), hint))
     if config.tensorboard and importlib.util.find_spec("tensorboard") is None:
         step = NextStep("install", requirement="visionft[tensorboard]")
-        message, hint = "the package tensorboard is not installed", "Install it, or turn this off."
+        message, hint = Message("the package tensorboard is not installed"), "Install it, or turn this off."
         found.append(Problem("tensorboard", message, hint, step))
     return found
 
 
-def _holds_weights(config: TrainConfig) -> bool:
-    """Tell whether the path that was given is a file, or a folder with the hub's file of the backbone."""
-    path = from_home(config.weights)
-    return path.is_file() or (path / config.backbone_row.hub_file).is_file()
-
-
 def data_problems(images: Snapshot, *, needs_labels: bool = True) -> list[Problem]:
-    """Return what keeps `images` from being trained on: too few classes or pictures, classes missing from a split.
-
-    A method that needs no labels wants the names of two classes alone.
-    """
+    """Return the problems of `images` for training; a method that needs no labels wants the names of two classes."""
     if len(images.class_names) < 2:
-        hint = "Import or label pictures of a second class."
-        message = f"training needs two classes, the project has {len(images.class_names)}"
+        hint = "Import or label images of a second class."
+        message = Message("training needs two classes, the project has {count}", count=len(images.class_names))
         return [Problem("", message, hint, NextStep("label" if images.images else "import_images"))]
     if not needs_labels:
         return []
     if not any(image.split for image in images.images):
-        return [Problem("", "the pictures have no splits yet", "Split them first.", NextStep("split"))]
-    return [problem for split in ("train", "val") if (problem := _split_problem(images, split))]
+        return [Problem("", "the images have no splits yet", "Split them first.", NextStep("split"))]
+    found = list[Problem]()
+    if names := _listed_missing(images, "train"):
+        hint = "Label more images of it and split again, or remove the class."
+        message = Message("the train split has no image of {names}", names=names)
+        found.append(Problem("", message, hint, NextStep("label")))
+    if not images.labelled("val"):
+        hint = "Split them: some of the training images are taken for it."
+        found.append(Problem("", "no image is for validation yet", hint, NextStep("split")))
+    return found
 
 
-def _split_problem(images: Snapshot, split: Split) -> Problem | None:
+def unvalidated_classes(images: Snapshot) -> str:
+    """Return a warning about classes without a validation image; empty where there is none."""
+    names = _listed_missing(images, "val") if images.labelled("val") else ""
+    return Message("No validation image is of {names}: its accuracy is not measured.", names=names) if names else ""
+
+
+def _listed_missing(images: Snapshot, split: Split) -> str:
     counts = images.class_counts(images.labelled(split))
-    missing = [name for name, count in counts.items() if not count]
-    if not missing:
-        return None
-    if split == "val" and len(missing) == len(counts):
-        hint = "Split them: some of the training pictures are taken for it."
-        return Problem("", "no picture is for validation yet", hint, NextStep("split"))
-    names = ", ".join(repr(name) for name in missing[:5]) + (" and more" if len(missing) > 5 else "")
-    hint = "Label more pictures of it and split again, or remove the class."
-    return Problem("", f"the {split} split has no picture of {names}", hint, NextStep("label"))
+    missing = [repr(name) for name, count in counts.items() if not count]
+    return ", ".join(missing[:5]) + (" and more" if len(missing) > 5 else "")

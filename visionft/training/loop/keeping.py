@@ -1,30 +1,68 @@
-"""Validating a run, and keeping what is best of it: its start, its epochs, and what lies between them."""
+"""Validating a run and keeping its best weights: of the start, of an epoch, or of an interpolation between them.
+
+Weight interpolation (WiSE-FT): fine-tuning loses some of the pretrained network's knowledge; half-way back the network
+often has both. Wortsman et al. (2022, arXiv:2109.01903) gain a point or more, most with few images. It costs three
+passes over the validation images.
+"""
 
 import contextlib
 import shutil
 import time
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+
+import torch  # noqa: TID253
+from torch import Tensor, nn  # noqa: TID253
 
 from models.classifier import Classifier
-from visionft.errors import RunError
-from visionft.events import EpochDone, Notice, OnEvent, Progress
-from visionft.training.config.train_config import TrainConfig
-from visionft.training.loop import interpolation
-from visionft.training.loop.batches import Stopped
-from visionft.training.loop.objective import Objective
+from models.messages import Message
+from visionft.errors import RunError, nothing_readable
+from visionft.events import EpochDone, Notice, Progress
+from visionft.jobs import JobCancelled, JobContext
+from visionft.training.config.train_config import INTERPOLATION_SHARES, TrainConfig
+from visionft.training.loop.objective import Objective, add_batch, new_totals
 from visionft.training.loop.progress import RunProgress
 from visionft.training.loop.training_data import TrainingData
-from visionft.training.loop.validation import Validation, validate
 from visionft.training.runs import recording
-from visionft.training.runs.checkpoint import START
-from visionft.training.runs.curves import Curves
-from visionft.training.runs.metrics_file import read_metrics
+from visionft.training.runs.checkpoint import BEST, START, Checkpoint, has_whole, load_checkpoint, save_checkpoint
+from visionft.training.runs.metrics_file import read_metrics, replace_metrics
 from visionft.training.runs.run_folder import best_epoch
 
+_SHARE = "share"  # in the state of `best`: that it lies between the start and an epoch
 
-class Keeper:
-    """Looks at the validation pictures and writes what a run's folder keeps of it."""
+
+class Validation(NamedTuple):
+    """Mean loss and accuracy (None without images), and the number of readable images, of a validation pass."""
+
+    loss: float | None
+    accuracy: float | None
+    images: int
+
+
+@torch.no_grad()
+def validate(part: nn.Module, training_data: TrainingData, objective: Objective, accelerator: Any) -> Validation:
+    """Validate on the validation split, over all processes."""
+    if not training_data.val_images:
+        return Validation(None, None, 0)
+    totals = new_totals(accelerator.device)
+    for batch in training_data.val_batches.epoch(0):
+        training_data.check(batch, training_data.val_images)
+        if not len(batch.images):
+            continue
+        with accelerator.autocast():
+            logits = part(batch.images)
+        loss, hits = objective.evaluation_loss(logits, batch.targets), objective.hits(logits, batch.targets)
+        add_batch(totals, loss=loss, hits=hits, count=len(batch.targets))
+    loss_sum, hits, seen = accelerator.reduce(totals, "sum").tolist()
+    if not seen:
+        raise nothing_readable("validation images")
+    return Validation(loss_sum / seen, hits / seen, round(seen))
+
+
+class CheckpointKeeper:
+    """Validates the classifier and writes checkpoints, metrics and TensorBoard's curves into the run's folder."""
 
     def __init__(
         self,
@@ -39,90 +77,121 @@ class Keeper:
         self._run_dir, self._config, self._classifier = run_dir, config, classifier
         self._training_data, self._objective, self._accelerator = training_data, objective, accelerator
         self._is_main: bool = accelerator.is_main_process
-        self._curves = Curves(run_dir, is_on=config.tensorboard and self._is_main)
         self._interpolates = config.interpolation and config.method_row.interpolates and not config.start_from
+        self._curves: Any = None
+        if config.tensorboard and self._is_main:
+            from torch.utils.tensorboard import SummaryWriter
 
-    def keep_start(self, progress: RunProgress) -> EpochDone:
-        """Record the classifier as it is before the first step, as epoch 0."""
-        done = self.keep_epoch(progress, 0)
-        progress.is_start_validated = True
-        progress.setup_seconds += done.seconds
-        return done
+            self._curves = SummaryWriter(str(run_dir / "tensorboard"))
 
     def save_start(self) -> None:
-        """Keep what the run learns on from, where its end may need that."""
+        """Save the start of training until the run ends, where weight interpolation needs it."""
         if self._interpolates and self._is_main:
-            interpolation.save_start(self._run_dir, self._classifier)
+            model = self._classifier.trainable_state()
+            save_checkpoint(self._run_dir, START, Checkpoint(model=model, optimizer={}, state={}))
 
-    def keep_epoch(
-        self,
-        progress: RunProgress,
-        epoch: int,
-        *,
-        train_loss: float | None = None,
-        train_accuracy: float | None = None,
-        learning_rate: float = 0.0,
-        seconds: float = 0.0,
-        images_per_second: float = 0.0,
-    ) -> EpochDone:
-        """Validate the classifier as it is now, record it as the end of an epoch, and keep it where it is the best.
-
-        Args:
-            progress: Where the run is; it takes in the validation.
-            epoch: Which epoch this is the end of.
-            train_loss: As `EpochDone` has it, like all that follows; `seconds` without the validation.
-        """
+    def keep_epoch(self, progress: RunProgress, epoch: int, *, learning_rate: float | None = None) -> EpochDone:
+        """Validate the classifier, record it as the end of an epoch (0: the start), and save it if it is the best."""
         began = time.monotonic()
-        seen = self._validate()
-        is_best = progress.judge(epoch, seen.accuracy, seen.loss, count=seen.pictures)
+        validation = self._validate()
+        is_best = progress.judge(epoch, validation.accuracy, validation.loss, count=validation.images)
+        seen = progress.seen
         done = EpochDone(
             epoch=epoch,
             epochs=self._config.total_epochs,
-            train_loss=train_loss,
-            train_accuracy=train_accuracy,
-            val_loss=seen.loss,
-            val_accuracy=seen.accuracy,
+            train_loss=progress.loss_sum / seen if seen else None,
+            train_accuracy=progress.hits / seen if seen else None,
+            val_loss=validation.loss,
+            val_accuracy=validation.accuracy,
             learning_rate=learning_rate,
-            seconds=seconds + time.monotonic() - began,
-            images_per_second=images_per_second,
+            seconds=progress.epoch_seconds + time.monotonic() - began,
+            images_per_second=seen / max(1e-9, progress.epoch_seconds) if seen else None,
             is_best=is_best,
             waited=epoch - progress.best_epoch,
         )
         if self._is_main:
             recording.keep_epoch(self._run_dir, self._classifier, done)
-        self._curves.add(done)
+        self._draw(done)
         return done
 
-    def interpolate(self, on_event: OnEvent) -> None:
-        """Keep weights between the start and the best epoch where they validate better; the epochs are over.
+    def _draw(self, done: EpochDone) -> None:
+        if self._curves is None:
+            return
+        values = {
+            "loss/train": done.train_loss,
+            "loss/validation": done.val_loss,
+            "top1/train": done.train_accuracy,
+            "top1/validation": done.val_accuracy,
+            "learning_rate": done.learning_rate,
+        }
+        for name, value in values.items():
+            if value is not None:
+                self._curves.add_scalar(name, value, done.epoch)
+        self._curves.flush()
 
-        A run is done without it: where the user stops, or no validation picture can be read any more, the epoch stays.
-        """
+    def interpolate(self, job: JobContext) -> None:
+        """Keep weights between the start and the best epoch where they validate better; nothing where that fails."""
         if not self._interpolates:
             return
-        # All read what the main process has written of the last epoch: who came before it would try nothing, and the
-        # others would wait for ever.
+        # All processes must read the last epoch as the main one has written it, or they would not do the same.
         self._accelerator.wait_for_everyone()
         before = best_epoch(read_metrics(self._run_dir))
         if before is None:
             return
-        on_event(Progress(stage="Trying weights between start and end", done=0, total=0))
+        job.report(Progress(stage="Trying weights between start and end", done=0, total=0))
         found = None
-        with contextlib.suppress(Stopped, RunError):
-            found = interpolation.find_between(self._run_dir, self._classifier, self._validate)
+        with contextlib.suppress(JobCancelled, RunError):
+            found = find_interpolation(self._run_dir, self._classifier, self._validate)
         self._accelerator.wait_for_everyone()  # each has read what the main process is about to replace
         if found and self._is_main:
-            interpolation.keep_between(self._run_dir, self._classifier.trainable_state(), found)
-            on_event(Notice(message=interpolation.words(found, before)))
+            state = {"epoch": found.epoch, _SHARE: found.share}
+            model = self._classifier.trainable_state()
+            save_checkpoint(self._run_dir, BEST, Checkpoint(model=model, optimizer={}, state=state))
+            replace_metrics(self._run_dir, found)
+            text = Message(
+                "Weights {share} of the way from the start to epoch {epoch} validate better "
+                "({accuracy}, before {before}); they are kept."
+            )
+            figures = {"accuracy": found.accuracy_text, "before": before.accuracy_text}
+            job.report(Notice(message=Message(text, share=f"{found.share:.0%}", epoch=found.epoch, **figures)))
 
-    def close(self) -> None:
-        """End the curves."""
-        self._curves.close()
-
-    def forget_start(self) -> None:
-        """Delete what was kept of the start: the run is over."""
-        shutil.rmtree(self._run_dir / START, ignore_errors=True)
+    def close(self, *, stopped: bool) -> None:
+        """End the curves; delete the saved start of a run that has ended."""
+        if self._curves is not None:
+            self._curves.close()
+        if not stopped:
+            shutil.rmtree(self._run_dir / START, ignore_errors=True)
 
     def _validate(self) -> Validation:
         self._classifier.eval()
         return validate(self._training_data.trained, self._training_data, self._objective, self._accelerator)
+
+
+def find_interpolation(run_dir: Path, classifier: Classifier, validate: Callable[[], Validation]) -> EpochDone | None:
+    """Search better weights between the run's start and its best epoch; leave the classifier with the best ones.
+
+    Better weights have a lower validation loss and no lower accuracy: of three candidates, the accuracy on few images
+    alone would often be higher by chance. Returns the best epoch with its figures; None where nothing is better.
+    """
+    best = best_epoch(read_metrics(run_dir))
+    if best is None or not best.epoch or best.share < 1 or not has_whole(run_dir, START, BEST):
+        return None
+
+    def judged(share: float, state: dict[str, Tensor]) -> EpochDone:
+        classifier.load_trainable_state(state)
+        seen = validate()
+        return replace(best, share=share, val_loss=seen.loss, val_accuracy=seen.accuracy)
+
+    start, end = (load_checkpoint(run_dir / name) for name in (START, BEST))
+    if _SHARE in end.state:  # killed after it was kept, before that was noted
+        return judged(end.state[_SHARE], end.model)
+    found, kept = best, end.model
+    for share in INTERPOLATION_SHARES:
+        state = classifier.interpolated(start.model, end.model, share)
+        candidate = judged(share, state)
+        if candidate.figures is None or found.figures is None:
+            continue
+        if candidate.figures[0] < found.figures[0] and candidate.figures[1] >= found.figures[1]:
+            found, kept = candidate, state
+    classifier.load_trainable_state(kept)
+    return found if found.share < 1 else None

@@ -1,11 +1,11 @@
-"""The head that a network begins with whose features will learn too: ridge regression, strongly regularised.
+"""The initial head for training all features: strongly regularised ridge regression.
 
-W = (X'X + k I)^-1 X'Y on centred features (Hoerl and Kennard 1970). A head that suits the features as they are would
-harm: it fits the training pictures nearly perfectly, so little loss is left that could teach the features, and they end
-below those of a random head. A strength k far above the features' variance leaves little more than the differences of
-the class means, with small logits: the first epochs keep most of the lead, and the last lose nothing.
+W = (X'X + k I)^-1 X'Y on centred features (Hoerl and Kennard 1970). An optimal head for the pretrained features would
+harm: it fits the training images nearly perfectly, so little loss is left to train the features, and they end below
+those of a random head. A strength k far above the features' variance leaves little more than the differences of the
+class means, with small logits: the first epochs keep most of the lead, and the last lose nothing.
 
-LoRA on the starter ResNet ended at .88 to .91 from the exact head, at .95 from this one (from 32 pictures a class) and
+LoRA on the starter ResNet ended at .88 to .91 from the exact head, at .95 from this one (from 32 images a class) and
 at .95 to .97 from a random one.
 """
 
@@ -23,9 +23,9 @@ _RAREST = 0.02  # a share below it counts as this much
 def set_gentle_head(head: nn.Linear, features: Tensor, targets: Tensor) -> None:
     """Set a head from features (N, D) and class indices (N,), or zeros and ones (N, C) of several labels, in place.
 
-    The logits are scaled so that their softmax is calibrated on the leave-one-out predictions, as far as a factor of 20
-    goes; these come in closed form: y_loo = (y_hat - h y) / (1 - h) with the leverage h. Of several labels they are the
-    log odds of each one's share p, and d logit = d share / (p (1 - p)).
+    The logits are scaled to calibrate their softmax on the leave-one-out predictions, up to a factor of 20; these have
+    a closed form: y_loo = (y_hat - h y) / (1 - h) with the leverage h. For several labels they are the log odds of each
+    label's share p, and d logit = d share / (p (1 - p)).
     """
     inputs, labels = features.double().cpu(), targets.cpu()
     wanted = (labels if labels.ndim == 2 else nn.functional.one_hot(labels, head.out_features)).double()
@@ -37,17 +37,10 @@ def set_gentle_head(head: nn.Linear, features: Tensor, targets: Tensor) -> None:
         share = sums.prior.clamp(_RAREST, 1 - _RAREST)
         weight, offset = weight / (share * (1 - share)), share.logit()
     else:
-        scale = _scale_left_out(sums, centred, weight, covariance, wanted, ridge)
+        leverage = (centred * solve(covariance, centred.T, ridge=ridge).T).sum(dim=1) / sums.count + 1 / sums.count
+        leverage = leverage.clamp(max=0.999)[:, None]
+        left_out = (centred @ weight + sums.prior - leverage * wanted) / (1 - leverage)
+        scale = 1 / fit_temperature(left_out.numpy(), wanted.argmax(dim=1).numpy(), spread=None)
         weight, offset = weight * scale, sums.prior * scale
     head.weight.copy_(weight.T)
     head.bias.copy_(offset - sums.mean @ weight)
-
-
-def _scale_left_out(
-    sums: Scatter, centred: Tensor, weight: Tensor, covariance: Tensor, wanted: Tensor, ridge: float
-) -> float:
-    """Return the factor on the logits that calibrates them where each picture was left out."""
-    leverage = (centred * solve(covariance, centred.T, ridge=ridge).T).sum(dim=1) / sums.count + 1 / sums.count
-    leverage = leverage.clamp(max=0.999)[:, None]
-    left_out = (centred @ weight + sums.prior - leverage * wanted) / (1 - leverage)
-    return 1 / fit_temperature(left_out.numpy(), wanted.argmax(dim=1).numpy(), spread=None)

@@ -1,28 +1,31 @@
-"""What a run computes with: device, precision, accelerator and the classifier that its settings describe."""
+"""The execution context of a run: device, precision, accelerator and classifier."""
 
 import os
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import torch  # noqa: TID253
 
 from models.classifier import Classifier, build_classifier
+from models.messages import Message
 from visionft.devices import Device, pick_device
-from visionft.events import ShouldStop
+from visionft.errors import RunError
+from visionft.events import Notice
+from visionft.jobs import JobContext
+from visionft.training.base_weights import base_weights_for, check_base_weights
 from visionft.training.config.train_config import TrainConfig
-from visionft.weights import weights_loader
+from visionft.training.runs.checkpoint import BEST, load_checkpoint
+from visionft.training.runs.run_folder import load_run, require_weights
+from visionft.weights.weights_loading import weights_loader
 
 
 class RunContext:
-    """Device, accelerator and classifier for one set of settings."""
-
     def __init__(self, config: TrainConfig, *, classes: int) -> None:
         """Build everything; pretrained weights must be on this computer (`starting.ensure_weights`)."""
         self.device: Device = pick_device(config.device)
         self.precision = self.device.precision if config.precision == "auto" else config.precision
         self.accelerator = _make_accelerator(self.device, self.precision)
-        self.classifier = self._build(config, classes)
-
-    def _build(self, config: TrainConfig, classes: int) -> Classifier:
         classifier = build_classifier(
             config.backbone_row,
             config.method_row,
@@ -37,7 +40,7 @@ class RunContext:
             classifier.checkpoint_gradients()
         if self.device.kind == "cuda" and self.precision == "bf16":
             classifier.shrink_frozen(torch.bfloat16)
-        return classifier.to_device(self.accelerator.device, precision=self.precision)
+        self.classifier = classifier.to_device(self.accelerator.device, precision=self.precision)
 
 
 def _make_accelerator(device: Device, precision: str) -> Any:
@@ -51,12 +54,11 @@ def _make_accelerator(device: Device, precision: str) -> Any:
     return Accelerator(mixed_precision={"fp32": "no"}.get(precision, precision), cpu=device.kind == "cpu")
 
 
-def is_asked_to_stop(should_stop: ShouldStop, accelerator: Any) -> bool:
-    """Tell whether any of the processes that train together was asked to stop: they stop at the same batch."""
-    asked = should_stop()
+def is_any_cancelled(job: JobContext, accelerator: Any) -> bool:
+    """Return whether any training process was cancelled: all stop at the same batch."""
     if accelerator.num_processes == 1:
-        return asked
-    flag = torch.tensor([float(asked)], device=accelerator.device)
+        return job.is_cancelled
+    flag = torch.tensor([float(job.is_cancelled)], device=accelerator.device)
     return bool(accelerator.reduce(flag, "sum").item())
 
 
@@ -76,3 +78,54 @@ def release(classifier: Classifier, optimizer: torch.optim.Optimizer | None) -> 
         torch.cuda.empty_cache()
     elif device.type == "mps":
         torch.mps.empty_cache()
+
+
+def settings_that_compile(config: TrainConfig, device: torch.device, job: JobContext) -> TrainConfig:
+    """Return the settings, without `compile` and with a warning where torch.compile does not work."""
+    fault = compile_fault(device) if config.compile else ""
+    if not fault:
+        return config
+    message = Message("torch.compile does not work on this computer, so training goes on without it: {reason}")
+    job.report(Notice(message=Message(message, reason=fault), level="warning"))
+    return replace(config, compile=False)
+
+
+def compile_fault(device: torch.device) -> str:
+    """Return the reason against torch.compile on a device, by compiling a small function; empty where it works."""
+    small = torch.compile(lambda values: values.sin() + 1)
+    try:
+        small(torch.zeros(8, device=device))
+    except (RuntimeError, ImportError, OSError) as error:  # torch's own kinds are all RuntimeErrors
+        return (str(error).strip() or type(error).__name__).splitlines()[0]
+    return ""
+
+
+def warm_start(classifier: Classifier, config: TrainConfig, class_names: tuple[str, ...], project_dir: Path) -> None:
+    """Load the best weights of the run `config.start_from`, in place (RunError: they are gone or of another shape)."""
+    run = load_run(project_dir, config.start_from)
+    if run.parts:
+        hint = Message("Start from one of its parts: {names}.", names=", ".join(part.run for part in run.parts))
+        raise RunError(Message("{run} is a combination of runs, which cannot be trained on.", run=run.title), hint)
+    require_weights(run)
+    for name in ("backbone", "method", "weights"):
+        here, there = getattr(config, name), getattr(run.config, name)
+        if here != there:
+            hint = f"Choose {there} as the {name}, or start from the pretrained network."
+            values = {"title": run.title, "name": name, "there": there, "here": here}
+            raise RunError(Message("{title} was trained with the {name} {there}, not {here}.", **values), hint)
+    if config.needs_base_weights:
+        check_base_weights(run.path, base_weights_for(config, classifier.loaded))
+    state = load_checkpoint(run.path / BEST).model
+    if run.class_names != class_names:
+        fresh = classifier.trainable_state()
+        for name in (f"{classifier.backbone.head}.{part}" for part in ("weight", "bias")):
+            rows = fresh[name].detach().clone()
+            for place, class_name in enumerate(class_names):
+                if class_name in run.class_names:
+                    rows[place] = state[name][run.class_names.index(class_name)]
+            state[name] = rows
+    try:
+        classifier.load_trainable_state(state)
+    except ValueError as error:
+        message = Message("{title} was trained with another input shape: {reason}.", title=run.title, reason=error)
+        raise RunError(message, "Keep its settings, or start afresh.") from error

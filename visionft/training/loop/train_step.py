@@ -1,13 +1,17 @@
-"""What happens in one optimiser step: micro-batches, mixing, clipping, averaging; and what is done when it fails.
+"""One optimiser step: micro-batches, mixing, clipping, averaging, and error recovery.
 
-Out of memory: the micro-batch is halved and the same batch tried again; the effective batch never changes. A loss or
-gradient that is not finite is reported as `NotFinite`, for the loop to roll back.
+Out of memory: the micro-batch is halved and the same batch tried again; the effective batch never changes. A
+non-finite loss or gradient raises `NotFinite`, and the loop rolls back.
 """
 
 import contextlib
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch  # noqa: TID253
 import torch.nn.functional as F  # noqa: TID253
 from torch import Tensor, nn  # noqa: TID253
@@ -17,10 +21,75 @@ from models.classifier import Classifier
 from visionft.data.dataset import Batch, derived_seed
 from visionft.errors import RunError, is_out_of_memory
 from visionft.training.config.train_config import TrainConfig
-from visionft.training.loop.mixup_cutmix import MixupCutmix
-from visionft.training.loop.model_ema import ModelEma
 from visionft.training.loop.objective import Objective, add_batch
 from visionft.training.runs.checkpoint import flatten_optimizer, restore_optimizer
+
+
+class ModelEma:
+    """Averages of a classifier's trainable state: a <- d a + (1 - d) w, with d rising to `decay` at first."""
+
+    def __init__(self, classifier: Classifier, decay: float) -> None:
+        self._classifier = classifier
+        self._decay = decay
+        self.updates = 0
+        self.values = {name: value.detach().clone() for name, value in classifier.trainable_state().items()}
+
+    @torch.no_grad()
+    def update(self) -> None:
+        """Take in the current weights; counters and other whole numbers are copied."""
+        self.updates += 1
+        decay = min(self._decay, (1 + self.updates) / (10 + self.updates))
+        for name, value in self._classifier.trainable_state().items():
+            if value.is_floating_point():
+                self.values[name].lerp_(value.to(self.values[name].dtype), 1 - decay)
+            else:
+                self.values[name].copy_(value)
+
+    def load(self, values: dict[str, Tensor], updates: int) -> None:
+        self.updates = updates
+        for name, value in values.items():
+            self.values[name].copy_(value)
+
+    @contextmanager
+    def in_place(self) -> Generator[None]:
+        """Let the classifier have the averages for a while, then its own weights again."""
+        own = {name: value.detach().clone() for name, value in self._classifier.trainable_state().items()}
+        self._classifier.load_trainable_state(self.values)
+        try:
+            yield
+        finally:
+            self._classifier.load_trainable_state(own)
+
+
+@dataclass(frozen=True, slots=True)
+class MixupCutmix:
+    """Mixup (Zhang et al. 2018, arXiv:1710.09412) and CutMix (Yun et al. 2019, arXiv:1905.04899) of a batch."""
+
+    mixup: float  # alpha of mixup's Beta distribution; 0 never
+    cutmix: float  # alpha of CutMix's; 0 never. With both, each batch takes one of them
+
+    def __bool__(self) -> bool:
+        return self.mixup > 0 or self.cutmix > 0
+
+    def mix(self, images: Tensor, targets: Tensor, *, seed: int) -> tuple[Tensor, Tensor]:
+        """Mix each image (B, 3, H, W) with another of the batch, and their targets (B, C) likewise."""
+        rng = np.random.default_rng(seed)
+        cuts = self.cutmix > 0 and (self.mixup == 0 or rng.random() < 0.5)
+        alpha = self.cutmix if cuts else self.mixup
+        kept = float(rng.beta(alpha, alpha))
+        partner = torch.from_numpy(rng.permutation(len(images))).to(images.device)
+        if not cuts:
+            images = images * kept + images[partner] * (1 - kept)
+            return images, targets * kept + targets[partner] * (1 - kept)
+        height, width = images.shape[-2:]
+        box_height, box_width = (round(side * (1 - kept) ** 0.5) for side in (height, width))
+        top, left = (int(rng.integers(0, free + 1)) for free in (height - box_height, width - box_width))
+        box = (..., slice(top, top + box_height), slice(left, left + box_width))
+        mixed = images.clone()
+        mixed[box] = images[partner][box]
+        kept = 1 - box_height * box_width / (height * width)  # what the box really leaves
+        return mixed, targets * kept + targets[partner] * (1 - kept)
+
 
 _AVERAGE = "average."
 
@@ -34,13 +103,7 @@ class NotFinite(Exception):
 
 
 class TrainStep:
-    """The trained part of a classifier with its optimiser.
-
-    Attributes:
-        trained: What takes a batch: the classifier, or its head when features are cached; wrapped by accelerate.
-        micro_batch: Pictures that go through the network at once.
-        average: The moving average of the weights, or None.
-    """
+    """The trained part of a classifier (its head where features are cached) with its optimiser and weight averages."""
 
     def __init__(
         self,
@@ -58,10 +121,13 @@ class TrainStep:
         self.micro_batch = config.micro_batch_size or config.batch_size
         self.average = ModelEma(classifier, config.ema_decay) if config.ema_decay else None
         self._mixing = MixupCutmix(config.mixup, config.cutmix) if trained is classifier else MixupCutmix(0, 0)
-        groups = classifier.parameter_groups(config.weight_decay)
+        groups, rate = classifier.parameter_groups(config.weight_decay), config.peak_learning_rate
         self._scales = [group.pop("lr_scale") for group in groups]
         self._parameters = [parameter for group in groups for parameter in group["params"]]
-        optimizer = _make_optimizer(config, groups, fused=accelerator.device.type == "cuda")
+        if config.optimizer == "sgd":
+            optimizer = torch.optim.SGD(groups, lr=rate, momentum=0.9, nesterov=True)
+        else:
+            optimizer = torch.optim.AdamW(groups, lr=rate, fused=accelerator.device.type == "cuda")
         if config.compile:
             trained = torch.compile(trained)  # type: ignore[assignment]
         self.trained, self.optimizer = accelerator.prepare(trained, optimizer)
@@ -72,26 +138,26 @@ class TrainStep:
             group["lr"] = rate * scale
 
     def can_learn_from(self, batch: Batch) -> bool:
-        """Tell whether enough of a batch could be read: batch norm cannot learn from a single picture."""
+        """Tell whether enough of a batch could be read: batch norm cannot learn from a single image."""
         if len(batch.images) != 1 or not batch.unreadable:
             return len(batch.images) > 0
         return not any(isinstance(module, _BatchNorm) and module.training for module in self.trained.modules())
 
     def learn(self, batch: Batch, totals: Tensor, *, epoch: int, number: int) -> None:
-        """Take one optimiser step on a batch and add it to `totals`.
-
-        Raises:
-            NotFinite: The loss or the gradient is not finite; the weights are untouched.
-            RunError: Not even one picture fits into memory.
-        """
+        """Take one optimiser step on a batch and add it to `totals`; a `NotFinite` leaves the weights untouched."""
         seed = derived_seed(self._config.seed, epoch, number)
         # Dropout draws from here. On a CPU torch.manual_seed would also seed GPUs that are not there, which takes
         # seventy times as long (measured) and shows in a linear probe.
         on_cpu = self._accelerator.device.type == "cpu"
         (torch.default_generator.manual_seed if on_cpu else torch.manual_seed)(seed)
-        inputs, targets = self._prepare(batch, seed)
+        inputs, targets = batch.images, batch.targets
+        if self._mixing and len(inputs) > 1:
+            is_single = self._objective.task == "single"
+            shares = F.one_hot(targets, self._objective.classes) if is_single else targets
+            inputs, targets = self._mixing.mix(inputs, shares.float(), seed=seed)
         loss, hits = self._gradients(inputs, targets, batch)
-        norm = self._clip()
+        limit = self._config.gradient_clip or float("inf")
+        norm = torch.as_tensor(self._accelerator.clip_grad_norm_(self._parameters, limit))
         scales_itself = self._accelerator.scaler is not None  # fp16: an overflowing step is skipped by the scaler
         if not torch.isfinite(loss) or not (scales_itself or torch.isfinite(norm)):
             raise NotFinite(batch.indices.tolist())
@@ -100,27 +166,16 @@ class TrainStep:
             self.average.update()
         add_batch(totals, loss=loss, hits=hits, count=len(inputs))
 
-    def _prepare(self, batch: Batch, seed: int) -> tuple[Tensor, Tensor]:
-        if not self._mixing or len(batch.images) < 2:
-            return batch.images, batch.targets
-        shares = batch.targets.float()
-        if self._objective.task == "single":
-            shares = F.one_hot(batch.targets, self._objective.classes).float()
-        return self._mixing.mix(batch.images, shares, seed=seed)
-
     def _gradients(self, inputs: Tensor, targets: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
         """Fill the gradients from all micro-batches; return the batch's mean loss and its hits."""
         while True:
-            ran_out = False
             try:
                 return self._accumulate(inputs, targets, batch)
             except Exception as error:
                 if not is_out_of_memory(error):
                     raise
-                ran_out = True
             # Outside the except block: in it, the traceback still holds the failed step's activations.
-            if ran_out:
-                self._shrink(len(inputs))
+            self._shrink(len(inputs))
 
     def _accumulate(self, inputs: Tensor, targets: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
         self.optimizer.zero_grad(set_to_none=True)
@@ -128,8 +183,9 @@ class TrainStep:
         parts = parts_of(len(inputs), self.micro_batch)
         for part in parts:
             share = len(inputs[part]) / len(inputs)
-            is_last = part is parts[-1]
-            with self._accelerator.autocast(), _syncing(self._accelerator, self.trained, is_last):
+            is_last = part is parts[-1]  # then several processes exchange their gradients
+            exchange = contextlib.nullcontext() if is_last else self._accelerator.no_sync(self.trained)
+            with self._accelerator.autocast(), exchange:
                 logits = self.trained(inputs[part])
                 loss = self._objective.loss(logits, targets[part]) * share
                 self._accelerator.backward(loss)
@@ -142,52 +198,40 @@ class TrainStep:
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
         if self.micro_batch <= 1:
-            hint = "Choose a smaller picture size or backbone, LoRA instead of full, or precision bf16."
-            raise RunError("Not even one picture fits into the device's memory.", hint)
+            hint = "Choose a smaller image size or backbone, LoRA instead of full, or precision bf16."
+            raise RunError("Not even one image fits into the device's memory.", hint)
         self.micro_batch = max(1, min(self.micro_batch, size) // 2)
         self._on_shrink(self.micro_batch)
 
-    def _clip(self) -> Tensor:
-        limit = self._config.gradient_clip or float("inf")
-        return torch.as_tensor(self._accelerator.clip_grad_norm_(self._parameters, limit))
-
     def averaged(self) -> contextlib.AbstractContextManager[None]:
-        """Return a context in which the classifier has the averages of its weights, where the settings want them."""
+        """Return a context with the averaged weights in the classifier, where the settings enable them."""
         return self.average.in_place() if self.average else contextlib.nullcontext()
 
     def tensors(self) -> dict[str, Tensor]:
-        """Return what continuing needs besides the weights: the optimiser's state and the averages."""
+        """Return the state beside the weights for resuming: the optimiser's and the averages."""
         averages = self.average.values if self.average else {}
         return flatten_optimizer(self.optimizer) | {_AVERAGE + name: value for name, value in averages.items()}
 
     def restore(self, tensors: dict[str, Tensor], *, averaged: int) -> None:
-        """Load what `tensors` gave; `averaged` counts the steps that the averages have seen."""
-        restore_optimizer(
-            self.optimizer, {name: value for name, value in tensors.items() if not name.startswith(_AVERAGE)}
-        )
+        """Load a state of `tensors`; `averaged` is the number of steps in the averages."""
+        averages = {name: value for name, value in tensors.items() if name.startswith(_AVERAGE)}
+        restore_optimizer(self.optimizer, {name: value for name, value in tensors.items() if name not in averages})
         if self.average:
-            values = {name: value for name, value in tensors.items() if name.startswith(_AVERAGE)}
-            self.average.load({name.removeprefix(_AVERAGE): value for name, value in values.items()}, averaged)
-
-
-def _syncing(accelerator: Any, trained: nn.Module, is_last: bool) -> Any:
-    """Let several processes exchange gradients after the last micro-batch only."""
-    return contextlib.nullcontext() if is_last else accelerator.no_sync(trained)
-
-
-def _make_optimizer(config: TrainConfig, groups: list[dict[str, Any]], *, fused: bool) -> torch.optim.Optimizer:
-    rate = config.peak_learning_rate
-    if config.optimizer == "sgd":
-        return torch.optim.SGD(groups, lr=rate, momentum=0.9, nesterov=True)
-    return torch.optim.AdamW(groups, lr=rate, fused=fused)
+            self.average.load({name.removeprefix(_AVERAGE): value for name, value in averages.items()}, averaged)
 
 
 def parts_of(count: int, size: int) -> list[slice]:
-    """Divide a batch into parts of at most `size`; a last part of one picture joins the one before it.
-
-    Batch norm cannot learn from a single picture. With parts of one, memory leaves no choice.
-    """
+    """Divide a batch into slices of at most `size`; one image alone joins the slice before it, for batch norm."""
     ends = [*range(size, count, size), count]
     if size > 1 and len(ends) > 1 and ends[-1] - ends[-2] == 1:
         del ends[-2]
     return [slice(start, end) for start, end in zip([0, *ends[:-1]], ends, strict=True)]
+
+
+def learning_rate_factor(step: int, *, total_steps: int, warmup_share: float) -> float:
+    """Return the share of the peak rate at `step` (from 0): linear warm-up, then half a cosine (arXiv:1608.03983)."""
+    warmup = round(total_steps * warmup_share)
+    if step < warmup:
+        return (step + 1) / warmup
+    progress = (step - warmup) / max(1, total_steps - warmup)
+    return 0.5 * (1.0 + math.cos(math.pi * min(1.0, progress)))

@@ -1,9 +1,8 @@
-"""Checkpoints: folders of safetensors and JSON that appear whole or not at all, each file with its hash.
+"""Checkpoints: folders of safetensors and JSON, written atomically, each file with its hash.
 
-`last` and `prev` continue a run, `best` is what evaluation and export read; `start` is what the run began with, and
-goes when it ends. A damaged one is noticed by its hash (a flipped bit in a safetensors file would load silently); then
-the next older one is taken, and that is said. All that a folder holds is on the disk before it gets its name, so that a
-power cut leaves the old one or the new one.
+`last` and `prev` resume a run, evaluation and export read `best`; `start` holds the initial state and is deleted at the
+end. A damaged checkpoint is detected by its hash; the next older one is used instead, with a notice. A folder is
+flushed to the disk before its rename, so a power cut leaves the old one or the new one.
 """
 
 import json
@@ -19,9 +18,12 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor  # noqa: TID253
 
+from models.messages import Message, sentences
+from models.tensor_files import usual_permissions
 from visionft.errors import RunError
-from visionft.events import Notice, OnEvent, ignore_event
+from visionft.events import Notice
 from visionft.files import fsync_folder, fsync_tree, naming_faults, read_json
+from visionft.jobs import SILENT, JobContext
 from visionft.training.runs.manifest import MODEL_FILE, STATE_FILE, fault_of, read_manifest, write_manifest
 
 LAST, PREVIOUS, BEST, START = "last", "prev", "best", "start"
@@ -30,47 +32,31 @@ _OPTIMIZER = "optimizer.safetensors"
 
 @dataclass(frozen=True, kw_only=True)
 class Checkpoint:
-    """What a checkpoint folder holds.
-
-    Attributes:
-        model: The classifier's trainable state.
-        optimizer: The optimiser's state by parameter number, or empty for a checkpoint that only keeps a model.
-        state: Plain values: where the run is.
-    """
-
-    model: dict[str, Tensor]
-    optimizer: dict[str, Tensor]
+    model: dict[str, Tensor]  # the classifier's trainable state
+    optimizer: dict[str, Tensor]  # the optimiser's state by parameter number; empty for a checkpoint of the model alone
     state: dict[str, Any]
 
 
 def save_checkpoint(run_dir: Path, name: str, checkpoint: Checkpoint) -> None:
-    """Write a checkpoint beside the old one and rename it over; `last` moves the one before it to `prev`.
-
-    Raises:
-        VisionFTError: The disk is full or cannot be written; the old checkpoints are untouched.
-    """
+    """Write a checkpoint and rename it over the old one, which a failure leaves; the older `last` becomes `prev`."""
     with whole_folder(run_dir / name, keep_as=PREVIOUS if name == LAST else "") as folder:
-        save_file(_plain(checkpoint.model), folder / MODEL_FILE)
+        _save(checkpoint.model, folder / MODEL_FILE)
         if checkpoint.optimizer:
-            save_file(_plain(checkpoint.optimizer), folder / _OPTIMIZER)
+            _save(checkpoint.optimizer, folder / _OPTIMIZER)
         (folder / STATE_FILE).write_text(json.dumps(checkpoint.state, indent=2) + "\n", encoding="utf-8")
         write_manifest(folder)
 
 
-def _plain(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+def _save(tensors: dict[str, Tensor], path: Path) -> None:
+    with usual_permissions(path):
+        save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, path)
 
 
 @contextmanager
 def whole_folder(target: Path, *, keep_as: str = "") -> Generator[Path]:
-    """Yield an empty folder; on success flush all of it to the disk and rename it over `target`, else remove it.
+    """Yield an empty folder; on success flush it to the disk and rename it over `target`, which else is unchanged.
 
-    Args:
-        target: The folder that appears whole, or stays what it was.
-        keep_as: Name beside it that an earlier `target` gets; without one it is removed.
-
-    Raises:
-        VisionFTError: The disk is full or cannot be written; `target` is untouched.
+    `keep_as` is the new name of an earlier `target` beside it; without one that is removed.
     """
     temporary = target.with_name(f".{target.name}.tmp")
     retired = [target] if not keep_as else [target.with_name(keep_as), target]
@@ -107,19 +93,16 @@ def finish_interrupted(run_dir: Path) -> None:
 
 
 def load_checkpoint(folder: Path) -> Checkpoint:
-    """Read one checkpoint folder after checking every hash.
-
-    Raises:
-        RunError: It is missing, incomplete or damaged.
-    """
+    """Read one checkpoint folder after checking every hash (RunError: it is missing, incomplete or damaged)."""
     try:
         return _read(folder)
     except ValueError as error:
-        raise RunError(f"The checkpoint {folder} is damaged: {error}.", "Use another run, or train again.") from error
+        message = Message("The checkpoint {folder} is damaged: {reason}.", folder=folder, reason=error)
+        raise RunError(message, "Use another run, or train again.") from error
 
 
 def _read(folder: Path) -> Checkpoint:
-    """Read a checkpoint, or raise ValueError with what is wrong with it."""
+    """Read a checkpoint, or raise ValueError with its problem."""
     if fault := fault_of(folder):
         raise ValueError(fault)
     try:
@@ -135,17 +118,8 @@ def has_whole(run_dir: Path, *names: str) -> bool:
     return not any(fault_of(run_dir / name) for name in names)
 
 
-def has_checkpoint(run_dir: Path) -> bool:
-    """Tell whether a run has written anything that it could be continued from, whole or not."""
-    return any((run_dir / name).exists() for name in (LAST, PREVIOUS))
-
-
-def load_newest(run_dir: Path, on_event: OnEvent = ignore_event) -> Checkpoint:
-    """Return the newest undamaged checkpoint that a run can be continued from, and say when that is not the newest.
-
-    Raises:
-        RunError: There is none. To begin anew in its folder would throw away what `best` may still hold.
-    """
+def load_newest(run_dir: Path, job: JobContext = SILENT) -> Checkpoint:
+    """Return the newest undamaged checkpoint, with a notice where it is not the newest (RunError: there is none)."""
     faults: dict[str, str] = {}
     for name in (LAST, PREVIOUS):
         try:
@@ -154,15 +128,14 @@ def load_newest(run_dir: Path, on_event: OnEvent = ignore_event) -> Checkpoint:
             faults[name] = str(error)
             continue
         if faults:
-            message = (
-                f"The newest checkpoint of {run_dir.name} is unusable ({faults[LAST]}); going on from the one before."
-            )
-            on_event(Notice(message=message, level="warning"))
+            message = Message("The newest checkpoint of {run} is unusable ({reason}); going on from the one before.")
+            message = Message(message, run=run_dir.name, reason=faults[LAST])
+            job.report(Notice(message=message, level="warning"))
         return found
-    said = "; ".join(f"{name}: {fault}" for name, fault in faults.items())
-    can_be_used = not fault_of(run_dir / BEST)
-    hint = "Its best epoch can still be evaluated and exported. " if can_be_used else ""
-    raise RunError(f"{run_dir.name} cannot go on, its checkpoints are unusable ({said}).", hint + "Start a new run.")
+    reasons = "; ".join(f"{name}: {fault}" for name, fault in faults.items())
+    hint = "Its best epoch can still be evaluated and exported." if not fault_of(run_dir / BEST) else ""
+    message = Message("{name} cannot be continued, its checkpoints are unusable ({said}).", said=reasons)
+    raise RunError(Message(message, name=run_dir.name), sentences(hint, "Start a new run."))
 
 
 def flatten_optimizer(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
@@ -174,15 +147,13 @@ def flatten_optimizer(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
 
 
 def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
-    """Load what `flatten_optimizer` gave; the settings of the groups stay as they are."""
+    """Load a state of `flatten_optimizer`; the settings of the groups stay."""
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     state: dict[int, dict[str, Tensor]] = {}
     for key, value in tensors.items():
         number, _, name = key.partition(".")
-        state.setdefault(int(number), {})[name] = _ordered_like(parameters[int(number)], value)
+        parameter = parameters[int(number)]
+        if value.shape == parameter.shape:  # a moment: fused steps require its parameter's memory order
+            value = torch.empty_like(parameter).copy_(value)
+        state.setdefault(int(number), {})[name] = value
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
-
-
-def _ordered_like(parameter: Tensor, value: Tensor) -> Tensor:
-    """Return a moment in its parameter's memory order, which a fused step asks for; a counter as it is."""
-    return torch.empty_like(parameter).copy_(value) if value.shape == parameter.shape else value

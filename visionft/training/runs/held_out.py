@@ -1,7 +1,7 @@
-"""What a run that trains nothing says of the pictures it was made from, each held out: answers worth as much as others.
+"""Held-out predictions of a closed-form run for its own training images.
 
-Its head is a closed form, so they come with it. A combination is fitted to them beside the validation pictures, which
-are a fifth as many. A file of the run's folder, of the weights whose hash it holds. NumPy only.
+A closed-form head gives them without extra cost. The weights of an ensemble are fitted to them and to the validation
+images, a fifth as many. They are a file of the run's folder, tied to the weights by a hash. NumPy only.
 """
 
 import logging
@@ -24,52 +24,44 @@ _OF: Final = "weights"
 
 
 @dataclass(frozen=True)
-class HeldOutAnswers:
-    """Answers about pictures by heads that they had no part in.
+class HeldOutPredictions:
+    image_ids: np.ndarray  # (M,) ids of the images in the project
+    logits: np.ndarray  # (M, C) float32, calibrated
 
-    Attributes:
-        image_ids: (M,) the project's numbers of the pictures.
-        logits: (M, C) float32, calibrated.
-    """
-
-    image_ids: np.ndarray
-    logits: np.ndarray
+    def of(self, image_ids: Sequence[int]) -> np.ndarray:
+        """Return the (N, C) logits of the given images; all of them must be present."""
+        place_of = {image_id: place for place, image_id in enumerate(self.image_ids.tolist())}
+        return self.logits[[place_of[image_id] for image_id in image_ids]]
 
 
-def write_held_out(run_dir: Path, answers: HeldOutAnswers) -> None:
+def write_held_out(run_dir: Path, predictions: HeldOutPredictions) -> None:
     """Keep them beside the run's weights of now; a full disk costs only them."""
     from safetensors.numpy import save
 
     arrays = {
-        "image_ids": np.ascontiguousarray(answers.image_ids, np.int64),
-        "logits": np.ascontiguousarray(answers.logits, np.float32),
+        "image_ids": np.ascontiguousarray(predictions.image_ids, np.int64),
+        "logits": np.ascontiguousarray(predictions.logits, np.float32),
     }
     try:
         with atomic_path(run_dir / FILE) as temporary:
             temporary.write_bytes(save(arrays, metadata={_OF: weights_hash(run_dir / BEST_FOLDER)}))
     except VisionFTError as error:
-        logger.warning("The held-out answers of %s were not kept: %s", run_dir.name, error)
+        logger.warning("The held-out predictions of %s were not kept: %s", run_dir.name, error)
 
 
-def read_held_out(run_dir: Path) -> HeldOutAnswers | None:
-    """Return those of the run's weights as they are; None where there are none that can be read."""
+def read_held_out(run_dir: Path) -> HeldOutPredictions | None:
+    """Return the predictions of the run's current weights; None where they are missing or unreadable."""
     from safetensors import SafetensorError, safe_open
 
     try:
         with safe_open(run_dir / FILE, framework="numpy") as kept:
             if (kept.metadata() or {}).get(_OF) != weights_hash(run_dir / BEST_FOLDER):
                 return None
-            found = HeldOutAnswers(kept.get_tensor("image_ids"), kept.get_tensor("logits"))
+            found = HeldOutPredictions(kept.get_tensor("image_ids"), kept.get_tensor("logits"))
     except FileNotFoundError:
         return None
     except (OSError, ValueError, SafetensorError) as error:
-        logger.warning("The held-out answers of %s cannot be read: %s", run_dir.name, error)
+        logger.warning("The held-out predictions of %s cannot be read: %s", run_dir.name, error)
         return None
     is_whole = found.logits.ndim == 2 and len(found.logits) == len(found.image_ids) and np.isfinite(found.logits).all()
     return found if is_whole else None
-
-
-def answers_of(answers: HeldOutAnswers, image_ids: Sequence[int]) -> np.ndarray:
-    """Return the (N, C) logits of these pictures, all of which it has."""
-    place_of = {image_id: place for place, image_id in enumerate(answers.image_ids.tolist())}
-    return answers.logits[[place_of[image_id] for image_id in image_ids]]

@@ -1,10 +1,18 @@
-"""Whether a checkpoint folder is whole: its manifest holds each file's SHA-256. Torch-free, so that lists can tell."""
+"""The manifest of a checkpoint folder, each file's SHA-256, and the members of an ensemble. Torch-free.
+
+An ensemble is a run folder with `combined.json` in its checkpoint `best/` instead of tensors; the networks stay in the
+folders of its members.
+"""
 
 import contextlib
+import dataclasses
 import json
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from models.messages import Message
 from visionft.files import parse_json, read_json, sha256_file
 
 MANIFEST = "manifest.json"
@@ -13,26 +21,20 @@ COMBINED_FILE = "combined.json"  # in its place where the networks are those of 
 
 
 def write_manifest(folder: Path) -> None:
-    """Write the hashes of a folder's files beside them."""
     hashes = {path.name: sha256_file(path) for path in sorted(folder.iterdir())}
     (folder / MANIFEST).write_text(json.dumps(hashes, indent=2) + "\n", encoding="utf-8")
 
 
 def read_manifest(folder: Path) -> dict[str, str]:
-    """Return {file name: hash} of a folder.
-
-    Raises:
-        OSError: There is none.
-        ValueError: It is damaged.
-    """
+    """Return {file name: hash} of a folder (OSError: there is none; ValueError: it is damaged)."""
     values: Any = read_json(folder / MANIFEST)
     if not isinstance(values, dict) or not values:
-        raise ValueError(f"{MANIFEST} lists no files")
+        raise ValueError(Message("{MANIFEST} lists no files", MANIFEST=MANIFEST))
     return values
 
 
 def weights_hash(folder: Path) -> str:
-    """Return what tells a checkpoint's weights from any others; empty where there are none."""
+    """Return the hash of a checkpoint's weights; empty where there are none."""
     with contextlib.suppress(OSError, ValueError):
         hashes = read_manifest(folder)
         return hashes.get(MODEL_FILE) or hashes.get(COMBINED_FILE, "")
@@ -40,19 +42,15 @@ def weights_hash(folder: Path) -> str:
 
 
 def fault_of(folder: Path, *, is_quick: bool = False) -> str:
-    """Return what is wrong with a checkpoint folder, or nothing.
-
-    Args:
-        is_quick: Look at what costs nothing: that each file is there, and as long as it says. Else every byte is read.
-    """
+    """Return the problem of a checkpoint folder, or nothing; `is_quick` checks lengths only, not every byte."""
     try:
         for name, digest in read_manifest(folder).items():
             if is_quick:
                 _look_at(folder / name)
             elif sha256_file(folder / name) != digest:
-                return f"{name} has changed since it was written"
+                return Message("{name} has changed since it was written", name=name)
     except FileNotFoundError as error:
-        return f"{Path(error.filename).name} is missing" if folder.is_dir() else "it is missing"
+        return Message("{name} is missing", name=Path(error.filename).name) if folder.is_dir() else "it is missing"
     except (OSError, ValueError) as error:
         return str(error)
     return ""
@@ -63,7 +61,7 @@ def _look_at(path: Path) -> None:
     size = path.stat().st_size
     if path.suffix != ".safetensors":
         if not size:
-            raise ValueError(f"{path.name} is empty")
+            raise ValueError(Message("{name} is empty", name=path.name))
         return
     with path.open("rb") as handle:
         length = int.from_bytes(handle.read(8), "little")
@@ -73,4 +71,30 @@ def _look_at(path: Path) -> None:
         except (ValueError, KeyError, TypeError, AttributeError):
             ends = []
     if 8 + length + max(ends, default=0) != size or not ends:
-        raise ValueError(f"{path.name} is cut short or damaged")
+        raise ValueError(Message("{name} is cut short or damaged", name=path.name))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    run: str
+    weights: str  # hash of its weights at the fit
+    share: float  # its weight in the ensemble; the sum over members is 1
+    temperature: float  # divisor of its logits
+    accuracy: float  # its own top-1 accuracy on the validation images of the fit
+    loss: float  # its own log loss there, at its temperature
+
+
+def write_parts(folder: Path, parts: Sequence[Part]) -> None:
+    text = json.dumps([dataclasses.asdict(part) for part in parts], indent=2, ensure_ascii=False)
+    (folder / COMBINED_FILE).write_text(f"{text}\n", encoding="utf-8")
+
+
+def read_parts(folder: Path) -> tuple[Part, ...]:
+    """Return the members of the ensemble in this checkpoint folder; empty where the file is missing."""
+    try:
+        values = read_json(folder / COMBINED_FILE)
+        return tuple(Part(**each) for each in values)
+    except FileNotFoundError:
+        return ()
+    except TypeError as error:
+        raise ValueError(Message("{file} is damaged: {error}", file=COMBINED_FILE, error=error)) from error

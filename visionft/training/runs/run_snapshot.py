@@ -1,9 +1,10 @@
-"""The pictures, labels and splits that a run learns from, as its folder keeps them. Torch-free."""
+"""The snapshot of images, labels and splits in a run's folder. Torch-free."""
 
 import gzip
 import json
 from pathlib import Path
 
+from models.messages import Message
 from visionft.data.types import Snapshot, SnapshotImage
 from visionft.errors import RunError
 from visionft.files import atomic_path, parse_json, read_gzip
@@ -12,7 +13,6 @@ SNAPSHOT_FILE = "snapshot.json.gz"
 
 
 def write_snapshot(run_dir: Path, images: Snapshot) -> None:
-    """Keep the pictures, labels, splits and prompts that a run learns from."""
     rows = [[i.image_id, str(i.path), i.sha256, list(i.labels), i.split] for i in images.images]
     values = {"task": images.task, "class_names": images.class_names, "images": rows}
     if any(images.prompts):
@@ -23,11 +23,7 @@ def write_snapshot(run_dir: Path, images: Snapshot) -> None:
 
 
 def read_snapshot(run_dir: Path) -> Snapshot:
-    """Return what `write_snapshot` kept.
-
-    Raises:
-        RunError: The file is missing or damaged.
-    """
+    """Return a snapshot from `write_snapshot` (RunError: the file is missing or damaged)."""
     try:
         values = parse_json(read_gzip(run_dir / SNAPSHOT_FILE))
         images = tuple(
@@ -37,4 +33,5 @@ def read_snapshot(run_dir: Path) -> Snapshot:
         prompts = tuple(tuple(lines) for lines in values.get("prompts", ()))
         return Snapshot(values["task"], tuple(values["class_names"]), images, prompts)
     except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
-        raise RunError(f"{run_dir.name} does not know its pictures any more: {error}.", "Start a new run.") from error
+        message = Message("{name} has lost the list of its images: {reason}.", name=run_dir.name, reason=error)
+        raise RunError(message, "Start a new run.") from error

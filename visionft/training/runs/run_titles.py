@@ -1,4 +1,4 @@
-"""What a run is called beside others: the name that its owner gave it, or what it is. Torch-free."""
+"""Display titles of runs: the user's name, or method and backbone. Torch-free."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -10,23 +10,21 @@ from visionft.training.runs.run_folder import RunSummary
 
 
 def method_title(config: TrainConfig) -> str:
-    """Return how the method of a run is called."""
     method = known_method(config.method)
     return method.title if method else config.method
 
 
 def backbone_title(config: TrainConfig) -> str:
-    """Return how the backbone of a run is called."""
     backbone = known_backbone(config.backbone)
     return backbone.title if backbone else config.backbone
 
 
 def config_title(config: TrainConfig, *, number: str = "") -> str:
-    """Return what a run with these settings is: `LoRA, ResNet-18`, with a number `LoRA 3, ResNet-18`."""
+    """Return the title for settings: `LoRA, ResNet-18`, with a number `LoRA 3, ResNet-18`."""
     return f"{method_title(config)}{number and f' {number}'}, {backbone_title(config)}"
 
 
-def answerer_titles(runs: Sequence[RunSummary]) -> dict[str, str]:
+def titles_of_runs(runs: Sequence[RunSummary]) -> dict[str, str]:
     """Return {run name: title}, each title once: `Prototype, ResNet-18`; where several are alike, with their number."""
     plain = {run.name: _title(run) for run in runs}
     counts = Counter(plain.values())
@@ -34,7 +32,7 @@ def answerer_titles(runs: Sequence[RunSummary]) -> dict[str, str]:
 
 
 def _title(run: RunSummary, has_number: bool = False) -> str:
-    """Return the name that the run was given, or what it is: its method and backbone, or the numbers of its parts."""
+    """Return the user's name for a run, or its method and backbone, or the numbers of an ensemble's members."""
     number = _number(run.name) if has_number else ""
     if run.notes.title:
         return f"{run.notes.title}{number and f' ({number})'}"
@@ -45,6 +43,6 @@ def _title(run: RunSummary, has_number: bool = False) -> str:
 
 
 def _number(name: str) -> str:
-    """Return the number that a run's folder begins with, as it is typed: `3` of `003-resnet18-lora`."""
+    """Return the number of a run's folder without zeros: `3` of `003-resnet18-lora`."""
     number = name.partition("-")[0]
     return str(int(number)) if number.isdecimal() else name

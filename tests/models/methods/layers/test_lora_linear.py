@@ -1,4 +1,4 @@
-"""LoRA's layer that computes in one product equals peft's own, which computes in three."""
+"""LoRA's fused layer (one product) equals peft's own (three products)."""
 
 import pytest
 import torch
@@ -33,14 +33,14 @@ def run(layer: Linear, dtype: torch.dtype, *, frozen_below: bool = False) -> lis
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize(("bias", "rslora"), [(True, False), (False, False), (True, True)])
-def test_outputs_and_gradients_are_pefts(dtype: torch.dtype, bias: bool, rslora: bool) -> None:
+def test_outputs_and_gradients_are_pefts(dtype, bias, rslora) -> None:
     ours, theirs = (run(make_layer(kind, bias=bias, rslora=rslora), dtype) for kind in (UpdatedLinear, Linear))
     tolerance = 1e-5 if dtype == torch.float32 else 2e-2
     for own, other in zip(ours, theirs, strict=True):
         torch.testing.assert_close(own, other, rtol=tolerance, atol=tolerance * float(other.abs().max()))
 
 
-def test_the_first_layer_of_a_network_gives_no_gradient_to_the_picture() -> None:
+def test_the_first_layer_of_a_network_gives_no_gradient_to_the_image() -> None:
     output, to_down, to_up = run(make_layer(UpdatedLinear), torch.float32, frozen_below=True)
     whole = run(make_layer(UpdatedLinear), torch.float32)
     assert torch.equal(output, whole[0]) and torch.equal(to_down, whole[2]) and torch.equal(to_up, whole[3])
@@ -65,7 +65,7 @@ def test_merged_or_switched_off_it_is_pefts() -> None:
 
 
 def test_no_gradient_as_large_as_the_weight_is_formed() -> None:
-    """That is what the layer is for: full fine-tuning's third product."""
+    """The purpose of the layer: full fine-tuning's third product is avoided."""
     layer = make_layer(UpdatedLinear)
     shapes = []
 

@@ -1,6 +1,7 @@
-"""What lies beside an exported model: its proofs, and the folders that timm and PEFT load."""
+"""Files beside an exported model: its verification, and the folders for timm and PEFT."""
 
 import json
+import os
 import shutil
 import weakref
 from pathlib import Path
@@ -15,32 +16,34 @@ from models.catalog import BACKBONES
 from models.methods.table import METHODS
 from visionft.data.decode import decode
 from visionft.data.types import Snapshot
-from visionft.errors import ExportError, StoppedError, VisionFTError
+from visionft.errors import ExportError, VisionFTError
 from visionft.evaluation.timing import runs_for
 from visionft.export.bundle import verifying
 from visionft.export.bundle.benching import bench_model
+from visionft.export.bundle.card.markdown import escaped
 from visionft.export.bundle.pushing import files_to_send
-from visionft.export.bundle.reference import drawn_pictures
-from visionft.export.bundle.sample_runs import require_right, run_python
+from visionft.export.bundle.reference import synthetic_images
+from visionft.export.bundle.sample_programs import require_agreement, run_python
 from visionft.export.bundle.timm_folder import plain_network, write_timm_folder
 from visionft.export.bundle.verifying import verify_export
 from visionft.export.contents import MODEL_FILE, files_in, note_change
 from visionft.export.exporter import export_run
 from visionft.export.options import ExportOptions
-from visionft.export.parity import SampleRun
+from visionft.export.parity import SampleRun, read_export
 from visionft.export.predictor import Prediction, Predictor
 from visionft.export.publishing import READY
+from visionft.jobs import JobCancelled, JobContext
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.loop.train import train
-from visionft.training.runs.answerer import load_answerer
 from visionft.training.runs.run_folder import read_run
+from visionft.training.runs.run_model import load_run_model
 
 WHOLE = ExportOptions(huggingface=True)
 
 
 @pytest.fixture(scope="module")
 def made(run_of, snapshot: Snapshot, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a whole export of a LoRA run; tests copy what they spoil."""
+    """Return a whole export of a LoRA run; tests copy it before damaging it."""
     return export_run(
         run_of("test_resnet", "lora"), snapshot, tmp_path_factory.mktemp("bundle") / "out", options=WHOLE
     ).model.parent
@@ -57,10 +60,12 @@ def test_everything_is_listed_and_described(made: Path) -> None:
     assert {"README.md", "huggingface/model.safetensors", "adapter/adapter_model.safetensors"} <= set(record["files"])
     card = (made / "README.md").read_text(encoding="utf-8")
     assert "library_name: timm" in card and "local-dir:huggingface" in card and "adapter/adapter_config.json" in card
-    assert record["metrics"]["val"]["pictures"] == 9 and record["data"]["pictures"]["val"] == 9
+    assert record["metrics"]["val"]["images"] == 9 and record["data"]["images"]["val"] == 9
     printed = record["samples"]["python"]["output"]
-    assert printed.startswith("picture1.") and "%  " in printed and printed.splitlines()[0] in card
+    assert printed.startswith("image1.") and "%  " in printed and printed.splitlines()[0] in card
     assert record["latency"]["max_ms"] >= record["latency"]["median_ms"] and record["latency"]["runs"] >= 10
+    spread = record["reference_spread"]  # without graph optimisation
+    assert set(spread) == {"model.onnx"} and 0 <= spread["model.onnx"] < 1e-4
     assert str(Path.home()) not in json.dumps(record) and "/tmp" not in json.dumps(record)
 
 
@@ -71,14 +76,14 @@ def test_peft_says_its_classes_and_its_base(made: Path) -> None:
     assert set(about["base_weights"]) == {"file", "sha256", "origin", "revision", "licence"}
 
 
-def test_the_program_on_the_card_turns_pictures_upright(
+def test_the_program_on_the_card_turns_images_upright(
     spoilt: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    picture, exif = Image.fromarray(drawn_pictures()[1]), Image.Exif()
-    picture.save(spoilt / "level.png")
+    image, exif = Image.fromarray(synthetic_images()[1]), Image.Exif()
+    image.save(spoilt / "level.png")
     exif[ExifTags.Base.Orientation] = 6  # the camera was held on its side
-    picture.save(spoilt / "picture.jpg", format="PNG", exif=exif)
-    level, said = Predictor(spoilt, device="cpu").predict([spoilt / "level.png", spoilt / "picture.jpg"])
+    image.save(spoilt / "image.jpg", format="PNG", exif=exif)
+    level, said = Predictor(spoilt, device="cpu").predict([spoilt / "level.png", spoilt / "image.jpg"])
     assert abs(level.probability - said.probability) > 1e-3
     monkeypatch.chdir(spoilt)
     exec((spoilt / "README.md").read_text(encoding="utf-8").split("```python\n")[1].split("```")[0], {})
@@ -101,21 +106,16 @@ def test_timm_loads_the_same_network(
     backbone: str, method: str, changes, run_of, snapshot: Snapshot, tmp_path: Path
 ) -> None:
     run = run_of(backbone, method) if not changes else trained(backbone, method, changes, snapshot, tmp_path)
-    answerer = load_answerer(read_run(run))
+    answerer = load_run_model(read_run(run))
     write_timm_folder(tmp_path, plain_network(answerer), answerer.strongest, 1.0)
     model = timm.create_model(f"local-dir:{tmp_path / 'huggingface'}", pretrained=True).eval()
-    pictures = torch.randn(2, 3, 64, 64)
+    images = torch.randn(2, 3, 64, 64)
     with torch.no_grad():
-        torch.testing.assert_close(
-            model(pictures), answerer.strongest.classifier.eval()(pictures), atol=1e-4, rtol=1e-4
-        )
+        torch.testing.assert_close(model(images), answerer.strongest.classifier.eval()(images), atol=1e-4, rtol=1e-4)
     assert model.pretrained_cfg["label_names"] == ["blue", "green", "red"]
     data = timm.data.resolve_data_config(model=model)
-    assert tuple(data["mean"]) == tuple(answerer.strongest.preprocessing.mean) and tuple(data["input_size"]) == (
-        3,
-        64,
-        64,
-    )
+    assert tuple(data["mean"]) == tuple(answerer.strongest.preprocessing.mean)
+    assert tuple(data["input_size"]) == (3, 64, 64)
 
 
 def trained(backbone: str, method: str, changes: dict[str, str], images: Snapshot, folder: Path) -> Path:
@@ -128,7 +128,7 @@ def trained(backbone: str, method: str, changes: dict[str, str], images: Snapsho
 
 @pytest.mark.parametrize("method", [name for name in METHODS if name not in ("full", "lora", "linear", "zero_shot")])
 def test_what_timm_cannot_build_is_refused_with_the_reason(method: str, run_of, snapshot: Snapshot) -> None:
-    answerer = load_answerer(read_run(run_of("test_vit", method)))
+    answerer = load_run_model(read_run(run_of("test_vit", method)))
     try:
         plain_network(answerer)
     except ExportError as error:
@@ -137,15 +137,29 @@ def test_what_timm_cannot_build_is_refused_with_the_reason(method: str, run_of, 
         assert isinstance(answerer.strongest.classifier.head, torch.nn.Linear)
 
 
-def test_a_folder_that_timm_cannot_read_refuses_the_export(run_of, snapshot: Snapshot, tmp_path: Path) -> None:
-    with pytest.raises(ExportError, match="cannot be written for timm"):
-        export_run(run_of("test_vit", "knn"), snapshot, tmp_path / "out", options=WHOLE)
-    assert not list(tmp_path.iterdir())
+def test_a_folder_that_timm_cannot_read_is_left_out_with_the_reason(run_of, snapshot: Snapshot, tmp_path: Path) -> None:
+    result = export_run(run_of("test_vit", "knn"), snapshot, tmp_path / "out", options=WHOLE)
+    (reason,) = result.left_out
+    assert "timm" in reason and not (tmp_path / "out" / "huggingface").exists()
+    assert json.loads((tmp_path / "out" / "export.json").read_text())["left_out"] == [reason]
+    found = read_export(tmp_path / "out")
+    assert found is not None and found.left_out == (reason,)
+    card = (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
+    assert escaped(reason) in card and verify_export(tmp_path / "out").is_whole
 
 
-def test_an_export_that_was_copied_is_whole(spoilt: Path) -> None:
-    found = verify_export(spoilt)
-    assert found.is_whole and found.checked == len(files_in(spoilt)) - 1 and not found.foreign
+@pytest.mark.skipif(os.name == "nt", reason="Windows has other permissions")
+def test_what_a_run_and_its_export_write_has_the_permissions_of_other_files(made: Path, run_of) -> None:
+    usual = (made / "labels.txt").stat().st_mode
+    written = [*made.rglob("*"), *run_of("test_resnet", "lora").rglob("*"), *run_of("test_vit", "knn").rglob("*")]
+    assert {path.name for path in written if path.is_file() and path.stat().st_mode != usual} == set()
+
+
+@pytest.mark.parametrize("is_relative", [False, True])
+def test_an_export_that_was_copied_is_whole(is_relative: bool, spoilt: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(spoilt.parent)
+    found = verify_export(Path(spoilt.name) if is_relative else spoilt)
+    assert found.is_whole and not found.why_not_run and found.checked == len(files_in(spoilt)) - 1 and not found.foreign
     (answer,) = found.answers
     assert answer.name == "model.onnx" and answer.max_abs_diff is not None and answer.max_abs_diff <= 1e-6
 
@@ -158,10 +172,8 @@ def test_a_changed_byte_a_missing_and_a_foreign_file_are_named(spoilt: Path) -> 
     (spoilt / "labels.txt").unlink()
     (spoilt / "mine.txt").write_text("mine")
     found = verify_export(spoilt)
-    assert {each.name: each.fault for each in found.faults} == {
-        "huggingface/model.safetensors": "changed",
-        "labels.txt": "missing",
-    }
+    faults = {"huggingface/model.safetensors": "changed", "labels.txt": "missing"}
+    assert {each.name: each.fault for each in found.faults} == faults
     assert found.foreign == ("mine.txt",) and not found.is_whole
     with pytest.raises(ExportError, match="not as it was exported, so nothing is sent"):
         files_to_send(spoilt)
@@ -185,15 +197,15 @@ def test_other_answers_than_those_recorded_are_told(spoilt: Path) -> None:
     assert not answer.is_equal and answer.max_abs_diff is not None and answer.max_abs_diff > answer.limit
 
 
-def test_pictures_of_the_reader_are_asked_too(spoilt: Path, snapshot: Snapshot, tmp_path: Path) -> None:
-    found = verify_export(spoilt, pictures=snapshot.images[0].path.parent)
-    assert found.is_whole and found.answers[0].pictures > 1 and found.answers[0].agreement == 1.0
+def test_images_of_the_reader_are_asked_too(spoilt: Path, snapshot: Snapshot, tmp_path: Path) -> None:
+    found = verify_export(spoilt, images=snapshot.images[0].path.parent)
+    assert found.is_whole and found.answers[0].images > 1 and found.answers[0].agreement == 1.0
     (tmp_path / "none").mkdir()
-    with pytest.raises(ExportError, match="holds no picture that can be read"):
-        verify_export(spoilt, pictures=tmp_path / "none")
+    with pytest.raises(ExportError, match="holds no image that can be decoded"):
+        verify_export(spoilt, images=tmp_path / "none")
 
 
-def test_pictures_of_the_reader_are_held_one_at_a_time(
+def test_images_of_the_reader_are_held_one_at_a_time(
     spoilt: Path, snapshot: Snapshot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     held: list[weakref.ref[np.ndarray]] = []
@@ -204,30 +216,17 @@ def test_pictures_of_the_reader_are_held_one_at_a_time(
         return pixels
 
     monkeypatch.setattr(verifying, "decode", decoded)
-    assert verify_export(spoilt, pictures=snapshot.images[0].path.parent).is_whole and len(held) > 2
+    assert verify_export(spoilt, images=snapshot.images[0].path.parent).is_whole and len(held) > 2
     held.clear()
-    with pytest.raises(StoppedError):
-        verify_export(spoilt, pictures=snapshot.images[0].path.parent, should_stop=lambda: len(held) == 2)
-
-
-def test_a_folder_that_is_named_from_where_one_is_is_checked_whole(
-    spoilt: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(spoilt.parent)
-    found = verify_export(Path(spoilt.name))
-    assert found.is_whole and not found.why_not_run
-
-
-def _with_script(folder: Path, code: str) -> None:
-    """Put another script into an export, and write its hash into the record."""
-    (folder / "predict.py").write_text(code)
-    note_change(folder, "predict.py", folder / "predict.py")
+    with pytest.raises(JobCancelled):
+        verify_export(spoilt, images=snapshot.images[0].path.parent, job=JobContext(cancelled=lambda: len(held) == 2))
 
 
 def test_a_script_that_others_wrote_is_never_run(spoilt: Path, tmp_path: Path) -> None:
-    _with_script(spoilt, f"open({str(tmp_path / 'proof')!r}, 'w')")
+    (spoilt / "predict.py").write_text(f"open({str(tmp_path / 'proof')!r}, 'w')")
+    note_change(spoilt, "predict.py", spoilt / "predict.py")
     found = verify_export(spoilt)
-    assert found.why_not_run == "It is not the one of this version." and not (tmp_path / "proof").exists()
+    assert found.why_not_run == "It is not the script of this version." and not (tmp_path / "proof").exists()
 
 
 def test_what_was_fetched_from_the_hub_is_whole(made: Path, tmp_path: Path) -> None:
@@ -248,11 +247,6 @@ def test_a_folder_without_an_export_is_no_export(tmp_path: Path) -> None:
     (tmp_path / "export.json").write_text('{"parity"')
     with pytest.raises(ExportError, match=r"export\.json is damaged"):
         verify_export(tmp_path)
-
-
-def _changed_record(folder: Path, **changes: object) -> None:
-    path = folder / "export.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
 
 
 def test_a_damaged_record_is_told_and_not_sent(spoilt: Path) -> None:
@@ -290,28 +284,25 @@ def test_records_of_earlier_versions_are_checked_by_what_they_say(spoilt: Path) 
     ],
 )
 def test_how_far_answers_may_be_follows_from_how_far_they_were(spoilt: Path, variants, spread, limit: float) -> None:
-    _changed_record(spoilt, variants=variants, reference_spread={"model.onnx": spread})
+    record = json.loads((spoilt / "export.json").read_text())
+    changes = {"variants": variants, "reference_spread": {"model.onnx": spread}}
+    (spoilt / "export.json").write_text(json.dumps(record | changes))
     (answer,) = verify_export(spoilt).answers
     assert answer.limit == pytest.approx(limit)
 
 
-def test_the_record_tells_how_far_answers_are_without_optimisation(made: Path) -> None:
-    spread = json.loads((made / "export.json").read_text())["reference_spread"]
-    assert set(spread) == {"model.onnx"} and 0 <= spread["model.onnx"] < 1e-4
-
-
-def test_the_drawn_pictures_are_the_same_bytes_everywhere() -> None:
-    shapes = [pixels.shape for pixels in drawn_pictures()]
-    assert len(set(shapes)) == len(shapes) >= 4 and all(pixels.dtype == np.uint8 for pixels in drawn_pictures())
-    assert [int(each.astype(np.int64).sum()) for each in drawn_pictures()] == [1146496, 8776104, 224790328, 4287546]
+def test_the_synthetic_images_are_the_same_bytes_everywhere() -> None:
+    shapes = [pixels.shape for pixels in synthetic_images()]
+    assert len(set(shapes)) == len(shapes) >= 4 and all(pixels.dtype == np.uint8 for pixels in synthetic_images())
+    assert [int(each.astype(np.int64).sum()) for each in synthetic_images()] == [1146496, 8776104, 224790328, 4287546]
 
 
 def test_a_script_that_answers_otherwise_refuses_the_export() -> None:
-    require_right([SampleRun(name="python", why_not="no Python"), SampleRun(name="node", agrees=False)])
-    with pytest.raises(ExportError, match=r"predict.py does not answer as the exported file does"):
-        require_right([SampleRun(name="python", models=("model.onnx",), output="x", agrees=False)])
+    require_agreement([SampleRun(name="python", why_not="no Python"), SampleRun(name="node", agrees=False)])
+    with pytest.raises(ExportError):
+        require_agreement([SampleRun(name="python", models=("model.onnx",), output="x", agrees=False)])
     smaller = SampleRun(name="python", models=("model_int8.onnx",), output="x", agrees=False)
-    require_right([smaller])  # the record says it
+    require_agreement([smaller])  # according to the record
 
 
 @pytest.mark.parametrize(
@@ -319,7 +310,7 @@ def test_a_script_that_answers_otherwise_refuses_the_export() -> None:
     [
         ({"a": 98, "b": 0.5, "c": 0.5, "d": 0.5, "e": 0.5}, True),
         ({"a": 98, "c": 0.5, "b": 0.5, "e": 0.5, "d": 0.5}, True),
-        ({"a": 98, "b": 0.5, "f": 0.5, "d": 0.5, "e": 0.5}, True),  # as probable as those that were left out
+        ({"a": 98, "b": 0.5, "f": 0.5, "d": 0.5, "e": 0.5}, True),  # as probable as the excluded ones
         ({"f": 98, "b": 0.5, "c": 0.5, "d": 0.5, "e": 0.5}, False),
         ({"b": 98, "a": 0.5, "c": 0.5, "d": 0.5, "e": 0.5}, False),
         ({"a": 97.9, "b": 0.5, "c": 0.5, "d": 0.5, "e": 0.5}, False),
@@ -329,11 +320,11 @@ def test_a_script_that_answers_otherwise_refuses_the_export() -> None:
 def test_classes_that_are_equally_probable_stand_in_any_order(
     tmp_path: Path, printed: dict[str, float], agrees: bool
 ) -> None:
-    picture = tmp_path / "picture.png"
+    image = tmp_path / "image.png"
     top5 = (("a", 0.98), ("b", 0.005), ("c", 0.005), ("d", 0.005), ("e", 0.005))
     rows = "\n".join(f"  {share:.2f}%  {name}" for name, share in printed.items())
     (tmp_path / "predict.py").write_text(f"print({rows!r})")
-    assert run_python(tmp_path, {MODEL_FILE: [Prediction(path=picture, top5=top5)]}).agrees is agrees
+    assert run_python(tmp_path, {MODEL_FILE: [Prediction(path=image, top5=top5)]}).agrees is agrees
 
 
 def test_the_speed_is_measured_by_batch(spoilt: Path) -> None:
@@ -342,7 +333,7 @@ def test_the_speed_is_measured_by_batch(spoilt: Path) -> None:
     for row in speed.batches:
         assert row.max_ms is not None and 0 < row.median_ms <= row.max_ms and row.per_second > 0
         assert row.p99_ms is None or row.runs == 299
-    assert not bench_model(spoilt, should_stop=lambda: True).speeds
+    assert not bench_model(spoilt, job=JobContext(cancelled=lambda: True)).speeds
     with pytest.raises(ExportError, match="Threads are 0 to"):
         bench_model(spoilt, threads=-1)
 
@@ -350,11 +341,9 @@ def test_the_speed_is_measured_by_batch(spoilt: Path) -> None:
 def test_what_was_stopped_is_no_measurement(spoilt: Path) -> None:
     asked: list[None] = []
     most = runs_for(0.99) + 10  # the first batch is measured to its end, the second is not
-    some = bench_model(
-        spoilt, threads=1, side=32, seconds=600, should_stop=lambda: asked.append(None) or len(asked) > most
-    )
+    job = JobContext(cancelled=lambda: asked.append(None) or len(asked) > most)
+    some = bench_model(spoilt, threads=1, side=32, seconds=600, job=job)
     assert [row.batch for speed in some.speeds for row in speed.batches] == [1]
-    assert not bench_model(spoilt, threads=1, side=32, should_stop=lambda: True).speeds
     assert [row.batch for row in bench_model(spoilt, threads=1, side=32, batches=(2,)).speeds[0].batches] == [2]
 
 
@@ -371,11 +360,11 @@ def test_what_is_sent_lies_where_the_hub_looks_for_it(spoilt: Path) -> None:
 
 def test_what_a_killed_export_left_is_put_in_place_before_it_is_sent(made: Path, spoilt: Path) -> None:
     (spoilt / READY).mkdir()
-    for name in ("labels.txt", "export.json"):  # those that come behind the model
+    for name in ("labels.txt", "export.json"):  # the outputs after the model's own
         (spoilt / name).rename(spoilt / READY / name)
     assert [each.name for each in files_to_send(spoilt)] == [each.name for each in files_to_send(made)]
 
 
-def test_networks_made_from_pictures_of_unsettled_rights_say_so() -> None:
+def test_networks_made_from_images_of_unsettled_rights_say_so() -> None:
     assert all("non-commercial" in BACKBONES[name].caveat for name in ("starter_resnet", "starter_vit", "hybrid_vit"))
     assert not BACKBONES["resnet18_in1k"].caveat

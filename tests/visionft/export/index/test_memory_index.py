@@ -1,4 +1,4 @@
-"""The export of a run that holds pictures: one verified file, the pictures beside it, more of them without training."""
+"""Export of a run with a retrieval index: one verified file, the images beside it, more of them without training."""
 
 import dataclasses
 import json
@@ -16,34 +16,34 @@ from visionft.data.decode import decode
 from visionft.data.types import Snapshot
 from visionft.errors import ExportError, VisionFTError
 from visionft.export import contents
-from visionft.export.bundle.project_facts import ProjectFacts
 from visionft.export.bundle.verifying import verify_export
 from visionft.export.contents import INDEX_FILE
 from visionft.export.exporter import export_run
 from visionft.export.index.extending import change_index
-from visionft.export.index.memory_index import Remembered, read_index, write_index
+from visionft.export.index.memory_index import IndexEntry, read_index, write_index
 from visionft.export.parity import read_export
 from visionft.export.predictor import Predictor
+from visionft.export.project_facts import ProjectFacts
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.loop.train import train
 from visionft.training.runs.run_folder import RUNS_FOLDER
 
 
 @pytest.fixture(scope="module")
-def pictures(snapshot: Snapshot) -> Snapshot:
-    """Return pictures of which a class has a name that can be written in two ways."""
+def images(snapshot: Snapshot) -> Snapshot:
+    """Return images with a class name in two possible Unicode spellings."""
     return dataclasses.replace(snapshot, class_names=("blue", "grün", "red"))
 
 
 @pytest.fixture(scope="module")
-def exported(pictures: Snapshot, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def exported(images: Snapshot, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("project")
     config = TrainConfig(backbone="starter_resnet", method="knn", image_size=64, device="cpu")
-    train(config, pictures, folder / RUNS_FOLDER / "001-knn")
-    first = pictures.labelled("train")[0]
+    train(config, images, folder / RUNS_FOLDER / "001-knn")
+    first = images.labelled("train")[0]
     remarks = {first.image_id: ("seen at dawn", ("dark", "wet"))}
-    result = export_run(folder / RUNS_FOLDER / "001-knn", pictures, folder / "out", facts=ProjectFacts(remarks=remarks))
-    assert result.parity.is_equal and result.remembered == len(pictures.labelled("train"))
+    result = export_run(folder / RUNS_FOLDER / "001-knn", images, folder / "out", facts=ProjectFacts(remarks=remarks))
+    assert result.parity.is_equal and result.remembered == len(images.labelled("train"))
     return folder / "out"
 
 
@@ -52,57 +52,59 @@ def out(exported: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(exported, tmp_path / "out"))
 
 
-def test_the_file_answers_with_those_for_and_against(out: Path, pictures: Snapshot):
+def test_the_file_answers_with_those_for_and_against(out: Path, images: Snapshot):
     assert read_export(out) is not None
-    predictor, asked = Predictor(out, device="cpu"), pictures.labelled("test")
+    predictor, asked = Predictor(out, device="cpu"), images.labelled("test")
     right = 0
     for image, said in zip(asked, predictor.predict([image.path for image in asked]), strict=True):
         evidence = said.evidence
         assert evidence is not None and evidence.classes == (said.class_name,)
         assert evidence.probability == pytest.approx(said.probability, abs=1e-3)
         assert {each.classes for each in evidence.supporting} == {(said.class_name,)}
-        right += said.class_name == pictures.class_names[image.labels[0]]
+        right += said.class_name == images.class_names[image.labels[0]]
     assert right >= 5
-    first = pictures.labelled("train")[0]
+    first = images.labelled("train")[0]
     index = predictor.index
     assert index is not None
-    assert index.pictures[first.image_id] == Remembered("00.png", "blue0", "seen at dawn", ("dark", "wet"))
+    assert index.images[first.image_id] == IndexEntry("00.png", "blue0", "seen at dawn", ("dark", "wet"))
     assert str(first.path.parent) not in (out / INDEX_FILE).read_bytes().decode("latin-1")
     assert (out / INDEX_FILE).stat().st_mode == (out / "labels.txt").stat().st_mode  # as readable
 
 
-def test_the_command_names_them_too(out: Path, pictures: Snapshot, capsys: pytest.CaptureFixture[str], monkeypatch):
-    asked = pictures.labelled("test")[0]
+def test_the_command_names_them_too(out: Path, images: Snapshot, capsys: pytest.CaptureFixture[str], monkeypatch):
+    asked = images.labelled("test")[0]
     monkeypatch.setattr(sys, "argv", ["visionft", "predict", str(out), str(asked.path), "--json"])
     assert main() == 0
     (said,) = json.loads(capsys.readouterr().out)
-    assert said["supporting"] and {each["classes"][0] for each in said["supporting"]} == {said["class"]}
-    assert all(each["name"].endswith(".png") for each in said["supporting"])
+    supporting = said["evidence"]["supporting"]
+    assert supporting and {each["classes"][0] for each in supporting} == {said["class"]}
+    assert all(each["name"].endswith(".png") for each in supporting)
 
 
-def test_pictures_that_are_added_answer_from_then_on(out: Path, pictures: Snapshot):
+def test_images_that_are_added_answer_from_then_on(out: Path, images: Snapshot):
     index = read_index(out / "model.onnx")
     assert index is not None
     width = index.memory.rows.shape[1]
     random = np.random.default_rng(0)
-    place = np.linalg.svd(index.memory.rows)[2][-1]  # where no picture is
+    place = np.linalg.svd(index.memory.rows)[2][-1]  # where no image is
     near = place + random.normal(0, (0.35 / width) ** 0.5, (60, width))  # and each is one of its own
     near /= np.linalg.norm(near, axis=1, keepdims=True)
-    grown = index.with_pictures(near[1:], [[2]] * 59, [Remembered(f"{n}.png", str(n)) for n in range(59)])
-    assert grown.answers(near[:1])[0].argmax() == 2 and grown.answers(near[:1])[0, 2] > index.answers(near[:1])[0, 2]
+    grown = index.with_images(near[1:], [2] * 59, [IndexEntry(f"{n}.png", str(n)) for n in range(59)])
+    before, after = (each.probabilities(near[:1])[0] for each in (index, grown))
+    assert after.argmax() == 2 and after[2] > before[2]
     write_index(out / INDEX_FILE, grown)
-    predictor, pixels = Predictor(out, device="cpu"), decode(pictures.labelled("test")[0].path)[None]
+    predictor, pixels = Predictor(out, device="cpu"), decode(images.labelled("test")[0].path)[None]
     assert predictor.index is not None and (predictor.index.added, len(predictor.index.memory)) == (59, 89)
     said = predictor.probabilities(pixels)
-    assert said == pytest.approx(grown.answers(predictor.embeddings(pixels)), abs=1e-5)
+    assert said == pytest.approx(grown.probabilities(predictor.embeddings(pixels)), abs=1e-5)
 
 
-def test_a_folder_of_pictures_is_added(out: Path, pictures: Snapshot, tmp_path: Path):
+def test_a_folder_of_images_is_added(out: Path, images: Snapshot, tmp_path: Path):
     held = change_index(Predictor(out))
-    assert held.per_class == {"blue": 10, "grün": 10, "red": 10} and held.pictures == 30
-    folder, asked = tmp_path / "more", pictures.labelled("test")
+    assert held.per_class == {"blue": 10, "grün": 10, "red": 10} and held.images == 30
+    folder, asked = tmp_path / "more", images.labelled("test")
     for image in (*asked[:2], *asked[3:5]):
-        class_name = unicodedata.normalize("NFD", pictures.class_names[image.labels[0]])  # as macOS may write it
+        class_name = unicodedata.normalize("NFD", images.class_names[image.labels[0]])  # as macOS may write it
         target = folder / class_name / f"{image.image_id}.png"
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(image.path, target)
@@ -110,21 +112,21 @@ def test_a_folder_of_pictures_is_added(out: Path, pictures: Snapshot, tmp_path: 
     shutil.copy(asked[0].path, folder / "mauve" / "odd.png")
     (folder / "blue" / "broken.png").write_bytes(b"")
     held = change_index(Predictor(out), folder)
-    assert (held.added, held.known, held.pictures) == (4, 0, 34)
+    assert (held.added, held.known, held.images) == (4, 0, 34)
     assert {Path(path).name for path, _ in held.left_out} == {"odd.png", "broken.png"}
     assert change_index(Predictor(out), folder).known == 4
     (said,) = Predictor(out).predict([asked[0].path])
     assert said.evidence is not None and len(said.evidence.doubles) == 1
     index = read_index(out / "model.onnx")
-    assert index is not None and index.pictures[said.evidence.doubles[0].image_id].name == f"{asked[0].image_id}.png"
+    assert index is not None and index.images[said.evidence.doubles[0].image_id].name == f"{asked[0].image_id}.png"
     with pytest.raises(ExportError, match="name of a class"):
         change_index(Predictor(out), folder / "mauve")
 
 
-def test_pictures_that_are_removed_have_no_say_any_more(
-    out: Path, pictures: Snapshot, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch
+def test_images_that_are_removed_have_no_say_any_more(
+    out: Path, images: Snapshot, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch
 ):
-    asked = pictures.labelled("test")[0]
+    asked = images.labelled("test")[0]
     (before,) = Predictor(out).predict([asked.path])
     folder = tmp_path / "more" / "red"
     folder.mkdir(parents=True)
@@ -134,22 +136,22 @@ def test_pictures_that_are_removed_have_no_say_any_more(
     assert again.evidence is not None and len(again.evidence.doubles) == 1
     (folder / "unlike-any.png").rename(tmp_path / "renamed.png")  # it is found by its content
     capsys.readouterr()
-    command = ["visionft", "index", str(out), "--remove", str(tmp_path / "renamed.png"), "--json"]
+    command = ["visionft", "model", "index", str(out), "--remove", str(tmp_path / "renamed.png"), "--json"]
     monkeypatch.setattr(sys, "argv", command)
     assert main() == 0
     held = json.loads(capsys.readouterr().out)
-    assert (held["removed"], held["pictures"], held["per_class"]["red"]) == (1, 30, 10)
+    assert (held["removed"], held["images"], held["per_class"]["red"]) == (1, 30, 10)
     (after,) = Predictor(out).predict([asked.path])
     assert after.evidence is not None and not after.evidence.doubles
     assert after.probability == pytest.approx(before.probability, abs=1e-6)
 
 
-def test_a_model_that_only_lost_pictures_answers_without_them(out: Path, pictures: Snapshot):
-    asked = pictures.labelled("test")[0]
-    own = pictures.class_names[asked.labels[0]]
+def test_a_model_that_only_lost_images_answers_without_them(out: Path, images: Snapshot):
+    asked = images.labelled("test")[0]
+    own = images.class_names[asked.labels[0]]
     index = read_index(out / "model.onnx")
     assert index is not None
-    of_own = {image.image_id for image in pictures.labelled("train") if image.labels == asked.labels}
+    of_own = {image.image_id for image in images.labelled("train") if image.labels == asked.labels}
     (before,) = Predictor(out).predict([asked.path])
     write_index(out / INDEX_FILE, index.without(of_own))
     (after,) = Predictor(out).predict([asked.path])
@@ -159,12 +161,12 @@ def test_a_model_that_only_lost_pictures_answers_without_them(out: Path, picture
 def test_what_cannot_be_removed_changes_nothing(out: Path):
     index = read_index(out / "model.onnx")
     assert index is not None
-    names = [each.name for each in index.pictures.values()]
-    once = dataclasses.replace(next(iter(index.pictures.values())), name="once.png")
-    first = next(iter(index.pictures))
-    write_index(out / INDEX_FILE, dataclasses.replace(index, pictures={**index.pictures, first: once}))
+    names = [each.name for each in index.images.values()]
+    once = dataclasses.replace(next(iter(index.images.values())), name="once.png")
+    first = next(iter(index.images))
+    write_index(out / INDEX_FILE, dataclasses.replace(index, images={**index.images, first: once}))
     before = (out / INDEX_FILE).read_bytes()
-    cases = {"no.png": "no picture that is called", names[-1]: "are called", str(out / "labels.txt"): "by its content"}
+    cases = {"no.png": "no image named", names[-1]: "are named", str(out / "labels.txt"): "by its content"}
     for name, words in cases.items():
         with pytest.raises(ExportError, match=words):
             change_index(Predictor(out), remove=["once.png", name])
@@ -173,11 +175,11 @@ def test_what_cannot_be_removed_changes_nothing(out: Path):
 
 
 def test_an_index_that_the_record_cannot_tell_of_stays_as_it_was(
-    out: Path, pictures: Snapshot, tmp_path: Path, monkeypatch
+    out: Path, images: Snapshot, tmp_path: Path, monkeypatch
 ):
-    more, asked = tmp_path / "more", pictures.labelled("test")[0]
-    (more / pictures.class_names[asked.labels[0]]).mkdir(parents=True)
-    shutil.copy(asked.path, more / pictures.class_names[asked.labels[0]])
+    more, asked = tmp_path / "more", images.labelled("test")[0]
+    (more / images.class_names[asked.labels[0]]).mkdir(parents=True)
+    shutil.copy(asked.path, more / images.class_names[asked.labels[0]])
     before = {path.name: path.read_bytes() for path in out.iterdir() if path.is_file()}
 
     def full(target: Path, _value: object) -> None:
@@ -207,8 +209,8 @@ def test_an_index_that_is_damaged_or_of_another_model_is_refused(out: Path):
         Predictor(out).embeddings(np.zeros((1, 8, 8, 3), np.uint8))
 
 
-def test_the_script_beside_it_needs_nothing_and_says_the_same(out: Path, pictures: Snapshot):
-    asked = pictures.labelled("test")[0].path
+def test_the_script_beside_it_needs_nothing_and_says_the_same(out: Path, images: Snapshot):
+    asked = images.labelled("test")[0].path
     (expected,) = Predictor(out, device="cpu").predict([asked])
     assert expected.evidence is not None
     done = subprocess.run(
@@ -218,11 +220,11 @@ def test_the_script_beside_it_needs_nothing_and_says_the_same(out: Path, picture
     assert f"{expected.probability:7.2%}  {expected.class_name}" in done.stdout
     nearest, index = expected.evidence.supporting[0], read_index(out / "model.onnx")
     assert index is not None
-    assert f"for      {nearest.similarity:.2f}  blue  {index.pictures[nearest.image_id].name}" in done.stdout
+    assert f"for      {nearest.similarity:.2f}  blue  {index.images[nearest.image_id].name}" in done.stdout
     assert "against" in done.stdout
 
 
-def test_an_export_without_pictures_takes_an_earlier_index_away(out: Path, run_of, snapshot: Snapshot):
+def test_an_export_without_images_takes_an_earlier_index_away(out: Path, run_of, snapshot: Snapshot):
     export_run(run_of("test_resnet", "linear"), snapshot, out)
     assert not (out / INDEX_FILE).exists() and Predictor(out).index is None
     assert json.loads((out / "export.json").read_text())["remembered"] == 0

@@ -1,6 +1,5 @@
-"""What tensors of a network hold, and the ranges that follow from it."""
+"""Contents of a network's tensors, and the resulting ranges."""
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,7 +11,7 @@ from onnx import numpy_helper
 from torch.nn.functional import unfold
 
 from visionft.errors import RunError
-from visionft.export.precision.observing import MOST_WIDTH, Tensor, observe
+from visionft.export.precision.observing import MOST_WIDTH, byte_range, observe
 from visionft.export.precision.quantising import Plan
 
 
@@ -25,13 +24,11 @@ def network_of(nodes: Sequence[Any], **weights: np.ndarray) -> Any:
     return onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 18)], ir_version=9)
 
 
-def test_single_values_far_away_are_cut_off_as_far_as_errors_count_little() -> None:
-    values = np.append(np.random.default_rng(0).uniform(0, 1, 4000), 9.0).astype(np.float32)
-    tensor = Tensor(values, 0.0, 9.0)
-    ends = [tensor.range(power)[1] for power in (1, 2.4, math.inf)]
-    assert ends[0] < ends[1] <= ends[2] == 9.0 and ends[0] < 4
-    assert all(tensor.range(power)[0] == 0 for power in (1, 2.4, math.inf))
-    assert Tensor(np.zeros(3, np.float32), 0.0, 0.0).range(2.4) == (0.0, 0.0)
+def test_a_range_clips_an_outlier_that_is_too_rare_for_the_sample() -> None:
+    values = np.random.default_rng(0).uniform(0, 1, 4000).astype(np.float32)
+    low, high = byte_range(values, 0.0, 9.0)
+    assert low == 0 and 1 <= high < 2
+    assert byte_range(np.zeros(3, np.float32), 0.0, 0.0) == (0.0, 0.0)
 
 
 @pytest.mark.parametrize(("kernel", "stride", "pad"), [(1, 1, 0), (3, 1, 1), (3, 2, 1)])
@@ -46,13 +43,14 @@ def test_moments_are_those_of_all_windows(kernel: int, stride: int, pad: int) ->
         strides=[stride] * 2,
         pads=[pad] * 4,
     )
-    pictures = [np.random.default_rng(each).standard_normal((1, 3, 6, 8)).astype(np.float32) for each in range(2)]
-    seen = observe(network_of([node], w=weights), Plan(("layer",), (), is_transformer=False), pictures)
-    windows = unfold(torch.from_numpy(np.concatenate(pictures)), kernel, padding=pad, stride=stride)
+    images = [np.random.default_rng(each).standard_normal((1, 3, 6, 8)).astype(np.float32) for each in range(2)]
+    seen = observe(network_of([node], w=weights), Plan(("layer",), (), is_transformer=False), images)
+    windows = unfold(torch.from_numpy(np.concatenate(images)), kernel, padding=pad, stride=stride)
     rows = windows.transpose(1, 2).reshape(-1, 3 * kernel**2).numpy()
     np.testing.assert_allclose(seen.moments["layer"], rows.T @ rows / len(rows), rtol=1e-4, atol=1e-5)
-    assert seen.pictures == 2 and set(seen.tensors) == {"input", "logits"}
-    assert seen.ranges(math.inf)["input"] == pytest.approx((min(map(np.min, pictures)), max(map(np.max, pictures))))
+    assert seen.images == 2 and set(seen.ranges) == {"input", "logits"}
+    lowest, highest = seen.ranges["input"]
+    assert min(map(np.min, images)) <= lowest < 0 < highest <= max(map(np.max, images))
 
 
 def test_products_are_watched_and_wide_layers_are_left_out() -> None:
@@ -63,11 +61,11 @@ def test_products_are_watched_and_wide_layers_are_left_out() -> None:
     network = network_of(nodes, w=np.ones((5, MOST_WIDTH + 1)), v=np.ones((MOST_WIDTH + 1, 2)))
     rows = np.random.default_rng(0).standard_normal((1, 7, 5)).astype(np.float32)
     seen = observe(network, Plan(("usual", "too wide"), (), is_transformer=True), [rows])
-    assert set(seen.moments) == {"usual"} and set(seen.tensors) == {"input", "wide"}  # what comes out stays float
+    assert set(seen.moments) == {"usual"} and set(seen.ranges) == {"input", "wide"}  # the output stays float
     np.testing.assert_allclose(seen.moments["usual"], rows[0].T @ rows[0] / 7, rtol=1e-5)
 
 
-def test_nothing_is_seen_without_pictures() -> None:
+def test_nothing_is_seen_without_images() -> None:
     node = onnx.helper.make_node("Relu", ["input"], ["logits"], name="relu")
-    with pytest.raises(RunError, match="None of the training pictures can be read"):
+    with pytest.raises(RunError, match="None of the training images can be read"):
         observe(network_of([node]), Plan((), ("relu",), is_transformer=False), [])

@@ -1,15 +1,19 @@
-"""Which nodes of real architectures become whole numbers, and which go back to float together."""
+"""Quantised nodes of real architectures, nodes returned to float together, and half precision."""
 
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import onnx
 import pytest
 import timm
-from timm.layers import HybridEmbed
+import torch
+from onnx import TensorProto
+from timm.layers.hybrid_embed import HybridEmbed
 
 from visionft.export.graph import export_network
-from visionft.export.precision.quantising import Plan, in_whole_numbers
+from visionft.export.precision.making import at_half_precision
+from visionft.export.precision.quantising import Plan, quantise
 
 
 @pytest.fixture(scope="module")
@@ -66,8 +70,29 @@ def test_a_unit_in_float_holds_no_bytes_inside(networks: dict[str, Any]) -> None
     network = networks["resnet"]
     plan = Plan.of(network, "fc")
     names = {name for node in network.graph.node for name in (*node.input, *node.output)}
-    made = in_whole_numbers(network, plan, dict.fromkeys(names, (-1.0, 1.0)), bits=7, in_float=plan.units[0])
+    made = quantise(network, plan, dict.fromkeys(names, (-1.0, 1.0)), in_float=plan.units[0])
     into = {node.name: node.input[0] for node in network.graph.node}
     become_bytes = {node.input[0] for node in made.graph.node if node.op_type == "QuantizeLinear"}
     assert not become_bytes.intersection(into[name] for name in plan.units[0])
     assert into[plan.units[1][0]] in become_bytes
+
+
+@pytest.mark.parametrize(("opset", "is_half"), [(18, False), (20, True)])
+def test_norms_and_softmax_stay_in_float_where_old_runtimes_have_none_of_half_precision(
+    opset: int, is_half: bool, tmp_path: Path
+) -> None:
+    torch.manual_seed(0)
+    network = timm.create_model("test_vit", num_classes=3, img_size=64).eval()
+    export_network(network, 64, tmp_path / "a.onnx", opset=opset)
+    halved = at_half_precision(onnx.load(tmp_path / "a.onnx"), "head")
+    onnx.checker.check_model(halved, full_check=True)
+    graph = onnx.shape_inference.infer_shapes(halved, strict_mode=True).graph
+    types = {each.name: each.type.tensor_type.elem_type for each in (*graph.value_info, *graph.input, *graph.output)}
+    norms = [node for node in graph.node if node.op_type in ("LayerNormalization", "Softmax")]
+    products = [node for node in graph.node if node.op_type == "MatMul"]
+    assert (
+        {node.op_type for node in norms} == {"LayerNormalization", "Softmax"}
+        and products
+        and all(types[node.output[0]] == TensorProto.FLOAT16 for node in products)
+    )
+    assert {types[node.output[0]] == TensorProto.FLOAT16 for node in norms} == {is_half}

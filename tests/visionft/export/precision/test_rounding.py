@@ -1,6 +1,5 @@
-"""Weights in whole numbers whose errors make up for each other."""
+"""Quantised weights with compensating rounding errors."""
 
-import math
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +11,14 @@ import torch
 from onnx import numpy_helper
 
 from visionft.export.graph import LOGITS, NETWORK_INPUT, export_network
+from visionft.export.model_file import trusted_session
 from visionft.export.precision.observing import observe
-from visionft.export.precision.quantising import Plan, in_whole_numbers, session_of
-from visionft.export.precision.rounding import compensated, rounded_weights
+from visionft.export.precision.precision_search import compensated, round_weights
+from visionft.export.precision.quantising import LARGEST_WEIGHT, Plan, quantise
 
 
 def inputs_of(seed: int, width: int = 160) -> np.ndarray:
-    """Return (N, K) inputs that go together, as neighbouring pixels do, one of which is always 0."""
+    """Return (N, K) correlated inputs, like neighbouring pixels; one of them is always 0."""
     draw = np.random.default_rng(seed)
     found = draw.standard_normal((4000, 12)) @ np.random.default_rng(0).standard_normal((12, width))
     found += 0.1 * draw.standard_normal(found.shape)
@@ -26,33 +26,31 @@ def inputs_of(seed: int, width: int = 160) -> np.ndarray:
     return found.astype(np.float32)
 
 
-@pytest.mark.parametrize("bits", [7, 8])
-def test_outputs_are_nearer_than_with_each_weight_rounded_to_its_nearest(bits: int) -> None:
-    most = 2 ** (bits - 1) - (bits == 8)
+def test_outputs_are_nearer_than_with_each_weight_rounded_to_its_nearest() -> None:
     weights = np.random.default_rng(1).standard_normal((24, 160)).astype(np.float32)
-    scales = np.abs(weights).max(axis=1) / most
+    scales = np.abs(weights).max(axis=1) / LARGEST_WEIGHT
     seen, others = inputs_of(2), inputs_of(3)
-    found = compensated(weights, seen.T @ seen / len(seen), scales, most=most)
+    found = compensated(weights, seen.T @ seen / len(seen), scales)
     nearest = np.round(weights / scales[:, None])
-    assert found.dtype == np.int8 and np.abs(found.astype(int)).max() <= most
+    assert found.dtype == np.int8 and np.abs(found.astype(int)).max() <= LARGEST_WEIGHT
     missed = [np.square(others @ (whole * scales[:, None] - weights).T).mean() for whole in (found, nearest)]
     assert missed[0] < 0.2 * missed[1]
-    assert np.abs(found - nearest).max() <= 3  # near what they were
+    assert np.abs(found - nearest).max() <= 3  # near their former values
 
 
 def test_moments_that_rounding_made_indefinite_do_no_harm() -> None:
     weights = np.random.default_rng(1).standard_normal((5, 7)).astype(np.float32)
     moments = np.ones((7, 7), np.float32) - 0.2 * np.eye(7, dtype=np.float32)  # its least eigenvalue is -.2
-    found = compensated(weights, moments, np.full(5, 0.05), most=64)
+    found = compensated(weights, moments, np.full(5, 0.05))
     assert np.abs(found - np.clip(np.round(weights / 0.05), -64, 64)).max() <= 3
 
 
 def test_inputs_that_go_together_with_nothing_leave_weights_at_their_nearest() -> None:
     weights = np.random.default_rng(1).standard_normal((5, 7)).astype(np.float32)
     scales = np.full(5, 0.05)
-    found = compensated(weights, np.eye(7, dtype=np.float32), scales, most=64)
+    found = compensated(weights, np.eye(7, dtype=np.float32), scales)
     np.testing.assert_array_equal(found, np.clip(np.round(weights.astype(np.float64) / 0.05), -64, 64))
-    np.testing.assert_array_equal(compensated(weights, np.zeros((7, 7), np.float32), scales, most=64), found)
+    np.testing.assert_array_equal(compensated(weights, np.zeros((7, 7), np.float32), scales), found)
 
 
 @pytest.mark.parametrize("name", ["test_resnet", "test_vit"])
@@ -63,20 +61,20 @@ def test_a_network_is_nearer_with_better_weights(name: str, tmp_path: Path) -> N
     network = onnx.load(tmp_path / "network.onnx")
     plan = Plan.of(network, "fc" if name == "test_resnet" else "head")
     smooth = np.random.default_rng(0).standard_normal((12, 3, 20, 20)).astype(np.float32)
-    pictures = smooth.repeat(8, axis=2).repeat(8, axis=3)
-    seen = observe(network, plan, pictures[:8, None])
-    nearest = in_whole_numbers(network, plan, seen.ranges(math.inf), bits=7)
-    better = dict(rounded_weights(network, plan, nearest, seen.moments, bits=7))
-    made = in_whole_numbers(network, plan, seen.ranges(math.inf), bits=7, weights=better)
+    images = smooth.repeat(8, axis=2).repeat(8, axis=3)
+    seen = observe(network, plan, images[:8, None])
+    nearest = quantise(network, plan, seen.ranges)
+    better = dict(round_weights(network, plan, nearest, seen.moments))
+    made = quantise(network, plan, seen.ranges, weights=better)
     assert len(better) == len(seen.moments) > 4
     wholes = (_rounded(network, each) for each in (made, nearest))
-    expected, *got = (logits_of(each, pictures[8:]) for each in (network, *wholes))
+    expected, *got = (logits_of(each, images[8:]) for each in (network, *wholes))
     moved = [np.square(each - expected).mean() for each in got]
     assert 0 < moved[0] < 0.5 * moved[1]
 
 
 def _rounded(network: Any, made: Any) -> Any:
-    """Return a network in float whose weights are those of one in whole numbers: activations are not rounded."""
+    """Return a float network with the dequantised weights of a quantised one: activations are not rounded."""
     copy, constants = onnx.ModelProto(), {each.name: numpy_helper.to_array(each) for each in made.graph.initializer}
     copy.CopyFrom(network)
     for tensor in copy.graph.initializer:
@@ -87,5 +85,5 @@ def _rounded(network: Any, made: Any) -> Any:
     return copy
 
 
-def logits_of(network: Any, pictures: np.ndarray) -> np.ndarray:
-    return session_of(network.SerializeToString()).run([LOGITS], {NETWORK_INPUT: pictures})[0]
+def logits_of(network: Any, images: np.ndarray) -> np.ndarray:
+    return trusted_session(network.SerializeToString()).run([LOGITS], {NETWORK_INPUT: images})[0]

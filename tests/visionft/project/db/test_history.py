@@ -3,6 +3,7 @@
 import shutil
 import sqlite3
 import tempfile
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -37,14 +38,9 @@ NAMES = st.sampled_from(CLASSES)
 
 def contents(project: Project) -> dict[str, list[tuple[object, ...]]]:
     """Return every row the user could miss, straight from the tables."""
-    connection = sqlite3.connect(f"file:{project.path / 'project.db'}?mode=ro", uri=True)
-    try:
-        return {
-            table: sorted(connection.execute(f"SELECT * FROM {table}").fetchall(), key=repr)
-            for table in JOURNALED_TABLES
-        }
-    finally:
-        connection.close()
+    with closing(sqlite3.connect(f"file:{project.path / 'project.db'}?mode=ro", uri=True)) as connection:
+        found = {table: connection.execute(f"SELECT * FROM {table}").fetchall() for table in JOURNALED_TABLES}
+    return {table: sorted(rows, key=repr) for table, rows in found.items()}
 
 
 class History(RuleBasedStateMachine):
@@ -54,7 +50,7 @@ class History(RuleBasedStateMachine):
         super().__init__()
         self.folder = Path(tempfile.mkdtemp(prefix="history-"))
         for number in range(16):
-            path = self.folder / "pictures" / f"set{number % 4}" / CLASSES[number % 3] / f"{number}.png"
+            path = self.folder / "images" / f"set{number % 4}" / CLASSES[number % 3] / f"{number}.png"
             path.parent.mkdir(parents=True, exist_ok=True)
             Image.new("RGB", (4, 4), (number, 99, 7)).save(path)
         self.project: Project | None = None
@@ -67,7 +63,7 @@ class History(RuleBasedStateMachine):
         self.states = [contents(self.project)]
 
     def do(self, work) -> None:
-        """Do something to the project; what changes it must be one more step, what fails must change nothing."""
+        """Do something to the project; a change adds exactly one step, a failure changes nothing."""
         before = len(self.project.history(10_000))
         try:
             work(self.project)
@@ -82,8 +78,8 @@ class History(RuleBasedStateMachine):
             assert len(self.project.history(10_000)) == before
 
     @rule(number=st.integers(0, 3), copy=st.booleans(), layout=st.sampled_from(["", "..", "csv"]))
-    def import_pictures(self, number: int, copy: bool, layout: str) -> None:
-        source = self.folder / "pictures" / f"set{number}"
+    def import_images(self, number: int, copy: bool, layout: str) -> None:
+        source = self.folder / "images" / f"set{number}"
         if layout == "csv":
             text = "".join(f"{path},Fuchs,test,t1\n" for path in sorted(source.rglob("*.png"))[:3])
             (self.folder / "list.csv").write_text("file_name,label,split,tags\n" + text, encoding="utf-8")
@@ -112,7 +108,7 @@ class History(RuleBasedStateMachine):
         self.do(lambda project: project.apply(change))
 
     @rule(ids=IDS, what=st.integers(0, 6), split=st.sampled_from(["train", "val", "test", None]))
-    def edit_pictures(self, ids, what: int, split) -> None:
+    def edit_images(self, ids, what: int, split) -> None:
         change = (
             RemoveImages(ids),
             RestoreImages(ids),
@@ -132,11 +128,11 @@ class History(RuleBasedStateMachine):
     def move_and_relink(self) -> None:
         moved = self.folder / "moved"
         shutil.rmtree(moved, ignore_errors=True)
-        shutil.copytree(self.folder / "pictures", moved)
-        pictures, away = self.folder / "pictures", self.folder / "away"
-        pictures.rename(away)
+        shutil.copytree(self.folder / "images", moved)
+        images, away = self.folder / "images", self.folder / "away"
+        images.rename(away)
         self.do(lambda project: relink_images(project, moved))
-        away.rename(pictures)
+        away.rename(images)
 
     @rule()
     def check(self) -> None:
@@ -146,27 +142,19 @@ class History(RuleBasedStateMachine):
     def export(self) -> None:
         self.do(lambda project: export_labels(project, self.folder / "out.jsonl"))
 
-    @rule()
-    def undo(self) -> None:
-        if self.place:
-            self.project.undo()
-            self.place -= 1
+    @rule(step=st.sampled_from([-1, 1]))
+    def undo_or_redo(self, step: int) -> None:
+        act = self.project.undo if step < 0 else self.project.redo
+        if 0 <= self.place + step < len(self.states):
+            act()
+            self.place += step
         else:
             with pytest.raises(ProjectError):
-                self.project.undo()
-
-    @rule()
-    def redo(self) -> None:
-        if self.place + 1 < len(self.states):
-            self.project.redo()
-            self.place += 1
-        else:
-            with pytest.raises(ProjectError):
-                self.project.redo()
+                act()
 
     @rule(share=st.floats(0, 1))
     def go_to(self, share: float) -> None:
-        """Go to any step at once; a history that was trimmed or continued has other places than states."""
+        """Go to any step at once; skipped for a trimmed or continued history: its places and states differ."""
         steps = self.project.history(10_000)[::-1]
         if len(steps) == len(self.states) - 1:
             self.place = round(share * len(steps))

@@ -1,4 +1,4 @@
-"""Opening what time, other programs and bad disks made of a project: never worse than it was, and said clearly."""
+"""Opening old, foreign and damaged projects: never made worse, and with a clear message."""
 
 import contextlib
 import json
@@ -15,7 +15,8 @@ import pytest
 
 from visionft.errors import ProjectError, VisionFTError
 from visionft.project.db import schema
-from visionft.project.db.filesystems import mount_type, network_file_system
+from visionft.project.db.locking import mount_type, network_file_system
+from visionft.project.edits.certificates import audits_of, next_number
 from visionft.project.edits.changes import AddClass, LabelImages
 from visionft.project.importing.importer import import_source
 from visionft.project.queries import find_conflicts
@@ -49,12 +50,19 @@ def facts(project: Project) -> dict[str, object]:
     }
 
 
+def layout(folder: Path) -> set[tuple[object, ...]]:
+    """Return the columns of all tables, and the other objects of a project's database."""
+    with contextlib.closing(sqlite3.connect(folder / "project.db")) as connection:
+        tables = [row[0] for row in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")]
+        found = {(name, *row[1:]) for name in tables for row in connection.execute(f"PRAGMA table_info({name})")}
+        return found | set(connection.execute("SELECT type, name, sql FROM sqlite_schema WHERE type != 'table'"))
+
+
 @pytest.mark.parametrize("version", VERSIONS)
 def test_each_schema_version_opens_with_everything_in_it(tmp_path: Path, version: int) -> None:
     folder = lay_out(tmp_path, version)
-    expected = {"conflicts": [], "prompts": []} | json.loads(
-        (FIXTURES / f"project_v{version}.json").read_text(encoding="utf-8")
-    )
+    noted = json.loads((FIXTURES / f"project_v{version}.json").read_text(encoding="utf-8"))
+    expected = {"conflicts": [], "prompts": []} | noted
     with Project.open(folder, read_only=True) as project:
         assert facts(project) == expected
     assert (folder / "project.db").read_bytes() == (FIXTURES / f"project_v{version}.db").read_bytes()
@@ -69,22 +77,29 @@ def test_each_schema_version_opens_with_everything_in_it(tmp_path: Path, version
         while project.redo_title:
             project.redo()
         assert project.summary().images == 7 and project.summary().labelled == 6
-
-
-@pytest.mark.parametrize("version", VERSIONS)
-def test_a_migrated_project_has_the_schema_of_a_new_one(tmp_path: Path, version: int) -> None:
-    def columns(folder: Path) -> set[tuple[object, ...]]:
-        connection = sqlite3.connect(folder / "project.db")
-        tables = [row[0] for row in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")]
-        found = {(name, *row[1:]) for name in tables for row in connection.execute(f"PRAGMA table_info({name})")}
-        found |= set(connection.execute("SELECT type, name, sql FROM sqlite_schema WHERE type != 'table'"))
-        connection.close()
-        return found
-
-    folder = lay_out(tmp_path, version)
-    Project.open(folder).close()
     Project.create(tmp_path / "new").close()
-    assert columns(folder) == columns(tmp_path / "new")
+    assert layout(folder) == layout(tmp_path / "new")
+
+
+@pytest.mark.parametrize("is_undone", [False, True])
+def test_audits_of_older_versions_count_also_where_they_were_undone(tmp_path: Path, is_undone: bool) -> None:
+    folder, row = lay_out(tmp_path, 6), {"id": 1, "at": 5, "source": "features", "threshold": 0, "accepted": 40}
+    row |= {"sample": 9, "wrong": 7, "allowed": 0, "rightness": 970000, "confidence": 950000, "most_wrong": 38}
+    row |= {"number": 1, "seed": 3, "is_passed": 0}
+    with contextlib.closing(sqlite3.connect(folder / "project.db", isolation_level=None)) as connection:
+        kept = [1000, 12, "delete" if is_undone else "insert", "audit", 1, None, json.dumps(row) if is_undone else None]
+        connection.execute("INSERT INTO journal VALUES (?, ?, ?, ?, ?, ?, ?)", kept)
+        if not is_undone:
+            columns = ", ".join(row)
+            connection.execute(f"INSERT INTO audit ({columns}) VALUES ({', '.join('?' * 14)})", list(row.values()))
+    with Project.open(folder) as project:
+        (audit,) = audits_of(project)
+        assert (audit.sample, audit.wrong, audit.is_finished, audit.is_passed) == (9, 7, True, False)
+        assert next_number(project)[0] == 2
+        project.redo()
+        while project.undo_title:
+            project.undo()
+        assert audits_of(project) == (audit,)
 
 
 def test_a_migration_that_fails_leaves_the_old_project(tmp_path: Path, monkeypatch) -> None:
@@ -102,9 +117,8 @@ def test_a_migration_that_fails_leaves_the_old_project(tmp_path: Path, monkeypat
 
 def test_a_newer_project_is_refused_and_untouched(project: Project) -> None:
     project.close()
-    connection = sqlite3.connect(project.path / "project.db")
-    connection.execute(f"PRAGMA user_version = {schema.SCHEMA_VERSION + 1}")
-    connection.close()
+    with contextlib.closing(sqlite3.connect(project.path / "project.db")) as connection:
+        connection.execute(f"PRAGMA user_version = {schema.SCHEMA_VERSION + 1}")
     before = (project.path / "project.db").read_bytes()
     for read_only in (False, True):
         with pytest.raises(ProjectError, match="newer VisionFT"):
@@ -113,7 +127,7 @@ def test_a_newer_project_is_refused_and_untouched(project: Project) -> None:
 
 
 def open_and_use(folder: Path, whole: object = None) -> str:
-    """Open a project that may be damaged and use it; return what happened. Only expected errors may come out."""
+    """Open a possibly damaged project and use it; return the outcome. Only expected errors may be raised."""
     try:
         with Project.open(folder) as project:
             result = "whole" if (project.snapshot(), project.history()) == whole else "opened"
@@ -127,7 +141,7 @@ def open_and_use(folder: Path, whole: object = None) -> str:
 
 
 def damaged_copies(folder: Path, page_size: int, generator: random.Random):
-    """Yield (what, bytes): a flipped byte and a cut at every page of the database."""
+    """Yield (description, bytes): a flipped byte and a cut at every page of the database."""
     data = (folder / "project.db").read_bytes()
     for page in range(len(data) // page_size):
         for place in (page * page_size + generator.randrange(100), page * page_size + generator.randrange(page_size)):
@@ -173,7 +187,15 @@ def test_a_damaged_log_loses_only_its_end(project: Project, tmp_path: Path) -> N
         assert open_and_use(target) in ("opened", "refused")
 
 
-@pytest.mark.parametrize("data", [b"", b"not a database" * 1000, b"SQLite format 3\0" + bytes(4080)])
+def other_database() -> bytes:
+    with contextlib.closing(sqlite3.connect(":memory:")) as connection:
+        connection.execute("CREATE TABLE mine (x)")
+        return connection.serialize()
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"not a database" * 1000, b"SQLite format 3\0" + bytes(4080), other_database()], ids=range(4)
+)
 def test_files_that_are_no_project_are_refused_and_untouched(tmp_path: Path, data: bytes) -> None:
     (tmp_path / "project.db").write_bytes(data)
     with pytest.raises(ProjectError) as caught:
@@ -181,15 +203,7 @@ def test_files_that_are_no_project_are_refused_and_untouched(tmp_path: Path, dat
     assert caught.value.hint and (tmp_path / "project.db").read_bytes() == data
 
 
-def test_another_programs_database_is_refused(tmp_path: Path) -> None:
-    connection = sqlite3.connect(tmp_path / "project.db")
-    connection.execute("CREATE TABLE mine (x)")
-    connection.close()
-    with pytest.raises(ProjectError, match="not a project"):
-        Project.open(tmp_path)
-
-
-def test_a_full_disk_loses_nothing(project: Project, pictures: Path, draw) -> None:
+def test_a_full_disk_loses_nothing(project: Project, images: Path, draw) -> None:
     before = project.snapshot(), project.history()
     with project.repairing() as connection:
         pages = connection.execute("PRAGMA page_count").fetchone()[0]
@@ -201,9 +215,9 @@ def test_a_full_disk_loses_nothing(project: Project, pictures: Path, draw) -> No
             project.apply(AddClass(f"{number} " + "x" * 280))
     assert "Free some space" in caught.value.hint
     for number in range(400):
-        draw(pictures / "new" / f"{number}.png", 1000 + number)
+        draw(images / "new" / f"{number}.png", 1000 + number)
     with pytest.raises(ProjectError, match="disk is full"):
-        import_source(project, pictures)
+        import_source(project, images)
     assert not [image for image in project.snapshot().images if image.path.parent.name == "new"]
     with project.repairing() as connection:
         connection.execute("PRAGMA max_page_count = 100000")
@@ -335,15 +349,9 @@ def test_network_file_systems_are_told_from_disks(tmp_path: Path, monkeypatch: p
         "garbage\n"
     )
     monkeypatch.setattr(psutil, "PROCFS_PATH", str(tmp_path), raising=False)
-    kinds = {
-        name: network_file_system(Path(name))
-        for name in ("/mnt/my share/a/b", "/mnt/my share/local/b", "/home", "/mnt/twice/p", "/mnt/gro\u00df", "/mnt/my")
-    }
-    assert list(kinds.values()) == ["nfs4", "", "", "fuse.sshfs", "cifs", ""]
-
-
-def test_the_deepest_mount_counts() -> None:
-    mounts = {Path("/"): "apfs", Path("/Volumes/x (y)"): "smbfs"}
+    names = ("/mnt/my share/a/b", "/mnt/my share/local/b", "/home", "/mnt/twice/p", "/mnt/gro\u00df", "/mnt/my")
+    assert [network_file_system(Path(name)) for name in names] == ["nfs4", "", "", "fuse.sshfs", "cifs", ""]
+    mounts = {Path("/"): "apfs", Path("/Volumes/x (y)"): "smbfs"}  # the deepest counts
     assert mount_type(Path("/Volumes/x (y)/p"), mounts) == "smbfs" and mount_type(Path("/Users"), mounts) == "apfs"
 
 
@@ -388,20 +396,20 @@ def test_changes_from_several_threads_queue(project: Project) -> None:
     assert len(project.summary().classes) == 42
 
 
-def test_project_folders_with_odd_names(tmp_path: Path, pictures: Path) -> None:
+def test_project_folders_with_odd_names(tmp_path: Path, images: Path) -> None:
     for name in ("with space", "hash#question?percent%41", "ünïcode 🦊", "x" * 200):
         with Project.create(tmp_path / name) as project:
-            assert import_source(project, pictures).added == 12
+            assert import_source(project, images).added == 12
         with Project.open(tmp_path / name) as project:
             assert project.summary().images == 12
 
 
-def test_a_project_reached_through_a_link_has_one_images_folder(tmp_path: Path, pictures: Path) -> None:
+def test_a_project_reached_through_a_link_has_one_images_folder(tmp_path: Path, images: Path) -> None:
     (tmp_path / "real").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "real")
     with Project.create(tmp_path / "link" / "project") as project:
-        import_source(project, pictures / "cat", copy=True)
-        import_source(project, pictures / "dog", copy=True)
+        import_source(project, images / "cat", copy=True)
+        import_source(project, images / "dog", copy=True)
     with Project.open(tmp_path / "real" / "project") as project:
         assert all(image.path.is_file() for image in project.snapshot().images)
         with project.reading() as connection:

@@ -1,8 +1,8 @@
-"""Power cuts, simulated: our real schema and code over a file system that forgets what was not synced.
+"""Power cuts, simulated: our real schema and code over a file system without its unsynced writes.
 
-SQLite's own method (sqlite.org/testing.html, 3.2-3.3): a VFS keeps what reached the disk apart from what was only
-written. At the n-th write, sync, cut or deletion the power goes; a random part of the unsynced writes survives, some of
-them torn; then the project is opened as after a restart. The store speaks to `sqlite3`; here it speaks to `apsw`.
+SQLite's own method (sqlite.org/testing.html, 3.2-3.3): a VFS separates synced data from merely written data. At the
+n-th write, sync, cut or deletion the power goes; a random part of the unsynced writes survives, some of them torn; then
+the project is opened as after a restart. The store uses `sqlite3`; here it uses `apsw`.
 """
 
 import os
@@ -11,6 +11,7 @@ import shutil
 import sqlite3
 import threading
 from collections import Counter
+from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -33,7 +34,7 @@ SECTOR = 512
 
 
 class Disk:
-    """What was written to each file, and how much of it is certain to have reached the disk."""
+    """Contents written to each file, and the part certain to have reached the disk."""
 
     def __init__(self, generator: random.Random) -> None:
         self.generator = generator
@@ -69,7 +70,7 @@ class DiskFile:
         return os.pread(self.descriptor, os.fstat(self.descriptor).st_size, 0)
 
     def settle(self, generator: random.Random) -> None:
-        """Make the file what a disk might hold after a power cut."""
+        """Give the file a possible content after a power cut."""
         if self.pending or self.durable is None:
             content = bytearray(self.durable or b"")
             for offset, data in self.pending:
@@ -107,7 +108,7 @@ class CrashVFS(apsw.VFS):
 
 
 class CrashFile(apsw.VFSFile):
-    """A file whose writes are remembered until they are synced."""
+    """A file with its writes recorded until they are synced."""
 
     def __init__(self, disk: Disk, name, flags) -> None:
         self.disk = disk
@@ -121,7 +122,7 @@ class CrashFile(apsw.VFSFile):
 
     def xLock(self, level):
         if self.is_read_only and level > apsw.SQLITE_LOCK_SHARED:
-            raise apsw.BusyError("not for a reader")  # what SQLite expects; apsw would report the native EBADF
+            raise apsw.BusyError("not for a reader")  # expected by SQLite; apsw would report the native EBADF
         super().xLock(level)
 
     def xWrite(self, data, offset):
@@ -144,24 +145,18 @@ class CrashFile(apsw.VFSFile):
             self.file.pending.clear()
 
 
-class Cursor:
-    """What the store uses of `sqlite3.Cursor`."""
-
-    def __init__(self, rows) -> None:
-        self.rows = rows
-
-    def __iter__(self):
-        return iter(self.rows)
+class Cursor(list):
+    """The part of `sqlite3.Cursor` used by the store: all rows."""
 
     def fetchone(self):
-        return next(iter(self.rows), None)
+        return next(iter(self), None)
 
     def fetchall(self):
-        return list(self.rows)
+        return list(self)
 
 
 class Connection:
-    """What the store uses of `sqlite3.Connection`, over `apsw`."""
+    """The part of `sqlite3.Connection` used by the store, over `apsw`."""
 
     def __init__(self, database, *, uri: bool = False, **_options: object) -> None:
         flags = apsw.SQLITE_OPEN_URI | apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE
@@ -205,7 +200,7 @@ class Connection:
         self.guard(self.apsw.close, True)
 
 
-def script(generator: random.Random, pictures: Path):
+def script(generator: random.Random, images: Path):
     """Return a sequence of things to do to a project; the same generator gives the same sequence."""
 
     def ids() -> tuple[int, ...]:
@@ -223,7 +218,7 @@ def script(generator: random.Random, pictures: Path):
                 lambda project: project.apply(RenameClass("cat", f"cat {len(project.history())}")),
                 lambda project: project.apply(MergeClasses(("cat", "dog"), "both")),
                 lambda project: project.apply(DeleteClass("dog")),
-                lambda project: import_source(project, pictures),
+                lambda project: import_source(project, images),
                 lambda project: project.apply(contradiction(project, chosen, name)),
                 lambda project: project.undo(),
                 lambda project: project.redo(),
@@ -235,7 +230,7 @@ def script(generator: random.Random, pictures: Path):
 
 
 def contradiction(project: Project, image_ids: tuple[int, ...], name: str) -> AddImages:
-    """Return what an import says that knows pictures as something else: conflicts, where their labels were imported."""
+    """Return an import with other labels for known images: conflicts, where their labels were imported."""
     contents = [image.sha256 for image in project.snapshot().images if image.image_id in image_ids]
     return AddImages(known=[KnownImage(sha256=each, facts=SourceFacts(labels=(name,))) for each in contents])
 
@@ -248,30 +243,27 @@ def rows(connection) -> dict[str, list[tuple[object, ...]]]:
 
 def contents(folder: Path) -> dict[str, list[tuple[object, ...]]]:
     """Return the rows as they are after a restart; fail when the file is corrupt."""
-    connection = sqlite3.connect(folder / "project.db")
-    try:
+    with closing(sqlite3.connect(folder / "project.db")) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
         assert not connection.execute("PRAGMA foreign_key_check").fetchall()
         return rows(connection)
-    finally:
-        connection.close()
 
 
 class Trial:
-    """One project, one script, run once to the end to learn what should be, then cut again and again."""
+    """One project, one script, run once to the end for the expected states, then cut again and again."""
 
-    def __init__(self, tmp_path: Path, pictures: Path, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.tmp_path, self.pictures, self.seed, self.monkeypatch = tmp_path, pictures, seed, monkeypatch
+    def __init__(self, tmp_path: Path, images: Path, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.tmp_path, self.images, self.seed, self.monkeypatch = tmp_path, images, seed, monkeypatch
         self.template = tmp_path / "template"
         if seed % 4 == 0:  # an old project: opening it is a migration
             self.template.mkdir()
             shutil.copy(FIXTURES / "project_v1.db", self.template / "project.db")
         else:
             with Project.create(self.template) as project:
-                import_source(project, pictures / "first")
+                import_source(project, images / "first")
 
     def run(self, cut_at: int) -> tuple[str, int]:
-        """Run the script until the power goes. Return what became of it, and the operations that were counted."""
+        """Run the script until the power cut. Return the project's fate, and the number of operations."""
         generator = random.Random(self.seed * 1_000_003 + cut_at)
         disk, vfs = Disk(generator), None
         folder = self.tmp_path / f"cut {self.seed} {cut_at}"
@@ -287,7 +279,7 @@ class Trial:
             project = None
             try:
                 project = Project.open(folder)
-                for work in script(random.Random(self.seed), self.pictures):
+                for work in script(random.Random(self.seed), self.images):
                     try:
                         work(project)
                     except VisionFTError:
@@ -309,14 +301,14 @@ class Trial:
         return self.verdict(folder, disk, acknowledged), disk.operations
 
     def golden(self) -> int:
-        """Run without a cut, note the state after each thing done, and return how many operations that takes."""
+        """Run without a cut, record the state after each action, and return the number of operations."""
         self.states: list[dict[str, list[tuple[object, ...]]]] = []
         result, operations = self.run(0)
         assert result == "sound"
         return operations
 
     def verdict(self, folder: Path, disk: Disk, acknowledged: int) -> str:
-        """Open the project as after a restart and compare it with what was acknowledged."""
+        """Open the project as after a restart and compare it with the acknowledged state."""
         if disk.cut_at:
             disk.lose_what_was_not_synced()
             (folder / "project.db-shm").unlink(missing_ok=True)
@@ -340,7 +332,7 @@ class Trial:
 
     @property
     def start(self) -> dict[str, list[tuple[object, ...]]]:
-        """Return the state before anything was done: that of the template, opened once."""
+        """Return the initial state: the template's, opened once."""
         folder = self.tmp_path / f"start {self.seed}"
         if not folder.exists():
             shutil.copytree(self.template, folder)
@@ -349,14 +341,14 @@ class Trial:
 
 
 def cut(tmp_path: Path, draw, monkeypatch, *, scripts: range, cuts: int) -> Counter[str]:
-    """Run `cuts` power cuts for each script, spread over all it does, and count what became of the projects."""
+    """Run `cuts` power cuts for each script, spread over its operations, and count the outcomes."""
     for number in range(12):
         name = f"{'first' if number < 6 else 'second'}/{'cat' if number % 2 else 'dog'}/{number}.png"
-        draw(tmp_path / "pictures" / name, number)
+        draw(tmp_path / "images" / name, number)
     results: Counter[str] = Counter()
     for seed in scripts:
         (tmp_path / str(seed)).mkdir()
-        trial = Trial(tmp_path / str(seed), tmp_path / "pictures", seed, monkeypatch)
+        trial = Trial(tmp_path / str(seed), tmp_path / "images", seed, monkeypatch)
         total = trial.golden()
         generator = random.Random(seed)
         for place in generator.sample(range(1, total + 1), min(cuts, total)):
@@ -382,7 +374,7 @@ def test_many_power_cuts(tmp_path: Path, draw, monkeypatch, capsys, is_long: boo
     ("synchronous", "fault"), [("NORMAL", "lost"), pytest.param("OFF", "corrupt", marks=pytest.mark.slow)]
 )
 def test_the_harness_sees_faults(tmp_path: Path, draw, monkeypatch, synchronous: str, fault: str) -> None:
-    """With less syncing, which is what other programs settle for, the same cuts lose labels or destroy the file."""
+    """With less syncing, as in other programs, the same cuts lose labels or destroy the file."""
 
     def make_less_durable(connection, *, journal_mode: str = "WAL") -> None:
         connection.execute(f"PRAGMA journal_mode = {'DELETE' if synchronous == 'OFF' else journal_mode}").fetchone()

@@ -1,4 +1,4 @@
-"""Which root folder a picture lies below, also of roots within each other."""
+"""Root folder of an image, also with nested roots."""
 
 import sqlite3
 from pathlib import Path
@@ -30,8 +30,8 @@ def roots(tmp_path: Path) -> Roots:
         ("other/a.png", None),
     ],
 )
-def test_a_picture_lies_below_the_deepest_root(
+def test_a_image_lies_below_the_deepest_root(
     roots: Roots, tmp_path: Path, path: str, place: tuple[int, str] | None
 ) -> None:
-    for _ in range(2):  # the second answer is remembered
+    for _ in range(2):  # the second choice is remembered
         assert roots.containing(tmp_path / path) == place

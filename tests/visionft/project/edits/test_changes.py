@@ -1,4 +1,4 @@
-"""Every change: what it does, how it is undone, what it reports as altered."""
+"""Every change: its effect, its undo, and its report of altered items."""
 
 import json
 from pathlib import Path
@@ -18,7 +18,6 @@ from visionft.project.edits.class_changes import (
 from visionft.project.edits.image_changes import (
     RestoreImages,
     ReviewImages,
-    SetUndoLimit,
     TagImages,
     UntagImages,
     WriteNote,
@@ -74,15 +73,17 @@ def test_effects_name_only_what_changed(project: Project) -> None:
     project.apply(LabelImages((1, 2, 7), "dog"))
     effects = project.apply(LabelImages((1, 2, 3, 7), "dog"))
     assert effects.image_ids == {3} and effects.class_ids == {1, 2}
-    assert effects.has_new_labels and not (effects.has_new_splits or effects.has_new_classes or effects.has_new_images)
-    assert project.apply(AssignSplits({4: "val"})).has_new_splits
+    assert "label" in effects.targets and not (effects.has_new_classes or effects.has_new_images)
+    assert project.apply(AssignSplits({4: "val"})).targets == {"image.split"}
     assert project.apply(RemoveImages((5,))).has_new_images
 
 
-def test_a_single_label_replaces_and_a_multi_label_adds(project: Project, multi: Project) -> None:
+def test_a_single_label_replaces_and_several_add_up_until_they_are_merged(project: Project, multi: Project) -> None:
     for opened, expected in ((project, {"cat": 5, "dog": 7}), (multi, {"cat": 6, "dog": 7})):
         opened.apply(LabelImages((1,), "dog"))
         assert opened.summary().classes == expected
+    multi.apply(MergeClasses(("cat", "dog"), "animal"))  # an image with both classes has the label once
+    assert multi.summary().classes == {"animal": 12} and multi.summary().labelled == 12
 
 
 def test_a_label_keeps_its_source(project: Project) -> None:
@@ -91,13 +92,6 @@ def test_a_label_keeps_its_source(project: Project) -> None:
     project.apply(LabelImages((1,), "dog"))
     assert find_images(project, ImageFilter(source="person")) == (1,)
     assert len(find_images(project, ImageFilter(source="import"))) == 11
-
-
-def test_merging_moves_labels_once(multi: Project) -> None:
-    multi.apply(LabelImages((1,), "dog"))
-    multi.apply(MergeClasses(("cat", "dog"), "animal"))
-    assert multi.summary().classes == {"animal": 12}
-    assert multi.summary().labelled == 12
 
 
 def test_names_are_equal_in_nfc_and_kept_as_given(project: Project) -> None:
@@ -138,7 +132,6 @@ def test_impossible_class_names_are_refused(project: Project, name: str) -> None
         SetShortcut("cat", "ab"),
         UntagImages((1,), "none"),
         WriteNote(1, "x" * 10_001),
-        SetUndoLimit(0),
         RemoveImages((99,)),
         RestoreImages((0,)),
     ],
@@ -152,13 +145,7 @@ def test_changes_that_do_not_fit_are_refused(project: Project, change) -> None:
     assert project.history() == steps
 
 
-def test_a_shortcut_belongs_to_one_class(project: Project) -> None:
-    project.apply(SetShortcut("cat", "K"))
-    project.apply(SetShortcut("dog", "k"))
-    assert [(row.name, row.shortcut) for row in class_rows(project)] == [("cat", None), ("dog", "k")]
-
-
-def test_removed_pictures_leave_the_counts_and_come_back_whole(project: Project) -> None:
+def test_removed_images_leave_the_counts_and_come_back_whole(project: Project) -> None:
     before = rows(project), project.summary()
     project.apply(RemoveImages((1, 2)))
     assert project.summary().classes == {"cat": 4, "dog": 6}
@@ -207,11 +194,11 @@ def test_counts_equal_what_filters_find(project: Project) -> None:
     assert count_images(project) == 10 and count_images(project, ImageFilter(source="suggestion")) == 1
 
 
-def test_the_history_is_bounded_when_a_session_begins_and_not_before(project: Project) -> None:
-    project.apply(SetUndoLimit(3))
+def test_the_history_is_bounded_when_a_session_begins_and_not_before(project: Project, monkeypatch) -> None:
+    monkeypatch.setattr("visionft.project.db.database.DEFAULT_UNDO_STEPS", 3)
     for number in range(6):
         project.apply(AddClass(f"class {number}"))
-    assert len(project.history()) == 8
+    assert len(project.history()) == 7
     project.close()
     with Project.open(project.path) as again:
         assert [step.title for step in again.history()] == [f"Add class “class {number}”" for number in (5, 4, 3)]
@@ -221,11 +208,11 @@ def test_the_history_is_bounded_when_a_session_begins_and_not_before(project: Pr
             again.undo()
 
 
-def test_a_foreign_list_of_classes_gives_no_shortcut_that_a_user_could_not(empty: Project, pictures: Path) -> None:
+def test_a_foreign_list_of_classes_gives_no_shortcut_that_a_user_could_not(empty: Project, images: Path) -> None:
     looks = {"cat": "K", "dog": "k", "long": "ctrl+x", "blank": " ", "steering": "\x1b", "other": "ß", "sharp": "ﬁ"}
     classes = [{"name": name, "color": "#ABCDEF", "shortcut": key} for name, key in looks.items()]
-    (pictures / "classes.json").write_text(json.dumps(classes))
-    import_source(empty, pictures)
+    (images / "classes.json").write_text(json.dumps(classes))
+    import_source(empty, images)
     found = {row.name: (row.color, row.shortcut) for row in class_rows(empty)}
     assert found["cat"] == ("#abcdef", "k") and found["dog"] == ("#abcdef", None)
     assert {key for name, (_, key) in found.items() if name not in ("cat", "dog")} == {None}
@@ -233,3 +220,5 @@ def test_a_foreign_list_of_classes_gives_no_shortcut_that_a_user_could_not(empty
         if found[name][1] is None and name != "dog":
             with pytest.raises(ProjectError, match="is not a shortcut"):
                 empty.apply(SetShortcut(name, key))
+    empty.apply(SetShortcut("dog", "k"))  # it belongs to one class
+    assert [row.shortcut for row in class_rows(empty)][:2] == [None, "k"]

@@ -1,4 +1,4 @@
-"""Pictures that come in two classes: kept as a conflict, told, decided by a person, and taken back whole."""
+"""Images imported in two classes: kept as a conflict, reported, decided by a person, and undone whole."""
 
 import json
 import shutil
@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 
 from visionft.events import Notice
+from visionft.jobs import JobContext
 from visionft.project.edits.changes import AcceptSuggestions, AddClass, LabelImages, UnlabelImages
 from visionft.project.edits.class_changes import DeleteClass, MergeClasses, RenameClass
 from visionft.project.formats.exporting import export_labels
+from visionft.project.importing.import_filter import preview_source
 from visionft.project.importing.importer import import_source
-from visionft.project.importing.preview import preview_source
 from visionft.project.queries import ImageFilter, count_images, find_conflicts, find_images, image_rows
 from visionft.project.safety.backups import list_backups
 from visionft.project.store import Project
@@ -20,7 +21,7 @@ from visionft.project.store import Project
 
 @pytest.fixture
 def source(tmp_path: Path, draw) -> Path:
-    """Return class folders in which picture 0 lies twice, as a cat and as a dog."""
+    """Return class folders with image 0 in two of them, as a cat and as a dog."""
     for number, place in enumerate(("cat/a.png", "cat/b.png", "dog/c.png")):
         draw(tmp_path / "source" / place, number)
     shutil.copy(tmp_path / "source" / "cat" / "a.png", tmp_path / "source" / "dog" / "a again.png")
@@ -29,7 +30,7 @@ def source(tmp_path: Path, draw) -> Path:
 
 @pytest.fixture
 def torn(tmp_path: Path, source: Path) -> Iterator[Project]:
-    """Return an open project with these pictures; number 1 is in conflict."""
+    """Return an open project with these images; number 1 is in conflict."""
     with Project.create(tmp_path / "torn") as project:
         import_source(project, source)
         yield project
@@ -50,7 +51,7 @@ def labels(project: Project) -> list[tuple[str, ...]]:
     return [row.labels for row in image_rows(project, find_images(project))]
 
 
-def test_two_classes_of_one_picture_are_a_conflict_without_a_label(tmp_path: Path, source: Path) -> None:
+def test_two_classes_of_one_image_are_a_conflict_without_a_label(tmp_path: Path, source: Path) -> None:
     with Project.create(tmp_path / "project") as project:
         report = import_source(project, source)
         assert said(project) == {1: {"cat": "a.png", "dog": "a again.png"}}
@@ -64,46 +65,37 @@ def test_two_classes_of_one_picture_are_a_conflict_without_a_label(tmp_path: Pat
         assert (find_images(project, conflicts), count_images(project, conflicts)) == ((1,), 1)
 
 
-def test_importing_again_changes_nothing(torn: Project, source: Path) -> None:
+def test_importing_again_changes_nothing_and_undo_takes_all_back(torn: Project, source: Path) -> None:
     torn.wait_for_backups()
     before, steps, backups = state(torn), torn.history(), list_backups(torn.path)
     report = import_source(torn, source)
     torn.wait_for_backups()
     assert (state(torn), torn.history(), list_backups(torn.path)) == (before, steps, backups)
     assert report.conflicts == find_conflicts(torn)  # still to be decided
-
-
-def test_an_import_with_a_conflict_is_undone_and_redone(torn: Project) -> None:
-    before = state(torn)
     torn.undo()
     assert not find_conflicts(torn) and not torn.snapshot().images
     torn.redo()
     assert state(torn) == before
 
 
-def test_a_known_picture_that_comes_with_another_class_later(torn: Project, tmp_path: Path, draw) -> None:
+def test_a_known_image_that_comes_with_another_class_later(torn: Project, source: Path, tmp_path: Path, draw) -> None:
     draw(tmp_path / "later" / "fox" / "x.png", 1)
     draw(tmp_path / "later" / "fox" / "y.png", 0)
-    before = state(torn)
-    effects_before = len(torn.history())
+    before, steps = state(torn), len(torn.history())
     report = import_source(torn, tmp_path / "later")
     assert said(torn) == {
         1: {"cat": "a.png", "dog": "a again.png", "fox": "y.png"},
         2: {"cat": "b.png", "fox": "x.png"},
     }
-    assert {conflict.image_id for conflict in report.conflicts} == {1, 2}
-    assert len(torn.history()) == effects_before + 1
+    assert {conflict.image_id for conflict in report.conflicts} == {1, 2} and len(torn.history()) == steps + 1
     torn.undo()
     assert state(torn) == before
-
-
-def test_a_list_that_names_another_class_for_the_same_file(torn: Project, source: Path) -> None:
     (source / "list.csv").write_text("file_name,label\ncat/b.png,dog\n")
     import_source(torn, source / "list.csv")
     assert said(torn)[2] == {"cat": "b.png", "dog": "list.csv"}
 
 
-def test_a_picture_without_a_label_that_two_files_name(empty: Project, tmp_path: Path, draw) -> None:
+def test_a_image_without_a_label_that_two_files_name(empty: Project, tmp_path: Path, draw) -> None:
     draw(tmp_path / "loose" / "x.png", 0)
     import_source(empty, tmp_path / "loose")
     draw(tmp_path / "source" / "cat" / "a.png", 0)
@@ -117,9 +109,9 @@ def test_what_a_person_said_is_never_touched(torn: Project, source: Path) -> Non
     torn.apply(LabelImages((1,), "dog"))
     torn.apply(LabelImages((2,), "dog", source="suggestion"))
     seen = []
-    assert import_source(torn, source, on_event=seen.append).conflicts == ()
+    assert import_source(torn, source, job=JobContext(seen.append)).conflicts == ()
     assert labels(torn) == [("dog",), ("dog",), ("dog",)] and not find_conflicts(torn)
-    assert any(isinstance(event, Notice) and "2 pictures already had another class" in event.message for event in seen)
+    assert any(isinstance(event, Notice) and "2 images already had another class" in event.message for event in seen)
 
 
 @pytest.mark.parametrize(
@@ -140,7 +132,7 @@ def test_whatever_decides_is_one_step(torn: Project, change, label: tuple[str, .
     before = state(torn)
     effects = torn.apply(change)
     after = state(torn)
-    assert 1 in effects.image_ids and effects.has_new_labels
+    assert 1 in effects.image_ids and effects.targets & {"label", "conflict"}
     assert not find_conflicts(torn) and image_rows(torn, (1,))[0].labels == label
     torn.undo()
     assert state(torn) == before
@@ -173,7 +165,7 @@ def test_renamed_and_merged_classes_agree_with_their_source(torn: Project, sourc
     assert state(torn) == merged and labels(torn) == [("hund",)] * 3
 
 
-def test_a_former_name_that_new_pictures_bring_back_agrees_with_both(torn: Project, source: Path, draw) -> None:
+def test_a_former_name_that_new_images_bring_back_agrees_with_both(torn: Project, source: Path, draw) -> None:
     torn.apply(RenameClass("cat", "feline"))
     draw(source / "cat" / "new.png", 9)
     import_source(torn, source)
@@ -199,7 +191,7 @@ def test_a_former_name_that_is_given_anew_stands_for_itself(torn: Project, sourc
     assert said(torn)[2] == {"feline": "b.png", "cat": source.name}
 
 
-def test_pictures_that_moved_are_no_conflict_with_themselves(torn: Project, source: Path) -> None:
+def test_images_that_moved_are_no_conflict_with_themselves(torn: Project, source: Path) -> None:
     before = labels(torn)
     moved = source.rename(source.with_name("moved"))
     (moved / "dog").rename(moved / "wolf")
@@ -220,7 +212,7 @@ def test_several_labels_are_no_conflict(tmp_path: Path, source: Path) -> None:
 
 def test_a_conflict_is_found_across_batches(tmp_path: Path, source: Path, monkeypatch) -> None:
     monkeypatch.setattr("visionft.project.importing.importer.BATCH", 1)
-    monkeypatch.setattr("visionft.project.importing.preview.BATCH", 1)
+    monkeypatch.setattr("visionft.project.importing.import_filter.BATCH", 1)
     with Project.create(tmp_path / "project") as project:
         expected = preview_source(source, project).conflicts
         found = import_source(project, source).conflicts
@@ -228,11 +220,8 @@ def test_a_conflict_is_found_across_batches(tmp_path: Path, source: Path, monkey
         assert len(project.history()) == 1
 
 
-def test_a_preview_without_a_project_tells_too(source: Path) -> None:
-    assert [conflict.classes for conflict in preview_source(source).conflicts] == [("cat", "dog")]
-
-
 def test_a_preview_leaves_out_what_a_person_decided(torn: Project, source: Path) -> None:
+    assert [conflict.classes for conflict in preview_source(source).conflicts] == [("cat", "dog")]  # without a project
     assert len(preview_source(source, torn).conflicts) == 1
     torn.apply(LabelImages((1,), "cat"))
     assert not preview_source(source, torn).conflicts
@@ -259,9 +248,6 @@ def test_two_spellings_of_one_name_are_one_class(empty: Project, tmp_path: Path,
 @pytest.mark.shared_data
 def test_the_three_pairs_of_trashnet(empty: Project, shared_data: Path) -> None:
     report = import_source(empty, shared_data / "trashnet")
-    assert sorted(conflict.classes for conflict in report.conflicts) == [
-        ("glass", "metal"),
-        ("glass", "plastic"),
-        ("glass", "plastic"),
-    ]
+    pairs = sorted(conflict.classes for conflict in report.conflicts)
+    assert pairs == [("glass", "metal"), ("glass", "plastic"), ("glass", "plastic")]
     assert (empty.summary().images, empty.summary().labelled, empty.summary().conflicts) == (2524, 2521, 3)

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from visionft.errors import ProjectError
-from visionft.project.formats.listing import ColumnChoice
+from visionft.project.formats.listing import ColumnChoice, ReadOptions
 from visionft.project.formats.registry import FORMATS
 
 KEYS = [
@@ -45,7 +45,7 @@ def test_json_of_any_shape_is_read_or_refused(tmp_path: Path, name: str, value, 
     for shape in (value, entries, whole, [{"data": value, "annotations": entries, "image": "a.jpg"}]):
         file = _written(tmp_path / "x.json", json.dumps(shape))
         try:
-            FORMATS[name].read(file, choice=ColumnChoice(takes_marks=takes))
+            FORMATS[name].read(file, ReadOptions(choice=ColumnChoice(takes_marks=takes)))
         except ProjectError as error:
             assert error.hint
 
@@ -59,7 +59,7 @@ def test_xml_of_any_shape_is_read_or_refused(tmp_path: Path, text: str, name: st
         f"<annotation><object>{text}</object></annotation>",
     ):
         try:
-            FORMATS[name].read(_written(tmp_path / "x.xml", whole))
+            FORMATS[name].read(_written(tmp_path / "x.xml", whole), ReadOptions())
         except ProjectError as error:
             assert error.hint
 

@@ -1,4 +1,4 @@
-"""Exports, and that importing them again gives the same project."""
+"""Exports, and the same project after importing them again."""
 
 import csv
 import errno
@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from visionft.errors import ProjectError, VisionFTError
+from visionft.jobs import JobContext
 from visionft.project.edits.changes import AddClass, AssignSplits, LabelImages, RemoveImages, UnlabelImages
 from visionft.project.edits.class_changes import ColorClass, OrderClasses, RenameClass, SetShortcut
 from visionft.project.edits.image_changes import ReviewImages, TagImages, WriteNote
@@ -27,17 +28,17 @@ from visionft.project.store import Project
 
 
 def content(project: Project, *, only_labels: bool = False):
-    """Return what a round trip must keep, by picture content."""
+    """Return the content to be preserved by a round trip, by image content."""
     shas = {image.image_id: image.sha256 for image in project.snapshot().images}
-    pictures = {}
+    images = {}
     for row in image_rows(project, find_images(project)):
         extra = () if only_labels else (row.tags, row.review, row.note)
-        pictures[shas[row.image_id]] = (row.labels, row.split, *extra)
-    return pictures, [(row.name, row.color, row.shortcut) for row in class_rows(project)]
+        images[shas[row.image_id]] = (row.labels, row.split, *extra)
+    return images, [(row.name, row.color, row.shortcut) for row in class_rows(project)]
 
 
 def decorate(project: Project) -> None:
-    """Use everything a project can hold, with names that are hard to carry."""
+    """Use every feature of a project, with difficult names."""
     project.apply(RenameClass("cat", 'a/b\\c:"*?<>| %2F'))
     project.apply(LabelImages((2,), "CON"))
     project.apply(LabelImages((3,), "con"))
@@ -57,30 +58,24 @@ def decorate(project: Project) -> None:
     project.apply(WriteNote(7, '+1, "quoted"\n\'second line'))
 
 
-@pytest.mark.parametrize("name", ["out.jsonl", "out.csv", "safe.csv"])
-@pytest.mark.parametrize("task", ["project", "multi"])
-def test_label_files_round_trip(task: str, name: str, tmp_path: Path, request) -> None:
+@pytest.mark.parametrize(
+    ("task", "name"),
+    [(task, name) for task in ("project", "multi") for name in ("out.jsonl", "out.csv", "safe.csv")]
+    + [("project", "folders")],
+)
+def test_exports_round_trip(task: str, name: str, tmp_path: Path, request) -> None:
     project: Project = request.getfixturevalue(task)
     decorate(project)
     if task == "multi":
         project.apply(LabelImages((1, 4), "dog"))
     exported = export_labels(project, tmp_path / name, for_spreadsheets=name == "safe.csv")
-    assert exported.pictures == 11
+    assert exported.images == 11
+    is_folder = name == "folders"
     with Project.create(tmp_path / "again", task=project.task) as again:
         report = import_source(again, tmp_path / name)
         assert (report.added, report.unreadable, report.skipped) == (11, (), ())
-        assert content(again) == content(project)
+        assert content(again, only_labels=is_folder) == content(project, only_labels=is_folder)
         assert not import_source(again, tmp_path / name).added
-
-
-def test_class_folders_round_trip(project: Project, tmp_path: Path) -> None:
-    decorate(project)
-    exported = export_labels(project, tmp_path / "folders")
-    assert exported.pictures == 11
-    with Project.create(tmp_path / "again") as again:
-        report = import_source(again, tmp_path / "folders")
-        assert (report.added, report.unreadable, report.skipped) == (11, (), ())
-        assert content(again, only_labels=True) == content(project, only_labels=True)
 
 
 @pytest.mark.parametrize("name", ["out.jsonl", "out.csv", "folders"])
@@ -117,11 +112,6 @@ def test_what_a_killed_export_left_goes_with_the_next(project: Project, tmp_path
     assert not [path.name for path in tmp_path.glob(".folders.*")]
 
 
-def test_class_folders_without_splits_are_plain(project: Project, tmp_path: Path) -> None:
-    export_labels(project, tmp_path / "folders")
-    assert sorted(path.name for path in (tmp_path / "folders").iterdir()) == ["cat", "classes.json", "dog"]
-
-
 def test_a_spreadsheet_csv_holds_no_formula(project: Project, tmp_path: Path) -> None:
     decorate(project)
     export_labels(project, tmp_path / "safe.csv", for_spreadsheets=True)
@@ -134,9 +124,9 @@ def test_a_spreadsheet_csv_holds_no_formula(project: Project, tmp_path: Path) ->
 @pytest.mark.skipif(os.name == "nt", reason="there are no such files there")
 @pytest.mark.parametrize("kind", ["csv", "jsonl"])
 def test_a_pipe_gets_the_labels_and_nothing_lies_beside_it(
-    kind: str, project: Project, tmp_path: Path, pictures: Path, monkeypatch: pytest.MonkeyPatch
+    kind: str, project: Project, tmp_path: Path, images: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.chdir(pictures)
+    monkeypatch.chdir(images)
     pipe, got = tmp_path / "pipes" / "pipe", []
     pipe.parent.mkdir()
     os.mkfifo(pipe)
@@ -148,24 +138,24 @@ def test_a_pipe_gets_the_labels_and_nothing_lies_beside_it(
     assert pipe.is_fifo() and list(pipe.parent.iterdir()) == [pipe]
 
 
-def test_jsonl_is_metadata_as_hugging_face_reads_it(project: Project, tmp_path: Path, pictures: Path) -> None:
-    export_labels(project, pictures, export_format="jsonl")
-    lines = [json.loads(line) for line in (pictures / "metadata.jsonl").read_text(encoding="utf-8").splitlines()]
+def test_jsonl_is_metadata_as_hugging_face_reads_it(project: Project, tmp_path: Path, images: Path) -> None:
+    export_labels(project, images, export_format="jsonl")
+    lines = [json.loads(line) for line in (images / "metadata.jsonl").read_text(encoding="utf-8").splitlines()]
     assert lines[0]["file_name"] == "cat/0.png" and lines[0]["label"] == "cat"
     assert len({tuple(line) for line in lines}) == 1
 
 
-def test_what_cannot_be_exported_is_refused_and_leaves_nothing(multi: Project, tmp_path: Path, pictures: Path) -> None:
+def test_what_cannot_be_exported_is_refused_and_leaves_nothing(multi: Project, tmp_path: Path, images: Path) -> None:
     multi.apply(LabelImages((1,), "dog"))
-    for target, kind in (("folders", "folders"), ("no/where.csv", "auto"), ("pictures", "folders"), ("x.csv", "xlsx")):
+    for target, kind in (("folders", "folders"), ("no/where.csv", "auto"), ("images", "folders"), ("x.csv", "xlsx")):
         with pytest.raises(ProjectError) as caught:
             export_labels(multi, tmp_path / target, export_format=kind)
         assert caught.value.hint
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["multi", "pictures"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["images", "multi"]
 
 
 def test_a_stopped_or_failed_export_leaves_nothing(project: Project, tmp_path: Path, monkeypatch) -> None:
-    assert export_labels(project, tmp_path / "folders", should_stop=lambda: True).stopped
+    assert export_labels(project, tmp_path / "folders", job=JobContext(cancelled=lambda: True)).stopped
     assert not (tmp_path / "folders").exists()
 
     def fail(*_arguments: object) -> None:
@@ -174,13 +164,14 @@ def test_a_stopped_or_failed_export_leaves_nothing(project: Project, tmp_path: P
     monkeypatch.setattr(shutil, "copyfileobj", fail)
     with pytest.raises(VisionFTError, match="No space left"):
         export_labels(project, tmp_path / "folders")
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["pictures", "project"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["images", "project"]
 
 
-def test_missing_pictures_are_named(project: Project, tmp_path: Path, pictures: Path) -> None:
-    (pictures / "cat" / "0.png").unlink()
+def test_missing_images_are_named(project: Project, tmp_path: Path, images: Path) -> None:
+    (images / "cat" / "0.png").unlink()
     exported = export_labels(project, tmp_path / "folders")
-    assert (exported.pictures, exported.missing) == (11, (str(pictures / "cat" / "0.png"),))
+    assert (exported.images, exported.missing) == (11, (str(images / "cat" / "0.png"),))
+    assert sorted(path.name for path in (tmp_path / "folders").iterdir()) == ["cat", "classes.json", "dog"]
 
 
 @given(st.lists(st.text(min_size=1, max_size=300), unique=True, max_size=8))

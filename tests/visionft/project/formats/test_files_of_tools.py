@@ -1,6 +1,6 @@
-"""Label files that other tools wrote of the same twelve pictures (`fixtures/label_formats`), and layouts as they come.
+"""Label files of other tools for the same twelve images (`fixtures/label_formats`), and layouts in the wild.
 
-Written by datumaro 1.13.12, FiftyOne 1.22.1 and datasets 5.2.0; docs/formats.md tells what else was tried.
+Written by datumaro 1.13.12, FiftyOne 1.22.1 and datasets 5.2.0; docs/formats.md lists the other tested tools.
 """
 
 import json
@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from visionft.errors import ProjectError
-from visionft.project.edits.changes import AssignSplits, LabelImages
+from visionft.project.edits.changes import AssignSplits
 from visionft.project.formats.exporting import export_labels
+from visionft.project.importing.import_filter import preview_source
 from visionft.project.importing.importer import import_source
-from visionft.project.importing.preview import preview_source
 from visionft.project.queries import find_images, image_rows
 from visionft.project.store import Project
 
@@ -30,14 +30,14 @@ SEVERAL = [tuple(CLASSES[number % 6 :][: number % 4]) for number in range(12)]
 
 
 def read(source: Path, project: Project, folder: Path) -> dict[str, tuple[set[str], str | None]]:
-    """Import, and return what each picture has, by its name below `folder`."""
+    """Import, and return each image's labels by its name below `folder`."""
     import_source(project, source)
     rows = image_rows(project, find_images(project))
     return {row.path.relative_to(folder).as_posix(): (set(row.labels), row.split) for row in rows}
 
 
 @pytest.mark.parametrize(
-    ("tool", "pictures", "labels", "has_splits"),
+    ("tool", "images", "labels", "has_splits"),
     [
         ("datumaro", lambda n, split: f"images/{split}/{n.replace('/', '_')}", SINGLE, True),
         ("voc_lists", lambda n, _: f"JPEGImages/{n}", SEVERAL, True),
@@ -49,10 +49,10 @@ def read(source: Path, project: Project, folder: Path) -> dict[str, tuple[set[st
     ],
 )
 def test_what_other_tools_wrote_comes_in_whole(
-    tool: str, pictures: Callable[[str, str], str], labels, has_splits: bool, tmp_path: Path, draw
+    tool: str, images: Callable[[str, str], str], labels, has_splits: bool, tmp_path: Path, draw
 ) -> None:
     folder = Path(shutil.copytree(FIXTURES / tool, tmp_path / "source"))
-    places = [pictures(name, SPLITS[number % 3]) for number, name in enumerate(NAMES)]
+    places = [images(name, SPLITS[number % 3]) for number, name in enumerate(NAMES)]
     for number, place in enumerate(places):
         draw(folder / place, 20 * number)
     with Project.create(tmp_path / "project", task="multi") as project:
@@ -66,7 +66,7 @@ def test_what_other_tools_wrote_comes_in_whole(
 
 @pytest.fixture
 def folder(tmp_path: Path, draw) -> Path:
-    """Return a folder with two pictures of each split, below `train`, `valid` and `test`."""
+    """Return a folder with two images of each split, below `train`, `valid` and `test`."""
     for number, name in enumerate(("train/a.jpg", "train/b.jpg", "valid/c.jpg", "valid/d.jpg", "test/e.jpg")):
         draw(tmp_path / "source" / name, 20 * number)
     return tmp_path / "source"
@@ -88,44 +88,36 @@ def test_roboflow_writes_a_table_into_each_split(folder: Path, multi: Project) -
 
 
 @pytest.mark.parametrize(
-    ("text", "encoding"),
+    ("name", "text", "encoding"),
     [
-        ("sep=;\r\nfile;label\r\na.jpg;cat\r\nc.jpg;dog\r\n", "utf-8"),
-        ("file\tlabel\r\na.jpg\tcat\r\nc.jpg\tdog\r\n", "utf-16"),
-        ("Datei;Klasse\r\na.jpg;cat\r\nc.jpg;dog\r\n", "cp1252"),
-        ("id_code,diagnosis\na,cat\nc,dog\n", "utf-8"),
-        ("whatever,ground_truth.label,tags\na,cat,x\nc,dog,x\n", "utf-8"),
-        ("url,label\nhttps://x.org/s/train/a.jpg?v=1,cat\nhttps://x.org/valid/c%2Ejpg,dog\n", "utf-8"),
-        ("file,label\nC:\\me\\source\\train\\a.jpg,cat\nC:\\me\\source\\valid\\c.jpg,dog\n", "utf-8"),
+        ("table.csv", "file\tlabel\r\na.jpg\tcat\r\nc.jpg\tdog\r\n", "utf-16"),
+        ("table.csv", "Datei;Klasse\r\na.jpg;cat\r\nc.jpg;dog\r\n", "cp1252"),
+        ("labels.jsonl", '{"file": "train/a.jpg", "label": "cat"}\n{"file": "c.jpg", "label": "dog"}\n', "utf-16"),
     ],
 )
-def test_tables_as_people_have_them(text: str, encoding: str, folder: Path, empty: Project) -> None:
-    write(folder, "table.csv", text, encoding=encoding)
+def test_tables_of_several_encodings(name: str, text: str, encoding: str, folder: Path, empty: Project) -> None:
+    write(folder, name, text, encoding=encoding)
     found = read(folder, empty, folder)
-    assert {name: labels for name, (labels, _) in found.items() if labels} == {
-        "train/a.jpg": {"cat"},
-        "valid/c.jpg": {"dog"},
-    }
-    assert found["valid/c.jpg"][1] == "val"  # by its folder, where the table says no split
+    assert found["train/a.jpg"] == ({"cat"}, "train")
+    assert found["valid/c.jpg"] == ({"dog"}, "val")  # by its folder, without a split in the table
 
 
-@pytest.mark.parametrize("cell", ["['cat', 'big dog']", '["cat", "big dog"]', "['cat' 'big dog']", "[cat, big dog]"])
-def test_lists_in_brackets(cell: str, folder: Path, multi: Project) -> None:
+@pytest.mark.parametrize(
+    ("cell", "separator"),
+    [
+        ("['cat', 'big dog']", ""), ('["cat", "big dog"]', ""), ("['cat' 'big dog']", ""), ("[cat, big dog]", ","),
+        ("cat, big dog", ","), ("cat;big dog", ";"), ('{"choices":["cat","big dog"]}', ""),
+    ],
+)  # fmt: skip
+def test_several_classes_in_a_cell(cell: str, separator: str, folder: Path, multi: Project) -> None:
     quoted = cell.replace('"', '""')
-    write(folder, "table.csv", f'file,labels\na.jpg,"{quoted}"\nc.jpg,[]\n')
-    found = read(folder, multi, folder.parent)
-    assert found["source/train/a.jpg"][0] == {"cat", "big dog"} and found["source/valid/c.jpg"][0] == set()
-
-
-def test_several_answers_in_a_cell_of_label_studio(folder: Path, multi: Project) -> None:
-    write(folder, "x.csv", 'image,id,choice\na.jpg,1,"{""choices"":[""cat"",""big dog""]}"\nc.jpg,2,cat\nd.jpg,3,\n')
-    found = read(folder, multi, folder.parent)
-    assert found["source/train/a.jpg"][0] == {"cat", "big dog"} and found["source/valid/c.jpg"][0] == {"cat"}
-
-
-def test_json_lines_in_utf_16(folder: Path, empty: Project) -> None:
-    write(folder, "labels.jsonl", '{"file_name": "train/a.jpg", "label": "cat"}\n', encoding="utf-16")
-    assert read(folder, empty, folder)["train/a.jpg"][0] == {"cat"}
+    write(folder, "table.csv", f'file,choices\na.jpg,"{quoted}"\nc.jpg,[]\nd.jpg,\n')
+    report = import_source(multi, folder)
+    labels = {row.path.name: set(row.labels) for row in image_rows(multi, find_images(multi)) if row.labels}
+    assert {name: each for name, each in labels.items() if name in ("a.jpg", "c.jpg", "d.jpg")} == {
+        "a.jpg": {"cat", "big dog"}
+    }
+    assert report.interpretations[0].separator == separator
 
 
 def test_another_encoding_is_said(folder: Path, empty: Project) -> None:
@@ -142,23 +134,21 @@ def test_a_name_with_a_backslash_is_itself_before_it_is_a_path(tmp_path: Path, d
     assert [labels for labels, _ in read(tmp_path / "source", empty, tmp_path).values()] == [{"cat"}]
 
 
-# -- what was assumed is said, and what would be wrong is not assumed -------------------------------------------------
+# -- assumptions are reported, and wrong ones are not made ------------------------------------------------------------
 
 
-def test_of_two_pictures_of_a_name_the_one_that_is_gone_is_not_guessed(folder: Path, empty: Project) -> None:
+def test_of_two_images_of_a_name_the_one_that_is_gone_is_not_guessed(folder: Path, empty: Project) -> None:
     write(folder, "labels.csv", "file,label\ntrain/a.jpg,cat\nvalid/a.jpg,dog\nelsewhere/c.jpg,dog\n")
     report = import_source(empty, folder)
-    assert {row.path.name: row.labels for row in image_rows(empty, find_images(empty)) if row.labels} == {
-        "a.jpg": ("cat",),
-        "c.jpg": ("dog",),
-    }
+    labels = {row.path.name: row.labels for row in image_rows(empty, find_images(empty)) if row.labels}
+    assert labels == {"a.jpg": ("cat",), "c.jpg": ("dog",)}
     assert [each.reason for each in report.unreadable] == ["the file is missing"] and not report.conflicts
     assert report.interpretations[0].found_elsewhere == 1
 
 
-def test_a_table_of_pictures_that_are_not_there_is_refused(folder: Path, empty: Project) -> None:
+def test_a_table_of_images_that_are_not_there_is_refused(folder: Path, empty: Project) -> None:
     write(folder, "labels.csv", "file,label\nx.jpg,cat\ny.jpg,dog\n")
-    with pytest.raises(ProjectError, match=r"None of the pictures that labels\.csv") as caught:
+    with pytest.raises(ProjectError, match=r"None of the images that labels\.csv") as caught:
         import_source(empty, folder)
     assert caught.value.next_step.action == "import_unlabelled"
 
@@ -168,7 +158,7 @@ def test_files_that_may_hold_labels_are_named(folder: Path, tmp_path: Path) -> N
         write(folder, name, "x")
     assert preview_source(folder).interpretations[-1].unread == ("labels.xlsx", "data/synsets.txt")
     shutil.rmtree(folder / "train"), shutil.rmtree(folder / "valid"), shutil.rmtree(folder / "test")
-    with pytest.raises(ProjectError, match="holds no pictures") as caught:
+    with pytest.raises(ProjectError, match="holds no images") as caught:
         preview_source(folder)
     assert "labels.xlsx" in caught.value.hint
 
@@ -181,7 +171,7 @@ def test_a_line_without_end_is_no_row(folder: Path, empty: Project) -> None:
     assert report.added == 5 and report.interpretations[-1].unread == ("line.csv",)
 
 
-def test_folders_of_pictures_without_a_class(tmp_path: Path, draw, empty: Project) -> None:
+def test_folders_of_images_without_a_class(tmp_path: Path, draw, empty: Project) -> None:
     for number, name in enumerate(("cat/a.jpg", "no_label/b.jpg", "Unlabeled/c.jpg")):
         draw(tmp_path / "source" / name, 20 * number)
     report = import_source(empty, tmp_path / "source")
@@ -189,30 +179,17 @@ def test_folders_of_pictures_without_a_class(tmp_path: Path, draw, empty: Projec
     assert set(report.interpretations[0].unlabelled_folders) == {"no_label", "Unlabeled"}
 
 
-def test_the_sign_between_classes_is_said(folder: Path, multi: Project) -> None:
-    write(folder, "table.csv", "file,labels\na.jpg,cat;dog\nc.jpg,dog\n")
-    assert import_source(multi, folder).interpretations[0].separator == ";"
+# -- exports ---------------------------------------------------------------------------------------------------------
 
 
-# -- what goes out ---------------------------------------------------------------------------------------------------
-
-
-def test_yolo_refuses_pictures_with_several_classes(multi: Project, tmp_path: Path) -> None:
-    multi.apply(LabelImages((1,), "dog"))
-    multi.apply(AssignSplits({1: "train"}))
-    with pytest.raises(ProjectError, match="more than one class"):
-        export_labels(multi, tmp_path / "out", export_format="yolo")
-    assert not (tmp_path / "out").exists()
-
-
-def test_hugging_face_is_told_of_pictures_without_a_split(project: Project, tmp_path: Path) -> None:
+def test_hugging_face_is_told_of_images_without_a_split(project: Project, tmp_path: Path) -> None:
     project.apply(AssignSplits({1: "train", 2: "val"}))
     export_labels(project, tmp_path / "out", export_format="huggingface")
     card = (tmp_path / "out/README.md").read_text()
     assert "  - split: unassigned\n    path: unassigned/**\n" in card and "  - split: validation\n" in card
 
 
-def test_copies_suit_programs_that_know_pictures_by_their_names(tmp_path: Path, draw, empty: Project) -> None:
+def test_copies_suit_programs_that_know_images_by_their_names(tmp_path: Path, draw, empty: Project) -> None:
     draw(tmp_path / "source/__proto__/a.png", 0).rename(tmp_path / "source/__proto__/noext")
     draw(tmp_path / "source/__proto__/b .png", 20)
     import_source(empty, tmp_path / "source")
@@ -221,7 +198,7 @@ def test_copies_suit_programs_that_know_pictures_by_their_names(tmp_path: Path, 
     assert names == {"%5F_proto__/noext.png", "%5F_proto__/b%20.png"}
 
 
-def test_voc_declares_its_classes_and_lists_every_picture(project: Project, tmp_path: Path) -> None:
+def test_voc_declares_its_classes_and_lists_every_image(project: Project, tmp_path: Path) -> None:
     project.apply(AssignSplits({1: "train"}))
     export_labels(project, tmp_path / "out", export_format="voc")
     assert (tmp_path / "out/labelmap.txt").read_text() == "cat:::\ndog:::\n"
@@ -229,8 +206,8 @@ def test_voc_declares_its_classes_and_lists_every_picture(project: Project, tmp_
     assert lists == {"train": 1, "unassigned": 11}
 
 
-def test_pictures_outside_the_folder_of_the_file_are_counted(project: Project, tmp_path: Path, pictures: Path) -> None:
+def test_images_outside_the_folder_of_the_file_are_counted(project: Project, tmp_path: Path, images: Path) -> None:
     (tmp_path / "other").mkdir()
     assert export_labels(project, tmp_path / "other/x.json", export_format="coco").outside == 12
-    assert export_labels(project, pictures / "x.json", export_format="coco").outside == 0
+    assert export_labels(project, images / "x.json", export_format="coco").outside == 0
     assert export_labels(project, tmp_path / "other/x.csv").outside == 0

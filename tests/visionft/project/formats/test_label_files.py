@@ -8,29 +8,13 @@ import pytest
 from visionft.errors import ProjectError
 from visionft.project.formats.readers import read_csv
 from visionft.project.importing.importer import import_source
-from visionft.project.queries import ImageFilter, class_rows, find_images, image_rows
+from visionft.project.queries import class_rows, find_images, image_rows
 from visionft.project.store import Project
 
 
 def write_csv(folder: Path, text: str) -> Path:
     (folder / "labels.csv").write_text(text, encoding="utf-8")
     return folder / "labels.csv"
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "file_name,label\ncat/0.png,fox\ncat/1.png,\n",
-        "cat/0.png,fox\ncat/1.png,\n",
-        "Label;Path\r\nfox;cat\\0.png\r\n;cat/1.png\r\n",
-        "\ufefffilename\tclass\n0\tfox\n1\t\n",
-        'image_name,fox,wolf\n"0.png",1,0\n1.png,0,0\n',
-    ],
-)
-def test_csv_of_many_kinds(empty: Project, pictures: Path, text: str) -> None:
-    report = import_source(empty, write_csv(pictures, text))
-    assert (report.added, report.unreadable) == (2, ())
-    assert [(row.path.name, row.labels) for row in image_rows(empty, (1, 2))] == [("0.png", ("fox",)), ("1.png", ())]
 
 
 @pytest.mark.parametrize(
@@ -41,28 +25,26 @@ def test_csv_of_many_kinds(empty: Project, pictures: Path, text: str) -> None:
         ("train,fox,cat/0.png\ntest,fox,cat/1.png\n", ("train", "test")),
     ],
 )
-def test_a_table_without_titles_loses_no_row(empty: Project, pictures: Path, text: str, splits) -> None:
-    report = import_source(empty, write_csv(pictures, text))
+def test_a_table_without_titles_loses_no_row(empty: Project, images: Path, text: str, splits) -> None:
+    report = import_source(empty, write_csv(images, text))
     assert (report.added, report.unreadable) == (2, ())
     rows = image_rows(empty, (1, 2))
-    assert [(row.path.name, row.labels, row.split) for row in rows] == [
-        ("0.png", ("fox",), splits[0]),
-        ("1.png", ("fox",), splits[1]),
-    ]
+    assert [(row.path.name, row.labels) for row in rows] == [("0.png", ("fox",)), ("1.png", ("fox",))]
+    assert tuple(row.split for row in rows) == splits
 
 
-def test_of_two_columns_of_one_name_none_is_dropped_unseen(pictures: Path) -> None:
-    (read,) = read_csv(write_csv(pictures, "file,label,label,,\ncat/0.png,fox,wolf,,\n")).interpretations
+def test_of_two_columns_of_one_name_none_is_dropped_unseen(images: Path) -> None:
+    (read,) = read_csv(write_csv(images, "file,label,label,,\ncat/0.png,fox,wolf,,\n")).interpretations
     assert read.label_columns == ("label",) and "label (2)" in read.unused_columns
-    listing = read_csv(pictures / "labels.csv")
+    listing = read_csv(images / "labels.csv")
     assert [each.labels for each in listing.files] == [("fox",)]
 
 
-def test_a_column_that_is_only_called_like_a_split_costs_no_picture(empty: Project, pictures: Path) -> None:
+def test_a_column_that_is_only_called_like_a_split_costs_no_image(empty: Project, images: Path) -> None:
     text = "file,label,dataset,set\ncat/0.png,fox,trashnet,1\ncat/1.png,fox,trashnet,2\n"
-    listing = read_csv(write_csv(pictures, text))
+    listing = read_csv(write_csv(images, text))
     assert not listing.unreadable and [(each.labels, each.split) for each in listing.files] == [(("fox",), None)] * 2
-    listing = read_csv(write_csv(pictures, text.replace(",1\n", ",val\n")))
+    listing = read_csv(write_csv(images, text.replace(",1\n", ",val\n")))
     assert listing.interpretations[0].split_column == "set"
 
 
@@ -79,12 +61,12 @@ def test_names_that_another_system_takes_for_the_same_are_found(tmp_path: Path, 
     assert [each.path.is_file() for each in listing.files] == [True, True, False]  # of b.Png there are two
 
 
-def test_labels_of_a_csv_reach_pictures_that_are_there(tmp_path: Path, pictures: Path) -> None:
+def test_labels_of_a_csv_reach_images_that_are_there(tmp_path: Path, images: Path) -> None:
     with Project.create(tmp_path / "multi", task="multi") as multi:
-        for path in pictures.rglob("*.png"):
-            path.rename(pictures / path.name)
-        import_source(multi, pictures)
-        table = write_csv(tmp_path, f'path,labels,split\n{pictures}/3.png,a|b,test\n{pictures}/4.png,"[""c;d""]",\n')
+        for path in images.rglob("*.png"):
+            path.rename(images / path.name)
+        import_source(multi, images)
+        table = write_csv(tmp_path, f'path,labels,split\n{images}/3.png,a|b,test\n{images}/4.png,"[""c;d""]",\n')
         report = import_source(multi, table)
         assert (report.added, len(report.duplicates)) == (0, 2)
         found = {row.path.name: (row.labels, row.split) for row in image_rows(multi, find_images(multi))}
@@ -94,7 +76,7 @@ def test_labels_of_a_csv_reach_pictures_that_are_there(tmp_path: Path, pictures:
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("file_name,label\n../../../etc/passwd,x\n", "not a picture|missing|readable"),
+        ("file_name,label\n../../../etc/passwd,x\n", "not an image|missing|readable"),
         ("file_name,label\ncat/none.png,x\n", "missing"),
         ("file_name,label\n,x\n", "no file name"),
         ("file_name,label,split\ncat/0.png,x,weekend\n", "not a split"),
@@ -106,8 +88,8 @@ def test_labels_of_a_csv_reach_pictures_that_are_there(tmp_path: Path, pictures:
         (f'file_name,label\n"{"y" * 2_000_000},a\n', "field larger"),
     ],
 )
-def test_hostile_rows_are_listed_and_the_others_taken(empty: Project, pictures: Path, text: str, reason: str) -> None:
-    report = import_source(empty, write_csv(pictures, text + "dog/7.png,good\n"))
+def test_hostile_rows_are_listed_and_the_others_taken(empty: Project, images: Path, text: str, reason: str) -> None:
+    report = import_source(empty, write_csv(images, text + "dog/7.png,good\n"))
     assert report.added == 1
     listed = report.unreadable + report.skipped
     assert len(listed) == 1
@@ -117,16 +99,11 @@ def test_hostile_rows_are_listed_and_the_others_taken(empty: Project, pictures: 
 @pytest.mark.parametrize(
     "data",
     [
-        pytest.param(b"", id="empty"),
-        pytest.param(b"\n\n", id="blank"),
-        pytest.param(b"a,b,c\n1,2,3\n", id="no file column"),
-        pytest.param(b"\xff\xfe\x00broken", id="not UTF-8"),
-        pytest.param(b'"' + b"x" * 2_000_000, id="a cell of 2 MB"),
-        pytest.param(b'"file_name,label\na.png,x', id="an open quote in the header"),
-        pytest.param(b" ,fox\n", id="a blank name"),
-        pytest.param(b"a\0.png,fox\n", id="a NUL"),
+        b"", b"\n\n", b"a,b,c\n1,2,3\n", b"\xff\xfe\x00broken", b'"' + b"x" * 2_000_000,
+        b'"file_name,label\na.png,x', b" ,fox\n", b"a\0.png,fox\n",
     ],
-)
+    ids=("empty", "blank", "no file column", "not UTF-8", "a cell of 2 MB", "an open quote", "a blank name", "a NUL"),
+)  # fmt: skip
 def test_files_that_are_no_tables_are_refused(empty: Project, tmp_path: Path, data: bytes) -> None:
     (tmp_path / "labels.csv").write_bytes(data)
     with pytest.raises(ProjectError) as caught:
@@ -135,24 +112,22 @@ def test_files_that_are_no_tables_are_refused(empty: Project, tmp_path: Path, da
 
 
 @pytest.mark.parametrize("open_row", ['"cat/2.png,fox', 'cat/2.png,"fox', 'cat/2.png,"fox|wolf, and more'])
-def test_a_quote_that_is_not_closed_costs_one_row(empty: Project, pictures: Path, open_row: str) -> None:
+def test_a_quote_that_is_not_closed_costs_one_row(empty: Project, images: Path, open_row: str) -> None:
     rows = [f"{'cat' if number < 6 else 'dog'}/{number}.png,fox" for number in range(12)]
     rows[2] = open_row
     rows[9] = '"dog/9.png","fox"'
-    report = import_source(empty, write_csv(pictures, "\n".join(["file_name,label", *rows])))
+    report = import_source(empty, write_csv(images, "\n".join(["file_name,label", *rows])))
     assert report.added == 11 and report.classes == {"fox": 11}
-    assert [(each.path.rpartition(":")[2], each.reason) for each in report.unreadable] == [
-        ("4", "a quote is not closed")
-    ]
+    assert [each.path.rpartition(":")[2] for each in report.unreadable] == ["4"]
 
 
-def test_cells_of_several_lines_stay_whole(empty: Project, pictures: Path) -> None:
+def test_cells_of_several_lines_stay_whole(empty: Project, images: Path) -> None:
     text = 'file_name,label,note\ncat/0.png,fox,"one\r\n""two"", three"\n\ncat/1.png,fox,\n'
-    assert import_source(empty, write_csv(pictures, text)).added == 2
+    assert import_source(empty, write_csv(images, text)).added == 2
     assert [(row.note or "").split() for row in image_rows(empty, (1, 2))] == [["one", '"two",', "three"], []]
 
 
-def test_jsonl_takes_good_lines_and_lists_bad_ones(empty: Project, pictures: Path) -> None:
+def test_jsonl_takes_good_lines_and_lists_bad_ones(empty: Project, images: Path) -> None:
     lines = [
         '{"file_name": "cat/0.png", "label": "<b>fox</b>", "split": "val", "tags": ["t"], "note": "n",'
         ' "review": "done"}',
@@ -166,30 +141,18 @@ def test_jsonl_takes_good_lines_and_lists_bad_ones(empty: Project, pictures: Pat
         "[" * 100_000,
         "",
     ]
-    (pictures / "metadata.jsonl").write_text("\n".join(lines), encoding="utf-8")
-    report = import_source(empty, pictures / "metadata.jsonl")
+    (images / "metadata.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    report = import_source(empty, images / "metadata.jsonl")
     assert (report.added, len(report.unreadable)) == (2, 7)
     row, number = image_rows(empty, (1, 2))
     assert (row.labels, row.split, row.tags, row.note, row.review) == (("<b>fox</b>",), "val", ("t",), "n", "done")
     assert number.labels == ("7",)
 
 
-def test_a_folder_with_metadata_takes_its_labels_from_it(empty: Project, tmp_path: Path, draw) -> None:
-    for split in ("train", "test"):
-        folder = tmp_path / "set" / split
-        draw(folder / "a.png", len(split))
-        draw(folder / "b.png", len(split) + 100)
-        (folder / "metadata.jsonl").write_text('{"file_name": "a.png", "label": "fox"}\n')
-    report = import_source(empty, tmp_path / "set")
-    assert report.added == 4
-    assert find_images(empty, ImageFilter(class_name="fox", split="test")) != ()
-    assert empty.summary().labelled == 2 and empty.summary().splits["unassigned"] == 0
-
-
-def test_formats_can_be_forced(empty: Project, pictures: Path) -> None:
-    write_csv(pictures, "file_name,label\ncat/0.png,fox\n")
-    import_source(empty, pictures, source_format="folders")
+def test_formats_can_be_forced(empty: Project, images: Path) -> None:
+    write_csv(images, "file_name,label\ncat/0.png,fox\n")
+    import_source(empty, images, source_format="folders")
     assert [row.name for row in class_rows(empty)] == ["cat", "dog"]
     for wrong in ("jsonl", "coco"):
         with pytest.raises(ProjectError):
-            import_source(empty, pictures, source_format=wrong)
+            import_source(empty, images, source_format=wrong)

@@ -1,21 +1,21 @@
-"""Finding the pictures that a table names: also with very many rows whose pictures are not there."""
+"""Locating a table's images: also with very many rows without a file."""
 
 import os
 from pathlib import Path
 
 import pytest
 
-from visionft.project.formats.locating import PictureFinder
+from visionft.project.formats.locating import ImageFinder
 
 ROWS = 500
 
 
-def test_rows_whose_pictures_are_missing_ask_the_disk_once_for_each_place(
+def test_rows_whose_images_are_missing_ask_the_disk_once_for_each_place(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "there").mkdir()
-    finder = PictureFinder(tmp_path)
-    finder.find("other.jpg")  # what lies below the folder is read once
+    finder = ImageFinder(tmp_path)
+    finder.find("other.jpg")  # the folder's contents are read once
     asked, honest = [], os.stat
     monkeypatch.setattr(os, "stat", lambda path, **options: asked.append(path) or honest(path, **options))
     for row in range(ROWS):
@@ -36,13 +36,13 @@ def test_rows_whose_pictures_are_missing_ask_the_disk_once_for_each_place(
         ("http://host/data/sub/b.jpg?x=1", "sub/b.jpg"),
         ("b", "sub/b.jpg"),
         ("../beside/d.png", "../beside/d.png"),
-        ("../beside/d", "../beside/d"),  # outside of the folder only what is named as it is
+        ("../beside/d", "../beside/d"),  # outside of the folder only by the exact name
         ("two.", "two."),
     ],
 )
-def test_a_name_leads_to_the_picture_that_it_means(tmp_path: Path, name: str, place: str) -> None:
+def test_a_name_leads_to_the_image_that_it_means(tmp_path: Path, name: str, place: str) -> None:
     base = tmp_path / "base"
     for each in ("base/a.png", "base/sub/b.jpg", "base/images/c.png", "beside/d.png"):
         (tmp_path / each).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / each).touch()
-    assert PictureFinder(base).find(name) == Path(os.path.normpath(base / place))
+    assert ImageFinder(base).find(name) == Path(os.path.normpath(base / place))

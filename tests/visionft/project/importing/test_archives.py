@@ -1,4 +1,4 @@
-"""Zips of pictures: taken when they are good, refused whole when they could do harm."""
+"""Zips of images: taken when they are good, refused whole when they could do harm."""
 
 import zipfile
 from pathlib import Path
@@ -18,8 +18,8 @@ def make_zip(path: Path, entries: dict[str, bytes]) -> Path:
     return path
 
 
-def test_a_zip_of_class_folders(empty: Project, tmp_path: Path, pictures: Path) -> None:
-    entries = {f"set/{path.relative_to(pictures)}": path.read_bytes() for path in pictures.rglob("*.png")}
+def test_a_zip_of_class_folders(empty: Project, tmp_path: Path, images: Path) -> None:
+    entries = {f"set/{path.relative_to(images)}": path.read_bytes() for path in images.rglob("*.png")}
     archive = make_zip(tmp_path / "set.zip", entries | {"set/readme.txt": b"hi"})
     report = import_source(empty, archive)
     assert (report.added, report.classes) == (12, {"cat": 6, "dog": 6})
@@ -31,22 +31,12 @@ def test_a_zip_of_class_folders(empty: Project, tmp_path: Path, pictures: Path) 
 @pytest.mark.parametrize(
     "name",
     [
-        "x" * 300 + ".png",
-        "line\nbreak.png",
-        "A.PNG",
-        "../out.png",
-        "/abs.png",
-        "a/../../out.png",
-        "C:/x.png",
-        "a\\..\\x.png",
-        "CON.png",
-        "a/nul",
-        "a//b.png",
-        "b /x.png",
+        "x" * 300 + ".png", "line\nbreak.png", "A.PNG", "../out.png", "/abs.png", "a/../../out.png", "C:/x.png",
+        "a\\..\\x.png", "CON.png", "a/nul", "a//b.png", "b /x.png",
     ],
-)
-def test_a_zip_that_could_do_harm_is_refused_whole(empty: Project, tmp_path: Path, pictures: Path, name: str) -> None:
-    data = (pictures / "cat" / "0.png").read_bytes()
+)  # fmt: skip
+def test_a_zip_that_could_do_harm_is_refused_whole(empty: Project, tmp_path: Path, images: Path, name: str) -> None:
+    data = (images / "cat" / "0.png").read_bytes()
     archive = make_zip(tmp_path / "set.zip", {"cat/good.png": data, "a.png": data, name: data})
     before = sorted(tmp_path.rglob("*"))
     with pytest.raises(ProjectError) as caught:
@@ -55,8 +45,8 @@ def test_a_zip_that_could_do_harm_is_refused_whole(empty: Project, tmp_path: Pat
     assert [path for path in sorted(tmp_path.rglob("*")) if path not in before] == []
 
 
-def test_zip_links_bombs_lies_and_damage_are_refused(empty: Project, tmp_path: Path, pictures: Path) -> None:
-    data = (pictures / "cat" / "0.png").read_bytes()
+def test_zip_links_bombs_lies_and_damage_are_refused(empty: Project, tmp_path: Path, images: Path) -> None:
+    data = (images / "cat" / "0.png").read_bytes()
     link = zipfile.ZipInfo("link.png")
     link.external_attr = 0o120777 << 16
     with zipfile.ZipFile(tmp_path / "link.zip", "w") as archive:
@@ -74,9 +64,9 @@ def test_zip_links_bombs_lies_and_damage_are_refused(empty: Project, tmp_path: P
     assert not empty.history()
 
 
-def test_a_label_file_in_a_zip_cannot_name_files_outside(empty: Project, tmp_path: Path, pictures: Path) -> None:
-    rows = f"file_name,label\n{pictures}/cat/0.png,x\n../../../pictures/cat/1.png,x\nin.png,x\n"
-    data = (pictures / "dog" / "7.png").read_bytes()
+def test_a_label_file_in_a_zip_cannot_name_files_outside(empty: Project, tmp_path: Path, images: Path) -> None:
+    rows = f"file_name,label\n{images}/cat/0.png,x\n../../../images/cat/1.png,x\nin.png,x\n"
+    data = (images / "dog" / "7.png").read_bytes()
     report = import_source(empty, make_zip(tmp_path / "set.zip", {"metadata.csv": rows.encode(), "in.png": data}))
     assert report.added == 1
     assert sum("leads out" in row.reason for row in report.unreadable) == 2

@@ -1,6 +1,6 @@
-"""How data sets lie on disks: folders and tables of many makes are read right, or refused with the reason.
+"""Layouts of data sets: folders and tables of many kinds are read right, or refused with the reason.
 
-Each case names its files; a picture is any name that ends in `.png`. What was wrong in silence before is here.
+Each case lists its files; an image is any name ending in `.png`. Former silent errors are covered here.
 """
 
 import json
@@ -21,10 +21,10 @@ LABEL_STUDIO = json.dumps([{"annotations": [{"result": []}], "data": {"image": "
 
 @dataclass(frozen=True)
 class Layout:
-    """A source, and what must come of it: classes with their counts and splits."""
+    """A source, and the expected result: classes with their counts and splits."""
 
     name: str
-    pictures: tuple[str, ...]
+    images: tuple[str, ...]
     texts: dict[str, str] = field(default_factory=dict)
     classes: dict[str, int] = field(default_factory=dict)
     splits: dict[str, int] = field(default_factory=dict)
@@ -48,7 +48,7 @@ FOLDERS = [
            splits={"train": 4, "test": 4}, added=8),
     Layout("splits beside annotations", SPLIT_CLASSES, {"annotations/notes.txt": "x"}, {"cat": 4, "dog": 4},
            {"train": 4, "test": 4}),
-    Layout("one split beside a folder without pictures", two("train/cat", "train/dog"), {"docs/readme.md": "x"},
+    Layout("one split beside a folder without images", two("train/cat", "train/dog"), {"docs/readme.md": "x"},
            CAT_DOG, {"train": 4}),
     Layout("training_set and test_set", two("training_set/cat", "training_set/dog", "test_set/cat", "test_set/dog"),
            classes={"cat": 4, "dog": 4}, splits={"train": 4, "test": 4}),
@@ -102,7 +102,7 @@ TABLES = [
             "2test.png,dog\n"}, CAT_DOG, {"train": 2, "test": 2}),
     Layout("the same name in train/ and test/", ("train/1.png", "train/2.png", "test/1.png"),
            {"train.csv": "file,label\n1.png,cat\n2.png,dog\n"}, {"cat": 1, "dog": 1}, {"train": 2, "test": 1}, 3),
-    Layout("a table of any name", two("images"), {"my table.csv": "picture,label\n1images.png,cat\n2images.png,dog\n"},
+    Layout("a table of any name", two("images"), {"my table.csv": "image,label\n1images.png,cat\n2images.png,dog\n"},
            {"cat": 1, "dog": 1}),
     Layout("JSON lines with addresses", FLAT, {"labels.jsonl": "\n".join(
         json.dumps({"image_url": f"store://bucket/x/{name}", "label": label})
@@ -117,12 +117,12 @@ def test_a_layout_is_read_right(layout: Layout, tmp_path: Path, draw) -> None:
         summary = project.summary()
     assert {name: count for name, count in summary.classes.items() if count} == layout.classes
     assert {split: n for split, n in summary.splits.items() if n and split != "unassigned"} == layout.splits
-    assert report.added == (layout.added if layout.added is not None else len(layout.pictures))
+    assert report.added == (layout.added if layout.added is not None else len(layout.images))
 
 
 def _import(layout: Layout, folder: Path, draw, **options) -> tuple[ImportReport, Project]:
     source = folder / "source"
-    for number, name in enumerate(layout.pictures):
+    for number, name in enumerate(layout.images):
         (source / name).parent.mkdir(parents=True, exist_ok=True)
         draw(source / name, number)
     for name, text in layout.texts.items():
@@ -161,7 +161,7 @@ def test_labels_that_are_not_understood_are_never_passed_over_in_silence(
     assert caught.value.hint
 
 
-def test_the_pictures_alone_come_in_when_asked_for(tmp_path: Path, draw) -> None:
+def test_the_images_alone_come_in_when_asked_for(tmp_path: Path, draw) -> None:
     layout = Layout("VIA", two("images"), {"via.json": '{"a": {"file_attributes": {}, "regions": []}}'})
     with pytest.raises(ProjectError, match="VGG"):
         _import(layout, tmp_path / "refused", draw)

@@ -1,15 +1,18 @@
-"""A preview tells what the import then does, and writes nothing."""
+"""A preview equals the later import, and writes nothing."""
 
 import json
 import zipfile
+from collections import Counter
 from pathlib import Path
 
-import pytest
+import numpy as np
+from PIL import Image
 
-from visionft.errors import ProjectError
+from visionft.data.decode import FEW_LEVELS, FIRST_PLANE
+from visionft.jobs import JobContext
 from visionft.project.importing import import_filter
+from visionft.project.importing.import_filter import preview_source
 from visionft.project.importing.importer import import_source
-from visionft.project.importing.preview import preview_source
 from visionft.project.store import Project
 
 
@@ -19,106 +22,109 @@ def tree(folder: Path) -> dict[str, bytes]:
     return {str(path): path.read_bytes() for path in files}
 
 
-def test_a_preview_counts_what_the_import_then_adds(empty: Project, pictures: Path, draw):
-    (pictures / "cat" / "broken.png").write_bytes(b"no picture")
-    (pictures / "dog" / "again.png").write_bytes((pictures / "cat" / "0.png").read_bytes())
-    draw(pictures / "loose.png", 77)
-    (pictures / "notes.txt").write_text("hello")
+def test_a_preview_counts_what_the_import_then_adds(empty: Project, images: Path, draw):
+    (images / "cat" / "broken.png").write_bytes(b"no image")
+    (images / "dog" / "again.png").write_bytes((images / "cat" / "0.png").read_bytes())
+    draw(images / "loose.png", 77)
+    (images / "notes.txt").write_text("hello")
     before = tree(empty.path)
-    preview = preview_source(pictures, empty)
+    preview = preview_source(images, empty)
     assert tree(empty.path) == before
     assert (preview.new, preview.classes, preview.unlabelled) == (13, {"cat": 6, "dog": 6}, 1)
     assert (preview.smallest, preview.largest) == ((8, 8), (8, 8))
     assert preview.bytes == sum(facts.bytes for facts in preview.known_facts.values()) > 0
-    report = import_source(empty, pictures)
+    report = import_source(empty, images)
     assert (report.added, report.duplicates) == (preview.new, preview.duplicates)
     assert (report.unreadable, report.skipped) == (preview.unreadable, preview.skipped)
     assert {Path(each.path).name for each in preview.unreadable} == {"broken.png"}
+    draw(images / "cat" / "new.png", 99)
+    again = preview_source(images, empty)
+    assert (again.new, again.classes, len(again.duplicates)) == (1, {"cat": 1}, 14)
 
 
-def test_without_a_project_a_source_is_compared_with_itself(pictures: Path, tmp_path: Path):
-    (pictures / "dog" / "zz.png").write_bytes((pictures / "cat" / "0.png").read_bytes())
+def test_without_a_project_a_source_is_compared_with_itself_across_batches(images: Path, tmp_path: Path, monkeypatch):
+    monkeypatch.setattr("visionft.project.importing.import_filter.BATCH", 3)
+    (images / "dog" / "zz.png").write_bytes((images / "cat" / "0.png").read_bytes())
     before = tree(tmp_path)
-    preview = preview_source(pictures)
+    preview = preview_source(images)
     assert (preview.new, len(preview.duplicates)) == (12, 1)
     assert tree(tmp_path) == before
 
 
-def test_what_the_project_has_is_a_duplicate(project: Project, pictures: Path, draw):
-    draw(pictures / "cat" / "new.png", 99)
-    preview = preview_source(pictures, project)
-    assert (preview.new, preview.classes, len(preview.duplicates)) == (1, {"cat": 1}, 12)
-
-
-def test_a_duplicate_is_found_across_batches(pictures: Path, draw, monkeypatch):
-    monkeypatch.setattr("visionft.project.importing.preview.BATCH", 3)
-    draw(pictures / "dog" / "zz.png", 0)  # the same pixels as cat/0.png
-    assert len(preview_source(pictures).duplicates) == 1
-
-
-def test_a_zip_leaves_nothing_behind(empty: Project, pictures: Path, tmp_path: Path):
-    archive = tmp_path / "pictures.zip"
+def test_a_zip_leaves_nothing_behind(empty: Project, images: Path, tmp_path: Path):
+    archive = tmp_path / "images.zip"
     with zipfile.ZipFile(archive, "w") as opened:
-        for path in sorted(pictures.rglob("*.png")):
-            opened.write(path, path.relative_to(pictures))
+        for path in sorted(images.rglob("*.png")):
+            opened.write(path, path.relative_to(images))
     before = tree(empty.path)
     preview = preview_source(archive, empty)
     assert (preview.new, preview.classes, dict(preview.known_facts)) == (12, {"cat": 6, "dog": 6}, {})
     assert tree(empty.path) == before
 
 
-def test_a_file_of_labels_tells_of_splits_and_of_several_classes(pictures: Path, tmp_path: Path):
+def test_a_file_of_labels_tells_of_splits_and_of_several_classes(images: Path, tmp_path: Path):
     rows = [
         {"file_name": f"{'cat' if number < 6 else 'dog'}/{number}.png", "labels": labels, "split": split}
         for number, (labels, split) in enumerate([(["a", "b"], "train"), (["a"], "val"), ([], "train")])
     ]
-    (pictures / "list.jsonl").write_text("\n".join(map(json.dumps, rows)))
-    preview = preview_source(pictures / "list.jsonl")
+    (images / "list.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    preview = preview_source(images / "list.jsonl")
     assert (preview.classes, preview.multi_label_images, preview.unlabelled) == ({"a": 2, "b": 1}, 1, 1)
     assert preview.splits == {"train": 2, "val": 1}
 
 
-def test_stopping_returns_what_was_found_until_then(pictures: Path):
+def test_stopping_returns_what_was_found_until_then(images: Path):
     asked = iter(range(1000))
-    preview = preview_source(pictures, should_stop=lambda: next(asked) >= 4)
+    preview = preview_source(images, job=JobContext(cancelled=lambda: next(asked) >= 4))
     assert preview.stopped and preview.new == 4
 
 
-def test_a_source_without_pictures_is_refused(tmp_path: Path):
-    (tmp_path / "nothing").mkdir()
-    with pytest.raises(ProjectError, match="holds no pictures"):
-        preview_source(tmp_path / "nothing")
-
-
-def test_classes_are_merged_renamed_and_left_out(empty: Project, pictures: Path, draw):
+def test_classes_are_merged_renamed_and_left_out(empty: Project, images: Path, draw):
     for name, number in (("Cat", 40), ("cats", 41), ("junk", 42)):
-        draw(pictures / name / "one.png", number)
+        draw(images / name / "one.png", number)
     names = {"Cat": "cat", "cats": "cat", "junk": None, "dog": "hound"}
-    report = import_source(empty, pictures, class_map=names)
+    report = import_source(empty, images, class_map=names)
     assert report.classes == {"cat": 8, "hound": 6}
     assert [each.reason for each in report.skipped] == ["its class “junk” is left out"]
     assert empty.summary().classes == {"cat": 8, "hound": 6}
 
 
-def test_a_picture_keeps_its_other_classes_when_one_is_left_out(multi: Project, pictures: Path, draw, tmp_path: Path):
+def test_a_image_keeps_its_other_classes_when_one_is_left_out(multi: Project, images: Path, draw, tmp_path: Path):
     draw(tmp_path / "more" / "x.png", 60)
     (tmp_path / "more" / "list.csv").write_text("file_name,labels\nx.png,sun|noise\n")
     report = import_source(multi, tmp_path / "more" / "list.csv", class_map={"noise": None})
     assert report.classes == {"sun": 1}
 
 
-def test_merging_classes_can_make_a_source_of_several_classes_fit(empty: Project, pictures: Path):
-    (pictures / "list.csv").write_text("file_name,labels\ncat/0.png,kitten|cat\n")
-    assert import_source(empty, pictures / "list.csv").unreadable
-    report = import_source(empty, pictures / "list.csv", class_map={"kitten": "cat"})
+def test_merging_classes_can_make_a_source_of_several_classes_fit(empty: Project, images: Path):
+    (images / "list.csv").write_text("file_name,labels\ncat/0.png,kitten|cat\n")
+    assert import_source(empty, images / "list.csv").unreadable
+    report = import_source(empty, images / "list.csv", class_map={"kitten": "cat"})
     assert report.classes == {"cat": 1} and not report.unreadable
 
 
-def test_an_import_reads_no_file_again_that_its_preview_read(empty: Project, pictures: Path, draw, monkeypatch):
-    preview = preview_source(pictures, empty)
-    draw(pictures / "cat" / "0.png", 250)  # changed since
+def test_an_import_reads_no_file_again_that_its_preview_read(empty: Project, images: Path, draw, monkeypatch):
+    preview = preview_source(images, empty)
+    draw(images / "cat" / "0.png", 250)  # changed since
     read: list[str] = []
     real = import_filter.read_facts
     monkeypatch.setattr(import_filter, "read_facts", lambda path: (read.append(path.name), real(path))[1])
-    report = import_source(empty, pictures, known_facts=preview.known_facts)
+    report = import_source(empty, images, known_facts=preview.known_facts)
     assert (report.added, read) == (12, ["0.png"])
+
+
+def test_what_is_lost_of_an_image_is_told_by_preview_and_import(empty: Project, tmp_path: Path):
+    folder = tmp_path / "microscope"
+    folder.mkdir()
+    values = np.linspace(400, 1300, 64 * 64).reshape(64, 64).astype(np.uint16)
+    for number in range(2):
+        Image.fromarray(values + np.uint16(number)).save(folder / f"{number}.tif")
+    planes = [Image.fromarray(np.full((8, 8), 100 * place, np.uint8)) for place in range(3)]
+    planes[0].save(folder / "planes.tif", save_all=True, append_images=planes[1:])
+    planes[1].save(folder / "plain.tif")
+    preview = preview_source(folder, empty)
+    report = import_source(empty, folder, known_facts=preview.known_facts)
+    assert preview.warnings == report.warnings and report.added == 4
+    assert Counter(each.reason for each in report.warnings) == {FEW_LEVELS: 2, FIRST_PLANE: 1}
+    assert {Path(each.path).name for each in report.warnings} == {"0.tif", "1.tif", "planes.tif"}
+    assert not import_source(empty, folder).warnings

@@ -1,4 +1,4 @@
-"""The seal: whatever changes a closed database is seen at the next opening and told once, by `check`."""
+"""The seal: any change to a closed database is detected at the next opening and reported once, by `check`."""
 
 import hashlib
 import random
@@ -10,8 +10,8 @@ import pytest
 
 from visionft.errors import NextStep, ProjectError
 from visionft.project.edits.changes import AddClass
+from visionft.project.safety.backup_restore import restore_backup
 from visionft.project.safety.checking import check_project
-from visionft.project.safety.restoring import restore_backup
 from visionft.project.store import Project
 
 SEAL = "project.db.sha256"
@@ -27,12 +27,12 @@ def test_a_closed_project_is_sealed_and_an_open_one_is_not(project: Project) -> 
     assert not seal.exists()
     project.close()
     digest = hashlib.sha256((project.path / "project.db").read_bytes()).hexdigest()
-    assert seal.read_text(encoding="utf-8") == f"{digest} *project.db\n"  # what sha256sum --check reads
+    assert seal.read_text(encoding="utf-8") == f"{digest} *project.db\n"  # in the format of sha256sum --check
     with Project.open(project.path) as again:
-        assert again.seal == "whole" and not again.notices and not seal.exists()
+        assert again.database.seal == "whole" and not again.notices and not seal.exists()
         again.apply(AddClass("x"))
     with Project.open(project.path, read_only=True) as again:
-        assert again.seal == "whole" and seal.exists()
+        assert again.database.seal == "whole" and seal.exists()
     assert check(project.path) == check(project.path) == "whole"
 
 
@@ -87,17 +87,12 @@ def test_values_of_another_kind_and_texts_that_are_none_are_damage(project: Proj
             check(project.path)
 
 
-def test_a_restored_project_is_sealed(project: Project) -> None:
-    project.back_up()
-    project.apply(AddClass("x"))
-    project.close()
-    restore_backup(project.path)
-    assert check(project.path) == "whole"
-
-
 @pytest.mark.parametrize("content", [b"", b"\xff\xfe", b"nonsense *project.db\n"])
-def test_a_seal_that_is_none_stops_nobody(project: Project, content: bytes) -> None:
+def test_a_seal_that_is_none_stops_nobody_and_a_restored_project_has_one(project: Project, content: bytes) -> None:
+    project.back_up()
     project.close()
     (project.path / SEAL).write_bytes(content)
     assert check(project.path) in ("none", "broken")
+    assert check(project.path) == "whole"
+    restore_backup(project.path)
     assert check(project.path) == "whole"

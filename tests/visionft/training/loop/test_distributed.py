@@ -1,4 +1,4 @@
-"""Two processes on the CPU (gloo) train to what one process trains to, with the same global batch."""
+"""Two processes on the CPU (gloo) train to the same result as one, with the same global batch."""
 
 import json
 import os
@@ -16,11 +16,11 @@ SETTINGS = ["--set", "weights=random", "--set", "image_size=32", "--set", "batch
 SETTINGS += ["--set", "precision=fp32"]
 LAUNCH = ["-m", "accelerate.commands.launch", "--num_machines", "1", "--mixed_precision", "no"]
 LAUNCH += ["--dynamo_backend", "no", "--num_cpu_threads_per_process", "1", "--main_process_port", "0"]
-# By its `--cpu`, accelerate starts a single process whatever number is asked for; `--multi_gpu` starts them all, and
-# the device is ours to say.
+# By its `--cpu`, accelerate starts a single process for any requested number; `--multi_gpu` starts them all, and
+# the program sets the device.
 PROCESSES = {1: ["--cpu", "--num_processes", "1"], 2: ["--multi_gpu", "--num_processes", "2"]}
 PROGRAM = ("-m", "visionft")
-# The same, on a computer whose main process writes what it keeps of an epoch to a slow disk.
+# The same, on a computer with a slow disk for the main process's epoch files.
 SLOW_DISK = """
 import sys, time
 from visionft.__main__ import main
@@ -37,10 +37,10 @@ if __name__ == "__main__":
 
 
 @pytest.fixture
-def project(picture_folder: Path, tmp_path: Path) -> Path:
-    """Return a project with pictures and splits."""
+def project(image_folder: Path, tmp_path: Path) -> Path:
+    """Return a project with images and splits."""
     with Project.create(tmp_path / "project") as made:
-        import_source(made, picture_folder)
+        import_source(made, image_folder)
         assign_splits(made)
     return tmp_path / "project"
 
@@ -62,9 +62,14 @@ def train(
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("backbone", "method"),
-    [("test_vit", "lora"), ("test_vit", "full"), ("test_vit", "linear"), ("test_resnet", "adapter")],
+    [
+        ("test_vit", "lora"),
+        ("test_resnet", "adapter"),
+        pytest.param("test_vit", "full", marks=pytest.mark.long),
+        pytest.param("test_vit", "linear", marks=pytest.mark.long),
+    ],
 )
-def test_two_processes_equal_one(backbone: str, method: str, project: Path) -> None:
+def test_two_processes_equal_one(backbone, method, project) -> None:
     one, two = (train(project, backbone, method, processes) for processes in (1, 2))
     assert len(list((project / "runs").iterdir())) == 2
     for single, shared in zip(one, two, strict=True):
@@ -74,8 +79,8 @@ def test_two_processes_equal_one(backbone: str, method: str, project: Path) -> N
 
 
 @pytest.mark.slow
-def test_no_process_goes_on_before_the_main_one_has_written_the_last_epoch(project: Path, tmp_path: Path) -> None:
-    """One that did would find nothing to try between the run's start and its end, and the main one wait for ever."""
+def test_no_process_goes_on_before_the_main_one_has_written_the_last_epoch(project, tmp_path) -> None:
+    """A process ahead would find nothing to do between the run's start and end; the main one would wait for ever."""
     program = tmp_path / "slow_disk.py"
     program.write_text(SLOW_DISK)
     epochs = train(project, "test_vit", "full", 2, epochs=1, program=(str(program),))

@@ -1,4 +1,4 @@
-"""Which epoch a run keeps, and what its patience counts."""
+"""The best epoch of a run, and the counting of its patience."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What a run survives: full memory, infinities, a full disk; and that nothing is lost. tests/torture has kill -9."""
+"""Survival of runs: full memory, infinities, a full disk; nothing is lost. tests/torture has kill -9."""
 
 import dataclasses
 import errno
@@ -10,34 +10,22 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from safetensors.torch import load_file
 
 from visionft.data.types import Snapshot
 from visionft.errors import RunError, VisionFTError, as_expected, is_out_of_memory
 from visionft.events import Event, Notice
-from visionft.training.config.train_config import TrainConfig
+from visionft.jobs import JobContext
 from visionft.training.loop.objective import Objective
 from visionft.training.loop.train import resume, train
 from visionft.training.loop.train_step import TrainStep
 from visionft.training.runs import checkpoint, recording
 from visionft.training.runs.run_folder import claim_run_dir, delete_weights, new_run_dir, read_run
-from visionft.training.runs.run_snapshot import read_snapshot
-
-TINY = {"weights": "random", "image_size": 32, "batch_size": 8, "device": "cpu"}
-
-
-def tiny(method: str = "lora", backbone: str = "test_vit", **changes) -> TrainConfig:
-    return TrainConfig(backbone=backbone, method=method, **{"epochs": 2, **TINY, **changes})
-
-
-def last(run_dir: Path) -> dict[str, torch.Tensor]:
-    return load_file(run_dir / "last" / "model.safetensors")
 
 
 def test_running_out_of_memory_halves_what_goes_through_at_once(
-    snapshot: Snapshot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    snapshot, tmp_path, monkeypatch, tiny, tensors, warnings
 ) -> None:
-    config = tiny(precision="fp32")  # so that sums in another order stay close
+    config = tiny(precision="fp32")  # so sums in another order stay close
     train(config, snapshot, tmp_path / "plain")
     honest, sizes = Objective.loss, []
 
@@ -50,19 +38,13 @@ def test_running_out_of_memory_halves_what_goes_through_at_once(
 
     monkeypatch.setattr(Objective, "loss", tight)
     events: list[Event] = []
-    train(config, snapshot, tmp_path / "tight", on_event=events.append)
-    notices = [event.message for event in events if isinstance(event, Notice) and event.level == "warning"]
-    assert len(notices) == 2 and "with 4 pictures" in notices[0] and "with 2 pictures" in notices[1]
+    train(config, snapshot, tmp_path / "tight", job=JobContext(events.append))
+    notices = warnings(events)
+    assert len(notices) == 2 and "with 4 images" in notices[0] and "with 2 images" in notices[1]
     assert max(sizes[2:]) == 2
     # the same batches and gradients, added up in another order
-    for name, value in last(tmp_path / "plain").items():
-        torch.testing.assert_close(last(tmp_path / "tight")[name], value, atol=2e-4, rtol=1e-3)
-
-
-def test_no_memory_for_one_picture_ends_with_advice(
-    snapshot: Snapshot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    honest = Objective.loss
+    for name, value in tensors(tmp_path / "plain").items():
+        torch.testing.assert_close(tensors(tmp_path / "tight")[name], value, atol=2e-4, rtol=1e-3)
 
     def full(self, logits, targets):
         if torch.is_grad_enabled():
@@ -70,8 +52,8 @@ def test_no_memory_for_one_picture_ends_with_advice(
         return honest(self, logits, targets)
 
     monkeypatch.setattr(Objective, "loss", full)
-    with pytest.raises(RunError, match="Not even one picture.*LoRA instead of full"):
-        train(tiny(), snapshot, tmp_path / "run")
+    with pytest.raises(RunError, match="Not even one image.*LoRA instead of full"):
+        train(config, snapshot, tmp_path / "full")
 
 
 @pytest.mark.parametrize(
@@ -86,62 +68,46 @@ def test_no_memory_for_one_picture_ends_with_advice(
         (ValueError("out of memory"), False),
     ],
 )
-def test_memory_faults_are_told_from_bugs(error: Exception, expected: bool) -> None:
+def test_memory_faults_are_told_from_bugs(error, expected) -> None:
     assert is_out_of_memory(error) is expected
     assert (as_expected(error) is not None) is expected
 
 
-class Infinite:
-    """A loss that is not a number on the given calls, counted over training batches."""
+def make_infinite(monkeypatch: pytest.MonkeyPatch, *calls: int) -> None:
+    """Let the loss be NaN on the given calls, counted over training batches."""
+    honest, seen = Objective.loss, [0]
 
-    def __init__(self, *calls: int) -> None:
-        self.calls, self.seen, self.honest = set(calls), 0, Objective.loss
-
-    def __call__(self, objective, logits, targets):
-        loss = self.honest(objective, logits, targets)
-        if torch.is_grad_enabled():
-            self.seen += 1
-            if self.seen in self.calls:
-                return loss * float("nan")
-        return loss
-
-
-def patch_loss(monkeypatch: pytest.MonkeyPatch, infinite: Infinite) -> None:
     def loss(self, logits, targets):
-        return infinite(self, logits, targets)
+        seen[0] += torch.is_grad_enabled()
+        is_nan = torch.is_grad_enabled() and seen[0] in calls
+        return honest(self, logits, targets) * (float("nan") if is_nan else 1)
 
     monkeypatch.setattr(Objective, "loss", loss)
 
 
 def test_an_infinite_loss_rolls_back_and_halves_the_rate(
-    snapshot: Snapshot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    snapshot, tmp_path, monkeypatch, tiny, tensors, warnings
 ) -> None:
-    patch_loss(monkeypatch, Infinite(6))
+    make_infinite(monkeypatch, 6)
     events: list[Event] = []
-    result = train(tiny(epochs=3), snapshot, tmp_path / "run", on_event=events.append)
+    result = train(tiny(epochs=3), snapshot, tmp_path / "run", job=JobContext(events.append))
     assert result.best and [epoch.epoch for epoch in read_run(tmp_path / "run").epochs] == [0, 1, 2, 3]
-    assert [e.message for e in events if isinstance(e, Notice) and e.level == "warning"] == [
-        "The loss became infinite; going on from epoch 2 with half the learning rate."
-    ]
+    assert warnings(events) == ["The loss became infinite; going on from epoch 2 with half the learning rate."]
     state = json.loads((tmp_path / "run" / "last" / "state.json").read_text())
     assert state["progress"]["rollbacks"] == 1
-    assert all(value.isfinite().all() for value in last(tmp_path / "run").values())
+    assert all(value.isfinite().all() for value in tensors(tmp_path / "run").values())
 
 
-def test_it_gives_up_after_three_rollbacks_and_names_the_pictures(
-    snapshot: Snapshot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    patch_loss(monkeypatch, Infinite(*range(6, 999)))
+def test_it_gives_up_after_three_rollbacks_and_names_the_images(snapshot, tmp_path, monkeypatch, tiny, tensors) -> None:
+    make_infinite(monkeypatch, *range(6, 999))
     with pytest.raises(RunError, match=r"epoch 2, 4 times.*\d\d\.png"):
         train(tiny(epochs=3), snapshot, tmp_path / "run")
     run = read_run(tmp_path / "run")
     assert run.last_epoch == 1 and run.best
-    assert all(value.isfinite().all() for value in last(tmp_path / "run").values())
+    assert all(value.isfinite().all() for value in tensors(tmp_path / "run").values())
 
 
-def test_infinite_weights_are_never_written(
-    snapshot: Snapshot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_infinite_weights_are_never_written(snapshot, tmp_path, monkeypatch, tiny, tensors) -> None:
     honest = TrainStep.learn
 
     def spoiling(self, batch, totals, *, epoch, number):
@@ -153,12 +119,10 @@ def test_infinite_weights_are_never_written(
     monkeypatch.setattr(TrainStep, "learn", spoiling)
     with pytest.raises(RunError, match="no longer finite"):
         train(tiny(epochs=3), snapshot, tmp_path / "run")
-    assert all(value.isfinite().all() for value in last(tmp_path / "run").values())
+    assert all(value.isfinite().all() for value in tensors(tmp_path / "run").values())
 
 
-def test_a_full_disk_leaves_the_best_intact(
-    snapshot: Snapshot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_full_disk_leaves_the_best_intact(snapshot, tmp_path, monkeypatch, tiny) -> None:
     train(tiny(epochs=1), snapshot, tmp_path / "whole")
     honest, saved = checkpoint.save_file, []
 
@@ -178,45 +142,29 @@ def test_a_full_disk_leaves_the_best_intact(
     assert not resume(tmp_path / "run").stopped
 
 
-def test_a_run_continues_on_the_pictures_it_was_started_with(snapshot: Snapshot, tmp_path: Path) -> None:
-    def stop_at_once() -> bool:
-        return (tmp_path / "run" / "best").exists()
-
-    train(tiny(epochs=3), snapshot, tmp_path / "run", should_stop=stop_at_once)
-    assert read_snapshot(tmp_path / "run").digest == snapshot.digest
-    result = resume(tmp_path / "run")
-    train(tiny(epochs=3), snapshot, tmp_path / "whole")
-    assert not result.stopped
-    assert all(torch.equal(value, last(tmp_path / "whole")[name]) for name, value in last(tmp_path / "run").items())
-    with pytest.raises(RunError, match="is finished"):
-        resume(tmp_path / "run")
-
-
 @pytest.mark.parametrize(
     ("backbone", "method"), [("test_resnet", "full"), ("test_resnet", "linear"), ("test_vit", "lora")]
 )
-def test_one_picture_of_each_class_is_enough_to_train(
-    backbone: str, method: str, snapshot: Snapshot, tmp_path: Path
-) -> None:
+def test_one_image_of_each_class_is_enough_to_train(backbone, method, snapshot, tmp_path, tiny, tensors) -> None:
     kept = [image for number in (0, 10) for image in snapshot.images if (image.image_id - 1) % 16 == number]
     few = Snapshot("single", snapshot.class_names, tuple(sorted(kept, key=lambda image: image.image_id)))
     assert [len(few.labelled(split)) for split in ("train", "val")] == [3, 3]
     result = train(tiny(method, backbone), few, tmp_path / "run")
-    assert result.best and all(value.isfinite().all() for value in last(tmp_path / "run").values())
+    assert result.best and all(value.isfinite().all() for value in tensors(tmp_path / "run").values())
 
 
-def test_a_picture_of_nans_is_left_out_or_harmless(snapshot: Snapshot, tmp_path: Path) -> None:
+def test_a_image_of_nans_is_left_out_or_harmless(snapshot, tmp_path, tiny, tensors) -> None:
     spoiled = tmp_path / "nan.tiff"
     Image.fromarray(np.full((40, 48), np.nan, np.float32)).save(spoiled)
     first, *others = snapshot.images
     images = Snapshot("single", snapshot.class_names, (dataclasses.replace(first, path=spoiled), *others))
     events: list[Event] = []
-    result = train(tiny(), images, tmp_path / "run", on_event=events.append)
-    assert result.best and all(value.isfinite().all() for value in last(tmp_path / "run").values())
+    result = train(tiny(), images, tmp_path / "run", job=JobContext(events.append))
+    assert result.best and all(value.isfinite().all() for value in tensors(tmp_path / "run").values())
     assert not any("infinite" in event.message for event in events if isinstance(event, Notice))
 
 
-def test_a_run_that_is_going_is_left_alone(snapshot: Snapshot, tmp_path: Path) -> None:
+def test_a_run_that_is_going_is_left_alone(snapshot, tmp_path, tiny) -> None:
     seen: list[bool] = []
 
     def meddle() -> bool:
@@ -228,52 +176,36 @@ def test_a_run_that_is_going_is_left_alone(snapshot: Snapshot, tmp_path: Path) -
                 delete_weights(read_run(tmp_path / "run"))
         return False
 
-    result = train(tiny(), snapshot, tmp_path / "run", should_stop=meddle)
+    result = train(tiny(), snapshot, tmp_path / "run", job=JobContext(cancelled=meddle))
     assert seen == [True] and result.best and not result.stopped
     assert not read_run(tmp_path / "run").is_going
 
 
-@pytest.mark.parametrize("method", ["linear", "lora"])
-def test_a_run_killed_before_its_first_checkpoint_begins_with_its_head_start(
-    method: str, snapshot: Snapshot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("method", "start_from"), [("linear", ""), ("lora", ""), ("lora", "001-starter_vit-lora")], ids=str
+)
+def test_a_run_killed_before_its_first_checkpoint_begins_as_it_was_to(
+    method, start_from, snapshot, tmp_path, monkeypatch, tiny, tensors
 ) -> None:
-    config = tiny(method, "starter_vit", weights="pretrained", image_size=64)
-    train(config, snapshot, tmp_path / "whole")
-
-    class Killed(BaseException):
-        pass
-
-    def kill(*_arguments: object) -> None:
-        raise Killed
-
-    with monkeypatch.context() as patched, pytest.raises(Killed):
-        patched.setattr(recording, "save_last", kill)
-        train(config, snapshot, tmp_path / "run")
-    assert (tmp_path / "run" / "config.json").exists() and not (tmp_path / "run" / "last").exists()
-    resume(tmp_path / "run")
-    assert all(torch.equal(value, last(tmp_path / "whole")[name]) for name, value in last(tmp_path / "run").items())
-
-
-def test_a_run_killed_before_its_first_checkpoint_begins_from_the_run_it_was_to_start_from(
-    snapshot: Snapshot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    runs = tmp_path / "runs"
-    train(tiny(), snapshot, runs / "001-test_vit-lora")
-    config = tiny(start_from="001-test_vit-lora")
-    train(config, snapshot, runs / "002-test_vit-lora")
+    first, whole, killed = (tmp_path / "runs" / f"00{number}-starter_vit-{method}" for number in (1, 2, 3))
+    config = tiny(method, "starter_vit", weights="pretrained", image_size=64, epochs=1)
+    if start_from:
+        train(config, snapshot, first)
+    config = dataclasses.replace(config, start_from=start_from)
+    train(config, snapshot, whole)
 
     def kill(*_arguments: object) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
         patched.setattr(recording, "save_last", kill)
-        train(config, snapshot, runs / "003-test_vit-lora")
-    resume(runs / "003-test_vit-lora")
-    second, third = (last(runs / f"00{number}-test_vit-lora") for number in (2, 3))
-    assert all(torch.equal(value, third[name]) for name, value in second.items())
+        train(config, snapshot, killed)
+    assert (killed / "config.json").exists() and not (killed / "last").exists()
+    resume(killed)
+    assert all(torch.equal(value, tensors(whole)[name]) for name, value in tensors(killed).items())
 
 
-def test_runs_that_start_at_once_get_folders_of_their_own(snapshot: Snapshot, tmp_path: Path) -> None:
+def test_runs_that_start_at_once_get_folders_of_their_own(snapshot, tmp_path, tiny) -> None:
     config = tiny()
     claimed: list[Path] = []
     begin = threading.Barrier(8)
@@ -291,9 +223,7 @@ def test_runs_that_start_at_once_get_folders_of_their_own(snapshot: Snapshot, tm
     assert sorted(path.name[:3] for path in claimed) == [f"{number:03d}" for number in range(1, 25)]
     assert sorted((tmp_path / "runs").iterdir()) == sorted(claimed)
 
-    run_dir = new_run_dir(
-        tmp_path, config
-    )  # two commands choose the same name; the second comes when the first is done
+    run_dir = new_run_dir(tmp_path, config)  # two commands choose it; the second comes when the first is done
     results = [train(config, snapshot, run_dir, is_new=True) for _ in range(2)]
     assert [result.run for result in results] == ["025-test_vit-lora", "026-test_vit-lora"]
     assert all(read_run(tmp_path / "runs" / result.run).last_epoch == 2 for result in results)

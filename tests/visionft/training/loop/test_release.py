@@ -1,19 +1,16 @@
-"""A run that ended, stopped or failed holds no weights any more, without help from Python's collector."""
+"""A finished, cancelled or failed run releases its weights, without help from Python's collector."""
 
 import dataclasses
 import gc
-from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 import torch
 
-from visionft.data.types import Snapshot
+from visionft.jobs import JobContext
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.estimate import measure_steps
-from visionft.training.loop.model_ema import ModelEma
 from visionft.training.loop.train import train
-from visionft.training.loop.train_step import TrainStep
+from visionft.training.loop.train_step import ModelEma, TrainStep
 from visionft.training.loop.training_data import TrainingData
 from visionft.training.lr_finder import find_learning_rate
 
@@ -33,27 +30,21 @@ def live_numbers() -> int:
     return sum(tensor.numel() for tensor in tensors)
 
 
-@pytest.mark.parametrize("stop_after", [0, 12, 10_000])
-def test_training_lets_go_of_its_weights(snapshot: Snapshot, tmp_path: Path, stop_after: int) -> None:
+@pytest.mark.parametrize("checks", [0, 12, 10_000])
+def test_training_lets_go_of_its_weights(snapshot, tmp_path, checks, stop_after) -> None:
     before = live_numbers()
-    asked = []
-
-    def should_stop() -> bool:
-        asked.append(1)
-        return len(asked) > stop_after
-
-    train(TINY, snapshot, tmp_path / "run", should_stop=should_stop)
+    train(TINY, snapshot, tmp_path / "run", job=JobContext(cancelled=stop_after(checks)))
     assert live_numbers() == before
 
 
-def test_a_run_goes_with_all_that_it_holds(snapshot: Snapshot, tmp_path: Path) -> None:
+def test_a_run_goes_with_all_that_it_holds(snapshot, tmp_path) -> None:
     config = dataclasses.replace(TINY, method="linear", ema_decay=0.9)
     train(config, snapshot, tmp_path / "run")
     parts = (TrainingData, TrainStep, ModelEma)
     assert not [thing for thing in gc.get_objects() if issubclass(type(thing), parts)]
 
 
-def test_a_failed_run_lets_go_too(snapshot: Snapshot, tmp_path: Path) -> None:
+def test_a_failed_run_lets_go_too(snapshot, tmp_path) -> None:
     before = live_numbers()
 
     def fail(_event: object) -> None:
@@ -61,12 +52,12 @@ def test_a_failed_run_lets_go_too(snapshot: Snapshot, tmp_path: Path) -> None:
             raise OSError("the disk went away")
 
     with pytest.raises(OSError, match="went away"):
-        train(TINY, snapshot, tmp_path / "run", on_event=fail)
+        train(TINY, snapshot, tmp_path / "run", job=JobContext(fail))
     assert live_numbers() == before
 
 
 @pytest.mark.parametrize("work", [measure_steps, find_learning_rate])
-def test_what_only_tries_lets_go_too(snapshot: Snapshot, work: Callable[[TrainConfig, Snapshot], object]) -> None:
+def test_what_only_tries_lets_go_too(snapshot, work) -> None:
     before = live_numbers()
     work(TINY, snapshot)
     assert live_numbers() == before

@@ -1,6 +1,4 @@
-"""What a run begins with: a linear probe is validated as epoch 0, and what learns goes on from a gentle head."""
-
-from pathlib import Path
+"""Start of a run: a linear probe is validated as epoch 0, and training starts from a calibrated head."""
 
 import pytest
 import torch
@@ -8,8 +6,8 @@ from safetensors.torch import load_file
 
 from models.methods.full import FullOptions
 from models.methods.linear import LinearOptions
-from visionft.data.types import Snapshot
 from visionft.events import EpochDone, Event
+from visionft.jobs import JobContext
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.loop.ridge_init import set_gentle_head
 from visionft.training.loop.train import resume, train
@@ -23,18 +21,18 @@ def settings(method: str, **changes) -> TrainConfig:
 
 
 @pytest.mark.parametrize("layers", ["last", "joined"])
-def test_epoch_0_is_the_linear_probe(snapshot: Snapshot, tmp_path: Path, layers: str) -> None:
+def test_epoch_0_is_the_linear_probe(snapshot, tmp_path, layers) -> None:
     probe = train(settings("linear", linear=LinearOptions(layers=layers)), snapshot, tmp_path / "probe")
     events: list[Event] = []
     config = settings("full", full=FullOptions(layers=layers), learning_rate=1e-9)
-    train(config, snapshot, tmp_path / "full", on_event=events.append)
+    train(config, snapshot, tmp_path / "full", job=JobContext(events.append))
     first = next(event for event in events if isinstance(event, EpochDone))
     assert probe.best is not None and first.train_accuracy is None
     assert first.val_loss == pytest.approx(probe.best.val_loss, abs=0.02)
     assert first.val_accuracy == pytest.approx(probe.best.val_accuracy, abs=0.01)
 
 
-def test_what_learns_goes_on_from_a_gentle_head(snapshot: Snapshot, tmp_path: Path) -> None:
+def test_what_learns_goes_on_from_a_gentle_head(snapshot, tmp_path) -> None:
     seen: dict[str, float] = {}
 
     def watch(event: Event) -> None:
@@ -42,13 +40,11 @@ def test_what_learns_goes_on_from_a_gentle_head(snapshot: Snapshot, tmp_path: Pa
             for name in (BEST, START):
                 seen[name] = float(load_file(tmp_path / "run" / name / "model.safetensors")["fc.weight"].norm())
 
-    train(settings("lora"), snapshot, tmp_path / "run", on_event=watch)
+    train(settings("lora"), snapshot, tmp_path / "run", job=JobContext(watch))
     assert 0 < seen[START] < seen[BEST] / 2
 
 
-def test_a_run_that_was_killed_before_its_first_epoch_validates_its_start_again(
-    snapshot: Snapshot, tmp_path: Path
-) -> None:
+def test_a_run_that_was_killed_before_its_first_epoch_validates_its_start_again(snapshot, tmp_path) -> None:
     config = settings("full", full=FullOptions(layers="joined"))
     whole = train(config, snapshot, tmp_path / "whole")
 
@@ -57,7 +53,7 @@ def test_a_run_that_was_killed_before_its_first_epoch_validates_its_start_again(
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        train(config, snapshot, tmp_path / "killed", on_event=end)
+        train(config, snapshot, tmp_path / "killed", job=JobContext(end))
     resume(tmp_path / "killed")
     losses = [[epoch.val_loss for epoch in read_metrics(tmp_path / name)] for name in ("whole", "killed")]
     assert losses[0] == losses[1] and whole.best is not None

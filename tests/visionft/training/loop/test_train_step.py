@@ -1,17 +1,12 @@
-"""How a batch is divided so that it fits into memory, and what an optimiser needs to go on."""
-
-import dataclasses
-from pathlib import Path
+"""Dividing a batch to fit into memory, and the state needed to resume an optimiser."""
 
 import pytest
 import torch
 
 from visionft.data.dataset import Batch
-from visionft.data.types import Snapshot
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.loop.objective import Objective, new_totals
 from visionft.training.loop.run_context import RunContext
-from visionft.training.loop.train import train
 from visionft.training.loop.train_step import TrainStep, parts_of
 from visionft.training.runs.checkpoint import flatten_optimizer, restore_optimizer
 
@@ -20,23 +15,10 @@ from visionft.training.runs.checkpoint import flatten_optimizer, restore_optimiz
     ("count", "size", "sizes"),
     [(8, 8, [8]), (9, 8, [9]), (10, 8, [8, 2]), (7, 3, [3, 4]), (3, 1, [1, 1, 1]), (1, 4, [1])],
 )
-def test_no_part_but_the_smallest_possible_holds_a_single_picture(count: int, size: int, sizes: list[int]) -> None:
+def test_no_part_but_the_smallest_possible_holds_a_single_image(count, size, sizes) -> None:
     parts = parts_of(count, size)
     assert [part.stop - part.start for part in parts] == sizes
     assert [place for part in parts for place in range(count)[part]] == list(range(count))
-
-
-def test_a_last_batch_of_one_picture_more_trains_with_batch_norm_on_one_pixel(
-    snapshot: Snapshot, tmp_path: Path
-) -> None:
-    train_images = [image for image in snapshot.images if image.split == "train"]
-    chosen = [*train_images[:6], *train_images[10:16], *train_images[20:25]]
-    others = [image for image in snapshot.images if image.split == "val"]
-    small = dataclasses.replace(snapshot, images=tuple(chosen + others))
-    config = TrainConfig(
-        backbone="test_resnet", method="full", weights="random", image_size=32, batch_size=8, epochs=1, device="cpu"
-    )
-    assert train(config, small, tmp_path / "run").best is not None
 
 
 def test_moments_come_back_in_the_memory_order_of_their_parameters() -> None:

@@ -1,4 +1,4 @@
-"""Pictures that vanish while a run is going: left out, counted, said."""
+"""Images deleted during a run: skipped, counted, reported."""
 
 import dataclasses
 import shutil
@@ -6,21 +6,18 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file
 
 from visionft.data.dataset import EpochSampler
 from visionft.data.types import Snapshot
 from visionft.events import EpochDone, Event, Notice, RunStarted
-from visionft.training.config.train_config import TrainConfig
+from visionft.jobs import JobContext
 from visionft.training.loop.train import train
 from visionft.training.runs.run_folder import read_run
-
-TINY = {"weights": "random", "image_size": 32, "batch_size": 8, "device": "cpu", "epochs": 2}
 
 
 @pytest.fixture
 def copied(snapshot: Snapshot, tmp_path: Path) -> Snapshot:
-    """Return the snapshot with pictures of its own, which may be deleted."""
+    """Return the snapshot with its own deletable images."""
     images = []
     for image in snapshot.images:
         path = tmp_path / f"{image.image_id}.png"
@@ -30,7 +27,7 @@ def copied(snapshot: Snapshot, tmp_path: Path) -> Snapshot:
 
 
 def vanishing(gone: list[Path], events: list[Event], *, at: type[Event]):
-    """Return an event handler that deletes files at the first event of a kind."""
+    """Return an event handler to delete files at the first event of a kind."""
 
     def on_event(event: Event) -> None:
         if isinstance(event, at) and not any(isinstance(each, at) for each in events):
@@ -48,13 +45,11 @@ def said(events: list[Event]) -> list[str]:
 @pytest.mark.parametrize("backbone", ["test_vit", "test_resnet"])
 @pytest.mark.parametrize("method", ["lora", "full", "linear"])
 @pytest.mark.parametrize("at", [RunStarted, EpochDone], ids=["at the start", "after an epoch"])
-def test_pictures_that_vanish_during_a_run_are_left_out_and_said(
-    method: str, backbone: str, at: type[Event], copied: Snapshot, tmp_path: Path
-) -> None:
+def test_images_that_vanish_during_a_run_are_left_out_and_said(method, backbone, at, copied, tmp_path, tiny) -> None:
     gone = [copied.labelled("val")[3].path, *(each.path for each in copied.labelled("train")[4:7])]
     events: list[Event] = []
-    config = TrainConfig(backbone=backbone, method=method, **TINY)
-    result = train(config, copied, tmp_path / "run", on_event=vanishing(gone, events, at=at))
+    config = tiny(method, backbone)
+    result = train(config, copied, tmp_path / "run", job=JobContext(vanishing(gone, events, at=at)))
     assert result.best and not result.stopped and read_run(tmp_path / "run").last_epoch == config.total_epochs
     expected = 0 if method == "linear" else len(gone)  # a linear probe has seen them all before the first epoch
     assert len(said(events)) == result.left_out == expected
@@ -62,20 +57,20 @@ def test_pictures_that_vanish_during_a_run_are_left_out_and_said(
     assert result.feature_drift is not None
 
 
-def test_all_but_one_picture_of_a_batch_may_vanish(copied: Snapshot, tmp_path: Path) -> None:
-    """Batch norm cannot learn from one picture."""
+def test_all_but_one_image_of_a_batch_may_vanish(copied, tmp_path, tiny, tensors) -> None:
+    """Batch norm cannot learn from one image."""
     few = Snapshot("single", copied.class_names, tuple(i for i in copied.images if i.image_id % 16 in (1, 2, 11)))
-    config = TrainConfig(backbone="test_resnet", method="full", **{**TINY, "batch_size": 3})
+    config = tiny("full", "test_resnet", batch_size=3)
     sampler = EpochSampler(6, 3, seed=config.seed, shuffle=True)
     sampler.epoch = 2
     gone = [few.labelled("train")[key.position].path for key in next(iter(sampler))[:2]]
     events: list[Event] = []
-    result = train(config, few, tmp_path / "run", on_event=vanishing(gone, events, at=EpochDone))
+    result = train(config, few, tmp_path / "run", job=JobContext(vanishing(gone, events, at=EpochDone)))
     assert result.best and result.left_out == 2
-    assert all(value.isfinite().all() for value in load_file(tmp_path / "run" / "last" / "model.safetensors").values())
+    assert all(value.isfinite().all() for value in tensors(tmp_path / "run").values())
 
 
-def test_what_was_forgotten_is_not_measured_where_no_picture_is_left(copied: Snapshot, tmp_path: Path) -> None:
+def test_what_was_forgotten_is_not_measured_where_no_image_is_left(copied, tmp_path, tiny) -> None:
     events: list[Event] = []
     gone = [each.path for each in copied.labelled("val")]
 
@@ -85,6 +80,6 @@ def test_what_was_forgotten_is_not_measured_where_no_picture_is_left(copied: Sna
                 path.unlink()
         events.append(event)
 
-    result = train(TrainConfig(backbone="test_vit", method="lora", **TINY), copied, tmp_path / "run", on_event=on_event)
+    result = train(tiny(), copied, tmp_path / "run", job=JobContext(on_event))
     assert result.best and result.feature_drift is None and result.left_out == len(gone)
     assert torch.isfinite(torch.tensor(result.best.val_loss))

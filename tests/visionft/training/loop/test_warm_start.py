@@ -1,4 +1,4 @@
-"""A new run that begins with what an earlier one has learnt: the same answers at first, classes matched by name."""
+"""Warm start of a new run from an earlier one: the same predictions at first, classes matched by name."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -9,11 +9,12 @@ import torch
 from models.classifier import build_classifier
 from visionft.data.types import Snapshot
 from visionft.errors import RunError
+from visionft.jobs import JobContext
 from visionft.training.config.train_config import TrainConfig
+from visionft.training.loop.run_context import warm_start
 from visionft.training.loop.train import resume, train
-from visionft.training.loop.warm_start import warm_start
-from visionft.training.runs.loaded_run import load_trained
 from visionft.training.runs.run_folder import delete_weights, read_run
+from visionft.training.runs.run_model import load_trained
 
 CONFIG = TrainConfig(
     backbone="test_resnet", method="adapter", weights="random", image_size=32, epochs=1, batch_size=8, device="cpu",
@@ -36,17 +37,17 @@ def fresh(classes: int, **changes):
     ).eval()  # fmt: skip
 
 
-def test_it_answers_like_the_earlier_run_before_it_learns(project: Path, snapshot: Snapshot) -> None:
+def test_it_answers_like_the_earlier_run_before_it_learns(project, snapshot) -> None:
     config, classifier = fresh(3)
     expected = load_trained(read_run(project / "runs" / FIRST)).classifier
     warm_start(classifier, config, snapshot.class_names, project)
-    # The frozen backbone of both is random from the same seed only in a real run; what was learnt must be equal.
+    # The frozen backbone of both is random from the same seed only in a real run; the trained weights must be equal.
     learnt, known = classifier.trainable_state(), expected.trainable_state()
     assert learnt.keys() == known.keys()
     assert all(torch.equal(learnt[name], known[name]) for name in known)
 
 
-def test_classes_are_matched_by_name_and_new_ones_start_fresh(project: Path) -> None:
+def test_classes_are_matched_by_name_and_new_ones_start_fresh(project) -> None:
     config, classifier = fresh(4)
     before = classifier.head.weight.detach().clone()
     warm_start(classifier, config, ("red", "violet", "blue", "green"), project)
@@ -57,27 +58,26 @@ def test_classes_are_matched_by_name_and_new_ones_start_fresh(project: Path) -> 
     assert torch.equal(classifier.head.weight[1], before[1])
 
 
-def test_a_whole_run_goes_on_from_it_and_can_itself_be_resumed(project: Path, snapshot: Snapshot) -> None:
+def test_a_whole_run_goes_on_from_it_and_can_itself_be_resumed(project, snapshot, stop_after) -> None:
     second = project / "runs" / "002-test_resnet-adapter"
     config = replace(CONFIG, start_from=FIRST, epochs=2, learning_rate=1e-7, ridge_init=True)
     first = read_run(project / "runs" / FIRST).best
-    asked = iter(range(99))
-    stopped = train(config, snapshot, second, should_stop=lambda: next(asked) > 12)
+    stopped = train(config, snapshot, second, job=JobContext(cancelled=stop_after(13)))
     assert stopped.stopped and read_run(second).config.start_from == FIRST
-    # Resuming looks at the run's own checkpoint: the earlier run may be gone by then.
+    # Resuming reads the run's own checkpoint: the earlier run may be deleted by then.
     delete_weights(read_run(project / "runs" / FIRST))
     result = resume(second)
     assert not result.stopped and result.best is not None and first is not None
-    assert result.best.val_loss == pytest.approx(first.val_loss, abs=0.01)  # it hardly learns, so it answers the same
+    assert result.best.val_loss == pytest.approx(first.val_loss, abs=0.01)  # it hardly learns: equal predictions
 
 
-def test_what_does_not_fit_is_refused_and_leaves_no_folder(project: Path, snapshot: Snapshot) -> None:
+def test_what_does_not_fit_is_refused_and_leaves_no_folder(project, snapshot) -> None:
     third = project / "runs" / "003-run"
     for changes, words in (
         ({"start_from": "7"}, "no run '7'"),
         ({"method": "lora"}, "method adapter, not lora"),
         ({"backbone": "test_vit"}, "backbone test_resnet, not test_vit"),
-        ({"adapter": replace(CONFIG.adapter, bottleneck=3)}, "learnt another shape"),
+        ({"adapter": replace(CONFIG.adapter, bottleneck=3)}, "trained with another input shape"),
     ):
         with pytest.raises(RunError, match=words):
             train(replace(CONFIG, **{"start_from": FIRST, **changes}), snapshot, third)

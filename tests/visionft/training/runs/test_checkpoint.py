@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file
 
 from visionft.data.types import Snapshot
 from visionft.errors import RunError
-from visionft.events import Event, Notice
+from visionft.events import Event
+from visionft.jobs import JobContext
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.loop.train import resume, train
 from visionft.training.runs.checkpoint import load_checkpoint
@@ -22,15 +22,11 @@ CONFIG = TrainConfig(
 )
 
 
-MOVED_AWAY = ("prev", ".prev.old", ".best.old")  # names on the way to that of a new checkpoint
-
-
-def last(run_dir: Path) -> dict[str, torch.Tensor]:
-    return load_file(run_dir / "last" / "model.safetensors")
+MOVED_AWAY = ("prev", ".prev.old", ".best.old")  # temporary names before that of a new checkpoint
 
 
 def stopped_run(snapshot: Snapshot, run_dir: Path, *, after: int = 2, batches: int = 0) -> Path:
-    """Train a run that is stopped after some epochs, and after some batches of the next."""
+    """Train a run, cancelled after some epochs and some batches of the next."""
     left = [batches]
 
     def should_stop() -> bool:
@@ -39,7 +35,7 @@ def stopped_run(snapshot: Snapshot, run_dir: Path, *, after: int = 2, batches: i
         left[0] -= 1
         return left[0] < 0
 
-    assert train(CONFIG, snapshot, run_dir, should_stop=should_stop).stopped
+    assert train(CONFIG, snapshot, run_dir, job=JobContext(cancelled=should_stop)).stopped
     assert len(read_run(run_dir).epochs) == after
     return run_dir
 
@@ -53,12 +49,8 @@ def flip(content: bytes) -> bytes:
     return content[:-1] + bytes([content[-1] ^ 1])
 
 
-def warnings(events: list[Event]) -> list[str]:
-    return [event.message for event in events if isinstance(event, Notice) and event.level == "warning"]
-
-
 class Disk:
-    """What was flushed to the disk, and whether that came before what needs it."""
+    """Records flushes to the disk, and whether they precede the dependent renames."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.flushed: list[tuple[int, int]] = []
@@ -91,7 +83,7 @@ class Disk:
         monkeypatch.setattr(os, "replace", renaming("replace"))
 
     def _check(self, source: Path) -> None:
-        """Note what is renamed before all of it, as it is now, was flushed: the files first, then their folder."""
+        """Record a rename before the flush of its full present state: the files first, then their folder."""
         places = []
         for path in [*(sorted(source.iterdir()) if source.is_dir() else []), source]:
             state = (path.stat().st_ino, path.stat().st_mtime_ns)
@@ -104,10 +96,8 @@ class Disk:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no flushing of folders")
-def test_everything_is_on_the_disk_before_it_gets_its_name(
-    snapshot: Snapshot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("VISIONFT_CACHE_MB", "0")  # decoded pictures are not flushed: their checksum tells
+def test_everything_is_on_the_disk_before_it_gets_its_name(snapshot, tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("VISIONFT_CACHE_MB", "0")  # decoded images are not flushed: their checksum shows damage
     disk = Disk(monkeypatch)
     train(CONFIG, snapshot, tmp_path / "run")
     assert {"last", "prev", "best", "peft", "config.json", "metrics.jsonl", "result.json"} <= set(disk.named)
@@ -115,31 +105,31 @@ def test_everything_is_on_the_disk_before_it_gets_its_name(
     assert disk.given is None  # the last name is on the disk too
 
 
-def test_a_damaged_last_is_said_and_the_run_ends_with_the_same_bits(snapshot: Snapshot, tmp_path: Path) -> None:
+def test_a_damaged_last_is_said_and_the_run_ends_with_the_same_bits(snapshot, tmp_path, tensors, warnings) -> None:
     train(CONFIG, snapshot, tmp_path / "whole")
     run_dir, events = stopped_run(snapshot, tmp_path / "run"), list[Event]()
     damage(run_dir / "last", flip)
-    assert not resume(run_dir, on_event=events.append).stopped
+    assert not resume(run_dir, job=JobContext(events.append)).stopped
     assert warnings(events) == [
         "The newest checkpoint of run is unusable (model.safetensors has changed since it was written); "
         "going on from the one before."
     ]
-    assert all(torch.equal(value, last(tmp_path / "whole")[name]) for name, value in last(run_dir).items())
+    assert all(torch.equal(value, tensors(tmp_path / "whole")[name]) for name, value in tensors(run_dir).items())
 
 
-def test_a_run_without_a_usable_checkpoint_does_not_begin_anew(snapshot: Snapshot, tmp_path: Path) -> None:
+def test_a_run_without_a_usable_checkpoint_does_not_begin_anew(snapshot, tmp_path) -> None:
     run_dir = stopped_run(snapshot, tmp_path / "run")
     for name in ("last", "prev"):
         damage(run_dir / name, lambda content: b"")
     before = [path.read_bytes() for path in (run_dir / "metrics.jsonl", run_dir / "best" / "model.safetensors")]
     for start in (lambda: resume(run_dir), lambda: train(CONFIG, snapshot, run_dir)):
-        with pytest.raises(RunError, match="run cannot go on.*last: .*prev: ") as caught:
+        with pytest.raises(RunError, match="run cannot be continued.*last: .*prev: ") as caught:
             start()
         assert "can still be evaluated" in caught.value.hint and "new run" in caught.value.hint
     assert before == [path.read_bytes() for path in (run_dir / "metrics.jsonl", run_dir / "best" / "model.safetensors")]
 
 
-def test_a_run_whose_weights_were_deleted_does_not_begin_anew(snapshot: Snapshot, tmp_path: Path) -> None:
+def test_a_run_whose_weights_were_deleted_does_not_begin_anew(snapshot, tmp_path) -> None:
     run_dir = stopped_run(snapshot, tmp_path / "run")
     delete_weights(read_run(run_dir))
     assert not read_run(run_dir).faults
@@ -149,10 +139,10 @@ def test_a_run_whose_weights_were_deleted_does_not_begin_anew(snapshot: Snapshot
 
 
 @pytest.mark.parametrize("batches", [0, 2], ids=["between epochs", "within an epoch"])
-def test_a_damaged_best_is_said_and_replaced(batches: int, snapshot: Snapshot, tmp_path: Path) -> None:
+def test_a_damaged_best_is_said_and_replaced(batches, snapshot, tmp_path, warnings) -> None:
     run_dir, events = stopped_run(snapshot, tmp_path / "run", batches=batches), list[Event]()
     damage(run_dir / "best", flip)
-    result = resume(run_dir, on_event=events.append)
+    result = resume(run_dir, job=JobContext(events.append))
     assert len(warnings(events)) == 1 and "The best of run is lost" in warnings(events)[0]
     assert result.best and result.best.epoch >= (2 if not batches else 3)
     assert load_checkpoint(run_dir / "best").state == {"epoch": result.best.epoch}
@@ -169,9 +159,7 @@ def test_a_damaged_best_is_said_and_replaced(batches: int, snapshot: Snapshot, t
     ],
     ids=["empty", "short", "zeros", "one bit"],
 )
-def test_damaged_weights_are_told_of(
-    how: Callable[[bytes], bytes], seen_at_once: bool, words: str, snapshot: Snapshot, tmp_path: Path
-) -> None:
+def test_damaged_weights_are_told_of(how, seen_at_once, words, snapshot, tmp_path) -> None:
     run_dir = tmp_path / "run"
     train(CONFIG, snapshot, run_dir)
     assert not read_run(run_dir).faults and not checkpoint_faults(run_dir)
@@ -186,7 +174,7 @@ def test_damaged_weights_are_told_of(
         load_checkpoint(run_dir / "best")
 
 
-def test_a_best_that_went_missing_is_damage_and_one_without_a_manifest_too(snapshot: Snapshot, tmp_path: Path) -> None:
+def test_a_best_that_went_missing_is_damage_and_one_without_a_manifest_too(snapshot, tmp_path) -> None:
     run_dir = stopped_run(snapshot, tmp_path / "run", after=1)
     (run_dir / "best" / "manifest.json").unlink()
     assert fault_of(run_dir / "best", is_quick=True) == "manifest.json is missing"
@@ -194,11 +182,11 @@ def test_a_best_that_went_missing_is_damage_and_one_without_a_manifest_too(snaps
     assert read_run(run_dir).faults == {"best": "it is missing"}
 
 
-def test_a_kill_between_two_names_loses_nothing(snapshot: Snapshot, tmp_path: Path) -> None:
+def test_a_kill_between_two_names_loses_nothing(snapshot, tmp_path, warnings) -> None:
     train(CONFIG, snapshot, tmp_path / "whole")
     run_dir, events = stopped_run(snapshot, tmp_path / "run"), list[Event]()
     (run_dir / "best").rename(run_dir / ".best.old")
-    assert not resume(run_dir, on_event=events.append).stopped
+    assert not resume(run_dir, job=JobContext(events.append)).stopped
     assert not warnings(events)
     flags = [[epoch.is_best for epoch in read_run(each).epochs] for each in (run_dir, tmp_path / "whole")]
     assert flags[0] == flags[1] and not checkpoint_faults(run_dir)

@@ -1,12 +1,8 @@
-"""What the log keeps of a run: how it was set, how it ended, and no name of the user's."""
+"""The log's record of a run: its settings, its end, and no name of the user's."""
 
 import dataclasses
 import logging
-from pathlib import Path
 
-import pytest
-
-from visionft.data.types import Snapshot
 from visionft.evaluation.report import evaluate_run
 from visionft.export.exporter import export_run
 from visionft.training.config.train_config import TrainConfig
@@ -15,9 +11,7 @@ from visionft.training.loop.train import train
 TINY = TrainConfig(backbone="test_resnet", weights="random", image_size=32, batch_size=8, device="cpu", epochs=1)
 
 
-def test_a_run_its_evaluation_and_its_export_are_logged_without_names(
-    snapshot: Snapshot, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_run_its_evaluation_and_its_export_are_logged_without_names(snapshot, tmp_path, caplog) -> None:
     caplog.set_level(logging.INFO)
     run_dir = tmp_path / "project" / "runs" / "001-test_resnet-lora"
     train(dataclasses.replace(TINY, seed=7), snapshot, run_dir)
@@ -28,13 +22,13 @@ def test_a_run_its_evaluation_and_its_export_are_logged_without_names(
     assert "train_images=30" in start and "'seed': 7" in start and "'epochs': 1" in start
     assert "learning_rate" not in start.partition("settings: ")[2]  # it is the default's
     assert any(line.startswith("run ends: 001-test_resnet-lora kept epoch 1, ") for line in told)
-    assert "001-test_resnet-lora evaluated on 9 pictures of test" in told
+    assert "001-test_resnet-lora evaluated on 9 images of test" in told
     assert any(line.startswith("export ends: ") and "top1_agreement" in line for line in told)
     for name in (str(tmp_path), str(snapshot.images[0].path.parent), *snapshot.class_names):
         assert not [line for line in told if name in line]
 
 
-def test_weights_of_the_users_own_are_a_file(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_weights_of_the_users_own_are_a_file(tmp_path, caplog) -> None:
     from visionft.events import RunStarted
     from visionft.training.runs.recording import log_start
 

@@ -1,11 +1,11 @@
-"""What runs are called beside each other: by their owner's name, else by what they are, each once."""
+"""Titles of runs in a list: the user's name, else their properties, each unique."""
 
 import dataclasses
 from pathlib import Path
 
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.runs.run_folder import RunNotes, RunSummary
-from visionft.training.runs.run_titles import answerer_titles, config_title
+from visionft.training.runs.run_titles import config_title, titles_of_runs
 
 
 def run(name: str, method: str = "lora", *, title: str = "") -> RunSummary:
@@ -16,7 +16,7 @@ def run(name: str, method: str = "lora", *, title: str = "") -> RunSummary:
 
 def test_a_title_says_what_it_is_and_its_number_where_several_are_alike() -> None:
     runs = [run("001-a"), run("002-b", "linear"), run("010-c"), run("004-d", title="Mine"), run("odd", title="Mine")]
-    assert answerer_titles(runs) == {
+    assert titles_of_runs(runs) == {
         "001-a": "LoRA 1, Test ResNet",
         "002-b": "Linear probe, Test ResNet",
         "010-c": "LoRA 10, Test ResNet",

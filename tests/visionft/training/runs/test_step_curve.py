@@ -1,12 +1,13 @@
-"""The loss between epochs, kept for the eye: thinned, mended after a crash, and never in the way of a run."""
+"""The loss between epochs, stored for display: thinned, repaired after a crash, and never a reason for failure."""
 
 from pathlib import Path
 
 import pytest
 
 from visionft.events import Event, RunStarted, StepDone
-from visionft.training.runs import step_curve
-from visionft.training.runs.step_curve import StepRecorder, read_steps
+from visionft.jobs import JobContext
+from visionft.training.runs import metrics_file
+from visionft.training.runs.metrics_file import StepRecorder, read_steps
 
 STARTED = RunStarted(
     run="001-run", backbone="", method="", epochs=2, first_epoch=1, steps_per_epoch=4, train_images=1, val_images=1,
@@ -21,34 +22,34 @@ def step(number: int, loss: float, *, epoch: int = 1) -> StepDone:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     now = [0.0]
-    monkeypatch.setattr(step_curve.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(metrics_file.time, "monotonic", lambda: now[0])
     return now
 
 
 def record(runs: Path, clock: list[float], events: list[Event], *, seconds: float = 1.0) -> list[Event]:
     """Let a run report these events, a step each so many seconds."""
     passed: list[Event] = []
-    recorder = StepRecorder(runs, passed.append)
+    recorder = StepRecorder(runs, JobContext(passed.append))
     for event in [STARTED, *events]:
         clock[0] += seconds
         recorder(event)
     return passed
 
 
-def test_steps_come_back_and_every_event_is_passed_on(tmp_path: Path, clock: list[float]) -> None:
+def test_steps_come_back_and_every_event_is_passed_on(tmp_path, clock) -> None:
     (tmp_path / "001-run").mkdir()
     events: list[Event] = [step(1, 2.0), step(2, 1.5), step(1, 1.0, epoch=2)]
     assert record(tmp_path, clock, events) == [STARTED, *events]
     assert read_steps(tmp_path / "001-run") == ((0.25, 2.0), (0.5, 1.5), (1.25, 1.0))
 
 
-def test_a_step_a_second_is_enough(tmp_path: Path, clock: list[float]) -> None:
+def test_a_step_a_second_is_enough(tmp_path, clock) -> None:
     (tmp_path / "001-run").mkdir()
     record(tmp_path, clock, [step(number, 1.0) for number in range(1, 5)], seconds=0.4)
     assert [place for place, _ in read_steps(tmp_path / "001-run")] == [0.25, 1.0]
 
 
-def test_what_a_killed_run_does_again_replaces_what_was_there(tmp_path: Path, clock: list[float]) -> None:
+def test_what_a_killed_run_does_again_replaces_what_was_there(tmp_path, clock) -> None:
     folder = tmp_path / "001-run"
     folder.mkdir()
     record(tmp_path, clock, [step(1, 2.0), step(2, 1.5), step(3, 1.2)])
@@ -59,6 +60,6 @@ def test_what_a_killed_run_does_again_replaces_what_was_there(tmp_path: Path, cl
     assert read_steps(folder) == ((0.25, 2.0), (0.5, 1.6), (0.75, 1.3))
 
 
-def test_a_curve_that_cannot_be_written_costs_the_run_nothing(tmp_path: Path, clock: list[float]) -> None:
+def test_a_curve_that_cannot_be_written_costs_the_run_nothing(tmp_path, clock) -> None:
     assert len(record(tmp_path, clock, [step(1, 2.0), step(2, 1.5)])) == 3  # there is no folder
     assert read_steps(tmp_path / "001-run") == ()

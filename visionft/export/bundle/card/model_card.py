@@ -1,146 +1,347 @@
 """The model card: `README.md` beside an exported model, written from its record alone. Torch-free.
 
-What a card should say follows Mitchell et al. 2019 (arXiv:1810.03993): what it is, on what it was measured, what it was
-not tested on, and who must be asked before it is used.
+Its content follows Mitchell et al. 2019 (arXiv:1810.03993): the model, its evaluation data, the conditions not tested,
+and the people to ask before using it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
-from visionft.export.bundle.card import results, usage
-from visionft.export.bundle.card.front_matter import front_matter
-from visionft.export.bundle.card.markdown import code, escaped, table
-from visionft.export.contents import RECORD_FILE, ListedFile
+from visionft.amounts import size_text
+from visionft.export.bundle.card.markdown import TIMM_FOLDER, code, escaped, fenced, front_matter, table
+from visionft.export.bundle.sample_programs import PYTHON, SAMPLES
+from visionft.export.contents import (
+    FLOAT_MODEL_FILE,
+    INDEX_FILE,
+    LABELS_FILE,
+    MODEL_FILE,
+    RECORD_FILE,
+    SCRIPT_FILE,
+    ListedFile,
+)
+from visionft.export.parity import Latency
+from visionft.export.precision.variants import EXACT_BYTES, variant_file
+from visionft.foreign_text import printable
 from visionft.project.names import count_of
 
 CARD_FILE = "README.md"
+Record = Mapping[str, Any]
+
 _SETTINGS = ("epochs", "batch_size", "learning_rate", "weight_decay", "augmentation", "label_smoothing", "seed")
-_MANY = 60  # classes from which on the table is cut
+_SPLITS = {"test": "test", "val": "validation"}
+_MOST_CLASSES = 60  # in the table
+_WEAKEST = 8
+_FEW_IMAGES = 10  # with fewer images of a class, its recall is not meaningful
+_MOST_FEW = 20
+_VERDICTS = {
+    "recommended": "recommended on a computer such as the author's",
+    "wrong": "not kept: too many different predictions",
+}
+_SOURCES = {"person": "by a person", "import": "imported with the images", "suggestion": "accepted suggestions"}
+_PURPOSES = {
+    MODEL_FILE: "the model: images in, calibrated probabilities out",
+    FLOAT_MODEL_FILE: "the model for images that are already cropped, resized and normalised",
+    variant_file("fp16"): "the model in half precision: half the size",
+    variant_file("int8"): "the model in 8-bit integers, for processors",
+    LABELS_FILE: "the classes, in the order of the model's outputs",
+    SCRIPT_FILE: "classifies images with onnxruntime, numpy and Pillow alone",
+    INDEX_FILE: "the labelled images used as neighbor evidence",
+    f"{TIMM_FOLDER}/config.json": "configuration of the network for timm",
+    f"{TIMM_FOLDER}/model.safetensors": "weights of the network for timm",
+    "adapter/adapter_config.json": "the fine-tuned parameters in PEFT's format: their base model and classes",
+    "adapter/adapter_model.safetensors": "the fine-tuned parameters in PEFT's format: weights",
+    **{each.file: f"the same program in {each.title}" for each in SAMPLES[1:]},
+}
+_PYTHON = """
+import json
+import numpy as np, onnxruntime
+from PIL import Image, ImageOps
+
+session = onnxruntime.InferenceSession("model.onnx")
+names = json.loads(session.get_modelmeta().custom_metadata_map["class_names"])
+image = ImageOps.exif_transpose(Image.open("image.jpg"))  # upright, whichever way the camera was held
+pixels = np.asarray(image.convert("RGB"))[None]  # any size
+probabilities = session.run(["probabilities"], {"image": pixels})[0][0]
+print(names[probabilities.argmax()], probabilities.max())
+"""
+_TIMM = """
+import timm
+
+model = timm.create_model("local-dir:huggingface", pretrained=True).eval()  # from the hub: "hf-hub:OWNER/NAME"
+"""
+_PEFT = """
+import json, timm
+from peft import PeftModel
+
+about = json.load(open("adapter/adapter_config.json", encoding="utf-8"))
+classes = about["auto_mapping"]["class_names"]
+base = timm.create_model(about["base_model_name_or_path"], pretrained=True, num_classes=len(classes))
+model = PeftModel.from_pretrained(base, "adapter").eval()
+"""
 
 
-def model_card(record: Mapping[str, Any], files: Mapping[str, ListedFile]) -> str:
-    """Return the card.
-
-    Args:
-        record: What `export.json` holds.
-        files: What lies beside it, but for the card itself.
-    """
-    parts = [
-        front_matter(record, files),
-        f"# {escaped(record['title'])}",
-        _what_it_is(record),
-        "## Classes and data",
-        _data(record),
-        "## What it is worth",
-        results.worth(record),
-        "## Limits",
-        results.limits(record),
-        "## The files",
-        usage.files(record, files),
-        "## How to use it",
-        usage.how_to_use(record, files),
-        "## How it was trained",
-        _training(record),
-        "## Licence and origin",
-        _licence(record),
-    ]
-    return "\n\n".join(part for part in parts if part) + "\n"
+def model_card(record: Record, files: Mapping[str, ListedFile]) -> str:
+    """Return the text of the card of an export, from its record and the files beside it, without the card itself."""
+    sections = {
+        f"# {escaped(record['title'])}": [_summary(record)],
+        "## Classes and data": _data(record),
+        "## Evaluation": evaluation(record),
+        "## Limitations": [_limitations(record)],
+        "## Files": _files(record, files),
+        "## Use": _use(record, files),
+        "## Training": _training(record),
+        "## Licence and origin": _licence(record),
+    }
+    blocks = [block for heading, section in sections.items() for block in (heading, *section)]
+    return "\n\n".join([front_matter(record, files), *filter(None, blocks)]) + "\n"
 
 
-def _what_it_is(record: Mapping[str, Any]) -> str:
-    size = record["preprocessing"]["size"]
-    network = escaped(record["network"]["architecture"])
+def _summary(record: Record) -> str:
+    size, network = record["preprocessing"]["size"], escaped(record["network"]["architecture"])
     amount = "one" if record["task"] == "single" else "any number"
-    made = f"made from {escaped(record['backbone'])} ({network}; method: {escaped(record['method_title'])})"
+    origin = f"made from {escaped(record['backbone'])} ({network}; method: {escaped(record['method_title'])})"
     if parts := record.get("parts"):
-        made = f"{len(parts)} networks that answer as one"
+        origin = f"an ensemble of {len(parts)} networks"
     return (
-        f"A picture classifier that gives each picture {amount} of {len(record['class_names']):,} classes. It is "
-        f"{made} at {size} x {size} pixels, in one ONNX file that takes RGB pictures of any size: cropping, resizing "
-        f"and normalising are inside. Made and checked with VisionFT {record['visionft']}; every number below was "
+        f"An image classifier that assigns {amount} of {len(record['class_names']):,} classes to each image. It is "
+        f"{origin} at {size} x {size} pixels, in one ONNX file that takes RGB images of any size: cropping, resizing "
+        f"and normalising are inside. Exported and verified with VisionFT {record['visionft']}; every number below was "
         "measured."
     )
 
 
-def _data(record: Mapping[str, Any]) -> str:
+def _data(record: Record) -> Iterable[str]:
     data = record["data"]
-    counts = data["pictures"]
+    counts, classes = data["images"], data["classes"]
+    unlabelled = f"; {data['unlabelled']:,} more have no label." if data["unlabelled"] else "."
+    yield (
+        f"{counts['train']:,} images for training, {counts['val']:,} for model selection and calibration "
+        f"(validation), {counts['test']:,} held out (test){unlabelled}"
+    )
     rows = [
         [escaped(name), *(f"{splits[split]:,}" for split in ("train", "val", "test"))]
-        for name, splits in list(data["classes"].items())[:_MANY]
+        for name, splits in list(classes.items())[:_MOST_CLASSES]
     ]
-    said = [
-        f"{counts['train']:,} pictures to learn from, {counts['val']:,} to choose and calibrate by (validation), "
-        f"{counts['test']:,} kept apart (test)"
-        + (f"; {data['unlabelled']:,} more have no label." if data["unlabelled"] else "."),
-        table(["class", "train", "validation", "test"], rows),
-    ]
-    if len(data["classes"]) > _MANY:
-        said.append(f"The other {len(data['classes']) - _MANY:,} classes stand in {code(RECORD_FILE)}.")
-    said.append(_labelled_by(data["labelled_by"]))
-    said += [f"- {escaped(each['sentence'])}" for each in record["label_certificates"]]
-    return "\n\n".join(each for each in [*said, _doubles(data["near_duplicates"])] if each)
-
-
-def _labelled_by(counts: Mapping[str, int]) -> str:
-    words = {"person": "by a person", "import": "imported with the pictures", "suggestion": "accepted suggestions"}
-    said = [f"{counts[source]:,} {text}" for source, text in words.items() if counts.get(source)]
-    return f"Where the project's labels come from: {', '.join(said)}." if said else ""
-
-
-def _doubles(found: Mapping[str, int] | None) -> str:
+    yield table(["class", "train", "validation", "test"], rows)
+    if len(classes) > _MOST_CLASSES:
+        yield f"{code(RECORD_FILE)} has the other {len(classes) - _MOST_CLASSES:,} classes."
+    labelled_by = data["labelled_by"]
+    if sources := [f"{labelled_by[name]:,} {text}" for name, text in _SOURCES.items() if labelled_by.get(name)]:
+        yield f"Origin of the project's labels: {', '.join(sources)}."
+    for each in record["label_certificates"]:
+        yield f"- {escaped(each['sentence'])}"
+    found = data["near_duplicates"]
     if found is None:
-        return "Nobody looked for near-duplicates among the pictures."
-    if not found["groups"]:
-        return f"Among {found['looked_at']:,} pictures no near-duplicates were found."
+        yield "The images were not checked for near-duplicates."
+    elif not found["groups"]:
+        yield f"Among {found['looked_at']:,} images no near-duplicates were found."
+    else:
+        groups = count_of(found["groups"], "group")
+        yield f"Among {found['looked_at']:,} images {found['images']:,} have a near-duplicate ({groups})."
+
+
+def evaluation(record: Record) -> Iterable[str]:
+    """Yield the metrics by split, the leaks, the weakest classes and the most frequent confusions."""
+    metrics = record["metrics"]
+    measured = {split: metrics[split] for split in _SPLITS if split in metrics}
+    if not measured:
+        yield "It was not measured: no labelled image was in validation or test."
+        return
+    accuracy = "accuracy" if record["task"] == "single" else "every label correct"
+    rows: list[list[str]] = []
+    for split, each in measured.items():
+        figures = [f"**{each['top1']:.1%}**", _interval(each["top1_interval"]), f"{each['balanced_accuracy']:.1%}"]
+        error = f"{each['ece']:.3f} (was {each['ece_before']:.3f})"
+        rows.append([_SPLITS[split], f"{each['images']:,}", *figures, error])
+    header = ["split", "images", accuracy, "95 % interval", "balanced accuracy", "calibration error (before)"]
+    yield table(header, rows)
+    yield "Validation selected the epoch and the temperature, so its figures are slightly optimistic" + (
+        "; test had no part in training." if "test" in metrics else ", and it was not measured on test images."
+    )
+    leaks = record["data"]["leaks"]
+    if leaks is None:
+        yield "The splits were not checked for leaks: near-duplicates of test or validation images in training."
+    yield from map(_leak, leaks or ())
+    split, figures = next(iter(measured.items()))
+    yield from _classes(_SPLITS[split], figures["classes"])
+    if figures["confused"]:
+        rows = [[escaped(each["true"]), escaped(each["said"]), f"{each['images']:,}"] for each in figures["confused"]]
+        yield f"The most frequent confusions on {_SPLITS[split]}:"
+        yield table(["true class", "predicted class", "images"], rows)
+
+
+def _leak(found: Record) -> str:
+    split = _SPLITS[found["split"]]
+    if not found["leaked"]:
+        return f"No image of {split} has a near-duplicate or companion among the training images."
+    if found["without"] is None:
+        return f"**Leaks:** every image of {split} has a near-duplicate or companion among the training images."
     return (
-        f"Among {found['looked_at']:,} pictures {found['pictures']:,} have a near-duplicate "
-        f"({count_of(found['groups'], 'group')})."
+        f"**Leaks:** {found['leaked']:,} of {found['images']:,} images of {split} have a near-duplicate or companion "
+        f"among the training images. Without them the accuracy is **{found['without']:.1%}** "
+        f"({_interval(found['without_interval'])}, 95 %)."
     )
 
 
-def _training(record: Mapping[str, Any]) -> str:
-    training = record["training"]
-    settings = training["settings"]
-    facts = [("Method", record["method_title"]), ("Network", _network(record))]
-    if total := training["parameters"]:
-        learnt = training["trainable_parameters"]
-        facts.append(("Learnt", f"{learnt:,} of {total:,} parameters ({learnt / total:.2%})"))
-    if training["epochs"]:
-        facts += [(name.replace("_", " "), _value(name, settings[name])) for name in _SETTINGS]
-        facts.append(("kept epoch", str(training["kept_epoch"])))
+def _interval(pair: list[float]) -> str:
+    return f"{pair[0]:.1%} to {pair[1]:.1%}"
+
+
+def _classes(split: str, classes: Record) -> Iterable[str]:
+    measured = [(name, row) for name, row in classes.items() if row["images"]]
+    weakest = sorted(measured, key=lambda item: (item[1]["recall"], -item[1]["images"]))[:_WEAKEST]
+    yield f"The weakest classes on {split}:"
+    rows: list[list[str]] = []
+    for name, row in weakest:
+        figures = [f"{row['recall']:.1%}", _interval(row["recall_interval"]), f"{row['precision']:.1%}"]
+        rows.append([escaped(name), f"{row['images']:,}", *figures])
+    yield table(["class", "images", "recall", "95 % interval", "precision"], rows)
+    if missing := _listed((name for name, row in classes.items() if not row["images"]), _WEAKEST):
+        yield f"Not measured, without an image in {split}: {missing}. The balanced accuracy is without them."
+
+
+def _listed(names: Iterable[str], most: int) -> str:
+    known = [escaped(name) for name in names]
+    return ", ".join(known[:most]) + (f" and {len(known) - most} more" if len(known) > most else "")
+
+
+def _limitations(record: Record) -> str:
+    found: list[str] = []
+    if record["task"] == "single":
+        found.append("It always predicts one of its classes, also for an image of something else.")
+    border = record.get("border")
+    if border is None:
+        found.append("It does not detect out-of-distribution images: there were too few images to fit that.")
     else:
-        facts.append(("Epochs", "none: its head was solved for at once"))
-    facts += [(name.replace("_", " "), str(value)) for name, value in settings.get(record["method"], {}).items()]
-    if training["seconds"]:
-        facts.append(("Took", f"{training['seconds']:,.0f} s on {training['device']}, {training['precision']}"))
-    rows = [[escaped(name), escaped(value)] for name, value in facts]
-    return f"{table(['', ''], rows)}\n\nAll settings stand in {code(RECORD_FILE)}."
+        source = "validation" if border["split"] == "val" else "held-out training"
+        found.append(
+            f"It detects out-of-distribution images (a distance above 1, see {code(SCRIPT_FILE)}): the threshold was "
+            f"set on {border['images']:,} {source} images, of which {1 - border['share']:.0%} exceed it. Above it, "
+            "treat a prediction as a guess."
+        )
+    found.append(
+        "It was measured on images of the same collection as the training images. Other cameras, places, light, "
+        "seasons or kinds of image were not tested."
+    )
+    figures = record["metrics"].get("test") or record["metrics"].get("val") or {"classes": {}}
+    few = (name for name, row in figures["classes"].items() if row["images"] < _FEW_IMAGES)
+    if names := _listed(few, _MOST_FEW):
+        found.append(f"Fewer than {_FEW_IMAGES} images measured these classes, too few for a result: {names}.")
+    found.append("It was not tested for decisions about people.")
+    return "\n".join(f"- {each}" for each in found)
 
 
-def _value(name: str, value: Any) -> str:
-    return "chosen by the program" if name == "learning_rate" and not value else str(value)
+def _files(record: Record, files: Mapping[str, ListedFile]) -> Iterable[str]:
+    rows: list[list[str]] = []
+    for name, each in sorted(files.items()):
+        purpose = _PURPOSES.get(name, "part of a sample program" if name.startswith("samples/") else "")
+        rows.append([code(name), size_text(each.bytes), purpose])
+    rows.append([code(RECORD_FILE), "", "all content of this card, for programs; size and SHA-256 of every file"])
+    yield table(["file", "size", "content"], rows)
+    parity, latency = record["parity"], Latency(**record["latency"])
+    yield (
+        f"{code(MODEL_FILE)} was compared with PyTorch on {parity['images']:,} images: the largest difference of a "
+        f"probability is {parity['max_abs_diff']:.1e}, {parity['top1_agreement']:.1%} of the top classes agree."
+    )
+    yield (
+        f"One image of {latency.width} x {latency.height} takes {latency.median_ms:.1f} ms (median of "
+        f"{latency.runs:,}; {latency.tail_words}) on the author's computer ({latency.hardware})."
+    )
+    yield from _variants(record)
+    yield from (f"Left out: {escaped(reason)}" for reason in record.get("left_out", ()))
 
 
-def _network(record: Mapping[str, Any]) -> str:
-    network = record["network"]
+def _variants(record: Record) -> Iterable[str]:
+    variants = record.get("variants", ())
+    if not variants:
+        return
+    first = variants[0]["answers"]
+    yield f"Variants, measured on {first['images']:,} validation images; use one where its loss does not matter:"
+    header = ["file", "size", "accuracy", "loss, 95 % interval", "changed", "calibration error", "speed", ""]
+    own = [code(MODEL_FILE), size_text(record["bytes"]), f"{first['reference_top1']:.1%}", "", "", "", "1.0 x", ""]
+    yield table(header, [own, *map(_variant, variants)])
+
+
+def _variant(variant: Record) -> list[str]:
+    measured, speed = variant["answers"], variant["speed"]
+    low, high = (0.0 - each for each in reversed(measured["difference"]))
+    verdict = _VERDICTS.get(str(variant["verdict"]), "kept, not recommended")
+    if not variant["is_for_any_processor"]:
+        verdict += f"; on x86 without VNNI with {code(EXACT_BYTES[0])} = {EXACT_BYTES[1]}, as the samples set it"
+    return [
+        code(variant["file"]) if variant["file"] else escaped(str(variant["precision"])),
+        size_text(variant["bytes"]),
+        f"{measured['top1']:.1%}",
+        f"{measured['reference_top1'] - measured['top1']:+.1%} ({low:+.1%} to {high:+.1%})",
+        f"{measured['flips']:,}",
+        f"{measured['ece']:.3f}",
+        f"{speed['times_faster']:.1f} x" if speed else "",
+        verdict,
+    ]
+
+
+def _use(record: Record, files: Collection[str]) -> Iterable[str]:
+    yield f"{code(f'python {SCRIPT_FILE} image.jpg')}, or in your own program:"
+    yield fenced(_PYTHON, "python")
+    run = record.get("samples", {}).get(PYTHON.name)
+    if run is None or not run["output"]:
+        reason = run["why_not"] if run else "there was no image to run it on."
+        yield f"{code(SCRIPT_FILE)} was not run at export: {escaped(reason)}"
+    else:
+        lines = "\n".join("    " + printable(line) for line in run["output"].splitlines())
+        others = ", ".join(map(code, run.get("models", ())[1:]))
+        more = f" Its predictions with {others} equal those of VisionFT too." if others else ""
+        yield f"Output of {code(SCRIPT_FILE)} for validation images at export:\n\n{lines}\n\n{more}".rstrip()
+    runtimes = f"{code(MODEL_FILE)} runs in ONNX Runtime, OpenVINO and OpenCV 5; in tract with a fixed input size."
+    if FLOAT_MODEL_FILE in files:
+        runtimes += f" For OpenCV 4 take {code(FLOAT_MODEL_FILE)} (ResNets; ViTs one image at a time)."
+    yield runtimes
+    if programs := [f"{each.title} ({code(each.file)})" for each in SAMPLES[1:] if each.file in files]:
+        yield f"Other languages: {', '.join(programs)}."
+    if f"{TIMM_FOLDER}/config.json" in files:
+        yield "With timm, as a PyTorch network, for images prepared as its configuration says:"
+        yield fenced(_TIMM, "python")
+    if "adapter/adapter_config.json" in files:
+        yield "The fine-tuned parameters alone, on the network that they were trained with:"
+        yield fenced(_PEFT, "python")
+
+
+def _training(record: Record) -> Iterable[str]:
+    training, network = record["training"], record["network"]
+    settings = training["settings"]
     arguments = ", ".join(f"{name}={value!r}" for name, value in network.get("model_args", {}).items())
-    return f"timm {network['architecture']}" + (f" ({arguments})" if arguments else "")
+    architecture = f"timm {network['architecture']}" + (f" ({arguments})" if arguments else "")
+    facts = {"Method": record["method_title"], "Network": architecture}
+    if total := training["parameters"]:
+        trained = training["trainable_parameters"]
+        facts["Trained"] = f"{trained:,} of {total:,} parameters ({trained / total:.2%})"
+    if training["epochs"]:
+        facts |= {name.replace("_", " "): str(settings[name]) for name in _SETTINGS}
+        if not settings["learning_rate"]:
+            facts["learning rate"] = "chosen by the program"
+        facts["best epoch"] = str(training["kept_epoch"])
+    else:
+        facts["Epochs"] = "none: its head has a closed-form solution"
+    facts |= {name.replace("_", " "): str(value) for name, value in settings.get(record["method"], {}).items()}
+    if training["seconds"]:
+        facts["Time"] = f"{training['seconds']:,.0f} s on {training['device']}, {training['precision']}"
+    yield table(["", ""], [[escaped(name), escaped(value)] for name, value in facts.items()])
+    yield f"{code(RECORD_FILE)} has all settings."
 
 
-def _licence(record: Mapping[str, Any]) -> str:
+def _licence(record: Record) -> Iterable[str]:
     weights = record["weights"]
     if not weights["file"]:
-        return "It started from random weights: no licence but that of its author and of the pictures applies."
+        yield "It started from random weights: only the licence of its author and of the images applies."
+        return
     origin = f" of {escaped(weights['origin'])}" if weights["origin"] else ""
     revision = f", revision {escaped(weights['revision'])}" if weights["revision"] else ""
-    said = [
+    yield (
         f"It started from {escaped(weights['file'])}{origin}{revision} (licence **{escaped(weights['licence'])}**, "
-        f"SHA-256 {code(escaped(weights['sha256']))}). What is made of such weights is subject to their licence, and "
-        "to the rights in the pictures that it learned from, of which this card knows nothing."
-    ]
+        f"SHA-256 {code(escaped(weights['sha256']))}). The model is subject to the licence of these weights, and to "
+        "the rights in its training images, which this card does not know."
+    )
     for part in record.get("parts", ())[1:]:
         other = part["weights"]
-        said.append(f"Another part started from {escaped(other['file'])} (licence {escaped(other['licence'])}).")
-    said += [f"**Before a commercial use:** {escaped(each)}" for each in record["caveats"]]
-    return "\n\n".join(said)
+        yield f"Another part started from {escaped(other['file'])} (licence {escaped(other['licence'])})."
+    yield from (f"**Before a commercial use:** {escaped(each)}" for each in record["caveats"])

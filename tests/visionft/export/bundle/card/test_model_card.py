@@ -6,8 +6,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from visionft.export.bundle.card.front_matter import front_matter
-from visionft.export.bundle.card.markdown import escaped
+from visionft.export.bundle.card.markdown import escaped, front_matter
 from visionft.export.bundle.card.model_card import model_card
 from visionft.export.contents import ListedFile
 
@@ -17,13 +16,13 @@ FILES = {name: ListedFile(bytes=1000, sha256="0" * 64) for name in ("model.onnx"
 
 def record(name: str = "blue", **changes):
     figures = {
-        "pictures": 9, "unreadable": 0, "top1": 8 / 9, "top1_interval": [0.565, 0.98], "balanced_accuracy": 0.9,
+        "images": 9, "unreadable": 0, "top1": 8 / 9, "top1_interval": [0.565, 0.98], "balanced_accuracy": 0.9,
         "ece": 0.05, "ece_before": 0.1,
         "classes": {
-            each: {"pictures": 3, "recall": 0.67, "recall_interval": [0.21, 0.94], "precision": 1.0, "f1": 0.8}
+            each: {"images": 3, "recall": 0.67, "recall_interval": [0.21, 0.94], "precision": 1.0, "f1": 0.8}
             for each in (name, "green")
         },
-        "confused": [{"true": name, "said": "green", "pictures": 1}],
+        "confused": [{"true": name, "said": "green", "images": 1}],
     }  # fmt: skip
     honest = {
         "split": "test", "images": 9, "leaked": 3, "without": 5 / 6, "without_interval": [0.44, 0.97],
@@ -37,16 +36,16 @@ def record(name: str = "blue", **changes):
                     "revision": "", "licence": "Apache-2.0", "sha256": "ab"},
         "caveats": ["not settled law"],
         "label_certificates": [{"sentence": "At least 99 % of 100 accepted labels are right."}],
-        "data": {"pictures": {"train": 30, "val": 9, "test": 9}, "unlabelled": 2,
+        "data": {"images": {"train": 30, "val": 9, "test": 9}, "unlabelled": 2,
                  "classes": {each: {"train": 15, "val": 3, "test": 3} for each in (name, "green")},
                  "labelled_by": {"person": 40, "import": 8, "suggestion": 0},
-                 "near_duplicates": {"groups": 1, "pictures": 2, "looked_at": 48}, "leaks": [honest]},
+                 "near_duplicates": {"groups": 1, "images": 2, "looked_at": 48}, "leaks": [honest]},
         "metrics": {"val": figures, "test": figures},
         "training": {"settings": {"epochs": 2, "batch_size": 8, "learning_rate": 0.0, "weight_decay": 0.05,
                                   "augmentation": "light", "label_smoothing": 0.1, "seed": 0, "lora": {"rank": 8}},
                      "epochs": 2, "kept_epoch": 1, "seconds": 3.0, "device": "cpu", "precision": "fp32",
                      "trainable_parameters": 10, "parameters": 100},
-        "border": {"kind": "x", "split": "val", "pictures": 9, "share": 0.95},
+        "border": {"kind": "x", "split": "val", "images": 9, "share": 0.95},
         "parity": {"images": 9, "max_abs_diff": 1e-6, "top1_agreement": 1.0},
         "latency": {"median_ms": 1.0, "p95_ms": 2.0, "p99_ms": 3.0, "runs": 300, "provider": "CPUExecutionProvider",
                     "width": 64, "height": 64},
@@ -79,9 +78,9 @@ def test_the_card_says_what_was_measured_and_what_was_not() -> None:
     card = model_card(record(), FILES)
     for words in (
         "**88.9%** | 56.5% to 98.0%",
-        "3 of 9 pictures of test have a near-double",
-        "right in **83.3%**",
-        "40 by a person, 8 imported with the pictures",
+        "3 of 9 images of test have a near-duplicate",
+        "accuracy is **83.3%**",
+        "40 by a person, 8 imported with the images",
         "2 have a near-duplicate (1 group)",
         "99 % within 3.0 ms",
         "At least 99 % of 100 accepted labels are right",
@@ -92,13 +91,17 @@ def test_the_card_says_what_was_measured_and_what_was_not() -> None:
         assert words in card, words
     bare = record(metrics={}, border=None, caveats=[], data=record()["data"] | {"leaks": None, "near_duplicates": None})
     card = model_card(bare, FILES)
-    for words in ("was not measured", "cannot tell which pictures are unlike", "Nobody looked for near-duplicates"):
+    for words in (
+        "was not measured",
+        "does not detect out-of-distribution images",
+        "were not checked for near-duplicates",
+    ):
         assert words in card, words
 
 
-def test_smaller_files_are_told_with_their_loss() -> None:
+def test_variants_are_listed_with_their_loss() -> None:
     answers = {
-        "pictures": 400, "top1": 0.9, "reference_top1": 0.905, "difference": (-0.01, 0.0), "flips": 3, "ece": 0.02,
+        "images": 400, "top1": 0.9, "reference_top1": 0.905, "difference": (-0.01, 0.0), "flips": 3, "ece": 0.02,
     }  # fmt: skip
     kept = {
         "precision": "int8", "file": "model_int8.onnx", "bytes": 11_000_000, "answers": answers,
@@ -108,7 +111,7 @@ def test_smaller_files_are_told_with_their_loss() -> None:
     card = model_card(record(bytes=44_000_000, variants=[kept, dropped]), FILES)
     assert "| `model_int8.onnx` | 11 MB | 90.0% | +0.5% (+0.0% to +1.0%) | 3 | 0.020 | 2.3 x | recommended" in card
     assert "| fp16 |" in card and "not kept" in card
-    assert "Smaller files" not in model_card(record(bytes=1), FILES)
+    assert "Variants" not in model_card(record(bytes=1), FILES)
 
 
 def test_names_cannot_become_markup_or_keys() -> None:

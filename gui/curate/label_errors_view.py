@@ -1,0 +1,279 @@
+"""The view of probable label errors: one after the other, with evidence for and against each."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from PySide6.QtCore import Qt, Slot
+from PySide6.QtWidgets import QStackedWidget, QWidget
+
+from gui.curate.curation import Curation
+from gui.curate.issues_view import IssuesView
+from gui.curate.result_reader import IssueIndex, LoadedIssues, issues_now
+from gui.curate.view import Command, plain_tile
+from gui.kit import theme
+from gui.kit.chips import Chip
+from gui.kit.image_model import Tile
+from gui.kit.image_view import ImageView
+from gui.kit.near_images import NearImages
+from gui.kit.parts import ElidedLabel, column, row, text, widget_of
+from gui.kit.thumbnails import ThumbnailStore
+from gui.kit.translation import tr
+from gui.kit.value_table import ValueTable
+from gui.kit.workers import BackgroundReader
+from models.messages import Message
+from visionft.curation.check import CheckResult, Issue
+from visionft.curation.label_errors.label_error_check import NAME, run_predictions
+from visionft.curation.label_errors.review import LEFT_OUT, PUT_IN, WRONG, LabelReview, chance_text
+from visionft.features.feature_store import load_features
+from visionft.project.edits.verdicts import verdicts_of
+from visionft.project.queries import ImageRow
+from visionft.project.store import Project
+
+_KINDS = {WRONG: Message("Wrong label"), LEFT_OUT: Message("Missing label"), PUT_IN: Message("Extra label")}
+
+
+@dataclass(frozen=True)
+class RescoreResult:
+    """The issues for the current labels, the worst first, and the nearest images of the requested one."""
+
+    changes: int
+    image_id: int
+    suggested: str
+    issues: tuple[Issue, ...]
+    evidence: tuple[tuple[int, ...], tuple[int, ...]] | None  # ids with the same label, and of the suggested class
+
+
+class LabelRescorer:
+    """Keeps a review in memory; for one thread at a time."""
+
+    def __init__(self) -> None:
+        self._review: LabelReview | None = None
+        self._changes = -1
+        self._issues: tuple[Issue, ...] = ()
+
+    def __call__(self, project: Project, changes: int, image_id: int, suggested: str) -> RescoreResult:
+        """Score all labels if the number of changes is another one; return evidence about an image, 0 for none.
+
+        Raises:
+            VisionFTError: Labels cannot be compared now, or the project was closed meanwhile.
+        """
+        review, self._review = self._review, None  # none where the following fails
+        if review is None or changes != self._changes:
+            images = project.snapshot()
+            if review is None or not review.follow(images):
+                features = load_features(project.path, images)
+                review = LabelReview(features, images, predictions=run_predictions(project.path, images)[1])
+            self._changes, self._issues = changes, review.issues()
+        self._review = review
+        try:
+            evidence = review.evidence(image_id, suggested) if image_id else None
+        except KeyError:  # the image or the class is new
+            evidence = None
+        return RescoreResult(changes, image_id, suggested, self._issues, evidence)
+
+
+class LabelEvidence(QWidget):
+    """The current image with evidence for and against its label; or the table of confused classes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.thumbnails = ThumbnailStore(self)
+        self._title = ElidedLabel("", "heading", mode=Qt.TextElideMode.ElideRight)
+        self._chance = text(role="muted")
+        self.viewer = ImageView(self.thumbnails)
+        self.own, self.suggested = NearImages(), NearImages()
+        self.overlap = ValueTable(
+            (Message("Class"), Message("confused with"), Message("Images")), name="Confused classes"
+        )
+        self._stack = QStackedWidget()
+        head = row(self._title, self._chance, spacing=theme.MEDIUM, grows=0)
+        note = text("Estimated number of images labelled as one class that belong to the other.", "muted", wrap=True)
+        self._stack.addWidget(widget_of(column(head, self.viewer, self.own, self.suggested, grows=1)))
+        self._stack.addWidget(widget_of(column(note, self.overlap)))
+        self.setLayout(column(self._stack))
+        self.setMinimumWidth(theme.scaled(380))
+
+    def show_issue(self, tile: Tile | None, title: str, chance: str) -> None:
+        self._title.setText(title)
+        self._chance.setText(chance)
+        self.viewer.show_image(tile.path if tile is not None else None, neighbours=[])
+
+    def show_near(self, label: str, own: Sequence[Tile], suggested: str, others: Sequence[Tile]) -> None:
+        self.own.setVisible(bool(own))
+        self.suggested.setVisible(bool(others))
+        self.own.show_images(tr("Nearest that are labelled “{name}”", name=label), own)
+        self.suggested.show_images(tr("Nearest that are labelled “{name}”", name=suggested), others)
+
+    def show_overlap(self, rows: Sequence[tuple[str, str, int]]) -> None:
+        self.overlap.show_rows([((first, first), (second, second), (str(n), n)) for first, second, n in rows])
+
+    def show_table(self, is_on: bool) -> None:
+        self._stack.setCurrentIndex(int(is_on))
+
+    @property
+    def is_table(self) -> bool:
+        return self._stack.currentIndex() == 1
+
+    def words(self) -> tuple[str, str]:
+        return self._title.text(), self._chance.text()
+
+    def close_workers(self) -> None:
+        self.thumbnails.close()
+        self.own.close_workers()
+        self.suggested.close_workers()
+        self.viewer.close_pool()
+
+
+class LabelErrorsView(IssuesView):
+    """Probable label errors beside the large image; each decision updates the other scores in the background."""
+
+    name, title, icon, check = NAME, Message("Label errors"), "label", NAME
+    panel_place = "beside"
+
+    def __init__(self, curation: Curation) -> None:
+        super().__init__(curation)
+        accept, keep = tr("Accept suggestion"), tr("Keep label")
+        self.commands = {
+            "curate.accept": Command(self.accept_or_keep, self.why_no_issue, icon="check", words=accept),
+            "curate.fine": Command(self.keep, self.why_no_issue, icon="shield", words=keep),
+            **self.usual_commands(),
+            "curate.tag": Command(self.curation.ask_tag, is_button=False),
+        }
+        self.panel: LabelEvidence | None = None
+        self.overlap_chip = Chip()
+        self.overlap_chip.clicked.connect(lambda _checked=False: self._toggle_overlap())
+        self._changes = 0  # of the project
+        self._request: tuple[int, int, str] | None = None
+        self._base: CheckResult | None = None  # the check's result, updated by `_rescored`
+        self._rescored: tuple[Issue, ...] = ()
+        self._loaded: LoadedIssues | None = None  # the rescored issues that are open now
+        self._reader = BackgroundReader(LabelRescorer(), self._on_rescored, parent=self)
+        curation.issues_changed.connect(self._on_issues_changed)
+        curation.selection.current_changed.connect(self._show_current)
+
+    @property
+    def stored(self) -> LoadedIssues | None:
+        return super().loaded
+
+    @property
+    def loaded(self) -> LoadedIssues | None:
+        """The issues for the current labels: the check's, or newer ones of the review."""
+        stored, project = self.stored, self.curation.project
+        if stored is None or project is None or stored.result is not self._base:
+            return stored
+        if self._loaded is None:
+            result = replace(stored.result, issues=self._rescored)
+            verdicts = verdicts_of(project, self.check)
+            self._loaded = issues_now(result, IssueIndex(result), self.curation.now, verdicts)
+        return self._loaded
+
+    def follow(self, effects: object) -> None:
+        """Mark the scores as outdated; they are updated on the next display."""
+        self._changes += 1
+
+    @Slot()
+    def _on_issues_changed(self) -> None:
+        self._loaded = None
+
+    def sentence(self) -> str:
+        """Return how many of the flagged labels were decided on, and the usual sentence."""
+        words, stored = super().sentence(), self.stored
+        flagged = len(stored.result.flagged(self.threshold)) if stored is not None else 0
+        done = flagged - stored.count(self.threshold) if stored is not None else 0
+        return f"{tr('{done} of {of} reviewed.', done=f'{done:,}', of=f'{flagged:,}')} {words}" if done else words
+
+    def kind_title(self, kind: str) -> str:
+        return tr(_KINDS[kind]) if kind in _KINDS else super().kind_title(kind)
+
+    def tile(self, row: ImageRow) -> Tile:
+        """Return an image with its label, the suggestion, and the probability of a label error."""
+        issue = self.worst_issue(row.image_id)
+        if issue is None:
+            return plain_tile(row, self.curation)
+        chance = tr("{share} wrong", share=chance_text(issue.score))
+        return plain_tile(row, self.curation, title=_correction(row, issue), detail=chance)
+
+    def fill(self) -> None:
+        super().fill()
+        self._show_overlap()
+        self._show_current()
+
+    def build_controls(self) -> QWidget | None:
+        whole = widget_of(row(self.controls, self.overlap_chip, spacing=theme.MEDIUM, grows=0))
+        self._show_overlap()
+        return whole
+
+    def build_panel(self) -> QWidget | None:
+        self.panel = LabelEvidence()
+        return self.panel
+
+    def _toggle_overlap(self) -> None:
+        if self.panel is not None:
+            self.panel.show_table(not self.panel.is_table)
+            self._show_overlap()
+
+    def _show_overlap(self) -> None:
+        rows = self.stored.result.facts.get("overlap", ()) if self.stored is not None else ()
+        pairs = [(str(each["first"]), str(each["second"]), int(each["images"])) for each in rows]
+        is_table = self.panel is not None and self.panel.is_table
+        if self.overlap_chip.parent() is not None:  # without a parent it would be a window of its own
+            self.overlap_chip.setVisible(bool(pairs) or is_table)
+        self.overlap_chip.show_words(tr("Confused classes"), is_on=is_table)
+        if self.panel is not None:
+            self.panel.show_overlap(pairs)
+
+    @Slot()
+    @Slot(int)
+    def _show_current(self, _image_id: int = 0) -> None:
+        """Show the current image; request its nearest images and the current scores."""
+        panel, current, project = self.panel, self.curation.selection.current_id(), self.curation.project
+        if panel is None or not panel.isVisible() or project is None:
+            return
+        rows = self.rows((current,)) if current in self.curation.now else ()
+        issue = self.worst_issue(current)
+        if not rows or issue is None:
+            panel.show_issue(None, "", "")
+            panel.show_near("", (), "", ())
+        else:
+            chance = tr("probability of an error {share}", share=chance_text(issue.score))
+            panel.show_issue(self.tile(rows[0]), _correction(rows[0], issue), chance)
+        request = (self._changes, current, issue.suggested) if issue is not None else (self._changes, 0, "")
+        if self.stored is not None and request != self._request:
+            self._request = request
+            self._reader.ask(project, *request)
+
+    def _on_rescored(self, result: RescoreResult) -> None:
+        if result.changes != self._changes:  # the project has changed since
+            return
+        panel, evidence, image_id = self.panel, result.evidence, result.image_id
+        if panel is not None and evidence is not None and image_id == self.curation.selection.current_id():
+            labels = self.curation.now[image_id].labels if image_id in self.curation.now else ()
+            own, others = ([plain_tile(each, self.curation) for each in self.rows(ids)] for ids in evidence)
+            panel.show_near(", ".join(labels), own, result.suggested, others)
+        if self.stored is not None and result.issues is not self._rescored:
+            self._base, self._rescored, self._loaded = self.stored.result, result.issues, None
+            self.changed.emit()
+
+    def accept_or_keep(self) -> None:
+        """Apply the suggestions for the selected images: another class, one more, or one less."""
+        extra: dict[str, list[int]] = {}
+        for each in self.chosen_issues():
+            if not each.suggested and each.doubted:
+                extra.setdefault(each.doubted, []).append(each.image_id)
+        for name, image_ids in extra.items():
+            self.curation.unlabel(image_ids, name)
+        if any(each.suggested for each in self.chosen_issues()):
+            super().accept_or_keep()
+
+    def close(self) -> None:
+        self._reader.close()
+        if self.panel is not None:
+            self.panel.close_workers()
+
+
+def _correction(row: ImageRow, issue: Issue) -> str:
+    """Return a label and its suggested correction: another class, one more, or one less."""
+    label = ", ".join(row.labels) or tr("no label")
+    if issue.kind == WRONG:
+        return f"{label} → {issue.suggested}?"
+    return f"{label} + {issue.suggested}?" if issue.suggested else f"{label} - {issue.doubted}?"

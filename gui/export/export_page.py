@@ -1,0 +1,216 @@
+"""The export page: choose a run and options, write one ONNX file, and see its comparison with PyTorch."""
+
+import datetime
+from functools import partial
+
+from PySide6.QtCore import QTimer, Slot
+from PySide6.QtWidgets import QStackedWidget
+
+from gui.export import exporting
+from gui.export.code_card import CodeCard
+from gui.export.follow_up import ExportFollowUp
+from gui.export.options_card import OptionsCard
+from gui.export.parity_card import ParityCard
+from gui.export.promises_card import promises_card
+from gui.export.publishing import Publisher
+from gui.export.speed_card import SpeedCard
+from gui.export.variants_card import VariantsCard
+from gui.kit import theme
+from gui.kit.empty_state import EmptyState
+from gui.kit.parts import Button, Card, column, restyle, scrolling, text
+from gui.kit.run_table import RunTable, best_run, kept_words, run_rows
+from gui.kit.side_by_side import SideBySide
+from gui.kit.translation import tr
+from gui.page import Page
+from gui.session import ProjectSession
+from gui.state import AppState
+from gui.tasks import Lane, Outcome, Task, TaskHandle
+from models.messages import Message
+from visionft.errors import NextStep
+from visionft.export.bundle.sample_programs import SAMPLES
+from visionft.export.contents import MODEL_FILE
+from visionft.export.parity import ExportResult, read_export
+from visionft.training.runs.run_folder import RunSummary, list_runs
+
+EXPORTS_FOLDER = "exports"
+
+
+class ExportPage(Page):
+    """Exports a run to one verified ONNX file."""
+
+    name = "export"
+    title = Message("Export")
+
+    def __init__(self, state: AppState, session: ProjectSession | None) -> None:
+        super().__init__(state, session, scrolls=False)
+        self._exporting: TaskHandle | None = None
+        self.subtitle.setText(tr("One self-contained ONNX file that predicts like the trained model"))
+        self._runs: dict[str, RunSummary] = {}
+        self.table = RunTable()
+        self._kept = text("", "muted", wrap=True)
+        self.export_button = Button("Export", "export", role="primary", on_click=self.export)
+        self.try_button = Button("Try it", "try", role="primary", on_click=lambda: state.page_requested.emit("try"))
+        self.options_card, self.promises, self.code_card = OptionsCard(), promises_card(), CodeCard(SAMPLES)
+        self.parity_card, self.variants_card, self.speed_card = ParityCard(), VariantsCard(), SpeedCard()
+        self.follow_up = ExportFollowUp(state, self.parity_card, self.speed_card, self)
+        self.publishing = Publisher(state, self)
+        self.empty = EmptyState("train", "", "", "Train a model")
+        self._lay_out()
+        self._connect()
+
+    def _lay_out(self) -> None:
+        runs = Card(margin=theme.HUGE)
+        for widget in (text("Training run", "heading"), self.table, self._kept):
+            runs.body.addWidget(widget)
+        found = (self.promises, self.parity_card, self.speed_card, self.variants_card, self.code_card)
+        body = column(SideBySide((runs, self.options_card), found, least_px=860), None)
+        body.setContentsMargins(theme.HUGE, 0, theme.HUGE, theme.HUGE)
+        self._stack = QStackedWidget()
+        self._stack.addWidget(self.empty)
+        self._area = scrolling(body)
+        self._stack.addWidget(self._area)
+        self.body.setContentsMargins(0, 0, 0, 0)
+        self.body.addWidget(self._stack)
+        self.action_row.addWidget(self.export_button)
+        self.action_row.addWidget(self.try_button)
+
+    def _connect(self) -> None:
+        """Connect the widgets, and attach a command to each button: its effect, and the reason where it is disabled."""
+        leads_to = "train" if self.session is not None else "project"
+        self.empty.button.clicked.connect(lambda _checked=False: self.state.page_requested.emit(leads_to))
+        self.table.selection_changed.connect(self._on_selection_changed)
+        self.options_card.target_changed.connect(self._show_target)
+        actions, card = self.state.actions, self.parity_card
+        for part in (self.follow_up, self.publishing):
+            part.changed.connect(actions.refresh)
+        if self.session is not None:
+            self.session.runs_changed.connect(self._on_content_changed)
+        actions.attach(self.export_button, "run.export", tr("Export the selected run to one file"))
+        commands = {
+            card.folder_button: ("export.folder", ""),
+            card.card_button: ("export.card", tr("The model, its evaluation and its limitations")),
+            card.check_button: (
+                "export.check", tr("Compare every file with its hash, and the predictions with those at export")
+            ),
+            card.speed_button: ("export.speed", tr("Measure each file on this computer")),
+            card.publish_button: (
+                "export.publish", tr("Review the files and choose the repository before anything is sent")
+            ),
+        }  # fmt: skip
+        for button, (name, words) in commands.items():
+            actions.attach(button, name, words)
+            button.clicked.connect(lambda _checked=False, name=name: actions.run(name))
+
+    def refresh(self) -> None:
+        known = list_runs(self.session.path) if self.session is not None else []
+        rows = [row for row, run in zip(run_rows(known), known, strict=True) if run.best is not None]
+        self._runs = {run.name: run for run in known if run.best is not None}
+        self._stack.setCurrentIndex(1 if self._runs else 0)
+        if self.session is None:
+            self.empty.show_words("No project open", "Open a project to export one of its training runs.", "To Project")
+        else:
+            words = Message("Export a training run to one file, verified against the trained network.")
+            self.empty.show_words("Nothing to export yet", words, "Train a model")
+        best = best_run(list(self._runs.values()))
+        self.table.set_rows(rows, preferred=best.name if best is not None else max(self._runs, default=""))
+        self.table.setFixedHeight(min(self.table.height_of_rows(), theme.scaled(300)))
+        self._show_target()
+
+    def run(self) -> RunSummary | None:
+        names = self.table.selected()
+        return self._runs.get(names[0]) if names else None
+
+    def _show_target(self) -> None:
+        """Show any export already at the target, and whether the run can be exported there."""
+        run, target = self.run(), self.options_card.target()
+        found = read_export(target) if target else None
+        if run is not None and not run.has_weights:
+            note = tr("The weights of this run were deleted, so it cannot be exported.")
+        elif target is None:
+            note = tr("Enter a name and a folder.")
+        elif (target / MODEL_FILE).is_file():
+            note = tr("Exporting again replaces the existing file.")
+        else:
+            note = tr("A folder with this name is created.")
+        self.options_card.note.setText(note)
+        self._kept.setText(kept_words(run) if run is not None else "")
+        made = datetime.datetime.fromtimestamp(found.model.stat().st_mtime) if found is not None else None
+        self._show_found(found, when=f"{made:%Y-%m-%d %H:%M}" if made is not None else "")
+
+    def _show_found(self, found: ExportResult | None, *, when: str = "") -> None:
+        """Show an export, if any, and make the next step the primary button: to export, or to try it."""
+        has_export = found is not None
+        self.parity_card.setVisible(has_export)
+        if found is not None:
+            self.parity_card.show_result(found, when=when)
+        self.variants_card.show_variants(found.variants if found is not None else ())
+        self.follow_up.follow(found)
+        self.promises.setVisible(not has_export)
+        self.try_button.setVisible(has_export)
+        self.export_button.setText(tr("Export again") if has_export else tr("Export"))
+        restyle(self.export_button, role="" if has_export else "primary")
+        self.export_button.set_icon_name("refresh" if has_export else "export")
+        self._show_enabled()
+
+    def _show_enabled(self) -> None:
+        self.export_button.setVisible(bool(self._runs))
+        self.state.actions.refresh()
+
+    def why_not_export(self) -> str:
+        run = self.run()
+        if run is None:
+            return tr("Select a training run first.")
+        if not run.has_weights:
+            return tr("The weights of this run were deleted, so it cannot be exported.")
+        if self.options_card.target() is None:
+            return tr("Enter a name and a folder.")
+        return tr("It is being exported already.") if self._exporting is not None else ""
+
+    @Slot(list)
+    def _on_selection_changed(self, _names: list[str]) -> None:
+        run = self.run()
+        if run is not None and self.session is not None:
+            self.options_card.propose(self.session.path / EXPORTS_FOLDER, run.name)
+        self._show_target()
+
+    def take_step(self, step: NextStep) -> None:
+        if step.run in self._runs:
+            self.table.select([step.run])
+
+    def export(self) -> None:
+        run, target, session = self.run(), self.options_card.target(), self.session
+        if run is None or target is None or session is None or self.why_not_export():
+            return
+        inputs, options = (run.path, session.snapshot(), target), self.options_card.options()
+        work = partial(exporting.export_model, *inputs, options=options, project=session.project)
+        title = tr("Exporting {run}", run=run.title)
+        task = Task(title=title, work=work, lane=Lane.COMPUTE, page=self.name, device=True)
+        self._exporting = self.state.tasks.run(task, owner=self, on_end=self._on_export_ended)
+        self._show_enabled()
+
+    def _on_export_ended(self, outcome: Outcome[ExportResult | None]) -> None:
+        self._exporting = None
+        self._show_enabled()
+        result = outcome.result
+        if result is None:
+            self.mark_stale()  # the run's folder may be gone, or its weights
+            return
+        self._show_target()
+        if result.model.parent == self.options_card.target():
+            self._show_found(result)
+        else:  # another run, or another place, was selected meanwhile
+            self.state.say(tr("Exported to {path}.", path=result.model.parent), tone="good")
+        if self.session is not None:
+            self.session.exports_changed.emit(result.model)
+
+    def measure(self) -> None:
+        """Measure the speed of the displayed export, and scroll to the table."""
+        self.follow_up.measure()
+        QTimer.singleShot(0, self, lambda: self._area.ensureWidgetVisible(self.speed_card, 0, theme.HUGE))
+
+    def why_not_publish(self) -> str:
+        return self.follow_up.why_not() or self.publishing.why_not()
+
+    def publish(self) -> None:
+        if self.follow_up.folder is not None:
+            self.publishing.begin(self.follow_up.folder)

@@ -1,0 +1,293 @@
+"""The project page: the welcome screen; then the project's content and the missing steps before training."""
+
+from dataclasses import replace
+from functools import cached_property, partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import Slot
+from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDropEvent
+from PySide6.QtWidgets import QDialog, QStackedWidget, QWidget
+
+from gui.home import new_project
+from gui.home.import_flow import ImportFlow
+from gui.home.new_project import NewProjectDialog, free_path
+from gui.home.recovery import Recovery
+from gui.home.welcome import Welcome
+from gui.kit import dialogs, drops, theme
+from gui.kit.lazy_function import LazyFunction
+from gui.kit.parts import Button, column, scrolling
+from gui.kit.translation import tr
+from gui.kit.workers import BackgroundReader
+from gui.page import Page
+from gui.preferences import without_recent
+from gui.state import AppState
+from gui.tasks import Lane, Task
+from models.messages import Message
+from visionft.amounts import size_text
+from visionft.data.types import Task as ProjectTask
+from visionft.errors import NextStep
+from visionft.project.formats.listing import ColumnChoice
+from visionft.public_sets import PUBLIC_SETS, PublicSet, list_file
+from visionft.weights.offline import offline_reason
+
+if TYPE_CHECKING:
+    from gui.home.overview import OverviewView, ShownProject
+    from gui.session import ProjectSession
+    from visionft.project.importing.import_filter import ImportPreview
+    from visionft.project.importing.importer import ImportReport
+    from visionft.sample_projects import Sample
+
+fill_with_sample = LazyFunction("visionft.sample_projects:fill_with_sample", uses_torch=False)
+
+_SAMPLE_PROJECTS: "dict[Sample, str]" = {"photographs": "Sample photographs", "drawn": "Sample parts"}
+
+
+class ProjectPage(Page):
+    """The welcome screen, or the open project."""
+
+    name = "project"
+    title = Message("Project")
+
+    def __init__(self, state: AppState, session: "ProjectSession | None") -> None:
+        super().__init__(state, session, scrolls=False)
+        self.setAcceptDrops(True)
+        self._next = ""
+        self.next_button = Button(
+            "Import images", "import", role="primary", on_click=lambda: self._on_action_chosen(self._next)
+        )
+        self.import_button = Button("Import images", "import", on_click=self.choose_images)
+        self.close_button = Button("Close project", on_click=state.close_project)
+        self.file_button = Button("Import zip or list", "file", on_click=self.choose_file)
+        self.file_button.setToolTip(tr("A zip of images, or a CSV or JSONL file that lists images with their classes"))
+        for button in (self.close_button, self.file_button, self.import_button, self.next_button):
+            self.action_row.addWidget(button)
+        self.welcome = welcome = Welcome()
+        self.imports = ImportFlow(state, session, ask_project=self._ask_project_for, parent=self)
+        self._recovery = Recovery(state, session, self)
+        self._stack = QStackedWidget()
+        self._stack.addWidget(scrolling(column(welcome)))
+        body = column(self.overview if session is not None else QWidget())
+        body.setContentsMargins(theme.HUGE, 0, theme.HUGE, theme.HUGE)
+        self._stack.addWidget(scrolling(body))
+        self.body.setContentsMargins(0, 0, 0, 0)
+        self.body.addWidget(self._stack)
+        welcome.drop_zone.choose_button.clicked.connect(lambda _checked=False: self.choose_images())
+        welcome.drop_zone.file_button.clicked.connect(lambda _checked=False: self.choose_file())
+        welcome.new_tile.clicked.connect(lambda _checked=False: self.ask_new_project())
+        welcome.open_tile.clicked.connect(lambda _checked=False: self.choose_project())
+        welcome.sample_tile.clicked.connect(lambda _checked=False: self.try_sample("photographs"))
+        welcome.drawn_tile.clicked.connect(lambda _checked=False: self.try_sample("drawn"))
+        welcome.public.chosen.connect(self._on_public_chosen)
+        welcome.recent.chosen.connect(state.open_project)
+        welcome.recent.forgotten.connect(self._on_recent_forgotten)
+        self.imports.active_changed.connect(self._on_content_changed)
+        if session is not None:
+            session.runs_changed.connect(self._on_content_changed)
+        state.settings_changed.connect(self._on_content_changed)
+
+    @cached_property
+    def overview(self) -> "OverviewView":
+        """The view of the open project; the image decoder loads with it, not at the start."""
+        from gui.home.overview import OverviewView
+
+        view = OverviewView()
+        view.split_change_wanted.connect(partial(self.state.page_requested.emit, "train"))
+        view.checklist.action_chosen.connect(self._on_action_chosen)
+        view.report.decide_wanted.connect(self._show_conflicts)
+        view.sheet.grid.opened.connect(self._on_image_chosen)
+        self.imports.imported.connect(view.report.show_report)
+        return view
+
+    def refresh(self) -> None:
+        session = self.session
+        self.header.setVisible(session is not None and not self.imports.is_active)
+        if self.imports.is_active:
+            self._stack.addWidget(self.imports.panel)  # no effect where it is there already
+        self._stack.setCurrentIndex(2 if self.imports.is_active else 1 if session is not None else 0)
+        if session is not None:
+            self.heading.setText(session.path.name)
+            self.subtitle.setText(str(session.path))
+            self._reader.ask(session.project)
+        else:
+            self.welcome.recent.show_projects([Path(entry) for entry in self.state.settings.recent_projects])
+            here = [each.name for each in PUBLIC_SETS if list_file(each, new_project.public_folder()).is_file()]
+            self.welcome.public.show_sets(PUBLIC_SETS, here=here, offline_reason=offline_reason())
+
+    @cached_property
+    def _reader(self) -> "BackgroundReader[ShownProject]":
+        from gui.home.overview import read_shown
+
+        return BackgroundReader(read_shown, self._show_overview, parent=self)
+
+    def _show_overview(self, shown: "ShownProject") -> None:
+        self._next, title, icon_name = self.overview.show_project(shown)
+        self.next_button.setText(tr(title))
+        self.next_button.set_icon_name(icon_name)
+        self.import_button.setVisible(self._next != "import")
+
+    def close_workers(self) -> None:
+        if self.session is not None:
+            self._reader.close()
+            self.overview.sheet.thumbnails.close()
+
+    def choose_images(self) -> None:
+        folder = dialogs.ask_folder(self, "Choose a folder of images")
+        if folder is not None:
+            self.take_source(folder)
+
+    def choose_file(self) -> None:
+        files = dialogs.ask_files(self, "Choose a zip of images, or a list of them", drops.source_pattern())
+        if files:
+            self.take_source(files[0])
+
+    def take_source(self, source: Path) -> None:
+        """Open `source` when it is a project; else show the preview of a folder, a zip or a file of labels."""
+        dropped = drops.meaning([source])
+        if dropped is not None and dropped.kind == "project":
+            self.state.open_project(source)
+        else:
+            if self.session is not None:
+                self.overview.report.hide()
+            self.imports.scan(source)
+
+    def import_images(self, task: "Task[ImportReport | None]") -> None:
+        """Run a confirmed import, possibly on the page's state from before there was a project."""
+        self.imports.run_import(task)
+
+    def ask_new_project(self, *, name: str = "", task: ProjectTask = "single", folder: Path | None = None) -> bool:
+        """Ask for a new project and create it; return whether it is open now."""
+        folder = folder or new_project.projects_folder()
+        name = free_path(folder, name).name if name else ""
+        dialog = NewProjectDialog(self, folder=folder, name=name, task=task)
+        is_accepted = dialog.exec() == QDialog.DialogCode.Accepted
+        path, task = dialog.path, dialog.task
+        dialog.deleteLater()
+        return is_accepted and self.state.create_project(path, task=task)
+
+    def take_step(self, step: NextStep) -> None:
+        match step.action:
+            case "create_project":
+                path = step.project
+                self.ask_new_project(name=path.name if path else "", folder=path.parent if path else None)
+            case "open_project" if step.project is not None:
+                self.state.open_project(step.project)
+            case "import_images" if step.path is not None:
+                self.take_source(step.path)
+            case "import_images":
+                self.choose_images()
+            case "import_unlabelled" if step.path is not None:
+                self.imports.scan(step.path, ColumnChoice(is_unlabelled=True))
+            case "take_marks" if step.path is not None:
+                self.imports.scan(step.path, ColumnChoice(takes_marks=True))
+            case "choose_columns":
+                question = tr("Which column gives the class?")
+                label = dialogs.ask_choice(self, tr("Choose the column"), question, step.columns)
+                if label is not None and step.path is not None:
+                    self.imports.scan(step.path, ColumnChoice(label=label))
+            case "split" | "split_without_test":
+                self._split(has_test=step.action == "split")
+            case "restore":
+                self._recovery.restore(step.project)
+            case "check":
+                self._recovery.check()
+            case "relink":
+                self._recovery.relink()
+
+    def _ask_project_for(self, preview: "ImportPreview") -> bool:
+        source = preview.path
+        name = source.stem if source.is_file() else source.name
+        return self.ask_new_project(name=name, task="multi" if preview.multi_label_images else "single")
+
+    def choose_project(self) -> None:
+        folder = dialogs.ask_folder(self, "Open a project folder", new_project.projects_folder())
+        if folder is not None:
+            self.state.open_project(folder)
+
+    def try_sample(self, sample: "Sample") -> None:
+        path = free_path(new_project.projects_folder(), _SAMPLE_PROJECTS[sample])
+        if self.state.create_project(path) and self.state.session is not None:
+            work = partial(fill_with_sample, self.state.session.project, sample)
+            title = tr("Making the sample project")
+            self.state.import_requested.emit(Task(title=title, work=work, lane=Lane.DISK, page=self.name, writes=True))
+
+    def choose_public_set(self) -> None:
+        sets = {each.title: each for each in PUBLIC_SETS}
+        if title := dialogs.ask_choice(self, tr("Fetch a public set of images"), tr("Which one?"), tuple(sets)):
+            self._on_public_chosen(sets[title])
+
+    @Slot(Path)
+    def _on_recent_forgotten(self, path: Path) -> None:
+        self.state.change_settings(without_recent(self.state.settings, path))
+        self.refresh()
+
+    @Slot(int)
+    def _on_image_chosen(self, image_id: int) -> None:
+        assert self.session is not None
+        from visionft.project.queries import ImageFilter, find_images, image_rows
+
+        project = self.session.project
+        name = image_rows(project, (image_id,))[0].labels[0]
+        ids = find_images(project, ImageFilter(class_name=name), limit=project.summary().images)
+        self.state.images_requested.emit(ids, tr("Images of “{name}”", name=name), image_id)
+
+    @Slot(object)
+    def _on_public_chosen(self, wanted: PublicSet) -> None:
+        if not list_file(wanted, new_project.public_folder()).is_file():
+            question = tr(
+                "{size} come from the internet into {folder}. Licence: {licence}.",
+                size=size_text(wanted.bytes), folder=new_project.public_folder(), licence=tr(wanted.licence),
+            )  # fmt: skip
+            title = tr("Download {name}?", name=wanted.title)
+            if not dialogs.ask_yes(self, title, question, yes=tr("Download")):
+                return
+        self.imports.fetch(wanted, new_project.public_folder())
+
+    @Slot(str)
+    def _on_action_chosen(self, action: str) -> None:
+        if action == "import":
+            self.choose_images()
+        elif action == "split":
+            self._split()
+        elif action in ("label", "train"):
+            self.state.page_requested.emit(action)
+        elif action == "conflicts":
+            self._show_conflicts()
+
+    @Slot()
+    def _show_conflicts(self) -> None:
+        """Show the images with label conflicts on the label page."""
+        from visionft.project.queries import find_conflicts
+
+        if self.session is not None:
+            ids = tuple(conflict.image_id for conflict in find_conflicts(self.session.project))
+            self.state.images_requested.emit(ids, tr("Images in several classes"), 0)
+
+    def _split(self, *, has_test: bool = True) -> None:
+        from visionft.project.splits import SplitRequest
+
+        if self.session is not None:
+            wish = SplitRequest.like(self.session.snapshot())
+            self.session.splitter.split(wish if has_test else replace(wish, test=0.0), page=self.name)
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        """Accept a folder, a zip or a file of labels while none is being imported."""
+        if not self.imports.is_active and _source_of(event) is not None:
+            self.welcome.drop_zone.set_active(True)
+            event.acceptProposedAction()
+
+    def dragLeaveEvent(self, event: QDragLeaveEvent) -> None:
+        self.welcome.drop_zone.set_active(False)
+        super().dragLeaveEvent(event)
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        self.welcome.drop_zone.set_active(False)
+        source = _source_of(event)
+        if source is not None:
+            event.acceptProposedAction()
+            self.take_source(source)
+
+
+def _source_of(event: QDropEvent) -> Path | None:
+    dropped = drops.meaning(drops.local_paths(event.mimeData()))
+    return dropped.path if dropped is not None and dropped.kind != "model" else None

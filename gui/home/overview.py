@@ -1,0 +1,145 @@
+"""The open project on the project page: figures, classes, splits, missing steps, certificates, sample images.
+
+Loads with the first project: the image decoder is not needed before.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from PySide6.QtCore import Signal
+from PySide6.QtGui import QResizeEvent
+from PySide6.QtWidgets import QBoxLayout, QHBoxLayout, QWidget
+
+from gui.home.class_table import ClassTable
+from gui.home.import_report import ImportReportCard
+from gui.home.readiness import Checklist, class_rows, conditions, next_step
+from gui.kit import theme
+from gui.kit.certificates import certificate_words
+from gui.kit.class_looks import class_colours
+from gui.kit.empty_state import EmptyState
+from gui.kit.image_grid import ImageGrid
+from gui.kit.image_model import Section, Tile
+from gui.kit.parts import Button, Card, IconLabel, column, row, text, verbatim, widget_of
+from gui.kit.split_bar import SplitBar
+from gui.kit.theme import ClassColour
+from gui.kit.thumbnails import ThumbnailStore
+from gui.kit.tiles import StatTile
+from gui.kit.translation import tr
+from models.messages import Message, Text
+from visionft.project import queries
+from visionft.project.edits.certificates import Certificate, certificates_of
+from visionft.project.overview import ProjectOverview, read_overview
+from visionft.project.store import Project
+
+
+@dataclass(frozen=True, slots=True)
+class ShownProject:
+    """A project's overview, its classes' colours, and its certificates, the newest first."""
+
+    overview: ProjectOverview
+    colours: dict[str, ClassColour]
+    certificates: tuple[Certificate, ...]
+
+
+def read_shown(project: Project) -> ShownProject:
+    overview = read_overview(project, samples=24)  # images of each class
+    classes = queries.class_rows(project, overview.summary.classes)
+    return ShownProject(overview, class_colours(classes), certificates_of(project))
+
+
+class ContactSheet(Card):
+    """A few images of each class side by side; hidden while there are none."""
+
+    def __init__(self) -> None:
+        super().__init__(margin=theme.LARGE)
+        self.thumbnails = ThumbnailStore(self)
+        self.grid = ImageGrid(
+            self.thumbnails, name="Images of each class", side_px=theme.scaled(92), lines=0, single_row=True,
+            selectable=False,
+        )  # fmt: skip
+        self.body.addWidget(text("A look at the images", "heading"))
+        self.body.addWidget(self.grid, 1)
+        self.hide()
+
+    def show_samples(
+        self, samples: Mapping[str, Sequence[queries.ImageRow]], colours: Mapping[str, ClassColour]
+    ) -> None:
+        sections = tuple(Section(name, colours[name], len(rows)) for name, rows in samples.items() if rows)
+        tiles = [Tile(image_id=row.image_id, path=row.path) for rows in samples.values() for row in rows]
+        self.grid.show_tiles(tiles, sections)
+        self.setVisible(bool(tiles))
+
+
+class OverviewView(QWidget):
+    """Shows one project."""
+
+    split_change_wanted = Signal()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tiles = {
+            "images": StatTile(Message("Images"), "pictures"),
+            "labelled": StatTile(Message("Labelled"), "label"),
+            "classes": StatTile(Message("Classes"), "layers"),
+            "runs": StatTile(Message("Training runs"), "train"),
+        }
+        self.report, self.checklist = ImportReportCard(), Checklist()
+        self.class_table, self.split_bar, self.sheet = ClassTable(), SplitBar(), ContactSheet()
+        self._certificates = Card(tone="good", margin=theme.MEDIUM)
+        self._certificate_words = verbatim("", wrap=True)
+        words = column(text("Certificate of the labels", "strong"), self._certificate_words, spacing=theme.HAIR)
+        line = row(IconLabel("shield", size=24, tone="good"), words, spacing=theme.MEDIUM, grows=1)
+        self._certificates.body.addLayout(line)
+        self._certificates.hide()
+        hint = Message("Import a folder with one sub-folder per class, or import loose images and label them by hand.")
+        self._no_classes = EmptyState("pictures", "No classes yet", hint)
+        self._no_classes.hide()  # until the project is read
+        classes, splits = Card(margin=theme.LARGE), Card(margin=theme.LARGE)
+        classes.body.addWidget(text("Classes", "heading"))
+        classes.body.addWidget(self.class_table)
+        classes.body.addWidget(self._no_classes, 1)
+        classes.body.addStretch(0)
+        change = Button("Change", role="quiet", on_click=self.split_change_wanted.emit)
+        change.setToolTip(tr("Train shows how the images are divided, and divides them another way"))
+        splits.body.addLayout(row(text("Splits", "heading"), None, change))
+        splits.body.addWidget(self.split_bar)
+        self._side = widget_of(column(self.checklist, splits, None, spacing=theme.LARGE))
+        self._lower = QHBoxLayout()
+        self._lower.setSpacing(theme.LARGE)
+        self._lower.addWidget(classes, 1)
+        self._lower.addWidget(self._side, 0)
+        tiles = row(*self.tiles.values(), spacing=theme.LARGE)
+        body = column(tiles, self.report, self._certificates, self._lower, self.sheet, None, spacing=theme.LARGE)
+        body.setStretch(4, 100)
+        self.setLayout(body)
+
+    def show_project(self, shown: ShownProject) -> tuple[str, Text, str]:
+        """Show a project; return its next step, as `next_step`."""
+        summary = shown.overview.summary
+        unlabelled = summary.images - summary.labelled
+        note = Message("{count} without a label", count=unlabelled) if unlabelled else "every image has a label"
+        for name, figure, words in (
+            ("images", summary.images, "in this project"),
+            ("labelled", summary.labelled, note if summary.images else "nothing to label yet"),
+            ("classes", len(summary.classes), "one per image" if summary.task == "single" else "several per image"),
+            ("runs", len(summary.runs), "see Results" if summary.runs else "none yet"),
+        ):
+            self.tiles[name].show_figure(f"{figure:,}", words)
+        rows = class_rows(shown.overview.class_splits, shown.colours)
+        self.class_table.show_classes(rows)
+        self.class_table.setVisible(bool(rows))
+        self._no_classes.setVisible(not rows)
+        self.split_bar.show_counts(summary.splits)
+        self._certificate_words.setText("\n".join(f"{certificate_words(each)}." for each in shown.certificates))
+        self._certificates.setVisible(bool(shown.certificates))
+        self.checklist.show_conditions(conditions(summary, rows))
+        self.sheet.show_samples(shown.overview.samples, shown.colours)
+        return next_step(summary, rows)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Put the side column below the classes where there is no room beside them."""
+        super().resizeEvent(event)
+        is_wide = event.size().width() >= theme.scaled(850)
+        self._lower.setDirection(QBoxLayout.Direction.LeftToRight if is_wide else QBoxLayout.Direction.TopToBottom)
+        self._side.setMaximumWidth(theme.scaled(350) if is_wide else 16777215)
+        self._side.setMinimumWidth(theme.scaled(350) if is_wide else 0)

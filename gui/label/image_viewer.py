@@ -1,0 +1,161 @@
+"""The viewer: one image, its data and zoom in a bar above it, its label conflict, and the evidence for a suggestion.
+
+Knows Qt and plain data only.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QResizeEvent
+from PySide6.QtWidgets import QGridLayout, QSizePolicy, QWidget
+
+from gui.kit import theme
+from gui.kit.icons import swatch
+from gui.kit.image_grid import ImageGrid
+from gui.kit.image_model import Tile
+from gui.kit.image_view import ImageView
+from gui.kit.parts import Button, ElidedLabel, IconButton, IconLabel, clear, column, pill, restyle, row, text, widget_of
+from gui.kit.thumbnails import ThumbnailStore
+from gui.kit.translation import tr
+from gui.label.cell import CandidateBadge, Cell, shortened
+
+
+class CandidateBar(QWidget):
+    """A question with one button per conflicting class, and its source file; hidden without a label conflict."""
+
+    class_chosen = Signal(str)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.buttons: dict[str, Button] = {}
+        self._shown: tuple[object, ...] = ()
+        self._choices = row(spacing=theme.MEDIUM)
+        question = text("Label conflict: which class is correct?", "strong")
+        self.setLayout(row(IconLabel("warning", tone="warn"), question, self._choices, None, spacing=theme.MEDIUM))
+        self.hide()
+
+    def show_candidates(self, candidates: tuple[CandidateBadge, ...], keys: Mapping[str, str]) -> None:
+        self.setVisible(bool(candidates))
+        key_of = {name: key for key, name in keys.items()}
+        shown = tuple((each, key_of.get(each.name, "")) for each in candidates)
+        if shown == self._shown:
+            return
+        self._shown, self.buttons = shown, {}
+        clear(self._choices)
+        for candidate, key in shown:
+            button = Button("", on_click=lambda name=candidate.name: self.class_chosen.emit(name))
+            name = shortened(candidate.name, 30)
+            button.setText((f"{name}  ({key.upper()})" if key else name).replace("&", "&&"))
+            button.setIcon(swatch(theme.class_colour(candidate.colour).name()))
+            button.setToolTip(tr("“{name}”: from {file}", name=candidate.name, file=candidate.origin))
+            file = ElidedLabel("/".join(Path(candidate.origin).parts[-2:]), "small")  # the folder may name the class
+            file.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
+            self.buttons[candidate.name] = button
+            self._choices.addWidget(button)
+            self._choices.addWidget(file)
+
+
+class EvidenceStrip(QWidget):
+    """The most similar labelled images in one line; hidden while there are none."""
+
+    chosen = Signal(int)  # image id of a clicked one
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.thumbnails = ThumbnailStore(self)  # not shared: the viewer shows images at the same time
+        side = theme.scaled(84)
+        self.grid = ImageGrid(
+            self.thumbnails, name="Most similar labelled images", side_px=side, lines=0, overlaid=True,
+            single_row=True, selectable=False,
+        )  # fmt: skip
+        self.grid.setFixedHeight(side + theme.TIGHT)
+        self.grid.setMinimumWidth(side)
+        self.grid.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.grid.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.grid.opened.connect(self.chosen)
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
+        self.setLayout(column(text("Most similar labelled images:", "small"), self.grid, spacing=theme.TIGHT))
+        self.hide()
+
+    def show_tiles(self, tiles: Sequence[Tile]) -> None:
+        self.setVisible(bool(tiles))
+        self.grid.show_tiles(tiles)
+
+
+class ImageViewer(QWidget):
+    """One image; `closed` returns to the grid."""
+
+    closed = Signal()
+    step_wanted = Signal(int)
+
+    def __init__(self, thumbnails: ThumbnailStore) -> None:
+        super().__init__()
+        self.view = ImageView(thumbnails)
+        self.back_button = Button("Grid", "grid", on_click=self.closed.emit)
+        self.previous_button = IconButton("chevron-left", "Previous", on_click=lambda: self.step_wanted.emit(-1))
+        self.next_button = IconButton("chevron-right", "Next", on_click=lambda: self.step_wanted.emit(1))
+        self._name = ElidedLabel("", "strong")
+        self._place = text("", "small")
+        self._facts = text("", "small")
+        self.label_pill = pill()
+        self.accept_button = Button("Accept", "check")
+        self.accept_button.hide()
+        self.candidates, self.evidence = CandidateBar(), EvidenceStrip()
+        self.accept_key = ""  # shown with the button
+        self._zoom = text("", "small")
+        self.fit_button = IconButton("fit", "Fit", on_click=self.view.fit)
+        self.real_button = Button("1:1", on_click=self.view.show_real_pixels)
+        moves = (self.back_button, self.previous_button, self.next_button, self._place)
+        self._moves = widget_of(row(*moves, spacing=theme.MEDIUM))
+        words = row(self._name, self._facts, self.label_pill, self.accept_button, spacing=theme.MEDIUM, grows=0)
+        self._words = widget_of(words)
+        self._looks = widget_of(row(self._zoom, self.fit_button, self.real_button, spacing=theme.MEDIUM))
+        self._bar = QGridLayout()
+        self._bar.setHorizontalSpacing(theme.MEDIUM)
+        self._bar.setVerticalSpacing(theme.SMALL)
+        self._bar.setColumnStretch(1, 1)
+        self._bar.addWidget(self._moves, 0, 0)
+        self._bar.addWidget(self._looks, 0, 2)
+        self._place_words()
+        self.setLayout(column(self._bar, self.candidates, self.view, self.evidence, grows=2))
+        self.view.zoom_changed.connect(lambda scale: self._zoom.setText(f"{scale:.0%}"))
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._place_words()
+
+    def _place_words(self) -> None:
+        """Place the facts about the image between the buttons, or below them if its name would get less than 140 px."""
+        needed = sum(part.sizeHint().width() for part in (self._moves, self._words, self._looks))
+        is_wide = self.width() >= needed + theme.scaled(140)
+        self._bar.removeWidget(self._words)
+        self._bar.addWidget(self._words, *((0, 1) if is_wide else (1, 0, 1, 3)))
+
+    def show_cell(
+        self, cell: Cell | None, *, index: int, count: int, neighbours: list[Cell], keys: Mapping[str, str]
+    ) -> None:
+        self.view.show_image(cell.path if cell else None, neighbours=[each.path for each in neighbours])
+        self._name.setText(cell.path.name if cell else "")
+        self._place.setText(f"{index + 1:,} of {count:,}" if cell else "")
+        facts = (cell.size, cell.aside, cell.mark) if cell else ()
+        self._facts.setToolTip(cell.note if cell else "")
+        self._facts.setText("  ".join(fact for fact in facts if fact))
+        self.label_pill.setText(shortened(cell.title, 60) if cell else "")
+        self.label_pill.setVisible(cell is not None)
+        restyle(self.label_pill, tone="accent" if cell and cell.labels else "warn")
+        self.candidates.show_candidates(cell.candidates if cell else (), keys)
+        badge = cell.badge if cell else None
+        self.accept_button.setVisible(badge is not None)
+        if badge is None:
+            self.evidence.show_tiles(())
+        else:
+            ranked = ", ".join(f"{name} {share:.0%}" for name, share in badge.ranked)
+            words = tr("Suggested: {ranked}", ranked=ranked)
+            key = tr("{key} accepts it.", key=self.accept_key) if self.accept_key else ""
+            self.accept_button.setToolTip(f"{key} {words}".strip())
+        self._place_words()
+
+    def close_workers(self) -> None:
+        self.view.close_pool()
+        self.evidence.thumbnails.close()

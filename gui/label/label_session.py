@@ -1,0 +1,203 @@
+"""The labelling session: classes, images shown, current and selected images, and suggestions.
+
+The page, its keys and the actions depend on this and not on each other. It shows nothing itself.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import TypeVar
+
+from PySide6.QtCore import QObject, Signal, Slot
+
+from gui.kit.class_looks import class_colours, class_keys
+from gui.kit.image_model import ImageModel, Tile
+from gui.kit.selection import ImageSelection
+from gui.kit.theme import ClassColour
+from gui.kit.workers import BackgroundReader
+from gui.label.cell import Cell
+from gui.label.filter_bar import MOST_USEFUL, ImageQuery
+from gui.label.image_search import ImageFinder, cells
+from gui.label.suggesting import SuggestionController
+from gui.session import ProjectSession
+from gui.state import AppState
+from visionft.advice.stored_recommendation import StoredCurve, read_curve
+from visionft.project.edits.certificates import Certificate, certificates_of
+from visionft.project.edits.changes import Change
+from visionft.project.queries import ClassRow, tag_counts
+from visionft.project.queries import class_rows as read_classes
+from visionft.project.store import Project
+from visionft.project.summary import ProjectSummary
+
+T = TypeVar("T")
+Counts = tuple[ProjectSummary, tuple[ClassRow, ...], tuple[str, ...], Certificate | None, StoredCurve | None]
+_Shown = tuple[ImageQuery, tuple[int, ...] | None]  # the query, or just these images
+
+
+def _read(project: Project) -> Counts:
+    summary = project.summary()
+    certificate = next(iter(certificates_of(project)), None)
+    classes, tags = read_classes(project, summary.classes), tuple(tag_counts(project))
+    return summary, classes, tags, certificate, read_curve(project.path)
+
+
+class LabelSession(QObject):
+    """The state of labelling in one project; empty without a project or images."""
+
+    classes_changed = Signal()  # classes and tags, or their image counts
+    shown_changed = Signal()  # the images shown
+    all_read = Signal()  # the results of `read_all`
+    viewing_changed = Signal()  # whether one image is shown large
+
+    def __init__(self, state: AppState, session: ProjectSession | None, *, page: str, parent: QObject) -> None:
+        """Args: `page` is the page linked from this session's tasks."""
+        super().__init__(parent)
+        self.state, self._session = state, session
+        self.project: Project | None = session.project if session is not None else None
+        self.images = ImageModel(self.cells, self)
+        self.selection = ImageSelection(self.images, self)
+        self.suggesting = SuggestionController(state, session, page=page, parent=self)
+        self.summary: ProjectSummary | None = None
+        self.classes: tuple[ClassRow, ...] = ()
+        self.tags: tuple[str, ...] = ()
+        self.certificate: Certificate | None = None  # the newest
+        self.curve: StoredCurve | None = None  # the last measured learning curve
+        self.colours: dict[str, ClassColour] = {}
+        self.keys: dict[str, str] = {}  # {key: class name}
+        self.query = ImageQuery()
+        self.only: tuple[int, ...] | None = None  # exactly these images, instead of the query
+        self.is_viewing = False
+        self._finder = ImageFinder(session.project) if session is not None else None
+        self._counter = BackgroundReader(_read, self._take, parent=self)
+        self._reader = BackgroundReader(self._read_all, self._take_all, parent=self)
+        self.suggesting.queue_found.connect(self._on_queue_found)
+
+    def read(self) -> None:
+        if self.project is not None:
+            self._take(_read(self.project))
+        else:
+            self.classes_changed.emit()
+
+    def read_all(self) -> None:
+        """Read classes, counts and the images to show, in the background; `all_read` is emitted at the end."""
+        if self._finder is not None:
+            self._reader.ask((self.query, self.only))
+        else:
+            self.classes_changed.emit()
+            self.all_read.emit()
+
+    def _read_all(self, shown: _Shown) -> tuple[Counts, _Shown, tuple[int, ...]]:
+        assert self.project is not None
+        return _read(self.project), shown, self._find(*shown)
+
+    def _take_all(self, found: tuple[Counts, _Shown, tuple[int, ...]]) -> None:
+        counts, shown, image_ids = found
+        self._take(counts)
+        if shown == (self.query, self.only):  # otherwise another query was started meanwhile, and its result is shown
+            self.images.set_ids(image_ids)
+            self.shown_changed.emit()
+        self.all_read.emit()
+
+    def count(self) -> None:
+        """Read the same in the background: with a million images it takes noticeably long."""
+        if self.project is not None:
+            self._counter.ask(self.project)
+
+    def _take(self, counts: Counts) -> None:
+        self.summary, self.classes, self.tags, self.certificate, self.curve = counts
+        self.colours = class_colours(self.classes)
+        self.keys = self.keys_now()
+        self.classes_changed.emit()
+
+    def keys_now(self) -> dict[str, str]:
+        """Return {key: class name}, with the letters not used by commands."""
+        return class_keys(self.classes, self.state.actions.letters_in_use())
+
+    def cells(self, image_ids: Sequence[int]) -> list[Cell]:
+        if self.project is None:
+            return []
+        return list(cells(self.project, image_ids, self.colours, self.suggesting.found, self.suggesting.reasons))
+
+    def reason_tiles(self, image_id: int) -> list[Tile]:
+        """Return the labelled images most similar to one, each with its classes."""
+        cells = {cell.image_id: cell for cell in self.cells([r.image_id for r in self.suggesting.reasons[image_id]])}
+        found = [cells[each.image_id] for each in self.suggesting.reasons[image_id] if each.image_id in cells]
+        return [replace(cell, aside="", mark="") for cell in found]
+
+    def known_name(self, typed: str) -> str | None:
+        """Return the class of this name, ignoring case."""
+        return next((row.name for row in self.classes if row.name.casefold() == typed.casefold()), None)
+
+    @property
+    def is_narrow(self) -> bool:
+        return self.query.narrows or self.only is not None
+
+    def show_only(self, image_ids: tuple[int, ...]) -> None:
+        """Show exactly these images, in this order, until others are requested."""
+        self.only = image_ids
+        self.find()
+
+    def show_query(self, query: ImageQuery) -> None:
+        """Show the images matching a query."""
+        self.only, self.query = None, query
+        self.find()
+        if self.follows_queue:
+            self.suggesting.request_queue()
+
+    @property
+    def follows_queue(self) -> bool:
+        """Whether the images most useful to label come first."""
+        return self.only is None and self.query.order == MOST_USEFUL
+
+    def ask_for_useful(self) -> bool:
+        """Request new useful images once all previous ones have labels; return whether they are awaited."""
+        queue = self.suggesting.queue
+        if not self.follows_queue or any(not cell.labels and not cell.is_put_off for cell in self.cells(queue)):
+            return False
+        self.suggesting.request_queue()
+        return bool(queue)
+
+    @Slot()
+    def _on_queue_found(self) -> None:
+        if self.follows_queue:
+            self.find()
+            self.selection.set_current(0)
+
+    def find(self) -> None:
+        if self._finder is not None:
+            self.images.set_ids(self._find(self.query, self.only))
+            self.shown_changed.emit()
+
+    def _find(self, query: ImageQuery, only: tuple[int, ...] | None) -> tuple[int, ...]:
+        assert self._finder is not None
+        if only is None:
+            return self._finder.find(query, self.suggesting.found, self.suggesting.queue)
+        present = set(self._finder.find(ImageQuery(), self.suggesting.found, ()))
+        return tuple(image_id for image_id in only if image_id in present)
+
+    def forget_names(self) -> None:
+        if self.project is not None:
+            self._finder = ImageFinder(self.project)
+
+    def view(self, is_on: bool) -> None:
+        """Show the current image large, or the grid again."""
+        self.is_viewing = is_on and bool(self.selection.current_id())
+        self.viewing_changed.emit()
+
+    def toggle_viewer(self) -> None:
+        self.view(not self.is_viewing)
+
+    def apply(self, change: Change, text: str = "") -> bool:
+        """Apply a durable change, and announce it with Undo; return whether it succeeded."""
+        is_made = self._session is not None and self._session.apply(change)
+        if is_made and text:
+            self.state.say(text, tone="good", command="edit.undo")
+        return is_made
+
+    def run(self, act: Callable[[], T]) -> T | None:
+        """Run an action that changes the project itself; return None if it failed (the error is reported)."""
+        return self._session.run(act) if self._session is not None else None
+
+    def close(self) -> None:
+        self.suggesting.close()
+        self._counter.close()
+        self._reader.close()

@@ -1,0 +1,24 @@
+"""The commands of the Try page; it needs no project."""
+
+from typing import TYPE_CHECKING
+
+from gui.actions import TRY, Action
+from gui.page import PageLink
+
+if TYPE_CHECKING:
+    from gui.predict.predict_page import TryPage
+
+
+def try_actions(link: "PageLink[TryPage]") -> list[Action]:
+    add = link.action
+    return [
+        add("try.paste", "Classify the image on the clipboard", lambda p: p.paste(), lambda p: p.why_not_classify(),
+            needs_project=False, keys=("Ctrl+V",), place=TRY, menu="Run", begins_group=True),
+        add("try.open", "Open an exported model", lambda p: p.browse_model(), needs_project=False, menu="Run"),
+        add("try.camera", "Switch the camera on or off", lambda p: p.toggle_camera(), lambda p: p.why_no_model(),
+            needs_project=False, menu="Run"),
+        add("try.take", "Take an image with the camera", lambda p: p.take_image(), lambda p: p.why_not_take(),
+            needs_project=False, menu="Run"),
+        add("try.csv", "Classify a folder into a table", lambda p: p.choose_folder_to_csv(),
+            lambda p: p.why_not_classify(), needs_project=False, menu="Run"),
+    ]  # fmt: skip

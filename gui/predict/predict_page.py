@@ -1,0 +1,363 @@
+"""The Try page: drop images on an exported model and see its predictions, the same as in deployment."""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+from PySide6.QtCore import Slot
+from PySide6.QtGui import QDragEnterEvent, QDropEvent, QGuiApplication
+from PySide6.QtWidgets import QStackedWidget
+
+from gui.kit import dialogs, drops, theme
+from gui.kit.drop_zone import DropZone
+from gui.kit.empty_state import EmptyState
+from gui.kit.parts import Button, restyle, row, text
+from gui.kit.thumbnails import ThumbnailStore
+from gui.kit.translation import tr
+from gui.kit.workers import Work
+from gui.page import Page
+from gui.predict import predicting
+from gui.predict.camera_panel import CameraPanel
+from gui.predict.correcting import Corrections
+from gui.predict.model_choice import ModelChoice, exported_models
+from gui.predict.predicting import PredictionBatch
+from gui.predict.predictions_panel import PredictionsPanel
+from gui.session import ProjectSession
+from gui.state import AppState, ChosenImages
+from gui.tasks import Lane, Task
+from models.messages import Message
+from visionft.data.decode import IMAGE_SUFFIXES
+from visionft.errors import NextStep, VisionFTError
+from visionft.export.prediction_table import CsvResult, write_csv
+from visionft.export.predictor import Prediction
+
+MODEL_PATTERN = "Exported model (model.onnx *.onnx)"
+T = TypeVar("T")
+_EMPTY, _DROP, _PREDICTIONS, _CAMERA = range(4)
+
+
+class TryPage(Page):
+    """Choose a model; add images, a folder or a camera; read the predictions."""
+
+    name = "try"
+    title = Message("Try")
+
+    def __init__(self, state: AppState, session: ProjectSession | None) -> None:
+        super().__init__(state, session, scrolls=False, max_width=16777215)
+        self._is_classifying = False
+        self.setAcceptDrops(True)
+        self.subtitle.setText(tr("Run the exported model in ONNX Runtime"))
+        self.thumbnails = ThumbnailStore(self)
+        self.panel = PredictionsPanel(self.thumbnails, predicting.places_in(session))
+        self.grid = self.panel.grid
+        self.corrections = Corrections(state, session, self)
+        self.camera = CameraPanel()
+        self.feed = predicting.CameraFeed(self)
+        self._taken: list[Path] = []  # by the camera
+        self._lay_out()
+        self._connect()
+        self._show_enabled()
+
+    @property
+    def predictions(self) -> tuple[Prediction, ...]:
+        return self.panel.predictions
+
+    def _lay_out(self) -> None:
+        self.choice = ModelChoice()
+        self.difference = text("", "small", wrap=True)  # of the selected file from the others of its export
+        self.browse_button = Button("Other file", "file", on_click=self.browse_model)
+        self.files_button = Button("Images", "pictures", on_click=self._choose_files)
+        self.folder_button = Button("Folder", "folder-open", on_click=self._choose_folder)
+        self.to_csv_button = Button("Folder to CSV", "export", on_click=self.choose_folder_to_csv)
+        self.paste_button = Button("Paste", "copy", on_click=self.paste)
+        self.camera_button = Button("Camera", "camera", on_click=self.toggle_camera)
+        self.drop_zone = DropZone("Drop images here", "", "Choose images")
+        self._choosers = {
+            self.files_button: "",
+            self.drop_zone.choose_button: "",
+            self.folder_button: Message("Classify all images of a folder and show the predictions"),
+        }
+        self.empty = EmptyState(
+            "try",
+            "No exported model yet",
+            "Export a training run to try it here on any image, or open an existing model.onnx.",
+            "To Export",
+        )
+        for widget in (self.choice, self.browse_button):
+            self.action_row.addWidget(widget)
+        ways = (self.files_button, self.folder_button, self.paste_button, self.camera_button)
+        self._stack = QStackedWidget()
+        for widget in (self.empty, self.drop_zone, self.panel, self.camera):
+            self._stack.addWidget(widget)
+        self.body.setContentsMargins(theme.HUGE, 0, theme.HUGE, theme.LARGE)
+        self.body.setSpacing(theme.MEDIUM)
+        self.body.addWidget(self.difference)
+        self.body.addLayout(row(*ways, None, self.to_csv_button))
+        self.body.addWidget(self._stack, 1)
+
+    def _connect(self) -> None:
+        actions = self.state.actions
+        actions.attach(self.browse_button, "try.open", tr("Open a model.onnx from another folder"))
+        actions.attach(self.to_csv_button, "try.csv", tr("Classify all images of a folder into a CSV table"))
+        actions.attach(self.paste_button, "try.paste", tr("Classify the image on the clipboard"))
+        actions.attach(self.camera_button, "try.camera", tr("Classify live images of a camera"))
+        actions.attach(self.camera.take_button, "try.take", tr("Take the current camera image, to view and label it"))
+        actions.changed.connect(self._show_keys)
+        self._show_keys()
+        self.drop_zone.choose_button.clicked.connect(self._choose_files)
+        self.empty.button.clicked.connect(lambda _checked=False: self.state.page_requested.emit("export"))
+        self.panel.csv_button.clicked.connect(self._save_csv)
+        self.panel.picker.class_named.connect(self._correct)
+        self.corrections.changed.connect(self._show_corrections)
+        self.choice.changed.connect(self._on_model_changed)
+        self.choice.chosen.connect(self._ask_again)
+        self.camera.failure.dismissed.connect(self.stop_camera)
+        self.camera.take_button.clicked.connect(self.take_image)
+        self.camera.camera_box.activated.connect(self._restart_camera)
+        self.feed.seen.connect(self.camera.show_frame)
+        self.feed.ended.connect(self._on_camera_ended)
+        if self.session is not None:
+            self.session.exports_changed.connect(self.take_model)
+
+    @Slot()
+    def _show_keys(self) -> None:
+        key = self.state.actions.shown_keys("try.paste")
+        paste = tr("{key} pastes an image from the clipboard.", key=key) if key else ""
+        self.drop_zone.show_words(f"{tr('Or a folder of images.')} {paste}".strip())
+
+    def refresh(self) -> None:
+        self.offer_models(exported_models(self.session.path) if self.session is not None else [])
+        self._show_corrections()
+
+    def offer_models(self, models: list[Path]) -> None:
+        """Offer these files, keeping files opened by hand and the selection."""
+        self.choice.offer(models)
+        self._show_view()
+
+    def _show_view(self) -> None:
+        view = _PREDICTIONS if self.predictions else _DROP if self.model() is not None else _EMPTY
+        if self.feed.is_running or not self.camera.failure.isHidden():
+            view = _CAMERA
+        self._stack.setCurrentIndex(view)
+        self.files_button.setVisible(view != _DROP)  # the invitation has the same button
+        restyle(self.files_button, role="primary" if view == _PREDICTIONS else "")
+        self._show_enabled()
+
+    def model(self) -> Path | None:
+        return self.choice.model()
+
+    def _show_enabled(self) -> None:
+        why_not = self.why_not_classify()
+        for button, words in self._choosers.items():
+            button.setEnabled(not why_not)
+            button.setToolTip("\n".join(filter(None, (tr(words), why_not))))
+        self.camera_button.setText(tr("Stop camera" if self.feed.is_running else "Camera"))
+        self.state.actions.refresh()
+
+    def why_no_model(self) -> str:
+        return "" if self.model() is not None else tr("Export a run first, or open a model.onnx with Other file.")
+
+    def why_not_classify(self) -> str:
+        busy = tr("Images are being classified already.") if self._is_classifying else ""
+        return self.why_no_model() or busy
+
+    @Slot()
+    def _show_corrections(self) -> None:
+        why_not = self.corrections.why_not()
+        note = why_not or self.corrections.note_on(self.panel.class_names())
+        self.panel.offer(self.corrections.classes(), why_not, note)
+        self.panel.show_corrections(self.corrections.current())
+
+    @Slot(str)
+    def _correct(self, name: str) -> None:
+        self.grid.setFocus()
+        self.corrections.correct([each.path for each in self.panel.chosen()], name)
+
+    def classify(self, sources: list[Path]) -> None:
+        """Classify images, or all images of folders, in a task."""
+        if (model := self.model()) is None:
+            hint = Message("Export a run first, or open a model.onnx with Other file.")
+            self.state.say(Message("There is no exported model to try."), hint, next_step=NextStep("export"))
+        elif sources and self._is_classifying:
+            words = tr("Wait until it ends, or cancel it.")
+            self.state.say(tr("Images are being classified already."), words)
+        elif sources:
+            self.stop_camera()
+            work = partial(predicting.predict, model, sources, device=self.state.settings.device)
+            self._run(tr("Classifying images"), work, self.show_predictions)
+
+    def _run(self, title: str, work: Work[T], on_done: Callable[[T], object]) -> None:
+        has_gpu = self.state.settings.device != "cpu"
+        task = Task(title=title, work=work, lane=Lane.COMPUTE, page=self.name, device=has_gpu)
+
+        def end(_outcome: object) -> None:
+            self._is_classifying = False
+            self._show_enabled()
+
+        self._is_classifying = True
+        self._show_enabled()
+        self.state.tasks.run(task, owner=self, on_done=on_done, on_end=end)
+
+    def paste(self) -> None:
+        data = QGuiApplication.clipboard().mimeData()
+        files = drops.local_paths(data)
+        image = QGuiApplication.clipboard().image()
+        if not files and not image.isNull():
+            files = predicting.keep_pasted(image)
+        if not files:
+            hint = Message("Copy an image, or image files, then paste again.")
+            self.state.say(Message("There is no image on the clipboard."), hint)
+        self.classify(files)
+
+    def show_predictions(self, result: PredictionBatch) -> None:
+        self.panel.show_predictions(result)
+        self._show_corrections()
+        self._show_view()
+
+    def toggle_camera(self) -> None:
+        if self.feed.is_running:
+            self.stop_camera()
+        else:
+            self.start_camera(self.camera.camera_box.currentIndex())
+
+    def start_camera(self, source: int | Path) -> None:
+        """Classify the frames of a camera (or a video file)."""
+        if (model := self.model()) is None or self.feed.is_running:
+            return
+        self._taken = []
+        self.camera.show_starting()
+        self.feed.start(model, source, device=self.state.settings.device)
+        self._show_view()
+
+    def stop_camera(self) -> None:
+        """Switch the camera off and return to the previous view."""
+        self.camera.failure.hide()
+        self.feed.stop()
+        if not self.feed.is_running:
+            self._show_view()
+
+    def why_not_take(self) -> str:
+        return "" if self.feed.is_running else tr("Switch the camera on first.")
+
+    def chosen_images(self) -> ChosenImages:
+        return ChosenImages(paths=tuple(prediction.path for prediction in self.panel.chosen()))
+
+    def take_image(self) -> None:
+        """Capture the camera image; captured images are classified and can be labelled when the camera stops."""
+        image = self.camera.view.image
+        kept = [] if image.isNull() else predicting.keep_pasted(image)
+        if not (kept or image.isNull()):
+            self.state.say(Message("The image could not be saved."), Message("Is the disk full?"), tone="bad")
+        self._taken += kept
+        self.camera.show_taken(len(self._taken))
+
+    def _restart_camera(self) -> None:
+        self.feed.close()
+        self.start_camera(self.camera.camera_box.currentIndex())
+
+    @Slot(str, str)
+    def _on_camera_ended(self, message: str, hint: str) -> None:
+        if message:
+            self.camera.show_failure(message, hint)
+        self._show_view()
+        taken, self._taken = self._taken, []
+        if taken:
+            self.classify(taken)
+
+    @Slot()
+    def _on_model_changed(self) -> None:
+        words = self.choice.words()
+        self.difference.setText(words)
+        self.difference.setVisible(bool(words))
+        self._show_enabled()
+        if self.feed.is_running:
+            self._restart_camera()
+
+    @Slot()
+    def _ask_again(self) -> None:
+        """Classify the displayed images again with the newly selected model."""
+        if self.predictions and not (self._is_classifying or self.feed.is_running):
+            self.classify([prediction.path for prediction in self.predictions])
+
+    def browse_model(self) -> None:
+        chosen = dialogs.ask_files(self, tr("Open an exported model"), MODEL_PATTERN, self.state.path)
+        if chosen:
+            self.take_model(chosen[0])
+
+    def take_model(self, path: Path) -> None:
+        """Offer an exported file from any folder, and select it."""
+        self.choice.take(path)
+        self._show_view()
+
+    def _choose_files(self) -> None:
+        pattern = f"{tr('Images')} ({' '.join(f'*{suffix}' for suffix in sorted(IMAGE_SUFFIXES))})"
+        self.classify(dialogs.ask_files(self, tr("Choose images to classify"), pattern))
+
+    def _choose_folder(self) -> None:
+        folder = dialogs.ask_folder(self, tr("Choose a folder of images to classify"))
+        self.classify([folder] if folder else [])
+
+    def choose_folder_to_csv(self) -> None:
+        """Open dialogs for a folder and a table, and classify the folder into the table in a task."""
+        model = self.model() if not self._is_classifying else None
+        folder = dialogs.ask_folder(self, tr("Choose a folder of images to classify")) if model else None
+        if folder is None or model is None:
+            return
+        proposed = folder.parent / f"{folder.name} predictions.csv"
+        target = dialogs.ask_save_file(self, tr("Save the predictions"), "CSV (*.csv)", proposed)
+        if target is not None:
+            work = partial(predicting.predict_to_csv, model, folder, target, device=self.state.settings.device)
+            self._run(tr("Classifying {name}", name=folder.name), work, self._show_csv_result)
+
+    def _save_csv(self) -> None:
+        target = dialogs.ask_save_file(self, tr("Save the predictions"), "CSV (*.csv)", Path.home() / "predictions.csv")
+        if target is None:
+            return
+        try:
+            write_csv(target, self.predictions)
+        except VisionFTError as error:
+            self.state.report(error)
+        else:
+            self.state.say(_written_text(len(self.predictions), target), tone="good")
+
+    def _show_csv_result(self, result: CsvResult) -> None:
+        facts = [tr("{time} ms per image, with decoding", time=f"{result.milliseconds_each:.0f}")]
+        facts += [tr("{count} could not be decoded", count=result.unreadable)] * bool(result.unreadable)
+        facts += [tr("stopped before the end")] * result.stopped
+        words, tone = _written_text(result.images, result.path), "warn" if result.stopped else "good"
+        self.state.say(words, "; ".join(facts) + ".", tone=tone)
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        if event.mimeData().hasUrls() and not self._is_classifying:
+            self.drop_zone.set_active(True)
+            event.acceptProposedAction()
+
+    def dragLeaveEvent(self, event) -> None:
+        self.drop_zone.set_active(False)
+        super().dragLeaveEvent(event)
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        """Classify dropped images; a dropped exported file becomes the selected model."""
+        self.drop_zone.set_active(False)
+        event.acceptProposedAction()
+        paths = drops.local_paths(event.mimeData())
+        models = [path for path in paths if path.suffix.lower() == ".onnx"]
+        if models:
+            self.take_model(models[0])
+        self.classify([path for path in paths if path not in models])
+
+    def hideEvent(self, event) -> None:
+        """Switch the camera off: it never films while hidden."""
+        self.stop_camera()
+        super().hideEvent(event)
+
+    def close_workers(self) -> None:
+        self._taken = []
+        self.feed.close()
+        self.thumbnails.close()
+        self.panel.close_workers()
+
+
+def _written_text(count: int, path: Path) -> str:
+    return tr("{count} prediction written to {path}.", "{count} predictions written to {path}.", count=count, path=path)

@@ -1,0 +1,74 @@
+"""The prediction of an exported model for one image: bars, time and provider. Depends on Qt and plain engine data."""
+
+from collections.abc import Sequence
+
+from PySide6.QtWidgets import QWidget
+
+from gui.kit.parts import Card, ElidedLabel, IconLabel, column, row, text
+from gui.kit.translation import tr
+from gui.predict.probability_bars import MOST, ProbabilityBars
+from models.messages import Message
+from visionft.export.parity import Border
+from visionft.export.predictor import Prediction
+from visionft.retrieval.evidence import PROBABLE
+
+
+class PredictionCard(Card):
+    """Name, out-of-distribution warning, the five most probable classes, and the inference time."""
+
+    def __init__(self, *, keeps_room: bool = False) -> None:
+        """Args: `keeps_room` reserves room for the warning permanently, so that nothing jumps in a live view."""
+        super().__init__()
+        self.name = ElidedLabel("", "heading")
+        self.bars = ProbabilityBars()
+        self.facts = text("", "small", wrap=True)
+        self.unlike = QWidget()  # the warning: the image is out of distribution
+        words = Message("The training images do not cover it: the prediction is a guess.")
+        said = column(text("Out of distribution", "strong"), text(words, "small", wrap=True), spacing=0)
+        self.unlike.setLayout(row(IconLabel("warning", tone="warn"), said, grows=1))
+        self.unlike.hide()
+        policy = self.unlike.sizePolicy()
+        policy.setRetainSizeWhenHidden(keeps_room)
+        self.unlike.setSizePolicy(policy)
+        for item in (self.name, self.unlike, self.bars, self.facts):
+            self.body.addWidget(item)
+
+    def show_prediction(self, prediction: Prediction | None, title: str, facts: Sequence[str]) -> None:
+        """Show a prediction; `facts` are sentences about its computation."""
+        is_unlike = prediction is not None and prediction.is_unlike
+        self.unlike.setVisible(is_unlike)
+        # Classes with supporting and opposing images below: the room is theirs.
+        most = PROBABLE if prediction is not None and prediction.evidence is not None else MOST
+        self.bars.show_bars(prediction.top5 if prediction else (), is_doubtful=is_unlike, most=most)
+        fault = tr("Could not be decoded: {reason}", reason=prediction.error) if prediction and prediction.error else ""
+        self.name.setText(fault or title)
+        self.facts.setText(" ".join(facts))
+
+
+def speed(prediction: Prediction, provider: str) -> str:
+    """Return the inference time for this image, and the provider."""
+    chip = provider.removesuffix("ExecutionProvider")
+    return tr("{time} ms for inference, on {provider}.", time=f"{prediction.model_ms:.1f}", provider=chip)
+
+
+def several(prediction: Prediction) -> list[str]:
+    """Return the labels above their threshold, for a multi-label model."""
+    if prediction.classes is None:
+        return []
+    return [tr("Labels: {classes}.", classes=", ".join(prediction.classes)) if prediction.classes else tr("No label.")]
+
+
+def likeness(prediction: Prediction, border: Border | None) -> list[str]:
+    """Return the similarity to the training images and its threshold; empty where unknown."""
+    if prediction.distance is None or border is None:
+        return []
+    words = Message("Out-of-distribution score {distance} (threshold 1.00).")
+    low, high = (f"{share:.0%}" for share in border.false_alarms)
+    share, count = f"{1 - border.share:.0%}", f"{border.images:,}"
+    expected = Message(
+        "About {share} of new in-distribution images exceed it ({low} to {high}, from {count} held-out images)."
+    )
+    return [
+        tr(words, distance=f"{prediction.distance:.2f}"),
+        tr(expected, share=share, low=low, high=high, count=count),
+    ]

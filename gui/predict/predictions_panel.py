@@ -1,0 +1,153 @@
+"""The predictions of one batch: tiles, a large one with its card, and the box to correct its class. Uses no project."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from PySide6.QtCore import Qt, Slot
+from PySide6.QtWidgets import QLabel, QSizePolicy, QSplitter
+
+from gui.kit import theme
+from gui.kit.image_grid import ImageGrid
+from gui.kit.image_model import ImageModel, Tile
+from gui.kit.image_view import ImageView
+from gui.kit.parts import Button, ElidedLabel, choice_box, column, row, scrolling, text, widget_of
+from gui.kit.theme import ClassColour
+from gui.kit.thumbnails import ThumbnailStore
+from gui.kit.translation import tr
+from gui.predict.class_picker import ClassPicker
+from gui.predict.evidence_panel import EvidencePanel, Places, nowhere
+from gui.predict.predicting import PredictionBatch
+from gui.predict.prediction_card import PredictionCard, likeness, several, speed
+from models.messages import Message
+from visionft.export.predictor import Prediction
+
+ORDERS = (
+    Message("Original order"),
+    Message("Lowest confidence first"),
+    Message("By class"),
+    Message("Highest distance first"),
+)
+
+
+class PredictionsPanel(QSplitter):
+    """The predictions on the left, one of them large over its card on the right."""
+
+    def __init__(self, thumbnails: ThumbnailStore, find_places: Places = nowhere) -> None:
+        super().__init__()
+        self.predictions: tuple[Prediction, ...] = ()
+        self._result: PredictionBatch | None = None
+        self._places: dict[str, int] = {}
+        self._corrected: Mapping[Path, str] = {}
+        self.grid = ImageGrid(thumbnails, ImageModel(self._load_tiles, self), side_px=152)
+        self.view = ImageView(thumbnails)
+        self.card, self.evidence = PredictionCard(), EvidencePanel()
+        self._find_places = find_places
+        self.picker = ClassPicker("Correct the class")
+        self.note = text("", "small", wrap=True)
+        self.tally = ElidedLabel("", "small", mode=Qt.TextElideMode.ElideRight)
+        self.order_box = choice_box("Order of the predictions", map(tr, ORDERS))
+        self.csv_button = Button("Save CSV", "export")
+        self.csv_button.setToolTip(tr("Save these predictions as a table"))
+        self.grid.current_changed.connect(self._show_current)
+        self.grid.selection_changed.connect(self._show_selected)
+        self.order_box.activated.connect(lambda _place: self._show_ids())
+        head = row(self.tally, self.order_box, self.csv_button, grows=0)
+        left_layout = column(head, self.grid, grows=1)
+        left = widget_of(left_layout)
+        self.card.body.insertWidget(3, self.picker)
+        self.card.body.insertWidget(4, self.note)
+        right_layout = column(self.view, self.card, self.evidence, spacing=theme.LARGE, grows=0)
+        right = scrolling(right_layout)
+        policy = QSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Preferred)
+        policy.setHeightForWidth(True)
+        for label in right.findChildren(QLabel):  # else it scrolls for lines needed only in a narrow column
+            if label.wordWrap():
+                label.setSizePolicy(policy)
+        right.setMinimumWidth(theme.scaled(300))
+        self.addWidget(left)
+        self.addWidget(right)
+        self.setHandleWidth(theme.LARGE)
+        self.setChildrenCollapsible(False)
+        self.setSizes([600, 440])
+
+    def close_workers(self) -> None:
+        self.view.close_pool()
+        self.evidence.close_workers()
+
+    def show_predictions(self, result: PredictionBatch) -> None:
+        self.predictions, self._result = result.predictions, result
+        self._places = {name: index for index, name in enumerate(result.class_names)}
+        self.tally.setText(result.tally())
+        self._show_ids()
+
+    def class_names(self) -> tuple[str, ...]:
+        return self._result.class_names if self._result else ()
+
+    def offer(self, classes: Sequence[tuple[str, ClassColour]], why_not: str, note: str) -> None:
+        """Offer these classes as corrections, or show the reason against it."""
+        self.picker.offer(classes)
+        self.picker.setEnabled(not why_not)
+        self.picker.setToolTip(why_not)
+        self.note.setText(note)
+        self.note.setVisible(bool(note))
+
+    def show_corrections(self, corrected: Mapping[Path, str]) -> None:
+        if corrected != self._corrected:
+            self._corrected = corrected
+            self.grid.images.invalidate()
+
+    def chosen(self) -> tuple[Prediction, ...]:
+        """Return the selected predictions, or else the current one; without unreadable images."""
+        predictions = (self.predictions[image_id - 1] for image_id in self.grid.selection.selected_ids())
+        return tuple(prediction for prediction in predictions if not prediction.error)
+
+    def _show_ids(self) -> None:
+        predictions, order = self.predictions, self.order_box.currentIndex()
+        places = list(range(len(predictions)))
+        if order == 1:
+            places.sort(key=lambda index: predictions[index].probability)
+        elif order == 2:
+            places.sort(key=lambda index: (predictions[index].class_name, -predictions[index].probability))
+        elif order == 3:
+            places.sort(key=lambda index: -(predictions[index].distance or 0.0))
+        self.grid.images.set_ids(())  # numbers of earlier predictions are invalid now
+        self.grid.images.set_ids(tuple(index + 1 for index in places))
+
+    def _load_tiles(self, image_ids: Sequence[int]) -> list[Tile]:
+        return [self._tile(image_id) for image_id in image_ids if image_id <= len(self.predictions)]
+
+    def _tile(self, image_id: int) -> Tile:
+        found = self.predictions[image_id - 1]
+        names = () if found.error else (found.class_name,) if found.classes is None else found.classes
+        corrected, probability = self._corrected.get(found.path, ""), f"{found.probability:.0%}"
+        return Tile(
+            image_id=image_id,
+            path=found.path,
+            title=tr("out of distribution") if found.is_unlike else ", ".join(names) or tr("no label"),
+            tone="warn" if found.is_unlike or found.warnings else "" if names else "muted",
+            swatches=() if found.is_unlike else tuple(self._places.get(name, 0) for name in names),
+            aside=tr("could not be decoded") if found.error else "" if found.is_unlike else probability,
+            mark=tr("now “{name}”", name=corrected) if corrected else "",
+        )
+
+    @Slot(int)
+    def _show_current(self, image_id: int) -> None:
+        prediction = self.predictions[image_id - 1] if 0 < image_id <= len(self.predictions) else None
+        result, facts = self._result, list[str]()
+        if prediction is not None and result is not None and not prediction.error:
+            facts = [tr("Warning: {reason}.", reason=tr(each)) for each in prediction.warnings]
+            facts += [*several(prediction), *likeness(prediction, result.border), speed(prediction, result.provider)]
+            facts.append(tr("{time} ms per image, with decoding.", time=f"{result.milliseconds_each:.0f}"))
+            if result.temperature is not None:
+                value = f"{result.temperature:.2f}"
+                facts.append(tr("Probabilities are calibrated on validation (temperature {value}).", value=value))
+            facts += [tr("Stopped before the end.")] * result.was_stopped
+        self.view.show_image(prediction.path if prediction else None, neighbours=[])
+        self.card.show_prediction(prediction, prediction.path.name if prediction else "", facts)
+        self.evidence.show_evidence(prediction, result.images if result else {}, self._find_places)
+
+    @Slot()
+    def _show_selected(self) -> None:
+        count = len(self.chosen())
+        many = tr("Correct the class of {count} image", "Correct the class of {count} images", count=count)
+        self.picker.show_words(many if count > 1 else tr("Correct the class"))

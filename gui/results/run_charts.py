@@ -1,0 +1,157 @@
+"""The charts of runs: validation curves overlaid, and reliability diagrams. Depend on Qt, pyqtgraph and results."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pyqtgraph as pg
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QPainter, QPaintEvent, QPen
+from PySide6.QtWidgets import QHBoxLayout, QWidget
+
+from gui.kit import theme
+from gui.kit.metric_plot import Chart, bare_plot, dress
+from gui.kit.parts import ElidedLabel, clear, column, row, text, widget_of
+from gui.kit.translation import tr
+from models.messages import Message
+from visionft.evaluation.metrics import ReliabilityBin
+from visionft.evaluation.stored import StoredEvaluation
+from visionft.training.runs.run_folder import RunSummary
+
+
+class ReliabilityChart(Chart):
+    """Two diagrams side by side; a bar below the dashed line means overconfidence."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.bins: tuple[tuple[ReliabilityBin, ...], tuple[ReliabilityBin, ...]] = ((), ())
+        self.heads = (text("", "strong"), text("", "strong"))
+        self._notes = (text("", "small", wrap=True), text("", "small", wrap=True))
+        self._plots = (self._plot("Reliability before"), self._plot("Reliability after"))
+        charts = row(spacing=theme.HUGE)
+        for head, note, plot in zip(self.heads, self._notes, self._plots, strict=True):
+            part = column(head, note, plot, spacing=theme.TIGHT, grows=2)
+            charts.addLayout(part, 1)
+        words = Message(
+            "A bar is the accuracy on images predicted with about this confidence; it should end at the dashed line. "
+            "Below the line the run is overconfident, above it underconfident."
+        )
+        self.setLayout(column(charts, text(words, "muted", wrap=True), spacing=theme.MEDIUM, grows=0))
+        self.restyle()
+
+    def show_evaluation(self, found: StoredEvaluation) -> None:
+        """Show both diagrams of an evaluation."""
+        self.bins = (found.reliability_before, found.reliability)
+        self.heads[0].setText(tr("Before calibration: ECE {error}", error=f"{found.ece_before:.1%}"))
+        self.heads[1].setText(tr("After calibration: ECE {error}", error=f"{found.ece:.1%}"))
+        self._notes[0].setText(tr("Expected calibration error of the network's own probabilities"))
+        self._notes[1].setText(tr("Temperature {value}, as in an export", value=f"{found.temperature:.2f}"))
+        self.redraw()
+
+    def _plot(self, name: str) -> Any:
+        plot = bare_plot(tr(name), least_height=160)
+        item: Any = plot.getPlotItem()
+        item.setLabel("bottom", tr("Confidence"))
+        item.setLabel("left", tr("Accuracy"))
+        for side in ("left", "bottom"):
+            item.getAxis(side).setTicks([[(share, f"{share:.0%}") for share in (0, 0.25, 0.5, 0.75, 1)]])
+        plot.setRange(xRange=(0, 1), yRange=(0, 1.02), padding=0.01)
+        return plot
+
+    def restyle(self) -> None:
+        for plot in self._plots:
+            dress(plot, grid=None)
+            for side in ("left", "bottom"):
+                plot.getPlotItem().getAxis(side).label.setFont(self.font())
+
+    def redraw(self) -> None:
+        palette = theme.colours()
+        for plot, bins in zip(self._plots, self.bins, strict=True):
+            plot.clear()
+            largest = max((each.count for each in bins), default=1)
+            for each in bins:
+                colour = pg.mkColor(palette.train_line)
+                # A bar of few images is unreliable: it is drawn fainter, so that no tooltip is needed to see it.
+                colour.setAlphaF(0.35 + 0.65 * each.count / largest)
+                bar = pg.BarGraphItem(x=[each.confidence], height=[each.accuracy], width=0.052, brush=colour)
+                bar.setOpts(pen=pg.mkPen(palette.surface))
+                shares = {"sure": f"{each.confidence:.0%}", "right": f"{each.accuracy:.0%}"}
+                words = Message("{count} images, confidence {sure}, accuracy {right}")
+                bar.setToolTip(tr(words, count=f"{each.count:,}", **shares))
+                plot.addItem(bar)
+            plot.plot([0, 1], [0, 1], pen=pg.mkPen(palette.outline, width=1.5, style=Qt.PenStyle.DashLine))
+
+
+_STYLES = (Qt.PenStyle.SolidLine, Qt.PenStyle.DashLine, Qt.PenStyle.DotLine, Qt.PenStyle.DashDotLine)
+
+
+class CompareChart(Chart):
+    """Loss on the left, accuracy on the right."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        pg.setConfigOptions(antialias=True)
+        self.runs: Sequence[RunSummary] = ()
+        self._colours: Mapping[str, int] = {}
+        self._legend = QHBoxLayout()
+        self._legend.setSpacing(theme.LARGE)
+        self._plots = (self._plot("Validation loss"), self._plot("Validation accuracy"))
+        self._plots[1].setXLink(self._plots[0])
+        charts = row(
+            column(text("Validation loss", "strong"), self._plots[0]),
+            column(text("Validation accuracy", "strong"), self._plots[1]),
+            spacing=theme.LARGE,
+        )
+        self.setLayout(column(self._legend, charts, spacing=theme.SMALL, grows=1))
+        self.restyle()
+
+    def show_runs(self, runs: Sequence[RunSummary], colours: Mapping[str, int]) -> None:
+        """Show the validation curves of these runs; `colours` are places by the runs' names."""
+        self.runs, self._colours = runs, colours
+        self.redraw()
+
+    def _plot(self, name: str) -> Any:
+        plot = bare_plot(tr(name), least_height=150, zooms=True)
+        plot.getPlotItem().getAxis("left").setWidth(46)
+        return plot
+
+    def restyle(self) -> None:
+        for plot in self._plots:
+            dress(plot)
+
+    def redraw(self) -> None:
+        clear(self._legend)
+        for plot in self._plots:
+            plot.clear()
+        for place, run in enumerate(self.runs):
+            epochs = [each.epoch for each in run.epochs if each.figures]
+            colour = theme.class_colour(self._colours[run.name])
+            pen = pg.mkPen(colour, width=2, style=_STYLES[place % len(_STYLES)])
+            for figure, plot in enumerate(self._plots):  # (loss, accuracy)
+                values = [each.figures[figure] for each in run.epochs if each.figures]
+                plot.plot(epochs, values, pen=pen, symbol="o" if len(values) < 3 else None)
+                if run.best is not None and run.best.epoch in epochs:
+                    best = values[epochs.index(run.best.epoch)]
+                    dot = pg.ScatterPlotItem([run.best.epoch], [best], size=10, brush=pen.color())
+                    dot.setPen(pg.mkPen(theme.colours().surface, width=2))
+                    plot.addItem(dot)
+            label = ElidedLabel(run.title, "small")
+            label.setMinimumWidth(60)
+            line = row(_Line(pen), label, grows=1)
+            key = widget_of(line)
+            key.setMaximumWidth(theme.scaled(260))
+            self._legend.addWidget(key, 1)
+        self._legend.addStretch(1)
+
+
+class _Line(QWidget):
+    """A segment of a curve, with its colour and its style."""
+
+    def __init__(self, pen: QPen) -> None:
+        super().__init__()
+        self._pen = pen
+        self.setFixedSize(26, 8)
+
+    def paintEvent(self, _event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        painter.setPen(self._pen)
+        painter.drawLine(1, 4, self.width() - 1, 4)

@@ -1,0 +1,340 @@
+"""The settings page: appearance, labelling, computing, network, keys, folders, and a check of this computer."""
+
+from collections.abc import Iterable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import QUrl
+from PySide6.QtGui import QDesktopServices, QGuiApplication
+from PySide6.QtWidgets import QCheckBox, QComboBox, QLayout, QPlainTextEdit
+
+from gui import environment
+from gui.actions import Action
+from gui.kit import dialogs, theme
+from gui.kit.parts import Button, Card, ElidedLabel, Segments, choice_box, clear, column, row, text
+from gui.kit.side_by_side import SideBySide
+from gui.kit.thumbnail_cache import cache_folder, trim_cache
+from gui.kit.translation import languages, tr
+from gui.kit.workers import BackgroundReader
+from gui.next_steps import button_of
+from gui.page import Page
+from gui.preferences import FONT_SCALES, settings_path
+from gui.session import ProjectSession
+from gui.settings.setting_cards import CacheCard, SettingCard, line
+from gui.settings.shortcut_editor import ShortcutEditor, ShortcutRow
+from gui.settings.weights_actions import WeightsActions
+from gui.state import AppState
+from gui.tasks import Lane, Outcome, Task
+from models.messages import Message, Text
+from visionft.data import cache_space, limits
+from visionft.devices import likely_kinds
+from visionft.errors import NextStep
+from visionft.installation import refusal
+from visionft.jobs import JobContext
+from visionft.libraries import load_libraries
+from visionft.log import log_folder
+from visionft.weights.locations import weights_folder
+
+THEMES = {"system": Message("System"), "light": Message("Light"), "dark": Message("Dark")}
+DEVICES = {
+    "auto": Message("Automatic"), "cuda": Message("NVIDIA GPU"), "mps": Message("Apple GPU"),
+    "cpu": Message("Processor (CPU)"),
+}  # fmt: skip
+IMAGE_LIMITS_MB = {500: "500 MB", 1000: "1 GB", 2000: "2 GB", 4000: "4 GB", 8000: "8 GB", 16_000: "16 GB"}
+THUMBNAIL_LIMITS_MB = {
+    250: "250 MB", 500: "500 MB", 1000: "1 GB", 2000: "2 GB", 5000: "5 GB", 20_000: "20 GB", 0: Message("No limit")
+}  # fmt: skip
+DECODED_LIMITS_MB = {
+    0: Message("Keep none"), 2000: "2 GB", 5000: "5 GB", 10_000: Message("10 GB"), 20_000: "20 GB",
+    50_000: Message("50 GB"), 100_000: Message("100 GB"), 500_000: Message("500 GB"),
+}  # fmt: skip
+
+
+def check_computer(*, job: JobContext) -> tuple[str, tuple[NextStep, ...]]:
+    """Check versions, devices and providers in a task; return the doctor's text, and the possible actions."""
+    load_libraries(job)
+    from visionft.doctor import describe, diagnose
+
+    diagnosis = diagnose()
+    return describe(diagnosis), tuple(fault.next_step for fault in diagnosis.problems if fault.next_step)
+
+
+class SettingsPage(Page):
+    """Every change takes effect at once and is saved."""
+
+    name = "settings"
+    title = Message("Settings")
+
+    def __init__(self, state: AppState, session: ProjectSession | None = None) -> None:
+        super().__init__(state, session)
+        self.subtitle.setText(tr("Every change takes effect immediately and is saved"))
+        self._is_closed = self._is_checking = False
+        self._boxes: list[tuple[QComboBox, str, list[Any]]] = []  # of settings with fixed choices
+        self._weights = WeightsActions(state, self)
+        self._devices = BackgroundReader(lambda _none: likely_kinds(), self._show_devices, parent=self)
+        first = (self._looks(), self._labelling(), self._computing(), self._network())
+        self.thumbnails, self.decoded = self._thumbnail_card(), self._decoded_card()
+        second = (self.thumbnails, self.decoded, self._places(), self._computer())
+        keys = self._keys()
+        keys.setMaximumWidth(theme.scaled(760))  # wider, keys would be far from their commands
+        self.body.addWidget(SideBySide((SideBySide(first, second),), (keys,)))
+        self.body.addStretch(1)
+        state.settings_changed.connect(self._show_settings)
+        self._show_settings()
+
+    # -- building -----------------------------------------------------------------------------------------------
+
+    def _choice(self, field: str, name: Text, choices: Mapping[Any, str]) -> QComboBox:
+        """Return a box for a setting with fixed choices."""
+        box, values = choice_box(name, [tr(words) for words in choices.values()]), list(choices)
+        box.activated.connect(lambda place: self.state.change_settings(**{field: values[place]}))
+        self._boxes.append((box, field, values))
+        return box
+
+    def _folder(self, field: str, title: Text) -> tuple[ElidedLabel, Button, Button, QLayout]:
+        """Return the label of a folder, the buttons to change and to reset it, and their line."""
+
+        def choose() -> None:
+            folder = dialogs.ask_folder(self, tr(title), Path(place.text()).parent)
+            if folder is not None:
+                self.state.change_settings(**{field: str(folder)})
+
+        place, change = ElidedLabel("", "small"), Button("Change", on_click=choose)
+        reset = Button("Reset", role="quiet", on_click=lambda: self.state.change_settings(**{field: ""}))
+        return place, change, reset, line("Folder", place, row(reset, change, spacing=theme.TIGHT))
+
+    def _looks(self) -> Card:
+        self.theme_switch = Segments({name: tr(words) for name, words in THEMES.items()}, tr("Theme"))
+        self.theme_switch.chosen.connect(lambda name: self.state.change_settings(theme=name))
+        self.font_box = self._choice("font_scale", "Text size", {scale: f"{scale:.0%}" for scale in FONT_SCALES})
+        self.language_box = self._choice("language", "Language", languages())
+        self.language_box.activated.connect(self._offer_restart)
+        return SettingCard(
+            "Appearance",
+            line("Theme", "System follows the computer's own setting", self.theme_switch),
+            line("Text size", "All texts and rows grow with it", self.font_box),
+            line("Language", "Takes effect when VisionFT starts again", self.language_box),
+        )
+
+    def _labelling(self) -> Card:
+        self.advance_box = QCheckBox(tr("Go on to the next image after labelling"))
+        self.advance_box.clicked.connect(lambda is_on: self.state.change_settings(auto_advance=is_on))
+        return SettingCard("Labelling", self.advance_box)
+
+    def _computing(self) -> Card:
+        self.device_box = self._choice("device", "Device", DEVICES)
+        self._device_note = text(role="small", wrap=True)
+        self.image_box = self._choice("image_mb", "Memory for an image", IMAGE_LIMITS_MB)
+        note = Message("One that would take more is refused: 2 GB are enough for 100 megapixels")
+        return SettingCard(
+            "Computing",
+            line("Device", self._device_note, self.device_box),
+            line("Memory for an image", note, self.image_box),
+        )
+
+    def _network(self) -> Card:
+        self.offline_box = QCheckBox(tr("Work offline"))
+        self.offline_box.clicked.connect(lambda is_on: self.state.change_settings(is_offline=is_on))
+        note = Message("Weights and public data sets then come from this computer only. Nothing else ever connects.")
+        self.show_weights_button = Button("Show", on_click=self._weights.show)
+        folder = self._folder("weights_folder", "Pretrained weights are in")
+        self.weights_place, self.weights_button, self.weights_reset, places = folder
+        return SettingCard(
+            "Pretrained weights",
+            column(self.offline_box, text(note, "small", wrap=True), spacing=theme.TIGHT),
+            line("On this computer", "Fetch, import or remove the weights of each backbone", self.show_weights_button),
+            places,
+        )
+
+    def _thumbnail_card(self) -> CacheCard:
+        self.cache_place, self.cache_button, self.cache_reset, places = self._folder(
+            "cache_folder", "Keep thumbnails in"
+        )
+        return CacheCard(
+            "Thumbnails",
+            "The least recently used are deleted first",
+            limit_box=self._choice("cache_mb", "Space for thumbnails", THUMBNAIL_LIMITS_MB),
+            place=places,
+            clear_tip="Delete the thumbnails; they are made again when needed",
+            use=lambda clears: trim_cache(0) if clears else trim_cache(),
+        )
+
+    def _decoded_card(self) -> CacheCard:
+        def use(clears: bool) -> cache_space.CacheUse:
+            return (cache_space.clear_cache if clears else cache_space.cache_use)(cache_space.cache_folder())
+
+        return CacheCard(
+            "Decoded images",
+            "Kept so that training reads a photograph once; never more than half of the free space",
+            limit_box=self._choice("decoded_mb", "Space for decoded images", DECODED_LIMITS_MB),
+            place=ElidedLabel(str(cache_space.cache_folder()), "small"),
+            clear_tip="Delete the decoded images; training decodes them again",
+            use=use,
+        )
+
+    def _keys(self) -> Card:
+        groups = {tr(title): self._rows(found) for title, found in self.state.actions.by_group().items()}
+        self.keys = ShortcutEditor(groups)
+        self.keys.wanted.connect(self._on_keys_wanted)
+        self.keys.reset_wanted.connect(self._on_keys_reset)
+        self.reset_keys_button = Button("Reset all", role="quiet", on_click=lambda: self._choose_keys({}))
+        keys = Card(spacing=theme.MEDIUM)
+        keys.body.addLayout(row(text("Keys", "heading"), None, self.reset_keys_button))
+        keys.body.addWidget(self.keys)
+        return keys
+
+    def _places(self) -> Card:
+        lines: list[QLayout] = []
+        folders: dict[Text, Path] = {"Settings": settings_path().parent, "Log": log_folder()}
+        for name, folder in folders.items():
+            url = QUrl.fromLocalFile(str(folder))
+            button = Button("Open", "folder-open", role="quiet", on_click=partial(QDesktopServices.openUrl, url))
+            button.setAccessibleName(tr("Open the folder: {name}", name=tr(name)))
+            lines.append(line(name, ElidedLabel(str(folder), "small"), button))
+        return SettingCard("Where things are kept", *lines)
+
+    def _computer(self) -> Card:
+        self.check_button = Button("Check this computer", "shield", on_click=self.check)
+        self.state.actions.attach(self.check_button, "run.check")
+        self.report = QPlainTextEdit()
+        self.report.setReadOnly(True)
+        self.report.setAccessibleName(tr("What the check found"))
+        self.report.setMinimumHeight(theme.scaled(220))
+        self.report.hide()
+        self.step_row = row()
+        note = Message("Versions, graphics cards, and what is wrong with advice. Takes some seconds.")
+        return SettingCard("This computer", line("Check", note, self.check_button), self.report, self.step_row)
+
+    # -- showing ------------------------------------------------------------------------------------------------
+
+    def refresh(self) -> None:
+        """Read the sizes of the caches and the available devices in the background."""
+        if not self._is_closed:  # the window's geometry is saved, and the project closed, after the workers
+            self._devices.ask(None)
+            self.thumbnails.refresh()
+            self.decoded.refresh()
+
+    def _show_devices(self, kinds: tuple[str, ...]) -> None:
+        names = ", ".join(tr(DEVICES[kind]) for kind in kinds)
+        self._device_note.setText(tr("Found: {devices}. Automatic takes the fastest.", devices=names))
+        for place, kind in enumerate(DEVICES):
+            item = self.device_box.model().item(place)  # type: ignore[attr-defined]
+            item.setEnabled(kind in ("auto", self.state.settings.device, *kinds))
+
+    def _show_settings(self) -> None:
+        settings = self.state.settings
+        for box, field, values in self._boxes:
+            value = getattr(settings, field)
+            box.setCurrentIndex(values.index(value) if value in values else 0)
+        nearest = min(FONT_SCALES, key=lambda scale: abs(scale - settings.font_scale))
+        self.font_box.setCurrentIndex(FONT_SCALES.index(nearest))
+        self.theme_switch.buttons[settings.theme].setChecked(True)
+        self.advance_box.setChecked(settings.auto_advance)
+        is_offline, is_given = environment.offline_is_given(), environment.is_given
+        self.offline_box.setChecked(settings.is_offline or is_offline)
+        self.offline_box.setEnabled(not is_offline)
+        self.image_box.setEnabled(not is_given(limits.LIMIT_VARIABLE))
+        self.decoded.limit_box.setEnabled(not is_given(cache_space.LIMIT_VARIABLE))
+        has_own_weights = not is_given(environment.WEIGHTS_VARIABLE)
+        self.weights_place.setText(str(weights_folder()))
+        self.weights_button.setEnabled(has_own_weights)
+        self.weights_reset.setVisible(bool(settings.weights_folder) and has_own_weights)
+        self.cache_place.setText(str(cache_folder()))
+        self.cache_reset.setVisible(bool(settings.cache_folder))
+        self.keys.show_rows(self._rows(self.state.actions))
+        self.reset_keys_button.setEnabled(bool(settings.shortcuts))
+        if self.isVisible():
+            self.refresh()
+
+    def _rows(self, found: Iterable[Action]) -> list[ShortcutRow]:
+        actions, chosen = self.state.actions, self.state.settings.shortcuts
+        return [
+            ShortcutRow(
+                name=action.id, title=tr(action.title), keys=next(iter(actions.keys_of(action.id)), ""),
+                is_own=action.id not in chosen,
+            )
+            for action in found
+        ]  # fmt: skip
+
+    # -- acting -------------------------------------------------------------------------------------------------
+
+    def _offer_restart(self) -> None:
+        """Ask whether to open the window again in the language chosen, unless it already has that."""
+        if self.state.settings.language != self.state.shown_language:
+            words = tr("The window opens again in the new language, with the same project. Nothing is lost.")
+            if dialogs.ask_yes(self, tr("Restart VisionFT?"), words, yes=tr("Restart now"), no=tr("Later")):
+                self.state.restart_requested.emit()
+
+    def check(self) -> None:
+        if self.why_not_check():
+            return
+        title = tr("Checking this computer")
+        task = Task(title=title, work=check_computer, lane=Lane.COMPUTE, page=self.name, outlives_project=True)
+        self._is_checking = True
+        self.state.tasks.run(task, owner=self, on_done=self._show_report, on_end=self._on_checked)
+        self.state.actions.refresh()
+
+    def _on_checked(self, _outcome: Outcome[tuple[str, tuple[NextStep, ...]]]) -> None:
+        self._is_checking = False
+        self.state.actions.refresh()
+
+    def why_not_check(self) -> str:
+        """Return the reason why the check cannot start; empty when it can."""
+        return tr("This computer is being checked already.") if self._is_checking else ""
+
+    def _show_report(self, found: tuple[str, tuple[NextStep, ...]]) -> None:
+        report, steps = found
+        self.report.setPlainText(report)
+        self.report.show()
+        clear(self.step_row)
+        for step in steps:
+            button = Button(button_of(step).title, on_click=partial(self.state.step_requested.emit, step))
+            button.setToolTip(step.requirement)
+            self.step_row.addWidget(button)
+        self.step_row.addStretch(1)
+
+    def _on_keys_wanted(self, name: str, keys: str) -> None:
+        if fault := self.state.actions.fault_of(name, keys):
+            self.keys.show_fault(name, fault)
+        else:
+            self._choose_keys({**self.state.settings.shortcuts, name: keys})
+
+    def _on_keys_reset(self, name: str) -> None:
+        chosen = {other: keys for other, keys in self.state.settings.shortcuts.items() if other != name}
+        actions = self.state.actions
+        faults = (actions.fault_of(name, keys, chosen) for keys in actions[name].keys)
+        if fault := next(filter(None, faults), ""):
+            self.keys.show_fault(name, fault)
+        else:
+            self._choose_keys(chosen)
+
+    def _choose_keys(self, chosen: dict[str, str]) -> None:
+        self.state.change_settings(shortcuts=chosen)
+
+    def take_step(self, step: NextStep) -> None:
+        """Run a next step about weights or this computer."""
+        match step.action:
+            case "diagnose":
+                self.check()
+            case "allow_network":
+                self.offline_box.setFocus()
+            case "install":
+                self._offer_command(step)
+            case _:
+                self._weights.take(step)
+
+    def _offer_command(self, step: NextStep) -> None:
+        if refused := refusal(step.requirement):
+            self.state.report(refused)
+            return
+        from visionft.cli.next_steps import command_for  # the command line loads slowly
+
+        QGuiApplication.clipboard().setText(command_for(step))
+        self.state.say(tr("The command is on the clipboard."), tr("Run it in a terminal."), tone="good")
+
+    def close_workers(self) -> None:
+        """Wait for the background readers; called before the window is destroyed."""
+        self._is_closed = True
+        for reader in (self._devices, self.thumbnails.reader, self.decoded.reader):
+            reader.close()

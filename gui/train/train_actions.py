@@ -1,0 +1,58 @@
+"""The commands of the train page: start, queue and pause a run; the order of the queue."""
+
+from typing import TYPE_CHECKING
+
+from gui.actions import QUEUE, TRAIN, Action
+from gui.kit.translation import tr
+from gui.page import PageLink
+
+if TYPE_CHECKING:
+    from gui.train.train_page import TrainPage
+
+
+def train_actions(link: "PageLink[TrainPage]") -> list[Action]:
+    add, state = link.action, link.state
+
+    def why_not_start() -> str:
+        is_training = state.session is not None and state.session.runner.is_training
+        return tr("A run is training already: add this one to the queue.") if is_training else ""
+
+    def why_not_pause() -> str:
+        if state.session is None or not state.session.runner.is_training:
+            return tr("No run is training.")
+        return tr("The run is ending already.") if state.session.runner.is_stopping else ""
+
+    def why_not_stop() -> str:
+        runner = state.session.runner if state.session is not None else None
+        if runner is None or not (runner.is_training or runner.queue.paused):
+            return tr("No run is training.")
+        return tr("The run is ending already.") if runner.is_stopping else ""
+
+    def why_not_prompt() -> str:
+        has_classes = state.session is not None and state.session.project.status.class_names
+        return "" if has_classes else tr("The project has no classes yet: add some on the Label page.")
+
+    return [
+        add("run.start", "Start training", lambda p: p.start(), before=why_not_start,
+            keys=("Ctrl+Enter", "Ctrl+Return"), place=TRAIN, menu="Run"),
+        add("run.enqueue", "Add the run to the queue", lambda p: p.enqueue(),
+            keys=("Ctrl+Shift+Return",), place=TRAIN, menu="Run"),
+        add("run.pause", "Pause training", lambda p: p.pause(), before=why_not_pause, menu="Run"),
+        add("run.advise", "Compare models with and without training", lambda p: p.draft.advice.start(),
+            lambda p: p.draft.advice.why_not(), menu="Run", also="recommend, advice, learning curve, need to train"),
+        add("run.probe", "Compare networks on my images", lambda p: p.draft.probe(), lambda p: p.draft.why_not_probe(),
+            menu="Run"),
+        add("run.prompts", "Edit prompts", lambda p: p.draft.edit_prompts(), before=why_not_prompt, menu="Run"),
+        add("run.open_recipe", "Open a recipe", lambda p: p.draft.recipes.open(), menu="Run",
+            also="settings, toml, import, load"),
+        add("run.save_recipe", "Save the settings as a recipe", lambda p: p.draft.recipes.save(), menu="Run",
+            also="toml, export"),
+        add("run.measure", "Measure time and memory", lambda p: p.draft.measure(every_method=False),
+            lambda p: p.draft.why_not_measure(), menu="Run"),
+        add("run.find_rate", "Find a learning rate", lambda p: p.draft.find_rate(),
+            lambda p: p.draft.why_not_measure(), menu="Run"),
+        add("run.end", "Stop training", lambda p: p.stop(), before=why_not_stop, menu="Run"),
+        add("queue.up", "Move up", lambda p: p.queue.move_chosen(-1), keys=("Alt+Up",), place=QUEUE),
+        add("queue.down", "Move down", lambda p: p.queue.move_chosen(1), keys=("Alt+Down",), place=QUEUE),
+        add("queue.remove", "Remove from the queue", lambda p: p.queue.remove_chosen(), keys=("Del",), place=QUEUE),
+    ]  # fmt: skip

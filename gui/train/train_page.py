@@ -1,0 +1,346 @@
+"""The train page: set up, start, pause and stop a run, watch it live, queue more runs."""
+
+import dataclasses
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QTimer, Slot
+from PySide6.QtGui import QGuiApplication
+from PySide6.QtWidgets import QStackedWidget, QVBoxLayout
+
+from gui.kit import theme
+from gui.kit.chart_loading import ChartLoader
+from gui.kit.parts import Button, column, widget_of
+from gui.kit.translation import tr
+from gui.page import Page
+from gui.runner import RESULTS, TRAIN, RunBegun, RunEnded, Runner, offer_words
+from gui.session import ProjectSession
+from gui.state import AppState
+from gui.train.draft import TrainDraft
+from gui.train.queue_list import QueueList
+from gui.train.setup import SetupView
+from gui.train.train_choices import command_line
+from gui.train.train_header import LIVE, QUEUE, SETUP, ResumeCard, ViewSwitch
+from models.messages import Message
+from visionft.errors import NextStep, VisionFTError
+from visionft.events import Event
+from visionft.training.config.train_config import TrainConfig
+from visionft.training.runs.run_folder import RunSummary, load_run
+
+if TYPE_CHECKING:
+    from gui.train.run_monitor import RunMonitor
+
+
+class TrainPage(Page):
+    """Three views: *Set up* edits a draft config, *Live run* shows the run, *Queue* the waiting runs."""
+
+    name = TRAIN
+    title = Message("Train")
+
+    def __init__(self, state: AppState, session: ProjectSession | None) -> None:
+        super().__init__(state, session, scrolls=False)
+        self.runner = session.runner if session is not None else None
+        self.setup = SetupView(TrainConfig())
+        self.form = self.setup.form  # of the settings common to all methods
+        self.draft = TrainDraft(state, session, self.setup)
+        self.resume_card = ResumeCard()
+        self._has_results = False  # of the run in the live view
+        self._monitor: RunMonitor | None = None
+        self._queue: QueueList | None = None
+        self._chart_loader = ChartLoader("gui.train.run_monitor", lambda: self.monitor.show(), self)  # noqa: PLW0108
+        self._copied_timer = QTimer(self, singleShot=True, interval=2000)
+        self._copied_timer.timeout.connect(lambda: self.setup.command_button.setText(tr("Copy command")))
+        self.start_button = Button("Start training", "play", role="primary", on_click=self.start)
+        self.enqueue_button = Button("Add to queue", "queue", on_click=self.enqueue)
+        self.pause_button = Button("Pause", "pause", on_click=self.pause)
+        self.resume_button = Button("Resume", "play", role="primary", on_click=self.resume)
+        self.resume_button.setToolTip(tr("Continue the paused run"))
+        self.stop_button = Button("Stop", "stop", on_click=self.stop)
+        show_results = partial(state.page_requested.emit, RESULTS)
+        self.results_button = Button("See results", "results", role="primary", on_click=show_results)
+        self._lay_out()
+        self._connect()
+        self._show_queue()
+        self._on_offer_changed(self.runner.offer if self.runner is not None else None)
+        self._show_readiness()
+
+    def _lay_out(self) -> None:
+        self._views = QStackedWidget()
+        self.switch = ViewSwitch()
+        self.action_row.addWidget(self.switch)
+        self.action_row.addSpacing(theme.SMALL)
+        for button in (self.results_button, self.enqueue_button, self.pause_button, self.stop_button,
+                       self.resume_button, self.start_button):  # fmt: skip
+            self.action_row.addWidget(button)
+        self._live_layout, self._queue_layout = QVBoxLayout(), QVBoxLayout()
+        self._views.addWidget(self.setup)
+        for layout in (self._live_layout, self._queue_layout):
+            layout.setContentsMargins(theme.HUGE, 0, theme.HUGE, theme.HUGE)
+            view = widget_of(layout)
+            self._views.addWidget(view)
+        offer = column(self.resume_card)
+        offer.setContentsMargins(theme.HUGE, 0, theme.HUGE, 0)
+        self.body.setContentsMargins(0, 0, 0, 0)
+        self.body.addLayout(column(offer, self._views, spacing=theme.MEDIUM))
+
+    def _connect(self) -> None:
+        setup = self.setup
+        for button, action, tip in (
+            (self.start_button, "run.start", ""),
+            (self.enqueue_button, "run.enqueue", tr("Add this run to the queue with the current settings")),
+            (self.pause_button, "run.pause", tr("Pause after this step and free the device; Resume continues there")),
+            (self.stop_button, "run.end", tr("End the run after this step; the best checkpoint is kept")),
+            (setup.measure_button, "run.measure", tr("Train a few steps to measure time and memory on this computer")),
+            (setup.measure_all_button, "run.measure",
+             tr("Measure every method with these settings and show the cost on its card")),
+            (setup.rates_button, "run.find_rate", ""),
+            (setup.probe_button, "run.probe", tr("Measure the networks here on your images, without training")),
+            (setup.prompts_button, "run.prompts", ""),
+        ):  # fmt: skip
+            self.state.actions.attach(button, action, tip)
+        self.state.settings_changed.connect(self.mark_stale)  # the device to train on
+        self.state.tasks.changed.connect(self._on_tasks_changed)
+        self.switch.chosen.connect(self.show_view)
+        setup.split_card.again_requested.connect(self.split_again)
+        setup.command_button.clicked.connect(lambda _checked=False: self._copy_command())
+        setup.step_wanted.connect(self.state.step_requested)
+        self.resume_card.continued.connect(lambda: self.go_on_with(self.runner and self.runner.offer))
+        if (runner := self.runner) is not None:
+            runner.run_begun.connect(self._on_run_begun)
+            runner.run_reported.connect(self._on_run_reported)
+            runner.run_ended.connect(self._on_run_ended)
+            runner.queue_changed.connect(self._show_queue)
+            runner.offer_changed.connect(self._on_offer_changed)
+            self.resume_card.dismissed.connect(runner.dismiss_offer)
+        if self.session is not None:
+            self.session.splitter.changed.connect(self._show_readiness)
+
+    @property
+    def monitor(self) -> "RunMonitor":
+        """Return the live view, built on first use: its charts load slowly."""
+        if self._monitor is None:
+            from gui.train.run_monitor import RunMonitor
+
+            self._monitor = RunMonitor()
+            self._live_layout.addWidget(self._monitor)
+        return self._monitor
+
+    @property
+    def queue(self) -> QueueList:
+        """Return the list of waiting runs, built on first use."""
+        if self._queue is None:
+            self._queue = queue = QueueList(self.state.actions)
+            queue.setMaximumWidth(theme.scaled(760))
+            if (runner := self.runner) is not None:
+                queue.moved.connect(runner.move)
+                queue.removed.connect(runner.remove)
+                queue.retry_requested.connect(runner.retry)
+                queue.start_requested.connect(runner.start_queue)
+                queue.tweak_requested.connect(self._on_tweak_requested)
+            self._queue_layout.addWidget(queue)
+            self._show_queue()
+        return self._queue
+
+    def config(self) -> TrainConfig:
+        return self.draft.config
+
+    def refresh(self) -> None:
+        path = self.state.path
+        words = tr("Open a project first: training needs images with labels.")
+        self.subtitle.setText(tr("Fine-tune on the images of {name}", name=path.name) if path else words)
+        self.draft.refresh()
+        self._show_readiness()
+        self.state.actions.refresh()
+
+    @Slot(int)
+    def show_view(self, index: int) -> None:
+        """Show *Set up*, *Live run* or *Queue*."""
+        if index == LIVE:
+            self.monitor.show()
+        self.switch.choose(index)
+        self._views.setCurrentIndex(index)
+        self._show_readiness()
+
+    @property
+    def _is_training(self) -> bool:
+        return self.runner is not None and self.runner.is_training
+
+    @Slot()
+    def _show_readiness(self) -> None:
+        """Show the next step of each view as its primary button, and the other possible steps."""
+        runner, index = self.runner, self._views.currentIndex()
+        is_training, is_live = self._is_training, index == LIVE
+        is_paused = runner is not None and bool(runner.queue.paused) and not is_training and is_live
+        shows_results = is_live and not is_training and not is_paused and self._has_results
+        can_start = not (is_training or is_paused or index == QUEUE or shows_results)
+        for button, is_shown in (
+            (self.results_button, shows_results),
+            (self.start_button, can_start),
+            (self.enqueue_button, runner is not None and index == SETUP),
+            (self.resume_button, is_paused),
+            (self.pause_button, is_training),
+            (self.stop_button, is_training or is_paused),
+        ):
+            button.setVisible(is_shown)
+        is_splitting = self.session is not None and self.session.splitter.is_splitting
+        self.setup.split_card.show_why_not(tr("The images are being divided.") if is_splitting else "")
+        self.state.actions.refresh()
+
+    @Slot()
+    def _on_tasks_changed(self) -> None:
+        if self.runner is not None and self.runner.waits_for:
+            self.monitor.show_waiting(self.runner.waits_for)
+        self._show_readiness()
+
+    @Slot()
+    def _show_queue(self) -> None:
+        runs = self.runner.queue.runs if self.runner is not None else ()
+        if runs or self._queue is not None:
+            self.queue.show_runs(runs, is_held=not self._is_training)
+        self.switch.show_waiting(len(runs))
+        if not runs and self._views.currentIndex() == QUEUE:
+            self.show_view(LIVE if self._is_training else SETUP)
+        self._show_readiness()
+
+    @Slot(object)
+    def _on_offer_changed(self, run: RunSummary | None) -> None:
+        paused = self.runner.queue.paused if self.runner is not None else ""
+        self.resume_card.offer(offer_words(run, is_paused=run.name == paused) if run else "")
+
+    def _copy_command(self) -> None:
+        QGuiApplication.clipboard().setText(command_line(self.config(), str(self.state.path or "PROJECT")))
+        self.setup.command_button.setText(tr("Copied"))
+        self._copied_timer.start()
+
+    def start(self) -> None:
+        """Check the draft, split the images without a split, and start the run; or show every error."""
+
+        def start(runner: Runner) -> None:
+            self.show_view(LIVE)
+            runner.start(self.config())
+
+        if self.runner is not None:
+            self._when_ready(start)
+
+    def enqueue(self) -> None:
+        if self.runner is not None:
+            self._when_ready(lambda runner: runner.enqueue(self.config()))
+
+    def _when_ready(self, act: Callable[[Runner], object]) -> None:
+        """Call `act` once the settings are valid and the images are split; else show the errors."""
+        session = self.session
+        assert session is not None
+
+        def on_divided() -> None:
+            self.draft.refresh()
+            if self.draft.is_ready():
+                act(session.runner)
+
+        if not self.draft.is_ready():
+            self.show_view(SETUP)
+        elif self.draft.is_divided:
+            act(session.runner)
+        else:
+            session.splitter.split(
+                self.setup.split_card.wish, page=self.name, or_without_test=True, then=lambda _report: on_divided()
+            )
+
+    @Slot()
+    def split_again(self) -> None:
+        if self.session is not None:
+            wish = self.setup.split_card.wish
+            wish = dataclasses.replace(wish, seed=wish.seed + 1)
+            self.setup.split_card.set_wish(wish)
+            self.session.splitter.split(dataclasses.replace(wish, again=True), page=self.name)
+
+    def pause(self) -> None:
+        if self.runner is not None and self.runner.is_training:
+            self.runner.pause()
+            self.monitor.show_state("Pausing")
+            self._show_readiness()
+
+    def stop(self) -> None:
+        """Stop the run after it is saved; a paused one ends at once."""
+        if self.runner is not None:
+            if self.runner.is_training:
+                self.monitor.show_state("Stopping")
+            self.runner.stop()
+            self._show_readiness()
+
+    def resume(self) -> None:
+        run = self.runner.paused_run() if self.runner is not None else None
+        if run is not None:
+            self.go_on_with(run)
+
+    def go_on_with(self, run: object) -> None:
+        """Resume a stopped or killed run; its curves continue."""
+        if isinstance(run, RunSummary) and self.runner is not None and not self.runner.is_training:
+            self.show_view(LIVE)
+            self.runner.resume(run)
+
+    def take_step(self, step: NextStep) -> None:
+        """Resume a run, or show the settings."""
+        if step.action != "resume":
+            self.show_view(SETUP)
+        elif self.session is not None:
+            try:
+                run = load_run(self.session.path, step.run)
+            except VisionFTError as error:
+                self.state.report(error)
+            else:
+                self.go_on_with(run)
+
+    def tweak(self, run: object) -> None:
+        """Copy the settings of a run into the draft."""
+        if isinstance(run, RunSummary):
+            self._take(run.config)
+            self.subtitle.setText(tr("Settings of {name}", name=run.name))
+
+    def _take(self, config: TrainConfig) -> None:
+        self.show_view(SETUP)
+        self.draft.take(config)
+
+    @Slot(int)
+    def _on_tweak_requested(self, number: int) -> None:
+        run = self.runner.remove(number) if self.runner is not None else None
+        if run is not None:
+            self._take(run.config)
+
+    @Slot(object)
+    def _on_run_begun(self, begun: RunBegun) -> None:
+        config, chart, self._has_results = begun.config, self.monitor.chart, False
+        self.monitor.start(
+            begun.title, epochs=config.total_epochs, patience=config.patience,
+            learns_from_features=config.method_row.caches_features,
+        )  # fmt: skip
+        for place, loss in begun.steps:
+            chart.add_step(place, loss)
+        for epoch in begun.earlier:
+            self.monitor.handle(epoch)
+        runs = self.runner.earlier_runs(5) if self.runner is not None else []
+        curves = {run.name: [(each.epoch, *each.figures) for each in run.epochs if each.figures] for run in runs}
+        chart.set_context([(name, points) for name, points in curves.items() if name != begun.title])
+
+    @Slot(object)
+    def _on_run_ended(self, ended: RunEnded) -> None:
+        if ended.how == "failed":
+            self.monitor.fail(ended.message)
+        elif ended.result is None:
+            self.monitor.show_nothing()  # it was cancelled before its start
+        else:
+            result = ended.result
+            self.monitor.finish(
+                seconds=result.seconds, was_stopped=result.stopped, run=result.run, is_paused=ended.how == "paused"
+            )
+            self._has_results = result.best is not None and ended.how != "paused"
+        self._show_readiness()
+
+    @Slot(object)
+    def _on_run_reported(self, event: Event) -> None:  # of a runner that outlives the page: no lambda
+        self.monitor.handle(event)
+
+    def close_workers(self) -> None:
+        self._chart_loader.stop()
+        self._copied_timer.stop()
+        self.draft.close()

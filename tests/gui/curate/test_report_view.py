@@ -1,0 +1,150 @@
+"""The views Report and Quality: cards with links, saving a report, kinds by name, clicking the strip."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw
+from PySide6.QtCore import QPoint, Qt
+
+from gui.curate import curate_views, report_view
+from gui.curate.curate_page import CuratePage
+from gui.curate.quality_view import QualityView
+from gui.curate.report_view import ReportView
+from visionft.curation.check import Inputs
+from visionft.curation.quality.quality_check import Quality
+from visionft.curation.table import CHECKS
+from visionft.project.edits.changes import UnlabelImages
+from visionft.project.importing.importer import import_source
+from visionft.project.splits import assign_splits
+from visionft.project.store import Project
+
+LEFT = Qt.MouseButton.LeftButton
+
+
+@pytest.fixture(autouse=True)
+def dull(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave the check of quality alone in the table, and both views in the page."""
+    for name in list(CHECKS):
+        monkeypatch.delitem(CHECKS, name)
+    monkeypatch.setitem(CHECKS, "quality", Quality())
+    monkeypatch.setattr(curate_views, "VIEWS", (ReportView, QualityView))
+
+
+@pytest.fixture
+def scenes(tmp_path: Path) -> Path:
+    """Return a project of 30 images in a large and a small class; one is blank, one dark, both of the large."""
+    rng = np.random.default_rng(0)
+    for number in range(30):
+        image = Image.new("RGB", (80, 64), (130, 130, 120))
+        for _ in range(15):
+            x, y, size = (int(each) for each in rng.integers(0, 60, 3))
+            ImageDraw.Draw(image).ellipse((x, y, x + size, y + size), fill=tuple(rng.integers(0, 256, 3).tolist()))
+        if number < 2:
+            image = Image.new("RGB", (80, 64), (9, 90, 200)) if number else image.point(lambda value: value // 8)
+        path = tmp_path / "scenes" / ("large" if number < 25 else "small") / f"{number:02d}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        image.save(path)
+    with Project.create(tmp_path / "project") as project:
+        import_source(project, tmp_path / "scenes")
+        assign_splits(project)
+    return tmp_path / "project"
+
+
+@pytest.fixture
+def page(qtbot, open_curate, scenes: Path) -> CuratePage:
+    """Return the page of a checked project, with the report in front."""
+    with Project.open(scenes) as project:
+        Quality().run(Inputs(scenes, project.snapshot()))
+    page = open_curate(scenes, "report")
+    qtbot.waitUntil(lambda: bool(cards(page)), timeout=5000)
+    return page
+
+
+def cards(page: CuratePage) -> dict:
+    panel = page.stage.panels.currentWidget()
+    return {card.title: card for card in getattr(panel, "cards", ())}
+
+
+def advice(page: CuratePage) -> dict:
+    return {line.step.action: line for line in page.stage.panels.currentWidget().steps}
+
+
+class TestReport:
+    def test_a_card_for_each_thing_with_its_number(self, page):
+        numbers = {title: card.figure for title, card in cards(page).items()}
+        assert numbers == {"Images": "30", "Classes": "2", "Quality": "2", "Newest run": "–"}
+        assert cards(page)["Classes"].words == "“large” has 25, “small” has 5."
+        assert not page.grid.isVisible() and page.sentence.text()
+
+    def test_buttons_lead_to_a_view_or_another_screen(self, qtbot, page, window):
+        qtbot.mouseClick(cards(page)["Quality"].button, LEFT)
+        assert page.view.name == "quality" and page.grid.count() == 2
+        page.show_view("report")
+        qtbot.mouseClick(advice(page)["Review the issues of “Quality”."].button, LEFT)
+        assert page.view.name == "quality"
+        page.show_view("report")
+        qtbot.mouseClick(cards(page)["Newest run"].button, LEFT)
+        assert window.current_page.name == "train"
+
+    def test_every_check_has_a_view_of_its_name_to_lead_to(self, page):
+        assert {view.check: name for name, view in page.views.items() if view.check} == {name: name for name in CHECKS}
+
+    def test_a_change_is_seen(self, qtbot, page):
+        image_ids = tuple(page.curation.now)[:3]
+        page.curation.apply(UnlabelImages(image_ids))
+        qtbot.waitUntil(lambda: cards(page)["Images"].words == "3 have no label.", timeout=5000)
+        assert "changed since" in cards(page)["Quality"].words
+        assert next(iter(advice(page))) == "Label the images without a label."
+
+    def test_a_check_that_never_ran_runs_at_a_click(self, qtbot, open_curate, scenes):
+        page = open_curate(scenes, "report")
+        qtbot.waitUntil(lambda: "Quality" in cards(page), timeout=5000)
+        assert cards(page)["Quality"].words == "Not checked yet."
+        qtbot.mouseClick(cards(page)["Quality"].button, LEFT)
+        qtbot.waitUntil(lambda: cards(page)["Quality"].figure == "2", timeout=60_000)
+
+    def test_the_report_is_saved(self, qtbot, page, tmp_path, monkeypatch):
+        target, shown = tmp_path / "report.html", []
+        monkeypatch.setattr(report_view, "ask_save_file", lambda *_args: target)
+        monkeypatch.setattr(ReportView, "show_file", staticmethod(shown.append))
+        page.state.actions.run("curate.save_report")
+        qtbot.waitUntil(lambda: bool(shown), timeout=20_000)
+        html = target.read_text(encoding="utf-8")
+        assert shown == [target] and "What to do next" in html and "data:image/jpeg;base64," in html
+
+    def test_saving_can_be_thought_better_of(self, page, monkeypatch):
+        monkeypatch.setattr(report_view, "ask_save_file", lambda *_args: None)
+        page.state.actions.run("curate.save_report")
+        assert not page.state.tasks.pending
+
+    def test_as_many_cards_in_a_row_as_there_is_room_for(self, qtbot, page, window):
+        def columns() -> int:
+            return len({card.x() for card in cards(page).values()})
+
+        window.resize(1500, 900)
+        qtbot.waitUntil(lambda: columns() == 4, timeout=3000)
+        window.resize(900, 900)
+        qtbot.waitUntil(lambda: columns() < 4, timeout=3000)
+
+
+class TestQuality:
+    def test_kinds_have_names_and_tiles_say_what_is_wrong(self, qtbot, page):
+        page.show_view("quality")
+        words = {chip.words() for chip in page.view.controls.chips.values()}
+        assert words == {"Dark 1", "Blank 1", "Low information 1"}
+        assert page.list.buttons["quality"].count() == 2 and "2 images are flagged." in page.sentence.text()
+        assert [tile.detail for tile in page.grid.tiles()] == ["Dark 1.00, Low information 0.92", "Blank 1.00"]
+        assert page.stage.line.words()[1].startswith("Dark: 95 % of it are below")
+
+    def test_the_strip_shows_the_scores_of_a_kind_and_a_click_moves_the_threshold(self, qtbot, page):
+        page.show_view("quality")
+        strip = page.view.strip
+        assert sum(strip.counts) == len(page.view.loaded.issues) and strip.threshold == 0.5
+        qtbot.mouseClick(strip, LEFT, pos=QPoint(2, 5))
+        assert page.view.threshold > 0.95 and page.view.controls.reset_button.isEnabled()
+        qtbot.mouseClick(page.view.controls.reset_button, LEFT)
+        assert page.view.threshold == 0.5
+        qtbot.mouseClick(page.view.controls.chips["blank"], LEFT)
+        found = [each for each in page.view.loaded.issues if each.kind == "blank"]
+        assert sum(page.view.strip.counts) == len(found) and page.grid.count() == 1

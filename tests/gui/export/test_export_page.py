@@ -1,0 +1,253 @@
+"""Export: options reach the engine, the report shows the measurements, earlier exports are remembered."""
+
+import json
+import threading
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QDesktopServices, QGuiApplication
+
+from gui.export import exporting as export_work
+from gui.export import follow_up
+from gui.kit import dialogs
+from gui.shell.window import MainWindow
+from visionft.errors import ExportError
+from visionft.export.bundle.sample_programs import PYTHON, SAMPLES
+from visionft.export.bundle.verifying import FileFault, Verification
+from visionft.export.options import ExportOptions
+from visionft.export.parity import ExportResult, Latency, Parity, SampleRun
+from visionft.jobs import JobCancelled
+from visionft.training.runs.run_folder import change_notes, delete_weights, read_run
+
+LEFT = Qt.MouseButton.LeftButton
+RUN = "001-resnet18-lora"
+
+
+@pytest.fixture
+def page(window: MainWindow, project_dir: Path, write_run):
+    write_run(project_dir)
+    window.state.open_project(project_dir)
+    window.show_page("export")
+    return window.page("export")
+
+
+RUNS = (SampleRun(name="python", agrees=True), SampleRun(name="node", why_not="Node.js is not installed."))
+
+
+@pytest.fixture
+def exporting(monkeypatch):
+    """Replace exporting by writing a small file and a true record; return the recorded requests."""
+    asked = []
+
+    def export_model(run_dir, _images, out_dir, *, job, **options):
+        asked.append((run_dir, out_dir, options))
+        out_dir.mkdir(parents=True, exist_ok=True)
+        (out_dir / "model.onnx").write_bytes(b"x" * 1_500_000)
+        result = ExportResult(
+            model=out_dir / "model.onnx", bytes=1_500_000, sha256="a", temperature=1.0, opset=options["options"].opset,
+            parity=Parity(images=19, max_abs_diff=3.2e-6, top1_agreement=1.0, batches=(1, 2, 7)),
+            latency=Latency(
+                median_ms=10.42 + len(asked), p95_ms=13.9, runs=60, provider="CPUExecutionProvider", width=48, height=40
+            ),
+            float_model=out_dir / "model_float.onnx" if options["options"].float_input else None,
+            samples=RUNS,
+        )  # fmt: skip
+        left_out = {"model", "float_model", "samples", "files"}
+        record = {name: value for name, value in asdict(result).items() if name not in left_out}
+        record["samples"] = {each.name: {"agrees": each.agrees, "why_not": each.why_not} for each in RUNS}
+        (out_dir / "export.json").write_text(json.dumps(record))
+        return result
+
+    monkeypatch.setattr(export_work, "export_model", export_model)
+    return asked
+
+
+def export(qtbot, window, page) -> None:
+    qtbot.mouseClick(page.export_button, LEFT)
+    qtbot.waitUntil(lambda: not window.state.tasks.pending)
+
+
+def test_options_reach_the_engine_and_the_report_says_what_was_measured(qtbot, window, page, exporting, project_dir):
+    assert page.promises.isVisible() and not page.parity_card.isVisible()
+    assert page.export_button.property("role") == "primary" and not page.try_button.isVisible()
+    page.options_card.opset_box.setCurrentIndex(page.options_card.opset_box.findData(18))
+    page.options_card.float_box.setChecked(True)
+    page.options_card.timm_box.setChecked(True)
+    page.options_card.name_edit.setText("For the line")
+    export(qtbot, window, page)
+    target = project_dir / "exports" / "For the line"
+    options = ExportOptions(float_input=True, opset=18, huggingface=True)
+    inputs = {"options": options, "project": window.state.session.project}
+    assert exporting == [(project_dir / "runs" / RUN, target, inputs)]
+    card = page.parity_card
+    assert card.isVisible() and not page.promises.isVisible()
+    assert page.export_button.property("role") == "" and page.export_button.text() == "Export again"
+    assert page.try_button.property("role") == "primary" and page.try_button.isVisible()
+    figures, notes = ({name: each.text() for name, each in part.items()} for part in (card.figures, card.notes))
+    assert figures["agreement"] == "100.0%" and figures["difference"] == "3.2e-06" and figures["images"] == "19"
+    assert figures["speed"] == "11.4 ms" and figures["slow"] == "13.9 ms" and figures["size"] == "1.5 MB"
+    assert "60 runs" in notes["speed"] and "CPU" in notes["speed"] and "48\u00a0x\u00a040" in notes["slow"]
+    assert "opset 18" in notes["size"] and "model_float.onnx" in card.other_files.text()
+    assert card.samples.text() == (
+        "predict.py was run and predicts the same. samples/node/predict.mjs was not run: Node.js is not installed."
+    )
+
+
+def test_open_folder_opens_the_folder_of_the_file(qtbot, window, page, exporting, project_dir, monkeypatch):
+    opened = []
+    monkeypatch.setattr(QDesktopServices, "openUrl", lambda url: opened.append(url.toLocalFile()))
+    export(qtbot, window, page)
+    qtbot.mouseClick(page.parity_card.folder_button, LEFT)
+    assert [Path(each) for each in opened] == [project_dir / "exports" / RUN]
+    qtbot.mouseClick(page.try_button, LEFT)
+    assert window.current_page.name == "try"
+
+
+def test_an_export_is_checked_again_and_what_is_wrong_is_named(qtbot, window, page, exporting, monkeypatch):
+    faults = [FileFault(name="labels.txt", fault="changed")]
+
+    def check_export(folder, *, job):
+        return Verification(folder=folder, checked=7, faults=tuple(faults), foreign=("mine.txt",), answers=())
+
+    monkeypatch.setattr(follow_up, "verify_export", check_export)
+    export(qtbot, window, page)
+    card = page.parity_card
+    assert card.verification.isHidden()
+    for expected in ("Changed: labels.txt. Export it again", "All 7 files are unchanged since the export"):
+        qtbot.mouseClick(card.check_button, LEFT)
+        qtbot.waitUntil(lambda: not window.state.tasks.pending)
+        words = card.verification.text()
+        assert words.startswith(expected) and words.endswith("Not part of this export: mine.txt.")
+        assert card.check_button.isEnabled()
+        faults.clear()
+
+
+def test_a_check_of_an_export_that_was_replaced_meanwhile_says_nothing(qtbot, window, page, exporting, monkeypatch):
+    export(qtbot, window, page)
+    is_replaced = threading.Event()
+
+    def check_export(folder, *, job):
+        is_replaced.wait(10)
+        faults = (FileFault(name="model.onnx", fault="changed"),)  # half old, half new when it was read
+        return Verification(folder=folder, checked=2, faults=faults, foreign=(), answers=())
+
+    monkeypatch.setattr(follow_up, "verify_export", check_export)
+    qtbot.mouseClick(page.parity_card.check_button, LEFT)
+    with qtbot.waitSignal(window.state.session.exports_changed):
+        qtbot.mouseClick(page.export_button, LEFT)
+    is_replaced.set()
+    qtbot.waitUntil(lambda: not window.state.tasks.pending)
+    assert page.parity_card.verification.isHidden() and page.parity_card.check_button.isEnabled()
+
+
+def test_what_was_wanted_and_left_out_is_said(window, project_dir, exported):
+    record = json.loads((exported / "export.json").read_text())
+    (exported / "export.json").write_text(json.dumps({**record, "left_out": ["Birds has no such folder."]}))
+    window.state.open_project(project_dir)
+    window.show_page("export")
+    assert "Birds has no such folder." in window.page("export").parity_card.left_out.text()
+
+
+def test_an_earlier_export_is_shown_again_and_said_to_be_replaced(qtbot, window, page, exporting):
+    assert "A folder with this name is created" in page.options_card.note.text()
+    export(qtbot, window, page)
+    window.show_page("results")
+    page.mark_stale()
+    window.show_page("export")
+    assert page.parity_card.isVisible() and "Exported 20" in page.parity_card.meaning.text()
+    assert "replaces the existing file" in page.options_card.note.text()
+    page.options_card.name_edit.setText("another")
+    assert not page.parity_card.isVisible() and page.promises.isVisible()
+
+
+@pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.name)
+def test_each_program_is_shown_whole_and_copied(qtbot, page, sample):
+    assert page.code_card.view.toPlainText() == PYTHON.content.decode()
+    qtbot.mouseClick(page.code_card.buttons[sample.name], LEFT)
+    assert page.code_card.view.toPlainText() == sample.content.decode()
+    qtbot.mouseClick(page.code_card.copy_button, LEFT)
+    assert QGuiApplication.clipboard().text() == sample.content.decode()
+
+
+def test_without_a_name_or_place_nothing_can_be_exported(page, monkeypatch, tmp_path):
+    page.options_card.name_edit.setText("  ")
+    assert not page.export_button.isEnabled() and "name and a folder" in page.options_card.note.text()
+    page.options_card.name_edit.setText("mine")
+    page.options_card.place_edit.setText("~nobody-of-that-name")  # on the way to ~/a-folder
+    assert page.export_button.isEnabled()
+    monkeypatch.setattr(dialogs, "ask_folder", lambda *_: tmp_path / "elsewhere")
+    page.options_card.browse_button.click()
+    assert page.export_button.isEnabled() and page.options_card.target() == tmp_path / "elsewhere" / "mine"
+
+
+def test_a_run_without_weights_says_why_it_cannot_be_exported(window, page, project_dir):
+    run = read_run(project_dir / "runs" / RUN)
+    change_notes(run, title="Lightened")
+    delete_weights(run)
+    window.state.session.runs_changed.emit()
+    assert not page.export_button.isEnabled() and "weights of this run were deleted" in page.options_card.note.text()
+    assert page.table.model().index(0, 0).data() == "Lightened"
+
+
+def test_a_refused_export_is_said_and_shows_no_report(qtbot, window, page, monkeypatch):
+    def failing(*_inputs, **_options):
+        raise ExportError("The exported file differs from PyTorch.", "Nothing was kept.")
+
+    monkeypatch.setattr(export_work, "export_model", failing)
+    export(qtbot, window, page)
+    assert "differs from PyTorch" in window.toasts.message()
+    assert not page.parity_card.isVisible() and page.export_button.isEnabled()
+
+
+def test_the_best_run_is_chosen_not_the_newest_unless_the_user_chose(window, page, project_dir, write_run):
+    write_run(project_dir, "002-worse", accuracy=0.5)
+    window.state.session.runs_changed.emit()
+    assert page.table.selected() == [RUN] and page.options_card.name_edit.text() == RUN
+    page.table.select(["002-worse"])
+    write_run(project_dir, "003-middling", accuracy=0.7)
+    window.state.session.runs_changed.emit()
+    assert page.table.selected() == ["002-worse"]
+
+
+def test_the_run_that_results_shows_is_the_one_to_export(qtbot, window, page, project_dir, write_run):
+    write_run(project_dir, "002-worse", accuracy=0.5)
+    window.show_page("results")
+    results = window.page("results")
+    window.state.session.runs_changed.emit()
+    assert results.table.selected() == ["002-worse"]
+    qtbot.mouseClick(results.export_button, LEFT)
+    assert window.current_page is page and page.table.selected() == ["002-worse"]
+
+
+def test_an_export_that_ends_while_another_run_is_looked_at_is_told(
+    qtbot, window, page, exporting, project_dir, write_run
+):
+    write_run(project_dir, "002-worse", accuracy=0.5)
+    window.state.session.runs_changed.emit()
+    page.table.select([RUN])
+    page.export()
+    page.table.select(["002-worse"])
+    qtbot.waitUntil(lambda: not window.state.tasks.pending)
+    assert [run.name for run, *_ in exporting] == [RUN]
+    assert page.export_button.text() == "Export" and not page.parity_card.isVisible() and page.promises.isVisible()
+    assert window.toasts.message() == f"Exported to {project_dir / 'exports' / RUN}."
+    page.table.select([RUN])
+    assert page.export_button.text() == "Export again" and page.parity_card.isVisible()
+
+
+def test_an_export_that_was_stopped_is_no_failure(qtbot, window, page, monkeypatch):
+    def stopped(*_inputs, job, **_options):
+        while not job.is_cancelled:
+            time.sleep(0.01)
+        raise JobCancelled
+
+    monkeypatch.setattr(export_work, "export_model", stopped)
+    qtbot.mouseClick(page.export_button, LEFT)
+    qtbot.waitUntil(lambda: any(handle.is_running for handle in window.state.tasks.pending))
+    window.state.tasks.pending[0].stop()
+    qtbot.waitUntil(lambda: not window.state.tasks.pending)
+    assert window.toasts.message() == "The job was cancelled." and window.toasts.newest.tone == "info"
+    assert page.export_button.isEnabled()

@@ -1,0 +1,99 @@
+"""Actions on a finished export: reading its card, timing its files, or the reason against it."""
+
+import time
+
+import pytest
+from PySide6.QtCore import Qt
+
+from gui.export.card_dialog import CardDialog
+from gui.tasks import Lane, Task
+
+LEFT = Qt.MouseButton.LeftButton
+
+
+def finish(qtbot, window) -> None:
+    qtbot.waitUntil(lambda: not window.state.tasks.pending, timeout=60_000)
+
+
+def test_the_card_of_the_export_is_read(qtbot, window, shown):
+    qtbot.mouseClick(shown.parity_card.card_button, LEFT)
+    (dialog,) = window.findChildren(CardDialog)
+    assert dialog.isVisible() and dialog.view.toPlainText() == "Birds"
+    dialog.accept()
+
+
+def test_an_export_without_a_card_says_so(window, shown, exported):
+    (exported / "README.md").unlink()
+    shown.mark_stale()
+    button = shown.parity_card.card_button
+    assert not button.isEnabled() and "This export has no model card" in button.toolTip()
+    assert window.state.actions.why_not("export.card")
+
+
+def test_without_an_export_there_is_nothing_to_do_with_it(window, shown):
+    shown.options_card.name_edit.setText("another")
+    for name in ("export.folder", "export.card", "export.check", "export.speed", "export.publish"):
+        assert window.state.actions.why_not(name) == "Export the run first."
+
+
+def test_each_file_is_timed_on_this_computer(qtbot, window, shown):
+    assert shown.speed_card.isHidden()
+    qtbot.mouseClick(shown.parity_card.speed_button, LEFT)
+    assert shown.speed_card.isVisible() and not shown.speed_card.measure_button.isEnabled()
+    assert window.state.actions.why_not("export.speed") == "It is being measured already."
+    finish(qtbot, window)
+    rows = shown.speed_card.table.texts()
+    assert [row[:2] for row in rows] == [["model.onnx", "CPU"], ["model_int8.onnx", "CPU"]]
+    for row in rows:
+        times = [float(cell.removesuffix(" ms")) for cell in row[2:5] if cell != "–"]  # with too few runs to measure
+        assert times and times == sorted(times) and int(row[5]) >= 10
+    assert "512\u00a0x\u00a0512" in shown.speed_card.basis.text() and shown.speed_card.measure_button.isEnabled()
+
+
+def test_another_image_size_is_measured_anew_and_remembered_with_its_export(qtbot, window, shown):
+    card = shown.speed_card
+    qtbot.mouseClick(shown.parity_card.speed_button, LEFT)
+    finish(qtbot, window)
+    card.side_box.setCurrentIndex(card.side_box.findData(1024))
+    qtbot.mouseClick(card.measure_button, LEFT)
+    finish(qtbot, window)
+    assert "1024\u00a0x\u00a01024" in card.basis.text()
+    shown.options_card.name_edit.setText("another")
+    assert card.isHidden()
+    shown.options_card.name_edit.setText("001-resnet18-lora")
+    assert card.isVisible() and "1024\u00a0x\u00a01024" in card.basis.text()
+
+
+def test_a_measurement_that_was_stopped_shows_no_figures(qtbot, window, shown):
+    qtbot.mouseClick(shown.parity_card.speed_button, LEFT)
+    (handle,) = window.state.tasks.pending
+    assert handle.task.gives_way and handle.task.lane is Lane.COMPUTE
+    handle.stop()
+    finish(qtbot, window)
+    assert shown.speed_card.table.texts() == [] and shown.speed_card.basis.text() == "No measurement was completed."
+
+
+def test_a_measurement_that_was_stopped_while_it_waited_can_be_asked_for_again(qtbot, window, shown):
+    busy = Task(title="busy", work=_until_stopped, lane=Lane.COMPUTE, page="export")
+    first = window.state.tasks.run(busy, owner=shown, on_done=lambda _result: None)
+    qtbot.mouseClick(shown.parity_card.speed_button, LEFT)
+    window.state.tasks.waiting[0].stop()
+    first.stop()
+    finish(qtbot, window)
+    assert shown.speed_card.isHidden() and window.state.actions.why_not("export.speed") == ""
+
+
+def _until_stopped(*, job) -> None:
+    while not job.is_cancelled:
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize(
+    ("has_float", "words"), [(False, "export model_float.onnx too"), (True, "use model_float.onnx")]
+)
+def test_where_big_images_cost_more_than_the_answer_that_is_said(shown, exported, has_float, words):
+    if has_float:
+        (exported / "model_float.onnx").write_bytes(b"x")
+    shown.mark_stale()
+    shown_words = shown.parity_card.large_images.text()
+    assert "12 megapixels takes 46 ms" in shown_words and words in shown_words

@@ -1,0 +1,239 @@
+"""The project page: creating, importing, missing items, and recent projects, by clicks."""
+
+import warnings
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
+from PySide6.QtGui import QDragEnterEvent, QDropEvent
+from PySide6.QtWidgets import QApplication
+
+from gui.home import new_project
+from gui.home.home_page import ProjectPage
+from gui.home.new_project import NewProjectDialog
+from gui.kit import dialogs
+from visionft.project.edits.changes import AssignSplits
+from visionft.project.store import Project
+from visionft.public_sets import get_set, list_file
+
+LEFT = Qt.MouseButton.LeftButton
+
+
+def test_choosing_a_folder_of_images_makes_a_project_and_imports_them(
+    qtbot, window, page, images, monkeypatch, confirm, finish
+):
+    monkeypatch.setattr(dialogs, "ask_folder", lambda *args, **kwargs: images)
+    monkeypatch.setattr(NewProjectDialog, "exec", lambda dialog: click_create(qtbot, dialog))
+    qtbot.mouseClick(page.welcome.drop_zone.choose_button, LEFT)
+    finish()
+    assert window.state.session is None and page.imports.panel.classes.isVisible()
+    confirm()
+    assert window.state.path.name == "images"
+    assert page.overview.tiles["images"].figure() == "25"
+    assert page.overview.class_table.texts() == [
+        ["blue", "7", "0", "0", "0", ""], ["green", "8", "0", "0", "0", ""], ["red", "10", "0", "0", "0", ""]
+    ]  # fmt: skip
+    assert page.overview.report.isVisible()
+
+
+def click_create(qtbot, dialog: NewProjectDialog) -> int:
+    assert dialog.create_button.isEnabled()
+    dialog.show()
+    qtbot.mouseClick(dialog.create_button, LEFT)
+    return dialog.result()
+
+
+def test_the_one_primary_button_is_the_next_step(qtbot, window, page, images, monkeypatch, confirm, finish, project):
+    assert page.overview.checklist.badge.text() == "4 still missing"
+    assert page.next_button.text() == "Import images" and not page.import_button.isVisible()
+    monkeypatch.setattr(dialogs, "ask_folder", lambda *_args, **_kwargs: images)
+    qtbot.mouseClick(page.next_button, LEFT)
+    finish()
+    confirm()
+    assert page.overview.checklist.badge.text() == "Ready to train" and "split" not in page.overview.checklist.buttons
+    assert page.next_button.text() == "Train" and page.import_button.isVisible()
+    qtbot.mouseClick(page.next_button, LEFT)
+    assert window.current_page.name == "train"
+
+
+def test_images_without_labels_are_to_be_labelled_next(qtbot, window, page, images, look, confirm, project):
+    look(images / "red")
+    confirm()
+    assert page.next_button.text() == "Label images"
+    qtbot.mouseClick(page.next_button, LEFT)
+    assert window.current_page.name == "label"
+
+
+def test_enter_presses_the_import_button_that_has_the_focus(qtbot, page, images, look, finish, project):
+    look(images)
+    button = page.imports.panel.import_button
+    qtbot.waitUntil(button.hasFocus)
+    qtbot.keyClick(button, Qt.Key.Key_Return)
+    finish()
+    assert page.overview.tiles["images"].figure() == "25"
+
+
+def test_a_class_that_is_missing_from_validation_is_divided_by_a_click(
+    qtbot, window, page, images, look, confirm, finish, project
+):
+    look(images)
+    confirm()
+    session = window.state.session
+    everything = {image.image_id: "train" for image in session.snapshot().images}
+    assert session.apply(AssignSplits(everything))
+    assert page.overview.checklist.badge.text() == "1 still missing"
+    qtbot.mouseClick(page.overview.checklist.buttons["split"], LEFT)
+    finish()
+    assert page.overview.checklist.badge.text() == "Ready to train"
+    assert session.snapshot().labelled("val")
+
+
+def test_files_that_cannot_be_used_are_listed_with_their_reason(qtbot, page, images, look, confirm, project):
+    (images / "red" / "broken.png").write_bytes(b"not an image")
+    (images / "red" / "copy.png").write_bytes((images / "red" / "red_000.png").read_bytes())
+    look(images)
+    confirm()
+    qtbot.mouseClick(page.overview.report.details_button, LEFT)
+    table = page.overview.report.table
+    shown = {Path(table.item(line, 0).text()).name: table.item(line, 1).text() for line in range(table.rowCount())}
+    assert shown["broken.png"] == "Unreadable"
+    assert "Duplicate" in shown.values() and table.isVisible()
+
+
+def test_a_folder_without_images_is_refused_with_advice(window, tmp_path, look, project):
+    (tmp_path / "nothing").mkdir()
+    look(tmp_path / "nothing")
+    assert "holds no images" in window.toasts.message()
+
+
+def test_a_project_path_that_is_no_project_keeps_what_was_open(window, project_dir, tmp_path):
+    window.state.open_project(project_dir)
+    assert not window.state.open_project(tmp_path)
+    assert window.state.path == project_dir
+    assert "is not a project" in window.toasts.message()
+
+
+def test_recent_projects_can_be_opened_and_forgotten(qtbot, window, page, project_dir, tmp_path):
+    window.state.open_project(project_dir)
+    window.state.create_project(tmp_path / "second")
+    qtbot.mouseClick(page.close_button, LEFT)
+    assert page.welcome.isVisible()
+    assert [Path(name).name for name in window.state.settings.recent_projects] == ["second", "project"]
+    page.welcome.recent.forgotten.emit(tmp_path / "second")
+    page.welcome.recent.chosen.emit(project_dir)
+    assert window.state.path == project_dir
+    assert [Path(name).name for name in window.state.settings.recent_projects] == ["project"]
+
+
+def test_a_dropped_project_folder_is_opened(page, window, project_dir):
+    drop(page, project_dir)
+    assert window.state.path == project_dir
+
+
+def test_a_dropped_folder_is_imported_into_the_open_project(
+    page, window, project_dir, tmp_path, draw_folder, confirm, finish
+):
+    window.state.open_project(project_dir)
+    drop(page, draw_folder(tmp_path / "more", {"yellow": 3}))
+    finish()
+    confirm()
+    assert ["yellow", "3", "0", "0", "0", ""] in page.overview.class_table.texts()
+
+
+def drop(page: ProjectPage, folder: Path) -> None:
+    data = QMimeData()
+    data.setUrls([QUrl.fromLocalFile(str(folder))])
+    keys = (Qt.DropAction.CopyAction, data, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # Qt offers Python no other constructor
+        enter = QDragEnterEvent(QPoint(9, 9), *keys)
+    QApplication.sendEvent(page.widget, enter)
+    assert enter.isAccepted()
+    QApplication.sendEvent(page.widget, QDropEvent(QPointF(9, 9), *keys))
+
+
+def test_a_project_open_elsewhere_can_only_be_read_and_says_so(window, project_dir):
+    with Project.open(project_dir):
+        window.state.open_project(project_dir)
+        assert "only be read" in window.toasts.message()
+
+
+@pytest.mark.parametrize(("name", "is_allowed"), [("", False), ("a/b", False), ("Parts", True), ("taken", False)])
+def test_the_new_project_dialog_checks_the_name(qtbot, tmp_path, name, is_allowed):
+    (tmp_path / "taken").mkdir()
+    parent = NewProjectDialog(None, folder=tmp_path)
+    qtbot.addWidget(parent)
+    qtbot.keyClicks(parent.name_edit, name)
+    assert parent.create_button.isEnabled() is is_allowed
+    assert parent.task == "single"
+
+
+def test_several_classes_per_image_can_be_chosen(qtbot, tmp_path):
+    dialog = NewProjectDialog(None, folder=tmp_path, name="tags")
+    qtbot.addWidget(dialog)
+    dialog.show()
+    qtbot.mouseClick(dialog._multi, LEFT)
+    assert dialog.task == "multi"
+    dialog.reject()
+
+
+@pytest.mark.usefixtures("styled")  # without it the tiles have no height to be clicked at
+@pytest.mark.parametrize(("tile", "classes"), [("sample_tile", 5), ("drawn_tile", 4)])
+def test_a_sample_project_is_ready_to_train(qtbot, window, page, monkeypatch, tile, classes):
+    monkeypatch.setattr("visionft.sample_projects.DRAWN_PER_CLASS", 4)  # drawing one takes a quarter of a second
+    qtbot.mouseClick(getattr(page.welcome, tile), LEFT)
+    qtbot.waitUntil(lambda: not window.state.tasks.pending, timeout=120_000)
+    assert page.overview.checklist.badge.text() == "Ready to train"
+    assert len(window.state.session.snapshot().class_names) == classes
+
+
+@pytest.mark.usefixtures("styled")
+@pytest.mark.parametrize("tile", ["sample_tile", "drawn_tile"])
+def test_making_a_sample_can_be_cancelled(qtbot, window, page, tile, finish):
+    qtbot.mouseClick(getattr(page.welcome, tile), LEFT)
+    qtbot.mouseClick(page.imports.panel.progress.cancel_button, LEFT)
+    finish()
+    assert not page.imports.is_active and window.state.session.project.summary().images == 0
+    assert not list(window.state.path.rglob("*.jpg"))
+
+
+def test_offline_public_sets_say_why_they_are_not_offered(page, monkeypatch):
+    monkeypatch.setenv("VISIONFT_OFFLINE", "1")
+    page.refresh()
+    assert not any(button.isEnabled() for button in page.welcome.public.buttons.values())
+    assert "works offline" in page.welcome.public.reason.text()
+
+
+def test_a_public_set_on_this_computer_is_shown_like_any_source(qtbot, page, images, monkeypatch):
+    target = list_file(get_set("EuroSAT"), new_project.public_folder())
+    target.parent.mkdir(parents=True)
+    (images / "red").rename(target.parent / "red")
+    lines = [f'{{"file_name": "red/red_{number:03d}.png", "label": "Forest"}}' for number in range(10)]
+    target.write_text("\n".join(lines))
+    monkeypatch.setenv("VISIONFT_OFFLINE", "1")
+    page.refresh()
+    qtbot.mouseClick(page.welcome.public.buttons["EuroSAT"], LEFT)
+    qtbot.waitUntil(page.imports.panel.import_button.isVisible, timeout=30_000)
+    assert page.imports.panel.tiles["new"].figure() == "10"
+
+
+def test_a_download_asks_first_and_names_size_and_licence(qtbot, page, window, monkeypatch):
+    for name in ("HF_HUB_OFFLINE", "VISIONFT_OFFLINE", "TRANSFORMERS_OFFLINE"):
+        monkeypatch.delenv(name, raising=False)
+    asked: list[str] = []
+    monkeypatch.setattr(dialogs, "ask_yes", lambda _parent, _title, question, **_: asked.append(question))
+    page.refresh()
+    qtbot.mouseClick(page.welcome.public.buttons["OxfordIIITPet"], LEFT)
+    assert "811 MB" in asked[0] and "CC BY-SA 4.0" in asked[0] and not window.state.tasks.pending
+
+
+def test_the_overview_shows_images_of_each_class_and_a_click_opens_them(qtbot, window, page, project_dir):
+    window.state.open_project(project_dir)
+    sheet = page.overview.sheet.grid
+    assert sheet.isVisible() and [section.title for section in sheet.images.sections] == ["blue", "green", "red"]
+    assert sheet.tiles()[0].path.parent.name == "blue"
+    qtbot.waitUntil(lambda: page.overview.sheet.thumbnails.get(sheet.tiles()[0].path) is not None)
+    qtbot.mouseClick(sheet.viewport(), LEFT, pos=sheet.rect_of(3).center())
+    label = window.page("label")
+    assert window.current_page is label and label.grid.count() == 7
+    assert label.grid.selection.current_id() == sheet.tiles()[3].image_id  # the clicked one

@@ -1,0 +1,53 @@
+"""Runs in figures: all of the best epoch, and the reason for choosing it."""
+
+from pathlib import Path
+
+import pytest
+
+from gui.kit.run_table import best_run, kept_words, run_row
+from visionft.events import EpochDone
+from visionft.training.config.train_config import TrainConfig
+from visionft.training.runs.run_folder import RunSummary
+
+
+def run(
+    *accuracies: float, kept: int, name: str = "001", share: float = 1.0, has_weights: bool = True, method: str = "full"
+) -> RunSummary:
+    """Return a run with these accuracies by epoch, from 0; the loss falls to the end."""
+    epochs = tuple(
+        EpochDone(
+            epoch=number, epochs=len(accuracies) - 1, train_loss=1, train_accuracy=1, val_loss=1 / (number + 1),
+            val_accuracy=accuracy, learning_rate=1, seconds=1, images_per_second=1, is_best=number == kept, share=share,
+        )
+        for number, accuracy in enumerate(accuracies)
+    )  # fmt: skip
+    return RunSummary(
+        name=name, path=Path(name), config=TrainConfig(method=method), class_names=("a",), epochs=epochs, result=None,
+        has_weights=has_weights,
+    )  # fmt: skip
+
+
+def test_accuracy_and_loss_are_of_the_same_epoch():
+    row = run_row(run(0.2, 0.9, 0.8, kept=1))
+    assert (row.accuracy, row.loss) == (0.9, pytest.approx(1 / 2))
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (run(0.2, 0.9, 0.8, kept=1), "Epoch 1 is kept: it has the highest validation accuracy (90.0%)."),
+        (run(0.2, 0.9, 0.88, kept=2), "Epoch 2 is kept (88.0% right), though epoch 1 reached 90.0%: with so few"),
+        (run(0.9, 0.8, kept=0), "The initial weights are kept (accuracy 90.0%)"),
+        (run(0.2, 0.9, kept=1, share=0.5), "Epoch 1 is kept: it has the highest validation accuracy (90.0%). "
+         "Its weights were taken 50% of the way from the start"),
+        (run(0.9, kept=0, method="linear"), "Fitted in closed form, without epochs (validation accuracy 90.0%)."),
+        (run(kept=0), ""),
+    ],
+)  # fmt: skip
+def test_the_rule_that_keeps_an_epoch_is_told(given, words):
+    assert kept_words(given).startswith(words) and bool(kept_words(given)) == bool(words)
+
+
+def test_the_best_run_has_weights_and_of_equal_ones_is_the_newest():
+    runs = [run(0.8, kept=0), run(0.8, kept=0, name="002"), run(0.9, kept=0, name="003", has_weights=False)]
+    assert best_run(runs) is runs[1] and best_run(runs[2:]) is None

@@ -1,0 +1,148 @@
+"""Texts pass one place: messages are translated with their values, data never."""
+
+import ast
+import copy
+import json
+import pickle
+from pathlib import Path
+
+import pytest
+from translations import literals, name_of, source_files
+
+from gui.app import PAGES, create_window
+from gui.kit import translation
+from gui.kit.parts import Button, ElidedLabel, key, text, verbatim
+from gui.kit.translation import tr
+from gui.preferences import Settings
+from gui.state import AppState
+from models.messages import Message, listed, load_message, sentences
+
+
+@pytest.fixture(autouse=True)
+def _english_again():
+    yield
+    translation.use_language(translation.ENGLISH)
+
+
+@pytest.fixture
+def _german():
+    translation.use_language("de")
+
+
+COUNTED = Message("{count} image", "{count} images")
+
+
+def test_german_is_the_second_language():
+    assert translation.languages() == {"en": "English", "de": "Deutsch"}
+
+
+def test_a_message_is_its_english_text_and_knows_its_template_and_values():
+    message = Message("{path} cannot be read: {reason}.", path=Path("a{b}.csv"), reason=Message("the file is missing"))
+    assert message == "a{b}.csv cannot be read: the file is missing."
+    assert message.template == "{path} cannot be read: {reason}." and message.values["path"] == "a{b}.csv"
+    assert json.loads(json.dumps({"message": message})) == {"message": str(message)}
+
+
+@pytest.mark.parametrize(
+    ("count", "shown"), [(0, "0 images"), (1, "1 image"), ("1", "1 image"), (1200, "1,200 images")]
+)
+def test_a_count_chooses_singular_or_plural(count, shown):
+    assert Message(COUNTED, count=count) == tr("{count} image", "{count} images", count=count) == shown
+
+
+@pytest.mark.usefixtures("_german")
+def test_plurals_and_values_that_are_messages_are_translated_too():
+    assert tr(Message(COUNTED, count=1)) == "1 Bild" and tr(COUNTED, count=2000) == "2,000 Bilder"
+    assert tr(Message("Tag {counted} “{tag}”", counted=Message(COUNTED, count=3), tag="Images")) == (
+        "3 Bilder mit Schlagwort „Images“ versehen"
+    )
+    both = sentences(Message("Nothing to undo"), "", Message(COUNTED, count=2))
+    assert tr(both) == "Nichts rückgängig zu machen 2 Bilder"
+    assert tr(listed(["a", "b", "c"], 2)) == "a, b und 1 weitere" and listed(["a", "b"], 2) == "a, b"
+
+
+@pytest.mark.parametrize("again", [copy.deepcopy, lambda each: pickle.loads(pickle.dumps(each))])
+def test_copies_keep_template_and_values(again):
+    message = Message("Tag {counted} “{tag}”", counted=Message(COUNTED, count=3), tag="x")
+    found = again(message)
+    assert found == message and found.template == message.template
+    assert found.values["counted"].plural == "{count} images" and found.values["counted"].values == {"count": 3}
+
+
+@pytest.mark.parametrize("stored", ["Label 3 images", '["no message"]', '["half', '["a", "b", 3]'])
+def test_any_other_stored_text_is_shown_as_it_is(stored):
+    assert load_message(stored) == tr(load_message(stored)) == stored
+
+
+@pytest.mark.usefixtures("_german")
+def test_an_id_without_translation_stays_english_and_a_translation_stays_itself():
+    assert tr("no such message {name}", name="x") == "no such message x" and tr("") == ""
+    assert tr(tr("Export")) == tr("Export") != "Export"
+
+
+def test_rail_menus_and_commands_are_translated(window):
+    actions = window.state.actions
+    shown = {action.title for action in actions} | {action.menu or action.place for action in actions}
+    shown |= {page.title for page in PAGES}
+    catalogue = translation.read_catalogue("de")
+    assert not [each for each in shown if catalogue.gettext(each) == each and each not in ("Curate", "Export", "Label")]
+
+
+def test_the_window_speaks_german(qtbot, qapp):
+    state = AppState()
+    state.settings = Settings(language="de")
+    window = create_window(qapp, state)
+    qtbot.addWidget(window)
+    assert window.rail.button("settings").text() == "Einstellungen"
+    assert [action.text() for action in window.menuBar().actions()][:2] == ["&Datei", "&Bearbeiten"]
+    assert "Projekt öffnen" in [command.title for command in window.commands.listed()]
+    window.show_page("settings")
+    assert window.current_page.offline_box.text() == "Ohne Netz arbeiten"
+    window.close()
+    state.deleteLater()
+
+
+def test_an_unknown_or_damaged_language_is_english(tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(translation, "_FOLDER", tmp_path)
+    folder = tmp_path / "xx/LC_MESSAGES"
+    folder.mkdir(parents=True)
+    (folder / "visionft.mo").write_bytes(b"no catalogue")
+    for code in ("xx", "yy"):
+        translation.use_language(code)
+        assert tr("Export") == "Export" and f"No translation into {code}" in caplog.text
+
+
+@pytest.mark.usefixtures("_german")
+def test_texts_are_translated_and_data_is_not(qtbot):
+    button, label = Button("Undo"), text("Undo")
+    assert button.text() == label.text() == "Rückgängig"
+    for shown in (verbatim("Undo"), ElidedLabel("Undo"), key("Undo")):
+        assert shown.text() == "Undo"
+    button.setText("Redo")
+    label.setText("Redo")
+    assert button.text() == label.text() == "Redo"
+
+
+SHOWS = {
+    "setText", "setToolTip", "setAccessibleName", "setAccessibleDescription", "setPlaceholderText", "setWindowTitle",
+    "setHorizontalHeaderLabels", "verbatim", "show_name", "QCheckBox", "QRadioButton", "QLabel", "QPushButton",
+    "QAction",
+}  # fmt: skip
+
+
+def test_no_text_of_the_source_reaches_a_widget_past_tr():
+    """Setters show data as it is, so the program's own texts need `tr` at the call."""
+    missing = []
+    for path, tree in source_files().items():
+        for node in ast.walk(tree) if path.startswith("gui/") else ():
+            if isinstance(node, ast.Call) and name_of(node.func) in SHOWS and node.args:
+                missing += [f"{path}:{node.lineno} {each}" for each in literals(node.args[0]) if each != "VisionFT"]
+    assert not missing
+
+
+def test_the_pseudo_language_is_40_percent_longer_and_stays_so():
+    translation.use_language(translation.PSEUDO)
+    for message in ("Export", "{count} files, {size}", "Every change takes effect immediately and is saved"):
+        longer = tr(message)
+        assert len(longer) >= 1.4 * len(message) and tr(longer) == longer
+    assert tr("128") == "128"

@@ -1,0 +1,132 @@
+"""Results without a button: a viewed run is evaluated automatically, once, with progress."""
+
+import threading
+import time
+
+import pytest
+from PySide6.QtCore import Qt
+
+from gui import runner
+from gui.results import evaluation_controller, results_page
+from gui.results.results_page import MATRIX
+from gui.shell.window import MainWindow
+from visionft.errors import RunError
+from visionft.events import Progress
+from visionft.jobs import JobCancelled
+from visionft.training.config.train_config import TrainConfig
+
+LEFT = Qt.MouseButton.LeftButton
+OLD, NEW = "001-resnet18-lora", "002-vit_tiny-linear"
+
+
+@pytest.fixture
+def page(window: MainWindow, image_ids: list[int], monkeypatch):
+    """Return the page with its own pace; the newer run is measured already, the older one is not."""
+    monkeypatch.setattr(results_page, "LOOK_MS", 1)
+    monkeypatch.setattr(evaluation_controller, "evaluate", lambda *_, **__: None)
+    window.show_page("results")
+    return window.page("results")
+
+
+def test_a_run_without_a_result_is_measured_by_itself_with_its_progress(
+    qtbot, page, window, project_dir, monkeypatch, image_ids, write_evaluation, answers
+):
+    gate, begun = threading.Event(), threading.Event()
+
+    def evaluate(run_dir, _images, _split, *, job):
+        job.report(Progress(stage="Evaluating on val", done=1, total=4))
+        begun.set()
+        gate.wait(10)
+        write_evaluation(project_dir, run_dir.name, image_ids, answers)
+
+    monkeypatch.setattr(evaluation_controller, "evaluate", evaluate)
+    page.table.select([OLD])
+    assert page.accuracy.words()[0] == "Validation accuracy 80%"  # known from the run itself
+    qtbot.waitUntil(begun.is_set)
+    qtbot.waitUntil(lambda: page.accuracy.words()[1] == "Evaluating on val")
+    assert page.missing.isVisible() and not page.evaluate_button.isEnabled()
+    gate.set()
+    qtbot.waitUntil(lambda: page.evaluation is not None)
+    assert "50.0%" in page.accuracy.words()[0] and page.images.matrix.isVisible()
+
+
+def test_a_measurement_that_fails_is_told_in_its_place_and_not_tried_again_by_itself(qtbot, page, window, monkeypatch):
+    asked = []
+
+    def failing(run_dir, *_inputs, **_hooks):
+        asked.append(run_dir.name)
+        raise RunError("The val split has no labelled images.", "Split the images.")
+
+    monkeypatch.setattr(evaluation_controller, "evaluate", failing)
+    said = []
+    window.state.message_raised.connect(said.append)
+    page.table.select([OLD])
+    qtbot.waitUntil(lambda: "no labelled images" in page.accuracy.words()[1])
+    page.table.select([NEW])
+    page.table.select([OLD])
+    qtbot.wait(50)
+    assert asked == [OLD] and not said and page.missing.button.text() == "Evaluate again"
+    qtbot.mouseClick(page.missing.button, LEFT)
+    qtbot.waitUntil(lambda: len(asked) == 2 and not window.state.tasks.pending)
+
+
+def test_a_measurement_that_was_stopped_is_no_failure(qtbot, page, window, monkeypatch, finish):
+    def stopped(*_inputs, job, **_hooks):
+        while not job.is_cancelled:
+            time.sleep(0.01)
+        raise JobCancelled
+
+    monkeypatch.setattr(evaluation_controller, "evaluate", stopped)
+    tones = []
+    window.state.message_raised.connect(lambda said: tones.append(said.tone))
+    page.table.select([OLD])
+    qtbot.waitUntil(lambda: any(handle.is_running for handle in window.state.tasks.pending))
+    window.state.tasks.pending[0].stop()
+    finish()
+    assert "bad" not in tones and page.accuracy.words()[1]
+
+
+def test_while_a_run_trains_another_is_measured_only_when_asked(qtbot, page, monkeypatch, finish):
+    gate, asked = threading.Event(), []
+    monkeypatch.setattr(runner, "train_and_evaluate", lambda *_, **__: gate.wait(10) and None)
+    monkeypatch.setattr(evaluation_controller, "evaluate", lambda run_dir, *_, **__: asked.append(run_dir.name))
+    page.session.runner.start(page.run().config)
+    page.table.select([OLD])
+    qtbot.wait(50)
+    assert not asked and page.missing.button.text() == "Evaluate now"
+    qtbot.mouseClick(page.missing.button, LEFT)
+    qtbot.waitUntil(lambda: asked == [OLD])
+    gate.set()
+    finish()
+
+
+def test_the_newest_run_is_shown_when_one_ends_unless_another_was_chosen(page, project_dir, write_run):
+    write_run(project_dir, "003-newer", TrainConfig(), accuracies=[0.4])
+    page.session.runs_changed.emit()
+    assert page.table.selected() == ["003-newer"]
+    page.table.select([OLD])
+    write_run(project_dir, "004-newest", TrainConfig(), accuracies=[0.4])
+    page.session.runs_changed.emit()
+    assert page.table.selected() == [OLD]
+
+
+def test_views_are_built_when_they_are_looked_at(page):
+    assert page.views.place() == MATRIX and "chart" not in vars(page.figures) and "explain" not in vars(page.images)
+
+
+def test_a_run_that_answers_by_the_labels_of_now_is_measured_again_once_when_they_change(
+    qtbot, page, project_dir, write_run, write_evaluation, image_ids, answers, monkeypatch
+):
+    live, asked = "003-resnet18-knn", []
+    write_run(project_dir, live, TrainConfig(backbone="resnet18", method="knn", epochs=1), accuracies=[0.9])
+    write_evaluation(project_dir, live, image_ids, answers)  # of an index with other labels than today's
+    monkeypatch.setattr(evaluation_controller, "evaluate", lambda run_dir, *_, **__: asked.append(run_dir.name))
+    page.session.runs_changed.emit()
+    page.table.select([live])
+    qtbot.waitUntil(lambda: asked == [live])
+    assert "evaluated before labels changed" in page.accuracy.words()[2]
+    qtbot.waitUntil(page.evaluate_button.isEnabled)
+    page.table.select([NEW])
+    page.table.select([live])
+    qtbot.wait(50)
+    assert asked == [live]  # once for the same labels

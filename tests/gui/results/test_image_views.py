@@ -1,0 +1,137 @@
+"""Results: explanations of predictions, and the behaviour without images, runs or their files."""
+
+import dataclasses
+import shutil
+
+import numpy as np
+import pytest
+from PySide6.QtCore import Qt
+
+from gui import runner
+from gui.kit.thumbnails import Unreadable
+from gui.results import evaluation_controller, image_views
+from gui.results.results_page import IMAGES
+from visionft.errors import RunError
+from visionft.evaluation.explanation import Explanation, ExplanationRequest
+from visionft.evaluation.stored import read_evaluation
+from visionft.project.edits.changes import RemoveImages
+from visionft.training.runs.run_folder import read_run
+
+LEFT = Qt.MouseButton.LeftButton
+OLD, NEW = "001-resnet18-lora", "002-vit_tiny-linear"
+
+
+def explained(asked, *, deletion: float) -> tuple[Explanation, ...]:
+    return tuple(
+        Explanation(
+            image_id=each.image_id, path=each.path, class_name=each.class_name or "blue", probability=0.9,
+            method="Grad-CAM", size=(40, 48), box=(1, 5, 38), heat=np.eye(4, dtype=np.float32), deletion=deletion,
+            random_deletion=(0.5,) * 12,
+        )
+        for each in asked
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(("deletion", "badge"), [(0.2, "Reliable"), (0.49, "Not reliable")])
+def test_explaining_shows_where_it_looked_and_whether_that_held(
+    qtbot, page, show, monkeypatch, finish, image_ids, deletion, badge
+):
+    asked = []
+
+    def explain(_run_dir, wanted, **_hooks):
+        asked.extend(wanted)
+        return explained(wanted, deletion=deletion)
+
+    monkeypatch.setattr(image_views, "explain_images", explain)
+    show(IMAGES)
+    view = page.images.explain
+    qtbot.waitUntil(lambda: view.heat.image() is not None)
+    assert view.badge() == "" and view.heat.heat_rect().isEmpty()
+    qtbot.mouseClick(view.explain_button, LEFT)
+    finish()
+    assert [(each.image_id, each.class_name) for each in asked] == [(image_ids[3], None)]
+    assert view.badge() == badge and badge in view.verdict.text()
+    whole, seen = view.heat.image_rect(), view.heat.heat_rect()
+    assert seen.width() / whole.width() == pytest.approx(38 / 48)
+    assert seen.height() / whole.height() == pytest.approx(38 / 40)
+    assert (seen.left() - whole.left()) / whole.width() == pytest.approx(5 / 48)
+    view.target_box.setCurrentIndex(1)  # the true class: not explained yet
+    assert view.badge() == ""
+    qtbot.mouseClick(view.explain_button, LEFT)
+    finish()
+    assert asked[-1].class_name == "red" and view.badge() == badge
+
+
+def test_a_damaged_evaluation_is_as_good_as_none(page, project_dir, caplog):
+    folder = project_dir / "runs" / NEW
+    (folder / "evaluation-val.json").write_text("{")
+    assert read_evaluation(folder, "val") is None
+    assert "cannot be read" in caplog.text
+
+
+def test_a_corrupt_run_folder_is_named_and_the_others_are_shown(page, project_dir):
+    (project_dir / "runs" / OLD / "config.json").write_text("garbage")
+    page.refresh()
+    assert page.table.model().rowCount() == 1
+    assert OLD in page.damaged.message() and page.damaged.isVisible()
+    shutil.rmtree(project_dir / "runs" / OLD)
+    page.refresh()
+    assert page.damaged.isHidden()
+
+
+def test_a_run_that_is_removed_while_shown_is_reported_and_leaves_the_table(
+    qtbot, page, window, project_dir, monkeypatch, finish
+):
+    # The engine's first step; the rest of it would load torch.
+    monkeypatch.setattr(evaluation_controller, "evaluate", lambda run_dir, *_, **__: read_run(run_dir))
+    shutil.rmtree(project_dir / "runs" / NEW)
+    qtbot.mouseClick(page.evaluate_button, LEFT)
+    finish()
+    assert "is not a readable run" in window.toasts.message()
+    assert page.table.selected() == [OLD]
+
+
+def test_going_on_from_a_run_that_is_gone_is_refused(page, window, project_dir):
+    run = page.run()
+    shutil.rmtree(project_dir / "runs" / NEW)
+    page.actions_of_runs.train_again(run)
+    assert "is gone" in window.toasts.message() and window.current_page is page
+
+
+def test_images_that_vanished_or_left_the_project_are_said_so(qtbot, page, show, window, image_ids):
+    show(IMAGES)
+    view = page.images.explain
+    qtbot.waitUntil(lambda: view.heat.image() is not None)  # unfinished reads would be kept
+    view.strip.tiles()[0].path.unlink()
+    view.heat._kept.clear()
+    view.show_image(view.strip.tiles()[0], None)
+    qtbot.waitUntil(lambda: isinstance(view.heat.image(), Unreadable))
+    item = view.strip.tiles()[0]
+    asked = ExplanationRequest(image_id=item.image_id, path=item.path)
+    vanished = dataclasses.replace(explained([asked], deletion=0.1)[0], error="there is no such file")
+    page.images.take_explanations([vanished])
+    assert "cannot be read: there is no such file" in view.verdict.text() and view.badge() == ""
+    window.state.session.apply(RemoveImages((image_ids[3],)))
+    assert [item.image_id for item in view.strip.tiles()] == [image_ids[1]]
+
+
+def test_a_failing_job_leaves_the_page_usable(qtbot, page, show, window, monkeypatch, finish):
+    def failing(*_inputs, **_hooks):
+        raise RunError("The checkpoint is unusable.", "Use another run.")
+
+    monkeypatch.setattr(image_views, "explain_images", failing)
+    show(IMAGES)
+    qtbot.mouseClick(page.images.explain.explain_button, LEFT)
+    finish()
+    assert "unusable" in window.toasts.message() and page.images.explain.explain_button.isEnabled()
+
+
+def test_an_unfinished_run_can_go_on(qtbot, page, window, monkeypatch, finish):
+    asked = []
+    monkeypatch.setattr(runner, "resume_and_evaluate", lambda *inputs, **_: asked.append(inputs))
+    assert not page.continue_button.isVisible()  # the newest has ended
+    page.table.select([OLD])
+    assert page.continue_button.isVisible()
+    qtbot.mouseClick(page.continue_button, LEFT)
+    finish()
+    assert window.current_page.name == "train" and asked[0][0].name == OLD

@@ -1,0 +1,265 @@
+"""The leaderboard: ranks, significance and costs; a click selects; evaluating and building are tasks."""
+
+import json
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import Qt
+
+from gui.results.leaderboard import leaderboard_controller
+from gui.results.leaderboard import leaderboard_text as words
+from gui.results.leaderboard.cost_chart import CostChart
+from gui.results.leaderboard.leaderboard_view import (
+    ACCURACY,
+    DIFFERENCE,
+    NAME,
+    RANK,
+    TIME,
+    LeaderboardTable,
+    LeaderboardView,
+)
+from gui.results.results_page import LEADERBOARD, MATRIX
+from visionft.evaluation.leaderboard import DifferenceToBest, Leaderboard, LeaderboardRow
+from visionft.evaluation.leaderboard_jobs import TrainingFreeReport
+from visionft.evaluation.run_cost import EarlierHead, MeasuredCost, PredictionTime, RunCost, write_cost
+from visionft.evaluation.timing import computer_id
+from visionft.training.config.train_config import TrainConfig
+
+LEFT = Qt.MouseButton.LeftButton
+OLD, NEW = "001-resnet18-lora", "002-vit_tiny-linear"
+
+
+def timed(ms: float) -> PredictionTime:
+    return PredictionTime(median_ms=ms, p95_ms=ms, runs=9, images=8, device="a processor", computer=computer_id())
+
+
+def row(run: str, top1: float, *, p_value: float | None = None, ms: float = 0.0, **values) -> LeaderboardRow:
+    to_best = None
+    if p_value is not None:
+        to_best = DifferenceToBest(won=1, lost=9, difference=-0.08, interval=(-0.13, -0.01), p_value=p_value)
+    cost = RunCost(seconds=ms, time=timed(ms), shipped_bytes=2_000_000) if ms else RunCost()
+    common = {
+        "run": run, "title": f"Run {run}", "method": "LoRA", "backbone": "ResNet", "is_training_free": False,
+        "is_live": False, "state": "measured", "rank": 1, "images": 100, "top1": top1,
+        "top1_interval": (top1 - 0.1, min(1.0, top1 + 0.05)), "balanced_accuracy": top1, "ece": 0.05,
+        "to_best": to_best, "cost": cost, "is_timed_here": bool(ms),
+    }  # fmt: skip
+    return LeaderboardRow(**{**common, **values})
+
+
+def board(*rows: LeaderboardRow) -> Leaderboard:
+    return Leaderboard(split="val", images=100, rows=rows)
+
+
+BEST = row("b", 0.9, ms=20, is_training_free=True)
+TIED = row("t", 0.88, p_value=0.3, ms=5)
+WORSE = row("w", 0.7, p_value=0.001, ms=40, rank=3, is_live=True)
+STALE = row("s", 0.95, state="other_images", rank=None)
+FOUR = board(BEST, TIED, WORSE, STALE)
+
+
+def test_the_sentence_has_the_best_and_the_insignificant_differences():
+    assert words.sentence(FOUR) == (
+        "Run b has the highest accuracy: 90.0%. Its difference to 1 of 2 others is not significant."
+    )
+    assert words.sentence(board(BEST, WORSE)).endswith("is significant.")
+    assert words.sentence(board(BEST, TIED)).endswith("is not significant.")
+    assert words.sentence(board(BEST)) == "Run b has the highest accuracy: 90.0%."
+    assert "None of the runs" in words.sentence(board(STALE))
+    assert words.facts(FOUR) == "100 labelled images, the same for all · 1 run to measure"
+
+
+def test_the_cost_of_a_run_in_a_line():
+    head = EarlierHead(run="001-a", classes=3, images=60, accuracy_before=0.8, accuracy=0.7)
+    cost = RunCost(
+        trainable_share=0.0064, memory_mb=340, seconds=41, time=timed(3.21), shipped_bytes=62_000_000, drift=0.031,
+        earlier_head=head,
+    )  # fmt: skip
+    assert " · ".join(words.cost_parts(cost)) == (
+        "0.6% of it trained · made in 41 s · 357 MB of memory · 3.2 ms an image · 62 MB to ship · feature drift 0.031"
+        " · accuracy of the head of 001-a: 70.0%, before 80.0%"
+    )
+    assert "a processor" in words.cost_tip(cost)
+    assert words.cost_parts(RunCost()) == [] and words.cost_tip(RunCost()) == ""
+    assert words.cost_parts(RunCost(drift=0.0)) == ["feature drift 0"]
+
+
+def test_a_row_has_its_rank_and_difference_or_the_reason_without():
+    assert words.rank(BEST) == "1" and words.rank(TIED) == "1 ≈" and words.rank(WORSE) == "3"
+    assert words.rank(STALE) == "–" and words.difference(STALE) == "other images"
+    assert words.difference(TIED).startswith("−8.0, ") and words.difference(WORSE) == "−8.0"
+    assert "−13.0 and −1.0 points" in words.tip(WORSE) and "other images or labels" in words.tip(STALE)
+    assert words.chips(BEST) == ["no training"] and words.chips(WORSE) == ["current labels"]
+    elsewhere = row("e", 0.9, ms=3, is_timed_here=False)
+    assert words.cells([elsewhere])[0][TIME][0] == "elsewhere"
+
+
+@pytest.fixture
+def table(qtbot) -> LeaderboardTable:
+    table = LeaderboardTable()
+    qtbot.addWidget(table)
+    table.resize(1300, 400)
+    table.show()
+    table.show_board(FOUR, colours={"b": 0, "t": 1, "w": 2, "s": 3}, chosen="t")
+    return table
+
+
+def test_the_table_is_sorted_by_rank_and_each_column_by_its_values(qtbot, table: LeaderboardTable):
+    assert table.runs() == ["b", "t", "w", "s"]
+    for column, expected in ((TIME, ["t", "b", "w", "s"]), (ACCURACY, ["w", "t", "b", "s"])):
+        table.sortByColumn(column, Qt.SortOrder.AscendingOrder)
+        assert table.runs() == expected
+    table.show_board(FOUR, colours={}, chosen="w")
+    assert table.runs() == ["w", "t", "b", "s"], "the order that was chosen stays"
+
+
+def test_a_click_chooses_and_showing_does_not_tell(qtbot, table: LeaderboardTable):
+    told: list[str] = []
+    table.run_chosen.connect(told.append)
+    table.show_board(FOUR, colours={}, chosen="t")
+    table.choose("w")
+    assert told == [] and {index.row() for index in table.selectedIndexes()} == {2}
+    area = table.visualItemRect(table.item(0, NAME))
+    qtbot.mouseClick(table.viewport(), LEFT, pos=area.center())
+    assert told == ["b"]
+
+
+def test_a_narrow_table_keeps_who_how_good_and_how_sure(qtbot, table: LeaderboardTable):
+    for width in (1300, 700, 480):
+        table.resize(width, 300)
+        assert not any(table.isColumnHidden(column) for column in (RANK, NAME, ACCURACY))
+        assert table.isColumnHidden(DIFFERENCE) == (width < 800)
+
+
+def test_the_chart_draws_what_was_timed_here_and_the_front(qtbot):
+    chart = CostChart()
+    qtbot.addWidget(chart)
+    chart.resize(500, 300)
+    chart.show()
+    chart.show_board(FOUR, colours={}, chosen="b")
+    assert chart.runs() == ["t", "b", "w"] and chart.front() == ["t", "b"]
+    untimed = row("u", 0.6, p_value=0.001, rank=4)
+    chart.show_board(board(BEST, TIED, WORSE, untimed), colours={}, chosen="b")
+    assert chart.note.text() == "1 run is missing: its cost was not measured on this computer."
+    chart.show_board(board(STALE), colours={}, chosen="s")
+    assert chart.runs() == []
+    chart.cost_box.setCurrentIndex(1)
+    chart.show_board(board(BEST), colours={}, chosen="b")
+    assert "Run b" in chart.note.text()
+    qtbot.wait(100)  # the names settle
+
+
+@pytest.mark.parametrize("count", [1, 30])
+def test_one_run_and_thirty_with_long_names_are_shown(qtbot, count: int):
+    many = [
+        row(f"{n:03d}", 0.9 - n / 100, p_value=0.5 if n else None, ms=n + 1, title="A name without an end " * 6)
+        for n in range(count)
+    ]
+    view = LeaderboardView(on_measure=lambda: None, on_fit=lambda: None)
+    qtbot.addWidget(view)
+    view.resize(1000, 420)
+    view.show()
+    view.show_board(board(*many), colours={}, chosen="000")
+    assert len(view.table.runs()) == count == len(view.chart.runs())
+    assert view.width() == 1000
+    qtbot.wait(100)
+
+
+def show_board(qtbot, page) -> LeaderboardView:
+    qtbot.mouseClick(page.view_buttons.button(LEADERBOARD), LEFT)
+    qtbot.waitUntil(lambda: bool(page.leaderboard.view.table.runs()), timeout=5000)
+    return page.leaderboard.view
+
+
+def test_the_page_shows_all_runs_and_a_click_chooses_one(qtbot, page):
+    assert page.view_buttons.checkedId() == MATRIX
+    view = show_board(qtbot, page)
+    assert set(view.table.runs()) == {OLD, NEW} and page.table.selected() == [NEW]
+    line = view.table.runs().index(OLD)
+    qtbot.mouseClick(view.table.viewport(), LEFT, pos=view.table.visualItemRect(view.table.item(line, NAME)).center())
+    assert page.table.selected() == [OLD] and page.run().name == OLD
+    page.table.select([NEW])
+    assert {index.row() for index in view.table.selectedIndexes()} == {view.table.runs().index(NEW)}
+
+
+def test_the_cost_is_shown_with_the_accuracy(qtbot, page, project_dir: Path):
+    assert page.accuracy.cost.text() == ""
+    run_dir = project_dir / "runs" / NEW
+    kept = json.loads((run_dir / "best" / "manifest.json").read_text()).get("model.safetensors", "")
+    write_cost(run_dir, MeasuredCost(weights=kept, shipped_bytes=4_000_000, time=timed(7.5)))
+    page.refresh()
+    page.table.select([OLD])
+    page.table.select([NEW])
+    assert page.accuracy.cost.text() == "7.5 ms an image · 4.0 MB to ship"
+
+
+def test_measuring_all_is_a_task_after_which_the_leaderboard_is_read_again(
+    qtbot, page, project_dir, monkeypatch, finish
+):
+    asked: list[str] = []
+
+    def measured(path, _images, split, *, job):
+        asked.append(split)
+        (path / "runs" / OLD / "result.json").write_text(json.dumps(
+            {"run": OLD, "best": None, "seconds": 12.0, "stopped": False, "trainable_parameters": 1,
+             "total_parameters": 2, "device": "CPU", "precision": "fp32"}
+        ))  # fmt: skip
+
+    monkeypatch.setattr(leaderboard_controller, "measure_runs", measured)
+    view = show_board(qtbot, page)
+    qtbot.mouseClick(view.measure_button, LEFT)
+    assert page.leaderboard.why_not_measure() and not view.measure_button.isEnabled()
+    finish()
+    assert asked == ["val"] and not page.leaderboard.why_not_measure()
+    qtbot.waitUntil(lambda: "12 s" in [cell for line in view.table.texts() for cell in line], timeout=5000)
+
+
+def test_training_free_models_are_fitted_on_the_selected_backbone(qtbot, page, window, monkeypatch, write_run, finish):
+    asked: list[TrainConfig] = []
+
+    def made(path, _images, base, *, job):
+        asked.append(base)
+        write_run(path, "003-vit_tiny-prototype", TrainConfig(backbone="vit_tiny", method="linear"), accuracies=[0.7])
+        left_out = {"zero_shot": "its weights are elsewhere"}
+        return TrainingFreeReport(made=("003-vit_tiny-prototype",), existing=(), left_out=left_out, stopped=False)
+
+    monkeypatch.setattr(leaderboard_controller, "fit_training_free", made)
+    assert window.state.actions.why_not("run.fit_training_free") == ""
+    window.state.actions.run("run.fit_training_free")
+    finish()
+    assert asked[0].backbone == "vit_tiny" and page.view_buttons.checkedId() == LEADERBOARD
+    assert "1 training-free model was fitted." in window.toasts.message()
+    newest = window.toasts.newest
+    assert newest is not None and "Zero-shot: its weights are elsewhere" in newest.hint()
+    qtbot.waitUntil(lambda: "003-vit_tiny-prototype" in page.leaderboard.view.table.runs(), timeout=5000)
+
+
+def test_a_disabled_command_has_its_reason(qtbot, window, page, project_dir):
+    assert page.leaderboard.why_not_fit() == ""
+    window.state.close_project()
+    window.show_page("results")
+    assert "project" in window.state.actions.why_not("run.fit_training_free").lower()
+
+
+def test_a_project_without_runs_offers_training_free_models_and_is_split_first(
+    qtbot, window, draw_folder, tmp_path, monkeypatch
+):
+    from visionft.project.importing.importer import import_source
+    from visionft.project.store import Project
+
+    with Project.create(tmp_path / "bare") as project:
+        import_source(project, draw_folder(tmp_path / "own", {"red": 10, "green": 10}))
+    window.state.open_project(tmp_path / "bare")
+    window.show_page("results")
+    page = window.page("results")
+    seen: list[bool] = []
+
+    def made(path, images, base, *, job):
+        seen.append(bool(images.labelled("val")))
+        return TrainingFreeReport(made=(), existing=(), left_out={}, stopped=False)
+
+    monkeypatch.setattr(leaderboard_controller, "fit_training_free", made)
+    assert page.empty.isVisible() and page.fit_button.isVisible() and page.fit_button.isEnabled()
+    qtbot.mouseClick(page.fit_button, LEFT)
+    qtbot.waitUntil(lambda: bool(seen) and not window.state.tasks.pending, timeout=10_000)
+    assert seen == [True]

@@ -1,0 +1,568 @@
+"""Files of commands beside the database, hit by kills, a full or read-only disk, damage and clock jumps.
+
+A command (`Work`) is disturbed, then run again without a fault: it must reach the result of an undisturbed one, in the
+same files. No disturbed command may end as a bug. Commands run in forks of one process with everything loaded.
+`--torture 200` disturbs each 200 times in each way; the tallies are printed.
+"""
+
+import csv
+import json
+import os
+import random
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from visionft.project.edits.certificates import audits_of
+from visionft.project.store import Project
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.timeout(0),
+    pytest.mark.skipif(sys.platform != "linux", reason="needs fork, SIGKILL and tmpfs"),
+]
+
+# For each line of JSON it forks a process to run a command under a fault: {"words", "fault", "step", "out"}. Steps are:
+# each opening of a file to write, each change of a name, each fsync, below the watched folder.
+SERVER = """
+import datetime, errno, gc, importlib, json, os, pkgutil, random, signal, sys, time, warnings
+warnings.simplefilter("ignore")
+import torch, timm, accelerate, onnx, onnxruntime, models, visionft
+for package in (visionft, models):
+    for each in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
+        if "__main__" not in each.name:
+            importlib.import_module(each.name)
+from visionft.cli import main
+gc.collect()
+gc.freeze()
+watched = sys.argv[1]
+CHANGES = ("os.rename", "os.mkdir", "os.rmdir", "os.remove", "os.truncate", "os.link")
+
+class Fault:
+    def __init__(self, kind, last):
+        self.kind, self.last, self.steps = kind, last, 0
+
+    def step(self, is_removal=False):
+        self.steps += 1
+        if self.kind == "kill" and self.steps == self.last:
+            os.kill(os.getpid(), signal.SIGKILL)
+        if self.kind in ("full", "denied") and self.steps >= self.last and not (is_removal and self.kind == "full"):
+            number = errno.ENOSPC if self.kind == "full" else errno.EROFS
+            raise OSError(number, os.strerror(number))
+
+    def hear(self, event, args):
+        if event == "open":
+            is_writing = isinstance(args[2], int) and args[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT)
+        else:
+            is_writing = event in CHANGES
+        if is_writing and isinstance(args[0], (str, bytes, os.PathLike)):
+            if os.path.abspath(os.fsdecode(args[0])).startswith(watched):
+                self.step(event in ("os.remove", "os.rmdir"))
+
+    def install(self):
+        fsync = os.fsync
+        def counted(descriptor):
+            self.step()
+            fsync(descriptor)
+        os.fsync = counted
+        sys.addaudithook(self.hear)
+        if self.kind == "clock":
+            self.jump()
+
+    def jump(self):
+        chance, now = random.Random(self.last), time.time
+        class Jumping(datetime.datetime):
+            @classmethod
+            def now(cls, tz=None):
+                return cls.fromtimestamp(time.time(), tz)
+        time.time = lambda: now() + chance.choice((-4e8, -86400, -1, 0, 1, 86400, 4e8))
+        time.time_ns = lambda: int(time.time() * 1e9)
+        for module in list(sys.modules.values()):
+            if getattr(module, "__name__", "").startswith("visionft") and hasattr(module, "datetime"):
+                module.datetime = Jumping
+
+def work(asked):
+    out = os.open(asked["out"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    told = os.open(asked["out"] + ".err", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    os.dup2(out, 1), os.dup2(told, 2)
+    sys.stdout, sys.stderr = (open(each, "w", buffering=1, closefd=False) for each in (1, 2))
+    fault = Fault(asked["fault"], asked["step"])
+    fault.install()
+    sys.argv = ["visionft", *asked["words"]]
+    code = main()
+    sys.stdout.flush()
+    fault.kind = ""
+    with open(asked["out"] + ".steps", "w") as handle:
+        handle.write(str(fault.steps))
+    return code
+
+print("ready", flush=True)
+for line in sys.stdin:
+    asked = json.loads(line)
+    child = os.fork()
+    if not child:
+        code = 99
+        try:
+            code = work(asked)
+        finally:
+            os._exit(code)
+    if asked["after_s"] is not None:
+        time.sleep(asked["after_s"])
+        os.kill(child, signal.SIGKILL)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+"""
+
+
+@dataclass(frozen=True)
+class Work:
+    """A command with stored files.
+
+    Attributes:
+        words: Its words; `P` stands for the project, `X` for an export, `O` for a new folder, `I` for images.
+        start: Name of its initial state.
+        keeps: Patterns of the files to damage, relative to the folder with project and export.
+        proof: Command to run afterwards for the result; the command itself when empty.
+        makes_anew: Whether each execution makes another run.
+    """
+
+    words: str
+    start: str
+    keeps: tuple[str, ...] = ()
+    proof: str = ""
+    makes_anew: bool = False
+
+
+NETWORK = "--backbone starter_resnet --image-size 32"
+# Commands writing only the database: damage and disk faults, no kills.
+READERS = {
+    "suggest": Work("label suggest P", "features", ("P/features/**/*",)),
+    "verify": Work("model verify X", "export", ("X/**/*",)),
+    "predict": Work("predict X I/red", "export", ("X/index*", "X/labels.txt", "X/export.json", "X/model.onnx")),
+    "evaluate": Work("evaluate P 2", "runs", ("P/runs/002*/*", "P/runs/002*/best/*")),
+}
+WORKS = {
+    "embed": Work(
+        "curate embed P --backbone starter_resnet --image-size 32",
+        "images",
+        ("P/features/**/*",),
+        "curate similar P I/red/00.png",
+    ),
+    "quality": Work("curate quality P", "images", ("P/curation/**/*",)),
+    "duplicates": Work("curate duplicates P", "features", ("P/curation/**/*", "P/features/**/*")),
+    "map": Work("curate map P --method pca", "features", ("P/curation/**/*", "P/features/**/*")),
+    "label-errors": Work("curate label-errors P", "features", ("P/curation/**/*", "P/features/**/*")),
+    "evidence": Work("label evidence P I/red/00.png --run 2", "runs", ("P/runs/002*/**/*", "P/retrieval/**/*")),
+    "combine": Work("run combine P 1 2", "runs", ("P/runs/003*/**/*",), "evaluate P LAST", makes_anew=True),
+    "export": Work("model export P 2 O", "runs", ("O/**/*",), "model verify O"),
+    "index": Work("model index X --add I", "export", ("X/**/*",), "model index X"),
+}
+ALL = WORKS | READERS
+STARTS = {
+    "images": ("", ["project new P", "import P I", "import P J", "split P"]),
+    "features": ("images", [WORKS["embed"].words]),
+    "runs": (
+        "features",
+        [
+            f"train P --backbone starter_resnet --method {method} --set image_size=32 --set batch_size=8 --device cpu"
+            for method in ("linear", "knn")
+        ],
+    ),
+    "export": ("runs", ["model export P 2 X"]),
+}
+VARYING = (
+    "seconds",
+    "speed",
+    "speeds",
+    "measured",
+    "cost",
+    "known",
+    "added",
+    "started",
+    "ended",
+    "created",
+    "bytes",
+    "sha256",
+    "ms",
+)
+
+
+class Bench:
+    """Runs commands in forks, on copies of prepared states in one place, for equal paths."""
+
+    def __init__(self, folder: Path, home: Path, variables: dict[str, str] | None = None) -> None:
+        self.now, self._states, self._out = home / "now", folder / "states", folder / "out"
+        self._states.mkdir()
+        environment = {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", **(variables or {})}
+        pipe = subprocess.PIPE
+        command = [sys.executable, "-W", "ignore", "-c", SERVER, str(self.now)]
+        self._server = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, env=environment)
+        assert self._server.stdout and self._server.stdout.readline() == "ready\n"
+
+    def run(self, words: str, *, fault: str = "", step: int = 0, after_s: float | None = None) -> tuple[int, Any, str]:
+        """Run a command; return (exit code, its JSON or None, its messages)."""
+        runs = sorted(each.parent.name for each in (self.now / "P" / "runs").glob("*/config.json"))
+        words = words.replace("LAST", runs[-1] if runs else "")
+        told = [re.sub(r"^[PXOIJ](?=/|$)", lambda found: str(self.now / found[0]), word) for word in words.split()]
+        asked = {"words": [*told, "--json"], "fault": fault, "step": step, "after_s": after_s, "out": str(self._out)}
+        assert self._server.stdin and self._server.stdout
+        for each in ("", ".err", ".steps"):
+            Path(f"{self._out}{each}").unlink(missing_ok=True)
+        print(json.dumps(asked), file=self._server.stdin, flush=True)
+        code = int(self._server.stdout.readline())
+        errors = Path(f"{self._out}.err").read_text(errors="replace") if Path(f"{self._out}.err").exists() else ""
+        text = self._out.read_text() if self._out.exists() else ""
+        try:
+            return code, steady(json.loads(text)), errors
+        except ValueError:
+            return code, None, errors
+
+    @property
+    def steps(self) -> int:
+        """Return the number of steps of the last command."""
+        return int(Path(f"{self._out}.steps").read_text())
+
+    def lay_out(self, start: str) -> None:
+        """Put a state in place; it is made once."""
+        kept = self._states / start
+        if not kept.exists():
+            before, commands = STARTS[start]
+            self._begin(before)
+            for words in commands:
+                code, _, errors = self.run(words)
+                assert code == 0, f"{words}: {errors}"
+            shutil.copytree(self.now, kept)
+        self.restore(kept)
+
+    def _begin(self, before: str) -> None:
+        if before:
+            self.lay_out(before)
+        else:
+            shutil.rmtree(self.now, ignore_errors=True)
+            draw(self.now)
+
+    def restore(self, kept: Path) -> None:
+        shutil.rmtree(self.now, ignore_errors=True)
+        shutil.copytree(kept, self.now)
+
+    def keep(self, name: str) -> Path:
+        """Save the present files as a state."""
+        shutil.copytree(self.now, self._states / name, dirs_exist_ok=True)
+        return self._states / name
+
+    def files(self) -> set[str]:
+        return {
+            re.sub(r"/[0-9a-f]{12}/", "/drawing/", path.relative_to(self.now).as_posix())
+            for path in self.now.rglob("*")
+            if path.is_file() and path.suffix not in (".lock", ".db-wal", ".db-shm") and "backups" not in path.parts
+        }
+
+    def close(self) -> None:
+        self._server.communicate()
+
+
+def draw(folder: Path) -> None:
+    rng = np.random.default_rng(0)
+    for place, name in enumerate(("red", "green", "blue", "")):
+        into = folder / ("I" if name else "J") / name
+        into.mkdir(parents=True)
+        for number in range(12 if name else 8):
+            pixels = rng.integers(0, 150, (40, 48, 3))
+            pixels[..., place % 3] += 60
+            Image.fromarray(pixels.astype(np.uint8)).save(into / f"{number:02}.png")
+    shutil.copy(folder / "I" / "red" / "00.png", folder / "I" / "red" / "again.png")
+
+
+def steady(value: Any) -> Any:
+    """Return JSON without the values varying from run to run."""
+    if isinstance(value, dict):
+        kept = {key: each for key, each in value.items() if key != "run" and not any(word in key for word in VARYING)}
+        return {key: steady(each) for key, each in kept.items()}
+    if isinstance(value, list):
+        return [steady(each) for each in value]
+    return round(value, 4) if isinstance(value, float) else value
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
+    folder = tmp_path_factory.mktemp("bench")
+    (folder / "home").mkdir()
+    bench = Bench(folder, folder / "home")
+    yield bench
+    bench.close()
+
+
+@dataclass(frozen=True)
+class Whole:
+    """Result of an undisturbed command."""
+
+    value: Any
+    files: set[str]
+    steps: int
+    state: Path
+
+
+@pytest.fixture(scope="module")
+def whole(bench: Bench) -> Callable[[str], Whole]:
+    known: dict[str, Whole] = {}
+
+    def whole(name: str) -> Whole:
+        if name not in known:
+            work = ALL[name]
+            bench.lay_out(work.start)
+            code, value, errors = bench.run(work.words)
+            assert code == 0, errors
+            steps, state = bench.steps, bench.keep(f"after {name}")
+            if work.proof:
+                code, value, errors = bench.run(work.proof)
+                assert code == 0, errors
+            known[name] = Whole(value, bench.files(), steps, state)
+        return known[name]
+
+    return whole
+
+
+def prove(bench: Bench, name: str, expected: Whole, case: str) -> None:
+    """Run a work again, without a fault, and compare."""
+    work = ALL[name]
+    code, value, errors = bench.run(work.words)
+    assert code == 0, f"{case}: {errors}"
+    if work.proof:
+        code, value, errors = bench.run(work.proof)
+        assert code == 0, f"{case}: {errors}"
+    assert value == expected.value, f"{case}: another result"
+    found = bench.files()
+    assert work.makes_anew or found == expected.files, f"{case}: {found ^ expected.files}"
+    folders = [each for each in bench.now.glob("P/runs/*/") if not re.fullmatch(r"\.\d+-", each.name)]
+    halves = [each for each in folders if not (each / "config.json").is_file()]
+    assert not halves, f"{case}: {halves}"
+
+
+def damage(path: Path, chance: random.Random) -> str:
+    """Damage a file and return the kind of damage."""
+    data = bytearray(path.read_bytes())
+    kind = chance.choice(("a bit", "a bit", "cut", "zeros", "more", "empty", "gone"))
+    at = chance.randrange(len(data) or 1)
+    match kind:
+        case "a bit":
+            if data:
+                data[at] ^= 1 << chance.randrange(8)
+        case "cut":
+            del data[at:]
+        case "zeros":
+            data[at : at + 512] = bytes(len(data[at : at + 512]))
+        case "more":
+            data += chance.randbytes(chance.randrange(1, 200))
+        case "empty":
+            data.clear()
+        case _:
+            path.unlink()
+            return kind
+    path.write_bytes(data)
+    return kind
+
+
+@pytest.fixture
+def tally(request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]) -> Iterator[Counter[str]]:
+    """Count the outcomes of a test's rounds, and print them at its end, also after a failure."""
+    counted = Counter[str]()
+    yield counted
+    with capsys.disabled():
+        print(f"\n{request.node.name}: {', '.join(f'{count} {each}' for each, count in sorted(counted.items()))}")
+
+
+FAULTS = ("kill", "full", "denied", "clock")
+QUICK = ("embed", "quality", "duplicates", "map")  # the others take seconds a round
+ALWAYS = (("evidence", "kill"),)
+
+
+@pytest.fixture
+def on_request(request: pytest.FixtureRequest, pytestconfig: pytest.Config) -> None:
+    """Skip the slow commands unless `--torture` gives a number of rounds."""
+    parameters = request.node.callspec.params if hasattr(request.node, "callspec") else {}
+    name, fault = (parameters.get(each) for each in ("name", "fault"))
+    if name not in QUICK and (name, fault) not in ALWAYS and pytestconfig.getoption("--torture") is None:
+        pytest.skip("takes minutes: give --torture a number")
+
+
+@pytest.mark.usefixtures("on_request")
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("name", WORKS)
+def test_a_disturbed_command_is_made_good_by_the_next(
+    name: str, fault: str, bench: Bench, whole: Callable[[str], Whole], store_faults: int, tally: Counter[str]
+) -> None:
+    expected, chance = whole(name), random.Random(f"{name} {fault}")
+    for number in range(store_faults):
+        bench.lay_out(WORKS[name].start)
+        step = chance.randint(1, max(1, expected.steps))
+        code, _, errors = bench.run(WORKS[name].words, fault=fault, step=step)
+        case = f"{name} {fault} {number} at step {step}"
+        assert code in (0, 2, -signal.SIGKILL), f"{case} ended with {code}: {errors[-2500:]}"
+        tally[{0: "went on", 2: "refused"}.get(code, "killed")] += 1
+        prove(bench, name, expected, case)
+
+
+@pytest.mark.usefixtures("on_request")
+@pytest.mark.parametrize("name", [*WORKS, *READERS])
+def test_damage_to_what_is_kept_is_noticed(
+    name: str, bench: Bench, whole: Callable[[str], Whole], store_faults: int, tally: Counter[str]
+) -> None:
+    """The result is that of undamaged files, or a refusal; a damaged cache is rebuilt."""
+    expected, chance = whole(name), random.Random(name)
+    work = ALL[name]
+    proof = "" if work.makes_anew else work.proof
+    bench.restore(expected.state)
+    bench.run(work.words)
+    _, again, said = bench.run(proof or work.words)
+    for number in range(store_faults):
+        bench.restore(expected.state)
+        paths = sorted({path for each in work.keeps for path in bench.now.glob(each) if path.is_file()})
+        path = chance.choice([each for each in paths if each.suffix != ".lock"])
+        how = damage(path, chance)
+        case = f"{name} {number}: {how} of {path.relative_to(bench.now)}"
+        code, value, errors = bench.run(work.words)
+        is_expected = code in (0, 2) or (code == 1 and name == "verify" and value)
+        assert is_expected, f"{case} ended with {code}: {errors[-2500:]}"
+        if code == 0 and proof:
+            code, value, more = bench.run(proof)
+            errors += more
+        is_same = work.makes_anew or code != 0 or value == again
+        assert is_same or errors.strip() != said.strip(), f"{case}: another result, and nothing is said"
+        tally["refused" if code else "made good" if is_same else "told, and another result"] += 1
+
+
+@contextmanager
+def small_disk(place: Path) -> Iterator[Callable[[str], None]]:
+    """Mount a separate file system at `place`; yield a function to remount it with other options (`size=1m`)."""
+
+    def mount(options: str) -> None:
+        done = subprocess.run(["mount", "-o", f"remount,{options}", str(place)], capture_output=True, check=False)
+        assert not done.returncode, done.stderr
+
+    place.mkdir(exist_ok=True)
+    made = subprocess.run(["mount", "-t", "tmpfs", "tmpfs", str(place)], capture_output=True, check=False)
+    if made.returncode:
+        pytest.skip("needs the right to mount a file system")
+    try:
+        yield mount
+    finally:
+        subprocess.run(["umount", "-l", str(place)], check=True)
+
+
+@pytest.fixture(scope="module")
+def disk(bench: Bench) -> Iterator[Callable[[str], None]]:
+    with small_disk(bench.now.parent) as mount:
+        yield mount
+
+
+@pytest.mark.usefixtures("on_request")
+@pytest.mark.parametrize("is_full", [True, False], ids=["full", "read-only"])
+@pytest.mark.parametrize("name", [*WORKS, *READERS])
+def test_a_full_or_read_only_disk_is_said_and_harms_nothing(
+    name: str,
+    is_full: bool,
+    bench: Bench,
+    disk: Callable[[str], None],
+    whole: Callable[[str], Whole],
+    store_faults: int,
+    tally: Counter[str],
+) -> None:
+    expected, chance = whole(name), random.Random(name)
+    work = ALL[name]
+    bench.lay_out(work.start)
+    before = used(bench.now)
+    bench.restore(expected.state)
+    growth = max(8192, used(bench.now) - before + 65536)
+    for number in range(store_faults if is_full else 1):
+        bench.lay_out(work.start)
+        room = chance.randrange(0, growth, 4096)
+        disk(f"size={before + room}" if is_full else "ro")
+        code, _, errors = bench.run(work.words)
+        disk("rw,size=4g")
+        case = f"{name} {number} with {room} bytes left" if is_full else f"{name} read-only"
+        assert code in (0, 2), f"{case} ended with {code}: {errors[-2500:]}"
+        tally["went on" if code == 0 else "refused"] += 1
+        prove(bench, name, expected, case)
+
+
+def used(folder: Path) -> int:
+    found = os.statvfs(folder)
+    return (found.f_blocks - found.f_bfree) * found.f_frsize
+
+
+@pytest.mark.usefixtures("on_request")
+def test_a_killed_certificate_counts_its_audit_once(bench: Bench, store_faults: int, tally: Counter[str]) -> None:
+    """A certificate is one transaction: its labels and its audit, or neither."""
+    bench.lay_out("features")
+    audit, words = bench.now / "audit.csv", f"label suggest P --certify {bench.now / 'audit.csv'}"
+    code, _, errors = bench.run(f"label suggest P --audit {audit} --rightness .6 --seed 1")
+    assert code == 0, errors
+    with audit.open(newline="") as handle:
+        header, *rows = csv.reader(handle)
+    with audit.open("w", newline="") as handle:
+        csv.writer(handle).writerows([header, *([*row[:-1], row[-2]] for row in rows)])
+    drawn, began = bench.keep("drawn"), time.perf_counter()
+    assert bench.run(words)[0] == 0
+    seconds, chance = time.perf_counter() - began, random.Random(0)
+    expected = certified(bench.now / "P")
+    assert expected[0] == [True]
+    for number in range(store_faults):
+        bench.restore(drawn)
+        after_s = chance.uniform(0, seconds)
+        bench.run(words, after_s=after_s)
+        case = f"certificate {number} after {after_s:.3f} s"
+        before = certified(bench.now / "P")
+        assert before == expected or (before[0] == [] and len(before[1]) < len(expected[1])), case
+        tally["kept" if before == expected else "not begun"] += 1
+        code, _, errors = bench.run(words)
+        assert code == (2 if before == expected else 0), f"{case}: {errors}"
+        assert certified(bench.now / "P") == expected, f"{case}: another result"
+
+
+def certified(folder: Path) -> tuple[list[bool], dict[int, Any]]:
+    """Return whether each finished audit has passed, and the labels of all labelled images."""
+    with Project.open(folder) as project:
+        images = {each.image_id: each.labels for each in project.snapshot().images if each.labels}
+        return [each.is_passed for each in audits_of(project) if each.is_finished], images
+
+
+@pytest.mark.usefixtures("on_request")
+@pytest.mark.parametrize("fault", ["kill", "full", "read-only"])
+def test_a_disturbed_push_is_made_good_by_the_next(
+    fault: str, tmp_path: Path, store_faults: int, tally: Counter[str], hub: Any
+) -> None:
+    """The hub then has each file of the export; a disk without room is no obstacle or a clear refusal."""
+    home = tmp_path / "home"
+    with small_disk(home) as mount:
+        variables = {"HF_ENDPOINT": hub.url, "HF_HUB_OFFLINE": "0", "HF_HOME": str(home / "hub"), "HOME": str(home)}
+        bench, chance = Bench(tmp_path, home, variables), random.Random(fault)
+        bench.lay_out("export")
+        began = time.perf_counter()
+        assert bench.run("model push X me/model --yes")[0] == 0
+        seconds, expected = time.perf_counter() - began, dict(hub.files)
+        taken = used(home)
+        for number in range(1 if fault == "read-only" else store_faults):
+            hub.files, hub.objects, hub.is_private = {}, {}, None
+            after_s = chance.uniform(0, seconds) if fault == "kill" else None
+            if fault != "kill":
+                mount(f"size={taken + chance.randrange(0, 65536, 4096)}" if fault == "full" else "ro")
+            code, _, errors = bench.run("model push X me/model --yes", after_s=after_s)
+            mount("rw,size=4g")
+            assert code in (0, 2, -signal.SIGKILL), f"push {fault} {number} ended with {code}: {errors[-2500:]}"
+            tally[{0: "went on", 2: "refused"}.get(code, "killed")] += 1
+            assert code or hub.files == expected
+            code, _, errors = bench.run("model push X me/model --yes")
+            assert code == 0 and hub.files == expected, f"push {fault} {number}: {errors}"
+        bench.close()

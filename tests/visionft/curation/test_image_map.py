@@ -1,0 +1,220 @@
+"""The image map: similar images are near, placed points stay, new ones are placed, and bad input has a message."""
+
+import dataclasses
+import hashlib
+import importlib.util
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from visionft.curation.map.image_map import ImageMap, draw_map, fit_frame, read_map
+from visionft.curation.map.layout import lay_out, place_among
+from visionft.data.types import Snapshot, SnapshotImage
+from visionft.errors import ProjectError, VisionFTError
+from visionft.events import Notice, Progress
+from visionft.features.feature_store import FeatureKind, Features, make_current
+from visionft.files import read_arrays, write_arrays
+from visionft.jobs import JobCancelled, JobContext
+
+KIND = FeatureKind(backbone="test", size=8, weights="", preprocessing="", widths=(8, 24))
+CLASSES = 4
+
+
+def vectors_of(count: int, *, seed: int = 0) -> np.ndarray:
+    """Return (N, 32) float16 in four groups, one after the other in turn."""
+    random = np.random.default_rng(seed)
+    centres = np.random.default_rng(9).normal(size=(CLASSES, 32)) * 4
+    return (centres[np.arange(count) % CLASSES] + random.normal(size=(count, 32))).astype(np.float16)
+
+
+def images_of(vectors: np.ndarray, *, first: int = 1) -> tuple[SnapshotImage, ...]:
+    contents = [hashlib.sha256(row.tobytes()).hexdigest() for row in vectors]
+    return tuple(
+        SnapshotImage(first + place, Path(f"/images/{content}.png"), content, (place % CLASSES,), "train")
+        for place, content in enumerate(contents)
+    )
+
+
+def project_of(folder: Path, vectors: np.ndarray) -> Snapshot:
+    """Make a project folder of images with these features."""
+    images = images_of(vectors)
+    store = KIND.store(folder)
+    store.append([image.sha256 for image in images], vectors)
+    make_current(folder, KIND)
+    return Snapshot("single", tuple("abcd"), images)
+
+
+def purity(points: np.ndarray, groups: np.ndarray, k: int = 5) -> float:
+    distances = ((points[:, None] - points[None]) ** 2).sum(-1)
+    np.fill_diagonal(distances, np.inf)
+    return float((groups[np.argsort(distances, axis=1)[:, :k]] == groups[:, None]).mean())
+
+
+def points_by_id(found: ImageMap) -> dict[int, tuple[float, float]]:
+    return {int(each): tuple(point) for each, point in zip(found.image_ids, found.points.tolist(), strict=True)}
+
+
+@pytest.mark.parametrize("method", ["pca", "tsne"])
+def test_alike_lies_near_and_the_seed_decides(tmp_path: Path, method):
+    vectors = vectors_of(120)
+    images = project_of(tmp_path, vectors)
+    found = draw_map(tmp_path, images, method=method)
+    assert found.image_ids.tolist() == [image.image_id for image in images.images] and found.points.shape == (120, 2)
+    assert found.fitted == 120 and found.is_plain == (method == "pca") and not found.left_out
+    assert purity(found.points, np.arange(120) % CLASSES) > 0.9
+    again = draw_map(tmp_path, images, method=method, again=True)
+    assert np.array_equal(found.points, again.points)
+    kept = read_map(tmp_path, images, method=method)
+    assert kept is not None and np.array_equal(kept.points, found.points)
+
+
+@pytest.mark.parametrize("method", ["pca", "tsne"])
+def test_what_was_drawn_stays_and_what_is_new_lands_among_its_like(tmp_path: Path, method):
+    vectors, new = vectors_of(100), vectors_of(24, seed=5)
+    images = project_of(tmp_path, vectors)
+    before = points_by_id(draw_map(tmp_path, images, method=method))
+    more = images_of(new, first=1000)
+    KIND.store(tmp_path).append([image.sha256 for image in more], new)
+    grown = dataclasses.replace(images, images=images.images + more)
+    assert len(read_map(tmp_path, grown, method=method)) == 100  # type: ignore[arg-type]
+    after = draw_map(tmp_path, grown, method=method)
+    places = points_by_id(after)
+    assert {each: places[each] for each in before} == before
+    assert after.fitted == 100 and len(after) == 124 and not after.is_outgrown
+    groups = np.concatenate([np.arange(100) % CLASSES, np.arange(24) % CLASSES])
+    distances = ((after.points[100:, None] - after.points[None, :100]) ** 2).sum(-1)
+    near = groups[np.argsort(distances, axis=1)[:, :5]]
+    assert (near == groups[100:, None]).mean() > 0.9
+
+
+def test_a_new_image_lands_in_the_same_place_whatever_else_is_new():
+    rows = np.asarray(vectors_of(60), np.float32)
+    points = lay_out(rows)
+    new = np.asarray(vectors_of(8, seed=3), np.float32)
+    together = place_among(rows, points, new)
+    assert np.allclose(place_among(rows, points, new[:1]), together[:1], atol=1e-4)
+
+
+@pytest.mark.parametrize("count", [1, 2, 5])
+def test_few_images_have_a_plain_map_that_many_outgrow(tmp_path: Path, count):
+    everything = project_of(tmp_path, vectors_of(60))
+    found = draw_map(tmp_path, dataclasses.replace(everything, images=everything.images[:count]))
+    assert len(found) == count and found.is_plain and np.isfinite(found.points).all()
+    assert draw_map(tmp_path, everything).is_outgrown
+    again = draw_map(tmp_path, everything, again=True)
+    assert not again.is_outgrown and not again.is_plain and again.fitted == 60
+
+
+def test_identical_images_lie_in_one_place(tmp_path: Path):
+    one = np.repeat(vectors_of(1), 30, axis=0)
+    images = project_of(tmp_path, one)
+    found = draw_map(tmp_path, images)
+    assert len(found) == 30 and found.fitted == 1 and np.ptp(found.points, axis=0).max() == 0
+    # The network sees no difference, though the files differ.
+    other = tuple(dataclasses.replace(each, sha256=f"{each.image_id:064x}") for each in images.images)
+    KIND.store(tmp_path).append([each.sha256 for each in other], one)
+    found = draw_map(tmp_path, dataclasses.replace(images, images=other), again=True)
+    assert found.is_plain and np.isfinite(found.points).all() and np.ptp(found.points) == 0
+
+
+def test_some_equal_among_others(tmp_path: Path):
+    vectors = np.concatenate([vectors_of(40), np.repeat(vectors_of(1, seed=2), 20, axis=0)])
+    found = draw_map(tmp_path, project_of(tmp_path, vectors))
+    assert np.isfinite(found.points).all() and not found.is_plain
+
+
+def test_images_of_which_nothing_is_known_are_named(tmp_path: Path):
+    vectors = vectors_of(30)
+    vectors[3] = np.nan
+    images = project_of(tmp_path, vectors)
+    found = draw_map(tmp_path, images)
+    assert len(found) == 29 and found.left_out == ((4, "the network makes nothing of it"),)
+    with pytest.raises(ProjectError, match="makes nothing of any image"):
+        draw_map(tmp_path, dataclasses.replace(images, images=images.images[3:4]), again=True)
+    with pytest.raises(ProjectError, match="no images yet"):
+        draw_map(tmp_path, dataclasses.replace(images, images=()))
+
+
+def test_a_stop_keeps_the_map_before(tmp_path: Path):
+    images = project_of(tmp_path, vectors_of(40))
+    before = draw_map(tmp_path, images, seed=1)
+    events: list[object] = []
+    with pytest.raises(JobCancelled):
+        draw_map(tmp_path, images, again=True, job=JobContext(events.append, lambda: len(events) > 8))
+    assert sum(isinstance(each, Progress) for each in events) > 4
+    kept = read_map(tmp_path, images)
+    assert kept is not None and np.array_equal(kept.points, before.points)
+
+
+def test_a_damaged_map_is_drawn_anew_and_says_so(tmp_path: Path):
+    images = project_of(tmp_path, vectors_of(40))
+    before = draw_map(tmp_path, images)
+    (kept,) = (tmp_path / "curation" / "map").rglob("drawing.npz")
+    kept.write_bytes(kept.read_bytes()[:100])
+    events: list[object] = []
+    after = draw_map(tmp_path, images, job=JobContext(events.append))
+    assert any(isinstance(each, Notice) and "drawn again" in each.message for each in events)
+    assert np.array_equal(after.points, before.points)
+    (row_file,) = (tmp_path / "curation" / "map").rglob("rows.bin")
+    damaged = bytearray(row_file.read_bytes())
+    damaged[5] ^= 255
+    row_file.write_bytes(damaged)
+    assert len(read_map(tmp_path, images)) == 39  # type: ignore[arg-type]
+    assert len(draw_map(tmp_path, images)) == 40
+
+
+@pytest.mark.parametrize("parts", [{"axes": np.zeros((3, 5))}, {"rows": np.zeros((2, 7))}, {"points": np.zeros(9)}])
+def test_a_map_whose_parts_do_not_fit_together_is_drawn_anew(tmp_path: Path, parts):
+    vectors = vectors_of(40)
+    before = draw_map(tmp_path, project_of(tmp_path, vectors[:39]))
+    (kept,) = (tmp_path / "curation" / "map").rglob("drawing.npz")
+    write_arrays(kept, {**read_arrays(kept), **parts})
+    events: list[object] = []
+    after = draw_map(tmp_path, project_of(tmp_path, vectors), job=JobContext(events.append))
+    assert any(isinstance(each, Notice) and "drawn again" in each.message for each in events)
+    assert (before.fitted, after.fitted) == (39, 40)
+
+
+def test_another_network_has_another_map(tmp_path: Path):
+    images = project_of(tmp_path, vectors_of(30))
+    draw_map(tmp_path, images, method="pca")
+    other = dataclasses.replace(KIND, backbone="other")
+    make_current(tmp_path, other)
+    assert read_map(tmp_path, images, method="pca") is None
+    make_current(tmp_path, KIND)
+    assert read_map(tmp_path, images, method="pca") is not None
+
+
+def test_axes_are_those_of_a_singular_value_decomposition():
+    vectors = vectors_of(200)
+    images = images_of(vectors)
+    features = Features(KIND, images, vectors)
+    rows = features.directions - features.directions.mean(axis=0)
+    expected = np.linalg.svd(rows, full_matrices=False)[2][:2]
+    frame = fit_frame(features)
+    for found, axis in zip(frame.axes.T, expected, strict=False):
+        assert abs(float(found @ axis)) == pytest.approx(1, abs=1e-4) and found[np.abs(found).argmax()] > 0
+    few = fit_frame(Features(KIND, images[:20], vectors[:20]))  # fewer images than numbers: the other matrix
+    rows = few.project(vectors[:20])
+    assert np.allclose(few.axes.T @ few.axes, np.eye(few.axes.shape[1]), atol=1e-4)
+    assert (np.diff(rows.var(axis=0)) <= 1e-5).all()
+
+
+@pytest.mark.skipif(importlib.util.find_spec("torchdr") is not None, reason="TorchDR is here")
+def test_without_torchdr_asking_for_it_says_what_to_install(tmp_path: Path):
+    with pytest.raises(VisionFTError, match="TorchDR is not installed") as caught:
+        draw_map(tmp_path, project_of(tmp_path, vectors_of(30)), engine="torchdr")
+    assert caught.value.next_step is not None and "cuda-map" in caught.value.next_step.requirement
+
+
+def test_what_a_killed_drawing_left_goes_with_the_next(tmp_path: Path):
+    images = project_of(tmp_path, vectors_of(60))
+    draw_map(tmp_path, images, method="pca")
+    (folder,) = (tmp_path / "curation" / "map").glob("*/pca")
+    (kept,) = [each for each in folder.iterdir() if each.is_dir()]
+    (folder / "0123456789ab").mkdir()
+    (folder / "0123456789ab" / "drawing.npz").write_bytes(b"half of one")
+    draw_map(tmp_path, images, method="pca", again=True)
+    (drawn,) = [each for each in folder.iterdir() if each.is_dir()]
+    assert drawn != kept and {each.name for each in folder.iterdir()} == {drawn.name, "current.json"}

@@ -1,0 +1,347 @@
+"""Decoded images on disk: the exact decoded pixels, whatever happens to the cache or to the originals."""
+
+import errno
+import multiprocessing
+import os
+import shutil
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from visionft.data import cache_space, image_cache
+from visionft.data.cache_space import CacheUse, cache_folder, cache_limit, cache_use, clear_cache
+from visionft.data.decode import decode
+from visionft.data.image_cache import ImageCache
+from visionft.errors import ImageError
+
+SIDE = 50
+HEADER = 36
+GB = 10**9
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def cache(folder: Path) -> ImageCache:
+    return ImageCache(folder, limit=GB)
+
+
+@pytest.fixture
+def decoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Return a growing list of decoded images."""
+    found: list[int] = []
+
+    def counted(handle, **given):
+        found.append(1)
+        return decode_open(handle, **given)
+
+    decode_open = image_cache.decode_open
+    monkeypatch.setattr(image_cache, "decode_open", counted)
+    return found
+
+
+@pytest.fixture
+def photograph(tmp_path: Path) -> Path:
+    return draw(tmp_path / "a.jpg", seed=1)
+
+
+def draw(path: Path, *, seed: int, age_s: float = 100.0) -> Path:
+    """Draw an image of 300 x 200, modified `age_s` seconds ago."""
+    small = np.random.default_rng(seed).integers(0, 256, (20, 30, 3), np.uint8)
+    Image.fromarray(small).resize((300, 200), Image.Resampling.BICUBIC).save(path, quality=90)
+    os.utime(path, (time.time() - age_s,) * 2)
+    return path
+
+
+@pytest.fixture(autouse=True)
+def settled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take files for settled at once: their change time is now, and cannot be set."""
+    monkeypatch.setattr(image_cache, "_SETTLED_NS", -1)
+
+
+def kept(folder: Path) -> list[Path]:
+    """Return the cached files, each under one of its names."""
+    return list({path.stat().st_ino: path for path in folder.rglob("*") if path.is_file()}.values())
+
+
+def test_what_is_kept_is_what_decoding_gives(cache, folder, photograph, decoded) -> None:
+    expected = decode(photograph, near_side=SIDE)
+    assert not cache.holds(photograph, SIDE)
+    for _ in range(3):
+        pixels = cache.load(photograph, SIDE).pixels
+        assert np.array_equal(pixels, expected) and pixels.flags.writeable and pixels.flags.c_contiguous
+    assert len(decoded) == 1 and cache.holds(photograph, SIDE) and not cache.holds(photograph, SIDE + 1)
+    assert cache_use(folder) == CacheUse(1, expected.nbytes + HEADER)
+
+
+def test_a_copied_or_moved_original_is_found_by_its_content(cache, photograph, decoded, tmp_path) -> None:
+    expected = cache.load(photograph, SIDE).pixels
+    (tmp_path / "elsewhere").mkdir()
+    moved = photograph.rename(tmp_path / "elsewhere" / "b.jpg")
+    copied = Path(shutil.copy2(moved, tmp_path / "c.jpg"))
+    for path in (moved, copied):
+        assert np.array_equal(cache.load(path, SIDE).pixels, expected) and cache.holds(path, SIDE)
+    assert len(decoded) == 1
+
+
+def test_an_original_that_is_replaced_is_seen(cache, photograph) -> None:
+    before = cache.load(photograph, SIDE).pixels
+    draw(photograph, seed=2)
+    after = cache.load(photograph, SIDE).pixels
+    assert not np.array_equal(after, before) and np.array_equal(after, decode(photograph, near_side=SIDE))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows keeps no time of the last change of a file's facts")
+def test_an_original_replaced_under_its_old_size_and_time_is_seen(cache, tmp_path) -> None:
+    path = tmp_path / "a.bmp"
+    Image.new("RGB", (60, 60), "red").save(path)
+    facts = path.stat()
+    cache.load(path, SIDE)
+    Image.new("RGB", (60, 60), "blue").save(tmp_path / "b.bmp")
+    assert (tmp_path / "b.bmp").stat().st_size == facts.st_size
+    os.utime(tmp_path / "b.bmp", ns=(facts.st_atime_ns, facts.st_mtime_ns))
+    (tmp_path / "b.bmp").replace(path)
+    assert cache.load(path, SIDE).pixels[0, 0].tolist() == [0, 0, 255]
+
+
+def test_an_original_that_was_just_written_is_looked_into_each_time(cache, photograph, decoded, monkeypatch) -> None:
+    monkeypatch.setattr(image_cache, "_SETTLED_NS", 2_000_000_000)
+    draw(photograph, seed=3, age_s=0)
+    cache.load(photograph, SIDE)
+    assert not cache.holds(photograph, SIDE)  # it may be written again within the same tick of the clock
+    cache.load(photograph, SIDE)
+    assert len(decoded) == 1  # known by its content
+
+
+def test_an_original_that_is_gone_or_damaged_says_so_in_spite_of_the_cache(cache, photograph) -> None:
+    cache.load(photograph, SIDE)
+    whole = photograph.read_bytes()
+    photograph.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(ImageError, match="truncated"):
+        cache.load(photograph, SIDE)
+    photograph.unlink()
+    with pytest.raises(ImageError, match="the file is missing"):
+        cache.load(photograph, SIDE)
+
+
+def test_a_image_that_is_not_allowed_so_much_memory_is_refused_though_it_is_kept(cache, photograph) -> None:
+    cache.load(photograph, SIDE)
+    with pytest.raises(ImageError, match="too large"):
+        cache.load(photograph, SIDE, limit=100_000)
+
+
+@pytest.mark.parametrize("place", [0, 5, 9, 20, 30, 36, 3000, -1], ids=lambda place: f"byte {place}")
+def test_a_flipped_byte_is_found_and_the_image_decoded_anew(place, cache, folder, photograph, decoded) -> None:
+    expected = cache.load(photograph, SIDE).pixels
+    (entry,) = kept(folder)
+    content = bytearray(entry.read_bytes())
+    content[place] ^= 4
+    entry.write_bytes(content)
+    for _ in range(2):
+        assert np.array_equal(cache.load(photograph, SIDE).pixels, expected)
+    assert len(decoded) == 2
+
+
+def test_the_folder_may_go_at_any_time(cache, folder, photograph, decoded) -> None:
+    expected = cache.load(photograph, SIDE).pixels
+    shutil.rmtree(folder)
+    assert np.array_equal(cache.load(photograph, SIDE).pixels, expected)
+    assert len(decoded) == 2 and cache.holds(photograph, SIDE) and not cache.not_kept
+
+
+def test_a_read_only_folder_is_read_and_costs_no_image(cache, folder, photograph, tmp_path, unprivileged) -> None:
+    for parent in (tmp_path, *tmp_path.parents):
+        if not parent.stat().st_mode & 0o001:  # pytest's own folders, wherever temporary files lie
+            parent.chmod(0o755)
+    expected, other = cache.load(photograph, SIDE).pixels, draw(tmp_path / "other.jpg", seed=4)
+    for path in (folder, *folder.rglob("*")):
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    reader = ImageCache(folder, limit=GB)
+    with unprivileged():
+        assert np.array_equal(reader.load(photograph, SIDE).pixels, expected) and not reader.not_kept
+        assert np.array_equal(reader.load(other, SIDE).pixels, decode(other, near_side=SIDE))
+        assert reader.not_kept == "Permission denied"
+    for path in (folder, *folder.rglob("*")):
+        path.chmod(0o755)
+
+
+def test_a_file_where_the_folder_should_be_costs_no_image(folder, photograph) -> None:
+    folder.write_bytes(b"")
+    cache = ImageCache(folder, limit=GB)
+    assert np.array_equal(cache.load(photograph, SIDE).pixels, decode(photograph, near_side=SIDE))
+    assert cache.not_kept
+
+
+def test_a_full_disk_costs_no_image_and_leaves_no_piece(
+    cache, folder, photograph, tmp_path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = Path.replace
+
+    def full(self: Path, target: Path) -> Path:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "replace", full)
+    expected = decode(photograph, near_side=SIDE)
+    for _ in range(2):
+        assert np.array_equal(cache.load(photograph, SIDE).pixels, expected)
+    assert cache.not_kept == "No space left on device" and kept(folder) == []
+    monkeypatch.setattr(Path, "replace", write)
+    later = time.monotonic() + 3600
+    monkeypatch.setattr(image_cache.time, "monotonic", lambda: later)
+    cache.load(photograph, SIDE)
+    assert not cache.not_kept and cache.holds(photograph, SIDE)  # there was room again
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows limits no file's size")
+def test_a_write_that_really_breaks_off_costs_no_image_and_leaves_no_piece(cache, folder, photograph) -> None:
+    import resource
+
+    expected = decode(photograph, near_side=SIDE)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
+    try:
+        pixels = cache.load(photograph, SIDE).pixels
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert np.array_equal(pixels, expected) and cache.not_kept == "File too large" and kept(folder) == []
+
+
+def test_a_full_cache_throws_out_what_was_not_used_for_long_and_nothing_that_is_in_use(folder, tmp_path) -> None:
+    paths = [tmp_path / f"{number}.png" for number in range(90)]
+    for number, path in enumerate(paths):
+        Image.new("RGB", (20, 20), (number, 0, 0)).save(path)
+    size = 20 * 20 * 3 + HEADER
+    cache = ImageCache(folder, limit=70 * size)
+    for path in paths:
+        cache.load(path, SIDE)
+    assert [cache.holds(path, SIDE) for path in paths] == [True] * 70 + [False] * 20
+    assert "they may take" in cache.not_kept  # none is evicted just before the next epoch needs it
+    for entry in kept(folder):
+        os.utime(entry, (time.time() - cache_space.IN_USE_S - 60,) * 2)
+    cache.load(paths[0], SIDE)  # used now
+    later = ImageCache(folder, limit=70 * size)
+    for path in paths[70:]:
+        later.load(path, SIDE)
+    assert not later.not_kept and cache_use(folder).bytes <= 70 * size
+    assert later.holds(paths[0], SIDE) and all(later.holds(path, SIDE) for path in paths[70:])
+
+
+def test_it_never_takes_more_than_half_of_what_is_free(folder, photograph, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cache_space.shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10**9, 10**9, 20_000))
+    cache = ImageCache(folder, limit=GB)
+    cache.load(photograph, SIDE)
+    assert kept(folder) == [] and "half of the free space" in cache.not_kept
+
+
+def test_without_a_limit_to_speak_of_nothing_is_kept_or_read(folder, photograph, cache) -> None:
+    expected = cache.load(photograph, SIDE).pixels
+    off = ImageCache(folder, limit=0)
+    assert not off.keeps and not off.holds(photograph, SIDE) and off.find(photograph, 10) is None
+    clear_cache(folder)
+    assert np.array_equal(off.load(photograph, SIDE).pixels, expected) and not folder.exists() and not off.not_kept
+
+
+def test_a_disk_without_links_finds_images_by_content(cache, photograph, decoded, monkeypatch) -> None:
+    def refused(*_args):
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refused)
+    for _ in range(2):
+        assert np.array_equal(cache.load(photograph, SIDE).pixels, decode(photograph, near_side=SIDE))
+    assert len(decoded) == 1 and not cache.not_kept
+
+
+def test_clearing_takes_what_is_kept_and_nothing_else(cache, folder, photograph) -> None:
+    cache.load(photograph, SIDE)
+    mine = [folder / "notes.txt", folder / "50" / "mine.jpg", folder / "50" / "ab" / "holiday.jpg"]
+    for path in mine:
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("mine")
+    assert clear_cache(folder) == CacheUse(0, 0)
+    assert sorted(path for path in folder.rglob("*") if path.is_file()) == sorted(mine)
+    for path in mine:
+        path.unlink()
+    clear_cache(folder)
+    assert not folder.exists() and photograph.exists()
+
+
+def test_what_a_killed_writer_left_goes_after_a_while(cache, folder, photograph) -> None:
+    cache.load(photograph, SIDE)
+    (entry,) = kept(folder)
+    pieces = [entry.with_name(f"{entry.name}.{number}.tmp") for number in (1, 2)]
+    for piece in pieces:
+        piece.write_bytes(b"half")
+    os.utime(pieces[0], (1000, 1000))
+    cache_use(folder)
+    assert [piece.exists() for piece in pieces] == [False, True]
+
+
+def test_a_thumbnail_may_be_made_of_what_is_kept(cache, photograph, tmp_path) -> None:
+    assert cache.find(photograph, 30) is None
+    cache.load(photograph, 50)
+    cache.load(photograph, 120)
+    assert cache.find(photograph, 30).shape == (50, 75, 3) and cache.find(photograph, 60).shape == (100, 150, 3)
+    assert cache.find(photograph, 150) is None and cache.find(tmp_path / "absent.jpg", 30) is None
+
+
+def test_the_environment_says_where_and_how_much(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert cache_folder().name == "images" and cache_limit() == 20 * GB
+    monkeypatch.setenv("VISIONFT_CACHE", str(tmp_path))
+    monkeypatch.setenv("VISIONFT_CACHE_MB", "0.5")
+    assert cache_folder() == tmp_path / "visionft-images" and cache_limit() == 500_000
+    for nonsense in ("", "much", "-1", "nan", "inf"):
+        monkeypatch.setenv("VISIONFT_CACHE_MB", nonsense)
+        assert cache_limit() == 20 * GB
+    monkeypatch.setenv("VISIONFT_CACHE_MB", "0")
+    assert cache_limit() == 0
+
+
+def _load_all(folder: Path, paths: list[Path], rounds: int) -> None:
+    cache = ImageCache(folder, limit=GB)
+    for number in range(rounds):
+        for path in paths:
+            assert np.array_equal(cache.load(path, SIDE).pixels, decode(path, near_side=SIDE))
+        if number == 1:
+            clear_cache(folder)
+    assert not cache.not_kept
+
+
+def test_several_processes_may_use_and_clear_it_at_once(folder, tmp_path) -> None:
+    paths = [draw(tmp_path / f"{number}.jpg", seed=number) for number in range(6)]
+    context = multiprocessing.get_context("spawn")
+    processes = [context.Process(target=_load_all, args=(folder, paths, 4)) for _ in range(2)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(120)
+    assert [process.exitcode for process in processes] == [0, 0]
+    assert not list(folder.rglob("*.tmp"))
+
+
+def test_what_a_killed_writer_or_a_crash_left_is_never_read(folder, photograph) -> None:
+    def load() -> np.ndarray:
+        return ImageCache(folder, limit=GB).load(photograph, SIDE).pixels
+
+    expected = load()
+    assert os.name == "nt" or folder.stat().st_mode & 0o077 == 0  # others may not look into it
+    (entry,) = kept(folder)
+    whole = entry.read_bytes()
+    contents = [b"", b"VFP1", b"x" * 40, b"VFP1" + bytes(32), whole[:-1], whole + b"\0"]
+    for end in range(0, len(whole), 997):  # as a disk may show it after a power cut: the name, and a part of the bytes
+        contents.append(whole[:end] + bytes(len(whole) - end) if end % 2 else whole[:end])
+    for content in contents:
+        for path in (each for each in folder.rglob("*") if each.is_file()):
+            path.write_bytes(content)
+        assert np.array_equal(load(), expected)
+
+
+def test_a_image_that_would_fill_it_is_not_kept_and_that_is_said(folder, photograph) -> None:
+    cache = ImageCache(folder, limit=400_000)
+    cache.load(photograph, SIDE)
+    assert "11 kB are too large a part of the 400 kB" in cache.not_kept and not folder.exists()

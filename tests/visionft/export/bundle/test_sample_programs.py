@@ -1,0 +1,287 @@
+"""The programs beside the model: the Python one with only onnxruntime, numpy and Pillow installed."""
+
+import dataclasses
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from visionft.data.types import Snapshot
+from visionft.export.bundle.sample_programs import PYTHON, ROOT, SAMPLES, run_python, sample_files
+from visionft.export.exporter import export_run
+from visionft.export.options import ExportOptions
+from visionft.export.predictor import Predictor
+from visionft.training.config.train_config import TrainConfig
+from visionft.training.loop.train import train
+
+ALLOWED = ("numpy", "numpy.libs", "onnxruntime", "PIL", "pillow.libs")
+
+
+@pytest.fixture
+def bare_packages(tmp_path: Path) -> Path:
+    """Return a folder with only the three packages."""
+    folder, installed = tmp_path / "packages", Path(np.__file__).parents[1]
+    folder.mkdir()
+    for name in ALLOWED:
+        if (installed / name).is_dir():
+            (folder / name).symlink_to(installed / name, target_is_directory=True)
+    return folder
+
+
+def save_turned(image: Image.Image, folder: Path) -> Path:
+    """Return a JPEG file taken with the camera on its side, according to EXIF."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    image.save(folder / "turned.jpg", quality=95, exif=exif)
+    return folder / "turned.jpg"
+
+
+def run_bare(packages: Path, script: Path, *words: object) -> str:
+    """Return a script's output; it must end well and load neither torch nor this program."""
+    done = bare_run(packages, script, *words)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.strip().endswith("False False")
+    return done.stdout
+
+
+def bare_run(packages: Path, script: Path, *words: object) -> subprocess.CompletedProcess[str]:
+    """Run a script with the standard library and `packages` alone: no site-packages, no working folder."""
+    start = (
+        "import sys, runpy; sys.path.append(sys.argv[1]); sys.argv = sys.argv[2:]; "
+        "runpy.run_path(sys.argv[0], run_name='__main__'); "
+        "print('torch' in sys.modules, 'visionft' in sys.modules, file=sys.stderr)"
+    )
+    command = [sys.executable, "-I", "-S", "-c", start, str(packages), str(script), *map(str, words)]
+    env = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    return subprocess.run(command, capture_output=True, text=True, env=env, timeout=120, check=False)
+
+
+def test_the_script_beside_the_model_answers_like_the_program(
+    run_of, snapshot: Snapshot, tmp_path: Path, bare_packages: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    model = export_run(run_of("test_vit", "lora"), snapshot, Path("out")).model  # as a terminal gives it
+    script = model.with_name("predict.py")
+    assert all((model.parent / name).read_bytes() == (ROOT / name).read_bytes() for name in sample_files())
+    record = json.loads((model.parent / "export.json").read_text())
+    said = record["samples"]["python"]
+    assert said["agrees"] is True and said["output"].startswith("image1.png\n") and "image2.png\n" in said["output"]
+    assert set(sample_files()) <= set(record["files"])
+    turned = save_turned(Image.open(snapshot.images[20].path), tmp_path)
+    images = [snapshot.images[0].path, turned]
+    printed = run_bare(bare_packages, script, *images)
+    said = re.findall(r"([\d.]+)%  (\w+)", printed)
+    assert len(said) == 6
+    expected = [answer for prediction in Predictor(model).predict(images) for answer in prediction.top5]
+    for (share, name), (class_name, probability) in zip(said, expected, strict=True):
+        assert name == class_name and float(share) == pytest.approx(100 * probability, abs=0.02)
+
+
+@pytest.fixture
+def script(tmp_path: Path) -> Path:
+    """Return the script in a folder without a model."""
+    script = tmp_path / "out" / "predict.py"
+    script.parent.mkdir()
+    script.write_bytes(PYTHON.content)
+    return script
+
+
+@pytest.mark.parametrize("word", ["-h", "--help"])
+def test_the_script_says_how_it_is_used_without_any_library(script: Path, tmp_path: Path, word: str) -> None:
+    done = bare_run(tmp_path / "no packages", script, word)
+    assert done.returncode == 0 and done.stderr == ""
+    assert done.stdout.startswith("Classify images with model.onnx: python predict.py IMAGE...")
+
+
+def test_the_script_names_what_is_missing(script: Path, tmp_path: Path) -> None:
+    none = tmp_path / "no packages"
+    assert refused(bare_run(none, script)).startswith("name one image or more, such as: python ")
+    said = refused(bare_run(none, script, "a.jpg"))
+    assert said.startswith("numpy is not installed. Run: ") and said.endswith("pip install onnxruntime numpy pillow")
+
+
+@pytest.mark.parametrize(("content", "why"), [(None, "is missing. Keep this file"), (b"no model", "cannot be used (")])
+def test_the_script_says_what_is_wrong_with_its_model(
+    script: Path, bare_packages: Path, content: bytes | None, why: str
+) -> None:
+    model = script.with_name("model.onnx")
+    if content is not None:
+        model.write_bytes(content)
+    said = refused(bare_run(bare_packages, script, "a.jpg"))
+    assert said.startswith(f"{model} {why}")
+
+
+def test_the_script_passes_over_what_it_cannot_read_and_says_so(
+    export_of, snapshot: Snapshot, tmp_path: Path, bare_packages: Path
+) -> None:
+    script = export_of("test_vit", "linear").model.with_name("predict.py")
+    text, readable = tmp_path / "text.jpg", snapshot.images[0].path
+    text.write_text("no image")
+    done = bare_run(bare_packages, script, tmp_path / "gone.jpg", text, readable)
+    said = done.stderr.splitlines()
+    assert done.returncode == 2 and str(readable) in done.stdout and "%" in done.stdout
+    assert said[0] == f"predict.py: {tmp_path / 'gone.jpg'}: there is no such file"
+    assert said[1].startswith(f"predict.py: {text}: cannot identify image file") and len(said) == 2
+
+
+def refused(done: subprocess.CompletedProcess[str]) -> str:
+    """Return a script's one-line reason for exit code 2."""
+    assert (done.returncode, done.stdout) == (2, "") and len(done.stderr.splitlines()) == 1, done.stderr
+    return done.stderr.strip().removeprefix("predict.py: ")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="process groups")
+def test_ctrl_c_reaches_no_sample_that_is_run(tmp_path: Path) -> None:
+    (tmp_path / "predict.py").write_text("import os\nprint(os.getpgrp() == os.getpid())")
+    assert run_python(tmp_path, {"model.onnx": []}).output.strip() == "True"
+
+
+def test_the_script_needs_nothing_else() -> None:
+    imported = set(re.findall(r"^ *(?:import|from) (\w+)", PYTHON.content.decode(), re.MULTILINE))
+    assert imported <= {"hashlib", "json", "os", "sys", "pathlib", "numpy", "onnxruntime", "PIL"}
+
+
+def test_the_script_sees_what_training_sees(run_of, snapshot: Snapshot, tmp_path: Path, bare_packages: Path) -> None:
+    """Transparent areas lie on white, and 16 bits are scaled, not clipped; the file for prepared images agrees."""
+    options = ExportOptions(float_input=True)
+    model = export_run(run_of("test_vit", "linear"), snapshot, tmp_path / "out", options=options).model
+    random = np.random.default_rng(0)
+    Image.fromarray(random.integers(0, 256, (40, 30, 4), np.uint8)).save(tmp_path / "clear.png")
+    Image.fromarray(random.integers(0, 65536, (40, 30), np.uint16)).save(tmp_path / "deep.png")
+    Image.fromarray(random.random((40, 30), np.float32)).save(tmp_path / "unit.tif")
+    Image.fromarray(random.normal(0, 9, (40, 30)).astype(np.float32)).save(tmp_path / "signed.tif")
+    Image.fromarray(random.integers(0, 999, (40, 30), np.int32)).save(tmp_path / "whole.tif")
+    (tmp_path / "wide.pgm").write_bytes(b"P5 2 2 999\n" + random.integers(0, 999, 4, np.uint16).astype(">u2").tobytes())
+    images = [tmp_path / name for name in ("clear.png", "deep.png", "unit.tif", "signed.tif", "whole.tif", "wide.pgm")]
+    printed = run_bare(bare_packages, model.with_name("predict.py"), *images)
+    said = [float(share) for share in re.findall(r"([\d.]+)%", printed)]
+    expected = [share for prediction in Predictor(model).predict(images) for _, share in prediction.top5]
+    assert said == pytest.approx([100 * share for share in expected], abs=0.02)
+    printed = run_bare(bare_packages, model.with_name("predict.py"), "--model", "model_float.onnx", *images)
+    prepared = [float(share) for share in re.findall(r"([\d.]+)%", printed)]
+    assert prepared == pytest.approx([100 * share for share in expected], abs=0.02)
+
+
+@pytest.fixture
+def asked(tmp_path: Path, snapshot: Snapshot) -> list[Path]:
+    """Return images of many kinds, decoded by JavaScript as by this program."""
+    random = np.random.default_rng(0)
+    plain = Image.fromarray(random.integers(0, 256, (60, 90, 3), np.uint8))
+    save_turned(plain, tmp_path)
+    plain.convert("L").save(tmp_path / "grey.png")
+    plain.convert("P").save(tmp_path / "palette.gif")
+    plain.save(tmp_path / "lossy.webp")
+    Image.fromarray(random.integers(0, 65536, (40, 30), np.uint16)).save(tmp_path / "deep.png")
+    plain.resize((1, 1)).save(tmp_path / "least.png")
+    made = ("turned.jpg", "grey.png", "palette.gif", "lossy.webp", "deep.png", "least.png")
+    return [snapshot.images[0].path, *(tmp_path / name for name in made)]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("task", ["single", "multi"])
+def test_the_javascript_prints_what_the_script_prints(
+    task: str, run_of, snapshot: Snapshot, asked, tmp_path: Path, install_samples, monkeypatch
+) -> None:
+    run_dir = run_of("test_vit", "linear")
+    if task == "multi":
+        snapshot = dataclasses.replace(snapshot, task="multi")
+        run_dir = tmp_path / "run"
+        config = TrainConfig(backbone="test_vit", method="linear", weights="random", image_size=64, device="cpu")
+        train(config, snapshot, run_dir)
+    out = export_run(run_dir, snapshot, tmp_path / "out").model.parent
+    assert not (out / "samples" / "node" / "node_modules").exists()
+    install_samples(out)
+    node, python = (
+        subprocess.run([*start, *map(str, asked)], capture_output=True, text=True, timeout=120, check=True).stdout
+        for start in (["node", str(out / "samples/node/predict.mjs")], [sys.executable, str(out / "predict.py")])
+    )
+    assert node == python and ("  *" in node) == (task == "multi")
+    (out / "samples" / "node" / "node_modules").unlink()
+    (out / "samples" / "web" / "node_modules").unlink()
+    assert why_not(out) == "What it needs was not installed in its folder."
+    install_samples(out)
+    again = export_run(run_dir, snapshot, out)
+    assert [(each.name, each.agrees) for each in again.samples] == [("python", True), ("node", True)]
+    assert (out / "samples" / "node" / "node_modules").exists()  # earlier installations stay
+
+
+def why_not(out: Path) -> str:
+    return json.loads((out / "export.json").read_text())["samples"]["node"]["why_not"]
+
+
+@pytest.mark.slow
+def test_the_javascript_refuses_in_words(run_of, snapshot: Snapshot, tmp_path: Path, install_samples) -> None:
+    out = export_run(run_of("test_vit", "linear"), snapshot, tmp_path / "out").model.parent
+    script = out / "samples" / "node" / "predict.mjs"
+
+    def said(*words: object) -> tuple[int, list[str]]:
+        command = ["node", str(script), *map(str, words)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+        return done.returncode, [line.removeprefix("predict.mjs: ") for line in done.stderr.splitlines()]
+
+    code, (line,) = said("a.png")
+    assert code == 2 and "onnxruntime-node" in line and 'Run "npm install" in ' in line
+    install_samples(out)
+    assert said() == (2, ["name one image or more, such as: node predict.mjs image.jpg"])
+    text = tmp_path / "text.jpg"
+    text.write_text("no image")
+    code, lines = said(tmp_path / "gone.png", text, tmp_path, snapshot.images[0].path)
+    assert code == 2 and lines[0] == f"{tmp_path / 'gone.png'}: there is no such file"
+    assert lines[1].startswith(f"{text}: ") and "unsupported image format" in lines[1]
+    assert lines[2].startswith(f"{tmp_path}: ") and len(lines) == 3
+    model = out / "model.onnx"
+    content = model.read_bytes()
+    for broken in (b"no model", content[:-9], b""):
+        model.write_bytes(broken)
+        code, (line,) = said(snapshot.images[0].path)
+        assert code == 2 and line.startswith(f"{model} cannot be used (") and "Export it again" in line
+    model.unlink()
+    code, (line,) = said(snapshot.images[0].path)
+    assert code == 2 and line == f"{model} is missing. Keep this file in the folder of the export."
+
+
+def test_the_samples_name_no_place_of_packages_and_only_free_ones() -> None:
+    for name in sample_files():
+        text = (ROOT / name).read_text(encoding="utf-8")
+        assert not re.search(r"https?://(?!127\.0\.0\.1)", text), name
+        assert "ImageSharp" not in text  # its licence requires payment from companies
+    assert [sample.file in sample_files() for sample in SAMPLES] == [True] * 5
+
+
+def test_the_c_sharp_fits_what_it_calls(tmp_path: Path) -> None:
+    """Compiled by Mono against the used signatures of ONNX Runtime and SkiaSharp."""
+    if shutil.which("mcs") is None:
+        pytest.skip("Mono's compiler is not installed (apt-get install mono-mcs)")
+    sources = [ROOT / "samples" / "csharp" / "Program.cs", Path(__file__).with_name("Signatures.cs")]
+    command = ["mcs", "-warnaserror", "-langversion:7.2", f"-out:{tmp_path / 'predict.exe'}", *map(str, sources)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.slow
+def test_the_c_plus_plus_prints_what_the_script_prints(run_of, snapshot: Snapshot, tmp_path: Path) -> None:
+    if shutil.which("g++") is None or not Path("/usr/include/onnxruntime").is_dir():
+        pytest.skip("g++ and ONNX Runtime are not installed (apt-get install g++ libonnxruntime-dev libopencv-dev)")
+    if not Path("/usr/include/opencv4/opencv2/imgcodecs.hpp").is_file():
+        pytest.skip("OpenCV is not installed (apt-get install libopencv-dev)")
+    out = export_run(run_of("test_vit", "linear"), snapshot, tmp_path / "out").model.parent
+    source = out / "samples" / "cpp" / "predict.cpp"
+    places = ["-I/usr/include/onnxruntime", "-I/usr/include/opencv4"]
+    libraries = ["-lonnxruntime", "-lopencv_imgcodecs", "-lopencv_imgproc", "-lopencv_core"]
+    built = ["g++", "-std=c++17", "-O1", "-Wall", str(source), "-o", str(source.with_name("predict")), *places]
+    subprocess.run([*built, *libraries], check=True, timeout=600)
+    turned = save_turned(Image.open(snapshot.images[20].path), tmp_path)
+    asked = [str(snapshot.images[0].path), str(turned), str(tmp_path / "gone.jpg")]
+    native, python = (
+        subprocess.run([*start, *asked], capture_output=True, text=True, timeout=120, check=False)
+        for start in ([str(source.with_name("predict"))], [sys.executable, str(out / "predict.py")])
+    )
+    assert native.stdout == python.stdout and native.returncode == python.returncode == 2
+    assert f"predict: {asked[2]}: there is no such file" in native.stderr

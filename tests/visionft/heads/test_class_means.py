@@ -1,0 +1,62 @@
+"""The nearest-class-mean head, calibrated on images left out of their own mean."""
+
+import numpy as np
+import pytest
+
+from visionft.calibration import softmax
+from visionft.heads.class_means import fit_class_means
+from visionft.heads.linear_head import FittedHead
+
+
+def one_hot(labels: np.ndarray, classes: int = 4) -> np.ndarray:
+    return np.eye(classes)[labels]
+
+
+def logits(fitted: FittedHead, features: np.ndarray) -> np.ndarray:
+    return features @ fitted.weight.T + fitted.bias
+
+
+def nearest(queries: np.ndarray, features: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    means = np.stack([features[labels == number].mean(axis=0) for number in range(4)])
+    return np.linalg.norm(queries[:, None] - means, axis=2).argmin(axis=1)
+
+
+def test_it_predicts_the_nearest_mean(blobs) -> None:
+    features, labels = blobs(40, spread=3.0)
+    queries, _ = blobs(400, spread=3.0, seed=1)
+    fitted = fit_class_means(features, one_hot(labels), widths=(20,))
+    assert (logits(fitted, queries).argmax(axis=1) == nearest(queries, features, labels)).all()
+
+
+def test_its_accuracy_is_that_of_leaving_each_image_out(blobs) -> None:
+    features, labels = blobs(12, spread=6.0)
+    right = 0
+    for place in range(12):
+        kept = np.arange(12) != place
+        # The scales of all images, as the closed form has them: of one part they change no order.
+        right += nearest(features[place : place + 1], features[kept], labels[kept])[0] == labels[place]
+    assert fit_class_means(features, one_hot(labels), widths=(20,)).accuracy == pytest.approx(right / 12)
+
+
+def test_it_is_calibrated(blobs) -> None:
+    features, labels = blobs(400, spread=5.0)
+    queries, truth = blobs(4000, spread=5.0, seed=1)
+    shares = softmax(logits(fit_class_means(features, one_hot(labels), widths=(20,)), queries))
+    assert abs(shares.max(axis=1).mean() - (shares.argmax(axis=1) == truth).mean()) < 0.06
+
+
+def test_one_image_a_class_predicts_without_a_measured_accuracy(blobs) -> None:
+    features, labels = blobs(4, spread=0.5)
+    fitted = fit_class_means(features, one_hot(labels, 5), widths=(20,))  # one class without an image
+    queries, truth = blobs(40, spread=0.5, seed=1)
+    assert fitted.accuracy is None and not len(fitted.places)
+    assert (logits(fitted, queries).argmax(axis=1) == truth).all()
+
+
+def test_weights_count_like_repeated_images(blobs) -> None:
+    features, labels = blobs(12, spread=3.0)
+    repeated = np.concatenate([features, features[:4], features[:4]])
+    twice = fit_class_means(repeated, one_hot(np.concatenate([labels, labels[:4], labels[:4]])), widths=(20,))
+    weighted = fit_class_means(features, one_hot(labels), widths=(20,), weights=np.array([3.0] * 4 + [1.0] * 8))
+    queries, _ = blobs(200, spread=3.0, seed=2)
+    assert (logits(twice, queries).argmax(axis=1) == logits(weighted, queries).argmax(axis=1)).mean() > 0.99

@@ -1,0 +1,121 @@
+"""The linear head: accurate for separable classes, calibrated on unseen images, finite for any input."""
+
+import itertools
+
+import numpy as np
+import pytest
+import torch
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.linear_model import LogisticRegression, Ridge
+
+from visionft.calibration import softmax
+from visionft.heads import linear_head, numerics
+from visionft.heads.class_means import fit_class_means
+from visionft.heads.linear_head import FittedHead, discriminant_heads, fit_head, logistic_heads, ridge_heads
+from visionft.heads.scatter import Scatter
+from visionft.jobs import JobCancelled, JobContext
+
+
+def one_hot(labels: np.ndarray, classes: int = 4) -> np.ndarray:
+    return np.eye(classes)[labels]
+
+
+def logits(fitted: FittedHead, features: np.ndarray) -> np.ndarray:
+    return features @ fitted.weight.T + fitted.bias
+
+
+def test_it_separates_classes_and_is_calibrated(blobs) -> None:
+    features, labels = blobs(120, spread=3.0)
+    fitted = fit_head(features, one_hot(labels), widths=(20,))
+    test, truth = blobs(4000, spread=3.0, seed=1)
+    accuracy = (logits(fitted, test).argmax(axis=1) == truth).mean()
+    assert accuracy > 0.9 and fitted.accuracy == pytest.approx(accuracy, abs=0.06)
+    assert softmax(logits(fitted, test)).max(axis=1).mean() == pytest.approx(accuracy, abs=0.06)
+    assert not fitted.uses_all_parts and f"{fitted.accuracy:.1%}" in fitted.description
+
+
+def test_each_stage_has_equal_weight_and_a_useless_one_does_no_harm(blobs) -> None:
+    features, labels = blobs(200, spread=4.0)
+    targets, noise = one_hot(labels), 1e4 * np.random.default_rng(3).normal(size=(200, 300)).astype(np.float32)
+    fitted = fit_head(np.hstack([noise, features]), targets, widths=(300, 20))
+    alone = fit_head(features, targets, widths=(20,))
+    assert fitted.accuracy and alone.accuracy and fitted.accuracy > alone.accuracy - 0.03
+    useful = fit_head(np.hstack([1e4 * features, noise]), targets, widths=(20, 300))
+    assert useful.uses_all_parts and useful.accuracy and useful.accuracy > 0.5
+
+
+def test_each_kind_agrees_with_scikit_learn(blobs) -> None:
+    features, labels = blobs(300, spread=2.0)
+    features -= features.mean(axis=0)
+    array, tensor, targets = features.astype(float), torch.from_numpy(features), torch.from_numpy(one_hot(labels))
+    sums = Scatter.of(tensor, targets)
+    scale = float(sums.covariance().diagonal().mean())
+    for head, strength in zip(ridge_heads(sums), numerics.RIDGES, strict=True):
+        expected = Ridge(alpha=strength * scale * len(array)).fit(array, np.eye(4)[labels])
+        assert np.allclose(head.weight.T, expected.coef_, atol=1e-6) and np.allclose(head.bias, expected.intercept_)
+    within = sum(np.cov(array[labels == c], rowvar=False, ddof=0) for c in range(4)) / 4 * len(array) / (len(array) - 4)
+    means = np.stack([array[labels == c].mean(axis=0) for c in range(4)])
+    for head, share in zip(discriminant_heads(sums), numerics.SHRINKAGES, strict=True):
+        expected = LinearDiscriminantAnalysis(solver="lsqr", shrinkage=share).fit(array, labels)
+        ours = np.linalg.inv((1 - share) * within + share * np.trace(within) / 20 * np.eye(20))
+        assert np.allclose(head.weight, (means @ ours).T, atol=1e-6)
+        assert (head(tensor).argmax(dim=1).numpy() == expected.predict(array)).mean() > 0.98
+    norm = np.sqrt((array**2).sum(axis=1).mean())
+    for head, decay in zip(logistic_heads(tensor, targets, torch.ones(300)), linear_head.DECAYS, strict=True):
+        expected = LogisticRegression(C=1 / (decay * len(array)), max_iter=2000).fit(array / norm, labels)
+        assert np.abs(head(tensor).softmax(dim=1).numpy() - expected.predict_proba(array / norm)).max() < 0.04
+
+
+def test_held_out_images_take_no_part() -> None:
+    random = np.random.default_rng(0)
+    labels, features = random.permutation(80) % 4, random.normal(size=(80, 500))  # nothing to be learnt
+    fitted = fit_head(features, one_hot(labels), widths=(500,))
+    assert fitted.accuracy is not None and fitted.accuracy < 0.45
+    assert softmax(fitted.held_out).max(axis=1).mean() < 0.45 and len(fitted.held_out) == len(fitted.places) == 80
+
+
+def test_weights_raise_the_recall_of_a_rare_class(blobs) -> None:
+    features, labels = blobs(200, classes=2, spread=5.0)
+    chosen = np.concatenate([np.flatnonzero(labels == 0), np.flatnonzero(labels == 1)[:8]])
+    features, labels = features[chosen], labels[chosen]
+    test, truth = blobs(2000, classes=2, spread=5.0, seed=1)
+
+    def recall(weights: np.ndarray | None) -> float:
+        fitted = fit_head(features, one_hot(labels, 2), widths=(20,), weights=weights)
+        return float((logits(fitted, test).argmax(axis=1)[truth == 1] == 1).mean())
+
+    assert recall(np.where(labels == 1, 100.0 / 8, 1.0)) > recall(None)
+
+
+@pytest.mark.parametrize(("fit", "accuracy"), [(fit_head, 0.9), (fit_class_means, 0.7)])
+def test_several_labels_are_binary_decisions(fit, accuracy) -> None:
+    random = np.random.default_rng(0)
+    targets = (random.random((150, 3)) > 0.6).astype(int)
+    features = targets @ random.normal(size=(3, 30)) * 3 + random.normal(size=(150, 30))
+    fitted = fit(features, targets, widths=(30,), is_multilabel=True)
+    assert fitted.accuracy is not None and fitted.accuracy > accuracy and "gda" not in fitted.kinds
+    assert ((logits(fitted, features) > 0) == (targets > 0)).mean() > 0.9
+
+
+@pytest.mark.parametrize("shape", [(4, 50), (5, 50), (8, 3), (12, 896)])
+def test_very_few_images_give_a_head(blobs, shape) -> None:
+    features, labels = blobs(shape[0], width=shape[1])
+    fitted = fit_head(features, one_hot(labels), widths=(shape[1],))
+    assert np.isfinite(fitted.weight).all() and np.isfinite(fitted.bias).all()
+    test, truth = blobs(400, width=shape[1], seed=1)
+    assert (logits(fitted, test).argmax(axis=1) == truth).mean() > 0.5
+    assert (fitted.accuracy is None) == (shape[0] == 4)
+
+
+def test_equal_images_give_a_finite_head() -> None:
+    fitted = fit_head(np.zeros((12, 30)), one_hot(np.arange(12) % 4), widths=(10, 20))
+    assert np.isfinite(fitted.weight).all() and np.isfinite(fitted.bias).all()
+
+
+def test_features_that_are_not_finite_are_refused_and_a_job_can_be_cancelled(blobs) -> None:
+    features, labels = blobs(20)
+    with pytest.raises(ValueError, match="finite"):
+        fit_head(np.full_like(features, np.nan), one_hot(labels), widths=(20,))
+    calls = itertools.count()
+    with pytest.raises(JobCancelled):
+        fit_head(features, one_hot(labels), widths=(20,), job=JobContext(cancelled=lambda: next(calls) >= 3))

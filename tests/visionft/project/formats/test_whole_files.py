@@ -1,0 +1,118 @@
+"""A few bytes of a label file can expand to gigabytes: the cost of reading is bounded, and grows with its size."""
+
+import tracemalloc
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from visionft.errors import ProjectError
+from visionft.project.formats import whole_files
+from visionft.project.formats.cvat import read_cvat
+from visionft.project.formats.hugging_face import read_parquet
+from visionft.project.formats.listing import Listing
+from visionft.project.formats.readers import read_csv, read_json_table, read_jsonl
+from visionft.project.formats.voc import read_voc
+from visionft.project.formats.whole_files import Element, xml_elements
+from visionft.suggest.audit import read_answers
+
+COUNT = 30_000
+READ: dict[str, Callable[[Path], object]] = {
+    "empty.json": read_json_table,
+    "nested.jsonl": read_jsonl,
+    "rows.csv": read_csv,
+    "labels.csv": read_csv,
+    "none.csv": read_csv,
+    "elements.xml": read_cvat,
+    "attributes.xml": read_cvat,
+    "texts.xml": read_cvat,
+    "voc/ImageSets/Main/train.txt": lambda file: read_voc(file.parents[2]),
+    "answers.csv": lambda file: read_answers(file, ["a"]),
+}
+CONTENTS = {
+    "empty.json": "[" + "[]," * COUNT + "[]]",
+    "nested.jsonl": ('{"file_name":"a.png","label":[' + "[]," * (COUNT // 10) + "[]]}\n") * 10,
+    "rows.csv": "file_name,label\n" + "x.png,a\n" * COUNT,
+    "labels.csv": "file_name,labels\n" + "x.png," + "ab|" * (3 * COUNT) + "c\n",
+    "none.csv": "file_name,label\n" + ",a\n" * COUNT,
+    "elements.xml": "<a><b>" + "<c/>" * COUNT + "</b></a>",
+    "attributes.xml": "<a><b " + " ".join(f'a{number}="1"' for number in range(COUNT)) + "/></a>",
+    "texts.xml": "<a><b>" + "<c/>x" * COUNT + "</b></a>",
+    "voc/ImageSets/Main/train.txt": "".join(f"{number}\n" for number in range(COUNT)),
+    "answers.csv": "image_id,answer\n" + "1,a\n" * COUNT,
+}
+
+
+@pytest.mark.parametrize("name", READ)
+def test_what_would_take_too_much_memory_is_refused(name: str, tmp_path: Path, monkeypatch) -> None:
+    file = tmp_path / name
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(CONTENTS[name])
+    limit = 2_000_000
+    monkeypatch.setattr(whole_files, "MAX_MEMORY", limit)
+    tracemalloc.start()
+    with pytest.raises(ProjectError) as caught:
+        READ[name](file)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert "memory" in caught.value.message and caught.value.hint
+    assert peak < 8 * limit  # its text and the values of a line next to it
+
+
+@pytest.mark.parametrize("beginning", ["<a><b ", "<a><!--"])
+def test_a_tag_of_many_megabytes_is_refused(beginning: str, tmp_path: Path) -> None:
+    file = tmp_path / "a.xml"
+    file.write_text(beginning + " ".join(f'a{number}="1"' for number in range(500_000)))
+    with pytest.raises(ProjectError, match="longer than"):
+        list(xml_elements(file))
+
+
+@pytest.mark.parametrize("count", [1000, 4000])
+def test_a_long_text_is_put_together_once(count: int, tmp_path: Path, monkeypatch) -> None:
+    """Counts characters copied into an element; expat delivers its text in pieces."""
+    file, copied = tmp_path / "a.xml", [0]
+
+    class Counting(Element):
+        def __setattr__(self, name: str, value: object) -> None:
+            copied[0] += len(value) if name == "text" and isinstance(value, str) else 0
+            super().__setattr__(name, value)
+
+    monkeypatch.setattr(whole_files, "Element", Counting)
+    file.write_text("<a><b>" + "<c/>one line\n" * count + "</b></a>")
+    text = next(xml_elements(file)).text
+    assert text == "one line\n" * count and copied[0] <= len(text)
+
+
+def test_a_text_that_all_rows_of_a_parquet_table_share_is_made_once(tmp_path: Path) -> None:
+    arrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    file, rows, label = tmp_path / "a.parquet", 1000, "a" * 100_000
+    shared = arrow.DictionaryArray.from_arrays(arrow.array([0] * rows), arrow.array([label]))
+    parquet.write_table(arrow.table({"file_name": ["x.png"] * rows, "label": shared}), file, store_schema=False)
+    pool = arrow.default_memory_pool()
+    before = pool.max_memory()
+    tracemalloc.start()
+    listing: Listing = read_parquet(file)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert file.stat().st_size < 20_000 and {each.labels for each in listing.files} == {(label,)}
+    assert peak < 20_000_000 and pool.max_memory() < max(before, 20_000_000)
+
+
+@pytest.mark.parametrize("encoding", ["PLAIN", "DELTA_BYTE_ARRAY", "DELTA_LENGTH_BYTE_ARRAY", ""])
+def test_a_parquet_table_says_the_same_however_its_texts_are_stored(encoding: str, tmp_path: Path) -> None:
+    arrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    table = arrow.table({"file_name": ["a.png", "b.png", "c.png"], "labels": [["x", "y"], None, ["x"]]})
+    stored = {"use_dictionary": False, "column_encoding": {"file_name": encoding}} if encoding else {}
+    parquet.write_table(table, tmp_path / "a.parquet", **stored)
+    listing = read_parquet(tmp_path / "a.parquet")
+    assert [each.labels for each in listing.files] == [("x", "y"), (), ("x",)]
+
+
+def test_a_parquet_row_that_holds_millions_of_labels_is_refused(tmp_path: Path) -> None:
+    arrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    count = 6_000_000
+    label = arrow.DictionaryArray.from_arrays(arrow.nulls(count, arrow.int8()).fill_null(0), arrow.array(["a"]))
+    labels = arrow.ListArray.from_arrays(arrow.array([0, count], arrow.int32()), label)
+    parquet.write_table(arrow.table({"file_name": ["a.png"], "labels": labels}), tmp_path / "a.parquet")
+    with pytest.raises(ProjectError, match="6,000,000"):
+        read_parquet(tmp_path / "a.parquet")

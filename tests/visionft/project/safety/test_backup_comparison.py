@@ -1,0 +1,116 @@
+"""Rows with a difference to the newest backup but no step for it are named, and no others."""
+
+import random
+import shutil
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from visionft.errors import ProjectError
+from visionft.project.edits.changes import AddClass, AssignSplits, LabelImages, RemoveImages, UnlabelImages
+from visionft.project.edits.class_changes import DeleteClass, MergeClasses, RenameClass
+from visionft.project.edits.image_changes import TagImages
+from visionft.project.importing import importer
+from visionft.project.importing.importer import import_source
+from visionft.project.safety.backup_restore import restore_backup
+from visionft.project.safety.backups import list_backups
+from visionft.project.safety.checking import check_project
+from visionft.project.store import Project
+
+# Changes from outside the program, and the message about each.
+OUTSIDE = {
+    "UPDATE image SET width = 9 WHERE id = 3": "image 3: width is 9 and was 8",
+    "UPDATE image SET sha256 = 'x' WHERE id = 12": "image 12: sha256 is 'x' and was",
+    "UPDATE label SET labelled_at = 5 WHERE image_id = 7": "label 7 2: labelled_at is 5 and was",
+    "UPDATE class SET name = 'cot', name_key = 'cot' WHERE id = 1": "class 1: name is 'cot' and was 'cat'",
+    "INSERT INTO tag (name, name_key) VALUES ('x', 'x')": "tag 1 came from nowhere",
+    "DELETE FROM label WHERE image_id = 7": "label 7 2 is lost",
+}
+
+
+def behind_the_back(folder: Path, statement: str) -> None:
+    connection = sqlite3.connect(folder / "project.db", isolation_level=None)
+    connection.execute(statement)
+    connection.close()
+
+
+@pytest.mark.parametrize("statement", OUTSIDE)
+def test_what_no_step_altered_is_named(project: Project, statement: str) -> None:
+    project.back_up()
+    project.apply(LabelImages((1, 2), "horse"))
+    project.close()
+    behind_the_back(project.path, statement)
+    with Project.open(project.path) as again:
+        said = check_project(again).unexplained
+        assert OUTSIDE[statement] in said[0]
+        assert len({sentence.split(":")[0] for sentence in said}) == 1
+        again.wait_for_backups()
+        shutil.rmtree(project.path / "backups")
+        assert check_project(again).unexplained == ()  # nothing to compare with
+
+
+def history(folder: Path, more: Path, generator: random.Random) -> None:
+    """Perform a person's usual actions on a project, with backups, restarts and restores between."""
+
+    def some() -> tuple[int, ...]:
+        return tuple(generator.sample(range(1, 13), generator.randint(1, 5)))
+
+    name = generator.choice(["cat", "dog", "fox"])
+    works = [
+        lambda project: project.apply(LabelImages(some(), name)),
+        lambda project: project.apply(UnlabelImages(some())),
+        lambda project: project.apply(RemoveImages(some())),
+        lambda project: project.apply(TagImages(some(), "t")),
+        lambda project: project.apply(AssignSplits(dict.fromkeys(some(), "val"))),
+        lambda project: project.apply(AddClass(f"new {len(project.history())}")),
+        lambda project: project.apply(RenameClass("cat", f"cat {len(project.history())}")),
+        lambda project: project.apply(MergeClasses(("cat", "dog"), "both")),
+        lambda project: project.apply(DeleteClass(name)),
+        lambda project: import_source(project, more),
+        lambda project: project.undo(),
+        lambda project: project.undo(),
+        lambda project: project.redo(),
+        lambda project: project.back_up(),
+        check_project,
+    ]
+    for _ in range(generator.randint(1, 3)):
+        with Project.open(folder) as project:
+            for _ in range(generator.randint(1, 8)):
+                try:
+                    generator.choice(works)(project)
+                except ProjectError as error:
+                    assert "damaged" not in error.message
+        if generator.random() < 0.3 and list_backups(folder):
+            restore_backup(folder, generator.choice(list_backups(folder)).name)
+
+
+def check_histories(tmp_path: Path, draw, monkeypatch, seeds: range) -> int:
+    """Return how many of the checks had a backup to compare with."""
+    monkeypatch.setattr(importer, "BATCH", 2)
+    monkeypatch.setattr("visionft.project.db.database.DEFAULT_UNDO_STEPS", 6)
+    for number in range(18):
+        name = f"{'first' if number < 12 else 'more'}/{'cat' if number % 2 else 'dog'}/{number}.png"
+        draw(tmp_path / name, number)
+    compared = 0
+    for seed in seeds:
+        folder = tmp_path / f"project {seed}"
+        with Project.create(folder) as project:
+            import_source(project, tmp_path / "first")
+        history(folder, tmp_path / "more", random.Random(seed))
+        with Project.open(folder) as project:
+            assert check_project(project).unexplained == (), seed
+        behind_the_back(folder, "UPDATE image SET bytes = bytes + 1")
+        with Project.open(folder) as project:
+            compared += bool(check_project(project).unexplained)
+    return compared
+
+
+def test_whatever_the_history_nothing_else_is_named(tmp_path: Path, draw, monkeypatch) -> None:
+    assert check_histories(tmp_path, draw, monkeypatch, range(10)) >= 5
+
+
+@pytest.mark.slow
+def test_many_histories(tmp_path: Path, draw, monkeypatch, torture_rounds: int) -> None:
+    compared = check_histories(tmp_path, draw, monkeypatch, range(100, 100 + torture_rounds))
+    assert compared >= torture_rounds // 2

@@ -1,0 +1,194 @@
+"""A k-NN run predicts from the current labels, and its own files never change."""
+
+import dataclasses
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from visionft.combining.combine import combine
+from visionft.data.types import Snapshot
+from visionft.errors import ProjectError, RunError
+from visionft.evaluation.cost_measurement import measure_cost
+from visionft.evaluation.explain import explain_images
+from visionft.evaluation.explanation import ExplanationRequest
+from visionft.evaluation.leaderboard import read_leaderboard
+from visionft.evaluation.report import evaluate_run, run_logits
+from visionft.evaluation.stored import read_evaluation
+from visionft.export.exporter import export_run
+from visionft.features.feature_store import features_of
+from visionft.files import sha256_file
+from visionft.jobs import JobCancelled, JobContext
+from visionft.retrieval.evidence_search import search_evidence
+from visionft.retrieval.index import run_index
+from visionft.retrieval.live_view import labels_digest, load_current_model
+from visionft.training.config.train_config import TrainConfig
+from visionft.training.loop.train import train
+from visionft.training.runs.run_folder import LIVE_INDEX_FILE, RUNS_FOLDER, delete_weights, list_runs, read_run
+
+NAME = "001-starter_resnet-knn"
+
+
+def trained(snapshot: Snapshot, folder: Path, method: str = "knn", size: int = 64) -> Path:
+    config = TrainConfig(backbone="starter_resnet", method=method, image_size=size, device="cpu")
+    result = train(config, snapshot, folder)
+    assert result.best is not None and result.best.epochs == 0 and (result.best.val_accuracy or 0) > 0.6
+    return folder
+
+
+@pytest.fixture(scope="module")
+def made(snapshot: Snapshot, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return trained(snapshot, tmp_path_factory.mktemp("project") / RUNS_FOLDER / NAME)
+
+
+@pytest.fixture
+def run_dir(made: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(made, tmp_path / RUNS_FOLDER / NAME))
+
+
+def relabelled(snapshot: Snapshot, *, to: int = 1, names: tuple[str, ...] = ()) -> Snapshot:
+    """Return the images with all training images of the first class given to another."""
+    images = tuple(
+        dataclasses.replace(image, labels=(to,)) if image.labels == (0,) and image.split == "train" else image
+        for image in snapshot.images
+    )
+    return dataclasses.replace(snapshot, images=images, class_names=names or snapshot.class_names)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_predictions_follow_the_labels_and_the_run_never_changes(run_dir: Path, snapshot: Snapshot, tmp_path: Path):
+    own, other = contents(run_dir), relabelled(snapshot)
+    assert evaluate_run(run_dir, snapshot).top1 > 0.8
+    changed = evaluate_run(run_dir, other)
+    assert changed.per_class["blue"].recall == 0 and (changed.per_class["green"].recall or 0) > 0.6
+    explain_images(run_dir, [ExplanationRequest(image_id=1, path=snapshot.images[0].path)], images=other)
+    measure_cost(run_dir, other)
+    export_run(run_dir, other, tmp_path / "export")
+    assert (tmp_path / "export" / "index.safetensors").is_file()
+    assert own.items() <= contents(run_dir).items()
+    assert evaluate_run(run_dir, snapshot).top1 > 0.8
+
+
+def test_an_evaluation_keeps_the_labels_behind_it(run_dir: Path, snapshot: Snapshot):
+    def states(images: Snapshot) -> list[str]:
+        return [row.state for row in read_leaderboard(list_runs(run_dir.parent.parent), images, "val").rows]
+
+    assert states(snapshot) == ["unmeasured"]
+    evaluate_run(run_dir, snapshot)
+    stored, other = read_evaluation(run_dir, "val"), relabelled(snapshot)
+    assert stored is not None and stored.labels == labels_digest([read_run(run_dir)], snapshot) != ""
+    assert states(snapshot) == ["measured"] and states(other) == ["other_labels"]
+    evaluate_run(run_dir, other)
+    assert states(other) == ["measured"] and states(snapshot) == ["other_labels"]
+
+
+def test_the_same_labels_build_no_second_index_unless_it_is_damaged(run_dir: Path, snapshot: Snapshot):
+    expected = run_index(read_run(run_dir), snapshot).memory.rows
+    file, events = run_dir / LIVE_INDEX_FILE, []
+    whole = file.read_bytes()
+    load_current_model(read_run(run_dir), snapshot, job=JobContext(events.append))
+    assert not events and file.read_bytes() == whole
+    for broken in (whole[:-100], whole[:-9] + bytes([whole[-9] ^ 4]) + whole[-8:], b""):
+        file.write_bytes(broken)
+        assert np.array_equal(run_index(read_run(run_dir), snapshot).memory.rows, expected)
+        assert len(file.read_bytes()) == len(whole)
+
+
+def test_classes_come_and_go(run_dir: Path, snapshot: Snapshot):
+    grown = relabelled(snapshot, to=3, names=(*snapshot.class_names, "violet"))
+    loaded = load_current_model(read_run(run_dir), grown)
+    assert loaded.run.class_names == grown.class_names
+    logits = run_logits(loaded, snapshot, "val")
+    predicted = logits.values.argmax(axis=1)[logits.targets == 0]
+    assert logits.values.shape[1] == 4 and (predicted == 3).mean() > 0.6
+    assert load_current_model(read_run(run_dir), snapshot).run.class_names == snapshot.class_names
+
+
+def test_the_index_holds_the_training_images_of_now(run_dir: Path, snapshot: Snapshot):
+    train_images = snapshot.labelled("train")
+    fewer = dataclasses.replace(snapshot, images=tuple(i for i in snapshot.images if i is not train_images[0]))
+    ids = run_index(read_run(run_dir), fewer).memory.image_ids
+    assert train_images[0].image_id not in ids and len(ids) == len(train_images) - 1
+    ids = run_index(read_run(run_dir), snapshot).memory.image_ids
+    assert set(ids.tolist()) == {image.image_id for image in train_images}
+
+
+def test_the_model_and_its_evidence_predict_the_same(run_dir: Path, snapshot: Snapshot):
+    loaded, project = load_current_model(read_run(run_dir), snapshot), run_dir.parent.parent
+    index, queries = run_index(loaded.run, snapshot), snapshot.labelled("test")
+    found = search_evidence(project, snapshot, index, [image.path for image in queries])
+    seen = tuple(dataclasses.replace(image, sha256=sha256_file(image.path)) for image in queries)
+    vectors = features_of(index.kind, index.kind.store(project), seen).vectors
+    with torch.no_grad():
+        shares = loaded.strongest.classifier.head(torch.from_numpy(vectors.astype(np.float32))).softmax(dim=1).numpy()
+    for row, each in zip(shares, found, strict=True):
+        assert each.evidence is not None
+        assert each.evidence.classes == (index.class_names[int(row.argmax())],)
+        assert each.evidence.probability == pytest.approx(float(row.max()), abs=1e-4)
+
+
+def test_a_missing_image_is_indexed_when_it_is_back(run_dir: Path, snapshot: Snapshot, tmp_path: Path):
+    away, first = tmp_path / "away.png", snapshot.labelled("train")[0]
+    moved = dataclasses.replace(first, path=away, sha256="never seen")
+    images = dataclasses.replace(snapshot, images=tuple(moved if i is first else i for i in snapshot.images))
+    told = []
+    assert moved.image_id not in run_index(read_run(run_dir), images, job=JobContext(told.append)).memory.image_ids
+    assert any("away.png" in getattr(event, "message", "") for event in told)
+    told.clear()
+    run_index(read_run(run_dir), images, job=JobContext(told.append))
+    assert not told
+    shutil.copy(first.path, away)
+    assert moved.image_id in run_index(read_run(run_dir), images).memory.image_ids
+
+
+def test_several_labels_vote_class_by_class(snapshot: Snapshot, tmp_path: Path):
+    images = tuple(
+        dataclasses.replace(image, labels=tuple(sorted({image.labels[0], 2}))) if image.image_id % 2 else image
+        for image in snapshot.images
+    )
+    several = dataclasses.replace(snapshot, task="multi", images=images)
+    config = TrainConfig(backbone="starter_resnet", method="knn", image_size=64, device="cpu")
+    train(config, several, tmp_path / RUNS_FOLDER / NAME)
+    evaluation = evaluate_run(tmp_path / RUNS_FOLDER / NAME, several)
+    assert evaluation.mean_average_precision is not None and evaluation.mean_average_precision > 0.5
+
+
+def test_without_labels_time_or_weights_there_is_no_prediction(run_dir: Path, snapshot: Snapshot):
+    bare = dataclasses.replace(
+        snapshot, images=tuple(dataclasses.replace(image, labels=()) for image in snapshot.images)
+    )
+    with pytest.raises(ProjectError, match="label"):
+        load_current_model(read_run(run_dir), bare)
+    with pytest.raises(JobCancelled):
+        load_current_model(read_run(run_dir), snapshot, job=JobContext(cancelled=lambda: True))
+    run_index(read_run(run_dir), snapshot)
+    delete_weights(read_run(run_dir))
+    assert not (run_dir / LIVE_INDEX_FILE).exists()
+    with pytest.raises(RunError, match="deleted"):
+        load_current_model(read_run(run_dir), snapshot)
+
+
+def test_an_ensemble_follows_the_labels_and_classes_of_its_members(run_dir: Path, snapshot: Snapshot):
+    project = run_dir.parent.parent
+    other = trained(snapshot, run_dir.with_name("002-starter_resnet-knn"), size=96)
+    found = combine(project, [NAME, other.name], snapshot)
+    assert found.held_out > 0
+    combined = run_dir.with_name(found.run)
+    evaluate_run(combined, snapshot)
+    own, changed = contents(combined), relabelled(snapshot)
+    columns = [
+        run_logits(load_current_model(read_run(combined), each), snapshot, "val") for each in (snapshot, changed)
+    ]
+    assert not np.allclose(columns[0].values, columns[1].values)
+    states = {row.run: row.state for row in read_leaderboard(list_runs(project), changed, "val").rows}
+    assert states[found.run] == "other_labels" and contents(combined) == own
+    grown = relabelled(snapshot, to=3, names=(*snapshot.class_names, "violet"))
+    model = load_current_model(read_run(combined), grown)
+    assert model.run.class_names == grown.class_names
+    logits = run_logits(model, snapshot, "val")
+    assert (logits.values.argmax(axis=1)[logits.targets == 0] == 3).mean() > 0.6

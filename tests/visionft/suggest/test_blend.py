@@ -1,0 +1,66 @@
+"""The blend of closed-form classifiers: calibrated probabilities from one label a class on."""
+
+import numpy as np
+import pytest
+
+from visionft.heads.closed_form import ClosedForm, with_intercept
+from visionft.suggest.blend import predict, shares_at
+
+IMAGES, CLASSES, WIDTH = 40, 3, 12
+LABELS = np.arange(IMAGES) % CLASSES
+
+
+@pytest.fixture
+def inputs() -> np.ndarray:
+    """Return (N, D) features, mostly separable by class."""
+    rows = np.random.default_rng(0).normal(0, 1, (IMAGES, WIDTH)) + 2.0 * np.eye(WIDTH)[LABELS]
+    return ((rows - rows.mean(axis=0)) / np.sqrt(WIDTH / 3)).astype(np.float32)
+
+
+def engine(inputs: np.ndarray, count: int) -> ClosedForm:
+    """Return an engine with the labels of the first images."""
+    state = ClosedForm(with_intercept(inputs), CLASSES)
+    state.label(np.arange(count), np.eye(CLASSES, dtype=np.float32)[LABELS[:count]])
+    return state
+
+
+def test_a_class_without_an_image_is_never_predicted(inputs):
+    state = ClosedForm(with_intercept(inputs), CLASSES + 1)
+    state.label(np.arange(12), np.eye(CLASSES + 1, dtype=np.float32)[LABELS[:12]])
+    found = predict(state, is_multilabel=False).probabilities
+    assert found[:, CLASSES].max() < 1e-6
+    np.testing.assert_allclose(
+        found[:, :CLASSES], predict(engine(inputs, 12), is_multilabel=False).probabilities, atol=1e-4
+    )
+
+
+def test_the_blend_goes_smoothly_from_means_to_gaussians():
+    assert shares_at(np.array([1, 1])) == {"means": 1}
+    assert shares_at(np.array([4, 4])) == {"ridge": 0.5, "gda": 0.5}
+    assert shares_at(np.array([9, 20])) == {"gda": 1}
+    for shots in range(1, 12):
+        assert sum(shares_at(np.array([shots])).values()) == pytest.approx(1)
+
+
+@pytest.mark.parametrize("shots", [1, 2, 4, 9])
+def test_probabilities_are_finite_and_mostly_right(inputs, shots: int):
+    found = predict(engine(inputs, shots * CLASSES), is_multilabel=False)
+    np.testing.assert_allclose(found.probabilities.sum(axis=1), 1, rtol=1e-4)
+    assert (found.probabilities.argmax(axis=1) == LABELS).mean() > 0.6
+
+
+def test_identical_images_and_one_class_give_finite_probabilities():
+    state = ClosedForm(with_intercept(np.zeros((6, 4))), 2)
+    state.label(np.arange(3), np.eye(2, dtype=np.float32)[[0, 1, 1]])
+    assert np.isfinite(predict(state, is_multilabel=False).probabilities).all()
+    state.unlabel(np.array([0]))
+    assert np.isfinite(predict(state, is_multilabel=False).probabilities).all()
+
+
+def test_several_labels_are_binary_decisions(inputs):
+    targets = np.stack([LABELS == 0, LABELS != 2], axis=1).astype(np.float32)
+    state = ClosedForm(with_intercept(inputs), 2)
+    state.label(np.arange(24), targets[:24])
+    found = predict(state, is_multilabel=True)
+    assert found.thresholds is not None
+    assert ((found.probabilities[24:] >= found.thresholds) == targets[24:].astype(bool)).mean() > 0.8

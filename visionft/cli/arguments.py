@@ -1,0 +1,53 @@
+"""Arguments and options that several commands take, and the arguments of the running command."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+
+from typer import Argument, Context, Option
+
+from visionft.cli import completion
+from visionft.data.types import Split
+from visionft.errors import VisionFTError
+
+MOST = 10**9  # of counts; bounds of a number option exclude nan and infinity too
+MOST_SEED = 2**31 - 1
+
+
+@dataclass
+class CommandArguments:
+    """The arguments of the running command by name; filled in by typer."""
+
+    values: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+
+def _keep_arguments(context: Context, as_json: bool) -> bool:
+    """Store the command's arguments, for the form and the next step of a possible error."""
+    if isinstance(context.obj, CommandArguments):
+        context.obj.values = context.params
+    return as_json
+
+
+Json = Annotated[bool, Option("--json", help="Print one JSON value on stdout.", callback=_keep_arguments)]
+ProjectDir = Annotated[
+    Path, Argument(metavar="PROJECT", help="The project folder.", autocompletion=completion.projects)
+]
+RunName = Annotated[str, Argument(metavar="RUN", help="The run's name, or its number.", autocompletion=completion.runs)]
+SplitName = Annotated[str, Option(help="val or test.", autocompletion=completion.evaluated_splits)]
+Images = Annotated[list[Path], Argument(metavar="IMAGE...", help="Images, or folders of them.")]
+ModelPath = Annotated[Path, Argument(metavar="MODEL_OR_DIR", help="An exported model.onnx or its folder.")]
+Device = Annotated[str, Option(help="auto, cpu, cuda or mps.", autocompletion=completion.devices)]
+BackboneName = Annotated[str, Option(help="See `visionft weights list`.", autocompletion=completion.backbones)]
+Seed = Annotated[int, Option(min=0, max=MOST_SEED, help="Seed of random choices.")]
+
+
+def share_option(help_text: str) -> Any:
+    return Option(metavar="SHARE", min=0, max=1, help=help_text)
+
+
+def checked_split(name: str) -> Split:
+    """Return a split on which a run can be evaluated; a `VisionFTError` for any other word."""
+    if name not in ("val", "test"):
+        raise VisionFTError(f"Cannot evaluate on {name!r}.", "Give --split val or --split test.")
+    return name  # type: ignore[return-value]

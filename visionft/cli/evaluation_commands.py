@@ -1,0 +1,224 @@
+"""`visionft evaluate`, `run leaderboard` and `run compare`: the metrics, ranks and differences of runs."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from typer import Argument, Option
+
+from models.catalog import DEFAULT_BACKBONE
+from visionft.amounts import duration_text, memory_text, size_text
+from visionft.cli import completion
+from visionft.cli.arguments import BackboneName, Device, Json, ProjectDir, RunName, SplitName, checked_split
+from visionft.cli.next_steps import joined
+from visionft.cli.output import opened_project, print_result, running_job, table
+from visionft.cli.schemas import prints
+from visionft.data.types import Split
+from visionft.errors import NextStep, VisionFTError
+from visionft.evaluation.comparison import Comparison, compare_runs
+from visionft.evaluation.leaderboard import Leaderboard, LeaderboardRow, read_leaderboard
+from visionft.evaluation.leaderboard_jobs import (
+    EvaluationBatchReport,
+    TrainingFreeReport,
+    fit_training_free,
+    measure_runs,
+)
+from visionft.project.names import count_of
+from visionft.training.config.train_config import TrainConfig
+from visionft.training.runs.run_folder import list_runs, load_run
+
+if TYPE_CHECKING:
+    from visionft.evaluation.stored import Evaluation
+
+_SHOWN_CHANGES = 10
+
+
+@prints("visionft.evaluation.stored:Evaluation")
+def evaluate(project: ProjectDir, run: RunName, split: SplitName = "val", json: Json = False) -> None:
+    """Measure a run's best checkpoint on a split."""
+    from visionft.evaluation.report import evaluate_run
+
+    with opened_project(project, read_only=True) as opened:
+        snapshot = opened.snapshot()
+    summary, chosen = load_run(project, run), checked_split(split)
+
+    with running_job() as job:
+        result = evaluate_run(summary.path, snapshot, chosen, job=job)
+        print_result(result, lambda: _evaluation_text(result), as_json=json)
+
+
+def _evaluation_text(result: "Evaluation") -> str:
+    low, high = result.top1_interval
+    several = ""
+    if result.mean_average_precision is not None:
+        several = (
+            f", mAP {result.mean_average_precision:.3f}, F1 {result.micro_f1:.3f} micro, {result.macro_f1:.3f} macro"
+        )
+    rows = []
+    for name, score in result.per_class.items():
+        rates = (_known(rate, "{:.3f}".format, "not measured") for rate in (score.precision, score.recall, score.f1))
+        rows.append((name, *rates, score.support))
+    lines = [
+        f"{result.run} on {count_of(result.images, result.split + ' image')}: top-1 {result.top1:.1%} "
+        f"(95 % interval {low:.1%} to {high:.1%}), balanced {result.balanced_accuracy:.1%}, "
+        f"ECE {result.ece:.3f}{several}",
+        "",
+        table(("class", "precision", "recall", "F1", "images"), rows),
+    ]
+    present, classes = sum(score.support > 0 for score in result.per_class.values()), len(result.per_class)
+    if present < classes:
+        lines += ["", f"Means over classes are of {present} of {classes}: the others have no image here."]
+    return "\n".join(lines)
+
+
+@prints(
+    {
+        "split": Split,
+        "images": int,
+        "best": str | None,
+        "front_by_time": list[str],
+        "front_by_seconds": list[str],
+        "models": list[LeaderboardRow],
+        "made": TrainingFreeReport | None,
+        "measured": EvaluationBatchReport | None,
+    }
+)
+def leaderboard(
+    project: ProjectDir,
+    split: SplitName = "val",
+    measure: Annotated[
+        bool, Option("--measure", help="Evaluate and time the runs that were not, on the current images.")
+    ] = False,
+    make: Annotated[bool, Option("--make", help="First fit every training-free model; then measure.")] = False,
+    backbone: BackboneName = DEFAULT_BACKBONE,
+    device: Device = "auto",
+    json: Json = False,
+) -> None:
+    """Rank all runs on the same images, with significance and cost."""
+    chosen = checked_split(split)
+    with opened_project(project, read_only=True) as opened:
+        path, snapshot = opened.path, opened.snapshot()
+    if not snapshot.labelled(chosen):
+        hint = "Split the images, or choose another split."
+        raise VisionFTError(f"The {chosen} split has no labelled images.", hint, NextStep("split"))
+    made = measured = None
+    if make or measure:
+        with running_job() as job:
+            if make:
+                made = fit_training_free(path, snapshot, TrainConfig(backbone=backbone, device=device), job=job)
+            if not job.is_cancelled:
+                measured = measure_runs(path, snapshot, chosen, job=job)
+    board = read_leaderboard(list_runs(path), snapshot, chosen)
+    value = {
+        "split": board.split,
+        "images": board.images,
+        "best": board.best and board.best.run,
+        "front_by_time": [each.run for each in board.pareto_front(lambda each: each.milliseconds)],
+        "front_by_seconds": [each.run for each in board.pareto_front(lambda each: each.cost.seconds)],
+        "models": board.rows,
+        "made": made,
+        "measured": measured,
+    }
+    print_result(value, lambda: _leaderboard_text(board, project, made.left_out if made else {}), as_json=json)
+
+
+def _leaderboard_text(board: Leaderboard, project: Path, left_out: Mapping[str, str]) -> str:
+    command = ["visionft", "run", "leaderboard", str(project)]
+    if not board.rows:
+        return f"No runs yet. Training-free models are fitted by: {joined([*command, '--make'])}"
+    lines = [f"{count_of(board.images, 'labelled image')} of {board.split}, the same for all.", ""]
+    for columns in (_QUALITY, _COST):
+        lines += [table(tuple(columns), [[show(each) for show in columns.values()] for each in board.rows]), ""]
+    if any(each.is_tied for each in board.ranked):
+        lines.append(
+            f"≈ not significantly worse than the best on {count_of(board.images, 'image')} (McNemar's exact test, "
+            "corrected for all comparisons)."
+        )
+    devices = sorted({each.cost.time.device for each in board.rows if each.cost.time and each.is_timed_here})
+    if devices:
+        lines.append(f"Times: one image at a time, from decoded pixels, PyTorch, fp32, {'; '.join(devices)}.")
+    if left := len(board.unmeasured):
+        words = joined([*command, "--split", board.split, "--measure"])
+        lines.append(f"{count_of(left, 'model')} to evaluate or to time here: {words}")
+    return "\n".join([*lines, *(f"Not fitted: {name}: {reason}" for name, reason in left_out.items())])
+
+
+def _known(value: Any, show: Callable[[Any], str], missing: str = "-") -> str:
+    return missing if value is None else show(value)
+
+
+def _difference(row: LeaderboardRow) -> str:
+    if row.to_best is None:
+        return "the best" if row.rank == 1 else row.reason.rstrip(".").lower()
+    found, (low, high) = row.to_best, row.to_best.interval
+    p_value = "p < 0.01" if found.p_value < 0.01 else f"p {found.p_value:.2f}"
+    return f"{100 * found.difference:+.1f} ({100 * low:+.1f} to {100 * high:+.1f}), {p_value}"
+
+
+def _milliseconds(row: LeaderboardRow) -> str:
+    time = row.cost.time
+    if time is None:
+        return "-"
+    return f"{time.median_ms:.1f} ms" if row.is_timed_here else f"({time.median_ms:.1f} ms elsewhere)"
+
+
+_Columns = dict[str, Callable[[LeaderboardRow], str]]
+_QUALITY: _Columns = {
+    "rank": lambda row: _known(row.rank, lambda rank: f"{rank} ≈" if row.is_tied else str(rank)),
+    "model": lambda row: row.title,
+    "run": lambda row: row.run,
+    "accuracy": lambda row: _known(row.top1, "{:.1%}".format),
+    "95 % interval": lambda row: _known(row.top1_interval, lambda ends: "{:.1%} to {:.1%}".format(*ends)),
+    "difference to the best": _difference,
+    "balanced": lambda row: _known(row.balanced_accuracy, "{:.1%}".format),
+    "ECE": lambda row: _known(row.ece, "{:.3f}".format),
+}
+_COST: _Columns = {
+    "model": lambda row: row.title,
+    "trained": lambda row: _known(row.cost.trainable_share, "{:.2%}".format),
+    "made in": lambda row: _known(row.cost.seconds, duration_text),
+    "memory": lambda row: _known(row.cost.memory_mb, memory_text),
+    "an image": _milliseconds,
+    "size": lambda row: _known(row.cost.shipped_bytes, size_text),
+    "trained size": lambda row: _known(row.cost.trained_bytes, size_text),
+    "drift": lambda row: _known(row.cost.drift, "{:.3f}".format),
+    "earlier head": lambda row: _known(
+        row.cost.earlier_head, lambda head: f"{head.run}: {head.accuracy:.1%}, before {head.accuracy_before:.1%}"
+    ),
+}
+
+
+@prints(Comparison)
+def compare(
+    project: ProjectDir,
+    before: Annotated[
+        str, Argument(metavar="BEFORE", help="A run that was evaluated.", autocompletion=completion.runs)
+    ],
+    after: Annotated[
+        str, Argument(metavar="AFTER", help="Another one, to see what it changes.", autocompletion=completion.runs)
+    ],
+    split: SplitName = "val",
+    json: Json = False,
+) -> None:
+    """Compare two runs image by image.
+
+    Lists the images that were fixed, newly broken and still wrong.
+    """
+    with opened_project(project, read_only=True) as opened:
+        paths = {image.image_id: image.path for image in opened.snapshot().images}
+        first, second = (load_run(opened.path, name) for name in (before, after))
+        found = compare_runs(first, second, checked_split(split))
+    groups = {"fixed": found.fixed, "broken": found.broken, "still wrong": found.still_wrong}
+    counts = ", ".join(f"{len(group)} {name}" for name, group in groups.items())
+    lines = [
+        f"From {found.before} to {found.after} on {count_of(found.shared, found.split + ' image')}: {counts}, "
+        f"{found.both_right} right in both.",
+        found.verdict,
+    ]
+    for name, group in groups.items():
+        rows = [
+            (*map(", ".join, (each.true_classes, each.before, each.after)), paths.get(each.image_id, "gone"))
+            for each in group[:_SHOWN_CHANGES]
+        ]
+        lines += ["", name, table(("class", "before", "after", "image"), rows)] if rows else []
+    print_result(found, "\n".join(lines), as_json=json, paths=paths)

@@ -1,0 +1,143 @@
+"""`visionft curate embed`, `map` and `similar`: the embeddings of images, a map of them, and the most similar ones."""
+
+import csv
+import io
+import os
+from pathlib import Path
+from typing import Annotated, Any
+
+from typer import Argument, Option
+
+from visionft.cli.arguments import MOST, MOST_SEED, Json, ProjectDir
+from visionft.cli.output import is_stdout, opened_project, print_result, running_job, table, write_out
+from visionft.cli.schemas import prints
+from visionft.data.types import Snapshot
+from visionft.errors import VisionFTError
+from visionft.files import write_text
+from visionft.foreign_text import printable, spreadsheet_cell
+from visionft.project.names import count_of
+
+
+@prints("visionft.features.embedding:EmbedReport")
+def embed(
+    project: ProjectDir,
+    backbone: Annotated[str, Option(metavar="NAME", help="Of which network; the default one is ImageNet's.")] = "",
+    image_size: Annotated[
+        int, Option(metavar="PIXELS", min=0, max=MOST, help="Side of its input; 0 takes the network's own.")
+    ] = 0,
+    device: Annotated[str, Option(help="auto, cuda, mps or cpu.")] = "auto",
+    json: Json = False,
+) -> None:
+    """Compute the embeddings of new images."""
+    from visionft.features.embedding import embed as compute
+
+    with opened_project(project, read_only=True) as opened, running_job() as job:
+        report = compute(opened.path, opened.snapshot(), backbone=backbone, size=image_size, device=device, job=job)
+    text = (
+        f"{count_of(report.known + report.added, 'image')} have {report.width} numbers each of {report.backbone} at "
+        f"{report.size} pixels, {report.added} of them new."
+    )
+    text += "".join(f"\n  {path}: {reason}" for path, reason in report.unreadable)
+    print_result(report, text, as_json=json)
+
+
+@prints([{"path": str, "x": float, "y": float, "label": str, "split": str}])
+def map_(
+    project: ProjectDir,
+    method: Annotated[str, Option(help="tsne, or pca, which is quick and shows less.")] = "tsne",
+    again: Annotated[bool, Option("--again", help="Draw it anew: every image gets another place.")] = False,
+    seed: Annotated[int, Option(min=0, max=MOST_SEED, help="Of the drawing; the same one gives the same map.")] = 0,
+    engine: Annotated[str, Option(help="auto, opentsne, or torchdr on an NVIDIA graphics card.")] = "auto",
+    output: Annotated[
+        Path | None, Option("--output", "-o", metavar="FILE", help="A table (CSV) to write; - for stdout.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Map the images: similar ones lie close together.
+
+    New images are placed on the existing map.
+    """
+    from visionft.curation.map.image_map import METHODS, draw_map
+
+    for wrong, right in ((method, METHODS), (engine, ("auto", "opentsne", "torchdr"))):
+        if wrong not in right:
+            raise VisionFTError(f"There is no {wrong}.", f"Choose {' or '.join(right)}.")
+    with opened_project(project, read_only=True) as opened, running_job() as job:
+        images = opened.snapshot()
+        found = draw_map(
+            opened.path,
+            images,
+            method=method,  # pyright: ignore[reportArgumentType]  (compared above)
+            again=again,
+            seed=seed,
+            engine=engine,  # pyright: ignore[reportArgumentType]  (compared above)
+            job=job,
+        )
+    facts = _facts(images)
+    rows: list[dict[str, Any]] = [
+        {"path": facts[image_id][0], "x": x, "y": y, "label": facts[image_id][1], "split": facts[image_id][2]}
+        for image_id, (x, y) in zip(found.image_ids.tolist(), found.points.tolist(), strict=True)
+    ]
+    if output is not None:
+        handle = io.StringIO()
+        writer = csv.writer(handle, lineterminator="\n")
+        writer.writerow(("path", "x", "y", "label", "split"))
+        for row in rows:
+            shown = printable(row["path"])  # a path like a formula is written as the same file below "."
+            path = shown if spreadsheet_cell(shown) == shown else f".{os.sep}{shown}"
+            writer.writerow((path, row["x"], row["y"], spreadsheet_cell(row["label"]), row["split"]))
+        if is_stdout(output):
+            write_out(handle.getvalue().rstrip("\n"))
+            return
+        write_text(output, handle.getvalue())
+    text = f"{count_of(len(found), 'image')} on the map, drawn from {found.fitted:,}."
+    text += " There are too few different images for neighbourhoods." if found.is_plain and method == "tsne" else ""
+    text += "".join(f"\n  {facts[image_id][0]}: {reason}" for image_id, reason in found.left_out)
+    text += "\nMost of them came after it was drawn: --again draws it anew." if found.is_outgrown else ""
+    print_result(rows, text, as_json=json)
+
+
+def _facts(images: Snapshot) -> dict[int, tuple[str, str, str]]:
+    """Return {image id: (path, labels, split)}."""
+    return {
+        each.image_id: (str(each.path), ", ".join(images.labels_of(each)), each.split or "") for each in images.images
+    }
+
+
+@prints([{"path": str, "label": str, "score": float, "duplicate": bool}])
+def similar(
+    project: ProjectDir,
+    images: Annotated[list[Path], Argument(metavar="IMAGE...", help="Of the project, or any other images.")],
+    unlike: Annotated[
+        list[Path] | None, Option("--not", metavar="IMAGE", help="What is not meant; may be given repeatedly.")
+    ] = None,
+    count: Annotated[int, Option(min=1, max=MOST, help="How many to find.")] = 20,
+    json: Json = False,
+) -> None:
+    """Find the images most similar to others."""
+    from visionft.curation.similar import examples_from_files, ranking_of
+    from visionft.features.embedding import embedded
+
+    with opened_project(project, read_only=True) as opened, running_job() as job:
+        snapshot = opened.snapshot()
+        features = embedded(opened.path, snapshot, job=job)
+        ranking = ranking_of(opened.path, features)
+        known = {image.path: image.image_id for image in features.images}
+
+        def examples(paths: list[Path]) -> list[Any]:
+            inside = [known[path.resolve()] for path in paths if path.resolve() in known]
+            outside = [path for path in paths if path.resolve() not in known]
+            others = examples_from_files(opened.path, snapshot, features, outside, job=job)
+            return [*map(ranking.example, inside), *others]
+
+        found = ranking.rank(examples(images), examples(unlike or []), count=count)
+    facts = _facts(snapshot)
+    rows = []
+    for each in found:
+        path, label, _ = facts[each.image_id]
+        rows.append({"path": path, "label": label, "score": each.score, "duplicate": each.is_duplicate})
+    shown = [
+        (f"{row['score']:.3f}", row["label"] or "no label", row["path"], "near-duplicate" if row["duplicate"] else "")
+        for row in rows
+    ]
+    print_result(rows, lambda: table(("SCORE", "LABEL", "IMAGE", ""), shown), as_json=json)

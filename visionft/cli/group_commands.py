@@ -1,0 +1,220 @@
+"""`visionft curate duplicates` and `leaks`: groups of duplicate or related images, and resolving them."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+from typer import Option
+
+from visionft.cli.arguments import Json, ProjectDir, share_option
+from visionft.cli.check_commands import run_check
+from visionft.cli.output import opened_project, print_result
+from visionft.cli.schemas import prints
+from visionft.curation.check import CheckResult
+from visionft.curation.duplicates import duplicate_groups
+from visionft.curation.duplicates.duplicate_groups import are_look_alikes, current_groups
+from visionft.curation.leaks import leak_check
+from visionft.curation.leaks.leak_free_accuracy import LeakFreeAccuracy, leak_free_accuracies
+from visionft.data.types import Snapshot
+from visionft.errors import Action, NextStep, VisionFTError
+from visionft.project.edits.verdicts import CountGroupings, counted_groupings
+from visionft.project.names import count_of
+
+_SHOWN = 50  # groups for a person; `--json` prints all
+_LOOK_ALIKE = "Many different images of this project are as similar as copies."
+Yes = Annotated[bool, Option("--yes", help="Also where different images are as similar as copies.")]
+
+
+def _refuse_look_alikes(result: CheckResult, *, is_meant: bool, action: Action) -> None:
+    """Refuse to act on all groups where different images are as similar as copies, unless the user confirmed it."""
+    if are_look_alikes(result) and not is_meant:
+        hint = "Groups may join different images: look at them first."
+        raise VisionFTError(_LOOK_ALIKE, hint, NextStep(action))
+
+
+_GROUP = {"kind": str, "score": float, "conflict": bool, "images": [{"path": str, "label": str | None}]}
+
+
+@prints({"groups": [_GROUP], "threshold": float, "look_alikes": bool, "removed": int | None})
+def duplicates(
+    project: ProjectDir,
+    threshold: Annotated[
+        float | None, share_option("Least similarity of duplicates; fitted to the images unless given.")
+    ] = None,
+    keep_best: Annotated[
+        bool, Option("--keep-best", help="Keep one of each group; it gets the labels and tags of the others.")
+    ] = False,
+    yes: Yes = False,
+    json: Json = False,
+) -> None:
+    """List duplicates and near-duplicates; keep the best ones.
+
+    Resized, cropped, turned and re-encoded copies are found; groups with a label conflict come first.
+    """
+    if threshold is not None and not 0 < threshold <= 1:
+        raise VisionFTError(f"{threshold} is not a share of 1.", "Give a number from 0.7 to 1, such as 0.9.")
+    removed = None
+    with opened_project(project, read_only=not keep_best) as opened:
+        images, result = run_check(opened, "duplicates")
+        if keep_best:
+            _refuse_look_alikes(result, is_meant=yes, action="keep_best")
+        found = current_groups(opened, result, threshold=threshold)
+        if keep_best:
+            removed = 0
+            if change := duplicate_groups.keep_best(found):
+                opened.apply(change)
+                removed = sum(len(others) for others in change.groups.values())
+    groups: list[dict[str, Any]] = []
+    for group in found:
+        if group.conflict is not None:
+            copies = [{"path": each.origin, "label": each.class_name} for each in group.conflict.candidates]
+        else:
+            rows = [images.by_id[image_id] for image_id in group.image_ids]
+            copies = [{"path": str(row.path), "label": ", ".join(images.labels_of(row)) or None} for row in rows]
+        score = round(group.score, 4)
+        groups.append({"kind": group.kind, "score": score, "conflict": group.is_conflict, "images": copies})
+    value = {
+        "groups": groups,
+        "threshold": result.threshold if threshold is None else threshold,
+        "look_alikes": are_look_alikes(result),
+        "removed": removed,
+    }
+    print_result(value, lambda: _duplicates_text(value), as_json=json)
+
+
+def _duplicates_text(value: Mapping[str, Any]) -> str:
+    groups, threshold, removed = value["groups"], value["threshold"], value["removed"]
+    if not groups:
+        return f"No duplicates (at {threshold:.2f}, lower it with --threshold to see more)."
+    conflicts = sum(group["conflict"] for group in groups)
+    lines = [f"{count_of(len(groups), 'group')} of duplicates at {threshold:.2f}."]
+    if conflicts:
+        lines[0] += f" {count_of(conflicts, 'label conflict')}, listed first."
+    if value["look_alikes"]:
+        lines.append(f"{_LOOK_ALIKE} Only the nearest are listed; look at each group.")
+    for number, group in enumerate(groups[:_SHOWN], 1):
+        conflict = "  label conflict" if group["conflict"] else ""
+        lines.append(f"{number}. {group['kind']}, {group['score']:.2f}{conflict}")
+        lines += [f"   {each['label'] or '-'}  {each['path']}" for each in group["images"]]
+    if len(groups) > _SHOWN:
+        lines.append(f"... and {count_of(len(groups) - _SHOWN, 'more group')}.")
+    if removed is not None:
+        lines.append(f"{count_of(removed, 'image')} removed; the files stay. visionft project undo restores them.")
+        if conflicts:
+            lines.append("Groups with a label conflict were left: give their images the correct class first.")
+    return "\n".join(lines)
+
+
+@prints(
+    {
+        "leaks": [{"kinds": tuple[str, ...], "images": [{"path": Path, "split": str}]}],
+        "pairs": int,
+        "divided": bool,
+        "groupings": [{"kind": str, "groups": int, "counts": bool, "reason": str}],
+        "accuracy": tuple[LeakFreeAccuracy, ...],
+        "moved": int | None,
+    }
+)
+def leaks(
+    project: ProjectDir,
+    mended: Annotated[
+        bool, Option("--mend", help="Move each group into the split with most of its images; undo reverts it.")
+    ] = False,
+    count: Annotated[
+        list[str] | None, Option(metavar="KIND", help="Enable a grouping: duplicate, name, time, folder.")
+    ] = None,
+    ignore: Annotated[list[str] | None, Option(metavar="KIND", help="Disable a grouping.")] = None,
+    yes: Yes = False,
+    json: Json = False,
+) -> None:
+    """List related images in several splits, and move them into one.
+
+    Also measures the accuracy of runs without them.
+    """
+    wanted = {**dict.fromkeys(count or [], True), **dict.fromkeys(ignore or [], False)}
+    moved = None
+    with opened_project(project, read_only=not (mended or wanted)) as opened:
+        images, result = run_check(opened, "leaks")
+        related = leak_check.related_images(opened, result)
+        kinds = (leak_check.DUPLICATE, *(each.kind for each in related.groupings))
+        if unknown := [kind for kind in wanted if kind not in kinds]:
+            raise VisionFTError(f"There is no grouping “{unknown[0]}”.", f"There are {', '.join(kinds)}.")
+        if wanted:
+            opened.apply(CountGroupings({**counted_groupings(opened), **wanted}))
+            related = leak_check.related_images(opened, result)
+        left = found = leak_check.leaks_of(related, images)
+        now = images
+        if mended and any(leak_check.DUPLICATE in leak.kinds for leak in found):
+            _refuse_look_alikes(result, is_meant=yes, action="mend")
+        accuracies = leak_free_accuracies(opened.path, images, related)
+        if mended:
+            moved = 0
+            if change := leak_check.mend(found, images):
+                opened.apply(change)
+                moved = len(change.splits)
+            now = opened.snapshot()
+            left = leak_check.leaks_of(related, now)
+        divides = leak_check.can_leak(opened.summary().splits)
+    leaking = []
+    for leak in left:
+        places = [(each, split) for split, ids in leak.images.items() for each in ids]
+        leaking.append(
+            {"kinds": leak.kinds, "images": [{"path": now.by_id[each].path, "split": split} for each, split in places]}
+        )
+    value = {
+        "leaks": leaking,
+        "pairs": sum(leak.pairs for leak in left),
+        "divided": divides,
+        "groupings": [
+            {"kind": each.kind, "groups": len(each.groups), "counts": each.kind in related.enabled,
+             "reason": each.reason} for each in related.groupings
+        ],
+        "accuracy": tuple(accuracies),
+        "moved": moved,
+    }  # fmt: skip
+    words: list[str] = [] if divides else [leak_check.NO_SPLITS]
+    if are_look_alikes(result):
+        words.append(f"{_LOOK_ALIKE} Only the most similar pairs count as duplicates.")
+    if moved is not None:
+        still = f"{count_of(len(left), 'group')} still in several splits" if left else "no leaks left"
+        words.append(f"{count_of(moved, 'image')} moved; {still}. visionft project undo reverts it.")
+    print_result(value, lambda: "\n".join([*_leak_lines(found, images, related, accuracies), *words]), as_json=json)
+
+
+def _leak_lines(
+    found: Sequence[leak_check.Leak],
+    images: Snapshot,
+    related: leak_check.RelatedImages,
+    accuracies: Sequence[LeakFreeAccuracy],
+) -> list[str]:
+    pairs = sum(leak.pairs for leak in found)
+    lines = [f"{count_of(len(found), 'group')} in several splits, {count_of(pairs, 'pair')} across."]
+    for leak in found[:_SHOWN]:
+        lines.append(f"by {', '.join(leak.kinds)}:")
+        lines += [f"   {split:<5}  {images.by_id[each].path}" for split, ids in leak.images.items() for each in ids]
+    if len(found) > _SHOWN:
+        lines.append(f"... and {count_of(len(found) - _SHOWN, 'more group')}.")
+    for each in related.groupings:
+        lines.append(f"{each.kind}: {'enabled' if each.kind in related.enabled else 'disabled'}. {each.reason}")
+    known = [each for each in accuracies if each.leaked]
+    if not known:
+        return lines + (["No run was evaluated on leaked images."] if accuracies else [])
+    lines += map(_accuracy_text, known)
+    if len(known) < len(accuracies):
+        lines.append(f"{count_of(len(accuracies) - len(known), 'other evaluation')} had no leaked image.")
+    if any(each.is_inflated for each in known):
+        lines.append("Trust the figures without leaked images; remove the leaks and train again.")
+    return lines
+
+
+def _accuracy_text(each: LeakFreeAccuracy) -> str:
+    start = f"{each.run}: accuracy {each.accuracy:.1%} on {count_of(each.images, 'image')} of {each.split}"
+    if each.without is None or each.without_interval is None or each.inflation_interval is None:
+        return f"{start}, all of them leaked into training: the true accuracy is unknown."
+    low, high = each.without_interval
+    known = f"{each.leaked:,} that leaked into training (accuracy {each.of_leaked:.0%})"
+    sentence = f"{start}; {each.without:.1%} ({low:.1%} to {high:.1%}) without the {known}."
+    if not each.is_inflated:
+        return f"{sentence} The difference is not significant."
+    low, high = (f"{100 * value:.1f}" for value in each.inflation_interval)
+    return f"{sentence} Leaks inflate it by {100 * (each.inflation or 0):.1f} points ({low} to {high})."

@@ -1,0 +1,321 @@
+"""`visionft label suggest`, `queue` and `prompts`: suggested labels, what to label next, texts of zero-shot models."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+from typer import Argument, Option
+
+from models.catalog import DEFAULT_TEXT_BACKBONE
+from visionft.amounts import FEW, share_text
+from visionft.cli import completion
+from visionft.cli.arguments import MOST, MOST_SEED, Json, ProjectDir, share_option
+from visionft.cli.next_steps import joined
+from visionft.cli.output import opened_project, print_result, running_job, table, write_err
+from visionft.cli.schemas import prints
+from visionft.errors import VisionFTError
+from visionft.evaluation.prompt_evaluation import PromptReport, evaluate_prompts
+from visionft.foreign_text import printable
+from visionft.project.edits.certificates import Audit, pending_audit
+from visionft.project.edits.changes import AcceptSuggestions, AddClass
+from visionft.project.edits.class_changes import SetPrompts
+from visionft.project.names import count_of
+from visionft.project.store import Project
+from visionft.suggest.audit import AuditPlan, draw_audit, finish_audit, is_worth_trying, read_answers, write_sample
+from visionft.suggest.feature_suggester import FeatureSuggester, need_error, open_suggester
+from visionft.suggest.suggestions import FEATURES, Suggestion, current_suggestions, read_suggestions
+from visionft.training.runs.run_folder import load_run
+from visionft.zero_shot.class_texts import ClassTexts, all_texts, same_texts
+from visionft.zero_shot.templates import DEFAULT_TEMPLATES, TEMPLATE_SETS
+
+_SHOWN = 20  # images printed by `--why` for a person
+_SURE = 0.9  # share reported to a person
+
+_SUGGESTION = {
+    "path": Path, "classes": tuple[str, ...], "confidence": float, "ranked": tuple[tuple[str, float], ...],
+    "why": [{"path": Path | None, "classes": tuple[str, ...], "cosine": float}],
+}  # fmt: skip
+_SAMPLE = {"file": Path, "audit": Audit, "expected_wrong": float, "is_worth_trying": bool}
+_SUGGESTIONS = {
+    "source": str, "suggested": int, "unreadable": int, "stopped": bool, "accepted": int, "sample": (_SAMPLE, None),
+    "images": ([_SUGGESTION], None),
+}  # fmt: skip
+
+
+@prints(_SUGGESTIONS, Audit)
+def suggest(
+    project: ProjectDir,
+    run: Annotated[
+        str | None,
+        Argument(
+            metavar="[RUN]",
+            help="A run's name, or its number; without one, the features and the labels so far suggest.",
+            autocompletion=completion.runs,
+        ),
+    ] = None,
+    accept: Annotated[float | None, share_option("Label with those at least this sure, such as 0.95.")] = None,
+    why: Annotated[bool, Option("--why", help="Also list the most similar labelled images.")] = False,
+    audit: Annotated[
+        Path | None,
+        Option(metavar="FILE", help="Accept nothing yet: write a random sample to check into this CSV file."),
+    ] = None,
+    certify: Annotated[
+        Path | None, Option(metavar="FILE", help="Read the checked sample; accept the rest if it proves enough.")
+    ] = None,
+    rightness: Annotated[float, Option(min=0, max=1, help="For --audit: the share of right labels to prove.")] = 0.97,
+    confidence: Annotated[float, Option(min=0, max=1, help="For --audit: how sure the proof is to be.")] = 0.95,
+    seed: Annotated[int | None, Option(min=0, max=MOST_SEED, help="For --audit: draws the sample.")] = None,
+    json: Json = False,
+) -> None:
+    """Suggest labels for unlabelled images, and accept them.
+
+    The Label page shows the same suggestions.
+    """
+    if certify is not None:
+        _certify(project, certify, as_json=json)
+        return
+    with opened_project(project, read_only=accept is None and audit is None) as opened:
+        source, is_stopped, suggester = FEATURES, False, None
+        if run:
+            from visionft.suggest.suggestions import suggest_labels
+
+            folder = load_run(opened.path, run).path
+            with running_job() as job:
+                report = suggest_labels(folder, opened.snapshot(), job=job)
+            source, unreadable, is_stopped = report.run, report.unreadable, report.stopped
+            found = current_suggestions(opened, read_suggestions(folder))
+        else:
+            suggester, unreadable = _suggester(opened)
+            if suggester.needs:
+                raise need_error(suggester, opened.path)
+            found = current_suggestions(opened, suggester.suggestions)
+        sample, images, sure = None, None, dict[int, tuple[str, ...]]()
+        if audit is not None:
+            aims = {"rightness": rightness, "confidence": confidence, "seed": seed}
+            drawn = draw_audit(opened, found, source=source, threshold=accept or 0.0, **aims)
+            write_sample(audit, drawn, {image.image_id: image.path for image in opened.snapshot().images})
+            plan = drawn.audit
+            wrong = 1 - sum(found[image_id].confidence for image_id in drawn.accepted) / plan.accepted
+            rule = AuditPlan(plan.accepted, plan.sample, plan.allowed, plan.rightness, plan.planned)
+            sample = {"file": audit, "audit": plan, "expected_wrong": round(wrong, 4),
+                      "is_worth_trying": is_worth_trying(rule, wrong)}  # fmt: skip
+            text = _sample_text(sample, project)
+        else:
+            if accept is not None:
+                sure = {image_id: each.classes for image_id, each in found.items() if each.confidence >= accept}
+            if sure:
+                opened.apply(AcceptSuggestions(sure))
+            text = _suggested_text(found, len(sure), accept, source=source if run else "the labels so far")
+        if why:
+            images = _with_reasons(opened, found, suggester or open_suggester(opened))
+            text = f"{text}\n\n{_reasons_text(images)}"
+    value = {
+        "source": source,
+        "suggested": len(found),
+        "unreadable": unreadable,
+        "stopped": is_stopped,
+        "accepted": len(sure),
+        "sample": sample,
+        "images": images,
+    }
+    print_result(value, text, as_json=json)
+
+
+def _suggester(opened: Project) -> tuple[FeatureSuggester, int]:
+    """Return a suggester, after computing missing features, and the number of images without features."""
+    from visionft.features.embedding import embedded
+
+    with running_job() as job:
+        features = embedded(opened.path, opened.snapshot(), job=job)
+    return open_suggester(opened, features), len(features.missing) + len(features.unusable)
+
+
+def _suggested_text(found: Mapping[int, Suggestion], accepted: int, threshold: float | None, *, source: str) -> str:
+    if not found:
+        return "Nothing is suggested: no image without a label is left."
+    sure = sum(each.confidence for each in found.values()) / len(found)
+    start = f"{count_of(len(found), 'image')} would get a label by {source}"
+    start = f"{start}, about {sure:.0%} of them the right one by their own estimate."
+    if threshold is not None:
+        return f"{start} {accepted:,} were accepted (at least {threshold:.0%} sure), with no proof: --audit gives one."
+    among = sum(each.confidence >= _SURE for each in found.values())
+    return f"{start} None was accepted: --accept {_SURE} would take {among:,}."
+
+
+def _with_reasons(
+    opened: Project, found: Mapping[int, Suggestion], suggester: FeatureSuggester
+) -> list[dict[str, Any]]:
+    """Return the suggestions, the least sure first, with the most similar labelled images."""
+    paths = {image.image_id: image.path for image in opened.snapshot().images}
+    return [
+        {
+            "path": paths[each.image_id],
+            "classes": each.classes,
+            "confidence": round(each.confidence, 4),
+            "ranked": each.ranked,
+            "why": [
+                {"path": paths.get(reason.image_id), "classes": reason.classes, "cosine": round(reason.cosine, 4)}
+                for reason in suggester.reasons(each.image_id, 3)
+            ],
+        }
+        for each in sorted(found.values(), key=lambda each: -each.uncertainty)
+    ]
+
+
+def _reasons_text(images: Sequence[Mapping[str, Any]]) -> str:
+    rows = []
+    for each in images[:_SHOWN]:
+        nearest = (f"{', '.join(why['classes'])} {why['cosine']:.2f} {why['path']}" for why in each["why"][:1])
+        rows.append((each["path"], ", ".join(each["classes"]), f"{each['confidence']:.0%}", "; ".join(nearest)))
+    more = f"\n{len(images) - _SHOWN} more, surer ones: --json lists all." if len(images) > _SHOWN else ""
+    return table(("image", "suggested", "sure", "most similar"), rows) + more
+
+
+def _sample_text(sample: Mapping[str, Any], project: Path) -> str:
+    file, audit = sample["file"], sample["audit"]
+    command = joined(["visionft", "label", "suggest", str(project), "--certify", str(file)])
+    lines = [
+        f"{file} holds {count_of(audit.sample, 'image')}, a random sample of the {audit.accepted:,} that would be "
+        f"accepted: write the class of each into the column “answer”, then: {command}",
+        f"With up to {audit.allowed} wrong, {audit.rightness:.1%} of them are proven right with "
+        f"{audit.confidence:.1%} confidence."
+        if audit.sample < audit.accepted
+        else "They are so few that all have to be checked.",
+    ]
+    if not sample["is_worth_trying"]:
+        lines.append(
+            f"It will probably fail, for about {1 - sample['expected_wrong']:.0%} are expected to be right: label more "
+            "first, or give --accept a higher share, or --rightness a lower one."
+        )
+    return "\n".join(lines)
+
+
+def _certify(project: Path, file: Path, *, as_json: bool) -> None:
+    with opened_project(project) as opened:
+        pending = pending_audit(opened)
+        if pending is None:
+            raise VisionFTError("No audit waits for its answers.", "Draw a sample first.")
+        audit = finish_audit(opened, pending, read_answers(file, opened.snapshot().class_names))
+        outcome = (
+            f"{audit.accepted:,} suggestions were accepted: at least {audit.proven:.1%} of them are right, with "
+            f"{audit.confidence:.1%} confidence."
+            if audit.is_passed
+            else f"The audit failed: {audit.wrong} of {audit.sample} were wrong, {audit.allowed} were allowed. Only "
+            "the sample was labelled; label more before the next audit, which has to be stricter."
+        )
+        print_result(audit, outcome, as_json=as_json)
+
+
+@prints([{"path": Path, "why": str, "suggested": tuple[str, ...], "confidence": float | None}])
+def queue(
+    project: ProjectDir,
+    count: Annotated[int, Option(metavar="N", min=1, max=MOST, help="How many images to name.")] = 20,
+    seed: Annotated[int, Option(min=0, max=MOST_SEED, help="Draws other clusters.")] = 0,
+    json: Json = False,
+) -> None:
+    """List the images to label next.
+
+    Cluster centres come first, then uncertain and diverse images.
+    """
+    from visionft.suggest.queue import next_images
+
+    rows = []
+    with opened_project(project, read_only=True) as opened:
+        suggester, _ = _suggester(opened)
+        paths = {image.image_id: image.path for image in opened.snapshot().images}
+        suggestions = suggester.suggestions
+        for each in next_images(suggester, count, seed=seed):
+            found = suggestions.get(each.image_id)
+            classes, confidence = (found.classes, round(found.confidence, 4)) if found else ((), None)
+            rows.append({"path": paths[each.image_id], "why": each.why, "suggested": classes, "confidence": confidence})
+    cells = [(row["path"], row["why"], ", ".join(row["suggested"])) for row in rows]
+    text = table(("image", "why", "suggested"), cells) if rows else "Every image has a label."
+    print_result(rows, text, as_json=json)
+
+
+@prints({"templates": str, "classes": list[ClassTexts], "same": list[list[str]], "measured": PromptReport | None})
+def prompts(
+    project: ProjectDir,
+    set_lines: Annotated[
+        list[str] | None,
+        Option(
+            "--set",
+            metavar="CLASS=PROMPT",
+            help="Give a class a line; several for one class count alike. `CLASS=` goes back to its name. {} in a line "
+            "is filled with the name.",
+        ),
+    ] = None,
+    add: Annotated[
+        list[str] | None, Option(metavar="CLASS", help="Add a class, where no labelled image has brought it yet.")
+    ] = None,
+    measure: Annotated[bool, Option("--measure", help="Tell which prompt helps, on labelled images.")] = False,
+    templates: Annotated[
+        str, Option(metavar="SET", help=f"The sentences around each line: {', '.join(TEMPLATE_SETS)}.")
+    ] = DEFAULT_TEMPLATES,
+    backbone: Annotated[
+        str, Option(help="Whose text side reads them.", autocompletion=completion.backbones)
+    ] = DEFAULT_TEXT_BACKBONE,
+    json: Json = False,
+) -> None:
+    """Show, set and measure the prompts of zero-shot methods."""
+    if templates not in TEMPLATE_SETS:
+        raise VisionFTError(f"There are no templates {templates!r}.", f"Choose one of {', '.join(TEMPLATE_SETS)}.")
+    with opened_project(project, read_only=not (set_lines or add)) as opened:
+        for name in add or ():
+            opened.apply(AddClass(name))
+        if set_lines:
+            opened.apply(SetPrompts(_given_prompts(set(opened.snapshot().class_names), set_lines)))
+        images, report = opened.snapshot(), None
+        if measure:
+            with running_job() as job:
+                report = evaluate_prompts(opened.path, images, backbone=backbone, templates=templates, job=job)
+    classes = all_texts(images.class_names, images.prompts, templates)
+    same = [list(names) for names in same_texts(classes)]
+    for names in same:
+        write_err(f"The prompts of {', '.join(map(printable, names))} are equal: their predictions cannot differ.")
+    rows = [
+        (each.class_name, "; ".join(each.lines) if not each.is_name_alone else "(its name)", "; ".join(each.texts[:2]))
+        for each in classes
+    ]
+    text = _report_text(report) if report else table(("class", "prompts", "read as"), rows)
+    value = {"templates": templates, "classes": list(classes), "same": same, "measured": report}
+    print_result(value, text, as_json=json)
+
+
+def _given_prompts(class_names: set[str], assignments: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """Return the given prompts by class: a single `CLASS=` removes all of them."""
+    found: dict[str, list[str]] = {}
+    for assignment in assignments:
+        # A class's name may contain the sign itself.
+        places = [place for place, sign in enumerate(assignment) if sign == "="]
+        if not places:
+            hint = "Write CLASS=PROMPT, such as glass='a glass bottle'."
+            raise VisionFTError(f"{assignment!r} names no prompt.", hint)
+        known = (assignment[:place] for place in reversed(places) if assignment[:place] in class_names)
+        name = next(known, assignment[: places[0]])
+        found.setdefault(name, []).append(assignment[len(name) + 1 :])
+    return {name: () if lines == [""] else tuple(lines) for name, lines in found.items()}
+
+
+def _report_text(report: PromptReport) -> str:
+    low_high = f" (95 %: {report.interval[0]:.1%} to {report.interval[1]:.1%})" if report.interval else ""
+
+    def right(share: float, count: int) -> str:
+        is_count = report.interval is not None and count < FEW  # an average precision is no count
+        return share_text(share, count) if is_count else f"{share:.1%}"
+
+    rows = []
+    for each in report.classes:
+        recall = "" if each.recall is None else right(each.recall, each.images)
+        words = "all together" if len(each.lines) > 1 else "".join(line.line for line in each.lines)
+        words = "(its name)" if each.is_name_alone else words
+        rows.append((each.class_name, words, f"{each.images:,}", recall, "", each.confused_with))
+        for line in each.lines if len(each.lines) > 1 else ():
+            shares = right(line.recall, each.images), right(line.accuracy, report.images)
+            rows.append(("", line.line, "", *shares, ""))
+    return (
+        f"{report.backbone}, templates {report.templates}: {report.metric} {report.accuracy:.1%}{low_high} "
+        f"on {report.images:,} labelled images; by the classes' names alone {report.by_names:.1%}.\n"
+        f"Templates: {', '.join(f'{name} {share:.1%}' for name, share in report.by_templates.items())}\n\n"
+        + table(("class", "prompt", "images", "recall", "accuracy", "confused with"), rows)
+    )

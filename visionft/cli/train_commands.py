@@ -1,0 +1,298 @@
+"""`visionft train`: a run from a preset, a recipe and options; `run recipe`: its settings; `methods`: the methods."""
+
+import dataclasses
+import os
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from typer import Option
+
+from models.catalog import BACKBONES, DEFAULT_BACKBONE, get_backbone, known_backbone
+from models.methods.table import METHODS
+from models.parameters import count_parameters
+from visionft.amounts import duration_text, memory_text
+from visionft.cli import completion
+from visionft.cli.arguments import MOST, BackboneName, Json, ProjectDir, RunName
+from visionft.cli.next_steps import command_for, joined
+from visionft.cli.output import is_stdout, opened_project, print_result, running_job, table, write_err
+from visionft.cli.schemas import output_of, prints
+from visionft.data.types import Snapshot
+from visionft.errors import ConfigError, NextStep, VisionFTError
+from visionft.events import Notice
+from visionft.files import from_home
+from visionft.project.names import count_of
+from visionft.training.config.checks import check_config
+from visionft.training.config.recipe_text import parse_toml
+from visionft.training.config.train_config import TrainConfig
+from visionft.training.recipe import Recipe, read_recipe, require_same_weights, write_recipe
+from visionft.training.runs.run_folder import load_run, new_run_dir
+from visionft.weights.locations import PRETRAINED, RANDOM
+
+if TYPE_CHECKING:
+    from visionft.evaluation.trained_run import TrainedRun
+
+_BEST = {"epoch": int | None, "val_loss": float | None, "top1": float | None}  # no epoch: solved in closed form
+_TEST = {"top1": float, "low": float, "high": float, "images": int}
+_TRAINED = {
+    "run": str, "best": (_BEST, None), "seconds": float, "stopped": bool, "left_out": int,
+    "trainable_parameters": int, "total_parameters": int, "test": (_TEST, None),
+}  # fmt: skip
+_METHOD = {
+    "method": str, "title": str, "summary": str, "trainable_parameters": int, "trainable_share": float,
+    "available": bool, "reason": str, "settings": dict[str, Any],
+}  # fmt: skip
+
+
+@prints(_TRAINED, {"backbone": str, "method": str, "epochs": int, "estimate": "visionft.training.estimate:Estimate"})
+def train(
+    project: ProjectDir,
+    backbone: Annotated[
+        str | None,
+        Option(
+            help="See `visionft weights list`; any other ResNet or ViT of timm as timm/NAME.",
+            autocompletion=completion.backbones,
+        ),
+    ] = None,
+    method: Annotated[str | None, Option(help="See `visionft methods`.", autocompletion=completion.methods)] = None,
+    epochs: Annotated[int | None, Option(min=0, max=MOST, help="How often training sees every image.")] = None,
+    assignments: Annotated[
+        list[str] | None, Option("--set", metavar="KEY=VALUE", help="Any other setting, such as lora.rank=4.")
+    ] = None,
+    device: Annotated[
+        str | None, Option(help="auto (the usual), cpu, cuda or mps.", autocompletion=completion.devices)
+    ] = None,
+    preset: Annotated[
+        str | None,
+        Option(
+            help="quick, balanced or best: settings that suit the project and this computer.",
+            autocompletion=completion.presets,
+        ),
+    ] = None,
+    recipe: Annotated[
+        Path | None, Option(metavar="FILE", help="Train with the settings of a recipe; other options win over it.")
+    ] = None,
+    save: Annotated[
+        Path | None, Option(metavar="FILE", help="Write all settings as a recipe: TOML, with what each means.")
+    ] = None,
+    estimate: Annotated[
+        bool, Option("--estimate", help="Measure a few steps, say what the run would cost, and train nothing.")
+    ] = False,
+    resume_run: Annotated[
+        str | None,
+        Option("--resume", metavar="RUN", help="Continue a stopped or killed run.", autocompletion=completion.runs),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Fine-tune a backbone on the project's training images.
+
+    Ctrl-C ends the run after the current step and keeps the best checkpoint.
+    """
+    from visionft.evaluation.trained_run import resume_and_evaluate, train_and_evaluate
+
+    if resume_run is not None:
+        if recipe is not None or save is not None:
+            hint = f"A run's recipe is told by: {joined(['visionft', 'run', 'recipe', str(project), resume_run])}"
+            raise VisionFTError("A run that goes on keeps its own settings.", hint)
+        start: Callable[..., TrainedRun] = partial(resume_and_evaluate, load_run(project, resume_run).path)
+    else:
+        with opened_project(project, read_only=True) as opened:
+            snapshot = opened.snapshot()
+        given = {"backbone": backbone, "method": method, "epochs": epochs, "device": device}
+        given = {name: value for name, value in given.items() if value is not None}
+        config = _config_from(given, assignments or (), recipe, preset, snapshot)
+        if save is not None and is_stdout(save):
+            raise VisionFTError("--save needs the name of a file.", "stdout is for the result of the training.")
+        if save is not None and os.environ.get("RANK", "0") == "0":  # in distributed training only rank 0 writes
+            _fetch_weights(config)
+            write_recipe(save, Recipe.of_settings(config))
+            write_err(f"Its recipe: {save}")
+        if estimate:
+            _print_estimate(config, snapshot, as_json=json)
+            return
+        start = partial(train_and_evaluate, config, snapshot, new_run_dir(project, config))
+    with running_job() as job:
+        run = start(job=job)
+        print_result(_train_output(run), lambda: _train_text(project, run), as_json=json)
+
+
+def _config_from(
+    given: Mapping[str, Any],
+    assignments: Sequence[str],
+    recipe_file: Path | None,
+    preset: str | None,
+    snapshot: Snapshot,
+) -> TrainConfig:
+    """Return the checked settings of a training; the error about a recipe's setting names its line."""
+    if recipe_file is None:
+        config = override_settings(_base_config(given, preset, snapshot), given, assignments)
+        check_config(config, snapshot)
+        return config
+    if preset is not None:
+        raise VisionFTError("Both a preset and a recipe say what to train.", "Give --preset or --recipe, not both.")
+    recipe = read_recipe(recipe_file)
+    config = override_settings(recipe.config, given, assignments)
+    try:
+        check_config(config, snapshot)
+    except ConfigError as error:
+        names = (*given, *(each.partition("=")[0].strip() for each in assignments))
+        raise recipe.located(error, given=names) from error
+    _fetch_weights(config)
+    require_same_weights(recipe, config)
+    return config
+
+
+def override_settings(config: TrainConfig, given: Mapping[str, Any], assignments: Sequence[str]) -> TrainConfig:
+    """Return settings replaced by those of options and `--set`; a `ConfigError` for one that does not parse."""
+    config = dataclasses.replace(config.with_settings(assignments), **given)
+    if row := known_backbone(config.backbone):  # timm/NAME may be short for another name
+        config = dataclasses.replace(config, backbone=row.name)
+    if config.weights not in (PRETRAINED, RANDOM):
+        # The run may be continued and exported from another folder.
+        config = dataclasses.replace(config, weights=str(from_home(config.weights).absolute()))
+    return config
+
+
+def _base_config(given: Mapping[str, Any], preset: str | None, snapshot: Snapshot) -> TrainConfig:
+    """Return the preset's settings, or the defaults, for the given backbone and method.
+
+    Where several backbones suit a preset, they are compared on the images first. A training-free method needs no
+    backbone argument: its usual one costs seconds.
+    """
+    backbone, method = given.get("backbone"), given.get("method")
+    if preset is None:
+        if backbone is None and method in METHODS and METHODS[method].is_training_free:
+            backbone = METHODS[method].usual_backbone or DEFAULT_BACKBONE
+        if backbone is None or method is None:
+            hint = "Give --preset, --recipe, or --backbone and --method, such as --preset balanced, or --resume RUN."
+            raise VisionFTError("What to train is not said.", hint)
+        return TrainConfig(backbone=backbone)
+    from visionft.training.config.presets import Circumstances, preset_backbones, preset_config
+    from visionft.training.probing import best_probe, evidence, probe_backbones
+    from visionft.weights.locations import local_file
+
+    device = given.get("device") or "auto"
+    here = [name for name, row in BACKBONES.items() if local_file(row)]
+    circumstances = Circumstances.of(snapshot, here=here, device=device)
+    suited = preset_backbones(preset, circumstances)
+    if backbone or len(suited) == 1:
+        return preset_config(preset, circumstances, backbone=backbone or suited[0])
+    with running_job() as job:
+        probes = probe_backbones(suited, TrainConfig(device=device), snapshot, job=job)
+        job.report(Notice(message=evidence(probes)))
+        return preset_config(preset, circumstances, backbone=best_probe(probes).backbone)
+
+
+def _fetch_weights(config: TrainConfig) -> None:
+    """Fetch the initial weights of the settings if they are missing; an error or Ctrl-C ends the command."""
+    from visionft.training.base_weights import ensure_weights
+
+    with running_job() as job:
+        ensure_weights(config, job=job)
+
+
+def _print_estimate(config: TrainConfig, snapshot: Snapshot, *, as_json: bool) -> None:
+    from visionft.training.estimate import estimate_run
+
+    with running_job() as job:
+        found = estimate_run(config, snapshot, job=job)
+    text = (
+        f"{config.backbone} with {config.method}, {count_of(config.total_epochs, 'epoch')}: "
+        f"about {duration_text(found.seconds)} and {memory_text(found.memory_mb)} on {found.device} "
+        f"({found.images_per_second:.0f} images per second)."
+    )
+    if not found.fits_at_once:
+        at_once = count_of(found.micro_batch, "image")
+        text += f"\nMemory ran out at first: {at_once} at once from then on, the batch size stays."
+    value = {"backbone": config.backbone, "method": config.method, "epochs": config.total_epochs, "estimate": found}
+    print_result(value, text, as_json=as_json)
+
+
+def _val_accuracy(run: "TrainedRun") -> float | None:
+    """Return the evaluated accuracy, of several labels with their fitted thresholds; else that of the best epoch."""
+    val, best = run.evaluations.get("val"), run.result.best
+    return val.top1 if val else best.val_accuracy if best else None
+
+
+def _train_output(run: "TrainedRun") -> dict[str, Any]:
+    test, best = run.evaluations.get("test"), run.result.best
+    epoch = best.epoch if best and best.epochs else None
+    low, high = test.top1_interval if test else (0.0, 1.0)
+    return output_of(
+        _TRAINED,
+        run.result,
+        best=best and output_of(_BEST, best, epoch=epoch, top1=_val_accuracy(run)),
+        test=test and output_of(_TEST, test, low=low, high=high),
+    )
+
+
+def _train_text(project: Path, run: "TrainedRun") -> str:
+    result, best, accuracy, test = run.result, run.result.best, _val_accuracy(run), run.evaluations.get("test")
+    if best is None:
+        return f"{result.run} was stopped before its first epoch had ended."
+    parts = [f"kept epoch {best.epoch}"] if best.epochs else []  # else the head's solution is all there is
+    if parts and not best.epoch:
+        parts = ["kept its start (epoch 0), which training did not better"]
+    if accuracy is None:
+        parts.append("not validated: its accuracy is unknown and its probabilities are not calibrated")
+    else:
+        parts.append(f"validation top-1 {accuracy:.1%}")
+    parts[-1] += " (the latest within one standard error of the highest)" if best.waited else ""
+    if test is not None:
+        low, high = test.top1_interval
+        parts.append(f"test top-1 {test.top1:.1%} ({low:.1%} to {high:.1%} on {count_of(test.images, 'image')})")
+    parts += [duration_text(result.seconds), *(["stopped"] if result.stopped else [])]
+    left_out = f"{count_of(result.left_out, 'image')} left out: no decoder reads them.\n" if result.left_out else ""
+    command = command_for(NextStep("export", project=project, run=result.run))
+    return f"{result.run}: {', '.join(parts)}.\n{left_out}Next: {command}"
+
+
+@prints({"run": str, "file": Path | None, "recipe": dict[str, Any]})
+def recipe_of_run(
+    project: ProjectDir,
+    run: RunName,
+    output: Annotated[
+        Path | None, Option("--output", "-o", metavar="FILE", help="Write it here; else it is printed.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Print or write the settings of a run as a recipe."""
+    chosen = load_run(project, run)
+    found = Recipe.of_run(chosen)
+    text, target = found.text().rstrip("\n"), None
+    if output is not None and not is_stdout(output):
+        target = output
+        write_recipe(target, found)
+        text = f"{target}\nNext: {joined(['visionft', 'train', str(project), '--recipe', str(target)])}"
+    value = {"run": chosen.name, "file": target, "recipe": parse_toml(found.text(), chosen.name)}
+    print_result(value, text, as_json=json)
+
+
+@prints([_METHOD])
+def methods(
+    backbone: BackboneName = DEFAULT_BACKBONE,
+    classes: Annotated[int, Option(help="How many classes to count for.", min=1, max=MOST)] = 10,
+    json: Json = False,
+) -> None:
+    """List the methods and the parameters that each trains."""
+    row = get_backbone(backbone)
+    values: list[dict[str, Any]] = []
+    for method in METHODS.values():
+        reason = method.refusal(row)
+        count = None if reason else count_parameters(row, method, classes=classes)
+        facts = {
+            "method": method.name,
+            "trainable_parameters": count.trainable if count else 0,
+            "trainable_share": count.share if count else 0.0,
+            "available": not reason,
+            "reason": reason,
+            "settings": {field.name: field.default for field in dataclasses.fields(method.options)},
+        }
+        values.append(output_of(_METHOD, method, **facts))
+    rows = [
+        (each["method"], f"{each['trainable_parameters']:,}", f"{each['trainable_share']:.2%}",
+         each["reason"] or each["summary"])
+        for each in values
+    ]  # fmt: skip
+    print_result(values, lambda: table(("method", "trainable", "share", f"with {backbone}"), rows), as_json=json)

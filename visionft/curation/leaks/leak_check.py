@@ -1,0 +1,219 @@
+"""Leaks: groups of related images in several splits, so that a test contains memorized images.
+
+A group is a connected component of near-duplicates and of the enabled groupings (`groupings`). The fix moves each
+group into the split with most of its images.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from itertools import combinations
+from typing import Any, Final
+
+from models.messages import Message, load_message, store_message
+from visionft.curation.check import Check, CheckResult, Inputs, Issue, read_result
+from visionft.curation.duplicates.duplicate_check import Duplicates
+from visionft.curation.duplicates.duplicate_groups import LOOK_ALIKES, are_look_alikes, components, duplicate_pairs
+from visionft.curation.leaks.groupings import Grouping, groupings, largest_group
+from visionft.data.types import SPLITS, Snapshot, Split
+from visionft.project.edits.changes import AssignSplits
+from visionft.project.edits.verdicts import Judged, counted_groupings, verdicts_of
+from visionft.project.store import Project
+
+DUPLICATE: Final = "duplicate"  # kind of the links between duplicates, beside those of the groupings
+NO_SPLITS: Final = Message("The images are not split yet: there are no leaks to find.")
+
+
+class Leaks(Check):
+    """Find groups of related images in several splits."""
+
+    name = "leaks"
+    title = Message("Leaks")
+    summary = Message(
+        "Related images in several splits: the test contains training images. Move each group into one split."
+    )
+
+    def find_issues(self, inputs: Inputs) -> CheckResult:
+        """Check all images, for duplicates first. `facts` hold their pairs, and the groups of each grouping."""
+        duplicates = Duplicates().run(inputs)
+        pairs = [pair for pair in duplicate_pairs(duplicates) if pair.score >= duplicates.threshold]
+        facts: dict[str, Any] = {
+            "pairs": [[pair.first, pair.second, round(pair.score, 4)] for pair in pairs],
+            LOOK_ALIKES: are_look_alikes(duplicates),
+            "groupings": [{**asdict(each), "reason": store_message(each.reason)} for each in groupings(inputs.images)],
+        }
+        result = CheckResult(
+            check=self.name,
+            issues=(),
+            threshold=0.5,
+            checked=duplicates.checked,
+            unreadable=duplicates.unreadable,
+            facts=facts,
+        )
+        return replace(result, issues=_issues(RelatedImages.of(result, {}, frozenset()), inputs))
+
+
+@dataclass(frozen=True)
+class RelatedImages:
+    """Related images, with the links between them."""
+
+    links: Mapping[str, Sequence[tuple[int, int]]]  # {kind: pairs}; a group as the pairs of each with its first
+    groupings: tuple[Grouping, ...]  # all groupings found, enabled or not
+    enabled: frozenset[str]  # kinds in use
+
+    @classmethod
+    def of(cls, result: CheckResult, choices: Mapping[str, bool], fine: Judged) -> "RelatedImages":
+        """Return the related images of a result of `Leaks`, without pairs judged `fine` by the user.
+
+        `choices` are the user's choice of kinds; the others are enabled where they are plausible.
+        """
+        known = [
+            Grouping(
+                kind=str(each["kind"]),
+                groups=tuple(tuple(map(int, group)) for group in each["groups"]),
+                is_plausible=bool(each["is_plausible"]),
+                reason=load_message(str(each["reason"])),
+            )
+            for each in result.facts.get("groupings", ())
+        ]
+        links = {DUPLICATE: [pair.ids for pair in duplicate_pairs(result) if pair.ids not in fine]}
+        links |= {each.kind: [(group[0], other) for group in each.groups for other in group[1:]] for each in known}
+        enabled = {kind for kind in links if choices.get(kind, kind == DUPLICATE)}
+        for place, each in enumerate(known):  # one after the other: all together may chain everything into one group
+            if each.is_plausible and each.kind not in choices:
+                largest = max(map(len, cls(links, (), frozenset({*enabled, each.kind})).groups), default=0)
+                if largest <= largest_group(result.checked):
+                    enabled.add(each.kind)
+                else:
+                    reason = Message(
+                        "With the others it would join {count} of {all} images: that is no group.",
+                        count=largest,
+                        all=result.checked,
+                    )
+                    known[place] = replace(each, is_plausible=False, reason=reason)
+        return cls(links, tuple(known), frozenset(enabled))
+
+    @cached_property
+    def groups(self) -> list[tuple[int, ...]]:
+        """The connected components of all enabled links."""
+        return components(pair for kind in self.enabled for pair in self.links[kind])
+
+
+@dataclass(frozen=True, slots=True)
+class Leak:
+    """A group in several splits: its images by split, and the kinds of its links."""
+
+    images: Mapping[Split, tuple[int, ...]]
+    kinds: tuple[str, ...]
+
+    @property
+    def image_ids(self) -> tuple[int, ...]:
+        """Its images, training first."""
+        return tuple(image_id for ids in self.images.values() for image_id in ids)
+
+    @property
+    def pairs(self) -> int:
+        """Number of pairs of its images in different splits."""
+        return sum(len(first) * len(second) for first, second in combinations(self.images.values(), 2))
+
+
+def related_images(project: Project, result: CheckResult) -> RelatedImages:
+    """Return the related images of a result of `Leaks`, with the user's current choices."""
+    return RelatedImages.of(result, counted_groupings(project), verdicts_of(project, Duplicates.name))
+
+
+def related_groups(project: Project) -> list[tuple[int, ...]]:
+    """Return the groups of the last check for leaks, for splitting the images; none where it never ran."""
+    result = read_result(project.path, Leaks.name)
+    return [] if result is None else related_images(project, result).groups
+
+
+def leaks_of(related: RelatedImages, images: Snapshot) -> tuple[Leak, ...]:
+    """Return the groups in several splits, the largest first."""
+    return leaks_among(related, {image.image_id: image.split for image in images.images})
+
+
+def leaks_among(related: RelatedImages, split_of: Mapping[int, str | None]) -> tuple[Leak, ...]:
+    """Return the leaks for {image: split}; other images are left out."""
+    kinds_of: defaultdict[int, set[str]] = defaultdict(set)
+    for kind in related.enabled:
+        for pair in related.links[kind]:
+            for image_id in pair:
+                kinds_of[image_id].add(kind)
+    leaks: list[Leak] = []
+    for members in related.groups:
+        images: dict[Split, tuple[int, ...]] = {}
+        for split in SPLITS:
+            if ids := tuple(image_id for image_id in members if split_of.get(image_id) == split):
+                images[split] = ids
+        if len(images) > 1:
+            kinds = {kind for ids in images.values() for image_id in ids for kind in kinds_of[image_id]}
+            leaks.append(Leak(images, tuple(sorted(kinds))))
+    return tuple(sorted(leaks, key=lambda leak: -leak.pairs))
+
+
+def can_leak(splits: Mapping[str, int]) -> bool:
+    """Return whether several splits have images, given their counts: otherwise an absence of leaks has no meaning."""
+    return sum(splits.get(split, 0) > 0 for split in SPLITS) > 1
+
+
+def mend(leaks: Iterable[Leak], images: Snapshot) -> AssignSplits | None:
+    """Return the change that moves each group into one split; None where there is nothing to move.
+
+    The target is the split with most of its images. On ties it is the split with the largest deficit of its class,
+    measured against the counts before the move.
+    """
+    wanted, labels_of = Counter[tuple[Split, int]](), {image.image_id: image.labels for image in images.images}
+    for image in images.images:
+        if image.split is not None:
+            wanted.update((image.split, label) for label in image.labels)
+    have, moved = Counter(wanted), dict[int, Split | None]()
+    for leak in leaks:
+        labels = Counter(label for ids in leak.images.values() for each in ids for label in labels_of[each])
+
+        def worth(split: Split, leak: Leak = leak, labels: Counter[int] = labels) -> tuple[int, float, int]:
+            lack = sum(count * (wanted[split, label] - have[split, label]) for label, count in labels.items())
+            return (len(leak.images[split]), lack, SPLITS.index(split))
+
+        target = max(leak.images, key=worth)
+        for split, ids in leak.images.items():
+            for image_id in ids if split != target else ():
+                moved[image_id] = target
+                have.update((target, label) for label in labels_of[image_id])
+                have.subtract((split, label) for label in labels_of[image_id])
+    return AssignSplits(moved) if moved else None
+
+
+def _issues(related: RelatedImages, inputs: Inputs) -> tuple[Issue, ...]:
+    """Return an issue for each image of a leak, with the images in other splits as related ones."""
+    issues: list[Issue] = []
+    for number, leak in enumerate(leaks_of(related, inputs.images), 1):
+        kind = DUPLICATE if DUPLICATE in leak.kinds else leak.kinds[0]
+        for ids in leak.images.values():
+            own = frozenset(ids)
+            others = tuple(each for each in leak.image_ids if each not in own)
+            other = inputs.images.by_id[others[0]]
+            name, split = other.path.name, other.split or ""
+            match kind:
+                case "name":
+                    reason = Message("Shares its name stem with {name}, which is in {split}.", name=name, split=split)
+                case "time":
+                    reason = Message("Taken within seconds of {name}, which is in {split}.", name=name, split=split)
+                case "folder":
+                    reason = Message("From the same folder as {name}, which is in {split}.", name=name, split=split)
+                case _:
+                    reason = Message("Near-duplicate of {name}, which is in {split}.", name=name, split=split)
+            issues += [
+                Issue(
+                    image_id=image_id,
+                    sha256=inputs.images.by_id[image_id].sha256,
+                    score=1.0 if kind == DUPLICATE else 0.8,
+                    kind=kind,
+                    reason=reason,
+                    related=others[:20],
+                    group=number,
+                )
+                for image_id in ids
+            ]
+    return tuple(sorted(issues, key=lambda each: (-each.score, each.group, each.image_id)))

@@ -1,0 +1,75 @@
+"""Training a run and evaluating it: one job of the command line and of the window."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from visionft.data.types import Snapshot, Split
+from visionft.errors import VisionFTError
+from visionft.evaluation.report import Evaluation, evaluate_splits
+from visionft.events import Notice
+from visionft.jobs import SILENT, JobContext
+from visionft.training.config.train_config import TrainConfig
+from visionft.training.loop.train import resume, train
+from visionft.training.runs.metrics_file import StepRecorder
+from visionft.training.runs.run_folder import TrainResult
+from visionft.training.runs.run_snapshot import read_snapshot
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainedRun:
+    """A run with its evaluations by split; none where it was cancelled or could not be evaluated."""
+
+    result: TrainResult
+    evaluations: Mapping[Split, Evaluation]
+
+
+def train_and_evaluate(config: TrainConfig, images: Snapshot, run_dir: Path, *, job: JobContext = SILENT) -> TrainedRun:
+    """Train a new run and evaluate it on the validation and test split.
+
+    Args:
+        run_dir: Folder of the run; if another run has taken it meanwhile, the next number is used.
+
+    Raises:
+        ConfigError, RunError, WeightsError: As `train`.
+    """
+    recorder = StepRecorder(run_dir.parent, job)
+    result = train(config, images, run_dir, is_new=True, job=job.with_report(recorder))
+    return _evaluated(result, run_dir.with_name(result.run), images, job)
+
+
+def resume_and_evaluate(run_dir: Path, *, job: JobContext = SILENT) -> TrainedRun:
+    """Resume a cancelled or killed run on its original images, and evaluate it.
+
+    Raises:
+        RunError, WeightsError: As `resume`.
+    """
+    result = resume(run_dir, job=job.with_report(StepRecorder(run_dir.parent, job)))
+    return _evaluated(result, run_dir, None, job)
+
+
+def evaluate_held_out(run_dir: Path, images: Snapshot | None, *, job: JobContext = SILENT) -> dict[Split, Evaluation]:
+    """Evaluate a run on the validation and test split, where they have labelled images.
+
+    An error is reported as a notice: the run is valid without its evaluation.
+
+    Args:
+        run_dir: Folder of a run with a best epoch.
+        images: The images; None for the run's own snapshot.
+    """
+    try:
+        images = images or read_snapshot(run_dir)
+        splits: list[Split] = [split for split in ("val", "test") if images.labelled(split)]
+        return dict(zip(splits, evaluate_splits(run_dir, images, splits, job=job), strict=True))
+    except VisionFTError as error:
+        if not job.is_cancelled:
+            job.report(Notice(message=error.message, level="warning", next_step=error.next_step))
+        return {}
+
+
+def _evaluated(result: TrainResult, run_dir: Path, images: Snapshot | None, job: JobContext) -> TrainedRun:
+    is_one_process = os.environ.get("WORLD_SIZE", "1") == "1"  # several would evaluate the same images
+    is_complete = result.best is not None and not result.stopped
+    evaluations = evaluate_held_out(run_dir, images, job=job) if is_complete and is_one_process else {}
+    return TrainedRun(result=result, evaluations=evaluations)

@@ -1,0 +1,197 @@
+"""The sample programs of an export: they run the model without VisionFT. Torch-free.
+
+Their sources are files of `resources`, published byte for byte. An export runs the Python sample and, where Node.js and
+its packages are installed, the JavaScript sample in their own processes, and compares their output with this program's
+predictions. The record says why a sample could not be run; an export is refused if its Python sample disagrees with the
+model.
+"""
+
+import itertools
+import logging
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+import resources
+from models.messages import Message
+from visionft.errors import ExportError
+from visionft.export.contents import MODEL_FILE
+from visionft.export.parity import SampleRun
+from visionft.export.predictor import Prediction, Predictor
+from visionft.foreign_text import is_unicode
+from visionft.installation import is_frozen
+
+logger = logging.getLogger(__name__)
+
+Expected = Mapping[str, Sequence[Prediction]]  # this program's predictions, by model file
+LONGEST_S: Final = 120
+# A folder with a node_modules for the JavaScript sample (packaging/make_runtimes.py).
+RUNTIMES: Final = "VISIONFT_RUNTIMES"
+_NEAR: Final = 0.011  # per cent: the samples print two decimals
+_ANSWER = re.compile(r"^ +([\d.]+)%  (.*?)(?:  \*)?$", re.MULTILINE)
+ROOT = Path(resources.__file__).parent
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sample:
+    """A sample program: its language in records and for people, and its main file, relative to an export's folder."""
+
+    name: str
+    title: str
+    file: str
+
+    @property
+    def content(self) -> bytes:
+        """The bytes of the main file."""
+        return (ROOT / self.file).read_bytes()
+
+
+PYTHON = Sample(name="python", title="Python", file="predict.py")
+NODE = Sample(name="node", title="JavaScript", file="samples/node/predict.mjs")
+SAMPLES = (
+    PYTHON,
+    NODE,
+    Sample(name="web", title="Browser", file="samples/web/page.mjs"),
+    Sample(name="csharp", title="C#", file="samples/csharp/Program.cs"),
+    Sample(name="cpp", title="C++", file="samples/cpp/predict.cpp"),
+)
+
+
+def sample_files() -> list[str]:
+    """Return the files of all samples, relative to an export's folder."""
+    below = (path for path in (ROOT / "samples").rglob("*") if path.is_file())
+    return [PYTHON.file, *sorted(path.relative_to(ROOT).as_posix() for path in below)]
+
+
+def write_samples(folder: Path) -> None:
+    """Write all samples into an export's folder."""
+    for name in sample_files():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes((ROOT / name).read_bytes())
+
+
+def run_samples(
+    folder: Path, images: Sequence[Path], out_dir: Path, *, others: Sequence[str] = ()
+) -> tuple[SampleRun, ...]:
+    """Run the Python sample and, where Node.js and its packages are installed, the JavaScript sample.
+
+    Args:
+        folder: Of the finished export.
+        out_dir: Destination of the export: Node.js packages installed for an earlier export there are reused.
+        others: Smaller files beside the model, also run with the samples.
+    """
+    named = [each for each in images if is_unicode(each)]
+    expected: dict[str, list[Prediction]] = {}
+    for name in (MODEL_FILE, *others):
+        predictions = Predictor(folder / name, device="cpu").predict(named)
+        expected[name] = list(itertools.islice((each for each in predictions if not each.error), 2))
+    if not expected[MODEL_FILE]:
+        return ()
+    return run_python(folder, expected), _run_node(folder, expected, out_dir)
+
+
+def require_agreement(samples: Sequence[SampleRun]) -> None:
+    """Refuse an export if its Python sample disagrees with `model.onnx`; for smaller files the record reports it.
+
+    Raises:
+        ExportError: The Python sample disagrees.
+    """
+    if any(each.name == PYTHON.name and each.agrees is False and MODEL_FILE in each.models for each in samples):
+        hint = Message("Nothing was kept. Please report this with the run's config.json.")
+        raise ExportError(Message("{file} does not predict as the exported file does.", file=PYTHON.file), hint)
+
+
+def run_python(folder: Path, expected: Expected) -> SampleRun:
+    """Run the Python sample with each model file on the images of the `expected` predictions."""
+    if is_frozen():
+        return SampleRun(name=PYTHON.name, why_not=Message("This program has no Python to run it with."))
+    # Isolated mode: the user's folders and environment variables have no effect.
+    return _run(PYTHON, [sys.executable, "-I", "-X", "utf8"], folder, expected)
+
+
+def _run_node(folder: Path, expected: Expected, out_dir: Path) -> SampleRun:
+    node = shutil.which("node")
+    if node is None:
+        return SampleRun(name=NODE.name, why_not=Message("Node.js is not installed."))
+    near = (Path(os.environ[RUNTIMES]) if RUNTIMES in os.environ else None, (out_dir / NODE.file).parent)
+    packages = next((each / "node_modules" for each in near if each and (each / "node_modules").is_dir()), None)
+    if packages is None:
+        return SampleRun(name=NODE.name, why_not=Message("What it needs was not installed in its folder."))
+    link = (folder / NODE.file).with_name("node_modules")
+    try:
+        link.symlink_to(packages.resolve(), target_is_directory=True)  # Node.js searches nowhere else
+    except OSError as error:  # some systems restrict symbolic links
+        reason = Message("Its packages could not be linked ({reason}).", reason=error.strerror)
+        return SampleRun(name=NODE.name, why_not=reason)
+    try:
+        return _run(NODE, [node], folder, expected)
+    finally:
+        link.unlink()
+
+
+def _run(sample: Sample, start: Sequence[str], folder: Path, expected: Expected) -> SampleRun:
+    """Run a sample with each model file; return the first result, or the first that disagrees or failed."""
+    folder = folder.absolute()  # it is the working directory, so relative paths would not resolve
+    runs = [_run_with(sample, start, folder, model, each) for model, each in expected.items()]
+    worst = next((each for each in runs if not each.agrees), runs[0])
+    return replace(worst, models=tuple(expected)) if worst.agrees else worst
+
+
+def _run_with(
+    sample: Sample, start: Sequence[str], folder: Path, model: str, expected: Sequence[Prediction]
+) -> SampleRun:
+    run = SampleRun(name=sample.name, models=(model,))
+    paths = [str(each.path.absolute()) for each in expected]
+    other = ["--model", str(folder / model)] if model != MODEL_FILE else []
+    try:
+        done = subprocess.run(
+            [*start, str(folder / sample.file), *other, *paths],
+            capture_output=True,
+            stdin=subprocess.DEVNULL,
+            encoding="utf-8",
+            errors="replace",
+            cwd=folder,
+            timeout=LONGEST_S,
+            check=False,
+            process_group=0,  # Ctrl-C reaches only the export; a sample ended by it would look wrong
+            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        logger.info("%s did not run: %s", sample.file, error)
+        return replace(run, why_not=Message("It could not be started, or did not end."))
+    if done.returncode:
+        logger.warning("%s ended with %d: %s", sample.file, done.returncode, done.stderr)
+        words = (done.stderr.strip().splitlines() or [""])[-1]
+        for path, short in ((str(folder), "."), (sys.executable, "python"), (sys.prefix, ".")):
+            words = words.replace(path, short)  # an export does not reveal the author's folders
+        return replace(run, why_not=Message("It ended with {code}: {words}", code=done.returncode, words=words))
+    printed = done.stdout
+    for number, path in enumerate(paths, start=1):  # an export does not reveal the author's file names
+        printed = printed.replace(path, f"image{number}{Path(path).suffix}")
+    agrees = _agrees(printed, expected)
+    if not agrees:
+        logger.warning("%s answers otherwise than the program, with %s", sample.file, model)
+    return replace(run, output=printed, agrees=agrees)
+
+
+def _agrees(printed: str, expected: Sequence[Prediction]) -> bool:
+    """Return whether the printed predictions are the same, except for the order of equally probable classes."""
+    rows = [(float(share), name) for share, name in _ANSWER.findall(printed)]
+    if len(rows) != sum(len(each.top5) for each in expected):
+        return False
+    for prediction in expected:
+        count = len(prediction.top5)
+        printed_rows, rows = rows[:count], rows[count:]
+        shares = {name: 100 * probability for name, probability in prediction.top5}
+        last = min(shares.values())  # classes tied with the last one are interchangeable
+        for (share, name), (_, probability) in zip(printed_rows, prediction.top5, strict=True):
+            if abs(share - 100 * probability) > _NEAR or abs(share - shares.get(name, last)) > _NEAR:
+                return False
+    return True

@@ -1,0 +1,138 @@
+"""Compare an exported file with the classifier in PyTorch: on decoded validation images, at several batch sizes."""
+
+import logging
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch  # noqa: TID253
+
+from models.messages import Message
+from visionft.calibration import sigmoid, softmax
+from visionft.data.decode import decode
+from visionft.data.types import Snapshot, SnapshotImage, Task
+from visionft.errors import ExportError, ImageError, nothing_readable
+from visionft.evaluation.report import run_images
+from visionft.events import Progress
+from visionft.export.distance import FittedDistance
+from visionft.export.parity import Parity
+from visionft.export.predictor import Predictor
+from visionft.jobs import SILENT, JobContext
+from visionft.training.loop.subsets import spread
+from visionft.training.runs.run_folder import RunSummary
+from visionft.training.runs.run_model import LoadedRun, RunModel
+
+logger = logging.getLogger(__name__)
+
+PARITY_IMAGES = 200
+BATCHES = (1, 2, 7)
+# Two classes this close are a tie: their order is rounding, not a disagreement.
+TIE = 1e-5
+
+
+def parity_images(run: RunSummary, images: Snapshot) -> list[np.ndarray]:
+    """Decode up to `PARITY_IMAGES` validation images, evenly spread over the split.
+
+    Raises:
+        RunError: There is none, or none can be read.
+    """
+    decoded = [pixels for _, pixels in readable_images(spread(compared_images(run, images), PARITY_IMAGES))]
+    if not decoded:
+        raise nothing_readable("validation images")
+    return decoded
+
+
+def compared_images(run: RunSummary, images: Snapshot) -> Sequence[SnapshotImage]:
+    """Return the images to compare on: of validation, or any where a method without labels has none there."""
+    if not images.labelled("val") and not run.config.method_row.needs_labels:
+        return images.images
+    return run_images(run, images, "val")[0]
+
+
+def readable_images(images: Sequence[SnapshotImage]) -> Iterator[tuple[int, np.ndarray]]:
+    """Decode images, and yield each with its index; unreadable ones are omitted and logged."""
+    for place, image in enumerate(images):
+        try:
+            yield place, decode(image.path)
+        except ImageError as error:
+            logger.info("image %d is left out of the comparison: %s", image.image_id, error.message)
+
+
+def uniform_batch(images: list[np.ndarray], size: int) -> np.ndarray:
+    """Return `size` images cropped to their common size, (size, H, W, 3), because a batch has a single size."""
+    chosen = [images[index % len(images)] for index in range(size)]
+    height, width = min(each.shape[0] for each in chosen), min(each.shape[1] for each in chosen)
+    return np.stack([each[:height, :width] for each in chosen])
+
+
+class Reference:
+    """The trained classifiers in PyTorch with the program's own preprocessing, and the fitted distance."""
+
+    def __init__(self, model: RunModel, temperature: float, task: Task, fitted: FittedDistance | None) -> None:
+        for part in model.parts:
+            part.classifier.cpu().float().eval()
+        self.model, self._temperature = model, temperature
+        self._activation = softmax if task == "single" else sigmoid
+        self._distance = fitted.distance if fitted else None
+
+    @torch.no_grad()
+    def outputs(self, pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+        """Return (B, C) probabilities and (B,) distances, or None, of uint8 (B, H, W, 3) images."""
+        logits = [part.classifier(network_inputs(part, pixels)).double().numpy() for part in self.model.parts]
+        rows = self._activation(self.model.mixed(logits) / self._temperature)
+        if self._distance is None:
+            return rows, None
+        strongest = self.model.strongest
+        return rows, self._distance(strongest.classifier.stages(network_inputs(strongest, pixels))).numpy()
+
+
+def network_inputs(part: LoadedRun, pixels: Sequence[np.ndarray] | np.ndarray) -> torch.Tensor:
+    """Map uint8 (B, H, W, 3) images to a classifier's (B, 3, S, S) input."""
+    return torch.stack([part.preprocessing.apply(each) for each in pixels])
+
+
+def compare(reference: Reference, images: Snapshot, model_path: Path, *, job: JobContext = SILENT) -> Parity:
+    """Compare the file in ONNX Runtime with the unmerged classifier in PyTorch, at several batch sizes.
+
+    The inputs are decoded images, so the graph's crop, resize and normalisation are compared as well.
+
+    Raises:
+        ExportError: They differ.
+    """
+    predictor = Predictor(model_path)
+    differences, distance_differences, agreements = list[float](), [0.0], list[np.ndarray]()
+
+    def add(pixels: np.ndarray) -> None:
+        (expected, distances), (got, got_distances) = reference.outputs(pixels), predictor.outputs(pixels)
+        differences.append(float(np.abs(expected - got).max()))
+        agreements.append(expected.max(axis=1) - expected[np.arange(len(expected)), got.argmax(axis=1)] <= TIE)
+        if distances is not None and got_distances is not None:
+            distance_differences.append(float(np.abs(distances - got_distances).max()))
+
+    decoded = parity_images(reference.model.run, images)
+    for number, pixels in enumerate(decoded, start=1):
+        job.check_cancelled()
+        add(pixels[None])
+        job.report(Progress(stage="Comparing with PyTorch", done=number, total=len(decoded)))
+    for size in BATCHES[1:]:
+        add(uniform_batch(decoded, size))
+    parity = Parity(
+        images=len(decoded),
+        max_abs_diff=max(differences),
+        max_distance_diff=max(distance_differences),
+        top1_agreement=float(np.concatenate(agreements).mean()),
+        batches=BATCHES,
+    )
+    if not parity.is_equal:
+        raise ExportError(
+            Message(
+                "The exported file differs from PyTorch: by up to {max_abs_diff} in "
+                "probability and {max_distance_diff} in distance, {top1_agreement} of the "
+                "top classes agree.",
+                max_abs_diff=f"{parity.max_abs_diff:.2g}",
+                max_distance_diff=f"{parity.max_distance_diff:.2g}",
+                top1_agreement=f"{parity.top1_agreement:.1%}",
+            ),
+            "Nothing was kept. Please report this with the run's config.json.",
+        )
+    return parity

@@ -1,0 +1,35 @@
+"""Names of splits, as folders, files and tables have them."""
+
+import re
+
+from visionft.data.types import Split
+
+UNASSIGNED_FOLDER = "unassigned"
+_SPLITS: dict[str, Split | None] = {
+    "train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "dev": "val",
+    "test": "test", "testing": "test", UNASSIGNED_FOLDER: None,
+}  # fmt: skip
+# Words beside a split's in the names of folders and files: `training_set`, `seg_train`, `train_labels.csv`.
+_NEUTRAL_WORDS = (
+    "annotation", "annotations", "class", "classes", "coco", "data", "dataset", "file", "files", "image", "images",
+    "img", "imgs", "info", "instances", "label", "labels", "list", "metadata", "obj", "pics", "pictures", "photos",
+    "seg", "set", "split",
+)  # fmt: skip
+_YEAR = re.compile(r"(?<=[a-z])(19|20)\d\d$")  # `train2017`
+
+
+def is_split_name(name: str) -> bool:
+    """Return whether a folder or file is named after a split: `train`, `Validation`, `training_set`, `seg_test`."""
+    return _split_word(name) is not None
+
+
+def split_of(name: str) -> Split | None:
+    """Return the split of a name; None for no split, and for the folder of unassigned images."""
+    word = _split_word(name)
+    return _SPLITS[word] if word else None
+
+
+def _split_word(name: str) -> str | None:
+    parts = (_YEAR.sub("", part) for part in re.split(r"[\W_]+", name.casefold()))
+    words = [word for word in parts if word and word not in _NEUTRAL_WORDS]
+    return words[0] if len(words) == 1 and words[0] in _SPLITS else None

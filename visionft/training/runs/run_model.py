@@ -1,0 +1,153 @@
+"""The model of a run: its own network, or the weighted networks of an ensemble.
+
+Evaluation, suggestions, explanation and export use a `RunModel` for both alike.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from torch import Tensor  # noqa: TID253
+
+from models.classifier import Classifier, build_classifier
+from models.messages import Message
+from visionft.data.preprocess import PreprocessConfig
+from visionft.errors import NextStep, RunError
+from visionft.jobs import SILENT, JobCancelled, JobContext
+from visionft.training.base_weights import base_weights_for, check_base_weights, ensure_weights
+from visionft.training.runs.checkpoint import BEST, load_checkpoint
+from visionft.training.runs.manifest import Part, fault_of, weights_hash
+from visionft.training.runs.run_folder import BEST_FOLDER, RunSummary, read_run, require_weights
+from visionft.weights.weights_loading import weights_loader
+
+
+@dataclass(frozen=True)
+class LoadedRun:
+    """A run's best classifier in evaluation mode on the CPU, and how images become its input."""
+
+    run: RunSummary
+    classifier: Classifier
+    preprocessing: PreprocessConfig
+
+
+@dataclass(frozen=True)
+class FittedHead:
+    """A head that replaces the checkpoint's: the trainable state of a run whose predictions follow the labels."""
+
+    class_names: tuple[str, ...]
+    state: Mapping[str, Tensor]
+
+
+def load_trained(run: RunSummary, head: FittedHead | None = None, *, job: JobContext = SILENT) -> LoadedRun:
+    """Rebuild the best classifier of a run, with `head` in place of its own (RunError: its weights cannot be used)."""
+    require_weights(run)
+    if head is not None:
+        run = replace(run, class_names=head.class_names)
+    state = load_checkpoint(run.path / BEST).model if head is None else dict(head.state)
+    config = run.config
+    if config.needs_base_weights and not ensure_weights(config, job=job):
+        raise JobCancelled
+    classifier = build_classifier(
+        config.backbone_row,
+        config.method_row,
+        classes=len(run.class_names),
+        options=config.method_options,
+        weights=weights_loader(config.weights) if config.needs_base_weights else None,
+        image_size=config.input_size,
+        seed=config.seed,
+    )
+    if config.needs_base_weights:
+        check_base_weights(run.path, base_weights_for(config, classifier.loaded))
+    try:
+        classifier.load_trainable_state(state)
+    except ValueError as error:
+        message = Message("The checkpoint of {name} does not fit its settings: {reason}.", name=run.name, reason=error)
+        raise RunError(message, "Train again.") from error
+    preprocessing = PreprocessConfig.for_backbone(config.backbone_row, config.input_size)
+    return LoadedRun(run, classifier.eval(), preprocessing)
+
+
+@dataclass(frozen=True)
+class RunModel:
+    """One or several trained classifiers with a common prediction."""
+
+    run: RunSummary
+    parts: tuple[LoadedRun, ...]  # the classifiers: the run's own, or the members of an ensemble
+    factors: tuple[float, ...]  # factor on each member's logits: its weight over its temperature; 1 for a single one
+    columns: tuple[tuple[int, ...], ...]  # for each member, the columns of the run's classes in its logits
+    labels: str = ""  # digest of the labels that it predicts from; empty where training fixed its predictions
+
+    @property
+    def is_combined(self) -> bool:
+        return len(self.parts) > 1
+
+    @property
+    def shares(self) -> tuple[float, ...]:
+        """Return how much each part counts; they add up to 1."""
+        return tuple(part.share for part in self.run.parts) or (1.0,)
+
+    @property
+    def strongest(self) -> LoadedRun:
+        """Return the member with the largest weight, to represent the run where only one network can."""
+        return self.parts[int(np.argmax(self.shares))]
+
+    def mixed(self, answers: Sequence[np.ndarray]) -> np.ndarray:
+        """Mix the (N, C) logits of all parts, in their order, to the run's: sum of factor x logits.
+
+        Its softmax is the normalised product of the members' probabilities, each to the power of its weight (a
+        logarithmic opinion pool; Genest and Zidek 1986); for several labels, likewise of each one's sigmoid.
+        """
+        if not self.is_combined:
+            return answers[0]
+        terms = zip(self.factors, answers, self.columns, strict=True)
+        return sum(factor * values[:, list(columns)] for factor, values, columns in terms)  # type: ignore[return-value]
+
+
+def load_run_model(
+    run: RunSummary, heads: Mapping[str, FittedHead] | None = None, *, job: JobContext = SILENT
+) -> RunModel:
+    """Load the model of a run; `heads` replaces those of runs by name (RunError: weights are missing or damaged)."""
+    require_weights(run)
+    heads = heads or {}
+    if not run.parts:
+        loaded = load_trained(run, heads.get(run.name), job=job)
+        return RunModel(loaded.run, (loaded,), (1.0,), (tuple(range(len(loaded.run.class_names))),))
+    if fault := fault_of(run.path / BEST_FOLDER):
+        message = Message("The combination {run} is damaged: {fault}.", run=run.title, fault=fault)
+        raise RunError(message, "Combine its parts again.")
+    parts = [_part_of(run, part, is_refitted=part.run in heads) for part in run.parts]
+    loaded_parts = tuple(load_trained(part, heads.get(part.name), job=job) for part in parts)
+    known = {frozenset(loaded.run.class_names) for loaded in loaded_parts}
+    for head in heads.values():  # the ensemble has the classes of now where all of its members know them
+        if known == {frozenset(head.class_names)}:
+            run = replace(run, class_names=head.class_names)
+    factors = tuple(part.share / part.temperature for part in run.parts)
+    columns = tuple(columns_of(run.class_names, loaded.run) for loaded in loaded_parts)
+    return RunModel(run, loaded_parts, factors, columns)
+
+
+def columns_of(class_names: Sequence[str], part: RunSummary) -> tuple[int, ...]:
+    """Return where in a run's answers these classes stand (RunError: they are not its classes)."""
+    if set(class_names) != set(part.class_names):
+        odd = sorted(set(class_names) ^ set(part.class_names))[0]
+        message = Message("{run} has other classes: only one of the runs knows {name}.", run=part.title, name=repr(odd))
+        raise RunError(message, "Combine runs that were trained on the same classes.")
+    return tuple(part.class_names.index(name) for name in class_names)
+
+
+def _part_of(run: RunSummary, part: Part, *, is_refitted: bool) -> RunSummary:
+    """Return a member of an ensemble, after checking the weights that it uses against the recorded hash."""
+    folder: Path = run.path.parent / part.run
+    found = read_run(folder) if folder.is_dir() else None
+    if found is None:
+        message = Message("{part}, a part of {run}, is gone.", part=part.run, run=run.title)
+    elif not found.has_weights:
+        message = Message("The weights of {part}, a part of {run}, were deleted.", part=part.run, run=run.title)
+    elif not is_refitted and weights_hash(folder / BEST_FOLDER) != part.weights:
+        message = Message("{part}, a part of {run}, has other weights since they were combined.", part=part.run)
+        message = Message(message, run=run.title)
+    else:
+        return found
+    hint = Message("Combine again: the other members with that run as it is now, or without it.")
+    raise RunError(message, hint, NextStep("combine"))

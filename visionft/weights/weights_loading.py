@@ -1,0 +1,134 @@
+"""Fitting the tensors of a file to a network by names and shapes, and identifying their backbone."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from models.catalog import BACKBONES, Backbone
+from models.messages import Message
+from models.networks import LoadReport, WeightsLoader, build_network
+from visionft.errors import WeightsError
+from visionft.weights.locations import PRETRAINED, RANDOM, find_weights
+from visionft.weights.reading import read_state
+from visionft.weights.records import checked_sha256
+
+IMAGE_SIDE = "visual.trunk."  # what open_clip puts before the names of timm's network, in files of both sides
+_COUNTER = ".num_batches_tracked"  # of batch norm; old files lack it, and nothing here reads it
+_PATCH, _POSITION = "patch_embed.proj.weight", "pos_embed"
+
+
+def weights_loader(source: str = PRETRAINED) -> WeightsLoader | None:
+    """Return a loader of the weights of `source` (`pretrained`, or the path of a file); None for `random`."""
+    if source == RANDOM:
+        return None
+    return lambda network, backbone: load_weights(network, backbone, find_weights(backbone, source))
+
+
+def load_weights(network: Any, backbone: Backbone, path: Path) -> LoadReport:
+    """Load a fitting file into a timm network; the classifier head stays fresh, position embeddings are resized."""
+    sha256 = checked_sha256(backbone, path)
+    state = image_side(read_state(path))
+    fitted, misfit = fit(network, backbone, state)
+    if misfit:
+        raise misfit_error(path, backbone, misfit, state)
+    own = network.state_dict()
+    network.load_state_dict({name: value for name, value in fitted.items() if name in own}, strict=False)
+    resized = _POSITION in own and state[_POSITION].shape != own[_POSITION].shape
+    return LoadReport(
+        path=path,
+        sha256=sha256,
+        bytes=path.stat().st_size,
+        head_classes=0 if backbone.text else head_classes(backbone, state),  # there it projects into the common space
+        left_out=tuple(name for name in state if name not in fitted or name not in own),
+        resized_from=state[_POSITION].shape[1] if resized else 0,
+    )
+
+
+def image_side(state: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the tensors of the image side as timm names them, where a file holds a text side too; else all."""
+    side = {name.removeprefix(IMAGE_SIDE): value for name, value in state.items() if name.startswith(IMAGE_SIDE)}
+    return side or dict(state)
+
+
+def has_text_side(state: Mapping[str, Any]) -> bool:
+    """Tell whether a file holds an image side and a text side, as open_clip names them."""
+    return any(name.startswith(IMAGE_SIDE) for name in state) and any(name.startswith("text.") for name in state)
+
+
+def head_classes(backbone: Backbone, state: Mapping[str, Any]) -> int:
+    """Return how many classes the file's own classifier head tells apart; 0 where it has none."""
+    weight = state.get(f"{backbone.head}.weight")
+    return 0 if weight is None else int(weight.shape[0])
+
+
+def fit(network: Any, backbone: Backbone, state: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
+    """Return the tensors without head in this network's names and shapes, and a description of misfits (empty: none).
+
+    Only names and shapes decide. An extra tensor inside a part of the network (a deeper or wider relative) is a
+    misfit: without it the network would differ from the trained one.
+    """
+    head = backbone.head + "."
+    body = {name: value for name, value in state.items() if not name.startswith(head)}
+    own = {name: value for name, value in network.state_dict().items() if not name.startswith(head)}
+    if _PATCH in body and body[_PATCH].ndim == 4 and body[_PATCH].shape != own.get(_PATCH, body[_PATCH]).shape:
+        wrong = [_PATCH]  # timm would resample patches of another size without a word
+    else:
+        body = _as_timm_names(body, network) if backbone.family == "vit" else body
+        wrong = [name for name in own if name in body and body[name].shape != own[name].shape]
+    if wrong:
+        name = wrong[0]
+        shapes = {"shape": tuple(body[name].shape), "own_shape": tuple(own[name].shape)}
+        return body, Message("{name} is {shape} there and {own_shape} here", name=name, **shapes)
+    missing = [name for name in own if name not in body and not name.endswith(_COUNTER)]
+    if missing:
+        return body, f"it lacks {_some(missing)}"
+    parts = {name.partition(".")[0] for name in own if "." in name}  # of the network
+    others = [name for name in body if name not in own and not name.endswith(_COUNTER)]
+    extra = [name for name in others if "." not in name or name.partition(".")[0] in parts]
+    return body, Message("it has {some} too many", some=_some(extra)) if extra else ""
+
+
+def _as_timm_names(body: dict[str, Any], network: Any) -> dict[str, Any]:
+    """Rename and reshape tensors as timm does when it loads a ViT; unknown ones come back unchanged."""
+    from timm.models import eva, vision_transformer
+
+    if _POSITION not in body or body[_POSITION].ndim != 3:
+        return body
+    try:
+        module: Any = eva if isinstance(network, eva.Eva) else vision_transformer
+        return module.checkpoint_filter_fn(dict(body), network)
+    except (RuntimeError, ValueError, KeyError, IndexError, AttributeError, AssertionError):
+        return body
+
+
+def _some(names: list[str]) -> str:
+    return names[0] if len(names) == 1 else Message("{names} and {count} more", names=names[0], count=len(names) - 1)
+
+
+def fitting_backbones(state: Mapping[str, Any]) -> tuple[Backbone, ...]:
+    """Return the catalog's backbones matching the tensors by names and shapes, in the catalog's order."""
+    import torch
+
+    found, is_both = [], has_text_side(state)
+    state = image_side(state)
+    for backbone in BACKBONES.values():
+        # Another family is ruled out by one name, and far sizes by their count, before a network is built.
+        first = "conv1." if backbone.family == "resnet" else _PATCH
+        count = sum(value.numel() for name, value in state.items() if not name.startswith(backbone.head + "."))
+        could_fit = any(name.startswith(first) for name in state) and 0.7 < count / backbone.parameters < 1.4
+        if bool(backbone.text) != is_both or not could_fit:
+            continue
+        with torch.device("meta"):
+            network = build_network(backbone, classes=0, image_size=backbone.input_size)
+        if not fit(network, backbone, state)[1]:
+            found.append(backbone)
+    return tuple(found)
+
+
+def misfit_error(path: Path, backbone: Backbone, misfit: str, state: Mapping[str, Any]) -> WeightsError:
+    values = {"name": backbone.name, "architecture": backbone.architecture}
+    hint = Message("It fits no backbone here; {name} takes weights of timm's {architecture}.", **values)
+    if others := [each.name for each in fitting_backbones(state)]:
+        hint = Message("It fits {names}: choose that backbone.", names=" and ".join(others))
+    values = {"name": path.name, "name2": backbone.name, "misfit": misfit}
+    return WeightsError(Message("{name} does not fit {name2}: {misfit}.", **values), hint)

@@ -1,0 +1,56 @@
+"""From the prompt lines of a class to its texts. Torch-free.
+
+A class has lines; without any, its name is used. Each line is put into each template of the chosen set; a line with
+`{}` is a template itself, filled with the class's name. All texts of a class have equal weight.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from visionft.zero_shot.templates import BLANK, TEMPLATE_SETS, fill
+
+
+@dataclass(frozen=True, slots=True)
+class ClassTexts:
+    """The texts of one class for the encoder, without repetition, from its prompt lines.
+
+    `lines` hold the class's name, and `is_name_alone` is true, where there are no prompt lines.
+    """
+
+    class_name: str
+    lines: tuple[str, ...]
+    texts: tuple[str, ...]
+    is_name_alone: bool
+
+
+def texts_of(class_name: str, lines: Sequence[str], templates: str) -> ClassTexts:
+    """Return the texts of one class for its prompt lines, none of them empty; no line means the name.
+
+    Underscores of the name are read as spaces; `templates` is a key of `TEMPLATE_SETS`.
+    """
+    spoken = class_name.replace("_", " ").strip() or class_name
+    written = tuple(lines) or (spoken,)
+    texts: list[str] = []
+    for line in written:
+        if BLANK in line:  # a template itself
+            texts.append(line.replace(BLANK, spoken))
+        else:
+            texts += [fill(each, line) for each in TEMPLATE_SETS[templates]]
+    return ClassTexts(class_name, written, tuple(dict.fromkeys(texts)), is_name_alone=not lines)
+
+
+def all_texts(class_names: Sequence[str], prompts: Sequence[Sequence[str]], templates: str) -> tuple[ClassTexts, ...]:
+    """Return the texts of all classes, in their order; `prompts` may be empty where nobody wrote any."""
+    written = prompts or [()] * len(class_names)
+    return tuple(texts_of(name, lines, templates) for name, lines in zip(class_names, written, strict=True))
+
+
+def same_texts(classes: Sequence[ClassTexts]) -> tuple[tuple[str, ...], ...]:
+    """Return the groups of classes with identical texts: no image can distinguish them.
+
+    Texts are compared as text encoders read them: without case, and without spaces at the ends.
+    """
+    groups: dict[frozenset[str], list[str]] = {}
+    for each in classes:
+        groups.setdefault(frozenset(text.casefold().strip() for text in each.texts), []).append(each.class_name)
+    return tuple(tuple(names) for names in groups.values() if len(names) > 1)
