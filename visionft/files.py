@@ -4,6 +4,7 @@ Owns every write of an artefact (checkpoints, configs, exports). The project dat
 """
 
 import errno
+import gc
 import gzip
 import hashlib
 import json
@@ -240,6 +241,21 @@ def _array(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> "np.ndarray":
     return numbers.reshape(shape, order="F" if is_fortran else "C").copy()
 
 
+@contextmanager
+def collection_paused() -> Generator[None]:
+    """Pause Python's cycle collector where many objects are created and none is garbage.
+
+    At the bottom of a deep recursion its finalizers would fail for want of stack.
+    """
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
+            gc.enable()
+
+
 def json_memory(text: str) -> int:
     """Return the bytes of memory of a JSON text and its values, estimated from its punctuation without parsing it.
 
@@ -270,7 +286,8 @@ def parse_json(text: str | bytes, *, most: int = MOST_JSON) -> Any:
             )
         )
     try:
-        return json.loads(text)
+        with collection_paused():
+            return json.loads(text)
     except RecursionError as error:
         raise ValueError(Message("it is nested too deeply")) from error
 

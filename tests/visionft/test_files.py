@@ -1,6 +1,7 @@
 """Reading untrusted files, endless gzip, arrays and JSON; and write errors of the system."""
 
 import copy
+import gc
 import gzip
 import json
 import os
@@ -81,6 +82,30 @@ def test_endless_nesting_is_a_value_error_like_any_other_fault() -> None:
     for text in (DEEP, '{"a":' * 100_000, DEEP.encode()):
         with pytest.raises(ValueError, match="nested too deeply"):
             parse_json(text)
+
+
+def test_no_finalizer_runs_at_the_bottom_of_nested_json(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Cycle:
+        def __init__(self) -> None:
+            self.itself = self
+
+        def __del__(self) -> None:
+            copy.deepcopy([[[[[[[[[[]]]]]]]]]])
+
+    failed: list[object] = []
+    monkeypatch.setattr(sys, "unraisablehook", failed.append)
+    gc.collect()
+    limits = gc.get_threshold()
+    try:
+        for threshold in range(300, 1300, 20):  # a collection at any depth
+            gc.collect(0)
+            gc.set_threshold(threshold)
+            Cycle()
+            with pytest.raises(ValueError, match="nested too deeply"):
+                parse_json(DEEP)
+    finally:
+        gc.set_threshold(*limits)
+    assert not failed
 
 
 @pytest.mark.parametrize("content", [DEEP, "[5]", "{", "\xff", '{"pid": 1}'])

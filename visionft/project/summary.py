@@ -1,6 +1,5 @@
 """Read-only project queries: the snapshot for jobs, and the counts of `visionft project info`."""
 
-import gc
 import sqlite3
 from collections import defaultdict
 from contextlib import closing
@@ -8,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from visionft.data.types import SPLITS, Snapshot, SnapshotImage, Task
-from visionft.files import list_folder
+from visionft.files import collection_paused, list_folder
 from visionft.project.db import journal
 from visionft.project.db.database import DATABASE
 from visionft.project.db.roots import Roots
@@ -67,27 +66,24 @@ def read_status(connection: sqlite3.Connection) -> ProjectStatus:
 def read_snapshot(connection: sqlite3.Connection, roots: Roots, task: Task) -> Snapshot:
     """Read images, labels and splits in one transaction."""
     connection.execute("BEGIN")
-    collects = gc.isenabled()
-    gc.disable()  # a million new objects and no garbage: repeated collections would cost more than the reading
     try:
-        classes = connection.execute("SELECT id, name FROM class ORDER BY position, id").fetchall()
-        lines: defaultdict[int, list[str]] = defaultdict(list)
-        for class_id, text in connection.execute("SELECT class_id, text FROM prompt ORDER BY class_id, place"):
-            lines[class_id].append(text)
-        index_of = {class_id: index for index, (class_id, _) in enumerate(classes)}
-        labels: defaultdict[int, list[int]] = defaultdict(list)
-        for image_id, class_id in connection.execute("SELECT image_id, class_id FROM label"):
-            if class_id in index_of:  # `check` repairs a lost class
-                labels[image_id].append(index_of[class_id])
-        images = tuple(
-            SnapshotImage(image_id, roots.path_of(root_id, path), sha256, tuple(sorted(labels[image_id])), split)
-            for image_id, root_id, path, sha256, split in connection.execute(
-                "SELECT id, root_id, path, sha256, split FROM image WHERE removed_at IS NULL ORDER BY id"
+        with collection_paused():
+            classes = connection.execute("SELECT id, name FROM class ORDER BY position, id").fetchall()
+            lines: defaultdict[int, list[str]] = defaultdict(list)
+            for class_id, text in connection.execute("SELECT class_id, text FROM prompt ORDER BY class_id, place"):
+                lines[class_id].append(text)
+            index_of = {class_id: index for index, (class_id, _) in enumerate(classes)}
+            labels: defaultdict[int, list[int]] = defaultdict(list)
+            for image_id, class_id in connection.execute("SELECT image_id, class_id FROM label"):
+                if class_id in index_of:  # `check` repairs a lost class
+                    labels[image_id].append(index_of[class_id])
+            images = tuple(
+                SnapshotImage(image_id, roots.path_of(root_id, path), sha256, tuple(sorted(labels[image_id])), split)
+                for image_id, root_id, path, sha256, split in connection.execute(
+                    "SELECT id, root_id, path, sha256, split FROM image WHERE removed_at IS NULL ORDER BY id"
+                )
             )
-        )
     finally:
-        if collects:
-            gc.enable()
         connection.execute("COMMIT")
     prompts = tuple(tuple(lines[class_id]) for class_id, _ in classes)
     return Snapshot(task, tuple(name for _, name in classes), images, prompts if any(prompts) else ())
