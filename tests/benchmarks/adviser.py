@@ -4,11 +4,11 @@
     python tests/benchmarks/adviser.py ... --images 1500 --seeds 0 --really really.json
 
 For each set, number of training images and seed: the images of `presets_table.py`, an adviser that trains and validates
-on them, and the accuracy of a linear probe (Quick) and of fine-tuning (Balanced) on 500 others. Prints the forecasts
-with their intervals next to the real accuracy, the number of forecasts within two points of the mean over the seeds,
-the number of intervals containing it, and the regret: the mean accuracy of the better method less that of the advised
-one. `--really FILE` reads known results from a file, {"SET IMAGES SEED": {"quick": .., "balanced": ..}}, and adds new
-measurements; `--trials FILE` does the same for the short trials, and without it none are run.
+on them, and the accuracy of a linear probe (Quick) and of fine-tuning (Balanced) on `--test` others. Prints the
+forecasts with their intervals next to the real accuracy, the number of forecasts within two points of the mean over the
+seeds, the number of intervals containing it, and the regret: the mean accuracy of the better method less that of the
+advised one. `--really FILE` reads known results from a file, {"SET IMAGES SEED": {"quick": .., "balanced": ..}}, and
+adds new measurements; `--trials FILE` does the same for the short trials, and without it none are run.
 """
 
 import argparse
@@ -17,12 +17,14 @@ import json
 import tempfile
 import time
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from presets_table import divide, preset
+from bench import divide, heading, read_options, row
+from presets_table import preset
 
 from models.catalog import BACKBONES
 from visionft.advice.forecast import forecast_accuracy, ratio_after
@@ -38,141 +40,112 @@ from visionft.training.config.presets import Circumstances, preset_config
 from visionft.training.config.train_config import TrainConfig
 from visionft.weights.locations import local_file
 
-NEAR = 0.02
+NEAR, PRESETS = 0.02, ("quick", "balanced")
 Forecast = tuple[float, float, float]  # accuracy and its 95 % interval
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Case:
     """One division: both accuracies as the adviser estimates them, and the real accuracies."""
 
-    condition: str
-    quick: Forecast
-    balanced: Forecast
+    forecasts: dict[str, Forecast]
     really: dict[str, float]
-    seconds: float
 
     @property
     def advised(self) -> str:
         """Return the advised method; training must be worth its cost."""
-        is_trained = is_worth(self.quick[0], self.balanced[0])
-        return "balanced" if is_trained else "quick"
+        return "balanced" if is_worth(self.forecasts["quick"][0], self.forecasts["balanced"][0]) else "quick"
+
+    def holds(self, name: str) -> bool:
+        """Return whether the interval of a forecast holds the real accuracy."""
+        _, low, high = self.forecasts[name]
+        return low <= self.really[name] <= high
 
 
 def config_of(images: Snapshot, name: str) -> TrainConfig:
     """Return the settings of a preset here."""
-    here = [backbone for backbone, row in BACKBONES.items() if local_file(row)]
+    here = [backbone for backbone, known in BACKBONES.items() if local_file(known)]
     return replace(preset_config(name, Circumstances.of(images, here=here, device="cpu")), device="cpu")
 
 
-def look(images: Snapshot, seed: int, trial: Trial | None, features: Features) -> tuple[Forecast, Forecast]:
+def look(images: Snapshot, seed: int, trial: Trial | None, features: Features) -> dict[str, Forecast]:
     """Return the estimates of the best method without training, and of fine-tuning."""
     labelled, total = labelled_images(features, images)
     curve, laws = curve_of(labelled, images.class_names, total=total, seed=seed)
-    quick = config_of(images, "quick")
-    free = training_free_candidates(labelled, laws, quick, images, milliseconds={}, job=SILENT)
+    free = training_free_candidates(labelled, laws, config_of(images, "quick"), images, milliseconds={}, job=SILENT)
     best = max(free, key=lambda each: each.expected)
     ratio = ratio_after(trial, len(images.labelled("train")) / curve.classes)
     family = config_of(images, "balanced").backbone_row.family
     trained = forecast_accuracy(1 - best.accuracy, best.images, ratio, kind="full", family=family)
-    return (best.accuracy, best.low, best.high), trained
+    return {"quick": (best.accuracy, best.low, best.high), "balanced": trained}
+
+
+def known(file: Path | None, key: str, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """Return the values of a key in a JSON file; make and add them where they are missing."""
+    values = json.loads(file.read_text()) if file is not None and file.is_file() else {}
+    if key not in values:
+        values[key] = make()
+        if file is not None:
+            file.write_text(json.dumps(values, indent=1))
+    return values[key]
 
 
 def one_case(folder: Path, image_count: int, seed: int, options: argparse.Namespace) -> Case:
-    """Advise on one division, and compare with real runs."""
-    key, images = f"{folder.name} {image_count} {seed}", divide(folder, image_count=image_count, test=500, seed=seed)
+    """Advise on one division, compare with real runs, and print a row."""
+    key, images = (
+        f"{folder.name} {image_count} {seed}",
+        divide(folder, image_count=image_count, test=options.test, seed=seed),
+    )
     seen = replace(images, images=tuple(image for image in images.images if image.split != "test"))
     with tempfile.TemporaryDirectory() as temporary:
-        features = embedded(Path(temporary), seen)
-        trial = _trial(key, seen, features, seed, options.trials)
+        features, trial = embedded(Path(temporary), seen), None
+        if options.trials is not None:
+            balanced = config_of(seen, "balanced")
+            made = known(
+                options.trials, key, lambda: dataclasses.asdict(run_trial(balanced, seen, features, seed=seed))
+            )
+            trial = Trial(**made)
         began = time.monotonic()
-        quick, balanced = look(seen, seed, trial, features)
+        forecasts = look(seen, seed, trial, features)
         seconds = time.monotonic() - began
-    really = _read(options.really).get(key, {})
-    for name in ("quick", "balanced"):
-        if name not in really:
-            really[name] = preset(name, images, seed).top1
-            _write(options.really, key, really)
-    return Case(
-        condition=f"{folder.name} {image_count}", quick=quick, balanced=balanced, really=really, seconds=seconds
-    )
+    really = known(options.really, key, lambda: {name: preset(name, images, seed).top1 for name in PRESETS})
+    case = Case(forecasts, really)
+    cells: list[str] = []
+    for name in PRESETS:
+        middle, low, high = forecasts[name]
+        cells += [f"{middle:.3f} ({low:.3f}-{high:.3f})", f"{really[name]:.3f}"]
+    row(f"{folder.name} {image_count}", seed, *cells, case.advised, f"{seconds:.0f} s")
+    return case
 
 
-def _trial(key: str, seen: Snapshot, features: Features, seed: int, file: Path | None) -> Trial | None:
-    if file is None:
-        return None
-    kept = _read(file).get(key)
-    if kept is not None:
-        return Trial(**kept)
-    made = run_trial(config_of(seen, "balanced"), seen, features, seed=seed)
-    _write(file, key, dataclasses.asdict(made))
-    return made
-
-
-def _read(file: Path | None) -> dict[str, dict[str, Any]]:
-    return json.loads(file.read_text()) if file is not None and file.is_file() else {}
-
-
-def _write(file: Path | None, key: str, values: dict[str, Any]) -> None:
-    if file is not None:
-        file.write_text(json.dumps({**_read(file), key: values}, indent=1))
-
-
-def tell(case: Case, seed: int) -> None:
-    """Print one division."""
-    shown = []
-    for name, (middle, low, high) in (("quick", case.quick), ("balanced", case.balanced)):
-        shown.append(f"{middle:.3f} ({low:.3f}-{high:.3f}) | {case.really[name]:.3f}")
-    print(f"| {case.condition} | {seed} | {' | '.join(shown)} | {case.advised} | {case.seconds:.0f} s |", flush=True)
-
-
-def sum_up(cases: list[Case]) -> None:
+def sum_up(by_condition: dict[str, list[Case]]) -> None:
     """Print each condition as the mean of its seeds, and how many bars are met."""
-    by_condition: dict[str, list[Case]] = defaultdict(list)
-    for case in cases:
-        by_condition[case.condition].append(case)
-    print("\n| condition | seeds | forecast of balanced | reached | error | regret |\n|---|---|---|---|---|---|")
+    print()
+    heading("condition", "seeds", "forecast of balanced", "reached", "error", "regret")
     near = regretted = 0
-    for condition, some in by_condition.items():
-        forecast = float(np.mean([case.balanced[0] for case in some]))
-        reached = float(np.mean([case.really["balanced"] for case in some]))
-        best = max(float(np.mean([case.really[name] for case in some])) for name in ("quick", "balanced"))
-        regret = best - float(np.mean([case.really[case.advised] for case in some]))
-        near, regretted = near + (abs(forecast - reached) <= NEAR), regretted + (regret > 0.01)
-        print(
-            f"| {condition} | {len(some)} | {forecast:.3f} | {reached:.3f} | {forecast - reached:+.3f} | {regret:.3f} |"
-        )
-    held = [_holds(case, name) for case in cases for name in ("quick", "balanced")]
+    for condition, cases in by_condition.items():
+        forecast = np.mean([case.forecasts["balanced"][0] for case in cases])
+        means = {name: float(np.mean([case.really[name] for case in cases])) for name in PRESETS}
+        error = float(forecast) - means["balanced"]
+        regret = max(means.values()) - float(np.mean([case.really[case.advised] for case in cases]))
+        near, regretted = near + (abs(error) <= NEAR), regretted + (regret > 0.01)
+        figures = f"{forecast:.3f}", f"{means['balanced']:.3f}", f"{error:+.3f}", f"{regret:.3f}"
+        row(condition, len(cases), *figures)
+    held = [case.holds(name) for cases in by_condition.values() for case in cases for name in PRESETS]
     print(
         f"\nwithin {NEAR:.0%}: {near} of {len(by_condition)}; regret above a point: {regretted}; "
         f"intervals that hold what was reached: {sum(held)} of {len(held)}"
     )
 
 
-def _holds(case: Case, name: str) -> bool:
-    _, low, high = getattr(case, name)
-    return low <= case.really[name] <= high
-
-
-def main() -> None:
-    """Read the arguments and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folders", nargs="+", type=Path)
-    parser.add_argument("--images", nargs="+", type=int, default=[60, 250, 1500])
-    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
-    parser.add_argument("--really", type=Path, help="what runs reached, by set, images and seed")
-    parser.add_argument("--trials", type=Path, help="short trials, kept here")
-    options = parser.parse_args()
-    print("| condition | seed | quick: forecast | reached | balanced: forecast | reached | advised | took |")
-    print("|---|---|---|---|---|---|---|---|")
-    cases = []
+if __name__ == "__main__":
+    options = read_options(
+        __doc__, folders="+", images=[60, 250, 1500], seeds=[0, 1, 2], test=500, really=None, trials=None
+    )
+    heading("condition", "seed", "quick: forecast", "reached", "balanced: forecast", "reached", "advised", "took")
+    found: dict[str, list[Case]] = defaultdict(list)
     for image_count in options.images:
         for folder in options.folders:
             for seed in options.seeds:
-                cases.append(one_case(folder, image_count, seed, options))
-                tell(cases[-1], seed)
-    sum_up(cases)
-
-
-if __name__ == "__main__":
-    main()
+                found[f"{folder.name} {image_count}"].append(one_case(folder, image_count, seed, options))
+    sum_up(found)

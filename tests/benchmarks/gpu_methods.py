@@ -1,4 +1,4 @@
-"""The five methods on a CUDA GPU: images a second and peak memory of a training step, random weights and images.
+"""The fine-tuning methods on a CUDA GPU: images a second and peak memory of a training step, random weights and images.
 
     python tests/benchmarks/gpu_methods.py                                   # ViT-B/16, batch 64, bf16
     python tests/benchmarks/gpu_methods.py --backbone resnet50 --batch 64
@@ -6,32 +6,29 @@
 Weights do not matter for either number, so none are fetched. Prints each method's ratio to full fine-tuning.
 """
 
-import argparse
-import time
 from types import SimpleNamespace
 
 import torch
+from bench import heading, read_options, row, timed
 
-from models.classifier import build_classifier
 from models.methods.table import METHODS
 from visionft.data.dataset import Batch
 from visionft.training.config.checks import config_problems
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.loop.objective import Objective, new_totals
+from visionft.training.loop.run_context import RunContext
 from visionft.training.loop.train_step import TrainStep
 
-CLASSES = 100
+CLASSES, WARM_UP = 100, 3
 
 
-def measure(config: TrainConfig, *, steps: int) -> tuple[float, float]:
-    """Return (images a second, peak MiB) of `steps` optimiser steps after three to warm up."""
-    from visionft.training.loop.run_context import RunContext
-
+def measure(config: TrainConfig, steps: int) -> tuple[float, float, float]:
+    """Return the trainable share, images a second and peak MiB of `steps` optimiser steps after some to warm up."""
     assembly = RunContext(config, classes=CLASSES)
-    device = assembly.accelerator.device
+    device, classifier = assembly.accelerator.device, assembly.classifier
     train_step = TrainStep(
-        assembly.classifier,
-        assembly.classifier,
+        classifier,
+        classifier,
         config,
         Objective("single", CLASSES),
         accelerator=assembly.accelerator,
@@ -43,61 +40,42 @@ def measure(config: TrainConfig, *, steps: int) -> tuple[float, float]:
         targets=torch.randint(0, CLASSES, (count,), device=device),
         indices=torch.arange(count),
     )
-    totals = new_totals(device)
-    assembly.classifier.train()
-    for number in range(steps + 3):
-        if number == 3:
-            _wait(device)
-            if device.type == "cuda":
-                torch.cuda.reset_peak_memory_stats()
-            began = time.monotonic()
-        train_step.set_rate(1e-5)
-        train_step.learn(batch, totals, epoch=1, number=number)
-    _wait(device)
-    seconds = time.monotonic() - began
-    return steps * count / seconds, torch.cuda.max_memory_allocated() / 2**20 if device.type == "cuda" else float("nan")
+    totals, is_cuda = new_totals(device), device.type == "cuda"
+    classifier.train()
+
+    def work(numbers: range) -> None:
+        for number in numbers:
+            train_step.set_rate(1e-5)
+            train_step.learn(batch, totals, epoch=1, number=number)
+        if is_cuda:
+            torch.cuda.synchronize()
+
+    work(range(WARM_UP))
+    if is_cuda:
+        torch.cuda.reset_peak_memory_stats()
+    spent = timed(lambda: work(range(WARM_UP, WARM_UP + steps)))
+    trainable, total = classifier.parameter_counts()
+    peak = torch.cuda.max_memory_allocated() / 2**20 if is_cuda else float("nan")
+    return trainable / total, 1000 * steps * count / spent.wall, peak
 
 
-def _wait(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize()
-
-
-def main() -> None:
-    """Read the arguments and print one row a method."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--backbone", default="vit_base")
-    parser.add_argument("--batch", type=int, default=64)
-    parser.add_argument("--steps", type=int, default=20)
-    parser.add_argument("--device", default="cuda", choices=("cuda", "cpu"))
-    options = parser.parse_args()
+if __name__ == "__main__":
+    options = read_options(__doc__, backbone="vit_base", batch=64, steps=20, device="cuda")
     print(torch.cuda.get_device_name() if options.device == "cuda" else "CPU")
     full = None
-    print("| method | trainable | images/s | of full | peak MiB | of full |\n|---|---|---|---|---|---|")
-    for method in METHODS.values():
+    heading("method", "trainable", "images/s", "of full", "peak MiB", "of full")
+    trained = [name for name, method in METHODS.items() if not method.is_training_free]
+    for method in sorted(trained, key=lambda name: name != "full"):  # the others are compared with it
         config = TrainConfig(
             backbone=options.backbone,
-            method=method.name,
+            method=method,
             weights="random",
             batch_size=options.batch,
             device=options.device,
             precision="bf16",
         )
-        if config_problems(config):
-            continue
-        classifier = build_classifier(
-            config.backbone_row, method, classes=CLASSES, options=config.method_options, weights=None
-        )
-        trainable, total = classifier.parameter_counts()
-        del classifier
-        speed, memory = measure(config, steps=options.steps)
-        full = full or (speed, memory)
-        print(
-            f"| {method.name} | {trainable / total:.2%} | {speed:.0f} | {speed / full[0]:.2f} "
-            f"| {memory:.0f} | {memory / full[1]:.2f} |",
-            flush=True,
-        )
-
-
-if __name__ == "__main__":
-    main()
+        if not config_problems(config):
+            share, speed, peak = measure(config, options.steps)
+            full = full or (speed, peak)
+            ratios = f"{speed / full[0]:.2f}", f"{peak / full[1]:.2f}"
+            row(method, f"{share:.2%}", f"{speed:.0f}", ratios[0], f"{peak:.0f}", ratios[1])

@@ -1,38 +1,30 @@
 """Measure start-up, opening pages, and how late the event loop is while a real training runs beside it.
 
-`python tests/benchmarks/gui_responsiveness.py`. All figures come from one run on one machine: read them as ratios to
-the bare interpreter, to importing Qt alone, and to the idle loop.
+`python tests/benchmarks/gui_responsiveness.py [--repeats 5] [--seconds 12]`: read the figures as ratios to the bare
+interpreter, to importing Qt alone, and to the idle loop.
 """
 
 import compileall
-import os
 import subprocess
 import sys
 import tempfile
-import time
 from dataclasses import replace
 from pathlib import Path
 
-os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
-ROOT = Path(__file__).resolve().parents[2]
-sys.path[0] = str(ROOT)
-# ruff: noqa: E402
-
 import numpy as np
+from bench import Times, open_window, percentiles, read_options, timed
 from PIL import Image
 from PySide6.QtCore import QEventLoop, QTimer
 from PySide6.QtWidgets import QApplication
 
-from gui.app import create_application, create_window
-from gui.kit.workers import MainThreadCollector
 from gui.shell.window import MainWindow
-from gui.state import AppState
 from gui.train.train_page import TrainPage
 from visionft.project.importing.importer import import_source
 from visionft.project.splits import assign_splits
 from visionft.project.store import Project
 from visionft.training.config.checks import config_problems
 
+ROOT = Path(__file__).resolve().parents[2]
 TICK_MS = 16
 SHOWN = """
 from gui.app import create_application, create_window
@@ -50,47 +42,22 @@ STORIES = {
 }
 
 
-class Lateness:
-    """A timer with a period of 16 ms; records the delay of each tick."""
-
-    def __init__(self) -> None:
-        self.values_ms: list[float] = []
-        self._due = time.perf_counter()
-        self._timer = QTimer(interval=TICK_MS)
-        self._timer.timeout.connect(self._tick)
-        self._timer.start()
-
-    def _tick(self) -> None:
-        now = time.perf_counter()
-        self.values_ms.append(max(0.0, (now - self._due) * 1000))
-        self._due = now + TICK_MS / 1000
-
-    def take(self, name: str) -> None:
-        """Print the records since the last call, and clear them."""
-        values, self.values_ms = self.values_ms, []
-        if values:
-            middle, late = np.percentile(values, [50, 99])
-            print(
-                f"lateness {name}: p50 {middle:.1f} ms, p99 {late:.1f} ms, max {max(values):.1f} ms (n={len(values)})"
-            )
-
-
-def start_up(repeats: int = 5) -> None:
+def start_up(repeats: int) -> None:
     """Time whole processes from the command to the exit; the fastest of some.
 
     Modules are compiled first, as in an installation: some environments forbid Python to write compiled files.
     """
     for folder in ("gui", "visionft", "models", "resources"):
         compileall.compile_dir(ROOT / folder, quiet=2)
-    times = {}
+    bare = 0.0
     for name, story in STORIES.items():
-        runs = []
-        for _ in range(repeats if "torch" not in name else 1):
-            began = time.perf_counter()
-            subprocess.run([sys.executable, "-c", story], cwd=ROOT, check=True, capture_output=True)
-            runs.append(time.perf_counter() - began)
-        times[name] = min(runs)
-        print(f"start: {name}: {times[name]:.2f} s ({times[name] / times['bare Python']:.1f} x bare Python)")
+        command = [sys.executable, "-c", story]
+        runs = [
+            timed(lambda command=command: subprocess.run(command, cwd=ROOT, check=True, capture_output=True)).wall
+            for _ in range(repeats if "torch" not in name else 1)
+        ]
+        bare = bare or min(runs)
+        print(f"start: {name}: {min(runs) / 1000:.2f} s ({min(runs) / bare:.1f} x bare Python)")
 
 
 def make_project(folder: Path) -> Path:
@@ -108,40 +75,34 @@ def make_project(folder: Path) -> Path:
     return folder / "project"
 
 
-def spin(seconds: float) -> None:
-    """Run the event loop for a while."""
-    loop = QEventLoop()
-    QTimer.singleShot(round(seconds * 1000), loop.quit)
-    loop.exec()
+def spin(seconds: float) -> list[Times]:
+    """Run the event loop for a while; return the delay of each tick of a timer with a period of 16 ms."""
+    loop, timer, delays = QEventLoop(), QTimer(interval=TICK_MS), list[Times]()
+    timer.timeout.connect(loop.quit)
+    timer.start()
+    spent = 0.0
+    while spent < seconds * 1000:
+        tick = timed(loop.exec)
+        spent += tick.wall
+        delays.append(Times(max(0.0, tick.wall - TICK_MS), tick.cpu))
+    return delays
 
 
 def open_pages(window: MainWindow, how: str) -> None:
     """Print the time until each page is shown."""
-    times: list[str] = []
-    for name in window.entries:
-        began = time.perf_counter()
-        window.show_page(name)
-        QApplication.processEvents()
-        times.append(f"{name} {(time.perf_counter() - began) * 1000:.0f}")
+    times = [
+        f"{name} {timed(lambda name=name: (window.show_page(name), QApplication.processEvents())).wall:.0f}"
+        for name in window.entries
+    ]
     print(f"open a page, {how}: {', '.join(times)} ms")
 
 
-def main() -> None:
-    """Run all measurements and print them."""
-    start_up()
-    with tempfile.TemporaryDirectory() as name:
-        for variable in ("XDG_CONFIG_HOME", "XDG_CACHE_HOME", "HOME"):
-            os.environ[variable] = name
-        app = create_application()
-        state = AppState()
-        window = create_window(app, state)
-        window.show()
-        collector = MainThreadCollector(app)
-        collector.start()
-        state.open_project(make_project(Path(name)))
-        assert state.session is not None
+def measure(project: Path, seconds: float) -> None:
+    """Open pages, train, and print the delays."""
+    with open_window() as (_, state, window):
+        state.open_project(project)
         open_pages(window, "before it is built")
-        state.open_project(Path(name) / "project")  # its pages are new
+        state.open_project(project)  # its pages are new
         window.build_pages_when_idle()
         spin(4)
         open_pages(window, "built in idle moments")
@@ -149,22 +110,20 @@ def main() -> None:
         page = window.page("train")
         assert isinstance(page, TrainPage)
         page.draft.take(replace(page.config(), method="lora", epochs=40, batch_size=8, workers=0))
-        lateness = Lateness()
-        spin(3)
-        lateness.take("idle")
+        percentiles("delay, idle", spin(3))
         page.start()
         assert state.tasks.pending, config_problems(page.config(), state.session.snapshot())
-        state.tasks.reported.connect(lambda _handle, _event: None)
+        delays = spin(0.2)
         while state.tasks.pending and not page.monitor.chart.point_counts()["steps"]:
-            spin(0.2)
-        lateness.take("while the learning libraries load")
-        spin(12)
-        lateness.take("while training")
+            delays += spin(0.2)
+        percentiles("delay while the learning libraries load", delays)
+        percentiles("delay while training", spin(seconds))
         state.tasks.end(lambda _handle: True)
         print(f"the run ended as {page.monitor.state()} after {page.monitor.chart.point_counts()}")
-        collector.stop()
-        window.close()
 
 
 if __name__ == "__main__":
-    main()
+    options = read_options(__doc__, repeats=5, seconds=12.0)
+    start_up(options.repeats)
+    with tempfile.TemporaryDirectory() as temporary:
+        measure(make_project(Path(temporary)), options.seconds)

@@ -6,18 +6,15 @@ The bare loop is a tutorial's: the same network, memory layout, loader, batch, o
 set), no events, no checkpoints, no checks. Both alternate, so a noisy machine disturbs both.
 """
 
-import argparse
-import sys
 import tempfile
-import time
 from dataclasses import replace
 from pathlib import Path
 from statistics import median
 
 import torch
-from methods_table import snapshot_of
+from bench import divide, read_options, timed
 
-from models.classifier import build_classifier
+from models.classifier import Classifier, build_classifier
 from visionft.data.dataset import EpochSampler, ImageDataset, ImageLoader
 from visionft.data.preprocess import PreprocessConfig
 from visionft.data.types import Snapshot
@@ -28,7 +25,7 @@ from visionft.training.loop.train import train
 from visionft.weights.weights_loading import weights_loader
 
 
-def loader_of(config: TrainConfig, snapshot: Snapshot):
+def loader_of(config: TrainConfig, snapshot: Snapshot) -> ImageLoader:
     """Return the training loader of both loops."""
     preprocessing = PreprocessConfig.for_backbone(config.backbone_row, config.input_size)
     chosen = snapshot.labelled("train")
@@ -39,7 +36,7 @@ def loader_of(config: TrainConfig, snapshot: Snapshot):
     return ImageLoader(dataset, sampler, workers=0, device="cpu")
 
 
-def build(config: TrainConfig, snapshot: Snapshot):
+def build(config: TrainConfig, snapshot: Snapshot) -> Classifier:
     """Return the classifier of the settings, in the memory layout of training."""
     classifier = build_classifier(
         config.backbone_row,
@@ -58,89 +55,73 @@ def autocast(config: TrainConfig) -> torch.autocast:
     return torch.autocast("cpu", dtype=torch.bfloat16, enabled=config.precision == "bf16")
 
 
-def bare_epoch_s(config: TrainConfig, snapshot: Snapshot) -> float:
-    """Return the seconds of one epoch of a bare loop."""
+def bare_epoch_ms(config: TrainConfig, snapshot: Snapshot) -> float:
+    """Return the time of one epoch of a bare loop."""
     model = build(config, snapshot).train()
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimizer = torch.optim.AdamW(parameters, lr=1e-4)
-    began = time.monotonic()
-    for batch in loader_of(config, snapshot):
-        with autocast(config):
-            logits = model(batch.images)
-        loss = torch.nn.functional.cross_entropy(logits.float(), batch.targets, label_smoothing=0.1)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
-        optimizer.step()
-    return time.monotonic() - began
+
+    def epoch() -> None:
+        for batch in loader_of(config, snapshot):
+            with autocast(config):
+                logits = model(batch.images)
+            loss = torch.nn.functional.cross_entropy(logits.float(), batch.targets, label_smoothing=0.1)
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(parameters, 1.0)
+            optimizer.step()
+
+    return timed(epoch).wall
 
 
-def our_epoch_s(config: TrainConfig, snapshot: Snapshot) -> float:
-    """Return the seconds our loop spends on the training part of one epoch."""
+def our_epoch_ms(config: TrainConfig, snapshot: Snapshot) -> float:
+    """Return the time our loop spends on the training part of one epoch."""
     events: list[Event] = []
+    config = replace(config, epochs=1, ridge_init=False)
     with tempfile.TemporaryDirectory() as temporary:
-        train(
-            replace(config, epochs=1, ridge_init=False),
-            snapshot,
-            Path(temporary) / "run",
-            job=JobContext(events.append),
-        )
-    (done,) = [event for event in events if isinstance(event, EpochDone)]
-    return len(snapshot.labelled("train")) / done.images_per_second
+        train(config, snapshot, Path(temporary) / "run", job=JobContext(events.append))
+    *_, done = [event for event in events if isinstance(event, EpochDone)]
+    return 1000 * len(snapshot.labelled("train")) / done.images_per_second
 
 
-@torch.no_grad()
-def forward_epoch_s(config: TrainConfig, snapshot: Snapshot) -> float:
-    """Return the seconds of one forward pass over training and validation images."""
+def forward_epoch_ms(config: TrainConfig, snapshot: Snapshot) -> float:
+    """Return the time of one forward pass over training and validation images."""
     model = build(config, snapshot).eval()
-    plain = replace(config, augmentation="none")
     chosen = replace(snapshot, images=tuple(replace(i, split="train") for i in snapshot.images if i.split != "test"))
-    began = time.monotonic()
-    for batch in loader_of(plain, chosen):
-        with autocast(config):
-            model(batch.images)
-    return time.monotonic() - began
+
+    @torch.no_grad()
+    def epoch() -> None:
+        for batch in loader_of(replace(config, augmentation="none"), chosen):
+            with autocast(config):
+                model(batch.images)
+
+    return timed(epoch).wall
 
 
-def probe_s(config: TrainConfig, snapshot: Snapshot) -> float:
-    """Return the seconds of a whole linear-probe run of 20 epochs, its reading of images included."""
-    began = time.monotonic()
+def probe_ms(config: TrainConfig, snapshot: Snapshot) -> float:
+    """Return the time of a whole linear-probe run of 20 epochs, its reading of images included."""
     with tempfile.TemporaryDirectory() as temporary:
-        train(replace(config, epochs=20), snapshot, Path(temporary) / "run")
-    return time.monotonic() - began
-
-
-def main() -> None:
-    """Read the arguments and print the ratios."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--backbones", nargs="+", default=["starter_resnet", "starter_vit"])
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--train", type=int, default=400)
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
-    options = parser.parse_args()
-    snapshot = snapshot_of(options.folder, train_count=options.train, test_count=10)
-
-    def config_of(backbone: str, method: str) -> TrainConfig:
-        config = TrainConfig(backbone=backbone, method=method, device="cpu", workers=0, precision="fp32")
-        return config.with_settings(options.set)
-
-    for backbone in options.backbones:
-        ours = {}
-        for method in ("full", "lora"):
-            config = config_of(backbone, method)
-            pairs = [(bare_epoch_s(config, snapshot), our_epoch_s(config, snapshot)) for _ in range(options.rounds)]
-            ratio = median(bare / ours for bare, ours in pairs)
-            ours[method] = [our for _, our in pairs]
-            print(f"{backbone} {method}: {ratio:.2f} of the bare loop's steps/s")
-            sys.stdout.flush()
-        ratio = median(lora / full for full, lora in zip(ours["full"], ours["lora"], strict=True))
-        print(f"{backbone}: a LoRA step takes {ratio:.2f} of a full step")
-        config = config_of(backbone, "linear")
-        pairs = [(forward_epoch_s(config, snapshot), probe_s(config, snapshot)) for _ in range(options.rounds)]
-        ratio = median(probe / forward for forward, probe in pairs)
-        print(f"{backbone} linear: 20 epochs cost {ratio:.2f} forward epochs")
+        return timed(lambda: train(replace(config, epochs=20), snapshot, Path(temporary) / "run")).wall
 
 
 if __name__ == "__main__":
-    main()
+    backbones = ["starter_resnet", "starter_vit"]
+    options = read_options(__doc__, folders=1, backbones=backbones, rounds=3, train=400, set=[])
+    images = divide(options.folders[0], image_count=options.train, test=10, seed=0)
+    for backbone in options.backbones:
+        ours = {}
+        for method in ("full", "lora", "linear"):
+            config = TrainConfig(backbone=backbone, method=method, device="cpu", workers=0, precision="fp32")
+            config = config.with_settings(options.set)
+            bare, own = (forward_epoch_ms, probe_ms) if method == "linear" else (bare_epoch_ms, our_epoch_ms)
+            pairs = [(bare(config, images), own(config, images)) for _ in range(options.rounds)]
+            ours[method] = [mine for _, mine in pairs]
+            ratio = median(theirs / mine for theirs, mine in pairs)
+            told = (
+                f"20 epochs cost {1 / ratio:.2f} forward epochs"
+                if method == "linear"
+                else f"{ratio:.2f} of the bare loop's steps/s"
+            )
+            print(f"{backbone} {method}: {told}", flush=True)
+        ratio = median(lora / full for full, lora in zip(ours["full"], ours["lora"], strict=True))
+        print(f"{backbone}: a LoRA step takes {ratio:.2f} of a full step", flush=True)

@@ -1,16 +1,13 @@
-"""Frame time of the map with 10,000, 30,000 and 100,000 points: processor time, offscreen.
+"""Frame time of the map on many points: `python tests/benchmarks/map_frames.py [--counts 10000 30000 100000]`.
 
-A frame is a user's event (wheel turned, map dragged, pointer moved) and the following repaint. Run: `python
-tests/benchmarks/map_frames.py`.
+A frame is a user's event (wheel turned, map dragged) and the following repaint; processor time, offscreen.
 """
 
-import os
 import time
 from collections.abc import Callable
 
-os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
-
 import numpy as np
+from bench import heading, read_options, row, timed
 from PySide6.QtCore import QPointF
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
@@ -33,47 +30,41 @@ def points_of(count: int) -> tuple[np.ndarray, np.ndarray]:
     return (centres[of] + random.normal(size=(count, 2)) * 3).astype(np.float32), of % CLASSES
 
 
-def timed(widget: MapWidget, act: Callable[[int], None]) -> tuple[float, float]:
-    """Return the median and the 95th percentile of processor milliseconds a frame."""
-    taken: list[float] = []
-    for frame in range(FRAMES):
-        began = time.process_time()
-        act(frame)
-        widget.repaint()
-        taken.append((time.process_time() - began) * 1000)
-    return float(np.median(taken)), float(np.percentile(taken, 95))
+def measure(count: int, thumbnails: ThumbnailStore) -> None:
+    """Print a row for each action."""
+    points, groups = points_of(count)
+    widget, middle = MapWidget(thumbnails, lambda _ids: ()), QPointF(SIZE[0] / 2, SIZE[1] / 2)
+    widget.resize(*SIZE)
+    widget.show()
+    widget.set_points(np.arange(1, count + 1), points)
+    widget.set_groups(groups, [MarkLook(theme.CLASS_COLOURS[each], each % 4) for each in range(CLASSES)])
+    QTest.qWait(20)
 
+    def move(back: bool) -> None:
+        widget.move_by(-7 if back else 7, 3)
 
-def main() -> None:
-    """Print a row for each size and action."""
-    app = QApplication([])
-    theme.apply_theme(app, "light")
-    thumbnails = ThumbnailStore()
-    middle = QPointF(SIZE[0] / 2, SIZE[1] / 2)
-    print(f"{'points':>8}  {'done':<18}{'median ms':>10}{'p95 ms':>9}{'frames/s':>10}")
-    for count in (10_000, 30_000, 100_000):
-        points, groups = points_of(count)
-        widget = MapWidget(thumbnails, lambda _ids: ())
-        widget.resize(*SIZE)
-        widget.show()
-        widget.set_points(np.arange(1, count + 1), points)
-        widget.set_groups(groups, [MarkLook(theme.CLASS_COLOURS[each], each % 4) for each in range(CLASSES)])
-        QTest.qWait(20)
-        acts: dict[str, Callable[[int], None]] = {
-            "pull, all in view": lambda frame, w=widget: w.move_by(7 if frame % 20 < 10 else -7, 3),
-            "wheel, in and out": lambda frame, w=widget: w.zoom_by(1.2 if frame % 20 < 10 else 1 / 1.2, middle),
-        }
-        for name, act in acts.items():
-            widget.fit()
-            median, late = timed(widget, act)
-            print(f"{count:>8,}  {name:<18}{median:>10.1f}{late:>9.1f}{1000 / late:>10.0f}")
-        widget.catch(range(1, count, 2))
+    def zoom(back: bool) -> None:
+        widget.zoom_by(1 / 1.2 if back else 1.2, middle)
+
+    acts: list[tuple[str, Callable[[bool], None]]] = [("pull, all in view", move), ("wheel, in and out", zoom)]
+    for name, act in [*acts, ("wheel, half caught", zoom)]:
+        if "caught" in name:
+            widget.catch(range(1, count, 2))
         widget.fit()
-        median, late = timed(widget, acts["wheel, in and out"])
-        print(f"{count:>8,}  {'wheel, half caught':<18}{median:>10.1f}{late:>9.1f}{1000 / late:>10.0f}")
-        widget.close()
-    thumbnails.close()
+        frames = [
+            timed(lambda act=act, back=frame % 20 >= 10: (act(back), widget.repaint()), time.process_time).cpu
+            for frame in range(FRAMES)
+        ]
+        late = float(np.percentile(frames, 95))
+        row(f"{count:,}", name, f"{np.median(frames):.1f}", f"{late:.1f}", f"{1000 / late:.0f}")
+    widget.close()
 
 
 if __name__ == "__main__":
-    main()
+    options = read_options(__doc__, counts=[10_000, 30_000, 100_000])
+    app, store = QApplication([]), ThumbnailStore()
+    theme.apply_theme(app, "light")
+    heading("points", "done", "median ms", "p95 ms", "frames/s")
+    for count in options.counts:
+        measure(count, store)
+    store.close()

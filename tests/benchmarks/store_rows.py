@@ -1,33 +1,42 @@
-"""The store with 10,000, 100,000 and 1,000,000 images: opening, labelling, filters, counts, and how they grow.
+"""The store with many images: opening, labelling, filters, counts, and how they grow.
 
-Run: python tests/benchmarks/store_rows.py [ROWS...]
+    python tests/benchmarks/store_rows.py [--rows 10000 100000 1000000]
 
-The rows are written straight into the tables (no image files); everything measured goes through the store.
+The rows are written straight into the tables (no image files); everything measured goes through the store. Printed are
+wall time, this thread's processor time in brackets, and at last the growth of the latter from size to size.
 """
 
-import os
 import random
-import shutil
 import sqlite3
-import sys
 import tempfile
-import time
 from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
-from typing import NamedTuple
+
+from bench import Times, heading, read_options, row, timed
 
 from visionft.project.edits.changes import LabelImages
 from visionft.project.queries import ImageFilter, count_images, find_images
 from visionft.project.store import Project
 
 CLASSES = 20
+FILTERS = {
+    "everything": ImageFilter(),
+    "unlabelled": ImageFilter(is_labelled=False),
+    "one class": ImageFilter(class_name="class 3"),
+    "one class in val": ImageFilter(class_name="class 3", split="val"),
+    "val, reviewed": ImageFilter(split="val", review="done"),
+    "suggested labels": ImageFilter(source="suggestion"),
+    "text in the path": ImageFilter(text="_0009"),
+    "removed": ImageFilter(is_removed=True),
+}
 
 
 def fill(folder: Path, number: int) -> None:
     """Create a project with so many images, nine in ten labelled, in 20 classes."""
     Project.create(folder).close()
-    generator = random.Random(0)
+    chance = random.Random(0)
     connection = sqlite3.connect(folder / "project.db", isolation_level=None)
     connection.execute("PRAGMA synchronous = OFF")
     connection.execute("BEGIN")
@@ -44,10 +53,10 @@ def fill(folder: Path, number: int) -> None:
             (
                 index,
                 f"class {index % CLASSES}/image_{index:08d}.jpg",
-                f"{generator.getrandbits(256):064x}",
-                generator.choices(["train", "val", "test", None], [65, 15, 15, 5])[0],
-                generator.choice([None, None, None, "done", "later"]),
-                1 if generator.random() < 0.001 else None,
+                f"{chance.getrandbits(256):064x}",
+                chance.choices(["train", "val", "test", None], [65, 15, 15, 5])[0],
+                chance.choice([None, None, None, "done", "later"]),
+                1 if chance.random() < 0.001 else None,
             )
             for index in range(1, number + 1)
         ),
@@ -55,86 +64,49 @@ def fill(folder: Path, number: int) -> None:
     connection.executemany(
         "INSERT INTO label VALUES (?, ?, ?, 1700000000000)",
         (
-            (index, generator.randrange(CLASSES) + 1, generator.choice(["person", "import", "suggestion"]))
+            (index, chance.randrange(CLASSES) + 1, chance.choice(["person", "import", "suggestion"]))
             for index in range(1, number + 1)
-            if generator.random() < 0.9
+            if chance.random() < 0.9
         ),
     )
     connection.execute("COMMIT")
     connection.close()
 
 
-class Cost(NamedTuple):
-    """Milliseconds of one operation: the user's waiting time, and the worker thread's part of it."""
-
-    wall: float
-    cpu: float
+def best_of(work: Callable[[], object]) -> Times:
+    """Return the best of three calls: the machine's capability."""
+    return min(timed(work) for _ in range(3))
 
 
-def cost(work: Callable[[], object], repeats: int = 3) -> Cost:
-    """Return the best of a few runs: the machine's capability."""
-    costs: list[Cost] = []
-    for _ in range(repeats):
-        wall, cpu = time.perf_counter(), time.thread_time()
-        work()
-        costs.append(Cost((time.perf_counter() - wall) * 1000, (time.thread_time() - cpu) * 1000))
-    return min(costs)
-
-
-def measure(number: int) -> dict[str, Cost]:
+def measure(number: int) -> dict[str, Times]:
     """Return the cost of every operation with a waiting user."""
-    folder = Path(tempfile.mkdtemp())
-    try:
-        fill(folder / "project", number)
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary) / "project"
+        fill(folder, number)
         opened: list[Project] = []
-        results = {"open": cost(lambda: opened.append(Project.open(folder / "project")), 1)}
+        times = {"open": timed(lambda: opened.append(Project.open(folder)))}
         with opened[0] as project:
-            labels = sorted(
-                cost(lambda index=index: project.apply(LabelImages((index,), f"class {index % 7}")), 1)
-                for index in range(1, 201)
-            )
-            results["one durable label (median)"], results["one durable label (99 %)"] = labels[100], labels[-3]
-            ids = tuple(range(1, min(10_000, number) + 1))
-            results["bulk label of 10,000"] = cost(lambda: project.apply(LabelImages(ids, "bulk")), 1)
+            changes = [LabelImages((index,), f"class {index % 7}") for index in range(1, 201)]
+            labels = sorted(timed(partial(project.apply, change)) for change in changes)
+            times["one durable label (median)"], times["one durable label (99 %)"] = labels[100], labels[-3]
+            bulk = LabelImages(tuple(range(1, min(10_000, number) + 1)), "bulk")
+            times["bulk label of 10,000"] = timed(partial(project.apply, bulk))
             project.wait_for_backups()
-            results["undo of the bulk label"] = cost(project.undo, 1)
-            results |= filters(project)
-            results["a backup, verified"] = cost(project.back_up, 1)
-            results["snapshot for a job"] = cost(project.snapshot, 1)
-        return results
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def filters(project: Project) -> dict[str, Cost]:
-    """Return the cost of the counts and of the first page of each filter."""
-    results = {"counts by class, split, label": cost(project.summary)}
-    for name, wanted in {
-        "everything": ImageFilter(),
-        "unlabelled": ImageFilter(is_labelled=False),
-        "one class": ImageFilter(class_name="class 3"),
-        "one class in val": ImageFilter(class_name="class 3", split="val"),
-        "val, reviewed": ImageFilter(split="val", review="done"),
-        "suggested labels": ImageFilter(source="suggestion"),
-        "text in the path": ImageFilter(text="_0009"),
-        "removed": ImageFilter(is_removed=True),
-    }.items():
-        results[f"count: {name}"] = cost(lambda wanted=wanted: count_images(project, wanted))
-        results[f"first 500: {name}"] = cost(lambda wanted=wanted: find_images(project, wanted, limit=500))
-    return results
-
-
-def main() -> None:
-    sizes = [int(size) for size in sys.argv[1:]] or [10_000, 100_000, 1_000_000]
-    columns = {size: measure(size) for size in sizes}
-    load = f", load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores" if hasattr(os, "getloadavg") else ""
-    print(f"Milliseconds: wall (CPU of the working thread){load}; growth of the CPU time per step in rows")
-    print(" " * 32 + "".join(f"{size:>20,}" for size in sizes))
-    for name in columns[sizes[0]]:
-        values = [columns[size][name] for size in sizes]
-        growth = " ".join(f"{later.cpu / max(earlier.cpu, 0.05):6.1f}" for earlier, later in pairwise(values))
-        print(f"{name:32}" + "".join(f"{f'{wall:.2f} ({cpu:.2f})':>20}" for wall, cpu in values) + f"   {growth}")
+            times["undo of the bulk label"] = timed(project.undo)
+            times["counts by class, split, label"] = best_of(project.summary)
+            for name, wanted in FILTERS.items():
+                times[f"count: {name}"] = best_of(partial(count_images, project, wanted))
+                times[f"first 500: {name}"] = best_of(partial(find_images, project, wanted, limit=500))
+            times["a backup, verified"] = timed(project.back_up)
+            times["snapshot for a job"] = timed(project.snapshot)
+        return times
 
 
 if __name__ == "__main__":
-    main()
+    sizes = read_options(__doc__, rows=[10_000, 100_000, 1_000_000]).rows
+    columns = [measure(size) for size in sizes]
+    heading("ms", *(f"{size:,}" for size in sizes), "growth")
+    for name in columns[0]:
+        values = [column[name] for column in columns]
+        growth = " ".join(f"{later.cpu / max(earlier.cpu, 0.05):.1f}" for earlier, later in pairwise(values))
+        row(name, *(f"{wall:.2f} ({cpu:.2f})" for wall, cpu in values), growth)
