@@ -20,24 +20,23 @@ def test_the_curve_as_json_and_as_lines(run, value, labelled_project: Path):
     assert curve["measured"][0]["accuracy"] < curve["now"]["accuracy"] <= curve["ahead"][1]["accuracy"]
     assert {each["class_name"] for each in curve["gains"]} == set(CLASSES) and curve["gains"][0]["added"] == 20
     code, out, _ = run("label", "learning-curve", labelled_project)
-    assert code == 0 and "60 labels of 3 classes" in out and "forecast" in out and "Spread over all classes" in out
+    assert code == 0 and "60 labels" in out and out.count("forecast") == 2 and all(name in out for name in CLASSES)
 
 
 def test_a_project_without_labels_is_told_to_label(refused, tmp_path: Path):
     Project.create(tmp_path / "project").close()
-    error = refused("label", "learning-curve", tmp_path / "project")
-    assert "No image has a label" in error and "visionft label set" in error
+    assert "visionft label set" in refused("label", "learning-curve", tmp_path / "project")
 
 
 @pytest.mark.slow
 def test_a_recommendation_without_time_for_training(value, refused, labelled_project: Path):
     value("split", labelled_project)
     found = value("recommend", labelled_project, "--budget", 0, "--device", "cpu")
-    assert found["recommendation"]["chosen"] in ("linear", "knn", "prototype")
-    assert found["recommendation"]["trial"] is None
-    candidates = {each["name"]: each for each in found["recommendation"]["candidates"]}
+    made = found["recommendation"]
+    assert made["chosen"] in ("linear", "knn", "prototype") and made["trial"] is None
+    candidates = {each["name"]: each for each in made["candidates"]}
     assert all(each["low"] <= each["accuracy"] <= each["high"] for each in candidates.values())
     assert candidates["full"]["refusal"] and candidates["full"]["is_forecast"]
     assert not candidates["linear"]["is_forecast"]
     assert found["sentence"] and found["evidence"] and found["conditions"]
-    assert "No model fits" in refused("recommend", labelled_project, "--memory", 1, "--device", "cpu")
+    refused("recommend", labelled_project, "--memory", 1, "--device", "cpu")

@@ -11,27 +11,23 @@ from visionft.log import log_file
 
 def test_a_whole_export_passes_and_a_changed_one_fails(run, model: Path, tmp_path: Path) -> None:
     code, out, _ = run("model", "verify", model)
-    assert code == 0 and "is as it was exported; " in out and "model.onnx: same answers" in out
-    spoilt = shutil.copytree(model, tmp_path / "copy")
-    (spoilt / "labels.txt").write_text("a\nb\nc\n")
-    (spoilt / "evil\x1b.txt").write_text("")
-    code, out, _ = run("model", "verify", spoilt)
-    assert code == 1 and "NOT as it was" in out and "changed: labels.txt" in out and "not of the export: evil" in out
-    assert "\x1b" not in out
-    code, out, _ = run("model", "verify", spoilt, "--json")
-    assert code == 1 and json.loads(out)["faults"] == [{"name": "labels.txt", "fault": "changed"}]
-    assert run("model", "verify", tmp_path)[0] == 2
-
-
-def test_of_very_many_foreign_files_some_are_named(run, model: Path, tmp_path: Path) -> None:
+    assert code == 0 and "model.onnx: " in out
     spoilt = shutil.copytree(model, tmp_path / "copy")
     packages = spoilt / "samples" / "node" / "node_modules"  # installed there by `npm install`
     packages.mkdir()
     for number in range(50):
         (packages / f"{number}.js").write_text("")
     code, out, _ = run("model", "verify", spoilt)
-    assert code == 0 and out.count("not of the export: ") == 20 and "not of the export either: 30 other files" in out
-    assert len(json.loads(run("model", "verify", spoilt, "--json")[1])["foreign"]) == 50
+    assert code == 0 and out.count(".js\n") == 20 and "30" in out.splitlines()[-1]
+    (spoilt / "labels.txt").write_text("a\nb\nc\n")
+    (spoilt / "evil\x1b.txt").write_text("")
+    code, out, _ = run("model", "verify", spoilt)
+    assert code == 1 and "changed: labels.txt" in out and "evil" in out and "\x1b" not in out
+    code, out, _ = run("model", "verify", spoilt, "--json")
+    found = json.loads(out)
+    assert code == 1 and found["faults"] == [{"name": "labels.txt", "fault": "changed"}]
+    assert len(found["foreign"]) == 51
+    assert run("model", "verify", tmp_path)[0] == 2
 
 
 def test_speed_is_told_by_batch(value, model: Path) -> None:
@@ -42,7 +38,7 @@ def test_speed_is_told_by_batch(value, model: Path) -> None:
 @pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")  # of how huggingface_hub sends large files
 def test_nothing_is_sent_unless_it_was_said(run, value, model: Path, hub) -> None:
     code, _, err = run("model", "push", model, "me/model")
-    assert code == 2 and not hub.asked and "model.onnx" in err and "Nothing was sent" in err
+    assert code == 2 and not hub.asked and "model.onnx" in err
     sent = value("model", "push", model, "me/model", "--yes")
     names = {"README.md", "export.json", "labels.txt", "model.onnx", "predict.py", "samples/node/predict.mjs"}
     assert names <= set(hub.files) and sorted(sent["files"]) == sorted(hub.files)

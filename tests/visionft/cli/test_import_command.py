@@ -12,15 +12,14 @@ from visionft.project.store import Project
 @pytest.fixture
 def empty(tmp_path: Path) -> Path:
     """Return an empty project."""
-    Project.create(tmp_path / "project").close()
-    return tmp_path / "project"
+    Project.create(tmp_path / "empty").close()
+    return tmp_path / "empty"
 
 
 def test_a_dry_run_shows_what_would_come_in_and_adds_nothing(run, value, image_folder: Path, empty: Path):
     found = value("import", empty, image_folder, "--dry-run")
     assert found["new"] == 48 and found["classes"] == {"blue": 16, "green": 16, "red": 16}
-    out = run("import", empty, image_folder, "--dry-run")[1]
-    assert "Would add 48 images" in out and "Nothing was written" in out
+    assert "48 images" in run("import", empty, image_folder, "--dry-run")[1]
     assert value("project", "info", empty)["images"] == 0
 
 
@@ -29,10 +28,10 @@ def test_a_image_in_two_classes_is_told_with_its_files(run, value, image_folder:
     first = sorted((images / "blue").iterdir())[0]
     second = images / "red" / "again.png"
     second.write_bytes(first.read_bytes())
-    words, files = "1 image came in two classes", f"  {first}: blue by {first}; red by {second}"
+    files = f"  {first}: blue by {first}; red by {second}"
     for command in (("import", empty, images, "--dry-run"), ("import", empty, images), ("project", "info", empty)):
         code, out, _ = run(*command)
-        assert code == 0 and words in out and files in out and "Known already" not in out
+        assert code == 0 and out.count(str(second)) == 1 and files in out  # not listed as known too
     assert value("project", "info", empty)["labelled"] == 47
     (conflict,) = value("import", empty, images)["conflicts"]
     assert [each["class_name"] for each in conflict["candidates"]] == ["blue", "red"]
@@ -40,7 +39,7 @@ def test_a_image_in_two_classes_is_told_with_its_files(run, value, image_folder:
     run("label", "set", empty, "red", first)
     assert not (info := value("project", "info", empty))["label_conflicts"] and info["labelled"] == 48
     run("project", "undo", empty)
-    assert words in run("project", "info", empty)[1]
+    assert files in run("project", "info", empty)[1]
 
 
 def test_boxes_are_refused_with_the_command_that_takes_them(
@@ -54,15 +53,14 @@ def test_boxes_are_refused_with_the_command_that_takes_them(
     labels.write_text(json.dumps(document | {"categories": [{"id": 1, "name": "nose"}]}), encoding="utf-8")
     assert "--from-boxes" in refused("import", empty, labels)
     code, out, _ = run("import", empty, labels, "--from-boxes")
-    assert code == 0 and "read as COCO" in out and "each class that is marked in an image is a label of it" in out
+    assert code == 0 and "COCO" in out
     assert value("project", "info", empty)["classes"] == {"nose": 1}
 
 
-def test_labels_go_through_another_tool_and_back(value, refused, project: Path, tmp_path: Path):
-    again = tmp_path / "again"
-    assert value("label", "export", project, tmp_path / "yolo", "--format", "yolo")["images"] == 48
-    value("project", "new", again)
-    found = value("import", again, tmp_path / "yolo", "--format", "yolo")
+@pytest.mark.parametrize(("target", "form"), [("labels.csv", "auto"), ("folders", "auto"), ("yolo", "yolo")])
+def test_labels_make_the_round_trip(value, refused, project: Path, empty: Path, tmp_path: Path, target, form):
+    assert value("label", "export", project, tmp_path / target, "--format", form)["images"] == 48
+    found = value("import", empty, tmp_path / target, "--format", form)
     assert found["classes"] == {"blue": 16, "green": 16, "red": 16}
     assert "coco" in refused("label", "export", project, tmp_path / "labels.json")
 

