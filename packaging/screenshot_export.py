@@ -13,9 +13,8 @@ from models.catalog import get_backbone
 from visionft.errors import VisionFTError
 from visionft.events import Progress
 from visionft.export.bundle.benching import BatchSpeed, Benchmark, ModelSpeed
-from visionft.export.bundle.pushing import UploadFile
 from visionft.export.bundle.sample_programs import sample_files
-from visionft.export.bundle.verifying import AnswerCheck, FileFault, Verification
+from visionft.export.bundle.verifying import AnswerCheck, FileFault, UploadFile, Verification
 from visionft.export.parity import ExportResult, Latency, Parity
 from visionft.export.precision.variants import Variant, VariantAgreement, VariantLatency, variant_file
 from visionft.weights.uploading import UploadResult

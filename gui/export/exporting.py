@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 from models.messages import Message
 from visionft.errors import VisionFTError
 from visionft.events import Notice, Progress
-from visionft.export.bundle.pushing import UploadFile, files_to_send
+from visionft.export.bundle.verifying import UploadFile, files_to_send
 from visionft.export.contents import INDEX_FILE, read_record
 from visionft.export.options import ExportOptions
 from visionft.export.parity import ExportResult
-from visionft.export.project_facts import facts_of
+from visionft.export.record import facts_of
 from visionft.jobs import JobContext
 from visionft.libraries import load_libraries
 from visionft.project.store import Project

@@ -17,7 +17,7 @@ from gui.kit.workers import Failure
 from models.messages import Message
 from visionft.amounts import size_text
 from visionft.events import Progress
-from visionft.export.bundle.pushing import UploadFile
+from visionft.export.bundle.verifying import UploadFile
 from visionft.weights.uploading import Destination, UploadResult
 
 _WIDTH, _LEAST_FORM = 720, 120

@@ -25,8 +25,7 @@ from visionft.errors import VisionFTError
 from visionft.export.exporter import export_run
 from visionft.export.graph import export_network, from_images
 from visionft.export.options import ExportOptions
-from visionft.export.precision.observing import observe
-from visionft.export.precision.quantising import Plan, quantise
+from visionft.export.precision.quantising import Plan, observe, quantise
 from visionft.export.precision.variants import PRECISIONS
 from visionft.training.runs.run_folder import list_runs
 

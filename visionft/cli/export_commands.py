@@ -18,7 +18,7 @@ from visionft.evaluation.timing import runs_for
 from visionft.export.contents import SCRIPT_FILE
 from visionft.export.options import OPSET, ExportOptions, help_of, sentence
 from visionft.export.precision.variants import LEAST_SPEED_UP, MOST_DOUBT, MOST_LOSS, PRECISIONS
-from visionft.export.project_facts import facts_of
+from visionft.export.record import facts_of
 from visionft.project.names import count_of
 from visionft.training.runs.run_folder import load_run
 
@@ -277,7 +277,7 @@ def push(
 
     Lists the files and asks first; uses the login of `hf auth login`.
     """
-    from visionft.export.bundle.pushing import files_to_send
+    from visionft.export.bundle.verifying import files_to_send
     from visionft.weights.uploading import Destination, send_files
 
     files = files_to_send(folder)

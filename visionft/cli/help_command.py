@@ -142,7 +142,12 @@ def _place(argument: Any) -> str:
 
 def _parameter_value(parameter: Any) -> dict[str, Any]:
     default = parameter.default() if callable(parameter.default) else parameter.default
-    is_argument, is_flag, kind = _is_argument(parameter), getattr(parameter, "is_flag", False), _kind(parameter)
+    is_argument, is_flag = _is_argument(parameter), getattr(parameter, "is_flag", False)
+    annotation = parameter.type_descriptor.annotation
+    while arguments := typing.get_args(annotation):  # of a list, or of what may be missing
+        is_either = typing.get_origin(annotation) in (typing.Union, types.UnionType)
+        annotation = next(each for each in arguments if not is_either or each is not type(None))
+    kind = {Path: "path", int: "integer", float: "number", bool: "flag"}.get(annotation, "text")
     return {
         "name": _place(parameter).strip("[]") if is_argument else parameter.opts[0],
         "names": [] if is_argument else [*parameter.opts, *parameter.secondary_opts],
@@ -155,14 +160,6 @@ def _parameter_value(parameter: Any) -> dict[str, Any]:
         "maximum": parameter.max,
         "help": parameter.help or "",
     }
-
-
-def _kind(parameter: Any) -> str:
-    annotation = parameter.type_descriptor.annotation
-    while arguments := typing.get_args(annotation):  # of a list, or of what may be missing
-        is_either = typing.get_origin(annotation) in (typing.Union, types.UnionType)
-        annotation = next(each for each in arguments if not is_either or each is not type(None))
-    return {Path: "path", int: "integer", float: "number", bool: "flag"}.get(annotation, "text")
 
 
 def page_text(value: dict[str, Any]) -> str:

@@ -42,26 +42,13 @@ def listed_file(path: Path) -> ListedFile:
 
 
 def read_record(folder: Path) -> dict[str, Any] | None:
-    """Return the content of `export.json` in a folder; None where there is none, or it is another program's.
-
-    It has the keys of this version: `images` were `pictures` before 0.1.
-    """
+    """Return the content of `export.json` in a folder; None where there is none, or it is another program's."""
     try:
         record = read_json(folder / RECORD_FILE, most=MOST_RECORD)
     except (OSError, ValueError):
         return None
-    if not isinstance(record, dict) or not isinstance(record.get("sha256"), str) or "parity" not in record:
-        return None
-    renamed = _renamed(record)
-    if renamed != record and _OWN_HASH in record and is_undamaged(record):
-        renamed[_OWN_HASH] = _own_hash(renamed)
-    return renamed
-
-
-def _renamed(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {"images" if name == "pictures" else name: _renamed(each) for name, each in value.items()}
-    return [_renamed(each) for each in value] if isinstance(value, list) else value
+    is_own = isinstance(record, dict) and isinstance(record.get("sha256"), str) and "parity" in record
+    return record if is_own else None
 
 
 def write_record(folder: Path, record: Mapping[str, Any]) -> None:
@@ -107,11 +94,8 @@ def own_files(folder: Path) -> list[str]:
     listed = listed_files(record)
     names = [name for name in listed or _FIRST_FILES if is_inside_folder(folder, name)]
     if listed is not None:
-        names = [
-            name
-            for name in names
-            if name.endswith((".onnx", ".safetensors")) or listed_file(folder / name) == listed[name]
-        ]
+        binary = (".onnx", ".safetensors")
+        names = [name for name in names if name.endswith(binary) or listed_file(folder / name) == listed[name]]
     return [*names, RECORD_FILE]
 
 

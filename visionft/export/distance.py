@@ -13,7 +13,6 @@ neighbours in the same space were within .01 of each other.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import torch  # noqa: TID253
 from torch import Tensor, nn  # noqa: TID253
@@ -110,15 +109,7 @@ def _principal(inputs: Tensor) -> tuple[Tensor, Tensor]:
     return values, vectors
 
 
-@dataclass(frozen=True)
-class FittedDistance:
-    """A distance in units of its border, and the origin of the border."""
-
-    distance: Distance
-    border: Border
-
-
-def fit_distance(loaded: LoadedRun, images: Snapshot, *, job: JobContext) -> FittedDistance | None:
+def fit_distance(loaded: LoadedRun, images: Snapshot, *, job: JobContext) -> tuple[Distance, Border] | None:
     """Fit the distance to a run's training images and set its border; None where there are too few images.
 
     All stages of a frozen network are used. After training, the embedding represents the differences between the
@@ -132,7 +123,7 @@ def fit_distance(loaded: LoadedRun, images: Snapshot, *, job: JobContext) -> Fit
     is_frozen = loaded.run.config.method_row.caches_features
     stages = range(len(widths)) if is_frozen or len(widths) == 1 else [len(widths) - 2]
     distance, val = Distance(train, widths, stages), _features(loaded, images, "val", BORDERING, job=job)
-    return FittedDistance(distance, draw_border(distance, train, val, is_frozen=is_frozen))
+    return distance, draw_border(distance, train, val, is_frozen=is_frozen)
 
 
 def draw_border(distance: Distance, train: Tensor, val: Tensor, *, is_frozen: bool) -> Border:

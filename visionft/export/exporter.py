@@ -28,6 +28,7 @@ from visionft.export.bundle.sample_programs import require_agreement, run_sample
 from visionft.export.bundle.timm_folder import CONFIG_FILE, WEIGHTS_FILE, plain_network, write_timm_folder
 from visionft.export.contents import (
     FLOAT_MODEL_FILE,
+    INDEX_FILE,
     LABELS_FILE,
     MODEL_FILE,
     RECORD_FILE,
@@ -35,7 +36,7 @@ from visionft.export.contents import (
     listed_file,
     write_record,
 )
-from visionft.export.distance import FittedDistance, WithOutputs, fit_distance
+from visionft.export.distance import Distance, WithOutputs, embeddings, fit_distance
 from visionft.export.exporters import EXPORTERS
 from visionft.export.graph import (
     LOGITS,
@@ -50,15 +51,14 @@ from visionft.export.graph import (
     keep_only,
     set_metadata,
 )
-from visionft.export.index.index_keeping import keep_index
+from visionft.export.index.memory_index import ExportedIndex, IndexEntry, write_index
 from visionft.export.model_file import trusted_session
 from visionft.export.options import DEFAULT_OPTIONS, ExportOptions
 from visionft.export.parity import MAX_ABS_DIFF, ExportResult
 from visionft.export.precision.making import VariantMaker, require_images
 from visionft.export.precision.variant_evaluation import LogitDecoder
-from visionft.export.precision.variants import variant_file
+from visionft.export.precision.variants import Variant, variant_file
 from visionft.export.predictor import DISTANCE, EMBEDDING, Predictor
-from visionft.export.project_facts import NO_FACTS, ProjectFacts
 from visionft.export.publishing import publishing
 from visionft.export.pytorch_comparison import (
     Reference,
@@ -67,9 +67,11 @@ from visionft.export.pytorch_comparison import (
     network_inputs,
     parity_images,
     readable_images,
+    uniform_batch,
 )
-from visionft.export.record import metadata_of, metrics_of, record_of
+from visionft.export.record import NO_FACTS, ProjectFacts, metadata_of, metrics_of, record_of
 from visionft.files import sha256_file, write_text
+from visionft.heads.solutions import memory_of
 from visionft.jobs import SILENT, JobContext
 from visionft.retrieval.live_view import load_current_model
 from visionft.training.base_weights import base_weights_of
@@ -81,6 +83,7 @@ from visionft.training.runs.run_model import LoadedRun, RunModel
 logger = logging.getLogger(__name__)
 
 NETWORK_FILE = "network.onnx"
+INDEX_COMPARED = 16  # images
 
 
 def export_run(
@@ -143,23 +146,22 @@ class _Export:
     def run(self) -> ExportResult:
         model, images, path = self.model, self.images, self.folder / MODEL_FILE
         val, temperature, thresholds = calibrate(model, images, job=self.job)
-        fitted = fit_distance(model.strongest, images, job=self.job)
-        border = fitted.border if fitted else None
+        distance, border = fit_distance(model.strongest, images, job=self.job) or (None, None)
         metadata = metadata_of(model, images, temperature, thresholds, border)
         self.job.report(Progress(stage="Writing the ONNX file", done=0, total=0))
-        networks = [self._export_part(part, fitted if part is model.strongest else None) for part in model.parts]
+        networks = [self._export_part(part, distance if part is model.strongest else None) for part in model.parts]
         path.write_bytes(self._whole_model(networks, metadata).SerializeToString())
         if self.options.float_input and not model.is_combined:
             self._write_float_model(metadata)
         (self.folder / NETWORK_FILE).unlink()
-        parity = compare(Reference(model, temperature, images.task, fitted), images, path, job=self.job)
+        parity = compare(Reference(model, temperature, images.task, distance), images, path, job=self.job)
         variants = VariantMaker(
             model=model, images=images, networks=networks, build=lambda parts: self._whole_model(parts, metadata),
             folder=self.folder, decoder=LogitDecoder(temperature=temperature, thresholds=thresholds), job=self.job,
         ).make(self.options.precisions)  # fmt: skip
         remembered = 0
         if self._has_index:
-            remembered = keep_index(model.strongest, images, path, temperature, self.facts.remarks, variants)
+            remembered = self._write_index(temperature, variants)
         write_samples(self.folder)
         write_text(self.folder / LABELS_FILE, "\n".join(model.run.class_names) + "\n")
         compared = compared_images(model.run, images)
@@ -204,19 +206,44 @@ class _Export:
         write_record(self.folder, record | {"files": {name: asdict(files[name]) for name in sorted(files)}})
         return tuple(sorted(files))
 
+    def _write_index(self, temperature: float, variants: Sequence[Variant]) -> int:
+        """Write the retrieval index beside the model and its variants, compare it, and return its number of images."""
+        loaded, path = self.model.strongest, self.folder / MODEL_FILE
+        memory = memory_of(loaded.classifier.head.state_dict())
+        ids = set(memory.image_ids.tolist())
+        entries = {
+            image.image_id: IndexEntry(image.path.name, image.sha256, *self.facts.remarks.get(image.image_id, ("", ())))
+            for image in self.images.images
+            if image.image_id in ids
+        }
+        hashes = tuple(each.sha256 for each in variants if each.is_kept)
+        index = ExportedIndex(memory, loaded.run.class_names, entries, temperature, sha256_file(path), variants=hashes)
+        write_index(self.folder / INDEX_FILE, index)
+        predictor = Predictor(path, device="cpu")
+        pixels = uniform_batch(parity_images(loaded.run, self.images), INDEX_COMPARED)
+        inputs = network_inputs(loaded, pixels)
+        expected = embeddings(loaded.classifier.network, loaded.classifier.backbone, inputs).numpy()
+        found = predictor.embeddings(pixels)
+        pairs = ((expected, found), (index.probabilities(found), predictor.probabilities(pixels)))
+        difference = max(float(np.abs(first - second).max()) for first, second in pairs)
+        if difference > MAX_ABS_DIFF:
+            names = {"name": INDEX_FILE, "other": MODEL_FILE}
+            message = Message("{name} differs from {other} by {difference}.", difference=f"{difference:.2g}", **names)
+            raise ExportError(message, "Nothing was kept.")
+        return len(memory)
+
     @property
     def _has_index(self) -> bool:
         """Whether the export has a retrieval index; in an ensemble, the images of a part stay in its head alone."""
         return not self.model.is_combined and bool(self.model.labels)
 
-    def _export_part(self, part: LoadedRun, fitted: FittedDistance | None) -> Any:
+    def _export_part(self, part: LoadedRun, distance: Distance | None) -> Any:
         """Return a classifier as an ONNX model with logits and, where requested, distances and embeddings."""
         import onnx
 
-        path, embeds = self.folder / NETWORK_FILE, self._has_index
-        network, outputs = part.classifier.merged(), [LOGITS, *[DISTANCE] * (fitted is not None), *[EMBEDDING] * embeds]
+        path, network, embeds = self.folder / NETWORK_FILE, part.classifier.merged(), self._has_index
+        outputs = [LOGITS, *[DISTANCE] * (distance is not None), *[EMBEDDING] * embeds]
         if len(outputs) > 1:
-            distance = fitted.distance if fitted is not None else None
             network = WithOutputs(network, part.classifier.backbone, distance=distance, embeds=embeds).eval()
         export_network(network, part.preprocessing.size, path, opset=self.options.opset, outputs=outputs)
         return onnx.load(path)

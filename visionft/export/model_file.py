@@ -58,15 +58,17 @@ def read_model(path: Path) -> bytes:
     if len(content) > MOST_BYTES:
         raise refused(path, Message("is larger than {limit}, which no ONNX file can be", limit=size_text(MOST_BYTES)))
     check_model(path, content)
-    recorded = _recorded_hash(path)
-    if recorded and recorded != hashlib.sha256(content).hexdigest():
-        hint = Message(
-            "Export the run again. If you changed it on purpose, take {RECORD_FILE} out of its folder.",
-            RECORD_FILE=RECORD_FILE,
-        )
-        raise ExportError(
-            Message("{path} is not the file that was exported: it was changed or damaged since.", path=path), hint
-        )
+    if (record := read_record(path.parent)) is not None:
+        of_model = record["sha256"] if path.name == MODEL_FILE else ""
+        listed = (listed_files(record) or {}).get(path.name)
+        recorded = listed.sha256 if listed else of_model
+        if recorded and recorded != hashlib.sha256(content).hexdigest():
+            hint = Message(
+                "Export the run again. If you changed it on purpose, take {RECORD_FILE} out of its folder.",
+                RECORD_FILE=RECORD_FILE,
+            )
+            message = Message("{path} is not the file that was exported: it was changed or damaged since.", path=path)
+            raise ExportError(message, hint)
     return content
 
 
@@ -200,17 +202,6 @@ def _check_tensor(path: Path, tensor: Any) -> None:
         raise refused(
             path, Message("is damaged: a tensor of {shape} numbers holds {held}", shape=shape[:100], held=f"{held:,}")
         )
-
-
-def _recorded_hash(path: Path) -> str:
-    """Return the hash of a model in the record of its export beside it; empty where there is none."""
-    record = read_record(path.parent)
-    if record is None:
-        return ""
-    listed = (listed_files(record) or {}).get(path.name)
-    if listed is not None:
-        return listed.sha256
-    return record["sha256"] if path.name == MODEL_FILE else ""
 
 
 @cache

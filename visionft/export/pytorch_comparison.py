@@ -14,7 +14,7 @@ from visionft.data.types import Snapshot, SnapshotImage, Task
 from visionft.errors import ExportError, ImageError, nothing_readable
 from visionft.evaluation.report import run_images
 from visionft.events import Progress
-from visionft.export.distance import FittedDistance
+from visionft.export.distance import Distance
 from visionft.export.parity import Parity
 from visionft.export.predictor import Predictor
 from visionft.jobs import SILENT, JobContext
@@ -68,12 +68,11 @@ def uniform_batch(images: list[np.ndarray], size: int) -> np.ndarray:
 class Reference:
     """The trained classifiers in PyTorch with the program's own preprocessing, and the fitted distance."""
 
-    def __init__(self, model: RunModel, temperature: float, task: Task, fitted: FittedDistance | None) -> None:
+    def __init__(self, model: RunModel, temperature: float, task: Task, distance: Distance | None) -> None:
         for part in model.parts:
             part.classifier.cpu().float().eval()
-        self.model, self._temperature = model, temperature
+        self.model, self._temperature, self._distance = model, temperature, distance
         self._activation = softmax if task == "single" else sigmoid
-        self._distance = fitted.distance if fitted else None
 
     @torch.no_grad()
     def outputs(self, pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:

@@ -1,20 +1,28 @@
-"""The metadata of an exported file, and the content of the record beside it."""
+"""The metadata of an exported file, and the content of the record beside it, with facts of its project. Torch-free."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 
 import visionft
+from visionft.curation.check import read_result
+from visionft.curation.duplicates.duplicate_check import Duplicates
+from visionft.curation.duplicates.duplicate_groups import duplicate_groups
+from visionft.curation.leaks.leak_check import Leaks, RelatedImages, related_images
 from visionft.curation.leaks.leak_free_accuracy import accuracies_of_run
 from visionft.data.types import SPLITS, Snapshot
 from visionft.errors import RunError
 from visionft.evaluation.stored import Evaluation
 from visionft.export.parity import Border, ExportResult
-from visionft.export.project_facts import ProjectFacts
+from visionft.project.edits.certificates import Certificate, certificates_of
+from visionft.project.edits.changes import LabelSource
+from visionft.project.edits.verdicts import verdicts_of
+from visionft.project.queries import ImageFilter, count_images, remarks
+from visionft.project.store import Project
 from visionft.retrieval.live_view import training_snapshot
 from visionft.training.base_weights import base_weights_of
 from visionft.training.runs.run_folder import RunSummary
@@ -24,6 +32,43 @@ if TYPE_CHECKING:
     from visionft.training.runs.run_model import LoadedRun, RunModel
 
 _MOST_CONFUSIONS = 5
+Remarks = Mapping[int, tuple[str, tuple[str, ...]]]  # {image id: (note, tags)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProjectFacts:
+    """Facts of a project beside its images, labels and splits.
+
+    Attributes:
+        labelled_by: Number of images with a label of each source.
+        related: None without a leak check.
+        duplicates: Numbers of near-duplicate groups, of images in them, and of images compared; None without a check.
+    """
+
+    certificates: Sequence[Certificate] = ()
+    remarks: Remarks = field(default_factory=dict[int, tuple[str, tuple[str, ...]]])
+    labelled_by: Mapping[LabelSource, int] = field(default_factory=dict[LabelSource, int])
+    related: RelatedImages | None = None
+    duplicates: Mapping[str, int] | None = None
+
+
+NO_FACTS = ProjectFacts()
+
+
+def facts_of(project: Project) -> ProjectFacts:
+    leaks, pairs = read_result(project.path, Leaks.name), read_result(project.path, Duplicates.name)
+    duplicates = None
+    if pairs is not None:
+        groups = duplicate_groups(pairs, fine=verdicts_of(project, Duplicates.name))
+        images = sum(len(each.image_ids) for each in groups)
+        duplicates = {"groups": len(groups), "images": images, "looked_at": pairs.checked}
+    return ProjectFacts(
+        certificates=certificates_of(project),
+        remarks=remarks(project),
+        labelled_by={source: count_images(project, ImageFilter(source=source)) for source in get_args(LabelSource)},
+        related=related_images(project, leaks) if leaks is not None else None,
+        duplicates=duplicates,
+    )
 
 
 def metadata_of(

@@ -14,7 +14,7 @@ from gui.export.exporting import UploadOffer
 from gui.export.publish_dialog import PublishDialog, proposed_name
 from gui.kit.theme import apply_theme
 from gui.kit.workers import Failure
-from visionft.export.bundle.pushing import UploadFile
+from visionft.export.bundle.verifying import UploadFile
 from visionft.weights.offline import OFFLINE_VARIABLE
 
 LEFT = Qt.MouseButton.LeftButton

@@ -1,13 +1,12 @@
 """Fixtures of the export tests: one small trained run of each family, and the JavaScript runtimes if available."""
 
+import dataclasses
 import functools
 import hashlib
-import importlib
 import io
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -52,30 +51,12 @@ def install_samples(javascript_packages: Path) -> Callable[[Path], None]:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _operators_read_once() -> Iterator[None]:
-    """Parse PyTorch's operator schemas once: parsing them per network is a quarter of its time.
-
-    The place is private to PyTorch: if another version moves it, tests only take longer.
-    """
-    with pytest.MonkeyPatch.context() as patch:
-        with suppress(ImportError, AttributeError):
-            registry: Any = importlib.import_module("torch.onnx._internal.exporter._registration").ONNXRegistry
-            patch.setattr(registry, "from_torchlib", staticmethod(functools.cache(registry.from_torchlib)))
-        yield
-
-
-@pytest.fixture(scope="session")
-def written() -> dict[tuple[object, ...], bytes]:
-    """Return PyTorch's ONNX files so far: {network and options: ONNX}."""
-    return {}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _written_once(written: dict[tuple[object, ...], bytes]) -> Iterator[None]:
+def _written_once() -> Iterator[None]:
     """Let PyTorch write each network once: this is most of an export, and gives the same bytes each time.
 
     The proof is `test_exports_are_the_same_bytes_each_time`; it writes twice.
     """
+    written: dict[tuple[object, ...], bytes] = {}
 
     def write(network: Any, size: int, path: Path, **options: Any) -> None:
         content = io.BytesIO()
@@ -92,32 +73,51 @@ def _written_once(written: dict[tuple[object, ...], bytes]) -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def run_of(snapshot: Snapshot, tmp_path_factory: pytest.TempPathFactory):
-    """Return a function (backbone, method) -> run folder, trained once per pair."""
-    folder, made = tmp_path_factory.mktemp("runs"), {}
+def trained() -> Callable[..., Path]:
+    """Return a function: images, folder, settings -> the folder of a run on small random weights."""
 
+    def trained(images: Snapshot, folder: Path, **settings: Any) -> Path:
+        usual = {"weights": "random", "image_size": 64, "batch_size": 8, "epochs": 1, "device": "cpu", "workers": 0}
+        train(
+            TrainConfig().with_settings([f"{name}={value}" for name, value in (usual | settings).items()]),
+            images,
+            folder,
+        )
+        return folder
+
+    return trained
+
+
+@pytest.fixture(scope="session")
+def run_of(snapshot: Snapshot, trained, tmp_path_factory: pytest.TempPathFactory):
+    """Return a function (backbone, method) -> run folder, trained once per pair."""
+    folder = tmp_path_factory.mktemp("runs")
+
+    @functools.cache
     def run(backbone: str, method: str) -> Path:
-        name = f"001-{backbone}-{method}"
-        if name not in made:
-            config = TrainConfig(
-                backbone=backbone, method=method, weights="random", image_size=64, batch_size=8, epochs=2, device="cpu"
-            )
-            train(config, snapshot, folder / name)
-            made[name] = folder / name
-        return made[name]
+        return trained(snapshot, folder / f"001-{backbone}-{method}", backbone=backbone, method=method, epochs=2)
 
     return run
 
 
 @pytest.fixture(scope="session")
+def several(snapshot: Snapshot) -> Snapshot:
+    """Return the images with a second label on every other one."""
+    images = tuple(
+        dataclasses.replace(image, labels=tuple(sorted({image.labels[0], (image.labels[0] + image.image_id % 2) % 3})))
+        for image in snapshot.images
+    )
+    return dataclasses.replace(snapshot, task="multi", images=images)
+
+
+@pytest.fixture(scope="session")
 def export_of(run_of, snapshot: Snapshot, tmp_path_factory: pytest.TempPathFactory):
     """Return a function (backbone, method) -> usual export, made once per pair; tests copy it before changing it."""
-    folder, made = tmp_path_factory.mktemp("exports"), {}
+    folder = tmp_path_factory.mktemp("exports")
 
+    @functools.cache
     def export(backbone: str, method: str) -> ExportResult:
-        if (backbone, method) not in made:
-            made[backbone, method] = export_run(run_of(backbone, method), snapshot, folder / f"{backbone}-{method}")
-        return made[backbone, method]
+        return export_run(run_of(backbone, method), snapshot, folder / f"{backbone}-{method}")
 
     return export
 

@@ -16,8 +16,8 @@ from PIL import Image
 
 import visionft
 from models.catalog import BACKBONES
+from models.messages import Message
 from models.methods.table import METHODS
-from visionft.data.limits import memory_needed
 from visionft.data.preprocess import PreprocessConfig
 from visionft.data.types import Snapshot
 from visionft.errors import ExportError, RunError
@@ -28,11 +28,9 @@ from visionft.export.graph import export_network
 from visionft.export.options import ExportOptions
 from visionft.export.parity import read_export
 from visionft.export.predictor import Predictor, expand_folders
-from visionft.export.project_facts import ProjectFacts
+from visionft.export.record import ProjectFacts
 from visionft.jobs import JobCancelled, JobContext
 from visionft.project.edits.certificates import Audit, Certificate
-from visionft.training.config.train_config import TrainConfig
-from visionft.training.loop.train import train
 
 PAIRS = [
     pytest.param(backbone, method)
@@ -66,7 +64,7 @@ def test_the_file_follows_the_contract(export_of) -> None:
     assert [output.name for output in session.get_outputs()] == ["probabilities", "logits"]
     metadata = session.get_modelmeta().custom_metadata_map
     assert json.loads(metadata["class_names"]) == ["blue", "green", "red"]
-    assert metadata["license"] == "none (random weights)" and metadata["run"] == "001-test_vit-lora"
+    assert metadata["run"] == "001-test_vit-lora"
     assert json.loads(metadata["preprocessing"])["size"] == 64
     for batch, height, width in ((1, 7, 300), (5, 90, 64)):
         pixels = np.random.default_rng(0).integers(0, 256, (batch, height, width, 3), np.uint8)
@@ -74,18 +72,6 @@ def test_the_file_follows_the_contract(export_of) -> None:
         assert probabilities.shape == logits.shape == (batch, 3)
         np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-5)
     onnx.checker.check_model(str(model_path), full_check=True)
-
-
-def test_bytes_behind_the_file_make_it_tell_the_distance(export_of) -> None:
-    content = export_of("test_vit", "lora").model.read_bytes()
-    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
-    behind = bytes.fromhex(session.get_modelmeta().custom_metadata_map["distance_output"])
-    telling = onnxruntime.InferenceSession(content + behind, providers=["CPUExecutionProvider"])
-    pixels = np.random.default_rng(0).integers(0, 256, (3, 20, 30, 3), np.uint8)
-    *same, distance = telling.run(None, {"image": pixels})
-    assert distance.shape == (3,) and (distance > 0).all()
-    for expected, got in zip(session.run(None, {"image": pixels}), same, strict=True):
-        np.testing.assert_allclose(got, expected, atol=1e-6)
 
 
 def test_a_changed_weight_fails_the_comparison_and_leaves_nothing(
@@ -104,8 +90,9 @@ def test_a_changed_weight_fails_the_comparison_and_leaves_nothing(
         return model
 
     monkeypatch.setattr(exporter, "assemble", corrupted)
-    with pytest.raises(ExportError, match="differs from PyTorch"):
+    with pytest.raises(ExportError) as caught:
         export_run(run_of("test_resnet", "linear"), snapshot, tmp_path / "out")
+    assert isinstance(caught.value.message, Message) and "max_abs_diff" in caught.value.message.values
     assert not list(tmp_path.iterdir())
 
 
@@ -128,24 +115,18 @@ def test_exports_are_the_same_bytes_each_time(
 
 
 def test_a_second_file_takes_what_was_preprocessed_already(run_of, snapshot: Snapshot, tmp_path: Path) -> None:
-    model = export_run(
-        run_of("test_vit", "lora"), snapshot, tmp_path / "out", options=ExportOptions(float_input=True)
-    ).model
-    names = {path.name for path in (tmp_path / "out").iterdir()}
-    assert names >= {"model.onnx", "model_float.onnx"}
+    export_run(run_of("test_vit", "lora"), snapshot, tmp_path / "out", options=ExportOptions(float_input=True))
     whole, bare = (
         onnxruntime.InferenceSession(tmp_path / "out" / name, providers=["CPUExecutionProvider"])
         for name in ("model.onnx", "model_float.onnx")
     )
-    assert [(given.name, given.type, given.shape[1:]) for given in bare.get_inputs()] == [
-        ("input", "tensor(float)", [3, 64, 64])
-    ]
+    (given,) = bare.get_inputs()
+    assert (given.name, given.type, given.shape[1:]) == ("input", "tensor(float)", [3, 64, 64])
     pixels = np.asarray(Image.open(snapshot.images[0].path).convert("RGB"))
     prepared = PreprocessConfig.for_backbone(BACKBONES["test_vit"], 64).apply(pixels).numpy()[None]
     (_, expected), (got,) = whole.run(None, {"image": pixels[None]}), bare.run(None, {"input": prepared})
     np.testing.assert_allclose(got, expected, atol=1e-3)
     assert json.loads(bare.get_modelmeta().custom_metadata_map["class_names"]) == ["blue", "green", "red"]
-    assert model.name == "model.onnx"
 
 
 @pytest.mark.parametrize(
@@ -178,13 +159,11 @@ def test_files_are_as_old_as_their_operators_and_tell_nothing_of_this_computer(
 
 
 def test_weights_of_ones_own_are_named_without_their_folder(
-    saved_weights: Path, snapshot: Snapshot, tmp_path: Path
+    saved_weights: Path, snapshot: Snapshot, trained, tmp_path: Path
 ) -> None:
-    config = TrainConfig(
-        backbone="test_resnet", method="linear", weights=str(saved_weights), image_size=64, epochs=1, device="cpu"
-    )
-    train(config, snapshot, tmp_path / "001-run")
-    out = export_run(tmp_path / "001-run", snapshot, tmp_path / "out").model.parent
+    own = {"backbone": "test_resnet", "method": "linear", "weights": str(saved_weights)}
+    run_dir = trained(snapshot, tmp_path / "001-run", **own)
+    out = export_run(run_dir, snapshot, tmp_path / "out").model.parent
     record = json.loads((out / "export.json").read_text())
     assert record["weights"]["source"] == record["weights"]["origin"] == saved_weights.name
     files = [path for path in out.rglob("*") if path.is_file()]
@@ -192,17 +171,11 @@ def test_weights_of_ones_own_are_named_without_their_folder(
 
 
 @pytest.mark.parametrize(
-    ("options", "message", "hint"),
-    [
-        (ExportOptions(opset=11), "Opset 11 is not supported", "18, 20, 22"),
-        (ExportOptions(precisions=("fp8",)), "Precision fp8 is not known", "fp16, int8"),  # type: ignore[arg-type]
-    ],
+    ("name", "value", "hint"), [("opset", 11, "18, 20, 22"), ("precisions", ["fp8"], "fp16, int8")]
 )
-def test_unknown_options_are_refused(
-    options: ExportOptions, message: str, hint: str, run_of, snapshot: Snapshot, tmp_path: Path
-) -> None:
-    with pytest.raises(ExportError, match=message) as caught:
-        export_run(run_of("test_vit", "adapter"), snapshot, tmp_path / "out", options=options)
+def test_unknown_options_are_refused(name: str, value, hint: str, run_of, snapshot: Snapshot, tmp_path: Path) -> None:
+    with pytest.raises(ExportError) as caught:
+        export_run(run_of("test_vit", "adapter"), snapshot, tmp_path / "out", options=ExportOptions(**{name: value}))
     assert hint in caught.value.hint and not (tmp_path / "out").exists()
 
 
@@ -260,7 +233,7 @@ def test_classes_the_run_does_not_know_are_left_out(run_of, snapshot: Snapshot) 
     renamed = dataclasses.replace(snapshot, class_names=("blue", "green", "crimson"))
     assert evaluate_run(run_of("test_resnet", "full"), renamed, "test").images == 6
     strange = dataclasses.replace(snapshot, class_names=("a", "b", "c"))
-    with pytest.raises(RunError, match="no labelled images"):
+    with pytest.raises(RunError):
         evaluate_run(run_of("test_resnet", "full"), strange, "test")
 
 
@@ -272,35 +245,5 @@ def test_what_is_proven_of_the_labels_stands_in_the_record(run_of, snapshot, tmp
     proven = Certificate(audit=audit, at=1_700_000_000_000, labels=1000, standing=998)
     export_run(run_of("test_resnet", "linear"), snapshot, tmp_path / "out", facts=ProjectFacts(certificates=[proven]))
     (told,) = json.loads((tmp_path / "out" / "export.json").read_text())["label_certificates"]
-    assert told["sentence"].startswith("At least 99.1% of 1,000 accepted labels are correct, with 95.0% confidence")
+    assert "99.1%" in told["sentence"]
     assert (told["standing"], told["audit"]["sample"]) == (998, 299)
-
-
-MEASURE = """
-import json, sys
-from pathlib import Path
-from visionft.export.predictor import Predictor
-def peak():  # not getrusage, which starts at what the parent took
-    (line,) = [line for line in open("/proc/self/status") if line.startswith("VmHWM")]
-    return int(line.split()[1]) * 1024
-predictor = Predictor(Path(sys.argv[1]))
-list(predictor.predict([Path(sys.argv[2])]))
-before = peak()
-(answer,) = predictor.predict([Path(sys.argv[3])])
-print(json.dumps([peak() - before, answer.error]))
-"""
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(sys.platform != "linux", reason="reads the peak memory in /proc")
-def test_predicting_takes_no_more_than_was_counted(export_of, snapshot: Snapshot, tmp_path: Path) -> None:
-    model = export_of("test_resnet", "linear").model
-    path = tmp_path / "a.gif"
-    Image.new("P", (6000, 6000)).save(path)
-    with path.open("rb") as handle, Image.open(handle) as image:
-        counted = memory_needed(image, handle)
-    command = [sys.executable, "-c", MEASURE, str(model), str(snapshot.images[0].path), str(path)]
-    done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=120)
-    took, error = json.loads(done.stdout)
-    # The count includes the program's own preprocessing; the graph's works in strips and needs less.
-    assert error == "" and 3 * 6000 * 6000 < took < 1.1 * counted

@@ -12,7 +12,8 @@ import psutil
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from visionft.cli import main
+from models.messages import Message
+from visionft.amounts import size_text
 from visionft.errors import ExportError, VisionFTError
 from visionft.export import predictor
 from visionft.export.exporter import export_run
@@ -50,6 +51,13 @@ def model_of(*constants: onnx.TensorProto, nodes: Sequence[Any] = (), **others: 
 def saved(path: Path, model: onnx.ModelProto) -> Path:
     path.write_bytes(model.SerializeToString())
     return path
+
+
+def refused(path: Path, read: Callable[[Path], Any] = Predictor) -> Any:
+    """Return the message of the error about a file."""
+    with pytest.raises(ExportError, match=path.name) as caught:
+        read(path)
+    return caught.value.message
 
 
 def external(one: onnx.TensorProto, place: str) -> onnx.TensorProto:
@@ -91,22 +99,16 @@ PLACES = [in_graph, in_attribute, in_branch, in_function, sparse]
 
 
 @pytest.mark.parametrize("place", PLACES)
-@pytest.mark.parametrize("file", ["weights.bin", "../../secret.txt", "/etc/passwd"])
-def test_tensors_in_other_files_are_refused(place: Callable[..., onnx.ModelProto], file: str, tmp_path: Path) -> None:
+def test_tensors_in_other_files_or_larger_than_their_data_are_refused(place: Callable[..., Any], tmp_path: Path):
     (tmp_path / "weights.bin").write_bytes(b"\0" * 64)
-    path = saved(tmp_path / "m.onnx", place(external(tensor("far"), file)))
-    with pytest.raises(ExportError, match=r"m\.onnx keeps its tensors in other files.*one file"):
-        read_model(path)
-
-
-@pytest.mark.parametrize("place", PLACES)
-@pytest.mark.parametrize("dims", [[1 << 40], [1 << 32, 1 << 32], [-1], [2, 3]])
-def test_tensors_larger_than_what_they_hold_are_refused(place: Callable[..., Any], dims: list[int], tmp_path: Path):
-    large = tensor("large")
-    large.ClearField("dims")
-    large.dims.extend(dims)
-    with pytest.raises(ExportError, match=r"m\.onnx is damaged: a tensor of .* numbers holds 3"):
-        read_model(saved(tmp_path / "m.onnx", place(large)))
+    path = tmp_path / "m.onnx"
+    for file in ("weights.bin", "../../secret.txt", "/etc/passwd"):
+        assert "reason" not in refused(saved(path, place(external(tensor("far"), file))), read_model).values
+    for dims in ([1 << 40], [1 << 32, 1 << 32], [-1], [2, 3]):
+        large = tensor("large")
+        large.ClearField("dims")
+        large.dims.extend(dims)
+        assert refused(saved(path, place(large)), read_model).values["reason"].values["held"] == "3"
 
 
 @pytest.mark.parametrize("kind", ["float32", "float16", "int8", "int64", "bool", "uint8", "float64", "int32"])
@@ -123,25 +125,12 @@ def test_packed_and_odd_tensors_pass(kind: int, tmp_path: Path) -> None:
     assert read_model(saved(tmp_path / "m.onnx", model_of(tensor(), helper.make_tensor("odd", kind, [3], values))))
 
 
-@pytest.mark.parametrize(
-    ("content", "said"),
-    [
-        (b"", "is empty"),
-        (b"not a model", "is no ONNX file"),
-        (b"\x89PNG\r\n\x1a\n" + b"\0" * 50, "is no ONNX file"),
-        (b"\x08\x08", "is no ONNX file"),
-        (b'{"a": 1}', "is no ONNX file"),
-    ],
-)
-def test_what_is_no_model_is_said(content: bytes, said: str, tmp_path: Path) -> None:
-    (tmp_path / "m.onnx").write_bytes(content)
-    with pytest.raises(ExportError, match=said):
-        read_model(tmp_path / "m.onnx")
-
-
-def test_a_folder_without_a_model_is_said(tmp_path: Path) -> None:
-    with pytest.raises(ExportError, match="There is no model"):
-        Predictor(tmp_path)
+def test_what_is_no_model_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "m.onnx"
+    for content in (b"", b"not a model", b"\x89PNG\r\n\x1a\n" + b"\0" * 50, b"\x08\x08", b'{"a": 1}'):
+        path.write_bytes(content)
+        refused(path, read_model)
+    refused(tmp_path)  # a folder without a model
 
 
 def test_every_cut_is_said_before_it_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -151,8 +140,7 @@ def test_every_cut_is_said_before_it_runs(tmp_path: Path, monkeypatch: pytest.Mo
     (tmp_path / "export.json").write_text(json.dumps({"sha256": "0" * 64, "parity": {}}), encoding="utf-8")
     for length in range(0, len(whole), 7):
         path.write_bytes(whole[:length])
-        with pytest.raises(ExportError, match=r"cut short|is empty|is no ONNX file|changed or damaged"):
-            Predictor(path)
+        refused(path)
 
 
 @pytest.mark.parametrize("name", ["model.onnx", "model_int8.onnx"])
@@ -165,30 +153,20 @@ def test_a_changed_byte_of_an_export_is_said(name: str, tmp_path: Path) -> None:
     content = bytearray(path.read_bytes())
     content[content.index(np.float32(0.7).tobytes())] ^= 1
     path.write_bytes(content)
-    with pytest.raises(ExportError, match=r"was changed or damaged since.*Export the run again"):
-        Predictor(path)
+    refused(path)
+    for nothing in ("{", "[]", "{}", "[" * 5000, '{"sha256": 5, "parity": {}, "files": {"model.onnx": 3}}'):
+        (tmp_path / "export.json").write_text(nothing, encoding="utf-8")
+        assert read_model(path)
     (tmp_path / "export.json").unlink()
     assert Predictor(path).class_names == ("a", "b", "c")
 
 
-@pytest.mark.parametrize(
-    "record", ["{", "[]", "{}", "[" * 5000, '{"sha256": 5, "parity": {}, "files": {"model.onnx": 3}}']
-)
-def test_a_record_that_tells_nothing_is_no_obstacle(record: str, tmp_path: Path) -> None:
-    (tmp_path / "export.json").write_text(record, encoding="utf-8")
-    assert read_model(saved(tmp_path / "model.onnx", model_of()))
-
-
-def test_metadata_without_end_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("visionft.export.model_file.MOST_METADATA", 1000)
-    with pytest.raises(ExportError, match="describes itself in more than"):
-        read_model(saved(tmp_path / "m.onnx", model_of(tensor(), note="x" * 1000)))
-
-
-def test_a_file_that_no_message_can_fill_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("visionft.export.model_file.MOST_BYTES", 100)
-    with pytest.raises(ExportError, match="which no ONNX file can be"):
-        read_model(saved(tmp_path / "m.onnx", model_of()))
+@pytest.mark.parametrize("limit", ["MOST_METADATA", "MOST_BYTES"])
+def test_a_file_without_end_is_refused(limit: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = saved(tmp_path / "m.onnx", model_of(tensor(), note="x" * 1000))
+    assert read_model(path)
+    monkeypatch.setattr(f"visionft.export.model_file.{limit}", 1000)
+    assert refused(path, read_model).values["reason"].values["limit"] == size_text(1000)
 
 
 def test_what_the_metadata_put_behind_the_file_is_checked_too(tmp_path: Path) -> None:
@@ -197,8 +175,63 @@ def test_what_the_metadata_put_behind_the_file_is_checked_too(tmp_path: Path) ->
     behind.graph.output.append(helper.make_tensor_value_info("distance", FLOAT, ["batch"]))
     about = json.dumps({"kind": "x", "split": "val", "images": 9, "share": 0.95})
     model = model_of(tensor(), distance=about, distance_output=behind.SerializeToString().hex())
-    with pytest.raises(ExportError, match="keeps its tensors in other files"):
-        Predictor(saved(tmp_path / "m.onnx", model))
+    assert "reason" not in refused(saved(tmp_path / "m.onnx", model)).values
+
+
+def test_a_gpu_that_is_not_there_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("visionft.export.model_file.has_nvidia_gpu", lambda: False)
+    path = saved(tmp_path / "m.onnx", model_of())
+    with pytest.raises(ExportError) as caught:
+        Predictor(path, device="cuda")
+    assert caught.value.next_step and caught.value.next_step.action == "diagnose"
+    assert Predictor(path, device="auto").provider == "CPUExecutionProvider"
+
+
+def test_a_sound_file_of_foreign_make_is_used(tmp_path: Path) -> None:
+    model = model_of(thresholds="[0.1, 0.5, 0.5]", temperature="warm")
+    answer = Predictor(saved(tmp_path / "m.onnx", model)).predict_pixels(PIXELS[0])
+    assert (answer.class_name, answer.classes) == ("c", ("c", "a"))
+
+
+NAMES = ("{", "5", "null", "[]", '{"a": 1}', "[1, 2, 3]", '["a", "", "c"]', '["a", "b", "c", "d"]', DEEP)
+LIMITS = ("{", "[1, 2]", '"x"', '{"a": 1}', "[NaN, 1, 1]", "[[1], [1, 2], 3]", f"[1{'0' * 400}, 1, 1]", DEEP)
+INPUTS = (
+    [("photo", *IMAGE[1:])],
+    [("image", TensorProto.UINT8, ["batch", "height", "width", 4])],
+    [("image", FLOAT, ["batch", 8])],
+    [IMAGE, ("more", FLOAT, [1])],
+)
+
+
+def test_foreign_files_are_refused_with_their_fault(tmp_path: Path) -> None:
+    path = tmp_path / "m.onnx"
+    for names in NAMES:
+        assert "classes" in refused(saved(path, model_of(class_names=names)))
+    for limits in LIMITS:
+        assert "thresholds" in refused(saved(path, model_of(thresholds=limits)))
+    for given in INPUTS:
+        assert "uint8" in refused(saved(path, model_of(given=given)))
+    cast = helper.make_node("Cast", ["image"], ["probabilities"], to=FLOAT)
+    flat = graph_of([cast], answer=("probabilities", FLOAT, ["b", "h", "w", 3]))
+    for model in (model_of(answer=("scores", *ANSWER[1:])), flat):
+        assert "probabilities" in refused(saved(path, model))
+    refused(saved(path, model_of(nodes=(helper.make_node("Mystery", ["c"], ["x"], domain="somewhere"),))))
+
+
+def test_the_network_without_its_preprocessing_is_told_from_the_model(run_of, snapshot, tmp_path: Path) -> None:
+    options = ExportOptions(float_input=True)
+    exported = export_run(run_of("test_vit", "linear"), snapshot, tmp_path / "out", options=options)
+    assert exported.float_model
+    with pytest.raises(ExportError) as caught:
+        Predictor(exported.float_model)
+    assert isinstance(caught.value.hint, Message) and caught.value.hint.values == {"MODEL_FILE": "model.onnx"}
+
+
+@pytest.mark.parametrize("values", [(1, 2), (float("nan"), 0, 0)])
+def test_answers_that_are_none_are_said(values, tmp_path: Path) -> None:
+    refused(
+        saved(tmp_path / "m.onnx", model_of(tensor("c", values))), lambda path: Predictor(path).probabilities(PIXELS)
+    )
 
 
 def test_a_graph_that_makes_up_more_than_the_memory_is_stopped(tmp_path: Path) -> None:
@@ -210,90 +243,9 @@ def test_a_graph_that_makes_up_more_than_the_memory_is_stopped(tmp_path: Path) -
         helper.make_node("Add", ["t", "sum"], ["c"]),
     )
     model = Predictor(saved(tmp_path / "m.onnx", model_of(tensor("t"), asked, nodes=nodes)))
-    with pytest.raises(VisionFTError, match="not enough memory"):
+    with pytest.raises(VisionFTError) as caught:
         model.probabilities(PIXELS)
-
-
-def test_an_operator_that_nobody_knows_is_said(tmp_path: Path) -> None:
-    model = model_of(tensor(), nodes=(helper.make_node("Mystery", ["c"], ["x"], domain="somewhere"),))
-    with pytest.raises(ExportError, match="is no model that ONNX Runtime can run"):
-        Predictor(saved(tmp_path / "m.onnx", model))
-
-
-def test_a_gpu_that_is_not_there_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
-    monkeypatch.setattr("visionft.export.model_file.has_nvidia_gpu", lambda: False)
-    path = saved(tmp_path / "m.onnx", model_of())
-    with pytest.raises(ExportError, match="no cuda device that ONNX Runtime can use"):
-        Predictor(path, device="cuda")
-    assert Predictor(path, device="auto").provider == "CPUExecutionProvider"
-    monkeypatch.setattr("sys.argv", ["visionft", "predict", str(path), str(tmp_path), "--device", "cuda"])
-    assert main() == 2
-    assert "Next: visionft doctor" in capsys.readouterr().err
-
-
-def test_a_sound_file_of_foreign_make_is_used(tmp_path: Path) -> None:
-    model = model_of(thresholds="[0.1, 0.5, 0.5]", temperature="warm")
-    answer = Predictor(saved(tmp_path / "m.onnx", model)).predict_pixels(PIXELS[0])
-    assert (answer.class_name, answer.classes) == ("c", ("c", "a"))
-
-
-@pytest.mark.parametrize("names", ["{", "5", "null", "[]", '{"a": 1}', "[1, 2, 3]", '["a", "", "c"]', DEEP])
-def test_class_names_that_are_none_are_said(names: str, tmp_path: Path) -> None:
-    with pytest.raises(ExportError, match=r"m\.onnx does not name its classes.*Give a model\.onnx"):
-        Predictor(saved(tmp_path / "m.onnx", model_of(class_names=names)))
-
-
-def test_more_names_than_answers_are_said(tmp_path: Path) -> None:
-    with pytest.raises(ExportError, match="names 4 classes and answers with 3"):
-        Predictor(saved(tmp_path / "m.onnx", model_of(class_names='["a", "b", "c", "d"]')))
-
-
-@pytest.mark.parametrize(
-    "limits", ["{", "[1, 2]", '"x"', '{"a": 1}', "[NaN, 1, 1]", "[[1], [1, 2], 3]", f"[1{'0' * 400}, 1, 1]", DEEP]
-)
-def test_thresholds_that_are_none_are_said(limits: str, tmp_path: Path) -> None:
-    with pytest.raises(ExportError, match=r"m\.onnx holds “thresholds” that are no"):
-        Predictor(saved(tmp_path / "m.onnx", model_of(thresholds=limits)))
-
-
-def test_the_network_without_its_preprocessing_is_told_from_the_model(run_of, snapshot, tmp_path: Path) -> None:
-    exported = export_run(
-        run_of("test_vit", "linear"), snapshot, tmp_path / "out", options=ExportOptions(float_input=True)
-    )
-    assert exported.float_model
-    with pytest.raises(ExportError, match=r"normalised before.*Give the model\.onnx beside it"):
-        Predictor(exported.float_model)
-
-
-@pytest.mark.parametrize(
-    "given",
-    [
-        [("photo", *IMAGE[1:])],
-        [("image", TensorProto.UINT8, ["batch", "height", "width", 4])],
-        [("image", FLOAT, ["batch", 8])],
-        [IMAGE, ("more", FLOAT, [1])],
-    ],
-)
-def test_another_input_is_said(given, tmp_path: Path) -> None:
-    with pytest.raises(ExportError, match=r"takes other input than image \(uint8\)"):
-        Predictor(saved(tmp_path / "m.onnx", model_of(given=given)))
-
-
-def test_another_output_is_said(tmp_path: Path) -> None:
-    cast = helper.make_node("Cast", ["image"], ["probabilities"], to=FLOAT)
-    other = saved(tmp_path / "named.onnx", model_of(answer=("scores", *ANSWER[1:])))
-    flat = saved(tmp_path / "flat.onnx", graph_of([cast], answer=("probabilities", FLOAT, ["b", "h", "w", 3])))
-    for path in (other, flat):
-        with pytest.raises(ExportError, match=rf"{path.name} gives no probabilities"):
-            Predictor(path)
-
-
-@pytest.mark.parametrize(
-    ("values", "said"), [((1, 2), "names 3 classes and answers with 2"), ((float("nan"), 0, 0), "no numbers")]
-)
-def test_answers_that_are_none_are_said(values, said: str, tmp_path: Path) -> None:
-    with pytest.raises(ExportError, match=said):
-        Predictor(saved(tmp_path / "m.onnx", model_of(tensor("c", values)))).probabilities(PIXELS)
+    assert not isinstance(caught.value, ExportError)  # of the computer, not of the file
 
 
 def test_a_graph_that_fails_is_said(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -303,7 +255,7 @@ def test_a_graph_that_fails_is_said(tmp_path: Path, capfd: pytest.CaptureFixture
     ]
     shape = helper.make_tensor("c", INT64, [2], [7, 3])
     model = Predictor(saved(tmp_path / "m.onnx", graph_of(nodes, [shape])))
-    with pytest.raises(ExportError, match=r"m\.onnx does not run"):
+    with pytest.raises(ExportError, match=r"m\.onnx"):
         model.predict_pixels(PIXELS[0])
     assert capfd.readouterr() == ("", "")
 
@@ -317,7 +269,7 @@ def test_a_graph_that_takes_all_memory_is_said(tmp_path: Path) -> None:
     ]
     sizes = [("many", [1 << 50]), ("rows", [-1, 3])]
     constants = [helper.make_tensor(name, INT64, [len(size)], size) for name, size in sizes]
-    with pytest.raises(VisionFTError, match=r"does not run|not enough memory"):
+    with pytest.raises(VisionFTError):
         Predictor(saved(tmp_path / "m.onnx", graph_of(nodes, constants))).probabilities(PIXELS)
 
 
@@ -337,6 +289,6 @@ def test_a_graph_that_never_ends_is_ended(tmp_path: Path, monkeypatch: pytest.Mo
     loop = helper.make_node("Loop", ["n", "yes", "c"], ["probabilities"], body=body)
     model = Predictor(saved(tmp_path / "m.onnx", graph_of([loop], constants)))
     began = time.monotonic()
-    with pytest.raises(ExportError, match=r"m\.onnx gave no answer within"):
+    with pytest.raises(ExportError, match=r"m\.onnx"):
         model.probabilities(PIXELS)
     assert time.monotonic() - began < 20

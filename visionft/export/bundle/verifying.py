@@ -1,4 +1,8 @@
-"""Verify an export anywhere: every file by its hash, every model by its recorded predictions. Torch-free."""
+"""Verify an export anywhere: every file by its hash, every model by its recorded predictions. Torch-free.
+
+Only verified files are sent to the Hugging Face hub, where `huggingface/` becomes the top folder:
+`timm.create_model("hf-hub:OWNER/NAME", pretrained=True)` expects this layout.
+"""
 
 import tempfile
 from collections import Counter
@@ -14,7 +18,7 @@ from models.messages import Message
 from visionft.data.decode import decode
 from visionft.errors import ExportError, ImageError, NextStep
 from visionft.events import Progress
-from visionft.export.bundle.pushing import name_on_hub
+from visionft.export.bundle.card.markdown import TIMM_FOLDER
 from visionft.export.bundle.reference import (
     Probabilities,
     largest_difference,
@@ -224,3 +228,45 @@ def _run_script(folder: Path, images: Path | None) -> tuple[str, str]:
         run = run_python(folder, {MODEL_FILE: [expected]})
     fault = f"The predictions of {SCRIPT_FILE} differ from those of {MODEL_FILE}." if run.agrees is False else ""
     return fault, run.why_not
+
+
+@dataclass(frozen=True, kw_only=True)
+class UploadFile:
+    """A file to upload, and its name in the repository."""
+
+    name: str
+    path: Path
+    bytes: int
+
+
+def files_to_send(folder: Path) -> tuple[UploadFile, ...]:
+    """Return the files of an export to upload.
+
+    Raises:
+        ExportError: There is no export, or one of its files is missing or was changed.
+    """
+    settle(folder)
+    record = read_record(folder) or {}
+    listed, step = listed_files(record), NextStep("export")
+    if not listed:
+        message = Message("{folder} holds no export that can be sent.", folder=folder)
+        raise ExportError(message, "Export the run again.", step)
+    changed = [
+        name
+        for name, entry in listed.items()
+        if not is_inside_folder(folder, name) or listed_file(folder / name) != entry
+    ]
+    if changed or not is_undamaged(record):
+        path = folder / (changed or [RECORD_FILE])[0]
+        message = Message("{value} is not as it was exported, so nothing is sent.", value=path)
+        raise ExportError(message, "Export the run again.", step)
+    files = [
+        UploadFile(name=name_on_hub(name), path=folder / name, bytes=(folder / name).stat().st_size)
+        for name in (*listed, RECORD_FILE)
+    ]
+    return tuple(sorted(files, key=lambda each: each.name))
+
+
+def name_on_hub(name: str) -> str:
+    """Return the name of an export's file in a hub repository."""
+    return name.removeprefix(f"{TIMM_FOLDER}/")

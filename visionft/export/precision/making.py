@@ -20,9 +20,8 @@ from visionft.export.contents import MODEL_FILE
 from visionft.export.graph import constant
 from visionft.export.model_file import open_session, trusted_session
 from visionft.export.options import OPSET
-from visionft.export.precision.observing import observe
 from visionft.export.precision.precision_search import PrecisionSearch, QuantisedNetwork
-from visionft.export.precision.quantising import BITS, Plan, body_nodes, module_of
+from visionft.export.precision.quantising import BITS, Plan, body_nodes, module_of, observe
 from visionft.export.precision.variant_evaluation import (
     MEASURED,
     LogitDecoder,

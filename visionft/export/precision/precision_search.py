@@ -12,8 +12,7 @@ import numpy as np
 from visionft.events import Progress
 from visionft.export.graph import LOGITS, NETWORK_INPUT
 from visionft.export.model_file import trusted_session
-from visionft.export.precision.observing import CalibrationStatistics
-from visionft.export.precision.quantising import LARGEST_WEIGHT, Plan, quantise
+from visionft.export.precision.quantising import LARGEST_WEIGHT, CalibrationStatistics, Plan, quantise
 from visionft.export.precision.variant_evaluation import LogitDecoder
 from visionft.export.precision.variants import MOST_LOSS
 from visionft.jobs import JobContext

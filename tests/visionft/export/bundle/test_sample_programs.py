@@ -18,8 +18,6 @@ from visionft.export.bundle.sample_programs import PYTHON, ROOT, SAMPLES, run_py
 from visionft.export.exporter import export_run
 from visionft.export.options import ExportOptions
 from visionft.export.predictor import Predictor
-from visionft.training.config.train_config import TrainConfig
-from visionft.training.loop.train import train
 
 ALLOWED = ("numpy", "numpy.libs", "onnxruntime", "PIL", "pillow.libs")
 
@@ -93,29 +91,22 @@ def script(tmp_path: Path) -> Path:
     return script
 
 
-@pytest.mark.parametrize("word", ["-h", "--help"])
-def test_the_script_says_how_it_is_used_without_any_library(script: Path, tmp_path: Path, word: str) -> None:
-    done = bare_run(tmp_path / "no packages", script, word)
-    assert done.returncode == 0 and done.stderr == ""
-    assert done.stdout.startswith("Classify images with model.onnx: python predict.py IMAGE...")
-
-
-def test_the_script_names_what_is_missing(script: Path, tmp_path: Path) -> None:
+def test_the_script_needs_no_library_to_say_how_it_is_used_and_what_is_missing(script: Path, tmp_path: Path) -> None:
     none = tmp_path / "no packages"
-    assert refused(bare_run(none, script)).startswith("name one image or more, such as: python ")
+    for word in ("-h", "--help"):
+        done = bare_run(none, script, word)
+        assert done.returncode == 0 and done.stderr == "" and "predict.py IMAGE..." in done.stdout
+    assert "python " in refused(bare_run(none, script))
     said = refused(bare_run(none, script, "a.jpg"))
-    assert said.startswith("numpy is not installed. Run: ") and said.endswith("pip install onnxruntime numpy pillow")
+    assert said.startswith("numpy ") and said.endswith("onnxruntime numpy pillow")
 
 
-@pytest.mark.parametrize(("content", "why"), [(None, "is missing. Keep this file"), (b"no model", "cannot be used (")])
-def test_the_script_says_what_is_wrong_with_its_model(
-    script: Path, bare_packages: Path, content: bytes | None, why: str
-) -> None:
+def test_the_script_says_what_is_wrong_with_its_model(script: Path, bare_packages: Path) -> None:
     model = script.with_name("model.onnx")
-    if content is not None:
-        model.write_bytes(content)
-    said = refused(bare_run(bare_packages, script, "a.jpg"))
-    assert said.startswith(f"{model} {why}")
+    missing = refused(bare_run(bare_packages, script, "a.jpg"))
+    model.write_bytes(b"no model")
+    damaged = refused(bare_run(bare_packages, script, "a.jpg"))
+    assert missing.startswith(f"{model} ") and damaged.startswith(f"{model} ") and missing != damaged
 
 
 def test_the_script_passes_over_what_it_cannot_read_and_says_so(
@@ -127,8 +118,7 @@ def test_the_script_passes_over_what_it_cannot_read_and_says_so(
     done = bare_run(bare_packages, script, tmp_path / "gone.jpg", text, readable)
     said = done.stderr.splitlines()
     assert done.returncode == 2 and str(readable) in done.stdout and "%" in done.stdout
-    assert said[0] == f"predict.py: {tmp_path / 'gone.jpg'}: there is no such file"
-    assert said[1].startswith(f"predict.py: {text}: cannot identify image file") and len(said) == 2
+    assert [line.split(": ")[1] for line in said] == [str(tmp_path / "gone.jpg"), str(text)]
 
 
 def refused(done: subprocess.CompletedProcess[str]) -> str:
@@ -141,11 +131,6 @@ def refused(done: subprocess.CompletedProcess[str]) -> str:
 def test_ctrl_c_reaches_no_sample_that_is_run(tmp_path: Path) -> None:
     (tmp_path / "predict.py").write_text("import os\nprint(os.getpgrp() == os.getpid())")
     assert run_python(tmp_path, {"model.onnx": []}).output.strip() == "True"
-
-
-def test_the_script_needs_nothing_else() -> None:
-    imported = set(re.findall(r"^ *(?:import|from) (\w+)", PYTHON.content.decode(), re.MULTILINE))
-    assert imported <= {"hashlib", "json", "os", "sys", "pathlib", "numpy", "onnxruntime", "PIL"}
 
 
 def test_the_script_sees_what_training_sees(run_of, snapshot: Snapshot, tmp_path: Path, bare_packages: Path) -> None:
@@ -187,14 +172,12 @@ def asked(tmp_path: Path, snapshot: Snapshot) -> list[Path]:
 @pytest.mark.slow
 @pytest.mark.parametrize("task", ["single", "multi"])
 def test_the_javascript_prints_what_the_script_prints(
-    task: str, run_of, snapshot: Snapshot, asked, tmp_path: Path, install_samples, monkeypatch
+    task: str, run_of, trained, snapshot: Snapshot, asked, tmp_path: Path, install_samples
 ) -> None:
     run_dir = run_of("test_vit", "linear")
     if task == "multi":
         snapshot = dataclasses.replace(snapshot, task="multi")
-        run_dir = tmp_path / "run"
-        config = TrainConfig(backbone="test_vit", method="linear", weights="random", image_size=64, device="cpu")
-        train(config, snapshot, run_dir)
+        run_dir = trained(snapshot, tmp_path / "run", backbone="test_vit", method="linear")
     out = export_run(run_dir, snapshot, tmp_path / "out").model.parent
     assert not (out / "samples" / "node" / "node_modules").exists()
     install_samples(out)
@@ -205,15 +188,11 @@ def test_the_javascript_prints_what_the_script_prints(
     assert node == python and ("  *" in node) == (task == "multi")
     (out / "samples" / "node" / "node_modules").unlink()
     (out / "samples" / "web" / "node_modules").unlink()
-    assert why_not(out) == "What it needs was not installed in its folder."
+    assert json.loads((out / "export.json").read_text())["samples"]["node"]["why_not"]
     install_samples(out)
     again = export_run(run_dir, snapshot, out)
     assert [(each.name, each.agrees) for each in again.samples] == [("python", True), ("node", True)]
     assert (out / "samples" / "node" / "node_modules").exists()  # earlier installations stay
-
-
-def why_not(out: Path) -> str:
-    return json.loads((out / "export.json").read_text())["samples"]["node"]["why_not"]
 
 
 @pytest.mark.slow
@@ -227,24 +206,26 @@ def test_the_javascript_refuses_in_words(run_of, snapshot: Snapshot, tmp_path: P
         return done.returncode, [line.removeprefix("predict.mjs: ") for line in done.stderr.splitlines()]
 
     code, (line,) = said("a.png")
-    assert code == 2 and "onnxruntime-node" in line and 'Run "npm install" in ' in line
+    assert code == 2 and "onnxruntime-node" in line and "npm install" in line
     install_samples(out)
-    assert said() == (2, ["name one image or more, such as: node predict.mjs image.jpg"])
+    code, (line,) = said()
+    assert code == 2 and "predict.mjs" in line
     text = tmp_path / "text.jpg"
     text.write_text("no image")
     code, lines = said(tmp_path / "gone.png", text, tmp_path, snapshot.images[0].path)
-    assert code == 2 and lines[0] == f"{tmp_path / 'gone.png'}: there is no such file"
-    assert lines[1].startswith(f"{text}: ") and "unsupported image format" in lines[1]
-    assert lines[2].startswith(f"{tmp_path}: ") and len(lines) == 3
+    assert code == 2 and [line.split(": ")[0] for line in lines] == [
+        str(tmp_path / "gone.png"),
+        str(text),
+        str(tmp_path),
+    ]
     model = out / "model.onnx"
     content = model.read_bytes()
-    for broken in (b"no model", content[:-9], b""):
-        model.write_bytes(broken)
+    for broken in (b"no model", content[:-9], b"", None):
+        model.unlink()
+        if broken is not None:
+            model.write_bytes(broken)
         code, (line,) = said(snapshot.images[0].path)
-        assert code == 2 and line.startswith(f"{model} cannot be used (") and "Export it again" in line
-    model.unlink()
-    code, (line,) = said(snapshot.images[0].path)
-    assert code == 2 and line == f"{model} is missing. Keep this file in the folder of the export."
+        assert code == 2 and line.startswith(f"{model} ")
 
 
 def test_the_samples_name_no_place_of_packages_and_only_free_ones() -> None:
@@ -284,4 +265,4 @@ def test_the_c_plus_plus_prints_what_the_script_prints(run_of, snapshot: Snapsho
         for start in ([str(source.with_name("predict"))], [sys.executable, str(out / "predict.py")])
     )
     assert native.stdout == python.stdout and native.returncode == python.returncode == 2
-    assert f"predict: {asked[2]}: there is no such file" in native.stderr
+    assert f"predict: {asked[2]}: " in native.stderr

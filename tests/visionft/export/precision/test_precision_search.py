@@ -10,9 +10,8 @@ import torch
 
 from visionft.export.graph import LOGITS, NETWORK_INPUT, export_network
 from visionft.export.model_file import trusted_session
-from visionft.export.precision.observing import observe
 from visionft.export.precision.precision_search import PrecisionSearch
-from visionft.export.precision.quantising import Plan
+from visionft.export.precision.quantising import Plan, observe
 from visionft.export.precision.variant_evaluation import LogitDecoder
 from visionft.jobs import SILENT, JobCancelled, JobContext
 

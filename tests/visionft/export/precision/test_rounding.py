@@ -12,9 +12,8 @@ from onnx import numpy_helper
 
 from visionft.export.graph import LOGITS, NETWORK_INPUT, export_network
 from visionft.export.model_file import trusted_session
-from visionft.export.precision.observing import observe
 from visionft.export.precision.precision_search import compensated, round_weights
-from visionft.export.precision.quantising import LARGEST_WEIGHT, Plan, quantise
+from visionft.export.precision.quantising import LARGEST_WEIGHT, Plan, observe, quantise
 
 
 def inputs_of(seed: int, width: int = 160) -> np.ndarray:
