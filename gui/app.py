@@ -15,7 +15,6 @@ from PySide6.QtCore import QObject, QTimer, Slot, qVersion
 from PySide6.QtWidgets import QApplication
 
 from gui.curate.curate_actions import curate_actions
-from gui.environment import put_into_force
 from gui.errors import BugReporter
 from gui.export.export_actions import export_actions
 from gui.home.home_actions import home_actions
@@ -24,6 +23,7 @@ from gui.kit.theme import ThemeName, apply_theme
 from gui.kit.workers import MainThreadCollector, share_interpreter
 from gui.label.label_actions import label_actions
 from gui.predict.predict_actions import try_actions
+from gui.preferences import put_into_force
 from gui.results.results_actions import results_actions
 from gui.settings.settings_actions import settings_actions
 from gui.shell.window import MainWindow, PageEntry

@@ -1,22 +1,29 @@
 """The settings stored between sessions: theme, font size, recent projects, the window's geometry.
 
 One small JSON file in the user's configuration folder, written atomically. A damaged file is replaced by defaults.
+Environment variables take precedence over the settings in force: one not set by this module is left unchanged.
 """
 
 import logging
+import os
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
 import platformdirs
 
+from gui.kit.thumbnail_cache import keep_thumbnails
+from gui.kit.translation import use_language
 from visionft import files
-from visionft.data.cache_space import DEFAULT_LIMIT_MB as DEFAULT_CACHE_MB
-from visionft.data.limits import DEFAULT_LIMIT_MB
+from visionft.data import cache_space
+from visionft.data.limits import DEFAULT_LIMIT_MB, LIMIT_VARIABLE
 from visionft.errors import VisionFTError
 from visionft.files import read_json
+from visionft.weights.offline import offline_reason, set_offline
 
 logger = logging.getLogger(__name__)
+WEIGHTS_VARIABLE = "VISIONFT_WEIGHTS"
+_own: dict[str, str] = {}  # the variables set by this module, and `offline`
 MAX_RECENT = 8
 FONT_SCALES = (0.9, 1.0, 1.15, 1.3, 1.5)
 
@@ -36,7 +43,7 @@ class Settings:
     cache_folder: str = ""  # empty: the system's cache folder
     cache_mb: int = 2000  # 0: no limit
     image_mb: int = DEFAULT_LIMIT_MB  # memory limit of one image
-    decoded_mb: int = DEFAULT_CACHE_MB  # disk limit of decoded images; 0 keeps none
+    decoded_mb: int = cache_space.DEFAULT_LIMIT_MB  # disk limit of decoded images; 0 keeps none
     weights_folder: str = ""  # empty: the program's data folder
     is_offline: bool = False
     shows_more_choices: bool = False  # in the setup of a run
@@ -86,3 +93,32 @@ def without_recent(settings: Settings, project: Path) -> Settings:
     """Return the settings without `project` among the recent ones."""
     kept = tuple(entry for entry in settings.recent_projects if Path(entry) != project)
     return replace(settings, recent_projects=kept)
+
+
+def is_given(variable: str) -> bool:
+    """Return whether the environment sets a variable, and thereby overrides the setting."""
+    return os.environ.get(variable, "") not in ("", _own.get(variable, ""))
+
+
+def offline_is_given() -> bool:
+    """Return whether the environment forbids the network, and thereby overrides the setting."""
+    return not _own.get("offline") and bool(offline_reason())
+
+
+def put_into_force(settings: Settings) -> None:
+    """Apply the settings; may be called repeatedly."""
+    use_language(settings.language)
+    keep_thumbnails(Path(settings.cache_folder) if settings.cache_folder else None, limit_mb=settings.cache_mb)
+    if not offline_is_given():
+        set_offline(settings.is_offline)
+        _own["offline"] = "1" if settings.is_offline else ""
+    for variable, value, default in (
+        (WEIGHTS_VARIABLE, settings.weights_folder, ""),
+        (LIMIT_VARIABLE, settings.image_mb, DEFAULT_LIMIT_MB),
+        (cache_space.LIMIT_VARIABLE, settings.decoded_mb, cache_space.DEFAULT_LIMIT_MB),
+    ):
+        if not is_given(variable):
+            _own[variable] = "" if value == default else str(value)
+            os.environ.pop(variable, None)
+            if _own[variable]:
+                os.environ[variable] = _own[variable]

@@ -5,9 +5,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from gui.export.card_dialog import CardDialog
+from gui.export.card_view import CardDialog
 from gui.export.exporting import UploadOffer
-from gui.export.publish_dialog import PublishDialog
+from gui.export.publishing import PublishDialog
 from gui.kit.workers import Failure
 from models.catalog import get_backbone
 from visionft.errors import VisionFTError

@@ -1,22 +1,30 @@
-"""A safe view of a model card: Markdown from an untrusted file, displayed without following links.
+"""The model card of an export: to read, to copy and to open. Links and images of its file are inert.
 
 Qt's reader of Markdown makes headings, lists and tables of it. HTML stays text, images become their alternative text,
 links become plain text, and nothing is loaded.
 """
 
 import re
+from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import Qt, QUrl
-from PySide6.QtGui import QTextCursor
-from PySide6.QtWidgets import QTextBrowser
+from PySide6.QtGui import QDesktopServices, QGuiApplication, QTextCursor
+from PySide6.QtWidgets import QTextBrowser, QWidget
 
+from gui.kit import theme
+from gui.kit.dialogs import Dialog
 from gui.kit.markdown import markdown_document
+from gui.kit.parts import Button, ElidedLabel, column, row, text
+from gui.kit.translation import tr
+from models.messages import Message
+from visionft.export.bundle.card.model_card import CARD_FILE
 
 _HEADER = re.compile(r"\A---\n.*?\n---\n", re.DOTALL)  # for the hub, not for people
 # Limits of a card shown as Markdown; ours have at most 30,000 characters and 700 cells. Qt needs up to 1 ms for a cell
 # of a table, and for lists a time that grows with the square of their items.
 MOST_CHARACTERS, MOST_LINES, MOST_CELLS = 60_000, 3_000, 2_000
+_MOST_BYTES = 80_000  # Qt breaks a word of 400,000 letters into lines for 16 s
 
 
 def readable(card: str) -> str:
@@ -59,3 +67,47 @@ class CardView(QTextBrowser):
         else:
             self.setPlainText(card)
         self.moveCursor(QTextCursor.MoveOperation.Start)
+
+
+def card_of(folder: Path) -> Path | None:
+    """Return the card of an export; None where there is none, as in exports of earlier versions."""
+    path = folder / CARD_FILE
+    return path if path.is_file() else None
+
+
+class CardDialog(Dialog):
+    def __init__(self, parent: QWidget | None, path: Path) -> None:
+        super().__init__(parent, "Model card", width=720, height=480)
+        self.resize(theme.scaled(840), theme.scaled(660))
+        self._card = _read(path)
+        self.view = CardView()
+        self.view.setAccessibleName(tr("Model card"))
+        self.view.show_card(self._card)
+        self.copy_button = Button("Copy", "copy", on_click=self._copy)
+        self.file_button = Button("Open file", "file", on_click=lambda: _open(path))
+        self.folder_button = Button("Open folder", "folder-open", on_click=lambda: _open(path.parent))
+        close = Button("Close", role="primary", on_click=self.accept)
+        close.setDefault(True)
+        about = Message("The model, its evaluation and its limitations. The file is part of the export.")
+        head = column(text("Model card", "title"), text(about, "muted", wrap=True), spacing=theme.HAIR)
+        buttons = row(self.file_button, self.folder_button, self.copy_button, None, close)
+        self.lay_out(head, ElidedLabel(str(path), "small"), self.view, buttons, spacing=theme.MEDIUM)
+
+    def _copy(self) -> None:
+        QGuiApplication.clipboard().setText(self._card)
+        self.copy_button.setText(tr("Copied"))
+
+
+def _read(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            content = file.read(_MOST_BYTES + 1)
+    except OSError as error:
+        return tr("{path} cannot be read: {reason}.", path=path, reason=error.strerror or error)
+    if len(content) > _MOST_BYTES:
+        return tr("This file is too long to show here. Open it in another program.")
+    return content.decode("utf-8", "replace")
+
+
+def _open(path: Path) -> None:
+    QDesktopServices.openUrl(QUrl.fromLocalFile(str(path)))

@@ -1,23 +1,24 @@
 """The export page: choose a run and options, write one ONNX file, and see its comparison with PyTorch."""
 
 import datetime
+from collections.abc import Sequence
 from functools import partial
+from typing import Final
 
 from PySide6.QtCore import QTimer, Slot
-from PySide6.QtWidgets import QStackedWidget
+from PySide6.QtGui import QFontDatabase, QGuiApplication
+from PySide6.QtWidgets import QButtonGroup, QPlainTextEdit, QStackedWidget
 
 from gui.export import exporting
-from gui.export.code_card import CodeCard
 from gui.export.follow_up import ExportFollowUp
 from gui.export.options_card import OptionsCard
 from gui.export.parity_card import ParityCard
-from gui.export.promises_card import promises_card
 from gui.export.publishing import Publisher
 from gui.export.speed_card import SpeedCard
 from gui.export.variants_card import VariantsCard
 from gui.kit import theme
 from gui.kit.empty_state import EmptyState
-from gui.kit.parts import Button, Card, column, restyle, scrolling, text
+from gui.kit.parts import Button, Card, IconLabel, column, restyle, row, scrolling, text, verbatim
 from gui.kit.run_table import RunTable, best_run, kept_words, run_rows
 from gui.kit.side_by_side import SideBySide
 from gui.kit.translation import tr
@@ -27,12 +28,40 @@ from gui.state import AppState
 from gui.tasks import Lane, Outcome, Task, TaskHandle
 from models.messages import Message
 from visionft.errors import NextStep
-from visionft.export.bundle.sample_programs import SAMPLES
+from visionft.export.bundle.sample_programs import SAMPLES, Sample
 from visionft.export.contents import MODEL_FILE
 from visionft.export.parity import ExportResult, read_export
 from visionft.training.runs.run_folder import RunSummary, list_runs
 
 EXPORTS_FOLDER = "exports"
+# Requirements and start command of each.
+NEEDS: Final = {
+    "python": Message("Needs onnxruntime, numpy and Pillow. Start it with: python predict.py image.jpg"),
+    "node": Message("Needs Node.js and, once in its folder, npm install. Start it with: node predict.mjs image.jpg"),
+    "web": Message(
+        "A web page that classifies images in the browser; none is uploaded. Open index.html beside it to start."
+    ),
+    "csharp": Message("Needs the .NET SDK, 8 or newer. Start it in its folder with: dotnet run -- image.jpg"),
+    "cpp": Message("Needs ONNX Runtime and OpenCV. Its first lines explain how to build it."),
+}
+_PROMISES = (
+    (
+        "file",
+        Message("One file"),
+        Message("Cropping, resizing and normalising are inside. It takes images of any size, as RGB bytes."),
+    ),
+    (
+        "shield",
+        Message("Verified"),
+        Message("PyTorch and the file classify up to 200 images; the file is kept only if both agree."),
+    ),
+    ("gauge", Message("Measured"), Message("Its speed on this computer, one image at a time, and its size.")),
+    (
+        "copy",
+        Message("Ready to use"),
+        Message("Programs in Python, JavaScript, C# and C++ run it anywhere, and a page in the browser."),
+    ),
+)
 
 
 class ExportPage(Page):
@@ -124,15 +153,10 @@ class ExportPage(Page):
         """Show any export already at the target, and whether the run can be exported there."""
         run, target = self.run(), self.options_card.target()
         found = read_export(target) if target else None
-        if run is not None and not run.has_weights:
-            note = tr("The weights of this run were deleted, so it cannot be exported.")
-        elif target is None:
-            note = tr("Enter a name and a folder.")
-        elif (target / MODEL_FILE).is_file():
-            note = tr("Exporting again replaces the existing file.")
-        else:
-            note = tr("A folder with this name is created.")
-        self.options_card.note.setText(note)
+        effect = Message("A folder with this name is created.")
+        if target is not None and (target / MODEL_FILE).is_file():
+            effect = Message("Exporting again replaces the existing file.")
+        self.options_card.note.setText(self.why_not_export() or tr(effect))
         self._kept.setText(kept_words(run) if run is not None else "")
         made = datetime.datetime.fromtimestamp(found.model.stat().st_mtime) if found is not None else None
         self._show_found(found, when=f"{made:%Y-%m-%d %H:%M}" if made is not None else "")
@@ -214,3 +238,55 @@ class ExportPage(Page):
     def publish(self) -> None:
         if self.follow_up.folder is not None:
             self.publishing.begin(self.follow_up.folder)
+
+
+class CodeCard(Card):
+    """Shows one program in full below its requirements; buttons switch to the others."""
+
+    def __init__(self, samples: Sequence[Sample]) -> None:
+        super().__init__(margin=theme.HUGE)
+        self.view = QPlainTextEdit()
+        self.view.setReadOnly(True)
+        self.view.setLineWrapMode(QPlainTextEdit.LineWrapMode.NoWrap)
+        font = QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont)
+        font.setPixelSize(theme.scaled(12))
+        self.view.setFont(font)
+        self.view.setFixedHeight(22 * self.view.fontMetrics().lineSpacing() + 2 * theme.SMALL)
+        self.copy_button = Button("Copy", "copy", on_click=self._copy)
+        self._file, self._needs = verbatim("", "strong"), text("", "muted", wrap=True)
+        self.buttons: dict[str, Button] = {}
+        switch, choice = row(spacing=0), QButtonGroup(self)
+        for sample in samples:
+            button = Button("", role="segment", on_click=lambda sample=sample: self.show_sample(sample))
+            button.setText(sample.title)  # a language's name is never translated
+            button.setCheckable(True)
+            choice.addButton(button)
+            switch.addWidget(button)
+            self.buttons[sample.name] = button
+        self.body.addLayout(row(text("Use it without VisionFT", "heading"), None, self.copy_button))
+        self.body.addLayout(row(switch, None))
+        self.body.addLayout(column(self._file, self._needs, spacing=theme.HAIR))
+        self.body.addWidget(self.view)
+        self.show_sample(samples[0])
+
+    def show_sample(self, sample: Sample) -> None:
+        self.buttons[sample.name].setChecked(True)
+        self.view.setPlainText(sample.content.decode())
+        self.view.setAccessibleName(tr("Program in {language}", language=sample.title))
+        self._file.setText(sample.file)
+        self._needs.setText(tr(NEEDS[sample.name]))
+        self.copy_button.setText(tr("Copy"))
+
+    def _copy(self) -> None:
+        QGuiApplication.clipboard().setText(self.view.toPlainText())
+        self.copy_button.setText(tr("Copied"))
+
+
+def promises_card() -> Card:
+    """Return a card with a line for each property."""
+    card = Card(margin=theme.HUGE, spacing=theme.LARGE)
+    card.body.addWidget(text("What you get", "heading"))
+    for icon_name, title, words in _PROMISES:
+        both = column(verbatim(tr(title), "strong"), verbatim(tr(words), "muted", wrap=True), spacing=theme.HAIR)
+        card.body.addLayout(row(IconLabel(icon_name, size=22, tone="accent"), both, spacing=theme.LARGE, grows=1))
+    return card

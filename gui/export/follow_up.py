@@ -9,7 +9,7 @@ from PySide6.QtCore import QObject, Qt, QUrl, Signal
 from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import QWidget
 
-from gui.export.card_dialog import CardDialog, card_of
+from gui.export.card_view import CardDialog, card_of
 from gui.export.parity_card import ParityCard
 from gui.export.speed_card import SpeedCard
 from gui.kit.lazy_function import LazyFunction

@@ -9,6 +9,7 @@ from gui.kit import dialogs, theme
 from gui.kit.parts import Button, Card, column, row, text, verbatim
 from gui.kit.translation import tr
 from models.messages import Message
+from visionft.export.exporters import EXPORTERS
 from visionft.export.options import OPSETS, ExportOptions, help_of, label_of
 from visionft.export.precision.variants import Precision
 from visionft.files import from_home
@@ -35,11 +36,13 @@ class OptionsCard(Card):
         self.precision_boxes: dict[Precision, QCheckBox] = {
             precision: _box(words, help_of("precisions")) for precision, words in PRECISION_TITLES.items()
         }
+        self.exporter_boxes = {name: _box(each.title, help_of("exporters")) for name, each in EXPORTERS.items()}
         self.browse_button = Button("Browse", "folder-open", on_click=self._browse)
         self.note = text("", "small", wrap=True)
         self.body.addWidget(text("Options", "heading"))
         place = row(self.place_edit, self.browse_button, grows=0)
-        boxes = column(*self.precision_boxes.values(), self.float_box, self.timm_box, spacing=theme.SMALL)
+        optional = (*self.precision_boxes.values(), self.float_box, self.timm_box, *self.exporter_boxes.values())
+        boxes = column(*optional, spacing=theme.SMALL)
         fields = QGridLayout()
         fields.setHorizontalSpacing(theme.LARGE)
         fields.setVerticalSpacing(theme.MEDIUM)
@@ -64,6 +67,7 @@ class OptionsCard(Card):
             opset=self.opset_box.currentData(),
             precisions=tuple(precision for precision, box in self.precision_boxes.items() if box.isChecked()),
             huggingface=self.timm_box.isChecked(),
+            exporters=tuple(name for name, box in self.exporter_boxes.items() if box.isChecked()),
         )
 
     def target(self) -> Path | None:
@@ -77,8 +81,7 @@ class OptionsCard(Card):
 
     def _browse(self) -> None:
         start = from_home(self.place_edit.text()) if self.place_edit.text() else None
-        chosen = dialogs.ask_folder(self, tr("Export into"), start)
-        if chosen is not None:
+        if (chosen := dialogs.ask_folder(self, tr("Export into"), start)) is not None:
             self.place_edit.setText(str(chosen))
 
 

@@ -1,6 +1,5 @@
 """The result of an export: comparison with PyTorch, speed, file, and a later verification. Plain data only."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from PySide6.QtCore import Qt
@@ -10,7 +9,7 @@ from gui.kit import theme
 from gui.kit.flow import Flow
 from gui.kit.parts import Button, Card, ElidedLabel, IconLabel, column, line, restyle, row, text, verbatim
 from gui.kit.translation import tr
-from models.messages import Message
+from models.messages import Message, listed
 from visionft.amounts import size_text
 from visionft.export.bundle.sample_programs import SAMPLES
 from visionft.export.bundle.verifying import Fault, Verification
@@ -163,9 +162,9 @@ def _verification_text(found: Verification) -> str:
         )
     for fault, template in _FAULTS.items():
         if names := [each.name for each in found.faults if each.fault == fault]:
-            words.append(tr(template, names=_listed(names)))
+            words.append(tr(template, names=listed(names, _MOST_NAMES)))
     if differing := [each.name for each in found.answers if not each.is_equal]:
-        words.append(tr("Predictions differ from those at export: {names}.", names=_listed(differing)))
+        words.append(tr("Predictions differ from those at export: {names}.", names=listed(differing, _MOST_NAMES)))
     if found.sample:
         words.append(tr("The predictions of predict.py differ from the model's."))
     if found.why_not_run:
@@ -173,9 +172,5 @@ def _verification_text(found: Verification) -> str:
     if not found.is_whole:
         words.append(tr("Export it again, or copy it again."))
     if found.foreign:
-        words.append(tr("Not part of this export: {names}.", names=_listed(found.foreign)))
+        words.append(tr("Not part of this export: {names}.", names=listed(found.foreign, _MOST_NAMES)))
     return " ".join(words)
-
-
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(names[:_MOST_NAMES]) + (", ..." if len(names) > _MOST_NAMES else "")

@@ -150,10 +150,6 @@ class FoundClasses(QWidget):
     def set_name(self, found: str, name: str) -> None:
         self._item(list(self._found).index(found), _NAME).setText(name)
 
-    def set_taken(self, found: str, is_taken: bool) -> None:
-        state = Qt.CheckState.Checked if is_taken else Qt.CheckState.Unchecked
-        self._item(list(self._found).index(found), _TAKE).setCheckState(state)
-
     def _item(self, line: int, place: int) -> QTableWidgetItem:
         item = self.table.item(line, place)
         assert item is not None

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Slot
 from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDropEvent
-from PySide6.QtWidgets import QDialog, QStackedWidget, QWidget
+from PySide6.QtWidgets import QStackedWidget, QWidget
 
 from gui.home import new_project
 from gui.home.import_flow import ImportFlow
@@ -160,10 +160,7 @@ class ProjectPage(Page):
         folder = folder or new_project.projects_folder()
         name = free_path(folder, name).name if name else ""
         dialog = NewProjectDialog(self, folder=folder, name=name, task=task)
-        is_accepted = dialog.exec() == QDialog.DialogCode.Accepted
-        path, task = dialog.path, dialog.task
-        dialog.deleteLater()
-        return is_accepted and self.state.create_project(path, task=task)
+        return dialog.ask() and self.state.create_project(dialog.path, task=dialog.task)
 
     def take_step(self, step: NextStep) -> None:
         match step.action:

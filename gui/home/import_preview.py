@@ -18,7 +18,7 @@ from gui.kit.parts import Button, Card, ElidedLabel, IconLabel, choice_box, colu
 from gui.kit.progress_text import progress_text
 from gui.kit.tiles import StatTile
 from gui.kit.translation import tr
-from models.messages import Message
+from models.messages import Message, listed
 from visionft.amounts import size_text
 from visionft.events import Progress
 from visionft.project.formats.listing import AUTOMATIC, ColumnChoice
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from visionft.project.formats.listing import Interpretation
     from visionft.project.importing.import_filter import ImportPreview
 
-_MOST_NAMES = 6
+_MOST = 6
 # Sources of the classes other than one column.
 _NOTHING, _EACH_COLUMN, _WHOLE, _MARKS = "\0nothing", "\0each", "\0whole", "\0marks"
 
@@ -148,9 +148,9 @@ def _sentences(each: "Interpretation") -> list[str]:
     elif each.columns:
         words.append(tr("{file} is read as a table.", file=each.file.name))
         if len(each.label_columns) > 1:
-            words.append(tr("Classes are the columns {names}.", names=_listed(each.label_columns)))
+            words.append(tr("Classes are the columns {names}.", names=listed(each.label_columns, _MOST)))
     elif each.class_folders:
-        words.append(tr("Classes are the folders {names}.", names=_listed(each.class_folders)))
+        words.append(tr("Classes are the folders {names}.", names=listed(each.class_folders, _MOST)))
     if each.is_from_marks:
         words.append(tr("Every class that is marked in an image is a label of it."))
     elif each.has_only_marks:
@@ -162,23 +162,18 @@ def _sentences(each: "Interpretation") -> list[str]:
     if each.split_column:
         words.append(tr("“{name}” gives the splits.", name=each.split_column))
     if each.split_folders:
-        words.append(tr("Splits are the folders {names}.", names=_listed(each.split_folders)))
+        words.append(tr("Splits are the folders {names}.", names=listed(each.split_folders, _MOST)))
     if each.unlabelled_folders:
-        words.append(tr("Images in the folders {names} have no class.", names=_listed(each.unlabelled_folders)))
+        words.append(tr("Images in the folders {names} have no class.", names=listed(each.unlabelled_folders, _MOST)))
     if each.separator:
         words.append(tr("In a cell, “{sign}” separates several classes.", sign=each.separator))
     if each.found_elsewhere:
         words.append(elsewhere)
     if each.unread:
-        words.append(tr("Not read, though they may hold labels: {names}.", names=_listed(each.unread)))
+        words.append(tr("Not read, though they may hold labels: {names}.", names=listed(each.unread, _MOST)))
     if each.foreign:
         words.append(tr("{tool}'s labels lie there, which cannot be read.", tool=each.foreign))
     return words
-
-
-def _listed(names: Sequence[str]) -> str:
-    shown = ", ".join(names[:_MOST_NAMES])
-    return f"{shown} …" if len(names) > _MOST_NAMES else shown
 
 
 class ImportProgress(QWidget):

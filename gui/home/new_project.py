@@ -3,10 +3,11 @@
 from pathlib import Path
 
 import platformdirs
-from PySide6.QtWidgets import QButtonGroup, QDialog, QLineEdit, QWidget
+from PySide6.QtWidgets import QButtonGroup, QLineEdit, QWidget
 
 from gui.kit import dialogs, theme
-from gui.kit.parts import Button, column, row, text
+from gui.kit.dialogs import Dialog
+from gui.kit.parts import Button, row, text
 from gui.kit.tiles import ActionTile
 from gui.kit.translation import tr
 from models.messages import Message
@@ -23,13 +24,11 @@ def public_folder() -> Path:
     return projects_folder() / "Public sets"
 
 
-class NewProjectDialog(QDialog):
+class NewProjectDialog(Dialog):
     """Asks for name, place and task; `Create` is enabled once the place is valid for a project."""
 
-    def __init__(self, parent: QWidget, *, folder: Path, name: str = "", task: str = "single") -> None:
-        super().__init__(parent)
-        self.setWindowTitle(tr("New project"))
-        self.setMinimumWidth(theme.scaled(560))
+    def __init__(self, parent: QWidget | None, *, folder: Path, name: str = "", task: str = "single") -> None:
+        super().__init__(parent, "New project", width=560)
         self.name_edit = QLineEdit(name)
         self.name_edit.setPlaceholderText(tr("For example: Surface defects"))
         self.name_edit.setAccessibleName(tr("Project name"))
@@ -48,7 +47,7 @@ class NewProjectDialog(QDialog):
         self.create_button.setDefault(True)
         browse = Button("Browse", "folder-open", on_click=self._browse)
         about = Message("A project keeps labels, splits and training runs. Your images are never altered.")
-        layout = column(
+        self.lay_out(
             text("New project", "title"), text(about, "muted", wrap=True), theme.SMALL,
             text("Name", "caption"), self.name_edit, theme.SMALL,
             text("Kept in", "caption"), row(self.folder_edit, browse), self._place, self._fault, theme.SMALL,
@@ -56,8 +55,6 @@ class NewProjectDialog(QDialog):
             theme.LARGE,
             row(None, Button("Cancel", on_click=self.reject), self.create_button),
         )  # fmt: skip
-        layout.setContentsMargins(theme.HUGE, theme.HUGE, theme.HUGE, theme.HUGE)
-        self.setLayout(layout)
         for field in (self.name_edit, self.folder_edit):
             field.textChanged.connect(self._check)
         self._check()

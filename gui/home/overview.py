@@ -6,13 +6,20 @@ Loads with the first project: the image decoder is not needed before.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from PySide6.QtCore import Signal
-from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import QBoxLayout, QHBoxLayout, QWidget
+from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QRectF, QSize, Qt, Signal
+from PySide6.QtGui import QColor, QPainter, QResizeEvent
+from PySide6.QtWidgets import (
+    QAbstractItemView,
+    QBoxLayout,
+    QHBoxLayout,
+    QHeaderView,
+    QStyledItemDelegate,
+    QStyleOptionViewItem,
+    QWidget,
+)
 
-from gui.home.class_table import ClassTable
 from gui.home.import_report import ImportReportCard
-from gui.home.readiness import Checklist, class_rows, conditions, next_step
+from gui.home.readiness import Checklist, ClassRow, class_rows, conditions, next_step
 from gui.kit import theme
 from gui.kit.certificates import certificate_words
 from gui.kit.class_looks import class_colours
@@ -25,11 +32,18 @@ from gui.kit.theme import ClassColour
 from gui.kit.thumbnails import ThumbnailStore
 from gui.kit.tiles import StatTile
 from gui.kit.translation import tr
+from gui.kit.value_table import ValueTable
 from models.messages import Message, Text
 from visionft.project import queries
 from visionft.project.edits.certificates import Certificate, certificates_of
 from visionft.project.overview import ProjectOverview, read_overview
 from visionft.project.store import Project
+
+_Index = QModelIndex | QPersistentModelIndex
+_HEADERS: tuple[Text, ...] = ("Class", "Images", "Training", "Validation", "Test", "Balance")
+_BAR_COLUMN = 5
+_ROW_ROLE = Qt.ItemDataRole.UserRole + 7
+_MOST_ROWS = 12  # without scrolling
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +59,86 @@ def read_shown(project: Project) -> ShownProject:
     overview = read_overview(project, samples=24)  # images of each class
     classes = queries.class_rows(project, overview.summary.classes)
     return ShownProject(overview, class_colours(classes), certificates_of(project))
+
+
+class _NameDelegate(QStyledItemDelegate):
+    """A class name behind its colour."""
+
+    def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: _Index) -> None:
+        swatch = QRectF(option.rect.left() + 11, option.rect.center().y() - 5, 11, 11)
+        painter.save()
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(theme.class_colour(index.data(_ROW_ROLE).colour))
+        painter.drawRoundedRect(swatch, 3, 3)
+        painter.restore()
+        option.rect.adjust(20, 0, 0, 0)
+        super().paint(painter, option, index)
+
+
+class _BarDelegate(QStyledItemDelegate):
+    """Training, validation, test and unsplit images as one bar; its length shows the size of the class."""
+
+    largest = 1
+
+    def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: _Index) -> None:
+        counts: ClassRow = index.data(_ROW_ROLE)
+        rest = counts.total - counts.train - counts.val - counts.test
+        palette = theme.colours()
+        parts = ((counts.train, palette.train_line), (counts.val, palette.val_line), (counts.test, palette.test_line))
+        area = QRectF(option.rect).adjusted(11, 0, -8, 0)
+        bar = QRectF(area.left(), area.center().y() - 4, area.width(), 8)
+        painter.save()
+        painter.fillRect(bar, QColor(palette.sunken))
+        left = bar.left()
+        for count, colour in (*parts, (rest, palette.grey_line)):
+            width = bar.width() * count / self.largest
+            painter.fillRect(QRectF(left, bar.top(), width, bar.height()), QColor(colour))
+            left += width
+        painter.restore()
+
+    def sizeHint(self, _option: QStyleOptionViewItem, _index: _Index) -> QSize:
+        return QSize(160, theme.scaled(30))
+
+
+class ClassTable(ValueTable):
+    """All classes of the project; as tall as its rows, up to twelve."""
+
+    def __init__(self) -> None:
+        super().__init__(_HEADERS, name="Classes")
+        self._bars = _BarDelegate(self)
+        self.setItemDelegateForColumn(0, _NameDelegate(self))
+        self.setItemDelegateForColumn(_BAR_COLUMN, self._bars)
+        self.setSelectionMode(QAbstractItemView.SelectionMode.NoSelection)
+        self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        header = self.horizontalHeader()
+        header.setSortIndicator(-1, Qt.SortOrder.AscendingOrder)  # at first in the order of the class list
+        header.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
+        header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
+        for place, name in enumerate(_HEADERS):
+            header.resizeSection(place, header.fontMetrics().horizontalAdvance(tr(name)) + theme.scaled(30))
+        header.resizeSection(_BAR_COLUMN, theme.scaled(130))
+        if (title := self.horizontalHeaderItem(_BAR_COLUMN)) is not None:
+            title.setTextAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
+
+    def show_classes(self, rows: list[ClassRow]) -> None:
+        self._bars.largest = max((each.total for each in rows), default=1) or 1
+        cells = []
+        for each in rows:
+            counts = [(f"{count:,}", count) for count in (each.total, each.train, each.val, each.test)]
+            cells.append([(each.name, each.name.casefold()), *counts, ("", each.total)])
+        self.show_rows(cells)
+        by_name = {each.name: each for each in rows}
+        for line in range(self.rowCount()):
+            shown = by_name[self.model().index(line, 0).data()]
+            for place in (0, _BAR_COLUMN):
+                self.model().setData(self.model().index(line, place), shown, _ROW_ROLE)
+        height = self.horizontalHeader().sizeHint().height() + 4
+        height += min(max(len(rows), 1), _MOST_ROWS) * self.verticalHeader().defaultSectionSize()
+        self.setMinimumHeight(height)
+        self.setMaximumHeight(height if len(rows) <= _MOST_ROWS else 16777215)
 
 
 class ContactSheet(Card):

@@ -7,16 +7,29 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Signal
 
-from gui.home.class_table import ClassRow
 from gui.kit import theme
 from gui.kit.parts import Button, Card, IconLabel, clear, column, pill, restyle, row, text, verbatim
 from gui.kit.theme import ClassColour
 from gui.kit.translation import tr
-from models.messages import Message, Text
+from models.messages import Message, Text, listed
 from visionft.data.types import SPLITS
 
 if TYPE_CHECKING:
     from visionft.project.summary import ProjectSummary
+
+_MOST_NAMES = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClassRow:
+    """One class: its colour, and the number of its labelled images in each split."""
+
+    colour: ClassColour
+    name: str
+    total: int
+    train: int
+    val: int
+    test: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,15 +53,12 @@ def next_step(summary: "ProjectSummary", rows: list[ClassRow]) -> tuple[str, Tex
     return "train", Message("Train"), "train"
 
 
-def class_rows(
-    class_splits: Mapping[str, Mapping[str, int]], colours: Mapping[str, ClassColour] | None = None
-) -> list[ClassRow]:
+def class_rows(class_splits: Mapping[str, Mapping[str, int]], colours: Mapping[str, ClassColour]) -> list[ClassRow]:
     """Return one row per class with its labelled images per split; `class_splits` as `ProjectOverview` has them."""
     rows = []
     for index, (name, counts) in enumerate(class_splits.items()):
-        train, val, test = (counts.get(split, 0) for split in SPLITS)
-        colour = (colours or {}).get(name, index)
-        rows.append(ClassRow(colour=colour, name=name, total=sum(counts.values()), train=train, val=val, test=test))
+        splits = {split: counts.get(split, 0) for split in SPLITS}
+        rows.append(ClassRow(colour=colours.get(name, index), name=name, total=sum(counts.values()), **splits))
     return rows
 
 
@@ -85,7 +95,7 @@ def _classes(rows: list[ClassRow]) -> Condition:
     if used < 2:
         note = Message("Training needs at least 2 classes with images.")
     elif empty:
-        note = Message("{classes} with images; none of {names}", classes=note, names=_names(empty))
+        note = Message("{classes} with images; none of {names}", classes=note, names=listed(empty, _MOST_NAMES))
     button = Message("Label") if rows else ""
     return Condition(Message("Classes"), note, used >= 2 and not empty, "label", button, "label")
 
@@ -104,15 +114,10 @@ def _splits(summary: "ProjectSummary", rows: list[ClassRow]) -> Condition:
             count=waiting,
         )
     elif missing:
-        note = Message("Missing from training or validation: {names}.", names=_names(missing))
+        note = Message("Missing from training or validation: {names}.", names=listed(missing, _MOST_NAMES))
     is_met = bool(summary.labelled) and (not assigned or bool(waiting) or not missing)
     button = Message("Split now") if summary.labelled else ""
     return Condition(Message("Splits"), note, is_met, "split", button, "split")
-
-
-def _names(names: list[str]) -> str:
-    shown = ", ".join(names[:3])
-    return Message("{names} and {count} more", names=shown, count=len(names) - 3) if len(names) > 3 else shown
 
 
 class Checklist(Card):

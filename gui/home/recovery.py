@@ -6,11 +6,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtWidgets import QDialog, QListWidget, QWidget
+from PySide6.QtWidgets import QListWidget, QWidget
 
 from gui.kit import dialogs, theme
+from gui.kit.dialogs import Dialog
 from gui.kit.lazy_function import LazyFunction
-from gui.kit.parts import Button, column, row, text
+from gui.kit.parts import Button, row, text
 from gui.kit.translation import tr
 from gui.kit.workers import ShortWork, Work
 from gui.state import AppState
@@ -32,13 +33,11 @@ relink_images = LazyFunction("visionft.project.importing.relinking:relink_images
 _NAMED = 20  # files in the details of a message
 
 
-class RestoreDialog(QDialog):
+class RestoreDialog(Dialog):
     """The backups of a project, newest first, to choose from."""
 
     def __init__(self, parent: QWidget, project: Path, backups: Sequence[Backup]) -> None:
-        super().__init__(parent)
-        self.setWindowTitle(tr("Restore a backup"))
-        self.setMinimumWidth(theme.scaled(560))
+        super().__init__(parent, "Restore a backup", width=560)
         self.list = QListWidget()
         self.list.setAccessibleName(tr("Backups, newest first"))
         for each in backups:
@@ -52,9 +51,7 @@ class RestoreDialog(QDialog):
         )
         buttons = row(None, Button("Cancel", on_click=self.reject), self.restore_button)
         title, about = text("Restore a backup", "title"), text(note, "muted", wrap=True)
-        layout = column(title, about, theme.SMALL, self.list, theme.LARGE, buttons)
-        layout.setContentsMargins(theme.HUGE, theme.HUGE, theme.HUGE, theme.HUGE)
-        self.setLayout(layout)
+        self.lay_out(title, about, theme.SMALL, self.list, theme.LARGE, buttons)
 
 
 def _when(backup: Backup) -> str:
@@ -78,10 +75,8 @@ class Recovery:
             self._state.say(words, tr("Import the images and their labels into a new project."), tone="bad")
             return
         dialog = RestoreDialog(self._parent, path, found)
-        is_accepted, backup = dialog.exec() == QDialog.DialogCode.Accepted, found[dialog.list.currentRow()]
-        dialog.deleteLater()
-        if is_accepted:
-            _restore(self._state, path, backup)
+        if dialog.ask():
+            _restore(self._state, path, found[dialog.list.currentRow()])
 
     def check(self) -> None:
         if self._session is not None:

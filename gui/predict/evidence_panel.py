@@ -20,11 +20,6 @@ MOST_NOTES = 3
 Places = Callable[[Mapping[int, IndexEntry]], Mapping[int, Path]]  # the files of these images in the project
 
 
-def nowhere(_images: Mapping[int, IndexEntry]) -> Mapping[int, Path]:
-    """Return no files: no project is open."""
-    return {}
-
-
 class EvidencePanel(QWidget):
     """Small images for and against a prediction, and their notes; hidden where a prediction has none."""
 
@@ -38,9 +33,7 @@ class EvidencePanel(QWidget):
         self.setLayout(column(sides, self.notes, spacing=theme.SMALL))
         self.hide()
 
-    def show_evidence(
-        self, prediction: Prediction | None, images: Mapping[int, IndexEntry], places: Places = nowhere
-    ) -> None:
+    def show_evidence(self, prediction: Prediction | None, images: Mapping[int, IndexEntry], places: Places) -> None:
         """Show the evidence for a prediction, from the images of the index and their files in the open project."""
         evidence = prediction.evidence if prediction is not None else None
         self.setVisible(evidence is not None)

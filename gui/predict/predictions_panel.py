@@ -3,10 +3,11 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from PySide6.QtCore import Qt, Slot
-from PySide6.QtWidgets import QLabel, QSizePolicy, QSplitter
+from PySide6.QtCore import Qt, Signal, Slot
+from PySide6.QtWidgets import QComboBox, QCompleter, QLabel, QLineEdit, QSizePolicy, QSplitter
 
 from gui.kit import theme
+from gui.kit.icons import swatch
 from gui.kit.image_grid import ImageGrid
 from gui.kit.image_model import ImageModel, Tile
 from gui.kit.image_view import ImageView
@@ -14,11 +15,10 @@ from gui.kit.parts import Button, ElidedLabel, choice_box, column, row, scrollin
 from gui.kit.theme import ClassColour
 from gui.kit.thumbnails import ThumbnailStore
 from gui.kit.translation import tr
-from gui.predict.class_picker import ClassPicker
-from gui.predict.evidence_panel import EvidencePanel, Places, nowhere
+from gui.predict.evidence_panel import EvidencePanel, Places
 from gui.predict.predicting import PredictionBatch
 from gui.predict.prediction_card import PredictionCard, likeness, several, speed
-from models.messages import Message
+from models.messages import Message, Text
 from visionft.export.predictor import Prediction
 
 ORDERS = (
@@ -29,10 +29,66 @@ ORDERS = (
 )
 
 
+class ClassPicker(QComboBox):
+    """A box to correct a class by a part of its name; empty before and after, and a typed name may be new."""
+
+    class_named = Signal(str)
+
+    def __init__(self, words: Text) -> None:
+        super().__init__()
+        self.setEditable(True)
+        self.setInsertPolicy(QComboBox.InsertPolicy.NoInsert)
+        self.setMaxVisibleItems(12)
+        self.setAccessibleName(tr(words))
+        self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.setMinimumContentsLength(12)
+        self._edit.setPlaceholderText(tr(words))
+        completer = QCompleter(self.model(), self)
+        completer.setFilterMode(Qt.MatchFlag.MatchContains)
+        completer.setCaseSensitivity(Qt.CaseSensitivity.CaseInsensitive)
+        completer.setCompletionMode(QCompleter.CompletionMode.PopupCompletion)
+        completer.setMaxVisibleItems(12)
+        self.setCompleter(completer)
+        self.activated.connect(lambda place: self._name(self.itemText(place)))
+        self._edit.returnPressed.connect(self._on_return)
+
+    @property
+    def _edit(self) -> QLineEdit:
+        edit = self.lineEdit()
+        assert edit is not None
+        return edit
+
+    def show_words(self, words: str) -> None:
+        self._edit.setPlaceholderText(words)
+
+    def offer(self, classes: Sequence[tuple[str, ClassColour]]) -> None:
+        if classes != tuple((self.itemText(place), self.itemData(place)) for place in range(self.count())):
+            self.clear()
+            for name, colour in classes:
+                self.addItem(swatch(theme.class_colour(colour).name()), name, colour)
+        self.empty()
+
+    def empty(self) -> None:
+        self.setCurrentIndex(-1)
+        self.clearEditText()
+
+    @Slot()
+    def _on_return(self) -> None:
+        """Accept a name outside the offered classes; Qt emits `activated` for the others."""
+        name = self._edit.text().strip()
+        if self.findText(name, Qt.MatchFlag.MatchFixedString) < 0:
+            self._name(name)
+
+    def _name(self, name: str) -> None:
+        self.empty()
+        if name:
+            self.class_named.emit(name)
+
+
 class PredictionsPanel(QSplitter):
     """The predictions on the left, one of them large over its card on the right."""
 
-    def __init__(self, thumbnails: ThumbnailStore, find_places: Places = nowhere) -> None:
+    def __init__(self, thumbnails: ThumbnailStore, find_places: Places) -> None:
         super().__init__()
         self.predictions: tuple[Prediction, ...] = ()
         self._result: PredictionBatch | None = None

@@ -1,15 +1,14 @@
 """The settings page: appearance, labelling, computing, network, keys, folders, and a check of this computer."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import QUrl
 from PySide6.QtGui import QDesktopServices, QGuiApplication
-from PySide6.QtWidgets import QCheckBox, QComboBox, QLayout, QPlainTextEdit
+from PySide6.QtWidgets import QCheckBox, QComboBox, QLabel, QLayout, QPlainTextEdit, QWidget
 
-from gui import environment
 from gui.actions import Action
 from gui.kit import dialogs, theme
 from gui.kit.parts import Button, Card, ElidedLabel, Segments, choice_box, clear, column, row, text
@@ -19,14 +18,14 @@ from gui.kit.translation import languages, tr
 from gui.kit.workers import BackgroundReader
 from gui.next_steps import button_of
 from gui.page import Page
-from gui.preferences import FONT_SCALES, settings_path
+from gui.preferences import FONT_SCALES, WEIGHTS_VARIABLE, is_given, offline_is_given, settings_path
 from gui.session import ProjectSession
-from gui.settings.setting_cards import CacheCard, SettingCard, line
 from gui.settings.shortcut_editor import ShortcutEditor, ShortcutRow
 from gui.settings.weights_actions import WeightsActions
 from gui.state import AppState
 from gui.tasks import Lane, Outcome, Task
 from models.messages import Message, Text
+from visionft.amounts import size_text
 from visionft.data import cache_space, limits
 from visionft.devices import likely_kinds
 from visionft.errors import NextStep
@@ -58,6 +57,51 @@ def check_computer(*, job: JobContext) -> tuple[str, tuple[NextStep, ...]]:
 
     diagnosis = diagnose()
     return describe(diagnosis), tuple(fault.next_step for fault in diagnosis.problems if fault.next_step)
+
+
+class SettingCard(Card):
+    """A card with a heading."""
+
+    def __init__(self, title: Text, *items: QWidget | QLayout) -> None:
+        super().__init__()
+        self.body.addLayout(column(text(title, "heading"), *items, spacing=theme.MEDIUM))
+
+
+def line(name: Text, note: Text | QLabel, control: QWidget | QLayout) -> QLayout:
+    """Return a line: the setting's name, a note below it, and the control on the right."""
+    label = note if isinstance(note, QLabel) else text(note, "small", wrap=True)
+    return row(column(text(name), label, spacing=0), control, spacing=theme.LARGE, grows=0)
+
+
+class CacheCard(SettingCard):
+    """A cache on disk: its size, its limit, its folder, and its deletion."""
+
+    def __init__(
+        self, title: Text, note: Text, *, limit_box: QComboBox, place: QLayout | QWidget, clear_tip: Text,
+        use: Callable[[bool], cache_space.CacheUse],
+    ) -> None:  # fmt: skip
+        """Args: `use` returns the size, after deleting the cache if its argument is True; it runs in a thread."""
+        self.limit_box = limit_box
+        self.size_label = text(role="small")
+        self.clear_button = Button("Clear", "trash", on_click=self._clear)
+        self.clear_button.setToolTip(tr(clear_tip))
+        self.clear_button.setEnabled(False)
+        size, limit = line("Taken now", self.size_label, self.clear_button), line("At most", note, limit_box)
+        super().__init__(title, size, limit, place)
+        self.reader = BackgroundReader(use, self._show_use, parent=self)
+
+    def refresh(self) -> None:
+        """Read the size of the cache in the background."""
+        self.reader.ask(False)
+
+    def _clear(self) -> None:
+        self.clear_button.setEnabled(False)
+        self.reader.ask(True)
+
+    def _show_use(self, use: cache_space.CacheUse) -> None:
+        size = size_text(use.bytes)
+        self.size_label.setText(tr("{count} file, {size}", "{count} files, {size}", count=use.files, size=size))
+        self.clear_button.setEnabled(use.files > 0)
 
 
 class SettingsPage(Page):
@@ -231,12 +275,12 @@ class SettingsPage(Page):
         self.font_box.setCurrentIndex(FONT_SCALES.index(nearest))
         self.theme_switch.buttons[settings.theme].setChecked(True)
         self.advance_box.setChecked(settings.auto_advance)
-        is_offline, is_given = environment.offline_is_given(), environment.is_given
+        is_offline = offline_is_given()
         self.offline_box.setChecked(settings.is_offline or is_offline)
         self.offline_box.setEnabled(not is_offline)
         self.image_box.setEnabled(not is_given(limits.LIMIT_VARIABLE))
         self.decoded.limit_box.setEnabled(not is_given(cache_space.LIMIT_VARIABLE))
-        has_own_weights = not is_given(environment.WEIGHTS_VARIABLE)
+        has_own_weights = not is_given(WEIGHTS_VARIABLE)
         self.weights_place.setText(str(weights_folder()))
         self.weights_button.setEnabled(has_own_weights)
         self.weights_reset.setVisible(bool(settings.weights_folder) and has_own_weights)

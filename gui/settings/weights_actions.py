@@ -90,8 +90,6 @@ class WeightsActions:
                 self.remove(step.backbone)
             case "import_weights":
                 self.import_file(step.path, step.backbone)
-            case _:
-                pass
 
     def show(self) -> None:
         """Show all weights and run the user's action."""

@@ -7,8 +7,7 @@ from PIL import Image
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QColor, QDesktopServices, QGuiApplication, QTextDocument, QTextTable
 
-from gui.export.card_dialog import CardDialog, card_of
-from gui.export.card_view import MOST_CHARACTERS, CardView, is_within_limits, readable
+from gui.export.card_view import MOST_CHARACTERS, CardDialog, CardView, card_of, is_within_limits, readable
 from visionft.export.bundle.card.markdown import escaped, table
 
 HEADER = '---\nlicense: apache-2.0\ntags:\n- "onnx"\n---\n\n'

@@ -5,7 +5,7 @@ import time
 import pytest
 from PySide6.QtCore import Qt
 
-from gui.export.card_dialog import CardDialog
+from gui.export.card_view import CardDialog
 from gui.tasks import Lane, Task
 
 LEFT = Qt.MouseButton.LeftButton

@@ -11,7 +11,7 @@ from PySide6.QtGui import QDesktopServices, QGuiApplication
 from PySide6.QtWidgets import QLabel, QWidget
 
 from gui.export.exporting import UploadOffer
-from gui.export.publish_dialog import PublishDialog, proposed_name
+from gui.export.publishing import PublishDialog, proposed_name
 from gui.kit.theme import apply_theme
 from gui.kit.workers import Failure
 from visionft.export.bundle.verifying import UploadFile

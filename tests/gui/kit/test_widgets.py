@@ -51,12 +51,12 @@ def summary(of: Snapshot) -> ProjectSummary:
 )
 def test_what_is_missing_before_training(labels, met):
     of = snapshot(labels)
-    assert [condition.is_met for condition in conditions(summary(of), class_rows(class_splits(of)))] == met
+    assert [condition.is_met for condition in conditions(summary(of), class_rows(class_splits(of), {}))] == met
 
 
 def test_every_missing_condition_names_the_button_that_mends_it():
     of = snapshot([(0, "train"), (-1, None)])
-    missing = [each for each in conditions(summary(of), class_rows(class_splits(of))) if not each.is_met]
+    missing = [each for each in conditions(summary(of), class_rows(class_splits(of), {})) if not each.is_met]
     assert [(each.title, each.action) for each in missing] == [("Classes", "label"), ("Splits", "split")]
     assert all(each.button for each in missing)
 

@@ -7,7 +7,7 @@ from PIL import Image
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication
 
-from gui import environment
+from gui import preferences
 from gui.kit import dialogs
 from gui.kit.side_by_side import SideBySide
 from gui.kit.thumbnail_cache import cache_folder, trim_cache
@@ -26,7 +26,7 @@ LEFT, CONTROL = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.ControlModifier
 def _places_as_before(monkeypatch):
     monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
     yield
-    environment.put_into_force(Settings())
+    preferences.put_into_force(Settings())
 
 
 @pytest.fixture
@@ -107,9 +107,9 @@ def test_working_offline_reaches_the_engine(qtbot, page):
 def test_the_environment_is_stronger_than_the_setting(monkeypatch, tmp_path):
     monkeypatch.setenv("VISIONFT_OFFLINE", "1")
     monkeypatch.setenv("VISIONFT_WEIGHTS", str(tmp_path / "given"))
-    environment.put_into_force(Settings(is_offline=False, weights_folder=str(tmp_path / "chosen")))
+    preferences.put_into_force(Settings(is_offline=False, weights_folder=str(tmp_path / "chosen")))
     assert offline_reason() and weights_folder() == tmp_path / "given"
-    assert environment.offline_is_given() and environment.is_given("VISIONFT_WEIGHTS")
+    assert preferences.offline_is_given() and preferences.is_given("VISIONFT_WEIGHTS")
 
 
 def test_a_large_image_may_have_more_memory(page, tmp_path):
@@ -133,7 +133,7 @@ def test_a_large_image_may_have_more_memory(page, tmp_path):
 def test_a_limit_of_the_environment_is_stronger(page, monkeypatch, variable, field, limit, box):
     monkeypatch.setenv(variable, "300")
     page.state.change_settings(**{field: 8000})
-    environment.put_into_force(page.state.settings)
+    preferences.put_into_force(page.state.settings)
     assert limit() == 300_000_000 and not box(page).isEnabled()
 
 
