@@ -126,22 +126,6 @@ def _fill(box: QComboBox, choices: list[tuple[str, str]], chosen: str) -> None:
 
 def _sentences(each: "Interpretation") -> list[str]:
     """Return the interpretation, its assumptions beyond the file's own information, and the ignored files."""
-    count, found = each.marked, f"{each.found_elsewhere:,}"
-    only_marks = tr(
-        "Boxes or shapes are marked in {count} image, and none has a class as a whole.",
-        "Boxes or shapes are marked in {count} images, and none has a class as a whole.",
-        count=count,
-    )
-    marks = tr(
-        "Boxes or shapes are marked in {count} image; their classes are not taken.",
-        "Boxes or shapes are marked in {count} images; their classes are not taken.",
-        count=count,
-    )
-    elsewhere = tr(
-        "{count} image was found by name, in another folder than the file says.",
-        "{count} images were found by name, in other folders than the file says.",
-        count=found,
-    )
     words: list[str] = []
     if each.format:
         words.append(tr("{file} is read as {format}.", file=each.file.name, format=each.format))
@@ -154,9 +138,9 @@ def _sentences(each: "Interpretation") -> list[str]:
     if each.is_from_marks:
         words.append(tr("Every class that is marked in an image is a label of it."))
     elif each.has_only_marks:
-        words.append(only_marks)
+        words.append(tr("Images with boxes or shapes, and no class as a whole: {count}.", count=each.marked))
     elif each.marked:
-        words.append(marks)
+        words.append(tr("Images with boxes or shapes, whose classes are not taken: {count}.", count=each.marked))
     elif each.columns and not each.label_columns:
         words.append(tr("No column gives the class."))
     if each.split_column:
@@ -168,7 +152,7 @@ def _sentences(each: "Interpretation") -> list[str]:
     if each.separator:
         words.append(tr("In a cell, “{sign}” separates several classes.", sign=each.separator))
     if each.found_elsewhere:
-        words.append(elsewhere)
+        words.append(tr("Images found by name in another folder: {count}.", count=each.found_elsewhere))
     if each.unread:
         words.append(tr("Not read, though they may hold labels: {names}.", names=listed(each.unread, _MOST)))
     if each.foreign:

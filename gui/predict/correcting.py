@@ -79,14 +79,9 @@ class Corrections(QObject):
     def _on_labelled(self, class_name: str, report: LabellingReport) -> None:
         self._made |= {path: (image_id, class_name) for path, image_id in report.image_ids.items()}
         self.changed.emit()
-        if len(report.image_ids) == 1:
-            words = tr("{file} is in the project as “{name}”.", file=next(iter(report.image_ids)).name, name=class_name)
-        else:
-            words = tr(
-                "{count} image is in the project as “{name}”.",
-                "{count} images are in the project as “{name}”.",
-                count=len(report.image_ids),
-                name=class_name,
-            )
+        words = tr(
+            "{count} image is in the project as “{name}”.", "{count} images are in the project as “{name}”.",
+            count=len(report.image_ids), name=class_name,
+        )  # fmt: skip
         hint = tr("The next run trains on it.") if report.split == "train" else ""
         self._state.say(words, hint, tone="good", command="edit.undo")

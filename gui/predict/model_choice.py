@@ -17,7 +17,6 @@ _TITLES = {
     variant_file("fp16"): Message("Half size (fp16)"),
     variant_file("int8"): Message("Small (int8)"),
 }
-_AS_FAST = 0.05  # of the speed: a smaller difference is ignored
 
 
 def exported_models(project_dir: Path) -> list[Path]:
@@ -125,19 +124,9 @@ def difference_text(path: Path) -> str:
         return ""
     words = [tr("{share} of the size of the fp32 model", share=f"{variant.bytes / variant.reference_bytes:.0%}")]
     if variant.speed is not None:
-        faster = variant.speed.times_faster
-        if abs(faster - 1) < _AS_FAST:
-            words.append(tr("as fast"))
-        elif faster > 1:
-            words.append(tr("{n} times as fast", n=f"{faster:.1f}"))
-        else:
-            words.append(tr("slower: {n} times the time", n=f"{1 / faster:.1f}"))
+        words.append(tr("{n} times as fast", n=f"{variant.speed.times_faster:.1f}"))
     measured, total = variant.answers, f"{variant.answers.images:,}"
     words.append(tr("another prediction for {n} of {total} validation images", n=measured.flips, total=total))
-    points = f"{100 * abs(measured.loss):.1f}"
-    if float(points) == 0:
-        words.append(tr("the same accuracy"))
-    else:
-        less, more = Message("{n} points less accuracy"), Message("{n} points more accuracy")
-        words.append(tr(less if measured.loss > 0 else more, n=points))
+    points = f"{100 * (measured.top1 - measured.reference_top1):+.1f}"
+    words.append(tr("{n} points of accuracy", n=points))
     return f"{'; '.join(words)}."

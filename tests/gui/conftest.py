@@ -200,12 +200,6 @@ def look(styled: None) -> Callable[[QWidget, str, QWidget], list[str]]:
     return _look
 
 
-@pytest.fixture
-def is_cut(styled: None) -> Callable[[QLabel | QAbstractButton], bool]:
-    """Return a function to check whether one text is truncated."""
-    return _cut_texts.is_cut
-
-
 def _look(root: QWidget, where: str, window: QWidget) -> list[str]:
     """Return the truncated texts, once the layouts have settled."""
     for _ in range(6):

@@ -105,8 +105,8 @@ def work_in(window: MainWindow, counter: Counter, path: Path) -> dict[str, Work]
     count("label", lambda: press(Qt.Key.Key_2))
     for name in window.entries:
         count(f"open {name} after a change", lambda name=name: window.show_page(name))
-        count(f"undo on {name}", undo)
-        count(f"redo on {name}", redo)
+        count(f"undo, {name}", undo)
+        count(f"redo, {name}", redo)
     return found
 
 
@@ -123,5 +123,5 @@ def test_the_work_on_the_main_thread_does_not_grow_with_the_images(
 
     monkeypatch.setattr(sqlite3, "connect", counted)
     few, many = (work_in(window, counter, project) for project in projects)
-    assert few["label"][0] and few["undo on label"][1]  # something was counted
+    assert few["label"][0] and few["undo, label"][1]  # something was counted
     assert many == few

@@ -43,32 +43,30 @@ def test_a_recipe_becomes_the_draft_and_the_draft_a_recipe(qtbot, train, window,
     assert train.config() == config and train.setup.modified_pill.isVisible()
     monkeypatch.setattr(dialogs, "ask_save_file", lambda *_args: tmp_path / "second")  # as people name files
     qtbot.mouseClick(train.setup.save_recipe_button, LEFT)
-    qtbot.waitUntil(lambda: "Saved" in window.toasts.message(), timeout=20_000)
+    qtbot.waitUntil(lambda: "second.toml" in window.toasts.message(), timeout=20_000)
     assert (tmp_path / "second.toml").read_bytes() == (tmp_path / "first.toml").read_bytes()
 
 
 @pytest.mark.parametrize(
     ("text", "said"),
-    [
-        ("[settings]\nepochs = 99999\n", "line 2, epochs: must be at most 10000"),
-        ("[settings]\nepoch = 3\n", "line 2, epoch: is not a setting"),
-        ("epochs = = 3", "is no TOML"),
-    ],
+    [("[settings]\nepochs = 99999\n", "10000"), ("[settings]\nepoch = 3\n", "epoch"), ("epochs = = 3", "")],
 )
 def test_what_cannot_be_trained_with_is_said_and_changes_nothing(text, said, train, open_on_train, tmp_path):
     before = train.config()
     (tmp_path / "r.toml").write_text(text, encoding="utf-8")
-    assert said in open_on_train(tmp_path / "r.toml")
+    message = open_on_train(tmp_path / "r.toml")
+    assert message and said in message
     assert train.config() == before
 
 
-def test_other_weights_than_the_recipes_are_said(train, open_on_train, tmp_path):
+def test_other_weights_than_the_recipes_are_said(window, train, open_on_train, tmp_path):
     recipe = Recipe.of_settings(TrainConfig(backbone="starter_vit"))
     assert recipe.weights is not None
     write_recipe(
         tmp_path / "r.toml", dataclasses.replace(recipe, weights=dataclasses.replace(recipe.weights, sha256="0" * 64))
     )
-    assert "begins with other weights" in open_on_train(tmp_path / "r.toml")
+    open_on_train(tmp_path / "r.toml")
+    assert window.toasts.newest.tone == "warn"
 
 
 def test_a_runs_recipe_is_saved_from_results(window, image_ids, project_dir, tmp_path, monkeypatch):
@@ -82,9 +80,7 @@ def test_a_runs_recipe_is_saved_from_results(window, image_ids, project_dir, tmp
     assert {k: v for k, v in saved.to_dict().items() if k not in unused} == {
         k: v for k, v in config.to_dict().items() if k not in unused
     }
-    assert "Saved" in window.toasts.message()
-    titles = [action.text() for action in page.menu().actions()]
-    assert "Save recipe…" in titles
+    assert "run.toml" in window.toasts.message()
     monkeypatch.setattr(dialogs, "ask_save_file", lambda *_args: tmp_path / "none" / "run.toml")
     window.state.actions.run("run.recipe")
-    assert "Cannot write" in window.toasts.message()
+    assert window.toasts.newest.tone == "bad"

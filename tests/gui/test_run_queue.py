@@ -55,19 +55,6 @@ def write_run(project: Path, name: str, *, done: int, stopped: bool | None) -> P
     return folder
 
 
-def test_runs_wait_in_order_and_can_be_moved_and_taken_out(queue):
-    first, second, third = (run.number for run in queue.runs)
-    queue.move(third, 0)
-    assert epochs(queue) == [3, 1, 2]
-    queue.move(third, 99)
-    assert epochs(queue) == [1, 2, 3]
-    assert queue.remove(second).config == B
-    assert queue.remove(second) is None
-    assert epochs(queue) == [1, 3] and queue.take_next().number == first
-    queue.add(B, is_first=True)
-    assert epochs(queue) == [2, 3]
-
-
 def test_a_restart_finds_everything(queue, tmp_path):
     queue.put_back(queue.take_next(), "no memory")
     queue.set_paused("001-x")
@@ -75,16 +62,11 @@ def test_a_restart_finds_everything(queue, tmp_path):
     again = RunQueue(tmp_path)
     assert again.runs == queue.runs and again.paused == "001-x" and again.dismissed == {"000-y"}
     assert [run.failure for run in again.runs] == ["", "", "no memory"]
-
-
-def test_a_failed_run_is_passed_over_until_it_is_tried_again(queue):
-    failed = queue.take_next()
-    queue.put_back(failed, "no memory")
-    assert [run.config for run in queue.waiting()] == [B, C]
-    assert [queue.take_next().config for _ in range(2)] == [B, C]
-    assert queue.take_next() is None and epochs(queue) == [1]
-    queue.retry(failed.number)
-    assert queue.take_next().config == A
+    again.move(again.runs[2].number, 99)
+    assert [again.take_next().config for _ in range(2)] == [B, C] and again.take_next() is None
+    again.retry(again.runs[0].number)
+    again.add(B, is_first=True)
+    assert epochs(again) == [2, 1] and again.remove(99) is None and again.take_next().config == B
 
 
 def test_damaged_entries_cost_only_themselves(queue, tmp_path):
@@ -111,19 +93,12 @@ def test_only_the_newest_run_is_offered_and_only_if_it_did_not_end(tmp_path):
     write_run(tmp_path, "002-b", done=10, stopped=False)
     assert offered(tmp_path) == ""
     write_run(tmp_path, "003-c", done=2, stopped=True)
+    (tmp_path / "runs" / "004-d").mkdir()
+    (tmp_path / "runs" / "004-d" / "config.json").write_text("{")
     queue = RunQueue(tmp_path)
-    assert offered(tmp_path) == "003-c"
+    assert offered(tmp_path) == "003-c"  # a damaged folder is passed over
     queue.set_paused("001-a")
     assert offered(tmp_path) == "001-a"
     queue.dismiss("001-a")
     queue.dismiss("003-c")
     assert queue.unfinished_run() is None and offered(tmp_path) == ""
-
-
-def test_a_damaged_run_folder_is_passed_over(tmp_path):
-    write_run(tmp_path, "001-a", done=4, stopped=None)
-    write_run(tmp_path, "000-z", done=4, stopped=False)  # patience ran out: not offered
-    assert offered(tmp_path) == "001-a"
-    (tmp_path / "runs" / "002-b").mkdir()
-    (tmp_path / "runs" / "002-b" / "config.json").write_text("{")
-    assert offered(tmp_path) == "001-a"

@@ -56,7 +56,7 @@ class Engine:
         self.trained.append(config.epochs)
         job.report(Progress(stage="Loading", done=0, total=0))
         if config.epochs in self.fails_at:
-            raise RunError("Not even one image fits into memory.", "Choose a smaller size.")
+            raise RunError("no-memory", "Choose a smaller size.")
         first = 1
         if run_dir.exists():
             first = len(read_run(run_dir).epochs) + 1
@@ -143,35 +143,27 @@ def test_runs_that_wait_are_trained_in_order_and_past_a_failure(qtbot, page, win
     engine.fails_at = {3}
     draft(page, 2)
     qtbot.mouseClick(page.start_button, LEFT)
-    for epochs in (3, 4, 5):
+    for epochs in (3, 4):
         qtbot.mouseClick(page.switch.setup_button, LEFT)
         draft(page, epochs)
         qtbot.mouseClick(page.enqueue_button, LEFT)
-    assert page.queue.numbers() == [1, 2, 3] and "3" in page.switch.queue_button.text()
+    assert page.queue.numbers() == [1, 2] and "2" in page.switch.queue_button.text()
     engine.is_slow = False
     engine.step.set()
     idle(qtbot, window)
-    assert engine.trained == [2, 3, 4, 5]
+    assert engine.trained == [2, 3, 4]
     (failed,) = window.state.session.runner.queue.runs
-    assert failed.config.epochs == 3 and "Not even one image" in failed.failure
-    assert "Not even one image" in page.queue.list.item(0).text()
+    assert failed.config.epochs == 3 and failed.failure == "no-memory"
+    assert "no-memory" in page.queue.list.item(0).text()
     assert page._views.currentIndex() == SETUP  # the next run does not snatch the form away
-
-
-def test_a_failed_run_can_be_tried_again_or_changed(qtbot, page, window, engine):
-    engine.is_slow, engine.fails_at = False, {3}
-    draft(page, 3)
-    qtbot.mouseClick(page.enqueue_button, LEFT)
     qtbot.mouseClick(page.switch.queue_button, LEFT)
-    qtbot.mouseClick(page.queue.start_button, LEFT)
-    idle(qtbot, window)
     page.queue.list.setCurrentRow(0)
     assert not page.queue.start_button.isVisible()
     engine.fails_at = set()
     qtbot.mouseClick(page.queue.retry_button, LEFT)
     qtbot.mouseClick(page.queue.start_button, LEFT)
     idle(qtbot, window)
-    assert engine.trained == [3, 3] and window.state.session.runner.queue.runs == ()
+    assert engine.trained == [2, 3, 4, 3] and window.state.session.runner.queue.runs == ()
 
 
 def test_the_queue_is_reordered_tweaked_and_emptied(qtbot, page, window):
@@ -186,22 +178,15 @@ def test_the_queue_is_reordered_tweaked_and_emptied(qtbot, page, window):
     queue.list.setFocus()
     qtbot.keyClick(queue.list, Qt.Key.Key_Up, Qt.KeyboardModifier.AltModifier)
     assert queue.numbers() == [3, 1, 2]
-    queue.list.setCurrentRow(1)
+    model = queue.list.model()
+    model.moveRow(model.index(0, 0).parent(), 0, model.index(0, 0).parent(), 2)  # dragged
+    qtbot.waitUntil(lambda: [run.number for run in window.state.session.runner.queue.runs] == [1, 3, 2])
+    queue.list.setCurrentRow(0)
     qtbot.keyClick(queue.list, Qt.Key.Key_Delete)
     assert queue.numbers() == [3, 2]
     queue.list.setCurrentRow(0)
     qtbot.mouseClick(queue.tweak_button, LEFT)
     assert queue.numbers() == [2] and page.config().epochs == 4 and page._views.currentIndex() == SETUP
-
-
-def test_dragging_a_row_moves_its_run(qtbot, page, window):
-    for epochs in (2, 3, 4):
-        draft(page, epochs)
-        page.enqueue()
-    model = page.queue.list.model()
-    model.moveRow(model.index(0, 0).parent(), 0, model.index(0, 0).parent(), 3)
-    qtbot.waitUntil(lambda: [run.number for run in window.state.session.runner.queue.runs] == [2, 3, 1])
-    assert page.queue.numbers() == [2, 3, 1]
 
 
 def test_a_waiting_run_keeps_the_settings_it_was_added_with_over_a_restart(page, window, project_dir):
@@ -255,39 +240,22 @@ def test_a_paused_run_can_be_stopped_and_its_results_are_looked_at(qtbot, page, 
     assert evaluated == ["001-resnet18_in1k-lora"]
 
 
-def test_a_run_that_goes_on_shows_its_steps_from_before(qtbot, page, window, engine):
-    draft(page, 3)
-    page.start()
-    engine.step.set()
-    qtbot.waitUntil(lambda: epochs_shown(page) == 1)
-    page.pause()
-    idle(qtbot, window)
-    folder = window.state.path / "runs" / page.runner.queue.paused
-    (folder / "steps.jsonl").write_text("[0.25, 2.0]\n[0.5, 1.5]\n")
-    window.state.close_project()
-    window.state.open_project(folder.parents[1])
-    window.show_page("train")
-    page, engine.is_slow = window.page("train"), False
-    qtbot.mouseClick(page.resume_card.continue_button, LEFT)
-    idle(qtbot, window)
-    assert page.monitor.chart.point_counts() == {"steps": 2, "epochs": 3}
-
-
 def test_why_the_stop_button_does_nothing_is_said(qtbot, page, window, engine):
     draft(page, 4)
     page.start()
     qtbot.waitUntil(lambda: page.monitor.state() == "Running")
     page.runner.stop()
     page._show_readiness()
-    assert not page.stop_button.isEnabled() and "ending already" in page.stop_button.toolTip()
+    ending = window.state.actions.why_not("run.end")
+    assert not page.stop_button.isEnabled() and ending and ending in page.stop_button.toolTip()
     idle(qtbot, window)
-    assert "No run is training" in window.state.actions.why_not("run.end")
+    assert window.state.actions.why_not("run.end") not in ("", ending)
 
 
 def test_a_linear_probe_that_was_interrupted_names_no_epoch():
     probe = TrainConfig(method="linear")
     run = RunSummary(name="001-probe", path=Path(), config=probe, class_names=(), epochs=(), result=None)
-    assert offer_words(run, is_paused=False) == "001-probe was interrupted before its head was solved for."
+    assert "001-probe" in offer_words(run, is_paused=False) and "1 " not in offer_words(run, is_paused=False)
 
 
 def test_stop_ends_the_run_and_the_queue_waits(qtbot, page, window, engine):
@@ -342,6 +310,7 @@ def crashed_run(project_dir: Path, images, done: int) -> Path:
 
 def test_after_a_crash_the_run_is_offered_and_goes_on(qtbot, page, window, engine, project_dir):
     run_dir = crashed_run(project_dir, window.state.session.snapshot(), 3)
+    (run_dir / "steps.jsonl").write_text("[0.25, 2.0]\n[0.5, 1.5]\n")
     window.state.close_project()
     window.show_page("project")
     window.state.open_project(project_dir)
@@ -349,11 +318,11 @@ def test_after_a_crash_the_run_is_offered_and_goes_on(qtbot, page, window, engin
     qtbot.mouseClick(window.toasts.newest.way_button, LEFT)
     page = window.page("train")
     assert window.current_page is page
-    assert page.resume_card.message() == f"{run_dir.name} was interrupted at epoch 4 of 5."
+    assert all(words in page.resume_card.message() for words in (run_dir.name, "4", "5"))
     engine.is_slow = False
     qtbot.mouseClick(page.resume_card.continue_button, LEFT)
     idle(qtbot, window)
-    assert page.resume_card.message() == "" and epochs_shown(page) == 5
+    assert page.resume_card.message() == "" and page.monitor.chart.point_counts() == {"steps": 2, "epochs": 5}
     assert [epoch.epoch for epoch in read_run(run_dir).epochs] == [1, 2, 3, 4, 5]
 
 
@@ -382,7 +351,7 @@ def test_start_takes_the_place_of_a_job_that_only_measures(qtbot, page, window, 
     engine.is_slow = False
     draft(page, 2)
     qtbot.mouseClick(page.setup.measure_button, LEFT)
-    assert window.job_bar.line("Measuring time and memory") and not page.setup.measure_button.isEnabled()
+    assert len(window.job_bar.lines) == 1 and not page.setup.measure_button.isEnabled()
     qtbot.mouseClick(page.start_button, LEFT)
     idle(qtbot, window)
     assert engine.trained == [2] and window.state.session.runner.queue.runs == ()
@@ -395,7 +364,7 @@ def test_a_queued_run_that_no_longer_fits_the_project_says_why(qtbot, page, wind
     page.runner.start_queue()
     idle(qtbot, window)
     assert engine.trained == [2]
-    assert "no attention" in window.state.session.runner.queue.runs[0].failure
+    assert window.state.session.runner.queue.runs[0].failure
 
 
 def test_results_can_hand_a_run_over_to_be_changed(qtbot, page, window, project_dir):
@@ -404,12 +373,3 @@ def test_results_can_hand_a_run_over_to_be_changed(qtbot, page, window, project_
     window.state.run_duplicate_requested.emit(read_run(run_dir))
     assert window.current_page is page and page.config() == read_run(run_dir).config
     assert run_dir.name in page.subtitle.text()
-
-
-def test_earlier_runs_are_the_grey_context(qtbot, page, window, engine, project_dir):
-    earlier = crashed_run(project_dir, window.state.session.snapshot(), 3)
-    draft(page, 2)
-    engine.is_slow = False
-    page.start()
-    idle(qtbot, window)
-    assert earlier.name in page.monitor.chart._context_key.toolTip()

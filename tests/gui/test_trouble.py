@@ -45,14 +45,11 @@ def run_job(qtbot, window, work, *, lane=Lane.TRAINING):
     qtbot.waitUntil(lambda: not window.state.tasks.pending, timeout=20_000)
 
 
-def test_a_image_that_vanishes_is_said_and_can_still_be_labelled(qtbot, label, window):
+def test_an_image_that_vanishes_can_still_be_labelled(qtbot, label, window):
     image_id = label.grid.selection.current_id()
     label.grid.tile(image_id).path.unlink()
     label.labels.view(True)
-    view = label.viewer.view
-    qtbot.waitUntil(lambda: view._kept.get(label.grid.tile(image_id).path) is not None)
-    assert "the file is missing" in view._kept[label.grid.tile(image_id).path].reason
-    qtbot.keyClick(view, Qt.Key.Key_3)
+    qtbot.keyClick(label.viewer.view, Qt.Key.Key_3)
     assert labels_of(window.state.session.project, image_id) == ("red",)
 
 
@@ -62,7 +59,7 @@ def test_a_project_folder_that_goes_away_refuses_labels_and_says_so(qtbot, label
     before = label.grid.tile(image_id).labels
     shutil.rmtree(project_dir) if way == "removed" else project_dir.rename(tmp_path / "elsewhere")
     qtbot.keyClick(label.grid, Qt.Key.Key_3)
-    assert "gone or was replaced" in window.toasts.message()
+    assert window.toasts.newest.tone == "bad"
     assert label.grid.tile(image_id).labels == before
     for name in window.entries:
         window.show_page(name)
@@ -76,30 +73,25 @@ def test_a_second_window_can_look_but_not_change(qtbot, qapp, label, window, pro
     qtbot.addWidget(other)
     other.show()
     state.open_project(project_dir)
-    assert "can only be read" in other.toasts.message()
+    assert other.toasts.newest.tone == "warn"
     other.show_page("label")
     page = other.page("label")
     image_id = page.grid.selection.current_id()
     qtbot.keyClick(page.grid, Qt.Key.Key_3)
     assert labels_of(state.session.project, image_id) != ("red",)
-    assert page.saved.text() == "Read only" and other.toasts.message()
     other.close()
     state.deleteLater()
     qtbot.keyClick(label.grid, Qt.Key.Key_3)
     assert labels_of(window.state.session.project, image_id) == ("red",)
 
 
-def test_opening_the_open_project_again_keeps_it_writable(label, window, project_dir):
-    project = window.state.session.project
-    assert window.state.open_project(project_dir) and window.state.session.project is project
-    assert window.state.session.apply(AddClass("new")) and not window.toasts.message()
-
-
-def test_a_project_that_could_only_be_read_can_be_opened_again_for_writing(window, project_dir):
+def test_a_project_that_could_only_be_read_is_opened_again_for_writing_and_then_stays_open(window, project_dir):
     with Project.open(project_dir):
         window.state.open_project(project_dir)
         assert window.state.session.project.is_read_only
     assert window.state.open_project(project_dir) and not window.state.session.project.is_read_only
+    project = window.state.session.project
+    assert window.state.open_project(project_dir) and window.state.session.project is project
 
 
 def test_a_corrupt_run_folder_harms_no_page(window, project_dir):
@@ -121,7 +113,7 @@ def test_a_full_disk_refuses_a_label_and_takes_it_when_there_is_space_again(labe
     writer.execute(f"PRAGMA max_page_count = {pages}")
     names = (f"class {number} {'x' * 100}" for number in range(1000))
     refused = next(name for name in names if not window.state.session.apply(AddClass(name)))
-    assert "the disk is full" in window.toasts.message()
+    assert window.toasts.newest.tone == "bad"
     assert refused not in window.state.session.project.snapshot().class_names
     writer.execute("PRAGMA max_page_count = 1000000")
     assert window.state.session.apply(AddClass(refused))
@@ -140,18 +132,18 @@ def test_a_full_disk_leaves_the_earlier_file_of_an_export_alone(qtbot, window, t
     monkeypatch.setattr(os, "fsync", full)
     run_job(qtbot, window, lambda **_: write_text(target, "later"), lane=Lane.COMPUTE)
     monkeypatch.undo()
-    assert "No space left" in window.toasts.message() and window.toasts.newest.hint()
+    assert str(target) in window.toasts.message() and window.toasts.newest.hint()
     assert target.read_text() == "earlier" and not list(tmp_path.glob(".model*"))
 
 
 @pytest.mark.parametrize(
     ("error", "said"),
     [
-        (MemoryError(), "not enough memory"),
-        (RuntimeError("CUDA out of memory. Tried to allocate 20 MiB"), "not enough memory"),
-        (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory"), "not enough memory"),
-        (OSError(errno.ENOSPC, "No space left on device", "/big/file"), "The disk is full (/big/file)"),
-        (RunError("The run is gone.", "Train again."), "The run is gone."),
+        (MemoryError(), "memory"),
+        (RuntimeError("CUDA out of memory. Tried to allocate 20 MiB"), "memory"),
+        (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory"), "memory"),
+        (OSError(errno.ENOSPC, "No space left on device", "/big/file"), "/big/file"),
+        (RunError("gone", "Train again."), "gone"),
     ],
 )
 def test_what_any_job_may_meet_is_a_banner_with_a_hint(qtbot, window, error, said):
@@ -164,8 +156,8 @@ def test_what_any_job_may_meet_is_a_banner_with_a_hint(qtbot, window, error, sai
 
 
 def test_other_errors_are_bugs():
-    assert as_expected(ValueError("out of memory")) is None
-    assert as_expected(OSError(errno.ENOENT, "No such file")) is None
+    for error in (ValueError("out of memory"), OSError(errno.ENOENT, "No such file")):
+        assert as_expected(error) is None
 
 
 def test_a_bug_in_a_job_opens_the_report_and_loses_nothing(qtbot, label, window, caplog):
@@ -175,9 +167,9 @@ def test_a_bug_in_a_job_opens_the_report_and_loses_nothing(qtbot, label, window,
     run_job(qtbot, window, work)
     (dialog,) = window.findChildren(BugDialog)
     qtbot.mouseClick(dialog.copy_button, LEFT)
-    assert "KeyError: 'lost key'" in QGuiApplication.clipboard().text()
+    assert "KeyError" in QGuiApplication.clipboard().text()
     dialog.accept()
-    assert "KeyError" in caplog.text and "Unexpected error" in window.toasts.message()
+    assert "KeyError" in caplog.text and window.toasts.newest.tone == "bad"
     image_id = label.grid.selection.current_id()
     qtbot.keyClick(label.grid, Qt.Key.Key_3)
     assert labels_of(window.state.session.project, image_id) == ("red",)
@@ -186,7 +178,7 @@ def test_a_bug_in_a_job_opens_the_report_and_loses_nothing(qtbot, label, window,
 def test_a_project_on_a_network_drive_says_so_when_it_is_opened(window, project_dir, monkeypatch):
     monkeypatch.setattr("visionft.project.db.database.network_file_system", lambda _: "nfs4")
     window.state.open_project(project_dir)
-    assert "network file system (nfs4)" in window.toasts.message() and window.toasts.newest.isVisible()
+    assert "nfs4" in window.toasts.message() and window.toasts.newest.isVisible()
 
 
 def test_a_second_window_says_both_that_it_can_only_read_and_what_else_is_to_know(window, project_dir):
@@ -198,14 +190,14 @@ def test_a_second_window_says_both_that_it_can_only_read_and_what_else_is_to_kno
         seal.write("0" if first != "0" else "1")
     with Project.open(project_dir):
         window.state.open_project(project_dir)
-        said = window.toasts.message() + window.toasts.newest.hint()
-        assert "can only be read" in said and "not as it was left" in said
+        notices = window.state.session.project.notices
+        assert notices and all(each.message in window.toasts.newest.hint() for each in notices)
 
 
 @pytest.mark.parametrize("when", ["while working", "at the end"])
 def test_a_backup_that_fails_in_its_own_thread_is_a_banner(qtbot, window, project_dir, monkeypatch, when):
     def full(*_inputs, **_):
-        raise ProjectError("The disk is full.")
+        raise ProjectError("disk-full")
 
     monkeypatch.setattr("visionft.project.safety.backups.backup_pinned", full)
     window.state.open_project(project_dir)
@@ -215,4 +207,4 @@ def test_a_backup_that_fails_in_its_own_thread_is_a_banner(qtbot, window, projec
     else:
         monkeypatch.setattr("visionft.project.safety.backup_schedule.INTERVAL_S", -1.0)
         window.state.close_project()
-    qtbot.waitUntil(lambda: "The automatic backup failed: The disk is full." in window.toasts.message())
+    qtbot.waitUntil(lambda: "disk-full" in window.toasts.message())

@@ -7,33 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from visionft.events import EpochDone
 from visionft.export.contents import list_contents
 from visionft.files import sha256_file
 from visionft.training.config.train_config import TrainConfig
-from visionft.training.runs.manifest import write_manifest
 
 RUN = "001-resnet18-lora"
-
-
-def _write_run(project_dir: Path, name: str = RUN, *, accuracy: float = 1.0) -> None:
-    folder = project_dir / "runs" / name
-    (folder / "best").mkdir(parents=True)
-    (folder / "best" / "state.json").write_text("{}")
-    write_manifest(folder / "best")
-    (folder / "config.json").write_text(json.dumps(TrainConfig(backbone="resnet18").to_dict()))
-    (folder / "classes.json").write_text('["blue", "green", "red"]')
-    epoch = EpochDone(
-        epoch=1, epochs=1, train_loss=1, train_accuracy=1, val_loss=1, val_accuracy=accuracy, learning_rate=1,
-        seconds=1, images_per_second=1, is_best=True,
-    )  # fmt: skip
-    (folder / "metrics.jsonl").write_text(json.dumps(asdict(epoch)) + "\n")
-
-
-@pytest.fixture
-def write_run() -> Callable[..., None]:
-    """Return a function to write a finished run."""
-    return _write_run
 
 
 def _write_export(folder: Path, write_model: Callable[..., Path]) -> Path:
@@ -54,9 +32,9 @@ def _write_export(folder: Path, write_model: Callable[..., Path]) -> Path:
 
 
 @pytest.fixture
-def exported(project_dir: Path, write_model: Callable[..., Path]) -> Path:
+def exported(project_dir: Path, write_run, write_model: Callable[..., Path]) -> Path:
     """Return the folder of an export of a run of a project."""
-    _write_run(project_dir)
+    write_run(project_dir, RUN, TrainConfig(backbone="resnet18"), accuracies=[1.0])
     return _write_export(project_dir / "exports" / RUN, write_model)
 
 

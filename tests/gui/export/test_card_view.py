@@ -117,7 +117,7 @@ def test_the_dialog_copies_the_whole_file_and_opens_it(qtbot, tmp_path, monkeypa
     monkeypatch.setattr(QDesktopServices, "openUrl", lambda url: opened.append(Path(url.toLocalFile())))
     path = card_of(tmp_path)
     assert path is not None and card_of(tmp_path / "nowhere") is None
-    dialog = CardDialog(None, path)  # type: ignore[arg-type]
+    dialog = CardDialog(None, path)
     qtbot.addWidget(dialog)
     dialog.show()
     assert dialog.view.toPlainText() == "Birds\nWörter"
@@ -126,9 +126,11 @@ def test_the_dialog_copies_the_whole_file_and_opens_it(qtbot, tmp_path, monkeypa
     assert QGuiApplication.clipboard().text() == card and opened == [path, tmp_path]
 
 
-@pytest.mark.parametrize(("content", "words"), [(b"x" * 80_001, "too long"), (b"caf\xe9", "caf\ufffd")])
-def test_a_file_that_is_no_card_holds_nothing_up(qtbot, tmp_path, content, words):
-    (tmp_path / "README.md").write_bytes(content)
-    dialog = CardDialog(None, tmp_path / "README.md")  # type: ignore[arg-type]
-    qtbot.addWidget(dialog)
-    assert words in dialog.view.toPlainText()
+def test_a_file_that_is_no_card_holds_nothing_up(qtbot, tmp_path):
+    shown = []
+    for content in (b"x" * 80_001, b"caf\xe9"):
+        (tmp_path / "README.md").write_bytes(content)
+        dialog = CardDialog(None, tmp_path / "README.md")
+        qtbot.addWidget(dialog)
+        shown.append(dialog.view.toPlainText())
+    assert "xxx" not in shown[0] and len(shown[0]) < 200 and shown[1] == "caf\ufffd"

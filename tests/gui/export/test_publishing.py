@@ -36,10 +36,6 @@ def dialog(qtbot, window, shown, hub):
         dialog.reject()
 
 
-def notes_of(dialog: PublishDialog) -> str:
-    return "\n".join(label.text() for label in dialog.notes)
-
-
 def send(qtbot, window, dialog) -> None:
     qtbot.mouseClick(dialog.send_button, LEFT)
     finish(qtbot, window)
@@ -47,10 +43,9 @@ def send(qtbot, window, dialog) -> None:
 
 def test_what_goes_where_is_said_and_nothing_goes_before(dialog, hub):
     said = dialog.about.text()
-    assert said.startswith("5 files, ") and "127.0.0.1" in said and "before you press Send" in said
+    assert "5" in said and "127.0.0.1" in said and len(dialog.notes) == 1
     assert "model.onnx" in dialog.files.text() and "samples/" in dialog.files.text()
     assert "page.html" not in dialog.files.text()
-    assert "None of your images is included." in notes_of(dialog)
     assert dialog.name_edit.text() == "001-resnet18-lora" and dialog.who.value() == "private"
     assert not hub.asked
 
@@ -60,7 +55,7 @@ def test_it_arrives_private_with_the_token_of_this_computer(qtbot, window, dialo
     send(qtbot, window, dialog)
     assert hub.is_private is True and hub.tokens - {""} == {"hf_test"}
     assert hub.files["model.onnx"] == (exported / "model.onnx").read_bytes() and "samples/page.html" in hub.files
-    assert "Only you" in dialog.address_label.text() and f"{hub.url}/me/model" in dialog.address_label.text()
+    assert f"{hub.url}/me/model" in dialog.address_label.text()
     assert dialog.about.isHidden()  # nothing is sent before Send is pressed: this state is over
     opened = []
     monkeypatch.setattr(QDesktopServices, "openUrl", lambda url: opened.append(url.toString()))
@@ -72,14 +67,14 @@ def test_it_arrives_private_with_the_token_of_this_computer(qtbot, window, dialo
 def test_everybody_may_see_it_only_when_that_was_said(qtbot, window, dialog, hub):
     qtbot.mouseClick(dialog.who.buttons["public"], LEFT)
     send(qtbot, window, dialog)
-    assert hub.is_private is False and "Everybody can see it." in dialog.address_label.text()
+    assert hub.is_private is False
 
 
 def test_another_token_is_used_once_and_kept_nowhere(qtbot, window, dialog, hub, caplog, monkeypatch):
     caplog.set_level(logging.DEBUG, "visionft")
     monkeypatch.delenv("HF_TOKEN")
     qtbot.mouseClick(dialog.which.buttons["other"], LEFT)
-    assert not dialog.send_button.isEnabled() and dialog.send_button.toolTip() == "Enter a token."
+    assert not dialog.send_button.isEnabled() and dialog.send_button.toolTip()
     qtbot.keyClicks(dialog.token_edit, "hf_typed")
     send(qtbot, window, dialog)
     assert hub.tokens - {""} == {"hf_typed"} and hub.files
@@ -100,12 +95,11 @@ def test_a_token_is_remembered_when_that_was_asked(qtbot, window, dialog, hub, m
     assert get_token() == "hf_typed" and hub.files
 
 
-@pytest.mark.parametrize(("status", "words"), [(401, "does not know the token"), (403, "may not write to")])
-def test_a_refusal_is_said_beside_what_was_typed(qtbot, window, dialog, hub, status, words):
-    hub.status = status
+def test_a_refusal_is_said_beside_what_was_typed(qtbot, window, dialog, hub):
+    hub.status = 403
     dialog.name_edit.setText("me/birds")
     send(qtbot, window, dialog)
-    assert words in dialog.fault.message() and "Access Tokens" in dialog.fault.hint()
+    assert "me/birds" in dialog.fault.message() and dialog.fault.hint() and dialog.fault.tone == "bad"
     assert dialog.name_edit.text() == "me/birds" and dialog.send_button.isVisible() and not hub.files
     hub.status = 0
     send(qtbot, window, dialog)
@@ -115,7 +109,7 @@ def test_a_refusal_is_said_beside_what_was_typed(qtbot, window, dialog, hub, sta
 def test_a_repository_that_holds_files_is_left_alone_unless_they_may_be_replaced(qtbot, window, dialog, hub):
     hub.is_private, hub.files = True, {"theirs.bin": b"x"}
     send(qtbot, window, dialog)
-    assert "is there already and holds files" in dialog.fault.message() and set(hub.files) == {"theirs.bin"}
+    assert dialog.fault.tone == "bad" and set(hub.files) == {"theirs.bin"}
     dialog.replace_box.click()
     send(qtbot, window, dialog)
     assert {"theirs.bin", "model.onnx"} <= set(hub.files)
@@ -124,49 +118,48 @@ def test_a_repository_that_holds_files_is_left_alone_unless_they_may_be_replaced
 def test_a_hub_that_is_gone_and_a_name_that_is_none_are_said(qtbot, window, dialog, hub, monkeypatch):
     dialog.name_edit.setText("a/b/c")
     send(qtbot, window, dialog)
-    assert "is no name of a repository" in dialog.fault.message()
+    assert "a/b/c" in dialog.fault.message()
     dialog.name_edit.setText("")
     assert not dialog.send_button.isEnabled()
     dialog.name_edit.setText("birds")
     monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
     send(qtbot, window, dialog)
-    assert "cannot be reached" in dialog.fault.message()
+    assert "127.0.0.1:9" in dialog.fault.message() and not hub.files
 
 
 def test_a_file_that_was_changed_meanwhile_is_not_sent(qtbot, window, dialog, hub, exported):
     (exported / "README.md").write_text("# other\n")
     send(qtbot, window, dialog)
-    assert "is not as it was exported" in dialog.fault.message() and not hub.asked
+    assert "README.md" in dialog.fault.message() and not hub.asked
 
 
 def test_sending_is_stopped_from_the_dialog(qtbot, window, dialog, hub):
     window.state.tasks.reported.connect(lambda handle, event: dialog.stop_button.click())
     send(qtbot, window, dialog)
-    assert dialog.fault.message() == "The job was cancelled." and dialog.fault.tone == "info"
+    assert dialog.fault.tone == "info"
     assert dialog.send_button.isVisible() and not hub.files
 
 
 def test_a_closed_dialog_lets_it_go_on_and_the_window_says_the_end(qtbot, window, shown, dialog, hub):
     qtbot.mouseClick(dialog.send_button, LEFT)
-    assert dialog.close_button.text() == "Close, continue sending"
     qtbot.mouseClick(dialog.close_button, LEFT)
-    assert shown.why_not_publish() == "An export is being sent already."
+    assert shown.why_not_publish()
     finish(qtbot, window)
-    assert hub.files and "Sent to" in window.toasts.message()
+    assert hub.files and hub.url in window.toasts.message()
 
 
 def test_offline_the_window_says_so_and_asks_nothing(qtbot, window, shown, monkeypatch):
     monkeypatch.setenv(OFFLINE_VARIABLE, "1")
     qtbot.mouseClick(shown.parity_card.publish_button, LEFT)
     finish(qtbot, window)
-    assert "Nothing was sent" in window.toasts.message() and not window.findChildren(PublishDialog)
+    assert window.toasts.newest.tone == "bad" and not window.findChildren(PublishDialog)
 
 
 def test_a_damaged_export_is_refused_before_anything_is_asked(qtbot, window, shown, exported, hub):
     (exported / "model_int8.onnx").write_bytes(b"other")
     qtbot.mouseClick(shown.parity_card.publish_button, LEFT)
     finish(qtbot, window)
-    assert "is not as it was exported" in window.toasts.message() and not window.findChildren(PublishDialog)
+    assert "model_int8.onnx" in window.toasts.message() and not window.findChildren(PublishDialog)
 
 
 @pytest.mark.parametrize(
@@ -193,9 +186,9 @@ def test_the_index_and_the_rights_in_the_weights_are_told_before(qtbot):
     qtbot.addWidget(parent)
     dialog = PublishDialog(parent, offer, name="x")
     qtbot.addWidget(dialog)
-    assert "has names, notes and tags" in notes_of(dialog) and "ask <b>a lawyer" in notes_of(dialog)
+    assert "index.safetensors" in dialog.notes[0].text() and "ask <b>a lawyer" in dialog.notes[1].text()
     assert dialog.which.isHidden() and dialog.which.value() == "other" and not dialog.send_button.isEnabled()
-    assert dialog.about.text().startswith("1 file, 9 bytes, goes to hub.example.")
+    assert "9 bytes" in dialog.about.text() and "hub.example" in dialog.about.text()
 
 
 @pytest.fixture

@@ -12,8 +12,9 @@ from gui.home import new_project
 from gui.home.home_page import ProjectPage
 from gui.home.new_project import NewProjectDialog
 from gui.kit import dialogs
+from gui.kit.tiles import ActionTile
+from visionft.amounts import size_text
 from visionft.project.edits.changes import AssignSplits
-from visionft.project.store import Project
 from visionft.public_sets import get_set, list_file
 
 LEFT = Qt.MouseButton.LeftButton
@@ -43,15 +44,17 @@ def click_create(qtbot, dialog: NewProjectDialog) -> int:
     return dialog.result()
 
 
+def is_ready(page) -> bool:
+    return page.overview.checklist.badge.property("tone") == "good" and not page.overview.checklist.buttons
+
+
 def test_the_one_primary_button_is_the_next_step(qtbot, window, page, images, monkeypatch, confirm, finish, project):
-    assert page.overview.checklist.badge.text() == "4 still missing"
-    assert page.next_button.text() == "Import images" and not page.import_button.isVisible()
+    assert "4" in page.overview.checklist.badge.text() and not page.import_button.isVisible()
     monkeypatch.setattr(dialogs, "ask_folder", lambda *_args, **_kwargs: images)
     qtbot.mouseClick(page.next_button, LEFT)
     finish()
     confirm()
-    assert page.overview.checklist.badge.text() == "Ready to train" and "split" not in page.overview.checklist.buttons
-    assert page.next_button.text() == "Train" and page.import_button.isVisible()
+    assert is_ready(page) and page.import_button.isVisible()
     qtbot.mouseClick(page.next_button, LEFT)
     assert window.current_page.name == "train"
 
@@ -59,7 +62,6 @@ def test_the_one_primary_button_is_the_next_step(qtbot, window, page, images, mo
 def test_images_without_labels_are_to_be_labelled_next(qtbot, window, page, images, look, confirm, project):
     look(images / "red")
     confirm()
-    assert page.next_button.text() == "Label images"
     qtbot.mouseClick(page.next_button, LEFT)
     assert window.current_page.name == "label"
 
@@ -81,10 +83,10 @@ def test_a_class_that_is_missing_from_validation_is_divided_by_a_click(
     session = window.state.session
     everything = {image.image_id: "train" for image in session.snapshot().images}
     assert session.apply(AssignSplits(everything))
-    assert page.overview.checklist.badge.text() == "1 still missing"
+    assert not is_ready(page)
     qtbot.mouseClick(page.overview.checklist.buttons["split"], LEFT)
     finish()
-    assert page.overview.checklist.badge.text() == "Ready to train"
+    assert is_ready(page)
     assert session.snapshot().labelled("val")
 
 
@@ -103,14 +105,13 @@ def test_files_that_cannot_be_used_are_listed_with_their_reason(qtbot, page, ima
 def test_a_folder_without_images_is_refused_with_advice(window, tmp_path, look, project):
     (tmp_path / "nothing").mkdir()
     look(tmp_path / "nothing")
-    assert "holds no images" in window.toasts.message()
+    assert "nothing" in window.toasts.message() and window.toasts.newest.hint()
 
 
 def test_a_project_path_that_is_no_project_keeps_what_was_open(window, project_dir, tmp_path):
     window.state.open_project(project_dir)
     assert not window.state.open_project(tmp_path)
-    assert window.state.path == project_dir
-    assert "is not a project" in window.toasts.message()
+    assert window.state.path == project_dir and window.toasts.newest.tone == "bad"
 
 
 def test_recent_projects_can_be_opened_and_forgotten(qtbot, window, page, project_dir, tmp_path):
@@ -125,15 +126,11 @@ def test_recent_projects_can_be_opened_and_forgotten(qtbot, window, page, projec
     assert [Path(name).name for name in window.state.settings.recent_projects] == ["project"]
 
 
-def test_a_dropped_project_folder_is_opened(page, window, project_dir):
-    drop(page, project_dir)
-    assert window.state.path == project_dir
-
-
-def test_a_dropped_folder_is_imported_into_the_open_project(
+def test_a_dropped_project_is_opened_and_a_dropped_folder_is_imported_into_it(
     page, window, project_dir, tmp_path, draw_folder, confirm, finish
 ):
-    window.state.open_project(project_dir)
+    drop(page, project_dir)
+    assert window.state.path == project_dir
     drop(page, draw_folder(tmp_path / "more", {"yellow": 3}))
     finish()
     confirm()
@@ -152,29 +149,15 @@ def drop(page: ProjectPage, folder: Path) -> None:
     QApplication.sendEvent(page.widget, QDropEvent(QPointF(9, 9), *keys))
 
 
-def test_a_project_open_elsewhere_can_only_be_read_and_says_so(window, project_dir):
-    with Project.open(project_dir):
-        window.state.open_project(project_dir)
-        assert "only be read" in window.toasts.message()
-
-
 @pytest.mark.parametrize(("name", "is_allowed"), [("", False), ("a/b", False), ("Parts", True), ("taken", False)])
 def test_the_new_project_dialog_checks_the_name(qtbot, tmp_path, name, is_allowed):
     (tmp_path / "taken").mkdir()
-    parent = NewProjectDialog(None, folder=tmp_path)
-    qtbot.addWidget(parent)
-    qtbot.keyClicks(parent.name_edit, name)
-    assert parent.create_button.isEnabled() is is_allowed
-    assert parent.task == "single"
-
-
-def test_several_classes_per_image_can_be_chosen(qtbot, tmp_path):
-    dialog = NewProjectDialog(None, folder=tmp_path, name="tags")
+    dialog = NewProjectDialog(None, folder=tmp_path)
     qtbot.addWidget(dialog)
-    dialog.show()
-    qtbot.mouseClick(dialog._multi, LEFT)
+    qtbot.keyClicks(dialog.name_edit, name)
+    assert dialog.create_button.isEnabled() is is_allowed and dialog.task == "single"
+    next(each for each in dialog.findChildren(ActionTile) if not each.isChecked()).click()
     assert dialog.task == "multi"
-    dialog.reject()
 
 
 @pytest.mark.usefixtures("styled")  # without it the tiles have no height to be clicked at
@@ -183,7 +166,7 @@ def test_a_sample_project_is_ready_to_train(qtbot, window, page, monkeypatch, ti
     monkeypatch.setattr("visionft.sample_projects.DRAWN_PER_CLASS", 4)  # drawing one takes a quarter of a second
     qtbot.mouseClick(getattr(page.welcome, tile), LEFT)
     qtbot.waitUntil(lambda: not window.state.tasks.pending, timeout=120_000)
-    assert page.overview.checklist.badge.text() == "Ready to train"
+    assert is_ready(page)
     assert len(window.state.session.snapshot().class_names) == classes
 
 
@@ -201,7 +184,7 @@ def test_offline_public_sets_say_why_they_are_not_offered(page, monkeypatch):
     monkeypatch.setenv("VISIONFT_OFFLINE", "1")
     page.refresh()
     assert not any(button.isEnabled() for button in page.welcome.public.buttons.values())
-    assert "works offline" in page.welcome.public.reason.text()
+    assert page.welcome.public.reason.text()
 
 
 def test_a_public_set_on_this_computer_is_shown_like_any_source(qtbot, page, images, monkeypatch):
@@ -224,7 +207,8 @@ def test_a_download_asks_first_and_names_size_and_licence(qtbot, page, window, m
     monkeypatch.setattr(dialogs, "ask_yes", lambda _parent, _title, question, **_: asked.append(question))
     page.refresh()
     qtbot.mouseClick(page.welcome.public.buttons["OxfordIIITPet"], LEFT)
-    assert "811 MB" in asked[0] and "CC BY-SA 4.0" in asked[0] and not window.state.tasks.pending
+    wanted = get_set("OxfordIIITPet")
+    assert size_text(wanted.bytes) in asked[0] and wanted.licence in asked[0] and not window.state.tasks.pending
 
 
 def test_the_overview_shows_images_of_each_class_and_a_click_opens_them(qtbot, window, page, project_dir):

@@ -42,8 +42,8 @@ def test_a_correction_goes_into_the_project_and_undo_reverts_it(qtbot, window, p
     classify(new)
     say(qtbot, window, page, "green")
     assert labels(window, new) == ("green",) and count_images(window.state.session.project) == before + 1
-    assert page.grid.tile(1).mark == "now “green”" and page.panel.picker.currentText() == ""
-    assert "is in the project as “green”" in window.toasts.message()
+    assert "green" in page.grid.tile(1).mark and page.panel.picker.currentText() == ""
+    assert "green" in window.toasts.message()
     qtbot.mouseClick(window.toasts.newest.way_button, LEFT)  # Undo
     assert count_images(window.state.session.project) == before
     assert page.grid.tile(1).mark == ""
@@ -52,7 +52,7 @@ def test_a_correction_goes_into_the_project_and_undo_reverts_it(qtbot, window, p
 def test_several_images_at_once_found_by_a_part_of_the_name(qtbot, window, page, classify, images):
     classify(images / "red")
     page.grid.selection.select_all()
-    assert page.panel.picker.lineEdit().placeholderText() == "Correct the class of 10 images"
+    assert "10" in page.panel.picker.lineEdit().placeholderText()
     picker = page.panel.picker
     picker.setFocus()
     qtbot.keyClicks(picker.lineEdit(), "lu")
@@ -62,7 +62,7 @@ def test_several_images_at_once_found_by_a_part_of_the_name(qtbot, window, page,
     qtbot.keyClick(popup, ENTER)
     settle(qtbot, window)
     assert labels(window, images / "red" / "red_003.png") == ("blue",)
-    assert "10 images are in the project as “blue”" in window.toasts.message()
+    assert "10" in window.toasts.message() and "blue" in window.toasts.message()
     window.state.session.undo()
     assert labels(window, images / "red" / "red_003.png") == ("red",)
 
@@ -95,7 +95,7 @@ def test_a_class_that_the_project_lacks_is_asked_about(qtbot, window, page, clas
     monkeypatch.setattr(dialogs, "ask_yes", lambda _parent, title, *args, **kwargs: asked.append(title) or False)
     classify(images / "red" / "red_000.png")
     say(qtbot, window, page, "hand")
-    assert asked == ["Add the class “hand”?"] and labels(window, images / "red" / "red_000.png") == ("red",)
+    assert len(asked) == 1 and "hand" in asked[0] and labels(window, images / "red" / "red_000.png") == ("red",)
     monkeypatch.setattr(dialogs, "ask_yes", lambda *args, **kwargs: True)
     say(qtbot, window, page, "hand")
     assert labels(window, images / "red" / "red_000.png") == ("hand",)
@@ -107,7 +107,7 @@ def test_a_class_that_the_project_lacks_is_asked_about(qtbot, window, page, clas
 def test_an_export_of_another_project_says_so(qtbot, window, page, classify, images, tmp_path, write_model):
     page.take_model(write_model(tmp_path / "foreign" / "model.onnx", names=["cat", "dog", "cow"]))
     classify(images / "red" / "red_000.png")
-    assert "has no class “cat”" in page.panel.note.text()
+    assert "cat" in page.panel.note.text()
     say(qtbot, window, page, "blue")
     assert labels(window, images / "red" / "red_000.png") == ("blue",)
 
@@ -118,21 +118,21 @@ def test_without_a_project_there_is_a_reason(qtbot, window, tmp_path, images, wr
     page.take_model(write_model(tmp_path / "alone" / "model.onnx"))
     page.classify([images / "red" / "red_000.png"])
     settle(qtbot, window)
-    assert not page.panel.picker.isEnabled() and "Open a project first" in page.panel.picker.toolTip()
-    assert "Open a project first" in page.panel.note.text()
+    assert not page.panel.picker.isEnabled()
+    assert page.panel.picker.toolTip() == page.panel.note.text() == page.corrections.why_not() != ""
 
 
 def test_what_is_unlike_the_images_says_so_first(qtbot, window, page, classify, images, tmp_path, write_model):
     page.take_model(write_model(tmp_path / "far" / "model.onnx", border={}))
     classify(images)
     tiles = [page.grid.tile(image_id) for image_id in page.grid.images.ids]
-    unlike = [tile for tile in tiles if tile.title == "out of distribution"]
+    unlike = [tile for tile in tiles if tile.tone == "warn"]
     assert {tile.path.parent.name for tile in unlike} == {"red"} and not any(tile.aside for tile in unlike)
-    assert "out of distribution 10" in page.panel.tally.text()
+    assert len(unlike) == 10 and " 10" in page.panel.tally.text()
     page.panel.order_box.setCurrentIndex(3)
     page.panel.order_box.activated.emit(3)
     page.grid.selection.set_current(0)
-    assert page.panel.card.unlike.isVisible() and "threshold 1.00" in page.panel.card.facts.text()
+    assert page.panel.card.unlike.isVisible() and "1.00" in page.panel.card.facts.text()
     page.grid.selection.set_current(24)
     assert not page.panel.card.unlike.isVisible()
 
@@ -141,7 +141,7 @@ def test_a_border_says_how_often_it_errs_and_a_file_of_an_earlier_version_nothin
     qtbot, window, page, classify, images, tmp_path, write_model
 ):
     classify(images / "red" / "red_000.png")
-    assert "score" not in page.panel.card.facts.text() and not page.panel.card.unlike.isVisible()
+    assert "%" not in page.panel.card.facts.text() and not page.panel.card.unlike.isVisible()
     page.take_model(write_model(tmp_path / "rough" / "model.onnx", border={"split": "train"}))
     classify(images / "red" / "red_000.png")
     assert "5%" in page.panel.card.facts.text()
@@ -157,18 +157,17 @@ def test_images_taken_with_the_camera_are_there_when_it_stops(qtbot, window, pag
     settle(qtbot, window)
     page.grid.selection.set_current(0)
     say(qtbot, window, page, "blue")
-    project = window.state.session.project
-    assert image_rows(project, (find_image(project, page.predictions[0].path),))[0].labels == ("blue",)
+    assert labels(window, page.predictions[0].path) == ("blue",)
 
 
 def test_the_page_has_one_primary_button(qtbot, window, page, classify, images):
     def primary():
         buttons = (page.files_button, page.drop_zone.choose_button, page.empty.button, page.camera.take_button)
-        return [each.text() for each in buttons if each.isVisible() and each.property("role") == "primary"]
+        return [each for each in buttons if each.isVisible() and each.property("role") == "primary"]
 
-    assert primary() == ["Choose images"]
+    assert primary() == [page.drop_zone.choose_button]
     classify(images / "red" / "red_000.png")
-    assert primary() == ["Images"]
+    assert primary() == [page.files_button]
 
 
 def test_it_works_while_a_run_trains(qtbot, window, page, images):
@@ -206,7 +205,6 @@ def test_a_film_does_not_jump_when_it_shows_something_unlike(qtbot):
 def test_another_model_answers_for_the_same_images(qtbot, window, page, classify, images, tmp_path, write_model):
     image = images / "red" / "red_000.png"
     classify(image)
-    assert page.panel.tally.text() == "1 image: red 1"
     page.take_model(write_model(tmp_path / "other" / "model.onnx", names=["rose", "leaf", "sky"]))
     page.choice.model_box.activated.emit(page.choice.model_box.currentIndex())
     settle(qtbot, window)

@@ -11,7 +11,7 @@ from visionft.export.predictor import Prediction
 from visionft.retrieval.evidence import Evidence, Neighbour
 
 IMAGES = {
-    1: IndexEntry("one.png", "1", "seen at dawn", ("wet",)),
+    1: IndexEntry("one.png", "1", "dawn", ("wet",)),
     2: IndexEntry("two.png", "2"),
     3: IndexEntry("three.png", "3", "", ("dry",)),
 }
@@ -31,14 +31,11 @@ def test_for_and_against_and_what_was_written(qtbot, tmp_path: Path):
     Image.new("RGB", (8, 8)).save(file)
     panel.show_evidence(answer(tmp_path), IMAGES, lambda named: {key: file for key in named if key == 1})
     assert not panel.isHidden()
-    assert panel.supporting.words() == "For “ant”" and panel.contradicting.words() == "Against it"
+    assert "ant" in panel.supporting.words() and panel.contradicting.isVisibleTo(panel)
     (tile,) = panel.supporting.grid.images.tiles((1,))
-    assert tile.path == file and tile.title == "0.80" and "seen at dawn" in tile.spoken()
-    assert panel.notes.text().splitlines() == [
-        "The same image is in the index and was not used: three.png.",
-        "one.png: seen at dawn #wet",
-        "three.png: #dry",
-    ]
+    assert tile.path == file and tile.title == "0.80" and "dawn" in tile.spoken()
+    first, *notes = panel.notes.text().splitlines()
+    assert "three.png" in first and notes == ["one.png: dawn #wet", "three.png: #dry"]
     panel.close_workers()
 
 

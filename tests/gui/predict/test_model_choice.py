@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 from dataclasses import asdict
 from pathlib import Path
 
@@ -54,15 +55,10 @@ def test_a_smaller_file_without_its_model_is_not_offered(tmp_path, folder, write
 
 
 def test_the_files_of_an_export_are_told_apart_in_words(folder):
-    assert difference_text(folder / "model_int8.onnx") == (
-        "25% of the size of the fp32 model; 2.2 times as fast; another prediction for 8 of 378 validation images; "
-        "0.3 points less accuracy."
-    )
-    assert difference_text(folder / "model_fp16.onnx") == (
-        "50% of the size of the fp32 model; slower: 1.2 times the time; another prediction for 0 of 378 validation "
-        "images; the same accuracy."
-    )
-    assert "The fp32 model" in difference_text(folder / "model.onnx")
+    figures = {"int8": ["25", "32", "2.2", "8", "378", "-0.3"], "fp16": ["50", "32", "0.8", "0", "378", "+0.0"]}
+    for name, expected in figures.items():
+        assert re.findall(r"[+-]?\d+(?:\.\d+)?", difference_text(folder / f"model_{name}.onnx")) == expected
+    assert "fp32" in difference_text(folder / "model.onnx")
     (folder / "export.json").write_text('{"sha256": "", "parity": {}, "variants": [1]}')
     assert difference_text(folder / "model_int8.onnx") == ""
 
@@ -72,9 +68,8 @@ def test_the_user_chooses_which_file_answers(qtbot, window, folder, images):
     page = window.page("try")
     page.take_model(folder / "model.onnx")
     box = page.choice.file_box
-    assert box.isVisible() and [box.itemText(place) for place in range(box.count())] == [
-        "Full (fp32)", "Half size (fp16)", "Small (int8)"
-    ]  # fmt: skip
+    assert box.isVisible()
+    assert all(name in box.itemText(place) for place, name in enumerate(("fp32", "fp16", "int8")))
     page.classify([images / "red" / "red_000.png"])
     qtbot.waitUntil(lambda: not window.state.tasks.pending, timeout=20_000)
     asked = []
@@ -83,7 +78,7 @@ def test_the_user_chooses_which_file_answers(qtbot, window, folder, images):
     box.activated.emit(2)
     qtbot.waitUntil(lambda: not window.state.tasks.pending, timeout=20_000)
     assert asked == [page.model()] == [folder / "model_int8.onnx"] and page.predictions[0].class_name == "red"
-    assert page.difference.text().startswith("25% of the size")
+    assert "25%" in page.difference.text()
 
 
 def test_a_file_from_elsewhere_comes_with_those_beside_it_and_stays(qtbot, folder, tmp_path, write_model):
@@ -93,7 +88,7 @@ def test_a_file_from_elsewhere_comes_with_those_beside_it_and_stays(qtbot, folde
     assert choice.model() == folder / "model_int8.onnx" and choice.file_box.count() == 3
     alone = write_model(tmp_path / "elsewhere" / "model_int8.onnx")
     choice.take(alone)
-    assert choice.model() == alone and choice.model_box.currentText() == "elsewhere · model_int8"
+    assert choice.model() == alone and choice.model_box.currentText().split() == ["elsewhere", "·", "model_int8"]
     assert choice.file_box.isHidden() and choice.words() == ""
     choice.offer([folder / "model.onnx"])
     assert choice.model() == alone and choice.model_box.count() == 2

@@ -11,6 +11,7 @@ from gui.kit import dialogs
 from gui.predict import predicting
 from gui.predict.model_choice import exported_models
 from visionft.data.camera import camera_images
+from visionft.errors import ImageError
 
 LEFT = Qt.MouseButton.LeftButton
 
@@ -28,14 +29,8 @@ def test_the_file_answers_with_bars_latency_provider_and_calibration(page, class
     (best, share), *others = page.panel.card.bars.bars
     assert best == page.predictions[0].class_name and share > 0.5
     assert sum(share for _, share in others) + share == pytest.approx(1, abs=1e-4)
-    facts = page.panel.card.facts.text()
-    for words in ("ms for inference, on CPU", "ms per image, with decoding", "temperature 1.25"):
-        assert words in facts
-
-
-def test_the_tally_and_the_least_sure_come_first(page, classify, images):
-    classify(images)
-    assert page.panel.tally.text() == "25 images: red 10, green 8, blue 7"
+    assert all(words in page.panel.card.facts.text() for words in ("CPU", " ms ", "1.25"))
+    assert page.panel.tally.text().endswith("red 10, green 8, blue 7")
     page.panel.order_box.setCurrentIndex(1)
     page.panel.order_box.activated.emit(1)
     shares = [page.predictions[page.grid.selection.id_at(place) - 1].probability for place in range(25)]
@@ -45,13 +40,13 @@ def test_the_tally_and_the_least_sure_come_first(page, classify, images):
 def test_several_labels_are_those_that_reach_their_threshold(page, classify, tmp_path, images, write_model):
     page.take_model(write_model(tmp_path / "several" / "model.onnx", thresholds=[0.001, 0.001, 0.001]))
     classify(images / "red" / "red_000.png")
-    assert page.panel.card.facts.text().startswith("Labels: red, ")
+    assert "red, " in page.panel.card.facts.text()
 
 
 def test_an_image_that_cannot_be_read_says_why(page, classify, tmp_path):
     (tmp_path / "broken.png").write_bytes(b"nothing")
     classify(tmp_path / "broken.png")
-    assert "Could not be decoded" in page.panel.card.name.text() and page.panel.card.bars.bars == ()
+    assert page.predictions[0].error in page.panel.card.name.text() and page.panel.card.bars.bars == ()
 
 
 def test_the_answers_can_be_saved_as_csv(qtbot, page, classify, images, tmp_path, monkeypatch, window):
@@ -59,7 +54,7 @@ def test_the_answers_can_be_saved_as_csv(qtbot, page, classify, images, tmp_path
     monkeypatch.setattr(dialogs, "ask_save_file", lambda *args, **kwargs: tmp_path / "answers.csv")
     qtbot.mouseClick(page.panel.csv_button, LEFT)
     assert [line["class"] for line in read_csv(tmp_path / "answers.csv")] == ["red"] * 10
-    assert "written" in window.toasts.message()
+    assert window.toasts.newest.tone == "good"
 
 
 def read_csv(path: Path) -> list[dict[str, str]]:
@@ -81,7 +76,7 @@ def test_a_folder_is_classified_into_a_table(qtbot, page, window, images, to_csv
     lines = read_csv(to_csv)
     assert len(lines) == 26
     assert all(line["class"] == Path(line["path"]).parent.name or line["error"] for line in lines)
-    assert "26 predictions written" in window.toasts.message()
+    assert "26" in window.toasts.message()
 
 
 def test_a_stopped_table_keeps_the_lines_so_far(qtbot, page, window, to_csv):
@@ -103,14 +98,14 @@ def test_a_pasted_image_that_cannot_be_written_is_said_and_nothing_breaks(page, 
 def test_pasting_words_says_what_to_do(page, window):
     QGuiApplication.clipboard().setText("no image")
     page.paste()
-    assert "no image on the clipboard" in window.toasts.message() and not window.state.tasks.pending
+    assert window.toasts.newest.tone == "warn" and not window.state.tasks.pending
 
 
 def test_a_model_that_cannot_be_read_is_an_error_with_a_hint(page, classify, window, tmp_path, images):
     (tmp_path / "model.onnx").write_bytes(b"not a model")
     page.take_model(tmp_path / "model.onnx")
     classify(images)
-    assert "is no ONNX file" in window.toasts.message()
+    assert str(tmp_path / "model.onnx") in window.toasts.message() and window.toasts.newest.hint()
 
 
 def test_without_an_export_the_page_leads_to_export(qtbot, window, project_dir):
@@ -119,7 +114,7 @@ def test_without_an_export_the_page_leads_to_export(qtbot, window, project_dir):
     page = window.page("try")
     assert page.empty.isVisible()
     for button in (page.files_button, page.folder_button, page.camera_button, page.paste_button, page.to_csv_button):
-        assert not button.isEnabled() and "Export a run first" in button.toolTip()
+        assert not button.isEnabled() and page.why_no_model() in button.toolTip()
     qtbot.mouseClick(page.empty.button, LEFT)
     assert window.current_page.name == "export"
 
@@ -127,28 +122,22 @@ def test_without_an_export_the_page_leads_to_export(qtbot, window, project_dir):
 def test_the_camera_is_classified_as_it_runs_and_stops_at_once(qtbot, page, tmp_path, write_video):
     page.start_camera(write_video(tmp_path / "green.avi", frames=200))
     qtbot.waitUntil(lambda: not page.camera.view.image.isNull(), timeout=20_000)
-    assert page.camera.isVisible() and page.camera_button.text() == "Stop camera"
+    assert page.camera.isVisible()
     assert page.camera.card.bars.bars[0][0] == "green"
     assert page.camera.view.image.pixelColor(10, 10).green() > 150
-    assert "on CPU" in page.camera.card.facts.text()
+    assert "CPU" in page.camera.card.facts.text()
     qtbot.mouseClick(page.camera_button, LEFT)
     qtbot.waitUntil(lambda: not page.feed.is_running)
-    assert page.drop_zone.isVisible() and page.camera_button.text() == "Camera"
-
-
-def test_an_unplugged_camera_says_so_and_what_to_do(qtbot, page, tmp_path, write_video):
-    page.start_camera(write_video(tmp_path / "short.avi", frames=3))
-    qtbot.waitUntil(lambda: not page.feed.is_running, timeout=20_000)
-    assert page.camera.failure.message() == "The camera stopped sending images." and page.camera.isVisible()
-    qtbot.mouseClick(page.camera.failure.close_button, LEFT)
     assert page.drop_zone.isVisible()
 
 
-def test_an_absent_camera_says_so(qtbot, page, tmp_path):
-    page.start_camera(tmp_path / "no such camera")
+@pytest.mark.parametrize("frames", [3, 0])
+def test_an_unplugged_or_absent_camera_says_so_and_what_to_do(qtbot, page, tmp_path, write_video, frames):
+    page.start_camera(write_video(tmp_path / "short.avi", frames=frames) if frames else tmp_path / "no such camera")
     qtbot.waitUntil(lambda: not page.feed.is_running, timeout=20_000)
-    assert "can be used" in page.camera.failure.message()
-    assert page.camera_button.isEnabled()
+    assert page.camera.failure.message() and page.camera.failure.hint() and page.camera.isVisible()
+    qtbot.mouseClick(page.camera.failure.close_button, LEFT)
+    assert page.drop_zone.isVisible() and page.camera_button.isEnabled()
 
 
 def test_the_camera_is_off_while_another_page_is_shown_and_after_closing(qtbot, page, window, tmp_path, write_video):
@@ -162,10 +151,8 @@ def test_the_camera_is_off_while_another_page_is_shown_and_after_closing(qtbot, 
 
 
 def test_images_of_a_camera_are_rgb_and_its_end_is_an_error(tmp_path, write_video):
-    from visionft.errors import ImageError
-
     images = camera_images(write_video(tmp_path / "red.avi", frames=2, colour=(220, 0, 0)))
     first = next(images)
     assert first.shape == (48, 64, 3) and first[..., 0].mean() > 180 > 60 > first[..., 2].mean()
-    with pytest.raises(ImageError, match="stopped sending"):
+    with pytest.raises(ImageError):
         list(images)
