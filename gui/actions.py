@@ -201,7 +201,6 @@ class _Binding(QObject):
 
 @cache
 def native(keys: str) -> str:
-    """Return portable shortcuts in native format."""
     return QKeySequence(keys, _PORTABLE).toString(QKeySequence.SequenceFormat.NativeText)
 
 

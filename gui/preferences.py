@@ -83,14 +83,12 @@ def save_settings(settings: Settings) -> None:
 
 
 def with_recent(settings: Settings, project: Path) -> Settings:
-    """Return the settings with `project` first among the recent ones."""
     name = str(project.resolve())
     others = tuple(entry for entry in settings.recent_projects if entry != name)
     return replace(settings, recent_projects=(name, *others)[:MAX_RECENT])
 
 
 def without_recent(settings: Settings, project: Path) -> Settings:
-    """Return the settings without `project` among the recent ones."""
     kept = tuple(entry for entry in settings.recent_projects if Path(entry) != project)
     return replace(settings, recent_projects=kept)
 

@@ -83,7 +83,6 @@ class RunQueue:
         self._set((*self.runs, dataclasses.replace(run, failure=failure)))
 
     def retry(self, number: int) -> None:
-        """Queue a failed run again."""
         self._set(tuple(dataclasses.replace(r, failure="") if r.number == number else r for r in self.runs))
 
     def set_paused(self, name: str) -> None:
@@ -93,7 +92,6 @@ class RunQueue:
             self._write()
 
     def dismiss(self, name: str) -> None:
-        """Do not offer run `name` again."""
         self.dismissed |= {name}
         self.paused = "" if self.paused == name else self.paused
         self._write()

@@ -55,8 +55,6 @@ def _is_of_project(handle: TaskHandle) -> bool:
 
 
 class AppState(QObject):
-    """The shared state of the window."""
-
     session_changed = Signal()  # another project, or none
     settings_changed = Signal()
     message_raised = Signal(object)  # ToastContent
@@ -100,7 +98,6 @@ class AppState(QObject):
         return self._take(path, lambda: Project.open(path))
 
     def create_project(self, path: Path, *, task: "ProjectTask" = "single") -> bool:
-        """Create and open a project; on failure report the reason and keep the current one."""
         from visionft.project.store import Project
 
         return self._take(path, lambda: Project.create(path, task=task))

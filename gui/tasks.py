@@ -36,8 +36,6 @@ class Lane(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task(Generic[T_co]):
-    """Long work to be done once."""
-
     title: str  # in the status bar: `Evaluating 001-resnet18`
     work: Work[T_co]  # bound to its inputs; its libraries are imported inside
     lane: Lane
@@ -179,8 +177,6 @@ class TaskHandle(QObject):
 
 
 class Tasks(QObject):
-    """All tasks of the window."""
-
     changed = Signal()  # running or waiting tasks, or a reason to wait
     added = Signal(object)  # TaskHandle of a submitted task
     reported = Signal(object, object)  # TaskHandle, Event

@@ -65,8 +65,6 @@ _PROMISES = (
 
 
 class ExportPage(Page):
-    """Exports a run to one verified ONNX file."""
-
     name = "export"
     title = Message("Export")
 
@@ -283,7 +281,6 @@ class CodeCard(Card):
 
 
 def promises_card() -> Card:
-    """Return a card with a line for each property."""
     card = Card(margin=theme.HUGE, spacing=theme.LARGE)
     card.body.addWidget(text("What you get", "heading"))
     for icon_name, title, words in _PROMISES:

@@ -143,7 +143,6 @@ class FoundClasses(QWidget):
         return sum(self._found[name] for name, new_name in self.class_map().items() if new_name is None)
 
     def fault(self) -> str:
-        """Return the error of the form; empty when it is valid."""
         names = (self._item(line, _NAME).text() for line in range(len(self._found)))
         return tr("A class needs a name.") if any(not name.strip() for name in names) else ""
 

@@ -44,8 +44,6 @@ _SAMPLE_PROJECTS: "dict[Sample, str]" = {"photographs": "Sample photographs", "d
 
 
 class ProjectPage(Page):
-    """The welcome screen, or the open project."""
-
     name = "project"
     title = Message("Project")
 
@@ -253,7 +251,6 @@ class ProjectPage(Page):
 
     @Slot()
     def _show_conflicts(self) -> None:
-        """Show the images with label conflicts on the label page."""
         from visionft.project.queries import find_conflicts
 
         if self.session is not None:

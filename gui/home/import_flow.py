@@ -75,7 +75,6 @@ class ImportFlow(QObject):
             self._run(self._task(title, partial(fetch_set, wanted, folder)), self._on_fetched)
 
     def run_import(self, task: "Task[ImportReport | None]") -> None:
-        """Run a confirmed import and show its progress."""
         self._preview = None
         self._run(task, lambda report: self.imported.emit(report) if report is not None else None)
 

@@ -56,7 +56,6 @@ class ReadingLine(QWidget):
         self.setLayout(row(icon, words, spacing=theme.SMALL, grows=1))
 
     def show_reading(self, interpretations: "Sequence[Interpretation]", choice: ColumnChoice) -> None:
-        """Show the interpretation of a source under the user's `choice`."""
         self._choice = choice
         sentences = dict.fromkeys(words for each in interpretations for words in _sentences(each))
         self.words.setText(" ".join(sentences))

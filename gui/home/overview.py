@@ -62,8 +62,6 @@ def read_shown(project: Project) -> ShownProject:
 
 
 class _NameDelegate(QStyledItemDelegate):
-    """A class name behind its colour."""
-
     def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: _Index) -> None:
         swatch = QRectF(option.rect.left() + 11, option.rect.center().y() - 5, 11, 11)
         painter.save()
@@ -165,8 +163,6 @@ class ContactSheet(Card):
 
 
 class OverviewView(QWidget):
-    """Shows one project."""
-
     split_change_wanted = Signal()
 
     def __init__(self) -> None:

@@ -34,8 +34,6 @@ if TYPE_CHECKING:
 
 
 class RecentList(Card):
-    """The recent projects."""
-
     chosen = Signal(Path)
     forgotten = Signal(Path)
 
@@ -156,8 +154,6 @@ class _ImageStrip(QWidget):
 
 
 class Welcome(QWidget):
-    """The first screen."""
-
     def __init__(self) -> None:
         super().__init__()
         self.drop_zone = DropZone(

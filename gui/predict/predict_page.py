@@ -131,7 +131,6 @@ class TryPage(Page):
         self._show_corrections()
 
     def offer_models(self, models: list[Path]) -> None:
-        """Offer these files, keeping files opened by hand and the selection."""
         self.choice.offer(models)
         self._show_view()
 
@@ -175,7 +174,6 @@ class TryPage(Page):
         self.corrections.correct([each.path for each in self.panel.chosen()], name)
 
     def classify(self, sources: list[Path]) -> None:
-        """Classify images, or all images of folders, in a task."""
         if (model := self.model()) is None:
             hint = Message("Export a run first, or open a model.onnx with Other file.")
             self.state.say(Message("There is no exported model to try."), hint, next_step=NextStep("export"))
@@ -222,7 +220,6 @@ class TryPage(Page):
             self.start_camera(self.camera.camera_box.currentIndex())
 
     def start_camera(self, source: int | Path) -> None:
-        """Classify the frames of a camera (or a video file)."""
         if (model := self.model()) is None or self.feed.is_running:
             return
         self._taken = []
@@ -286,7 +283,6 @@ class TryPage(Page):
             self.take_model(chosen[0])
 
     def take_model(self, path: Path) -> None:
-        """Offer an exported file from any folder, and select it."""
         self.choice.take(path)
         self._show_view()
 
@@ -299,7 +295,6 @@ class TryPage(Page):
         self.classify([folder] if folder else [])
 
     def choose_folder_to_csv(self) -> None:
-        """Open dialogs for a folder and a table, and classify the folder into the table in a task."""
         model = self.model() if not self._is_classifying else None
         folder = dialogs.ask_folder(self, tr("Choose a folder of images to classify")) if model else None
         if folder is None or model is None:

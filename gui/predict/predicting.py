@@ -63,8 +63,6 @@ class PredictionBatch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Frame:
-    """One camera image and its prediction."""
-
     image: QImage
     prediction: Prediction
     provider: str
@@ -143,7 +141,6 @@ def places_in(session: "ProjectSession | None") -> "Callable[[Mapping[int, Index
 
 
 def predict_to_csv(model: Path, folder: Path, target: Path, *, device: str, job: JobContext) -> "CsvResult":
-    """Classify all images of a folder into a CSV file, in a task."""
     job.report(Progress(stage="Opening the model", done=0, total=0))
     from visionft.export.prediction_table import classify_to_csv
     from visionft.export.predictor import Predictor, expand_folders

@@ -36,14 +36,12 @@ class ProbabilityBars(QWidget):
         self.update()
 
     def sizeHint(self) -> QSize:
-        """Return room for the maximum number of bars, so that nothing jumps."""
         return QSize(220, self._most * theme.scaled(LINE_PX))
 
     def minimumSizeHint(self) -> QSize:
         return self.sizeHint()
 
     def paintEvent(self, _event: QPaintEvent) -> None:
-        """Draw name and share over each bar."""
         palette, painter, height = theme.colours(), QPainter(self), theme.scaled(LINE_PX)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         for index, (name, share) in enumerate(self.bars):
@@ -99,7 +97,6 @@ class PredictionCard(Card):
 
 
 def speed(prediction: Prediction, provider: str) -> str:
-    """Return the inference time for this image, and the provider."""
     chip = provider.removesuffix("ExecutionProvider")
     return tr("{time} ms for inference, on {provider}.", time=f"{prediction.model_ms:.1f}", provider=chip)
 

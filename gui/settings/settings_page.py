@@ -60,8 +60,6 @@ def check_computer(*, job: JobContext) -> tuple[str, tuple[NextStep, ...]]:
 
 
 class SettingCard(Card):
-    """A card with a heading."""
-
     def __init__(self, title: Text, *items: QWidget | QLayout) -> None:
         super().__init__()
         self.body.addLayout(column(text(title, "heading"), *items, spacing=theme.MEDIUM))
@@ -91,7 +89,6 @@ class CacheCard(SettingCard):
         self.reader = BackgroundReader(use, self._show_use, parent=self)
 
     def refresh(self) -> None:
-        """Read the size of the cache in the background."""
         self.reader.ask(False)
 
     def _clear(self) -> None:
@@ -324,7 +321,6 @@ class SettingsPage(Page):
         self.state.actions.refresh()
 
     def why_not_check(self) -> str:
-        """Return the reason why the check cannot start; empty when it can."""
         return tr("This computer is being checked already.") if self._is_checking else ""
 
     def _show_report(self, found: tuple[str, tuple[NextStep, ...]]) -> None:
@@ -357,7 +353,6 @@ class SettingsPage(Page):
         self.state.change_settings(shortcuts=chosen)
 
     def take_step(self, step: NextStep) -> None:
-        """Run a next step about weights or this computer."""
         match step.action:
             case "diagnose":
                 self.check()

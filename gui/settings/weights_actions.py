@@ -92,7 +92,6 @@ class WeightsActions:
                 self.import_file(step.path, step.backbone)
 
     def show(self) -> None:
-        """Show all weights and run the user's action."""
         dialog = WeightsDialog(self._parent, weights_states())
         dialog.ask()
         if dialog.step is not None:
