@@ -33,6 +33,7 @@ from gui.shell.window import MainWindow
 from gui.state import AppState
 from gui.train import augment_preview, setup_measurements
 from visionft.events import EpochDone
+from visionft.export.precision.variants import Variant, VariantAgreement, VariantLatency
 from visionft.project.edits.class_changes import RenameClass
 from visionft.project.edits.image_changes import TagImages, WriteNote
 from visionft.project.importing.importer import import_source
@@ -330,6 +331,23 @@ def image_ids(window: MainWindow, project_dir: Path) -> list[int]:
     _write_run(project_dir, NEW_RUN, config, accuracies=[0.6, 0.9])
     _write_evaluation(project_dir, NEW_RUN, ids, ANSWERS)
     return ids
+
+
+@pytest.fixture
+def int8_variant() -> Variant:
+    """Return an int8 variant: 26 % of the size, 2.2 times as fast, 0.3 points less accuracy, recommended."""
+    answers = VariantAgreement(
+        images=378, top1=0.894, reference_top1=0.897, difference=(-0.015, 0.010), flips=8, ece=0.03,
+        reference_ece=0.04, max_abs_diff=0.28, max_distance_diff=0.05,
+    )  # fmt: skip
+    speed = VariantLatency(
+        p50_ms=9.6, p99_ms=12.0, reference_p50_ms=21.2, reference_p99_ms=25.0, times_faster=2.2, runs=60,
+        provider="CPUExecutionProvider", width=320, height=240, processor="",
+    )  # fmt: skip
+    return Variant(
+        precision="int8", file="model_int8.onnx", bytes=24_000_000, reference_bytes=94_000_000, sha256="",
+        answers=answers, temperature=1.2, bits=7, in_float=("layer1.0.conv2",), speed=speed, verdict="recommended",
+    )  # fmt: skip
 
 
 # -- names --------------------------------------------------------------------------------------------------------

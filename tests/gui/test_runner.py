@@ -17,6 +17,7 @@ from gui.train.train_page import LIVE, SETUP, TrainPage
 from visionft.errors import RunError
 from visionft.evaluation.trained_run import TrainedRun
 from visionft.events import EpochDone, Progress, RunStarted
+from visionft.files import write_json
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.runs.metrics_file import append_metrics
 from visionft.training.runs.run_folder import RunSummary, TrainResult, new_run_dir, read_run
@@ -31,6 +32,13 @@ def epoch_done(number: int, epochs: int) -> EpochDone:
         val_loss=1 / number, val_accuracy=0.1 * number,
         learning_rate=1e-3, seconds=1.0, images_per_second=9.0, is_best=True,
     )  # fmt: skip
+
+
+def begin_run(run_dir: Path, config: TrainConfig, images) -> None:
+    run_dir.mkdir(parents=True)
+    write_json(run_dir / "classes.json", list(images.class_names))
+    write_snapshot(run_dir, images)
+    write_json(run_dir / "config.json", config.to_dict())
 
 
 class Engine:
@@ -51,8 +59,6 @@ class Engine:
         return self._run(read_run(run_dir).config, images, run_dir, job)
 
     def _run(self, config, images, run_dir, job):
-        from visionft.files import write_json
-
         self.trained.append(config.epochs)
         job.report(Progress(stage="Loading", done=0, total=0))
         if config.epochs in self.fails_at:
@@ -61,10 +67,7 @@ class Engine:
         if run_dir.exists():
             first = len(read_run(run_dir).epochs) + 1
         else:
-            run_dir.mkdir(parents=True)
-            write_json(run_dir / "classes.json", list(images.class_names))
-            write_snapshot(run_dir, images)
-            write_json(run_dir / "config.json", config.to_dict())
+            begin_run(run_dir, config, images)
         (run_dir / "result.json").unlink(missing_ok=True)
         job.report(
             RunStarted(
@@ -296,13 +299,8 @@ def test_a_pause_before_the_run_has_a_folder_loses_nothing(qtbot, page, window, 
 
 def crashed_run(project_dir: Path, images, done: int) -> Path:
     config = TrainConfig(epochs=5)
-    from visionft.files import write_json
-
     run_dir = new_run_dir(project_dir, config)
-    run_dir.mkdir(parents=True)
-    write_json(run_dir / "classes.json", list(images.class_names))
-    write_snapshot(run_dir, images)
-    write_json(run_dir / "config.json", config.to_dict())
+    begin_run(run_dir, config, images)
     for number in range(1, done + 1):
         append_metrics(run_dir, epoch_done(number, 5))
     return run_dir

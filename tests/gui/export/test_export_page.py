@@ -3,7 +3,6 @@
 import datetime
 import json
 import threading
-import time
 from dataclasses import asdict
 from pathlib import Path
 
@@ -21,7 +20,6 @@ from visionft.export.bundle.verifying import FileFault, Verification
 from visionft.export.exporters import EXPORTERS, Exporter
 from visionft.export.options import ExportOptions
 from visionft.export.parity import ExportResult, Latency, Parity, SampleRun
-from visionft.jobs import JobCancelled
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.runs.run_folder import change_notes, delete_weights, read_run
 
@@ -251,18 +249,3 @@ def test_an_export_that_ends_while_another_run_is_looked_at_is_told(
     assert str(project_dir / "exports" / RUN) in window.toasts.message()
     page.table.select([RUN])
     assert page.parity_card.isVisible()
-
-
-def test_an_export_that_was_stopped_is_no_failure(qtbot, window, page, monkeypatch):
-    def stopped(*_inputs, job, **_options):
-        while not job.is_cancelled:
-            time.sleep(0.01)
-        raise JobCancelled
-
-    monkeypatch.setattr(export_work, "export_model", stopped)
-    qtbot.mouseClick(page.export_button, LEFT)
-    qtbot.waitUntil(lambda: any(handle.is_running for handle in window.state.tasks.pending))
-    window.state.tasks.pending[0].stop()
-    qtbot.waitUntil(lambda: not window.state.tasks.pending)
-    assert window.toasts.newest.tone == "info"
-    assert page.export_button.isEnabled()

@@ -155,13 +155,6 @@ def test_offline_the_window_says_so_and_asks_nothing(qtbot, window, shown, monke
     assert window.toasts.newest.tone == "bad" and not window.findChildren(PublishDialog)
 
 
-def test_a_damaged_export_is_refused_before_anything_is_asked(qtbot, window, shown, exported, hub):
-    (exported / "model_int8.onnx").write_bytes(b"other")
-    qtbot.mouseClick(shown.parity_card.publish_button, LEFT)
-    finish(qtbot, window)
-    assert "model_int8.onnx" in window.toasts.message() and not window.findChildren(PublishDialog)
-
-
 @pytest.mark.parametrize(
     ("name", "proposed"),
     [

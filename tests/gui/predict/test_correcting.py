@@ -202,15 +202,6 @@ def test_a_film_does_not_jump_when_it_shows_something_unlike(qtbot):
     assert [shown for shown, _ in places] == [False, True] and places[0][1] == places[1][1]
 
 
-def test_another_model_answers_for_the_same_images(qtbot, window, page, classify, images, tmp_path, write_model):
-    image = images / "red" / "red_000.png"
-    classify(image)
-    page.take_model(write_model(tmp_path / "other" / "model.onnx", names=["rose", "leaf", "sky"]))
-    page.choice.model_box.activated.emit(page.choice.model_box.currentIndex())
-    settle(qtbot, window)
-    assert [(answer.path, answer.class_name) for answer in page.predictions] == [(image, "rose")]
-
-
 def test_what_is_lost_of_an_image_is_said(qtbot, window, page, classify, tmp_path):
     frames = [Image.new("L", (40, 40), 60 * place) for place in range(3)]
     frames[0].save(tmp_path / "planes.tif", save_all=True, append_images=frames[1:])

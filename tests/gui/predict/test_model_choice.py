@@ -10,33 +10,20 @@ import pytest
 
 from gui.predict.model_choice import ModelChoice, difference_text, exported_models
 from visionft.export.contents import list_contents
-from visionft.export.precision.variants import Variant, VariantAgreement, VariantLatency
-
-ANSWERS = VariantAgreement(
-    images=378, top1=0.894, reference_top1=0.897, difference=(-0.015, 0.010), flips=8, ece=0.03, reference_ece=0.04,
-    max_abs_diff=0.28, max_distance_diff=0.05,
-)  # fmt: skip
-SPEED = VariantLatency(
-    p50_ms=9.6, p99_ms=12.0, reference_p50_ms=21.2, reference_p99_ms=25.0, times_faster=2.2, runs=60,
-    provider="CPUExecutionProvider", width=320, height=240, processor="",
-)  # fmt: skip
 
 
 @pytest.fixture
-def folder(tmp_path, write_model) -> Path:
+def folder(tmp_path, write_model, int8_variant) -> Path:
     """Return an export with two smaller files and their entries in its record."""
     folder = tmp_path / "project" / "exports" / "001-run"
     for name in ("model.onnx", "model_fp16.onnx", "model_int8.onnx"):
         write_model(folder / name)
     size = (folder / "model_int8.onnx").stat().st_size
-    int8 = Variant(
-        precision="int8", file="model_int8.onnx", bytes=size, reference_bytes=4 * size, sha256="", answers=ANSWERS,
-        temperature=1.2, bits=7, speed=SPEED, verdict="recommended",
-    )  # fmt: skip
+    int8 = dataclasses.replace(int8_variant, bytes=size, reference_bytes=4 * size)
     fp16 = dataclasses.replace(
         int8, precision="fp16", file="model_fp16.onnx", reference_bytes=2 * size, bits=16,
-        speed=dataclasses.replace(SPEED, times_faster=0.8),
-        answers=dataclasses.replace(ANSWERS, top1=0.897, flips=0),
+        speed=dataclasses.replace(int8.speed, times_faster=0.8),
+        answers=dataclasses.replace(int8.answers, top1=0.897, flips=0),
     )  # fmt: skip
     files = {name: asdict(each) for name, each in list_contents(folder).items()}
     hashes = {"sha256": files["model.onnx"]["sha256"], "files": files}
