@@ -6,7 +6,7 @@ Loads with the first project: the image decoder is not needed before.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QRectF, QSize, Qt, Signal
+from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QRectF, Qt, Signal
 from PySide6.QtGui import QColor, QPainter, QResizeEvent
 from PySide6.QtWidgets import (
     QAbstractItemView,
@@ -24,6 +24,7 @@ from gui.kit import theme
 from gui.kit.certificates import certificate_words
 from gui.kit.class_looks import class_colours
 from gui.kit.empty_state import EmptyState
+from gui.kit.icons import swatch
 from gui.kit.image_grid import ImageGrid
 from gui.kit.image_model import Section, Tile
 from gui.kit.parts import Button, Card, IconLabel, column, row, text, verbatim, widget_of
@@ -61,19 +62,6 @@ def read_shown(project: Project) -> ShownProject:
     return ShownProject(overview, class_colours(classes), certificates_of(project))
 
 
-class _NameDelegate(QStyledItemDelegate):
-    def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: _Index) -> None:
-        swatch = QRectF(option.rect.left() + 11, option.rect.center().y() - 5, 11, 11)
-        painter.save()
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(theme.class_colour(index.data(_ROW_ROLE).colour))
-        painter.drawRoundedRect(swatch, 3, 3)
-        painter.restore()
-        option.rect.adjust(20, 0, 0, 0)
-        super().paint(painter, option, index)
-
-
 class _BarDelegate(QStyledItemDelegate):
     """Training, validation, test and unsplit images as one bar; its length shows the size of the class."""
 
@@ -95,9 +83,6 @@ class _BarDelegate(QStyledItemDelegate):
             left += width
         painter.restore()
 
-    def sizeHint(self, _option: QStyleOptionViewItem, _index: _Index) -> QSize:
-        return QSize(160, theme.scaled(30))
-
 
 class ClassTable(ValueTable):
     """All classes of the project; as tall as its rows, up to twelve."""
@@ -105,7 +90,6 @@ class ClassTable(ValueTable):
     def __init__(self) -> None:
         super().__init__(_HEADERS, name="Classes")
         self._bars = _BarDelegate(self)
-        self.setItemDelegateForColumn(0, _NameDelegate(self))
         self.setItemDelegateForColumn(_BAR_COLUMN, self._bars)
         self.setSelectionMode(QAbstractItemView.SelectionMode.NoSelection)
         self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
@@ -130,9 +114,11 @@ class ClassTable(ValueTable):
         self.show_rows(cells)
         by_name = {each.name: each for each in rows}
         for line in range(self.rowCount()):
-            shown = by_name[self.model().index(line, 0).data()]
-            for place in (0, _BAR_COLUMN):
-                self.model().setData(self.model().index(line, place), shown, _ROW_ROLE)
+            title, bar = self.item(line, 0), self.item(line, _BAR_COLUMN)
+            assert title is not None and bar is not None
+            shown = by_name[title.text()]
+            title.setIcon(swatch(theme.class_colour(shown.colour).name()))
+            bar.setData(_ROW_ROLE, shown)
         height = self.horizontalHeader().sizeHint().height() + 4
         height += min(max(len(rows), 1), _MOST_ROWS) * self.verticalHeader().defaultSectionSize()
         self.setMinimumHeight(height)
