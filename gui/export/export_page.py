@@ -11,11 +11,10 @@ from PySide6.QtWidgets import QButtonGroup, QPlainTextEdit, QStackedWidget
 
 from gui.export import exporting
 from gui.export.follow_up import ExportFollowUp
+from gui.export.measured_cards import SpeedCard, VariantsCard
 from gui.export.options_card import OptionsCard
 from gui.export.parity_card import ParityCard
 from gui.export.publishing import Publisher
-from gui.export.speed_card import SpeedCard
-from gui.export.variants_card import VariantsCard
 from gui.kit import theme
 from gui.kit.empty_state import EmptyState
 from gui.kit.parts import Button, Card, IconLabel, column, restyle, row, scrolling, text, verbatim

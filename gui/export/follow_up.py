@@ -10,8 +10,8 @@ from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import QWidget
 
 from gui.export.card_view import CardDialog, card_of
+from gui.export.measured_cards import SpeedCard
 from gui.export.parity_card import ParityCard
-from gui.export.speed_card import SpeedCard
 from gui.kit.lazy_function import LazyFunction
 from gui.kit.translation import tr
 from gui.state import AppState

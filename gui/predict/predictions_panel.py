@@ -1,25 +1,27 @@
 """The predictions of one batch: tiles, a large one with its card, and the box to correct its class. Uses no project."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from PySide6.QtCore import Qt, Signal, Slot
-from PySide6.QtWidgets import QComboBox, QCompleter, QLabel, QLineEdit, QSizePolicy, QSplitter
+from PySide6.QtWidgets import QComboBox, QCompleter, QLabel, QLineEdit, QSizePolicy, QSplitter, QWidget
 
 from gui.kit import theme
 from gui.kit.icons import swatch
 from gui.kit.image_grid import ImageGrid
 from gui.kit.image_model import ImageModel, Tile
 from gui.kit.image_view import ImageView
+from gui.kit.near_images import NearImages
 from gui.kit.parts import Button, ElidedLabel, choice_box, column, row, scrolling, text, widget_of
 from gui.kit.theme import ClassColour
 from gui.kit.thumbnails import ThumbnailStore
 from gui.kit.translation import tr
-from gui.predict.evidence_panel import EvidencePanel, Places
 from gui.predict.predicting import PredictionBatch
 from gui.predict.prediction_card import PredictionCard, likeness, several, speed
 from models.messages import Message, Text
+from visionft.export.index.memory_index import IndexEntry
 from visionft.export.predictor import Prediction
+from visionft.retrieval.evidence import Neighbour
 
 ORDERS = (
     Message("Original order"),
@@ -27,6 +29,12 @@ ORDERS = (
     Message("By class"),
     Message("Highest distance first"),
 )
+
+
+SIDE_PX = 64
+MOST_NOTES = 3
+
+Places = Callable[[Mapping[int, IndexEntry]], Mapping[int, Path]]  # the files of these images in the project
 
 
 class ClassPicker(QComboBox):
@@ -83,6 +91,48 @@ class ClassPicker(QComboBox):
         self.empty()
         if name:
             self.class_named.emit(name)
+
+
+class EvidencePanel(QWidget):
+    """The labelled images for and against a prediction, and their notes; hidden where it has none."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.supporting, self.contradicting = NearImages(side_px=SIDE_PX), NearImages(side_px=SIDE_PX)
+        self.notes = text("", "small", wrap=True)
+        sides = row(self.supporting, self.contradicting, spacing=theme.MEDIUM)
+        for place in range(2):
+            sides.setStretch(place, 1)
+        self.setLayout(column(sides, self.notes, spacing=theme.SMALL))
+        self.hide()
+
+    def show_evidence(self, prediction: Prediction | None, images: Mapping[int, IndexEntry], places: Places) -> None:
+        """Show the evidence for a prediction, from the images of the index and their files in the open project."""
+        evidence = prediction.evidence if prediction is not None else None
+        self.setVisible(evidence is not None)
+        if evidence is None:
+            return
+        shown = (*evidence.supporting, *evidence.contradicting, *evidence.doubles)
+        named = {each.image_id: images[each.image_id] for each in shown if each.image_id in images}
+        paths = places(named)
+        classes = ", ".join(evidence.classes) or tr("no label")
+        own = [_neighbour_tile(each, f"{each.similarity:.2f}", named, paths) for each in evidence.supporting]
+        self.supporting.show_images(tr("For “{classes}”", classes=classes), own)
+        others = [_neighbour_tile(each, ", ".join(each.classes), named, paths) for each in evidence.contradicting]
+        self.contradicting.show_images(tr("Against it"), others)
+        self.contradicting.setVisible(bool(evidence.contradicting))
+        lines: list[str] = []
+        if names := ", ".join(named[each.image_id].name for each in evidence.doubles if each.image_id in named):
+            lines.append(tr("The same image is in the index and was not used: {names}.", names=names))
+        for each in [each for each in dict.fromkeys(named.values()) if each.note or each.tags][:MOST_NOTES]:
+            remarks = " ".join(filter(None, (each.note, *(f"#{tag}" for tag in each.tags))))
+            lines.append(f"{each.name}: {remarks}" if each.name else remarks)
+        self.notes.setText("\n".join(lines))
+        self.notes.setVisible(bool(lines))
+
+    def close_workers(self) -> None:
+        self.supporting.close_workers()
+        self.contradicting.close_workers()
 
 
 class PredictionsPanel(QSplitter):
@@ -207,3 +257,14 @@ class PredictionsPanel(QSplitter):
         count = len(self.chosen())
         many = tr("Correct the class of {count} image", "Correct the class of {count} images", count=count)
         self.picker.show_words(many if count > 1 else tr("Correct the class"))
+
+
+def _neighbour_tile(each: Neighbour, title: str, named: Mapping[int, IndexEntry], paths: Mapping[int, Path]) -> Tile:
+    image = named.get(each.image_id, IndexEntry("", ""))
+    return Tile(
+        image_id=each.image_id,
+        path=paths.get(each.image_id, Path(image.name)),
+        title=title,
+        aside=tr("{classes}, similarity {n}", classes=", ".join(each.classes), n=f"{each.similarity:.2f}"),
+        detail=" ".join(filter(None, (image.note, ", ".join(image.tags)))),
+    )

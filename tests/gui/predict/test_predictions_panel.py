@@ -4,8 +4,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from gui.predict.evidence_panel import EvidencePanel
 from gui.predict.predicting import places_in
+from gui.predict.predictions_panel import EvidencePanel
 from visionft.export.index.memory_index import IndexEntry
 from visionft.export.predictor import Prediction
 from visionft.retrieval.evidence import Evidence, Neighbour

@@ -4,7 +4,7 @@ import dataclasses
 
 from PySide6.QtWidgets import QLabel
 
-from gui.export.variants_card import VariantsCard, verdict_text
+from gui.export.measured_cards import VariantsCard, verdict_text
 
 
 def badges_of(card: VariantsCard) -> list[str]:
