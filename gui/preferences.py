@@ -23,9 +23,9 @@ from visionft.weights.offline import offline_reason, set_offline
 
 logger = logging.getLogger(__name__)
 WEIGHTS_VARIABLE = "VISIONFT_WEIGHTS"
-_own: dict[str, str] = {}  # the variables set by this module, and `offline`
 MAX_RECENT = 8
 FONT_SCALES = (0.9, 1.0, 1.15, 1.3, 1.5)
+_own: dict[str, str] = {}  # the variables set by this module, and `offline`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
