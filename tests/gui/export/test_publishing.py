@@ -124,7 +124,7 @@ def test_a_hub_that_is_gone_and_a_name_that_is_none_are_said(qtbot, window, dial
     dialog.name_edit.setText("birds")
     monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
     send(qtbot, window, dialog)
-    assert "127.0.0.1:9" in dialog.fault.message() and not hub.files
+    assert dialog.fault.tone == "bad" and dialog.fault.message() and not hub.files
 
 
 def test_a_file_that_was_changed_meanwhile_is_not_sent(qtbot, window, dialog, hub, exported):
