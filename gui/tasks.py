@@ -18,7 +18,7 @@ from gui.kit.translation import tr
 from gui.kit.workers import Failure, Job, Work
 from models.messages import Message
 from visionft.devices import free_gpu_mb
-from visionft.events import Event
+from visionft.events import Event, Progress
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -90,13 +90,15 @@ class TaskHandle(QObject):
         on_done: Callable[[Any], object],
         on_failed: Callable[[Failure], object] | None,
         on_event: Callable[[Event], object] | None,
+        on_progress: Callable[[Progress], object] | None,
         on_end: Callable[[Outcome[Any]], object] | None,
     ) -> None:
         super().__init__(tasks)
         self.task = task
         self.waits_for = ""  # the reason, in words; empty once it runs
         self._tasks, self._owner = tasks, owner
-        self._on_done, self._on_failed, self._on_event, self._on_end = on_done, on_failed, on_event, on_end
+        self._on_done, self._on_failed, self._on_end = on_done, on_failed, on_end
+        self._on_event, self._on_progress = on_event, on_progress
         self._job: Job | None = None
         self._began_s = 0.0
         self._result: Any = None
@@ -162,6 +164,8 @@ class TaskHandle(QObject):
         self._tasks.reported.emit(self, event)
         if self._on_event is not None and shiboken6.isValid(self._owner):
             self._on_event(event)
+        if self._on_progress is not None and isinstance(event, Progress) and shiboken6.isValid(self._owner):
+            self._on_progress(event)
 
     @Slot(object)
     def _on_job_succeeded(self, result: Any) -> None:
@@ -199,6 +203,7 @@ class Tasks(QObject):
         on_done: Callable[[T], object] = lambda _result: None,
         on_failed: Callable[[Failure], object] | None = None,
         on_event: Callable[[Event], object] | None = None,
+        on_progress: Callable[[Progress], object] | None = None,
         on_end: Callable[[Outcome[T]], object] | None = None,
     ) -> TaskHandle:
         """Run long work in the background, at once or as soon as no conflict remains.
@@ -209,9 +214,13 @@ class Tasks(QObject):
             on_done: Receives the result, also the partial one of a cancelled task.
             on_failed: Receives the reason, in place of the toast over the page.
             on_event: Receives each event of the work, about ten steps a second at most.
+            on_progress: Receives those that are a `Progress`.
             on_end: Is called last, after any kind of end; also for a task cancelled while it waited.
         """
-        handle = TaskHandle(task, self, owner, on_done=on_done, on_failed=on_failed, on_event=on_event, on_end=on_end)
+        handle = TaskHandle(
+            task, self, owner, on_done=on_done, on_failed=on_failed, on_event=on_event, on_progress=on_progress,
+            on_end=on_end,
+        )  # fmt: skip
         self.waiting.append(handle)
         self.added.emit(handle)
         self._begin_possible()

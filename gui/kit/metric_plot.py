@@ -5,18 +5,20 @@ Only changed items are redrawn: a training run competes for the same cores.
 
 import math
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import QEvent, QPointF, Qt, Signal
-from PySide6.QtGui import QResizeEvent
+from PySide6.QtGui import QPainter, QPaintEvent, QPen, QResizeEvent
 from PySide6.QtWidgets import QWidget
 
 from gui.kit import theme
 from gui.kit.parts import text
+
+pg.setConfigOptions(antialias=True)
 
 MAX_STEP_POINTS = 600  # more points than pixels only cost time
 _ROOMY = 125  # pixels of height
@@ -111,6 +113,21 @@ def line_pen(name: str) -> Any:
     if name == "val":
         return pg.mkPen(palette.val_line, width=2, style=Qt.PenStyle.CustomDashLine, dash=[4, 2.4])
     return pg.mkPen(palette.train_line, width=2)
+
+
+class LineSample(QWidget):
+    """A short segment of a curve, for a legend; `pen_of` returns its pen in the present theme."""
+
+    def __init__(self, pen_of: Callable[[], QPen]) -> None:
+        super().__init__()
+        self._pen_of = pen_of
+        self.setFixedSize(26, 12)
+
+    def paintEvent(self, _event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setPen(self._pen_of())
+        painter.drawLine(QPointF(1, 6), QPointF(25, 6))
 
 
 class MetricPlot(pg.PlotWidget):

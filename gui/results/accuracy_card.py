@@ -42,12 +42,10 @@ class AccuracyCard(Card):
         self.setAccessibleName(f"{sentence}. {meaning}")
 
     def show_cost(self, words: str, tip: str = "") -> None:
-        """Show the cost of the run beside its accuracy; `tip` has the details."""
         self.cost.setText(words)
         self.cost.show_tip(tip)
 
     def show_progress(self, progress: Progress | None) -> None:
-        """Show the progress of the measurement; nothing when none is under way."""
         self._progress.setVisible(progress is not None)
         if progress is not None:
             self._progress.setRange(0, progress.total)

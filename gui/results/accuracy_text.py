@@ -35,9 +35,8 @@ def _confusion_words(found: StoredEvaluation) -> str:
     pair = found.worst_pair()
     if pair is None:
         return ""
-    count = found.confusion[pair[0]][pair[1]]
     counts = [each for row, line in enumerate(found.confusion) for place, each in enumerate(line) if row != place]
-    if counts.count(count) > 1:
+    if counts.count(max(counts)) > 1:
         return tr("no confusion is more frequent than the others")
     words = Message("{name} is most often confused with {other}")
     return tr(words, name=quoted(found.class_names[pair[0]]), other=quoted(found.class_names[pair[1]]))

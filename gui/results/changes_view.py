@@ -61,7 +61,6 @@ class ChangesView(QWidget):
         self.other_box.setCurrentIndex(names.index(kept) if kept in names else len(names) - 1)
 
     def show_problem(self, message: str, hint: str, step: NextStep | None = None) -> None:
-        """Show the reason for a missing comparison, and the action to enable it."""
         self._stack.setCurrentIndex(0)
         self._step = step
         self.empty.show_words(message, hint, button_of(step).title if step else "")

@@ -14,7 +14,7 @@ from gui.tasks import Lane, Outcome, Task
 from models.messages import Message
 from visionft.data.types import Snapshot, Split
 from visionft.evaluation.stored import StoredEvaluation
-from visionft.events import Event, Progress
+from visionft.events import Progress
 from visionft.libraries import LOADING
 from visionft.training.runs.run_folder import RunSummary
 
@@ -86,10 +86,9 @@ class EvaluationController(QObject):
         self._under_way[key] = LOADING
         last_epoch, images = run.last_epoch, self._labels_of(run)
 
-        def on_event(event: Event) -> None:
-            if isinstance(event, Progress):
-                self._under_way[key] = event
-                self.changed.emit()
+        def on_progress(progress: Progress) -> None:
+            self._under_way[key] = progress
+            self.changed.emit()
 
         def on_end(outcome: Outcome[object]) -> None:
             self._under_way.pop(key, None)
@@ -99,5 +98,5 @@ class EvaluationController(QObject):
             self.ended.emit()
 
         on_failed = (lambda _failure: None) if by_itself else None
-        self._state.tasks.run(task, owner=self, on_failed=on_failed, on_event=on_event, on_end=on_end)
+        self._state.tasks.run(task, owner=self, on_failed=on_failed, on_progress=on_progress, on_end=on_end)
         self.changed.emit()

@@ -128,13 +128,13 @@ class ExplainView(QWidget):
         self.opacity.valueChanged.connect(lambda percent: self.heat.set_opacity(percent / 100))
         self.heat.set_opacity(0.85)
         self._name = ElidedLabel("", "strong")
-        self._badge = pill()
+        self.badge = pill()
         self.verdict = text("", wrap=True)
         self._scores = text("", "small", wrap=True)
         left, right = QWidget(), QWidget()
         left.setLayout(column(self.order_box, self.grid, grows=1))
         controls = row(self.target_box, self.explain_button, None)
-        title = row(self._name, self.opacity, self._badge, spacing=theme.MEDIUM, grows=0)
+        title = row(self._name, self.opacity, self.badge, spacing=theme.MEDIUM, grows=0)
         right_layout = column(controls, self.heat, title, self.verdict, self._scores, spacing=theme.SMALL, grows=1)
         right_layout.setContentsMargins(theme.SMALL, 0, 0, 0)
         right.setLayout(right_layout)
@@ -153,15 +153,15 @@ class ExplainView(QWidget):
         self._name.setText(item.path.name if item else "")
         is_explained = explanation is not None and not explanation.error
         self.opacity.setVisible(is_explained)
-        self._badge.setVisible(is_explained)
+        self.badge.setVisible(is_explained)
         if explanation is None:
             words = Message("Explain shows the regions behind the prediction, and tests the heat map.")
             self.verdict.setText(tr("Choose an image.") if item is None else tr(words))
             self._scores.setText("")
             return
         is_good = explanation.is_reliable
-        self._badge.setText(tr("Reliable") if is_good else tr("Not reliable"))
-        restyle(self._badge, tone="good" if is_good else "warn")
+        self.badge.setText(tr("Reliable") if is_good else tr("Not reliable"))
+        restyle(self.badge, tone="good" if is_good else "warn")
         self.verdict.setText(tr(explanation.verdict))
         low, high = min(explanation.random_deletion, default=0.0), max(explanation.random_deletion, default=0.0)
         scores = tr(
@@ -176,7 +176,3 @@ class ExplainView(QWidget):
         """Enable explanations, or show the reason why not: `reason` is empty when they are possible."""
         self.explain_button.setEnabled(not reason)
         self.explain_button.setToolTip(reason or tr("Show the regions behind the prediction, and test the heat map"))
-
-    def badge(self) -> str:
-        """Return the text of the badge; empty while there is no explanation."""
-        return "" if self._badge.isHidden() else self._badge.text()

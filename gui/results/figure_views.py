@@ -85,7 +85,6 @@ class FigureViews:
         return self.calibration
 
     def show_calibration(self) -> None:
-        """Draw the calibration before and after temperature scaling."""
         if self._evaluation is not None:
             self.calibration.show_evaluation(self._evaluation)
 
@@ -97,7 +96,6 @@ class FigureViews:
         return _widget(column(row(self.only_differing, None), self.settings), grows=1)
 
     def show_settings(self) -> None:
-        """List the settings, differing ones first."""
         compared = self._chosen[:COMPARED_RUNS]
         is_several = len(compared) > 1
         self.only_differing.setEnabled(is_several)

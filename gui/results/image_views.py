@@ -40,10 +40,6 @@ MOST_EXPLAINED = 24  # limit of one task: an image takes a second or two without
 explain_images = LazyFunction("visionft.evaluation.explain:explain_images")
 
 
-def _images_of(session: ProjectSession) -> Images:
-    return Images(session.snapshot())
-
-
 class ImageViews(QObject):
     """Matrix, images and changes of one run."""
 
@@ -58,7 +54,7 @@ class ImageViews(QObject):
         self._state, self._session, self._split = state, session, split
         self._thumbnails = ThumbnailStore(self)
         self._images = Images(None)
-        self._reader = BackgroundReader(_images_of, self._take_images, parent=self)
+        self._reader = BackgroundReader(lambda session: Images(session.snapshot()), self._take_images, parent=self)
         self._run: RunSummary | None = None
         self._runs: list[RunSummary] = []
         self._evaluation: StoredEvaluation | None = None
@@ -73,7 +69,6 @@ class ImageViews(QObject):
 
     @cached_property
     def matrix(self) -> MatrixView:
-        """The confusion matrix with the images of a cell."""
         view = MatrixView(self._thumbnails)
         view.cell_chosen.connect(self._on_cell_chosen)
         self._follow(view.grid, lambda: [each.image_id for each in self._cell_predictions()], view.cell_text)
@@ -81,7 +76,6 @@ class ImageViews(QObject):
 
     @cached_property
     def explain(self) -> ExplainView:
-        """Images by confidence, with explanations."""
         view = ExplainView(self._thumbnails, evaluations.ORDERS)
         view.order_box.currentIndexChanged.connect(lambda _place: self.show_ordered())
         view.explain_button.clicked.connect(lambda _checked=False: self.explain_selected())
@@ -92,7 +86,6 @@ class ImageViews(QObject):
 
     @cached_property
     def changes(self) -> ChangesView:
-        """The differences to another run."""
         view = ChangesView(self._thumbnails)
         view.other_box.activated.connect(lambda _place: self._show_changes())
         view.step_wanted.connect(self._state.step_requested)
@@ -144,7 +137,6 @@ class ImageViews(QObject):
         self._predicted = {each.image_id: each for each in evaluation.predictions} if evaluation else {}
 
     def show_matrix(self) -> None:
-        """Fill the matrix, and the images of the selected cell."""
         evaluation = self._evaluation
         if evaluation is not None and evaluation is not self._counted:
             self._counted = evaluation
@@ -226,7 +218,6 @@ class ImageViews(QObject):
         self._show_label(self.changes.grid)
 
     def explain_selected(self) -> None:
-        """Explain the selected images in a task, except those explained already."""
         run, session = self._run, self._session
         if run is None or session is None or self._is_explaining:
             return
@@ -238,8 +229,7 @@ class ImageViews(QObject):
             return
         # The explanations carry their key: the user may select another run meanwhile.
         keys = {each.image_id: self._key(each.image_id) for each in requests}
-        many = tr("Explaining {count} image", "Explaining {count} images", count=len(requests))
-        title = many if len(requests) > 1 else tr("Explaining an image")
+        title = tr("Explaining {count} image", "Explaining {count} images", count=len(requests))
         images = session.snapshot()
 
         def on_end(outcome: Outcome[object]) -> None:
@@ -275,7 +265,6 @@ class ImageViews(QObject):
         self._show_chosen()
 
     def _show_label(self, grid: FixableGrid) -> None:
-        """Show the current label of a grid's selected images in its box."""
         labels = {self._images.labels(item.image_id) for item in grid.strip.chosen()}
         grid.label_box.show_classes(self._images.class_names)
         if len(labels) != 1:
@@ -286,7 +275,6 @@ class ImageViews(QObject):
             grid.label_box.show_label(None, words=evaluations.joined(label) or tr("No label"))
 
     def relabel_by_key(self, grid: FixableGrid, key: str) -> None:
-        """Give the selected images the class of a key."""
         session = self._session
         taken = self._state.actions.letters_in_use()
         name = class_keys(class_rows(session.project, {}), taken).get(key) if session is not None else None

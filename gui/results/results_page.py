@@ -18,7 +18,7 @@ from gui.results.evaluation_controller import EvaluationController
 from gui.results.figure_views import FigureViews
 from gui.results.image_views import ImageViews
 from gui.results.leaderboard.leaderboard_controller import LeaderboardController
-from gui.results.run_actions import EnsembleController, RunActions, parts_words
+from gui.results.run_actions import RunActions, parts_words
 from gui.results.switching_views import View, Views
 from gui.runner import RESULTS
 from gui.session import ProjectSession
@@ -60,7 +60,6 @@ class ResultsPage(Page):
         self.leaderboard = LeaderboardController(state, session, parent=self)
         self.images = ImageViews(state, session, split=self.split, parent=self)
         self.split_box, self.evaluate_button = self.accuracy.split_box, self.accuracy.evaluate_button
-        self.combining = EnsembleController(state, session, parent=self)
         self.empty = EmptyState("results", "", "", Message("Train a model"))
         self.fit_button = Button("Fit training-free models", "sample", on_click=self.fit_training_free)
         self.missing = EmptyState("results", "", "")
@@ -125,7 +124,7 @@ class ResultsPage(Page):
         table.renamed.connect(lambda name, title: self.actions_of_runs.rename(self._runs[name], title))
         table.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
         table.customContextMenuRequested.connect(lambda at: self._show_menu_at(table.viewport().mapToGlobal(at)))
-        self.combining.made.connect(self._on_combined)
+        self.actions_of_runs.combined.connect(self._on_combined)
         self.split_box.currentIndexChanged.connect(lambda _place: self._show_evaluation())
         train_or_open = "train" if self.session is not None else "project"
         self.empty.button.clicked.connect(lambda _checked=False: self.state.page_requested.emit(train_or_open))
@@ -279,7 +278,7 @@ class ResultsPage(Page):
         return tr(words) if (run := self.run()) and run.parts else self.why_not_use()
 
     def why_not_combine(self) -> str:
-        return self.combining.why_not(self._chosen())
+        return self.actions_of_runs.why_not_combine(self._chosen())
 
     def why_not_evaluate(self) -> str:
         run = self.run()
@@ -300,12 +299,10 @@ class ResultsPage(Page):
             self.measuring.start(run, self.split())
 
     def measure_all_runs(self) -> None:
-        """Evaluate every unmeasured run, and show the leaderboard."""
         self.views.choose(LEADERBOARD)
         self.leaderboard.measure()
 
     def fit_training_free(self) -> None:
-        """Fit every training-free model; the leaderboard shows them when they are done."""
         self.leaderboard.fit()
         if self._runs:
             self.views.choose(LEADERBOARD)
@@ -325,7 +322,6 @@ class ResultsPage(Page):
             self._show_accuracy()
 
     def take_step(self, step: NextStep) -> None:
-        """Evaluate the comparison run, possibly not a selected one."""
         run = self._runs.get(step.run)
         if run is not None and step.action == "evaluate":
             self.measuring.start(run, "test" if step.split == "test" else "val")
@@ -342,7 +338,7 @@ class ResultsPage(Page):
             self.state.run_continue_requested.emit(run)
 
     def combine(self) -> None:
-        self.combining.start(self._chosen())
+        self.actions_of_runs.combine(self._chosen())
 
     @Slot(str)
     def _on_combined(self, name: str) -> None:
@@ -351,7 +347,6 @@ class ResultsPage(Page):
             self.table.select([name])
 
     def train_again(self) -> None:
-        """Start a new run from the selected run's best weights, on the current labels."""
         if (run := self.run()) is not None:
             self.actions_of_runs.train_again(run)
 
@@ -360,7 +355,6 @@ class ResultsPage(Page):
         return self.actions_of_runs.menu(run, self, edit_name=self.table.edit_name) if run else None
 
     def show_menu(self) -> None:
-        """Show the menu of the selected run below its button."""
         self._show_menu_at(self.more_button.mapToGlobal(QPoint(0, self.more_button.height())))
 
     def _show_menu_at(self, at: QPoint) -> None:
@@ -368,7 +362,6 @@ class ResultsPage(Page):
             menu.popup(at)
 
     def close_workers(self) -> None:
-        """Wait for images being decoded, and for the background readers."""
         self.images.close()
         self.leaderboard.close()
         self.leak_free.close()

@@ -29,54 +29,7 @@ if TYPE_CHECKING:
 combine = LazyFunction("visionft.combining.combine:combine")
 
 
-class EnsembleController(QObject):
-    """Builds one ensemble at a time."""
-
-    made = Signal(str)  # the run's name
-
-    def __init__(self, state: AppState, session: ProjectSession | None, *, parent: QObject) -> None:
-        super().__init__(parent)
-        self._state, self._session = state, session
-        self._is_under_way = False
-
-    def why_not(self, runs: Sequence[RunSummary]) -> str:
-        """Return the reason why these runs cannot form an ensemble; empty when they can."""
-        if self._is_under_way:
-            return tr("Runs are being combined already.")
-        if len(runs) < 2:
-            return tr("Choose two or more runs, with Ctrl.")
-        for run in runs:
-            if run.is_going:
-                return tr("{run} is being trained.", run=run.title)
-            if run.best is None or not run.has_weights or run.faults:
-                return tr("{run} has no weights.", run=run.title)
-            if set(run.class_names) != set(runs[0].class_names):
-                return tr("{run} has other classes than {other}.", run=run.title, other=runs[0].title)
-        return ""
-
-    def start(self, runs: Sequence[RunSummary]) -> None:
-        session = self._session
-        if session is None or self.why_not(runs):
-            return
-        work = partial(combine, session.path, [run.name for run in runs], session.snapshot())
-        title = tr("Combining {runs} runs", runs=len(runs))
-        task = Task(title=title, work=work, lane=Lane.COMPUTE, page=RESULTS, device=True)
-        self._is_under_way = True
-        titles = {run.name: run.title for run in runs}
-
-        def on_end(outcome: "Outcome[Combination]") -> None:
-            self._is_under_way = False
-            session.runs_changed.emit()
-            if (found := outcome.result) is not None:
-                self.made.emit(found.run)
-                tone = "good" if found.is_worth_it else "warn"
-                self._state.say(tr("{run} was made.", run=found.run), verdict_words(found, titles), tone=tone)
-
-        self._state.tasks.run(task, owner=self, on_end=on_end)
-
-
 def verdict_words(found: "Combination", titles: dict[str, str]) -> str:
-    """Return whether an ensemble is worthwhile, in the words of the window."""
     best = titles.get(found.best.run, found.best.run)
     if found.stands_alone:
         return tr("{run} is clearly better than the others: use it alone.", run=best)
@@ -102,9 +55,12 @@ def parts_words(run: RunSummary, runs: Mapping[str, RunSummary]) -> str:
 class RunActions(QObject):
     """Acts on runs of the open project; every change ends in `session.runs_changed`."""
 
+    combined = Signal(str)  # the name of a new ensemble
+
     def __init__(self, state: AppState, session: ProjectSession | None, parent: QWidget) -> None:
         super().__init__(parent)
         self._state, self._session, self._parent = state, session, parent
+        self._is_combining = False
 
     def rename(self, run: RunSummary, title: str) -> None:
         """Rename a run; an empty `title` restores its own name."""
@@ -131,7 +87,6 @@ class RunActions(QObject):
             self._session.runs_changed.emit()
 
     def delete_weights(self, run: RunSummary) -> None:
-        """Delete a run's weights after a confirmation with the effects."""
         size = size_text(weights_bytes(run))
         question = tr(
             "This frees {size}. Curves, figures and predictions stay, and so do exported files. The run can no longer "
@@ -190,3 +145,38 @@ class RunActions(QObject):
             action.setEnabled(is_possible)
             action.triggered.connect(lambda _checked=False, act=act: act())
         return menu
+
+    def why_not_combine(self, runs: Sequence[RunSummary]) -> str:
+        """Return the reason why these runs cannot form an ensemble; empty when they can."""
+        if self._is_combining:
+            return tr("Runs are being combined already.")
+        if len(runs) < 2:
+            return tr("Choose two or more runs, with Ctrl.")
+        for run in runs:
+            if run.is_going:
+                return tr("{run} is being trained.", run=run.title)
+            if run.best is None or not run.has_weights or run.faults:
+                return tr("{run} has no weights.", run=run.title)
+            if set(run.class_names) != set(runs[0].class_names):
+                return tr("{run} has other classes than {other}.", run=run.title, other=runs[0].title)
+        return ""
+
+    def combine(self, runs: Sequence[RunSummary]) -> None:
+        session = self._session
+        if session is None or self.why_not_combine(runs):
+            return
+        work = partial(combine, session.path, [run.name for run in runs], session.snapshot())
+        title = tr("Combining {runs} runs", runs=len(runs))
+        task = Task(title=title, work=work, lane=Lane.COMPUTE, page=RESULTS, device=True)
+        self._is_combining = True
+        titles = {run.name: run.title for run in runs}
+
+        def on_end(outcome: "Outcome[Combination]") -> None:
+            self._is_combining = False
+            session.runs_changed.emit()
+            if (found := outcome.result) is not None:
+                self.combined.emit(found.run)
+                tone = "good" if found.is_worth_it else "warn"
+                self._state.say(tr("{run} was made.", run=found.run), verdict_words(found, titles), tone=tone)
+
+        self._state.tasks.run(task, owner=self, on_end=on_end)

@@ -5,11 +5,10 @@ from typing import Any
 
 import pyqtgraph as pg
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QPainter, QPaintEvent, QPen
-from PySide6.QtWidgets import QHBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout
 
 from gui.kit import theme
-from gui.kit.metric_plot import Chart, bare_plot, dress
+from gui.kit.metric_plot import Chart, LineSample, bare_plot, dress
 from gui.kit.parts import ElidedLabel, clear, column, row, text, widget_of
 from gui.kit.translation import tr
 from models.messages import Message
@@ -39,7 +38,6 @@ class ReliabilityChart(Chart):
         self.restyle()
 
     def show_evaluation(self, found: StoredEvaluation) -> None:
-        """Show both diagrams of an evaluation."""
         self.bins = (found.reliability_before, found.reliability)
         self.heads[0].setText(tr("Before calibration: ECE {error}", error=f"{found.ece_before:.1%}"))
         self.heads[1].setText(tr("After calibration: ECE {error}", error=f"{found.ece:.1%}"))
@@ -89,7 +87,6 @@ class CompareChart(Chart):
 
     def __init__(self) -> None:
         super().__init__()
-        pg.setConfigOptions(antialias=True)
         self.runs: Sequence[RunSummary] = ()
         self._colours: Mapping[str, int] = {}
         self._legend = QHBoxLayout()
@@ -136,22 +133,7 @@ class CompareChart(Chart):
                     plot.addItem(dot)
             label = ElidedLabel(run.title, "small")
             label.setMinimumWidth(60)
-            line = row(_Line(pen), label, grows=1)
-            key = widget_of(line)
+            key = widget_of(row(LineSample(lambda pen=pen: pen), label, grows=1))
             key.setMaximumWidth(theme.scaled(260))
             self._legend.addWidget(key, 1)
         self._legend.addStretch(1)
-
-
-class _Line(QWidget):
-    """A segment of a curve, with its colour and its style."""
-
-    def __init__(self, pen: QPen) -> None:
-        super().__init__()
-        self._pen = pen
-        self.setFixedSize(26, 8)
-
-    def paintEvent(self, _event: QPaintEvent) -> None:
-        painter = QPainter(self)
-        painter.setPen(self._pen)
-        painter.drawLine(1, 4, self.width() - 1, 4)

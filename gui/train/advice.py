@@ -24,7 +24,6 @@ from gui.train.training_images import TrainingImages
 from models.messages import Message
 from visionft.amounts import rough_duration_text, size_text
 from visionft.data.types import Snapshot
-from visionft.events import Event, Progress
 from visionft.jobs import JobContext
 from visionft.libraries import load_libraries
 from visionft.training.config.presets import PRESETS
@@ -284,13 +283,10 @@ class AdviceController(QObject):
             elif not failure.is_stop:
                 card.show_failure(tr(failure.message), tr(failure.hint))
 
-        def on_event(event: Event) -> None:
-            if isinstance(event, Progress):
-                card.show_stage(progress_text(event))
-
         self._handle = self._state.tasks.run(
             Task(title=title, work=work, lane=Lane.COMPUTE, page=TRAIN, device=True, gives_way=True),
-            owner=self, on_done=on_done, on_failed=on_failed, on_event=on_event, on_end=self._on_ended,
+            owner=self, on_done=on_done, on_failed=on_failed, on_end=self._on_ended,
+            on_progress=lambda progress: card.show_stage(progress_text(progress)),
         )  # fmt: skip
         card.show_stage(title)
         self._state.actions.refresh()

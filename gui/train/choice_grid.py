@@ -79,7 +79,6 @@ class ChoiceGrid(QWidget):
         return next((name for name, tile in self.tiles.items() if tile.isChecked()), "")
 
     def resizeEvent(self, event: QResizeEvent) -> None:
-        """Use as many columns as fit."""
         columns = max(1, event.size().width() // theme.scaled(self._card_width))
         if columns != self._columns:
             self._arrange(columns)

@@ -9,8 +9,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, Slot
-from PySide6.QtWidgets import QDialog
 
+from gui.kit.progress_text import progress_text
 from gui.kit.translation import tr
 from gui.kit.workers import BackgroundReader, Work, WorkerPool
 from gui.runner import TRAIN
@@ -26,10 +26,9 @@ from gui.train.setup import SetupView
 from gui.train.train_choices import WeightsFact
 from gui.train.training_images import ImagesRequest, TrainingImages, read_training_images
 from models.catalog import BACKBONES
-from models.messages import Message
 from models.methods.table import METHODS, supported_method
 from visionft.data.types import Snapshot
-from visionft.events import Event, Progress
+from visionft.events import Progress
 from visionft.project.splits import as_divided, is_divided
 from visionft.training.config.checks import config_problems
 from visionft.training.config.presets import DEFAULT_PRESET, Circumstances, differs
@@ -94,7 +93,6 @@ class TrainDraft(QObject):
 
     @property
     def is_modified(self) -> bool:
-        """Whether the draft differs from its preset."""
         return differs(self.config, self._baseline)
 
     def take(self, config: TrainConfig) -> None:
@@ -104,7 +102,6 @@ class TrainDraft(QObject):
 
     @Slot(str)
     def take_preset(self, name: str) -> None:
-        """Show the settings of a preset."""
         self.preset = name
         self._baseline = self._preset_configs()[name]
         self._view.set_default(self._baseline)
@@ -177,7 +174,6 @@ class TrainDraft(QObject):
         return known.divided if known and is_read else as_divided(now, wish)
 
     def _update_circumstances(self) -> None:
-        """Update the inputs of the presets from the computer and the images."""
         here = [name for name, fact in self._weights.items() if fact.is_here]
         wanted = self._state.settings.device
         device = self._auto_device if wanted == "auto" else wanted
@@ -236,11 +232,8 @@ class TrainDraft(QObject):
 
     def _search_network(self) -> None:
         dialog = NetworkSearch(self._view)
-        is_accepted, found = dialog.exec() == QDialog.DialogCode.Accepted, dialog.chosen()
-        licence = dialog.accepted_licence
-        dialog.deleteLater()
-        if is_accepted and found is not None:
-            self.take(dataclasses.replace(self.config, backbone=found.name, accept_licence=licence))
+        if dialog.ask() and (found := dialog.chosen()) is not None:
+            self.take(dataclasses.replace(self.config, backbone=found.name, accept_licence=dialog.accepted_licence))
 
     @Slot(object, object)
     def _on_computer_read(self, _key: str, found: tuple[dict[str, WeightsFact], str]) -> None:
@@ -295,11 +288,8 @@ class TrainDraft(QObject):
         if session is None or snapshot is None or self.why_not_probe():
             return
 
-        def show_stage(event: Event) -> None:
-            if isinstance(event, Progress):
-                counted = {"stage": event.stage, "place": f"{event.done:,}", "count": event.total}
-                words = Message("{stage}: {place} of {count}", **counted) if event.total else event.stage
-                self._view.probes.show_stage(words)
+        def show_stage(progress: Progress) -> None:
+            self._view.probes.show_stage(progress_text(progress))
 
         def on_end(outcome: "Outcome[tuple[Probe, ...]]") -> None:
             was_modified = self.is_modified
@@ -314,11 +304,12 @@ class TrainDraft(QObject):
         )
         on_done = partial(session.keep_probes, session.snapshot())
         title = tr("Comparing networks on your images")
-        self._run_measurement(title, work, on_done=on_done, on_event=show_stage, on_end=on_end)
+        self._run_measurement(title, work, on_done=on_done, on_progress=show_stage, on_end=on_end)
 
     def _run_measurement(
         self, title: str, work: Work[Any], *, on_done: Callable[[Any], object] = lambda _result: None,
-        on_event: Callable[[Event], object] | None = None, on_end: Callable[[Outcome[Any]], object] | None = None,
+        on_progress: Callable[[Progress], object] | None = None,
+        on_end: Callable[[Outcome[Any]], object] | None = None,
     ) -> None:  # fmt: skip
         def end(outcome: "Outcome[Any]") -> None:
             self._set_measuring(False)
@@ -327,7 +318,7 @@ class TrainDraft(QObject):
 
         self._set_measuring(True)
         task = Task(title=title, work=work, lane=Lane.COMPUTE, page=TRAIN, device=True, gives_way=True)
-        self._state.tasks.run(task, owner=self, on_done=on_done, on_event=on_event, on_end=end)
+        self._state.tasks.run(task, owner=self, on_done=on_done, on_progress=on_progress, on_end=end)
 
     def _set_measuring(self, is_measuring: bool) -> None:
         self._is_measuring = is_measuring

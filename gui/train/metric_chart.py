@@ -3,15 +3,15 @@
 Wheel and buttons zoom, dragging pans, and both stay while points arrive. Depends on Qt and plain numbers.
 """
 
+from functools import partial
 from typing import Any
 
 import pyqtgraph as pg
 from PySide6.QtCore import QEvent, QPointF, Qt, QTimer
-from PySide6.QtGui import QPainter
 from PySide6.QtWidgets import QHBoxLayout, QSlider, QWidget
 
 from gui.kit import theme
-from gui.kit.metric_plot import Chart, Curve, MetricPlot, line_pen
+from gui.kit.metric_plot import Chart, Curve, LineSample, MetricPlot, line_pen
 from gui.kit.parts import ElidedLabel, IconButton, IconLabel, column, row, text, widget_of
 from gui.kit.translation import tr
 from models.messages import Message, Text
@@ -34,7 +34,7 @@ class _Legend(QWidget):
         self.note.setAlignment(Qt.AlignmentFlag.AlignRight)
         items: list[QWidget | int | None] = [text(title, "heading"), 8]
         for name, caption in (("train", text("Training", "small")), ("val", text("Validation", "small"))):
-            items += [_LineSample(name), caption, self._values[name], 8]
+            items += [LineSample(partial(line_pen, name)), caption, self._values[name], 8]
         layout = row(*items, self.note, spacing=theme.SMALL)
         layout.setStretch(layout.count() - 1, 1)
         self.setLayout(layout)
@@ -45,28 +45,11 @@ class _Legend(QWidget):
                 label.setText(words)
 
 
-class _LineSample(QWidget):
-    """A short sample of the line of a name."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__()
-        self._name = name
-        self.setFixedSize(26, 12)
-
-    def paintEvent(self, _event) -> None:
-        painter = QPainter(self)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        palette = theme.colours()
-        painter.setPen(pg.mkPen(palette.grey_line, width=2) if self._name == "earlier" else line_pen(self._name))
-        painter.drawLine(QPointF(1, 6), QPointF(25, 6))
-
-
 class MetricChart(Chart):
     """Loss and accuracy over the epochs of one run, drawn while it trains."""
 
     def __init__(self) -> None:
         super().__init__()
-        pg.setConfigOptions(antialias=True)
         self._epochs = 0
         self._is_zoomed = False
         self._has_new_epoch = False
@@ -107,7 +90,9 @@ class MetricChart(Chart):
         self.zoom_in_button = IconButton("plus", words, on_click=lambda: self.zoom(_ZOOM))
         self.zoom_out_button = IconButton("minus", "Zoom out", on_click=lambda: self.zoom(1 / _ZOOM))
         self.fit_button = IconButton("fit", "Show the whole run", on_click=self.show_whole)
-        self._context_key = widget_of(row(_LineSample("earlier"), text("Earlier runs", "small")))
+        self._context_key = widget_of(
+            row(LineSample(lambda: pg.mkPen(theme.colours().grey_line, width=2)), text("Earlier runs", "small"))
+        )
         self._context_key.hide()
         caption = text("Best epoch", "small")
         caption.setToolTip(tr(BEST_EPOCH_TIP))
@@ -161,7 +146,6 @@ class MetricChart(Chart):
         self._show_notes()
 
     def point_counts(self) -> dict[str, int]:
-        """Return the number of points of each line."""
         return {"steps": len(self._loss.steps.x), "epochs": len(self._loss.val.x)}
 
     def redraw(self) -> None:
@@ -213,7 +197,6 @@ class MetricChart(Chart):
             plot.restyle()
 
     def leaveEvent(self, event: QEvent) -> None:
-        """Show the latest values again when the pointer leaves."""
         self._hovered = None
         self._show_values()
         super().leaveEvent(event)

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 
 from PySide6.QtCore import Signal, Slot
-from PySide6.QtWidgets import QCheckBox, QDialog, QLineEdit, QSizePolicy, QTableWidgetItem, QWidget
+from PySide6.QtWidgets import QCheckBox, QLineEdit, QSizePolicy, QTableWidgetItem, QWidget
 
 from gui.kit import theme
-from gui.kit.parts import Button, Card, column, row, text
+from gui.kit.dialogs import Dialog
+from gui.kit.parts import Button, Card, row, text
 from gui.kit.translation import tr
 from gui.kit.value_table import ValueTable
 from models.catalog import Backbone, get_backbone
@@ -68,13 +69,11 @@ class ProbeTable(Card):
 MOST_SHOWN = 200  # rows; typing another letter narrows a longer list
 
 
-class NetworkSearch(QDialog):
+class NetworkSearch(Dialog):
     """Lists the timm networks matching the typed words; the chosen one's licence is accepted here if necessary."""
 
     def __init__(self, parent: QWidget) -> None:
-        super().__init__(parent)
-        self.setWindowTitle(tr("Find a network"))
-        self.setMinimumSize(theme.scaled(720), theme.scaled(480))
+        super().__init__(parent, Message("Find a network"), width=720, height=480)
         self._shown: list[str] = []
         self.words = QLineEdit()
         self.words.setPlaceholderText(tr("Part of its name, such as resnet50d or dinov2 reg"))
@@ -90,12 +89,10 @@ class NetworkSearch(QDialog):
         self.choose_button = Button("Choose", role="primary", on_click=self.accept)
         self.choose_button.setDefault(True)
         about = Message("Every ResNet and plain vision transformer that timm has pretrained weights of.")
-        layout = column(
+        self.lay_out(
             text("Find a network", "title"), text(about, "muted", wrap=True), self.words, self.table, self.count,
             self.licence_box, theme.SMALL, row(None, Button("Cancel", on_click=self.reject), self.choose_button),
         )  # fmt: skip
-        layout.setContentsMargins(theme.HUGE, theme.HUGE, theme.HUGE, theme.HUGE)
-        self.setLayout(layout)
         self.words.textChanged.connect(self._search)
         self.table.itemSelectionChanged.connect(self._show_licence)
         self.table.itemDoubleClicked.connect(lambda _item: self.choose_button.click())

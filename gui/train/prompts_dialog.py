@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from functools import partial
 
 from PySide6.QtCore import QSignalBlocker, Signal, Slot
-from PySide6.QtWidgets import QDialog, QHeaderView, QPlainTextEdit, QWidget
+from PySide6.QtWidgets import QHeaderView, QPlainTextEdit, QWidget
 
 from gui.kit import theme
+from gui.kit.dialogs import Dialog
 from gui.kit.lazy_function import LazyFunction
 from gui.kit.parts import Button, choice_box, column, row, text
 from gui.kit.progress_text import progress_text
@@ -25,7 +26,6 @@ from models.messages import Message
 from visionft.amounts import share_text
 from visionft.errors import ProjectError
 from visionft.evaluation.prompt_evaluation import PromptReport
-from visionft.events import Event, Progress
 from visionft.project.edits.class_changes import SetPrompts, clean_prompts
 from visionft.training.config.train_config import TrainConfig
 from visionft.zero_shot.class_texts import all_texts, same_texts, texts_of
@@ -41,7 +41,7 @@ TEMPLATE_WORDS = {
 }
 
 
-class PromptsDialog(QDialog):
+class PromptsDialog(Dialog):
     """Edits the prompts of all classes; `evaluation_requested` requests an evaluation of the current texts."""
 
     evaluation_requested = Signal()
@@ -49,8 +49,7 @@ class PromptsDialog(QDialog):
     def __init__(
         self, names: Sequence[str], prompts: Sequence[Sequence[str]], templates: str, parent: QWidget | None = None
     ) -> None:
-        super().__init__(parent)
-        self.setWindowTitle(tr("Prompts"))
+        super().__init__(parent, Message("Prompts"))
         self.resize(theme.scaled(980), theme.scaled(640))
         self._names = tuple(names)
         self._before = [tuple(lines) for lines in prompts] or [()] * len(names)
@@ -88,15 +87,13 @@ class PromptsDialog(QDialog):
         sides = row(column(self.classes), of_class, spacing=theme.LARGE)
         sides.setStretch(0, 5)
         sides.setStretch(1, 6)
-        layout = column(
+        self.lay_out(
             text("Prompts of the classes", "title"), about,
             row(text("Sentences around the prompts:"), self.templates, None, self.evaluate_button),
             self.summary, self.details, sides, self.fault,
             row(None, Button("Cancel", on_click=self.reject), self.save_button),
             spacing=theme.MEDIUM,
         )  # fmt: skip
-        layout.setContentsMargins(theme.HUGE, theme.HUGE, theme.HUGE, theme.HUGE)
-        self.setLayout(layout)
         self.classes.itemSelectionChanged.connect(self._show_class)
         self.editor.textChanged.connect(self._on_edited)
         self.templates.currentIndexChanged.connect(self._on_texts_changed)
@@ -255,14 +252,12 @@ def edit_prompts(state: AppState, session: ProjectSession, config: TrainConfig, 
     dialog.evaluation_requested.connect(lambda: _evaluate(state, session, config, dialog))
     if not any(image.labels and image.split != "test" for image in images.images):
         dialog.set_refusal(tr("Prompts are evaluated on labelled images, and there are none."))
-    is_accepted = dialog.exec() == QDialog.DialogCode.Accepted
-    changed, templates = dialog.changed() if is_accepted else {}, dialog.template_set
-    dialog.deleteLater()
-    if changed:
+    is_accepted = dialog.ask()
+    if is_accepted and (changed := dialog.changed()):
         session.apply(SetPrompts(changed))
     if not is_accepted or not config.method_row.reads_prompts:
         return None
-    return config.with_settings((f"{config.method}.templates={templates}",))
+    return config.with_settings((f"{config.method}.templates={dialog.template_set}",))
 
 
 def _evaluate(state: AppState, session: ProjectSession, config: TrainConfig, dialog: PromptsDialog) -> None:
@@ -277,14 +272,10 @@ def _evaluate(state: AppState, session: ProjectSession, config: TrainConfig, dia
     dialog.set_refusal(tr("Something is being measured already: wait until it has ended."))
     dialog.show_report(None)
     dialog.show_stage(title)
-
-    def on_event(event: Event) -> None:
-        if isinstance(event, Progress):
-            dialog.show_stage(progress_text(event))
-
     state.tasks.run(
         Task(title=title, work=work, lane=Lane.COMPUTE, page=TRAIN, device=True, gives_way=True),
-        owner=dialog, on_done=dialog.show_report, on_event=on_event,
+        owner=dialog, on_done=dialog.show_report,
+        on_progress=lambda progress: dialog.show_stage(progress_text(progress)),
         on_failed=lambda failure: dialog.show_stage(f"{tr(failure.message)} {tr(failure.hint)}"),
         on_end=lambda _outcome: dialog.set_refusal(""),
     )  # fmt: skip

@@ -7,6 +7,7 @@ from PySide6.QtWidgets import QProgressBar, QStackedWidget, QWidget
 
 from gui.kit import theme
 from gui.kit.parts import Card, ElidedLabel, Tone, column, pill, restyle, row, text
+from gui.kit.progress_text import progress_text
 from gui.kit.tiles import StatTile
 from gui.kit.translation import tr
 from gui.train.metric_chart import BEST_EPOCH_TIP, MetricChart
@@ -41,16 +42,13 @@ class StageLine(QWidget):
         self.hide()
 
     def show_progress(self, progress: Progress) -> None:
-        """Show the progress of a stage."""
         done, total = progress.done, progress.total
         if progress.stage != self._stage:
             self._stage, self._began_s, self._first = progress.stage, time.monotonic(), done
         spent = time.monotonic() - self._began_s
         self.pace = (done - self._first) / spent if spent >= _TELLING_S else 0.0
-        stage = tr(progress.stage)
-        words = tr("{stage}: {done} of {total}", stage=stage, done=f"{done:,}", total=f"{total:,}") if total else stage
         left = tr("about {time} left", time=rough_duration_text((total - done) / self.pace)) if self.pace > 0 else ""
-        self._show(words, left, done, total)
+        self._show(progress_text(progress), left, done, total)
 
     def show_words(self, words: str) -> None:
         self._stage, self.pace = "", 0.0
@@ -166,7 +164,6 @@ class RunMonitor(QWidget):
         self.tiles["left"].show_figure("–")
 
     def show_waiting(self, words: str) -> None:
-        """Show the reason for the delay before the run starts."""
         self.stage.show_words(words[:1].upper() + words[1:])
 
     def state(self) -> str:

@@ -25,7 +25,6 @@ class RateChart(Chart):
 
     def __init__(self) -> None:
         super().__init__()
-        pg.setConfigOptions(antialias=True)
         self._rates: Sequence[float] = ()
         self.rate = 0.0
         self._plot = bare_plot(tr("Loss over the learning rate"), least_height=theme.scaled(190))
@@ -44,7 +43,6 @@ class RateChart(Chart):
         self.restyle()
 
     def show_curve(self, curve: "RateCurve") -> None:
-        """Show the losses of the test, and mark its suggestion."""
         self._rates = curve.rates
         self._line.setData(curve.rates, curve.losses)
         values = np.array(curve.losses, dtype=float)
@@ -78,7 +76,6 @@ class CurveChart(Chart):
 
     def __init__(self) -> None:
         super().__init__()
-        pg.setConfigOptions(antialias=True)
         self.curve: LearningCurve | None = None
         self._plot = bare_plot(tr("Accuracy over the number of labels"), least_height=theme.scaled(190))
         self._plot.setMaximumHeight(theme.scaled(190))

@@ -158,14 +158,12 @@ class SetupView(QWidget):
             form.set_value(getattr(config, name))
 
     def set_default(self, config: TrainConfig) -> None:
-        """Compare with these settings from now on."""
         self._default = config
         self.form.set_default(config)
         for name, form in self.method_forms.items():
             form.set_default(getattr(config, name))
 
     def show_cards(self, methods: Sequence[Choice], backbones: Sequence[Choice], config: TrainConfig) -> None:
-        """Show the cards; those of `config` become selected."""
         self._chosen = {name: getattr(config, name) for name in _OWN_FIELDS}
         self.backbones.show_choices(backbones)
         self.methods.show_choices(methods)

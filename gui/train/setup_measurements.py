@@ -14,7 +14,7 @@ from gui.state import AppState
 from gui.tasks import Lane, Outcome, Task
 from models.messages import Message
 from visionft.data.types import Snapshot
-from visionft.events import Event, Progress
+from visionft.events import Progress
 from visionft.jobs import JobContext
 from visionft.libraries import load_libraries
 from visionft.training.config.checks import config_problems
@@ -103,8 +103,8 @@ class PresetCosts(QObject):
             return
         self._tried |= set(configs)
 
-        def on_event(event: Event) -> None:
-            if isinstance(event, Progress) and event.stage == ONE_MEASURED:
+        def on_progress(progress: Progress) -> None:
+            if progress.stage == ONE_MEASURED:
                 self.changed.emit()
 
         def on_end(outcome: "Outcome[object]") -> None:
@@ -116,7 +116,7 @@ class PresetCosts(QObject):
         title = tr("Measuring how long training takes")
         task = Task(title=title, work=work, lane=Lane.COMPUTE, page=TRAIN, device=True, gives_way=True)
         self._set_measuring(True)
-        self._state.tasks.run(task, owner=self, on_event=on_event, on_end=on_end)
+        self._state.tasks.run(task, owner=self, on_progress=on_progress, on_end=on_end)
 
     def _set_measuring(self, is_measuring: bool) -> None:
         self.is_measuring = is_measuring

@@ -209,7 +209,6 @@ def share(value: float) -> str:
 
 
 def run_summary(config: TrainConfig, facts: SetFacts | None, classes: int) -> str:
-    """Return the summary of a run, a line for each fact."""
     count = parameter_count(config, classes=classes)
     backbone, method = config.backbone_row.title, tr(config.method_row.title)
     lines = [

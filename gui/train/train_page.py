@@ -128,7 +128,6 @@ class TrainPage(Page):
 
     @property
     def queue(self) -> QueueList:
-        """Return the list of waiting runs, built on first use."""
         if self._queue is None:
             self._queue = queue = QueueList(self.state.actions)
             queue.setMaximumWidth(theme.scaled(760))
@@ -155,7 +154,6 @@ class TrainPage(Page):
 
     @Slot(int)
     def show_view(self, index: int) -> None:
-        """Show *Set up*, *Live run* or *Queue*."""
         if index == LIVE:
             self.monitor.show()
         self.switch.choose(index)
@@ -292,7 +290,6 @@ class TrainPage(Page):
                 self.go_on_with(run)
 
     def tweak(self, run: object) -> None:
-        """Copy the settings of a run into the draft."""
         if isinstance(run, RunSummary):
             self._take(run.config)
             self.subtitle.setText(tr("Settings of {name}", name=run.name))

@@ -112,6 +112,18 @@ def draw_folder() -> Callable[[Path, dict[str, int]], Path]:
     return _draw_folder
 
 
+@pytest.fixture
+def make_project(tmp_path: Path) -> Callable[..., Path]:
+    """Return a function to make a project without splits: `make_project("name", {"class": images})`."""
+
+    def make(name: str, counts: dict[str, int]) -> Path:
+        with Project.create(tmp_path / name) as project:
+            import_source(project, _draw_folder(tmp_path / f"images of {name}", counts))
+        return tmp_path / name
+
+    return make
+
+
 @pytest.fixture(scope="session")
 def made_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder of `images` and their `project`; it finds them wherever both are copied to."""

@@ -23,7 +23,7 @@ from visionft.data.types import Snapshot, Split
 from visionft.evaluation.leaderboard import Leaderboard, read_leaderboard
 from visionft.evaluation.leaderboard_jobs import TrainingFreeReport, training_free, why_not
 from visionft.evaluation.run_cost import cost_of_run
-from visionft.events import Event, Progress
+from visionft.events import Progress
 from visionft.project.splits import SplitRequest, as_divided, is_divided
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.runs.run_folder import RunSummary
@@ -34,17 +34,6 @@ if TYPE_CHECKING:
 
 measure_runs = LazyFunction("visionft.evaluation.leaderboard_jobs:measure_runs")
 fit_training_free = LazyFunction("visionft.evaluation.leaderboard_jobs:fit_training_free")
-
-
-class _LeaderboardReader:
-    """Reads a leaderboard in a thread of its own."""
-
-    def __init__(self) -> None:
-        self._stored = StoredEvaluations()
-
-    def __call__(self, request: tuple[tuple[RunSummary, ...], ProjectSession, Split]) -> Leaderboard:
-        runs, session, split = request
-        return read_leaderboard(runs, session.snapshot(), split, evaluations=lambda run: self._stored.get(run, split))
 
 
 _FitRefusal = tuple[Snapshot | None, TrainConfig | None, str]  # images, settings, reason
@@ -77,7 +66,13 @@ class LeaderboardController(QObject):
         self.stage = ""  # the work in progress, in words
         self._refusal: _FitRefusal = (None, None, "")
         self._refusals = BackgroundReader(_fit_refusal, self._take_refusal, parent=self)
-        self._reader = BackgroundReader(_LeaderboardReader(), self._show_board, parent=self)
+        stored = StoredEvaluations()  # of the reader's thread
+
+        def read(request: tuple[tuple[RunSummary, ...], ProjectSession, Split]) -> Leaderboard:
+            runs, session, split = request
+            return read_leaderboard(runs, session.snapshot(), split, evaluations=lambda run: stored.get(run, split))
+
+        self._reader = BackgroundReader(read, self._show_board, parent=self)
 
     def take_runs(
         self, runs: Sequence[RunSummary], chosen: RunSummary | None, *, colours: Mapping[str, int], split: Split
@@ -137,7 +132,6 @@ class LeaderboardController(QObject):
         return "" if has_run else tr("There are no runs yet.")
 
     def measure(self) -> None:
-        """Measure every unmeasured run on the displayed split."""
         if self._session is None or self.why_not_measure():
             return
         work = partial(measure_runs, self._session.path, self._session.snapshot(), self._split)
@@ -199,9 +193,9 @@ class LeaderboardController(QObject):
         self._set_stage(self.stage)
 
     def _run(self, name: str, task: Task[Any], *, on_done: Callable[[Any], object] = lambda _result: None) -> None:
-        def on_event(event: Event) -> None:
-            if isinstance(event, Progress) and tr(event.stage) != self.stage:
-                self._set_stage(tr(event.stage))
+        def on_progress(progress: Progress) -> None:
+            if tr(progress.stage) != self.stage:
+                self._set_stage(tr(progress.stage))
 
         def on_end(_outcome: Outcome[Any]) -> None:
             self._handles.pop(name, None)
@@ -211,5 +205,7 @@ class LeaderboardController(QObject):
             if name == "fit":
                 self.models_fitted.emit()
 
-        self._handles[name] = self._state.tasks.run(task, owner=self, on_done=on_done, on_event=on_event, on_end=on_end)
+        self._handles[name] = self._state.tasks.run(
+            task, owner=self, on_done=on_done, on_progress=on_progress, on_end=on_end
+        )
         self._set_stage(task.title)

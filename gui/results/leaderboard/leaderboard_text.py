@@ -1,6 +1,5 @@
 """The leaderboard and the cost of a run in words. No widgets, no state."""
 
-from collections.abc import Sequence
 from typing import Any
 
 from gui.kit.translation import tr
@@ -45,7 +44,6 @@ def facts(board: Leaderboard) -> str:
 
 
 def cost_parts(cost: RunCost) -> list[str]:
-    """Return the known costs of a run."""
     parts: list[str] = []
     if (share := cost.trainable_share) is not None:  # small ones keep their first digit
         words = f"{share:.0%}" if share >= 0.1 else f"{share:.1%}" if share >= 0.001 else f"{share:.2%}"
@@ -78,7 +76,6 @@ def cost_tip(cost: RunCost) -> str:
 
 
 def number(milliseconds: float) -> str:
-    """Return a time with its significant digits."""
     return f"{milliseconds:.0f}" if milliseconds >= 20 else f"{milliseconds:.1f}".removesuffix(".0")
 
 
@@ -115,12 +112,8 @@ def tip(row: LeaderboardRow) -> str:
     return "\n".join(lines)
 
 
-def cells(rows: Sequence[LeaderboardRow]) -> list[list[tuple[str, Any]]]:
-    """Return the rows of the table: the text and the sort key of each cell."""
-    return [_cells(each, order) for order, each in enumerate(rows)]
-
-
-def _cells(row: LeaderboardRow, order: int) -> list[tuple[str, Any]]:
+def cells(row: LeaderboardRow, order: int) -> list[tuple[str, Any]]:
+    """Return a row of the table, the one at place `order`: the text and the sort key of each cell."""
     cost, ms = row.cost, row.milliseconds
     time = f"{number(ms)} ms" if ms is not None else tr("elsewhere") if cost.time is not None else NONE
     return [

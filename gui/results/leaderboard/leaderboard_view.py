@@ -73,7 +73,7 @@ class LeaderboardTable(ValueTable):
         drawn.low, drawn.high = max(0.0, low), min(1.0, max(high, low + 0.1))
         drawn.best = board.best.top1_interval if board.best is not None else None
         with QSignalBlocker(self):
-            self.show_rows(leaderboard_text.cells(board.rows))
+            self.show_rows([leaderboard_text.cells(each, order) for order, each in enumerate(board.rows)])
             for line in range(self.rowCount()):  # sorting may have moved the rows
                 first = self.item(line, RANK)
                 row = board.rows[first.data(VALUE_ROLE)] if first is not None else None
@@ -193,7 +193,6 @@ class LeaderboardView(QWidget):
         self.chart.show_board(board, colours=colours, chosen=chosen)
 
     def choose(self, run: str) -> None:
-        """Mark a run as selected, without a signal."""
         self.table.choose(run)
         self.chart.choose(run)
 

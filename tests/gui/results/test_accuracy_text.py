@@ -2,18 +2,13 @@
 
 import re
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
-from gui.kit import translation
 from gui.results import accuracy_text
 from visionft.curation.leaks.leak_free_accuracy import LeakFreeAccuracy
 from visionft.evaluation.metrics import ClassScore, wilson_interval
 from visionft.evaluation.stored import StoredEvaluation, StoredPrediction
-from visionft.events import EpochDone
-from visionft.training.config.train_config import TrainConfig
-from visionft.training.runs.run_folder import RunSummary
 
 NAMES = ("glass", "plastic", "paper")
 
@@ -49,30 +44,27 @@ def plain(words: str) -> str:
 @pytest.mark.parametrize(
     ("confusion", "figures", "pair"),
     [
-        ([[90, 8, 2], [0, 100, 0], [10, 10, 80]], "90.0% (86% to 93%) on 300 images", ()),  # two are as frequent
-        ([[85, 15, 0], [0, 100, 0], [5, 10, 85]], "90.0% (86% to 93%) on 300 images", ("glass", "plastic")),
-        ([[999, 1, 0], [0, 999, 0], [0, 0, 1]], "100.0% (100% to 100%) on 2,000 images", ("glass", "plastic")),
-        ([[0, 5, 0], [0, 0, 0], [0, 0, 0]], "0.0% (0% to 43%) on 5 images", ("glass", "plastic")),
+        ([[90, 8, 2], [0, 100, 0], [10, 10, 80]], ["90.0", "86", "93", "300"], []),  # two are as frequent
+        ([[85, 15, 0], [0, 100, 0], [5, 10, 85]], ["90.0", "86", "93", "300"], ["glass", "plastic"]),
+        ([[999, 1, 0], [0, 999, 0], [0, 0, 1]], ["100.0", "100", "100", "2,000"], ["glass", "plastic"]),
+        ([[0, 5, 0], [0, 0, 0], [0, 0, 0]], ["0.0", "0", "43", "5"], ["glass", "plastic"]),
+        ([[30, 0, 0], [0, 30, 0], [0, 0, 30]], ["100.0", "96", "100", "90"], []),
     ],
 )
 def test_the_sentence_has_the_accuracy_and_the_most_frequent_confusion(confusion, figures, pair):
     words = plain(accuracy_text.sentence(found(confusion)))
-    assert figures in words and all(f"“{name}”" in words for name in pair) and ("“" in words) == bool(pair)
-
-
-def test_without_mistakes_the_sentence_names_no_class():
-    assert ";" not in accuracy_text.sentence(found([[30, 0, 0], [0, 30, 0], [0, 0, 30]]))
+    assert re.findall(r"[\d.,]+", words) == figures and re.findall("“(.*?)”", words) == pair
 
 
 def test_several_labels_name_the_class_that_is_missed_most():
     evaluation = found([[5, 1, 3, 1], [8, 1, 0, 1], [9, 0, 1, 0]], several=True)
     words = plain(accuracy_text.sentence(evaluation))
-    assert "70.0%" in words and words.endswith("“glass” is missed most often")
+    assert "70.0%" in words and re.findall("“(.*?)”", words) == ["glass"]
 
 
 def test_only_few_images_are_called_uncertain():
     few, many = ([[15, 5, 0], [0, 20, 0], [0, 0, 20]], [[300, 30, 0], [0, 300, 0], [0, 0, 300]])
-    assert "uncertain" in accuracy_text.meaning(found(few)) and not accuracy_text.meaning(found(many))
+    assert accuracy_text.meaning(found(few)) and not accuracy_text.meaning(found(many))
 
 
 def test_the_accuracy_without_leaked_images_is_shown():
@@ -84,15 +76,15 @@ def test_the_accuracy_without_leaked_images_is_shown():
     words = accuracy_text.meaning(evaluation, leak_free)
     assert words.startswith("20 ") and "75% (65% to 83%)" in words
     spoilt = replace(leak_free, leaked=100, without=None, without_interval=None)
-    assert "unknown" in accuracy_text.meaning(evaluation, spoilt)
+    assert re.findall(r"\d+", accuracy_text.meaning(evaluation, spoilt)) == ["100"]
 
 
 @pytest.mark.parametrize(
     ("confusion", "words"),
     [
-        ([[5, 0, 0], [0, 0, 0], [0, 0, 0]], "All images are of “glass”"),
-        ([[50, 0, 0], [0, 50, 0], [0, 0, 0]], "1 of its classes has no image here."),
-        ([[90, 0, 0], [5, 0, 0], [5, 0, 0]], "Predicting “glass” for every image"),
+        ([[5, 0, 0], [0, 0, 0], [0, 0, 0]], "“glass”"),
+        ([[50, 0, 0], [0, 50, 0], [0, 0, 0]], "1"),
+        ([[90, 0, 0], [5, 0, 0], [5, 0, 0]], "“glass”"),
     ],
 )
 def test_missing_and_dominant_classes_are_named(confusion, words):
@@ -104,24 +96,3 @@ def test_a_long_or_right_to_left_name_stays_whole_in_its_place():
     sentence = accuracy_text.sentence(found([[80, 20, 0], [0, 100, 0], [0, 0, 100]], names))
     assert sentence.endswith("“\u2068زجاج, أخضر\u2069”") and "x" * 39 + "…" in sentence
     assert "x" * 41 not in sentence
-
-
-@pytest.mark.parametrize("code", ["en", "de"])
-@pytest.mark.parametrize("is_going", [True, False])
-@pytest.mark.parametrize("is_training", [True, False])
-@pytest.mark.parametrize("is_begun", [True, False])
-def test_texts_next_to_a_measured_accuracy_do_not_deny_it(code, is_going, is_training, is_begun):
-    done = EpochDone(
-        epoch=1, epochs=9, train_loss=1, train_accuracy=1, val_loss=1, val_accuracy=0.6, learning_rate=1, seconds=1,
-        images_per_second=1, is_best=True,
-    )  # fmt: skip
-    run = RunSummary(
-        name="001", path=Path(), config=TrainConfig(), class_names=NAMES, epochs=(done,), result=None, is_going=is_going
-    )
-    translation.use_language(code)
-    try:
-        assert "60%" in accuracy_text.sentence_of_run(run)
-        title, words, _ = accuracy_text.missing_words(run, None, is_begun=is_begun, is_training=is_training)
-    finally:
-        translation.use_language("en")
-    assert title and words and not re.search("measur|gemessen|Messung", f"{title} {words}")

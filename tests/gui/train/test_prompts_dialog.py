@@ -1,13 +1,13 @@
 """Class descriptions in the window: applied in one step, refused, measured, cancelled."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import Qt, QTimer
-from PySide6.QtWidgets import QApplication
+from PySide6.QtCore import Qt
 
-from gui.kit import translation
+from gui.kit.translation import tr
 from gui.shell.window import MainWindow
 from gui.train.prompts_dialog import PromptsDialog
 from gui.train.train_choices import suited_backbone
@@ -37,27 +37,26 @@ def write(qtbot, dialog: PromptsDialog, place: int, words: str) -> None:
 
 
 def test_each_class_shows_its_words_or_its_name_and_what_is_read(qtbot, dialog) -> None:
-    assert [row[3] for row in dialog.classes.texts()] == ["a pet", "its name", "its name"]
-    assert dialog.class_title.text() == "cat" and "“a photo of a pet.”" in dialog.read_as.text()
-    write(qtbot, dialog, 1, "a {} on a leash")
-    assert dialog.class_title.text() == "dog" and "“a dog on a leash”" in dialog.read_as.text()
-    assert dialog.changed() == {"dog": ("a {} on a leash",)}
+    assert [row[3] for row in dialog.classes.texts()] == ["a pet", tr("its name"), tr("its name")]
+    assert dialog.class_title.text() == "cat" and "a pet." in dialog.read_as.text()
+    write(qtbot, dialog, 1, "one {}")
+    assert dialog.class_title.text() == "dog" and "“one dog”" in dialog.read_as.text()
+    assert dialog.changed() == {"dog": ("one {}",)}
     dialog.templates.setCurrentIndex(1)
     dialog.classes.selectRow(0)
-    assert "and 4 more" in dialog.read_as.text() and dialog.template_set == "seven"
+    assert dialog.read_as.text().count("pet") == 3 and dialog.template_set == "seven"
 
 
-def test_an_empty_line_between_is_refused_in_words_and_the_same_words_are_warned_of(qtbot, dialog) -> None:
+def test_an_empty_line_is_refused_and_the_same_words_are_warned_of(qtbot, dialog) -> None:
     dialog.editor.setPlainText("a pet\n\na tom")
-    assert "A prompt of “cat” is empty." in dialog.fault.text() and not dialog.save_button.isEnabled()
+    assert "“cat”" in dialog.fault.text() and not dialog.save_button.isEnabled()
     dialog.editor.setPlainText("a pet\n")
     assert dialog.save_button.isEnabled() and not dialog.fault.isVisible()
     write(qtbot, dialog, 2, "A pet")
     assert "cat, wolf" in dialog.fault.text() and dialog.save_button.isEnabled()
 
 
-@pytest.mark.parametrize(("code", "of"), [("en", "1 of 1"), ("de", "1 von 1")])
-def test_few_images_are_told_as_a_count_and_not_as_a_share(dialog, code: str, of: str) -> None:
+def test_few_images_are_told_as_a_count_and_not_as_a_share(dialog) -> None:
     def scored(name: str, images: int, recall: float) -> ClassPromptScore:
         lines = tuple(LineScore(line=line, accuracy=recall, recall=recall) for line in (name, "it"))
         return ClassPromptScore(
@@ -69,15 +68,11 @@ def test_few_images_are_told_as_a_count_and_not_as_a_share(dialog, code: str, of
         backbone="b", templates="photo", metric="accuracy", images=43, accuracy=0.9, interval=(0.8, 0.95),
         by_templates={"photo": 0.9}, by_names=0.9, classes=classes, same=(),
     )  # fmt: skip
-    translation.use_language(code)
-    try:
-        dialog.show_report(report)
-        assert [row[1] for row in dialog.classes.texts()] == [of, "95%", f"{of[:-1]}2"]
-        assert dialog.lines.texts()[0][1] == of
-        dialog.show_report(replace(report, metric="average precision", interval=None))
-        assert dialog.classes.texts()[0][1] == "100%"  # it counts no images
-    finally:
-        translation.use_language("en")
+    dialog.show_report(report)
+    assert [row[1] for row in dialog.classes.texts()] == ["1 of 1", "95%", "1 of 2"]
+    assert dialog.lines.texts()[0][1] == "1 of 1"
+    dialog.show_report(replace(report, metric="average precision", interval=None))
+    assert dialog.classes.texts()[0][1] == "100%"  # it counts no images
 
 
 @pytest.fixture
@@ -97,26 +92,23 @@ def page(window: MainWindow, project: Path, tiny_clip: str) -> TrainPage:
     return page
 
 
-def in_dialog(act) -> list[str]:
-    """Act on the modal dialog once it is open; return its errors."""
-    faults: list[str] = []
+@pytest.fixture
+def in_dialog(monkeypatch) -> Callable[[Callable[[PromptsDialog], object]], None]:
+    """Return a function to set the user's actions in the dialog."""
 
-    def run() -> None:
-        found = QApplication.activeModalWidget()
-        try:
-            assert isinstance(found, PromptsDialog)
-            act(found)
-        except BaseException as error:
-            faults.append(repr(error))
-        finally:
-            if found is not None:
-                found.close()
+    def prepare(act: Callable[[PromptsDialog], object]) -> None:
+        def answer(dialog: PromptsDialog) -> int:
+            dialog.show()
+            act(dialog)
+            dialog.close()
+            return dialog.result()
 
-    QTimer.singleShot(50, run)
-    return faults
+        monkeypatch.setattr(PromptsDialog, "exec", answer)
+
+    return prepare
 
 
-def test_words_are_taken_over_in_one_step_of_undo(qtbot, page: TrainPage, window: MainWindow) -> None:
+def test_words_are_taken_over_in_one_step_of_undo(qtbot, page: TrainPage, window: MainWindow, in_dialog) -> None:
     page.setup.open_more(True)
 
     def act(found: PromptsDialog) -> None:
@@ -125,23 +117,23 @@ def test_words_are_taken_over_in_one_step_of_undo(qtbot, page: TrainPage, window
         found.templates.setCurrentIndex(2)
         qtbot.mouseClick(found.save_button, LEFT)
 
-    faults = in_dialog(act)
+    in_dialog(act)
     assert page.setup.prompts_button.isVisible() and page.setup.prompts_button.isEnabled()
     page.setup.prompts_button.click()
-    assert not faults and window.state.session
+    assert window.state.session
     assert window.state.session.project.snapshot().prompts == (("the sky",), (), ("a tomato",))
     assert page.config().method_row.templates(page.config().method_options) == "none"
     window.state.session.undo()
     assert window.state.session.project.snapshot().prompts == ()
 
 
-def test_cancelled_words_leave_nothing(qtbot, page: TrainPage, window: MainWindow) -> None:
-    faults = in_dialog(lambda found: write(qtbot, found, 0, "the sky"))
+def test_cancelled_words_leave_nothing(qtbot, page: TrainPage, window: MainWindow, in_dialog) -> None:
+    in_dialog(lambda found: write(qtbot, found, 0, "the sky"))
     page.draft.edit_prompts()
-    assert not faults and window.state.session and window.state.session.project.snapshot().prompts == ()
+    assert window.state.session and window.state.session.project.snapshot().prompts == ()
 
 
-def test_which_prompt_helps_is_measured_and_forgotten_with_the_words(qtbot, page: TrainPage) -> None:
+def test_which_prompt_helps_is_measured_and_forgotten_with_the_words(qtbot, page: TrainPage, in_dialog) -> None:
     def act(found: PromptsDialog) -> None:
         found.classes.selectRow(2)
         found.editor.setPlainText("red\nblue")
@@ -152,32 +144,24 @@ def test_which_prompt_helps_is_measured_and_forgotten_with_the_words(qtbot, page
         found.editor.setPlainText("red")
         assert not found.summary.isVisible() and not found.lines.isVisible()
 
-    faults = in_dialog(act)
+    in_dialog(act)
     page.draft.edit_prompts()
-    assert not faults
 
 
-def test_without_labels_nothing_is_measured_but_a_run_may_start(qtbot, page: TrainPage, window: MainWindow) -> None:
+def test_without_labels_nothing_is_measured_but_a_run_may_start(page: TrainPage, window, in_dialog) -> None:
     session = window.state.session
-    assert session
     session.apply(UnlabelImages(tuple(image.image_id for image in session.snapshot().images)))
     assert page.draft.is_divided and page.draft.is_ready()
-    reasons: list[str] = []
-
-    def act(found: PromptsDialog) -> None:
-        assert not found.evaluate_button.isEnabled()
-        reasons.append(found.evaluate_button.toolTip())
-
-    faults = in_dialog(act)
+    enabled: list[bool] = []
+    in_dialog(lambda found: enabled.append(found.evaluate_button.isEnabled()))
     page.draft.edit_prompts()
-    assert not faults and reasons[0]
+    assert enabled == [False]
 
 
 def test_choosing_zero_shot_brings_a_network_that_reads(page: TrainPage) -> None:
     assert suited_backbone("zero_shot", "resnet18") == "pe_core_s"
-    assert (
-        suited_backbone("zero_shot", "siglip2_b") == "siglip2_b" and suited_backbone("lora", "resnet18") == "resnet18"
-    )
+    assert suited_backbone("zero_shot", "siglip2_b") == "siglip2_b"
+    assert suited_backbone("lora", "resnet18") == "resnet18"
     page.setup.open_more(True)
     page.draft.take(TrainConfig(backbone="resnet18", method="lora"))
     assert not page.setup.prompts_button.isVisibleTo(page.setup)
