@@ -42,7 +42,6 @@ class Commands(QObject):
         self._show(self._actions)
 
     def attach(self, page_name: str, page: QWidget) -> None:
-        """Enable the shortcuts of a page's own commands on that page."""
         pages, context = {actions.TRAIN: "train", actions.TRY: "try"}, Qt.ShortcutContext.WidgetWithChildrenShortcut
         for name, action in self._actions.items():
             if pages.get(self._state.actions[name].place) == page_name:
@@ -99,13 +98,10 @@ class Commands(QObject):
         ]  # fmt: skip
 
     def groups(self) -> list[Group]:
-        """Return all shortcuts by menu and place, for the sheet."""
         records = self._state.actions
         groups: list[Group] = []
         for title, found in records.by_group().items():
             lines = [("1 / … / 9 / 0", tr("Give the class"))] if title in (actions.LABEL, actions.CURATE) else []
-            for each in found:
-                caps = " / ".join(actions.native(keys) for keys in records.keys_of(each.id))
-                lines += [(caps, tr(each.title))] if caps else []
-            groups.append((tr(title), lines))
+            caps = ((" / ".join(map(actions.native, records.keys_of(each.id))), tr(each.title)) for each in found)
+            groups.append((tr(title), [*lines, *(line for line in caps if line[0])]))
         return groups

@@ -47,7 +47,6 @@ class TaskLine(QWidget):
         self._was_waiting = False
 
     def show_state(self) -> None:
-        """Show whether the task runs, waits or is stopping."""
         handle = self.handle
         self._progress.setVisible(not handle.waits_for)
         self._icon.show_icon("queue" if handle.waits_for else "clock", "muted" if handle.waits_for else "accent")
@@ -78,7 +77,6 @@ class TaskLine(QWidget):
                 pass
 
     def _show_progress(self, done: int, total: int, stage: str) -> None:
-        """Show the progress; `total` 0 means unknown."""
         self._progress.setRange(0, total)
         self._progress.setValue(done)
         self._stage.setText(stage)
@@ -110,7 +108,6 @@ class JobBar(QFrame):
         self.show_idle("")
 
     def show_idle(self, message: str, *, icon_name: str = "info") -> None:
-        """Set the text shown without tasks."""
         self._idle.setText(message)
         self._icon.setVisible(bool(message))
         self._icon.show_icon(icon_name, "muted")

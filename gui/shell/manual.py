@@ -5,20 +5,21 @@ from typing import Any
 
 from PySide6.QtCore import Qt, QUrl
 from PySide6.QtGui import QDesktopServices, QImage, QTextCursor
-from PySide6.QtWidgets import QDialog, QListWidget, QSplitter, QTextBrowser, QWidget
+from PySide6.QtWidgets import QListWidget, QSplitter, QTextBrowser, QWidget
 
 import resources
 from gui.kit import theme
+from gui.kit.dialogs import Dialog
 from gui.kit.markdown import markdown_document
-from gui.kit.parts import Button, column, row
+from gui.kit.parts import Button, row
 from gui.kit.translation import tr
+from models.messages import Message
 
 _RESOURCES = Path(resources.__file__).parent
 _FIRST = "first-steps"
 
 
 def manual_folder() -> Path:
-    """Return the folder with the manual's Markdown pages."""
     packaged = _RESOURCES / "manual"  # of an installation
     return packaged if packaged.is_dir() else _RESOURCES.parent / "docs" / "manual"
 
@@ -51,12 +52,11 @@ class ManualView(QTextBrowser):
         return image.scaledToWidth(width, Qt.TransformationMode.SmoothTransformation)
 
 
-class ManualDialog(QDialog):
+class ManualDialog(Dialog):
     """The list of pages beside the page; Esc closes."""
 
     def __init__(self, parent: QWidget, page: str = "") -> None:
-        super().__init__(parent)
-        self.setWindowTitle(tr("Manual"))
+        super().__init__(parent, Message("Manual"))
         self.resize(theme.scaled(1080), theme.scaled(760))
         self._folder = manual_folder()
         self.pages, self.view = QListWidget(), ManualView()
@@ -68,10 +68,7 @@ class ManualDialog(QDialog):
         splitter = QSplitter()
         splitter.addWidget(self.pages)
         splitter.addWidget(self.view)
-        close = Button("Close", role="primary", on_click=self.accept)
-        layout = column(splitter, row(None, close), spacing=theme.MEDIUM)
-        layout.setContentsMargins(theme.LARGE, theme.LARGE, theme.LARGE, theme.LARGE)
-        self.setLayout(layout)
+        self.lay_out(splitter, row(None, Button("Close", role="primary", on_click=self.accept)), spacing=theme.MEDIUM)
         self.pages.setSpacing(theme.HAIR)
         self.pages.currentRowChanged.connect(self._show)
         self.view.anchorClicked.connect(self.follow)

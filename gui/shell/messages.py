@@ -1,31 +1,109 @@
-"""The messages over the pages: messages of the state, notices and results of tasks, and interrupted runs to resume."""
+"""The messages over the pages and, while the window is inactive, outside it.
 
+They come from the state, from tasks (notices and results), and from interrupted runs to resume.
+"""
+
+from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, QTimer
-from PySide6.QtWidgets import QWidget
+from PySide6.QtWidgets import QApplication, QSystemTrayIcon, QWidget
 
 from gui.errors import BugDialog
+from gui.kit.icons import app_icon
+from gui.kit.plain_text import without_markup
 from gui.kit.translation import tr
 from gui.next_steps import way_of
-from gui.shell.notify import Notifier, ending_of
-from gui.shell.shell_actions import Shell
 from gui.state import ToastContent
 from gui.tasks import Outcome, TaskHandle
+from models.messages import Message
+from visionft.amounts import duration_text
 from visionft.events import Event, Notice
 
+if TYPE_CHECKING:
+    from gui.shell.window import MainWindow
+
 _OFFER, _UNDO = "offer", "edit.undo"
+
+
+class Notifier(QObject):
+    """Notifies only while the window is inactive; a click on the notification raises it."""
+
+    def __init__(self, window: QWidget) -> None:
+        super().__init__(window)
+        self._window = window
+        self._tray: QSystemTrayIcon | None = None
+
+    def tell(self, title: str, words: str, *, is_bad: bool = False) -> bool:
+        """Show a message outside the window; return whether it was necessary and possible."""
+        if self._window.isActiveWindow():
+            return False
+        QApplication.alert(self._window)
+        if not QSystemTrayIcon.isSystemTrayAvailable():
+            return False
+        if self._tray is None:
+            self._tray = QSystemTrayIcon(app_icon(), self)
+            self._tray.messageClicked.connect(self._on_message_clicked)
+        kind = QSystemTrayIcon.MessageIcon.Warning if is_bad else QSystemTrayIcon.MessageIcon.Information
+        self._tray.show()  # a notification needs a visible icon
+        self._tray.showMessage(without_markup(title), without_markup(words), kind, 10_000)
+        return True
+
+    def put_away(self) -> None:
+        """Remove the tray icon: the window is active again, or it closes."""
+        if self._tray is not None:
+            self._tray.hide()
+
+    def _on_message_clicked(self) -> None:
+        self.put_away()
+        if self._window.isMinimized():
+            self._window.showNormal()
+        self._window.raise_()
+        self._window.activateWindow()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskSummary:
+    """The end of a task, in words; `action` is the button to its `page`."""
+
+    title: str
+    words: str
+    page: str
+    action: str
+
+
+def ending_of(outcome: Outcome[Any]) -> TaskSummary | None:
+    """Return the message about an ended task; None for a cancelled one."""
+    if outcome.was_stopped:
+        return None
+    from visionft.training.runs.run_folder import TrainResult  # slow to import: not at the start
+
+    task, failure, result = outcome.task, outcome.failure, outcome.result
+    title = tr("{job}: done", job=task.title) if failure is None else tr("{job}: failed", job=task.title)
+    if failure is not None or not isinstance(result, TrainResult):
+        words = tr(failure.message if failure else Message("It took {time}.", time=duration_text(outcome.seconds)))
+        return TaskSummary(title=title, words=words, page=task.page, action=tr("Show"))
+    best, time = result.best, duration_text(result.seconds)
+    if best is None:
+        words = tr("It ended before its first epoch.")
+    elif best.val_accuracy is None:
+        words = tr("It predicts from your prompts, not validated; it took {time}.", time=time)
+    elif not best.epochs:
+        words = tr("Validation accuracy {accuracy}; it took {time}.", accuracy=best.accuracy_text, time=time)
+    else:
+        words = Message("Validation accuracy {accuracy}, in epoch {epoch}; it took {time}.")
+        words = tr(words, accuracy=best.accuracy_text, epoch=best.epoch, time=time)
+    return TaskSummary(title=title, words=words, page="results", action=tr("See results"))
 
 
 class Messenger(QObject):
     """Shows events as toasts, and as system notifications while the window is inactive."""
 
-    def __init__(self, window: Shell, parent: QWidget) -> None:
-        """Args: `window` and `parent` are the same object, as interface and as widget."""
-        super().__init__(parent)
-        self._parent = parent
+    def __init__(self, window: "MainWindow") -> None:
+        super().__init__(window)
         self._window, self._state, self._toasts = window, window.state, window.toasts
-        self.notifier = Notifier(parent)
+        self.notifier = Notifier(window)
         state = window.state
         window.toasts.changed.connect(state.actions.refresh)
         state.message_raised.connect(self._on_message_raised)
@@ -83,4 +161,4 @@ class Messenger(QObject):
         if ending is not None:
             self.notifier.tell(ending.title, ending.words, is_bad=failure is not None)
         if failure is not None and failure.details:
-            window.open_over(BugDialog(self._parent, failure.details))
+            window.open_over(BugDialog(window, failure.details))

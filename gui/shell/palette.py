@@ -109,14 +109,14 @@ class CommandPalette(QDialog):
         self.list.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.list.setAccessibleName(tr("Commands"))
-        self._nothing = text("", "muted", wrap=True)
-        self._nothing.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self.nothing = text("", "muted", wrap=True)
+        self.nothing.setAlignment(Qt.AlignmentFlag.AlignCenter)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(theme.MEDIUM, theme.MEDIUM, theme.MEDIUM, theme.MEDIUM)
         layout.setSpacing(theme.SMALL)
         layout.addWidget(self.field)
         layout.addWidget(self.list)
-        layout.addWidget(self._nothing, 1)
+        layout.addWidget(self.nothing, 1)
         self.setFixedSize(theme.scaled(560), theme.scaled(420))
         self.field.textChanged.connect(self._show_matches)
         self.field.returnPressed.connect(self.run_chosen)
@@ -124,21 +124,9 @@ class CommandPalette(QDialog):
         self.list.itemClicked.connect(lambda _item: self.run_chosen())
         self._show_matches("")
 
-    def titles(self) -> list[str]:
-        """Return the titles of the listed available commands, best match first."""
-        return [command.title for command in self.listed() if not command.why_not]
-
-    def reasons(self) -> dict[str, str]:
-        """Return {title: reason} of the listed unavailable commands."""
-        return {command.title: command.why_not for command in self.listed() if command.why_not}
-
     def listed(self) -> list[Command]:
         """Return the listed commands, best match first, unavailable ones last."""
         return [self.list.item(line).data(_ROLE) for line in range(self.list.count())]
-
-    def said(self) -> str:
-        """Return the text shown without matches; empty when there are some."""
-        return "" if self._nothing.isHidden() else self._nothing.text()
 
     def run_chosen(self) -> None:
         """Close and run the selected command; stay open if it is unavailable."""
@@ -169,5 +157,5 @@ class CommandPalette(QDialog):
             self.list.addItem(item)
         self.list.setCurrentRow(0)
         self.list.setVisible(bool(fitting))
-        self._nothing.setVisible(not fitting)
-        self._nothing.setText(tr("No command is called “{typed}”. Try another word.", typed=typed.strip()))
+        self.nothing.setVisible(not fitting)
+        self.nothing.setText(tr("No command is called “{typed}”. Try another word.", typed=typed.strip()))

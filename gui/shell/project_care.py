@@ -21,9 +21,7 @@ from gui.kit.translation import tr
 from gui.kit.workers import ShortWork, Work
 from gui.preferences import without_recent
 from gui.run_queue import FILE_NAME as QUEUE_FILE
-from gui.shell.history_dialog import HistoryDialog
-from gui.shell.label_export_dialog import LabelExportDialog
-from gui.shell.removed_dialog import RemovedDialog
+from gui.shell.project_dialogs import HistoryDialog, LabelExportDialog, RemovedDialog
 from gui.state import AppState
 from gui.tasks import Lane, Task
 from models.messages import Message
@@ -62,7 +60,6 @@ class ProjectCare:
         return self._state.session.project
 
     def export_labels(self) -> None:
-        """Ask for a format and a target, and write the labels there."""
         path = self._project.path
         dialog = LabelExportDialog(self._parent, name=path.name, folder=path.parent)
         if dialog.ask():
@@ -73,28 +70,23 @@ class ProjectCare:
     def _on_labels_exported(self, export: "LabelExport") -> None:
         if export.stopped:
             return
-        count, gone, notes = export.images, len(export.missing), [str(export.path)]
-        words = tr(
-            "The labels of {count} image were exported.", "The labels of {count} images were exported.", count=count
-        )
-        if export.outside:
-            outside = Message(
+        counted = (
+            (export.outside, Message(
                 "{count} image lies outside the folder of this file, where other programs hardly find it.",
-                "{count} images lie outside the folder of this file, where other programs hardly find them.",
-            )
-            notes.append(tr(outside, count=export.outside))
-        if export.left_out:
-            left_out = Message(
-                "The format has no place for {count} image.", "The format has no place for {count} images."
-            )
-            notes.append(tr(left_out, count=export.left_out))
-        if gone:
-            notes.append(tr("The file of {count} image is gone.", "The files of {count} images are gone.", count=gone))
-        tone, details = "good" if len(notes) == 1 else "warn", "\n".join(export.missing)
-        self._state.say(tr(words, count=count), " ".join(notes), tone=tone, details=details)
+                "{count} images lie outside the folder of this file, where other programs hardly find them.")),
+            (export.left_out, Message(
+                "The format has no place for {count} image.", "The format has no place for {count} images.")),
+            (len(export.missing), Message(
+                "The file of {count} image is gone.", "The files of {count} images are gone.")),
+        )  # fmt: skip
+        notes = [tr(message, count=count) for count, message in counted if count]
+        done = Message("The labels of {count} image were exported.", "The labels of {count} images were exported.")
+        self._state.say(
+            tr(done, count=export.images), " ".join((str(export.path), *notes)), tone="warn" if notes else "good",
+            details="\n".join(export.missing),
+        )  # fmt: skip
 
     def restore_images(self) -> None:
-        """Let the user choose removed images, and restore them."""
         removed = find_images(self._project, ImageFilter(is_removed=True), limit=_REMOVED)
         dialog = RemovedDialog(self._parent, image_rows(self._project, removed))
         chosen = dialog.chosen() if dialog.ask() else ()
@@ -103,7 +95,6 @@ class ProjectCare:
             self._state.say(words, tone="good", command="edit.undo")
 
     def show_history(self) -> None:
-        """Show the history, and go to the step chosen by the user."""
         dialog = HistoryDialog(self._parent, self._project.history(_STEPS))
         if dialog.ask() and self._state.session is not None and self._state.session.go_to(dialog.chosen()):
             title = self._project.undo_title
@@ -112,28 +103,26 @@ class ProjectCare:
 
     def back_up(self) -> None:
         """Make a manual backup; it stays until the user deletes it."""
-        title = tr("Backing up {project}", project=self._project.path.name)
-        work = ShortWork(Message("Backing up"), self._project.back_up)
-        self._run(title, work, self._on_backed_up)
 
-    def _on_backed_up(self, backup: Backup) -> None:
-        size = size_text(folder_bytes(self._project.path, backup))
-        hint = tr("{size}; it stays until you delete it. The images are not in it.", size=size)
-        self._state.say(tr("The project is backed up."), hint, tone="good")
+        def on_done(backup: Backup) -> None:
+            size = size_text(folder_bytes(self._project.path, backup))
+            hint = tr("{size}; it stays until you delete it. The images are not in it.", size=size)
+            self._state.say(tr("The project is backed up."), hint, tone="good")
+
+        work = ShortWork(Message("Backing up"), self._project.back_up)
+        self._run(tr("Backing up {project}", project=self._project.path.name), work, on_done)
 
     def duplicate(self) -> None:
-        path = self._project.path
-        parent = dialogs.ask_folder(self._parent, tr("Make the duplicate in"), path.parent)
-        if parent is not None:
-            target = free_path(parent, tr("{project} copy", project=path.name))
-            title = tr("Duplicating {project}", project=path.name)
-            work = partial(duplicate_project, self._project, target)
-            self._run(title, work, self._on_duplicated)
+        def on_done(copy: "Duplicate") -> None:
+            if not copy.stopped:
+                words = tr("The project is duplicated: {path}", path=copy.path)
+                self._state.say(words, tone="good", next_step=NextStep("open_project", project=copy.path))
 
-    def _on_duplicated(self, copy: "Duplicate") -> None:
-        if not copy.stopped:
-            words = tr("The project is duplicated: {path}", path=copy.path)
-            self._state.say(words, tone="good", next_step=NextStep("open_project", project=copy.path))
+        path = self._project.path
+        if (parent := dialogs.ask_folder(self._parent, tr("Make the duplicate in"), path.parent)) is not None:
+            target = free_path(parent, tr("{project} copy", project=path.name))
+            work = partial(duplicate_project, self._project, target)
+            self._run(tr("Duplicating {project}", project=path.name), work, on_done)
 
     def open_folder(self) -> None:
         QDesktopServices.openUrl(QUrl.fromLocalFile(str(self._project.path)))
@@ -145,9 +134,9 @@ class ProjectCare:
         note = tr("Labels, runs, exports and backups go to the trash, and copies of images that were made on import.")
         rest = tr("The images you imported from, and everything else in the folder, stay where they are.")
         title = tr("Move {project} to the trash?", project=path.name)
-        if not dialogs.ask_yes(self._parent, title, f"{facts}\n\n{note} {rest}", yes=tr("Move to the trash")):
-            return
-        if not self._state.close_project():
+        question = f"{facts}\n\n{note} {rest}"
+        is_sure = dialogs.ask_yes(self._parent, title, question, yes=tr("Move to the trash"))
+        if not is_sure or not self._state.close_project():
             return
         try:
             left = move_to_trash(path)

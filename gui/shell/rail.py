@@ -55,7 +55,6 @@ class Rail(QFrame):
         self._buttons[name].setChecked(True)
 
     def show_project(self, name: str) -> None:
-        """Show the open project's name below the program's."""
         self._project.setText(name or tr("No project open"))
 
     def button(self, name: str) -> RailButton:

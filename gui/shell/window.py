@@ -82,7 +82,7 @@ class MainWindow(QMainWindow):
         self.setCentralWidget(whole)
         self.toasts = Toasts(right, self._stack)
         self.toasts.focus_left.connect(lambda: self.current_page.setFocus(Qt.FocusReason.OtherFocusReason))
-        self.messenger = Messenger(self, self)
+        self.messenger = Messenger(self)
         for name, entry in self.entries.items():
             link = PageLink(state=state, show=partial(self.opened, name), built=partial(self._pages.get, name))
             state.actions.declare(entry.actions(link))
@@ -98,7 +98,6 @@ class MainWindow(QMainWindow):
     # -- pages --------------------------------------------------------------------------------------------------
 
     def page(self, name: str) -> Page:
-        """Return a page, built on first access."""
         if name not in self._pages:
             entry = self.entries[name]
             page = entry.load()(self.state, None if entry.outlives_project else self.state.session)
@@ -168,12 +167,10 @@ class MainWindow(QMainWindow):
         return ProjectCare(self.state, self)
 
     def step_page(self, step: int) -> None:
-        """Show the next (1) or previous (-1) page."""
         names = list(self.entries)
         self.show_page(names[(names.index(self.current_page.name) + step) % len(names)])
 
     def on_page(self, name: str, action: str, *inputs: object, **options: object) -> None:
-        """Show a page and run one of its actions."""
         self.show_page(name)
         getattr(self.page(name), action)(*inputs, **options)
 
@@ -193,7 +190,6 @@ class MainWindow(QMainWindow):
         self.open_over(self.shortcut_sheet)
 
     def show_manual(self) -> None:
-        """Open the manual at the page in front."""
         from gui.shell.manual import ManualDialog  # not needed for the window to be seen
 
         self.manual = ManualDialog(self, self.current_page.name)
@@ -276,7 +272,6 @@ class MainWindow(QMainWindow):
     # -- closing ------------------------------------------------------------------------------------------------
 
     def restore_place(self) -> None:
-        """Restore the window's geometry of the last session."""
         if self.state.settings.geometry:
             self.restoreGeometry(QByteArray.fromBase64(self.state.settings.geometry.encode("ascii")))
 

@@ -19,9 +19,7 @@ from PySide6.QtWidgets import (
 from gui.app import create_window
 from gui.kit.translation import use_language
 from gui.preferences import Settings
-from gui.shell.history_dialog import HistoryDialog
-from gui.shell.label_export_dialog import LabelExportDialog
-from gui.shell.removed_dialog import RemovedDialog
+from gui.shell.project_dialogs import HistoryDialog, LabelExportDialog, RemovedDialog
 from visionft.project.db.journal import Step
 from visionft.project.queries import ImageRow
 

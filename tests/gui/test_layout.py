@@ -17,9 +17,7 @@ from gui.kit.parts import Button, text
 from gui.kit.theme import apply_theme
 from gui.preferences import Settings
 from gui.settings.weights_actions import WeightsDialog
-from gui.shell.history_dialog import HistoryDialog
-from gui.shell.label_export_dialog import LabelExportDialog
-from gui.shell.removed_dialog import RemovedDialog
+from gui.shell.project_dialogs import HistoryDialog, LabelExportDialog, RemovedDialog
 from gui.state import AppState
 from visionft.errors import NextStep
 from visionft.project.db.journal import Step

@@ -19,7 +19,7 @@ from gui.kit.parts import ElidedLabel
 from gui.predict.predicting import PredictionBatch
 from gui.results.matrix_view import ConfusionMatrix
 from gui.results.results_page import MATRIX
-from gui.shell.notify import Notifier
+from gui.shell.messages import Notifier
 from gui.shell.window import MainWindow
 from visionft.export.predictor import Prediction
 

@@ -19,28 +19,23 @@ def actions(window) -> Actions:
 
 
 def test_no_two_commands_share_a_key_where_both_work(actions):
-    faults = [actions.fault_of(action.id, keys) for action in actions for keys in action.keys]
-    assert not [fault for fault in faults if "taken" in fault]
+    assert not [
+        fault for action in actions for keys in action.keys if "“" in (fault := actions.fault_of(action.id, keys))
+    ]
 
 
 @pytest.mark.parametrize(
-    ("name", "keys", "said"),
+    ("name", "keys", "other"),
     [
-        ("edit.undo", "Ctrl+K", "taken by “All commands”"),
-        ("label.next", "Ctrl+K", "taken by “All commands”"),
-        ("viewer.fit", "A", "taken by “Previous image”"),
-        ("edit.undo", "G", "while you type"),
-        ("label.next", "3", "The digits give the classes"),
-        ("label.next", "G", ""),
-        ("queue.remove", "X", ""),
-        ("edit.undo", "F5", ""),
-        ("edit.undo", "", ""),
+        ("edit.undo", "Ctrl+K", "help.commands"), ("label.next", "Ctrl+K", "help.commands"),
+        ("viewer.fit", "A", "label.previous"), ("edit.undo", "G", "typing"), ("label.next", "3", "digits"),
+        ("label.next", "G", ""), ("queue.remove", "X", ""), ("edit.undo", "F5", ""), ("edit.undo", "", ""),
         ("edit.undo", "Ctrl+Z", ""),
     ],
-)
-def test_keys_that_cannot_be_are_refused_with_the_reason(actions, name, keys, said):
+)  # fmt: skip
+def test_keys_that_cannot_be_are_refused_with_the_reason(actions, name, keys, other):
     fault = actions.fault_of(name, keys)
-    assert said in fault and bool(said) == bool(fault)
+    assert bool(fault) == bool(other) and ("." not in other or actions[other].title in fault)
 
 
 def test_a_freed_key_can_be_taken(actions):
@@ -66,7 +61,7 @@ def test_a_pressed_key_finds_its_command(actions, key, modifiers, typed, name):
 def test_a_class_cannot_have_a_key_that_the_label_page_takes(actions, window):
     window.state.change_settings(shortcuts={"label.skip": "G"})
     taken = actions.letters_in_use()
-    assert taken["g"] == actions["label.skip"].title and taken["?"] == "Keyboard shortcuts"
+    assert taken["g"] == actions["label.skip"].title and taken["?"] == actions["help.shortcuts"].title
     assert not {"n", "0", "q"} & set(taken)
 
 
@@ -81,12 +76,13 @@ def test_the_menus_hold_every_command_of_the_palette(window, project_dir):
 def test_undo_is_named_in_the_menu_and_does_it(window, project_dir):
     window.state.open_project(project_dir)
     undo, redo = window.commands.action("edit.undo"), window.commands.action("edit.redo")
-    assert undo.text() == "Undo: Split 25 images" and not redo.isEnabled()
+    first = undo.text()
+    assert "25" in first and not redo.isEnabled()
     image = window.state.session.snapshot().images[0]
     window.state.session.apply(LabelImages((image.image_id,), "red & blue"))
     assert "red && blue" in undo.text()
     undo.trigger()
-    assert undo.text() == "Undo: Split 25 images" and "red && blue" in redo.text()
+    assert undo.text() == first and "red && blue" in redo.text()
     redo.trigger()
     assert "red && blue" in undo.text()
 
@@ -104,38 +100,19 @@ def test_new_keys_work_at_once_and_the_old_ones_no_more(qtbot, window, project_d
     assert grid.selection.place == 1
 
 
-def test_a_page_s_keys_work_on_that_page_only(qtbot, window, project_dir, monkeypatch):
-    window.state.open_project(project_dir)
-    started = []
-    monkeypatch.setattr(window.page("train"), "start", lambda: started.append("train"))
-    window.show_page("results")
-    qtbot.keyClick(window.current_page, Qt.Key.Key_Return, CONTROL)
-    assert not started
-    window.show_page("train")
-    qtbot.keyClick(window.current_page, Qt.Key.Key_Return, CONTROL)
-    assert started == ["train"]
-
-
-def test_the_keys_of_what_cannot_be_done_say_why_by_the_words_of_the_tooltip(qtbot, window, project_dir):
+def test_the_keys_of_an_unavailable_command_say_why(qtbot, window, project_dir):
     reason = window.state.actions.why_not("file.close")
     assert reason and reason in window.commands.action("file.close").toolTip()
     qtbot.keyClick(window, Qt.Key.Key_W, CONTROL)
-    assert window.toasts.newest.accessibleName() == f"Close project {reason}"
+    assert window.toasts.newest.accessibleName().endswith(reason)
     window.show_page("train")
     qtbot.keyClick(window.current_page, Qt.Key.Key_Return, CONTROL)
     start = window.state.actions.why_not("run.start")
-    assert start and window.toasts.newest.accessibleName() == f"Start training {start}"
+    assert start and window.toasts.newest.accessibleName().endswith(start)
     window.toasts.newest.dismiss()
     window.state.open_project(project_dir)
     qtbot.keyClick(window, Qt.Key.Key_W, CONTROL)
     assert window.state.session is None and not window.toasts.isVisible()
-
-
-def test_text_grows_and_shrinks_by_keys(qtbot, window, qapp):
-    qtbot.keyClick(window, Qt.Key.Key_Plus, CONTROL)
-    assert window.state.settings.font_scale == 1.15
-    qtbot.keyClick(window, Qt.Key.Key_Minus, CONTROL)
-    assert qapp.font().pixelSize() == 13
 
 
 def drop(window, *paths) -> None:
@@ -145,15 +122,8 @@ def drop(window, *paths) -> None:
     window.dropEvent(event)
 
 
-def test_what_a_drop_means(tmp_path, project_dir, images):
-    model = tmp_path / "model.onnx"
-    model.write_bytes(b"")
-    kinds = [drops.meaning([path]) for path in (project_dir, images, model)]
-    assert [each.kind for each in kinds if each] == ["project", "source", "model"]
-    assert drops.meaning([images / "red" / "red_000.png"]) is None
-
-
-def test_a_project_or_a_model_dropped_on_any_page_is_opened(window, project_dir, tmp_path):
+def test_a_project_or_a_model_dropped_on_any_page_is_opened(window, project_dir, images, tmp_path):
+    assert drops.meaning([images]).kind == "source" and drops.meaning([images / "red" / "red_000.png"]) is None
     window.show_page("settings")
     drop(window, project_dir)
     assert window.state.path == project_dir and window.current_page.name == "project"

@@ -1,14 +1,20 @@
-"""The window's messages over its pages, and when they close."""
+"""Messages over the pages, when they close, and outside the window while it is inactive."""
 
 import threading
 import time
+from dataclasses import replace
+from pathlib import Path
 
+import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QSystemTrayIcon
 
-from gui.tasks import Lane, Task
+from gui.shell.messages import Notifier, ending_of
+from gui.tasks import Failure, Lane, Outcome, Task
+from visionft.events import EpochDone
 from visionft.jobs import JobCancelled
 from visionft.project.edits.changes import AddClass
+from visionft.training.runs.run_folder import TrainResult
 
 LEFT = Qt.MouseButton.LeftButton
 
@@ -39,7 +45,7 @@ def test_a_task_that_was_stopped_did_not_go_wrong(qtbot, window):
     handle = window.state.tasks.run(task, owner=window)
     qtbot.waitUntil(begun.is_set)
     handle.stop()
-    qtbot.waitUntil(lambda: window.toasts.message() == "The job was cancelled.")
+    qtbot.waitUntil(lambda: bool(window.toasts.message()))
     assert window.toasts.newest.tone == "info"
 
 
@@ -57,3 +63,78 @@ def test_the_keyboard_reaches_a_message_and_comes_back(qtbot, window):
     assert window.toasts.newest.has_focus()
     qtbot.keyClick(QApplication.focusWidget(), Qt.Key.Key_Escape)
     assert not window.toasts.isVisible() and window.isAncestorOf(QApplication.focusWidget())
+
+
+TASK = Task(title="Training ResNet-18", work=lambda **_: None, lane=Lane.TRAINING, page="train")
+BEST = EpochDone(
+    epoch=7, epochs=9, train_loss=0.1, train_accuracy=1, val_loss=0.2, val_accuracy=0.934, learning_rate=0.1, seconds=1,
+    images_per_second=1, is_best=True,
+)  # fmt: skip
+RESULT = TrainResult(
+    run="001", best=BEST, seconds=80, stopped=False, trainable_parameters=1, total_parameters=2, device="cpu",
+    precision="fp32",
+)  # fmt: skip
+
+
+@pytest.fixture
+def said(monkeypatch):
+    """Replace the system's tray, missing on the offscreen platform; return its received messages."""
+    shown, alerts = [], []
+    monkeypatch.setattr(QSystemTrayIcon, "isSystemTrayAvailable", staticmethod(lambda: True))
+    monkeypatch.setattr(QSystemTrayIcon, "show", lambda self: None)
+    monkeypatch.setattr(QSystemTrayIcon, "showMessage", lambda self, *inputs: shown.append(inputs[:2]))
+    monkeypatch.setattr(QApplication, "alert", staticmethod(lambda window, *_: alerts.append(window)))
+    return shown, alerts
+
+
+def finish(qtbot, window, result, *, page="train"):
+    task = Task(title="Training ResNet-18", work=lambda **_: result, lane=Lane.TRAINING, page=page)
+    window.state.tasks.run(task, owner=window)
+    qtbot.waitUntil(lambda: not window.state.tasks.pending)
+
+
+def test_a_finished_run_leads_to_its_results(qtbot, window, project_dir):
+    window.state.open_project(project_dir)
+    window.show_page("label")
+    finish(qtbot, window, RESULT)
+    assert TASK.title in window.toasts.message()
+    assert all(each in window.toasts.newest.hint() for each in ("93.4%", "7", "1 min 20 s"))
+    window.toasts.newest.way_button.click()
+    assert window.current_page.name == "results" and not window.toasts.message()
+
+
+def test_the_page_that_shows_the_job_needs_no_banner(qtbot, window):
+    window.show_page("settings")
+    finish(qtbot, window, Path("result"), page="settings")
+    assert window.toasts.message() == ""
+
+
+def test_who_looks_elsewhere_is_told_by_the_system(qtbot, window, said, monkeypatch):
+    shown, alerts = said
+    finish(qtbot, window, RESULT)
+    assert not shown and not alerts
+    monkeypatch.setattr(window, "isActiveWindow", lambda: False)
+    finish(qtbot, window, RESULT)
+    assert alerts == [window]
+    assert TASK.title in shown[0][0] and "93.4%" in shown[0][1]
+
+
+def test_a_failure_is_told_as_well_and_a_stop_is_not():
+    failed = ending_of(Outcome(task=TASK, failure=Failure(message="E1", hint="Close others.")))
+    assert failed is not None and TASK.title in failed.title and failed.words == "E1"
+    assert ending_of(Outcome(task=TASK, result=RESULT, was_stopped=True)) is None
+    solved = replace(RESULT, best=replace(BEST, epoch=0, epochs=0))
+    ending = ending_of(Outcome(task=TASK, result=solved, seconds=80))
+    assert ending is not None and "93.4%" in ending.words and "0" not in ending.words.replace("20 s", "")
+
+
+@pytest.mark.qt_log_ignore("does not support raise")
+def test_a_click_on_the_notification_brings_the_window_forward(qtbot, window, said, monkeypatch):
+    notifier = Notifier(window)
+    monkeypatch.setattr(window, "isActiveWindow", lambda: False)
+    assert notifier.tell("Done", "Words")
+    monkeypatch.undo()
+    window.showMinimized()
+    assert notifier._tray is not None
+    notifier._tray.messageClicked.emit()
+    assert not window.isMinimized() and not notifier._tray.isVisible()

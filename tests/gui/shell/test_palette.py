@@ -13,24 +13,21 @@ def palette(window, project_dir):
 
 
 @pytest.mark.parametrize(
-    ("typed", "title"),
+    ("typed", "command"),
     [
-        ("split", "Split into training, validation and test"),
-        ("export lab", "Export labels"),
-        ("lost", "Find missing images again"),
-        ("font", "Larger text"),
-        ("delete project", "Move to the trash"),
+        ("split", "project.split"), ("export lab", "project.export_labels"), ("lost", "project.relink"),
+        ("font", "view.larger"), ("delete project", "project.delete"), ("go res", "page.results"),
     ],
-)
-def test_a_word_finds_its_command(qtbot, palette, typed, title):
+)  # fmt: skip
+def test_a_word_finds_its_command(qtbot, window, palette, typed, command):
     qtbot.keyClicks(palette.field, typed)
-    assert palette.titles()[0] == title
+    assert palette.listed()[0].title == window.state.actions.title(command)
 
 
 def test_nothing_found_is_said(qtbot, palette):
     qtbot.keyClicks(palette.field, "zzqx")
-    assert not palette.list.isVisible() and "zzqx" in palette.said() and "Try another word" in palette.said()
+    assert not palette.list.isVisible() and "zzqx" in palette.nothing.text()
     qtbot.keyClick(palette.field, Qt.Key.Key_Return)
     assert palette.isVisible()
     palette.field.clear()
-    assert palette.list.isVisible() and palette.said() == ""
+    assert palette.list.isVisible() and palette.nothing.isHidden()

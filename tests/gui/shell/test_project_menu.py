@@ -1,5 +1,6 @@
 """The project menu on a real project; every verb of the command line has its place in the window."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,9 +9,7 @@ from PySide6.QtCore import QFile, Qt, QTimer
 from PySide6.QtWidgets import QApplication, QDialog
 
 from gui.kit import dialogs
-from gui.shell.history_dialog import HistoryDialog
-from gui.shell.label_export_dialog import CSV, FOLDERS, JSONL, LabelExportDialog
-from gui.shell.removed_dialog import RemovedDialog
+from gui.shell.project_dialogs import CSV, FOLDERS, JSONL, HistoryDialog, LabelExportDialog, RemovedDialog
 from visionft.cli import COMMANDS
 from visionft.project.edits.changes import AddClass, RemoveImages
 from visionft.project.formats.registry import FORMATS
@@ -34,8 +33,18 @@ def run(window, name: str) -> None:
     window.commands.action(name).trigger()
 
 
-def wait(qtbot, window) -> None:
-    qtbot.waitUntil(lambda: not window.state.tasks.pending, timeout=20_000)
+@pytest.fixture
+def wait(qtbot, window) -> Callable[[], None]:
+    """Return a function to wait for the end of all tasks."""
+    return lambda: qtbot.waitUntil(lambda: not window.state.tasks.pending, timeout=20_000)
+
+
+@pytest.fixture
+def agrees(monkeypatch) -> list[tuple[str, str]]:
+    """Let the user agree to every question; return the questions (title, text)."""
+    asked: list[tuple[str, str]] = []
+    monkeypatch.setattr(dialogs, "ask_yes", lambda _parent, *words, **_options: asked.append(words) or True)
+    return asked
 
 
 @pytest.fixture
@@ -54,7 +63,7 @@ def test_the_history_goes_back_to_a_point_and_forward_again(qtbot, opened):
         def act(dialog: HistoryDialog) -> None:
             assert not dialog.go_button.isEnabled()  # the mark begins where the project is
             dialog.table.selectRow(place)
-            told.append(dialog.effect.text())
+            told.append(re.findall(r"\d+", dialog.effect.text()))
             qtbot.mouseClick(dialog.go_button, LEFT)
 
         return act
@@ -65,18 +74,18 @@ def test_the_history_goes_back_to_a_point_and_forward_again(qtbot, opened):
     answer(HistoryDialog, choose(0))
     run(opened, "project.history")
     assert session.snapshot().class_names == ("blue", "green", "red", "one", "two")
-    assert told == ["Changes that are undone: 2.", "Changes that are done again: 2."]
+    assert told == [["2"], ["2"]]
 
 
-def test_a_backup_is_made_and_stays(qtbot, opened):
+def test_a_backup_is_made_and_stays(opened, wait):
     run(opened, "project.back_up")
-    wait(qtbot, opened)
-    assert opened.toasts.message() == "The project is backed up."
+    wait()
+    assert opened.toasts.newest.tone == "good"
     assert list_backups(opened.state.path)[0].is_own
 
 
 @pytest.mark.parametrize("kind", [CSV, JSONL, FOLDERS, "coco", "cvat", "huggingface"])
-def test_labels_are_exported_and_come_in_again(qtbot, opened, tmp_path, monkeypatch, kind):
+def test_labels_are_exported_and_come_in_again(qtbot, opened, wait, tmp_path, monkeypatch, kind):
     file = f"labels{(FORMATS[kind].suffixes or ('',))[0]}"
     monkeypatch.setattr(dialogs, "ask_save_file", lambda *_args, **_options: tmp_path / file)
     monkeypatch.setattr(dialogs, "ask_folder", lambda *_args, **_options: tmp_path / "out")
@@ -90,8 +99,8 @@ def test_labels_are_exported_and_come_in_again(qtbot, opened, tmp_path, monkeypa
 
     answer(LabelExportDialog, act)
     run(opened, "project.export_labels")
-    wait(qtbot, opened)
-    assert opened.toasts.message() == "The labels of 25 images were exported."
+    wait()
+    assert "25" in opened.toasts.message()
     source = tmp_path / file if FORMATS[kind].is_file else tmp_path / "out" / "project"
     with Project.create(tmp_path / "again") as again:
         assert import_source(again, source).classes == {"blue": 7, "green": 8, "red": 10}
@@ -99,11 +108,11 @@ def test_labels_are_exported_and_come_in_again(qtbot, opened, tmp_path, monkeypa
 
 def test_images_that_were_taken_out_come_back(qtbot, opened):
     actions, session = opened.state.actions, opened.state.session
-    assert "No image" in actions.why_not("project.restore_images")
+    assert actions.why_not("project.restore_images")
     session.apply(RemoveImages((1, 2, 3)))
 
     def act(dialog: RemovedDialog) -> None:
-        assert dialog.table.rowCount() == 3 and dialog.restore_button.text() == "Restore 3"
+        assert dialog.table.rowCount() == 3 and "3" in dialog.restore_button.text()
         dialog.table.selectRow(1)
         qtbot.mouseClick(dialog.restore_button, LEFT)
 
@@ -114,10 +123,10 @@ def test_images_that_were_taken_out_come_back(qtbot, opened):
     assert len(session.snapshot().images) == 22
 
 
-def test_a_duplicate_is_offered_and_opened(qtbot, opened, tmp_path, monkeypatch):
+def test_a_duplicate_is_offered_and_opened(qtbot, opened, wait, tmp_path, monkeypatch):
     monkeypatch.setattr(dialogs, "ask_folder", lambda *_args, **_options: tmp_path)
     run(opened, "project.duplicate")
-    wait(qtbot, opened)
+    wait()
     qtbot.mouseClick(opened.toasts.newest.way_button, LEFT)
     assert opened.state.path == tmp_path / "project copy"
     assert opened.state.session.project.summary().images == 25
@@ -132,33 +141,30 @@ def trash(monkeypatch, tmp_path) -> Path:
     return folder
 
 
-def test_a_project_goes_to_the_trash_and_its_images_stay(opened, images, trash, monkeypatch):
-    asked, path = [], opened.state.path
-    monkeypatch.setattr(dialogs, "ask_yes", lambda *args, **_options: asked.append(args[1:3]) or True)
+def test_a_project_goes_to_the_trash_and_its_images_stay(opened, images, trash, agrees):
+    path = opened.state.path
     run(opened, "project.delete")
-    assert "project" in asked[0][0] and "Images: 25" in asked[0][1]
+    assert "project" in agrees[0][0] and "25" in agrees[0][1]
     assert opened.state.session is None and not path.exists()
     assert (trash / "project" / "project.db").is_file() and len(list(images.rglob("*.png"))) == 25
     assert str(path) not in opened.state.settings.recent_projects
-    assert opened.toasts.message() == "project is in the trash."
+    assert "project" in opened.toasts.message()
 
 
-def test_what_is_not_the_program_s_stays_in_the_folder(opened, trash, monkeypatch):
+def test_what_is_not_the_program_s_stays_in_the_folder(opened, trash, agrees):
     path = opened.state.path
     (path / "holiday.jpg").write_bytes(b"mine")
-    monkeypatch.setattr(dialogs, "ask_yes", lambda *_args, **_options: True)
     run(opened, "project.delete")
     assert [each.name for each in path.iterdir()] == ["holiday.jpg"]
     assert any(each.name == "project.db" for each in trash.rglob("*"))
 
 
-def test_without_a_trash_nothing_happens(opened, monkeypatch):
+def test_without_a_trash_nothing_happens(opened, agrees, monkeypatch):
     path = opened.state.path
     (path / "holiday.jpg").write_bytes(b"mine")
     monkeypatch.setattr(QFile, "moveToTrash", lambda _name: False)
-    monkeypatch.setattr(dialogs, "ask_yes", lambda *_args, **_options: True)
     run(opened, "project.delete")
-    assert "no trash" in opened.toasts.message()
+    assert str(path) in opened.toasts.message()
     with Project.open(path) as project:
         assert project.summary().images == 25
 
