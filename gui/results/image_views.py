@@ -54,7 +54,11 @@ class ImageViews(QObject):
         self._state, self._session, self._split = state, session, split
         self._thumbnails = ThumbnailStore(self)
         self._images = Images(None)
-        self._reader = BackgroundReader(lambda session: Images(session.snapshot()), self._take_images, parent=self)
+
+        def read(session: ProjectSession) -> Images:
+            return Images(session.snapshot())
+
+        self._reader = BackgroundReader(read, self._take_images, parent=self)
         self._run: RunSummary | None = None
         self._runs: list[RunSummary] = []
         self._evaluation: StoredEvaluation | None = None
