@@ -36,7 +36,6 @@ from visionft.cli import (
     project_commands,
     run_commands,
     train_commands,
-    weights_commands,
 )
 from visionft.cli.arguments import CommandArguments
 from visionft.cli.output import NO_READER, open_closed_streams, print_error, write_err, write_out
@@ -98,11 +97,11 @@ COMMANDS: Final[dict[str, Callable[..., Any]]] = {
     "model push": export_commands.push,
     "predict": predict_commands.predict,
     "methods": train_commands.methods,
-    "weights list": weights_commands.list_weights,
-    "weights fetch": weights_commands.fetch,
-    "weights import": weights_commands.import_files,
-    "weights remove": weights_commands.remove,
-    "weights folder": weights_commands.folder,
+    "weights list": program_commands.list_weights,
+    "weights fetch": program_commands.fetch,
+    "weights import": program_commands.import_files,
+    "weights remove": program_commands.remove,
+    "weights folder": program_commands.weights_place,
     "download": program_commands.download,
     "cache": program_commands.cache,
     "doctor": program_commands.doctor,

@@ -92,26 +92,22 @@ def to_schema(kind: Any) -> Schema:
         module, _, class_name = kind.partition(":")
         return to_schema(getattr(importlib.import_module(module), class_name))
     if dataclasses.is_dataclass(kind):
-        return _object(_properties(kind))
+        hints, properties = _hints(kind), dict[str, Schema]()
+        for name in _printed_names(kind):
+            if name == "image_id":
+                properties["path"] = _any_of((str, None))
+            elif name == "image_ids":
+                properties["images"] = to_schema(list[str])
+            elif isinstance(found := getattr(kind, name, None), property):
+                properties[name] = to_schema(_hints(found.fget).get("return", Any))
+            else:
+                properties[name] = to_schema(hints.get(name, Any))
+        return _object(properties)
     return _PLAIN[kind] if kind in _PLAIN else _of_generic(kind)
 
 
 def _object(properties: dict[str, Schema]) -> Schema:
     return {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}
-
-
-def _properties(kind: Any) -> dict[str, Schema]:
-    hints, properties = _hints(kind), dict[str, Schema]()
-    for name in _printed_names(kind):
-        if name == "image_id":
-            properties["path"] = _any_of((str, None))
-        elif name == "image_ids":
-            properties["images"] = to_schema(list[str])
-        elif isinstance(found := getattr(kind, name, None), property):
-            properties[name] = to_schema(_hints(found.fget).get("return", Any))
-        else:
-            properties[name] = to_schema(hints.get(name, Any))
-    return properties
 
 
 def _hints(annotated: Any) -> dict[str, Any]:

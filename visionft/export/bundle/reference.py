@@ -81,12 +81,6 @@ def largest_difference(recorded: Any, model: Probabilities) -> float | None:
     return float(np.abs(expected - found).max()) if expected.shape == found.shape else None
 
 
-def recorded_references(record: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return {file name: probabilities} of a record; empty in records of earlier versions."""
-    found = record.get("reference")
-    return found if isinstance(found, dict) else {}
-
-
 def recorded_spread(record: Mapping[str, Any], name: str) -> float:
     """Return the recorded spread of a file's predictions; 0 in records of earlier versions and for invalid values."""
     found = record.get("reference_spread")

@@ -23,7 +23,6 @@ from visionft.export.bundle.reference import (
     Probabilities,
     largest_difference,
     probabilities_of,
-    recorded_references,
     recorded_spread,
     synthetic_images,
 )
@@ -128,7 +127,14 @@ def verify_export(folder: Path, *, images: Path | None = None, job: JobContext =
     settle(folder)
     record = read_record(folder)
     if record is None:
-        raise _no_export(folder)
+        path = folder / RECORD_FILE
+        if path.is_file():
+            message = Message("{path} is damaged, or belongs to another program.", path=path)
+            hint = Message("Copy the export again, or export the run again.")
+        else:
+            message = Message("{folder} holds no export.", folder=folder)
+            hint = Message("Give the folder of an export, with its {file}.", file=RECORD_FILE)
+        raise ExportError(message, hint, NextStep("export"))
     listed = listed_files(record)
     size = record.get("bytes")
     first = {MODEL_FILE: ListedFile(bytes=size if isinstance(size, int) else -1, sha256=record["sha256"])}
@@ -146,7 +152,8 @@ def verify_export(folder: Path, *, images: Path | None = None, job: JobContext =
     intact = files.keys() - {each.name for each in faults}
     answers, sample, why_not_run = list[AnswerCheck](), "", ""
     if MODEL_FILE in intact:
-        recorded, precisions = recorded_references(record), recorded_precisions(record)
+        precisions, recorded = recorded_precisions(record), record.get("reference")
+        recorded = recorded if isinstance(recorded, dict) else {}
         models = {name: probabilities_of(folder / name) for name in sorted({MODEL_FILE, *(intact & recorded.keys())})}
         for name in filter(recorded.__contains__, models):
             least = LEAST_LIMITS.get(precisions.get(name, ""), MAX_ABS_DIFF)
@@ -168,15 +175,6 @@ def verify_export(folder: Path, *, images: Path | None = None, job: JobContext =
         why_not_run=why_not_run,
         has_hashes=listed is not None,
     )
-
-
-def _no_export(folder: Path) -> ExportError:
-    record = folder / RECORD_FILE
-    if record.is_file():
-        message = Message("{path} is damaged, or belongs to another program.", path=record)
-        return ExportError(message, "Copy the export again, or export the run again.", NextStep("export"))
-    hint = Message("Give the folder of an export, with its {file}.", file=RECORD_FILE)
-    return ExportError(Message("{folder} holds no export.", folder=folder), hint, NextStep("export"))
 
 
 def _fault(folder: Path, name: str, entry: ListedFile) -> Fault | None:

@@ -54,7 +54,7 @@ _LICENCES = {
     "BSD-3-Clause": "bsd-3-clause",
     "apple-amlr": "apple-amlr",
 }
-_SPLITS = {"test": "test", "val": "validation"}
+SPLIT_TITLES = {"test": "test", "val": "validation"}
 
 
 def front_matter(record: Mapping[str, Any], files: Collection[str]) -> str:
@@ -79,7 +79,7 @@ def front_matter(record: Mapping[str, Any], files: Collection[str]) -> str:
     metrics = record.get("metrics", {})
     if metrics:
         lines += ["model-index:", f"- name: {quoted(record['run'])}", "  results:"]
-    for split, title in _SPLITS.items():
+    for split, title in SPLIT_TITLES.items():
         if split in metrics:
             lines += [
                 "  - task:",

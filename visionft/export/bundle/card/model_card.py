@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from visionft.amounts import size_text
-from visionft.export.bundle.card.markdown import TIMM_FOLDER, code, escaped, fenced, front_matter, table
+from visionft.export.bundle.card.markdown import SPLIT_TITLES, TIMM_FOLDER, code, escaped, fenced, front_matter, table
 from visionft.export.bundle.sample_programs import PYTHON, SAMPLES
 from visionft.export.contents import (
     FLOAT_MODEL_FILE,
@@ -28,7 +28,6 @@ CARD_FILE = "README.md"
 Record = Mapping[str, Any]
 
 _SETTINGS = ("epochs", "batch_size", "learning_rate", "weight_decay", "augmentation", "label_smoothing", "seed")
-_SPLITS = {"test": "test", "val": "validation"}
 _MOST_CLASSES = 60  # in the table
 _WEAKEST = 8
 _FEW_IMAGES = 10  # with fewer images of a class, its recall is not meaningful
@@ -143,7 +142,7 @@ def _data(record: Record) -> Iterable[str]:
 def evaluation(record: Record) -> Iterable[str]:
     """Yield the metrics by split, the leaks, the weakest classes and the most frequent confusions."""
     metrics = record["metrics"]
-    measured = {split: metrics[split] for split in _SPLITS if split in metrics}
+    measured = {split: metrics[split] for split in SPLIT_TITLES if split in metrics}
     if not measured:
         yield "It was not measured: no labelled image was in validation or test."
         return
@@ -152,7 +151,7 @@ def evaluation(record: Record) -> Iterable[str]:
     for split, each in measured.items():
         figures = [f"**{each['top1']:.1%}**", _interval(each["top1_interval"]), f"{each['balanced_accuracy']:.1%}"]
         error = f"{each['ece']:.3f} (was {each['ece_before']:.3f})"
-        rows.append([_SPLITS[split], f"{each['images']:,}", *figures, error])
+        rows.append([SPLIT_TITLES[split], f"{each['images']:,}", *figures, error])
     header = ["split", "images", accuracy, "95 % interval", "balanced accuracy", "calibration error (before)"]
     yield table(header, rows)
     yield "Validation selected the epoch and the temperature, so its figures are slightly optimistic" + (
@@ -163,15 +162,15 @@ def evaluation(record: Record) -> Iterable[str]:
         yield "The splits were not checked for leaks: near-duplicates of test or validation images in training."
     yield from map(_leak, leaks or ())
     split, figures = next(iter(measured.items()))
-    yield from _classes(_SPLITS[split], figures["classes"])
+    yield from _classes(SPLIT_TITLES[split], figures["classes"])
     if figures["confused"]:
         rows = [[escaped(each["true"]), escaped(each["said"]), f"{each['images']:,}"] for each in figures["confused"]]
-        yield f"The most frequent confusions on {_SPLITS[split]}:"
+        yield f"The most frequent confusions on {SPLIT_TITLES[split]}:"
         yield table(["true class", "predicted class", "images"], rows)
 
 
 def _leak(found: Record) -> str:
-    split = _SPLITS[found["split"]]
+    split = SPLIT_TITLES[found["split"]]
     if not found["leaked"]:
         return f"No image of {split} has a near-duplicate or companion among the training images."
     if found["without"] is None:
