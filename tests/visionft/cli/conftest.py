@@ -135,6 +135,17 @@ def project(split_project: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(split_project, tmp_path / "project"))
 
 
+@pytest.fixture
+def noisy_images(tmp_path: Path) -> Path:
+    """Return a folder of 20 noisy images and a blank one."""
+    rng, folder = np.random.default_rng(0), tmp_path / "images" / "noise"
+    folder.mkdir(parents=True)
+    for number in range(20):
+        Image.fromarray(rng.integers(0, 256, (40, 48, 3), np.uint8)).save(folder / f"{number:02d}.png")
+    Image.new("RGB", (48, 40), (9, 90, 200)).save(folder / "blank.png")
+    return folder
+
+
 @pytest.fixture(scope="session")
 def model(snapshot: Snapshot, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the folder of an export."""

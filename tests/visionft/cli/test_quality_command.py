@@ -3,9 +3,7 @@
 import json
 from pathlib import Path
 
-import numpy as np
 import pytest
-from PIL import Image
 
 from visionft.curation.quality.kinds import KINDS
 from visionft.project.importing.importer import import_source
@@ -14,17 +12,11 @@ from visionft.project.store import Project
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Path:
+def project(noisy_images: Path, tmp_path: Path) -> Path:
     """Return a project of 20 noisy images, one blank and one cut off."""
-    rng = np.random.default_rng(0)
-    for number in range(20):
-        path = tmp_path / "images" / "noise" / f"{number:02d}.png"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(rng.integers(0, 256, (40, 48, 3), np.uint8)).save(path)
-    Image.new("RGB", (48, 40), (9, 90, 200)).save(path.with_name("blank.png"))
-    path.with_name("cut.png").write_bytes(path.read_bytes()[:-900])
+    (noisy_images / "cut.png").write_bytes((noisy_images / "19.png").read_bytes()[:-900])
     with Project.create(tmp_path / "project") as created:
-        import_source(created, tmp_path / "images")
+        import_source(created, noisy_images.parent)
     return tmp_path / "project"
 
 

@@ -2,9 +2,7 @@
 
 from pathlib import Path
 
-import numpy as np
 import pytest
-from PIL import Image
 
 from visionft.cli.next_steps import command_for
 from visionft.curation.quality.quality_check import Quality
@@ -21,15 +19,9 @@ def only_quality(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Path:
-    rng = np.random.default_rng(0)
-    (tmp_path / "images" / "noise").mkdir(parents=True)
-    for number in range(20):
-        pixels = rng.integers(0, 256, (40, 48, 3), np.uint8)
-        Image.fromarray(pixels).save(tmp_path / "images" / "noise" / f"{number:02d}.png")
-    Image.new("RGB", (48, 40), (9, 90, 200)).save(tmp_path / "images" / "noise" / "blank.png")
+def project(noisy_images: Path, tmp_path: Path) -> Path:
     with Project.create(tmp_path / "project") as created:
-        import_source(created, tmp_path / "images")
+        import_source(created, noisy_images.parent)
     return tmp_path / "project"
 
 

@@ -20,7 +20,7 @@ from visionft.export.bundle.verifying import verify_export
 from visionft.export.contents import INDEX_FILE
 from visionft.export.exporter import export_run
 from visionft.export.index.extending import change_index
-from visionft.export.index.memory_index import IndexEntry, read_index, write_index
+from visionft.export.index.memory_index import ExportedIndex, IndexEntry, read_index, write_index
 from visionft.export.parity import read_export
 from visionft.export.predictor import Predictor
 from visionft.export.record import ProjectFacts
@@ -52,6 +52,12 @@ def out(exported: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(exported, tmp_path / "out"))
 
 
+def index_of(folder: Path) -> ExportedIndex:
+    index = read_index(folder / "model.onnx")
+    assert index is not None
+    return index
+
+
 def test_the_file_answers_with_those_for_and_against(out: Path, images: Snapshot):
     assert read_export(out) is not None
     predictor, asked = Predictor(out, device="cpu"), images.labelled("test")
@@ -64,9 +70,7 @@ def test_the_file_answers_with_those_for_and_against(out: Path, images: Snapshot
         right += said.class_name == images.class_names[image.labels[0]]
     assert right >= 5
     first = images.labelled("train")[0]
-    index = predictor.index
-    assert index is not None
-    assert index.images[first.image_id] == IndexEntry("00.png", "blue0", "dawn", ("dark", "wet"))
+    assert index_of(out).images[first.image_id] == IndexEntry("00.png", "blue0", "dawn", ("dark", "wet"))
     assert str(first.path.parent) not in (out / INDEX_FILE).read_bytes().decode("latin-1")
     assert (out / INDEX_FILE).stat().st_mode == (out / "labels.txt").stat().st_mode  # as readable
 
@@ -82,8 +86,7 @@ def test_the_command_names_them_too(out: Path, images: Snapshot, capsys: pytest.
 
 
 def test_images_that_are_added_answer_from_then_on(out: Path, images: Snapshot):
-    index = read_index(out / "model.onnx")
-    assert index is not None
+    index = index_of(out)
     width = index.memory.rows.shape[1]
     random = np.random.default_rng(0)
     place = np.linalg.svd(index.memory.rows)[2][-1]  # where no image is
@@ -117,8 +120,7 @@ def test_a_folder_of_images_is_added(out: Path, images: Snapshot, tmp_path: Path
     assert change_index(Predictor(out), folder).known == 4
     (said,) = Predictor(out).predict([asked[0].path])
     assert said.evidence is not None and len(said.evidence.doubles) == 1
-    index = read_index(out / "model.onnx")
-    assert index is not None and index.images[said.evidence.doubles[0].image_id].name == f"{asked[0].image_id}.png"
+    assert index_of(out).images[said.evidence.doubles[0].image_id].name == f"{asked[0].image_id}.png"
     with pytest.raises(ExportError, match="mauve"):
         change_index(Predictor(out), folder / "mauve")
 
@@ -149,18 +151,15 @@ def test_images_that_are_removed_have_no_say_any_more(
 def test_a_model_that_only_lost_images_answers_without_them(out: Path, images: Snapshot):
     asked = images.labelled("test")[0]
     own = images.class_names[asked.labels[0]]
-    index = read_index(out / "model.onnx")
-    assert index is not None
     of_own = {image.image_id for image in images.labelled("train") if image.labels == asked.labels}
     (before,) = Predictor(out).predict([asked.path])
-    write_index(out / INDEX_FILE, index.without(of_own))
+    write_index(out / INDEX_FILE, index_of(out).without(of_own))
     (after,) = Predictor(out).predict([asked.path])
     assert dict(before.top5)[own] > 0.5 > 0.1 > dict(after.top5)[own]
 
 
 def test_what_cannot_be_removed_changes_nothing(out: Path):
-    index = read_index(out / "model.onnx")
-    assert index is not None
+    index = index_of(out)
     names = [each.name for each in index.images.values()]
     once = dataclasses.replace(next(iter(index.images.values())), name="once.png")
     first = next(iter(index.images))
@@ -194,9 +193,7 @@ def test_an_index_that_the_record_cannot_tell_of_stays_as_it_was(
 
 
 def test_an_index_that_is_damaged_or_of_another_model_is_refused(out: Path):
-    index = read_index(out / "model.onnx")
-    assert index is not None
-    write_index(out / INDEX_FILE, dataclasses.replace(index, model="0" * 64))
+    write_index(out / INDEX_FILE, dataclasses.replace(index_of(out), model="0" * 64))
     with pytest.raises(ExportError, match=INDEX_FILE):
         Predictor(out)
     (out / INDEX_FILE).write_bytes(b"\0" * 20)
@@ -217,9 +214,8 @@ def test_the_script_beside_it_needs_nothing_and_says_the_same(out: Path, images:
     )
     assert done.returncode == 0, done.stderr
     assert f"{expected.probability:7.2%}  {expected.class_name}" in done.stdout
-    nearest, index = expected.evidence.supporting[0], read_index(out / "model.onnx")
-    assert index is not None
-    assert f"for      {nearest.similarity:.2f}  blue  {index.images[nearest.image_id].name}" in done.stdout
+    nearest = expected.evidence.supporting[0]
+    assert f"{nearest.similarity:.2f}  blue  {index_of(out).images[nearest.image_id].name}" in done.stdout
     assert "against" in done.stdout
 
 
