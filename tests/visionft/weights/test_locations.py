@@ -1,5 +1,6 @@
 """Search order for weights, and the identity check of a file."""
 
+import errno
 import hashlib
 import json
 import os
@@ -43,7 +44,7 @@ def hub_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_the_order_is_given_file_bundled_folder_hub_cache(saved: Path, weights_home: Path, hub_cache: Path) -> None:
-    with pytest.raises(WeightsError, match=r"not on this computer.*random weights") as caught:
+    with pytest.raises(WeightsError, match="test_vit") as caught:
         find_weights(ROW)
     assert caught.value.next_step == NextStep("fetch_weights", backbone="test_vit")
     link = cached(saved.read_bytes(), hub_cache, blob="b" * 64)
@@ -58,14 +59,14 @@ def test_the_order_is_given_file_bundled_folder_hub_cache(saved: Path, weights_h
 
 
 def test_a_path_that_is_no_file_says_what_to_give(tmp_path: Path) -> None:
-    for path, what in ((tmp_path / "gone.pth", "does not exist"), (tmp_path, "is a folder")):
-        with pytest.raises(WeightsError, match=rf"no weights file .*{what}.*\.safetensors or \.pth"):
+    for path in (tmp_path / "gone.pth", tmp_path):
+        with pytest.raises(WeightsError, match=rf"{path}.*\.safetensors"):
             find_weights(ROW, str(path))
 
 
 def test_a_missing_bundled_file_is_never_random(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(locations, "bundled_file", lambda backbone: tmp_path / "gone")
-    with pytest.raises(WeightsError, match=r"starter_vit\.safetensors of starter_vit is missing.*Reinstall"):
+    with pytest.raises(WeightsError, match=r"starter_vit\.safetensors"):
         build_classifier(BACKBONES["starter_vit"], METHODS["linear"], classes=2, weights=weights_loader())
 
 
@@ -82,7 +83,7 @@ def test_a_flipped_bit_in_a_bundled_file_is_noticed(tmp_path: Path, monkeypatch:
     flip(copy)
     for module in ("locations", "records"):
         monkeypatch.setattr(f"visionft.weights.{module}.bundled_file", lambda backbone: copy)
-    with pytest.raises(WeightsError, match=r"is damaged.*Reinstall"):
+    with pytest.raises(WeightsError, match="Reinstall"):
         build_classifier(row, METHODS["linear"], classes=2, weights=weights_loader())
 
 
@@ -94,7 +95,7 @@ def test_a_flipped_bit_in_a_recorded_file_is_noticed(saved: Path, weights_home: 
     record_path(ours).write_text(json.dumps(asdict(WeightsRecord(**facts))))
     assert checked_sha256(ROW, ours) == sha256
     flip(ours)
-    with pytest.raises(WeightsError, match="is damaged.*Remove it") as caught:
+    with pytest.raises(WeightsError, match=r"test_vit\.safetensors") as caught:
         build_classifier(ROW, METHODS["linear"], classes=2, image_size=64, weights=weights_loader())
     assert caught.value.next_step == NextStep("remove_weights", backbone="test_vit")
 
@@ -104,7 +105,7 @@ def test_a_damaged_record_is_said(text: str, saved: Path, weights_home: Path) ->
     ours = weights_home / "test_vit.safetensors"
     shutil.copy(saved, ours)
     record_path(ours).write_text(text)
-    with pytest.raises(WeightsError, match=r"test_vit\.json is damaged.*Remove it") as caught:
+    with pytest.raises(WeightsError, match=r"test_vit\.json") as caught:
         checked_sha256(ROW, ours)
     assert caught.value.next_step == NextStep("remove_weights", backbone="test_vit")
 
@@ -114,7 +115,7 @@ def test_a_flipped_bit_in_the_hub_cache_is_noticed(saved: Path, weights_home: Pa
     link = cached(content, hub_cache, blob=hashlib.sha256(content).hexdigest())
     assert checked_sha256(ROW, link)
     flip(link.resolve())
-    with pytest.raises(WeightsError, match="is damaged.*fetch it again") as caught:
+    with pytest.raises(WeightsError, match=link.name) as caught:
         checked_sha256(ROW, link)
     assert caught.value.next_step == NextStep("fetch_weights", backbone="test_vit")
 
@@ -131,5 +132,5 @@ def test_the_hub_cache_counts_only_with_the_file_that_is_meant(saved: Path, weig
 @pytest.mark.skipif(os.name == "nt", reason="permissions are no bits there")
 def test_a_file_that_may_not_be_read_is_said(saved: Path, unprivileged) -> None:
     saved.chmod(0)
-    with unprivileged(), pytest.raises(WeightsError, match="cannot be read: Permission denied"):
+    with unprivileged(), pytest.raises(WeightsError, match=os.strerror(errno.EACCES)):
         checked_sha256(ROW, saved)

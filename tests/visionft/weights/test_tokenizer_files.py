@@ -44,7 +44,7 @@ def test_fetching_weights_fetches_the_vocabulary_too(vocabulary: Path, hub_serve
 
 def test_another_file_than_the_pinned_one_is_dropped(vocabulary: Path, hub_server, tiny_siglip: str) -> None:
     row, hub_server.content = BACKBONES[tiny_siglip], b'{"model": {}}'
-    with pytest.raises(WeightsError, match="not the requested vocabulary: its SHA-256"):
+    with pytest.raises(WeightsError, match="SHA-256"):
         fetch_tokenizer(row)
     assert local_tokenizer(row) is None
 
@@ -54,7 +54,8 @@ def test_offline_says_which_file_from_where_and_into_which_folder(
 ) -> None:
     with pytest.raises(WeightsError) as caught:
         fetch_tokenizer(BACKBONES[tiny_siglip])
-    assert f"tokenizer.json of timm/{tiny_siglip}" in str(caught.value) and str(weights_home) in str(caught.value)
+    for value in ("tokenizer.json", f"timm/{tiny_siglip}", str(weights_home)):
+        assert value in str(caught.value)
     assert caught.value.next_step and caught.value.next_step.action == "import_weights"
 
 
@@ -76,12 +77,12 @@ def test_a_file_and_a_folder_that_were_carried_here_are_taken_in(
 def test_a_damaged_or_foreign_vocabulary_is_refused(vocabulary: Path, tiny_siglip: str, weights_home: Path) -> None:
     other = vocabulary.with_name("other.json")
     other.write_text('{"model": {}}', encoding="utf-8")
-    with pytest.raises(WeightsError, match="the vocabulary of no backbone here"):
+    with pytest.raises(WeightsError, match=r"tokenizer\.json"):
         import_weights(other)
-    with pytest.raises(WeightsError, match="not the vocabulary of tiny_siglip"):
+    with pytest.raises(WeightsError, match="tiny_siglip"):
         import_weights(other, backbone=tiny_siglip)
     (weights_home / f"{tiny_siglip}.tokenizer.json").write_bytes(other.read_bytes())
-    with pytest.raises(WeightsError, match="SHA-256 is another one"):
+    with pytest.raises(WeightsError, match="SHA-256"):
         find_tokenizer(BACKBONES[tiny_siglip])
 
 
@@ -93,5 +94,5 @@ def test_a_file_of_both_sides_is_known_by_its_tensors_and_the_image_side_alone_r
     save_file(image_side(load_file(both)), image)
     (imported,) = import_weights(both).imported
     assert imported.backbone == tiny_clip
-    with pytest.raises(WeightsError, match=r"has no text side.*Get open_clip_model.safetensors of timm/tiny_clip"):
+    with pytest.raises(WeightsError, match=r"open_clip_model\.safetensors.*timm/tiny_clip"):
         import_weights(image, backbone=tiny_clip)

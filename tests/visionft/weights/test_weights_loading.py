@@ -57,25 +57,25 @@ def test_batch_norm_counters_may_be_missing(state_of, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("extra", "shape", "words"),
+    ("extra", "shape"),
     [
-        ("blocks.0.ls1.gamma", (64,), "it has blocks.0.ls1.gamma too many"),
-        ("blocks.6.norm1.weight", (64,), "it has blocks.6.norm1.weight too many"),
-        ("dist_token", (64,), "it has dist_token too many"),
-        ("patch_embed.proj.weight", (64, 3, 14, 14), r"patch_embed.proj.weight is \(64, 3, 14, 14\) there"),
+        ("blocks.0.ls1.gamma", (64,)),
+        ("blocks.6.norm1.weight", (64,)),
+        ("dist_token", (64,)),
+        ("patch_embed.proj.weight", (64, 3, 14, 14)),
     ],
 )
-def test_a_relative_is_not_cut_down_or_resampled_in_silence(extra: str, shape, words: str, saved: Path) -> None:
+def test_a_relative_is_not_cut_down_or_resampled_in_silence(extra: str, shape, saved: Path) -> None:
     save_file(load_file(saved) | {extra: torch.zeros(shape)}, saved)
-    with pytest.raises(WeightsError, match=f"does not fit test_vit: {words}"):
+    with pytest.raises(WeightsError, match=f"test_vit: .*{extra}"):
         load_weights(network(), BACKBONES["test_vit"], saved)
 
 
 def test_weights_of_another_network_are_refused_with_what_they_fit(saved: Path) -> None:
-    with pytest.raises(WeightsError, match="does not fit test_resnet: it lacks .*It fits test_vit: choose that"):
+    with pytest.raises(WeightsError, match=r"test_resnet: .*conv1\.0\.weight.*test_vit"):
         load_weights(network("test_resnet"), BACKBONES["test_resnet"], saved)
     save_file({"conv1.weight": torch.zeros(2, 3, 3, 3)}, saved)
-    with pytest.raises(WeightsError, match=r"does not fit resnet18.*fits no backbone here; resnet18 takes.*resnet18"):
+    with pytest.raises(WeightsError, match="resnet18: .*resnet18"):
         load_weights(network("resnet18"), BACKBONES["resnet18"], saved)
 
 
