@@ -12,8 +12,6 @@ from models.methods.method import Method, MethodOptions
 
 @dataclass(frozen=True, slots=True)
 class ParameterCount:
-    """Trainable and total parameters, head included."""
-
     trainable: int
     total: int
 

@@ -15,6 +15,7 @@ from models.pins import PINS, UNPINNED
 from models.shapes import ResNetShape, Stage, ViTShape
 
 PREFIX = "timm/"
+_ADVICE = Message("Choose a ResNet or a plain vision transformer, such as timm/resnet50.a1_in1k.")
 
 
 @cache
@@ -34,7 +35,16 @@ def timm_backbone(name: str) -> Backbone:
     index, wanted = _index(), name.removeprefix(PREFIX)
     architecture, _, tag = wanted.partition(".")
     if architecture not in index["architectures"]:
-        message = Message("{name} {refusal}", name=name, refusal=_refusal(architecture))
+        family = next((family for family, names in index["families"].items() if architecture in names), None)
+        if reason := index["refused"].get(architecture):
+            message = Message("{name} cannot be fine-tuned here: {reason}", name=name, reason=reason)
+        elif family is None:
+            message = Message("{name} is no network of timm", name=name)
+        else:
+            text = Message(
+                "{name} cannot be fine-tuned here: timm's {family} networks are neither ResNets nor plain ViTs"
+            )
+            message = Message(text, name=name, family=family)
         raise ConfigError((Problem("backbone", message, _ADVICE),))
     tagged = [each for each in index["weights"] if each.partition(".")[0] == architecture]
     if tag and wanted not in tagged:
@@ -42,21 +52,6 @@ def timm_backbone(name: str) -> Backbone:
         raise ConfigError((Problem("backbone", Message("timm has no weights {name}", name=name), hint),))
     full = wanted if tag else next(iter(tagged), wanted)
     return _backbone(full, index["architectures"][architecture], index["weights"].get(full))
-
-
-_ADVICE = "Choose a ResNet or a plain vision transformer, such as timm/resnet50.a1_in1k."
-
-
-def _refusal(architecture: str) -> str:
-    index = _index()
-    if reason := index["refused"].get(architecture):
-        return Message("cannot be fine-tuned here: {reason}", reason=reason)
-    family = next((family for family, names in index["families"].items() if architecture in names), None)
-    if family is None:
-        return "is no network of timm"
-    return Message(
-        "cannot be fine-tuned here: timm's {family} networks are neither ResNets nor plain ViTs", family=family
-    )
 
 
 def _backbone(name: str, found: dict[str, Any], weights: dict[str, Any] | None) -> Backbone:

@@ -28,8 +28,7 @@ from visionft.errors import ProjectError
 from visionft.evaluation.prompt_evaluation import PromptReport
 from visionft.project.edits.class_changes import SetPrompts, clean_prompts
 from visionft.training.config.train_config import TrainConfig
-from visionft.zero_shot.class_texts import all_texts, same_texts, texts_of
-from visionft.zero_shot.templates import TEMPLATE_SETS
+from visionft.zero_shot.class_texts import TEMPLATE_SETS, all_texts, same_texts, texts_of
 
 evaluate_prompts = LazyFunction("visionft.evaluation.prompt_evaluation:evaluate_prompts")
 

@@ -5,18 +5,14 @@ arXiv:2005.00247), after each attention too (Houlsby), beside each MLP (Chen et 
 a 1x1-convolution adapter follows each block. The up-projection starts at zero; an export holds adapters as layers.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from models.catalog import Backbone
 from models.messages import Message
-from models.methods.method import Method, MethodOptions, head_rate, head_scales
+from models.methods.method import Method, MethodOptions, head_rate
 from models.settings import setting
 from models.shapes import ResNetShape, ViTShape
-
-if TYPE_CHECKING:
-    from torch import nn
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +69,3 @@ class BottleneckAdapter(Method[AdapterOptions]):
     def is_scaled_elsewhere(self, name: str) -> bool:
         """Return True for the down-projection: the up-projection, zero at the start, scales the update."""
         return ".down." in name
-
-    def lr_scales(self, network: Any, options: AdapterOptions) -> "Iterator[tuple[nn.Parameter, float]]":
-        return head_scales(network, options.head_rate)

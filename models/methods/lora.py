@@ -4,21 +4,17 @@ Merging folds each update into its weight: the result is a plain timm network wi
 """
 
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from models.catalog import Backbone
 from models.errors import Problem
 from models.messages import Message
-from models.methods.method import Method, MethodOptions, head_rate, head_scales
+from models.methods.method import Method, MethodOptions, head_rate
 from models.settings import setting
 from models.shapes import ResNetShape, ViTShape
 from models.tensor_files import usual_permissions
-
-if TYPE_CHECKING:
-    from torch import nn
 
 GROUPED = Message("its convolutions are grouped, and an update of those cannot be merged; choose adapter or full")
 _VIT_TARGETS = {"qkv": "attn.qkv", "attention": "attn.(qkv|proj)", "all": "(attn.(qkv|proj)|mlp.(fc1|fc2))"}
@@ -76,12 +72,8 @@ class Lora(Method[LoraOptions]):
             largest = min(min(c_in * k**2, c_out) for c_in, c_out, k in backbone.shape.block_convolutions())
         if options.rank <= largest:
             return []
-        message = Message(
-            "must be at most {largest}, the width of {name}'s narrowest layer, got {rank}",
-            largest=largest,
-            name=backbone.name,
-            rank=options.rank,
-        )
+        values = {"largest": largest, "name": backbone.name, "rank": options.rank}
+        message = Message("must be at most {largest}, the width of {name}'s narrowest layer, got {rank}", **values)
         return [Problem(f"{self.name}.rank", message)]
 
     def inject(self, network: Any, backbone: Backbone, options: LoraOptions) -> Any:
@@ -110,9 +102,6 @@ class Lora(Method[LoraOptions]):
     def is_scaled_elsewhere(self, name: str) -> bool:
         """Return True for A: B, zero at the start, scales the update."""
         return ".lora_A." in name
-
-    def lr_scales(self, network: Any, options: LoraOptions) -> "Iterator[tuple[nn.Parameter, float]]":
-        return head_scales(network, options.head_rate)
 
     def settle_layout(self, network: Any, options: LoraOptions) -> None:
         """Put DoRA's updates back in the plain memory order; peft takes views of a convolution's."""
@@ -146,9 +135,7 @@ class Lora(Method[LoraOptions]):
                 "base_model_construction": backbone.construction,
             },
         }
-        text = json.dumps(
-            config, indent=2, default=lambda value: sorted(value) if isinstance(value, set) else str(value)
-        )
+        text = json.dumps(config, indent=2, default=lambda each: sorted(each) if isinstance(each, set) else str(each))
         (folder / "adapter_config.json").write_text(text, encoding="utf-8")
 
 

@@ -76,7 +76,7 @@ class Method(Generic[OptionsT]):
         return self.is_training_free
 
     def templates(self, options: OptionsT) -> str:
-        """Return the name of the prompt templates (`visionft.zero_shot.templates`), where it reads any."""
+        """Return the name of the prompt templates (`visionft.zero_shot.class_texts`), where it reads any."""
         return "none"
 
     def looks_at_training_images(self, options: OptionsT) -> bool:
@@ -126,19 +126,19 @@ class Method(Generic[OptionsT]):
     def parameter_groups(self, network: Any, options: OptionsT, weight_decay: float) -> list[dict[str, Any]]:
         """Group the trainable parameters for an optimiser: no decay on norms and biases, rates by `lr_scales`."""
         scales = {id(parameter): scale for parameter, scale in self.lr_scales(network, options)}
-        groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+        groups: dict[tuple[float, float], dict[str, Any]] = {}
         for name, parameter in network.named_parameters():
             if parameter.requires_grad:
                 decay = weight_decay if parameter.ndim >= 2 and self.decays(name) else 0.0
-                groups.setdefault((decay, scales.get(id(parameter), 1.0)), []).append(parameter)
-        return [
-            {"params": parameters, "weight_decay": decay, "lr_scale": scale}
-            for (decay, scale), parameters in groups.items()
-        ]
+                scale = scales.get(id(parameter), 1.0)
+                group = groups.setdefault((decay, scale), {"params": [], "weight_decay": decay, "lr_scale": scale})
+                group["params"].append(parameter)
+        return list(groups.values())
 
     def lr_scales(self, network: Any, options: OptionsT) -> "Iterator[tuple[nn.Parameter, float]]":
-        """Return (parameter, factor) for each parameter with a learning rate other than the run's."""
-        yield from ()
+        """Return (parameter, factor) for each parameter with a learning rate other than the run's: the head's."""
+        scale = getattr(options, "head_rate", 1.0)
+        yield from ((parameter, scale) for parameter in network.get_classifier().parameters())
 
     def decays(self, parameter_name: str) -> bool:
         """Return whether weight decay acts on the matrix of the name."""
@@ -174,8 +174,3 @@ def layers_setting(default: str = "joined", *, label: Text = Message("Head sees"
 def head_rate(default: float) -> Any:
     help_text = Message("Learning rate of the classifier head relative to the rest.")
     return setting(default, label="Head rate", help=help_text, limits=(0.001, 10.0), advanced=True)
-
-
-def head_scales(network: Any, scale: float) -> "Iterator[tuple[nn.Parameter, float]]":
-    for parameter in network.get_classifier().parameters():
-        yield parameter, scale

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from models.catalog import Backbone
 from models.errors import ConfigError, Problem
 from models.messages import Message
-from models.methods.method import Method, MethodOptions, head_rate, head_scales
+from models.methods.method import Method, MethodOptions, head_rate
 from models.settings import setting
 from models.shapes import Family, ResNetShape, ViTShape
 
@@ -88,7 +88,7 @@ class PrefixTuning(Method[PrefixOptions]):
     def lr_scales(self, network: Any, options: PrefixOptions) -> "Iterator[tuple[nn.Parameter, float]]":
         from models.methods.layers.prefixes import ReparameterisedPrefix
 
-        yield from head_scales(network, options.head_rate)
+        yield from super().lr_scales(network, options)
         for module in network.modules():
             if isinstance(module, ReparameterisedPrefix):
                 yield from ((parameter, module.lr_scale) for parameter in module.parameters())

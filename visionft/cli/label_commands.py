@@ -25,8 +25,7 @@ from visionft.suggest.audit import AuditPlan, draw_audit, finish_audit, is_worth
 from visionft.suggest.feature_suggester import FeatureSuggester, need_error, open_suggester
 from visionft.suggest.suggestions import FEATURES, Suggestion, current_suggestions, read_suggestions
 from visionft.training.runs.run_folder import load_run
-from visionft.zero_shot.class_texts import ClassTexts, all_texts, same_texts
-from visionft.zero_shot.templates import DEFAULT_TEMPLATES, TEMPLATE_SETS
+from visionft.zero_shot.class_texts import DEFAULT_TEMPLATES, TEMPLATE_SETS, ClassTexts, all_texts, same_texts
 
 _SHOWN = 20  # images printed by `--why` for a person
 _SURE = 0.9  # share reported to a person

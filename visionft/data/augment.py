@@ -1,13 +1,12 @@
 """Random changes to training images, as declarative presets; the only file that knows albumentations.
 
-A preset is a list of (transform name, parameters), so another library could execute it. The randomness of each image
-derives from the caller's seed: the same seed gives the same pixels.
+A preset is {albumentations' transform: its parameters}, in order. The randomness of each image derives from the
+caller's seed: the same seed gives the same pixels.
 """
 
 import os
 import random
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -15,33 +14,22 @@ import numpy as np
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # it would ask the network for updates when imported
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One random transform: albumentations' name and its parameters."""
-
-    name: str
-    parameters: Mapping[str, Any] = field(default_factory=dict)
-
-
 _REFLECT = 4  # cv2.BORDER_REFLECT_101
-_JITTER = (0.7, 1.3)
+_JITTER = dict.fromkeys(("brightness", "contrast", "saturation"), (0.7, 1.3))
 
-PRESETS: dict[str, tuple[Step, ...]] = {
-    "none": (),
-    "light": (
-        Step("RandomResizedCrop", {"scale": (0.6, 1.0), "ratio": (0.8, 1.25), "area_for_downscale": "image"}),
-        Step("HorizontalFlip", {"p": 0.5}),
-    ),
-    "medium": (
-        Step("RandomResizedCrop", {"scale": (0.4, 1.0), "ratio": (0.75, 1.333), "area_for_downscale": "image"}),
-        Step("HorizontalFlip", {"p": 0.5}),
-        Step("Rotate", {"limit": 15, "border_mode": _REFLECT, "p": 0.5}),
-        Step(
-            "ColorJitter",
-            {"p": 0.8, "brightness": _JITTER, "contrast": _JITTER, "saturation": _JITTER, "hue": (-0.05, 0.05)},
-        ),
-        Step("GaussianBlur", {"blur_limit": 0, "sigma_limit": (0.3, 1.2), "p": 0.15}),
-    ),
+PRESETS: dict[str, dict[str, dict[str, Any]]] = {
+    "none": {},
+    "light": {
+        "RandomResizedCrop": {"scale": (0.6, 1.0), "ratio": (0.8, 1.25), "area_for_downscale": "image"},
+        "HorizontalFlip": {"p": 0.5},
+    },
+    "medium": {
+        "RandomResizedCrop": {"scale": (0.4, 1.0), "ratio": (0.75, 1.333), "area_for_downscale": "image"},
+        "HorizontalFlip": {"p": 0.5},
+        "Rotate": {"limit": 15, "border_mode": _REFLECT, "p": 0.5},
+        "ColorJitter": {"p": 0.8, **_JITTER, "hue": (-0.05, 0.05)},
+        "GaussianBlur": {"blur_limit": 0, "sigma_limit": (0.3, 1.2), "p": 0.15},
+    },
 }
 
 Augment = Callable[[np.ndarray, int], np.ndarray]
@@ -49,13 +37,12 @@ Augment = Callable[[np.ndarray, int], np.ndarray]
 
 def build_augment(preset: str, size: int) -> Augment:
     """Return a function (uint8 (H, W, 3) pixels, seed) -> uint8 (size, size, 3) pixels, for any preset but `none`."""
-    steps = PRESETS[preset]
     import albumentations as A
     import cv2
 
     cv2.setNumThreads(0)  # loader processes would otherwise fight over the cores
     sizes = {"RandomResizedCrop": {"size": (size, size)}}
-    transforms = [getattr(A, step.name)(**step.parameters, **sizes.get(step.name, {})) for step in steps]
+    transforms = [getattr(A, name)(**values, **sizes.get(name, {})) for name, values in PRESETS[preset].items()]
     compose = A.Compose(transforms, seed=0)
 
     def augment(pixels: np.ndarray, seed: int) -> np.ndarray:

@@ -23,8 +23,6 @@ ANSWER_S = 30.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PreviewRequest:
-    """An image and its augmentation."""
-
     path: Path
     augmentation: str  # a preset of `visionft.data.augment`
     size: int  # side of the network's input, in pixels, as in training

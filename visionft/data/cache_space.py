@@ -27,16 +27,12 @@ _NAME = re.compile(r"[0-9a-f]{32}(\.\d+\.tmp)?")
 
 @dataclass(frozen=True, slots=True)
 class CacheUse:
-    """The disk use of a cache."""
-
     files: int
     bytes: int
 
 
 @dataclass(slots=True)
 class _Entry:
-    """One file under all its names."""
-
     used: float
     bytes: int
     names: list[str] = field(default_factory=list)

@@ -40,15 +40,11 @@ _usual: Any = multiprocessing.get_context("forkserver" if sys.platform == "linux
 
 
 class SampleKey(NamedTuple):
-    """An image (its position in the sequence) and an epoch."""
-
     epoch: int
     position: int
 
 
 class Sample(NamedTuple):
-    """One loaded image."""
-
     # Augmented bytes (S, S, 3), or normalised (3, S, S); None where it cannot be decoded, for a `reason`.
     pixels: Tensor | None
     target: Tensor
@@ -58,8 +54,6 @@ class Sample(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """Loaded images."""
-
     images: Tensor  # normalised (B, 3, S, S) images
     targets: Tensor  # (B,) class indices, or (B, C) zeros and ones for a multi-label task; (B, 0) of images alone
     indices: Tensor  # (B,) positions in the sequence

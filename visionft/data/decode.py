@@ -69,8 +69,6 @@ FEW_LEVELS: Final = Message(
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What an image file says of itself."""
-
     width: int  # of the upright image, in pixels, as is `height`
     height: int
     format: str  # one of `FORMATS`
@@ -108,8 +106,6 @@ def decode(
 
 @dataclass(frozen=True, slots=True)
 class DecodedImage:
-    """What `decode` returns, and where it comes from."""
-
     pixels: np.ndarray  # upright uint8 (h, w, 3)
     size: tuple[int, int]  # height and width of the whole image, upright
     factor: int  # of whose pixels each stands for a block of `factor` x `factor`, where `near_side` was given

@@ -15,8 +15,6 @@ SPLITS: tuple[Split, ...] = ("train", "val", "test")
 
 @dataclass(frozen=True, slots=True)
 class SnapshotImage:
-    """One labelled or unlabelled image of the project."""
-
     image_id: int  # stable identity within the project; random augmentation derives from it
     path: Path  # absolute path at the time of the snapshot
     sha256: str

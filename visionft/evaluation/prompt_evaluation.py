@@ -17,8 +17,7 @@ from visionft.evaluation.metrics import average_precision, wilson_interval
 from visionft.features.embedding import embedded_by
 from visionft.features.feature_store import Features
 from visionft.jobs import SILENT, JobContext
-from visionft.zero_shot.class_texts import ClassTexts, all_texts, same_texts, texts_of
-from visionft.zero_shot.templates import DEFAULT_TEMPLATES, TEMPLATE_SETS
+from visionft.zero_shot.class_texts import DEFAULT_TEMPLATES, TEMPLATE_SETS, ClassTexts, all_texts, same_texts, texts_of
 
 _EQUAL = 1e-5  # cosines closer than this are of the same text
 

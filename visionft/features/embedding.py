@@ -46,8 +46,6 @@ _BATCH, _WRITTEN = 32, 512  # images at a time; after how many they are written
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EmbedReport:
-    """The report of an embedding job."""
-
     backbone: str  # the feature extractor
     size: int  # side of its input, in pixels
     width: int  # numbers an image
@@ -107,8 +105,7 @@ def embed(
 def embedded(project_dir: Path, images: Snapshot, *, job: JobContext = SILENT) -> Features:
     """Return the features of all images; missing ones are computed first, as by `embed`.
 
-    Raises:
-        JobCancelled: The user cancelled; computed features are kept.
+    Raises JobCancelled: the user cancelled; computed features are kept.
     """
     kind = current_kind(project_dir)
     if kind is not None:
@@ -125,11 +122,8 @@ def features_under(
 ) -> Features:
     """Return the features of images by the frozen network of a run's settings; missing ones are computed.
 
-    The project's current features (`make_current`) stay.
-
-    Raises:
-        JobCancelled: The user cancelled; computed features are kept.
-        WeightsError: The network's weights cannot be had.
+    The project's current features (`make_current`) stay. Raises JobCancelled: the user cancelled; computed features are
+    kept; WeightsError: the network's weights cannot be had.
     """
     path = local_file(config.backbone_row) if config.weights == PRETRAINED else None
     if path is not None:  # without loading the network where all images have features

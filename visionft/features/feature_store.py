@@ -27,8 +27,6 @@ CURRENT, ABOUT = "current.json", "about.json"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeatureKind:
-    """The identity of a feature extractor."""
-
     backbone: str  # its name in the catalog
     size: int  # side of the network's square input, in pixels
     weights: str  # SHA-256 of the weights' file; of random ones the seed
@@ -137,8 +135,7 @@ def known_kind(project_dir: Path, backbone: str, size: int, weights: str) -> Fea
 def load_features(project_dir: Path, images: Snapshot | Sequence[SnapshotImage]) -> Features:
     """Return the known features of images; nothing is computed (see `embedding.embed`).
 
-    Raises:
-        ProjectError: There are no features at all.
+    Raises ProjectError: there are no features at all.
     """
     kind = current_kind(project_dir)
     if kind is None:

@@ -39,10 +39,8 @@ def nearest(
 ) -> Neighbours:
     """Return the `k` nearest rows (N, D) of each query (M, D); without queries, of each row, itself left out.
 
-    Above `most_exact` rows an approximate index answers and may miss some of them.
-
-    Raises:
-        JobCancelled: The user cancelled.
+    Above `most_exact` rows an approximate index answers and may miss some of them. Raises JobCancelled: the user
+    cancelled.
     """
     is_own = queries is None
     queries = rows if queries is None else queries

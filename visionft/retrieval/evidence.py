@@ -31,8 +31,6 @@ class Neighbour:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """A prediction for an image with its evidence."""
-
     COMPUTED: ClassVar = ("probability",)
 
     classes: tuple[str, ...]  # the prediction: one class, or for several labels any number

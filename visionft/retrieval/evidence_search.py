@@ -38,11 +38,8 @@ def search_evidence(
     """Return the evidence for image files, in their order; an unreadable one has an error instead.
 
     A query among the project's images is excluded from its own evidence, and so are its duplicates by content or by
-    `groups`, {image id: number of its duplicate group}. `shown` images of each kind of evidence are returned.
-
-    Raises:
-        RunError: The network's weights have changed.
-        VisionFTError: As `embed`.
+    `groups`, {image id: number of its duplicate group}. `shown` images of each kind of evidence are returned. Raises
+    RunError: the network's weights have changed; VisionFTError: as `embed`.
     """
     queries: dict[Path, SnapshotImage] = {}
     errors: dict[Path, str] = {}

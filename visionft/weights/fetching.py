@@ -56,8 +56,7 @@ def _download(backbone: Backbone, job: JobContext) -> Path | None:
     for other in partial_files(backbone):
         if other != partial or (remote.bytes and other.stat().st_size > remote.bytes):
             other.unlink(missing_ok=True)
-    have = partial.stat().st_size if partial.exists() else 0
-    check_room((remote.bytes or backbone.hub_bytes) - have)
+    check_room((remote.bytes or backbone.hub_bytes) - hub.size_of(partial))
     reported = -1
 
     def on_bytes(arrived: int) -> None:  # an event for each new megabyte
@@ -87,14 +86,13 @@ def _checked(backbone: Backbone, remote: hub.RemoteFile, partial: Path) -> Weigh
     elif size > limit:
         fault = Message("it has more than {limit} bytes", limit=f"{limit:,}")
     elif expected and sha256 != expected:
-        fault = "its SHA-256 is not the one promised"
+        fault = Message("its SHA-256 is not the one promised")
     else:
         fault = _form_fault(partial)
     if fault:
         partial.unlink(missing_ok=True)
-        message = Message(
-            "The download of {name} is not the requested file: {reason}.", name=backbone.name, reason=fault
-        )
+        values = {"name": backbone.name, "reason": fault}
+        message = Message("The download of {name} is not the requested file: {reason}.", **values)
         hint = "It was deleted. Try again; when it happens again, a proxy or mirror on the way changes files."
         raise WeightsError(message, hint)
     return WeightsRecord(
@@ -115,6 +113,6 @@ def _form_fault(path: Path) -> str:
 
     try:
         with safe_open(path, "numpy") as opened:
-            return "" if opened.keys() else "it holds no tensors"
+            return "" if opened.keys() else Message("it holds no tensors")
     except SafetensorError as error:
         return Message("it is no safetensors file ({error})", error=error)

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from models.catalog import Backbone
-from models.messages import Message
+from models.messages import Message, Text, sentences
 from visionft.credentials import errors_without_secrets
 from visionft.errors import NextStep, WeightsError
 from visionft.files import naming_faults
@@ -75,13 +75,15 @@ def download(backbone: Backbone, remote: RemoteFile, partial: Path, *, on_bytes:
     `partial` holds the first bytes of the same file, or does not exist yet; it is kept when this ends early. `on_bytes`
     receives the number of local bytes. Raises `WeightsError`: the hub refuses or is gone, or the disk is full.
     """
-    finished = _with_retries(
-        backbone, job, lambda: _stream(backbone, remote, partial, on_bytes, job), lambda: _size(partial)
-    )
-    return bool(finished)
+
+    def stream() -> bool:
+        return _stream(backbone, remote, partial, on_bytes, job)
+
+    return bool(_with_retries(backbone, job, stream, lambda: size_of(partial)))
 
 
-def _size(path: Path) -> int:
+def size_of(path: Path) -> int:
+    """Return the size of a file in bytes; 0 where it is missing."""
     return path.stat().st_size if path.exists() else 0
 
 
@@ -89,7 +91,7 @@ def _stream(backbone: Backbone, remote: RemoteFile, partial: Path, on_bytes: OnB
     """Read the rest of the file once; False when stopped."""
     from huggingface_hub.utils import build_hf_headers
 
-    have = _size(partial)
+    have = size_of(partial)
     if remote.bytes and have == remote.bytes:
         return True
     headers = {**build_hf_headers(token=False), "Accept-Encoding": "identity"}
@@ -152,16 +154,8 @@ def _with_retries(
             failures = 1 if progress() > before else failures + 1
             if failures >= TRIES:
                 text = Message("The weights of {name} are not on this computer and cannot be fetched: {fault}.")
-                hint = Message(
-                    "Check the connection and try again: what has arrived is kept and not "
-                    "fetched twice. Or, on a computer with a network, get {file} of "
-                    "{hub_id}, and here {import_hint}.",
-                    file=backbone.hub_file,
-                    hub_id=backbone.hub_id,
-                    import_hint=_import_hint(backbone),
-                )
-                step = NextStep("import_weights", backbone=backbone.name)
-                raise WeightsError(Message(text, name=backbone.name, fault=fault), hint, step) from fault
+                again = "Check the connection and try again: what has arrived is kept and not fetched twice."
+                raise _to_import(backbone, Message(text, name=backbone.name, fault=fault), again) from fault
         end = time.monotonic() + FIRST_WAIT_S * 2 ** (failures - 1)
         while not job.is_cancelled and (left := end - time.monotonic()) > 0:
             time.sleep(min(0.1, left))
@@ -180,7 +174,7 @@ def _explained(backbone: Backbone) -> Generator[None]:
         with errors_without_secrets():
             yield
     except OfflineModeIsEnabled as error:
-        raise offline_error(backbone, "VisionFT works offline (HF_HUB_OFFLINE was set).") from error
+        raise offline_error(backbone, Message("VisionFT works offline (HF_HUB_OFFLINE was set).")) from error
     except HfHubHTTPError as error:
         _raise_for(error.response.status_code, backbone, error)
         raise _ConnectionLost(Message("the hub answered {status}", status=error.response.status_code)) from error
@@ -196,30 +190,25 @@ def _raise_for(status: int, backbone: Backbone, cause: Exception | None = None) 
         return
     if status in (408, 416, 425, 429) or status >= 500:
         raise _ConnectionLost(Message("the hub answered {status}", status=status)) from cause
-    message = Message(
-        "The hub {what} {file} of {hub_id}{commit} (it answered {status}).",
-        what={401: "does not give", 403: "does not give", 404: "does not have"}.get(status, "refuses"),
-        file=backbone.hub_file,
-        hub_id=backbone.hub_id,
-        commit=f" at commit {backbone.pin.revision}" if backbone.pin.revision else "",
-        status=status,
-    )
-    hint = Message("Get the file elsewhere and {step}.", step=_import_hint(backbone))
-    raise WeightsError(message, hint, NextStep("import_weights", backbone=backbone.name)) from cause
-
-
-def _import_hint(backbone: Backbone) -> str:
-    others = substitutes(backbone, "take a starter backbone, which ships with the program")
-    return Message("import it, which copies it to {folder}{others}", folder=weights_folder(), others=others)
+    template = Message("The hub refuses {file} of {repository} (it answered {status}).", status=status)
+    if status == 404:
+        template = Message("The hub does not have {file} of {repository} (it answered {status}).", status=status)
+    repository = f"{backbone.hub_id}@{backbone.pin.revision}".rstrip("@")  # at the pinned commit
+    raise _to_import(backbone, Message(template, file=backbone.hub_file, repository=repository)) from cause
 
 
 def offline_error(backbone: Backbone, reason: str) -> WeightsError:
-    hint = Message(
-        "Allow the network once, or get {file} of {hub_id} elsewhere and {import_hint}{substitutes}.",
-        file=backbone.hub_file,
-        hub_id=backbone.hub_id,
-        import_hint=_import_hint(backbone),
-        substitutes=substitutes(backbone, "train from random weights"),
-    )
-    message = Message("The weights of {name} are not on this computer. {reason}", name=backbone.name, reason=reason)
-    return WeightsError(message, hint, NextStep("import_weights", backbone=backbone.name))
+    message = Message("The weights of {name} are not on this computer.", name=backbone.name)
+    return _to_import(backbone, sentences(message, reason), "Allow the network once, or import the file.")
+
+
+def import_advice(backbone: Backbone) -> Message:
+    """Return advice to import the backbone's file from elsewhere, or to do without it where another can answer."""
+    values = {"file": backbone.hub_file, "hub_id": backbone.hub_id, "folder": weights_folder()}
+    advice = Message("Get {file} of {hub_id} elsewhere and import it; it is copied to {folder}.", **values)
+    return sentences(advice, substitutes(backbone))
+
+
+def _to_import(backbone: Backbone, message: Message, advice: Text = "") -> WeightsError:
+    step = NextStep("import_weights", backbone=backbone.name)
+    return WeightsError(message, sentences(advice, import_advice(backbone)), step)

@@ -28,8 +28,6 @@ _CACHED = "models--timm--"  # begins what the hub's cache calls the folder of on
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportedFile:
-    """An imported file."""
-
     backbone: str
     path: Path
     bytes: int
@@ -39,8 +37,6 @@ class ImportedFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RefusedFile:
-    """A refused file, the reason, and the suggested action."""
-
     source: Path
     reason: str
     hint: str
@@ -49,8 +45,6 @@ class RefusedFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportResult:
-    """The report of `import_weights`."""
-
     imported: tuple[ImportedFile, ...]
     refused: tuple[RefusedFile, ...]
     stopped: bool
@@ -66,10 +60,8 @@ def import_weights(source: Path, *, backbone: str | None = None, job: JobContext
     if source.is_dir():
         if wanted:
             hint = "Give the file that is meant; names and shapes tell what the files of a folder are for."
-            message = Message(
-                "{folder} is a folder, and what is for {name} is one file.", folder=source, name=wanted.name
-            )
-            raise WeightsError(message, hint)
+            values = {"folder": source, "name": wanted.name}
+            raise WeightsError(Message("{folder} is a folder, and what is for {name} is one file.", **values), hint)
         return _import_folder(source, job)
     if not source.is_file():
         hint = Message("Give a file ({KINDS}) or a folder of them.", KINDS=", ".join(KINDS))
@@ -184,11 +176,9 @@ def _backbone_by_shapes(path: Path, state: dict[str, Any]) -> Backbone:
         step = NextStep("import_weights", backbone=fitting[0].name, path=path)
         message = Message("{name} fits {names}.", name=path.name, names=names)
         raise WeightsError(message, "Name the backbone that it is for.", step)
-    names = ", ".join(BACKBONES)
-    raise WeightsError(
-        Message("{name} fits no backbone: its names or shapes are of another network.", name=path.name),
-        Message("The backbones are {names}; a file must have timm's names of one of them.", names=names),
-    )
+    message = Message("{name} fits no backbone: its names or shapes are of another network.", name=path.name)
+    hint = Message("The backbones are {names}; a file must have timm's names of one of them.")
+    raise WeightsError(message, Message(hint, names=", ".join(BACKBONES)))
 
 
 def _check_fit(path: Path, backbone: Backbone, state: dict[str, Any]) -> None:

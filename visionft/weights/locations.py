@@ -8,7 +8,7 @@ import platformdirs
 
 import models
 from models.backbone import NOT_STATED, Backbone
-from models.messages import Message
+from models.messages import Message, sentences
 from visionft.errors import NextStep, WeightsError
 from visionft.files import from_home
 
@@ -84,10 +84,8 @@ def find_weights(backbone: Backbone, source: str = PRETRAINED) -> Path:
     if (path / backbone.hub_file).is_file():  # a folder that was filled from the hub
         return path / backbone.hub_file
     if not path.is_file():
-        what = "is a folder" if path.is_dir() else "does not exist"
-        message = Message("There is no weights file {path}: it {reason}.", path=path, reason=what)
-        hint = "Give the path of a .safetensors or .pth file."
-        raise WeightsError(message, hint)
+        message = Message("There is no weights file {path}.", path=path)
+        raise WeightsError(message, "Give the path of a .safetensors or .pth file.")
     return path
 
 
@@ -98,16 +96,15 @@ def missing(backbone: Backbone) -> WeightsError:
     if not backbone.hub_id:
         values = {"bundled": backbone.bundled, "name": backbone.name}
         return WeightsError(Message("The file {bundled} of {name} is missing.", **values), "Reinstall VisionFT.")
-    others = substitutes(backbone, "choose a starter backbone, or train from random weights")
-    values = {"file": backbone.hub_file, "hub_id": backbone.hub_id, "others": others}
     step = NextStep("fetch_weights", backbone=backbone.name)
     message = Message("The weights of {name} are not on this computer.", name=backbone.name)
-    return WeightsError(message, Message("Fetch them, or import {file} of {hub_id}{others}.", **values), step)
+    hint = Message("Fetch them, or import {file} of {hub_id}.", file=backbone.hub_file, hub_id=backbone.hub_id)
+    return WeightsError(message, sentences(hint, substitutes(backbone)), step)
 
 
-def substitutes(backbone: Backbone, words: str) -> str:
+def substitutes(backbone: Backbone) -> str:
     """Return advice to do without a backbone's weights; empty where nothing else answers from prompts as it does."""
-    return "" if backbone.text is not None else f"; or {words}"
+    return "" if backbone.text else Message("Or choose a starter backbone, or train from random weights.")
 
 
 def licence_words(backbone: Backbone) -> tuple[str, str]:

@@ -115,9 +115,8 @@ def _check_tensors(state: dict[str, Any], path: Path) -> None:
             raise WeightsError(message, "Save copies of them (tensor.clone()) where the file was made.")
     for name, value in state.items():
         if value.is_floating_point() and not value.isfinite().all():
-            message = Message(
-                "{name} is damaged: {broken} holds values that are no numbers.", name=path.name, broken=name
-            )
+            values = {"name": path.name, "broken": name}
+            message = Message("{name} is damaged: {broken} holds values that are no numbers.", **values)
             raise WeightsError(message, "Get the file again.")
 
 
@@ -126,9 +125,9 @@ def _problem(value: Any) -> str:
     import torch
 
     if value.is_meta:
-        return "no values, only a shape (a “meta” tensor)"
+        return Message("no values, only a shape (a “meta” tensor)")
     if value.is_nested or value.layout != torch.strided:
-        return "a sparse or nested tensor"
+        return Message("a sparse or nested tensor")
     is_number = value.dtype in (torch.float64, torch.float32, torch.float16, torch.bfloat16)
     if value.is_quantized or value.is_complex() or (value.is_floating_point() and not is_number):
         return Message("numbers of the kind {kind}", kind=str(value.dtype).removeprefix("torch."))

@@ -93,8 +93,8 @@ def checked_sha256(backbone: Backbone, path: Path) -> str:
     elif path.parent == weights_folder():
         record = read_record(path)
         expected, advice = record.sha256 if record else "", _removing(path.stem)
-    elif re.fullmatch(r"[0-9a-f]{64}", blob.name) or path == hub_cached_file(backbone):
-        is_hash = re.fullmatch(r"[0-9a-f]{64}", blob.name)  # the hub cache names large files by it
+    elif (is_hash := re.fullmatch(r"[0-9a-f]{64}", blob.name)) or path == hub_cached_file(backbone):
+        # The hub cache names large files by their hash.
         expected = blob.name if is_hash else backbone.pin.sha256
         hint = Message("Delete {blob} and fetch it again.", blob=blob)
         advice = hint, NextStep("fetch_weights", backbone=backbone.name)
@@ -118,10 +118,8 @@ def sole_writer(backbone: Backbone, *, job: JobContext) -> Generator[bool]:
                 is_mine = True
             except Timeout:
                 if not is_told:
-                    text = Message(
-                        "Another VisionFT is getting the weights of {name}; waiting for it.", name=backbone.name
-                    )
-                    job.report(Notice(message=text))
+                    text = Message("Another VisionFT is getting the weights of {name}; waiting for it.")
+                    job.report(Notice(message=Message(text, name=backbone.name)))
                 is_told = True
     except OSError as error:
         raise not_writable(error) from error

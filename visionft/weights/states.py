@@ -17,8 +17,6 @@ from visionft.weights.records import record_path
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WeightsState:
-    """The location of the pretrained weights of one backbone."""
-
     backbone: str  # its catalog name
     # `hub` means a download is needed; `nowhere` a missing bundled file.
     location: WeightsLocation | Literal["hub", "nowhere"]

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from models.catalog import BACKBONES, Backbone
-from models.messages import Message
+from models.messages import Message, sentences
 from visionft.errors import NextStep, WeightsError
 from visionft.events import Notice, Progress
 from visionft.files import atomic_path, read_json
@@ -26,14 +26,13 @@ def needs_tokenizer(backbone: Backbone) -> bool:
     return bool(backbone.text and backbone.text.needs_file)
 
 
-def tokenizer_path(backbone: Backbone) -> Path:
-    """Return where in the weights folder the file belongs; it may not be there."""
+def _tokenizer_path(backbone: Backbone) -> Path:
     return weights_folder() / f"{backbone.file_stem}{TOKENIZER_SUFFIX}"
 
 
 def local_tokenizer(backbone: Backbone) -> Path | None:
     """Return the file where it is on this computer, or None."""
-    own = tokenizer_path(backbone)
+    own = _tokenizer_path(backbone)
     return own if own.is_file() else hub_cached_file(_as_hub_file(backbone))
 
 
@@ -84,13 +83,13 @@ def _download(backbone: Backbone, job: JobContext) -> Path | None:
             values = {"name": backbone.name, "fault": fault}
             message = Message("The download of {name} is not the requested vocabulary: {fault}.", **values)
             raise WeightsError(message, "Try again; when it happens again, a proxy or mirror on the way changes files.")
-        partial.replace(tokenizer_path(backbone))
+        partial.replace(_tokenizer_path(backbone))
     except OSError as error:
         raise not_writable(error) from error
     finally:
         partial.unlink(missing_ok=True)
     job.report(Notice(message=Message("Fetched the vocabulary of {name}.", name=backbone.name)))
-    return tokenizer_path(backbone)
+    return _tokenizer_path(backbone)
 
 
 def import_tokenizer(source: Path, wanted: Backbone | None) -> tuple[Backbone, Path]:
@@ -103,9 +102,9 @@ def import_tokenizer(source: Path, wanted: Backbone | None) -> tuple[Backbone, P
     if fault := _fault(backbone, source):
         raise _wrong(backbone, source.name, fault)
     weights_folder().mkdir(parents=True, exist_ok=True)
-    with atomic_path(tokenizer_path(backbone)) as temporary:
+    with atomic_path(_tokenizer_path(backbone)) as temporary:
         temporary.write_bytes(source.read_bytes())
-    return backbone, tokenizer_path(backbone)
+    return backbone, _tokenizer_path(backbone)
 
 
 def tokenizer_owner(path: Path) -> Backbone | None:
@@ -136,19 +135,16 @@ def _fault(backbone: Backbone, path: Path) -> str:
     assert backbone.text is not None
     expected = backbone.text.tokenizer_pin.sha256
     if expected:
-        return "" if sha256_of(path) == expected else "its SHA-256 is another one"
+        return "" if sha256_of(path) == expected else Message("its SHA-256 is another one")
     try:
-        return "" if "model" in read_json(path) else "it holds no vocabulary"
+        return "" if "model" in read_json(path) else Message("it holds no vocabulary")
     except (OSError, ValueError, TypeError):
-        return "it is no JSON file"
+        return Message("it is no JSON file")
 
 
 def _missing(backbone: Backbone) -> WeightsError:
     reason = offline_reason()
-    hint = (
-        f"{'Allow the network once, or get' if reason else 'Fetch it, or get'} {HUB_TOKENIZER} of {backbone.hub_id} "
-        f"elsewhere and import it, which copies it to {weights_folder()}."
-    )
-    message = f"The vocabulary of {backbone.name} is not on this computer.{' ' + reason if reason else ''}"
-    action = "import_weights" if reason else "fetch_weights"
-    return WeightsError(message, hint, NextStep(action, backbone=backbone.name))
+    message = sentences(Message("The vocabulary of {name} is not on this computer.", name=backbone.name), reason)
+    hint = sentences("Allow the network once." if reason else "Fetch it.", hub.import_advice(_as_hub_file(backbone)))
+    step = NextStep("import_weights" if reason else "fetch_weights", backbone=backbone.name)
+    return WeightsError(message, hint, step)

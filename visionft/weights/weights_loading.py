@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from models.catalog import BACKBONES, Backbone
-from models.messages import Message
+from models.messages import Message, listed
 from models.networks import LoadReport, WeightsLoader, build_network
 from visionft.errors import WeightsError
 from visionft.weights.locations import PRETRAINED, RANDOM, find_weights
@@ -81,11 +81,11 @@ def fit(network: Any, backbone: Backbone, state: Mapping[str, Any]) -> tuple[dic
         return body, Message("{name} is {shape} there and {own_shape} here", name=name, **shapes)
     missing = [name for name in own if name not in body and not name.endswith(_COUNTER)]
     if missing:
-        return body, f"it lacks {_some(missing)}"
+        return body, Message("it lacks {names}", names=listed(missing, most=1))
     parts = {name.partition(".")[0] for name in own if "." in name}  # of the network
     others = [name for name in body if name not in own and not name.endswith(_COUNTER)]
     extra = [name for name in others if "." not in name or name.partition(".")[0] in parts]
-    return body, Message("it has {some} too many", some=_some(extra)) if extra else ""
+    return body, Message("it has {some} too many", some=listed(extra, most=1)) if extra else ""
 
 
 def _as_timm_names(body: dict[str, Any], network: Any) -> dict[str, Any]:
@@ -99,10 +99,6 @@ def _as_timm_names(body: dict[str, Any], network: Any) -> dict[str, Any]:
         return module.checkpoint_filter_fn(dict(body), network)
     except (RuntimeError, ValueError, KeyError, IndexError, AttributeError, AssertionError):
         return body
-
-
-def _some(names: list[str]) -> str:
-    return names[0] if len(names) == 1 else Message("{names} and {count} more", names=names[0], count=len(names) - 1)
 
 
 def fitting_backbones(state: Mapping[str, Any]) -> tuple[Backbone, ...]:

@@ -66,12 +66,9 @@ def open_text_side(
 ) -> TextEncoder:
     """Return the text encoder of a backbone with the weights of `source`; its vocabulary is fetched if needed.
 
-    `source` is `pretrained`, or the path of a file of both sides or of its folder.
-
-    Raises:
-        ConfigError: The backbone has no text side.
-        VisionFTError: open_clip is not installed.
-        WeightsError: The weights or the vocabulary are not available, or belong to another network.
+    `source` is `pretrained`, or the path of a file of both sides or of its folder. Raises ConfigError: the backbone has
+    no text side; VisionFTError: open_clip is not installed; WeightsError: the weights or the vocabulary are not
+    available, or belong to another network.
     """
     tower = text_side_of(backbone)
     require_open_clip()
@@ -91,11 +88,7 @@ def open_text_side(
 
 
 def text_side_of(backbone: Backbone) -> TextTower:
-    """Return the text side of a backbone.
-
-    Raises:
-        ConfigError: It has none; the message lists backbones with one.
-    """
+    """Return the text side of a backbone (ConfigError: it has none; the message lists backbones with one)."""
     if backbone.text:
         return backbone.text
     message = Message("{name} has no text side, so it reads no prompts", name=backbone.name)
@@ -104,11 +97,7 @@ def text_side_of(backbone: Backbone) -> TextTower:
 
 
 def require_open_clip() -> None:
-    """Raise an error where open_clip is not installed.
-
-    Raises:
-        VisionFTError: It is not installed.
-    """
+    """Raise a VisionFTError where open_clip is not installed."""
     if importlib.util.find_spec("open_clip") is None:
         hint = Message("Install VisionFT's extra zero-shot, and start VisionFT again.")
         step = NextStep("install", requirement="visionft[zero-shot]")
@@ -123,45 +112,29 @@ def build_text_network(tower: TextTower) -> Any:
 
 
 def _load(network: Any, state: dict[str, Tensor], path: Path, tower: TextTower) -> None:
-    """Fill the network with the text side's tensors.
-
-    Raises:
-        WeightsError: Names or shapes differ.
-    """
+    """Fill the network with the text side's tensors (WeightsError: names or shapes differ)."""
     side = {name.removeprefix("text."): value for name, value in state.items() if name.startswith("text.")}
     own = network.state_dict()
     if not side:
         message = Message("{file} holds no text side, which reads the prompts.", file=path.name)
-        raise WeightsError(
-            message, Message("Get open_clip's file of {name}, which holds both sides.", name=tower.architecture)
-        )
+        hint = Message("Get open_clip's file of {name}, which holds both sides.", name=tower.architecture)
+        raise WeightsError(message, hint)
     wrong = [name for name in own if name not in side or side[name].shape != own[name].shape]
     if wrong or side.keys() - own.keys():
         name = wrong[0] if wrong else min(side.keys() - own.keys())
-        message = Message(
-            "The text side of {file} is not that of {name}: text.{tensor} differs.",
-            file=path.name,
-            name=tower.architecture,
-            tensor=name,
-        )
+        values = {"file": path.name, "name": tower.architecture, "tensor": name}
+        message = Message("The text side of {file} is not that of {name}: text.{tensor} differs.", **values)
         raise WeightsError(message, "Choose the backbone that the file was made for.")
     network.load_state_dict(side)
 
 
 def _space(state: dict[str, Tensor], path: Path, tower: TextTower) -> CommonSpace:
-    """Read how the file compares images with texts.
-
-    Raises:
-        WeightsError: It does not say.
-    """
+    """Read how the file compares images with texts (WeightsError: it does not say)."""
     projection, offset = (state.get(f"{IMAGE_SIDE}head.{name}") for name in ("weight", "bias"))
     if "logit_scale" not in state or (tower.is_projected and projection is None):
         lost = "logit_scale" if "logit_scale" not in state else f"{IMAGE_SIDE}head.weight"
-        raise WeightsError(
-            Message(
-                "{file} does not say how images and texts are compared: it lacks {name}.", file=path.name, name=lost
-            )
-        )
+        text = Message("{file} does not say how images and texts are compared: it lacks {name}.", file=path.name)
+        raise WeightsError(Message(text, name=lost))
     bias = state.get("logit_bias")
     return CommonSpace(
         projection=projection.float() if tower.is_projected and projection is not None else None,

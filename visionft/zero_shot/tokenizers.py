@@ -22,23 +22,16 @@ Tokenize = Callable[[Sequence[str]], Tensor]  # texts -> (N, context length) of 
 def tokenizer_for(tower: TextTower, vocabulary: Path | None) -> Tokenize:
     """Return the tokenizer of a text encoder; `vocabulary` is its `tokenizer.json`, where it has one.
 
-    Raises:
-        WeightsError: The vocabulary cannot be read, or is of another kind.
+    Raises WeightsError: the vocabulary cannot be read, or is of another kind.
     """
-    if tower.tokenizer == "clip":
-        return clip_tokenizer(tower.context_length)
-    assert vocabulary is not None
-    return siglip_tokenizer(vocabulary, tower.context_length)
-
-
-def clip_tokenizer(context_length: int) -> Tokenize:
-    """Return CLIP's: lower case, byte pairs, a token at the start and one at the end, zeros behind.
-
-    A text beyond the limit is cut, and keeps the end token: the encoder pools there.
-    """
+    if tower.tokenizer == "siglip":
+        assert vocabulary is not None
+        return siglip_tokenizer(vocabulary, tower.context_length)
     from open_clip.tokenizer import SimpleTokenizer
 
-    tokenizer = SimpleTokenizer(context_length=context_length)
+    # CLIP's: lower case, byte pairs, a token at the start and one at the end, zeros behind. A text beyond the limit is
+    # cut, and keeps the end token: the encoder pools there.
+    tokenizer = SimpleTokenizer(context_length=tower.context_length)
     return lambda texts: tokenizer(list(texts))
 
 
@@ -52,8 +45,7 @@ def canonical(text: str) -> str:
 def siglip_tokenizer(vocabulary: Path, context_length: int) -> Tokenize:
     """Return SigLIP's: canonical text, its pieces, a token at the end, padded to the full length.
 
-    Raises:
-        WeightsError: The file cannot be read, or has no tokens for the end and for padding.
+    Raises WeightsError: the file cannot be read, or has no tokens for the end and for padding.
     """
     from tokenizers import Tokenizer
 
@@ -67,9 +59,8 @@ def siglip_tokenizer(vocabulary: Path, context_length: int) -> Tokenize:
     tokenizer.no_truncation()
     end, pad = (tokenizer.token_to_id(name) for name in ("<eos>", "<pad>"))
     if end is None or pad is None:
-        raise WeightsError(
-            Message("{file} is not SigLIP's: it has no <eos> or no <pad>.", file=vocabulary.name), "Get the file again."
-        )
+        message = Message("{file} is not SigLIP's: it has no <eos> or no <pad>.", file=vocabulary.name)
+        raise WeightsError(message, "Get the file again.")
 
     def tokenize(texts: Sequence[str]) -> Tensor:
         rows = torch.full((len(texts), context_length), pad, dtype=torch.long)

@@ -33,8 +33,6 @@ class Adapter(nn.Module):
 
 
 class AdaptedLayer(nn.Module):
-    """A frozen layer followed by its adapter."""
-
     def __init__(self, layer: nn.Module, adapter: Adapter) -> None:
         super().__init__()
         self.layer = layer
@@ -45,8 +43,6 @@ class AdaptedLayer(nn.Module):
 
 
 class InputAdaptedLayer(AdaptedLayer):
-    """A frozen layer whose input passes through an adapter."""
-
     def forward(self, hidden: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         return self.layer(self.adapter(hidden), *args, **kwargs)
 

@@ -1,5 +1,6 @@
 """Variants of an image, drawn in a process of their own: the run's own augmentation, without torch."""
 
+import multiprocessing
 import os
 import signal
 from dataclasses import replace
@@ -46,9 +47,10 @@ def test_the_process_draws_the_same_and_survives_a_bad_image(request_for: Previe
         assert all(np.array_equal(a, b) for a, b in zip(first, render(request_for), strict=True))
         with pytest.raises(VisionFTError, match="bad.png"):
             previews.render(replace(request_for, path=tmp_path / "bad.png"))
-        os.kill(previews._process.pid, signal.SIGTERM)
-        previews._process.join()
+        (process,) = [each for each in multiprocessing.active_children() if each.name == "VisionFT preview"]
+        os.kill(process.pid, signal.SIGTERM)
+        process.join()
         assert len(previews.render(request_for)) == 3
     finally:
         previews.close()
-    assert previews._process is None
+    assert not [each for each in multiprocessing.active_children() if each.name == "VisionFT preview"]

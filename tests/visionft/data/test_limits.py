@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from models.catalog import BACKBONES
 from visionft.data.dataset import ImageDataset, SampleKey
 from visionft.data.decode import decode, read_header
 from visionft.data.limits import image_limit, memory_needed
@@ -49,11 +50,6 @@ def in_a_process(script: str, *arguments: Any) -> list[Any]:
     command = [sys.executable, "-c", script, *map(str, arguments)]
     done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=120)
     return json.loads(done.stdout)
-
-
-def needed(path: Path) -> int:
-    with path.open("rb") as handle, Image.open(handle) as image:
-        return memory_needed(image, handle)
 
 
 @pytest.fixture
@@ -94,12 +90,12 @@ def test_a_few_bytes_never_take_the_memory(tmp_path: Path, small: Path, name: st
 def test_few_bytes_of_many_pixels_are_refused_with_the_memory_they_would_take(tmp_path: Path) -> None:
     tile, path = tmp_path / "tile.tif", tmp_path / "a.gif"
     tile.write_bytes(HOSTILE["tile.tif"])
-    with pytest.raises(ImageError, match=r"16 x 16 takes 3\.9 GB of memory"):  # the buffer of libtiff
+    with pytest.raises(ImageError, match=r"16 x 16.*3\.9 GB"):  # the buffer of libtiff
         decode(tile)
     path.write_bytes(b"GIF89a" + struct.pack("<HH", 14142, 14142) + b"\x80\0\0" + bytes(6) + b",\0\0\0\0")
     path.write_bytes(path.read_bytes() + struct.pack("<HH", 14142, 14142) + b"\0\x02\x02\x44\x01\0;")
     for read in (read_header, decode):
-        with pytest.raises(ImageError, match=r"takes 4\.0 GB of memory \(at most 2\.0 GB\)") as caught:
+        with pytest.raises(ImageError, match=r"4\.0 GB.*2\.0 GB") as caught:
             read(path)
         assert "VISIONFT_IMAGE_MB" in caught.value.hint
 
@@ -109,7 +105,7 @@ def test_a_line_of_pixels_is_refused_at_once_and_the_longest_decodes(tmp_path: P
     path = tmp_path / "line.pgm"
     path.write_bytes(b"P5 %d %d 255\n" % size)
     for read in (read_header, decode):
-        with pytest.raises(ImageError, match="pixels a side"):
+        with pytest.raises(ImageError, match="1,000,000"):
             read(path)
     width, height = (min(each, 1_000_000) for each in size)
     path = tmp_path / "line.png"
@@ -133,21 +129,23 @@ KINDS: dict[str, tuple[str, dict[str, Any]]] = {
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="reads the peak memory in /proc")
-@pytest.mark.parametrize("max_side", [0, 512])
 @pytest.mark.parametrize("name", KINDS)
-def test_no_kind_of_image_takes_more_than_was_counted(tmp_path: Path, small: Path, name: str, max_side: int) -> None:
+def test_no_kind_of_image_takes_more_than_was_counted(tmp_path: Path, small: Path, name: str) -> None:
     mode, options = KINDS[name]
     path = tmp_path / name
     Image.new(mode, (12_000, 2000)).save(path, **options)  # oblong: the decoder counts, not the input
-    took, said = in_a_process(MEASURE, small, path, max_side)
-    assert said[2] == 3 and took < needed(path) + SLACK
+    with path.open("rb") as handle, Image.open(handle) as image:
+        needed = memory_needed(image, handle)
+    for max_side in (0, 512):
+        took, said = in_a_process(MEASURE, small, path, max_side)
+        assert said[2] == 3 and took < needed + SLACK
 
 
 def test_the_environment_moves_the_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "a.png"
     Image.new("RGB", (1000, 1000)).save(path)
     monkeypatch.setenv("VISIONFT_IMAGE_MB", "19.5")
-    with pytest.raises(ImageError, match=r"takes 20 MB of memory \(at most 20 MB\)"):
+    with pytest.raises(ImageError, match=r"20 MB.*20 MB"):
         read_header(path)
     monkeypatch.setenv("VISIONFT_IMAGE_MB", "21")
     assert decode(path).shape == (1000, 1000, 3)
@@ -159,7 +157,7 @@ def test_the_environment_moves_the_limit(tmp_path: Path, monkeypatch: pytest.Mon
 def test_a_data_set_keeps_the_limit_it_was_made_under(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "a.png"
     Image.new("RGB", (1000, 1000)).save(path)
-    how = PreprocessConfig(size=8, crop_share=1.0, interpolation="bilinear", mean=(0.5,) * 3, std=(0.5,) * 3)
+    how = PreprocessConfig.for_backbone(BACKBONES["test_vit"], 8)
     image = SnapshotImage(image_id=1, path=path, sha256="", labels=(0,), split="train")
     loaded = []
     for megabytes in ("10", "30"):
@@ -167,7 +165,7 @@ def test_a_data_set_keeps_the_limit_it_was_made_under(tmp_path: Path, monkeypatc
         dataset = ImageDataset([image], how, classes=1)
         monkeypatch.delenv("VISIONFT_IMAGE_MB")  # as in a loader process forked from an older server
         loaded.append(dataset[SampleKey(0, 0)])
-    assert "takes 20 MB" in loaded[0].reason and loaded[1].pixels is not None
+    assert "20 MB" in loaded[0].reason and loaded[1].pixels is not None
 
 
 def test_a_large_image_comes_out_band_by_band_as_in_one_piece(tmp_path: Path) -> None:

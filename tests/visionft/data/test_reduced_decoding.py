@@ -23,15 +23,13 @@ def photograph() -> np.ndarray:
     return np.clip(pixels, 0, 255).astype(np.uint8)
 
 
-@pytest.mark.parametrize("near_side", [100, 149, 150, 187, 188, 300, 320, 448, 600, 749, 751, 937, 938, 1500, 5000])
 @pytest.mark.parametrize("suffix", ["png", "jpg"])
-def test_reduction_leaves_about_the_side_that_is_wanted(
-    near_side: int, suffix: str, photograph: np.ndarray, tmp_path: Path
-) -> None:
+def test_reduction_leaves_about_the_side_that_is_wanted(suffix: str, photograph: np.ndarray, tmp_path: Path) -> None:
     Image.fromarray(photograph).save(tmp_path / f"a.{suffix}")
-    height, width, _ = decode(tmp_path / f"a.{suffix}", near_side=near_side).shape
-    assert height == 1200 or 0.8 * near_side <= height < 1.6 * near_side + 1
-    assert width == pytest.approx(height * 4 / 3, abs=1)
+    for near_side in (100, 149, 150, 187, 188, 300, 448, 749, 751, 937, 938, 5000):
+        height, width, _ = decode(tmp_path / f"a.{suffix}", near_side=near_side).shape
+        assert height == 1200 or 0.8 * near_side <= height < 1.6 * near_side + 1
+        assert width == pytest.approx(height * 4 / 3, abs=1)
 
 
 def test_reduced_pixels_are_means_of_blocks(photograph: np.ndarray, tmp_path: Path) -> None:
@@ -41,18 +39,17 @@ def test_reduced_pixels_are_means_of_blocks(photograph: np.ndarray, tmp_path: Pa
     assert np.abs(found - means.mean(axis=(1, 3))).max() <= 0.6
 
 
-@pytest.mark.parametrize(("quality", "subsampling"), [(75, 2), (90, 2), (95, 0)])
-@pytest.mark.parametrize("near_side", [150, 300, 600])  # an eighth, a quarter, a half
+@pytest.mark.parametrize(("quality", "subsampling"), [(75, 2), (95, 0)])
 def test_a_jpeg_decoded_at_a_fraction_shows_the_same_image(
-    near_side: int, quality: int, subsampling: int, photograph: np.ndarray, tmp_path: Path
+    quality: int, subsampling: int, photograph: np.ndarray, tmp_path: Path
 ) -> None:
     path = tmp_path / "a.jpg"
     Image.fromarray(photograph).save(path, quality=quality, subsampling=subsampling)
-    found = decode(path, near_side=near_side).astype(int)
-    factor = 1200 // found.shape[0]
-    whole = Image.fromarray(decode(path)).reduce(factor)
-    difference = np.abs(found - np.asarray(whole).astype(int))
-    assert difference.mean() <= 1.0 and np.quantile(difference, 0.99) <= 8
+    for near_side in (150, 300, 600):  # an eighth, a quarter, a half
+        found = decode(path, near_side=near_side).astype(int)
+        whole = Image.fromarray(decode(path)).reduce(1200 // found.shape[0])
+        difference = np.abs(found - np.asarray(whole).astype(int))
+        assert difference.mean() <= 1.0 and np.quantile(difference, 0.99) <= 8
 
 
 def test_a_reduced_image_is_upright_and_whole(photograph: np.ndarray, tmp_path: Path) -> None:
@@ -83,9 +80,10 @@ def test_shrinking_pixels_is_what_decoding_does(photograph: np.ndarray, tmp_path
     assert np.array_equal(shrink(photograph, 256), decode(tmp_path / "a.png", max_side=256))
 
 
-@pytest.mark.parametrize("interpolation", ["bilinear", "bicubic"])
-@pytest.mark.parametrize("suffix", ["png", "jpg"])
-@pytest.mark.parametrize(("size", "crop_share"), [(224, 0.95), (160, 0.875), (64, 1.0)])
+@pytest.mark.parametrize(
+    ("size", "crop_share", "suffix", "interpolation"),
+    [(224, 0.95, "jpg", "bicubic"), (160, 0.875, "png", "bilinear"), (64, 1.0, "jpg", "bilinear")],
+)
 def test_the_network_sees_nearly_what_the_exported_graph_makes_of_the_whole_image(
     size: int, crop_share: float, suffix: str, interpolation: str, photograph: np.ndarray, tmp_path: Path
 ) -> None:

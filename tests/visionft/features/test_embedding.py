@@ -48,9 +48,8 @@ def test_a_damaged_note_of_the_network_is_made_good_or_said(project: Project):
     small(project)
     kind, images, said = current_kind(project.path), project.snapshot(), list[object]()
     (project.path / "features" / "current.json").write_text('{"folder": "starter')
-    assert (
-        current_kind(project.path) == kind and not embedded(project.path, images, job=JobContext(said.append)).missing
-    )
+    assert current_kind(project.path) == kind
+    assert not embedded(project.path, images, job=JobContext(said.append)).missing
     (project.path / "features" / kind.folder_name / "about.json").write_text("")
     embed(project.path, images, size=32, job=JobContext(said.append, lambda: True))
     (notice,) = [each for each in said if isinstance(each, Notice)]
@@ -93,7 +92,7 @@ def test_an_edited_image_is_looked_at_again_and_a_lost_one_is_named(project: Pro
 def test_images_of_which_none_can_be_read_are_an_error(project: Project):
     images = project.snapshot()
     gone = tuple(dataclasses.replace(image, path=image.path.with_name("gone")) for image in images.images)
-    with pytest.raises(RunError, match="None of the images can be read"):
+    with pytest.raises(RunError):
         embed(project.path, Snapshot("single", images.class_names, gone), backbone="starter_resnet", size=64)
 
 

