@@ -30,7 +30,7 @@ from visionft.training.config.train_config import TrainConfig
 from visionft.training.loop.train import train
 from visionft.training.runs.held_out import FILE
 from visionft.training.runs.manifest import read_parts, write_parts
-from visionft.training.runs.run_folder import delete_weights, list_runs, load_run, read_run
+from visionft.training.runs.run_folder import RunSummary, delete_weights, list_runs, load_run, read_run
 from visionft.training.runs.run_model import load_run_model
 from visionft.training.runs.run_titles import titles_of_runs
 
@@ -49,6 +49,12 @@ def changed(snapshot: Snapshot, change: Callable[[SnapshotImage], SnapshotImage]
     return dataclasses.replace(snapshot, images=tuple(map(change, snapshot.images)))
 
 
+@pytest.fixture
+def combined(project: Path, snapshot: Snapshot) -> RunSummary:
+    """Return the combination of runs 1 and 2."""
+    return load_run(project, combine(project, ["1", "2"], snapshot).run)
+
+
 def test_a_combination_is_a_run_like_any_other(project: Path, snapshot: Snapshot) -> None:
     found = combine(project, ["1", "2"], snapshot, title="Both")
     run = load_run(project, found.run)
@@ -64,11 +70,11 @@ def test_a_combination_is_a_run_like_any_other(project: Path, snapshot: Snapshot
     assert titles_of_runs(list_runs(project))[run.name] == "Both"
 
 
-def test_its_cost_is_that_of_its_parts(project: Path, snapshot: Snapshot) -> None:
-    run = load_run(project, combine(project, ["1", "2"], snapshot).run)
+def test_its_cost_is_that_of_its_parts(project: Path, combined: RunSummary, snapshot: Snapshot) -> None:
     members = (load_run(project, "1"), load_run(project, "2"))
-    assert cost_of_run(run, members).trained_bytes == sum(cost_of_run(each).trained_bytes or 0 for each in members) > 0
-    whole, *parts = (measure_cost(each.path, snapshot) for each in (run, *members))
+    trained_bytes = sum(cost_of_run(each).trained_bytes or 0 for each in members)
+    assert cost_of_run(combined, members).trained_bytes == trained_bytes > 0
+    whole, *parts = (measure_cost(each.path, snapshot) for each in (combined, *members))
     apart = sum(part.shipped_bytes for part in parts)
     assert 0.98 * apart < whole.shipped_bytes <= apart  # they have only untrained norms in common
     assert whole.earlier_head is None and whole.time.median_ms > 0
@@ -76,14 +82,13 @@ def test_its_cost_is_that_of_its_parts(project: Path, snapshot: Snapshot) -> Non
     assert measure_cost(both.path, snapshot).shipped_bytes == pytest.approx(parts[0].shipped_bytes, rel=0.05)
 
 
-def test_its_answers_are_the_weighted_ones_of_its_parts(project: Path, snapshot: Snapshot) -> None:
-    run = load_run(project, combine(project, ["1", "2"], snapshot).run)
-    together = run_logits(load_run_model(run), snapshot, "test")
-    expected = np.ones((len(together.values), len(run.class_names)))
-    for part in run.parts:
+def test_its_answers_are_the_weighted_ones_of_its_parts(project: Path, combined: RunSummary, snapshot) -> None:
+    together = run_logits(load_run_model(combined), snapshot, "test")
+    expected = np.ones((len(together.values), len(combined.class_names)))
+    for part in combined.parts:
         alone = load_run(project, part.run)
         values = run_logits(load_run_model(alone), snapshot, "test").values
-        order = [alone.class_names.index(name) for name in run.class_names]
+        order = [alone.class_names.index(name) for name in combined.class_names]
         expected *= softmax(values / part.temperature)[:, order] ** part.share
     expected /= expected.sum(axis=1, keepdims=True)
     np.testing.assert_allclose(softmax(together.values), expected, atol=1e-5)
@@ -98,12 +103,11 @@ def test_a_combination_of_combinations_is_one_of_their_parts(project: Path, snap
     assert titles_of_runs(list_runs(project))[outer.run].startswith(f"Combination {' + '.join(counting)}")
 
 
-def test_suggestions_and_explanations_come_from_all_parts(project: Path, snapshot: Snapshot) -> None:
-    run = load_run(project, combine(project, ["1", "2"], snapshot).run)
+def test_suggestions_and_explanations_come_from_all_parts(combined: RunSummary, snapshot: Snapshot) -> None:
     images = changed(snapshot, lambda each: dataclasses.replace(each, labels=()) if each.split == "test" else each)
-    report = suggest_labels(run.path, images)
-    assert report.suggested == len(read_suggestions(run.path)) == len(snapshot.labelled("test"))
-    (explained,) = explain_images(run.path, [ExplanationRequest(image_id=1, path=snapshot.images[0].path)])
+    report = suggest_labels(combined.path, images)
+    assert report.suggested == len(read_suggestions(combined.path)) == len(snapshot.labelled("test"))
+    (explained,) = explain_images(combined.path, [ExplanationRequest(image_id=1, path=snapshot.images[0].path)])
     assert set(explained.method.split(" + ")) == {"Grad-CAM", "attention"}
     assert explained.heat.shape == (28, 28) and 0 <= explained.heat.min() <= explained.heat.max() <= 1
     assert len(explained.random_deletion) == 12 and explained.verdict
@@ -162,7 +166,7 @@ def test_training_images_that_every_run_held_out_decide_with_the_validation_imag
 def test_other_classes_are_refused_by_name(project: Path, snapshot: Snapshot) -> None:
     names = json.loads((project / "runs" / "003-test_resnet-prototype" / "classes.json").read_text())
     (project / "runs" / "003-test_resnet-prototype" / "classes.json").write_text(json.dumps([*names[:-1], "violet"]))
-    with pytest.raises(RunError, match="violet"):
+    with pytest.raises(RunError, match="003-test_resnet-prototype"):
         combine(project, ["1", "3"], snapshot)
 
 
@@ -197,8 +201,7 @@ def test_what_a_killed_process_left_is_no_run_and_goes_with_the_next(
 
 
 @pytest.mark.parametrize("fate", ["deleted", "without weights", "changed"])
-def test_a_part_that_is_no_longer_what_it_was_is_refused(project: Path, snapshot: Snapshot, fate: str) -> None:
-    run = load_run(project, combine(project, ["1", "2"], snapshot).run)
+def test_a_part_that_is_no_longer_what_it_was_is_refused(project: Path, combined: RunSummary, snapshot, fate) -> None:
     part = load_run(project, "2")
     if fate == "deleted":
         shutil.rmtree(part.path)
@@ -208,26 +211,22 @@ def test_a_part_that_is_no_longer_what_it_was_is_refused(project: Path, snapshot
         path = part.path / "best" / "manifest.json"
         path.write_text(json.dumps(dict.fromkeys(json.loads(path.read_text()), "0" * 64)))
     with pytest.raises(RunError, match="002-test_vit-lora") as caught:
-        evaluate_run(run.path, snapshot)
+        evaluate_run(combined.path, snapshot)
     assert caught.value.next_step is not None and caught.value.next_step.action == "combine"
 
 
-def test_a_damaged_combination_says_so(project: Path, snapshot: Snapshot) -> None:
-    run = load_run(project, combine(project, ["1", "2"], snapshot).run)
-    write_parts(run.path / "best", [dataclasses.replace(part, share=0.5) for part in read_parts(run.path / "best")])
-    with pytest.raises(RunError, match="damaged"):
-        evaluate_run(run.path, snapshot)
-    (run.path / "best" / "combined.json").write_text("[{]")
-    with pytest.raises(RunError, match=run.name):
-        read_run(run.path)
-
-
-def test_nobody_can_train_a_combination_or_on_from_one(project: Path, snapshot: Snapshot) -> None:
-    run = load_run(project, combine(project, ["1", "2"], snapshot).run)
+def test_nobody_can_train_a_combination_or_on_from_one_and_a_damaged_one_says_so(project, combined, snapshot) -> None:
     assert [problem.field for problem in config_problems(TrainConfig(method="combined"))] == ["method"]
-    config = dataclasses.replace(load_run(project, "1").config, start_from=run.name)
-    with pytest.raises(RunError, match=run.name):
+    config = dataclasses.replace(load_run(project, "1").config, start_from=combined.name)
+    with pytest.raises(RunError, match=combined.name):
         train(config, snapshot, project / "runs" / "009-new")
+    best = combined.path / "best"
+    write_parts(best, [dataclasses.replace(part, share=0.5) for part in read_parts(best)])
+    with pytest.raises(RunError, match="damaged"):
+        evaluate_run(combined.path, snapshot)
+    (best / "combined.json").write_text("[{]")
+    with pytest.raises(RunError, match=combined.name):
+        read_run(combined.path)
 
 
 def test_several_labels(snapshot: Snapshot, tmp_path: Path) -> None:

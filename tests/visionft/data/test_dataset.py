@@ -18,20 +18,12 @@ def dataset_of(snapshot: Snapshot, augmentation: str = "light", seed: int = 0) -
     return ImageDataset(snapshot.labelled("train"), PLAIN, classes=3, augmentation=augmentation, seed=seed)
 
 
-def test_an_epoch_holds_every_image_once(snapshot: Snapshot) -> None:
-    sampler = EpochSampler(30, 7, seed=0, shuffle=True)
-    sampler.epoch = 1
-    loader = ImageLoader(dataset_of(snapshot), sampler, workers=0, device="cpu")
-    indices = torch.cat([batch.indices for batch in loader])
-    assert sorted(indices.tolist()) == list(range(30)) and len(sampler) == 5
-
-
 def test_order_follows_seed_and_epoch_and_skip_continues_it() -> None:
     sampler = EpochSampler(30, 7, seed=3, shuffle=True)
     sampler.epoch = 2
     whole = list(sampler)
     sampler.skip = 2
-    assert list(sampler) == whole[2:]
+    assert len(sampler) == 5 and list(sampler) == whole[2:]
     other = EpochSampler(30, 7, seed=3, shuffle=True)
     other.epoch = 2
     assert list(other) == whole

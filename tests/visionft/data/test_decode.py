@@ -50,8 +50,7 @@ def save(path: Path, image: Image.Image, **options: Any) -> Path:
 
 
 def assert_is_close(actual: np.ndarray, expected: np.ndarray, tolerance: int = 0) -> None:
-    assert actual.shape == expected.shape
-    assert actual.dtype == np.uint8
+    assert actual.shape == expected.shape and actual.dtype == np.uint8
     assert int(np.abs(actual.astype(int) - expected.astype(int)).max()) <= tolerance
 
 
@@ -67,9 +66,7 @@ def test_orientation_is_applied_once_whatever_the_format(tmp_path: Path, suffix:
         ".avif": {"quality": 100, "subsampling": "4:4:4"},
     }
     path = save(tmp_path / f"a{suffix}", image, exif=exif, **options.get(suffix, {}))
-
     header, pixels = read_header(path), decode(path)
-
     assert (header.width, header.height) == (48, 32)
     assert_is_close(pixels, upright(), tolerance=12 if suffix == ".avif" else 2)
     assert decode(path, max_side=24).shape == (16, 24, 3)
@@ -194,17 +191,13 @@ def test_xmp_orientation_counts_where_there_is_no_exif_and_broken_exif_costs_onl
     assert decode(path).shape == (32, 48, 3)
 
 
-def truncated(path: Path, share: float) -> Path:
-    content = path.read_bytes()
-    path.write_bytes(content[: int(len(content) * share)])
-    return path
-
-
 @pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp", ".bmp", ".tif", ".gif", ".avif", ".ppm"])
 def test_a_cut_off_file_is_refused_in_every_format(tmp_path: Path, suffix: str) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
-    for share in (0.05, 0.5, 0.9):
-        path = truncated(save(tmp_path / f"a{suffix}", Image.fromarray(noise)), share)
+    path = save(tmp_path / f"a{suffix}", Image.fromarray(noise))
+    content = path.read_bytes()
+    for share in (0.9, 0.5, 0.05):
+        path.write_bytes(content[: int(len(content) * share)])
         with pytest.raises(ImageError) as caught:
             decode(path)
         assert 0 < len(caught.value.message) < 160
@@ -224,25 +217,14 @@ def test_what_is_not_a_image_says_so(tmp_path: Path) -> None:
     svg.write_text('<svg xmlns="http://www.w3.org/2000/svg"><image href="file:///etc/passwd"/></svg>')
     empty = tmp_path / "empty.png"
     empty.touch()
-    for path in (svg, empty, tmp_path, tmp_path / "gone.jpg"):
+    paths = [svg, empty, tmp_path, tmp_path / "gone.jpg"]
+    if hasattr(os, "mkfifo"):  # not on Windows; opened, it would wait for a writer
+        os.mkfifo(tmp_path / "pipe.jpg")
+        paths.append(tmp_path / "pipe.jpg")
+    for path in paths:
         for read in (read_header, decode):
             with pytest.raises(ImageError):
                 read(path)
-
-
-@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no named pipes")
-def test_a_pipe_is_refused_without_waiting_for_a_writer(tmp_path: Path) -> None:
-    os.mkfifo(tmp_path / "pipe.jpg")
-    with pytest.raises(ImageError, match="regular"):
-        read_header(tmp_path / "pipe.jpg")
-
-
-def test_a_header_costs_no_decoding_and_reports_damage_only_on_decode(tmp_path: Path) -> None:
-    path = truncated(save(tmp_path / "a.png", Image.effect_noise((900, 600), 90)), 0.5)
-    header = read_header(path)
-    assert (header.width, header.height, header.format) == (900, 600, "PNG")
-    with pytest.raises(ImageError, match="truncated"):
-        decode(path)
 
 
 def test_threads_decode_the_same_pixels(tmp_path: Path) -> None:
@@ -309,6 +291,7 @@ def test_an_image_of_several_planes_or_frames_says_that_only_the_first_is_used(t
 
 @pytest.mark.parametrize("name", ["a.png", "a.jpg", "a.tif"])
 def test_no_pixel_of_an_image_of_8_bits_is_decoded_for_its_header(tmp_path: Path, name: str, monkeypatch) -> None:
-    Image.fromarray(np.zeros((16, 16, 3), np.uint8)).save(tmp_path / name)
+    Image.fromarray(np.zeros((16, 24, 3), np.uint8)).save(tmp_path / name)
     monkeypatch.setattr(ImageFile.ImageFile, "load", lambda _: pytest.fail("pixels were decoded"))
-    assert read_header(tmp_path / name).losses == ()
+    header = read_header(tmp_path / name)
+    assert (header.width, header.height, header.losses) == (24, 16, ())

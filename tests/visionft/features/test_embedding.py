@@ -56,13 +56,17 @@ def test_a_damaged_note_of_the_network_is_made_good_or_said(project: Project):
     assert notice.level == "warning"
 
 
-def test_inputs_are_centred_and_each_stage_has_the_same_norm(project: Project):
+def test_inputs_are_centred_and_numbers_that_are_none_are_set_aside(project: Project):
     small(project)
     features = load_features(project.path, project.snapshot())
     parts = np.split(features.inputs, np.cumsum(features.kind.widths)[:-1], axis=1)
     assert np.allclose(features.inputs.mean(axis=0), 0, atol=1e-5)
     assert np.allclose([np.square(part).sum(axis=1).mean() for part in parts], 1, atol=1e-4)
     assert np.allclose(np.linalg.norm(features.directions, axis=1), 1, atol=1e-5)
+    kind, image = features.kind, dataclasses.replace(project.snapshot().images[0], sha256="2" * 64)
+    kind.store(project.path).append([image.sha256], np.full((1, sum(kind.widths)), np.nan, np.float16))
+    features = load_features(project.path, (image, *project.snapshot().images[1:]))
+    assert features.unusable == (image,) and len(features) == 47 and np.isfinite(features.inputs).all()
 
 
 def test_a_stop_keeps_what_was_computed(project: Project, monkeypatch: pytest.MonkeyPatch):
@@ -89,17 +93,14 @@ def test_an_edited_image_is_looked_at_again_and_a_lost_one_is_named(project: Pro
     assert load_features(project.path, images).missing == (lost,)
 
 
-def test_images_of_which_none_can_be_read_are_an_error(project: Project):
+def test_without_features_or_a_readable_image_there_is_an_error(project: Project):
     images = project.snapshot()
+    with pytest.raises(ProjectError) as caught:
+        load_features(project.path, images)
+    assert caught.value.next_step is not None and caught.value.next_step.action == "embed"
     gone = tuple(dataclasses.replace(image, path=image.path.with_name("gone")) for image in images.images)
     with pytest.raises(RunError):
         embed(project.path, Snapshot("single", images.class_names, gone), backbone="starter_resnet", size=64)
-
-
-def test_without_features_the_error_names_what_makes_them(project: Project):
-    with pytest.raises(ProjectError) as caught:
-        load_features(project.path, project.snapshot())
-    assert caught.value.next_step is not None and caught.value.next_step.action == "embed"
 
 
 def test_other_weights_are_another_kind(project: Project):
@@ -111,13 +112,3 @@ def test_other_weights_are_another_kind(project: Project):
     assert dataclasses.replace(before, weights="other").folder_name != before.folder_name
     assert len(features_of(before, before.store(project.path), project.snapshot().images)) == 48
     assert load_features(project.path, project.snapshot()).kind.backbone == "starter_vit"
-
-
-def test_numbers_that_are_none_are_set_aside(project: Project):
-    small(project)
-    kind = current_kind(project.path)
-    assert kind is not None
-    image = dataclasses.replace(project.snapshot().images[0], sha256="2" * 64)
-    kind.store(project.path).append([image.sha256], np.full((1, sum(kind.widths)), np.nan, np.float16))
-    features = load_features(project.path, (image, *project.snapshot().images[1:]))
-    assert features.unusable == (image,) and len(features) == 47 and np.isfinite(features.inputs).all()

@@ -28,11 +28,13 @@ def test_blocks_give_what_one_product_gives(monkeypatch: pytest.MonkeyPatch, k: 
     assert asked.places[:, 0].tolist() == [0, 1, 2]
 
 
-@pytest.mark.parametrize("count", [0, 1, 2, 5])
-def test_few_rows_have_fewer_neighbours(count: int):
-    found = nearest(directions(count), k=8)
-    assert found.places.shape == (count, max(0, min(8, count - 1)))
-    assert all(place not in row for place, row in enumerate(found.places.tolist()))
+def test_few_rows_have_fewer_neighbours_and_a_stop_is_heeded():
+    for count in (0, 1, 2, 5):
+        found = nearest(directions(count), k=8)
+        assert found.places.shape == (count, max(0, min(8, count - 1)))
+        assert all(place not in row for place, row in enumerate(found.places.tolist()))
+    with pytest.raises(JobCancelled):
+        nearest(directions(10), k=2, job=JobContext(cancelled=lambda: True))
 
 
 def test_an_index_finds_nearly_the_same(monkeypatch: pytest.MonkeyPatch):
@@ -43,8 +45,3 @@ def test_an_index_finds_nearly_the_same(monkeypatch: pytest.MonkeyPatch):
     exact, found = (nearest(rows, k=5, most_exact=most) for most in (10_000, 1000))
     shared = np.mean([len(set(a) & set(b)) for a, b in zip(exact.places, found.places, strict=True)])
     assert shared > 4.5 and all(place not in row for place, row in enumerate(found.places.tolist()))
-
-
-def test_a_stop_is_heeded():
-    with pytest.raises(JobCancelled):
-        nearest(directions(10), k=2, job=JobContext(cancelled=lambda: True))

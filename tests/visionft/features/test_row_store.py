@@ -28,16 +28,6 @@ def test_what_is_appended_is_found_by_another_store(tmp_path: Path):
     assert np.array_equal(found, rows(9, 1)) and is_whole.all() and found.dtype == np.float16
 
 
-def test_structured_rows_keep_their_names(tmp_path: Path):
-    kind = np.dtype([("sharpness", "f4"), ("hashes", "u8", (8,))])
-    given_rows = np.zeros(2, kind)
-    given_rows["sharpness"], given_rows["hashes"][1, 7] = (0.5, 2.5), 2**64 - 1
-    RowStore(tmp_path, kind).append(["a", "b"], given_rows)
-    store = RowStore(tmp_path, kind)
-    found, is_whole = store.rows(store.places(["a", "b"]))
-    assert is_whole.all() and np.array_equal(found, given_rows)
-
-
 @given(cut=st.integers(0, 12), of=st.sampled_from([ROWS, KEYS]))
 def test_what_a_crash_left_is_cut_off(tmp_path_factory: pytest.TempPathFactory, cut: int, of: str):
     folder = tmp_path_factory.mktemp("cut")

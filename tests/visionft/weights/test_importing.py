@@ -58,9 +58,7 @@ def test_a_pth_file_becomes_safetensors(given: Path, weights_home: Path, state_o
     kept = load_file(imported.path)
     assert kept.keys() == state.keys() and all(torch.equal(kept[name], state[name]) for name in state)
     assert read_record(imported.path).licence == "not stated"
-    built = build_classifier(
-        BACKBONES["test_vit"], METHODS["linear"], classes=2, image_size=64, weights=weights_loader()
-    )
+    built = build_classifier(BACKBONES["test_vit"], METHODS["full"], classes=2, image_size=64, weights=weights_loader())
     assert torch.equal(built.body.patch_embed.proj.weight, state["patch_embed.proj.weight"])
 
 
@@ -82,12 +80,11 @@ def test_twins_must_be_told_apart(given: Path, weights_home: Path) -> None:
 
 
 def test_the_hubs_very_file_is_known_by_its_hash(given: Path, weights_home: Path, state_of, monkeypatch) -> None:
-    save_file(state_of("test_vit"), given / "some.safetensors")
-    row = BACKBONES["test_vit"]
-    pin = Pin("d" * 40, hashlib.sha256((given / "some.safetensors").read_bytes()).hexdigest())
+    file, row = given / "some.safetensors", BACKBONES["test_vit"]
+    save_file(state_of("test_vit"), file)
+    pin = Pin("d" * 40, hashlib.sha256(file.read_bytes()).hexdigest())
     monkeypatch.setitem(BACKBONES, "test_vit", replace(row, pin=pin))
-    (imported,) = import_weights(given / "some.safetensors").imported
-    record = read_record(imported.path)
+    record = read_record(import_weights(file).imported[0].path)
     assert record and (record.origin, record.licence, record.revision) == (row.hub_id, "Apache-2.0", "d" * 40)
     assert record.sha256_from == "catalog"
 
@@ -124,9 +121,8 @@ def test_a_weights_folder_is_carried_whole(given: Path, weights_home: Path, stat
 
 def test_damage_on_the_way_is_noticed(given: Path, weights_home: Path, state_of, monkeypatch) -> None:
     save_file(state_of("test_vit"), given / "w.safetensors")
-    import_weights(given / "w.safetensors")
-    carried = weights_home / "test_vit.safetensors"
-    content = bytearray(carried.read_bytes())
+    (imported,) = import_weights(given / "w.safetensors").imported
+    carried, content = imported.path, bytearray(imported.path.read_bytes())
     content[-9] ^= 1
     carried.write_bytes(content)
     monkeypatch.setenv("VISIONFT_WEIGHTS", str(given.parent / "elsewhere"))
@@ -136,12 +132,11 @@ def test_damage_on_the_way_is_noticed(given: Path, weights_home: Path, state_of,
 
 def test_a_hub_cache_is_taken_in_with_its_origin(given: Path, weights_home: Path, state_of) -> None:
     repository = given / "models--timm--test_vit.r160_in1k"
-    snapshot = repository / "snapshots" / ("a" * 40)
-    (repository / "blobs").mkdir(parents=True)
-    snapshot.mkdir(parents=True)
-    blob = repository / "blobs" / ("b" * 64)
+    blob, link = repository / "blobs" / ("b" * 64), repository / "snapshots" / ("a" * 40) / "model.safetensors"
+    for path in (blob, link):
+        path.parent.mkdir(parents=True)
     save_file(state_of("test_vit"), blob)
-    (snapshot / "model.safetensors").symlink_to(blob)
+    link.symlink_to(blob)
     (imported,) = import_weights(given).imported
     record = read_record(imported.path)
     assert record and record.origin == "timm/test_vit.r160_in1k" and record.licence == "Apache-2.0"
@@ -164,20 +159,16 @@ def test_nothing_to_import_is_said(given: Path, weights_home: Path) -> None:
             import_weights(path)
 
 
-def test_no_space_leaves_nothing(given: Path, weights_home: Path, state_of, monkeypatch) -> None:
-    save_file(state_of("test_vit"), given / "w.safetensors")
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=0))
-    with pytest.raises(WeightsError, match="0 bytes"):
-        import_weights(given / "w.safetensors")
-    assert contents(weights_home) == set()
-
-
-def test_it_stops_between_files_and_within_one(given: Path, weights_home: Path, state_of) -> None:
+def test_a_stop_or_a_full_disk_leaves_nothing(given: Path, weights_home: Path, state_of, monkeypatch) -> None:
     for name in ("test_resnet", "test_vit"):
         save_file(state_of(name), given / f"{name}.safetensors")
     events: list[Event] = []
     result = import_weights(given, job=JobContext(events.append, lambda: len(events) > 1))
     assert result.stopped and not result.imported and contents(weights_home) == set()
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=0))
+    with pytest.raises(WeightsError, match="0 bytes"):
+        import_weights(given / "test_vit.safetensors")
+    assert contents(weights_home) == set()
 
 
 def test_a_second_import_replaces_the_first_and_removing_takes_record_and_pieces_along(

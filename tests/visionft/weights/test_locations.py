@@ -16,7 +16,6 @@ from models.classifier import build_classifier
 from models.methods.table import METHODS
 from models.pins import Pin
 from visionft.errors import NextStep, WeightsError
-from visionft.weights import locations
 from visionft.weights.locations import bundled_file, find_weights, local_file, locate
 from visionft.weights.records import WeightsRecord, checked_sha256, record_path
 from visionft.weights.weights_loading import weights_loader
@@ -24,30 +23,29 @@ from visionft.weights.weights_loading import weights_loader
 ROW = BACKBONES["test_vit"]
 
 
-def cached(content: bytes, hub_cache: Path, *, blob: str) -> Path:
-    """Lay a file into the hub's cache as huggingface_hub does: a blob named by its hash, and a link to it."""
-    repository = hub_cache / f"models--{ROW.hub_id.replace('/', '--')}"
-    link = repository / "snapshots" / ("a" * 40) / "model.safetensors"
-    for folder in (repository / "blobs", repository / "refs", link.parent):
-        folder.mkdir(parents=True)
-    (repository / "refs" / "main").write_text("a" * 40)
-    (repository / "blobs" / blob).write_bytes(content)
-    link.symlink_to(repository / "blobs" / blob)
-    return link
-
-
 @pytest.fixture
-def hub_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return an empty cache of the hub."""
+def cached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Return a function to lay content into the hub's cache as huggingface_hub does: a blob, and a link to it."""
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
-    return tmp_path / "hub"
+
+    def cached(content: bytes, blob: str) -> Path:
+        repository = tmp_path / "hub" / f"models--{ROW.hub_id.replace('/', '--')}"
+        link = repository / "snapshots" / ("a" * 40) / "model.safetensors"
+        for folder in (repository / "blobs", repository / "refs", link.parent):
+            folder.mkdir(parents=True)
+        (repository / "refs" / "main").write_text("a" * 40)
+        (repository / "blobs" / blob).write_bytes(content)
+        link.symlink_to(repository / "blobs" / blob)
+        return link
+
+    return cached
 
 
-def test_the_order_is_given_file_bundled_folder_hub_cache(saved: Path, weights_home: Path, hub_cache: Path) -> None:
+def test_the_order_is_given_file_bundled_folder_hub_cache(saved: Path, weights_home: Path, cached) -> None:
     with pytest.raises(WeightsError, match="test_vit") as caught:
         find_weights(ROW)
     assert caught.value.next_step == NextStep("fetch_weights", backbone="test_vit")
-    link = cached(saved.read_bytes(), hub_cache, blob="b" * 64)
+    link = cached(saved.read_bytes(), "b" * 64)
     assert locate(ROW) == ("hub cache", link)
     ours = weights_home / "test_vit.safetensors"
     shutil.copy(saved, ours)
@@ -64,30 +62,26 @@ def test_a_path_that_is_no_file_says_what_to_give(tmp_path: Path) -> None:
             find_weights(ROW, str(path))
 
 
-def test_a_missing_bundled_file_is_never_random(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(locations, "bundled_file", lambda backbone: tmp_path / "gone")
-    with pytest.raises(WeightsError, match=r"starter_vit\.safetensors"):
-        build_classifier(BACKBONES["starter_vit"], METHODS["linear"], classes=2, weights=weights_loader())
-
-
 def flip(path: Path) -> None:
     content = bytearray(path.read_bytes())
     content[-9] ^= 1
     path.write_bytes(content)
 
 
-def test_a_flipped_bit_in_a_bundled_file_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bundled_file_that_is_missing_or_has_a_flipped_bit_is_never_random(tmp_path: Path, monkeypatch) -> None:
     row = BACKBONES["starter_vit"]
-    copy = tmp_path / Path(row.bundled).name
-    shutil.copy(bundled_file(row), copy)
-    flip(copy)
+    whole, copy = bundled_file(row), tmp_path / Path(row.bundled).name
     for module in ("locations", "records"):
         monkeypatch.setattr(f"visionft.weights.{module}.bundled_file", lambda backbone: copy)
-    with pytest.raises(WeightsError, match="Reinstall"):
-        build_classifier(row, METHODS["linear"], classes=2, weights=weights_loader())
+    for is_here in (False, True):
+        if is_here:
+            shutil.copy(whole, copy)
+            flip(copy)
+        with pytest.raises(WeightsError, match=r"starter_vit\.safetensors"):
+            build_classifier(row, METHODS["linear"], classes=2, weights=weights_loader())
 
 
-def test_a_flipped_bit_in_a_recorded_file_is_noticed(saved: Path, weights_home: Path) -> None:
+def test_a_flipped_bit_in_a_recorded_file_and_a_damaged_record_are_noticed(saved: Path, weights_home: Path) -> None:
     ours = weights_home / "test_vit.safetensors"
     shutil.copy(saved, ours)
     sha256 = hashlib.sha256(ours.read_bytes()).hexdigest()
@@ -98,35 +92,24 @@ def test_a_flipped_bit_in_a_recorded_file_is_noticed(saved: Path, weights_home: 
     with pytest.raises(WeightsError, match=r"test_vit\.safetensors") as caught:
         build_classifier(ROW, METHODS["linear"], classes=2, image_size=64, weights=weights_loader())
     assert caught.value.next_step == NextStep("remove_weights", backbone="test_vit")
+    for text in ("", "{", "[]", '{"sha256": "x"}', '{"colour": "blue"}'):
+        record_path(ours).write_text(text)
+        with pytest.raises(WeightsError, match=r"test_vit\.json") as caught:
+            checked_sha256(ROW, ours)
+        assert caught.value.next_step == NextStep("remove_weights", backbone="test_vit")
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"sha256": "x"}', '{"colour": "blue"}'])
-def test_a_damaged_record_is_said(text: str, saved: Path, weights_home: Path) -> None:
-    ours = weights_home / "test_vit.safetensors"
-    shutil.copy(saved, ours)
-    record_path(ours).write_text(text)
-    with pytest.raises(WeightsError, match=r"test_vit\.json") as caught:
-        checked_sha256(ROW, ours)
-    assert caught.value.next_step == NextStep("remove_weights", backbone="test_vit")
-
-
-def test_a_flipped_bit_in_the_hub_cache_is_noticed(saved: Path, weights_home: Path, hub_cache: Path) -> None:
-    content = saved.read_bytes()
-    link = cached(content, hub_cache, blob=hashlib.sha256(content).hexdigest())
+def test_a_file_of_the_hub_cache_counts_only_where_it_is_the_one_that_is_meant(saved, weights_home, cached) -> None:
+    sha256 = hashlib.sha256(saved.read_bytes()).hexdigest()
+    link = cached(saved.read_bytes(), sha256)
+    assert locate(replace(ROW, pin=Pin(revision="a" * 40, sha256=sha256))) == ("hub cache", link)
+    assert locate(replace(ROW, pin=Pin(revision="f" * 40, sha256=sha256))) == ("hub cache", link)  # found by `main`
+    assert locate(replace(ROW, pin=Pin(revision="a" * 40, sha256="b" * 64))) is None
     assert checked_sha256(ROW, link)
     flip(link.resolve())
     with pytest.raises(WeightsError, match=link.name) as caught:
         checked_sha256(ROW, link)
     assert caught.value.next_step == NextStep("fetch_weights", backbone="test_vit")
-
-
-def test_the_hub_cache_counts_only_with_the_file_that_is_meant(saved: Path, weights_home, hub_cache: Path) -> None:
-    content = saved.read_bytes()
-    sha256 = hashlib.sha256(content).hexdigest()
-    link = cached(content, hub_cache, blob=sha256)
-    assert locate(replace(ROW, pin=Pin(revision="a" * 40, sha256=sha256))) == ("hub cache", link)
-    assert locate(replace(ROW, pin=Pin(revision="f" * 40, sha256=sha256))) == ("hub cache", link)  # found by `main`
-    assert locate(replace(ROW, pin=Pin(revision="a" * 40, sha256="b" * 64))) is None
 
 
 @pytest.mark.skipif(os.name == "nt", reason="permissions are no bits there")

@@ -3,11 +3,13 @@
 import base64
 import hashlib
 import logging
+import stat
 import traceback
 from pathlib import Path
 from urllib.parse import quote
 
 import pytest
+from huggingface_hub import constants, get_token
 
 from visionft.credentials import without_secrets
 from visionft.errors import VisionFTError
@@ -16,7 +18,7 @@ from visionft.jobs import JobCancelled, JobContext
 from visionft.log import log_expected, log_file, start_log
 from visionft.support import report_text
 from visionft.weights.offline import OFFLINE_VARIABLE
-from visionft.weights.uploading import Destination, send_files
+from visionft.weights.uploading import Destination, keep_token, send_files, token_place
 
 # httpx warns of how huggingface_hub sends large files.
 pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")
@@ -165,3 +167,29 @@ def test_the_token_of_the_environment_and_a_proxys_password_are_secrets_too(
     basic = base64.b64encode(b"me:pass/word-123").decode()
     told = without_secrets(f"407 from me:pass%2Fword-123@ pass/word-123 {basic[4:]}")
     assert not leaks(told, "pass/word-123") and not leaks(told, "pass%2Fword-123") and "407 from me:" in told
+
+
+@pytest.fixture
+def token_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """Return where the hub's own tools keep a token; there is none."""
+    for name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "hf" / "token"))
+    return tmp_path / "hf" / "token"
+
+
+def test_a_kept_token_is_the_login_of_the_hubs_own_tools(token_file: Path, monkeypatch) -> None:
+    assert token_place() == ""
+    keep_token("hf_mine")
+    assert token_place() == "login" and get_token() == "hf_mine"
+    assert stat.S_IMODE(token_file.stat().st_mode) == 0o600
+    keep_token("hf_other")
+    assert get_token() == "hf_other" and [each.name for each in token_file.parent.iterdir()] == ["token"]
+    monkeypatch.setenv("HF_TOKEN", "hf_environment")  # goes before the login
+    assert token_place() == "environment" and get_token() == "hf_environment"
+
+
+def test_a_place_that_takes_nothing_is_said(token_file: Path) -> None:
+    token_file.parent.write_text("no folder")
+    with pytest.raises(VisionFTError, match=str(token_file.parent)):
+        keep_token("hf_mine")

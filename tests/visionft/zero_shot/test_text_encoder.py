@@ -36,12 +36,6 @@ def both_sides(name: str, weights: Path):
     return model.eval()
 
 
-def tokens(name: str, folder: Path) -> torch.Tensor:
-    row = BACKBONES[name]
-    assert row.text
-    return tokenizer_for(row.text, folder / f"{name}.tokenizer.json")(TEXTS)
-
-
 @pytest.mark.parametrize("name", ["tiny_clip", "tiny_siglip"])
 def test_images_and_texts_are_compared_as_open_clip_does(name: str, weights_home: Path, request) -> None:
     request.getfixturevalue(name)
@@ -51,7 +45,8 @@ def test_images_and_texts_are_compared_as_open_clip_does(name: str, weights_home
     network = build_network(row, classes=5, image_size=64).eval()
     report = load_weights(network, row, path)
     with torch.no_grad():
-        expected = model.get_logits(images, tokens(name, weights_home))[0]
+        tokens = tokenizer_for(row.text, weights_home / f"{name}.tokenizer.json")(TEXTS)
+        expected = model.get_logits(images, tokens)[0]
         features = network.forward_head(network.forward_features(images), pre_logits=True)
     space = encoder.space
     logits = space.scale * space.directions(features) @ encoder.encode(TEXTS).T + space.bias
@@ -64,16 +59,20 @@ def test_the_real_files_names_are_those_that_are_read(name: str) -> None:
     """Shapes and names of both sides as open_clip makes them, without memory."""
     row = BACKBONES[name]
     assert row.text
-    config = open_clip.get_model_config(row.text.architecture)
-    assert config["vision_cfg"]["timm_model_name"] == row.architecture
-    assert config["vision_cfg"]["image_size"] == row.input_size
+    config, tower = open_clip.get_model_config(row.text.architecture), row.text
+    vision, settings = config["vision_cfg"], config["text_cfg"]
+    assert (vision["timm_model_name"], vision["image_size"]) == (row.architecture, row.input_size)
+    assert dict(tower.settings) == {key: value for key, value in settings.items() if "tokenizer" not in key}
+    assert tower.embedding == config["embed_dim"] and tower.is_projected == (vision["timm_proj"] is None)
+    assert tower.is_sigmoid == ("init_logit_bias" in config)
+    canonicalises = settings.get("tokenizer_kwargs", {}).get("clean") == "canonicalize"
+    assert (tower.tokenizer == "siglip") == canonicalises
     preprocess = open_clip.get_pretrained_cfg(row.text.architecture, "webli" if row.text.is_sigmoid else "meta")
     assert preprocess["hf_hub"] == f"{row.hub_id}/" and preprocess["interpolation"] == row.interpolation
     assert (preprocess["mean"], preprocess["std"]) == row.normalisation
     with torch.device("meta"):
-        trunk = build_network(
-            row, classes=row.text.embedding if row.text.is_projected else 0, image_size=row.input_size
-        )
+        classes = tower.embedding if tower.is_projected else 0
+        trunk = build_network(row, classes=classes, image_size=row.input_size)
         text = text_encoder.build_text_network(row.text)
     parameters = sum(value.numel() for value in (*trunk.parameters(), *text.parameters())) + 1 + row.text.is_sigmoid
     assert row.text.parameters == sum(value.numel() for value in text.parameters())
@@ -97,10 +96,9 @@ def test_a_class_is_the_direction_of_the_mean_of_its_texts(tiny_clip: str) -> No
     encoder = open_text_side(BACKBONES[tiny_clip])
     classes = all_texts(("glass", "jar"), (("a bottle", "a {}"), ()), "photo")
     points = encoder.class_points(classes).points
-    two = encoder.encode(["a photo of a bottle.", "a glass"])
-    mean = two.mean(dim=0)
-    torch.testing.assert_close(points[0], mean / mean.norm())
-    torch.testing.assert_close(points[1], encoder.encode(["a photo of a jar."])[0])
+    for point, each in zip(points, classes, strict=True):
+        mean = encoder.encode(each.texts).mean(dim=0)
+        torch.testing.assert_close(point, mean / mean.norm())
 
 
 def test_a_given_folder_serves_with_its_vocabulary(tiny_siglip: str, weights_home: Path, tmp_path: Path) -> None:
@@ -112,12 +110,9 @@ def test_a_given_folder_serves_with_its_vocabulary(tiny_siglip: str, weights_hom
     assert torch.equal(open_text_side(BACKBONES[tiny_siglip], str(carried)).encode(TEXTS), expected)
 
 
-def test_a_backbone_without_a_text_side_is_refused() -> None:
+def test_without_a_text_side_or_open_clip_it_is_refused(tiny_clip: str, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ConfigError, match="resnet18.*pe_core_s, siglip2_b"):
         open_text_side(BACKBONES["resnet18"])
-
-
-def test_without_open_clip_the_extra_is_named(tiny_clip: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(text_encoder.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(VisionFTError, match="open_clip") as caught:
         open_text_side(BACKBONES[tiny_clip])

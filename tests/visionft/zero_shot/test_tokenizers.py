@@ -7,7 +7,7 @@ import open_clip
 import pytest
 import torch
 
-from models.text_towers import PE_CORE_S, SIGLIP2_B
+from models.text_towers import PE_CORE_S
 from visionft.errors import WeightsError
 from visionft.zero_shot.tokenizers import canonical, siglip_tokenizer, tokenizer_for
 
@@ -32,17 +32,6 @@ def test_pe_core_has_open_clips_tokenizer_of_its_length() -> None:
     ours = tokenizer_for(PE_CORE_S, None)(texts)
     assert ours.shape == (5, 32) and ours.dtype == torch.int64
     assert torch.equal(ours, open_clip.get_tokenizer(PE_CORE_S.architecture)(texts))
-
-
-@pytest.mark.parametrize("tower", [PE_CORE_S, SIGLIP2_B], ids=lambda tower: tower.architecture)
-def test_the_catalogs_settings_are_open_clips(tower) -> None:
-    config = open_clip.get_model_config(tower.architecture)
-    text = {key: value for key, value in config["text_cfg"].items() if "tokenizer" not in key}
-    assert dict(tower.settings) == text and tower.embedding == config["embed_dim"]
-    assert tower.is_projected == (config["vision_cfg"]["timm_proj"] is None)
-    assert tower.is_sigmoid == ("init_logit_bias" in config)
-    canonicalises = config["text_cfg"].get("tokenizer_kwargs", {}).get("clean") == "canonicalize"
-    assert (tower.tokenizer == "siglip") == canonicalises
 
 
 @pytest.mark.parametrize(
@@ -91,7 +80,6 @@ def test_siglip_reads_as_open_clips_wrapper_of_the_same_vocabulary(letters: Path
 
 
 def test_a_vocabulary_that_is_none_is_refused(tmp_path: Path) -> None:
-    bad = tmp_path / "tokenizer.json"
-    bad.write_text("{}", encoding="utf-8")
-    with pytest.raises(WeightsError, match=bad.name):
-        siglip_tokenizer(bad, 64)
+    (tmp_path / "tokenizer.json").write_text("{}", encoding="utf-8")
+    with pytest.raises(WeightsError, match=r"tokenizer\.json"):
+        siglip_tokenizer(tmp_path / "tokenizer.json", 64)

@@ -13,8 +13,6 @@ from models.classifier import build_classifier
 from models.methods.linear import GRADIENT, LinearOptions
 from models.methods.table import METHODS
 from visionft.data.dataset import Batch, EpochSampler
-from visionft.heads import solutions
-from visionft.training.loop import training_data
 from visionft.training.loop.batches import FeatureBatches, GrowingSize, sampling_weights
 from visionft.training.loop.costs import feature_drift
 from visionft.training.loop.objective import Objective, balanced_weights
@@ -45,8 +43,7 @@ from visionft.training.runs.metrics_file import read_metrics
     ids=str,
 )
 def test_training_works_with_each_option(changes, snapshot, tmp_path, tiny) -> None:
-    config = tiny(**changes)
-    result = train(config, snapshot, tmp_path / "run")
+    result = train(tiny(**changes), snapshot, tmp_path / "run")
     assert result.best and np.isfinite(result.best.val_loss)
     assert result.images_per_second > 0 and result.artefact_bytes > 0 and 0 <= result.feature_drift < 2
 
@@ -59,9 +56,8 @@ def test_a_solved_head_depends_on_no_setting_of_steps(snapshot, tmp_path, tiny) 
         interpolation=False, ridge_init=False, gradient_checkpointing=True,
         patch_dropout=0.3,
     )  # fmt: skip
-    changed = {
-        each.name for each in dataclasses.fields(config) if getattr(config, each.name) != getattr(others, each.name)
-    }
+    names = [each.name for each in dataclasses.fields(config)]
+    changed = {name for name in names if getattr(config, name) != getattr(others, name)}
     assert changed | {"progressive_resizing"} == config.unused_settings  # this one is for a ResNet
     one, other = (train(each, snapshot, tmp_path / str(each.epochs)) for each in (config, others))
     assert one.best and other.best and one.best.figures == pytest.approx(other.best.figures, rel=1e-6)
@@ -69,10 +65,8 @@ def test_a_solved_head_depends_on_no_setting_of_steps(snapshot, tmp_path, tiny) 
 
 
 def test_patience_ends_a_run_that_gets_no_better(snapshot, tmp_path, tiny) -> None:
-    gradient = LinearOptions(solver=GRADIENT)
-    config = tiny("linear", linear=gradient, patience=2, learning_rate=1e-9, epochs=50)
-    result = train(config, snapshot, tmp_path / "run")
-    assert not result.stopped
+    config = tiny("linear", linear=LinearOptions(solver=GRADIENT), patience=2, learning_rate=1e-9, epochs=50)
+    assert not train(config, snapshot, tmp_path / "run").stopped
     waited = [epoch.waited for epoch in read_metrics(tmp_path / "run")]
     assert waited[-1] == 2 and max(waited[:-1]) < 2 and len(waited) < 50
 
@@ -84,7 +78,7 @@ def test_the_schedule_rises_then_falls_along_a_cosine() -> None:
     assert all(a > b for a, b in itertools.pairwise(factors[10:]))
 
 
-def test_balanced_sampling_draws_classes_equally() -> None:
+def test_balanced_sampling_draws_classes_equally(snapshot) -> None:
     weights = np.array([1 / 90] * 90 + [1 / 10] * 10)
     sampler = EpochSampler(100, 10, seed=0, shuffle=True, weights=weights)
     drawn = []
@@ -92,11 +86,8 @@ def test_balanced_sampling_draws_classes_equally() -> None:
         sampler.epoch = epoch
         drawn += [key.position for batch in sampler for key in batch]
     assert 0.45 < np.mean(np.array(drawn) >= 90) < 0.55
-
-
-def test_weights_follow_the_rarest_label(snapshot) -> None:
     images = [dataclasses.replace(snapshot.images[0], labels=labels) for labels in [(0,), (0,), (0, 1), (0,)]]
-    assert sampling_weights(images, 3).tolist() == [0.25, 0.25, 1.0, 0.25]
+    assert sampling_weights(images, 3).tolist() == [0.25, 0.25, 1.0, 0.25]  # the rarest label decides
 
 
 def test_class_weights_multiply_the_losses_of_a_class_and_average_one() -> None:
@@ -146,12 +137,9 @@ def test_mixing_keeps_targets_and_depends_on_the_seed() -> None:
         assert torch.equal(mixed, again) and not torch.equal(mixed, mixing.mix(images, targets, seed=2)[0])
         assert mixed.min() >= 0 and mixed.max() <= 1
     assert not MixupCutmix(0, 0)
-
-
-def test_cutmix_shares_are_areas() -> None:
     images = torch.arange(4.0).view(4, 1, 1, 1).expand(4, 3, 20, 20).clone()
     mixed, shares = MixupCutmix(0, 1.0).mix(images, torch.eye(4), seed=3)
-    for row, image in zip(shares, mixed, strict=True):
+    for row, image in zip(shares, mixed, strict=True):  # the shares of CutMix are areas
         assert float((row * torch.arange(4.0)).sum()) == pytest.approx(float(image.mean()), abs=1e-5)
 
 
@@ -177,35 +165,9 @@ def test_a_head_for_learning_features_leaves_them_a_loss_to_learn_from() -> None
     loss = float(torch.nn.functional.cross_entropy(gentle(features), labels).detach())
     assert np.log(4) / 10 < loss < np.log(4)
     assert (gentle(features).argmax(dim=1) == labels).float().mean() > 0.95
-
-
-@pytest.mark.parametrize(
-    ("method", "images", "module", "solver"),
-    [("lora", 6, training_data, "set_gentle_head"), ("linear", 30, solutions, "fit_head")],
-)
-def test_a_head_that_only_begins_looks_at_some_of_each_class(
-    snapshot, tmp_path, monkeypatch, method, images, module, solver, tiny
-) -> None:
-    honest, seen = getattr(module, solver), []
-
-    def record(*values, **options):
-        features, targets = values[-2:]
-        seen.append((len(features), len(targets)))
-        return honest(*values, **options)
-
-    monkeypatch.setattr(module, solver, record)
-    monkeypatch.setattr(training_data, "RIDGE_INIT_PER_CLASS", 2)
-    config = tiny(method, "starter_resnet", weights="pretrained", epochs=1)
-    train(config, snapshot, tmp_path / "run")
-    assert seen == [(images, images)]
-
-
-def test_a_head_to_begin_with_survives_fewer_images_than_features() -> None:
-    head = torch.nn.Linear(50, 3)
-    set_gentle_head(head, torch.randn(6, 50), torch.tensor([0, 1, 2, 0, 1, 2]))
-    assert head.weight.isfinite().all() and head.bias.isfinite().all()
-    set_gentle_head(head, torch.zeros(4, 50), torch.tensor([0, 1, 2, 0]))
-    assert head.weight.isfinite().all()
+    for few in (torch.randn(6, 100), torch.zeros(4, 100)):  # fewer images than features
+        set_gentle_head(gentle, few, torch.arange(len(few)) % 4)
+        assert gentle.weight.isfinite().all() and gentle.bias.isfinite().all()
 
 
 def test_growing_images_end_at_the_whole_size() -> None:
@@ -221,12 +183,9 @@ def test_smoothing_and_weights_are_for_training_only() -> None:
 
 
 def test_several_labels_train_with_a_binary_loss(snapshot, tmp_path, tiny) -> None:
-    images = tuple(
-        dataclasses.replace(image, labels=(image.labels[0], (image.labels[0] + 1) % 3)) for image in snapshot.images
-    )
-    multi = dataclasses.replace(snapshot, task="multi", images=images)
-    config = tiny("full", epochs=8, learning_rate=2e-3)
-    result = train(config, multi, tmp_path / "run")
+    images = [dataclasses.replace(each, labels=(each.labels[0], (each.labels[0] + 1) % 3)) for each in snapshot.images]
+    multi = dataclasses.replace(snapshot, task="multi", images=tuple(images))
+    result = train(tiny("full", epochs=8, learning_rate=2e-3), multi, tmp_path / "run")
     assert result.best and result.best.val_accuracy > 0.5
 
 

@@ -8,10 +8,13 @@ import numpy as np
 import pytest
 from safetensors.torch import load_file
 
+from visionft.data.decode import decode
 from visionft.data.types import Snapshot
 from visionft.errors import ConfigError, RunError
 from visionft.evaluation.report import evaluate_splits
 from visionft.events import Notice
+from visionft.export.exporter import export_run
+from visionft.export.predictor import Predictor
 from visionft.jobs import SILENT, JobContext
 from visionft.project.edits.changes import AssignSplits, UnlabelImages
 from visionft.project.edits.class_changes import SetPrompts
@@ -19,6 +22,7 @@ from visionft.project.importing.importer import import_source
 from visionft.project.store import Project
 from visionft.training.config.checks import config_problems
 from visionft.training.config.train_config import TrainConfig
+from visionft.training.estimate import estimate_run
 from visionft.training.loop.train import train
 from visionft.training.runs.run_folder import read_run
 from visionft.zero_shot.class_texts import DEFAULT_TEMPLATES, TEMPLATE_SETS
@@ -63,21 +67,21 @@ def test_a_project_without_a_label_answers_and_says_what_is_not_known(project, c
     assert any("blue, green, red" in event.message for event in told if isinstance(event, Notice))
     with pytest.raises(RunError):
         evaluate_splits(run_dir, images, ("val",), job=SILENT)
+    assert estimate_run(config, images).seconds > 0
 
 
 def test_answers_are_the_planted_ones_and_two_runs_are_equal(project, config) -> None:
     images = divided(project)
     results = [train(config, images, project.path / "runs" / name) for name in ("001-a", "002-b")]
     assert results[0].best and results[0].best.val_accuracy == 1.0
-    first, second = (
-        load_file(project.path / "runs" / name / "best" / "model.safetensors") for name in ("001-a", "002-b")
-    )
+    files = [project.path / "runs" / name / "best" / "model.safetensors" for name in ("001-a", "002-b")]
+    first, second = map(load_file, files)
     assert first.keys() == second.keys() and all(np.array_equal(first[name], second[name]) for name in first)
     (report,) = evaluate_splits(project.path / "runs" / "001-a", images, ("val",), job=SILENT)
     assert report.top1 == 1.0
 
 
-def test_prompts_decide(project, config) -> None:
+def test_prompts_decide_and_equal_ones_are_warned_of(project, config, warnings) -> None:
     project.apply(SetPrompts({"red": ("blue",), "blue": ("red",), "green": ("a {} thing", "green")}))
     images, told = divided(project), []
     result = train(config, images, project.path / "runs" / "001-a", job=JobContext(told.append))
@@ -85,12 +89,8 @@ def test_prompts_decide(project, config) -> None:
     texts = json.loads((project.path / "runs" / "001-a" / "prompts.json").read_text(encoding="utf-8"))
     assert texts == {"blue": [read("red")], "green": ["a green thing", read("green")], "red": [read("blue")]}
     assert not any("red" in event.message for event in told if isinstance(event, Notice))  # no name stands alone
-
-
-def test_the_same_prompts_are_warned_of(project, config, warnings) -> None:
     project.apply(SetPrompts({"red": ("sky",), "blue": ("Sky",)}))
-    told: list = []
-    train(config, project.snapshot(), project.path / "runs" / "001-a", job=JobContext(told.append))
+    train(config, project.snapshot(), project.path / "runs" / "002-b", job=JobContext(told.append))
     assert any("blue, red" in each for each in warnings(told))
 
 
@@ -118,34 +118,22 @@ def test_what_cannot_be_done_is_refused_with_every_fault(project, tiny_clip) -> 
 def test_several_labels_are_questions_of_their_own(planted, tmp_path, config, tiny_siglip) -> None:
     with Project.create(tmp_path / "multi", task="multi") as opened:
         import_source(opened, planted)
-        images = divided(opened)
-        result = train(config, images, opened.path / "runs" / "001-a")
-        assert result.best and result.best.val_accuracy is not None
-        sigmoid = replace(config, backbone=tiny_siglip)
-        train(sigmoid, images, opened.path / "runs" / "002-b")
-        state = load_file(opened.path / "runs" / "002-b" / "best" / "model.safetensors")
+        images, runs = divided(opened), opened.path / "runs"
+    result = train(config, images, runs / "001-a")
+    assert result.best and result.best.val_accuracy is not None
+    train(replace(config, backbone=tiny_siglip), images, runs / "002-b")
+    state = load_file(runs / "002-b" / "best" / "model.safetensors")
     assert np.allclose(state["head.bias"], -2.0) and state["head.projection"].shape == (0, 64)  # its own, trained bias
-
-
-def test_its_cost_is_measured_without_a_label_too(project, config) -> None:
-    from visionft.training.estimate import estimate_run
-
-    assert estimate_run(config, unlabelled(project)).seconds > 0
 
 
 @pytest.mark.slow
 def test_the_export_needs_neither_labels_nor_words(project, config, tmp_path) -> None:
-    from visionft.export.exporter import export_run
-    from visionft.export.predictor import Predictor
-
     images, told = unlabelled(project), []
     train(config, images, project.path / "runs" / "001-a")
     result = export_run(project.path / "runs" / "001-a", images, tmp_path / "out", job=JobContext(told.append))
     assert result.parity.is_equal and result.temperature == 1.0
     assert any("not calibrated" in event.message for event in told if isinstance(event, Notice))
     predictor = Predictor(tmp_path / "out" / "model.onnx")
-    from visionft.data.decode import decode
-
     for image in images.images[::5]:
         answer = predictor.class_names[int(predictor.probabilities(decode(image.path)[None])[0].argmax())]
         assert answer == image.path.parent.name

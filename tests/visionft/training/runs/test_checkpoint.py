@@ -49,60 +49,23 @@ def flip(content: bytes) -> bytes:
     return content[:-1] + bytes([content[-1] ^ 1])
 
 
-class Disk:
-    """Records flushes to the disk, and whether they precede the dependent renames."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.flushed: list[tuple[int, int]] = []
-        self.named: list[str] = []
-        self.faults: list[str] = []
-        self.given: Path | None = None  # the latest name, until its folder is flushed
-        honest = {name: getattr(os, name) for name in ("fsync", "rename", "replace")}
-
-        def fsync(descriptor: int) -> None:
-            honest["fsync"](descriptor)
-            found = os.fstat(descriptor)
-            self.flushed.append((found.st_ino, found.st_mtime_ns))
-            if self.given and found.st_ino != self.given.parent.stat().st_ino:
-                self.faults.append(f"{self.given.name}: not flushed before others")
-            self.given = None
-
-        def renaming(name: str) -> Callable[..., None]:
-            def rename(source: Path, target: Path, **options: int) -> None:
-                self._check(Path(source))
-                honest[name](source, target, **options)
-                self.named.append(Path(target).name)
-                if self.given and self.given.name not in MOVED_AWAY:
-                    self.faults.append(f"{self.given.name}: not flushed before {Path(target).name}")
-                self.given = Path(target)
-
-            return rename
-
-        monkeypatch.setattr(os, "fsync", fsync)
-        monkeypatch.setattr(os, "rename", renaming("rename"))
-        monkeypatch.setattr(os, "replace", renaming("replace"))
-
-    def _check(self, source: Path) -> None:
-        """Record a rename before the flush of its full present state: the files first, then their folder."""
-        places = []
-        for path in [*(sorted(source.iterdir()) if source.is_dir() else []), source]:
-            state = (path.stat().st_ino, path.stat().st_mtime_ns)
-            if state not in self.flushed:
-                self.faults.append(f"{source.name}: {path.name}")
-                return
-            places.append(self.flushed.index(state))
-        if places[-1] != max(places):
-            self.faults.append(f"{source.name}: the folder before its files")
-
-
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no flushing of folders")
-def test_everything_is_on_the_disk_before_it_gets_its_name(snapshot, tmp_path, monkeypatch) -> None:
+def test_everything_is_on_the_disk_before_it_gets_its_name(snapshot, tmp_path, monkeypatch, disk_calls) -> None:
     monkeypatch.setenv("VISIONFT_CACHE_MB", "0")  # decoded images are not flushed: their checksum shows damage
-    disk = Disk(monkeypatch)
     train(CONFIG, snapshot, tmp_path / "run")
-    assert {"last", "prev", "best", "peft", "config.json", "metrics.jsonl", "result.json"} <= set(disk.named)
-    assert not disk.faults
-    assert disk.given is None  # the last name is on the disk too
+    renames = [place for place, call in enumerate(disk_calls) if call.startswith("rename ")]
+    named = {disk_calls[place].removeprefix("rename "): place for place in renames}
+    assert {"last", "prev", "best", "peft", "config.json", "metrics.jsonl", "result.json"} <= named.keys()
+    begin = 0
+    for place in renames:
+        name = disk_calls[place].removeprefix("rename ")
+        if name not in MOVED_AWAY:
+            flushed = [call for call in disk_calls[begin:place] if call.startswith("fsync ")]
+            assert (
+                name in flushed[-1] and disk_calls[place + 1] == "fsync run"
+            )  # the folder behind its files, and named
+            assert name not in ("last", "best") or "fsync model.safetensors" in flushed[:-1]
+            begin = place + 1
 
 
 def test_a_damaged_last_is_said_and_the_run_ends_with_the_same_bits(snapshot, tmp_path, tensors, warnings) -> None:

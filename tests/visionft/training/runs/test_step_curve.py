@@ -37,15 +37,13 @@ def record(runs: Path, clock: list[float], events: list[Event], *, seconds: floa
 
 
 def test_steps_come_back_and_every_event_is_passed_on(tmp_path, clock) -> None:
-    (tmp_path / "001-run").mkdir()
     events: list[Event] = [step(1, 2.0), step(2, 1.5), step(1, 1.0, epoch=2)]
-    assert record(tmp_path, clock, events) == [STARTED, *events]
-    assert read_steps(tmp_path / "001-run") == ((0.25, 2.0), (0.5, 1.5), (1.25, 1.0))
-
-
-def test_a_step_a_second_is_enough(tmp_path, clock) -> None:
+    assert record(tmp_path, clock, events) == [STARTED, *events]  # without a folder: it costs the run nothing
+    assert read_steps(tmp_path / "001-run") == ()
     (tmp_path / "001-run").mkdir()
-    record(tmp_path, clock, [step(number, 1.0) for number in range(1, 5)], seconds=0.4)
+    record(tmp_path, clock, events)
+    assert read_steps(tmp_path / "001-run") == ((0.25, 2.0), (0.5, 1.5), (1.25, 1.0))
+    record(tmp_path, clock, [step(number, 1.0) for number in range(1, 5)], seconds=0.4)  # one a second is enough
     assert [place for place, _ in read_steps(tmp_path / "001-run")] == [0.25, 1.0]
 
 
@@ -54,12 +52,6 @@ def test_what_a_killed_run_does_again_replaces_what_was_there(tmp_path, clock) -
     folder.mkdir()
     record(tmp_path, clock, [step(1, 2.0), step(2, 1.5), step(3, 1.2)])
     with (folder / "steps.jsonl").open("a") as file:
-        file.write("[0.9, 1")  # cut short by the kill
-        file.write("\n")
+        file.write("[0.9, 1\n")  # cut short by the kill
     record(tmp_path, clock, [step(2, 1.6), step(3, 1.3)])
     assert read_steps(folder) == ((0.25, 2.0), (0.5, 1.6), (0.75, 1.3))
-
-
-def test_a_curve_that_cannot_be_written_costs_the_run_nothing(tmp_path, clock) -> None:
-    assert len(record(tmp_path, clock, [step(1, 2.0), step(2, 1.5)])) == 3  # there is no folder
-    assert read_steps(tmp_path / "001-run") == ()
