@@ -44,18 +44,9 @@ PE_CORE_S = TextTower(
 SIGLIP2_B = TextTower(
     architecture="ViT-B-16-SigLIP2",
     embedding=768,
-    settings={
-        "context_length": 64,
-        "vocab_size": 256000,
-        "width": 768,
-        "heads": 12,
-        "layers": 12,
-        "no_causal_mask": True,
-        "proj_bias": True,
-        "pool_type": "last",
-        "norm_kwargs": {"eps": 1e-6},
-        "act_kwargs": {"approximate": "tanh"},
-    },
+    settings={"context_length": 64, "vocab_size": 256000, "width": 768, "heads": 12, "layers": 12}
+    | {"no_causal_mask": True, "proj_bias": True, "pool_type": "last"}
+    | {"norm_kwargs": {"eps": 1e-6}, "act_kwargs": {"approximate": "tanh"}},
     parameters=282_303_744,
     is_projected=False,
     tokenizer="siglip",

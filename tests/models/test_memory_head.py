@@ -14,13 +14,11 @@ from visionft.heads.knn.knn_fitting import fit_memory
 from visionft.heads.solutions import state_of
 
 
-def made(count: int, *, classes: int = 4, is_multilabel: bool = False):
+def made(count: int, *, is_multilabel: bool = False):
     random = np.random.default_rng(0)
-    wanted = np.eye(classes)[np.arange(count) % classes]
-    if is_multilabel:
-        wanted = (random.random((count, classes)) < 0.4).astype(float)
+    wanted = (random.random((count, 4)) < 0.4).astype(float) if is_multilabel else np.eye(4)[np.arange(count) % 4]
     features = random.normal(size=(count, 30)).astype(np.float32)
-    features[:, :classes] += 3 * wanted
+    features[:, :4] += 3 * wanted
     return features, fit_memory(features, wanted, widths=(10, 20), is_multilabel=is_multilabel).memory
 
 
@@ -34,11 +32,13 @@ def test_it_answers_as_the_memory(count, is_multilabel) -> None:
     asked = np.concatenate([features[:5], np.random.default_rng(1).normal(size=(20, 30)).astype(np.float32)])
     with torch.no_grad():
         logits = copy.deepcopy(head)(torch.from_numpy(asked)).numpy()
+        with torch.autocast("cpu", dtype=torch.bfloat16):  # half precision does not reach the vote
+            assert np.array_equal(head(torch.from_numpy(asked)).numpy(), logits)
     said = sigmoid(logits) if is_multilabel else softmax(logits)
     assert said == pytest.approx(memory.predict(memory.directions(asked)), abs=2e-5)
 
 
-def test_it_learns_other_images_and_other_classes() -> None:
+def test_it_learns_other_images() -> None:
     head = KnnHead(30, 4)
     assert head(torch.zeros(2, 30)).tolist() == [[0] * 4] * 2
     for count in (40, 9):
@@ -46,17 +46,6 @@ def test_it_learns_other_images_and_other_classes() -> None:
         head.take_shapes(state_of(memory))
         head.load_state_dict(state_of(memory))
         assert head(torch.ones(3, 30)).shape == (3, 4) and len(head.rows) == count
-
-
-def test_half_precision_does_not_reach_the_vote() -> None:
-    features, memory = made(200)
-    head = KnnHead(30, 4)
-    head.take_shapes(state_of(memory))
-    head.load_state_dict(state_of(memory))
-    asked = torch.from_numpy(features[:9])
-    with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16):
-        half = head(asked)
-    assert torch.equal(half, head(asked))
 
 
 def test_both_take_the_same_for_a_double() -> None:

@@ -165,17 +165,9 @@ def combine(
         message = Message("Left out, because they add nothing to the others: {runs}.", runs=", ".join(idle))
         job.report(Notice(message=message))
     done = EpochDone(
-        epoch=0,
-        epochs=0,
-        train_loss=None,
-        train_accuracy=None,
-        val_loss=found.loss,
-        val_accuracy=found.accuracy,
-        learning_rate=None,
-        seconds=time.monotonic() - began,
-        images_per_second=None,
-        is_best=True,
-    )
+        epoch=0, epochs=0, train_loss=None, train_accuracy=None, learning_rate=None, images_per_second=None,
+        val_loss=found.loss, val_accuracy=found.accuracy, seconds=time.monotonic() - began, is_best=True,
+    )  # fmt: skip
     run_dir = _save(project_dir, members, used, images, done)
     if title:
         change_notes(read_run(run_dir), title=title)

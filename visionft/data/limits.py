@@ -8,7 +8,7 @@ import os
 import struct
 from typing import TYPE_CHECKING, BinaryIO, Final
 
-from models.messages import Message
+from models.messages import Message, sentences
 from visionft.amounts import size_text
 from visionft.errors import ImageError
 
@@ -19,6 +19,8 @@ LIMIT_VARIABLE: Final = "VISIONFT_IMAGE_MB"
 DEFAULT_LIMIT_MB: Final = 2000
 MAX_SIDE: Final = 1_000_000
 MAX_FILE_BYTES: Final = 10**9
+
+_SMALLER: Final = Message("Make it smaller in an image editor, or leave it out.")
 
 # Bytes a pixel, measured (peak resident memory, 36 megapixels, Pillow 13, torch 2.13, ONNX Runtime 1.28).
 _RGB: Final = 3
@@ -44,7 +46,7 @@ def check_file_size(size: int) -> None:
         raise ImageError("the file is empty", "Copy it again from where it came from.")
     if size > MAX_FILE_BYTES:
         values = {"size": size_text(size), "limit": size_text(MAX_FILE_BYTES)}
-        raise ImageError(Message("too large: {size} (at most {limit})", **values), _smaller("or leave it out"))
+        raise ImageError(Message("too large: {size} (at most {limit})", **values), _SMALLER)
 
 
 def check_image_size(image: "Image.Image", handle: BinaryIO, *, limit: int) -> int:
@@ -55,20 +57,14 @@ def check_image_size(image: "Image.Image", handle: BinaryIO, *, limit: int) -> i
         raise ImageError(Message("damaged: its size is {width} x {height}", **size), "Replace it, or leave it out.")
     if max(width, height) > MAX_SIDE:
         template = Message("too large: {width} x {height} (at most {MAX_SIDE} pixels a side)", **size)
-        raise ImageError(Message(template, MAX_SIDE=f"{MAX_SIDE:,}"), _smaller("or leave it out"))
+        raise ImageError(Message(template, MAX_SIDE=f"{MAX_SIDE:,}"), _SMALLER)
     needed = memory_needed(image, handle)
     if needed > limit:
         template = Message("too large: {width} x {height} takes {needed} of memory (at most {limit})", **size)
-        hint = "or allow more memory for one image (a setting; {variable} for commands)"
-        raise ImageError(
-            Message(template, needed=size_text(needed), limit=size_text(limit)),
-            _smaller(Message(hint, variable=LIMIT_VARIABLE)),
-        )
+        more = Message("Or allow more memory for one image (a setting; {variable} for commands).")
+        hint = sentences(_SMALLER, Message(more, variable=LIMIT_VARIABLE))
+        raise ImageError(Message(template, needed=size_text(needed), limit=size_text(limit)), hint)
     return needed
-
-
-def _smaller(otherwise: str) -> str:
-    return Message("Make it smaller in an image editor, {otherwise}.", otherwise=otherwise)
 
 
 def memory_needed(image: "Image.Image", handle: BinaryIO) -> int:

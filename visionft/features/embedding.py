@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from models.catalog import DEFAULT_BACKBONE, Backbone
+from models.catalog import DEFAULT_BACKBONE
 from models.messages import Message
 from visionft.data.preprocess import PreprocessConfig
 from visionft.data.types import Snapshot, SnapshotImage
@@ -142,12 +142,6 @@ def features_under(
         job.report(Notice(message=message, level="warning"))
     note_kind(project_dir, kind)
     return features_of(kind, kind.store(project_dir), images)
-
-
-def embedded_by(project_dir: Path, images: Snapshot, backbone: Backbone, *, job: JobContext = SILENT) -> Features:
-    """Return the features of images by a backbone with its own weights, as `features_under`."""
-    config = TrainConfig(backbone=backbone.name, method="linear")
-    return features_under(project_dir, images.images, config, job=job)
 
 
 def _compute(

@@ -71,7 +71,10 @@ def open_text_side(
     available, or belong to another network.
     """
     tower = text_side_of(backbone)
-    require_open_clip()
+    if importlib.util.find_spec("open_clip") is None:
+        hint = Message("Install VisionFT's extra zero-shot, and start VisionFT again.")
+        step = NextStep("install", requirement="visionft[zero-shot]")
+        raise VisionFTError("The package open_clip, which reads prompts, is not installed.", hint, step)
     path = find_weights(backbone, source)
     checked_sha256(backbone, path)
     vocabulary = None
@@ -94,14 +97,6 @@ def text_side_of(backbone: Backbone) -> TextTower:
     message = Message("{name} has no text side, so it reads no prompts", name=backbone.name)
     names = ", ".join(name for name, row in BACKBONES.items() if row.text)
     raise ConfigError((Problem("backbone", message, Message("Choose {names}.", names=names)),))
-
-
-def require_open_clip() -> None:
-    """Raise a VisionFTError where open_clip is not installed."""
-    if importlib.util.find_spec("open_clip") is None:
-        hint = Message("Install VisionFT's extra zero-shot, and start VisionFT again.")
-        step = NextStep("install", requirement="visionft[zero-shot]")
-        raise VisionFTError("The package open_clip, which reads prompts, is not installed.", hint, step)
 
 
 def build_text_network(tower: TextTower) -> Any:

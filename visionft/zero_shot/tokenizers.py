@@ -35,20 +35,15 @@ def tokenizer_for(tower: TextTower, vocabulary: Path | None) -> Tokenize:
     return lambda texts: tokenizer(list(texts))
 
 
-def canonical(text: str) -> str:
-    """Return a text as SigLIP reads it: repaired, in lower case, without punctuation, words one space apart."""
-    from open_clip.tokenizer import get_clean_fn
-
-    return str(get_clean_fn("canonicalize")(text))
-
-
 def siglip_tokenizer(vocabulary: Path, context_length: int) -> Tokenize:
     """Return SigLIP's: canonical text, its pieces, a token at the end, padded to the full length.
 
     Raises WeightsError: the file cannot be read, or has no tokens for the end and for padding.
     """
+    from open_clip.tokenizer import get_clean_fn
     from tokenizers import Tokenizer
 
+    clean = get_clean_fn("canonicalize")  # repaired, in lower case, without punctuation, words one space apart
     try:
         tokenizer: Any = Tokenizer.from_file(str(vocabulary))
     except Exception as error:  # the library raises a bare Exception for whatever is wrong with a file
@@ -65,7 +60,7 @@ def siglip_tokenizer(vocabulary: Path, context_length: int) -> Tokenize:
     def tokenize(texts: Sequence[str]) -> Tensor:
         rows = torch.full((len(texts), context_length), pad, dtype=torch.long)
         for row, text in zip(rows, texts, strict=True):
-            pieces = tokenizer.encode(canonical(text), add_special_tokens=False).ids[: context_length - 1]
+            pieces = tokenizer.encode(clean(text), add_special_tokens=False).ids[: context_length - 1]
             row[: len(pieces) + 1] = torch.tensor([*pieces, end])
         return rows
 

@@ -9,7 +9,7 @@ import torch
 
 from models.text_towers import PE_CORE_S
 from visionft.errors import WeightsError
-from visionft.zero_shot.tokenizers import canonical, siglip_tokenizer, tokenizer_for
+from visionft.zero_shot.tokenizers import siglip_tokenizer, tokenizer_for
 
 
 @pytest.mark.parametrize(
@@ -32,20 +32,6 @@ def test_pe_core_has_open_clips_tokenizer_of_its_length() -> None:
     ours = tokenizer_for(PE_CORE_S, None)(texts)
     assert ours.shape == (5, 32) and ours.dtype == torch.int64
     assert torch.equal(ours, open_clip.get_tokenizer(PE_CORE_S.architecture)(texts))
-
-
-@pytest.mark.parametrize(
-    ("text", "read"),
-    [
-        ("A photo of a Cat.", "a photo of a cat"),
-        ("  two\twords \n here ", "two words here"),
-        ("wine_glass (empty), 50%!", "wine glass empty 50"),
-        ("it's Müller&amp;Söhne", "its müllersöhne"),
-        ("...", ""),
-    ],
-)
-def test_siglip_reads_lower_case_without_punctuation(text: str, read: str) -> None:
-    assert canonical(text) == read
 
 
 @pytest.fixture
@@ -75,7 +61,7 @@ def test_siglip_reads_as_open_clips_wrapper_of_the_same_vocabulary(letters: Path
     about = {"tokenizer_class": "PreTrainedTokenizerFast", "pad_token": "<pad>", "eos_token": "<eos>"}
     (folder / "tokenizer_config.json").write_text(json.dumps({**about, "padding_side": "right"}), encoding="utf-8")
     theirs = HFTokenizer(str(folder), context_length=64, clean="canonicalize")
-    texts = ["A photo of a Cat.", "the_other thing, over there", "x", "z" * 200, "Grüße!"]
+    texts = ["A photo of a Cat.", "the_other thing, over\tthere", "x", "z" * 200, "it's Grüße&amp;so!", "..."]
     assert torch.equal(siglip_tokenizer(letters, 64)(texts), theirs(texts))
 
 

@@ -33,13 +33,9 @@ def live_numbers() -> int:
 @pytest.mark.parametrize("checks", [0, 12, 10_000])
 def test_training_lets_go_of_its_weights(snapshot, tmp_path, checks, stop_after) -> None:
     before = live_numbers()
-    train(TINY, snapshot, tmp_path / "run", job=JobContext(cancelled=stop_after(checks)))
+    config = dataclasses.replace(TINY, ema_decay=0.9)
+    train(config, snapshot, tmp_path / "run", job=JobContext(cancelled=stop_after(checks)))
     assert live_numbers() == before
-
-
-def test_a_run_goes_with_all_that_it_holds(snapshot, tmp_path) -> None:
-    config = dataclasses.replace(TINY, method="linear", ema_decay=0.9)
-    train(config, snapshot, tmp_path / "run")
     parts = (TrainingData, TrainStep, ModelEma)
     assert not [thing for thing in gc.get_objects() if issubclass(type(thing), parts)]
 
@@ -49,9 +45,9 @@ def test_a_failed_run_lets_go_too(snapshot, tmp_path) -> None:
 
     def fail(_event: object) -> None:
         if any(tmp_path.rglob("last")):
-            raise OSError("the disk went away")
+            raise OSError("gone")
 
-    with pytest.raises(OSError, match="went away"):
+    with pytest.raises(OSError, match="gone"):
         train(TINY, snapshot, tmp_path / "run", job=JobContext(fail))
     assert live_numbers() == before
 
