@@ -47,11 +47,11 @@ class Handler(BaseHTTPRequestHandler):
     hub: Hub
 
     def do_HEAD(self) -> None:
-        if not self._is_refused() and not self._is_sent_elsewhere():
+        if not self._is_answered():
             self._headers(200, len(self.hub.content))
 
     def do_GET(self) -> None:
-        if self._is_refused() or self._is_sent_elsewhere():
+        if self._is_answered():
             return
         start = 0
         if (wanted := self.headers.get("Range")) and self.hub.honours_range:
@@ -61,42 +61,32 @@ class Handler(BaseHTTPRequestHandler):
                 return
         rest = self.hub.content[start:]
         self._headers(206 if start else 200, len(rest), start=start)
-        self._send(rest)
-
-    def _send(self, rest: bytes) -> None:
-        limit = self.hub.breaks_after
         for place in range(0, len(rest), 10_000):
             piece = rest[place : place + 10_000]
             if self.hub.stalls_after is not None and place >= self.hub.stalls_after:
                 self.hub.stalls_after = None
                 time.sleep(1)
-            if limit is not None and place >= limit:
-                self.close_connection = True
-                self.connection.close()
-                return
             try:
+                if self.hub.breaks_after is not None and place >= self.hub.breaks_after:
+                    raise OSError
                 self.wfile.write(piece)
             except OSError:
                 self.close_connection = True
+                self.connection.close()
                 return
             self.hub.sent += len(piece)
             time.sleep(self.hub.pause_s)
 
-    def _is_sent_elsewhere(self) -> bool:
-        if not self.hub.redirects or self.path.startswith("/elsewhere"):
-            return False
-        port = self.server.server_address[1]
-        self._headers(302, 0, location=f"http://localhost:{port}/elsewhere?signed=yes")
-        return True
-
-    def _is_refused(self) -> bool:
+    def _is_answered(self) -> bool:
+        """Record a request, and answer it where it is refused or sent elsewhere."""
         self.hub.requests.append((self.command, self.path, self.headers.get("Range", "")))
-        if not self.hub.statuses:
+        status = 200
+        if self.hub.statuses:
+            status = self.hub.statuses[0] if self.hub.is_for_ever else self.hub.statuses.pop(0)
+        if status == 200 and (not self.hub.redirects or self.path.startswith("/elsewhere")):
             return False
-        status = self.hub.statuses[0] if self.hub.is_for_ever else self.hub.statuses.pop(0)
-        if status == 200:
-            return False
-        self._headers(status, 0)
+        location = f"http://localhost:{self.server.server_address[1]}/elsewhere?signed=yes" if status == 200 else ""
+        self._headers(302 if location else status, 0, location=location)
         return True
 
     def _headers(self, status: int, length: int, *, start: int = 0, location: str = "") -> None:

@@ -9,6 +9,7 @@ from models.methods.table import METHODS
 from visionft.errors import ConfigError, NextStep
 from visionft.training.config.checks import config_problems, unvalidated_classes
 from visionft.training.config.train_config import FORMAT_VERSION, TrainConfig
+from visionft.training.runs.run_folder import new_run_dir
 
 
 def test_every_fault_is_reported_with_its_field() -> None:
@@ -68,21 +69,22 @@ def test_bad_assignments_are_all_named() -> None:
 
 
 def test_training_material_is_checked(snapshot) -> None:
-    assert not config_problems(TrainConfig(), snapshot)
-    one_class = dataclasses.replace(snapshot, class_names=("blue",))
-    assert config_problems(TrainConfig(), one_class)
-    no_split = dataclasses.replace(
-        snapshot, images=tuple(dataclasses.replace(image, split=None) for image in snapshot.images)
-    )
-    assert config_problems(TrainConfig(), no_split)[0].next_step == NextStep("split")
+    def problems(images):
+        return config_problems(TrainConfig(), dataclasses.replace(snapshot, images=tuple(images)))
+
+    assert not problems(snapshot.images)
+    assert config_problems(TrainConfig(), dataclasses.replace(snapshot, class_names=("blue",)))
+    for images in (
+        [dataclasses.replace(image, split=None) for image in snapshot.images],
+        [image for image in snapshot.images if image.split != "val"],
+    ):
+        assert problems(images)[0].next_step == NextStep("split")
     for split in ("train", "val"):
         lacking = dataclasses.replace(
             snapshot, images=tuple(i for i in snapshot.images if not (i.split == split and i.labels == (2,)))
         )
         assert bool(config_problems(TrainConfig(), lacking)) == (split == "train")
         assert ("'red'" in unvalidated_classes(lacking)) == (split == "val")
-    no_val = dataclasses.replace(snapshot, images=tuple(i for i in snapshot.images if i.split != "val"))
-    assert config_problems(TrainConfig(), no_val)[0].next_step == NextStep("split")
 
 
 NON_COMMERCIAL = "timm/resnext101_32x8d.fb_wsl_ig1b_ft_in1k"
@@ -108,15 +110,10 @@ def test_a_licence_is_accepted_by_its_name_and_for_the_hubs_weights_only() -> No
     assert config_problems(dataclasses.replace(config, accept_licence="not stated"))[0].field == "accept_licence"
 
 
-def test_a_network_without_weights_needs_random_ones_or_a_file() -> None:
+def test_a_network_of_timm_without_weights_needs_random_ones_any_makes_a_round_trip_and_a_folder_name() -> None:
     config = TrainConfig(backbone="timm/resnet200", method="full")
     assert config_problems(config)[0].field == "weights"
     assert not config_problems(dataclasses.replace(config, weights="random"))
-
-
-def test_any_network_of_timm_makes_a_round_trip_and_a_folder_name() -> None:
-    from visionft.training.runs.run_folder import new_run_dir
-
     config = TrainConfig(backbone="timm/resnet50d.a1_in1k")
     assert TrainConfig.from_dict(config.to_dict()) == config and not config_problems(config)
     assert new_run_dir(Path("p"), config).name == "001-timm_resnet50d.a1_in1k-lora"

@@ -5,6 +5,7 @@ import errno
 import json
 import os
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from functools import partialmethod
 from pathlib import Path
 
@@ -106,9 +107,9 @@ def test_it_gives_up_after_three_rollbacks_and_names_the_images(snapshot, tmp_pa
 def test_infinite_weights_are_never_written(snapshot, tmp_path, monkeypatch, tiny, tensors) -> None:
     honest = TrainStep.learn
 
-    def spoiling(self, batch, totals, *, epoch, number):
-        honest(self, batch, totals, epoch=epoch, number=number)
-        if (epoch, number) == (2, 3):
+    def spoiling(self, batch, totals, **place):
+        honest(self, batch, totals, **place)
+        if place == {"epoch": 2, "number": 3}:
             with torch.no_grad():
                 self.classifier.head.weight[0, 0] = float("inf")
 
@@ -142,8 +143,7 @@ def test_a_full_disk_leaves_the_best_intact(snapshot, tmp_path, monkeypatch, tin
     ("backbone", "method"), [("test_resnet", "full"), ("test_resnet", "linear"), ("test_vit", "lora")]
 )
 def test_one_image_of_each_class_is_enough_to_train(backbone, method, snapshot, tmp_path, tiny, tensors) -> None:
-    kept = [image for number in (0, 10) for image in snapshot.images if (image.image_id - 1) % 16 == number]
-    few = Snapshot("single", snapshot.class_names, tuple(sorted(kept, key=lambda image: image.image_id)))
+    few = Snapshot("single", snapshot.class_names, tuple(i for i in snapshot.images if i.image_id % 16 in (1, 11)))
     assert [len(few.labelled(split)) for split in ("train", "val")] == [3, 3]
     result = train(tiny(method, backbone), few, tmp_path / "run")
     assert result.best and all(value.isfinite().all() for value in tensors(tmp_path / "run").values())
@@ -200,19 +200,15 @@ def test_a_run_killed_before_its_first_checkpoint_begins_as_it_was_to(
 
 def test_runs_that_start_at_once_get_folders_of_their_own(snapshot, tmp_path, tiny) -> None:
     config = tiny()
-    claimed: list[Path] = []
     begin = threading.Barrier(8)
 
-    def claim() -> None:
+    def claim(_: int) -> list[Path]:
         begin.wait()
-        for method in ("lora", "full", "linear"):
-            claimed.append(claim_run_dir(tmp_path, dataclasses.replace(config, method=method)))
+        methods = ("lora", "full", "linear")
+        return [claim_run_dir(tmp_path, dataclasses.replace(config, method=method)) for method in methods]
 
-    threads = [threading.Thread(target=claim) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(8) as pool:
+        claimed = [path for paths in pool.map(claim, range(8)) for path in paths]
     assert sorted(path.name[:3] for path in claimed) == [f"{number:03d}" for number in range(1, 25)]
     assert sorted((tmp_path / "runs").iterdir()) == sorted(claimed)
 
