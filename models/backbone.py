@@ -74,11 +74,8 @@ class Backbone:
     @property
     def hub_bytes(self) -> int:
         """Return how large the hub's file is, or about: float32, with a head for ImageNet's 1,000 classes."""
-        if self.text:
-            return self.pin.bytes or 4 * (
-                self.parameters + (self.features + 1) * self.text.embedding + self.text.parameters
-            )
-        return self.pin.bytes or 4 * (self.parameters + (self.features + 1) * 1000)
+        outputs, text = (self.text.embedding, self.text.parameters) if self.text else (1000, 0)
+        return self.pin.bytes or 4 * (self.parameters + (self.features + 1) * outputs + text)
 
     @property
     def size_step(self) -> int:

@@ -137,7 +137,7 @@ def _answer(url: str, headers: dict[str, str]) -> Generator[Any]:
                 yield response
                 return
             url = str(response.next_request.url)
-    raise _ConnectionLost("its redirects do not end")
+    raise _ConnectionLost(Message("its redirects do not end"))
 
 
 def _with_retries(
@@ -181,7 +181,7 @@ def _explained(backbone: Backbone) -> Generator[None]:
     except transport_errors as error:
         raise _ConnectionLost(str(error) or type(error).__name__) from error
     except ValueError as error:  # of addresses that are none
-        raise _ConnectionLost("it answers otherwise than a hub does") from error
+        raise _ConnectionLost(Message("it answers otherwise than a hub does")) from error
 
 
 def _raise_for(status: int, backbone: Backbone, cause: Exception | None = None) -> None:

@@ -145,6 +145,7 @@ def _fault(backbone: Backbone, path: Path) -> str:
 def _missing(backbone: Backbone) -> WeightsError:
     reason = offline_reason()
     message = sentences(Message("The vocabulary of {name} is not on this computer.", name=backbone.name), reason)
-    hint = sentences("Allow the network once." if reason else "Fetch it.", hub.import_advice(_as_hub_file(backbone)))
+    first = Message("Allow the network once, or import the file.") if reason else Message("Fetch it, or import it.")
+    hint = sentences(first, hub.import_advice(_as_hub_file(backbone)))
     step = NextStep("import_weights" if reason else "fetch_weights", backbone=backbone.name)
     return WeightsError(message, hint, step)

@@ -115,10 +115,8 @@ def test_suggestions_and_explanations_come_from_all_parts(combined: RunSummary, 
 
 def test_images_that_a_part_learnt_from_do_not_decide(project: Path, snapshot: Snapshot) -> None:
     trained_on = [image.image_id for image in snapshot.labelled("train")][:5]
-    images = changed(
-        snapshot, lambda each: dataclasses.replace(each, split="val") if each.image_id in trained_on else each
-    )
     told: list[str] = []
+    images = changed(snapshot, lambda i: dataclasses.replace(i, split="val") if i.image_id in trained_on else i)
     found = combine(project, ["1", "2"], images, job=notices(told))
     assert (found.images, found.left_out) == (len(snapshot.labelled("val")), 5)
     assert any(message.values["count"] == 5 for message in told)
@@ -170,26 +168,20 @@ def test_other_classes_are_refused_by_name(project: Path, snapshot: Snapshot) ->
         combine(project, ["1", "3"], snapshot)
 
 
-def test_a_full_disk_leaves_no_half_of_a_run(project: Path, snapshot: Snapshot, monkeypatch) -> None:
+def test_what_a_full_disk_or_a_kill_leaves_is_no_run_and_goes_with_the_next(project, snapshot, monkeypatch) -> None:
     def fails(*_: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    before = sorted((project / "runs").iterdir())
-    with monkeypatch.context() as patched, pytest.raises(VisionFTError):
-        patched.setattr(os, "fsync", fails)
-        combine(project, ["1", "2"], snapshot)
-    assert sorted((project / "runs").iterdir()) == before
-
-
-def test_what_a_killed_process_left_is_no_run_and_goes_with_the_next(
-    project: Path, snapshot: Snapshot, monkeypatch
-) -> None:
     def ends(self: Path, target: Path) -> Path:
         if target.parent == project / "runs":
             raise KeyboardInterrupt
         return rename(self, target)
 
     before, rename = list_runs(project), Path.rename
+    with monkeypatch.context() as patched, pytest.raises(VisionFTError):
+        patched.setattr(os, "fsync", fails)
+        combine(project, ["1", "2"], snapshot)
+    assert [each.name for each in sorted((project / "runs").iterdir())] == [each.name for each in before]
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
         patched.setattr(shutil, "rmtree", lambda *_, **__: None)
         patched.setattr(Path, "rename", ends)

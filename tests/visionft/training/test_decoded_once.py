@@ -86,10 +86,8 @@ def test_nothing_decodes_what_is_kept(method, photographs, tmp_path, decoded) ->
     estimate_run(config, photographs)
     train(config, photographs, tmp_path / "again")
     assert len(decoded) == 39
-    unlabelled = [
-        dataclasses.replace(image, labels=()) if image.split == "test" else image for image in photographs.images
-    ]
-    suggest_labels(tmp_path / "run", dataclasses.replace(photographs, images=tuple(unlabelled)))
+    images = [each if each.split != "test" else dataclasses.replace(each, labels=()) for each in photographs.images]
+    suggest_labels(tmp_path / "run", dataclasses.replace(photographs, images=tuple(images)))
     evaluate_run(tmp_path / "run", photographs, "test")
     assert len(decoded) == 48 and len(set(decoded)) == 48
 

@@ -82,15 +82,12 @@ def test_a_run_without_a_usable_checkpoint_does_not_begin_anew(snapshot, tmp_pat
     run_dir = stopped_run(snapshot, tmp_path / "run")
     for name in ("last", "prev"):
         damage(run_dir / name, lambda content: b"")
-    before = [path.read_bytes() for path in (run_dir / "metrics.jsonl", run_dir / "best" / "model.safetensors")]
+    kept = (run_dir / "metrics.jsonl", run_dir / "best" / "model.safetensors")
+    before = [path.read_bytes() for path in kept]
     for start in (lambda: resume(run_dir), lambda: train(CONFIG, snapshot, run_dir)):
         with pytest.raises(RunError, match="run .*last: .*prev: "):
             start()
-    assert before == [path.read_bytes() for path in (run_dir / "metrics.jsonl", run_dir / "best" / "model.safetensors")]
-
-
-def test_a_run_whose_weights_were_deleted_does_not_begin_anew(snapshot, tmp_path) -> None:
-    run_dir = stopped_run(snapshot, tmp_path / "run")
+    assert before == [path.read_bytes() for path in kept]
     delete_weights(read_run(run_dir))
     assert not read_run(run_dir).faults
     with pytest.raises(RunError, match="run "):

@@ -31,10 +31,8 @@ def run_dir(tmp_path: Path) -> Path:
     folder.mkdir(parents=True)
     (folder / "config.json").write_text(json.dumps(TrainConfig(backbone="test_vit").to_dict()))
     (folder / "classes.json").write_text('["a", "b"]')
-    epoch = {
-        "epoch": 1, "epochs": 1, "train_loss": 1, "train_top1": 1, "val_loss": 1, "val_top1": 1, "learning_rate": 1,
-        "seconds": 1, "images_per_second": 1, "is_best": True,
-    }  # fmt: skip
+    names = "epoch epochs train_loss train_top1 val_loss val_top1 learning_rate seconds images_per_second"
+    epoch = dict.fromkeys(names.split(), 1) | {"is_best": True}
     (folder / "metrics.jsonl").write_text(json.dumps(epoch) + "\n")
     (folder / "evaluation-val.json").write_text("{}")
     for name, size in (("best", 100), ("last", 40), ("prev", 30), ("peft", 20)):
@@ -73,14 +71,11 @@ def test_deleting_weights_frees_all_of_them_and_keeps_the_rest(run_dir) -> None:
         require_weights(run)
 
 
-def test_what_a_crash_left_of_deleting_is_cleared_the_next_time(run_dir) -> None:
+def test_what_a_crash_left_of_deleting_is_cleared_and_a_run_whose_folder_is_gone_says_so(run_dir) -> None:
     (run_dir / "best").rename(run_dir / ".best.deleted")
     assert not read_run(run_dir).has_weights
     delete_weights(read_run(run_dir))
     assert not (run_dir / ".best.deleted").exists()
-
-
-def test_a_run_whose_folder_is_gone_says_so(run_dir) -> None:
     run = read_run(run_dir)
     run_dir.rename(run_dir.with_name("elsewhere"))
     for act in (require_weights, delete_weights, lambda each: change_notes(each, title="new")):
