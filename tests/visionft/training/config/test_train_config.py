@@ -51,7 +51,7 @@ def test_settings_of_a_newer_program_are_refused() -> None:
     for name, value in (("format_version", FORMAT_VERSION + 1), ("warp", 9), ("epochs", "many")):
         with pytest.raises(ConfigError) as caught:
             TrainConfig.from_dict({**TrainConfig().to_dict(), name: value})
-        assert [problem.field for problem in caught.value.problems] == [name]
+        assert [problem.field for problem in caught.value.problems] == [name if name != "format_version" else ""]
 
 
 def test_a_prefix_run_of_an_older_program_keeps_its_softmax() -> None:
