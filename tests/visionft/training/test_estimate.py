@@ -72,7 +72,7 @@ def test_it_stops_refuses_what_cannot_be_trained_and_forgets_what_is_damaged(sna
         measure_steps(TINY, snapshot, job=JobContext(cancelled=lambda: True))
     with pytest.raises(ConfigError):
         estimate_run(dataclasses.replace(TINY, method="prefix"), snapshot)
-    estimate.cache_file().parent.mkdir(parents=True)
+    estimate.cache_file().parent.mkdir(parents=True, exist_ok=True)
     estimate.cache_file().write_text("{broken")
     assert known_estimate(TINY, SetFacts.of(snapshot)) is None
     estimate_run(TINY, snapshot)
