@@ -2,13 +2,11 @@
 
 import contextlib
 import gc
-import importlib.util
 import os
 import socket
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import ModuleType
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
@@ -29,7 +27,7 @@ ROOT = Path(__file__).parents[1]
 # The same examples every time; `--hypothesis-profile=default` explores others.
 hypothesis.settings.register_profile("repeatable", derandomize=True)
 hypothesis.settings.load_profile("repeatable")
-sys.path.append(str(ROOT / "packaging"))
+sys.path += [str(ROOT / "packaging"), str(ROOT / "tests" / "fixtures")]
 from translations import compile_stale  # noqa: E402 (of packaging)
 
 compile_stale()
@@ -63,38 +61,16 @@ def is_long(pytestconfig: pytest.Config) -> bool:
 
 
 @pytest.fixture
-def torture_rounds(pytestconfig: pytest.Config, is_long: bool) -> int:
-    """Return the rounds of a loop of `tests/torture`: the requested number, else 200 in long proofs, else 20."""
-    return _asked(pytestconfig, default=200 if is_long else 20)
-
-
-@pytest.fixture
-def kills(pytestconfig: pytest.Config) -> int:
-    """Return the kills of training runs, or exports: the requested number, else 4; each takes seconds."""
-    return _asked(pytestconfig, default=4)
-
-
-@pytest.fixture
-def stop_signals(pytestconfig: pytest.Config) -> int:
-    """Return the stop signals to training runs: the requested number, else 2; each takes half a minute."""
-    return _asked(pytestconfig, default=2)
-
-
-@pytest.fixture
-def store_faults(pytestconfig: pytest.Config) -> int:
-    """Return the faults in kept stores, of each kind: the requested number, else 4."""
-    return _asked(pytestconfig, default=4)
-
-
-@pytest.fixture
-def hostile_files(pytestconfig: pytest.Config) -> int:
-    """Return the number of hostile files of each kind: the requested number, else 25."""
-    return _asked(pytestconfig, default=25)
-
-
-def _asked(pytestconfig: pytest.Config, *, default: int) -> int:
+def rounds(pytestconfig: pytest.Config) -> Callable[[int], int]:
+    """Return a function: usual rounds of a loop of `tests/torture` -> the number given with `--torture`, or those."""
     asked: int | None = pytestconfig.getoption("--torture")
-    return default if asked is None else asked
+    return lambda usual: usual if asked is None else asked
+
+
+@pytest.fixture
+def torture_rounds(rounds: Callable[[int], int], is_long: bool) -> int:
+    """Return the rounds of a loop that takes little time."""
+    return rounds(200 if is_long else 20)
 
 
 @pytest.fixture(autouse=True)
@@ -132,25 +108,18 @@ def weights_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def _fixture_module(name: str) -> ModuleType:
-    """Return a module of `tests/fixtures`, loaded once."""
-    if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, ROOT / "tests" / "fixtures" / f"{name}.py")
-        assert spec and spec.loader
-        sys.modules[name] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[name])
-    return sys.modules[name]
-
-
 @pytest.fixture
 def write_model() -> Callable[..., Path]:
     """Return a function to write an exported file for colour classification."""
-    return _fixture_module("tiny_model").write_model
+    from tiny_model import write_model
+
+    return write_model
 
 
 @pytest.fixture
 def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator:
     """Return a model hub for uploads, at the address used by huggingface_hub (`tests/fixtures/fake_hub.py`)."""
+    from fake_hub import served_hub
     from huggingface_hub import constants
     from huggingface_hub.utils import close_session
 
@@ -158,7 +127,7 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator:
     monkeypatch.setenv("HF_TOKEN", "hf_test")
     monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-    with _fixture_module("fake_hub").served_hub() as served:
+    with served_hub() as served:
         monkeypatch.setattr(constants, "ENDPOINT", served.url)
         close_session()
         yield served

@@ -1,12 +1,12 @@
 """Desktop integration: icons, menu entry, taskbar button, and citation."""
 
 import configparser
-import importlib.util
 import sys
 import tomllib
 from pathlib import Path
 from types import SimpleNamespace
 
+import make_icons
 import pytest
 from PIL import IcnsImagePlugin, IcoImagePlugin, Image
 
@@ -20,10 +20,6 @@ BLUE = (0x2B, 0x59, 0xD9, 255)
 
 @pytest.fixture(scope="module")
 def icons(qapp, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    spec = importlib.util.spec_from_file_location("make_icons", ROOT / "packaging" / "make_icons.py")
-    assert spec is not None and spec.loader is not None
-    make_icons = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(make_icons)
     folder = tmp_path_factory.mktemp("icons")
     make_icons.main(folder)
     return folder

@@ -3,30 +3,21 @@
 Building and using it takes minutes: `packaging/freeze.py` and `packaging/make_deb.py` do both.
 """
 
-import importlib.util
 import re
 import runpy
+import shutil
 import subprocess
 import sys
 from pathlib import Path
-from types import ModuleType
 
+import gather_licences
+import make_deb
 import pytest
 
 import visionft.__main__
 from visionft import __version__, doctor
 
 PACKAGING = Path(__file__).parents[2] / "packaging"
-
-
-def script(name: str, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    """Return a script of `packaging/` as a module, with the import paths of its run."""
-    monkeypatch.syspath_prepend(str(PACKAGING))
-    spec = importlib.util.spec_from_file_location(f"{name}_under_test", PACKAGING / f"{name}.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.mark.parametrize(("given", "asked"), [([], ["app"]), (["doctor", "--json"], ["doctor", "--json"])])
@@ -57,8 +48,8 @@ def test_what_the_program_imports_by_name_is_named_in_the_spec() -> None:
     assert [name for name in named if not re.search(rf'"{re.escape(name)}(\.\w+)*"', spec)] == []
 
 
-def test_every_library_is_named_with_its_licence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    without = script("gather_licences", monkeypatch).gather(tmp_path / "licences")
+def test_every_library_is_named_with_its_licence(tmp_path: Path) -> None:
+    without = gather_licences.gather(tmp_path / "licences")
     rows = (tmp_path / "licences" / "PACKAGES.txt").read_text(encoding="utf-8").lower().splitlines()
     named = {row.split()[0].replace("_", "-") for row in rows}
     assert {name for name, version in doctor.library_versions().items() if version} <= named
@@ -69,9 +60,8 @@ def test_every_library_is_named_with_its_licence(monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.fixture
-def make_deb(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> ModuleType:
-    """Return the script over a small frozen program."""
-    module = script("make_deb", monkeypatch)
+def frozen_program(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Let the script pack a small program."""
     build = tmp_path / "build"
     frozen = build / "frozen" / "VisionFT"
     (frozen / "_internal").mkdir(parents=True)
@@ -79,13 +69,13 @@ def make_deb(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> ModuleType:
     (frozen / "_internal" / "libtorch.so.2").write_bytes(b"\x7fELF\0GLIBC_2.9\0GLIBC_2.28\0GLIBC_2.3.4\0")
     (build / "icons").mkdir()
     (build / "icons" / "visionft.png").write_bytes(b"png")
-    monkeypatch.setattr(module, "FROZEN", frozen)
-    monkeypatch.setattr(module, "ICONS", build / "icons")
-    return module
+    monkeypatch.setattr(make_deb, "FROZEN", frozen)
+    monkeypatch.setattr(make_deb, "ICONS", build / "icons")
 
 
+@pytest.mark.usefixtures("frozen_program")
 @pytest.mark.skipif(sys.platform == "win32", reason="Debian's packages are made on Linux: rights and links")
-def test_a_package_for_debian_is_laid_out_as_debian_wants(make_deb: ModuleType, tmp_path: Path) -> None:
+def test_a_package_for_debian_is_laid_out_as_debian_wants(tmp_path: Path) -> None:
     tree = tmp_path / "tree"
     make_deb.lay_out(tree)
     command = tree / "usr" / "bin" / "visionft"
@@ -100,11 +90,12 @@ def test_a_package_for_debian_is_laid_out_as_debian_wants(make_deb: ModuleType, 
     assert "libxcb-cursor0" in fields["Depends"]
 
 
+@pytest.mark.usefixtures("frozen_program")
 @pytest.mark.skipif(sys.platform != "linux", reason="Debian's packages are made on Linux")
-def test_the_package_can_be_read_by_debians_own_tool(make_deb: ModuleType, tmp_path: Path) -> None:
-    if make_deb.shutil.which("dpkg-deb") is None:
+def test_the_package_can_be_read_by_debians_own_tool(tmp_path: Path) -> None:
+    if shutil.which("dpkg-deb") is None:
         pytest.skip("dpkg-deb is not here")
     make_deb.lay_out(tmp_path / "tree")
     package = make_deb.pack(tmp_path / "tree")
     listed = subprocess.run(["dpkg-deb", "--contents", package], capture_output=True, text=True, check=True).stdout
-    assert "root/root" in listed and "./usr/bin/visionft -> ../lib/visionft/visionft" in listed
+    assert "root/root" in listed and "-> ../lib/visionft/visionft" in listed

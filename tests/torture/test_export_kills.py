@@ -11,12 +11,11 @@ import os
 import random
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import onnx
 import pytest
@@ -28,15 +27,14 @@ from visionft.training.loop.train import train
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(os.name == "nt", reason="SIGKILL")]
 
-# Loads everything once; for each line of input it forks an exporting process. This dies at a step (0: never) after the
-# speed measurement, or after some seconds, or else ends with its number of steps.
-SERVER = """
-import json, os, signal, sys, time
+# Dies at a step (0: never) after the speed measurement, or else ends with its number of steps.
+WORK = """
+import os, signal, sys
 from pathlib import Path
 from visionft.export.exporter import export_run
 from visionft.jobs import JobContext
 from visionft.training.runs.run_snapshot import read_snapshot
-def export(run, out, last):
+def work(run, out, last):
     steps, is_late = 0, False
     def on_event(event):
         nonlocal is_late
@@ -49,21 +47,7 @@ def export(run, out, last):
                 os.kill(os.getpid(), signal.SIGKILL)
     sys.addaudithook(step)
     export_run(Path(run), read_snapshot(Path(run)), Path(out), job=JobContext(on_event))
-    return min(steps, 250)
-print("ready", flush=True)
-for line in sys.stdin:
-    *told, after_s = json.loads(line)
-    child = os.fork()
-    if not child:
-        code = 255
-        try:
-            code = export(*told)
-        finally:
-            os._exit(code)
-    if after_s is not None:
-        time.sleep(after_s)
-        os.kill(child, signal.SIGKILL)  # one that ended earlier was not waited for yet, so that nobody else is hit
-    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+    return min(steps, 98)
 """
 
 
@@ -80,36 +64,17 @@ def runs(snapshot: Snapshot, tmp_path_factory: pytest.TempPathFactory) -> dict[s
     return {name: folder / name for name in ("blue", "x")}
 
 
-class Exporter:
-    """Exports in child processes; they can be killed."""
+@pytest.fixture(scope="module")
+def export(fork_server: Callable[..., Any]) -> Callable[..., int | None]:
+    """Return a function: run, folder -> number of steps, None of an export killed at a step or after a time."""
+    server = fork_server(WORK)
 
-    def __init__(self) -> None:
-        command = [sys.executable, "-W", "ignore", "-c", SERVER]
-        self._server = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        assert self._hear() == "ready"
-
-    def _hear(self) -> str:
-        assert self._server.stdout
-        return self._server.stdout.readline().strip()
-
-    def export(self, run: Path, out: Path, *, step: int = 0, after_s: float | None = None) -> int | None:
-        """Export, and die at a step or after a time; return the number of steps, None after a kill."""
-        assert self._server.stdin
-        self._server.stdin.write(json.dumps([str(run), str(out), step, after_s]) + "\n")
-        self._server.stdin.flush()
-        code = int(self._hear())
-        assert code == -signal.SIGKILL or 0 < code < 255, "the export failed"
+    def export(run: Path, out: Path, *, step: int = 0, after_s: float | None = None) -> int | None:
+        code = server.run(run=run, out=out, last=step, kill_after_s=after_s)
+        assert code == -signal.SIGKILL or 0 < code < 99, "the export failed"
         return code if code > 0 else None
 
-    def close(self) -> None:
-        self._server.communicate()
-
-
-@pytest.fixture(scope="module")
-def exporter() -> Iterator[Exporter]:
-    server = Exporter()
-    yield server
-    server.close()
+    return export
 
 
 def shown(out: Path) -> str:
@@ -139,15 +104,18 @@ def check_whole(out: Path) -> str:
 
 @pytest.mark.timeout(0)
 def test_a_killed_export_leaves_the_old_or_the_new_one(
-    runs: dict[str, Path], exporter: Exporter, kills: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    runs: dict[str, Path],
+    export: Callable[..., int | None],
+    rounds: Callable[[int], int],
+    tmp_path: Path,
+    tally: Counter[str],
 ) -> None:
-    chance = random.Random(0)
-    out, tally = tmp_path / "place" / "out", Counter()
+    chance, out = random.Random(0), tmp_path / "place" / "out"
     began = time.monotonic()
-    most_steps = exporter.export(runs["x"], out)
+    most_steps = export(runs["x"], out)
     seconds = time.monotonic() - began
     assert most_steps
-    for number in range(kills):
+    for number in range(rounds(4)):
         old = check_whole(out)
         if number % 3 == 2:
             shutil.rmtree(out)
@@ -156,17 +124,15 @@ def test_a_killed_export_leaves_the_old_or_the_new_one(
             (out / "mine.txt").write_text("mine")
         new = "blue" if old == "x" else "x"
         if is_late := number % 2 == 0:
-            was_killed = exporter.export(runs[new], out, step=chance.randint(1, most_steps)) is None
+            was_killed = export(runs[new], out, step=chance.randint(1, most_steps)) is None
         else:
-            was_killed = exporter.export(runs[new], out, after_s=chance.uniform(0, seconds)) is None
+            was_killed = export(runs[new], out, after_s=chance.uniform(0, seconds)) is None
         found = check_whole(out)
         assert found in (old, new), f"kill {number}: {found!r} after {old!r} and {new!r}"
         assert not old or (out / "mine.txt").read_text() == "mine"
         when, what = "late" if is_late else "at any time", "killed" if was_killed else "ended before"
         which = "the new export" if found == new else "the old export" if old else "no export, as before"
         tally[f"{when}, {what}: {which}"] += 1
-        assert exporter.export(runs["x"], out)
+        assert export(runs["x"], out)
         hidden = [path.name for path in (*out.iterdir(), *out.parent.iterdir()) if path.name.startswith(".")]
         assert not hidden, f"kill {number} left {hidden}"
-    with capsys.disabled():
-        sys.stdout.writelines(f"\n{count} x {what}" for what, count in sorted(tally.items()))

@@ -109,8 +109,9 @@ def plan(weights_home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Plan]:
         server.shutdown()
 
 
-def test_weights_arrive_whole_or_not_at_all(plan: Plan, weights_home: Path, torture_rounds: int, capsys) -> None:
-    tally = Counter[str]()
+def test_weights_arrive_whole_or_not_at_all(
+    plan: Plan, weights_home: Path, torture_rounds: int, tally: Counter[str]
+) -> None:
     for number in range(torture_rounds):
         plan.chance, plan.sent = random.Random(number), 0
         for each in weights_home.iterdir():
@@ -126,5 +127,3 @@ def test_weights_arrive_whole_or_not_at_all(plan: Plan, weights_home: Path, tort
             assert path and record and record.sha256 == sha256(path.read_bytes()).hexdigest(), number
             tally["whole" if path.read_bytes() == WHOLE else f"{record.sha256_from} vouched for another"] += 1
         assert plan.sent < 40_000_000, f"{number}: {plan.sent} bytes were taken"
-    with capsys.disabled():
-        print(f"\nhostile hub: {dict(tally)}")

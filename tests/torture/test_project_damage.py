@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -68,43 +69,11 @@ def templates(tmp_path: Path, draw) -> dict[str, Path]:
     return found
 
 
-def flip(data: bytearray, generator: random.Random) -> None:
-    place = generator.randrange(min(len(data), 4096)) if generator.random() < 0.3 else generator.randrange(len(data))
-    data[place] ^= 1 << generator.randrange(8)
-
-
-def cut(data: bytearray, generator: random.Random) -> None:
-    del data[generator.randrange(len(data)) :]
-
-
-def zero(data: bytearray, generator: random.Random) -> None:
-    start = generator.randrange(len(data))
-    length = min(generator.choice([16, 512, 4096]), len(data) - start)
-    data[start : start + length] = bytes(length)
-
-
-def scramble(data: bytearray, generator: random.Random) -> None:
-    start = generator.randrange(len(data))
-    length = min(generator.choice([4, 64, 512]), len(data) - start)
-    data[start : start + length] = generator.randbytes(length)
-
-
-def swap_pages(data: bytearray, generator: random.Random) -> None:
-    first, second = (generator.randrange(max(1, len(data) // 4096)) * 4096 for _ in range(2))
-    data[first : first + 4096], data[second : second + 4096] = data[second : second + 4096], data[first : first + 4096]
-
-
-def damage_bytes(folder: Path, generator: random.Random) -> str:
+def damage_bytes(folder: Path, generator: random.Random, damage: Callable[[Path, random.Random], str]) -> str:
     files = [folder / name for name in ("project.db", *LOGS) if (folder / name).is_file()]
     if not files:
         return "nothing left to damage"
-    file = generator.choice([each for each in files if each.stat().st_size] or files)
-    work: Callable[[bytearray, random.Random], None] = generator.choice([flip, flip, cut, zero, scramble, swap_pages])
-    data = bytearray(file.read_bytes())
-    if data:
-        work(data, generator)
-    file.write_bytes(data)
-    return f"{work.__name__} {file.name}"
+    return damage(generator.choice([each for each in files if each.stat().st_size] or files), generator)
 
 
 def damage_rows(folder: Path, generator: random.Random) -> str:
@@ -154,7 +123,7 @@ def use(folder: Path) -> str:
         return f"refused while {reached}"
 
 
-def torture(tmp_path: Path, templates: dict[str, Path], rounds: range) -> Counter[str]:
+def torture(tmp_path: Path, templates: dict[str, Path], rounds: range, damage) -> Counter[str]:
     """Damage that many projects, and count the outcomes of using them."""
     results: Counter[str] = Counter()
     with Project.open(templates["closed"], read_only=True) as project:
@@ -164,7 +133,8 @@ def torture(tmp_path: Path, templates: dict[str, Path], rounds: range) -> Counte
         generator = random.Random(number)
         folder = tmp_path / "damaged"
         shutil.copytree(generator.choice(list(templates.values())), folder)
-        works = (damage_bytes, damage_bytes, damage_bytes, damage_rows, lose_file)
+        change = partial(damage_bytes, damage=damage)
+        works = (change, change, change, damage_rows, lose_file)
         what = [generator.choice(works)(folder, generator) for _ in range(generator.choice([1, 1, 2]))]
         try:
             results[use(folder)] += 1
@@ -181,13 +151,10 @@ def torture(tmp_path: Path, templates: dict[str, Path], rounds: range) -> Counte
     return results
 
 
-def test_a_few_damaged_projects(tmp_path: Path, templates: dict[str, Path]) -> None:
-    assert torture(tmp_path, templates, range(10)).total() == 10
-
-
-@pytest.mark.slow
-def test_many_damaged_projects(tmp_path: Path, templates: dict[str, Path], capsys, torture_rounds: int) -> None:
-    results = torture(tmp_path, templates, range(torture_rounds))
-    with capsys.disabled():
-        print(f"\n{torture_rounds} damaged projects: {dict(results)}; all restored")
-    assert results.total() == torture_rounds
+@pytest.mark.parametrize("is_short", [True, pytest.param(False, marks=pytest.mark.slow)], ids=["ten", "many"])
+def test_damaged_projects_open_or_tell_and_are_restored(
+    tmp_path: Path, templates: dict[str, Path], damage, is_short: bool, torture_rounds: int, tally: Counter[str]
+) -> None:
+    rounds = 10 if is_short else torture_rounds
+    tally.update(torture(tmp_path, templates, range(rounds), damage))
+    assert tally.total() == rounds

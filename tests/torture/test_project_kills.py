@@ -5,16 +5,13 @@ opened in the usual way, and must contain every acknowledged change, whole.
 """
 
 import json
-import os
 import random
 import shutil
-import signal
 import sqlite3
-import subprocess
 import sys
-import time
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -29,9 +26,8 @@ FIXTURES = Path(__file__).parents[1] / "fixtures"
 IMAGES = 60
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs fork and SIGKILL")
 
-# Imports once, then forks for each line "KIND FOLDER IMAGES ACKNOWLEDGED": a kill costs no start-up.
-WORKER = """
-import os, signal, sys
+WORK = """
+import os
 from itertools import count
 from pathlib import Path
 from visionft.jobs import JobContext
@@ -71,15 +67,6 @@ def work(kind, folder, images, acknowledged):
             break
         acknowledge(number)
     project.close()
-
-for line in sys.stdin:
-    child = os.fork()
-    if child == 0:
-        work(*line.rstrip("\\n").split("|"))
-        signal.pause()  # until it is killed, so that its number is never another's
-    print(child, flush=True)
-    os.waitpid(child, 0)
-    print("done", flush=True)
 """
 
 
@@ -147,40 +134,27 @@ def verify(kind: str, folder: Path, many: Path, acknowledged: int) -> None:
     connection.close()
 
 
-def kill(tmp_path: Path, many: Path, kills: int) -> Counter[str]:
-    """Kill the work that many times, each kind in turn, and count the kills during work."""
+def kill(tmp_path: Path, many: Path, kills: int, server: Any) -> Counter[str]:
+    """Kill the work that many times, each kind in turn, and count them."""
     kinds = ("import", "copy", "label", "network", "bulk", "backup", "restore", "undo", "migration")
-    generator = random.Random(0)
-    hits: Counter[str] = Counter()
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
-    command = [sys.executable, "-W", "error", "-c", WORKER]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment) as server:
-        assert server.stdin and server.stdout
-        for number in range(kills):
-            kind, folder = kinds[number % len(kinds)], tmp_path / f"project {number}"
-            log = tmp_path / f"acknowledged {number}"
-            prepare(kind, folder, many)
-            server.stdin.write(f"{kind}|{folder}|{many}|{log}\n")
-            server.stdin.flush()
-            child = int(server.stdout.readline())
-            time.sleep(generator.uniform(0.0, 0.12 if kind == "migration" else 0.3))
-            os.kill(child, signal.SIGKILL)
-            assert server.stdout.readline() == "done\n"
-            acknowledged = [int(line) for line in log.read_text().split()] if log.exists() else [0]
-            hits[kind] += 1
-            verify(kind, folder, many, acknowledged[-1] if acknowledged else 0)
-            shutil.rmtree(folder)
-        server.stdin.close()
+    chance, hits = random.Random(0), Counter[str]()
+    for number in range(kills):
+        kind, folder = kinds[number % len(kinds)], tmp_path / f"project {number}"
+        log = tmp_path / f"acknowledged {number}"
+        prepare(kind, folder, many)
+        after_s = chance.uniform(0.0, 0.12 if kind == "migration" else 0.3)
+        server.was_killed(kind=kind, folder=folder, images=many, acknowledged=log, kill_after_s=after_s)
+        acknowledged = [int(line) for line in log.read_text().split()] if log.exists() else []
+        hits[kind] += 1
+        verify(kind, folder, many, acknowledged[-1] if acknowledged else 0)
+        shutil.rmtree(folder)
     return hits
 
 
-def test_a_killed_process_loses_nothing(tmp_path: Path, many: Path) -> None:
-    assert kill(tmp_path, many, 9).total() == 9
-
-
-@pytest.mark.slow
-def test_many_kills(tmp_path: Path, many: Path, capsys, torture_rounds: int) -> None:
-    hits = kill(tmp_path, many, torture_rounds)
-    with capsys.disabled():
-        print(f"\n{torture_rounds} kills: {dict(hits)}, nothing lost")
-    assert hits.total() == torture_rounds
+@pytest.mark.parametrize("is_short", [True, pytest.param(False, marks=pytest.mark.slow)], ids=["nine", "many"])
+def test_a_killed_process_loses_nothing(
+    tmp_path: Path, many: Path, is_short: bool, torture_rounds: int, tally: Counter[str], fork_server
+) -> None:
+    kills = 9 if is_short else torture_rounds
+    tally.update(kill(tmp_path, many, kills, fork_server(WORK)))
+    assert tally.total() == kills

@@ -17,7 +17,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,10 +35,10 @@ pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="needs fork, SIGKILL and tmpfs"),
 ]
 
-# For each line of JSON it forks a process to run a command under a fault: {"words", "fault", "step", "out"}. Steps are:
-# each opening of a file to write, each change of a name, each fsync, below the watched folder.
-SERVER = """
-import datetime, errno, gc, importlib, json, os, pkgutil, random, signal, sys, time, warnings
+# Runs a command under a fault. Steps are: each opening of a file to write, each change of a name, each fsync, below the
+# watched folder.
+WORK = """
+import datetime, errno, gc, importlib, os, pkgutil, random, signal, sys, time, warnings
 warnings.simplefilter("ignore")
 import torch, timm, accelerate, onnx, onnxruntime, models, visionft
 for package in (visionft, models):
@@ -94,35 +94,19 @@ class Fault:
             if getattr(module, "__name__", "").startswith("visionft") and hasattr(module, "datetime"):
                 module.datetime = Jumping
 
-def work(asked):
-    out = os.open(asked["out"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-    told = os.open(asked["out"] + ".err", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-    os.dup2(out, 1), os.dup2(told, 2)
+def work(words, fault, step, out):
+    descriptors = [os.open(each, os.O_WRONLY | os.O_CREAT | os.O_TRUNC) for each in (out, out + ".err")]
+    os.dup2(descriptors[0], 1), os.dup2(descriptors[1], 2)
     sys.stdout, sys.stderr = (open(each, "w", buffering=1, closefd=False) for each in (1, 2))
-    fault = Fault(asked["fault"], asked["step"])
+    fault = Fault(fault, step)
     fault.install()
-    sys.argv = ["visionft", *asked["words"]]
+    sys.argv = ["visionft", *words]
     code = main()
     sys.stdout.flush()
     fault.kind = ""
-    with open(asked["out"] + ".steps", "w") as handle:
+    with open(out + ".steps", "w") as handle:
         handle.write(str(fault.steps))
     return code
-
-print("ready", flush=True)
-for line in sys.stdin:
-    asked = json.loads(line)
-    child = os.fork()
-    if not child:
-        code = 99
-        try:
-            code = work(asked)
-        finally:
-            os._exit(code)
-    if asked["after_s"] is not None:
-        time.sleep(asked["after_s"])
-        os.kill(child, signal.SIGKILL)
-    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 """
 
 
@@ -182,52 +166,46 @@ STARTS = {
     ),
     "export": ("runs", ["model export P 2 X"]),
 }
-VARYING = (
-    "seconds",
-    "speed",
-    "speeds",
-    "measured",
-    "cost",
-    "known",
-    "added",
-    "started",
-    "ended",
-    "created",
-    "bytes",
-    "sha256",
-    "ms",
-)
+VARYING = re.compile("seconds|speed|measured|cost|known|added|started|ended|created|bytes|sha256|ms")
 
 
 class Bench:
     """Runs commands in forks, on copies of prepared states in one place, for equal paths."""
 
-    def __init__(self, folder: Path, home: Path, variables: dict[str, str] | None = None) -> None:
+    def __init__(self, folder: Path, home: Path, fork_server: Callable[..., Any], **variables: str) -> None:
         self.now, self._states, self._out = home / "now", folder / "states", folder / "out"
         self._states.mkdir()
-        environment = {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", **(variables or {})}
-        pipe = subprocess.PIPE
-        command = [sys.executable, "-W", "ignore", "-c", SERVER, str(self.now)]
-        self._server = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, env=environment)
-        assert self._server.stdout and self._server.stdout.readline() == "ready\n"
+        self._server = fork_server(WORK, self.now, **{"HF_HUB_OFFLINE": "1", **variables})
 
     def run(self, words: str, *, fault: str = "", step: int = 0, after_s: float | None = None) -> tuple[int, Any, str]:
         """Run a command; return (exit code, its JSON or None, its messages)."""
         runs = sorted(each.parent.name for each in (self.now / "P" / "runs").glob("*/config.json"))
         words = words.replace("LAST", runs[-1] if runs else "")
         told = [re.sub(r"^[PXOIJ](?=/|$)", lambda found: str(self.now / found[0]), word) for word in words.split()]
-        asked = {"words": [*told, "--json"], "fault": fault, "step": step, "after_s": after_s, "out": str(self._out)}
-        assert self._server.stdin and self._server.stdout
         for each in ("", ".err", ".steps"):
             Path(f"{self._out}{each}").unlink(missing_ok=True)
-        print(json.dumps(asked), file=self._server.stdin, flush=True)
-        code = int(self._server.stdout.readline())
-        errors = Path(f"{self._out}.err").read_text(errors="replace") if Path(f"{self._out}.err").exists() else ""
-        text = self._out.read_text() if self._out.exists() else ""
+        code = self._server.run(words=[*told, "--json"], fault=fault, step=step, out=self._out, kill_after_s=after_s)
+        text, errors = (
+            Path(f"{self._out}{each}").read_text(errors="replace") if Path(f"{self._out}{each}").exists() else ""
+            for each in ("", ".err")
+        )
         try:
             return code, steady(json.loads(text)), errors
         except ValueError:
             return code, None, errors
+
+    def succeed(self, words: str, case: str = "") -> Any:
+        """Run a command without a fault, and return its JSON."""
+        code, value, errors = self.run(words)
+        assert code == 0, f"{case or words}: {errors}"
+        return value
+
+    def disturb(self, words: str, case: str, tally: Counter[str], **how: Any) -> int:
+        """Run a command under a fault, which must not end as a bug; return its exit code."""
+        code, _, errors = self.run(words, **how)
+        assert code in (0, 2, -signal.SIGKILL), f"{case} ended with {code}: {errors[-2500:]}"
+        tally[{0: "went on", 2: "refused"}.get(code, "killed")] += 1
+        return code
 
     @property
     def steps(self) -> int:
@@ -241,8 +219,7 @@ class Bench:
             before, commands = STARTS[start]
             self._begin(before)
             for words in commands:
-                code, _, errors = self.run(words)
-                assert code == 0, f"{words}: {errors}"
+                self.succeed(words)
             shutil.copytree(self.now, kept)
         self.restore(kept)
 
@@ -269,9 +246,6 @@ class Bench:
             if path.is_file() and path.suffix not in (".lock", ".db-wal", ".db-shm") and "backups" not in path.parts
         }
 
-    def close(self) -> None:
-        self._server.communicate()
-
 
 def draw(folder: Path) -> None:
     rng = np.random.default_rng(0)
@@ -288,7 +262,7 @@ def draw(folder: Path) -> None:
 def steady(value: Any) -> Any:
     """Return JSON without the values varying from run to run."""
     if isinstance(value, dict):
-        kept = {key: each for key, each in value.items() if key != "run" and not any(word in key for word in VARYING)}
+        kept = {key: each for key, each in value.items() if key != "run" and not VARYING.search(key)}
         return {key: steady(each) for key, each in kept.items()}
     if isinstance(value, list):
         return [steady(each) for each in value]
@@ -296,12 +270,10 @@ def steady(value: Any) -> Any:
 
 
 @pytest.fixture(scope="module")
-def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
+def bench(tmp_path_factory: pytest.TempPathFactory, fork_server: Callable[..., Any]) -> Bench:
     folder = tmp_path_factory.mktemp("bench")
     (folder / "home").mkdir()
-    bench = Bench(folder, folder / "home")
-    yield bench
-    bench.close()
+    return Bench(folder, folder / "home", fork_server)
 
 
 @dataclass(frozen=True)
@@ -322,12 +294,10 @@ def whole(bench: Bench) -> Callable[[str], Whole]:
         if name not in known:
             work = ALL[name]
             bench.lay_out(work.start)
-            code, value, errors = bench.run(work.words)
-            assert code == 0, errors
+            value = bench.succeed(work.words)
             steps, state = bench.steps, bench.keep(f"after {name}")
             if work.proof:
-                code, value, errors = bench.run(work.proof)
-                assert code == 0, errors
+                value = bench.succeed(work.proof)
             known[name] = Whole(value, bench.files(), steps, state)
         return known[name]
 
@@ -337,11 +307,9 @@ def whole(bench: Bench) -> Callable[[str], Whole]:
 def prove(bench: Bench, name: str, expected: Whole, case: str) -> None:
     """Run a work again, without a fault, and compare."""
     work = ALL[name]
-    code, value, errors = bench.run(work.words)
-    assert code == 0, f"{case}: {errors}"
+    value = bench.succeed(work.words, case)
     if work.proof:
-        code, value, errors = bench.run(work.proof)
-        assert code == 0, f"{case}: {errors}"
+        value = bench.succeed(work.proof, case)
     assert value == expected.value, f"{case}: another result"
     found = bench.files()
     assert work.makes_anew or found == expected.files, f"{case}: {found ^ expected.files}"
@@ -350,39 +318,7 @@ def prove(bench: Bench, name: str, expected: Whole, case: str) -> None:
     assert not halves, f"{case}: {halves}"
 
 
-def damage(path: Path, chance: random.Random) -> str:
-    """Damage a file and return the kind of damage."""
-    data = bytearray(path.read_bytes())
-    kind = chance.choice(("a bit", "a bit", "cut", "zeros", "more", "empty", "gone"))
-    at = chance.randrange(len(data) or 1)
-    match kind:
-        case "a bit":
-            if data:
-                data[at] ^= 1 << chance.randrange(8)
-        case "cut":
-            del data[at:]
-        case "zeros":
-            data[at : at + 512] = bytes(len(data[at : at + 512]))
-        case "more":
-            data += chance.randbytes(chance.randrange(1, 200))
-        case "empty":
-            data.clear()
-        case _:
-            path.unlink()
-            return kind
-    path.write_bytes(data)
-    return kind
-
-
-@pytest.fixture
-def tally(request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]) -> Iterator[Counter[str]]:
-    """Count the outcomes of a test's rounds, and print them at its end, also after a failure."""
-    counted = Counter[str]()
-    yield counted
-    with capsys.disabled():
-        print(f"\n{request.node.name}: {', '.join(f'{count} {each}' for each, count in sorted(counted.items()))}")
-
-
+PUSH = "model push X me/model --yes"
 FAULTS = ("kill", "full", "denied", "clock")
 QUICK = ("embed", "quality", "duplicates", "map")  # the others take seconds a round
 ALWAYS = (("evidence", "kill"),)
@@ -401,23 +337,31 @@ def on_request(request: pytest.FixtureRequest, pytestconfig: pytest.Config) -> N
 @pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.parametrize("name", WORKS)
 def test_a_disturbed_command_is_made_good_by_the_next(
-    name: str, fault: str, bench: Bench, whole: Callable[[str], Whole], store_faults: int, tally: Counter[str]
+    name: str,
+    fault: str,
+    bench: Bench,
+    whole: Callable[[str], Whole],
+    rounds: Callable[[int], int],
+    tally: Counter[str],
 ) -> None:
     expected, chance = whole(name), random.Random(f"{name} {fault}")
-    for number in range(store_faults):
+    for number in range(rounds(4)):
         bench.lay_out(WORKS[name].start)
         step = chance.randint(1, max(1, expected.steps))
-        code, _, errors = bench.run(WORKS[name].words, fault=fault, step=step)
         case = f"{name} {fault} {number} at step {step}"
-        assert code in (0, 2, -signal.SIGKILL), f"{case} ended with {code}: {errors[-2500:]}"
-        tally[{0: "went on", 2: "refused"}.get(code, "killed")] += 1
+        bench.disturb(WORKS[name].words, case, tally, fault=fault, step=step)
         prove(bench, name, expected, case)
 
 
 @pytest.mark.usefixtures("on_request")
 @pytest.mark.parametrize("name", [*WORKS, *READERS])
 def test_damage_to_what_is_kept_is_noticed(
-    name: str, bench: Bench, whole: Callable[[str], Whole], store_faults: int, tally: Counter[str]
+    name: str,
+    bench: Bench,
+    whole: Callable[[str], Whole],
+    rounds: Callable[[int], int],
+    tally: Counter[str],
+    damage: Callable[[Path, random.Random], str],
 ) -> None:
     """The result is that of undamaged files, or a refusal; a damaged cache is rebuilt."""
     expected, chance = whole(name), random.Random(name)
@@ -426,12 +370,14 @@ def test_damage_to_what_is_kept_is_noticed(
     bench.restore(expected.state)
     bench.run(work.words)
     _, again, said = bench.run(proof or work.words)
-    for number in range(store_faults):
+    for number in range(rounds(4)):
         bench.restore(expected.state)
         paths = sorted({path for each in work.keeps for path in bench.now.glob(each) if path.is_file()})
         path = chance.choice([each for each in paths if each.suffix != ".lock"])
-        how = damage(path, chance)
-        case = f"{name} {number}: {how} of {path.relative_to(bench.now)}"
+        how = "loss" if chance.random() < 0.15 else damage(path, chance)
+        if how == "loss":
+            path.unlink()
+        case = f"{name} {number}: {how}, {path.relative_to(bench.now)}"
         code, value, errors = bench.run(work.words)
         is_expected = code in (0, 2) or (code == 1 and name == "verify" and value)
         assert is_expected, f"{case} ended with {code}: {errors[-2500:]}"
@@ -444,27 +390,35 @@ def test_damage_to_what_is_kept_is_noticed(
 
 
 @contextmanager
-def small_disk(place: Path) -> Iterator[Callable[[str], None]]:
-    """Mount a separate file system at `place`; yield a function to remount it with other options (`size=1m`)."""
+def small_disk(place: Path) -> Iterator[Callable[[str], AbstractContextManager[None]]]:
+    """Mount a separate file system at `place`; yield a context in which it has other options (`size=1m`)."""
 
     def mount(options: str) -> None:
         done = subprocess.run(["mount", "-o", f"remount,{options}", str(place)], capture_output=True, check=False)
         assert not done.returncode, done.stderr
+
+    @contextmanager
+    def limited(options: str) -> Iterator[None]:
+        mount(options)
+        try:
+            yield
+        finally:
+            mount("rw,size=4g")
 
     place.mkdir(exist_ok=True)
     made = subprocess.run(["mount", "-t", "tmpfs", "tmpfs", str(place)], capture_output=True, check=False)
     if made.returncode:
         pytest.skip("needs the right to mount a file system")
     try:
-        yield mount
+        yield limited
     finally:
         subprocess.run(["umount", "-l", str(place)], check=True)
 
 
 @pytest.fixture(scope="module")
-def disk(bench: Bench) -> Iterator[Callable[[str], None]]:
-    with small_disk(bench.now.parent) as mount:
-        yield mount
+def disk(bench: Bench) -> Iterator[Callable[[str], AbstractContextManager[None]]]:
+    with small_disk(bench.now.parent) as limited:
+        yield limited
 
 
 @pytest.mark.usefixtures("on_request")
@@ -474,9 +428,9 @@ def test_a_full_or_read_only_disk_is_said_and_harms_nothing(
     name: str,
     is_full: bool,
     bench: Bench,
-    disk: Callable[[str], None],
+    disk: Callable[[str], AbstractContextManager[None]],
     whole: Callable[[str], Whole],
-    store_faults: int,
+    rounds: Callable[[int], int],
     tally: Counter[str],
 ) -> None:
     expected, chance = whole(name), random.Random(name)
@@ -485,15 +439,12 @@ def test_a_full_or_read_only_disk_is_said_and_harms_nothing(
     before = used(bench.now)
     bench.restore(expected.state)
     growth = max(8192, used(bench.now) - before + 65536)
-    for number in range(store_faults if is_full else 1):
+    for number in range(rounds(4) if is_full else 1):
         bench.lay_out(work.start)
         room = chance.randrange(0, growth, 4096)
-        disk(f"size={before + room}" if is_full else "ro")
-        code, _, errors = bench.run(work.words)
-        disk("rw,size=4g")
         case = f"{name} {number} with {room} bytes left" if is_full else f"{name} read-only"
-        assert code in (0, 2), f"{case} ended with {code}: {errors[-2500:]}"
-        tally["went on" if code == 0 else "refused"] += 1
+        with disk(f"size={before + room}" if is_full else "ro"):
+            bench.disturb(work.words, case, tally)
         prove(bench, name, expected, case)
 
 
@@ -503,22 +454,23 @@ def used(folder: Path) -> int:
 
 
 @pytest.mark.usefixtures("on_request")
-def test_a_killed_certificate_counts_its_audit_once(bench: Bench, store_faults: int, tally: Counter[str]) -> None:
+def test_a_killed_certificate_counts_its_audit_once(
+    bench: Bench, rounds: Callable[[int], int], tally: Counter[str]
+) -> None:
     """A certificate is one transaction: its labels and its audit, or neither."""
     bench.lay_out("features")
     audit, words = bench.now / "audit.csv", f"label suggest P --certify {bench.now / 'audit.csv'}"
-    code, _, errors = bench.run(f"label suggest P --audit {audit} --rightness .6 --seed 1")
-    assert code == 0, errors
+    bench.succeed(f"label suggest P --audit {audit} --rightness .6 --seed 1")
     with audit.open(newline="") as handle:
         header, *rows = csv.reader(handle)
     with audit.open("w", newline="") as handle:
         csv.writer(handle).writerows([header, *([*row[:-1], row[-2]] for row in rows)])
     drawn, began = bench.keep("drawn"), time.perf_counter()
-    assert bench.run(words)[0] == 0
+    bench.succeed(words)
     seconds, chance = time.perf_counter() - began, random.Random(0)
     expected = certified(bench.now / "P")
     assert expected[0] == [True]
-    for number in range(store_faults):
+    for number in range(rounds(4)):
         bench.restore(drawn)
         after_s = chance.uniform(0, seconds)
         bench.run(words, after_s=after_s)
@@ -541,28 +493,29 @@ def certified(folder: Path) -> tuple[list[bool], dict[int, Any]]:
 @pytest.mark.usefixtures("on_request")
 @pytest.mark.parametrize("fault", ["kill", "full", "read-only"])
 def test_a_disturbed_push_is_made_good_by_the_next(
-    fault: str, tmp_path: Path, store_faults: int, tally: Counter[str], hub: Any
+    fault: str,
+    tmp_path: Path,
+    rounds: Callable[[int], int],
+    tally: Counter[str],
+    hub: Any,
+    fork_server: Callable[..., Any],
 ) -> None:
     """The hub then has each file of the export; a disk without room is no obstacle or a clear refusal."""
     home = tmp_path / "home"
-    with small_disk(home) as mount:
+    with small_disk(home) as limited:
         variables = {"HF_ENDPOINT": hub.url, "HF_HUB_OFFLINE": "0", "HF_HOME": str(home / "hub"), "HOME": str(home)}
-        bench, chance = Bench(tmp_path, home, variables), random.Random(fault)
+        bench, chance = Bench(tmp_path, home, fork_server, **variables), random.Random(fault)
         bench.lay_out("export")
         began = time.perf_counter()
-        assert bench.run("model push X me/model --yes")[0] == 0
+        bench.succeed(PUSH)
         seconds, expected = time.perf_counter() - began, dict(hub.files)
         taken = used(home)
-        for number in range(1 if fault == "read-only" else store_faults):
+        for number in range(1 if fault == "read-only" else rounds(4)):
             hub.files, hub.objects, hub.is_private = {}, {}, None
-            after_s = chance.uniform(0, seconds) if fault == "kill" else None
-            if fault != "kill":
-                mount(f"size={taken + chance.randrange(0, 65536, 4096)}" if fault == "full" else "ro")
-            code, _, errors = bench.run("model push X me/model --yes", after_s=after_s)
-            mount("rw,size=4g")
-            assert code in (0, 2, -signal.SIGKILL), f"push {fault} {number} ended with {code}: {errors[-2500:]}"
-            tally[{0: "went on", 2: "refused"}.get(code, "killed")] += 1
+            case, after_s = f"push {fault} {number}", chance.uniform(0, seconds) if fault == "kill" else None
+            room = taken + chance.randrange(0, 65536, 4096)
+            with limited({"kill": "rw", "full": f"size={room}", "read-only": "ro"}[fault]):
+                code = bench.disturb(PUSH, case, tally, after_s=after_s)
             assert code or hub.files == expected
-            code, _, errors = bench.run("model push X me/model --yes")
-            assert code == 0 and hub.files == expected, f"push {fault} {number}: {errors}"
-        bench.close()
+            bench.succeed(PUSH, case)
+            assert hub.files == expected, case

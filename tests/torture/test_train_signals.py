@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -65,13 +66,13 @@ def moment(project: Path, stdout: str) -> str:
 
 @pytest.mark.timeout(0)
 def test_a_run_that_is_told_to_stop_is_kept_and_goes_on(
-    project: Path, stop_signals: int, capsys: pytest.CaptureFixture[str]
+    project: Path, rounds: Callable[[int], int], tally: Counter[str]
 ) -> None:
-    chance, tally = random.Random(0), Counter[str]()
+    chance = random.Random(0)
     began = time.monotonic()
     assert train(project, *TINY)[0] == 0
     length_s = time.monotonic() - began
-    for each in range(stop_signals):
+    for each in range(rounds(2)):
         number = (signal.SIGINT, signal.SIGTERM)[each % 2]
         code, stdout, stderr = train(project, *TINY, signal_after_s=chance.uniform(0, length_s), number=number)
         at = moment(project, stdout)
@@ -84,5 +85,3 @@ def test_a_run_that_is_told_to_stop_is_kept_and_goes_on(
             name = json.loads(stdout)["run"]
             assert train(project, "--resume", name, "--json")[0] == 0 and not checkpoint_faults(project / "runs" / name)
             tally["went on to its end"] += 1
-    with capsys.disabled():
-        sys.stdout.writelines(f"\n{count} x {what}" for what, count in sorted(tally.items()))
