@@ -222,8 +222,6 @@ def _verification_text(found: "Verification") -> str:
     lines += [f"  not of the export: {name}" for name in found.foreign[:_SHOWN]]
     if more := len(found.foreign[_SHOWN:]):
         lines.append(f"  not of the export either: {count_of(more, 'other file')}")
-    if not found.has_hashes:
-        lines.append("  Its record is of an earlier version and lists the hash of its model alone.")
     return "\n".join(lines)
 
 

@@ -14,14 +14,12 @@ from visionft.files import MOST_RECORD, parse_json, read_json, sha256_file, writ
 
 MODEL_FILE, FLOAT_MODEL_FILE, RECORD_FILE = "model.onnx", "model_float.onnx", "export.json"
 LABELS_FILE, SCRIPT_FILE, INDEX_FILE = "labels.txt", "predict.py", "index.safetensors"
-# Files of the exports before records listed files.
-_FIRST_FILES = (MODEL_FILE, FLOAT_MODEL_FILE, INDEX_FILE, LABELS_FILE, SCRIPT_FILE)
 _OWN_HASH = "record_sha256"
 
 
 @dataclass(frozen=True, kw_only=True)
 class ListedFile:
-    """Entry of a file in a record: its size and SHA-256, empty in the records of earlier versions."""
+    """Entry of a file in a record: its size and SHA-256."""
 
     bytes: int
     sha256: str
@@ -67,13 +65,10 @@ def _own_hash(record: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(read_back, sort_keys=True).encode()).hexdigest()
 
 
-def listed_files(record: dict[str, Any]) -> dict[str, ListedFile] | None:
-    """Return {name: entry of the record}, without names outside the folder; None where the record lists no files."""
-    files = record.get("files")
-    if not isinstance(files, dict):
-        return None
-    found: dict[str, ListedFile] = {}
-    for name, entry in files.items():
+def listed_files(record: dict[str, Any]) -> dict[str, ListedFile]:
+    """Return {name: entry of the record}, without names outside the folder and invalid entries."""
+    files, found = record.get("files"), dict[str, ListedFile]()
+    for name, entry in files.items() if isinstance(files, dict) else ():
         parts = PurePosixPath(name).parts
         try:
             if parts and ".." not in parts and "\\" not in name and not PureWindowsPath(name).anchor:
@@ -91,18 +86,16 @@ def own_files(folder: Path) -> list[str]:
     record = read_record(folder)
     if record is None:
         return []
-    listed = listed_files(record)
-    names = [name for name in listed or _FIRST_FILES if is_inside_folder(folder, name)]
-    if listed is not None:
-        binary = (".onnx", ".safetensors")
-        names = [name for name in names if name.endswith(binary) or listed_file(folder / name) == listed[name]]
+    inside = {name: entry for name, entry in listed_files(record).items() if is_inside_folder(folder, name)}
+    binary = (".onnx", ".safetensors")
+    names = [name for name, entry in inside.items() if name.endswith(binary) or listed_file(folder / name) == entry]
     return [*names, RECORD_FILE]
 
 
 def note_change(folder: Path, name: str, path: Path) -> None:
     """Update the entry of the file `name` in an export's record, if listed; its new content is still at `path`."""
     record = read_record(folder)
-    if record is not None and name in (listed_files(record) or {}):
+    if record is not None and name in listed_files(record):
         record["files"][name] = asdict(listed_file(path))
         write_record(folder, record)
 

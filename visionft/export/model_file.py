@@ -18,7 +18,7 @@ from models.messages import Message
 from visionft.amounts import size_text
 from visionft.devices import has_nvidia_gpu
 from visionft.errors import ExportError, NextStep, as_expected
-from visionft.export.contents import MODEL_FILE, RECORD_FILE, listed_files, read_record
+from visionft.export.contents import RECORD_FILE, listed_files, read_record
 from visionft.export.precision.variants import EXACT_BYTES
 
 logger = logging.getLogger(__name__)
@@ -58,17 +58,14 @@ def read_model(path: Path) -> bytes:
     if len(content) > MOST_BYTES:
         raise refused(path, Message("is larger than {limit}, which no ONNX file can be", limit=size_text(MOST_BYTES)))
     check_model(path, content)
-    if (record := read_record(path.parent)) is not None:
-        of_model = record["sha256"] if path.name == MODEL_FILE else ""
-        listed = (listed_files(record) or {}).get(path.name)
-        recorded = listed.sha256 if listed else of_model
-        if recorded and recorded != hashlib.sha256(content).hexdigest():
-            hint = Message(
-                "Export the run again. If you changed it on purpose, take {RECORD_FILE} out of its folder.",
-                RECORD_FILE=RECORD_FILE,
-            )
-            message = Message("{path} is not the file that was exported: it was changed or damaged since.", path=path)
-            raise ExportError(message, hint)
+    recorded = listed_files(read_record(path.parent) or {}).get(path.name)
+    if recorded and recorded.sha256 != hashlib.sha256(content).hexdigest():
+        hint = Message(
+            "Export the run again. If you changed it on purpose, take {RECORD_FILE} out of its folder.",
+            RECORD_FILE=RECORD_FILE,
+        )
+        message = Message("{path} is not the file that was exported: it was changed or damaged since.", path=path)
+        raise ExportError(message, hint)
     return content
 
 

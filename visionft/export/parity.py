@@ -143,7 +143,7 @@ def read_export(folder: Path) -> ExportResult | None:
             float_model=float_model if float_model.is_file() else None,
             border=Border(**record["border"]) if record.get("border") else None,
             remembered=int(record.get("remembered", 0)),
-            files=tuple(listed_files(record) or ()),
+            files=tuple(listed_files(record)),
             samples=tuple(
                 SampleRun(name=name, **{**sample, "models": tuple(sample.get("models", ()))})
                 for name, sample in record.get("samples", {}).items()

@@ -95,7 +95,6 @@ class Verification:
         foreign: Other files in the folder, without hidden ones.
         sample: Error of the script's predictions; empty where they match the model's, or it was not run.
         why_not_run: Reason why the script was not run; empty where it was, or where its file or the model is faulty.
-        has_hashes: Whether the record lists its files; records of the first versions do not.
     """
 
     COMPUTED: ClassVar = ("is_whole",)
@@ -107,7 +106,6 @@ class Verification:
     answers: tuple[AnswerCheck, ...]
     sample: str = ""
     why_not_run: str = ""
-    has_hashes: bool = True
 
     @property
     def is_whole(self) -> bool:
@@ -125,8 +123,8 @@ def verify_export(folder: Path, *, images: Path | None = None, job: JobContext =
         ExportError: There is no export in the folder, or no image in `images`.
     """
     settle(folder)
-    record = read_record(folder)
-    if record is None:
+    record = read_record(folder) or {}
+    if not (listed := listed_files(record)):
         path = folder / RECORD_FILE
         if path.is_file():
             message = Message("{path} is damaged, or belongs to another program.", path=path)
@@ -135,11 +133,8 @@ def verify_export(folder: Path, *, images: Path | None = None, job: JobContext =
             message = Message("{folder} holds no export.", folder=folder)
             hint = Message("Give the folder of an export, with its {file}.", file=RECORD_FILE)
         raise ExportError(message, hint, NextStep("export"))
-    listed = listed_files(record)
-    size = record.get("bytes")
-    first = {MODEL_FILE: ListedFile(bytes=size if isinstance(size, int) else -1, sha256=record["sha256"])}
     files: dict[str, ListedFile] = {}
-    for name, entry in (listed or first).items():  # records of the first versions list no files
+    for name, entry in listed.items():
         on_hub = name_on_hub(name)  # a download from the hub has its names there
         is_from_hub = not (folder / name).exists() and (folder / on_hub).exists()
         files[on_hub if is_from_hub else name] = entry
@@ -164,7 +159,7 @@ def verify_export(folder: Path, *, images: Path | None = None, job: JobContext =
             answers = _compare_on_images(answers, models, images, job)
         if SCRIPT_FILE in intact:
             sample, why_not_run = _run_script(folder, images)
-    others = (name for name in files_in(folder) if listed and name not in (*files, RECORD_FILE))
+    others = (name for name in files_in(folder) if name not in (*files, RECORD_FILE))
     return Verification(
         folder=folder,
         checked=len(files) - sum(each.fault == "missing" for each in faults),
@@ -173,19 +168,17 @@ def verify_export(folder: Path, *, images: Path | None = None, job: JobContext =
         answers=tuple(answers),
         sample=sample,
         why_not_run=why_not_run,
-        has_hashes=listed is not None,
     )
 
 
 def _fault(folder: Path, name: str, entry: ListedFile) -> Fault | None:
-    """Return the integrity error of a file, or None; values absent from an early record are not compared."""
+    """Return the integrity error of a file, or None."""
     if not is_inside_folder(folder, name):
         return "missing"
     try:
-        now = listed_file(folder / name)
+        return None if listed_file(folder / name) == entry else "changed"
     except OSError:
         return "unreadable"
-    return None if entry.bytes in (-1, now.bytes) and entry.sha256 in ("", now.sha256) else "changed"
 
 
 def _compare_on_images(
