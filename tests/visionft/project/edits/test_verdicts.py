@@ -9,7 +9,7 @@ from visionft.project.store import Project
 
 def test_images_and_pairs_are_judged_for_one_check(project: Project):
     effects = project.apply(JudgeFine("duplicates", ((3, 1), (5, 0))))
-    assert effects.title == "Keep 2 findings as they are"
+    assert effects.title.values["counted"].values == {"count": 2}
     assert verdicts_of(project, "duplicates") == {(1, 3), (5, 0)} and not verdicts_of(project, "leaks")
     project.apply(JudgeFine("duplicates", ((1, 3),)))  # known already
     assert verdicts_of(project, "duplicates") == {(1, 3), (5, 0)}

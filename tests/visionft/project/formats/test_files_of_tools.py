@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
 
 from visionft.errors import ProjectError
 from visionft.project.edits.changes import AssignSplits
@@ -122,9 +123,8 @@ def test_several_classes_in_a_cell(cell: str, separator: str, folder: Path, mult
 
 def test_another_encoding_is_said(folder: Path, empty: Project) -> None:
     write(folder, "labels.csv", "file,label\na.jpg,Käse\n", encoding="cp1252")
-    with pytest.raises(ProjectError, match="not UTF-8") as caught:
+    with pytest.raises(ProjectError, match="UTF-8"):
         import_source(empty, folder)
-    assert "CSV UTF-8" in caught.value.hint
 
 
 def test_a_name_with_a_backslash_is_itself_before_it_is_a_path(tmp_path: Path, draw, empty: Project) -> None:
@@ -142,13 +142,13 @@ def test_of_two_images_of_a_name_the_one_that_is_gone_is_not_guessed(folder: Pat
     report = import_source(empty, folder)
     labels = {row.path.name: row.labels for row in image_rows(empty, find_images(empty)) if row.labels}
     assert labels == {"a.jpg": ("cat",), "c.jpg": ("dog",)}
-    assert [each.reason for each in report.unreadable] == ["the file is missing"] and not report.conflicts
+    assert len(report.unreadable) == 1 and not report.conflicts
     assert report.interpretations[0].found_elsewhere == 1
 
 
 def test_a_table_of_images_that_are_not_there_is_refused(folder: Path, empty: Project) -> None:
     write(folder, "labels.csv", "file,label\nx.jpg,cat\ny.jpg,dog\n")
-    with pytest.raises(ProjectError, match=r"None of the images that labels\.csv") as caught:
+    with pytest.raises(ProjectError, match=r"labels\.csv") as caught:
         import_source(empty, folder)
     assert caught.value.next_step.action == "import_unlabelled"
 
@@ -158,14 +158,13 @@ def test_files_that_may_hold_labels_are_named(folder: Path, tmp_path: Path) -> N
         write(folder, name, "x")
     assert preview_source(folder).interpretations[-1].unread == ("labels.xlsx", "data/synsets.txt")
     shutil.rmtree(folder / "train"), shutil.rmtree(folder / "valid"), shutil.rmtree(folder / "test")
-    with pytest.raises(ProjectError, match="holds no images") as caught:
+    with pytest.raises(ProjectError, match=r"labels\.xlsx"):
         preview_source(folder)
-    assert "labels.xlsx" in caught.value.hint
 
 
 def test_a_line_without_end_is_no_row(folder: Path, empty: Project) -> None:
     file = write(folder, "line.csv", "file,label," + "a," * 2_000_000)
-    with pytest.raises(ProjectError, match="one of its lines"):
+    with pytest.raises(ProjectError, match="4,000,000"):
         import_source(empty, file)
     report = import_source(empty, folder)
     assert report.added == 5 and report.interpretations[-1].unread == ("line.csv",)
@@ -185,8 +184,9 @@ def test_folders_of_images_without_a_class(tmp_path: Path, draw, empty: Project)
 def test_hugging_face_is_told_of_images_without_a_split(project: Project, tmp_path: Path) -> None:
     project.apply(AssignSplits({1: "train", 2: "val"}))
     export_labels(project, tmp_path / "out", export_format="huggingface")
-    card = (tmp_path / "out/README.md").read_text()
-    assert "  - split: unassigned\n    path: unassigned/**\n" in card and "  - split: validation\n" in card
+    card = yaml.safe_load((tmp_path / "out/README.md").read_text().strip("-\n"))
+    files = {"split": "unassigned", "path": "unassigned/**"}, {"split": "validation", "path": "validation/**"}
+    assert all(each in card["configs"][0]["data_files"] for each in files)
 
 
 def test_copies_suit_programs_that_know_images_by_their_names(tmp_path: Path, draw, empty: Project) -> None:

