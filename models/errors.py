@@ -49,9 +49,14 @@ class Problem:
 
 
 class VisionFTError(Exception):
-    """An expected failure; the hint is advice for window and command line alike, and names no button or command."""
+    """An expected failure; the hint is advice for window and command line alike, and names no button or command.
 
-    def __init__(self, message: str, hint: str = "", next_step: NextStep | None = None) -> None:
+    `values` fill the placeholders of the message and of the hint.
+    """
+
+    def __init__(self, message: str, hint: str = "", next_step: NextStep | None = None, **values: object) -> None:
+        if values:
+            message, hint = Message(message, **values), Message(hint, **values)
         super().__init__(message, hint, next_step)
         self.message = message
         self.hint = hint

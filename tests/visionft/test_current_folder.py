@@ -66,25 +66,15 @@ def ran(folder: Path) -> str:
     return (folder / "ran").read_text() if (folder / "ran").exists() else ""
 
 
-def test_the_start_runs_nothing_of_it(hostile: Path, project: Path) -> None:
-    done = run(sys.executable, "-m", "visionft", "project", "info", project, cwd=hostile)
+@pytest.mark.parametrize("is_script", [False, True])  # a script as pip writes it
+def test_the_start_runs_nothing_of_it(hostile: Path, project: Path, tmp_path: Path, is_script: bool) -> None:
+    script = tmp_path / "visionft"
+    script.write_text("import sys\nfrom visionft.__main__ import main\nsys.exit(main())\n")
+    start = [script] if is_script else ["-m", "visionft"]
+    env = {"PYTHONPATH": f"{os.pathsep}/nowhere"} if is_script else {}  # it names the current folder
+    done = run(sys.executable, *start, "project", "info", project, cwd=hostile, **env)
     assert (done.returncode, ran(hostile)) == (0, ""), done.stderr
     assert "48 images" in done.stdout
-
-
-def test_the_command_runs_nothing_of_it_where_pythonpath_names_the_current_folder(
-    hostile: Path, project: Path, tmp_path: Path
-) -> None:
-    script = tmp_path / "bin" / "visionft"  # as pip writes it
-    script.parent.mkdir()
-    script.write_text("import sys\nfrom visionft.__main__ import main\nsys.exit(main())\n")
-    done = run(sys.executable, script, "project", "info", project, cwd=hostile, PYTHONPATH=f"{os.pathsep}/nowhere")
-    assert (done.returncode, ran(hostile)) == (0, ""), done.stderr
-
-
-def test_the_start_from_a_folder_of_the_path_keeps_it(project: Path) -> None:
-    done = run(sys.executable, "-m", "visionft", "project", "info", project, cwd=ROOT)
-    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.skipif(os.name == "nt", reason="no folder can be deleted there while it is somebody's current one")

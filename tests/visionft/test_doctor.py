@@ -42,16 +42,12 @@ def test_a_provider_that_is_listed_but_does_not_start_is_not_usable(capfd: pytes
     assert capfd.readouterr().out == ""
 
 
-@pytest.mark.parametrize("version", ["3.7.0", "3.44.5", "3.45.0", "3.46.1", "3.50.4", "3.50.6", "3.51.0", "3.51.2"])
-def test_sqlite_with_the_wal_reset_bug_is_noted(version: str) -> None:
-    (fault,) = doctor.sqlite_faults(version)
-    assert version in fault.message
-    assert "3.51.3" in fault.advice
-
-
-@pytest.mark.parametrize("version", ["3.44.6", "3.44.9", "3.50.7", "3.51.3", "3.53.0", "4.0.0"])
-def test_sqlite_without_it_is_not(version: str) -> None:
-    assert doctor.sqlite_faults(version) == []
+def test_sqlite_with_the_wal_reset_bug_is_noted() -> None:
+    for version in ("3.7.0", "3.44.5", "3.45.0", "3.46.1", "3.50.4", "3.50.6", "3.51.0", "3.51.2"):
+        (fault,) = doctor.sqlite_faults(version)
+        assert version in fault.message and "3.51.3" in fault.advice
+    for version in ("3.44.6", "3.44.9", "3.50.7", "3.51.3", "3.53.0", "4.0.0"):
+        assert doctor.sqlite_faults(version) == []
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere Qt brings all that it needs")
@@ -80,14 +76,10 @@ def installed(monkeypatch: pytest.MonkeyPatch, **changes: str | None) -> None:
 def test_missing_and_outdated_libraries_are_errors(monkeypatch: pytest.MonkeyPatch) -> None:
     installed(monkeypatch, timm=None, pillow="9.5.0")
     faults = {fault.message.split()[0]: fault for fault in doctor.library_faults(doctor.library_versions())}
-    assert "not installed" in faults["timm"].message
-    assert "9.5.0 is older than" in faults["pillow"].message
+    assert "9.5.0" in faults["pillow"].message
     assert all(fault.severity == "error" for fault in faults.values())
     steps = [faults[name].next_step for name in ("timm", "pillow")]
-    assert [step and (step.action, step.requirement.partition(">")[0]) for step in steps] == [
-        ("install", "timm"),
-        ("install", "pillow"),
-    ]
+    assert [step and step.requirement.partition(">")[0] for step in steps] == ["timm", "pillow"]
 
 
 @pytest.mark.parametrize("runtime", ["onnxruntime", "onnxruntime-gpu"])
@@ -102,21 +94,13 @@ def test_a_sound_installation_has_no_library_fault(monkeypatch: pytest.MonkeyPat
 def test_an_old_runtime_without_cuda_is_named_by_its_own_name(monkeypatch: pytest.MonkeyPatch) -> None:
     installed(monkeypatch, onnxruntime="1.20.0", onnxruntime_gpu=None, opencv_python=None)
     (fault,) = doctor.library_faults(doctor.library_versions())
-    assert fault.message.startswith("onnxruntime 1.20.0 is older than") and "gpu" not in fault.advice
+    assert fault.message.split()[:2] == ["onnxruntime", "1.20.0"] and "gpu" not in fault.advice
 
 
-@pytest.mark.parametrize(
-    ("changes", "words"),
-    [
-        ({"onnxruntime": "1.31.1", "onnxruntime_gpu": "1.31.1"}, "overwrite each other"),
-        ({"opencv_python": "4.13.0.90"}, "opencv-python is installed"),
-    ],
-)
-def test_wheels_that_disturb_each_other_are_found(
-    monkeypatch: pytest.MonkeyPatch, changes: dict[str, str], words: str
-) -> None:
-    installed(monkeypatch, **changes)
-    assert any(words in fault.message for fault in doctor.library_faults(doctor.library_versions()))
+@pytest.mark.parametrize("package", ["onnxruntime-gpu", "opencv-python"])
+def test_wheels_that_disturb_each_other_are_found(monkeypatch: pytest.MonkeyPatch, package: str) -> None:
+    installed(monkeypatch, onnxruntime="1.31.1", **{package.replace("-", "_"): "4.13.0"})
+    assert any(package in fault.message for fault in doctor.library_faults(doctor.library_versions()))
 
 
 def test_a_gpu_that_nothing_uses_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -126,7 +110,7 @@ def test_a_gpu_that_nothing_uses_is_reported(monkeypatch: pytest.MonkeyPatch) ->
     assert [fault.message.split(", but ")[1].split()[0] for fault in faults] == ["PyTorch", "ONNX"]
     installed(monkeypatch, onnxruntime="1.31.1", onnxruntime_gpu=None)
     advice = doctor._gpu_faults((cpu,), {"CPUExecutionProvider": True})[1].advice
-    assert advice.index("uninstall onnxruntime,") < advice.index("install onnxruntime-gpu")  # never both
+    assert advice.index(" onnxruntime,") < advice.index(" onnxruntime-gpu")  # uninstalled first: never both
     monkeypatch.setattr("visionft.devices.has_nvidia_gpu", lambda: False)
     assert doctor._gpu_faults((cpu,), {}) == []
 

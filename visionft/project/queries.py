@@ -136,17 +136,13 @@ def name_order(project: Project) -> tuple[int, ...]:
 
 def class_order(project: Project) -> tuple[int, ...]:
     """Return the images by their (first) class in the order of the class list, unlabelled ones last."""
-    with project.reading() as connection:
-        classes = connection.execute("SELECT id FROM class ORDER BY position, id").fetchall()
-        ids = connection.execute("SELECT id FROM image WHERE removed_at IS NULL ORDER BY id").fetchall()
-        labels = connection.execute("SELECT image_id, class_id FROM label").fetchall()
+    ids = [image_id for (image_id,) in project.fetch("SELECT id FROM image WHERE removed_at IS NULL ORDER BY id")]
+    classes = project.fetch("SELECT id FROM class ORDER BY position, id")
     ranks, last = {class_id: rank for rank, (class_id,) in enumerate(classes)}, len(classes)
     first: dict[int, int] = {}
-    for image_id, class_id in labels:
-        rank = ranks.get(class_id, last)
-        if rank < first.get(image_id, last):
-            first[image_id] = rank
-    return tuple(sorted((image_id for (image_id,) in ids), key=lambda image_id: first.get(image_id, last)))
+    for image_id, class_id in project.fetch("SELECT image_id, class_id FROM label"):
+        first[image_id] = min(ranks.get(class_id, last), first.get(image_id, last))
+    return tuple(sorted(ids, key=lambda image_id: first.get(image_id, last)))
 
 
 def image_rows(project: Project, image_ids: tuple[int, ...]) -> tuple[ImageRow, ...]:

@@ -18,7 +18,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from models.messages import Message
+from models.messages import Message, listed
 from visionft.data.types import SPLITS, Snapshot, SnapshotImage, Split
 from visionft.errors import NextStep, ProjectError
 from visionft.project.edits.changes import AssignSplits
@@ -74,10 +74,10 @@ def missing_texts(report: SplitReport) -> list[str]:
     keeps = Message("Images that have a split keep it.")
     texts: list[str] = []
     for split, names in report.missing.items():
-        listed = ", ".join(f"“{name}”" for name in names[:5]) + (" and more" if len(names) > 5 else "")
+        quoted = listed([f"“{name}”" for name in names], 5)
         text = Message("No image is in {split}. {keeps}", split=split, keeps=keeps)
         if report.splits[split]:
-            text = Message("No image of {names} is in {split}. {keeps}", names=listed, split=split, keeps=keeps)
+            text = Message("No image of {names} is in {split}. {keeps}", names=quoted, split=split, keeps=keeps)
         texts.append(text)
     return texts
 
@@ -232,8 +232,9 @@ def _check_enough(snapshot: Snapshot, labelled: Sequence[SnapshotImage], parts: 
     settled = {snapshot.class_names[each] for each in _labels(image for image in labelled if image.split and not again)}
     few = [f"“{name}” has {count}" for name, count in counts.items() if count < parts and name not in settled]
     if few:
-        listed = ", ".join(few[:5])
-        message = Message("Each class needs {parts} images to be in every split: {few}.", parts=parts, few=listed)
+        message = Message(
+            "Each class needs {parts} images to be in every split: {few}.", parts=parts, few=listed(few, 5)
+        )
         hint = Message("Label more of them, delete the class, or do without a test set.")
         raise ProjectError(message, hint, NextStep("split_without_test") if parts == len(SPLITS) else label)
 

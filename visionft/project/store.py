@@ -108,9 +108,8 @@ class Project:
             if backups.list_backups(path):
                 step = NextStep("restore", project=path)
                 raise ProjectError(Message("{path} has lost its project.db.", path=path), "Restore a backup.", step)
-            what = "is not a project" if path.is_dir() else "does not exist"
-            step = NextStep("create_project", project=path)
-            raise ProjectError(Message("{path} {what}.", path=path, what=what), "Create a project first.", step)
+            message = Message("{path} is not a project." if path.is_dir() else "{path} does not exist.", path=path)
+            raise ProjectError(message, "Create a project first.", NextStep("create_project", project=path))
         return cls(path, writable=not read_only)
 
     def close(self) -> None:

@@ -6,9 +6,9 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+from models.messages import load_message
 from visionft.data.types import SPLITS, Snapshot, SnapshotImage, Task
 from visionft.files import collection_paused, list_folder
-from visionft.project.db import journal
 from visionft.project.db.database import DATABASE
 from visionft.project.db.roots import Roots
 from visionft.project.db.sqlite_errors import expected_errors
@@ -55,10 +55,14 @@ def peek_class_names(project: Path) -> tuple[str, ...]:
 def read_status(connection: sqlite3.Connection) -> ProjectStatus:
     classes = connection.execute("SELECT name FROM class ORDER BY position, id").fetchall()
     removed = connection.execute("SELECT EXISTS (SELECT 1 FROM image WHERE removed_at IS NOT NULL)").fetchone()[0]
+    undo, redo = (
+        connection.execute(f"SELECT title FROM step WHERE undone = {undone} ORDER BY id {order} LIMIT 1").fetchone()
+        for undone, order in ((0, "DESC"), (1, "ASC"))
+    )
     return ProjectStatus(
         class_names=tuple(str(name) for (name,) in classes),
-        undo_title=journal.undo_title(connection),
-        redo_title=journal.redo_title(connection),
+        undo_title=load_message(undo[0]) if undo else None,
+        redo_title=load_message(redo[0]) if redo else None,
         has_removed=bool(removed),
     )
 

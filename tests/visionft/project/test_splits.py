@@ -55,7 +55,7 @@ def test_the_seed_draws_and_the_same_seed_draws_the_same(large: Project, tmp_pat
 def test_val_is_taken_out_of_train_where_a_set_has_train_and_test_only(tmp_path: Path, draw) -> None:
     with with_splits(tmp_path, draw, {"train": {"a": 48, "b": 32}, "test": {"a": 12, "b": 8}}) as project:
         before = splits_of(project)
-        assert [problem.message for problem in data_problems(project.snapshot())] == ["no image is for validation yet"]
+        assert len(data_problems(project.snapshot())) == 1
         report = assign_splits(project)
         after = splits_of(project)
         moved = {image_id for image_id in after if after[image_id] != before[image_id]}
@@ -86,11 +86,12 @@ def test_val_gets_its_share_of_train_however_large_the_test_is(tmp_path: Path, d
         assert by_class(project)[0, "val"] == by_class(project)[1, "val"] == 4
 
 
-def test_a_few_new_images_are_not_all_that_validation_gets(tmp_path: Path, draw) -> None:
-    plan = {"train": {"a": 40, "b": 40}, "test": {"a": 9, "b": 9}, "unassigned": {"a": 1, "b": 1}}
+@pytest.mark.parametrize("fresh", [1, 30])
+def test_new_images_are_for_validation_before_training_images_are(tmp_path: Path, draw, fresh: int) -> None:
+    plan = {"train": {"a": 40, "b": 40}, "test": {"a": 9, "b": 9}, "unassigned": {"a": fresh, "b": fresh}}
     with with_splits(tmp_path, draw, plan) as project:
         report = assign_splits(project)
-        assert report.from_train and report.splits["val"] >= 12 and report.splits["test"] == 18
+        assert bool(report.from_train) == (fresh == 1) and report.splits["val"] >= 12 and report.splits["test"] >= 18
 
 
 def test_doubles_of_a_test_image_are_never_taken_for_validation(tmp_path: Path, draw) -> None:
@@ -137,13 +138,6 @@ def test_what_is_foreseen_is_about_what_comes(tmp_path: Path, draw, sides: set[s
         assert all(abs(foreseen[split] - count) <= 4 for split, count in report.splits.items()), (foreseen, report)
 
 
-def test_images_without_a_split_are_for_validation_before_training_images_are(tmp_path: Path, draw) -> None:
-    plan = {"train": {"a": 12, "b": 12}, "test": {"a": 6, "b": 6}, "unassigned": {"a": 12, "b": 12}}
-    with with_splits(tmp_path, draw, plan) as project:
-        report = assign_splits(project)
-        assert report.assigned == 24 and report.from_train == 0 and report.splits["val"] >= 6
-
-
 def test_new_images_never_move_old_ones(large: Project, tmp_path: Path, draw) -> None:
     assign_splits(large)
     before = splits_of(large)
@@ -184,15 +178,16 @@ def test_patterns_that_do_not_work_are_said(large: Project, pattern: str) -> Non
 def test_impossible_shares_are_refused_and_a_test_set_may_be_left_out(
     project: Project, val: float, test: float
 ) -> None:
-    with pytest.raises(ProjectError, match="leave nothing"):
+    with pytest.raises(ProjectError, match=f"{val:g}"):
         assign_splits(project, val=val, test=test)
     assert assign_splits(project, test=0).splits == {"train": 10, "val": 2, "test": 0}
 
 
 def test_too_little_to_split_is_said_with_the_next_step(tmp_path: Path, images: Path, draw) -> None:
     with Project.create(tmp_path / "p") as project:
-        with pytest.raises(ProjectError, match="No image has a label"):
+        with pytest.raises(ProjectError) as caught:
             assign_splits(project)
+        assert caught.value.next_step == NextStep("label")
         import_source(project, images / "cat")
         project.apply(LabelImages((1, 2, 3, 4, 5, 6), "cat"))
         with pytest.raises(ProjectError, match="All 6"):
@@ -203,7 +198,7 @@ def test_too_little_to_split_is_said_with_the_next_step(tmp_path: Path, images: 
         assert caught.value.next_step == NextStep("split_without_test")
         project.apply(UnlabelImages((3, 4, 5, 6)))
         project.apply(LabelImages((1,), "cat"))
-        with pytest.raises(ProjectError, match="2 labelled images are too few"):
+        with pytest.raises(ProjectError, match=r"^2 "):
             assign_splits(project)
         assert project.summary().splits == {"train": 0, "val": 0, "test": 0, "unassigned": 6}
 

@@ -1,6 +1,5 @@
 """Accepting with a certificate: the sample is drawn first, its labels are kept, and retries prove nothing."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -184,18 +183,3 @@ def test_where_all_were_checked_nothing_is_left_to_prove(project, truth):
     answers = answers_of(project, pending.sample, shown) | {wrong: ("ant" if shown[wrong] != "ant" else "bee",)}
     audit = finish_audit(project, pending, answers)
     assert audit.is_passed and audit.wrong == 1 and audit.proven == 1.0
-
-
-@pytest.mark.parametrize(
-    ("content", "count"), [({"number": 1}, 1), ({"number": 3}, 3), ({"number": -50}, 1), (None, 1)]
-)
-def test_an_audit_that_an_older_version_had_drawn_counts(project, content: dict[str, Any] | None, count: int):
-    project.close()
-    file = project.path / "curation" / "audit.json"
-    file.parent.mkdir(exist_ok=True)
-    file.write_text(json.dumps(content) if content else "{", encoding="utf-8")
-    with Project.open(project.path) as opened:
-        assert not file.exists() and pending_audit(opened) is None
-        assert next_number(opened)[0] == count + 1 and not any(each.is_finished for each in audits_of(opened))
-    with Project.open(project.path) as opened:
-        assert next_number(opened)[0] == count + 1

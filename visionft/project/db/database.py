@@ -2,32 +2,35 @@
 
 Owns opening (checks before the first write, migration after a backup, a private copy for a file unreadable in place),
 transactions and closing. Independent of the meaning of changes.
+
+A clean close writes a seal: the SHA-256 of `project.db` beside it, in the format of `sha256sum --check`; it is removed
+before the next write. Any change of the file in between (a flipped bit on the disk, another program) is detected at the
+next opening. SQLite's own checks verify the structure of the rows, not their values. After a kill there is no seal.
 """
 
 import shutil
 import sqlite3
 import tempfile
 import threading
-import time
 from collections.abc import Generator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
+from typing import Literal
 
 from models.messages import Message
 from visionft.errors import NextStep, ProjectError, VisionFTError
 from visionft.events import Notice
-from visionft.files import read_json, sha256_file
+from visionft.files import fsync_folder, sha256_file, write_text
 from visionft.project.db import journal, schema
 from visionft.project.db.locking import ProjectLock, network_file_system
 from visionft.project.db.roots import remember_folder
 from visionft.project.db.sqlite_errors import code_of, damage_error, expected_errors
 from visionft.project.safety import backups
-from visionft.project.safety.sealing import Seal, break_seal, has_log, read_seal, write_seal
 
 DATABASE = "project.db"
 CHANGED_OUTSIDE = Message("project.db is not as it was left: another program or the disk changed it.")
 DEFAULT_UNDO_STEPS = 1000
-_MOST = 20  # maximum number of audits from one file
+Seal = Literal["whole", "none", "broken"]
 
 
 class RollBack(Exception):
@@ -41,7 +44,7 @@ class Database:
         """Open `folder/project.db`, after a check through a read-only connection."""
         self.file = folder / DATABASE
         self.read_only_reason = "it was opened for reading"  # empty for a writable project, else the reason
-        # Whether the file was unchanged since the last session when it was opened; see `sealing`.
+        # Whether the file was unchanged since the last session when it was opened.
         self.seal: Seal = "none"
         self.notices: list[Notice] = []  # messages to the user about the opening
         self._lock = ProjectLock(folder)
@@ -102,7 +105,6 @@ class Database:
         self._identity = _identity(self.file)
         schema.make_durable(self._writer, journal_mode="DELETE" if kind else "WAL")
         schema.migrate(self._writer)
-        count_audit_file(self._writer, folder)
         journal.install(self._writer)
         remember_folder(self._writer, folder)
         with self.transaction() as connection:
@@ -216,7 +218,6 @@ def verify(database: Path, *, may_recover: bool, is_known: bool = False, writabl
                 if fault != "ok":
                     raise damage_error(fault)
                 schema.check_layout(connection)
-                schema.check_kinds(connection)
             return version
     except sqlite3.OperationalError as error:
         if not may_recover or code_of(error) != sqlite3.SQLITE_READONLY:
@@ -224,34 +225,36 @@ def verify(database: Path, *, may_recover: bool, is_known: bool = False, writabl
     return verify(database, may_recover=False, writable=True)
 
 
-def count_audit_file(connection: sqlite3.Connection, project_folder: Path) -> None:
-    """Write the audits of an older version's `curation/audit.json` into the database as not finished; delete the file.
+def seal_of(database: Path) -> Path:
+    return database.with_name(f"{database.name}.sha256")
 
-    Each new audit replaced the previous file and had the next number. Each counts for all images without a label.
-    The file is not trusted otherwise, since anybody may have edited it: such an audit cannot be finished.
-    """
-    file = project_folder / "curation" / "audit.json"
-    if not file.is_file():
-        return
+
+def has_log(database: Path) -> bool:
+    """Return whether a log holds further data of the database. (Readers leave an empty log behind.)"""
+    logs = [database.with_name(f"{database.name}-{kind}") for kind in ("wal", "journal")]
+    return any(log.exists() and log.stat().st_size for log in logs)
+
+
+def read_seal(database: Path) -> Seal:
+    """Compare a database with its seal. Call it before SQLite opens the file: closing it again would drop its locks."""
     try:
-        noted = read_json(file)["number"]
-    except (OSError, ValueError, TypeError, KeyError):
-        noted = 0
-    last = noted if isinstance(noted, int) else 0
-    connection.execute("BEGIN IMMEDIATE")
-    known = connection.execute("SELECT count(DISTINCT audit_id) FROM audit_image").fetchone()[0]
-    for number in range(known + 1, max(known + 1, min(last, known + _MOST)) + 1):
-        rows = connection.execute(
-            """INSERT INTO audit (at, source, threshold, accepted, sample, wrong, allowed, rightness, confidence,
-                most_wrong, number, seed, is_passed, is_finished)
-                VALUES (?, '', 0, 0, 0, 0, 0, 0, 0, 0, ?, 0, 0, 0) RETURNING id""",
-            (time.time_ns() // 1_000_000, number),
-        ).fetchall()
-        connection.execute(
-            """INSERT INTO audit_image (audit_id, image_id, class_name, sha256)
-                SELECT ?, id, '', sha256 FROM image WHERE label_count = 0 AND removed_at IS NULL""",
-            rows[0],
-        )
-    connection.execute("COMMIT")
-    with suppress(OSError):  # an undeleted file is counted once more
-        file.unlink()
+        noted = seal_of(database).read_text(encoding="utf-8").split()
+        if not noted:
+            return "none"
+        is_same = not has_log(database) and sha256_file(database) == noted[0]
+        return "whole" if is_same else "broken"
+    except (OSError, UnicodeError):
+        return "none"
+
+
+def write_seal(database: Path, sha256: str) -> None:
+    """Write the hash of a closed database, durably."""
+    write_text(seal_of(database), f"{sha256} *{database.name}\n")
+
+
+def break_seal(database: Path) -> None:
+    """Remove the seal, durably, before a write to the database."""
+    seal = seal_of(database)
+    if seal.exists():
+        seal.unlink()
+        fsync_folder(seal.parent)

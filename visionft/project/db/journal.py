@@ -136,30 +136,14 @@ def last_row(connection: sqlite3.Connection) -> int:
     return int(connection.execute("SELECT coalesce(max(id), 0) FROM journal").fetchone()[0])
 
 
-def undo_title(connection: sqlite3.Connection) -> str | None:
-    row = connection.execute("SELECT title FROM step WHERE undone = 0 ORDER BY id DESC LIMIT 1").fetchone()
-    return load_message(row[0]) if row else None
-
-
-def redo_title(connection: sqlite3.Connection) -> str | None:
-    row = connection.execute("SELECT title FROM step WHERE undone = 1 ORDER BY id LIMIT 1").fetchone()
-    return load_message(row[0]) if row else None
-
-
 def undo(connection: sqlite3.Connection) -> Effects:
     """Undo the newest done step, in the open transaction."""
-    row = connection.execute("SELECT max(id) FROM step WHERE undone = 0").fetchone()
-    if row[0] is None:
-        raise ProjectError("There is nothing to undo.", "")
-    return _replay(connection, int(row[0]), undone=True)
+    return _replay(connection, "SELECT max(id) FROM step WHERE undone = 0", undone=True)
 
 
 def redo(connection: sqlite3.Connection) -> Effects:
     """Redo the oldest undone step, in the open transaction."""
-    row = connection.execute("SELECT min(id) FROM step WHERE undone = 1").fetchone()
-    if row[0] is None:
-        raise ProjectError("There is nothing to redo.", "")
-    return _replay(connection, int(row[0]), undone=False)
+    return _replay(connection, "SELECT min(id) FROM step WHERE undone = 1", undone=False)
 
 
 def go_to(connection: sqlite3.Connection, step_id: int) -> Effects:
@@ -195,9 +179,11 @@ def _record_into(connection: sqlite3.Connection, step_id: int) -> None:
     connection.execute("INSERT INTO recording (step_id) VALUES (?)", (step_id,))
 
 
-def _replay(connection: sqlite3.Connection, step_id: int, *, undone: bool) -> Effects:
-    """Apply a step's rows backwards; the triggers record the inverse as the step's new rows."""
-    last = last_row(connection)
+def _replay(connection: sqlite3.Connection, step: str, *, undone: bool) -> Effects:
+    """Apply the rows of a step (a query) backwards; the triggers record the inverse as the step's new rows."""
+    step_id, last = connection.execute(step).fetchone()[0], last_row(connection)
+    if step_id is None:
+        raise ProjectError("There is nothing to undo." if undone else "There is nothing to redo.")
     connection.execute("PRAGMA defer_foreign_keys = ON")
     _record_into(connection, step_id)
     below = last + 1

@@ -68,10 +68,5 @@ def network_file_system(folder: Path) -> str:
         mounts = {Path(each.mountpoint): each.fstype for each in psutil.disk_partitions(all=True)}
     except (OSError, psutil.Error):
         return ""
-    kind = mount_type(folder, mounts)
+    kind = next((mounts[each] for each in (folder, *folder.parents) if each in mounts), "")  # the deepest
     return kind if kind in _NETWORK_TYPES else ""
-
-
-def mount_type(folder: Path, mounts: dict[Path, str]) -> str:
-    """Return the type of the deepest mount point above `folder`."""
-    return next((mounts[each] for each in (folder, *folder.parents) if each in mounts), "")

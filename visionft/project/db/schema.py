@@ -271,7 +271,10 @@ def version_of(connection: sqlite3.Connection) -> int:
 
 
 def check_layout(connection: sqlite3.Connection) -> None:
-    """Raise a `ProjectError` unless every table, index and trigger of the database's version exists, and its task."""
+    """Raise a `ProjectError` unless every table, index and trigger of the database's version exists, and its task.
+
+    It is raised, too, for a value not of its column's type: a flipped bit may turn a text into bytes.
+    """
     found = set(connection.execute("SELECT type, name, sql FROM sqlite_schema").fetchall())
     lost = sorted(f"{kind} {name}" for kind, name, _ in _layout(version_of(connection)) - found)
     if not lost:
@@ -279,10 +282,6 @@ def check_layout(connection: sqlite3.Connection) -> None:
         lost = [] if row and row[0] in get_args(Task) else ["the project's task"]
     if lost:
         raise damage_error(f"{', '.join(lost[:3])} missing or changed")
-
-
-def check_kinds(connection: sqlite3.Connection) -> None:
-    """Raise a `ProjectError` for a value not of its column's type: a flipped bit may turn a text into bytes."""
     for table in _tables(connection):
         columns = [(row[1], row[2].lower()) for row in connection.execute(f"PRAGMA table_info({table})") if row[2]]
         wrong = " OR ".join(f"typeof({name}) NOT IN ('{kind}', 'null')" for name, kind in columns)

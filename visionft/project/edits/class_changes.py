@@ -65,7 +65,8 @@ class MergeClasses(changes.BulkEdit):
                     (target, class_id),
                 )
             connection.execute("UPDATE alias SET class_id = ? WHERE class_id = ?", (target, class_id))
-            copy_prompts(connection, class_id, target)
+            own = _lines_of(connection, target)
+            _append(connection, target, tuple(line for line in _lines_of(connection, class_id) if line not in own))
             _delete_class(connection, class_id)
         given_up = [name for name in self.names if name_key(name.strip()) != name_key(self.into.strip())]
         for name in given_up:
@@ -182,12 +183,6 @@ def clean_prompts(class_name: str, lines: tuple[str, ...]) -> tuple[str, ...]:
     else:
         return cleaned
     raise ProjectError(message, hint)
-
-
-def copy_prompts(connection: sqlite3.Connection, source: int, target: int) -> None:
-    """Copy the missing prompt lines of one class to another; the implicit prompt, its name, is not copied."""
-    own = _lines_of(connection, target)
-    _append(connection, target, tuple(line for line in _lines_of(connection, source) if line not in own))
 
 
 def _lines_of(connection: sqlite3.Connection, class_id: int) -> tuple[str, ...]:

@@ -8,8 +8,17 @@ from typing import Literal
 
 from models.messages import Message
 from visionft.errors import ProjectError
-from visionft.project.edits.changes import Edit, ImagesEdit, insert_labels, now_ms, picked, set_column, task_of
-from visionft.project.edits.conflicts import add_candidates, displayed_path
+from visionft.project.edits.changes import (
+    Edit,
+    ImagesEdit,
+    add_candidates,
+    displayed_path,
+    insert_labels,
+    now_ms,
+    picked,
+    set_column,
+    task_of,
+)
 from visionft.project.names import clean_name, name_key
 
 Review = Literal["done", "later"]

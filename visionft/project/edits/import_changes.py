@@ -14,7 +14,6 @@ from visionft.data.types import Split
 from visionft.project.db.roots import ensure_roots
 from visionft.project.edits import changes
 from visionft.project.edits.class_changes import COLOR, shortcut_of
-from visionft.project.edits.conflicts import SourceLabel, apply_source_labels
 from visionft.project.edits.image_changes import tag_images
 from visionft.project.formats.labels_file import ClassLook
 from visionft.project.names import natural_key
@@ -181,8 +180,8 @@ def _complete(connection: sqlite3.Connection, known: Sequence[KnownImage], previ
                 class_id = changes.ensure_class(connection, name)
                 changes.insert_labels(connection, [(image_id, class_id, "import") for (image_id,) in rows])
     else:
-        stated = [SourceLabel(each.sha256, name, each.origin) for each in known for name in each.facts.labels]
-        apply_source_labels(connection, stated, previous_paths)
+        stated = [changes.SourceLabel(each.sha256, name, each.origin) for each in known for name in each.facts.labels]
+        changes.apply_source_labels(connection, stated, previous_paths)
     untagged = "(SELECT 1 FROM image_tag WHERE image_id = image.id)"
     tagged = {
         name: connection.execute(f"{images} {untagged}", (json.dumps(contents),)).fetchall()

@@ -3,15 +3,13 @@
 A box as large as the image counts as a label of the whole image, too: FiftyOne writes image labels so.
 """
 
-import json
 from collections import defaultdict
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from models.messages import Message
-from visionft.files import write_text
+from visionft.files import write_json
 from visionft.project.formats.annotated import ImageAnnotation, annotated_listing, parse_entries, rejected
 from visionft.project.formats.handing_out import LabelSet
 from visionft.project.formats.labels_file import ClassLook
@@ -21,9 +19,9 @@ from visionft.project.formats.whole_files import (
     a_name,
     a_split,
     an_object,
-    no_such_file,
     objects,
     read_label_json,
+    structure_of,
 )
 
 _TITLE = "COCO"
@@ -32,30 +30,25 @@ _ClassesByImage = defaultdict[object, list[str]]
 
 def read_coco(file: Path, options: ReadOptions = DEFAULTS) -> Listing:
     """List the images of a COCO file."""
-    try:
+    with structure_of(file, _TITLE):
         document = an_object(read_label_json(file))
         images, annotations = a_list(document["images"]), a_list(document.get("annotations"))
         categories = a_list(document["categories"])
         names = {_id(an_object(each)["id"]): a_name(an_object(each)["name"]) for each in categories}
         sizes = {_id(each.get("id")): (each.get("width"), each.get("height")) for each in objects(images)}
-    except (KeyError, ValueError) as error:
-        raise no_such_file(file, _TITLE) from error
     labels, marked = _ClassesByImage(list), _ClassesByImage(list)
-
-    def sort_annotations() -> Iterator[RejectedFile]:
-        """Assign classes to their images; yield the annotations without a valid image or class."""
-        for number, entry in enumerate(annotations):
-            try:
-                annotation = an_object(entry)
-                image, category = _id(annotation.get("image_id")), _id(annotation.get("category_id"))
-                if image not in sizes:
-                    raise ValueError(Message("there is no image {image}", image=image))
-                if category not in names:
-                    raise ValueError(Message("there is no category {category}", category=category))
-                (marked if _marks_a_part(annotation, sizes[image]) else labels)[image].append(names[category])
-            except ValueError as error:
-                yield rejected(file, f"annotations[{number}]", str(error))
-
+    unusable: list[RejectedFile] = []
+    for number, entry in enumerate(annotations):
+        try:
+            annotation = an_object(entry)
+            image, category = _id(annotation.get("image_id")), _id(annotation.get("category_id"))
+            if image not in sizes:
+                raise ValueError(Message("there is no image {image}", image=image))
+            if category not in names:
+                raise ValueError(Message("there is no category {category}", category=category))
+            (marked if _marks_a_part(annotation, sizes[image]) else labels)[image].append(names[category])
+        except ValueError as error:
+            unusable.append(rejected(file, f"annotations[{number}]", str(error)))
     # Roboflow's first category may be only the parent of the others.
     parents = [each.get("supercategory") for each in categories]
     declared = [a_name(each["name"]) for each in categories]
@@ -64,7 +57,6 @@ def read_coco(file: Path, options: ReadOptions = DEFAULTS) -> Listing:
         for name, parent in zip(declared, parents, strict=True)
         if parent != "none" or name not in parents
     ]
-    unusable = list(sort_annotations())
     rows = parse_entries(file, "images", images, partial(_image, labels=labels, marked=marked))
     return annotated_listing(file, _TITLE, [*unusable, *rows], options, classes=looks)
 
@@ -114,4 +106,4 @@ def write_coco(labels: LabelSet, target: Path) -> None:
         "images": images,
         "annotations": annotations,
     }
-    write_text(target, json.dumps(document, ensure_ascii=False, indent=1) + "\n")
+    write_json(target, document)

@@ -67,10 +67,6 @@ def key_of(title: str) -> str:
     return re.sub(r"[\W_]+", "", title.casefold())
 
 
-def has_file_column(titles: Sequence[str]) -> bool:
-    return any(key_of(title) in _FILE_KEYS for title in titles)
-
-
 def recognise(
     titles: Sequence[str], sample: Sequence[Row], choice: ColumnChoice, *, is_image: Callable[[str], bool]
 ) -> Columns | None:
@@ -121,7 +117,7 @@ def titles_of_first_row(cells: Sequence[str], finder_has: Callable[[str], bool])
     place = next(files, None)
     if place is None and len(cells) <= 2 and finder_has(cells[0]):
         place = 0
-    if place is None or has_file_column(cells):
+    if place is None or any(key_of(cell) in _FILE_KEYS for cell in cells):
         return []
     splits = [other for other, cell in enumerate(cells) if other != place and is_split_name(cell)][:1]
     labels = [other for other in range(len(cells)) if other not in (place, *splits)]

@@ -1,21 +1,21 @@
 """Create ML: an array with an entry per image; annotations with coordinates mark a part, others label all of it."""
 
-import json
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from visionft.files import write_text
+from visionft.files import write_json
 from visionft.project.formats.annotated import ImageAnnotation, annotated_listing, attempt
 from visionft.project.formats.handing_out import LabelSet
 from visionft.project.formats.listing import DEFAULTS, Listing, ReadOptions
-from visionft.project.formats.whole_files import a_list, a_name, an_object, entries_of, read_label_json
+from visionft.project.formats.whole_files import a_list, a_name, an_object, read_label_json, structure_of
 
 _TITLE = "Create ML"
 
 
 def read_create_ml(file: Path, options: ReadOptions = DEFAULTS) -> Listing:
-    entries = entries_of(file, _TITLE, read_label_json(file))
+    with structure_of(file, _TITLE):
+        entries = a_list(read_label_json(file))
     images = [attempt(file, f"entry {number}", partial(_image, entry)) for number, entry in enumerate(entries, 1)]
     return annotated_listing(file, _TITLE, images, options)
 
@@ -39,4 +39,4 @@ def _image(value: Any) -> ImageAnnotation:
 def write_create_ml(labels: LabelSet, target: Path) -> None:
     """Write one file, in the form of multi-label classifiers."""
     entries = [{"image": labels.name_of(record), "annotations": list(record.labels)} for record in labels.records]
-    write_text(target, json.dumps(entries, ensure_ascii=False, indent=1) + "\n")
+    write_json(target, entries)

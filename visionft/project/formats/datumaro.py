@@ -11,19 +11,17 @@ from visionft.project.formats.annotated import ImageAnnotation, annotated_listin
 from visionft.project.formats.labels_file import ClassLook
 from visionft.project.formats.listing import DEFAULTS, Listing, ReadOptions
 from visionft.project.formats.locating import data_folder
-from visionft.project.formats.whole_files import a_list, a_name, an_object, no_such_file, objects, read_label_json
+from visionft.project.formats.whole_files import a_list, a_name, an_object, objects, read_label_json, structure_of
 
 _TITLE = "Datumaro"
 
 
 def read_datumaro(file: Path, options: ReadOptions = DEFAULTS) -> Listing:
-    try:
+    with structure_of(file, _TITLE):
         document = an_object(read_label_json(file))
         declared = a_list(an_object(an_object(document["categories"]).get("label") or {}).get("labels"))
         names = [a_name(an_object(each).get("name")) for each in declared]
         items = a_list(document["items"])
-    except (KeyError, ValueError) as error:
-        raise no_such_file(file, _TITLE) from error
     entries = parse_entries(file, "items", items, partial(_image, names=names))
     folders = (data_folder(file) / "images" / file.stem, *options.image_folders)
     options = replace(options, image_folders=folders)

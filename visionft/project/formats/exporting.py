@@ -96,13 +96,12 @@ def _write_csv(project: Project, target: Path, *, for_spreadsheets: bool) -> Non
         with temporary.open("w", encoding="utf-8", newline="") as handle:
             writer = csv.writer(handle)
             writer.writerow([*columns, "escaped"] if for_spreadsheets else columns)
-            for record in labels_file.read_records(connection, project.roots()):
+            chunks = labels_file.label_lines(connection, project.path, _seen_from(target))
+            for line in (line for chunk in chunks for line in chunk.split("\n")):
+                values: dict[str, str | list[str] | None] = json.loads(line)
                 cells: list[str] = []
-                for value in labels_file.as_json(record, _seen_from(target), project.task).values():
-                    if isinstance(value, list):
-                        cells.append(json.dumps(value, ensure_ascii=False) if value else "")
-                    else:
-                        cells.append("" if value is None else str(value))
+                for value in (values[column] or "" for column in columns):
+                    cells.append(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
                 writer.writerow([*map(spreadsheet_cell, cells), "yes"] if for_spreadsheets else cells)
         if not is_stream(target):
             labels_file.write_classes(labels_file.read_classes(connection), labels_file.classes_file(target))

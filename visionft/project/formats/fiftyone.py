@@ -3,7 +3,6 @@
 In a whole dataset, tags with the name of a split give the split; the others are tags.
 """
 
-import json
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -11,12 +10,13 @@ from typing import Any, cast
 
 from models.messages import Message
 from visionft.errors import ProjectError
+from visionft.files import write_json
 from visionft.project.formats.annotated import ImageAnnotation, annotated_listing, attempt, parse_entries
 from visionft.project.formats.handing_out import Copier, LabelSet
 from visionft.project.formats.labels_file import ClassLook, LabelRecord
 from visionft.project.formats.listing import DEFAULTS, Interpretation, Listing, ReadOptions
 from visionft.project.formats.split_names import UNASSIGNED_FOLDER, is_split_name, split_of
-from visionft.project.formats.whole_files import a_list, a_name, an_object, no_such_file, objects, read_label_json
+from visionft.project.formats.whole_files import a_list, a_name, an_object, objects, read_label_json, structure_of
 
 _TITLE = "FiftyOne"
 _OF_IMAGE, _OF_PARTS = ("Classification", "Classifications"), ("Detections", "Polylines", "Detection", "Polyline")
@@ -24,14 +24,12 @@ _OF_IMAGE, _OF_PARTS = ("Classification", "Classifications"), ("Detections", "Po
 
 def read_fiftyone(file: Path, options: ReadOptions = DEFAULTS) -> Listing:
     """List the images of `labels.json` or `samples.json`; with several fields of classes, the choice names one."""
-    try:
+    with structure_of(file, _TITLE):
         document = an_object(read_label_json(file))
         if "samples" in document:
             return _read_samples(file, a_list(document["samples"]), options)
         classes = [a_name(name) for name in a_list(document.get("classes"))]
         targets = an_object(document["labels"])
-    except (KeyError, ValueError) as error:
-        raise no_such_file(file, _TITLE) from error
     entries = [attempt(file, name, partial(_target, name, target, classes)) for name, target in targets.items()]
     return annotated_listing(file, _TITLE, entries, options, classes=[ClassLook(name) for name in classes])
 
@@ -110,5 +108,4 @@ def write_fiftyone(labels: LabelSet, copier: Copier) -> None:
         of_image = mine if labels.task == "multi" else mine[0] if mine else None
         targets.setdefault((copier.folder / name).parent.parent, {})[Path(name).stem] = of_image
     for folder, found in targets.items():
-        text = json.dumps({"classes": labels.classes, "labels": found}, ensure_ascii=False, indent=1)
-        (folder / "labels.json").write_text(text + "\n", encoding="utf-8", newline="\n")
+        write_json(folder / "labels.json", {"classes": labels.classes, "labels": found})

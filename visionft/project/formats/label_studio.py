@@ -4,7 +4,6 @@ Different annotations of one task become several entries for one image, a label 
 Predictions are not labels.
 """
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from urllib.parse import quote
 
 from models.messages import Message
 from visionft.errors import ProjectError
-from visionft.files import write_text
+from visionft.files import write_json
 from visionft.project.formats.annotated import Entry, ImageAnnotation, annotated_listing, rejected
 from visionft.project.formats.columns import image_column, split_column
 from visionft.project.formats.handing_out import LabelSet
@@ -23,9 +22,9 @@ from visionft.project.formats.whole_files import (
     a_name,
     a_split,
     an_object,
-    entries_of,
     objects,
     read_label_json,
+    structure_of,
 )
 
 _TITLE = "Label Studio"
@@ -35,7 +34,9 @@ _Answers = list[tuple[str, tuple[str, ...]]]  # question and classes; an empty q
 
 def read_label_studio(file: Path, options: ReadOptions = DEFAULTS) -> Listing:
     """List the images of a Label Studio export (JSON); with several questions, the choice names one."""
-    tasks, choice = entries_of(file, _TITLE, read_label_json(file)), options.choice
+    choice = options.choice
+    with structure_of(file, _TITLE):
+        tasks = a_list(read_label_json(file))
     data = objects(task.get("data") for task in objects(tasks))
     keys = list(dict.fromkeys(key for each in data for key in each))
     finder = ImageFinder.of(file, options)
@@ -115,4 +116,4 @@ def write_label_studio(labels: LabelSet, target: Path) -> None:
         result = [{"from_name": _FIELD, "to_name": "image", "type": "choices", "value": value}] if record.labels else []
         data = {"image": address} | ({"split": record.split} if record.split else {})
         tasks.append({"id": number, "data": data, "annotations": [{"result": result}] if result else []})
-    write_text(target, json.dumps(tasks, ensure_ascii=False, indent=1) + "\n")
+    write_json(target, tasks)

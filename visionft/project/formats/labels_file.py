@@ -32,9 +32,6 @@ class LabelRecord:
     format: str  # as Pillow names it, such as "JPEG"
     labels: tuple[str, ...]
     split: Split | None
-    tags: tuple[str, ...]
-    review: str | None
-    note: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,44 +62,52 @@ def read_classes_file(file: Path) -> tuple[ClassLook, ...]:
 
 
 def read_records(connection: sqlite3.Connection, roots: Roots) -> Iterator[LabelRecord]:
-    """Yield a record per image, in id order. Works on databases of every version."""
-    labels = _names_by_image(connection, "label", "class", "position, class.id")
-    tags = _names_by_image(connection, "image_tag", "tag", "name")
+    """Yield a record per image, in id order."""
+    labels: dict[int, tuple[str, ...]] = {}
+    for image_id, name in connection.execute(
+        """SELECT image_id, class.name FROM label JOIN class ON class.id = class_id
+            ORDER BY image_id, position, class_id"""
+    ):
+        labels[image_id] = (*labels.get(image_id, ()), name)
     rows = connection.execute(
-        """SELECT id, root_id, path, name, sha256, width, height, format, split, review, note FROM image
+        """SELECT id, root_id, path, name, sha256, width, height, format, split FROM image
             WHERE removed_at IS NULL ORDER BY id"""
     )
-    for image_id, root_id, path, name, sha256, width, height, file_format, split, review, note in rows:
+    for image_id, root_id, path, name, sha256, width, height, file_format, split in rows:
         yield LabelRecord(
             path=roots.path_of(root_id, path), name=name or path, sha256=sha256, size=(width, height),
-            format=file_format, labels=labels.get(image_id, ()), split=split, tags=tags.get(image_id, ()),
-            review=review, note=note,
+            format=file_format, labels=labels.get(image_id, ()), split=split,
         )  # fmt: skip
 
 
 def write_labels(
     connection: sqlite3.Connection, project_folder: Path, target: Path, *, seen_from: Path | None = None
 ) -> None:
-    """Write every image's record to `target` (atomically; or a pipe), and the classes beside it.
+    """Write every image's decisions to `target` (atomically; or a pipe), and the classes beside it.
 
     File names are relative to `seen_from`, by default to the folder of `target`.
     """
-    base = seen_from or target.parent
+    with atomic_path(target) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as handle:
+        for lines in label_lines(connection, project_folder, seen_from or target.parent):
+            handle.write(f"{lines}\n")
+    if not is_stream(target):
+        write_classes(read_classes(connection), classes_file(target))
+
+
+def label_lines(connection: sqlite3.Connection, project_folder: Path, base: Path) -> Iterator[str]:
+    """Yield the lines of `labels.jsonl`, a thousand at a time; file names are relative to `base`."""
     task = connection.execute("SELECT value FROM meta WHERE key = 'task'").fetchone()[0]
     label = "'label', json_extract(labels, '$[0]')" if task == "single" else "'labels', json(labels)"
     names = {root_id: relative_name(each, base) for each, root_id in Roots(connection, project_folder).ids().items()}
     prefixes = {root_id: "" if name == "." else name.rstrip("/") + "/" for root_id, name in names.items()}
     last = 0
-    with atomic_path(target) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as handle:
-        while last is not None:
-            last, lines = connection.execute(_LINES.format(label=label), (json.dumps(prefixes), last)).fetchone()
-            handle.write(f"{lines}\n" if lines else "")
-    if not is_stream(target):
-        write_classes(read_classes(connection), classes_file(target))
+    while last is not None:
+        last, lines = connection.execute(_LINES.format(label=label), (json.dumps(prefixes), last)).fetchone()
+        if lines:
+            yield lines
 
 
-# A thousand lines at a time, assembled by SQLite, because it releases the GIL: a backup must not slow down the
-# labelling.
+# Assembled by SQLite, because it releases the GIL: a backup must not slow down the labelling.
 _LINES = """
     SELECT max(id), group_concat(line, char(10)) FROM (
         SELECT id, json_object('file_name', prefix || path, {label}, 'split', split, 'tags', json(tags),
@@ -133,35 +138,9 @@ def write_classes(looks: Iterable[ClassLook], target: Path, folders: dict[str, s
     write_json(target, classes)
 
 
-def as_json(record: LabelRecord, base: Path, task: str) -> dict[str, object]:
-    """Return the JSON object of a record, its file name relative to `base` where possible."""
-    labels = list(record.labels)
-    return {
-        "file_name": relative_name(record.path, base),
-        **({"label": labels[0] if labels else None} if task == "single" else {"labels": labels}),
-        "split": record.split,
-        "tags": list(record.tags),
-        "review": record.review,
-        "note": record.note,
-        "sha256": record.sha256,
-    }
-
-
 def relative_name(path: Path, base: Path) -> str:
     """Return `path` relative to `base` with `/`, or absolute where no relative path exists (another drive)."""
     try:
         return Path(os.path.relpath(path, base)).as_posix()
     except ValueError:
         return path.as_posix()
-
-
-def _names_by_image(connection: sqlite3.Connection, links: str, names: str, order: str) -> dict[int, tuple[str, ...]]:
-    """Return the class or tag names of each image with at least one."""
-    result: dict[int, tuple[str, ...]] = {}
-    rows = connection.execute(
-        f"""SELECT image_id, {names}.name FROM {links} JOIN {names} ON {names}.id = {links}.{names}_id
-            ORDER BY image_id, {order}"""
-    )
-    for image_id, name in rows:
-        result[image_id] = (*result.get(image_id, ()), name)
-    return result

@@ -28,7 +28,8 @@ _OF_ELEMENT, _OF_ATTRIBUTE, _OF_TEXT = 300, 130, 60  # bytes of memory, beside t
 _OF_IMAGE, _OF_LABEL, _OF_REJECTED = 1000, 64, 400  # measured: 400 to 950 bytes an image
 _CHUNK = 1 << 20
 _MAX_TAG = 4 << 20  # bytes; its values are created at once
-AGAIN = "It may be cut short or edited by hand: export it again."
+_AGAIN = Message("It may be cut short or edited by hand: export it again.")
+_DIVIDE = Message("Divide it, or leave out what is no label, such as outlines and images inside it.")
 _LOOK_BYTES = 1 << 20
 # Tools that cannot be imported: suffixes of their files, and patterns that must all match.
 _UNSUPPORTED: tuple[tuple[tuple[str, ...], str, tuple[str, ...]], ...] = (
@@ -130,7 +131,7 @@ def check_size(file: Path) -> None:
             size=size_text(size),
             limit=size_text(MAX_BYTES),
         )
-        raise ProjectError(message, "Divide it, or leave out what is no label, such as outlines and images inside it.")
+        raise ProjectError(message, _DIVIDE)
 
 
 @dataclass(slots=True)
@@ -149,9 +150,7 @@ class MemoryLimit:
                 file=self.file,
                 limit=size_text(MAX_MEMORY),
             )
-            raise ProjectError(
-                message, "Divide it, or leave out what is no label, such as outlines and images inside it."
-            )
+            raise ProjectError(message, _DIVIDE)
 
     def add_entry(self, entry: SourceFile | RejectedFile) -> None:
         """Count an image, or a rejected entry, of the file."""
@@ -177,11 +176,11 @@ def xml_elements(file: Path) -> Iterator[Element]:
     except expat.ExpatError as error:
         reason = expat.ErrorString(error.code)
         message = Message("{file} is no XML: line {line}: {reason}.", file=file, line=error.lineno, reason=reason)
-        raise ProjectError(message, AGAIN) from error
+        raise ProjectError(message, _AGAIN) from error
     except ValueError as error:
         line = builder.parser.CurrentLineNumber
         message = Message("{file} is not read: line {line}: {reason}.", file=file, line=line, reason=error)
-        raise ProjectError(message, AGAIN) from error
+        raise ProjectError(message, _AGAIN) from error
     yield from builder.taken()
 
 
@@ -240,9 +239,9 @@ def read_label_json(file: Path) -> Any:
             return parse_json(text)
     except json.JSONDecodeError as error:
         message = Message("{file} is no JSON: line {line}: {reason}.", file=file, line=error.lineno, reason=error.msg)
-        raise ProjectError(message, AGAIN) from error
+        raise ProjectError(message, _AGAIN) from error
     except ValueError as error:
-        raise ProjectError(Message("{file} is no JSON: {reason}.", file=file, reason=error), AGAIN) from error
+        raise ProjectError(Message("{file} is no JSON: {reason}.", file=file, reason=error), _AGAIN) from error
 
 
 def an_object(value: Any) -> dict[str, Any]:
@@ -280,11 +279,12 @@ def a_split(value: Any) -> Split | None:
     return split_of(value) if isinstance(value, str) and is_split_name(value) else None
 
 
-def entries_of(file: Path, title: str, value: Any) -> list[Any]:
-    """Return the entries of a file with a single array; raise a ProjectError for anything else."""
+@contextmanager
+def structure_of(file: Path, title: str) -> Generator[None]:
+    """Raise a `ProjectError` where a file lacks the structure of its format."""
     try:
-        return a_list(value)
-    except ValueError as error:
+        yield
+    except (KeyError, ValueError) as error:
         raise no_such_file(file, title) from error
 
 

@@ -108,15 +108,11 @@ class ImportFilter:
                 paths.setdefault(root_id, []).append(path)
         result: dict[Path, dict[str, Any]] = {}
         columns = ("root_id", "path", "id", "sha256", "bytes", "mtime_ns", "removed_at")
-        with self.project.reading() as connection:
-            for root_id, wanted in paths.items():
-                rows = connection.execute(
-                    f"""SELECT {", ".join(columns)} FROM image
-                        WHERE root_id = ? AND path IN (SELECT value FROM json_each(?))""",
-                    (root_id, json.dumps(wanted)),
-                )
-                for row in rows.fetchall():
-                    result[places[row[0], row[1]]] = dict(zip(columns, row, strict=True))
+        query = f"""SELECT {", ".join(columns)} FROM image
+            WHERE root_id = ? AND path IN (SELECT value FROM json_each(?))"""
+        for root_id, wanted in paths.items():
+            for row in self.project.fetch(query, root_id, json.dumps(wanted)):
+                result[places[row[0], row[1]]] = dict(zip(columns, row, strict=True))
         return result
 
     def _examine(
@@ -179,12 +175,11 @@ class ImportFilter:
         places: dict[str, tuple[Path | None, int | None]] = {}  # {content: its recorded path, time of its removal}
         if self.project is not None:
             roots = self.project.roots()
-            with self.project.reading() as connection:
-                rows = connection.execute(
-                    """SELECT sha256, root_id, path, removed_at FROM image
-                        WHERE sha256 IN (SELECT value FROM json_each(?)) ORDER BY removed_at IS NULL""",
-                    (json.dumps([image.sha256 for image in examined]),),
-                ).fetchall()
+            rows = self.project.fetch(
+                """SELECT sha256, root_id, path, removed_at FROM image
+                    WHERE sha256 IN (SELECT value FROM json_each(?)) ORDER BY removed_at IS NULL""",
+                json.dumps([image.sha256 for image in examined]),
+            )
             places = {sha256: (roots.path_of(root_id, path), time) for sha256, root_id, path, time in rows}
         new: list[ExaminedFile] = []
         known: list[tuple[ExaminedFile, Path]] = []

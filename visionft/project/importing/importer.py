@@ -145,7 +145,15 @@ class _Import:
             if stopped:
                 break
             job.report(Progress(stage="Import", done=start + len(batch), total=len(files)))
-        self._report_notices(stopped, job)
+        if stopped:
+            job.report(Notice(message="Import stopped. Import the same source again to continue."))
+        if self.relinked:
+            message = Message("{counted} found again.", counted=count_of(self.relinked, "missing image"))
+            job.report(Notice(message=message))
+        if self.overruled:
+            counted = count_of(self.overruled, "image")
+            text = Message("{counted} already had another class that a person gave, which was kept.", counted=counted)
+            job.report(Notice(message=text, level="warning"))
         report = ImportReport(
             added=self.added, duplicates=tuple(self.examiner.duplicates), unreadable=tuple(self.examiner.unreadable),
             skipped=tuple(self.examiner.skipped), warnings=tuple(self.examiner.warnings),
@@ -160,19 +168,6 @@ class _Import:
             "; stopped" if stopped else "",
         )
         return report
-
-    def _report_notices(self, stopped: bool, job: JobContext) -> None:
-        if stopped:
-            job.report(Notice(message="Import stopped. Import the same source again to continue."))
-        if self.relinked:
-            message = Message("{counted} found again.", counted=count_of(self.relinked, "missing image"))
-            job.report(Notice(message=message))
-        if self.overruled:
-            counted = count_of(self.overruled, "image")
-            message = Message(
-                "{counted} already had another class that a person gave, which was kept.", counted=counted
-            )
-            job.report(Notice(message=message, level="warning"))
 
     def _commit(self, examined: Sequence[ExaminedFile], edited: Sequence[EditedImage]) -> None:
         """Write a batch as part of this import's one step in the history."""
@@ -236,12 +231,8 @@ class _Import:
     def _count_overruled(self, known: Sequence[KnownImage]) -> int:
         """Count the images with a person's class different from the source's."""
         imported = {(image.sha256, name) for image in known for name in image.facts.labels}
-        with self.project.reading() as connection:
-            rows = connection.execute(
-                """SELECT sha256, class.name FROM image JOIN label ON image_id = image.id
-                    JOIN class ON class.id = class_id
-                    WHERE sha256 IN (SELECT value FROM json_each(?)) AND source != 'import'""",
-                (json.dumps([sha256 for sha256, _ in imported]),),
-            ).fetchall()
-        given = dict(rows)
+        query = """SELECT sha256, class.name FROM image JOIN label ON image_id = image.id
+            JOIN class ON class.id = class_id
+            WHERE sha256 IN (SELECT value FROM json_each(?)) AND source != 'import'"""
+        given = dict(self.project.fetch(query, json.dumps([sha256 for sha256, _ in imported])))
         return len({sha256 for sha256, name in imported if given.get(sha256, name) != name})

@@ -59,10 +59,7 @@ class RelinkImages:
 def find_missing(project: Project, *, job: JobContext = SILENT) -> tuple[MissingImage, ...]:
     """Return the images without a file at the recorded path, in id order."""
     roots = project.roots()
-    with project.reading() as connection:
-        rows = connection.execute(
-            "SELECT id, root_id, path, sha256, bytes FROM image WHERE removed_at IS NULL ORDER BY id"
-        ).fetchall()
+    rows = project.fetch("SELECT id, root_id, path, sha256, bytes FROM image WHERE removed_at IS NULL ORDER BY id")
     missing: list[MissingImage] = []
     for done, (image_id, root_id, path, sha256, size) in enumerate(rows, 1):
         place = roots.path_of(root_id, path)
@@ -84,12 +81,11 @@ def relink_images(project: Project, folder: Path, *, job: JobContext = SILENT) -
     found = _search(folder, missing, job)
     roots = project.roots()
     taken: set[Path] = set()  # recorded already for another image of the project, removed ones included
-    with project.reading() as connection:
-        for image_id, path in found.items():
-            place = roots.containing(path)
-            query = "SELECT id FROM image WHERE root_id = ? AND path = ? AND id != ?"
-            if place and connection.execute(query, (*place, image_id)).fetchone():
-                taken.add(path)
+    for image_id, path in found.items():
+        place = roots.containing(path)
+        query = "SELECT id FROM image WHERE root_id = ? AND path = ? AND id != ?"
+        if place and project.fetch(query, *place, image_id):
+            taken.add(path)
     places = {
         image_id: (FileLocation(folder, path.relative_to(folder).as_posix()), path.stat().st_mtime_ns)
         for image_id, path in found.items()

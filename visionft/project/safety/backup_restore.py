@@ -15,13 +15,12 @@ from models.messages import Message
 from visionft.errors import ProjectError, VisionFTError
 from visionft.files import atomic_path, fsync_folder, write_error
 from visionft.project.db import schema
-from visionft.project.db.database import DATABASE, verify
+from visionft.project.db.database import DATABASE, verify, write_seal
 from visionft.project.db.locking import ProjectLock
 from visionft.project.db.sqlite_errors import expected_errors
 from visionft.project.names import project_path
 from visionft.project.safety import backups
 from visionft.project.safety.backups import BACKUPS_FOLDER, Backup
-from visionft.project.safety.sealing import write_seal
 
 logger = logging.getLogger(__name__)
 
@@ -38,8 +37,7 @@ def restore_backup(project_folder: Path, name: str | None = None) -> Backup:
     """
     project_folder = project_path(project_folder)
     if not project_folder.is_dir():
-        message = Message("{project_folder} is not a project.", project_folder=project_folder)
-        raise ProjectError(message, "Give the project folder.")
+        raise ProjectError(Message("{path} is not a project.", path=project_folder), "Give the project folder.")
     lock = ProjectLock(project_folder)
     reason = lock.acquire()
     if reason:

@@ -20,7 +20,7 @@ from visionft.events import Progress
 from visionft.files import sha256_file
 from visionft.jobs import SILENT, JobContext
 from visionft.project.db import schema
-from visionft.project.db.database import DATABASE
+from visionft.project.db.database import DATABASE, Seal
 from visionft.project.db.journal import JOURNALED_TABLES, journaled_columns
 from visionft.project.db.roots import IMAGES_FOLDER, folder_of
 from visionft.project.db.sqlite_errors import damage_error
@@ -29,7 +29,6 @@ from visionft.project.importing.relinking import find_missing
 from visionft.project.importing.sources import UNPACKED_PREFIX
 from visionft.project.names import count_of, name_key
 from visionft.project.safety.backups import BACKUPS_FOLDER, PARTIAL_PREFIX, is_intact, list_backups
-from visionft.project.safety.sealing import Seal
 from visionft.project.store import Project
 
 _Repair = str | Callable[[sqlite3.Connection], int]  # a statement, or a function; the number of corrected rows counts
@@ -58,7 +57,6 @@ def check_project(project: Project, *, check_contents: bool = False, job: JobCon
         if fault != "ok":
             raise damage_error(fault)
         schema.check_layout(connection)
-        schema.check_kinds(connection)
         schema.read_everything(connection)
     database = project.database
     seal, unexplained = database.seal, unexplained_changes(database.read_file, project.path)
@@ -86,10 +84,8 @@ def _is_hidden(path: Path) -> bool:
     """Return whether the existence of a file is hidden from this user."""
     try:
         path.stat()
-    except PermissionError:
-        return True
-    except OSError:
-        return False
+    except OSError as error:
+        return isinstance(error, PermissionError)
     return False
 
 

