@@ -70,7 +70,7 @@ class CardView(QTextBrowser):
 
 
 def card_of(folder: Path) -> Path | None:
-    """Return the card of an export; None where there is none, as in exports of earlier versions."""
+    """Return the card of an export; None where there is none."""
     path = folder / CARD_FILE
     return path if path.is_file() else None
 

@@ -170,6 +170,4 @@ def verdict_text(variant: Variant) -> str:
             words = [tr("Too many predictions of {name} differ from those of model.onnx.", name=name)]
     if variant.in_float:
         words.append(tr("Layers that stay in float: {names}.", names=", ".join(variant.in_float)))
-    if variant.is_kept and not variant.is_for_any_processor:
-        words.append(tr("On x86 without VNNI, programs of your own must set session.x64quantprecision to 1."))
     return " ".join(words)

@@ -13,7 +13,7 @@ from models.messages import Message, listed
 from visionft.amounts import size_text
 from visionft.export.bundle.sample_programs import SAMPLES
 from visionft.export.bundle.verifying import Fault, Verification
-from visionft.export.contents import FLOAT_MODEL_FILE, LABELS_FILE, MODEL_FILE, RECORD_FILE, SCRIPT_FILE
+from visionft.export.contents import FLOAT_MODEL_FILE, MODEL_FILE, RECORD_FILE, SCRIPT_FILE
 from visionft.export.parity import MAX_ABS_DIFF, ExportResult, SampleRun
 
 _CAPTIONS = {
@@ -102,8 +102,7 @@ class ParityCard(Card):
             self.notes[name].setText(note)
         self._file.setText(str(result.model))
         self._folder = result.model.parent
-        first = [LABELS_FILE, SCRIPT_FILE, *[FLOAT_MODEL_FILE] * (result.float_model is not None)]  # earlier records
-        names = [name for name in (*(result.files or first), RECORD_FILE) if name != MODEL_FILE]
+        names = [name for name in (*result.files, RECORD_FILE) if name != MODEL_FILE]
         names = dict.fromkeys(f"{name.partition('/')[0]}/" if "/" in name else name for name in names)  # folders once
         self.other_files.setText(tr("In the same folder: {names}", names=", ".join(names)))
         left_out = " ".join(tr("Left out: {reason}", reason=tr(reason)) for reason in result.left_out)

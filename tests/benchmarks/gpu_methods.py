@@ -11,7 +11,6 @@ from types import SimpleNamespace
 import torch
 from bench import heading, read_options, row, timed
 
-from models.methods.table import METHODS
 from visionft.data.dataset import Batch
 from visionft.training.config.checks import config_problems
 from visionft.training.config.train_config import TrainConfig
@@ -20,6 +19,7 @@ from visionft.training.loop.run_context import RunContext
 from visionft.training.loop.train_step import TrainStep
 
 CLASSES, WARM_UP = 100, 3
+TRAINED = ("full", "linear", "adapter", "lora", "prefix")  # the others are compared with the first
 
 
 def measure(config: TrainConfig, steps: int) -> tuple[float, float, float]:
@@ -64,8 +64,7 @@ if __name__ == "__main__":
     print(torch.cuda.get_device_name() if options.device == "cuda" else "CPU")
     full = None
     heading("method", "trainable", "images/s", "of full", "peak MiB", "of full")
-    trained = [name for name, method in METHODS.items() if not method.is_training_free]
-    for method in sorted(trained, key=lambda name: name != "full"):  # the others are compared with it
+    for method in TRAINED:
         config = TrainConfig(
             backbone=options.backbone,
             method=method,

@@ -134,11 +134,6 @@ def _variant_text(variant: "Variant") -> str:
     parts = [words[variant.verdict]]
     if variant.in_float:
         parts.append(f"In float stay: {', '.join(variant.in_float)}.")
-    if variant.is_kept and not variant.is_for_any_processor:
-        parts.append(
-            "On x86 without VNNI it is exact here and in the samples; programs of your own set "
-            "session.x64quantprecision to 1."
-        )
     return " ".join(parts)
 
 

@@ -54,7 +54,7 @@ def exporting(monkeypatch):
                 median_ms=10.42 + len(asked), p95_ms=13.9, runs=60, provider="CPUExecutionProvider", width=48, height=40
             ),
             float_model=out_dir / "model_float.onnx" if options["options"].float_input else None,
-            samples=RUNS,
+            samples=RUNS, files=("model.onnx", "model_float.onnx"),
         )  # fmt: skip
         left_out = {"model", "float_model", "samples", "files"}
         record = {name: value for name, value in asdict(result).items() if name not in left_out}

@@ -40,4 +40,3 @@ def test_what_was_not_kept_says_why(qtbot, int8_variant):
         dataclasses.replace(int8_variant, verdict=verdict) for verdict in ("recommended", "not_faster", "too_few")
     ]
     assert len({verdict_text(each) for each in others}) == 3
-    assert "VNNI" in verdict_text(dataclasses.replace(int8_variant, is_for_any_processor=False))

@@ -70,13 +70,20 @@ def test_a_measurement_that_fails_is_told_in_its_place_and_not_tried_again_by_it
 def test_while_a_run_trains_another_is_measured_only_when_asked(qtbot, page, monkeypatch, finish):
     gate, asked = threading.Event(), []
     monkeypatch.setattr(runner, "train_and_evaluate", lambda *_, **__: gate.wait(10) and None)
-    monkeypatch.setattr(evaluation_controller, "evaluate", lambda run_dir, *_, **__: asked.append(run_dir.name))
+
+    def evaluate(run_dir, _images, split, **_hooks):
+        asked.append((run_dir.name, split))
+
+    monkeypatch.setattr(evaluation_controller, "evaluate", evaluate)
     page.session.runner.start(page.run().config)
     page.table.select([OLD])
     qtbot.wait(50)
     assert not asked
     qtbot.mouseClick(page.missing.button, LEFT)
-    qtbot.waitUntil(lambda: asked == [OLD])
+    qtbot.waitUntil(lambda: asked == [(OLD, "val")])
+    page.split_box.setCurrentIndex(1)
+    qtbot.mouseClick(page.evaluate_button, LEFT)
+    qtbot.waitUntil(lambda: asked == [(OLD, "val"), (OLD, "test")])
     gate.set()
     finish()
 

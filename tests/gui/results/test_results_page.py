@@ -7,7 +7,6 @@ from PySide6.QtWidgets import QLineEdit
 
 from gui.kit import dialogs
 from gui.kit.value_table import MARK_ROLE
-from gui.results import evaluation_controller
 from gui.results.results_page import CALIBRATION, CHANGES, CLASSES, CURVES, IMAGES, MATRIX, SETTINGS
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.runs.run_folder import read_run
@@ -25,6 +24,9 @@ def test_the_table_shows_each_run_and_the_newest_is_chosen(page, show):
     show(CURVES)
     assert cells(page.table)[0] == [NEW, "ViT-Tiny/16", "Linear probe", "–", "90.0%", "0.100", "Unfinished"]
     assert page.table.selected() == [NEW] and [run.title for run in page.figures.chart.runs] == [NEW]
+    for column, shown in ((5, ["0.100", "0.200"]), (4, ["80.0%", "90.0%"])):
+        page.table.sortByColumn(column, Qt.SortOrder.AscendingOrder)
+        assert [line[column] for line in cells(page.table)] == shown
 
 
 def test_a_run_is_renamed_in_place_with_f2_and_keeps_its_name(qtbot, page, show, project_dir):
@@ -54,13 +56,6 @@ def test_a_pinned_run_stays_on_top_in_both_orders(page, project_dir):
             page.table.sortByColumn(column, order)
             assert cells(page.table, 1)[0] == [OLD]
     assert read_run(project_dir / "runs" / OLD).notes.is_pinned and page.menu().actions()[1].text() != before
-
-
-def test_the_table_sorts_by_value_not_by_text(page):
-    page.table.sortByColumn(5, Qt.SortOrder.AscendingOrder)
-    assert [line[5] for line in cells(page.table)] == ["0.100", "0.200"]
-    page.table.sortByColumn(4, Qt.SortOrder.AscendingOrder)
-    assert [line[4] for line in cells(page.table)] == ["80.0%", "90.0%"]
 
 
 def test_deleting_weights_says_what_it_frees_and_keeps_the_figures(page, show, window, project_dir, monkeypatch):
@@ -168,18 +163,6 @@ def test_several_labels_show_hits_and_misses_in_place_of_a_matrix(page, show, pr
     assert view.several.texts()[2] == ["red", "1", "1", "1", "1"]
     show(IMAGES)
     assert [item.image_id for item in page.images.explain.strip.tiles()] == [image_ids[0], image_ids[2]]
-
-
-def test_a_run_that_was_not_evaluated_offers_to(qtbot, page, show, monkeypatch, finish):
-    asked = []
-    monkeypatch.setattr(evaluation_controller, "evaluate", lambda *inputs, **_: asked.append(inputs))
-    page.table.select([OLD])
-    show(IMAGES)
-    assert page.evaluation is None and page.missing.isVisible()
-    page.split_box.setCurrentIndex(1)
-    qtbot.mouseClick(page.evaluate_button, LEFT)
-    finish()
-    assert asked[0][0].name == OLD and asked[0][2] == "test"
 
 
 def test_a_run_that_was_solved_for_has_no_curve_and_says_so(page, show):

@@ -173,10 +173,10 @@ def test_weights_of_ones_own_are_named_without_their_folder(
 @pytest.mark.parametrize(
     ("name", "value", "hint"), [("opset", 11, "18, 20, 22"), ("precisions", ["fp8"], "fp16, int8")]
 )
-def test_unknown_options_are_refused(name: str, value, hint: str, run_of, snapshot: Snapshot, tmp_path: Path) -> None:
+def test_unknown_options_are_refused(name: str, value, hint: str) -> None:
     with pytest.raises(ExportError) as caught:
-        export_run(run_of("test_vit", "adapter"), snapshot, tmp_path / "out", options=ExportOptions(**{name: value}))
-    assert hint in caught.value.hint and not (tmp_path / "out").exists()
+        ExportOptions(**{name: value}).check()
+    assert hint in caught.value.hint
 
 
 def test_the_speed_was_measured_and_the_record_reads_back(export_of, tmp_path: Path) -> None:

@@ -97,9 +97,6 @@ class Variant:
         temperature: Divisor of its logits, fitted on validation like that of `model.onnx`.
         calibrated_on: Number of training images for the ranges of its integers; 0 at half precision.
         in_float: Layers kept in float, to avoid a loss of accuracy.
-        is_for_any_processor: Whether its predictions are the same on processors that sum products in 16 bits (x86
-            without VNNI); False for some exports of earlier versions, where a program must request exact kernels
-            (`EXACT_BYTES`).
         speed: None for a rejected one.
     """
 
@@ -113,7 +110,6 @@ class Variant:
     bits: int
     calibrated_on: int = 0
     in_float: tuple[str, ...] = ()
-    is_for_any_processor: bool = True
     speed: VariantLatency | None = None
     verdict: Verdict
 

@@ -20,7 +20,7 @@ from visionft.export.contents import (
     ListedFile,
 )
 from visionft.export.parity import Latency
-from visionft.export.precision.variants import EXACT_BYTES, variant_file
+from visionft.export.precision.variants import variant_file
 from visionft.foreign_text import printable
 from visionft.project.names import count_of
 
@@ -265,8 +265,6 @@ def _variant(variant: Record) -> list[str]:
     measured, speed = variant["answers"], variant["speed"]
     low, high = (0.0 - each for each in reversed(measured["difference"]))
     verdict = _VERDICTS.get(str(variant["verdict"]), "kept, not recommended")
-    if not variant["is_for_any_processor"]:
-        verdict += f"; on x86 without VNNI with {code(EXACT_BYTES[0])} = {EXACT_BYTES[1]}, as the samples set it"
     return [
         code(variant["file"]) if variant["file"] else escaped(str(variant["precision"])),
         size_text(variant["bytes"]),

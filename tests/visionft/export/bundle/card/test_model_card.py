@@ -89,7 +89,7 @@ def test_variants_are_listed_with_their_loss() -> None:
     }  # fmt: skip
     kept = {
         "precision": "int8", "file": "model_int8.onnx", "bytes": 11_000_000, "answers": answers,
-        "speed": {"times_faster": 2.34}, "verdict": "recommended", "is_for_any_processor": True,
+        "speed": {"times_faster": 2.34}, "verdict": "recommended",
     }  # fmt: skip
     dropped = kept | {"precision": "fp16", "file": "", "speed": None, "verdict": "wrong"}
     card = model_card(record(bytes=44_000_000, variants=[kept, dropped]), FILES)
