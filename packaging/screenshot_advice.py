@@ -15,7 +15,7 @@ def advised(studio: Any) -> None:
     page = studio.window.page("train")
     page.switch.setup_button.click()
     card = page.setup.advice_card
-    card.open_details(True)
+    card.fold_button.setChecked(True)
     card.show_recommendation(_recommendation())
 
 
@@ -47,10 +47,9 @@ def _candidate(
     name: str, title: str, accuracy: float, *, forecast: bool = False, seconds: float, size_mb: float | None = None,
     refusal: str = "",
 ) -> ModelCandidate:  # fmt: skip
-    kind = "run" if not seconds else "full" if forecast else "free"
+    kind = "run" if not seconds else "trained" if forecast else "free"
     return ModelCandidate(
         name=name, title=title, kind=kind, method=name, backbone="resnet18_in1k", accuracy=accuracy,
-        low=accuracy - 0.03, high=accuracy + 0.025, expected=accuracy, is_forecast=forecast,
-        images=0 if forecast else 1764,
-        seconds=seconds, milliseconds=21.0 if seconds else None, size_mb=size_mb, refusal=refusal,
+        low=accuracy - 0.03, high=accuracy + 0.025, images=0 if forecast else 1764, seconds=seconds,
+        milliseconds=21.0 if seconds else None, size_mb=size_mb, refusal=refusal,
     )  # fmt: skip

@@ -87,6 +87,7 @@ def _accept(studio: Any) -> None:
     page.bulk.show_accepting()
     view = page.bulk.auditing.accept_view
     view.slider.setValue(50)
+    view.rightness_box.setCurrentIndex(0)
     view.rightness_box.activated.emit(0)
     studio.wait_for_images(300)
 

@@ -373,3 +373,43 @@ def sample_extension(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(folder / "installed")
     return folder / "installed"
+
+
+@pytest.fixture(scope="session")
+def candidate() -> Callable:
+    """Return a function to make a candidate of the adviser; everything but name, kind and accuracy has a default."""
+    from visionft.advice.model_candidates import ModelCandidate
+
+    def make(name: str, kind: str, accuracy: float, **values) -> ModelCandidate:
+        defaults = {
+            "title": name.title(), "method": name, "backbone": "resnet18_in1k", "low": accuracy - 0.04,
+            "high": accuracy + 0.03, "seconds": 90.0, "milliseconds": 21.0, "size_mb": 64.0, "memory_mb": 700,
+        }  # fmt: skip
+        return ModelCandidate(name=name, kind=kind, accuracy=accuracy, **{**defaults, **values})  # type: ignore[arg-type]
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def recommendation() -> Callable:
+    """Return a function to make a recommendation of candidates, with a gain from more labels of a class."""
+    from visionft.advice.learning_curve import CurvePoint, Gain, LearningCurve
+    from visionft.advice.recommend import Limits, Recommendation, choose
+
+    def point(labels: int, accuracy: float) -> CurvePoint:
+        return CurvePoint(labels=labels, accuracy=accuracy, low=accuracy - 0.05, high=accuracy + 0.04)
+
+    def make(*candidates, gain: float = 0.004, class_name: str = "red", **values) -> Recommendation:
+        more = Gain(class_name=class_name, labels=9, recall=0.7, added=40, gain=gain, low=gain / 2, high=gain * 2)
+        curve = LearningCurve(
+            labels=25, classes=3, measured=(point(8, 0.5), point(25, 0.8)), line=(point(8, 0.5), point(100, 0.9)),
+            now=point(25, 0.8), ahead=(point(50, 0.85), point(100, 0.9)), gains=(more,),
+            spread=Gain(class_name="", labels=25, recall=0.8, added=40, gain=gain / 2, low=0.0, high=gain),
+        )  # fmt: skip
+        defaults = {
+            "chosen": choose(candidates, Limits()).name, "curve": curve, "to_label": (), "trial": None,
+            "trial_s": 50.0, "train_images": 20, "backbone": "resnet18_in1k", "problem": "", "seconds": 3.0,
+        }  # fmt: skip
+        return Recommendation(candidates=candidates, **{**defaults, **values})
+
+    return make

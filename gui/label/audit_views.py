@@ -5,7 +5,7 @@
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import QSignalBlocker, Qt, Signal
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QSlider, QVBoxLayout, QWidget
 
@@ -51,11 +51,11 @@ def proof_text(plan: AuditPlan, *, claimed: float, number: int, expected: float)
             count=plan.sample,
             accepted=f"{plan.accepted:,}",
         )
-        words = Message(
-            "With at most {allowed} wrong, {share} of all are proven correct, with {confidence} confidence."
-        )
-        if not plan.allowed:
-            words = Message("With none wrong, {share} of all are proven correct, with {confidence} confidence.")
+        words = Message("With none wrong, {share} of all are proven correct, with {confidence} confidence.")
+        if plan.allowed:
+            words = Message(
+                "With at most {allowed} wrong, {share} of all are proven correct, with {confidence} confidence."
+            )
         lines = [f"{sample} {tr(words, **values)}"]
     if not is_worth_trying(plan, 1 - expected):
         lines.append(tr("It would probably fail: require less, raise the threshold, or label more images."))
@@ -106,14 +106,8 @@ class AcceptView(_AuditView):
         trust.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         which = Card(spacing=theme.MEDIUM)
         which.body.addWidget(text("Suggestions to accept", "heading"))
-        line = row(
-            text("Accept all with at least this confidence:"),
-            self.slider,
-            self._threshold,
-            spacing=theme.MEDIUM,
-            grows=1,
-        )
-        which.body.addLayout(line)
+        words = text("Accept all with at least this confidence:")
+        which.body.addLayout(row(words, self.slider, self._threshold, spacing=theme.MEDIUM, grows=1))
         which.body.addLayout(column(self.count_label, self._expected, spacing=theme.HAIR))
         which.body.addLayout(column(text("The least confident of them:", "small"), self.grid, spacing=theme.TIGHT))
         proof = Card(spacing=theme.MEDIUM)
@@ -130,14 +124,12 @@ class AcceptView(_AuditView):
         above = row(self.back_button, text("Accept suggestions in bulk", "heading"), None)
         self.setLayout(column(above, scrolling(centred), grows=1))
 
-    def show_offer(self, *, threshold: float, count: int, total: int, expected: float, proof: str, checks: int) -> None:
-        """Show the effect of accepting `count` of `total` suggestions, those with at least `threshold` confidence.
+    def show_offer(self, *, count: int, total: int, expected: float, proof: str, checks: int) -> None:
+        """Show the effect of accepting `count` of `total` suggestions, those with at least the slider's confidence.
 
         `proof` is `proof_text`, or the reason against an audit; `checks` the size of the audit sample, 0 without one.
         """
-        with QSignalBlocker(self.slider):
-            self.slider.setValue(round(threshold * 100))
-        self._threshold.setText(f"{threshold:.0%}")
+        self._threshold.setText(f"{self.slider.value()}%")
         self.count_label.setText(tr("{count} of {total} suggestions", count=f"{count:,}", total=f"{total:,}"))
         accuracy = tr("Expected accuracy: {share}.", share=share_of(expected))
         self._expected.setText(accuracy if count else tr("No suggestion reaches this confidence."))
@@ -185,13 +177,12 @@ class AuditResultView(_AuditView):
 
 def _passed_text(audit: Audit) -> tuple[str, tuple[str, ...]]:
     sample, accepted = f"{audit.sample:,}", f"{audit.accepted:,}"
+    words = Message("At least {share} of these {accepted} labels are correct")
+    title = tr(words, share=share_of(audit.proven), accepted=accepted)
+    confidence = tr("Confidence: {confidence}.", confidence=share_of(audit.confidence))
     if audit.sample == audit.accepted:
         title = tr("The only label was checked", "All {count} labels were checked", count=audit.accepted)
         confidence = ""
-    else:
-        words = Message("At least {share} of these {accepted} labels are correct")
-        title = tr(words, share=share_of(audit.proven), accepted=accepted)
-        confidence = tr("Confidence: {confidence}.", confidence=share_of(audit.confidence))
     if audit.wrong:
         checked = tr(
             "{count} of {sample} checked images was wrong; your correction is kept.",

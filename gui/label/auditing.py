@@ -4,7 +4,7 @@ The engine plans, draws and stores (`visionft.suggest.audit`); the user's answer
 whatever the result, and also after a cancelled audit.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import groupby
 
@@ -21,23 +21,12 @@ from gui.label.rows_view import Question, RowsView
 from visionft.errors import VisionFTError
 from visionft.project.edits.certificates import PendingAudit, next_number
 from visionft.project.edits.changes import AcceptSuggestions, LabelImages
-from visionft.project.store import Project
 from visionft.suggest.audit import confidence_of, draw_audit, finish_audit, suggest_plan
 from visionft.suggest.queue import SuggestionCluster
 from visionft.suggest.suggestions import FEATURES
 
 RIGHTNESS = (0.9, 0.95, 0.97, 0.98, 0.99, 0.995)
 CONFIDENCE = 0.95
-
-
-def _label(project: Project, answers: Mapping[int, str]) -> None:
-    """Label images with the user's answers, as one step of the history."""
-    by_class: dict[str, list[int]] = {}
-    for image_id, name in answers.items():
-        by_class.setdefault(name, []).append(image_id)
-    step_id = 0
-    for name, ids in by_class.items():
-        step_id = project.apply(LabelImages(tuple(ids), name), continues=step_id).step_id or step_id
 
 
 class AuditController(QObject):
@@ -54,7 +43,7 @@ class AuditController(QObject):
             thumbnails, self._images, name="Audit sample", back="Cancel the audit", back_icon="close", side_px=side_px
         )
         self.result_view = AuditResultView()
-        self._threshold, self._wanted = 0.9, 2
+        self._threshold, self._wanted = 0.9, 2  # of the shown offer
         self._before = (1, 0.0)  # number of the next audit, and error probability already spent
         self._pending: PendingAudit | None = None
         self._order: list[int] = []  # the sample, class by class
@@ -65,8 +54,10 @@ class AuditController(QObject):
         self._pause = QTimer(self, singleShot=True, interval=60)
         self._pause.timeout.connect(self._show_offer)
         view, sample, result = self.accept_view, self.sample_view, self.result_view
-        view.slider.valueChanged.connect(self._on_threshold_moved)
-        view.rightness_box.activated.connect(self._on_rightness_chosen)
+        view.slider.setValue(round(100 * self._threshold))
+        view.rightness_box.setCurrentIndex(self._wanted)
+        view.slider.valueChanged.connect(lambda _percent: self._pause.start())
+        view.rightness_box.activated.connect(self._show_offer)
         view.check_button.clicked.connect(self.draw)
         view.accept_button.clicked.connect(self.accept_unchecked)
         sample.accepted.connect(self.accept_row)
@@ -90,21 +81,12 @@ class AuditController(QObject):
         self._show_offer()
         self.view_wanted.emit(self.accept_view)
 
-    @Slot(int)
-    def _on_threshold_moved(self, percent: int) -> None:
-        self._threshold = percent / 100
-        self._pause.start()
-
-    @Slot(int)
-    def _on_rightness_chosen(self, place: int) -> None:
-        self._wanted = place
-        self._show_offer()
-
     @Slot()
     def _show_offer(self) -> None:
-        project = self._labels.project
+        project, view = self._labels.project, self.accept_view
         if project is None:
             return
+        self._threshold, self._wanted = view.slider.value() / 100, view.rightness_box.currentIndex()
         ids, confidences = self._labels.suggesting.current().by_confidence
         first = int(np.searchsorted(confidences, self._threshold - 1e-9))
         count, checks = len(ids) - first, 0
@@ -118,10 +100,7 @@ class AuditController(QObject):
             planned, claimed = confidence_of(number, CONFIDENCE, spent=spent)
             plan = suggest_plan(count, rightness=rightness, expected_wrong=1 - expected, confidence=planned)
             checks, proof = plan.sample, proof_text(plan, claimed=claimed, number=number, expected=expected)
-        self.accept_view.rightness_box.setCurrentIndex(self._wanted)
-        self.accept_view.show_offer(
-            threshold=self._threshold, count=count, total=len(ids), expected=expected, proof=proof, checks=checks
-        )
+        view.show_offer(count=count, total=len(ids), expected=expected, proof=proof, checks=checks)
         self._least.set_ids(tuple(ids[first : first + 24].tolist()))
 
     def accept_unchecked(self) -> None:
@@ -260,34 +239,40 @@ class AuditController(QObject):
     def _answers(self) -> dict[int, str]:
         return {each: self._wrong.get(each) or self._suggested(each) for each in self._order[: self._checked]}
 
-    def _kept_answers(self) -> dict[int, str]:
-        """Return the answers of an unfinished audit, without images labelled meanwhile."""
+    def _stop(self) -> int:
+        """End an unfinished audit: its answers become labels, in one step of the history; return their number.
+
+        Images labelled meanwhile keep their labels.
+        """
         answers = self._answers() | {each: name for each, name in self._wrong.items() if name}
-        if self._pending is None or not answers:
-            return {}
-        is_open = {cell.image_id for cell in self._labels.cells(tuple(answers)) if not cell.labels}
-        return {image_id: name for image_id, name in answers.items() if image_id in is_open}
+        project, pending = self._labels.project, self._pending
+        self._pending, self._order, self._checked, self._starts, self._wrong = None, [], 0, [], {}
+        if project is None or pending is None or not answers:
+            return 0
+        by_class: dict[str, list[int]] = {}
+        for cell in self._labels.cells(tuple(answers)):
+            if not cell.labels:
+                by_class.setdefault(answers[cell.image_id], []).append(cell.image_id)
+        step_id = 0
+        for name, ids in by_class.items():
+            step_id = project.apply(LabelImages(tuple(ids), name), continues=step_id).step_id or step_id
+        return sum(map(len, by_class.values()))
 
     def keep_answers(self) -> None:
         """Store the answers before the page closes, without a message."""
-        project, answers = self._labels.project, self._kept_answers()
-        if project is not None and answers:
-            try:
-                _label(project, answers)
-            except VisionFTError as error:
-                self._labels.state.report(error)
+        try:
+            self._stop()
+        except VisionFTError as error:
+            self._labels.state.report(error)
 
     @Slot()
     def close(self) -> None:
         """Return to the grid; the answers of a cancelled audit are kept as labels."""
-        project, answers = self._labels.project, self._kept_answers()
-        self._pending, self._order, self._checked, self._starts, self._wrong = None, [], 0, [], {}
-        if project is not None and answers:
-            self._labels.run(lambda: _label(project, answers) or True)
+        if self._pending is not None and (count := self._labels.run(self._stop)):
             kept = tr(
                 "The audit was cancelled; it proves nothing. {count} checked label is kept.",
                 "The audit was cancelled; it proves nothing. {count} answers are kept as labels.",
-                count=len(answers),
+                count=count,
             )
             self._labels.state.say(kept, tone="info", command="edit.undo")
         self.view_wanted.emit(None)

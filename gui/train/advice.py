@@ -91,20 +91,15 @@ class AdviceCard(Card):
         direction = QBoxLayout.Direction
         self._details_layout.setDirection(direction.TopToBottom if is_narrow else direction.LeftToRight)
 
-    def show_question(self, reason: str = "") -> None:
-        """Show the button to request a recommendation, or the reason why none is possible."""
+    def show_question(self, words: str = "", *, can_request: bool = True) -> None:
+        """Show the button to request a recommendation, with a failure; or the reason why none is possible."""
         self.recommendation = None
-        self.words.setText(reason or tr(QUESTION))
-        self._show_state(can_request=not reason)
+        self.words.setText(words or tr(QUESTION))
+        self._show_state(can_request=can_request)
 
     def show_stage(self, words: str) -> None:
         self.words.setText(words)
         self._show_state(is_running=True)
-
-    def show_failure(self, message: str, hint: str) -> None:
-        self.recommendation = None
-        self.words.setText(" ".join(filter(None, (message, hint))))
-        self._show_state(can_request=True)
 
     def show_recommendation(self, found: "Recommendation", *, is_outdated: bool = False) -> None:
         """Show a recommendation; `is_outdated` marks one made before images, labels or splits changed."""
@@ -151,10 +146,6 @@ class AdviceCard(Card):
             part.setVisible(has_result)
         if not has_result:
             self._details.hide()
-
-    def open_details(self, is_open: bool) -> None:
-        self.fold_button.setChecked(is_open)
-        self._show_details()
 
     def _show_details(self) -> None:
         is_open = self.fold_button.isChecked() and self.recommendation is not None
@@ -240,7 +231,7 @@ class AdviceController(QObject):
                 card.show_recommendation(images.recommendation)
                 self._shown()
         if card.recommendation is None:
-            card.show_question(self._refusal)
+            card.show_question(self._refusal, can_request=not self._refusal)
         elif self._is_outdated:
             card.show_recommendation(card.recommendation, is_outdated=True)
 
@@ -273,15 +264,15 @@ class AdviceController(QObject):
 
         def on_done(found: "Recommendation") -> None:
             self._images = images
-            card.open_details(True)
+            card.fold_button.setChecked(True)
             card.show_recommendation(found, is_outdated=self._is_outdated)
             self._shown()
 
         def on_failed(failure: Failure) -> None:
             if failure.details:
-                card.show_failure(tr("A bug stopped this; the report of it is in the log."), "")
+                card.show_question(tr("A bug stopped this; the report of it is in the log."))
             elif not failure.is_stop:
-                card.show_failure(tr(failure.message), tr(failure.hint))
+                card.show_question(f"{tr(failure.message)} {tr(failure.hint)}".strip())
 
         self._handle = self._state.tasks.run(
             Task(title=title, work=work, lane=Lane.COMPUTE, page=TRAIN, device=True, gives_way=True),

@@ -75,9 +75,10 @@ def look(images: Snapshot, seed: int, trial: Trial | None, features: Features) -
     free = training_free_candidates(labelled, laws, config_of(images, "quick"), images, milliseconds={}, job=SILENT)
     best = max(free, key=lambda each: each.expected)
     ratio = ratio_after(trial, len(images.labelled("train")) / curve.classes)
-    family = config_of(images, "balanced").backbone_row.family
-    trained = forecast_accuracy(1 - best.accuracy, best.images, ratio, kind="full", family=family)
-    return {"quick": (best.accuracy, best.low, best.high), "balanced": trained}
+    return {
+        "quick": (best.accuracy, best.low, best.high),
+        "balanced": forecast_accuracy(1 - best.accuracy, best.images, ratio),
+    }
 
 
 def known(file: Path | None, key: str, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:

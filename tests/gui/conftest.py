@@ -296,7 +296,7 @@ def _write_evaluation(project_dir: Path, name: str, image_ids: Sequence[int], an
         "reliability": bins, "reliability_before": bins[1:], **values,
     }  # fmt: skip
     lines = [
-        {"image_id": image_id, "class": true, "predicted": said, "probability": sure}
+        {"image_id": image_id, "classes": [true], "predicted": [said], "probability": sure}
         for image_id, (true, said, sure) in zip(image_ids, answers, strict=True)
     ]
     (folder / "evaluation-val.json").write_text(json.dumps(stored))

@@ -2,9 +2,6 @@
 
 With any part of the labels, every labelled image is predicted: those outside the part directly, those inside by
 leave-one-out (closed form). So each point of a curve uses all labels.
-
-From 60 labels, the forecast for 240 contained the result of the whole sets in 7 of 8 divisions (both shared sets; 95 %
-intervals), in 2 s; 1,800 labels take 5 s.
 """
 
 from collections.abc import Sequence
@@ -21,9 +18,8 @@ from visionft.jobs import SILENT, JobContext
 from visionft.suggest.blend import predict
 
 MOST = 10_000  # labelled images used at most: more cost memory and change no figure by a tenth of a point
-TRUSTED = 200  # weight of the classifier's own confidence against the counts, in images
 _MOST_DRAWS, _ROWS_DRAWN = 8, 8_000  # draws of each size: their number times the images stays below
-_CHEAP = 2_000_000  # images x classes for a few seconds of computing
+_CHEAP = 2_000_000  # images x classes x draws for a few seconds of computing
 
 
 @dataclass(frozen=True)
@@ -61,45 +57,16 @@ class LabelledFeatures:
         """Return (C) numbers of images of each class."""
         return self.targets.sum(axis=0, dtype=np.int64)
 
-    def affordable(self, most: int) -> int:
-        """Return the affordable number of passes over all images, at least 1: 1,000 classes take seconds a pass."""
-        return max(1, min(most, _CHEAP // max(self.targets.size, 1)))
-
     def among(self, places: np.ndarray) -> "LabelledFeatures":
         return LabelledFeatures(self.inputs[places], self.targets[places], self.is_multilabel, self.widths)
 
 
-@dataclass(frozen=True)
-class HeldOutPredictions:
-    """Held-out results on labelled images; NaN where none could be computed.
-
-    Attributes:
-        right: (..., L) 1 for right and 0 for wrong, or the mean of several draws.
-        confidence: (..., L) calibrated confidence of the prediction.
-    """
-
-    right: np.ndarray
-    confidence: np.ndarray
-
-    @classmethod
-    def mean_of(cls, draws: Sequence["HeldOutPredictions"]) -> "HeldOutPredictions":
-        """Return the mean of several results, image by image, over those without NaN."""
-        right, confidence = ([getattr(each, name) for each in draws] for name in ("right", "confidence"))
-        return cls(_mean(np.stack(right, axis=-1)), _mean(np.stack(confidence, axis=-1)))
-
-    @property
-    def shift(self) -> np.ndarray:
-        """Return (...) a correction of the accuracy: shrinks the counted accuracy towards the mean confidence.
-
-        With few images counts are noisy. With 72 the confidence was off by .07 and .08 (root mean square, trashnet and
-        sign_digits), counts by .09 and .10; with 1,800 the confidence can be off by .02 and counts are not.
-        """
-        trust = TRUSTED / (TRUSTED + self.right.shape[-1])
-        return trust * (_mean(self.confidence) - _mean(self.right))
-
-
 class HeldOutPredictor:
-    """Computes held-out predictions for all labelled images, with any part of their labels known."""
+    """Computes held-out predictions for all labelled images, with any part of their labels known.
+
+    Results are (2, ..., L): 1 for right and 0 for wrong, or the mean of several draws; and the calibrated confidence.
+    Both are NaN where there is no prediction.
+    """
 
     def __init__(self, labelled: LabelledFeatures) -> None:
         self.labelled = labelled
@@ -107,8 +74,8 @@ class HeldOutPredictor:
         rows, classes = feature_map(labelled.inputs), labelled.targets.shape[1]
         self._state = ClosedForm(rows, classes, linear=feature_map.linear)
 
-    def predict(self, known: np.ndarray) -> HeldOutPredictions:
-        """Return (L) held-out results of the classifier fitted to the labels at some indices (K)."""
+    def predict(self, known: np.ndarray) -> np.ndarray:
+        """Return (2, L) results of the classifier fitted to the labels at some indices (K)."""
         self._state.relearn(known, self.labelled.targets[known])
         count = len(self.labelled)
         fitted = predict(self._state, is_multilabel=self.labelled.is_multilabel, most_left_out=count)
@@ -118,12 +85,11 @@ class HeldOutPredictor:
         probabilities[fitted.left_out] = fitted.left_out_probabilities
         wanted, is_known = self.labelled.targets > 0, np.isfinite(probabilities).all(axis=1)
         if fitted.thresholds is None:
-            right = wanted[np.arange(count), probabilities.argmax(axis=1)]
-            confidence = probabilities.max(axis=1)
+            right, confidence = wanted[np.arange(count), probabilities.argmax(axis=1)], probabilities.max(axis=1)
         else:
             right = ((probabilities >= fitted.thresholds) == wanted).all(axis=1)
             confidence = np.maximum(probabilities, 1 - probabilities).prod(axis=1)
-        return HeldOutPredictions(np.where(is_known, right, np.nan), confidence)
+        return np.where(is_known, [right, confidence], np.nan)
 
     def predict_by_class_means(self) -> np.ndarray:
         """Return (L) whether the nearest class mean is right, by leave-one-out; NaN for the only image of a class."""
@@ -134,24 +100,23 @@ class HeldOutPredictor:
         is_right = targets[every, products.argmax(axis=1)] > 0
         return np.where(targets @ counts.astype(np.float32) > 1, is_right, np.nan)
 
-    def predict_sizes(self, sizes: tuple[int, ...], *, seed: int = 0, job: JobContext = SILENT) -> HeldOutPredictions:
-        """Return (K, L) held-out results of the classifier for each number of labels, the mean of several draws.
+    def predict_sizes(self, sizes: tuple[int, ...], *, seed: int = 0, job: JobContext = SILENT) -> np.ndarray:
+        """Return (2, K, L) results of the classifier for each number of labels, the mean of several draws.
 
         Args:
             sizes: (K) numbers of labels, ascending; the last may be all.
             seed: Draws the parts; each contains the smaller ones.
         """
         total = len(self.labelled)
-        draws = self.labelled.affordable(max(2, min(_MOST_DRAWS, _ROWS_DRAWN // total)))
+        draws = min(max(2, min(_MOST_DRAWS, _ROWS_DRAWN // total)), max(1, _CHEAP // self.labelled.targets.size))
         orders = nested_orders(self.labelled, draws=draws, seed=seed)
         fits = [(size, order) for size in sizes for order in (orders if size < total else orders[:1])]
-        by_size: dict[int, list[HeldOutPredictions]] = {size: [] for size in sizes}
+        by_size: dict[int, list[np.ndarray]] = {size: [] for size in sizes}
         for done, (size, order) in enumerate(fits, start=1):
             job.check_cancelled()
             by_size[size].append(self.predict(order[:size]))
             job.report(Progress(stage="Measuring the learning curve", done=done, total=len(fits)))
-        rows = [HeldOutPredictions.mean_of(each) for each in by_size.values()]
-        return HeldOutPredictions(np.stack([row.right for row in rows]), np.stack([row.confidence for row in rows]))
+        return np.stack([_mean(np.stack(drawn)) for drawn in by_size.values()], axis=1)
 
 
 def nested_orders(labelled: LabelledFeatures, *, draws: int, seed: int = 0) -> list[np.ndarray]:
@@ -168,8 +133,8 @@ def nested_orders(labelled: LabelledFeatures, *, draws: int, seed: int = 0) -> l
     return orders
 
 
-def _mean(values: np.ndarray) -> np.ndarray:
-    """Return the mean along the last axis, without NaN; NaN where nothing is left."""
-    known = np.isfinite(values)
-    counts = known.sum(axis=-1)
-    return np.where(counts, np.where(known, values, 0).sum(axis=-1) / np.maximum(counts, 1), np.nan)
+def _mean(drawn: np.ndarray) -> np.ndarray:
+    """Return the mean along the first axis, without NaN; NaN where nothing is left."""
+    known = np.isfinite(drawn)
+    counts = known.sum(axis=0)
+    return np.where(counts, np.where(known, drawn, 0).sum(axis=0) / np.maximum(counts, 1), np.nan)

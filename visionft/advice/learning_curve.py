@@ -2,6 +2,9 @@
 
 Measured by the closed-form classifier of the suggestions on frozen features (`suggest`), without training, in seconds;
 its accuracy follows that of the linear probe. Images of the test split are left out: runs will be tested on them.
+
+From 60 labels, the forecast for 240 contained the result of the whole sets in 7 of 8 divisions (both shared sets; 95 %
+intervals), in 2 s; 1,800 labels take 5 s.
 """
 
 from dataclasses import dataclass
@@ -9,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from visionft.advice.held_out_predictor import MOST, TRUSTED, HeldOutPredictions, HeldOutPredictor, LabelledFeatures
+from visionft.advice.held_out_predictor import MOST, HeldOutPredictor, LabelledFeatures
 from visionft.advice.label_check import check_labels
 from visionft.advice.power_law import PowerLaws, draw_laws, image_weights, weighted_means
 from visionft.data.types import Snapshot, SnapshotImage
@@ -21,7 +24,10 @@ from visionft.jobs import SILENT, JobContext
 _AHEAD = (2, 4)  # multiples of the current labels
 _SIZES, _LEAST = 6, 8  # numbers of labels to measure with; the smallest of them
 _LINE = 33  # points of the drawn line
-_MOST_CLASSES, _THINNED_DRAWS = 6, 2
+_MOST_CLASSES = 6  # those with the most mistakes
+# Weight of the mean confidence against the counts, in images: few counts are noisy. With 72 images the confidence was
+# off by .07 and .08 (root mean square, trashnet and sign_digits), counts by .09 and .10; with 1,800 by .02 and 0.
+TRUSTED = 200
 _ROUND = (5, 10, 20, 40, 100, 200, 500, 1000)
 
 
@@ -46,8 +52,7 @@ class Gain:
 
     Attributes:
         class_name: The class; empty for all classes in their current proportions.
-        recall: Recall of the class, corrected like the curve's accuracy, so the classes add up to it; the accuracy
-            where no class is named.
+        recall: Held-out recall of the class; the accuracy where no class is named.
     """
 
     class_name: str
@@ -66,7 +71,7 @@ class LearningCurve:
     Attributes:
         measured: Accuracies with parts of the labels and with all.
         line: The fitted law, from the first of them to four times the labels.
-        gains: Gains from more images of a class, the largest first; of the classes with the most mistakes.
+        gains: Gains from more images of a class, the largest first; of the classes with the most mistakes only.
         spread: Gain from as many images, spread over all classes.
     """
 
@@ -164,20 +169,15 @@ def curve_of(
         total: Full number of labels, where these are only a sample; 0 for all.
         added: Number of added labels for the gains; 0 uses about as many as a class has.
     """
-    predictor, labels = HeldOutPredictor(labelled), total or len(labelled)
-    classes = int(np.count_nonzero(labelled.counts))
+    labels, classes = total or len(labelled), int(np.count_nonzero(labelled.counts))
     sizes = curve_sizes(len(labelled), classes)
-    predictions = predictor.predict_sizes(sizes, seed=seed, job=job)
+    right, confidence = HeldOutPredictor(labelled).predict_sizes(sizes, seed=seed, job=job)
     weights = image_weights(len(labelled), seed=seed)
-    drawn = np.clip(weighted_means(predictions.right, weights) + predictions.shift, 0.0, 1.0)
+    trust = TRUSTED / (TRUSTED + len(labelled))
+    shifts = trust * (np.nanmean(confidence, axis=1) - np.nanmean(right, axis=1))  # (K)
+    drawn = np.clip(weighted_means(right, weights) + shifts, 0.0, 1.0)
     laws = draw_laws(sizes, drawn, seed=seed)
     many = added or max((each for each in _ROUND if each <= labels / max(1, classes)), default=_ROUND[0])
-    gains = [
-        _gain(class_names[column], round(count), recall, many, gained)
-        for column, count, recall, gained in _class_gains(
-            predictor, predictions, weights, laws, times=labels / len(labelled), added=many, seed=seed, job=job
-        )
-    ]
     now = CurvePoint.of(labels, laws.accuracies(labels))
     line = np.unique(np.geomspace(sizes[0], _AHEAD[-1] * labels, _LINE).round().astype(int)).tolist()
     curve = LearningCurve(
@@ -187,7 +187,7 @@ def curve_of(
         line=tuple(CurvePoint.of(each, laws.accuracies(each)) for each in line),
         now=now,
         ahead=tuple(CurvePoint.of(times * labels, laws.accuracies(times * labels)) for times in _AHEAD),
-        gains=tuple(sorted(gains, key=lambda each: -each.gain)),
+        gains=_class_gains(labelled, class_names, right[-1], weights[:, :-2], laws, labels=labels, added=many),
         spread=_gain("", labels, now.accuracy, many, laws.errors(labels) - laws.errors(labels + many)),
     )
     return curve, laws
@@ -200,44 +200,33 @@ def curve_sizes(total: int, classes: int) -> tuple[int, ...]:
 
 
 def _class_gains(
-    predictor: HeldOutPredictor,
-    predictions: HeldOutPredictions,
+    labelled: LabelledFeatures,
+    class_names: tuple[str, ...],
+    right: np.ndarray,
     weights: np.ndarray,
     laws: PowerLaws,
     *,
-    times: float,
+    labels: int,
     added: int,
-    seed: int,
-    job: JobContext,
-) -> list[tuple[int, float, float, np.ndarray]]:
-    """Measure the loss from halving each class; return (class, labels, recall, (B) draws of the gain from more).
+) -> tuple[Gain, ...]:
+    """Return the gains from more images of the classes with the most mistakes, the largest first.
 
-    Where the images are a sample, a class has `times` as many: adding to it gains that much less.
+    The mistakes on a class fall over its own labels as all mistakes fall over all labels.
     """
-    labelled, every = predictor.labelled, np.arange(len(predictor.labelled))
-    right, shift = predictions.right[-1], float(predictions.shift[-1])
-    mistakes = labelled.targets.T @ np.where(np.isfinite(right), 1 - right, 0.0)  # (C)
-    candidates = [int(each) for each in np.argsort(-mistakes, kind="stable") if labelled.counts[each] >= 2]
-    generator, gains = np.random.default_rng([2, seed]), []
-    halving = float(np.median(laws.errors(laws.size / 2) - laws.errors(laws.size)))  # all classes together
-    for column in candidates[: labelled.affordable(_MOST_CLASSES)]:
-        members, halved = np.flatnonzero(labelled.targets[:, column] > 0), []
-        for _ in range(labelled.affordable(_THINNED_DRAWS)):
-            job.check_cancelled()
-            dropped = generator.permutation(members)[len(members) // 2 :]
-            halved.append(predictor.predict(np.setdiff1d(every, dropped)))
-        lost = right - HeldOutPredictions.mean_of(halved).right
-        known, own = np.isfinite(lost), weights[:, :-2]
-        measured = own @ np.where(known, lost, 0.0) / np.maximum(own @ known, 1e-9)  # (B) draws of the loss
-        # Shrunk by its noise towards the usual loss for that share of the mistakes.
-        usual = halving * float(mistakes[column] / max(mistakes.sum(), 1e-9))
-        spread = max(usual, 1e-4)
-        trust = spread**2 / (spread**2 + float(measured.var()) + 1e-12)
-        drawn = trust * measured + (1 - trust) * (usual + spread * generator.standard_normal(len(measured)))
-        labels, recall = len(members) * times, 1 - float(mistakes[column]) / len(members) + shift
-        left = times**-laws.exponent * (1 - (1 + added / labels) ** -laws.exponent)
-        gains.append((column, labels, min(max(recall, 0.0), 1.0), drawn * left / (2.0**laws.exponent - 1)))
-    return gains
+    times, wrong = labels / len(labelled), np.where(np.isfinite(right), 1 - right, 0.0)
+    mistakes = labelled.targets.T @ wrong  # (C)
+    drawn = (weights * wrong) @ labelled.targets  # (B, C)
+    shares = drawn / np.maximum((weights @ wrong)[:, None], 1e-9)
+    gains = []
+    for column in np.argsort(-mistakes, kind="stable")[:_MOST_CLASSES].tolist():
+        count = int(labelled.counts[column])
+        if count < 2:
+            continue
+        fewer = 1 - (1 + added / (count * times)) ** -laws.exponent
+        gained = shares[:, column] * laws.slope * times**-laws.exponent * fewer
+        recall = 1 - float(mistakes[column]) / count
+        gains.append(_gain(class_names[column], round(count * times), recall, added, gained))
+    return tuple(sorted(gains, key=lambda each: -each.gain))
 
 
 def _gain(name: str, labels: int, recall: float, added: int, drawn: np.ndarray) -> Gain:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 
@@ -15,20 +15,18 @@ from visionft.advice.held_out_predictor import HeldOutPredictor, LabelledFeature
 from visionft.advice.power_law import PowerLaws
 from visionft.data.types import Snapshot
 from visionft.errors import RunError, VisionFTError
-from visionft.evaluation.leaderboard import LeaderboardRow, read_leaderboard
-from visionft.evaluation.metrics import Z_95, wilson_interval
-from visionft.heads.knn.knn_fitting import FOLDS as KNN_FOLDS
+from visionft.evaluation.leaderboard import read_leaderboard
+from visionft.evaluation.metrics import wilson_interval
 from visionft.heads.knn.knn_fitting import fit_memory
 from visionft.jobs import JobContext
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.estimate import Estimate, SetFacts, estimate_run, known_estimate
-from visionft.training.runs.run_folder import RunSummary, list_runs
+from visionft.training.runs.run_folder import list_runs
 from visionft.training.runs.run_snapshot import read_snapshot
 
-Kind = Literal["run", "free", "peft", "full"]
+Kind = Literal["run", "free", "trained"]
 
 _SAME_LABELS = 0.9  # least share of today's training images for a run to replace its method
-_LINEAR_KNOWN = 0.8  # share of the labels behind held-out predictions of the linear head (five folds)
 _LARGEST_HEAD = 40_000_000  # images x features x classes: the largest linear head to solve here
 
 
@@ -39,8 +37,6 @@ class ModelCandidate:
     Attributes:
         name: A run's name, or a method's; `title` is the name for display.
         accuracy: Measured or forecast; `low` and `high` its 95 % interval.
-        expected: The accuracy that candidates are compared by, to a tenth of a point. It differs from `accuracy` only
-            for a run measured on few images.
         images: Number of images behind the measurement; 0 for a forecast.
         train_images: Number of training images of a run; 0 for others, or where its folder does not record it.
         seconds: Time to make it; 0 for an existing run, None where it was not measured.
@@ -51,6 +47,8 @@ class ModelCandidate:
         refusal: Reason against it; empty for none.
     """
 
+    COMPUTED: ClassVar = ("expected", "is_forecast")
+
     name: str
     title: str
     kind: Kind
@@ -59,8 +57,6 @@ class ModelCandidate:
     accuracy: float
     low: float
     high: float
-    expected: float
-    is_forecast: bool
     images: int = 0
     train_images: int = 0
     seconds: float | None = None
@@ -71,8 +67,18 @@ class ModelCandidate:
     refusal: str = ""
 
     @property
-    def is_trained(self) -> bool:
-        return self.kind in ("peft", "full")
+    def is_forecast(self) -> bool:
+        """Return whether it is still to be trained."""
+        return self.kind == "trained"
+
+    @property
+    def expected(self) -> float:
+        """Return the accuracy that candidates are compared by, to a tenth of a point.
+
+        A measured one counts half an image more as right, and as wrong (Jeffreys): eight of eight is not perfect.
+        """
+        accuracy = (self.accuracy * self.images + 0.5) / (self.images + 1) if self.images else self.accuracy
+        return round(accuracy, 3)
 
 
 def training_free_candidates(
@@ -86,48 +92,40 @@ def training_free_candidates(
 ) -> list[ModelCandidate]:
     """Return the training-free methods, measured on held-out images.
 
-    Each method was measured with another share of the labels. Its errors are scaled along the learning curve to the
-    number of training images.
-
     Args:
+        laws: The learning curve of the images, in place of a linear head too large to solve.
         milliseconds: {backbone: time of an image}.
     """
     candidates = []
-    errors_now = float(np.median(laws.errors(max(1, len(images.labelled("train"))))))
-    for name, accuracy, count, known in _held_out_accuracies(labelled, laws, job):
-        errors_then = float(np.median(laws.errors(known * len(labelled))))
-        scale = errors_now / errors_then if errors_then else 1.0
-        interval = wilson_interval(accuracy * count, count)
-        shares = tuple(1 - min(scale * (1 - each), 1.0) for each in (accuracy, *interval))
+    for name, accuracy, count in _held_out_accuracies(labelled, laws, job):
+        shares = (accuracy, *wilson_interval(accuracy * count, count))
         config = replace(quick, method=name)
         candidate = _candidate(config, shares, kind="free", images=images, milliseconds=milliseconds)
-        preset = "quick" if config == quick else ""
-        candidates.append(replace(candidate, images=count, is_forecast=False, preset=preset))
+        candidates.append(replace(candidate, images=count, preset="quick" if config == quick else ""))
     return candidates
 
 
 def _held_out_accuracies(
     labelled: LabelledFeatures, laws: PowerLaws, job: JobContext
-) -> Iterator[tuple[str, float, int, float]]:
-    """Yield method, held-out accuracy, number of evaluated images, and the share of the labels known to it."""
+) -> Iterator[tuple[str, float, int]]:
+    """Yield method, held-out accuracy, and number of evaluated images."""
     if not labelled.is_multilabel:
         right = HeldOutPredictor(labelled).predict_by_class_means()
-        is_known = np.isfinite(right)
-        yield "prototype", float(right[is_known].mean()), int(is_known.sum()), 1.0
+        yield "prototype", float(np.nanmean(right)), int(np.isfinite(right).sum())
     widths = labelled.widths or (labelled.inputs.shape[1],)
-    options = {"widths": widths, "is_multilabel": labelled.is_multilabel}
+    options = {"widths": widths, "is_multilabel": labelled.is_multilabel, "job": job}
     if "knn" in METHODS:
-        fitted = fit_memory(labelled.inputs, labelled.targets, **options, job=job)
-        if fitted.accuracy is not None:
-            yield "knn", fitted.accuracy, len(fitted.places), 1 - 1 / KNN_FOLDS
+        memory = fit_memory(labelled.inputs, labelled.targets, **options)
+        if memory.accuracy is not None:
+            yield "knn", memory.accuracy, len(memory.places)
     if labelled.inputs.size * labelled.targets.shape[1] > _LARGEST_HEAD:
-        yield "linear", float(np.median(laws.accuracies(len(labelled)))), len(labelled), 1.0
+        yield "linear", float(np.median(laws.accuracies(len(labelled)))), len(labelled)
         return
     from visionft.heads.linear_head import fit_head
 
-    head = fit_head(labelled.inputs, labelled.targets, **options, job=job)
+    head = fit_head(labelled.inputs, labelled.targets, **options)
     if head.accuracy is not None:
-        yield "linear", head.accuracy, len(head.places), _LINEAR_KNOWN
+        yield "linear", head.accuracy, len(head.places)
 
 
 def trained_candidate(
@@ -136,21 +134,12 @@ def trained_candidate(
     ratio: ErrorRatio,
     images: Snapshot,
     *,
-    backbone_ratio: float,
     milliseconds: Mapping[str, float],
 ) -> ModelCandidate:
-    """Return the forecast of training the preset Balanced, from the errors of the best training-free method.
-
-    Args:
-        backbone_ratio: Errors of the backbone's probe over those of the probe on the features of `base`.
-        milliseconds: {backbone: time of an image}.
-    """
-    kind: Literal["full", "peft"] = "full" if config.method == "full" else "peft"
-    family = config.backbone_row.family
-    shares = forecast_accuracy(
-        1 - base.accuracy, base.images, ratio, kind=kind, family=family, backbone_ratio=backbone_ratio
-    )
-    return replace(_candidate(config, shares, kind=kind, images=images, milliseconds=milliseconds), preset="balanced")
+    """Return the forecast of training the preset Balanced, from the errors of the best training-free method, `base`."""
+    shares = forecast_accuracy(1 - base.accuracy, base.images, ratio)
+    found = _candidate(config, shares, kind="trained", images=images, milliseconds=milliseconds)
+    return replace(found, preset="balanced")
 
 
 def _candidate(
@@ -173,8 +162,6 @@ def _candidate(
         accuracy=accuracy,
         low=low,
         high=high,
-        expected=round(accuracy, 3),
-        is_forecast=True,
         milliseconds=milliseconds.get(config.backbone),
         size_mb=parameters.total * 4 / 1e6,
     )
@@ -183,7 +170,7 @@ def _candidate(
 def with_cost(candidate: ModelCandidate, cost: Estimate | str) -> ModelCandidate:
     """Add the cost of making a candidate; a reason against it refuses only training."""
     if isinstance(cost, str):
-        return replace(candidate, refusal=cost if candidate.is_trained else "")
+        return replace(candidate, refusal=cost if candidate.is_forecast else "")
     return replace(candidate, seconds=cost.seconds, memory_mb=cost.memory_mb)
 
 
@@ -199,55 +186,40 @@ def cost_of(config: TrainConfig, images: Snapshot, *, job: JobContext) -> Estima
 
 
 def run_candidates(project_dir: Path, images: Snapshot) -> list[ModelCandidate]:
+    """Return the runs measured on today's validation images."""
     runs = {run.name: run for run in list_runs(project_dir)}
-    board = read_leaderboard(tuple(runs.values()), images, "val")
-    return [_run_candidate(row, runs[row.run]) for row in board.ranked]
-
-
-def _run_candidate(row: LeaderboardRow, run: RunSummary) -> ModelCandidate:
-    accuracy = row.top1 or 0.0
-    low, high = row.top1_interval or (accuracy, accuracy)
-    try:
-        train_images = len(read_snapshot(run.path).labelled("train"))
-    except RunError:
-        train_images = 0
-    return ModelCandidate(
-        name=row.run,
-        title=row.title,
-        kind="run",
-        method=run.config.method,
-        backbone=run.config.backbone,
-        accuracy=accuracy,
-        low=low,
-        high=high,
-        expected=round(accuracy, 3),
-        is_forecast=False,
-        images=row.images,
-        train_images=train_images,
-        seconds=0.0,
-        milliseconds=row.milliseconds,
-        size_mb=row.cost.shipped_bytes / 1e6 if row.cost.shipped_bytes else None,
-        memory_mb=row.cost.memory_mb,
-    )
+    found = []
+    for row in read_leaderboard(tuple(runs.values()), images, "val").ranked:
+        run, accuracy = runs[row.run], row.top1 or 0.0
+        low, high = row.top1_interval or (accuracy, accuracy)
+        try:
+            train_images = len(read_snapshot(run.path).labelled("train"))
+        except RunError:
+            train_images = 0
+        found.append(
+            ModelCandidate(
+                name=row.run,
+                title=row.title,
+                kind="run",
+                method=run.config.method,
+                backbone=run.config.backbone,
+                accuracy=accuracy,
+                low=low,
+                high=high,
+                images=row.images,
+                train_images=train_images,
+                seconds=0.0,
+                milliseconds=row.milliseconds,
+                size_mb=row.cost.shipped_bytes / 1e6 if row.cost.shipped_bytes else None,
+                memory_mb=row.cost.memory_mb,
+            )
+        )
+    return found
 
 
 def merge_runs(
     methods: Sequence[ModelCandidate], runs: Sequence[ModelCandidate], train_images: int
 ) -> list[ModelCandidate]:
-    """Return all runs, and the methods without a run from about as many labels: such a run replaces its method.
-
-    The expected accuracy of such a run is the mean of its measurement and its method's, each weighted by its number of
-    images: a run with eight of eight validation images right is not perfect.
-    """
-    by_settings = {(each.method, each.backbone): each for each in methods}
-    merged = list[ModelCandidate]()
-    for run in runs:
-        method = by_settings.get((run.method, run.backbone))
-        if method is not None and run.train_images >= _SAME_LABELS * train_images:
-            usual, spread = min(max(method.accuracy, 0.01), 0.99), (method.high - method.low) / (2 * Z_95)
-            weight = max(usual * (1 - usual) / (spread**2 + 1e-6) - 1, 1.0)  # of the method, in images
-            expected = (run.accuracy * run.images + usual * weight) / (run.images + weight)
-            run = replace(run, expected=round(expected, 3))
-            del by_settings[run.method, run.backbone]
-        merged.append(run)
-    return [*merged, *by_settings.values()]
+    """Return all runs, and the methods without a run from about as many labels."""
+    made = {(run.method, run.backbone) for run in runs if run.train_images >= _SAME_LABELS * train_images}
+    return [*runs, *(each for each in methods if (each.method, each.backbone) not in made)]

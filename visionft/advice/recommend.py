@@ -59,7 +59,7 @@ class Limits:
             return candidate.refusal
         if self.memory_mb is not None and (candidate.memory_mb or 0) > self.memory_mb:
             return Message("It needs {memory} of memory.", memory=memory_text(candidate.memory_mb or 0))
-        if self.minutes is None or not candidate.is_trained:
+        if self.minutes is None or not candidate.is_forecast:
             return ""
         if candidate.seconds is None or candidate.seconds > 60 * self.minutes:
             takes = rough_duration_text(candidate.seconds) if candidate.seconds is not None else "an unknown time"
@@ -81,29 +81,25 @@ def choose(candidates: Sequence[ModelCandidate], limits: Limits) -> ModelCandida
         VisionFTError: Nothing is possible.
     """
     trained, free = best_trained(candidates), best_free(candidates)
-    if free is None:
-        if trained is not None:
-            return trained
+    if free is None and trained is None:
         least = min(each.memory_mb or 0 for each in candidates)
         raise VisionFTError(
             Message("No model fits into {memory} of memory.", memory=memory_text(limits.memory_mb or 0)),
             Message("The smallest needs {memory} to be made.", memory=memory_text(least)),
         )
-    if trained is not None and is_worth(free.expected, trained.expected):
-        return trained
+    if free is None or (trained is not None and is_worth(free.expected, trained.expected)):
+        return trained or candidates[0]
     run = _best([each for each in candidates if each.kind == "run"]) or free
-    rivals = [free, *([trained] if trained is not None else [])]
-    return free if any(is_worth(run.expected, each.expected) for each in rivals) else run
+    return free if any(each and is_worth(run.expected, each.expected) for each in (free, trained)) else run
 
 
 def best_trained(candidates: Sequence[ModelCandidate]) -> ModelCandidate | None:
-    """Return the training with the highest expected accuracy; None without any."""
-    return _best([each for each in candidates if each.is_trained])
+    return _best([each for each in candidates if each.is_forecast])
 
 
 def best_free(candidates: Sequence[ModelCandidate]) -> ModelCandidate | None:
     """Return the most accurate run or training-free method; None without any."""
-    return _best([each for each in candidates if not each.is_trained])
+    return _best([each for each in candidates if not each.is_forecast])
 
 
 def _best(candidates: Sequence[ModelCandidate]) -> ModelCandidate | None:
@@ -194,15 +190,9 @@ def recommend(
             has_time = limits.minutes is not None and trial_s + cost.seconds <= 60 * limits.minutes
         if trial_s is not None and (has_time if tries is None else tries):
             trial, trial_s = run_trial(balanced, divided, features, seed=seed, job=job), None
-        trained = trained_candidate(
-            balanced,
-            max(free, key=lambda each: each.expected),
-            ratio_after(trial, train_images / max(1, curve.classes)),
-            divided,
-            backbone_ratio=_backbone_ratio(balanced.backbone, features.kind.backbone, probes),
-            milliseconds=speeds,
-        )
-        candidates.append(with_cost(trained, cost))
+        base = max(free, key=lambda each: each.expected)
+        ratio = ratio_after(trial, train_images / max(1, curve.classes))
+        candidates.append(with_cost(trained_candidate(balanced, base, ratio, divided, milliseconds=speeds), cost))
     job.check_cancelled()
     candidates = merge_runs(candidates, run_candidates(project_dir, images), train_images)
     candidates = [replace(each, refusal=limits.refusal(each)) for each in candidates]
@@ -219,15 +209,6 @@ def recommend(
         problem=problem,
         seconds=time.monotonic() - began,
     )
-
-
-def _backbone_ratio(backbone: str, known: str, probes: Sequence[Probe]) -> float:
-    """Return the errors of a backbone's probe over those of the probe on the `known` features; 1 without both."""
-    errors = {each.backbone: 1 - each.accuracy for each in probes if each.accuracy is not None}
-    if backbone == known or backbone not in errors or known not in errors:
-        return 1.0
-    noise = 1 / max(each.images for each in probes)
-    return (errors[backbone] + noise) / (errors[known] + noise)
 
 
 def _images_to_label(

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from models.catalog import known_backbone
-from models.messages import Message
+from models.messages import Message, sentences
+from visionft.advice.learning_curve import Gain
 from visionft.advice.recommend import WORTH, Recommendation, best_free, best_trained, is_worth
 from visionft.amounts import rough_duration_text
 from visionft.project.names import count_of
@@ -14,45 +15,23 @@ from visionft.project.names import count_of
 def sentence(found: Recommendation) -> str:
     best, more = found.best, found.curve.best_gain
     free, trained = best_free(found.candidates), best_trained(found.candidates)
-    shares = {"share": f"{best.accuracy:.0%}", "low": f"{best.low:.0%}", "high": f"{best.high:.0%}"}
-    values = {"what": best.title, **shares}
-    if best.is_trained:
-        if free is None:
-            return Message("Train with “{what}”: an accuracy of about {share} is expected ({low} to {high}).", **values)
-        values["gain"] = _points(best.expected - free.expected)
-        if free.kind == "run":
-            return Message(
-                "Train with “{what}”: an accuracy of about {share} is expected ({low} to "
-                "{high}), {gain} points more than that of “{other}”.",
-                **values,
-                other=free.title,
-            )
-        return Message(
-            "Train with “{what}”: an accuracy of about {share} is expected ({low} to "
-            "{high}), {gain} points more than without training.",
-            **values,
-        )
+    values = {"what": best.title, "share": f"{best.accuracy:.0%}", "low": f"{best.low:.0%}", "high": f"{best.high:.0%}"}
     if best.kind == "run":
         return Message(
             "Use “{what}”, accuracy {share} ({low} to {high}): nothing is expected to be clearly better.", **values
         )
+    if best.is_forecast:
+        words = Message("Train with “{what}”: an accuracy of about {share} is expected ({low} to {high}).", **values)
+        if free is None:
+            return words
+        gain = _points(best.expected - free.expected)
+        return sentences(words, Message("That is {gain} points more than “{other}”.", gain=gain, other=free.title))
+    words = Message("Do not train: use “{what}”, accuracy {share} ({low} to {high}).", **values)
     if trained is None:
-        return Message("Do not train: use “{what}”, accuracy {share} ({low} to {high}).", **values)
+        return words
     gain = trained.expected - best.expected
-    if more.gain < WORTH or gain >= WORTH:
-        return Message(
-            "Do not train: “{what}” has an accuracy of {share} ({low} to {high}); training would gain {gain} points.",
-            **values,
-            gain=_points(gain),
-        )
-    values = {"added": f"{more.added:,}", "gain": _points(more.gain), "other": _points(gain)}
-    if not more.class_name:
-        return Message("Do not train, label: {added} more labels would gain {gain} points, training {other}.", **values)
-    return Message(
-        "Do not train, label: {added} more labels of “{name}” would gain {gain} points, training {other}.",
-        **values,
-        name=more.class_name,
-    )
+    label = _more_labels(more) if more.gain >= WORTH > gain else ""
+    return sentences(words, Message("Training would gain {gain} points.", gain=_points(gain)), label)
 
 
 def evidence(found: Recommendation) -> Iterator[str]:
@@ -64,17 +43,16 @@ def evidence(found: Recommendation) -> Iterator[str]:
     )
     if found.problem:
         yield found.problem
-    elif not any(each.is_trained or each.kind == "run" for each in found.candidates):
+    elif not any(each.is_forecast or each.kind == "run" for each in found.candidates):
         yield Message("Training is left out: with so few images it varies more than it gains.")
-    for run in found.candidates:
-        if abs(run.expected - run.accuracy) >= WORTH / 2:
+    for each in found.candidates:
+        if abs(each.expected - each.accuracy) >= WORTH / 2:
             yield Message(
-                "“{what}” has an accuracy of {share} on {counted}; together with the "
-                "measurement of its method, {more} is expected.",
-                what=run.title,
-                share=f"{run.accuracy:.1%}",
-                counted=count_of(run.images, "validation image"),
-                more=f"{run.expected:.1%}",
+                "“{what}” has an accuracy of {share} on {counted}; so few prove little, {more} is expected.",
+                what=each.title,
+                share=f"{each.accuracy:.1%}",
+                counted=count_of(each.images, "image"),
+                more=f"{each.expected:.1%}",
             )
     if (trial := found.trial) is not None:
         yield Message(
@@ -92,7 +70,7 @@ def evidence(found: Recommendation) -> Iterator[str]:
 
 
 def conditions(found: Recommendation) -> Iterator[str]:
-    best = found.best
+    best, twice = found.best, found.curve.ahead[0]
     refused = [each for each in found.candidates if each.refusal]
     beyond = max(refused, key=lambda each: each.expected, default=None)
     if beyond is not None and is_worth(best.expected, beyond.expected):
@@ -102,16 +80,7 @@ def conditions(found: Recommendation) -> Iterator[str]:
             gain=_points(beyond.expected - best.expected),
             refusal=beyond.refusal,
         )
-    more, twice = found.curve.best_gain, found.curve.ahead[0]
-    values = {name: _points(getattr(more, name)) for name in ("gain", "low", "high")} | {"added": f"{more.added:,}"}
-    if more.class_name:
-        yield Message(
-            "{added} more labels of “{name}” would gain {gain} points ({low} to {high}).",
-            **values,
-            name=more.class_name,
-        )
-    else:
-        yield Message("{added} more labels would gain {gain} points ({low} to {high}).", **values)
+    yield _more_labels(found.curve.best_gain)
     yield Message(
         "With {labels} labels an accuracy of about {share} is expected without training ({low} to {high}).",
         labels=f"{twice.labels:,}",
@@ -124,6 +93,14 @@ def conditions(found: Recommendation) -> Iterator[str]:
         yield Message(
             "Two short trial runs, about {time}, would measure the gain from training on your images.", time=takes
         )
+
+
+def _more_labels(more: Gain) -> Message:
+    values = {"added": f"{more.added:,}", "name": more.class_name}
+    values |= {name: _points(getattr(more, name)) for name in ("gain", "low", "high")}
+    if more.class_name:
+        return Message("{added} more labels of “{name}” would gain {gain} points ({low} to {high}).", **values)
+    return Message("{added} more labels would gain {gain} points ({low} to {high}).", **values)
 
 
 def _points(share: float) -> str:

@@ -5,14 +5,15 @@ The window looks for one when the page opens, so heavy modules load only where t
 
 import dataclasses
 import logging
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from types import UnionType
+from typing import TYPE_CHECKING, Any, Final, get_args, get_origin, get_type_hints
 
 from models.messages import load_message, store_message
 from visionft.data.types import Snapshot
 from visionft.errors import VisionFTError
 from visionft.files import read_json, write_json
+from visionft.records import none_if_unreadable
 
 if TYPE_CHECKING:
     from visionft.advice.learning_curve import LearningCurve
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 FILE: Final = "recommendation.json"
-T = TypeVar("T")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,52 +51,34 @@ def store_recommendation(project_dir: Path, images: Snapshot, found: "Recommenda
         logger.warning("The recommendation was not saved: %s", error)
 
 
+@none_if_unreadable
 def read_recommendation(project_dir: Path, images: Snapshot) -> "Recommendation | None":
     """Return the saved recommendation for exactly these images, labels and splits; None without one."""
+    stored = read_json(project_dir / FILE)
+    if stored["images"] != images.digest:
+        return None
+    from visionft.advice.recommend import Recommendation
 
-    def parse(stored: dict[str, Any]) -> "Recommendation | None":
-        if stored["images"] != images.digest:
-            return None
-        from visionft.advice.model_candidates import ModelCandidate
-        from visionft.advice.recommend import Recommendation
-        from visionft.advice.trials import Trial
-
-        values = stored["recommendation"]
-        candidates = [{**each, "refusal": load_message(each["refusal"])} for each in values["candidates"]]
-        read = {
-            "candidates": tuple(ModelCandidate(**each) for each in candidates),
-            "problem": load_message(values["problem"]),
-            "to_label": tuple(values["to_label"]),
-            "curve": _curve(values["curve"]),
-            "trial": Trial(**values["trial"]) if values["trial"] is not None else None,
-        }
-        return Recommendation(**{**values, **read})
-
-    return _read(project_dir, parse)
+    values = stored["recommendation"]
+    for texts, name in ((values, "problem"), *((each, "refusal") for each in values["candidates"])):
+        texts[name] = load_message(texts[name])
+    return _restored(Recommendation, values)
 
 
+@none_if_unreadable
 def read_curve(project_dir: Path) -> StoredCurve | None:
     """Return the curve of the last recommendation, even after changes; None without a readable one."""
-    return _read(
-        project_dir,
-        lambda stored: StoredCurve(_curve(stored["recommendation"]["curve"]), int(stored["labelled"])),
-    )
+    stored = read_json(project_dir / FILE)
+    from visionft.advice.learning_curve import LearningCurve
+
+    return StoredCurve(_restored(LearningCurve, stored["recommendation"]["curve"]), int(stored["labelled"]))
 
 
-def _read(project_dir: Path, parse: Callable[[Any], T | None]) -> T | None:
-    try:
-        return parse(read_json(project_dir / FILE))
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        logger.warning("The recommendation of %s cannot be read: %s", project_dir, error)
-        return None
-
-
-def _curve(values: dict[str, Any]) -> "LearningCurve":
-    from visionft.advice.learning_curve import CurvePoint, Gain, LearningCurve
-
-    points = {name: tuple(CurvePoint(**each) for each in values[name]) for name in ("measured", "line", "ahead")}
-    gains = tuple(Gain(**each) for each in values["gains"])
-    now, spread = CurvePoint(**values["now"]), Gain(**values["spread"])
-    return LearningCurve(**{**values, **points, "gains": gains, "now": now, "spread": spread})
+def _restored(kind: Any, value: Any) -> Any:
+    """Return a value of JSON as its annotated type: a dataclass, a tuple of values, or None."""
+    if isinstance(kind, type) and dataclasses.is_dataclass(kind):
+        hints = get_type_hints(kind)
+        return kind(**{name: _restored(hints[name], each) for name, each in value.items()})
+    if get_origin(kind) is tuple:
+        return tuple(_restored(get_args(kind)[0], each) for each in value)
+    return _restored(get_args(kind)[0], value) if get_origin(kind) is UnionType and value is not None else value

@@ -89,7 +89,7 @@ def run_trial(
         chosen = sorted((*split, *images.labelled("val")), key=lambda image: image.image_id)
         half = dataclasses.replace(images, images=tuple(chosen))
         by_run = _train_and_test(settings, half, number=number, job=job)
-        by_probe = predictor.predict(known).right
+        by_probe = predictor.predict(known)[0]
         for place in halves[1 - number]:
             is_right = by_run.get(train[place].image_id)
             if is_right is not None and np.isfinite(by_probe[place]):

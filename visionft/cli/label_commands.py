@@ -21,7 +21,7 @@ from visionft.project.edits.changes import AcceptSuggestions, AddClass
 from visionft.project.edits.class_changes import SetPrompts
 from visionft.project.names import count_of
 from visionft.project.store import Project
-from visionft.suggest.audit import AuditPlan, draw_audit, finish_audit, is_worth_trying, read_answers, write_sample
+from visionft.suggest.audit import draw_audit, finish_audit, is_worth_trying, read_answers, write_sample
 from visionft.suggest.feature_suggester import FeatureSuggester, need_error, open_suggester
 from visionft.suggest.suggestions import FEATURES, Suggestion, current_suggestions, read_suggestions
 from visionft.training.runs.run_folder import load_run
@@ -95,9 +95,8 @@ def suggest(
             write_sample(audit, drawn, {image.image_id: image.path for image in opened.snapshot().images})
             plan = drawn.audit
             wrong = 1 - sum(found[image_id].confidence for image_id in drawn.accepted) / plan.accepted
-            rule = AuditPlan(plan.accepted, plan.sample, plan.allowed, plan.rightness, plan.planned)
             sample = {"file": audit, "audit": plan, "expected_wrong": round(wrong, 4),
-                      "is_worth_trying": is_worth_trying(rule, wrong)}  # fmt: skip
+                      "is_worth_trying": is_worth_trying(plan, wrong)}  # fmt: skip
             text = _sample_text(sample, project)
         else:
             if accept is not None:

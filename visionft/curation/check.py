@@ -5,7 +5,6 @@ without further code. It reads a `Snapshot` and measurements of the images, neve
 """
 
 import json
-import logging
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
@@ -22,8 +21,7 @@ from visionft.files import read_json, write_text
 from visionft.jobs import SILENT, JobContext
 from visionft.project.edits.verdicts import Judged, pair_of
 from visionft.project.queries import InProject
-
-logger = logging.getLogger(__name__)
+from visionft.records import none_if_unreadable
 
 FOLDER: Final = "curation"
 _FORMAT: Final = 2
@@ -116,23 +114,18 @@ def write_result(project_dir: Path, result: CheckResult) -> None:
     write_text(folder / f"{result.check}.json", json.dumps({"format": _FORMAT, **values}, ensure_ascii=False))
 
 
+@none_if_unreadable
 def read_result(project_dir: Path, check: str) -> CheckResult | None:
     """Return the last result of a check; None where it never ran, or its file is damaged."""
-    try:
-        values = dict(read_json(project_dir / FOLDER / f"{check}.json"))
-        if values.pop("format") != _FORMAT:
-            return None
-        issues = tuple(
-            Issue(**{**each, "related": tuple(each["related"]), "reason": load_message(each["reason"])})
-            for each in values.pop("findings")
-        )
-        unreadable = tuple((int(image_id), str(reason)) for image_id, reason in values.pop("unreadable"))
-        return CheckResult(issues=issues, checked=values.pop("looked_at"), unreadable=unreadable, **values)
-    except FileNotFoundError:
+    values = dict(read_json(project_dir / FOLDER / f"{check}.json"))
+    if values.pop("format") != _FORMAT:
         return None
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        logger.warning("The result of %s cannot be read: %s", check, error)
-        return None
+    issues = tuple(
+        Issue(**{**each, "related": tuple(each["related"]), "reason": load_message(each["reason"])})
+        for each in values.pop("findings")
+    )
+    unreadable = tuple((int(image_id), str(reason)) for image_id, reason in values.pop("unreadable"))
+    return CheckResult(issues=issues, checked=values.pop("looked_at"), unreadable=unreadable, **values)
 
 
 def open_issues(result: CheckResult, images: Snapshot, verdicts: Judged) -> tuple[Issue, ...]:

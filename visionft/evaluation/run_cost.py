@@ -4,16 +4,14 @@ Training records some of it (`result.json`); the rest is measured once (`cost_me
 folder (`cost.json`). A time is valid for the computer of its measurement only.
 """
 
-import logging
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from visionft.files import read_json, write_json
+from visionft.records import none_if_unreadable
 from visionft.training.runs.manifest import weights_hash
 from visionft.training.runs.run_folder import BEST_FOLDER, RunSummary
-
-logger = logging.getLogger(__name__)
 
 COST_FILE = "cost.json"
 
@@ -126,22 +124,12 @@ def cost_of_run(run: RunSummary, members: Sequence[RunSummary] = ()) -> RunCost:
     )
 
 
+@none_if_unreadable
 def read_cost(run_dir: Path) -> MeasuredCost | None:
     """Return the measured cost of a run; None without a readable file for its current weights."""
-    try:
-        values = read_json(run_dir / COST_FILE)
-        head = values["earlier_head"]
-        cost = MeasuredCost(
-            weights=values["weights"],
-            shipped_bytes=values["shipped_bytes"],
-            time=PredictionTime(**values["time"]),
-            earlier_head=EarlierHead(**head) if head is not None else None,
-        )
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        logger.warning("The cost in %s cannot be read: %s", run_dir, error)
-        return None
+    values = read_json(run_dir / COST_FILE)
+    head = EarlierHead(**values["earlier_head"]) if values["earlier_head"] is not None else None
+    cost = MeasuredCost(**{**values, "time": PredictionTime(**values["time"]), "earlier_head": head})
     current = weights_hash(run_dir / BEST_FOLDER)
     return cost if not current or cost.weights == current else None
 

@@ -1,7 +1,6 @@
 """The metrics of a run on a split, and reading them with the predictions from the run's folder. Torch-free."""
 
 import dataclasses
-import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,10 +10,9 @@ import numpy as np
 from visionft.data.types import Split
 from visionft.evaluation.metrics import ClassScore, ReliabilityBin, wilson_interval
 from visionft.files import parse_json, read_json, read_lines
+from visionft.records import none_if_unreadable
 from visionft.training.runs.manifest import weights_hash
 from visionft.training.runs.run_folder import BEST_FOLDER
-
-logger = logging.getLogger(__name__)
 
 
 def evaluation_file(split: str) -> str:
@@ -124,32 +122,21 @@ class StoredEvaluation(Evaluation):
         return tuple(sorted(found, key=lambda each: -each.probability))
 
 
+@none_if_unreadable
 def read_evaluation(run_dir: Path, split: str) -> StoredEvaluation | None:
     """Return the evaluation of a run on a split; None without a readable one for its current weights."""
-    try:
-        if not (stored := _metrics(run_dir, split)):
-            return None
-        lines = [line for line in read_lines(run_dir / predictions_file(split)) if line]
-        return _evaluation(stored, lines)
-    except FileNotFoundError:
+    if not (stored := _metrics(run_dir, split)):
         return None
-    except (OSError, ValueError, TypeError, KeyError, OverflowError) as error:
-        logger.warning("The evaluation in %s cannot be read: %s", run_dir, error)
-        return None
+    return _evaluation(stored, [line for line in read_lines(run_dir / predictions_file(split)) if line])
 
 
-def read_probabilities(run_dir: Path, split: str) -> dict[int, dict[str, float]]:
-    """Return the calibrated probability of every class, by image id; empty without a readable file."""
-    try:
-        if not _metrics(run_dir, split):
-            return {}
-        parsed = (parse_json(line) for line in read_lines(run_dir / predictions_file(split)) if line)
-        return {int(line["image_id"]): dict(line["probabilities"]) for line in parsed if "probabilities" in line}
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError, TypeError, KeyError, OverflowError) as error:
-        logger.warning("The predictions in %s cannot be read: %s", run_dir, error)
-        return {}
+@none_if_unreadable
+def read_probabilities(run_dir: Path, split: str) -> dict[int, dict[str, float]] | None:
+    """Return the calibrated probability of every class, by image id; None without a readable file."""
+    if not _metrics(run_dir, split):
+        return None
+    parsed = (parse_json(line) for line in read_lines(run_dir / predictions_file(split)) if line)
+    return {int(line["image_id"]): dict(line["probabilities"]) for line in parsed if "probabilities" in line}
 
 
 def temperature_of(run_dir: Path) -> float:
@@ -168,7 +155,6 @@ def _metrics(run_dir: Path, split: str) -> dict[str, Any]:
 
 
 def _evaluation(stored: dict[str, Any], lines: list[str]) -> StoredEvaluation:
-    names = tuple(stored["per_class"])
     low, high = stored["top1_interval"]
     values = {
         "ece_before": stored["ece"],  # not in files of an earlier version
@@ -187,8 +173,8 @@ def _evaluation(stored: dict[str, Any], lines: list[str]) -> StoredEvaluation:
         record: dict[str, Any] = parse_json(f"{start}}}" if mark else line)
         prediction = StoredPrediction(
             image_id=record["image_id"],
-            true_classes=_classes(record["classes"] if "classes" in record else record["class"], names),
-            predicted=_classes(record["predicted"], names),
+            true_classes=tuple(record["classes"]),
+            predicted=tuple(record["predicted"]),
             probability=record["probability"],
             true_probability=record.get("true_probability"),
         )
@@ -202,23 +188,3 @@ def _class_score(*, support: int, recall: float, **values: Any) -> ClassScore:
     # The interval is not in files of an earlier version.
     values["recall_interval"] = wilson_interval(recall * support, support)
     return ClassScore(support=support, recall=recall, **values)
-
-
-def _classes(stored: list[str] | str, class_names: tuple[str, ...]) -> tuple[str, ...]:
-    """Return classes as they were written: a list, or by an earlier program a text joined by commas."""
-    if isinstance(stored, list):
-        return tuple(stored)
-    found = _split_classes(stored, class_names) if stored else ()
-    return (stored,) if found is None else found
-
-
-def _split_classes(text: str, class_names: tuple[str, ...]) -> tuple[str, ...] | None:
-    """Return the classes joined in a text, in the order of the classes; None where no classes fit."""
-    for place, name in enumerate(class_names):
-        if text == name:
-            return (name,)
-        if text.startswith(f"{name}, "):
-            rest = _split_classes(text.removeprefix(f"{name}, "), class_names[place + 1 :])
-            if rest is not None:
-                return (name, *rest)
-    return None

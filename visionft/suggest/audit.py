@@ -11,6 +11,7 @@ nothing. Failed and unfinished audits count: each costs confidence (`confidence_
 import csv
 import io
 import re
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import exp, lgamma
@@ -29,6 +30,8 @@ from visionft.project.store import Project
 from visionft.suggest.suggestions import Suggestion
 
 _ROUNDING = 1e-12
+_LIKELY = 0.7  # probability to pass: a failed audit costs little more than its corrected labels
+_MOST_CHECKS = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,14 +71,12 @@ def most_wrong_proven(wrong_seen: int, *, accepted: int, sample: int, confidence
 
     Those seen in the sample are among them.
     """
-    low, high = wrong_seen, accepted - (sample - wrong_seen)
-    while low < high:  # the largest number still likelier than 1 - confidence
-        middle = (low + high + 1) // 2
-        if chance_of_at_most(wrong_seen, accepted=accepted, wrong=middle, sample=sample) > 1 - confidence + _ROUNDING:
-            low = middle
-        else:
-            high = middle - 1
-    return low
+
+    def is_refuted(wrong: int) -> bool:
+        chance = chance_of_at_most(wrong_seen, accepted=accepted, wrong=wrong, sample=sample)
+        return chance <= 1 - confidence + _ROUNDING
+
+    return wrong_seen + bisect_left(range(wrong_seen + 1, accepted - sample + wrong_seen + 1), True, key=is_refuted)
 
 
 def plan_audit(accepted: int, *, rightness: float, confidence: float = 0.95, allowed: int = 0) -> AuditPlan:
@@ -84,53 +85,43 @@ def plan_audit(accepted: int, *, rightness: float, confidence: float = 0.95, all
     If every image would have to be checked, the sample is the whole set.
     """
     wrong = most_wrong(accepted, rightness) + 1  # the claim is false from here on
-    low, high = min(accepted, allowed + 1), accepted
-    while low < high:
-        middle = (low + high) // 2
-        if chance_of_at_most(allowed, accepted=accepted, wrong=wrong, sample=middle) <= 1 - confidence + _ROUNDING:
-            high = middle
-        else:
-            low = middle + 1
-    return AuditPlan(accepted, low, allowed, rightness, confidence)
+
+    def is_enough(sample: int) -> bool:
+        return chance_of_at_most(allowed, accepted=accepted, wrong=wrong, sample=sample) <= 1 - confidence + _ROUNDING
+
+    least = min(accepted, allowed + 1)
+    sample = least + bisect_left(range(least, accepted), True, key=is_enough)
+    return AuditPlan(accepted, sample, allowed, rightness, confidence)
 
 
-def chance_to_pass(plan: AuditPlan, expected_wrong: float) -> float:
+def chance_to_pass(plan: AuditPlan | Audit, expected_wrong: float) -> float:
     """Return the probability to pass an audit, given the share of wrong labels among the accepted images."""
     wrong = round(expected_wrong * plan.accepted)
     return chance_of_at_most(plan.allowed, accepted=plan.accepted, wrong=wrong, sample=plan.sample)
 
 
-def is_worth_trying(plan: AuditPlan, expected_wrong: float) -> bool:
+def is_worth_trying(plan: AuditPlan | Audit, expected_wrong: float) -> bool:
     """Return whether passing is more likely than failing; an audit of every image proves its result in any case."""
     return plan.sample >= plan.accepted or chance_to_pass(plan, expected_wrong) >= 0.5
 
 
 def suggest_plan(accepted: int, *, rightness: float, expected_wrong: float, confidence: float = 0.95) -> AuditPlan:
-    """Return the smallest plan likely enough to be passed; if all are too large, the likeliest one of a feasible size.
-
-    `expected_wrong` is the expected share of wrong labels. While uncertain images are labelled, fewer suggestions are
-    wrong (0.8 times): the labelled ones are harder. A failed audit costs little more than its corrected labels, so a
-    probability of 0.85 to pass is enough.
-    """
-    plan = best = plan_audit(accepted, rightness=rightness, confidence=confidence)
-    best_chance = -1.0
-    while plan.allowed == 0 or plan.sample <= 300:
-        chance = chance_to_pass(plan, expected_wrong * 0.8)
-        if chance > best_chance:
-            best, best_chance = plan, chance
-        if chance >= 0.85 or plan.sample >= accepted:
-            break
+    """Return the smallest plan likely to be passed with this share of wrong labels, else the likeliest feasible one."""
+    plans = [plan_audit(accepted, rightness=rightness, confidence=confidence)]
+    while (plan := plans[-1]).sample < accepted and chance_to_pass(plan, expected_wrong) < _LIKELY:
         plan = plan_audit(accepted, rightness=rightness, confidence=confidence, allowed=plan.allowed + 1)
-    return best
+        if plan.sample > _MOST_CHECKS:
+            break
+        plans.append(plan)
+    return max(plans, key=lambda each: chance_to_pass(each, expected_wrong))
 
 
 def confidence_of(number: int, confidence: float, *, spent: float) -> tuple[float, float]:
     """Return the confidence used to plan an audit, and the confidence it may claim when passed; audits count from 1.
 
-    Repeating audits until one is passed raises the chance of a lucky pass. The first audit is planned with the wanted
-    confidence, each one after a failure with half the error probability of the previous one. The final claim adds up
-    the error probabilities of all audits (union bound): a wanted 95 % claims 95 %, then 92.5 %, 91.25 % and never less
-    than 90 %. `spent` is the sum of the error probabilities of the previous audits' plans.
+    Each audit after a failure is planned with half the error probability of the one before, and claims what all of
+    them leave (union bound): a wanted 95 % claims 95 %, then 92.5 %, and never less than 90 %. `spent` is the sum of
+    the error probabilities of the previous plans.
     """
     risk = (1 - confidence) * 0.5 ** (number - 1)
     return 1 - risk, max(0.0, 1 - spent - risk)
@@ -239,20 +230,17 @@ def read_answers(file: Path, class_names: Sequence[str]) -> dict[int, tuple[str,
         raise ProjectError(
             Message("{path} has no columns image_id and answer.", path=file), "Fill in the file that the audit wrote."
         )
-    answers: dict[int, tuple[str, ...]] = {}
-    faults: list[str] = []
-    memory = MemoryLimit(file)
+    answers, faults, memory = dict[int, tuple[str, ...]](), list[str](), MemoryLimit(file)
     for number, cells in rows:
         memory.add(300)
         row = {} if isinstance(cells, str) else dict(zip(header, cells, strict=False))
-        names = tuple(name.strip() for name in row.get("answer", "").split("|") if name.strip())
         image_id = row.get("image_id", "").strip()
+        names = tuple(name.strip() for name in row.get("answer", "").split("|") if name.strip())
+        unknown = [name for name in names if name not in class_names]
         if not re.fullmatch(r"\d{1,18}", image_id):  # the digits of SQLite's keys
             faults.append(Message("line {number}: no image_id", number=number))
-        elif not names:
-            faults.append(Message("line {number}: no class", number=number))
-        elif unknown := [name for name in names if name not in class_names]:
-            faults.append(Message("line {number}: no class “{name}”", number=number, name=unknown[0]))
+        elif unknown or not names:
+            faults.append(Message("line {number}: no class “{name}”", number=number, name="".join(unknown[:1])))
         else:
             answers[int(image_id)] = names
     if faults:

@@ -4,7 +4,6 @@ Torch loads inside `suggest_labels` only; reading is cheap.
 """
 
 import json
-import logging
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -21,9 +20,9 @@ from visionft.errors import RunError
 from visionft.files import parse_json, read_lines, write_text
 from visionft.jobs import SILENT, JobCancelled, JobContext
 from visionft.project.store import Project
+from visionft.records import none_if_unreadable
 from visionft.training.runs.run_folder import RunSummary, list_runs, read_run
 
-logger = logging.getLogger(__name__)
 FILE = "suggestions.jsonl"
 FEATURES = "features"  # the other source beside runs, see `feature_suggester`
 
@@ -214,19 +213,18 @@ def write_suggestions(run_dir: Path, suggestions: Iterable[Suggestion]) -> None:
 
 def read_suggestions(run_dir: Path) -> Suggestions:
     """Return the suggestions of a run; empty when there are none or the file is damaged."""
-    try:
-        found: list[Suggestion] = []
-        for line in map(parse_json, read_lines(run_dir / FILE)):
-            ranked = tuple((sys.intern(str(name)), float(share)) for name, share in line["ranked"])
-            classes = tuple(sys.intern(str(name)) for name in line["classes"])
-            image_id, uncertainty = int(line["image_id"]), float(line["uncertainty"])
-            found.append(Suggestion(image_id, str(line["sha256"]), classes, ranked, uncertainty))
-        return Suggestions.of(found)
-    except FileNotFoundError:
-        return Suggestions.of(())
-    except (OSError, ValueError, TypeError, KeyError, OverflowError) as error:
-        logger.warning("The suggestions in %s cannot be read: %s", run_dir, error)
-        return Suggestions.of(())
+    return Suggestions.of(_read(run_dir) or ())
+
+
+@none_if_unreadable
+def _read(run_dir: Path) -> list[Suggestion]:
+    found: list[Suggestion] = []
+    for line in map(parse_json, read_lines(run_dir / FILE)):
+        ranked = tuple((sys.intern(str(name)), float(share)) for name, share in line["ranked"])
+        classes = tuple(sys.intern(str(name)) for name in line["classes"])
+        image_id, uncertainty = int(line["image_id"]), float(line["uncertainty"])
+        found.append(Suggestion(image_id, str(line["sha256"]), classes, ranked, uncertainty))
+    return found
 
 
 def current_suggestions(project: Project, stored: Mapping[int, Suggestion]) -> Suggestions:

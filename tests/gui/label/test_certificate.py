@@ -35,6 +35,12 @@ def sample(qtbot, page, offer):
     return view
 
 
+def choose(offer, place: int) -> None:
+    """Choose an accuracy to prove."""
+    offer.rightness_box.setCurrentIndex(place)
+    offer.rightness_box.activated.emit(place)
+
+
 def stored(page: LabelPage) -> dict[int, list[str]]:
     """Return the labels read by a second connection: {image: its classes}."""
     with Project.open(page.state.path, read_only=True) as project:
@@ -81,7 +87,7 @@ def test_the_offer_says_in_plain_words_what_a_check_proves(qtbot, page, offer):
     assert "54" in words
     assert "97%" in words and "95%" in words
     checks = offer.check_button.text()
-    offer.rightness_box.activated.emit(0)
+    choose(offer, 0)
     wait(qtbot, lambda: "90%" in offer.proof_label.text())
     assert offer.check_button.text() != checks
     assert offer.grid.count() > 0
@@ -152,7 +158,7 @@ def test_a_check_that_fails_keeps_what_was_said_and_accepts_nothing_else(qtbot, 
 
 
 def test_where_all_were_checked_nothing_is_left_to_accept_without_proof(qtbot, page, offer, truth):
-    offer.rightness_box.activated.emit(offer.rightness_box.count() - 1)
+    choose(offer, offer.rightness_box.count() - 1)
     wait(qtbot, lambda: "54" in offer.check_button.text())
     qtbot.mouseClick(offer.check_button, LEFT)
     view, verdict = page.bulk.sample_view, page.bulk.auditing.result_view

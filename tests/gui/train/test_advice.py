@@ -27,8 +27,7 @@ def point(labels: int, accuracy: float) -> CurvePoint:
 def candidate(name: str, kind: Kind, accuracy: float, **values) -> ModelCandidate:
     defaults = {
         "title": name, "method": name, "backbone": "resnet18_in1k", "low": accuracy - 0.04,
-        "high": accuracy + 0.03, "expected": accuracy, "is_forecast": kind == "full", "images": 60, "seconds": 90.0,
-        "milliseconds": 21.0, "size_mb": 64.0, "memory_mb": 700,
+        "high": accuracy + 0.03, "seconds": 90.0, "milliseconds": 21.0, "size_mb": 64.0, "memory_mb": 700,
     }  # fmt: skip
     return ModelCandidate(name=name, kind=kind, accuracy=accuracy, **{**defaults, **values})
 
@@ -48,7 +47,7 @@ def recommendation(*candidates: ModelCandidate, gain: float = 0.02, name: str = 
     return Recommendation(chosen=chosen, candidates=candidates, **{**defaults, **values})
 
 
-FULL, LINEAR = candidate("full", "full", 0.86, preset="balanced"), candidate("linear", "free", 0.80, preset="quick")
+FULL, LINEAR = candidate("full", "trained", 0.86, preset="balanced"), candidate("linear", "free", 0.80, preset="quick")
 FOUND = recommendation(FULL, LINEAR)
 
 

@@ -48,12 +48,14 @@ def test_the_line_begins_where_it_was_measured_and_ends_at_four_times_the_labels
     assert all(each.low <= each.accuracy <= each.high for each in (*found.measured, *found.line, *found.ahead))
 
 
-@pytest.mark.parametrize("each", [5, 12, 100])
-def test_the_classes_add_up_to_the_accuracy_beside_them(make_labelled, each: int):
-    found, _laws = curve_of(make_labelled(each=each, noise=2.0), ("a", "b", "c"))
+def test_the_classes_add_up_to_all(make_labelled):
+    found, _laws = curve_of(make_labelled(each=100, noise=2.0), ("a", "b", "c"))
     recalls = [gain.recall for gain in found.gains]
     assert len(recalls) == 3 and np.mean(recalls) == pytest.approx(found.measured[-1].accuracy, abs=0.02)
-    assert found.is_estimated == (each < 60)
+    doubled = curve_of(make_labelled(each=100, noise=2.0), ("a", "b", "c"), added=100)[0]
+    gain = doubled.ahead[0].accuracy - doubled.now.accuracy
+    assert sum(each.gain for each in doubled.gains) == pytest.approx(gain, rel=0.2)
+    assert not found.is_estimated and curve_of(make_labelled(each=5), ("a", "b", "c"))[0].is_estimated
 
 
 def test_sizes_grow_to_all_and_hold_two_a_class():
@@ -72,17 +74,20 @@ def test_a_project_without_the_images_of_test_and_those_only_accepted(make_proje
 
 
 def test_what_cannot_be_measured_is_refused_with_the_next_step(make_project):
+    messages = set()
     with make_project(labelled=0) as project:
         images = project.snapshot().images
-        for places, name, words in (((), "", "No image"), ((0, 3), "ant", "one class"), ((1,), "bee", "nothing can")):
+        for places, name in (((), ""), ((0, 3), "ant"), ((1,), "bee")):
             if places:
                 project.apply(UnlabelImages(tuple(image.image_id for image in images)))
                 project.apply(LabelImages(tuple(images[place].image_id for place in places), name))
             if name == "bee":
                 project.apply(LabelImages((images[0].image_id,), "ant"))
-            with pytest.raises(ProjectError, match=words) as refused:
+            with pytest.raises(ProjectError) as refused:
                 learning_curve(project.path, project.snapshot())
             assert refused.value.next_step is not None and refused.value.next_step.action == "label"
+            messages.add(refused.value.message)
+    assert len(messages) == 3
 
 
 def test_it_tells_how_far_it_is_and_stops(make_project):
@@ -95,10 +100,10 @@ def test_it_tells_how_far_it_is_and_stops(make_project):
             learning_curve(project.path, project.snapshot(), job=JobContext(cancelled=lambda: True))
 
 
-def test_with_hundreds_of_classes_of_two_images_few_are_looked_at_closely():
+def test_hundreds_of_classes_of_two_images_name_a_few():
     generator, classes = np.random.default_rng(0), 720
     numbers = np.repeat(np.arange(classes), 2)
     rows = generator.normal(size=(len(numbers), 32)).astype(np.float32)
     labelled = LabelledFeatures(rows, np.eye(classes, dtype=np.float32)[numbers])
     found, _laws = curve_of(labelled, tuple(map(str, range(classes))))
-    assert found.now.accuracy < 0.05 and len(found.gains) == 1
+    assert found.now.accuracy < 0.05 and len(found.gains) == 6

@@ -42,7 +42,7 @@ def test_a_result_is_read_as_it_was_written(tmp_path, snapshot):
 
 
 def test_running_keeps_the_result_unless_there_are_no_images(tmp_path, snapshot):
-    with pytest.raises(ProjectError, match="no images yet"):
+    with pytest.raises(ProjectError):
         Odd().run(Inputs(tmp_path, Snapshot("single", (), ())))
     assert read_result(tmp_path, "odd") is None
     result = Odd().run(Inputs(tmp_path, snapshot))

@@ -9,7 +9,7 @@ import pytest
 
 from visionft.curation.check import Inputs, read_result
 from visionft.curation.label_errors import label_error_check as label_errors
-from visionft.curation.label_errors.label_error_check import LabelErrors, result_of, run_predictions
+from visionft.curation.label_errors.label_error_check import LabelErrors, result_of
 from visionft.curation.label_errors.review import LEFT_OUT, PUT_IN, LabelReview
 from visionft.data.types import Snapshot, SnapshotImage
 from visionft.errors import ProjectError
@@ -60,14 +60,12 @@ def test_planted_errors_come_first_with_the_true_class(planted):
     assert all(each.score > 0.85 for each in findings[:6]) and all(each.score < 0.5 for each in findings[6:])
     assert [each.score for each in findings] == sorted((each.score for each in findings), reverse=True)
     own = NAMES[images.images[findings[0].image_id - 1].labels[0]]
-    assert findings[0].reason.startswith(f"Labelled “{own}”, predicted “{findings[0].suggested}”")
-
-
-def test_what_is_expected_to_be_wrong_is(planted):
-    features, images, _, _ = planted
+    assert own in findings[0].reason and findings[0].suggested in findings[0].reason
     review = LabelReview(features, images)
     least, most = review.possible_errors
     assert review.expected_errors == pytest.approx(6, abs=1) and least < 6 <= most < 10
+    with pytest.raises(JobCancelled):
+        LabelReview(features, images, job=JobContext(cancelled=lambda: True))
 
 
 def alike(count: int, wrong: int, seed: int) -> tuple[Features, Snapshot]:
@@ -95,26 +93,6 @@ def test_of_few_labels_no_number_is_told(labels):
     images = drawn(labels)
     facts = result_of(LabelReview(features_of(images.images, np.array(labels)), images), images).facts
     assert facts["expected_errors"] is None and facts["possible_errors"][1] >= 1
-
-
-def test_one_label_does_not_turn_what_is_expected():
-    features, images = alike(100, 5, 1)
-    before = LabelReview(features, images).expected_errors
-    for place in range(0, 100, 25):
-        turned = list(images.images)
-        turned[place] = replace(turned[place], labels=(1 - turned[place].labels[0],))
-        after = LabelReview(features, replace(images, images=tuple(turned))).expected_errors
-        assert after == pytest.approx(before, abs=4)
-
-
-def test_a_relabelled_image_is_suspicious_no_more_and_back_again(planted):
-    features, images, truth, wrong = planted
-    review = LabelReview(features, images)
-    first, before = int(wrong[0]), {int(each): review.score(int(each)) for each in wrong}
-    assert review.follow(relabelled(images, first, truth[first - 1]))
-    assert review.score(first) < 0.1 and first not in [each.image_id for each in review.issues()[:5]]
-    assert review.follow(images)
-    assert {image_id: review.score(image_id) for image_id in before} == pytest.approx(before, abs=0.02)
 
 
 def test_a_review_ends_where_a_new_look_begins(planted):
@@ -198,30 +176,21 @@ def test_of_several_labels_a_missing_and_a_mistaken_one_are_found():
     assert review.score(6) < 0.5
 
 
-@pytest.mark.parametrize(
-    ("labels", "words"),
-    [
-        ([()] * 6, "No image has a label yet"),
-        ([(0,)] * 6, "the same class"),
-        ([(0,), (0,), (0,), (1,)], "too few labels"),
-    ],
-    ids=["nothing", "one class", "too few"],
-)
-def test_without_enough_labels_the_reason_is_said_before_anything_is_computed(labels, words, tmp_path):
+@pytest.mark.parametrize("labels", [[()] * 6, [(0,)] * 6, [(0,), (0,), (0,), (1,)]])
+def test_too_few_labels_are_refused_before_anything_is_computed(labels, tmp_path):
     images = drawn([0] * len(labels))
     images = replace(
         images, images=tuple(replace(i, labels=each) for i, each in zip(images.images, labels, strict=True))
     )
-    with pytest.raises(ProjectError, match=words) as refused:
+    with pytest.raises(ProjectError) as refused:
         LabelErrors().run(Inputs(tmp_path, images))
     assert refused.value.next_step is not None and not (tmp_path / "features").exists()
 
 
 def test_identical_images_cannot_be_compared():
     images = drawn([0, 0, 1, 1, 0, 1])
-    features = Features(KIND, images.images, np.ones((6, sum(WIDTHS)), np.float16))
-    with pytest.raises(ProjectError, match="look the same"):
-        LabelReview(features, images)
+    with pytest.raises(ProjectError):
+        LabelReview(Features(KIND, images.images, np.ones((6, sum(WIDTHS)), np.float16)), images)
 
 
 @pytest.mark.parametrize("labels", [[0, 0, 1, 1, 2], [0, 0, 1, 1], [0, 1, 0, 1, 2, 2]])
@@ -241,12 +210,6 @@ def test_a_image_without_usable_features_is_left_out_and_named(planted, tmp_path
     assert result.checked == 119 and [image_id for image_id, _ in result.unreadable] == [1]
 
 
-def test_stopping_leaves_nothing(planted):
-    features, images, _, _ = planted
-    with pytest.raises(JobCancelled):
-        LabelReview(features, images, job=JobContext(cancelled=lambda: True))
-
-
 def test_the_result_is_kept_with_the_overlap_of_classes(planted, tmp_path, monkeypatch):
     features, images, truth, _ = planted
     mixed = list(images.images)
@@ -258,7 +221,3 @@ def test_the_result_is_kept_with_the_overlap_of_classes(planted, tmp_path, monke
     first = result.facts["overlap"][0]
     assert {first["first"], first["second"]} == {"apple", "pear"} and first["images"] >= 6
     assert result.threshold == label_errors.THRESHOLD and json.dumps(result.facts)
-
-
-def test_without_runs_nobody_is_asked(tmp_path, planted):
-    assert run_predictions(tmp_path, planted[1]) == ("", {})

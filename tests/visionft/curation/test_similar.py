@@ -112,7 +112,7 @@ def test_any_file_can_be_an_example(project: Project, tmp_path: Path):
     assert first.image_id == inside.image_id and first.is_duplicate and first.score == pytest.approx(1, abs=1e-3)
     (tmp_path / "broken.png").write_bytes(b"no image")
     for name in ("broken.png", "missing.png"):
-        with pytest.raises(ImageError, match="cannot be read"):
+        with pytest.raises(ImageError):
             examples_from_files(project.path, images, features, [tmp_path / name])
 
 
@@ -128,4 +128,4 @@ def test_the_commands_print_json(project: Project, tmp_path: Path, run_json):
         assert table.read_text().splitlines()[0] == "path,x,y,label,split"
         assert table.read_text().count("\n") == 49
     code, error = run_json("curate", "map", path, "--method", "umap")
-    assert code == 2 and "There is no umap" in error["error"]["message"]
+    assert code == 2 and "umap" in error["error"]["message"]

@@ -6,9 +6,6 @@ import numpy as np
 import pytest
 
 from visionft.curation.label_errors.noise import (
-    Blend,
-    _Problem,
-    estimate_mixture,
     fit_blend,
     fit_blends,
     posterior_weights,
@@ -54,19 +51,6 @@ def test_neighbours_leave_out_what_was_dropped(problem):
     assert np.exp(after).sum() == pytest.approx(1, abs=0.02)
 
 
-@pytest.mark.parametrize("is_multilabel", [False, True])
-def test_the_slope_of_the_loss_is_right(is_multilabel):
-    rng = np.random.default_rng(1)
-    votes = rng.normal(size=(2, 40, CLASSES))
-    targets = (rng.random((40, CLASSES)) < 0.4) * 1.0 if is_multilabel else np.eye(CLASSES)[rng.integers(0, 3, 40)]
-    loss = _Problem(votes, targets, is_multilabel)
-    at = np.abs(rng.normal(size=len(loss.start)))
-    at[-2:] = 0.05, 0.1
-    steps = 1e-6 * np.eye(len(at))
-    slopes = [(loss(at + step)[0] - loss(at - step)[0]) / 2e-6 for step in steps]
-    assert loss(at)[1] == pytest.approx(slopes, abs=1e-6)
-
-
 def generated(rate: float, *, is_confused: bool, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return logits of a calibrated classifier, one-hot labels drawn from them with errors, and the error mask."""
     rng = np.random.default_rng(seed)
@@ -107,25 +91,6 @@ def test_the_rate_that_is_believed_is_that_of_the_labels():
     assert believed(logits, targets) == pytest.approx(0.2, abs=0.04) and believed(logits, mended) < 0.03
 
 
-@pytest.mark.parametrize("is_multilabel", [False, True])
-def test_of_few_labels_nearly_any_number_is_possible(is_multilabel):
-    targets = np.array([[1.0, 0.0], [0.0, 1.0]] * 3)
-    votes = [np.random.default_rng(2).normal(size=targets.shape)]
-    blends = fit_blends(votes, targets, is_multilabel=is_multilabel)
-    totals = [sum(blend.rates) for blend in blends]
-    found = estimate_mixture(
-        blends,
-        lambda place: blends[place].probabilities(votes),
-        targets,
-        is_present=np.ones(6, bool),
-        by_image=lambda wrong: wrong.max(axis=1) if is_multilabel else wrong,
-    )
-    least, most = found.possible_errors
-    assert totals == sorted(totals) and least < 0.1 and most > 2
-    assert found.error_probability.shape == (targets.shape if is_multilabel else (6,))
-    assert is_multilabel or found.probabilities.sum(axis=1) == pytest.approx(1)
-
-
 def test_of_several_labels_left_out_ones_are_told_from_put_in_ones():
     rng = np.random.default_rng(3)
     logits = 3 * rng.normal(size=(2000, 4)) - 1
@@ -135,10 +100,3 @@ def test_of_several_labels_left_out_ones_are_told_from_put_in_ones():
     assert blend.rates[0] == pytest.approx(0.15, abs=0.04) and blend.rates[1] < 0.02
     scores = blend.error_probability(blend.probabilities([logits]), (truth & ~left_out) * 1.0)
     assert scores.sum() == pytest.approx(left_out.sum(), rel=0.25)
-
-
-def test_without_any_signal_nothing_is_suspicious():
-    targets = np.eye(2)[np.arange(40) % 2]
-    blend = fit_blend([np.zeros((40, 2))], targets)
-    assert isinstance(blend, Blend)
-    assert (blend.error_probability(blend.probabilities([np.zeros((40, 2))]), targets) < 0.5).all()

@@ -42,24 +42,6 @@ def test_names_with_commas_stay_whole(tmp_path: Path) -> None:
     assert [each.image_id for each in found.cell(1, 0)] == [1]
 
 
-@pytest.mark.parametrize(
-    ("text", "classes"),
-    [
-        ("", ()),
-        ("tench, Tinca tinca", ("tench, Tinca tinca",)),
-        ("a", ("a",)),
-        ("tench, a, b", ("tench", "a", "b")),
-        ("tench, Tinca tinca, b", ("tench, Tinca tinca", "b")),
-        ("gone, b", ("gone, b",)),
-    ],
-)
-def test_a_file_of_an_earlier_program_is_read(tmp_path: Path, text: str, classes: tuple[str, ...]) -> None:
-    names = ("tench, Tinca tinca", "tench", "a", "b")
-    write(tmp_path / "run", [{"class": text, "predicted": text}], names)
-    (each,) = read(tmp_path / "run").predictions
-    assert (each.true_classes, each.predicted, each.is_right) == (classes, classes, True)
-
-
 def test_the_same_labels_in_another_order_are_the_same(tmp_path: Path) -> None:
     write(tmp_path / "a", [{"classes": ["a", "b"], "predicted": ["a", "b"]}])
     write(tmp_path / "b", [{"classes": ["b", "a"], "predicted": ["b"]}], NAMES[::-1])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from visionft.calibration import mean_cross_entropy
-from visionft.heads.knn.knn_fitting import fit_memory, labels_of
+from visionft.heads.knn.knn_fitting import fit_memory
 from visionft.heads.knn.memory import KnnClassifier
 from visionft.jobs import JobCancelled, JobContext
 
@@ -88,10 +88,6 @@ def test_several_labels_are_asked_one_by_one() -> None:
     assert not np.allclose(said.sum(axis=1), 1)
 
 
-def test_labels_stand_side_by_side() -> None:
-    assert labels_of(np.array([[1, 0, 1], [0, 0, 0], [0, 1, 0]])).tolist() == [[0, 2], [-1, -1], [1, -1]]
-
-
 def test_a_memory_is_the_same_after_a_round_trip_and_a_broken_one_is_refused() -> None:
     features, classes_of = images(60)
     memory = fit(features, classes_of, image_ids=np.arange(60) + 5).memory
@@ -103,7 +99,7 @@ def test_a_memory_is_the_same_after_a_round_trip_and_a_broken_one_is_refused() -
         KnnClassifier.from_arrays(memory.arrays() | {"counts": np.ones(3)})
     labels, weights = memory.labels, memory.weights
     for change in ({"labels": labels + 99}, {"labels": labels - 99}, {"weights": weights * np.nan}):
-        with pytest.raises(ValueError, match=r"does not fit the rows|no numbers"):  # an untrusted file
+        with pytest.raises(ValueError):  # an untrusted file
             KnnClassifier.from_arrays(memory.arrays() | change)
     with pytest.raises(ValueError, match="labels"):
         KnnClassifier.from_arrays({name: value for name, value in memory.arrays().items() if name != "labels"})

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from visionft.heads.closed_form import ClosedForm, with_intercept
-from visionft.suggest.blend import predict, shares_at
+from visionft.suggest.blend import predict
 
 IMAGES, CLASSES, WIDTH = 40, 3, 12
 LABELS = np.arange(IMAGES) % CLASSES
@@ -32,14 +32,6 @@ def test_a_class_without_an_image_is_never_predicted(inputs):
     np.testing.assert_allclose(
         found[:, :CLASSES], predict(engine(inputs, 12), is_multilabel=False).probabilities, atol=1e-4
     )
-
-
-def test_the_blend_goes_smoothly_from_means_to_gaussians():
-    assert shares_at(np.array([1, 1])) == {"means": 1}
-    assert shares_at(np.array([4, 4])) == {"ridge": 0.5, "gda": 0.5}
-    assert shares_at(np.array([9, 20])) == {"gda": 1}
-    for shots in range(1, 12):
-        assert sum(shares_at(np.array([shots])).values()) == pytest.approx(1)
 
 
 @pytest.mark.parametrize("shots", [1, 2, 4, 9])

@@ -72,7 +72,7 @@ def run_predictions(project_dir: Path, images: Snapshot) -> tuple[str, dict[int,
             for image in seen.images
             if image.split in _HELD_OUT and contents.get(image.image_id) == image.sha256 and image.sha256 not in trained
         }
-        parts = [read_probabilities(run.path, split) for split in _HELD_OUT]
+        parts = [read_probabilities(run.path, split) or {} for split in _HELD_OUT]
         found = {image_id: each for part in parts for image_id, each in part.items() if image_id in held_out}
         if found:
             return run.name, found

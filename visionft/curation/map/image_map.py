@@ -9,7 +9,6 @@ as in all 896 numbers (.716 and .720 on trashnet, .636 and .631 on sign_digits);
 of two principal axes .397 and .311.
 """
 
-import logging
 import secrets
 import shutil
 from dataclasses import dataclass, replace
@@ -28,8 +27,7 @@ from visionft.features.feature_store import FeatureKind, Features, current_kind
 from visionft.features.row_store import RowStore
 from visionft.files import publish_folder, read_arrays, read_json, temporary_folder, write_arrays, write_json
 from visionft.jobs import SILENT, JobContext
-
-logger = logging.getLogger(__name__)
+from visionft.records import none_if_unreadable
 
 Method = Literal["pca", "tsne"]
 METHODS: Final[tuple[Method, ...]] = ("pca", "tsne")
@@ -192,37 +190,29 @@ def _folder(project_dir: Path, kind: FeatureKind, method: Method) -> Path:
     return project_dir / FOLDER / "map" / kind.folder_name / method
 
 
+@none_if_unreadable
 def _about(folder: Path) -> tuple[str, int, bool] | None:
     """Return the current drawing's folder, how many contents it was drawn from, and whether it is plain."""
-    try:
-        values = read_json(folder / _CURRENT)
-        if values["format"] != _FORMAT:
-            return None
-        return Path(str(values["drawing"])).name, int(values["fitted"]), bool(values["is_plain"])
-    except FileNotFoundError:
+    values = read_json(folder / _CURRENT)
+    if values["format"] != _FORMAT:
         return None
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        logger.warning("The map in %s cannot be read: %s", folder, error)
-        return None
+    return Path(str(values["drawing"])).name, int(values["fitted"]), bool(values["is_plain"])
 
 
+@none_if_unreadable
 def _read_stored_map(folder: Path, width: int) -> _StoredMap | None:
     """Return the drawing of features (N, `width`); None where there is no usable one."""
     about = _about(folder)
     if about is None:
         return None
-    try:
-        arrays = {name: value.astype(np.float32) for name, value in read_arrays(folder / about[0] / _DRAWING).items()}
-        rows, points, axes = arrays["rows"], arrays["points"], arrays["axes"]
-        shapes = [arrays[name].shape for name in ("mean", "divisors", "centre")]
-        fits = axes.ndim == 2 and rows.shape == (len(rows), axes.shape[1]) and points.shape == (len(rows), 2)
-        if not fits or shapes != [(width,)] * 3 or len(axes) != width:
-            raise ValueError("its parts do not fit together")
-        frame = Frame(arrays["mean"], arrays["divisors"], arrays["centre"], axes)
-        return _StoredMap(RowStore(folder / about[0], _POINT), frame, rows, points, about[2])
-    except (OSError, ValueError, KeyError) as error:
-        logger.warning("The map in %s cannot be read: %s", folder, error)
-        return None
+    arrays = {name: value.astype(np.float32) for name, value in read_arrays(folder / about[0] / _DRAWING).items()}
+    rows, points, axes = arrays["rows"], arrays["points"], arrays["axes"]
+    shapes = [arrays[name].shape for name in ("mean", "divisors", "centre")]
+    fits = axes.ndim == 2 and rows.shape == (len(rows), axes.shape[1]) and points.shape == (len(rows), 2)
+    if not fits or shapes != [(width,)] * 3 or len(axes) != width:
+        raise ValueError("its parts do not fit together")
+    frame = Frame(arrays["mean"], arrays["divisors"], arrays["centre"], axes)
+    return _StoredMap(RowStore(folder / about[0], _POINT), frame, rows, points, about[2])
 
 
 def _draw(folder: Path, features: Features, method: Method, seed: int, engine: Engine, job: JobContext) -> None:
