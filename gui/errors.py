@@ -11,12 +11,11 @@ from collections.abc import Iterable
 from types import TracebackType
 
 from PySide6.QtCore import QObject, QtMsgType, Signal, Slot, qInstallMessageHandler, qVersion
-from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QApplication, QCheckBox, QPlainTextEdit, QWidget
 
 from gui.kit import theme
 from gui.kit.dialogs import Dialog
-from gui.kit.parts import Button, row, text
+from gui.kit.parts import Button, CopyButton, row, text
 from gui.kit.translation import tr
 from models.messages import Message
 
@@ -87,7 +86,7 @@ class ReportDialog(Dialog):
         self._report.setAccessibleName(tr("Report"))
         self.names_box = QCheckBox(tr("With the names of files, projects and classes"))
         self.names_box.toggled.connect(self._show)
-        self.copy_button = Button("Copy report", "copy", on_click=self._copy)
+        self.copy_button = CopyButton("Copy report", self.report)
         close = Button(self.close_words, role="primary", on_click=self.accept)
         close.setDefault(True)
         buttons = row(None, self.copy_button, close)
@@ -103,11 +102,6 @@ class ReportDialog(Dialog):
 
         has_names, toolkit = self.names_box.isChecked(), f"Qt {qVersion()}"
         self._report.setPlainText(report_text(self._trace, with_names=has_names, names=self._names, toolkit=toolkit))
-        self.copy_button.setText(tr("Copy report"))
-
-    def _copy(self) -> None:
-        QGuiApplication.clipboard().setText(self.report())
-        self.copy_button.setText(tr("Copied"))
 
 
 class BugDialog(ReportDialog):

@@ -14,7 +14,7 @@ from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from gui.actions import Action
 from gui.kit import theme
-from gui.kit.parts import ElidedLabel, column, row, scrolling, verbatim, widget_of
+from gui.kit.parts import ElidedLabel, IconButton, column, row, scrolling, verbatim, widget_of
 from gui.kit.translation import tr
 from gui.state import AppState, ChosenImages
 from models.messages import Text
@@ -69,6 +69,15 @@ class Page(QWidget):
         self.setLayout(row(frame, spacing=0))
         if session is not None:
             session.content_changed.connect(self._on_content_changed)
+
+    def add_history_buttons(self) -> None:
+        """Add Undo and Redo to the title line."""
+        session = self.session
+        self.undo_button = IconButton("undo", "Undo", on_click=lambda: session is not None and session.undo())
+        self.redo_button = IconButton("redo", "Redo", on_click=lambda: session is not None and session.redo())
+        for button, action in ((self.undo_button, "edit.undo"), (self.redo_button, "edit.redo")):
+            self.action_row.addWidget(button)
+            self.state.actions.attach(button, action)
 
     def refresh(self) -> None:
         """Show the current state of the project; called when the page is visible and something changed."""

@@ -8,31 +8,74 @@ from functools import partial
 
 from PySide6.QtCore import QEvent, QObject, QPoint, Qt, Slot
 from PySide6.QtGui import QAction, QKeyEvent
-from PySide6.QtWidgets import QMenu, QStackedWidget, QWidget
+from PySide6.QtWidgets import QMenu, QProgressBar, QWidget
 
 from gui.actions import CURATE
 from gui.curate.curate_views import all_views
 from gui.curate.curation import Curation
-from gui.curate.scan_line import ScanLine
 from gui.curate.stage import Stage
 from gui.curate.view import Command, View
 from gui.curate.view_list import ViewList
 from gui.kit import theme
 from gui.kit.empty_state import EmptyState
 from gui.kit.icons import swatch
-from gui.kit.parts import Button, IconButton, column, restyle, row, text, widget_of
+from gui.kit.parts import Button, Card, ElidedLabel, IconLabel, column, restyle, row, stacked, text, widget_of
+from gui.kit.progress_text import progress_text
 from gui.kit.translation import tr
 from gui.page import Page
 from gui.session import ProjectSession
 from gui.state import AppState, ChosenImages
 from models.messages import Message
 from visionft.errors import NextStep
+from visionft.events import Progress
 
 _UNBOUNDED = 16777215
 _HARMLESS = Qt.KeyboardModifier.KeypadModifier | Qt.KeyboardModifier.ShiftModifier
 
 
 MOST_CLASSES = 30  # with more classes the class box is quicker
+
+
+class ScanLine(Card):
+    """A status line above a view; hidden while empty."""
+
+    def __init__(self, *, on_stop: Callable[[], object], on_run: Callable[[], object]) -> None:
+        super().__init__(margin=theme.SMALL)
+        self._icon = IconLabel("info", size=17)
+        self._words = ElidedLabel("", mode=Qt.TextElideMode.ElideRight)
+        self._bar = QProgressBar()
+        self._bar.setTextVisible(False)
+        self._bar.setFixedWidth(theme.scaled(160))
+        self.stop_button = Button("Stop", "stop", on_click=on_stop)
+        self.run_button = Button("Find issues", "refresh", on_click=on_run)
+        line = row(self._icon, self._words, self._bar, self.stop_button, self.run_button, spacing=theme.MEDIUM, grows=1)
+        line.setContentsMargins(theme.TIGHT, 0, 0, 0)
+        self.body.addLayout(line)
+        self.hide()
+
+    def show_progress(self, progress: Progress, *, is_stopping: bool) -> None:
+        self._show(progress_text(progress), "search", "accent", "info", is_running=True)
+        self._bar.setRange(0, progress.total)
+        self._bar.setValue(progress.done)
+        self._bar.setAccessibleName(progress_text(progress))
+        self.stop_button.setEnabled(not is_stopping)
+
+    def show_words(self, words: str, *, is_bad: bool = False) -> None:
+        """Show a message, with the button to run the checks again; an empty one hides the line."""
+        tone = "bad" if is_bad else "warn"
+        self._show(words, "error" if is_bad else "info", tone, tone, is_running=False)
+
+    def words(self) -> str:
+        return "" if self.isHidden() else self._words.text()
+
+    def _show(self, words: str, icon: str, ink: str, tone: str, *, is_running: bool) -> None:
+        for widget in (self._bar, self.stop_button):
+            widget.setVisible(is_running)
+        self.run_button.setVisible(not is_running)
+        self._words.setText(words)
+        self._icon.show_icon(icon, ink)
+        restyle(self, tone=tone)
+        self.setVisible(bool(words))
 
 
 def image_menu(view: View, curation: Curation, parent: QWidget) -> QMenu:
@@ -96,26 +139,17 @@ class CuratePage(Page):
         self._lay_out()
 
     def _lay_out(self) -> None:
-        session, actions = self.session, self.state.actions
-        self.undo_button = IconButton("undo", "Undo", on_click=lambda: session is not None and session.undo())
-        self.redo_button = IconButton("redo", "Redo", on_click=lambda: session is not None and session.redo())
+        self.add_history_buttons()
         self.find_button = Button("Find issues", "search", role="primary", on_click=self.find_issues)
-        for button, action in (
-            (self.undo_button, "edit.undo"),
-            (self.redo_button, "edit.redo"),
-            (self.find_button, "curate.find_issues"),
-        ):
-            self.action_row.addWidget(button)
-            actions.attach(button, action)
+        self.action_row.addWidget(self.find_button)
+        self.state.actions.attach(self.find_button, "curate.find_issues")
         self.scan_line = ScanLine(on_stop=self.curation.scan.stop, on_run=self.run_again)
         self.sentence = text(role="muted", wrap=True)
         self.sentence.setContentsMargins(0, theme.SMALL, 0, 0)  # aligned with the first view's title
         right = column(self.scan_line, self.sentence, self.stage, grows=2)
         self.empty = EmptyState("pictures", "", "")
         self.empty.button.clicked.connect(lambda _checked=False: self.state.page_requested.emit("project"))
-        self._stack = QStackedWidget()
-        self._stack.addWidget(self.empty)
-        self._stack.addWidget(widget_of(row(self.list, right, spacing=theme.LARGE, grows=1)))
+        self._stack = stacked(self.empty, widget_of(row(self.list, right, spacing=theme.LARGE, grows=1)))
         self.body.setContentsMargins(theme.HUGE, 0, theme.HUGE, theme.SMALL)
         self.body.addWidget(self._stack)
 

@@ -1,32 +1,103 @@
 """Shared state of the views of the Curate page: open issues, the images of the grid, and changes of the project."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal, Slot
 from PySide6.QtWidgets import QWidget
 
-from gui.curate.issue_scan import IssueScan
 from gui.curate.result_reader import CurationData, LoadedIssues, ResultReader, issues_after
+from gui.image_edits import ImageEdits
 from gui.kit.class_looks import class_colours, class_keys
-from gui.kit.dialogs import ask_tag
-from gui.kit.image_model import ImageModel, Tile
-from gui.kit.selection import ImageSelection
+from gui.kit.image_model import ImageModel, ImageSelection, Tile
+from gui.kit.lazy_function import LazyFunction
 from gui.kit.theme import ClassColour
 from gui.kit.translation import tr
-from gui.kit.workers import BackgroundReader
+from gui.kit.workers import BackgroundReader, Failure
 from gui.session import ProjectSession
 from gui.state import AppState
-from models.messages import Message
+from gui.tasks import Lane, Outcome, Task, TaskHandle
 from visionft.curation.check import Issue
+from visionft.curation.table import CHECKS
+from visionft.events import Event, Progress
+from visionft.libraries import LOADING
 from visionft.project.db.journal import Effects
-from visionft.project.edits.changes import AcceptSuggestions, Change, LabelImages, RemoveImages, UnlabelImages
-from visionft.project.edits.image_changes import TagImages, UntagImages
+from visionft.project.edits.changes import AcceptSuggestions
 from visionft.project.edits.verdicts import JudgeFine, verdicts_of
-from visionft.project.queries import ClassRow, InProject, image_rows, images_in_project, tag_counts
-from visionft.project.store import Project
+from visionft.project.queries import ClassRow, InProject, images_in_project
+
+if TYPE_CHECKING:
+    from visionft.curation.scan import ScanReport, SkippedCheck
+
+run_checks = LazyFunction("visionft.curation.scan:run_checks")
 
 
-class Curation(QObject):
+class IssueScan(QObject):
+    """The single task for checks, with the last outcome of each check."""
+
+    changed = Signal()  # progress
+    ended = Signal()
+
+    def __init__(self, state: AppState, session: ProjectSession | None, *, page: str, parent: QObject) -> None:
+        super().__init__(parent)
+        self._state, self._session, self._page = state, session, page
+        self._handle: TaskHandle | None = None
+        self.progress: Progress | None = None  # None while no task runs
+        self.checks: frozenset[str] = frozenset()  # running or queued in this task
+        self.skipped: dict[str, SkippedCheck] = {}  # checks that could not run last time
+        self.failure: Failure | None = None  # error of the last task
+        self.was_stopped = False
+
+    @property
+    def is_running(self) -> bool:
+        return self.progress is not None
+
+    @property
+    def is_stopping(self) -> bool:
+        return self._handle is not None and self._handle.is_stopping
+
+    def start(self, checks: Iterable[str] = ()) -> None:
+        """Run the given checks; without any, all of them."""
+        session, names = self._session, tuple(checks)
+        if session is None or self.is_running:
+            return
+        self.progress, self.checks = LOADING, frozenset(names or CHECKS)
+        self.failure, self.was_stopped = None, False
+        work = partial(run_checks, session.path, session.snapshot(), names)
+        self._handle = self._state.tasks.run(
+            Task(title=tr("Finding issues"), work=work, lane=Lane.COMPUTE, page=self._page, device=True),
+            owner=self,
+            on_failed=self._on_failed,
+            on_event=self._on_event,
+            on_end=self._on_ended,
+        )
+        self.changed.emit()
+
+    def stop(self) -> None:
+        """Cancel the task; results so far are kept."""
+        if self._handle is not None:
+            self._handle.stop()
+            self.changed.emit()
+
+    def _on_failed(self, failure: Failure) -> None:
+        self.failure = None if failure.is_stop else failure
+
+    def _on_event(self, event: Event) -> None:
+        if isinstance(event, Progress):
+            self.progress = event
+            self.changed.emit()
+
+    def _on_ended(self, outcome: "Outcome[ScanReport]") -> None:
+        self._handle = self.progress = None
+        self.checks, self.was_stopped = frozenset(), outcome.was_stopped
+        if outcome.result is not None:
+            skipped = {name: each for name, each in self.skipped.items() if name not in outcome.result.results}
+            self.skipped = skipped | outcome.result.skipped
+        self.ended.emit()
+
+
+class Curation(ImageEdits):
     """The state of curating one project; empty without a project."""
 
     issues_changed = Signal()  # the open issues or the images of the project
@@ -34,9 +105,8 @@ class Curation(QObject):
 
     def __init__(self, state: AppState, session: ProjectSession | None, *, page: str, window: QWidget) -> None:
         """Args: `page` is the page opened from tasks, `window` the parent of dialogs."""
-        super().__init__(window)
-        self.state, self.session, self.window = state, session, window
-        self.project: Project | None = session.project if session is not None else None
+        super().__init__(state, session, window)
+        self.window = window
         self.load_tiles: Callable[[Sequence[int]], Iterable[Tile]] = lambda _ids: ()  # of the active view
         self.images = ImageModel(lambda ids: self.load_tiles(ids), self)  # noqa: PLW0108  (set by each view)
         self.selection = ImageSelection(self.images, self)
@@ -92,21 +162,6 @@ class Curation(QObject):
     def _assign_keys(self) -> None:
         self.keys = class_keys(self.classes, self.state.actions.letters_in_use())
 
-    def apply(self, change: Change, message: str = "") -> bool:
-        """Apply a durable change and show its message with Undo; return whether it was made."""
-        is_made = self.session is not None and self.session.apply(change)
-        if is_made and message:
-            self.state.say(message, tone="good", command="edit.undo")
-        return is_made
-
-    def remove(self) -> None:
-        """Remove the selected images from the project; undo brings them back."""
-        if chosen := self.chosen():
-            message = Message(
-                "{count} image was removed from the project.", "{count} images were removed from the project."
-            )
-            self.apply(RemoveImages(chosen), tr(message, count=len(chosen)))
-
     def keep(self, check: str, issues: Iterable[Issue]) -> None:
         """Mark issues of a check as fine: they are not shown again."""
         pairs = {(each.image_id, other) for each in issues for other in (each.related or (0,))}
@@ -119,37 +174,6 @@ class Curation(QObject):
         if classes:
             message = tr("{count} suggestion was accepted.", "{count} suggestions were accepted.", count=len(classes))
             self.apply(AcceptSuggestions({each: (name,) for each, name in classes.items()}), message)
-
-    def unlabel(self, image_ids: Iterable[int], name: str) -> None:
-        chosen = tuple(image_ids)
-        message = Message("“{name}” was removed from {count} image.", "“{name}” was removed from {count} images.")
-        self.apply(UnlabelImages(chosen, name), tr(message, name=name, count=len(chosen)))
-
-    def relabel(self, name: str) -> None:
-        """Assign a class to the selected images; in a multi-label project remove it if all have it."""
-        project, chosen, now = self.project, self.chosen(), self.now
-        if project is None or not chosen:
-            return
-        if project.task == "multi" and all(name in now[each].labels for each in chosen if each in now):
-            self.unlabel(chosen, name)
-        else:
-            message = Message("{count} image is labelled “{name}” now.", "{count} images are labelled “{name}” now.")
-            self.apply(LabelImages(chosen, name), tr(message, name=name, count=len(chosen)))
-
-    def ask_tag(self) -> None:
-        """Ask for a tag for the selected images; a tag of all of them is removed."""
-        project, chosen = self.project, self.chosen()
-        if project is None or not chosen:
-            return
-        tag = ask_tag(self.window, len(chosen), tag_counts(project))
-        if tag and all(tag in row.tags for row in image_rows(project, chosen)):
-            message = Message(
-                "The tag “{tag}” was removed from {count} image.", "The tag “{tag}” was removed from {count} images."
-            )
-            self.apply(UntagImages(chosen, tag), tr(message, tag=tag, count=len(chosen)))
-        elif tag:
-            message = Message("{count} image has the tag “{tag}” now.", "{count} images have the tag “{tag}” now.")
-            self.apply(TagImages(chosen, tag), tr(message, tag=tag, count=len(chosen)))
 
     def chosen(self) -> tuple[int, ...]:
         """Return the selected images of the grid, in order; the current one when none is selected."""

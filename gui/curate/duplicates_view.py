@@ -3,7 +3,7 @@
 from collections import Counter
 
 from gui.curate.curation import Curation
-from gui.curate.groups_view import LOOK_ALIKES, GroupsView
+from gui.curate.issues_view import LOOK_ALIKES, GroupsView
 from gui.curate.result_reader import LoadedIssues
 from gui.curate.view import Command, EmptyContent, plain_tile
 from gui.kit.image_model import Tile
@@ -33,8 +33,8 @@ class DuplicatesView(GroupsView[DuplicateGroup]):
                 needs_image=False,
             ),
             "curate.fine": Command(self.keep, self.why_no_group, icon="close", words=tr("Not duplicates")),
-            "curate.remove": Command(self.curation.remove, words=tr("Remove"), is_button=False),
-            "curate.tag": Command(self.curation.ask_tag, is_button=False),
+            "curate.remove": Command(self.remove, words=tr("Remove"), is_button=False),
+            "curate.tag": Command(self.ask_tag, is_button=False),
             "curate.open": Command(self.open_on_label, icon="label", needs_image=False),
         }  # fmt: skip
 

@@ -1,13 +1,15 @@
 """The view of any check of the table: its open issues in the grid, the worst first, above an adjustable threshold.
 
-A check with special needs has a view of its own, a subclass (`gui.curate.curate_views`).
+The issues of some checks are groups of images (`GroupsView`). A check with special needs has a view of its own, a
+subclass (`gui.curate.curate_views`).
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from functools import cached_property, partial
 from operator import attrgetter
+from typing import Generic, TypeVar
 
 from PySide6.QtCore import QSignalBlocker, Qt
 from PySide6.QtWidgets import QSlider, QWidget
@@ -15,18 +17,25 @@ from PySide6.QtWidgets import QSlider, QWidget
 from gui.curate.curation import Curation
 from gui.curate.result_reader import LoadedIssues
 from gui.curate.view import Command, EmptyContent, View, ViewContent, plain_tile
-from gui.kit import theme
+from gui.kit import dialogs, theme
 from gui.kit.chips import Chip
 from gui.kit.flow import Flow
-from gui.kit.image_model import Tile
+from gui.kit.image_model import Section, Tile
 from gui.kit.parts import IconButton, row, text, widget_of
+from gui.kit.theme import ClassColour
 from gui.kit.translation import tr
 from gui.next_steps import way_of
+from models.messages import Message
 from visionft.curation.check import Issue
+from visionft.curation.duplicates.duplicate_groups import DuplicateGroup, are_look_alikes
+from visionft.curation.leaks.leak_check import Leak
 from visionft.curation.table import CHECKS
+from visionft.project.edits.verdicts import JudgeFine
 from visionft.project.queries import ImageRow
 
 STEPS = 1000  # of the slider, from a score of 0 to 1
+LOOK_ALIKES = Message("Many different images of this project are as similar as copies: review each group.")
+Group = TypeVar("Group", DuplicateGroup, Leak)
 
 
 class IssueFilter(QWidget):
@@ -246,3 +255,52 @@ class IssuesView(View):
             self.curation.accept(suggested)
         else:
             self.keep()
+
+
+class GroupsView(IssuesView, Generic[Group]):
+    """Groups of images under headings; an image in several groups is shown in the first one."""
+
+    def __init__(self, curation: Curation) -> None:
+        super().__init__(curation)
+        self.shown_groups: list[Group] = []
+        self._group_of: dict[int, Group] = {}
+
+    def show_groups(self, groups: Iterable[Group]) -> None:
+        self.shown_groups, self._group_of = list(groups), {}
+        for group in self.shown_groups:
+            for image_id in group.image_ids:
+                self._group_of.setdefault(image_id, group)
+
+    def group_of(self, image_id: int) -> Group | None:
+        return self._group_of.get(image_id)
+
+    def heading(self, group: Group) -> str:
+        raise NotImplementedError
+
+    def heading_colour(self, group: Group) -> ClassColour | None:
+        return None
+
+    def shown(self) -> ViewContent:
+        ids: list[int] = []
+        sections: list[Section] = []
+        for group in self.shown_groups:
+            own = [each for each in group.image_ids if self._group_of[each] is group]
+            ids += own
+            if own:
+                sections.append(Section(self.heading(group), self.heading_colour(group), len(own)))
+        return ViewContent(tuple(ids), tuple(sections))
+
+    @property
+    def has_look_alikes(self) -> bool:
+        """Whether different images of the project are as similar as copies."""
+        return self.loaded is not None and are_look_alikes(self.loaded.result)
+
+    def confirm(self, action: str) -> bool:
+        """Ask whether to act on all groups although they may join different images."""
+        return dialogs.ask_yes(self.curation.window, f"{action}?", tr(LOOK_ALIKES), yes=action, no=tr("Cancel"))
+
+    def mark_as_no_duplicates(self, pairs: Iterable[tuple[int, int]]) -> None:
+        """Mark pairs of images as no duplicates of each other."""
+        if chosen := tuple(pairs):
+            message = Message("{count} pair is marked as no duplicates.", "{count} pairs are marked as no duplicates.")
+            self.curation.apply(JudgeFine("duplicates", chosen), tr(message, count=len(chosen)))

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from PySide6.QtCore import Qt, Slot
-from PySide6.QtWidgets import QStackedWidget, QWidget
+from PySide6.QtWidgets import QWidget
 
 from gui.curate.curation import Curation
 from gui.curate.issues_view import IssuesView
@@ -15,7 +15,7 @@ from gui.kit.chips import Chip
 from gui.kit.image_model import Tile
 from gui.kit.image_view import ImageView
 from gui.kit.near_images import NearImages
-from gui.kit.parts import ElidedLabel, column, row, text, widget_of
+from gui.kit.parts import ElidedLabel, column, row, stacked, text, widget_of
 from gui.kit.thumbnails import ThumbnailStore
 from gui.kit.translation import tr
 from gui.kit.value_table import ValueTable
@@ -85,11 +85,10 @@ class LabelEvidence(QWidget):
         self.overlap = ValueTable(
             (Message("Class"), Message("confused with"), Message("Images")), name="Confused classes"
         )
-        self._stack = QStackedWidget()
         head = row(self._title, self._chance, spacing=theme.MEDIUM, grows=0)
         note = text("Estimated number of images labelled as one class that belong to the other.", "muted", wrap=True)
-        self._stack.addWidget(widget_of(column(head, self.viewer, self.own, self.suggested, grows=1)))
-        self._stack.addWidget(widget_of(column(note, self.overlap)))
+        issue = column(head, self.viewer, self.own, self.suggested, grows=1)
+        self._stack = stacked(widget_of(issue), widget_of(column(note, self.overlap)))
         self.setLayout(column(self._stack))
         self.setMinimumWidth(theme.scaled(380))
 
@@ -137,7 +136,7 @@ class LabelErrorsView(IssuesView):
             "curate.accept": Command(self.accept_or_keep, self.why_no_issue, icon="check", words=accept),
             "curate.fine": Command(self.keep, self.why_no_issue, icon="shield", words=keep),
             **self.usual_commands(),
-            "curate.tag": Command(self.curation.ask_tag, is_button=False),
+            "curate.tag": Command(self.ask_tag, is_button=False),
         }
         self.panel: LabelEvidence | None = None
         self.overlap_chip = Chip()

@@ -7,7 +7,7 @@ from functools import cached_property
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from gui.curate.curation import Curation
-from gui.curate.groups_view import LOOK_ALIKES, GroupsView
+from gui.curate.issues_view import LOOK_ALIKES, GroupsView
 from gui.curate.view import Command, EmptyContent, plain_tile
 from gui.kit import theme
 from gui.kit.chips import Chip
@@ -88,7 +88,7 @@ class LeaksView(GroupsView[Leak]):
                 self.mend_all, self.why_not_mend, icon="check", words=tr("Remove all leaks"), needs_image=False
             ),
             "curate.fine": Command(self.keep, self.why_not_fine, icon="close", words=tr("Not duplicates")),
-            "curate.remove": Command(self.curation.remove, icon="trash", words=tr("Remove")),
+            "curate.remove": Command(self.remove, icon="trash", words=tr("Remove")),
             "curate.open": Command(self.open_on_label, icon="label", needs_image=False),
         }
 

@@ -7,7 +7,7 @@ from functools import partial
 
 from PySide6.QtCore import QEvent, QObject, Qt, Signal, Slot
 from PySide6.QtGui import QKeyEvent
-from PySide6.QtWidgets import QSplitter, QStackedWidget, QWidget
+from PySide6.QtWidgets import QWidget
 
 from gui.curate.curation import Curation
 from gui.curate.view import EmptyContent, View, ViewContent
@@ -18,7 +18,8 @@ from gui.kit.image_grid import ImageGrid
 from gui.kit.image_model import Tile
 from gui.kit.image_view import ImageView
 from gui.kit.label_box import LabelBox
-from gui.kit.parts import Button, ElidedLabel, column, row, text, widget_of
+from gui.kit.parts import Button, ElidedLabel, column, row, stacked, text, widget_of
+from gui.kit.side_by_side import divided
 from gui.kit.thumbnails import ThumbnailStore
 from gui.kit.translation import tr
 
@@ -69,7 +70,7 @@ class Stage(QWidget):
         self.grid.opened.connect(lambda _image_id: self._show_large(True))
         self.viewer = ImageView(self.thumbnails)
         self.viewer.installEventFilter(self)
-        self.panels = QStackedWidget()
+        self.panels = stacked()
         self.label_box = LabelBox()
         self.label_box.label_chosen.connect(self.class_chosen)
         self.line = ImageLine(self.label_box)
@@ -83,19 +84,11 @@ class Stage(QWidget):
         self._controls = column()
         self._controls_box = widget_of(self._controls)
         self._buttons = Flow()
-        self._images = QStackedWidget()
-        self._images.addWidget(self.grid)
-        self._images.addWidget(self.viewer)
+        self._images = stacked(self.grid, self.viewer)
         self._foot = widget_of(column(self.line, self._buttons))
-        self._split = QSplitter()
+        self._split = divided(self.panels, self._images)
         self._split.setHandleWidth(theme.LARGE)
-        self._split.setChildrenCollapsible(False)
-        for place, part in enumerate((self.panels, self._images)):
-            self._split.addWidget(part)
-            self._split.setStretchFactor(place, 1)
-        self._modes = QStackedWidget()
-        self._modes.addWidget(self._split)
-        self._modes.addWidget(self.empty)
+        self._modes = stacked(self._split, self.empty)
         self.setLayout(column(self._controls_box, self._modes, self._foot, grows=1))
 
     def show_view(self, view: View) -> None:

@@ -134,7 +134,7 @@ class View(QObject):
 
     def accept_class(self, class_name: str) -> None:
         """Assign a class to the selected images: by its key, or in the box."""
-        self.curation.relabel(class_name)
+        self.curation.relabel(self.curation.chosen(), class_name)
 
     def take_images(self, chosen: ChosenImages) -> None:
         """Receive images chosen on another page: for `similar`; the page then activates that view."""
@@ -142,11 +142,17 @@ class View(QObject):
     def close(self) -> None:
         """Wait for the view's background work; called before it is destroyed."""
 
+    def remove(self) -> None:
+        self.curation.remove(self.curation.chosen())
+
+    def ask_tag(self) -> None:
+        self.curation.ask_tag(self.curation.chosen(), self.curation.window)
+
     def usual_commands(self) -> dict[str, Command]:
         """Return the commands of most views: remove, tag, open on the Label page."""
         return {
-            "curate.remove": Command(self.curation.remove, icon="trash", words=tr("Remove")),
-            "curate.tag": Command(self.curation.ask_tag, icon="pin", words=tr("Tag")),
+            "curate.remove": Command(self.remove, icon="trash", words=tr("Remove")),
+            "curate.tag": Command(self.ask_tag, icon="pin", words=tr("Tag")),
             "curate.open": Command(self.open_on_label, icon="label", needs_image=False),
         }
 

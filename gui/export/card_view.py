@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import Qt, QUrl
-from PySide6.QtGui import QDesktopServices, QGuiApplication, QTextCursor
+from PySide6.QtGui import QDesktopServices, QTextCursor
 from PySide6.QtWidgets import QTextBrowser, QWidget
 
 from gui.kit import theme
 from gui.kit.dialogs import Dialog
 from gui.kit.markdown import markdown_document
-from gui.kit.parts import Button, ElidedLabel, column, row, text
+from gui.kit.parts import Button, CopyButton, ElidedLabel, column, row, text
 from gui.kit.translation import tr
 from models.messages import Message
 from visionft.export.bundle.card.model_card import CARD_FILE
@@ -79,11 +79,11 @@ class CardDialog(Dialog):
     def __init__(self, parent: QWidget | None, path: Path) -> None:
         super().__init__(parent, "Model card", width=720, height=480)
         self.resize(theme.scaled(840), theme.scaled(660))
-        self._card = _read(path)
+        card = _read(path)
         self.view = CardView()
         self.view.setAccessibleName(tr("Model card"))
-        self.view.show_card(self._card)
-        self.copy_button = Button("Copy", "copy", on_click=self._copy)
+        self.view.show_card(card)
+        self.copy_button = CopyButton("Copy", lambda: card)
         self.file_button = Button("Open file", "file", on_click=lambda: _open(path))
         self.folder_button = Button("Open folder", "folder-open", on_click=lambda: _open(path.parent))
         close = Button("Close", role="primary", on_click=self.accept)
@@ -92,10 +92,6 @@ class CardDialog(Dialog):
         head = column(text("Model card", "title"), text(about, "muted", wrap=True), spacing=theme.HAIR)
         buttons = row(self.file_button, self.folder_button, self.copy_button, None, close)
         self.lay_out(head, ElidedLabel(str(path), "small"), self.view, buttons, spacing=theme.MEDIUM)
-
-    def _copy(self) -> None:
-        QGuiApplication.clipboard().setText(self._card)
-        self.copy_button.setText(tr("Copied"))
 
 
 def _read(path: Path) -> str:

@@ -6,8 +6,8 @@ from functools import partial
 from typing import Final
 
 from PySide6.QtCore import QTimer, Slot
-from PySide6.QtGui import QFontDatabase, QGuiApplication
-from PySide6.QtWidgets import QButtonGroup, QPlainTextEdit, QStackedWidget
+from PySide6.QtGui import QFontDatabase
+from PySide6.QtWidgets import QPlainTextEdit, QStackedWidget
 
 from gui.export import exporting
 from gui.export.follow_up import ExportFollowUp
@@ -17,7 +17,7 @@ from gui.export.parity_card import ParityCard
 from gui.export.publishing import Publisher
 from gui.kit import theme
 from gui.kit.empty_state import EmptyState
-from gui.kit.parts import Button, Card, IconLabel, column, restyle, row, scrolling, text, verbatim
+from gui.kit.parts import Button, Card, CopyButton, IconLabel, Segments, column, restyle, row, scrolling, text, verbatim
 from gui.kit.run_table import RunTable, best_run, kept_words, run_rows
 from gui.kit.side_by_side import SideBySide
 from gui.kit.translation import tr
@@ -249,19 +249,14 @@ class CodeCard(Card):
         font.setPixelSize(theme.scaled(12))
         self.view.setFont(font)
         self.view.setFixedHeight(22 * self.view.fontMetrics().lineSpacing() + 2 * theme.SMALL)
-        self.copy_button = Button("Copy", "copy", on_click=self._copy)
+        self.copy_button = CopyButton("Copy", self.view.toPlainText)
         self._file, self._needs = verbatim("", "strong"), text("", "muted", wrap=True)
-        self.buttons: dict[str, Button] = {}
-        switch, choice = row(spacing=0), QButtonGroup(self)
-        for sample in samples:
-            button = Button("", role="segment", on_click=lambda sample=sample: self.show_sample(sample))
-            button.setText(sample.title)  # a language's name is never translated
-            button.setCheckable(True)
-            choice.addButton(button)
-            switch.addWidget(button)
-            self.buttons[sample.name] = button
+        by_name = {sample.name: sample for sample in samples}
+        switch = Segments({name: sample.title for name, sample in by_name.items()}, tr("Use it without VisionFT"))
+        switch.chosen.connect(lambda name: self.show_sample(by_name[name]))
+        self.buttons = switch.buttons
         self.body.addLayout(row(text("Use it without VisionFT", "heading"), None, self.copy_button))
-        self.body.addLayout(row(switch, None))
+        self.body.addWidget(switch)
         self.body.addLayout(column(self._file, self._needs, spacing=theme.HAIR))
         self.body.addWidget(self.view)
         self.show_sample(samples[0])
@@ -272,11 +267,6 @@ class CodeCard(Card):
         self.view.setAccessibleName(tr("Program in {language}", language=sample.title))
         self._file.setText(sample.file)
         self._needs.setText(tr(NEEDS[sample.name]))
-        self.copy_button.setText(tr("Copy"))
-
-    def _copy(self) -> None:
-        QGuiApplication.clipboard().setText(self.view.toPlainText())
-        self.copy_button.setText(tr("Copied"))
 
 
 def promises_card() -> Card:

@@ -6,14 +6,14 @@ from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import QObject, QSize, Qt, QUrl, Signal
-from PySide6.QtGui import QDesktopServices, QGuiApplication, QShowEvent
+from PySide6.QtGui import QDesktopServices, QShowEvent
 from PySide6.QtWidgets import QCheckBox, QDialog, QLabel, QLineEdit, QProgressBar, QSizePolicy, QWidget
 
 from gui.export import exporting
 from gui.export.exporting import UploadOffer
 from gui.kit import theme
 from gui.kit.banner import Banner
-from gui.kit.parts import Button, Card, Segments, column, row, scrolling, text, verbatim
+from gui.kit.parts import Button, Card, CopyButton, Segments, column, row, scrolling, text, verbatim
 from gui.kit.progress_text import progress_text
 from gui.kit.translation import tr
 from gui.kit.workers import Failure
@@ -70,7 +70,7 @@ class PublishDialog(QDialog):
         self.arrived = Card(tone="good", margin=theme.MEDIUM)
         self.address_label = text("", "strong", wrap=True)
         self.page_button = Button("Open page", "export", on_click=self._open_page)
-        self.copy_button = Button("Copy address", "copy", on_click=self._copy)
+        self.copy_button = CopyButton("Copy address", lambda: self._address)
         self.close_button = Button("Cancel", on_click=self.reject)
         self.send_button = Button("Send", role="primary", on_click=self._send)
         self.send_button.setDefault(True)
@@ -226,10 +226,6 @@ class PublishDialog(QDialog):
         url = QUrl(self._address)
         if url.scheme() in ("http", "https"):  # the text comes from the hub
             QDesktopServices.openUrl(url)
-
-    def _copy(self) -> None:
-        QGuiApplication.clipboard().setText(self._address)
-        self.copy_button.setText(tr("Copied"))
 
 
 def proposed_name(name: str) -> str:

@@ -9,7 +9,7 @@ from PySide6.QtGui import QPainter, QPainterPath, QPaintEvent, QPixmap
 from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLayout, QSizePolicy, QWidget
 
 from gui.kit import theme
-from gui.kit.drop_zone import DropZone
+from gui.kit.drops import DropZone
 from gui.kit.parts import (
     Button,
     Card,

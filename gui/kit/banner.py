@@ -44,8 +44,7 @@ class Banner(Card):
         self._buttons = widget_of(row(None, self.details_button, self.way_button))
         icon, close = column(theme.TIGHT, self._icon, None), column(self.close_button, None)
         self._top = row(icon, words, self._buttons, close, spacing=theme.MEDIUM, grows=1)
-        self.body.addLayout(self._top)
-        self.body.addWidget(self._details)
+        self.add(self._top, self._details)
         self.hide()
 
     def show_message(

@@ -105,9 +105,9 @@ class ConfigForm(QWidget):
         return bool(self.modified_names())
 
     def modified_names(self) -> list[str]:
-        shown = self.value()
-        names = [*self._entries, *self._unbuilt]
-        return [name for name in names if not _same(getattr(shown, name), getattr(self._default, name))]
+        shown, names = self.value(), [*self._entries, *self._unbuilt]
+        pairs = {name: (getattr(shown, name), getattr(self._default, name)) for name in names}
+        return [name for name, (now, usual) in pairs.items() if now != usual and (now == now or usual == usual)]
 
     def show_problems(self, problems: Sequence[Problem], *, prefix: str = "") -> bool:
         """Mark the invalid fields; return whether any of the problems belongs to this form."""
@@ -188,10 +188,6 @@ class ConfigForm(QWidget):
         self.advanced_button.setChecked(is_open)
         self.advanced_button.set_icon_name("chevron-down" if is_open else "chevron-right")
         self._advanced_box.setVisible(is_open)
-
-
-def _same(first: Any, second: Any) -> bool:
-    return first == second or (first != first and second != second)
 
 
 class _WheelFilter(QObject):

@@ -24,9 +24,8 @@ from PySide6.QtWidgets import QAbstractItemView
 
 from gui.kit import theme
 from gui.kit.grid_geometry import GAP, GridGeometry, TileSize
-from gui.kit.image_model import ImageModel, Section, Tile
+from gui.kit.image_model import ImageModel, ImageSelection, Section, Tile
 from gui.kit.pulling import PullView
-from gui.kit.selection import ImageSelection
 from gui.kit.thumbnails import ThumbnailStore
 from gui.kit.tile_painter import HEADING_PX, INSET, TilePainter, caption_px, draw_heading
 from gui.kit.translation import tr

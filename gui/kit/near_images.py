@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QWidget
+from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from gui.kit import theme
 from gui.kit.image_grid import ImageGrid
@@ -21,10 +21,11 @@ class NearImages(QWidget):
         self._words = ElidedLabel("", "small", mode=Qt.TextElideMode.ElideRight)
         side = theme.scaled(side_px)
         self.grid = ImageGrid(
-            self._thumbnails, name="The most similar images with a label", side_px=side, lines=0, overlaid=True,
+            self._thumbnails, name="Most similar labelled images", side_px=side, lines=0, overlaid=True,
             single_row=True, selectable=False,
         )  # fmt: skip
         self.grid.setFixedHeight(side + theme.TIGHT)
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
         self.grid.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.grid.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.setLayout(column(self._words, self.grid, spacing=theme.TIGHT))

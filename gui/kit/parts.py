@@ -9,8 +9,8 @@ name in every language; their callers translate with `tr`.
 from collections.abc import Callable, Iterable, Mapping
 from typing import Generic, Literal, TypeVar
 
-from PySide6.QtCore import QSize, Qt, Signal
-from PySide6.QtGui import QKeyEvent, QPainter, QPaintEvent
+from PySide6.QtCore import QSize, Qt, QTimer, Signal
+from PySide6.QtGui import QGuiApplication, QKeyEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import (
     QBoxLayout,
     QButtonGroup,
@@ -22,6 +22,7 @@ from PySide6.QtWidgets import (
     QPushButton,
     QScrollArea,
     QSizePolicy,
+    QStackedWidget,
     QToolButton,
     QVBoxLayout,
     QWidget,
@@ -159,6 +160,21 @@ class Button(QPushButton):
         self.setIcon(icon(self._icon_name, colour, size=size, gap=gap))
 
 
+class CopyButton(Button):
+    """Copies the text returned by `content` to the clipboard, and says so for two seconds."""
+
+    def __init__(self, message: Text, content: Callable[[], str], *, role: str = "") -> None:
+        super().__init__(message, "copy", role=role, on_click=self._copy)
+        self.content, usual = content, self.text()
+        self._shown = QTimer(self, singleShot=True, interval=2000)
+        self._shown.timeout.connect(lambda: self.setText(usual))
+
+    def _copy(self) -> None:
+        QGuiApplication.clipboard().setText(self.content())
+        self.setText(tr("Copied"))
+        self._shown.start()
+
+
 class IconButton(QToolButton):
     """A button with an icon only; its action is named by accessible name and tooltip."""
 
@@ -212,7 +228,7 @@ class Segments(QWidget, Generic[K]):
 
 
 class Card(QFrame):
-    """A bordered surface; add to `body`."""
+    """A bordered surface; `add` lays items below each other in `body`."""
 
     def __init__(self, *, tone: Tone = "", margin: int = theme.LARGE, spacing: int = theme.SMALL) -> None:
         super().__init__()
@@ -221,6 +237,10 @@ class Card(QFrame):
         self.body = QVBoxLayout(self)
         self.body.setContentsMargins(margin, margin, margin, margin)
         self.body.setSpacing(spacing)
+
+    def add(self, *items: QWidget | QLayout | int | None) -> None:
+        """Append items as `column` does."""
+        _fill(self.body, items)
 
 
 class ElidedLabel(QLabel):
@@ -283,6 +303,13 @@ def widget_of(layout: QLayout) -> QWidget:
 def _filled(layout: _Layout, items: tuple[QWidget | QLayout | int | None, ...], spacing: int, grows: int) -> _Layout:
     layout.setContentsMargins(0, 0, 0, 0)
     layout.setSpacing(spacing)
+    _fill(layout, items)
+    if grows >= 0:
+        layout.setStretch(grows, 1)
+    return layout
+
+
+def _fill(layout: QBoxLayout, items: tuple[QWidget | QLayout | int | None, ...]) -> None:
     for item in items:
         if item is None:
             layout.addStretch(1)
@@ -292,9 +319,14 @@ def _filled(layout: _Layout, items: tuple[QWidget | QLayout | int | None, ...], 
             layout.addWidget(item)
         else:
             layout.addLayout(item)
-    if grows >= 0:
-        layout.setStretch(grows, 1)
-    return layout
+
+
+def stacked(*widgets: QWidget) -> QStackedWidget:
+    """Lay widgets over each other; the first one is shown."""
+    stack = QStackedWidget()
+    for widget in widgets:
+        stack.addWidget(widget)
+    return stack
 
 
 def clear(layout: QLayout) -> None:

@@ -6,14 +6,13 @@ The only file that names a colour. Widgets ask `colours()`; the style sheet (`re
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from string import Template
-from typing import Literal
+from typing import Any, Literal
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor, QFont, QFontDatabase, QGuiApplication, QPalette
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QLabel, QProxyStyle
 
 import resources
-from gui.kit.plain_text import use_plain_text
 
 ThemeName = Literal["system", "light", "dark"]
 
@@ -100,13 +99,41 @@ def colours() -> Colours:
     return DARK if window.lightness() < 128 else LIGHT
 
 
+class PlainTextStyle(QProxyStyle):
+    """Fusion style that keeps Qt from interpreting the names of classes, files, notes and runs as markup.
+
+    Qt guesses: a label, tooltip or message box with text like HTML is laid out as HTML, with images, links and
+    headlines. So every label is set to plain text before its first layout, including Qt's own (tooltips, item tooltips,
+    message boxes, input dialogs). A label with real markup declares it with `setTextFormat`.
+    """
+
+    def __init__(self) -> None:
+        super().__init__("Fusion")
+
+    def polish(self, target: Any) -> Any:
+        """Prepare a widget (or the application, or its palette) for display; Qt calls this before the first layout."""
+        if isinstance(target, QLabel) and target.textFormat() == Qt.TextFormat.AutoText:
+            target.setTextFormat(Qt.TextFormat.PlainText)
+        return super().polish(target)
+
+
+def without_markup(words: str) -> str:
+    """Return text for a reader outside the window that may interpret `<` as markup and has no plain-text mode.
+
+    Desktop notifications are such readers, and some of them do not decode `&lt;`: the angle brackets are replaced by
+    similar typographic characters.
+    """
+    return words.translate(str.maketrans("<>", "‹›"))
+
+
 def apply_theme(app: QApplication, name: ThemeName, *, font_scale: float = 1.0) -> Colours:
     """Set the application's style, palette, font and style sheet; may be called repeatedly."""
     scheme = {"system": Qt.ColorScheme.Unknown, "light": Qt.ColorScheme.Light, "dark": Qt.ColorScheme.Dark}[name]
     app.styleHints().setColorScheme(scheme)
     is_dark = name == "dark" or (name == "system" and app.styleHints().colorScheme() == Qt.ColorScheme.Dark)
     chosen = DARK if is_dark else LIGHT
-    use_plain_text(app)
+    if app.findChild(PlainTextStyle) is None:  # `app.style()` is Qt's own wrapper once there is a style sheet
+        app.setStyle(PlainTextStyle())
     load_fonts()
     font = QFont(_FONT_FAMILY)
     font.setPixelSize(round(FONT_PX * font_scale))

@@ -21,9 +21,7 @@ class StatTile(Card):
             IconLabel(icon_name, size=16, tone="muted"),
             grows=0,
         )
-        self.body.addLayout(head)
-        self.body.addWidget(self._number)
-        self.body.addWidget(self._note)
+        self.add(head, self._number, self._note)
         self._name = name
 
     def show_figure(self, number: str, note: str = "") -> None:

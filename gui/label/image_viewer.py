@@ -12,9 +12,9 @@ from PySide6.QtWidgets import QGridLayout, QSizePolicy, QWidget
 
 from gui.kit import theme
 from gui.kit.icons import swatch
-from gui.kit.image_grid import ImageGrid
 from gui.kit.image_model import Tile
 from gui.kit.image_view import ImageView
+from gui.kit.near_images import NearImages
 from gui.kit.parts import Button, ElidedLabel, IconButton, IconLabel, clear, column, pill, restyle, row, text, widget_of
 from gui.kit.thumbnails import ThumbnailStore
 from gui.kit.translation import tr
@@ -56,33 +56,6 @@ class CandidateBar(QWidget):
             self._choices.addWidget(file)
 
 
-class EvidenceStrip(QWidget):
-    """The most similar labelled images in one line; hidden while there are none."""
-
-    chosen = Signal(int)  # image id of a clicked one
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.thumbnails = ThumbnailStore(self)  # not shared: the viewer shows images at the same time
-        side = theme.scaled(84)
-        self.grid = ImageGrid(
-            self.thumbnails, name="Most similar labelled images", side_px=side, lines=0, overlaid=True,
-            single_row=True, selectable=False,
-        )  # fmt: skip
-        self.grid.setFixedHeight(side + theme.TIGHT)
-        self.grid.setMinimumWidth(side)
-        self.grid.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.grid.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-        self.grid.opened.connect(self.chosen)
-        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
-        self.setLayout(column(text("Most similar labelled images:", "small"), self.grid, spacing=theme.TIGHT))
-        self.hide()
-
-    def show_tiles(self, tiles: Sequence[Tile]) -> None:
-        self.setVisible(bool(tiles))
-        self.grid.show_tiles(tiles)
-
-
 class ImageViewer(QWidget):
     """One image; `closed` returns to the grid."""
 
@@ -101,7 +74,9 @@ class ImageViewer(QWidget):
         self.label_pill = pill()
         self.accept_button = Button("Accept", "check")
         self.accept_button.hide()
-        self.candidates, self.evidence = CandidateBar(), EvidenceStrip()
+        self.candidates, self.evidence = CandidateBar(), NearImages(side_px=84)
+        self.evidence.grid.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.evidence.hide()
         self.accept_key = ""  # shown with the button
         self._zoom = text("", "small")
         self.fit_button = IconButton("fit", "Fit", on_click=self.view.fit)
@@ -148,7 +123,7 @@ class ImageViewer(QWidget):
         badge = cell.badge if cell else None
         self.accept_button.setVisible(badge is not None)
         if badge is None:
-            self.evidence.show_tiles(())
+            self.show_evidence(())
         else:
             ranked = ", ".join(f"{name} {share:.0%}" for name, share in badge.ranked)
             words = tr("Suggested: {ranked}", ranked=ranked)
@@ -156,6 +131,11 @@ class ImageViewer(QWidget):
             self.accept_button.setToolTip(f"{key} {words}".strip())
         self._place_words()
 
+    def show_evidence(self, tiles: Sequence[Tile]) -> None:
+        """Show the labelled images behind the suggestion; hidden without any."""
+        self.evidence.setVisible(bool(tiles))
+        self.evidence.show_images(tr("Most similar labelled images:"), tiles)
+
     def close_workers(self) -> None:
         self.view.close_pool()
-        self.evidence.thumbnails.close()
+        self.evidence.close_workers()

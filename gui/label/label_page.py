@@ -7,26 +7,36 @@ durable transaction before the screen shows it; undo reverts any of them.
 from collections.abc import Sequence
 
 from PySide6.QtCore import QPoint, Qt, QTimer, Slot
-from PySide6.QtWidgets import QCheckBox, QMenu, QSlider, QSplitter, QStackedWidget
+from PySide6.QtWidgets import QCheckBox, QMenu, QSlider
 
 from gui.kit import theme
 from gui.kit.certificates import certificate_words
 from gui.kit.empty_state import EmptyState
 from gui.kit.image_grid import ImageGrid
-from gui.kit.parts import Button, ElidedLabel, IconButton, IconLabel, column, pill, restyle, row, widget_of
+from gui.kit.parts import (
+    Button,
+    ElidedLabel,
+    IconLabel,
+    column,
+    pill,
+    restyle,
+    row,
+    stacked,
+    widget_of,
+)
+from gui.kit.side_by_side import divided
 from gui.kit.thumbnails import ThumbnailStore
 from gui.kit.translation import tr
 from gui.label.bulk import BulkLabelling
 from gui.label.cell import Cell
 from gui.label.class_panel import ClassPanel
-from gui.label.filter_bar import FilterBar
+from gui.label.filter_bar import FilterBar, SuggestionBar
 from gui.label.image_search import class_entries
 from gui.label.image_viewer import ImageViewer
-from gui.label.label_keys import LabelKeys, key_hint
+from gui.label.label_actions import LabelKeys, key_hint
 from gui.label.label_session import LabelSession
 from gui.label.labeller import ClassActions, Labeller, image_menu
 from gui.label.progress_card import ProgressCard
-from gui.label.suggestion_bar import SuggestionBar
 from gui.page import Page
 from gui.session import ProjectSession
 from gui.state import AppState, ChosenImages
@@ -61,7 +71,6 @@ class LabelPage(Page):
         self.suggestion_bar = SuggestionBar()
         self.suggest_button = Button("Suggest labels", "sample", on_click=self._offer_sources)
         self.suggest_button.setToolTip(tr("Have a class suggested for each image without one"))
-        self.undo_button, self.redo_button = IconButton("undo", "Undo"), IconButton("redo", "Redo")
         self.advance_box = QCheckBox(tr("Advance after labelling"))
         self.advance_box.setChecked(state.settings.auto_advance)
         self.advance_box.setToolTip(tr("After an image gets its class, the next one becomes current"))
@@ -75,36 +84,30 @@ class LabelPage(Page):
         self._connect()
 
     def _lay_out(self) -> None:
-        for widget in (self.saved, self.undo_button, self.redo_button, self.suggest_button, self.way_button):
-            self.action_row.addWidget(widget)
+        self.action_row.addWidget(self.saved)
+        self.add_history_buttons()
+        self.action_row.addWidget(self.suggest_button)
+        self.action_row.addWidget(self.way_button)
         self.size_slider.setFixedWidth(theme.scaled(96))
         self.size_slider.setAccessibleName(tr("Size of the images"))
         self.size_slider.setToolTip(tr("Size of the images"))
         self.size_slider.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.size_control = widget_of(row(IconLabel("grid", size=15, tone="muted"), self.size_slider))
         self._selection = ElidedLabel("", "small", mode=Qt.TextElideMode.ElideRight)
-        self._modes = QStackedWidget()
-        self._modes.addWidget(self.grid)
-        for view in (self.viewer, *self.bulk.views):
-            self._modes.addWidget(view)
+        self._modes = stacked(self.grid, self.viewer, *self.bulk.views)
         foot = row(self._selection, self.advance_box, self.size_control, grows=0)
-        split = QSplitter()
-        split.addWidget(widget_of(column(self._modes, self.suggestion_bar, foot, grows=0)))
         side = widget_of(column(self.panel, self.progress, grows=0))
-        split.addWidget(side)
-        split.setStretchFactor(0, 1)
-        split.setHandleWidth(theme.LARGE)
-        split.setChildrenCollapsible(False)
         side.setMinimumWidth(theme.scaled(220))
+        split = divided(widget_of(column(self._modes, self.suggestion_bar, foot, grows=0)), side)
+        split.setStretchFactor(1, 0)
+        split.setHandleWidth(theme.LARGE)
         split.setSizes([1000, theme.scaled(230)])
-        self._stack = QStackedWidget()
-        self._stack.addWidget(self.empty)
-        self._stack.addWidget(widget_of(column(self.filters, split, grows=1)))
+        self._stack = stacked(self.empty, widget_of(column(self.filters, split, grows=1)))
         self.body.setContentsMargins(theme.HUGE, 0, theme.HUGE, theme.SMALL)
         self.body.addWidget(self._stack)
 
     def _connect(self) -> None:
-        session, labels = self.session, self.labels
+        labels = self.labels
         self.focus_target = self.grid
         keys = LabelKeys(labels, self.labeller.assign, self)
         self.grid.installEventFilter(keys)
@@ -126,7 +129,7 @@ class LabelPage(Page):
         self.viewer.step_wanted.connect(labels.selection.step)
         self.viewer.accept_button.clicked.connect(self.labeller.accept)
         self.viewer.candidates.class_chosen.connect(self.labeller.assign)
-        self.viewer.evidence.chosen.connect(self._show_image)
+        self.viewer.evidence.grid.opened.connect(self._show_image)
         self.filters.changed.connect(self.show_all)
         self.suggestion_bar.accept_button.clicked.connect(lambda: self.state.actions.run("label.accept_many"))
         self.suggestion_bar.hide_button.clicked.connect(labels.suggesting.hide)
@@ -136,14 +139,10 @@ class LabelPage(Page):
         self.panel.class_chosen.connect(lambda name: self.bulk.assign(name) or self.labeller.assign(name))
         self.panel.classes_named.connect(self._on_classes_named)
         self.panel.naming_left.connect(lambda: self.focus_target and self.focus_target.setFocus())
-        self.undo_button.clicked.connect(lambda _checked=False: session is not None and session.undo())
-        self.redo_button.clicked.connect(lambda _checked=False: session is not None and session.redo())
         self.advance_box.toggled.connect(lambda is_on: self.state.change_settings(auto_advance=is_on))
         self.state.settings_changed.connect(self._show_settings)
         self.empty.button.clicked.connect(lambda _checked=False: self.state.page_requested.emit("project"))
         actions, viewer = self.state.actions, self.viewer
-        actions.attach(self.undo_button, "edit.undo")
-        actions.attach(self.redo_button, "edit.redo")
         actions.attach(viewer.back_button, "viewer.close")
         actions.attach(viewer.previous_button, "label.previous")
         actions.attach(viewer.next_button, "label.next")
@@ -344,7 +343,7 @@ class LabelPage(Page):
         """Show the evidence for a suggestion: large images in the viewer, names in the tooltip."""
         self.labels.images.invalidate((image_id,))
         if self.labels.is_viewing and image_id == self.labels.selection.current_id():
-            self.viewer.evidence.show_tiles(self.labels.reason_tiles(image_id))
+            self.viewer.show_evidence(self.labels.reason_tiles(image_id))
 
     @Slot(int)
     def _show_image(self, image_id: int) -> None:

@@ -9,9 +9,9 @@ from typing import TypeVar
 
 from PySide6.QtCore import QObject, Signal, Slot
 
+from gui.image_edits import ImageEdits
 from gui.kit.class_looks import class_colours, class_keys
-from gui.kit.image_model import ImageModel, Tile
-from gui.kit.selection import ImageSelection
+from gui.kit.image_model import ImageModel, ImageSelection, Tile
 from gui.kit.theme import ClassColour
 from gui.kit.workers import BackgroundReader
 from gui.label.cell import Cell
@@ -22,7 +22,6 @@ from gui.session import ProjectSession
 from gui.state import AppState
 from visionft.advice.stored_recommendation import StoredCurve, read_curve
 from visionft.project.edits.certificates import Certificate, certificates_of
-from visionft.project.edits.changes import Change
 from visionft.project.queries import ClassRow, tag_counts
 from visionft.project.queries import class_rows as read_classes
 from visionft.project.store import Project
@@ -40,9 +39,10 @@ def _read(project: Project) -> Counts:
     return summary, classes, tags, certificate, read_curve(project.path)
 
 
-class LabelSession(QObject):
+class LabelSession(ImageEdits):
     """The state of labelling in one project; empty without a project or images."""
 
+    told_from = 2  # a change of one image is visible
     classes_changed = Signal()  # classes and tags, or their image counts
     shown_changed = Signal()  # the images shown
     all_read = Signal()  # the results of `read_all`
@@ -50,9 +50,7 @@ class LabelSession(QObject):
 
     def __init__(self, state: AppState, session: ProjectSession | None, *, page: str, parent: QObject) -> None:
         """Args: `page` is the page linked from this session's tasks."""
-        super().__init__(parent)
-        self.state, self._session = state, session
-        self.project: Project | None = session.project if session is not None else None
+        super().__init__(state, session, parent)
         self.images = ImageModel(self.cells, self)
         self.selection = ImageSelection(self.images, self)
         self.suggesting = SuggestionController(state, session, page=page, parent=self)
@@ -186,16 +184,9 @@ class LabelSession(QObject):
     def toggle_viewer(self) -> None:
         self.view(not self.is_viewing)
 
-    def apply(self, change: Change, text: str = "") -> bool:
-        """Apply a durable change, and announce it with Undo; return whether it succeeded."""
-        is_made = self._session is not None and self._session.apply(change)
-        if is_made and text:
-            self.state.say(text, tone="good", command="edit.undo")
-        return is_made
-
     def run(self, act: Callable[[], T]) -> T | None:
         """Run an action that changes the project itself; return None if it failed (the error is reported)."""
-        return self._session.run(act) if self._session is not None else None
+        return self.session.run(act) if self.session is not None else None
 
     def close(self) -> None:
         self.suggesting.close()

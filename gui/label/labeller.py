@@ -6,15 +6,15 @@ from PySide6.QtCore import QObject, Slot
 from PySide6.QtGui import QAction, QColor
 from PySide6.QtWidgets import QColorDialog, QInputDialog, QMenu, QWidget
 
+from gui.image_edits import ALL
 from gui.kit import theme
-from gui.kit.dialogs import ask_tag
 from gui.kit.icons import swatch
 from gui.kit.translation import tr
 from gui.label.class_panel import ClassPanel
 from gui.label.filter_bar import PUT_OFF, SPLIT_KEYS, SPLIT_NAMES
 from gui.label.label_session import LabelSession
 from visionft.data.types import Split
-from visionft.project.edits.changes import AcceptSuggestions, AssignSplits, LabelImages, RemoveImages, UnlabelImages
+from visionft.project.edits.changes import AcceptSuggestions, AssignSplits, UnlabelImages
 from visionft.project.edits.class_changes import (
     ColorClass,
     DeleteClass,
@@ -23,11 +23,9 @@ from visionft.project.edits.class_changes import (
     RenameClass,
     SetShortcut,
 )
-from visionft.project.edits.image_changes import ReviewImages, TagImages, UntagImages, WriteNote
-from visionft.project.queries import ImageFilter, count_with_class, find_images, tag_counts
+from visionft.project.edits.image_changes import ReviewImages, WriteNote
+from visionft.project.queries import ImageFilter, find_images
 from visionft.suggest.suggestions import current_suggestions
-
-_ALL = 1 << 60
 
 
 class Labeller(QObject):
@@ -41,16 +39,8 @@ class Labeller(QObject):
     def assign(self, class_name: str) -> None:
         """Label the selected images with a class; in a multi-label project remove it if all have it."""
         project, chosen = self._labels.project, self._selection.selected_ids()
-        if project is None or not chosen:
-            return
-        is_multi = project.task == "multi"
-        if is_multi and count_with_class(project, chosen, class_name) == len(chosen):
-            text = _of_several("“{name}” was removed from {count} images.", chosen, name=class_name)
-            self._labels.apply(UnlabelImages(chosen, class_name), text)
-            return
-        text = _of_several("{count} images are labelled “{name}” now.", chosen, name=class_name)
-        if self._labels.apply(LabelImages(chosen, class_name), text):
-            self._go_on(len(chosen), is_multi=is_multi)
+        if project is not None and self._labels.relabel(chosen, class_name):
+            self._go_on(len(chosen), is_multi=project.task == "multi")
 
     def accept(self) -> None:
         """Accept the suggestions for the selected images; without any, toggle the viewer."""
@@ -76,28 +66,7 @@ class Labeller(QObject):
             self._selection.step(1)
 
     def ask_tag(self) -> None:
-        """Ask for a tag of the selected images; a tag common to all is removed."""
-        project, chosen = self._labels.project, self._selection.selected_ids()
-        if project is None or not chosen:
-            return
-        if tag := ask_tag(self._window, len(chosen), tag_counts(project)):
-            self.toggle_tag(tag)
-
-    def toggle_tag(self, tag: str) -> None:
-        """Add a tag to the selected images; a tag common to all is removed."""
-        chosen = self._selection.selected_ids()
-        if self.has_tag(tag):
-            text = _of_several("The tag “{tag}” was removed from {count} images.", chosen, tag=tag)
-            self._labels.apply(UntagImages(chosen, tag), text)
-        else:
-            text = _of_several("{count} images have the tag “{tag}” now.", chosen, tag=tag)
-            self._labels.apply(TagImages(chosen, tag), text)
-
-    def has_tag(self, tag: str) -> bool:
-        project = self._labels.project
-        if project is None or tag not in tag_counts(project):
-            return False
-        return set(find_images(project, ImageFilter(tag=tag), limit=_ALL)).issuperset(self._selection.selected_ids())
+        self._labels.ask_tag(self._selection.selected_ids(), self._window)
 
     def ask_note(self) -> None:
         """Ask for the note of the current image; an empty one is deleted."""
@@ -118,14 +87,7 @@ class Labeller(QObject):
             self._labels.apply(UnlabelImages(chosen), _of_several("{count} images have no label now.", chosen))
 
     def remove(self) -> None:
-        """Remove the selected images from the project; undo restores them."""
-        if chosen := self._selection.selected_ids():
-            text = tr(
-                "{count} image was removed from the project.",
-                "{count} images were removed from the project.",
-                count=len(chosen),
-            )
-            self._labels.apply(RemoveImages(chosen), text)
+        self._labels.remove(self._selection.selected_ids())
 
     def step_unlabelled(self, step: int) -> None:
         """Make the next or previous unlabelled image current, with wrap-around; postponed ones are skipped."""
@@ -134,7 +96,7 @@ class Labeller(QObject):
             return
         is_put_off = self._labels.query.label_state == PUT_OFF
         query = ImageFilter(is_labelled=False, review="later" if is_put_off else "none")
-        index = self._selection.find_place(step, set(find_images(project, query, limit=_ALL)))
+        index = self._selection.find_place(step, set(find_images(project, query, limit=ALL)))
         if index >= 0:
             self._selection.set_current(index)
         elif find_images(project, ImageFilter(is_labelled=False), limit=1):
@@ -229,9 +191,9 @@ def image_menu(labels: LabelSession, labeller: Labeller, parent: QWidget) -> QMe
     menu.addSeparator()
     tags = menu.addMenu(tr("Tag"))
     for tag in labels.tags:
-        action = _add(tags, tag, lambda tag=tag: labeller.toggle_tag(tag))
+        action = _add(tags, tag, lambda tag=tag: labels.toggle_tag(labels.selection.selected_ids(), tag))
         action.setCheckable(True)
-        action.setChecked(labeller.has_tag(tag))
+        action.setChecked(labels.has_tag(labels.selection.selected_ids(), tag))
     if labels.tags:
         tags.addSeparator()
     _add(tags, tr("Another tag"), labeller.ask_tag, actions.shown_keys("label.tag"))

@@ -83,8 +83,7 @@ class ProgressCard(Card):
         super().__init__(margin=theme.MEDIUM)
         self._now, self._more = text("", "strong", wrap=True), text("", "small", wrap=True)
         self._spark = _Spark()
-        for part in (self._now, self._spark, self._more):
-            self.body.addWidget(part)
+        self.add(self._now, self._spark, self._more)
         self.setToolTip(tr("Accuracy over the number of labels, without training. Train measures it again."))
         self.hide()
 

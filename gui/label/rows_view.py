@@ -9,14 +9,14 @@ from dataclasses import dataclass
 
 from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import QBoxLayout, QProgressBar, QStackedWidget, QWidget
+from PySide6.QtWidgets import QBoxLayout, QProgressBar, QWidget
 
 from gui.kit import theme
 from gui.kit.empty_state import EmptyState
 from gui.kit.flow import Flow
 from gui.kit.image_grid import ImageGrid
 from gui.kit.image_model import ImageModel, Section
-from gui.kit.parts import Button, Card, ElidedLabel, column, row, widget_of
+from gui.kit.parts import Button, Card, ElidedLabel, column, row, stacked, widget_of
 from gui.kit.theme import ClassColour
 from gui.kit.thumbnails import ThumbnailStore
 from gui.kit.translation import tr
@@ -78,9 +78,7 @@ class RowsView(QWidget):
         self._line.addLayout(Flow(self.other_button, self.accept_button))
         self._line.setContentsMargins(theme.TIGHT, 0, 0, 0)
         card.body.addLayout(self._line)
-        self._stack = QStackedWidget()
-        self._stack.addWidget(widget_of(column(card, self.grid, grows=1)))
-        self._stack.addWidget(self.empty)
+        self._stack = stacked(widget_of(column(card, self.grid, grows=1)), self.empty)
         self.setLayout(column(above, self._stack, grows=1))
 
     def capacity(self) -> int:

@@ -10,7 +10,7 @@ from PySide6.QtGui import QDragEnterEvent, QDropEvent, QGuiApplication
 from PySide6.QtWidgets import QStackedWidget
 
 from gui.kit import dialogs, drops, theme
-from gui.kit.drop_zone import DropZone
+from gui.kit.drops import DropZone
 from gui.kit.empty_state import EmptyState
 from gui.kit.parts import Button, restyle, row, text
 from gui.kit.thumbnails import ThumbnailStore

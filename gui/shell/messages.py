@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QApplication, QSystemTrayIcon, QWidget
 
 from gui.errors import BugDialog
 from gui.kit.icons import app_icon
-from gui.kit.plain_text import without_markup
+from gui.kit.theme import without_markup
 from gui.kit.translation import tr
 from gui.next_steps import way_of
 from gui.state import ToastContent

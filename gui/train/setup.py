@@ -14,7 +14,7 @@ from PySide6.QtWidgets import QStackedWidget, QVBoxLayout, QWidget
 from gui.kit import theme
 from gui.kit.banner import Banner
 from gui.kit.forms import ConfigForm
-from gui.kit.parts import Button, Card, column, pill, row, scrolling, text, widget_of
+from gui.kit.parts import Button, Card, CopyButton, column, pill, row, scrolling, text, widget_of
 from gui.kit.translation import tr
 from gui.next_steps import way_of
 from gui.train.advice import AdviceCard
@@ -87,7 +87,7 @@ class SetupView(QWidget):
         self.summary, self.cost = text(role="muted", wrap=True), text(role="strong", wrap=True)
         self.measure_button = Button("Measure", "gauge")
         self.measure_all_button = Button("All methods", role="quiet")
-        self.command_button = Button("Copy command", "copy", role="quiet")
+        self.command_button = CopyButton("Copy command", str, role="quiet")
         self.command_button.setToolTip(tr("Copy the command line of this run"))
         self.open_recipe_button = Button("Open recipe…", role="quiet")
         self.save_recipe_button = Button("Save recipe…", role="quiet")

@@ -11,13 +11,12 @@ from typing import Literal
 
 import numpy as np
 from PySide6.QtCore import QEasingCurve, QEvent, QPointF, QRectF, QSize, Qt, QVariantAnimation, Signal, Slot
-from PySide6.QtGui import QColor, QImage, QPainter, QPaintEvent, QPen, QPolygonF
+from PySide6.QtGui import QColor, QImage, QPainter, QPaintEvent, QPen, QPixmap, QPolygonF
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
-from gui.curate.map.map_thumbnails import HoverCard, MapImages
 from gui.curate.map.raster import Camera, Inks, Raster, RenderedFrame, mixed
 from gui.kit import theme
-from gui.kit.image_model import Tile
+from gui.kit.image_model import ImageModel, Tile
 from gui.kit.thumbnails import ThumbnailStore
 from gui.kit.translation import tr
 
@@ -25,6 +24,108 @@ Tool = Literal["lasso", "move"]
 _LEAST_SIZE = (380, 220)
 _FADED = 0.72  # blending of unselected marks with the background
 _NEAREST, _FARTHEST = 0.5, 4000.0  # zoom, as a multiple of the view of the whole map
+_SIDE_PX, _CARD_PX = 64, 148
+_ROOM = 0.8  # thumbnail areas per visible image from which thumbnails are drawn
+
+
+class MapImages:
+    """Thumbnails of the visible images, at most one in each cell of a grid: none overlaps another. And a card."""
+
+    def __init__(
+        self, thumbnails: ThumbnailStore, load: Callable[[Sequence[int]], Iterable[Tile]], redraw: Callable[[], None]
+    ) -> None:
+        self._thumbnails, self._redraw, self._images = thumbnails, redraw, ImageModel(load)
+        self._shown: list[tuple[int, int, QPointF]] = []  # place, image id, position
+        thumbnails.set_side(theme.scaled(_CARD_PX))
+
+    def forget(self) -> None:
+        """Request tiles again: their texts have changed."""
+        self._images.invalidate()
+        self._redraw()
+
+    def tile(self, image_id: int) -> Tile | None:
+        return next(iter(self._images.tiles([image_id])), None)
+
+    @property
+    def shown_ids(self) -> tuple[int, ...]:
+        return tuple(image_id for _, image_id, _ in self._shown)
+
+    def follow(self, drawn: RenderedFrame, image_ids: np.ndarray, ratio: float, size: QSize) -> None:
+        side, self._shown = theme.scaled(_SIDE_PX), []
+        if len(drawn.places) * side * side * _ROOM > size.width() * size.height():
+            return
+        at = drawn.screen / ratio
+        order = np.argsort(drawn.places)  # the same images win, however the map is panned
+        taken: list[tuple[float, float]] = []
+        for index in order:
+            x, y = map(float, at[index])
+            if all(abs(x - other_x) >= side or abs(y - other_y) >= side for other_x, other_y in taken):
+                taken.append((x, y))
+                place = int(drawn.places[index])
+                self._shown.append((place, int(image_ids[place]), QPointF(x, y)))
+        self.want(None)
+
+    def want(self, first: Tile | None) -> None:
+        """Request the visible thumbnails, that of `first` before all others."""
+        tiles = self._images.tiles(self.shown_ids)
+        self._thumbnails.prefetch([tile.path for tile in ([first] if first is not None else []) + tiles])
+
+    def place_at(self, at: QPointF) -> int:
+        """Return the place of the image whose thumbnail is at a point; -1 where there is none."""
+        half = theme.scaled(_SIDE_PX) / 2
+        for place, _, middle in reversed(self._shown):
+            if abs(at.x() - middle.x()) <= half and abs(at.y() - middle.y()) <= half:
+                return place
+        return -1
+
+    def paint(self, painter: QPainter, colour_at: Callable[[int], str]) -> None:
+        side = float(theme.scaled(_SIDE_PX) - theme.TIGHT)
+        for place, image_id, at in self._shown:
+            tile = self._images.known_tile(image_id)
+            pixmap = self._thumbnails.get(tile.path) if tile is not None else None
+            if isinstance(pixmap, QPixmap):
+                box = QRectF(at.x() - side / 2, at.y() - side / 2, side, side)
+                draw_square(painter, pixmap, box)
+                painter.setBrush(Qt.BrushStyle.NoBrush)
+                painter.setPen(QPen(QColor(colour_at(place)), 2))
+                painter.drawRoundedRect(box, 3, 3)
+
+    def paint_card(self, painter: QPainter, tile: Tile, at: QPointF, room: QRectF) -> None:
+        """Paint an image with its facts, beside the hovered mark."""
+        side, pad = theme.scaled(_CARD_PX), theme.SMALL
+        lines = [each for each in (tile.title, tile.detail, tile.path.name, tile.aside, tile.mark) if each][:3]
+        height = round(side + len(lines) * painter.fontMetrics().height() + 2.5 * pad)
+        width, gap = side + 2 * pad, theme.LARGE
+        x = at.x() + gap if at.x() + gap + width <= room.right() - 1 else at.x() - gap - width
+        y = min(max(room.top() + 1, at.y() - height / 2), room.bottom() - height - 1)
+        box = QRectF(max(room.left() + 1, x), max(room.top() + 1, y), width, height)
+        palette = theme.colours()
+        painter.setPen(QColor(palette.outline))
+        painter.setBrush(QColor(palette.surface))
+        painter.drawRoundedRect(box, theme.RADIUS, theme.RADIUS)
+        image = QRectF(box.x() + pad, box.y() + pad, side, side)
+        pixmap = self._thumbnails.get(tile.path)
+        if isinstance(pixmap, QPixmap):
+            draw_square(painter, pixmap, image)
+        else:
+            painter.fillRect(image, QColor(palette.sunken))
+            if pixmap is None:
+                self.want(tile)
+        y = image.bottom() + pad / 2
+        for place, line in enumerate(lines):
+            painter.setPen(QColor(palette.text if place == 0 else palette.muted))
+            words = painter.fontMetrics().elidedText(line, Qt.TextElideMode.ElideMiddle, side)
+            row = QRectF(image.x(), y, side, painter.fontMetrics().height())
+            painter.drawText(row, int(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter), words)
+            y += painter.fontMetrics().height()
+
+
+def draw_square(painter: QPainter, pixmap: QPixmap, box: QRectF) -> None:
+    """Draw the central square of an image, scaled to a square."""
+    side = float(min(pixmap.width(), pixmap.height()))
+    source = QRectF((pixmap.width() - side) / 2, (pixmap.height() - side) / 2, side, side)
+    painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
+    painter.drawPixmap(box, pixmap, source)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +170,6 @@ class MapCanvas(QWidget):
         self._pulled_from: QPointF | None = None
         self._pressed_at = QPointF()
         self.images = MapImages(thumbnails, load, self.update)
-        self.card = HoverCard(thumbnails, self.images.want)
         thumbnails.loaded.connect(lambda _path: self.update())
         self._moving = QVariantAnimation(self, duration=450, startValue=0.0, endValue=1.0)
         self._moving.setEasingCurve(QEasingCurve.Type.InOutCubic)
@@ -127,9 +227,6 @@ class MapCanvas(QWidget):
 
     def caught_ids(self) -> tuple[int, ...]:
         return tuple(self.image_ids[self._caught].tolist())
-
-    def catch(self, image_ids: Iterable[int]) -> None:
-        self._catch(np.isin(self.image_ids, list(image_ids)))
 
     def _catch(self, caught: np.ndarray) -> None:
         self._caught = caught
@@ -222,7 +319,7 @@ class MapCanvas(QWidget):
             image_id = int(self.image_ids[self._hovered])
             at, tile = self._paint_ring(painter, drawn, image_id, palette.text), self.images.tile(image_id)
             if at is not None and tile is not None:
-                self.card.paint(painter, tile, at, QRectF(self.rect()))
+                self.images.paint_card(painter, tile, at, QRectF(self.rect()))
         if self._lasso:
             painter.setPen(QPen(QColor(palette.accent), 1.5, Qt.PenStyle.DashLine))
             fill = QColor(palette.accent)

@@ -2,57 +2,136 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QButtonGroup, QWidget
+from PySide6.QtCore import QPointF, QRectF, QSize, Qt, Signal
+from PySide6.QtGui import QColor, QIcon, QPainter, QPixmap, QPolygonF
+from PySide6.QtWidgets import QScrollArea, QSizePolicy, QWidget
 
 from gui.curate.map.canvas import MarkLook
 from gui.curate.map.input import MapWidget
-from gui.curate.map.legend import MapLegend
-from gui.curate.map.map_reader import QUIET, MapData
+from gui.curate.map.map_reader import QUIET, MapData, MapGroup
+from gui.curate.map.raster import DIAMOND, SQUARE, TRIANGLE
 from gui.kit import theme
-from gui.kit.chips import ChoiceChip
+from gui.kit.chips import Chip, ChoiceChip
+from gui.kit.flow import Flow
 from gui.kit.image_model import Tile
-from gui.kit.parts import Button, ElidedLabel, IconButton, column, row, text
+from gui.kit.parts import Button, ElidedLabel, IconButton, Segments, clear, column, row, text, widget_of
 from gui.kit.thumbnails import ThumbnailStore
 from gui.kit.translation import tr
-from models.messages import Message
+
+_MARK_PX, _ROWS = 12, 3
+
+
+class MapLegend(QScrollArea):
+    """A chip for each group with images, three lines of them visible."""
+
+    hidden_changed = Signal()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.hidden: frozenset[int] = frozenset()
+        self.chips: dict[int, Chip] = {}
+        self._groups: tuple[MapGroup, ...] = ()
+        self.setWidgetResizable(True)
+        self.setFrameShape(QScrollArea.Shape.NoFrame)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self._flow = Flow(spacing=theme.TIGHT)
+        canvas = widget_of(self._flow)
+        canvas.setObjectName("canvas")
+        self.setWidget(canvas)
+
+    def show_groups(self, groups: Sequence[MapGroup], *, is_other: bool) -> None:
+        """Show these groups; with `is_other` they mean something else than before, and all are shown."""
+        if is_other:
+            self.hidden = frozenset()
+        if tuple(groups) == self._groups and not is_other:
+            return
+        self._groups = tuple(groups)
+        clear(self._flow)
+        self.chips = {place: Chip() for place, group in enumerate(groups) if group.count}
+        for place, chip in self.chips.items():
+            chip.clicked.connect(lambda _checked=False, place=place: self.toggle(place))
+            self._flow.addWidget(chip)
+        self._show_chips()
+        self._fit()
+
+    def toggle(self, place: int) -> None:
+        self.hidden ^= {place}
+        self._show_chips()
+        self.hidden_changed.emit()
+
+    def _show_chips(self) -> None:
+        for place, chip in self.chips.items():
+            group, is_hidden = self._groups[place], place in self.hidden
+            chip.show_words(f"{group.words} {group.count:,}")
+            chip.setIcon(mark_icon(group.colour, group.shape, is_hollow=is_hidden))
+            state = tr("hidden; click to show") if is_hidden else tr("click to hide")
+            chip.setToolTip(f"{group.words}: {group.count:,} ({state})")
+            chip.setAccessibleDescription(state)
+
+    def resizeEvent(self, event) -> None:
+        super().resizeEvent(event)
+        self._fit()
+
+    def changeEvent(self, event) -> None:
+        if event.type() in (event.Type.PaletteChange, event.Type.FontChange):
+            self._show_chips()
+        super().changeEvent(event)
+
+    def _fit(self) -> None:
+        needed = self._flow.heightForWidth(self.viewport().width())
+        row = next((chip.sizeHint().height() for chip in self.chips.values()), 0)
+        self.setFixedHeight(max(1, min(needed, _ROWS * (row + theme.TIGHT))))
+
+
+def mark_icon(colour: str, shape: int, *, is_hollow: bool = False) -> QIcon:
+    size, ratio = theme.scaled(_MARK_PX), 2
+    image = QPixmap(QSize(size, size) * ratio)
+    image.setDevicePixelRatio(ratio)
+    image.fill(Qt.GlobalColor.transparent)
+    painter = QPainter(image)
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    ink = QColor(colour) if colour != QUIET else QColor(theme.colours().grey_line)
+    painter.setPen(ink)
+    painter.setBrush(Qt.BrushStyle.NoBrush if is_hollow else ink)
+    box = QRectF(1.5, 1.5, size - 3, size - 3)
+    middle = box.center()
+    top, bottom = QPointF(middle.x(), box.top()), QPointF(middle.x(), box.bottom())
+    if shape == SQUARE:
+        painter.drawRect(box.adjusted(0.7, 0.7, -0.7, -0.7))
+    elif shape == TRIANGLE:
+        painter.drawPolygon(QPolygonF([top, box.bottomRight(), box.bottomLeft()]))
+    elif shape == DIAMOND:
+        right, left = QPointF(box.right(), middle.y()), QPointF(box.left(), middle.y())
+        painter.drawPolygon(QPolygonF([top, right, bottom, left]))
+    else:
+        painter.drawEllipse(box)
+    painter.end()
+    return QIcon(image)
 
 
 class MapControls(QWidget):
     """The projection method, the colouring, and the mouse tool of the map."""
 
-    method_chosen = Signal(str)
     way_chosen = Signal(str)
-    tool_chosen = Signal(str)
 
     def __init__(self, *, on_again: Callable[[], object], on_place: Callable[[], object]) -> None:
         super().__init__()
         self.way_chip = ChoiceChip(tr("Colour"), (tr("Class"),), names_all=True)
         self.way_chip.changed.connect(self._on_way_changed)
         self._ways: tuple[str, ...] = ()
-        self.methods = self._segment((("tsne", Message("t-SNE")), ("pca", Message("PCA"))), self.method_chosen)
-        self.tools = self._segment((("lasso", Message("Lasso")), ("move", Message("Move"))), self.tool_chosen)
-        self.methods["tsne"].setToolTip(tr("Neighbours are similar; distances between groups mean little"))
-        self.methods["pca"].setToolTip(tr("The two directions in which the images differ most"))
-        self.tools["lasso"].setToolTip(tr("Draw around images to show them in the grid"))
-        self.tools["move"].setToolTip(tr("Move the map; so does the right button"))
+        self.methods = Segments({"tsne": tr("t-SNE"), "pca": tr("PCA")}, tr("Map"))
+        self.methods.buttons["tsne"].setToolTip(tr("Neighbours are similar; distances between groups mean little"))
+        self.methods.buttons["pca"].setToolTip(tr("The two directions in which the images differ most"))
+        self.tools = Segments({"lasso": tr("Lasso"), "move": tr("Move")}, tr("Map"))
+        self.tools.buttons["lasso"].setToolTip(tr("Draw around images to show them in the grid"))
+        self.tools.buttons["move"].setToolTip(tr("Move the map; so does the right button"))
         self.again_button = IconButton("refresh", "Draw the map again", on_click=on_again)
         self.place_button = Button("", "pin", on_click=on_place)
         self.place_button.hide()
-        methods, tools = (row(*buttons.values(), spacing=0) for buttons in (self.methods, self.tools))
-        left = text("Colour", "small"), self.way_chip, theme.SMALL, methods, theme.SMALL, tools
+        left = text("Colour", "small"), self.way_chip, theme.SMALL, self.methods, theme.SMALL, self.tools
         self.setLayout(row(*left, None, self.place_button, self.again_button))
-
-    def _segment(self, choices: Sequence[tuple[str, str]], chosen) -> dict[str, Button]:
-        group, buttons = QButtonGroup(self), {}
-        for name, title in choices:
-            button = Button("", role="segment", on_click=lambda name=name: chosen.emit(name))
-            button.setText(tr(title))
-            button.setCheckable(True)
-            button.setChecked(not buttons)
-            group.addButton(button)
-            buttons[name] = button
-        return buttons
 
     def show_ways(self, ways: Mapping[str, str]) -> None:
         self._ways = tuple(ways)

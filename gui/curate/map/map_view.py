@@ -67,9 +67,9 @@ class MapView(View):
     @cached_property
     def controls(self) -> MapControls:
         controls = MapControls(on_again=partial(self.draw, again=True), on_place=self.draw)
-        controls.method_chosen.connect(lambda name: self._choose("pca" if name == "pca" else "tsne", self._by))
+        controls.methods.chosen.connect(lambda name: self._choose("pca" if name == "pca" else "tsne", self._by))
         controls.way_chosen.connect(lambda name: self._choose(self._method, name))
-        controls.tool_chosen.connect(self.panel.canvas.set_tool)
+        controls.tools.chosen.connect(self.panel.canvas.set_tool)
         return controls
 
     def build_controls(self) -> QWidget | None:

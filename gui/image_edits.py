@@ -1,0 +1,88 @@
+"""Changes of images on the pages Label and Curate, announced with Undo."""
+
+from collections.abc import Sequence
+
+from PySide6.QtCore import QObject
+from PySide6.QtWidgets import QWidget
+
+from gui.kit.dialogs import ask_tag
+from gui.kit.translation import tr
+from gui.session import ProjectSession
+from gui.state import AppState
+from models.messages import Message
+from visionft.project.edits.changes import Change, LabelImages, RemoveImages, UnlabelImages
+from visionft.project.edits.image_changes import TagImages, UntagImages
+from visionft.project.queries import ImageFilter, count_with_class, find_images, tag_counts
+from visionft.project.store import Project
+
+ALL = 1 << 60  # images
+
+
+class ImageEdits(QObject):
+    """Durable changes of one project; without a project they do nothing."""
+
+    told_from = 1  # images in a change of labels or tags that is announced
+
+    def __init__(self, state: AppState, session: ProjectSession | None, parent: QObject) -> None:
+        super().__init__(parent)
+        self.state, self.session = state, session
+        self.project: Project | None = session.project if session is not None else None
+
+    def apply(self, change: Change, message: str = "") -> bool:
+        """Apply a change, and show its message with Undo; return whether it was made."""
+        is_made = self.session is not None and self.session.apply(change)
+        if is_made and message:
+            self.state.say(message, tone="good", command="edit.undo")
+        return is_made
+
+    def told(self, message: Message, image_ids: Sequence[int], **values: object) -> str:
+        """Return the message about a change of images; empty for fewer than `told_from`."""
+        return tr(message, count=len(image_ids), **values) if len(image_ids) >= self.told_from else ""
+
+    def remove(self, image_ids: Sequence[int]) -> None:
+        """Remove images from the project; undo brings them back."""
+        if image_ids:
+            message = Message(
+                "{count} image was removed from the project.", "{count} images were removed from the project."
+            )
+            self.apply(RemoveImages(tuple(image_ids)), tr(message, count=len(image_ids)))
+
+    def unlabel(self, image_ids: Sequence[int], name: str) -> None:
+        message = Message("“{name}” was removed from {count} image.", "“{name}” was removed from {count} images.")
+        self.apply(UnlabelImages(tuple(image_ids), name), self.told(message, image_ids, name=name))
+
+    def relabel(self, image_ids: Sequence[int], name: str) -> bool:
+        """Give images a class; in a multi-label project take it off if all have it. Return whether it was given."""
+        project, chosen = self.project, tuple(image_ids)
+        if project is None or not chosen:
+            return False
+        if project.task == "multi" and count_with_class(project, chosen, name) == len(chosen):
+            self.unlabel(chosen, name)
+            return False
+        message = Message("{count} image is labelled “{name}” now.", "{count} images are labelled “{name}” now.")
+        return self.apply(LabelImages(chosen, name), self.told(message, chosen, name=name))
+
+    def ask_tag(self, image_ids: Sequence[int], window: QWidget) -> None:
+        """Ask for a tag of images; one that all of them have is taken off."""
+        if self.project is None or not image_ids:
+            return
+        if tag := ask_tag(window, len(image_ids), tag_counts(self.project)):
+            self.toggle_tag(image_ids, tag)
+
+    def toggle_tag(self, image_ids: Sequence[int], tag: str) -> None:
+        chosen = tuple(image_ids)
+        if self.has_tag(chosen, tag):
+            change = UntagImages(chosen, tag)
+            message = Message(
+                "The tag “{tag}” was removed from {count} image.", "The tag “{tag}” was removed from {count} images."
+            )
+        else:
+            change = TagImages(chosen, tag)
+            message = Message("{count} image has the tag “{tag}” now.", "{count} images have the tag “{tag}” now.")
+        self.apply(change, self.told(message, chosen, tag=tag))
+
+    def has_tag(self, image_ids: Sequence[int], tag: str) -> bool:
+        """Return whether all of the images have a tag."""
+        if self.project is None or tag not in tag_counts(self.project):
+            return False
+        return set(find_images(self.project, ImageFilter(tag=tag), limit=ALL)).issuperset(image_ids)
