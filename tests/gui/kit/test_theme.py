@@ -4,12 +4,12 @@ import re
 from pathlib import Path
 
 import pytest
-from PySide6.QtGui import QColor, QIcon, QPixmap
+from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QApplication
 
 import resources
 from gui.kit import theme
-from gui.kit.icons import icon, pixmap
+from gui.kit.icons import pixmap
 
 pytestmark = pytest.mark.usefixtures("styled")
 ICONS = sorted(path.stem for path in (Path(resources.__file__).parent / "icons").glob("*.svg"))
@@ -50,11 +50,6 @@ def colour_pair(body: str) -> tuple[str, str] | None:
     return (found["color"], found["background"]) if len(found) == 2 else None
 
 
-def test_contrast_follows_wcag():
-    assert theme.contrast("#FFFFFF", "#000000") == pytest.approx(21.0)
-    assert theme.contrast("#777777", "#FFFFFF") == pytest.approx(4.48, abs=0.01)
-
-
 def test_a_theme_reaches_palette_style_sheet_and_font(qapp: QApplication):
     for name, colours, scale in (("dark", theme.DARK, 1.5), ("light", theme.LIGHT, 1.0)):
         theme.apply_theme(qapp, name, font_scale=scale)
@@ -68,14 +63,3 @@ def test_each_icon_draws_something(qapp: QApplication, name: str):
     image = pixmap(name, "#000000", size=24, scale=1.0).toImage()
     inked = sum(QColor(image.pixelColor(x, y)).alpha() > 60 for x in range(24) for y in range(24))
     assert inked > 12
-
-
-def test_a_disabled_icon_is_greyer(qapp: QApplication):
-    drawn = icon("check", "#000000", size=24)
-    assert darkest(drawn.pixmap(24, 24, QIcon.Mode.Normal)) < darkest(drawn.pixmap(24, 24, QIcon.Mode.Disabled))
-
-
-def darkest(pixmap: QPixmap) -> int:
-    image = pixmap.toImage()
-    colours = [image.pixelColor(x, y) for x in range(24) for y in range(24)]
-    return min(colour.lightness() for colour in colours if colour.alpha() > 200)

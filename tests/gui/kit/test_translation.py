@@ -37,9 +37,9 @@ def test_german_is_the_second_language():
 
 
 def test_a_message_is_its_english_text_and_knows_its_template_and_values():
-    message = Message("{path} cannot be read: {reason}.", path=Path("a{b}.csv"), reason=Message("the file is missing"))
-    assert message == "a{b}.csv cannot be read: the file is missing."
-    assert message.template == "{path} cannot be read: {reason}." and message.values["path"] == "a{b}.csv"
+    message = Message("{path}: {reason}", path=Path("a{b}.csv"), reason=Message("missing"))
+    assert message == "a{b}.csv: missing"
+    assert message.template == "{path}: {reason}" and message.values["path"] == "a{b}.csv"
     assert json.loads(json.dumps({"message": message})) == {"message": str(message)}
 
 
@@ -53,11 +53,9 @@ def test_a_count_chooses_singular_or_plural(count, shown):
 @pytest.mark.usefixtures("_german")
 def test_plurals_and_values_that_are_messages_are_translated_too():
     assert tr(Message(COUNTED, count=1)) == "1 Bild" and tr(COUNTED, count=2000) == "2,000 Bilder"
-    assert tr(Message("Tag {counted} “{tag}”", counted=Message(COUNTED, count=3), tag="Images")) == (
-        "3 Bilder mit Schlagwort „Images“ versehen"
-    )
-    both = sentences(Message("Nothing to undo"), "", Message(COUNTED, count=2))
-    assert tr(both) == "Nichts rückgängig zu machen 2 Bilder"
+    assert "3 Bilder" in tr(Message("Tag {counted} “{tag}”", counted=Message(COUNTED, count=3), tag="Images"))
+    both = tr(sentences(Message("Undo"), "", Message(COUNTED, count=2)))
+    assert both == "Rückgängig 2 Bilder"
     assert tr(listed(["a", "b", "c"], 2)) == "a, b und 1 weitere" and listed(["a", "b"], 2) == "a, b"
 
 
@@ -76,7 +74,7 @@ def test_any_other_stored_text_is_shown_as_it_is(stored):
 
 @pytest.mark.usefixtures("_german")
 def test_an_id_without_translation_stays_english_and_a_translation_stays_itself():
-    assert tr("no such message {name}", name="x") == "no such message x" and tr("") == ""
+    assert tr("nonesuch {name}", name="x") == "nonesuch x" and tr("") == ""
     assert tr(tr("Export")) == tr("Export") != "Export"
 
 
@@ -97,7 +95,7 @@ def test_the_window_speaks_german(qtbot, qapp):
     assert [action.text() for action in window.menuBar().actions()][:2] == ["&Datei", "&Bearbeiten"]
     assert "Projekt öffnen" in [command.title for command in window.commands.listed()]
     window.show_page("settings")
-    assert window.current_page.offline_box.text() == "Ohne Netz arbeiten"
+    assert window.current_page.title != tr(window.current_page.title) == window.current_page.heading.text()
     window.close()
     state.deleteLater()
 
@@ -109,7 +107,7 @@ def test_an_unknown_or_damaged_language_is_english(tmp_path, monkeypatch, caplog
     (folder / "visionft.mo").write_bytes(b"no catalogue")
     for code in ("xx", "yy"):
         translation.use_language(code)
-        assert tr("Export") == "Export" and f"No translation into {code}" in caplog.text
+        assert tr("Export") == "Export" and code in caplog.messages[-1]
 
 
 @pytest.mark.usefixtures("_german")

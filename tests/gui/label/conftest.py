@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image, ImageDraw
+from PySide6.QtCore import Qt
 
 from gui.label.label_page import LabelPage
 from gui.shell.window import MainWindow
@@ -101,3 +102,44 @@ def page(qtbot, label_first, open_label, featured_dir: Path) -> LabelPage:
     page = open_label(featured_dir)
     qtbot.waitUntil(lambda: len(page.labels.suggesting.found) == 54, timeout=60_000)  # a busy computer
     return page
+
+
+@pytest.fixture
+def wait(qtbot) -> Callable[..., None]:
+    """Return a function to wait for a condition, as long as a busy computer may take."""
+    return lambda condition: qtbot.waitUntil(condition, timeout=60_000)
+
+
+@pytest.fixture
+def press(qtbot) -> Callable[..., None]:
+    """Return a function to press a key on the page, where its focus is."""
+
+    def press(page: LabelPage, key: Qt.Key, modifier=Qt.KeyboardModifier.NoModifier) -> None:
+        qtbot.keyClick(page.focusWidget() or page.grid, key, modifier)
+
+    return press
+
+
+@pytest.fixture
+def stored() -> Callable[[LabelPage], dict[int, list[str]]]:
+    """Return a function for the labels as a second connection reads them: {image: its classes}."""
+
+    def stored(page: LabelPage) -> dict[int, list[str]]:
+        with Project.open(page.state.path, read_only=True) as project:
+            snapshot = project.snapshot()
+        return {image.image_id: [snapshot.class_names[index] for index in image.labels] for image in snapshot.images}
+
+    return stored
+
+
+@pytest.fixture
+def choose_in() -> Callable[..., None]:
+    """Return a function to choose an entry of a menu by the titles that lead to it."""
+
+    def choose_in(menu, *path: str) -> None:
+        level = menu
+        for title in path[:-1]:
+            level = next(each for each in level.actions() if each.text() == title).menu()
+        next(each for each in level.actions() if path[-1] in each.text()).trigger()
+
+    return choose_in

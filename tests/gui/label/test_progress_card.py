@@ -2,7 +2,6 @@
 
 import re
 
-import pytest
 from PySide6.QtGui import QColor
 
 from gui.kit import theme
@@ -22,38 +21,20 @@ CURVE = LearningCurve(
 )
 
 
-@pytest.fixture
-def card(qtbot) -> ProgressCard:
-    card = ProgressCard()
+def test_labels_that_were_given_since_move_along_the_curve(qtbot):
+    def numbers() -> list[list[str]]:
+        return [re.findall(r"\d+", words) for words in card.words()]
+
+    card, stored = ProgressCard(), StoredCurve(CURVE, 110)  # ten of them are held out for the test
     qtbot.addWidget(card)
-    card.resize(220, 160)
-    return card
-
-
-def figures(card: ProgressCard) -> list[list[str]]:
-    return [re.findall(r"\d+", words) for words in card.words()]
-
-
-def test_it_is_hidden_until_a_curve_was_measured(card):
     card.show_progress(None, 50)
     assert card.isHidden()
-    card.show_progress(StoredCurve(CURVE, 110), 110)
-    assert not card.isHidden()
-
-
-def test_labels_that_were_given_since_move_along_the_curve(card):
-    stored = StoredCurve(CURVE, 110)  # ten of them are held out for the test
     card.show_progress(stored, 110)
-    assert figures(card) == [["70", "100"], ["100", "80", "75", "85"]]
+    assert not card.isHidden() and numbers() == [["70", "100"], ["100", "80", "75", "85"]]
     card.show_progress(stored, 210)
-    assert figures(card) == [["80", "200"], ["200", "90", "85", "95", "100"]]
+    assert numbers() == [["80", "200"], ["200", "90", "85", "95", "100"]]
     card.show_progress(stored, 410)
-    assert figures(card)[1] == ["100"]  # nothing is known beyond
-
-
-def test_the_curve_is_drawn_in_the_colour_of_lines(card):
-    card.show_progress(StoredCurve(CURVE, 110), 110)
+    assert numbers()[1] == ["100"]  # nothing is known beyond
     card.show()
-    drawn = card.grab().toImage()
-    ink = QColor(theme.colours().train_line).rgb()
-    assert sum(drawn.pixel(x, y) == ink for x in range(drawn.width()) for y in range(drawn.height())) > 50
+    drawn, ink = card.grab().toImage(), QColor(theme.colours().train_line).rgb()
+    assert any(drawn.pixel(x, y) == ink for x in range(drawn.width()) for y in range(drawn.height()))
