@@ -48,7 +48,7 @@ def test_marks_have_their_colours_where_they_lie_and_hidden_ones_have_none():
     assert raster.draw(camera, 200, 160, inks).pixels[30, 150] == 0xFFFFFFFF
     raster.move_to(np.zeros((3, 2)))
     for layers, colour in (([1, 0, 0], 0xFFFF0000), ([0, 1, 0], 0xFF00FF00)):  # the higher one covers the lower
-        raster.set_styles(styles, shapes, layers=np.array(layers), shown=np.ones(3, bool))
+        raster.set_styles(styles, np.zeros(2, int), layers=np.array(layers), shown=np.ones(3, bool))
         assert raster.draw(Camera(0, 0, 1), 40, 40, inks).pixels[20, 20] == colour
 
 
