@@ -6,6 +6,7 @@ The names in a record are not trusted: it may come from anywhere, and the next e
 import hashlib
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
@@ -14,6 +15,8 @@ from visionft.files import MOST_RECORD, parse_json, read_json, sha256_file, writ
 
 MODEL_FILE, FLOAT_MODEL_FILE, RECORD_FILE = "model.onnx", "model_float.onnx", "export.json"
 LABELS_FILE, SCRIPT_FILE, INDEX_FILE = "labels.txt", "predict.py", "index.safetensors"
+# Files of the exports before records listed files.
+_FIRST_FILES = (FLOAT_MODEL_FILE, INDEX_FILE, LABELS_FILE, SCRIPT_FILE)
 _OWN_HASH = "record_sha256"
 
 
@@ -46,7 +49,29 @@ def read_record(folder: Path) -> dict[str, Any] | None:
     except (OSError, ValueError):
         return None
     is_own = isinstance(record, dict) and isinstance(record.get("sha256"), str) and "parity" in record
-    return record if is_own else None
+    return _upgraded(record, folder) if is_own else None
+
+
+def _upgraded(record: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Return a record as this version writes it; that of an earlier one lists its model's hash alone, or lacks some."""
+    upgraded = _renamed(record)
+    if not isinstance(upgraded.get("files"), dict):
+        upgraded["files"] = {MODEL_FILE: {name: record.get(name, "") for name in ("bytes", "sha256")}}
+    for name, entry in upgraded["files"].items():
+        if isinstance(entry, dict) and not (entry.get("bytes") and entry.get("sha256")):
+            with suppress(OSError):
+                entry |= {key: value for key, value in asdict(listed_file(folder / name)).items() if not entry.get(key)}
+    if upgraded != record and _OWN_HASH in record and is_undamaged(record):
+        upgraded[_OWN_HASH] = _own_hash(upgraded)
+    return upgraded
+
+
+def _renamed(value: Any) -> Any:
+    """Return a value of a record with the names of this version: `images` were `pictures` before 0.1."""
+    if isinstance(value, dict):
+        kept = {name: each for name, each in value.items() if name != "is_for_any_processor"}
+        return {"images" if name == "pictures" else name: _renamed(each) for name, each in kept.items()}
+    return [_renamed(each) for each in value] if isinstance(value, list) else value
 
 
 def write_record(folder: Path, record: Mapping[str, Any]) -> None:
@@ -89,6 +114,8 @@ def own_files(folder: Path) -> list[str]:
     inside = {name: entry for name, entry in listed_files(record).items() if is_inside_folder(folder, name)}
     binary = (".onnx", ".safetensors")
     names = [name for name, entry in inside.items() if name.endswith(binary) or listed_file(folder / name) == entry]
+    if _OWN_HASH not in record:
+        names += [name for name in _FIRST_FILES if name not in names and is_inside_folder(folder, name)]
     return [*names, RECORD_FILE]
 
 

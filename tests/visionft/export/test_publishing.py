@@ -203,6 +203,15 @@ def test_reading_leaves_an_export_that_is_going_on_alone(tmp_path: Path) -> None
     assert (out / "model.onnx").read_text() == "new"
 
 
+def test_what_an_earlier_version_wrote_is_replaced_though_its_record_lists_no_files(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    publish(out, "old", *NAMES, "model_float.onnx", "index.safetensors")
+    (out / "export.json").write_text('{"sha256": "", "parity": {}}')
+    (out / "README.md").write_text("mine")
+    publish(out, "new", *NAMES)
+    assert contents(out) == export_of("new", *NAMES) | {"README.md": "mine"}
+
+
 @pytest.mark.parametrize("name", ["README.md", "model.onnx", "export.json", "samples"])
 def test_a_file_that_no_export_wrote_is_never_written_over(name: str, tmp_path: Path) -> None:
     out = tmp_path / "out"

@@ -136,7 +136,8 @@ def read_index(model: Path) -> ExportedIndex | None:
             about: dict[str, Any] = parse_json((file.metadata() or {})[_ABOUT])
             memory = KnnClassifier.from_arrays({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
         images = [
-            IndexEntry(str(name), str(content), str(note), tuple(tags)) for name, content, note, tags in about["images"]
+            IndexEntry(str(name), str(content), str(note), tuple(tags))
+            for name, content, note, tags in about["images" if "images" in about else "pictures"]  # before 0.1
         ]
         index = ExportedIndex(
             memory,

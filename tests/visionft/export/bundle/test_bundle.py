@@ -201,6 +201,24 @@ def test_a_damaged_record_is_told_and_not_sent(spoilt: Path) -> None:
         files_to_send(spoilt)
 
 
+def test_records_of_earlier_versions_are_read(spoilt: Path) -> None:
+    record = json.loads((spoilt / "export.json").read_text())
+    for names in (("sha256", "bytes", "parity"), ("sha256", "parity")):
+        (spoilt / "export.json").write_text(json.dumps({name: record[name] for name in names}))
+        found = verify_export(spoilt)
+        assert found.is_whole and found.checked == 1
+        assert Predictor(spoilt / "model.onnx").class_names
+    del record["record_sha256"], record["reference"], record["reference_spread"]
+    without = {name: {**entry, "sha256": ""} for name, entry in record["files"].items()}
+    (spoilt / "export.json").write_text(json.dumps(record | {"files": without, "pictures": 5}))
+    assert verify_export(spoilt).is_whole and files_to_send(spoilt)
+    model = spoilt / "model.onnx"
+    (spoilt / "export.json").write_text(json.dumps({name: record[name] for name in ("sha256", "parity")}))
+    model.write_bytes(model.read_bytes() + b"x")
+    with pytest.raises(ExportError):
+        Predictor(model)
+
+
 @pytest.mark.parametrize(
     ("variants", "spread", "limit"),
     [
