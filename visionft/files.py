@@ -73,11 +73,7 @@ def fsync_folder(folder: Path) -> None:
 
 
 def publish_folder(finished: Path, target: Path) -> None:
-    """Rename a finished folder to `target`, durably; an empty folder of that name is replaced.
-
-    Raises:
-        OSError: The system refused, or `target` is a folder with content.
-    """
+    """Rename a finished folder to `target`, durably, in place of an empty one (OSError: `target` has content)."""
     if target.is_dir():
         target.rmdir()
     finished.rename(target)
@@ -85,11 +81,7 @@ def publish_folder(finished: Path, target: Path) -> None:
 
 
 def fsync_tree(folder: Path) -> None:
-    """Make every file and folder below `folder`, and `folder` itself, durable; then it may be renamed into place.
-
-    Raises:
-        OSError: Something in it cannot be flushed.
-    """
+    """Make every file and folder below `folder`, and itself, durable (OSError: something cannot be flushed)."""
     for parent, _, names in os.walk(folder, topdown=False):
         for name in names:
             with (Path(parent) / name).open("rb+") as handle:
@@ -276,15 +268,9 @@ def parse_json(text: str | bytes, *, most: int = MOST_JSON) -> Any:
         ValueError: It is no JSON, or its values would take more memory.
     """
     text = text.decode(json.detect_encoding(text), "surrogatepass") if isinstance(text, bytes) else text
-    if (needed := json_memory(text)) > _MADE_OF_JSON * most:
-        at_most = size_text(_MADE_OF_JSON * most)
-        raise ValueError(
-            Message(
-                "its values would take {needed} of memory (at most {at_most})",
-                needed=size_text(needed),
-                at_most=at_most,
-            )
-        )
+    if (needed := json_memory(text)) > (limit := _MADE_OF_JSON * most):
+        text = Message("its values would take {needed} of memory (at most {at_most})")
+        raise ValueError(Message(text, needed=size_text(needed), at_most=size_text(limit)))
     try:
         with collection_paused():
             return json.loads(text)
@@ -397,10 +383,8 @@ def list_folder(folder: Path) -> list[Path]:
     except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError as error:
-        reason = error.strerror or str(error)
-        raise VisionFTError(
-            Message("{folder} cannot be read: {reason}.", folder=folder, reason=reason), "Check its permissions."
-        ) from error
+        message = Message("{folder} cannot be read: {reason}.", folder=folder, reason=error.strerror or str(error))
+        raise VisionFTError(message, "Check its permissions.") from error
 
 
 def sha256_file(path: Path) -> str:
