@@ -217,7 +217,8 @@ def _run_script(folder: Path, images: Path | None) -> tuple[str, str]:
             Image.fromarray(synthetic_images()[0]).save(paths[0])
         expected = next(each for each in predictor.predict(paths) if not each.error)
         run = run_python(folder, {MODEL_FILE: [expected]})
-    fault = f"The predictions of {SCRIPT_FILE} differ from those of {MODEL_FILE}." if run.agrees is False else ""
+    differs = Message("The predictions of {script} differ from those of {model}.", script=SCRIPT_FILE, model=MODEL_FILE)
+    fault = differs if run.agrees is False else ""
     return fault, run.why_not
 
 
