@@ -5,7 +5,7 @@ They come from the state, from tasks (notices and results), and from interrupted
 
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from PySide6.QtCore import QObject, QTimer
 from PySide6.QtWidgets import QApplication, QSystemTrayIcon, QWidget
@@ -15,14 +15,12 @@ from gui.kit.icons import app_icon
 from gui.kit.theme import without_markup
 from gui.kit.translation import tr
 from gui.next_steps import way_of
+from gui.shell.shell_actions import Shell
 from gui.state import ToastContent
 from gui.tasks import Outcome, TaskHandle
 from models.messages import Message
 from visionft.amounts import duration_text
 from visionft.events import Event, Notice
-
-if TYPE_CHECKING:
-    from gui.shell.window import MainWindow
 
 _OFFER, _UNDO = "offer", "edit.undo"
 
@@ -100,10 +98,11 @@ def ending_of(outcome: Outcome[Any]) -> TaskSummary | None:
 class Messenger(QObject):
     """Shows events as toasts, and as system notifications while the window is inactive."""
 
-    def __init__(self, window: "MainWindow") -> None:
-        super().__init__(window)
+    def __init__(self, window: Shell, parent: QWidget) -> None:
+        """Args: `window` and `parent` are the same object, as interface and as widget."""
+        super().__init__(parent)
         self._window, self._state, self._toasts = window, window.state, window.toasts
-        self.notifier = Notifier(window)
+        self._parent, self.notifier = parent, Notifier(parent)
         state = window.state
         window.toasts.changed.connect(state.actions.refresh)
         state.message_raised.connect(self._on_message_raised)
@@ -161,4 +160,4 @@ class Messenger(QObject):
         if ending is not None:
             self.notifier.tell(ending.title, ending.words, is_bad=failure is not None)
         if failure is not None and failure.details:
-            window.open_over(BugDialog(window, failure.details))
+            window.open_over(BugDialog(self._parent, failure.details))

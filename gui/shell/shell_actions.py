@@ -2,14 +2,16 @@
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from PySide6.QtCore import QUrl
 from PySide6.QtGui import QDesktopServices
+from PySide6.QtWidgets import QDialog
 
 from gui.actions import Action
+from gui.kit.toasts import Toasts
 from gui.kit.translation import tr
-from gui.page import why_no_project
+from gui.page import Page, why_no_project
 from gui.preferences import FONT_SCALES
 from gui.state import AppState
 from gui.tasks import TaskHandle, Tasks
@@ -20,7 +22,6 @@ from visionft.log import log_folder
 
 if TYPE_CHECKING:
     from gui.shell.project_care import ProjectCare
-    from gui.shell.window import MainWindow
 
 _THEMES = {"light": Message("Theme: Light"), "dark": Message("Theme: Dark"), "system": Message("Theme: System")}
 _PAGE_TITLES = {
@@ -30,13 +31,37 @@ _PAGE_TITLES = {
 }  # fmt: skip
 
 
-def shell_actions(state: AppState, shell: "MainWindow", pages: Sequence[str]) -> list[Action]:
+class Shell(Protocol):
+    """The interface of the window for its commands and messages."""
+
+    state: AppState
+    toasts: Toasts
+
+    @property
+    def care(self) -> "ProjectCare": ...
+    @property
+    def current_page(self) -> Page: ...
+    def open_over(self, dialog: QDialog) -> object: ...
+    def close(self) -> object: ...
+    def take_step(self, step: NextStep) -> object: ...
+    def show_page(self, name: str) -> object: ...
+    def step_page(self, step: int) -> object: ...
+    def toggle_full_screen(self) -> object: ...
+    def show_palette(self) -> object: ...
+    def show_similar(self) -> object: ...
+    def show_manual(self) -> object: ...
+    def show_shortcuts(self) -> object: ...
+    def show_report(self) -> object: ...
+    def show_about(self) -> object: ...
+
+
+def shell_actions(state: AppState, shell: Shell, pages: Sequence[str]) -> list[Action]:
     """Return the commands of the window; `pages` are the names of its pages."""
     groups = (_edit_actions(state, shell), _view_actions(state, shell, pages), _help_actions(state, shell))
     return [*(action for group in groups for action in group), *_project_actions(state, shell)]
 
 
-def _edit_actions(state: AppState, shell: "MainWindow") -> list[Action]:
+def _edit_actions(state: AppState, shell: Shell) -> list[Action]:
     def change(is_undo: bool) -> str | None:
         project = state.session.project if state.session is not None else None
         return None if project is None else project.undo_title if is_undo else project.redo_title
@@ -66,7 +91,7 @@ def _edit_actions(state: AppState, shell: "MainWindow") -> list[Action]:
     ]  # fmt: skip
 
 
-def _view_actions(state: AppState, shell: "MainWindow", pages: Sequence[str]) -> list[Action]:
+def _view_actions(state: AppState, shell: Shell, pages: Sequence[str]) -> list[Action]:
     def why_no_theme(name: str) -> str:
         return tr("This theme is in use.") if state.settings.theme == name else ""
 
@@ -104,7 +129,7 @@ def _view_actions(state: AppState, shell: "MainWindow", pages: Sequence[str]) ->
     ]  # fmt: skip
 
 
-def _help_actions(state: AppState, shell: "MainWindow") -> list[Action]:
+def _help_actions(state: AppState, shell: Shell) -> list[Action]:
     def stop() -> None:
         if (handle := stoppable(state.tasks)) is not None:
             handle.stop()
@@ -136,7 +161,7 @@ def stoppable(tasks: Tasks) -> TaskHandle | None:
     return next((handle for handle in reversed(tasks.pending) if not handle.is_stopping), None)
 
 
-def _project_actions(state: AppState, shell: "MainWindow") -> list[Action]:
+def _project_actions(state: AppState, shell: Shell) -> list[Action]:
     def why_not_change() -> str:
         is_read_only = state.session is not None and state.session.project.is_read_only
         return why_no_project(state) or (tr("This project can only be read.") if is_read_only else "")

@@ -82,7 +82,7 @@ class MainWindow(QMainWindow):
         self.setCentralWidget(whole)
         self.toasts = Toasts(right, self._stack)
         self.toasts.focus_left.connect(lambda: self.current_page.setFocus(Qt.FocusReason.OtherFocusReason))
-        self.messenger = Messenger(self)
+        self.messenger = Messenger(self, self)
         for name, entry in self.entries.items():
             link = PageLink(state=state, show=partial(self.opened, name), built=partial(self._pages.get, name))
             state.actions.declare(entry.actions(link))

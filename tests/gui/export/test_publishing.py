@@ -178,7 +178,6 @@ def test_the_index_and_the_rights_in_the_weights_are_told_before(qtbot):
     parent = QWidget()
     qtbot.addWidget(parent)
     dialog = PublishDialog(parent, offer, name="x")
-    qtbot.addWidget(dialog)
     assert "index.safetensors" in dialog.notes[0].text() and "ask <b>a lawyer" in dialog.notes[1].text()
     assert dialog.which.isHidden() and dialog.which.value() == "other" and not dialog.send_button.isEnabled()
     assert "9 bytes" in dialog.about.text() and "hub.example" in dialog.about.text()

@@ -102,7 +102,7 @@ def test_an_import_counts_them_before_and_leads_to_them_after(
     home = window.page("project")
     assert isinstance(home, ProjectPage)
     home.take_source(source)
-    wait(qtbot, window)
+    wait(lambda: not window.state.tasks.pending)
     panel = home.imports.panel
     tile, words = panel.tiles["duplicates"], panel.tiles["duplicates"].note()
     assert "1" in words
@@ -112,7 +112,7 @@ def test_an_import_counts_them_before_and_leads_to_them_after(
     panel.classes.set_name("red", "red")
     assert tile.note() == words
     qtbot.mouseClick(panel.import_button, LEFT)
-    wait(qtbot, window)
+    wait(lambda: not window.state.tasks.pending)
     qtbot.mouseClick(home.overview.report.decide_button, LEFT)
     label = window.page("label")
     assert isinstance(label, LabelPage) and label.grid.count() == 1
