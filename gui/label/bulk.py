@@ -10,7 +10,7 @@ from gui import actions
 from gui.kit.thumbnails import ThumbnailStore
 from gui.label.auditing import AuditController
 from gui.label.cluster_queue import ClusterQueue
-from gui.label.label_actions import LabelKeys
+from gui.label.label_keys import LabelKeys
 from gui.label.label_session import LabelSession
 from gui.label.rows_view import RowsView
 

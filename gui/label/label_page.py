@@ -33,7 +33,7 @@ from gui.label.class_panel import ClassPanel
 from gui.label.filter_bar import FilterBar, SuggestionBar
 from gui.label.image_search import class_entries
 from gui.label.image_viewer import ImageViewer
-from gui.label.label_actions import LabelKeys, key_hint
+from gui.label.label_keys import LabelKeys, key_hint
 from gui.label.label_session import LabelSession
 from gui.label.labeller import ClassActions, Labeller, image_menu
 from gui.label.progress_card import ProgressCard
