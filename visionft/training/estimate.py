@@ -121,9 +121,10 @@ def extrapolate(cost: StepCost, config: TrainConfig, facts: SetFacts, *, evaluat
         image_s, learning_s = cost.look_s, looks_at_all * facts.train * cost.look_s
     else:
         is_pretrained = config.weights != "random" and not config.start_from
-        between = len(INTERPOLATION_SHARES) if config.interpolation and config.method_row.interpolates else 0
+        interpolates = config.interpolation and config.method_row.interpolates and is_pretrained
+        between = len(INTERPOLATION_SHARES) if interpolates else 0
         looks = facts.val * (config.total_epochs + 1 + between) + 2 * min(facts.val, DRIFT_IMAGES)
-        looks += facts.train if config.ridge_init and is_pretrained else 0
+        looks += facts.train * (config.ridge_init and is_pretrained) + facts.train * between
     setup_s = cost.setup_s
     if evaluates:
         looks, setup_s = looks + facts.val + facts.test, 2 * setup_s

@@ -20,7 +20,7 @@ from visionft.errors import ConfigError, NextStep, Problem
 FORMAT_VERSION = 4
 NETWORK = "network"  # in a run's `config.json`: how timm builds its network, for other programs; nothing here reads it
 
-INTERPOLATION_SHARES = (0.75, 0.5, 0.25)  # of the way from the start to the best epoch, tried at the end of a run
+INTERPOLATION_SHARES = (0.75, 0.5, 0.0)  # of the way from the start to the best epoch, tried at the end of a run
 
 
 _T = TypeVar("_T")

@@ -1,8 +1,8 @@
 """Validating a run and keeping its best weights: of the start, of an epoch, or of an interpolation between them.
 
-Weight interpolation (WiSE-FT): fine-tuning loses some of the pretrained network's knowledge; half-way back the network
-often has both. Wortsman et al. (2022, arXiv:2109.01903) gain a point or more, most with few images. It costs three
-passes over the validation images.
+Weight interpolation (WiSE-FT; Wortsman et al. 2022, arXiv:2109.01903): fine-tuning loses some of the pretrained
+network's knowledge; half-way back the network often has both. The head is solved for anew on the features there, which
+is better than to interpolate the heads. docs/decisions/0036 has the figures.
 """
 
 import contextlib
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch  # noqa: TID253
-from torch import Tensor, nn  # noqa: TID253
+from torch import nn  # noqa: TID253
 
 from models.classifier import Classifier
 from models.messages import Message
@@ -29,6 +29,7 @@ from visionft.training.runs import recording
 from visionft.training.runs.checkpoint import BEST, START, Checkpoint, has_whole, load_checkpoint, save_checkpoint
 from visionft.training.runs.metrics_file import read_metrics, replace_metrics
 from visionft.training.runs.run_folder import best_epoch
+from visionft.weights.locations import RANDOM
 
 _SHARE = "share"  # in the state of `best`: that it lies between the start and an epoch
 
@@ -77,7 +78,8 @@ class CheckpointKeeper:
         self._run_dir, self._config, self._classifier = run_dir, config, classifier
         self._training_data, self._objective, self._accelerator = training_data, objective, accelerator
         self._is_main: bool = accelerator.is_main_process
-        self._interpolates = config.interpolation and config.method_row.interpolates and not config.start_from
+        is_pretrained = config.weights != RANDOM and not config.start_from
+        self._interpolates = config.interpolation and config.method_row.interpolates and is_pretrained
         self._curves: Any = None
         if config.tensorboard and self._is_main:
             from torch.utils.tensorboard import SummaryWriter
@@ -135,25 +137,34 @@ class CheckpointKeeper:
             return
         # All processes must read the last epoch as the main one has written it, or they would not do the same.
         self._accelerator.wait_for_everyone()
-        before = best_epoch(read_metrics(self._run_dir))
+        epochs = read_metrics(self._run_dir)
+        before = best_epoch(epochs)
         if before is None:
             return
         job.report(Progress(stage="Trying weights between start and end", done=0, total=0))
         found = None
         with contextlib.suppress(JobCancelled, RunError):
-            found = find_interpolation(self._run_dir, self._classifier, self._validate)
+            found = find_interpolation(self._run_dir, self._classifier, self._training_data, self._validate)
         self._accelerator.wait_for_everyone()  # each has read what the main process is about to replace
         if found and self._is_main:
-            state = {"epoch": found.epoch, _SHARE: found.share}
+            share = found.share if found.epoch else 0.0
+            state = {"epoch": found.epoch, _SHARE: share}
             model = self._classifier.trainable_state()
             save_checkpoint(self._run_dir, BEST, Checkpoint(model=model, optimizer={}, state=state))
-            replace_metrics(self._run_dir, found)
-            text = Message(
-                "Weights {share} of the way from the start to epoch {epoch} validate better "
-                "({accuracy}, before {before}); they are kept."
-            )
+            if found.epoch:
+                replace_metrics(self._run_dir, found)
+                text = Message(
+                    "Weights {share} of the way from the start to epoch {epoch} have a lower validation loss, and are "
+                    "kept (accuracy {accuracy}, before {before})."
+                )
+            else:
+                replace_metrics(self._run_dir, found, *(replace(each, is_best=False) for each in epochs[1:]))
+                text = Message(
+                    "Training did not improve the validation loss: the linear probe of the start is kept "
+                    "(accuracy {accuracy}, after training {before})."
+                )
             figures = {"accuracy": found.accuracy_text, "before": before.accuracy_text}
-            job.report(Notice(message=Message(text, share=f"{found.share:.0%}", epoch=found.epoch, **figures)))
+            job.report(Notice(message=Message(text, share=f"{share:.0%}", epoch=found.epoch, **figures)))
 
     def close(self, *, stopped: bool) -> None:
         """End the curves; delete the saved start of a run that has ended."""
@@ -167,31 +178,37 @@ class CheckpointKeeper:
         return validate(self._training_data.trained, self._training_data, self._objective, self._accelerator)
 
 
-def find_interpolation(run_dir: Path, classifier: Classifier, validate: Callable[[], Validation]) -> EpochDone | None:
+def find_interpolation(
+    run_dir: Path,
+    classifier: Classifier,
+    training_data: TrainingData,
+    validate: Callable[[], Validation],
+) -> EpochDone | None:
     """Search better weights between the run's start and its best epoch; leave the classifier with the best ones.
 
-    Better weights have a lower validation loss and no lower accuracy: of three candidates, the accuracy on few images
-    alone would often be higher by chance. Returns the best epoch with its figures; None where nothing is better.
+    At each share of the way the head is solved for anew on the training images; at the start it is the linear probe.
+    The best weights have the lowest validation loss, each at its best temperature. Returns the best epoch, or epoch 0
+    for the start, with their figures; None for the epoch's own weights.
     """
-    best = best_epoch(read_metrics(run_dir))
+    epochs = read_metrics(run_dir)
+    best = best_epoch(epochs)
     if best is None or not best.epoch or best.share < 1 or not has_whole(run_dir, START, BEST):
         return None
-
-    def judged(share: float, state: dict[str, Tensor]) -> EpochDone:
-        classifier.load_trainable_state(state)
-        seen = validate()
-        return replace(best, share=share, val_loss=seen.loss, val_accuracy=seen.accuracy)
-
     start, end = (load_checkpoint(run_dir / name) for name in (START, BEST))
-    if _SHARE in end.state:  # killed after it was kept, before that was noted
-        return judged(end.state[_SHARE], end.model)
-    found, kept = best, end.model
-    for share in INTERPOLATION_SHARES:
-        state = classifier.interpolated(start.model, end.model, share)
-        candidate = judged(share, state)
-        if candidate.figures is None or found.figures is None:
-            continue
-        if candidate.figures[0] < found.figures[0] and candidate.figures[1] >= found.figures[1]:
-            found, kept = candidate, state
+    found, kept = end.state.get(_SHARE, 1.0), end.model  # killed after it was kept, before that was noted
+    if found == 1 and training_data.val_images:
+        classifier.load_trainable_state(end.model)
+        least = training_data.calibrate_head()
+        shares = INTERPOLATION_SHARES if not epochs[0].epoch else INTERPOLATION_SHARES[:-1]
+        for share in shares:
+            classifier.load_trainable_state(classifier.interpolated(start.model, end.model, share))
+            with training_data.solved_head(is_reported=False):
+                if (loss := training_data.calibrate_head()) < least:
+                    state = classifier.trainable_state()
+                    least, found, kept = loss, share, {name: value.clone() for name, value in state.items()}
     classifier.load_trainable_state(kept)
-    return found if found.share < 1 else None
+    seen = validate()  # also where nothing is better: each process takes part
+    if found == 1:
+        return None
+    of_epoch = replace(best, share=found) if found else replace(epochs[0], is_best=True)
+    return replace(of_epoch, val_loss=seen.loss, val_accuracy=seen.accuracy)

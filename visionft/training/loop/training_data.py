@@ -12,6 +12,7 @@ from torch import Tensor, nn  # noqa: TID253
 
 from models.classifier import Classifier
 from models.messages import Message, listed
+from visionft.calibration import fit_temperature, mean_cross_entropy
 from visionft.data.dataset import Batch
 from visionft.data.image_cache import not_kept_text
 from visionft.data.types import Snapshot, SnapshotImage
@@ -121,11 +122,14 @@ class TrainingData:
         set_gentle_head(self._classifier.linear_head, features.images[some], features.targets[some])
 
     @contextlib.contextmanager
-    def solved_head(self) -> Iterator[None]:
-        """Exchange the head, for the time being, for the best one for the features as they are: a linear probe."""
+    def solved_head(self, *, is_reported: bool = True) -> Iterator[None]:
+        """Exchange the head, for the time being, for the best one for the features as they are: a linear probe.
+
+        Its accuracy on held-out training images means nothing, and is not reported, once those have tuned the features.
+        """
         head = self._classifier.head
         kept = {name: value.clone() for name, value in head.state_dict().items()}
-        self._solve_head()
+        self._solve_head(is_reported=is_reported)
         try:
             yield
         finally:
@@ -138,7 +142,18 @@ class TrainingData:
             return self.train_batches.features
         return self._features(self.train_images, "Looking at the training images")
 
-    def _solve_head(self) -> None:
+    @torch.no_grad()
+    def calibrate_head(self) -> float:
+        """Scale the logits of the linear head to the least loss on the validation images; return that loss."""
+        features = self._features(self.val_images, "Trying weights between start and end")
+        head, targets = self._classifier.linear_head, features.targets.cpu().numpy()
+        logits = head(features.images.to(head.weight.dtype)).double().cpu().numpy()
+        temperature = fit_temperature(logits, targets, spread=None)
+        head.weight.div_(temperature)
+        head.bias.div_(temperature)
+        return mean_cross_entropy(logits / temperature, targets)
+
+    def _solve_head(self, *, is_reported: bool = True) -> None:
         """Fit the closed-form head of the method to the training images, with its held-out predictions."""
         config, images, features = self._config, self._images, self._features_at_start
         self._job.report(Progress(stage="Solving for the classifier head", done=0, total=0))
@@ -164,6 +179,8 @@ class TrainingData:
         )
         solved = SOLUTIONS[config.method_row.solution](material)
         self._classifier.load_head(solved.state)
+        if not is_reported:
+            return
         self._job.report(Notice(message=solved.description))
         if solved.held_out is not None and solved.places is not None:
             places = features.indices.cpu().numpy()[solved.places]

@@ -28,9 +28,10 @@ def read_metrics(run_dir: Path) -> tuple[EpochDone, ...]:
     return tuple(epochs.values())
 
 
-def replace_metrics(run_dir: Path, changed: EpochDone) -> None:
-    epochs = [changed if epoch.epoch == changed.epoch else epoch for epoch in read_metrics(run_dir)]
-    _write(run_dir, epochs)
+def replace_metrics(run_dir: Path, *changed: EpochDone) -> None:
+    """Replace the recorded epochs of the same numbers."""
+    by_number = {epoch.epoch: epoch for epoch in changed}
+    _write(run_dir, [by_number.get(epoch.epoch, epoch) for epoch in read_metrics(run_dir)])
 
 
 def append_metrics(run_dir: Path, done: EpochDone) -> None:
