@@ -179,7 +179,7 @@ class AugmentPreview(QObject):
         if request != self._request:
             return
         if isinstance(result, str):
-            self._strip.show_words(result)
+            self._strip.show_words(tr(result))
         else:
             name = self._config.augmentation
             words = {

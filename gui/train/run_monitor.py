@@ -24,6 +24,7 @@ _STATES: dict[str, Tone] = {
 _SHOWN_S = 0.05  # shorter epochs show no time
 _TELLING_S = 1.0  # a speed from less is unreliable
 _NO_EPOCHS = Message("closed form")
+_TOOK = Message("took {time}")
 _ONE_POINT = Message("The head was fitted in closed form, without epochs: the chart has one point, the result.")
 
 
@@ -140,27 +141,27 @@ class RunMonitor(QWidget):
         self._note.setText("")
         for tile in self.tiles.values():
             tile.show_figure("–")
-        self.tiles["epoch"].show_figure(f"0 of {epochs}" if epochs else "–", "" if epochs else tr(_NO_EPOCHS))
+        self.tiles["epoch"].show_figure(_place(0, epochs), "" if epochs else tr(_NO_EPOCHS))
 
     def finish(self, *, seconds: float, was_stopped: bool, run: str, is_paused: bool = False) -> None:
         """Show that the run ended without an error, or is paused."""
         self.stage.end()
         self.show_state("Paused" if is_paused else "Stopped" if was_stopped else "Finished")
         self._name.setText(run)
-        nothing = "No epoch had ended yet." if self._epochs else Message("It was not fitted yet.")
+        nothing = Message("No epoch had ended yet.") if self._epochs else Message("It was not fitted yet.")
         kept = Message("The best checkpoint is kept.") if self._best else nothing
         note = Message("Resume continues at this step; the device's memory is free.") if is_paused else kept
-        ended = f"Ended early: no better epoch in {self._patience}."
+        ended = Message("Ended early: no better epoch in {patience}.", patience=self._patience)
         is_early = self._epochs and self._patience and self._place < self._epochs
-        ending = ended if is_early else "" if self._epochs else tr(_ONE_POINT)
-        self._note.setText(note if was_stopped else ending)
-        self.tiles["left"].show_figure("–", f"took {duration_text(seconds)}")
+        ending = ended if is_early else "" if self._epochs else _ONE_POINT
+        self._note.setText(tr(note if was_stopped else ending))
+        self.tiles["left"].show_figure("–", tr(_TOOK, time=duration_text(seconds)))
 
     def fail(self, message: str) -> None:
         """Show that the run failed; the notification over the page has the next step."""
         self.stage.end()
         self.show_state("Failed")
-        self._note.setText(message)
+        self._note.setText(tr(message))
         self.tiles["left"].show_figure("–")
 
     def show_waiting(self, words: str) -> None:
@@ -180,7 +181,7 @@ class RunMonitor(QWidget):
                 if event.unit == "images" and self.stage.pace > 0:
                     self._show_speed(self.stage.pace)
             case Notice(message=message, level=level):
-                self._note.setText(message)
+                self._note.setText(tr(message))
                 if level == "warning":
                     self.chart.add_note(self._place, message)
             case RunStarted():
@@ -203,10 +204,12 @@ class RunMonitor(QWidget):
         self.show_state("Running")
         self._name.setText(event.run)
         trainable, total = event.trainable_parameters, event.total_parameters
-        self._note.setText(
-            f"{event.train_images:,} training and {event.val_images:,} validation images; "
-            f"{count_text(trainable)} of {count_text(total)} parameters are trainable ({trainable / max(1, total):.1%})"
+        counts = {"train": f"{event.train_images:,}", "val": f"{event.val_images:,}"}
+        counts |= {"some": count_text(trainable), "all": count_text(total), "share": f"{trainable / max(1, total):.1%}"}
+        words = Message(
+            "{train} training and {val} validation images; {some} of {all} parameters are trainable ({share})"
         )
+        self._note.setText(tr(words, **counts))
         self._device, self._precision = event.device, event.precision
         self.tiles["device"].show_figure(event.device, event.precision)
         if event.first_epoch == 1:
@@ -217,9 +220,12 @@ class RunMonitor(QWidget):
         self._place = event.epoch - 1 + event.step / event.steps
         self._show_chart()
         self.chart.add_step(self._place, event.loss)
-        self.tiles["epoch"].show_figure(f"{event.epoch} of {self._epochs}", f"step {event.step:,} of {event.steps:,}")
-        left = max(0, self._patience - self._waited)  # further epochs without improvement before early stopping
-        patience = f"patience {left} of {self._patience}" if self._patience and self._best is not None else ""
+        step = tr("step {step} of {steps}", step=f"{event.step:,}", steps=f"{event.steps:,}")
+        self.tiles["epoch"].show_figure(_place(event.epoch, self._epochs), step)
+        patience = ""
+        if self._patience and self._best is not None:
+            left = max(0, self._patience - self._waited)  # further epochs without improvement before early stopping
+            patience = tr("patience {left} of {patience}", left=left, patience=self._patience)
         self.tiles["left"].show_figure(duration_text(event.eta_s), patience)
         if not self._learns_from_features:
             self._show_speed(event.images_per_second)
@@ -234,9 +240,8 @@ class RunMonitor(QWidget):
                 event.epoch, train_loss=event.train_loss, val_loss=event.figures[0],
                 train_accuracy=event.train_accuracy, val_accuracy=event.figures[1], is_best=event.is_best,
             )  # fmt: skip
-        place = f"{event.epoch} of {event.epochs}" if event.epochs else "–"
-        took = f"took {duration_text(event.seconds)}" if event.seconds >= _SHOWN_S else ""
-        self.tiles["epoch"].show_figure(place, took if event.epochs else tr(_NO_EPOCHS))
+        took = tr(_TOOK, time=duration_text(event.seconds)) if event.seconds >= _SHOWN_S else ""
+        self.tiles["epoch"].show_figure(_place(event.epoch, event.epochs), took if event.epochs else tr(_NO_EPOCHS))
         if not self._learns_from_features:
             self._show_speed(event.images_per_second)
         self._waited = event.waited
@@ -244,4 +249,8 @@ class RunMonitor(QWidget):
             self._best = (event.accuracy_text, event.epoch)
         if self._best is not None:
             top1, epoch = self._best
-            self.tiles["best"].show_figure(top1, f"epoch {epoch}" if self._epochs else "")
+            self.tiles["best"].show_figure(top1, tr("epoch {epoch}", epoch=epoch) if self._epochs else "")
+
+
+def _place(epoch: int, epochs: int) -> str:
+    return tr("{epoch} of {epochs}", epoch=epoch, epochs=epochs) if epochs else "–"

@@ -123,7 +123,7 @@ def _serve(connection: Connection) -> None:
             try:
                 answer: list[np.ndarray] | str = render(request)
             except VisionFTError as error:
-                answer = f"{request.path.name}: {error.message}"
+                answer = Message("{name}: {reason}", name=request.path.name, reason=error.message)
             except Exception as error:  # a bug in the preview must not take it down for good
                 answer = Message("The preview could not be drawn: {error}", error=error)
             connection.send(answer)
