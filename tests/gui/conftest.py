@@ -182,6 +182,12 @@ def window(qtbot, qapp: QApplication, state: AppState) -> Iterator[MainWindow]:
         window.close()
 
 
+@pytest.fixture
+def finish(qtbot, state: AppState) -> Callable[[], None]:
+    """Return a function to wait for the end of all tasks."""
+    return lambda: qtbot.waitUntil(lambda: not state.tasks.pending, timeout=60_000)
+
+
 class Current:
     """The current page, whichever project has been opened meanwhile."""
 

@@ -41,10 +41,6 @@ def press(qtbot, window: MainWindow, action: Action) -> None:
     qtbot.mouseClick(button, LEFT)
 
 
-def wait(qtbot, window: MainWindow) -> None:
-    qtbot.waitUntil(lambda: not window.state.tasks.pending, timeout=60_000)
-
-
 def answer(kind: type, act) -> None:
     """Act on the dialog of this kind once it is open; any other dialog is closed."""
 
@@ -68,7 +64,7 @@ def test_every_action_has_a_button_on_a_page_of_the_window():
 @pytest.mark.parametrize("is_open", [False, True])
 @pytest.mark.parametrize("action", get_args(Action))
 def test_every_step_leads_to_its_page_also_without_facts(
-    qtbot, window, project_dir, refuse_all, monkeypatch, action, is_open
+    qtbot, window, project_dir, refuse_all, monkeypatch, action, is_open, finish
 ):
     monkeypatch.setenv("VISIONFT_OFFLINE", "1")
     if is_open:
@@ -81,17 +77,17 @@ def test_every_step_leads_to_its_page_also_without_facts(
     window.state.say("Something is wrong.", next_step=step)
     press(qtbot, window, action)
     assert window.current_page.name == STEPS[action].page
-    wait(qtbot, window)
+    finish()
 
 
-def test_a_class_with_too_few_images_for_a_test_set_is_split_without(qtbot, window, draw_folder, tmp_path):
+def test_a_class_with_too_few_images_for_a_test_set_is_split_without(qtbot, window, draw_folder, tmp_path, finish):
     with Project.create(tmp_path / "few") as project:
         import_source(project, draw_folder(tmp_path / "images of few", {"red": 6, "blue": 2}))
     window.state.open_project(tmp_path / "few")
     window.take_step(NextStep("split"))
-    wait(qtbot, window)
+    finish()
     press(qtbot, window, "split_without_test")
-    wait(qtbot, window)
+    finish()
     splits = window.state.session.project.summary().splits
     assert splits["val"] > 0 and splits["test"] == 0
 
@@ -101,19 +97,19 @@ def backed_up(project_dir: Path) -> None:
         project.back_up()
 
 
-def test_a_damaged_project_is_restored_from_the_banner(qtbot, window, project_dir):
+def test_a_damaged_project_is_restored_from_the_banner(qtbot, window, project_dir, finish):
     backed_up(project_dir)
     (project_dir / "project.db").write_bytes(b"rubbish" * 1000)
     assert not window.state.open_project(project_dir)
     answer(RestoreDialog, lambda dialog: dialog.accept())
     press(qtbot, window, "restore")
-    wait(qtbot, window)
+    finish()
     qtbot.waitUntil(lambda: window.state.path == project_dir, timeout=20_000)
     assert window.state.session.project.summary().images == 25
     assert window.toasts.newest.tone == "good"
 
 
-def test_a_restored_open_project_is_closed_first_and_a_refusal_changes_nothing(qtbot, window, project_dir):
+def test_a_restored_open_project_is_closed_first_and_a_refusal_changes_nothing(qtbot, window, project_dir, finish):
     backed_up(project_dir)
     window.state.open_project(project_dir)
     session = window.state.session
@@ -123,12 +119,12 @@ def test_a_restored_open_project_is_closed_first_and_a_refusal_changes_nothing(q
     shutil.rmtree(project_dir / "images")
     answer(RestoreDialog, lambda dialog: dialog.accept())
     window.take_step(NextStep("restore"))
-    wait(qtbot, window)
+    finish()
     qtbot.waitUntil(lambda: window.state.session not in (None, session), timeout=20_000)
     assert window.state.path == project_dir
 
 
-def test_a_project_that_another_program_changed_says_so_and_is_checked(qtbot, window, project_dir):
+def test_a_project_that_another_program_changed_says_so_and_is_checked(qtbot, window, project_dir, finish):
     import sqlite3
 
     connection = sqlite3.connect(project_dir / "project.db", isolation_level=None)
@@ -136,18 +132,20 @@ def test_a_project_that_another_program_changed_says_so_and_is_checked(qtbot, wi
     connection.close()
     window.state.open_project(project_dir)
     press(qtbot, window, "check")
-    wait(qtbot, window)
+    finish()
     assert window.toasts.newest.way_button.text() == STEPS["restore"].title
 
 
-def test_images_that_were_moved_are_missed_and_found_again(qtbot, window, project_dir, images, tmp_path, monkeypatch):
+def test_images_that_were_moved_are_missed_and_found_again(
+    qtbot, window, project_dir, images, tmp_path, monkeypatch, finish
+):
     window.state.open_project(project_dir)
     images.rename(tmp_path / "elsewhere")
     window.take_step(NextStep("check"))
-    wait(qtbot, window)
+    finish()
     monkeypatch.setattr(dialogs, "ask_folder", lambda *_args, **_options: tmp_path / "elsewhere")
     press(qtbot, window, "relink")
-    wait(qtbot, window)
+    finish()
     assert "25" in window.toasts.message()
     assert all(image.path.is_file() for image in window.state.session.snapshot().images)
 
@@ -161,10 +159,12 @@ def table_of(images: Path) -> Path:
 
 
 @pytest.mark.parametrize("is_labelled", [True, False])
-def test_labels_that_were_not_understood_are_asked_for(qtbot, window, images, tmp_path, monkeypatch, is_labelled):
+def test_labels_that_were_not_understood_are_asked_for(
+    qtbot, window, images, tmp_path, monkeypatch, is_labelled, finish
+):
     window.state.create_project(tmp_path / "p")
     window.page("project").take_source(table_of(images))
-    wait(qtbot, window)
+    finish()
     panel = window.page("project").imports.panel
     assert not panel.import_button.isEnabled() and panel.reading.fault()  # first the user decides the meaning
     asked = []
@@ -172,15 +172,15 @@ def test_labels_that_were_not_understood_are_asked_for(qtbot, window, images, tm
     columns = ("file", "kindness", "shape")
     action = "choose_columns" if is_labelled else "import_unlabelled"
     window.take_step(NextStep(action, path=images / "list.csv", columns=columns))
-    wait(qtbot, window)
+    finish()
     qtbot.mouseClick(window.page("project").imports.panel.import_button, LEFT)
-    wait(qtbot, window)
+    finish()
     summary = window.state.session.project.summary()
     assert summary.images == 25 and summary.labelled == (25 if is_labelled else 0)
     assert asked == ([columns] if is_labelled else [])
 
 
-def test_a_run_that_cannot_be_compared_is_evaluated_from_there(qtbot, window, image_ids, monkeypatch):
+def test_a_run_that_cannot_be_compared_is_evaluated_from_there(qtbot, window, image_ids, monkeypatch, finish):
     asked = []
 
     def evaluate(run_dir: Path, _images, split: str, **_hooks) -> None:
@@ -195,11 +195,11 @@ def test_a_run_that_cannot_be_compared_is_evaluated_from_there(qtbot, window, im
     button = page.images.changes.empty.button
     assert button.isVisible()
     qtbot.mouseClick(button, LEFT)
-    wait(qtbot, window)
+    finish()
     assert asked == [("001-resnet18-lora", "val")]
 
 
-def test_weights_that_cannot_be_fetched_are_imported_from_a_file(qtbot, window, tmp_path, monkeypatch):
+def test_weights_that_cannot_be_fetched_are_imported_from_a_file(qtbot, window, tmp_path, monkeypatch, finish):
     from safetensors.numpy import save_file
 
     from models.catalog import BACKBONES
@@ -207,14 +207,14 @@ def test_weights_that_cannot_be_fetched_are_imported_from_a_file(qtbot, window, 
     monkeypatch.setenv("VISIONFT_OFFLINE", "1")
     monkeypatch.setenv("VISIONFT_WEIGHTS", str(tmp_path / "weights"))
     window.take_step(NextStep("fetch_weights", backbone="test_vit"))
-    wait(qtbot, window)
+    finish()
     from models.networks import build_network
 
     state = build_network(BACKBONES["test_vit"], classes=0, image_size=BACKBONES["test_vit"].input_size).state_dict()
     save_file({name: value.numpy() for name, value in state.items()}, tmp_path / "brought.safetensors")
     monkeypatch.setattr(dialogs, "ask_files", lambda *_args, **_options: [tmp_path / "brought.safetensors"])
     press(qtbot, window, "import_weights")
-    wait(qtbot, window)
+    finish()
     assert (tmp_path / "weights" / "test_vit.safetensors").is_file()
     monkeypatch.setattr(dialogs, "ask_yes", lambda *_args, **_options: True)
     window.take_step(NextStep("remove_weights", backbone="test_vit"))
@@ -238,11 +238,11 @@ def test_the_weights_can_be_looked_at_and_acted_on(qtbot, window, monkeypatch):
     assert seen == [True, False, "asked"]
 
 
-def test_what_a_check_of_the_computer_finds_has_buttons(qtbot, window, monkeypatch):
+def test_what_a_check_of_the_computer_finds_has_buttons(qtbot, window, monkeypatch, finish):
     found = ("VisionFT works offline.", (NextStep("install", requirement="timm>=1.0"), NextStep("import_weights")))
     monkeypatch.setattr("gui.settings.settings_page.check_computer", lambda **_hooks: found)
     window.take_step(NextStep("diagnose"))
-    wait(qtbot, window)
+    finish()
     page = window.page("settings")
     buttons = [page.step_row.itemAt(place).widget() for place in range(2)]
     assert [button.text() for button in buttons] == [STEPS["install"].title, STEPS["import_weights"].title]

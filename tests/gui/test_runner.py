@@ -134,15 +134,11 @@ def draft(page: TrainPage, epochs: int) -> None:
     page.form.editor("epochs").setValue(epochs)
 
 
-def idle(qtbot, window) -> None:
-    qtbot.waitUntil(lambda: not window.state.tasks.pending, timeout=10_000)
-
-
 def epochs_shown(page: TrainPage) -> int:
     return page.monitor.chart.point_counts()["epochs"]
 
 
-def test_runs_that_wait_are_trained_in_order_and_past_a_failure(qtbot, page, window, engine):
+def test_runs_that_wait_are_trained_in_order_and_past_a_failure(qtbot, page, window, engine, finish):
     engine.fails_at = {3}
     draft(page, 2)
     qtbot.mouseClick(page.start_button, LEFT)
@@ -153,7 +149,7 @@ def test_runs_that_wait_are_trained_in_order_and_past_a_failure(qtbot, page, win
     assert page.queue.numbers() == [1, 2] and "2" in page.switch.queue_button.text()
     engine.is_slow = False
     engine.step.set()
-    idle(qtbot, window)
+    finish()
     assert engine.trained == [2, 3, 4]
     (failed,) = window.state.session.runner.queue.runs
     assert failed.config.epochs == 3 and failed.failure == "no-memory"
@@ -165,7 +161,7 @@ def test_runs_that_wait_are_trained_in_order_and_past_a_failure(qtbot, page, win
     engine.fails_at = set()
     qtbot.mouseClick(page.queue.retry_button, LEFT)
     qtbot.mouseClick(page.queue.start_button, LEFT)
-    idle(qtbot, window)
+    finish()
     assert engine.trained == [2, 3, 4, 3] and window.state.session.runner.queue.runs == ()
 
 
@@ -203,7 +199,7 @@ def test_a_waiting_run_keeps_the_settings_it_was_added_with_over_a_restart(page,
     assert run.config.epochs == 7 and window.page("train").queue.numbers() == [1]
 
 
-def test_pause_keeps_the_place_and_resume_goes_on_with_one_curve(qtbot, page, window, engine):
+def test_pause_keeps_the_place_and_resume_goes_on_with_one_curve(qtbot, page, window, engine, finish):
     draft(page, 4)
     page.start()
     engine.step.set()
@@ -221,14 +217,14 @@ def test_pause_keeps_the_place_and_resume_goes_on_with_one_curve(qtbot, page, wi
     assert not window.state.tasks.pending  # waiting runs do not overtake it
     engine.is_slow = False
     qtbot.mouseClick(page.resume_button, LEFT)
-    idle(qtbot, window)
+    finish()
     assert engine.trained == [4, 4, 2]
     finished = read_run(window.state.path / "runs" / "001-resnet18_in1k-lora")
     assert [epoch.epoch for epoch in finished.epochs] == [1, 2, 3, 4]
     assert not finished.result.stopped and window.state.session.runner.queue.paused == ""
 
 
-def test_a_paused_run_can_be_stopped_and_its_results_are_looked_at(qtbot, page, window, engine, evaluated):
+def test_a_paused_run_can_be_stopped_and_its_results_are_looked_at(qtbot, page, window, engine, evaluated, finish):
     draft(page, 4)
     page.start()
     engine.step.set()
@@ -237,13 +233,13 @@ def test_a_paused_run_can_be_stopped_and_its_results_are_looked_at(qtbot, page, 
     qtbot.waitUntil(lambda: page.monitor.state() == "Paused")
     assert page.stop_button.isVisible() and page.stop_button.isEnabled() and not evaluated
     qtbot.mouseClick(page.stop_button, LEFT)
-    idle(qtbot, window)
+    finish()
     assert page.monitor.state() == "Stopped" and page.runner.queue.paused == ""
     assert page.results_button.isVisible() and not page.resume_button.isVisible() and not page.stop_button.isVisible()
     assert evaluated == ["001-resnet18_in1k-lora"]
 
 
-def test_why_the_stop_button_does_nothing_is_said(qtbot, page, window, engine):
+def test_why_the_stop_button_does_nothing_is_said(qtbot, page, window, engine, finish):
     draft(page, 4)
     page.start()
     qtbot.waitUntil(lambda: page.monitor.state() == "Running")
@@ -251,7 +247,7 @@ def test_why_the_stop_button_does_nothing_is_said(qtbot, page, window, engine):
     page._show_readiness()
     ending = window.state.actions.why_not("run.end")
     assert not page.stop_button.isEnabled() and ending and ending in page.stop_button.toolTip()
-    idle(qtbot, window)
+    finish()
     assert window.state.actions.why_not("run.end") not in ("", ending)
 
 
@@ -306,7 +302,7 @@ def crashed_run(project_dir: Path, images, done: int) -> Path:
     return run_dir
 
 
-def test_after_a_crash_the_run_is_offered_and_goes_on(qtbot, page, window, engine, project_dir):
+def test_after_a_crash_the_run_is_offered_and_goes_on(qtbot, page, window, engine, project_dir, finish):
     run_dir = crashed_run(project_dir, window.state.session.snapshot(), 3)
     (run_dir / "steps.jsonl").write_text("[0.25, 2.0]\n[0.5, 1.5]\n")
     window.state.close_project()
@@ -319,7 +315,7 @@ def test_after_a_crash_the_run_is_offered_and_goes_on(qtbot, page, window, engin
     assert all(words in page.resume_card.message() for words in (run_dir.name, "4", "5"))
     engine.is_slow = False
     qtbot.mouseClick(page.resume_card.continue_button, LEFT)
-    idle(qtbot, window)
+    finish()
     assert page.resume_card.message() == "" and page.monitor.chart.point_counts() == {"steps": 2, "epochs": 5}
     assert [epoch.epoch for epoch in read_run(run_dir).epochs] == [1, 2, 3, 4, 5]
 
@@ -339,7 +335,7 @@ def test_a_dismissed_offer_does_not_come_back(qtbot, page, window, project_dir):
     assert RunQueue(project_dir).dismissed == {run_dir.name}
 
 
-def test_start_takes_the_place_of_a_job_that_only_measures(qtbot, page, window, engine, monkeypatch):
+def test_start_takes_the_place_of_a_job_that_only_measures(qtbot, page, window, engine, monkeypatch, finish):
     def estimate_costs(configs, images, *, job):
         while not job.is_cancelled:
             time.sleep(0.003)
@@ -351,16 +347,16 @@ def test_start_takes_the_place_of_a_job_that_only_measures(qtbot, page, window, 
     qtbot.mouseClick(page.setup.measure_button, LEFT)
     assert len(window.job_bar.lines) == 1 and not page.setup.measure_button.isEnabled()
     qtbot.mouseClick(page.start_button, LEFT)
-    idle(qtbot, window)
+    finish()
     assert engine.trained == [2] and window.state.session.runner.queue.runs == ()
 
 
-def test_a_queued_run_that_no_longer_fits_the_project_says_why(qtbot, page, window, engine):
+def test_a_queued_run_that_no_longer_fits_the_project_says_why(qtbot, page, window, engine, finish):
     engine.is_slow = False
     page.runner.enqueue(TrainConfig(method="prefix"))
     page.runner.enqueue(TrainConfig(epochs=2))
     page.runner.start_queue()
-    idle(qtbot, window)
+    finish()
     assert engine.trained == [2]
     assert window.state.session.runner.queue.runs[0].failure
 

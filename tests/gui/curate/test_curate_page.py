@@ -30,10 +30,6 @@ def labels(page: CuratePage, image_id: int) -> tuple[str, ...]:
     return image_rows(page.session.project, (image_id,))[0].labels
 
 
-def wait(qtbot, page: CuratePage) -> None:
-    qtbot.waitUntil(lambda: not page.state.tasks.pending, timeout=20_000)
-
-
 def test_the_findings_stand_in_the_grid_the_worst_first(page):
     assert len(names(page)) == 8 and {name.split()[1] for name in names(page)} == {"0", "1", "2", "3"}
     assert {name.split()[1] for name in names(page)[:2]} == {"0"}
@@ -79,13 +75,13 @@ def test_images_are_taken_out_by_key_or_button_and_undo_brings_them_back(qtbot, 
     assert page.grid.count() == 5 and count_images(page.session.project) == 9
 
 
-def test_what_is_kept_as_it_is_is_not_shown_again(qtbot, page):
+def test_what_is_kept_as_it_is_is_not_shown_again(qtbot, page, finish):
     click(qtbot, page, 0)
     kept = page.grid.selection.current_id()
     qtbot.keyClick(page.grid, KEY.Key_K)
     assert kept not in page.grid.images.ids and count_images(page.session.project) == 12
     page.curation.scan.start(["dull"])
-    wait(qtbot, page)
+    finish()
     qtbot.waitUntil(lambda: page.grid.count() == 7)
     assert kept not in page.grid.images.ids
     page.session.undo()
@@ -165,7 +161,7 @@ def test_the_menu_of_a_image_relabels_and_offers_the_commands(qtbot, page):
     menu.deleteLater()
 
 
-def test_a_project_never_checked_offers_it(qtbot, window, open_curate, grey_dir, monkeypatch):
+def test_a_project_never_checked_offers_it(qtbot, window, open_curate, grey_dir, monkeypatch, finish):
     monkeypatch.setattr(Inputs, "features", None)  # no check of these tests wants them, and they take seconds
     page = open_curate(grey_dir)
     assert page.stage.empty.isVisible() and page.list.buttons["dull"].count() is None
@@ -173,22 +169,22 @@ def test_a_project_never_checked_offers_it(qtbot, window, open_curate, grey_dir,
     qtbot.mouseClick(page.stage.empty.button, LEFT)
     assert page.scan_line.words() and page.scan_line.stop_button.isVisible()
     assert window.state.actions.why_not("curate.find_issues")
-    wait(qtbot, page)
+    finish()
     qtbot.waitUntil(lambda: page.grid.count() == 8)
     assert not page.scan_line.words()
 
 
-def test_newer_images_are_counted_and_one_check_runs_again(qtbot, page, tmp_path, draw_folder):
+def test_newer_images_are_counted_and_one_check_runs_again(qtbot, page, tmp_path, draw_folder, finish):
     import_source(page.session.project, draw_folder(tmp_path / "more", {"bird": 3}))
     page.state.tasks.written.emit()
     qtbot.waitUntil(lambda: page.scan_line.words().startswith("3 "))
     qtbot.mouseClick(page.scan_line.run_button, LEFT)
-    wait(qtbot, page)
+    finish()
     qtbot.waitUntil(lambda: not page.scan_line.words())
     assert page.curation.results["dull"].result.checked == 15
 
 
-def test_a_cancelled_or_failed_check_says_so_and_keeps_the_earlier_result(qtbot, page, monkeypatch):
+def test_a_cancelled_or_failed_check_says_so_and_keeps_the_earlier_result(qtbot, page, monkeypatch, finish):
     def endless(_self, inputs):
         while not inputs.job.is_cancelled:
             pass
@@ -200,18 +196,18 @@ def test_a_cancelled_or_failed_check_says_so_and_keeps_the_earlier_result(qtbot,
     monkeypatch.setattr(type(CHECKS["dull"]), "find_issues", endless)
     page.run_again()
     qtbot.mouseClick(page.scan_line.stop_button, LEFT)
-    wait(qtbot, page)
+    finish()
     assert page.curation.scan.was_stopped and page.scan_line.words() and page.grid.count() == 8
     monkeypatch.setattr(type(CHECKS["dull"]), "find_issues", full)
     page.run_again()
-    wait(qtbot, page)
+    finish()
     assert page.curation.scan.failure.message in page.scan_line.words() and page.grid.count() == 8
 
 
-def test_a_skipped_check_says_why_with_the_next_step(qtbot, page, window):
+def test_a_skipped_check_says_why_with_the_next_step(qtbot, page, window, finish):
     page.session.apply(UnlabelImages(tuple(page.curation.now)))
     page.run_again()
-    wait(qtbot, page)
+    finish()
     page.mark_stale()
     qtbot.waitUntil(page.stage.empty.isVisible)
     qtbot.mouseClick(page.stage.empty.button, LEFT)

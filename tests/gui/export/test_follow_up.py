@@ -10,10 +10,6 @@ from gui.tasks import Lane, Task
 LEFT = Qt.MouseButton.LeftButton
 
 
-def finish(qtbot, window) -> None:
-    qtbot.waitUntil(lambda: not window.state.tasks.pending, timeout=60_000)
-
-
 def test_the_card_of_the_export_is_read(qtbot, window, shown):
     qtbot.mouseClick(shown.parity_card.card_button, LEFT)
     (dialog,) = window.findChildren(CardDialog)
@@ -35,12 +31,12 @@ def test_without_an_export_there_is_nothing_to_do_with_it(window, shown):
         assert window.state.actions.why_not(name)
 
 
-def test_each_file_is_timed_on_this_computer(qtbot, window, shown):
+def test_each_file_is_timed_on_this_computer(qtbot, window, shown, finish):
     assert shown.speed_card.isHidden()
     qtbot.mouseClick(shown.parity_card.speed_button, LEFT)
     assert shown.speed_card.isVisible() and not shown.speed_card.measure_button.isEnabled()
     assert window.state.actions.why_not("export.speed")
-    finish(qtbot, window)
+    finish()
     rows = shown.speed_card.table.texts()
     assert [row[:2] for row in rows] == [["model.onnx", "CPU"], ["model_int8.onnx", "CPU"]]
     for row in rows:
@@ -50,7 +46,7 @@ def test_each_file_is_timed_on_this_computer(qtbot, window, shown):
     assert "512\u00a0x\u00a0512" in card.basis.text() and card.measure_button.isEnabled()
     card.side_box.setCurrentIndex(card.side_box.findData(1024))
     qtbot.mouseClick(card.measure_button, LEFT)
-    finish(qtbot, window)
+    finish()
     assert "1024\u00a0x\u00a01024" in card.basis.text()
     shown.options_card.name_edit.setText("another")
     assert card.isHidden()
@@ -58,22 +54,22 @@ def test_each_file_is_timed_on_this_computer(qtbot, window, shown):
     assert card.isVisible() and "1024\u00a0x\u00a01024" in card.basis.text()
 
 
-def test_a_measurement_that_was_stopped_shows_no_figures(qtbot, window, shown):
+def test_a_measurement_that_was_stopped_shows_no_figures(qtbot, window, shown, finish):
     qtbot.mouseClick(shown.parity_card.speed_button, LEFT)
     (handle,) = window.state.tasks.pending
     assert handle.task.gives_way and handle.task.lane is Lane.COMPUTE
     handle.stop()
-    finish(qtbot, window)
+    finish()
     assert shown.speed_card.table.texts() == [] and shown.speed_card.isVisible()
 
 
-def test_a_measurement_that_was_stopped_while_it_waited_can_be_asked_for_again(qtbot, window, shown):
+def test_a_measurement_that_was_stopped_while_it_waited_can_be_asked_for_again(qtbot, window, shown, finish):
     busy = Task(title="busy", work=_until_stopped, lane=Lane.COMPUTE, page="export")
     first = window.state.tasks.run(busy, owner=shown, on_done=lambda _result: None)
     qtbot.mouseClick(shown.parity_card.speed_button, LEFT)
     window.state.tasks.waiting[0].stop()
     first.stop()
-    finish(qtbot, window)
+    finish()
     assert shown.speed_card.isHidden() and window.state.actions.why_not("export.speed") == ""
 
 

@@ -22,14 +22,10 @@ LEFT = Qt.MouseButton.LeftButton
 pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")
 
 
-def finish(qtbot, window) -> None:
-    qtbot.waitUntil(lambda: not window.state.tasks.pending, timeout=30_000)
-
-
 @pytest.fixture
-def dialog(qtbot, window, shown, hub):
+def dialog(qtbot, window, shown, hub, finish):
     qtbot.mouseClick(shown.parity_card.publish_button, LEFT)
-    finish(qtbot, window)
+    finish()
     (dialog,) = window.findChildren(PublishDialog)
     yield dialog
     if shiboken6.isValid(dialog):
@@ -38,7 +34,7 @@ def dialog(qtbot, window, shown, hub):
 
 def send(qtbot, window, dialog) -> None:
     qtbot.mouseClick(dialog.send_button, LEFT)
-    finish(qtbot, window)
+    qtbot.waitUntil(lambda: not window.state.tasks.pending, timeout=20_000)
 
 
 def test_what_goes_where_is_said_and_nothing_goes_before(dialog, hub):
@@ -140,18 +136,18 @@ def test_sending_is_stopped_from_the_dialog(qtbot, window, dialog, hub):
     assert dialog.send_button.isVisible() and not hub.files
 
 
-def test_a_closed_dialog_lets_it_go_on_and_the_window_says_the_end(qtbot, window, shown, dialog, hub):
+def test_a_closed_dialog_lets_it_go_on_and_the_window_says_the_end(qtbot, window, shown, dialog, hub, finish):
     qtbot.mouseClick(dialog.send_button, LEFT)
     qtbot.mouseClick(dialog.close_button, LEFT)
     assert shown.why_not_publish()
-    finish(qtbot, window)
+    finish()
     assert hub.files and hub.url in window.toasts.message()
 
 
-def test_offline_the_window_says_so_and_asks_nothing(qtbot, window, shown, monkeypatch):
+def test_offline_the_window_says_so_and_asks_nothing(qtbot, window, shown, monkeypatch, finish):
     monkeypatch.setenv(OFFLINE_VARIABLE, "1")
     qtbot.mouseClick(shown.parity_card.publish_button, LEFT)
-    finish(qtbot, window)
+    finish()
     assert window.toasts.newest.tone == "bad" and not window.findChildren(PublishDialog)
 
 

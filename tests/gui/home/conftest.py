@@ -26,12 +26,6 @@ def project(window: MainWindow, tmp_path):
 
 
 @pytest.fixture
-def finish(qtbot, window: MainWindow) -> Callable[[], None]:
-    """Return a function to wait for the end of all tasks."""
-    return lambda: qtbot.waitUntil(lambda: not window.state.tasks.pending, timeout=20_000)
-
-
-@pytest.fixture
 def look(page, finish) -> Callable[[Path], None]:
     """Return a function to show the preview of a source."""
 

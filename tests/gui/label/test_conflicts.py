@@ -45,10 +45,6 @@ def page(torn: MainWindow) -> LabelPage:
     return page
 
 
-def wait(qtbot, window: MainWindow) -> None:
-    qtbot.waitUntil(lambda: not window.state.tasks.pending, timeout=20_000)
-
-
 def stored(page: LabelPage) -> tuple[int, int]:
     """Return labelled images and conflicts as a second reader sees them."""
     with Project.open(page.state.path, read_only=True) as project:
@@ -96,13 +92,13 @@ def test_the_project_page_leads_to_them(qtbot, torn: MainWindow):
 
 
 def test_an_import_counts_them_before_and_leads_to_them_after(
-    qtbot, wait, window: MainWindow, source: Path, tmp_path: Path
+    qtbot, finish, window: MainWindow, source: Path, tmp_path: Path
 ):
     window.state.create_project(tmp_path / "p")
     home = window.page("project")
     assert isinstance(home, ProjectPage)
     home.take_source(source)
-    wait(lambda: not window.state.tasks.pending)
+    finish()
     panel = home.imports.panel
     tile, words = panel.tiles["duplicates"], panel.tiles["duplicates"].note()
     assert "1" in words
@@ -112,7 +108,7 @@ def test_an_import_counts_them_before_and_leads_to_them_after(
     panel.classes.set_name("red", "red")
     assert tile.note() == words
     qtbot.mouseClick(panel.import_button, LEFT)
-    wait(lambda: not window.state.tasks.pending)
+    finish()
     qtbot.mouseClick(home.overview.report.decide_button, LEFT)
     label = window.page("label")
     assert isinstance(label, LabelPage) and label.grid.count() == 1

@@ -19,15 +19,11 @@ from visionft.project.store import Project
 LEFT, ENTER = Qt.MouseButton.LeftButton, Qt.Key.Key_Return
 
 
-def settle(qtbot, window):
-    qtbot.waitUntil(lambda: not window.state.tasks.pending, timeout=20_000)
-
-
 def say(qtbot, window, page, name):
     page.panel.picker.setFocus()
     qtbot.keyClicks(page.panel.picker.lineEdit(), name)
     qtbot.keyClick(page.panel.picker.lineEdit(), ENTER)
-    settle(qtbot, window)
+    qtbot.waitUntil(lambda: not window.state.tasks.pending, timeout=20_000)
 
 
 def labels(window, path: Path) -> tuple[str, ...]:
@@ -49,7 +45,7 @@ def test_a_correction_goes_into_the_project_and_undo_reverts_it(qtbot, window, p
     assert page.grid.tile(1).mark == ""
 
 
-def test_several_images_at_once_found_by_a_part_of_the_name(qtbot, window, page, classify, images):
+def test_several_images_at_once_found_by_a_part_of_the_name(qtbot, window, page, classify, images, finish):
     classify(images / "red")
     page.grid.selection.select_all()
     assert "10" in page.panel.picker.lineEdit().placeholderText()
@@ -60,20 +56,20 @@ def test_several_images_at_once_found_by_a_part_of_the_name(qtbot, window, page,
     qtbot.waitUntil(popup.isVisible)
     popup.setCurrentIndex(picker.completer().completionModel().index(0, 0))
     qtbot.keyClick(popup, ENTER)
-    settle(qtbot, window)
+    finish()
     assert labels(window, images / "red" / "red_003.png") == ("blue",)
     assert "10" in window.toasts.message() and "blue" in window.toasts.message()
     window.state.session.undo()
     assert labels(window, images / "red" / "red_003.png") == ("red",)
 
 
-def test_a_pasted_image_is_copied_into_the_project(qtbot, window, page):
+def test_a_pasted_image_is_copied_into_the_project(qtbot, window, page, finish):
     image = QImage(20, 20, QImage.Format.Format_RGB32)
     image.fill(Qt.GlobalColor.red)
     QGuiApplication.clipboard().setImage(image)
     qtbot.keyClick(page, Qt.Key.Key_V, Qt.KeyboardModifier.ControlModifier)
     qtbot.waitUntil(lambda: bool(page.predictions), timeout=20_000)
-    settle(qtbot, window)
+    finish()
     page.grid.selection.set_current(0)
     say(qtbot, window, page, "blue")
     project = window.state.session.project
@@ -81,13 +77,13 @@ def test_a_pasted_image_is_copied_into_the_project(qtbot, window, page):
     assert row.labels == ("blue",) and row.path.is_relative_to(project.path / "images")
 
 
-def test_files_on_the_clipboard_are_tried(qtbot, window, page, images):
+def test_files_on_the_clipboard_are_tried(qtbot, window, page, images, finish):
     data = QMimeData()
     data.setUrls([QUrl.fromLocalFile(str(path)) for path in sorted((images / "red").iterdir())[:3]])
     QGuiApplication.clipboard().setMimeData(data)
     qtbot.keyClick(page, Qt.Key.Key_V, Qt.KeyboardModifier.ControlModifier)
     qtbot.waitUntil(lambda: len(page.predictions) == 3, timeout=20_000)
-    settle(qtbot, window)
+    finish()
 
 
 def test_a_class_that_the_project_lacks_is_asked_about(qtbot, window, page, classify, images, monkeypatch):
@@ -112,12 +108,12 @@ def test_an_export_of_another_project_says_so(qtbot, window, page, classify, ima
     assert labels(window, images / "red" / "red_000.png") == ("blue",)
 
 
-def test_without_a_project_there_is_a_reason(qtbot, window, tmp_path, images, write_model):
+def test_without_a_project_there_is_a_reason(qtbot, window, tmp_path, images, write_model, finish):
     window.show_page("try")
     page = window.page("try")
     page.take_model(write_model(tmp_path / "alone" / "model.onnx"))
     page.classify([images / "red" / "red_000.png"])
-    settle(qtbot, window)
+    finish()
     assert not page.panel.picker.isEnabled()
     assert page.panel.picker.toolTip() == page.panel.note.text() == page.corrections.why_not() != ""
 
@@ -147,14 +143,14 @@ def test_a_border_says_how_often_it_errs_and_a_file_of_an_earlier_version_nothin
     assert "5%" in page.panel.card.facts.text()
 
 
-def test_images_taken_with_the_camera_are_there_when_it_stops(qtbot, window, page, tmp_path, write_video):
+def test_images_taken_with_the_camera_are_there_when_it_stops(qtbot, window, page, tmp_path, write_video, finish):
     page.start_camera(write_video(tmp_path / "green.avi", frames=200))
     qtbot.waitUntil(lambda: not page.camera.view.image.isNull(), timeout=20_000)
     for _ in range(2):
         qtbot.mouseClick(page.camera.take_button, LEFT)
     qtbot.mouseClick(page.camera_button, LEFT)
     qtbot.waitUntil(lambda: len(page.predictions) == 2, timeout=20_000)
-    settle(qtbot, window)
+    finish()
     page.grid.selection.set_current(0)
     say(qtbot, window, page, "blue")
     assert labels(window, page.predictions[0].path) == ("blue",)
@@ -170,7 +166,7 @@ def test_the_page_has_one_primary_button(qtbot, window, page, classify, images):
     assert primary() == [page.files_button]
 
 
-def test_it_works_while_a_run_trains(qtbot, window, page, images):
+def test_it_works_while_a_run_trains(qtbot, window, page, images, finish):
     is_over = threading.Event()
 
     def train(*, job):
@@ -185,7 +181,7 @@ def test_it_works_while_a_run_trains(qtbot, window, page, images):
     qtbot.waitUntil(lambda: labels(window, images / "red" / "red_000.png") == ("blue",), timeout=20_000)
     assert handle.is_running
     is_over.set()
-    settle(qtbot, window)
+    finish()
 
 
 def test_a_film_does_not_jump_when_it_shows_something_unlike(qtbot):

@@ -18,9 +18,3 @@ def page(window: MainWindow, image_ids: list[int]):
 def show(qtbot, page) -> Callable[[int], None]:
     """Return a function to open a view by its button."""
     return lambda place: page.view_buttons.button(place).click()
-
-
-@pytest.fixture
-def finish(qtbot, window: MainWindow) -> Callable[[], None]:
-    """Return a function to wait for the end of all tasks."""
-    return lambda: qtbot.waitUntil(lambda: not window.state.tasks.pending, timeout=10_000)

@@ -34,12 +34,6 @@ def run(window, name: str) -> None:
 
 
 @pytest.fixture
-def wait(qtbot, window) -> Callable[[], None]:
-    """Return a function to wait for the end of all tasks."""
-    return lambda: qtbot.waitUntil(lambda: not window.state.tasks.pending, timeout=20_000)
-
-
-@pytest.fixture
 def agrees(monkeypatch) -> list[tuple[str, str]]:
     """Let the user agree to every question; return the questions (title, text)."""
     asked: list[tuple[str, str]] = []
@@ -77,15 +71,15 @@ def test_the_history_goes_back_to_a_point_and_forward_again(qtbot, opened):
     assert told == [["2"], ["2"]]
 
 
-def test_a_backup_is_made_and_stays(opened, wait):
+def test_a_backup_is_made_and_stays(opened, finish):
     run(opened, "project.back_up")
-    wait()
+    finish()
     assert opened.toasts.newest.tone == "good"
     assert list_backups(opened.state.path)[0].is_own
 
 
 @pytest.mark.parametrize("kind", [CSV, JSONL, FOLDERS, "coco", "cvat", "huggingface"])
-def test_labels_are_exported_and_come_in_again(qtbot, opened, wait, tmp_path, monkeypatch, kind):
+def test_labels_are_exported_and_come_in_again(qtbot, opened, finish, tmp_path, monkeypatch, kind):
     file = f"labels{(FORMATS[kind].suffixes or ('',))[0]}"
     monkeypatch.setattr(dialogs, "ask_save_file", lambda *_args, **_options: tmp_path / file)
     monkeypatch.setattr(dialogs, "ask_folder", lambda *_args, **_options: tmp_path / "out")
@@ -99,7 +93,7 @@ def test_labels_are_exported_and_come_in_again(qtbot, opened, wait, tmp_path, mo
 
     answer(LabelExportDialog, act)
     run(opened, "project.export_labels")
-    wait()
+    finish()
     assert "25" in opened.toasts.message()
     source = tmp_path / file if FORMATS[kind].is_file else tmp_path / "out" / "project"
     with Project.create(tmp_path / "again") as again:
@@ -123,10 +117,10 @@ def test_images_that_were_taken_out_come_back(qtbot, opened):
     assert len(session.snapshot().images) == 22
 
 
-def test_a_duplicate_is_offered_and_opened(qtbot, opened, wait, tmp_path, monkeypatch):
+def test_a_duplicate_is_offered_and_opened(qtbot, opened, finish, tmp_path, monkeypatch):
     monkeypatch.setattr(dialogs, "ask_folder", lambda *_args, **_options: tmp_path)
     run(opened, "project.duplicate")
-    wait()
+    finish()
     qtbot.mouseClick(opened.toasts.newest.way_button, LEFT)
     assert opened.state.path == tmp_path / "project copy"
     assert opened.state.session.project.summary().images == 25

@@ -1,6 +1,5 @@
 """Fixtures of the train page's tests."""
 
-from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -19,12 +18,6 @@ def page(window: MainWindow, project_dir: Path) -> TrainPage:
     page = window.page("train")
     assert isinstance(page, TrainPage)
     return page
-
-
-@pytest.fixture
-def finish(qtbot, window: MainWindow) -> Callable[[], None]:
-    """Return a function to wait for the end of all tasks."""
-    return lambda: qtbot.waitUntil(lambda: not window.state.tasks.pending, timeout=10_000)
 
 
 @pytest.fixture
