@@ -1,7 +1,6 @@
 """Fixtures of the window's tests: an application in the light theme, small real projects, and a leak check."""
 
 import gc
-import importlib.util
 import json
 import shutil
 from collections.abc import Callable, Iterator, Sequence
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cut_texts import cut_texts
 from PIL import Image, ImageDraw
 from PySide6.QtCore import QAbstractListModel, QCoreApplication, QEvent, QModelIndex, Qt, QThread, QTimer
 from PySide6.QtWidgets import (
@@ -23,6 +23,7 @@ from PySide6.QtWidgets import (
     QPlainTextEdit,
     QWidget,
 )
+from run_events import epoch_done
 
 from gui.app import create_window
 from gui.kit import theme, workers
@@ -32,7 +33,6 @@ from gui.run_queue import RunQueue
 from gui.shell.window import MainWindow
 from gui.state import AppState
 from gui.train import augment_preview, setup_measurements
-from visionft.events import EpochDone
 from visionft.export.precision.variants import Variant, VariantAgreement, VariantLatency
 from visionft.project.edits.class_changes import RenameClass
 from visionft.project.edits.image_changes import TagImages, WriteNote
@@ -210,11 +210,6 @@ def current(window: MainWindow) -> Callable[[str], Current]:
 
 # -- cut texts ----------------------------------------------------------------------------------------------------
 
-_spec = importlib.util.spec_from_file_location("cut_texts", Path(__file__).parents[2] / "packaging" / "cut_texts.py")
-assert _spec is not None and _spec.loader is not None
-_cut_texts = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(_cut_texts)
-
 
 @pytest.fixture
 def look(styled: None) -> Callable[[QWidget, str, QWidget], list[str]]:
@@ -227,7 +222,7 @@ def _look(root: QWidget, where: str, window: QWidget) -> list[str]:
     for _ in range(6):
         QApplication.processEvents()
     assert window.width() == 1280 and window.height() == 800, f"{where} pushes the window apart"
-    return [f"{where}: {line}" for line in _cut_texts.cut_texts(root)]
+    return [f"{where}: {line}" for line in cut_texts(root)]
 
 
 # -- texts --------------------------------------------------------------------------------------------------------
@@ -281,9 +276,9 @@ def _write_run(project_dir: Path, name: str, config: TrainConfig, *, accuracies:
     (folder / "config.json").write_text(json.dumps(config.to_dict()))
     (folder / "classes.json").write_text(json.dumps(["blue", "green", "red"]))
     lines = [
-        asdict(EpochDone(
-            epoch=number, epochs=5, train_loss=1, train_accuracy=0.5, val_loss=1 - accuracy, val_accuracy=accuracy,
-            learning_rate=0.1, seconds=1, images_per_second=1, is_best=accuracy == max(accuracies[:number]),
+        asdict(epoch_done(
+            epoch=number, epochs=5, val_loss=1 - accuracy, val_accuracy=accuracy,
+            is_best=accuracy == max(accuracies[:number]),
         ))
         for number, accuracy in enumerate(accuracies, 1)
     ]  # fmt: skip

@@ -6,9 +6,9 @@ import shutil
 from pathlib import Path
 
 import pytest
+import run_events
 
 from gui.run_queue import FILE_NAME, RunQueue
-from visionft.events import EpochDone
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.runs.metrics_file import append_metrics
 from visionft.training.runs.run_folder import read_run
@@ -40,18 +40,10 @@ def write_run(project: Path, name: str, *, done: int, stopped: bool | None) -> P
     (folder / "config.json").write_text(json.dumps(TrainConfig(epochs=10).to_dict()))
     (folder / "classes.json").write_text('["a", "b"]')
     for number in range(1, done + 1):
-        append_metrics(
-            folder,
-            EpochDone(
-                epoch=number, epochs=10, train_loss=1.0, train_accuracy=0.5, val_loss=1.0, val_accuracy=0.5,
-                learning_rate=1e-3, seconds=1.0, images_per_second=9.0, is_best=True,
-            ),
-        )  # fmt: skip
+        append_metrics(folder, run_events.epoch_done(epoch=number, epochs=10))
     if stopped is not None:
-        best = dataclasses.asdict(read_run(folder).epochs[-1])
-        result = {"run": name, "best": best, "seconds": 1.0, "stopped": stopped, "trainable_parameters": 1,
-                  "total_parameters": 2, "device": "CPU", "precision": "fp32"}  # fmt: skip
-        (folder / "result.json").write_text(json.dumps(result))
+        result = run_events.result(run=name, best=read_run(folder).epochs[-1], stopped=stopped)
+        (folder / "result.json").write_text(json.dumps(dataclasses.asdict(result)))
     return folder
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from PySide6.QtCore import Qt
+from run_events import epoch_done, result, started
 
 from gui import runner
 from gui.run_queue import RunQueue
@@ -16,22 +17,14 @@ from gui.train import setup_measurements
 from gui.train.train_page import LIVE, SETUP, TrainPage
 from visionft.errors import RunError
 from visionft.evaluation.trained_run import TrainedRun
-from visionft.events import EpochDone, Progress, RunStarted
+from visionft.events import Progress
 from visionft.files import write_json
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.runs.metrics_file import append_metrics
-from visionft.training.runs.run_folder import RunSummary, TrainResult, new_run_dir, read_run
+from visionft.training.runs.run_folder import RunSummary, new_run_dir, read_run
 from visionft.training.runs.run_snapshot import write_snapshot
 
 LEFT = Qt.MouseButton.LeftButton
-
-
-def epoch_done(number: int, epochs: int) -> EpochDone:
-    return EpochDone(
-        epoch=number, epochs=epochs, train_loss=1 / number, train_accuracy=0.5,
-        val_loss=1 / number, val_accuracy=0.1 * number,
-        learning_rate=1e-3, seconds=1.0, images_per_second=9.0, is_best=True,
-    )  # fmt: skip
 
 
 def begin_run(run_dir: Path, config: TrainConfig, images) -> None:
@@ -69,28 +62,20 @@ class Engine:
         else:
             begin_run(run_dir, config, images)
         (run_dir / "result.json").unlink(missing_ok=True)
-        job.report(
-            RunStarted(
-                run=run_dir.name, backbone=config.backbone, method=config.method, epochs=config.epochs,
-                first_epoch=first, steps_per_epoch=4, train_images=17, val_images=4, trainable_parameters=10,
-                total_parameters=100, device="CPU", precision="fp32",
-            )
-        )  # fmt: skip
+        job.report(started(run=run_dir.name, epochs=config.epochs, first_epoch=first, train_images=17, val_images=4))
         stopped = False
         for number in range(first, config.epochs + 1):
             if self.is_slow:
                 stopped = self._wait(job)
             if stopped:
                 break
-            append_metrics(run_dir, epoch_done(number, config.epochs))
-            job.report(epoch_done(number, config.epochs))
+            done = epoch_done(epoch=number, epochs=config.epochs)
+            append_metrics(run_dir, done)
+            job.report(done)
         run = read_run(run_dir)
-        result = TrainResult(
-            run=run_dir.name, best=run.best, seconds=1.0, stopped=stopped, trainable_parameters=10,
-            total_parameters=100, device="CPU", precision="fp32",
-        )  # fmt: skip
-        write_json(run_dir / "result.json", dataclasses.asdict(result))
-        return TrainedRun(result=result, evaluations={})
+        ended = result(run=run_dir.name, best=run.best, stopped=stopped)
+        write_json(run_dir / "result.json", dataclasses.asdict(ended))
+        return TrainedRun(result=ended, evaluations={})
 
     def _wait(self, job) -> bool:
         deadline = time.monotonic() + 10
@@ -277,11 +262,7 @@ def test_a_pause_before_the_run_has_a_folder_loses_nothing(qtbot, page, window, 
     def train_run(*_inputs, job):
         while not job.is_cancelled:
             time.sleep(0.003)
-        result = TrainResult(
-            run="001-x", best=None, seconds=0.0, stopped=True, trainable_parameters=1, total_parameters=1,
-            device="CPU", precision="fp32",
-        )  # fmt: skip
-        return TrainedRun(result=result, evaluations={})
+        return TrainedRun(result=result(run="001-x", stopped=True), evaluations={})
 
     monkeypatch.setattr(runner, "train_and_evaluate", train_run)
     draft(page, 6)
@@ -298,7 +279,7 @@ def crashed_run(project_dir: Path, images, done: int) -> Path:
     run_dir = new_run_dir(project_dir, config)
     begin_run(run_dir, config, images)
     for number in range(1, done + 1):
-        append_metrics(run_dir, epoch_done(number, 5))
+        append_metrics(run_dir, epoch_done(epoch=number, epochs=5))
     return run_dir
 
 

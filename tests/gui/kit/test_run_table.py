@@ -4,9 +4,9 @@ import re
 from pathlib import Path
 
 import pytest
+from run_events import epoch_done
 
 from gui.kit.run_table import best_run, kept_words, run_row
-from visionft.events import EpochDone
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.runs.run_folder import RunSummary
 
@@ -16,9 +16,9 @@ def run(
 ) -> RunSummary:
     """Return a run with these accuracies by epoch, from 0; the loss falls to the end."""
     epochs = tuple(
-        EpochDone(
-            epoch=number, epochs=len(accuracies) - 1, train_loss=1, train_accuracy=1, val_loss=1 / (number + 1),
-            val_accuracy=accuracy, learning_rate=1, seconds=1, images_per_second=1, is_best=number == kept, share=share,
+        epoch_done(
+            epoch=number, epochs=len(accuracies) - 1, val_loss=1 / (number + 1), val_accuracy=accuracy,
+            is_best=number == kept, share=share,
         )
         for number, accuracy in enumerate(accuracies)
     )  # fmt: skip

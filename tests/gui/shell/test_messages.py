@@ -8,13 +8,12 @@ from pathlib import Path
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication, QSystemTrayIcon
+from run_events import epoch_done, result
 
 from gui.shell.messages import Notifier, ending_of
 from gui.tasks import Failure, Lane, Outcome, Task
-from visionft.events import EpochDone
 from visionft.jobs import JobCancelled
 from visionft.project.edits.changes import AddClass
-from visionft.training.runs.run_folder import TrainResult
 
 LEFT = Qt.MouseButton.LeftButton
 
@@ -66,14 +65,8 @@ def test_the_keyboard_reaches_a_message_and_comes_back(qtbot, window):
 
 
 TASK = Task(title="Training ResNet-18", work=lambda **_: None, lane=Lane.TRAINING, page="train")
-BEST = EpochDone(
-    epoch=7, epochs=9, train_loss=0.1, train_accuracy=1, val_loss=0.2, val_accuracy=0.934, learning_rate=0.1, seconds=1,
-    images_per_second=1, is_best=True,
-)  # fmt: skip
-RESULT = TrainResult(
-    run="001", best=BEST, seconds=80, stopped=False, trainable_parameters=1, total_parameters=2, device="cpu",
-    precision="fp32",
-)  # fmt: skip
+BEST = epoch_done(epoch=7, epochs=9, val_accuracy=0.934)
+RESULT = result(best=BEST, seconds=80)
 
 
 @pytest.fixture

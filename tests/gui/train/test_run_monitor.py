@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import pytest
+from run_events import epoch_done, started, step
 
 from gui.train import run_monitor
 from gui.train.run_monitor import RunMonitor
@@ -17,12 +18,12 @@ def monitor(qtbot) -> RunMonitor:
 
 
 @pytest.fixture
-def show(monitor: RunMonitor, events) -> Callable[..., None]:
+def show(monitor: RunMonitor) -> Callable[..., None]:
     """Return a function to let an epoch end, and the first step of the next one follow."""
 
     def show(epoch: int, top1: float, *, is_best: bool, waited: int) -> None:
-        monitor.handle(events.epoch_done(epoch=epoch, val_accuracy=top1, is_best=is_best, waited=waited))
-        monitor.handle(events.step(epoch=epoch + 1))
+        monitor.handle(epoch_done(epoch=epoch, val_accuracy=top1, is_best=is_best, waited=waited))
+        monitor.handle(step(epoch=epoch + 1))
 
     return show
 
@@ -40,15 +41,15 @@ def test_patience_counts_from_the_highest_accuracy_not_from_the_kept_epoch(monit
     assert not monitor.tiles["left"].note()  # no early stopping
 
 
-def test_a_run_whose_head_is_solved_shows_its_one_point_and_says_why(monitor, events) -> None:
+def test_a_run_whose_head_is_solved_shows_its_one_point_and_says_why(monitor) -> None:
     monitor.start("A probe", epochs=0, patience=3)
-    monitor.handle(events.epoch_done(epoch=0, epochs=0, train_loss=None, train_accuracy=None, val_accuracy=0.8))
+    monitor.handle(epoch_done(epoch=0, epochs=0, train_loss=None, train_accuracy=None, val_accuracy=0.8))
     monitor.finish(seconds=2, was_stopped=False, run="001-probe")
     assert (monitor.tiles["epoch"].figure(), monitor.tiles["best"].figure()) == ("–", "80.0%")
     assert monitor.chart.point_counts()["epochs"] == 1
 
 
-def test_the_work_before_the_first_step_is_shown_then_the_chart(monitor, events, monkeypatch) -> None:
+def test_the_work_before_the_first_step_is_shown_then_the_chart(monitor, monkeypatch) -> None:
     now = [100.0]
     monkeypatch.setattr(run_monitor.time, "monotonic", lambda: now[0])
     monitor.start("A run", epochs=3)
@@ -62,18 +63,18 @@ def test_the_work_before_the_first_step_is_shown_then_the_chart(monitor, events,
     monitor.handle(Progress(stage="Looking", done=200, total=600, unit="images"))
     assert {"200", "600", "20"} <= set(monitor.stage.words().split())
     assert monitor.tiles["speed"].figure() == "20"
-    monitor.handle(events.started())
+    monitor.handle(started())
     assert "9" in monitor.stage.words().split()
-    monitor.handle(events.step(epoch=1))
+    monitor.handle(step(epoch=1))
     assert monitor.stage.words() == "" and monitor.chart.isVisibleTo(monitor)
     low, high = monitor.chart._loss.view_x()
     assert low < 0.25 < high < 1.5  # the first epoch fills the chart: one step of three epochs would be a dot
 
 
-def test_steps_on_kept_features_claim_no_speed_on_images(monitor, events) -> None:
+def test_steps_on_kept_features_claim_no_speed_on_images(monitor) -> None:
     monitor.start("A probe", epochs=3, learns_from_features=True)
-    monitor.handle(events.step(epoch=1, images_per_second=20_121))
-    monitor.handle(events.epoch_done(seconds=0.01, images_per_second=20_121))
+    monitor.handle(step(epoch=1, images_per_second=20_121))
+    monitor.handle(epoch_done(seconds=0.01, images_per_second=20_121))
     assert monitor.tiles["speed"].figure() == "–"
     assert not monitor.tiles["epoch"].note()
 

@@ -8,6 +8,7 @@ from operator import attrgetter
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
+from run_events import epoch_done, result, started, step
 
 from gui import runner
 from gui.train.train_page import TrainPage
@@ -15,7 +16,6 @@ from visionft.errors import WeightsError
 from visionft.evaluation.trained_run import TrainedRun
 from visionft.events import Notice
 from visionft.training.config.train_config import TrainConfig
-from visionft.training.runs.run_folder import TrainResult
 
 LEFT = Qt.MouseButton.LeftButton
 
@@ -27,7 +27,7 @@ def page(page: TrainPage) -> TrainPage:
 
 
 @pytest.fixture
-def scripted(monkeypatch, events):
+def scripted(monkeypatch):
     """Let Start run a script of events instead of the learning libraries; yield the requests."""
     asked, script = [], []
 
@@ -43,11 +43,8 @@ def scripted(monkeypatch, events):
         deadline = time.monotonic() + (5 if is_slow else 0)
         while time.monotonic() < deadline and not job.is_cancelled:
             time.sleep(0.005)
-        result = TrainResult(
-            run="001-run", best=events.epoch_done(epoch=2), seconds=6.0, stopped=job.is_cancelled,
-            trainable_parameters=10, total_parameters=1000, device="CPU", precision="fp32",
-        )  # fmt: skip
-        return TrainedRun(result=result, evaluations={})
+        ended = result(best=epoch_done(epoch=2), stopped=job.is_cancelled)
+        return TrainedRun(result=ended, evaluations={})
 
     monkeypatch.setattr(runner, "train_and_evaluate", train_run)
     return asked, script
@@ -147,10 +144,10 @@ def test_divide_again_places_the_images_another_way(qtbot, page, window, finish)
     assert after != before and sorted(map(str, after.values())) == sorted(map(str, before.values()))
 
 
-def test_control_enter_starts_and_the_chart_grows(qtbot, page, window, scripted, events, finish):
+def test_control_enter_starts_and_the_chart_grows(qtbot, page, window, scripted, finish):
     asked, script = scripted
-    script += [events.started(), events.step(epoch=1), events.epoch_done()]
-    script += [events.epoch_done(epoch=2, val_accuracy=0.75), events.epoch_done(epoch=3, is_best=False)]
+    script += [started(), step(epoch=1), epoch_done()]
+    script += [epoch_done(epoch=2, val_accuracy=0.75), epoch_done(epoch=3, is_best=False)]
     qtbot.keyClick(page, Qt.Key.Key_Return, Qt.KeyboardModifier.ControlModifier)
     finish()
     ((config, images, run_dir),) = asked
@@ -163,10 +160,10 @@ def test_control_enter_starts_and_the_chart_grows(qtbot, page, window, scripted,
     assert window.current_page.name == "results"
 
 
-def test_the_job_bar_shows_the_run_on_every_page_and_stops_it(qtbot, page, window, scripted, events, finish):
+def test_the_job_bar_shows_the_run_on_every_page_and_stops_it(qtbot, page, window, scripted, finish):
     asked, script = scripted
     asked.append("wait")
-    script += [events.started(), events.step(epoch=2, step=2)]
+    script += [started(), step(epoch=2, step=2)]
     page.start()
     window.show_page("project")
     (line,) = window.job_bar.lines

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import run_events
 
 from visionft.data.types import Snapshot, SnapshotImage
 from visionft.evaluation.leaderboard import Leaderboard, LeaderboardRow, read_leaderboard
@@ -14,7 +15,7 @@ from visionft.evaluation.timing import computer_id
 from visionft.events import EpochDone
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.runs.manifest import Part
-from visionft.training.runs.run_folder import RunSummary, TrainResult
+from visionft.training.runs.run_folder import RunSummary
 
 CLASSES = ("cat", "dog")
 
@@ -26,10 +27,7 @@ def project(count: int, *, classes: tuple[str, ...] = CLASSES) -> Snapshot:
 
 
 def epoch(accuracy: float) -> EpochDone:
-    return EpochDone(
-        epoch=1, epochs=1, train_loss=1, train_accuracy=1, val_loss=1, val_accuracy=accuracy, learning_rate=0.1,
-        seconds=1, images_per_second=1, is_best=True,
-    )  # fmt: skip
+    return run_events.epoch_done(epochs=1, val_accuracy=accuracy)
 
 
 @pytest.fixture
@@ -60,10 +58,7 @@ def make_run(tmp_path: Path) -> Callable[..., RunSummary]:
             place = computer or computer_id()
             time = PredictionTime(median_ms=ms, p95_ms=ms, runs=9, images=8, device="here", computer=place)
             write_cost(path, MeasuredCost(weights="", shipped_bytes=1000, time=time))
-        result = TrainResult(
-            run=name, best=epoch(top1), seconds=ms, stopped=False, trainable_parameters=1, total_parameters=4,
-            device="CPU", precision="fp32", feature_drift=0.25,
-        )  # fmt: skip
+        result = run_events.result(run=name, best=epoch(top1), seconds=ms, total_parameters=4, feature_drift=0.25)
         config, epochs = TrainConfig(backbone="test_resnet", method=method), (epoch(top1),)
         made = RunSummary(name=name, path=path, config=config, class_names=CLASSES, epochs=epochs, result=result)
         return dataclasses.replace(made, **values)

@@ -3,20 +3,18 @@
 from pathlib import Path
 
 import pytest
+import run_events
 
-from visionft.events import Event, RunStarted, StepDone
+from visionft.events import Event, StepDone
 from visionft.jobs import JobContext
 from visionft.training.runs import metrics_file
 from visionft.training.runs.metrics_file import StepRecorder, read_steps
 
-STARTED = RunStarted(
-    run="001-run", backbone="", method="", epochs=2, first_epoch=1, steps_per_epoch=4, train_images=1, val_images=1,
-    trainable_parameters=1, total_parameters=1, device="", precision="",
-)  # fmt: skip
+STARTED = run_events.started()
 
 
 def step(number: int, loss: float, *, epoch: int = 1) -> StepDone:
-    return StepDone(epoch=epoch, step=number, steps=4, loss=loss, learning_rate=0, images_per_second=0, eta_s=0)
+    return run_events.step(epoch=epoch, step=number, loss=loss)
 
 
 @pytest.fixture
