@@ -2,17 +2,13 @@
 
 import re
 
+from advice_samples import point
 from PySide6.QtGui import QColor
 
 from gui.kit import theme
 from gui.label.progress_card import ProgressCard
-from visionft.advice.learning_curve import CurvePoint, Gain, LearningCurve
+from visionft.advice.learning_curve import Gain, LearningCurve
 from visionft.advice.stored_recommendation import StoredCurve
-
-
-def point(labels: int, accuracy: float) -> CurvePoint:
-    return CurvePoint(labels=labels, accuracy=accuracy, low=accuracy - 0.05, high=accuracy + 0.05)
-
 
 LINE = (point(25, 0.5), point(100, 0.7), point(200, 0.8), point(400, 0.9))
 GAIN = Gain(class_name="", labels=100, recall=0.7, added=20, gain=0.02, low=0.0, high=0.04)

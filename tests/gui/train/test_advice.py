@@ -4,13 +4,11 @@ import threading
 import time
 
 import pytest
+from advice_samples import candidate, recommendation
 from PySide6.QtCore import Qt
 
 from gui.train import advice
 from gui.train.advice import AdviceCard
-from visionft.advice.learning_curve import CurvePoint, Gain, LearningCurve
-from visionft.advice.model_candidates import Kind, ModelCandidate
-from visionft.advice.recommend import Limits, Recommendation, choose
 from visionft.advice.recommendation_text import conditions, sentence
 from visionft.advice.stored_recommendation import read_recommendation, store_recommendation
 from visionft.errors import ProjectError
@@ -20,35 +18,8 @@ from visionft.project.edits.changes import UnlabelImages
 LEFT = Qt.MouseButton.LeftButton
 
 
-def point(labels: int, accuracy: float) -> CurvePoint:
-    return CurvePoint(labels=labels, accuracy=accuracy, low=accuracy - 0.05, high=accuracy + 0.04)
-
-
-def candidate(name: str, kind: Kind, accuracy: float, **values) -> ModelCandidate:
-    defaults = {
-        "title": name, "method": name, "backbone": "resnet18_in1k", "low": accuracy - 0.04,
-        "high": accuracy + 0.03, "seconds": 90.0, "milliseconds": 21.0, "size_mb": 64.0, "memory_mb": 700,
-    }  # fmt: skip
-    return ModelCandidate(name=name, kind=kind, accuracy=accuracy, **{**defaults, **values})
-
-
-def recommendation(*candidates: ModelCandidate, gain: float = 0.02, name: str = "red", **values) -> Recommendation:
-    more = Gain(class_name=name, labels=9, recall=0.7, added=10, gain=gain, low=gain - 0.01, high=gain + 0.01)
-    spread = Gain(class_name="", labels=25, recall=0.8, added=10, gain=gain / 2, low=0.0, high=gain)
-    curve = LearningCurve(
-        labels=25, classes=3, measured=(point(8, 0.5), point(25, 0.8)), line=(point(8, 0.5), point(100, 0.9)),
-        now=point(25, 0.8), ahead=(point(50, 0.85), point(100, 0.9)), gains=(more,), spread=spread,
-    )  # fmt: skip
-    defaults = {
-        "curve": curve, "to_label": (), "trial": None, "trial_s": 50.0, "train_images": 20,
-        "backbone": "resnet18_in1k", "problem": "", "seconds": 3.0,
-    }  # fmt: skip
-    chosen = choose(candidates, Limits()).name
-    return Recommendation(chosen=chosen, candidates=candidates, **{**defaults, **values})
-
-
 FULL, LINEAR = candidate("full", "trained", 0.86, preset="balanced"), candidate("linear", "free", 0.80, preset="quick")
-FOUND = recommendation(FULL, LINEAR)
+FOUND = recommendation(FULL, LINEAR, gain=0.02)
 
 
 @pytest.fixture
@@ -82,7 +53,7 @@ def test_a_request_shows_a_sentence_a_table_and_a_curve(qtbot, window, page, eng
     request(qtbot, window, page)
     assert card.sentence.text() == sentence(FOUND) and not card.recommend_button.isVisible()
     rows = card.table.texts()
-    assert [row[0] for row in rows] == ["full", "linear"]
+    assert [row[0] for row in rows] == ["Full", "Linear"]
     assert "86.0% (82%–89%)" in rows[0][1] and rows[1][1] == "80.0% (76%–83%)"
     assert len(card.chart.curve.measured) == 2 and card.chart.curve.line[-1].labels == 100
     assert next(conditions(FOUND)) in card.conditions.text()
@@ -147,7 +118,7 @@ def test_the_recommended_settings_become_the_draft(qtbot, window, page, engine, 
 
 def test_labelling_more_opens_the_likely_images_of_the_class(qtbot, window, page, engine):
     ids = tuple(image.image_id for image in window.state.session.snapshot().images[:3])
-    engine[0][0] = recommendation(FULL, LINEAR, to_label=ids)
+    engine[0][0] = recommendation(FULL, LINEAR, gain=0.02, to_label=ids)
     card = request(qtbot, window, page)
     assert "red" in card.label_button.text()
     with qtbot.waitSignal(window.state.images_requested) as requested:

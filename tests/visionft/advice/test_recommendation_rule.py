@@ -1,6 +1,7 @@
 """The rule: train for a gain of a point, or a quarter of the errors, over the best free candidate; and its text."""
 
 import pytest
+from advice_samples import candidate, recommendation
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -30,11 +31,11 @@ def test_a_point_or_a_quarter_of_the_errors_is_worth_training(accuracy: float, b
         ([("001", "run", 0.7), ("linear", "free", 0.708), ("full", "trained", 0.712)], "linear"),
     ],
 )
-def test_the_chosen_candidate(candidate, candidates, chosen: str):
+def test_the_chosen_candidate(candidates, chosen: str):
     assert choose([candidate(*each) for each in candidates], Limits()).name == chosen
 
 
-def test_few_images_and_limits_count_against_a_candidate(candidate):
+def test_few_images_and_limits_count_against_a_candidate():
     full = candidate("full", "trained", 0.96)
     assert choose([candidate("001", "run", 1.0, images=8), full], Limits()).name == "full"
     refused = candidate("full", "trained", 0.9, refusal="It takes about 10 min.")
@@ -42,7 +43,7 @@ def test_few_images_and_limits_count_against_a_candidate(candidate):
 
 
 @given(st.lists(st.tuples(st.sampled_from(["run", "free", "trained"]), st.floats(0.2, 0.99)), min_size=1))
-def test_training_is_recommended_only_where_it_gains_enough_over_the_best_free_candidate(candidate, drawn):
+def test_training_is_recommended_only_where_it_gains_enough_over_the_best_free_candidate(drawn):
     candidates = [candidate(f"{place}", kind, accuracy) for place, (kind, accuracy) in enumerate(drawn)]
     chosen, trained = choose(candidates, Limits()), best_trained(candidates)
     free = [each.expected for each in candidates if not each.is_forecast]
@@ -52,7 +53,7 @@ def test_training_is_recommended_only_where_it_gains_enough_over_the_best_free_c
         assert not is_worth(chosen.expected, trained.expected)
 
 
-def test_limits_refuse_a_long_training_and_too_much_memory(candidate):
+def test_limits_refuse_a_long_training_and_too_much_memory():
     full, linear = candidate("full", "trained", 0.9, seconds=301, memory_mb=900), candidate(*LINEAR, memory_mb=500)
     assert Limits(minutes=5).refusal(full) and not Limits(minutes=6).refusal(full)
     assert Limits(minutes=0).refusal(full) and not Limits(minutes=0).refusal(linear)
@@ -72,13 +73,13 @@ def test_limits_refuse_a_long_training_and_too_much_memory(candidate):
         ([LINEAR], {"problem": "No validation images."}, ("Linear",)),
     ],
 )
-def test_the_sentence_has_the_figures_of_the_choice(candidate, recommendation, candidates, values, figures):
+def test_the_sentence_has_the_figures_of_the_choice(candidates, values, figures):
     found = recommendation(*[candidate(*each) for each in candidates], **values)
     assert all(figure in sentence(found) for figure in figures)
     assert ("red" in sentence(found)) == ("red" in figures)
 
 
-def test_few_validation_images_and_a_better_candidate_beyond_the_limits_are_explained(candidate, recommendation):
+def test_few_validation_images_and_a_better_candidate_beyond_the_limits_are_explained():
     found = recommendation(candidate("001", "run", 1.0, images=8), candidate("full", "trained", 0.96))
     assert any("100.0%" in line and "94.4%" in line for line in evidence(found))
     refusal = Message("It takes about {time}.", time="10 min")

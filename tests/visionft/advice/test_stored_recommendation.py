@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import pytest
+from advice_samples import candidate, recommendation
 
 from models.messages import Message
 from visionft.advice.stored_recommendation import FILE, read_curve, read_recommendation, store_recommendation
@@ -14,7 +15,7 @@ TRIAL = Trial(train_images=20, epochs=3, both_right=20, only_run=5, only_probe=3
 
 
 @pytest.mark.parametrize("trial", [None, TRIAL])
-def test_it_is_of_the_same_images_and_its_curve_outlives_new_labels(make_project, candidate, recommendation, trial):
+def test_it_is_of_the_same_images_and_its_curve_outlives_new_labels(make_project, trial):
     refused = candidate("full", "trained", 0.9, refusal=Message("It takes about {time}.", time="3 min"))
     found = recommendation(candidate("linear", "free", 0.8, memory_mb=None), refused, to_label=(4, 7), trial=trial)
     with make_project() as project:
