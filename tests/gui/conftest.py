@@ -183,6 +183,18 @@ def window(qtbot, qapp: QApplication, state: AppState) -> Iterator[MainWindow]:
 
 
 @pytest.fixture
+def open_page(window: MainWindow, request: pytest.FixtureRequest) -> Callable[..., Any]:
+    """Return a function to show a page of a project: of `project_dir` unless a folder is given."""
+
+    def open_page(name: str, folder: Path | None = None) -> Any:
+        window.state.open_project(folder or request.getfixturevalue("project_dir"))
+        window.show_page(name)
+        return window.page(name)
+
+    return open_page
+
+
+@pytest.fixture
 def finish(qtbot, state: AppState) -> Callable[[], None]:
     """Return a function to wait for the end of all tasks."""
     return lambda: qtbot.waitUntil(lambda: not state.tasks.pending, timeout=60_000)

@@ -7,7 +7,6 @@ import json
 import pytest
 
 from gui.shell.window import MainWindow
-from gui.train.train_page import TrainPage
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.runs.run_folder import read_run
 
@@ -18,17 +17,14 @@ TINY = TrainConfig(
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning", "ignore::FutureWarning")
-def test_a_paused_run_frees_its_memory_and_goes_on_where_it_was(qtbot, window: MainWindow, project_dir):
+def test_a_paused_run_frees_its_memory_and_goes_on_where_it_was(qtbot, window: MainWindow, project_dir, open_page):
     import torch
 
     def live_numbers() -> int:
         found = (thing for thing in gc.get_objects() if issubclass(type(thing), torch.nn.Parameter))
         return sum(tensor.numel() for tensor in found)
 
-    window.state.open_project(project_dir)
-    window.show_page("train")
-    page = window.page("train")
-    assert isinstance(page, TrainPage)
+    page = open_page("train")
     before = live_numbers()
     page.draft.take(TINY)
     page.start()

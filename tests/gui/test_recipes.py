@@ -16,10 +16,8 @@ LEFT = Qt.MouseButton.LeftButton
 
 
 @pytest.fixture
-def train(window: MainWindow, project_dir: Path):
-    window.state.open_project(project_dir)
-    window.show_page("train")
-    return window.page("train")
+def train(open_page):
+    return open_page("train")
 
 
 @pytest.fixture

@@ -12,7 +12,6 @@ from run_events import epoch_done, result, started
 from gui import runner
 from gui.run_queue import RunQueue
 from gui.runner import offer_words
-from gui.shell.window import MainWindow
 from gui.train import setup_measurements
 from gui.train.train_page import LIVE, SETUP, TrainPage
 from visionft.errors import RunError
@@ -106,12 +105,8 @@ def evaluated(monkeypatch) -> list[str]:
 
 
 @pytest.fixture
-def page(window: MainWindow, project_dir, engine) -> TrainPage:
-    window.state.open_project(project_dir)
-    window.show_page("train")
-    page = window.page("train")
-    assert isinstance(page, TrainPage)
-    return page
+def page(engine, open_page) -> TrainPage:
+    return open_page("train")
 
 
 def draft(page: TrainPage, epochs: int) -> None:

@@ -27,10 +27,8 @@ def labels_of(project: Project, image_id: int) -> tuple[str, ...]:
 
 
 @pytest.fixture
-def label(qtbot, window, project_dir):
-    window.state.open_project(project_dir)
-    window.show_page("label")
-    page = window.page("label")
+def label(qtbot, open_page):
+    page = open_page("label")
     page.grid.setFocus()
     return page
 

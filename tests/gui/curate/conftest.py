@@ -10,7 +10,6 @@ from PIL import Image
 from gui.curate import curate_views
 from gui.curate.curate_page import CuratePage
 from gui.kit import lazy_function
-from gui.shell.window import MainWindow
 from visionft.curation.check import Check, CheckResult, Inputs, Issue
 from visionft.curation.table import CHECKS
 from visionft.data.decode import decode
@@ -97,14 +96,11 @@ def look_at() -> Callable[[Path], CheckResult]:
 
 
 @pytest.fixture
-def open_curate(qtbot, window: MainWindow) -> Callable[..., CuratePage]:
+def open_curate(qtbot, open_page) -> Callable[..., CuratePage]:
     """Return a function to show the page of a project, or one of its views."""
 
     def open_curate(project_dir: Path, view: str = "") -> CuratePage:
-        window.state.open_project(project_dir)
-        window.show_page("curate")
-        page = window.page("curate")
-        assert isinstance(page, CuratePage)
+        page = open_page("curate", project_dir)
         qtbot.waitUntil(lambda: page.curation.is_read, timeout=10_000)
         if view:
             page.show_view(view)

@@ -39,8 +39,6 @@ def exported(project_dir: Path, write_run, write_model: Callable[..., Path]) -> 
 
 
 @pytest.fixture
-def shown(window, project_dir: Path, exported: Path):
+def shown(exported: Path, open_page):
     """Return the export page with this export in view."""
-    window.state.open_project(project_dir)
-    window.show_page("export")
-    return window.page("export")
+    return open_page("export")

@@ -13,7 +13,6 @@ from PySide6.QtGui import QDesktopServices, QGuiApplication
 from gui.export import exporting as export_work
 from gui.export import follow_up
 from gui.kit import dialogs
-from gui.shell.window import MainWindow
 from visionft.errors import ExportError
 from visionft.export.bundle.sample_programs import PYTHON, SAMPLES
 from visionft.export.bundle.verifying import FileFault, Verification
@@ -28,11 +27,9 @@ RUN, RESNET = "001-resnet18-lora", TrainConfig(backbone="resnet18")
 
 
 @pytest.fixture
-def page(window: MainWindow, project_dir: Path, write_run):
+def page(project_dir: Path, write_run, open_page):
     write_run(project_dir, RUN, RESNET, accuracies=[1.0])
-    window.state.open_project(project_dir)
-    window.show_page("export")
-    return window.page("export")
+    return open_page("export")
 
 
 RUNS = (SampleRun(name="python", agrees=True), SampleRun(name="node", why_not="Node.js is not installed."))
@@ -103,13 +100,13 @@ def test_options_reach_the_engine_and_the_report_says_what_was_measured(
     assert window.current_page.name == "try"
 
 
-def test_the_exporter_of_an_extension_is_one_more_format(qtbot, window, exporting, project_dir, write_run, monkeypatch):
+def test_the_exporter_of_an_extension_is_one_more_format(
+    qtbot, window, exporting, project_dir, write_run, monkeypatch, open_page
+):
     row = Exporter(name="class-list", title="Classes as JSON", write=lambda _folder: None)
     monkeypatch.setitem(EXPORTERS, row.name, row)
     write_run(project_dir, RUN, RESNET, accuracies=[1.0])
-    window.state.open_project(project_dir)
-    window.show_page("export")
-    page = window.page("export")
+    page = open_page("export")
     box = page.options_card.exporter_boxes["class-list"]
     assert box.text() == row.title and page.options_card.options().exporters == ()
     box.click()

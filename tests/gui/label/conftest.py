@@ -10,7 +10,6 @@ from PIL import Image, ImageDraw
 from PySide6.QtCore import Qt
 
 from gui.label.label_page import LabelPage
-from gui.shell.window import MainWindow
 from visionft.project.edits.changes import LabelImages, UnlabelImages
 from visionft.project.importing.importer import import_source
 from visionft.project.store import Project
@@ -81,14 +80,11 @@ def label_first(featured_dir: Path, truth: dict[int, str]) -> Callable[[int], li
 
 
 @pytest.fixture
-def open_label(qtbot, window: MainWindow) -> Callable[[Path], LabelPage]:
+def open_label(qtbot, open_page) -> Callable[[Path], LabelPage]:
     """Return a function to open a project on the label page."""
 
     def open_page(folder: Path) -> LabelPage:
-        window.state.open_project(folder)
-        window.show_page("label")
-        page = window.page("label")
-        assert isinstance(page, LabelPage)
+        page = open_page("label", folder)
         qtbot.waitUntil(page.grid.hasFocus)
         return page
 

@@ -25,12 +25,10 @@ def write_video() -> Callable[..., Path]:
 
 
 @pytest.fixture
-def page(window, project_dir, write_model):
+def page(project_dir, write_model, open_page):
     """Return the Try page of a project with an export."""
     write_model(project_dir / "exports" / "001-run" / "model.onnx")
-    window.state.open_project(project_dir)
-    window.show_page("try")
-    return window.page("try")
+    return open_page("try")
 
 
 @pytest.fixture

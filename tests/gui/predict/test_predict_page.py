@@ -108,10 +108,8 @@ def test_a_model_that_cannot_be_read_is_an_error_with_a_hint(page, classify, win
     assert str(tmp_path / "model.onnx") in window.toasts.message() and window.toasts.newest.hint()
 
 
-def test_without_an_export_the_page_leads_to_export(qtbot, window, project_dir):
-    window.state.open_project(project_dir)
-    window.show_page("try")
-    page = window.page("try")
+def test_without_an_export_the_page_leads_to_export(qtbot, window, open_page):
+    page = open_page("try")
     assert page.empty.isVisible()
     for button in (page.files_button, page.folder_button, page.camera_button, page.paste_button, page.to_csv_button):
         assert not button.isEnabled() and page.why_no_model() in button.toolTip()

@@ -206,11 +206,9 @@ def test_training_free_models_are_fitted_on_the_selected_backbone(qtbot, page, w
 
 
 def test_a_project_without_runs_offers_training_free_models_and_is_split_first(
-    qtbot, window, make_project, monkeypatch
+    qtbot, window, make_project, monkeypatch, open_page
 ):
-    window.state.open_project(make_project("bare", {"red": 10, "green": 10}))
-    window.show_page("results")
-    page = window.page("results")
+    page = open_page("results", make_project("bare", {"red": 10, "green": 10}))
     seen: list[bool] = []
 
     def made(path, images, base, *, job):

@@ -82,10 +82,8 @@ def test_the_devices_that_are_here_can_be_chosen(qtbot, page, monkeypatch):
     assert load_settings().device == "cpu"
 
 
-def test_a_new_run_takes_the_chosen_device(window, project_dir):
-    window.state.open_project(project_dir)
-    window.show_page("train")
-    train = window.page("train")
+def test_a_new_run_takes_the_chosen_device(window, open_page):
+    train = open_page("train")
     assert train.config().device == "auto"
     window.state.change_settings(device="cpu")
     assert train.config().device == "cpu"

@@ -33,12 +33,8 @@ def on_sheet(window) -> list[str]:
 
 
 @pytest.fixture
-def label(window, project_dir) -> LabelPage:
-    window.state.open_project(project_dir)
-    window.show_page("label")
-    page = window.page("label")
-    assert isinstance(page, LabelPage)
-    return page
+def label(open_page) -> LabelPage:
+    return open_page("label")
 
 
 def test_a_new_key_of_undo_shows_in_menu_palette_sheet_and_on_the_button(qtbot, window, label):

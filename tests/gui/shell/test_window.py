@@ -32,10 +32,8 @@ def test_letters_fit_a_title_in_their_order(typed, fits):
     assert (score("Go-to-Train", typed) is not None) is fits
 
 
-def test_the_question_mark_shows_all_keys_except_in_a_text_field(qtbot, window, project_dir):
-    window.state.open_project(project_dir)
-    window.show_page("label")
-    page = window.page("label")
+def test_the_question_mark_shows_all_keys_except_in_a_text_field(qtbot, window, open_page):
+    page = open_page("label")
     qtbot.keyClicks(page.panel.search_edit, "?")
     assert page.panel.search_edit.text() == "?"
     page.panel.search_edit.clear()

@@ -61,13 +61,13 @@ def test_a_request_shows_a_sentence_a_table_and_a_curve(qtbot, window, page, eng
     assert not card.table.isVisible() and card.sentence.isVisible()
 
 
-def test_it_is_restored_after_a_restart_and_outdated_once_labels_change(qtbot, window, page, engine, project_dir):
+def test_it_is_restored_after_a_restart_and_outdated_once_labels_change(
+    qtbot, window, page, engine, project_dir, open_page
+):
     request(qtbot, window, page)
     images = window.state.session.snapshot()
     window.state.close_project()
-    window.state.open_project(project_dir)
-    window.show_page("train")
-    card = window.page("train").setup.advice_card
+    card = open_page("train").setup.advice_card
     assert card.sentence.text() == sentence(FOUND) and not card.words.isVisible()
     window.state.session.apply(UnlabelImages((images.images[0].image_id,)))
     assert card.sentence.isVisible() and card.words.isVisible()

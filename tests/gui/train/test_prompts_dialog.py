@@ -83,11 +83,8 @@ def project(planted: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def page(window: MainWindow, project: Path, tiny_clip: str) -> TrainPage:
-    window.state.open_project(project)
-    window.show_page("train")
-    page = window.page("train")
-    assert isinstance(page, TrainPage)
+def page(project: Path, tiny_clip: str, open_page) -> TrainPage:
+    page = open_page("train", project)
     page.draft.take(TrainConfig(backbone=tiny_clip, method="zero_shot"))
     return page
 

@@ -89,13 +89,11 @@ def test_a_fault_is_shown_beside_its_field_and_nothing_starts(qtbot, page, windo
 
 
 @pytest.fixture
-def unsplit(window, make_project) -> Callable[..., TrainPage]:
+def unsplit(make_project, open_page) -> Callable[..., TrainPage]:
     """Return a function for the train page of a project without splits."""
 
     def show(**counts: int) -> TrainPage:
-        window.state.open_project(make_project("unsplit", counts))
-        window.show_page("train")
-        return window.page("train")
+        return open_page("train", make_project("unsplit", counts))
 
     return show
 
