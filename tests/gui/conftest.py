@@ -3,13 +3,13 @@
 import gc
 import json
 import shutil
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+import run_files
 from cut_texts import cut_texts
 from PIL import Image, ImageDraw
 from PySide6.QtCore import QAbstractListModel, QCoreApplication, QEvent, QModelIndex, Qt, QThread, QTimer
@@ -23,7 +23,6 @@ from PySide6.QtWidgets import (
     QPlainTextEdit,
     QWidget,
 )
-from run_events import epoch_done
 
 from gui.app import create_window
 from gui.kit import theme, workers
@@ -40,7 +39,6 @@ from visionft.project.importing.importer import import_source
 from visionft.project.splits import assign_splits
 from visionft.project.store import Project
 from visionft.training.config.train_config import TrainConfig
-from visionft.training.runs.manifest import write_manifest
 from visionft.training.runs.run_folder import change_notes, read_run
 
 
@@ -279,47 +277,7 @@ def indexes() -> Callable[[QAbstractItemView], list[QModelIndex]]:
 # -- runs ---------------------------------------------------------------------------------------------------------
 
 OLD_RUN, NEW_RUN = "001-resnet18-lora", "002-vit_tiny-linear"
-Answers = Sequence[tuple[str, str, float]]  # true class, predicted, probability
-
-
-def _write_run(project_dir: Path, name: str, config: TrainConfig, *, accuracies: list[float]) -> None:
-    folder = project_dir / "runs" / name
-    folder.mkdir(parents=True)
-    (folder / "config.json").write_text(json.dumps(config.to_dict()))
-    (folder / "classes.json").write_text(json.dumps(["blue", "green", "red"]))
-    lines = [
-        asdict(epoch_done(
-            epoch=number, epochs=5, val_loss=1 - accuracy, val_accuracy=accuracy,
-            is_best=accuracy == max(accuracies[:number]),
-        ))
-        for number, accuracy in enumerate(accuracies, 1)
-    ]  # fmt: skip
-    (folder / "metrics.jsonl").write_text("\n".join(json.dumps(line) for line in lines))
-    for part in ("best", "last"):
-        (folder / part).mkdir()
-        (folder / part / "state.json").write_text("{}")
-        write_manifest(folder / part)
-
-
-def _write_evaluation(project_dir: Path, name: str, image_ids: Sequence[int], answers: Answers, **values) -> None:
-    folder = project_dir / "runs" / name
-    score = {"precision": 0.5, "recall": 0.5, "f1": 0.5, "support": 4}
-    bins = [{"confidence": 0.5, "accuracy": 0.5, "count": 2}, {"confidence": 0.9, "accuracy": 1.0, "count": 2}]
-    stored = {
-        "run": name, "split": "val", "images": 4, "top1": 0.5, "top1_interval": [0.15, 0.85], "top5": 1.0,
-        "balanced_accuracy": 0.5, "ece": 0.021, "ece_before": 0.094, "temperature": 1.5, "unreadable": 0,
-        "per_class": {"blue": score, "green": score, "red": score}, "confusion": [[1, 1, 0], [0, 1, 0], [1, 0, 0]],
-        "reliability": bins, "reliability_before": bins[1:], **values,
-    }  # fmt: skip
-    lines = [
-        {"image_id": image_id, "classes": [true], "predicted": [said], "probability": sure}
-        for image_id, (true, said, sure) in zip(image_ids, answers, strict=True)
-    ]
-    (folder / "evaluation-val.json").write_text(json.dumps(stored))
-    (folder / "predictions-val.jsonl").write_text("\n".join(json.dumps(line) for line in lines))
-
-
-ANSWERS: Answers = (
+ANSWERS: run_files.Answers = (
     ("blue", "blue", 0.8), ("blue", "green", 0.7), ("green", "green", 0.9), ("red", "blue", 0.95),
 )  # fmt: skip
 
@@ -327,17 +285,17 @@ ANSWERS: Answers = (
 @pytest.fixture
 def write_run() -> Callable[..., None]:
     """Return a function to write a run folder with both checkpoints."""
-    return _write_run
+    return run_files.write_run
 
 
 @pytest.fixture
 def write_evaluation() -> Callable[..., None]:
     """Return a function to write the files of an evaluation."""
-    return _write_evaluation
+    return run_files.write_evaluation
 
 
 @pytest.fixture
-def answers() -> Answers:
+def answers() -> run_files.Answers:
     """Return the newer run's predictions for the four images of `image_ids`."""
     return ANSWERS
 
@@ -354,10 +312,10 @@ def image_ids(window: MainWindow, project_dir: Path) -> list[int]:
         return [image.image_id for image in snapshot.images if image.labels == (by_class[name],)][:count]
 
     ids = [*first("blue", 2), *first("green", 1), *first("red", 1)]
-    _write_run(project_dir, OLD_RUN, TrainConfig(backbone="resnet18"), accuracies=[0.5, 0.8, 0.7])
+    run_files.write_run(project_dir, OLD_RUN, TrainConfig(backbone="resnet18"), accuracies=[0.5, 0.8, 0.7])
     config = TrainConfig(backbone="vit_tiny", method="linear", epochs=5)
-    _write_run(project_dir, NEW_RUN, config, accuracies=[0.6, 0.9])
-    _write_evaluation(project_dir, NEW_RUN, ids, ANSWERS)
+    run_files.write_run(project_dir, NEW_RUN, config, accuracies=[0.6, 0.9])
+    run_files.write_evaluation(project_dir, NEW_RUN, ids, ANSWERS)
     return ids
 
 
@@ -409,12 +367,12 @@ def _name_all(tmp_path: Path, *, folder_name: str, name: str, file_name: str) ->
         project.apply(TagImages(tuple(ids), name))
         project.apply(WriteNote(ids[0], name))
         names = list(project.snapshot().class_names)
-    _write_run(path, OLD_RUN, TrainConfig(backbone="resnet18"), accuracies=[0.5, 0.8])
+    run_files.write_run(path, OLD_RUN, TrainConfig(backbone="resnet18"), accuracies=[0.5, 0.8])
     score = {"precision": 0.5, "recall": 0.5, "f1": 0.5, "support": 4}
     said = ((0, 0, 0.8), (0, 1, 0.7), (1, 1, 0.9), (2, 0, 0.9))
     answers = [(names[true], names[predicted], sure) for true, predicted, sure in said]
     evaluated = [ids[place] for place in (0, 1, 4, 8)]
-    _write_evaluation(path, OLD_RUN, evaluated, answers, per_class=dict.fromkeys(names, score))
+    run_files.write_evaluation(path, OLD_RUN, evaluated, answers, per_class=dict.fromkeys(names, score))
     (path / "runs" / OLD_RUN / "classes.json").write_text(json.dumps(names))
     change_notes(read_run(path / "runs" / OLD_RUN), title=name)
     queue = RunQueue(path)
