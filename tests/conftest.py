@@ -373,3 +373,19 @@ def sample_extension(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(folder / "installed")
     return folder / "installed"
+
+
+@pytest.fixture
+def decoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return a growing list of the names of files decoded for the cache in this process."""
+    from visionft.data import image_cache
+
+    found: list[str] = []
+    decode_open = image_cache.decode_open
+
+    def counted(handle, **given):
+        found.append(handle.name)
+        return decode_open(handle, **given)
+
+    monkeypatch.setattr(image_cache, "decode_open", counted)
+    return found

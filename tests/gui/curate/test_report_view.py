@@ -88,9 +88,6 @@ class TestReport:
         qtbot.mouseClick(cards(page)["Newest run"].button, LEFT)
         assert window.current_page.name == "train"
 
-    def test_every_check_has_a_view_of_its_name_to_lead_to(self, page):
-        assert {view.check: name for name, view in page.views.items() if view.check} == {name: name for name in CHECKS}
-
     def test_a_change_is_seen(self, qtbot, page):
         checked = cards(page)["Quality"].words
         page.curation.apply(UnlabelImages(tuple(page.curation.now)[:3]))

@@ -32,10 +32,6 @@ def _german():
 COUNTED = Message("{count} image", "{count} images")
 
 
-def test_german_is_the_second_language():
-    assert translation.languages() == {"en": "English", "de": "Deutsch"}
-
-
 def test_a_message_is_its_english_text_and_knows_its_template_and_values():
     message = Message("{path}: {reason}", path=Path("a{b}.csv"), reason=Message("missing"))
     assert message == "a{b}.csv: missing"

@@ -323,15 +323,6 @@ def test_in_a_multi_label_project_keys_toggle(press, stored, open_label, images,
     assert stored(page)[first] == ["blue"]
 
 
-def test_a_read_only_project_refuses_with_the_reason(stored, press, window, open_label, project_dir):
-    with Project.open(project_dir):
-        page = open_label(project_dir)
-        first = page.grid.selection.current_id()
-        assert page.saved.property("tone") == "warn"
-        press(page, Qt.Key.Key_3)
-        assert window.toasts.newest.tone == "bad" and stored(page)[first] == ["blue"]
-
-
 def test_without_images_the_page_says_where_to_get_them(qtbot, window, tmp_path):
     window.state.create_project(tmp_path / "empty")
     window.show_page("label")

@@ -2,10 +2,12 @@
 
 import json
 import re
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 from PySide6.QtCore import Qt
+from run_events import result
 
 from gui.results.leaderboard import leaderboard_controller
 from gui.results.leaderboard import leaderboard_text as words
@@ -24,6 +26,7 @@ from visionft.evaluation.leaderboard import REASONS, DifferenceToBest, Leaderboa
 from visionft.evaluation.leaderboard_jobs import TrainingFreeReport
 from visionft.evaluation.run_cost import EarlierHead, MeasuredCost, PredictionTime, RunCost, write_cost
 from visionft.evaluation.timing import computer_id
+from visionft.files import write_json
 from visionft.training.config.train_config import TrainConfig
 
 LEFT = Qt.MouseButton.LeftButton
@@ -173,10 +176,7 @@ def test_measuring_all_is_a_task_after_which_the_leaderboard_is_read_again(
 
     def measured(path, _images, split, *, job):
         asked.append(split)
-        (path / "runs" / OLD / "result.json").write_text(json.dumps(
-            {"run": OLD, "best": None, "seconds": 12.0, "stopped": False, "trainable_parameters": 1,
-             "total_parameters": 2, "device": "CPU", "precision": "fp32"}
-        ))  # fmt: skip
+        write_json(path / "runs" / OLD / "result.json", asdict(result(run=OLD, seconds=12.0)))
 
     monkeypatch.setattr(leaderboard_controller, "measure_runs", measured)
     view = show_board(qtbot, page)

@@ -40,7 +40,7 @@ def press(qtbot, page, name: str, key: Qt.Key, modifiers=CONTROL) -> None:
     qtbot.keyClick(page.keys.fields[name], key, modifiers)
 
 
-def test_keys_are_changed_by_pressing_them_and_kept_or_refused_beside_the_command(qtbot, page):
+def test_keys_are_changed_by_pressing_them_and_kept_or_refused_beside_the_command(qtbot, page, window):
     press(qtbot, page, "edit.undo", Qt.Key.Key_K)
     assert "Ctrl+K" in page.keys.fault("edit.undo")
     press(qtbot, page, "edit.undo", Qt.Key.Key_Escape, Qt.KeyboardModifier.NoModifier)
@@ -48,9 +48,6 @@ def test_keys_are_changed_by_pressing_them_and_kept_or_refused_beside_the_comman
     press(qtbot, page, "edit.undo", Qt.Key.Key_U)
     assert load_settings().shortcuts == {"edit.undo": "Ctrl+U"}
     assert page.keys.fields["edit.undo"].text() == "Ctrl+U"
-
-
-def test_backspace_takes_the_keys_away(qtbot, page, window):
     press(qtbot, page, "edit.undo", Qt.Key.Key_Backspace, Qt.KeyboardModifier.NoModifier)
     assert page.state.settings.shortcuts == {"edit.undo": ""}
     assert not window.commands.action("edit.undo").shortcuts()

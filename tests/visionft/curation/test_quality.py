@@ -8,6 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from drawing import jpeg, scene
 from PIL import Image
 
 from visionft.curation.check import CheckResult, Inputs
@@ -15,22 +16,6 @@ from visionft.curation.quality.kinds import Peers, rarity
 from visionft.curation.quality.quality_check import Quality, measure_images, row_store
 from visionft.data.types import Snapshot, SnapshotImage
 from visionft.jobs import JobCancelled, JobContext
-
-
-def scene(seed: int, size: tuple[int, int] = (64, 80)) -> np.ndarray:
-    rng = np.random.default_rng(seed)
-    pixels = np.full((*size, 3), rng.integers(90, 150), np.uint8)
-    for _ in range(20):
-        centre = tuple(int(rng.integers(0, side)) for side in size[::-1])
-        axes = tuple(int(each) for each in rng.integers(4, 20, 2))
-        cv2.ellipse(pixels, centre, axes, float(rng.integers(180)), 0, 360, rng.integers(0, 256, 3).tolist(), -1)
-    return np.clip(pixels + rng.normal(0, 2, pixels.shape), 0, 255).astype(np.uint8)
-
-
-def jpeg(pixels: np.ndarray) -> bytes:
-    handle = io.BytesIO()
-    Image.fromarray(pixels).save(handle, "JPEG", quality=92)
-    return handle.getvalue()
 
 
 def planes(pixels: np.ndarray) -> bytes:

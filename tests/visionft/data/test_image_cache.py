@@ -33,20 +33,6 @@ def cache(folder: Path) -> ImageCache:
 
 
 @pytest.fixture
-def decoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Return a growing list of decoded images."""
-    found: list[int] = []
-
-    def counted(handle, **given):
-        found.append(1)
-        return decode_open(handle, **given)
-
-    decode_open = image_cache.decode_open
-    monkeypatch.setattr(image_cache, "decode_open", counted)
-    return found
-
-
-@pytest.fixture
 def photograph(tmp_path: Path) -> Path:
     return draw(tmp_path / "a.jpg", seed=1)
 

@@ -30,20 +30,6 @@ CONFIG = TrainConfig(
 
 
 @pytest.fixture
-def decoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Return a growing list of the names of files decoded in this process."""
-    found: list[str] = []
-
-    def counted(handle, **given):
-        found.append(handle.name)
-        return decode_open(handle, **given)
-
-    decode_open = image_cache.decode_open
-    monkeypatch.setattr(image_cache, "decode_open", counted)
-    return found
-
-
-@pytest.fixture
 def photographs(snapshot: Snapshot, tmp_path: Path) -> Snapshot:
     """Return the images as separate JPEGs, larger than the network's input."""
     images = []
