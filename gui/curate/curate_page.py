@@ -8,7 +8,7 @@ from functools import partial
 
 from PySide6.QtCore import QEvent, QObject, QPoint, Qt, Slot
 from PySide6.QtGui import QAction, QKeyEvent
-from PySide6.QtWidgets import QMenu, QProgressBar, QWidget
+from PySide6.QtWidgets import QMenu, QWidget
 
 from gui.actions import CURATE
 from gui.curate.curate_views import all_views
@@ -20,7 +20,7 @@ from gui.kit import theme
 from gui.kit.empty_state import EmptyState
 from gui.kit.icons import swatch
 from gui.kit.parts import Button, Card, ElidedLabel, IconLabel, column, restyle, row, stacked, text, widget_of
-from gui.kit.progress_text import progress_text
+from gui.kit.progress import ProgressBar, progress_text
 from gui.kit.translation import tr
 from gui.page import Page
 from gui.session import ProjectSession
@@ -43,9 +43,7 @@ class ScanLine(Card):
         super().__init__(margin=theme.SMALL)
         self._icon = IconLabel("info", size=17)
         self._words = ElidedLabel("", mode=Qt.TextElideMode.ElideRight)
-        self._bar = QProgressBar()
-        self._bar.setTextVisible(False)
-        self._bar.setFixedWidth(theme.scaled(160))
+        self._bar = ProgressBar(width=160)
         self.stop_button = Button("Stop", "stop", on_click=on_stop)
         self.run_button = Button("Find issues", "refresh", on_click=on_run)
         line = row(self._icon, self._words, self._bar, self.stop_button, self.run_button, spacing=theme.MEDIUM, grows=1)
@@ -55,8 +53,7 @@ class ScanLine(Card):
 
     def show_progress(self, progress: Progress, *, is_stopping: bool) -> None:
         self._show(progress_text(progress), "search", "accent", "info", is_running=True)
-        self._bar.setRange(0, progress.total)
-        self._bar.setValue(progress.done)
+        self._bar.show_progress(progress.done, progress.total)
         self._bar.setAccessibleName(progress_text(progress))
         self.stop_button.setEnabled(not is_stopping)
 

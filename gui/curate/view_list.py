@@ -18,13 +18,7 @@ class ViewButton(Button):
         super().__init__("", icon_name, role="rail")
         self.title = title
         self._count: int | None = None
-        self.setCheckable(True)
-        self.toggled.connect(lambda _is_on: self._tint())
         self.show_count(None)
-
-    def _tint(self) -> None:
-        palette = theme.colours()
-        self.set_icon_colour(palette.accent if self.isChecked() else palette.muted)
 
     def show_count(self, count: int | None) -> None:
         self._count = count

@@ -7,14 +7,14 @@ from pathlib import Path
 
 from PySide6.QtCore import QObject, QSize, Qt, QUrl, Signal
 from PySide6.QtGui import QDesktopServices, QShowEvent
-from PySide6.QtWidgets import QCheckBox, QDialog, QLabel, QLineEdit, QProgressBar, QSizePolicy, QWidget
+from PySide6.QtWidgets import QCheckBox, QDialog, QLabel, QLineEdit, QSizePolicy, QWidget
 
 from gui.export import exporting
 from gui.export.exporting import UploadOffer
 from gui.kit import theme
 from gui.kit.banner import Banner
 from gui.kit.parts import Button, Card, CopyButton, Segments, column, row, scrolling, text, verbatim
-from gui.kit.progress_text import progress_text
+from gui.kit.progress import ProgressBar, progress_text
 from gui.kit.translation import tr
 from gui.kit.workers import Failure
 from gui.state import AppState
@@ -64,8 +64,7 @@ class PublishDialog(QDialog):
         )
         self._token_note = text(made, "small", wrap=True)
         self.fault = Banner()
-        self.progress = QProgressBar()
-        self.progress.setTextVisible(False)
+        self.progress = ProgressBar()
         self.stage = text("", "small")
         self.arrived = Card(tone="good", margin=theme.MEDIUM)
         self.address_label = text("", "strong", wrap=True)
@@ -162,8 +161,7 @@ class PublishDialog(QDialog):
 
     def show_progress(self, progress: Progress) -> None:
         self.stage.setText(progress_text(progress))
-        self.progress.setRange(0, 1000 if progress.total else 0)
-        self.progress.setValue(round(1000 * progress.done / progress.total) if progress.total else 0)
+        self.progress.show_progress(progress.done, progress.total)
 
     def show_failure(self, failure: Failure) -> None:
         self.show_form()

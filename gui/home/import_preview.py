@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QSignalBlocker, Signal
 from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import QBoxLayout, QCheckBox, QComboBox, QHBoxLayout, QProgressBar, QStackedWidget, QWidget
+from PySide6.QtWidgets import QBoxLayout, QCheckBox, QComboBox, QHBoxLayout, QStackedWidget, QWidget
 
 from gui.home.found_classes import FoundClasses
 from gui.home.import_report import LeftOutTable, warning_words
 from gui.kit import theme
 from gui.kit.parts import Button, Card, ElidedLabel, IconLabel, choice_box, column, row, scrolling, text, widget_of
-from gui.kit.progress_text import progress_text
+from gui.kit.progress import ProgressBar, progress_text
 from gui.kit.tiles import StatTile
 from gui.kit.translation import tr
 from models.messages import Message, listed
@@ -166,9 +166,7 @@ class ImportProgress(QWidget):
         super().__init__()
         self._title = text("", "heading")
         self._stage = text("", "muted")
-        self._bar = QProgressBar()
-        self._bar.setTextVisible(False)
-        self._bar.setAccessibleName(tr("Progress"))
+        self._bar = ProgressBar()
         self.cancel_button = Button("Cancel", "stop")
         card = Card(margin=theme.HUGE, spacing=theme.MEDIUM)
         card.setMaximumWidth(theme.scaled(560))
@@ -182,13 +180,12 @@ class ImportProgress(QWidget):
     def show_title(self, title: str) -> None:
         self._title.setText(tr(title))
         self._stage.setText(tr("Starting"))
-        self._bar.setRange(0, 0)
+        self._bar.show_progress(0, 0)
         self.cancel_button.setEnabled(True)
         self.cancel_button.setText(tr("Cancel"))
 
     def show_progress(self, progress: Progress) -> None:
-        self._bar.setRange(0, progress.total)
-        self._bar.setValue(progress.done)
+        self._bar.show_progress(progress.done, progress.total)
         self._stage.setText(progress_text(progress))
 
     def show_stopping(self) -> None:

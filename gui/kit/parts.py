@@ -127,6 +127,9 @@ class Button(QPushButton):
         self.setCursor(Qt.CursorShape.PointingHandCursor)
         self.setFocusPolicy(Qt.FocusPolicy.TabFocus)  # the focus ring is for the keyboard, not for the mouse
         self._tint()
+        if role == "rail":
+            self.setCheckable(True)
+            self.toggled.connect(lambda _is_on: self._tint())
         if on_click is not None:
             self.clicked.connect(lambda _checked=False: on_click())
 
@@ -150,14 +153,12 @@ class Button(QPushButton):
     def _tint(self) -> None:
         palette = theme.colours()
         if self._icon_name:
-            inks = {"primary": palette.on_accent, "quiet": palette.accent}
-            self.set_icon_colour(inks.get(self.property("role"), palette.text))
-
-    def set_icon_colour(self, colour: str) -> None:
-        """Draw the icon in `colour`, with a gap to the text after it."""
-        gap, size = theme.TIGHT + 1 if self.text() else 0, theme.scaled(ICON_PX)
-        self.setIconSize(QSize(size + gap, size))
-        self.setIcon(icon(self._icon_name, colour, size=size, gap=gap))
+            rail = palette.accent if self.isChecked() else palette.muted
+            inks = {"primary": palette.on_accent, "quiet": palette.accent, "rail": rail}
+            ink = inks.get(self.property("role"), palette.text)
+            gap, size = theme.TIGHT + 1 if self.text() else 0, theme.scaled(ICON_PX)
+            self.setIconSize(QSize(size + gap, size))
+            self.setIcon(icon(self._icon_name, ink, size=size, gap=gap))
 
 
 class CopyButton(Button):

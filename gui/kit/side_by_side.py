@@ -33,9 +33,6 @@ class SideBySide(QWidget):
         for each in self._columns:
             self._layout.addLayout(each, 1)
 
-    def is_wide(self) -> bool:
-        return self._layout.direction() == QBoxLayout.Direction.LeftToRight
-
     def minimumSizeHint(self) -> QSize:
         """Return the minimum size; its width is that of a single stacked column, so that stacking is possible."""
         width = max(each.minimumSize().width() for each in self._columns)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import QBoxLayout, QProgressBar, QWidget
+from PySide6.QtWidgets import QBoxLayout, QWidget
 
 from gui.kit import theme
 from gui.kit.empty_state import EmptyState
@@ -17,6 +17,7 @@ from gui.kit.flow import Flow
 from gui.kit.image_grid import ImageGrid
 from gui.kit.image_model import ImageModel, Section
 from gui.kit.parts import Button, Card, ElidedLabel, column, row, stacked, widget_of
+from gui.kit.progress import ProgressBar
 from gui.kit.theme import ClassColour
 from gui.kit.thumbnails import ThumbnailStore
 from gui.kit.translation import tr
@@ -59,10 +60,7 @@ class RowsView(QWidget):
         self.question_label = ElidedLabel("", "heading", mode=Qt.TextElideMode.ElideRight)
         self._hint = ElidedLabel("", "small", mode=Qt.TextElideMode.ElideRight)
         self.progress_label = ElidedLabel("", "small")
-        self._bar = QProgressBar()
-        self._bar.setTextVisible(False)
-        self._bar.setAccessibleName(tr("Progress"))
-        self._bar.setFixedWidth(theme.scaled(140))
+        self._bar = ProgressBar(width=140)
         self.accept_button = Button("Accept", "check", role="primary", on_click=self.accepted.emit)
         self.other_button = Button("Next", on_click=self.other_wanted.emit)
         self.empty = EmptyState("check-circle", "", "", "To the grid")
@@ -131,5 +129,4 @@ class RowsView(QWidget):
 
     def show_progress(self, words: str, done: int, total: int) -> None:
         self.progress_label.setText(words)
-        self._bar.setRange(0, max(1, total))
-        self._bar.setValue(done)
+        self._bar.show_progress(done, max(1, total))

@@ -3,11 +3,10 @@
 from collections.abc import Callable, Sequence
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QProgressBar
 
 from gui.kit import theme
 from gui.kit.parts import Button, Card, ElidedLabel, choice_box, column, row, text
-from gui.kit.translation import tr
+from gui.kit.progress import ProgressBar
 from visionft.events import Progress
 
 
@@ -20,10 +19,7 @@ class AccuracyCard(Card):
         self._sentence, self._meaning = text("", "heading", wrap=True), text("", "muted", wrap=True)
         self._figures = ElidedLabel("", "small", mode=Qt.TextElideMode.ElideRight)
         self.cost = ElidedLabel("", "small", mode=Qt.TextElideMode.ElideRight)
-        self._progress = QProgressBar()
-        self._progress.setTextVisible(False)
-        self._progress.setFixedWidth(theme.scaled(120))
-        self._progress.setAccessibleName(tr("Progress of the evaluation"))
+        self._progress = ProgressBar("Progress of the evaluation", width=120)
         self.split_box = choice_box("Split to evaluate on", splits)
         self.evaluate_button = Button("Evaluate again", "refresh", role="quiet", on_click=on_measure)
         words = column(self._sentence, self._meaning, spacing=theme.HAIR)
@@ -48,8 +44,7 @@ class AccuracyCard(Card):
     def show_progress(self, progress: Progress | None) -> None:
         self._progress.setVisible(progress is not None)
         if progress is not None:
-            self._progress.setRange(0, progress.total)
-            self._progress.setValue(progress.done)
+            self._progress.show_progress(progress.done, progress.total)
 
     def words(self) -> tuple[str, str, str]:
         return self._sentence.text(), self._meaning.text(), self._figures.text()

@@ -6,11 +6,11 @@ One line for each task; facts about the project while there is none. Knows handl
 from collections.abc import Sequence
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QFrame, QProgressBar, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QSizePolicy, QVBoxLayout, QWidget
 
 from gui.kit import theme
 from gui.kit.parts import Button, ElidedLabel, IconLabel, row, text, widget_of
-from gui.kit.progress_text import progress_text
+from gui.kit.progress import ProgressBar, progress_text
 from gui.kit.translation import tr
 from gui.tasks import TaskHandle
 from models.messages import Message
@@ -33,11 +33,9 @@ class TaskLine(QWidget):
         self.job_button = Button("", role="quiet")
         self.job_button.setText(handle.task.title)
         self.job_button.setToolTip(tr("Show the page of this task"))
-        self._progress = QProgressBar()
-        self._progress.setTextVisible(False)
-        self._progress.setFixedWidth(theme.scaled(200))
+        self._progress = ProgressBar(width=200)
         self._progress.setAccessibleName(tr("Progress of {task}", task=handle.task.title))
-        self._progress.setRange(0, 0)
+        self._progress.show_progress(0, 0)
         self._stage = ElidedLabel(tr("Starting"), "small")
         self._stage.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.stop_button = Button("Stop", "stop", on_click=handle.stop)
@@ -77,8 +75,7 @@ class TaskLine(QWidget):
                 pass
 
     def _show_progress(self, done: int, total: int, stage: str) -> None:
-        self._progress.setRange(0, total)
-        self._progress.setValue(done)
+        self._progress.show_progress(done, total)
         self._stage.setText(stage)
 
     def words(self) -> str:
@@ -95,8 +92,8 @@ class JobBar(QFrame):
         self.setObjectName("jobBar")
         self.lines: list[TaskLine] = []
         self._icon = IconLabel("check-circle", size=16, tone="muted")
-        self._idle = ElidedLabel("", "small")
-        self._idle_line = widget_of(row(self._icon, self._idle, spacing=theme.MEDIUM, grows=1))
+        self.idle = ElidedLabel("", "small")
+        self._idle_line = widget_of(row(self._icon, self.idle, spacing=theme.MEDIUM, grows=1))
         self._more = text("", "small")
         self._more.hide()
         self._layout = QVBoxLayout(self)
@@ -108,7 +105,7 @@ class JobBar(QFrame):
         self.show_idle("")
 
     def show_idle(self, message: str, *, icon_name: str = "info") -> None:
-        self._idle.setText(message)
+        self.idle.setText(message)
         self._icon.setVisible(bool(message))
         self._icon.show_icon(icon_name, "muted")
 
@@ -139,10 +136,3 @@ class JobBar(QFrame):
         for line in self.lines:
             if line.handle is handle:
                 line.show_event(event)
-
-    def line(self, title: str) -> TaskLine | None:
-        return next((line for line in self.lines if line.handle.task.title == title), None)
-
-    def idle_words(self) -> str:
-        """Return the text shown without tasks; empty while there are some."""
-        return "" if self._idle_line.isHidden() else self._idle.text()

@@ -9,20 +9,6 @@ from gui.kit.parts import Button, ElidedLabel, column, row, text
 from gui.kit.translation import tr
 
 
-class RailButton(Button):
-    """The button of a page; its icon has the accent colour while the page is shown."""
-
-    def __init__(self, title: str, icon_name: str) -> None:
-        super().__init__("", icon_name, role="rail")
-        self.setText(title)
-        self.setCheckable(True)
-        self.toggled.connect(self._tint)
-
-    def _tint(self, *_: object) -> None:
-        palette = theme.colours()
-        self.set_icon_colour(palette.accent if self.isChecked() else palette.muted)
-
-
 class Rail(QFrame):
     """The pages to choose from; `page_chosen` carries the page's name."""
 
@@ -36,7 +22,7 @@ class Rail(QFrame):
         mark.setPixmap(pixmap("visionft", "#000000", size=30))
         self._project = ElidedLabel(tr("No project open"), "small")
         head = row(mark, column(text("VisionFT", "heading"), self._project, spacing=0), grows=1)
-        self._buttons: dict[str, RailButton] = {}
+        self._buttons: dict[str, Button] = {}
         self._group = QButtonGroup(self)
         self._top, self._bottom = column(spacing=theme.HAIR), column(spacing=theme.HAIR)
         layout = column(head, theme.LARGE, self._top, None, self._bottom)
@@ -44,9 +30,9 @@ class Rail(QFrame):
         self.setLayout(layout)
 
     def add_page(self, name: str, title: str, icon_name: str, *, at_bottom: bool = False) -> None:
-        button = RailButton(tr(title), icon_name)
+        button = Button("", icon_name, role="rail", on_click=lambda: self.page_chosen.emit(name))
+        button.setText(tr(title))
         button.setAccessibleName(tr(title))
-        button.clicked.connect(lambda _checked=False: self.page_chosen.emit(name))
         self._group.addButton(button)
         self._buttons[name] = button
         (self._bottom if at_bottom else self._top).addWidget(button)
@@ -57,5 +43,5 @@ class Rail(QFrame):
     def show_project(self, name: str) -> None:
         self._project.setText(name or tr("No project open"))
 
-    def button(self, name: str) -> RailButton:
+    def button(self, name: str) -> Button:
         return self._buttons[name]

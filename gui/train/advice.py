@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QBoxLayout, QSizePolicy, QVBoxLayout
 from gui.kit import theme
 from gui.kit.flow import Flow
 from gui.kit.parts import Button, Card, column, row, text, widget_of
-from gui.kit.progress_text import progress_text
+from gui.kit.progress import progress_text
 from gui.kit.translation import tr
 from gui.kit.value_table import ValueTable
 from gui.kit.workers import Failure

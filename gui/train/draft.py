@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, Slot
 
-from gui.kit.progress_text import progress_text
+from gui.kit.progress import progress_text
 from gui.kit.translation import tr
 from gui.kit.workers import BackgroundReader, Work, WorkerPool
 from gui.runner import TRAIN

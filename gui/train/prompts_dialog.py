@@ -14,7 +14,7 @@ from gui.kit import theme
 from gui.kit.dialogs import Dialog
 from gui.kit.lazy_function import LazyFunction
 from gui.kit.parts import Button, choice_box, column, row, text
-from gui.kit.progress_text import progress_text
+from gui.kit.progress import progress_text
 from gui.kit.translation import tr
 from gui.kit.value_table import ValueTable
 from gui.runner import TRAIN

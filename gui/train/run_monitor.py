@@ -3,11 +3,11 @@
 import time
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QProgressBar, QStackedWidget, QWidget
+from PySide6.QtWidgets import QStackedWidget, QWidget
 
 from gui.kit import theme
 from gui.kit.parts import Card, ElidedLabel, Tone, column, pill, restyle, row, text
-from gui.kit.progress_text import progress_text
+from gui.kit.progress import ProgressBar, progress_text
 from gui.kit.tiles import StatTile
 from gui.kit.translation import tr
 from gui.train.metric_chart import BEST_EPOCH_TIP, MetricChart
@@ -34,9 +34,7 @@ class StageLine(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self._words, self._left = text(role="strong"), text(role="muted")
-        self._bar = QProgressBar()
-        self._bar.setTextVisible(False)
-        self._bar.setAccessibleName(tr("Progress"))
+        self._bar = ProgressBar()
         self._stage, self._began_s, self._first = "", 0.0, 0
         self.pace = 0.0  # units of this stage per second; 0 while unknown
         self.setLayout(column(row(self._words, None, self._left), self._bar, spacing=theme.TIGHT))
@@ -66,8 +64,7 @@ class StageLine(QWidget):
     def _show(self, words: str, left: str, done: int, total: int) -> None:
         self._words.setText(words)
         self._left.setText(left)
-        self._bar.setRange(0, total)
-        self._bar.setValue(done)
+        self._bar.show_progress(done, total)
         self.show()
 
 

@@ -211,11 +211,11 @@ def test_the_bar_shows_every_task_with_its_own_stop_and_what_waits(qtbot, window
     bar = window.job_bar
     qtbot.waitUntil(lambda: all(number in bar.lines[0].words() for number in "39") and gates[1].begun.is_set())
     assert [line.job_button.text() for line in bar.lines] == ["Task 0", "Task 1", "Task 2", "Task 3"]
-    assert "Task 1" in bar.lines[3].words() and bar.idle_words() == ""
+    assert "Task 1" in bar.lines[3].words() and not bar.idle.isVisible()
     assert any("3 " in label.text() for label in bar.findChildren(QLabel) if label.isVisible())
     bar.lines[1].stop_button.click()
     qtbot.waitUntil(gates[3].begun.is_set)
     assert gates[1].was_stopped and not gates[0].was_stopped and not gates[2].was_stopped
     bar.lines[3].stop_button.click()
     window.state.tasks.end(lambda _handle: True)
-    assert not bar.lines and bar.idle_words()
+    assert not bar.lines and bar.idle.isVisible() and bar.idle.text()

@@ -5,7 +5,7 @@ import os
 import pytest
 from PIL import Image
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QBoxLayout
 
 from gui import preferences
 from gui.kit import dialogs
@@ -179,12 +179,12 @@ def test_another_language_offers_a_restart_once(page, monkeypatch):
 
 
 def test_columns_go_below_each_other_where_there_is_no_room(qtbot, page, window):
-    columns = page.findChild(SideBySide)
+    columns = page.findChild(SideBySide).layout()
     window.resize(1280, 800)
     QApplication.processEvents()
-    assert columns.is_wide()
+    assert columns.direction() == QBoxLayout.Direction.LeftToRight
     window.state.change_settings(font_scale=1.5)
-    qtbot.waitUntil(lambda: not columns.is_wide())
+    qtbot.waitUntil(lambda: columns.direction() == QBoxLayout.Direction.TopToBottom)
 
 
 def test_decoded_images_are_counted_limited_and_cleared(qtbot, page, images):

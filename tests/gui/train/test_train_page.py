@@ -172,7 +172,7 @@ def test_the_job_bar_shows_the_run_on_every_page_and_stops_it(qtbot, page, windo
     window.show_page("project")
     qtbot.mouseClick(line.stop_button, LEFT)
     finish()
-    assert not window.job_bar.lines and window.job_bar.idle_words()
+    assert not window.job_bar.lines and window.job_bar.idle.text()
 
 
 @pytest.mark.parametrize("error", [WeightsError("The weights are not here."), KeyError("lost")])

@@ -135,14 +135,14 @@ def use_torchdr(engine: Engine, count: int) -> bool:
     return True
 
 
-def _by_torchdr(rows: np.ndarray, seed: int, *, device: str = "cuda") -> np.ndarray:
+def _by_torchdr(rows: np.ndarray, seed: int) -> np.ndarray:
     """Compute the layout on a GPU: InfoTSNE has t-SNE's own kernel, so that `place_among` suits its maps as well."""
     import torch
     from torchdr import InfoTSNE  # pyright: ignore[reportMissingImports]
 
     start = torch.as_tensor(start_of(rows, seed), dtype=torch.float32)
     model = InfoTSNE(
-        perplexity=_PERPLEXITY, init=start, device=device, random_state=seed, backend=None, distributed=False
+        perplexity=_PERPLEXITY, init=start, device="cuda", random_state=seed, backend=None, distributed=False
     )
     found = model.fit_transform(torch.as_tensor(unit_rows(rows)))
     return np.asarray(torch.as_tensor(found).detach().cpu(), np.float32)
