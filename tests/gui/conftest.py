@@ -12,6 +12,7 @@ import pytest
 import run_files
 from cut_texts import cut_texts
 from PIL import Image, ImageDraw
+from projects import project_of
 from PySide6.QtCore import QAbstractListModel, QCoreApplication, QEvent, QModelIndex, Qt, QThread, QTimer
 from PySide6.QtWidgets import (
     QAbstractButton,
@@ -35,8 +36,6 @@ from gui.train import augment_preview, setup_measurements
 from visionft.export.precision.variants import Variant, VariantAgreement, VariantLatency
 from visionft.project.edits.class_changes import RenameClass
 from visionft.project.edits.image_changes import TagImages, WriteNote
-from visionft.project.importing.importer import import_source
-from visionft.project.splits import assign_splits
 from visionft.project.store import Project
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.runs.run_folder import change_notes, read_run
@@ -113,13 +112,7 @@ def draw_folder() -> Callable[[Path, dict[str, int]], Path]:
 @pytest.fixture
 def make_project(tmp_path: Path) -> Callable[..., Path]:
     """Return a function to make a project without splits: `make_project("name", {"class": images})`."""
-
-    def make(name: str, counts: dict[str, int]) -> Path:
-        with Project.create(tmp_path / name) as project:
-            import_source(project, _draw_folder(tmp_path / f"images of {name}", counts))
-        return tmp_path / name
-
-    return make
+    return lambda name, counts: project_of(tmp_path / name, _draw_folder(tmp_path / f"images of {name}", counts))
 
 
 @pytest.fixture(scope="session")
@@ -127,9 +120,7 @@ def made_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder of `images` and their `project`; it finds them wherever both are copied to."""
     folder = tmp_path_factory.mktemp("shared")
     _draw_folder(folder / "made" / "images", {"red": 10, "green": 8, "blue": 7})
-    with Project.create(folder / "made" / "project") as project:
-        import_source(project, folder / "made" / "images")
-        assign_splits(project)
+    project_of(folder / "made" / "project", folder / "made" / "images", has_splits=True)
     return (folder / "made").rename(folder / "kept")  # no copy finds its images where they were first
 
 
@@ -358,9 +349,7 @@ def _name_all(tmp_path: Path, *, folder_name: str, name: str, file_name: str) ->
         for number in range(_EACH):
             drawing = Image.new("RGB", (30, 20), (10, 80 * shade, 40 * number))
             drawing.save(source / class_name / file_name.format(f"{class_name} {number}"))
-    with Project.create(path) as project:
-        import_source(project, source)
-        assign_splits(project)
+    with Project.open(project_of(path, source, has_splits=True)) as project:
         ids = [image.image_id for image in project.snapshot().images]
         for class_name, new in zip(COLOURS, (name, f"{name} green", f"{name} red"), strict=True):
             project.apply(RenameClass(class_name, new))

@@ -21,7 +21,6 @@ from gui.shell.window import MainWindow
 from models.errors import Action
 from visionft.errors import NextStep
 from visionft.installation import refusal
-from visionft.project.importing.importer import import_source
 from visionft.project.store import Project
 
 LEFT = Qt.MouseButton.LeftButton
@@ -80,10 +79,8 @@ def test_every_step_leads_to_its_page_also_without_facts(
     finish()
 
 
-def test_a_class_with_too_few_images_for_a_test_set_is_split_without(qtbot, window, draw_folder, tmp_path, finish):
-    with Project.create(tmp_path / "few") as project:
-        import_source(project, draw_folder(tmp_path / "images of few", {"red": 6, "blue": 2}))
-    window.state.open_project(tmp_path / "few")
+def test_a_class_with_too_few_images_for_a_test_set_is_split_without(qtbot, window, make_project, finish):
+    window.state.open_project(make_project("few", {"red": 6, "blue": 2}))
     window.take_step(NextStep("split"))
     finish()
     press(qtbot, window, "split_without_test")

@@ -6,17 +6,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from projects import project_of
 
 from gui.curate import curate_views
 from gui.curate.curate_page import CuratePage
+from gui.curate.view import View
 from gui.kit import lazy_function
 from visionft.curation.check import Check, CheckResult, Inputs, Issue
 from visionft.curation.table import CHECKS
 from visionft.data.decode import decode
 from visionft.errors import NextStep, ProjectError
 from visionft.events import Progress
-from visionft.project.importing.importer import import_source
-from visionft.project.splits import assign_splits
 from visionft.project.store import Project
 
 
@@ -57,15 +57,19 @@ class DullCheck(Check):
 
 
 @pytest.fixture(autouse=True)
-def dull(monkeypatch: pytest.MonkeyPatch) -> DullCheck:
-    """Put the check of these tests in place of the table's; return it."""
-    check = DullCheck()
-    for name in list(CHECKS):
-        monkeypatch.delitem(CHECKS, name)
-    monkeypatch.setitem(CHECKS, check.name, check)
-    monkeypatch.setattr(curate_views, "VIEWS", ())
+def use_views(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Put the check of these tests in place of the table's; return a function to use views and another check."""
+
+    def use_views(*views: type[View], check: Check | None = None) -> None:
+        check = check or DullCheck()
+        for name in list(CHECKS):
+            monkeypatch.delitem(CHECKS, name)
+        monkeypatch.setitem(CHECKS, check.name, check)
+        monkeypatch.setattr(curate_views, "VIEWS", views)
+
+    use_views()
     monkeypatch.setattr(lazy_function, "load_libraries", lambda _job: None)  # not needed by this check
-    return check
+    return use_views
 
 
 @pytest.fixture
@@ -78,10 +82,7 @@ def grey_dir(tmp_path: Path) -> Path:
             spread, middle = (2 + number, 200 if number == 3 else 60) if number < 4 else (90, 128)
             pixels = np.clip(rng.normal(middle, spread, (32, 40, 3)), 0, 255).astype(np.uint8)
             Image.fromarray(pixels).save(tmp_path / "grey" / name / f"{name} {number}.png")
-    with Project.create(tmp_path / "greys") as project:
-        import_source(project, tmp_path / "grey")
-        assign_splits(project)
-    return tmp_path / "greys"
+    return project_of(tmp_path / "greys", tmp_path / "grey", has_splits=True)
 
 
 @pytest.fixture

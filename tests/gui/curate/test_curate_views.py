@@ -4,7 +4,6 @@ import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QPushButton, QWidget
 
-from gui.curate import curate_views
 from gui.curate.curation import Curation
 from gui.curate.view import Command, EmptyContent, PanelPlace, View, ViewContent
 from gui.kit.image_model import Section
@@ -70,8 +69,8 @@ class Bare(View):
 
 
 @pytest.fixture(autouse=True)
-def two_views(monkeypatch, dull) -> None:
-    monkeypatch.setattr(curate_views, "VIEWS", (Halves, Bare))
+def two_views(use_views) -> None:
+    use_views(Halves, Bare)
 
 
 @pytest.fixture

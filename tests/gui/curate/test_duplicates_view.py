@@ -5,13 +5,11 @@ from dataclasses import replace
 import pytest
 from PySide6.QtCore import Qt
 
-from gui.curate import curate_views
 from gui.curate.curate_page import CuratePage
 from gui.curate.duplicates_view import DuplicatesView
 from gui.kit import dialogs
 from visionft.curation.check import CheckResult, Issue, read_result, write_result
 from visionft.curation.duplicates.duplicate_check import Duplicates
-from visionft.curation.table import CHECKS
 from visionft.project.queries import count_images, image_rows
 from visionft.project.store import Project
 
@@ -23,10 +21,8 @@ BEST = (2, 1, 3, 9, 8, 6, 7, 10, 11, 4, 5, 12)
 
 
 @pytest.fixture
-def page(open_curate, grey_dir, monkeypatch) -> CuratePage:
-    monkeypatch.setitem(CHECKS, "duplicates", Duplicates())
-    monkeypatch.delitem(CHECKS, "dull")
-    monkeypatch.setattr(curate_views, "VIEWS", (DuplicatesView,))
+def page(open_curate, grey_dir, use_views) -> CuratePage:
+    use_views(DuplicatesView, check=Duplicates())
     with Project.open(grey_dir) as project:
         contents = {image.image_id: image.sha256 for image in project.snapshot().images}
     scores: dict[int, float] = {}

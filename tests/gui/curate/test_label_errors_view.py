@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from projects import project_of
 from PySide6.QtCore import Qt
 
-from gui.curate import curate_views
 from gui.curate.curate_page import CuratePage
 from gui.curate.label_errors_view import LabelErrorsView
 from visionft.curation.check import Inputs
@@ -16,7 +16,6 @@ from visionft.curation.label_errors.label_error_check import LabelErrors
 from visionft.curation.table import CHECKS
 from visionft.features.feature_store import FeatureKind, make_current
 from visionft.project.edits.changes import LabelImages
-from visionft.project.importing.importer import import_source
 from visionft.project.queries import image_rows
 from visionft.project.store import Project
 
@@ -27,11 +26,8 @@ KIND = FeatureKind(backbone="drawn", size=32, weights="w", preprocessing="p", wi
 
 
 @pytest.fixture(autouse=True)
-def only_labels(monkeypatch, dull) -> None:
-    """Put the real check and its view in place of the table's."""
-    monkeypatch.delitem(CHECKS, dull.name)
-    monkeypatch.setitem(CHECKS, "label-errors", LabelErrors())
-    monkeypatch.setattr(curate_views, "VIEWS", (LabelErrorsView,))
+def only_labels(monkeypatch, use_views) -> None:
+    use_views(LabelErrorsView, check=LabelErrors())
     monkeypatch.setattr(label_errors, "THRESHOLD", 0.05)  # few images give little certainty
 
 
@@ -44,9 +40,8 @@ def page(open_curate, tmp_path: Path) -> CuratePage:
         for number in range(COUNT):
             pixels = rng.integers(0, 256, (16, 16, 3), np.uint8)
             Image.fromarray(pixels).save(tmp_path / "fruit" / name / f"{name} {number}.png")
-    folder = tmp_path / "fruits"
-    with Project.create(folder) as project:
-        import_source(project, tmp_path / "fruit")
+    folder = project_of(tmp_path / "fruits", tmp_path / "fruit")
+    with Project.open(folder) as project:
         images = project.snapshot()
         centres = 3 * rng.normal(size=(2, 16))
         truth = [image.labels[0] or int(int(image.path.stem.split()[1]) in WRONG) for image in images.images]

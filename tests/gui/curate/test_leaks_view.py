@@ -5,13 +5,11 @@ from dataclasses import replace
 import pytest
 from PySide6.QtCore import Qt
 
-from gui.curate import curate_views
 from gui.curate.curate_page import CuratePage
 from gui.curate.leaks_view import LeaksView
 from gui.kit import dialogs
 from visionft.curation.check import CheckResult, Issue, read_result, write_result
 from visionft.curation.leaks.leak_check import Leaks
-from visionft.curation.table import CHECKS
 from visionft.project.edits.changes import AssignSplits
 from visionft.project.store import Project
 from visionft.training.config.train_config import TrainConfig
@@ -25,11 +23,9 @@ CLASSES = {number: "bird" if number <= 6 else "cat" for number in range(1, 13)}
 
 
 @pytest.fixture
-def page(open_curate, grey_dir, write_run, write_evaluation, monkeypatch) -> CuratePage:
+def page(open_curate, grey_dir, write_run, write_evaluation, use_views) -> CuratePage:
     """Return the view of two groups across splits, and of a run with only the leaked image right."""
-    monkeypatch.setitem(CHECKS, "leaks", Leaks())
-    monkeypatch.delitem(CHECKS, "dull")
-    monkeypatch.setattr(curate_views, "VIEWS", (LeaksView,))
+    use_views(LeaksView, check=Leaks())
     with Project.open(grey_dir) as project:
         contents = {image.image_id: image.sha256 for image in project.snapshot().images}
         project.apply(AssignSplits({1: "train", 2: "train", 3: "test", 7: "val", 8: "test"}))

@@ -6,7 +6,6 @@ from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
 from PySide6.QtGui import QMouseEvent, QWheelEvent
 from PySide6.QtWidgets import QApplication
 
-from gui.curate import curate_views
 from gui.curate.map.canvas import MarkLook
 from gui.curate.map.input import MapWidget
 from gui.curate.map.map_reader import BY_CLASS, read_map_data
@@ -171,13 +170,13 @@ def give_features(project_dir) -> None:
 
 
 @pytest.fixture
-def map_page(qtbot, open_curate, grey_dir, monkeypatch, dull):
+def map_page(qtbot, open_curate, grey_dir, use_views, finish):
     """Return the page with a map of its twelve images."""
-    monkeypatch.setattr(curate_views, "VIEWS", (MapView,))
+    use_views(MapView)
     give_features(grey_dir)
     page = open_curate(grey_dir, "map")
     qtbot.waitUntil(lambda: page.grid.count() == 12, timeout=20_000)
-    qtbot.waitUntil(lambda: not page.state.tasks.pending, timeout=60_000)
+    finish()
     return page
 
 
@@ -232,11 +231,11 @@ def test_what_a_run_said_colours_the_map(window, project_dir, image_ids):
     assert read.entries[-1].colour == "" and sum(entry.count for entry in read.entries) == len(images)
 
 
-def test_without_features_a_button_draws_it(qtbot, open_curate, grey_dir, monkeypatch, dull):
-    monkeypatch.setattr(curate_views, "VIEWS", (MapView,))
+def test_without_features_a_button_draws_it(qtbot, open_curate, grey_dir, use_views, finish):
+    use_views(MapView)
     page = open_curate(grey_dir, "map")
     qtbot.waitUntil(lambda: page.stage.empty.button.text() == "Draw the map", timeout=5000)
     give_features(grey_dir)  # as the network would: the button's job finds them
     qtbot.mouseClick(page.stage.empty.button, LEFT)
     qtbot.waitUntil(lambda: page.grid.count() == 12, timeout=20_000)
-    qtbot.waitUntil(lambda: not page.state.tasks.pending, timeout=60_000)
+    finish()

@@ -6,30 +6,24 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw
+from projects import project_of
 from PySide6.QtCore import QPoint, Qt
 
-from gui.curate import curate_views, report_view
+from gui.curate import report_view
 from gui.curate.curate_page import CuratePage
 from gui.curate.quality_view import QualityView
 from gui.curate.report_view import ReportView
 from visionft.curation.check import Inputs
 from visionft.curation.quality.quality_check import Quality
-from visionft.curation.table import CHECKS
 from visionft.project.edits.changes import UnlabelImages
-from visionft.project.importing.importer import import_source
-from visionft.project.splits import assign_splits
 from visionft.project.store import Project
 
 LEFT = Qt.MouseButton.LeftButton
 
 
 @pytest.fixture(autouse=True)
-def dull(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave the check of quality alone in the table, and both views in the page."""
-    for name in list(CHECKS):
-        monkeypatch.delitem(CHECKS, name)
-    monkeypatch.setitem(CHECKS, "quality", Quality())
-    monkeypatch.setattr(curate_views, "VIEWS", (ReportView, QualityView))
+def both_views(use_views) -> None:
+    use_views(ReportView, QualityView, check=Quality())
 
 
 @pytest.fixture
@@ -46,10 +40,7 @@ def scenes(tmp_path: Path) -> Path:
         path = tmp_path / "scenes" / ("large" if number < 25 else "small") / f"{number:02d}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         image.save(path)
-    with Project.create(tmp_path / "project") as project:
-        import_source(project, tmp_path / "scenes")
-        assign_splits(project)
-    return tmp_path / "project"
+    return project_of(tmp_path / "project", tmp_path / "scenes", has_splits=True)
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 import pytest
 from PySide6.QtCore import Qt
 
-from gui.curate import curate_views
 from gui.curate.view import View, ViewContent
 from gui.results.results_page import IMAGES
 from gui.state import ChosenImages
@@ -27,8 +26,8 @@ class Handed(View):
 
 
 @pytest.fixture(autouse=True)
-def similar(monkeypatch, dull) -> None:
-    monkeypatch.setattr(curate_views, "VIEWS", (Handed,))
+def similar(use_views) -> None:
+    use_views(Handed)
 
 
 def handed(window) -> ChosenImages:

@@ -6,7 +6,6 @@ import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QFileDialog
 
-from gui.curate import curate_views
 from gui.curate.similar.similar_view import SimilarView
 from gui.state import ChosenImages
 from visionft.features.embedding import embed
@@ -18,8 +17,8 @@ LEFT = Qt.MouseButton.LeftButton
 
 
 @pytest.fixture
-def similar_page(open_curate, grey_dir, monkeypatch, dull):
-    monkeypatch.setattr(curate_views, "VIEWS", (SimilarView,))
+def similar_page(open_curate, grey_dir, use_views):
+    use_views(SimilarView)
     with Project.open(grey_dir) as project:
         embed(grey_dir, project.snapshot(), backbone="starter_resnet", size=64, device="cpu")
     return open_curate(grey_dir, "similar")

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 from PIL import Image, ImageDraw
+from projects import project_of
 from PySide6.QtCore import Qt
 
 from gui.label.label_page import LabelPage
 from visionft.project.edits.changes import LabelImages, UnlabelImages
-from visionft.project.importing.importer import import_source
 from visionft.project.store import Project
 
 SHADES = {"red": (200, 40, 40), "green": (40, 160, 60), "blue": (40, 70, 200)}
@@ -41,8 +41,7 @@ def shapes(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (folder / "images" / name).mkdir(parents=True)
         for number in range(EACH):
             _draw(folder / "images" / name / f"{name}_{number:03d}.png", name, source)
-    with Project.create(folder / "project") as project:
-        import_source(project, folder / "images")
+    with Project.open(project_of(folder / "project", folder / "images")) as project:
         images = project.snapshot()
         embed(folder / "project", images, backbone="starter_resnet", size=64, device="cpu")
         project.apply(UnlabelImages(tuple(image.image_id for image in images.images)))

@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from projects import project_of
 from PySide6.QtCore import Qt
 
 from gui.home.home_page import ProjectPage
@@ -27,9 +28,7 @@ def source(images: Path) -> Path:
 @pytest.fixture
 def torn(window: MainWindow, source: Path, tmp_path: Path) -> MainWindow:
     """Return the window with a project with this conflict."""
-    with Project.create(tmp_path / "torn") as project:
-        import_source(project, source)
-    window.state.open_project(tmp_path / "torn")
+    window.state.open_project(project_of(tmp_path / "torn", source))
     return window
 
 

@@ -4,6 +4,7 @@ import errno
 import os
 
 import pytest
+from projects import project_of
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QDrag, QDragEnterEvent, QDragMoveEvent, QDropEvent, QGuiApplication
 from PySide6.QtTest import QTest
@@ -11,8 +12,6 @@ from PySide6.QtWidgets import QApplication, QInputDialog
 
 from gui.label.label_page import LabelPage
 from gui.label.labeller import image_menu
-from visionft.project.importing.importer import import_source
-from visionft.project.store import Project
 
 LEFT, CONTROL, SHIFT = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier
 
@@ -313,9 +312,7 @@ def test_a_image_that_vanished_says_so_and_can_still_be_labelled(qtbot, press, s
 
 
 def test_in_a_multi_label_project_keys_toggle(press, stored, open_label, images, tmp_path):
-    with Project.create(tmp_path / "multi", task="multi") as project:
-        import_source(project, images)
-    page = open_label(tmp_path / "multi")
+    page = open_label(project_of(tmp_path / "multi", images, task="multi"))
     first = page.grid.selection.current_id()
     press(page, Qt.Key.Key_3)
     assert stored(page)[first] == ["blue", "red"]

@@ -2,6 +2,7 @@
 
 import shutil
 
+from projects import project_of
 from PySide6.QtCore import Qt
 
 from gui.label import suggesting
@@ -105,8 +106,7 @@ def test_new_images_are_looked_at_in_the_background(wait, page, draw_folder, tmp
 
 
 def test_with_several_labels_there_are_no_clusters_or_audits(qtbot, wait, window, open_label, shapes, tmp_path):
-    with Project.create(tmp_path / "several", task="multi") as project:
-        import_source(project, shapes / "images")
+    with Project.open(project_of(tmp_path / "several", shapes / "images", task="multi")) as project:
         shutil.copytree(shapes / "project" / "features", tmp_path / "several" / "features")
         project.apply(UnlabelImages(tuple(image.image_id for image in project.snapshot().images if image.image_id % 4)))
     page = open_label(tmp_path / "several")

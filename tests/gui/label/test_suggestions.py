@@ -1,13 +1,13 @@
 """Suggestions, postponing, tags and example images on the label page, by keys, menus and clicks."""
 
 import pytest
+from projects import project_of
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QColorDialog, QInputDialog
 
 from gui.label.label_page import LabelPage
 from visionft.project.edits.changes import UnlabelImages
-from visionft.project.importing.importer import import_source
 from visionft.project.store import Project
 from visionft.suggest.suggestions import Suggestion, write_suggestions
 from visionft.training.config.train_config import TrainConfig
@@ -151,13 +151,10 @@ def test_without_a_run_the_menu_leads_to_training(choose_in, page, window):
 
 
 def test_a_real_run_suggests_for_every_unlabelled_image(qtbot, choose_in, window, open_label, images, tmp_path):
-    from visionft.project.splits import assign_splits
     from visionft.training.loop.train import train
 
-    folder = tmp_path / "real"
-    with Project.create(folder) as project:
-        import_source(project, images)
-        assign_splits(project)
+    folder = project_of(tmp_path / "real", images, has_splits=True)
+    with Project.open(folder) as project:
         config = TrainConfig(backbone="test_resnet", method="full", weights="random", image_size=32, batch_size=8)
         train(config.with_settings(["epochs=1", "device=cpu"]), project.snapshot(), folder / "runs" / "001-tiny")
         project.apply(UnlabelImages(tuple(image.image_id for image in project.snapshot().labelled("test"))))

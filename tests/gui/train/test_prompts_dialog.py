@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from projects import project_of
 from PySide6.QtCore import Qt
 
 from gui.kit.translation import tr
@@ -14,8 +15,6 @@ from gui.train.train_choices import suited_backbone
 from gui.train.train_page import TrainPage
 from visionft.evaluation.prompt_evaluation import ClassPromptScore, LineScore, PromptReport
 from visionft.project.edits.changes import UnlabelImages
-from visionft.project.importing.importer import import_source
-from visionft.project.store import Project
 from visionft.training.config.train_config import TrainConfig
 
 LEFT = Qt.MouseButton.LeftButton
@@ -77,9 +76,7 @@ def test_few_images_are_told_as_a_count_and_not_as_a_share(dialog) -> None:
 
 @pytest.fixture
 def project(planted: Path, tmp_path: Path) -> Path:
-    with Project.create(tmp_path / "project") as opened:
-        import_source(opened, planted)
-    return tmp_path / "project"
+    return project_of(tmp_path / "project", planted)
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection
 import cv2
 import numpy as np
 import pytest
+import run_files
 
 from visionft.cli import main
 from visionft.project.store import Project
@@ -16,25 +17,15 @@ from visionft.training.runs.run_snapshot import write_snapshot
 
 def _write_run(project: Project, *, right: Collection[int]) -> None:
     """Write a run on the project's present images, with the files of an evaluation on test."""
-    images, folder = project.snapshot(), project.path / "runs" / "001-resnet18-linear"
-    folder.mkdir(parents=True)
-    (folder / "config.json").write_text(json.dumps(TrainConfig().to_dict()))
-    (folder / "classes.json").write_text(json.dumps(images.class_names))
-    (folder / "metrics.jsonl").touch()
-    write_snapshot(folder, images)
-    tested, (cat, dog) = images.labelled("test"), images.class_names
-    lines = []
-    for image in tested:
-        true = images.class_names[image.labels[0]]
-        said = true if image.image_id in right else dog if true == cat else cat
-        lines.append({"image_id": image.image_id, "classes": [true], "predicted": [said], "probability": 0.9})
-    stored = {
-        "run": folder.name, "split": "test", "images": len(tested), "unreadable": 0, "top1": 0.5,
-        "top1_interval": [0.3, 0.7], "balanced_accuracy": 0.5, "ece": 0, "temperature": 1, "per_class": {},
-        "confusion": [],
-    }  # fmt: skip
-    (folder / "evaluation-test.json").write_text(json.dumps(stored))
-    (folder / "predictions-test.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    name, images = "001-resnet18-linear", project.snapshot()
+    run_files.write_run(project.path, name, TrainConfig(), accuracies=[], classes=images.class_names)
+    write_snapshot(project.path / "runs" / name, images)
+    answers = {}
+    for image in images.labelled("test"):
+        true, other = images.class_names[image.labels[0]], images.class_names[1 - image.labels[0]]
+        answers[image.image_id] = (true, true if image.image_id in right else other, 0.9)
+    facts = {"split": "test", "images": len(answers), "per_class": {}, "confusion": []}
+    run_files.write_evaluation(project.path, name, tuple(answers), tuple(answers.values()), **facts)
 
 
 @pytest.fixture

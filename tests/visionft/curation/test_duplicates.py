@@ -12,6 +12,7 @@ from drawing import jpeg
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageEnhance, ImageOps
+from projects import project_of
 
 from visionft.curation.check import CheckResult, Inputs, read_result
 from visionft.curation.duplicates import pair_comparison
@@ -180,11 +181,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory, drawn) -> Path:
 
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory: pytest.TempPathFactory, folder: Path) -> Path:
-    path = tmp_path_factory.mktemp("prepared") / "project"
-    with Project.create(path) as project:
-        import_source(project, folder)
+    with Project.open(project_of(tmp_path_factory.mktemp("prepared") / "project", folder)) as project:
         embed(project.path, project.snapshot(), backbone="starter_resnet", size=32)
-    return path
+        return project.path
 
 
 @pytest.fixture
