@@ -122,19 +122,16 @@ class AppState(QObject):
         self._end_tasks()
         self.change_settings(stored_settings.with_recent(self.settings, project.path))
         self._change_session(project)
-        self._tell_notices(project)
-        return True
-
-    def _tell_notices(self, project: "Project") -> None:
-        """Show the notices of an opened project, and from now on new ones."""
         project.tell_notices(self._noticed.emit)
         words = " ".join(notice.message for notice in project.notices)
         step = project.notices[0].next_step if project.notices else None
         if project.is_read_only:
             hint = f"{tr('Close it there, then open it again.')} {words}".rstrip()
-            self.say(f"This project can only be read: {project.read_only_reason}.", hint, next_step=step)
+            message = tr("This project can only be read: {reason}.", reason=project.read_only_reason)
+            self.say(message, hint, next_step=step)
         elif words:
             self.say(words, next_step=step)
+        return True
 
     @Slot(object)
     def _warn(self, notice: Notice) -> None:

@@ -81,7 +81,7 @@ class NewProjectDialog(Dialog):
             fault = tr("There is something of this name in that folder already. Choose another name.")
         self._fault.setText(fault)
         self._fault.setVisible(bool(fault))
-        self._place.setText(f"Creates the folder {path}" if name and not fault else "")
+        self._place.setText(tr("Creates the folder {path}", path=path) if name and not fault else "")
         self.create_button.setEnabled(bool(name) and not fault)
 
 

@@ -193,12 +193,12 @@ class OverviewView(QWidget):
         """Show a project; return its next step, as `next_step`."""
         summary = shown.overview.summary
         unlabelled = summary.images - summary.labelled
-        note = Message("{count} without a label", count=unlabelled) if unlabelled else "every image has a label"
+        note = tr("{count} without a label", count=unlabelled) if unlabelled else tr("every image has a label")
         for name, figure, words in (
-            ("images", summary.images, "in this project"),
-            ("labelled", summary.labelled, note if summary.images else "nothing to label yet"),
-            ("classes", len(summary.classes), "one per image" if summary.task == "single" else "several per image"),
-            ("runs", len(summary.runs), "see Results" if summary.runs else "none yet"),
+            ("images", summary.images, tr("in this project")),
+            ("labelled", summary.labelled, note if summary.images else tr("nothing to label yet")),
+            ("classes", len(summary.classes), tr("one per image" if summary.task == "single" else "several per image")),
+            ("runs", len(summary.runs), tr("see Results" if summary.runs else "none yet")),
         ):
             self.tiles[name].show_figure(f"{figure:,}", words)
         rows = class_rows(shown.overview.class_splits, shown.colours)

@@ -51,14 +51,14 @@ class RecentList(Card):
             self._rows.addWidget(text(note, "muted", wrap=True))
         for path in paths:
             exists = path.is_dir()
-            place = str(path.parent) if exists else "The folder is not there any more"
+            place = str(path.parent) if exists else tr("The folder is not there any more")
             words = column(ElidedLabel(path.name, "strong"), ElidedLabel(place, "small"), spacing=0)
             icon = IconLabel("project" if exists else "warning", tone="accent" if exists else "warn")
-            button = _tile_button(icon, words, name=f"Open {path.name}")
+            button = _tile_button(icon, words, name=tr("Open {name}", name=path.name))
             button.setEnabled(exists)
             button.clicked.connect(lambda _checked=False, path=path: self.chosen.emit(path))
             forget = IconButton("close", "", on_click=lambda path=path: self.forgotten.emit(path))
-            forget.show_name(f"Forget {path.name}")
+            forget.show_name(tr("Forget {name}", name=path.name))
             line = row(button, forget, spacing=theme.TIGHT, grows=0)
             self._rows.addLayout(line)
 

@@ -46,7 +46,7 @@ class AugmentStrip(QWidget):
         for index, cell in enumerate(self._cells):
             cell.show_image(images[index] if index < len(images) else None)
             cell.setVisible(index < len(images) or index < _COLUMNS)
-            name = "The image without changes" if index == 0 else f"Variant {index}"
+            name = tr("Variant {number}", number=index) if index else tr("The image without changes")
             cell.setAccessibleName(name)
             cell.setToolTip(name)
         self.words.setText(caption)
@@ -121,7 +121,7 @@ class AugmentPreview(QObject):
         snapshot = self._snapshot()
         chosen = [image for image in snapshot.images[:2000] if image.split == "train"] if snapshot else []
         if not chosen:
-            self._strip.show_words("Import and label images to preview their augmentation.")
+            self._strip.show_words(tr("Import and label images to preview their augmentation."))
         elif self._strip.isVisible():
             # A step coprime to most counts visits the classes in turn, and finally every image.
             image = chosen[self._place * 37 % len(chosen)]

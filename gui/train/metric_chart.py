@@ -219,7 +219,10 @@ class MetricChart(Chart):
         self._show_values()
 
     def _show_notes(self) -> None:
-        lines = [f"{number}  epoch {x:.1f}: {message}" for number, (x, message) in enumerate(self.notes, 1)]
+        lines = [
+            f"{number}  {tr('epoch {epoch}', epoch=f'{x:.1f}')}: {message}"
+            for number, (x, message) in enumerate(self.notes, 1)
+        ]
         self._note_label.setText("\n".join(lines[-3:]))
         self._note_label.setToolTip("\n".join(lines))
         self._note_label.setVisible(bool(lines))
@@ -233,5 +236,5 @@ class MetricChart(Chart):
             nearest = {name: curve.nearest(at) for name, curve in lines.items()}
             form = "{:.1%}" if plot.is_share else "{:.3f}"
             values = {name: "" if value is None else form.format(value) for name, value in nearest.items()}
-            best = f"best epoch {plot.best:.0f}" if plot.best is not None else ""
-            legend.show_values(values, f"at epoch {at:.0f}" if x is not None else best)
+            note = tr("best epoch {epoch}", epoch=f"{plot.best:.0f}") if plot.best is not None else ""
+            legend.show_values(values, tr("at epoch {epoch}", epoch=f"{at:.0f}") if x is not None else note)
