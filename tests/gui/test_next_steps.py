@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import get_args
 
 import pytest
-from PySide6.QtCore import Qt, QTimer
+from modal import answer
+from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QApplication
 
 from gui.app import PAGES
 from gui.home.recovery import RestoreDialog
@@ -29,8 +29,8 @@ LEFT = Qt.MouseButton.LeftButton
 @pytest.fixture
 def refuse_all(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the user think better of every question."""
-    for name, answer in (("ask_folder", None), ("ask_files", []), ("ask_choice", None), ("ask_yes", False)):
-        monkeypatch.setattr(dialogs, name, lambda *_args, answer=answer, **_options: answer)
+    for name, reply in (("ask_folder", None), ("ask_files", []), ("ask_choice", None), ("ask_yes", False)):
+        monkeypatch.setattr(dialogs, name, lambda *_args, reply=reply, **_options: reply)
 
 
 def press(qtbot, window: MainWindow, action: Action) -> None:
@@ -38,21 +38,6 @@ def press(qtbot, window: MainWindow, action: Action) -> None:
     button = window.toasts.newest.way_button
     assert button.isVisible() and button.text() == STEPS[action].title, window.toasts.message()
     qtbot.mouseClick(button, LEFT)
-
-
-def answer(kind: type, act) -> None:
-    """Act on the dialog of this kind once it is open; any other dialog is closed."""
-
-    def look() -> None:
-        dialog = QApplication.activeModalWidget()
-        if dialog is not None and isinstance(dialog, kind):
-            act(dialog)
-        elif dialog is not None:
-            dialog.close()
-        else:
-            QTimer.singleShot(20, look)
-
-    QTimer.singleShot(20, look)
 
 
 def test_every_action_has_a_button_on_a_page_of_the_window():

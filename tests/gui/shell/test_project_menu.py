@@ -5,8 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import QFile, Qt, QTimer
-from PySide6.QtWidgets import QApplication, QDialog
+from modal import answer
+from PySide6.QtCore import QFile, Qt
 
 from gui.kit import dialogs
 from gui.shell.project_dialogs import CSV, FOLDERS, JSONL, HistoryDialog, LabelExportDialog, RemovedDialog
@@ -18,15 +18,6 @@ from visionft.project.safety.backups import list_backups
 from visionft.project.store import Project
 
 LEFT = Qt.MouseButton.LeftButton
-
-
-def answer(kind: type[QDialog], act: Callable) -> None:
-    """Do something to the next dialog of a kind, as soon as it is open."""
-    dialog = QApplication.activeModalWidget()
-    if isinstance(dialog, kind):
-        act(dialog)
-    else:
-        QTimer.singleShot(10, lambda: answer(kind, act))
 
 
 def run(window, name: str) -> None:
