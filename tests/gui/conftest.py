@@ -1,10 +1,8 @@
 """Fixtures of the window's tests: an application in the light theme, small real projects, and a leak check."""
 
 import gc
-import json
 import shutil
 from collections.abc import Callable, Iterator
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,16 +27,11 @@ from gui.app import create_window
 from gui.kit import theme, workers
 from gui.kit.theme import apply_theme
 from gui.results import results_page
-from gui.run_queue import RunQueue
 from gui.shell.window import MainWindow
 from gui.state import AppState
 from gui.train import augment_preview, setup_measurements
 from visionft.export.precision.variants import Variant, VariantAgreement, VariantLatency
-from visionft.project.edits.class_changes import RenameClass
-from visionft.project.edits.image_changes import TagImages, WriteNote
-from visionft.project.store import Project
 from visionft.training.config.train_config import TrainConfig
-from visionft.training.runs.run_folder import change_notes, read_run
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -325,48 +318,3 @@ def int8_variant() -> Variant:
         precision="int8", file="model_int8.onnx", bytes=24_000_000, reference_bytes=94_000_000, sha256="",
         answers=answers, temperature=1.2, bits=7, in_float=("layer1.0.conv2",), speed=speed, verdict="recommended",
     )  # fmt: skip
-
-
-# -- names --------------------------------------------------------------------------------------------------------
-
-_EACH = 4  # images of a class
-
-
-@pytest.fixture
-def name_all(tmp_path: Path) -> Callable[..., Path]:
-    """Return a function to make a project with one name for everything.
-
-    It takes `folder_name` of the project, `name` for classes, tags, notes, runs and failures, and `file_name`, with
-    `{}` as the placeholder of the image's own part. The images lie in `source` beside the project.
-    """
-    return partial(_name_all, tmp_path)
-
-
-def _name_all(tmp_path: Path, *, folder_name: str, name: str, file_name: str) -> Path:
-    source, path = tmp_path / "source", tmp_path / folder_name
-    for shade, class_name in enumerate(COLOURS):
-        (source / class_name).mkdir(parents=True)
-        for number in range(_EACH):
-            drawing = Image.new("RGB", (30, 20), (10, 80 * shade, 40 * number))
-            drawing.save(source / class_name / file_name.format(f"{class_name} {number}"))
-    with Project.open(project_of(path, source, has_splits=True)) as project:
-        ids = [image.image_id for image in project.snapshot().images]
-        for class_name, new in zip(COLOURS, (name, f"{name} green", f"{name} red"), strict=True):
-            project.apply(RenameClass(class_name, new))
-        project.apply(TagImages(tuple(ids), name))
-        project.apply(WriteNote(ids[0], name))
-        names = list(project.snapshot().class_names)
-    run_files.write_run(path, OLD_RUN, TrainConfig(backbone="resnet18"), accuracies=[0.5, 0.8])
-    score = {"precision": 0.5, "recall": 0.5, "f1": 0.5, "support": 4}
-    said = ((0, 0, 0.8), (0, 1, 0.7), (1, 1, 0.9), (2, 0, 0.9))
-    answers = [(names[true], names[predicted], sure) for true, predicted, sure in said]
-    evaluated = [ids[place] for place in (0, 1, 4, 8)]
-    run_files.write_evaluation(path, OLD_RUN, evaluated, answers, per_class=dict.fromkeys(names, score))
-    (path / "runs" / OLD_RUN / "classes.json").write_text(json.dumps(names))
-    change_notes(read_run(path / "runs" / OLD_RUN), title=name)
-    queue = RunQueue(path)
-    queue.add(TrainConfig())
-    failed = queue.take_next()
-    assert failed is not None
-    queue.put_back(failed, name)
-    return path

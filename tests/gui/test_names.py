@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from named_project import name_all
 from PIL import Image
 from PySide6.QtWidgets import QApplication
 from translations import as_mo
@@ -38,8 +39,8 @@ def speaks_of_zebras(tmp_path, monkeypatch) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_no_page_translates_a_name(window, name_all, speaks_of_zebras, qtbot, texts_of, name):
-    assert window.state.open_project(name_all(folder_name=NAME, name=NAME, file_name=f"{NAME} {{}}.png"))
+def test_no_page_translates_a_name(window, tmp_path, speaks_of_zebras, qtbot, texts_of, name):
+    assert window.state.open_project(name_all(tmp_path, folder_name=NAME, name=NAME, file_name=f"{NAME} {{}}.png"))
     translation.use_language("xx")  # opening a project is stored in the settings, and applies English
     other = MainWindow(window.state, APP_PAGES, bottom_pages=("settings",))
     qtbot.addWidget(other)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from named_project import name_all
 from PIL import Image
 from PySide6.QtCore import QEvent, QModelIndex, QPoint, QTimer
 from PySide6.QtGui import QColor, QHelpEvent, Qt  # this `Qt` has `mightBeRichText`, QtCore's has not
@@ -30,11 +31,11 @@ PAGES = [page.name for page in APP_PAGES]
 
 
 @pytest.fixture
-def hostile(name_all) -> Path:
+def hostile(tmp_path: Path) -> Path:
     """Return a project with markup in every name: folder, files, classes, tags, notes, runs."""
     if os.name == "nt":
         pytest.skip("Windows has no file of such a name")
-    return name_all(folder_name=FOLDER_NAME, name=MARKUP, file_name="<b>{}<img src=trap.png>.png")
+    return name_all(tmp_path, folder_name=FOLDER_NAME, name=MARKUP, file_name="<b>{}<img src=trap.png>.png")
 
 
 def reads_markup(label: QLabel) -> bool:

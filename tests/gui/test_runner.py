@@ -114,8 +114,14 @@ def draft(page: TrainPage, epochs: int) -> None:
     page.form.editor("epochs").setValue(epochs)
 
 
-def epochs_shown(page: TrainPage) -> int:
-    return page.monitor.chart.point_counts()["epochs"]
+def start_run(qtbot, page: TrainPage, engine: Engine, *, ends_epoch: bool = False) -> None:
+    """Start a run of four epochs, and wait until it runs, or has ended the first of them."""
+    draft(page, 4)
+    page.start()
+    qtbot.waitUntil(lambda: page.monitor.state() == "Running")
+    if ends_epoch:
+        engine.step.set()
+        qtbot.waitUntil(lambda: page.monitor.chart.point_counts()["epochs"] == 1)
 
 
 def test_runs_that_wait_are_trained_in_order_and_past_a_failure(qtbot, page, window, engine, finish):
@@ -180,10 +186,7 @@ def test_a_waiting_run_keeps_the_settings_it_was_added_with_over_a_restart(page,
 
 
 def test_pause_keeps_the_place_and_resume_goes_on_with_one_curve(qtbot, page, window, engine, finish):
-    draft(page, 4)
-    page.start()
-    engine.step.set()
-    qtbot.waitUntil(lambda: epochs_shown(page) == 1)
+    start_run(qtbot, page, engine, ends_epoch=True)
     page.switch.setup_button.click()
     draft(page, 2)
     page.enqueue()
@@ -205,10 +208,7 @@ def test_pause_keeps_the_place_and_resume_goes_on_with_one_curve(qtbot, page, wi
 
 
 def test_a_paused_run_can_be_stopped_and_its_results_are_looked_at(qtbot, page, window, engine, evaluated, finish):
-    draft(page, 4)
-    page.start()
-    engine.step.set()
-    qtbot.waitUntil(lambda: epochs_shown(page) == 1)
+    start_run(qtbot, page, engine, ends_epoch=True)
     qtbot.mouseClick(page.pause_button, LEFT)
     qtbot.waitUntil(lambda: page.monitor.state() == "Paused")
     assert page.stop_button.isVisible() and page.stop_button.isEnabled() and not evaluated
@@ -220,9 +220,7 @@ def test_a_paused_run_can_be_stopped_and_its_results_are_looked_at(qtbot, page, 
 
 
 def test_why_the_stop_button_does_nothing_is_said(qtbot, page, window, engine, finish):
-    draft(page, 4)
-    page.start()
-    qtbot.waitUntil(lambda: page.monitor.state() == "Running")
+    start_run(qtbot, page, engine)
     page.runner.stop()
     page._show_readiness()
     ending = window.state.actions.why_not("run.end")
@@ -238,9 +236,7 @@ def test_a_linear_probe_that_was_interrupted_names_no_epoch():
 
 
 def test_stop_ends_the_run_and_the_queue_waits(qtbot, page, window, engine):
-    draft(page, 4)
-    page.start()
-    qtbot.waitUntil(lambda: page.monitor.state() == "Running")
+    start_run(qtbot, page, engine)
     page.runner.enqueue(TrainConfig(epochs=2))
     qtbot.mouseClick(page.stop_button, LEFT)
     qtbot.waitUntil(lambda: not window.state.tasks.pending)
