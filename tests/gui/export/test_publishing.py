@@ -34,7 +34,7 @@ def dialog(qtbot, window, shown, hub, finish):
 
 def send(qtbot, window, dialog) -> None:
     qtbot.mouseClick(dialog.send_button, LEFT)
-    qtbot.waitUntil(lambda: not window.state.tasks.pending, timeout=20_000)
+    qtbot.waitUntil(lambda: not window.state.tasks.pending, timeout=30_000)
 
 
 def test_what_goes_where_is_said_and_nothing_goes_before(dialog, hub):

@@ -82,12 +82,12 @@ def label_first(featured_dir: Path, truth: dict[int, str]) -> Callable[[int], li
 def open_label(qtbot, open_page) -> Callable[[Path], LabelPage]:
     """Return a function to open a project on the label page."""
 
-    def open_page(folder: Path) -> LabelPage:
+    def open_label(folder: Path) -> LabelPage:
         page = open_page("label", folder)
         qtbot.waitUntil(page.grid.hasFocus)
         return page
 
-    return open_page
+    return open_label
 
 
 @pytest.fixture
