@@ -23,7 +23,9 @@ class ProgressBar(QProgressBar):
     """A bar without text; `name` is its accessible name, `width` its width at the normal text size."""
 
     def __init__(self, name: Text = "Progress", *, width: int = 0) -> None:
-        super().__init__(textVisible=False, accessibleName=tr(name))
+        super().__init__()
+        self.setTextVisible(False)
+        self.setAccessibleName(tr(name))
         if width:
             self.setFixedWidth(theme.scaled(width))
 
