@@ -16,6 +16,11 @@ if TYPE_CHECKING:
     from visionft.advice.learning_curve import LearningCurve
     from visionft.advice.recommend import Recommendation
 
+_RECOMMENDATION = {
+    "recommendation": "visionft.advice.recommend:Recommendation", "to_label": list[Path], "sentence": str,
+    "evidence": list[str], "conditions": list[str],
+}  # fmt: skip
+
 
 @prints("visionft.advice.learning_curve:LearningCurve")
 def curve(
@@ -40,15 +45,7 @@ def curve(
     print_result(found, lambda: _curve_text(found), as_json=json)
 
 
-@prints(
-    {
-        "recommendation": "visionft.advice.recommend:Recommendation",
-        "to_label": list[Path],
-        "sentence": str,
-        "evidence": list[str],
-        "conditions": list[str],
-    }
-)
+@prints(_RECOMMENDATION)
 def recommend(
     project: ProjectDir,
     budget: Annotated[

@@ -148,12 +148,8 @@ def label_errors(
         names = list(images.labels_of(image))
         label = names[0] if images.task == "single" else names
         suspects.append(output_of(_SUSPECT, each, path=image.path, label=label))
-    value = {
-        "compared": result.checked,
-        "expected_errors": result.facts["expected_errors"],
-        "possible_errors": result.facts["possible_errors"],
-        "labels": suspects,
-    }
+    counts = {name: result.facts[name] for name in ("expected_errors", "possible_errors")}
+    value = {"compared": result.checked, **counts, "labels": suspects}
     relabelled = None if accept is None else len(sure)
     print_result(value, lambda: _label_errors_text(suspects, result, relabelled), as_json=json)
 

@@ -31,6 +31,10 @@ if TYPE_CHECKING:
     from visionft.evaluation.stored import Evaluation
 
 _SHOWN_CHANGES = 10
+_LEADERBOARD = {
+    "split": Split, "images": int, "best": str | None, "front_by_time": list[str], "front_by_seconds": list[str],
+    "models": list[LeaderboardRow], "made": TrainingFreeReport | None, "measured": EvaluationBatchReport | None,
+}  # fmt: skip
 
 
 @prints("visionft.evaluation.stored:Evaluation")
@@ -71,18 +75,7 @@ def _evaluation_text(result: "Evaluation") -> str:
     return "\n".join(lines)
 
 
-@prints(
-    {
-        "split": Split,
-        "images": int,
-        "best": str | None,
-        "front_by_time": list[str],
-        "front_by_seconds": list[str],
-        "models": list[LeaderboardRow],
-        "made": TrainingFreeReport | None,
-        "measured": EvaluationBatchReport | None,
-    }
-)
+@prints(_LEADERBOARD)
 def leaderboard(
     project: ProjectDir,
     split: SplitName = "val",

@@ -12,7 +12,7 @@ from visionft.amounts import size_text
 from visionft.cli.arguments import MOST, Json, ModelPath, ProjectDir, RunName
 from visionft.cli.next_steps import joined
 from visionft.cli.output import opened_project, print_result, running_job, table, write_err
-from visionft.cli.schemas import prints
+from visionft.cli.schemas import output_of, prints
 from visionft.errors import VisionFTError
 from visionft.evaluation.timing import runs_for
 from visionft.export.contents import SCRIPT_FILE
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from visionft.export.precision.variants import Variant
 
 _SHOWN = 20  # a sample's packages are thousands of files
+_SENT = {"address": str, "files": list[str], "bytes": int, "is_public": bool}
 ExportDir = Annotated[Path, Argument(metavar="DIR", help="Folder of an export.")]
 
 
@@ -141,18 +142,11 @@ def _variant_text(variant: "Variant") -> str:
 def index(
     model: ModelPath,
     add: Annotated[
-        Path | None,
-        Option(
-            metavar="FOLDER",
-            help="Images to add, in folders with the names of the model's classes; new classes cannot be added.",
-        ),
+        Path | None, Option(metavar="FOLDER", help="Images to add, in folders named after the model's classes.")
     ] = None,
     remove: Annotated[
         list[str] | None,
-        Option(
-            metavar="IMAGE",
-            help="An image to remove: its file or a folder, by content, or its name in the index; may be repeated.",
-        ),
+        Option(metavar="IMAGE", help="To remove: a file or a folder, by content, or a name in the index; repeatable."),
     ] = None,
     json: Json = False,
 ) -> None:
@@ -258,7 +252,7 @@ def _benchmark_text(found: "Benchmark") -> str:
     return "\n".join(lines)
 
 
-@prints({"address": str, "files": list[str], "bytes": int, "is_public": bool})
+@prints(_SENT)
 def push(
     folder: ExportDir,
     repository: Annotated[str, Argument(metavar="OWNER/NAME", help="Made where it is missing.")],
@@ -284,10 +278,5 @@ def push(
     to = Destination(repository=repository, is_public=public)
     with running_job() as job:
         sent = send_files({each.name: each.path for each in files}, to, message="Export", job=job)
-    value = {
-        "address": sent.address,
-        "files": [each.name for each in files],
-        "bytes": total,
-        "is_public": sent.is_public,
-    }
+    value = output_of(_SENT, sent, files=[each.name for each in files], bytes=total)
     print_result(value, f"Sent to {sent.address}.", as_json=json)

@@ -33,6 +33,11 @@ def _refuse_look_alikes(result: CheckResult, *, is_meant: bool, action: Action) 
 
 
 _GROUP = {"kind": str, "score": float, "conflict": bool, "images": [{"path": str, "label": str | None}]}
+_LEAKS = {
+    "leaks": [{"kinds": tuple[str, ...], "images": [{"path": Path, "split": str}]}], "pairs": int, "divided": bool,
+    "groupings": [{"kind": str, "groups": int, "counts": bool, "reason": str}],
+    "accuracy": tuple[LeakFreeAccuracy, ...], "moved": int | None,
+}  # fmt: skip
 
 
 @prints({"groups": [_GROUP], "threshold": float, "look_alikes": bool, "removed": int | None})
@@ -105,16 +110,7 @@ def _duplicates_text(value: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-@prints(
-    {
-        "leaks": [{"kinds": tuple[str, ...], "images": [{"path": Path, "split": str}]}],
-        "pairs": int,
-        "divided": bool,
-        "groupings": [{"kind": str, "groups": int, "counts": bool, "reason": str}],
-        "accuracy": tuple[LeakFreeAccuracy, ...],
-        "moved": int | None,
-    }
-)
+@prints(_LEAKS)
 def leaks(
     project: ProjectDir,
     mended: Annotated[
@@ -157,10 +153,8 @@ def leaks(
         divides = leak_check.can_leak(opened.summary().splits)
     leaking = []
     for leak in left:
-        places = [(each, split) for split, ids in leak.images.items() for each in ids]
-        leaking.append(
-            {"kinds": leak.kinds, "images": [{"path": now.by_id[each].path, "split": split} for each, split in places]}
-        )
+        places = ((now.by_id[each].path, split) for split, ids in leak.images.items() for each in ids)
+        leaking.append({"kinds": leak.kinds, "images": [{"path": path, "split": split} for path, split in places]})
     value = {
         "leaks": leaking,
         "pairs": sum(leak.pairs for leak in left),

@@ -36,12 +36,7 @@ def undo(
     project: ProjectDir,
     to: Annotated[
         int | None,
-        Option(
-            metavar="STEP",
-            min=0,
-            max=MOST,
-            help="Undo or redo until this step of the history is the newest; 0 undoes all.",
-        ),
+        Option(metavar="STEP", min=0, max=MOST, help="Undo or redo until this step is the newest; 0 undoes all."),
     ] = None,
     json: Json = False,
 ) -> None:

@@ -116,12 +116,7 @@ def explain(
     images: Images,
     class_name: Annotated[
         str | None,
-        Option(
-            "--class",
-            metavar="NAME",
-            help="The class to explain; else the one that it says.",
-            autocompletion=completion.classes,
-        ),
+        Option("--class", metavar="NAME", help="The class; else the predicted one.", autocompletion=completion.classes),
     ] = None,
     out_dir: Annotated[Path | None, Option("--out", metavar="DIR", help="Write the heat maps here.")] = None,
     json: Json = False,

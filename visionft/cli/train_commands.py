@@ -50,10 +50,7 @@ def train(
     project: ProjectDir,
     backbone: Annotated[
         str | None,
-        Option(
-            help="See `visionft weights list`; any other ResNet or ViT of timm as timm/NAME.",
-            autocompletion=completion.backbones,
-        ),
+        Option(help="See `visionft weights list`; others of timm as timm/NAME.", autocompletion=completion.backbones),
     ] = None,
     method: Annotated[str | None, Option(help="See `visionft methods`.", autocompletion=completion.methods)] = None,
     epochs: Annotated[int | None, Option(min=0, max=MOST, help="How often training sees every image.")] = None,
@@ -65,10 +62,7 @@ def train(
     ] = None,
     preset: Annotated[
         str | None,
-        Option(
-            help="quick, balanced or best: settings that suit the project and this computer.",
-            autocompletion=completion.presets,
-        ),
+        Option(help="quick, balanced or best: suited to project and computer.", autocompletion=completion.presets),
     ] = None,
     recipe: Annotated[
         Path | None, Option(metavar="FILE", help="Train with the settings of a recipe; other options win over it.")

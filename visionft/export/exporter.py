@@ -159,9 +159,7 @@ class _Export:
             model=model, images=images, networks=networks, build=lambda parts: self._whole_model(parts, metadata),
             folder=self.folder, decoder=LogitDecoder(temperature=temperature, thresholds=thresholds), job=self.job,
         ).make(self.options.precisions)  # fmt: skip
-        remembered = 0
-        if self._has_index:
-            remembered = self._write_index(temperature, variants)
+        remembered = self._write_index(temperature, variants) if self._has_index else 0
         write_samples(self.folder)
         write_text(self.folder / LABELS_FILE, "\n".join(model.run.class_names) + "\n")
         compared = compared_images(model.run, images)

@@ -228,9 +228,8 @@ def _check_input(session: Any, path: Path) -> None:
     given = [(each.name, each.type, tuple(each.shape)) for each in session.get_inputs()]
     if len(given) == 1 and given[0][1] == "tensor(float)" and len(given[0][2]) == 4 and given[0][2][1] == 3:
         reason = f"{path} takes images that were cropped, resized and normalised before."
-        raise ExportError(
-            reason, Message("Give the {MODEL_FILE} beside it, which takes images as they are.", MODEL_FILE=MODEL_FILE)
-        )
+        hint = Message("Give the {MODEL_FILE} beside it, which takes images as they are.", MODEL_FILE=MODEL_FILE)
+        raise ExportError(reason, hint)
     if len(given) != 1 or given[0][:2] != (INPUT, "tensor(uint8)") or len(given[0][2]) != 4 or given[0][2][3] != 3:
         words = ", ".join(f"{name} {kind.removeprefix('tensor')} {list(shape)}" for name, kind, shape in given)
         raise refused(

@@ -114,16 +114,12 @@ def count_images(project: Project, wanted: ImageFilter = EVERYTHING) -> int:
         return int(row[0]) - count(replace(wanted, is_removed=True))
 
 
-def find_images(
-    project: Project, wanted: ImageFilter = EVERYTHING, *, limit: int = 1000, after: int = 0
-) -> tuple[int, ...]:
-    """Return the ids of up to `limit` images selected by a filter, above id `after`, in id order."""
+def find_images(project: Project, wanted: ImageFilter = EVERYTHING, *, limit: int = 1000) -> tuple[int, ...]:
+    """Return the ids of up to `limit` images selected by a filter, in id order."""
     with project.reading() as connection:
         where, values = _where(connection, wanted)
         key = "image.id" if wanted.class_name is None else "chosen.image_id"  # the order of the index
-        rows = connection.execute(
-            f"SELECT {key} FROM image {where} AND {key} > ? ORDER BY {key} LIMIT ?", (*values, after, limit)
-        )
+        rows = connection.execute(f"SELECT {key} FROM image {where} ORDER BY {key} LIMIT ?", (*values, limit))
         return tuple(chain.from_iterable(rows.fetchall()))
 
 

@@ -250,20 +250,14 @@ def _check_classes(
     split, label = faults[0]
     name, parts = snapshot.class_names[label], [group for group in groups if label in group.labels]
     images = sum(group.labels[label] for group in parts)
+    counts = {"images": images, "groups": len(parts)}
     reason = Message("its {images} images go with other classes or groups", images=images)
     if len(parts) < min(images, len(SPLITS)):
-        reason = Message(
-            "its {images} images are {groups} groups, and each group stays on one side",
-            images=images,
-            groups=len(parts),
-        )
-    raise ProjectError(
-        Message("Class “{name}” would be missing from {split}: {reason}.", name=name, split=split, reason=reason),
-        Message(
-            "Label more images of it that belong to no such group, or choose a share of 0 for {split}.", split=split
-        ),
-        NextStep("split_without_test" if split == "test" else "label"),
-    )
+        reason = Message("its {images} images are {groups} groups, and each group stays on one side", **counts)
+    message = Message("Class “{name}” would be missing from {split}: {reason}.", name=name, split=split, reason=reason)
+    hint = Message("Label more images of it that belong to no such group, or choose a share of 0 for {split}.")
+    step = NextStep("split_without_test" if split == "test" else "label")
+    raise ProjectError(message, Message(hint, split=split), step)
 
 
 def group_images(

@@ -98,12 +98,9 @@ def write_timm_folder(folder: Path, network: nn.Module, loaded: LoadedRun, tempe
     expected = loaded.classifier.eval()(images)
     difference = float((built(images) - expected).abs().max())
     if not difference <= MAX_LOGIT_DIFF * max(1.0, float(expected.abs().max())):
-        raise ExportError(
-            Message(
-                "What timm builds differs from the run by {difference} in a logit.", difference=f"{difference:.2g}"
-            ),
-            "Nothing was kept.",
-        )
+        amount = f"{difference:.2g}"
+        message = Message("What timm builds differs from the run by {difference} in a logit.", difference=amount)
+        raise ExportError(message, "Nothing was kept.")
 
 
 def _config(loaded: LoadedRun, temperature: float) -> dict[str, Any]:

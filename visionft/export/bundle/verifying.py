@@ -243,11 +243,7 @@ def files_to_send(folder: Path) -> tuple[UploadFile, ...]:
     if not listed:
         message = Message("{folder} holds no export that can be sent.", folder=folder)
         raise ExportError(message, "Export the run again.", step)
-    changed = [
-        name
-        for name, entry in listed.items()
-        if not is_inside_folder(folder, name) or listed_file(folder / name) != entry
-    ]
+    changed = [name for name, entry in listed.items() if _fault(folder, name, entry)]
     if changed or not is_undamaged(record):
         path = folder / (changed or [RECORD_FILE])[0]
         message = Message("{value} is not as it was exported, so nothing is sent.", value=path)

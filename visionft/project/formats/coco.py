@@ -52,11 +52,8 @@ def read_coco(file: Path, options: ReadOptions = DEFAULTS) -> Listing:
     # Roboflow's first category may be only the parent of the others.
     parents = [each.get("supercategory") for each in categories]
     declared = [a_name(each["name"]) for each in categories]
-    looks = [
-        ClassLook(name)
-        for name, parent in zip(declared, parents, strict=True)
-        if parent != "none" or name not in parents
-    ]
+    pairs = zip(declared, parents, strict=True)
+    looks = [ClassLook(name) for name, parent in pairs if parent != "none" or name not in parents]
     rows = parse_entries(file, "images", images, partial(_image, labels=labels, marked=marked))
     return annotated_listing(file, _TITLE, [*unusable, *rows], options, classes=looks)
 

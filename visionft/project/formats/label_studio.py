@@ -54,7 +54,11 @@ def read_label_studio(file: Path, options: ReadOptions = DEFAULTS) -> Listing:
         ids = [each["id"] for each in objects([task]) if isinstance(each.get("id"), int)]
         place = f"task {ids[0] if ids else f'[{number}]'}"
         try:
-            values, annotations = _annotations(an_object(task))
+            values = an_object(an_object(task).get("data"))
+            done = map(an_object, a_list(task.get("annotations", task.get("completions"))))
+            counting = [each for each in done if not each.get("was_cancelled")]
+            counting = [each for each in counting if each.get("ground_truth")] or counting  # of the truth, if any
+            annotations = [list(_answers(a_list(each.get("result")))) for each in counting]
             named.append((place, a_name(values.get(key)), values, annotations))
         except ValueError as error:
             entries.append(rejected(file, place, str(error)))
@@ -82,14 +86,6 @@ def read_label_studio(file: Path, options: ReadOptions = DEFAULTS) -> Listing:
         split_column=split,
     )
     return annotated_listing(file, _TITLE, entries, options, finder=finder, fields=interpretation)
-
-
-def _annotations(task: dict[str, Any]) -> tuple[dict[str, Any], list[_Answers]]:
-    """Return the data of a task, and the answers of each annotator; only of the ground truth, where there is one."""
-    annotations = [an_object(each) for each in a_list(task.get("annotations", task.get("completions")))]
-    counting = [each for each in annotations if not each.get("was_cancelled")]
-    counting = [each for each in counting if each.get("ground_truth")] or counting
-    return an_object(task.get("data")), [list(_answers(a_list(each.get("result")))) for each in counting]
 
 
 def _answers(results: list[Any]) -> Iterator[tuple[str, tuple[str, ...]]]:

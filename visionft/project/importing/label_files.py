@@ -77,15 +77,10 @@ def read_label_files(folder: Path, base: Path, only: str, options: ReadOptions) 
 
 def _unrelated(file: LabelFile, folder: Path) -> ProjectError:
     """Return the error for a label file unrelated to the images beside it."""
-    message = Message(
-        "None of the images that {file} ({format}) names is in {folder}.",
-        file=file.path.name,
-        format=file.format.title,
-        folder=folder,
-    )
-    return ProjectError(
-        message, "Put them there, or import what is there without labels.", NextStep("import_unlabelled", path=folder)
-    )
+    values = {"file": file.path.name, "format": file.format.title, "folder": folder}
+    message = Message("None of the images that {file} ({format}) names is in {folder}.", **values)
+    hint, step = "Put them there, or import what is there without labels.", NextStep("import_unlabelled", path=folder)
+    return ProjectError(message, hint, step)
 
 
 def _of_one_tool(folder: Path, files: list[tuple[LabelFile, Listing]]) -> list[tuple[LabelFile, Listing]]:

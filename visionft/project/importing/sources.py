@@ -163,35 +163,23 @@ def require_understood(interpretation: Interpretation, source: Path) -> None:
     """Raise a `ProjectError` where labels would be ignored silently: unknown ones, boxes alone, no label column."""
     where = printable(interpretation.file)
     if interpretation.foreign:
-        message = Message(
-            "{where} holds labels in {foreign}'s format, which cannot be read yet.",
-            where=where,
-            foreign=interpretation.foreign,
-        )
-        raise ProjectError(
-            message,
-            "Export them as CSV or JSONL there, or import the images alone, without labels.",
-            NextStep("import_unlabelled", path=source),
-        )
+        values = {"where": where, "foreign": interpretation.foreign}
+        message = Message("{where} holds labels in {foreign}'s format, which cannot be read yet.", **values)
+        hint = "Export them as CSV or JSONL there, or import the images alone, without labels."
+        raise ProjectError(message, hint, NextStep("import_unlabelled", path=source))
     if interpretation.has_only_marks:
         message = Message(
             "{file} marks parts of images with boxes or shapes, and gives no image as a whole a class.", file=where
         )
-        raise ProjectError(
-            message,
-            "Take every class that is marked in an image as its label, or import the images without labels.",
-            NextStep("take_marks", path=source),
-        )
+        hint = "Take every class that is marked in an image as its label, or import the images without labels."
+        raise ProjectError(message, hint, NextStep("take_marks", path=source))
     if interpretation.lacks_labels:
         columns = ", ".join(interpretation.columns)
         message = Message(
             "No column of {where} was taken as the label. Its columns are: {columns}.", where=where, columns=columns
         )
-        raise ProjectError(
-            message,
-            "Say which one gives the class, or import the images without labels.",
-            NextStep("choose_columns", path=source, columns=interpretation.unused_columns),
-        )
+        step = NextStep("choose_columns", path=source, columns=interpretation.unused_columns)
+        raise ProjectError(message, "Say which one gives the class, or import the images without labels.", step)
 
 
 def _checked(source: Source, job: JobContext) -> Source:

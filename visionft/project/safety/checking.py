@@ -112,14 +112,10 @@ def _run(connection: sqlite3.Connection, repairs: Sequence[tuple[_Repair, str]])
 
 
 def _recreate_roots(connection: sqlite3.Connection) -> int:
-    lost = connection.execute(
-        "SELECT DISTINCT root_id FROM image WHERE root_id NOT IN (SELECT id FROM root)"
-    ).fetchall()
-    path = folder_of(connection).as_posix()
-    connection.executemany(
-        "INSERT INTO root (id, path, relative) VALUES (?, ?, '.')", [(root_id, path) for (root_id,) in lost]
-    )
-    return len(lost)
+    lost = connection.execute("SELECT DISTINCT root_id FROM image WHERE root_id NOT IN (SELECT id FROM root)")
+    rows = [(root_id, folder_of(connection).as_posix()) for (root_id,) in lost.fetchall()]
+    connection.executemany("INSERT INTO root (id, path, relative) VALUES (?, ?, '.')", rows)
+    return len(rows)
 
 
 def _recreate_named(connection: sqlite3.Connection, table: str, *links: str) -> int:
