@@ -1,10 +1,10 @@
 """Undo, history, checks, backups, relinking and label export from the command line."""
 
 import shutil
-import sqlite3
 from pathlib import Path
 
 import pytest
+from altered_database import alter
 
 
 @pytest.fixture
@@ -70,8 +70,6 @@ def test_unknown_values_are_refused(command: str, refused, project: Path) -> Non
 def test_a_check_says_what_it_could_see_and_what_was_changed(run, value, project: Path) -> None:
     assert "2.0 GB" in run("project", "backup", project)[1]
     assert value("project", "check", project)["seal"] == "whole"
-    connection = sqlite3.connect(project / "project.db", isolation_level=None)
-    connection.execute("UPDATE image SET width = 9 WHERE id = 3")
-    connection.close()
+    alter(project, "UPDATE image SET width = 9 WHERE id = 3")
     code, out, _ = run("project", "check", project)
     assert code == 0 and "visionft project restore" in out and "image 3: width is 9" in out

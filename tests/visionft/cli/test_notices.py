@@ -1,10 +1,10 @@
 """A project's notices are printed on stderr by every command opening it, and spoil no result."""
 
 import json
-import sqlite3
 from pathlib import Path
 
 import pytest
+from altered_database import alter
 
 from visionft.errors import ProjectError
 from visionft.project.db.database import CHANGED_OUTSIDE
@@ -14,9 +14,7 @@ from visionft.project.db.database import CHANGED_OUTSIDE
 def changed_outside(run, project: Path) -> None:
     """Change a value behind the program's back, after a backup."""
     run("project", "backup", project)
-    connection = sqlite3.connect(project / "project.db", isolation_level=None)
-    connection.execute("UPDATE image SET width = 9 WHERE id = 3")
-    connection.close()
+    alter(project, "UPDATE image SET width = 9 WHERE id = 3")
 
 
 @pytest.mark.parametrize("command", ["project info", "project history", "project undo", "split", "label set"])

@@ -1,4 +1,4 @@
-"""Runs on the command line: organised, compared image by image, explained, and used for further training."""
+"""Runs on the command line: organised, compared, ranked, explained, combined, repeated from a recipe."""
 
 import json
 from pathlib import Path
@@ -6,6 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+
+from visionft.cli.next_steps import joined
+from visionft.training.recipe import read_recipe
 
 FIRST = "001-test_resnet-lora"
 
@@ -103,3 +106,102 @@ def test_a_run_without_epochs_tells_of_none(run, value, tiny, project: Path, tmp
     assert run("model", "export", project, listed["run"], tmp_path / "out")[0] == 0
     training = json.loads((tmp_path / "out" / "export.json").read_text())["training"]
     assert training["epochs"] is training["kept_epoch"] is None and "epochs" not in training["settings"]
+
+
+def test_runs_are_combined_listed_and_measured(run, value, refused, train, project: Path) -> None:
+    first, second = train(project, "linear"), train(project, "prototype", "--set", "seed=1")
+    found = value("run", "combine", project, 1, 2, "--title", "Both")
+    assert {part["run"] for part in found["parts"]} == {first, second}
+    assert sum(part["share"] for part in found["parts"]) == pytest.approx(1)
+    assert found["accuracy_interval"][0] <= found["accuracy"] <= found["accuracy_interval"][1]
+    assert found["verdict"] and isinstance(found["is_worth_it"], bool)
+    listed = value("run", "list", project)[-1]
+    assert listed["method"] == "combined" and listed["title"] == "Both"
+    assert value("evaluate", project, 3, "--split", "test")["run"] == found["run"]
+    code, stdout, _ = run("run", "combine", project, 1, 2)
+    assert code == 0 and first in stdout and found["verdict"] in stdout
+    assert "visionft run combine" in refused("run", "combine", project, 1)
+    assert "'7'" in refused("run", "combine", project, 1, 7)
+
+
+def test_runs_are_ranked_evaluated_and_timed(run, value, train, project: Path) -> None:
+    project = project.rename(project.with_name("my project"))
+    command = ["visionft", "run", "leaderboard", str(project)]
+    empty = value("run", "leaderboard", project)
+    assert empty == {
+        "split": "val", "images": empty["images"], "best": None, "front_by_time": [], "front_by_seconds": [],
+        "models": [], "made": None, "measured": None,
+    }  # fmt: skip
+    assert joined([*command, "--make"]) in run("run", "leaderboard", project)[1]
+
+    names = {train(project, "linear"), train(project, "lora", "--epochs", 1)}
+    waiting = value("run", "leaderboard", project)  # training evaluates, and does not time
+    assert waiting["best"] and all(each["milliseconds"] is None for each in waiting["models"])
+    assert joined([*command, "--split", "val", "--measure"]) in run("run", "leaderboard", project)[1]
+
+    board = value("run", "leaderboard", project, "--measure")
+    assert not board["measured"]["evaluated"] and set(board["measured"]["timed"]) == names
+    assert board["best"] in names and board["front_by_seconds"] and board["front_by_time"]
+    first, second = board["models"]
+    assert first["rank"] == 1 and first["to_best"] is None and second["to_best"]["p_value"] <= 1
+    assert all(not each["is_live"] and each["milliseconds"] > 0 for each in board["models"])
+    assert next(each for each in board["models"] if "linear" in each["run"])["is_training_free"]
+    text = run("run", "leaderboard", project)[1]
+    assert all(each["title"] in text for each in board["models"]) and "fp32" in text and "--measure" not in text
+
+
+def test_what_cannot_be_ranked_is_one_clear_line(run, refused, project: Path, image_folder: Path) -> None:
+    assert "'train'" in refused("run", "leaderboard", project, "--split", "train")
+    bare = project.with_name("bare")
+    run("project", "new", bare)
+    run("import", bare, image_folder)
+    assert "visionft split" in refused("run", "leaderboard", bare)
+
+
+def test_a_recipe_a_run_and_its_recipe_are_the_same(run, value, tiny, project: Path, tmp_path: Path) -> None:
+    first, second, third = (tmp_path / f"{name}.toml" for name in ("first", "second", "third"))
+    settings = ("--method", "prototype", "--backbone", "starter_vit", *tiny[2:], "--set", "seed=3", "--save", first)
+    code, _, stderr = run("train", project, *settings)
+    assert code == 0 and str(first) in stderr
+    assert run("run", "recipe", project, 1, "-o", second)[0] == 0
+    assert first.read_bytes() == second.read_bytes()
+    assert "[weights]" in first.read_text(encoding="utf-8")
+    again = value("train", project, "--recipe", first)["run"]
+    assert run("run", "recipe", project, again, "--output", third)[0] == 0
+    assert third.read_bytes() == first.read_bytes()
+    code, stdout, _ = run("run", "recipe", project, 1)
+    assert code == 0 and stdout == first.read_text(encoding="utf-8")
+    found = value("run", "recipe", project, 1)
+    assert found["recipe"]["settings"]["seed"] == 3 and found["file"] is None and found["run"].startswith("001-")
+
+
+def test_options_win_over_a_recipe(run, refused, project: Path, tmp_path: Path) -> None:
+    path = tmp_path / "r.toml"
+    text = '[settings]\nbackbone = "test_vit"\nmethod = "linear"\nweights = "random"\nimage_size = 32\nepochs = 0\n'
+    path.write_text(text, encoding="utf-8")
+    error = refused("train", project, "--recipe", path, "--device", "cpu")
+    assert "line 6, epochs: " in error and "Next: visionft methods" in error
+    saved = tmp_path / "saved.toml"
+    given = ["--epochs", 2, "--method", "full", "--set", "full.layers=last", "--set", "seed=9", "--device", "cpu"]
+    assert run("train", project, "--recipe", path, *given, "--estimate", "--save", saved)[0] == 0
+    config = read_recipe(saved).config
+    assert (config.backbone, config.method, config.epochs, config.seed) == ("test_vit", "full", 2, 9)
+    assert config.full.layers == "last"  # type: ignore[attr-defined]
+
+
+def test_what_cannot_be_trained_with_leaves_nothing(refused, project: Path, tmp_path: Path) -> None:
+    path = tmp_path / "r.toml"
+    path.write_text('[settings]\nbackbone = "starter_vit"\nmethod = "linear"\n', encoding="utf-8")
+    for arguments, expected in (
+        (["--recipe", tmp_path / "gone.toml"], "gone.toml"),
+        (["--recipe", path, "--preset", "quick"], "--preset"),
+        (["--recipe", path, "--resume", "1"], f"visionft run recipe {project} 1"),
+        (["--recipe", path, "--save", tmp_path / "none" / "r.toml"], str(tmp_path / "none")),
+        (["--recipe", path, "--save", "-"], "--save"),
+    ):
+        assert expected in refused("train", project, *arguments)
+    other = path.read_text(encoding="utf-8") + f'[weights]\nfile = "w.safetensors"\nsha256 = "{"0" * 64}"\n'
+    path.write_text(other, encoding="utf-8")
+    assert "Next: visionft weights list --here" in refused("train", project, "--recipe", path)
+    assert not list((project / "runs").iterdir())
+    assert "'99'" in refused("run", "recipe", project, "99")

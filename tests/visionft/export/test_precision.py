@@ -179,17 +179,14 @@ def test_stopping_keeps_nothing(run_of, snapshot: Snapshot, tmp_path: Path) -> N
     assert not (tmp_path / "out").exists()
 
 
-def _answers(**changed) -> VariantAgreement:
-    usual = {"images": 400, "top1": 0.9, "reference_top1": 0.9, "difference": (-0.01, 0.01), "flips": 2, "ece": 0.02,
-             "reference_ece": 0.02, "max_abs_diff": 0.01, "max_distance_diff": 0.0}  # fmt: skip
-    return VariantAgreement(**{**usual, **changed})
-
-
-def _speed(times_faster: float) -> VariantLatency:
-    return VariantLatency(
-        p50_ms=5, p99_ms=6, reference_p50_ms=10, reference_p99_ms=12, times_faster=times_faster, runs=50,
-        provider="CPUExecutionProvider", width=100, height=100, processor="",
-    )  # fmt: skip
+ANSWERS = VariantAgreement(
+    images=400, top1=0.9, reference_top1=0.9, difference=(-0.01, 0.01), flips=2, ece=0.02, reference_ece=0.02,
+    max_abs_diff=0.01, max_distance_diff=0.0,
+)  # fmt: skip
+SPEED = VariantLatency(
+    p50_ms=5, p99_ms=6, reference_p50_ms=10, reference_p99_ms=12, times_faster=2, runs=50,
+    provider="CPUExecutionProvider", width=100, height=100, processor="",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -209,4 +206,5 @@ def _speed(times_faster: float) -> VariantLatency:
     ],
 )  # fmt: skip
 def test_only_what_is_right_and_faster_is_recommended(precision, changed, speed: float, verdict: str) -> None:
-    assert judge(precision, _answers(**changed), _speed(speed)) == verdict
+    speeds = dataclasses.replace(SPEED, times_faster=speed)
+    assert judge(precision, dataclasses.replace(ANSWERS, **changed), speeds) == verdict

@@ -1,4 +1,4 @@
-"""The project on disk: opening, the lock, durable changes, undo and redo across sessions."""
+"""The project on disk: opening, the lock, durable changes, undo and redo across sessions, duplicates."""
 
 import re
 from pathlib import Path
@@ -6,9 +6,11 @@ from pathlib import Path
 import pytest
 
 from visionft.errors import NextStep, ProjectError
-from visionft.project.edits.changes import AddClass, LabelImages, RemoveImages, UnlabelImages
+from visionft.jobs import JobContext
+from visionft.project.edits.changes import AddClass, LabelImages, RemoveImages
+from visionft.project.importing.importer import import_source
 from visionft.project.labelling import label_files
-from visionft.project.store import Project
+from visionft.project.store import Project, duplicate_project
 
 
 def test_changes_undo_and_redo_survive_a_restart(project: Project, images: Path) -> None:
@@ -35,13 +37,7 @@ def test_changes_undo_and_redo_survive_a_restart(project: Project, images: Path)
             again.redo()
 
 
-def test_a_change_that_fails_or_alters_nothing_leaves_no_step(project: Project) -> None:
-    before = project.snapshot(), project.history()
-    for change in (LabelImages((1, 999), "new"), UnlabelImages((1,), "none"), AddClass("cat"), AddClass("a\nb")):
-        with pytest.raises(ProjectError) as caught:
-            project.apply(change)
-        assert caught.value.hint
-    assert (project.snapshot(), project.history()) == before
+def test_a_change_that_alters_nothing_leaves_no_step(project: Project) -> None:
     project.apply(RemoveImages((1,)))
     project.undo()
     assert not project.apply(LabelImages((1,), "cat", source="import"))
@@ -71,3 +67,34 @@ def test_opening_what_is_no_project_is_refused(tmp_path: Path) -> None:
         with pytest.raises(ProjectError) as caught:
             Project.open(path)
         assert caught.value.next_step == NextStep("create_project", project=path)
+
+
+def test_a_duplicate_holds_the_same_and_goes_its_own_way(project, empty, images, tmp_path):
+    import_source(empty, images, copy=True)
+    duplicate_project(empty, tmp_path / "with images")
+    with Project.open(tmp_path / "with images") as copy:
+        assert all(image.path.is_relative_to(copy.path) and image.path.is_file() for image in copy.snapshot().images)
+    (project.path / "runs" / "001").mkdir()
+    (project.path / "runs" / "001" / "config.json").write_text("{}")
+    project.back_up()
+    made = duplicate_project(project, tmp_path / "copy")
+    assert (tmp_path / "copy" / "runs" / "001" / "config.json").is_file() and made.path == tmp_path / "copy"
+    with Project.open(tmp_path / "copy") as copy:
+        assert not copy.is_read_only and not copy.notices and not list((copy.path / "backups").iterdir())
+        assert copy.snapshot() == project.snapshot() and copy.history() == project.history()
+        copy.apply(LabelImages((1,), "dog"))
+        assert copy.snapshot() != project.snapshot()
+        copy.undo()
+        assert copy.snapshot() == project.snapshot()
+
+
+def test_a_stopped_or_refused_duplicate_leaves_nothing(project, tmp_path):
+    (project.path / "runs" / "note.txt").write_text("x")
+    assert duplicate_project(project, tmp_path / "copy", job=JobContext(cancelled=lambda: True)).stopped
+    assert not (tmp_path / "copy").exists()
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "mine.txt").write_text("mine")
+    for target in (tmp_path / "full", project.path, project.path / "inside"):
+        with pytest.raises(ProjectError):
+            duplicate_project(project, target)
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".copy")] == []

@@ -356,18 +356,13 @@ def cut(tmp_path: Path, draw, monkeypatch, *, scripts: range, cuts: int) -> Coun
     return results
 
 
-def test_no_power_cut_corrupts_or_loses_what_was_acknowledged(tmp_path: Path, draw, monkeypatch) -> None:
-    results = cut(tmp_path, draw, monkeypatch, scripts=range(4), cuts=10)
-    assert results == {"sound": 40}
+SLOW, LONG = (pytest.param(range(100, end), 20, marks=mark) for end, mark in ((110, "slow"), (125, "long")))
 
 
-@pytest.mark.slow
-def test_many_power_cuts(tmp_path: Path, draw, monkeypatch, capsys, is_long: bool) -> None:
-    scripts = 25 if is_long else 10
-    results = cut(tmp_path, draw, monkeypatch, scripts=range(100, 100 + scripts), cuts=20)
-    with capsys.disabled():
-        print(f"\n{20 * scripts} power cuts: {dict(results)}")  # noqa: T201
-    assert results == {"sound": 20 * scripts}
+@pytest.mark.parametrize(("scripts", "cuts"), [(range(4), 10), SLOW, LONG])
+def test_no_power_cut_corrupts_or_loses_what_was_acknowledged(tmp_path: Path, draw, monkeypatch, scripts, cuts) -> None:
+    results = cut(tmp_path, draw, monkeypatch, scripts=scripts, cuts=cuts)
+    assert results == {"sound": len(scripts) * cuts}
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from visionft.project.edits.class_changes import (
     MergeClasses,
     OrderClasses,
     RenameClass,
+    SetPrompts,
     SetShortcut,
 )
 from visionft.project.edits.image_changes import (
@@ -22,6 +23,7 @@ from visionft.project.edits.image_changes import (
     UntagImages,
     WriteNote,
 )
+from visionft.project.edits.verdicts import JudgeFine, pair_of, verdicts_of
 from visionft.project.importing.importer import import_source
 from visionft.project.names import natural_key
 from visionft.project.queries import ImageFilter, class_rows, count_images, find_images, image_rows, tag_counts
@@ -134,15 +136,17 @@ def test_impossible_class_names_are_refused(project: Project, name: str) -> None
         WriteNote(1, "x" * 10_001),
         RemoveImages((99,)),
         RestoreImages((0,)),
+        LabelImages((1, 999), "new"),
+        UnlabelImages((1,), "none"),
+        AddClass("cat"),
     ],
     ids=repr,
 )
 def test_changes_that_do_not_fit_are_refused(project: Project, change) -> None:
-    steps = project.history()
+    before = project.snapshot(), project.history()
     with pytest.raises(ProjectError) as caught:
         project.apply(change)
-    assert caught.value.hint
-    assert project.history() == steps
+    assert caught.value.hint and (project.snapshot(), project.history()) == before
 
 
 def test_removed_images_leave_the_counts_and_come_back_whole(project: Project) -> None:
@@ -167,7 +171,7 @@ def test_filters_combine(project: Project) -> None:
     assert find_images(project, ImageFilter(text="_")) == find_images(project, ImageFilter(text="%")) == ()
     project.apply(WriteNote(5, r"100%_\ sure"))
     assert find_images(project, ImageFilter(text="%_\\")) == (5,)
-    assert find_images(project, limit=3, after=4) == (5, 6, 7)
+    assert find_images(project, limit=3) == (1, 2, 3)
     assert find_images(project, ImageFilter(class_name="none")) == ()
     project.apply(UntagImages((1, 2, 7), "odd"))
     assert tag_counts(project) == {}
@@ -222,3 +226,60 @@ def test_a_foreign_list_of_classes_gives_no_shortcut_that_a_user_could_not(empty
                 empty.apply(SetShortcut(name, key))
     empty.apply(SetShortcut("dog", "k"))  # it belongs to one class
     assert [row.shortcut for row in class_rows(empty)][:2] == [None, "k"]
+
+
+def test_images_and_pairs_are_judged_for_one_check(project: Project):
+    effects = project.apply(JudgeFine("duplicates", ((3, 1), (5, 0))))
+    assert effects.title.values["counted"].values == {"count": 2}
+    assert verdicts_of(project, "duplicates") == {(1, 3), (5, 0)} and not verdicts_of(project, "leaks")
+    project.apply(JudgeFine("duplicates", ((1, 3),)))  # known already
+    assert verdicts_of(project, "duplicates") == {(1, 3), (5, 0)}
+    project.undo()
+    assert not verdicts_of(project, "duplicates")
+    project.redo()
+    with pytest.raises(ProjectError):
+        project.apply(JudgeFine("quality", ((4711, 0),)))
+    project.close()
+    with Project.open(project.path, read_only=True) as again:
+        assert verdicts_of(again, "duplicates") == {(1, 3), (5, 0)}
+    assert pair_of(7, 2) == pair_of(2, 7) == (2, 7) and pair_of(7, 0) == (7, 0)
+
+
+def test_lines_are_kept_in_order_and_undone(project: Project) -> None:
+    digest, written = project.snapshot().digest, ("a tabby cat", "a {} on a sofa")
+    effects = project.apply(SetPrompts({"cat": ("  a tabby cat ", "a {} on a sofa", "a tabby cat")}))
+    assert effects.title.values == {"name": "cat"} and effects.targets == {"prompt"}
+    assert project.snapshot().prompts == (written, ()) and project.snapshot().digest == digest
+    assert not project.apply(SetPrompts({"cat": written}))
+    project.apply(SetPrompts({"cat": (), "dog": ("a puppy",)}))
+    assert project.undo_title.values == {"count": 2} and project.snapshot().prompts == ((), ("a puppy",))
+    project.undo()
+    assert project.snapshot().prompts == (written, ())
+    project.undo()
+    assert project.snapshot().prompts == ()
+    project.redo()
+    assert project.snapshot().prompts == (written, ())
+    with pytest.raises(ProjectError, match="fish"):
+        project.apply(SetPrompts({"fish": ("a fish",)}))
+
+
+@pytest.mark.parametrize("lines", [("a cat", "  "), ("x" * 501,), tuple(map(str, range(101))), ("two\nlines",)])
+def test_what_says_nothing_is_refused_and_nothing_is_written(project: Project, lines) -> None:
+    with pytest.raises(ProjectError, match="“cat”"):
+        project.apply(SetPrompts({"dog": ("a puppy",), "cat": lines}))
+    assert project.snapshot().prompts == ()
+
+
+def test_prompts_go_where_their_class_goes(project: Project) -> None:
+    project.apply(SetPrompts({"cat": ("a tabby cat", "a pet"), "dog": ("a puppy", "a pet")}))
+    project.apply(RenameClass("cat", "Katze"))
+    project.apply(OrderClasses(("dog", "Katze")))
+    assert project.snapshot().prompts == (("a puppy", "a pet"), ("a tabby cat", "a pet"))
+    project.apply(MergeClasses(("Katze",), "dog"))
+    assert project.snapshot().prompts == (("a puppy", "a pet", "a tabby cat"),)
+    project.undo()
+    assert project.snapshot().prompts == (("a puppy", "a pet"), ("a tabby cat", "a pet"))
+    project.apply(DeleteClass("dog"))
+    assert project.snapshot().prompts == (("a tabby cat", "a pet"),)
+    project.undo()
+    assert project.snapshot().prompts[0] == ("a puppy", "a pet")

@@ -244,11 +244,3 @@ def test_two_spellings_of_one_name_are_one_class(empty: Project, tmp_path: Path,
     assert not preview_source(tmp_path / "source", empty).conflicts
     import_source(empty, tmp_path / "source")
     assert not find_conflicts(empty) and len(labels(empty)[0]) == 1
-
-
-@pytest.mark.shared_data
-def test_the_three_pairs_of_trashnet(empty: Project, shared_data: Path) -> None:
-    report = import_source(empty, shared_data / "trashnet")
-    pairs = sorted(conflict.classes for conflict in report.conflicts)
-    assert pairs == [("glass", "metal"), ("glass", "plastic"), ("glass", "plastic")]
-    assert (empty.summary().images, empty.summary().labelled, empty.summary().conflicts) == (2524, 2521, 3)

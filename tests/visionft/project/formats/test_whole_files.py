@@ -17,42 +17,32 @@ from visionft.project.formats.whole_files import Element, xml_elements
 from visionft.suggest.audit import read_answers
 
 COUNT = 30_000
-READ: dict[str, Callable[[Path], object]] = {
-    "empty.json": read_json_table,
-    "nested.jsonl": read_jsonl,
-    "rows.csv": read_csv,
-    "labels.csv": read_csv,
-    "none.csv": read_csv,
-    "elements.xml": read_cvat,
-    "attributes.xml": read_cvat,
-    "texts.xml": read_cvat,
-    "voc/ImageSets/Main/train.txt": lambda file: read_voc(file.parents[2]),
-    "answers.csv": lambda file: read_answers(file, ["a"]),
-}
-CONTENTS = {
-    "empty.json": "[" + "[]," * COUNT + "[]]",
-    "nested.jsonl": ('{"file_name":"a.png","label":[' + "[]," * (COUNT // 10) + "[]]}\n") * 10,
-    "rows.csv": "file_name,label\n" + "x.png,a\n" * COUNT,
-    "labels.csv": "file_name,labels\n" + "x.png," + "ab|" * (3 * COUNT) + "c\n",
-    "none.csv": "file_name,label\n" + ",a\n" * COUNT,
-    "elements.xml": "<a><b>" + "<c/>" * COUNT + "</b></a>",
-    "attributes.xml": "<a><b " + " ".join(f'a{number}="1"' for number in range(COUNT)) + "/></a>",
-    "texts.xml": "<a><b>" + "<c/>x" * COUNT + "</b></a>",
-    "voc/ImageSets/Main/train.txt": "".join(f"{number}\n" for number in range(COUNT)),
-    "answers.csv": "image_id,answer\n" + "1,a\n" * COUNT,
+NUMBERS = range(COUNT)
+LARGE: dict[str, tuple[Callable[[Path], object], str]] = {
+    "empty.json": (read_json_table, "[" + "[]," * COUNT + "[]]"),
+    "nested.jsonl": (read_jsonl, ('{"file_name":"a.png","label":[' + "[]," * (COUNT // 10) + "[]]}\n") * 10),
+    "rows.csv": (read_csv, "file_name,label\n" + "x.png,a\n" * COUNT),
+    "labels.csv": (read_csv, "file_name,labels\n" + "x.png," + "ab|" * (3 * COUNT) + "c\n"),
+    "none.csv": (read_csv, "file_name,label\n" + ",a\n" * COUNT),
+    "elements.xml": (read_cvat, "<a><b>" + "<c/>" * COUNT + "</b></a>"),
+    "attributes.xml": (read_cvat, "<a><b " + " ".join(f'a{number}="1"' for number in NUMBERS) + "/></a>"),
+    "texts.xml": (read_cvat, "<a><b>" + "<c/>x" * COUNT + "</b></a>"),
+    "voc/ImageSets/Main/train.txt": (lambda file: read_voc(file.parents[2]), "\n".join(map(str, NUMBERS))),
+    "answers.csv": (lambda file: read_answers(file, ["a"]), "image_id,answer\n" + "1,a\n" * COUNT),
 }
 
 
-@pytest.mark.parametrize("name", READ)
+@pytest.mark.parametrize("name", LARGE)
 def test_what_would_take_too_much_memory_is_refused(name: str, tmp_path: Path, monkeypatch) -> None:
+    read, content = LARGE[name]
     file = tmp_path / name
     file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(CONTENTS[name])
+    file.write_text(content)
     limit = 2_000_000
     monkeypatch.setattr(whole_files, "MAX_MEMORY", limit)
     tracemalloc.start()
     with pytest.raises(ProjectError) as caught:
-        READ[name](file)
+        read(file)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert "memory" in caught.value.message and caught.value.hint

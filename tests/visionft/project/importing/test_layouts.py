@@ -13,6 +13,7 @@ from visionft.errors import ProjectError
 from visionft.project.formats.listing import ColumnChoice
 from visionft.project.importing.importer import ImportReport, import_source
 from visionft.project.store import Project
+from visionft.project.summary import ProjectSummary
 
 COCO = json.dumps({"images": [{"id": 1}], "annotations": [{"image_id": 1}], "categories": [{"id": 1, "name": "a"}]})
 
@@ -110,28 +111,21 @@ TABLES = [
 
 @pytest.mark.parametrize("layout", [*FOLDERS, *TABLES], ids=str)
 def test_a_layout_is_read_right(layout: Layout, tmp_path: Path, draw) -> None:
-    report, project = _import(layout, tmp_path, draw)
-    with project:
-        summary = project.summary()
+    report, summary = _import(layout, tmp_path, draw)
     assert {name: count for name, count in summary.classes.items() if count} == layout.classes
     assert {split: n for split, n in summary.splits.items() if n and split != "unassigned"} == layout.splits
     assert report.added == (layout.added if layout.added is not None else len(layout.images))
 
 
-def _import(layout: Layout, folder: Path, draw, **options) -> tuple[ImportReport, Project]:
+def _import(layout: Layout, folder: Path, draw, **options) -> tuple[ImportReport, ProjectSummary]:
     source = folder / "source"
     for number, name in enumerate(layout.images):
-        (source / name).parent.mkdir(parents=True, exist_ok=True)
         draw(source / name, number)
     for name, text in layout.texts.items():
         (source / name).parent.mkdir(parents=True, exist_ok=True)
         (source / name).write_text(text, encoding="utf-8")
-    project = Project.create(folder / "project", task=layout.task)  # type: ignore[arg-type]
-    try:
-        return import_source(project, source / layout.source, **options), project
-    except BaseException:
-        project.close()
-        raise
+    with Project.create(folder / "project", task=layout.task) as project:  # type: ignore[arg-type]
+        return import_source(project, source / layout.source, **options), project.summary()
 
 
 REFUSED = [
@@ -158,16 +152,14 @@ def test_the_images_alone_come_in_when_asked_for(tmp_path: Path, draw) -> None:
     layout = Layout("VIA", two("images"), {"via.json": '{"a": {"file_attributes": {}, "regions": []}}'})
     with pytest.raises(ProjectError, match="VGG"):
         _import(layout, tmp_path / "refused", draw)
-    report, project = _import(layout, tmp_path, draw, source_format="folders")
-    project.close()
+    report, _ = _import(layout, tmp_path, draw, source_format="folders")
     assert (report.added, report.classes) == (2, {})
     assert "VGG" in report.interpretations[0].foreign
 
 
 def test_the_user_names_the_columns(tmp_path: Path, draw) -> None:
     layout = Layout("odd", FLAT, {"labels.csv": "a,b,c\na.png,1.5,cat\nb.png,2.5,dog\n"})
-    report, project = _import(layout, tmp_path, draw, choice=ColumnChoice(file="a", label="c"))
-    project.close()
+    report, _ = _import(layout, tmp_path, draw, choice=ColumnChoice(file="a", label="c"))
     assert report.classes == {"cat": 1, "dog": 1}
     assert report.interpretations[0].unused_columns == ("b",)
     with pytest.raises(ProjectError, match=r"“x”.*a, b, c"):
@@ -176,13 +168,11 @@ def test_the_user_names_the_columns(tmp_path: Path, draw) -> None:
 
 def test_a_table_without_labels_comes_in_when_that_is_said(tmp_path: Path, draw) -> None:
     layout = Layout("odd", FLAT, {"labels.csv": "file,width,height\na.png,1.5,2.5\nb.png,3.5,4.5\n"})
-    report, project = _import(layout, tmp_path, draw, choice=ColumnChoice(is_unlabelled=True))
-    project.close()
+    report, _ = _import(layout, tmp_path, draw, choice=ColumnChoice(is_unlabelled=True))
     assert (report.added, report.classes) == (4, {})
 
 
 def test_a_source_of_which_every_line_is_refused_says_so(tmp_path: Path, draw) -> None:
     layout = Layout("gone", FLAT, {"labels.jsonl": '{"file_name": "x.png", "label": "a"}\n'}, source="labels.jsonl")
-    report, project = _import(layout, tmp_path, draw)
-    project.close()
+    report, _ = _import(layout, tmp_path, draw)
     assert report.is_empty and len(report.unreadable) == 1

@@ -2,10 +2,10 @@
 
 import random
 import shutil
-import sqlite3
 from pathlib import Path
 
 import pytest
+from altered_database import alter
 
 from visionft.errors import ProjectError
 from visionft.project.edits.changes import AddClass, AssignSplits, LabelImages, RemoveImages, UnlabelImages
@@ -29,18 +29,12 @@ OUTSIDE = {
 }
 
 
-def behind_the_back(folder: Path, statement: str) -> None:
-    connection = sqlite3.connect(folder / "project.db", isolation_level=None)
-    connection.execute(statement)
-    connection.close()
-
-
 @pytest.mark.parametrize("statement", OUTSIDE)
 def test_what_no_step_altered_is_named(project: Project, statement: str) -> None:
     project.back_up()
     project.apply(LabelImages((1, 2), "horse"))
     project.close()
-    behind_the_back(project.path, statement)
+    alter(project.path, statement)
     with Project.open(project.path) as again:
         said = check_project(again).unexplained
         assert all(told in said[0] for told in OUTSIDE[statement])
@@ -85,14 +79,14 @@ def history(folder: Path, more: Path, generator: random.Random) -> None:
             restore_backup(folder, generator.choice(list_backups(folder)).name)
 
 
-def check_histories(tmp_path: Path, draw, monkeypatch, seeds: range) -> int:
-    """Return how many of the checks had a backup to compare with."""
+@pytest.mark.parametrize("seeds", [range(10), pytest.param(range(100, 120), marks=pytest.mark.slow)])
+def test_whatever_the_history_nothing_else_is_named(seeds: range, tmp_path: Path, draw, monkeypatch) -> None:
     monkeypatch.setattr(importer, "BATCH", 2)
     monkeypatch.setattr("visionft.project.db.database.DEFAULT_UNDO_STEPS", 6)
     for number in range(18):
         name = f"{'first' if number < 12 else 'more'}/{'cat' if number % 2 else 'dog'}/{number}.png"
         draw(tmp_path / name, number)
-    compared = 0
+    compared = 0  # had a backup
     for seed in seeds:
         folder = tmp_path / f"project {seed}"
         with Project.create(folder) as project:
@@ -100,17 +94,7 @@ def check_histories(tmp_path: Path, draw, monkeypatch, seeds: range) -> int:
         history(folder, tmp_path / "more", random.Random(seed))
         with Project.open(folder) as project:
             assert check_project(project).unexplained == (), seed
-        behind_the_back(folder, "UPDATE image SET bytes = bytes + 1")
+        alter(folder, "UPDATE image SET bytes = bytes + 1")
         with Project.open(folder) as project:
             compared += bool(check_project(project).unexplained)
-    return compared
-
-
-def test_whatever_the_history_nothing_else_is_named(tmp_path: Path, draw, monkeypatch) -> None:
-    assert check_histories(tmp_path, draw, monkeypatch, range(10)) >= 5
-
-
-@pytest.mark.slow
-def test_many_histories(tmp_path: Path, draw, monkeypatch, torture_rounds: int) -> None:
-    compared = check_histories(tmp_path, draw, monkeypatch, range(100, 100 + torture_rounds))
-    assert compared >= torture_rounds // 2
+    assert compared >= len(seeds) // 2

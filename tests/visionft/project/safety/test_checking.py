@@ -1,10 +1,10 @@
 """Check and repair: exact counts, the second run finds nothing; relinking; edited images."""
 
 import shutil
-import sqlite3
 from pathlib import Path
 
 import pytest
+from altered_database import alter
 
 from visionft.errors import ProjectError
 from visionft.project.edits.changes import LabelImages, RemoveImages
@@ -34,20 +34,12 @@ DAMAGE = {
 }
 
 
-def damage(project: Project, statement: str) -> None:
-    connection = sqlite3.connect(project.path / "project.db")
-    connection.execute(statement)
-    connection.commit()
-    connection.close()
-
-
 @pytest.mark.parametrize("statement", DAMAGE)
 def test_each_fault_is_repaired_counted_and_gone(project: Project, statement: str) -> None:
     project.apply(TagImages((1,), "odd"))
-    path = project.path
     project.close()
-    damage(project, statement)
-    with Project.open(path) as again:
+    alter(project.path, statement)
+    with Project.open(project.path) as again:
         report = check_project(again)
         assert report.repaired[0].startswith(f"{DAMAGE[statement]} row")
         is_derived = "label_count" in statement or "step" in statement  # these repairs are no step of the history
@@ -59,8 +51,7 @@ def test_each_fault_is_repaired_counted_and_gone(project: Project, statement: st
 def test_all_faults_at_once(project: Project) -> None:
     project.apply(TagImages((1,), "odd"))
     project.close()
-    for statement in DAMAGE:
-        damage(project, statement)
+    alter(project.path, *DAMAGE)
     with Project.open(project.path) as again:
         assert len(check_project(again).repaired) >= 7
         assert check_project(again).repaired == ()
@@ -133,10 +124,8 @@ def test_two_missing_images_do_not_share_a_file(project: Project, images: Path, 
 
 def test_a_conflict_between_lost_classes_is_whole_again(project: Project) -> None:
     project.close()
-    damage(project, "DELETE FROM label WHERE image_id = 3")
-    damage(project, "INSERT INTO conflict VALUES (3, 1, 'a file'), (3, 77, 'a file')")
-    damage(project, "INSERT INTO conflict VALUES (4, 2, 'a file')")
-    damage(project, "DELETE FROM label WHERE image_id = 4")
+    alter(project.path, "DELETE FROM label WHERE image_id IN (3, 4)")
+    alter(project.path, "INSERT INTO conflict VALUES (3, 1, 'a file'), (3, 77, 'a file'), (4, 2, 'a file')")
     with Project.open(project.path) as again:
         check_project(again)
         assert [conflict.classes for conflict in find_conflicts(again)] == [("cat", "lost class 77")]

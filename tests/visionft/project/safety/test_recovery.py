@@ -2,12 +2,12 @@
 
 import random
 import shutil
-import sqlite3
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from altered_database import alter
 
 from visionft.errors import ProjectError
 from visionft.project.edits.changes import AddClass
@@ -93,40 +93,22 @@ def test_a_restore_over_a_damaged_file_takes_its_journal_away(project: Project) 
         assert again.snapshot() == before
 
 
-def sql(*statements: str):
-    def damage(database: Path) -> None:
-        connection = sqlite3.connect(database, isolation_level=None)
-        for statement in statements:
-            connection.execute(statement)
-        connection.close()
-
-    return damage
-
-
-def overwrite(place: int, data: bytes):
-    def damage(database: Path) -> None:
-        with database.open("rb+") as handle:
-            handle.seek(place)
-            handle.write(data)
-
-    return damage
-
-
-def replace_by_a_folder(database: Path) -> None:
-    database.unlink()
-    database.mkdir()
+def overwrite(database: Path, place: int, data: bytes) -> None:
+    with database.open("rb+") as handle:
+        handle.seek(place)
+        handle.write(data)
 
 
 DAMAGE = {
-    "an unknown format of its schema": overwrite(47, b"\x09"),
-    "a lost table": sql("DROP TABLE tag"),
-    "a lost index": sql("DROP INDEX label_by_class"),
-    "no task": sql("DELETE FROM meta"),
-    "another task": sql("UPDATE meta SET value = 'mulTi' WHERE key = 'task'"),
-    "another program's file": sql("PRAGMA application_id = 1"),
-    "a folder": replace_by_a_folder,
+    "an unknown format of its schema": lambda database: overwrite(database, 47, b"\x09"),
+    "a lost table": lambda database: alter(database.parent, "DROP TABLE tag"),
+    "a lost index": lambda database: alter(database.parent, "DROP INDEX label_by_class"),
+    "no task": lambda database: alter(database.parent, "DELETE FROM meta"),
+    "another task": lambda database: alter(database.parent, "UPDATE meta SET value = 'mulTi' WHERE key = 'task'"),
+    "another program's file": lambda database: alter(database.parent, "PRAGMA application_id = 1"),
+    "a folder": lambda database: (database.unlink(), database.mkdir()),
     "nothing": lambda database: database.write_bytes(b""),
-    "no header": overwrite(0, bytes(4096)),
+    "no header": lambda database: overwrite(database, 0, bytes(4096)),
 }
 
 
@@ -154,7 +136,7 @@ def test_texts_that_are_none_are_no_obstacle(project: Project) -> None:
     project.back_up()
     before = project.snapshot()
     project.close()
-    sql("UPDATE class SET name = CAST(x'636174ff' AS TEXT) WHERE id = 1")(project.path / "project.db")
+    alter(project.path, "UPDATE class SET name = CAST(x'636174ff' AS TEXT) WHERE id = 1")
     with Project.open(project.path) as again, pytest.raises(ProjectError, match="damaged"):
         again.snapshot()
     restore_backup(project.path)

@@ -3,10 +3,10 @@
 import hashlib
 import random
 import shutil
-import sqlite3
 from pathlib import Path
 
 import pytest
+from altered_database import alter
 
 from visionft.errors import NextStep, ProjectError
 from visionft.project.edits.changes import AddClass
@@ -62,9 +62,7 @@ def test_no_flipped_bit_passes_a_check(project: Project, seed: int) -> None:
 
 def test_a_wrong_value_that_contradicts_nothing_is_told_until_a_check_has(project: Project) -> None:
     project.close()
-    connection = sqlite3.connect(project.path / "project.db", isolation_level=None)
-    connection.execute("UPDATE image SET width = 9 WHERE id = 3")
-    connection.close()
+    alter(project.path, "UPDATE image SET width = 9 WHERE id = 3")
     for read_only in (True, False):
         with Project.open(project.path, read_only=read_only) as again:
             assert again.notices[0].next_step == NextStep("check", project=project.path)
@@ -79,9 +77,7 @@ def test_values_of_another_kind_and_texts_that_are_none_are_damage(project: Proj
         "UPDATE image SET width = x'00ff' WHERE id = 3",
         "UPDATE image SET width = 8, format = CAST(x'ff' AS TEXT) WHERE id = 3",
     ):
-        connection = sqlite3.connect(project.path / "project.db", isolation_level=None)
-        connection.execute(statement)
-        connection.close()
+        alter(project.path, statement)
         with pytest.raises(ProjectError, match="damaged"):
             check(project.path)
 

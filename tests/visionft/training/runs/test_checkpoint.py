@@ -1,6 +1,8 @@
-"""Checkpoints: on the disk before they get their name, and loud when they are damaged."""
+"""Checkpoints: on the disk before they get their name, loud when damaged; those of older versions are read."""
 
+import json
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,10 +14,12 @@ from visionft.errors import RunError
 from visionft.events import Event
 from visionft.jobs import JobContext
 from visionft.training.config.train_config import TrainConfig
+from visionft.training.loop.progress import RunProgress
 from visionft.training.loop.train import resume, train
-from visionft.training.runs.checkpoint import load_checkpoint
+from visionft.training.runs.checkpoint import load_checkpoint, load_newest
 from visionft.training.runs.manifest import fault_of
 from visionft.training.runs.run_folder import checkpoint_faults, delete_weights, read_run, require_weights
+from visionft.training.runs.run_model import load_trained
 
 CONFIG = TrainConfig(
     backbone="test_vit", method="lora", epochs=3, weights="random", image_size=32, batch_size=8, device="cpu"
@@ -135,3 +139,19 @@ def test_a_kill_between_two_names_loses_nothing(snapshot, tmp_path, warnings) ->
     assert not warnings(events)
     flags = [[epoch.is_best for epoch in read_run(each).epochs] for each in (run_dir, tmp_path / "whole")]
     assert flags[0] == flags[1] and not checkpoint_faults(run_dir)
+
+
+OLD_RUN = Path(__file__).parents[3] / "fixtures" / "run_v2" / "001-starter_resnet-linear"
+
+
+def test_a_run_of_the_first_version_is_read_and_loaded(tmp_path) -> None:
+    folder = Path(shutil.copytree(OLD_RUN, tmp_path / "runs" / OLD_RUN.name))
+    run = read_run(folder)
+    assert run.config.ridge_init and [epoch.val_accuracy for epoch in run.epochs] == [1.0, 1.0]
+    assert run.result and run.result.best and run.result.best.val_accuracy == 1.0
+    assert run.best and run.best.epoch == 2
+    values = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    assert not TrainConfig.from_dict({**values, "head_start": False}).ridge_init
+    progress = RunProgress.from_state(load_newest(folder).state["progress"])
+    assert (progress.epoch, progress.best_val_accuracy, progress.best_epoch) == (3, 1.0, 1)
+    assert load_trained(run).classifier.head.out_features == 2

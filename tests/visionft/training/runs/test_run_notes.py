@@ -1,5 +1,6 @@
-"""A person's choices for a run: its name, its pin, keeping its weights; the message once they are gone."""
+"""A person's choices for a run, its title in a list, and the message once its weights or folder are gone."""
 
+import dataclasses
 import gzip
 import json
 import shutil
@@ -7,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from models.catalog import BACKBONES
+from models.methods.table import METHODS
 from visionft.errors import RunError
 from visionft.evaluation.stored import read_evaluation
 from visionft.suggest.suggestions import read_suggestions
@@ -14,6 +17,8 @@ from visionft.training.base_weights import read_base_weights
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.runs.checkpoint import load_checkpoint
 from visionft.training.runs.run_folder import (
+    RunNotes,
+    RunSummary,
     change_notes,
     delete_weights,
     list_runs,
@@ -23,6 +28,7 @@ from visionft.training.runs.run_folder import (
     weights_bytes,
 )  # fmt: skip
 from visionft.training.runs.run_snapshot import read_snapshot
+from visionft.training.runs.run_titles import config_title, titles_of_runs
 
 
 @pytest.fixture
@@ -111,3 +117,22 @@ def test_endless_nesting_is_damage_like_any_other(content, run_dir) -> None:
     for read in (read_snapshot, read_base_weights, lambda folder: load_checkpoint(folder / "best")):
         with pytest.raises(RunError):
             read(run_dir)
+
+
+def run(name: str, method: str = "lora", *, title: str = "") -> RunSummary:
+    config = TrainConfig(backbone="test_resnet", method=method)
+    made = RunSummary(name=name, path=Path(name), config=config, class_names=(), epochs=(), result=None)
+    return dataclasses.replace(made, notes=RunNotes(title=title))
+
+
+def test_a_title_says_what_it_is_and_its_number_where_several_are_alike() -> None:
+    runs = [run("001-a"), run("002-b", "linear"), run("010-c"), run("004-d", title="Mine"), run("odd", title="Mine")]
+    backbone, probe = BACKBONES["test_resnet"].title, METHODS["linear"].title
+    assert titles_of_runs(runs) == {
+        "001-a": f"LoRA 1, {backbone}",
+        "002-b": f"{probe}, {backbone}",
+        "010-c": f"LoRA 10, {backbone}",
+        "004-d": "Mine (4)",
+        "odd": "Mine (odd)",
+    }
+    assert config_title(TrainConfig(backbone="nothing", method="linear")) == f"{probe}, nothing"
