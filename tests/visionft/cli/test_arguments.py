@@ -71,9 +71,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has neither such pipes nor such devices")
 @pytest.mark.parametrize(("name", "parameter"), [*parameters_of(Path)])
-def test_a_name_that_leads_to_no_file_is_refused_without_waiting(
-    run, place: Path, name: str, parameter: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_name_that_leads_to_no_file_is_refused_without_waiting(run, place, name, parameter: Any, monkeypatch) -> None:
     is_needed = name in NEEDS_FEATURES and parameter.name != "project"
     if parameter.name in WRITTEN or name in (*LONG, "project new") or is_needed:
         pytest.skip("it is written, or the command does more than to look at it")

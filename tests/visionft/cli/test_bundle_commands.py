@@ -49,9 +49,7 @@ def test_nothing_is_sent_unless_it_was_said(run, value, model: Path, hub) -> Non
     assert run("model", "push", model, "me/model", "--yes", "--public")[0] == 0
 
 
-def test_a_hub_that_sends_the_token_back_brings_it_neither_to_the_terminal_nor_to_a_file(
-    run, model: Path, hub, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_hub_that_sends_the_token_back_brings_it_neither_to_the_terminal_nor_to_a_file(run, model, hub, monkeypatch):
     token = "hf_q7RwZkB2m9XcV5tN1sJ8yL4pD6fG3hA"
     monkeypatch.setenv("HF_TOKEN", token)
     hub.echoes = True

@@ -120,9 +120,7 @@ def test_a_bug_is_exit_1_with_its_traceback(run, project: Path, monkeypatch: pyt
 
 
 @pytest.mark.parametrize(("number", "expected"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_stop_signal_to_the_group_keeps_the_best(
-    project: Path, tiny: list[str], number: signal.Signals, expected: int
-) -> None:
+def test_a_stop_signal_to_the_group_keeps_the_best(project, tiny, number: signal.Signals, expected: int) -> None:
     command = [sys.executable, "-m", "visionft", "train", str(project), "--backbone", "test_resnet", "--method", "full"]
     process = subprocess.Popen(
         [*command, *tiny, "--set", "workers=1", "--epochs", "1000", "--json"],

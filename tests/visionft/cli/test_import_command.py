@@ -42,9 +42,7 @@ def test_a_image_in_two_classes_is_told_with_its_files(run, value, image_folder:
     assert files in run("project", "info", empty)[1]
 
 
-def test_boxes_are_refused_with_the_command_that_takes_them(
-    run, value, refused, image_folder: Path, empty: Path, tmp_path: Path
-):
+def test_boxes_are_refused_with_the_command_that_takes_them(run, value, refused, image_folder, empty, tmp_path):
     images = Path(shutil.copytree(image_folder, tmp_path / "images"))
     name = sorted((images / "blue").iterdir())[0].name
     box = {"id": 1, "image_id": 1, "category_id": 1, "bbox": [1, 1, 3, 3]}

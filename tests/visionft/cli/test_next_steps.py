@@ -54,9 +54,7 @@ def test_an_environment_of_uv_has_no_pip(monkeypatch: pytest.MonkeyPatch) -> Non
         assert words[: len(start)] == start and words[-1] == "timm>=1" and sys.executable in words
 
 
-def test_a_program_without_python_says_what_to_do_and_names_no_command(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_program_without_python_says_what_to_do_and_names_no_command(monkeypatch, capsys) -> None:
     monkeypatch.setattr(sys, "frozen", True, raising=False)
     error = VisionFTError("TorchDR is not installed.", next_step=NextStep("install", requirement="visionft[cuda-map]"))
     assert command_for(NextStep("install", requirement="visionft[cuda-map]")) == ""
@@ -108,9 +106,7 @@ def test_the_commands_that_errors_print_run(step_of, image_folder: Path, tmp_pat
     assert step_of("project", "info", project)[0] == 0
 
 
-def test_labels_that_were_not_understood_are_imported_as_the_error_says(
-    step_of, image_folder: Path, tmp_path: Path
-) -> None:
+def test_labels_that_were_not_understood_are_imported_as_the_error_says(step_of, image_folder, tmp_path) -> None:
     source = tmp_path / "with a table"
     source.mkdir()
     for number, image in enumerate(sorted(image_folder.rglob("*.png"))[:4]):

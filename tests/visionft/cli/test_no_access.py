@@ -135,9 +135,7 @@ def test_check_names_a_folder_that_cannot_be_entered(place: Path) -> None:
     assert code == 0 and "Permission denied" in stdout, stderr
 
 
-def test_a_disk_that_is_full_when_peft_is_written(
-    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_disk_that_is_full_when_peft_is_written(place: Path, monkeypatch, capsys) -> None:
     project = place / "project"
     run = project / "runs" / RUN
     (run / "result.json").unlink()  # killed before its end: this and `peft/` are left to be written

@@ -32,9 +32,7 @@ def test_check_tells_it_once_as_its_result(run, project: Path, changed_outside: 
     assert code == 0 and out.count(CHANGED_OUTSIDE) == 1 and not err
 
 
-def test_a_backup_that_fails_is_told_also_where_it_fails_at_the_end(
-    run, project: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_backup_that_fails_is_told_also_where_it_fails_at_the_end(run, project: Path, monkeypatch) -> None:
     def full(*_: object, **__: object) -> None:
         raise ProjectError("The disk is full.")
 

@@ -45,9 +45,7 @@ def test_nobody_reads_the_output(arguments: str, project: Path) -> None:
 
 @ON_POSIX
 @pytest.mark.parametrize("closed", [(1,), (0, 1, 2)])
-def test_a_command_does_its_work_where_its_streams_are_closed(
-    project: Path, image_folder: Path, closed: tuple[int, ...]
-) -> None:
+def test_a_command_does_its_work_where_its_streams_are_closed(project, image_folder, closed: tuple[int, ...]) -> None:
     """An opened file must not replace a closed stream: the output would be written into it."""
     ends = " ".join(f"{number}>&-" for number in closed)
     words = ["label", "set", str(project), "blue", str(image_folder / "red" / "00.png"), "--json"]

@@ -61,9 +61,7 @@ def test_a_pipe_is_written_into(predict, model: Path, images: list[Path], tmp_pa
 
 @pytest.mark.skipif(sys.platform != "linux", reason="there is no /proc")
 @pytest.mark.parametrize(("target", "is_file"), [("-", False), ("/proc/self/fd/1", True)])  # target of /dev/stdout
-def test_stdout_gets_the_table_alone(
-    target: str, is_file: bool, model: Path, images: list[Path], tmp_path: Path
-) -> None:
+def test_stdout_gets_the_table_alone(target: str, is_file: bool, model, images, tmp_path) -> None:
     command = [*COMMAND, model, *images, "--csv", target]
     if is_file:
         with (tmp_path / "out").open("w") as out:
@@ -104,9 +102,7 @@ def test_names_that_are_no_utf8_keep_their_answers(predict, model: Path, images:
 
 
 @ON_POSIX
-def test_no_cell_is_run_by_a_spreadsheet(
-    predict, model: Path, tmp_path: Path, images: list[Path], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_no_cell_is_run_by_a_spreadsheet(predict, model: Path, tmp_path: Path, images: list[Path], monkeypatch) -> None:
     import onnx
 
     foreign = onnx.load(model / "model.onnx")

@@ -20,9 +20,7 @@ def trained(train, project: Path) -> Path:
     return project
 
 
-def test_runs_are_kept_compared_explained_and_trained_on_from(
-    run, value, refused, train, trained: Path, image_folder: Path
-) -> None:
+def test_runs_are_kept_compared_explained_and_trained_on_from(run, value, refused, train, trained, image_folder):
     project = trained
     named = value("run", "list", project, 1, "--rename", "First light", "--pin")
     assert (named["run"], named["title"], named["pinned"]) == (FIRST, "First light", True)

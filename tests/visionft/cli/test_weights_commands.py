@@ -89,9 +89,7 @@ def test_listing_loads_no_torch() -> None:
         assert output.strip().endswith("False")
 
 
-def test_networks_of_timm_are_found_by_a_word_and_their_licence_is_accepted_by_name(
-    value, refused, weights_home: Path
-) -> None:
+def test_networks_of_timm_are_found_by_a_word_and_their_licence_is_accepted_by_name(value, refused, weights_home):
     (found,) = value("weights", "list", "--timm", "resnet18.fb_swsl")["backbones"]
     assert found["backbone"] == "timm/resnet18.fb_swsl_ig1b_ft_in1k"
     assert found["weights"]["licence"] == "CC-BY-NC-4.0" and found["weights"]["location"] == "hub"

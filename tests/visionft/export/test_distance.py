@@ -134,9 +134,7 @@ def test_a_file_of_an_earlier_version_makes_no_statement(exported: Path, snapsho
     assert csv_text([answer]).splitlines()[1].split(",")[3:5] == ["", ""]
 
 
-def test_of_too_few_images_there_is_no_border(
-    run_of, snapshot: Snapshot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_of_too_few_images_there_is_no_border(run_of, snapshot: Snapshot, tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr(distance, "TOO_FEW", 1000)
     result = export_run(run_of("test_resnet", "linear"), snapshot, tmp_path / "out")
     assert result.border is None and result.parity.max_distance_diff == 0
@@ -144,9 +142,7 @@ def test_of_too_few_images_there_is_no_border(
     assert json.loads((tmp_path / "out" / "export.json").read_text())["border"] is None
 
 
-def test_a_distance_that_differs_from_pytorch_fails_the_export(
-    run_of, snapshot: Snapshot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_distance_that_differs_from_pytorch_fails_the_export(run_of, snapshot, tmp_path: Path, monkeypatch) -> None:
     def moved(network, backbone, *, distance, embeds):
         other = copy.deepcopy(distance)
         other.border.mul_(1.2)

@@ -74,9 +74,7 @@ def test_the_file_follows_the_contract(export_of) -> None:
     onnx.checker.check_model(str(model_path), full_check=True)
 
 
-def test_a_changed_weight_fails_the_comparison_and_leaves_nothing(
-    run_of, snapshot: Snapshot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_changed_weight_fails_the_comparison_and_leaves_nothing(run_of, snapshot, tmp_path, monkeypatch) -> None:
     honest = exporter.assemble
 
     def corrupted(*args, **kwargs):
@@ -106,9 +104,7 @@ def test_a_failed_export_leaves_the_earlier_one(run_of, snapshot: Snapshot, tmp_
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
-def test_exports_are_the_same_bytes_each_time(
-    run_of, export_of, snapshot: Snapshot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_exports_are_the_same_bytes_each_time(run_of, export_of, snapshot, tmp_path: Path, monkeypatch) -> None:
     first = export_of("test_resnet", "lora")
     monkeypatch.setattr(exporter, "export_network", export_network)
     assert export_run(run_of("test_resnet", "lora"), snapshot, tmp_path / "again").sha256 == first.sha256
@@ -158,9 +154,7 @@ def test_files_are_as_old_as_their_operators_and_tell_nothing_of_this_computer(
             assert secret.encode() not in content, f"{path.name} holds {secret}"
 
 
-def test_weights_of_ones_own_are_named_without_their_folder(
-    saved_weights: Path, snapshot: Snapshot, trained, tmp_path: Path
-) -> None:
+def test_weights_of_ones_own_are_named_without_their_folder(saved_weights, snapshot, trained, tmp_path) -> None:
     own = {"backbone": "test_resnet", "method": "linear", "weights": str(saved_weights)}
     run_dir = trained(snapshot, tmp_path / "001-run", **own)
     out = export_run(run_dir, snapshot, tmp_path / "out").model.parent

@@ -192,9 +192,7 @@ def ask_page(address: str, scratch: Path, *files: Path) -> list[dict]:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_page_answers_as_the_program_in_a_browser(
-    kind: str, served, javascript_packages: Path, images, tmp_path: Path
-) -> None:
+def test_the_page_answers_as_the_program_in_a_browser(kind: str, served, javascript_packages, images, tmp_path) -> None:
     folder, address = served(kind)
     (tmp_path / "node_modules").symlink_to(javascript_packages, target_is_directory=True)
     files = []
@@ -238,9 +236,7 @@ def test_the_page_says_what_is_wrong(served, javascript_packages: Path, tmp_path
         assert word in said["state"], said
 
 
-def test_samples_say_that_the_images_beside_the_model_were_changed(
-    served, javascript_packages: Path, tmp_path: Path
-) -> None:
+def test_samples_say_that_the_images_beside_the_model_were_changed(served, javascript_packages, tmp_path) -> None:
     folder, address = served("knn")
     node = ["node", folder / "samples" / "node" / "predict.mjs", tmp_path / "a.png"]
     Image.new("RGB", (9, 9)).save(tmp_path / "a.png")

@@ -175,9 +175,7 @@ def test_patterns_that_do_not_work_are_said(large: Project, pattern: str) -> Non
 
 
 @pytest.mark.parametrize(("val", "test"), [(0.6, 0.5), (-0.1, 0.1), (1.0, 0.0), (math.nan, 0.1)])
-def test_impossible_shares_are_refused_and_a_test_set_may_be_left_out(
-    project: Project, val: float, test: float
-) -> None:
+def test_impossible_shares_are_refused_and_a_test_set_may_be_left_out(project, val: float, test: float) -> None:
     with pytest.raises(ProjectError, match=f"{val:g}"):
         assign_splits(project, val=val, test=test)
     assert assign_splits(project, test=0).splits == {"train": 10, "val": 2, "test": 0}

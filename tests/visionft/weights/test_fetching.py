@@ -137,9 +137,7 @@ def test_other_weights_than_the_catalogs_are_refused_before_a_byte_comes(hub_ser
 
 
 @pytest.mark.parametrize("status", [404, 503])
-def test_a_mirrors_password_is_shown_nowhere(
-    status: int, hub_server, weights_home: Path, monkeypatch: pytest.MonkeyPatch, caplog
-) -> None:
+def test_a_mirrors_password_is_shown_nowhere(status: int, hub_server, weights_home: Path, monkeypatch, caplog) -> None:
     hub_server.statuses, hub_server.is_for_ever = [status], True
     monkeypatch.setattr(hub, "FIRST_WAIT_S", 0.0)
     monkeypatch.setenv("HF_ENDPOINT", os.environ["HF_ENDPOINT"].replace("://", "://me:aWord-of-mine@"))
@@ -255,9 +253,7 @@ def test_training_fetches_first_and_says_so(hub_server, snapshot, tmp_path: Path
     assert any("test_vit" in event.stage for event in before if isinstance(event, Progress))
 
 
-def test_a_licence_that_forbids_commercial_use_is_accepted_by_name_before_anything_is_asked(
-    hub_server, weights_home: Path
-) -> None:
+def test_a_licence_that_forbids_commercial_use_is_accepted_by_name_before_anything_is_asked(hub_server, weights_home):
     row = replace(ROW, name="timm/test_vit.mine", licence="CC-BY-NC-4.0")
     for accepted in ("", "Apache-2.0"):
         with pytest.raises(WeightsError, match=r"timm/test_vit\.mine.*CC-BY-NC-4\.0"):

@@ -171,9 +171,7 @@ def test_a_stop_or_a_full_disk_leaves_nothing(given: Path, weights_home: Path, s
     assert contents(weights_home) == set()
 
 
-def test_a_second_import_replaces_the_first_and_removing_takes_record_and_pieces_along(
-    given: Path, weights_home: Path, state_of
-) -> None:
+def test_a_second_import_replaces_the_first_and_removing_takes_record_and_pieces_along(given, weights_home, state_of):
     state = state_of("test_vit")
     save_file(state, given / "w.safetensors")
     (first,) = import_weights(given / "w.safetensors").imported
@@ -189,9 +187,7 @@ def test_a_second_import_replaces_the_first_and_removing_takes_record_and_pieces
         remove_weights(BACKBONES["test_vit"])
 
 
-def test_any_network_of_timm_is_told_by_its_repository_and_listed_beside_the_catalog(
-    weights_home: Path, tmp_path: Path
-) -> None:
+def test_any_network_of_timm_is_told_by_its_repository_and_listed_beside_the_catalog(weights_home, tmp_path) -> None:
     from models.networks import build_network
 
     row = get_backbone("timm/resnet10t.c3_in1k")

@@ -36,9 +36,7 @@ class Bomb:
 
 
 @pytest.mark.parametrize("is_zip", [True, False])
-def test_a_pickle_with_code_is_refused_and_not_run(
-    is_zip: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_pickle_with_code_is_refused_and_not_run(is_zip: bool, tmp_path: Path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     torch.save({"weight": Bomb()}, tmp_path / "bomb.pth", _use_new_zipfile_serialization=is_zip)
     with pytest.raises(WeightsError, match=r"bomb\.pth.*state_dict\(\)"):

@@ -49,9 +49,7 @@ def test_another_file_than_the_pinned_one_is_dropped(vocabulary: Path, hub_serve
     assert local_tokenizer(row) is None
 
 
-def test_offline_says_which_file_from_where_and_into_which_folder(
-    vocabulary: Path, tiny_siglip: str, weights_home: Path
-) -> None:
+def test_offline_says_which_file_from_where_and_into_which_folder(vocabulary, tiny_siglip: str, weights_home) -> None:
     with pytest.raises(WeightsError) as caught:
         fetch_tokenizer(BACKBONES[tiny_siglip])
     for value in ("tokenizer.json", f"timm/{tiny_siglip}", str(weights_home)):
@@ -59,9 +57,7 @@ def test_offline_says_which_file_from_where_and_into_which_folder(
     assert caught.value.next_step and caught.value.next_step.action == "import_weights"
 
 
-def test_a_file_and_a_folder_that_were_carried_here_are_taken_in(
-    vocabulary: Path, tiny_siglip: str, weights_home: Path
-) -> None:
+def test_a_file_and_a_folder_that_were_carried_here_are_taken_in(vocabulary, tiny_siglip: str, weights_home) -> None:
     row = BACKBONES[tiny_siglip]
     (imported,) = import_weights(vocabulary).imported
     assert imported.backbone == tiny_siglip and find_tokenizer(row) == weights_home / f"{tiny_siglip}.tokenizer.json"

@@ -32,9 +32,7 @@ def files(tmp_path: Path) -> dict[str, Path]:
     return {"README.md": tmp_path / "card.md", "model.onnx": tmp_path / "model.onnx"}
 
 
-def test_files_arrive_whole_under_their_names_in_a_private_repository(
-    hub, files: dict[str, Path], tmp_path: Path, caplog, capfd
-) -> None:
+def test_files_arrive_whole_under_their_names_in_a_private_repository(hub, files, tmp_path, caplog, capfd) -> None:
     files["model_int8.onnx"] = tmp_path / "model_int8.onnx"
     files["model_int8.onnx"].write_bytes(b"int8")
     told: list[Progress] = []
@@ -139,9 +137,7 @@ def leaks(text: str, token: str = TOKEN) -> list[str]:
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 422, 500])
-def test_a_hub_that_sends_the_token_back_brings_it_nowhere(
-    status: int, hub, files: dict[str, Path], log_text, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_hub_that_sends_the_token_back_brings_it_nowhere(status: int, hub, files, log_text, monkeypatch) -> None:
     hub.status, hub.echoes = status, True
     with pytest.raises(VisionFTError) as caught:
         send_files(files, Destination(repository="me/model", token=TOKEN), message="Export")
@@ -155,9 +151,7 @@ def test_a_hub_that_sends_the_token_back_brings_it_nowhere(
     assert "<secret>" in log_text() and "Traceback" in log_text()
 
 
-def test_the_token_of_the_environment_and_a_proxys_password_are_secrets_too(
-    hub, files: dict[str, Path], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_token_of_the_environment_and_a_proxys_password_are_secrets_too(hub, files, monkeypatch) -> None:
     hub.status, hub.echoes = 400, True
     monkeypatch.setenv("HF_TOKEN", TOKEN)
     monkeypatch.setenv("HTTPS_PROXY", "http://me:pass%2Fword-123@127.0.0.1:9")

@@ -63,9 +63,7 @@ def test_everything_is_listed_and_described(made: Path) -> None:
     assert str(Path.home()) not in json.dumps(record) and "/tmp" not in json.dumps(record)
 
 
-def test_the_program_on_the_card_turns_images_upright(
-    spoilt: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_program_on_the_card_turns_images_upright(spoilt: Path, monkeypatch, capsys) -> None:
     image, exif = Image.fromarray(synthetic_images()[1]), Image.Exif()
     image.save(spoilt / "level.png")
     exif[ExifTags.Base.Orientation] = 6  # the camera was held on its side
@@ -80,9 +78,7 @@ def test_the_program_on_the_card_turns_images_upright(
 
 @pytest.mark.parametrize("method", ["full", "lora", "linear"])
 @pytest.mark.parametrize("backbone", ["test_resnet", "test_vit"])
-def test_timm_loads_the_same_network(
-    backbone: str, method: str, run_of, trained, snapshot: Snapshot, tmp_path: Path
-) -> None:
+def test_timm_loads_the_same_network(backbone: str, method: str, run_of, trained, snapshot, tmp_path: Path) -> None:
     run_dir = run_of(backbone, method)
     if method == "linear":
         last = {"backbone": backbone, "method": method, "linear.layers": "last"}
@@ -266,9 +262,7 @@ def test_a_script_that_answers_otherwise_refuses_the_export() -> None:
         ({"a": 98, "b": 0.5, "c": 0.5, "d": 0.5}, False),
     ],
 )
-def test_classes_that_are_equally_probable_stand_in_any_order(
-    tmp_path: Path, printed: dict[str, float], agrees: bool
-) -> None:
+def test_classes_that_are_equally_probable_stand_in_any_order(tmp_path, printed: dict[str, float], agrees: bool):
     image = tmp_path / "image.png"
     top5 = (("a", 0.98), ("b", 0.005), ("c", 0.005), ("d", 0.005), ("e", 0.005))
     rows = "\n".join(f"  {share:.2f}%  {name}" for name, share in printed.items())

@@ -61,9 +61,7 @@ def bare_run(packages: Path, script: Path, *words: object) -> subprocess.Complet
     return subprocess.run(command, capture_output=True, text=True, env=env, timeout=120, check=False)
 
 
-def test_the_script_beside_the_model_answers_like_the_program(
-    run_of, snapshot: Snapshot, tmp_path: Path, bare_packages: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_script_beside_the_model_answers_like_the_program(run_of, snapshot, tmp_path, bare_packages, monkeypatch):
     monkeypatch.chdir(tmp_path)
     model = export_run(run_of("test_vit", "lora"), snapshot, Path("out")).model  # as a terminal gives it
     script = model.with_name("predict.py")
@@ -105,9 +103,7 @@ def test_the_script_says_what_is_wrong_with_its_model(script: Path, bare_package
     assert missing.startswith(f"{model} ") and damaged.startswith(f"{model} ") and missing != damaged
 
 
-def test_the_script_passes_over_what_it_cannot_read_and_says_so(
-    export_of, snapshot: Snapshot, tmp_path: Path, bare_packages: Path
-) -> None:
+def test_the_script_passes_over_what_it_cannot_read_and_says_so(export_of, snapshot, tmp_path, bare_packages) -> None:
     script = export_of("test_vit", "linear").model.with_name("predict.py")
     text, readable = tmp_path / "text.jpg", snapshot.images[0].path
     text.write_text("no image")

@@ -125,9 +125,7 @@ def test_a_folder_of_images_is_added(out: Path, images: Snapshot, tmp_path: Path
         change_index(Predictor(out), folder / "mauve")
 
 
-def test_images_that_are_removed_have_no_say_any_more(
-    out: Path, images: Snapshot, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch
-):
+def test_images_that_are_removed_have_no_say_any_more(out: Path, images: Snapshot, tmp_path: Path, capsys, monkeypatch):
     asked = images.labelled("test")[0]
     (before,) = Predictor(out).predict([asked.path])
     folder = tmp_path / "more" / "red"
@@ -172,9 +170,7 @@ def test_what_cannot_be_removed_changes_nothing(out: Path):
     assert change_index(Predictor(out), remove=["once.png"]).removed == 1
 
 
-def test_an_index_that_the_record_cannot_tell_of_stays_as_it_was(
-    out: Path, images: Snapshot, tmp_path: Path, monkeypatch
-):
+def test_an_index_that_the_record_cannot_tell_of_stays_as_it_was(out: Path, images, tmp_path: Path, monkeypatch):
     more, asked = tmp_path / "more", images.labelled("test")[0]
     (more / images.class_names[asked.labels[0]]).mkdir(parents=True)
     shutil.copy(asked.path, more / images.class_names[asked.labels[0]])

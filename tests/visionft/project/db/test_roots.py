@@ -30,8 +30,6 @@ def roots(tmp_path: Path) -> Roots:
         ("other/a.png", None),
     ],
 )
-def test_a_image_lies_below_the_deepest_root(
-    roots: Roots, tmp_path: Path, path: str, place: tuple[int, str] | None
-) -> None:
+def test_a_image_lies_below_the_deepest_root(roots: Roots, tmp_path, path: str, place: tuple[int, str] | None) -> None:
     for _ in range(2):  # the second choice is remembered
         assert roots.containing(tmp_path / path) == place

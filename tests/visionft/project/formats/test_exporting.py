@@ -77,9 +77,7 @@ def test_exports_round_trip(task: str, name: str, tmp_path: Path, request) -> No
 
 
 @pytest.mark.parametrize("name", ["out.jsonl", "out.csv", "folders"])
-def test_a_disk_that_is_read_only_is_said(
-    name: str, project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_disk_that_is_read_only_is_said(name: str, project: Project, tmp_path: Path, monkeypatch) -> None:
     def refuse(path, *args, **kwargs):
         raise OSError(errno.EROFS, "Read-only file system", str(path))
 
@@ -110,9 +108,7 @@ def test_a_spreadsheet_csv_holds_no_formula(project: Project, tmp_path: Path) ->
 
 @pytest.mark.skipif(os.name == "nt", reason="there are no such files there")
 @pytest.mark.parametrize("kind", ["csv", "jsonl"])
-def test_a_pipe_gets_the_labels_and_nothing_lies_beside_it(
-    kind: str, project: Project, tmp_path: Path, images: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_pipe_gets_the_labels_and_nothing_lies_beside_it(kind, project, tmp_path, images, monkeypatch) -> None:
     monkeypatch.chdir(images)
     pipe, got = tmp_path / "pipes" / "pipe", []
     pipe.parent.mkdir()

@@ -5,7 +5,6 @@ Written by datumaro 1.13.12, FiftyOne 1.22.1 and datasets 5.2.0; docs/formats.md
 
 import json
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -49,9 +48,7 @@ def read(source: Path, project: Project, folder: Path) -> dict[str, tuple[set[st
         ("hugging_face_numpy", lambda n, _: n, SEVERAL, True),
     ],
 )
-def test_what_other_tools_wrote_comes_in_whole(
-    tool: str, images: Callable[[str, str], str], labels, has_splits: bool, tmp_path: Path, draw
-) -> None:
+def test_what_other_tools_wrote_comes_in_whole(tool: str, images, labels, has_splits: bool, tmp_path, draw) -> None:
     folder = Path(shutil.copytree(FIXTURES / tool, tmp_path / "source"))
     places = [images(name, SPLITS[number % 3]) for number, name in enumerate(NAMES)]
     for number, place in enumerate(places):

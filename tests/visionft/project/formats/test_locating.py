@@ -10,9 +10,7 @@ from visionft.project.formats.locating import ImageFinder
 ROWS = 500
 
 
-def test_rows_whose_images_are_missing_ask_the_disk_once_for_each_place(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_rows_whose_images_are_missing_ask_the_disk_once_for_each_place(tmp_path: Path, monkeypatch) -> None:
     (tmp_path / "there").mkdir()
     finder = ImageFinder(tmp_path)
     finder.find("other.jpg")  # the folder's contents are read once

@@ -366,9 +366,7 @@ BOMB = '<?xml version="1.0"?>\n<!DOCTYPE a [<!ENTITY b "b">]>\n<annotations><ima
         ("x.svg", "<svg/>", ""),
     ],
 )
-def test_malformed_files_are_refused_with_their_line(
-    name: str, text: str, told: str, source: Path, empty: Project
-) -> None:
+def test_malformed_files_are_refused_with_their_line(name: str, text: str, told: str, source, empty: Project) -> None:
     with pytest.raises(ProjectError) as caught:
         import_source(empty, write(source, name, text))
     assert told in caught.value.message.replace(str(source), "") and caught.value.hint and not empty.history()

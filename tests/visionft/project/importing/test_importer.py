@@ -217,9 +217,7 @@ def test_real_images_are_all_accounted_for(empty: Project, shared_data: Path) ->
         assert accounted(report) == files, name
 
 
-def test_a_disk_that_fills_up_during_an_import_says_what_came_in(
-    empty: Project, tmp_path: Path, draw, monkeypatch
-) -> None:
+def test_a_disk_that_fills_up_during_an_import_says_what_came_in(empty: Project, tmp_path, draw, monkeypatch) -> None:
     monkeypatch.setattr(importer, "BATCH", 50)
     for number in range(600):
         draw(tmp_path / "many" / f"{number}.png", number)
