@@ -48,12 +48,6 @@ def test_the_whole_path_in_json(value, tiny: list[str], image_folder: Path, tmp_
     assert tree_hash(image_folder) == before
 
 
-def test_label_creates_the_class_and_names_what_is_missing(run, value, refused, project: Path, image_folder) -> None:
-    assert run("label", "set", project, "violet", image_folder / "red" / "00.png")[0] == 0
-    assert value("project", "info", project)["classes"] == {"blue": 16, "green": 16, "red": 15, "violet": 1}
-    assert "nowhere.png" in refused("label", "set", project, "violet", project / "nowhere.png")
-
-
 def test_each_mistake_is_one_clear_line_and_exit_2(refused, tiny: list[str], project: Path) -> None:
     train = ["train", project, "--backbone", "test_resnet", "--method", "lora", *tiny]
     mistakes = [
@@ -76,6 +70,7 @@ def test_each_mistake_is_one_clear_line_and_exit_2(refused, tiny: list[str], pro
         (["predict", project.parent / "out", "a.png"], str(project.parent / "out")),
         (["methods", "--backbone", "vgg"], "'vgg'"),
         (["split", project, "--val", "0.9", "--test", "0.9"], ""),
+        (["label", "set", project, "violet", project / "nowhere.png"], "nowhere.png"),
         (["dance"], "dance"),
     ]
     before = {path: path.stat().st_size for path in project.rglob("*") if "project.db" not in path.name}

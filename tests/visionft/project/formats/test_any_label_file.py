@@ -43,9 +43,9 @@ def test_json_of_any_shape_is_read_or_refused(tmp_path: Path, name: str, value, 
     }
     whole = dict.fromkeys(keys.get(name, ()), entries) | {"imagePath": "a.jpg"}
     for shape in (value, entries, whole, [{"data": value, "annotations": entries, "image": "a.jpg"}]):
-        file = _written(tmp_path / "x.json", json.dumps(shape))
+        (tmp_path / "x.json").write_text(json.dumps(shape), encoding="utf-8")
         try:
-            FORMATS[name].read(file, ReadOptions(choice=ColumnChoice(takes_marks=takes)))
+            FORMATS[name].read(tmp_path / "x.json", ReadOptions(choice=ColumnChoice(takes_marks=takes)))
         except ProjectError as error:
             assert error.hint
 
@@ -58,12 +58,8 @@ def test_xml_of_any_shape_is_read_or_refused(tmp_path: Path, text: str, name: st
         f"<annotations><image name='a'>{text}</image></annotations>",
         f"<annotation><object>{text}</object></annotation>",
     ):
+        (tmp_path / "x.xml").write_text(whole, encoding="utf-8")
         try:
-            FORMATS[name].read(_written(tmp_path / "x.xml", whole), ReadOptions())
+            FORMATS[name].read(tmp_path / "x.xml", ReadOptions())
         except ProjectError as error:
             assert error.hint
-
-
-def _written(file: Path, text: str) -> Path:
-    file.write_text(text, encoding="utf-8")
-    return file

@@ -1,16 +1,23 @@
-"""Check and repair: exact counts, the second run finds nothing; relinking; edited images."""
+"""Check and repair: exact counts, the second run finds nothing; the seal; rows that no step altered are named."""
 
+import hashlib
+import random
 import shutil
 from pathlib import Path
 
 import pytest
 from altered_database import alter
 
-from visionft.errors import ProjectError
-from visionft.project.edits.changes import LabelImages, RemoveImages
+from visionft.errors import NextStep, ProjectError
+from visionft.project.edits.changes import AddClass, AssignSplits, LabelImages, RemoveImages, UnlabelImages
+from visionft.project.edits.class_changes import DeleteClass, MergeClasses, RenameClass
 from visionft.project.edits.image_changes import TagImages
+from visionft.project.importing import importer
+from visionft.project.importing.importer import import_source
 from visionft.project.importing.relinking import find_missing, relink_images
 from visionft.project.queries import class_rows, find_conflicts, image_rows
+from visionft.project.safety.backup_restore import restore_backup
+from visionft.project.safety.backups import list_backups
 from visionft.project.safety.checking import Repair, check_project
 from visionft.project.store import Project
 
@@ -131,3 +138,164 @@ def test_a_conflict_between_lost_classes_is_whole_again(project: Project) -> Non
         assert [conflict.classes for conflict in find_conflicts(again)] == [("cat", "lost class 77")]
         assert image_rows(again, (4,))[0].labels == ("dog",)
         assert check_project(again).repaired == ()
+
+
+SEAL = "project.db.sha256"
+
+
+def check(folder: Path) -> str:
+    with Project.open(folder) as project:
+        return check_project(project).seal
+
+
+def test_a_closed_project_is_sealed_and_an_open_one_is_not(project: Project) -> None:
+    seal = project.path / SEAL
+    assert not seal.exists()
+    project.close()
+    digest = hashlib.sha256((project.path / "project.db").read_bytes()).hexdigest()
+    assert seal.read_text(encoding="utf-8") == f"{digest} *project.db\n"  # in the format of sha256sum --check
+    with Project.open(project.path) as again:
+        assert again.database.seal == "whole" and not again.notices and not seal.exists()
+        again.apply(AddClass("x"))
+    with Project.open(project.path, read_only=True) as again:
+        assert again.database.seal == "whole" and seal.exists()
+    assert check(project.path) == check(project.path) == "whole"
+
+
+def test_after_a_kill_nothing_is_claimed(project: Project, tmp_path: Path) -> None:
+    project.apply(AddClass("x"))
+    shutil.copytree(project.path, tmp_path / "killed")
+    assert check(tmp_path / "killed") == "none"
+    assert check(tmp_path / "killed") == "whole"
+
+
+@pytest.mark.parametrize("seed", range(15))
+def test_no_flipped_bit_passes_a_check(project: Project, seed: int) -> None:
+    project.apply(AddClass("x"))
+    project.close()
+    database = project.path / "project.db"
+    data = bytearray(database.read_bytes())
+    generator = random.Random(seed)
+    data[generator.randrange(len(data))] ^= 1 << generator.randrange(8)
+    database.write_bytes(data)
+    try:
+        assert check(project.path) == "broken"
+    except ProjectError as error:
+        assert error.next_step and error.next_step.action == "restore"
+    else:
+        assert check(project.path) == "whole"
+
+
+def test_a_wrong_value_that_contradicts_nothing_is_told_until_a_check_has(project: Project) -> None:
+    project.close()
+    alter(project.path, "UPDATE image SET width = 9 WHERE id = 3")
+    for read_only in (True, False):
+        with Project.open(project.path, read_only=read_only) as again:
+            assert again.notices[0].next_step == NextStep("check", project=project.path)
+    with Project.open(project.path) as again:
+        again.apply(AddClass("work goes on"))
+    assert [check(project.path) for _ in range(2)] == ["broken", "whole"]
+
+
+def test_values_of_another_kind_and_texts_that_are_none_are_damage(project: Project) -> None:
+    project.close()
+    for statement in (
+        "UPDATE image SET width = x'00ff' WHERE id = 3",
+        "UPDATE image SET width = 8, format = CAST(x'ff' AS TEXT) WHERE id = 3",
+    ):
+        alter(project.path, statement)
+        with pytest.raises(ProjectError, match="damaged"):
+            check(project.path)
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff\xfe", b"nonsense *project.db\n"])
+def test_a_seal_that_is_none_stops_nobody_and_a_restored_project_has_one(project: Project, content: bytes) -> None:
+    project.back_up()
+    project.close()
+    (project.path / SEAL).write_bytes(content)
+    assert check(project.path) in ("none", "broken")
+    assert check(project.path) == "whole"
+    restore_backup(project.path)
+    assert check(project.path) == "whole"
+
+
+# Changes from outside the program, and the row, column and values told of each.
+OUTSIDE = {
+    "UPDATE image SET width = 9 WHERE id = 3": ("image 3: width", "9", "8"),
+    "UPDATE image SET sha256 = 'x' WHERE id = 12": ("image 12: sha256", "'x'"),
+    "UPDATE label SET labelled_at = 5 WHERE image_id = 7": ("label 7 2: labelled_at", "5"),
+    "UPDATE class SET name = 'cot', name_key = 'cot' WHERE id = 1": ("class 1: name", "'cot'", "'cat'"),
+    "INSERT INTO tag (name, name_key) VALUES ('x', 'x')": ("tag 1",),
+    "DELETE FROM label WHERE image_id = 7": ("label 7 2",),
+}
+
+
+@pytest.mark.parametrize("statement", OUTSIDE)
+def test_what_no_step_altered_is_named(project: Project, statement: str) -> None:
+    project.back_up()
+    project.apply(LabelImages((1, 2), "horse"))
+    project.close()
+    alter(project.path, statement)
+    with Project.open(project.path) as again:
+        said = check_project(again).unexplained
+        assert all(told in said[0] for told in OUTSIDE[statement])
+        assert len({sentence.split(":")[0] for sentence in said}) == 1
+        again.wait_for_backups()
+        shutil.rmtree(project.path / "backups")
+        assert check_project(again).unexplained == ()  # nothing to compare with
+
+
+def history(folder: Path, more: Path, generator: random.Random) -> None:
+    """Perform a person's usual actions on a project, with backups, restarts and restores between."""
+
+    def some() -> tuple[int, ...]:
+        return tuple(generator.sample(range(1, 13), generator.randint(1, 5)))
+
+    name = generator.choice(["cat", "dog", "fox"])
+    works = [
+        lambda project: project.apply(LabelImages(some(), name)),
+        lambda project: project.apply(UnlabelImages(some())),
+        lambda project: project.apply(RemoveImages(some())),
+        lambda project: project.apply(TagImages(some(), "t")),
+        lambda project: project.apply(AssignSplits(dict.fromkeys(some(), "val"))),
+        lambda project: project.apply(AddClass(f"new {len(project.history())}")),
+        lambda project: project.apply(RenameClass("cat", f"cat {len(project.history())}")),
+        lambda project: project.apply(MergeClasses(("cat", "dog"), "both")),
+        lambda project: project.apply(DeleteClass(name)),
+        lambda project: import_source(project, more),
+        lambda project: project.undo(),
+        lambda project: project.undo(),
+        lambda project: project.redo(),
+        lambda project: project.back_up(),
+        check_project,
+    ]
+    for _ in range(generator.randint(1, 3)):
+        with Project.open(folder) as project:
+            for _ in range(generator.randint(1, 8)):
+                try:
+                    generator.choice(works)(project)
+                except ProjectError as error:
+                    assert "damaged" not in error.message
+        if generator.random() < 0.3 and list_backups(folder):
+            restore_backup(folder, generator.choice(list_backups(folder)).name)
+
+
+@pytest.mark.parametrize("seeds", [range(10), pytest.param(range(100, 120), marks=pytest.mark.slow)])
+def test_whatever_the_history_nothing_else_is_named(seeds: range, tmp_path: Path, draw, monkeypatch) -> None:
+    monkeypatch.setattr(importer, "BATCH", 2)
+    monkeypatch.setattr("visionft.project.db.database.DEFAULT_UNDO_STEPS", 6)
+    for number in range(18):
+        name = f"{'first' if number < 12 else 'more'}/{'cat' if number % 2 else 'dog'}/{number}.png"
+        draw(tmp_path / name, number)
+    compared = 0  # had a backup
+    for seed in seeds:
+        folder = tmp_path / f"project {seed}"
+        with Project.create(folder) as project:
+            import_source(project, tmp_path / "first")
+        history(folder, tmp_path / "more", random.Random(seed))
+        with Project.open(folder) as project:
+            assert check_project(project).unexplained == (), seed
+        alter(folder, "UPDATE image SET bytes = bytes + 1")
+        with Project.open(folder) as project:
+            compared += bool(check_project(project).unexplained)
+    assert compared >= len(seeds) // 2
