@@ -79,11 +79,9 @@ def duplicates(
         score = round(group.score, 4)
         groups.append({"kind": group.kind, "score": score, "conflict": group.is_conflict, "images": copies})
     value = {
-        "groups": groups,
-        "threshold": result.threshold if threshold is None else threshold,
-        "look_alikes": are_look_alikes(result),
-        "removed": removed,
-    }
+        "groups": groups, "threshold": result.threshold if threshold is None else threshold,
+        "look_alikes": are_look_alikes(result), "removed": removed,
+    }  # fmt: skip
     print_result(value, lambda: _duplicates_text(value), as_json=json)
 
 
@@ -156,15 +154,12 @@ def leaks(
         places = ((now.by_id[each].path, split) for split, ids in leak.images.items() for each in ids)
         leaking.append({"kinds": leak.kinds, "images": [{"path": path, "split": split} for path, split in places]})
     value = {
-        "leaks": leaking,
-        "pairs": sum(leak.pairs for leak in left),
-        "divided": divides,
+        "leaks": leaking, "pairs": sum(leak.pairs for leak in left), "divided": divides,
         "groupings": [
             {"kind": each.kind, "groups": len(each.groups), "counts": each.kind in related.enabled,
              "reason": each.reason} for each in related.groupings
         ],
-        "accuracy": tuple(accuracies),
-        "moved": moved,
+        "accuracy": tuple(accuracies), "moved": moved,
     }  # fmt: skip
     words: list[str] = [] if divides else [leak_check.NO_SPLITS]
     if are_look_alikes(result):

@@ -95,22 +95,14 @@ def import_images(
             print_result(replace(preview, known_facts={}), lambda: _preview_text(preview), as_json=json)
             return
         report = import_source(
-            opened,
-            source,
-            copy=copy,
-            source_format=source_format,
-            class_map=names,
-            choice=choice,
-            accepts_unlabelled=without_labels,
-            job=job,
-        )
+            opened, source, copy=copy, source_format=source_format, class_map=names, choice=choice,
+            accepts_unlabelled=without_labels, job=job,
+        )  # fmt: skip
         print_result(report, lambda: _report_text(report), as_json=json)
     if report.is_empty:
         count, first = len(report.unreadable), report.unreadable[0]
-        raise VisionFTError(
-            f"Nothing was imported: none of {count_of(count, 'file')} could be used.",
-            f"The first one: {first.path}: {first.reason}",
-        )
+        hint = f"The first one: {first.path}: {first.reason}"
+        raise VisionFTError(f"Nothing was imported: none of {count_of(count, 'file')} could be used.", hint)
 
 
 def _preview_text(preview: ImportPreview) -> str:

@@ -131,10 +131,8 @@ def explain(
     from visionft.evaluation.explanation import ExplanationRequest
     from visionft.export.predictor import expand_folders
 
-    requests = [
-        ExplanationRequest(image_id=place, path=path, class_name=class_name)
-        for place, path in enumerate(expand_folders(images))
-    ]
+    paths = enumerate(expand_folders(images))
+    requests = [ExplanationRequest(image_id=place, path=path, class_name=class_name) for place, path in paths]
     with running_job() as job:
         found = explain_images(summary.path, requests, task=snapshot.task, images=snapshot, job=job)
         values = [

@@ -156,10 +156,8 @@ def trusted_session(content: bytes) -> Any:
 
 def refused(path: Path, reason: str) -> ExportError:
     """Return the error for a file that VisionFT did not export; `reason` is a clause after its path."""
-    return ExportError(
-        Message("{path} {reason}.", path=path, reason=reason),
-        "Give a model.onnx that VisionFT exported, or export the run again.",
-    )
+    hint = Message("Give a model.onnx that VisionFT exported, or export the run again.")
+    return ExportError(Message("{path} {reason}.", path=path, reason=reason), hint)
 
 
 def _tensors(message: Any) -> Iterator[Any]:

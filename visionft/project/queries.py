@@ -169,10 +169,8 @@ def images_in_project(project: Project, image_ids: Iterable[int]) -> dict[int, I
     chosen = json.dumps(list(image_ids))
     with project.reading() as connection:
         labels = _names(connection, "label", "class", chosen)
-        found = connection.execute(
-            "SELECT id, sha256 FROM image WHERE removed_at IS NULL AND id IN (SELECT value FROM json_each(?))",
-            (chosen,),
-        ).fetchall()
+        query = "SELECT id, sha256 FROM image WHERE removed_at IS NULL AND id IN (SELECT value FROM json_each(?))"
+        found = connection.execute(query, (chosen,)).fetchall()
     return {image_id: InProject(sha256, labels.get(image_id, ())) for image_id, sha256 in found}
 
 

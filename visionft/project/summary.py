@@ -95,9 +95,8 @@ def read_snapshot(connection: sqlite3.Connection, roots: Roots, task: Task) -> S
 
 def read_summary(connection: sqlite3.Connection, task: Task, runs_folder: Path) -> ProjectSummary:
     there = "SELECT count(*) FROM image WHERE removed_at IS NULL"
-    by_split = dict(
-        connection.execute("SELECT split, count(*) FROM image WHERE removed_at IS NULL GROUP BY split").fetchall()
-    )
+    query = "SELECT split, count(*) FROM image WHERE removed_at IS NULL GROUP BY split"
+    by_split = dict(connection.execute(query).fetchall())
     splits: dict[str, int] = {split: by_split.get(split, 0) for split in SPLITS}
     splits["unassigned"] = by_split.get(None, 0)
     unlabelled = connection.execute(f"{there} AND label_count = 0").fetchone()[0]

@@ -94,9 +94,8 @@ def at_half_precision(network: Any, head: str) -> Any:
                 if name in floats:
                     node.input[place] = half
                 if name in floats and name in weights:
-                    halves[half] = numpy_helper.from_array(
-                        numpy_helper.to_array(weights[name]).astype(np.float16), half
-                    )
+                    weight = numpy_helper.to_array(weights[name])
+                    halves[half] = numpy_helper.from_array(weight.astype(np.float16), half)
                 elif name in floats and name not in inside:
                     cast(name, half, TensorProto.FLOAT16)
             for attribute in node.attribute:
@@ -181,9 +180,8 @@ class VariantMaker:
                     node.op_type = "Div"
                     node.input.append(STRETCH)
                     model.graph.initializer.append(constant(STRETCH, np.float32(stretch)))
-            agreement = compare_outputs(
-                outputs[MODEL_FILE], outputs[precision], targets, decoder=self.decoder, stretch=stretch
-            )
+            both = outputs[MODEL_FILE], outputs[precision]
+            agreement = compare_outputs(*both, targets, decoder=self.decoder, stretch=stretch)
             variant = self._variant(precision, networks[precision], model.SerializeToString(), agreement, images)
             logger.info("%s: %s, %s", precision, variant.verdict, agreement)
             found.append(variant)

@@ -73,16 +73,11 @@ class Certificate:
         audit = self.audit
         return Message(
             "At least {share} of {counted} are correct, with {confidence} confidence: "
-            "{wrong} of {sample} that were checked were wrong. {standing} of {labels} "
-            "still stand.",
-            share=f"{audit.proven:.1%}",
-            counted=count_of(audit.accepted, "accepted label"),
-            confidence=f"{audit.confidence:.1%}",
-            wrong=audit.wrong,
-            sample=audit.sample,
-            standing=f"{self.standing:,}",
-            labels=f"{self.labels:,}",
-        )
+            "{wrong} of {sample} that were checked were wrong. {standing} of {labels} still stand.",
+            share=f"{audit.proven:.1%}", counted=count_of(audit.accepted, "accepted label"),
+            confidence=f"{audit.confidence:.1%}", wrong=audit.wrong, sample=audit.sample,
+            standing=f"{self.standing:,}", labels=f"{self.labels:,}",
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,11 +127,8 @@ def keep_drawn(
     places = {image_id: place for place, image_id in enumerate(sample)}
     values = [round(getattr(audit, name) * 1e6) if name in _SHARES else getattr(audit, name) for name in _COLUMNS]
     with project.repairing() as connection:
-        cursor = connection.execute(
-            f"INSERT INTO audit (at, {', '.join(_COLUMNS)}) VALUES (?{', ?' * len(values)}) RETURNING id",
-            (changes.now_ms(), *values),
-        )
-        audit_id = int(cursor.fetchall()[0][0])
+        query = f"INSERT INTO audit (at, {', '.join(_COLUMNS)}) VALUES (?{', ?' * len(values)}) RETURNING id"
+        audit_id = int(connection.execute(query, (changes.now_ms(), *values)).fetchall()[0][0])
         connection.executemany(
             """INSERT INTO audit_image (audit_id, image_id, class_name, place, sha256)
                 SELECT ?, id, ?, ?, sha256 FROM image WHERE id = ?""",
@@ -155,9 +147,8 @@ def _pending(connection: sqlite3.Connection) -> PendingAudit | None:
     audit_id, _, audit = next(iter(_read(connection)), (0, 0, None))
     if audit is None or audit.is_finished:
         return None
-    rows = connection.execute(
-        "SELECT image_id, class_name, place FROM audit_image WHERE audit_id = ? ORDER BY place", (audit_id,)
-    ).fetchall()
+    query = "SELECT image_id, class_name, place FROM audit_image WHERE audit_id = ? ORDER BY place"
+    rows = connection.execute(query, (audit_id,)).fetchall()
     accepted: dict[int, tuple[str, ...]] = {}
     for image_id, name, _ in rows:
         accepted[image_id] = (*accepted.get(image_id, ()), name)
@@ -207,11 +198,10 @@ def certificates_of(project: Project) -> tuple[Certificate, ...]:
         FROM certified WHERE audit_id = ?"""
     with project.reading() as connection:
         counted = [(audit, at, *connection.execute(query, (key,)).fetchone()) for key, at, audit in _read(connection)]
-    return tuple(
-        Certificate(audit=audit, at=at, labels=labels, standing=standing)
-        for audit, at, labels, standing in counted
-        if audit.is_passed and standing
+    found = (
+        Certificate(audit=audit, at=at, labels=labels, standing=standing) for audit, at, labels, standing in counted
     )
+    return tuple(each for each in found if each.audit.is_passed and each.standing)
 
 
 def _read(connection: sqlite3.Connection) -> Iterator[tuple[int, int, Audit]]:

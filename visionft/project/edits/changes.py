@@ -182,10 +182,14 @@ class RemoveImages(ImagesEdit):
     TITLE = Message("Remove {counted} from the project")
 
     def write(self, connection: sqlite3.Connection) -> None:
-        connection.execute(
-            "UPDATE image SET removed_at = ? WHERE removed_at IS NULL AND id IN (SELECT value FROM json_each(?))",
-            (now_ms(), picked(connection, self.image_ids)),
-        )
+        picked(connection, self.image_ids)
+        remove_images(connection, self.image_ids)
+
+
+def remove_images(connection: sqlite3.Connection, image_ids: Sequence[int]) -> None:
+    """Mark images as removed; those removed before keep their time."""
+    statement = "UPDATE image SET removed_at = ? WHERE removed_at IS NULL AND id IN (SELECT value FROM json_each(?))"
+    connection.execute(statement, (now_ms(), json.dumps(image_ids)))
 
 
 def set_column(connection: sqlite3.Connection, image_ids: Sequence[int], column: str, value: str | None) -> None:
@@ -208,9 +212,8 @@ def give_class(connection: sqlite3.Connection, image_ids: Sequence[int], class_n
     ids = picked(connection, image_ids)
     class_id = ensure_class(connection, class_name)
     if task_of(connection) == "single":
-        connection.execute(
-            "DELETE FROM label WHERE image_id IN (SELECT value FROM json_each(?)) AND class_id != ?", (ids, class_id)
-        )
+        statement = "DELETE FROM label WHERE image_id IN (SELECT value FROM json_each(?)) AND class_id != ?"
+        connection.execute(statement, (ids, class_id))
     connection.execute(
         """INSERT INTO label (image_id, class_id, source, labelled_at)
             SELECT value, ?, ?, ? FROM json_each(?) WHERE true
@@ -223,10 +226,8 @@ def give_class(connection: sqlite3.Connection, image_ids: Sequence[int], class_n
 def insert_labels(connection: sqlite3.Connection, rows: Iterable[tuple[int, int, str]]) -> None:
     """Insert labels (image id, class id, source); existing ones stay."""
     now = now_ms()
-    connection.executemany(
-        "INSERT INTO label (image_id, class_id, source, labelled_at) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
-        [(*row, now) for row in rows],
-    )
+    statement = "INSERT INTO label (image_id, class_id, source, labelled_at) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING"
+    connection.executemany(statement, [(*row, now) for row in rows])
 
 
 def now_ms() -> int:
@@ -375,7 +376,5 @@ def displayed_path(connection: sqlite3.Connection, image_id: int) -> str:
 
 def add_candidates(connection: sqlite3.Connection, image_id: int, candidates: Iterable[tuple[int, str]]) -> None:
     """Add candidate classes (class id, origin) to an image; existing ones stay."""
-    connection.executemany(
-        "INSERT INTO conflict (image_id, class_id, origin) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
-        [(image_id, class_id, origin) for class_id, origin in candidates],
-    )
+    statement = "INSERT INTO conflict (image_id, class_id, origin) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
+    connection.executemany(statement, [(image_id, class_id, origin) for class_id, origin in candidates])

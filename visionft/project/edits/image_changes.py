@@ -14,8 +14,8 @@ from visionft.project.edits.changes import (
     add_candidates,
     displayed_path,
     insert_labels,
-    now_ms,
     picked,
+    remove_images,
     set_column,
     task_of,
 )
@@ -48,9 +48,8 @@ class UntagImages(ImagesEdit):
         row = connection.execute("SELECT id FROM tag WHERE name_key = ?", (name_key(self.tag.strip()),)).fetchone()
         if row is None:
             raise ProjectError(Message("There is no tag “{tag}”.", tag=self.tag), "Check its spelling.")
-        connection.execute(
-            "DELETE FROM image_tag WHERE tag_id = ? AND image_id IN (SELECT value FROM json_each(?))", (row[0], ids)
-        )
+        statement = "DELETE FROM image_tag WHERE tag_id = ? AND image_id IN (SELECT value FROM json_each(?))"
+        connection.execute(statement, (row[0], ids))
         connection.execute("DELETE FROM tag WHERE id = ? AND id NOT IN (SELECT tag_id FROM image_tag)", (row[0],))
 
 
@@ -163,10 +162,7 @@ class KeepOne(Edit):
                         WHERE id = ?2 AND {column} IS NULL AND EXISTS (SELECT 1 {filled})""",
                     (ids, kept),
                 )
-        connection.execute(
-            "UPDATE image SET removed_at = ? WHERE removed_at IS NULL AND id IN (SELECT value FROM json_each(?))",
-            (now_ms(), json.dumps(leaving)),
-        )
+        remove_images(connection, leaving)
 
 
 def _take_labels(connection: sqlite3.Connection, kept: int, ids: str, *, is_single: bool) -> None:

@@ -31,10 +31,8 @@ class JudgeFine(Edit):
         pairs = [pair_of(image_id, other_id) for image_id, other_id in self.findings]
         rows = [(image_id, f"{self.check}:{other_id}" if other_id else self.check) for image_id, other_id in pairs]
         picked(connection, [image_id for image_id, _ in rows])
-        connection.executemany(
-            "INSERT INTO verdict (image_id, finding, at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
-            [(*row, now_ms()) for row in rows],
-        )
+        statement = "INSERT INTO verdict (image_id, finding, at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
+        connection.executemany(statement, [(*row, now_ms()) for row in rows])
 
 
 def verdicts_of(project: Project, check: str) -> Judged:

@@ -16,11 +16,8 @@ def write_class_folders(labels: LabelSet, copier: Copier) -> None:
 def write_yolo(labels: LabelSet, copier: Copier) -> None:
     """Copy the images with a class and a split into `<split>/<class>/`; the format does not support the others."""
     if not any(record.split == "train" and record.labels for record in labels.records):
-        raise ProjectError(
-            "No image with a class is for training, and YOLO has no place for the others.",
-            "Divide the images first.",
-            NextStep("split"),
-        )
+        message = Message("No image with a class is for training, and YOLO has no place for the others.")
+        raise ProjectError(message, "Divide the images first.", NextStep("split"))
     _write(labels, copier, Message("YOLO classification"), takes_all=False)
 
 

@@ -92,10 +92,8 @@ def recognise(
     if not (label or classes or choice.is_unlabelled):
         label = _weak_label([*rest, *(own[key] for key in ("tags",) if key in own)], sample)
         own = {key: title for key, title in own.items() if title != label}
-    holds_lists = bool(label) and (
-        any(key in _LIST_KEYS for key in _keys_in(label))
-        or ("sha256" not in own and _share(label, sample, is_written_list) == 1)
-    )
+    is_plural = any(key in _LIST_KEYS for key in _keys_in(label))
+    holds_lists = is_plural or ("sha256" not in own and bool(label) and _share(label, sample, is_written_list) == 1)
     return Columns(
         titles=tuple(titles), file=file, label=label, classes=classes, split=split, own=own, holds_lists=holds_lists
     )
@@ -122,11 +120,7 @@ def titles_of_first_row(cells: Sequence[str], finder_has: Callable[[str], bool])
     splits = [other for other, cell in enumerate(cells) if other != place and is_split_name(cell)][:1]
     labels = [other for other in range(len(cells)) if other not in (place, *splits)]
     is_class = len(labels) == 1 and (labels[0] > place or not cells[labels[0]].isdecimal())  # a number before: its own
-    known = {
-        place: "file_name",
-        **dict.fromkeys(splits, "split"),
-        **(dict.fromkeys(labels, "label") if is_class else {}),
-    }
+    known = {place: "file_name"} | dict.fromkeys(splits, "split") | dict.fromkeys(labels if is_class else (), "label")
     return [known.get(number, f"column {number + 1}") for number in range(len(cells))]
 
 

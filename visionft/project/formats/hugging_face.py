@@ -53,11 +53,8 @@ def _opened(file: Path, texts: Sequence[str] = ()) -> Generator[tuple[Any, Any]]
         arrow, parquet = import_module("pyarrow"), import_module("pyarrow.parquet")
     except ImportError as error:
         message = Message("{file} is Parquet, which needs the package pyarrow.", file=file)
-        raise ProjectError(
-            message,
-            "Install it, or save the table as CSV or JSON Lines.",
-            NextStep("install", requirement="visionft[parquet]"),
-        ) from error
+        step = NextStep("install", requirement="visionft[parquet]")
+        raise ProjectError(message, "Install it, or save the table as CSV or JSON Lines.", step) from error
     try:
         with parquet.ParquetFile(file, read_dictionary=texts) as table:
             yield table, arrow.types
@@ -73,20 +70,14 @@ def _flat_columns(file: Path, table: Any, types: Any) -> list[str]:
     unpacked = sum(chunk.total_uncompressed_size for chunk in chunks)
     in_lists = sum(chunk.num_values for chunk in chunks if "." in chunk.path_in_schema)
     if meta.num_rows > _MAX_ROWS or in_lists > _MAX_IN_LISTS or unpacked > _MAX_UNPACKED:
-        raise ProjectError(
-            Message(
-                "{file} holds {rows} rows, {values} values in lists, and {size} of values; "
-                "at most {rows_limit}, {values_limit} and {size_limit} are read.",
-                file=file,
-                rows=f"{meta.num_rows:,}",
-                values=f"{in_lists:,}",
-                size=size_text(unpacked),
-                rows_limit=f"{_MAX_ROWS:,}",
-                values_limit=f"{_MAX_IN_LISTS:,}",
-                size_limit=size_text(_MAX_UNPACKED),
-            ),
-            "Divide it.",
-        )
+        found = {"rows": f"{meta.num_rows:,}", "values": f"{in_lists:,}", "size": size_text(unpacked)}
+        message = Message(
+            "{file} holds {rows} rows, {values} values in lists, and {size} of values; "
+            "at most {rows_limit}, {values_limit} and {size_limit} are read.",
+            file=file, rows_limit=f"{_MAX_ROWS:,}", values_limit=f"{_MAX_IN_LISTS:,}",
+            size_limit=size_text(_MAX_UNPACKED), **found,
+        )  # fmt: skip
+        raise ProjectError(message, "Divide it.")
 
     def is_flat(kind: Any) -> bool:
         inner = kind.value_type if types.is_list(kind) or types.is_large_list(kind) else kind
@@ -97,11 +88,8 @@ def _flat_columns(file: Path, table: Any, types: Any) -> list[str]:
     flat = [field.name for field in fields if is_flat(field.type)]
     nested = [field.name for field in fields if field.name not in flat]
     if nested and not any("name" in title.casefold() or "path" in title.casefold() for title in flat):
-        message = Message(
-            "{file} has nested columns ({columns}), and no column that names image files.",
-            file=file,
-            columns=", ".join(nested),
-        )
+        values = {"file": file, "columns": ", ".join(nested)}
+        message = Message("{file} has nested columns ({columns}), and no column that names image files.", **values)
         raise ProjectError(message, "Save its images as files, with a table whose column “file_name” names them.")
     return flat
 

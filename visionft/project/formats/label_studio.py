@@ -42,11 +42,8 @@ def read_label_studio(file: Path, options: ReadOptions = DEFAULTS) -> Listing:
     finder = ImageFinder.of(file, options)
     key = choice.file or image_column(keys, data, finder.has)
     if not key or key not in keys:
-        message = Message(
-            "{file} has no field with file names. The data of its tasks are: {keys}.",
-            file=file,
-            keys=", ".join(keys) or "nothing",
-        )
+        values = {"file": file, "keys": ", ".join(keys) or "nothing"}
+        message = Message("{file} has no field with file names. The data of its tasks are: {keys}.", **values)
         raise ProjectError(message, "Name the field that holds the images.")
     entries: list[Entry] = []
     named: list[tuple[str, str, dict[str, Any], list[_Answers]]] = []  # place, image name, data, annotators' answers
@@ -73,18 +70,13 @@ def read_label_studio(file: Path, options: ReadOptions = DEFAULTS) -> Listing:
     for place, name, values, annotations in named:
         split_value = a_split(values.get(split)) if split else None
         # One entry, or one per annotator in case of disagreement.
-        pairs = dict.fromkeys(
-            (_classes(each, question) if question else (), _classes(each, "")) for each in annotations
-        )
-        for labels, marked in pairs or [((), ())]:
+        pairs = [(_classes(each, question) if question else (), _classes(each, "")) for each in annotations]
+        for labels, marked in dict.fromkeys(pairs) or [((), ())]:
             entries.append(ImageAnnotation(name=name, place=place, labels=labels, marked=marked, split=split_value))
     interpretation = Interpretation(
-        file=file,
-        columns=(key, *questions),
-        file_column=key,
+        file=file, columns=(key, *questions), file_column=key, split_column=split,
         label_columns=(question,) if question else (),
-        split_column=split,
-    )
+    )  # fmt: skip
     return annotated_listing(file, _TITLE, entries, options, finder=finder, fields=interpretation)
 
 

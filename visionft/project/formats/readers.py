@@ -91,11 +91,8 @@ class _Lines:
         if not line:
             raise StopIteration
         if len(line) >= _MAX_LINE:
-            message = Message(
-                "{file} is no table: one of its lines has more than {count} characters.",
-                file=self._file,
-                count=_MAX_LINE,
-            )
+            values = {"file": self._file, "count": _MAX_LINE}
+            message = Message("{file} is no table: one of its lines has more than {count} characters.", **values)
             raise ProjectError(message, "Choose the file that lists the images.")
         self.taken.append(line)
         return line
@@ -227,20 +224,14 @@ def listing_of_rows(
 ) -> Listing:
     """Return the listing of rows, or of reasons for malformed ones; a `ProjectError` where no column names images."""
     if len(titles) > _MAX_COLUMNS:
-        message = Message(
-            "{file} has {columns} columns (at most {limit} are read).",
-            file=file,
-            columns=f"{len(titles):,}",
-            limit=f"{_MAX_COLUMNS:,}",
-        )
-        raise ProjectError(message, "Divide it.")
+        values = {"file": file, "columns": f"{len(titles):,}", "limit": f"{_MAX_COLUMNS:,}"}
+        raise ProjectError(Message("{file} has {columns} columns (at most {limit} are read).", **values), "Divide it.")
     sample = list(islice(rows, min(_SAMPLE_ROWS, 1_000_000 // max(1, len(titles)))))
     good = [row for _, row in sample if isinstance(row, dict)]
     columns = recognise(titles, good, choice, is_image=finder.has)
     if columns is None and good:
-        message = Message(
-            "{file} has no column with file names. Its columns are: {titles}.", file=file, titles=", ".join(titles)
-        )
+        given = ", ".join(titles)
+        message = Message("{file} has no column with file names. Its columns are: {titles}.", file=file, titles=given)
         raise ProjectError(message, "Call the column that names the images “file_name”.")
     files: list[SourceFile] = []
     rejected: list[RejectedFile] = []

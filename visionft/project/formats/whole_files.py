@@ -125,13 +125,8 @@ def check_size(file: Path) -> None:
     with reading_errors(file):
         size = file.stat().st_size
     if size > MAX_BYTES:
-        message = Message(
-            "{file} has {size}; label files of at most {limit} are read.",
-            file=file,
-            size=size_text(size),
-            limit=size_text(MAX_BYTES),
-        )
-        raise ProjectError(message, _DIVIDE)
+        values = {"file": file, "size": size_text(size), "limit": size_text(MAX_BYTES)}
+        raise ProjectError(Message("{file} has {size}; label files of at most {limit} are read.", **values), _DIVIDE)
 
 
 @dataclass(slots=True)
@@ -145,11 +140,8 @@ class MemoryLimit:
         """Count `size` bytes more; a `ProjectError` where the total is too large."""
         self.used += size
         if self.used > MAX_MEMORY:
-            message = Message(
-                "{file} would take more than {limit} of memory, which no label file may.",
-                file=self.file,
-                limit=size_text(MAX_MEMORY),
-            )
+            values = {"file": self.file, "limit": size_text(MAX_MEMORY)}
+            message = Message("{file} would take more than {limit} of memory, which no label file may.", **values)
             raise ProjectError(message, _DIVIDE)
 
     def add_entry(self, entry: SourceFile | RejectedFile) -> None:

@@ -136,10 +136,8 @@ class _Import:
                 expected = as_expected(error)
                 if expected is None or not self.added:
                     raise
-                hint = Message(
-                    "{counted} came in before and stay; importing again continues there.",
-                    counted=count_of(self.added, "image"),
-                )
+                counted = count_of(self.added, "image")
+                hint = Message("{counted} came in before and stay; importing again continues there.", counted=counted)
                 hints = Message("{hint} {hint2}", hint=expected.hint, hint2=hint)
                 raise ProjectError(expected.message, hints, expected.next_step) from error
             if stopped:
@@ -181,19 +179,12 @@ class _Import:
             assert image.file is not None
             name = image.source.name if self.copy else None
             images.append(NewImage(place=self._place(image), name=name, file=image.file, facts=image.facts))
+        values = {"counted": count_of(self.added + len(new), "image"), "source": printable(self.source.path)}
         change = AddImages(
-            images=tuple(images),
-            known=known,
-            edited=edited,
-            classes=self.examiner.classes(),
+            images=tuple(images), known=known, edited=edited, classes=self.examiner.classes(),
             aliases={name: meant for name, meant in self.examiner.class_map.items() if meant is not None},
-            title=Message(
-                "Import {counted} from {source}",
-                counted=count_of(self.added + len(new), "image"),
-                source=printable(self.source.path),
-            ),
-            is_bulk=self.is_bulk,
-        )
+            title=Message("Import {counted} from {source}", **values), is_bulk=self.is_bulk,
+        )  # fmt: skip
         effects = self.project.apply(change, continues=self.step_id)
         self.step_id = effects.step_id or self.step_id
         self.added += len(new)

@@ -208,11 +208,8 @@ def _is_of_images(folder: Path) -> bool:
 
 
 def _folders_in(folder: Path) -> list[Path]:
-    return [
-        entry
-        for entry in _listed(folder)
-        if not entry.name.startswith(".") and entry.is_dir() and not entry.is_symlink()
-    ]
+    shown = [entry for entry in _listed(folder) if not entry.name.startswith(".")]
+    return [entry for entry in shown if entry.is_dir() and not entry.is_symlink()]
 
 
 def _listed(folder: Path) -> list[Path]:

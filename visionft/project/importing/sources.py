@@ -190,9 +190,9 @@ def _checked(source: Source, job: JobContext) -> Source:
         unread = [name for each in listing.interpretations for name in each.unread]
         hint = Message("Choose a folder with images, or with one folder per class.")
         if unread:
+            names = ", ".join(unread[:3])
             hint = Message(
-                "It holds {names}: if that lists images that lie elsewhere, import the file itself.",
-                names=", ".join(unread[:3]),
+                "It holds {names}: if that lists images that lie elsewhere, import the file itself.", names=names
             )
         raise ProjectError(Message("{path} holds no images.", path=source.path), hint)
     return source
@@ -269,10 +269,8 @@ def _fault(entry: zipfile.ZipInfo) -> str:
         return "leads out of the folder"
     if any(not part or part == "." for part in parts):
         return "has an empty name"
-    if any(
-        unicodedata.category(character) in ("Cc", "Cs") or (os.name == "nt" and character in '<>:"|?*')
-        for character in name
-    ):
+    signs = '<>:"|?*' if os.name == "nt" else ""
+    if any(unicodedata.category(character) in ("Cc", "Cs") or character in signs for character in name):
         return "has a name that not every system can store"
     if any(part.split(".")[0].strip().casefold() in _RESERVED or part[-1] in ". " for part in parts):
         return "has a name that Windows reserves"
