@@ -78,15 +78,10 @@ def recommend(
     with opened_project(project, read_only=True) as opened, running_job() as job:
         images = opened.snapshot()
         found = compute(
-            opened.path,
-            images,
-            accepted=labels_so_far(opened).accepted,
-            limits=Limits(minutes=budget, memory_mb=memory and round(memory * 1e6 / 2**20)),
-            device=device,
-            tries=trial,
-            seed=seed,
-            job=job,
-        )
+            opened.path, images, accepted=labels_so_far(opened).accepted,
+            limits=Limits(minutes=budget, memory_mb=memory and round(memory * 1e6 / 2**20)), device=device, tries=trial,
+            seed=seed, job=job,
+        )  # fmt: skip
         paths = {image.image_id: image.path for image in images.images}
         if budget is None and memory is None:
             store_recommendation(opened.path, images, found)  # the window shows it

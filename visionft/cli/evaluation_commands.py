@@ -103,15 +103,11 @@ def leaderboard(
                 measured = measure_runs(path, snapshot, chosen, job=job)
     board = read_leaderboard(list_runs(path), snapshot, chosen)
     value = {
-        "split": board.split,
-        "images": board.images,
-        "best": board.best and board.best.run,
+        "split": board.split, "images": board.images, "best": board.best and board.best.run,
         "front_by_time": [each.run for each in board.pareto_front(lambda each: each.milliseconds)],
         "front_by_seconds": [each.run for each in board.pareto_front(lambda each: each.cost.seconds)],
-        "models": board.rows,
-        "made": made,
-        "measured": measured,
-    }
+        "models": board.rows, "made": made, "measured": measured,
+    }  # fmt: skip
     print_result(value, lambda: _leaderboard_text(board, project, made.left_out if made else {}), as_json=json)
 
 

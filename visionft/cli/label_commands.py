@@ -108,14 +108,9 @@ def suggest(
             images = _with_reasons(opened, found, suggester or open_suggester(opened))
             text = f"{text}\n\n{_reasons_text(images)}"
     value = {
-        "source": source,
-        "suggested": len(found),
-        "unreadable": unreadable,
-        "stopped": is_stopped,
-        "accepted": len(sure),
-        "sample": sample,
-        "images": images,
-    }
+        "source": source, "suggested": len(found), "unreadable": unreadable, "stopped": is_stopped,
+        "accepted": len(sure), "sample": sample, "images": images,
+    }  # fmt: skip
     print_result(value, text, as_json=json)
 
 

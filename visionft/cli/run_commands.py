@@ -71,19 +71,11 @@ def runs(
 
 def _run_output(run: run_folder.RunSummary, freed_bytes: int | None = None) -> dict[str, Any]:
     return {
-        "run": run.name,
-        "title": run.title,
-        "pinned": run.notes.is_pinned,
-        "backbone": run.config.backbone,
-        "method": run.config.method,
-        "epochs": run.last_epoch if run.config.total_epochs else None,
-        "top1": run.best.val_accuracy if run.best else None,
-        "state": _state(run),
-        "weights": run.has_weights,
-        "faults": dict(run.faults),
-        "cost": cost_of_run(run),
-        "freed_bytes": freed_bytes,
-    }
+        "run": run.name, "title": run.title, "pinned": run.notes.is_pinned, "backbone": run.config.backbone,
+        "method": run.config.method, "epochs": run.last_epoch if run.config.total_epochs else None,
+        "top1": run.best.val_accuracy if run.best else None, "state": _state(run), "weights": run.has_weights,
+        "faults": dict(run.faults), "cost": cost_of_run(run), "freed_bytes": freed_bytes,
+    }  # fmt: skip
 
 
 def _runs_text(found: list[run_folder.RunSummary], damaged: dict[str, str]) -> str:

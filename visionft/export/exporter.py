@@ -173,21 +173,12 @@ class _Export:
         require_agreement(samples)
         has_float_model = (self.folder / FLOAT_MODEL_FILE).is_file()
         result = ExportResult(
-            model=self.out_dir / MODEL_FILE,
-            bytes=path.stat().st_size,
-            sha256=sha256_file(path),
-            temperature=temperature,
-            opset=self.options.opset,
-            parity=parity,
-            latency=latency,
-            float_model=self.out_dir / FLOAT_MODEL_FILE if has_float_model else None,
-            border=border,
-            remembered=remembered,
-            variants=variants,
-            large_ms=large_ms,
-            samples=samples,
+            model=self.out_dir / MODEL_FILE, bytes=path.stat().st_size, sha256=sha256_file(path),
+            temperature=temperature, opset=self.options.opset, parity=parity, latency=latency,
+            float_model=self.out_dir / FLOAT_MODEL_FILE if has_float_model else None, border=border,
+            remembered=remembered, variants=variants, large_ms=large_ms, samples=samples,
             left_out=self._write_other_formats(temperature),
-        )
+        )  # fmt: skip
         evaluations = [summarise(model.run, "val", val, temperature, thresholds)] if val else []
         return replace(result, files=self._write_record(result, evaluations))
 

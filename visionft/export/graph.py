@@ -41,17 +41,9 @@ def export_network(
 
     sample = torch.zeros(2, 3, size, size)
     torch.onnx.export(
-        network,
-        (sample,),
-        path,
-        dynamo=True,
-        opset_version=opset,
-        external_data=False,
-        input_names=[NETWORK_INPUT],
-        output_names=list(outputs),
-        dynamic_shapes=({0: torch.export.Dim("batch", min=1, max=4096)},),
-        verbose=False,
-    )
+        network, (sample,), path, dynamo=True, opset_version=opset, external_data=False, input_names=[NETWORK_INPUT],
+        output_names=list(outputs), dynamic_shapes=({0: torch.export.Dim("batch", min=1, max=4096)},), verbose=False,
+    )  # fmt: skip
     model = onnx.load(path)
     graph, names = model.graph, Counter[str]()
     for node in graph.node:

@@ -207,15 +207,9 @@ class Predictor:
         if self.index is not None and path != Path():  # a video frame has no path
             evidence = self.index.evidence(found[EMBEDDING][0], sha256_file(path) if path.is_file() else "")
         return Prediction(
-            path=path,
-            class_name=top5[0][0],
-            probability=top5[0][1],
-            classes=classes,
-            top5=top5,
-            distance=float(found[DISTANCE][0]) if DISTANCE in found else None,
-            evidence=evidence,
-            model_ms=model_ms,
-        )
+            path=path, class_name=top5[0][0], probability=top5[0][1], classes=classes, top5=top5,
+            distance=float(found[DISTANCE][0]) if DISTANCE in found else None, evidence=evidence, model_ms=model_ms,
+        )  # fmt: skip
 
 
 def no_index(model: Path) -> ExportError:

@@ -116,12 +116,9 @@ def compare(reference: Reference, images: Snapshot, model_path: Path, *, job: Jo
     for size in BATCHES[1:]:
         add(uniform_batch(decoded, size))
     parity = Parity(
-        images=len(decoded),
-        max_abs_diff=max(differences),
-        max_distance_diff=max(distance_differences),
-        top1_agreement=float(np.concatenate(agreements).mean()),
-        batches=BATCHES,
-    )
+        images=len(decoded), max_abs_diff=max(differences), max_distance_diff=max(distance_differences),
+        top1_agreement=float(np.concatenate(agreements).mean()), batches=BATCHES,
+    )  # fmt: skip
     if not parity.is_equal:
         raise ExportError(
             Message(

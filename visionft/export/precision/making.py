@@ -208,19 +208,11 @@ class VariantMaker:
             path.write_bytes(content)
             file, digest = path.name, sha256_file(path)
         return Variant(
-            precision=precision,
-            file=file,
-            bytes=len(content),
-            reference_bytes=len(reference),
-            sha256=digest,
-            answers=agreement,
-            temperature=self.decoder.temperature,
-            bits=networks.bits,
-            calibrated_on=networks.calibrated_on,
-            in_float=networks.in_float,
-            speed=speed,
+            precision=precision, file=file, bytes=len(content), reference_bytes=len(reference), sha256=digest,
+            answers=agreement, temperature=self.decoder.temperature, bits=networks.bits,
+            calibrated_on=networks.calibrated_on, in_float=networks.in_float, speed=speed,
             verdict=judge(precision, agreement, speed),
-        )
+        )  # fmt: skip
 
     def _converted(self, precision: Precision) -> _Networks:
         pairs = list(zip(self.networks, self.model.parts, strict=True))

@@ -43,12 +43,9 @@ class Effects:
         if not later:
             return self
         return Effects(
-            title=later.title,
-            step_id=later.step_id,
-            image_ids=self.image_ids | later.image_ids,
-            class_ids=self.class_ids | later.class_ids,
-            targets=self.targets | later.targets,
-        )
+            title=later.title, step_id=later.step_id, image_ids=self.image_ids | later.image_ids,
+            class_ids=self.class_ids | later.class_ids, targets=self.targets | later.targets,
+        )  # fmt: skip
 
     @property
     def has_new_classes(self) -> bool:

@@ -75,13 +75,8 @@ def write_labelme(labels: LabelSet, copier: Copier) -> None:
     for record, name in copier.copies(labels, lambda record: record.split or "", has_own_stems=True):
         width, height = record.size
         document: dict[str, object] = {
-            "version": "5.5.0",
-            "flags": {label: label in record.labels for label in labels.classes},
-            "shapes": [],
-            "imagePath": Path(name).name,
-            "imageData": None,
-            "imageHeight": height,
-            "imageWidth": width,
-        }
+            "version": "5.5.0", "flags": {label: label in record.labels for label in labels.classes}, "shapes": [],
+            "imagePath": Path(name).name, "imageData": None, "imageHeight": height, "imageWidth": width,
+        }  # fmt: skip
         file = (copier.folder / name).with_suffix(".json")
         file.write_text(json.dumps(document, ensure_ascii=False, indent=2) + "\n", encoding="utf-8", newline="\n")

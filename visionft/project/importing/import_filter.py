@@ -163,12 +163,9 @@ class ImportFilter:
         if len(kept) > 1 and self.task == "single":
             raise ProjectError(Message("it has {kept} classes, and this project takes one per image", kept=len(kept)))
         return SourceFacts(
-            labels=kept,
-            split=source.split,
-            tags=tuple(dict.fromkeys(clean_name(tag, "tag") for tag in source.tags)),
-            review=source.review,
-            note=clean_note(source.note or ""),
-        )
+            labels=kept, split=source.split, tags=tuple(dict.fromkeys(clean_name(tag, "tag") for tag in source.tags)),
+            review=source.review, note=clean_note(source.note or ""),
+        )  # fmt: skip
 
     def sort_out(self, examined: Sequence[ExaminedFile]) -> tuple[list[ExaminedFile], list[tuple[ExaminedFile, Path]]]:
         """Split a batch into new images and known ones with their recorded path; the known ones become duplicates."""
