@@ -16,13 +16,7 @@ from visionft.project.edits.class_changes import (
     SetPrompts,
     SetShortcut,
 )
-from visionft.project.edits.image_changes import (
-    RestoreImages,
-    ReviewImages,
-    TagImages,
-    UntagImages,
-    WriteNote,
-)
+from visionft.project.edits.image_changes import RestoreImages, ReviewImages, TagImages, UntagImages, WriteNote
 from visionft.project.edits.verdicts import JudgeFine, pair_of, verdicts_of
 from visionft.project.importing.importer import import_source
 from visionft.project.names import natural_key
