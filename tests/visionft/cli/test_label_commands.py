@@ -1,11 +1,13 @@
-"""`visionft label suggest`, `queue`, `learning-curve`, and `recommend`: advice, and explicit acceptance only."""
+"""`visionft label suggest`, `queue`, `learning-curve`, `prompts`, and `recommend`: advice, and explicit acceptance."""
 
 import csv
+import json
 from pathlib import Path
 
 import pytest
 
 from visionft.project.edits.changes import UnlabelImages
+from visionft.project.importing.importer import import_source
 from visionft.project.store import Project
 
 
@@ -105,3 +107,68 @@ def test_a_recommendation_without_time_for_training(value, refused, labelled_pro
     assert not candidates["linear"]["is_forecast"]
     assert found["sentence"] and found["evidence"] and found["conditions"]
     refused("recommend", labelled_project, "--memory", 1, "--device", "cpu")
+
+
+@pytest.fixture
+def prompted(planted: Path, tmp_path: Path) -> Path:
+    with Project.create(tmp_path / "project") as opened:
+        import_source(opened, planted)
+    return tmp_path / "project"
+
+
+def test_lines_are_set_shown_and_taken_back(run, value, prompted: Path) -> None:
+    code, out, _ = run("label", "prompts", prompted)
+    assert code == 0 and "(its name)" in out and "red." in out
+    found = value("label", "prompts", prompted, "--set", "red=a tomato", "--set", "red=a {} thing")
+    classes = {each["class_name"]: each for each in found["classes"]}
+    assert classes["red"]["texts"][1] == "a red thing" and classes["blue"]["is_name_alone"]
+    for words, is_set in ((["project", "undo"], False), (["project", "redo"], True), (["--set", "red="], False)):
+        run(*(["label", "prompts", prompted, *words] if words[0] == "--set" else [*words, prompted]))
+        assert ("a tomato" in run("label", "prompts", prompted)[1]) == is_set
+
+
+def test_a_project_without_a_label_gets_its_classes_here(run, planted: Path, tmp_path: Path, tiny_clip: str) -> None:
+    folder, flat = tmp_path / "bare", tmp_path / "flat"
+    flat.mkdir()
+    for path in planted.rglob("*.png"):
+        path.rename(flat / path.name)
+    run("project", "new", folder)
+    run("import", folder, flat)
+    code, out, _ = run("label", "prompts", folder, "--add", "red", "--add", "blue", "--set", "blue=the sky", "--json")
+    assert code == 0 and [each["class_name"] for each in json.loads(out)["classes"]] == ["red", "blue"]
+    code, out, err = run("train", folder, "--method", "zero_shot", "--backbone", tiny_clip, "--set", "device=cpu")
+    assert code == 0 and "not validated" in out and "red" in err
+
+
+def test_the_same_prompts_are_warned_of(run, prompted: Path) -> None:
+    code, out, err = run("label", "prompts", prompted, "--set", "red=sky", "--set", "blue=Sky", "--json")
+    assert code == 0 and "blue, red" in err and json.loads(out)["same"] == [["blue", "red"]]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("--set", "red=ok", "--set", "red= "), "red"),
+        (("--set", "pink=x"), "pink"),
+        (("--set", "red"), "'red'"),
+        (("--templates", "many"), "photo, seven, none"),
+        (("--measure", "--backbone", "resnet18"), "resnet18"),
+    ],
+)
+def test_what_is_wrong_is_said(refused, prompted: Path, arguments: tuple[str, ...], told: str) -> None:
+    assert told in refused("label", "prompts", prompted, *arguments)
+
+
+def test_which_prompt_helps_is_measured(run, value, prompted: Path, tiny_clip: str) -> None:
+    run("label", "prompts", prompted, "--set", "red=red", "--set", "red=blue")
+    code, out, _ = run("label", "prompts", prompted, "--measure", "--backbone", tiny_clip)
+    assert code == 0 and "100.0%" in out and "seven" in out
+    assert "8 of 8" in out and "0 of 8" in out  # a class of few images is counted
+    measured = value("label", "prompts", prompted, "--measure", "--backbone", tiny_clip)["measured"]
+    red = next(each for each in measured["classes"] if each["class_name"] == "red")
+    assert [line["recall"] for line in red["lines"]] == [1.0, 0.0] and measured["images"] == 24
+
+
+def test_without_weights_and_network_the_file_its_place_and_folder_are_named(refused, prompted, weights_home) -> None:
+    error = refused("label", "prompts", prompted, "--measure")
+    assert "open_clip_model.safetensors" in error and "timm/PE-Core-S-16-384" in error and str(weights_home) in error

@@ -22,6 +22,7 @@ from visionft.data.preprocess import PreprocessConfig
 from visionft.data.types import Snapshot
 from visionft.errors import ExportError
 from visionft.evaluation.report import evaluate_run
+from visionft.evaluation.stored import read_evaluation
 from visionft.export import exporter
 from visionft.export.exporter import export_run
 from visionft.export.graph import export_network
@@ -235,3 +236,29 @@ def test_what_is_proven_of_the_labels_stands_in_the_record(run_of, snapshot, tmp
     (told,) = json.loads((tmp_path / "out" / "export.json").read_text())["label_certificates"]
     assert "99.1%" in told["sentence"]
     assert (told["standing"], told["audit"]["sample"]) == (998, 299)
+
+
+@pytest.mark.parametrize(("backbone", "method"), [("test_vit", "lora"), ("test_resnet", "linear")])
+def test_the_file_decides_as_the_run_was_measured(backbone, method, several: Snapshot, trained, tmp_path: Path) -> None:
+    names = ("tench", "tench, Tinca tinca", "Tinca tinca")  # with the separator of the display
+    images = dataclasses.replace(several, class_names=names)
+    run_dir = trained(images, tmp_path / "run", backbone=backbone, method=method, epochs=3)
+    evaluation = evaluate_run(run_dir, images, "val")
+    exported = export_run(run_dir, images, tmp_path / "out", options=ExportOptions(precisions=("fp16",)))
+    record = json.loads((tmp_path / "out" / "export.json").read_text(encoding="utf-8"))
+    assert exported.parity.top1_agreement == 1.0
+    assert record["metrics"]["val"]["top1"] == evaluation.top1 == exported.variants[0].answers.reference_top1
+    predictor = Predictor(exported.model)
+    assert float(predictor.metadata["temperature"]) == record["temperature"] == evaluation.temperature
+    limits = [score.threshold for score in evaluation.per_class.values()]
+    assert json.loads(predictor.metadata["thresholds"]) == limits
+    stored = read_evaluation(run_dir, "val")
+    assert stored is not None
+    assert sum(each.is_right for each in stored.predictions) == round(evaluation.top1 * evaluation.images)
+    by_id = {image.image_id: image for image in images.images}
+    predictions = predictor.predict([by_id[each.image_id].path for each in stored.predictions])
+    for prediction, each in zip(predictions, stored.predictions, strict=True):
+        assert each.true_classes == tuple(names[index] for index in by_id[each.image_id].labels)
+        shares = dict(prediction.top5)
+        if np.abs(np.array([shares[name] for name in names]) - limits).min() > 1e-4:
+            assert set(prediction.classes or ()) == set(each.predicted)

@@ -1,4 +1,4 @@
-"""Opening old, foreign and damaged projects: never made worse, and with a clear message."""
+"""Opening old, foreign and damaged projects: never made worse, and with a clear message; root folders of images."""
 
 import contextlib
 import json
@@ -18,6 +18,7 @@ from altered_database import alter
 from visionft.errors import ProjectError, VisionFTError
 from visionft.project.db import schema
 from visionft.project.db.locking import network_file_system
+from visionft.project.db.roots import Roots
 from visionft.project.edits.certificates import audits_of, next_number
 from visionft.project.edits.changes import AddClass, LabelImages
 from visionft.project.importing.importer import import_source
@@ -375,3 +376,30 @@ def test_reading_beside_a_writer_takes_nothing_from_it(project: Project) -> None
     project.apply(AddClass("lynx"))
     with Project.open(project.path, read_only=True) as again:
         assert "lynx" in again.snapshot().class_names
+
+
+@pytest.fixture
+def roots(tmp_path: Path) -> Roots:
+    connection = sqlite3.connect(":memory:")
+    connection.execute("CREATE TABLE root (id INTEGER, path TEXT, relative TEXT)")
+    rows = [(1, str(tmp_path / "all")), (2, str(tmp_path / "all" / "inner")), (3, str(tmp_path / "allied"))]
+    connection.executemany("INSERT INTO root VALUES (?, ?, NULL)", rows)
+    return Roots(connection, tmp_path / "project")
+
+
+@pytest.mark.parametrize(
+    ("path", "place"),
+    [
+        ("all/a.png", (1, "a.png")),
+        ("all/deep/er/a.png", (1, "deep/er/a.png")),
+        ("all/inner/a.png", (2, "a.png")),
+        ("all/inner/most/a.png", (2, "most/a.png")),
+        ("all/inner", (1, "inner")),
+        ("allied/a.png", (3, "a.png")),
+        ("all", None),
+        ("other/a.png", None),
+    ],
+)
+def test_a_image_lies_below_the_deepest_root(roots: Roots, tmp_path, path: str, place: tuple[int, str] | None) -> None:
+    for _ in range(2):  # the second choice is remembered
+        assert roots.containing(tmp_path / path) == place

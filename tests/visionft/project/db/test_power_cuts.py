@@ -17,13 +17,11 @@ from types import SimpleNamespace
 
 import apsw
 import pytest
+from usual_work import usual_work
 
 from visionft.errors import VisionFTError
 from visionft.project.db import schema
 from visionft.project.db.journal import JOURNALED_TABLES
-from visionft.project.edits.changes import AddClass, AssignSplits, LabelImages, RemoveImages
-from visionft.project.edits.class_changes import DeleteClass, MergeClasses, RenameClass
-from visionft.project.edits.image_changes import TagImages
 from visionft.project.edits.import_changes import AddImages, KnownImage, SourceFacts
 from visionft.project.importing.importer import import_source
 from visionft.project.safety import backups
@@ -208,23 +206,8 @@ def script(generator: random.Random, images: Path):
 
     def make():
         chosen, name = ids(), generator.choice(["cat", "dog", "fox"])
-        return generator.choice(
-            [
-                lambda project: project.apply(LabelImages(chosen, name)),
-                lambda project: project.apply(RemoveImages(chosen)),
-                lambda project: project.apply(TagImages(chosen, "t")),
-                lambda project: project.apply(AssignSplits(dict.fromkeys(chosen, "val"))),
-                lambda project: project.apply(AddClass(f"new {len(project.history())}")),
-                lambda project: project.apply(RenameClass("cat", f"cat {len(project.history())}")),
-                lambda project: project.apply(MergeClasses(("cat", "dog"), "both")),
-                lambda project: project.apply(DeleteClass("dog")),
-                lambda project: import_source(project, images),
-                lambda project: project.apply(contradiction(project, chosen, name)),
-                lambda project: project.undo(),
-                lambda project: project.redo(),
-                lambda project: project.back_up(),
-            ]
-        )
+        contradict = lambda project: project.apply(contradiction(project, chosen, name))  # noqa: E731
+        return generator.choice([*usual_work(lambda: chosen, name, images), contradict])
 
     return [make() for _ in range(8)]
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 from altered_database import alter
+from usual_work import usual_work
 
 from visionft.errors import NextStep, ProjectError
-from visionft.project.edits.changes import AddClass, AssignSplits, LabelImages, RemoveImages, UnlabelImages
-from visionft.project.edits.class_changes import DeleteClass, MergeClasses, RenameClass
+from visionft.project.edits.changes import AddClass, LabelImages, RemoveImages
 from visionft.project.edits.image_changes import TagImages
 from visionft.project.importing import importer
 from visionft.project.importing.importer import import_source
@@ -251,24 +251,8 @@ def history(folder: Path, more: Path, generator: random.Random) -> None:
     def some() -> tuple[int, ...]:
         return tuple(generator.sample(range(1, 13), generator.randint(1, 5)))
 
-    name = generator.choice(["cat", "dog", "fox"])
-    works = [
-        lambda project: project.apply(LabelImages(some(), name)),
-        lambda project: project.apply(UnlabelImages(some())),
-        lambda project: project.apply(RemoveImages(some())),
-        lambda project: project.apply(TagImages(some(), "t")),
-        lambda project: project.apply(AssignSplits(dict.fromkeys(some(), "val"))),
-        lambda project: project.apply(AddClass(f"new {len(project.history())}")),
-        lambda project: project.apply(RenameClass("cat", f"cat {len(project.history())}")),
-        lambda project: project.apply(MergeClasses(("cat", "dog"), "both")),
-        lambda project: project.apply(DeleteClass(name)),
-        lambda project: import_source(project, more),
-        lambda project: project.undo(),
-        lambda project: project.undo(),
-        lambda project: project.redo(),
-        lambda project: project.back_up(),
-        check_project,
-    ]
+    usual = usual_work(some, generator.choice(["cat", "dog", "fox"]), more)
+    works = [*usual, Project.undo, check_project]
     for _ in range(generator.randint(1, 3)):
         with Project.open(folder) as project:
             for _ in range(generator.randint(1, 8)):

@@ -1,0 +1,167 @@
+"""`visionft curate quality`, `label-errors` and `report`: their lists, their actions with undo, and the page."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from visionft.cli.next_steps import command_for
+from visionft.curation.check import Inputs
+from visionft.curation.quality.kinds import KINDS
+from visionft.curation.quality.quality_check import Quality
+from visionft.errors import NextStep, ProjectError
+from visionft.features.feature_store import FeatureKind, Features
+from visionft.project.edits.changes import LabelImages, UnlabelImages
+from visionft.project.importing.importer import import_files, import_source
+from visionft.project.queries import ImageFilter, count_images
+from visionft.project.store import Project
+
+
+@pytest.fixture
+def project(noisy_images: Path, tmp_path: Path) -> Path:
+    """Return a project of 20 noisy images, one blank and one cut off."""
+    (noisy_images / "cut.png").write_bytes((noisy_images / "19.png").read_bytes()[:-900])
+    with Project.create(tmp_path / "project") as created:
+        import_source(created, noisy_images.parent)
+    return tmp_path / "project"
+
+
+def test_it_lists_the_worst_first_as_json_and_as_text(run, value, project):
+    found = {Path(each["path"]).name: each["kind"] for each in value("curate", "quality", project)}
+    assert found == {"blank.png": "blank", "cut.png": "corrupt"}
+    code, out, _ = run("curate", "quality", project)
+    assert code == 0 and "2 issues" in out and "22 images" in out and out.count(".png") == 2
+
+
+def test_a_kind_and_a_threshold_narrow_it(value, refused, project):
+    assert [each["kind"] for each in value("curate", "quality", project, "--kind", "blank")] == ["blank"]
+    assert len(value("curate", "quality", project, "--threshold", 0)) >= 2
+    error = refused("curate", "quality", project, "--kind", "ugly")
+    assert "ugly" in error and all(kind in error for kind in KINDS)
+    refused("curate", "quality", project, "--threshold", 50)
+    assert value("curate", "quality", project, "--kind", "dark") == []
+
+
+def test_tagging_and_removing_are_steps_that_are_undone(run, project):
+    out = run("curate", "quality", project, "--tag", "bad", "--remove")[1]
+    assert "“bad”" in out and out.count("2 images ") == 2
+    with Project.open(project) as opened:
+        assert count_images(opened) == 20
+        opened.undo()
+        assert count_images(opened) == 22 and count_images(opened, ImageFilter(tag="bad")) == 2
+        opened.undo()
+        assert count_images(opened, ImageFilter(tag="bad")) == 0
+    assert Path(project).parent.joinpath("images", "noise", "blank.png").exists()
+
+
+def test_what_cannot_be_read_is_told(run, project):
+    (project.parent / "images" / "noise" / "03.png").unlink()
+    code, out, err = run("curate", "quality", project, "--json")
+    assert code == 0 and len(json.loads(out)) == 2 and "03.png: " in err
+
+
+COUNT = 60
+WIDTHS = (8, 8)
+WRONG = (7, 20, 33)  # positions of images with a wrong label
+
+
+@pytest.fixture
+def mislabelled(tmp_path: Path, draw, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a project of two classes with three wrong labels, with drawn features instead of a network's."""
+    files = [draw(tmp_path / "images" / f"{place:02d}.png", place) for place in range(COUNT)]
+    with Project.create(tmp_path / "fruit") as project:
+        import_files(project, files)
+        ids = [image.image_id for image in project.snapshot().images]
+        labels = [(place % 2) ^ (place in WRONG) for place in range(COUNT)]
+        for index, name in enumerate(("apple", "pear")):
+            chosen = [image_id for image_id, label in zip(ids, labels, strict=True) if label == index]
+            project.apply(LabelImages(tuple(chosen), name))
+    rng = np.random.default_rng(0)
+    centres = 3 * rng.normal(size=(2, sum(WIDTHS)))
+    vectors = (centres[np.arange(COUNT) % 2] + rng.normal(size=(COUNT, sum(WIDTHS)))).astype(np.float16)
+    kind = FeatureKind(backbone="drawn", size=32, weights="w", preprocessing="p", widths=WIDTHS)
+    monkeypatch.setattr(Inputs, "features", property(lambda self: Features(kind, self.images.images, vectors)))
+    return tmp_path / "fruit"
+
+
+def labels_of(project: Path) -> list[str]:
+    with Project.open(project, read_only=True) as opened:
+        images = opened.snapshot()
+    return [images.class_names[image.labels[0]] for image in images.images]
+
+
+def test_json_tells_how_many_and_lists_the_best_first(value, mislabelled):
+    report = value("curate", "label-errors", mislabelled)
+    found, (least, most) = report["labels"], report["possible_errors"]
+    assert report["compared"] == COUNT and least <= 3 <= most
+    assert report["expected_errors"] is None or least <= report["expected_errors"] <= most
+    assert {int(Path(each["path"]).stem) for each in found} == set(WRONG)  # more probably wrong than right
+    for each in found:
+        place = int(Path(each["path"]).stem)
+        assert (each["label"], each["suggested"]) == (("apple", "pear")[1 - place % 2], ("apple", "pear")[place % 2])
+    assert [each["score"] for each in found] == sorted((each["score"] for each in found), reverse=True)
+    assert len(value("curate", "label-errors", mislabelled, "--limit", 2)["labels"]) == 2
+    assert len(value("curate", "label-errors", mislabelled, "--threshold", 0)["labels"]) > 3
+
+
+def test_text_says_what_is_wrong_and_which_classes_are_mixed_up(run, mislabelled):
+    code, out, _ = run("curate", "label-errors", mislabelled)
+    assert code == 0 and out.startswith("60 labels ")
+    assert out.count(".png") == 3 and out.split()[-3:] == ["apple", "pear", "3"]
+
+
+def test_what_is_sure_is_relabelled_and_undo_brings_it_back(run, mislabelled):
+    before = labels_of(mislabelled)
+    code, out, _ = run("curate", "label-errors", mislabelled, "--accept", 0.5)
+    assert code == 0 and "visionft project undo" in out
+    assert labels_of(mislabelled) == [("apple", "pear")[place % 2] for place in range(COUNT)]
+    run("project", "undo", mislabelled)
+    assert labels_of(mislabelled) == before
+
+
+def test_what_is_no_share_and_what_has_no_labels_is_refused(refused, mislabelled):
+    refused("curate", "label-errors", mislabelled, "--accept", 2)
+    with Project.open(mislabelled) as opened:
+        opened.apply(UnlabelImages(tuple(image.image_id for image in opened.snapshot().images)))
+    assert "visionft label set" in refused("curate", "label-errors", mislabelled)
+
+
+@pytest.fixture
+def only_quality(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave the quick check alone in the table."""
+    for module in ("visionft.curation.report.report_reader", "visionft.curation.scan"):
+        monkeypatch.setattr(f"{module}.CHECKS", {"quality": Quality()})
+
+
+def test_what_is_stale_is_looked_for_and_images_are_named_by_path(value, project, only_quality):
+    stored = value("curate", "report", project, "--as-is")["dataset"]
+    assert stored["checks"][0]["state"] == "never" and not (project / "curation").exists()
+    report = value("curate", "report", project)
+    (quality,) = report["dataset"]["checks"]
+    assert (quality["state"], quality["flagged"]) == ("current", 2)
+    assert {Path(each["path"]).name for each in quality["worst"]} == {"blank.png", "cut.png"} and report["page"] is None
+    found = next(each for each in report["dataset"]["recommendations"] if each["view"] == "quality")
+    assert {Path(each).name for each in found["images"]} == {"blank.png", "cut.png"}
+
+
+def test_the_page_is_written_by_the_command_of_the_next_step(run, project, monkeypatch, tmp_path, only_quality):
+    monkeypatch.chdir(tmp_path)
+    words = command_for(NextStep("find_issues", project=project)).split()
+    code, out, _ = run(*words[1:])
+    assert code == 0 and "report.html" in out
+    assert (tmp_path / "report.html").read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
+
+
+def test_a_check_that_cannot_look_says_why(run, project, monkeypatch, only_quality):
+    def refuse(_self, _inputs):
+        raise ProjectError("no labels")
+
+    monkeypatch.setattr(Quality, "find_issues", refuse)
+    assert "no labels" in run("curate", "report", project)[1]
+
+
+def test_an_empty_project_is_told_of(run, tmp_path, only_quality):
+    Project.create(tmp_path / "empty").close()
+    code, out, _ = run("curate", "report", tmp_path / "empty")
+    assert code == 0 and "0 images" in out

@@ -1,0 +1,186 @@
+"""Projects from the command line: import, undo, history, checks, backups, relinking, and notices on stderr."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from altered_database import alter
+
+from visionft.errors import ProjectError
+from visionft.project.db.database import CHANGED_OUTSIDE
+from visionft.project.store import Project
+
+
+@pytest.fixture
+def project(value, image_folder: Path, tmp_path: Path) -> Path:
+    """Return a project of a movable copy of the images."""
+    shutil.copytree(image_folder, tmp_path / "images")
+    value("project", "new", tmp_path / "project")
+    value("import", tmp_path / "project", tmp_path / "images")
+    return tmp_path / "project"
+
+
+def test_undo_and_redo_reach_across_sessions(value, project: Path) -> None:
+    image = project.parent / "images" / "red" / "00.png"
+    value("label", "set", project, "violet", image)
+    done = value("project", "undo", project)
+    assert "violet" in done["title"] and done["images"] == 1
+    assert value("project", "info", project)["classes"]["red"] == 16
+    assert value("project", "history", project)[0]["is_undone"] is True
+    value("project", "redo", project)
+    assert value("project", "info", project)["classes"] == {"blue": 16, "green": 16, "red": 15, "violet": 1}
+
+
+def test_undo_goes_back_to_a_step_and_forward_again(value, project: Path) -> None:
+    for name in ("violet", "amber"):
+        value("label", "set", project, name, project.parent / "images" / "red" / "00.png")
+    newest, *_, first = [step["step_id"] for step in value("project", "history", project)]
+    value("project", "undo", project, "--to", first)
+    assert value("project", "info", project)["classes"]["red"] == 16
+    value("project", "undo", project, "--to", newest)
+    assert value("project", "info", project)["classes"]["amber"] == 1
+    assert value("project", "undo", project, "--to", 0)["next"] is None
+    assert value("project", "info", project)["images"] == 0
+
+
+def test_a_project_is_duplicated(value, project: Path) -> None:
+    assert value("project", "copy", project, project.parent / "copy")["path"] == str(project.parent / "copy")
+    assert value("project", "info", project.parent / "copy")["classes"] == value("project", "info", project)["classes"]
+
+
+def test_moved_images_are_noticed_and_found_again(value, project: Path) -> None:
+    (project.parent / "images").rename(project.parent / "elsewhere")
+    assert len(value("project", "check", project)["missing"]) == 48
+    found = value("project", "relink", project, project.parent / "elsewhere")
+    assert found["relinked"] == 48 and not found["missing"]
+    again = value("project", "check", project, "--contents")
+    assert not again["repaired"] and not again["missing"] and not again["edited"]
+
+
+def test_a_backup_brings_labels_back(value, project: Path) -> None:
+    names = [each["name"] for each in value("project", "backup", project)]
+    value("label", "set", project, "violet", project.parent / "images" / "red" / "00.png")
+    value("project", "restore", project, names[0])
+    assert "violet" not in value("project", "info", project)["classes"]
+
+
+@pytest.mark.parametrize("command", ["import x --format tar", "label export x --format xml", "split --group ("])
+def test_unknown_values_are_refused(command: str, refused, project: Path) -> None:
+    first, *words = command.split()
+    name = [first, words.pop(0)] if first == "label" else [first]
+    assert words[-1] in refused(*name, project, *words)
+
+
+def test_a_check_says_what_it_could_see_and_what_was_changed(run, value, project: Path) -> None:
+    assert "2.0 GB" in run("project", "backup", project)[1]
+    assert value("project", "check", project)["seal"] == "whole"
+    alter(project, "UPDATE image SET width = 9 WHERE id = 3")
+    code, out, _ = run("project", "check", project)
+    assert code == 0 and "visionft project restore" in out and "image 3: width is 9" in out
+
+
+@pytest.fixture
+def changed_outside(run, project: Path) -> None:
+    """Change a value behind the program's back, after a backup."""
+    run("project", "backup", project)
+    alter(project, "UPDATE image SET width = 9 WHERE id = 3")
+
+
+@pytest.mark.parametrize("command", ["project info", "project history", "project undo", "split", "label set"])
+def test_a_database_that_was_changed_outside_is_told_by_each_command(
+    run, project: Path, changed_outside: None, command: str
+) -> None:
+    more = ["red", project.parent / "images" / "blue" / "00.png"] if command == "label set" else []
+    code, out, err = run(*command.split(), project, *more, "--json")
+    assert code == 0 and json.loads(out) is not None
+    assert err.count(CHANGED_OUTSIDE) == 1
+
+
+def test_check_tells_it_once_as_its_result(run, project: Path, changed_outside: None) -> None:
+    code, out, err = run("project", "check", project)
+    assert code == 0 and out.count(CHANGED_OUTSIDE) == 1 and not err
+
+
+def test_a_backup_that_fails_is_told_also_where_it_fails_at_the_end(run, project: Path, monkeypatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise ProjectError("The disk is full.")
+
+    run("project", "undo", project)  # no image has a split
+    run("project", "backup", project)
+    monkeypatch.setattr("visionft.project.safety.backups.backup_pinned", full)
+    code, out, err = run("split", project, "--again")  # 48 images: a backup at the end of the session
+    assert code == 0 and "48" in out
+    monkeypatch.setattr("visionft.project.safety.backup_schedule.INTERVAL_S", -1.0)
+    code, out, err = run("project", "undo", project)
+    assert code == 0 and out and "disk is full" in err
+
+
+def test_a_new_project_on_a_network_drive_is_told(run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("visionft.project.db.database.network_file_system", lambda _: "nfs4")
+    code, out, err = run("project", "new", tmp_path / "on a share")
+    assert code == 0 and out and "nfs4" in err
+
+
+def test_nothing_is_told_of_a_project_that_is_in_order(run, project: Path) -> None:
+    assert run("project", "info", project)[2] == ""
+
+
+@pytest.fixture
+def empty(tmp_path: Path) -> Path:
+    """Return an empty project."""
+    Project.create(tmp_path / "empty").close()
+    return tmp_path / "empty"
+
+
+def test_a_dry_run_shows_what_would_come_in_and_adds_nothing(run, value, image_folder: Path, empty: Path):
+    found = value("import", empty, image_folder, "--dry-run")
+    assert found["new"] == 48 and found["classes"] == {"blue": 16, "green": 16, "red": 16}
+    assert "48 images" in run("import", empty, image_folder, "--dry-run")[1]
+    assert value("project", "info", empty)["images"] == 0
+
+
+def test_a_image_in_two_classes_is_told_with_its_files(run, value, image_folder: Path, empty: Path, tmp_path: Path):
+    images = Path(shutil.copytree(image_folder, tmp_path / "images"))
+    first = sorted((images / "blue").iterdir())[0]
+    second = images / "red" / "again.png"
+    second.write_bytes(first.read_bytes())
+    files = f"  {first}: blue by {first}; red by {second}"
+    for command in (("import", empty, images, "--dry-run"), ("import", empty, images), ("project", "info", empty)):
+        code, out, _ = run(*command)
+        assert code == 0 and out.count(str(second)) == 1 and files in out  # not listed as known too
+    assert value("project", "info", empty)["labelled"] == 47
+    (conflict,) = value("import", empty, images)["conflicts"]
+    assert [each["class_name"] for each in conflict["candidates"]] == ["blue", "red"]
+    assert len(value("project", "info", empty)["label_conflicts"]) == 1
+    run("label", "set", empty, "red", first)
+    assert not (info := value("project", "info", empty))["label_conflicts"] and info["labelled"] == 48
+    run("project", "undo", empty)
+    assert files in run("project", "info", empty)[1]
+
+
+def test_boxes_are_refused_with_the_command_that_takes_them(run, value, refused, image_folder, empty, tmp_path):
+    images = Path(shutil.copytree(image_folder, tmp_path / "images"))
+    name = sorted((images / "blue").iterdir())[0].name
+    box = {"id": 1, "image_id": 1, "category_id": 1, "bbox": [1, 1, 3, 3]}
+    document = {"images": [{"id": 1, "file_name": f"blue/{name}"}], "annotations": [box]}
+    labels = images / "instances.json"
+    labels.write_text(json.dumps(document | {"categories": [{"id": 1, "name": "nose"}]}), encoding="utf-8")
+    assert "--from-boxes" in refused("import", empty, labels)
+    code, out, _ = run("import", empty, labels, "--from-boxes")
+    assert code == 0 and "COCO" in out
+    assert value("project", "info", empty)["classes"] == {"nose": 1}
+
+
+@pytest.mark.parametrize(("target", "form"), [("labels.csv", "auto"), ("folders", "auto"), ("yolo", "yolo")])
+def test_labels_make_the_round_trip(value, refused, project: Path, empty: Path, tmp_path: Path, target, form):
+    assert value("label", "export", project, tmp_path / target, "--format", form)["images"] == 48
+    found = value("import", empty, tmp_path / target, "--format", form)
+    assert found["classes"] == {"blue": 16, "green": 16, "red": 16}
+    assert "coco" in refused("label", "export", project, tmp_path / "labels.json")
+
+
+def test_classes_are_renamed_and_left_out(value, refused, image_folder: Path, empty: Path):
+    assert "OLD=NEW" in refused("import", empty, image_folder, "--class", "blue")
+    pairs = ("--class", "blue=cold", "--class", "green=cold", "--class", "red=")
+    assert value("import", empty, image_folder, *pairs)["classes"] == {"cold": 32}
