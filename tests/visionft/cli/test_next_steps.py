@@ -24,11 +24,8 @@ def texts(file: Path) -> list[tuple[int, str]]:
     tree = ast.parse(file.read_text(encoding="utf-8"))
     bodies = [node.body for node in ast.walk(tree) if isinstance(getattr(node, "body", None), list)]  # type: ignore[attr-defined]
     docs = {id(line.value) for body in bodies for line in body if isinstance(line, ast.Expr)}
-    return [
-        (node.lineno, node.value)
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docs
-    ]
+    constants = [node for node in ast.walk(tree) if isinstance(node, ast.Constant) and id(node) not in docs]
+    return [(node.lineno, node.value) for node in constants if isinstance(node.value, str)]
 
 
 def test_no_message_of_the_engine_names_a_command() -> None:

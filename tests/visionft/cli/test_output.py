@@ -121,15 +121,12 @@ def test_names_do_not_steer_the_terminal(run, project: Path, tmp_path: Path) -> 
     hostile = "\x1b]0;owned\x07\x9b2J\r\x1b[1A"
     Image.new("RGB", (40, 40), (9, 9, 9)).save(folder / f"a{hostile}.png")
     (folder / f"b{hostile}.png").write_bytes(b"no image")
-    outputs = [
-        run("import", project, folder.parent),
-        run("import", project, folder.parent, "--json"),
-        run("label", "set", project, f"x{hostile}", folder / "none.png"),
-        run("project", "info", f"{project}{hostile}"),
-        run(f"info{hostile}"),
-        run("label", "set", project, "x", f"{folder}/c{hostile}.png"),
-    ]
-    for _, stdout, stderr in outputs:
+    inputs = (
+        ("import", project, folder.parent), ("import", project, folder.parent, "--json"), (f"info{hostile}",),
+        ("label", "set", project, f"x{hostile}", folder / "none.png"), ("project", "info", f"{project}{hostile}"),
+        ("label", "set", project, "x", f"{folder}/c{hostile}.png"),
+    )  # fmt: skip
+    for _, stdout, stderr in [run(*words) for words in inputs]:
         assert not STEERING.search(stdout + stderr), (stdout, stderr)
     (folder / f"a{hostile}.png").unlink()
     code, stdout, stderr = run("project", "check", project)

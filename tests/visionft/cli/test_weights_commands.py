@@ -37,10 +37,8 @@ def test_import_list_and_remove(run, value, file: Path, weights_home: Path) -> N
     assert "w.safetensors" in stderr and "test_vit" in stderr
     listed = value("weights", "list", "--here")
     assert listed["folder"] == str(weights_home) and "HF_HUB_OFFLINE" in listed["offline"]
-    assert [each["backbone"] for each in listed["backbones"]] == [
-        *(name for name, row in BACKBONES.items() if row.bundled),
-        "test_vit",
-    ]
+    bundled = [name for name, row in BACKBONES.items() if row.bundled]
+    assert [each["backbone"] for each in listed["backbones"]] == [*bundled, "test_vit"]
     assert run("weights", "fetch", "test_vit", "starter_vit")[0] == 0  # both are here
     removed = value("weights", "remove", "test_vit")
     assert [Path(path).name for path in removed] == ["test_vit.safetensors", "test_vit.json"]

@@ -78,11 +78,8 @@ def trained() -> Callable[..., Path]:
 
     def trained(images: Snapshot, folder: Path, **settings: Any) -> Path:
         usual = {"weights": "random", "image_size": 64, "batch_size": 8, "epochs": 1, "device": "cpu", "workers": 0}
-        train(
-            TrainConfig().with_settings([f"{name}={value}" for name, value in (usual | settings).items()]),
-            images,
-            folder,
-        )
+        assignments = [f"{name}={value}" for name, value in (usual | settings).items()]
+        train(TrainConfig().with_settings(assignments), images, folder)
         return folder
 
     return trained

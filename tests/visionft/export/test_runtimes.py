@@ -101,11 +101,8 @@ def run(*words: object, cwd: Path | None = None) -> str:
 ASKED = {
     "onnxruntime-node": functools.partial(javascript, "onnxruntime-node"),
     "onnxruntime-web": functools.partial(javascript, "onnxruntime-web"),
-    "openvino": openvino,
-    "reference": reference,
-    "opencv": opencv,
-    "tract": tract,
-}
+    "openvino": openvino, "reference": reference, "opencv": opencv, "tract": tract,
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")

@@ -203,11 +203,8 @@ def test_the_javascript_refuses_in_words(run_of, snapshot: Snapshot, tmp_path: P
     text = tmp_path / "text.jpg"
     text.write_text("no image")
     code, lines = said(tmp_path / "gone.png", text, tmp_path, snapshot.images[0].path)
-    assert code == 2 and [line.split(": ")[0] for line in lines] == [
-        str(tmp_path / "gone.png"),
-        str(text),
-        str(tmp_path),
-    ]
+    named = [line.split(": ")[0] for line in lines]
+    assert code == 2 and named == [str(tmp_path / "gone.png"), str(text), str(tmp_path)]
     model = out / "model.onnx"
     content = model.read_bytes()
     for broken in (b"no model", content[:-9], b"", None):

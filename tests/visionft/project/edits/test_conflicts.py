@@ -41,10 +41,8 @@ def state(project: Project):
 
 
 def said(project: Project) -> dict[int, dict[str, str]]:
-    return {
-        conflict.image_id: {each.class_name: Path(each.origin).name for each in conflict.candidates}
-        for conflict in find_conflicts(project)
-    }
+    by_image = {conflict.image_id: conflict.candidates for conflict in find_conflicts(project)}
+    return {key: {each.class_name: Path(each.origin).name for each in stated} for key, stated in by_image.items()}
 
 
 def labels(project: Project) -> list[tuple[str, ...]]:
@@ -83,10 +81,8 @@ def test_a_known_image_that_comes_with_another_class_later(torn: Project, source
     draw(tmp_path / "later" / "fox" / "y.png", 0)
     before, steps = state(torn), len(torn.history())
     report = import_source(torn, tmp_path / "later")
-    assert said(torn) == {
-        1: {"cat": "a.png", "dog": "a again.png", "fox": "y.png"},
-        2: {"cat": "b.png", "fox": "x.png"},
-    }
+    first = {"cat": "a.png", "dog": "a again.png", "fox": "y.png"}
+    assert said(torn) == {1: first, 2: {"cat": "b.png", "fox": "x.png"}}
     assert {conflict.image_id for conflict in report.conflicts} == {1, 2} and len(torn.history()) == steps + 1
     torn.undo()
     assert state(torn) == before
