@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -18,10 +19,12 @@ import visionft
 from models.catalog import BACKBONES
 from models.messages import Message
 from models.methods.table import METHODS
+from visionft.combining.combine import combine
+from visionft.data.decode import decode
 from visionft.data.preprocess import PreprocessConfig
 from visionft.data.types import Snapshot
 from visionft.errors import ExportError
-from visionft.evaluation.report import evaluate_run
+from visionft.evaluation.report import evaluate_run, probabilities_of, run_logits
 from visionft.evaluation.stored import read_evaluation
 from visionft.export import exporter
 from visionft.export.exporter import export_run
@@ -32,25 +35,6 @@ from visionft.export.predictor import Predictor, expand_folders
 from visionft.export.record import ProjectFacts
 from visionft.jobs import JobCancelled, JobContext
 from visionft.project.edits.certificates import Audit, Certificate
-
-import dataclasses
-import json
-import shutil
-from collections.abc import Callable
-from pathlib import Path
-
-import numpy as np
-import onnx
-import pytest
-
-from visionft.combining.combine import combine
-from visionft.data.decode import decode
-from visionft.data.types import Snapshot
-from visionft.evaluation.report import evaluate_run, probabilities_of, run_logits
-from visionft.export.exporter import export_run
-from visionft.export.options import ExportOptions
-from visionft.export.parity import read_export
-from visionft.export.predictor import Predictor
 from visionft.training.runs.run_folder import load_run
 from visionft.training.runs.run_model import load_run_model
 
