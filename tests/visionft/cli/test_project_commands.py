@@ -106,7 +106,6 @@ def test_a_backup_that_fails_is_told_also_where_it_fails_at_the_end(run, project
     def full(*_: object, **__: object) -> None:
         raise ProjectError("The disk is full.")
 
-    run("project", "undo", project)  # no image has a split
     run("project", "backup", project)
     monkeypatch.setattr("visionft.project.safety.backups.backup_pinned", full)
     code, out, err = run("split", project, "--again")  # 48 images: a backup at the end of the session
@@ -174,6 +173,7 @@ def test_boxes_are_refused_with_the_command_that_takes_them(run, value, refused,
 
 @pytest.mark.parametrize(("target", "form"), [("labels.csv", "auto"), ("folders", "auto"), ("yolo", "yolo")])
 def test_labels_make_the_round_trip(value, refused, project: Path, empty: Path, tmp_path: Path, target, form):
+    value("split", project)
     assert value("label", "export", project, tmp_path / target, "--format", form)["images"] == 48
     found = value("import", empty, tmp_path / target, "--format", form)
     assert found["classes"] == {"blue": 16, "green": 16, "red": 16}

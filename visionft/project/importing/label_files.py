@@ -79,8 +79,8 @@ def _unrelated(file: LabelFile, folder: Path) -> ProjectError:
     """Return the error for a label file unrelated to the images beside it."""
     values = {"file": file.path.name, "format": file.format.title, "folder": folder}
     message = Message("None of the images that {file} ({format}) names is in {folder}.", **values)
-    hint, step = "Put them there, or import what is there without labels.", NextStep("import_unlabelled", path=folder)
-    return ProjectError(message, hint, step)
+    step = NextStep("import_unlabelled", path=folder)
+    return ProjectError(message, "Put them there, or import what is there without labels.", step)
 
 
 def _of_one_tool(folder: Path, files: list[tuple[LabelFile, Listing]]) -> list[tuple[LabelFile, Listing]]:

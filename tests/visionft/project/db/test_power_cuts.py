@@ -339,7 +339,8 @@ def cut(tmp_path: Path, draw, monkeypatch, *, scripts: range, cuts: int) -> Coun
     return results
 
 
-SLOW, LONG = (pytest.param(range(100, end), 20, marks=mark) for end, mark in ((110, "slow"), (125, "long")))
+SLOW = pytest.param(range(100, 110), 20, marks=pytest.mark.slow)
+LONG = pytest.param(range(100, 125), 20, marks=pytest.mark.long)
 
 
 @pytest.mark.parametrize(("scripts", "cuts"), [(range(4), 10), SLOW, LONG])
