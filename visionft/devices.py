@@ -77,11 +77,7 @@ def _cpu_precision(cpu: Any) -> Precision:
 
 
 def pick_device(kind: str = "auto") -> Device:
-    """Return the first device of `kind`, or the fastest for `auto`.
-
-    Raises:
-        ConfigError: This computer has no such device.
-    """
+    """Return the first device of `kind`, or the fastest for `auto` (ConfigError: this computer has no such device)."""
     devices = list_devices()
     for device in devices:
         if kind in ("auto", device.kind):

@@ -23,10 +23,6 @@ def _ignore(_event: Event) -> None:
     """Ignore an event."""
 
 
-def _is_never_cancelled() -> bool:
-    return False
-
-
 @dataclass(frozen=True, slots=True)
 class JobContext:
     """Progress and cancellation of one job.
@@ -37,7 +33,7 @@ class JobContext:
     """
 
     report: Callable[[Event], None] = _ignore
-    cancelled: Callable[[], bool] = _is_never_cancelled
+    cancelled: Callable[[], bool] = lambda: False
 
     @property
     def is_cancelled(self) -> bool:

@@ -26,16 +26,12 @@ def load_libraries(job: JobContext) -> None:
         return
     job.report(LOADING)
     if os.name == "posix":
-        folder = _folder()
+        found = importlib.util.find_spec("torch")
+        folder = Path(found.origin).parent / "lib" if found and found.origin else None
         suffix = "dylib" if sys.platform == "darwin" else "so"
         for path in [folder / f"lib{name}.{suffix}" for name in _LARGE] if folder else []:
             if path.is_file():
                 _map(path)
-
-
-def _folder() -> Path | None:
-    found = importlib.util.find_spec("torch")
-    return Path(found.origin).parent / "lib" if found and found.origin else None
 
 
 def _map(path: Path) -> None:

@@ -93,7 +93,7 @@ class SharedFileHandler(logging.Handler):
         super().__init__(logging.INFO)
         self._file, self._max_bytes, self._older_files = file, max_bytes, older_files
         self.setFormatter(LineFormatter(_FORMAT))
-        self.addFilter(_is_worth_keeping)
+        self.addFilter(lambda each: each.levelno >= logging.WARNING or each.name.partition(".")[0] in _OWN)
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write a record; with a full disk or a read-only folder only the record is lost."""
@@ -133,10 +133,6 @@ class LineFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """Return the record as text."""
         return printable(without_secrets(super().format(record)), keep="\n")
-
-
-def _is_worth_keeping(record: logging.LogRecord) -> bool:
-    return record.levelno >= logging.WARNING or record.name.partition(".")[0] in _OWN
 
 
 class _Crashes:

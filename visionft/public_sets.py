@@ -76,11 +76,7 @@ class _DownloadCancelled(Exception):
 
 
 def get_set(name: str) -> PublicSet:
-    """Return the set called `name`, letters compared without case.
-
-    Raises:
-        VisionFTError: There is none.
-    """
+    """Return the set called `name`, letters compared without case (VisionFTError: there is none)."""
     for each in PUBLIC_SETS:
         if name.casefold() in (each.name.casefold(), each.title.casefold()):
             return each

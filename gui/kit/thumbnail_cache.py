@@ -56,11 +56,7 @@ def trim_cache(limit_mb: float | None = None) -> CacheUse:
 
 
 def file_of(image: Path) -> Path:
-    """Return the file of an image's thumbnail.
-
-    Raises:
-        OSError: The image is missing.
-    """
+    """Return the file of an image's thumbnail (OSError: the image is missing)."""
     facts = image.stat()
     key = f"{image}\0{facts.st_size}\0{facts.st_mtime_ns}"
     name = hashlib.sha256(key.encode(errors="surrogatepass")).hexdigest()

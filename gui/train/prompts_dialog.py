@@ -106,11 +106,7 @@ class PromptsDialog(Dialog):
         return list(TEMPLATE_SETS)[self.templates.currentIndex()]
 
     def prompts(self) -> tuple[tuple[str, ...], ...]:
-        """Return the current prompts of each class.
-
-        Raises:
-            ProjectError: A prompt is empty, too long, or not printable.
-        """
+        """Return the current prompts of each class (ProjectError: A prompt is empty, too long, or not printable)."""
         pairs = zip(self._names, self._written, strict=True)
         return tuple(clean_prompts(name, tuple(written.rstrip().split("\n")) if written.strip() else ())
                      for name, written in pairs)  # fmt: skip

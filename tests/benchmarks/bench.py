@@ -70,12 +70,6 @@ def timed(act: Callable[[], object], clock: Callable[[], float] = time.thread_ti
     return Times((time.perf_counter() - began) * 1000, (clock() - cpu_began) * 1000)
 
 
-def median_of(act: Callable[[], object], repeats: int = 5) -> Times:
-    """Return the median times of a repeated call, with the processor time of all threads."""
-    walls, cpus = zip(*(timed(act, time.process_time) for _ in range(repeats)), strict=True)
-    return Times(float(np.median(walls)), float(np.median(cpus)))
-
-
 def percentiles(name: str, times: Sequence[Times]) -> None:
     """Print the median, the 99th percentile and the maximum."""
     for kind, values in zip(Times._fields, zip(*times, strict=True), strict=True):

@@ -4,6 +4,7 @@ With any part of the labels, every labelled image is predicted: those outside th
 leave-one-out (closed form). So each point of a curve uses all labels.
 """
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -116,7 +117,8 @@ class HeldOutPredictor:
             job.check_cancelled()
             by_size[size].append(self.predict(order[:size]))
             job.report(Progress(stage="Measuring the learning curve", done=done, total=len(fits)))
-        return np.stack([_mean(np.stack(drawn)) for drawn in by_size.values()], axis=1)
+        with warnings.catch_warnings(category=RuntimeWarning, action="ignore"):  # nothing is left: NaN
+            return np.stack([np.nanmean(np.stack(drawn), axis=0) for drawn in by_size.values()], axis=1)
 
 
 def nested_orders(labelled: LabelledFeatures, *, draws: int, seed: int = 0) -> list[np.ndarray]:
@@ -131,10 +133,3 @@ def nested_orders(labelled: LabelledFeatures, *, draws: int, seed: int = 0) -> l
             rank[members] = (np.arange(len(members)) + generator.uniform(0.0, 1.0)) / len(members)
         orders.append(np.argsort(rank, kind="stable"))
     return orders
-
-
-def _mean(drawn: np.ndarray) -> np.ndarray:
-    """Return the mean along the first axis, without NaN; NaN where nothing is left."""
-    known = np.isfinite(drawn)
-    counts = known.sum(axis=0)
-    return np.where(counts, np.where(known, drawn, 0).sum(axis=0) / np.maximum(counts, 1), np.nan)

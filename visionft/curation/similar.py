@@ -56,11 +56,7 @@ class Ranking:
     groups: Mapping[int, int]
 
     def example(self, image_id: int) -> Example:
-        """Return an image of the project as an example.
-
-        Raises:
-            ProjectError: It has no features.
-        """
+        """Return an image of the project as an example (ProjectError: it has no features)."""
         place = self.features.place_of.get(image_id)
         if place is None:
             raise ProjectError("This image cannot be compared: a network makes nothing of it, or never saw it.")
@@ -154,11 +150,7 @@ def compute_features(project_dir: Path, images: Snapshot, files: Collection[Path
 
 
 def query_image(path: Path) -> SnapshotImage:
-    """Return a file outside the project as an image without an id or a label.
-
-    Raises:
-        ImageError: It cannot be read.
-    """
+    """Return a file outside the project as an image without an id or a label (ImageError: it cannot be read)."""
     try:
         return SnapshotImage(0, path.resolve(), sha256_file(path), (), None)
     except OSError as error:

@@ -50,15 +50,10 @@ def explain_batch(classifier: Classifier, inputs: Tensor, class_indices: Tensor)
         inputs = inputs.detach().requires_grad_(True)
         if classifier.backbone.family == "vit":
             return _attention_map(classifier, inputs, class_indices)
-        return _grad_cam(classifier, inputs, class_indices)
-
-
-def _grad_cam(classifier: Classifier, inputs: Tensor, class_indices: Tensor) -> Tensor:
-    """Return relu(sum over channels of mean gradient x activation), last stage (arXiv:1610.02391, eq. 1 and 2)."""
-    score, output = _score(classifier, inputs, class_indices, classifier.body.layer4)
-    (gradient,) = torch.autograd.grad(score, output)  # (B, D, h, w)
-    weights = gradient.mean(dim=(2, 3), keepdim=True)
-    return (weights * output).sum(dim=1).clamp_min(0).detach()
+        # Grad-CAM: relu(sum over channels of mean gradient x activation), last stage (arXiv:1610.02391, eq. 1 and 2).
+        score, output = _score(classifier, inputs, class_indices, classifier.body.layer4)
+        (gradient,) = torch.autograd.grad(score, output)  # (B, D, h, w)
+        return (gradient.mean(dim=(2, 3), keepdim=True) * output).sum(dim=1).clamp_min(0).detach()
 
 
 def _attention_map(classifier: Classifier, inputs: Tensor, class_indices: Tensor) -> Tensor:

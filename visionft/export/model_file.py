@@ -175,11 +175,7 @@ def _tensors(message: Any) -> Iterator[Any]:
 
 
 def _check_tensor(path: Path, tensor: Any) -> None:
-    """Refuse a tensor with external data, or with a shape larger than its data.
-
-    Raises:
-        ExportError: The tensor is refused.
-    """
+    """Refuse a tensor with external data, or with a shape larger than its data (ExportError: the tensor is refused)."""
     from onnx import TensorProto
 
     if tensor.data_location == TensorProto.EXTERNAL or tensor.external_data:

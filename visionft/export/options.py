@@ -42,11 +42,7 @@ class ExportOptions:
     )
 
     def check(self) -> None:
-        """Refuse invalid options.
-
-        Raises:
-            ExportError: A value is not among the choices.
-        """
+        """Refuse invalid options (ExportError: A value is not among the choices)."""
         for precision in self.precisions:
             if precision not in PRECISIONS:
                 hint = Message("Choose one of {OPSETS}.", OPSETS=", ".join(PRECISIONS))

@@ -35,11 +35,7 @@ _STATES: Final = {"never": "not checked yet", "stale": "flagged before the last 
 
 
 def write_report(report: DatasetReport, target: Path, *, job: JobContext = SILENT) -> None:
-    """Write the report as an HTML file, atomically.
-
-    Raises:
-        VisionFTError: The file cannot be written.
-    """
+    """Write the report as an HTML file, atomically (VisionFTError: the file cannot be written)."""
     thumbnails: dict[int, str] = {}
     for done, (image_id, path) in enumerate(report.paths.items(), start=1):
         job.check_cancelled()

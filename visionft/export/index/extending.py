@@ -103,11 +103,7 @@ def change_index(
 
 
 def _image_ids(index: ExportedIndex, name: str) -> set[int]:
-    """Return the image ids of a file, a folder or a name.
-
-    Raises:
-        ExportError: There is none, or several have this name.
-    """
+    """Return the image ids of a file, a folder or a name (ExportError: there is none, or several have this name)."""
     is_path = Path(name).exists()
     if is_path:
         contents = {sha256_file(path) for path in expand_folders([Path(name)])}
