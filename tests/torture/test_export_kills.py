@@ -115,7 +115,7 @@ def test_a_killed_export_leaves_the_old_or_the_new_one(
     most_steps = export(runs["x"], out)
     seconds = time.monotonic() - began
     assert most_steps
-    for number in range(rounds(4)):
+    for number in range(rounds(3)):
         old = check_whole(out)
         if number % 3 == 2:
             shutil.rmtree(out)

@@ -20,7 +20,7 @@ from visionft.cli import main
 from visionft.training.runs.run_folder import checkpoint_faults, read_run
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(os.name == "nt", reason="process groups")]
-TINY = ("--backbone", "test_resnet", "--method", "full", "--epochs", "6", "--device", "cpu", "--json",
+TINY = ("--backbone", "test_resnet", "--method", "full", "--epochs", "3", "--device", "cpu", "--json",
         "--set", "weights=random", "--set", "image_size=32", "--set", "batch_size=8", "--set", "workers=2")  # fmt: skip
 
 
