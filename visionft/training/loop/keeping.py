@@ -6,6 +6,7 @@ is better than to interpolate the heads. docs/decisions/0036 has the figures.
 """
 
 import contextlib
+import math
 import shutil
 import time
 from collections.abc import Callable
@@ -137,8 +138,7 @@ class CheckpointKeeper:
             return
         # All processes must read the last epoch as the main one has written it, or they would not do the same.
         self._accelerator.wait_for_everyone()
-        epochs = read_metrics(self._run_dir)
-        before = best_epoch(epochs)
+        before = best_epoch(epochs := read_metrics(self._run_dir))
         if before is None:
             return
         job.report(Progress(stage="Trying weights between start and end", done=0, total=0))
@@ -160,7 +160,7 @@ class CheckpointKeeper:
             else:
                 replace_metrics(self._run_dir, found, *(replace(each, is_best=False) for each in epochs[1:]))
                 text = Message(
-                    "Training did not improve the validation loss: the linear probe of the start is kept "
+                    "Training made the validation loss worse: the linear probe of the start is kept "
                     "(accuracy {accuracy}, after training {before})."
                 )
             figures = {"accuracy": found.accuracy_text, "before": before.accuracy_text}
@@ -187,25 +187,27 @@ def find_interpolation(
     """Search better weights between the run's start and its best epoch; leave the classifier with the best ones.
 
     At each share of the way the head is solved for anew on the training images; at the start it is the linear probe.
-    The best weights have the lowest validation loss, each at its best temperature. Returns the best epoch, or epoch 0
-    for the start, with their figures; None for the epoch's own weights.
+    Better weights have the lowest validation loss, each at its best temperature, and lower than the epoch's by more
+    than a standard error, paired. Returns the best epoch, or epoch 0 for the start, with their figures; None for the
+    epoch's own weights.
     """
-    epochs = read_metrics(run_dir)
-    best = best_epoch(epochs)
+    best = best_epoch(epochs := read_metrics(run_dir))
     if best is None or not best.epoch or best.share < 1 or not has_whole(run_dir, START, BEST):
         return None
     start, end = (load_checkpoint(run_dir / name) for name in (START, BEST))
     found, kept = end.state.get(_SHARE, 1.0), end.model  # killed after it was kept, before that was noted
     if found == 1 and training_data.val_images:
         classifier.load_trainable_state(end.model)
-        least = training_data.calibrate_head()
+        most, losses = 0.0, training_data.calibrate_head()
         shares = INTERPOLATION_SHARES if not epochs[0].epoch else INTERPOLATION_SHARES[:-1]
         for share in shares:
             classifier.load_trainable_state(classifier.interpolated(start.model, end.model, share))
             with training_data.solved_head(is_reported=False):
-                if (loss := training_data.calibrate_head()) < least:
+                gains = losses - training_data.calibrate_head()
+                error = gains.std(ddof=1) / math.sqrt(len(gains)) if len(gains) > 1 else math.inf
+                if gains.mean() > max(most, error):
                     state = classifier.trainable_state()
-                    least, found, kept = loss, share, {name: value.clone() for name, value in state.items()}
+                    most, found, kept = gains.mean(), share, {name: value.clone() for name, value in state.items()}
     classifier.load_trainable_state(kept)
     seen = validate()  # also where nothing is better: each process takes part
     if found == 1:

@@ -12,7 +12,7 @@ from torch import Tensor, nn  # noqa: TID253
 
 from models.classifier import Classifier
 from models.messages import Message, listed
-from visionft.calibration import fit_temperature, mean_cross_entropy
+from visionft.calibration import cross_entropies, fit_temperature
 from visionft.data.dataset import Batch
 from visionft.data.image_cache import not_kept_text
 from visionft.data.types import Snapshot, SnapshotImage
@@ -143,15 +143,15 @@ class TrainingData:
         return self._features(self.train_images, "Looking at the training images")
 
     @torch.no_grad()
-    def calibrate_head(self) -> float:
-        """Scale the logits of the linear head to the least loss on the validation images; return that loss."""
+    def calibrate_head(self) -> np.ndarray:
+        """Scale the logits of the linear head to the least loss on the validation images; return their losses (N,)."""
         features = self._features(self.val_images, "Trying weights between start and end")
         head, targets = self._classifier.linear_head, features.targets.cpu().numpy()
         logits = head(features.images.to(head.weight.dtype)).double().cpu().numpy()
         temperature = fit_temperature(logits, targets, spread=None)
         head.weight.div_(temperature)
         head.bias.div_(temperature)
-        return mean_cross_entropy(logits / temperature, targets)
+        return cross_entropies(logits / temperature, targets)
 
     def _solve_head(self, *, is_reported: bool = True) -> None:
         """Fit the closed-form head of the method to the training images, with its held-out predictions."""

@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -62,7 +63,7 @@ def test_half_of_a_lora_update_is_half_of_the_change_of_the_weights() -> None:
 PRETRAINED = {"backbone": "starter_vit", "weights": "pretrained"}
 
 
-def story(run_dir: Path, config: TrainConfig, monkeypatch, snapshot: Snapshot, losses: list[float]) -> list[Event]:
+def story(run_dir: Path, config: TrainConfig, monkeypatch, snapshot: Snapshot, losses: list) -> list[Event]:
     """Train with simulated losses on the validation images: of the best epoch, and of each interpolation."""
     answers = iter(losses)
     calibrate = TrainingData.calibrate_head
@@ -85,12 +86,12 @@ def test_better_weights_between_are_kept_and_said(method, snapshot, tmp_path, mo
     assert not all(torch.equal(best[name], last[name]) for name in best)
     assert all(torch.equal(best[name], last[name]) for name in best if ".lora_A." in name)
     assert not (tmp_path / "run" / START).exists()
-    evaluated = evaluate_run(tmp_path / "run", snapshot, "val")
-    assert evaluated.top1 == run.best.val_accuracy
+    assert evaluate_run(tmp_path / "run", snapshot, "val").top1 == run.best.val_accuracy
 
 
 def test_the_epoch_stays_where_nothing_between_is_better(snapshot, tmp_path, monkeypatch, tiny, tensors) -> None:
-    story(tmp_path / "run", tiny("full", **PRETRAINED, epochs=1), monkeypatch, snapshot, [0.4, 0.4, 0.5, 0.6])
+    unclear = np.resize([0.0, 0.78], 9)  # lower in the mean, by less than a standard error
+    story(tmp_path / "run", tiny("full", **PRETRAINED, epochs=1), monkeypatch, snapshot, [0.4, unclear, 0.5, 0.6])
     best, last = (tensors(tmp_path / "run", name) for name in ("best", "last"))
     assert all(torch.equal(best[name], last[name]) for name in best)
     assert read_metrics(tmp_path / "run")[-1].share == 1 and not (tmp_path / "run" / START).exists()
