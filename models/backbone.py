@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal, NamedTuple, Self
 
 from models.pins import UNPINNED, Pin
-from models.shapes import Family, ResNetShape, ViTShape
+from models.shapes import Family, InputShape, ResNetShape, ViTShape, input_shape
 from models.text_towers import TextTower
 
 NOT_STATED = "not stated"
@@ -34,7 +34,7 @@ class Backbone:
     shape: ViTShape | ResNetShape
     parameters: int  # count without a classifier head, at `input_size`
     features: int  # channels of the pooled embedding (D)
-    input_size: int  # default side of the square input, in pixels
+    input_size: int  # default side of a square input, in pixels
     normalisation: Normalisation
     interpolation: Literal["bilinear", "bicubic"] = "bicubic"
     crop_share: float = 0.95  # share of the resized image's shorter side inside the centre crop
@@ -82,13 +82,23 @@ class Backbone:
         """Return the step of the input side, in pixels."""
         return self.shape.patch if isinstance(self.shape, ViTShape) else 32
 
-    def parameters_at(self, image_size: int) -> int:
-        """Return the headless parameter count for inputs of `image_size` pixels (position embeddings grow)."""
+    def input_shape(self, size: int = 0, aspect: float = 1.0) -> InputShape:
+        """Return (height, width) of an input of about `size` x `size` pixels, in steps of `size_step`.
+
+        Args:
+            size: 0 takes the default.
+            aspect: Width divided by height; 1 gives a square of exactly `size` pixels.
+        """
+        return input_shape(size or self.input_size, aspect, self.size_step)
+
+    def parameters_at(self, shape: InputShape) -> int:
+        """Return the headless parameter count for inputs of (height, width) pixels (position embeddings grow)."""
         if not isinstance(self.shape, ViTShape):
             return self.parameters
-        patches = [(size // self.shape.patch) ** 2 for size in (image_size, self.input_size)]
-        return self.parameters + (patches[0] - patches[1]) * self.shape.width
+        patch, (height, width) = self.shape.patch, shape
+        patches = (height // patch) * (width // patch) - (self.input_size // patch) ** 2
+        return self.parameters + patches * self.shape.width
 
     def at(self, image_size: int) -> Self:
         """Return it with another default side of the input, in pixels."""
-        return replace(self, parameters=self.parameters_at(image_size), input_size=image_size)
+        return replace(self, parameters=self.parameters_at((image_size, image_size)), input_size=image_size)

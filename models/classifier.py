@@ -11,6 +11,7 @@ from models.catalog import Backbone
 from models.messages import Message
 from models.methods.method import Method, MethodOptions
 from models.networks import LoadReport, WeightsLoader, build_network
+from models.shapes import InputShape
 
 
 def fastest_order(device: torch.device) -> torch.memory_format:
@@ -177,11 +178,11 @@ def build_classifier(
     classes: int,
     options: MethodOptions | None = None,
     weights: WeightsLoader | None,
-    image_size: int | None = None,
+    shape: InputShape | None = None,
     patch_dropout: float = 0.0,
     seed: int = 0,
 ) -> Classifier:
-    """Build a classifier: the network, its weights, a fresh head, and the method's trainable parts.
+    """Build a classifier for inputs of (height, width): network, weights, a fresh head, the method's trainable parts.
 
     `weights` loads all but the head; None leaves the network random. `seed` decides every fresh value; the caller's
     random state is left alone.
@@ -189,8 +190,8 @@ def build_classifier(
     chosen: MethodOptions = options or method.options()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        size = image_size or backbone.input_size
-        build = partial(build_network, backbone, image_size=size, scratch=weights is None, patch_dropout=patch_dropout)
+        common = {"shape": shape or backbone.input_shape(), "scratch": weights is None, "patch_dropout": patch_dropout}
+        build = partial(build_network, backbone, **common)
         network = build(classes=classes)
         loaded = weights(network, backbone) if weights else None
         if weights is None:  # a random body depends on the seed alone: the features stay the same with one more class

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from models.catalog import Backbone
+from models.shapes import InputShape
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,14 +34,17 @@ WeightsLoader = Callable[[Any, Backbone], LoadReport]  # fills a network of that
 
 
 def build_network(
-    backbone: Backbone, *, classes: int, image_size: int, scratch: bool = False, patch_dropout: float = 0.0
+    backbone: Backbone, *, classes: int, shape: InputShape, scratch: bool = False, patch_dropout: float = 0.0
 ) -> Any:
-    """Build the network with `classes` outputs (0: no head); `scratch`: it will learn from random values."""
+    """Build the network for inputs of (height, width), with `classes` outputs (0: no head).
+
+    `scratch`: it will learn from random values.
+    """
     import timm
 
     arguments = {**backbone.model_args, "num_classes": classes}
     if backbone.family == "vit":
-        arguments |= {"img_size": image_size, "patch_drop_rate": patch_dropout}
+        arguments |= {"img_size": shape, "patch_drop_rate": patch_dropout}
     if scratch and backbone.family == "resnet":
         # A zero last norm silences every residual branch; frozen that way, a PEFT method would learn nothing.
         arguments["zero_init_last"] = False

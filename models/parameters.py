@@ -8,6 +8,7 @@ from typing import Any
 
 from models.catalog import Backbone
 from models.methods.method import Method, MethodOptions
+from models.shapes import InputShape
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +27,11 @@ def count_parameters(
     *,
     classes: int,
     options: MethodOptions | None = None,
-    image_size: int | None = None,
+    shape: InputShape | None = None,
 ) -> ParameterCount:
     """Count the parameters without building the network; fewer are trained where stages are frozen."""
     chosen = options or method.options()
     injected = method.injected_parameters(backbone.shape, chosen)
     head = method.head_parameters(sum(method.head_parts(backbone, chosen)), classes, chosen)
-    body = backbone.parameters_at(image_size or backbone.input_size)
+    body = backbone.parameters_at(shape or backbone.input_shape())
     return ParameterCount((body if method.trains_network else injected) + head, body + injected + head)

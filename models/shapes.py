@@ -1,9 +1,31 @@
-"""The shapes of networks, for parameter counts and learning rates. Torch-free."""
+"""The shapes of networks and of their inputs, for parameter counts and learning rates. Torch-free."""
 
+import math
 from dataclasses import dataclass
+from functools import cache
 from typing import Literal
 
 Family = Literal["resnet", "vit"]
+InputShape = tuple[int, int]  # (height, width) of a network's input, in pixels
+
+
+@cache
+def input_shape(size: int, aspect: float, step: int) -> InputShape:
+    """Return multiples (height, width) of `step` near width / height = `aspect` and near `size` x `size` pixels.
+
+    The logarithms of both ratios count alike: a tenth of the image cut off, or a tenth of the pixels more or less.
+    """
+    if aspect == 1:
+        return size, size
+
+    def misfit(shape: InputShape) -> float:
+        height, width = shape
+        return abs(math.log(width / height / aspect)) + abs(math.log(height * width / size**2))
+
+    most = size * max(1.0, aspect**-0.5) + 2 * step
+    heights = range(step, round(most), step)
+    widths = {height: math.floor(height * aspect / step) for height in heights}
+    return min(((each, max(1, widths[each] + more) * step) for each in heights for more in (0, 1)), key=misfit)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -171,14 +171,20 @@ def rgb(image: "Image.Image", kind: "str | None") -> "Image.Image":
 
 
 def prepared(pixels: "np.ndarray") -> "np.ndarray":
-    """Crop the centre square of a (height, width, 3) image, resize and normalise it: (1, 3, size, size)."""
+    """Crop, resize and normalise a (height, width, 3) image: (1, 3, rows, columns), as `preprocessing` says."""
     steps = json.loads(metadata["preprocessing"])
     height, width = pixels.shape[:2]
-    side = max(1, (min(height, width) * round(steps["crop_share"] * 1000) + 500) // 1000)
-    top, left = (height - side) // 2, (width - side) // 2
-    square = pixels[top : top + side, left : left + side].astype(np.float32)
-    size, kind = (steps["size"], steps["size"]), Image.Resampling[steps["interpolation"].upper()]
-    colours = [Image.fromarray(square[:, :, colour].copy()).resize(size, kind) for colour in range(3)]
+    left, top, right, bottom = steps["region"]  # in thousandths
+    top, left = height * top // 1000, width * left // 1000
+    inner = max(1, height * bottom // 1000 - top), max(1, width * right // 1000 - left)
+    wanted = steps["height"], steps["width"]
+    # The largest box of the input's aspect ratio; halves are rounded up.
+    extent = min(inner[0] * wanted[1], inner[1] * wanted[0]) * round(steps["crop_share"] * 1000)
+    sides = [max(1, (2 * extent + 1000 * by) // (2000 * by)) for by in wanted[::-1]]
+    top, left = top + (inner[0] - sides[0]) // 2, left + (inner[1] - sides[1]) // 2
+    part = pixels[top : top + sides[0], left : left + sides[1]].astype(np.float32)
+    kind = Image.Resampling[steps["interpolation"].upper()]
+    colours = [Image.fromarray(part[:, :, colour].copy()).resize(wanted[::-1], kind) for colour in range(3)]
     mean, std = (np.array(steps[name], np.float32).reshape(3, 1, 1) * 255 for name in ("mean", "std"))
     return ((np.stack([np.asarray(colour) for colour in colours]).clip(0, 255) - mean) / std)[np.newaxis]
 

@@ -185,7 +185,7 @@ def state_of():
         from models.networks import build_network
 
         torch.manual_seed(1)
-        state = build_network(BACKBONES[backbone], classes=classes, image_size=image_size).state_dict()
+        state = build_network(BACKBONES[backbone], classes=classes, shape=(image_size, image_size)).state_dict()
         if not BACKBONES[backbone].text:
             return state
         side = {"text.positional_embedding": torch.zeros(1), "logit_scale": torch.zeros(())}
@@ -223,7 +223,7 @@ def planted(tiny_clip: str, weights_home: Path, tmp_path: Path) -> Path:
 
     row, path, folder = BACKBONES[tiny_clip], weights_home / f"{tiny_clip}.safetensors", tmp_path / "colours"
     generator, colours = np.random.default_rng(0), {"red": (210, 40, 40), "green": (40, 190, 60), "blue": (40, 60, 220)}
-    network, kinds = build_network(row, classes=0, image_size=64).eval(), []
+    network, kinds = build_network(row, classes=0, shape=(64, 64)).eval(), []
     load_weights(network, row, path)
     inputs = []
     for number, (name, colour) in enumerate(colours.items()):
@@ -231,7 +231,7 @@ def planted(tiny_clip: str, weights_home: Path, tmp_path: Path) -> Path:
         for count in range(8):
             pixels = np.clip(np.array(colour) + generator.normal(0, 12, (64, 64, 3)), 0, 255).astype(np.uint8)
             Image.fromarray(pixels).save(folder / name / f"{name}{count}.png")
-            inputs.append(PreprocessConfig.for_backbone(row, 64).apply(pixels))
+            inputs.append(PreprocessConfig.for_backbone(row, (64, 64)).apply(pixels))
             kinds.append(number)
     with torch.no_grad():
         features = network.forward_head(network.forward_features(torch.stack(inputs)), pre_logits=True)
@@ -279,10 +279,10 @@ def _add_tiny(weights_home: Path, monkeypatch: pytest.MonkeyPatch, name: str, *,
         features=64,
         input_size=64,
     )
-    headless = build_network(row, classes=0, image_size=64)
+    headless = build_network(row, classes=0, shape=(64, 64))
     row = replace(row, parameters=sum(value.numel() for value in headless.parameters()))
     torch.manual_seed(3)
-    trunk = build_network(row, classes=0 if is_sigmoid else tower.embedding, image_size=64)
+    trunk = build_network(row, classes=0 if is_sigmoid else tower.embedding, shape=(64, 64))
     state = {f"visual.trunk.{key}": value for key, value in trunk.state_dict().items()}
     state |= {f"text.{key}": value for key, value in build_text_network(tower).state_dict().items()}
     state["logit_scale"] = torch.tensor(3.0)

@@ -41,7 +41,7 @@ class HeatView(QWidget):
         """Show an image; without an explanation it has no heat map."""
         self._path, self._explanation, self._heat = path, explanation, None
         if explanation is not None and not explanation.error:
-            pixels = np.ascontiguousarray(heat_pixels(explanation.heat, HEAT_PX))
+            pixels = np.ascontiguousarray(heat_pixels(explanation.heat, HEAT_PX, HEAT_PX))
             self._heat = QImage(pixels.data, HEAT_PX, HEAT_PX, 4 * HEAT_PX, QImage.Format.Format_RGBA8888).copy()
         if path is not None and path not in self._kept:
             self.pool.request([path])
@@ -69,9 +69,9 @@ class HeatView(QWidget):
         box, explanation = self.image_rect(), self._explanation
         if explanation is None or box.isEmpty():
             return QRectF()
-        (height, width), (top, left, side) = explanation.size, explanation.box
+        (height, width), (top, left, *sides) = explanation.size, explanation.box
         across, down = box.width() / width, box.height() / height
-        return QRectF(box.left() + left * across, box.top() + top * down, side * across, side * down)
+        return QRectF(box.left() + left * across, box.top() + top * down, sides[1] * across, sides[0] * down)
 
     def paintEvent(self, _event: QPaintEvent) -> None:
         palette = theme.colours()

@@ -125,10 +125,10 @@ class AugmentPreview(QObject):
         elif self._strip.isVisible():
             # A step coprime to most counts visits the classes in turn, and finally every image.
             image = chosen[self._place * 37 % len(chosen)]
+            possible = replace(config, image_size=max(16, min(1024, config.input_size)))
             request = PreviewRequest(
-                path=image.path, augmentation=config.augmentation,
-                size=max(16, min(1024, config.input_size)), near_side=config.near_side,
-                crop_share=config.backbone_row.crop_share, seeds=self._seeds(),
+                path=image.path, augmentation=config.augmentation, preprocessing=possible.preprocessing,
+                near_side=config.near_side, seeds=self._seeds(),
             )  # fmt: skip
             if request != self._request:
                 self._request = request

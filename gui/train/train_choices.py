@@ -196,9 +196,9 @@ def cost_words(cost: Estimate) -> str:
 
 def parameter_count(config: TrainConfig, *, classes: int) -> ParameterCount:
     """Return the number of trained parameters of the config, computed from the catalog's shapes."""
-    size = config.input_size if config.input_size >= config.backbone_row.size_step else None
+    shape = config.input_shape if config.input_size >= config.backbone_row.size_step else None
     return count_parameters(
-        config.backbone_row, config.method_row, classes=classes, options=config.method_options, image_size=size
+        config.backbone_row, config.method_row, classes=classes, options=config.method_options, shape=shape
     )
 
 

@@ -121,7 +121,7 @@ def main() -> None:
                         method,
                         classes=classes,
                         weights=weights_loader(),
-                        image_size=arguments.size,
+                        shape=(arguments.size, arguments.size),
                         seed=seed,
                     ).to_device("cpu")
                     rate = method.peak_rate(backbone.shape, method.options())

@@ -66,7 +66,7 @@ def build(name: str, data: Path, weights: Path | None, size_px: int) -> tuple[An
         network, path = timm.create_model(**arguments, num_classes=0), weights or data / file
     else:
         row = BACKBONES[name]
-        network, normalisation = build_network(row, classes=0, image_size=size_px), row.normalisation
+        network, normalisation = build_network(row, classes=0, shape=(size_px, size_px)), row.normalisation
         path = weights or Path(models.__path__[0]) / row.bundled
     state = {key: value.float() for key, value in load_file(path).items() if not key.startswith("classifier.")}
     missing, unexpected = network.load_state_dict(state, strict=False)
@@ -135,7 +135,9 @@ def cached(
     if kept and kept.exists():
         with np.load(kept) as content:
             return {layer: content[layer] for layer in layers}, class_index, tuple(content["ms"])
-    preprocessing = PreprocessConfig(size=size_px, crop_share=1.0, interpolation="bicubic", mean=mean, std=std)
+    preprocessing = PreprocessConfig(
+        height=size_px, width=size_px, crop_share=1.0, interpolation="bicubic", mean=mean, std=std
+    )
     features, ms = extract(network, layers, files, preprocessing)
     if kept:
         kept.parent.mkdir(parents=True, exist_ok=True)

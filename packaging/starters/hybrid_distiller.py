@@ -48,7 +48,7 @@ class CachedBatch:
 def start_from(resnet: Any) -> Any:
     """Build a hybrid ViT equal to its embedding: stages 1 to 3 of `resnet`, then identity blocks."""
     row = BACKBONES["hybrid_vit"]
-    network: Any = build_network(row, classes=0, image_size=row.input_size)
+    network: Any = build_network(row, classes=0, shape=row.input_shape())
     stages = network.patch_embed.backbone
     stages.load_state_dict({name: value for name, value in resnet.state_dict().items() if name in stages.state_dict()})
     grid = network.patch_embed.grid_size

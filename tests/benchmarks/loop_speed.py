@@ -16,7 +16,6 @@ from bench import divide, read_options, timed
 
 from models.classifier import Classifier, build_classifier
 from visionft.data.dataset import EpochSampler, ImageDataset, ImageLoader
-from visionft.data.preprocess import PreprocessConfig
 from visionft.data.types import Snapshot
 from visionft.events import EpochDone, Event
 from visionft.jobs import JobContext
@@ -27,7 +26,7 @@ from visionft.weights.weights_loading import weights_loader
 
 def loader_of(config: TrainConfig, snapshot: Snapshot) -> ImageLoader:
     """Return the training loader of both loops."""
-    preprocessing = PreprocessConfig.for_backbone(config.backbone_row, config.input_size)
+    preprocessing = config.preprocessing
     chosen = snapshot.labelled("train")
     dataset = ImageDataset(
         chosen, preprocessing, classes=len(snapshot.class_names), augmentation=config.augmentation, seed=config.seed
@@ -44,7 +43,7 @@ def build(config: TrainConfig, snapshot: Snapshot) -> Classifier:
         classes=len(snapshot.class_names),
         options=config.method_options,
         weights=weights_loader(config.weights),
-        image_size=config.input_size,
+        shape=config.input_shape,
         seed=config.seed,
     )
     return classifier.to_device("cpu", precision=config.precision)

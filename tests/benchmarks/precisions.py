@@ -32,8 +32,9 @@ from visionft.training.runs.run_folder import list_runs
 NETWORKS = {"resnet18": "fc", "vit_small_patch16_224": "head"}
 IMAGES = {".2 MP": (384, 512), "1 MP": (866, 1155), "12 MP": (3000, 4000)}
 PLAIN = PreprocessConfig(
-    size=224, crop_share=0.875, interpolation="bilinear", mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225)
-)
+    height=224, width=224, crop_share=0.875, interpolation="bilinear",
+    mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225),
+)  # fmt: skip
 
 
 def measure_run(run_dir: Path, images: Snapshot) -> None:
@@ -62,7 +63,7 @@ def measure_network(name: str, head: str, rounds: int) -> None:
     options = {"zero_init_last": False} if name.startswith("resnet") else {}
     network = timm.create_model(name, num_classes=6, **options).eval()
     with tempfile.TemporaryDirectory() as folder:
-        export_network(network, 224, Path(folder) / "network.onnx")
+        export_network(network, (224, 224), Path(folder) / "network.onnx")
         whole = onnx.load(Path(folder) / "network.onnx")
     inputs = np.random.default_rng(0).standard_normal((1, 3, 224, 224)).astype(np.float32)
     plan = Plan.of(whole, head)

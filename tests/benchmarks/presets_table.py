@@ -116,7 +116,7 @@ def _script(config: TrainConfig, snapshot: Snapshot, rate: float, seed: int) -> 
         classes=len(snapshot.class_names),
         options=LinearOptions(layers="last"),
         seed=seed,
-        image_size=config.input_size,
+        shape=config.input_shape,
         weights=weights_loader(),
     ).network.requires_grad_(True)
     loaders = {

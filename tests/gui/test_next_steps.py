@@ -192,7 +192,7 @@ def test_weights_that_cannot_be_fetched_are_imported_from_a_file(qtbot, window, 
     finish()
     from models.networks import build_network
 
-    state = build_network(BACKBONES["test_vit"], classes=0, image_size=BACKBONES["test_vit"].input_size).state_dict()
+    state = build_network(BACKBONES["test_vit"], classes=0, shape=BACKBONES["test_vit"].input_shape()).state_dict()
     save_file({name: value.numpy() for name, value in state.items()}, tmp_path / "brought.safetensors")
     monkeypatch.setattr(dialogs, "ask_files", lambda *_args, **_options: [tmp_path / "brought.safetensors"])
     press(qtbot, window, "import_weights")

@@ -34,7 +34,7 @@ def test_half_precision_in_the_file_is_single_in_the_network_and_nothing_is_left
 
     from visionft.weights.weights_loading import load_weights
 
-    network = build_network(ROW, classes=3, image_size=ROW.input_size)
+    network = build_network(ROW, classes=3, shape=ROW.input_shape())
     report = load_weights(network, ROW, FILE)
     stored = load_file(FILE)
     assert report.left_out == () and report.head_classes == 0 and report.sha256 == ROW.sha256
@@ -58,7 +58,7 @@ def fill(network: Any, name: str) -> Any:
 
 @pytest.mark.parametrize("name", ROWS)
 def test_features_tell_images_apart_and_forgive_a_little_noise(name) -> None:
-    size_px, network = ROWS[name].input_size, build_network(ROWS[name], classes=0, image_size=ROWS[name].input_size)
+    size_px, network = ROWS[name].input_size, build_network(ROWS[name], classes=0, shape=ROWS[name].input_shape())
     ramp = torch.linspace(-1, 1, size_px)
     stripes = torch.sin(ramp * 40).expand(3, size_px, size_px)
     gradient = ramp[:, None].expand(3, size_px, size_px)

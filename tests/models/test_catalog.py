@@ -56,8 +56,8 @@ def test_counts_follow_the_image_size() -> None:
 
     method = METHODS["full"]
     for row in (BACKBONES["test_vit"], BACKBONES["hybrid_vit"]):
-        built = build_classifier(row, method, classes=2, weights=None, image_size=96)
-        assert count_parameters(row, method, classes=2, image_size=96).total == built.parameter_counts()[1]
+        built = build_classifier(row, method, classes=2, weights=None, shape=(96, 96))
+        assert count_parameters(row, method, classes=2, shape=(96, 96)).total == built.parameter_counts()[1]
 
 
 def test_unknown_names_list_what_there_is() -> None:

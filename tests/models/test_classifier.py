@@ -46,7 +46,7 @@ CASES = [
 
 
 def build(backbone: str, method: str, options=None, **changes) -> Classifier:
-    arguments = {"classes": 3, "weights": None, "image_size": 64, **changes}
+    arguments = {"classes": 3, "weights": None, "shape": (64, 64), **changes}
     classifier = build_classifier(BACKBONES[backbone], METHODS[method], options=options, **arguments)
     return classifier.to_device("cpu")  # as in the training loop: the memory order must work, too
 
@@ -251,7 +251,7 @@ def test_moving_to_a_device_orders_convolutions_for_speed_and_merging_puts_them_
 
 @pytest.mark.parametrize(("statistics", "moves"), [("kept", False), ("learned", True)])
 def test_batch_norm_statistics_of_a_pretrained_network_stay_unless_they_shall_learn(statistics, moves) -> None:
-    common = {"options": FullOptions(statistics=statistics), "classes": 2, "image_size": 32}
+    common = {"options": FullOptions(statistics=statistics), "classes": 2, "shape": (32, 32)}
     for is_pretrained in (True, False):
         weights = weights_loader() if is_pretrained else None
         model = build_classifier(BACKBONES["starter_resnet"], METHODS["full"], weights=weights, **common).train()

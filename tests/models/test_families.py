@@ -118,7 +118,7 @@ def test_onnx_runtime_answers_as_the_merged_network(name, method, small, tmp_pat
 
     row = small(name)
     merged = build_classifier(row, METHODS[method], classes=3, weights=None).merged()
-    export_network(merged, row.input_size, tmp_path / "n.onnx")
+    export_network(merged, row.input_shape(), tmp_path / "n.onnx")
     session = onnxruntime.InferenceSession(tmp_path / "n.onnx", providers=["CPUExecutionProvider"])
     with torch.no_grad():
         expected = merged(images(row)).numpy()
@@ -134,15 +134,17 @@ def test_a_file_for_another_image_size_loads_and_a_heat_map_is_drawn(name, small
     from visionft.weights.weights_loading import load_weights
 
     row = small(name)
-    save_file(build_network(row, classes=5, image_size=row.input_size).state_dict(), tmp_path / "w.safetensors")
+    save_file(build_network(row, classes=5, shape=row.input_shape()).state_dict(), tmp_path / "w.safetensors")
     larger = row.shape.patch * 6
 
     def load(network, backbone):
         return load_weights(network, backbone, tmp_path / "w.safetensors")
 
-    built = build_classifier(row, METHODS["linear"], classes=3, image_size=larger, weights=load)
+    built = build_classifier(row, METHODS["linear"], classes=3, shape=(larger, larger), weights=load)
     assert built.loaded and built.loaded.head_classes == 5 and built.loaded.resized_from
-    assert built.parameter_counts()[1] == count_parameters(row, METHODS["linear"], classes=3, image_size=larger).total
+    assert (
+        built.parameter_counts()[1] == count_parameters(row, METHODS["linear"], classes=3, shape=(larger, larger)).total
+    )
     maps = explain_batch(built.eval(), torch.randn(2, 3, larger, larger), torch.tensor([0, 1]))
     assert maps.shape == (2, 6, 6) and bool(torch.isfinite(maps).all())
 

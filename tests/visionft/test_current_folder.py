@@ -19,10 +19,12 @@ PREVIEW = """
 import sys
 from pathlib import Path
 from visionft.data.augment_preview import PreviewProcess, PreviewRequest
+from visionft.training.config.train_config import TrainConfig
 if __name__ == "__main__":
     process = PreviewProcess()
     request = PreviewRequest(
-        path=Path(sys.argv[1]), augmentation="light", size=24, near_side=48, crop_share=0.9, seeds=(1,)
+        path=Path(sys.argv[1]), augmentation="light", preprocessing=TrainConfig(image_size=32).preprocessing,
+        near_side=48, seeds=(1,),
     )
     print(len(process.render(request)))
     process.close()

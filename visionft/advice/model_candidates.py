@@ -151,7 +151,7 @@ def _candidate(
         config.method_row,
         classes=max(2, len(images.class_names)),
         options=config.method_options,
-        image_size=config.input_size,
+        shape=config.input_shape,
     )
     return ModelCandidate(
         name=config.method,

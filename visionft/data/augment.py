@@ -4,12 +4,15 @@ A preset is {albumentations' transform: its parameters}, in order. The randomnes
 caller's seed: the same seed gives the same pixels.
 """
 
+import math
 import os
 import random
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+
+from models.shapes import InputShape
 
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # it would ask the network for updates when imported
 
@@ -35,17 +38,26 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
 Augment = Callable[[np.ndarray, int], np.ndarray]
 
 
-def build_augment(preset: str, size: int) -> Augment:
-    """Return a function (uint8 (H, W, 3) pixels, seed) -> uint8 (size, size, 3) pixels, for any preset but `none`."""
+def build_augment(preset: str, shape: InputShape) -> Augment:
+    """Return a function (uint8 (H, W, 3) pixels, seed) -> uint8 (height, width, 3) pixels, for any preset but `none`.
+
+    The ratio of random crops is relative to that of `shape`.
+    """
     import albumentations as A
     import cv2
 
     cv2.setNumThreads(0)  # loader processes would otherwise fight over the cores
-    sizes = {"RandomResizedCrop": {"size": (size, size)}}
-    transforms = [getattr(A, name)(**values, **sizes.get(name, {})) for name, values in PRESETS[preset].items()]
+    steps = {name: dict(values) for name, values in PRESETS[preset].items()}
+    crop, aspect = steps["RandomResizedCrop"], shape[1] / shape[0]
+    crop |= {"size": shape, "ratio": tuple(ratio * aspect for ratio in crop["ratio"])}
+    transforms = [getattr(A, name)(**values) for name, values in steps.items()]
     compose = A.Compose(transforms, seed=0)
 
+    least = math.ceil(2 * max(aspect, 1 / aspect))  # pixels a side that hold a crop
+
     def augment(pixels: np.ndarray, seed: int) -> np.ndarray:
+        if (times := -(-least // min(pixels.shape[:2]))) > 1:
+            pixels = pixels.repeat(times, axis=0).repeat(times, axis=1)
         # One stream for all steps: by `set_random_seed` each has a copy of the same, and mirrored crops are smaller.
         compose.set_random_state(np.random.default_rng(seed), random.Random(seed))
         return compose(image=pixels)["image"]

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from models.messages import Message
+from visionft.data.preprocess import PreprocessConfig
 from visionft.errors import VisionFTError
 
 ANSWER_S = 30.0
@@ -25,31 +26,29 @@ ANSWER_S = 30.0
 class PreviewRequest:
     path: Path
     augmentation: str  # a preset of `visionft.data.augment`
-    size: int  # side of the network's input, in pixels, as in training
+    preprocessing: PreprocessConfig  # of the run
     near_side: int  # approximate pixels of the shorter side after decoding, see `decode`
-    crop_share: float  # share of the shorter side inside the crop without augmentation
     seeds: tuple[int, ...]  # one variant each
 
 
 def render(request: PreviewRequest) -> list[np.ndarray]:
-    """Return a uint8 (size, size, 3) array for each seed; raise `ImageError` where the image cannot be decoded."""
+    """Return a uint8 (height, width, 3) array for each seed; raise `ImageError` where the image cannot be decoded."""
     from visionft.data.image_cache import ImageCache
 
     pixels = ImageCache.usual().load(request.path, request.near_side).pixels
     if request.augmentation != "none":
         from visionft.data.augment import build_augment
 
-        augment = build_augment(request.augmentation, request.size)
-        return [augment(pixels, seed) for seed in request.seeds]
+        augment = build_augment(request.augmentation, request.preprocessing.shape)
+        part = request.preprocessing.in_region(pixels)
+        return [augment(part, seed) for seed in request.seeds]
     import cv2
 
-    # The centre square as in validation; OpenCV's filter differs invisibly.
-    height, width = pixels.shape[:2]
-    side = max(1, round(min(height, width) * request.crop_share))
-    top, left = (height - side) // 2, (width - side) // 2
-    square = np.ascontiguousarray(pixels[top : top + side, left : left + side])
-    filter_ = cv2.INTER_AREA if side > request.size else cv2.INTER_CUBIC
-    return [cv2.resize(square, (request.size,) * 2, interpolation=filter_)] * len(request.seeds)
+    # As in validation; OpenCV's filter differs invisibly.
+    top, left, height, width = request.preprocessing.crop_box(*pixels.shape[:2])
+    part = np.ascontiguousarray(pixels[top : top + height, left : left + width])
+    filter_ = cv2.INTER_AREA if height > request.preprocessing.height else cv2.INTER_CUBIC
+    return [cv2.resize(part, request.preprocessing.shape[::-1], interpolation=filter_)] * len(request.seeds)
 
 
 class PreviewProcess:

@@ -22,6 +22,7 @@ import torch  # noqa: TID253
 from torch import Tensor  # noqa: TID253
 from torch.utils.data import DataLoader, Dataset, Sampler  # noqa: TID253
 
+from models.shapes import InputShape
 from visionft.data.augment import Augment, build_augment
 from visionft.data.image_cache import ImageCache
 from visionft.data.limits import image_limit
@@ -45,7 +46,7 @@ class SampleKey(NamedTuple):
 
 
 class Sample(NamedTuple):
-    # Augmented bytes (S, S, 3), or normalised (3, S, S); None where it cannot be decoded, for a `reason`.
+    # Augmented bytes (H, W, 3), or normalised (3, H, W); None where it cannot be decoded, for a `reason`.
     pixels: Tensor | None
     target: Tensor
     position: int
@@ -54,7 +55,7 @@ class Sample(NamedTuple):
 
 
 class Batch(NamedTuple):
-    images: Tensor  # normalised (B, 3, S, S) images
+    images: Tensor  # normalised (B, 3, H, W) images
     targets: Tensor  # (B,) class indices, or (B, C) zeros and ones for a multi-label task; (B, 0) of images alone
     indices: Tensor  # (B,) positions in the sequence
     unreadable: tuple[tuple[int, str], ...]  # (position, reason) of images left out because they cannot be decoded
@@ -77,18 +78,18 @@ class ImageDataset(Dataset[Sample]):
         classes: int = 0,
         augmentation: str = "none",
         seed: int = 0,
-        size_at: Callable[[int], int] | None = None,
+        shape_at: Callable[[int], InputShape] | None = None,
         near_side: int | None = None,
         cache: ImageCache | None = None,
     ) -> None:
         """Describe the images.
 
-        Without a `task` there are no targets. `augmentation` is a preset of `augment`, `size_at` gives the input's side
-        in an epoch, and `near_side` the pixels of the shorter side after decoding (see `decode`; twice the input's side
-        when None), with and without a cache, so that results do not depend on it.
+        Without a `task` there are no targets. `augmentation` is a preset of `augment`, `shape_at` gives the input's
+        (height, width) in an epoch, and `near_side` the pixels of the shorter side after decoding (see `decode`; twice
+        the input's longer side when None), with and without a cache, so that results do not depend on it.
         """
-        self._size_at = size_at
-        self._near_side = near_side or 2 * preprocessing.size
+        self._shape_at = shape_at
+        self._near_side = near_side or 2 * max(preprocessing.shape)
         self._cache = ImageCache.usual() if cache is None else cache
         self._paths = [image.path for image in images]
         self._image_ids = [image.image_id for image in images]
@@ -98,7 +99,7 @@ class ImageDataset(Dataset[Sample]):
         self._augmentation = augmentation
         self._seed = seed
         self._limit = image_limit()  # a loader process may have an older environment
-        self._augments: dict[int, Augment] = {}
+        self._augments: dict[InputShape, Augment] = {}
 
     def __len__(self) -> int:
         return len(self._paths)
@@ -125,14 +126,14 @@ class ImageDataset(Dataset[Sample]):
             decoded = self._cache.load(self._paths[key.position], self._near_side, limit=self._limit)
         except ImageError as error:
             return Sample(None, target, key.position, error.message)
-        size = self._size_at(key.epoch) if self._size_at else self._preprocessing.size
+        shape = self._shape_at(key.epoch) if self._shape_at else self._preprocessing.shape
         if self._augmentation == "none":
-            pixels = replace(self._preprocessing, size=size).apply_reduced(decoded)
+            pixels = replace(self._preprocessing, height=shape[0], width=shape[1]).apply_reduced(decoded)
         else:
-            if size not in self._augments:
-                self._augments[size] = build_augment(self._augmentation, size)
+            if shape not in self._augments:
+                self._augments[shape] = build_augment(self._augmentation, shape)
             seed = derived_seed(self._seed, key.epoch, self._image_ids[key.position])
-            pixels = torch.from_numpy(self._augments[size](decoded.pixels, seed))
+            pixels = torch.from_numpy(self._augments[shape](self._preprocessing.in_region(decoded.pixels), seed))
         return Sample(pixels, target, key.position, "", self._cache.not_kept)
 
     def to_input(self, batch: Batch, device: torch.device | str = "cpu") -> Batch:

@@ -1,16 +1,21 @@
 """From decoded pixels to the network's input, the same in training's validation, evaluation, prediction and export.
 
-The centre square of the image is cut out, then resized with antialiasing and normalised. Cutting first keeps the
-output size fixed and the cost bounded for images of any shape; `visionft.export.graph` builds the same steps in ONNX.
+The largest box of the input's aspect ratio is cut out of the image, or of one region of it, then resized with
+antialiasing and normalised. Cutting first keeps the output size fixed and the cost bounded for images of any shape;
+`visionft.export.graph` builds the same steps in ONNX.
 """
 
+import contextlib
+import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Self
+from fractions import Fraction
+from typing import TYPE_CHECKING, Literal, NamedTuple, Self
 
 import numpy as np
 from PIL import Image
 
 from models.catalog import Backbone
+from models.shapes import InputShape
 from visionft.data.decode import DecodedImage
 
 if TYPE_CHECKING:
@@ -18,63 +23,135 @@ if TYPE_CHECKING:
 
 _FILTERS = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}  # antialiased, as torch's
 _LARGE = 1024  # side of a crop in pixels
+Region = tuple[int, int, int, int]  # left, top, right and bottom of a part of an image, in thousandths of its sides
+WHOLE: Region = (0, 0, 1000, 1000)
+
+
+class Box(NamedTuple):
+    """A rectangle of an image, in pixels."""
+
+    top: int
+    left: int
+    height: int
+    width: int
+
+
+def is_region(text: str) -> bool:
+    """Tell whether a text is a region (see `parsed_region`)."""
+    with contextlib.suppress(ValueError):
+        return bool(parsed_region(text))
+    return False
+
+
+def parsed_region(text: str) -> Region:
+    """Return the region of a text such as `0.1,0.2,0.9,0.8`: left, top, right, bottom as shares of the sides.
+
+    Raises ValueError: it is no such text, or the rectangle is empty or reaches outside the image.
+    """
+    shares = [float(part) for part in text.split(",")]
+    left, top, right, bottom = (round(share * 1000) for share in shares)
+    if not (0 <= left < right <= 1000 and 0 <= top < bottom <= 1000):
+        raise ValueError(text)
+    return left, top, right, bottom
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PreprocessConfig:
     """Preprocessing of pixels to network input."""
 
-    size: int  # side of the square input, in pixels
-    crop_share: float  # share of the image's shorter side in the centre square, in (0, 1]
+    height: int  # of the input, in pixels; likewise `width`
+    width: int
+    crop_share: float  # share of the sides of the largest box of the input's aspect ratio, in (0, 1]
     interpolation: Literal["bilinear", "bicubic"]
     mean: tuple[float, float, float]  # per RGB channel, of pixels scaled to 0..1; likewise `std`
     std: tuple[float, float, float]
+    region: Region = WHOLE  # part of the image from which the box is cut
 
     @classmethod
-    def for_backbone(cls, backbone: Backbone, size: int) -> Self:
-        """Return the preprocessing of `backbone`'s pretraining, for inputs of `size` pixels."""
+    def for_backbone(cls, backbone: Backbone, shape: InputShape) -> Self:
+        """Return the preprocessing of `backbone`'s pretraining, for inputs of (height, width) pixels."""
         mean, std = backbone.normalisation
-        return cls(size=size, crop_share=backbone.crop_share, interpolation=backbone.interpolation, mean=mean, std=std)
+        share, interpolation = backbone.crop_share, backbone.interpolation
+        return cls(height=shape[0], width=shape[1], crop_share=share, interpolation=interpolation, mean=mean, std=std)
 
     @property
-    def crop_permille(self) -> int:
-        """Return the kept share in thousandths: whole-number arithmetic is the same in Python and in ONNX."""
-        return round(self.crop_share * 1000)
+    def shape(self) -> InputShape:
+        return self.height, self.width
 
-    def crop_box(self, height: int, width: int) -> tuple[int, int, int]:
-        """Return (top, left, side) of the centre square of an image, in pixels; the side is at least 1."""
-        side = max(1, (min(height, width) * self.crop_permille + 500) // 1000)
-        return (height - side) // 2, (width - side) // 2, side
+    @property
+    def key(self) -> str:
+        """Return it as text, to recognise stored features; a square of the whole image as earlier versions wrote it."""
+        if self.height != self.width or self.region != WHOLE:
+            return repr(self)
+        shown = (f"{name}={getattr(self, name)!r}" for name in ("crop_share", "interpolation", "mean", "std"))
+        return f"PreprocessConfig(size={self.height}, {', '.join(shown)})"
+
+    @property
+    def units(self) -> tuple[int, int]:
+        """Return the input's aspect ratio, height to width, in lowest terms."""
+        common = math.gcd(self.height, self.width)
+        return self.height // common, self.width // common
+
+    @property
+    def box_factors(self) -> tuple[Fraction, Fraction]:
+        """Return the factors by which the box's height and width follow from its extent (see `crop_box`).
+
+        Whole-number arithmetic is the same in Python and in ONNX. It stays below 2 ** 31: OpenVINO has no longer
+        integers.
+        """
+        share = Fraction(round(self.crop_share * 1000), 1000)
+        height, width = self.units
+        return share / width, share / height
+
+    def region_box(self, height: int, width: int) -> Box:
+        """Return the region of an image of that size; its sides are at least 1."""
+        left, top, right, bottom = self.region
+        top, left = height * top // 1000, width * left // 1000
+        return Box(top, left, max(1, height * bottom // 1000 - top), max(1, width * right // 1000 - left))
+
+    def crop_box(self, height: int, width: int) -> Box:
+        """Return the part of an image of that size that the network sees; its sides are at least 1."""
+        region, units = self.region_box(height, width), self.units
+        extent = min(region.height * units[1], region.width * units[0])
+        doubled = ((2 * extent * by.numerator + by.denominator, 2 * by.denominator) for by in self.box_factors)
+        box_height, box_width = (max(1, value // divisor) for value, divisor in doubled)
+        top, left = (region.height - box_height) // 2, (region.width - box_width) // 2
+        return Box(region.top + top, region.left + left, box_height, box_width)
 
     def apply_reduced(self, decoded: DecodedImage) -> "Tensor":
         """Map an image reduced by a whole factor to nearly the same input as `apply` on the whole one.
 
-        The square has its exact position in the whole image, between pixels of this one; rounding would move the
-        input by up to one pixel.
+        The box has its exact position in the whole image, between pixels of this one; rounding would move the input by
+        up to one pixel.
         """
         if decoded.factor == 1:
             return self.apply(decoded.pixels)
         import torch
 
-        top, left, side = (length / decoded.factor for length in self.crop_box(*decoded.size))
+        top, left, box_height, box_width = (length / decoded.factor for length in self.crop_box(*decoded.size))
         height, width, _ = decoded.pixels.shape
-        box = (left, top, min(width, left + side), min(height, top + side))
-        image = Image.fromarray(decoded.pixels).resize((self.size, self.size), _FILTERS[self.interpolation], box)
+        box = (left, top, min(width, left + box_width), min(height, top + box_height))
+        filter_ = _FILTERS[self.interpolation]
+        image = Image.fromarray(decoded.pixels).resize((self.width, self.height), filter_, box)
         return self.normalise(torch.from_numpy(np.array(image)).permute(2, 0, 1))
 
     def apply(self, pixels: np.ndarray) -> "Tensor":
-        """Map uint8 (H, W, 3) RGB pixels to a normalised float32 (3, size, size) tensor."""
+        """Map uint8 (H, W, 3) RGB pixels to a normalised float32 (3, height, width) tensor."""
         import torch
         import torch.nn.functional as F
 
-        top, left, side = self.crop_box(*pixels.shape[:2])
-        square = torch.from_numpy(np.ascontiguousarray(pixels[top : top + side, left : left + side]))
-        planes = square.permute(2, 0, 1).unsqueeze(0)  # (1, 3, side, side)
+        top, left, height, width = self.crop_box(*pixels.shape[:2])
+        part = torch.from_numpy(np.ascontiguousarray(pixels[top : top + height, left : left + width]))
+        planes = part.permute(2, 0, 1).unsqueeze(0)  # (1, 3, height, width)
         # The same bits either way; one plane at a time takes a third of the memory and six tenths of the time.
-        parts = planes.split(1, dim=1) if side > _LARGE else (planes,)
-        wanted = (self.size, self.size)
-        resized = [F.interpolate(part.float(), wanted, mode=self.interpolation, antialias=True) for part in parts]
+        parts = planes.split(1, dim=1) if max(height, width) > _LARGE else (planes,)
+        resized = [F.interpolate(part.float(), self.shape, mode=self.interpolation, antialias=True) for part in parts]
         return self.normalise(torch.cat(resized, dim=1).clamp_(0, 255)[0])
+
+    def in_region(self, pixels: np.ndarray) -> np.ndarray:
+        """Return the part of uint8 (H, W, 3) pixels inside the region."""
+        top, left, height, width = self.region_box(*pixels.shape[:2])
+        return pixels[top : top + height, left : left + width]
 
     def normalise(self, image: "Tensor") -> "Tensor":
         """Map (..., 3, H, W) pixels of 0..255 to (pixels / 255 - mean) / std."""
@@ -85,7 +162,7 @@ class PreprocessConfig:
         return (image.float() - mean) / std
 
     def normalise_batch(self, pixels: "Tensor") -> "Tensor":
-        """Map uint8 (B, S, S, 3) pixels to normalised float32 (B, 3, S, S), channels last, on their device."""
+        """Map uint8 (B, H, W, 3) pixels to normalised float32 (B, 3, H, W), channels last, on their device."""
         if pixels.device.type != "cpu":
             return self.normalise(pixels.permute(0, 3, 1, 2))
         import torch

@@ -19,11 +19,12 @@ from models.messages import Message
 from visionft.calibration import sigmoid, softmax
 from visionft.data.decode import DecodedImage
 from visionft.data.image_cache import ImageCache
+from visionft.data.preprocess import Box
 from visionft.data.types import Snapshot, Task
 from visionft.devices import pick_device
 from visionft.errors import ImageError, RunError
 from visionft.evaluation import explanation
-from visionft.evaluation.explanation import Box, Explanation, ExplanationRequest
+from visionft.evaluation.explanation import Explanation, ExplanationRequest
 from visionft.evaluation.stored import temperature_of
 from visionft.events import Progress
 from visionft.jobs import SILENT, JobContext
@@ -42,7 +43,7 @@ def explain_batch(classifier: Classifier, inputs: Tensor, class_indices: Tensor)
     """Return (B, rows, columns) maps >= 0 of the evidence for a class, in the coarse grid of the network.
 
     Args:
-        inputs: (B, 3, S, S) normalised images.
+        inputs: (B, 3, H, W) normalised images.
         class_indices: (B,) the class to explain of each image.
     """
     with torch.enable_grad():
@@ -221,7 +222,7 @@ class Explainer:
         scores = []
         for ranks in explanation.covering_orders(values, seed=seed):
             steps = [
-                torch.lerp(each[None], fill[None], _covers(ranks, box, boxes, each))  # (steps, 3, S, S)
+                torch.lerp(each[None], fill[None], _covers(ranks, box, boxes, each))  # (steps, 3, H, W)
                 for each, fill, box in zip(inputs, fills, boxes, strict=True)
             ]
             inner = self._probabilities(steps)[:, index]
@@ -253,15 +254,16 @@ class _View:
 
     @torch.no_grad()
     def logits(self, inputs: Tensor) -> np.ndarray:
-        """Map (B, 3, S, S) inputs to (B, C) logits."""
+        """Map (B, 3, H, W) inputs to (B, C) logits."""
         return torch.cat([self.classifier(part).float() for part in inputs.split(BATCH_SIZE)]).cpu().numpy()
 
 
 def _covers(ranks: np.ndarray, box: Box, boxes: list[Box], inputs: Tensor) -> Tensor:
-    """Return (steps, 1, S, S) opacity of the fill at each pixel of a part's input, at the same places for all parts."""
-    share = box[2] / max(side for _, _, side in boxes)
-    outer = round(inputs.shape[-1] / share)
-    left = (outer - inputs.shape[-1]) // 2
-    inner = slice(left, left + inputs.shape[-1])
-    covers = explanation.covers(ranks, outer)[:, inner, inner]
+    """Return (steps, 1, H, W) opacity of the fill at each pixel of a part's input, at the same places for all parts."""
+    outer, (rows, columns) = explanation.around(boxes), inputs.shape[-2:]
+    down, across = rows / box.height, columns / box.width  # pixels of the input to one of the image
+    height, width = max(rows, round(outer.height * down)), max(columns, round(outer.width * across))
+    top = min(height - rows, round((box.top - outer.top) * down))
+    left = min(width - columns, round((box.left - outer.left) * across))
+    covers = explanation.covers(ranks, height, width)[:, top : top + rows, left : left + columns]
     return torch.from_numpy(np.ascontiguousarray(covers)).to(inputs.device)[:, None]

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from models.messages import Message
+from visionft.data.preprocess import Box
 
 CELLS = 28  # cells a side of a map merged from several: the maps of usual networks have 4 to 16
 GRID = 8  # cells a side, covered one after the other
@@ -22,8 +23,7 @@ MUST_BEAT = 11  # of them; chance alone beats as many in 2 of 13 cases, and rare
 MIN_GAIN = 0.05
 _STOPS = np.array([[49, 54, 149], [69, 173, 190], [250, 230, 110], [240, 120, 50], [190, 20, 40]], float)
 _MAX_ALPHA = 0.72
-
-Box = tuple[int, int, int]  # (top, left, side) of a square in an image, in pixels
+_PIXEL = Box(0, 0, 1, 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,8 +42,8 @@ class Explanation:
     Attributes:
         probability: Its probability, calibrated like the run's evaluation; uncalibrated without an evaluation.
         size: (height, width) of the image in pixels.
-        box: (top, left, side) of the network's square input region.
-        heat: (rows, columns) float32 in 0..1 over that square; all 0 without evidence for the class.
+        box: The part of the image that the network sees.
+        heat: (rows, columns) float32 in 0..1 over that part; all 0 without evidence for the class.
         deletion: Area under the probability while the marked regions are covered; lower is better.
         random_deletion: The same for random orders.
         error: Reason for an unreadable image; the other fields are then empty.
@@ -55,7 +55,7 @@ class Explanation:
     probability: float = 0.0
     method: str = ""
     size: tuple[int, int] = (1, 1)
-    box: Box = (0, 0, 1)
+    box: Box = _PIXEL
     heat: np.ndarray
     deletion: float = 0.0
     random_deletion: tuple[float, ...] = ()
@@ -112,17 +112,20 @@ def resized(heat: np.ndarray, rows: int, columns: int) -> np.ndarray:
 
 
 def around(boxes: Sequence[Box]) -> Box:
-    """Return the square that contains all of these concentric squares: the largest one."""
-    return max(boxes, key=lambda box: box[2])
+    """Return the smallest box that contains all of these."""
+    top, left = min(box.top for box in boxes), min(box.left for box in boxes)
+    bottom = max(box.top + box.height for box in boxes)
+    return Box(top, left, bottom - top, max(box.left + box.width for box in boxes) - left)
 
 
 def laid_together(maps: Sequence[np.ndarray], boxes: Sequence[Box]) -> np.ndarray:
-    """Return the sum of heat maps, each over its own box of an image, as (CELLS, CELLS) over the largest box."""
-    largest, total = around(boxes)[2], np.zeros((CELLS, CELLS), np.float32)
-    for heat, (_, _, side) in zip(maps, boxes, strict=True):
-        inner = max(1, round(CELLS * side / largest))
-        low = (CELLS - inner) // 2
-        total[low : low + inner, low : low + inner] += resized(heat, inner, inner)
+    """Return the sum of heat maps, each over its own box of an image, as (CELLS, CELLS) over the box around them."""
+    outer, total = around(boxes), np.zeros((CELLS, CELLS), np.float32)
+    for heat, box in zip(maps, boxes, strict=True):
+        rows, columns = max(1, round(CELLS * box.height / outer.height)), max(1, round(CELLS * box.width / outer.width))
+        top = min(CELLS - rows, round(CELLS * (box.top - outer.top) / outer.height))
+        left = min(CELLS - columns, round(CELLS * (box.left - outer.left) / outer.width))
+        total[top : top + rows, left : left + columns] += resized(heat, rows, columns)
     return total
 
 
@@ -137,14 +140,14 @@ def covering_orders(heat: np.ndarray, *, seed: int) -> Iterator[np.ndarray]:
         yield order.argsort().reshape(GRID, GRID)
 
 
-def covers(ranks: np.ndarray, size: int) -> np.ndarray:
-    """Return (steps, size, size) float32: the opacity of the fill at each pixel, at the inner `COVERED_SHARES`.
+def covers(ranks: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Return (steps, height, width) float32: the opacity of the fill at each pixel, at the inner `COVERED_SHARES`.
 
     The uncovered and the fully covered image are the same for all orders, and left out. The borders of a cell are soft:
     hard squares would be shapes for the network to react to.
     """
     counts = [round(share * GRID * GRID) for share in COVERED_SHARES[1:-1]]
-    return np.stack([resized((ranks < count).astype(np.float32), size, size) for count in counts])
+    return np.stack([resized((ranks < count).astype(np.float32), height, width) for count in counts])
 
 
 def deletion_score(probabilities: np.ndarray) -> float:
@@ -152,9 +155,9 @@ def deletion_score(probabilities: np.ndarray) -> float:
     return float(np.trapezoid(probabilities, COVERED_SHARES))
 
 
-def heat_pixels(heat: np.ndarray, side: int) -> np.ndarray:
-    """Return (side, side, 4) uint8 RGBA: blue to red, and the more opaque the hotter."""
-    values = np.clip(resized(heat, side, side), 0, 1)
+def heat_pixels(heat: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Return (height, width, 4) uint8 RGBA: blue to red, and the more opaque the hotter."""
+    values = np.clip(resized(heat, height, width), 0, 1)
     places = np.linspace(0, 1, len(_STOPS))
     colour = [np.interp(values, places, _STOPS[:, channel]) for channel in range(3)]
     alpha = 255 * _MAX_ALPHA * np.sqrt(values)
@@ -162,12 +165,12 @@ def heat_pixels(heat: np.ndarray, side: int) -> np.ndarray:
 
 
 def overlay(pixels: np.ndarray, explanation: Explanation) -> np.ndarray:
-    top, left, side = explanation.box
-    layer = heat_pixels(explanation.heat, side).astype(np.float32)
+    top, left, height, width = explanation.box
+    layer = heat_pixels(explanation.heat, height, width).astype(np.float32)
     shown = pixels.astype(np.float32)
-    square = shown[top : top + side, left : left + side]
+    part = shown[top : top + height, left : left + width]
     alpha = layer[..., 3:] / 255
-    square[:] = square * (1 - alpha) + layer[..., :3] * alpha
-    shown[[top, top + side - 1], left : left + side] = 255
-    shown[top : top + side, [left, left + side - 1]] = 255
+    part[:] = part * (1 - alpha) + layer[..., :3] * alpha
+    part[[0, -1]] = 255
+    part[:, [0, -1]] = 255
     return shown.round().astype(np.uint8)

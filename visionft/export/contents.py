@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
+from visionft.data.preprocess import WHOLE
 from visionft.files import MOST_RECORD, parse_json, read_json, sha256_file, write_json
 
 MODEL_FILE, FLOAT_MODEL_FILE, RECORD_FILE = "model.onnx", "model_float.onnx", "export.json"
@@ -57,6 +58,11 @@ def _upgraded(record: dict[str, Any], folder: Path) -> dict[str, Any]:
     upgraded = _renamed(record)
     if not isinstance(upgraded.get("files"), dict):
         upgraded["files"] = {MODEL_FILE: {name: record.get(name, "") for name in ("bytes", "sha256")}}
+    for part in (upgraded, *upgraded.get("parts", ())):
+        steps = part.get("preprocessing")
+        if isinstance(steps, dict) and "size" in steps:  # before 0.2 all inputs were squares of the whole image
+            side = steps.pop("size")
+            part["preprocessing"] = {"height": side, "width": side, **steps, "region": list(WHOLE)}
     for name, entry in upgraded["files"].items():
         if isinstance(entry, dict) and not (entry.get("bytes") and entry.get("sha256")):
             with suppress(OSError):

@@ -234,7 +234,7 @@ class _Export:
         outputs = [LOGITS, *[DISTANCE] * (distance is not None), *[EMBEDDING] * embeds]
         if len(outputs) > 1:
             network = WithOutputs(network, part.classifier.backbone, distance=distance, embeds=embeds).eval()
-        export_network(network, part.preprocessing.size, path, opset=self.options.opset, outputs=outputs)
+        export_network(network, part.preprocessing.shape, path, opset=self.options.opset, outputs=outputs)
         return onnx.load(path)
 
     def _whole_model(self, networks: Sequence[Any], metadata: dict[str, Any]) -> Any:

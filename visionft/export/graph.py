@@ -1,6 +1,6 @@
 """The exported ONNX graph: from images of any size to probabilities, preprocessing included.
 
-`image` uint8 [batch, height, width, 3] -> centre square -> antialiased resize -> normalise -> network -> `logits`
+`image` uint8 [batch, height, width, 3] -> crop -> antialiased resize -> normalise -> network -> `logits`
 -> divide by the temperature -> softmax -> `probabilities`; from the network's stages the `distance` to the training
 images, where it is fitted (`visionft.export.distance`). The steps before the network mirror
 `visionft.data.preprocess` operation by operation.
@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 import visionft
+from models.shapes import InputShape
 from visionft.data.preprocess import PreprocessConfig
 from visionft.data.types import Task
 from visionft.export.options import OPSET
@@ -28,9 +29,9 @@ NETWORK_INPUT, LOGITS = "input", "logits"
 
 
 def export_network(
-    network: Any, size: int, path: Path, *, opset: int = OPSET, outputs: Sequence[str] = (LOGITS,)
+    network: Any, shape: InputShape, path: Path, *, opset: int = OPSET, outputs: Sequence[str] = (LOGITS,)
 ) -> None:
-    """Write a network as ONNX: `input` float32 [batch, 3, size, size] (normalised) to `logits` and further outputs.
+    """Write a network as ONNX: `input` float32 [batch, 3, height, width] (normalised) to `logits` and further outputs.
 
     Each node is named `MODULE/OPERATOR`, as `body.layer1.0.conv1/Conv`, to show the network's modules in a viewer. The
     exporter records the enclosing modules of each node, outermost first, then the operator. A convolution with a folded
@@ -39,7 +40,7 @@ def export_network(
     import onnx
     import torch
 
-    sample = torch.zeros(2, 3, size, size)
+    sample = torch.zeros(2, 3, *shape)
     torch.onnx.export(
         network, (sample,), path, dynamo=True, opset_version=opset, external_data=False, input_names=[NETWORK_INPUT],
         output_names=list(outputs), dynamic_shapes=({0: torch.export.Dim("batch", min=1, max=4096)},), verbose=False,
@@ -260,8 +261,7 @@ _IMAGE = (
     "parts on white. Any size; those of a batch have the same. Cropping, resizing and normalising happen inside."
 )
 _INPUT = (
-    "Images, float32 [batch, 3, height, width]: the centre square, resized and normalised as the metadata's "
-    "“preprocessing” says."
+    "Images, float32 [batch, 3, height, width]: cropped, resized and normalised as the metadata's “preprocessing” says."
 )
 _PROBABILITIES: dict[Task, str] = {
     "single": "float32 [batch, classes]: softmax(logits / temperature), so that they are calibrated and sum to 1.",

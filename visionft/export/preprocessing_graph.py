@@ -5,22 +5,26 @@ Only operators with the same result in every runtime are used. ONNX's own `Resiz
 from the image size, and integers are only divided without a remainder.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from visionft.data.preprocess import PreprocessConfig
+from visionft.data.preprocess import WHOLE, PreprocessConfig
 
 
 def preprocessing_model(preprocessing: PreprocessConfig, opset: int) -> Any:
-    """Return a model from `image`, uint8 [batch, height, width, 3], to `pixels`, float [batch, 3, size, size]."""
+    """Return a model from `image`, uint8 [batch, height, width, 3], to `pixels`, float32 [batch, 3, rows, columns]."""
     from onnx import TensorProto, helper
 
-    size, graph = preprocessing.size, _Graph()
-    square, side = _centre_square(graph, preprocessing)
-    resized = _resized(graph, square, _windows(graph, side, preprocessing))
+    (height, width), graph = preprocessing.shape, _Graph()
+    part, sides = _cropped(graph, preprocessing)
+    is_cubic = preprocessing.interpolation == "bicubic"
+    rows = columns = _windows(graph, sides[0], height, is_cubic=is_cubic, axis="rows")
+    if width != height:
+        columns = _windows(graph, sides[1], width, is_cubic=is_cubic, axis="columns")
+    resized = _resized(graph, part, rows, columns)
     mean, std = (
         np.array(part, np.float32).reshape(1, 3, 1, 1) * 255 for part in (preprocessing.mean, preprocessing.std)
     )
@@ -30,7 +34,7 @@ def preprocessing_model(preprocessing: PreprocessConfig, opset: int) -> Any:
         graph.nodes,
         "preprocessing",
         [helper.make_tensor_value_info("image", TensorProto.UINT8, ["batch", "height", "width", 3])],
-        [helper.make_tensor_value_info("pixels", TensorProto.FLOAT, ["batch", 3, size, size])],
+        [helper.make_tensor_value_info("pixels", TensorProto.FLOAT, ["batch", 3, height, width])],
         graph.constants,
     )
     return helper.make_model(made, opset_imports=[helper.make_opsetid("", opset)], ir_version=ir_version(opset))
@@ -53,6 +57,8 @@ def constant(name: str, value: Any) -> Any:
 
 _LARGEST_BLOCK = 8  # output pixels per window: fewer copy more, more multiply by more zeros
 _MOST_STRIPS = 14  # parts of the image, converted to floats one after another
+_Adding = Callable[[str, Sequence[str], str], str]  # of a node: operator, inputs, output
+_Numbering = Callable[[str, Any], str]  # of a constant: name, value
 
 
 @dataclass
@@ -80,8 +86,8 @@ class _Graph:
         self.nodes.append(helper.make_node("Split", [value], parts, name=f"{value}_parts", axis=0, num_outputs=count))
         return parts
 
-    def quotient(self, value: str, divisor: int, output: str) -> str:
-        """Divide non-negative integers, rounding down.
+    def quotient(self, value: str, divisor: Any, output: str) -> str:
+        """Divide non-negative integers by one number, or each by its own, rounding down.
 
         The remainder is subtracted before the division, as not all runtimes drop it.
         """
@@ -91,18 +97,37 @@ class _Graph:
         return self.add("Div", [f"{output}_multiple", by], output)
 
 
-def _centre_square(graph: _Graph, preprocessing: PreprocessConfig) -> tuple[str, str]:
-    """Crop the centre square; return its bytes [batch, side, side, 3] and its side, int64 [1]."""
+def _cropped(graph: _Graph, preprocessing: PreprocessConfig) -> tuple[str, list[str]]:
+    """Crop as `PreprocessConfig.crop_box`; return the bytes [batch, height, width, 3], and both sides, int64 [1].
+
+    Sides and positions are computed together, as vectors of (along the height, along the width).
+    """
+    extent, start = graph.add("Shape", ["image"], "extent", start=1, end=3), None  # (height, width)
     one = graph.constant("one", 1)
-    extent = graph.add("Shape", ["image"], "extent", start=1, end=3)  # (height, width)
-    graph.add("ReduceMin", [extent], "shorter", keepdims=1)
-    graph.add("Mul", ["shorter", graph.constant("permille", preprocessing.crop_permille)], "scaled")
-    graph.add("Add", ["scaled", graph.constant("half", 500)], "rounded")
-    side = graph.add("Max", [graph.quotient("rounded", 1000, "wished_side"), one], "side")
-    start = graph.quotient(graph.add("Sub", [extent, side], "margin"), 2, "start")
-    end = graph.add("Add", [start, side], "end")
+    if preprocessing.region != WHOLE:
+        left, top, right, bottom = preprocessing.region
+        first = graph.add("Mul", [extent, graph.constant("first_permille", _pair(top, left))], "first_scaled")
+        last = graph.add("Mul", [extent, graph.constant("last_permille", _pair(bottom, right))], "last_scaled")
+        start = graph.quotient(first, 1000, "region_start")
+        wished = graph.add("Sub", [graph.quotient(last, 1000, "region_end"), start], "wished_region")
+        extent = graph.add("Max", [wished, one], "region_extent")
+    units, by = preprocessing.units, preprocessing.box_factors
+    scaled = graph.add("Mul", [extent, graph.constant("units", _pair(*units[::-1]))], "scaled")
+    graph.add("ReduceMin", [scaled], "least", keepdims=1)
+    graph.add("Mul", ["least", graph.constant("factors", _pair(*(2 * each.numerator for each in by)))], "doubled")
+    halves = graph.constant("halves", _pair(*(each.denominator for each in by)))
+    divisors = _pair(*(2 * each.denominator for each in by))
+    wished = graph.quotient(graph.add("Add", ["doubled", halves], "rounded"), divisors, "wished_sides")
+    sides = graph.add("Max", [wished, one], "sides")
+    inset = graph.quotient(graph.add("Sub", [extent, sides], "margin"), 2, "inset")
+    begin = graph.add("Add", [start, inset], "begin") if start else inset
+    end = graph.add("Add", [begin, sides], "end")
     axes = graph.constant("crop_axes", np.array([1, 2], np.int64))
-    return graph.add("Slice", ["image", start, end, axes], "square"), side
+    return graph.add("Slice", ["image", begin, end, axes], "part"), graph.split(sides, 2)
+
+
+def _pair(height: int, width: int) -> np.ndarray:
+    return np.array([height, width], np.int64)
 
 
 @dataclass(frozen=True)
@@ -121,7 +146,7 @@ class _Windows:
     blocks: int
 
 
-def _windows(graph: _Graph, side: str, preprocessing: PreprocessConfig) -> _Windows:
+def _windows(graph: _Graph, side: str, size: int, *, is_cubic: bool, axis: str) -> _Windows:
     """Compute the windows of an antialiased resize, with weights as in torch's `interpolate`; rows sum to one.
 
     Output pixel i is at (i + 1/2) s in the input, s = side / size, and averages its surroundings with the filter f:
@@ -132,93 +157,90 @@ def _windows(graph: _Graph, side: str, preprocessing: PreprocessConfig) -> _Wind
     """
     from onnx import TensorProto
 
-    size, is_cubic = preprocessing.size, preprocessing.interpolation == "bicubic"
     block = max(each for each in range(1, _LARGEST_BLOCK + 1) if size % each == 0)
     blocks = size // block
     centres = np.arange(size, dtype=np.float32).reshape(blocks, block, 1) + np.float32(0.5)
-    half = graph.constant("half_pixel", np.float32(0.5))
-    graph.add("Cast", [side], "length", to=TensorProto.FLOAT)
-    scale = graph.add("Div", ["length", graph.constant("size", np.float32(size))], "scale")
-    width = graph.add("Max", [scale, graph.constant("least_scale", np.float32(1))], "filter_width")
-    radius = graph.add("Mul", [width, graph.constant("filter_reach", np.float32(2 if is_cubic else 1))], "radius")
+
+    def add(operator: str, inputs: Sequence[str], output: str, **attributes: Any) -> str:
+        return graph.add(operator, inputs, f"{axis}_{output}", **attributes)
+
+    def number(name: str, value: Any) -> str:
+        return graph.constant(f"{axis}_{name}", np.asarray(value, np.float32))
+
+    length = add("Cast", [side], "length", to=TensorProto.FLOAT)
+    scale = add("Div", [length, number("size", size)], "scale")
+    width = add("Max", [scale, number("least_scale", 1)], "filter_width")
+    radius = add("Mul", [width, number("filter_reach", 2 if is_cubic else 1)], "radius")
     # Pixels per window: the block's centres, the filter at both ends, and a margin for rounding.
-    graph.add("Mul", [scale, graph.constant("steps", np.float32(block - 1))], "between_centres")
-    graph.add("Sum", ["between_centres", radius, radius, graph.constant("spare", np.float32(5))], "wished_extent")
-    graph.add("Cast", ["wished_extent"], "whole_extent", to=TensorProto.INT64)
-    extent = graph.add("Min", ["whole_extent", side], "window_extent")
+    between = add("Mul", [scale, number("steps", block - 1)], "between_centres")
+    wished = add("Sum", [between, radius, radius, number("spare", 5)], "wished_extent")
+    extent = add("Min", [add("Cast", [wished], "whole_extent", to=TensorProto.INT64), side], "window_extent")
     # First pixel of each window.
-    graph.add("Mul", [graph.constant("first_centres", centres[:, 0]), scale], "first_places")
-    graph.add("Sub", ["first_places", radius], "first_seen")
-    graph.add("Sub", ["first_seen", graph.constant("before", np.float32(1.5))], "wished_begin")
-    graph.add("Cast", [graph.add("Relu", ["wished_begin"], "begin_inside")], "whole_begin", to=TensorProto.INT64)
-    graph.add("Min", ["whole_begin", graph.add("Sub", [side, extent], "last_begin")], "begin")  # (blocks, 1)
-    zero, step = graph.constant("zero", np.int64(0)), graph.constant("step", np.int64(1))
-    graph.add("Range", [zero, graph.add("Squeeze", [extent], "window_length"), step], "columns")
-    places = graph.add("Add", ["begin", "columns"], "places")  # (blocks, length)
+    first = add("Mul", [number("first_centres", centres[:, 0]), scale], "first_places")
+    seen = add("Sub", [add("Sub", [first, radius], "first_seen"), number("before", 1.5)], "wished_begin")
+    begin = add("Cast", [add("Relu", [seen], "begin_inside")], "whole_begin", to=TensorProto.INT64)
+    begin = add("Min", [begin, add("Sub", [side, extent], "last_begin")], "begin")  # (blocks, 1)
+    zero, step = (graph.constant(f"{axis}_{name}", np.int64(value)) for name, value in (("zero", 0), ("step", 1)))
+    columns = add("Range", [zero, add("Squeeze", [extent], "window_length"), step], "columns")
+    places = add("Add", [begin, columns], "places")  # (blocks, length)
     # Weight of each pixel of the windows.
-    graph.add("Cast", [places], "places_float", to=TensorProto.FLOAT)
-    graph.add("Add", ["places_float", half], "pixel_centres")
-    graph.add("Unsqueeze", ["pixel_centres", graph.constant("beside_blocks", 1)], "pixels_of_blocks")
-    graph.add("Mul", [graph.constant("output_centres", centres), scale], "output_places")
-    graph.add("Sub", ["pixels_of_blocks", "output_places"], "offsets")
-    graph.add("Div", ["offsets", width], "relative_offsets")
-    distances = graph.add("Abs", ["relative_offsets"], "distances")
-    raw = _cubic(graph, distances) if is_cubic else _ramp(graph, 1, distances)
-    graph.add("ReduceSum", [raw, graph.constant("along_window", 2)], "weight_sums", keepdims=1)
-    weights = graph.add("Div", [raw, "weight_sums"], "resize_weights")
-    return _Windows(places, weights, block, blocks)
+    pixels = add("Cast", [places], "places_float", to=TensorProto.FLOAT)
+    pixels = add("Add", [pixels, number("half_pixel", 0.5)], "pixel_centres")
+    pixels = add("Unsqueeze", [pixels, graph.constant(f"{axis}_beside_blocks", 1)], "pixels_of_blocks")
+    outputs = add("Mul", [number("output_centres", centres), scale], "output_places")
+    offsets = add("Div", [add("Sub", [pixels, outputs], "offsets"), width], "relative_offsets")
+    distances = add("Abs", [offsets], "distances")
+    raw = _cubic(add, number, distances) if is_cubic else _ramp(add, number, 1, distances)
+    sums = add("ReduceSum", [raw, graph.constant(f"{axis}_along_window", 2)], "weight_sums", keepdims=1)
+    return _Windows(places, add("Div", [raw, sums], "resize_weights"), block, blocks)
 
 
-def _cubic(graph: _Graph, distance: str) -> str:
+def _cubic(add: _Adding, number: _Numbering, distance: str) -> str:
     """Return Keys' cubic (1981) with a = -1/2 of x >= 0, without a comparison: q^2 (q - 1) / 2 + p^2 (1 - 2 p).
 
     q = max(0, 2 - x) and p = max(0, 1 - x): the first term is the filter beyond 1, the second the difference below 1.
     """
-    one, minus_two = graph.constant("number_one", np.float32(1)), graph.constant("minus_two", np.float32(-2))
-    near, far = _ramp(graph, 1, distance), _ramp(graph, 2, distance)
-    graph.add("Mul", [far, far], "far_square")
-    graph.add("Sub", [far, one], "far_less_one")
-    graph.add("Mul", ["far_square", "far_less_one"], "far_twice")
-    graph.add("Mul", ["far_twice", graph.constant("one_half", np.float32(0.5))], "far_term")
-    graph.add("Mul", [near, near], "near_square")
-    graph.add("Mul", [near, minus_two], "near_lowered")
-    graph.add("Add", ["near_lowered", one], "near_factor")
-    graph.add("Mul", ["near_square", "near_factor"], "near_term")
-    return graph.add("Add", ["far_term", "near_term"], "filter")
+    one = number("number_one", 1)
+    near, far = _ramp(add, number, 1, distance), _ramp(add, number, 2, distance)
+    far_square = add("Mul", [far, far], "far_square")
+    far_twice = add("Mul", [far_square, add("Sub", [far, one], "far_less_one")], "far_twice")
+    far_term = add("Mul", [far_twice, number("one_half", 0.5)], "far_term")
+    near_square = add("Mul", [near, near], "near_square")
+    near_factor = add("Add", [add("Mul", [near, number("minus_two", -2)], "near_lowered"), one], "near_factor")
+    return add("Add", [far_term, add("Mul", [near_square, near_factor], "near_term")], "filter")
 
 
-def _ramp(graph: _Graph, end: int, distance: str) -> str:
+def _ramp(add: _Adding, number: _Numbering, end: int, distance: str) -> str:
     """Return max(0, end - x)."""
-    top = graph.constant(f"end_{end}", np.float32(end))
-    return graph.add("Relu", [graph.add("Sub", [top, distance], f"below_{end}")], f"ramp_{end}")
+    return add("Relu", [add("Sub", [number(f"end_{end}", end), distance], f"below_{end}")], f"ramp_{end}")
 
 
-def _resized(graph: _Graph, square: str, windows: _Windows) -> str:
-    """Resize bytes (batch, side, side, 3) along both axes, and clip to the range of a byte.
+def _resized(graph: _Graph, part: str, rows: _Windows, columns: _Windows) -> str:
+    """Resize bytes (batch, height, width, 3) along both axes, and clip to the range of a byte.
 
     Both passes resize the first axis and transpose the result. In the first, only a strip of the image at a time is
     converted to floats: it fits the processor's cache, and a 12-megapixel image takes 15 MB instead of 100.
     """
     from onnx import TensorProto
 
-    size = windows.block * windows.blocks
+    height, width = (each.block * each.blocks for each in (rows, columns))
     as_rows = graph.constant("as_rows", np.array([0, 0, 0, -1], np.int64))
-    count = max(each for each in range(1, _MOST_STRIPS + 1) if windows.blocks % each == 0)
-    places, weights = (graph.split(each, count) for each in (windows.places, windows.weights))
+    count = max(each for each in range(1, _MOST_STRIPS + 1) if rows.blocks % each == 0)
+    places, weights = (graph.split(each, count) for each in (rows.places, rows.weights))
     strips: list[str] = []
     for strip, (seen, shares) in enumerate(zip(places, weights, strict=True)):
-        graph.add("Gather", [square, seen], f"bytes_{strip}", axis=1)  # (batch, blocks / strips, length, side, 3)
+        graph.add("Gather", [part, seen], f"bytes_{strip}", axis=1)  # (batch, blocks / strips, length, width, 3)
         graph.add("Reshape", [f"bytes_{strip}", as_rows], f"rows_{strip}")
         graph.add("Cast", [f"rows_{strip}"], f"floats_{strip}", to=TensorProto.FLOAT)
         strips.append(graph.add("MatMul", [shares, f"floats_{strip}"], f"strip_{strip}"))
-    low = graph.add("Concat", strips, "low_blocks", axis=1)  # parts: (batch, blocks / strips, block, side * 3)
-    graph.add("Reshape", [low, graph.constant("as_low", np.array([0, size, -1, 3], np.int64))], "low")
-    graph.add("Transpose", ["low"], "low_turned", perm=[0, 2, 3, 1])  # (batch, side, 3, size)
-    graph.add("Gather", ["low_turned", windows.places], "seen_columns", axis=1)
-    graph.add("Reshape", ["seen_columns", as_rows], "seen_across")  # (batch, blocks, length, 3 * size)
-    graph.add("MatMul", [windows.weights, "seen_across"], "narrow_blocks")
-    shape = graph.constant("as_narrow", np.array([0, size, 3, size], np.int64))
-    graph.add("Reshape", ["narrow_blocks", shape], "narrow")  # (batch, size along the width, 3, size along the height)
+    low = graph.add("Concat", strips, "low_blocks", axis=1)  # parts: (batch, blocks / strips, block, width * 3)
+    graph.add("Reshape", [low, graph.constant("as_low", np.array([0, height, -1, 3], np.int64))], "low")
+    graph.add("Transpose", ["low"], "low_turned", perm=[0, 2, 3, 1])  # (batch, width of the part, 3, height)
+    graph.add("Gather", ["low_turned", columns.places], "seen_columns", axis=1)
+    graph.add("Reshape", ["seen_columns", as_rows], "seen_across")  # (batch, blocks, length, 3 * height)
+    graph.add("MatMul", [columns.weights, "seen_across"], "narrow_blocks")
+    shape = graph.constant("as_narrow", np.array([0, width, 3, height], np.int64))
+    graph.add("Reshape", ["narrow_blocks", shape], "narrow")  # (batch, width, 3, height)
     resized = graph.add("Transpose", ["narrow"], "resized", perm=[0, 2, 3, 1])
     low, high = graph.constant("low_end", np.float32(0)), graph.constant("high_end", np.float32(255))
     return graph.add("Clip", [resized, low, high], "clipped")

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from visionft.training.runs.run_model import LoadedRun, RunModel
 
 _MOST_CONFUSIONS = 5
+_STEPS = "largest box of the input's aspect ratio in the region, antialiased resize, normalise"
 Remarks = Mapping[int, tuple[str, tuple[str, ...]]]  # {image id: (note, tags)}
 
 
@@ -116,8 +117,7 @@ def _part(part: "LoadedRun") -> dict[str, Any]:
         "license": weights.licence,
         "weights": origin,
         **({"caveat": caveat} if caveat else {}),
-        "preprocessing": asdict(part.preprocessing)
-        | {"color_order": "RGB", "steps": "centre square, antialiased resize, normalise"},
+        "preprocessing": {**asdict(part.preprocessing), "color_order": "RGB", "steps": _STEPS},
     }
 
 

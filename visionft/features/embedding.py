@@ -14,7 +14,6 @@ import numpy as np
 
 from models.catalog import DEFAULT_BACKBONE
 from models.messages import Message
-from visionft.data.preprocess import PreprocessConfig
 from visionft.data.types import Snapshot, SnapshotImage
 from visionft.errors import nothing_readable
 from visionft.events import Notice, Progress
@@ -34,6 +33,7 @@ from visionft.features.row_store import RowStore
 from visionft.jobs import SILENT, JobCancelled, JobContext
 from visionft.training.base_weights import ensure_weights
 from visionft.training.config.train_config import TrainConfig
+from visionft.training.framing import with_aspect
 from visionft.weights.locations import PRETRAINED, local_file
 from visionft.weights.records import checked_sha256
 
@@ -70,7 +70,7 @@ def embed(
         project_dir: The project's folder.
         images: Its images.
         backbone: Of the catalog; empty takes the one of the project's features, or the default.
-        size: Side of the input in pixels; 0 takes the project's, or the backbone's own.
+        size: Side of the input in pixels; 0 takes that of the project's features, or the backbone's own.
         device: Where to compute.
         job: Cancelled during the download of weights, it raises `JobCancelled`; later, what was computed is kept.
 
@@ -79,13 +79,13 @@ def embed(
         WeightsError: Its weights cannot be had.
         RunError: None of the images can be read.
     """
-    current = current_kind(project_dir)
+    current, settings = current_kind(project_dir), {"image_size": size}
     if current is not None and backbone in ("", current.backbone):
-        backbone, size = current.backbone, size or current.size
+        backbone, settings = current.backbone, current.settings | ({"image_size": size} if size else {})
     elif not backbone and current is None and (project_dir / FOLDER / CURRENT).exists():
         message = Message("The backbone of the features cannot be read: they are computed again.")
         job.report(Notice(message=message, level="warning"))
-    config = TrainConfig(backbone=backbone or DEFAULT_BACKBONE, method="linear", image_size=size, device=device)
+    config = TrainConfig(backbone=backbone or DEFAULT_BACKBONE, method="linear", device=device, **settings)
     kind, before, unreadable, is_cancelled = _compute(project_dir, images.images, config, job)
     make_current(project_dir, kind)
     store = kind.store(project_dir)
@@ -125,14 +125,15 @@ def features_under(
     The project's current features (`make_current`) stay. Raises JobCancelled: the user cancelled; computed features are
     kept; WeightsError: the network's weights cannot be had.
     """
+    config = with_aspect(config, images)
     path = local_file(config.backbone_row) if config.weights == PRETRAINED else None
     if path is not None:  # without loading the network where all images have features
         sha256 = checked_sha256(config.backbone_row, path)
-        kind = known_kind(project_dir, config.backbone, config.input_size, sha256)
+        kind = known_kind(project_dir, config.backbone, config.preprocessing.key, sha256)
         known = features_of(kind, kind.store(project_dir), images) if kind else None
         if known is not None and not known.missing:
             return known
-    same = ("backbone", "image_size", "device", "weights", "seed")
+    same = ("backbone", "image_size", "framing", "aspect", "region", "device", "weights", "seed")
     config = TrainConfig(method="linear", **{name: getattr(config, name) for name in same})
     kind, _, unreadable, is_cancelled = _compute(project_dir, images, config, job)
     if is_cancelled:
@@ -163,8 +164,11 @@ def _compute(
             backbone=config.backbone,
             size=config.input_size,
             weights=loaded.sha256 if loaded is not None else f"random {config.seed}",
-            preprocessing=repr(PreprocessConfig.for_backbone(config.backbone_row, config.input_size)),
+            preprocessing=config.preprocessing.key,
             widths=tuple(context.classifier.head_parts),
+            framing=config.framing,
+            aspect=config.aspect,
+            region=config.region,
         )
         store = kind.store(project_dir)
         features = features_of(kind, store, images)
@@ -187,8 +191,7 @@ def _fill(
     unreadable: list[tuple[SnapshotImage, str]] = []
     if not todo:
         return unreadable, False
-    preprocessing = PreprocessConfig.for_backbone(config.backbone_row, config.input_size)
-    dataset = ImageDataset(todo, preprocessing, task=None, near_side=config.near_side)
+    dataset = ImageDataset(todo, config.preprocessing, task=None, near_side=config.near_side)
     workers = choose_workers(-1, dataset, device=context.device.kind)
     sampler = EpochSampler(len(todo), _BATCH, seed=0, shuffle=False)
     loader = ImageLoader(dataset, sampler, workers=workers, device=context.accelerator.device)

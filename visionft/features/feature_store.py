@@ -28,16 +28,24 @@ CURRENT, ABOUT = "current.json", "about.json"
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeatureKind:
     backbone: str  # its name in the catalog
-    size: int  # side of the network's square input, in pixels
+    size: int  # side in pixels of a square of as many pixels as the network's input
     weights: str  # SHA-256 of the weights' file; of random ones the seed
     preprocessing: str  # the preprocessing as text
     widths: tuple[int, ...]  # of the multi-stage features, the network's own embedding last; their sum is D
+    framing: str = "centre"  # how images are framed, as settings of a run; likewise `aspect` and `region`
+    aspect: float = 0.0
+    region: str = ""
 
     @property
     def folder_name(self) -> str:
         digest = hashlib.sha256(repr((self.weights, self.preprocessing, self.widths)).encode()).hexdigest()
         safe = "".join(sign if sign.isalnum() else "_" for sign in self.backbone)[:60]
         return f"{safe}-{self.size}-{digest[:12]}"
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Return the settings of a run that decide how its images become inputs."""
+        return {"image_size": self.size, "framing": self.framing, "aspect": self.aspect, "region": self.region}
 
     def store(self, project_dir: Path) -> RowStore:
         """Return the rows of this kind: (D,) float16 each."""
@@ -126,10 +134,11 @@ def note_kind(project_dir: Path, kind: FeatureKind) -> None:
     write_json(folder / ABOUT, asdict(kind))
 
 
-def known_kind(project_dir: Path, backbone: str, size: int, weights: str) -> FeatureKind | None:
-    """Return the kind of existing features of a backbone, at an input size and of a weights file (SHA-256), or None."""
-    wanted = (backbone, size, weights)
-    return next((each for each in _kinds(project_dir) if (each.backbone, each.size, each.weights) == wanted), None)
+def known_kind(project_dir: Path, backbone: str, preprocessing: str, weights: str) -> FeatureKind | None:
+    """Return the kind of existing features of a backbone, its preprocessing and weights file (SHA-256), or None."""
+    wanted = (backbone, preprocessing, weights)
+    found = _kinds(project_dir)
+    return next((each for each in found if (each.backbone, each.preprocessing, each.weights) == wanted), None)
 
 
 def load_features(project_dir: Path, images: Snapshot | Sequence[SnapshotImage]) -> Features:

@@ -89,7 +89,7 @@ def open_index(project_dir: Path, images: Snapshot, *, job: JobContext = SILENT)
         return _fit(indexed, features, kind.widths, job=job)
 
     path = project_dir / FOLDER / f"{kind.folder_name}.safetensors"
-    network = TrainConfig(backbone=kind.backbone, method="linear", image_size=kind.size)
+    network = TrainConfig(backbone=kind.backbone, method="linear", **kind.settings)
     return _read_or_fit(path, index_digest(indexed, kind.folder_name), indexed, kind, network, fit, job)
 
 

@@ -42,7 +42,7 @@ def ensure_weights(config: TrainConfig, *, job: JobContext) -> bool:
 
 def stopped_before_start(config: TrainConfig, *, classes: int, run_dir: Path) -> TrainResult:
     """Return the result of a run cancelled during the download of its weights; it has no folder."""
-    size = {"classes": classes, "options": config.method_options, "image_size": config.input_size}
+    size = {"classes": classes, "options": config.method_options, "shape": config.input_shape}
     count = count_parameters(config.backbone_row, config.method_row, **size)
     return TrainResult(
         run=run_dir.name,

@@ -27,6 +27,7 @@ from visionft.files import read_json, write_json
 from visionft.jobs import SILENT, JobContext
 from visionft.training.config.checks import check_config
 from visionft.training.config.train_config import INTERPOLATION_SHARES, TrainConfig
+from visionft.training.framing import with_aspect
 from visionft.training.loop.subsets import DRIFT_IMAGES, spread
 
 if TYPE_CHECKING:
@@ -106,6 +107,7 @@ class Estimate:
 def estimate_run(config: TrainConfig, images: Snapshot, *, job: JobContext = SILENT) -> Estimate:
     """Measure a few steps and forecast the cost of the whole run; the measurement is saved for `known_estimate`."""
     check_config(config, images)
+    config = with_aspect(config, images)
     cost = measure_steps(config, images, job=job)
     remember(config, facts := SetFacts.of(images), cost)
     return extrapolate(cost, config, facts)
@@ -274,4 +276,4 @@ def _key(config: TrainConfig, facts: SetFacts) -> str:
         return ""
     values = {name: getattr(config, name) for name in _COSTLY}
     options = dataclasses.asdict(config.method_options)
-    return json.dumps([values, options, config.input_size, facts.classes, facts.place], sort_keys=True)
+    return json.dumps([values, options, config.input_shape, facts.classes, facts.place], sort_keys=True)

@@ -192,7 +192,7 @@ def _check_fit(path: Path, backbone: Backbone, state: dict[str, Any]) -> None:
         message = Message("{file} is no file of {name}: it has no text side, which reads the prompts.", **values)
         raise WeightsError(message, Message("Get {file} of {name}.", file=backbone.hub_file, name=backbone.hub_id))
     with torch.device("meta"):
-        network = build_network(backbone, classes=0, image_size=backbone.input_size)
+        network = build_network(backbone, classes=0, shape=backbone.input_shape())
     if misfit := fit(network, backbone, image_side(state))[1]:
         raise misfit_error(path, backbone, misfit, state)
 

@@ -115,7 +115,7 @@ def fitting_backbones(state: Mapping[str, Any]) -> tuple[Backbone, ...]:
         if bool(backbone.text) != is_both or not could_fit:
             continue
         with torch.device("meta"):
-            network = build_network(backbone, classes=0, image_size=backbone.input_size)
+            network = build_network(backbone, classes=0, shape=backbone.input_shape())
         if not fit(network, backbone, state)[1]:
             found.append(backbone)
     return tuple(found)

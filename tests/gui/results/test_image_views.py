@@ -11,6 +11,7 @@ from gui import runner
 from gui.kit.thumbnails import Unreadable
 from gui.results import evaluation_controller, image_views
 from gui.results.results_page import IMAGES
+from visionft.data.preprocess import Box
 from visionft.evaluation.explanation import Explanation, ExplanationRequest
 from visionft.project.edits.changes import RemoveImages
 from visionft.training.runs.run_folder import read_run
@@ -23,8 +24,8 @@ def explained(asked, *, deletion: float) -> tuple[Explanation, ...]:
     return tuple(
         Explanation(
             image_id=each.image_id, path=each.path, class_name=each.class_name or "blue", probability=0.9,
-            method="Grad-CAM", size=(40, 48), box=(1, 5, 38), heat=np.eye(4, dtype=np.float32), deletion=deletion,
-            random_deletion=(0.5,) * 12,
+            method="Grad-CAM", size=(40, 48), box=Box(1, 5, 38, 38), heat=np.eye(4, dtype=np.float32),
+            deletion=deletion, random_deletion=(0.5,) * 12,
         )
         for each in asked
     )  # fmt: skip

@@ -9,7 +9,7 @@ from visionft.data.augment import PRESETS, build_augment
 @pytest.mark.parametrize("preset", [name for name in PRESETS if name != "none"])
 def test_augmentation_depends_on_the_seed_alone(preset: str) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (60, 45, 3), np.uint8)
-    augment, other = build_augment(preset, 32), build_augment(preset, 32)
+    augment, other = build_augment(preset, (32, 32)), build_augment(preset, (32, 32))
     first = augment(pixels, 7)
     augment(pixels, 8)
     assert first.shape == (32, 32, 3) and first.dtype == np.uint8
@@ -20,7 +20,7 @@ def test_augmentation_depends_on_the_seed_alone(preset: str) -> None:
 def test_mirrored_crops_are_as_large_as_others() -> None:
     ramp = np.zeros((200, 200, 3), np.uint8)
     ramp[..., 0] = np.arange(200)  # the red channel is the column
-    augment = build_augment("light", 32)
+    augment = build_augment("light", (32, 32))
     widths: dict[bool, list[int]] = {True: [], False: []}
     for seed in range(2000):
         row = augment(ramp, seed * 7919 + 13)[16, :, 0].astype(int)

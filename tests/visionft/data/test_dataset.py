@@ -11,7 +11,7 @@ from visionft.data.dataset import EpochSampler, ImageDataset, ImageLoader, Sampl
 from visionft.data.preprocess import PreprocessConfig
 from visionft.data.types import Snapshot
 
-PLAIN = PreprocessConfig(size=32, crop_share=1.0, interpolation="bilinear", mean=(0.5,) * 3, std=(0.5,) * 3)
+PLAIN = PreprocessConfig(height=32, width=32, crop_share=1.0, interpolation="bilinear", mean=(0.5,) * 3, std=(0.5,) * 3)
 
 
 def dataset_of(snapshot: Snapshot, augmentation: str = "light", seed: int = 0) -> ImageDataset:

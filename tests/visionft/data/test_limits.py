@@ -157,7 +157,7 @@ def test_the_environment_moves_the_limit(tmp_path: Path, monkeypatch: pytest.Mon
 def test_a_data_set_keeps_the_limit_it_was_made_under(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "a.png"
     Image.new("RGB", (1000, 1000)).save(path)
-    how = PreprocessConfig.for_backbone(BACKBONES["test_vit"], 8)
+    how = PreprocessConfig.for_backbone(BACKBONES["test_vit"], (8, 8))
     image = SnapshotImage(image_id=1, path=path, sha256="", labels=(0,), split="train")
     loaded = []
     for megabytes in ("10", "30"):

@@ -16,7 +16,7 @@ from visionft.data.preprocess import PreprocessConfig
 from visionft.data.types import Snapshot
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="process groups")
-PLAIN = PreprocessConfig(size=32, crop_share=1.0, interpolation="bilinear", mean=(0.5,) * 3, std=(0.5,) * 3)
+PLAIN = PreprocessConfig(height=32, width=32, crop_share=1.0, interpolation="bilinear", mean=(0.5,) * 3, std=(0.5,) * 3)
 
 # Ignores the cancellation, as a job does until its next check; reads all batches for each line of input.
 READER = """

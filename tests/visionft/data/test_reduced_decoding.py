@@ -90,7 +90,7 @@ def test_the_network_sees_nearly_what_the_exported_graph_makes_of_the_whole_imag
     path = tmp_path / f"a.{suffix}"
     Image.fromarray(photograph).save(path)
     plain = PreprocessConfig(
-        size=size, crop_share=crop_share, interpolation=interpolation, mean=(0.0,) * 3, std=(1 / 255,) * 3
+        height=size, width=size, crop_share=crop_share, interpolation=interpolation, mean=(0.0,) * 3, std=(1 / 255,) * 3
     )
     with open_image(path) as handle:
         decoded = decode_open(handle, near_side=2 * size)

@@ -15,6 +15,7 @@ from models.catalog import get_backbone
 from models.classifier import Classifier, build_classifier
 from models.methods.table import METHODS, get_method
 from visionft.combining.combine import combine
+from visionft.data.preprocess import Box
 from visionft.data.types import Snapshot, SnapshotImage
 from visionft.errors import RunError
 from visionft.evaluation import explanation
@@ -120,7 +121,7 @@ def test_the_map_of_a_combination_lies_where_its_parts_agree(spots, spot_run, tm
     ("sides", "inside"), [((100, 100), (0, 28)), ((100, 50), (7, 21))], ids=["one square", "a smaller one inside"]
 )
 def test_maps_are_laid_where_their_squares_lie(sides: tuple[int, int], inside: tuple[int, int]) -> None:
-    boxes = [((100 - side) // 2, (100 - side) // 2, side) for side in sides]
+    boxes = [Box((100 - side) // 2, (100 - side) // 2, side, side) for side in sides]
     together = explanation.laid_together([np.zeros((4, 4), np.float32), np.ones((7, 7), np.float32)], boxes)
     expected = np.zeros((28, 28))
     expected[inside[0] : inside[1], inside[0] : inside[1]] = 1
@@ -134,7 +135,7 @@ def test_maps_are_laid_where_their_squares_lie(sides: tuple[int, int], inside: t
 def small_classifier(backbone: str, method: str, **options) -> Classifier:
     row, chosen = get_backbone(backbone), get_method(method)
     classifier = build_classifier(
-        row, chosen, classes=3, options=chosen.options(**options), weights=None, image_size=64, seed=1
+        row, chosen, classes=3, options=chosen.options(**options), weights=None, shape=(64, 64), seed=1
     )
     if chosen.is_live:  # it is still empty, and predicts nothing
         with torch.no_grad():
@@ -197,7 +198,7 @@ def test_a_map_must_beat_nearly_every_random_order_by_something_that_counts() ->
 
 def test_the_overlay_stays_inside_the_square_that_was_seen() -> None:
     pixels = np.full((60, 100, 3), 100, np.uint8)
-    hot = make_explanation(size=(60, 100), box=(5, 25, 50), heat=np.ones((4, 4), np.float32))
+    hot = make_explanation(size=(60, 100), box=Box(5, 25, 50, 50), heat=np.ones((4, 4), np.float32))
     shown = explanation.overlay(pixels, hot)
     assert (shown[:, :25] == 100).all() and (shown[:, 75:] == 100).all() and (shown[:5] == 100).all()
     assert shown[30, 50, 0] > 140 > shown[30, 50, 1]  # red where it is hot

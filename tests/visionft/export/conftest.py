@@ -58,12 +58,12 @@ def _written_once() -> Iterator[None]:
     """
     written: dict[tuple[object, ...], bytes] = {}
 
-    def write(network: Any, size: int, path: Path, **options: Any) -> None:
+    def write(network: Any, shape: tuple[int, int], path: Path, **options: Any) -> None:
         content = io.BytesIO()
         torch.save(network, content)  # its full identity: classes, settings and numbers
-        key = (hashlib.sha256(content.getvalue()).digest(), size, *sorted((k, str(v)) for k, v in options.items()))
+        key = (hashlib.sha256(content.getvalue()).digest(), shape, *sorted((k, str(v)) for k, v in options.items()))
         if key not in written:
-            export_network(network, size, path, **options)
+            export_network(network, shape, path, **options)
             written[key] = path.read_bytes()
         path.write_bytes(written[key])
 

@@ -125,7 +125,7 @@ def test_a_second_file_takes_what_was_preprocessed_already(run_of, snapshot: Sna
     (given,) = bare.get_inputs()
     assert (given.name, given.type, given.shape[1:]) == ("input", "tensor(float)", [3, 64, 64])
     pixels = np.asarray(Image.open(snapshot.images[0].path).convert("RGB"))
-    prepared = PreprocessConfig.for_backbone(BACKBONES["test_vit"], 64).apply(pixels).numpy()[None]
+    prepared = PreprocessConfig.for_backbone(BACKBONES["test_vit"], (64, 64)).apply(pixels).numpy()[None]
     (_, expected), (got,) = whole.run(None, {"image": pixels[None]}), bare.run(None, {"input": prepared})
     np.testing.assert_allclose(got, expected, atol=1e-3)
     assert json.loads(bare.get_modelmeta().custom_metadata_map["class_names"]) == ["blue", "green", "red"]

@@ -33,7 +33,7 @@ from visionft.training.runs.run_folder import load_run
 logger = logging.getLogger(__name__)
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
-KINDS = ("resnet", "vit", "knn", "several", "combined")
+KINDS = ("resnet", "vit", "knn", "several", "whole", "region", "combined")
 NEAR = 2e-6
 SCRIPTS = Path(__file__).with_name("javascript")
 SAMPLES = Path(resources.__file__).parent / "samples"
@@ -114,9 +114,12 @@ def exports(snapshot: Snapshot, several: Snapshot, trained, tmp_path_factory) ->
         "vit": ("test_vit", "lora", snapshot),
         "knn": ("test_resnet", "knn", snapshot),
         "several": ("test_vit", "linear", several),
+        "whole": ("test_vit", "full", snapshot, {"framing": "whole", "aspect": 1.5}),
+        "region": ("test_resnet", "adapter", snapshot, {"framing": "region", "region": "0.1,0,0.6,0.9"}),
     }
-    for number, (kind, (backbone, method, shown)) in enumerate(made.items(), start=1):
-        run_dir = trained(shown, project / "runs" / f"{number:03d}-{kind}", backbone=backbone, method=method)
+    for number, (kind, (backbone, method, shown, *framing)) in enumerate(made.items(), start=1):
+        settings = {"backbone": backbone, "method": method, **dict(*framing)}
+        run_dir = trained(shown, project / "runs" / f"{number:03d}-{kind}", **settings)
         export_run(run_dir, shown, project / kind, options=ExportOptions(float_input=True))
     mixed = load_run(project, combine(project, ("1", "2"), snapshot).run)
     export_run(mixed.path, snapshot, project / "combined")

@@ -41,7 +41,7 @@ from visionft.training.runs.run_folder import delete_weights, read_run
 images = read_snapshot(folder)
 facts["seconds"] = estimate_run(config, images).seconds
 result = train(config, images, folder / "001-scale")
-count = count_parameters(config.backbone_row, config.method_row, classes=3, image_size=32)
+count = count_parameters(config.backbone_row, config.method_row, classes=3, shape=(32, 32))
 facts["counted"] = [count.trainable, count.total]
 facts["trained"] = [result.trainable_parameters, result.total_parameters]
 classifier = load_trained(read_run(folder / "001-scale")).classifier

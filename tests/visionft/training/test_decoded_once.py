@@ -90,7 +90,9 @@ def test_a_cache_that_cannot_be_written_is_said_once(photographs, tmp_path, monk
 
 
 def test_loader_processes_are_started_where_much_is_to_be_decoded(photographs, tmp_path, monkeypatch) -> None:
-    plain = PreprocessConfig(size=32, crop_share=1.0, interpolation="bilinear", mean=(0.5,) * 3, std=(0.5,) * 3)
+    plain = PreprocessConfig(
+        height=32, width=32, crop_share=1.0, interpolation="bilinear", mean=(0.5,) * 3, std=(0.5,) * 3
+    )
     data = ImageDataset(photographs.images, plain, classes=3, cache=ImageCache(tmp_path / "cache", limit=10**9))
     assert choose_workers(-1, data, device="cpu") == 0  # read before processes have started
     assert choose_workers(3, data, device="cpu") == 3

@@ -58,14 +58,16 @@ def test_a_pth_file_becomes_safetensors(given: Path, weights_home: Path, state_o
     kept = load_file(imported.path)
     assert kept.keys() == state.keys() and all(torch.equal(kept[name], state[name]) for name in state)
     assert read_record(imported.path).licence == "not stated"
-    built = build_classifier(BACKBONES["test_vit"], METHODS["full"], classes=2, image_size=64, weights=weights_loader())
+    built = build_classifier(
+        BACKBONES["test_vit"], METHODS["full"], classes=2, shape=(64, 64), weights=weights_loader()
+    )
     assert torch.equal(built.body.patch_embed.proj.weight, state["patch_embed.proj.weight"])
 
 
 def test_twins_must_be_told_apart(given: Path, weights_home: Path) -> None:
     from models.networks import build_network
 
-    state = build_network(BACKBONES["vit_small"], classes=0, image_size=224).half().state_dict()
+    state = build_network(BACKBONES["vit_small"], classes=0, shape=(224, 224)).half().state_dict()
     save_file(state, given / "some.safetensors")
     with pytest.raises(WeightsError, match=r"some\.safetensors.*vit_small.*deit_small") as caught:
         import_weights(given / "some.safetensors")
@@ -193,7 +195,7 @@ def test_any_network_of_timm_is_told_by_its_repository_and_listed_beside_the_cat
     row = get_backbone("timm/resnet10t.c3_in1k")
     folder = tmp_path / "models--timm--resnet10t.c3_in1k" / "snapshots" / "abc"
     folder.mkdir(parents=True)
-    save_file(build_network(row, classes=5, image_size=64).half().state_dict(), folder / "model.safetensors")
+    save_file(build_network(row, classes=5, shape=(64, 64)).half().state_dict(), folder / "model.safetensors")
     (imported,) = import_weights(folder / "model.safetensors").imported
     assert imported.backbone == row.name and imported.path == weights_home / "timm_resnet10t.c3_in1k.safetensors"
     assert [state.backbone for state in weights_states()][-1] == row.name and weights_state(row).licence == "Apache-2.0"

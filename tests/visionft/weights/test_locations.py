@@ -90,7 +90,7 @@ def test_a_flipped_bit_in_a_recorded_file_and_a_damaged_record_are_noticed(saved
     assert checked_sha256(ROW, ours) == sha256
     flip(ours)
     with pytest.raises(WeightsError, match=r"test_vit\.safetensors") as caught:
-        build_classifier(ROW, METHODS["linear"], classes=2, image_size=64, weights=weights_loader())
+        build_classifier(ROW, METHODS["linear"], classes=2, shape=(64, 64), weights=weights_loader())
     assert caught.value.next_step == NextStep("remove_weights", backbone="test_vit")
     for text in ("", "{", "[]", '{"sha256": "x"}', '{"colour": "blue"}'):
         record_path(ours).write_text(text)

@@ -19,13 +19,15 @@ from visionft.weights.weights_loading import fitting_backbones, load_weights, we
 
 def network(backbone: str = "test_vit", image_size: int = 64):
     method = METHODS["linear"]
-    arguments = {"options": LinearOptions(layers="last"), "weights": None, "image_size": image_size, "seed": 2}
+    arguments = {"options": LinearOptions(layers="last"), "weights": None, "shape": (image_size, image_size), "seed": 2}
     return build_classifier(BACKBONES[backbone], method, classes=3, **arguments).network
 
 
 @pytest.mark.parametrize("backbone", ["starter_resnet", "starter_vit"])
 def test_the_starters_load_as_they_ship(backbone: str) -> None:
-    built = build_classifier(BACKBONES[backbone], METHODS["lora"], classes=2, image_size=160, weights=weights_loader())
+    built = build_classifier(
+        BACKBONES[backbone], METHODS["lora"], classes=2, shape=(160, 160), weights=weights_loader()
+    )
     assert built.loaded and built.loaded.sha256 == BACKBONES[backbone].sha256
     assert all(value.isfinite().all() for value in built.network.state_dict().values())
 

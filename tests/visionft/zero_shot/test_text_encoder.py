@@ -30,7 +30,7 @@ def both_sides(name: str, weights: Path):
     small = {"image_size": 64, "timm_model_name": "test_vit", "timm_pool": "avg"}
     bias = {"init_logit_bias": 0.0} if row.text.is_sigmoid else {}
     model = CustomTextCLIP(row.text.embedding, small, dict(row.text.settings), **bias)
-    model.visual.trunk = build_network(row, classes=row.text.embedding if row.text.is_projected else 0, image_size=64)
+    model.visual.trunk = build_network(row, classes=row.text.embedding if row.text.is_projected else 0, shape=(64, 64))
     model.visual.head = torch.nn.Sequential()
     model.load_state_dict(load_file(weights))
     return model.eval()
@@ -42,7 +42,7 @@ def test_images_and_texts_are_compared_as_open_clip_does(name: str, weights_home
     path, row = weights_home / f"{name}.safetensors", BACKBONES[name]
     model, encoder = both_sides(name, path), open_text_side(row)
     images = torch.randn(3, 3, 64, 64, generator=torch.Generator().manual_seed(2))
-    network = build_network(row, classes=5, image_size=64).eval()
+    network = build_network(row, classes=5, shape=(64, 64)).eval()
     report = load_weights(network, row, path)
     with torch.no_grad():
         tokens = tokenizer_for(row.text, weights_home / f"{name}.tokenizer.json")(TEXTS)
@@ -72,7 +72,7 @@ def test_the_real_files_names_are_those_that_are_read(name: str) -> None:
     assert (preprocess["mean"], preprocess["std"]) == row.normalisation
     with torch.device("meta"):
         classes = tower.embedding if tower.is_projected else 0
-        trunk = build_network(row, classes=classes, image_size=row.input_size)
+        trunk = build_network(row, classes=classes, shape=row.input_shape())
         text = text_encoder.build_text_network(row.text)
     parameters = sum(value.numel() for value in (*trunk.parameters(), *text.parameters())) + 1 + row.text.is_sigmoid
     assert row.text.parameters == sum(value.numel() for value in text.parameters())

@@ -66,7 +66,7 @@ def _refused(title: str, reason: str) -> ExportError:
 
 def _model_args(loaded: LoadedRun) -> dict[str, Any]:
     backbone = loaded.classifier.backbone
-    size = {"img_size": loaded.preprocessing.size} if backbone.family == "vit" else {}
+    size = {"img_size": loaded.preprocessing.shape} if backbone.family == "vit" else {}
     return {**backbone.model_args, **size}
 
 
@@ -93,8 +93,8 @@ def write_timm_folder(folder: Path, network: nn.Module, loaded: LoadedRun, tempe
         save_file(state, target / WEIGHTS_FILE, metadata={"format": "pt"})
     write_json(target / CONFIG_FILE, _config(loaded, temperature))
     built = timm.create_model(f"local-dir:{target}", pretrained=True).eval()
-    size = loaded.preprocessing.size
-    images = torch.from_numpy(np.random.default_rng(0).normal(size=(4, 3, size, size)).astype(np.float32))
+    shape = (4, 3, *loaded.preprocessing.shape)
+    images = torch.from_numpy(np.random.default_rng(0).normal(size=shape).astype(np.float32))
     expected = loaded.classifier.eval()(images)
     difference = float((built(images) - expected).abs().max())
     if not difference <= MAX_LOGIT_DIFF * max(1.0, float(expected.abs().max())):
@@ -117,7 +117,7 @@ def _config(loaded: LoadedRun, temperature: float) -> dict[str, Any]:
         "pretrained_cfg": {
             "tag": "visionft",
             "custom_load": False,
-            "input_size": [3, preprocessing.size, preprocessing.size],
+            "input_size": [3, *preprocessing.shape],
             "fixed_input_size": backbone.family == "vit",
             "interpolation": preprocessing.interpolation,
             "crop_pct": preprocessing.crop_share,

@@ -4,6 +4,7 @@ Only the networks change. Preprocessing, heads and temperature are float32 and e
 """
 
 import logging
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -235,7 +236,7 @@ class VariantMaker:
     def _held_out(self, part: LoadedRun) -> tuple[np.ndarray, np.ndarray, LogitDecoder]:
         """Return preprocessed validation images, their targets, and the decoder of a part's logits."""
         images, targets = run_images(part.run, self.images, "val")
-        most = max(16, min(SEARCHED, _MOST_BYTES // (12 * part.preprocessing.size**2)))
+        most = max(16, min(SEARCHED, _MOST_BYTES // (12 * math.prod(part.preprocessing.shape))))
         places = list(spread(range(len(images)), most))
         rows = list(self._inputs(part, [images[place] for place in places], Message("Preparing validation images")))
         if not rows:
@@ -248,7 +249,7 @@ class VariantMaker:
         return np.concatenate([pixels for _, pixels in rows]), targets[read], decoder
 
     def _inputs(self, part: LoadedRun, images: Sequence[SnapshotImage], stage: str) -> Iterator[tuple[int, np.ndarray]]:
-        """Yield the indices of readable images, and the images preprocessed, (1, 3, S, S).
+        """Yield the indices of readable images, and the images preprocessed, (1, 3, H, W).
 
         They are preprocessed by the exported graph: a difference of 1e-6 can round to another integer and change a
         prediction.

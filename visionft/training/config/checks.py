@@ -5,10 +5,11 @@ import importlib.util
 from models.messages import Message
 from models.methods.table import METHODS
 from models.settings import range_problems
+from visionft.data.preprocess import is_region
 from visionft.data.types import Snapshot, Split
 from visionft.errors import ConfigError, NextStep, Problem
 from visionft.files import from_home
-from visionft.training.config.train_config import TrainConfig
+from visionft.training.config.train_config import LEAST_ASPECT, TrainConfig
 from visionft.weights.locations import PRETRAINED, RANDOM, licence_words
 
 
@@ -57,6 +58,12 @@ def _method_problems(config: TrainConfig) -> list[Problem]:
         sizes = {"size_step": backbone.size_step, "input_size": config.input_size}
         message = Message("{backbone} needs a multiple of {size_step}, got {input_size}", **sizes)
         found.append(Problem("image_size", Message(message, backbone=config.backbone)))
+    if config.framing == "region" and not is_region(config.region):
+        hint = "Give left, top, right and bottom between 0 and 1, such as 0.1,0.2,0.9,0.8."
+        found.append(Problem("region", Message("{region} is no part of an image", region=repr(config.region)), hint))
+    if config.framing != "centre" and 0 < config.aspect < LEAST_ASPECT:
+        values = {"least": f"{LEAST_ASPECT:g}", "aspect": f"{config.aspect:g}"}
+        found.append(Problem("aspect", Message("must be 0 or at least {least}, got {aspect}", **values)))
     if config.patch_dropout and backbone.family != "vit":
         message = Message("{backbone} is no ViT and has no patches", backbone=config.backbone)
         found.append(Problem("patch_dropout", message))

@@ -13,6 +13,8 @@ from models.messages import Message
 from models.methods.method import Method, MethodOptions
 from models.methods.table import DEFAULT_METHOD, METHODS, get_method
 from models.settings import setting
+from models.shapes import InputShape
+from visionft.data.preprocess import WHOLE, PreprocessConfig, Region, is_region, parsed_region
 from visionft.errors import ConfigError, NextStep, Problem
 
 # 2: a prefix has a softmax of its own unless `prefix.softmax` says otherwise. 3: `head_start` is called `ridge_init`.
@@ -20,6 +22,7 @@ from visionft.errors import ConfigError, NextStep, Problem
 FORMAT_VERSION = 4
 NETWORK = "network"  # in a run's `config.json`: how timm builds its network, for other programs; nothing here reads it
 
+LEAST_ASPECT, LARGEST_ASPECT = 0.05, 20.0
 INTERPOLATION_SHARES = (0.75, 0.5, 0.0)  # of the way from the start to the best epoch, tried at the end of a run
 
 
@@ -74,7 +77,14 @@ class TrainConfig:
     augmentation: str = setting("light", label="Augmentation", choices=("none", "light", "medium"),
         help="Random changes to training images: none; light (crop, flip); medium (also colour, rotation, blur).")
     image_size: int = setting(0, label="Image size", limits=(0, 1024), unit="px", automatic=0,
-        help="Side of the square the network sees. 0 takes the backbone's own; larger shows finer detail, slower.")
+        help="Side of the square the network sees, or of one of as many pixels. 0 takes the backbone's own; larger "
+        "shows finer detail, slower.")
+    framing: str = setting("centre", label="Framing", choices=("centre", "whole", "region"),
+        help="Part of an image that the network sees: its centre square; the whole image, undistorted; or one region.")
+    aspect: float = setting(0.0, label="Aspect ratio", limits=(0.0, LARGEST_ASPECT), advanced=True, automatic=0,
+        help="Width of the input divided by its height, but for the centre square. 0 measures it on the images.")
+    region: str = setting("", label="Region", advanced=True,
+        help="Left, top, right and bottom of the region, as shares of the image's sides: 0.1,0.2,0.9,0.8.")
     detail: float = setting(2.0, label="Detail kept", limits=(1.0, 8.0), advanced=True,
         help="Images are shrunk to about this multiple of the image size and kept so on disk, before any crop.")
     seed: int = setting(0, label="Seed", limits=(0, 2**31 - 1), advanced=True,
@@ -130,8 +140,26 @@ class TrainConfig:
 
     @property
     def input_size(self) -> int:
-        """Return the side of the network's square input, in pixels."""
+        """Return the side in pixels of a square of as many pixels as the network's input."""
         return self.image_size or self.backbone_row.input_size
+
+    @property
+    def input_shape(self) -> InputShape:
+        """Return (height, width) of the network's input, in pixels."""
+        return self.backbone_row.input_shape(self.input_size, 1.0 if self.framing == "centre" else self.aspect or 1.0)
+
+    @property
+    def preprocessing(self) -> PreprocessConfig:
+        """Return how images become the network's input. Outside the centre square all of the frame is seen."""
+        found = PreprocessConfig.for_backbone(self.backbone_row, self.input_shape)
+        if self.framing == "centre":
+            return found
+        return dataclasses.replace(found, crop_share=1.0, region=self.region_box)
+
+    @property
+    def region_box(self) -> Region:
+        """Return the part of an image that is used: all of it, but for the framing `region`."""
+        return parsed_region(self.region) if self.framing == "region" and is_region(self.region) else WHOLE
 
     @property
     def total_epochs(self) -> int:
@@ -146,7 +174,8 @@ class TrainConfig:
     @property
     def near_side(self) -> int:
         """Return about how many pixels of an image's shorter side are looked at; see `data.decode`."""
-        return round(self.input_size * self.detail)
+        left, top, right, bottom = self.region_box
+        return round(self.input_size * self.detail * 1000 / min(right - left, bottom - top))
 
     @property
     def needs_base_weights(self) -> bool:

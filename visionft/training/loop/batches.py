@@ -8,8 +8,8 @@ import numpy as np
 import torch  # noqa: TID253
 from torch import Tensor  # noqa: TID253
 
+from models.shapes import InputShape
 from visionft.data.dataset import Batch, EpochSampler, ImageDataset, ImageLoader, choose_workers
-from visionft.data.preprocess import PreprocessConfig
 from visionft.data.types import Snapshot, SnapshotImage
 from visionft.errors import nothing_readable
 from visionft.events import Progress
@@ -63,9 +63,9 @@ def training_batches(config: TrainConfig, images: Snapshot, sharding: ProcessSha
     """Return the training split, shuffled and augmented, as the settings say."""
     chosen = images.labelled("train")
     grows = config.progressive_resizing < 1
-    size_at = GrowingSize(config.input_size, config.progressive_resizing, config.epochs) if grows else None
+    shape_at = GrowingShape(config.input_shape, config.progressive_resizing, config.epochs) if grows else None
     weights = sampling_weights(chosen, len(images.class_names)) if config.balance == "sampling" else None
-    dataset = _dataset(config, images, chosen, augmentation=config.augmentation, size_at=size_at)
+    dataset = _dataset(config, images, chosen, augmentation=config.augmentation, shape_at=shape_at)
     return _image_batches(config, dataset, sharding, shuffle=True, weights=weights)
 
 
@@ -83,7 +83,7 @@ def plain_batches(
 def _dataset(config: TrainConfig, images: Snapshot, chosen: Sequence[SnapshotImage], **options: Any) -> ImageDataset:
     return ImageDataset(
         chosen,
-        PreprocessConfig.for_backbone(config.backbone_row, config.input_size),
+        config.preprocessing,
         task=images.task,
         classes=len(images.class_names),
         seed=config.seed,
@@ -107,18 +107,19 @@ def epoch_sampler(
 
 
 @dataclass(frozen=True)
-class GrowingSize:
-    """The image size of each epoch: from a share of the whole to the whole over the first two thirds of a run."""
+class GrowingShape:
+    """The input's shape in each epoch: from a share of the whole to the whole over the first two thirds of a run."""
 
-    whole: int
+    whole: InputShape
     start: float
     epochs: int
 
-    def __call__(self, epoch: int) -> int:
-        """Return the side in `epoch` (from 1), a multiple of 32 pixels."""
+    def __call__(self, epoch: int) -> InputShape:
+        """Return (height, width) in `epoch` (from 1), multiples of 32 pixels."""
         grown = min(1.0, (epoch - 1) / max(1.0, self.epochs * 2 / 3))
         share = self.start + (1 - self.start) * grown
-        return min(self.whole, max(32, round(self.whole * share / 32) * 32))
+        height, width = (min(side, max(32, round(side * share / 32) * 32)) for side in self.whole)
+        return height, width
 
 
 def sampling_weights(chosen: Sequence[SnapshotImage], classes: int) -> np.ndarray:
@@ -137,7 +138,7 @@ def cached_features(
     job: JobContext,
     on_batch: Callable[[Batch], None],
 ) -> Batch:
-    """Run all batches of `source` once through `extract`, (B, 3, S, S) -> (B, D): features in place of the images."""
+    """Run all batches of `source` once through `extract`, (B, 3, H, W) -> (B, D): features in place of the images."""
     parts, done = list[Batch](), 0
     for batch in source.epoch(0):
         on_batch(batch)

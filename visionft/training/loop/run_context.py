@@ -32,7 +32,7 @@ class RunContext:
             classes=classes,
             options=config.method_options,
             weights=weights_loader(config.weights),
-            image_size=config.input_size,
+            shape=config.input_shape,
             patch_dropout=config.patch_dropout,
             seed=config.seed,
         )

@@ -22,6 +22,7 @@ from visionft.project.names import count_of
 from visionft.training import base_weights
 from visionft.training.config.checks import check_config, unvalidated_classes
 from visionft.training.config.train_config import TrainConfig
+from visionft.training.framing import with_aspect
 from visionft.training.loop.costs import PeakMemory
 from visionft.training.loop.keeping import CheckpointKeeper
 from visionft.training.loop.objective import Objective, balanced_weights, new_totals
@@ -59,6 +60,7 @@ def train(
         RunError: No image can be read, memory is too small, or the folder holds another or a running run.
     """
     check_config(config, images)
+    config = with_aspect(config, images)
     if not base_weights.ensure_weights(config, job=job):
         return base_weights.stopped_before_start(config, classes=len(images.class_names), run_dir=run_dir)
     run = _Run(config, images, run_dir, is_new=is_new, job=job)

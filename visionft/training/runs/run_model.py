@@ -54,7 +54,7 @@ def load_trained(run: RunSummary, head: FittedHead | None = None, *, job: JobCon
         classes=len(run.class_names),
         options=config.method_options,
         weights=weights_loader(config.weights) if config.needs_base_weights else None,
-        image_size=config.input_size,
+        shape=config.input_shape,
         seed=config.seed,
     )
     if config.needs_base_weights:
@@ -64,8 +64,7 @@ def load_trained(run: RunSummary, head: FittedHead | None = None, *, job: JobCon
     except ValueError as error:
         message = Message("The checkpoint of {name} does not fit its settings: {reason}.", name=run.name, reason=error)
         raise RunError(message, "Train again.") from error
-    preprocessing = PreprocessConfig.for_backbone(config.backbone_row, config.input_size)
-    return LoadedRun(run, classifier.eval(), preprocessing)
+    return LoadedRun(run, classifier.eval(), config.preprocessing)
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Any:
         model.get_parameter("layer2.0.conv2.weight")[:, 0] /= 3000
         model.get_parameter("fc.bias")[:] -= model(torch.from_numpy(IMAGES)).mean(dim=0)  # so all classes occur
     path = tmp_path_factory.mktemp("network") / "network.onnx"
-    export_network(model, 32, path)
+    export_network(model, (32, 32), path)
     return onnx.load(path)
 
 
@@ -98,7 +98,7 @@ def test_inputs_that_go_together_with_nothing_leave_weights_at_their_nearest() -
 def test_a_network_is_nearer_with_better_weights(name: str, tmp_path: Path) -> None:
     torch.manual_seed(0)
     model = timm.create_model(name, num_classes=8).eval()
-    export_network(model, 160, tmp_path / "network.onnx")
+    export_network(model, (160, 160), tmp_path / "network.onnx")
     network = onnx.load(tmp_path / "network.onnx")
     plan = Plan.of(network, "fc" if name == "test_resnet" else "head")
     smooth = np.random.default_rng(0).standard_normal((12, 3, 20, 20)).astype(np.float32)

@@ -87,7 +87,7 @@ def test_norms_and_softmax_stay_in_float_where_old_runtimes_have_none_of_half_pr
 ) -> None:
     torch.manual_seed(0)
     network = timm.create_model("test_vit", num_classes=3, img_size=64).eval()
-    export_network(network, 64, tmp_path / "a.onnx", opset=opset)
+    export_network(network, (64, 64), tmp_path / "a.onnx", opset=opset)
     halved = at_half_precision(onnx.load(tmp_path / "a.onnx"), "head")
     onnx.checker.check_model(halved, full_check=True)
     graph = onnx.shape_inference.infer_shapes(halved, strict_mode=True).graph

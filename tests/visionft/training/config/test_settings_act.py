@@ -13,7 +13,7 @@ from models.classifier import build_classifier
 from models.methods.linear import GRADIENT, LinearOptions
 from models.methods.table import METHODS
 from visionft.data.dataset import Batch, EpochSampler
-from visionft.training.loop.batches import FeatureBatches, GrowingSize, sampling_weights
+from visionft.training.loop.batches import FeatureBatches, GrowingShape, sampling_weights
 from visionft.training.loop.costs import feature_drift
 from visionft.training.loop.objective import Objective, balanced_weights
 from visionft.training.loop.ridge_init import set_gentle_head
@@ -171,8 +171,9 @@ def test_a_head_for_learning_features_leaves_them_a_loss_to_learn_from() -> None
 
 
 def test_growing_images_end_at_the_whole_size() -> None:
-    sizes = [GrowingSize(224, 0.5, 9)(epoch) for epoch in range(1, 10)]
-    assert sizes[0] == 128 and sizes[6:] == [224, 224, 224] and sizes == sorted(sizes)
+    sizes = [GrowingShape((224, 224), 0.5, 9)(epoch) for epoch in range(1, 10)]
+    assert sizes[0] == (128, 128) and sizes[6:] == [(224, 224)] * 3 and sizes == sorted(sizes)
+    assert GrowingShape((192, 256), 0.5, 9)(1) == (96, 128)
 
 
 def test_smoothing_and_weights_are_for_training_only() -> None:

@@ -26,7 +26,7 @@ from visionft.training.runs.run_model import load_trained
 
 
 def classifier(method: str) -> Classifier:
-    return build_classifier(BACKBONES["test_vit"], METHODS[method], classes=3, weights=None, image_size=32).eval()
+    return build_classifier(BACKBONES["test_vit"], METHODS[method], classes=3, weights=None, shape=(32, 32)).eval()
 
 
 @pytest.mark.parametrize("method", ["full", "lora", "adapter"])

@@ -33,7 +33,7 @@ def fresh(classes: int, **changes):
     config = replace(CONFIG, start_from=FIRST, **changes)
     return config, build_classifier(
         config.backbone_row, config.method_row, classes=classes, options=config.method_options, weights=None,
-        image_size=32, seed=9,
+        shape=(32, 32), seed=9,
     ).eval()  # fmt: skip
 
 

@@ -96,16 +96,16 @@ def model_card(record: Record, files: Mapping[str, ListedFile]) -> str:
 
 
 def _summary(record: Record) -> str:
-    size, network = record["preprocessing"]["size"], escaped(record["network"]["architecture"])
+    steps, network = record["preprocessing"], escaped(record["network"]["architecture"])
     amount = "one" if record["task"] == "single" else "any number"
     origin = f"made from {escaped(record['backbone'])} ({network}; method: {escaped(record['method_title'])})"
     if parts := record.get("parts"):
         origin = f"an ensemble of {len(parts)} networks"
     return (
         f"An image classifier that assigns {amount} of {len(record['class_names']):,} classes to each image. It is "
-        f"{origin} at {size} x {size} pixels, in one ONNX file that takes RGB images of any size: cropping, resizing "
-        f"and normalising are inside. Exported and verified with VisionFT {record['visionft']}; every number below was "
-        "measured."
+        f"{origin} at {steps['width']} x {steps['height']} pixels, in one ONNX file that takes RGB images of any size: "
+        "cropping, resizing and normalising are inside. Exported and verified with VisionFT "
+        f"{record['visionft']}; every number below was measured."
     )
 
 

@@ -1,0 +1,111 @@
+"""Inputs that are no square: every family trains on them, and everything after training sees the same part."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pytest
+from PIL import Image
+
+from visionft.data.types import Snapshot, SnapshotImage
+from visionft.errors import ConfigError
+from visionft.evaluation.explain import explain_images
+from visionft.evaluation.explanation import ExplanationRequest
+from visionft.evaluation.report import evaluate_run
+from visionft.export.exporter import export_run
+from visionft.export.options import ExportOptions
+from visionft.features.embedding import features_under
+from visionft.jobs import JobContext
+from visionft.training.config.train_config import TrainConfig
+from visionft.training.framing import with_aspect
+from visionft.training.loop.train import resume, train
+from visionft.training.runs.run_folder import read_run
+
+TINY = TrainConfig(
+    weights="random", image_size=64, batch_size=8, epochs=1, device="cpu", workers=0, augmentation="light"
+)
+WHOLE = {"framing": "whole"}
+CORNER = {"framing": "region", "region": "0.5,0,1,0.25"}
+
+
+@pytest.fixture(scope="module")
+def corners(tmp_path_factory: pytest.TempPathFactory) -> Snapshot:
+    """Return noisy images of 120 x 60 pixels, whose class is the colour of their upper right corner alone."""
+    folder, random, images = tmp_path_factory.mktemp("corners"), np.random.default_rng(0), []
+    for number in range(36):
+        label = number % 2
+        pixels = random.integers(0, 256, (60, 120, 3), np.uint8)
+        pixels[:15, 60:] = (220, 30, 30) if label else (30, 30, 220)
+        path = folder / f"{number}.png"
+        Image.fromarray(pixels).save(path)
+        split = "train" if number < 20 else "val" if number < 28 else "test"
+        images.append(SnapshotImage(number + 1, path, f"corner{number}", (label,), split))
+    return Snapshot("single", ("blue", "red"), tuple(images))
+
+
+@pytest.mark.parametrize(
+    ("backbone", "method", "framing", "shape"),
+    [
+        ("test_resnet", "full", WHOLE, (32, 64)),
+        ("test_vit", "lora", WHOLE, (48, 96)),
+        ("test_vit", "prefix", CORNER, (32, 128)),
+        ("hybrid_vit", "linear", WHOLE, (48, 96)),
+        ("test_resnet", "knn", CORNER, (32, 128)),
+    ],
+)
+def test_a_run_sees_its_frame_from_training_to_the_exported_file(
+    backbone, method, framing, shape, corners: Snapshot, tmp_path: Path
+) -> None:
+    config = dataclasses.replace(TINY, backbone=backbone, method=method, **framing)
+    run_dir = tmp_path / "project" / "runs" / "001-a"
+    train(config, corners, run_dir)
+    kept = read_run(run_dir).config
+    assert kept.input_shape == shape and kept.aspect > 1
+    if method == "knn":
+        assert evaluate_run(run_dir, corners, "test").top1 == 1.0  # the rest of the image is noise
+    result = export_run(run_dir, corners, tmp_path / "out", options=ExportOptions(float_input=method != "knn"))
+    assert result.parity.is_equal
+    record = json.loads((tmp_path / "out" / "export.json").read_text())
+    assert (record["preprocessing"]["height"], record["preprocessing"]["width"]) == shape
+    request = ExplanationRequest(image_id=1, path=corners.images[0].path)
+    (found,) = explain_images(run_dir, [request])
+    assert not found.error and found.box == kept.preprocessing.crop_box(60, 120)
+    if method != "knn":
+        bare = onnxruntime.InferenceSession(tmp_path / "out" / "model_float.onnx")
+        assert bare.get_inputs()[0].shape[1:] == [3, *shape]
+
+
+def test_features_of_one_framing_are_not_taken_for_another(corners: Snapshot, tmp_path: Path) -> None:
+    config = dataclasses.replace(TINY, backbone="starter_resnet", method="linear", weights="pretrained")
+    square = features_under(tmp_path, corners.images, config)
+    framed = features_under(tmp_path, corners.images, dataclasses.replace(config, **WHOLE))
+    assert square.kind.folder_name != framed.kind.folder_name and not np.allclose(square.vectors, framed.vectors)
+    again = features_under(tmp_path, corners.images, config)
+    assert np.array_equal(again.vectors, square.vectors)
+
+
+def test_odd_images_and_frames(corners: Snapshot, tmp_path: Path) -> None:
+    for number, (height, width) in enumerate([(1, 50), (400, 20), (20, 400), (1, 1)]):
+        Image.fromarray(np.full((height, width, 3), 90, np.uint8)).save(tmp_path / f"{number}.png")
+    odd = [
+        dataclasses.replace(image, path=tmp_path / f"{number % 4}.png")
+        for number, image in enumerate(corners.images[:24])
+    ]
+    images = dataclasses.replace(corners, images=(*odd, *corners.images[24:]))
+    config = dataclasses.replace(TINY, backbone="test_resnet", method="full", **CORNER)
+    assert train(config, images, tmp_path / "runs" / "001-a").best is not None
+    single = with_aspect(dataclasses.replace(TINY, **WHOLE), odd[1:2])
+    assert single.aspect == 0.05 and single.input_shape[0] > 8 * single.input_shape[1]
+    for wrong in ({"region": "0.2,0,0.2,1"}, {"region": "1,1,2,2"}, {"region": ""}, {"aspect": 0.01}):
+        with pytest.raises(ConfigError):
+            train(dataclasses.replace(config, **wrong), corners, tmp_path / "runs" / "002-b")
+
+
+def test_a_stopped_run_keeps_its_frame(corners: Snapshot, tmp_path: Path, stop_after) -> None:
+    config = dataclasses.replace(TINY, backbone="test_vit", method="full", epochs=3, **WHOLE)
+    train(config, corners, tmp_path / "runs" / "001-a", job=JobContext(cancelled=stop_after(10)))
+    kept = read_run(tmp_path / "runs" / "001-a").config
+    result = resume(tmp_path / "runs" / "001-a")
+    assert not result.stopped and read_run(tmp_path / "runs" / "001-a").config == kept and kept.aspect == 2.0

@@ -1,0 +1,34 @@
+"""The aspect ratio of a run's images, where its framing needs one. Torch-free."""
+
+import contextlib
+import dataclasses
+import statistics
+from collections.abc import Sequence
+
+from visionft.data.decode import read_header
+from visionft.data.preprocess import PreprocessConfig
+from visionft.data.types import Snapshot, SnapshotImage
+from visionft.errors import ImageError
+from visionft.training.config.train_config import LARGEST_ASPECT, LEAST_ASPECT, TrainConfig
+
+MOST_HEADERS = 400
+
+
+def with_aspect(config: TrainConfig, images: Snapshot | Sequence[SnapshotImage]) -> TrainConfig:
+    """Return the settings with the aspect ratio that they leave to the images: the median of at most 400 headers."""
+    if config.framing == "centre" or config.aspect:
+        return config
+    chosen = images.images if isinstance(images, Snapshot) else images
+    return dataclasses.replace(config, aspect=measured_aspect(chosen, config.preprocessing))
+
+
+def measured_aspect(images: Sequence[SnapshotImage], preprocessing: PreprocessConfig) -> float:
+    """Return the median of width / height of the images' region, 1 without a readable image; in 0.05..20."""
+    found = list[float]()
+    for image in images[:: max(1, -(-len(images) // MOST_HEADERS))]:
+        with contextlib.suppress(ImageError):
+            header = read_header(image.path)
+            box = preprocessing.region_box(header.height, header.width)
+            found.append(box.width / box.height)
+    middle = statistics.median(found) if found else 1.0
+    return round(min(LARGEST_ASPECT, max(LEAST_ASPECT, middle)), 3)
