@@ -78,6 +78,7 @@ def run_demo(out: Path, sample: Sample = "photographs", *, job: JobContext = SIL
     from visionft.evaluation.stored import read_evaluation
     from visionft.export.exporter import export_run
     from visionft.export.predictor import Predictor
+    from visionft.training.framing_choice import resolved_framing
     from visionft.training.loop.train import train
 
     if out.is_file() or (out.is_dir() and any(out.iterdir())):
@@ -90,6 +91,7 @@ def run_demo(out: Path, sample: Sample = "photographs", *, job: JobContext = SIL
     configs, runs = demo_configs(snapshot), out / "project" / "runs"
     results: list[TrainResult] = []
     for config in configs:
+        config = resolved_framing(config, snapshot, out / "project", job=job)
         results.append(train(config, snapshot, new_run_dir(out / "project", config), is_new=True, job=job))
         job.check_cancelled()
     best = max(results, key=_validation_accuracy)

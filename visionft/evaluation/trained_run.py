@@ -9,8 +9,10 @@ from visionft.data.types import Snapshot, Split
 from visionft.errors import VisionFTError
 from visionft.evaluation.report import Evaluation, evaluate_splits
 from visionft.events import Notice
-from visionft.jobs import SILENT, JobContext
+from visionft.jobs import SILENT, JobCancelled, JobContext
+from visionft.training.base_weights import stopped_before_start
 from visionft.training.config.train_config import TrainConfig
+from visionft.training.framing_choice import resolved_framing
 from visionft.training.loop.train import resume, train
 from visionft.training.runs.metrics_file import StepRecorder
 from visionft.training.runs.run_folder import TrainResult
@@ -34,7 +36,12 @@ def train_and_evaluate(config: TrainConfig, images: Snapshot, run_dir: Path, *, 
     Raises:
         ConfigError, RunError, WeightsError: As `train`.
     """
-    recorder = StepRecorder(run_dir.parent, job)
+    project_dir, recorder = run_dir.parent.parent, StepRecorder(run_dir.parent, job)
+    try:
+        config = resolved_framing(config, images, project_dir, job=job)
+    except JobCancelled:
+        stopped = stopped_before_start(config, classes=len(images.class_names), run_dir=run_dir)
+        return TrainedRun(result=stopped, evaluations={})
     result = train(config, images, run_dir, is_new=True, job=job.with_report(recorder))
     return _evaluated(result, run_dir.with_name(result.run), images, job)
 

@@ -1,16 +1,19 @@
-"""Choosing a backbone for the user's images by the held-out accuracy of closed-form heads, in seconds.
+"""Choosing a backbone, or a framing, for the user's images by the held-out loss of closed-form heads, in seconds.
 
 The held-out accuracy of a linear head on frozen features nearly always ranks pretrained networks as fine-tuning does
 (Kornblith et al. 2019, arXiv:1805.08974), at a hundredth of the cost.
 """
 
 import math
+import statistics
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from models.catalog import get_backbone
 from models.messages import Message
+from models.shapes import InputShape
+from visionft.calibration import cross_entropies
 from visionft.data.types import Snapshot, SnapshotImage
 from visionft.errors import RunError
 from visionft.events import Progress
@@ -19,22 +22,25 @@ from visionft.project.names import count_of
 from visionft.training.config.checks import check_config
 from visionft.training.config.presets import PRESETS, Circumstances, preset_backbones, preset_config
 from visionft.training.config.train_config import TrainConfig
+from visionft.training.framing import CENTRE, Framing, with_aspect
 from visionft.training.loop.subsets import spread_by_class
 
-MOST_IMAGES = 600
+MOST_IMAGES = 400
 LEAST_PER_CLASS = 8
-MUCH_SLOWER = 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Probe:
-    """The held-out accuracy of one backbone's closed-form head on the user's images."""
+    """The held-out accuracy of the closed-form head of one backbone, at one framing, on the user's images."""
 
     backbone: str
-    accuracy: float | None  # held-out accuracy on training images; None where classes have one image each
+    accuracy: float | None  # held-out accuracy on labelled images; None where classes have one image each
     images: int
     milliseconds: float  # per image, reading included
     seconds: float
+    framing: Framing = CENTRE
+    shape: InputShape = (0, 0)  # (height, width) of the input, in pixels
+    losses: tuple[float, ...] = ()  # log loss of each held-out image
 
     @property
     def standard_error(self) -> float:
@@ -42,41 +48,60 @@ class Probe:
         share = self.accuracy or 0.0
         return math.sqrt(max(share * (1 - share), 0.25 / self.images) / self.images)
 
+    def gain_over(self, other: "Probe") -> float:
+        """Return how much lower the mean held-out loss is than another probe's, in standard errors of the difference.
+
+        Paired over the images: each probe predicts the same ones. 0 where they cannot be compared.
+        """
+        if len(self.losses) != len(other.losses) or len(self.losses) < 2:
+            return 0.0
+        gains = [theirs - mine for mine, theirs in zip(self.losses, other.losses, strict=True)]
+        mean, spread = statistics.fmean(gains), statistics.stdev(gains)
+        return mean / max(spread / math.sqrt(len(gains)), 1e-9)
+
 
 def probe_backbones(
     names: Sequence[str], config: TrainConfig, images: Snapshot, *, job: JobContext = SILENT
 ) -> tuple[Probe, ...]:
-    """Measure each backbone on the same training images, at most 600, in the order of `names`.
+    """Measure each backbone on the same training images, about 400, in the order of `names`.
 
-    `config` gives device, precision and seed. A cancelled job returns the finished probes.
+    `config` gives device, precision, seed and framing. A cancelled job returns the finished probes.
     """
     check_config(config, images)
-    per_class = max(LEAST_PER_CLASS, MOST_IMAGES // len(images.class_names))
-    chosen = spread_by_class(images.labelled("train"), per_class)
+    chosen = probed_images(images)
     found: list[Probe] = []
     for name in names:
+        settings = replace(config, backbone=name, method="linear", image_size=0, weights="pretrained")
+        stage = Message("Trying {title}", title=get_backbone(name).title)
         try:
-            found.append(_probe(name, config, images, chosen, job=job))
+            found.append(probe(settings, images, chosen, stage=stage, job=job))
         except JobCancelled:
             break
     return tuple(found)
 
 
-def _probe(
-    name: str, config: TrainConfig, images: Snapshot, chosen: Sequence[SnapshotImage], *, job: JobContext
+def probed_images(images: Snapshot) -> tuple[SnapshotImage, ...]:
+    """Return about 400 labelled images that are not for the test, at least 8 of each class where there are so many."""
+    per_class = max(LEAST_PER_CLASS, MOST_IMAGES // len(images.class_names))
+    return spread_by_class([image for image in images.images if image.labels and image.split != "test"], per_class)
+
+
+def probe(
+    config: TrainConfig, images: Snapshot, chosen: Sequence[SnapshotImage], *, stage: str, job: JobContext
 ) -> Probe:
+    """Measure one backbone at one framing by the settings of a linear probe (JobCancelled)."""
     import torch
 
     from visionft.heads.linear_head import fit_head
     from visionft.training.loop.batches import ProcessShard, cached_features, plain_batches
     from visionft.training.loop.run_context import RunContext, release
 
-    began, stage = time.perf_counter(), Message("Trying {title}", title=get_backbone(name).title)
+    began = time.perf_counter()
     job.report(Progress(stage=stage, done=0, total=0))
-    settings = replace(config, backbone=name, method="linear", image_size=0, weights="pretrained")
-    context = RunContext(settings, classes=len(images.class_names))
+    config = with_aspect(config, chosen)
+    context = RunContext(config, classes=len(images.class_names))
     try:
-        source = plain_batches(settings, images, chosen, ProcessShard(device=context.accelerator.device))
+        source = plain_batches(config, images, chosen, ProcessShard(device=context.accelerator.device))
 
         def extract(batch: torch.Tensor) -> torch.Tensor:
             with context.accelerator.autocast():
@@ -88,12 +113,12 @@ def _probe(
         features = cached_features(source, extract, **options)
         milliseconds = 1000 * (time.perf_counter() - looked) / len(features.images)
         is_multilabel = images.task == "multi"
-        targets = features.targets
+        targets = labels = features.targets.cpu()
         if not is_multilabel:
-            targets = torch.nn.functional.one_hot(targets, len(images.class_names))
+            targets = torch.nn.functional.one_hot(labels, len(images.class_names))
         fitted = fit_head(
             features.images.float().cpu().numpy(),
-            targets.cpu().numpy(),
+            targets.numpy(),
             widths=context.classifier.head_parts,
             is_multilabel=is_multilabel,
             seed=config.seed,
@@ -101,8 +126,12 @@ def _probe(
         )
     finally:
         release(context.classifier, None)
+    losses = cross_entropies(fitted.held_out, targets[fitted.places] if is_multilabel else labels[fitted.places])
     return Probe(
-        backbone=name,
+        backbone=config.backbone,
+        framing=Framing.of(config),
+        shape=config.input_shape,
+        losses=tuple(float(f"{loss:.6g}") for loss in losses),
         accuracy=fitted.accuracy,
         images=len(features.images),
         milliseconds=milliseconds,
@@ -111,17 +140,17 @@ def _probe(
 
 
 def best_probe(probes: Sequence[Probe]) -> Probe:
-    """Return the chosen probe: the first in order within a standard error of the most accurate one.
+    """Return the chosen probe: the first, unless a later one is better by more than a standard error.
 
-    The order is one of preference. Probes more than `MUCH_SLOWER` times slower than the fastest of them are skipped;
-    smaller differences are noise on a busy computer.
+    The order is one of preference, and of cost.
     """
     if not probes:
         raise RunError("No backbone was tried.", "Start again, or name one yourself.")
-    top = max(probes, key=lambda each: each.accuracy or 0.0)
-    near = [each for each in probes if (each.accuracy or 0.0) >= (top.accuracy or 0.0) - top.standard_error]
-    quickest = min(each.milliseconds for each in near)
-    return next(each for each in near if each.milliseconds <= MUCH_SLOWER * quickest)
+    best = probes[0]
+    for each in probes[1:]:
+        if each.gain_over(best) > 1:
+            best = each
+    return best
 
 
 def preset_configs(circumstances: Circumstances, probes: Sequence[Probe], *, device: str) -> dict[str, TrainConfig]:

@@ -103,6 +103,7 @@ def preset_config(name: str, circumstances: Circumstances, *, backbone: str = ""
     images = circumstances.images
     config = TrainConfig(
         backbone=backbone or preset_backbones(name, circumstances)[0],
+        framing="auto",
         batch_size=_batch_size(circumstances),
         balance="weights" if circumstances.unevenness >= UNEVEN else "none",
     )

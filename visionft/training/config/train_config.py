@@ -79,8 +79,9 @@ class TrainConfig:
     image_size: int = setting(0, label="Image size", limits=(0, 1024), unit="px", automatic=0,
         help="Side of the square the network sees, or of one of as many pixels. 0 takes the backbone's own; larger "
         "shows finer detail, slower.")
-    framing: str = setting("centre", label="Framing", choices=("centre", "whole", "region"),
-        help="Part of an image that the network sees: its centre square; the whole image, undistorted; or one region.")
+    framing: str = setting("centre", label="Framing", choices=("auto", "centre", "whole", "region"),
+        help="Part of an image that the network sees: auto (what is measured best on the project's images); its centre "
+        "square; the whole image, undistorted; or one region.")
     aspect: float = setting(0.0, label="Aspect ratio", limits=(0.0, LARGEST_ASPECT), advanced=True, automatic=0,
         help="Width of the input divided by its height, but for the centre square. 0 measures it on the images.")
     region: str = setting("", label="Region", advanced=True,
@@ -144,15 +145,20 @@ class TrainConfig:
         return self.image_size or self.backbone_row.input_size
 
     @property
+    def frames(self) -> bool:
+        """Tell whether the network sees another part of an image than the centre square."""
+        return self.framing in ("whole", "region")
+
+    @property
     def input_shape(self) -> InputShape:
         """Return (height, width) of the network's input, in pixels."""
-        return self.backbone_row.input_shape(self.input_size, 1.0 if self.framing == "centre" else self.aspect or 1.0)
+        return self.backbone_row.input_shape(self.input_size, self.aspect or 1.0 if self.frames else 1.0)
 
     @property
     def preprocessing(self) -> PreprocessConfig:
         """Return how images become the network's input. Outside the centre square all of the frame is seen."""
         found = PreprocessConfig.for_backbone(self.backbone_row, self.input_shape)
-        if self.framing == "centre":
+        if not self.frames:
             return found
         return dataclasses.replace(found, crop_share=1.0, region=self.region_box)
 

@@ -1,0 +1,86 @@
+"""The framing of a project: measured on its images, kept with it, taken by its runs."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from visionft.data.types import Snapshot, SnapshotImage
+from visionft.errors import ConfigError
+from visionft.evaluation.trained_run import train_and_evaluate
+from visionft.events import Notice
+from visionft.jobs import JobCancelled, JobContext
+from visionft.training.config.presets import Circumstances, preset_config
+from visionft.training.framing import Framing
+from visionft.training.framing_choice import (
+    FILE,
+    FramingChoice,
+    is_due,
+    measure_framing,
+    read_framing,
+    resolved_framing,
+    store_framing,
+)
+from visionft.training.runs.run_folder import read_run
+
+
+@pytest.fixture(scope="module")
+def borders(tmp_path_factory: pytest.TempPathFactory) -> Snapshot:
+    """Return wide noisy images, whose class is a mark at the left border, outside the centre square."""
+    folder, random, images = tmp_path_factory.mktemp("borders"), np.random.default_rng(0), []
+    for number in range(60):
+        label = number % 2
+        pixels = random.integers(90, 160, (60, 150, 3), np.uint8)
+        pixels[10:50, :30] = (230, 230, 230) if label else (20, 20, 20)
+        path = folder / f"{number}.png"
+        Image.fromarray(pixels).save(path)
+        split = "train" if number < 40 else "val" if number < 50 else "test"
+        images.append(SnapshotImage(number + 1, path, f"border{number}", (label,), split))
+    return Snapshot("single", ("dark", "light"), tuple(images))
+
+
+def quick(images: Snapshot):
+    config = preset_config("quick", Circumstances.of(images, device="cpu"), backbone="starter_resnet")
+    return dataclasses.replace(config, device="cpu", workers=0)
+
+
+def test_a_run_sees_what_was_measured_best(borders: Snapshot, tmp_path: Path) -> None:
+    events = []
+    run = train_and_evaluate(quick(borders), borders, tmp_path / "runs" / "001-a", job=JobContext(events.append))
+    choice, kept = read_framing(tmp_path), read_run(tmp_path / "runs" / run.result.run).config
+    assert choice is not None and choice.framing.framing == "whole" and kept.framing == "whole"
+    assert (kept.image_size, kept.aspect) == (choice.framing.image_size, choice.framing.aspect) and kept.aspect == 2.5
+    assert choice.chosen.accuracy > choice.trials[0].accuracy + 0.2 and choice.images == 50
+    assert run.evaluations["test"].top1 >= 0.9
+    assert str(round(100 * choice.chosen.accuracy)) in "".join(e.message for e in events if isinstance(e, Notice))
+    before = (tmp_path / FILE).read_bytes()
+    again = resolved_framing(quick(borders), borders, tmp_path)  # from the file: the labels are the same
+    assert Framing.of(again) == choice.framing and (tmp_path / FILE).read_bytes() == before
+
+
+def test_it_is_measured_again_when_the_labels_have_doubled(borders: Snapshot, tmp_path: Path) -> None:
+    few = dataclasses.replace(borders, images=(*borders.images[:24], *borders.images[40:46]))
+    found = measure_framing(tmp_path, few, quick(few))
+    assert found.labelled == 30 and not is_due(found, few) and is_due(found, borders)
+    own = FramingChoice(framing=Framing(framing="region", region="0,0,0.2,1", image_size=64))
+    store_framing(tmp_path, own)
+    assert read_framing(tmp_path) == own and own.is_own and not is_due(own, borders)
+    config = resolved_framing(quick(borders), borders, tmp_path)
+    assert config.region == own.framing.region and config.input_size == 64
+    assert resolved_framing(dataclasses.replace(config, framing="centre"), borders, tmp_path).framing == "centre"
+
+
+def test_what_cannot_be_measured_keeps_the_centre_square(borders: Snapshot, tmp_path: Path, stop_after) -> None:
+    few = dataclasses.replace(borders, images=(*borders.images[:8], *borders.images[40:44]))
+    assert resolved_framing(quick(few), few, tmp_path).framing == "centre" and read_framing(tmp_path) is None
+    with pytest.raises(ConfigError):
+        measure_framing(tmp_path, dataclasses.replace(borders, images=()), quick(borders))
+    with pytest.raises(JobCancelled):
+        measure_framing(tmp_path, borders, quick(borders), job=JobContext(cancelled=stop_after(1)))
+    stopped = JobContext(cancelled=stop_after(1))
+    run = train_and_evaluate(quick(borders), borders, tmp_path / "runs" / "001-a", job=stopped)
+    assert run.result.stopped and not (tmp_path / "runs").exists() and read_framing(tmp_path) is None
+    (tmp_path / FILE).write_text("{")
+    assert read_framing(tmp_path) is None

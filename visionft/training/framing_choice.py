@@ -1,0 +1,205 @@
+"""The framing and size of a project's inputs, measured on its images, and kept with it as `framing.json`. Torch-free.
+
+No fixed choice is right: the whole image shows what lies at the border, more pixels show finer detail, and both may
+lose (docs/decisions/0038). A closed-form head on the features of about 400 labelled images predicts each of them
+without having learned from it. A framing replaces a cheaper one where that loss is lower by more than a standard error.
+"""
+
+import dataclasses
+import logging
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+from models.messages import Message
+from visionft.data.types import Snapshot
+from visionft.errors import VisionFTError
+from visionft.events import Notice
+from visionft.files import read_json, write_json
+from visionft.jobs import SILENT, JobContext
+from visionft.project.names import count_of
+from visionft.records import none_if_unreadable
+from visionft.training.base_weights import ensure_weights
+from visionft.training.config.checks import check_config
+from visionft.training.config.train_config import TrainConfig
+from visionft.training.framing import Framing, with_aspect
+from visionft.training.probing import Probe, probe, probed_images
+
+logger = logging.getLogger(__name__)
+
+FILE: Final = "framing.json"
+SIZES: Final = (160, 224, 320, 448, 640)
+LEAST_IMAGES: Final = 20  # below, a held-out loss tells nothing
+_AGAIN: Final = 2  # times as many labels, from which on it is measured again
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FramingTrial:
+    """The held-out accuracy at one framing, and what it costs."""
+
+    framing: Framing
+    shape: tuple[int, int]  # (height, width) of the input, in pixels
+    accuracy: float | None
+    seconds: float  # of the measurement
+    milliseconds: float  # of an image through the network
+
+    @classmethod
+    def of(cls, found: Probe) -> "FramingTrial":
+        return cls(**{field.name: getattr(found, field.name) for field in dataclasses.fields(cls)})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FramingChoice:
+    """The framing of a project's runs, with its evidence."""
+
+    framing: Framing
+    backbone: str = ""
+    trials: tuple[FramingTrial, ...] = ()  # in the order of their measurement; none of the user's own choice
+    images: int = 0  # that were measured
+    labelled: int = 0  # images with labels at that time
+
+    @property
+    def is_own(self) -> bool:
+        """Tell whether the user chose it; it is not measured again then."""
+        return not self.trials
+
+    @property
+    def chosen(self) -> FramingTrial | None:
+        return next((each for each in self.trials if each.framing == self.framing), None)
+
+
+def is_due(choice: FramingChoice | None, images: Snapshot) -> bool:
+    """Tell whether to measure: there is no choice yet, or twice as many images have labels since it was measured."""
+    return choice is None or (not choice.is_own and labelled_count(images) >= _AGAIN * choice.labelled)
+
+
+def labelled_count(images: Snapshot) -> int:
+    return sum(bool(image.labels) for image in images.images)
+
+
+def resolved_framing(
+    config: TrainConfig, images: Snapshot, project_dir: Path, *, job: JobContext = SILENT
+) -> TrainConfig:
+    """Return the settings of a run with the project's framing in place of `auto`; it is measured where it is due.
+
+    Several processes that train together, and projects of fewer than 20 labelled images, measure nothing.
+
+    Raises:
+        ConfigError: Settings or images are unsuitable for training.
+        JobCancelled: The user cancelled the measurement.
+    """
+    if config.framing != "auto":
+        return config
+    check_config(config, images)
+    choice = read_framing(project_dir)
+    is_alone = os.environ.get("WORLD_SIZE", "1") == "1"
+    can_measure = is_alone and len(probed_images(images)) >= LEAST_IMAGES
+    if can_measure and is_due(choice, images) and ensure_weights(config, job=job):
+        choice = measure_framing(project_dir, images, config, job=job)
+        job.report(Notice(message=choice_text(choice)))
+    return choice.framing.applied(config) if choice else replace(config, framing="centre")
+
+
+def measure_framing(
+    project_dir: Path, images: Snapshot, config: TrainConfig, *, job: JobContext = SILENT
+) -> FramingChoice:
+    """Measure framings on about 400 labelled images outside the test split, and keep the choice with the project.
+
+    First the centre square at the backbone's own size, then the centre square and the whole image at the next size;
+    where the larger one gained, the next sizes, up to 640 pixels.
+
+    Args:
+        config: The settings of the runs to come: backbone, weights, device, precision and seed count.
+
+    Raises:
+        ConfigError: Settings or images are unsuitable for training.
+        JobCancelled: The user cancelled it; nothing is kept.
+    """
+    check_config(config, images)
+    chosen = probed_images(images)
+    base = replace(config, method="linear", framing="centre", image_size=0, aspect=0.0, region="")
+
+    def measured(settings: TrainConfig) -> Probe:
+        words = Message("Trying what the network sees: {framing}")
+        stage = Message(words, framing=framing_text(Framing.of(settings), settings.input_shape))
+        return probe(settings, images, chosen, stage=stage, job=job)
+
+    best = measured(base)
+    probes, framings = [best], ("centre", "whole")
+    for size in sizes_above(base):
+        before, square = best, replace(base, image_size=size)
+        for framing in framings:
+            settings = with_aspect(replace(square, framing=framing), chosen)
+            if framing == "whole" and settings.preprocessing == square.preprocessing:
+                continue
+            probes.append(found := measured(settings))
+            if found.gain_over(best) > (1 if best is before else 0):  # standard errors; at the same cost the better one
+                best = found
+        if best is before:
+            break
+        framings = (best.framing.framing,)
+    choice = FramingChoice(
+        framing=best.framing,
+        backbone=config.backbone,
+        trials=tuple(map(FramingTrial.of, probes)),
+        images=best.images,
+        labelled=labelled_count(images),
+    )
+    store_framing(project_dir, choice)
+    return choice
+
+
+def sizes_above(config: TrainConfig) -> list[int]:
+    """Return the sizes above the backbone's own, in the steps that it takes."""
+    backbone = config.backbone_row
+    return [round(size / backbone.size_step) * backbone.size_step for size in SIZES if size > 1.2 * backbone.input_size]
+
+
+def store_framing(project_dir: Path, choice: FramingChoice) -> None:
+    """Keep the choice with the project; on a full disk it is only not kept."""
+    try:
+        write_json(project_dir / FILE, dataclasses.asdict(choice))
+    except (OSError, VisionFTError) as error:
+        logger.warning("The choice of a framing was not kept: %s", error)
+
+
+@none_if_unreadable
+def read_framing(project_dir: Path) -> FramingChoice | None:
+    """Return the project's choice; None where there is none that can be read."""
+    stored: dict[str, Any] = read_json(project_dir / FILE)
+    trials = tuple(
+        FramingTrial(**each | {"framing": Framing(**each["framing"]), "shape": tuple(each["shape"])})
+        for each in stored["trials"]
+    )
+    return FramingChoice(**stored | {"framing": Framing(**stored["framing"]), "trials": trials})
+
+
+def framing_text(framing: Framing, shape: tuple[int, int]) -> Message:
+    """Return a framing in words, such as `whole image, 256 x 192 pixels`."""
+    height, width = shape
+    templates = {
+        "whole": Message("whole image, {width} x {height} pixels"),
+        "region": Message("region {region}, {width} x {height} pixels"),
+    }
+    template = templates.get(framing.framing, Message("centre square, {width} x {height} pixels"))
+    return Message(template, width=width, height=height, region=framing.region)
+
+
+def choice_text(choice: FramingChoice) -> Message:
+    """Return a measured choice with its evidence in a sentence."""
+    chosen, first = choice.chosen, choice.trials[0]
+    assert chosen is not None
+    names = [framing_text(each.framing, each.shape) for each in (chosen, first)]
+    shares = [f"{each.accuracy:.0%}" if each.accuracy is not None else "-" for each in (chosen, first)]
+    seconds = f"{sum(each.seconds for each in choice.trials):.0f}"
+    figures = {"counted": count_of(choice.images, "image"), "seconds": seconds}
+    if chosen is first:
+        words = Message(
+            "The network sees the {name}: {share} of {counted} right; nothing else was better ({seconds} s)."
+        )
+        return Message(words, name=names[0], share=shares[0], **figures)
+    words = Message(
+        "The network sees the {name}: {share} of {counted} right, instead of {before} by the {other} ({seconds} s)."
+    )
+    return Message(words, name=names[0], share=shares[0], other=names[1], before=shares[1], **figures)
