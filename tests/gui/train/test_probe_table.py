@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from random import Random
 
 import pytest
 from PySide6.QtCore import Qt
@@ -19,7 +20,10 @@ CIRCUMSTANCES = Circumstances(images=500, here=frozenset({"resnet18_in1k", "star
 
 
 def probe(name: str, accuracy: float, milliseconds: float = 10) -> Probe:
-    return Probe(backbone=name, accuracy=accuracy, images=400, milliseconds=milliseconds, seconds=1)
+    losses = [0.1] * round(400 * accuracy) + [2.0] * round(400 * (1 - accuracy))
+    Random(name).shuffle(losses)  # another backbone is wrong on other images
+    figures = {"accuracy": accuracy, "images": 400, "losses": tuple(losses)}
+    return Probe(backbone=name, milliseconds=milliseconds, seconds=1, **figures)
 
 
 PROBES = (probe("resnet18_in1k", 0.80), probe("starter_resnet", 0.90, 5), probe("starter_vit", 0.91, 50))
