@@ -32,6 +32,7 @@ class OptionsCard(Card):
         for opset, title in OPSETS.items():
             self.opset_box.addItem(tr(title), opset)
         self.float_box = _box(label_of("float_input"), help_of("float_input"))
+        self.mirror_box = _box(label_of("mirror"), help_of("mirror"))
         self.timm_box = _box(label_of("huggingface"), help_of("huggingface"))
         self.precision_boxes: dict[Precision, QCheckBox] = {
             precision: _box(words, help_of("precisions")) for precision, words in PRECISION_TITLES.items()
@@ -41,8 +42,8 @@ class OptionsCard(Card):
         self.note = text("", "small", wrap=True)
         self.body.addWidget(text("Options", "heading"))
         place = row(self.place_edit, self.browse_button, grows=0)
-        optional = (*self.precision_boxes.values(), self.float_box, self.timm_box, *self.exporter_boxes.values())
-        boxes = column(*optional, spacing=theme.SMALL)
+        optional = (self.mirror_box, *self.precision_boxes.values(), self.float_box, self.timm_box)
+        boxes = column(*optional, *self.exporter_boxes.values(), spacing=theme.SMALL)
         fields = QGridLayout()
         fields.setHorizontalSpacing(theme.LARGE)
         fields.setVerticalSpacing(theme.MEDIUM)
@@ -64,6 +65,7 @@ class OptionsCard(Card):
     def options(self) -> ExportOptions:
         return ExportOptions(
             float_input=self.float_box.isChecked(),
+            mirror=self.mirror_box.isChecked(),
             opset=self.opset_box.currentData(),
             precisions=tuple(precision for precision, box in self.precision_boxes.items() if box.isChecked()),
             huggingface=self.timm_box.isChecked(),

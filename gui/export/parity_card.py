@@ -14,7 +14,7 @@ from visionft.amounts import size_text
 from visionft.export.bundle.sample_programs import SAMPLES
 from visionft.export.bundle.verifying import Fault, Verification
 from visionft.export.contents import FLOAT_MODEL_FILE, MODEL_FILE, RECORD_FILE, SCRIPT_FILE
-from visionft.export.parity import MAX_ABS_DIFF, ExportResult, SampleRun
+from visionft.export.parity import MAX_ABS_DIFF, ExportResult, MirrorEffect, SampleRun
 
 _CAPTIONS = {
     "agreement": Message("Same top class"),
@@ -44,6 +44,7 @@ class ParityCard(Card):
         self._file, self._folder = ElidedLabel("", "strong"), Path()
         self.other_files, self.samples = text("", "small", wrap=True), text("", "small", wrap=True)
         self.left_out, self.large_images = text("", "small", wrap=True), text("", "small", wrap=True)
+        self.mirror = text("", "small", wrap=True)
         self.verification = text("", "small", wrap=True)
         self.folder_button = Button("Open folder", "folder-open", role="quiet")
         self.card_button = Button("Model card", "file", role="quiet")
@@ -54,7 +55,9 @@ class ParityCard(Card):
         file = row(IconLabel("file", tone="muted"), self._file, spacing=theme.MEDIUM)
         for part in (head, file):
             part.setStretch(1, 1)
-        details = (self.other_files, self.samples, self.left_out, self.large_images, self.verification)
+        details = (
+            self.mirror, self.other_files, self.samples, self.left_out, self.large_images, self.verification,
+        )  # fmt: skip
         buttons = (self.folder_button, self.card_button, self.check_button, self.speed_button, self.publish_button)
         for part in (head, self._grid(), file, column(*details, spacing=theme.HAIR)):
             self.body.addLayout(part)
@@ -107,6 +110,7 @@ class ParityCard(Card):
         self.other_files.setText(tr("In the same folder: {names}", names=", ".join(names)))
         left_out = " ".join(tr("Left out: {reason}", reason=tr(reason)) for reason in result.left_out)
         details = {
+            self.mirror: _mirror_text(result.mirror) if result.mirror else "",
             self.samples: " ".join(map(_sample_text, result.samples)),
             self.left_out: left_out,
             self.large_images: _large_image_text(result),
@@ -141,6 +145,23 @@ def _large_image_text(result: ExportResult) -> str:
     else:
         way = tr("To resize in your own program, export {file} too.", file=FLOAT_MODEL_FILE)
     return f"{time} {way}"
+
+
+def _mirror_text(effect: MirrorEffect) -> str:
+    words = tr(
+        "Averaged with the mirrored image: {share} instead of {plain} on {count} validation image "
+        "({low} to {high} points).",
+        "Averaged with the mirrored image: {share} instead of {plain} on {count} validation images "
+        "({low} to {high} points).",
+        count=effect.images, share=f"{effect.top1:.1%}", plain=f"{effect.plain_top1:.1%}",
+        low=f"{100 * effect.difference[0]:+.1f}", high=f"{100 * effect.difference[1]:+.1f}",
+    )  # fmt: skip
+    changed = tr(
+        "Mirroring changes the prediction of {count} image.", "Mirroring changes the predictions of {count} images.",
+        count=effect.changed,
+    )  # fmt: skip
+    worse = tr("It is less accurate: mirroring may change a class. Export without it.") if effect.is_worse else ""
+    return " ".join(filter(None, (words, changed, worse)))
 
 
 def _sample_text(run: SampleRun) -> str:

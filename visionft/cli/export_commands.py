@@ -25,7 +25,7 @@ from visionft.training.runs.run_folder import load_run
 if TYPE_CHECKING:
     from visionft.export.bundle.benching import Benchmark
     from visionft.export.bundle.verifying import Verification
-    from visionft.export.parity import ExportResult
+    from visionft.export.parity import ExportResult, MirrorEffect
     from visionft.export.precision.variants import Variant
 
 _SHOWN = 20  # a sample's packages are thousands of files
@@ -42,6 +42,7 @@ def export(
     precision: Annotated[
         list[str] | None, Option(metavar="NAME", help=f"fp16, int8 or all, several times: {help_of('precisions')}")
     ] = None,
+    mirror: Annotated[bool, Option("--mirror", help=sentence("mirror"))] = False,
     opset: Annotated[int, Option(min=0, max=MOST, help=help_of("opset"))] = OPSET,
     exporter: Annotated[list[str] | None, Option(metavar="NAME", help=f"Several times: {help_of('exporters')}")] = None,
     huggingface: Annotated[bool, Option("--huggingface", help=sentence("huggingface"))] = False,
@@ -55,6 +56,7 @@ def export(
 
     options = ExportOptions(
         float_input=float_input,
+        mirror=mirror,
         opset=opset,
         precisions=tuple(dict.fromkeys(PRECISIONS if "all" in names else names)),  # type: ignore[arg-type]
         huggingface=huggingface,
@@ -87,6 +89,8 @@ def _export_text(result: "ExportResult") -> str:
             f"beyond the border ({low:.0%} to {high:.0%}), which was drawn on {border.images} "
             f"{'validation' if border.split == 'val' else 'held-out'} images."
         )
+    if result.mirror:
+        lines.append(_mirror_text(result.mirror))
     if result.remembered:
         lines.append(f"{count_of(result.remembered, 'labelled image')} lie beside it, for evidence in each answer.")
     files = {sample.name: sample.file for sample in SAMPLES}
@@ -98,6 +102,16 @@ def _export_text(result: "ExportResult") -> str:
     lines += [f"Left out: {reason}" for reason in result.left_out]
     command = joined(["python", str(result.model.with_name("predict.py")), "IMAGE"])
     return "\n".join([*lines, f"Try it without this program: {command}"])
+
+
+def _mirror_text(effect: "MirrorEffect") -> str:
+    low, high = effect.difference
+    text = (
+        f"Averaged with mirrored images, {effect.top1:.1%} instead of {effect.plain_top1:.1%} of "
+        f"{count_of(effect.images, 'validation image')} are right ({low:+.1%} to {high:+.1%}); {effect.changed:,} are "
+        "answered otherwise when mirrored."
+    )
+    return f"{text} Where mirroring changes a class, export without it." if effect.is_worse else text
 
 
 def _variant_lines(variants: "Sequence[Variant]") -> list[str]:

@@ -113,12 +113,15 @@ def run_images(run: RunSummary, images: Snapshot, split: Split) -> tuple[tuple[S
     return chosen, targets
 
 
-def run_logits(model: RunModel, images: Snapshot, split: Split, *, job: JobContext = SILENT) -> Logits:
-    """Return a run's logits of the labelled images of a split, on the device of its settings."""
+def run_logits(
+    model: RunModel, images: Snapshot, split: Split, *, is_mirrored: bool = False, job: JobContext = SILENT
+) -> Logits:
+    """Return a run's logits of the labelled images of a split, or of their mirror images, on its settings' device."""
     chosen, targets = run_images(model.run, images, split)
     values: list[np.ndarray] = []
     positions: list[int] = []
-    for outputs, places in logit_batches(model, chosen, stage=Message("Evaluating on {split}", split=split), job=job):
+    stage = Message("Evaluating on {split}", split=split)
+    for outputs, places in logit_batches(model, chosen, stage=stage, is_mirrored=is_mirrored, job=job):
         values.append(outputs)
         positions += places
         job.check_cancelled()
@@ -129,9 +132,14 @@ def run_logits(model: RunModel, images: Snapshot, split: Split, *, job: JobConte
 
 
 def logit_batches(
-    model: RunModel, chosen: Sequence[SnapshotImage], *, stage: str, job: JobContext = SILENT
+    model: RunModel,
+    chosen: Sequence[SnapshotImage],
+    *,
+    stage: str,
+    is_mirrored: bool = False,
+    job: JobContext = SILENT,
 ) -> Iterator[tuple[np.ndarray, list[int]]]:
-    """Yield a run's (B, C) logits of images, labelled or not, as `output_batches` does.
+    """Yield a run's (B, C) logits of images, or of their mirror images, labelled or not, as `output_batches` does.
 
     Each classifier of an ensemble reads the images in its own size; an image unreadable for one of them is left out.
     """
@@ -143,12 +151,18 @@ def logit_batches(
             job.report(event)
 
     once = job.with_report(report) if model.is_combined else job
-    streams = [_batches(part, chosen, part.classifier, stage=stage, job=once) for part in model.parts]
+    networks = [_of_mirrored(part.classifier) if is_mirrored else part.classifier for part in model.parts]
+    pairs = zip(model.parts, networks, strict=True)
+    streams = [_batches(part, chosen, network, stage=stage, job=once) for part, network in pairs]
     for batches in zip(*streams, strict=True):
         places = sorted(set[int].intersection(*(set(each) for _, each in batches)))
         if places:
             rows = [values[[each.index(place) for place in places]] for values, each in batches]
             yield model.mixed(rows), places
+
+
+def _of_mirrored(forward: Callable[[torch.Tensor], torch.Tensor]) -> Callable[[torch.Tensor], torch.Tensor]:
+    return lambda images: forward(images.flip(3))
 
 
 def output_batches(

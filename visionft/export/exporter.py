@@ -16,7 +16,7 @@ import torch  # noqa: TID253
 from models.messages import Message
 from visionft.calibration import softmax
 from visionft.data.types import Snapshot
-from visionft.errors import ExportError
+from visionft.errors import ExportError, RunError
 from visionft.evaluation.report import calibrate, summarise
 from visionft.evaluation.stored import Evaluation, read_evaluation
 from visionft.events import Progress
@@ -52,6 +52,7 @@ from visionft.export.graph import (
     set_metadata,
 )
 from visionft.export.index.memory_index import ExportedIndex, IndexEntry, write_index
+from visionft.export.mirroring import averaged_logits, calibrate_average, require_no_index, with_mirror_average
 from visionft.export.model_file import trusted_session
 from visionft.export.options import DEFAULT_OPTIONS, ExportOptions
 from visionft.export.parity import MAX_ABS_DIFF, ExportResult
@@ -61,6 +62,7 @@ from visionft.export.precision.variants import Variant, variant_file
 from visionft.export.predictor import DISTANCE, EMBEDDING, Predictor
 from visionft.export.publishing import publishing
 from visionft.export.pytorch_comparison import (
+    MirrorAverage,
     Reference,
     compare,
     compared_images,
@@ -106,8 +108,8 @@ def export_run(
             images of a retrieval run.
 
     Raises:
-        ExportError: The file differs from PyTorch, or a variant was requested without labelled images to calibrate or
-            evaluate it; `out_dir` is unchanged.
+        ExportError: The file differs from PyTorch, a variant was requested without labelled images to calibrate or
+            evaluate it, or the average with mirror images for a retrieval run; `out_dir` is unchanged.
         RunError: The run cannot be read, or there are no validation images to compare on.
         JobCancelled: The user cancelled; `out_dir` is unchanged.
         WeightsError: The pretrained weights of the run are no longer available.
@@ -126,6 +128,8 @@ def export_run(
     with publishing(out_dir, planned) as folder:
         model = load_current_model(read_run(run_dir), images, job=job)
         require_images(options.precisions, model, images)
+        if options.mirror:
+            require_no_index(model)
         result = _Export(model, images, folder, out_dir, options, facts, job).run()
     logger.info("export ends: %d bytes, %s", result.bytes, result.parity)
     return result
@@ -145,16 +149,22 @@ class _Export:
 
     def run(self) -> ExportResult:
         model, images, path = self.model, self.images, self.folder / MODEL_FILE
-        val, temperature, thresholds = calibrate(model, images, job=self.job)
+        mirror = None
+        if self.options.mirror:
+            val, temperature, thresholds, mirror = calibrate_average(model, images, job=self.job)
+        else:
+            val, temperature, thresholds = calibrate(model, images, job=self.job)
         distance, border = fit_distance(model.strongest, images, job=self.job) or (None, None)
         metadata = metadata_of(model, images, temperature, thresholds, border)
+        metadata |= {"mirror": True} if mirror else {}
         self.job.report(Progress(stage="Writing the ONNX file", done=0, total=0))
         networks = [self._export_part(part, distance if part is model.strongest else None) for part in model.parts]
         path.write_bytes(self._whole_model(networks, metadata).SerializeToString())
         if self.options.float_input and not model.is_combined:
             self._write_float_model(metadata)
         (self.folder / NETWORK_FILE).unlink()
-        parity = compare(Reference(model, temperature, images.task, distance), images, path, job=self.job)
+        reference = Reference(model, temperature, images.task, distance, averages_mirror=mirror is not None)
+        parity = compare(reference, images, path, job=self.job)
         variants = VariantMaker(
             model=model, images=images, networks=networks, build=lambda parts: self._whole_model(parts, metadata),
             folder=self.folder, decoder=LogitDecoder(temperature=temperature, thresholds=thresholds), job=self.job,
@@ -177,16 +187,15 @@ class _Export:
             temperature=temperature, opset=self.options.opset, parity=parity, latency=latency,
             float_model=self.out_dir / FLOAT_MODEL_FILE if has_float_model else None, border=border,
             remembered=remembered, variants=variants, large_ms=large_ms, samples=samples,
-            left_out=self._write_other_formats(temperature),
+            left_out=self._write_other_formats(temperature), mirror=mirror,
         )  # fmt: skip
         evaluations = [summarise(model.run, "val", val, temperature, thresholds)] if val else []
+        if (test := self._test_evaluation(temperature, thresholds)) is not None:
+            evaluations.append(test)
         return replace(result, files=self._write_record(result, evaluations))
 
     def _write_record(self, result: ExportResult, evaluations: Sequence[Evaluation]) -> tuple[str, ...]:
         """Write the record and the model card of all files in the folder; return the names of the files."""
-        test = read_evaluation(self.model.run.path, "test")
-        if test is not None and test.labels == self.model.labels:  # else it was measured with other labels
-            evaluations = [*evaluations, test]
         record = record_of(self.model, result, self.images, self.facts, metrics_of(evaluations))
         record |= references_in(self.folder)
         files = list_contents(self.folder)
@@ -194,6 +203,20 @@ class _Export:
         files[CARD_FILE] = listed_file(self.folder / CARD_FILE)
         write_record(self.folder, record | {"files": {name: asdict(files[name]) for name in sorted(files)}})
         return tuple(sorted(files))
+
+    def _test_evaluation(self, temperature: float, thresholds: np.ndarray | None) -> Evaluation | None:
+        """Return the run's stored evaluation on test, or that of the average; None where the run has none."""
+        model = self.model
+        stored = read_evaluation(model.run.path, "test")
+        if stored is None or stored.labels != model.labels:  # it was measured with other labels
+            return None
+        if not self.options.mirror:
+            return stored
+        try:
+            averaged = averaged_logits(model, self.images, "test", job=self.job)
+        except RunError:  # its test images are gone
+            return None
+        return summarise(model.run, "test", averaged, temperature, thresholds)
 
     def _write_index(self, temperature: float, variants: Sequence[Variant]) -> int:
         """Write the retrieval index beside the model and its variants, compare it, and return its number of images."""
@@ -239,6 +262,8 @@ class _Export:
 
     def _whole_model(self, networks: Sequence[Any], metadata: dict[str, Any]) -> Any:
         """Return the ONNX model from images to probabilities, built from the networks of the parts, in their order."""
+        if self.options.mirror:
+            networks = [with_mirror_average(network) for network in networks]
         pairs = zip(networks, self.model.parts, strict=True)
         graphs = [from_images(network, part.preprocessing, opset=self.options.opset) for network, part in pairs]
         task = self.images.task
@@ -257,6 +282,9 @@ class _Export:
         import onnx
 
         loaded, model = self.model.strongest, onnx.load(self.folder / NETWORK_FILE)
+        network: torch.nn.Module = loaded.classifier
+        if self.options.mirror:
+            model, network = with_mirror_average(model), MirrorAverage(network)
         keep_only(model, LOGITS)
         describe_values(model, self.images.task)
         metadata = {name: value for name, value in metadata.items() if name != DISTANCE}
@@ -265,7 +293,7 @@ class _Export:
         content = model.SerializeToString()
         inputs = network_inputs(loaded, parity_images(loaded.run, self.images)[:16])
         with torch.no_grad():
-            expected = loaded.classifier(inputs).numpy()
+            expected = network(inputs).numpy()
         got = np.asarray(trusted_session(content).run([LOGITS], {NETWORK_INPUT: inputs.numpy()})[0])
         difference = float(np.abs(softmax(expected) - softmax(got)).max())
         if difference > MAX_ABS_DIFF:
@@ -282,7 +310,7 @@ class _Export:
             left_out.append(Message("An ensemble has no float model: each part prepares images in its own way."))
         if self.options.huggingface:
             try:
-                network = plain_network(model)
+                network = plain_network(model, averages_mirror=self.options.mirror)
             except ExportError as error:
                 left_out.append(error.message)
             else:

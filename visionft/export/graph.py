@@ -274,6 +274,7 @@ _OUTPUTS = {
     "embedding": "float32 [batch, directions]: where an image lies among the labelled ones of index.safetensors.",
 }
 _MORE = {
+    "mirror": "The logits are the mean over an image and its mirror image; the file computes both.",
     "distance_output": "With the bytes of the metadata's “distance_output” (hex digits) behind the file, it has the "
     "output “distance”.",
     "embedding_output": "With those of “embedding_output” it has the output “embedding”.",

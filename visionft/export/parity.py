@@ -58,6 +58,28 @@ class Parity:
 
 
 @dataclass(frozen=True, kw_only=True)
+class MirrorEffect:
+    """Effect of averaging with the mirror image, on validation images; shares of 1.
+
+    Attributes:
+        top1: Accuracy of the average (with several labels: every label right); `plain_top1` is that of one orientation.
+        difference: 95 % interval of `top1 - plain_top1`, paired.
+        changed: Number of images classified differently when mirrored.
+    """
+
+    images: int
+    top1: float
+    plain_top1: float
+    difference: tuple[float, float]
+    changed: int
+
+    @property
+    def is_worse(self) -> bool:
+        """Whether the average is less accurate, as where mirroring changes a class."""
+        return self.top1 < self.plain_top1
+
+
+@dataclass(frozen=True, kw_only=True)
 class Latency(Spread):
     """Latency of the file for one decoded image, measured in ONNX Runtime on this computer.
 
@@ -104,6 +126,7 @@ class ExportResult:
         left_out: Reasons for requested but omitted files, such as the folder for timm.
         large_ms: Preprocessing time of a 12-megapixel image; 0 in the records of earlier versions.
         variants: The smaller files beside it, and rejected ones.
+        mirror: The effect of the average with the mirror image; None where the answers are of one orientation.
     """
 
     model: Path
@@ -121,6 +144,7 @@ class ExportResult:
     variants: tuple[Variant, ...] = ()
     large_ms: float = 0.0
     left_out: tuple[str, ...] = ()
+    mirror: MirrorEffect | None = None
 
 
 def read_export(folder: Path) -> ExportResult | None:
@@ -134,7 +158,7 @@ def read_export(folder: Path) -> ExportResult | None:
     try:
         if record is None or model.stat().st_size != record["bytes"]:
             return None
-        parity = record["parity"]
+        parity, mirror = record["parity"], record.get("mirror")
         return ExportResult(
             model=model,
             **{name: record[name] for name in ("bytes", "sha256", "temperature", "opset")},
@@ -151,6 +175,7 @@ def read_export(folder: Path) -> ExportResult | None:
             variants=read_variants(record, folder),
             large_ms=float(record.get("large_ms", 0.0)),
             left_out=tuple(map(str, record.get("left_out", ()))),
+            mirror=MirrorEffect(**{**mirror, "difference": tuple(mirror["difference"])}) if mirror else None,
         )
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return None

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import torch  # noqa: TID253
+from torch import Tensor, nn  # noqa: TID253
 
 from models.messages import Message
 from visionft.calibration import sigmoid, softmax
@@ -65,19 +66,42 @@ def uniform_batch(images: list[np.ndarray], size: int) -> np.ndarray:
     return np.stack([each[:height, :width] for each in chosen])
 
 
+class MirrorAverage(nn.Module):
+    """A network with the mean of its logits over (B, 3, H, W) images and their mirror images."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, images: Tensor) -> Tensor:
+        return (self.network(images) + self.network(images.flip(3))) / 2
+
+
 class Reference:
     """The trained classifiers in PyTorch with the program's own preprocessing, and the fitted distance."""
 
-    def __init__(self, model: RunModel, temperature: float, task: Task, distance: Distance | None) -> None:
+    def __init__(
+        self,
+        model: RunModel,
+        temperature: float,
+        task: Task,
+        distance: Distance | None,
+        *,
+        averages_mirror: bool = False,
+    ) -> None:
         for part in model.parts:
             part.classifier.cpu().float().eval()
         self.model, self._temperature, self._distance = model, temperature, distance
         self._activation = softmax if task == "single" else sigmoid
+        self._networks = [
+            MirrorAverage(part.classifier) if averages_mirror else part.classifier for part in model.parts
+        ]
 
     @torch.no_grad()
     def outputs(self, pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
         """Return (B, C) probabilities and (B,) distances, or None, of uint8 (B, H, W, 3) images."""
-        logits = [part.classifier(network_inputs(part, pixels)).double().numpy() for part in self.model.parts]
+        pairs = zip(self._networks, self.model.parts, strict=True)
+        logits = [network(network_inputs(part, pixels)).double().numpy() for network, part in pairs]
         rows = self._activation(self.model.mixed(logits) / self._temperature)
         if self._distance is None:
             return rows, None

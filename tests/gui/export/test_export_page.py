@@ -18,7 +18,7 @@ from visionft.export.bundle.sample_programs import PYTHON, SAMPLES
 from visionft.export.bundle.verifying import FileFault, Verification
 from visionft.export.exporters import EXPORTERS, Exporter
 from visionft.export.options import ExportOptions
-from visionft.export.parity import ExportResult, Latency, Parity, SampleRun
+from visionft.export.parity import ExportResult, Latency, Parity, SampleRun, read_export
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.runs.run_folder import change_notes, delete_weights, read_run
 
@@ -76,10 +76,11 @@ def test_options_reach_the_engine_and_the_report_says_what_was_measured(
     page.options_card.opset_box.setCurrentIndex(page.options_card.opset_box.findData(18))
     page.options_card.float_box.setChecked(True)
     page.options_card.timm_box.setChecked(True)
+    qtbot.mouseClick(page.options_card.mirror_box, LEFT)
     page.options_card.name_edit.setText("For the line")
     export(qtbot, window, page)
     target = project_dir / "exports" / "For the line"
-    options = ExportOptions(float_input=True, opset=18, huggingface=True)
+    options = ExportOptions(float_input=True, mirror=True, opset=18, huggingface=True)
     inputs = {"options": options, "project": window.state.session.project}
     assert exporting == [(project_dir / "runs" / RUN, target, inputs)]
     card = page.parity_card
@@ -157,6 +158,20 @@ def test_what_was_wanted_and_left_out_is_said(window, project_dir, exported):
     window.state.open_project(project_dir)
     window.show_page("export")
     assert "no-such-folder" in window.page("export").parity_card.left_out.text()
+
+
+def test_the_effect_of_averaging_with_mirrored_images_is_said(shown, exported):
+    record = json.loads((exported / "export.json").read_text())
+    effect = {"images": 250, "plain_top1": 0.908, "difference": [-0.011, 0.019], "changed": 17}
+    said = []
+    for mirror in (None, effect | {"top1": 0.912}, effect | {"top1": 0.852}):
+        (exported / "export.json").write_text(json.dumps({**record, "mirror": mirror}))
+        result = read_export(exported)
+        assert result is not None
+        shown.parity_card.show_result(result)
+        said.append(shown.parity_card.mirror.text())
+    assert not said[0] and all(each in said[1] for each in ("91.2%", "90.8%", "250", "-1.1", "+1.9", "17"))
+    assert "85.2%" in said[2] and len(said[2]) > len(said[1])  # with advice
 
 
 def test_an_earlier_export_is_shown_again_and_said_to_be_replaced(qtbot, window, page, exporting):

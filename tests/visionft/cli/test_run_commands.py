@@ -106,6 +106,15 @@ def test_a_run_without_epochs_tells_of_none(run, value, tiny, project: Path, tmp
     assert training["epochs"] is training["kept_epoch"] is None and "epochs" not in training["settings"]
 
 
+def test_an_export_averages_with_mirrored_images(run, refused, train, project: Path, tmp_path: Path) -> None:
+    train(project, "linear")
+    code, stdout, _ = run("model", "export", project, 1, tmp_path / "out", "--mirror")
+    effect = json.loads((tmp_path / "out" / "export.json").read_text())["mirror"]
+    assert code == 0 and f"{effect['top1']:.1%} instead of {effect['plain_top1']:.1%}" in stdout
+    train(project, "knn")
+    assert "-knn" in refused("model", "export", project, 2, tmp_path / "other", "--mirror")
+
+
 def test_runs_are_combined_listed_and_measured(run, value, refused, train, project: Path) -> None:
     first, second = train(project, "linear"), train(project, "prototype", "--set", "seed=1")
     found = value("run", "combine", project, 1, 2, "--title", "Both")

@@ -33,7 +33,7 @@ from visionft.training.runs.run_folder import load_run
 logger = logging.getLogger(__name__)
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
-KINDS = ("resnet", "vit", "knn", "several", "whole", "region", "combined")
+KINDS = ("resnet", "vit", "knn", "several", "whole", "region", "mirrored", "combined")
 NEAR = 2e-6
 SCRIPTS = Path(__file__).with_name("javascript")
 SAMPLES = Path(resources.__file__).parent / "samples"
@@ -116,11 +116,13 @@ def exports(snapshot: Snapshot, several: Snapshot, trained, tmp_path_factory) ->
         "several": ("test_vit", "linear", several),
         "whole": ("test_vit", "full", snapshot, {"framing": "whole", "aspect": 1.5}),
         "region": ("test_resnet", "adapter", snapshot, {"framing": "region", "region": "0.1,0,0.6,0.9"}),
+        "mirrored": ("test_vit", "full", snapshot),
     }
     for number, (kind, (backbone, method, shown, *framing)) in enumerate(made.items(), start=1):
         settings = {"backbone": backbone, "method": method, **dict(*framing)}
         run_dir = trained(shown, project / "runs" / f"{number:03d}-{kind}", **settings)
-        export_run(run_dir, shown, project / kind, options=ExportOptions(float_input=True))
+        options = ExportOptions(float_input=True, mirror=kind == "mirrored")
+        export_run(run_dir, shown, project / kind, options=options)
     mixed = load_run(project, combine(project, ("1", "2"), snapshot).run)
     export_run(mixed.path, snapshot, project / "combined")
     return {kind: project / kind for kind in KINDS}
@@ -255,7 +257,7 @@ def test_the_float_file_is_for_opencv_too(exports) -> None:
     cv2 = pytest.importorskip("cv2")
     onnxruntime = pytest.importorskip("onnxruntime")
     inputs = np.random.default_rng(0).normal(0, 1, (1, 3, 64, 64)).astype(np.float32)
-    for kind in ("resnet", "vit", "knn", "several"):
+    for kind in ("resnet", "vit", "knn", "several", "mirrored"):
         path = exports[kind] / "model_float.onnx"
         assert [value.name for value in onnx.load(path).graph.output] == ["logits"]
         session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])

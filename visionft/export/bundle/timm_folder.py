@@ -24,11 +24,15 @@ CONFIG_FILE, WEIGHTS_FILE = "config.json", "model.safetensors"
 MAX_LOGIT_DIFF = 1e-3
 
 
-def plain_network(model: RunModel) -> nn.Module:
+def plain_network(model: RunModel, *, averages_mirror: bool = False) -> nn.Module:
     """Return a run's network as a plain timm network with a linear head, in evaluation mode.
 
     A head on the embedding of a ViT alone moves back into its network, which is exact. A ResNet's features go through a
     square root before the head (`models.methods.layers.joined`); timm has no such operation.
+
+    Args:
+        model: The run or ensemble.
+        averages_mirror: Whether the export averages with the mirror image; timm's networks cannot.
 
     Raises:
         ExportError: It is no such network, with the reason.
@@ -37,6 +41,9 @@ def plain_network(model: RunModel) -> nn.Module:
 
     title, loaded = model.run.title, model.strongest
     backbone = loaded.classifier.backbone
+    if averages_mirror:
+        reason = Message("it averages with the mirrored image, and timm's folder holds the network alone")
+        raise _refused(title, reason)
     if model.is_combined:
         raise _refused(title, "it is several networks, and timm's folder holds one")
     if backbone.embedding:

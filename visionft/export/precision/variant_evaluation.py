@@ -95,6 +95,11 @@ def run_models(
     return outputs, targets[read]
 
 
+def are_equal(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Return (N,) whether predictions agree, or predictions and targets: in every label where there are several."""
+    return (first == second).reshape(len(first), -1).all(axis=1)
+
+
 def compare_outputs(
     reference: ModelOutputs, own: ModelOutputs, targets: np.ndarray, *, decoder: LogitDecoder, stretch: float
 ) -> VariantAgreement:
@@ -104,10 +109,6 @@ def compare_outputs(
         targets: (N,) class indices, or (N, C) zeros and ones for several labels.
         stretch: Divisor of the variant's distances.
     """
-
-    def are_equal(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-        return (first == second).reshape(len(first), -1).all(axis=1)  # in every label where there are several
-
     before, after = decoder.predictions(reference.logits), decoder.predictions(own.logits)
     was_right, is_right = are_equal(before, targets), are_equal(after, targets)
     fixed, broken = int((is_right & ~was_right).sum()), int((was_right & ~is_right).sum())

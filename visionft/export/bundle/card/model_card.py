@@ -154,6 +154,7 @@ def evaluation(record: Record) -> Iterable[str]:
         rows.append([SPLIT_TITLES[split], f"{each['images']:,}", *figures, error])
     header = ["split", "images", accuracy, "95 % interval", "balanced accuracy", "calibration error (before)"]
     yield table(header, rows)
+    yield from _mirror(record)
     yield "Validation selected the epoch and the temperature, so its figures are slightly optimistic" + (
         "; test had no part in training." if "test" in metrics else ", and it was not measured on test images."
     )
@@ -161,12 +162,25 @@ def evaluation(record: Record) -> Iterable[str]:
     if leaks is None:
         yield "The splits were not checked for leaks: near-duplicates of test or validation images in training."
     yield from map(_leak, leaks or ())
+    if leaks and record.get("mirror"):
+        yield "These figures without leaks are of the image alone, without its mirror image."
     split, figures = next(iter(measured.items()))
     yield from _classes(SPLIT_TITLES[split], figures["classes"])
     if figures["confused"]:
         rows = [[escaped(each["true"]), escaped(each["said"]), f"{each['images']:,}"] for each in figures["confused"]]
         yield f"The most frequent confusions on {SPLIT_TITLES[split]}:"
         yield table(["true class", "predicted class", "images"], rows)
+
+
+def _mirror(record: Record) -> Iterable[str]:
+    if mirror := record.get("mirror"):
+        low, high = mirror["difference"]
+        yield (
+            f"Each answer is the average of an image and its mirror image (mean of the logits); these figures are of "
+            f"that. On {mirror['images']:,} validation images it is right in **{mirror['top1']:.1%}** instead of "
+            f"{mirror['plain_top1']:.1%} (difference {low:+.1%} to {high:+.1%}, 95 %); {mirror['changed']:,} are "
+            "classified differently when mirrored."
+        )
 
 
 def _leak(found: Record) -> str:
@@ -291,7 +305,8 @@ def _use(record: Record, files: Collection[str]) -> Iterable[str]:
         yield f"Output of {code(SCRIPT_FILE)} for validation images at export:\n\n{lines}\n\n{more}".rstrip()
     runtimes = f"{code(MODEL_FILE)} runs in ONNX Runtime, OpenVINO and OpenCV 5; in tract with a fixed input size."
     if FLOAT_MODEL_FILE in files:
-        runtimes += f" For OpenCV 4 take {code(FLOAT_MODEL_FILE)} (ResNets; ViTs one image at a time)."
+        networks = "ResNets" if record.get("mirror") else "ResNets; ViTs one image at a time"
+        runtimes += f" For OpenCV 4 take {code(FLOAT_MODEL_FILE)} ({networks})."
     yield runtimes
     if programs := [f"{each.title} ({code(each.file)})" for each in SAMPLES[1:] if each.file in files]:
         yield f"Other languages: {', '.join(programs)}."
