@@ -25,7 +25,8 @@ from visionft.training.runs.run_folder import RUNS_FOLDER, RunSummary, TrainResu
 
 if TYPE_CHECKING:
     from visionft.data.types import Snapshot
-    from visionft.evaluation.trained_run import TrainedRun
+    from visionft.evaluation.stored import Evaluation
+    from visionft.evaluation.unseen import TrainedRun
 
 resume_and_evaluate = LazyFunction("visionft.evaluation.trained_run:resume_and_evaluate")
 train_and_evaluate = LazyFunction("visionft.evaluation.trained_run:train_and_evaluate")
@@ -52,6 +53,7 @@ class RunEnded:
     how: Ending
     result: TrainResult | None
     message: str = ""
+    unseen: "Evaluation | None" = None  # of a finished run
 
 
 class Runner(QObject):
@@ -177,7 +179,7 @@ class Runner(QObject):
             self.queue.dismiss(run.name)
             self._set_offer(None)
             self.queue_changed.emit()
-            self._tell_end("stopped", run.result)
+            self._tell_end(RunEnded(how="stopped", result=run.result))
 
     def keep_waiting(self) -> None:
         """Start no further run; a run not yet started returns to the queue. Called before the project closes."""
@@ -204,14 +206,16 @@ class Runner(QObject):
             self._goes_on = True
         self._is_pausing = False
         self.queue_changed.emit()
-        self._tell_end(how, result, failure.message if failure else "")
+        unseen = outcome.result and outcome.result.unseen
+        self._tell_end(RunEnded(how=how, result=result, message=failure.message if failure else "", unseen=unseen))
         if self._goes_on and not self._is_closing:
             self._take_next()
 
-    def _tell_end(self, how: Ending, result: TrainResult | None, message: str = "") -> None:
+    def _tell_end(self, ended: RunEnded) -> None:
         """Announce the end; evaluate a stopped run in a separate task: stopping must not take longer because of it."""
-        self.run_ended.emit(RunEnded(how=how, result=result, message=message))
-        if how != "stopped" or result is None or result.best is None or self._is_closing:
+        self.run_ended.emit(ended)
+        result = ended.result
+        if ended.how != "stopped" or result is None or result.best is None or self._is_closing:
             return
         run_dir = self._project_dir / RUNS_FOLDER / result.run
         if run_dir.is_dir():

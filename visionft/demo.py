@@ -23,7 +23,7 @@ EPOCHS = 4  # of Balanced's run: about a minute on two cores, where its own numb
 
 @dataclass(frozen=True, kw_only=True)
 class DemoRun:
-    """One of the demonstration's runs; `top1` is the best validation accuracy, a share of 1."""
+    """One of the demonstration's runs; `top1` is the validation accuracy that chose it, a share of 1."""
 
     run: str
     backbone: str

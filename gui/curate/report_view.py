@@ -183,7 +183,7 @@ def _run_card(report: DatasetReport, on_open: Open) -> ReportCard:
         words = tr("No run was evaluated yet.")
         return ReportCard(title, "–", words, button=tr("Open Train"), place="train", on_open=on_open)
     low, high = (f"{share:.0%}" for share in run.interval)
-    words = tr("accuracy on {split} ({low} to {high}).", split=run.split, low=low, high=high)
+    words = tr("accuracy on {split} ({low} to {high}).", split=tr(run.images_of), low=low, high=high)
     if run.leak_free is not None and run.leak_free.without is not None:
         words += " " + tr("Without leaked images: {share}.", share=f"{run.leak_free.without:.0%}")
     if run.classes:

@@ -18,7 +18,7 @@ from gui.export.publishing import Publisher
 from gui.kit import theme
 from gui.kit.empty_state import EmptyState
 from gui.kit.parts import Button, Card, CopyButton, IconLabel, Segments, column, restyle, row, scrolling, text, verbatim
-from gui.kit.run_table import RunTable, best_run, kept_words, run_rows
+from gui.kit.run_table import RunTable, best_run, run_row, run_rows
 from gui.kit.side_by_side import SideBySide
 from gui.kit.translation import tr
 from gui.page import Page
@@ -154,7 +154,7 @@ class ExportPage(Page):
         if target is not None and (target / MODEL_FILE).is_file():
             effect = Message("Exporting again replaces the existing file.")
         self.options_card.note.setText(self.why_not_export() or tr(effect))
-        self._kept.setText(kept_words(run) if run is not None else "")
+        self._kept.setText(run_row(run).kept if run is not None else "")
         made = datetime.datetime.fromtimestamp(found.model.stat().st_mtime) if found is not None else None
         self._show_found(found, when=f"{made:%Y-%m-%d %H:%M}" if made is not None else "")
 

@@ -22,6 +22,7 @@ from gui.kit import theme
 from gui.kit.icons import pixmap
 from gui.kit.translation import tr
 from models.messages import Message
+from visionft.evaluation.unseen import accuracy_sentence, unseen_evaluation
 from visionft.training.runs.run_folder import RunSummary
 from visionft.training.runs.run_titles import backbone_title, method_title
 
@@ -46,11 +47,11 @@ class RunRow:
     method: str
     epochs: int
     planned_epochs: int
-    accuracy: float | None  # on validation, of the best epoch, as is `loss`; None before the first epoch has ended
-    loss: float | None
+    accuracy: float | None  # on unseen images; None where that was not measured
+    loss: float | None  # on validation, of the best epoch; None before the first epoch has ended
     state: str
     is_pinned: bool = False
-    kept: str = ""  # the best epoch, and the reason, in words
+    kept: str = ""  # the accuracy, the best epoch and the reason for it, in words
 
 
 class RunTableModel(QAbstractTableModel):
@@ -260,12 +261,13 @@ def run_rows(runs: Sequence[RunSummary]) -> list[RunRow]:
 
 
 def run_row(run: RunSummary, *, colour: int = 0) -> RunRow:
-    best, config = run.best, run.config
+    best, config, unseen = run.best, run.config, unseen_evaluation(run)
+    accuracy = tr(accuracy_sentence(unseen)) if best else ""
     return RunRow(
         name=run.name, title=run.title, colour=colour, backbone=backbone_title(config), method=method_title(config),
-        epochs=run.last_epoch, planned_epochs=config.total_epochs, accuracy=best.val_accuracy if best else None,
+        epochs=run.last_epoch, planned_epochs=config.total_epochs, accuracy=unseen.top1 if unseen else None,
         loss=best.val_loss if best else None, state=run_state(run), is_pinned=run.notes.is_pinned,
-        kept=kept_words(run),
+        kept=" ".join(filter(None, (accuracy, kept_words(run)))),
     )  # fmt: skip
 
 
@@ -276,20 +278,21 @@ def kept_words(run: RunSummary) -> str:
     if kept is None or highest is None:
         return ""
     if kept.val_accuracy is None:
-        return tr("Not validated: no labelled image is in the validation split, so its accuracy is unknown.")
+        return tr("Not validated: no labelled image is in the validation split.")
     values = {"epoch": kept.epoch, "accuracy": kept.accuracy_text}
     if run.parts:
-        words = Message("Ensemble of {parts} runs, without training (validation accuracy {accuracy}).")
-        words = tr(words, parts=len(run.parts), **values)
+        words = tr("Ensemble of {parts} runs, without training.", parts=len(run.parts))
     elif not run.config.total_epochs:
-        words = tr("Fitted in closed form, without epochs (validation accuracy {accuracy}).", **values)
+        words = tr("Fitted in closed form, without epochs.")
     elif not kept.epoch:
-        words = tr("The initial weights are kept (accuracy {accuracy}): training did not improve them.", **values)
+        words = tr(
+            "The initial weights are kept (validation accuracy {accuracy}): training did not improve them.", **values
+        )
     elif kept.val_accuracy >= highest.right_share:
         words = tr("Epoch {epoch} is kept: it has the highest validation accuracy ({accuracy}).", **values)
     else:
         words = tr(
-            "Epoch {epoch} is kept ({accuracy} right), though epoch {other} reached {more}: with so few validation "
+            "Epoch {epoch} is kept (validation accuracy {accuracy}), though epoch {other} reached {more}: with so few "
             "images that difference is luck (less than one standard error), and the later epoch has learnt more.",
             **values, other=highest.epoch, more=highest.accuracy_text,
         )  # fmt: skip

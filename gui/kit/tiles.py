@@ -13,16 +13,16 @@ class StatTile(Card):
 
     def __init__(self, name: str, icon_name: str) -> None:
         super().__init__(spacing=theme.HAIR)
+        self._name = tr(name)
         self._number = ElidedLabel("", "number", mode=Qt.TextElideMode.ElideRight)
         self._note = ElidedLabel("", "small", mode=Qt.TextElideMode.ElideRight)
         self.setMinimumWidth(theme.scaled(110))
         head = row(
-            ElidedLabel(name, "caption", mode=Qt.TextElideMode.ElideRight),
+            ElidedLabel(self._name, "caption", mode=Qt.TextElideMode.ElideRight),
             IconLabel(icon_name, size=16, tone="muted"),
             grows=0,
         )
         self.add(head, self._number, self._note)
-        self._name = name
 
     def show_figure(self, number: str, note: str = "") -> None:
         self._number.setText(number)

@@ -24,6 +24,7 @@ from gui.session import ProjectSession
 from gui.state import AppState
 from gui.tasks import Lane, Task
 from visionft.errors import VisionFTError
+from visionft.evaluation.unseen import accuracy_words, unseen_evaluation
 from visionft.features.feature_store import current_kind, load_features
 from visionft.project.db.journal import Effects
 from visionft.project.store import Project
@@ -222,8 +223,8 @@ class SuggestionController(QObject):
         menu.addSeparator()
         runs = runs_that_can_suggest(self._session.path) if self._session is not None else []
         for run in runs:
-            assert run.best is not None
-            title = tr("{run}: {share} accuracy on validation", run=run.name, share=run.best.accuracy_text)
+            unseen = unseen_evaluation(run)
+            title = f"{run.name}: {tr(accuracy_words(unseen))}" if unseen else run.name
             menu.addAction(title).triggered.connect(lambda _checked=False, run=run: self.start(run))
         if not runs:
             train = menu.addAction(tr("No run yet: train a model first"))

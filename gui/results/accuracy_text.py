@@ -5,30 +5,23 @@ from gui.kit.workers import Failure
 from models.messages import Message
 from visionft.curation.leaks.leak_free_accuracy import LeakFreeAccuracy
 from visionft.evaluation.stored import StoredEvaluation
+from visionft.evaluation.unseen import seen_words
 from visionft.training.runs.run_folder import RunSummary
 
 LONGEST_NAME = 40
 UNCERTAIN = 0.12  # from this width of the 95 % interval on
 
 
-def sentence(found: StoredEvaluation) -> str:
+def sentence(found: StoredEvaluation, *, is_unseen: bool) -> str:
     """Return the accuracy of a run with its interval, and its most frequent confusion."""
     low, high = found.top1_interval
     words = Message("Accuracy {share} ({low} to {high}) on {count} images")
     if found.is_multilabel:
         words = Message("All labels correct for {share} ({low} to {high}) of {count} images")
     start = tr(words, share=f"{found.top1:.1%}", low=f"{low:.0%}", high=f"{high:.0%}", count=f"{found.images:,}")
+    start = start if is_unseen else tr(seen_words(found))
     confusion = _missed_words(found) if found.is_multilabel else _confusion_words(found)
     return f"{start}; {confusion}" if confusion else start
-
-
-def sentence_of_run(run: RunSummary) -> str:
-    """Return the validation accuracy of a run as a sentence, for a run without an evaluation."""
-    if run.best is None:
-        return ""
-    if run.best.val_accuracy is None:
-        return tr("Not validated: no labelled image is in the validation split")
-    return tr("Validation accuracy {share}", share=f"{run.best.val_accuracy:.0%}")
 
 
 def _confusion_words(found: StoredEvaluation) -> str:
@@ -66,7 +59,7 @@ def missing_words(
     """Return title, text and button of the placeholder for a missing evaluation.
 
     Args:
-        run: The run; its validation accuracy is shown beside this text.
+        run: The run.
         failure: The reason why its evaluation ended without a result, if it did.
         is_begun: Whether it is being evaluated.
         is_training: Whether some run trains.

@@ -26,7 +26,8 @@ from gui.state import AppState, ChosenImages
 from models.messages import Message
 from visionft.data.types import Split
 from visionft.errors import NextStep
-from visionft.evaluation.stored import StoredEvaluation
+from visionft.evaluation.stored import StoredEvaluation, evaluation_file
+from visionft.evaluation.unseen import accuracy_sentence, is_unseen, unseen_evaluation
 from visionft.training.runs.run_folder import RunSummary, scan_runs
 
 SPLITS: dict[str, Split] = {Message("Validation"): "val", Message("Test"): "test"}
@@ -50,6 +51,7 @@ class ResultsPage(Page):
         self._colours: dict[str, int] = {}
         self._stored = evaluations.StoredEvaluations()
         self.evaluation: StoredEvaluation | None = None
+        self._is_test_shown = False  # once, as soon as a run was evaluated on test: its headline
         self.measuring = EvaluationController(state, session, parent=self)
         self.leak_free = LeakFreeAccuracies(self)
         self._look = QTimer(self, singleShot=True, interval=LOOK_MS)
@@ -154,6 +156,10 @@ class ResultsPage(Page):
         found, damaged = scan_runs(self.session.path) if self.session is not None else ([], {})
         runs = [run for run in found if run.epochs]
         self._runs = {run.name: run for run in runs}
+        if not self._is_test_shown and any((run.path / evaluation_file("test")).is_file() for run in runs):
+            self._is_test_shown = True
+            with QSignalBlocker(self.split_box):
+                self.split_box.setCurrentIndex(tuple(SPLITS.values()).index("test"))
         rows = run_rows(runs)
         self._colours = {each.name: each.colour for each in rows}
         self._stack.setCurrentIndex(1 if runs or damaged else 0)
@@ -238,7 +244,7 @@ class ResultsPage(Page):
                 run, failure, is_begun=progress is not None, is_training=self._is_training
             )
             stage = words if progress is None else tr(progress.stage)
-            self.accuracy.show_accuracy(accuracy_text.sentence_of_run(run), stage, made_of)
+            self.accuracy.show_accuracy(title, stage, made_of)
             self.missing.show_words(title, words, button)
         else:
             changed = accuracy_text.changed_words(self.images.relabelled(), is_old=self.measuring.is_known_old(run))
@@ -247,8 +253,9 @@ class ResultsPage(Page):
             if self.session is not None:
                 self.leak_free.ask(self.session.project)
                 leak_free = self.leak_free.of(found.run, found.split)
-            meaning = accuracy_text.meaning(found, leak_free)
-            self.accuracy.show_accuracy(accuracy_text.sentence(found), meaning, figures)
+            unseen, meaning = is_unseen(run, found), accuracy_text.meaning(found, leak_free)
+            meaning = meaning if unseen else tr(accuracy_sentence(unseen_evaluation(run)))
+            self.accuracy.show_accuracy(accuracy_text.sentence(found, is_unseen=unseen), meaning, figures)
         self._show_enabled()
 
     @property

@@ -95,7 +95,7 @@ class CompareChart(Chart):
         self._plots[1].setXLink(self._plots[0])
         charts = row(
             column(text("Validation loss", "strong"), self._plots[0]),
-            column(text("Validation accuracy", "strong"), self._plots[1]),
+            column(text("Validation accuracy (used to choose the epoch)", "strong"), self._plots[1]),
             spacing=theme.LARGE,
         )
         self.setLayout(column(self._legend, charts, spacing=theme.SMALL, grows=1))

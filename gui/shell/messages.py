@@ -75,23 +75,20 @@ def ending_of(outcome: Outcome[Any]) -> TaskSummary | None:
     """Return the message about an ended task; None for a cancelled one."""
     if outcome.was_stopped:
         return None
-    from visionft.training.runs.run_folder import TrainResult  # slow to import: not at the start
+    from visionft.evaluation.unseen import TrainedRun, accuracy_words  # slow to import: not at the start
 
-    task, failure, result = outcome.task, outcome.failure, outcome.result
+    task, failure, run = outcome.task, outcome.failure, outcome.result
     title = tr("{job}: done", job=task.title) if failure is None else tr("{job}: failed", job=task.title)
-    if failure is not None or not isinstance(result, TrainResult):
+    if failure is not None or not isinstance(run, TrainedRun):
         words = tr(failure.message if failure else Message("It took {time}.", time=duration_text(outcome.seconds)))
         return TaskSummary(title=title, words=words, page=task.page, action=tr("Show"))
-    best, time = result.best, duration_text(result.seconds)
+    best, time = run.result.best, duration_text(run.result.seconds)
     if best is None:
         words = tr("It ended before its first epoch.")
-    elif best.val_accuracy is None:
+    elif best.val_accuracy is None and run.unseen is None:
         words = tr("It predicts from your prompts, not validated; it took {time}.", time=time)
-    elif not best.epochs:
-        words = tr("Validation accuracy {accuracy}; it took {time}.", accuracy=best.accuracy_text, time=time)
     else:
-        words = Message("Validation accuracy {accuracy}, in epoch {epoch}; it took {time}.")
-        words = tr(words, accuracy=best.accuracy_text, epoch=best.epoch, time=time)
+        words = tr("Accuracy: {accuracy}; it took {time}.", accuracy=accuracy_words(run.unseen), time=time)
     return TaskSummary(title=title, words=words, page="results", action=tr("See results"))
 
 

@@ -33,7 +33,8 @@ class _Legend(QWidget):
         self.note = ElidedLabel("", "small", mode=Qt.TextElideMode.ElideRight)
         self.note.setAlignment(Qt.AlignmentFlag.AlignRight)
         items: list[QWidget | int | None] = [text(title, "heading"), 8]
-        for name, caption in (("train", text("Training", "small")), ("val", text("Validation", "small"))):
+        captions = {"train": text("Training", "small"), "val": text("Validation (used to choose)", "small")}
+        for name, caption in captions.items():
             items += [LineSample(partial(line_pen, name)), caption, self._values[name], 8]
         layout = row(*items, self.note, spacing=theme.SMALL)
         layout.setStretch(layout.count() - 1, 1)

@@ -25,7 +25,7 @@ _SHOWN_S = 0.05  # shorter epochs show no time
 _TELLING_S = 1.0  # a speed from less is unreliable
 _NO_EPOCHS = Message("closed form")
 _TOOK = Message("took {time}")
-_ONE_POINT = Message("The head was fitted in closed form, without epochs: the chart has one point, the result.")
+_ONE_POINT = Message("The head was fitted in closed form, without epochs: the chart has one point.")
 
 
 class StageLine(QWidget):
@@ -140,8 +140,10 @@ class RunMonitor(QWidget):
             tile.show_figure("–")
         self.tiles["epoch"].show_figure(_place(0, epochs), "" if epochs else tr(_NO_EPOCHS))
 
-    def finish(self, *, seconds: float, was_stopped: bool, run: str, is_paused: bool = False) -> None:
-        """Show that the run ended without an error, or is paused."""
+    def finish(
+        self, *, seconds: float, was_stopped: bool, run: str, is_paused: bool = False, accuracy: str = ""
+    ) -> None:
+        """Show that the run ended without an error, or is paused; `accuracy` is a sentence."""
         self.stage.end()
         self.show_state("Paused" if is_paused else "Stopped" if was_stopped else "Finished")
         self._name.setText(run)
@@ -151,7 +153,7 @@ class RunMonitor(QWidget):
         ended = Message("Ended early: no better epoch in {patience}.", patience=self._patience)
         is_early = self._epochs and self._patience and self._place < self._epochs
         ending = ended if is_early else "" if self._epochs else _ONE_POINT
-        self._note.setText(tr(note if was_stopped else ending))
+        self._note.setText(" ".join(filter(None, map(tr, (accuracy, note if was_stopped else ending)))))
         self.tiles["left"].show_figure("–", tr(_TOOK, time=duration_text(seconds)))
 
     def fail(self, message: str) -> None:
@@ -246,7 +248,8 @@ class RunMonitor(QWidget):
             self._best = (event.accuracy_text, event.epoch)
         if self._best is not None:
             top1, epoch = self._best
-            self.tiles["best"].show_figure(top1, tr("epoch {epoch}", epoch=epoch) if self._epochs else "")
+            chosen_by = tr("validation {accuracy}", accuracy=top1)
+            self.tiles["best"].show_figure(str(epoch) if self._epochs else "–", chosen_by)
 
 
 def _place(epoch: int, epochs: int) -> str:

@@ -23,6 +23,7 @@ from gui.train.train_choices import command_line
 from gui.train.train_header import LIVE, QUEUE, SETUP, ResumeCard, ViewSwitch
 from models.messages import Message
 from visionft.errors import NextStep, VisionFTError
+from visionft.evaluation.unseen import accuracy_sentence
 from visionft.events import Event
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.runs.run_folder import RunSummary, load_run
@@ -354,8 +355,9 @@ class TrainPage(Page):
         else:
             result = ended.result
             self.monitor.finish(
-                seconds=result.seconds, was_stopped=result.stopped, run=result.run, is_paused=ended.how == "paused"
-            )
+                seconds=result.seconds, was_stopped=result.stopped, run=result.run, is_paused=ended.how == "paused",
+                accuracy="" if result.stopped else accuracy_sentence(ended.unseen),
+            )  # fmt: skip
             self._has_results = result.best is not None and ended.how != "paused"
         self._show_readiness()
 

@@ -13,10 +13,11 @@ from models.parameters import count_parameters
 from visionft.advice.forecast import ErrorRatio, forecast_accuracy
 from visionft.advice.held_out_predictor import HeldOutPredictor, LabelledFeatures
 from visionft.advice.power_law import PowerLaws
-from visionft.data.types import Snapshot
+from visionft.data.types import Snapshot, Split
 from visionft.errors import RunError, VisionFTError
 from visionft.evaluation.leaderboard import read_leaderboard
 from visionft.evaluation.metrics import wilson_interval
+from visionft.evaluation.unseen import unseen_evaluation
 from visionft.heads.knn.knn_fitting import fit_memory
 from visionft.jobs import JobContext
 from visionft.training.config.train_config import TrainConfig
@@ -45,6 +46,7 @@ class ModelCandidate:
         memory_mb: Memory to make it, in MiB; None likewise.
         preset: The preset to make it with; empty for none.
         refusal: Reason against it; empty for none.
+        is_unseen: Whether no image behind its accuracy trained or chose it.
     """
 
     COMPUTED: ClassVar = ("expected", "is_forecast")
@@ -65,6 +67,7 @@ class ModelCandidate:
     memory_mb: int | None = None
     preset: str = ""
     refusal: str = ""
+    is_unseen: bool = True
 
     @property
     def is_forecast(self) -> bool:
@@ -186,10 +189,11 @@ def cost_of(config: TrainConfig, images: Snapshot, *, job: JobContext) -> Estima
 
 
 def run_candidates(project_dir: Path, images: Snapshot) -> list[ModelCandidate]:
-    """Return the runs measured on today's validation images."""
+    """Return the runs measured on today's test images, or validation images where there are none."""
     runs = {run.name: run for run in list_runs(project_dir)}
     found = []
-    for row in read_leaderboard(tuple(runs.values()), images, "val").ranked:
+    split: Split = "test" if images.labelled("test") else "val"
+    for row in read_leaderboard(tuple(runs.values()), images, split).ranked:
         run, accuracy = runs[row.run], row.top1 or 0.0
         low, high = row.top1_interval or (accuracy, accuracy)
         try:
@@ -212,6 +216,7 @@ def run_candidates(project_dir: Path, images: Snapshot) -> list[ModelCandidate]:
                 milliseconds=row.milliseconds,
                 size_mb=row.cost.shipped_bytes / 1e6 if row.cost.shipped_bytes else None,
                 memory_mb=row.cost.memory_mb,
+                is_unseen=unseen_evaluation(run) is not None,
             )
         )
     return found

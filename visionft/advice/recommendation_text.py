@@ -16,6 +16,8 @@ def sentence(found: Recommendation) -> str:
     best, more = found.best, found.curve.best_gain
     free, trained = best_free(found.candidates), best_trained(found.candidates)
     values = {"what": best.title, "share": f"{best.accuracy:.0%}", "low": f"{best.low:.0%}", "high": f"{best.high:.0%}"}
+    if not best.is_unseen:
+        return Message("Use “{what}”: nothing is expected to be clearly better.", **values)
     if best.kind == "run":
         return Message(
             "Use “{what}”, accuracy {share} ({low} to {high}): nothing is expected to be clearly better.", **values
@@ -46,6 +48,12 @@ def evidence(found: Recommendation) -> Iterator[str]:
     elif not any(each.is_forecast or each.kind == "run" for each in found.candidates):
         yield Message("Training is left out: with so few images it varies more than it gains.")
     for each in found.candidates:
+        if not each.is_unseen:
+            yield Message(
+                "The accuracy of “{what}” is that of the {counted} that chose it: likely too high.",
+                what=each.title,
+                counted=count_of(each.images, "validation image"),
+            )
         if abs(each.expected - each.accuracy) >= WORTH / 2:
             yield Message(
                 "“{what}” has an accuracy of {share} on {counted}; so few prove little, {more} is expected.",

@@ -216,7 +216,7 @@ def _report_text(found: DatasetReport, out: Path | None) -> str:
         lines.append(f"Largest class {large} ({most:,}), smallest {small} ({least:,}).")
     if (run := found.run) is not None:
         low, high = run.interval
-        lines.append(f"{run.title}: accuracy {run.top1:.1%} on {run.split} ({low:.1%} to {high:.1%}).")
+        lines.append(f"{run.title}: accuracy {run.top1:.1%} on {run.images_of} ({low:.1%} to {high:.1%}).")
     rows: list[tuple[str, str, str]] = []
     for each in found.checks:
         kinds = ", ".join(f"{kind} {count:,}" for kind, count in each.kinds.items())

@@ -23,9 +23,10 @@ from visionft.evaluation.leaderboard_jobs import (
     fit_training_free,
     measure_runs,
 )
+from visionft.evaluation.unseen import accuracy_sentence, is_unseen, seen_words, unseen_evaluation
 from visionft.project.names import count_of
 from visionft.training.config.train_config import TrainConfig
-from visionft.training.runs.run_folder import list_runs, load_run
+from visionft.training.runs.run_folder import RunSummary, list_runs, load_run
 
 if TYPE_CHECKING:
     from visionft.evaluation.stored import Evaluation
@@ -48,10 +49,10 @@ def evaluate(project: ProjectDir, run: RunName, split: SplitName = "val", json: 
 
     with running_job() as job:
         result = evaluate_run(summary.path, snapshot, chosen, job=job)
-        print_result(result, lambda: _evaluation_text(result), as_json=json)
+        print_result(result, lambda: _evaluation_text(result, summary), as_json=json)
 
 
-def _evaluation_text(result: "Evaluation") -> str:
+def _evaluation_text(result: "Evaluation", run: RunSummary) -> str:
     low, high = result.top1_interval
     several = ""
     if result.mean_average_precision is not None:
@@ -72,6 +73,8 @@ def _evaluation_text(result: "Evaluation") -> str:
     present, classes = sum(score.support > 0 for score in result.per_class.values()), len(result.per_class)
     if present < classes:
         lines += ["", f"Means over classes are of {present} of {classes}: the others have no image here."]
+    if not is_unseen(run, result):
+        lines += ["", f"{seen_words(result)}. {accuracy_sentence(unseen_evaluation(run))}"]
     return "\n".join(lines)
 
 
@@ -115,7 +118,8 @@ def _leaderboard_text(board: Leaderboard, project: Path, left_out: Mapping[str, 
     command = ["visionft", "run", "leaderboard", str(project)]
     if not board.rows:
         return f"No runs yet. Training-free models are fitted by: {joined([*command, '--make'])}"
-    lines = [f"{count_of(board.images, 'labelled image')} of {board.split}, the same for all.", ""]
+    chosen = " They chose the epochs of the trained runs: likely too high." if board.split == "val" else ""
+    lines = [f"{count_of(board.images, 'labelled image')} of {board.split}, the same for all.{chosen}", ""]
     for columns in (_QUALITY, _COST):
         lines += [table(tuple(columns), [[show(each) for show in columns.values()] for each in board.rows]), ""]
     if any(each.is_tied for each in board.ranked):

@@ -110,7 +110,7 @@ def demo(
         ]
         parity, (low, high) = result.export.parity, result.test_interval
         lines = [
-            table(("backbone", "method", "validation top-1", "trainable", "time"), rows),
+            table(("backbone", "method", "validation (used to choose)", "trainable", "time"), rows),
             "",
             f"{result.exported_run} on {result.test_images} test images: top-1 {result.test_top1:.1%} "
             f"(95 % interval {low:.1%} to {high:.1%})",

@@ -11,9 +11,10 @@ from visionft.cli import completion
 from visionft.cli.arguments import Images, Json, ProjectDir, RunName
 from visionft.cli.next_steps import joined
 from visionft.cli.output import opened_project, print_result, running_job, table
-from visionft.cli.schemas import output_of, prints
+from visionft.cli.schemas import ACCURACY, accuracy_output, output_of, prints
 from visionft.errors import ImageError, VisionFTError
 from visionft.evaluation.run_cost import RunCost, cost_of_run
+from visionft.evaluation.unseen import unseen_evaluation
 from visionft.files import atomic_path
 from visionft.project.names import count_of
 from visionft.training.runs import run_folder
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 _RUN = {
     "run": str, "title": str, "pinned": bool, "backbone": str, "method": str, "epochs": int | None,
     "top1": float | None, "state": str, "weights": bool, "faults": dict[str, str], "cost": RunCost,
-    "freed_bytes": int | None,
+    "freed_bytes": int | None, "unseen": (ACCURACY, None),
 }  # fmt: skip
 _EXPLANATION = {
     "path": Path, "class_name": str, "probability": float, "method": str, "is_reliable": bool, "deletion": float,
@@ -75,16 +76,18 @@ def _run_output(run: run_folder.RunSummary, freed_bytes: int | None = None) -> d
         "method": run.config.method, "epochs": run.last_epoch if run.config.total_epochs else None,
         "top1": run.best.val_accuracy if run.best else None, "state": _state(run), "weights": run.has_weights,
         "faults": dict(run.faults), "cost": cost_of_run(run), "freed_bytes": freed_bytes,
+        "unseen": accuracy_output(unseen_evaluation(run)),
     }  # fmt: skip
 
 
 def _runs_text(found: list[run_folder.RunSummary], damaged: dict[str, str]) -> str:
-    header = ("run", "name", "backbone", "method", "epochs", "top-1", "state", "weights")
+    header = ("run", "name", "backbone", "method", "epochs", "accuracy", "state", "weights")
     rows = []
     for run in found:
         name = f"{'* ' if run.notes.is_pinned else ''}{run.notes.title}"
         epochs = run.last_epoch if run.config.total_epochs else "-"
-        accuracy = run.best.accuracy_text if run.best else "-"
+        unseen = unseen_evaluation(run)
+        accuracy = f"{unseen.top1:.1%} {unseen.split}" if unseen else "-"
         weights = "damaged" if run.faults else "yes" if run.has_weights else "no"
         rows.append((run.name, name, run.config.backbone, run.config.method, epochs, accuracy, _state(run), weights))
     faults = [(run.name, name, fault) for run in found for name, fault in run.faults.items()]

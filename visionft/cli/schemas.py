@@ -25,6 +25,8 @@ _PLAIN: Final[dict[Any, Schema]] = {
     type(None): {"type": "null"},
     Any: {},
 }
+# An accuracy with its 95 % interval, and the images behind it.
+ACCURACY: Final = {"split": str, "top1": float, "low": float, "high": float, "images": int}
 _SHORT: Final = {"boolean": "true or false", "integer": "integer", "number": "number", "string": "text", "null": "null"}
 
 
@@ -45,6 +47,14 @@ def prints(*kinds: Any) -> Callable[[F], F]:
 def output_of(kind: Mapping[str, Any], source: Any, **values: Any) -> dict[str, Any]:
     """Return an object with the keys of `kind`: the attributes of `source`, but those given by `values`."""
     return {name: values[name] if name in values else getattr(source, name) for name in kind}
+
+
+def accuracy_output(evaluation: Any) -> dict[str, Any] | None:
+    """Return an `Evaluation`'s accuracy with the keys of `ACCURACY`."""
+    if evaluation is None:
+        return None
+    low, high = evaluation.top1_interval
+    return output_of(ACCURACY, evaluation, low=low, high=high)
 
 
 def schema_of(command: Callable[..., Any]) -> Schema | None:

@@ -17,9 +17,10 @@ from visionft.cli import completion
 from visionft.cli.arguments import MOST, BackboneName, Json, ProjectDir, RunName
 from visionft.cli.next_steps import command_for, joined
 from visionft.cli.output import is_stdout, opened_project, print_result, running_job, table, write_err
-from visionft.cli.schemas import output_of, prints
+from visionft.cli.schemas import ACCURACY, accuracy_output, output_of, prints
 from visionft.data.types import Snapshot
 from visionft.errors import ConfigError, NextStep, VisionFTError
+from visionft.evaluation.unseen import accuracy_words
 from visionft.events import Notice
 from visionft.files import from_home
 from visionft.project.names import count_of
@@ -31,13 +32,12 @@ from visionft.training.runs.run_folder import load_run, new_run_dir
 from visionft.weights.locations import PRETRAINED, RANDOM
 
 if TYPE_CHECKING:
-    from visionft.evaluation.trained_run import TrainedRun
+    from visionft.evaluation.unseen import TrainedRun
 
 _BEST = {"epoch": int | None, "val_loss": float | None, "top1": float | None}  # no epoch: solved in closed form
-_TEST = {"top1": float, "low": float, "high": float, "images": int}
 _TRAINED = {
     "run": str, "best": (_BEST, None), "seconds": float, "stopped": bool, "left_out": int,
-    "trainable_parameters": int, "total_parameters": int, "test": (_TEST, None),
+    "trainable_parameters": int, "total_parameters": int, "test": (ACCURACY, None), "unseen": (ACCURACY, None),
 }  # fmt: skip
 _METHOD = {
     "method": str, "title": str, "summary": str, "trainable_parameters": int, "trainable_share": float,
@@ -210,19 +210,19 @@ def _val_accuracy(run: "TrainedRun") -> float | None:
 
 
 def _train_output(run: "TrainedRun") -> dict[str, Any]:
-    test, best = run.evaluations.get("test"), run.result.best
+    best = run.result.best
     epoch = best.epoch if best and best.epochs else None
-    low, high = test.top1_interval if test else (0.0, 1.0)
     return output_of(
         _TRAINED,
         run.result,
         best=best and output_of(_BEST, best, epoch=epoch, top1=_val_accuracy(run)),
-        test=test and output_of(_TEST, test, low=low, high=high),
+        test=accuracy_output(run.evaluations.get("test")),
+        unseen=accuracy_output(run.unseen),
     )
 
 
 def _train_text(project: Path, run: "TrainedRun") -> str:
-    result, best, accuracy, test = run.result, run.result.best, _val_accuracy(run), run.evaluations.get("test")
+    result, best, accuracy = run.result, run.result.best, _val_accuracy(run)
     if best is None:
         return f"{result.run} was stopped before its first epoch had ended."
     parts = [f"kept epoch {best.epoch}"] if best.epochs else []  # else the head's solution is all there is
@@ -230,12 +230,11 @@ def _train_text(project: Path, run: "TrainedRun") -> str:
         parts = ["kept its start (epoch 0), which training did not better"]
     if accuracy is None:
         parts.append("not validated: its accuracy is unknown and its probabilities are not calibrated")
-    else:
-        parts.append(f"validation top-1 {accuracy:.1%}")
-    parts[-1] += " (the latest within one standard error of the highest)" if best.waited else ""
-    if test is not None:
-        low, high = test.top1_interval
-        parts.append(f"test top-1 {test.top1:.1%} ({low:.1%} to {high:.1%} on {count_of(test.images, 'image')})")
+    elif best.epochs or run.unseen is None:
+        parts.append(f"validation top-1 {accuracy:.1%}, used to choose")
+    if best.waited:
+        parts[-1] += " (the latest within one standard error of the highest)"
+    parts.append(f"accuracy {accuracy_words(run.unseen)}")
     parts += [duration_text(result.seconds), *(["stopped"] if result.stopped else [])]
     left_out = f"{count_of(result.left_out, 'image')} left out: no decoder reads them.\n" if result.left_out else ""
     command = command_for(NextStep("export", project=project, run=result.run))

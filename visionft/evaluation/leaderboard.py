@@ -20,13 +20,15 @@ from visionft.training.runs.run_folder import RunSummary
 from visionft.training.runs.run_titles import backbone_title, method_title, titles_of_runs
 
 State = Literal[
-    "measured", "other_images", "other_labels", "other_classes", "unmeasured", "no_weights", "no_checkpoint"
-]
+    "measured", "trained_on", "other_images", "other_labels", "other_classes", "unmeasured", "no_weights",
+    "no_checkpoint",
+]  # fmt: skip
 Evaluations = Callable[[RunSummary], StoredEvaluation | None]
 CostValue = Callable[["LeaderboardRow"], float | None]
 
 REASONS: Mapping[State, str] = {
     "measured": "",
+    "trained_on": Message("Some of these images were used in its training."),
     "other_images": Message("It was evaluated on other images or labels than the current ones."),
     "other_labels": Message("The labels that it predicts from have changed since its evaluation."),
     "other_classes": Message("It does not know every class of these images."),
@@ -212,7 +214,7 @@ def _state(
         evaluated = {each.image_id: frozenset(each.true_classes) for each in stored.predictions}
         is_same = all(labels_of.get(image_id) == classes for image_id, classes in evaluated.items())
         if is_same and len(labels_of) - len(evaluated) <= stored.unreadable:
-            return "measured"
+            return "trained_on" if stored.seen else "measured"
     if not run.has_weights or run.faults:
         return "no_weights"
     if stored is None:

@@ -19,6 +19,7 @@ from visionft.devices import pick_device
 from visionft.errors import NextStep, RunError, nothing_readable
 from visionft.evaluation import metrics
 from visionft.evaluation.stored import Evaluation, evaluation_file, predictions_file
+from visionft.evaluation.unseen import count_seen
 from visionft.events import Event, Notice, Progress
 from visionft.files import write_json, write_text
 from visionft.jobs import SILENT, JobContext
@@ -258,6 +259,7 @@ def summarise(
         reliability=metrics.reliability(*after),
         reliability_before=metrics.reliability(*before),
         weights=weights_hash(run.path / BEST_FOLDER),
+        seen=count_seen(run, split, logits.images),
     )
 
 

@@ -41,6 +41,7 @@ class Evaluation:
         ece_before: `ece` without temperature scaling.
         reliability: The bins behind `ece`; `reliability_before` those behind `ece_before`.
         weights: Hash of the run's weights: continued training may replace them.
+        seen: Number of its images that the run was trained on, or for test chosen on (`unseen.count_seen`).
         labels: Digest of the labels that the run predicted from (`RunModel.labels`); empty where training fixed its
             predictions.
     """
@@ -65,6 +66,7 @@ class Evaluation:
     reliability_before: tuple[ReliabilityBin, ...] = ()
     weights: str = ""
     labels: str = ""
+    seen: int = 0
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -123,11 +125,12 @@ class StoredEvaluation(Evaluation):
 
 
 @none_if_unreadable
-def read_evaluation(run_dir: Path, split: str) -> StoredEvaluation | None:
+def read_evaluation(run_dir: Path, split: str, *, with_predictions: bool = True) -> StoredEvaluation | None:
     """Return the evaluation of a run on a split; None without a readable one for its current weights."""
     if not (stored := _metrics(run_dir, split)):
         return None
-    return _evaluation(stored, [line for line in read_lines(run_dir / predictions_file(split)) if line])
+    lines = read_lines(run_dir / predictions_file(split)) if with_predictions else ()
+    return _evaluation(stored, [line for line in lines if line])
 
 
 @none_if_unreadable

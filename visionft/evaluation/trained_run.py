@@ -1,13 +1,12 @@
 """Training a run and evaluating it: one job of the command line and of the window."""
 
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from visionft.data.types import Snapshot, Split
 from visionft.errors import VisionFTError
 from visionft.evaluation.report import Evaluation, evaluate_splits
+from visionft.evaluation.unseen import TrainedRun, unseen_evaluation
 from visionft.events import Notice
 from visionft.jobs import SILENT, JobCancelled, JobContext
 from visionft.training.base_weights import stopped_before_start
@@ -15,16 +14,8 @@ from visionft.training.config.train_config import TrainConfig
 from visionft.training.framing_choice import resolved_framing
 from visionft.training.loop.train import resume, train
 from visionft.training.runs.metrics_file import StepRecorder
-from visionft.training.runs.run_folder import TrainResult
+from visionft.training.runs.run_folder import TrainResult, read_run
 from visionft.training.runs.run_snapshot import read_snapshot
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrainedRun:
-    """A run with its evaluations by split; none where it was cancelled or could not be evaluated."""
-
-    result: TrainResult
-    evaluations: Mapping[Split, Evaluation]
 
 
 def train_and_evaluate(config: TrainConfig, images: Snapshot, run_dir: Path, *, job: JobContext = SILENT) -> TrainedRun:
@@ -79,4 +70,5 @@ def _evaluated(result: TrainResult, run_dir: Path, images: Snapshot | None, job:
     is_one_process = os.environ.get("WORLD_SIZE", "1") == "1"  # several would evaluate the same images
     is_complete = result.best is not None and not result.stopped
     evaluations = evaluate_held_out(run_dir, images, job=job) if is_complete and is_one_process else {}
-    return TrainedRun(result=result, evaluations=evaluations)
+    unseen = unseen_evaluation(read_run(run_dir)) if evaluations else None
+    return TrainedRun(result=result, evaluations=evaluations, unseen=unseen)

@@ -196,7 +196,7 @@ class _Export:
 
     def _write_record(self, result: ExportResult, evaluations: Sequence[Evaluation]) -> tuple[str, ...]:
         """Write the record and the model card of all files in the folder; return the names of the files."""
-        record = record_of(self.model, result, self.images, self.facts, metrics_of(evaluations))
+        record = record_of(self.model, result, self.images, self.facts, metrics_of(self.model.run, evaluations))
         record |= references_in(self.folder)
         files = list_contents(self.folder)
         write_text(self.folder / CARD_FILE, model_card(record, files))

@@ -17,6 +17,7 @@ from visionft.curation.leaks.leak_free_accuracy import accuracies_of_run
 from visionft.data.types import SPLITS, Snapshot
 from visionft.errors import RunError
 from visionft.evaluation.stored import Evaluation
+from visionft.evaluation.unseen import is_unseen
 from visionft.export.parity import Border, ExportResult
 from visionft.project.edits.certificates import Certificate, certificates_of
 from visionft.project.edits.changes import LabelSource
@@ -170,8 +171,8 @@ def _data_of(run: RunSummary, images: Snapshot, facts: ProjectFacts) -> dict[str
     }
 
 
-def metrics_of(evaluations: Sequence[Evaluation]) -> dict[str, Any]:
-    return {each.split: _metrics_of(each) for each in evaluations}
+def metrics_of(run: RunSummary, evaluations: Sequence[Evaluation]) -> dict[str, Any]:
+    return {each.split: {**_metrics_of(each), "unseen": is_unseen(run, each)} for each in evaluations}
 
 
 def _metrics_of(evaluation: Evaluation) -> dict[str, Any]:

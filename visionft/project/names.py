@@ -47,10 +47,12 @@ _NOUNS = {
     "accepted label": Message("{count} accepted label", "{count} accepted labels"),
     "duplicate": Message("{count} duplicate", "{count} duplicates"),
     "finding": Message("{count} finding", "{count} findings"),
+    "held-out validation image": Message("{count} held-out validation image", "{count} held-out validation images"),
     "image": Message("{count} image", "{count} images"),
     "labelled image": Message("{count} labelled image", "{count} labelled images"),
     "missing image": Message("{count} missing image", "{count} missing images"),
     "suggestion": Message("{count} suggestion", "{count} suggestions"),
+    "test image": Message("{count} test image", "{count} test images"),
     "unfinished file": Message("{count} unfinished file", "{count} unfinished files"),
     "validation image": Message("{count} validation image", "{count} validation images"),
 }

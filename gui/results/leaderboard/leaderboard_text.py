@@ -14,6 +14,7 @@ _SHORT_REASONS = {
     "other_images": Message("other images"), "other_labels": Message("other labels"),
     "other_classes": Message("lacks classes"), "unmeasured": Message("not evaluated"),
     "no_weights": Message("no weights"), "no_checkpoint": Message("no checkpoint"),
+    "trained_on": Message("trained on these"),
 }  # fmt: skip
 
 
@@ -22,7 +23,10 @@ def sentence(board: Leaderboard) -> str:
     best = board.best
     if best is None or best.top1 is None:
         return tr("None of the runs was evaluated on these images yet.")
-    start = tr("{title} has the highest accuracy: {share}.", title=best.title, share=f"{best.top1:.1%}")
+    words = Message("{title} has the highest accuracy: {share}.")
+    if board.split == "val":
+        words = Message("{title} has the highest validation accuracy: {share}.")
+    start = tr(words, title=best.title, share=f"{best.top1:.1%}")
     tied, others = sum(each.is_tied for each in board.ranked), len(board.ranked) - 1
     words = tr("Its difference to {count} of {others} others is not significant.", count=tied, others=others)
     if not others:
@@ -38,6 +42,8 @@ def facts(board: Leaderboard) -> str:
     parts = [
         tr("{count} labelled image, the same for all", "{count} labelled images, the same for all", count=board.images)
     ]
+    if board.split == "val":
+        parts.append(tr("used to choose trained runs: likely too high for them"))
     if unmeasured := len(board.unmeasured):
         parts.append(tr("{count} run to measure", "{count} runs to measure", count=unmeasured))
     return " · ".join(parts)

@@ -1,10 +1,12 @@
-"""Runs in figures: all of the best epoch, and the reason for choosing it."""
+"""Runs in figures: the accuracy on unseen images, the best epoch, and the reason for choosing it."""
 
+import dataclasses
 import re
 from pathlib import Path
 
 import pytest
 from run_events import epoch_done
+from run_files import write_evaluation
 
 from gui.kit.run_table import best_run, kept_words, run_row
 from visionft.training.config.train_config import TrainConfig
@@ -28,9 +30,16 @@ def run(
     )  # fmt: skip
 
 
-def test_accuracy_and_loss_are_of_the_same_epoch():
-    row = run_row(run(0.2, 0.9, 0.8, kept=1))
-    assert (row.accuracy, row.loss) == (0.9, pytest.approx(1 / 2))
+def test_the_accuracy_is_that_of_test_and_never_the_one_that_chose_the_epoch(tmp_path):
+    trained = dataclasses.replace(run(0.2, 0.9, 0.8, kept=1), path=tmp_path / "runs" / "001")
+    trained.path.mkdir(parents=True)
+    answers = [("red", "red", 0.9)]
+    write_evaluation(tmp_path, "001", [1], answers, top1=0.9)
+    row = run_row(trained)
+    assert (row.accuracy, row.loss) == (None, pytest.approx(1 / 2)) and "%" not in row.kept.partition(".")[0]
+    write_evaluation(tmp_path, "001", [1], answers, split="test", top1=0.69, images=60)
+    row = run_row(trained)
+    assert row.accuracy == 0.69 and re.findall(r"[\d.]*\d", row.kept)[:4] == ["69.0", "15", "85", "60"]
 
 
 @pytest.mark.parametrize(
@@ -40,7 +49,7 @@ def test_accuracy_and_loss_are_of_the_same_epoch():
         (run(0.2, 0.9, 0.88, kept=2), ["2", "88.0", "1", "90.0"]),
         (run(0.9, 0.8, kept=0), ["90.0"]),
         (run(0.2, 0.9, kept=1, share=0.5), ["1", "90.0", "50"]),
-        (run(0.9, kept=0, method="linear"), ["90.0"]),
+        (run(0.9, kept=0, method="linear"), []),
         (run(kept=0), []),
     ],
 )

@@ -52,13 +52,13 @@ def plain(words: str) -> str:
     ],
 )
 def test_the_sentence_has_the_accuracy_and_the_most_frequent_confusion(confusion, figures, pair):
-    words = plain(accuracy_text.sentence(found(confusion)))
+    words = plain(accuracy_text.sentence(found(confusion), is_unseen=True))
     assert re.findall(r"[\d.,]+", words) == figures and re.findall("“(.*?)”", words) == pair
 
 
 def test_several_labels_name_the_class_that_is_missed_most():
     evaluation = found([[5, 1, 3, 1], [8, 1, 0, 1], [9, 0, 1, 0]], several=True)
-    words = plain(accuracy_text.sentence(evaluation))
+    words = plain(accuracy_text.sentence(evaluation, is_unseen=True))
     assert "70.0%" in words and re.findall("“(.*?)”", words) == ["glass"]
 
 
@@ -93,6 +93,6 @@ def test_missing_and_dominant_classes_are_named(confusion, words):
 
 def test_a_long_or_right_to_left_name_stays_whole_in_its_place():
     names = ("x" * 200, "زجاج, أخضر", "paper")
-    sentence = accuracy_text.sentence(found([[80, 20, 0], [0, 100, 0], [0, 0, 100]], names))
+    sentence = accuracy_text.sentence(found([[80, 20, 0], [0, 100, 0], [0, 0, 100]], names), is_unseen=True)
     assert sentence.endswith("“\u2068زجاج, أخضر\u2069”") and "x" * 39 + "…" in sentence
     assert "x" * 41 not in sentence

@@ -22,9 +22,9 @@ def cells(table, columns: int = 7) -> list[list[str]]:
 
 def test_the_table_shows_each_run_and_the_newest_is_chosen(page, show):
     show(CURVES)
-    assert cells(page.table)[0] == [NEW, "ViT-Tiny/16", "Linear probe", "–", "90.0%", "0.100", "Unfinished"]
+    assert cells(page.table)[0] == [NEW, "ViT-Tiny/16", "Linear probe", "–", "50.0%", "0.100", "Unfinished"]
     assert page.table.selected() == [NEW] and [run.title for run in page.figures.chart.runs] == [NEW]
-    for column, shown in ((5, ["0.100", "0.200"]), (4, ["80.0%", "90.0%"])):
+    for column, shown in ((5, ["0.100", "0.200"]), (4, ["–", "50.0%"])):
         page.table.sortByColumn(column, Qt.SortOrder.AscendingOrder)
         assert [line[column] for line in cells(page.table)] == shown
 
@@ -122,6 +122,22 @@ def test_the_evaluation_of_a_run_is_read_back(page, show):
     chart = page.figures.calibration
     assert "9.4%" in chart.heads[0].text() and "2.1%" in chart.heads[1].text()
     assert [len(bins) for bins in chart.bins] == [1, 2]
+
+
+def test_the_headline_is_the_test_result_and_validation_is_called_what_chose(
+    page, project_dir, image_ids, answers, write_evaluation
+):
+    write_evaluation(project_dir, OLD, image_ids, answers)
+    page.refresh()
+    page.table.select([OLD])
+    sentence, meaning, _ = page.accuracy.words()
+    assert page.split() == "val" and "50.0%" in sentence and "85%" not in sentence and "%" not in meaning
+    write_evaluation(project_dir, OLD, image_ids, answers, split="test", top1=0.69)
+    page.refresh()
+    assert page.split() == "test" and all(each in page.accuracy.words()[0] for each in ("69.0%", "15%", "85%"))
+    page.split_box.setCurrentIndex(0)
+    page.refresh()
+    assert page.split() == "val" and "50.0%" in page.accuracy.words()[0] and "69.0%" in page.accuracy.words()[1]
 
 
 def test_the_worst_cell_is_pressed_and_any_cell_shows_its_images(qtbot, page, show, image_ids):

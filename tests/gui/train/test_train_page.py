@@ -151,7 +151,7 @@ def test_control_enter_starts_and_the_chart_grows(qtbot, page, window, scripted,
     ((config, images, run_dir),) = asked
     assert config == page.config() and run_dir.parent.parent == window.state.path and images.labelled("train")
     assert page.monitor.chart.point_counts() == {"steps": 1, "epochs": 3}
-    assert page.monitor.tiles["best"].figure() == "75.0%"
+    assert page.monitor.tiles["best"].figure() == "2"
     assert page.monitor.tiles["epoch"].figure() == "3 of 3"
     assert page.monitor.state() == "Finished" and page.monitor.isVisible()
     qtbot.mouseClick(page.results_button, LEFT)

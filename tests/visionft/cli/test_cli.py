@@ -36,6 +36,7 @@ def test_the_whole_path_in_json(value, tiny: list[str], image_folder: Path, tmp_
     assert listed["run"] == trained["run"] and listed["state"] == "finished"
     evaluated = value("evaluate", project, trained["run"], "--split", "test")
     assert trained["test"]["top1"] == evaluated["top1"] and trained["test"]["images"] == evaluated["images"]
+    assert trained["unseen"] == listed["unseen"] == trained["test"] and listed["unseen"]["split"] == "test"
     exported = value("model", "export", project, "1", out)
     assert exported["bytes"] == Path(exported["model"]).stat().st_size
     (tmp_path / "bad.png").write_bytes(b"no image")

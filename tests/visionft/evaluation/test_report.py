@@ -15,6 +15,7 @@ from visionft.export.record import metrics_of
 from visionft.jobs import JobContext
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.loop.train import train
+from visionft.training.runs.run_folder import read_run
 
 QUICK = TrainConfig(backbone="starter_resnet", method="linear", image_size=64, device="cpu", epochs=1)
 
@@ -51,8 +52,9 @@ def test_a_class_without_a_validation_image_is_learnt_and_not_measured(
     stored = read_evaluation(tmp_path / "run", "val")
     recalls = [score.recall for score in found.per_class.values()]
     assert stored and [score.recall for score in stored.per_class.values()] == recalls
-    record = {"metrics": metrics_of([found]), "task": task, "data": {"leaks": None}}
-    assert metrics_of([found])["val"]["classes"] == metrics_of([stored])["val"]["classes"]
+    run = read_run(tmp_path / "run")
+    record = {"metrics": metrics_of(run, [found]), "task": task, "data": {"leaks": None}}
+    assert metrics_of(run, [found])["val"]["classes"] == metrics_of(run, [stored])["val"]["classes"]
     sentences = [each for each in evaluation(record) if "|" not in each]
     assert any(all(images.class_names[each] in words for each in missing) for words in sentences)
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Literal
 
+from models.messages import Message
 from visionft.amounts import FEW
 from visionft.curation.check import Issue
 from visionft.curation.leaks.leak_free_accuracy import LeakFreeAccuracy
@@ -77,7 +78,8 @@ class WeakClass:
 class EvaluatedRun:
     """The most recently evaluated run: its accuracy with its 95 % interval, and its classes, the weakest first.
 
-    `leak_free` is its accuracy without leaked images; None where there are none.
+    `leak_free` is its accuracy without leaked images; None where there are none. `is_unseen`: whether no image of the
+    split trained or chose the run.
     """
 
     run: str
@@ -88,6 +90,14 @@ class EvaluatedRun:
     interval: tuple[float, float]
     classes: tuple[WeakClass, ...]
     leak_free: LeakFreeAccuracy | None = None
+    is_unseen: bool = True
+
+    @property
+    def images_of(self) -> str:
+        """The split in words, with a warning where it is not unseen."""
+        return (
+            self.split if self.is_unseen else Message("{split} (used to choose it: likely too high)", split=self.split)
+        )
 
 
 @dataclass(frozen=True, slots=True)

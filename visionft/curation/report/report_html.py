@@ -110,7 +110,7 @@ class _Writer:
             figures.append((flagged, f"{check.title}: {_STATES[check.state]}"))
         if report.run is not None:
             low, high = report.run.interval
-            figures.append((f"{report.run.top1:.0%}", f"accuracy on {report.run.split}, {low:.0%} to {high:.0%}"))
+            figures.append((f"{report.run.top1:.0%}", f"accuracy on {report.run.images_of}, {low:.0%} to {high:.0%}"))
         cards = "".join(f'<div class="card"><b>{big}</b><span>{_text(small)}</span></div>' for big, small in figures)
         return (
             f'<header>\n<h1>{name}</h1>\n<p class="muted">{now}. {files or "No images"}, '
@@ -181,7 +181,7 @@ class _Writer:
     def _run(self, run: EvaluatedRun) -> Iterator[str]:
         (low, high), leak_free = run.interval, run.leak_free
         words = (
-            f"“{_text(run.title)}” on {count_of(run.images, 'image')} of {run.split}: accuracy {run.top1:.1%} "
+            f"“{_text(run.title)}” on {count_of(run.images, 'image')} of {run.images_of}: accuracy {run.top1:.1%} "
             f"(95 % interval {low:.1%} to {high:.1%}). The bars show each class with its interval."
         )
         if leak_free is not None and leak_free.without is not None and leak_free.without_interval is not None:

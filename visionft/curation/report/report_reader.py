@@ -29,6 +29,7 @@ from visionft.curation.table import CHECKS
 from visionft.data.types import Snapshot, Split
 from visionft.errors import VisionFTError
 from visionft.evaluation.stored import StoredEvaluation, evaluation_file, read_evaluation
+from visionft.evaluation.unseen import is_unseen
 from visionft.files import list_folder
 from visionft.project.edits.certificates import certificates_of
 from visionft.project.edits.verdicts import verdicts_of
@@ -159,10 +160,10 @@ def _newest_run(project: Project, images: Snapshot, leaks: CheckResult | None) -
         evaluation = read_evaluation(folder, split)
         if evaluation is None:
             continue
-        title, accuracies = folder.name, ()
+        title, accuracies, unseen = folder.name, (), split == "test"
         with contextlib.suppress(VisionFTError):  # without the run its evaluation is still readable
             run = read_run(folder)
-            title = run.title
+            title, unseen = run.title, is_unseen(run, evaluation)
             accuracies = accuracies_of_run(run, images, related_images(project, leaks)) if leaks is not None else ()
         return EvaluatedRun(
             run=evaluation.run,
@@ -172,6 +173,7 @@ def _newest_run(project: Project, images: Snapshot, leaks: CheckResult | None) -
             top1=evaluation.top1,
             interval=evaluation.top1_interval,
             classes=_weak_classes(evaluation),
+            is_unseen=unseen,
             leak_free=next((each for each in accuracies if each.split == split and each.leaked), None),
         )
     return None

@@ -76,7 +76,7 @@ def front_matter(record: Mapping[str, Any], files: Collection[str]) -> str:
         "metrics:",
         "- accuracy",
     ]
-    metrics = record.get("metrics", {})
+    metrics = {key: each for key, each in record.get("metrics", {}).items() if each.get("unseen", key == "test")}
     if metrics:
         lines += ["model-index:", f"- name: {quoted(record['run'])}", "  results:"]
     for split, title in SPLIT_TITLES.items():

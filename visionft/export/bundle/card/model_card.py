@@ -143,21 +143,27 @@ def evaluation(record: Record) -> Iterable[str]:
     """Yield the metrics by split, the leaks, the weakest classes and the most frequent confusions."""
     metrics = record["metrics"]
     measured = {split: metrics[split] for split in SPLIT_TITLES if split in metrics}
+    unseen = [split for split, each in measured.items() if each.get("unseen", split == "test")]
     if not measured:
         yield "It was not measured: no labelled image was in validation or test."
         return
     accuracy = "accuracy" if record["task"] == "single" else "every label correct"
     rows: list[list[str]] = []
     for split, each in measured.items():
-        figures = [f"**{each['top1']:.1%}**", _interval(each["top1_interval"]), f"{each['balanced_accuracy']:.1%}"]
+        mark = "**" if split in unseen else ""
+        top1 = f"{mark}{each['top1']:.1%}{mark}"
+        figures = [top1, _interval(each["top1_interval"]), f"{each['balanced_accuracy']:.1%}"]
         error = f"{each['ece']:.3f} (was {each['ece_before']:.3f})"
-        rows.append([SPLIT_TITLES[split], f"{each['images']:,}", *figures, error])
+        title = SPLIT_TITLES[split] + ("" if split in unseen else " (used to choose: likely too high)")
+        rows.append([title, f"{each['images']:,}", *figures, error])
     header = ["split", "images", accuracy, "95 % interval", "balanced accuracy", "calibration error (before)"]
     yield table(header, rows)
     yield from _mirror(record)
-    yield "Validation selected the epoch and the temperature, so its figures are slightly optimistic" + (
-        "; test had no part in training." if "test" in metrics else ", and it was not measured on test images."
-    )
+    if unseen:
+        yield f"The accuracy to expect of new images like these is that of {SPLIT_TITLES[unseen[0]]}."
+        yield "The temperature was fitted on validation, so its calibration error there is slightly optimistic."
+    else:
+        yield "**It was not measured on unseen images**: those of validation chose the epoch, weights or thresholds."
     leaks = record["data"]["leaks"]
     if leaks is None:
         yield "The splits were not checked for leaks: near-duplicates of test or validation images in training."
