@@ -29,7 +29,7 @@ def record(name: str = "blue", **changes):
         "title": "001-run", "run": "001-run", "backbone": "resnet18",
         "method": "lora", "method_title": "LoRA", "task": "single",
         "license": "Apache-2.0", "class_names": [name, "green"], "visionft": "0.1",
-        "network": {"architecture": "resnet18", "model_args": {}}, "preprocessing": {"size": 64},
+        "network": {"architecture": "resnet18", "model_args": {}}, "preprocessing": {"size": 64, "width": 64, "height": 64},
         "weights": {"source": "pretrained", "file": "model.safetensors", "origin": "timm/resnet18.a1_in1k",
                     "revision": "", "licence": "Apache-2.0", "sha256": "ab"},
         "caveats": ["not settled law"],
