@@ -1,7 +1,7 @@
 """The framing and size of a project's inputs, measured on its images, and kept with it as `framing.json`. Torch-free.
 
 No fixed choice is right: the whole image shows what lies at the border, more pixels show finer detail, and both may
-lose (docs/decisions/0038). A closed-form head on the features of about 400 labelled images predicts each of them
+lose (docs/decisions/0069). A closed-form head on the features of about 400 labelled images predicts each of them
 without having learned from it. A framing replaces a cheaper one where that loss is lower by more than a standard error.
 """
 

@@ -1,0 +1,73 @@
+"""`visionft framing`: the part and size of the images that the networks of a project see."""
+
+from typing import Annotated
+
+from typer import Option
+
+from models.catalog import DEFAULT_BACKBONE
+from visionft.cli.arguments import MOST, BackboneName, Device, Json, ProjectDir
+from visionft.cli.output import opened_project, print_result, running_job, table
+from visionft.cli.schemas import prints
+from visionft.errors import ConfigError, VisionFTError
+from visionft.training.config.checks import config_problems
+from visionft.training.config.train_config import TrainConfig
+
+
+@prints({"choice": ("visionft.training.framing_choice:FramingChoice", None)})
+def framing(
+    project: ProjectDir,
+    measure: Annotated[bool, Option("--measure", help="Measure it on the labelled images, and keep the best.")] = False,
+    use: Annotated[
+        str, Option(metavar="FRAMING", help="centre, whole, or a region: left,top,right,bottom, as 0.1,0.2,0.9,0.8.")
+    ] = "",
+    image_size: Annotated[
+        int, Option(metavar="PIXELS", min=0, max=MOST, help="With --use: of a square of as many pixels.")
+    ] = 0,
+    forget: Annotated[bool, Option("--forget", help="Measure it at the next training.")] = False,
+    backbone: BackboneName = DEFAULT_BACKBONE,
+    device: Device = "auto",
+    json: Json = False,
+) -> None:
+    """Show, measure or choose what the networks of a project see of its images.
+
+    Presets train with it. Without a choice the first training of a preset measures one.
+    """
+    from visionft.training import framing_choice as choices
+    from visionft.training.framing import Framing
+
+    if measure + forget + bool(use) > 1 or (image_size and not use):
+        raise VisionFTError("The options contradict each other.", "Give --measure, --forget, or --use with a size.")
+    with opened_project(project, read_only=True) as opened:
+        snapshot, folder = opened.snapshot(), opened.path
+    config = TrainConfig(backbone=backbone, method="linear", device=device, framing="auto")
+    choice = choices.read_framing(folder)
+    if measure:
+        with running_job() as job:
+            choice = choices.measure_framing(folder, snapshot, config, job=job)
+    elif forget:
+        (folder / choices.FILE).unlink(missing_ok=True)
+        choice = None
+    elif use:
+        kind, region = (use, "") if use in ("centre", "whole") else ("region", use)
+        own = Framing(framing=kind, region=region, image_size=image_size)
+        if found := config_problems(own.applied(config)):
+            raise ConfigError(found)
+        choice = choices.FramingChoice(framing=own)
+        choices.store_framing(folder, choice)
+    if choice is None:
+        text = "Nothing is chosen: the first training of a preset measures it."
+    elif choice.is_own:
+        text = f"Chosen by you: {choices.framing_text(choice.framing, choice.framing.applied(config).input_shape)}."
+    else:
+        rows = [
+            (
+                choices.framing_text(each.framing, each.shape),
+                f"{each.accuracy:.1%}" if each.accuracy is not None else "",
+                f"{each.milliseconds:.0f} ms",
+                "chosen" if each.framing == choice.framing else "",
+            )
+            for each in choice.trials
+        ]
+        header = ("the network sees", "held-out accuracy", "an image", "")
+        text = f"{choices.choice_text(choice)}\n{table(header, rows)}"
+    print_result({"choice": choice}, text, as_json=json)
