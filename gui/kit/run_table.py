@@ -288,6 +288,12 @@ def kept_words(run: RunSummary) -> str:
         words = tr(
             "The initial weights are kept (validation accuracy {accuracy}): training did not improve them.", **values
         )
+    elif kept.share < 1:
+        words = Message(
+            "Kept are weights {share} of the way from the start to epoch {epoch}, with a head solved anew (accuracy "
+            "{accuracy} on validation images held out)."
+        )
+        words = tr(words, share=f"{kept.share:.0%}", **values)
     elif kept.val_accuracy >= highest.right_share:
         words = tr("Epoch {epoch} is kept: it has the highest validation accuracy ({accuracy}).", **values)
     else:
@@ -296,9 +302,6 @@ def kept_words(run: RunSummary) -> str:
             "images that difference is luck (less than one standard error), and the later epoch has learnt more.",
             **values, other=highest.epoch, more=highest.accuracy_text,
         )  # fmt: skip
-    if kept.share < 1:
-        between = Message("Its weights were taken {share} of the way from the start: there they validate better.")
-        words = f"{words} {tr(between, share=f'{kept.share:.0%}')}"
     return words
 
 

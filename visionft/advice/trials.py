@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from visionft.advice.held_out_predictor import HeldOutPredictor, LabelledFeatures, nested_orders
-from visionft.data.types import Snapshot
+from visionft.data.types import SPLITS, Snapshot
 from visionft.evaluation.stored import read_evaluation
 from visionft.events import EpochDone, Event, Progress
 from visionft.features.feature_store import Features
@@ -69,6 +69,8 @@ def run_trial(
 ) -> Trial:
     """Train on one half and on the other, and evaluate each run and the probe on the other half.
 
+    Both also learn from the validation images: the run's head is fitted to them.
+
     Args:
         config: The settings of the run to forecast; shortened here.
         features: Of these images, for the probe.
@@ -77,9 +79,10 @@ def run_trial(
         VisionFTError: The images cannot be trained on.
     """
     began = time.monotonic()
-    train = [image for image in images.labelled("train") if image.image_id in features.place_of]
-    labelled = LabelledFeatures.of(train, features, len(images.class_names), is_multilabel=images.task == "multi")
-    order = nested_orders(labelled, draws=1, seed=seed)[0]
+    train, val = ([each for each in images.labelled(name) if each.image_id in features.place_of] for name in SPLITS[:2])
+    is_multilabel, every = images.task == "multi", [*train, *val]
+    labelled = LabelledFeatures.of(every, features, len(images.class_names), is_multilabel=is_multilabel)
+    order = nested_orders(labelled.among(np.arange(len(train))), draws=1, seed=seed)[0]
     halves = order[: len(order) // 2], order[len(order) // 2 :]
     predictor, settings = HeldOutPredictor(labelled), trial_config(config, len(train))
     counts = np.zeros((2, 2), np.int64)  # by run and probe, wrong and right
@@ -89,7 +92,7 @@ def run_trial(
         chosen = sorted((*split, *images.labelled("val")), key=lambda image: image.image_id)
         half = dataclasses.replace(images, images=tuple(chosen))
         by_run = _train_and_test(settings, half, number=number, job=job)
-        by_probe = predictor.predict(known)[0]
+        by_probe = predictor.predict(np.append(known, np.arange(len(train), len(every))))[0]
         for place in halves[1 - number]:
             is_right = by_run.get(train[place].image_id)
             if is_right is not None and np.isfinite(by_probe[place]):

@@ -226,13 +226,15 @@ def _train_text(project: Path, run: "TrainedRun") -> str:
     if best is None:
         return f"{result.run} was stopped before its first epoch had ended."
     parts = [f"kept epoch {best.epoch}"] if best.epochs else []  # else the head's solution is all there is
+    if best.share < 1:
+        parts = [f"kept weights {best.share:.0%} of the way to epoch {best.epoch}, with a head solved anew"]
     if parts and not best.epoch:
         parts = ["kept its start (epoch 0), which training did not better"]
     if accuracy is None:
         parts.append("not validated: its accuracy is unknown and its probabilities are not calibrated")
     elif best.epochs or run.unseen is None:
         parts.append(f"validation top-1 {accuracy:.1%}, used to choose")
-    if best.waited:
+    if best.waited and best.share == 1:
         parts[-1] += " (the latest within one standard error of the highest)"
     parts.append(f"accuracy {accuracy_words(run.unseen)}")
     parts += [duration_text(result.seconds), *(["stopped"] if result.stopped else [])]

@@ -1,8 +1,8 @@
 """The members of a future ensemble, and their predictions on images that none of them was trained on.
 
-These are the validation images; where every member is a closed form, also the training images, with held-out
-predictions (`visionft/training/runs/held_out.py`). Those are five times as many: they give reliable weights where a
-dozen validation images are too few.
+These are the validation images, with held-out predictions of a head that was fitted to them; where every member is a
+closed form, also the training images, with held-out predictions (`visionft/training/runs/held_out.py`). Those are five
+times as many: they give reliable weights where a dozen validation images are too few.
 """
 
 from collections.abc import Sequence
@@ -34,7 +34,7 @@ class Member:
     Attributes:
         run: The run, with the classes of its predictions.
         trained_on: SHA-256 of its training images.
-        held_out: Its held-out predictions for training images; None where it has none.
+        held_out: Its held-out predictions; None where it has none.
         head: Its head for the current labels; None where training fixed it.
     """
 
@@ -97,13 +97,14 @@ def validation_predictions(members: Sequence[Member], images: Snapshot, job: Job
 
 
 def held_out_predictions(members: Sequence[Member], images: Snapshot) -> MemberPredictions | None:
-    """Return the members' held-out logits on training images; None unless all members have some."""
+    """Return the members' held-out logits on training images; None unless all members have some of them."""
     predictions = [member.held_out for member in members if member.held_out is not None]
     if len(predictions) < len(members):
         return None
     shared = set[int].intersection(*(set(each.image_ids.tolist()) for each in predictions))
-    # Test images are left out; images without a split are in the index of a k-NN run.
-    chosen = [each for each in images.images if each.image_id in shared and each.labels and each.split != "test"]
+    # Validation images have their own part; images without a split are in the index of a k-NN run.
+    others = [each for each in images.images if each.split not in ("val", "test")]
+    chosen = [each for each in others if each.image_id in shared and each.labels]
     if not chosen:
         return None
     spread_images = tuple(replace(each, split="train") for each in spread(chosen, MOST_HELD_OUT))

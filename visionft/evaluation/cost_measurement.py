@@ -119,6 +119,19 @@ def _some_pixels(images: Sequence[SnapshotImage]) -> list[np.ndarray]:
     return pixels
 
 
+def _unseen(earlier: LoadedRun, images: Snapshot) -> tuple[tuple[SnapshotImage, ...], np.ndarray]:
+    """Return images that the head of a run was not fitted to, of validation or else of test, and their targets.
+
+    Raises:
+        RunError: There is none.
+    """
+    seen = set[int]() if earlier.held_out is None else set(earlier.held_out.image_ids.tolist())
+    chosen, targets = run_images(earlier.run, images, "val")
+    if rows := [row for row, image in enumerate(chosen) if image.image_id not in seen]:
+        return tuple(chosen[row] for row in rows), targets[rows]
+    return run_images(earlier.run, images, "test")
+
+
 def _earlier_head(loaded: LoadedRun, images: Snapshot, *, job: JobContext) -> EarlierHead:
     """Evaluate the head of the run that this one was continued from, on the features of both.
 
@@ -130,7 +143,7 @@ def _earlier_head(loaded: LoadedRun, images: Snapshot, *, job: JobContext) -> Ea
     if earlier.classifier.head_parts != loaded.classifier.head_parts:
         message = Message("The head of {title} reads other features.", title=earlier.run.title)
         raise RunError(message, "Choose a run of the same method.")
-    chosen, targets = run_images(earlier.run, images, "val")
+    chosen, targets = _unseen(earlier, images)
 
     def accuracy(part: LoadedRun, outputs_of: Callable[[Tensor], Tensor], stage: str) -> tuple[float, int]:
         right = count = 0

@@ -23,6 +23,7 @@ from visionft.evaluation.unseen import count_seen
 from visionft.events import Event, Notice, Progress
 from visionft.files import write_json, write_text
 from visionft.jobs import SILENT, JobContext
+from visionft.project.names import count_of
 from visionft.retrieval.live_view import load_current_model
 from visionft.training.runs.manifest import weights_hash
 from visionft.training.runs.run_folder import BEST_FOLDER, RunSummary, read_run
@@ -117,7 +118,10 @@ def run_images(run: RunSummary, images: Snapshot, split: Split) -> tuple[tuple[S
 def run_logits(
     model: RunModel, images: Snapshot, split: Split, *, is_mirrored: bool = False, job: JobContext = SILENT
 ) -> Logits:
-    """Return a run's logits of the labelled images of a split, or of their mirror images, on its settings' device."""
+    """Return a run's logits of the labelled images of a split, or of their mirror images, on its settings' device.
+
+    Images that its head was fitted to have held-out predictions; without one an image is left out, with a notice.
+    """
     chosen, targets = run_images(model.run, images, split)
     values: list[np.ndarray] = []
     positions: list[int] = []
@@ -126,10 +130,14 @@ def run_logits(
         values.append(outputs)
         positions += places
         job.check_cancelled()
+    alone = frozenset[int]().union(*(part.held_out.missing for part in model.parts if part.held_out is not None))
+    if count := sum(image.image_id in alone for image in chosen):
+        message = Message("Left out because the head has seen them, and no prediction without them exists: {counted}.")
+        job.report(Notice(message=Message(message, counted=count_of(count, "image")), level="warning"))
     if not values:
         raise nothing_readable(Message("{count} image", "{count} images", count=split))
     read = tuple(chosen[position] for position in positions)
-    return Logits(np.concatenate(values), read, targets[positions], len(chosen) - len(read))
+    return Logits(np.concatenate(values), read, targets[positions], len(chosen) - len(read) - count)
 
 
 def logit_batches(
@@ -143,6 +151,7 @@ def logit_batches(
     """Yield a run's (B, C) logits of images, or of their mirror images, labelled or not, as `output_batches` does.
 
     Each classifier of an ensemble reads the images in its own size; an image unreadable for one of them is left out.
+    Predictions for images that a head was fitted to are held out.
     """
     reported: set[Event] = set()  # the parts of an ensemble read the same images
 
@@ -152,9 +161,10 @@ def logit_batches(
             job.report(event)
 
     once = job.with_report(report) if model.is_combined else job
-    networks = [_of_mirrored(part.classifier) if is_mirrored else part.classifier for part in model.parts]
+    networks = [_of_mirrored(part) if is_mirrored else part.classifier for part in model.parts]
     pairs = zip(model.parts, networks, strict=True)
-    streams = [_batches(part, chosen, network, stage=stage, job=once) for part, network in pairs]
+    own = [(part, _batches(part, chosen, network, stage=stage, job=once)) for part, network in pairs]
+    streams = [_held_out(part, chosen, each, is_mirrored=is_mirrored) for part, each in own]
     for batches in zip(*streams, strict=True):
         places = sorted(set[int].intersection(*(set(each) for _, each in batches)))
         if places:
@@ -162,8 +172,33 @@ def logit_batches(
             yield model.mixed(rows), places
 
 
-def _of_mirrored(forward: Callable[[torch.Tensor], torch.Tensor]) -> Callable[[torch.Tensor], torch.Tensor]:
-    return lambda images: forward(images.flip(3))
+def _of_mirrored(part: LoadedRun) -> Callable[[torch.Tensor], torch.Tensor]:
+    """Return the classifier of mirror images; with the logits of the images themselves behind, for `_held_out`."""
+    forward = part.classifier
+    if part.held_out is None:
+        return lambda images: forward(images.flip(3))
+    return lambda images: torch.cat([forward(images.flip(3)), forward(images)], dim=1)
+
+
+def _held_out(
+    part: LoadedRun,
+    chosen: Sequence[SnapshotImage],
+    batches: Iterator[tuple[np.ndarray, list[int]]],
+    *,
+    is_mirrored: bool,
+) -> Iterator[tuple[np.ndarray, list[int]]]:
+    """Replace logits of images that the head of `part` was fitted to by held-out ones, or leave the images out.
+
+    What mirroring changes is added to the held-out ones.
+    """
+    for values, places in batches:
+        if part.held_out is None or not places:
+            yield values, places
+            continue
+        found, own = np.split(values, 2, axis=1) if is_mirrored else (values, values)
+        honest = part.held_out.in_place_of(own, [chosen[place].image_id for place in places]) + (found - own)
+        known = np.flatnonzero(~np.isnan(honest).any(axis=1))
+        yield honest[known], [places[row] for row in known]
 
 
 def output_batches(

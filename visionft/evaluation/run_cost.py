@@ -39,7 +39,7 @@ class EarlierHead:
     """The classifier head of the run that a run was continued from, on the features before and after.
 
     Attributes:
-        classes: Number of its classes; `images` are the validation images of them.
+        classes: Number of its classes; `images` are validation images of them, or test images where it has seen those.
         accuracy_before: Accuracy on the features of the earlier run; `accuracy` on those of this run.
     """
 

@@ -166,8 +166,9 @@ class _Export:
         reference = Reference(model, temperature, images.task, distance, averages_mirror=mirror is not None)
         parity = compare(reference, images, path, job=self.job)
         variants = VariantMaker(
-            model=model, images=images, networks=networks, build=lambda parts: self._whole_model(parts, metadata),
-            folder=self.folder, decoder=LogitDecoder(temperature=temperature, thresholds=thresholds), job=self.job,
+            model=model, images=images, val=val, networks=networks, folder=self.folder,
+            build=lambda parts: self._whole_model(parts, metadata),
+            decoder=LogitDecoder(temperature=temperature, thresholds=thresholds), job=self.job,
         ).make(self.options.precisions)  # fmt: skip
         remembered = self._write_index(temperature, variants) if self._has_index else 0
         write_samples(self.folder)

@@ -55,7 +55,7 @@ def fit_class_means(
     if accuracy is None:
         text = Message("{text}; one image a class is too few to measure its accuracy.", text=text)
     else:
-        measured = Message("{text}; its leave-one-out accuracy on training images is {accuracy}.", text=text)
+        measured = Message("{text}; its leave-one-out accuracy is {accuracy}.", text=text)
         text = Message(measured, accuracy=f"{accuracy:.1%}")
     return FittedHead(
         weight=weight.T.astype(np.float32),

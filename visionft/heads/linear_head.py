@@ -172,7 +172,7 @@ def _description(kinds: Sequence[str], accuracy: float | None, *, uses_all_parts
     text = Message("The head is fitted by {titles} to {scope}", titles=titles, scope=scope)
     if accuracy is None:
         return Message("{text}; one image a class is too few to measure its accuracy.", text=text)
-    measured = Message("{text}; its accuracy on held-out training images is {accuracy}.", text=text)
+    measured = Message("{text}; its accuracy on held-out images is {accuracy}.", text=text)
     return Message(measured, accuracy=f"{accuracy:.1%}")
 
 

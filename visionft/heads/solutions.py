@@ -18,7 +18,7 @@ from visionft.jobs import SILENT, JobContext
 
 @dataclass(frozen=True, kw_only=True)
 class Material:
-    features: Tensor  # (N, D) of training images from the frozen network; on the CPU
+    features: Tensor  # (N, D) of labelled images from the frozen network; on the CPU
     targets: Tensor  # (N, C) zeros and ones; one each row unless there are several labels
     widths: Sequence[int]
     options: Any = None
@@ -85,3 +85,5 @@ SOLUTIONS: Mapping[str, Callable[[Material], Solution]] = {
     "knn": _knn,
     "zero_shot": _zero_shot,
 }
+# They give a held-out prediction of each image, so validation images are fitted to as well, and judged by that.
+FIT_VALIDATION = frozenset({"linear", "prototype"})

@@ -48,7 +48,7 @@ def test_the_accuracy_is_that_of_test_and_never_the_one_that_chose_the_epoch(tmp
         (run(0.2, 0.9, 0.8, kept=1), ["1", "90.0"]),
         (run(0.2, 0.9, 0.88, kept=2), ["2", "88.0", "1", "90.0"]),
         (run(0.9, 0.8, kept=0), ["90.0"]),
-        (run(0.2, 0.9, kept=1, share=0.5), ["1", "90.0", "50"]),
+        (run(0.2, 0.9, kept=1, share=0.5), ["50", "1", "90.0"]),
         (run(0.9, kept=0, method="linear"), []),
         (run(kept=0), []),
     ],

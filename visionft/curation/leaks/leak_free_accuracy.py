@@ -8,7 +8,7 @@ without the 33 leaked ones (100 % correct, LoRA 91 %); fixed and trained again, 
 """
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +19,8 @@ from visionft.errors import RunError
 from visionft.evaluation.metrics import wilson_interval
 from visionft.evaluation.stored import StoredEvaluation, read_evaluation
 from visionft.project.store import Project
-from visionft.retrieval.live_view import training_snapshot
+from visionft.retrieval.live_view import members_of, training_snapshot
+from visionft.training.runs.held_out import read_held_out
 from visionft.training.runs.run_folder import RunSummary, list_runs
 
 Interval = tuple[float, float]
@@ -51,13 +52,16 @@ class LeakFreeAccuracy:
         return self.inflation_interval is not None and self.inflation_interval[0] > 0
 
 
-def leak_free_accuracy(evaluation: StoredEvaluation, leaks: Iterable[Leak], *, title: str = "") -> LeakFreeAccuracy:
+def leak_free_accuracy(
+    evaluation: StoredEvaluation, leaks: Iterable[Leak], *, title: str = "", learnt: Collection[str] = ("train",)
+) -> LeakFreeAccuracy:
     """Return the accuracy of an evaluation with and without images leaked across the splits of the run's training.
 
-    A partner in validation does not count: nothing was learned from it. `title` is the run's display name.
+    A partner counts in the splits `learnt`: training, and validation where the head was fitted to it. `title` is the
+    run's display name.
     """
-    in_train = [leak for leak in leaks if "train" in leak.images]
-    leaked = {each for leak in in_train for split, ids in leak.images.items() if split != "train" for each in ids}
+    splits = [(split, ids, {*learnt} & leak.images.keys()) for leak in leaks for split, ids in leak.images.items()]
+    leaked = {each for split, ids, sources in splits if split != "train" and sources - {split} for each in ids}
     known = [each.is_right for each in evaluation.predictions if each.image_id in leaked]
     clean = [each.is_right for each in evaluation.predictions if each.image_id not in leaked]
     count, right = len(known) + len(clean), sum(known) + sum(clean)
@@ -104,8 +108,14 @@ def accuracies_of_run(run: RunSummary, images: Snapshot, related: RelatedImages)
     """Yield the accuracies of a run, on test before validation; none where its training images are no longer known."""
     evaluations = [each for split in ("test", "val") if (each := read_evaluation(run.path, split)) is not None]
     try:
-        leaks = leaks_of(related, training_snapshot(run, images)) if evaluations else ()
+        seen = training_snapshot(run, images)
+        leaks = leaks_of(related, seen) if evaluations else ()
     except RunError:
         return
+    val = {image.image_id for image in seen.labelled("val")}
+    held_out = [found for each in members_of(run) if (found := read_held_out(each.path)) is not None]
+    fits_validation = any(not val.isdisjoint(each.image_ids.tolist()) for each in held_out)
     for each in evaluations:
-        yield leak_free_accuracy(each, leaks, title=run.title)
+        yield leak_free_accuracy(
+            each, leaks, title=run.title, learnt=("train", "val") if fits_validation else ("train",)
+        )

@@ -6,7 +6,7 @@ Only the networks change. Preprocessing, heads and temperature are float32 and e
 import logging
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ import numpy as np
 from models.messages import Message
 from visionft.data.types import Snapshot, SnapshotImage, Split
 from visionft.errors import ExportError, NextStep, nothing_readable
-from visionft.evaluation.report import run_images
+from visionft.evaluation.report import Logits, run_images
 from visionft.events import Progress
 from visionft.export.contents import MODEL_FILE
 from visionft.export.graph import constant
@@ -145,6 +145,7 @@ class VariantMaker:
 
     Attributes:
         model: The exported run or ensemble.
+        val: Its logits of the validation images, as the evaluation has them.
         networks: ONNX models of its parts' bare networks, in their order.
         build: Builds the whole model from such networks, with the metadata of `model.onnx`.
         folder: Folder of `model.onnx`, and of the variants.
@@ -153,6 +154,7 @@ class VariantMaker:
 
     model: RunModel
     images: Snapshot
+    val: Logits | None
     networks: Sequence[Any]
     build: Callable[[Sequence[Any]], Any]
     folder: Path
@@ -170,9 +172,16 @@ class VariantMaker:
         for precision, model in models.items():
             own = model.SerializeToString()
             sessions[precision] = session_with_distance(self.folder, own, device=_DEVICES[precision])
-        images, targets = run_images(self.model.run, self.images, "val")
-        places = list(spread(range(len(images)), MEASURED))
-        outputs, targets = run_models(sessions, [images[place] for place in places], targets[places], self.job)
+        assert self.val is not None  # after `require_images`
+        places = list(spread(range(len(self.val.images)), MEASURED))
+        images = [self.val.images[place] for place in places]
+        outputs, read = run_models(sessions, images, self.job)
+        read = [places[each] for each in read]
+        if any(part.held_out is not None for part in self.model.parts):
+            # What a variant changes counts from the predictions of the evaluation, not from those of seen images.
+            moved = self.val.values[read] - outputs[MODEL_FILE].logits
+            outputs = {name: replace(each, logits=each.logits + moved) for name, each in outputs.items()}
+        targets = self.val.targets[read]
         found: list[Variant] = []
         for precision, model in models.items():
             stretch = distance_stretch(outputs[MODEL_FILE], outputs[precision])
@@ -228,13 +237,13 @@ class VariantMaker:
             inputs = self._inputs(part, spread(training, CALIBRATING), Message("Calibrating int8"))
             statistics = observe(network, plan, (pixels for _, pixels in inputs))
             calibrated_on = statistics.images
-            search = PrecisionSearch(network, plan, statistics, *self._held_out(part), self.job)
+            search = PrecisionSearch(network, plan, statistics, *self._judged(part), self.job)
             found.append(search.run())
         in_float = tuple(dict.fromkeys(module_of(layer) for each in found for layer in each.in_float))
         return _Networks(tuple(each.network for each in found), BITS, in_float, calibrated_on)
 
-    def _held_out(self, part: LoadedRun) -> tuple[np.ndarray, np.ndarray, LogitDecoder]:
-        """Return preprocessed validation images, their targets, and the decoder of a part's logits."""
+    def _judged(self, part: LoadedRun) -> tuple[np.ndarray, np.ndarray, np.ndarray | None, LogitDecoder]:
+        """Return preprocessed validation images, their targets, held-out logits, and the decoder of a part's logits."""
         images, targets = run_images(part.run, self.images, "val")
         most = max(16, min(SEARCHED, _MOST_BYTES // (12 * math.prod(part.preprocessing.shape))))
         places = list(spread(range(len(images)), most))
@@ -246,7 +255,11 @@ class VariantMaker:
             thresholds = np.full(targets.shape[1], 0.5) if targets.ndim == 2 else None
             decoder = LogitDecoder(temperature=1.0, thresholds=thresholds)
         read = [places[place] for place, _ in rows]
-        return np.concatenate([pixels for _, pixels in rows]), targets[read], decoder
+        held_out = None
+        if part.held_out is not None:
+            none = np.full((len(read), len(part.run.class_names)), np.nan, np.float32)
+            held_out = part.held_out.in_place_of(none, [images[place].image_id for place in read])
+        return np.concatenate([pixels for _, pixels in rows]), targets[read], held_out, decoder
 
     def _inputs(self, part: LoadedRun, images: Sequence[SnapshotImage], stage: str) -> Iterator[tuple[int, np.ndarray]]:
         """Yield the indices of readable images, and the images preprocessed, (1, 3, H, W).

@@ -105,6 +105,8 @@ class PrecisionSearch:
         network: An ONNX model with node names from `export_network`.
         inputs: Validation images to measure the loss on, float32 (N, 3, S, S), normalised.
         targets: (N,) class indices, or (N, C) zeros and ones for several labels.
+        held_out: (N, C) logits in place of the network's own for images that its head was fitted to, NaN for others;
+            what quantisation changes is added to them. None where it has seen none.
     """
 
     network: Any
@@ -112,6 +114,7 @@ class PrecisionSearch:
     statistics: CalibrationStatistics
     inputs: np.ndarray
     targets: np.ndarray
+    held_out: np.ndarray | None
     decoder: LogitDecoder
     job: JobContext
 
@@ -129,7 +132,7 @@ class PrecisionSearch:
 
     def accuracy(self, network: Any) -> float:
         """Return the accuracy of an ONNX model; with several labels, every label of an image must be right."""
-        is_right = self.decoder.predictions(self._logits(network, self.inputs)) == self.targets
+        is_right = self.decoder.predictions(self._logits(network, self.inputs) + self._moved) == self.targets
         return float(is_right.reshape(len(is_right), -1).all(axis=1).mean())
 
     def _try(self, in_float: Collection[str]) -> QuantisedNetwork:
@@ -147,6 +150,13 @@ class PrecisionSearch:
             self.job.report(Progress(stage="Comparing layers in int8", done=number, total=len(self.plan.units)))
             change[unit] = float(np.square(self._logits(self._quantised(unit), inputs) - expected).mean())
         return sorted(change, key=lambda unit: change[unit])
+
+    @cached_property
+    def _moved(self) -> np.ndarray:
+        """Return (N, C) differences of held-out logits from the network's own; zeros for images not seen."""
+        if self.held_out is None:
+            return np.zeros(1, np.float32)
+        return np.nan_to_num(self.held_out - self._logits(self.network, self.inputs))
 
     @cached_property
     def _weights(self) -> Mapping[str, np.ndarray]:

@@ -69,9 +69,9 @@ def session_with_distance(path: Path, content: bytes, *, device: str) -> Any:
 
 
 def run_models(
-    sessions: Mapping[str, Any], images: Sequence[SnapshotImage], targets: np.ndarray, job: JobContext
-) -> tuple[dict[str, ModelOutputs], np.ndarray]:
-    """Return the outputs of each session, and the targets of the readable images; each image is decoded once.
+    sessions: Mapping[str, Any], images: Sequence[SnapshotImage], job: JobContext
+) -> tuple[dict[str, ModelOutputs], list[int]]:
+    """Return the outputs of each session for the readable images, and their places; each image is decoded once.
 
     Raises:
         RunError: None can be read.
@@ -92,7 +92,7 @@ def run_models(
         logits = np.nan_to_num(np.concatenate([row[0] for row in found]).astype(np.float64), posinf=0.0, neginf=0.0)
         distances = np.nan_to_num(np.array([row[1][0] for row in found if len(row) > 1], np.float64))
         outputs[name] = ModelOutputs(logits, distances)
-    return outputs, targets[read]
+    return outputs, read
 
 
 def are_equal(first: np.ndarray, second: np.ndarray) -> np.ndarray:

@@ -23,7 +23,7 @@ FORMAT_VERSION = 4
 NETWORK = "network"  # in a run's `config.json`: how timm builds its network, for other programs; nothing here reads it
 
 LEAST_ASPECT, LARGEST_ASPECT = 0.05, 20.0
-INTERPOLATION_SHARES = (0.75, 0.5, 0.0)  # of the way from the start to the best epoch, tried at the end of a run
+INTERPOLATION_SHARES = (0.0, 0.5, 0.75)  # of the way from the start to the best epoch, tried at the end of a run
 
 
 _T = TypeVar("_T")
@@ -111,7 +111,8 @@ class TrainConfig:
     ema_decay: float = setting(0.0, label="Weight averaging", limits=(0.0, 0.99999), advanced=True,
         help="Decay of a moving average of the weights that is kept in their place; 0.999 is usual. 0 is off.")
     interpolation: bool = setting(True, label="Interpolation", advanced=True,
-        help="Try weights between the start and the best epoch at the end, and keep them where they validate better.")
+        help="Solve for a new head at the end, also on validation images, with weights between the start and the best "
+        "epoch, and keep what is best on validation images held out.")
     ridge_init: bool = setting(True, label="Ridge initialisation", advanced=True,
         help="Begin with a classifier head computed in closed form from the network's features, not a random one.")
     gradient_checkpointing: bool = setting(False, label="Save memory", advanced=True,

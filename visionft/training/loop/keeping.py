@@ -2,18 +2,19 @@
 
 Weight interpolation (WiSE-FT; Wortsman et al. 2022, arXiv:2109.01903): fine-tuning loses some of the pretrained
 network's knowledge; half-way back the network often has both. The head is solved for anew on the features there, which
-is better than to interpolate the heads. docs/decisions/0036 has the figures.
+is better than to interpolate the heads, and on the validation images too: its held-out predictions judge it.
+docs/decisions/0036 has the figures.
 """
 
 import contextlib
 import math
 import shutil
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch  # noqa: TID253
 from torch import nn  # noqa: TID253
 
@@ -32,6 +33,7 @@ from visionft.training.runs.metrics_file import read_metrics, replace_metrics
 from visionft.training.runs.run_folder import best_epoch
 from visionft.weights.locations import RANDOM
 
+LEAST_IMAGES = 30  # validation images, to tell a standard error of losses
 _SHARE = "share"  # in the state of `best`: that it lies between the start and an epoch
 
 
@@ -43,11 +45,14 @@ class Validation(NamedTuple):
     images: int
 
 
+_UNKNOWN = Validation(None, None, 0)
+
+
 @torch.no_grad()
 def validate(part: nn.Module, training_data: TrainingData, objective: Objective, accelerator: Any) -> Validation:
     """Validate on the validation split, over all processes."""
     if not training_data.val_images:
-        return Validation(None, None, 0)
+        return _UNKNOWN
     totals = new_totals(accelerator.device)
     for batch in training_data.val_batches.epoch(0):
         training_data.check(batch, training_data.val_images)
@@ -61,6 +66,21 @@ def validate(part: nn.Module, training_data: TrainingData, objective: Objective,
     if not seen:
         raise nothing_readable("validation images")
     return Validation(loss_sum / seen, hits / seen, round(seen))
+
+
+def validate_held_out(training_data: TrainingData, objective: Objective) -> Validation | None:
+    """Validate by held-out predictions where the head was fitted to the validation images; None where it was not."""
+    ids = [image.image_id for image in training_data.val_images]
+    if training_data.held_out is None or not len((seen := training_data.held_out.among(ids)).image_ids):
+        return None
+    known = seen.predicted
+    chosen = [image for image in training_data.val_images if image.image_id in set(known.image_ids.tolist())]
+    if not chosen:
+        return _UNKNOWN
+    logits = torch.from_numpy(known.of([image.image_id for image in chosen]))
+    targets = torch.from_numpy(training_data.targets(chosen))
+    loss, hits = objective.evaluation_loss(logits, targets), objective.hits(logits, targets)
+    return Validation(float(loss), float(hits) / len(chosen), len(chosen))
 
 
 class CheckpointKeeper:
@@ -113,7 +133,8 @@ class CheckpointKeeper:
             waited=epoch - progress.best_epoch,
         )
         if self._is_main:
-            recording.keep_epoch(self._run_dir, self._classifier, done)
+            held_out = None if epoch else self._training_data.held_out  # later epochs have trained the head
+            recording.keep_epoch(self._run_dir, self._classifier, done, held_out)
         self._draw(done)
         return done
 
@@ -144,27 +165,25 @@ class CheckpointKeeper:
         job.report(Progress(stage="Trying weights between start and end", done=0, total=0))
         found = None
         with contextlib.suppress(JobCancelled, RunError):
-            found = find_interpolation(self._run_dir, self._classifier, self._training_data, self._validate)
+            found = find_interpolation(self._run_dir, self._classifier, self._training_data, self._objective)
         self._accelerator.wait_for_everyone()  # each has read what the main process is about to replace
         if found and self._is_main:
-            share = found.share if found.epoch else 0.0
-            state = {"epoch": found.epoch, _SHARE: share}
-            model = self._classifier.trainable_state()
-            save_checkpoint(self._run_dir, BEST, Checkpoint(model=model, optimizer={}, state=state))
-            if found.epoch:
-                replace_metrics(self._run_dir, found)
+            done, checkpoint = found
+            save_checkpoint(self._run_dir, BEST, checkpoint)
+            if done.epoch:
+                replace_metrics(self._run_dir, done)
                 text = Message(
-                    "Weights {share} of the way from the start to epoch {epoch} have a lower validation loss, and are "
-                    "kept (accuracy {accuracy}, before {before})."
+                    "Weights {share} of the way from the start to epoch {epoch} are kept, with a head solved anew "
+                    "(accuracy {accuracy}, before {before})."
                 )
             else:
-                replace_metrics(self._run_dir, found, *(replace(each, is_best=False) for each in epochs[1:]))
+                replace_metrics(self._run_dir, done, *(replace(each, is_best=False) for each in epochs[1:]))
                 text = Message(
-                    "Training made the validation loss worse: the linear probe of the start is kept "
+                    "Training gained too little on the validation images: the linear probe of the start is kept "
                     "(accuracy {accuracy}, after training {before})."
                 )
-            figures = {"accuracy": found.accuracy_text, "before": before.accuracy_text}
-            job.report(Notice(message=Message(text, share=f"{share:.0%}", epoch=found.epoch, **figures)))
+            figures = {"accuracy": done.accuracy_text, "before": before.accuracy_text}
+            job.report(Notice(message=Message(text, share=f"{done.share:.0%}", epoch=done.epoch, **figures)))
 
     def close(self, *, stopped: bool) -> None:
         """End the curves; delete the saved start of a run that has ended."""
@@ -174,43 +193,64 @@ class CheckpointKeeper:
             shutil.rmtree(self._run_dir / START, ignore_errors=True)
 
     def _validate(self) -> Validation:
+        if (seen := validate_held_out(self._training_data, self._objective)) is not None:
+            return seen
         self._classifier.eval()
         return validate(self._training_data.trained, self._training_data, self._objective, self._accelerator)
 
 
 def find_interpolation(
-    run_dir: Path,
-    classifier: Classifier,
-    training_data: TrainingData,
-    validate: Callable[[], Validation],
-) -> EpochDone | None:
+    run_dir: Path, classifier: Classifier, training_data: TrainingData, objective: Objective
+) -> tuple[EpochDone, Checkpoint] | None:
     """Search better weights between the run's start and its best epoch; leave the classifier with the best ones.
 
-    At each share of the way the head is solved for anew on the training images; at the start it is the linear probe.
-    Better weights have the lowest validation loss, each at its best temperature, and lower than the epoch's by more
-    than a standard error, paired. Returns the best epoch, or epoch 0 for the start, with their figures; None for the
-    epoch's own weights.
+    At each share of the way the head is solved for anew on training and validation images; at the start it is the
+    linear probe. Each is judged by its loss on the validation images, held out, at its best temperature. A share
+    replaces the probe where its loss is lower by half a standard error, paired over the images; the trained epoch
+    replaces both where its own is lower by a whole one, on at least `LEAST_IMAGES` images. Returns the figures of the
+    best epoch, or of epoch 0 for the start, with their checkpoint; None for the epoch's own weights.
     """
     best = best_epoch(epochs := read_metrics(run_dir))
-    if best is None or not best.epoch or best.share < 1 or not has_whole(run_dir, START, BEST):
+    if best is None or not best.epoch or best.share < 1 or epochs[0].epoch or not has_whole(run_dir, START, BEST):
         return None
     start, end = (load_checkpoint(run_dir / name) for name in (START, BEST))
-    found, kept = end.state.get(_SHARE, 1.0), end.model  # killed after it was kept, before that was noted
-    if found == 1 and training_data.val_images:
-        classifier.load_trainable_state(end.model)
-        most, losses = 0.0, training_data.calibrate_head()
-        shares = INTERPOLATION_SHARES if not epochs[0].epoch else INTERPOLATION_SHARES[:-1]
-        for share in shares:
-            classifier.load_trainable_state(classifier.interpolated(start.model, end.model, share))
-            with training_data.solved_head(is_reported=False):
-                gains = losses - training_data.calibrate_head()
-                error = gains.std(ddof=1) / math.sqrt(len(gains)) if len(gains) > 1 else math.inf
-                if gains.mean() > max(most, error):
-                    state = classifier.trainable_state()
-                    most, found, kept = gains.mean(), share, {name: value.clone() for name, value in state.items()}
-    classifier.load_trainable_state(kept)
-    seen = validate()  # also where nothing is better: each process takes part
-    if found == 1:
+
+    def figures(share: float, seen: Validation | None) -> EpochDone:
+        of_epoch = replace(best, share=share) if share else replace(epochs[0], is_best=True)
+        loss, accuracy, _ = seen or _UNKNOWN
+        return replace(of_epoch, val_loss=loss, val_accuracy=accuracy)
+
+    classifier.load_trainable_state(end.model)
+    if _SHARE in end.state:  # killed after it was kept, before that was noted
+        training_data.held_out = end.held_out
+        return figures(end.state[_SHARE], validate_held_out(training_data, objective)), end
+    if not training_data.val_images:
         return None
-    of_epoch = replace(best, share=found) if found else replace(epochs[0], is_best=True)
-    return replace(of_epoch, val_loss=seen.loss, val_accuracy=seen.accuracy)
+    of_end, found = training_data.calibrate_head(), None
+    of_probe = lowest = np.full(len(of_end), np.nan)
+    for share in INTERPOLATION_SHARES:
+        classifier.load_trainable_state(classifier.interpolated(start.model, end.model, share))
+        with training_data.solved_head(is_reported=False):
+            losses = training_data.calibrate_head(is_probe=not share)
+            of_probe = of_probe if share else losses
+            if not share or (_is_lower(losses, of_probe, by=0.5) and _is_lower(losses, lowest)):
+                done = figures(share, validate_held_out(training_data, objective))
+                model = {name: value.clone() for name, value in classifier.trainable_state().items()}
+                state, held_out = {"epoch": done.epoch, _SHARE: share}, training_data.held_out
+                found = done, Checkpoint(model=model, optimizer={}, state=state, held_out=held_out)
+                lowest = losses
+    judged = np.count_nonzero(~np.isnan(of_end - lowest))
+    if found is None or not judged or (judged >= LEAST_IMAGES and _is_lower(of_end, lowest, by=1.0)):
+        classifier.load_trainable_state(end.model)
+        return None
+    classifier.load_trainable_state(found[1].model)
+    return found
+
+
+def _is_lower(losses: np.ndarray, others: np.ndarray, *, by: float = 0.0) -> bool:
+    """Tell whether the mean of (N,) losses is lower than that of others by so many standard errors, paired; no NaN."""
+    gains = others - losses
+    gains = gains[~np.isnan(gains)]
+    if len(gains) < 2:
+        return False
+    return bool(gains.mean() > by * gains.std(ddof=1) / math.sqrt(len(gains)))

@@ -16,6 +16,7 @@ from visionft.jobs import JobContext
 from visionft.training.base_weights import base_weights_for, check_base_weights
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.runs.checkpoint import BEST, load_checkpoint
+from visionft.training.runs.held_out import HeldOutPredictions
 from visionft.training.runs.run_folder import load_run, require_weights
 from visionft.weights.weights_loading import weights_loader
 
@@ -100,8 +101,13 @@ def compile_fault(device: torch.device) -> str:
     return ""
 
 
-def warm_start(classifier: Classifier, config: TrainConfig, class_names: tuple[str, ...], project_dir: Path) -> None:
-    """Load the best weights of the run `config.start_from`, in place (RunError: they are gone or of another shape)."""
+def warm_start(
+    classifier: Classifier, config: TrainConfig, class_names: tuple[str, ...], project_dir: Path
+) -> HeldOutPredictions | None:
+    """Load the best weights of the run `config.start_from`, in place (RunError: they are gone or of another shape).
+
+    Returns the held-out predictions of its head: for the images that the head has seen.
+    """
     run = load_run(project_dir, config.start_from)
     if run.parts:
         hint = Message("Start from one of its parts: {names}.", names=", ".join(part.run for part in run.parts))
@@ -115,7 +121,8 @@ def warm_start(classifier: Classifier, config: TrainConfig, class_names: tuple[s
             raise RunError(Message("{title} was trained with the {name} {there}, not {here}.", **values), hint)
     if config.needs_base_weights:
         check_base_weights(run.path, base_weights_for(config, classifier.loaded))
-    state = load_checkpoint(run.path / BEST).model
+    best = load_checkpoint(run.path / BEST)
+    state = best.model
     if run.class_names != class_names:
         fresh = classifier.trainable_state()
         for name in (f"{classifier.backbone.head}.{part}" for part in ("weight", "bias")):
@@ -129,3 +136,4 @@ def warm_start(classifier: Classifier, config: TrainConfig, class_names: tuple[s
     except ValueError as error:
         message = Message("{title} was trained with another input shape: {reason}.", title=run.title, reason=error)
         raise RunError(message, "Keep its settings, or start afresh.") from error
+    return best.held_out

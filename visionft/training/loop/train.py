@@ -32,7 +32,6 @@ from visionft.training.loop.train_step import NotFinite, TrainStep, learning_rat
 from visionft.training.loop.training_data import TrainingData
 from visionft.training.runs import recording
 from visionft.training.runs.checkpoint import BEST, load_newest
-from visionft.training.runs.held_out import write_held_out
 from visionft.training.runs.manifest import MODEL_FILE, fault_of
 from visionft.training.runs.metrics_file import read_metrics
 from visionft.training.runs.run_folder import TrainResult, best_epoch, read_run
@@ -107,8 +106,11 @@ class _Run:
         self.is_main: bool = self.accelerator.is_main_process
         begun = not is_new and self.is_main and recording.has_begun(run_dir)
         self.run_dir, self.is_fresh = run_dir, not self._agree(begun)
+        self._has_seen_validation = False
         if self.is_fresh and config.start_from:
-            warm_start(self.classifier, config, images.class_names, self.run_dir.parent.parent)
+            seen = warm_start(self.classifier, config, images.class_names, self.run_dir.parent.parent)
+            ids = [image.image_id for image in images.labelled("val")]
+            self._has_seen_validation = seen is not None and bool(len(seen.among(ids).image_ids))
         job = job if self.is_main else job.without_events()
         self.job = JobContext(job.report, partial(is_any_cancelled, job, self.accelerator))
         self.progress = RunProgress()
@@ -152,14 +154,19 @@ class _Run:
         if not self.is_fresh:
             self._take_up()
             self._replace_lost_best()
+            if not config.total_epochs and not self.progress.is_start_validated:
+                self.training_data.set_head()  # with its held-out predictions
         self.progress.setup_seconds += time.monotonic() - self._began
         if self.is_fresh:
             self.save_last()
         self._announce()
 
     def _sets_head(self) -> bool:
-        """Tell whether to set the head: random features say nothing, and batch norm has no statistics of them yet."""
-        if not self.config.total_epochs:
+        """Tell whether to set the head: random features say nothing, and batch norm has no statistics of them yet.
+
+        The head of an earlier run is replaced where it was fitted to validation images, which are to judge this run.
+        """
+        if not self.config.total_epochs or self._has_seen_validation:
             return True
         return self.config.ridge_init and self.config.weights != RANDOM and not self.config.start_from
 
@@ -182,7 +189,9 @@ class _Run:
         message = Message(text, run=self.run_dir.name, reason=fault)
         self.job.report(Notice(message=message, level="warning"))
         wanted = None if self.progress.batches_done else self.progress.epoch - 1
-        latest = next((each for each in read_metrics(self.run_dir) if each.epoch == wanted), None)
+        if wanted == 0:
+            self.progress.is_start_validated = False  # its head is solved for again
+        latest = next((each for each in read_metrics(self.run_dir) if each.epoch == wanted), None) if wanted else None
         self.progress.forget_best(latest)
         if latest and self.is_main:
             with self.train_step.averaged():
@@ -221,8 +230,6 @@ class _Run:
             done = self.keeper.keep_epoch(self.progress, 0)
         self.progress.is_start_validated = True
         self.progress.setup_seconds += done.seconds
-        if self.is_main and not self.config.total_epochs and self.training_data.held_out is not None:
-            write_held_out(self.run_dir, self.training_data.held_out)
         self.memory.sample()  # of a run without epochs nothing else is
         self.keeper.save_start()
         self.save_last()

@@ -1,7 +1,7 @@
 """The data of a run: training and validation split as batches of images or cached features."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -16,9 +16,9 @@ from visionft.calibration import cross_entropies, fit_temperature
 from visionft.data.dataset import Batch
 from visionft.data.image_cache import not_kept_text
 from visionft.data.types import Snapshot, SnapshotImage
-from visionft.errors import RunError
+from visionft.errors import RunError, nothing_readable
 from visionft.events import Notice, Progress
-from visionft.heads.solutions import SOLUTIONS, Material
+from visionft.heads.solutions import FIT_VALIDATION, SOLUTIONS, Material
 from visionft.heads.text_head import ClassPoints
 from visionft.jobs import JobCancelled, JobContext
 from visionft.training.config.train_config import TrainConfig
@@ -37,6 +37,10 @@ from visionft.training.loop.ridge_init import set_gentle_head
 from visionft.training.loop.subsets import DRIFT_IMAGES, RIDGE_INIT_PER_CLASS, spread, spread_by_class
 from visionft.training.runs.held_out import HeldOutPredictions
 
+# Of the logarithm of a solved head's scale: training images that have tuned the features make it too sure. Freely, few
+# validation images that are all right would make it infinitely sure.
+_SPREAD = 0.7
+
 
 class TrainingData:
     """The training and validation split of a run, as batches of images or, `is_cached`, of frozen features (B, D)."""
@@ -48,7 +52,7 @@ class TrainingData:
         self._accelerator, self._job = accelerator, job
         self._reported: set[Path] = set()
         self._is_cache_reported = False
-        self.held_out: HeldOutPredictions | None = None  # of a solved head, for training images
+        self.held_out: HeldOutPredictions | None = None  # of the solved head, for `solved_images`
         self._remembered: Batch | None = None
         self.sharding = ProcessShard(
             device=accelerator.device, rank=accelerator.process_index, world=accelerator.num_processes
@@ -57,6 +61,12 @@ class TrainingData:
         self.train_images: tuple[SnapshotImage, ...] = images.labelled("train") if looks else ()
         self.val_images = images.labelled("val")
         self.is_cached = config.method_row.caches_features
+        # A head that is trained on must not have seen validation images; one that stays as solved gains by them.
+        is_final = not (self.is_cached and config.total_epochs)
+        takes_val = is_final and config.method_row.solution in FIT_VALIDATION
+        self.solved_images: tuple[SnapshotImage, ...] = self.train_images
+        if takes_val:
+            self.solved_images += self.val_images
         if self.is_cached:
             self.train_batches: BatchSource = self._cached(self.train_images, shuffle=True)
             self.val_batches: BatchSource = self._cached(self.val_images, shuffle=False)
@@ -118,14 +128,14 @@ class TrainingData:
             return
         chosen = {image.image_id for image in spread_by_class(self.train_images, RIDGE_INIT_PER_CLASS)}
         features = self._features_at_start
-        some = [self.train_images[index].image_id in chosen for index in features.indices.tolist()]
+        some = [self.solved_images[index].image_id in chosen for index in features.indices.tolist()]
         set_gentle_head(self._classifier.linear_head, features.images[some], features.targets[some])
 
     @contextlib.contextmanager
     def solved_head(self, *, is_reported: bool = True) -> Iterator[None]:
         """Exchange the head, for the time being, for the best one for the features as they are: a linear probe.
 
-        Its accuracy on held-out training images means nothing, and is not reported, once those have tuned the features.
+        Its held-out accuracy means nothing, and is not reported, once training images have tuned the features.
         """
         head = self._classifier.head
         kept = {name: value.clone() for name, value in head.state_dict().items()}
@@ -134,34 +144,72 @@ class TrainingData:
             yield
         finally:
             head.load_state_dict(kept)
+            self.held_out = None
             vars(self).pop("_features_at_start", None)  # they are large, and those of later weights are others
 
     @cached_property
     def _features_at_start(self) -> Batch:
-        if isinstance(self.train_batches, FeatureBatches):
-            return self.train_batches.features
-        return self._features(self.train_images, "Looking at the training images")
+        if not isinstance(self.train_batches, FeatureBatches):
+            features = self._features(self.solved_images, "Looking at the images")
+            if not (features.indices < len(self.train_images)).any():
+                raise nothing_readable("training images")
+            return features
+        train = self.train_batches.features
+        if len(self.solved_images) == len(self.train_images) or not isinstance(self.val_batches, FeatureBatches):
+            return train
+        val, first = self.val_batches.features, len(self.train_images)
+        val = val._replace(indices=val.indices + first)
+        return Batch(*(torch.cat([train[field], val[field]]) for field in range(3)), ())  # type: ignore[arg-type]
 
     @torch.no_grad()
-    def calibrate_head(self) -> np.ndarray:
-        """Scale the logits of the linear head to the least loss on the validation images; return their losses (N,)."""
-        features = self._features(self.val_images, "Trying weights between start and end")
-        head, targets = self._classifier.linear_head, features.targets.cpu().numpy()
-        logits = head(features.images.to(head.weight.dtype)).double().cpu().numpy()
-        temperature = fit_temperature(logits, targets, spread=None)
-        head.weight.div_(temperature)
-        head.bias.div_(temperature)
-        return cross_entropies(logits / temperature, targets)
+    def calibrate_head(self, *, is_probe: bool = False) -> np.ndarray:
+        """Scale the logits of the linear head to the least loss on the validation images, and return these losses.
+
+        A solved head is judged by its held-out predictions, which are scaled alike; what remains of them is those of
+        the validation images: training images have tuned the features. A probe of the start is left as solved, at the
+        scale that all its images give it.
+
+        Returns: (N,) of all validation images; NaN where one is unreadable, or the only one of its class.
+        """
+        head, val, losses = self._classifier.linear_head, self.val_images, np.full(len(self.val_images), np.nan)
+        place_of = {image.image_id: place for place, image in enumerate(val)}
+        if self.held_out is not None:
+            known = self.held_out.among(place_of).predicted
+            logits = known.logits.astype(np.float64)
+            places = np.array([place_of[image_id] for image_id in known.image_ids.tolist()], np.int64)
+        else:
+            features = self._features(val, "Trying weights between start and end")
+            logits = head(features.images.to(head.weight.dtype)).double().cpu().numpy()
+            places = features.indices.cpu().numpy()
+        targets = self.targets([val[place] for place in places])
+        temperature = fit_temperature(logits, targets, spread=_SPREAD)
+        if not is_probe:
+            head.weight.div_(temperature)
+            head.bias.div_(temperature)
+        if self.held_out is not None and not is_probe:
+            seen = self.held_out.among(place_of)
+            self.held_out = HeldOutPredictions(seen.image_ids, seen.logits / np.float32(temperature))
+        losses[places] = cross_entropies(logits / temperature, targets)
+        return losses
+
+    def targets(self, chosen: Sequence[SnapshotImage]) -> np.ndarray:
+        """Return the (N,) class indices of labelled images, or (N, C) zeros and ones of several labels."""
+        if self._images.task == "single":
+            return np.array([image.labels[0] for image in chosen], np.int64)
+        wanted = np.zeros((len(chosen), len(self._images.class_names)), np.float32)
+        for row, image in zip(wanted, chosen, strict=True):
+            row[list(image.labels)] = 1
+        return wanted
 
     def _solve_head(self, *, is_reported: bool = True) -> None:
-        """Fit the closed-form head of the method to the training images, with its held-out predictions."""
+        """Fit the closed-form head of the method to `solved_images`, with its held-out predictions."""
         config, images, features = self._config, self._images, self._features_at_start
         self._job.report(Progress(stage="Solving for the classifier head", done=0, total=0))
         targets, weights, texts = features.targets, None, None
         if images.task == "single":
             targets = nn.functional.one_hot(targets, len(images.class_names))
         if config.balance != "none" and len(targets):
-            drawn = sampling_weights(self.train_images, len(images.class_names))[features.indices.cpu().numpy()]
+            drawn = sampling_weights(self.solved_images, len(images.class_names))[features.indices.cpu().numpy()]
             weights = torch.from_numpy(drawn / drawn.mean())
         if config.method_row.reads_prompts:
             texts = self._class_points()
@@ -179,13 +227,13 @@ class TrainingData:
         )
         solved = SOLUTIONS[config.method_row.solution](material)
         self._classifier.load_head(solved.state)
-        if not is_reported:
-            return
-        self._job.report(Notice(message=solved.description))
         if solved.held_out is not None and solved.places is not None:
-            places = features.indices.cpu().numpy()[solved.places]
-            ids = np.array([self.train_images[place].image_id for place in places], np.int64)
-            self.held_out = HeldOutPredictions(ids, solved.held_out)
+            logits = np.full((len(features.indices), len(images.class_names)), np.nan, np.float32)
+            logits[solved.places] = solved.held_out
+            ids = [self.solved_images[place].image_id for place in features.indices.tolist()]
+            self.held_out = HeldOutPredictions(np.array(ids, np.int64), logits)
+        if is_reported:
+            self._job.report(Notice(message=solved.description))
 
     def _class_points(self) -> ClassPoints:
         """Embed the prompts of each class, with notices about classes with equal prompts, or without prompts."""

@@ -24,6 +24,8 @@ from visionft.errors import RunError
 from visionft.events import Notice
 from visionft.files import fsync_folder, fsync_tree, naming_faults, read_json
 from visionft.jobs import SILENT, JobContext
+from visionft.training.runs.held_out import FILE as HELD_OUT_FILE
+from visionft.training.runs.held_out import HeldOutPredictions, load_held_out, save_held_out
 from visionft.training.runs.manifest import MODEL_FILE, STATE_FILE, fault_of, read_manifest, write_manifest
 
 LAST, PREVIOUS, BEST, START = "last", "prev", "best", "start"
@@ -35,6 +37,7 @@ class Checkpoint:
     model: dict[str, Tensor]  # the classifier's trainable state
     optimizer: dict[str, Tensor]  # the optimiser's state by parameter number; empty for a checkpoint of the model alone
     state: dict[str, Any]
+    held_out: HeldOutPredictions | None = None  # for the images that its head was fitted to
 
 
 def save_checkpoint(run_dir: Path, name: str, checkpoint: Checkpoint) -> None:
@@ -43,6 +46,8 @@ def save_checkpoint(run_dir: Path, name: str, checkpoint: Checkpoint) -> None:
         _save(checkpoint.model, folder / MODEL_FILE)
         if checkpoint.optimizer:
             _save(checkpoint.optimizer, folder / _OPTIMIZER)
+        if checkpoint.held_out is not None:
+            save_held_out(folder, checkpoint.held_out)
         (folder / STATE_FILE).write_text(json.dumps(checkpoint.state, indent=2) + "\n", encoding="utf-8")
         write_manifest(folder)
 
@@ -108,7 +113,8 @@ def _read(folder: Path) -> Checkpoint:
     try:
         optimizer = load_file(folder / _OPTIMIZER) if _OPTIMIZER in read_manifest(folder) else {}
         state = read_json(folder / STATE_FILE)
-        return Checkpoint(model=load_file(folder / MODEL_FILE), optimizer=optimizer, state=state)
+        model, held_out = load_file(folder / MODEL_FILE), load_held_out(folder / HELD_OUT_FILE)
+        return Checkpoint(model=model, optimizer=optimizer, state=state, held_out=held_out)
     except (OSError, SafetensorError) as error:
         raise ValueError(str(error)) from error
 

@@ -26,6 +26,7 @@ from visionft.training.runs.checkpoint import (
     whole_folder,
 )  # fmt: skip
 from visionft.training.runs.exchange import complete_exchange
+from visionft.training.runs.held_out import HeldOutPredictions
 from visionft.training.runs.metrics_file import append_metrics, read_metrics
 from visionft.training.runs.run_folder import TrainResult, claim_run_dir, lock_run, read_run
 from visionft.training.runs.run_snapshot import read_snapshot, write_snapshot
@@ -93,11 +94,14 @@ def open_run(run_dir: Path, config: TrainConfig, images: Snapshot) -> None:
     (run_dir / "result.json").unlink(missing_ok=True)
 
 
-def keep_epoch(run_dir: Path, classifier: Classifier, done: EpochDone) -> None:
+def keep_epoch(
+    run_dir: Path, classifier: Classifier, done: EpochDone, held_out: HeldOutPredictions | None = None
+) -> None:
     """Record an epoch, and save the classifier as the run's best where it is the best."""
     if done.is_best:
         model = classifier.trainable_state()
-        save_checkpoint(run_dir, BEST, Checkpoint(model=model, optimizer={}, state={"epoch": done.epoch}))
+        checkpoint = Checkpoint(model=model, optimizer={}, state={"epoch": done.epoch}, held_out=held_out)
+        save_checkpoint(run_dir, BEST, checkpoint)
     append_metrics(run_dir, done)
 
 

@@ -16,7 +16,8 @@ from visionft.data.preprocess import PreprocessConfig
 from visionft.errors import NextStep, RunError
 from visionft.jobs import SILENT, JobCancelled, JobContext
 from visionft.training.base_weights import base_weights_for, check_base_weights, ensure_weights
-from visionft.training.runs.checkpoint import BEST, load_checkpoint
+from visionft.training.runs.checkpoint import BEST, Checkpoint, load_checkpoint
+from visionft.training.runs.held_out import HeldOutPredictions
 from visionft.training.runs.manifest import Part, fault_of, weights_hash
 from visionft.training.runs.run_folder import BEST_FOLDER, RunSummary, read_run, require_weights
 from visionft.weights.weights_loading import weights_loader
@@ -29,6 +30,7 @@ class LoadedRun:
     run: RunSummary
     classifier: Classifier
     preprocessing: PreprocessConfig
+    held_out: HeldOutPredictions | None = None  # in place of its own answers for images that its head was fitted to
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,10 @@ def load_trained(run: RunSummary, head: FittedHead | None = None, *, job: JobCon
     require_weights(run)
     if head is not None:
         run = replace(run, class_names=head.class_names)
-    state = load_checkpoint(run.path / BEST).model if head is None else dict(head.state)
+    if head is None:
+        best = load_checkpoint(run.path / BEST)
+    else:
+        best = Checkpoint(model=dict(head.state), optimizer={}, state={})
     config = run.config
     if config.needs_base_weights and not ensure_weights(config, job=job):
         raise JobCancelled
@@ -60,11 +65,11 @@ def load_trained(run: RunSummary, head: FittedHead | None = None, *, job: JobCon
     if config.needs_base_weights:
         check_base_weights(run.path, base_weights_for(config, classifier.loaded))
     try:
-        classifier.load_trainable_state(state)
+        classifier.load_trainable_state(best.model)
     except ValueError as error:
         message = Message("The checkpoint of {name} does not fit its settings: {reason}.", name=run.name, reason=error)
         raise RunError(message, "Train again.") from error
-    return LoadedRun(run, classifier.eval(), config.preprocessing)
+    return LoadedRun(run, classifier.eval(), config.preprocessing, best.held_out)
 
 
 @dataclass(frozen=True)

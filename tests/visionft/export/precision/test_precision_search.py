@@ -38,7 +38,7 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Any:
 def search_in(network: Any, *, job=SILENT) -> PrecisionSearch:
     plan = Plan.of(network, "fc")
     statistics, targets = observe(network, plan, IMAGES[:16, None]), logits_of(network).argmax(axis=1)
-    return PrecisionSearch(network, plan, statistics, IMAGES, targets, LogitDecoder(temperature=1.0), job)
+    return PrecisionSearch(network, plan, statistics, IMAGES, targets, None, LogitDecoder(temperature=1.0), job)
 
 
 def logits_of(network: Any, images: np.ndarray = IMAGES) -> np.ndarray:

@@ -1,7 +1,6 @@
 """Weight interpolation of start and best epoch: tried at the end, kept if validation improves, reported, complete."""
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,13 +15,12 @@ from visionft.evaluation.report import evaluate_run
 from visionft.events import Event, Notice
 from visionft.jobs import JobContext
 from visionft.training.config.train_config import TrainConfig
-from visionft.training.loop.keeping import Validation, find_interpolation
-from visionft.training.loop.train import train
+from visionft.training.loop import keeping
+from visionft.training.loop.train import resume, train
 from visionft.training.loop.training_data import TrainingData
-from visionft.training.runs.checkpoint import BEST, START, Checkpoint, load_checkpoint, save_checkpoint
+from visionft.training.runs.checkpoint import START
 from visionft.training.runs.metrics_file import read_metrics
 from visionft.training.runs.run_folder import read_run
-from visionft.training.runs.run_model import load_trained
 
 
 def classifier(method: str) -> Classifier:
@@ -60,14 +58,18 @@ def test_half_of_a_lora_update_is_half_of_the_change_of_the_weights() -> None:
     assert torch.allclose(half, (first + last) / 2, atol=1e-6) and not torch.allclose(first, last, atol=1e-3)
 
 
+CALIBRATE = TrainingData.calibrate_head
 PRETRAINED = {"backbone": "starter_vit", "weights": "pretrained"}
 
 
 def story(run_dir: Path, config: TrainConfig, monkeypatch, snapshot: Snapshot, losses: list) -> list[Event]:
     """Train with simulated losses on the validation images: of the best epoch, and of each interpolation."""
     answers = iter(losses)
-    calibrate = TrainingData.calibrate_head
-    monkeypatch.setattr(TrainingData, "calibrate_head", lambda data: calibrate(data) * 0 + next(answers))
+
+    def calibrate(data: TrainingData, **how: bool) -> np.ndarray:
+        return CALIBRATE(data, **how) * 0 + next(answers)
+
+    monkeypatch.setattr(TrainingData, "calibrate_head", calibrate)
     events: list[Event] = []
     train(config, snapshot, run_dir, job=JobContext(events.append))
     assert next(answers, None) is None
@@ -77,7 +79,7 @@ def story(run_dir: Path, config: TrainConfig, monkeypatch, snapshot: Snapshot, l
 @pytest.mark.parametrize("method", ["full", "lora"])
 def test_better_weights_between_are_kept_and_said(method, snapshot, tmp_path, monkeypatch, tiny, tensors) -> None:
     config = tiny(method, **PRETRAINED, epochs=1)
-    events = story(tmp_path / "run", config, monkeypatch, snapshot, [0.6, 0.55, 0.5, 0.7])
+    events = story(tmp_path / "run", config, monkeypatch, snapshot, [0.6, 0.55, 0.5, 0.52])
     run = read_run(tmp_path / "run")
     assert run.best and (run.best.epoch, run.best.share) == (1, 0.5)
     assert run.result and run.result.best == run.best and [epoch.epoch for epoch in run.epochs] == [0, 1]
@@ -90,8 +92,8 @@ def test_better_weights_between_are_kept_and_said(method, snapshot, tmp_path, mo
 
 
 def test_the_epoch_stays_where_nothing_between_is_better(snapshot, tmp_path, monkeypatch, tiny, tensors) -> None:
-    unclear = np.resize([0.0, 0.78], 9)  # lower in the mean, by less than a standard error
-    story(tmp_path / "run", tiny("full", **PRETRAINED, epochs=1), monkeypatch, snapshot, [0.4, unclear, 0.5, 0.6])
+    monkeypatch.setattr(keeping, "LEAST_IMAGES", 9)
+    story(tmp_path / "run", tiny("full", **PRETRAINED, epochs=1), monkeypatch, snapshot, [0.4, 0.6, 0.5, 0.6])
     best, last = (tensors(tmp_path / "run", name) for name in ("best", "last"))
     assert all(torch.equal(best[name], last[name]) for name in best)
     assert read_metrics(tmp_path / "run")[-1].share == 1 and not (tmp_path / "run" / START).exists()
@@ -100,7 +102,9 @@ def test_the_epoch_stays_where_nothing_between_is_better(snapshot, tmp_path, mon
 def test_the_linear_probe_is_kept_where_nothing_trained_is_better(
     snapshot, tmp_path, monkeypatch, tiny, tensors
 ) -> None:
-    story(tmp_path / "run", tiny("full", **PRETRAINED, epochs=2), monkeypatch, snapshot, [0.4, 0.4, 0.5, 0.3])
+    unclear = np.resize([0.0, 0.88], 9)  # lower in the mean, by less than half a standard error
+    config = tiny("full", **PRETRAINED, epochs=2)
+    story(tmp_path / "run", config, monkeypatch, snapshot, [0.4, 0.45, unclear, 0.5])
     run = read_run(tmp_path / "run")
     assert run.best and run.best.epoch == 0 and [epoch.epoch for epoch in run.epochs if epoch.is_best] == [0]
     stopped = train(tiny("full", **PRETRAINED, epochs=1, interpolation=False), snapshot, tmp_path / "other")
@@ -112,17 +116,19 @@ def test_the_linear_probe_is_kept_where_nothing_trained_is_better(
     assert not all(torch.equal(best[name], last[name]) for name in body)
 
 
-def test_a_kill_after_it_was_kept_and_before_it_was_noted_is_made_good(snapshot, tmp_path, tiny) -> None:
-    run_dir = tmp_path / "run"
-    train(tiny("full", **PRETRAINED, interpolation=False), snapshot, run_dir)
-    model = load_checkpoint(run_dir / BEST).model
-    best = read_run(run_dir).best
-    assert best and best.epoch
-    save_checkpoint(run_dir, START, Checkpoint(model=model, optimizer={}, state={}))
-    save_checkpoint(run_dir, BEST, Checkpoint(model=model, optimizer={}, state={"epoch": best.epoch, "share": 0.25}))
-    trained = load_trained(read_run(run_dir)).classifier
-    found = find_interpolation(run_dir, trained, None, lambda: Validation(0.3, 0.9, 9))
-    assert found == replace(best, share=0.25, val_loss=0.3, val_accuracy=0.9)
+def test_a_kill_after_it_was_kept_and_before_it_was_noted_is_made_good(snapshot, tmp_path, monkeypatch, tiny) -> None:
+    def ends(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    config, losses = tiny("full", **PRETRAINED, epochs=1), [0.6, 0.55, 0.5, 0.52]
+    story(tmp_path / "whole", config, monkeypatch, snapshot, losses)
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(keeping, "replace_metrics", ends)
+        story(tmp_path / "run", config, monkeypatch, snapshot, losses)
+    assert (before := read_run(tmp_path / "run").best) is not None and before.share == 1
+    resume(tmp_path / "run")
+    best, whole = read_run(tmp_path / "run").best, read_run(tmp_path / "whole").best
+    assert best and whole and best.share == 0.5 and best.figures == whole.figures
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,156 @@
+"""A head fitted to validation images is judged on them by held-out predictions, everywhere."""
+
+import random
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+from visionft.calibration import are_right
+from visionft.combining.combine import combine
+from visionft.data.types import Snapshot
+from visionft.evaluation.report import evaluate_run, output_batches
+from visionft.export.exporter import export_run
+from visionft.export.mirroring import calibrate_average
+from visionft.export.options import ExportOptions
+from visionft.jobs import JobContext
+from visionft.training.config.train_config import TrainConfig
+from visionft.training.loop.train import resume, train
+from visionft.training.runs import recording
+from visionft.training.runs.held_out import FILE, read_held_out
+from visionft.training.runs.manifest import MANIFEST, weights_hash, write_manifest
+from visionft.training.runs.metrics_file import read_metrics
+from visionft.training.runs.run_folder import read_run
+from visionft.training.runs.run_model import load_run_model, load_trained
+
+
+@pytest.fixture(params=["single", "multi"])
+def noise(request, snapshot: Snapshot) -> Snapshot:
+    """Return images with random labels: what is right by more than chance has seen the answer."""
+    generator = random.Random(1)
+
+    def labels() -> tuple[int, ...]:
+        return tuple(sorted(generator.sample(range(3), 1 if request.param == "single" else generator.randint(1, 2))))
+
+    images = tuple(replace(each, labels=labels()) for each in snapshot.images)
+    return Snapshot(request.param, snapshot.class_names, images)
+
+
+@pytest.fixture
+def config(tiny) -> TrainConfig:
+    return tiny("linear", "starter_vit", weights="pretrained", workers=0)
+
+
+def own_accuracy(run_dir: Path, images: Snapshot) -> float:
+    """Return the share of validation images right by the network itself."""
+    loaded, val = load_trained(read_run(run_dir)), images.labelled("val")
+    targets = np.array([np.bincount(each.labels, minlength=3) for each in val])
+    targets = targets if images.task == "multi" else targets.argmax(axis=1)
+    found = [
+        are_right(logits, targets[rows]) for logits, rows in output_batches(loaded, val, loaded.classifier, stage="")
+    ]
+    return float(np.concatenate(found).mean())
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{}, {"balance": "weights"}, {"method": "prototype"}, {"method": "full", "epochs": 1, "learning_rate": 1e-6}],
+    ids=str,
+)
+def test_evaluation_and_the_curve_read_held_out_predictions(changes, config, noise, tmp_path) -> None:
+    run_dir = tmp_path / "runs" / "001-run"
+    train(replace(config, **changes), noise, run_dir)
+    held_out, ids = read_held_out(run_dir), {each.image_id for each in noise.labelled("val")}
+    assert held_out is not None and ids <= set(held_out.image_ids.tolist())
+    evaluation = evaluate_run(run_dir, noise, "val")
+    best = read_run(run_dir).best
+    assert best and evaluation.images == len(ids) and evaluation.unreadable == 0
+    assert max(evaluation.top1, best.val_accuracy or 0) < 0.7
+    assert noise.task == "multi" or best.val_accuracy == pytest.approx(evaluation.top1)  # which sets thresholds
+    if "method" not in changes:
+        assert own_accuracy(run_dir, noise) > 0.8 > evaluation.top1
+
+
+def test_exports_and_ensembles_judge_by_them(config, noise, tmp_path) -> None:
+    for number, layers in enumerate(("joined", "last"), start=1):
+        linear = replace(config.linear, layers=layers)
+        train(replace(config, linear=linear), noise, tmp_path / "runs" / f"00{number}-run")
+    accuracies = [evaluate_run(tmp_path / "runs" / f"00{number}-run", noise, "val").top1 for number in (1, 2)]
+    assert own_accuracy(tmp_path / "runs" / "001-run", noise) > accuracies[0] + 0.2
+    options = ExportOptions(precisions=("fp16", "int8"))
+    result = export_run(tmp_path / "runs" / "001-run", noise, tmp_path / "out", options=options)
+    assert {round(each.answers.reference_top1, 6) for each in result.variants} == {round(accuracies[0], 6)}
+    model = load_run_model(read_run(tmp_path / "runs" / "001-run"))
+    effect = calibrate_average(model, noise, job=JobContext())[-1]
+    assert effect.plain_top1 == pytest.approx(accuracies[0]) and effect.top1 < 0.7
+    found = combine(tmp_path, ["1", "2"], noise)
+    parts = {each.run: each.accuracy for each in found.parts}
+    assert max(parts.values()) < 0.7
+    if noise.task == "single":  # else thresholds set the evaluation's
+        assert parts == pytest.approx({f"00{number}-run": each for number, each in enumerate(accuracies, start=1)})
+    assert found.held_out == len(noise.labelled("train")) and found.accuracy < 0.7
+    assert evaluate_run(tmp_path / "runs" / found.run, noise, "val").top1 < 0.7
+
+
+@pytest.mark.parametrize("noise", ["single"], indirect=True)
+def test_a_killed_run_and_one_whose_best_is_lost_have_them_again(config, noise, tmp_path, monkeypatch) -> None:
+    def ends(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    train(config, noise, tmp_path / "whole")
+    expected = evaluate_run(tmp_path / "whole", noise, "val")
+    model = tmp_path / "whole" / "best" / "model.safetensors"
+    model.write_bytes(model.read_bytes()[:-8])
+    (tmp_path / "whole" / "result.json").unlink()
+    resume(tmp_path / "whole")
+    assert evaluate_run(tmp_path / "whole", noise, "val") == expected
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(recording, "keep_epoch", ends)
+        train(config, noise, tmp_path / "killed")
+    resume(tmp_path / "killed")
+    assert evaluate_run(tmp_path / "killed", noise, "val").top1 == expected.top1
+
+
+@pytest.mark.parametrize("noise", ["single"], indirect=True)
+def test_a_run_continued_from_one_is_not_judged_on_images_that_its_head_has_seen(config, noise, tmp_path) -> None:
+    full = replace(config, method="full", epochs=1, learning_rate=1e-6)
+    train(full, noise, tmp_path / "runs" / "001-run")
+    assert read_held_out(tmp_path / "runs" / "001-run") is not None
+    train(replace(full, start_from="001-run"), noise, tmp_path / "runs" / "002-run")
+    assert all((each.val_accuracy or 0) < 0.7 for each in read_metrics(tmp_path / "runs" / "002-run"))
+
+
+@pytest.mark.parametrize("noise", ["single"], indirect=True)
+def test_a_run_of_an_earlier_version_is_judged_by_its_own_answers(config, noise, tmp_path) -> None:
+    """Such a head has not seen the validation images; its file beside the checkpoint is about training images."""
+    run_dir = tmp_path / "runs" / "001-run"
+    train(config, noise, run_dir)
+    best, train_ids = run_dir / "best", [each.image_id for each in noise.labelled("train")]
+    held_out = read_held_out(run_dir)
+    assert held_out is not None
+    for name in (FILE, MANIFEST):
+        (best / name).unlink()
+    write_manifest(best)
+    arrays = {"image_ids": np.array(train_ids), "logits": held_out.of(train_ids)}
+    save_file(arrays, run_dir / FILE, metadata={"weights": weights_hash(best)})
+    known = read_held_out(run_dir)
+    assert known is not None and known.image_ids.tolist() == train_ids
+    assert evaluate_run(run_dir, noise, "val").top1 == own_accuracy(run_dir, noise)
+    (run_dir / FILE).write_bytes((run_dir / FILE).read_bytes()[:40])
+    assert read_held_out(run_dir) is None
+
+
+def test_an_image_without_one_is_left_out(config, snapshot, tmp_path) -> None:
+    """The only image of its class: no head without it knows the class."""
+    images = [each for each in snapshot.images if each.labels != (2,) or each.image_id == 33]
+    lonely = Snapshot("single", snapshot.class_names, tuple(images))
+    train(config, lonely, tmp_path / "run")
+    known = read_held_out(tmp_path / "run")
+    assert known is not None and 33 not in known.image_ids.tolist()
+    moved = replace(lonely, images=tuple(replace(e, split="val") if e.image_id == 33 else e for e in images))
+    told: list[str] = []
+    evaluation = evaluate_run(tmp_path / "run", moved, "val", job=JobContext(lambda event: told.append(str(event))))
+    assert evaluation.images == len(moved.labelled("val")) - 1 and evaluation.unreadable == 0
+    assert sum("level='warning'" in each for each in told) == 1
