@@ -2,7 +2,8 @@
 
 Validation chooses the epoch of a trained run, the weights of an ensemble and the thresholds of several labels, so its
 accuracy is too high there (observed: 84 % of 60 validation images, 69 % of others). A closed form chooses by
-cross-validation on its training images; its validation images are unseen.
+cross-validation; its validation images are judged by predictions of heads fitted without them
+(`visionft.training.runs.held_out`).
 """
 
 import contextlib
