@@ -8,7 +8,7 @@ import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -79,7 +79,8 @@ def embed(
         WeightsError: Its weights cannot be had.
         RunError: None of the images can be read.
     """
-    current, settings = current_kind(project_dir), {"image_size": size}
+    current = current_kind(project_dir)
+    settings: dict[str, Any] = {"image_size": size}
     if current is not None and backbone in ("", current.backbone):
         backbone, settings = current.backbone, current.settings | ({"image_size": size} if size else {})
     elif not backbone and current is None and (project_dir / FOLDER / CURRENT).exists():

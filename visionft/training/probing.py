@@ -126,7 +126,8 @@ def probe(
         )
     finally:
         release(context.classifier, None)
-    losses = cross_entropies(fitted.held_out, targets[fitted.places] if is_multilabel else labels[fitted.places])
+    wanted = (targets if is_multilabel else labels).numpy()[fitted.places]
+    losses = cross_entropies(fitted.held_out, wanted)
     return Probe(
         backbone=config.backbone,
         framing=Framing.of(config),
