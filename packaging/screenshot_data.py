@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
 from visionft.calibration import softmax
+from visionft.data.preprocess import Box
 from visionft.data.types import Snapshot
 from visionft.evaluation import metrics
 from visionft.evaluation.explanation import Explanation, normalised
@@ -158,12 +159,13 @@ def made_up_explanation(image_id: int, path: Path, class_name: str) -> Explanati
     with Image.open(path) as image:
         width, height = image.size
     side = round(0.95 * min(width, height))
+    seen = Box((height - side) // 2, (width - side) // 2, side, side)
     down, across = np.mgrid[0:7, 0:7]
     values = np.exp(-((down - 2.6) ** 2 + (across - 3.9) ** 2) / 2.2).astype(np.float32)
     source = random.Random(image_id)
     return Explanation(
         image_id=image_id, path=path, class_name=class_name, probability=0.93, method="Grad-CAM", size=(height, width),
-        box=((height - side) // 2, (width - side) // 2, side), heat=normalised(values), deletion=0.24,
+        box=seen, heat=normalised(values), deletion=0.24,
         random_deletion=tuple(source.uniform(0.38, 0.55) for _ in range(12)),
     )  # fmt: skip
 

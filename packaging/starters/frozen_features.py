@@ -105,7 +105,9 @@ def extract(
     hooks = [network.get_submodule(name).register_forward_hook(keep(name)) for name in layers]
     spent_ms: list[float] = []
     for at in range(0, len(files), BATCH):
-        images = [preprocessing.apply(decode(file, max_side=2 * preprocessing.size)) for file in files[at : at + BATCH]]
+        images = [
+            preprocessing.apply(decode(file, max_side=2 * preprocessing.height)) for file in files[at : at + BATCH]
+        ]
         batch = torch.stack(images).contiguous(memory_format=torch.channels_last)
         start = time.perf_counter()
         network(batch)

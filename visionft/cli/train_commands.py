@@ -229,7 +229,7 @@ def _train_text(project: Path, run: "TrainedRun") -> str:
     if best.share < 1:
         parts = [f"kept weights {best.share:.0%} of the way to epoch {best.epoch}, with a head solved anew"]
     if parts and not best.epoch:
-        parts = ["kept its start (epoch 0), which training did not better"]
+        parts = ["kept the linear probe of its start (epoch 0)"]
     if accuracy is None:
         parts.append("not validated: its accuracy is unknown and its probabilities are not calibrated")
     elif best.epochs or run.unseen is None:

@@ -40,7 +40,7 @@ def _with_method_options(cls: type[_T]) -> type[_T]:
 _OF_STEPS = frozenset({
     "epochs", "learning_rate", "weight_decay", "warmup_share", "label_smoothing", "gradient_clip", "augmentation",
     "micro_batch_size", "optimizer", "patience", "mixup", "cutmix", "ema_decay", "interpolation", "ridge_init",
-    "gradient_checkpointing", "patch_dropout", "progressive_resizing",
+    "least_gain", "gradient_checkpointing", "patch_dropout", "progressive_resizing",
 })  # fmt: skip
 
 
@@ -113,6 +113,9 @@ class TrainConfig:
     interpolation: bool = setting(True, label="Interpolation", advanced=True,
         help="Solve for a new head at the end, also on validation images, with weights between the start and the best "
         "epoch, and keep what is best on validation images held out.")
+    least_gain: float = setting(0.0, label="Least gain", limits=(0.0, 1.0), advanced=True,
+        help="Keep the linear probe of the start, and train no further, where a smaller share of the images than this "
+        "is left to gain: images that it gets wrong though held out. 0 always trains.")
     ridge_init: bool = setting(True, label="Ridge initialisation", advanced=True,
         help="Begin with a classifier head computed in closed form from the network's features, not a random one.")
     gradient_checkpointing: bool = setting(False, label="Save memory", advanced=True,

@@ -33,6 +33,7 @@ class RunProgress:
     rollbacks: int = 0  # number of rollbacks after non-finite losses; each halved the learning rate
     averaged: int = 0  # number of steps in the moving average of the weights
     is_start_validated: bool = False  # whether the start of the run has been validated, as epoch 0
+    ends_at_start: bool = False  # whether training would gain less than the settings ask for
 
     def to_state(self) -> dict[str, Any]:
         return dataclasses.asdict(self)

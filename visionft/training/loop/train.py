@@ -228,6 +228,7 @@ class _Run:
         has_probe = self._sets_head() and not self.training_data.is_cached
         with self.training_data.solved_head() if has_probe else contextlib.nullcontext():
             done = self.keeper.keep_epoch(self.progress, 0)
+            self.progress.ends_at_start = self._gains_too_little() if has_probe else False
         self.progress.is_start_validated = True
         self.progress.setup_seconds += done.seconds
         self.memory.sample()  # of a run without epochs nothing else is
@@ -235,7 +236,23 @@ class _Run:
         self.save_last()
         self.job.report(done)
 
+    def _gains_too_little(self) -> bool:
+        """Tell whether fewer images are left to gain than the settings ask for; a notice says so."""
+        measured, least = self.training_data.held_out_accuracy(), self.config.least_gain
+        if measured is None or 1 - measured[0] >= least:
+            return False
+        words = Message(
+            "Training could gain less than {least}: the linear probe has {accuracy} of {counted} right that were held "
+            "out. It is kept."
+        )
+        counted = count_of(measured[1], "image")
+        message = Message(words, least=f"{least:.0%}", accuracy=f"{measured[0]:.1%}", counted=counted)
+        self.job.report(Notice(message=message))
+        return True
+
     def is_over(self) -> bool:
+        if self.progress.ends_at_start:
+            return True
         done, patience = self.progress.epoch - 1, self.config.patience
         return done >= self.config.total_epochs or bool(patience and done - self.progress.best_epoch >= patience)
 

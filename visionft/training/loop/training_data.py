@@ -12,7 +12,7 @@ from torch import Tensor, nn  # noqa: TID253
 
 from models.classifier import Classifier
 from models.messages import Message, listed
-from visionft.calibration import cross_entropies, fit_temperature
+from visionft.calibration import are_right, cross_entropies, fit_temperature
 from visionft.data.dataset import Batch
 from visionft.data.image_cache import not_kept_text
 from visionft.data.types import Snapshot, SnapshotImage
@@ -200,6 +200,15 @@ class TrainingData:
         for row, image in zip(wanted, chosen, strict=True):
             row[list(image.labels)] = 1
         return wanted
+
+    def held_out_accuracy(self) -> tuple[float, int] | None:
+        """Return the share of images that the solved head gets right though held out, and their number, or None."""
+        known = self.held_out and self.held_out.predicted
+        if not known or not len(known.image_ids):
+            return None
+        chosen = [self._images.by_id[image_id] for image_id in known.image_ids.tolist()]
+        right = are_right(known.logits, self.targets(chosen))
+        return float(right.mean()), len(chosen)
 
     def _solve_head(self, *, is_reported: bool = True) -> None:
         """Fit the closed-form head of the method to `solved_images`, with its held-out predictions."""

@@ -1,6 +1,7 @@
 """Weight interpolation of start and best epoch: tried at the end, kept if validation improves, reported, complete."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from models.classifier import Classifier, build_classifier
 from models.methods.table import METHODS
 from visionft.data.types import Snapshot
 from visionft.evaluation.report import evaluate_run
-from visionft.events import Event, Notice
+from visionft.events import EpochDone, Event, Notice
 from visionft.jobs import JobContext
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.loop import keeping
@@ -138,3 +139,14 @@ def test_it_is_left_out_where_it_is_off_or_means_nothing(changes, snapshot, tmp_
     train(tiny(**{"method": "lora", **PRETRAINED, **changes}), snapshot, tmp_path / "run")
     assert all(json.loads(line)["share"] == 1 for line in (tmp_path / "run/metrics.jsonl").read_text().splitlines())
     assert not (tmp_path / "run" / START).exists()
+
+
+def test_a_run_with_too_little_to_gain_ends_at_its_start(snapshot, tmp_path, tiny) -> None:
+    """The colours of the images are told apart without training: nothing is left to gain."""
+    config = tiny("full", "starter_resnet", weights="pretrained", image_size=64, epochs=3)
+    events = []
+    settled = train(replace(config, least_gain=0.01), snapshot, tmp_path / "a", job=JobContext(events.append))
+    assert settled.best is not None and settled.best.epoch == 0 and not settled.stopped
+    assert [each.epoch for each in events if isinstance(each, EpochDone)] == [0]
+    trained = train(config, snapshot, tmp_path / "b", job=JobContext(events.append))
+    assert trained.best is not None and max(each.epoch for each in events if isinstance(each, EpochDone)) == 3
