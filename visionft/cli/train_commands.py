@@ -84,6 +84,7 @@ def train(
     Ctrl-C ends the run after the current step and keeps the best checkpoint.
     """
     from visionft.evaluation.trained_run import resume_and_evaluate, train_and_evaluate
+    from visionft.training.framing_choice import known_framing
 
     if resume_run is not None:
         if recipe is not None or save is not None:
@@ -103,7 +104,7 @@ def train(
             write_recipe(save, Recipe.of_settings(config))
             write_err(f"Its recipe: {save}")
         if estimate:
-            _print_estimate(config, snapshot, as_json=json)
+            _print_estimate(known_framing(config, project), snapshot, as_json=json)
             return
         start = partial(train_and_evaluate, config, snapshot, new_run_dir(project, config))
     with running_job() as job:

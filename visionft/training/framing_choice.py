@@ -101,6 +101,12 @@ def resolved_framing(
     return choice.framing.applied(config) if choice else replace(config, framing="centre")
 
 
+def known_framing(config: TrainConfig, project_dir: Path) -> TrainConfig:
+    """Return the settings with the project's framing in place of `auto`, as they are without a choice."""
+    choice = read_framing(project_dir) if config.framing == "auto" else None
+    return choice.framing.applied(config) if choice else config
+
+
 def measure_framing(
     project_dir: Path, images: Snapshot, config: TrainConfig, *, job: JobContext = SILENT
 ) -> FramingChoice:
