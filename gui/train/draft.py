@@ -20,6 +20,7 @@ from gui.tasks import Lane, Outcome, Task
 from gui.train import setup_measurements, train_choices
 from gui.train.advice import AdviceController
 from gui.train.augment_preview import AugmentPreview
+from gui.train.framing.framing_controller import FramingController
 from gui.train.network_search import NetworkSearch
 from gui.train.recipes import Recipes
 from gui.train.setup import SetupView
@@ -34,6 +35,7 @@ from visionft.training.config.checks import config_problems
 from visionft.training.config.presets import DEFAULT_PRESET, Circumstances, differs
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.estimate import Estimate, SetFacts, known_estimate
+from visionft.training.framing_choice import LEAST_IMAGES
 from visionft.training.probing import preset_configs
 
 if TYPE_CHECKING:
@@ -59,6 +61,9 @@ class TrainDraft(QObject):
         self._computer_reader = WorkerPool(train_choices.read_computer, threads=1, answers_age=True, parent=self)
         self._computer_reader.done.connect(self._on_computer_read)
         self.costs = setup_measurements.PresetCosts(state, session, parent=self)
+        self.framing = FramingController(
+            state, session, view.framing_card, parent=self, config=view.config, take=self.take, changed=self.show
+        )
         self.recipes = Recipes(state, view, take=self.take, parent=self)
         self.advice = AdviceController(state, session, view.advice_card, use=self.use, shown=self.show, parent=self)
         self._circumstances = Circumstances()
@@ -80,6 +85,7 @@ class TrainDraft(QObject):
             (view.measure_all_button, lambda: self.measure(every_method=True)),
             (view.rates_button, self.find_rate),
             (view.probe_button, self.probe),
+            (view.framing_card.measure_button, self.measure_framing),
             (view.prompts_button, self.edit_prompts),
         ):
             button.clicked.connect(lambda _checked=False, act=act: act())
@@ -123,6 +129,7 @@ class TrainDraft(QObject):
         if self._is_closed:  # the project closes after the workers; a worker started later would outlive the window
             return
         self._computer_reader.request(["all"])
+        self.framing.refresh()
         if self._session is None:
             self._take_images(None)
         else:
@@ -198,6 +205,7 @@ class TrainDraft(QObject):
             needs = not images.is_divided and train_choices.needs_division(images.now, config)
             view.split_card.show_counts(images.counts, is_divided=not needs)
         view.advice_card.show_draft(config)
+        self.framing.show(config)
         classes = max(2, facts.classes) if facts else 2
         methods = train_choices.method_choices(config, classes=classes, known=self._known)
         has_gpu, shows_all = self._circumstances.device != "cpu", view.show_all_button.isChecked()
@@ -214,15 +222,15 @@ class TrainDraft(QObject):
         view.summary.setText(train_choices.run_summary(config, facts, classes))
         cost = self._known(config)
         view.cost.setText(train_choices.cost_words(cost) if cost else tr("Time and memory are not measured yet."))
-        self.preview.show(config)
+        self.preview.show(self.framing.applied(config))
         if images is not None and view.isVisible() and not images.untriable:
             unknown = [each for each in self._preset_configs().values() if self._known(each) is None]
-            self.costs.request(unknown, images.divided)
+            self.costs.request([self.framing.applied(each) for each in unknown], images.divided)
         self._state.actions.refresh()
 
     def _known(self, config: TrainConfig) -> Estimate | None:
         facts = None if config_problems(config) else self._facts
-        return known_estimate(config, facts, evaluates=True) if facts else None
+        return known_estimate(self.framing.applied(config), facts, evaluates=True) if facts else None
 
     def why_not_measure(self) -> str:
         """Return the reason why nothing can be measured on the images now; empty when measuring is possible."""
@@ -248,9 +256,9 @@ class TrainDraft(QObject):
         snapshot = self._snapshot()
         if snapshot is None or self.why_not_measure() or not self.is_ready():
             return
-        configs = [self.config]
+        configs = [self.framing.applied(self.config)]
         if every_method:
-            variants = [dataclasses.replace(self.config, method=name) for name in METHODS]
+            variants = [dataclasses.replace(configs[0], method=name) for name in METHODS]
             configs = [config for config in variants if not config_problems(config, snapshot)]
 
         def on_end(outcome: "Outcome[tuple[tuple[TrainConfig, Estimate | str], ...]]") -> None:
@@ -273,7 +281,7 @@ class TrainDraft(QObject):
     def find_rate(self) -> None:
         snapshot = self._snapshot()
         if snapshot is not None and not self.why_not_measure() and self.is_ready():
-            work = partial(setup_measurements.find_rate, self.config, snapshot)
+            work = partial(setup_measurements.find_rate, self.framing.applied(self.config), snapshot)
             self._run_measurement(tr("Looking for a learning rate"), work, on_done=self._view.show_rates)
 
     def why_not_probe(self) -> str:
@@ -306,6 +314,28 @@ class TrainDraft(QObject):
         title = tr("Comparing networks on your images")
         self._run_measurement(title, work, on_done=on_done, on_progress=show_stage, on_end=on_end)
 
+    def why_not_measure_framing(self) -> str:
+        """Return the reason why no framing can be measured now; empty when it is possible."""
+        if (reason := self.why_not_probe()) or self.framing.can_measure:
+            return reason
+        return tr("Fewer than {count} images have labels to measure on.", count=LEAST_IMAGES)
+
+    def measure_framing(self) -> None:
+        """Measure what the network should see, and keep it with the project in place of any choice."""
+        session, snapshot = self._session, self._snapshot()
+        if session is None or snapshot is None or self.why_not_measure_framing() or not self.is_ready():
+            return
+
+        def show_stage(progress: Progress) -> None:
+            self._view.framing_card.show_stage(progress_text(progress))
+
+        def on_end(_outcome: "Outcome[object]") -> None:
+            self.framing.refresh()
+            self.show()
+
+        work = partial(setup_measurements.measure_framing, session.path, snapshot, self.config)
+        self._run_measurement(tr("Trying what the network sees"), work, on_progress=show_stage, on_end=on_end)
+
     def _run_measurement(
         self, title: str, work: Work[Any], *, on_done: Callable[[Any], object] = lambda _result: None,
         on_progress: Callable[[Progress], object] | None = None,
@@ -330,6 +360,7 @@ class TrainDraft(QObject):
         self.advice.cancel()
         self.costs.timer.stop()
         self._state.draft = dataclasses.replace(self.config, start_from="") if self.is_modified else None
+        self.framing.close()
         self.preview.close()
         self._computer_reader.close()
         self._reader.close()

@@ -20,6 +20,7 @@ from gui.next_steps import way_of
 from gui.train.advice import AdviceCard
 from gui.train.augment_preview import AugmentStrip
 from gui.train.choice_grid import Choice, ChoiceGrid
+from gui.train.framing.framing_card import FramingCard
 from gui.train.network_search import ProbeTable
 from gui.train.split_card import SplitCard
 from gui.train.train_choices import suited_backbone
@@ -50,6 +51,7 @@ class SetupView(QWidget):
         self.methods, self.backbones = ChoiceGrid(), ChoiceGrid()
         self.advice_card = AdviceCard()
         self.split_card = SplitCard()
+        self.framing_card = FramingCard()
         names = [field.name for field in dataclasses.fields(TrainConfig) if field.metadata]
         self.form = ConfigForm(config, names=[name for name in names if name not in _OWN_FIELDS], has_reset=False)
         self.method_forms: dict[str, ConfigForm] = {}
@@ -112,8 +114,8 @@ class SetupView(QWidget):
         columns = row(left, right, spacing=theme.LARGE, grows=0)
         self._more = widget_of(columns)
         self._more.hide()
-        parts = (self.advice_card, head, self.presets, theme.TIGHT, self.split_card, self.problems)
-        everything = column(*parts, row(self.more_button, None), self._more, None, spacing=theme.MEDIUM)
+        parts = (self.advice_card, head, self.presets, theme.TIGHT, self.split_card, self.framing_card)
+        everything = column(*parts, self.problems, row(self.more_button, None), self._more, None, spacing=theme.MEDIUM)
         everything.setContentsMargins(theme.HUGE, 0, theme.HUGE, theme.HUGE)
         return everything
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 DELAY_MS = 600  # a page visible for less time measures no cost of presets
 ONE_MEASURED = Message("Measured")
 probe_backbones = LazyFunction("visionft.training.probing:probe_backbones")
+measure_framing = LazyFunction("visionft.training.framing_choice:measure_framing")
 
 
 def estimate_costs(

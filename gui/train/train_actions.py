@@ -42,6 +42,8 @@ def train_actions(link: "PageLink[TrainPage]") -> list[Action]:
             lambda p: p.draft.advice.why_not(), menu="Run", also="recommend, advice, learning curve, need to train"),
         add("run.probe", "Compare networks on my images", lambda p: p.draft.probe(), lambda p: p.draft.why_not_probe(),
             menu="Run"),
+        add("run.measure_framing", "Measure what the network should see", lambda p: p.draft.measure_framing(),
+            lambda p: p.draft.why_not_measure_framing(), menu="Run", also="framing, image size, region, crop"),
         add("run.prompts", "Edit prompts", lambda p: p.draft.edit_prompts(), before=why_not_prompt, menu="Run"),
         add("run.open_recipe", "Open a recipe", lambda p: p.draft.recipes.open(), menu="Run",
             also="settings, toml, import, load"),

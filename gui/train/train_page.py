@@ -128,6 +128,8 @@ class TrainPage(Page):
              tr("Measure every method with these settings and show the cost on its card")),
             (setup.rates_button, "run.find_rate", ""),
             (setup.probe_button, "run.probe", tr("Measure the networks here on your images, without training")),
+            (setup.framing_card.measure_button, "run.measure_framing",
+             tr("Compare the centre square with the whole image, in several sizes, on your images")),
             (setup.prompts_button, "run.prompts", ""),
         ):  # fmt: skip
             self.state.actions.attach(button, action, tip)

@@ -55,6 +55,11 @@ def parsed_region(text: str) -> Region:
     return left, top, right, bottom
 
 
+def region_text(region: Region) -> str:
+    """Return a region as the text that `parsed_region` reads."""
+    return ",".join(f"{side / 1000:g}" for side in region)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PreprocessConfig:
     """Preprocessing of pixels to network input."""

@@ -170,6 +170,14 @@ def store_framing(project_dir: Path, choice: FramingChoice) -> None:
         logger.warning("The choice of a framing was not kept: %s", error)
 
 
+def forget_framing(project_dir: Path) -> None:
+    """Remove the choice: the next run measures it."""
+    try:
+        (project_dir / FILE).unlink(missing_ok=True)
+    except OSError as error:
+        logger.warning("The choice of a framing was not removed: %s", error)
+
+
 @none_if_unreadable
 def read_framing(project_dir: Path) -> FramingChoice | None:
     """Return the project's choice; None where there is none that can be read."""

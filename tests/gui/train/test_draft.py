@@ -193,7 +193,7 @@ def test_the_preview_follows_the_settings_on_the_users_own_image(qtbot, drawn, p
     page.form.editor("augmentation").setCurrentText("medium")
     page.form.editor("image_size").setValue(96)
     qtbot.waitUntil(lambda: strip.shown() == 8)
-    assert (drawn[-1].augmentation, drawn[-1].size) == ("medium", 96)
+    assert (drawn[-1].augmentation, drawn[-1].preprocessing.shape) == ("medium", (96, 96))
     first, seeds = drawn[-1].path, drawn[-1].seeds
     qtbot.mouseClick(strip.others_button, LEFT)
     qtbot.waitUntil(lambda: drawn[-1].seeds not in (seeds, (0,)))

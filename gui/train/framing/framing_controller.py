@@ -1,0 +1,93 @@
+"""The framing of the open project on the train page: read, shown, chosen by the user. Measuring is the draft's."""
+
+import dataclasses
+from collections.abc import Callable
+
+from PySide6.QtCore import QObject
+
+from gui.kit.translation import tr
+from gui.kit.workers import BackgroundReader
+from gui.session import ProjectSession
+from gui.state import AppState
+from gui.train.framing.framing_card import FramingCard
+from gui.train.framing.project_framing import ProjectFraming
+from visionft.data.preprocess import is_region, parsed_region
+from visionft.training.config.train_config import TrainConfig
+from visionft.training.framing import Framing
+from visionft.training.framing_choice import FramingChoice, forget_framing, read_framing, store_framing
+
+
+class FramingController(QObject):
+    """Connects the card with the project; `changed` is called with each other framing."""
+
+    def __init__(
+        self, state: AppState, session: ProjectSession | None, card: FramingCard, *, parent: QObject,
+        config: Callable[[], TrainConfig], take: Callable[[TrainConfig], object], changed: Callable[[], object],
+    ) -> None:  # fmt: skip
+        """Args: `config` is the draft, `take` replaces it."""
+        super().__init__(parent)
+        self._state, self._session, self._card = state, session, card
+        self._config, self._take, self._changed = config, take, changed
+        self.found: ProjectFraming | None = None
+        self._reader = BackgroundReader(ProjectFraming.read, self._take_found, parent=self)
+        card.hide()
+        card.chosen.connect(self.choose)
+        card.region_wanted.connect(self.draw)
+
+    def refresh(self) -> None:
+        if self._session is not None:
+            self._reader.ask(self._session, self.found)
+
+    def _take_found(self, found: ProjectFraming) -> None:
+        is_other, self.found = found != self.found, found
+        self._card.setVisible(bool(found.paths))
+        if is_other:
+            self._changed()
+
+    @property
+    def can_measure(self) -> bool:
+        return self.found is not None and self.found.can_measure
+
+    def applied(self, config: TrainConfig) -> TrainConfig:
+        """Return the settings as a run would take them now."""
+        return self.found.applied(config) if self.found is not None else config
+
+    def show(self, config: TrainConfig) -> None:
+        if self.found is not None:
+            self._card.show_framing(self.found, config)
+
+    def choose(self, framing: Framing | None) -> None:
+        """Keep the user's choice with the project, for this draft and the next runs; None: it is measured."""
+        session, config = self._session, self._config()
+        if session is None:
+            return
+        if session.project.is_read_only:
+            reason = session.project.read_only_reason
+            self._state.say(tr("This project can only be read: {reason}.", reason=reason))
+            self.show(config)
+            return
+        stored = read_framing(session.path)
+        if framing is not None:
+            store_framing(session.path, FramingChoice(framing=framing))
+        elif stored is not None and stored.is_own:
+            forget_framing(session.path)
+        self._take(dataclasses.replace(config, **dataclasses.asdict(Framing(framing="auto"))))
+        self.refresh()
+
+    def draw(self, framing: Framing) -> None:
+        """Let the user draw the region of this framing."""
+        from gui.train.framing.region_dialog import RegionDialog
+
+        found = self.found
+        if found is None or not found.paths:
+            return
+        region = parsed_region(framing.region) if is_region(framing.region) else None
+        config = framing.applied(dataclasses.replace(self._config(), image_size=0))
+        dialog = RegionDialog(self._card.window(), found.paths, config=config, region=region)
+        if dialog.ask():
+            self.choose(dataclasses.replace(framing, region=dialog.region()))
+        else:
+            self.show(self._config())
+
+    def close(self) -> None:
+        self._reader.close()

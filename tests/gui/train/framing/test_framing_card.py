@@ -1,0 +1,153 @@
+"""The card of what the network sees: the stored choice, the user's own, its measurement, the draft that follows it."""
+
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import QPointF, Qt, QTimer
+from PySide6.QtWidgets import QApplication, QComboBox
+
+from gui.train.framing.framing_card import FRAMINGS, FramingCard
+from gui.train.framing.region_dialog import RegionDialog
+from gui.train.train_page import TrainPage
+from visionft.data.preprocess import parsed_region
+from visionft.events import Progress
+from visionft.project.edits.changes import UnlabelImages
+from visionft.project.store import Project
+from visionft.training.framing import Framing
+from visionft.training.framing_choice import SIZES, FramingChoice, FramingTrial, read_framing, store_framing
+
+LEFT = Qt.MouseButton.LeftButton
+WHOLE = Framing(framing="whole", image_size=224, aspect=1.2)
+
+
+def trial(framing: Framing, shape: tuple[int, int], accuracy: float) -> FramingTrial:
+    return FramingTrial(framing=framing, shape=shape, accuracy=accuracy, seconds=3.0, milliseconds=4.0)
+
+
+MEASURED = FramingChoice(
+    framing=WHOLE, backbone="resnet18_in1k", images=21, labelled=25,
+    trials=(trial(Framing(), (160, 160), 0.75), trial(WHOLE, (192, 256), 0.875)),
+)  # fmt: skip
+
+
+@pytest.fixture
+def card(page: TrainPage) -> FramingCard:
+    page.setup.framing_card.change_button.click()
+    return page.setup.framing_card
+
+
+def pick(box: QComboBox, place: int) -> None:
+    """Choose an entry as a click on it does."""
+    box.setCurrentIndex(place)
+    box.activated.emit(place)
+
+
+def pick_framing(card: FramingCard, name: str) -> None:
+    pick(card.framing_box, list(FRAMINGS).index(name))
+
+
+def in_dialog(act) -> None:
+    """Call `act` with the region dialog once it shows its image; close it if it is still open then."""
+
+    def look() -> None:
+        dialog = QApplication.activeModalWidget()
+        if isinstance(dialog, RegionDialog) and not dialog.canvas.target().isEmpty():
+            act(dialog)
+            if dialog.isVisible():
+                dialog.reject()
+        else:
+            QTimer.singleShot(20, look)
+
+    QTimer.singleShot(0, look)
+
+
+def test_without_a_choice_nothing_is_outlined_and_nothing_is_measured(card, window):
+    assert card.isVisible() and card.picture.part is None and card.words.text()
+    assert card.measure_button.isVisible() and not card.size_box.isVisible() and not card.detail.isVisible()
+    assert not window.state.tasks.pending and read_framing(window.state.path) is None
+
+
+def test_a_stored_choice_is_shown_with_its_evidence_and_taken_by_the_draft(open_page, project_dir):
+    store_framing(project_dir, MEASURED)
+    page = open_page("train")
+    card = page.setup.framing_card
+    card.change_button.click()
+    assert "88%" in card.words.text() and "75%" in card.words.text() and "256 x 192" in card.words.text()
+    assert len(card.trials.text().splitlines()) == 2
+    assert (round(card.picture.part.width(), 1), round(card.picture.part.height(), 1)) == (1.0, 0.9)
+    assert page.draft.framing.applied(page.config()).input_shape == (192, 256) and page.config().framing == "auto"
+
+
+def test_the_users_choice_is_kept_with_the_project_until_it_is_automatic_again(card, page, window):
+    pick_framing(card, "whole")
+    pick(card.size_box, SIZES.index(320))
+    own = read_framing(window.state.path)
+    assert own == FramingChoice(framing=Framing(framing="whole", image_size=320)) and own.is_own
+    assert "320" in card.words.text() or "352" in card.words.text()
+    assert not card.measure_button.isVisible() and card.detail.isVisible()
+    taken = page.draft.framing.applied(page.config())
+    assert (taken.framing, taken.aspect, taken.image_size) == ("whole", 1.2, 320)
+    pick_framing(card, "auto")
+    assert read_framing(window.state.path) is None and card.measure_button.isVisible()
+
+
+def test_the_projects_choice_replaces_that_of_the_drafts_settings(card, page):
+    before = card.words.text()
+    page.form.editor("framing").setCurrentText("centre")
+    assert card.words.text() != before and card.picture.part is not None
+    pick_framing(card, "whole")
+    assert page.config().framing == "auto" and page.draft.framing.applied(page.config()).framing == "whole"
+
+
+def test_a_region_is_drawn_on_the_images_and_may_be_left_undrawn(qtbot, card, page, window):
+    in_dialog(lambda dialog: qtbot.keyClick(dialog, Qt.Key.Key_Escape))
+    pick_framing(card, "region")
+    assert read_framing(window.state.path) is None and card.framing_box.currentIndex() == 0
+
+    def draw(dialog: RegionDialog) -> None:
+        image = dialog.canvas.target()
+        qtbot.mousePress(dialog.canvas, LEFT, pos=(image.topLeft() + QPointF(0.1 * image.width(), 0)).toPoint())
+        qtbot.mouseMove(dialog.canvas, image.bottomRight().toPoint())
+        qtbot.mouseRelease(dialog.canvas, LEFT)
+        qtbot.mouseClick(dialog.use_button, LEFT)
+
+    in_dialog(draw)
+    pick_framing(card, "region")
+    own = read_framing(window.state.path)
+    assert own is not None and own.framing.framing == "region"
+    assert parsed_region(own.framing.region) == pytest.approx((100, 0, 1000, 1000), abs=5)
+    assert page.draft.framing.applied(page.config()).region == own.framing.region
+    assert card.picture.part.left() > 0.05 and card.region_button.isVisible()
+    in_dialog(lambda dialog: qtbot.mouseClick(dialog.use_button, LEFT))
+    qtbot.mouseClick(card.region_button, LEFT)
+    assert read_framing(window.state.path) == own
+
+
+def test_measuring_shows_its_stages_and_keeps_what_it_found(qtbot, card, window, monkeypatch, finish):
+    asked = []
+
+    def measure_framing(project_dir: Path, images, config, *, job):
+        asked.append((len(images.images), config.framing))
+        job.report(Progress(stage="Trying it", done=0, total=0))
+        store_framing(project_dir, MEASURED)
+
+    monkeypatch.setattr("visionft.training.framing_choice.measure_framing", measure_framing)
+    qtbot.mouseClick(card.measure_button, LEFT)
+    finish()
+    assert asked == [(25, "auto")] and "88%" in card.words.text()
+    assert card.framing_box.currentIndex() == 0 and card.trials.isVisible()
+
+
+def test_too_few_labels_are_told(card, page, window):
+    images = window.state.session.snapshot().images
+    window.state.session.apply(UnlabelImages(tuple(image.image_id for image in images[:10])))
+    page.refresh()
+    assert not card.measure_button.isEnabled() and "20" in card.words.text()
+
+
+def test_a_project_that_is_open_elsewhere_keeps_its_choice(window, open_page, project_dir):
+    with Project.open(project_dir):
+        card = open_page("train").setup.framing_card
+        card.change_button.click()
+        pick_framing(card, "centre")
+        assert window.toasts.message() and read_framing(project_dir) is None and card.framing_box.currentIndex() == 0
