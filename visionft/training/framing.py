@@ -29,7 +29,7 @@ class Framing:
         return cls(**{field.name: getattr(config, field.name) for field in dataclasses.fields(cls)})
 
     def applied(self, config: TrainConfig) -> TrainConfig:
-        """Return the settings with this framing, in the backbone's steps; an image size that they name stays."""
+        """Return the settings with this framing, at a size that their backbone takes; one that they name stays."""
         step = config.backbone_row.size_step
         size = config.image_size or round(self.image_size / step) * step
         return dataclasses.replace(config, **dataclasses.asdict(self) | {"image_size": size})

@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Callable
 
-from PySide6.QtCore import QObject
+from PySide6.QtCore import QObject, Slot
 
 from gui.kit.translation import tr
 from gui.kit.workers import BackgroundReader
@@ -12,6 +12,7 @@ from gui.state import AppState
 from gui.train.framing.framing_card import FramingCard
 from gui.train.framing.project_framing import ProjectFraming
 from visionft.data.preprocess import is_region, parsed_region
+from visionft.events import Event, Notice
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.framing import Framing
 from visionft.training.framing_choice import FramingChoice, forget_framing, read_framing, store_framing
@@ -30,6 +31,8 @@ class FramingController(QObject):
         self._config, self._take, self._changed = config, take, changed
         self.found: ProjectFraming | None = None
         self._reader = BackgroundReader(ProjectFraming.read, self._take_found, parent=self)
+        if session is not None:
+            session.runner.run_reported.connect(self._on_run_reported)
         card.hide()
         card.chosen.connect(self.choose)
         card.region_wanted.connect(self.draw)
@@ -89,5 +92,13 @@ class FramingController(QObject):
         else:
             self.show(self._config())
 
+    @Slot(object)
+    def _on_run_reported(self, event: Event) -> None:
+        """Read it again: a run that measures it says so."""
+        if isinstance(event, Notice):
+            self.refresh()
+
     def close(self) -> None:
+        """Wait for the reading in progress."""
+        self._session = None
         self._reader.close()

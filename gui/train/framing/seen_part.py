@@ -72,7 +72,7 @@ class SeenPart(QWidget):
         most = QSize(theme.scaled(self._size.width()), theme.scaled(self._size.height()))
         if self._picture is None:
             return most
-        return self._picture.size().scaled(most, Qt.AspectRatioMode.KeepAspectRatio)
+        return self._picture.size().scaled(most, Qt.AspectRatioMode.KeepAspectRatio).expandedTo(QSize(1, 1))
 
     def show_picture(self, picture: QImage | None) -> None:
         self._picture = QPixmap.fromImage(picture) if picture is not None else None

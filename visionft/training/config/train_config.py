@@ -155,8 +155,9 @@ class TrainConfig:
 
     @property
     def input_shape(self) -> InputShape:
-        """Return (height, width) of the network's input, in pixels."""
-        return self.backbone_row.input_shape(self.input_size, self.aspect or 1.0 if self.frames else 1.0)
+        """Return (height, width) of the network's input, in pixels; a square where the aspect ratio is impossible."""
+        has_aspect = self.frames and LEAST_ASPECT <= self.aspect <= LARGEST_ASPECT
+        return self.backbone_row.input_shape(self.input_size, self.aspect if has_aspect else 1.0)
 
     @property
     def preprocessing(self) -> PreprocessConfig:
