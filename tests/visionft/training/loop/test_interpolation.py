@@ -10,9 +10,10 @@ import torch
 
 from models.catalog import BACKBONES
 from models.classifier import Classifier, build_classifier
+from models.methods.full import FullOptions
 from models.methods.table import METHODS
 from visionft.data.types import Snapshot
-from visionft.evaluation.report import evaluate_run
+from visionft.evaluation.report import evaluate_run, run_logits
 from visionft.events import EpochDone, Event, Notice
 from visionft.jobs import JobContext
 from visionft.training.config.train_config import TrainConfig
@@ -22,6 +23,7 @@ from visionft.training.loop.training_data import TrainingData
 from visionft.training.runs.checkpoint import START
 from visionft.training.runs.metrics_file import read_metrics
 from visionft.training.runs.run_folder import read_run
+from visionft.training.runs.run_model import load_run_model
 
 
 def classifier(method: str) -> Classifier:
@@ -150,3 +152,15 @@ def test_a_run_with_too_little_to_gain_ends_at_its_start(snapshot, tmp_path, tin
     assert [each.epoch for each in events if isinstance(each, EpochDone)] == [0]
     trained = train(config, snapshot, tmp_path / "b", job=JobContext(events.append))
     assert trained.best is not None and max(each.epoch for each in events if isinstance(each, EpochDone)) == 3
+
+
+def test_epoch_0_of_balanced_is_the_head_of_quick(snapshot, tmp_path, tiny) -> None:
+    common = {"backbone": "starter_resnet", "weights": "pretrained", "image_size": 64, "epochs": 1}
+    quick = tiny("linear", **common)
+    balanced = replace(tiny("full", **common), full=FullOptions(layers="joined"), least_gain=1.0)
+    logits = []
+    for name, config in (("a", quick), ("b", balanced)):
+        train(config, snapshot, tmp_path / name)
+        model = load_run_model(read_run(tmp_path / name))
+        logits.append(run_logits(model, snapshot, "test").values)
+    np.testing.assert_allclose(logits[0], logits[1], atol=1e-4)
