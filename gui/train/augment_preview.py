@@ -62,7 +62,7 @@ class AugmentStrip(QWidget):
 
 
 class _Cell(QWidget):
-    """One square image with round corners."""
+    """One image with round corners, fitted in a square."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -85,15 +85,17 @@ class _Cell(QWidget):
     def paintEvent(self, _event: QPaintEvent) -> None:
         painter = QPainter(self)
         painter.setRenderHints(QPainter.RenderHint.Antialiasing | QPainter.RenderHint.SmoothPixmapTransform)
-        side = min(self.width(), self.height())
-        square = QRectF((self.width() - side) / 2, (self.height() - side) / 2, side, side)
+        size = QSize(1, 1) * min(self.width(), self.height())
+        if self.image is not None:
+            size = self.image.size().scaled(size, Qt.AspectRatioMode.KeepAspectRatio)
+        place = QRectF((self.width() - size.width()) / 2, (self.height() - size.height()) / 2, *size.toTuple())
         path = QPainterPath()
-        path.addRoundedRect(square, 5, 5)
+        path.addRoundedRect(place, 5, 5)
         painter.setClipPath(path)
         if self.image is None:
-            painter.fillRect(square, theme.colours().sunken)
+            painter.fillRect(place, theme.colours().sunken)
         else:
-            painter.drawPixmap(square.toRect(), self.image)
+            painter.drawPixmap(place.toRect(), self.image)
 
 
 class AugmentPreview(QObject):

@@ -19,10 +19,12 @@ from gui.preferences import Settings
 from gui.settings.weights_actions import WeightsDialog
 from gui.shell.project_dialogs import HistoryDialog, LabelExportDialog, RemovedDialog
 from gui.state import AppState
+from gui.train.framing.region_dialog import RegionDialog
 from visionft.errors import NextStep
 from visionft.project.db.journal import Step
 from visionft.project.safety.backups import list_backups
 from visionft.project.store import Project
+from visionft.training.config.train_config import TrainConfig
 from visionft.weights.states import weights_states
 
 pytestmark = pytest.mark.usefixtures("styled")
@@ -106,6 +108,7 @@ def test_no_text_is_cut_in_dialogs(window, tmp_path, look):
         LabelExportDialog(window, name="Parts", folder=tmp_path),
         RemovedDialog(window, ()),
         WeightsDialog(window, weights_states()),
+        RegionDialog(window, (tmp_path / "An image.png",), config=TrainConfig(), region=(100, 100, 600, 700)),
     ):
         other.show()
         clipped += look(other, other.windowTitle(), window)

@@ -6,11 +6,13 @@ import pytest
 from PySide6.QtCore import QPointF, Qt, QTimer
 from PySide6.QtWidgets import QApplication, QComboBox
 
+from gui import runner
 from gui.train.framing.framing_card import FRAMINGS, FramingCard
 from gui.train.framing.region_dialog import RegionDialog
 from gui.train.train_page import TrainPage
 from visionft.data.preprocess import parsed_region
-from visionft.events import Progress
+from visionft.errors import RunError
+from visionft.events import Notice, Progress
 from visionft.project.edits.changes import UnlabelImages
 from visionft.project.store import Project
 from visionft.training.framing import Framing
@@ -95,6 +97,10 @@ def test_the_projects_choice_replaces_that_of_the_drafts_settings(card, page):
     before = card.words.text()
     page.form.editor("framing").setCurrentText("centre")
     assert card.words.text() != before and card.picture.part is not None
+    page.form.editor("framing").setCurrentText("region")
+    page.form.editor("region").setText("0.5,0.5")
+    page.form.editor("aspect").setText("wide")  # refused at the start, and until then nothing is drawn of it
+    assert card.picture.part is not None
     pick_framing(card, "whole")
     assert page.config().framing == "auto" and page.draft.framing.applied(page.config()).framing == "whole"
 
@@ -136,6 +142,18 @@ def test_measuring_shows_its_stages_and_keeps_what_it_found(qtbot, card, window,
     finish()
     assert asked == [(25, "auto")] and "88%" in card.words.text()
     assert card.framing_box.currentIndex() == 0 and card.trials.isVisible()
+
+
+def test_what_a_run_measured_at_its_start_is_shown(card, page, window, monkeypatch, finish):
+    def train_and_evaluate(config, images, run_dir, *, job):
+        store_framing(window.state.path, MEASURED)
+        job.report(Notice(message="Measured"))
+        raise RunError("Enough.")
+
+    monkeypatch.setattr(runner, "train_and_evaluate", train_and_evaluate)
+    page.start()
+    finish()
+    assert "88%" in card.words.text() and card.picture.part is not None
 
 
 def test_too_few_labels_are_told(card, page, window):
