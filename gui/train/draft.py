@@ -186,7 +186,9 @@ class TrainDraft(QObject):
         device = self._auto_device if wanted == "auto" else wanted
         counted = self._images.circumstances if self._images is not None else Circumstances()
         found = Circumstances.of(None, here=here, device=device)
-        self._circumstances = dataclasses.replace(found, images=counted.images, unevenness=counted.unevenness)
+        known = self.framing.found.choice if self.framing.found is not None else None
+        facts = {"images": counted.images, "unevenness": counted.unevenness, "framing": known and known.framing}
+        self._circumstances = dataclasses.replace(found, **facts)
         self._probes = self._session.probes if self._session is not None else ()
 
     @Slot()

@@ -96,7 +96,7 @@ def train(
             snapshot = opened.snapshot()
         given = {"backbone": backbone, "method": method, "epochs": epochs, "device": device}
         given = {name: value for name, value in given.items() if value is not None}
-        config = _config_from(given, assignments or (), recipe, preset, snapshot)
+        config = _config_from(given, assignments or (), recipe, preset, snapshot, project)
         if save is not None and is_stdout(save):
             raise VisionFTError("--save needs the name of a file.", "stdout is for the result of the training.")
         if save is not None and os.environ.get("RANK", "0") == "0":  # in distributed training only rank 0 writes
@@ -118,10 +118,11 @@ def _config_from(
     recipe_file: Path | None,
     preset: str | None,
     snapshot: Snapshot,
+    project: Path,
 ) -> TrainConfig:
     """Return the checked settings of a training; the error about a recipe's setting names its line."""
     if recipe_file is None:
-        config = override_settings(_base_config(given, preset, snapshot), given, assignments)
+        config = override_settings(_base_config(given, preset, snapshot, project), given, assignments)
         check_config(config, snapshot)
         return config
     if preset is not None:
@@ -149,7 +150,7 @@ def override_settings(config: TrainConfig, given: Mapping[str, Any], assignments
     return config
 
 
-def _base_config(given: Mapping[str, Any], preset: str | None, snapshot: Snapshot) -> TrainConfig:
+def _base_config(given: Mapping[str, Any], preset: str | None, snapshot: Snapshot, project: Path) -> TrainConfig:
     """Return the preset's settings, or the defaults, for the given backbone and method.
 
     Where several backbones suit a preset, they are compared on the images first. A training-free method needs no
@@ -164,12 +165,14 @@ def _base_config(given: Mapping[str, Any], preset: str | None, snapshot: Snapsho
             raise VisionFTError("What to train is not said.", hint)
         return TrainConfig(backbone=backbone)
     from visionft.training.config.presets import Circumstances, preset_backbones, preset_config
+    from visionft.training.framing_choice import read_framing
     from visionft.training.probing import best_probe, evidence, probe_backbones
     from visionft.weights.locations import local_file
 
     device = given.get("device") or "auto"
     here = [name for name, row in BACKBONES.items() if local_file(row)]
-    circumstances = Circumstances.of(snapshot, here=here, device=device)
+    choice = read_framing(project)
+    circumstances = Circumstances.of(snapshot, here=here, device=device, framing=choice and choice.framing)
     suited = preset_backbones(preset, circumstances)
     if backbone or len(suited) == 1:
         return preset_config(preset, circumstances, backbone=backbone or suited[0])

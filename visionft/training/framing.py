@@ -1,10 +1,9 @@
-"""How a run's images become its inputs, as one value; the aspect ratio, where a framing needs one. Torch-free."""
+"""The aspect ratio of a run's images, where its framing needs one. Torch-free."""
 
 import contextlib
 import dataclasses
 import statistics
 from collections.abc import Sequence
-from typing import Self
 
 from visionft.data.decode import read_header
 from visionft.data.preprocess import PreprocessConfig
@@ -13,29 +12,6 @@ from visionft.errors import ImageError
 from visionft.training.config.train_config import LARGEST_ASPECT, LEAST_ASPECT, TrainConfig
 
 MOST_HEADERS = 400
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Framing:
-    """The settings of a run that decide how its images become inputs."""
-
-    image_size: int = 0
-    framing: str = "centre"
-    aspect: float = 0.0
-    region: str = ""
-
-    @classmethod
-    def of(cls, config: TrainConfig) -> Self:
-        return cls(**{field.name: getattr(config, field.name) for field in dataclasses.fields(cls)})
-
-    def applied(self, config: TrainConfig) -> TrainConfig:
-        """Return the settings with this framing, at a size that their backbone takes; one that they name stays."""
-        step = config.backbone_row.size_step
-        size = config.image_size or round(self.image_size / step) * step
-        return dataclasses.replace(config, **dataclasses.asdict(self) | {"image_size": size})
-
-
-CENTRE = Framing()
 
 
 def with_aspect(config: TrainConfig, images: Snapshot | Sequence[SnapshotImage]) -> TrainConfig:

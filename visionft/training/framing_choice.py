@@ -22,8 +22,8 @@ from visionft.project.names import count_of
 from visionft.records import none_if_unreadable
 from visionft.training.base_weights import ensure_weights
 from visionft.training.config.checks import check_config
-from visionft.training.config.train_config import TrainConfig
-from visionft.training.framing import Framing, with_aspect
+from visionft.training.config.train_config import Framing, TrainConfig
+from visionft.training.framing import with_aspect
 from visionft.training.probing import Probe, probe, probed_images
 
 logger = logging.getLogger(__name__)

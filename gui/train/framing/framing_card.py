@@ -9,8 +9,7 @@ from gui.kit.translation import tr
 from gui.train.framing.project_framing import ProjectFraming
 from gui.train.framing.seen_part import SeenPart, detail_text, shown_size
 from models.messages import Message, Text
-from visionft.training.config.train_config import TrainConfig
-from visionft.training.framing import Framing
+from visionft.training.config.train_config import Framing, TrainConfig
 from visionft.training.framing_choice import LEAST_IMAGES, SIZES, FramingTrial, choice_text
 
 FRAMINGS: dict[str, Text] = {

@@ -13,8 +13,7 @@ from gui.train.framing.framing_card import FramingCard
 from gui.train.framing.project_framing import ProjectFraming
 from visionft.data.preprocess import is_region, parsed_region
 from visionft.events import Event, Notice
-from visionft.training.config.train_config import TrainConfig
-from visionft.training.framing import Framing
+from visionft.training.config.train_config import Framing, TrainConfig
 from visionft.training.framing_choice import FramingChoice, forget_framing, read_framing, store_framing
 
 

@@ -10,8 +10,8 @@ from gui.kit.thumbnails import THUMBNAIL_PX
 from gui.session import ProjectSession
 from gui.train.framing.seen_part import ReadImage, read_image
 from visionft.data.types import Snapshot
-from visionft.training.config.train_config import LARGEST_ASPECT, LEAST_ASPECT, TrainConfig
-from visionft.training.framing import CENTRE, measured_aspect
+from visionft.training.config.train_config import CENTRE, LARGEST_ASPECT, LEAST_ASPECT, TrainConfig
+from visionft.training.framing import measured_aspect
 from visionft.training.framing_choice import LEAST_IMAGES, FramingChoice, is_due, read_framing
 from visionft.training.loop.subsets import spread
 from visionft.training.probing import probed_images

@@ -13,8 +13,7 @@ from visionft.evaluation.trained_run import train_and_evaluate
 from visionft.events import Notice
 from visionft.jobs import JobCancelled, JobContext
 from visionft.training.config.presets import Circumstances, preset_config
-from visionft.training.config.train_config import TrainConfig
-from visionft.training.framing import Framing
+from visionft.training.config.train_config import Framing, TrainConfig
 from visionft.training.framing_choice import (
     FILE,
     FramingChoice,

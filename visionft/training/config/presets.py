@@ -17,11 +17,13 @@ from models.methods.full import FullOptions
 from visionft.data.types import Snapshot
 from visionft.devices import DeviceKind, likely_kinds
 from visionft.errors import ConfigError, Problem
-from visionft.training.config.train_config import TrainConfig
+from visionft.training.config.train_config import Framing, TrainConfig
 
 UNEVEN = 3.0  # from here on the rarest class is weighted up
 _SMALL_PARAMETERS = 30_000_000  # below, full fine-tuning costs little more than LoRA and fits more
-_FEW_IMAGES = 40  # below, features that learn vary more than they gain; at 60 they gained 3 points (two sets)
+# Training images. Below, a dozen or two validation images cannot tell whether training gained: with 60 to 100 images it
+# lost up to 3 points and .3 of log loss beside the linear probe, and gained on one set of four (docs/decisions/0036).
+_FEW_IMAGES = 200
 
 _LEAST_GAIN = 0.01  # of accuracy: with less to gain, Balanced is Quick
 
@@ -63,12 +65,20 @@ DEFAULT_PRESET = "balanced"
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Circumstances:
     images: int = 0  # labelled training images
+    framing: Framing | None = None  # of the project's runs, where it is known
     unevenness: float = 1.0  # ratio of the most frequent to the rarest class, at least 1
     device: DeviceKind = "cpu"
     here: frozenset[str] = frozenset()  # names of backbones with local weights
 
     @classmethod
-    def of(cls, images: Snapshot | None, *, here: Collection[str] = (), device: str = "auto") -> Self:
+    def of(
+        cls,
+        images: Snapshot | None,
+        *,
+        here: Collection[str] = (),
+        device: str = "auto",
+        framing: Framing | None = None,
+    ) -> Self:
         """Return the circumstances of a project on this computer; `device` as in the settings."""
         bundled = frozenset(name for name, backbone in BACKBONES.items() if backbone.bundled)
         chosen = images.labelled("train") if images else ()
@@ -78,6 +88,7 @@ class Circumstances:
             unevenness=max(counts) / min(counts) if counts else 1.0,
             device=likely_device() if device == "auto" else device,  # type: ignore[arg-type]
             here=bundled | frozenset(here),
+            framing=framing,
         )
 
     @property
@@ -113,7 +124,7 @@ def preset_config(name: str, circumstances: Circumstances, *, backbone: str = ""
     if name == "quick" or (name == "balanced" and 0 < images < _FEW_IMAGES):
         return dataclasses.replace(config, method="linear", augmentation="none")
     most = 30 if name == "balanced" else 60
-    shown = _BUDGET[name, circumstances.has_gpu]
+    shown = _BUDGET[name, circumstances.has_gpu] / _relative_pixels(config, circumstances.framing)
     epochs = max(5, min(most, round(shown / images) if images else most // 2))
     is_best = name == "best"
     return dataclasses.replace(
@@ -126,6 +137,12 @@ def preset_config(name: str, circumstances: Circumstances, *, backbone: str = ""
         least_gain=0.0 if is_best else _LEAST_GAIN,
         ema_decay=0.999 if is_best else 0.99,
     )
+
+
+def _relative_pixels(config: TrainConfig, framing: Framing | None) -> float:
+    """Return the pixels of the inputs relative to those of the backbone's own size: time grows with them."""
+    shape = config.input_shape if framing is None else framing.applied(config).input_shape
+    return math.prod(shape) / config.backbone_row.input_size**2
 
 
 def differs(config: TrainConfig, preset: TrainConfig) -> bool:

@@ -230,6 +230,29 @@ class TrainConfig:
         return config
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Framing:
+    """The settings of a run that decide how its images become inputs."""
+
+    image_size: int = 0
+    framing: str = "centre"
+    aspect: float = 0.0
+    region: str = ""
+
+    @classmethod
+    def of(cls, config: TrainConfig) -> Self:
+        return cls(**{field.name: getattr(config, field.name) for field in dataclasses.fields(cls)})
+
+    def applied(self, config: TrainConfig) -> TrainConfig:
+        """Return the settings with this framing, at a size that their backbone takes; one that they name stays."""
+        step = config.backbone_row.size_step
+        size = config.image_size or round(self.image_size / step) * step
+        return dataclasses.replace(config, **dataclasses.asdict(self) | {"image_size": size})
+
+
+CENTRE = Framing()
+
+
 def build(kind: type[_T], values: dict[str, Any], prefix: str = "") -> _T:
     """Build a settings dataclass, nested ones included, from plain values (ConfigError: all faults at once)."""
     hints = typing.get_type_hints(kind)

@@ -15,7 +15,7 @@ from visionft.errors import RunError
 from visionft.events import Notice, Progress
 from visionft.project.edits.changes import UnlabelImages
 from visionft.project.store import Project
-from visionft.training.framing import Framing
+from visionft.training.config.train_config import Framing
 from visionft.training.framing_choice import SIZES, FramingChoice, FramingTrial, read_framing, store_framing
 
 LEFT = Qt.MouseButton.LeftButton

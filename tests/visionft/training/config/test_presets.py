@@ -9,6 +9,7 @@ from visionft.data.types import Snapshot
 from visionft.errors import ConfigError
 from visionft.training.config.checks import config_problems
 from visionft.training.config.presets import PRESETS, Circumstances, differs, preset_backbones, preset_config
+from visionft.training.config.train_config import Framing
 
 STARTERS = frozenset(name for name, row in BACKBONES.items() if row.bundled)
 
@@ -25,10 +26,12 @@ def test_a_preset_follows_the_number_of_images_and_the_size_of_the_network() -> 
     quick, balanced, best = (preset_config(name, here) for name in ("quick", "balanced", "best"))
     assert (quick.method, balanced.method, best.method) == ("linear", "full", "full")
     assert best.epochs > balanced.epochs and quick.augmentation == "none" and best.augmentation == "medium"
-    sizes = [Circumstances(images=count, here=STARTERS) for count in (30, 60, 110, 20_000)]
-    tiny, few, more, many = (preset_config("balanced", each) for each in sizes)
+    sizes = [Circumstances(images=count, here=STARTERS) for count in (150, 250, 20_000)]
+    tiny, few, many = (preset_config("balanced", each) for each in sizes)
     assert (tiny.method, few.method) == ("linear", "full")
-    assert more.epochs > many.epochs and more.batch_size < many.batch_size
+    assert few.epochs > many.epochs and few.batch_size == many.batch_size
+    larger = Circumstances(images=900, here=STARTERS, framing=Framing(image_size=320))
+    assert preset_config("balanced", larger).epochs < balanced.epochs and balanced.framing == "auto"
     large = Circumstances(images=900, device="cuda", here=STARTERS | {"vit_base"})
     assert preset_config("balanced", large, backbone="vit_base").method == "lora"
 
