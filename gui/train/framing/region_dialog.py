@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from PySide6.QtCore import Slot
-from PySide6.QtWidgets import QWidget
+from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from gui.kit import theme
 from gui.kit.dialogs import Dialog
@@ -33,6 +33,7 @@ class RegionDialog(Dialog):
         self._paths, self._place, self._config = list(paths), 0, config
         self._shown: ReadImage | Unreadable | None = None
         self.canvas = RegionCanvas(region)
+        self.canvas.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.previous_button = IconButton("chevron-left", "Show the previous image", on_click=lambda: self._turn(-1))
         self.next_button = IconButton("chevron-right", "Show the next image", on_click=lambda: self._turn(1))
         self.image_words, self.values = ElidedLabel("", "muted"), text()
@@ -48,7 +49,6 @@ class RegionDialog(Dialog):
             text("Region", "title"), text(about, "muted", wrap=True), head, self.canvas, self.words, theme.SMALL,
             row(None, Button("Cancel", on_click=self.reject), self.use_button),
         )  # fmt: skip
-        self.layout().setStretch(3, 1)
         self._pool = WorkerPool(read_image, threads=1, parent=self)
         self._pool.done.connect(self._on_read)
         self.finished.connect(lambda _result: self._pool.close())
