@@ -4,8 +4,14 @@ Ridge regression, Gaussian discriminant analysis and logistic regression give on
 grid; every head predicts held-out images (five folds). All heads with a held-out loss near the least one are averaged:
 choosing a single one is unstable, and no kind is the best everywhere (on 250 to 1,500 images of the shared sets, each
 single kind is up to .07 below another; the average never more than .01). No validation image is needed.
+
+Mirrored copies are learned from as well where the held-out loss of the images themselves says so, which it does not
+where mirroring changes a class; a copy is in the fold of its image. On four sets x 60, 100 and 400 images x two seeds
+accuracy rose from .730 to .737 at 160 px (log loss .819 to .805) and from .738 to .743 at 224 px (.792 to .787); no
+cell lost more than .007. The fit takes 4 to 7 s instead of 2 to 3 s of one core.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -16,7 +22,7 @@ import torch.nn.functional as F  # noqa: TID253
 from torch import Tensor  # noqa: TID253
 
 from models.messages import Message
-from visionft.calibration import are_right, fit_temperature, mean_cross_entropy
+from visionft.calibration import are_right, cross_entropies, fit_temperature, mean_cross_entropy
 from visionft.heads.numerics import RIDGES, SHRINKAGES, class_folds, part_scaling
 from visionft.heads.scatter import Scatter, solve
 from visionft.jobs import SILENT, JobContext
@@ -42,6 +48,7 @@ class FittedHead:
     description: str
     kinds: tuple[str, ...] = ()  # the averaged kinds, best first, such as `ridge` and `gda`
     uses_all_parts: bool = False  # whether any of them uses more than the last part of the features
+    uses_mirrored: bool = False  # whether they are fitted to mirrored copies as well
 
 
 @dataclass(frozen=True)
@@ -57,19 +64,20 @@ class LinearHead:
 
 @dataclass(frozen=True)
 class _TrainingData:
-    """(N, D) standardised features, (N, C) targets, (N,) weights and folds."""
+    """(N, D) standardised features, (N, C) targets, (N,) weights and folds; rows from `images` on are copies."""
 
     inputs: Tensor
     targets: Tensor
     weights: Tensor
     folds: Tensor
     is_multilabel: bool
+    images: int
 
     def held_out(self, logits: Tensor) -> tuple[np.ndarray, np.ndarray]:
         """Return the logits of all images with a fold, and their labels: class indices, or zeros and ones."""
-        known = self.folds >= 0
-        targets = self.targets[known]
-        return logits[known].numpy(), (targets if self.is_multilabel else targets.argmax(dim=1)).numpy()
+        known = self.folds[: self.images] >= 0
+        targets = self.targets[: self.images][known]
+        return logits[: self.images][known].numpy(), (targets if self.is_multilabel else targets.argmax(dim=1)).numpy()
 
     def score(self, logits: Tensor) -> tuple[float, float]:
         """Return the loss of held-out logits (N, C) at the best temperature, and the temperature."""
@@ -98,33 +106,68 @@ def fit_head(
     is_multilabel: bool = False,
     tries_last_alone: bool = True,
     weights: np.ndarray | None = None,
+    mirrored: np.ndarray | None = None,
     seed: int = 0,
     job: JobContext = SILENT,
 ) -> FittedHead:
     """Fit a linear head to features of a frozen network.
+
+    The head that is fitted to mirrored copies too is taken if its held-out loss on the images is lower by more than one
+    standard error, paired.
 
     Args:
         features: (N, D), of one or several stages of the network side by side.
         targets: (N, C) zeros and ones; one each row unless there are several labels.
         widths: Of the stages; their sum is D.
         tries_last_alone: Whether heads on the last stage alone are candidates too.
+        weights: (N,), of the images in the fit.
+        mirrored: (N, D) features of the mirrored images.
 
     Raises:
         ValueError: A feature is not finite, or there is none.
     """
-    means, divisors = standardization(features, widths)
-    inputs = torch.from_numpy((features.astype(np.float32) - means) / divisors)
     folds = class_folds(targets, FOLDS, is_multilabel=is_multilabel, generator=np.random.default_rng(seed))
-    data = _TrainingData(
-        inputs,
-        torch.from_numpy(targets.astype(np.float64)),
-        torch.ones(len(features)) if weights is None else torch.from_numpy(weights.astype(np.float32)),
-        torch.from_numpy(folds),
-        is_multilabel,
-    )
+    weights = np.ones(len(features)) if weights is None else weights
+
+    def fit(*views: np.ndarray) -> FittedHead:
+        """Fit a head to the images and copies of them, each in the fold of its image."""
+        rows, repeats = np.concatenate(views), len(views)
+        means, divisors = standardization(rows, widths)
+        data = _TrainingData(
+            torch.from_numpy((rows.astype(np.float32) - means) / divisors),
+            torch.from_numpy(np.tile(targets.astype(np.float64), (repeats, 1))),
+            torch.from_numpy(np.tile(weights.astype(np.float32), repeats)),
+            torch.from_numpy(np.tile(folds, repeats)),
+            is_multilabel,
+            len(features),
+        )
+        return _fit(data, means, divisors, widths=widths, tries_last_alone=tries_last_alone, job=job)
+
+    plain = fit(features)
+    if mirrored is None:
+        return plain
+    both = fit(features, mirrored)
+    known = targets[plain.places]
+    labels = known if is_multilabel else known.argmax(axis=1)
+    gains = cross_entropies(plain.held_out, labels) - cross_entropies(both.held_out, labels)
+    is_better = len(gains) > 1 and gains.mean() > gains.std(ddof=1) / math.sqrt(len(gains))
+    return both if is_better else plain
+
+
+def _fit(
+    data: _TrainingData,
+    means: np.ndarray,
+    divisors: np.ndarray,
+    *,
+    widths: Sequence[int],
+    tries_last_alone: bool,
+    job: JobContext,
+) -> FittedHead:
+    inputs, is_multilabel = data.inputs, data.is_multilabel
+    classes = data.targets.shape[1]
     starts = [0, sum(widths[:-1])] if tries_last_alone and len(widths) > 1 else [0]
     candidates = [each for first in starts for each in _from_sums(data, first, job)]
-    if features.size * targets.shape[1] <= _LOGISTIC_LIMIT:
+    if inputs.numel() * classes <= _LOGISTIC_LIMIT:
         first = min(candidates, key=lambda each: each.loss).first
 
         def logistic(number: int) -> list[LinearHead]:
@@ -138,7 +181,7 @@ def fit_head(
     chosen = [each for each in candidates if each.loss <= candidates[0].loss * _NEAR + _NEAR_BY]
     held_out = torch.stack([each.held_out / each.temperature for each in chosen]).mean(dim=0)
     _, temperature = data.score(held_out)
-    weight, bias = torch.zeros(inputs.shape[1], targets.shape[1]).double(), torch.zeros(targets.shape[1]).double()
+    weight, bias = torch.zeros(inputs.shape[1], classes).double(), torch.zeros(classes).double()
     for each in chosen:
         share = 1 / (each.temperature * len(chosen) * temperature)
         weight[each.first :] += each.head.weight * share
@@ -147,16 +190,18 @@ def fit_head(
     accuracy = float(are_right(values, labels).mean()) if len(labels) else None
     kinds = tuple(dict.fromkeys(each.kind for each in chosen))
     uses_all_parts = len(widths) > 1 and any(not each.first for each in chosen)
+    uses_mirrored = len(inputs) > data.images
     raw = weight.numpy() / divisors[:, None].astype(np.float64)
     return FittedHead(
         weight=raw.T.astype(np.float32),
         bias=(bias.numpy() - means.astype(np.float64) @ raw).astype(np.float32),
         held_out=(values / temperature).astype(np.float32),
-        places=np.flatnonzero(folds >= 0),
+        places=np.flatnonzero(data.folds[: data.images].numpy() >= 0),
         accuracy=accuracy,
-        description=_description(kinds, accuracy, uses_all_parts=uses_all_parts),
+        description=_description(kinds, accuracy, uses_all_parts=uses_all_parts, uses_mirrored=uses_mirrored),
         kinds=kinds,
         uses_all_parts=uses_all_parts,
+        uses_mirrored=uses_mirrored,
     )
 
 
@@ -166,9 +211,11 @@ def standardization(features: np.ndarray, widths: Sequence[int]) -> tuple[np.nda
     return part_scaling(features, widths)
 
 
-def _description(kinds: Sequence[str], accuracy: float | None, *, uses_all_parts: bool) -> str:
+def _description(kinds: Sequence[str], accuracy: float | None, *, uses_all_parts: bool, uses_mirrored: bool) -> str:
     titles = " and ".join(_TITLES[kind] for kind in kinds)
     scope = Message("several stages of the network") if uses_all_parts else Message("the network's embedding")
+    if uses_mirrored:
+        scope = Message("{scope}, with mirrored copies of the images", scope=scope)
     text = Message("The head is fitted by {titles} to {scope}", titles=titles, scope=scope)
     if accuracy is None:
         return Message("{text}; one image a class is too few to measure its accuracy.", text=text)

@@ -25,6 +25,7 @@ class Material:
     is_multilabel: bool = False
     tries_last_alone: bool = False  # whether heads on the last stage alone are candidates
     weights: Tensor | None = None
+    mirrored: Tensor | None = None  # (N, D) of the mirrored images, in the same order
     texts: ClassPoints | None = None
     seed: int = 0
     job: JobContext = SILENT
@@ -56,8 +57,9 @@ def _knn(material: Material) -> Solution:
 
 
 def _linear(material: Material) -> Solution:
+    mirrored = None if material.mirrored is None else material.mirrored.numpy()
     settings = {"tries_last_alone": material.tries_last_alone, "seed": material.seed, "job": material.job}
-    return _solution(material.fit(fit_head, **settings))
+    return _solution(material.fit(fit_head, mirrored=mirrored, **settings))
 
 
 def state_of(memory: KnnClassifier) -> dict[str, Tensor]:

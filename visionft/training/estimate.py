@@ -120,7 +120,9 @@ def extrapolate(cost: StepCost, config: TrainConfig, facts: SetFacts, *, evaluat
     if config.method_row.caches_features:
         looks_at_all = config.method_row.looks_at_training_images(config.method_options)
         looks = facts.val + looks_at_all * facts.train  # once; the rest runs on the features
-        image_s, learning_s = cost.look_s, looks_at_all * facts.train * cost.look_s
+        views = 1 + config.looks_mirrored(facts.train + facts.val)
+        looks, image_s = looks * views, cost.look_s * views
+        learning_s = looks_at_all * facts.train * image_s
     else:
         is_pretrained = config.weights != "random" and not config.start_from
         interpolates = config.interpolation and config.method_row.interpolates and is_pretrained
@@ -165,7 +167,7 @@ def measure_steps(config: TrainConfig, images: Snapshot, *, job: JobContext = SI
         with memory.watched():
             began = time.perf_counter()
             data, train_step = open_trial(dry, some, context, job)
-            read = len(data.train_images) + len(data.val_images)
+            read = (len(data.train_images) + len(data.val_images)) * (1 + data.looks_mirrored)
             look_s = (time.perf_counter() - began) / max(1, read)  # where features are cached, every image was read
             step_s = _time_steps(data, train_step, dry, job)
             if not data.is_cached:

@@ -8,7 +8,7 @@ import torch
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.linear_model import LogisticRegression, Ridge
 
-from visionft.calibration import softmax
+from visionft.calibration import mean_cross_entropy, softmax
 from visionft.heads import linear_head, numerics
 from visionft.heads.class_means import fit_class_means
 from visionft.heads.linear_head import FittedHead, discriminant_heads, fit_head, logistic_heads, ridge_heads
@@ -72,6 +72,34 @@ def test_held_out_images_take_no_part() -> None:
     fitted = fit_head(features, one_hot(labels), widths=(500,))
     assert fitted.accuracy is not None and fitted.accuracy < 0.45
     assert softmax(fitted.held_out).max(axis=1).mean() < 0.45 and len(fitted.held_out) == len(fitted.places) == 80
+
+
+@pytest.mark.parametrize("is_multilabel", [False, True])
+def test_a_copy_is_held_out_with_its_image(is_multilabel) -> None:
+    random = np.random.default_rng(0)
+    labels, features = random.permutation(81) % 4, random.normal(size=(81, 200))  # nothing to be learnt
+    targets = one_hot(np.where(np.arange(81) == 80, 4, labels), 5)  # and one class of a single image
+    several = {"is_multilabel": is_multilabel, "weights": 1 + targets[:, 0]}
+    copies = features + random.normal(size=features.shape) / 100
+    fitted = fit_head(features, targets, widths=(200,), mirrored=copies, **several)
+    assert fitted.accuracy is not None and fitted.accuracy < 0.45
+    plain = fit_head(features, targets, widths=(200,), **several)
+    assert np.array_equal(fitted.places, plain.places) and fitted.held_out.shape == plain.held_out.shape
+
+
+def test_copies_are_taken_where_classes_are_symmetric_and_not_where_they_are_mirrored(blobs) -> None:
+    (features, labels), (copies, _) = blobs(40, spread=6.0), blobs(40, spread=6.0, seed=1)
+    test, truth = blobs(4000, spread=6.0, seed=2)
+
+    def loss(fitted: FittedHead) -> float:
+        return mean_cross_entropy(logits(fitted, test), truth)
+
+    plain = fit_head(features, one_hot(labels), widths=(20,))
+    symmetric = fit_head(features, one_hot(labels), widths=(20,), mirrored=copies)
+    assert symmetric.uses_mirrored and loss(symmetric) < loss(plain)
+    assert len(symmetric.held_out) == 40 and symmetric.description != plain.description
+    swapped = fit_head(features, one_hot(labels), widths=(20,), mirrored=np.roll(copies, 1, axis=0))
+    assert not swapped.uses_mirrored and np.array_equal(swapped.weight, plain.weight)
 
 
 def test_weights_raise_the_recall_of_a_rare_class(blobs) -> None:

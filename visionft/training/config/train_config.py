@@ -23,6 +23,7 @@ FORMAT_VERSION = 4
 NETWORK = "network"  # in a run's `config.json`: how timm builds its network, for other programs; nothing here reads it
 
 LEAST_ASPECT, LARGEST_ASPECT = 0.05, 20.0
+MIRRORED_LIMIT = 400  # images up to that a solved head looks at mirrored as well: later the gain is small
 INTERPOLATION_SHARES = (0.0, 0.5, 0.75)  # of the way from the start to the best epoch, tried at the end of a run
 
 
@@ -176,6 +177,12 @@ class TrainConfig:
     def total_epochs(self) -> int:
         """Return how many epochs a run has: none where the head's solution is all there is to learn."""
         return 0 if self.method_row.is_closed_form(self.method_options) else self.epochs
+
+    def looks_mirrored(self, images: int) -> bool:
+        """Tell whether a head solved for so many images looks at mirrored copies as well."""
+        row = self.method_row
+        is_solved = row.caches_features and row.solution == "linear" and not self.total_epochs
+        return is_solved and images <= MIRRORED_LIMIT
 
     @property
     def unused_settings(self) -> frozenset[str]:

@@ -43,7 +43,11 @@ _SPREAD = 0.7
 
 
 class TrainingData:
-    """The training and validation split of a run, as batches of images or, `is_cached`, of frozen features (B, D)."""
+    """The training and validation split of a run, as batches of images or, `is_cached`, of frozen features (B, D).
+
+    A head that is solved for cached features may learn from mirrored copies: they cost a second look at a few images.
+    Epoch 0 of a fine-tuning, and weights between start and end, would pay for it several times, and do without.
+    """
 
     def __init__(
         self, config: TrainConfig, images: Snapshot, classifier: Classifier, *, accelerator: Any, job: JobContext
@@ -67,6 +71,8 @@ class TrainingData:
         self.solved_images: tuple[SnapshotImage, ...] = self.train_images
         if takes_val:
             self.solved_images += self.val_images
+        self.looks_mirrored = config.looks_mirrored(len(self.solved_images))
+        self._mirrored: list[Tensor] = []  # their features (N, D), in the order of `solved_images`
         if self.is_cached:
             self.train_batches: BatchSource = self._cached(self.train_images, shuffle=True)
             self.val_batches: BatchSource = self._cached(self.val_images, shuffle=False)
@@ -81,7 +87,12 @@ class TrainingData:
 
     def _cached(self, chosen: tuple[SnapshotImage, ...], *, shuffle: bool) -> FeatureBatches:
         if chosen:
-            features = self._features(chosen, f"Reading {'training' if shuffle else 'validation'} images")
+            stage = f"Reading {'training' if shuffle else 'validation'} images"
+            features = self._features(chosen, stage, looks_mirrored=self.looks_mirrored)
+            if self.looks_mirrored:
+                seen, mirrored = features.images.tensor_split(2, dim=1)
+                features = features._replace(images=seen.contiguous())
+                self._mirrored.append(mirrored)
         else:  # a method without labels may have no images
             device, classes = self._accelerator.device, len(self._images.class_names)
             is_single = self._images.task == "single"
@@ -92,12 +103,16 @@ class TrainingData:
         sampler = epoch_sampler(self._config, len(features.images), self.sharding, shuffle=shuffle)
         return FeatureBatches(features, sampler)
 
-    def _features(self, chosen: tuple[SnapshotImage, ...], stage: str) -> Batch:
-        """Return the features (N, D) of images as the classifier sees them now; every process computes them all."""
+    def _features(self, chosen: tuple[SnapshotImage, ...], stage: str, *, looks_mirrored: bool = False) -> Batch:
+        """Return the features (N, D) of images as the classifier sees them now; every process computes them all.
+
+        With `looks_mirrored` (N, 2D): beside them those of the mirrored images.
+        """
 
         def extract(images: Tensor) -> Tensor:
             with self._accelerator.autocast():
-                return self._classifier.features(images)
+                views = (images, images.flip(3)) if looks_mirrored else (images,)
+                return torch.cat([self._classifier.features(view) for view in views], dim=1)
 
         self._classifier.eval()
         source = plain_batches(self._config, self._images, chosen, ProcessShard(device=self.sharding.device))
@@ -230,6 +245,7 @@ class TrainingData:
             is_multilabel=images.task == "multi",
             tries_last_alone=self._classifier.may_leave_parts_out,
             weights=weights,
+            mirrored=torch.cat(self._mirrored).cpu() if self._mirrored else None,
             texts=texts,
             seed=config.seed,
             job=self._job,
