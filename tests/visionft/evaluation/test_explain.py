@@ -81,9 +81,9 @@ def requests_of(snapshot: Snapshot) -> list[ExplanationRequest]:
 
 def mass_near(found: Explanation, place: tuple[int, int]) -> float:
     """Return the share of the map's mass in the quarter of the image where the spot is."""
-    top, left, side = found.box
+    top, left, height, width = found.box
     spread = np.zeros(found.size, np.float32)
-    spread[top : top + side, left : left + side] = explanation.resized(found.heat, side, side)
+    spread[top : top + height, left : left + width] = explanation.resized(found.heat, height, width)
     half, (x, y) = SIDE // 2, place
     rows, columns = (slice(0, half) if at < half else slice(half, SIDE) for at in (y, x))
     return float(spread[rows, columns].sum() / max(1e-9, spread.sum()))

@@ -33,7 +33,7 @@ def networks(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         "hybrid": timm.create_model("vit_tiny_patch16_224", **vit, patch_size=1, embed_layer=embedding),
     }
     for name, network in kinds.items():
-        export_network(network.eval(), 32, folder / f"{name}.onnx")
+        export_network(network.eval(), (32, 32), folder / f"{name}.onnx")
         made[name] = onnx.load(folder / f"{name}.onnx")
     return made
 
