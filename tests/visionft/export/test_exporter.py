@@ -71,7 +71,8 @@ def test_the_file_follows_the_contract(export_of) -> None:
     metadata = session.get_modelmeta().custom_metadata_map
     assert json.loads(metadata["class_names"]) == ["blue", "green", "red"]
     assert metadata["run"] == "001-test_vit-lora"
-    assert json.loads(metadata["preprocessing"])["size"] == 64
+    steps = json.loads(metadata["preprocessing"])
+    assert (steps["height"], steps["width"], steps["region"]) == (64, 64, [0, 0, 1000, 1000])
     for batch, height, width in ((1, 7, 300), (5, 90, 64)):
         pixels = np.random.default_rng(0).integers(0, 256, (batch, height, width, 3), np.uint8)
         probabilities, logits = session.run(None, {"image": pixels})
