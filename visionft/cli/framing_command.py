@@ -1,4 +1,4 @@
-"""`visionft framing`: the part and size of the images that the networks of a project see."""
+"""`visionft project framing`: the part and size of the images that the networks of a project see."""
 
 from typing import Annotated
 

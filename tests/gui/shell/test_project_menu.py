@@ -167,7 +167,7 @@ def test_a_refusal_changes_nothing(opened, monkeypatch):
 PLACES = {
     "project new": "file.new", "import": "file.import", "label set": "page.label", "split": "project.split",
     "project info": "page.project", "train": "run.start", "run recipe": "run.recipe", "evaluate": "run.evaluate",
-    "framing": "run.measure_framing",
+    "project framing": "run.measure_framing",
     "model export": "run.export", "model verify": "page.export", "predict": "try.csv", "label evidence": "page.try",
     "model index": "page.export", "label prompts": "run.prompts", "run leaderboard": "run.measure_all",
     "run combine": "run.combine", "methods": "page.train", "run list": "page.results", "run compare": "page.results",

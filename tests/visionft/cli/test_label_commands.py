@@ -103,8 +103,7 @@ def test_a_recommendation_without_time_for_training(value, refused, labelled_pro
     assert made["chosen"] in ("linear", "knn", "prototype") and made["trial"] is None
     candidates = {each["name"]: each for each in made["candidates"]}
     assert all(each["low"] <= each["accuracy"] <= each["high"] for each in candidates.values())
-    assert candidates["full"]["refusal"] and candidates["full"]["is_forecast"]
-    assert not candidates["linear"]["is_forecast"]
+    assert "full" not in candidates and not candidates["linear"]["is_forecast"]  # too few images to train on
     assert found["sentence"] and found["evidence"] and found["conditions"]
     refused("recommend", labelled_project, "--memory", 1, "--device", "cpu")
 

@@ -215,13 +215,15 @@ def test_what_cannot_be_trained_with_leaves_nothing(refused, project: Path, tmp_
 
 
 def test_the_framing_is_measured_chosen_and_forgotten(run, value, refused, project: Path):
-    assert value("framing", project) == {"choice": None}
-    measured = value("framing", project, "--measure", "--backbone", "starter_resnet", "--device", "cpu")["choice"]
+    assert value("project", "framing", project) == {"choice": None}
+    measured = value("project", "framing", project, "--measure", "--backbone", "starter_resnet", "--device", "cpu")[
+        "choice"
+    ]
     assert measured["backbone"] == "starter_resnet" and len(measured["trials"]) >= 2
-    assert value("framing", project)["choice"] == measured and "%" in run("framing", project)[1]
-    own = value("framing", project, "--use", "0.1,0.2,0.9,0.8", "--image-size", 96)["choice"]
+    assert value("project", "framing", project)["choice"] == measured and "%" in run("project", "framing", project)[1]
+    own = value("project", "framing", project, "--use", "0.1,0.2,0.9,0.8", "--image-size", 96)["choice"]
     assert (own["framing"]["framing"], own["framing"]["image_size"], own["trials"]) == ("region", 96, [])
     for wrong in (("--use", "0,0,2,2"), ("--use", "whole", "--measure"), ("--image-size", 64)):
-        refused("framing", project, *wrong)
-    assert value("framing", project)["choice"] == own
-    assert value("framing", project, "--forget") == {"choice": None}
+        refused("project", "framing", project, *wrong)
+    assert value("project", "framing", project)["choice"] == own
+    assert value("project", "framing", project, "--forget") == {"choice": None}
