@@ -62,8 +62,9 @@ class TrainDraft(QObject):
         self._computer_reader.done.connect(self._on_computer_read)
         self.costs = setup_measurements.PresetCosts(state, session, parent=self)
         self.framing = FramingController(
-            state, session, view.framing_card, parent=self, config=view.config, take=self.take, changed=self.show
-        )
+            state, session, view.framing_card, parent=self,
+            config=view.config, take=self.take, changed=self._follow_framing,
+        )  # fmt: skip
         self.recipes = Recipes(state, view, take=self.take, parent=self)
         self.advice = AdviceController(state, session, view.advice_card, use=self.use, shown=self.show, parent=self)
         self._circumstances = Circumstances()
@@ -155,6 +156,12 @@ class TrainDraft(QObject):
             self.show()
         else:
             self.take_preset(self.preset)
+
+    def _follow_framing(self) -> None:
+        """Fit the epochs of the presets to the pixels that the network sees."""
+        was_modified = self.is_modified
+        self._update_circumstances()
+        self._follow(was_modified)
 
     def is_ready(self) -> bool:
         """Check the draft against the images; show every error beside its field.

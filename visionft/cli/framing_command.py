@@ -45,7 +45,7 @@ def framing(
         with running_job() as job:
             choice = choices.measure_framing(folder, snapshot, config, job=job)
     elif forget:
-        (folder / choices.FILE).unlink(missing_ok=True)
+        choices.forget_framing(folder)
         choice = None
     elif use:
         kind, region = (use, "") if use in ("centre", "whole") else ("region", use)

@@ -152,7 +152,12 @@ def measure_framing(
         images=best.images,
         labelled=labelled_count(images),
     )
-    store_framing(project_dir, choice)
+    try:
+        store_framing(project_dir, choice)
+    except (OSError, VisionFTError) as error:
+        logger.warning("The framing was not kept: %s", error)
+        message = Message("What the network sees is measured again next time: it could not be kept.")
+        job.report(Notice(message=message, level="warning"))
     return choice
 
 
@@ -163,19 +168,13 @@ def sizes_above(config: TrainConfig) -> list[int]:
 
 
 def store_framing(project_dir: Path, choice: FramingChoice) -> None:
-    """Keep the choice with the project; on a full disk it is only not kept."""
-    try:
-        write_json(project_dir / FILE, dataclasses.asdict(choice))
-    except (OSError, VisionFTError) as error:
-        logger.warning("The choice of a framing was not kept: %s", error)
+    """Keep the choice with the project (OSError, VisionFTError: it cannot be written)."""
+    write_json(project_dir / FILE, dataclasses.asdict(choice))
 
 
 def forget_framing(project_dir: Path) -> None:
-    """Remove the choice: the next run measures it."""
-    try:
-        (project_dir / FILE).unlink(missing_ok=True)
-    except OSError as error:
-        logger.warning("The choice of a framing was not removed: %s", error)
+    """Remove the choice: the next run measures it (OSError: it cannot be removed)."""
+    (project_dir / FILE).unlink(missing_ok=True)
 
 
 @none_if_unreadable

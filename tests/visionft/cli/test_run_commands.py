@@ -227,3 +227,5 @@ def test_the_framing_is_measured_chosen_and_forgotten(run, value, refused, proje
         refused("project", "framing", project, *wrong)
     assert value("project", "framing", project)["choice"] == own
     assert value("project", "framing", project, "--forget") == {"choice": None}
+    (project / "framing.json").mkdir()  # it cannot be written there
+    refused("project", "framing", project, "--use", "whole")
