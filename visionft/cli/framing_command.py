@@ -34,6 +34,7 @@ def framing(
     """
     from visionft.training import framing_choice as choices
     from visionft.training.config.train_config import Framing
+    from visionft.training.framing import with_aspect
 
     if measure + forget + bool(use) > 1 or (image_size and not use):
         raise VisionFTError("The options contradict each other.", "Give --measure, --forget, or --use with a size.")
@@ -57,7 +58,8 @@ def framing(
     if choice is None:
         text = "Nothing is chosen: the first training of a preset measures it."
     elif choice.is_own:
-        text = f"Chosen by you: {choices.framing_text(choice.framing, choice.framing.applied(config).input_shape)}."
+        shape = with_aspect(choice.framing.applied(config), snapshot).input_shape
+        text = f"Chosen by you: {choices.framing_text(choice.framing, shape)}."
     else:
         rows = [
             (
