@@ -73,6 +73,9 @@ def import_images(
     without_labels: Annotated[
         bool, Option("--without-labels", help="Take the images alone, whatever labels lie beside them.")
     ] = False,
+    reading: Annotated[
+        int, Option(min=0, metavar="N", help="Take the N-th way to understand the source, as --dry-run lists them.")
+    ] = 0,
     rename: Annotated[
         list[str], Option("--class", metavar="OLD=NEW", help="Take a class in as another; `OLD=` leaves it out.")
     ] = [],  # noqa: B006  (typer wants a list)
@@ -90,13 +93,13 @@ def import_images(
     with opened_project(project, read_only=dry_run) as opened, running_job() as job:
         if dry_run:
             preview = preview_source(
-                source, opened, source_format=source_format, class_map=names, choice=choice, job=job
+                source, opened, source_format=source_format, class_map=names, choice=choice, reading=reading, job=job
             )
             print_result(replace(preview, known_facts={}), lambda: _preview_text(preview), as_json=json)
             return
         report = import_source(
             opened, source, copy=copy, source_format=source_format, class_map=names, choice=choice,
-            accepts_unlabelled=without_labels, job=job,
+            reading=reading, accepts_unlabelled=without_labels, job=job,
         )  # fmt: skip
         print_result(report, lambda: _report_text(report), as_json=json)
     if report.is_empty:
@@ -113,7 +116,7 @@ def _preview_text(preview: ImportPreview) -> str:
     lines = [f"Would add {count_of(preview.new, 'image')}{sizes}. Nothing was written."]
     lines += [f"  {name}  {count}" for name, count in preview.classes.items()]
     lines += [f"  (no class)  {preview.unlabelled}"] if preview.unlabelled else []
-    lines += _reading_lines(preview.interpretations)
+    lines += _reading_lines(preview.interpretations) + _readings_lines(preview)
     lines += _conflict_lines(preview.conflicts, "They would have no label until you decide.")
     return "\n".join(lines + _left_out_lines(preview))
 
@@ -126,6 +129,7 @@ def _report_text(report: ImportReport) -> str:
         lines.append(f"The source gave {found}.")
     read = _reading_lines(report.interpretations)
     lines += ["This is how it was read:", *read] if read else []
+    lines += _readings_lines(report)
     return "\n".join(lines + _conflict_lines(report.conflicts, TO_DECIDE) + _left_out_lines(report))
 
 
@@ -167,6 +171,17 @@ def _reading_lines(interpretations: tuple[Interpretation, ...]) -> list[str]:
         ]
         lines += [f"  folders taken as {what}: {_listed(names)}" for what, names in folders if names]
         lines += [f"  not read, though they may hold labels: {_listed(each.unread)}"] if each.unread else []
+    return lines
+
+
+def _readings_lines(found: ImportReport | ImportPreview) -> list[str]:
+    """Return the ways to understand the source, where there are several with labels or the labels were not taken."""
+    if len(found.readings) < 3 and found.reading == 1:
+        return []
+    lines = ["The source can be read in these ways:"]
+    for number, each in enumerate(found.readings, 1):
+        words = f" {each.evidence}" if each.classes else ""
+        lines.append(f"  --reading {number}{' (this one)' if number == found.reading else ''}: {each.title}.{words}")
     return lines
 
 

@@ -139,6 +139,16 @@ def test_a_dry_run_shows_what_would_come_in_and_adds_nothing(run, value, image_f
     assert value("project", "info", empty)["images"] == 0
 
 
+def test_a_source_comes_in_as_the_chosen_reading(value, refused, image_folder: Path, empty: Path):
+    found = value("import", empty, image_folder, "--dry-run", "--reading", "2")
+    assert (found["reading"], found["classes"], found["unlabelled"]) == (2, {}, 48)
+    first, last = found["readings"]
+    assert (first["classes"], last["classes"]) == ({"blue": 16, "green": 16, "red": 16}, {})
+    assert all(len(paths) == 4 for paths in first["class_examples"].values())
+    assert refused("import", empty, image_folder, "--reading", "3")
+    assert value("import", empty, image_folder, "--reading", "1")["classes"] == first["classes"]
+
+
 def test_a_image_in_two_classes_is_told_with_its_files(run, value, image_folder: Path, empty: Path, tmp_path: Path):
     images = Path(shutil.copytree(image_folder, tmp_path / "images"))
     first = sorted((images / "blue").iterdir())[0]

@@ -32,6 +32,7 @@ from visionft.project.formats.listing import (
     RejectedFile,
     SourceFile,
 )
+from visionft.project.importing.readings import ReadingSummary
 from visionft.project.importing.sources import Source, opened_source
 from visionft.project.names import clean_name, name_key
 from visionft.project.queries import Candidate, Conflict, imported_classes
@@ -227,6 +228,8 @@ class ImportPreview:
     conflicts: tuple[Conflict, ...] = ()
     warnings: tuple[ImageWarning, ...] = ()
     interpretations: tuple[Interpretation, ...] = ()
+    readings: tuple[ReadingSummary, ...] = ()  # every way to understand the source, most plausible first
+    reading: int = 0  # number of the previewed one, from 1 on
     stopped: bool = False
     known_facts: Mapping[Path, FileFacts] = field(default_factory=dict[Path, FileFacts], repr=False)
 
@@ -238,6 +241,7 @@ def preview_source(
     source_format: str = "auto",
     class_map: ClassMap | None = None,
     choice: ColumnChoice = AUTOMATIC,
+    reading: int = 0,
     job: JobContext = SILENT,
 ) -> ImportPreview:
     """Preview the result of `import_source`, without writing anything except a zip's temporary unpacked copy.
@@ -248,7 +252,7 @@ def preview_source(
     """
     path = Path(os.path.abspath(source))  # noqa: PTH100  (resolves "..", and keeps links as the user named them)
     scratch = project.path if project is not None and not project.is_read_only else Path(tempfile.gettempdir())
-    with opened_source(path, source_format, scratch, choice=choice, job=job) as opened:
+    with opened_source(path, source_format, scratch, choice=choice, reading=reading, job=job) as opened:
         task: Task = project.task if project is not None else "multi"
         examiner = ImportFilter(
             project=project, source=opened, task=task, looks_at_places=not opened.is_unpacked, class_map=class_map or {}
@@ -280,8 +284,8 @@ def preview_source(
             conflicts=() if project is None and several else tuple(conflicts.found.values()),
             bytes=sum(file.bytes for file in read.values()),
             smallest=by_area[0] if by_area else None, largest=by_area[-1] if by_area else None,
-            interpretations=opened.listing.interpretations, stopped=stopped,
-            known_facts={} if opened.is_unpacked else read,
+            interpretations=opened.listing.interpretations, readings=opened.readings, reading=opened.reading,
+            stopped=stopped, known_facts={} if opened.is_unpacked else read,
         )  # fmt: skip
 
 

@@ -23,6 +23,7 @@ from visionft.project.edits.changes import BULK_IMAGES
 from visionft.project.edits.import_changes import AddImages, EditedImage, FileFacts, FileLocation, KnownImage, NewImage
 from visionft.project.formats import listing
 from visionft.project.importing.import_filter import ClassMap, ExaminedFile, ImportFilter
+from visionft.project.importing.readings import ReadingSummary
 from visionft.project.importing.sources import Source, opened_source, require_understood
 from visionft.project.names import count_of
 from visionft.project.queries import Conflict, count_classes_after, find_conflicts
@@ -47,6 +48,8 @@ class ImportReport:
     conflicts: tuple[Conflict, ...] = ()
     warnings: tuple[listing.ImageWarning, ...] = ()
     interpretations: tuple[listing.Interpretation, ...] = ()
+    readings: tuple[ReadingSummary, ...] = ()  # every way to understand the source, most plausible first
+    reading: int = 0  # number of the imported one, from 1 on
     stopped: bool = False  # cancelled; importing again resumes it
     step_id: int = 0  # in the history; 0 without a change
 
@@ -65,6 +68,7 @@ def import_source(
     class_map: ClassMap | None = None,
     known_facts: Mapping[Path, FileFacts] | None = None,
     choice: listing.ColumnChoice = listing.AUTOMATIC,
+    reading: int = 0,
     accepts_unlabelled: bool = False,
     job: JobContext = SILENT,
 ) -> ImportReport:
@@ -76,6 +80,8 @@ def import_source(
         copy: Copy the images into the project instead of referencing them in place. Always so for a zip.
         class_map: {class name in the source: its name in the project, or None to leave its images out}.
         known_facts: Facts read by a preview of this source, to skip unchanged files.
+        reading: The number of the reading to import, from 1 on, as previewed. 0 takes the most plausible one, or no
+            labels where it is not confident.
         accepts_unlabelled: Import the images even beside label files of an unknown format.
 
     Raises a `ProjectError` for no image, labels that are not understood, and a project that cannot be written.
@@ -84,7 +90,7 @@ def import_source(
         message = Message("The project cannot be changed: {reason}.", reason=project.read_only_reason)
         raise ProjectError(message, "Close it there first.")
     path = Path(os.path.abspath(source))  # noqa: PTH100  (resolves "..", and keeps links as the user named them)
-    with opened_source(path, source_format, project.path, choice=choice, job=job) as opened:
+    with opened_source(path, source_format, project.path, choice=choice, reading=reading, job=job) as opened:
         if not (accepts_unlabelled or source_format == "folders"):
             for interpretation in opened.listing.interpretations:
                 require_understood(interpretation, path)
@@ -156,7 +162,8 @@ class _Import:
             added=self.added, duplicates=tuple(self.examiner.duplicates), unreadable=tuple(self.examiner.unreadable),
             skipped=tuple(self.examiner.skipped), warnings=tuple(self.examiner.warnings),
             classes=count_classes_after(self.project, last_before), conflicts=tuple(self.conflicts.values()),
-            interpretations=self.source.listing.interpretations, stopped=stopped, step_id=self.step_id,
+            interpretations=self.source.listing.interpretations, readings=self.source.readings,
+            reading=self.source.reading, stopped=stopped, step_id=self.step_id,
         )  # fmt: skip
         logger.info(
             "import%s: %d files: %d added in %d classes, %d known already, %d unreadable, %d skipped%s",

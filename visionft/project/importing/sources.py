@@ -11,7 +11,7 @@ import tempfile
 import unicodedata
 import zipfile
 import zlib
-from collections.abc import Generator, Iterable, Set
+from collections.abc import Generator, Iterable, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path, PureWindowsPath
@@ -29,6 +29,7 @@ from visionft.project.formats.folders import scan_folder, split_folders, unwrap
 from visionft.project.formats.labels_file import classes_file
 from visionft.project.formats.listing import (
     AUTOMATIC,
+    DEFAULTS,
     ColumnChoice,
     Interpretation,
     Listing,
@@ -38,6 +39,7 @@ from visionft.project.formats.listing import (
 )
 from visionft.project.formats.registry import FORMATS, IMPORT_FORMATS, LABEL_FILES, format_of
 from visionft.project.importing.label_files import read_label_files, unread_files
+from visionft.project.importing.readings import Evidence, Reading, ReadingSummary, place_of, summary_of
 
 UNPACKED_PREFIX = ".unpacked-"
 MAX_FILES = 1_000_000
@@ -55,6 +57,8 @@ class Source:
     base: Path  # folder of its files; temporary when `is_unpacked`, and deleted after the import
     listing: Listing
     is_unpacked: bool = False
+    readings: tuple[ReadingSummary, ...] = ()  # every way to understand it, most plausible first
+    reading: int = 0  # number of the one that gave the listing, from 1 on
 
     def shown(self, path: Path) -> str:
         """Return a file's name for reports: within the archive, if any."""
@@ -65,9 +69,19 @@ class Source:
 
 @contextmanager
 def opened_source(
-    path: Path, source_format: str, scratch: Path, *, choice: ColumnChoice = AUTOMATIC, job: JobContext
+    path: Path,
+    source_format: str,
+    scratch: Path,
+    *,
+    choice: ColumnChoice = AUTOMATIC,
+    reading: int = 0,
+    job: JobContext,
 ) -> Generator[Source]:
-    """Yield the source at `path` (absolute), a zip unpacked into `scratch`; a `ProjectError` for one without images."""
+    """Yield the source at `path` (absolute), a zip unpacked into `scratch`, as understood by a reading.
+
+    `reading` counts from 1; 0 takes the first, or no labels where it is not confident. A `ProjectError` for a source
+    without images, or without this reading.
+    """
     if source_format not in IMPORT_FORMATS:
         message = Message("There is no format “{export_format}”.", export_format=source_format)
         hint = Message("Use {IMPORT_FORMATS}.", IMPORT_FORMATS=", ".join(IMPORT_FORMATS))
@@ -79,30 +93,67 @@ def opened_source(
         kind = format_.name
     if kind == "zip":
         with _unpacked(path, scratch, job) as folder:
-            listing = _list_folder(folder, job, "auto", ReadOptions(is_confined=True, choice=choice))
-
-            def renamed(entries: Iterable[RejectedFile]) -> tuple[RejectedFile, ...]:
-                """Rename rejected entries to their paths in the archive."""
-                inside, outside = printable(folder), printable(path)
-                return tuple(RejectedFile(each.path.replace(inside, outside), each.reason) for each in entries)
-
-            listing = replace(listing, skipped=renamed(listing.skipped), unreadable=renamed(listing.unreadable))
-            yield _checked(Source(path, folder, listing, is_unpacked=True), job)
-    elif path.is_dir():
-        if kind == "folders":
-            listing = scan_folder(path, job=job)
-        else:
-            only = kind if kind in FORMATS and FORMATS[kind].read else "auto"
-            listing = _list_folder(path, job, only, ReadOptions(choice=choice))
-        yield _checked(Source(path, path, listing), job)
-    elif (read := FORMATS[kind].read if kind in FORMATS else None) is not None:
-        options = ReadOptions(image_folders=tuple(split_folders(path.parent).values()), choice=choice)
-        yield _checked(Source(path, path.parent, read(path, options)), job)
+            readings = read_source(folder, options=ReadOptions(is_confined=True, choice=choice), job=job)
+            yield _chosen(path, folder, readings, reading, job)
     else:
-        known = ", ".join(each.title for each in LABEL_FILES)
-        message = Message("{path} is no file that lists images.", path=path)
-        hint = Message("Give a folder, a zip, or one of: {known}.", known=known)
-        raise ProjectError(message, hint)
+        readings = read_source(path, kind, options=ReadOptions(choice=choice), job=job)
+        yield _chosen(path, path if path.is_dir() else path.parent, readings, reading, job)
+
+
+def read_source(
+    path: Path, kind: str = "auto", *, options: ReadOptions = DEFAULTS, job: JobContext = SILENT
+) -> tuple[Reading, ...]:
+    """Return the readings of a folder or a label file, most plausible first and the images without labels last.
+
+    `kind` is a format's name, or "auto". A `ProjectError` for a file that lists no images.
+    """
+    if not path.is_dir():
+        read = FORMATS[kind].read if kind in FORMATS else None
+        if read is None:
+            known = ", ".join(each.title for each in LABEL_FILES)
+            message = Message("{path} is no file that lists images.", path=path)
+            hint = Message("Give a folder, a zip, or one of: {known}.", known=known)
+            raise ProjectError(message, hint)
+        listing = read(path, replace(options, image_folders=tuple(split_folders(path.parent).values())))
+    elif kind == "folders":
+        listing = scan_folder(path, job=job)
+    else:
+        only = kind if kind in FORMATS and FORMATS[kind].read else "auto"
+        listing = _list_folder(path, job, only, options)
+    labels = {label for file in listing.files for label in file.labels}
+    evidence = Evidence(
+        images=len(listing.files), labelled=sum(bool(each.labels) for each in listing.files), classes=len(labels)
+    )
+    without = Reading(
+        title=Message("Images without labels"), listing=without_labels(listing), confidence=0,
+        evidence=replace(evidence, labelled=0, classes=0),
+    )  # fmt: skip
+    first = listing.interpretations[0].file if listing.interpretations else path
+    title = Message("Class folders") if first.is_dir() else Message("Labels of {file}", file=printable(first.name))
+    labelled = Reading(title=title, listing=listing, evidence=evidence, confidence=1)
+    return (labelled, without) if labels or not listing.files else (labelled,)
+
+
+def without_labels(listing: Listing) -> Listing:
+    """Return the images of a listing without labels and splits."""
+    files = tuple(SourceFile(each.path, each.name, sha256=each.sha256) for each in listing.files)
+    return replace(listing, files=files, classes=(), interpretations=())
+
+
+def _chosen(path: Path, base: Path, readings: Sequence[Reading], number: int, job: JobContext) -> Source:
+    """Return the source as understood by the reading of a number; `base` is the folder of its files."""
+    place, is_unpacked = place_of(readings, number), base not in (path, path.parent)
+    listing = readings[place].listing
+    if is_unpacked:
+
+        def renamed(entries: Iterable[RejectedFile]) -> tuple[RejectedFile, ...]:
+            """Rename rejected entries to their paths in the archive."""
+            inside, outside = printable(base), printable(path)
+            return tuple(RejectedFile(each.path.replace(inside, outside), each.reason) for each in entries)
+
+        listing = replace(listing, skipped=renamed(listing.skipped), unreadable=renamed(listing.unreadable))
+    summaries = tuple(summary_of(each, has_examples=not is_unpacked) for each in readings)
+    return _checked(Source(path, base, listing, is_unpacked, summaries, place + 1), job)
 
 
 @contextmanager

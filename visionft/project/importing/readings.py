@@ -1,0 +1,114 @@
+"""Readings of a source: each is one way to understand its labels, with the evidence for it, most plausible first."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from models.messages import Message, sentences
+from visionft.errors import ProjectError
+from visionft.project.formats.listing import Listing
+from visionft.project.names import count_of
+
+# Below this confidence, an import without the user's choice of a reading leaves the images unlabelled.
+LEAST_CONFIDENCE = 0.6
+_EXAMPLES = 4  # images shown for each class and split
+_MOST_EXAMPLES = 200  # classes with examples
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """The counts for and against a reading."""
+
+    images: int  # in the source
+    labelled: int  # images with a class
+    classes: int
+    names: int = 0  # distinct image names in its tables and label files
+    found: int = 0  # names of exactly one image
+    ambiguous: int = 0  # names of several images, left unresolved
+    agreement: float | None = None  # share of equal labels where a second source labels the same images; None for none
+    is_submission: bool = False  # a form for predictions: constant labels, or of test images only
+
+    def words(self) -> Message:
+        """Return the counts as sentences."""
+        parts = [
+            Message(
+                "{labelled} of {images} have a class; {classes} classes.",
+                labelled=f"{self.labelled:,}", images=count_of(self.images, "image"), classes=f"{self.classes:,}",
+            )
+        ]  # fmt: skip
+        if self.names:
+            values = {"found": f"{self.found:,}", "names": f"{self.names:,}"}
+            parts.append(Message("{found} of {names} names lead to one image.", **values))
+        if self.ambiguous:
+            parts.append(Message("{count} name leads to several images.", "{count} names lead to several images.",
+                                 count=self.ambiguous))  # fmt: skip
+        if self.agreement is not None:
+            share = f"{self.agreement:.0%}"
+            parts.append(Message("A second source of labels agrees on {share} of the images.", share=share))
+        if self.is_submission:
+            parts.append(Message("It looks like a form for predictions."))
+        return sentences(*parts)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """One way to understand a source."""
+
+    title: Message
+    listing: Listing
+    evidence: Evidence
+    confidence: float  # 0 to 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadingSummary:
+    """A reading as plain data, for a person's choice; counts are of listed files, before any is opened."""
+
+    title: str
+    evidence: str
+    confidence: float  # 0 to 1
+    classes: dict[str, int]  # images by class
+    unlabelled: int
+    splits: dict[str, int]  # images by split
+    class_examples: dict[str, tuple[Path, ...]]  # at most 4 images of each of the first 200 classes; none of archives
+    split_examples: dict[str, tuple[Path, ...]]
+
+
+def summary_of(reading: Reading, *, has_examples: bool = True) -> ReadingSummary:
+    """Return a reading as plain data; without examples where its files are temporary."""
+    classes: defaultdict[str, int] = defaultdict(int)
+    splits: defaultdict[str, int] = defaultdict(int)
+    of_classes: defaultdict[str, list[Path]] = defaultdict(list)
+    of_splits: defaultdict[str, list[Path]] = defaultdict(list)
+    unlabelled = 0
+    for file in reading.listing.files:
+        unlabelled += not file.labels
+        for label in file.labels:
+            classes[label] += 1
+            if has_examples and len(of_classes) <= _MOST_EXAMPLES and classes[label] <= _EXAMPLES:
+                of_classes[label].append(file.path)
+        if file.split:
+            splits[file.split] += 1
+            if has_examples and splits[file.split] <= _EXAMPLES:
+                of_splits[file.split].append(file.path)
+    return ReadingSummary(
+        title=reading.title, evidence=reading.evidence.words(), confidence=reading.confidence, classes=dict(classes),
+        unlabelled=unlabelled, splits=dict(splits),
+        class_examples={name: tuple(paths) for name, paths in of_classes.items()},
+        split_examples={name: tuple(paths) for name, paths in of_splits.items()},
+    )  # fmt: skip
+
+
+def place_of(readings: Sequence[Reading], number: int) -> int:
+    """Return the place of the reading that an import takes: the `number`-th, from 1 on.
+
+    For 0 the first, or the last, of images without labels, where the first is not confident. A `ProjectError` where
+    there is no such reading.
+    """
+    if not 0 <= number <= len(readings):
+        message = Message("There is no reading {number}.", number=number)
+        raise ProjectError(message, Message("The source has {count} readings.", count=len(readings)))
+    if number:
+        return number - 1
+    return 0 if readings[0].confidence >= LEAST_CONFIDENCE else len(readings) - 1
