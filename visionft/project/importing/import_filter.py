@@ -221,6 +221,7 @@ class ImportPreview:
     unlabelled: int  # new images without a class
     multi_label_images: int  # new images with more than one class
     splits: dict[str, int]  # new images by the source's split
+    class_splits: dict[str, dict[str, int]]  # those of each class (empty for none) by split
     bytes: int  # total size of the new images
     smallest: tuple[int, int] | None  # (width, height) in pixels of the new image with the fewest; None without images
     largest: tuple[int, int] | None
@@ -240,23 +241,28 @@ def preview_source(
     *,
     source_format: str = "auto",
     class_map: ClassMap | None = None,
+    known_facts: Mapping[Path, FileFacts] | None = None,
     choice: ColumnChoice = AUTOMATIC,
     reading: int = 0,
+    unpacked: Path | None = None,
     job: JobContext = SILENT,
 ) -> ImportPreview:
     """Preview the result of `import_source`, without writing anything except a zip's temporary unpacked copy.
 
-    The arguments are those of the import. Without a project, the source is previewed alone, with several classes
-    allowed. A cancelled preview returns its results so far. Raises `ProjectError`: the source is missing or holds no
-    image.
+    The arguments are those of the import; `known_facts` are of an earlier preview. Without a project, the source is
+    previewed alone, with several classes allowed. A cancelled preview returns its results so far. Raises
+    `ProjectError`: the source is missing or holds no image.
     """
     path = Path(os.path.abspath(source))  # noqa: PTH100  (resolves "..", and keeps links as the user named them)
     scratch = project.path if project is not None and not project.is_read_only else Path(tempfile.gettempdir())
-    with opened_source(path, source_format, scratch, choice=choice, reading=reading, job=job) as opened:
+    with opened_source(
+        path, source_format, scratch, choice=choice, reading=reading, unpacked=unpacked, job=job
+    ) as opened:
         task: Task = project.task if project is not None else "multi"
         examiner = ImportFilter(
-            project=project, source=opened, task=task, looks_at_places=not opened.is_unpacked, class_map=class_map or {}
-        )
+            project=project, source=opened, task=task, looks_at_places=not opened.is_unpacked,
+            class_map=class_map or {}, known_facts=known_facts or {},
+        )  # fmt: skip
         conflicts = _ConflictSearch(examiner)
         images: dict[Path, ExaminedFile] = {}
         files, stopped = opened.listing.files, False
@@ -280,13 +286,21 @@ def preview_source(
             skipped=tuple(examiner.skipped), warnings=tuple(examiner.warnings),
             classes=dict(Counter(label for each in facts for label in each.labels)),
             unlabelled=sum(not each.labels for each in facts), multi_label_images=several,
-            splits=dict(Counter(each.split for each in facts if each.split)),
+            splits=dict(Counter(each.split for each in facts if each.split)), class_splits=_class_splits(facts),
             conflicts=() if project is None and several else tuple(conflicts.found.values()),
             bytes=sum(file.bytes for file in read.values()),
             smallest=by_area[0] if by_area else None, largest=by_area[-1] if by_area else None,
             interpretations=opened.listing.interpretations, readings=opened.readings, reading=opened.reading,
-            stopped=stopped, known_facts={} if opened.is_unpacked else read,
+            stopped=stopped, known_facts={} if opened.is_unpacked and unpacked is None else read,
         )  # fmt: skip
+
+
+def _class_splits(facts: Sequence[SourceFacts]) -> dict[str, dict[str, int]]:
+    counts: dict[str, dict[str, int]] = {}
+    placed = ((label, each.split) for each in facts if each.split for label in each.labels or ("",))
+    for (label, split), count in Counter(placed).items():
+        counts.setdefault(label, {})[split] = count
+    return counts
 
 
 class _ConflictSearch:

@@ -69,6 +69,7 @@ def import_source(
     known_facts: Mapping[Path, FileFacts] | None = None,
     choice: listing.ColumnChoice = listing.AUTOMATIC,
     reading: int = 0,
+    unpacked: Path | None = None,
     accepts_unlabelled: bool = False,
     job: JobContext = SILENT,
 ) -> ImportReport:
@@ -82,6 +83,7 @@ def import_source(
         known_facts: Facts read by a preview of this source, to skip unchanged files.
         reading: The number of the reading to import, from 1 on, as previewed. 0 takes the most plausible one, or no
             labels where it is not confident.
+        unpacked: A folder, made and deleted by the caller, for the files of an archive, as a preview left them there.
         accepts_unlabelled: Import the images even beside label files of an unknown format.
 
     Raises a `ProjectError` for no image, labels that are not understood, and a project that cannot be written.
@@ -90,7 +92,9 @@ def import_source(
         message = Message("The project cannot be changed: {reason}.", reason=project.read_only_reason)
         raise ProjectError(message, "Close it there first.")
     path = Path(os.path.abspath(source))  # noqa: PTH100  (resolves "..", and keeps links as the user named them)
-    with opened_source(path, source_format, project.path, choice=choice, reading=reading, job=job) as opened:
+    with opened_source(
+        path, source_format, project.path, choice=choice, reading=reading, unpacked=unpacked, job=job
+    ) as opened:
         if not (accepts_unlabelled or source_format == "folders"):
             for interpretation in opened.listing.interpretations:
                 require_understood(interpretation, path)

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from models.messages import Message, sentences
@@ -13,7 +14,7 @@ from visionft.project.names import count_of
 # Below this confidence, an import without the user's choice of a reading leaves the images unlabelled.
 LEAST_CONFIDENCE = 0.6
 _EXAMPLES = 4  # images shown for each class and split
-_MOST_EXAMPLES = 200  # classes with examples
+_MOST_EXAMPLES = 1000  # classes with examples
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,34 +71,32 @@ class ReadingSummary:
     confidence: float  # 0 to 1
     classes: dict[str, int]  # images by class
     unlabelled: int
-    splits: dict[str, int]  # images by split
-    class_examples: dict[str, tuple[Path, ...]]  # at most 4 images of each of the first 200 classes; none of archives
-    split_examples: dict[str, tuple[Path, ...]]
+    class_splits: dict[str, dict[str, int]]  # images of each class (empty for none) by split, without those of none
+    # At most 4 images of each of the first 1,000 classes (empty for none) and split (empty for none); none of archives.
+    examples: dict[str, dict[str, tuple[Path, ...]]]
 
 
 def summary_of(reading: Reading, *, has_examples: bool = True) -> ReadingSummary:
     """Return a reading as plain data; without examples where its files are temporary."""
-    classes: defaultdict[str, int] = defaultdict(int)
-    splits: defaultdict[str, int] = defaultdict(int)
-    of_classes: defaultdict[str, list[Path]] = defaultdict(list)
-    of_splits: defaultdict[str, list[Path]] = defaultdict(list)
-    unlabelled = 0
+    images: defaultdict[str, defaultdict[str, list[Path]]] = defaultdict(lambda: defaultdict(list))
     for file in reading.listing.files:
-        unlabelled += not file.labels
-        for label in file.labels:
-            classes[label] += 1
-            if has_examples and len(of_classes) <= _MOST_EXAMPLES and classes[label] <= _EXAMPLES:
-                of_classes[label].append(file.path)
-        if file.split:
-            splits[file.split] += 1
-            if has_examples and splits[file.split] <= _EXAMPLES:
-                of_splits[file.split].append(file.path)
+        for label in file.labels or ("",):
+            images[label][file.split or ""].append(file.path)
+    counts = {name: sum(map(len, splits.values())) for name, splits in images.items()}
+    shown = islice(images.items(), _MOST_EXAMPLES if has_examples else 0)
     return ReadingSummary(
-        title=reading.title, evidence=reading.evidence.words(), confidence=reading.confidence, classes=dict(classes),
-        unlabelled=unlabelled, splits=dict(splits),
-        class_examples={name: tuple(paths) for name, paths in of_classes.items()},
-        split_examples={name: tuple(paths) for name, paths in of_splits.items()},
+        title=reading.title, evidence=reading.evidence.words(), confidence=reading.confidence,
+        classes={name: count for name, count in counts.items() if name}, unlabelled=counts.get("", 0),
+        class_splits={name: {split: len(paths) for split, paths in splits.items() if split}
+                      for name, splits in images.items()},
+        examples={name: {split: _spread(splits[split]) for split in sorted(splits)} for name, splits in shown},
     )  # fmt: skip
+
+
+def _spread(paths: Sequence[Path]) -> tuple[Path, ...]:
+    """Return a few paths at equal distances: neighbors in a folder are often of one series."""
+    count = min(len(paths), _EXAMPLES)
+    return tuple(paths[place * len(paths) // count] for place in range(count))
 
 
 def place_of(readings: Sequence[Reading], number: int) -> int:

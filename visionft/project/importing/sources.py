@@ -42,6 +42,7 @@ from visionft.project.importing.label_files import read_label_files, unread_file
 from visionft.project.importing.readings import Evidence, Reading, ReadingSummary, place_of, summary_of
 
 UNPACKED_PREFIX = ".unpacked-"
+_KEPT = "files"  # in a folder owned by the caller
 MAX_FILES = 1_000_000
 MAX_RATIO = 200  # images hardly compress; deflate's maximum ratio is about 1,000
 RATIO_MATTERS_ABOVE = 100 * 2**20
@@ -75,9 +76,12 @@ def opened_source(
     *,
     choice: ColumnChoice = AUTOMATIC,
     reading: int = 0,
+    unpacked: Path | None = None,
     job: JobContext,
 ) -> Generator[Source]:
     """Yield the source at `path` (absolute), a zip unpacked into `scratch`, as understood by a reading.
+
+    Where the caller owns a folder `unpacked`, a zip is unpacked there once, and stays.
 
     `reading` counts from 1; 0 takes the first, or no labels where it is not confident. A `ProjectError` for a source
     without images, or without this reading.
@@ -92,9 +96,9 @@ def opened_source(
     if kind == "auto" and not path.is_dir() and (format_ := format_of(path)):
         kind = format_.name
     if kind == "zip":
-        with _unpacked(path, scratch, job) as folder:
+        with _unpacked(path, unpacked or scratch, job, stays=unpacked is not None) as folder:
             readings = read_source(folder, options=ReadOptions(is_confined=True, choice=choice), job=job)
-            yield _chosen(path, folder, readings, reading, job)
+            yield _chosen(path, folder, readings, reading, job, has_examples=unpacked is not None)
     else:
         readings = read_source(path, kind, options=ReadOptions(choice=choice), job=job)
         yield _chosen(path, path if path.is_dir() else path.parent, readings, reading, job)
@@ -140,7 +144,9 @@ def without_labels(listing: Listing) -> Listing:
     return replace(listing, files=files, classes=(), interpretations=())
 
 
-def _chosen(path: Path, base: Path, readings: Sequence[Reading], number: int, job: JobContext) -> Source:
+def _chosen(
+    path: Path, base: Path, readings: Sequence[Reading], number: int, job: JobContext, *, has_examples: bool = True
+) -> Source:
     """Return the source as understood by the reading of a number; `base` is the folder of its files."""
     place, is_unpacked = place_of(readings, number), base not in (path, path.parent)
     listing = readings[place].listing
@@ -152,21 +158,28 @@ def _chosen(path: Path, base: Path, readings: Sequence[Reading], number: int, jo
             return tuple(RejectedFile(each.path.replace(inside, outside), each.reason) for each in entries)
 
         listing = replace(listing, skipped=renamed(listing.skipped), unreadable=renamed(listing.unreadable))
-    summaries = tuple(summary_of(each, has_examples=not is_unpacked) for each in readings)
+    summaries = tuple(summary_of(each, has_examples=has_examples) for each in readings)
     return _checked(Source(path, base, listing, is_unpacked, summaries, place + 1), job)
 
 
 @contextmanager
-def _unpacked(archive: Path, scratch: Path, job: JobContext) -> Generator[Path]:
+def _unpacked(archive: Path, scratch: Path, job: JobContext, *, stays: bool) -> Generator[Path]:
+    kept = scratch / _KEPT
+    if stays and kept.is_dir():
+        yield kept
+        return
     try:
         folder = Path(tempfile.mkdtemp(prefix=UNPACKED_PREFIX, dir=scratch))
     except OSError as error:
         raise write_error(scratch, error) from error
     try:
-        extract_zip(archive, folder, job=job)
+        is_whole = extract_zip(archive, folder, job=job)
+        if stays and is_whole:
+            folder = folder.rename(kept)
         yield folder
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        if folder != kept:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _list_folder(folder: Path, job: JobContext, only: str, options: ReadOptions) -> Listing:

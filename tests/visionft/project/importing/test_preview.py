@@ -1,6 +1,7 @@
 """A preview equals the later import, and writes nothing."""
 
 import json
+import shutil
 import zipfile
 from collections import Counter
 from pathlib import Path
@@ -60,6 +61,19 @@ def test_a_zip_leaves_nothing_behind(empty: Project, images: Path, tmp_path: Pat
     preview = preview_source(archive, empty)
     assert (preview.new, preview.classes, dict(preview.known_facts)) == (12, {"cat": 6, "dog": 6}, {})
     assert tree(empty.path) == before
+
+
+def test_a_zip_unpacked_into_the_callers_folder_is_unpacked_once(empty: Project, images: Path, tmp_path: Path):
+    archive, unpacked = Path(shutil.make_archive(str(tmp_path / "images"), "zip", images)), tmp_path / "unpacked"
+    unpacked.mkdir()
+    first = preview_source(archive, empty, unpacked=unpacked)
+    shown = [path for splits in first.readings[0].examples.values() for paths in splits.values() for path in paths]
+    assert len(shown) == 8 and all(path.is_file() for path in shown)
+    files = {path: path.stat().st_ctime_ns for path in unpacked.rglob("*")}
+    again = preview_source(archive, empty, unpacked=unpacked, known_facts=first.known_facts, reading=2)
+    assert (again.new, again.classes) == (12, {})
+    assert import_source(empty, archive, unpacked=unpacked, known_facts=first.known_facts).added == 12
+    assert {path: path.stat().st_ctime_ns for path in unpacked.rglob("*")} == files
 
 
 def test_a_file_of_labels_tells_of_splits_and_of_several_classes(images: Path, tmp_path: Path):
