@@ -94,7 +94,8 @@ def annotated_listing(
         fields, format=title, marked=0 if choice.takes_marks else marked,
         is_from_marks=choice.takes_marks and marked > 0,
         has_only_marks=is_open and marked > 0 and not any(each.labels for each in files),
-        found_elsewhere=found_elsewhere, is_unlabelled_by_choice=choice.is_unlabelled,
+        found_elsewhere=found_elsewhere, found_by_number=finder.by_number, ambiguous=finder.ambiguous,
+        is_unlabelled_by_choice=choice.is_unlabelled,
     )  # fmt: skip
     declared = () if choice.is_unlabelled or interpretation.has_only_marks else tuple(classes)
     return Listing(

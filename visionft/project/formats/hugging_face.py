@@ -43,7 +43,7 @@ def read_parquet(file: Path, options: ReadOptions = DEFAULTS) -> Listing:
         # at most about 256 MB in a batch
         rows_at_once = max(1, min(10_000, 1_000_000 // max(1, len(titles)), 2**28 // max(1, max(stored, default=1))))
     rows = _rows(file, titles, texts, rows_at_once)
-    return listing_of_rows(file, titles, rows, ImageFinder(file.parent, options), options.choice)
+    return listing_of_rows(file, titles, rows, ImageFinder(file.parent, options, file=file), options.choice)
 
 
 @contextmanager

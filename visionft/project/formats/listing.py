@@ -3,9 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from visionft.data.types import Split
 from visionft.project.formats.labels_file import ClassLook
+
+if TYPE_CHECKING:
+    from visionft.project.formats.locating import ImageIndex
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +60,11 @@ class Interpretation:
     is_from_marks: bool = False  # the classes of boxes or shapes were used as labels of their images
     has_only_marks: bool = False  # only boxes or shapes, and the user has not decided about their classes
     found_elsewhere: int = 0  # images found by name in other folders than those in the file
+    found_by_number: int = 0  # images found by the number in their name alone (`0007` for `7.jpg`)
+    ambiguous: int = 0  # names of several images, without a sign which is meant
+    joined: tuple[Path, ...] = ()  # further files, of names of classes or with columns for the same images
+    alternatives: tuple[str, ...] = ()  # further columns that may give the label, best first
+    is_submission: bool = False  # it looks like a form for predictions: by its name, or one label for all test images
     separator: str = ""  # of several classes in one cell, where cells of this table were divided
     unread: tuple[str, ...] = ()  # unread files with possible labels
     foreign: str = ""  # the unsupported tool with label files in the folder
@@ -103,7 +112,8 @@ class ReadOptions:
     """The options of reading a label file."""
 
     is_confined: bool = False  # file names must not lead out of its folder: it came from an archive
-    image_folders: Sequence[Path] = ()  # further folders for file names, before all others below the file's own
+    image_folders: Sequence[Path] = ()  # further folders for file names, also outside of the file's own
+    index: "ImageIndex | None" = None  # of the whole source, shared by its readers
     choice: ColumnChoice = AUTOMATIC
 
 

@@ -3,10 +3,11 @@
 import os
 import re
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from functools import cached_property
-from itertools import takewhile
+from itertools import islice, takewhile
 from pathlib import Path, PureWindowsPath
 from urllib.parse import unquote, urlsplit
 
@@ -16,11 +17,21 @@ from visionft.files import is_file, list_folder
 from visionft.foreign_text import is_unicode
 from visionft.project.formats.folders import CONTAINERS, walk
 from visionft.project.formats.listing import DEFAULTS, ReadOptions, SourceFile
-from visionft.project.formats.split_names import is_split_name
+from visionft.project.formats.split_names import is_split_name, name_words, split_of
 from visionft.project.names import name_key
 
 _UPLOADED = re.compile(r"[0-9a-f]{8}-(?=.)")  # Label Studio's prefix of an uploaded file name
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
+_LAST_NUMBER = re.compile(r"(\d+)$")
+
+
+class AmbiguousNameError(ValueError):
+    """A name of several images, without a sign which of them is meant. `meant` is the path according to the name."""
+
+    def __init__(self, meant: Path, found: Sequence[Path]) -> None:
+        places = ", ".join(sorted({path.parent.name for path in found})[:3])
+        super().__init__(Message("{count} images are called so, in {places}", count=len(found), places=places))
+        self.meant = meant
 
 
 def data_folder(file: Path) -> Path:
@@ -32,79 +43,201 @@ def data_folder(file: Path) -> Path:
     return above if any(name.casefold() in CONTAINERS or is_split_name(name) for name in names) else file.parent
 
 
-@dataclass(frozen=True, slots=True)
-class _Guess:
-    """An image found by its name: its path, the path according to its name, and the folder in the name."""
+class ImageIndex:
+    """The files below a folder by name, images by stem and by the number at its end; shared by the readers of a source.
 
-    path: Path
-    meant: Path
-    folder: Path
+    Each index is built on its first use, and maps to one folder, or to a list of several: a name is stored once.
+    """
+
+    def __init__(self, root: Path, files: Iterable[Path] | None = None) -> None:
+        """Index `files` below `root`, by default all that a walk finds."""
+        self.root = root
+        self._given = files
+
+    @cached_property
+    def _places(self) -> list[tuple[str, str]]:
+        """Return each file as (folder, name)."""
+        found = walk(self.root, [], []) if self._given is None else self._given
+        folders: dict[str, str] = {}
+        pairs = (os.path.split(path) for path in found)
+        return [(folders.setdefault(folder, folder), name) for folder, name in pairs]
+
+    @cached_property
+    def folders(self) -> frozenset[str]:
+        """The folders of the images."""
+        return frozenset(folder for folder, name in self._places if _image_stem(name))
+
+    def _index(self, key: Callable[[str], str]) -> dict[str, list[tuple[str, str]]]:
+        groups: dict[str, list[tuple[str, str]]] = {}
+        for place in self._places:
+            if name := key(place[1]):
+                groups.setdefault(name, []).append(place)
+        return groups
+
+    @cached_property
+    def _by_name(self) -> dict[str, list[tuple[str, str]]]:
+        return self._index(lambda name: name)
+
+    @cached_property
+    def _by_stem(self) -> dict[str, list[tuple[str, str]]]:
+        return self._index(_image_stem)
+
+    @cached_property
+    def _by_equivalent(self) -> dict[str, list[tuple[str, str]]]:
+        return self._index(_equivalent)
+
+    @cached_property
+    def _by_number(self) -> dict[str, list[tuple[str, str]]]:
+        def number(name: str) -> str:
+            found = _LAST_NUMBER.search(_image_stem(name))
+            return str(int(found[1])) if found and len(found[1]) < 20 else ""
+
+        return self._index(number)
+
+    @cached_property
+    def _by_cleaned_name(self) -> dict[str, list[tuple[str, str]]]:
+        return self._index(lambda name: name.replace(" ", "_"))
+
+    def named(self, name: str) -> list[Path]:
+        """Return the files of a name, else the images of this stem, else the files of an equivalent name."""
+        found = self._by_name.get(name) or self._by_stem.get(name) or self._by_equivalent.get(_equivalent(name))
+        if not found and _UPLOADED.match(name):  # Label Studio also writes `_` for blanks
+            bare = _UPLOADED.sub("", name, count=1)
+            return self.named(bare) or _paths(self._by_cleaned_name.get(bare, []))
+        return _paths(found or [])
+
+    def numbered(self, name: str) -> list[Path]:
+        """Return the images whose stem ends in this number: `7.jpg` or `image_00007.jpg` for `0007` and `7.png`."""
+        stem = _image_stem(name) or name
+        return _paths(self._by_number.get(str(int(stem)), [])) if stem.isdecimal() and len(stem) < 20 else []
+
+    def nearest(self, name: str) -> str:
+        """Return the most similar name of an image; empty where none is similar."""
+        known = list(islice((each for _, each in self._places if _image_stem(each)), 5000))
+        return next(iter(get_close_matches(PureWindowsPath(name).name, known, 1, 0.4)), "")
 
 
 class ImageFinder:
     """Resolve the file names of one label file, relative to its folder `base`.
 
-    Images without an exact match are searched below `root`, the common folder of all images (by default `base`).
+    Images without an exact match are searched below `root`, the common folder of all images (by default `base`). Of
+    several images of a name, the folder counts that the name, the label file's folder or its name points to
+    (`trainLabels.csv`); without such a sign, the name is ambiguous.
     """
 
-    def __init__(self, base: Path, options: ReadOptions = DEFAULTS, *, root: Path | None = None) -> None:
+    def __init__(
+        self, base: Path, options: ReadOptions = DEFAULTS, *, root: Path | None = None, file: Path | None = None
+    ) -> None:
         self._base, self._root = base, root or base
         self._is_confined = options.is_confined
-        self._image_folders = tuple(options.image_folders)
-        self._folders = tuple(map(str, (base, base / "images", *options.image_folders)))
+        self._index = options.index or ImageIndex(self._root)
+        self._folders = tuple(map(str, options.image_folders))
+        stem = file.stem if file is not None else ""
+        self._split = split_of(stem) if is_split_name(stem) else None
+        self._pointing = name_words(stem)
         self._guesses: dict[str, _Guess] = {}
-        self._stems: dict[str, dict[str, list[Path]]] = {}  # {folder: {stem: its images}}
+        self.ambiguous = 0  # names so far
+        self.by_number = 0  # names found by their number alone
 
     @classmethod
     def of(cls, file: Path, options: ReadOptions) -> "ImageFinder":
         """Return a finder for a label file with images in folders beside its own."""
-        root = data_folder(file)
-        containers = [entry for entry in list_folder(root) if entry.name.casefold() in CONTAINERS and entry.is_dir()]
-        return cls(file.parent, replace(options, image_folders=(*options.image_folders, root, *containers)), root=root)
+        root = options.index.root if options.index else data_folder(file)
+        return cls(file.parent, options, root=root, file=file)
 
     def has(self, name: str) -> bool:
-        """Return whether a name leads to an existing image."""
+        """Return whether a name is that of one or several existing images."""
         try:
-            return is_file(self.find(name))
+            return is_file(self._found(name)[0] or self._base / "\0")
+        except AmbiguousNameError:
+            return True
         except ValueError:
             return False
+
+    def has_number(self, name: str) -> bool:
+        """Return whether a name is only the number of an existing image."""
+        return bool(self._index.numbered(name))
 
     def find(self, name: str) -> Path:
         """Return the image's absolute path; if nothing is found, the path according to the name.
 
-        Tried in this order: as written, below `images/` and the folders beside, each also with an image suffix; then
-        anywhere below the folder, by the longest matching end of the path, if it is unique; finally, by a name
-        equivalent on another file system. Only the path of a URL counts. Raises `ValueError`: the name is no file name,
-        or leads out of the folder despite `is_confined`.
+        Tried in this order: as written; anywhere below the folder, by the longest matching end of the path, also by
+        stem, and by a name equivalent on another file system; by the number of an image (`0007` for `7.jpg`). Only the
+        path of a URL counts.
+
+        Raises:
+            AmbiguousNameError: Several images are called so.
+            ValueError: The name is no file name, or leads out of the folder despite `is_confined`.
         """
-        if not name.strip() or "\0" in name:
-            raise ValueError(Message("no file name"))
-        if not is_unicode(name):
-            raise ValueError(Message("the file name is not valid Unicode"))
-        if "?d=" in name:  # Label Studio's URL of a file below its document root
-            readings = [unquote(name.partition("?d=")[2])]
-        elif _ADDRESS.match(name):
-            readings = [unquote(urlsplit(name.replace("\\", "/")).path).lstrip("/")]
-        elif "\\" in name and "/" not in name:
-            readings = [name, PureWindowsPath(name).as_posix()]
-        else:
-            readings = [name]
+        try:
+            found, meant, folder = self._found(name)
+        except AmbiguousNameError:
+            self.ambiguous += 1
+            raise
+        numbered = [] if found else self._index.numbered(meant.name)
+        if len(numbered) == 1:
+            found, folder = numbered[0], folder or meant.parent
+            self.by_number += 1
+        if found is not None and folder is not None:
+            self._guesses[name] = _Guess(found, meant, folder)
+        return found or meant
+
+    def _found(self, name: str) -> tuple[Path | None, Path, Path | None]:
+        """Return an image, the path according to the name, and the folder in the name if the image lies elsewhere."""
+        readings = _readings(name)
         meant = [Path(os.path.normpath(os.path.join(self._base, path))) for path in readings]  # noqa: PTH118
         leads_out = self._is_confined and not all(path.is_relative_to(self._root) for path in meant)
-        for path in () if leads_out else readings:
-            for folder in self._folders:
-                found = self._in_folder(folder, path)
-                if found:
-                    return found
-        guess = self._below(meant[-1])
-        if guess is None and leads_out:
+        for path in () if leads_out else meant:
+            if os.path.isfile(path):  # noqa: PTH113
+                return path, path, None
+        last = readings[-1]
+        near = () if leads_out else (os.path.join(folder, last) for folder in self._folders)  # noqa: PTH118
+        beside = [Path(path) for path in near if os.path.isfile(path)]  # noqa: PTH113
+        best = self._best([*beside, *self._index.named(meant[-1].name)], meant[-1])
+        if best is None and leads_out:
             raise ValueError(Message("the file name leads out of the archive"))
-        if guess is not None:
-            self._guesses[name] = _Guess(guess, meant[-1], Path(readings[-1]).parent)
-        return guess or meant[-1]
+        return best, meant[-1], Path(last).parent
+
+    def _best(self, named: Sequence[Path], meant: Path) -> Path | None:
+        """Return the one of some images that a path means; None for none."""
+        agreeing = {path: _common_end(path.parent, meant.parent) for path in dict.fromkeys(named)}
+        most = max(agreeing.values(), default=0)
+        closest = [path for path, common in agreeing.items() if common == most]
+        if not most and self._has_own_folder:  # `train.csv` beside `train/` says nothing of images in `test/`
+            closest = [path for path in closest if self._split_of(path.parent) in (None, self._split)]
+        if len(closest) < 2:
+            return next(iter(closest), None)
+        for is_meant in (self._is_pointed_to, self._is_in_own_folder, _is_in_container):
+            fitting = [path for path in closest if is_meant(path)]
+            if len(fitting) == 1:
+                return fitting[0]
+        raise AmbiguousNameError(meant, closest)
+
+    @cached_property
+    def _has_own_folder(self) -> bool:
+        """Return whether there are images in a folder of the split that the label file is called after."""
+        splits = (self._split_of(Path(folder)) for folder in self._index.folders)
+        return self._split is not None and self._split in splits
+
+    def _split_of(self, folder: Path) -> str | None:
+        return next((split_of(part) for part in self._inner(folder) if is_split_name(part)), None)
+
+    def _inner(self, folder: Path) -> tuple[str, ...]:
+        return folder.relative_to(self._root).parts if folder.is_relative_to(self._root) else (folder.name,)
+
+    def _is_pointed_to(self, path: Path) -> bool:
+        """Return whether a folder of an image is called like the label file."""
+        if self._split:
+            return self._split_of(path.parent) == self._split
+        return bool(self._pointing) and any(name_words(part) == self._pointing for part in self._inner(path.parent))
+
+    def _is_in_own_folder(self, path: Path) -> bool:
+        return path.is_relative_to(self._base) and self._base != self._root
 
     def settled(self, files: Sequence[SourceFile]) -> tuple[list[SourceFile], int]:
         """Return the entries without wrong guesses (images also named otherwise), and how many were relocated."""
+        if not self._guesses:
+            return list(files), 0
         names: defaultdict[Path, set[str]] = defaultdict(set)
         for file in files:
             names[file.path].add(file.name)
@@ -114,64 +247,42 @@ class ImageFinder:
         elsewhere = [each for each in right if _common_end(each.path.parent, each.folder) < len(each.folder.parts)]
         return settled, len(elsewhere)
 
-    def _below(self, meant: Path) -> Path | None:
-        """Return the single best match anywhere below the root for a path."""
-        named = self._named(meant.name)
-        if not named and _UPLOADED.match(meant.name):  # Label Studio also writes `_` for blanks
-            bare = _UPLOADED.sub("", meant.name, count=1)
-            named = self._named(bare) or self._by_cleaned_name.get(bare, [])
-        if not named:
-            return None
-        agreeing = {path: _common_end(path.parent, meant.parent) for path in named}
-        closest = [path for path in named if agreeing[path] == max(agreeing.values())]
-        for folder in self._image_folders:
-            inside = [path for path in closest if path.is_relative_to(folder)]
-            if len(inside) == 1:
-                return inside[0]
-        return closest[0] if len(closest) == 1 else None
 
-    def _named(self, name: str) -> list[Path]:
-        by_name, by_stem, by_equivalent = self._indexes
-        return by_name.get(name) or by_stem.get(name) or by_equivalent.get(_equivalent(name), [])
+@dataclass(frozen=True, slots=True)
+class _Guess:
+    """An image found by its name: its path, the path according to its name, and the folder in the name."""
 
-    def _in_folder(self, folder: str, name: str) -> Path | None:
-        """Return the image of this name in a folder, or the only one with this stem; quick text instead of `Path`s."""
-        literal = os.path.normpath(os.path.join(folder, name))  # noqa: PTH118
-        if os.path.isfile(literal):  # noqa: PTH113
-            return Path(literal)
-        if not literal.startswith(os.path.join(folder, "")):  # noqa: PTH118
-            return None
-        parent, last = os.path.split(literal)
-        if parent not in self._stems:
-            listed = list_folder(Path(parent)) if os.path.isdir(parent) else []  # noqa: PTH112
-            self._stems[parent] = _by_stem(listed)
-        named = self._stems[parent].get(last, [])
-        return named[0] if len(named) == 1 else None
-
-    @cached_property
-    def _files(self) -> list[Path]:
-        return list(walk(self._root, [], []))
-
-    @cached_property
-    def _indexes(self) -> tuple[dict[str, list[Path]], ...]:
-        """The files below the root by name, images by stem, and files by equivalent name."""
-        by_name = _grouped(self._files, lambda path: path.name)
-        return by_name, _by_stem(self._files), _grouped(self._files, lambda path: _equivalent(path.name))
-
-    @cached_property
-    def _by_cleaned_name(self) -> dict[str, list[Path]]:
-        return _grouped(self._files, lambda path: path.name.replace(" ", "_"))
+    path: Path
+    meant: Path
+    folder: Path
 
 
-def _by_stem(paths: list[Path]) -> dict[str, list[Path]]:
-    return _grouped([path for path in paths if path.suffix.lower() in IMAGE_SUFFIXES], lambda path: path.stem)
+def _readings(name: str) -> list[str]:
+    """Return the possible paths of a name; a ValueError for no file name."""
+    if not name.strip() or "\0" in name:
+        raise ValueError(Message("no file name"))
+    if not is_unicode(name):
+        raise ValueError(Message("the file name is not valid Unicode"))
+    if "?d=" in name:  # Label Studio's URL of a file below its document root
+        return [unquote(name.partition("?d=")[2])]
+    if _ADDRESS.match(name):
+        return [unquote(urlsplit(name.replace("\\", "/")).path).lstrip("/")]
+    if "\\" in name and "/" not in name:
+        return [name, PureWindowsPath(name).as_posix()]
+    return [name]
 
 
-def _grouped(paths: list[Path], key: Callable[[Path], str]) -> dict[str, list[Path]]:
-    groups: dict[str, list[Path]] = {}
-    for path in paths:
-        groups.setdefault(key(path), []).append(path)
-    return groups
+def _image_stem(name: str) -> str:
+    stem, _, suffix = name.rpartition(".")
+    return stem if f".{suffix.lower()}" in IMAGE_SUFFIXES else ""
+
+
+def _paths(places: Sequence[tuple[str, str]]) -> list[Path]:
+    return [Path(folder, name) for folder, name in places]
+
+
+def _is_in_container(path: Path) -> bool:
+    return path.parent.name.casefold() in CONTAINERS
 
 
 def _equivalent(name: str) -> str:

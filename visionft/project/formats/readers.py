@@ -151,7 +151,7 @@ def read_csv(file: Path, options: ReadOptions = DEFAULTS) -> Listing:
     `ProjectError`: it is no table, or no column names images.
     """
     check_size(file)
-    finder = ImageFinder(file.parent, options)
+    finder = ImageFinder(file.parent, options, file=file)
     rows = csv_rows(file)
     header = next((cells for _, cells in rows), None)
     if not header:
@@ -177,7 +177,8 @@ def read_jsonl(file: Path, options: ReadOptions = DEFAULTS) -> Listing:
     rows = _json_rows(file)
     sample = list(islice(rows, _SAMPLE_ROWS))
     titles = list(dict.fromkeys(key for _, row in sample if isinstance(row, dict) for key in row))
-    return listing_of_rows(file, titles, chain(sample, rows), ImageFinder(file.parent, options), options.choice)
+    finder = ImageFinder(file.parent, options, file=file)
+    return listing_of_rows(file, titles, chain(sample, rows), finder, options.choice)
 
 
 def read_json_table(file: Path, options: ReadOptions = DEFAULTS) -> Listing:
@@ -211,7 +212,7 @@ def lists_images(file: Path, image_folders: Sequence[Path]) -> bool:
             titles = [cell.strip() for _, row in islice(cells, 1) if not isinstance(row, str) for cell in row]
             rows = ((line, _named(titles, row)) for line, row in cells)
         sample = [row for _, row in islice(rows, 20) if isinstance(row, dict)]
-        finder = ImageFinder(file.parent, ReadOptions(image_folders=image_folders))
+        finder = ImageFinder(file.parent, ReadOptions(image_folders=image_folders), file=file)
         titles = titles or list(dict.fromkeys(key for row in sample for key in row))
         columns = recognise(titles, sample, AUTOMATIC, is_image=finder.has)
     except ProjectError:
@@ -254,7 +255,8 @@ def listing_of_rows(
             file=file, columns=tuple(title for title in columns.titles if title not in columns.own.values()),
             file_column=columns.file, label_columns=(columns.label,) if columns.label else columns.classes,
             split_column=columns.split, separator=next((sign for cell in cells if (sign := separator_in(cell))), ""),
-            found_elsewhere=found_elsewhere, is_unlabelled_by_choice=choice.is_unlabelled,
+            found_elsewhere=found_elsewhere, found_by_number=finder.by_number, ambiguous=finder.ambiguous,
+            is_unlabelled_by_choice=choice.is_unlabelled,
         )  # fmt: skip
         interpretations = (interpretation,)
     classes = read_classes_file(classes_file(file))

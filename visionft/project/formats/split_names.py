@@ -29,7 +29,13 @@ def split_of(name: str) -> Split | None:
     return _SPLITS[word] if word else None
 
 
+def name_words(name: str) -> list[str]:
+    """Return the words of a name that tell something, in small letters: `train` of `trainLabels`, `train2017`."""
+    parts = re.split(r"[\W_]+|(?<=[a-z])(?=[A-Z])", name)
+    words = (_YEAR.sub("", part.casefold()) for part in parts)
+    return [word for word in words if word and word not in _NEUTRAL_WORDS]
+
+
 def _split_word(name: str) -> str | None:
-    parts = (_YEAR.sub("", part) for part in re.split(r"[\W_]+", name.casefold()))
-    words = [word for word in parts if word and word not in _NEUTRAL_WORDS]
+    words = name_words(name)
     return words[0] if len(words) == 1 and words[0] in _SPLITS else None

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from visionft.errors import ProjectError
-from visionft.project.formats.locating import ImageFinder
+from visionft.project.formats.listing import ReadOptions
+from visionft.project.formats.locating import AmbiguousNameError, ImageFinder, ImageIndex
 from visionft.project.formats.readers import read_csv
 from visionft.project.importing.importer import import_source
 from visionft.project.queries import class_rows, find_images, image_rows
@@ -60,7 +61,8 @@ def test_names_that_another_system_takes_for_the_same_are_found(tmp_path: Path, 
         pytest.skip("this disk takes upper and lower case for the same")
     names = [unicodedata.normalize(accents, name) for name in ("Vögel/käfer.jpg", "Vögel/ä.png ", "Vögel/b.Png")]
     listing = read_csv(write_csv(tmp_path, "file,label\n" + "".join(f"{name},x\n" for name in names)))
-    assert [each.path.is_file() for each in listing.files] == [True, True, False]  # of b.Png there are two
+    assert [each.path.is_file() for each in listing.files] == [True, True]
+    assert len(listing.unreadable) == listing.interpretations[0].ambiguous == 1  # of b.Png there are two
 
 
 def test_labels_of_a_csv_reach_images_that_are_there(tmp_path: Path, images: Path) -> None:
@@ -190,3 +192,32 @@ def test_a_name_leads_to_the_image_that_it_means(tmp_path: Path, name: str, plac
         (tmp_path / each).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / each).touch()
     assert ImageFinder(base).find(name) == Path(os.path.normpath(base / place))
+
+
+@pytest.mark.parametrize(
+    ("table", "name", "found"),
+    [
+        ("trainLabels.csv", "1", "train/1.jpg"),
+        ("train_labels.csv", "1.jpg", "train/1.jpg"),
+        ("test/labels.csv", "1.jpg", "test/1.jpg"),
+        ("train.csv", "2.jpg", None),  # in `test/` alone
+        ("labels.csv", "2.jpg", "test/2.jpg"),
+        ("labels.csv", "test/1.jpg", "test/1.jpg"),
+        ("labels.csv", "0002", "test/2.jpg"),
+        ("train.csv", "07", "train/scan_007.jpg"),
+        ("labels.csv", "1.jpg", ""),
+    ],
+)
+def test_of_images_of_one_name_the_folder_counts_that_the_table_points_to(
+    tmp_path: Path, table: str, name: str, found: str | None
+) -> None:
+    for place in ("train/1.jpg", "train/scan_007.jpg", "test/1.jpg", "test/2.jpg", "test/labels.csv"):
+        (tmp_path / place).parent.mkdir(exist_ok=True)
+        (tmp_path / place).touch()
+    file = tmp_path / table
+    finder = ImageFinder(file.parent, ReadOptions(index=ImageIndex(tmp_path)), root=tmp_path, file=file)
+    if found == "":
+        with pytest.raises(AmbiguousNameError):
+            finder.find(name)
+    else:
+        assert finder.find(name) == tmp_path / found if found else not finder.has(name)

@@ -78,7 +78,7 @@ COCO = {
 
 
 def test_boxes_become_labels_only_when_that_is_said(source: Path, empty: Project) -> None:
-    write(source, "annotations/instances_train2017.json", COCO)
+    write(source, "annotations/instances.json", COCO)
     with pytest.raises(ProjectError) as caught:
         import_source(empty, source)
     assert caught.value.next_step.action == "take_marks"
