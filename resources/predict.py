@@ -6,6 +6,7 @@ Another file of the export answers in its place: python predict.py --model model
 Where index.safetensors lies beside it, the labelled images for and against each answer are named too.
 
 Needs nothing but: pip install onnxruntime numpy pillow
+(and pi-heif where there are HEIC photographs, as iPhones take them)
 """
 
 import os
@@ -16,6 +17,7 @@ HERE = os.path.dirname(os.path.realpath(__file__))
 sys.path[:] = [folder for folder in sys.path if os.path.realpath(folder) != HERE]
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # ONNX Runtime would report to its makers
 
+import contextlib
 import hashlib
 import json
 from pathlib import Path
@@ -52,10 +54,14 @@ INDEX = MODEL.with_name("index.safetensors")
 try:
     import numpy as np
     import onnxruntime
-    from PIL import Image, ImageOps
+    from PIL import Image, ImageOps, UnidentifiedImageError
 except ImportError as error:
     message = f"{error.name} is not installed. Run: {sys.executable} -m pip install onnxruntime numpy pillow"
     raise the_end(message) from error
+with contextlib.suppress(ImportError):
+    import pi_heif
+
+    pi_heif.register_heif_opener()
 
 if not MODEL.is_file():
     raise the_end(f"{MODEL} is missing. Keep this file in the folder of the export.")
@@ -216,7 +222,10 @@ for name in names:
         shares, told = answer(name)
         alike = compare(told["embedding"], hashlib.sha256(Path(name).read_bytes()).hexdigest()) if has_index else None
     except Exception as error:
-        say(f"{name}: {'there is no such file' if isinstance(error, FileNotFoundError) else error}")
+        reason: object = "there is no such file" if isinstance(error, FileNotFoundError) else error
+        if isinstance(error, UnidentifiedImageError) and name.lower().endswith((".heic", ".heif", ".hif")):
+            reason = f"HEIC photographs need a package. Run: {sys.executable} -m pip install pi-heif"
+        say(f"{name}: {reason}")
         left_out += 1
         continue
     if alike is not None and about["added"] + about.get("removed", 0):  # the model does not include the changes

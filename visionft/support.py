@@ -33,7 +33,7 @@ _SENTENCE = re.compile(
     r"(?:[.,;](?=\s|$))|\s(?:is|are|was|were|has|have|holds|does|do|cannot|can|could|may|will|names|exists|now)\b"
 )
 _ENDINGS = (
-    "jpe?g|jfif|png|webp|gif|bmp|tiff?|heic|avif|ppm|pgm|"  # images
+    "jpe?g|jfif|png|webp|gif|bmp|tiff?|heic|heif|hif|avif|ppm|pgm|"  # images
     "csv|tsv|jsonl|json|xml|zip|txt|parquet|onnx|safetensors|pth?|db"
 )
 _FILE = re.compile(rf"[^\s\"'“”<>|:=(\[]*[^\s\"'“”<>|:=(\[/\\]\.(?:{_ENDINGS})\b", re.IGNORECASE)

@@ -152,6 +152,7 @@ def drawn_images(folder: Path) -> list[Path]:
     }
     for name, options in kinds.items():
         Image.fromarray(noise).save(folder / name, **options)  # type: ignore[arg-type]
+    shutil.copy(Path(__file__).parents[1] / "fixtures" / "images" / "turned.heic", folder)
     (folder / "tall.tif").write_bytes(base64.b64decode(TALL_TIFF))
     return sorted(folder.iterdir())
 

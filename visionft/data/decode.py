@@ -25,10 +25,10 @@ from visionft.errors import ImageError
 
 logger = logging.getLogger(__name__)
 
-FORMATS: Final = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "AVIF", "PPM")
+FORMATS: Final = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "AVIF", "PPM")  # and HEIF, by a library of its own
 IMAGE_SUFFIXES: Final = frozenset(
     {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".webp", ".bmp", ".dib", ".tif", ".tiff", ".gif", ".avif"}
-    | {".ppm", ".pgm", ".pbm", ".pnm"}
+    | {".ppm", ".pgm", ".pbm", ".pnm", ".heic", ".heif", ".hif"}
 )
 
 _BAND_PIXELS = 4_000_000  # converted at a time, so that a large image is in memory twice at most
@@ -42,6 +42,7 @@ _UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+_HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1")
 _WITH_ALPHA = frozenset({"RGBA", "RGBa", "LA", "La", "PA"})
 _HINT = "Open it in an image editor and save it again as JPEG or PNG, or leave it out."
 
@@ -71,7 +72,7 @@ FEW_LEVELS: Final = Message(
 class Header:
     width: int  # of the upright image, in pixels, as is `height`
     height: int
-    format: str  # one of `FORMATS`
+    format: str  # one of `FORMATS`, or HEIF
     losses: tuple[str, ...] = ()  # what decoding loses of it: `FIRST_PLANE`, `FEW_LEVELS`
 
 
@@ -84,6 +85,12 @@ def read_header(path: Path) -> Header:
         # A JPEG with a second image behind it (stereo, phone cameras) is MPO there; its first frame is a plain JPEG.
         kind = "JPEG" if image.format == "MPO" else str(image.format)
         return Header(width, height, kind, _losses(image))
+
+
+def read_exif(path: Path, directory: int) -> dict[int, Any]:
+    """Return a directory of an image's EXIF data by tag; an `ImageError` unless the image can be read."""
+    with open_image(path) as handle, _looked_at(handle) as (image, _, _):
+        return dict(image.getexif().get_ifd(directory))
 
 
 def decode(
@@ -164,19 +171,33 @@ def open_image(path: Path) -> Generator[BinaryIO]:
 @contextmanager
 def _looked_at(handle: BinaryIO, limit: int | None = None) -> Generator[tuple[Image.Image, int, int]]:
     """Yield an image that passed the gate, undecoded, its orientation still to be applied (1 to 8), and its bytes."""
-    with Image.open(handle, formats=FORMATS) as image:
+    with Image.open(handle, formats=_formats(handle)) as image:
         needed = check_image_size(image, handle, limit=image_limit() if limit is None else limit)
         value: Any = 1
         try:
             if image.format == "PNG":
                 _read_late_metadata(handle, image.info)
-            if image.format != "TIFF":  # Pillow's TIFF reader turns the image itself
+            if image.format not in ("TIFF", "HEIF"):  # their readers turn the image themselves
                 value = Image.Image.getexif(image).get(
                     _ORIENTATION_TAG, 1
                 )  # the PNG plugin's own would decode the pixels
         except Exception:  # broken metadata must not cost the user the image
             logger.debug("unreadable EXIF", exc_info=True)
         yield image, value if isinstance(value, int) and 1 <= value <= 8 else 1, needed
+
+
+def _formats(handle: BinaryIO) -> tuple[str, ...]:
+    """Return the formats that a file may have; the library of HEIF is loaded with the first such file."""
+    head = handle.read(12)
+    handle.seek(0)
+    if head[4:8] != b"ftyp" or head[8:12] not in _HEIF_BRANDS:
+        return FORMATS
+    try:
+        import pi_heif
+    except ImportError as error:  # no such package for this processor
+        raise ImageError("a HEIF image (HEIC), which cannot be read on this computer", _HINT) from error
+    pi_heif.register_heif_opener(thumbnails=False, depth_images=False, aux_images=False)
+    return ("AVIF", "HEIF")  # a file of the common brand `mif1` may be either
 
 
 def _read_late_metadata(handle: BinaryIO, info: dict[Any, Any]) -> None:
@@ -215,7 +236,7 @@ def _reason(error: Exception) -> str:
         case PermissionError():
             return Message("no permission to read the file")
         case UnidentifiedImageError():
-            return Message("not a readable {kinds} image", kinds="JPEG, PNG, WebP, BMP, TIFF, GIF, AVIF or PPM")
+            return Message("not a readable {kinds} image", kinds="JPEG, PNG, WebP, BMP, TIFF, GIF, HEIC, AVIF or PPM")
         case MemoryError():
             return Message("not enough memory to decode it")
         case OSError() if error.errno is not None:

@@ -26,7 +26,7 @@ _SMALLER: Final = Message("Make it smaller in an image editor, or leave it out."
 _RGB: Final = 3
 _SQUARE: Final = 17  # of the centre square: cut out, as float32, turned to planes (ONNX Runtime; torch takes 14)
 _IN_MODE: Final = {"1": 1, "L": 1, "P": 1}  # and 2 of 16-bit grey; every other mode has four
-_OF_DECODER: Final = {"WEBP": 12, "AVIF": 10}  # beside the image: canvases, planes, copies
+_OF_DECODER: Final = {"WEBP": 12, "AVIF": 10, "HEIF": 12}  # beside the image: canvases, planes, copies
 _ORIENTATION: Final = 0x0112
 _OF_COEFFICIENTS: Final = 2  # of each component of a progressive JPEG
 

@@ -25,6 +25,7 @@ from gui.state import ChosenImages
 from gui.tasks import Lane, Task, TaskHandle
 from models.messages import Message
 from visionft.curation.similar import RankedImage, Ranking, examples_from_files, query_image, ranking_of
+from visionft.data.decode import IMAGE_SUFFIXES
 from visionft.data.types import Snapshot
 from visionft.errors import VisionFTError
 from visionft.features.feature_store import current_kind, load_features
@@ -209,7 +210,7 @@ class SimilarView(View):
         return "" if self.examples.like else tr("Choose an example first.")
 
     def ask_file(self) -> None:
-        kinds = f"{tr('Images')} (*.jpg *.jpeg *.png *.webp *.bmp *.tif *.tiff *.gif)"
+        kinds = f"{tr('Images')} ({' '.join(f'*{suffix}' for suffix in sorted(IMAGE_SUFFIXES))})"
         name, _ = QFileDialog.getOpenFileName(self.curation.window, tr("Open an image file"), "", kinds)
         if name:
             self._set_examples(self.examples.with_more((Path(name),), is_like=True))

@@ -72,6 +72,27 @@ def test_orientation_is_applied_once_whatever_the_format(tmp_path: Path, suffix:
     assert decode(path, max_side=24).shape == (16, 24, 3)
 
 
+def test_a_photograph_of_a_phone_is_read_upright_and_refused_when_it_is_cut(tmp_path: Path) -> None:
+    path = tmp_path / "IMG_0001.HEIC"
+    content = (Path(__file__).parents[2] / "fixtures" / "images" / "turned.heic").read_bytes()  # by `irot`, and by EXIF
+    path.write_bytes(content)
+    header, pixels = read_header(path), decode(path)
+    assert (header.width, header.height, header.format, header.losses) == (192, 128, "HEIF", ())
+    assert_is_close(pixels[::16, ::16], upright(192, 128)[::16, ::16], tolerance=6)
+    assert decode(path, max_side=24).shape == (16, 24, 3)
+    for share in (0.9, 0.5, 0.05):
+        path.write_bytes(content[: int(len(content) * share)])
+        with pytest.raises(ImageError):
+            decode(path)
+    place = content.index(b"ispe") + 8
+    path.write_bytes(content[:place] + struct.pack(">II", 60_000, 60_000) + content[place + 8 :])
+    with pytest.raises(ImageError):
+        read_header(path)
+    path.write_bytes(content[:place] + struct.pack(">II", 64, 64) + content[place + 8 :])  # less than it decodes to
+    with pytest.raises(ImageError):
+        decode(path)
+
+
 @pytest.mark.shared_data
 def test_no_exception_but_image_error_leaves_the_decoder(shared_data: Path) -> None:
     decoded, refused = 0, {}

@@ -14,10 +14,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-from PIL import Image
-
 from models.messages import Message
+from visionft.data.decode import read_exif
 from visionft.data.types import SPLITS, Snapshot, SnapshotImage
+from visionft.errors import ImageError
 from visionft.project.names import name_key
 
 _MOST_SHARED: Final = 20  # names per stem, on average: above, a stem is a day or a camera, not one object
@@ -127,11 +127,9 @@ def _bursts(images: Sequence[SnapshotImage]) -> list[tuple[int, ...]]:
 
 
 def _capture_time(path: Path) -> float | None:
-    if path.suffix.lower() not in (".jpg", ".jpeg", ".jpe", ".tif", ".tiff", ".webp"):
+    if path.suffix.lower() not in (".jpg", ".jpeg", ".jpe", ".tif", ".tiff", ".webp", ".heic", ".heif", ".hif"):
         return None
     try:
-        with Image.open(path, formats=("JPEG", "TIFF", "WEBP")) as image:
-            exif = image.getexif().get_ifd(_EXIF)
-        return datetime.strptime(str(exif[_TAKEN]), "%Y:%m:%d %H:%M:%S").timestamp()
-    except Exception:  # hostile bytes raise anything; then nothing is known
+        return datetime.strptime(str(read_exif(path, _EXIF)[_TAKEN]), "%Y:%m:%d %H:%M:%S").timestamp()
+    except (ImageError, KeyError, ValueError, OverflowError, OSError):  # not known
         return None
