@@ -9,7 +9,7 @@ from visionft.cli.arguments import MOST, BackboneName, Device, Json, ProjectDir
 from visionft.cli.output import opened_project, print_result, running_job, table
 from visionft.cli.schemas import prints
 from visionft.errors import ConfigError, VisionFTError
-from visionft.training.config.checks import config_problems
+from visionft.training.config.checks import config_problems, region_problems
 from visionft.training.config.train_config import TrainConfig
 
 
@@ -51,7 +51,8 @@ def framing(
     elif use:
         kind, region = (use, "") if use in ("centre", "whole") else ("region", use)
         own = Framing(framing=kind, region=region, image_size=image_size)
-        if found := config_problems(own.applied(config)):
+        chosen = own.applied(config)
+        if found := config_problems(chosen) or region_problems(chosen, snapshot):
             raise ConfigError(found)
         choice = choices.FramingChoice(framing=own)
         choices.store_framing(folder, choice)

@@ -25,6 +25,7 @@ _FILTERS = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.B
 _LARGE = 1024  # side of a crop in pixels
 Region = tuple[int, int, int, int]  # left, top, right and bottom of a part of an image, in thousandths of its sides
 WHOLE: Region = (0, 0, 1000, 1000)
+LEAST_REGION_PX = 16  # of a side: a patch of the ViTs
 
 
 class Box(NamedTuple):
@@ -113,6 +114,11 @@ class PreprocessConfig:
         left, top, right, bottom = self.region
         top, left = height * top // 1000, width * left // 1000
         return Box(top, left, max(1, height * bottom // 1000 - top), max(1, width * right // 1000 - left))
+
+    def is_region_usable(self, height: int, width: int) -> bool:
+        """Tell whether each side of the region has 16 pixels of an image of that size, or all of a smaller image."""
+        box = self.region_box(height, width)
+        return box.height >= min(LEAST_REGION_PX, height) and box.width >= min(LEAST_REGION_PX, width)
 
     def crop_box(self, height: int, width: int) -> Box:
         """Return the part of an image of that size that the network sees; its sides are at least 1."""

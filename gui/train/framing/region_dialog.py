@@ -14,9 +14,9 @@ from gui.kit.thumbnails import Unreadable
 from gui.kit.translation import tr
 from gui.kit.workers import WorkerPool
 from gui.train.framing.region_canvas import RegionCanvas
-from gui.train.framing.seen_part import TILE_PX, ReadImage, detail_text, read_image, shown_size
+from gui.train.framing.seen_part import ReadImage, detail_text, read_image, shown_size
 from models.messages import Message
-from visionft.data.preprocess import PreprocessConfig, Region, region_text
+from visionft.data.preprocess import LEAST_REGION_PX, PreprocessConfig, Region, region_text
 from visionft.training.config.train_config import LARGEST_ASPECT, LEAST_ASPECT, TrainConfig
 
 _SHOWN_PX = 1600
@@ -89,8 +89,9 @@ class RegionDialog(Dialog):
             preprocessing = self._preprocessing(region, image)
             box = preprocessing.region_box(image.height, image.width)
             values = tr("{size} at {left}, {top}", size=shown_size(box.height, box.width), left=box.left, top=box.top)
-            is_usable = box.height >= min(TILE_PX, image.height) and box.width >= min(TILE_PX, image.width)
-            small = Message("Too small: a region has at least {size}.", size=shown_size(TILE_PX, TILE_PX))
+            is_usable = preprocessing.is_region_usable(image.height, image.width)
+            least = shown_size(LEAST_REGION_PX, LEAST_REGION_PX)
+            small = Message("Too small: a region has at least {size}.", size=least)
             words = tr(detail_text(preprocessing, image) if is_usable else small)
         self.values.setText(values)
         self.words.setText(words)

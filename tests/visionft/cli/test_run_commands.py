@@ -223,9 +223,10 @@ def test_the_framing_is_measured_chosen_and_forgotten(run, value, refused, proje
     assert value("project", "framing", project)["choice"] == measured and "%" in run("project", "framing", project)[1]
     own = value("project", "framing", project, "--use", "0.1,0.2,0.9,0.8", "--image-size", 96)["choice"]
     assert (own["framing"]["framing"], own["framing"]["image_size"], own["trials"]) == ("region", 96, [])
-    assert "64 x 128" in run("project", "framing", project, "--use", "0.3,0.2,0.6,0.9", "--image-size", 96)[1]
+    assert "64 x 128" in run("project", "framing", project, "--use", "0.3,0.1,0.66,0.96", "--image-size", 96)[1]
     value("project", "framing", project, "--use", "0.1,0.2,0.9,0.8", "--image-size", 96)
-    for wrong in (("--use", "0,0,2,2"), ("--use", "whole", "--measure"), ("--image-size", 64)):
+    regions = (("--use", region) for region in ("0,0,2,2", ".5,.5,.51,.51"))
+    for wrong in (*regions, ("--use", "whole", "--measure"), ("--image-size", 64)):
         refused("project", "framing", project, *wrong)
     assert value("project", "framing", project)["choice"] == own
     assert value("project", "framing", project, "--forget") == {"choice": None}

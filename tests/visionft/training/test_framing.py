@@ -32,12 +32,12 @@ CORNER = {"framing": "region", "region": "0.5,0,1,0.25"}
 
 @pytest.fixture(scope="module")
 def corners(tmp_path_factory: pytest.TempPathFactory) -> Snapshot:
-    """Return noisy images of 120 x 60 pixels, whose class is the colour of their upper right corner alone."""
+    """Return noisy images of 128 x 64 pixels, whose class is the colour of their upper right corner alone."""
     folder, random, images = tmp_path_factory.mktemp("corners"), np.random.default_rng(0), []
     for number in range(36):
         label = number % 2
-        pixels = random.integers(0, 256, (60, 120, 3), np.uint8)
-        pixels[:15, 60:] = (220, 30, 30) if label else (30, 30, 220)
+        pixels = random.integers(0, 256, (64, 128, 3), np.uint8)
+        pixels[:16, 64:] = (220, 30, 30) if label else (30, 30, 220)
         path = folder / f"{number}.png"
         Image.fromarray(pixels).save(path)
         split = "train" if number < 20 else "val" if number < 28 else "test"
@@ -71,7 +71,7 @@ def test_a_run_sees_its_frame_from_training_to_the_exported_file(
     assert (record["preprocessing"]["height"], record["preprocessing"]["width"]) == shape
     request = ExplanationRequest(image_id=1, path=corners.images[0].path)
     (found,) = explain_images(run_dir, [request])
-    assert not found.error and found.box == kept.preprocessing.crop_box(60, 120)
+    assert not found.error and found.box == kept.preprocessing.crop_box(64, 128)
     if method != "knn":
         bare = onnxruntime.InferenceSession(tmp_path / "out" / "model_float.onnx")
         assert bare.get_inputs()[0].shape[1:] == [3, *shape]
@@ -98,7 +98,8 @@ def test_odd_images_and_frames(corners: Snapshot, tmp_path: Path) -> None:
     assert train(config, images, tmp_path / "runs" / "001-a").best is not None
     single = with_aspect(dataclasses.replace(TINY, **WHOLE), odd[1:2])
     assert single.aspect == 0.05 and single.input_shape[0] > 8 * single.input_shape[1]
-    for wrong in ({"region": "0.2,0,0.2,1"}, {"region": "1,1,2,2"}, {"region": ""}, {"aspect": 0.01}):
+    regions = ("0.2,0,0.2,1", "1,1,2,2", "", ".5,.5,.52,.52")
+    for wrong in (*({"region": region} for region in regions), {"aspect": 0.01}):
         with pytest.raises(ConfigError):
             train(dataclasses.replace(config, **wrong), corners, tmp_path / "runs" / "002-b")
 

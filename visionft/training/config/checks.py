@@ -1,13 +1,15 @@
 """Checks before a run: inconsistent settings, unsuitable images."""
 
+import contextlib
 import importlib.util
 
 from models.messages import Message
 from models.methods.table import METHODS
 from models.settings import range_problems
-from visionft.data.preprocess import is_region
+from visionft.data.decode import read_header
+from visionft.data.preprocess import LEAST_REGION_PX, is_region
 from visionft.data.types import Snapshot, Split
-from visionft.errors import ConfigError, NextStep, Problem
+from visionft.errors import ConfigError, ImageError, NextStep, Problem
 from visionft.files import from_home
 from visionft.training.config.train_config import LEAST_ASPECT, TrainConfig
 from visionft.weights.locations import PRETRAINED, RANDOM, licence_words
@@ -21,8 +23,25 @@ def config_problems(config: TrainConfig, images: Snapshot | None = None) -> tupl
     if not found:
         found = [*_method_problems(config), *_file_problems(config)]
     if images is not None:
+        found += () if found else region_problems(config, images)
         found += data_problems(images, needs_labels=config.method not in METHODS or config.method_row.needs_labels)
     return tuple(found)
+
+
+def region_problems(config: TrainConfig, images: Snapshot) -> tuple[Problem, ...]:
+    """Return the problem of a region with too few pixels in more than half of 25 images."""
+    if config.framing != "region":
+        return ()
+    usable = list[bool]()
+    for image in images.images[:: max(1, len(images.images) // 25)]:
+        with contextlib.suppress(ImageError):
+            header = read_header(image.path)
+            usable.append(config.preprocessing.is_region_usable(header.height, header.width))
+    if 2 * sum(usable) >= len(usable):
+        return ()
+    message = Message("{region} has fewer than {least} x {least} pixels of the images", least=LEAST_REGION_PX)
+    hint = "Choose a larger part, such as 0.1,0.2,0.9,0.8."
+    return (Problem("region", Message(message, region=config.region), hint),)
 
 
 def check_config(config: TrainConfig, images: Snapshot | None = None) -> None:

@@ -85,13 +85,13 @@ def test_keys_draw_move_and_resize_and_escape_takes_a_drag_back(qtbot, dialog):
     assert not dialog.isVisible() and dialog.result() == RegionDialog.DialogCode.Rejected
 
 
-def test_an_empty_region_is_none_and_one_smaller_than_a_tile_is_refused(qtbot, dialog):
+def test_an_empty_region_is_none_and_one_smaller_than_a_patch_is_refused(qtbot, dialog):
     drag(qtbot, dialog, (0.2, 0.1), (0.8, 0.9))
     before = dialog.region()
     qtbot.mouseClick(dialog.canvas, LEFT, pos=point(dialog, 0.05, 0.05))
     assert dialog.region() == before
-    drag(qtbot, dialog, (0.9, 0.92), (0.99, 0.97))  # 25 pixels high
-    assert not dialog.use_button.isEnabled() and "32" in dialog.words.text()
+    drag(qtbot, dialog, (0.9, 0.92), (0.99, 0.945))  # 12 pixels high
+    assert not dialog.use_button.isEnabled() and "16" in dialog.words.text()
     qtbot.keyClick(dialog, Qt.Key.Key_Return)
     assert dialog.isVisible()
 
