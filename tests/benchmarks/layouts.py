@@ -1,0 +1,82 @@
+"""Import public data sets as downloaded, and the exports of tools: which are right, refused, or silently wrong.
+
+    python tests/benchmarks/layouts.py [WORD ...] [--faults FILE]
+
+Each data set (`public_layouts/`) is written with tiny images and a known truth, and imported into a project of its own.
+Words select by title. A data set that is not right is tried again with each choice that the program offers. The exit
+status is 1 where an import is silently wrong, or fails with anything but an expected error.
+"""
+
+import argparse
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+
+sys.path.append(str(Path(__file__).parents[1] / "fixtures"))
+from bench import heading, row
+from data_sets import CRASHED, RIGHT, SILENT, VERDICTS, Made, Verdict, judge_import
+from public_layouts.competitions import COMPETITIONS
+from public_layouts.containers import CONTAINERS
+from public_layouts.industry import INDUSTRY
+from public_layouts.medicine import MEDICINE
+from public_layouts.people_and_animals import PEOPLE_AND_ANIMALS
+from public_layouts.photographs import PHOTOGRAPHS
+from public_layouts.tools import TOOLS
+from public_layouts.uploads import UPLOADS
+
+DATA_SETS = (*PHOTOGRAPHS, *PEOPLE_AND_ANIMALS, *MEDICINE, *INDUSTRY, *COMPETITIONS, *UPLOADS, *TOOLS, *CONTAINERS)
+
+
+def tally(data_sets: list[Made]) -> list[tuple[Made, Verdict]]:
+    """Return the verdict about the import of each data set."""
+    found: list[tuple[Made, Verdict]] = []
+    memory = "/dev/shm" if Path("/dev/shm").is_dir() else None
+    with tempfile.TemporaryDirectory(prefix="layouts-", dir=memory) as scratch:
+        for number, each in enumerate(data_sets):
+            folder = Path(scratch) / f"{number}"
+            folder.mkdir()
+            found.append((each, judge_import(each.write(folder), Path(scratch))))
+    return found
+
+
+def fault_text(found: list[tuple[Made, Verdict]]) -> str:
+    """Return the verdicts that are not right, worst first, as Markdown."""
+    parts = [f"# Imports that are not right ({time.strftime('%H:%M')})\n"]
+    for kind in reversed(VERDICTS):
+        rows = [(made, verdict) for made, verdict in found if verdict.kind == kind and kind != RIGHT]
+        if rows:
+            parts.append(f"\n## {kind} ({len(rows)})\n")
+        for made, verdict in rows:
+            took = f" [right with {verdict.took}]" if verdict.took else ""
+            parts.append(f"- **{made.title}**{took}: {verdict.words}")
+    return "\n".join(parts) + "\n"
+
+
+def main() -> int:
+    """Print the table and the tally."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("words", nargs="*")
+    parser.add_argument("--faults", type=Path, help="write what is not right into this file")
+    options = parser.parse_args()
+    words = [word.casefold() for word in options.words]
+    chosen = [each for each in DATA_SETS if not words or any(word in each.title.casefold() for word in words)]
+    began = time.perf_counter()
+    found = tally(chosen)
+    heading("data set", "import", "with")
+    for made, verdict in found:
+        row(made.title, verdict.kind, verdict.took)
+        if words:
+            print(verdict.words)
+    counts = Counter(verdict.kind for _, verdict in found)
+    print()
+    heading(*VERDICTS, "all", "seconds")
+    row(*(counts[kind] for kind in VERDICTS), len(found), f"{time.perf_counter() - began:.0f}")
+    if options.faults:
+        options.faults.write_text(fault_text(found), encoding="utf-8")
+    return int(counts[SILENT] + counts[CRASHED] > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
