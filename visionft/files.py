@@ -379,7 +379,7 @@ def list_folder(folder: Path) -> list[Path]:
         VisionFTError: It may not be listed.
     """
     try:
-        return sorted(folder.iterdir())
+        return sorted(folder.iterdir(), key=lambda path: path.name)  # whole paths compare slowly
     except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError as error:
@@ -390,4 +390,10 @@ def list_folder(folder: Path) -> list[Path]:
 def sha256_file(path: Path) -> str:
     """Return the hex SHA-256 of a file's bytes."""
     with open_regular(path) as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()
+        return sha256_open(handle)
+
+
+def sha256_open(handle: BufferedReader) -> str:
+    """Return the hex SHA-256 of an open file's bytes, from its start."""
+    handle.seek(0)
+    return hashlib.file_digest(handle.raw, "sha256").hexdigest()

@@ -78,7 +78,13 @@ class Header:
 
 def read_header(path: Path) -> Header:
     """Read size and format; pixels are only decoded of more than 8 bits. An `ImageError` unless it can be read."""
-    with open_image(path) as handle, _looked_at(handle) as (image, orientation, _):
+    with open_image(path) as handle:
+        return read_header_open(handle)
+
+
+def read_header_open(handle: BinaryIO) -> Header:
+    """Read the header of a file that `open_image` opened, at its start; see `read_header`."""
+    with _looked_at(handle) as (image, orientation, _):
         width, height = image.size
         if orientation >= 5:
             width, height = height, width

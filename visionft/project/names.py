@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from functools import lru_cache
 from pathlib import Path
 
 from models.messages import Message
@@ -12,6 +13,7 @@ MAX_NAME_LENGTH = 300
 _DIGITS = re.compile("([0-9]+)")
 
 
+@lru_cache(4096)  # the classes of an import recur with every image
 def clean_name(name: str, what: str) -> str:
     """Return a name without surrounding blanks; a `ProjectError` for an unfit one. `what`: "class", "tag" ..."""
     cleaned = name.strip()

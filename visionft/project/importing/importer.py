@@ -128,6 +128,7 @@ class _Import:
     overruled: int = 0
     conflicts: dict[int, Conflict] = field(default_factory=dict[int, Conflict])
     root_folders: set[Path] = field(default_factory=set[Path])
+    folders: dict[Path, FileLocation] = field(default_factory=dict[Path, FileLocation])  # of referenced images
 
     def __post_init__(self) -> None:
         self.source = self.examiner.source
@@ -180,7 +181,8 @@ class _Import:
 
     def _commit(self, examined: Sequence[ExaminedFile], edited: Sequence[EditedImage]) -> None:
         """Write a batch as part of this import's one step in the history."""
-        self.root_folders = set(self.project.roots().ids())
+        if self.root_folders != (roots := set(self.project.roots().ids())):
+            self.root_folders, self.folders = roots, {}
         new, met_again = self.examiner.sort_out(examined)
         known = [self._known_image(found, place) for found, place in met_again]
         if not (new or known or edited):
@@ -219,9 +221,14 @@ class _Import:
         """Return an image's location: below a known root, the source or its folder; of a copy, made durable first."""
         path = image.source.path
         if not self.copy:
-            known = next((parent for parent in path.parents if parent in self.root_folders), None)
-            folder = known or (self.source.base if path.is_relative_to(self.source.base) else path.parent)
-            return FileLocation(folder, path.relative_to(folder).as_posix())
+            parent = path.parent
+            if parent not in self.folders:
+                known = next((each for each in path.parents if each in self.root_folders), None)
+                folder = known or (self.source.base if path.is_relative_to(self.source.base) else parent)
+                below = "".join(f"{part}/" for part in parent.relative_to(folder).parts)
+                self.folders[parent] = FileLocation(folder, below)
+            place = self.folders[parent]
+            return FileLocation(place.folder, f"{place.path}{path.name}")
         name = f"{image.sha256[:2]}/{image.sha256}{path.suffix.lower()}"
         target = self.project.path / IMAGES_FOLDER / name
         if not target.exists():

@@ -9,6 +9,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from visionft.errors import ProjectError
 from visionft.events import Notice, Progress
@@ -147,6 +148,21 @@ def test_a_stopped_import_is_continued(empty: Project, images: Path, monkeypatch
     report = import_source(empty, images)
     assert (report.added, len(report.duplicates)) == (6, 6)
     assert [step.title.values["counted"].values["count"] for step in empty.history()] == [6, 6]
+
+
+def test_files_read_by_several_threads_are_reported_in_order_and_stop_where_asked(empty: Project, tmp_path) -> None:
+    folder = tmp_path / "many"
+    folder.mkdir()
+    for number in range(70):
+        Image.new("RGB", (8, 8), (number, 0, 0)).save(folder / f"{number}.png")
+        if number % 3 == 0:
+            (folder / f"{number}.png").write_bytes(b"no image")
+    asked = iter([False] * 50 + [True] * 1000)
+    report = import_source(empty, folder, job=JobContext(cancelled=lambda: next(asked)))
+    assert (report.stopped, report.added, len(report.unreadable)) == (True, 33, 17)
+    assert [Path(each.path).name for each in report.unreadable] == [f"{number}.png" for number in range(0, 50, 3)]
+    assert [image.path.name for image in empty.snapshot().images] == [f"{n}.png" for n in range(50) if n % 3]
+    assert import_source(empty, folder).added == 13
 
 
 def test_copied_images_live_in_the_project(empty: Project, images: Path) -> None:
