@@ -33,7 +33,7 @@ EXAMPLES_ROLE, SPLITS_ROLE = Qt.ItemDataRole.UserRole, Qt.ItemDataRole.UserRole 
 _SHOWN = 4  # example images of a class
 _SIDE_PX = (44, 96)  # range of the side of an example, at the normal text size
 _SHARE = 15  # of the table's width is the side of an example
-_DOT_PX = 7
+DOT_PX = 7
 _LINE_PX = 20  # of two lines in a cell
 _INSET = 11  # of texts in a header, by the style sheet
 _NAME_PX = 180  # least width of the column of names, if there is room
@@ -205,8 +205,8 @@ class _CountDelegate(QStyledItemDelegate):
         for number, key in parts:
             painter.setPen(Qt.PenStyle.NoPen)
             painter.setBrush(QColor(split_colour(key)))
-            painter.drawRoundedRect(QRect(line.left(), line.center().y() - _DOT_PX // 2, _DOT_PX, _DOT_PX), 2, 2)
-            line.setLeft(line.left() + _DOT_PX + theme.TIGHT)
+            painter.drawRoundedRect(QRect(line.left(), line.center().y() - DOT_PX // 2, DOT_PX, DOT_PX), 2, 2)
+            line.setLeft(line.left() + DOT_PX + theme.TIGHT)
             painter.setPen(QColor(theme.colours().muted))
             painter.drawText(line, int(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter), number)
             line.setLeft(line.left() + painter.fontMetrics().horizontalAdvance(number) + theme.SMALL)
@@ -214,7 +214,7 @@ class _CountDelegate(QStyledItemDelegate):
 
     def sizeHint(self, option: QStyleOptionViewItem, index: _Index) -> QSize:
         metrics, parts = QFontMetrics(_small(option)), index.data(SPLITS_ROLE) or ()
-        width = sum(metrics.horizontalAdvance(number) + _DOT_PX + theme.TIGHT + theme.SMALL for number, _ in parts)
+        width = sum(metrics.horizontalAdvance(number) + DOT_PX + theme.TIGHT + theme.SMALL for number, _ in parts)
         return super().sizeHint(option, index).expandedTo(QSize(width + 2 * _INSET, 0))
 
 

@@ -11,21 +11,25 @@ from itertools import chain, zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QSignalBlocker, Qt, Signal
+from PySide6.QtCore import QSignalBlocker, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QFont
 from PySide6.QtWidgets import QTableWidgetItem, QWidget
 
-from gui.home.class_table import NAME, NEW_NAME, ClassTable
+from gui.home.class_table import DOT_PX, NAME, NEW_NAME, ClassTable
 from gui.kit import theme
 from gui.kit.icons import swatch
-from gui.kit.parts import Button, Segments, column, row, text
+from gui.kit.image_grid import ImageGrid
+from gui.kit.image_model import Tile
+from gui.kit.parts import Button, Segments, column, row, stacked, text
 from gui.kit.split_bar import PARTS, split_colour
 from gui.kit.translation import tr
+from models.messages import Message
 
 if TYPE_CHECKING:
     from visionft.project.importing.import_filter import ImportPreview
     from visionft.project.importing.readings import ReadingSummary
 
+_SIDE_PX = 140  # of the images of a source without classes
 Examples = Mapping[str, Mapping[str, tuple[Path, ...]]]  # images by class (empty for none) and split (empty for none)
 
 
@@ -73,8 +77,13 @@ class FoundClasses(QWidget):
         self.table = ClassTable()
         self.table.itemChanged.connect(lambda _item: self._show_state())
         self.table.itemChanged.connect(lambda _item: self.changed.emit())
+        self.grid = ImageGrid(
+            self.table.thumbnails, name=Message("Images without a class"), side_px=theme.scaled(_SIDE_PX), lines=0,
+            overlaid=True, selectable=False,
+        )  # fmt: skip
         hint = row(self._hint, self.merge_button, spacing=theme.MEDIUM, grows=0)
-        self.setLayout(column(row(self._title, None, self.splits), hint, self.table, grows=2))
+        self._body = stacked(self.table, self.grid)
+        self.setLayout(column(row(self._title, None, self.splits), hint, self._body, grows=2))
 
     def show_classes(
         self,
@@ -94,8 +103,12 @@ class FoundClasses(QWidget):
         self._counts, self._examples = counted.class_splits, examples
         self._merged = look_alikes(found, self._known)
         self.table.complete_from(sorted({*found, *self._known}))
+        alone = tr("{count} image without a class", "{count} images without a class", count=unlabelled)
         title = tr("{count} class found", "{count} classes found", count=len(found))
-        self._title.setText(title if found else tr("Images without a class"))
+        self._title.setText(title if found else alone)
+        shown = chain.from_iterable(examples.get("", {}).values())
+        self.grid.show_tiles([Tile(image_id=place, path=path) for place, path in enumerate(shown, 1)])
+        self._body.setCurrentWidget(self.table if found or not unlabelled else self.grid)
         with QSignalBlocker(self.table):
             self.table.setRowCount(len(found) + bool(unlabelled))
             for line, name in enumerate(found):
@@ -111,6 +124,7 @@ class FoundClasses(QWidget):
             button.setVisible(not name or name in splits)
             if name:
                 button.setIcon(swatch(split_colour(name)))
+                button.setIconSize(QSize(DOT_PX + theme.SMALL, DOT_PX + 2))
         self.splits.setVisible(bool(splits))
         self.splits.buttons[""].setChecked(True)
         self._show_split("")
