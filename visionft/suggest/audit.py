@@ -23,7 +23,7 @@ from models.messages import Message
 from visionft.errors import ProjectError
 from visionft.files import write_text
 from visionft.project.edits.certificates import Audit, KeepAudit, PendingAudit, keep_drawn, next_number
-from visionft.project.formats.readers import csv_rows
+from visionft.project.formats.delimited import csv_rows
 from visionft.project.formats.whole_files import MemoryLimit, check_size
 from visionft.project.names import count_of
 from visionft.project.store import Project

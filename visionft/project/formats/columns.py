@@ -1,52 +1,64 @@
-"""Interpretation of the columns and cells of an image table: by title, otherwise by content.
+"""Interpretation of the columns of an image table, by what their cells lead to; titles are a further hint.
 
-A guess is never silent: `Columns` records the interpretation, and an import shows it. A cell holds one name, or several
-as written by people, JSON, Python and NumPy.
+Names of images are the cells that lead to images. A label recurs: it has few values beside the number of rows, or
+agrees with the folders of the images. A guess is never silent: `Columns` records the interpretation, and an import
+shows it with the other columns that may give the label.
 """
 
-import ast
 import re
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
-from itertools import chain
-from typing import Any
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import combinations
+from pathlib import Path
+from typing import Any, Protocol
 
 from models.messages import Message
 from visionft.data.decode import IMAGE_SUFFIXES
+from visionft.data.types import Split
 from visionft.errors import ProjectError
-from visionft.files import parse_json
+from visionft.project.formats.cells import is_flag, is_number, says_yes, signs_between
 from visionft.project.formats.listing import ColumnChoice
 from visionft.project.formats.split_names import is_split_name
 
-# Names in the form of `key_of`, most likely first.
-_FILE_KEYS = (
-    "filename", "filenames", "filepath", "imagepath", "imagename", "imagefile", "imagefilename", "imgpath", "imgname",
-    "imgfile", "file", "files", "path", "image", "images", "img", "imgs", "picture", "photo", "imageurl", "imageuri",
-    "datei", "dateiname", "dateien", "bild", "bilder", "bildname", "url", "uri", "imageid", "imgid", "idcode", "name",
-    "id",
-)  # fmt: skip
+# Keys are titles in the form of `key_of`. The last three are names of images only where nothing else is.
+_FILE_KEY = re.compile(r"file|image|img|path|picture|photo|datei|bild|url|uri|sourceref|idcode|externalid|^name$|^id$")
+_WEAK_FILE_KEYS = ("name", "id", "idcode")
 _LABEL_KEYS = (
     "label", "labels", "class", "classes", "classname", "classnames", "classlabel", "category", "categories",
-    "categoryname", "labelname", "labelnames", "target", "targets", "species", "breed", "choice", "choices",
-    "groundtruth", "diagnosis", "variety", "klasse", "klassen", "kategorie", "kategorien",
+    "categoryname", "labelname", "labelnames", "displayname", "tagname", "target", "targets", "species", "breed",
+    "choice", "choices", "groundtruth", "diagnosis", "dx", "variety", "klasse", "klassen", "kategorie", "kategorien",
 )  # fmt: skip
+_LABEL_KEY = re.compile(
+    r"(label|class|category|categorie|species|breed|diagnosis|truth|klasse|kategorie|disease|target|genre|finding)"
+    r"(e?s)?(name|id)?\d*$"
+)
+_ANSWER_KEY = re.compile(r"answer|tag|class|label")  # before a last part called `name`
 _WEAK_LABEL_KEYS = ("tags", "tag", "type", "kind", "text", "caption", "annotation", "answer", "name", "id")
-_SPLIT_KEYS = ("split", "splits", "set", "subset", "partition", "dataset")
+_SPLIT_KEYS = ("split", "splits", "mluse", "set", "subset", "partition", "dataset")
 _OWN_KEYS = ("tags", "review", "note", "sha256", "escaped")
 _NUMBERING = re.compile(r"|#|no|nr|index|idx|id|row|rowid|unnamed\d*")
-_YES = ("1", "1.0", "true", "yes", "y", "t")
-_NO = ("", "0", "0.0", "-1", "-1.0", "false", "no", "n", "f")
-_LIST_KEYS = (
+_PLURALS = (
     "labels", "classes", "categories", "labelnames", "classnames", "targets", "choices", "tags", "classifications",
     "klassen", "kategorien",
 )  # fmt: skip
-_SEPARATORS = ("|", ";", ",")
-_QUOTED = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\"""")
-# ['a', 'b'] of Python, ['a' 'b'] of NumPy (written by Hugging Face's `to_csv`)
-_WRITTEN_LIST = re.compile(rf"\[\s*(?:(?:{_QUOTED.pattern})[\s,]*)*\]")
+_OF_IMAGES = 40  # cells of a column that are looked up
+_MANY = 20  # rows of which classes would not all differ
+_OF_FOLDERS = 200  # rows whose folders are compared with the cells
+_CLASS_ID = re.compile(r"n\d{8}|/[mgt]/\w+")  # of WordNet and Freebase
+_BOXED = re.compile(r"([^\s\d-]\S*(\s+-?\d+(\.\d+)?){4}\s*)+")  # a class with its box, several times
+_OF_CODES: tuple[Split, ...] = ("train", "val", "test")  # CelebA's 0, 1, 2
+_MOST_ALTERNATIVES = 5
 
 Row = Mapping[str, Any]
+
+
+class ImageNames(Protocol):
+    """The names of the images that a table may list."""
+
+    def has(self, name: str) -> bool: ...
+    def has_number(self, name: str) -> bool: ...
+    def lookup(self, name: str) -> Path | None: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,11 +67,15 @@ class Columns:
 
     titles: tuple[str, ...]
     file: str
-    label: str = ""
+    labels: tuple[str, ...] = ()  # one, or several with a class in each
     classes: tuple[str, ...] = ()  # one yes/no column per class (one-hot)
     split: str = ""
+    split_codes: Mapping[str, Split] = field(default_factory=dict[str, Split])  # {cell: split}; empty for names
+    confidence: str = ""  # a class with the confidence 0 was verified to be absent
     own: Mapping[str, str]  # {key: title} of this program's own: tags, review, note, sha256, escaped
-    holds_lists: bool = False  # a cell of the label column may hold several names
+    signs: tuple[str, ...] = ()  # between several names in a cell of the label column
+    is_boxed: bool = False  # in a cell of the label column, four numbers follow each name
+    alternatives: tuple[str, ...] = ()  # further columns that may give the label, best first
 
 
 def key_of(title: str) -> str:
@@ -68,120 +84,264 @@ def key_of(title: str) -> str:
 
 
 def recognise(
-    titles: Sequence[str], sample: Sequence[Row], choice: ColumnChoice, *, is_image: Callable[[str], bool]
+    titles: Sequence[str], sample: Sequence[Row], choice: ColumnChoice, *, images: ImageNames
 ) -> Columns | None:
     """Return the interpretation of the columns, or None when no column names images.
 
-    `sample` holds some rows by title; `is_image` tells whether a cell names an existing image. A missing column in
-    `choice` is a `ProjectError`.
+    `sample` holds some rows by title. A missing column in `choice` is a `ProjectError`.
     """
     for named in (choice.file, choice.label):
         if named and named not in titles:
             message = Message("There is no column “{named}”.", named=named)
-            hint = Message("The columns are: {titles}.", titles=", ".join(titles))
-            raise ProjectError(message, hint)
-    file = choice.file or image_column(titles, sample, is_image)
+            raise ProjectError(message, Message("The columns are: {titles}.", titles=shown_titles(titles)))
+    file = choice.file or image_column(titles, sample, images)
     if not file:
         return None
     rest = [title for title in titles if title != file]
-    split = split_column(rest, sample)
-    label = "" if choice.is_unlabelled else choice.label or _best_label(rest, sample)
-    own = {key_of(title): title for title in rest if key_of(title) in _OWN_KEYS and title != label}
-    rest = [title for title in rest if title not in (split, label, *own.values())]
-    classes = () if label or choice.is_unlabelled else _class_columns(rest, sample)
-    if not (label or classes or choice.is_unlabelled):
-        label = _weak_label([*rest, *(own[key] for key in ("tags",) if key in own)], sample)
-        own = {key: title for key, title in own.items() if title != label}
-    is_plural = any(key in _LIST_KEYS for key in _keys_in(label))
-    holds_lists = is_plural or ("sha256" not in own and bool(label) and _share(label, sample, is_written_list) == 1)
+    split, codes = _split_and_codes(rest, sample)
+    own = {key_of(title): title for title in rest if key_of(title) in _OWN_KEYS}
+    open_titles = [title for title in rest if title != split and (title not in own.values() or key_of(title) == "tags")]
+    ranked = _ranked_labels(open_titles, sample, _folders_of(file, sample, images))
+    labels, classes = (choice.label,) * bool(choice.label), ()
+    if not (choice.is_unlabelled or choice.label):
+        strong = [title for title, weight in ranked if weight >= 1]
+        classes = () if strong else _class_columns([each for each in open_titles if each not in own.values()], sample)
+        labels = tuple(strong[:1] or ([] if classes else _only_candidate([title for title, _ in ranked], sample)))
+        labels += tuple(
+            f"{title} {number}" for title in labels for number in range(2, 9) if f"{title} {number}" in rest
+        )
+    own = {key: title for key, title in own.items() if title not in labels}
+    signs: tuple[str, ...] = ()
+    if len(labels) == 1:
+        is_plural = any(key in _PLURALS for key in _keys_in(labels[0]))
+        signs = (
+            signs_between(_cells(labels[0], sample), is_plural=is_plural) if is_plural or "sha256" not in own else ()
+        )
+    is_boxed = len(labels) == 1 and all(map(_BOXED.fullmatch, _cells(labels[0], sample)))
+    alternatives = [title for title, _ in ranked if title not in (*labels, *own.values())]
     return Columns(
-        titles=tuple(titles), file=file, label=label, classes=classes, split=split, own=own, holds_lists=holds_lists
-    )
+        titles=tuple(titles), file=file, labels=labels, classes=classes, split=split, split_codes=codes, own=own,
+        confidence=next((each for each in rest if key_of(each) == "confidence" and each not in labels), ""),
+        signs=() if is_boxed else signs, is_boxed=is_boxed, alternatives=tuple(alternatives[:_MOST_ALTERNATIVES]),
+    )  # fmt: skip
 
 
-def split_column(titles: Sequence[str], sample: Sequence[Row]) -> str:
-    """Return the split column by its name; `set` or `dataset` count only with names of splits. Empty for none."""
-    for key in _SPLIT_KEYS:
-        for title in titles:
-            is_sure = key in ("split", "splits")
-            if key_of(title) == key and (is_sure or any(map(is_split_name, _cells(title, sample)))):
-                return title
-    return ""
+def shown_titles(titles: Sequence[str]) -> str:
+    """Return the titles of a table for a message: the first ones, each cut."""
+    first = ", ".join(title if len(title) <= 40 else f"{title[:40]}…" for title in titles[:10])
+    return first if len(titles) <= 10 else f"{first}, … ({len(titles):,})"
 
 
-def titles_of_first_row(cells: Sequence[str], finder_has: Callable[[str], bool]) -> list[str]:
-    """Return titles for a table without a header, where the first row describes an image; empty for a header."""
+# -- names of images --------------------------------------------------------------------------------------------------
+
+
+def image_column(titles: Sequence[str], sample: Sequence[Row], images: ImageNames) -> str:
+    """Return the column with image names: by the images that its cells lead to, its title and its looks."""
+    weights = {title: _weight_of_names(title, sample, images) for title in titles}
+    best = max(titles, key=lambda title: weights[title], default="")
+    return best if weights.get(best, 0) >= 1 else ""
+
+
+def _weight_of_names(title: str, sample: Sequence[Row], images: ImageNames) -> float:
+    """Return the evidence that a column names images, at least 1 where it may."""
+    key = key_of(title)
+    hint = 1 - 0.5 * (key in _WEAK_FILE_KEYS) + 0.2 * (key == "filename") if _FILE_KEY.search(key) else 0.0
+    cells = _cells(title, sample)
+    distinct = list(dict.fromkeys(cells))
+    tried = distinct[:: max(1, len(distinct) // _OF_IMAGES)][:_OF_IMAGES]
+    if not tried or not (hint or any(_looks_like_file(cell) or images.has(cell) for cell in tried[:8])):
+        numbers = [cell for cell in tried if images.has_number(cell)]
+        is_numbering = len(distinct) == len(cells) and len(numbers) > 0.9 * len(tried)
+        return 1.0 if tried and is_numbering else 0.0
+    names = sum(map(images.has, tried)) / len(tried)
+    look = sum(map(_looks_like_file, tried)) / len(tried)
+    if not names and not look and hint:
+        names = 0.5 * sum(map(images.has_number, tried)) / len(tried)
+    is_distinct = min(1.0, 3 * len(distinct) / len(cells)) if len(cells) > 10 else 1.0
+    if names > 0.5 or look > 0.9:  # a column of few values may be called like images by chance
+        return is_distinct * (3 * names + look) + hint - 1.5 * (key in _LABEL_KEYS)
+    is_named = hint and is_distinct == 1 and not (names < 0.25 and all(map(is_number, tried)))
+    return 0.5 + hint if is_named else 0.0
+
+
+def titles_of_first_row(cells: Sequence[str], images: ImageNames, following: Sequence[Sequence[str]] = ()) -> list[str]:
+    """Return titles for a table without a header, where the first row describes an image; empty for a header.
+
+    A name without suffix counts where it is the only one, and the class beside it recurs in the `following` rows.
+    """
     files = (place for place, cell in enumerate(cells) if _looks_like_file(cell) and cell.isprintable())
     place = next(files, None)
-    if place is None and len(cells) <= 2 and finder_has(cells[0]):
-        place = 0
-    if place is None or any(key_of(cell) in _FILE_KEYS for cell in cells):
-        return []
+    if place is None:
+        named = [place for place, cell in enumerate(cells) if cell and images.has(cell)]
+        recurs = any(cell == row[place] for row in following for place, cell in enumerate(cells[: len(row)]))
+        place = named[0] if len(named) == 1 and (recurs or (len(cells) <= 2 and named == [0])) else None
+    if place is None or any(_FILE_KEY.fullmatch(key_of(cell)) or key_of(cell) == "filename" for cell in cells):
+        return _numbered(cells) if cells and all(cell.lstrip("-").isdecimal() for cell in cells) else []
     splits = [other for other, cell in enumerate(cells) if other != place and is_split_name(cell)][:1]
     labels = [other for other in range(len(cells)) if other not in (place, *splits)]
     is_class = len(labels) == 1 and (labels[0] > place or not cells[labels[0]].isdecimal())  # a number before: its own
     known = {place: "file_name"} | dict.fromkeys(splits, "split") | dict.fromkeys(labels if is_class else (), "label")
-    return [known.get(number, f"column {number + 1}") for number in range(len(cells))]
+    behind = [other for other in labels if other > place]
+    if not is_class and behind == labels and not any(is_number(cells[other]) for other in labels):
+        known |= {other: f"label {number}" if number > 1 else "label" for number, other in enumerate(labels, 1)}
+    return [known.get(number, title) for number, title in enumerate(_numbered(cells))]
 
 
-def says_yes(value: Any) -> bool:
-    """Return whether a cell of a class column assigns the class to the image; -1 and 0 do not."""
-    return str(value).strip().casefold() in _YES
+def _numbered(cells: Sequence[str]) -> list[str]:
+    return [f"column {number}" for number, _ in enumerate(cells, 1)]
 
 
-def image_column(titles: Sequence[str], sample: Sequence[Row], is_image: Callable[[str], bool]) -> str:
-    """Return the column with image names, by its title or else by its cells; empty where there is none."""
-    named = [title for key in _FILE_KEYS for title in titles if key_of(title) == key]
-    if len(named) > 1:  # `id` beside `image`, `name` beside `file`: prefer the column with existing images
-        named.sort(key=lambda title: -_share(title, sample, lambda cell: _looks_like_file(cell) or is_image(cell)))
-    if named:
-        return named[0]
-
-    def names_images(title: str) -> bool:
-        """Return whether the cells name existing images without suffix, nearly all distinct."""
-        cells = _cells(title, sample[:50])
-        return len(set(cells)) > 0.9 * len(cells) and _share(title, sample[:50], is_image) > 0.9
-
-    by_look = (title for title in titles if _share(title, sample, _looks_like_file) > 0.9)
-    return next(chain(by_look, filter(names_images, titles)), "")
+def _looks_like_file(cell: str) -> bool:
+    stem, dot, suffix = cell.rpartition(".")
+    return bool(stem and dot) and f".{suffix.casefold()}" in IMAGE_SUFFIXES
 
 
-def _best_label(titles: Sequence[str], sample: Sequence[Row]) -> str:
-    """Return the label column by its title (FiftyOne's: `ground_truth.label`); rather one of names than of numbers."""
-    named = [title for key in _LABEL_KEYS for title in titles if key_of(title) == key]
-    named = named or [title for key in _LABEL_KEYS for title in titles if _keys_in(title)[-1] == key]
-    words = [title for title in named if _share(title, sample, lambda cell: not _is_number(cell)) > 0]
-    return (words or named or [""])[0]
+def _folders_of(file: str, sample: Sequence[Row], images: ImageNames) -> list[frozenset[str]]:
+    """Return the folders of the images of the first rows."""
+    found = (images.lookup(str(row.get(file) or "")) for row in sample[:_OF_FOLDERS])
+    return [frozenset(path.parts[:-1] if path else ()) for path in found]
 
 
-def _keys_in(title: str) -> list[str]:
-    return [key_of(part) for part in title.split(".")]
+# -- splits -----------------------------------------------------------------------------------------------------------
+
+
+def split_column(titles: Sequence[str], sample: Sequence[Row]) -> str:
+    """Return the split column by its name (`set` or `dataset` only with names of splits), or by its cells."""
+    return _split_and_codes(titles, sample)[0]
+
+
+def _split_and_codes(titles: Sequence[str], sample: Sequence[Row]) -> tuple[str, dict[str, Split]]:
+    for key in _SPLIT_KEYS:
+        for title in titles:
+            cells = _cells(title, sample) if key in _keys_in(title) else []
+            is_sure = bool(cells) and key in ("split", "splits") and not _codes(title, cells)
+            if is_sure or any(map(is_split_name, cells)):
+                return title, {}
+    flags = [title for title in titles if (cells := _cells(title, sample)) and all(map(is_flag, cells))]
+    for title in titles:
+        cells = _cells(title, sample)
+        codes = _codes(title, cells)
+        if codes and (len(flags) == 1 or title not in flags or key_of(title) not in ("train", "test")):
+            return title, codes
+        if len(set(cells)) > 1 and all(map(is_split_name, cells)):
+            return title, {}
+    return "", {}
+
+
+def _codes(title: str, cells: Sequence[str]) -> dict[str, Split]:
+    """Return {cell: split} of a column of numbers whose title tells of splits; empty for any other."""
+    key, values = key_of(title), set(cells)
+    if values == {"0", "1", "2"} and re.search("partition|split|evalset", key):
+        return {str(number): split for number, split in enumerate(_OF_CODES)}
+    if (
+        len(values) > 1
+        and all(map(is_flag, values))
+        and re.fullmatch(r"(is)?(train|test)(ing)?(image|testsplit)?", key)
+    ):
+        is_train = "train" in key
+        return {cell: "train" if says_yes(cell) == is_train else "test" for cell in values}
+    return {}
+
+
+# -- classes ----------------------------------------------------------------------------------------------------------
+
+
+def _ranked_labels(
+    titles: Sequence[str], sample: Sequence[Row], folders: Sequence[frozenset[str]]
+) -> list[tuple[str, float]]:
+    """Return the columns that may give the label with the weight of the evidence; 1 and more is enough."""
+    ranked: list[tuple[float, int, str]] = []
+    for place, title in enumerate(titles):
+        cells = _cells(title, sample)
+        distinct = len(set(cells))
+        is_exact = any(key in _LABEL_KEYS for key in [*_keys_in(title)[-1:], key_of(title)])
+        is_of_names = len(cells) >= _MANY and distinct > 0.9 * len(cells)
+        if not cells or is_of_names or _is_numbering(title, sample):
+            continue
+        pairs = [(str(row.get(title) or "").strip(), each) for row, each in zip(sample, folders, strict=False) if each]
+        agreement = sum(cell in each for cell, each in pairs) / len(pairs) if pairs and distinct > 1 else 0.0
+        is_hinted = is_exact or (_is_label_title(title) and not all(map(is_flag, cells)))
+        is_hinted = is_hinted or all(map(_CLASS_ID.fullmatch, cells)) or all(map(_BOXED.fullmatch, cells))
+        is_constant = distinct == 1 and len(cells) > 2
+        if not is_hinted and agreement <= 0.9 and (is_constant or not _may_be_classes(cells)):
+            continue
+        words = any(map(_has_letters, cells))
+        is_sorted = agreement > 0.9 and not key_of(title).endswith("id")  # not by patients
+        hint = max(_rank(title), 1.0) if is_exact else float(is_hinted or is_sorted)
+        weight = hint + (0.5 * is_sorted + words - 0.5 * is_constant if is_hinted else 0.1 * words)
+        ranked.append((weight + 0.1 * (1 - distinct / len(cells)), -place, title))
+    return [(title, weight) for weight, _, title in sorted(ranked, reverse=True)]
+
+
+def _is_label_title(title: str) -> bool:
+    """Return whether a title ends in a word for labels: `Finding Labels`, `ClassId`, `radio_answer.name`."""
+    *before, last = _keys_in(title)
+    return bool(_LABEL_KEY.search(last) or (before and last in ("name", "value") and _ANSWER_KEY.search(before[-1])))
+
+
+def _has_letters(cell: str) -> bool:
+    return any(map(str.isalpha, cell)) and not is_number(cell)
+
+
+def _rank(title: str) -> float:
+    """Return the weight of an exact title: the first of the list is the clearest; a part of a path weighs less."""
+    keys = [key_of(title), *_keys_in(title)[-1:]]
+    place, key = min((_LABEL_KEYS.index(key), key) for key in keys if key in _LABEL_KEYS)
+    return 1.9 - place / 50 - 0.3 * (key != keys[0])
+
+
+def label_of_parts(titles: Sequence[str], sample: Sequence[Row]) -> str:
+    """Return the title that gives the classes of parts of images; empty for none."""
+    rows = [{key: _text_of(row.get(key)) for key in titles} for row in sample]
+    named = [title for title in titles if any(_has_letters(row[title]) for row in rows) and "shape" not in title]
+    ranked = _ranked_labels(named, rows, [])
+    return ranked[0][0] if ranked else next(iter(named), "")
+
+
+def _text_of(value: Any) -> str:
+    first = next(iter(value), "") if isinstance(value, list) else value  # type: ignore[reportUnknownVariableType]
+    return "" if first is None else str(first)  # type: ignore[reportUnknownArgumentType]
+
+
+def _may_be_classes(cells: Sequence[str]) -> bool:
+    """Return whether cells without a telling title may be classes: short, no measures, and no files."""
+    is_measure = any("." in cell and is_number(cell) and not cell.endswith(".0") for cell in cells)
+    is_short = sum(len(cell) <= 100 for cell in cells) > 0.9 * len(cells)
+    is_file = sum(map(_looks_like_file, cells)) > 0.9 * len(cells)
+    return is_short and not is_measure and not is_file
+
+
+def _only_candidate(titles: Sequence[str], sample: Sequence[Row]) -> list[str]:
+    """Return the one remaining candidate for the label column: by a plausible name, else by repeated cells."""
+    cells = {title: _cells(title, sample) for title in titles}
+    repeating = [title for title in titles if len(set(cells[title])) <= max(1, len(cells[title]) // 2)]
+    words = [title for title in repeating if any(map(_has_letters, cells[title]))]
+    repeating = words if len(words) == 1 else repeating  # rather than numbers beside it
+    if len(repeating) == 1:
+        return repeating
+    named = [title for key in _WEAK_LABEL_KEYS for title in titles if key_of(title) == key]
+    return [title for title in named if not repeating or title in repeating][:1]
 
 
 def _class_columns(titles: Sequence[str], sample: Sequence[Row]) -> tuple[str, ...]:
-    """Return the columns of a one-hot table: two or more of yes and no, without row numbers."""
+    """Return the columns of a one-hot table: two or more of yes and no, without row numbers.
+
+    Where all but one or two columns have exactly one yes in each row, these are no classes (`male`).
+    """
     candidates = [title for title in titles if not _is_numbering(title, sample)]
-    cells = {title: [str(row.get(title) or "").strip().casefold() for row in sample] for title in candidates}
-    flags = [title for title in candidates if cells[title] and all(cell in _YES + _NO for cell in cells[title])]
-    has_yes = any(says_yes(row.get(title, "")) for row in sample for title in flags)
-    return tuple(flags) if len(flags) > 1 and has_yes else ()
-
-
-def _weak_label(titles: Sequence[str], sample: Sequence[Row]) -> str:
-    """Return the one remaining candidate for the label column: by a plausible name, else by repeated cells."""
-    fitting: list[str] = []
-    repeating: list[str] = []
-    for title in titles:
-        cells = _cells(title, sample)
-        is_measure = any("." in cell and _is_number(cell) for cell in cells)
-        if cells and max(map(len, cells)) <= 100 and not (_is_numbering(title, sample) or is_measure):
-            fitting.append(title)
-            if len(set(cells)) <= max(1, len(cells) // 2):
-                repeating.append(title)
-    named = [title for key in _WEAK_LABEL_KEYS for title in fitting if key_of(title) == key]
-    if len(repeating) == 1:
-        return repeating[0]
-    return named[0] if named and not repeating else next((title for title in named if title in repeating), "")
+    cells = {title: [str(row.get(title) or "") for row in sample] for title in candidates}
+    flags = [title for title in candidates if sample and all(map(is_flag, cells[title]))]
+    flags = [title for title in flags if len(sample) < 3 or not all(map(says_yes, cells[title]))]
+    patterns = {frozenset(title for title in flags if says_yes(row.get(title, ""))) for row in sample}
+    if len(flags) < 2 or not any(patterns):
+        return ()
+    if any(len(pattern) != 1 for pattern in patterns) and len(flags) <= 60:
+        uses = Counter(title for pattern in patterns for title in pattern)
+        odd = sorted(flags, key=lambda title: -uses[title])
+        for left_out in (set(each) for count in (1, 2) for each in combinations(odd, count)):
+            if len(flags) - len(left_out) > 1 and all(len(pattern - left_out) == 1 for pattern in patterns):
+                return tuple(title for title in flags if title not in left_out)
+    return tuple(flags)
 
 
 def _is_numbering(title: str, sample: Sequence[Row]) -> bool:
@@ -191,91 +351,10 @@ def _is_numbering(title: str, sample: Sequence[Row]) -> bool:
     return not cells or (counts and (len(cells) > 2 or bool(_NUMBERING.fullmatch(key_of(title)))))
 
 
+def _keys_in(title: str) -> list[str]:
+    return [key_of(part) for part in title.split(".")]
+
+
 def _cells(title: str, sample: Sequence[Row]) -> list[str]:
     found = (row.get(title) for row in sample)
-    return [text for cell in found if cell is not None and (text := str(cell).strip())]
-
-
-def _share(title: str, sample: Sequence[Row], fits: Callable[[str], bool]) -> float:
-    """Return the share of matching cells among a column's filled cells."""
-    cells = _cells(title, sample)
-    return sum(map(fits, cells)) / len(cells) if cells else 0.0
-
-
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return True
-
-
-def _looks_like_file(cell: str) -> bool:
-    stem, dot, suffix = cell.rpartition(".")
-    return bool(stem and dot) and f".{suffix.casefold()}" in IMAGE_SUFFIXES
-
-
-def names_in(value: Any, *, is_list: bool = True) -> tuple[str, ...]:
-    """Return the names in a cell or a JSON value, of a text several only where it `is_list`.
-
-    A number is a class name; a boolean and any other type are a `ValueError`.
-    """
-    match value:
-        case None:
-            return ()
-        case bool() | dict():
-            raise ValueError(Message("{value} is not a name", value=f"{value}"))
-        case int():
-            return (str(value),)
-        case str():
-            return _names_in_text(value.strip(), is_list=is_list)
-        case list():
-            return tuple(name for item in value for name in names_in(item, is_list=False))  # type: ignore[reportUnknownVariableType]
-        case _:
-            raise ValueError(Message("{value} is not a name", value=repr(value)))
-
-
-def is_written_list(cell: str) -> bool:
-    """Return whether text is a list in brackets, as written by JSON, Python or NumPy."""
-    return _written_list(cell.strip()) is not None
-
-
-def separator_in(cell: str) -> str:
-    """Return the separator of several names in a cell; empty for a single name or a list in brackets."""
-    return "" if is_written_list(cell) else next((sign for sign in _SEPARATORS if sign in cell), "")
-
-
-def _names_in_text(text: str, *, is_list: bool) -> tuple[str, ...]:
-    written = _written_list(text) if is_list else _choices(text)
-    if written is not None:
-        return names_in(written)
-    inner = text[1:-1] if is_list and text.startswith("[") and text.endswith("]") else text
-    separator = separator_in(inner) if is_list else ""
-    parts = inner.split(separator) if separator else [inner]
-    return tuple(part.strip() for part in parts if part.strip())
-
-
-def _written_list(text: str) -> list[Any] | None:
-    if not text.startswith("["):
-        return _choices(text)
-    with suppress(ValueError):
-        value = parse_json(text)
-        return value if isinstance(value, list) else None  # type: ignore[reportUnknownVariableType]
-    if not _WRITTEN_LIST.fullmatch(text):
-        return None
-    names: list[str] = []
-    for quoted in _QUOTED.findall(text):
-        try:
-            names.append(str(ast.literal_eval(quoted)))
-        except (SyntaxError, ValueError):
-            names.append(quoted[1:-1])
-    return names
-
-
-def _choices(text: str) -> list[Any] | None:
-    """Return the names in `{"choices": [...]}`, Label Studio's form of several answers in a cell."""
-    if not text.startswith('{"choices"'):
-        return None
-    with suppress(ValueError, TypeError, KeyError):
-        return list(parse_json(text)["choices"])
-    return None
+    return [text for cell in found if cell is not None and cell != [] and (text := str(cell).strip())]

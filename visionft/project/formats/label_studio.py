@@ -40,7 +40,7 @@ def read_label_studio(file: Path, options: ReadOptions = DEFAULTS) -> Listing:
     data = objects(task.get("data") for task in objects(tasks))
     keys = list(dict.fromkeys(key for each in data for key in each))
     finder = ImageFinder.of(file, options)
-    key = choice.file or image_column(keys, data, finder.has)
+    key = choice.file or image_column(keys, data, finder)
     if not key or key not in keys:
         values = {"file": file, "keys": ", ".join(keys) or "nothing"}
         message = Message("{file} has no field with file names. The data of its tasks are: {keys}.", **values)

@@ -13,7 +13,7 @@ from urllib.parse import unquote, urlsplit
 
 from models.messages import Message
 from visionft.data.decode import IMAGE_SUFFIXES
-from visionft.files import is_file, list_folder
+from visionft.files import list_folder
 from visionft.foreign_text import is_unicode
 from visionft.project.formats.folders import CONTAINERS, walk
 from visionft.project.formats.listing import DEFAULTS, ReadOptions, SourceFile
@@ -99,8 +99,9 @@ class ImageIndex:
         return self._index(lambda name: name.replace(" ", "_"))
 
     def named(self, name: str) -> list[Path]:
-        """Return the files of a name, else the images of this stem, else the files of an equivalent name."""
+        """Return the files of a name, else the images of this stem, else of an equivalent name or another format."""
         found = self._by_name.get(name) or self._by_stem.get(name) or self._by_equivalent.get(_equivalent(name))
+        found = found or self._by_stem.get(_image_stem(name))  # in another format
         if not found and _UPLOADED.match(name):  # Label Studio also writes `_` for blanks
             bare = _UPLOADED.sub("", name, count=1)
             return self.named(bare) or _paths(self._by_cleaned_name.get(bare, []))
@@ -128,13 +129,14 @@ class ImageFinder:
     def __init__(
         self, base: Path, options: ReadOptions = DEFAULTS, *, root: Path | None = None, file: Path | None = None
     ) -> None:
-        self._base, self._root = base, root or base
+        self._base, self.root = base, root or base
         self._is_confined = options.is_confined
-        self._index = options.index or ImageIndex(self._root)
+        self._index = options.index or ImageIndex(self.root)
         self._folders = tuple(map(str, options.image_folders))
         stem = file.stem if file is not None else ""
-        self._split = split_of(stem) if is_split_name(stem) else None
-        self._pointing = name_words(stem)
+        self._words = frozenset(name_words(stem))
+        splits = {split_of(word) for word in self._words if is_split_name(word)}
+        self._split = splits.pop() if len(splits) == 1 else None
         self._guesses: dict[str, _Guess] = {}
         self.ambiguous = 0  # names so far
         self.by_number = 0  # names found by their number alone
@@ -148,15 +150,22 @@ class ImageFinder:
     def has(self, name: str) -> bool:
         """Return whether a name is that of one or several existing images."""
         try:
-            return is_file(self._found(name)[0] or self._base / "\0")
+            return self._found(name)[0] is not None
         except AmbiguousNameError:
             return True
         except ValueError:
             return False
 
+    def lookup(self, name: str) -> Path | None:
+        """Return the image of a name; None for none, and for several."""
+        try:
+            return self._found(name)[0]
+        except ValueError:
+            return None
+
     def has_number(self, name: str) -> bool:
-        """Return whether a name is only the number of an existing image."""
-        return bool(self._index.numbered(name))
+        """Return whether a name is only the number of one existing image."""
+        return len(self._index.numbered(name)) == 1
 
     def find(self, name: str) -> Path:
         """Return the image's absolute path; if nothing is found, the path according to the name.
@@ -186,7 +195,7 @@ class ImageFinder:
         """Return an image, the path according to the name, and the folder in the name if the image lies elsewhere."""
         readings = _readings(name)
         meant = [Path(os.path.normpath(os.path.join(self._base, path))) for path in readings]  # noqa: PTH118
-        leads_out = self._is_confined and not all(path.is_relative_to(self._root) for path in meant)
+        leads_out = self._is_confined and not all(path.is_relative_to(self.root) for path in meant)
         for path in () if leads_out else meant:
             if os.path.isfile(path):  # noqa: PTH113
                 return path, path, None
@@ -223,16 +232,16 @@ class ImageFinder:
         return next((split_of(part) for part in self._inner(folder) if is_split_name(part)), None)
 
     def _inner(self, folder: Path) -> tuple[str, ...]:
-        return folder.relative_to(self._root).parts if folder.is_relative_to(self._root) else (folder.name,)
+        return folder.relative_to(self.root).parts if folder.is_relative_to(self.root) else (folder.name,)
 
     def _is_pointed_to(self, path: Path) -> bool:
-        """Return whether a folder of an image is called like the label file."""
-        if self._split:
-            return self._split_of(path.parent) == self._split
-        return bool(self._pointing) and any(name_words(part) == self._pointing for part in self._inner(path.parent))
+        """Return whether a folder of an image is called like the label file, or like the split in its name."""
+        if self._split and self._split_of(path.parent) == self._split:
+            return True
+        return any(self._words >= (words := set(name_words(part))) and words for part in self._inner(path.parent))
 
     def _is_in_own_folder(self, path: Path) -> bool:
-        return path.is_relative_to(self._base) and self._base != self._root
+        return path.is_relative_to(self._base) and self._base != self.root
 
     def settled(self, files: Sequence[SourceFile]) -> tuple[list[SourceFile], int]:
         """Return the entries without wrong guesses (images also named otherwise), and how many were relocated."""

@@ -20,7 +20,7 @@ from visionft.project.formats.hugging_face import read_parquet, write_image_fold
 from visionft.project.formats.label_studio import read_label_studio, write_label_studio
 from visionft.project.formats.labelme import read_labelme, write_labelme
 from visionft.project.formats.listing import Listing, ReadOptions
-from visionft.project.formats.readers import read_csv, read_json_table, read_jsonl
+from visionft.project.formats.readers import read_table
 from visionft.project.formats.voc import SETS, read_voc, write_voc
 from visionft.project.formats.whole_files import glance, has_signs
 
@@ -53,9 +53,12 @@ class Format:
 _ROWS = (
     Format(name="folders", title=Message("Class folders"), write_folder=write_class_folders,
            words=Message("Copies of the images, sorted into a folder for each class.")),
-    Format(name="csv", title=Message("CSV table"), suffixes=(".csv", ".tsv", ".txt"), read=read_csv,
+    Format(name="csv", title=Message("CSV table"), suffixes=(".csv", ".tsv", ".txt", ".lst"), read=read_table,
            words=Message("One line an image, for spreadsheets and scripts.")),
-    Format(name="jsonl", title=Message("JSON Lines"), suffixes=(".jsonl", ".ndjson"), read=read_jsonl,
+    Format(name="spreadsheet", title=Message("Spreadsheet"), suffixes=(".xlsx", ".xlsm", ".xls", ".ods"),
+           read=read_table, is_text=False, is_export=False),
+    Format(name="mat", title="MATLAB", suffixes=(".mat",), read=read_table, is_text=False, is_export=False),
+    Format(name="jsonl", title=Message("JSON Lines"), suffixes=(".jsonl", ".ndjson", ".manifest"), read=read_table,
            words=Message("Everything, for other programs and for this one: labels, splits, tags, notes.")),
     Format(name="parquet", title=Message("Parquet table"), suffixes=(".parquet",), read=read_parquet,
            is_text=False, is_export=False),
@@ -79,8 +82,8 @@ _ROWS = (
     Format(name="create_ml", title="Create ML", suffixes=(".json",), read=read_create_ml, write=write_create_ml,
            words=Message("One file; the labels of each image."),
            signs=((r"^\s*\[", r'(?i)"(image(filename|url)?|filename)"\s*:', r'"annotations?"\s*:'),)),
-    Format(name="json", title=Message("JSON table"), suffixes=(".json",), read=read_json_table, is_export=False,
-           signs=((r"^\s*\[\s*\{",),)),
+    Format(name="json", title=Message("JSON table"), suffixes=(".json",), read=read_table, is_export=False,
+           signs=((r"^\s*[\[{]",),)),
     Format(name="cvat", title="CVAT", suffixes=(".xml",), read=read_cvat, write=write_cvat,
            words=Message("One file; the tags of each image, splits as subsets."),
            signs=((r"<annotations>", r"<image\s|<track\s"),)),

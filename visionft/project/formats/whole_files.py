@@ -31,6 +31,8 @@ _MAX_TAG = 4 << 20  # bytes; its values are created at once
 _AGAIN = Message("It may be cut short or edited by hand: export it again.")
 _DIVIDE = Message("Divide it, or leave out what is no label, such as outlines and images inside it.")
 _LOOK_BYTES = 1 << 20
+_NOT_ASCII, _NOT_ASCII_PAIR = re.compile(r"[^\0-\x7f]"), re.compile(r"[^\0-\x7f]{2}")
+_PUNCTUATION = "€‚„…‘’“”•–—°²³´µ·½¿¡§©®«»\xa0"
 # Tools that cannot be imported: suffixes of their files, and patterns that must all match.
 _UNSUPPORTED: tuple[tuple[tuple[str, ...], str, tuple[str, ...]], ...] = (
     ((".json",), "VGG Image Annotator", (r'"regions"\s*:', r'"file_attributes"\s*:')),
@@ -54,9 +56,33 @@ def glance(file: Path) -> str:
 
 
 def text_encoding(file: Path) -> str:
-    """Return a file's encoding: UTF-16 by its byte order mark, as in Excel's “Unicode text”, or UTF-8."""
+    """Return a file's encoding: UTF-16 by its byte order mark, as in Excel's “Unicode text”, UTF-8, or code page 1252.
+
+    Bytes outside of UTF-8 count as code page 1252 where they are single letters within words; a `UnicodeError`
+    otherwise: the code pages of other scripts give the same bytes another meaning.
+    """
     with open_regular(file) as handle:
-        return _encoding_of(handle.read(2))
+        encoding = _encoding_of(handle.read(2))
+        handle.seek(0)
+        decoder = codecs.getincrementaldecoder(encoding)()
+        try:
+            while chunk := handle.read(_CHUNK):
+                decoder.decode(chunk)
+            decoder.decode(b"", final=True)
+        except UnicodeDecodeError:
+            handle.seek(0)
+            if encoding == "utf-16" or not _is_western(handle.read(_LOOK_BYTES).decode("cp1252")):
+                raise
+            return "cp1252"
+    return encoding
+
+
+def _is_western(text: str) -> bool:
+    signs = _NOT_ASCII.findall(text)
+    pairs = sum(not pair.islower() for pair in _NOT_ASCII_PAIR.findall(text))
+    return (
+        "\0" not in text and 3 * pairs <= len(signs) and all(sign.isalpha() or sign in _PUNCTUATION for sign in signs)
+    )
 
 
 def _encoding_of(data: bytes) -> str:

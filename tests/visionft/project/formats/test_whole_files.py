@@ -11,7 +11,7 @@ from visionft.project.formats import whole_files
 from visionft.project.formats.cvat import read_cvat
 from visionft.project.formats.hugging_face import read_parquet
 from visionft.project.formats.listing import Listing
-from visionft.project.formats.readers import read_csv, read_json_table, read_jsonl
+from visionft.project.formats.readers import read_table
 from visionft.project.formats.voc import read_voc
 from visionft.project.formats.whole_files import Element, xml_elements
 from visionft.suggest.audit import read_answers
@@ -19,11 +19,11 @@ from visionft.suggest.audit import read_answers
 COUNT = 30_000
 NUMBERS = range(COUNT)
 LARGE: dict[str, tuple[Callable[[Path], object], str]] = {
-    "empty.json": (read_json_table, "[" + "[]," * COUNT + "[]]"),
-    "nested.jsonl": (read_jsonl, ('{"file_name":"a.png","label":[' + "[]," * (COUNT // 10) + "[]]}\n") * 10),
-    "rows.csv": (read_csv, "file_name,label\n" + "x.png,a\n" * COUNT),
-    "labels.csv": (read_csv, "file_name,labels\n" + "x.png," + "ab|" * (3 * COUNT) + "c\n"),
-    "none.csv": (read_csv, "file_name,label\n" + ",a\n" * COUNT),
+    "empty.json": (read_table, "[" + "[]," * COUNT + "[]]"),
+    "nested.jsonl": (read_table, ('{"file_name":"a.png","label":[' + "[]," * (COUNT // 10) + "[]]}\n") * 10),
+    "rows.csv": (read_table, "file_name,label\n" + "x.png,a\n" * COUNT),
+    "labels.csv": (read_table, "file_name,labels\n" + "x.png," + "ab|" * (3 * COUNT) + "c\n"),
+    "none.csv": (read_table, "file_name,label\nx.png,a\n" + ",a\n" * COUNT),
     "elements.xml": (read_cvat, "<a><b>" + "<c/>" * COUNT + "</b></a>"),
     "attributes.xml": (read_cvat, "<a><b " + " ".join(f'a{number}="1"' for number in NUMBERS) + "/></a>"),
     "texts.xml": (read_cvat, "<a><b>" + "<c/>x" * COUNT + "</b></a>"),

@@ -1,0 +1,232 @@
+"""Tables understood by what they hold: columns, lists, ids with their names, joined files, nested JSON."""
+
+import json
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.io import savemat
+
+from visionft.errors import ProjectError
+from visionft.project.formats.joining import label_tables
+from visionft.project.formats.listing import ColumnChoice, Listing, ReadOptions
+from visionft.project.formats.locating import ImageIndex
+from visionft.project.formats.readers import read_table
+
+A, B, C, D = (f"images/{name}.jpg" for name in "abcd")
+CATS = {A: "cat", B: "cat", C: "dog", D: "dog"}
+
+
+def made(folder: Path, images, files: dict[str, object]) -> ImageIndex:
+    """Write empty images, and files of text, bytes or JSON."""
+    for name in images:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+    for name, content in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        data = content if isinstance(content, (str, bytes)) else json.dumps(content)
+        (folder / name).write_bytes(data if isinstance(data, bytes) else data.encode())
+    return ImageIndex(folder, [folder / name for name in images])
+
+
+def read(folder: Path, images, files: dict[str, object]) -> list[Listing]:
+    index = made(folder, images, files)
+    return label_tables([folder / name for name in files], ReadOptions(index=index))
+
+
+def labels_of(listing: Listing, folder: Path) -> dict[str, str]:
+    """Return {image: classes, with blanks between}."""
+    return {each.path.relative_to(folder).as_posix(): " ".join(each.labels) for each in listing.files}
+
+
+AWS = [
+    {"source-ref": f"s3://bucket/{n}.jpg", "job": i, "job-metadata": {"class-name": c, "type": "x", "confidence": 0.9}}
+    for i, (n, c) in enumerate(zip("abcd", ("cat", "cat", "dog", "dog"), strict=True))
+]
+VERTEX = [
+    {"imageGcsUri": f"gs://b/{n}.jpg", "classificationAnnotations": [{"displayName": c} for c in names.split()]}
+    for n, names in zip("abcd", ("cat", "cat wild", "dog", "dog"), strict=True)
+]
+VIA = {
+    f"{n}.jpg99": {
+        "filename": f"{n}.jpg", "size": 99, "file_attributes": {"animal": c},
+        "regions": [{"shape_attributes": {"name": "rect", "x": 1}, "region_attributes": {"part": "nose"}}],
+    }
+    for n, c in zip("abcd", ("cat", "cat", "dog", "dog"), strict=True)
+}  # fmt: skip
+LABELBOX = [
+    {
+        "data_row": {"id": f"r{n}", "external_id": f"{n}.jpg"},
+        "projects": {"p": {"labels": [{"label_kind": "Default", "annotations": {
+            "objects": [{"name": "nose", "bounding_box": {"top": 1}}],
+            "classifications": [{"name": "kind", "radio_answer": {"name": c}}],
+        }}]}},
+    }
+    for n, c in zip("abcd", ("cat", "cat", "dog", "dog"), strict=True)
+]  # fmt: skip
+LISTS = "\n".join
+CASES: dict[str, tuple[dict[str, object], dict[str, str]]] = {
+    "an unknown title": ({"t.csv": "nr,bild,tier,cm\n1,a,cat,1.5\n2,b,cat,2.5\n3,c,dog,3.1\n4,d,dog,1\n"}, CATS),
+    "bars": ({"t.csv": "Image Index,Finding Labels\na.jpg,cat|dog\nb.jpg,cat\nc.jpg,dog\nd.jpg,dog\n"},
+             CATS | {A: "cat dog"}),
+    "blanks": ({"t.csv": "image,labels\na.jpg,cat dog\nb.jpg,cat\nc.jpg,dog\nd.jpg,dog\n"}, CATS | {A: "cat dog"}),
+    "numbers": ({"t.csv": "image,target\na.jpg,0 16\nb.jpg,5\nc.jpg,16\nd.jpg,16 5\n"},
+                {A: "0 16", B: "5", C: "16", D: "16 5"}),
+    "names with a blank": ({"t.csv": "image,breed\na.jpg,big cat\nb.jpg,big cat\nc.jpg,sheep dog\nd.jpg,sheep dog\n"},
+                           {A: "big cat", B: "big cat", C: "sheep dog", D: "sheep dog"}),
+    "one-hot beside another": ({"t.csv": "image,male,cat,dog\na.jpg,1,1,0\nb.jpg,0,1,0\nc.jpg,1,0,1\nd.jpg,0,0,1\n"},
+                               CATS),
+    "confidence": ({"t.csv": "ImageID,Source,LabelName,Confidence\na,v,/m/01yrx,1\nb,v,/m/01yrx,1\nc,v,/m/0bt9lr,1\n"
+                    "d,v,/m/0bt9lr,1\nd,v,/m/01yrx,0\n", "class-descriptions.csv": "/m/01yrx,cat\n/m/0bt9lr,dog\n"},
+                   CATS | {D: ""}),
+    "ids": ({"t.csv": "image,label\na.jpg,0\nb.jpg,0\nc.jpg,1\nd.jpg,1\n", "label_num_to_pet.json": {"0": "cat",
+             "1": "dog"}}, CATS),
+    "lines": ({"t.txt": f"{A} 0\n{B} 0\n{C} 1\n{D} 1\n", "classes.txt": "cat\ndog\n"}, CATS),
+    "WordNet": ({"val_annotations.txt": "a.jpg\tn00000001\t0\t5\nb.jpg\tn00000001\t0\t6\nc.jpg\tn00000002\t1\t5\n"
+                 "d.jpg\tn00000002\t3\t5\n", "words.txt": "n00000001\tcat\nn00000002\tdog\nn3\tfox\n"}, CATS),
+    "boxes": ({"t.csv": "ImageId,PredictionString\na,cat 1 2 3 4 cat 5 6 7 8\nb,cat 1 2 3 4\nc,dog 1 2 3 4\n"
+               "d,dog 1 2 3 4\n"}, CATS),
+    "keys": ({"images.txt": f"1 {A}\n2 {B}\n3 {C}\n4 {D}\n", "image_class_labels.txt": "1 1\n2 1\n3 2\n4 2\n",
+              "classes.txt": "1 cat\n2 dog\n"}, CATS),
+    "a number of rows": ({"list_attr.txt": "4\ncat dog\na.jpg  1 -1\nb.jpg  1 -1\nc.jpg -1  1\nd.jpg -1  1\n"}, CATS),
+    "two words": ({"t.txt": "a.jpg big cat\nb.jpg big cat\nc.jpg sheep dog\nd.jpg sheep dog\n"},
+                  {A: "big cat", B: "big cat", C: "sheep dog", D: "sheep dog"}),
+    "file to label": ({"t.json": {"a.jpg": "cat", "b.jpg": "cat", "c.jpg": "dog", "d.jpg": "dog"}}, CATS),
+    "label to files": ({"t.json": {"cat": ["a.jpg", "b.jpg"], "dog": ["c.jpg", "d.jpg"]}}, CATS),
+    "arrays": ({"t.json": {"train": [[A, 0, "cat"], [B, 0, "cat"]], "test": [[C, 1, "dog"], [D, 1, "dog"]]}}, CATS),
+    "SageMaker": ({"output.manifest": LISTS(map(json.dumps, AWS))}, CATS),
+    "Vertex": ({"t.jsonl": LISTS(map(json.dumps, VERTEX))}, CATS | {B: "cat wild"}),
+    "AutoML": ({"t.csv": f"TRAIN,gs://b/{A},cat\nTEST,gs://b/{B},cat,wild\nTRAIN,gs://b/{C},dog\nTEST,gs://b/{D},dog\n"},
+               CATS | {B: "cat wild"}),
+    "VIA": ({"via.json": VIA}, CATS),
+    "Labelbox": ({"export.ndjson": LISTS(map(json.dumps, LABELBOX))}, CATS),
+    "another format": ({"t.csv": "file,label\na.png,cat\nb.png,cat\nc.png,dog\nd.png,dog\n"}, CATS),
+    "code page 1252": ({"t.csv": "Datei;Klasse\na.jpg;Käse\nb.jpg;Käse\nc.jpg;Größe\nd.jpg;Größe\n".encode("cp1252")},
+                       {A: "Käse", B: "Käse", C: "Größe", D: "Größe"}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_table_is_understood_by_what_it_holds(name: str, tmp_path: Path) -> None:
+    files, expected = CASES[name]
+    (listing,) = read(tmp_path, CATS, files)
+    assert labels_of(listing, tmp_path) == expected and not listing.unreadable
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "splits"),
+    [
+        ("list_eval_partition.txt", "a.jpg 0\nb.jpg 0\nc.jpg 1\nd.jpg 2\n", ["train", "train", "val", "test"]),
+        ("t.csv", "image,label,is_test\na.jpg,x,0\nb.jpg,y,0\nc.jpg,x,1\nd.jpg,y,1\n", ["train"] * 2 + ["test"] * 2),
+        (
+            "t.csv",
+            "image,label,which\na.jpg,x,dev\nb.jpg,y,dev\nc.jpg,x,train\nd.jpg,y,train\n",
+            ["val"] * 2 + ["train"] * 2,
+        ),
+    ],
+)
+def test_splits_by_names_flags_and_codes(name: str, text: str, splits: list[str], tmp_path: Path) -> None:
+    (listing,) = read(tmp_path, CATS, {name: text})
+    assert [each.split for each in listing.files] == splits
+
+
+def test_of_several_columns_none_is_taken_and_all_are_named(tmp_path: Path) -> None:
+    (listing,) = read(tmp_path, CATS, {"t.csv": "image,age,sex\na.jpg,old,m\nb.jpg,old,f\nc.jpg,new,m\nd.jpg,new,f\n"})
+    (interpretation,) = listing.interpretations
+    assert not any(each.labels for each in listing.files) and set(interpretation.alternatives) == {"age", "sex"}
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "is_form"),
+    [
+        ("sample_submission.csv", "image,label\na.jpg,cat\nb.jpg,dog\n", True),
+        ("form.csv", "image,label\ntest/e.jpg,cat\ntest/f.jpg,cat\n", True),
+        ("t.csv", "image,label\na.jpg,cat\nb.jpg,cat\n", False),
+    ],
+)
+def test_forms_for_predictions_are_marked(file: str, text: str, is_form: bool, tmp_path: Path) -> None:
+    (listing,) = read(tmp_path, [*CATS, "test/e.jpg", "test/f.jpg"], {file: text})
+    assert listing.interpretations[0].is_submission == is_form
+
+
+def test_labels_and_splits_of_matlab_belong_to_images_by_number(tmp_path: Path) -> None:
+    images = [f"jpg/image_{number:05}.jpg" for number in range(1, 5)]
+    index = made(tmp_path, images, {})
+    savemat(tmp_path / "imagelabels.mat", {"labels": np.array([[2, 2, 1, 1]], np.uint8)})
+    savemat(tmp_path / "setid.mat", {"trnid": [[1, 3]], "valid": [[2]], "tstid": [[4]]}, do_compression=True)
+    files = [tmp_path / "imagelabels.mat", tmp_path / "setid.mat"]
+    labels, splits = label_tables(files, ReadOptions(index=index))
+    assert list(labels_of(labels, tmp_path).items()) == list(zip(images, "2211", strict=True))
+    assert {each.path.stem[-1]: each.split for each in splits.files} == {
+        "1": "train",
+        "3": "train",
+        "2": "val",
+        "4": "test",
+    }
+    assert labels.interpretations[0].found_by_number == 4
+
+
+def test_classes_of_parts_become_labels_only_when_that_is_said(tmp_path: Path) -> None:
+    parts = {name: each | {"file_attributes": {}} for name, each in VIA.items()}
+    made(tmp_path, CATS, {"via.json": parts})
+    assert read_table(tmp_path / "via.json").interpretations[0].has_only_marks
+    taken = read_table(tmp_path / "via.json", ReadOptions(choice=ColumnChoice(takes_marks=True)))
+    assert set(labels_of(taken, tmp_path).values()) == {"nose"}
+
+
+SHEET = (
+    '<worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><sheetData>{}</sheetData></worksheet>'
+)
+
+
+def write_sheet(file: Path, cells: dict[str, str]) -> Path:
+    """Write a spreadsheet of Excel with the texts of some cells, a row each."""
+    types = "application/vnd.openxmlformats-officedocument.spreadsheetml"
+    relation = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+    packages = "http://schemas.openxmlformats.org/package/2006"
+    rows = "".join(
+        f'<row><c r="{place}" t="inlineStr"><is><t>{text}</t></is></c></row>' for place, text in cells.items()
+    )
+    parts = {
+        "[Content_Types].xml": f'<Types xmlns="{packages}/content-types"><Default Extension="xml" '
+        f'ContentType="{types}.worksheet+xml"/><Override PartName="/xl/workbook.xml" '
+        f'ContentType="{types}.sheet.main+xml"/></Types>',
+        "_rels/.rels": f'<Relationships xmlns="{packages}/relationships"><Relationship Id="r1" '
+        f'Type="{relation}/officeDocument" Target="xl/workbook.xml"/></Relationships>',
+        "xl/_rels/workbook.xml.rels": f'<Relationships xmlns="{packages}/relationships"><Relationship Id="r1" '
+        f'Type="{relation}/worksheet" Target="worksheets/sheet1.xml"/></Relationships>',
+        "xl/workbook.xml": f'<workbook xmlns="{SHEET[18:77]}" xmlns:r="{relation}"><sheets>'
+        '<sheet name="S" sheetId="1" r:id="r1"/></sheets></workbook>',
+        "xl/worksheets/sheet1.xml": SHEET.format(rows),
+    }
+    with zipfile.ZipFile(file, "w") as archive:
+        for name, text in parts.items():
+            archive.writestr(name, text)
+    return file
+
+
+def test_spreadsheets_within_limits(tmp_path: Path) -> None:
+    made(tmp_path, CATS, {})
+    cells = {"A1": "Foto", "B1": "Klasse", "A2": "a.jpg", "B2": "cat", "A3": "b.jpg", "B3": "dog"}
+    listing = read_table(write_sheet(tmp_path / "table.xlsx", cells))
+    assert labels_of(listing, tmp_path) == {A: "cat", B: "dog"}
+    with pytest.raises(ProjectError, match=r"20,000,000"):
+        read_table(write_sheet(tmp_path / "bomb.xlsx", cells | {"XFD1048576": "x"}))
+
+
+def test_matlab_files_within_limits(tmp_path: Path) -> None:
+    savemat(tmp_path / "bomb.mat", {"labels": np.zeros(30_000_000)}, do_compression=True)
+    (tmp_path / "new.mat").write_bytes(b"MATLAB 7.3 MAT-file".ljust(124) + b"\x00\x02IM" + b"\x89HDF\r\n\x1a\n")
+    for name in ("bomb.mat", "new.mat"):
+        with pytest.raises(ProjectError) as caught:
+            read_table(tmp_path / name)
+        assert caught.value.hint
+
+
+def test_a_refusal_is_short_and_names_what_was_looked_for(tmp_path: Path) -> None:
+    titles = ",".join(["label", *(f"pixel{number}" for number in range(784))])
+    made(tmp_path, CATS, {"pixels.csv": f"{titles}\n" + ("3" + ",0" * 784 + "\n") * 3})
+    with pytest.raises(ProjectError) as caught:
+        read_table(tmp_path / "pixels.csv")
+    assert len(caught.value.message) < 300 + len(str(tmp_path)) and "785" in caught.value.message

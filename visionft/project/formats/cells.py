@@ -1,0 +1,132 @@
+"""Cells of tables: names of classes, written singly, as lists of JSON, Python and NumPy, or with signs between them."""
+
+import ast
+import re
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any
+
+from models.messages import Message
+from visionft.files import parse_json
+
+SIGNS = ("|", ";", ",")  # between several names of a cell, in a column that holds lists
+_YES = ("1", "1.0", "true", "yes", "y", "t")
+_NO = ("", "0", "0.0", "-1", "-1.0", "false", "no", "n", "f")
+_QUOTED = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\"""")
+# ['a', 'b'] of Python, ['a' 'b'] of NumPy (written by Hugging Face's `to_csv`)
+_WRITTEN_LIST = re.compile(rf"\[\s*(?:(?:{_QUOTED.pattern})[\s,]*)*\]")
+
+
+def says_yes(value: Any) -> bool:
+    """Return whether a cell of a class column assigns the class to the image; -1 and 0 do not."""
+    return str(value).strip().casefold() in _YES
+
+
+def is_flag(cell: str) -> bool:
+    """Return whether a cell says yes or no; an empty one says no."""
+    return cell.strip().casefold() in _YES or cell.strip().casefold() in _NO
+
+
+def is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
+
+
+def names_in(value: Any, *, signs: Sequence[str] = SIGNS) -> tuple[str, ...]:
+    """Return the names in a cell or a JSON value, of a text several only where there are `signs` between them.
+
+    A number is a class name; a boolean and any other type are a `ValueError`.
+    """
+    match value:
+        case None:
+            return ()
+        case bool() | dict():
+            raise ValueError(Message("{value} is not a name", value=f"{value}"))
+        case int():
+            return (str(value),)
+        case str():
+            return _names_in_text(value.strip(), signs)
+        case list():
+            return tuple(name for item in value for name in names_in(item, signs=()))  # type: ignore[reportUnknownVariableType]
+        case _:
+            raise ValueError(Message("{value} is not a name", value=repr(value)))
+
+
+def is_written_list(cell: str) -> bool:
+    """Return whether text is a list in brackets, as written by JSON, Python or NumPy."""
+    return _written_list(cell.strip()) is not None
+
+
+def separator_in(cell: str, signs: Sequence[str] = SIGNS) -> str:
+    """Return the separator of several names in a cell; empty for a single name or a list in brackets."""
+    return "" if is_written_list(cell) else next((sign for sign in signs if sign in cell), "")
+
+
+def signs_between(cells: Sequence[str], *, is_plural: bool) -> tuple[str, ...]:
+    """Return the signs between several names in the cells of a column; empty where a cell is one name.
+
+    `is_plural`: the title promises lists. Otherwise parts must recur: alone, or (with a clear sign) in other cells.
+    """
+    if cells and all(map(is_written_list, cells)):
+        return SIGNS
+    whole = {cell.strip() for cell in cells if not is_written_list(cell)}
+    if is_plural and any(separator_in(cell) for cell in whole):
+        return SIGNS
+    return next(((sign,) for sign in (*SIGNS, " ") if _recurs(whole, sign, is_plural=is_plural)), SIGNS * is_plural)
+
+
+def _recurs(whole: set[str], sign: str, *, is_plural: bool) -> bool:
+    divided = {cell: _parts(cell, sign) for cell in whole if sign in cell}
+    parts = {part for each in divided.values() for part in each}
+    if not parts:
+        return False
+    if sign == " " and all(part.isdecimal() for part in parts):
+        return True
+    uses = Counter(part for each in divided.values() for part in set(each))
+    counts_elsewhere = sign != " " or is_plural
+    recurring = sum(part in whole or (counts_elsewhere and uses[part] > 1) for part in parts)
+    least = 0.5 if sign in "|;" else 0.6 if is_plural else 0.8
+    return recurring >= least * len(parts)
+
+
+def _names_in_text(text: str, signs: Sequence[str]) -> tuple[str, ...]:
+    written = _written_list(text) if signs else _choices(text)
+    if written is not None:
+        return names_in(written)
+    inner = text[1:-1] if signs and text.startswith("[") and text.endswith("]") else text
+    separator = separator_in(inner, signs) if signs else ""
+    return _parts(inner, separator) if separator else ((inner,) if inner else ())
+
+
+def _parts(text: str, sign: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(sign) if part.strip())
+
+
+def _written_list(text: str) -> list[Any] | None:
+    if not text.startswith("["):
+        return _choices(text)
+    with suppress(ValueError):
+        value = parse_json(text)
+        return value if isinstance(value, list) else None  # type: ignore[reportUnknownVariableType]
+    if not _WRITTEN_LIST.fullmatch(text):
+        return None
+    names: list[str] = []
+    for quoted in _QUOTED.findall(text):
+        try:
+            names.append(str(ast.literal_eval(quoted)))
+        except (SyntaxError, ValueError):
+            names.append(quoted[1:-1])
+    return names
+
+
+def _choices(text: str) -> list[Any] | None:
+    """Return the names in `{"choices": [...]}`, Label Studio's form of several answers in a cell."""
+    if not text.startswith('{"choices"'):
+        return None
+    with suppress(ValueError, TypeError, KeyError):
+        return list(parse_json(text)["choices"])
+    return None

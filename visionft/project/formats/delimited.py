@@ -1,0 +1,168 @@
+"""Rows of delimited text: CSV of any delimiter, and lists with blanks between a name and its class.
+
+A malformed row is yielded as its reason; the others are read. Cells are plain text.
+"""
+
+import csv
+import re
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from io import TextIOWrapper
+from itertools import islice
+from pathlib import Path
+from typing import TextIO
+
+from models.messages import Message
+from visionft.data.decode import IMAGE_SUFFIXES
+from visionft.errors import ProjectError
+from visionft.files import open_regular
+from visionft.project.formats.cells import is_number
+from visionft.project.formats.split_names import is_split_name
+from visionft.project.formats.whole_files import reading_errors, text_encoding
+
+_MAX_CELL = 1_000_000
+_MAX_LINE = 4_000_000  # a row is held in memory whole, and a file may be a single row
+_SAMPLE_LINES = 200
+_STATED = re.compile(r'"?sep=(.)"?', re.IGNORECASE)  # a first line to declare the delimiter for Excel
+_SUFFIXES = "|".join(re.escape(suffix[1:]) for suffix in IMAGE_SUFFIXES)
+_AFTER_SUFFIX = re.compile(rf"(\S.*?\.(?:{_SUFFIXES}))\s+(\S.*)", re.IGNORECASE)  # a name with blanks, and the rest
+_AFTER_BLANK = re.compile(r"(\S+)\s+(\S.*)")
+_BLANKS = re.compile(r"\s+")
+
+
+def csv_rows(file: Path) -> Iterator[tuple[int, list[str] | str]]:
+    """Yield the rows, or the reason for a malformed row, with their first line numbers; blank rows are left out."""
+    csv.field_size_limit(_MAX_CELL)
+    with reading_errors(file):
+        encoding = text_encoding(file)
+    with reading_errors(file), TextIOWrapper(open_regular(file), encoding=encoding, newline="") as handle:
+        lines = [line for line in islice(_Lines(file, handle), _SAMPLE_LINES) if line.strip()]
+        handle.seek(0)
+        stated = _STATED.fullmatch(lines[0].strip()) if lines else None
+        if stated:
+            handle.readline()
+        dialect = stated[1] if stated else _dialect(lines)
+        if isinstance(dialect, re.Pattern):
+            yield from _list_rows(_Lines(file, handle), dialect)
+        else:
+            yield from _records(_Lines(file, handle), dialect, first=2 if stated else 1)
+
+
+def _dialect(lines: Sequence[str]) -> str | re.Pattern[str]:
+    """Return the delimiter that most lines share with the first; for lists with blanks the pattern of a row."""
+    first = lines[0] if lines else ""
+    found = max(",;\t|", key=first.count)
+    if found in first and sum(found in line for line in lines) > len(lines) / 2:
+        return found
+    listed = [line.strip() for line in lines if not line.startswith("#")]
+    if len(listed) > 1 and listed[0].isdecimal():  # the number of rows, as in CelebA's lists
+        listed = listed[1:]
+    if not listed or not all(" " in line or "\t" in line for line in listed):
+        return ","
+    is_whole = sum(Path(line).suffix.casefold() in IMAGE_SUFFIXES for line in listed) > 0.9 * len(listed)
+    if is_whole and not all(line.split()[0].isdecimal() for line in listed):
+        return ","
+    if any('"' in line for line in listed):
+        return " "
+    widths = {len(line.split()) for line in listed[1:]} or {len(listed[0].split())}
+    if len(widths) == 1 and len(listed[0].split()) in (*widths, max(widths) - 1):
+        return _AFTER_BLANK if _are_names_of_words(listed) else _BLANKS
+    has_suffix = sum(bool(_AFTER_SUFFIX.match(line)) for line in listed) > 0.9 * len(listed)
+    return _AFTER_SUFFIX if has_suffix else _AFTER_BLANK
+
+
+def _are_names_of_words(lines: Sequence[str]) -> bool:
+    """Return whether a number or a file is followed by a class of as many words in each line: `1025794 Boeing 707`."""
+    rows = [line.split() for line in lines]
+    is_header = not (rows[0][0].isdecimal() or _AFTER_SUFFIX.match(lines[0]))
+    columns = list(zip(*(row[1:] for row in rows), strict=False))
+    has_words = all(any(not is_number(cell) for cell in column) for column in columns)
+    has_split = any(all(map(is_split_name, column)) for column in columns)
+    return len(columns) > 1 and has_words and not (is_header or has_split)
+
+
+def _list_rows(lines: "_Lines", pattern: re.Pattern[str]) -> Iterator[tuple[int, list[str] | str]]:
+    """Yield the rows of a list with blanks; comments and a first line with the number of rows are left out."""
+    is_first = True
+    for number, line in enumerate(lines, 1):
+        lines.taken.clear()
+        text = line.strip()
+        if not text or text.startswith("#") or (number == 1 and text.isdecimal()):
+            continue
+        match = pattern.fullmatch(text) if pattern is not _BLANKS else None
+        cells = pattern.split(text) if pattern is _BLANKS else list(match.groups()) if match else [text]
+        if is_first and pattern is _BLANKS:  # a header without a title for the names
+            following = next(lines, "")
+            lines.put_back([following] if following else [])
+            is_short = len(following.split()) == len(cells) + 1
+            cells = ["file_name", *cells] if is_short else cells
+        is_first = False
+        yield number, cells
+
+
+class _Lines:
+    """The lines of a file; the last lines read can be pushed back."""
+
+    def __init__(self, file: Path, handle: TextIO) -> None:
+        self._file, self._handle = file, handle
+        self._ahead: deque[str] = deque()
+        self.taken: list[str] = []
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        line = self._ahead.popleft() if self._ahead else self._handle.readline(_MAX_LINE)
+        if not line:
+            raise StopIteration
+        if len(line) >= _MAX_LINE:
+            values = {"file": self._file, "count": _MAX_LINE}
+            message = Message("{file} is no table: one of its lines has more than {count} characters.", **values)
+            raise ProjectError(message, "Choose the file that lists the images.")
+        self.taken.append(line)
+        return line
+
+    def put_back(self, lines: list[str]) -> None:
+        self._ahead.extendleft(reversed(lines))
+
+
+def _records(lines: _Lines, delimiter: str, *, first: int) -> Iterator[tuple[int, list[str] | str]]:
+    """Yield the rows of a CSV file from line `first` on; a row of several lines must match the first row's cell count.
+
+    Otherwise an unclosed quote would swallow all rows up to the next quote; with this check, only its own line is lost.
+    """
+    width, number = 0, first
+    while True:
+        lines.taken = []
+        try:
+            cells: list[str] | str = next(_reader(lines, delimiter), None) or []
+        except csv.Error:
+            cells = ""
+        taken = lines.taken
+        if not taken:
+            return
+        if isinstance(cells, str) or (len(taken) > 1 and width and len(cells) != width):
+            lines.put_back(taken[1:])
+            taken = taken[:1]
+            cells = _cells_of_line(taken[0], delimiter)
+        if isinstance(cells, str) or any(cell.strip() for cell in cells):
+            yield number, cells
+            width = width or len(cells)
+        number += len(taken)
+
+
+def _reader(lines: Iterable[str], delimiter: str) -> Iterator[list[str]]:
+    return csv.reader(lines, delimiter=delimiter, strict=True, skipinitialspace=delimiter == " ")
+
+
+def _cells_of_line(line: str, delimiter: str) -> list[str] | str:
+    """Return the cells of a single-line row, or the reason for a malformed one."""
+    try:
+        return next(_reader([line], delimiter))
+    except csv.Error as error:
+        if "unexpected end of data" in str(error):
+            return "a quote is not closed"
+    try:
+        return next(csv.reader([line], delimiter=delimiter))  # text behind a closing quote, as some programs write it
+    except csv.Error as error:
+        return Message("it is no row of a CSV file: {error}", error=error)

@@ -1,0 +1,131 @@
+"""Label tables among the files of a source, joined by key where several describe the same images.
+
+CUB's `images.txt` numbers the images, and `image_class_labels.txt` gives classes to these numbers.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from visionft.errors import ProjectError
+from visionft.project.formats.columns import recognise
+from visionft.project.formats.listing import AUTOMATIC, Listing, ReadOptions
+from visionft.project.formats.locating import ImageFinder
+from visionft.project.formats.readers import listing_of_table
+from visionft.project.formats.registry import format_of
+from visionft.project.formats.tables import TABLE_SUFFIXES, Row, Rows, Table, open_table
+from visionft.project.formats.whole_files import MemoryLimit
+
+_MOST_FILES = 500
+_TABLES = ("csv", "jsonl", "json", "spreadsheet", "mat")  # formats that `tables.py` opens
+_OF_ROW = 200  # bytes of memory of a joined row, beside its cells
+
+
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """A table with its finder, and the column that names images; empty for none."""
+
+    table: Table
+    finder: ImageFinder
+    image: str
+    is_by_number: bool  # the images are only found by their numbers
+
+
+def label_tables(files: Sequence[Path], options: ReadOptions) -> list[Listing]:
+    """Return the listing of each table of images among the files, joined with those of the same keys.
+
+    Files that are no tables, or name no image, are left out.
+    """
+    opened = [each for file in files[:_MOST_FILES] if (each := _opened(file, options)) is not None]
+    naming = [each for each in opened if each.image]
+    listings: list[Listing] = []
+    joined: set[Path] = set()
+    for each in naming:
+        if key := "" if each.is_by_number else _key_of(each.table, each.image):
+            further = {other.table.file: _joins(each.table, key, other) for other in opened if other is not each}
+            further = {file: title for file, title in further.items() if title}
+            joined |= further.keys()
+            tables = [other.table for other in opened if other.table.file in further]
+            table = _joined(each.table, key, [(table, further[table.file]) for table in tables])
+            each = replace(each, table=table)
+        listings += _listing(each, options, tuple(further) if key else ())
+    return [each for each in listings if not {reading.file for reading in each.interpretations} & joined]
+
+
+def _opened(file: Path, options: ReadOptions) -> _Opened | None:
+    if file.suffix.casefold() not in TABLE_SUFFIXES:
+        return None
+    format_ = format_of(file)
+    if format_ is not None and format_.name not in _TABLES:
+        return None
+    finder = ImageFinder.of(file, options)
+    try:
+        table = open_table(file, finder)
+        columns = recognise(table.titles, table.good, AUTOMATIC, images=finder)
+    except ProjectError:
+        return None
+    cells = [str(row.get(columns.file) or "") for row in table.good[:200]] if columns is not None else []
+    names = any(map(finder.has, cells))
+    is_numbered = not names and any(map(finder.has_number, cells))
+    return _Opened(table, finder, columns.file if columns is not None and (names or is_numbered) else "", is_numbered)
+
+
+def _listing(opened: _Opened, options: ReadOptions, joined: Sequence[Path]) -> list[Listing]:
+    try:
+        return [listing_of_table(opened.table, opened.finder, options.choice, joined=joined)]
+    except ProjectError:
+        return []
+
+
+def _key_of(table: Table, image: str) -> str:
+    """Return the column with a key of each row beside the names of images; empty for none."""
+    for title in table.titles:
+        cells = [_text(row.get(title)) for row in table.good]
+        if title != image and len(cells) > 1 and all(cells) and len(set(cells)) == len(cells):
+            return title
+    return ""
+
+
+def _joins(table: Table, key: str, other: _Opened) -> str:
+    """Return the column of another table that holds the keys of a table; empty for none."""
+    if other.image and not other.is_by_number:
+        return ""
+    keys = {_text(row.get(key)) for row in table.good}
+    for title in other.table.titles:
+        cells = [_text(row.get(title)) for row in other.table.good]
+        is_key = len(cells) > 1 and len(set(cells)) > 0.9 * len(cells) and len(other.table.titles) > 1
+        if is_key and abs(len(cells) - len(keys)) <= 0.1 * len(keys) and len(keys & set(cells)) > 0.9 * len(keys):
+            return title
+    return ""
+
+
+def _joined(table: Table, key: str, others: Sequence[tuple[Table, str]]) -> Table:
+    """Return a table extended by the columns of others, called like their files."""
+    titles: dict[str, None] = dict.fromkeys(table.titles)
+    added: list[Mapping[str, dict[str, Any]]] = []
+    for other, other_key in others:
+        named = [title for title in other.titles if title != other_key]
+        names = {title: other.file.stem if len(named) == 1 else f"{other.file.stem}.{title}" for title in named}
+        titles |= dict.fromkeys(names.values())
+        memory = MemoryLimit(other.file)
+        rows: dict[str, dict[str, Any]] = {}
+        for _, row in other.rows:
+            if isinstance(row, dict):
+                memory.add(_OF_ROW + sum(len(str(cell)) for cell in row.values()))
+                rows[_text(row.get(other_key))] = {names[title]: row.get(title) for title in named}
+        added.append(rows)
+
+    def extended(row: Row) -> Row:
+        if isinstance(row, str):
+            return row
+        more = (rows.get(_text(row.get(key)), {}) for rows in added)
+        return row | {title: cell for each in more for title, cell in each.items()}
+
+    sample = [(line, extended(row)) for line, row in table.sample]
+    rest: Rows = ((line, extended(row)) for line, row in table.rest)
+    return replace(table, titles=tuple(titles), sample=sample, rest=rest)
+
+
+def _text(value: Any) -> str:
+    return "" if value is None else str(value).strip()

@@ -1,0 +1,101 @@
+"""Rows of nested JSON, as the tools write it: dotted titles for inner values, lists for several.
+
+Values of parts of an image (beside boxes, points or masks) are kept apart: a part's class is no label of the image.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, cast
+
+from visionft.project.formats.split_names import is_split_name
+
+_MAX_DEPTH = 12
+_ENOUGH = 40  # entries that are looked at to understand a file
+# Keys, in small letters and without signs, that mark a part of an image.
+_GEOMETRY = frozenset(
+    ("bbox", "boundingbox", "box", "points", "point", "polygon", "polyline", "line", "rectangle", "coordinates", "xmin",
+     "left", "segmentation", "mask", "rle", "shapeattributes", "geometrytype", "exterior", "bitmap", "vertices",
+     "normalizedvertices")
+)  # fmt: skip
+
+
+def flat(entry: Mapping[str, Any]) -> tuple[dict[str, Any], set[str]]:
+    """Return an object as a row, and the titles of its values that belong to parts of an image."""
+    if not any(isinstance(value, (dict, list)) for value in entry.values()):
+        return dict(entry), set()
+    row: dict[str, Any] = {}
+    several: dict[str, list[Any]] = {}
+    parts: set[str] = set()
+    _collect(entry, "", row, several, parts, depth=0, is_part=False)
+    return row | several, parts
+
+
+def _collect(
+    value: Any, path: str, row: dict[str, Any], several: dict[str, list[Any]], parts: set[str], *, depth: int,
+    is_part: bool, is_listed: bool = False,
+) -> None:  # fmt: skip
+    if depth > _MAX_DEPTH:
+        return
+    if isinstance(value, dict):
+        inner = cast("dict[str, Any]", value)
+        keys = {"".join(filter(str.isalnum, key)).casefold() for key in inner}
+        is_part = is_part or (depth > 0 and bool(keys & _GEOMETRY))
+        choices = inner.get("choices") if len(inner) == 1 else None  # Label Studio's answer to one question
+        for key, each in {"": choices}.items() if isinstance(choices, list) else inner.items():
+            title = f"{path}.{key}".strip(".")
+            _collect(each, title, row, several, parts, depth=depth + 1, is_part=is_part, is_listed=is_listed)
+    elif isinstance(value, list):
+        if not value and not is_listed:
+            several.setdefault(path, [])
+        for each in cast("list[Any]", value):
+            _collect(each, path, row, several, parts, depth=depth + 1, is_part=is_part, is_listed=True)
+    elif is_listed and value is not None:
+        several.setdefault(path, []).append(value)
+    elif not is_listed:
+        row[path] = value
+    if is_part or (path.casefold().startswith("region") and "." in path):
+        parts.add(path)
+
+
+def json_rows(value: Any, has_image: Callable[[str], bool]) -> Iterator[tuple[dict[str, Any] | list[Any] | str, str]]:
+    """Yield the entries of a JSON value with the split that they lie under: objects, arrays, or reasons for others.
+
+    Understood are arrays of objects, of arrays and of names; `{name: label or object}`, `{label: [names]}`, any of
+    these below the names of splits, and otherwise the longest array of objects inside.
+    """
+    if isinstance(value, dict):
+        inner = cast("dict[str, Any]", value)
+        if len(inner) > 1 and all(map(is_split_name, inner)):
+            for split, each in inner.items():
+                yield from ((entry, split) for entry, _ in json_rows(each, has_image))
+            return
+        yield from ((entry, "") for entry in _of_object(inner, has_image))
+    elif isinstance(value, list):
+        yield from ((entry, "") for entry in map(_entry, cast("list[Any]", value)))
+
+
+def _entry(value: Any) -> dict[str, Any] | list[Any] | str:
+    return [value] if isinstance(value, str) else value if isinstance(value, (dict, list)) else "not a JSON object"
+
+
+def _of_object(value: dict[str, Any], has_image: Callable[[str], bool]) -> Iterator[dict[str, Any] | list[Any] | str]:
+    first = list(value.items())[:_ENOUGH]
+    if sum(has_image(key) for key, _ in first) > len(first) / 2:
+        for key, each in value.items():
+            if isinstance(each, dict):
+                yield {"file_name": key} | cast("dict[str, Any]", each)
+            else:
+                yield {"file_name": key, "label": each}
+    elif any(has_image(name) for _, names in first if _is_names(names) for name in names[:3]):
+        yield from (
+            {"file_name": name, "label": key} for key, names in value.items() if _is_names(names) for name in names
+        )
+    elif len(first) > 1 and all(isinstance(each, dict) for _, each in first):
+        yield from (each if isinstance(each, dict) else "not a JSON object" for each in value.values())
+    else:
+        arrays = [cast("list[Any]", each) for each in value.values() if isinstance(each, list)]
+        of_objects = [each for each in arrays if any(isinstance(one, dict) for one in each)]
+        yield from map(_entry, max(of_objects, key=len, default=[]))
+
+
+def _is_names(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(each, str) for each in cast("list[Any]", value))

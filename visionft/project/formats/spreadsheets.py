@@ -1,0 +1,90 @@
+"""Rows of spreadsheets (`.xlsx`, `.xls`, `.ods`): the first sheet that has some, read by calamine."""
+
+import re
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from xml.parsers import expat
+
+from models.messages import Message
+from visionft.amounts import size_text
+from visionft.errors import ProjectError
+from visionft.files import open_regular
+
+_MAX_UNPACKED = 500 * 2**20
+_MAX_CELLS = 20_000_000  # of a sheet; calamine keeps the empty ones between two others, too
+_REFERENCE = re.compile(r"([A-Za-z]{1,3})(\d{1,7})")
+_CHUNK = 1 << 20
+
+
+def spreadsheet_rows(file: Path) -> Iterator[tuple[int, list[str] | str]]:
+    """Yield the rows of a spreadsheet with their numbers; cells are text as in a CSV of it."""
+    from python_calamine import CalamineError, CalamineWorkbook
+
+    try:
+        _check_size(file)
+        book = CalamineWorkbook.from_path(file)
+        sheets = (book.get_sheet_by_name(name) for name in book.sheet_names)
+        sheet = next((each for each in sheets if each.height > 1), None)
+        for number, row in enumerate(sheet.iter_rows() if sheet is not None else (), 1):
+            cells = [_text(cell) for cell in row]
+            if any(cells):
+                yield number, cells
+    except (CalamineError, zipfile.BadZipFile, ValueError, OSError) as error:
+        message = Message("{file} cannot be read as a spreadsheet: {reason}.", file=file, reason=error)
+        raise ProjectError(message, "Save the sheet with the labels as CSV, and import that.") from error
+
+
+def _text(cell: Any) -> str:
+    if isinstance(cell, bool):
+        return str(cell)
+    return str(int(cell)) if isinstance(cell, float) and cell.is_integer() else str(cell)
+
+
+def _check_size(file: Path) -> None:
+    """Raise a ValueError where a sheet unpacks to too much, or spans too many cells: it may come from anybody."""
+    with open_regular(file) as handle:
+        if not zipfile.is_zipfile(handle):
+            return  # the old format is never compressed, and spans at most 17 million cells
+        with zipfile.ZipFile(handle) as archive:
+            entries = archive.infolist()
+            size = sum(entry.file_size for entry in entries)
+            if size > _MAX_UNPACKED:
+                raise ValueError(Message("it unpacks to more than {limit}", limit=size_text(_MAX_UNPACKED)))
+            for entry in entries:
+                if entry.filename.casefold().endswith((".xml", ".rels")):
+                    rows, columns = _extent(archive, entry)
+                    if rows * columns > _MAX_CELLS:
+                        raise ValueError(Message("a sheet spans more than {count} cells", count=f"{_MAX_CELLS:,}"))
+
+
+def _extent(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> tuple[int, int]:
+    """Return the last row and column with content of a part: as Excel names them, or OpenDocument repeats them."""
+    rows = columns = row = column = 0
+
+    def on_start(tag: str, attributes: dict[str, str]) -> None:
+        nonlocal rows, columns, row, column
+        kind = tag.rpartition(":")[2]
+        if kind == "c" and (found := _REFERENCE.fullmatch(attributes.get("r", ""))):
+            rows = max(rows, int(found[2]))
+            places = enumerate(reversed(found[1].upper()))
+            columns = max(columns, sum((ord(sign) - 64) * 26**place for place, sign in places))
+        elif kind == "table-row":
+            row, column = row + int(attributes.get("table:number-rows-repeated", 1)), 0
+        elif kind in ("table-cell", "covered-table-cell"):
+            column += int(attributes.get("table:number-columns-repeated", 1))
+            if any(name.startswith(("office:", "calcext:")) for name in attributes):
+                rows, columns = row, max(columns, column)
+        elif kind == "p":
+            rows, columns = max(rows, row), max(columns, column)
+
+    parser = expat.ParserCreate()
+    parser.StartElementHandler = on_start
+    with archive.open(entry) as handle:
+        try:
+            while chunk := handle.read(_CHUNK):
+                parser.Parse(chunk)
+        except expat.ExpatError as error:
+            raise ValueError(Message("{entry} is no XML", entry=entry.filename)) from error
+    return rows, columns

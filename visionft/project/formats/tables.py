@@ -1,0 +1,207 @@
+"""Tables from files of any kind as rows by title: delimited text, JSON, JSON Lines, spreadsheets, MATLAB's arrays.
+
+A table is read once, as a sample and the rest; a malformed row is its reason. The meaning of columns is decided in
+`columns.py`.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from io import TextIOWrapper
+from itertools import chain, islice
+from pathlib import Path
+from typing import Any, cast
+
+from models.messages import Message
+from visionft.errors import ProjectError
+from visionft.files import json_memory, open_regular, parse_json
+from visionft.foreign_text import from_spreadsheet_cell
+from visionft.project.formats.columns import ImageNames, titles_of_first_row
+from visionft.project.formats.delimited import csv_rows
+from visionft.project.formats.matlab import mat_rows
+from visionft.project.formats.nested import flat, json_rows
+from visionft.project.formats.spreadsheets import spreadsheet_rows
+from visionft.project.formats.whole_files import MemoryLimit, check_size, read_label_json, reading_errors, text_encoding
+
+SAMPLE_ROWS = 2000  # enough to recognise a column's content
+_MAX_SAMPLED = 1_000_000  # cells
+
+_OF_SPLITS = re.compile(r"(?i)partition|split")
+
+Row = dict[str, Any] | str  # the cells by title, or the reason for a malformed row
+Rows = Iterator[tuple[int, Row]]  # with their lines, or numbers
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """The rows of a table; `rest` is read once."""
+
+    file: Path
+    titles: tuple[str, ...]
+    parts: tuple[str, ...] = ()  # titles of values that belong to parts of an image
+    sample: Sequence[tuple[int, Row]]
+    rest: Rows
+
+    @property
+    def rows(self) -> Rows:
+        return chain(self.sample, self.rest)
+
+    @property
+    def good(self) -> list[dict[str, Any]]:
+        """The rows of the sample that are not malformed."""
+        return [row for _, row in self.sample if isinstance(row, dict)]
+
+
+def open_table(file: Path, images: ImageNames) -> Table:
+    """Return the table in a file; a `ProjectError` where there is none."""
+    check_size(file)
+    return _OPENERS.get(file.suffix.casefold(), _delimited)(file, images)
+
+
+def table_of(file: Path, titles: Sequence[str], rows: Rows, parts: Sequence[str] = ()) -> Table:
+    """Return a table of rows by title."""
+    sample = list(islice(rows, min(SAMPLE_ROWS, _MAX_SAMPLED // max(1, len(titles)))))
+    return Table(file=file, titles=tuple(titles), parts=tuple(parts), sample=sample, rest=rows)
+
+
+def _delimited(file: Path, images: ImageNames) -> Table:
+    return _table_of_cells(file, lambda: csv_rows(file), images)
+
+
+def _table_of_cells(file: Path, read: Callable[[], Iterator[tuple[int, list[str] | str]]], images: ImageNames) -> Table:
+    """Return a table of cells; the first row is the header, unless it describes an image."""
+    rows = read()
+    header = next((cells for _, cells in rows), None)
+    if not header:
+        raise ProjectError(Message("{path} is empty.", path=file), "Choose the file that lists the images.")
+    if isinstance(header, str):
+        message = Message("{file} is not a CSV file: in its first row, {header}.", file=file, header=header)
+        raise ProjectError(message, "Save it again as CSV, UTF-8.")
+    titles = [cell.strip() for cell in header]
+    sample = list(islice(rows, SAMPLE_ROWS))
+    following = [cells for _, cells in sample if not isinstance(cells, str)]
+    rows = chain(sample, rows)
+    if own := titles_of_first_row(titles, images, following):
+        widest = [cell.strip() for cell in max((titles, *following), key=len)]
+        titles = own if len(own) == len(widest) else titles_of_first_row(widest, images, following) or own
+        rows = chain([(1, header)], rows)
+        if _OF_SPLITS.search(file.stem):  # CelebA's codes
+            titles = [file.stem if title == "label" else title for title in titles]
+    # Distinct titles, so that no column replaces another; titles without words stay.
+    seen = Counter[str]()
+    for place, title in enumerate(titles):
+        seen[title] += 1
+        titles[place] = f"{title} ({seen[title]})" if title and seen[title] > 1 else title
+    return _with_objects(table_of(file, titles, ((line, _named(titles, cells)) for line, cells in rows)))
+
+
+def _named(titles: Sequence[str], cells: Sequence[str] | str) -> Row:
+    """Return a CSV row by title, or the reason for a malformed one."""
+    if isinstance(cells, str):
+        return cells
+    if len(cells) > len(titles) and any(cell.strip() for cell in cells[len(titles) :]):
+        return Message("{cells} cells, but the header has {titles}", cells=len(cells), titles=len(titles))
+    row = dict(zip(titles, cells, strict=False))
+    if row.get("escaped") == "yes":
+        row = {key: from_spreadsheet_cell(cell) for key, cell in row.items()}
+    return dict(row)
+
+
+def _with_objects(table: Table) -> Table:
+    """Return a table with its columns of JSON objects (VGG Image Annotator's) divided into columns of their values."""
+    first = table.good[:20]
+    nested = [title for title in table.titles if first and all(_object(row.get(title)) is not None for row in first)]
+    if not nested:
+        return table
+
+    def divided(row: Row) -> Row:
+        return row if isinstance(row, str) else row | {title: _object(row.get(title)) for title in nested}
+
+    return _table_of_entries(table.file, ((line, divided(row)) for line, row in table.rows))
+
+
+def _object(cell: Any) -> dict[str, Any] | None:
+    if not isinstance(cell, str) or not cell.startswith("{") or cell.startswith('{"choices"'):
+        return None
+    try:
+        value: Any = parse_json(cell)
+    except ValueError:
+        return None
+    return cast("dict[str, Any]", value) if isinstance(value, dict) else None
+
+
+def _table_of_entries(file: Path, entries: Iterable[tuple[int, dict[str, Any] | list[Any] | str]]) -> Table:
+    """Return a table of JSON objects and arrays."""
+    parts: set[str] = set()
+
+    def row(entry: dict[str, Any] | list[Any] | str) -> Row:
+        if isinstance(entry, list):
+            return {f"column {number}": value for number, value in enumerate(entry, 1)}
+        if isinstance(entry, str):
+            return entry
+        made, of_parts = flat(entry)
+        parts.update(of_parts)
+        return made
+
+    rows = ((number, row(entry)) for number, entry in entries)
+    sample = list(islice(rows, SAMPLE_ROWS))
+    titles = dict.fromkeys(key for _, each in sample if isinstance(each, dict) for key in each)
+    inner = [title for title in titles if title in parts]
+    outer = tuple(title for title in titles if title not in parts)
+    return Table(file=file, titles=outer, parts=tuple(inner), sample=sample, rest=rows)
+
+
+def _json_lines(file: Path, _images: ImageNames) -> Table:
+    return _table_of_entries(file, _lines_of_json(file))
+
+
+def _lines_of_json(file: Path) -> Iterator[tuple[int, dict[str, Any] | str]]:
+    """Yield the objects with their line numbers, or the reason for a line without one."""
+    memory = MemoryLimit(file)
+    with reading_errors(file):
+        encoding = text_encoding(file)
+        opened = open_regular(file)
+        with opened if encoding == "utf-8-sig" else TextIOWrapper(opened, encoding=encoding) as handle:
+            for line, raw in enumerate(handle, 1):
+                data = raw.encode() if isinstance(raw, str) else raw
+                if not data.strip(b" \t\r\n\xef\xbb\xbf"):
+                    continue
+                try:
+                    text = data.decode("utf-8-sig")
+                    memory.add(json_memory(text))
+                    value: Any = parse_json(text)
+                except ValueError as error:
+                    yield line, f"not JSON: {type(error).__name__}"
+                else:
+                    yield line, cast("dict[str, Any]", value) if isinstance(value, dict) else "not a JSON object"
+
+
+def _json(file: Path, images: ImageNames) -> Table:
+    entries = json_rows(read_label_json(file), images.has)
+
+    def placed(entry: dict[str, Any] | list[Any] | str, split: str) -> dict[str, Any] | list[Any] | str:
+        if not split or isinstance(entry, str):
+            return entry
+        if isinstance(entry, list):
+            entry = {f"column {number}": value for number, value in enumerate(entry, 1)}
+        return entry | {"split": split}
+
+    numbered = ((number, placed(*entry)) for number, entry in enumerate(entries, 1))
+    return _table_of_entries(file, numbered)
+
+
+def _spreadsheet(file: Path, images: ImageNames) -> Table:
+    return _table_of_cells(file, lambda: spreadsheet_rows(file), images)
+
+
+def _mat(file: Path, _images: ImageNames) -> Table:
+    titles, rows = mat_rows(file)
+    return table_of(file, titles, iter(enumerate(rows, 1)))
+
+
+_OPENERS: dict[str, Callable[[Path, ImageNames], Table]] = {
+    ".jsonl": _json_lines, ".ndjson": _json_lines, ".manifest": _json_lines, ".json": _json, ".mat": _mat,
+    ".xlsx": _spreadsheet, ".xlsm": _spreadsheet, ".xls": _spreadsheet, ".ods": _spreadsheet,
+}  # fmt: skip
+TABLE_SUFFIXES = (".csv", ".tsv", ".txt", ".lst", *_OPENERS)
