@@ -5,29 +5,32 @@ Two classes of the same name are merged.
 
 import re
 import unicodedata
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
+from itertools import chain, zip_longest
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QSignalBlocker, Qt, Signal
+from PySide6.QtCore import QSignalBlocker, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QFont
-from PySide6.QtWidgets import (
-    QAbstractItemView,
-    QCompleter,
-    QHeaderView,
-    QLineEdit,
-    QStyledItemDelegate,
-    QStyleOptionViewItem,
-    QTableWidget,
-    QTableWidgetItem,
-    QWidget,
-)
+from PySide6.QtWidgets import QTableWidgetItem, QWidget
 
+from gui.home.class_table import DOT_PX, NAME, NEW_NAME, ClassTable
 from gui.kit import theme
-from gui.kit.parts import Button, column, row, text
+from gui.kit.icons import swatch
+from gui.kit.image_grid import ImageGrid
+from gui.kit.image_model import Tile
+from gui.kit.parts import Button, Segments, column, row, stacked, text
+from gui.kit.split_bar import PARTS, split_colour
 from gui.kit.translation import tr
 from models.messages import Message
 
-_TAKE, _COUNT, _NAME = 0, 1, 2
+if TYPE_CHECKING:
+    from visionft.project.importing.import_filter import ImportPreview
+    from visionft.project.importing.readings import ReadingSummary
+
+_SIDE_PX = 140  # of the images of a source without classes
+Examples = Mapping[str, Mapping[str, tuple[Path, ...]]]  # images by class (empty for none) and split (empty for none)
 
 
 def look_alikes(found: Mapping[str, int], known: Iterable[str]) -> dict[str, str]:
@@ -53,27 +56,8 @@ def _core(name: str) -> str:
     return plain[:-1] if len(plain) > 3 and plain.endswith("s") and not plain.endswith("ss") else plain
 
 
-class _NameDelegate(QStyledItemDelegate):
-    """Edits a name, with completion from the other names."""
-
-    def __init__(self, parent: QWidget) -> None:
-        super().__init__(parent)
-        self.names: list[str] = []
-
-    def createEditor(
-        self, parent: QWidget, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex
-    ) -> QWidget:
-        editor = super().createEditor(parent, option, index)
-        if isinstance(editor, QLineEdit):
-            editor.setMaxLength(300)
-            completer = QCompleter(self.names, editor)
-            completer.setCaseSensitivity(Qt.CaseSensitivity.CaseInsensitive)
-            editor.setCompleter(completer)
-        return editor
-
-
 class FoundClasses(QWidget):
-    """One line per class: whether it is imported, its number of images, and its new name."""
+    """One line per class: whether it is imported, some of its images, their number, and its new name."""
 
     changed = Signal()
 
@@ -83,56 +67,82 @@ class FoundClasses(QWidget):
         self._known: set[str] = set()
         self._unlabelled = 0
         self._merged: dict[str, str] = {}
+        self._counts: Mapping[str, Mapping[str, int]] = {}
+        self._examples: Examples = {}
         self.merge_button = Button("Merge look-alikes", "layers", on_click=self._merge)
-        self._hint = text("", "small", wrap=True)
-        self.table = QTableWidget(0, 3)
-        self.table.setAccessibleName(tr("Classes found"))
-        headers = (Message("Found"), Message("Images"), "Comes in as (click to change)")
-        self.table.setHorizontalHeaderLabels([tr(each) for each in headers])
-        self.table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
-        self.table.setEditTriggers(QAbstractItemView.EditTrigger.AllEditTriggers)
-        self.table.setShowGrid(False)
-        self.table.verticalHeader().hide()
-        self.table.verticalHeader().setDefaultSectionSize(theme.scaled(34))
-        header = self.table.horizontalHeader()
-        header.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
-        header.setSectionResizeMode(_TAKE, QHeaderView.ResizeMode.Stretch)
-        header.setSectionResizeMode(_COUNT, QHeaderView.ResizeMode.ResizeToContents)
-        header.setSectionResizeMode(_NAME, QHeaderView.ResizeMode.Stretch)
-        self._delegate = _NameDelegate(self.table)
-        self.table.setItemDelegateForColumn(_NAME, self._delegate)
+        self._title, self._hint = text("", "heading"), text("", "small", wrap=True)
+        splits = {"": tr("All"), **{name: tr(title) for name, title, _, _ in PARTS}}
+        self.splits = Segments(splits, tr("Images of the split"))
+        self.splits.chosen.connect(self._show_split)
+        self.table = ClassTable()
         self.table.itemChanged.connect(lambda _item: self._show_state())
         self.table.itemChanged.connect(lambda _item: self.changed.emit())
-        title = text("Classes found", "heading")
-        self.setLayout(column(row(title, None, self.merge_button), self._hint, self.table, grows=2))
+        self.grid = ImageGrid(
+            self.table.thumbnails, name=Message("Images without a class"), side_px=theme.scaled(_SIDE_PX), lines=0,
+            overlaid=True, selectable=False,
+        )  # fmt: skip
+        hint = row(self._hint, self.merge_button, spacing=theme.MEDIUM, grows=0)
+        self._body = stacked(self.table, self.grid)
+        self.setLayout(column(row(self._title, None, self.splits), hint, self._body, grows=2))
 
-    def show_classes(self, found: Mapping[str, int], unlabelled: int, known: list[str]) -> None:
-        """Show the classes of a source; `known` are those of the project."""
+    def show_classes(
+        self,
+        counted: "ImportPreview | ReadingSummary",
+        known: Iterable[str],
+        examples: Examples,
+        *,
+        keeps_names: bool = False,
+    ) -> None:
+        """Show the classes of a source, with examples by class and split; `known` are those of the project.
+
+        `keeps_names`: names typed for the classes shown before stay, if the source has the same classes.
+        """
+        found, unlabelled = counted.classes, counted.unlabelled
+        edited = self.class_map() if keeps_names and found.keys() == self._found.keys() else {}
         self._found, self._known, self._unlabelled = dict(found), set(known), unlabelled
-        self._merged = look_alikes(found, known)
-        self._delegate.names = sorted({*found, *known})
+        self._counts, self._examples = counted.class_splits, examples
+        self._merged = look_alikes(found, self._known)
+        self.table.complete_from(sorted({*found, *self._known}))
+        alone = tr("{count} image without a class", "{count} images without a class", count=unlabelled)
+        title = tr("{count} class found", "{count} classes found", count=len(found))
+        self._title.setText(title if found else alone)
+        shown = chain.from_iterable(examples.get("", {}).values())
+        self.grid.show_tiles([Tile(image_id=place, path=path) for place, path in enumerate(shown, 1)])
+        self._body.setCurrentWidget(self.table if found or not unlabelled else self.grid)
         with QSignalBlocker(self.table):
             self.table.setRowCount(len(found) + bool(unlabelled))
-            for line, (name, count) in enumerate(found.items()):
-                take, number, named = QTableWidgetItem(name), QTableWidgetItem(f"{count:,}"), QTableWidgetItem(name)
-                take.setFlags(number.flags() & ~Qt.ItemFlag.ItemIsEditable | Qt.ItemFlag.ItemIsUserCheckable)
-                take.setCheckState(Qt.CheckState.Checked)
-                take.setToolTip(name)
-                self._set_line(line, take, number, named)
+            for line, name in enumerate(found):
+                new_name = edited.get(name, name)
+                self.table.set_line(line, {NAME: name, NEW_NAME: new_name or name}, is_class=True)
+                if new_name is None:
+                    self._item(line, NAME).setCheckState(Qt.CheckState.Unchecked)
             if unlabelled:
-                texts = (tr("Without a class"), f"{unlabelled:,}", tr("to be labelled by hand"))
-                items = [QTableWidgetItem(content) for content in texts]
-                for item in items:
-                    item.setFlags(Qt.ItemFlag.ItemIsEnabled)
-                    item.setForeground(QColor(theme.colours().muted))
-                self._set_line(len(found), *items)
+                texts = {NAME: tr("Without a class"), NEW_NAME: tr("to be labelled by hand")}
+                self.table.set_line(len(found), texts, is_class=False)
+        splits = {split for counts in self._counts.values() for split in counts}
+        for name, button in self.splits.buttons.items():
+            button.setVisible(not name or name in splits)
+            if name:
+                button.setIcon(swatch(split_colour(name)))
+                button.setIconSize(QSize(DOT_PX + theme.SMALL, DOT_PX + 2))
+        self.splits.setVisible(bool(splits))
+        self.splits.buttons[""].setChecked(True)
+        self._show_split("")
         self._show_state()
 
-    def _set_line(self, line: int, *items: QTableWidgetItem) -> None:
-        items[_COUNT].setFlags(Qt.ItemFlag.ItemIsEnabled)
-        items[_COUNT].setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-        for place, item in enumerate(items):
-            self.table.setItem(line, place, item)
+    def _show_split(self, split: str) -> None:
+        """Show the images of one split; all with an empty name."""
+        with QSignalBlocker(self.table):
+            for line, (name, total) in enumerate(
+                [*self._found.items(), ("", self._unlabelled)][: self.table.rowCount()]
+            ):
+                counts, examples = self._counts.get(name, {}), self._examples.get(name, {})
+                if split:
+                    self.table.show_examples(line, examples.get(split, ()), {}, counts.get(split, 0))
+                else:
+                    mixed = chain.from_iterable(zip_longest(*examples.values()))
+                    self.table.show_examples(line, [path for path in mixed if path], counts, total)
+        self.table.fit_columns()
 
     def class_map(self) -> dict[str, str | None]:
         """Return {found name: new name, or None for left out} for all changed names."""
@@ -143,11 +153,11 @@ class FoundClasses(QWidget):
         return sum(self._found[name] for name, new_name in self.class_map().items() if new_name is None)
 
     def fault(self) -> str:
-        names = (self._item(line, _NAME).text() for line in range(len(self._found)))
+        names = (self._item(line, NEW_NAME).text() for line in range(len(self._found)))
         return tr("A class needs a name.") if any(not name.strip() for name in names) else ""
 
     def set_name(self, found: str, name: str) -> None:
-        self._item(list(self._found).index(found), _NAME).setText(name)
+        self._item(list(self._found).index(found), NEW_NAME).setText(name)
 
     def _item(self, line: int, place: int) -> QTableWidgetItem:
         item = self.table.item(line, place)
@@ -155,26 +165,29 @@ class FoundClasses(QWidget):
         return item
 
     def _new_name(self, line: int) -> str | None:
-        if self._item(line, _TAKE).checkState() != Qt.CheckState.Checked:
+        if self._item(line, NAME).checkState() != Qt.CheckState.Checked:
             return None
-        return self._item(line, _NAME).text().strip()
+        return self._item(line, NEW_NAME).text().strip()
 
     def _merge(self) -> None:
-        for found, name in self._merged.items():
-            self.set_name(found, name)
+        with QSignalBlocker(self.table):
+            for line, found in enumerate(self._found):
+                self._item(line, NEW_NAME).setText(self._merged.get(found, self._item(line, NEW_NAME).text()))
+        self._show_state()
+        self.changed.emit()
 
     def _show_state(self) -> None:
         """Mark renamed, merged and omitted classes, and show the possible actions."""
         new_names = [self._new_name(line) for line in range(len(self._found))]
-        palette = theme.colours()
+        palette, times = theme.colours(), Counter(new_names)
         with QSignalBlocker(self.table):
             for line, (found, new_name) in enumerate(zip(self._found, new_names, strict=True)):
-                item, font = self._item(line, _NAME), QFont()
+                item, font = self._item(line, NEW_NAME), QFont()
                 font.setBold(new_name is not None and new_name != found)
                 font.setStrikeOut(new_name is None)
                 item.setFont(font)
                 item.setForeground(QColor(palette.muted if new_name is None else palette.text))
-                others = new_names.count(new_name) > 1 or (new_name != found and new_name in self._known)
+                others = times[new_name] > 1 or (new_name != found and new_name in self._known)
                 merged = tr("Merged into “{name}”", name=new_name) if others else ""
                 item.setToolTip(tr("Left out") if new_name is None else merged)
         unchanged = {found for found, new_name in zip(self._found, new_names, strict=True) if new_name == found}
@@ -185,9 +198,9 @@ class FoundClasses(QWidget):
         if not self._found and not self._unlabelled:
             words = tr("Every image of the source is in the project already.")
         elif not self._found:
-            words = tr("The source names no classes. Its images come in without one, to label by hand.")
+            words = tr("The images come in without a class, to be labelled by hand.")
         elif any(new_name != found for found, new_name in zip(self._found, new_names, strict=True)):
             words = tr("{found} classes found, {left} come in.", found=len(new_names), left=left)
         else:
-            words = tr("Untick a class to leave its images out. Give two the same name to merge them.")
+            words = tr("Untick a class to leave its images out. Click a name to change it; equal names are merged.")
         self._hint.setText(self.fault() or words)

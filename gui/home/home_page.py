@@ -125,6 +125,7 @@ class ProjectPage(Page):
         self.import_button.setVisible(self._next != "import")
 
     def close_workers(self) -> None:
+        self.imports.close()
         if self.session is not None:
             self._reader.close()
             self.overview.sheet.thumbnails.close()

@@ -6,16 +6,18 @@ Nothing is written before the user has seen the preview and confirmed it.
 from collections.abc import Callable
 from functools import cached_property, partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, Signal, Slot
 
 from gui.kit.lazy_function import LazyFunction
 from gui.kit.translation import tr
-from gui.kit.workers import Work
+from gui.kit.workers import ShortWork, Work
 from gui.state import AppState
 from gui.tasks import Lane, Outcome, Task, TaskHandle
 from visionft.events import Event, Progress
+from visionft.jobs import JobContext
 from visionft.project.formats.listing import AUTOMATIC, ColumnChoice
 
 if TYPE_CHECKING:
@@ -23,11 +25,24 @@ if TYPE_CHECKING:
     from gui.session import ProjectSession
     from visionft.project.importing.import_filter import ImportPreview
     from visionft.project.importing.importer import ImportReport
+    from visionft.project.store import Project
     from visionft.public_sets import PublicSet
 
 preview_source = LazyFunction("visionft.project.importing.import_filter:preview_source", uses_torch=False)
 fetch_set = LazyFunction("visionft.public_sets:fetch_set")
 import_source = LazyFunction("visionft.project.importing.importer:import_source", uses_torch=False)
+
+
+def _import(
+    unpacked: "TemporaryDirectory[str] | None", project: "Project", source: Path, *, job: JobContext, **options: Any
+) -> "ImportReport":
+    """Import a source; its files unpacked by the preview are deleted at the end."""
+    try:
+        folder = Path(unpacked.name) if unpacked is not None else None
+        return import_source(project, source, unpacked=folder, job=job, **options)
+    finally:
+        if unpacked is not None:
+            unpacked.cleanup()
 
 
 class ImportFlow(QObject):
@@ -45,9 +60,10 @@ class ImportFlow(QObject):
         self.is_active = False
         self._state, self._session, self._ask_project = state, session, ask_project
         self._preview: ImportPreview | None = None
-        self._choice = AUTOMATIC
+        self._choice, self._reading = AUTOMATIC, 0
+        self._unpacked: TemporaryDirectory[str] | None = None
         self._handle: TaskHandle | None = None
-        self._is_leaving = False
+        self._is_leaving = self._is_outdated = False
 
     @cached_property
     def panel(self) -> "ImportPreviewPanel":
@@ -58,15 +74,41 @@ class ImportFlow(QObject):
         panel.confirmed.connect(self.confirm)
         panel.cancelled.connect(self.cancel)
         panel.reading.chosen.connect(lambda choice: self.scan(panel.preview.path, choice))
+        panel.readings.chosen.connect(self.choose_reading)
         return panel
 
     def scan(self, source: Path, choice: ColumnChoice = AUTOMATIC) -> None:
         """Scan a source and show its contents; `choice` is the user's column mapping."""
         if self._is_free():
-            project = self._session.project if self._session is not None else None
-            self._choice = choice
-            work = partial(preview_source, source, project, choice=choice)
-            self._run(self._task(tr("Looking at {name}", name=source.name), work), self._on_scanned)
+            if self._preview is None or self._preview.path != source:
+                self._forget()
+            self._choice, self._reading = choice, 0
+            self._look(source)
+
+    def choose_reading(self, number: int) -> None:
+        """Show the classes of another reading at once, and its preview as soon as there is one."""
+        assert self._preview is not None
+        self._reading = number
+        self.panel.show_reading(number)
+        if self._handle is None:
+            self._look(self._preview.path, is_shown=True)
+        else:
+            self._is_outdated = True
+            self._handle.stop()
+
+    def _look(self, source: Path, *, is_shown: bool = False) -> None:
+        project = self._session.project if self._session is not None else None
+        if self._unpacked is None and source.is_file():
+            from visionft.project.importing.sources import UNPACKED_PREFIX
+
+            place = project.path if project is not None and not project.is_read_only else None
+            self._unpacked = TemporaryDirectory(prefix=UNPACKED_PREFIX, dir=place, ignore_cleanup_errors=True)
+        work = partial(
+            preview_source, source, project, choice=self._choice, reading=self._reading,
+            unpacked=Path(self._unpacked.name) if self._unpacked is not None else None,
+            known_facts=self._preview.known_facts if self._preview is not None else None,
+        )  # fmt: skip
+        self._run(self._task(tr("Looking at {name}", name=source.name), work), self._on_scanned, is_shown=is_shown)
 
     def fetch(self, wanted: "PublicSet", folder: Path) -> None:
         """Download a public data set into `folder` and show its contents, like any other source."""
@@ -90,9 +132,11 @@ class ImportFlow(QObject):
         session = self._state.session
         assert session is not None
         work = partial(
-            import_source, session.project, preview.path, copy=copy, class_map=class_map,
-            known_facts=preview.known_facts, choice=self._choice, accepts_unlabelled=self._choice.is_unlabelled,
+            _import, self._unpacked, session.project, preview.path, copy=copy, class_map=class_map,
+            known_facts=preview.known_facts, choice=self._choice, reading=preview.reading,
+            accepts_unlabelled=self._choice.is_unlabelled,
         )  # fmt: skip
+        self._unpacked = None  # deleted by the import
         task = self._task(tr("Importing {name}", name=preview.path.name), work, writes=True)
         self._state.import_requested.emit(task)  # to the page of the session that is open now: it may be a new one
 
@@ -116,18 +160,40 @@ class ImportFlow(QObject):
     def _task(self, title: str, work: Work[Any], *, writes: bool = False) -> Task[Any]:
         return Task(title=title, work=work, lane=Lane.DISK, page="project", writes=writes)
 
-    def _run(self, task: Task[Any], on_done: Callable[[Any], object]) -> None:
+    def _run(self, task: Task[Any], on_done: Callable[[Any], object], *, is_shown: bool = False) -> None:
+        """Args: `is_shown` leaves the preview in view."""
         self._is_leaving = False
         self.panel.progress.show_title(task.title)
-        self.panel.setCurrentWidget(self.panel.progress)
+        if not is_shown:
+            self.panel.setCurrentWidget(self.panel.progress)
         self._set_active(True)
         self._handle = self._state.tasks.run(
             task, owner=self, on_done=on_done, on_event=self._show_event, on_end=self._on_ended
         )
 
     def _leave(self) -> None:
-        self._preview = None
+        self._forget()
         self._set_active(False)
+
+    def _forget(self) -> None:
+        """Drop the preview, and the unpacked files of an archive."""
+        self._preview = None
+        if self._has_unpacked() and self._unpacked is not None:
+            work = ShortWork("Delete temporary files", self._unpacked.cleanup)
+            self._state.tasks.run(self._task(tr("Deleting temporary files"), work), owner=self, on_done=lambda _: None)
+            self._unpacked = None
+        self.close()
+
+    def _has_unpacked(self) -> bool:
+        return self._unpacked is not None and any(Path(self._unpacked.name).iterdir())
+
+    def close(self) -> None:
+        """Delete the temporary files, and wait for the thumbnails being read."""
+        if self._unpacked is not None:
+            self._unpacked.cleanup()
+            self._unpacked = None
+        if "panel" in vars(self):
+            self.panel.classes.table.thumbnails.close()
 
     def _set_active(self, is_active: bool) -> None:
         if self.is_active != is_active:
@@ -139,12 +205,15 @@ class ImportFlow(QObject):
             self.panel.progress.show_progress(event)
 
     def _on_scanned(self, preview: "ImportPreview | None") -> None:
-        if preview is None or self._is_leaving:
+        if preview is None or self._is_leaving or self._is_outdated:
             return
         self._preview = preview
         known = list(self._session.project.summary().classes) if self._session is not None else []
-        can_copy = preview.path.suffix.casefold() != ".zip"
-        self.panel.show_preview(preview, known=known, can_copy=can_copy, choice=self._choice)
+        can_copy = not self._has_unpacked()
+        is_unsure = not self._reading and preview.reading > 1
+        self.panel.show_preview(
+            preview, known=known, can_copy=can_copy, choice=self._choice, is_unsure=is_unsure
+        )  # fmt: skip
 
     def _on_fetched(self, listed: Path | None) -> None:
         self._handle = None
@@ -156,7 +225,10 @@ class ImportFlow(QObject):
         if handle is not None and handle.task is not outcome.task:
             return  # the downloaded set is being scanned
         self._handle = None
-        if self._preview is None or outcome.was_stopped:
+        if self._is_outdated and self._preview is not None:
+            self._is_outdated = False
+            self._look(self._preview.path, is_shown=True)
+        elif self._preview is None or outcome.was_stopped:
             self._leave()
         else:
             self.panel.setCurrentIndex(1)  # the source cannot be read with the new choice: the last preview stays

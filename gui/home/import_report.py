@@ -2,14 +2,16 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QModelIndex, QPersistentModelIndex, Qt, Signal
-from PySide6.QtWidgets import QHeaderView, QStyledItemDelegate, QStyleOptionViewItem
+from PySide6.QtWidgets import QHeaderView, QStyledItemDelegate, QStyleOptionViewItem, QWidget
 
 from gui.kit import theme
-from gui.kit.parts import Button, Card, IconButton, IconLabel, row, text
+from gui.kit.dialogs import Dialog
+from gui.kit.parts import Button, Card, IconButton, IconLabel, clear, column, row, text, verbatim
 from gui.kit.translation import tr
 from gui.kit.value_table import ValueTable
 from models.messages import Message
@@ -21,12 +23,38 @@ if TYPE_CHECKING:
     from visionft.project.importing.importer import ImportReport
 
 MAX_LINES = 2000
+_MOST_REASONS = 5
 
 
 def agreeing_duplicates(left_out: "ImportReport | ImportPreview") -> tuple[str, ...]:
     """Return the duplicates without a label conflict: the same label as the others, or none."""
     disagreeing = files_in_conflict(left_out.conflicts)
     return tuple(name for name in left_out.duplicates if name not in disagreeing)
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOutFile:
+    """A file that an import leaves out; `path` is printable."""
+
+    path: str
+    kind: str
+    reason: str
+    is_conflict: bool = False
+
+
+def left_out_files(left_out: "ImportReport | ImportPreview") -> list[LeftOutFile]:
+    """Return the omitted files; problems that need attention come first."""
+    disagreeing: dict[str, str] = {}  # each file with its label of the image, then the conflicting labels
+    for conflict in left_out.conflicts:
+        for each in conflict.candidates:
+            others = (other for other in conflict.candidates if other is not each)
+            disagreeing[each.origin] = " / ".join(f"“{label.class_name}”" for label in (each, *others))
+    same = Message("the same image is there already")
+    files = [LeftOutFile(each.path, Message("Unreadable"), each.reason) for each in left_out.unreadable]
+    in_conflict = [name for name in left_out.duplicates if name in disagreeing]
+    files += [LeftOutFile(name, Message("Conflict"), disagreeing[name], is_conflict=True) for name in in_conflict]
+    files += [LeftOutFile(name, Message("Duplicate"), same) for name in agreeing_duplicates(left_out)]
+    return files + [LeftOutFile(each.path, Message("Skipped"), each.reason) for each in left_out.skipped]
 
 
 def warning_words(warnings: "Sequence[ImageWarning]") -> list[str]:
@@ -59,26 +87,66 @@ class LeftOutTable(ValueTable):
         for place in (0, 2):
             self.horizontalHeader().setSectionResizeMode(place, QHeaderView.ResizeMode.Stretch)
 
-    def show_files(self, left_out: "ImportReport | ImportPreview", *, base: str = "") -> int:
-        """Show the omitted files, named relative to the folder `base`; return their number."""
-        disagreeing: dict[str, str] = {}  # each file with its label of the image, then the conflicting labels
-        for conflict in left_out.conflicts:
-            for each in conflict.candidates:
-                others = (other for other in conflict.candidates if other is not each)
-                disagreeing[each.origin] = " / ".join(f"“{label.class_name}”" for label in (each, *others))
-        same = Message("the same image is there already")
-        lines = [(file.path, Message("Unreadable"), file.reason) for file in left_out.unreadable]
-        lines += [(name, tr("Conflict"), disagreeing[name]) for name in left_out.duplicates if name in disagreeing]
-        lines += [(name, Message("Duplicate"), same) for name in agreeing_duplicates(left_out)]
-        lines += [(file.path, Message("Skipped"), file.reason) for file in left_out.skipped]
-        shown = lines[:MAX_LINES]
-        if len(lines) > MAX_LINES:
-            shown.append((Message("and {count} more", count=len(lines) - MAX_LINES), "", ""))
-        self.show_rows([[(path.removeprefix(base), path), (what, what), (why, why)] for path, what, why in shown])
-        for line, words in enumerate(shown):
+    def show_files(self, files: "Sequence[LeftOutFile]", *, base: str = "") -> None:
+        """Show the omitted files, named relative to the folder `base`."""
+        shown = list(files[:MAX_LINES])
+        if len(files) > MAX_LINES:
+            shown.append(LeftOutFile(Message("and {count} more", count=len(files) - MAX_LINES), "", ""))
+        self.show_rows(
+            [
+                [(each.path.removeprefix(base), each.path), (each.kind, each.kind), (each.reason, each.reason)]
+                for each in shown
+            ]
+        )
+        for line, each in enumerate(shown):
             if (item := self.item(line, 0)) is not None:
-                item.setToolTip(words[0])  # the whole path
-        return len(lines)
+                item.setToolTip(each.path)  # the whole path
+
+
+class LeftOutCard(Card):
+    """The omitted files of a preview, counted by reason; a button opens the list of them."""
+
+    def __init__(self) -> None:
+        super().__init__(margin=theme.MEDIUM)
+        self._title, self._counts = text("", "heading"), column(spacing=theme.TIGHT)
+        self.show_button = Button("Show files", on_click=self._open)
+        self._files: Sequence[LeftOutFile] = ()
+        self._base = ""
+        self.add(self._title, self._counts, row(self.show_button, None))
+
+    def show_files(self, left_out: "ImportPreview", *, base: str) -> None:
+        self._files, self._base = left_out_files(left_out), base
+        count = len(self._files)
+        self._title.setText(tr("{count} file is left out", "{count} files are left out", count=count))
+        clear(self._counts)
+        conflict = Message("in several classes")
+        reasons = Counter((each.kind, conflict if each.is_conflict else each.reason) for each in self._files)
+        for (kind, reason), number in reasons.most_common(_MOST_REASONS):
+            words = tr("{kind}: {reason}", kind=tr(kind), reason=tr(reason))
+            counted = column(verbatim(f"{number:,}", "strong"), None)
+            self._counts.addLayout(row(counted, verbatim(words, "muted", wrap=True), grows=1))
+        if len(reasons) > _MOST_REASONS:
+            self._counts.addRow(
+                text("", "strong"), text(Message("and {count} more", count=len(reasons) - _MOST_REASONS))
+            )
+        self.setVisible(count > 0)
+
+    def _open(self) -> None:
+        dialog = LeftOutDialog(self, self._files, base=self._base)
+        dialog.open()
+
+
+class LeftOutDialog(Dialog):
+    """The list of the omitted files; deleted when it is closed."""
+
+    def __init__(self, parent: QWidget, files: "Sequence[LeftOutFile]", *, base: str) -> None:
+        super().__init__(parent, "Files that are left out", width=820, height=480)
+        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        self.table = LeftOutTable()
+        self.table.show_files(files, base=base)
+        close = Button("Close", role="primary", on_click=self.accept)
+        stay = text("These files stay where they are; nothing is done to them.", "muted", wrap=True)
+        self.lay_out(text("Files that are left out", "title"), stay, self.table, row(None, close))
 
 
 class ImportReportCard(Card):
@@ -113,7 +181,9 @@ class ImportReportCard(Card):
         self._icon.show_icon(*(("check-circle", "good") if is_whole else ("warning", "warn")))
         self.decide_button.setVisible(bool(report.conflicts))
         self.decide_button.setText(tr("Decide conflicts ({count})", count=f"{len(report.conflicts):,}"))
-        self.details_button.setVisible(self.table.show_files(report) > 0)
+        files = left_out_files(report)
+        self.table.show_files(files)
+        self.details_button.setVisible(bool(files))
         self.details_button.setText(tr("Show files"))
         self.table.hide()
         self.table.setFixedHeight(theme.scaled(30) * (min(self.table.rowCount(), 7) + 1) + theme.SMALL)

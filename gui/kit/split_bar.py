@@ -9,12 +9,17 @@ from gui.kit.parts import ElidedLabel, column, text, verbatim
 from gui.kit.translation import tr
 from models.messages import Message
 
-_PARTS = (
+PARTS = (
     ("train", Message("Training"), "train_line", Message("the model learns from these")),
     ("val", Message("Validation"), "val_line", Message("choose the epoch to keep")),
     ("test", Message("Test"), "test_line", Message("kept for the final figure")),
     ("unassigned", Message("Not divided"), "grey_line", ""),
 )
+
+
+def split_colour(name: str) -> str:
+    """Return the colour of a split in the current theme."""
+    return getattr(theme.colours(), next(token for split, _, token, _ in PARTS if split == name))
 
 
 class _Bar(QWidget):
@@ -32,7 +37,7 @@ class _Bar(QWidget):
         painter.setClipPath(clip)
         painter.fillRect(self.rect(), QColor(palette.sunken))
         total, left = sum(self.counts.values()) or 1, 0.0
-        for name, _, token, _ in _PARTS:
+        for name, _, token, _ in PARTS:
             width = self.width() * self.counts.get(name, 0) / total
             painter.fillRect(QRectF(left, 0, width, self.height()), QColor(getattr(palette, token)))
             left += width
@@ -65,7 +70,7 @@ class SplitBar(QWidget):
         grid.setHorizontalSpacing(theme.SMALL)
         grid.setVerticalSpacing(theme.TIGHT)
         grid.setColumnStretch(2, 1)
-        for line, (name, title, token, note) in enumerate(_PARTS if has_legend else ()):
+        for line, (name, title, token, note) in enumerate(PARTS if has_legend else ()):
             self._numbers[name] = text("0", "strong")
             grid.addWidget(_Dot(token), line, 0)
             grid.addWidget(verbatim(tr(title)), line, 1)

@@ -48,7 +48,7 @@ class TilePainter:
         else:
             painter.fillRect(box, QColor(theme.colours().sunken))
         if isinstance(kept, QPixmap):
-            _draw_image(painter, frame, kept, ratio)
+            draw_image(painter, frame, kept, ratio)
         elif isinstance(kept, Unreadable):
             painter.setPen(QColor(theme.colours().muted))
             flags = Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap
@@ -205,7 +205,7 @@ def _draw_ring(painter: QPainter, box: QRect, width: float) -> None:
     painter.drawRoundedRect(QRectF(box).adjusted(1, 1, -1, -1), _RADIUS, _RADIUS)
 
 
-def _draw_image(painter: QPainter, frame: QRect, image: QPixmap, ratio: float) -> None:
+def draw_image(painter: QPainter, frame: QRect, image: QPixmap, ratio: float) -> None:
     """Fill the square in the middle of `frame`; an image of the right size is copied, which is fast and sharp."""
     side = min(frame.width(), frame.height())
     whole, square = filling(image.size(), round(side * ratio)), QSize(round(side * ratio), round(side * ratio))

@@ -43,14 +43,14 @@ def tally(data_sets: list[Made]) -> list[tuple[Made, Verdict]]:
     return found
 
 
-def fault_text(found: list[tuple[Made, Verdict]]) -> str:
-    """Return the verdicts that are not right, worst first, as Markdown."""
+def fault_text(found: list[tuple[Made, Verdict]], most: int) -> str:
+    """Return the verdicts that are not right as Markdown: worst first, of each the `most` with the shortest titles."""
     parts = [f"# Imports that are not right ({time.strftime('%H:%M')})\n"]
     for kind in reversed(VERDICTS):
         rows = [(made, verdict) for made, verdict in found if verdict.kind == kind and kind != RIGHT]
         if rows:
             parts.append(f"\n## {kind} ({len(rows)})\n")
-        for made, verdict in rows:
+        for made, verdict in sorted(rows, key=lambda row: len(row[0].title))[:most]:
             took = f" [right with {verdict.took}]" if verdict.took else ""
             parts.append(f"- **{made.title}**{took}: {verdict.words}")
     return "\n".join(parts) + "\n"
@@ -79,7 +79,7 @@ def main() -> int:
     heading(*VERDICTS, "all", "seconds")
     row(*(counts[kind] for kind in VERDICTS), len(found), f"{time.perf_counter() - began:.0f}")
     if options.faults:
-        options.faults.write_text(fault_text(found), encoding="utf-8")
+        options.faults.write_text(fault_text(found, 25 if options.draws else len(found)), encoding="utf-8")
     return int(counts[SILENT] + counts[CRASHED] > 0)
 
 

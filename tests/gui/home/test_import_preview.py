@@ -1,6 +1,7 @@
 """Importing by clicks: a preview of the findings, merging and excluding classes, nothing written before."""
 
 import json
+import shutil
 import zipfile
 from pathlib import Path
 
@@ -8,14 +9,24 @@ import numpy as np
 import pytest
 from PIL import Image
 from PySide6.QtCore import Qt
+from PySide6.QtGui import QPixmap
 from PySide6.QtWidgets import QLabel, QLineEdit
 
+from gui.home.class_table import COUNT, EXAMPLES, EXAMPLES_ROLE, NAME, NEW_NAME
 from gui.home.found_classes import look_alikes
+from gui.home.import_report import LeftOutDialog
 from gui.home.new_project import NewProjectDialog
 from gui.kit import dialogs
 from visionft.data.decode import FEW_LEVELS
+from visionft.project.importing.sources import UNPACKED_PREFIX
 
 LEFT = Qt.MouseButton.LeftButton
+
+
+def shown_counts(panel) -> dict[str, str]:
+    """Return the text of the number of images by class."""
+    table = panel.classes.table
+    return {table.item(line, NAME).text(): table.item(line, COUNT).text() for line in range(table.rowCount())}
 
 
 @pytest.fixture
@@ -31,14 +42,22 @@ def source(tmp_path) -> Path:
     return folder
 
 
-def test_what_was_found_is_shown_before_anything_is_written(page, source, look, project):
+def test_what_was_found_is_shown_before_anything_is_written(qtbot, page, source, look, project):
     look(source)
     panel = page.imports.panel
     assert panel.isVisible() and panel.import_button.isVisible()
-    assert [tile.figure() for tile in panel.tiles.values()] == ["10", "4", "1", "1"]
-    names = [Path(panel.table.item(line, 0).text()).name for line in range(panel.table.rowCount())]
-    assert "broken.png" in names and len(names) == 2
+    assert shown_counts(panel) == {"Cats": "2", "cat": "4", "dog": "3", "junk": "1"}
     assert "10" in panel.import_button.text()
+    table = panel.classes.table
+    paths = [path for line in range(4) for path in table.item(line, EXAMPLES).data(EXAMPLES_ROLE)]
+    assert {path.parent.name for path in paths} == {"Cats", "cat", "dog", "junk"}
+    shown = [path for path in paths if path.name != "broken.png"]
+    qtbot.waitUntil(lambda: all(isinstance(table.thumbnails.get(path), QPixmap) for path in shown))
+    qtbot.mouseClick(panel.left_out.show_button, LEFT)
+    files = panel.left_out.findChild(LeftOutDialog)
+    names = {Path(files.table.item(line, 0).text()).name for line in range(files.table.rowCount())}
+    assert names == {"broken.png", "dog_000.png"} and files.isVisible()
+    files.close()
     assert project.summary().images == 0
 
 
@@ -46,7 +65,7 @@ def test_look_alikes_are_merged_and_a_class_left_out(qtbot, page, source, look, 
     look(source)
     classes, panel = page.imports.panel.classes, page.imports.panel
     qtbot.mouseClick(classes.merge_button, LEFT)
-    classes.table.item(3, 0).setCheckState(Qt.CheckState.Unchecked)  # junk
+    classes.table.item(3, NAME).setCheckState(Qt.CheckState.Unchecked)  # junk
     assert "9" in panel.import_button.text() and not classes.merge_button.isVisible()
     confirm()
     assert project.summary().classes == {"cat": 6, "dog": 3}
@@ -56,7 +75,7 @@ def test_look_alikes_are_merged_and_a_class_left_out(qtbot, page, source, look, 
 def test_a_class_is_renamed_by_typing_a_name_into_its_line(qtbot, page, source, look, project):
     look(source)
     table = page.imports.panel.classes.table
-    qtbot.mouseClick(table.viewport(), LEFT, pos=table.visualItemRect(table.item(3, 2)).center())
+    qtbot.mouseClick(table.viewport(), LEFT, pos=table.visualItemRect(table.item(3, NEW_NAME)).center())
     editor = table.findChild(QLineEdit)
     editor.selectAll()
     qtbot.keyClicks(editor, "rest")
@@ -99,7 +118,7 @@ def test_a_zip_is_chosen_by_its_button(qtbot, page, source, tmp_path, monkeypatc
     monkeypatch.setattr(dialogs, "ask_files", lambda *args, **kwargs: [archive])
     qtbot.mouseClick(page.file_button, LEFT)
     finish()
-    assert page.imports.panel.tiles["new"].figure() == "10" and not page.imports.panel.copy_box.isVisible()
+    assert "10" in page.imports.panel.import_button.text() and not page.imports.panel.copy_box.isVisible()
 
 
 def test_images_are_copied_into_the_project_on_request(window, page, source, tmp_path, look, confirm, project):
@@ -158,14 +177,14 @@ def test_the_user_says_which_column_gives_the_class(page, tmp_path, look, confir
     (folder / "labels.csv").write_text(f"img;shape;colour\n{rows}", encoding="utf-8")
     look(folder)
     panel = page.imports.panel
-    assert "labels.csv" in panel.reading.words.text() and not panel.import_button.isEnabled()
+    assert "labels.csv" in panel.readings.tiles[0].accessibleName() and not panel.import_button.isEnabled()
     assert panel.import_button.toolTip() == panel.reading.fault() != ""
     pick(panel, "colour")
     finish()
-    assert list(panel.classes.class_map()) == [] and panel.tiles["classes"].figure() == "2"
+    assert list(panel.classes.class_map()) == [] and len(shown_counts(panel)) == 2
     pick(panel, "\0nothing")
     finish()
-    assert panel.tiles["classes"].figure() == "0" and panel.import_button.isEnabled()
+    assert panel.classes.grid.count() == 4 and panel.import_button.isEnabled()
     pick(panel, "shape")
     finish()
     confirm()
@@ -200,3 +219,58 @@ def test_what_is_lost_of_images_is_said_before_and_after(page, tmp_path, look, c
     assert is_said()
     confirm()
     assert page.overview.report.isVisible() and is_said()
+
+
+@pytest.fixture
+def split_source(tmp_path) -> Path:
+    """Return a folder of three splits of two classes, each image different."""
+    for place, (split, name) in enumerate((split, name) for split in ("train", "valid", "test") for name in ("a", "b")):
+        folder = tmp_path / "set" / split / name
+        folder.mkdir(parents=True)
+        for number in range(place + 1):
+            Image.new("RGB", (20, 16), (40 * place, 20 * number, 90)).save(folder / f"{number}.png")
+    return tmp_path / "set"
+
+
+def test_the_images_of_a_split_are_shown_by_class(qtbot, page, split_source, look):
+    look(split_source)
+    classes = page.imports.panel.classes
+    assert shown_counts(page.imports.panel) == {"a": "9", "b": "12"} and classes.splits.isVisible()
+    qtbot.mouseClick(classes.splits.buttons["val"], LEFT)
+    assert shown_counts(page.imports.panel) == {"a": "3", "b": "4"}
+    shown = classes.table.item(1, EXAMPLES).data(EXAMPLES_ROLE)
+    assert len(shown) == 4 and {path.parent.parent.name for path in shown} == {"valid"}
+
+
+def test_another_reading_is_shown_at_once_and_imported(qtbot, page, source, look, finish, confirm, project):
+    look(source)
+    panel = page.imports.panel
+    assert [tile.isChecked() for tile in panel.readings.tiles] == [True, False]
+    panel.readings.tiles[0].setFocus()
+    qtbot.keyClick(panel.readings.tiles[0], Qt.Key.Key_Down)
+    assert panel.isVisible() and not panel.import_button.isEnabled() and panel.classes.grid.isVisible()
+    qtbot.keyClick(panel.readings.tiles[1], Qt.Key.Key_Up)  # before the other one was looked at
+    panel.classes.set_name("junk", "rest")
+    finish()
+    assert list(panel.classes.class_map()) == ["junk"] and panel.import_button.isEnabled()
+    qtbot.keyClick(panel.readings.tiles[0], Qt.Key.Key_Down)
+    finish()
+    confirm()
+    assert project.summary().images == 10 and project.summary().classes == {}
+
+
+def test_a_zip_shows_its_images_and_leaves_nothing_behind(
+    qtbot, page, source, tmp_path, look, finish, confirm, project
+):
+    archive = Path(shutil.make_archive(str(tmp_path / "cats"), "zip", source))
+    look(archive)
+    panel = page.imports.panel
+    path = panel.classes.table.item(0, EXAMPLES).data(EXAMPLES_ROLE)[0]
+    qtbot.waitUntil(lambda: isinstance(panel.classes.table.thumbnails.get(path), QPixmap))
+    qtbot.mouseClick(panel.cancel_button, LEFT)
+    finish()
+    assert not path.exists()
+    look(archive)
+    confirm()
+    assert project.summary().images == 10
+    assert not list(project.path.glob(f"{UNPACKED_PREFIX}*"))

@@ -14,6 +14,7 @@ from visionft.project.names import count_of
 # Below this confidence, an import without the user's choice of a reading leaves the images unlabelled.
 LEAST_CONFIDENCE = 0.6
 _EXAMPLES = 4  # images shown for each class and split
+_UNLABELLED_EXAMPLES = 24  # images shown where none has a class
 _MOST_EXAMPLES = 1000  # classes with examples
 
 
@@ -72,7 +73,7 @@ class ReadingSummary:
     classes: dict[str, int]  # images by class
     unlabelled: int
     class_splits: dict[str, dict[str, int]]  # images of each class (empty for none) by split, without those of none
-    # At most 4 images of each of the first 1,000 classes (empty for none) and split (empty for none); none of archives.
+    # 4 images of each of the first 1,000 classes (empty for none) and split (empty for none), more where none has one.
     examples: dict[str, dict[str, tuple[Path, ...]]]
 
 
@@ -84,18 +85,19 @@ def summary_of(reading: Reading, *, has_examples: bool = True) -> ReadingSummary
             images[label][file.split or ""].append(file.path)
     counts = {name: sum(map(len, splits.values())) for name, splits in images.items()}
     shown = islice(images.items(), _MOST_EXAMPLES if has_examples else 0)
+    most = _EXAMPLES if set(images) != {""} else _UNLABELLED_EXAMPLES
     return ReadingSummary(
         title=reading.title, evidence=reading.evidence.words(), confidence=reading.confidence,
         classes={name: count for name, count in counts.items() if name}, unlabelled=counts.get("", 0),
         class_splits={name: {split: len(paths) for split, paths in splits.items() if split}
                       for name, splits in images.items()},
-        examples={name: {split: _spread(splits[split]) for split in sorted(splits)} for name, splits in shown},
+        examples={name: {split: _spread(splits[split], most) for split in sorted(splits)} for name, splits in shown},
     )  # fmt: skip
 
 
-def _spread(paths: Sequence[Path]) -> tuple[Path, ...]:
-    """Return a few paths at equal distances: neighbors in a folder are often of one series."""
-    count = min(len(paths), _EXAMPLES)
+def _spread(paths: Sequence[Path], most: int) -> tuple[Path, ...]:
+    """Return at most `most` paths at equal distances: neighbors in a folder are often of one series."""
+    count = min(len(paths), most)
     return tuple(paths[place * len(paths) // count] for place in range(count))
 
 

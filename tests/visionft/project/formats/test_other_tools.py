@@ -463,6 +463,19 @@ def test_several_classes_and_none_round_trip(multi: Project, tmp_path: Path, nam
         assert content(again) == content(multi)
 
 
+@pytest.mark.parametrize("name", [each.name for each in ALL if each.is_file])
+def test_an_export_in_the_image_folder_wins_over_its_class_folders(
+    project: Project, images: Path, tmp_path: Path, name: str
+) -> None:
+    """The images lie in folders of the classes that they had before a person corrected them all."""
+    project.apply(LabelImages(tuple(range(1, 7)), "dog"))
+    project.apply(LabelImages(tuple(range(7, 13)), "fox"))
+    export_labels(project, images / f"labels{FORMATS[name].suffixes[0]}", export_format=name)
+    with Project.create(tmp_path / "again") as again:
+        import_source(again, images)
+        assert content(again) == content(project)
+
+
 def test_yolo_has_no_place_for_images_without_class_or_split(project: Project, tmp_path: Path) -> None:
     with pytest.raises(ProjectError) as caught:
         export_labels(project, tmp_path / "out", export_format="yolo")

@@ -1,0 +1,224 @@
+"""The table of a source's classes: name, example images, counts by split, new name. Depends on Qt and plain data only.
+
+Only the thumbnails of visible rows are read, in threads.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QRect, QSize, Qt
+from PySide6.QtGui import QColor, QFontMetrics, QPainter, QPaintEvent, QPixmap, QResizeEvent
+from PySide6.QtWidgets import (
+    QAbstractItemView,
+    QCompleter,
+    QHeaderView,
+    QLineEdit,
+    QStyledItemDelegate,
+    QStyleOptionViewItem,
+    QTableWidget,
+    QTableWidgetItem,
+    QWidget,
+)
+
+from gui.kit import theme
+from gui.kit.split_bar import PARTS, split_colour
+from gui.kit.thumbnails import ThumbnailStore, Unreadable
+from gui.kit.tile_painter import draw_image
+from gui.kit.translation import tr
+from models.messages import Message, Text
+
+NAME, EXAMPLES, COUNT, NEW_NAME = range(4)
+EXAMPLES_ROLE, SPLITS_ROLE = Qt.ItemDataRole.UserRole, Qt.ItemDataRole.UserRole + 1
+_SHOWN = 4  # example images of a class
+_SIDE_PX = (44, 96)  # range of the side of an example, at the normal text size
+_SHARE = 15  # of the table's width is the side of an example
+DOT_PX = 7
+_LINE_PX = 20  # of two lines in a cell
+_INSET = 11  # of texts in a header, by the style sheet
+_NAME_PX = 180  # least width of the column of names, if there is room
+_LEFT_OUT_OPACITY = 0.3
+_SPLITS = {name: title for name, title, _, _ in PARTS}
+_Index = QModelIndex | QPersistentModelIndex
+_HEADERS: tuple[Text, ...] = (Message("Found"), Message("Examples"), Message("Images"), Message("Name in the project"))
+
+
+class ClassTable(QTableWidget):
+    """One row per class; the examples are as large as the width allows."""
+
+    def __init__(self) -> None:
+        super().__init__(0, len(_HEADERS))
+        self.thumbnails = ThumbnailStore(self)
+        self.side = theme.scaled(_SIDE_PX[0])
+        self._wished: tuple[object, ...] = ()
+        self.thumbnails.loaded.connect(lambda _path: self.viewport().update())
+        self.setAccessibleName(tr("Classes found"))
+        self.setHorizontalHeaderLabels([tr(each) for each in _HEADERS])
+        self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
+        self.setEditTriggers(QAbstractItemView.EditTrigger.AllEditTriggers)
+        self.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setTabKeyNavigation(False)
+        self.setShowGrid(False)
+        self.verticalHeader().hide()
+        header = self.horizontalHeader()
+        header.setHighlightSections(False)
+        header.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
+        header.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
+        header.setStretchLastSection(True)
+        header.setResizeContentsPrecision(100)  # rows that are measured
+        self._delegates = {NEW_NAME: NameDelegate(self), EXAMPLES: _ExampleDelegate(self), COUNT: _CountDelegate(self)}
+        for place, delegate in self._delegates.items():
+            self.setItemDelegateForColumn(place, delegate)
+
+    def complete_from(self, names: Sequence[str]) -> None:
+        """Offer names while one is typed."""
+        delegate = self._delegates[NEW_NAME]
+        assert isinstance(delegate, NameDelegate)
+        delegate.names = list(names)
+
+    def set_line(self, line: int, texts: Mapping[int, str], *, is_class: bool) -> None:
+        """Fill a row with texts by column; a class can be left out and renamed."""
+        for place in range(self.columnCount()):
+            item = QTableWidgetItem(texts.get(place, ""))
+            flags = Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable
+            if not is_class:
+                item.setForeground(QColor(theme.colours().muted))
+            elif place == NAME:
+                flags |= Qt.ItemFlag.ItemIsUserCheckable
+                item.setCheckState(Qt.CheckState.Checked)
+            elif place == NEW_NAME:
+                flags |= Qt.ItemFlag.ItemIsEditable
+            item.setFlags(flags)
+            item.setToolTip(texts.get(place, ""))
+            self.setItem(line, place, item)
+
+    def show_examples(self, line: int, paths: Sequence[Path], counts: Mapping[str, int], total: int) -> None:
+        """Show example images, and the number of images, with its parts by split where there are any."""
+        examples, count = self.item(line, EXAMPLES), self.item(line, COUNT)
+        assert examples is not None and count is not None
+        shown = tuple(paths[:_SHOWN])
+        examples.setData(EXAMPLES_ROLE, shown)
+        examples.setToolTip("\n".join(path.name for path in shown))
+        words = tr("{count} example image", "{count} example images", count=len(shown))
+        examples.setData(Qt.ItemDataRole.AccessibleTextRole, words)
+        parts = [(f"{counts[key]:,}", key) for key in _SPLITS if counts.get(key)]
+        named = [f"{number} {tr(_SPLITS[key])}" for number, key in parts]
+        count.setText(f"{total:,}")
+        count.setData(SPLITS_ROLE, tuple(parts))
+        count.setToolTip(", ".join(named))
+        count.setData(Qt.ItemDataRole.AccessibleTextRole, ", ".join((f"{total:,}", *named)))
+
+    def fit_columns(self) -> None:
+        """Let the examples grow with the width; names and counts are as wide as their texts, if there is room."""
+        least, most = (theme.scaled(each) for each in _SIDE_PX)
+        width, header = self.viewport().width(), self.horizontalHeader()
+        self.side = max(least, min(width // _SHARE, most))
+        self.verticalHeader().setDefaultSectionSize(self.side + theme.SMALL)
+        header.resizeSection(EXAMPLES, _SHOWN * (self.side + theme.TIGHT) + 2 * _INSET)
+        header.resizeSection(COUNT, max(self.sizeHintForColumn(COUNT), header.sectionSizeHint(COUNT)))
+        rest = width - header.sectionSize(EXAMPLES) - header.sectionSize(COUNT)
+        names = max(self.sizeHintForColumn(NAME), self.sizeHintForColumn(NEW_NAME), theme.scaled(_NAME_PX))
+        header.resizeSection(NAME, min(names, rest // 2))
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self.fit_columns()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """Request the thumbnails of the visible rows."""
+        bottom = self.rowAt(self.viewport().height() - 1)
+        rows = range(max(0, self.rowAt(0)), (bottom if bottom >= 0 else self.rowCount() - 1) + 1)
+        paths = [
+            path for line in rows if (item := self.item(line, EXAMPLES)) for path in item.data(EXAMPLES_ROLE) or ()
+        ]
+        if (wished := (self.side, *paths)) != self._wished:
+            self._wished = wished
+            self.thumbnails.set_side(round(self.side * self.devicePixelRatioF()))
+            self.thumbnails.prefetch(paths)
+        super().paintEvent(event)
+
+
+class NameDelegate(QStyledItemDelegate):
+    """Edits a name, with completion from the other names."""
+
+    def __init__(self, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.names: list[str] = []
+
+    def updateEditorGeometry(self, editor: QWidget, option: QStyleOptionViewItem, index: _Index) -> None:
+        """Keep the height of a line in a tall row."""
+        super().updateEditorGeometry(editor, option, index)
+        above = (editor.height() - editor.sizeHint().height()) // 2
+        editor.setGeometry(editor.geometry().adjusted(0, above, 0, -above))
+
+    def createEditor(self, parent: QWidget, option: QStyleOptionViewItem, index: _Index) -> QWidget:
+        editor = super().createEditor(parent, option, index)
+        if isinstance(editor, QLineEdit):
+            editor.setMaxLength(300)
+            completer = QCompleter(self.names, editor)
+            completer.setCaseSensitivity(Qt.CaseSensitivity.CaseInsensitive)
+            editor.setCompleter(completer)
+        return editor
+
+
+class _ExampleDelegate(QStyledItemDelegate):
+    """Draws the example images of a class in a row."""
+
+    def __init__(self, table: ClassTable) -> None:
+        super().__init__(table)
+        self._table = table
+
+    def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: _Index) -> None:
+        super().paint(painter, option, index)
+        area: QRect = option.rect  # type: ignore[reportAttributeAccessIssue]
+        side, ratio = self._table.side, painter.device().devicePixelRatio()
+        top = area.top() + (area.height() - side) // 2
+        is_left_out = index.siblingAtColumn(NAME).data(Qt.ItemDataRole.CheckStateRole) == Qt.CheckState.Unchecked
+        painter.setOpacity(_LEFT_OUT_OPACITY if is_left_out else 1)
+        thumbnails = (self._table.thumbnails.get(path) for path in index.data(EXAMPLES_ROLE) or ())
+        for place, kept in enumerate(each for each in thumbnails if not isinstance(each, Unreadable)):
+            box = QRect(area.left() + _INSET + place * (side + theme.TIGHT), top, side, side)
+            painter.fillRect(box, QColor(theme.colours().sunken))
+            if isinstance(kept, QPixmap):
+                draw_image(painter, box, kept, ratio)
+        painter.setOpacity(1)
+
+
+class _CountDelegate(QStyledItemDelegate):
+    """Draws a number of images, and below it the parts of it in each split, each with the colour of the split."""
+
+    def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: _Index) -> None:
+        parts: Sequence[tuple[str, str]] = index.data(SPLITS_ROLE) or ()
+        if not parts:
+            super().paint(painter, option, index)
+            return
+        shown: Any = QStyleOptionViewItem(option)
+        area = QRect(shown.rect)
+        lines = theme.scaled(_LINE_PX)
+        shown.rect = QRect(area.left(), area.center().y() - lines, area.width(), lines)
+        super().paint(painter, shown, index)
+        painter.save()
+        painter.setFont(_small(shown))
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        line = QRect(area.left() + _INSET, area.center().y(), area.width(), lines)
+        for number, key in parts:
+            painter.setPen(Qt.PenStyle.NoPen)
+            painter.setBrush(QColor(split_colour(key)))
+            painter.drawRoundedRect(QRect(line.left(), line.center().y() - DOT_PX // 2, DOT_PX, DOT_PX), 2, 2)
+            line.setLeft(line.left() + DOT_PX + theme.TIGHT)
+            painter.setPen(QColor(theme.colours().muted))
+            painter.drawText(line, int(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter), number)
+            line.setLeft(line.left() + painter.fontMetrics().horizontalAdvance(number) + theme.SMALL)
+        painter.restore()
+
+    def sizeHint(self, option: QStyleOptionViewItem, index: _Index) -> QSize:
+        metrics, parts = QFontMetrics(_small(option)), index.data(SPLITS_ROLE) or ()
+        width = sum(metrics.horizontalAdvance(number) + DOT_PX + theme.TIGHT + theme.SMALL for number, _ in parts)
+        return super().sizeHint(option, index).expandedTo(QSize(width + 2 * _INSET, 0))
+
+
+def _small(option: Any) -> Any:
+    font = option.font
+    font.setPixelSize(round(font.pixelSize() * 0.88))
+    return font

@@ -1,0 +1,181 @@
+"""How a source is understood: its readings, and the columns of its table. Depends on Qt and plain data only."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QSignalBlocker, Signal
+from PySide6.QtWidgets import QBoxLayout, QButtonGroup, QComboBox, QWidget
+
+from gui.kit import theme
+from gui.kit.parts import IconLabel, choice_box, clear, column, row, text, widget_of
+from gui.kit.tiles import ActionTile
+from gui.kit.translation import tr
+from models.messages import Message, listed
+from visionft.project.formats.listing import AUTOMATIC, ColumnChoice
+
+if TYPE_CHECKING:
+    from visionft.project.formats.listing import Interpretation
+    from visionft.project.importing.readings import ReadingSummary
+
+_MOST = 6
+# Sources of the classes other than one column.
+_NOTHING, _EACH_COLUMN, _WHOLE, _MARKS = "\0nothing", "\0each", "\0whole", "\0marks"
+
+
+class ReadingChoice(QWidget):
+    """The readings of a source, each with its evidence; `chosen` emits the number of one, from 1 on."""
+
+    chosen = Signal(int)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setAccessibleName(tr("Ways to understand the source"))
+        self.tiles: list[ActionTile] = []
+        self._texts: list[tuple[str, str]] = []
+        self._group = QButtonGroup(self)
+        self._group.idClicked.connect(self.chosen)
+        words = Message("No labels are certain enough, so none come in. Choose a proposal if its images are right.")
+        icon = column(IconLabel("warning", tone="warn"), None)
+        self._doubts = widget_of(row(icon, text(words, wrap=True, tone="warn"), grows=1))
+        self._tiles = row()
+        self.setLayout(column(self._doubts, self._tiles))
+
+    def set_wide(self, is_wide: bool) -> None:
+        """Lay the readings side by side, or below each other."""
+        direction = QBoxLayout.Direction
+        self._tiles.setDirection(direction.LeftToRight if is_wide else direction.TopToBottom)
+
+    def show_readings(self, readings: "Sequence[ReadingSummary]", number: int, *, is_unsure: bool) -> None:
+        """Show the readings, the one of a number chosen; `is_unsure` where that is only because none is certain."""
+        by_hand = Message("{count} image, to be labelled by hand.", "{count} images, to be labelled by hand.")
+        texts = [
+            (each.title, each.evidence if each.classes else Message(by_hand, count=each.unlabelled))
+            for each in readings
+        ]
+        if texts != self._texts:
+            self._texts = texts
+            clear(self._tiles)
+            self.tiles = [ActionTile(*each, checkable=True) for each in texts]
+            for place, tile in enumerate(self.tiles, 1):
+                self._group.addButton(tile, place)
+                self._tiles.addWidget(tile, 1)
+        if self.tiles:
+            self.tiles[number - 1].setChecked(True)
+        self._doubts.setVisible(is_unsure)
+
+
+class ReadingLine(QWidget):
+    """Shows the interpretation of a source; `chosen` emits the user's correction."""
+
+    chosen = Signal(object)  # ColumnChoice
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._choice = AUTOMATIC
+        self.words = text("", "muted", wrap=True)
+        self.file_box = choice_box("Column that names the images")
+        self.label_box = choice_box("What gives the classes")
+        self.label_box.setPlaceholderText(tr("Choose"))
+        for box in (self.file_box, self.label_box):
+            box.setMaximumWidth(theme.scaled(320))
+            box.activated.connect(self._choose)
+        self._file_title, title = text("Images", "small"), text("Classes", "small")
+        choices = column(self._file_title, self.file_box, title, self.label_box, spacing=theme.TIGHT)
+        self._choices = widget_of(choices)
+        self.setLayout(column(self._choices, self.words))
+
+    def show_reading(self, interpretations: "Sequence[Interpretation]", choice: ColumnChoice) -> None:
+        self._choice = choice
+        sentences = dict.fromkeys(words for each in interpretations for words in _sentences(each))
+        self.words.setText(" ".join(sentences))
+        self.words.setVisible(bool(sentences))
+        first = interpretations[0] if interpretations else None
+        is_table = first is not None and len(first.columns) > 1 and not first.format
+        sources = _label_sources(interpretations, choice) if first is not None else []
+        for widget in (self._file_title, self.file_box):
+            widget.setVisible(is_table)
+        if first is not None:
+            _fill(self.file_box, [(name, name) for name in first.columns], first.file_column)
+            _fill(self.label_box, sources, _label_source(first, choice))
+        self._choices.setVisible(bool(sources))
+        self.setVisible(bool(sources or sentences))
+
+    def fault(self) -> str:
+        """Return the missing choice of the user; empty for none."""
+        is_open = self._choices.isVisibleTo(self) and self.label_box.currentIndex() < 0
+        return tr("Say first what gives the classes.") if is_open else ""
+
+    def _choose(self) -> None:
+        source: str = self.label_box.currentData() or ""
+        file = self.file_box.currentData() if self.file_box.isVisibleTo(self) else ""
+        label = "" if source.startswith("\0") else source
+        choice = ColumnChoice(file=file, label=label, is_unlabelled=source == _NOTHING, takes_marks=source == _MARKS)
+        if choice != self._choice:
+            self.chosen.emit(choice)
+
+
+def _label_sources(interpretations: "Sequence[Interpretation]", choice: ColumnChoice) -> list[tuple[str, str]]:
+    """Return the possible sources of classes, as (text, value); empty where there is no choice."""
+    first = interpretations[0]
+    has_marks = choice.takes_marks or any(each.marked or each.has_only_marks for each in interpretations)
+    if not has_marks and len(first.columns) < 2 and not (choice.is_unlabelled and first.format):
+        return []
+    sources = [(name, name) for name in first.columns if name != first.file_column]
+    if len(first.label_columns) > 1 or (choice.label and not first.format):
+        sources.append((tr("one column for each class"), _EACH_COLUMN))
+    if not sources and not any(each.has_only_marks for each in interpretations):
+        sources.append((tr("labels of whole images"), _WHOLE))
+    if has_marks:
+        sources.append((tr("every class, also of boxes and shapes"), _MARKS))
+    return [*sources, (tr("nothing: no labels"), _NOTHING)]
+
+
+def _label_source(first: "Interpretation", choice: ColumnChoice) -> str:
+    """Return the current source of the classes; empty where none is chosen."""
+    if choice.is_unlabelled:
+        return _NOTHING
+    if choice.takes_marks:
+        return _MARKS
+    if len(first.label_columns) > 1:
+        return _EACH_COLUMN
+    if first.label_columns:
+        return first.label_columns[0]
+    if first.lacks_labels or first.has_only_marks:
+        return ""
+    return _NOTHING if first.columns else _WHOLE
+
+
+def _fill(box: QComboBox, choices: list[tuple[str, str]], chosen: str) -> None:
+    with QSignalBlocker(box):
+        box.clear()
+        for shown, value in choices:
+            box.addItem(shown, value)
+        box.setCurrentIndex(box.findData(chosen) if chosen else -1)
+
+
+def _sentences(each: "Interpretation") -> list[str]:
+    """Return the interpretation, its assumptions beyond the file's own information, and the ignored files."""
+    words: list[str] = []
+    if each.format:
+        words.append(tr("{file} is read as {format}.", file=each.file.name, format=each.format))
+    if each.is_from_marks:
+        words.append(tr("Every class that is marked in an image is a label of it."))
+    elif each.has_only_marks:
+        words.append(tr("Images with boxes or shapes, and no class as a whole: {count}.", count=each.marked))
+    elif each.marked:
+        words.append(tr("Images with boxes or shapes, whose classes are not taken: {count}.", count=each.marked))
+    elif each.columns and not each.label_columns:
+        words.append(tr("No column gives the class."))
+    if each.split_column:
+        words.append(tr("“{name}” gives the splits.", name=each.split_column))
+    if each.unlabelled_folders:
+        words.append(tr("Images in the folders {names} have no class.", names=listed(each.unlabelled_folders, _MOST)))
+    if each.separator:
+        words.append(tr("In a cell, “{sign}” separates several classes.", sign=each.separator))
+    if each.found_elsewhere:
+        words.append(tr("Images found by name in another folder: {count}.", count=each.found_elsewhere))
+    if each.unread:
+        words.append(tr("Not read, though they may hold labels: {names}.", names=listed(each.unread, _MOST)))
+    if each.foreign:
+        words.append(tr("{tool}'s labels lie there, which cannot be read.", tool=each.foreign))
+    return words
