@@ -2,8 +2,8 @@
 
     python tests/benchmarks/layouts.py [WORD ...] [--draws NUMBER] [--faults FILE]
 
-Each data set (`public_layouts/`) is written with tiny images and a known truth, and imported into a project of its own.
-Words select by title. A data set that is not right is tried again with each choice that the program offers. With
+Each data set (`tests/fixtures/public_layouts/`) is written with tiny images and a known truth, and imported into a
+project of its own. Words select by title. A data set that is not right is tried again with each choice that the program offers. With
 `--draws` the data sets are drawn from the grammar of layouts (`tests/fixtures/layout_grammar.py`) instead. The exit
 status is 1 where an import is silently wrong, or fails with anything but an expected error.
 """
@@ -19,16 +19,7 @@ sys.path.append(str(Path(__file__).parents[1] / "fixtures"))
 from bench import heading, row
 from data_sets import CRASHED, RIGHT, SILENT, VERDICTS, WRONG, Made, Verdict, judge_import
 from layout_grammar import made_of, random_recipes
-from public_layouts.competitions import COMPETITIONS
-from public_layouts.containers import CONTAINERS
-from public_layouts.industry import INDUSTRY
-from public_layouts.medicine import MEDICINE
-from public_layouts.people_and_animals import PEOPLE_AND_ANIMALS
-from public_layouts.photographs import PHOTOGRAPHS
-from public_layouts.tools import TOOLS
-from public_layouts.uploads import UPLOADS
-
-DATA_SETS = (*PHOTOGRAPHS, *PEOPLE_AND_ANIMALS, *MEDICINE, *INDUSTRY, *COMPETITIONS, *UPLOADS, *TOOLS, *CONTAINERS)
+from public_layouts import DATA_SETS
 
 
 def tally(data_sets: list[Made]) -> list[tuple[Made, Verdict]]:
