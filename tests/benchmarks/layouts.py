@@ -3,9 +3,9 @@
     python tests/benchmarks/layouts.py [WORD ...] [--draws NUMBER] [--faults FILE]
 
 Each data set (`tests/fixtures/public_layouts/`) is written with tiny images and a known truth, and imported into a
-project of its own. Words select by title. A data set that is not right is tried again with each choice that the program offers. With
-`--draws` the data sets are drawn from the grammar of layouts (`tests/fixtures/layout_grammar.py`) instead. The exit
-status is 1 where an import is silently wrong, or fails with anything but an expected error.
+project of its own. Words select by title. A data set that is not right is tried again with each choice that the program
+offers. With `--draws` the data sets are drawn from the grammar of layouts (`tests/fixtures/layout_grammar.py`) instead.
+The exit status is 1 where an import is silently wrong, or fails with anything but an expected error.
 """
 
 import argparse
