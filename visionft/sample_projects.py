@@ -7,8 +7,8 @@ from typing import Literal
 from resources.photographs import PHOTOGRAPHS
 from visionft.events import Progress
 from visionft.jobs import SILENT, JobContext
+from visionft.project.importing.archives import unpack
 from visionft.project.importing.importer import ImportReport, import_source
-from visionft.project.importing.sources import extract_zip
 from visionft.project.splits import assign_splits
 from visionft.project.store import Project
 
@@ -29,7 +29,7 @@ def fill_with_sample(
     images = project.path / FOLDER
     images.mkdir()
     if sample == "photographs":
-        extract_zip(PHOTOGRAPHS, images, job=job)
+        unpack(PHOTOGRAPHS, images, job=job)
     else:
         _draw(images, job)
     if job.is_cancelled:

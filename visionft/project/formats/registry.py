@@ -94,7 +94,9 @@ _ROWS = (
            words=Message("Copies of the images and a table, as its data sets load.")),
     Format(name="yolo", title=Message("YOLO classification"), write_folder=write_yolo,
            words=Message("Copies of the images that have a class and a split, in folders of these.")),
-    Format(name="zip", title=Message("Zip archive"), suffixes=(".zip",), is_export=False),
+    Format(name="zip", title=Message("Zip archive"), suffixes=(".zip", ".tm"), is_export=False),
+    Format(name="tar", title=Message("Tar archive"), suffixes=(".tar", ".tgz", ".tbz2", ".gz", ".bz2"),
+           is_export=False),
 )  # fmt: skip
 FORMATS: dict[str, Format] = {each.name: each for each in _ROWS}
 FORMATS.update(extension_rows("visionft.formats", Format, taken=FORMATS))

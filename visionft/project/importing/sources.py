@@ -1,28 +1,17 @@
-"""Recognise the kind of an image source: a folder, a label file, a zip of either; unpack an untrusted zip.
+"""Recognise the kind of an image source: a folder, a label file, an archive of either."""
 
-Of archives only zip is read: the tar reader of the supported Python versions allows path traversal (CVE-2025-4517).
-"""
-
-import lzma
-import os
 import shutil
-import stat
 import tempfile
-import unicodedata
-import zipfile
-import zlib
 from collections.abc import Generator, Iterable, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path, PureWindowsPath
+from pathlib import Path
 
 from models.messages import Message
-from visionft.amounts import size_text
 from visionft.data.decode import IMAGE_SUFFIXES
 from visionft.data.types import Split
 from visionft.errors import NextStep, ProjectError
-from visionft.events import Progress
-from visionft.files import open_regular, write_error
+from visionft.files import write_error
 from visionft.foreign_text import printable
 from visionft.jobs import SILENT, JobContext
 from visionft.project.formats.folders import scan_folder, split_folders, unwrap
@@ -38,16 +27,12 @@ from visionft.project.formats.listing import (
     SourceFile,
 )
 from visionft.project.formats.registry import FORMATS, IMPORT_FORMATS, LABEL_FILES, format_of
+from visionft.project.importing.archives import archives_of, unpack
 from visionft.project.importing.label_files import read_label_files, unread_files
 from visionft.project.importing.readings import Evidence, Reading, ReadingSummary, place_of, summary_of
 
 UNPACKED_PREFIX = ".unpacked-"
 _KEPT = "files"  # in a folder owned by the caller
-MAX_FILES = 1_000_000
-MAX_RATIO = 200  # images hardly compress; deflate's maximum ratio is about 1,000
-RATIO_MATTERS_ABOVE = 100 * 2**20
-_RESERVED = {"con", "prn", "aux", "nul", *(f"{port}{digit}" for port in ("com", "lpt") for digit in "123456789")}
-_DAMAGE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError, RuntimeError, ValueError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +80,7 @@ def opened_source(
     kind = source_format
     if kind == "auto" and not path.is_dir() and (format_ := format_of(path)):
         kind = format_.name
-    if kind == "zip":
+    if kind in ("zip", "tar") or (kind == "auto" and path.is_dir() and archives_of(path)):
         with _unpacked(path, unpacked or scratch, job, stays=unpacked is not None) as folder:
             readings = read_source(folder, options=ReadOptions(is_confined=True, choice=choice), job=job)
             yield _chosen(path, folder, readings, reading, job, has_examples=unpacked is not None)
@@ -173,7 +158,7 @@ def _unpacked(archive: Path, scratch: Path, job: JobContext, *, stays: bool) -> 
     except OSError as error:
         raise write_error(scratch, error) from error
     try:
-        is_whole = extract_zip(archive, folder, job=job)
+        is_whole = unpack(archive, folder, job=job)
         if stays and is_whole:
             folder = folder.rename(kept)
         yield folder
@@ -260,82 +245,3 @@ def _checked(source: Source, job: JobContext) -> Source:
             )
         raise ProjectError(Message("{path} holds no images.", path=source.path), hint)
     return source
-
-
-def extract_zip(archive: Path, target: Path, *, job: JobContext = SILENT) -> bool:
-    """Unpack a zip into the empty folder `target`, after a check of every entry; return False when cancelled."""
-    try:
-        with open_regular(archive) as handle, zipfile.ZipFile(handle) as opened:
-            entries = [entry for entry in opened.infolist() if not entry.is_dir()]
-            _check(archive, entries, shutil.disk_usage(target).free)
-            done, total = 0, sum(entry.file_size for entry in entries)
-            for entry in entries:
-                if job.is_cancelled:
-                    return False
-                path, left = target.joinpath(*entry.filename.split("/")), entry.file_size
-                path.parent.mkdir(parents=True, exist_ok=True)
-                with opened.open(entry) as source, path.open("xb") as copy:
-                    while chunk := source.read(min(1 << 20, left + 1)):
-                        left -= len(chunk)
-                        if left < 0:
-                            name = f"{entry.filename!a}"
-                            raise zipfile.BadZipFile(Message("{filename} is larger than it says", filename=name))
-                        copy.write(chunk)
-                done += entry.file_size
-                job.report(Progress(stage="Unpack", done=done, total=total, unit="bytes"))
-    except _DAMAGE as error:
-        message = Message("{archive} cannot be unpacked: {reason}.", archive=archive, reason=error)
-        raise ProjectError(message, "Make the zip again, without a password.") from error
-    except OSError as error:
-        raise write_error(target, error) from error
-    return True
-
-
-def _check(archive: Path, entries: list[zipfile.ZipInfo], free: int) -> None:
-    """Raise if any entry is unsafe or the total is too large."""
-    hint = "Unpack it yourself, look at it, and import the folder."
-    seen: dict[str, str] = {}
-    for entry in entries:
-        reason = _fault(entry)
-        key = unicodedata.normalize("NFC", entry.filename).casefold()
-        if key in seen:
-            reason = Message("has the same name as “{name}” on some systems", name=seen[key])
-        seen[key] = entry.filename
-        if reason:
-            name = f"{entry.filename[:100]!a}"
-            message = Message("{archive}: the entry {name} {reason}.", archive=archive, name=name, reason=reason)
-            raise ProjectError(message, hint)
-    if len(entries) > MAX_FILES:
-        message = Message("{archive} holds {entries} files.", archive=archive, entries=f"{len(entries):,}")
-        hint = Message("At most {MAX_FILES} are taken.", MAX_FILES=f"{MAX_FILES:,}")
-        raise ProjectError(message, hint)
-    size, packed = sum(entry.file_size for entry in entries), sum(entry.compress_size for entry in entries)
-    if size > RATIO_MATTERS_ABOVE and size > MAX_RATIO * max(packed, 1):
-        message = Message("{archive} would grow {packed}-fold.", archive=archive, packed=f"{size // max(packed, 1):,}")
-        raise ProjectError(message, hint)
-    if size > free:
-        message = Message(
-            "{archive} needs {size}, {free} are free.", archive=archive, size=size_text(size), free=size_text(free)
-        )
-        raise ProjectError(message, "Free some space.")
-
-
-def _fault(entry: zipfile.ZipInfo) -> str:
-    """Return the problem with an entry's name or kind, "" for none."""
-    name = entry.orig_filename
-    parts = name.split("/")
-    kind = stat.S_IFMT(entry.external_attr >> 16)
-    if entry.flag_bits & 1:
-        return "is encrypted"
-    if kind not in (0, stat.S_IFREG):
-        return "is a link or a device"
-    if name.startswith("/") or "\\" in name or PureWindowsPath(name).drive or ".." in parts:
-        return "leads out of the folder"
-    if any(not part or part == "." for part in parts):
-        return "has an empty name"
-    signs = '<>:"|?*' if os.name == "nt" else ""
-    if any(unicodedata.category(character) in ("Cc", "Cs") or character in signs for character in name):
-        return "has a name that not every system can store"
-    if any(part.split(".")[0].strip().casefold() in _RESERVED or part[-1] in ". " for part in parts):
-        return "has a name that Windows reserves"
-    return "has too long a name" if any(len(part.encode()) > 255 for part in parts) else ""

@@ -1,0 +1,176 @@
+"""Archives: class folders, shards and archives of archives become labels; harmful ones are refused whole."""
+
+import gzip
+import io
+import json
+import shutil
+import tarfile
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from visionft.errors import ProjectError
+from visionft.project.importing.importer import import_source
+from visionft.project.store import Project
+
+Files = dict[str, bytes]
+
+
+def image(number: int) -> bytes:
+    content = io.BytesIO()
+    Image.new("RGB", (8, 8), (number, 40, 90)).save(content, "PNG")
+    return content.getvalue()
+
+
+def tar(path: Path, files: Files, **options) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tarfile.open(path, "w:gz" if path.suffix in (".gz", ".tgz") else "w", **options) as archive:
+        for name, content in files.items():
+            entry = tarfile.TarInfo(name)
+            entry.size = len(content)
+            archive.addfile(entry, io.BytesIO(content))
+    return path
+
+
+def zipped(path: Path, files: Files) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return path
+
+
+def folders(*classes: str, start: int = 0) -> Files:
+    return {f"{name}/{n}.png": image(start + 4 * k + n) for k, name in enumerate(classes) for n in range(4)}
+
+
+def shard(start: int, labels: Callable[[int], Files]) -> Files:
+    files: Files = {}
+    for number in range(start, start + 6):
+        files[f"{number:06}.png"] = image(number)
+        files |= {f"{number:06}{suffix}": content for suffix, content in labels(number).items()}
+    return files
+
+
+def named(number: int) -> bytes:
+    return (b"cat", b"dog")[number % 2]
+
+
+def cls(number: int) -> Files:
+    return {".cls": named(number), ".json": json.dumps({"width": 8}).encode()}
+
+
+SOURCES: dict[str, tuple[Callable[[Path], object], dict[str, int]]] = {
+    "folders.tar": (
+        lambda p: tar(p, {f"./set/{k}": v for k, v in folders("cat", "dog").items()}),
+        {"cat": 4, "dog": 4},
+    ),
+    "folders.tar.gz": (
+        lambda p: tar(p, folders("cat", "d" * 150), format=tarfile.GNU_FORMAT),
+        {"cat": 4, "d" * 150: 4},
+    ),
+    "pax.tgz": (lambda p: tar(p, folders("cat", "ö" * 90), format=tarfile.PAX_FORMAT), {"cat": 4, "ö" * 90: 4}),
+    "table.tar": (
+        lambda p: tar(p, shard(0, lambda n: {}) | {"labels.csv": b"file_name,label\n000000.png,cat\n000001.png,dog\n"}),
+        {"cat": 1, "dog": 1},
+    ),
+    "one.tar": (lambda p: tar(p, shard(0, cls)), {"cat": 3, "dog": 3}),
+    "json.tar": (
+        lambda p: tar(p, shard(0, lambda n: {".json": json.dumps({"label": named(n).decode()}).encode()})),
+        {"cat": 3, "dog": 3},
+    ),
+    "shards": (
+        lambda p: [tar(p / f"00000{n}.tar", shard(6 * n, lambda n: {".txt": named(n)})) for n in range(2)],
+        {"cat": 6, "dog": 6},
+    ),
+    "equal names": (
+        lambda p: [tar(p / f"x-00{n}.tar", {"0.png": image(n), "0.cls": named(n)}) for n in range(4)],
+        {"cat": 2, "dog": 2},
+    ),
+    "split shards": (
+        lambda p: [tar(p / f"{s}-0000.tar", shard(9 * n, cls)) for n, s in enumerate(("train", "val"))],
+        {"cat": 6, "dog": 6},
+    ),
+    "class zips": (
+        lambda p: [
+            zipped(p / f"{name}-samples.zip", shard(9 * n, lambda _: {})) for n, name in enumerate(("cat", "dog"))
+        ],
+        {"cat": 6, "dog": 6},
+    ),
+    "nested.zip": (
+        lambda p: zipped(p, {"in.zip": zipped(p, folders("cat", "dog")).read_bytes()}),
+        {"cat": 4, "dog": 4},
+    ),
+    "zip and table": (
+        lambda p: (
+            zipped(p / "images.zip", shard(0, lambda _: {})),
+            (p / "t.csv").write_text("file,label\n000000.png,a\n"),
+        ),
+        {"a": 1},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_archives_become_classes(empty: Project, tmp_path: Path, name: str) -> None:
+    make, classes = SOURCES[name]
+    source = tmp_path / name
+    make(source)
+    report = import_source(empty, source)
+    assert report.classes == classes and not report.unreadable
+    if name == "split shards":
+        assert {image.split for image in empty.snapshot().images} == {"train", "val"}
+    assert not list(empty.path.glob(".unpacked*"))
+
+
+def entry(name: str, *, size: int = 0, kind: bytes = tarfile.REGTYPE, content: bytes = b"") -> bytes:
+    head = tarfile.TarInfo(name)
+    head.size, head.type, head.linkname = size or len(content), kind, "/etc/passwd" if kind == tarfile.SYMTYPE else ""
+    return head.tobuf(tarfile.GNU_FORMAT) + content + bytes(-len(content) % 512)
+
+
+GOOD = entry("cat/0.png", content=image(0))
+HOSTILE = {
+    "out.tar": GOOD + entry("../out.png", content=image(1)),
+    "absolute.tar": GOOD + entry("/tmp/out.png", content=image(1)),
+    "link.tar": GOOD + entry("link.png", kind=tarfile.SYMTYPE) + entry("link.png/x", content=image(1)),
+    "hard.tar": GOOD + entry("link.png", kind=tarfile.LNKTYPE),
+    "twice.tar": GOOD + entry("CAT/0.PNG", content=image(1)),
+    "negative.tar": GOOD + entry("a.png", size=-512),
+    "cut.tar": GOOD + entry("a.png", size=10**6),
+    "huge.tar": GOOD + entry("a.png", size=2**60),
+    "name.tar": GOOD + entry("x", kind=tarfile.GNUTYPE_LONGNAME, size=2**40),
+    "pax.tar": GOOD + entry("x", kind=tarfile.XHDTYPE, content=b"0 =\n" * 9),
+    "bomb.tar.gz": gzip.compress(GOOD + entry("a.png", content=bytes(101 << 20))),
+    "heads.tar.gz": gzip.compress(GOOD) + gzip.compress(entry("a/", kind=tarfile.DIRTYPE, size=2**60)),
+    "text.tar": b"no tar " * 200,
+    "damaged.tar.gz": gzip.compress(GOOD)[:-30],
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_tar_that_could_do_harm_is_refused_whole(empty: Project, tmp_path: Path, name: str) -> None:
+    source = tmp_path / name
+    source.write_bytes(HOSTILE[name])
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(ProjectError) as caught:
+        import_source(empty, source)
+    assert caught.value.hint and not empty.history()
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_archives_inside_count_for_the_limits_of_the_outer_one(empty: Project, tmp_path: Path) -> None:
+    for number in range(3):
+        with zipfile.ZipFile(tmp_path / f"{number}.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("a.png", bytes(60 << 20))
+    source = tmp_path / "set.zip"
+    with zipfile.ZipFile(source, "w", zipfile.ZIP_DEFLATED) as archive:
+        for number in range(3):
+            archive.write(tmp_path / f"{number}.zip", f"{number}.zip")
+    with pytest.raises(ProjectError):
+        import_source(empty, source)
+    assert not empty.history() and not list(empty.path.glob(".unpacked*"))
+    shutil.rmtree(empty.path / "images", ignore_errors=True)

@@ -1,0 +1,286 @@
+"""Unpack untrusted archives of images: zip and tar, those inside others, and all of a folder.
+
+Every name is checked, only regular files are written, and their number and size are limited. Tar is read here, block by
+block: the reader of the supported Python versions follows links out of the folder (CVE-2025-4517), loops for ever
+(CVE-2025-8194) and takes names of any length into memory.
+"""
+
+import bz2
+import gzip
+import lzma
+import os
+import re
+import shutil
+import stat
+import tarfile
+import unicodedata
+import zipfile
+import zlib
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path, PureWindowsPath
+from typing import IO, BinaryIO
+
+from models.messages import Message
+from visionft.amounts import size_text
+from visionft.errors import ProjectError
+from visionft.events import Progress
+from visionft.files import open_regular, write_error
+from visionft.jobs import SILENT, JobCancelled, JobContext
+from visionft.project.formats.folders import holds_images, walk
+from visionft.project.formats.whole_files import MAX_BYTES
+from visionft.project.importing.shards import join_shards, split_in
+
+MAX_FILES = 1_000_000
+MAX_RATIO = 200  # images hardly compress; deflate's maximum ratio is about 1,000
+RATIO_MATTERS_ABOVE = 100 * 2**20
+_TAR_SUFFIXES = (".tar.gz", ".tar.bz2", ".tar", ".tgz", ".tbz2")
+_SUFFIXES = (".zip", ".tm", *_TAR_SUFFIXES)  # `.tm`: a project of Teachable Machine
+_RESERVED = {"con", "prn", "aux", "nul", *(f"{port}{digit}" for port in ("com", "lpt") for digit in "123456789")}
+_DAMAGE = (
+    zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError,
+    RuntimeError, ValueError,
+)  # fmt: skip
+_SHARD = re.compile(r"(?i)\d{3,}|(part|shard|chunk)[\W_]*\d")
+_MOST_LEVELS = 3  # of folders above the archives of a folder
+_BLOCK = 512  # bytes of a tar
+_REGULAR = (tarfile.REGTYPE, tarfile.AREGTYPE, tarfile.CONTTYPE)
+_MAX_TAR_NAME = 1 << 20  # bytes of an entry with a name, or with several values
+_HINT = "Unpack it yourself, look at it, and import the folder."
+
+
+def is_archive(path: Path) -> bool:
+    """Return whether a file is an archive, by its name."""
+    return path.name.casefold().endswith(_SUFFIXES)
+
+
+def archives_of(folder: Path) -> list[Path]:
+    """Return the archives of a folder without images outside them; empty for any other folder."""
+    levels = len(folder.parts) + _MOST_LEVELS
+    files = () if holds_images(folder) else walk(folder, [], [])
+    return [path for path in files if is_archive(path) and len(path.parts) <= levels]
+
+
+def unpack(source: Path, target: Path, *, job: JobContext = SILENT) -> bool:
+    """Unpack an archive, or those of a folder, into the empty folder `target`; return False when cancelled.
+
+    Archives inside are unpacked too, where there are no images beside them. Labels beside the images of a shard become
+    a table. A `ProjectError` for an archive that is damaged, too large, or not safe.
+    """
+    packed = archives_of(source) if source.is_dir() else [source]
+    unpacking = _Unpacking(target, sum(path.stat().st_size for path in packed), shutil.disk_usage(target).free, job)
+    try:
+        if source.is_dir():
+            unpacking.take_all(packed, source)
+            _copy_tables(source, target)
+        else:
+            unpacking.take(source, target)
+        inner = archives_of(target)
+        unpacking.take_all(inner, target)
+        for archive in inner:
+            archive.unlink()
+    except JobCancelled:
+        return False
+    if any(each.name.casefold().endswith(_TAR_SUFFIXES) for each in (*packed, *inner)):
+        join_shards(target)
+    return True
+
+
+def _copy_tables(source: Path, target: Path) -> None:
+    """Copy the files beside the archives of a folder that may hold labels."""
+    for path in walk(source, [], []):
+        place = target / path.relative_to(source)
+        if not is_archive(path) and not place.exists() and path.stat().st_size <= MAX_BYTES:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, place)
+
+
+@dataclass
+class _Unpacking:
+    """The files written so far, and the limits for all of them."""
+
+    target: Path
+    packed: int  # bytes of the given archives
+    free: int  # bytes on the disk
+    job: JobContext
+    size: int = 0
+    seen: dict[str, tuple[str, Path]] = field(default_factory=dict[str, tuple[str, Path]])  # {key: name, archive}
+
+    def take_all(self, archives: list[Path], base: Path) -> None:
+        """Unpack archives below `base`, each into a folder of its name, numbered shards into a common one."""
+        kinds = Counter(map(_kind_of, archives))
+        for archive in archives:
+            stem = _stem(archive)
+            name = _SHARD.sub("", stem).strip(" .-_") or "images"
+            is_shard = name != stem and (kinds[_kind_of(archive)] > 1 or split_in(name) is not None)
+            folder = self.target / archive.parent.relative_to(base) / (name if is_shard else stem)
+            self.take(archive, folder, prefix=f"{stem}-" if is_shard else "")
+
+    def take(self, archive: Path, folder: Path, *, prefix: str = "") -> None:
+        """Unpack an archive into a folder; names taken by an earlier archive get the prefix, if any."""
+        try:
+            with open_regular(archive) as handle:
+                if not _is_zip(archive, handle):
+                    for name, size, fault, content in _tar_entries(handle):
+                        place = self._admitted(archive, folder, prefix, name, size, fault)
+                        self._write(place, size, content, handle.tell(), self.packed)
+                    return
+                with zipfile.ZipFile(handle) as opened:
+                    entries = [entry for entry in opened.infolist() if not entry.is_dir()]
+                    each = ((entry.orig_filename, entry.file_size, _zip_fault(entry)) for entry in entries)
+                    places = [self._admitted(archive, folder, prefix, *values) for values in each]
+                    for entry, place in zip(entries, places, strict=True):
+                        with opened.open(entry) as content:
+                            self._write(place, entry.file_size, content, self.size, self.size)
+                            if content.read(1):
+                                name = f"{entry.filename!a}"
+                                raise zipfile.BadZipFile(Message("{filename} is larger than it says", filename=name))
+        except (*_DAMAGE, OSError) as error:
+            if isinstance(error, OSError) and error.errno is not None:
+                raise write_error(self.target, error) from error
+            message = Message("{archive} cannot be unpacked: {reason}.", archive=archive, reason=error)
+            raise ProjectError(message, "Make the archive again, without a password.") from error
+
+    def _admitted(self, archive: Path, folder: Path, prefix: str, name: str, size: int, fault: str) -> Path:
+        """Return the place of a file, and count it; raise if it is unsafe or one too many."""
+        fault = fault or _name_fault(name)
+        place = folder.joinpath(*name.split("/"))
+        if prefix and not fault and self.seen.get(self._key(place), ("", archive))[1] != archive:
+            place = place.with_name(f"{prefix}{place.name}")
+        if not fault and (earlier := self.seen.get(self._key(place))):
+            fault = Message("has the same name as “{name}” on some systems", name=earlier[0])
+        if fault:
+            shown = f"{name[:100]!a}"
+            message = Message("{archive}: the entry {name} {reason}.", archive=archive, name=shown, reason=fault)
+            raise ProjectError(message, _HINT)
+        self.seen[self._key(place)] = name, archive
+        self.size += size
+        if len(self.seen) > MAX_FILES:
+            message = Message("{archive} holds {entries} files.", archive=archive, entries=f"{len(self.seen):,}")
+            raise ProjectError(message, Message("At most {MAX_FILES} are taken.", MAX_FILES=f"{MAX_FILES:,}"))
+        if self.size > RATIO_MATTERS_ABOVE and self.size > MAX_RATIO * self.packed:
+            growth = f"{self.size // max(self.packed, 1):,}"
+            raise ProjectError(Message("{archive} would grow {packed}-fold.", archive=archive, packed=growth), _HINT)
+        if self.size > self.free:
+            values = {"archive": archive, "size": size_text(self.size), "free": size_text(self.free)}
+            raise ProjectError(Message("{archive} needs {size}, {free} are free.", **values), "Free some space.")
+        return place
+
+    def _key(self, place: Path) -> str:
+        return unicodedata.normalize("NFC", place.relative_to(self.target).as_posix()).casefold()
+
+    def _write(self, place: Path, size: int, content: IO[bytes], done: int, total: int) -> None:
+        self.job.check_cancelled()
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with place.open("xb") as copy:
+            while size:
+                chunk = content.read(min(1 << 20, size))
+                if not chunk:
+                    raise EOFError("its end is missing")
+                copy.write(chunk)
+                size -= len(chunk)
+        self.job.report(Progress(stage="Unpack", done=done, total=total, unit="bytes"))
+
+
+def _is_zip(archive: Path, handle: BinaryIO) -> bool:
+    """Return whether an open file is a zip, by its content only where its name does not say so."""
+    name = archive.name.casefold()
+    is_zip = name.endswith((".zip", ".tm")) or (not name.endswith(_TAR_SUFFIXES) and zipfile.is_zipfile(handle))
+    handle.seek(0)
+    return is_zip
+
+
+def _stem(archive: Path) -> str:
+    suffix = next(each for each in _SUFFIXES if archive.name.casefold().endswith(each))
+    return archive.name[: -len(suffix)].removesuffix("-samples")  # as Teachable Machine ends those of a class
+
+
+def _kind_of(archive: Path) -> str:
+    """Return a common name of numbered archives."""
+    return f"{archive.parent}/{re.sub(r'[0-9]+', '#', archive.name)}"
+
+
+def _zip_fault(entry: zipfile.ZipInfo) -> str:
+    """Return the problem with an entry's kind, "" for none."""
+    if entry.flag_bits & 1:
+        return "is encrypted"
+    return "is a link or a device" if stat.S_IFMT(entry.external_attr >> 16) not in (0, stat.S_IFREG) else ""
+
+
+def _name_fault(name: str) -> str:
+    """Return the problem with an entry's name, "" for none."""
+    parts = name.split("/")
+    if name.startswith("/") or "\\" in name or PureWindowsPath(name).drive or ".." in parts:
+        return "leads out of the folder"
+    if any(not part or part == "." for part in parts):
+        return "has an empty name"
+    signs = '<>:"|?*' if os.name == "nt" else ""
+    if any(unicodedata.category(character) in ("Cc", "Cs") or character in signs for character in name):
+        return "has a name that not every system can store"
+    if any(part.split(".")[0].strip().casefold() in _RESERVED or part[-1] in ". " for part in parts):
+        return "has a name that Windows reserves"
+    return "has too long a name" if any(len(part.encode()) > 255 for part in parts) else ""
+
+
+def _tar_entries(handle: BinaryIO) -> Iterator[tuple[str, int, str, IO[bytes]]]:
+    """Yield name, bytes, problem and content (to be read whole) of each entry of a tar that is no folder."""
+    start = handle.read(3)
+    handle.seek(0)
+    opened: dict[bytes, Callable[[], IO[bytes]]] = {
+        b"\x1f\x8b": lambda: gzip.GzipFile(fileobj=handle),
+        b"BZ": lambda: bz2.BZ2File(handle),
+    }
+    content: IO[bytes] = opened.get(start[:2], lambda: handle)()
+    given: dict[str, str] = {}  # values for the next entry, from a block before it
+    entries = 0
+    while block := content.read(_BLOCK):
+        try:
+            entry = tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")
+        except (tarfile.EmptyHeaderError, tarfile.EOFHeaderError):
+            return
+        except tarfile.HeaderError as error:
+            raise ValueError(Message("it is no tar archive, or damaged")) from error
+        size = int(given.get("size", entry.size))
+        entries += 1
+        if size < 0 or entries > 3 * MAX_FILES:
+            raise ValueError(Message("it is no tar archive, or damaged"))
+        if entry.type in (tarfile.GNUTYPE_LONGNAME, tarfile.XHDTYPE, tarfile.SOLARIS_XHDTYPE):
+            if size > _MAX_TAR_NAME:
+                raise ValueError(Message("an entry has too long a name"))
+            data = content.read(size)
+            name = data.rstrip(b"\0").decode("utf-8", "surrogateescape")
+            given |= {"path": name} if entry.type == tarfile.GNUTYPE_LONGNAME else _records(data)
+            content.read(-size % _BLOCK)
+            continue
+        name = given.get("path", entry.name).removeprefix("./")
+        if entry.isdir() or entry.type in (tarfile.XGLTYPE, tarfile.GNUTYPE_LONGLINK):
+            _skip(content, size)
+        else:
+            is_sparse = any(key.startswith("GNU.sparse") for key in given)
+            fault = "" if entry.type in _REGULAR and not is_sparse else "is a link or a device"
+            yield name, size, fault, content
+        _skip(content, -size % _BLOCK)
+        given = {} if entry.type not in (tarfile.XGLTYPE, tarfile.GNUTYPE_LONGLINK) else given
+
+
+def _records(data: bytes) -> dict[str, str]:
+    """Return the values of a tar's extended header; a `ValueError` for a damaged one."""
+    found, at = dict[str, str](), 0
+    while at < len(data):
+        digits, _, _ = data[at : at + 20].partition(b" ")
+        length = int(digits) if digits.isdigit() else 0
+        key, _, value = data[at + len(digits) + 1 : at + length - 1].partition(b"=")
+        if not key:
+            raise ValueError(Message("it is no tar archive, or damaged"))
+        found[key.decode("utf-8", "replace")] = value.decode("utf-8", "surrogateescape")
+        at += length
+    return found
+
+
+def _skip(content: IO[bytes], size: int) -> None:
+    while size:
+        chunk = content.read(min(size, 1 << 20))
+        if not chunk:
+            raise EOFError("its end is missing")
+        size -= len(chunk)
