@@ -60,7 +60,7 @@ def new(
 @prints(ImportReport, ImportPreview)
 def import_images(
     project: ProjectDir,
-    source: Annotated[Path, Argument(metavar="SOURCE", help="Class folders, a list of images, or a zip.")],
+    source: Annotated[Path, Argument(metavar="SOURCE", help="Class folders, a list of images, or an archive.")],
     copy: Annotated[bool, Option("--copy", help="Copy the images into the project.")] = False,
     source_format: Annotated[
         str, Option("--format", help=f"{', '.join(IMPORT_FORMATS)}.", autocompletion=completion.import_formats)

@@ -177,7 +177,7 @@ class _Unpacking:
             while size:
                 chunk = content.read(min(1 << 20, size))
                 if not chunk:
-                    raise EOFError("its end is missing")
+                    raise EOFError(Message("its end is missing"))
                 copy.write(chunk)
                 size -= len(chunk)
         self.job.report(Progress(stage="Unpack", done=done, total=total, unit="bytes"))
@@ -282,5 +282,5 @@ def _skip(content: IO[bytes], size: int) -> None:
     while size:
         chunk = content.read(min(size, 1 << 20))
         if not chunk:
-            raise EOFError("its end is missing")
+            raise EOFError(Message("its end is missing"))
         size -= len(chunk)
