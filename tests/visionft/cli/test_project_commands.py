@@ -65,7 +65,7 @@ def test_a_backup_brings_labels_back(value, project: Path) -> None:
     assert "violet" not in value("project", "info", project)["classes"]
 
 
-@pytest.mark.parametrize("command", ["import x --format tar", "label export x --format xml", "split --group ("])
+@pytest.mark.parametrize("command", ["import x --format rar", "label export x --format xml", "split --group ("])
 def test_unknown_values_are_refused(command: str, refused, project: Path) -> None:
     first, *words = command.split()
     name = [first, words.pop(0)] if first == "label" else [first]
