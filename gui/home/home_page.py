@@ -1,5 +1,6 @@
 """The project page: the welcome screen; then the project's content and the missing steps before training."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -15,6 +16,7 @@ from gui.home.new_project import NewProjectDialog, free_path
 from gui.home.recovery import Recovery
 from gui.home.welcome import Welcome
 from gui.kit import dialogs, drops, theme
+from gui.kit.drops import DropContent
 from gui.kit.lazy_function import LazyFunction
 from gui.kit.parts import Button, column, scrolling
 from gui.kit.translation import tr
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
     from visionft.project.importing.importer import ImportReport
     from visionft.sample_projects import Sample
 
+import_files = LazyFunction("visionft.project.importing.importer:import_files", uses_torch=False)
 fill_with_sample = LazyFunction("visionft.sample_projects:fill_with_sample", uses_torch=False)
 
 _SAMPLE_PROJECTS: "dict[Sample, str]" = {"photographs": "Sample photographs", "drawn": "Sample parts"}
@@ -149,6 +152,28 @@ class ProjectPage(Page):
             if self.session is not None:
                 self.overview.report.hide()
             self.imports.scan(source)
+
+    def take_drop(self, dropped: DropContent) -> None:
+        """Import what was dropped; of several sources their folder, or else the first, and say so."""
+        if dropped.kind == "images":
+            self._take_images(dropped.paths)
+            return
+        self.take_source(dropped.path)
+        if len(dropped.paths) > 1:
+            words = Message("{count} items were dropped, and one can be imported at a time: this is {name}.")
+            hint = tr("Untick the classes that are not to come in.") if dropped.path not in dropped.paths else ""
+            self.state.say(tr(words, count=len(dropped.paths), name=dropped.path.name), hint)
+
+    def _take_images(self, images: Sequence[Path]) -> None:
+        """Import loose images, without labels."""
+        if not self.imports.is_free():
+            return
+        if self.session is None and not self.ask_new_project(name=images[0].parent.name):
+            return
+        assert self.state.session is not None
+        work = partial(import_files, self.state.session.project, images)
+        title = tr("Importing {count} image", "Importing {count} images", count=len(images))
+        self.state.import_requested.emit(Task(title=title, work=work, lane=Lane.DISK, page=self.name, writes=True))
 
     def import_images(self, task: "Task[ImportReport | None]") -> None:
         """Run a confirmed import, possibly on the page's state from before there was a project."""
@@ -277,12 +302,12 @@ class ProjectPage(Page):
 
     def dropEvent(self, event: QDropEvent) -> None:
         self.welcome.drop_zone.set_active(False)
-        source = _source_of(event)
-        if source is not None:
+        dropped = _source_of(event)
+        if dropped is not None:
             event.acceptProposedAction()
-            self.take_source(source)
+            self.take_drop(dropped)
 
 
-def _source_of(event: QDropEvent) -> Path | None:
+def _source_of(event: QDropEvent) -> DropContent | None:
     dropped = drops.meaning(drops.local_paths(event.mimeData()))
-    return dropped.path if dropped is not None and dropped.kind != "model" else None
+    return dropped if dropped is not None and dropped.kind != "model" else None

@@ -79,7 +79,7 @@ class ImportFlow(QObject):
 
     def scan(self, source: Path, choice: ColumnChoice = AUTOMATIC) -> None:
         """Scan a source and show its contents; `choice` is the user's column mapping."""
-        if self._is_free():
+        if self.is_free():
             if self._preview is None or self._preview.path != source:
                 self._forget()
             self._choice, self._reading = choice, 0
@@ -112,7 +112,7 @@ class ImportFlow(QObject):
 
     def fetch(self, wanted: "PublicSet", folder: Path) -> None:
         """Download a public data set into `folder` and show its contents, like any other source."""
-        if self._is_free():
+        if self.is_free():
             title = tr("Downloading {name}", name=wanted.title)
             self._run(self._task(title, partial(fetch_set, wanted, folder)), self._on_fetched)
 
@@ -150,7 +150,7 @@ class ImportFlow(QObject):
         else:
             self._leave()
 
-    def _is_free(self) -> bool:
+    def is_free(self) -> bool:
         """Return whether a task can begin, or say that an import is under way."""
         if self._handle is not None:
             words = tr("Wait for its end, or cancel it, before the next one.")

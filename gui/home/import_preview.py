@@ -4,6 +4,7 @@ Depends on Qt and plain data only.
 """
 
 import os
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Signal
@@ -118,6 +119,8 @@ class ImportPreviewPanel(QStackedWidget):
         examples = preview.readings[preview.reading - 1].examples
         self.classes.show_classes(preview, known, examples, keeps_names=is_same)
         self.readings.show_readings(preview.readings, preview.reading, is_unsure=is_unsure)
+        for one, other in pairwise((self.import_button, *self.readings.tiles)):
+            self.setTabOrder(one, other)
         self.reading.show_reading(preview.interpretations, choice)
         self.left_out.show_files(preview, base=f"{preview.path}{os.sep}")
         self._show_count()

@@ -15,7 +15,6 @@ from gui.kit.parts import Button, Card, IconButton, IconLabel, clear, column, ro
 from gui.kit.translation import tr
 from gui.kit.value_table import ValueTable
 from models.messages import Message
-from visionft.project.queries import files_in_conflict
 
 if TYPE_CHECKING:
     from visionft.project.formats.listing import ImageWarning
@@ -24,12 +23,6 @@ if TYPE_CHECKING:
 
 MAX_LINES = 2000
 _MOST_REASONS = 5
-
-
-def agreeing_duplicates(left_out: "ImportReport | ImportPreview") -> tuple[str, ...]:
-    """Return the duplicates without a label conflict: the same label as the others, or none."""
-    disagreeing = files_in_conflict(left_out.conflicts)
-    return tuple(name for name in left_out.duplicates if name not in disagreeing)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +46,7 @@ def left_out_files(left_out: "ImportReport | ImportPreview") -> list[LeftOutFile
     files = [LeftOutFile(each.path, Message("Unreadable"), each.reason) for each in left_out.unreadable]
     in_conflict = [name for name in left_out.duplicates if name in disagreeing]
     files += [LeftOutFile(name, Message("Conflict"), disagreeing[name], is_conflict=True) for name in in_conflict]
-    files += [LeftOutFile(name, Message("Duplicate"), same) for name in agreeing_duplicates(left_out)]
+    files += [LeftOutFile(name, Message("Duplicate"), same) for name in left_out.duplicates if name not in disagreeing]
     return files + [LeftOutFile(each.path, Message("Skipped"), each.reason) for each in left_out.skipped]
 
 
@@ -92,12 +85,8 @@ class LeftOutTable(ValueTable):
         shown = list(files[:MAX_LINES])
         if len(files) > MAX_LINES:
             shown.append(LeftOutFile(Message("and {count} more", count=len(files) - MAX_LINES), "", ""))
-        self.show_rows(
-            [
-                [(each.path.removeprefix(base), each.path), (each.kind, each.kind), (each.reason, each.reason)]
-                for each in shown
-            ]
-        )
+        rows = ((each.path.removeprefix(base), tr(each.kind), tr(each.reason)) for each in shown)
+        self.show_rows([[(words, words) for words in each] for each in rows])
         for line, each in enumerate(shown):
             if (item := self.item(line, 0)) is not None:
                 item.setToolTip(each.path)  # the whole path
@@ -126,14 +115,12 @@ class LeftOutCard(Card):
             counted = column(verbatim(f"{number:,}", "strong"), None)
             self._counts.addLayout(row(counted, verbatim(words, "muted", wrap=True), grows=1))
         if len(reasons) > _MOST_REASONS:
-            self._counts.addRow(
-                text("", "strong"), text(Message("and {count} more", count=len(reasons) - _MOST_REASONS))
-            )
+            more = tr("and {count} more", count=len(reasons) - _MOST_REASONS)
+            self._counts.addWidget(verbatim(more, "muted"))
         self.setVisible(count > 0)
 
     def _open(self) -> None:
-        dialog = LeftOutDialog(self, self._files, base=self._base)
-        dialog.open()
+        LeftOutDialog(self, self._files, base=self._base).open()
 
 
 class LeftOutDialog(Dialog):
@@ -150,7 +137,7 @@ class LeftOutDialog(Dialog):
 
 
 class ImportReportCard(Card):
-    """A summary line; the omitted files unfold below. `decide_wanted` opens the conflicts."""
+    """A summary line; a button opens the list of the omitted files. `decide_wanted` opens the conflicts."""
 
     decide_wanted = Signal()
 
@@ -158,13 +145,14 @@ class ImportReportCard(Card):
         super().__init__(margin=theme.MEDIUM)
         self._icon = IconLabel("check-circle", size=20, tone="good")
         self._line, self._note = text(role="strong"), text(role="small")
-        self.details_button = Button("Show files", role="quiet", on_click=self._toggle)
+        self._files: Sequence[LeftOutFile] = ()
+        self.details_button = Button(
+            "Show files", role="quiet", on_click=lambda: LeftOutDialog(self, self._files, base="").open()
+        )
         self.decide_button = Button("Decide", "label", on_click=self.decide_wanted.emit)
         close = IconButton("close", "Dismiss", on_click=self.hide)
-        self.table = LeftOutTable()
         parts = (self._icon, self._line, self._note, self.decide_button, self.details_button, close)
         self.body.addLayout(row(*parts, spacing=theme.MEDIUM, grows=2))
-        self.body.addWidget(self.table)
         self.hide()
 
     def show_report(self, report: "ImportReport") -> None:
@@ -172,7 +160,9 @@ class ImportReportCard(Card):
         words += [tr("classes: {classes}", classes=len(report.classes))] if report.classes else []
         words += [tr("stopped before the end")] if report.stopped else []
         self._line.setText("; ".join(words))
-        duplicates, unreadable, skipped = len(agreeing_duplicates(report)), len(report.unreadable), len(report.skipped)
+        self._files = left_out_files(report)
+        counts = Counter(each.kind for each in self._files)
+        duplicates, unreadable, skipped = (counts[kind] for kind in ("Duplicate", "Unreadable", "Skipped"))
         parts = [tr("{count} duplicate", "{count} duplicates", count=duplicates)] if duplicates else []
         parts += [tr("{count} unreadable", count=unreadable)] if unreadable else []
         parts += [tr("{count} skipped", count=skipped)] if skipped else []
@@ -181,14 +171,5 @@ class ImportReportCard(Card):
         self._icon.show_icon(*(("check-circle", "good") if is_whole else ("warning", "warn")))
         self.decide_button.setVisible(bool(report.conflicts))
         self.decide_button.setText(tr("Decide conflicts ({count})", count=f"{len(report.conflicts):,}"))
-        files = left_out_files(report)
-        self.table.show_files(files)
-        self.details_button.setVisible(bool(files))
-        self.details_button.setText(tr("Show files"))
-        self.table.hide()
-        self.table.setFixedHeight(theme.scaled(30) * (min(self.table.rowCount(), 7) + 1) + theme.SMALL)
+        self.details_button.setVisible(bool(self._files))
         self.show()
-
-    def _toggle(self) -> None:
-        self.table.setVisible(self.table.isHidden())
-        self.details_button.setText(tr("Show files" if self.table.isHidden() else "Hide files"))

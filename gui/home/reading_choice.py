@@ -170,10 +170,16 @@ def _sentences(each: "Interpretation") -> list[str]:
         words.append(tr("“{name}” gives the splits.", name=each.split_column))
     if each.unlabelled_folders:
         words.append(tr("Images in the folders {names} have no class.", names=listed(each.unlabelled_folders, _MOST)))
+    if each.joined:
+        words.append(tr("Joined with {names}.", names=listed([path.name for path in each.joined], _MOST)))
     if each.separator:
         words.append(tr("In a cell, “{sign}” separates several classes.", sign=each.separator))
     if each.found_elsewhere:
         words.append(tr("Images found by name in another folder: {count}.", count=each.found_elsewhere))
+    if each.found_by_number:
+        words.append(tr("Images found by the number that their name contains: {count}.", count=each.found_by_number))
+    if each.ambiguous:
+        words.append(tr("Names of several images, which get no class: {count}.", count=each.ambiguous))
     if each.unread:
         words.append(tr("Not read, though they may hold labels: {names}.", names=listed(each.unread, _MOST)))
     if each.foreign:

@@ -18,10 +18,11 @@ from models.messages import Text
 
 @dataclass(frozen=True, slots=True)
 class DropContent:
-    """One dropped item: a project folder, a source of images (folder, zip, list), or an exported model."""
+    """Dropped items: a project folder, a source of images (folder, zip, list), loose images, or an exported model."""
 
-    kind: Literal["project", "source", "model"]
-    path: Path
+    kind: Literal["project", "source", "images", "model"]
+    path: Path  # the first one; the folder of several sources, where they lie in one
+    paths: tuple[Path, ...]  # all of this kind
 
 
 def source_pattern() -> str:
@@ -37,19 +38,29 @@ def local_paths(data: QMimeData) -> list[Path]:
 
 
 def meaning(paths: list[Path]) -> DropContent | None:
-    """Return the first of these paths that the window can open; None if there is none."""
+    """Return the items of the first kind among these that the window can open; None if there is none."""
+    found = [(kind, path) for path in paths if (kind := _kind(path))]
+    if not found:
+        return None
+    kind = found[0][0]
+    chosen = tuple(path for other, path in found if other == kind)
+    is_together = kind == "source" and len({path.parent for path in chosen}) == 1 < len(chosen)
+    return DropContent(kind, chosen[0].parent if is_together else chosen[0], chosen)
+
+
+def _kind(path: Path) -> Literal["project", "source", "images", "model", ""]:
+    from visionft.data.decode import IMAGE_SUFFIXES
     from visionft.project.formats.registry import SOURCE_SUFFIXES
     from visionft.project.store import DATABASE
 
-    for path in paths:
-        suffix = path.suffix.casefold()
-        if path.is_dir():
-            return DropContent("project" if (path / DATABASE).is_file() else "source", path)
-        if suffix in SOURCE_SUFFIXES:
-            return DropContent("source", path)
-        if suffix == ".onnx":
-            return DropContent("model", path)
-    return None
+    suffix = path.suffix.casefold()
+    if path.is_dir():
+        return "project" if (path / DATABASE).is_file() else "source"
+    if suffix in SOURCE_SUFFIXES:
+        return "source"
+    if suffix == ".onnx":
+        return "model"
+    return "images" if suffix in IMAGE_SUFFIXES else ""
 
 
 class DropZone(QFrame):

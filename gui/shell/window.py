@@ -267,7 +267,7 @@ class MainWindow(QMainWindow):
         if dropped.kind == "model":
             self.on_page("try", "take_model", dropped.path)
         else:
-            self.on_page("project", "take_source", dropped.path)
+            self.on_page("project", "take_drop", dropped)
 
     # -- closing ------------------------------------------------------------------------------------------------
 

@@ -114,11 +114,16 @@ def _preview_text(preview: ImportPreview) -> str:
         smallest, largest = ("{} x {}".format(*size) for size in (preview.smallest, preview.largest))
         sizes = f", {size_text(preview.bytes)}, {smallest} to {largest} pixels"
     lines = [f"Would add {count_of(preview.new, 'image')}{sizes}. Nothing was written."]
-    lines += [f"  {name}  {count}" for name, count in preview.classes.items()]
-    lines += [f"  (no class)  {preview.unlabelled}"] if preview.unlabelled else []
+    lines += [f"  {name}  {count}{_split_words(preview, name)}" for name, count in preview.classes.items()]
+    lines += [f"  (no class)  {preview.unlabelled}{_split_words(preview, '')}"] if preview.unlabelled else []
     lines += _reading_lines(preview.interpretations) + _readings_lines(preview)
     lines += _conflict_lines(preview.conflicts, "They would have no label until you decide.")
     return "\n".join(lines + _left_out_lines(preview))
+
+
+def _split_words(preview: ImportPreview, name: str) -> str:
+    counts = preview.class_splits.get(name, {})
+    return f"  ({', '.join(f'{split} {count}' for split, count in counts.items())})" if counts else ""
 
 
 def _report_text(report: ImportReport) -> str:
@@ -158,11 +163,19 @@ def _reading_lines(interpretations: tuple[Interpretation, ...]) -> list[str]:
             taken += [f"splits: {each.split_column}"] if each.split_column else []
             taken += [f"not used: {_listed(each.unused_columns)}"] if each.unused_columns else []
             lines.append(f"  {each.file.name}: {'; '.join(taken)}")
+        if each.joined:
+            lines.append(f"  {each.file.name}: joined with {_listed([path.name for path in each.joined])}")
         if each.separator:
             lines.append(f"  {each.file.name}: “{each.separator}” stands between the classes of an image")
         if each.found_elsewhere:
             count = count_of(each.found_elsewhere, "image")
             lines.append(f"  {each.file.name}: {count} found by name, in another folder than the file says")
+        if each.found_by_number:
+            count = count_of(each.found_by_number, "image")
+            lines.append(f"  {each.file.name}: {count} found by the number that the name contains")
+        if each.ambiguous:
+            count = count_of(each.ambiguous, "name")
+            lines.append(f"  {each.file.name}: {count} of several images, which get no class")
         folders = [
             ("classes", each.class_folders),
             ("images without a class", each.unlabelled_folders),

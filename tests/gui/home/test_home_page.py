@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QApplication
 
 from gui.home import new_project
 from gui.home.home_page import ProjectPage
+from gui.home.import_report import LeftOutDialog
 from gui.home.new_project import NewProjectDialog
 from gui.kit import dialogs
 from gui.kit.tiles import ActionTile
@@ -96,10 +97,12 @@ def test_files_that_cannot_be_used_are_listed_with_their_reason(qtbot, page, ima
     look(images)
     confirm()
     qtbot.mouseClick(page.overview.report.details_button, LEFT)
-    table = page.overview.report.table
+    files = page.overview.report.findChild(LeftOutDialog)
+    table = files.table
     shown = {Path(table.item(line, 0).text()).name: table.item(line, 1).text() for line in range(table.rowCount())}
     assert shown["broken.png"] == "Unreadable"
     assert "Duplicate" in shown.values() and table.isVisible()
+    files.close()
 
 
 def test_a_folder_without_images_is_refused_with_advice(window, tmp_path, look, project):
@@ -137,9 +140,23 @@ def test_a_dropped_project_is_opened_and_a_dropped_folder_is_imported_into_it(
     assert ["yellow", "3", "0", "0", "0", ""] in page.overview.class_table.texts()
 
 
-def drop(page: ProjectPage, folder: Path) -> None:
+def test_dropped_images_come_in_without_labels_and_several_folders_as_the_one_around_them(
+    page, images, confirm, finish, project
+):
+    dropped = [images / "red" / f"red_00{number}.png" for number in range(3)]
+    drop(page, *dropped)
+    finish()
+    assert {image.path for image in page.session.snapshot().images} == set(dropped)
+    drop(page, images / "red", images / "blue")
+    finish()
+    assert page.imports.panel.preview.path == images
+    confirm()
+    assert project.summary().classes == {"blue": 7, "green": 8, "red": 10}
+
+
+def drop(page: ProjectPage, *paths: Path) -> None:
     data = QMimeData()
-    data.setUrls([QUrl.fromLocalFile(str(folder))])
+    data.setUrls([QUrl.fromLocalFile(str(path)) for path in paths])
     keys = (Qt.DropAction.CopyAction, data, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # Qt offers Python no other constructor

@@ -106,12 +106,14 @@ def import_source(
         return _Import(project, examiner, copy=copies).run(job=job)
 
 
-def import_files(project: Project, paths: Sequence[Path], *, copy: bool = False) -> ImportReport:
+def import_files(
+    project: Project, paths: Sequence[Path], *, copy: bool = False, job: JobContext = SILENT
+) -> ImportReport:
     """Import single image files from any folder, without labels; known images stay as they are."""
     base = paths[0].parent
     source = Source(base, base, listing.Listing(tuple(listing.SourceFile(path, path.name) for path in paths)))
     examiner = ImportFilter(project=project, source=source, task=project.task, looks_at_places=not copy)
-    return _Import(project, examiner, copy=copy, is_bulk=len(paths) >= BULK_IMAGES).run(job=SILENT)
+    return _Import(project, examiner, copy=copy, is_bulk=len(paths) >= BULK_IMAGES).run(job=job)
 
 
 @dataclass
