@@ -7,7 +7,7 @@ from pathlib import Path
 
 from models.messages import Message
 from visionft.errors import ProjectError
-from visionft.foreign_text import is_unicode
+from visionft.foreign_text import is_unicode, printable
 
 MAX_NAME_LENGTH = 300
 _DIGITS = re.compile("([0-9]+)")
@@ -24,7 +24,10 @@ def clean_name(name: str, what: str) -> str:
             "The {kind} name “{name}…” has {count} characters.", kind=what, name=cleaned[:40], count=len(cleaned)
         )
         raise ProjectError(message, Message("Use at most {MAX_NOTE_LENGTH}.", MAX_NOTE_LENGTH=MAX_NAME_LENGTH))
-    if any(unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") for character in cleaned):
+    if not is_unicode(cleaned):
+        message = Message("The {kind} name {name} is not valid Unicode.", kind=what, name=printable(cleaned))
+        raise ProjectError(message, "It comes from an older system: write it again, as of a folder by renaming it.")
+    if any(unicodedata.category(character) in ("Cc", "Zl", "Zp") for character in cleaned):
         message = Message(
             "The {kind} name {name} holds a control character or a line break.", kind=what, name=ascii(cleaned)
         )

@@ -54,6 +54,14 @@ def _may_be_name(text: str) -> bool:
     return bool(text) and Path(text).suffix.casefold() not in IMAGE_SUFFIXES
 
 
+def declared_names(file: Path) -> ClassNames:
+    """Return the names of the classes that a file declares, by number from 0 on; empty for none."""
+    for names, start in _readings_of(file):
+        if names and start != 1 and all(map(str.isdecimal, names)):
+            return names
+    return {}
+
+
 def name_of(value: str, names: ClassNames) -> str:
     """Return the name of an id."""
     return names[_normal(value)]

@@ -3,6 +3,7 @@
 CUB's `images.txt` numbers the images, and `image_class_labels.txt` gives classes to these numbers.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,7 +18,7 @@ from visionft.project.formats.registry import format_of
 from visionft.project.formats.tables import TABLE_SUFFIXES, Row, Rows, Table, open_table
 from visionft.project.formats.whole_files import MemoryLimit
 
-_MOST_FILES = 500
+_MOST_FILES, _MOST_ALIKE = 500, 50
 _TABLES = ("csv", "jsonl", "json", "spreadsheet", "mat")  # formats that `tables.py` opens
 _OF_ROW = 200  # bytes of memory of a joined row, beside its cells
 
@@ -37,7 +38,9 @@ def label_tables(files: Sequence[Path], options: ReadOptions) -> list[Listing]:
 
     Files that are no tables, or name no image, are left out.
     """
-    opened = [each for file in files[:_MOST_FILES] if (each := _opened(file, options)) is not None]
+    alike = Counter((file.parent, file.suffix) for file in files)  # many are rather files of one image each
+    few = [file for file in files if alike[file.parent, file.suffix] <= _MOST_ALIKE][:_MOST_FILES]
+    opened = [each for file in few if (each := _opened(file, options)) is not None]
     naming = [each for each in opened if each.image]
     listings: list[Listing] = []
     joined: set[Path] = set()

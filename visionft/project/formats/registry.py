@@ -21,8 +21,10 @@ from visionft.project.formats.label_studio import read_label_studio, write_label
 from visionft.project.formats.labelme import read_labelme, write_labelme
 from visionft.project.formats.listing import Listing, ReadOptions
 from visionft.project.formats.readers import read_table
+from visionft.project.formats.supervisely import read_supervisely
 from visionft.project.formats.voc import SETS, read_voc, write_voc
 from visionft.project.formats.whole_files import glance, has_signs
+from visionft.project.formats.yolo import read_yolo
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,11 +84,15 @@ _ROWS = (
     Format(name="create_ml", title="Create ML", suffixes=(".json",), read=read_create_ml, write=write_create_ml,
            words=Message("One file; the labels of each image."),
            signs=((r"^\s*\[", r'(?i)"(image(filename|url)?|filename)"\s*:', r'"annotations?"\s*:'),)),
-    Format(name="json", title=Message("JSON table"), suffixes=(".json",), read=read_table, is_export=False,
-           signs=((r"^\s*[\[{]",),)),
     Format(name="cvat", title="CVAT", suffixes=(".xml",), read=read_cvat, write=write_cvat,
            words=Message("One file; the tags of each image, splits as subsets."),
            signs=((r"<annotations>", r"<image\s|<track\s"),)),
+    Format(name="yolo_boxes", title=Message("YOLO (boxes)"), suffixes=(".yaml", ".yml", ".names"), read=read_yolo,
+           is_export=False, signs=((r"(?m)^names\s*:",), (r"\A\s*[^\s:#][^:\n]*(\n[^:\n]*)*\Z",))),
+    Format(name="supervisely", title="Supervisely", suffixes=(".json",), read=read_supervisely, is_export=False,
+           is_per_image=True, signs=((r'"tags"\s*:\s*\[', r'"objects"\s*:\s*\[', r'"size"\s*:'),)),
+    Format(name="json", title=Message("JSON table"), suffixes=(".json",), read=read_table, is_export=False,
+           signs=((r"^\s*[\[{]",),)),
     Format(name="voc", title="Pascal VOC", suffixes=(".xml",), read=read_voc, write_folder=write_voc,
            words=Message("Copies of the images, each with a file of the classes that are present."),
            folder=SETS, is_per_image=True, signs=((r"<annotation\b", r"<filename>|<object>"),)),
@@ -100,6 +106,7 @@ _ROWS = (
 )  # fmt: skip
 FORMATS: dict[str, Format] = {each.name: each for each in _ROWS}
 FORMATS.update(extension_rows("visionft.formats", Format, taken=FORMATS))
+FORMATS["json"] = FORMATS.pop("json")  # last: it takes any JSON
 LABEL_FILES = tuple(each for each in FORMATS.values() if each.read)
 IMPORT_FORMATS = ("auto", *(each.name for each in FORMATS.values() if each.is_import))
 EXPORT_FORMATS = ("auto", *(each.name for each in FORMATS.values() if each.is_export))

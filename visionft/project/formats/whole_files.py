@@ -35,10 +35,14 @@ _NOT_ASCII, _NOT_ASCII_PAIR = re.compile(r"[^\0-\x7f]"), re.compile(r"[^\0-\x7f]
 _PUNCTUATION = "€‚„…‘’“”•–—°²³´µ·½¿¡§©®«»\xa0"
 # Tools that cannot be imported: suffixes of their files, and patterns that must all match.
 _UNSUPPORTED: tuple[tuple[tuple[str, ...], str, tuple[str, ...]], ...] = (
-    ((".json",), "VGG Image Annotator", (r'"regions"\s*:', r'"file_attributes"\s*:')),
-    ((".json",), "Supervisely", (r'"classTitle"\s*:', r'"objects"\s*:')),
-    ((".yaml", ".yml"), "YOLO (boxes)", (r"(?m)^names\s*:", r"(?m)^(train|val)\s*:")),
+    ((".json",), "V7 Darwin", (r'"schema_ref"\s*:', r'"item"\s*:')),
 )
+# Stores of images that are not read, by suffix.
+_STORES: dict[str, str] = {
+    ".tfrecord": "TFRecord", ".tfrec": "TFRecord", ".tfrecords": "TFRecord", ".npz": "NumPy", ".npy": "NumPy",
+    ".h5": "HDF5", ".hdf5": "HDF5", ".pkl": "Python (pickle)", ".pickle": "Python (pickle)", ".mdb": "LMDB",
+    ".rec": "RecordIO", ".arrow": "Arrow",
+}  # fmt: skip
 
 
 def glance(file: Path) -> str:
@@ -105,6 +109,16 @@ def reading_errors(file: Path) -> Generator[None]:
 def has_signs(text: str, signs: Sequence[str]) -> bool:
     """Return whether a text matches all of some regular expressions; False for none."""
     return bool(signs) and all(re.search(sign, text) for sign in signs)
+
+
+def unread_store(files: Iterable[Path]) -> ProjectError | None:
+    """Return the error for the first store of images of a kind that is not read; None without one."""
+    for file in files:
+        if store := _STORES.get(file.suffix.casefold()):
+            message = Message("{file} is a store of {format}, whose images are not read.", file=file, format=store)
+            hint = "Get the data set as image files or as Parquet, or have each image saved as a PNG file."
+            return ProjectError(message, hint)
+    return None
 
 
 def unsupported_tool(folder: Path) -> str:

@@ -13,6 +13,7 @@ from visionft.project.formats.joining import label_tables
 from visionft.project.formats.listing import ColumnChoice, Listing, ReadOptions
 from visionft.project.formats.locating import ImageIndex
 from visionft.project.formats.readers import read_table
+from visionft.project.formats.registry import format_of
 
 A, B, C, D = (f"images/{name}.jpg" for name in "abcd")
 CATS = {A: "cat", B: "cat", C: "dog", D: "dog"}
@@ -230,3 +231,39 @@ def test_a_refusal_is_short_and_names_what_was_looked_for(tmp_path: Path) -> Non
     with pytest.raises(ProjectError) as caught:
         read_table(tmp_path / "pixels.csv")
     assert len(caught.value.message) < 300 + len(str(tmp_path)) and "785" in caught.value.message
+
+
+@pytest.mark.parametrize("declared", ["data.yaml", "obj.names"])
+def test_yolo_boxes_mark_parts_of_images(declared: str, tmp_path: Path) -> None:
+    names = "train: train/images\nnames: [cat, dog]\n" if declared == "data.yaml" else "cat\ndog\n"
+    images = ["train/images/a.jpg", "train/images/b.jpg", "valid/images/a.jpg", "valid/images/c.jpg"]
+    boxes = {
+        "train/a": "0 .5 .5 1 1\n0 .1 .1 .2 .2\n",
+        "train/b": "",
+        "valid/a": "1 0.5 0.5 1 1",
+        "valid/c": "7 1 1 1 1",
+    }
+    files = {f"{place.replace('/', '/labels/')}.txt": text for place, text in boxes.items()}
+    made(tmp_path, images, files | {declared: names})
+    format_ = format_of(tmp_path / declared)
+    assert format_ and format_.read
+    assert format_.read(tmp_path / declared, ReadOptions()).interpretations[0].has_only_marks
+    taken = format_.read(tmp_path / declared, ReadOptions(choice=ColumnChoice(takes_marks=True)))
+    assert labels_of(taken, tmp_path) == {images[0]: "cat", images[1]: "", images[2]: "dog"}
+    assert {each.split for each in taken.files} == {"train", "val"} and len(taken.unreadable) == 1
+
+
+def test_supervisely_tags_label_the_image_that_the_file_is_called_like(tmp_path: Path) -> None:
+    def document(tag: str) -> dict[str, object]:
+        return {"tags": [{"name": tag}], "objects": [{"classTitle": "nose"}], "size": {"width": 9, "height": 9}}
+
+    made(
+        tmp_path,
+        ["ds/img/a.jpg", "ds/img/b.jpg"],
+        {"ds/ann/a.jpg.json": document("cat"), "ds/ann/b.jpg.json": document("dog")},
+    )
+    format_ = format_of(tmp_path / "ds/ann/a.jpg.json")
+    assert format_ and format_.read
+    listing = format_.read(tmp_path / "ds/ann", ReadOptions(index=ImageIndex(tmp_path)))
+    assert labels_of(listing, tmp_path) == {"ds/img/a.jpg": "cat", "ds/img/b.jpg": "dog"}
+    assert listing.interpretations[0].marked == 2

@@ -149,12 +149,12 @@ def test_labels_that_are_not_understood_are_never_passed_over_in_silence(layout:
 
 
 def test_the_images_alone_come_in_when_asked_for(tmp_path: Path, draw) -> None:
-    layout = Layout("VIA", two("images"), {"via.json": '{"a": {"file_attributes": {}, "regions": []}}'})
-    with pytest.raises(ProjectError, match="VGG"):
+    layout = Layout("V7", two("images"), {"1.json": '{"schema_ref": "2.0", "item": {"name": "1.png"}}'})
+    with pytest.raises(ProjectError, match="V7"):
         _import(layout, tmp_path / "refused", draw)
     report, _ = _import(layout, tmp_path, draw, source_format="folders")
     assert (report.added, report.classes) == (2, {})
-    assert "VGG" in report.interpretations[0].foreign
+    assert "V7" in report.interpretations[0].foreign
 
 
 def test_the_user_names_the_columns(tmp_path: Path, draw) -> None:

@@ -1,0 +1,46 @@
+"""Supervisely: a JSON file per image in `ann/`, called like the image; tags label it, objects mark parts of it."""
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from visionft.errors import ProjectError
+from visionft.foreign_text import printable
+from visionft.project.formats.annotated import Entry, ImageAnnotation, annotated_listing, attempt
+from visionft.project.formats.folders import walk
+from visionft.project.formats.listing import DEFAULTS, Listing, ReadOptions, RejectedFile
+from visionft.project.formats.locating import ImageFinder
+from visionft.project.formats.whole_files import a_list, a_name, no_such_file, objects, read_label_json
+
+_TITLE = "Supervisely"
+
+
+def read_supervisely(path: Path, options: ReadOptions = DEFAULTS) -> Listing:
+    """List the images of a folder of Supervisely's files, or of one of them."""
+    files = [path] if path.is_file() else [file for file in walk(path, [], []) if file.suffix.casefold() == ".json"]
+    entries: list[Entry] = []
+    read: list[Path] = []
+    for file in files:
+        try:
+            documents = objects([read_label_json(file)])
+        except ProjectError as error:
+            entries.append(RejectedFile(printable(file), error.message.removeprefix(f"{file} ")))
+            continue
+        for document in (each for each in documents if {"tags", "objects"} <= each.keys()):
+            read.append(file)
+            entries.append(attempt(file, "tags", partial(_image, file, document)))
+    if not read:
+        raise no_such_file(path, _TITLE)
+    folder = path if path.is_dir() else path.parent
+    root = options.index.root if options.index else folder.parent if folder.name == "ann" else folder
+    finder = ImageFinder(folder, options, root=root)
+    return annotated_listing(path, _TITLE, entries, options, finder=finder, label_files=read)
+
+
+def _image(file: Path, document: dict[str, Any]) -> ImageAnnotation:
+    tags, parts = objects(a_list(document["tags"])), objects(a_list(document["objects"]))
+    return ImageAnnotation(
+        name=file.stem,
+        labels=tuple(a_name(tag.get("name")) for tag in tags),
+        marked=tuple(a_name(part.get("classTitle")) for part in parts),
+    )

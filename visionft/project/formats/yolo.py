@@ -1,0 +1,65 @@
+"""YOLO's data sets of boxes: `data.yaml` or `obj.names` declares the classes, a text file per image their boxes.
+
+A line is `class x y width height`, or the corners of an outline. Classes of boxes are no labels of whole images.
+"""
+
+import re
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+from models.messages import Message
+from visionft.errors import ProjectError
+from visionft.files import open_regular
+from visionft.project.formats.annotated import Entry, ImageAnnotation, annotated_listing, attempt
+from visionft.project.formats.class_names import declared_names
+from visionft.project.formats.folders import walk
+from visionft.project.formats.labels_file import ClassLook
+from visionft.project.formats.listing import DEFAULTS, Listing, ReadOptions
+from visionft.project.formats.locating import ImageFinder
+from visionft.project.formats.split_names import is_split_name, split_of
+
+_TITLE = "YOLO"
+_MAX_BYTES = 1 << 20  # of the boxes of an image
+_BOX = re.compile(r"(\d{1,6})(\s+-?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?){4,}\s*")
+_FOLDERS = re.compile(r"(^|/)labels(?=/)")
+
+
+def read_yolo(file: Path, options: ReadOptions = DEFAULTS) -> Listing:
+    """List the images of a YOLO data set by the file that declares its classes."""
+    names = declared_names(file)
+    root = options.index.root if options.index and file.is_relative_to(options.index.root) else file.parent
+    texts = [text for text in walk(file.parent, [], []) if text.suffix == ".txt"]
+    folders = {text.parent for text in texts if _BOX.fullmatch(next(_lines(text), ""))}
+    boxed = [text for text in texts if text.parent in folders]
+    if not names or not boxed:
+        message = Message(
+            "{file} declares classes as YOLO does, but no text file below its folder holds boxes.", file=file
+        )
+        raise ProjectError(message, "Put the text files there, or import the images without labels.")
+    entries: list[Entry] = [attempt(text, "", partial(_image, text, file.parent, names)) for text in boxed]
+    finder = ImageFinder(file.parent, options, root=root)
+    looks = [ClassLook(name) for name in names.values()]
+    return annotated_listing(file, _TITLE, entries, options, finder=finder, classes=looks, label_files=boxed)
+
+
+def _image(text: Path, root: Path, names: dict[str, str]) -> ImageAnnotation:
+    """Return the entry of an image: it lies in `images/` where its boxes lie in `labels/`, or beside them."""
+    inner = text.relative_to(root)
+    marked: dict[str, None] = {}
+    for line in _lines(text):
+        found = _BOX.fullmatch(line)
+        if not found:
+            raise ValueError(Message("“{line}” is no box", line=line[:40]))
+        if found[1] not in names:
+            raise ValueError(Message("there is no class {number}", number=found[1]))
+        marked[names[found[1]]] = None
+    split = next((split_of(part) for part in inner.parts[:-1] if is_split_name(part)), None)
+    name = _FOLDERS.sub(r"\1images", inner.with_suffix("").as_posix())
+    return ImageAnnotation(name=name, marked=tuple(marked), split=split)
+
+
+def _lines(text: Path) -> Iterator[str]:
+    with open_regular(text) as handle:
+        lines = handle.read(_MAX_BYTES).decode("utf-8", "replace").splitlines()
+    return (line.strip() for line in lines if line.strip())
