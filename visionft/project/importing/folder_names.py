@@ -1,0 +1,96 @@
+"""What the names of folders tell: containers, parts and versions of a data set, numbers of patients, documentation."""
+
+import re
+from collections.abc import Collection, Sequence
+
+from visionft.project.formats.folders import CONTAINERS
+
+_WORDS = re.compile(r"[\W_]+|(?<=[a-z])(?=[A-Z0-9])")
+_NUMBERED = re.compile(r"(?i)([a-z]*?)[ _.-]*(\d+)")
+_DATE = re.compile(r"(19|20)\d\d([-_. ]?\d\d){0,2}([-_. T]\d{2,6}){0,3}")
+_SIZE = re.compile(r"(?i)\d+x\d*|\d+px|x\d+")
+_HEX = re.compile(r"[0-9a-f]+")
+_CONTAINERS = {
+    *CONTAINERS, "cls", "dataset", "datasets", "file", "files", "folder", "imageset", "jpeg", "jpegs", "jpg", "loc",
+    "photo", "pic", "picture", "png", "set",
+}  # fmt: skip
+_PARTS = {
+    "batch", "chunk", "cv", "disk", "disc", "fold", "folder", "group", "image", "images", "img", "imgs", "kfold",
+    "part", "set", "shard", "split", "subset", "tile", "tiles", "vol", "volume", "apple", "canon", "msdcf", "nikon", "media",
+}  # fmt: skip
+_ITEMS = {
+    "acquisition", "camera", "cam", "case", "clip", "day", "donor", "exam", "experiment", "frame", "frames", "id",
+    "location", "mouse", "p", "pat", "patient", "person", "plate", "plot", "pt", "recording", "rep", "replicate", "run",
+    "sample", "scan", "scene", "seq", "sequence", "series", "session", "site", "slide", "specimen", "station", "study",
+    "sub", "subj", "subject", "track", "trial", "user", "vid", "video", "view", "week", "well",
+}  # fmt: skip
+_VERSIONS = {
+    "aug", "augmented", "back", "background", "bottom", "color", "colour", "cropped", "day", "depth", "enhanced",
+    "front", "gray", "grayscale", "grey", "greyscale", "hr", "infrared", "ir", "left", "lr", "masked", "night", "nir",
+    "original", "originals", "preprocessed", "processed", "raw", "resized", "rgb", "right", "segmented", "side", "thermal",
+}  # fmt: skip
+_DOCUMENTATION = {"asset", "assets", "doc", "docs", "documentation", "icons", "notebooks", "screenshots", "thumbnails"}
+_PERHAPS_DOCUMENTATION = {
+    "code", "demo", "example", "examples", "fig", "figs", "figure", "figures", "logs", "output", "outputs", "plots",
+    "result", "results", "sample", "samples", "src", "static", "thumbs",
+}  # fmt: skip
+_UNLABELLED = ("no_label", "_unlabeled", "unlabeled", "unlabelled")  # of datumaro and CVAT, FiftyOne, Roboflow
+
+
+def is_unlabelled(name: str) -> bool:
+    """Return whether a folder holds images without a class, by its name."""
+    return name.casefold() in _UNLABELLED
+
+
+def is_container(name: str) -> bool:
+    """Return whether a name is that of any image folder: `images`, `data_256`, `JPEGImages`, `CLS-LOC`."""
+    words = _words(name)
+    return name.casefold() in CONTAINERS or (bool(words) and all(word in _CONTAINERS for word in words))
+
+
+def is_documentation(name: str, *, surely: bool = True) -> bool:
+    """Return whether a folder holds images of a documentation; `surely`, or only beside a single other folder."""
+    word = name.casefold()
+    return word in _DOCUMENTATION or (not surely and word in _PERHAPS_DOCUMENTATION)
+
+
+def are_parts(names: Collection[str]) -> bool:
+    """Return whether names number the parts of a data set: `fold1`, `images_002`, `100APPLE`, `a3`, `f7`."""
+    prefixes = _prefixes(names)
+    is_hexadecimal = all(map(_HEX.fullmatch, names)) and len(set(map(len, names))) == 1
+    return prefixes <= _PARTS or (
+        is_hexadecimal and len(names) > 16 and any(not name.isdecimal() and len(name) > 1 for name in names)
+    )
+
+
+def are_items(names: Collection[str]) -> bool:
+    """Return whether names number what was photographed, or say when: `patient3`, `2024-05-01`."""
+    return _prefixes(names) <= _ITEMS or all(map(_DATE.fullmatch, names))
+
+
+def are_numbers(names: Collection[str]) -> bool:
+    """Return whether names are numbers, alone or of an item or a part."""
+    return all(name.isdecimal() for name in names) or are_items(names) or are_parts(names)
+
+
+def are_versions(names: Collection[str]) -> bool:
+    """Return whether names are those of versions of the same images: `color`, `grayscale`; `40X`, `100X`."""
+    return all(_SIZE.fullmatch(name) or _VERSIONS.intersection(_words(name)) for name in names)
+
+
+def common_share(names: Sequence[Collection[str]]) -> float:
+    """Return the mean share of all names that each of some collections has, 0 to 1."""
+    union = {name for each in names for name in each}
+    return sum(map(len, names)) / (len(names) * len(union)) if union else 0.0
+
+
+def _words(name: str) -> list[str]:
+    """Return the words of a name in small letters, without numbers."""
+    return [word.casefold() for word in _WORDS.split(name) if word and not word.isdecimal()]
+
+
+def _prefixes(names: Collection[str]) -> set[str]:
+    """Return the words before numbers, or after them; a word that is in no table for anything else."""
+    found = [_NUMBERED.fullmatch(name) or re.fullmatch(r"(?i)\d{3}()([A-Z]+)", name) for name in names]
+    prefixes = {(each[1] or each[2]).casefold() if each else "?" for each in found}
+    return prefixes if len(prefixes) == 1 else {"?"}

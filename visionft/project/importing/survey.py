@@ -1,0 +1,205 @@
+"""Survey of a source folder: one walk that finds its images, other files and masks, as a tree of folders.
+
+A mask marks regions of another image. It has that image's stem, another suffix, folder or ending (`_mask`), and few
+grey levels. Only the pixels of a few images are read.
+"""
+
+import os
+import re
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from models.messages import Message
+from visionft.data.decode import IMAGE_SUFFIXES, decode
+from visionft.errors import ImageError
+from visionft.events import Progress
+from visionft.foreign_text import printable
+from visionft.jobs import SILENT, JobContext
+from visionft.project.formats.folders import walk
+from visionft.project.formats.listing import RejectedFile, SourceFile
+
+_MASK_ENDING = re.compile(
+    r"(?i)[ _.-]+(masks?|gt|ground_?truth|seg(mentation)?|annotations?|labels?|matte|trimap|l)([ _-]?\d+)?$"
+)
+_MASK_FOLDER = re.compile(r"(?i)(mask|ground.?truth|\bgts?\b|segm|trimap|matte|annot|label)")
+_MOST_CHECKS = 200  # groups of files without the name of masks whose pixels are compared
+_MOST_LEVELS = 32  # colours of a mask
+_SAMPLE_SIDE = 256  # pixels in a row and column that are counted
+_Pair = tuple[SourceFile, SourceFile]  # a possible mask and its image
+_Group = tuple[str, str, bool]  # folder, suffix, whether a stem has the ending of a mask
+_BLUR, _EXTREME = 24, 0.98  # levels beside black and white, and their share, in a mask saved as JPEG
+
+
+@dataclass(eq=False, slots=True)
+class Folder:
+    """A folder with files at some depth."""
+
+    name: str
+    parent: "Folder | None" = None
+    folders: list["Folder"] = field(default_factory=list["Folder"])
+    files: list[SourceFile] = field(default_factory=list[SourceFile])  # directly in it, in natural order; no masks
+    own: int = 0  # images directly in it
+    count: int = 0  # images at any depth
+
+    @property
+    def holding(self) -> list["Folder"]:
+        """The folders directly in it with images at some depth."""
+        return [folder for folder in self.folders if folder.count]
+
+    def within(self, *, without: Collection["Folder"] = ()) -> Iterator["Folder"]:
+        """Yield the folder and all below it but those `without`, in the order of a walk."""
+        pending = [self]
+        while pending:
+            folder = pending.pop()
+            yield folder
+            pending.extend(each for each in reversed(folder.folders) if each not in without)
+
+    @property
+    def path(self) -> str:
+        """The path within the source, with `/`; empty for the source itself."""
+        return f"{self.parent.path}/{self.name}".lstrip("/") if self.parent else ""
+
+
+@dataclass(frozen=True)
+class Survey:
+    """The contents of a source folder."""
+
+    source: Path
+    root: Folder
+    skipped: list[RejectedFile]
+    unreadable: list[RejectedFile]
+
+    def files(self) -> Iterator[SourceFile]:
+        """Yield all files but masks, without labels, in natural order."""
+        for folder in self.root.within():
+            yield from folder.files
+
+    @cached_property
+    def others(self) -> list[Path]:
+        """The files that are no images by their names."""
+        return [file.path for file in self.files() if not is_image(file)]
+
+
+def is_image(file: SourceFile) -> bool:
+    """Return whether a file is an image by its name."""
+    return os.path.splitext(file.name)[1].casefold() in IMAGE_SUFFIXES  # noqa: PTH122  (quicker)
+
+
+def survey_folder(source: Path, *, job: JobContext = SILENT) -> Survey:
+    """Walk a folder once; a cancelled walk returns the files found so far."""
+    skipped: list[RejectedFile] = []
+    unreadable: list[RejectedFile] = []
+    root = Folder("")
+    folders = {str(source): root}
+    start = len(str(source / "x")) - 1
+    for number, path in enumerate(walk(source, skipped, unreadable), 1):
+        text = str(path)
+        parent = os.path.dirname(text)  # noqa: PTH120
+        folder = folders.get(parent) or _added(folders, parent, source)
+        folder.files.append(SourceFile(path, text[start:].replace(os.sep, "/")))
+        if number % 1000 == 0:
+            job.report(Progress(stage="Look for images", done=number, total=0))
+            if job.is_cancelled:
+                break
+    for mask, image in _take_masks(root):
+        reason = Message("it is a mask of {image}", image=printable(image.name))
+        skipped.append(RejectedFile(printable(mask.path), reason))
+    _count(root)
+    return Survey(source, root, skipped, unreadable)
+
+
+def _added(folders: dict[str, Folder], path: str, source: Path) -> Folder:
+    """Return the folder of a path, added with the folders around it."""
+    missing: list[str] = []
+    while path not in folders:
+        missing.append(path)
+        path = os.path.dirname(path)  # noqa: PTH120
+    folder = folders[path]
+    for each in reversed(missing):
+        inner = Folder(os.path.basename(each), folder)  # noqa: PTH119
+        folder.folders.append(inner)
+        folders[each] = folder = inner
+    return folder
+
+
+def _take_masks(root: Folder) -> list[_Pair]:
+    """Take the masks out of the folders, and return each with its image."""
+    groups: defaultdict[_Group, list[_Pair]] = defaultdict(list)  # of possible masks
+    for files in _files_by_shared_name(root).values():
+        image = min(files, key=_is_called_mask)
+        own = _group(image)
+        for file in files:
+            group = _group(file)
+            partner = image if group != own else next(other for other in files if _group(other) != own)
+            groups[group].append((file, partner))
+    found: list[_Pair] = []
+    checks = 0
+    for pairs in sorted(groups.values(), key=lambda pairs: not _is_called_mask(pairs[0][0])):
+        checks += not _is_called_mask(pairs[0][0])
+        if checks <= _MOST_CHECKS and _are_masks(pairs):
+            found += pairs
+            checks = 0
+    names = {mask.name for mask, _ in found}
+    for folder in root.within() if names else ():
+        folder.files = [file for file in folder.files if file.name not in names]
+    return found
+
+
+def _files_by_shared_name(root: Folder) -> dict[str, list[SourceFile]]:
+    """Return images of equal stem, but for the ending of a mask, that differ in folder, suffix or ending."""
+    first: dict[str, SourceFile] = {}
+    shared: dict[str, list[SourceFile]] = {}
+    for folder in root.within():
+        for file in filter(is_image, folder.files):
+            name = _MASK_ENDING.sub("", _stem(file))
+            other = first.setdefault(name, file)
+            if other is not file:
+                shared.setdefault(name, [other]).append(file)
+    return {name: files for name, files in shared.items() if len({_group(file) for file in files}) > 1}
+
+
+def _stem(file: SourceFile) -> str:
+    return os.path.splitext(os.path.basename(file.name))[0]  # noqa: PTH119, PTH122
+
+
+def _group(file: SourceFile) -> _Group:
+    """Return the folder of a file, its suffix, and whether it has the ending of a mask."""
+    stem, suffix = os.path.splitext(file.name)  # noqa: PTH122
+    return os.path.dirname(stem), suffix.casefold(), bool(_MASK_ENDING.search(stem))  # noqa: PTH120
+
+
+def _is_called_mask(file: SourceFile) -> bool:
+    folder, _, has_ending = _group(file)
+    return has_ending or bool(_MASK_FOLDER.search(folder))
+
+
+def _are_masks(pairs: Sequence[_Pair]) -> bool:
+    """Return whether files have few grey levels and their images many, by two of them."""
+    sample = pairs[:: max(1, len(pairs) - 1)][:2]
+    return all(_has_few_levels(mask.path) and not _has_few_levels(image.path) for mask, image in sample)
+
+
+def _has_few_levels(path: Path) -> bool:
+    """Return whether an image has the grey levels of a mask; False for one that cannot be read."""
+    try:
+        pixels = decode(path)
+    except ImageError:
+        return False
+    step = max(1, max(pixels.shape[:2]) // _SAMPLE_SIDE)
+    sample = pixels[::step, ::step].reshape(-1, 3)
+    if len(np.unique(sample, axis=0)) <= min(_MOST_LEVELS, max(2, len(sample) // 8)):
+        return True
+    # JPEG blurs black and white.
+    is_extreme = (sample.max(axis=1) <= _BLUR) | (sample.min(axis=1) >= 255 - _BLUR)
+    return bool(is_extreme.mean() >= _EXTREME)
+
+
+def _count(root: Folder) -> None:
+    for folder in reversed(list(root.within())):
+        folder.own = sum(map(is_image, folder.files))
+        folder.count = folder.own + sum(each.count for each in folder.folders)
