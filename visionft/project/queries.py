@@ -196,6 +196,11 @@ def files_in_conflict(conflicts: Iterable[Conflict]) -> frozenset[str]:
     return frozenset(candidate.origin for conflict in conflicts for candidate in conflict.candidates)
 
 
+def class_names(project: Project) -> tuple[str, ...]:
+    """Return the names of the classes, in their order."""
+    return tuple(name for (name,) in project.fetch("SELECT name FROM class ORDER BY position, id"))
+
+
 def imported_classes(project: Project, contents: Sequence[str]) -> dict[str, tuple[Candidate, ...]]:
     """Return the imported classes of images, found by content, without images labelled by a person."""
     roots = project.roots()

@@ -16,7 +16,8 @@ _CONTAINERS = {
 }  # fmt: skip
 _PARTS = {
     "batch", "chunk", "cv", "disk", "disc", "fold", "folder", "group", "image", "images", "img", "imgs", "kfold",
-    "part", "set", "shard", "split", "subset", "tile", "tiles", "vol", "volume", "apple", "canon", "msdcf", "nikon", "media",
+    "part", "set", "shard", "split", "subset", "tile", "tiles", "vol", "volume", "apple", "canon", "media",
+    "msdcf", "nikon",
 }  # fmt: skip
 _ITEMS = {
     "acquisition", "camera", "cam", "case", "clip", "day", "donor", "exam", "experiment", "frame", "frames", "id",
@@ -27,7 +28,8 @@ _ITEMS = {
 _VERSIONS = {
     "aug", "augmented", "back", "background", "bottom", "color", "colour", "cropped", "day", "depth", "enhanced",
     "front", "gray", "grayscale", "grey", "greyscale", "hr", "infrared", "ir", "left", "lr", "masked", "night", "nir",
-    "original", "originals", "preprocessed", "processed", "raw", "resized", "rgb", "right", "segmented", "side", "thermal",
+    "original", "originals", "preprocessed", "processed", "raw", "resized", "rgb", "right", "segmented", "side",
+    "thermal",
 }  # fmt: skip
 _DOCUMENTATION = {"asset", "assets", "doc", "docs", "documentation", "icons", "notebooks", "screenshots", "thumbnails"}
 _PERHAPS_DOCUMENTATION = {

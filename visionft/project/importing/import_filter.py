@@ -40,7 +40,7 @@ from visionft.project.formats.listing import (
 from visionft.project.importing.readings import ReadingSummary
 from visionft.project.importing.sources import Source, opened_source
 from visionft.project.names import clean_name, name_key
-from visionft.project.queries import Candidate, Conflict, imported_classes
+from visionft.project.queries import Candidate, Conflict, class_names, imported_classes
 from visionft.project.store import Project
 
 ClassMap = Mapping[str, str | None]
@@ -319,7 +319,14 @@ def preview_source(
     path = Path(os.path.abspath(source))  # noqa: PTH100  (resolves "..", and keeps links as the user named them)
     scratch = project.path if project is not None and not project.is_read_only else Path(tempfile.gettempdir())
     with opened_source(
-        path, source_format, scratch, choice=choice, reading=reading, unpacked=unpacked, job=job
+        path,
+        source_format,
+        scratch,
+        choice=choice,
+        reading=reading,
+        unpacked=unpacked,
+        known_classes=class_names(project) if project is not None else (),
+        job=job,
     ) as opened:
         task: Task = project.task if project is not None else "multi"
         examiner = ImportFilter(

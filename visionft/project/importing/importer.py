@@ -26,7 +26,7 @@ from visionft.project.importing.import_filter import ClassMap, ExaminedFile, Imp
 from visionft.project.importing.readings import ReadingSummary
 from visionft.project.importing.sources import Source, opened_source, require_understood
 from visionft.project.names import count_of
-from visionft.project.queries import Conflict, count_classes_after, find_conflicts
+from visionft.project.queries import Conflict, class_names, count_classes_after, find_conflicts
 from visionft.project.store import Project
 
 logger = logging.getLogger(__name__)
@@ -93,11 +93,22 @@ def import_source(
         raise ProjectError(message, "Close it there first.")
     path = Path(os.path.abspath(source))  # noqa: PTH100  (resolves "..", and keeps links as the user named them)
     with opened_source(
-        path, source_format, project.path, choice=choice, reading=reading, unpacked=unpacked, job=job
+        path,
+        source_format,
+        project.path,
+        choice=choice,
+        reading=reading,
+        unpacked=unpacked,
+        known_classes=class_names(project),
+        job=job,
     ) as opened:
-        if not (accepts_unlabelled or source_format == "folders"):
+        if not (reading or accepts_unlabelled or source_format == "folders"):
             for interpretation in opened.listing.interpretations:
                 require_understood(interpretation, path)
+        if not reading and opened.reading != 1:
+            values = {"title": opened.readings[0].title, "evidence": opened.readings[0].evidence}
+            text = Message("The labels were left out, because they are not sure. {title}: {evidence}", **values)
+            job.report(Notice(message=text, level="warning"))
         copies = copy or opened.is_unpacked
         examiner = ImportFilter(
             project=project, source=opened, task=project.task, looks_at_places=not copies,

@@ -2,20 +2,17 @@
 
 import shutil
 import tempfile
-from collections.abc import Generator, Iterable, Sequence, Set
+from collections.abc import Collection, Generator, Iterable, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from models.messages import Message
 from visionft.data.decode import IMAGE_SUFFIXES
-from visionft.data.types import Split
 from visionft.errors import NextStep, ProjectError
 from visionft.files import write_error
 from visionft.foreign_text import printable
 from visionft.jobs import SILENT, JobContext
-from visionft.project.formats.folders import scan_folder, split_folders, unwrap
-from visionft.project.formats.labels_file import classes_file
 from visionft.project.formats.listing import (
     AUTOMATIC,
     DEFAULTS,
@@ -24,11 +21,10 @@ from visionft.project.formats.listing import (
     Listing,
     ReadOptions,
     RejectedFile,
-    SourceFile,
 )
 from visionft.project.formats.registry import FORMATS, IMPORT_FORMATS, LABEL_FILES, format_of
 from visionft.project.importing.archives import archives_of, unpack
-from visionft.project.importing.label_files import read_label_files, unread_files
+from visionft.project.importing.proposing import read_folder
 from visionft.project.importing.readings import Evidence, Reading, ReadingSummary, place_of, summary_of
 
 UNPACKED_PREFIX = ".unpacked-"
@@ -61,6 +57,7 @@ def opened_source(
     *,
     choice: ColumnChoice = AUTOMATIC,
     reading: int = 0,
+    known_classes: Collection[str] = (),
     unpacked: Path | None = None,
     job: JobContext,
 ) -> Generator[Source]:
@@ -82,51 +79,49 @@ def opened_source(
         kind = format_.name
     if kind in ("zip", "tar") or (kind == "auto" and path.is_dir() and archives_of(path)):
         with _unpacked(path, unpacked or scratch, job, stays=unpacked is not None) as folder:
-            readings = read_source(folder, options=ReadOptions(is_confined=True, choice=choice), job=job)
+            options = ReadOptions(is_confined=True, choice=choice)
+            readings = read_source(folder, options=options, known_classes=known_classes, job=job)
             yield _chosen(path, folder, readings, reading, job, has_examples=unpacked is not None)
     else:
-        readings = read_source(path, kind, options=ReadOptions(choice=choice), job=job)
+        readings = read_source(path, kind, options=ReadOptions(choice=choice), known_classes=known_classes, job=job)
         yield _chosen(path, path if path.is_dir() else path.parent, readings, reading, job)
 
 
 def read_source(
-    path: Path, kind: str = "auto", *, options: ReadOptions = DEFAULTS, job: JobContext = SILENT
-) -> tuple[Reading, ...]:
+    path: Path, kind: str = "auto", *, options: ReadOptions = DEFAULTS, known_classes: Collection[str] = (),
+    job: JobContext = SILENT,
+) -> tuple[Reading, ...]:  # fmt: skip
     """Return the readings of a folder or a label file, most plausible first and the images without labels last.
 
-    `kind` is a format's name, or "auto". A `ProjectError` for a file that lists no images.
+    `kind` is a format's name, or "auto". A lone class folder is a class if `known_classes` has its name. A
+    `ProjectError` for a file that lists no images.
     """
-    if not path.is_dir():
-        read = FORMATS[kind].read if kind in FORMATS else None
-        if read is None:
-            known = ", ".join(each.title for each in LABEL_FILES)
-            message = Message("{path} is no file that lists images.", path=path)
-            hint = Message("Give a folder, a zip, or one of: {known}.", known=known)
-            raise ProjectError(message, hint)
-        listing = read(path, replace(options, image_folders=tuple(split_folders(path.parent).values())))
-    elif kind == "folders":
-        listing = scan_folder(path, job=job)
-    else:
-        only = kind if kind in FORMATS and FORMATS[kind].read else "auto"
-        listing = _list_folder(path, job, only, options)
-    labels = {label for file in listing.files for label in file.labels}
+    if path.is_dir():
+        only = kind if kind == "folders" or (kind in FORMATS and FORMATS[kind].read) else "auto"
+        return read_folder(path, only, options=options, known_classes=known_classes, job=job)
+    read = FORMATS[kind].read if kind in FORMATS else None
+    if read is None:
+        known = ", ".join(each.title for each in LABEL_FILES)
+        message = Message("{path} is no file that lists images.", path=path)
+        hint = Message("Give a folder, a zip, or one of: {known}.", known=known)
+        raise ProjectError(message, hint)
+    listing = read(path, options)
+    entries = listing.interpretations
     evidence = Evidence(
-        images=len(listing.files), labelled=sum(bool(each.labels) for each in listing.files), classes=len(labels)
-    )
-    without = Reading(
-        title=Message("Images without labels"), listing=without_labels(listing), confidence=0,
-        evidence=replace(evidence, labelled=0, classes=0),
+        images=len(listing.files), labelled=sum(bool(each.labels) for each in listing.files),
+        classes=len({label for file in listing.files for label in file.labels}),
+        ambiguous=sum(each.ambiguous for each in entries), is_submission=any(each.is_submission for each in entries),
     )  # fmt: skip
-    first = listing.interpretations[0].file if listing.interpretations else path
-    title = Message("Class folders") if first.is_dir() else Message("Labels of {file}", file=printable(first.name))
+    title = Message("Labels of {file}", file=printable(path.name))
     labelled = Reading(title=title, listing=listing, evidence=evidence, confidence=1)
-    return (labelled, without) if labels or not listing.files else (labelled,)
-
-
-def without_labels(listing: Listing) -> Listing:
-    """Return the images of a listing without labels and splits."""
-    files = tuple(SourceFile(each.path, each.name, sha256=each.sha256) for each in listing.files)
-    return replace(listing, files=files, classes=(), interpretations=())
+    if not evidence.labelled:
+        return (labelled,)
+    files = tuple(replace(each, labels=()) for each in listing.files)
+    without = Reading(
+        title=Message("Images without labels"), listing=replace(listing, files=files, classes=(), interpretations=()),
+        evidence=replace(evidence, labelled=0, classes=0), confidence=0,
+    )  # fmt: skip
+    return labelled, without
 
 
 def _chosen(
@@ -165,47 +160,6 @@ def _unpacked(archive: Path, scratch: Path, job: JobContext, *, stays: bool) -> 
     finally:
         if folder != kept:
             shutil.rmtree(folder, ignore_errors=True)
-
-
-def _list_folder(folder: Path, job: JobContext, only: str, options: ReadOptions) -> Listing:
-    """List a folder by its label files (also for the splits of images without one there), else by class folders."""
-    read = read_label_files(folder, unwrap(folder), only, options)
-    if not read and only != "auto":
-        message = Message("{folder} holds no labels as {format}.", folder=folder, format=FORMATS[only].title)
-        raise ProjectError(message, "Name the file itself.")
-    rest = scan_folder(folder, job=job)
-    if not read:
-        return _with_unread(rest, folder, frozenset())
-    placed: dict[Path, Split] = {entry.path: entry.split for entry in rest.files if entry.split}
-    files: list[SourceFile] = []
-    for label_file, listing in read:
-        has_splits = any(each.split_column for each in listing.interpretations)
-        has_splits = has_splits or any(each.split for each in listing.files)
-        for entry in listing.files:
-            split = entry.split or label_file.split or (None if has_splits else placed.get(entry.path))
-            files.append(replace(entry, split=split))
-    listings = [listing for _, listing in read]
-    named = {entry.path for entry in files} | {file for each in listings for file in each.label_files}
-    named |= {path for label_file, _ in read for path in (label_file.path, classes_file(label_file.path))}
-    others = [replace(entry, labels=()) for entry in rest.files if entry.path not in named]
-    interpretations = tuple(each for listing in listings for each in listing.interpretations)
-    by_folder = any(entry.split and entry.split == placed.get(entry.path) for entry in files)
-    split_names = next((each.split_folders for each in rest.interpretations), ()) if by_folder else ()
-    around = Interpretation(file=folder, split_folders=split_names)
-    listing = Listing(
-        files=(*files, *others),
-        skipped=rest.skipped,
-        unreadable=tuple(rejected for listing in listings for rejected in listing.unreadable) + rest.unreadable,
-        classes=tuple(look for listing in listings for look in listing.classes),
-        interpretations=(*interpretations, around),
-    )
-    return _with_unread(listing, folder, named)
-
-
-def _with_unread(listing: Listing, folder: Path, read: Set[Path]) -> Listing:
-    """Record the folder's unread candidates for label files in the last interpretation."""
-    *first, last = listing.interpretations
-    return replace(listing, interpretations=(*first, replace(last, unread=unread_files(folder, read))))
 
 
 def require_understood(interpretation: Interpretation, source: Path) -> None:

@@ -43,7 +43,7 @@ class TreePlan:
 
     labels: Mapping[Folder, str] = field(default_factory=dict[Folder, str])
     splits: Mapping[Folder, Split | None] = field(default_factory=dict[Folder, Split | None])
-    ignored: tuple[Folder, ...] = ()  # beside the folders of splits
+    ignored: tuple[Folder, ...] = ()  # beside the classes or splits
     looks: tuple[ClassLook, ...] = ()  # of this program's list of classes
     alone: Folder | None = None  # would be a class if it had a sibling
     confidence: float = SURE
@@ -80,7 +80,7 @@ def listing_of(survey: Survey, plan: TreePlan, *, foreign: str = "") -> Listing:
         for file in folder.files:
             if not (has_own and file.path.name == CLASSES_FILE):
                 files.append(SourceFile(file.path, file.name, labels, split) if labels or split else file)
-    reason = "lies beside the folders of the splits and is none"
+    reason = "lies beside the classes or splits and is none"
     places = (Path(survey.source, each.path) for each in plan.ignored)
     interpretation = Interpretation(
         file=survey.source, class_folders=tuple(dict.fromkeys(plan.labels.values())),
@@ -110,10 +110,16 @@ class _Planner:
         kids = [each for each in folder.holding if not is_unlabelled(each.name)]
         if declared := {each: self.names[each.name] for each in kids if each.name in self.names}:
             return TreePlan(labels=declared, looks=self.looks)
-        kids = _without_documentation(kids)
+        kids, documentation = _without_documentation(kids)
+        plan = self._plan_of(folder, kids)
+        return replace(plan, ignored=(*plan.ignored, *documentation)) if plan.labels or plan.splits else plan
+
+    def _plan_of(self, folder: Folder, kids: list[Folder]) -> TreePlan:
         splits, others = _splits_among(kids)
         if splits:
             return self._plan_of_splits(splits, others)
+        if len(kids) == 1 and len(folder.holding) > 1 and any(is_unlabelled(each.name) for each in folder.holding):
+            return TreePlan(labels={kids[0]: kids[0].name}, looks=self.looks)
         if len(kids) < 2:
             return self._plan_of_wrapper(kids[0]) if kids else TreePlan(looks=self.looks)
         containers = [each for each in kids if is_container(each.name)]
@@ -205,13 +211,14 @@ def _count(folders: Sequence[Folder]) -> int:
     return sum(folder.count for folder in folders)
 
 
-def _without_documentation(kids: list[Folder]) -> list[Folder]:
-    """Return the folders but those of a documentation, unless all are."""
+def _without_documentation(kids: list[Folder]) -> tuple[list[Folder], list[Folder]]:
+    """Return the folders but those of a documentation, unless all are, and these."""
+    rest = kids
     for surely in (True, False):
-        rest = [kid for kid in kids if not is_documentation(kid.name, surely=surely)]
-        if rest and (surely or len(rest) == 1):
-            kids = rest
-    return kids
+        others = [kid for kid in rest if not is_documentation(kid.name, surely=surely)]
+        if others and (surely or len(others) == 1):
+            rest = others
+    return rest, [kid for kid in kids if kid not in rest]
 
 
 def _splits_among(kids: Sequence[Folder]) -> tuple[dict[Folder, Split | None], list[Folder]]:

@@ -183,7 +183,7 @@ def test_hugging_face_is_told_of_images_without_a_split(project: Project, tmp_pa
 def test_copies_suit_programs_that_know_images_by_their_names(tmp_path: Path, draw, empty: Project) -> None:
     draw(tmp_path / "source/__proto__/a.png", 0).rename(tmp_path / "source/__proto__/noext")
     draw(tmp_path / "source/__proto__/b .png", 20)
-    import_source(empty, tmp_path / "source")
+    import_source(empty, tmp_path / "source", reading=1)
     export_labels(empty, tmp_path / "out")
     names = {path.relative_to(tmp_path / "out").as_posix() for path in (tmp_path / "out").rglob("*.png")}
     assert names == {"%5F_proto__/noext.png", "%5F_proto__/b%20.png"}

@@ -15,10 +15,10 @@ from visionft.errors import ProjectError
 from visionft.events import Notice, Progress
 from visionft.jobs import JobContext
 from visionft.project.edits.changes import LabelImages, RemoveImages, UnlabelImages
-from visionft.project.formats.folders import scan_folder
 from visionft.project.importing import importer
 from visionft.project.importing.importer import import_source
 from visionft.project.importing.relinking import find_missing
+from visionft.project.importing.sources import read_source
 from visionft.project.queries import find_images, image_rows
 from visionft.project.store import Project
 
@@ -257,7 +257,7 @@ def test_a_folder_without_permission_is_not_called_a_link(draw, unprivileged, mo
             draw(folder / ("cat" if number < 2 else "dog") / f"{number}.png", number)
         (folder / "dog").chmod(mode)
         with unprivileged():
-            listing = scan_folder(folder)
+            listing = read_source(folder)[0].listing
         (folder / "dog").chmod(0o755)
     assert [file.labels for file in listing.files] == [("cat",), ("cat",)] and not listing.skipped
     assert [each.path for each in listing.unreadable] == [str(folder / "dog")]

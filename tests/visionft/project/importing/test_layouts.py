@@ -59,13 +59,15 @@ FOLDERS = [
            classes={"cat": 4, "dog": 2}, splits={"train": 4, "val": 2}),
     Layout("a class called train", two("train", "car", "plane"), classes={"train": 2, "car": 2, "plane": 2}),
     Layout("classes train and test among others is a split", two("train/cat", "test/cat", "car"),
-           classes={"cat": 4}, splits={"train": 2, "test": 2}, added=4),
+           splits={"train": 2, "test": 2}, added=4),
     Layout("a lone images folder", two("images"), {"readme.txt": "x"}, added=2),
     Layout("a lone data folder with classes", two("data/cat", "data/dog"), {"licence.txt": "x"}, CAT_DOG),
     Layout("lists of names beside class folders", two("cat", "dog"),
            {"train.txt": "cat/1cat.png\ndog/1dog.png\n"}, CAT_DOG),
     Layout("a wrapper of splits", two("set/train/cat", "set/val/dog"), classes=CAT_DOG, splits={"train": 2, "val": 2}),
-    Layout("one real class", two("cat"), {"readme.txt": "x"}, {"cat": 2}),
+    Layout("one folder is no class", two("cat"), {"readme.txt": "x"}),
+    Layout("two tables that contradict each other", FLAT,
+           {"one.csv": "file,label\na.png,x\n", "two.csv": "file,label\na.png,y\n"}),
 ]  # fmt: skip
 TABLES = [
     Layout(f"label column {title}", FLAT,
@@ -137,7 +139,6 @@ REFUSED = [
     Layout("Label Studio", two("images"), {"export.json": LABEL_STUDIO}),
     Layout("YOLO", two("images/train"), {"data.yaml": "train: images\nnames: [a]\n", "labels/1.txt": "0"}),
     Layout("width", FLAT, {"labels.csv": "file,width,height\na.png,1.5,2.5\nb.png,3.5,4.5\n"}),
-    Layout("one.csv", FLAT, {"one.csv": "file,label\na.png,x\n", "two.csv": "file,label\na.png,y\n"}),
 ]
 
 

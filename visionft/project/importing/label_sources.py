@@ -1,0 +1,189 @@
+"""The label files of a source folder: each table and other tool's file, read once, with the images that it names."""
+
+import os
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import islice
+from pathlib import Path
+
+from models.messages import Message, listed
+from visionft.data.types import Split
+from visionft.errors import ProjectError
+from visionft.foreign_text import printable
+from visionft.project.formats.folders import METADATA_FILES
+from visionft.project.formats.labels_file import CLASSES_FILE, classes_file
+from visionft.project.formats.listing import Listing, ReadOptions
+from visionft.project.formats.locating import ImageIndex
+from visionft.project.formats.registry import FORMATS, LABEL_FILES, format_of
+from visionft.project.formats.split_names import is_split_name, split_of
+from visionft.project.importing.survey import Survey, is_image
+
+_MOST_PLACES, _MOST_IN_PLACE = 500, 12  # folders, and files in each, whose text is looked at
+_MANY_IMAGES, _MANY_CLASSES = 50, 0.5  # more classes an image are rather captions, names or numbers
+
+# Suffixes of tables, label files and other programs' label stores.
+_MAY_HOLD_LABELS = (
+    ".arrow", ".csv", ".data", ".datum", ".db", ".json", ".jsonl", ".mat", ".names", ".ndjson", ".npy", ".npz", ".ods",
+    ".parquet", ".pickle", ".pkl", ".sqlite", ".tfrecord", ".tsv", ".txt", ".xls", ".xlsx", ".xml", ".yaml", ".yml",
+)  # fmt: skip
+_TELLS_OF_THE_SET = re.compile(r"(?i)(readme|licen[cs]e|citation|notice|changelog|requirements)|.*classes\.json$")
+
+Labels = Mapping[str, tuple[str, ...]]  # {path of an image: its classes}
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelSource:
+    """One label file, or several joined ones, and the images of the folder that it names."""
+
+    listing: Listing
+    labels: Labels  # of images in the folder
+    named: int  # entries, and names of several images
+    found: int  # entries of an image in the folder, or known by content
+
+    @property
+    def title(self) -> Message:
+        """The files, with the column or format."""
+        first = self.listing.interpretations[0]
+        files = dict.fromkeys(printable(each.file.name) for each in self.listing.interpretations)
+        names = listed(list(files), 2)
+        if first.format:
+            return Message("{file} ({format})", file=names, format=first.format)
+        if len(first.label_columns) == 1:
+            return Message("{file}: {column}", file=names, column=printable(first.label_columns[0]))
+        return Message("{file}", file=names)
+
+    @property
+    def kind(self) -> tuple[str, tuple[str, ...]]:
+        """The format, and the columns of the labels: equal for files of one data set."""
+        first = self.listing.interpretations[0]
+        return first.format, tuple(title.casefold() for title in first.label_columns)
+
+    def joined(self, other: "LabelSource") -> "LabelSource":
+        """Return this source with the images that another one labels."""
+        own = {str(each.path) for each in self.listing.files if each.labels}
+        new = [each for each in other.listing.files if str(each.path) not in own]
+        given = {str(each.path) for each in new}
+        kept = [each for each in self.listing.files if str(each.path) not in given]
+        listing = Listing(
+            files=(*kept, *new), unreadable=(*self.listing.unreadable, *other.listing.unreadable),
+            classes=tuple(dict.fromkeys((*self.listing.classes, *other.listing.classes))),
+            interpretations=(*self.listing.interpretations, *other.listing.interpretations),
+            label_files=(*self.listing.label_files, *other.listing.label_files),
+        )  # fmt: skip
+        return LabelSource(
+            listing=listing, labels={**other.labels, **self.labels}, named=self.named + other.named,
+            found=self.found + other.found,
+        )  # fmt: skip
+
+    @property
+    def file(self) -> Path:
+        """The label file, or the folder of those with one per image."""
+        return self.listing.interpretations[0].file
+
+    @property
+    def ambiguous(self) -> int:
+        """The names of several images."""
+        return sum(each.ambiguous for each in self.listing.interpretations)
+
+    @property
+    def is_submission(self) -> bool:
+        """Whether it is a form for predictions."""
+        return any(each.is_submission for each in self.listing.interpretations)
+
+    @property
+    def is_from_marks(self) -> bool:
+        """Whether its labels are the classes of parts of the images."""
+        return any(each.is_from_marks for each in self.listing.interpretations)
+
+    @cached_property
+    def classes(self) -> Counter[str]:
+        """The images of each class."""
+        return Counter(label for labels in self.labels.values() for label in labels)
+
+    @property
+    def confidence(self) -> float:
+        """How plausible its labels are by themselves, 0 to 1."""
+        if self.is_submission or (
+            len(self.labels) > _MANY_IMAGES and len(self.classes) > _MANY_CLASSES * len(self.labels)
+        ):
+            return 0.2
+        share = self.found / max(self.named, 1)
+        resolved = 0.95 if share >= 0.5 else 0.7 if share >= 0.05 else 0.4
+        return resolved if self.ambiguous <= self.found else 0.4
+
+    @property
+    def read_files(self) -> set[Path]:
+        """The label files that were read for it."""
+        files = {each.file for each in self.listing.interpretations} | set(self.listing.label_files)
+        files |= {file for each in self.listing.interpretations for file in each.joined}
+        return files | set(map(classes_file, files))
+
+
+def read_label_sources(survey: Survey, options: ReadOptions, only: str) -> tuple[list[LabelSource], list[ProjectError]]:
+    """Return the label files of a folder that name its images, and the errors of the others; `only` of one format."""
+    images = [file.path for file in survey.files() if is_image(file)]
+    options = replace(options, index=ImageIndex(survey.source, images))
+    known = frozenset(map(str, images))
+    listings: list[Listing] = []
+    errors: list[ProjectError] = []
+    for name, file in _label_files(survey, only):
+        read = FORMATS[name].read
+        assert read is not None
+        try:
+            listings.append(read(file, options))
+        except ProjectError as error:
+            errors += [error] if FORMATS[name].signs or file.name in METADATA_FILES or only != "auto" else []
+    return [_source(listing, known) for listing in listings], errors
+
+
+def _source(listing: Listing, known: frozenset[str]) -> LabelSource:
+    labels = {text: each.labels for each in listing.files if each.labels and (text := str(each.path)) in known}
+    found = sum(str(each.path) in known or each.sha256 is not None for each in listing.files)
+    ambiguous = sum(each.ambiguous for each in listing.interpretations)
+    if split := _split_of_file(listing.interpretations[0].file):
+        listing = replace(listing, files=tuple(replace(each, split=each.split or split) for each in listing.files))
+    return LabelSource(listing=listing, labels=labels, named=len(listing.files) + ambiguous, found=found)
+
+
+def _split_of_file(file: Path) -> Split | None:
+    """Return the split in the name of a label file, or of its folder."""
+    return split_of(file.stem if is_split_name(file.stem) else file.parent.name)
+
+
+def _label_files(survey: Survey, only: str) -> Iterator[tuple[str, Path]]:
+    """Yield (format, file), or the folder of files with one per image."""
+    formats = [each for each in LABEL_FILES if only in ("auto", each.name)]
+    suffixes = {suffix for each in formats for suffix in each.suffixes} - ({".txt"} if only == "auto" else set())
+    places: defaultdict[Path, list[Path]] = defaultdict(list)
+    for file in survey.others:
+        if file.suffix.casefold() in suffixes and not file.name.endswith(CLASSES_FILE):
+            places[file.parent].append(file)
+    per_image: defaultdict[str, list[Path]] = defaultdict(list)
+    for folder, files in islice(places.items(), _MOST_PLACES):
+        for file in files[:_MOST_IN_PLACE]:
+            found = format_of(file)
+            if found is None or found.read is None or only not in ("auto", found.name):
+                continue
+            if found.is_per_image:
+                per_image[found.name].append(folder)
+            else:
+                yield found.name, file
+    for each in formats:
+        if each.folder:
+            marks = (survey.source / folder.path for folder in survey.root.within() if folder.files)
+            of_marks = (mark for mark in marks if mark.as_posix().endswith(f"/{each.folder}"))
+            per_image[each.name] += [mark.parents[each.folder.count("/")] for mark in of_marks]
+    for name, folders in per_image.items():
+        if folders:
+            base = Path(os.path.commonpath(folders))
+            yield name, base.parent if base.name.casefold() in ("annotations", "annotation") else base
+
+
+def unread_files(survey: Survey, read: Sequence[LabelSource]) -> tuple[Path, ...]:
+    """Return the files that may hold labels and were not read."""
+    used = {file for each in read for file in each.read_files}
+    fitting = (file for file in survey.others if file.suffix.casefold() in _MAY_HOLD_LABELS and file not in used)
+    return tuple(file for file in fitting if not _TELLS_OF_THE_SET.match(file.name))
