@@ -134,7 +134,7 @@ def test_a_dropped_project_is_opened_and_a_dropped_folder_is_imported_into_it(
 ):
     drop(page, project_dir)
     assert window.state.path == project_dir
-    drop(page, draw_folder(tmp_path / "more", {"yellow": 3}))
+    drop(page, draw_folder(tmp_path / "more", {"yellow": 4, "violet": 1}))  # the first of both is the same
     finish()
     confirm()
     assert ["yellow", "3", "0", "0", "0", ""] in page.overview.class_table.texts()

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from models.messages import Message
+from visionft.data.decode import IMAGE_SUFFIXES
 from visionft.files import is_file
 from visionft.foreign_text import printable
 from visionft.project.formats.listing import RejectedFile
@@ -19,6 +20,11 @@ CONTAINERS = (
     "all", "data", "dataset", "default", "image", "images", "img", "imgs", "jpegimages", "photos", "pics", "pictures",
     "raw",
 )  # fmt: skip
+
+
+def holds_images(folder: Path) -> bool:
+    """Return whether a folder holds a possible image file at any depth; stops at the first."""
+    return any(path.suffix.casefold() in IMAGE_SUFFIXES for path in walk(folder, [], []))
 
 
 def walk(base: Path, skipped: list[RejectedFile], unreadable: list[RejectedFile]) -> Iterator[Path]:

@@ -19,7 +19,7 @@ from visionft.project.formats.tables import TABLE_SUFFIXES, Row, Rows, Table, op
 from visionft.project.formats.whole_files import MemoryLimit
 
 _MOST_FILES, _MOST_ALIKE = 500, 50
-_TABLES = ("csv", "jsonl", "json", "spreadsheet", "mat")  # formats that `tables.py` opens
+TABLES = ("csv", "jsonl", "json", "spreadsheet", "mat")  # formats that `tables.py` opens
 _OF_ROW = 200  # bytes of memory of a joined row, beside its cells
 
 
@@ -60,7 +60,7 @@ def _opened(file: Path, options: ReadOptions) -> _Opened | None:
     if file.suffix.casefold() not in TABLE_SUFFIXES:
         return None
     format_ = format_of(file)
-    if format_ is not None and format_.name not in _TABLES:
+    if format_ is not None and format_.name not in TABLES:
         return None
     finder = ImageFinder.of(file, options)
     try:

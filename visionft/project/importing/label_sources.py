@@ -14,6 +14,7 @@ from visionft.data.types import Split
 from visionft.errors import ProjectError
 from visionft.foreign_text import printable
 from visionft.project.formats.folders import METADATA_FILES
+from visionft.project.formats.joining import TABLES, label_tables
 from visionft.project.formats.labels_file import CLASSES_FILE, classes_file
 from visionft.project.formats.listing import Listing, ReadOptions
 from visionft.project.formats.locating import ImageIndex
@@ -22,6 +23,7 @@ from visionft.project.formats.split_names import is_split_name, split_of
 from visionft.project.importing.survey import Survey, is_image
 
 _MOST_PLACES, _MOST_IN_PLACE = 500, 12  # folders, and files in each, whose text is looked at
+_LISTED = 0.5  # least share of the names in a list of a split that lead to images
 _MANY_IMAGES, _MANY_CLASSES = 50, 0.5  # more classes an image are rather captions, names or numbers
 
 # Suffixes of tables, label files and other programs' label stores.
@@ -94,6 +96,24 @@ class LabelSource:
         return any(each.is_submission for each in self.listing.interpretations)
 
     @property
+    def alternatives(self) -> tuple[str, ...]:
+        """Further columns of a table that may give the labels, best first."""
+        return self.listing.interpretations[0].alternatives
+
+    @property
+    def splits(self) -> Labels:
+        """The split of each image, for a list without labels; empty for any other."""
+        is_list = not self.labels and self.found >= _LISTED * self.named
+        return {str(each.path): (each.split,) for each in self.listing.files if each.split} if is_list else {}
+
+    @property
+    def is_of_tool(self) -> bool:
+        """Whether a labelling tool wrote it, or this program."""
+        return any(each.format for each in self.listing.interpretations) or any(
+            each.sha256 for each in self.listing.files
+        )
+
+    @property
     def is_from_marks(self) -> bool:
         """Whether its labels are the classes of parts of the images."""
         return any(each.is_from_marks for each in self.listing.interpretations)
@@ -122,21 +142,65 @@ class LabelSource:
         return files | set(map(classes_file, files))
 
 
-def read_label_sources(survey: Survey, options: ReadOptions, only: str) -> tuple[list[LabelSource], list[ProjectError]]:
-    """Return the label files of a folder that name its images, and the errors of the others; `only` of one format."""
-    images = [file.path for file in survey.files() if is_image(file)]
-    options = replace(options, index=ImageIndex(survey.source, images))
-    known = frozenset(map(str, images))
-    listings: list[Listing] = []
-    errors: list[ProjectError] = []
-    for name, file in _label_files(survey, only):
-        read = FORMATS[name].read
-        assert read is not None
-        try:
-            listings.append(read(file, options))
-        except ProjectError as error:
-            errors += [error] if FORMATS[name].signs or file.name in METADATA_FILES or only != "auto" else []
-    return [_source(listing, known) for listing in listings], errors
+@dataclass(frozen=True)
+class LabelReader:
+    """Reads the label files of a folder; `only` those of a format, or "auto"."""
+
+    survey: Survey
+    options: ReadOptions
+    only: str = "auto"
+
+    @cached_property
+    def _images(self) -> list[Path]:
+        return [file.path for file in self.survey.files() if is_image(file)]
+
+    @cached_property
+    def _known(self) -> frozenset[str]:
+        return frozenset(map(str, self._images))
+
+    @cached_property
+    def _index(self) -> ImageIndex:
+        return ImageIndex(self.survey.source, self._images)
+
+    def read(self) -> tuple[list[LabelSource], list[ProjectError]]:
+        """Return the label files that name images, and the errors of those that cannot be read."""
+        options = replace(self.options, index=self._index)
+        listings: list[Listing] = []
+        errors: list[ProjectError] = []
+        for name, file in _label_files(self.survey, self.only):
+            read = FORMATS[name].read
+            if read is None or name in TABLES:
+                continue
+            try:
+                listings.append(read(file, options))
+            except ProjectError as error:
+                errors.append(error)
+        read_files = {file for listing in listings for file in listing.label_files}
+        tables = [
+            file for file in self.survey.others if self.only in ("auto", _name_of(file)) and file not in read_files
+        ]
+        listings += label_tables(tables, options)
+        known = {each.file for listing in listings for each in listing.interpretations}
+        for file in tables:
+            if file not in known and (file.name in METADATA_FILES or self.only != "auto"):
+                try:
+                    listings.append(FORMATS[_name_of(file)].read(file, options))
+                except ProjectError as error:
+                    errors.append(error)
+        return [_source(listing, self._known) for listing in listings if listing.interpretations], errors
+
+    def with_label(self, source: LabelSource, column: str) -> LabelSource | None:
+        """Return a table as it is with another column of labels; None where that gives none."""
+        choice = replace(self.options.choice, label=column)
+        options = replace(self.options, index=self._index, choice=choice)
+        listings = label_tables(sorted(source.read_files), options)
+        sources = [_source(listing, self._known) for listing in listings]
+        return max(sources, key=lambda each: len(each.labels), default=None)
+
+
+def _name_of(file: Path) -> str:
+    found = format_of(file)
+    return found.name if found else ""
 
 
 def _source(listing: Listing, known: frozenset[str]) -> LabelSource:
@@ -156,7 +220,9 @@ def _split_of_file(file: Path) -> Split | None:
 def _label_files(survey: Survey, only: str) -> Iterator[tuple[str, Path]]:
     """Yield (format, file), or the folder of files with one per image."""
     formats = [each for each in LABEL_FILES if only in ("auto", each.name)]
-    suffixes = {suffix for each in formats for suffix in each.suffixes} - ({".txt"} if only == "auto" else set())
+    suffixes = {suffix for each in formats for suffix in each.suffixes} - (
+        {".txt", ".lst"} if only == "auto" else set()
+    )
     places: defaultdict[Path, list[Path]] = defaultdict(list)
     for file in survey.others:
         if file.suffix.casefold() in suffixes and not file.name.endswith(CLASSES_FILE):

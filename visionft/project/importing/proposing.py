@@ -7,7 +7,7 @@ noisy labels do. Of what remains open, nothing is taken without the user's choic
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from visionft.project.formats.listing import AUTOMATIC, Listing, ReadOptions, So
 from visionft.project.formats.locating import ImageIndex
 from visionft.project.formats.registry import FORMATS, format_of
 from visionft.project.formats.whole_files import unsupported_tool
-from visionft.project.importing.label_sources import Labels, LabelSource, read_label_sources, unread_files
+from visionft.project.importing.label_sources import LabelReader, Labels, LabelSource, unread_files
 from visionft.project.importing.readings import LEAST_CONFIDENCE, Evidence, Reading
 from visionft.project.importing.survey import Survey, is_image, survey_folder
 from visionft.project.importing.tree_reading import OPEN, PLAUSIBLE, SURE, UNLIKELY, TreePlan, listing_of, plan_of
@@ -30,7 +30,8 @@ _FEW = 0.02  # share of their images that sources of different images have in co
 _SHARED = 0.5  # share of the classes of sources with one vocabulary
 _COMPLETE = 0.9  # share of the images in class folders that are the labels of a data set
 _CONFIRMED, _OVERRULING = 0.99, 0.9  # confidence
-_MOST_READINGS = 5
+_OF_OTHER_COLUMN = 0.35  # confidence
+_MOST_READINGS, _MOST_COLUMNS = 5, 3
 _SIGNS = re.compile(r"[\W_\d]+")
 _LABEL_TITLE = re.compile(
     r"(?i)label|class|categor|target|species|breed|diagnos|ground.?truth|variety|klasse|kategorie"
@@ -70,17 +71,22 @@ def read_folder(
     """
     survey = survey_folder(source, job=job)
     plans = _distinct(plan_of(survey, level, known_classes) for level in ("best", "outer", "inner"))
-    sources, errors = ([], []) if only == "folders" else read_label_sources(survey, options, only)
+    reader = LabelReader(survey, options, only)
+    sources, errors = ([], []) if only == "folders" else reader.read()
     takes_folders = only in ("auto", "folders") and not options.choice.is_unlabelled
     is_chosen = options.choice != AUTOMATIC or only not in ("auto", "folders")
     trees = [plan for plan in plans if plan.labels] if takes_folders else []
     proposals = _proposals(survey, trees, _merged([each for each in sources if each.labels]))
+    others = [] if options.choice != AUTOMATIC else list(_other_columns(reader, sources, proposals))
+    proposals += [_Proposal(source=each, confidence=min(each.confidence, _OF_OTHER_COLUMN)) for each in others]
+    proposals.sort(key=lambda each: -each.confidence)
     if is_chosen:
         proposals = sorted((each for each in proposals if each.source), key=lambda each: each.plan is not None)
         proposals = [replace(each, confidence=SURE, plan=None, wins="source") for each in proposals[:1]]
     if only != "folders" and not proposals:
         _require_related(survey, sources, errors, only)
-    builder = _Builder(survey, plans[0], [] if proposals else sources)
+    is_open = all(each.source in others for each in proposals)
+    builder = _Builder(survey, plans[0], sources if is_open else [], _splits_of_lists(sources))
     return (*(builder.reading(each) for each in proposals[:_MOST_READINGS]), builder.without_labels())
 
 
@@ -115,7 +121,7 @@ class _Relation:
         common = sum(pairs.values())
         to, back = _main_partners(pairs, common), _main_partners({(b, a): n for (a, b), n in pairs.items()}, common)
         is_one_to_one = bool(to and back) and len(set(to.values())) == len(to) > 1 and common >= 2 * len(to)
-        names = {a[0]: b[0] for a, b in to.items() if len(a) == len(b) == 1} if is_one_to_one else {}
+        names = {a[0]: b[0] for a, b in to.items() if len(a) == len(b) == 1} if is_one_to_one and not shared else {}
         return cls(common, equal / max(1, common), shared, names, bool(back), bool(to))
 
 
@@ -175,6 +181,29 @@ def _proposals(survey: Survey, trees: Sequence[TreePlan], sources: Sequence[Labe
     return sorted(found, key=lambda each: -each.confidence)
 
 
+def _other_columns(
+    reader: LabelReader, sources: Sequence[LabelSource], proposals: Sequence[_Proposal]
+) -> Iterator[LabelSource]:
+    """Yield the first table, or those without labels, with further columns that may give the class."""
+    best = proposals[0].source if proposals else None
+    tables = [best] if best else [each for each in sources if not each.labels] if not proposals else []
+    for table in tables:
+        for column in table.alternatives[:_MOST_COLUMNS]:
+            found = reader.with_label(table, column)
+            if found is not None and found.labels:
+                yield found
+
+
+def _splits_of_lists(sources: Sequence[LabelSource]) -> dict[str, Split]:
+    """Return the split of each image in lists without labels, such as `train.txt`; none for images in two of them."""
+    found: dict[str, Split] = {}
+    several: set[str] = set()
+    for source in sources:
+        for path, (split,) in source.splits.items():
+            several |= {path} if found.setdefault(path, split) != split else set()
+    return {path: split for path, split in found.items() if path not in several}
+
+
 def _against_rivals(sources: Sequence[LabelSource]) -> _Proposal:
     """Return the proposal of the best source: open where another labels the same images as well, and differently."""
     best, confidence, names = sources[0], sources[0].confidence, {}
@@ -215,6 +244,8 @@ def _weighed(survey: Survey, plan: TreePlan, labels: Labels, of_file: _Proposal)
     if plan.confidence < LEAST_CONFIDENCE:
         return [of_file, of_folders]
     of_folders = replace(of_folders, agreement=relation.equal)
+    if source.is_of_tool and not source.is_from_marks:
+        return [replace(of_file, confidence=PLAUSIBLE), replace(of_folders, confidence=UNLIKELY)]
     if relation.shared >= _SHARED or source.confidence < LEAST_CONFIDENCE:
         return [replace(of_folders, confidence=_OVERRULING), less_plausible]
     if len(labels) < _COMPLETE * survey.root.count:
@@ -258,7 +289,9 @@ def _unrelated(source: LabelSource, survey: Survey) -> ProjectError:
         if nearest:
             hint = Message("The first is called {name}; the nearest image there is {nearest}.", **values)
     step = NextStep("import_unlabelled", path=survey.source)
-    return ProjectError(message, sentences(hint, "Put them there, or import what is there without labels."), step)
+    return ProjectError(
+        message, sentences(hint, Message("Put them there, or import what is there without labels.")), step
+    )
 
 
 @dataclass(frozen=True)
@@ -268,12 +301,13 @@ class _Builder:
     survey: Survey
     plan: TreePlan  # of the splits
     open: Sequence[LabelSource]  # label files without labels that can be taken as they are
+    lists: Mapping[str, Split]  # {path of an image: its split in the lists of splits}
 
     def reading(self, proposal: _Proposal) -> Reading:
         """Return a proposal as a reading."""
-        listing = self._listing(proposal)
+        listing = self._with_lists(self._listing(proposal))
         source = proposal.source
-        labelled = [each for each in listing.files if each.labels]
+        labelled = [each for each in listing.files if each.labels and is_image(each)]
         evidence = Evidence(
             images=self.survey.root.count, labelled=len(labelled),
             classes=len({name for each in labelled for name in each.labels}), names=source.named if source else 0,
@@ -284,14 +318,23 @@ class _Builder:
 
     def without_labels(self) -> Reading:
         """Return the reading of all images without labels; the user has to decide about what is open there."""
-        listing = listing_of(self.survey, replace(self.plan, labels={}, looks=()))
+        listing = self._with_lists(listing_of(self.survey, replace(self.plan, labels={}, looks=())))
         entries = [each for source in self.open for each in source.listing.interpretations]
+        read = {file for source in self.open for file in source.read_files}
+        listing = replace(listing, files=tuple(each for each in listing.files if each.path not in read))
         is_open = [each for each in entries if each.has_only_marks or each.lacks_labels or each.is_unlabelled_by_choice]
         foreign = unsupported_tool(self.survey.source)
         around = replace(listing.interpretations[0], foreign=foreign, unread=self._unread(()))
         listing = replace(listing, interpretations=(*is_open, around))
         evidence = Evidence(images=self.survey.root.count, labelled=0, classes=0)
         return Reading(title=Message("Images without labels"), listing=listing, evidence=evidence, confidence=0)
+
+    def _with_lists(self, listing: Listing) -> Listing:
+        """Return a listing with the splits of lists, for images without any."""
+        if not self.lists:
+            return listing
+        files = (each if each.split else replace(each, split=self.lists.get(str(each.path))) for each in listing.files)
+        return replace(listing, files=tuple(files))
 
     def _unread(self, read: Sequence[LabelSource]) -> tuple[str, ...]:
         files = unread_files(self.survey, read)

@@ -1,5 +1,6 @@
 """Readings of a source: each is one way to understand its labels, with the evidence for it, most plausible first."""
 
+import os
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,8 +8,9 @@ from itertools import islice
 from pathlib import Path
 
 from models.messages import Message, sentences
+from visionft.data.decode import IMAGE_SUFFIXES
 from visionft.errors import ProjectError
-from visionft.project.formats.listing import Listing
+from visionft.project.formats.listing import Listing, SourceFile
 from visionft.project.names import count_of
 
 # Below this confidence, an import without the user's choice of a reading leaves the images unlabelled.
@@ -77,10 +79,16 @@ class ReadingSummary:
     examples: dict[str, dict[str, tuple[Path, ...]]]
 
 
+def may_be_image(file: SourceFile) -> bool:
+    """Return whether a file may be an image, by its suffix or for want of one."""
+    suffix = os.path.splitext(file.name)[1].casefold()  # noqa: PTH122  (quicker)
+    return not suffix or suffix in IMAGE_SUFFIXES
+
+
 def summary_of(reading: Reading, *, has_examples: bool = True) -> ReadingSummary:
     """Return a reading as plain data; without examples where its files are temporary."""
     images: defaultdict[str, defaultdict[str, list[Path]]] = defaultdict(lambda: defaultdict(list))
-    for file in reading.listing.files:
+    for file in filter(may_be_image, reading.listing.files):
         for label in file.labels or ("",):
             images[label][file.split or ""].append(file.path)
     counts = {name: sum(map(len, splits.values())) for name, splits in images.items()}

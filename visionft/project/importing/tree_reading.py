@@ -12,6 +12,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Literal
 
+from models.messages import Message
 from visionft.data.types import Split
 from visionft.foreign_text import printable
 from visionft.project.formats.labels_file import CLASSES_FILE, ClassLook, read_classes_file
@@ -80,7 +81,7 @@ def listing_of(survey: Survey, plan: TreePlan, *, foreign: str = "") -> Listing:
         for file in folder.files:
             if not (has_own and file.path.name == CLASSES_FILE):
                 files.append(SourceFile(file.path, file.name, labels, split) if labels or split else file)
-    reason = "lies beside the classes or splits and is none"
+    reason = Message("lies beside the classes or splits and is none")
     places = (Path(survey.source, each.path) for each in plan.ignored)
     interpretation = Interpretation(
         file=survey.source, class_folders=tuple(dict.fromkeys(plan.labels.values())),

@@ -63,7 +63,7 @@ FOLDERS = [
     Layout("a lone images folder", two("images"), {"readme.txt": "x"}, added=2),
     Layout("a lone data folder with classes", two("data/cat", "data/dog"), {"licence.txt": "x"}, CAT_DOG),
     Layout("lists of names beside class folders", two("cat", "dog"),
-           {"train.txt": "cat/1cat.png\ndog/1dog.png\n"}, CAT_DOG),
+           {"train.txt": "cat/1cat.png\ndog/1dog.png\n"}, CAT_DOG, {"train": 2}),
     Layout("a wrapper of splits", two("set/train/cat", "set/val/dog"), classes=CAT_DOG, splits={"train": 2, "val": 2}),
     Layout("one folder is no class", two("cat"), {"readme.txt": "x"}),
     Layout("two tables that contradict each other", FLAT,
