@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING, TypeVar
 
 from PySide6.QtCore import QObject, Signal
 
+from gui.kit.thumbnail_cache import show_images_as
 from gui.kit.translation import tr
 from gui.runner import Runner
 from gui.tasks import Lane, Task, Tasks
 from models.messages import Message
+from visionft.data.image_reading import AS_STORED
 from visionft.errors import ProjectError, VisionFTError
 from visionft.events import Notice, Progress
 from visionft.jobs import JobContext
+from visionft.project.image_window import project_reading
 from visionft.project.splits import SplitReport, SplitRequest, assign_splits, missing_texts
 from visionft.project.store import Project
 
@@ -101,6 +104,7 @@ class ProjectSession(QObject):
         super().__init__(parent)
         self.project, self.path = project, project.path
         self.tasks = tasks
+        show_images_as(project_reading(self.path))
         self._changes = 0
         self._snapshot: tuple[int, Snapshot] | None = None  # the change count at the snapshot
         self._reading = threading.Lock()
@@ -168,6 +172,7 @@ class ProjectSession(QObject):
     def close(self) -> None:
         """Close the project. Its tasks have ended and its pages are deleted by now."""
         self.project.close()
+        show_images_as(AS_STORED)
         self.deleteLater()
 
     def _mutate(self, act: "Callable[[], Effects | None]") -> bool:
@@ -183,4 +188,6 @@ class ProjectSession(QObject):
     def _note_change(self, effects: "Effects | None" = None) -> None:
         self._changes += 1
         self._snapshot = None
+        if effects is None:  # an import measures the reading
+            show_images_as(project_reading(self.path))
         self.content_changed.emit(effects)

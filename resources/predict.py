@@ -80,6 +80,9 @@ try:
     class_names = json.loads(metadata["class_names"])
     # Several labels: each class has a threshold on its probability.
     thresholds = json.loads(metadata.get("thresholds", "null"))
+    # How files become pixels: values of more than 8 bits through a window, (black, white), and the plane of a stack.
+    reading = json.loads(metadata.get("preprocessing", "{}")).get("image_reading", {})
+    windows = [tuple(map(float, each.split(","))) for each in reading.get("window", "").split(";") if each]
     takes_pixels = session.get_inputs()[0].name == "image"
     has_index = takes_pixels and INDEX.is_file() and "embedding_output" in metadata
     # With these bytes appended, the file also returns the out-of-distribution score and the embedding of an image.
@@ -159,6 +162,25 @@ def tell(shares: "np.ndarray", products: "np.ndarray", is_same: "np.ndarray") ->
             print(f"  {words:8} {products[row]:.2f}  {labels}  {name}{remark}")
 
 
+def shown_plane(image: "Image.Image") -> "Image.Image":
+    """Return the plane of a TIFF stack that the model was trained on."""
+    plane, count = reading.get("plane", "first"), getattr(image, "n_frames", 1)
+    has_colours = len(image.getbands()) > 1 and ";16" in str(getattr(image, "tile", ""))
+    is_composed = count > 1 and (reading.get("channels") or has_colours)
+    if image.format == "TIFF" and (is_composed or (has_colours and windows)):
+        raise ValueError("channels and 16-bit colours are not read here; use: visionft predict")
+    if image.format != "TIFF" or count == 1 or plane == "first":
+        return ImageOps.exif_transpose(image)
+    numbers = range(count) if plane == "max" else [count // 2 if plane == "middle" else int(plane) - 1]
+    if numbers[-1] >= count:
+        raise ValueError(f"it has {count} planes, and the model was trained on plane {plane}")
+    most: np.ndarray | None = None
+    for number in numbers:
+        image.seek(number)
+        most = np.array(image) if most is None else np.maximum(most, np.array(image))
+    return Image.fromarray(most)
+
+
 def rgb(image: "Image.Image", kind: "str | None") -> "Image.Image":
     """Return an image as 8-bit RGB, transparent parts on white, as in training."""
     if image.mode[0] in "IF":  # 16 or 32 bits: the value of white follows from the type, or from the values
@@ -167,6 +189,7 @@ def rgb(image: "Image.Image", kind: "str | None") -> "Image.Image":
         tops = {"F": (1, 255, 65535), "I": (65535,) if kind == "PPM" else (255, 65535)}.get(image.mode, (65535,))
         fitting = [top for top in tops if low >= 0 and high <= top]
         low, high = (0, fitting[0]) if fitting else (low, high if high > low else low + 1)
+        low, high = windows[0] if windows else (low, high)
         scaled = ((values - low) * (255 / (high - low)) + 0.5).clip(0, 255)
         image = Image.fromarray(scaled.astype(np.uint8))
     if not image.has_transparency_data:
@@ -207,7 +230,7 @@ def chances_of(logits: "np.ndarray") -> "np.ndarray":
 def answer(path: str) -> "tuple[np.ndarray, dict[str, np.ndarray]]":
     """Return the calibrated probability of each class, and the other outputs of the model for an image, by name."""
     with Image.open(path) as image:
-        upright = rgb(ImageOps.exif_transpose(image), image.format)
+        upright = rgb(shown_plane(image), image.format)
     # Any size will do: cropping, resizing and normalising happen inside the model.
     pixels = np.asarray(upright, dtype=np.uint8)
     if not takes_pixels:

@@ -12,13 +12,16 @@ from typing import TYPE_CHECKING, Any
 from PySide6.QtCore import QObject, Signal, Slot
 
 from gui.kit.lazy_function import LazyFunction
+from gui.kit.thumbnail_cache import show_images_as
 from gui.kit.translation import tr
 from gui.kit.workers import ShortWork, Work
 from gui.state import AppState
 from gui.tasks import Lane, Outcome, Task, TaskHandle
+from visionft.data.image_reading import AS_STORED
 from visionft.events import Event, Progress
 from visionft.jobs import JobContext
 from visionft.project.formats.listing import AUTOMATIC, ColumnChoice
+from visionft.project.image_window import project_reading
 
 if TYPE_CHECKING:
     from gui.home.import_preview import ImportPreviewPanel
@@ -177,6 +180,8 @@ class ImportFlow(QObject):
 
     def _forget(self) -> None:
         """Drop the preview, and the unpacked files of an archive."""
+        if self._preview is not None:
+            show_images_as(project_reading(self._session.path) if self._session is not None else AS_STORED)
         self._preview = None
         if self._has_unpacked() and self._unpacked is not None:
             work = ShortWork("Delete temporary files", self._unpacked.cleanup)
@@ -208,6 +213,7 @@ class ImportFlow(QObject):
         if preview is None or self._is_leaving or self._is_outdated:
             return
         self._preview = preview
+        show_images_as(preview.image_reading)
         known = list(self._session.project.summary().classes) if self._session is not None else []
         can_copy = not self._has_unpacked()
         is_unsure = not self._reading and preview.reading > 1

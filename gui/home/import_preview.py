@@ -20,8 +20,10 @@ from gui.kit.progress import ProgressBar, progress_text
 from gui.kit.translation import tr
 from models.messages import Message
 from visionft.amounts import size_text
+from visionft.data.image_reading import AS_STORED
 from visionft.events import Progress
 from visionft.project.formats.listing import AUTOMATIC, ColumnChoice
+from visionft.project.image_window import reading_text
 
 if TYPE_CHECKING:
     from visionft.project.importing.import_filter import ImportPreview
@@ -179,6 +181,8 @@ def _facts(preview: "ImportPreview") -> str:
         small, large = (f"{width:,} x {height:,}" for width, height in (preview.smallest, preview.largest))
         sizes = tr("All images have {size} pixels.", size=small)
         parts.append(sizes if small == large else tr("From {small} to {large} pixels.", small=small, large=large))
+    if preview.image_reading != AS_STORED:
+        parts.append(tr(reading_text(preview.image_reading)))
     if preview.multi_label_images:
         count = preview.multi_label_images
         parts.append(tr("{count} image has several classes.", "{count} images have several classes.", count=count))

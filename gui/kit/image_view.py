@@ -7,6 +7,7 @@ from PySide6.QtGui import QColor, QImage, QMouseEvent, QPainter, QPaintEvent, QP
 from PySide6.QtWidgets import QWidget
 
 from gui.kit import theme
+from gui.kit.thumbnail_cache import shown_reading
 from gui.kit.thumbnails import ThumbnailStore, Unreadable, load_image
 from gui.kit.translation import tr
 from gui.kit.workers import WorkerPool
@@ -27,6 +28,7 @@ class ImageView(QWidget):
         self._pool = WorkerPool(load_image, threads=1, parent=self)
         self._pool.done.connect(self._on_done)
         self._kept: dict[Path, QPixmap | Unreadable] = {}
+        self._reading = shown_reading()
         self._path: Path | None = None
         self._wanted: list[Path] = []
         self._zoom = 0.0  # 0 fits the window
@@ -39,6 +41,9 @@ class ImageView(QWidget):
 
     def show_image(self, path: Path | None, *, neighbours: list[Path]) -> None:
         """Show an image, fitted; decode its likely successors as well."""
+        if self._reading != shown_reading():
+            self._kept.clear()
+            self._reading = shown_reading()
         if path != self._path:
             self._zoom, self._centre = 0.0, QPointF(0.5, 0.5)
         self._path = path

@@ -10,13 +10,15 @@ from pathlib import Path
 import platformdirs
 
 from visionft.data.cache_space import CacheUse
+from visionft.data.image_reading import AS_STORED, ImageReading
 
 _TRIM_EVERY = 1000  # thumbnails written; scanning 100,000 of them takes a worker about a second
 
 
 class _Cache:
-    """The thumbnail folder, its size limit, and the number of thumbnails written since the last trim."""
+    """The thumbnail folder, its size limit, the number of thumbnails written since the last trim, and the reading."""
 
+    reading: ImageReading = AS_STORED
     folder: Path | None = None
     limit_mb: int = 0
     written: int = 0
@@ -26,6 +28,15 @@ def keep_thumbnails(folder: Path | None, *, limit_mb: int) -> None:
     """Set the thumbnail folder (None: the system's cache folder) and its limit of `limit_mb` (0: no limit)."""
     _Cache.folder = folder / "visionft thumbnails" if folder is not None else None
     _Cache.limit_mb = limit_mb
+
+
+def show_images_as(reading: ImageReading) -> None:
+    """Set how images are read for the screen: that of the open project."""
+    _Cache.reading = reading
+
+
+def shown_reading() -> ImageReading:
+    return _Cache.reading
 
 
 def cache_folder() -> Path:
@@ -58,7 +69,7 @@ def trim_cache(limit_mb: float | None = None) -> CacheUse:
 def file_of(image: Path) -> Path:
     """Return the file of an image's thumbnail (OSError: the image is missing)."""
     facts = image.stat()
-    key = f"{image}\0{facts.st_size}\0{facts.st_mtime_ns}"
+    key = f"{image}\0{facts.st_size}\0{facts.st_mtime_ns}{_Cache.reading.key}"
     name = hashlib.sha256(key.encode(errors="surrogatepass")).hexdigest()
     return cache_folder() / name[:2] / f"{name}.jpg"
 

@@ -11,10 +11,11 @@ import numpy as np
 from PySide6.QtCore import QByteArray, QObject, QSize, Qt, Signal, Slot
 from PySide6.QtGui import QImage, QImageReader, QImageWriter, QPixmap
 
-from gui.kit.thumbnail_cache import file_of, note_written
+from gui.kit.thumbnail_cache import file_of, note_written, shown_reading
 from gui.kit.workers import WorkerPool
 from visionft.data.decode import decode, shrink
 from visionft.data.image_cache import ImageCache
+from visionft.data.image_reading import ImageReading
 from visionft.errors import ImageError
 
 THUMBNAIL_PX = 256
@@ -39,8 +40,10 @@ def load_thumbnail(path: Path) -> QImage | Unreadable:
         if target.exists() and not (image := QImageReader(str(target), _JPEG).read()).isNull():
             os.utime(target)  # the time of its last use, for `trim_cache`
             return image
-        known = ImageCache.usual().find(path, THUMBNAIL_PX)  # decoded for training
-        image = _to_image(decode(path, max_side=THUMBNAIL_PX) if known is None else shrink(known, THUMBNAIL_PX))
+        reading = shown_reading()
+        known = ImageCache.usual().find(path, THUMBNAIL_PX, reading)  # decoded for training
+        pixels = decode(path, max_side=THUMBNAIL_PX, reading=reading) if known is None else shrink(known, THUMBNAIL_PX)
+        image = _to_image(pixels)
     except OSError as error:
         return Unreadable(error.strerror or str(error))
     except ImageError as error:
@@ -85,10 +88,13 @@ def filling(image: QSize, side: int) -> QSize:
     return QSize(max(1, round(image.width() * scale)), max(1, round(image.height() * scale)))
 
 
-def load_image(path: Path, *, max_side: int = VIEW_PX) -> QImage | Unreadable:
-    """Return an image at full size (at most `max_side` on its longest side); thread-safe."""
+def load_image(path: Path, *, max_side: int = VIEW_PX, reading: ImageReading | None = None) -> QImage | Unreadable:
+    """Return an image at full size (at most `max_side` on its longest side); thread-safe.
+
+    Without a `reading` it is that of the open project.
+    """
     try:
-        return _to_image(decode(path, max_side=max_side))
+        return _to_image(decode(path, max_side=max_side, reading=reading or shown_reading()))
     except ImageError as error:
         return Unreadable(error.message)
 
@@ -113,6 +119,7 @@ class ThumbnailStore(QObject):
         self._kept: OrderedDict[Path, tuple[int, QPixmap | Unreadable]] = OrderedDict()
         self.bytes_kept = 0
         self._side = THUMBNAIL_PX
+        self._reading = shown_reading()
 
     def set_side(self, pixels: int) -> None:
         """Set the side of the square, in device pixels."""
@@ -120,6 +127,7 @@ class ThumbnailStore(QObject):
 
     def get(self, path: Path) -> QPixmap | Unreadable | None:
         """Return the pixmap in memory, or None."""
+        self._forget_other_reading()
         if path not in self._kept:
             return None
         self._kept.move_to_end(path)
@@ -127,8 +135,14 @@ class ThumbnailStore(QObject):
 
     def prefetch(self, paths: Sequence[Path]) -> None:
         """Load the thumbnails of these paths missing in the current size, in order, and cancel other requests."""
+        self._forget_other_reading()
         present = {path for path, (side, _) in self._kept.items() if side == self._side}
         self._pool.request([(path, self._side) for path in paths if path not in present])
+
+    def _forget_other_reading(self) -> None:
+        if self._reading != shown_reading():
+            self._kept.clear()
+            self.bytes_kept, self._reading = 0, shown_reading()
 
     def close(self) -> None:
         """Stop loading and wait for the images in progress."""

@@ -22,6 +22,7 @@ from gui.kit.workers import ShortWork, Work
 from gui.preferences import without_recent
 from gui.run_queue import FILE_NAME as QUEUE_FILE
 from gui.shell.project_dialogs import HistoryDialog, LabelExportDialog, RemovedDialog
+from gui.shell.window_dialog import WindowDialog
 from gui.state import AppState
 from gui.tasks import Lane, Task
 from models.messages import Message
@@ -30,6 +31,7 @@ from visionft.errors import NextStep, VisionFTError
 from visionft.files import write_error
 from visionft.project.db.database import DATABASE
 from visionft.project.edits.image_changes import RestoreImages
+from visionft.project.image_window import forget_window, read_window, store_window
 from visionft.project.importing.sources import UNPACKED_PREFIX
 from visionft.project.queries import ImageFilter, find_images, image_rows
 from visionft.project.safety.backups import Backup, folder_bytes
@@ -100,6 +102,22 @@ class ProjectCare:
             title = self._project.undo_title
             words = tr("The newest change is now: {change}.", change=tr(title)) if title else ""
             self._state.say(words or tr("All known changes are undone."), tone="good")
+
+    def choose_window(self) -> None:
+        """Let the user see and change how the images are read: window, plane and channels."""
+        session = self._state.session
+        assert session is not None
+        paths = [image.path for image in session.snapshot().images]
+        dialog = WindowDialog(self._parent, paths, read_window(session.path))
+        if not dialog.ask() or not dialog.is_changed:
+            return
+        choice = dialog.choice
+        keep = (
+            partial(store_window, session.path, choice) if choice is not None else partial(forget_window, session.path)
+        )
+        if session.run(lambda: keep() is None):
+            hint = tr("Runs and exports keep the reading that they were trained with. Train again to use this one.")
+            self._state.say(tr("The images are read in another way now."), hint, tone="good")
 
     def back_up(self) -> None:
         """Make a manual backup; it stays until the user deletes it."""

@@ -170,6 +170,10 @@ def _project_actions(state: AppState, shell: Shell) -> list[Action]:
         has_removed = state.session is not None and state.session.project.status.has_removed
         return why_not_change() or ("" if has_removed else tr("No image was taken out of this project."))
 
+    def why_no_image() -> str:
+        has_any = state.session is not None and state.session.project.status.has_history
+        return why_not_change() or ("" if has_any else tr("There are no images yet."))
+
     def why_no_history() -> str:
         has_any = state.session is not None and state.session.project.status.has_history
         return why_not_change() or ("" if has_any else tr("Nothing was changed yet."))
@@ -189,6 +193,8 @@ def _project_actions(state: AppState, shell: Shell) -> list[Action]:
         add("project.relink", "Find missing images again", step("relink"), why_not_change, also="moved lost relink"),
         add("project.export_labels", "Export labels", careful(lambda care: care.export_labels()), open_one,
             begins_group=True, also="annotations CSV JSONL save"),
+        add("project.window", "Image values", careful(lambda care: care.choose_window()), why_no_image,
+            also="window level 16 bit stack channels DICOM histogram contrast"),
         add("project.history", "History", careful(lambda care: care.show_history()), why_no_history, ("Ctrl+H",),
             begins_group=True, also="undo to a point, changes"),
         add("project.back_up", "Back up now", careful(lambda care: care.back_up()), why_not_change, also="save backup"),

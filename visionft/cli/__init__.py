@@ -37,6 +37,7 @@ from visionft.cli import (
     project_commands,
     run_commands,
     train_commands,
+    window_command,
 )
 from visionft.cli.arguments import CommandArguments
 from visionft.cli.output import NO_READER, open_closed_streams, print_error, write_err, write_out
@@ -65,6 +66,7 @@ COMMANDS: Final[dict[str, Callable[..., Any]]] = {
     "project relink": history_commands.relink,
     "project copy": history_commands.copy,
     "project framing": framing_command.framing,
+    "project window": window_command.window,
     "import": project_commands.import_images,
     "split": project_commands.split,
     "label set": project_commands.label,

@@ -20,6 +20,7 @@ from visionft.project.names import count_of
 from visionft.training.runs import run_folder
 
 if TYPE_CHECKING:
+    from visionft.data.image_reading import ImageReading
     from visionft.evaluation.explanation import Explanation
 
 _RUN = {
@@ -128,10 +129,11 @@ def explain(
 
     paths = enumerate(expand_folders(images))
     requests = [ExplanationRequest(image_id=place, path=path, class_name=class_name) for place, path in paths]
+    reading = summary.config.image_reading
     with running_job() as job:
         found = explain_images(summary.path, requests, task=snapshot.task, images=snapshot, job=job)
         values = [
-            output_of(_EXPLANATION, each, heat_map=None if out_dir is None else _write_overlay(each, out_dir))
+            output_of(_EXPLANATION, each, heat_map=_write_overlay(each, reading, out_dir) if out_dir else None)
             for each in found
         ]
         lines: list[str] = []
@@ -141,7 +143,7 @@ def explain(
         print_result(values, "\n".join(lines), as_json=json)
 
 
-def _write_overlay(explanation: "Explanation", out_dir: Path) -> Path | None:
+def _write_overlay(explanation: "Explanation", reading: "ImageReading", out_dir: Path) -> Path | None:
     if explanation.error:
         return None
     from PIL import Image
@@ -153,7 +155,8 @@ def _write_overlay(explanation: "Explanation", out_dir: Path) -> Path | None:
         out_dir.mkdir(parents=True, exist_ok=True)
         target = out_dir / f"{explanation.image_id + 1:04d}-{explanation.path.stem}.png"
         with atomic_path(target) as temporary:
-            Image.fromarray(overlay(decode(explanation.path), explanation)).save(temporary, format="PNG")
+            pixels = decode(explanation.path, reading=reading)
+            Image.fromarray(overlay(pixels, explanation)).save(temporary, format="PNG")
     except ImageError:
         return None  # removed since it was explained
     except OSError as error:

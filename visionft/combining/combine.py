@@ -129,6 +129,9 @@ def combine(
     members = [Member.of(run, images, job) for run in _runs(project_dir, runs)]
     for member in members:
         columns_of(members[0].run.class_names, member.run)
+        if member.run.config.image_reading != members[0].run.config.image_reading:
+            message = Message("{run} reads images through another window.", run=member.run.title)
+            raise RunError(message, "Combine runs that read images alike.")
     remaining, trained_on = without_training_images(members, images, job)
     validation, training = validation_predictions(members, remaining, job), held_out_predictions(members, images)
     targets, mixture = validation.targets, fit_mixture(validation if training is None else validation.and_(training))

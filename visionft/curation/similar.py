@@ -8,7 +8,7 @@ them .57 and .59).
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Final
@@ -132,7 +132,7 @@ def examples_from_files(
         ImageError: One cannot be read.
         VisionFTError: As `embed`.
     """
-    queries = Snapshot(images.task, images.class_names, tuple(map(query_image, files)))
+    queries = replace(images, images=tuple(map(query_image, files)), prompts=())
     if load_features(project_dir, queries).missing:
         for path, reason in embed(project_dir, queries, job=job).unreadable:
             raise ImageError(Message("{path} cannot be read: {reason}", path=path, reason=reason))

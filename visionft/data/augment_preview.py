@@ -35,7 +35,8 @@ def render(request: PreviewRequest) -> list[np.ndarray]:
     """Return a uint8 (height, width, 3) array for each seed; raise `ImageError` where the image cannot be decoded."""
     from visionft.data.image_cache import ImageCache
 
-    pixels = ImageCache.usual().load(request.path, request.near_side).pixels
+    reading = request.preprocessing.image_reading
+    pixels = ImageCache.usual().load(request.path, request.near_side, reading=reading).pixels
     if request.augmentation != "none":
         from visionft.data.augment import build_augment
 

@@ -24,6 +24,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler  # noqa: TID253
 
 from models.shapes import InputShape
 from visionft.data.augment import Augment, build_augment
+from visionft.data.decode import DecodedImage
 from visionft.data.image_cache import ImageCache
 from visionft.data.limits import image_limit
 from visionft.data.preprocess import PreprocessConfig
@@ -96,6 +97,7 @@ class ImageDataset(Dataset[Sample]):
         # One array: a loader process gets each tensor as an open file, and a fork server passes on about 250 of them.
         self._targets = np.zeros((len(images), 0), np.float32) if task is None else targets_of(images, task, classes)
         self._preprocessing = preprocessing
+        self._reading = preprocessing.image_reading
         self._augmentation = augmentation
         self._seed = seed
         self._limit = image_limit()  # a loader process may have an older environment
@@ -107,14 +109,20 @@ class ImageDataset(Dataset[Sample]):
     def seconds_to_decode(self) -> float:
         """Return an estimate in seconds for one process to decode all uncached images, measured on a few of them."""
         looked_at = range(0, len(self), max(1, len(self) // _LOOKED_AT))
-        missing = [place for place in looked_at if not self._cache.holds(self._paths[place], self._near_side)]
+        missing = [place for place in looked_at if not self._holds(place)]
         tried = missing[:: max(1, len(missing) // _TRIED)][:_TRIED]
         began = time.perf_counter()
         for place in tried:
             with contextlib.suppress(ImageError):
-                self._cache.load(self._paths[place], self._near_side, limit=self._limit)
+                self._load(place)
         each_s = (time.perf_counter() - began) / max(1, len(tried))
         return each_s * len(self) * len(missing) / max(1, len(looked_at))
+
+    def _holds(self, place: int) -> bool:
+        return self._cache.holds(self._paths[place], self._near_side, self._reading)
+
+    def _load(self, place: int) -> DecodedImage:
+        return self._cache.load(self._paths[place], self._near_side, limit=self._limit, reading=self._reading)
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_augments": {}}
@@ -123,7 +131,7 @@ class ImageDataset(Dataset[Sample]):
         """Load one image; a damaged one comes back as a reason, never as an exception."""
         target = torch.as_tensor(self._targets[key.position])
         try:
-            decoded = self._cache.load(self._paths[key.position], self._near_side, limit=self._limit)
+            decoded = self._load(key.position)
         except ImageError as error:
             return Sample(None, target, key.position, error.message)
         shape = self._shape_at(key.epoch) if self._shape_at else self._preprocessing.shape

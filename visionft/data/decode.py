@@ -12,6 +12,7 @@ import zlib
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, BinaryIO, Final
@@ -20,7 +21,10 @@ import numpy as np
 from PIL import Image, ImageCms, JpegImagePlugin, PngImagePlugin, TiffImagePlugin, UnidentifiedImageError
 
 from models.messages import Message
+from visionft.data.depth import BAND_PIXELS, is_deep, losses_of, value_range_of
+from visionft.data.image_reading import AS_STORED, ImageReading, windowed
 from visionft.data.limits import check_file_size, check_image_size, image_limit
+from visionft.data.planes import DICOM_SUFFIXES, RAW_SUFFIXES, Planes, open_planes
 from visionft.errors import ImageError
 
 logger = logging.getLogger(__name__)
@@ -29,9 +33,10 @@ FORMATS: Final = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "AVIF", "PPM")  #
 IMAGE_SUFFIXES: Final = frozenset(
     {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".webp", ".bmp", ".dib", ".tif", ".tiff", ".gif", ".avif"}
     | {".ppm", ".pgm", ".pbm", ".pnm", ".heic", ".heif", ".hif"}
+    | DICOM_SUFFIXES
+    | RAW_SUFFIXES
 )
 
-_BAND_PIXELS = 4_000_000  # converted at a time, so that a large image is in memory twice at most
 _ORIENTATION_TAG = 0x0112
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -61,36 +66,33 @@ with suppress(AttributeError, OSError):
 
 Image.MAX_IMAGE_PIXELS = None  # the gate in `limits` asks for memory, before a pixel is decoded
 
-# What decoding loses of an image; each is said of the images that it is true of.
-FIRST_PLANE: Final = Message("it holds several planes, pages or frames, of which only the first is used")
-FEW_LEVELS: Final = Message(
-    "its values of more than 8 bits use so little of their range that fewer than 64 grey levels are left"
-)
-
 
 @dataclass(frozen=True, slots=True)
 class Header:
     width: int  # of the upright image, in pixels, as is `height`
     height: int
-    format: str  # one of `FORMATS`, or HEIF
-    losses: tuple[str, ...] = ()  # what decoding loses of it: `FIRST_PLANE`, `FEW_LEVELS`
+    format: str  # one of `FORMATS`, HEIF, DICOM or RAW
+    losses: tuple[str, ...] = ()  # what decoding loses of it; see `depth`
 
 
-def read_header(path: Path) -> Header:
+def read_header(path: Path, reading: ImageReading = AS_STORED) -> Header:
     """Read size and format; pixels are only decoded of more than 8 bits. An `ImageError` unless it can be read."""
     with open_image(path) as handle:
-        return read_header_open(handle)
+        return read_header_open(handle, reading)
 
 
-def read_header_open(handle: BinaryIO) -> Header:
+def read_header_open(handle: BinaryIO, reading: ImageReading = AS_STORED) -> Header:
     """Read the header of a file that `open_image` opened, at its start; see `read_header`."""
+    if (planes := open_planes(handle, reading)) is not None:
+        planes.check(image_limit())
+        width, height = planes.width, planes.height
+        width, height = (height, width) if planes.orientation >= 5 else (width, height)
+        return Header(width, height, planes.format)
     with _looked_at(handle) as (image, orientation, _):
-        width, height = image.size
-        if orientation >= 5:
-            width, height = height, width
+        width, height = image.size[::-1] if orientation >= 5 else image.size
         # A JPEG with a second image behind it (stereo, phone cameras) is MPO there; its first frame is a plain JPEG.
         kind = "JPEG" if image.format == "MPO" else str(image.format)
-        return Header(width, height, kind, _losses(image))
+        return Header(width, height, kind, losses_of(image, reading))
 
 
 def read_exif(path: Path, directory: int) -> dict[int, Any]:
@@ -100,7 +102,12 @@ def read_exif(path: Path, directory: int) -> dict[int, Any]:
 
 
 def decode(
-    path: Path, *, max_side: int | None = None, near_side: int | None = None, limit: int | None = None
+    path: Path,
+    *,
+    max_side: int | None = None,
+    near_side: int | None = None,
+    limit: int | None = None,
+    reading: ImageReading = AS_STORED,
 ) -> np.ndarray:
     """Return the first frame of an image as upright RGB on white: a writable, contiguous uint8 (H, W, 3) array.
 
@@ -112,9 +119,10 @@ def decode(
         near_side: Shrink by a whole factor, the largest that leaves the shorter side at least four fifths of this many
             pixels; it is below eight fifths then. No pixel is interpolated. For what a network will see.
         limit: The bytes of memory it may take (`image_limit()` when None).
+        reading: Window, plane and channels of the project or the model.
     """
     with open_image(path) as handle:
-        return decode_open(handle, max_side=max_side, near_side=near_side, limit=limit).pixels
+        return decode_open(handle, max_side=max_side, near_side=near_side, limit=limit, reading=reading).pixels
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,11 +135,16 @@ class DecodedImage:
 
 
 def decode_open(
-    handle: BinaryIO, *, max_side: int | None = None, near_side: int | None = None, limit: int | None = None
+    handle: BinaryIO,
+    *,
+    max_side: int | None = None,
+    near_side: int | None = None,
+    limit: int | None = None,
+    reading: ImageReading = AS_STORED,
 ) -> DecodedImage:
     """Decode a file that `open_image` opened, at its start; see `decode`."""
-    with _looked_at(handle, limit) as (image, orientation, needed):
-        whole, losses = image.size, _losses(image)
+    with _composed(handle, limit, reading) as (image, orientation, needed):
+        whole, losses = image.size, losses_of(image, reading)
         if image.format in ("JPEG", "MPO"):  # libjpeg takes the next fraction (1, 1/2, 1/4, 1/8) above this size
             least = _fit(whole, max_side)
             if near_side:
@@ -144,7 +157,7 @@ def decode_open(
         if near_side:
             factor = _factor(image.size, near_side)
             factors, target = (factor, factor), (-(-image.width // factor), -(-image.height // factor))
-        pixels = _upright_pixels(image, factors, target, orientation)
+        pixels = _upright_pixels(image, factors, target, orientation, reading)
         width, height = whole[::-1] if orientation >= 5 else whole
         return DecodedImage(pixels, (height, width), drafted * factors[0], needed, losses)
 
@@ -153,6 +166,13 @@ def shrink(pixels: np.ndarray, max_side: int) -> np.ndarray:
     """Shrink decoded pixels (H, W, 3) so that the longest side is at most `max_side`; never enlarges."""
     image = Image.fromarray(pixels)
     return _upright_pixels(image, *_shrinking(image.size, max_side), orientation=1)
+
+
+def in_memory(content: bytes, path: Path) -> BytesIO:
+    """Return the content of a file to decode; its name tells kinds apart."""
+    handle = BytesIO(content)
+    handle.name = str(path)
+    return handle
 
 
 @contextmanager
@@ -172,6 +192,40 @@ def open_image(path: Path) -> Generator[BinaryIO]:
     except Exception as error:  # hostile bytes raise anything in Pillow: struct.error, ZeroDivisionError, KeyError ...
         logger.debug("cannot decode %s", path, exc_info=True)
         raise ImageError(_reason(error), _HINT) from error
+
+
+def look_at_planes(path: Path) -> tuple[Planes | None, bool]:
+    """Return the planes of a file that may have several, and whether windows map its values; no pixel is decoded."""
+    with open_image(path) as handle:
+        if (planes := open_planes(handle, None)) is not None:
+            return planes, planes.is_deep
+        with _looked_at(handle) as (image, _, _):
+            return None, is_deep(image)
+
+
+def read_values(path: Path, reading: ImageReading) -> list[np.ndarray]:
+    """Return the values of an image that windows map, as (H, W) or (H, W, 3); none of 8 bits.
+
+    There is one array for all channels, or one each for red, green and blue.
+    """
+    with open_image(path) as handle:
+        if (planes := open_planes(handle, None)) is not None:
+            planes.check(image_limit())
+            return planes.values(reading) if planes.is_deep else []
+        with _looked_at(handle) as (image, _, _):
+            return [np.array(image)] if is_deep(image) else []
+
+
+@contextmanager
+def _composed(handle: BinaryIO, limit: int | None, reading: ImageReading) -> Generator[tuple[Image.Image, int, int]]:
+    """Yield an image as `_looked_at`; RGB, composed of its planes, where it is more than Pillow reads."""
+    planes = open_planes(handle, reading)
+    if planes is None:
+        with _looked_at(handle, limit) as found:
+            yield found
+        return
+    planes.check(image_limit() if limit is None else limit)
+    yield Image.fromarray(planes.rgb(reading)), planes.orientation, planes.needed
 
 
 @contextmanager
@@ -252,25 +306,6 @@ def _reason(error: Exception) -> str:
     return Message("damaged or of an unsupported kind ({error})", error=text[:80] or type(error).__name__)
 
 
-def _losses(image: Image.Image) -> tuple[str, ...]:
-    """Return what decoding an opened image loses; looks at its pixels only where they have more than 8 bits."""
-    try:
-        has_planes = image.format != "MPO" and getattr(image, "is_animated", False)
-        is_deep = image.mode.startswith("I") or image.mode == "F" or ";16" in str(getattr(image, "tile", ())[:1])
-        levels = 256  # between the least and the greatest value of the image, once it has 8 bits
-        if is_deep and (value_range := _value_range(image)) is not None:
-            (low, high), (least, greatest) = value_range, _extremes(image)
-            levels = round((min(greatest, high) - max(least, low)) * 255 / (high - low)) + 1
-        elif is_deep:
-            found: Any = image.getextrema()
-            levels = max(high - low for low, high in ([found] if isinstance(found[0], int) else found)) + 1
-    except Exception:  # a broken second frame must not cost the user the image; what is broken in the first is told
-        logger.debug("cannot tell what is lost", exc_info=True)
-        return ()
-    losses = {FIRST_PLANE: has_planes, FEW_LEVELS: levels < 64}
-    return tuple(loss for loss, is_there in losses.items() if is_there)
-
-
 def _fit(size: tuple[int, int], max_side: int | None) -> tuple[int, int]:
     width, height = size
     longest = max(size)
@@ -292,7 +327,11 @@ def _shrinking(size: tuple[int, int], max_side: int | None) -> tuple[tuple[int, 
 
 
 def _upright_pixels(
-    image: Image.Image, factors: tuple[int, int], target: tuple[int, int], orientation: int
+    image: Image.Image,
+    factors: tuple[int, int],
+    target: tuple[int, int],
+    orientation: int,
+    reading: ImageReading = AS_STORED,
 ) -> np.ndarray:
     """Return a loaded image as RGB of the size `target`, turned upright: uint8 (H, W, 3).
 
@@ -304,8 +343,8 @@ def _upright_pixels(
     is_turned = orientation in _UPRIGHT and small == target
     upright = np.empty((*(small if is_turned and orientation >= 5 else small[::-1]), 3), np.uint8)
     stored = _as_stored(upright, orientation) if is_turned else upright
-    value_range = _value_range(image)
-    rows = max(1, _BAND_PIXELS // (width * down)) * down
+    value_range = value_range_of(image, reading)
+    rows = max(1, BAND_PIXELS // (width * down)) * down
     for top in range(0, height, rows):
         band = image if rows >= height else image.crop((0, top, width, min(height, top + rows)))
         rgb = _to_rgb(band, value_range)
@@ -332,11 +371,10 @@ def _as_stored(upright: np.ndarray, orientation: int) -> np.ndarray:
 
 
 def _to_rgb(image: Image.Image, value_range: tuple[float, float] | None) -> Image.Image:
-    """Convert a loaded image of any mode to RGB, transparent parts on white; `value_range` as `_value_range` says."""
+    """Convert a loaded image of any mode to RGB, transparent parts on white; `value_range` as `value_range_of` says."""
     if value_range is not None:  # one channel of 16- or 32-bit integers or floats
         values = np.asarray(image)
-        low, high = value_range
-        grey = (np.clip((_finite(values) - low) * (255.0 / (high - low)), 0, 255) + 0.5).astype(np.uint8)
+        grey = windowed(values, value_range)
         transparent = image.info.get("transparency")
         if isinstance(transparent, int):
             grey[values == transparent] = 255
@@ -350,33 +388,3 @@ def _to_rgb(image: Image.Image, value_range: tuple[float, float] | None) -> Imag
         srgb = ImageCms.createProfile("sRGB")
         return ImageCms.profileToProfile(image, ImageCms.createProfile("LAB"), srgb, outputMode="RGB") or image
     return image if image.mode == "RGB" else image.convert("RGB")
-
-
-def _finite(values: np.ndarray) -> np.ndarray:
-    return np.nan_to_num(values.astype(np.float32), nan=0.0, posinf=0.0, neginf=0.0)
-
-
-def _value_range(image: Image.Image) -> tuple[float, float] | None:
-    """Return the values that become black and white; None where the mode has 8 bits.
-
-    Integers keep the range of their type, so that a dark image stays dark. Floats (and 32-bit integers, whose full
-    range no camera fills) are taken as 0..1, 0..255 or 0..65535 where they fit, else stretched from least to greatest.
-    """
-    if not image.mode.startswith("I") and image.mode != "F":
-        return None
-    if image.mode.startswith("I;16"):
-        return 0.0, 65535.0
-    least, greatest = _extremes(image)
-    tops = (1.0, 255.0, 65535.0) if image.mode == "F" else (65535.0,) if image.format == "PPM" else (255.0, 65535.0)
-    for top in tops:
-        if least >= 0.0 and greatest <= top:
-            return 0.0, top
-    return least, greatest if greatest > least else least + 1.0
-
-
-def _extremes(image: Image.Image) -> tuple[float, float]:
-    """Return the least and the greatest value of an image of one channel, band by band."""
-    rows = max(1, _BAND_PIXELS // image.width)
-    bands = (image.crop((0, top, image.width, min(image.height, top + rows))) for top in range(0, image.height, rows))
-    extremes = [(float(values.min()), float(values.max())) for values in map(_finite, map(np.asarray, bands))]
-    return min(low for low, _ in extremes), max(high for _, high in extremes)

@@ -27,6 +27,7 @@ from models.messages import Message
 from visionft.amounts import size_text
 from visionft.data.cache_space import cache_folder, cache_limit, make_room
 from visionft.data.decode import DecodedImage, decode_open, open_image
+from visionft.data.image_reading import AS_STORED, ImageReading
 from visionft.data.limits import image_limit
 
 logger = logging.getLogger(__name__)
@@ -62,26 +63,28 @@ class ImageCache:
     def keeps(self) -> bool:
         return self._limit > 0
 
-    def load(self, path: Path, near_side: int, *, limit: int | None = None) -> DecodedImage:
+    def load(
+        self, path: Path, near_side: int, *, limit: int | None = None, reading: ImageReading = AS_STORED
+    ) -> DecodedImage:
         """Return `decode(path, near_side=..., limit=...)`, from the cache and for the cache if possible."""
         limit = image_limit() if limit is None else limit
-        known = self._known(path, near_side, limit) if self.keeps else None
+        known = self._known(path, near_side, limit, reading) if self.keeps else None
         if known is not None:
             return known
         with open_image(path) as handle:
             if not self.keeps:
-                return decode_open(handle, near_side=near_side, limit=limit)
+                return decode_open(handle, near_side=near_side, limit=limit, reading=reading)
             status = os.fstat(handle.fileno())
             digest = hashlib.file_digest(handle, "sha256").digest()  # type: ignore[arg-type]
-            content = self._place(near_side, digest)
+            content = self._place(near_side, reading, digest)
             decoded = _read(content, limit)
             if decoded is None:
                 handle.seek(0)
-                decoded = decode_open(handle, near_side=near_side, limit=limit)
+                decoded = decode_open(handle, near_side=near_side, limit=limit, reading=reading)
                 if not self._keep(content, decoded, handle, status):
                     return decoded
             if time.time_ns() - max(status.st_mtime_ns, status.st_ctime_ns) > _SETTLED_NS:
-                original = self._place(near_side, *_state(path, status))  # its second name
+                original = self._place(near_side, reading, *_state(path, status))  # its second name
                 try:
                     original.parent.mkdir(parents=True, exist_ok=True)
                     os.link(content, original)
@@ -89,14 +92,14 @@ class ImageCache:
                     logger.debug("no second name: %s", error)
             return decoded
 
-    def holds(self, path: Path, near_side: int) -> bool:
+    def holds(self, path: Path, near_side: int, reading: ImageReading = AS_STORED) -> bool:
         """Tell whether an image is kept; its content is not read."""
         try:
-            return self.keeps and self._place(near_side, *_state(path, path.stat())).exists()
+            return self.keeps and self._place(near_side, reading, *_state(path, path.stat())).exists()
         except OSError:
             return False
 
-    def find(self, path: Path, least_side: int) -> np.ndarray | None:
+    def find(self, path: Path, least_side: int, reading: ImageReading = AS_STORED) -> np.ndarray | None:
         """Return an image cached in full size, or with a shorter side of at least `least_side` pixels; else None."""
         try:
             sizes = [int(name) for name in os.listdir(self._folder) if name.isdecimal()] if self.keeps else []  # noqa: PTH208
@@ -104,22 +107,22 @@ class ImageCache:
             return None
         limit = image_limit()
         for near_side in sorted(sizes):
-            if near_side * 4 // 5 >= least_side and (known := self._known(path, near_side, limit)):
+            if near_side * 4 // 5 >= least_side and (known := self._known(path, near_side, limit, reading)):
                 return known.pixels
         return None
 
-    def _place(self, near_side: int, *parts: Any) -> Path:
-        key = repr((_KIND, *parts)).encode(errors="surrogatepass")
+    def _place(self, near_side: int, reading: ImageReading, *parts: Any) -> Path:
+        key = repr((_KIND, *parts, *filter(None, [reading.key]))).encode(errors="surrogatepass")
         name = hashlib.blake2b(key, digest_size=16).hexdigest()
         return self._folder / str(near_side) / name[:2] / name
 
-    def _known(self, path: Path, near_side: int, limit: int) -> DecodedImage | None:
+    def _known(self, path: Path, near_side: int, limit: int, reading: ImageReading) -> DecodedImage | None:
         """Return the cached pixels of an unchanged original, or None."""
         try:
             status = path.stat()
         except OSError:
             return None  # decoding says why
-        return _read(self._place(near_side, *_state(path, status)), limit)
+        return _read(self._place(near_side, reading, *_state(path, status)), limit)
 
     def _keep(self, content: Path, decoded: DecodedImage, handle: BinaryIO, before: os.stat_result) -> bool:
         """Write an image under its content's name; False where it cannot be, or its original changed meanwhile."""

@@ -51,20 +51,25 @@ def check_file_size(size: int) -> None:
 
 def check_image_size(image: "Image.Image", handle: BinaryIO, *, limit: int) -> int:
     """Return the bytes that an opened, undecoded image needs; an `ImageError` above `limit` and for odd sizes."""
-    width, height = image.size
+    needed = memory_needed(image, handle)
+    check_size(image.size, needed, limit)
+    return needed
+
+
+def check_size(sides: tuple[int, int], needed: int, limit: int) -> None:
+    """Raise an `ImageError` for odd (width, height) in pixels, and where it needs more than `limit` bytes."""
+    width, height = sides
     size = {"width": width, "height": height}
     if width <= 0 or height <= 0:
         raise ImageError(Message("damaged: its size is {width} x {height}", **size), "Replace it, or leave it out.")
     if max(width, height) > MAX_SIDE:
         template = Message("too large: {width} x {height} (at most {MAX_SIDE} pixels a side)", **size)
         raise ImageError(Message(template, MAX_SIDE=f"{MAX_SIDE:,}"), _SMALLER)
-    needed = memory_needed(image, handle)
     if needed > limit:
         template = Message("too large: {width} x {height} takes {needed} of memory (at most {limit})", **size)
         more = Message("Or allow more memory for one image (a setting; {variable} for commands).")
         hint = sentences(_SMALLER, Message(more, variable=LIMIT_VARIABLE))
         raise ImageError(Message(template, needed=size_text(needed), limit=size_text(limit)), hint)
-    return needed
 
 
 def memory_needed(image: "Image.Image", handle: BinaryIO) -> int:
@@ -73,7 +78,7 @@ def memory_needed(image: "Image.Image", handle: BinaryIO) -> int:
     decoder = pixels * _OF_DECODER.get(image.format or "", 0)  # beside the image
     if image.format == "TIFF":
         turned = pixels * 4 if image.getexif().get(_ORIENTATION, 1) != 1 else 0  # Pillow turns a copy
-        decoder = 2 * _largest_chunk(handle) + turned
+        decoder = 2 * largest_chunk(handle) + turned
     elif image.format in ("JPEG", "MPO") and image.info.get("progressive"):
         decoder = pixels * _OF_COEFFICIENTS * len(image.getbands())
     in_mode = 2 if image.mode.startswith("I;16") else _IN_MODE.get(image.mode, 4)
@@ -87,8 +92,10 @@ _INTEGERS: Final = {1: "B", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i", 13: "I", 16:
 _WIDTH, _LENGTH, _BITS, _SAMPLES, _ROWS_PER_STRIP, _TILE_WIDTH, _TILE_LENGTH = 256, 257, 258, 277, 278, 322, 323
 
 
-def _largest_chunk(handle: BinaryIO) -> int:
-    """Return the bytes of libtiff's buffer for the largest strip or tile of the first image; keep the position.
+def largest_chunk(handle: BinaryIO, directory: int = 0) -> int:
+    """Return the bytes of libtiff's buffer for the largest strip or tile of an image; keep the position.
+
+    `directory` is the offset of its directory in the file; 0 for the first one.
 
     Pillow and libtiff each read the directory and disagree on duplicate entries and entries with several values; Pillow
     checks the image's size, but not the strips and tiles of libtiff's buffers. So every entry counts here with the
@@ -96,7 +103,7 @@ def _largest_chunk(handle: BinaryIO) -> int:
     """
     position = handle.tell()
     try:
-        tags = _largest_values(handle)
+        tags = _largest_values(handle, directory)
     except (struct.error, OverflowError):
         return 0
     finally:
@@ -106,14 +113,34 @@ def _largest_chunk(handle: BinaryIO) -> int:
     return pixels * tags.get(_SAMPLES, 1) * tags.get(_BITS, 1) // 8
 
 
-def _largest_values(handle: BinaryIO) -> dict[int, int]:
-    """Return the largest value of each integer tag in the first directory, classic TIFF or BigTIFF."""
+def check_directories(handle: BinaryIO, most: int) -> None:
+    """Raise an `ImageError` for a TIFF of more than `most` images, or whose directories form a circle."""
+    handle.seek(0)
+    head = handle.read(16)
+    order = "<" if head[:2] == b"II" else ">"
+    is_big = struct.unpack_from(order + "H", head, 2)[0] == 43
+    offset, count, size = (order + "Q", order + "Q", 20) if is_big else (order + "I", order + "H", 12)
+    place, seen = struct.unpack_from(offset, head, 8 if is_big else 4)[0], set[int]()
+    while place:
+        if place in seen or len(seen) >= most:
+            raise ImageError(Message("it has more than {most} planes, or is damaged", most=most), _SMALLER)
+        seen.add(place)
+        handle.seek(place)
+        entries = struct.unpack(count, handle.read(struct.calcsize(count)))[0]
+        handle.seek(place + struct.calcsize(count) + size * entries)
+        after = handle.read(struct.calcsize(offset))
+        place = struct.unpack(offset, after)[0] if len(after) == struct.calcsize(offset) else 0
+    handle.seek(0)
+
+
+def _largest_values(handle: BinaryIO, directory: int) -> dict[int, int]:
+    """Return the largest value of each integer tag in a directory, classic TIFF or BigTIFF."""
     handle.seek(0)
     head = handle.read(16)
     order = "<" if head[:2] == b"II" else ">"
     is_big = struct.unpack_from(order + "H", head, 2)[0] == 43
     offset = order + ("Q" if is_big else "I")
-    handle.seek(struct.unpack_from(offset, head, 8 if is_big else 4)[0])
+    handle.seek(directory or struct.unpack_from(offset, head, 8 if is_big else 4)[0])
     count = struct.unpack(order + ("Q" if is_big else "H"), handle.read(8 if is_big else 2))[0]
     size, layout = (20, "HHQ") if is_big else (12, "HHI")
     entries = handle.read(size * min(count, _MAX_ENTRIES))

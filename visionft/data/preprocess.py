@@ -7,7 +7,7 @@ antialiasing and normalised. Cutting first keeps the output size fixed and the c
 
 import contextlib
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import TYPE_CHECKING, Literal, NamedTuple, Self
 
@@ -17,6 +17,7 @@ from PIL import Image
 from models.catalog import Backbone
 from models.shapes import InputShape
 from visionft.data.decode import DecodedImage
+from visionft.data.image_reading import AS_STORED, ImageReading
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -72,6 +73,8 @@ class PreprocessConfig:
     mean: tuple[float, float, float]  # per RGB channel, of pixels scaled to 0..1; likewise `std`
     std: tuple[float, float, float]
     region: Region = WHOLE  # part of the image from which the box is cut
+    # How files become the pixels that come here; kept out of `repr`, which names stored features.
+    image_reading: ImageReading = field(default=AS_STORED, repr=False)
 
     @classmethod
     def for_backbone(cls, backbone: Backbone, shape: InputShape) -> Self:
@@ -88,9 +91,9 @@ class PreprocessConfig:
     def key(self) -> str:
         """Return it as text, to recognise stored features; a square of the whole image as earlier versions wrote it."""
         if self.height != self.width or self.region != WHOLE:
-            return repr(self)
+            return repr(self) + self.image_reading.key
         shown = (f"{name}={getattr(self, name)!r}" for name in ("crop_share", "interpolation", "mean", "std"))
-        return f"PreprocessConfig(size={self.height}, {', '.join(shown)})"
+        return f"PreprocessConfig(size={self.height}, {', '.join(shown)}){self.image_reading.key}"
 
     @property
     def units(self) -> tuple[int, int]:

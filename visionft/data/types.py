@@ -8,6 +8,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
+from visionft.data.image_reading import AS_STORED, ImageReading
+
 Task = Literal["single", "multi"]
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
@@ -31,6 +33,7 @@ class Snapshot:
     class_names: tuple[str, ...]
     images: tuple[SnapshotImage, ...]
     prompts: tuple[tuple[str, ...], ...] = ()  # prompt lines of each class; empty without any
+    image_reading: ImageReading = AS_STORED  # of the project
 
     def labelled(self, split: Split) -> tuple[SnapshotImage, ...]:
         """Return the labelled images of `split`, in image-id order."""
@@ -50,8 +53,9 @@ class Snapshot:
 
     @cached_property
     def digest(self) -> str:
-        """Return the SHA-256 of task, classes, contents, labels and splits; not of prompts, which few runs use."""
+        """Return the SHA-256 of task, classes, contents, labels, splits and reading; not of prompts, which few use."""
         digest = hashlib.sha256(repr((self.task, self.class_names)).encode())
+        digest.update(self.image_reading.key.encode())
         for image in self.images:
             digest.update(repr((image.image_id, image.sha256, image.labels, image.split)).encode())
         return digest.hexdigest()

@@ -13,6 +13,7 @@ from models.classifier import fastest_order
 from models.messages import Message
 from visionft.calibration import are_right
 from visionft.data.decode import decode
+from visionft.data.image_reading import ImageReading
 from visionft.data.preprocess import PreprocessConfig
 from visionft.data.types import Snapshot, SnapshotImage
 from visionft.devices import pick_device
@@ -85,7 +86,8 @@ def _prediction_time(
     """
     job.report(Progress(stage="Timing predictions", done=0, total=0))
     device = pick_device()
-    pixels = _some_pixels(images.labelled("val")) or _some_pixels(images.images)
+    reading = images.image_reading
+    pixels = _some_pixels(images.labelled("val"), reading) or _some_pixels(images.images, reading)
     if not pixels:
         raise nothing_readable("images")
     target = torch.device(device.kind)
@@ -111,11 +113,11 @@ def _prediction_time(
     )
 
 
-def _some_pixels(images: Sequence[SnapshotImage]) -> list[np.ndarray]:
+def _some_pixels(images: Sequence[SnapshotImage], reading: ImageReading) -> list[np.ndarray]:
     pixels: list[np.ndarray] = []
     for image in spread(images, TIMED_IMAGES):
         with suppress(ImageError):
-            pixels.append(decode(image.path))
+            pixels.append(decode(image.path, reading=reading))
     return pixels
 
 

@@ -182,7 +182,7 @@ class Explainer:
         """Explain one image; an unreadable one is returned with its error."""
         names, image_id, path = self._model.run.class_names, request.image_id, request.path
         try:
-            decoded = [self._cache.load(path, view.near_side) for view in self._views]
+            decoded = [view.load(path, self._cache) for view in self._views]
         except ImageError as error:
             empty = np.zeros((1, 1), np.float32)
             return Explanation(image_id=image_id, path=path, heat=empty, error=error.message)
@@ -243,6 +243,9 @@ class _View:
         self.preprocessing, self.near_side = loaded.preprocessing, loaded.run.config.near_side
         self._device = pick_device(loaded.run.config.device).kind
         self.classifier = loaded.classifier.to_device(self._device).eval().requires_grad_(False)
+
+    def load(self, path: Path, cache: ImageCache) -> DecodedImage:
+        return cache.load(path, self.near_side, reading=self.preprocessing.image_reading)
 
     def inputs(self, decoded: DecodedImage) -> Tensor:
         return self.preprocessing.apply_reduced(decoded).to(self._device)

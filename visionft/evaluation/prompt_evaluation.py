@@ -4,7 +4,7 @@ Images of the test split are left out: choosing prompts on them would bias their
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -112,8 +112,8 @@ def evaluate_prompts(
     classes, by_name = per_set[templates], all_texts(images.class_names, (), templates)
     lines = [[texts_of(each.class_name, (line,), templates) for line in each.lines] for each in classes]
     everything = [each for group in (*per_set.values(), by_name, *lines) for each in group]
-    labelled = Snapshot(images.task, images.class_names, chosen, images.prompts)
-    network = TrainConfig(backbone=row.name, method="linear")
+    labelled = replace(images, images=chosen)
+    network = TrainConfig(backbone=row.name, method="linear", image_reading=images.image_reading)
     features = features_under(project_dir, labelled.images, network, job=job)
     encoder = open_text_side(row, job=job)
     texts = list(dict.fromkeys(text for each in everything for text in each.texts))

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
+from visionft.data.image_reading import AS_STORED
 from visionft.data.preprocess import WHOLE
 from visionft.files import MOST_RECORD, parse_json, read_json, sha256_file, write_json
 
@@ -62,7 +63,9 @@ def _upgraded(record: dict[str, Any], folder: Path) -> dict[str, Any]:
         steps = part.get("preprocessing")
         if isinstance(steps, dict) and "size" in steps:  # before 0.2 all inputs were squares of the whole image
             side = steps.pop("size")
-            part["preprocessing"] = {"height": side, "width": side, **steps, "region": list(WHOLE)}
+            steps = part["preprocessing"] = {"height": side, "width": side, **steps, "region": list(WHOLE)}
+        if isinstance(steps, dict):
+            steps.setdefault("image_reading", AS_STORED.to_dict())
     for name, entry in upgraded["files"].items():
         if isinstance(entry, dict) and not (entry.get("bytes") and entry.get("sha256")):
             with suppress(OSError):

@@ -175,7 +175,7 @@ class _Export:
         write_text(self.folder / LABELS_FILE, "\n".join(model.run.class_names) + "\n")
         compared = compared_images(model.run, images)
         self.job.report(Progress(stage="Measuring its speed", done=0, total=0))
-        _, pixels = next(readable_images(compared))
+        _, pixels = next(readable_images(compared, model.run.config.image_reading))
         latency = measure_latency(Predictor(path), pixels, job=self.job)
         large_ms = measure_large(model.strongest.preprocessing, self.options.opset)
         self.job.report(Progress(stage="Running the sample programs", done=0, total=0))

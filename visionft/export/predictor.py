@@ -13,6 +13,7 @@ import numpy as np
 
 from models.messages import Message
 from visionft.data.decode import IMAGE_SUFFIXES, decode_open, open_image
+from visionft.data.image_reading import ImageReading
 from visionft.errors import ExportError, ImageError, NextStep, as_expected
 from visionft.export.contents import MODEL_FILE
 from visionft.export.index.memory_index import read_index
@@ -72,6 +73,7 @@ class Predictor:
         class_names: In the order of the model's outputs.
         provider: The actual ONNX Runtime provider.
         temperature: Divisor of the logits; None where the file has none.
+        image_reading: How files become pixels: window, plane and channels.
         border: The border of the out-of-distribution distance; None where the file has no distance.
         index: The labelled images of a retrieval model; None without an index beside the file. After images were added
             or removed, it predicts in place of the model, from the model's embeddings.
@@ -106,6 +108,7 @@ class Predictor:
         except (KeyError, ValueError):
             self.temperature = None
         _check_output(self._session, len(self.class_names), path)
+        self.image_reading = _image_reading(self.metadata, path)
         self.border = _border(self.metadata)
         self.index = read_index(path) if EMBEDDING_OUTPUT in self.metadata else None
         if self.index is not None and self.index.class_names != self.class_names:
@@ -187,7 +190,7 @@ class Predictor:
         for path in paths:
             try:
                 with open_image(path) as handle:
-                    decoded = decode_open(handle)
+                    decoded = decode_open(handle, reading=self.image_reading)
             except ImageError as error:
                 yield Prediction(path=path, error=error.message)
                 continue
@@ -260,6 +263,15 @@ def _thresholds(metadata: dict[str, str], classes: int, path: Path) -> np.ndarra
     if thresholds is not None and (thresholds.shape != (classes,) or not np.isfinite(thresholds).all()):
         raise refused(path, f"holds “thresholds” that are not one number for each of its {classes} classes")
     return thresholds
+
+
+def _image_reading(metadata: dict[str, str], path: Path) -> ImageReading:
+    """Return how files become pixels; as they are stored for files of earlier versions or of others."""
+    try:
+        steps = parse_json(metadata.get("preprocessing", "{}"), most=MOST_RECORD)
+        return ImageReading.from_dict(steps.get("image_reading", {}))
+    except (ValueError, TypeError, AttributeError) as error:
+        raise refused(path, "holds a “preprocessing” that cannot be understood") from error
 
 
 def _border(metadata: dict[str, str]) -> Border | None:

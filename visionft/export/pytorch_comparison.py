@@ -11,6 +11,7 @@ from torch import Tensor, nn  # noqa: TID253
 from models.messages import Message
 from visionft.calibration import sigmoid, softmax
 from visionft.data.decode import decode
+from visionft.data.image_reading import ImageReading
 from visionft.data.types import Snapshot, SnapshotImage, Task
 from visionft.errors import ExportError, ImageError, nothing_readable
 from visionft.evaluation.report import run_images
@@ -37,7 +38,8 @@ def parity_images(run: RunSummary, images: Snapshot) -> list[np.ndarray]:
     Raises:
         RunError: There is none, or none can be read.
     """
-    decoded = [pixels for _, pixels in readable_images(spread(compared_images(run, images), PARITY_IMAGES))]
+    chosen = spread(compared_images(run, images), PARITY_IMAGES)
+    decoded = [pixels for _, pixels in readable_images(chosen, run.config.image_reading)]
     if not decoded:
         raise nothing_readable("validation images")
     return decoded
@@ -50,11 +52,11 @@ def compared_images(run: RunSummary, images: Snapshot) -> Sequence[SnapshotImage
     return run_images(run, images, "val")[0]
 
 
-def readable_images(images: Sequence[SnapshotImage]) -> Iterator[tuple[int, np.ndarray]]:
-    """Decode images, and yield each with its index; unreadable ones are omitted and logged."""
+def readable_images(images: Sequence[SnapshotImage], reading: ImageReading) -> Iterator[tuple[int, np.ndarray]]:
+    """Decode images as a run reads them, and yield each with its index; unreadable ones are omitted and logged."""
     for place, image in enumerate(images):
         try:
-            yield place, decode(image.path)
+            yield place, decode(image.path, reading=reading)
         except ImageError as error:
             logger.info("image %d is left out of the comparison: %s", image.image_id, error.message)
 

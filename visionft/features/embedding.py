@@ -25,6 +25,7 @@ from visionft.features.feature_store import (
     current_kind,
     features_of,
     known_kind,
+    latest_kind,
     load_features,
     make_current,
     note_kind,
@@ -79,13 +80,14 @@ def embed(
         WeightsError: Its weights cannot be had.
         RunError: None of the images can be read.
     """
-    current = current_kind(project_dir)
+    current = latest_kind(project_dir)
     settings: dict[str, Any] = {"image_size": size}
     if current is not None and backbone in ("", current.backbone):
         backbone, settings = current.backbone, current.settings | ({"image_size": size} if size else {})
     elif not backbone and current is None and (project_dir / FOLDER / CURRENT).exists():
         message = Message("The backbone of the features cannot be read: they are computed again.")
         job.report(Notice(message=message, level="warning"))
+    settings["image_reading"] = images.image_reading
     config = TrainConfig(backbone=backbone or DEFAULT_BACKBONE, method="linear", device=device, **settings)
     kind, before, unreadable, is_cancelled = _compute(project_dir, images.images, config, job)
     make_current(project_dir, kind)
@@ -134,7 +136,7 @@ def features_under(
         known = features_of(kind, kind.store(project_dir), images) if kind else None
         if known is not None and not known.missing:
             return known
-    same = ("backbone", "image_size", "framing", "aspect", "region", "device", "weights", "seed")
+    same = ("backbone", "image_size", "framing", "aspect", "region", "image_reading", "device", "weights", "seed")
     config = TrainConfig(method="linear", **{name: getattr(config, name) for name in same})
     kind, _, unreadable, is_cancelled = _compute(project_dir, images, config, job)
     if is_cancelled:
@@ -170,6 +172,7 @@ def _compute(
             framing=config.framing,
             aspect=config.aspect,
             region=config.region,
+            image_reading=config.image_reading,
         )
         store = kind.store(project_dir)
         features = features_of(kind, store, images)

@@ -13,11 +13,13 @@ from typing import Any, Final, Self
 
 import numpy as np
 
+from visionft.data.image_reading import AS_STORED, ImageReading
 from visionft.data.types import Snapshot, SnapshotImage
 from visionft.errors import NextStep, ProjectError
 from visionft.features.row_store import RowStore
 from visionft.files import read_json, write_json
 from visionft.heads.numerics import part_scaling, unit_rows
+from visionft.project.image_window import project_reading
 
 logger = logging.getLogger(__name__)
 
@@ -35,6 +37,7 @@ class FeatureKind:
     framing: str = "centre"  # how images are framed, as settings of a run; likewise `aspect` and `region`
     aspect: float = 0.0
     region: str = ""
+    image_reading: ImageReading = AS_STORED
 
     @property
     def folder_name(self) -> str:
@@ -45,7 +48,8 @@ class FeatureKind:
     @property
     def settings(self) -> dict[str, Any]:
         """Return the settings of a run that decide how its images become inputs."""
-        return {"image_size": self.size, "framing": self.framing, "aspect": self.aspect, "region": self.region}
+        names = ("framing", "aspect", "region", "image_reading")
+        return {"image_size": self.size, **{name: getattr(self, name) for name in names}}
 
     def store(self, project_dir: Path) -> RowStore:
         """Return the rows of this kind: (D,) float16 each."""
@@ -53,7 +57,8 @@ class FeatureKind:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:
-        return cls(**{**values, "widths": tuple(values["widths"])})
+        reading = ImageReading.from_dict(values.get("image_reading", {}))
+        return cls(**{**values, "widths": tuple(values["widths"]), "image_reading": reading})
 
 
 @dataclass(frozen=True)
@@ -102,7 +107,13 @@ class Features:
 
 
 def current_kind(project_dir: Path) -> FeatureKind | None:
-    """Return which features everybody reads; None while there are none, or where that cannot be told any more."""
+    """Return which features everybody reads; None without any of images as the project reads them now."""
+    kind = latest_kind(project_dir)
+    return kind if kind is not None and kind.image_reading == project_reading(project_dir) else None
+
+
+def latest_kind(project_dir: Path) -> FeatureKind | None:
+    """Return the features computed last; None while there are none, or where that cannot be told any more."""
     try:
         name = str(read_json(project_dir / FOLDER / CURRENT)["folder"])
         return FeatureKind.from_dict(read_json(project_dir / FOLDER / Path(name).name / ABOUT))

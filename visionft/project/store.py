@@ -9,7 +9,7 @@ import os
 import shutil
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from sqlite3 import Connection, IntegrityError
 from types import TracebackType
@@ -27,6 +27,7 @@ from visionft.project.db.journal import Effects, Step
 from visionft.project.db.roots import IMAGES_FOLDER, Roots
 from visionft.project.db.sqlite_errors import expected_errors
 from visionft.project.edits.changes import Change, now_ms, task_of
+from visionft.project.image_window import project_reading, window_fault
 from visionft.project.names import project_path
 from visionft.project.safety import backups
 from visionft.project.safety.backup_schedule import BackupSchedule
@@ -56,6 +57,8 @@ class Project:
             with self.reading() as connection:
                 # "single" (one class per image) or "multi" (any number).
                 self.task: Task = "multi" if task_of(connection) == "multi" else "single"
+            if fault := window_fault(path):
+                self.notices.append(Notice(message=fault, level="warning"))
             if not self.is_read_only:
                 self._schedule = BackupSchedule(self.database.file, path, on_failure=self._note_failure)
         except BaseException:
@@ -229,7 +232,8 @@ class Project:
     def snapshot(self) -> Snapshot:
         """Return the project's current images, labels and splits, as input of jobs."""
         with self.reading() as connection:
-            return read_snapshot(connection, Roots(connection, self.path), self.task)
+            found = read_snapshot(connection, Roots(connection, self.path), self.task)
+        return replace(found, image_reading=project_reading(self.path))
 
     def summary(self) -> ProjectSummary:
         """Return the counts of `visionft project info`."""

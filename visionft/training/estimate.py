@@ -20,6 +20,7 @@ import platformdirs
 from models.catalog import known_backbone
 from visionft.data.decode import decode
 from visionft.data.image_cache import ImageCache
+from visionft.data.image_reading import AS_STORED, ImageReading
 from visionft.data.types import Snapshot
 from visionft.errors import ImageError, VisionFTError
 from visionft.events import Progress
@@ -68,6 +69,7 @@ class SetFacts:
     place: str
     some: tuple[Path, ...] = ()  # a sample of the labelled ones, to estimate the share of cached images
     test: int = 0
+    image_reading: ImageReading = AS_STORED
 
     @classmethod
     def of(cls, images: Snapshot) -> Self:
@@ -79,6 +81,7 @@ class SetFacts:
             some=tuple(image.path for image in spread((*train, *val), _SAMPLE)),
             classes=len(images.class_names),
             place=str(images.images[0].path.parent) if images.images else "",
+            image_reading=images.image_reading,
         )
 
     def to_decode(self, near_side: int, *, evaluates: bool = False) -> float:
@@ -86,7 +89,7 @@ class SetFacts:
         cache = ImageCache.usual()
         if not cache.keeps or not self.some:
             return 0.0
-        missing = sum(not cache.holds(path, near_side) for path in self.some)
+        missing = sum(not cache.holds(path, near_side, self.image_reading) for path in self.some)
         return (self.train + self.val + (self.test if evaluates else 0)) * missing / len(self.some)
 
 
@@ -107,7 +110,7 @@ class Estimate:
 def estimate_run(config: TrainConfig, images: Snapshot, *, job: JobContext = SILENT) -> Estimate:
     """Measure a few steps and forecast the cost of the whole run; the measurement is saved for `known_estimate`."""
     check_config(config, images)
-    config = with_aspect(config, images)
+    config = dataclasses.replace(with_aspect(config, images), image_reading=images.image_reading)
     cost = measure_steps(config, images, job=job)
     remember(config, facts := SetFacts.of(images), cost)
     return extrapolate(cost, config, facts)
@@ -195,9 +198,9 @@ def _time_decoding(some: Snapshot, config: TrainConfig, job: JobContext) -> floa
         with contextlib.suppress(ImageError):  # the steps say so
             began = time.perf_counter()
             if number % (len(some.images) // DECODED + 1) == 0:
-                decode(image.path, near_side=config.near_side)
+                decode(image.path, near_side=config.near_side, reading=config.image_reading)
                 times.append(time.perf_counter() - began)
-            cache.load(image.path, config.near_side)
+            cache.load(image.path, config.near_side, reading=config.image_reading)
     return sum(times) / max(1, len(times)) / max(1, config.workers)
 
 

@@ -32,7 +32,7 @@ def find_learning_rate(
     config: TrainConfig, images: Snapshot, *, steps: int = STEPS, job: JobContext = SILENT
 ) -> RateCurve:
     """Try rising learning rates on a temporary classifier; no run is made (RunError: the loss exploded at once)."""
-    config = replace(config, ridge_init=False, ema_decay=0.0, compile=False)
+    config = replace(config, ridge_init=False, ema_decay=0.0, compile=False, image_reading=images.image_reading)
     check_config(config, images)
     if not config.total_epochs:
         hint = "Choose gradient as its solver, or leave the rate alone: it does not matter."

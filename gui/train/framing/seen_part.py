@@ -8,6 +8,7 @@ from PySide6.QtGui import QColor, QImage, QPainter, QPainterPath, QPaintEvent, Q
 from PySide6.QtWidgets import QWidget
 
 from gui.kit import theme
+from gui.kit.thumbnail_cache import shown_reading
 from gui.kit.thumbnails import THUMBNAIL_PX, Unreadable, load_image, load_thumbnail
 from gui.kit.translation import tr
 from models.messages import Message
@@ -38,7 +39,7 @@ def read_image(wanted: tuple[Path, int]) -> ReadImage | Unreadable:
     """Read a path's image at the given longest side or its thumbnail's; thread-safe."""
     path, side = wanted
     try:
-        header = read_header(path)
+        header = read_header(path, shown_reading())
     except ImageError as error:
         return Unreadable(error.message)
     picture = load_thumbnail(path) if side <= THUMBNAIL_PX else load_image(path, max_side=side)

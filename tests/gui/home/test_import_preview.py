@@ -17,7 +17,10 @@ from gui.home.found_classes import look_alikes
 from gui.home.import_report import LeftOutDialog
 from gui.home.new_project import NewProjectDialog
 from gui.kit import dialogs
-from visionft.data.decode import FEW_LEVELS
+from gui.kit.thumbnail_cache import shown_reading
+from visionft.data.depth import FIRST_PLANE
+from visionft.data.image_reading import AS_STORED
+from visionft.project.image_window import project_reading
 from visionft.project.importing.sources import UNPACKED_PREFIX
 
 LEFT = Qt.MouseButton.LeftButton
@@ -205,16 +208,31 @@ def test_boxes_become_labels_when_the_user_says_so(page, source, look, confirm, 
     assert project.summary().classes == {"nose": 3}
 
 
+def test_images_of_16_bits_are_shown_as_they_will_be_read(page, tmp_path, look, confirm, project):
+    folder = tmp_path / "microscope"
+    folder.mkdir()
+    values = np.linspace(400, 1300, 64 * 64).reshape(64, 64).astype(np.uint16)
+    Image.fromarray(values).save(folder / "a.tif")
+    look(folder)
+    reading = page.imports.panel.preview.image_reading
+    assert reading.window and shown_reading() == reading
+    page.imports.cancel()
+    assert shown_reading() == AS_STORED
+    look(folder)
+    confirm()
+    assert shown_reading() == reading == project_reading(project.path)
+
+
 def test_what_is_lost_of_images_is_said_before_and_after(page, tmp_path, look, confirm, project):
     folder = tmp_path / "microscope"
     folder.mkdir()
     for number in range(2):
-        values = np.linspace(400 + number, 1300, 64 * 64).reshape(64, 64).astype(np.uint16)
-        Image.fromarray(values).save(folder / f"{number}.tif")
+        planes = [Image.fromarray(np.full((64, 64), number + place, np.uint8)) for place in range(2)]
+        planes[0].save(folder / f"{number}.tif", save_all=True, append_images=planes[1:])
     look(folder)
 
     def is_said() -> bool:
-        return any(FEW_LEVELS in label.text() and label.isVisible() for label in page.findChildren(QLabel))
+        return any(FIRST_PLANE in label.text() and label.isVisible() for label in page.findChildren(QLabel))
 
     assert is_said()
     confirm()

@@ -10,7 +10,7 @@ from PySide6.QtGui import QGuiApplication, QImage
 from gui.kit import dialogs
 from gui.predict.prediction_card import PredictionCard
 from gui.tasks import Lane, Task
-from visionft.data.decode import FIRST_PLANE
+from visionft.data.depth import FIRST_PLANE
 from visionft.export.predictor import Prediction
 from visionft.project.labelling import find_image
 from visionft.project.queries import class_rows, count_images, image_rows

@@ -4,15 +4,20 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
+import tifffile
 from modal import answer
-from PySide6.QtCore import QFile, Qt
+from PySide6.QtCore import QFile, QPoint, Qt
 
 from gui.kit import dialogs
+from gui.kit.thumbnails import load_thumbnail
 from gui.shell.project_dialogs import CSV, FOLDERS, JSONL, HistoryDialog, LabelExportDialog, RemovedDialog
+from gui.shell.window_dialog import WindowDialog
 from visionft.cli import COMMANDS
 from visionft.project.edits.changes import AddClass, RemoveImages
 from visionft.project.formats.registry import FORMATS
+from visionft.project.image_window import read_window
 from visionft.project.importing.importer import import_source
 from visionft.project.safety.backups import list_backups
 from visionft.project.store import Project
@@ -163,11 +168,53 @@ def test_a_refusal_changes_nothing(opened, monkeypatch):
     assert opened.state.session is session
 
 
+@pytest.fixture
+def microscope(window, tmp_path) -> Path:
+    """Return a project of images of 16 bits, open in the window; their values are 400 to 1,300."""
+    values = np.linspace(400, 1300, 40 * 50).reshape(40, 50).astype(np.uint16)
+    for number in range(3):
+        tifffile.imwrite(tmp_path / f"{number}.tif", np.roll(values, number))
+    with Project.create(tmp_path / "project") as project:
+        import_source(project, tmp_path)
+    window.state.open_project(tmp_path / "project")
+    return tmp_path / "project"
+
+
+def test_the_window_of_the_images_is_seen_and_changed(qtbot, window, microscope):
+    image = microscope.parent / "0.tif"
+    assert load_thumbnail(image).constBits() is not None
+    before = load_thumbnail(image).pixelColor(0, 0).red(), load_thumbnail(image).pixelColor(49, 39).red()
+    assert before[0] < 5 and before[1] > 250
+
+    shown = []
+
+    def narrow(dialog: WindowDialog) -> None:
+        shown.append((dialog.low_box.value(), dialog.high_box.value()))
+        qtbot.waitUntil(lambda: not dialog.pictures[0].pixmap().isNull())
+        dialog.histogram.resize(500, 100)
+        qtbot.mouseClick(dialog.histogram, LEFT, pos=QPoint(200, 50))
+        shown.append(dialog.low_box.value())
+        qtbot.mouseClick(dialog.use_button, LEFT)
+
+    answer(WindowDialog, narrow)
+    run(window, "project.window")
+    assert shown[0] == pytest.approx((400, 1300), abs=2) and 750 < shown[1] < 770
+    choice = read_window(microscope)
+    assert choice.is_own and 750 < choice.reading.windows[0][0] < 770
+    assert window.state.session.snapshot().image_reading == choice.reading
+    # The grid's images are read so at once.
+    middle = load_thumbnail(image)
+    assert middle.pixelColor(25, 10).red() < 5 and middle.pixelColor(49, 39).red() > 250
+    answer(WindowDialog, lambda dialog: (dialog.stored_button.click(), dialog.use_button.click()))
+    run(window, "project.window")
+    assert read_window(microscope) is None and load_thumbnail(image).pixelColor(49, 39).red() < 10
+
+
 # Place of each verb of the command line in the window: a command, or an element of its page.
 PLACES = {
     "project new": "file.new", "import": "file.import", "label set": "page.label", "split": "project.split",
     "project info": "page.project", "train": "run.start", "run recipe": "run.recipe", "evaluate": "run.evaluate",
-    "project framing": "run.measure_framing",
+    "project framing": "run.measure_framing", "project window": "project.window",
     "model export": "run.export", "model verify": "page.export", "predict": "try.csv", "label evidence": "page.try",
     "model index": "page.export", "label prompts": "run.prompts", "run leaderboard": "run.measure_all",
     "run combine": "run.combine", "methods": "page.train", "run list": "page.results", "run compare": "page.results",

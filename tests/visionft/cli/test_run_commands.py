@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 
 from visionft.cli.next_steps import joined
@@ -212,6 +213,32 @@ def test_what_cannot_be_trained_with_leaves_nothing(refused, project: Path, tmp_
     assert "Next: visionft weights list --here" in refused("train", project, "--recipe", path)
     assert not list((project / "runs").iterdir())
     assert "'99'" in refused("run", "recipe", project, "99")
+
+
+def test_the_window_is_measured_at_the_import_chosen_and_forgotten(run, value, refused, project: Path, tmp_path: Path):
+    assert value("project", "window", project) == {"choice": None}
+    refused("project", "window", project, "--measure")  # images of 8 bits
+    folder, deep = tmp_path / "stacks", tmp_path / "deep"
+    folder.mkdir()
+    values = np.linspace(400, 1300, 3 * 30 * 40).reshape(3, 30, 40).astype("uint16")
+    for number in range(2):
+        tifffile.imwrite(folder / f"{number}.tif", values + np.uint16(number), imagej=True, metadata={"axes": "ZYX"})
+    value("project", "new", deep)
+    assert value("import", deep, folder)["added"] == 2
+    measured = value("project", "window", deep)["choice"]
+    assert measured["reading"]["plane"] == "max" and (measured["planes"], measured["images"]) == (3, 2)
+    assert not measured["is_own"] and sum(measured["histograms"][0]["counts"]) == 2 * 30 * 40
+    own = value("project", "window", deep, "--use", "500,900", "--plane", "2")["choice"]
+    assert own["is_own"] and own["reading"] == {"window": "500,900", "plane": "2", "channels": ""}
+    assert "500" in run("project", "window", deep)[1]
+    first = value("project", "window", deep, "--plane", "first")["choice"]["reading"]
+    low, high = map(float, first["window"].split(","))
+    assert 400 <= low < 402 < 698 < high < 702  # of its own values
+    for wrong in (("--use", "9,1"), ("--plane", "0"), ("--use", "1,2", "--forget"), ("--channels", "a,b")):
+        refused("project", "window", deep, *wrong)
+    (deep / "window.json").write_text("{}")  # damaged: said
+    assert "window.json" in run("project", "info", deep)[2]
+    assert value("project", "window", deep, "--forget") == {"choice": None}
 
 
 def test_the_framing_is_measured_chosen_and_forgotten(run, value, refused, project: Path):

@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFile
 
-from visionft.data.decode import FEW_LEVELS, FIRST_PLANE, decode, decode_open, open_image, read_header
+from visionft.data.decode import decode, decode_open, open_image, read_header
+from visionft.data.depth import FEW_LEVELS, FIRST_PLANE
 from visionft.errors import ImageError
 
 ORIENTATION = 0x0112

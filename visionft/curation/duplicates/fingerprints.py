@@ -6,7 +6,6 @@ transform; all are stored, because choosing one by its value is unstable (Threat
 """
 
 import hashlib
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -28,7 +27,7 @@ from visionft.curation.duplicates.registration import (
 from visionft.curation.stored_rows import stored_rows
 from visionft.data.decode import DecodedImage
 from visionft.data.image_cache import ImageCache
-from visionft.data.types import SnapshotImage
+from visionft.data.types import Snapshot, SnapshotImage
 from visionft.errors import ImageError
 from visionft.features.row_store import RowStore
 from visionft.jobs import JobContext
@@ -65,29 +64,30 @@ class Fingerprints:
         return self.rows["contrast"] < 3.0  # grey levels of contrast (root mean square of the lowest frequencies)
 
 
-def fingerprints(project_dir: Path, images: Sequence[SnapshotImage], *, job: JobContext) -> Fingerprints:
+def fingerprints(project_dir: Path, snapshot: Snapshot, *, job: JobContext) -> Fingerprints:
     """Return the fingerprints of images; new ones are computed and stored.
 
     Raises:
         JobCancelled: The user cancelled; fingerprints computed so far are stored.
     """
-    cache = ImageCache.usual()
+    cache, images, reading = ImageCache.usual(), snapshot.images, snapshot.image_reading
+    keys = [reading.content_key(image.sha256) for image in images]
 
     def measure(place: int) -> np.ndarray | str:
         try:
-            return fingerprint(cache.load(images[place].path, NEAR_SIDE))
+            return fingerprint(cache.load(images[place].path, NEAR_SIDE, reading=reading))
         except ImageError as error:
             return error.message
 
     rows, exists, reasons = stored_rows(
         RowStore(project_dir / CURATION / FOLDER, ROW),
-        [image.sha256 for image in images],
+        keys,
         measure,
         stage=Message("Measuring the images"),
         job=job,
     )
-    bad = [images[place] for place in np.flatnonzero(~exists).tolist()]
-    unreadable = tuple((image.image_id, reasons.get(image.sha256, "")) for image in bad)
+    bad = np.flatnonzero(~exists).tolist()
+    unreadable = tuple((images[place].image_id, reasons.get(keys[place], "")) for place in bad)
     return Fingerprints(tuple(images[place] for place in np.flatnonzero(exists).tolist()), rows[exists], unreadable)
 
 

@@ -35,6 +35,7 @@ from visionft.curation.duplicates.registration import (
 from visionft.curation.stored_rows import stored_rows
 from visionft.data.decode import decode
 from visionft.data.image_cache import ImageCache
+from visionft.data.image_reading import ImageReading
 from visionft.data.types import SnapshotImage
 from visionft.errors import ImageError
 from visionft.features.row_store import RowStore
@@ -100,9 +101,9 @@ def fit_tail(scores: np.ndarray, images: int) -> Tail:
 
 def compare_all(inputs: Inputs, *, check: str) -> CheckResult:
     """Compare all images; `facts` of the result hold the pairs, its issues are still empty."""
-    prints = fingerprints(inputs.project_dir, inputs.images.images, job=inputs.job)
+    prints = fingerprints(inputs.project_dir, inputs.images, job=inputs.job)
     comparer = _PairComparer(inputs, prints)
-    pairs = _exact_pairs(prints)
+    pairs = _exact_pairs(prints, inputs.images.image_reading)
     exact = {pair.ids for pair in pairs}
     near = [pair for pair in comparer.compare(_candidates(inputs, prints)) if pair.ids not in exact]
     tail = fit_tail(np.array([pair.score for pair in near]), len(prints.images))
@@ -132,7 +133,7 @@ def compare_all(inputs: Inputs, *, check: str) -> CheckResult:
     )
 
 
-def _exact_pairs(prints: Fingerprints) -> list[DuplicatePair]:
+def _exact_pairs(prints: Fingerprints, reading: ImageReading) -> list[DuplicatePair]:
     """Return the pairs with the same content or pixels; of many equal images only those with the first one."""
     by_content: defaultdict[bytes, list[SnapshotImage]] = defaultdict(list)
     for image, row in zip(prints.images, prints.rows, strict=True):
@@ -141,15 +142,15 @@ def _exact_pairs(prints: Fingerprints) -> list[DuplicatePair]:
     for images in by_content.values():
         is_small = len(images) <= _LARGEST_COMPLETED
         for first, second in combinations(images, 2) if is_small else ((images[0], other) for other in images[1:]):
-            if first.sha256 == second.sha256 or _have_same_pixels(first, second):
+            if first.sha256 == second.sha256 or _have_same_pixels(first, second, reading):
                 pairs.append(_pair(first, second, 1.0))
     return pairs
 
 
-def _have_same_pixels(first: SnapshotImage, second: SnapshotImage) -> bool:
+def _have_same_pixels(first: SnapshotImage, second: SnapshotImage, reading: ImageReading) -> bool:
     """Return whether whole images are equal, given equal reduced ones."""
     try:
-        return bool(np.array_equal(decode(first.path), decode(second.path)))
+        return bool(np.array_equal(*(decode(image.path, reading=reading) for image in (first, second))))
     except ImageError:
         return False
 
@@ -173,7 +174,7 @@ class _PairComparer:
 
     def __init__(self, inputs: Inputs, prints: Fingerprints) -> None:
         self._inputs, self._prints = inputs, prints
-        self._cache = ImageCache.usual()
+        self._cache, self._reading = ImageCache.usual(), inputs.images.image_reading
         self._glance = lru_cache(8 * _KNOWN_IMAGES)(self._new_glance)
         self._prepared = lru_cache(_KNOWN_IMAGES)(self._new_prepared)
         self._scores = RowStore(inputs.project_dir / FOLDER / _SCORES, np.dtype(np.float32))
@@ -184,7 +185,10 @@ class _PairComparer:
         items, images = candidates.tolist(), self._prints.images
         scores, _, _ = stored_rows(
             self._scores,
-            [f"{images[first].sha256}{images[second].sha256}{turns}" for first, second, turns in items],
+            [
+                self._reading.content_key(f"{images[first].sha256}{images[second].sha256}{turns}")
+                for first, second, turns in items
+            ],
             lambda place: self._score(*items[place]),
             stage=Message("Comparing pairs"),
             job=self._inputs.job,
@@ -230,6 +234,10 @@ class _PairComparer:
 
     def _new_prepared(self, place: int) -> RegistrationImage | None:
         try:
-            return prepare(without_borders(self._cache.load(self._prints.images[place].path, NEAR_SIDE).pixels))
+            return prepare(
+                without_borders(
+                    self._cache.load(self._prints.images[place].path, NEAR_SIDE, reading=self._reading).pixels
+                )
+            )
         except ImageError:  # removed since its fingerprint was computed
             return None

@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 
 from models.messages import Message, load_message
-from visionft.data.decode import FEW_LEVELS, FIRST_PLANE
+from visionft.data.depth import FEW_LEVELS, FIRST_PLANE
 from visionft.data.types import SnapshotImage
 
 _BLUR_LIMIT: Final = 3.0  # robust standard deviations

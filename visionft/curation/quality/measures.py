@@ -13,7 +13,6 @@ the least sharp images of a uniform set (sign_digits: 200 false), so each must a
 import hashlib
 import re
 import zlib
-from io import BytesIO
 from pathlib import Path
 from typing import Final
 
@@ -21,7 +20,9 @@ import numpy as np
 
 from models.messages import Message, store_message
 from visionft.amounts import size_text
-from visionft.data.decode import FEW_LEVELS, FIRST_PLANE, decode_open, open_image
+from visionft.data.decode import decode_open, in_memory, open_image
+from visionft.data.depth import FEW_LEVELS, FIRST_PLANE
+from visionft.data.image_reading import AS_STORED, ImageReading
 from visionft.errors import ImageError
 from visionft.files import sha256_file
 
@@ -121,7 +122,7 @@ def _even_share(lines: np.ndarray) -> float:
     return count / len(lines) if 8 <= count < len(lines) else 0.0  # decoded rows
 
 
-def measure(path: Path, sha256: str) -> np.ndarray:
+def measure(path: Path, sha256: str, reading: ImageReading = AS_STORED) -> np.ndarray:
     """Return the row of `ROW`, shape (), of an image file with this content; the file is only read.
 
     For an undecodable image all numbers are NaN and `damage` has the reason.
@@ -137,7 +138,7 @@ def measure(path: Path, sha256: str) -> np.ndarray:
         raise ImageError("the file was edited since it was imported", "Import its folder again.")
     try:
         with open_image(path) as handle:
-            decoded = decode_open(BytesIO(content) if content else handle, near_side=LARGE)
+            decoded = decode_open(in_memory(content, path) if content else handle, near_side=LARGE, reading=reading)
     except ImageError as error:
         if error.message.startswith(("too large", "not enough memory", "cannot be read", "no permission")):
             raise  # may succeed later: memory may be freed, or permission granted

@@ -75,16 +75,17 @@ def measure_images(inputs: Inputs) -> tuple[list[SnapshotImage], np.ndarray, dic
 
     A corrupt file has a row. New images are measured, and stored as they come.
     """
-    images = inputs.images.images
+    images, reading = inputs.images.images, inputs.images.image_reading
 
     def row_of(place: int) -> np.ndarray | str:
         try:
-            return measure(images[place].path, images[place].sha256)
+            return measure(images[place].path, images[place].sha256, reading)
         except ImageError as error:
             return error.message
 
-    keys = [image.sha256 for image in images]
+    keys = [reading.content_key(image.sha256) for image in images]
     rows, exists, reasons = stored_rows(row_store(inputs.project_dir), keys, row_of, stage=STAGE, job=inputs.job)
+    reasons = {image.sha256: reasons[key] for image, key in zip(images, keys, strict=True) if key in reasons}
     return [images[place] for place in np.flatnonzero(exists).tolist()], rows[exists], reasons
 
 

@@ -18,11 +18,13 @@ from visionft.curation.check import Issue
 from visionft.curation.report.dataset_report import CheckSummary, DatasetReport, EvaluatedRun, WeakClass
 from visionft.curation.report.report_reader import read_report
 from visionft.data.decode import decode
+from visionft.data.image_reading import AS_STORED, ImageReading
 from visionft.errors import ImageError
 from visionft.events import Progress
 from visionft.files import write_text
 from visionft.foreign_text import printable
 from visionft.jobs import SILENT, JobContext
+from visionft.project.image_window import project_reading
 from visionft.project.names import count_of
 from visionft.project.store import Project
 
@@ -37,9 +39,10 @@ _STATES: Final = {"never": "not checked yet", "stale": "flagged before the last 
 def write_report(report: DatasetReport, target: Path, *, job: JobContext = SILENT) -> None:
     """Write the report as an HTML file, atomically (VisionFTError: the file cannot be written)."""
     thumbnails: dict[int, str] = {}
+    reading = project_reading(report.project)
     for done, (image_id, path) in enumerate(report.paths.items(), start=1):
         job.check_cancelled()
-        thumbnails[image_id] = thumbnail(path)
+        thumbnails[image_id] = thumbnail(path, reading)
         job.report(Progress(stage="Writing the report", done=done, total=len(report.paths)))
     write_text(target, report_html(report, thumbnails))
 
@@ -52,10 +55,10 @@ def save_report(project_dir: Path, target: Path, *, job: JobContext = SILENT) ->
     return target
 
 
-def thumbnail(path: Path) -> str:
+def thumbnail(path: Path, reading: ImageReading = AS_STORED) -> str:
     """Return an image as a small data URI; empty where it cannot be decoded."""
     try:
-        pixels = decode(path, max_side=_SIDE)
+        pixels = decode(path, max_side=_SIDE, reading=reading)
     except ImageError:
         return ""
     handle = BytesIO()

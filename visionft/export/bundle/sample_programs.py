@@ -20,6 +20,7 @@ from typing import Final
 
 import resources
 from models.messages import Message
+from visionft.data.image_reading import AS_STORED
 from visionft.errors import ExportError
 from visionft.export.contents import MODEL_FILE
 from visionft.export.parity import SampleRun
@@ -94,6 +95,9 @@ def run_samples(
         expected[name] = list(itertools.islice((each for each in predictions if not each.error), 2))
     if not expected[MODEL_FILE]:
         return ()
+    if Predictor(folder / MODEL_FILE, device="cpu").image_reading != AS_STORED:
+        only = SampleRun(name=NODE.name, why_not=Message("It reads images of 8 bits and one plane alone."))
+        return run_python(folder, expected), only
     return run_python(folder, expected), _run_node(folder, expected, out_dir)
 
 

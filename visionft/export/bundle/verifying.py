@@ -16,6 +16,7 @@ from PIL import Image
 
 from models.messages import Message
 from visionft.data.decode import decode
+from visionft.data.image_reading import ImageReading
 from visionft.errors import ExportError, ImageError, NextStep
 from visionft.events import Progress
 from visionft.export.bundle.card.markdown import TIMM_FOLDER
@@ -156,7 +157,8 @@ def verify_export(folder: Path, *, images: Path | None = None, job: JobContext =
             difference = largest_difference(recorded[name], models[name])
             answers.append(AnswerCheck(name=name, max_abs_diff=difference, limit=limit))
         if images is not None:
-            answers = _compare_on_images(answers, models, images, job)
+            reading = Predictor(folder / MODEL_FILE, device="cpu").image_reading
+            answers = _compare_on_images(answers, models, images, reading, job)
         if SCRIPT_FILE in intact:
             sample, why_not_run = _run_script(folder, images)
     others = (name for name in files_in(folder) if name not in (*files, RECORD_FILE))
@@ -178,14 +180,18 @@ def _fault(folder: Path, name: str, entry: ListedFile) -> Fault | None:
 
 
 def _compare_on_images(
-    checks: Sequence[AnswerCheck], models: Mapping[str, Probabilities], images: Path, job: JobContext
+    checks: Sequence[AnswerCheck],
+    models: Mapping[str, Probabilities],
+    images: Path,
+    reading: ImageReading,
+    job: JobContext,
 ) -> list[AnswerCheck]:
     """Add the agreement of each model file with `model.onnx` on the user's images, decoded one by one."""
     paths, count, same = expand_folders([images])[:MOST_IMAGES], 0, Counter[str]()
     for done, path in enumerate(paths, start=1):
         job.check_cancelled()
         with suppress(ImageError):
-            pixels = decode(path)[None]
+            pixels = decode(path, reading=reading)[None]
             classes = {name: int(model(pixels).argmax()) for name, model in models.items()}
             same.update(name for name, index in classes.items() if index == classes[MODEL_FILE])
             count += 1

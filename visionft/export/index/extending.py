@@ -78,7 +78,7 @@ def change_index(
             if digest in contents:
                 known += 1
             else:
-                embeddings.append(predictor.embeddings(decode(path)[None])[0])
+                embeddings.append(predictor.embeddings(decode(path, reading=predictor.image_reading)[None])[0])
                 labels.append(class_index)
                 entries.append(IndexEntry(path.name, digest))
                 contents.add(digest)

@@ -175,7 +175,7 @@ class VariantMaker:
         assert self.val is not None  # after `require_images`
         places = list(spread(range(len(self.val.images)), MEASURED))
         images = [self.val.images[place] for place in places]
-        outputs, read = run_models(sessions, images, self.job)
+        outputs, read = run_models(sessions, images, self.model.run.config.image_reading, self.job)
         read = [places[each] for each in read]
         if any(part.held_out is not None for part in self.model.parts):
             # What a variant changes counts from the predictions of the evaluation, not from those of seen images.
@@ -212,7 +212,7 @@ class VariantMaker:
         if is_accurate(precision, agreement):
             self.job.report(Progress(stage="Measuring its speed", done=0, total=0))
             both = [open_session(self.folder, each, device=_DEVICES[precision]) for each in (reference, content)]
-            _, pixels = next(readable_images(images))
+            _, pixels = next(readable_images(images, self.model.run.config.image_reading))
             speed = time_both(both[0], both[1], pixels, self.job)
             path = self.folder / variant_file(precision)
             path.write_bytes(content)
@@ -268,7 +268,7 @@ class VariantMaker:
         prediction.
         """
         session = trusted_session(preprocessing_model(part.preprocessing, OPSET).SerializeToString())
-        for place, pixels in readable_images(images):
+        for place, pixels in readable_images(images, part.preprocessing.image_reading):
             self.job.check_cancelled()
             self.job.report(Progress(stage=stage, done=place, total=len(images)))
             yield place, session.run(None, {INPUT: pixels[None]})[0]

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from visionft.calibration import sigmoid, softmax
+from visionft.data.image_reading import ImageReading
 from visionft.data.types import SnapshotImage
 from visionft.errors import nothing_readable
 from visionft.evaluation.comparison import paired_interval
@@ -69,7 +70,7 @@ def session_with_distance(path: Path, content: bytes, *, device: str) -> Any:
 
 
 def run_models(
-    sessions: Mapping[str, Any], images: Sequence[SnapshotImage], job: JobContext
+    sessions: Mapping[str, Any], images: Sequence[SnapshotImage], reading: ImageReading, job: JobContext
 ) -> tuple[dict[str, ModelOutputs], list[int]]:
     """Return the outputs of each session for the readable images, and their places; each image is decoded once.
 
@@ -77,7 +78,7 @@ def run_models(
         RunError: None can be read.
     """
     read, rows = list[int](), {name: list[list[np.ndarray]]() for name in sessions}
-    for place, pixels in readable_images(images):
+    for place, pixels in readable_images(images, reading):
         job.check_cancelled()
         job.report(Progress(stage="Comparing the variants", done=place, total=len(images)))
         read.append(place)

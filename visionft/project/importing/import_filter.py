@@ -14,12 +14,13 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from io import BytesIO
 from pathlib import Path
 from typing import NamedTuple
 
 from models.messages import Message
-from visionft.data.decode import IMAGE_SUFFIXES, open_image, read_header_open
+from visionft.data.decode import IMAGE_SUFFIXES, in_memory, open_image, read_header_open
+from visionft.data.image_reading import AS_STORED, ImageReading
+from visionft.data.planes import why_no_image
 from visionft.data.types import Split, Task
 from visionft.errors import ImageError, ProjectError
 from visionft.events import Progress
@@ -38,7 +39,7 @@ from visionft.project.formats.listing import (
     SourceFile,
 )
 from visionft.project.importing.readings import ReadingSummary
-from visionft.project.importing.sources import Source, opened_source
+from visionft.project.importing.sources import Source, opened_source, reading_of_files
 from visionft.project.names import clean_name, name_key
 from visionft.project.queries import Candidate, Conflict, class_names, imported_classes
 from visionft.project.store import Project
@@ -95,6 +96,7 @@ class ImportFilter:
     class_map: ClassMap = field(default_factory=dict[str, str | None])
     # Results of a preview, reused while size and time are unchanged.
     known_facts: Mapping[Path, FileFacts] = field(default_factory=dict[Path, FileFacts])
+    reading: ImageReading = AS_STORED  # of the images in the project
     # Content hashes of earlier batches not yet in a database; filled by a preview.
     seen: dict[str, Path] = field(default_factory=dict[str, Path])
     duplicates: list[str] = field(default_factory=list[str])
@@ -190,11 +192,11 @@ class ImportFilter:
                 return ExaminedFile(source, recorded.sha256, facts, None)
             file = self.known_facts.get(source.path)
             if not (file and now == (file.bytes, file.mtime_ns)):
-                file = read_facts(source.path)
+                file = read_facts(source.path, self.reading)
         except ImageError as error:
             if source.path.suffix.lower() in IMAGE_SUFFIXES:
                 return _Rejected(error.message)
-            return _Rejected("not an image", is_skipped=True)
+            return _Rejected(why_no_image(source.path), is_skipped=True)
         except ProjectError as error:
             return _Rejected(error.message)
         except OSError as error:
@@ -247,15 +249,15 @@ class ImportFilter:
         return new, known
 
 
-def read_facts(path: Path) -> FileFacts:
+def read_facts(path: Path, reading: ImageReading = AS_STORED) -> FileFacts:
     """Return a file's header and content hash; an `ImageError` unless it is a usable image."""
     with open_image(path) as handle:
         status = os.fstat(handle.fileno())
         if status.st_size > _READ_WHOLE:
-            header, sha256 = read_header_open(handle), sha256_open(handle)
+            header, sha256 = read_header_open(handle, reading), sha256_open(handle)
         else:  # one call to the system instead of many: a network folder answers each after milliseconds
             content = handle.read()
-            header, sha256 = read_header_open(BytesIO(content)), hashlib.sha256(content).hexdigest()
+            header, sha256 = read_header_open(in_memory(content, path), reading), hashlib.sha256(content).hexdigest()
         return FileFacts(
             sha256=sha256, bytes=status.st_size, mtime_ns=status.st_mtime_ns,
             width=header.width, height=header.height, format=header.format, losses=header.losses,
@@ -295,6 +297,7 @@ class ImportPreview:
     readings: tuple[ReadingSummary, ...] = ()  # every way to understand the source, most plausible first
     reading: int = 0  # number of the previewed one, from 1 on
     stopped: bool = False
+    image_reading: ImageReading = AS_STORED  # how the images are read: as the project does, or as measured
     known_facts: Mapping[Path, FileFacts] = field(default_factory=dict[Path, FileFacts], repr=False)
 
 
@@ -331,7 +334,7 @@ def preview_source(
         task: Task = project.task if project is not None else "multi"
         examiner = ImportFilter(
             project=project, source=opened, task=task, looks_at_places=not opened.is_unpacked,
-            class_map=class_map or {}, known_facts=known_facts or {},
+            class_map=class_map or {}, known_facts=known_facts or {}, reading=reading_of_files(project, opened, job),
         )  # fmt: skip
         conflicts = _ConflictSearch(examiner)
         images: dict[Path, ExaminedFile] = {}
@@ -358,7 +361,7 @@ def preview_source(
             unlabelled=sum(not each.labels for each in facts), multi_label_images=several,
             splits=dict(Counter(each.split for each in facts if each.split)), class_splits=_class_splits(facts),
             conflicts=() if project is None and several else tuple(conflicts.found.values()),
-            bytes=sum(file.bytes for file in read.values()),
+            bytes=sum(file.bytes for file in read.values()), image_reading=examiner.reading,
             smallest=by_area[0] if by_area else None, largest=by_area[-1] if by_area else None,
             interpretations=opened.listing.interpretations, readings=opened.readings, reading=opened.reading,
             stopped=stopped, known_facts={} if opened.is_unpacked and unpacked is None else read,

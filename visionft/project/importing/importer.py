@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from models.messages import Message
+from visionft.data.image_reading import AS_STORED, ImageReading
 from visionft.errors import ProjectError, VisionFTError, as_expected
 from visionft.events import Notice, Progress
 from visionft.files import atomic_path
@@ -22,9 +23,10 @@ from visionft.project.db.roots import IMAGES_FOLDER
 from visionft.project.edits.changes import BULK_IMAGES
 from visionft.project.edits.import_changes import AddImages, EditedImage, FileFacts, FileLocation, KnownImage, NewImage
 from visionft.project.formats import listing
+from visionft.project.image_window import choice_text, read_window, store_window
 from visionft.project.importing.import_filter import ClassMap, ExaminedFile, ImportFilter
 from visionft.project.importing.readings import ReadingSummary
-from visionft.project.importing.sources import Source, opened_source, require_understood
+from visionft.project.importing.sources import Source, opened_source, require_understood, window_of_files
 from visionft.project.names import count_of
 from visionft.project.queries import Conflict, class_names, count_classes_after, find_conflicts
 from visionft.project.store import Project
@@ -112,7 +114,7 @@ def import_source(
         copies = copy or opened.is_unpacked
         examiner = ImportFilter(
             project=project, source=opened, task=project.task, looks_at_places=not copies,
-            class_map=class_map or {}, known_facts=known_facts or {},
+            class_map=class_map or {}, known_facts=known_facts or {}, reading=_kept_reading(project, opened, job),
         )  # fmt: skip
         return _Import(project, examiner, copy=copies).run(job=job)
 
@@ -123,8 +125,20 @@ def import_files(
     """Import single image files from any folder, without labels; known images stay as they are."""
     base = paths[0].parent
     source = Source(base, base, listing.Listing(tuple(listing.SourceFile(path, path.name) for path in paths)))
-    examiner = ImportFilter(project=project, source=source, task=project.task, looks_at_places=not copy)
+    reading = _kept_reading(project, source, job)
+    examiner = ImportFilter(
+        project=project, source=source, task=project.task, looks_at_places=not copy, reading=reading
+    )
     return _Import(project, examiner, copy=copy, is_bulk=len(paths) >= BULK_IMAGES).run(job=job)
+
+
+def _kept_reading(project: Project, source: Source, job: JobContext) -> ImageReading:
+    """Return how the images of an import are read; measured on the first images, it is kept with the project."""
+    window = window_of_files(project, source, job)
+    if window is not None and window != read_window(project.path):
+        store_window(project.path, window)
+        job.report(Notice(message=choice_text(window)))
+    return window.reading if window is not None else AS_STORED
 
 
 @dataclass

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from models.messages import Message
 from visionft.data.decode import IMAGE_SUFFIXES
+from visionft.data.image_reading import AS_STORED, ImageReading
 from visionft.errors import NextStep, ProjectError
 from visionft.files import write_error
 from visionft.foreign_text import printable
@@ -23,9 +24,11 @@ from visionft.project.formats.listing import (
     RejectedFile,
 )
 from visionft.project.formats.registry import FORMATS, IMPORT_FORMATS, LABEL_FILES, format_of
+from visionft.project.image_window import WindowChoice, window_of_source
 from visionft.project.importing.archives import archives_of, unpack
 from visionft.project.importing.proposing import read_folder
 from visionft.project.importing.readings import Evidence, Reading, ReadingSummary, place_of, summary_of
+from visionft.project.store import Project
 
 UNPACKED_PREFIX = ".unpacked-"
 _KEPT = "files"  # in a folder owned by the caller
@@ -199,3 +202,15 @@ def _checked(source: Source, job: JobContext) -> Source:
             )
         raise ProjectError(Message("{path} holds no images.", path=source.path), hint)
     return source
+
+
+def window_of_files(project: Project | None, opened: Source, job: JobContext) -> WindowChoice | None:
+    """Return how the images of an import are read: as the project reads its images, or as measured on its first."""
+    has_images = project is not None and bool(project.fetch("SELECT 1 FROM image LIMIT 1"))
+    paths = [file.path for file in opened.listing.files]
+    return window_of_source(project.path if project is not None else None, paths, has_images=has_images, job=job)
+
+
+def reading_of_files(project: Project | None, opened: Source, job: JobContext) -> ImageReading:
+    window = window_of_files(project, opened, job)
+    return window.reading if window is not None else AS_STORED

@@ -14,12 +14,14 @@ from models.methods.method import Method, MethodOptions
 from models.methods.table import DEFAULT_METHOD, METHODS, get_method
 from models.settings import setting
 from models.shapes import InputShape
+from visionft.data.image_reading import AS_STORED, ImageReading
 from visionft.data.preprocess import WHOLE, PreprocessConfig, Region, is_region, parsed_region
 from visionft.errors import ConfigError, NextStep, Problem
 
 # 2: a prefix has a softmax of its own unless `prefix.softmax` says otherwise. 3: `head_start` is called `ridge_init`.
 # 4: a linear probe is solved in closed form, over several stages, unless `linear.solver` and `linear.layers` say else.
 FORMAT_VERSION = 4
+READING = "image_reading"  # in a run's `config.json`, where it is not as stored
 NETWORK = "network"  # in a run's `config.json`: how timm builds its network, for other programs; nothing here reads it
 
 LEAST_ASPECT, LARGEST_ASPECT = 0.05, 20.0
@@ -131,6 +133,7 @@ class TrainConfig:
     tensorboard: bool = setting(False, label="TensorBoard", advanced=True,
         help="Also write the run's curves for TensorBoard (needs the package of that name).")
     # fmt: on
+    image_reading: ImageReading = AS_STORED  # of the images that a run learned from; no setting of the user
 
     @property
     def backbone_row(self) -> Backbone:
@@ -164,6 +167,7 @@ class TrainConfig:
     def preprocessing(self) -> PreprocessConfig:
         """Return how images become the network's input. Outside the centre square all of the frame is seen."""
         found = PreprocessConfig.for_backbone(self.backbone_row, self.input_shape)
+        found = dataclasses.replace(found, image_reading=self.image_reading)
         if not self.frames:
             return found
         return dataclasses.replace(found, crop_share=1.0, region=self.region_box)
@@ -207,13 +211,17 @@ class TrainConfig:
         return self.learning_rate or suited
 
     def to_dict(self) -> dict[str, Any]:
-        return {"format_version": FORMAT_VERSION, **dataclasses.asdict(self)}
+        values = {"format_version": FORMAT_VERSION, **dataclasses.asdict(self)}
+        if self.image_reading == AS_STORED:  # as earlier versions wrote it
+            del values[READING]
+        return values
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:
         """Rebuild a config from `to_dict`'s values (ConfigError: a newer program's, or unknown or mistyped entries)."""
         values = dict(values)
         values.pop(NETWORK, None)
+        reading = values.pop(READING, {})
         version = values.pop("format_version", FORMAT_VERSION)
         if version > FORMAT_VERSION:
             problem = Problem("", "the settings were written by a newer VisionFT", "Update this program.")
@@ -222,7 +230,10 @@ class TrainConfig:
             values[method.name] = method.upgrade(values.get(method.name, {}), version)
         if "head_start" in values:
             values["ridge_init"] = values.pop("head_start")
-        return build(cls, values)
+        try:
+            return dataclasses.replace(build(cls, values), image_reading=ImageReading.from_dict(reading))
+        except (TypeError, ValueError) as error:
+            raise ConfigError((Problem(READING, "cannot be understood", "Update this program."),)) from error
 
     def with_settings(self, assignments: Iterable[str]) -> Self:
         """Return a copy with `KEY=VALUE` texts such as `lora.rank=4` applied (ConfigError: all faults at once)."""
@@ -306,7 +317,7 @@ def assign(config: _T, assignment: str) -> _T:
     group, _, name = key.rpartition(".")
     owner = getattr(config, group, None) if group else config
     fields = {field.name for field in dataclasses.fields(owner)} if dataclasses.is_dataclass(owner) else set()  # type: ignore[arg-type]
-    if name not in fields or dataclasses.is_dataclass(getattr(owner, name)):
+    if group == READING or name not in fields or dataclasses.is_dataclass(getattr(owner, name)):
         raise ConfigError((Problem(key, "there is no such setting", next_step=NextStep("list_settings")),))
     kind: Any = typing.get_type_hints(type(owner))[name]
     try:

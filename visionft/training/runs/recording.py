@@ -41,7 +41,7 @@ logger = logging.getLogger(__name__)
 def log_start(started: RunStarted, config: TrainConfig) -> None:
     """Log the start of a run with its non-default settings, without names of the user's files."""
     usual = TrainConfig().to_dict()
-    changed = {name: value for name, value in config.to_dict().items() if value != usual[name]}
+    changed = {name: value for name, value in config.to_dict().items() if value != usual.get(name)}
     if config.weights not in ("pretrained", RANDOM):
         changed["weights"] = "a file"
     logger.info("run starts: %s; settings: %s", started, changed)

@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 
 from models.messages import Message
+from visionft.data.image_reading import AS_STORED, ImageReading
 from visionft.data.types import Snapshot, SnapshotImage
 from visionft.errors import RunError
 from visionft.files import atomic_path, parse_json, read_gzip
@@ -17,6 +18,8 @@ def write_snapshot(run_dir: Path, images: Snapshot) -> None:
     values = {"task": images.task, "class_names": images.class_names, "images": rows}
     if any(images.prompts):
         values["prompts"] = images.prompts
+    if images.image_reading != AS_STORED:
+        values["image_reading"] = images.image_reading.to_dict()
     text = json.dumps(values, ensure_ascii=False)
     with atomic_path(run_dir / SNAPSHOT_FILE) as temporary:
         temporary.write_bytes(gzip.compress(text.encode(), compresslevel=5, mtime=0))
@@ -31,7 +34,8 @@ def read_snapshot(run_dir: Path) -> Snapshot:
             for number, path, digest, labels, split in values["images"]
         )
         prompts = tuple(tuple(lines) for lines in values.get("prompts", ()))
-        return Snapshot(values["task"], tuple(values["class_names"]), images, prompts)
+        reading = ImageReading.from_dict(values.get("image_reading", {}))
+        return Snapshot(values["task"], tuple(values["class_names"]), images, prompts, reading)
     except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
         message = Message("{name} has lost the list of its images: {reason}.", name=run_dir.name, reason=error)
         raise RunError(message, "Start a new run.") from error

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from visionft.data.decode import FEW_LEVELS, FIRST_PLANE
+from visionft.data.depth import FIRST_PLANE
 from visionft.jobs import JobContext
 from visionft.project.importing import import_filter
 from visionft.project.importing.import_filter import preview_source
@@ -122,7 +122,9 @@ def test_an_import_reads_no_file_again_that_its_preview_read(empty: Project, ima
     draw(images / "cat" / "0.png", 250)  # changed since
     read: list[str] = []
     real = import_filter.read_facts
-    monkeypatch.setattr(import_filter, "read_facts", lambda path: (read.append(path.name), real(path))[1])
+    monkeypatch.setattr(
+        import_filter, "read_facts", lambda path, reading: (read.append(path.name), real(path, reading))[1]
+    )
     report = import_source(empty, images, known_facts=preview.known_facts)
     assert (report.added, read) == (12, ["0.png"])
 
@@ -139,6 +141,6 @@ def test_what_is_lost_of_an_image_is_told_by_preview_and_import(empty: Project, 
     preview = preview_source(folder, empty)
     report = import_source(empty, folder, known_facts=preview.known_facts)
     assert preview.warnings == report.warnings and report.added == 4
-    assert Counter(each.reason for each in report.warnings) == {FEW_LEVELS: 2, FIRST_PLANE: 1}
-    assert {Path(each.path).name for each in report.warnings} == {"0.tif", "1.tif", "planes.tif"}
+    assert Counter(each.reason for each in report.warnings) == {FIRST_PLANE: 1}  # the window keeps all grey levels
+    assert {Path(each.path).name for each in report.warnings} == {"planes.tif"}
     assert not import_source(empty, folder).warnings

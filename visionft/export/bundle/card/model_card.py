@@ -5,9 +5,11 @@ and the people to ask before using it.
 """
 
 from collections.abc import Collection, Iterable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from visionft.amounts import size_text
+from visionft.data.image_reading import AS_STORED, ImageReading
 from visionft.export.bundle.card.markdown import SPLIT_TITLES, TIMM_FOLDER, code, escaped, fenced, front_matter, table
 from visionft.export.bundle.sample_programs import PYTHON, SAMPLES
 from visionft.export.contents import (
@@ -22,6 +24,7 @@ from visionft.export.contents import (
 from visionft.export.parity import Latency
 from visionft.export.precision.variants import variant_file
 from visionft.foreign_text import printable
+from visionft.project.image_window import reading_text
 from visionft.project.names import count_of
 
 CARD_FILE = "README.md"
@@ -105,8 +108,22 @@ def _summary(record: Record) -> str:
         f"An image classifier that assigns {amount} of {len(record['class_names']):,} classes to each image. It is "
         f"{origin} at {steps['width']} x {steps['height']} pixels, in one ONNX file that takes RGB images of any size: "
         "cropping, resizing and normalising are inside. Exported and verified with VisionFT "
-        f"{record['visionft']}; every number below was measured."
+        f"{record['visionft']}; every number below was measured.{_reading(steps)}"
     )
+
+
+def _reading(steps: Mapping[str, Any]) -> str:
+    """Return how files become images, where it is not as they are stored."""
+    with suppress(TypeError, ValueError):
+        reading = ImageReading.from_dict(steps.get("image_reading", {}))
+        if reading != AS_STORED:
+            words = escaped(reading_text(reading))
+            return (
+                f" Files of more than 8 bits or several planes become RGB by one fixed reading: {words} "
+                f"{code(SCRIPT_FILE)} does so; another program must do it before the model (metadata: "
+                f"{code('preprocessing.image_reading')})."
+            )
+    return ""
 
 
 def _data(record: Record) -> Iterable[str]:

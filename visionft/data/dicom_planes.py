@@ -1,0 +1,81 @@
+"""Frames of DICOM files, by pydicom: rescaled to their unit (such as Hounsfield), with the window that they name."""
+
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from models.messages import Message
+from visionft.data.image_reading import Window
+from visionft.data.planes import Planes
+from visionft.errors import ImageError
+
+
+class DicomPlanes(Planes):
+    """The frames of a DICOM image; MONOCHROME1, whose low values are bright, is inverted."""
+
+    format = "DICOM"
+
+    def __init__(self, handle: BinaryIO) -> None:
+        try:
+            import pydicom
+            from pydicom.errors import InvalidDicomError
+        except ImportError as error:
+            raise ImageError("a DICOM image: install the package pydicom, or convert it to PNG of 16 bits") from error
+        self._handle = handle
+        try:
+            self._data: Any = pydicom.dcmread(handle, stop_before_pixels=True)
+        except InvalidDicomError as error:
+            raise ImageError("no DICOM file, in spite of its name") from error
+        data = self._data
+        if "Rows" not in data or "Columns" not in data:
+            raise ImageError("a DICOM file without an image")
+        self.width, self.height, self.count = int(data.Columns), int(data.Rows), int(data.get("NumberOfFrames") or 1)
+        self.samples = int(data.get("SamplesPerPixel", 1))
+        bits, bits_stored = int(data.BitsAllocated), int(data.get("BitsStored", data.BitsAllocated))
+        self.is_deep, self.has_depth = self.samples == 1 and bits_stored > 8, self.count > 1
+        self.bytes_a_pixel = self.samples * max(1, bits // 8) + 4
+        self._slope, self._intercept = float(data.get("RescaleSlope", 1)), float(data.get("RescaleIntercept", 0))
+        least = -(1 << bits_stored - 1) if int(data.get("PixelRepresentation", 0)) else 0
+        stored = (least, least + (1 << bits_stored) - 1)
+        self._flip = sum(stored) if data.get("PhotometricInterpretation") == "MONOCHROME1" else None
+        ends = sorted(value * self._slope + self._intercept for value in stored)
+        self.file_window = self._named_window()
+        self._range = self.file_window or (ends[0], max(ends[1], ends[0] + 1))
+
+    def range_of(self, values: np.ndarray) -> Window:
+        return self._range
+
+    def _named_window(self) -> Window | None:
+        """Return the first window that the file names, in its values as they are here."""
+        centre, width = (_first(self._data.get(name)) for name in ("WindowCenter", "WindowWidth"))
+        if centre is None or width is None or not width > 1:
+            return None
+        low, high = centre - 0.5 - (width - 1) / 2, centre - 0.5 + (width - 1) / 2
+        if self._flip is not None:  # the file's window is of the values before they are inverted
+            about = self._flip * self._slope + 2 * self._intercept
+            low, high = about - high, about - low
+        return low, high
+
+    def plane(self, number: int, channel: int) -> np.ndarray:
+        import pydicom
+        from pydicom.pixels.utils import pixel_array
+
+        self._handle.seek(0)
+        try:
+            frame = pixel_array(pydicom.dcmread(self._handle), index=number)  # of colours RGB
+        except (RuntimeError, NotImplementedError, AttributeError) as error:
+            words = Message(
+                "compressed in a way that is not read: install pylibjpeg-openjpeg or pyjpegls, or convert it ({error})",
+                error=str(error)[:200],
+            )
+            raise ImageError(words) from error
+        values = frame if self._flip is None else (self._flip - frame.astype(np.int64)).astype(frame.dtype)
+        if not self.is_deep or (self._slope, self._intercept) == (1.0, 0.0):
+            return values
+        return values.astype(np.float32) * np.float32(self._slope) + np.float32(self._intercept)
+
+
+def _first(value: Any) -> float | None:
+    """Return the first number of a DICOM element that may have several; None where there is none."""
+    found = value[0] if isinstance(value, (list, tuple)) or hasattr(value, "__getitem__") else value
+    return None if found is None else float(found)

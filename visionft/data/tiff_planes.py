@@ -1,0 +1,162 @@
+"""Planes and channels of TIFF, OME-TIFF and ImageJ files: their layout by tifffile, compressed pixels by libtiff.
+
+tifffile would decompress without a limit; Pillow and OpenCV stop at the size that was checked.
+"""
+
+import logging
+import math
+from typing import Any, BinaryIO
+from xml.etree import ElementTree
+
+import numpy as np
+import tifffile
+from PIL import Image
+
+from models.messages import Message
+from visionft.data.image_reading import FIRST, ImageReading, Window
+from visionft.data.limits import check_directories, image_limit, largest_chunk
+from visionft.data.planes import Channel, Planes, deep_rgb
+from visionft.errors import ImageError
+
+logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # what is wrong with a file is told by its error
+_OF_PILLOW = ("uint8", "bool", "uint16", "int16", "uint32", "int32", "float32")  # Pillow reads one sample of these
+_GREY = ("L", "I;16", "I;16B", "I", "F")
+_LONGEST_XML = 20_000_000
+_MOST_CHANNELS, _MOST_PLANES = 64, 20_000
+_TOPS = (1.0, 255.0, 65535.0)
+
+
+def open_tiff(handle: BinaryIO, *, reading: ImageReading | None) -> Planes | None:
+    """Return the planes of a TIFF; None where Pillow reads the first one as `reading` wants it."""
+    found = TiffPlanes(handle)
+    if reading is None:
+        return found
+    has_choice = found.count > 1 and reading.plane != FIRST
+    is_composed = bool(found.channels and reading.channels)
+    is_odd = found.samples == 1 and found.dtype.name not in _OF_PILLOW
+    return found if has_choice or is_composed or is_odd or (found.samples > 1 and found.is_deep) else None
+
+
+class TiffPlanes(Planes):
+    """The first series of a TIFF: images of one size along named axes."""
+
+    format = "TIFF"
+
+    def __init__(self, handle: BinaryIO) -> None:
+        self._handle = handle
+        check_directories(handle, _MOST_PLANES)
+        self._file = tifffile.TiffFile(handle)
+        series: Any = self._file.series[0]
+        self._pages, self._axes, self._shape = series, series.axes, series.shape
+        sizes = dict(zip(series.axes, series.shape, strict=True))
+        self.width, self.height, self.samples = sizes["X"], sizes["Y"], sizes.get("S", 1)
+        self.dtype: np.dtype = np.dtype(series.dtype)
+        self._outer = [axis for axis in series.axes if axis not in "YXS"]
+        self.count = math.prod(sizes[axis] for axis in self._outer if axis != "C")
+        self.has_depth = sizes.get("Z", 1) > 1
+        self.is_deep = self.dtype.itemsize > 1
+        self.bytes_a_pixel = self.samples * max(1, self.dtype.itemsize)
+        if sizes.get("C", 1) > 1 and "C" in self._outer:
+            self.channels = self._named_channels(sizes["C"])
+        tag = series.keyframe.tags.get(274)
+        self.orientation = int(tag.value) if tag is not None and tag.value in range(1, 9) else 1
+        if self._is_compressed:  # Pillow turns it
+            self.width, self.height = (self.height, self.width) if self.orientation >= 5 else (self.width, self.height)
+            self.orientation = 1
+
+    @property
+    def _is_compressed(self) -> bool:
+        return int(self._pages.keyframe.compression) != 1
+
+    def range_of(self, values: np.ndarray) -> Window:
+        """Return the range of unsigned integers; floats and signed integers are taken as `decode` takes them."""
+        if self.dtype.kind == "u":
+            return 0.0, float(np.iinfo(self.dtype).max)
+        finite = np.nan_to_num(values.astype(np.float32), nan=0.0, posinf=0.0, neginf=0.0)
+        least, greatest = float(finite.min()), float(finite.max())
+        fitting = [top for top in _TOPS if least >= 0 and greatest <= top]
+        return (0.0, fitting[0]) if fitting else (least, greatest if greatest > least else least + 1.0)
+
+    def plane(self, number: int, channel: int) -> np.ndarray:
+        sizes = dict(zip(self._axes, self._shape, strict=True))
+        others = [axis for axis in self._outer if axis != "C"]
+        placed = np.unravel_index(number, [sizes[axis] for axis in others] or [1])
+        places = {**dict(zip(others, map(int, placed), strict=False)), "C": channel}
+        index = 0
+        for axis in self._outer:
+            index = index * sizes[axis] + places[axis]
+        values = self._page(index)
+        if self.samples > 1:
+            values = np.moveaxis(values, 0, -1) if values.shape[0] == self.samples != values.shape[-1] else values
+            values = values[:, :, :3] if values.shape[-1] > 2 else values[:, :, 0]
+        if values.shape[:2] != (self.height, self.width):
+            raise ImageError("damaged: its planes differ in size", "Save it again, or leave it out.")
+        return values
+
+    def _page(self, index: int) -> np.ndarray:
+        """Return the values of a page; libtiff decompresses them."""
+        pages, keyframe = self._pages.pages, self._pages.keyframe
+        if len(pages) <= index:  # one directory for all, as ImageJ writes large stacks
+            size = self.width * self.height * self.bytes_a_pixel
+            self._handle.seek(self._pages.dataoffset + index * size)
+            dtype = self.dtype.newbyteorder(self._file.byteorder)
+            values = np.frombuffer(self._handle.read(size), dtype).astype(self.dtype)
+            return values.reshape(keyframe.shape)
+        page = pages[index]
+        if page is None:
+            return np.zeros((self.height, self.width), self.dtype)
+        if not self._is_compressed:
+            values = page.asarray(maxworkers=1)
+            return values if self.is_deep or int(keyframe.photometric) else 255 - values  # bright zeros
+        if largest_chunk(self._handle, page.offset) > image_limit():
+            raise ImageError("damaged: its strips are larger than the image")
+        if self.samples > 1 and self.is_deep:
+            if index:
+                raise ImageError("a compressed stack of 16-bit RGB", "Save it without compression.")
+            return deep_rgb(self._handle, (self.width, self.height))
+        self._handle.seek(0)
+        with Image.open(self._handle, formats=["TIFF"]) as image:
+            image.seek(page.index)
+            if sorted(image.size) != sorted((self.width, self.height)):
+                raise ImageError("damaged: its planes differ in size", "Save it again, or leave it out.")
+            return np.array(image if image.mode in _GREY else image.convert("RGB"))
+
+    def _named_channels(self, count: int) -> tuple[Channel, ...]:
+        """Return names and wavelengths from the OME-XML or ImageJ's labels; numbers from 1 where there are none."""
+        if count > _MOST_CHANNELS:
+            raise ImageError(Message("it has {count} channels (at most {most})", count=count, most=_MOST_CHANNELS))
+        found = list[Channel]()
+        text = self._file.ome_metadata or ""
+        if text and len(text) <= _LONGEST_XML and "<!DOCTYPE" not in text and "<!ENTITY" not in text:
+            pixels = ElementTree.fromstring(text).find(".//{*}Pixels")
+            found = [_channel(each) for each in pixels.iterfind("{*}Channel")] if pixels is not None else []
+        if len(found) != count:
+            found = [Channel(name="")] * count
+        names = [each.name for each in found]
+        return tuple(
+            each if each.name and names.count(each.name) == 1 else Channel(name=str(place), wavelength=each.wavelength)
+            for place, each in enumerate(found, start=1)
+        )
+
+
+def _channel(element: ElementTree.Element) -> Channel:
+    """Return a channel of OME-XML; its wavelength stands in nm unless it says otherwise, or follows from its colour."""
+    try:
+        wavelength = float(element.get("EmissionWavelength", 0))
+    except ValueError:
+        wavelength = 0.0
+    name = " ".join((element.get("Name") or element.get("Fluor") or "").split())[:60]
+    return Channel(name=name, wavelength=wavelength if 300 < wavelength < 2000 else _wavelength_of_colour(element))
+
+
+def _wavelength_of_colour(element: ElementTree.Element) -> float:
+    """Return a wavelength in nm for the colour of a channel (signed 32-bit RGBA); 0 for grey or none."""
+    try:
+        packed = int(element.get("Color", -1)) & 0xFFFFFFFF
+    except ValueError:
+        return 0.0
+    red, green, blue = packed >> 24, packed >> 16 & 255, packed >> 8 & 255
+    most = max(red, green, blue)
+    if sorted((red, green, blue))[1] > most // 2:  # white, or a mixture of two
+        return 0.0
+    return {red: 620.0, green: 520.0, blue: 460.0}[most]
