@@ -1,4 +1,4 @@
-"""Hugging Face image folders: images with a `metadata.jsonl` (written), `.csv` or `.parquet` (read) beside them.
+"""Hugging Face image folders, with a `metadata.jsonl` (written), `.csv` or `.parquet` (read); images in Parquet.
 
 Parquet is read by pyarrow, installed by the extra `visionft[parquet]`: it is 170 MB, and few users need it.
 """
@@ -8,12 +8,13 @@ from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from importlib import import_module
 from itertools import count
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from models.messages import Message
 from visionft.amounts import size_text
 from visionft.errors import NextStep, ProjectError
+from visionft.files import open_regular, parse_json
 from visionft.project.formats.handing_out import Copier, LabelSet
 from visionft.project.formats.labels_file import LabelRecord
 from visionft.project.formats.listing import DEFAULTS, Listing, ReadOptions
@@ -24,6 +25,7 @@ from visionft.project.formats.whole_files import check_size
 
 _SPLIT_FOLDERS = {"train": "train", "val": "validation", "test": "test"}
 _MAX_ROWS, _MAX_IN_LISTS, _MAX_UNPACKED = 5_000_000, 5_000_000, 2 * 2**30
+_MAX_TEXT, _MAX_CARD = 300, 1 << 20  # characters of a class; bytes of a card
 # Text encodings supported by Arrow's dictionary reader.
 _OF_DICTIONARIES = frozenset({"PLAIN", "RLE", "BIT_PACKED", "PLAIN_DICTIONARY", "RLE_DICTIONARY"})
 
@@ -79,19 +81,104 @@ def _flat_columns(file: Path, table: Any, types: Any) -> list[str]:
         )  # fmt: skip
         raise ProjectError(message, "Divide it.")
 
-    def is_flat(kind: Any) -> bool:
-        inner = kind.value_type if types.is_list(kind) or types.is_large_list(kind) else kind
-        is_bytes = types.is_binary(inner) or types.is_large_binary(inner) or types.is_fixed_size_binary(inner)
-        return not types.is_nested(inner) and not is_bytes
-
     fields = list(table.schema_arrow)
-    flat = [field.name for field in fields if is_flat(field.type)]
+    flat = [field.name for field in fields if _is_flat(field.type, types)]
     nested = [field.name for field in fields if field.name not in flat]
     if nested and not any("name" in title.casefold() or "path" in title.casefold() for title in flat):
         values = {"file": file, "columns": ", ".join(nested)}
         message = Message("{file} has nested columns ({columns}), and no column that names image files.", **values)
         raise ProjectError(message, "Save its images as files, with a table whose column “file_name” names them.")
     return flat
+
+
+def has_images(file: Path) -> bool:
+    """Return whether a Parquet file holds the bytes of images; True where that cannot be told without pyarrow."""
+    try:
+        with _opened(file) as (table, types):
+            return bool(_image_column(table, types))
+    except ProjectError as error:
+        return error.next_step is not None
+
+
+def images_within(file: Path) -> Iterator[tuple[bytes | None, str, dict[str, Any]]]:
+    """Yield the bytes of each image in a Parquet file, its file name where known, and the other values of its row."""
+    with _opened(file) as (table, types):
+        column = _image_column(table, types)
+        flat = [field.name for field in table.schema_arrow if _is_flat(field.type, types) and field.name != column]
+        names = _class_names_beside(file) | _class_names(table.schema_arrow.metadata or {})
+        stored = [chunk.total_uncompressed_size for chunk in _chunks(table)]
+        if not column or max(stored, default=0) > _MAX_UNPACKED:
+            values = {"file": file, "limit": size_text(_MAX_UNPACKED)}
+            message = Message("{file} holds no images, or more than {limit} of them in one row group.", **values)
+            raise ProjectError(message, "Save it again in smaller row groups.")
+        rows_at_once = max(1, min(64, 2**28 // max(1, *stored)))  # a value may recur in each
+        for batch in table.iter_batches(batch_size=rows_at_once, columns=[column, *flat]):
+            cells = {title: _values(batch.column(title), names.get(title, [])) for title in flat}
+            for place, image in enumerate(batch.column(column).to_pylist()):
+                content, path = (image.get("bytes"), image.get("path")) if isinstance(image, dict) else (image, "")
+                row = {title: values[place] for title, values in cells.items()}
+                yield (
+                    content,
+                    PurePosixPath(path or "").name,
+                    {k: v for k, v in row.items() if len(str(v)) <= _MAX_TEXT},
+                )
+
+
+def _image_column(table: Any, types: Any) -> str:
+    """Return the column with the bytes of images: a structure with `bytes`, or binary; empty for none."""
+
+    def is_binary(kind: Any) -> bool:
+        return types.is_binary(kind) or types.is_large_binary(kind)
+
+    fields = list(table.schema_arrow)
+    structures = [each for each in fields if types.is_struct(each.type)]
+    found = [
+        each.name for each in structures if any(part.name == "bytes" and is_binary(part.type) for part in each.type)
+    ]
+    found += [each.name for each in fields if is_binary(each.type)]
+    return next((name for name in found if name.casefold() in ("image", "img")), found[0] if found else "")
+
+
+def _is_flat(kind: Any, types: Any) -> bool:
+    """Return whether a column has a value, or a list of values, in each row."""
+    inner = kind.value_type if types.is_list(kind) or types.is_large_list(kind) else kind
+    is_bytes = types.is_binary(inner) or types.is_large_binary(inner) or types.is_fixed_size_binary(inner)
+    return not types.is_nested(inner) and not is_bytes
+
+
+def _class_names_beside(file: Path) -> dict[str, list[str]]:
+    """Return the class names of each column in the `dataset_info.json` or `README.md` of a data set."""
+    for folder in (file.parent, file.parent.parent):
+        for name in ("dataset_info.json", "README.md"):
+            try:
+                with open_regular(folder / name) as handle:
+                    text = handle.read(_MAX_CARD).decode("utf-8", "replace")
+                if name == "README.md":
+                    import yaml  # of huggingface-hub
+
+                    found = _names_of_features(yaml.safe_load(text.split("---")[1])["dataset_info"]["features"])
+                else:
+                    found = _names_of_features(parse_json(text, most=_MAX_CARD)["features"])
+            except Exception:  # a card in any other form; the classes keep their numbers
+                continue
+            if found:
+                return found
+    return {}
+
+
+def _names_of_features(features: Any) -> dict[str, list[str]]:
+    """Return the class names of each column, as `datasets` writes its features: by title, or as a list in a card."""
+    by_title = features if isinstance(features, dict) else {each["name"]: each["dtype"] for each in features}
+    found: dict[str, list[str]] = {}
+    for title, kind in by_title.items():
+        names = kind.get("class_label", kind).get("names") if isinstance(kind, dict) else None
+        if names:
+            found[title] = (
+                [str(names[key]) for key in sorted(names, key=int)]
+                if isinstance(names, dict)
+                else list(map(str, names))
+            )
+    return found
 
 
 def _chunks(table: Any) -> list[Any]:

@@ -7,6 +7,7 @@ block: the reader of the supported Python versions follows links out of the fold
 
 import bz2
 import gzip
+import json
 import lzma
 import os
 import re
@@ -19,31 +20,35 @@ import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path, PureWindowsPath
+from io import BytesIO
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import IO, BinaryIO
 
 from models.messages import Message
 from visionft.amounts import size_text
+from visionft.data.decode import IMAGE_SUFFIXES
 from visionft.errors import ProjectError
 from visionft.events import Progress
 from visionft.files import open_regular, write_error
 from visionft.jobs import SILENT, JobCancelled, JobContext
 from visionft.project.formats.folders import holds_images, walk
+from visionft.project.formats.hugging_face import has_images, images_within
 from visionft.project.formats.whole_files import MAX_BYTES
-from visionft.project.importing.shards import join_shards, split_in
+from visionft.project.importing.shards import TABLE, join_shards, split_in
 
 MAX_FILES = 1_000_000
 MAX_RATIO = 200  # images hardly compress; deflate's maximum ratio is about 1,000
 RATIO_MATTERS_ABOVE = 100 * 2**20
 _TAR_SUFFIXES = (".tar.gz", ".tar.bz2", ".tar", ".tgz", ".tbz2")
-_SUFFIXES = (".zip", ".tm", *_TAR_SUFFIXES)  # `.tm`: a project of Teachable Machine
+_SUFFIXES = (".zip", ".tm", ".parquet", *_TAR_SUFFIXES)  # `.tm`: a project of Teachable Machine
 _RESERVED = {"con", "prn", "aux", "nul", *(f"{port}{digit}" for port in ("com", "lpt") for digit in "123456789")}
 _DAMAGE = (
     zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError,
     RuntimeError, ValueError,
 )  # fmt: skip
-_SHARD = re.compile(r"(?i)\d{3,}|(part|shard|chunk)[\W_]*\d")
+_SHARD = re.compile(r"(?i)\d{3,}(-of-\d+)?|(part|shard|chunk)[\W_]*\d+")
 _MOST_LEVELS = 3  # of folders above the archives of a folder
+_MAGIC = {b"\x89PNG": ".png", b"RIFF": ".webp", b"GIF8": ".gif", b"II*\0": ".tif", b"MM\0*": ".tif", b"BM": ".bmp"}
 _BLOCK = 512  # bytes of a tar
 _REGULAR = (tarfile.REGTYPE, tarfile.AREGTYPE, tarfile.CONTTYPE)
 _MAX_TAR_NAME = 1 << 20  # bytes of an entry with a name, or with several values
@@ -51,8 +56,8 @@ _HINT = "Unpack it yourself, look at it, and import the folder."
 
 
 def is_archive(path: Path) -> bool:
-    """Return whether a file is an archive, by its name."""
-    return path.name.casefold().endswith(_SUFFIXES)
+    """Return whether a file is an archive, by its name, or Parquet with images."""
+    return path.name.casefold().endswith(_SUFFIXES) and (path.suffix.casefold() != ".parquet" or has_images(path))
 
 
 def archives_of(folder: Path) -> list[Path]:
@@ -120,6 +125,9 @@ class _Unpacking:
     def take(self, archive: Path, folder: Path, *, prefix: str = "") -> None:
         """Unpack an archive into a folder; names taken by an earlier archive get the prefix, if any."""
         try:
+            if archive.suffix.casefold() == ".parquet":
+                self._take_parquet(archive, folder, prefix)
+                return
             with open_regular(archive) as handle:
                 if not _is_zip(archive, handle):
                     for name, size, fault, content in _tar_entries(handle):
@@ -141,6 +149,24 @@ class _Unpacking:
                 raise write_error(self.target, error) from error
             message = Message("{archive} cannot be unpacked: {reason}.", archive=archive, reason=error)
             raise ProjectError(message, "Make the archive again, without a password.") from error
+
+    def _take_parquet(self, archive: Path, folder: Path, prefix: str) -> None:
+        """Write the images in a Parquet file, and the values of their rows into a table for all such files."""
+        split = split_in(archive.stem, archive.parent.name)
+        with (self.target / TABLE).open("a", encoding="utf-8", newline="\n") as table:
+            for number, (content, name, row) in enumerate(images_within(archive)):
+                suffix = PurePosixPath(name).suffix.casefold()
+                if suffix not in IMAGE_SUFFIXES:
+                    suffix = next(
+                        (own for start, own in _MAGIC.items() if content and content.startswith(start)), ".jpg"
+                    )
+                if content is not None:
+                    own = f"{number:07}{suffix}"
+                    place = self._admitted(archive, folder, prefix, own, len(content), "")
+                    self._write(place, len(content), BytesIO(content), self.size, 0)
+                    name = place.relative_to(self.target).as_posix()
+                row |= {"file_name": name} | ({"split": split} if split else {})
+                table.write(json.dumps(row, ensure_ascii=False, default=str) + "\n")
 
     def _admitted(self, archive: Path, folder: Path, prefix: str, name: str, size: int, fault: str) -> Path:
         """Return the place of a file, and count it; raise if it is unsafe or one too many."""

@@ -25,7 +25,7 @@ from visionft.project.formats.listing import (
 )
 from visionft.project.formats.registry import FORMATS, IMPORT_FORMATS, LABEL_FILES, format_of
 from visionft.project.image_window import WindowChoice, window_of_source
-from visionft.project.importing.archives import archives_of, unpack
+from visionft.project.importing.archives import archives_of, is_archive, unpack
 from visionft.project.importing.proposing import read_folder
 from visionft.project.importing.readings import Evidence, Reading, ReadingSummary, place_of, summary_of
 from visionft.project.store import Project
@@ -80,7 +80,8 @@ def opened_source(
     kind = source_format
     if kind == "auto" and not path.is_dir() and (format_ := format_of(path)):
         kind = format_.name
-    if kind in ("zip", "tar") or (kind == "auto" and path.is_dir() and archives_of(path)):
+    is_packed = bool(archives_of(path)) if path.is_dir() else kind in ("zip", "tar") or is_archive(path)
+    if is_packed and kind in ("auto", "zip", "tar", "parquet"):
         with _unpacked(path, unpacked or scratch, job, stays=unpacked is not None) as folder:
             options = ReadOptions(is_confined=True, choice=choice)
             readings = read_source(folder, options=options, known_classes=known_classes, job=job)

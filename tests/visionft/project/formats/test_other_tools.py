@@ -330,7 +330,7 @@ def test_parquet_tables(source: Path, empty: Project) -> None:
     parquet.write_table(table, source / "images/metadata.parquet")
     import_source(empty, source / "images")
     assert labels_of(empty) == {"a.jpg": ("dog",), "c.jpg": ("cat",), "b.jpg": (), "d.jpg": ()}
-    nested = arrow.table({"image": [{"bytes": b"x", "path": "a.jpg"}], "label": [0]})
+    nested = arrow.table({"image": [{"size": 7, "path": "a.jpg"}], "label": [0]})
     parquet.write_table(nested, source / "train.parquet")
     with pytest.raises(ProjectError, match="image"):
         import_source(empty, source / "train.parquet")

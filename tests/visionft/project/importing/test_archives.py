@@ -126,6 +126,56 @@ def test_archives_become_classes(empty: Project, tmp_path: Path, name: str) -> N
     assert not list(empty.path.glob(".unpacked*"))
 
 
+def parquet(path: Path, start: int, *, card: str = "", structure: bool = True) -> None:
+    """Write eight images and their classes, with the names of the classes in the schema, or in a card."""
+    arrow, tables = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    contents = [image(start + number) for number in range(8)]
+    images = [{"bytes": each, "path": f"{n}.png"} for n, each in enumerate(contents)] if structure else contents
+    table = arrow.table({"image": images, "label": [number % 2 for number in range(8)], "text": ["x" * 999] * 8})
+    features = {"image": {"_type": "Image"}, "label": {"names": ["cat", "dog"], "_type": "ClassLabel"}}
+    about = {} if card else {"huggingface": json.dumps({"info": {"features": features}})}
+    tables.write_table(table.replace_schema_metadata(about), path, row_group_size=3)
+    if card:
+        (path.parents[1] / "README.md").write_text(card)
+
+
+CARD = """---
+dataset_info:
+  features:
+  - name: image
+    dtype: image
+  - name: label
+    dtype:
+      class_label:
+        names:
+          '0': cat
+          '1': dog
+---
+"""
+
+
+@pytest.mark.parametrize("kind", ["file", "folder", "card", "binary", "zip"])
+def test_images_in_parquet_are_written_into_the_project(empty: Project, tmp_path: Path, kind: str) -> None:
+    source = tmp_path / "set"
+    if kind == "file":
+        source = tmp_path / "train.parquet"
+        parquet(source, 0)
+    for number, name in enumerate(("train-00000-of-00002", "train-00001-of-00002", "test-00000-of-00001")):
+        if kind != "file":
+            card = CARD if kind == "card" else ""
+            parquet(source / "data" / f"{name}.parquet", 8 * number, card=card, structure=kind != "binary")
+    if kind == "zip":
+        source = Path(shutil.make_archive(str(tmp_path / "set"), "zip", source))
+    report = import_source(empty, source)
+    images = empty.snapshot().images
+    count = 4 if kind == "file" else 12
+    assert report.classes == {"cat": count, "dog": count} and not report.unreadable
+    assert [image.split for image in images].count("test") == (0 if kind == "file" else 8)
+    assert all(image.path.is_relative_to(empty.path / "images") for image in images)
+    assert import_source(empty, source).added == 0
+
+
 def entry(name: str, *, size: int = 0, kind: bytes = tarfile.REGTYPE, content: bytes = b"") -> bytes:
     head = tarfile.TarInfo(name)
     head.size, head.type, head.linkname = size or len(content), kind, "/etc/passwd" if kind == tarfile.SYMTYPE else ""
@@ -144,7 +194,7 @@ HOSTILE = {
     "huge.tar": GOOD + entry("a.png", size=2**60),
     "name.tar": GOOD + entry("x", kind=tarfile.GNUTYPE_LONGNAME, size=2**40),
     "pax.tar": GOOD + entry("x", kind=tarfile.XHDTYPE, content=b"0 =\n" * 9),
-    "bomb.tar.gz": gzip.compress(GOOD + entry("a.png", content=bytes(101 << 20))),
+    "bomb.tar.gz": gzip.compress(GOOD + entry("a.png", size=101 << 20)),
     "heads.tar.gz": gzip.compress(GOOD) + gzip.compress(entry("a/", kind=tarfile.DIRTYPE, size=2**60)),
     "text.tar": b"no tar " * 200,
     "damaged.tar.gz": gzip.compress(GOOD)[:-30],
@@ -173,4 +223,3 @@ def test_archives_inside_count_for_the_limits_of_the_outer_one(empty: Project, t
     with pytest.raises(ProjectError):
         import_source(empty, source)
     assert not empty.history() and not list(empty.path.glob(".unpacked*"))
-    shutil.rmtree(empty.path / "images", ignore_errors=True)
