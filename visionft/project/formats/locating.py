@@ -2,9 +2,8 @@
 
 import os
 import re
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from difflib import get_close_matches
 from functools import cached_property
 from itertools import islice, takewhile
@@ -46,7 +45,7 @@ def data_folder(file: Path) -> Path:
 class ImageIndex:
     """The files below a folder by name, images by stem and by the number at its end; shared by the readers of a source.
 
-    Each index is built on its first use, and maps to one folder, or to a list of several: a name is stored once.
+    Each index is built on its first use.
     """
 
     def __init__(self, root: Path, files: Iterable[Path] | None = None) -> None:
@@ -55,39 +54,40 @@ class ImageIndex:
         self._given = files
 
     @cached_property
-    def _places(self) -> list[tuple[str, str]]:
-        """Return each file as (folder, name)."""
-        found = walk(self.root, [], []) if self._given is None else self._given
-        folders: dict[str, str] = {}
-        pairs = (os.path.split(path) for path in found)
-        return [(folders.setdefault(folder, folder), name) for folder, name in pairs]
+    def _files(self) -> list[Path]:
+        return list(walk(self.root, [], []) if self._given is None else self._given)
 
     @cached_property
     def folders(self) -> frozenset[str]:
         """The folders of the images."""
-        return frozenset(folder for folder, name in self._places if _image_stem(name))
+        return frozenset(_folder(path) for path in self._files if _image_stem(_name(path)))
 
-    def _index(self, key: Callable[[str], str]) -> dict[str, list[tuple[str, str]]]:
-        groups: dict[str, list[tuple[str, str]]] = {}
-        for place in self._places:
-            if name := key(place[1]):
-                groups.setdefault(name, []).append(place)
-        return groups
+    def _index(self, key: Callable[[str], str]) -> dict[str, Path | list[Path]]:
+        """Return the files by a key of their names: one, or a list of several, since lists take memory."""
+        found: dict[str, Path | list[Path]] = {}
+        for path in self._files:
+            if name := key(_name(path)):
+                known = found.setdefault(name, path)
+                if isinstance(known, list):
+                    known.append(path)
+                elif known is not path:
+                    found[name] = [known, path]
+        return found
 
     @cached_property
-    def _by_name(self) -> dict[str, list[tuple[str, str]]]:
+    def _by_name(self) -> dict[str, Path | list[Path]]:
         return self._index(lambda name: name)
 
     @cached_property
-    def _by_stem(self) -> dict[str, list[tuple[str, str]]]:
+    def _by_stem(self) -> dict[str, Path | list[Path]]:
         return self._index(_image_stem)
 
     @cached_property
-    def _by_equivalent(self) -> dict[str, list[tuple[str, str]]]:
+    def _by_equivalent(self) -> dict[str, Path | list[Path]]:
         return self._index(_equivalent)
 
     @cached_property
-    def _by_number(self) -> dict[str, list[tuple[str, str]]]:
+    def _by_number(self) -> dict[str, Path | list[Path]]:
         def number(name: str) -> str:
             found = _LAST_NUMBER.search(_image_stem(name))
             return str(int(found[1])) if found and len(found[1]) < 20 else ""
@@ -95,7 +95,7 @@ class ImageIndex:
         return self._index(number)
 
     @cached_property
-    def _by_cleaned_name(self) -> dict[str, list[tuple[str, str]]]:
+    def _by_cleaned_name(self) -> dict[str, Path | list[Path]]:
         return self._index(lambda name: name.replace(" ", "_"))
 
     def named(self, name: str) -> list[Path]:
@@ -104,17 +104,17 @@ class ImageIndex:
         found = found or self._by_stem.get(_image_stem(name))  # in another format
         if not found and _UPLOADED.match(name):  # Label Studio also writes `_` for blanks
             bare = _UPLOADED.sub("", name, count=1)
-            return self.named(bare) or _paths(self._by_cleaned_name.get(bare, []))
-        return _paths(found or [])
+            found = self.named(bare) or self._by_cleaned_name.get(bare)
+        return _list(found)
 
     def numbered(self, name: str) -> list[Path]:
         """Return the images whose stem ends in this number: `7.jpg` or `image_00007.jpg` for `0007` and `7.png`."""
         stem = _image_stem(name) or name
-        return _paths(self._by_number.get(str(int(stem)), [])) if stem.isdecimal() and len(stem) < 20 else []
+        return _list(self._by_number.get(str(int(stem)))) if stem.isdecimal() and len(stem) < 20 else []
 
     def nearest(self, name: str) -> str:
         """Return the most similar name of an image; empty where none is similar."""
-        known = list(islice((each for _, each in self._places if _image_stem(each)), 5000))
+        known = list(islice((name for path in self._files if _image_stem(name := _name(path))), 5000))
         return next(iter(get_close_matches(PureWindowsPath(name).name, known, 1, 0.4)), "")
 
 
@@ -129,15 +129,17 @@ class ImageFinder:
     def __init__(
         self, base: Path, options: ReadOptions = DEFAULTS, *, root: Path | None = None, file: Path | None = None
     ) -> None:
-        self._base, self.root = base, root or base
+        self._base, self._base_text, self.root = base, str(base), root or base
         self._is_confined = options.is_confined
-        self._index = options.index or ImageIndex(self.root)
+        self._index, self._is_shared = options.index or ImageIndex(self.root), options.index is not None
         self._folders = tuple(map(str, options.image_folders))
         stem = file.stem if file is not None else ""
         self._words = frozenset(name_words(stem))
         splits = {split_of(word) for word in self._words if is_split_name(word)}
         self._split = splits.pop() if len(splits) == 1 else None
-        self._guesses: dict[str, _Guess] = {}
+        self._guesses: dict[str, Path] = {}  # {name: image that does not lie where the name says}
+        self._elsewhere: set[str] = set()  # names with another folder than that of the image
+        self._splits: dict[str, str | None] = {}  # {folder: split in its name}
         self.ambiguous = 0  # names so far
         self.by_number = 0  # names found by their number alone
 
@@ -179,64 +181,78 @@ class ImageFinder:
             ValueError: The name is no file name, or leads out of the folder despite `is_confined`.
         """
         try:
-            found, meant, folder = self._found(name)
+            found, meant = self._found(name)
         except AmbiguousNameError:
             self.ambiguous += 1
             raise
-        numbered = [] if found else self._index.numbered(meant.name)
+        numbered = [] if found else self._index.numbered(os.path.basename(meant))  # noqa: PTH119
         if len(numbered) == 1:
-            found, folder = numbered[0], folder or meant.parent
+            found = numbered[0]
             self.by_number += 1
-        if found is not None and folder is not None:
-            self._guesses[name] = _Guess(found, meant, folder)
-        return found or meant
+        if found is None:
+            return Path(meant)
+        if str(found) != meant:
+            self._guesses[name] = found
+            folder = Path(_readings(name)[-1]).parent.parts if "/" in name or "\\" in name else ()
+            if found.parent.parts[-len(folder) :] != folder and folder:
+                self._elsewhere.add(name)
+        return found
 
-    def _found(self, name: str) -> tuple[Path | None, Path, Path | None]:
-        """Return an image, the path according to the name, and the folder in the name if the image lies elsewhere."""
+    def _found(self, name: str) -> tuple[Path | None, str]:
+        """Return the image of a name, and the path according to the name."""
         readings = _readings(name)
-        meant = [Path(os.path.normpath(os.path.join(self._base, path))) for path in readings]  # noqa: PTH118
-        leads_out = self._is_confined and not all(path.is_relative_to(self.root) for path in meant)
-        for path in () if leads_out else meant:
-            if os.path.isfile(path):  # noqa: PTH113
-                return path, path, None
-        last = readings[-1]
-        near = () if leads_out else (os.path.join(folder, last) for folder in self._folders)  # noqa: PTH118
+        meant = [os.path.normpath(os.path.join(self._base_text, each)) for each in readings]  # noqa: PTH118
+        last = os.path.basename(meant[-1])  # noqa: PTH119
+        leads_out = self._is_confined and not all(Path(path).is_relative_to(self.root) for path in meant)
+        if not leads_out:
+            named = self._index.named(last) if self._is_shared else []
+            for path in meant:
+                if len(named) == 1 and str(named[0]) == path:
+                    return named[0], path
+                if os.path.isfile(path):  # noqa: PTH113
+                    return Path(path), path
+        near = () if leads_out else (os.path.join(folder, readings[-1]) for folder in self._folders)  # noqa: PTH118
         beside = [Path(path) for path in near if os.path.isfile(path)]  # noqa: PTH113
-        best = self._best([*beside, *self._index.named(meant[-1].name)], meant[-1])
+        best = self._best([*beside, *self._index.named(last)], meant[-1])
         if best is None and leads_out:
             raise ValueError(Message("the file name leads out of the archive"))
-        return best, meant[-1], Path(last).parent
+        return best, meant[-1]
 
-    def _best(self, named: Sequence[Path], meant: Path) -> Path | None:
+    def _best(self, named: Sequence[Path], meant: str) -> Path | None:
         """Return the one of some images that a path means; None for none."""
-        agreeing = {path: _common_end(path.parent, meant.parent) for path in dict.fromkeys(named)}
+        if len(named) == 1 and not self._has_own_folder:
+            return named[0]
+        folder = Path(meant).parent
+        agreeing = {path: _common_end(path.parent, folder) for path in dict.fromkeys(named)}
         most = max(agreeing.values(), default=0)
         closest = [path for path, common in agreeing.items() if common == most]
         if not most and self._has_own_folder:  # `train.csv` beside `train/` says nothing of images in `test/`
-            closest = [path for path in closest if self._split_of(path.parent) in (None, self._split)]
+            closest = [path for path in closest if self._split_of(_folder(path)) in (None, self._split)]
         if len(closest) < 2:
             return next(iter(closest), None)
         for is_meant in (self._is_pointed_to, self._is_in_own_folder, _is_in_container):
             fitting = [path for path in closest if is_meant(path)]
             if len(fitting) == 1:
                 return fitting[0]
-        raise AmbiguousNameError(meant, closest)
+        raise AmbiguousNameError(Path(meant), closest)
 
     @cached_property
     def _has_own_folder(self) -> bool:
         """Return whether there are images in a folder of the split that the label file is called after."""
-        splits = (self._split_of(Path(folder)) for folder in self._index.folders)
-        return self._split is not None and self._split in splits
+        return self._split is not None and self._split in map(self._split_of, self._index.folders)
 
-    def _split_of(self, folder: Path) -> str | None:
-        return next((split_of(part) for part in self._inner(folder) if is_split_name(part)), None)
+    def _split_of(self, folder: str) -> str | None:
+        if folder not in self._splits:
+            named = (part for part in self._inner(Path(folder)) if is_split_name(part))
+            self._splits[folder] = split_of(next(named, ""))
+        return self._splits[folder]
 
     def _inner(self, folder: Path) -> tuple[str, ...]:
         return folder.relative_to(self.root).parts if folder.is_relative_to(self.root) else (folder.name,)
 
     def _is_pointed_to(self, path: Path) -> bool:
         """Return whether a folder of an image is called like the label file, or like the split in its name."""
-        if self._split and self._split_of(path.parent) == self._split:
+        if self._split and self._split_of(_folder(path)) == self._split:
             return True
         return any(self._words >= (words := set(name_words(part))) and words for part in self._inner(path.parent))
 
@@ -247,23 +263,14 @@ class ImageFinder:
         """Return the entries without wrong guesses (images also named otherwise), and how many were relocated."""
         if not self._guesses:
             return list(files), 0
-        names: defaultdict[Path, set[str]] = defaultdict(set)
-        for file in files:
-            names[file.path].add(file.name)
-        wrong = {name for name, guess in self._guesses.items() if len(names[guess.path]) > 1}
-        settled = [replace(file, path=self._guesses[file.name].meant) if file.name in wrong else file for file in files]
-        right = [guess for name, guess in self._guesses.items() if name not in wrong]
-        elsewhere = [each for each in right if _common_end(each.path.parent, each.folder) < len(each.folder.parts)]
-        return settled, len(elsewhere)
+        first: dict[Path, str] = {}
+        several = {file.path for file in files if first.setdefault(file.path, file.name) != file.name}
+        wrong = {name for name, path in self._guesses.items() if path in several} if several else set[str]()
+        settled = [replace(file, path=self._meant(file.name)) if file.name in wrong else file for file in files]
+        return settled if wrong else list(files), len(self._elsewhere - wrong)
 
-
-@dataclass(frozen=True, slots=True)
-class _Guess:
-    """An image found by its name: its path, the path according to its name, and the folder in the name."""
-
-    path: Path
-    meant: Path
-    folder: Path
+    def _meant(self, name: str) -> Path:
+        return Path(os.path.normpath(os.path.join(self._base_text, _readings(name)[-1])))  # noqa: PTH118
 
 
 def _readings(name: str) -> list[str]:
@@ -286,8 +293,16 @@ def _image_stem(name: str) -> str:
     return stem if f".{suffix.lower()}" in IMAGE_SUFFIXES else ""
 
 
-def _paths(places: Sequence[tuple[str, str]]) -> list[Path]:
-    return [Path(folder, name) for folder, name in places]
+def _name(path: Path) -> str:
+    return os.path.basename(str(path))  # noqa: PTH119  (quicker, for every file of a source)
+
+
+def _folder(path: Path) -> str:
+    return os.path.dirname(str(path))  # noqa: PTH120
+
+
+def _list(found: Path | list[Path] | None) -> list[Path]:
+    return found if isinstance(found, list) else [found] if found is not None else []
 
 
 def _is_in_container(path: Path) -> bool:
