@@ -1,13 +1,19 @@
 """Frames of DICOM files, by pydicom: rescaled to their unit (such as Hounsfield), with the window that they name."""
 
+from contextlib import suppress
+from io import BytesIO
 from typing import Any, BinaryIO
 
 import numpy as np
+from PIL import Image, UnidentifiedImageError
 
 from models.messages import Message
 from visionft.data.image_reading import Window
+from visionft.data.limits import check_size, image_limit
 from visionft.data.planes import Planes
 from visionft.errors import ImageError
+
+_DEFLATED, _LOOK_BYTES = b"1.2.840.10008.1.2.1.99", 1 << 20
 
 
 class DicomPlanes(Planes):
@@ -21,6 +27,10 @@ class DicomPlanes(Planes):
             from pydicom.errors import InvalidDicomError
         except ImportError as error:
             raise ImageError("a DICOM image: install the package pydicom, or convert it to PNG of 16 bits") from error
+        pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE  # or it warns on stderr
+        if _DEFLATED in handle.read(_LOOK_BYTES):  # pydicom would inflate it without a limit
+            raise ImageError("a DICOM file that is compressed as a whole: save it without compression")
+        handle.seek(0)
         self._handle = handle
         try:
             self._data: Any = pydicom.dcmread(handle, stop_before_pixels=True)
@@ -62,7 +72,9 @@ class DicomPlanes(Planes):
 
         self._handle.seek(0)
         try:
-            frame = pixel_array(pydicom.dcmread(self._handle), index=number)  # of colours RGB
+            data = pydicom.dcmread(self._handle)
+            self._check_frame(data, number)
+            frame = pixel_array(data, index=number)  # of colours RGB
         except (RuntimeError, NotImplementedError, AttributeError) as error:
             words = Message(
                 "compressed in a way that is not read: install pylibjpeg-openjpeg or pyjpegls, or convert it ({error})",
@@ -73,6 +85,17 @@ class DicomPlanes(Planes):
         if not self.is_deep or (self._slope, self._intercept) == (1.0, 0.0):
             return values
         return values.astype(np.float32) * np.float32(self._slope) + np.float32(self._intercept)
+
+    def _check_frame(self, data: Any, number: int) -> None:
+        """Raise an `ImageError` where a JPEG in the file has another size than the file says."""
+        from pydicom.encaps import get_frame
+
+        if data.file_meta.TransferSyntaxUID.is_compressed:
+            frame = get_frame(data.PixelData, number, number_of_frames=self.count)
+            with suppress(UnidentifiedImageError), Image.open(BytesIO(frame)) as image:
+                check_size(image.size, image.width * image.height * self.bytes_a_pixel, image_limit())
+                if image.size != (self.width, self.height):
+                    raise ImageError("damaged: its planes differ in size", "Save it again, or leave it out.")
 
 
 def _first(value: Any) -> float | None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import BinaryIO, ClassVar, Final
 
 import numpy as np
+from PIL import Image
 
 from models.messages import Message
 from visionft.data.image_reading import AS_STORED, FIRST, MAXIMUM, MIDDLE, ImageReading, Window, windowed
@@ -227,6 +228,9 @@ class DeepPng(Planes):
         self._handle = handle
 
     def plane(self, number: int, channel: int) -> np.ndarray:
+        self._handle.seek(0)
+        with Image.open(self._handle, formats=["PNG"]) as image:
+            image.load()  # names what is damaged; libpng would print it
         return deep_rgb(self._handle, (self.width, self.height))
 
 
@@ -234,6 +238,7 @@ def deep_rgb(handle: BinaryIO, size: tuple[int, int]) -> np.ndarray:
     """Return the values (H, W, 3) of the first image of a PNG or TIFF of 16-bit RGB, by OpenCV."""
     import cv2
 
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # what is wrong is told by the error
     handle.seek(0)
     found = cv2.imdecode(np.frombuffer(handle.read(), np.uint8), cv2.IMREAD_UNCHANGED)
     if found is None or found.shape[:2] != size[::-1] or found.ndim != 3 or found.shape[2] < 3:

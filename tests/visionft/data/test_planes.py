@@ -1,6 +1,7 @@
 """Stacks, channels and deep colours: their layout, the reading that is measured, and what is refused."""
 
 import contextlib
+import io
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ import cv2
 import numpy as np
 import pytest
 import tifffile
+from PIL import Image
 
 import resources
 from visionft.data.decode import decode, read_header
@@ -186,3 +188,55 @@ def test_a_tiff_of_endless_planes_is_refused(tmp_path: Path) -> None:
     path.write_bytes(content)
     with pytest.raises(ImageError):
         decode(path, reading=ImageReading(plane="max"))
+
+
+@pytest.fixture
+def write_dicom(tmp_path: Path):
+    """Return a function: pixel data, other elements -> a DICOM file of 24 x 32 pixels with 12 of 16 bits."""
+    pydicom = pytest.importorskip("pydicom")
+
+    def write(pixels: bytes, syntax: str = "ExplicitVRLittleEndian", **elements) -> Path:
+        data, meta = pydicom.Dataset(), pydicom.dataset.FileMetaDataset()
+        meta.TransferSyntaxUID, meta.MediaStorageSOPInstanceUID = getattr(pydicom.uid, syntax), "1.2"
+        meta.MediaStorageSOPClassUID = data.SOPClassUID = pydicom.uid.CTImageStorage
+        data.file_meta, data.PixelData = meta, pixels
+        usual = {"Rows": HEIGHT, "Columns": WIDTH, "SamplesPerPixel": 1, "PhotometricInterpretation": "MONOCHROME2"}
+        usual |= {"PixelRepresentation": 0, "BitsAllocated": 16, "BitsStored": 12, "HighBit": 11}
+        for name, value in (usual | elements).items():
+            setattr(data, name, value)
+        data.save_as(tmp_path / "a.dcm", enforce_file_format=True)
+        return tmp_path / "a.dcm"
+
+    return write
+
+
+def test_dicom_is_read_in_its_unit_and_its_bright_zeros_are_inverted(write_dicom) -> None:
+    values = planes(3)
+    path = write_dicom(values.tobytes(), NumberOfFrames=3, RescaleSlope=2, RescaleIntercept=-100)
+    shown = decode(path, reading=ImageReading(window="700,2500", plane="2"))
+    assert np.array_equal(shown[:, :, 2], grey(2 * values[1].astype(int) - 100, 700, 2500))
+    assert measure_window([path]).reading.plane == "middle"
+    named = write_dicom(values[0].tobytes(), WindowCenter=850.5, WindowWidth=901)
+    assert measure_window([named]).reading.windows == ((400, 1300),) and np.array_equal(
+        decode(named)[:, :, 0], grey(values[0], 400, 1300)
+    )
+    inverted = write_dicom(values[0].tobytes(), PhotometricInterpretation="MONOCHROME1")
+    reading = ImageReading(window="2795,3695")
+    assert np.array_equal(decode(inverted, reading=reading)[:, :, 0], grey(4095 - values[0], 2795, 3695))
+
+
+def test_a_jpeg_in_dicom_is_no_larger_than_the_file_says(write_dicom) -> None:
+    from pydicom.encaps import encapsulate
+
+    for scale in (1, 2):
+        stream = io.BytesIO()
+        image = Image.fromarray(np.tile(planes(), (scale, scale)))
+        image.save(stream, "JPEG2000", irreversible=False, no_jp2=True)
+        path = write_dicom(encapsulate([stream.getvalue()]), "JPEG2000Lossless")
+        if scale == 1:
+            assert np.array_equal(decode(path)[:, :, 0], grey(planes(), 0, 4095))
+        else:
+            with pytest.raises(ImageError):
+                decode(path)
+    with pytest.raises(ImageError):
+        decode(write_dicom(planes().tobytes(), "DeflatedExplicitVRLittleEndian"))
