@@ -12,7 +12,6 @@ from gui.kit.translation import tr
 from gui.runner import Runner
 from gui.tasks import Lane, Task, Tasks
 from models.messages import Message
-from visionft.data.image_reading import AS_STORED
 from visionft.errors import ProjectError, VisionFTError
 from visionft.events import Notice, Progress
 from visionft.jobs import JobContext
@@ -172,7 +171,6 @@ class ProjectSession(QObject):
     def close(self) -> None:
         """Close the project. Its tasks have ended and its pages are deleted by now."""
         self.project.close()
-        show_images_as(AS_STORED)
         self.deleteLater()
 
     def _mutate(self, act: "Callable[[], Effects | None]") -> bool:

@@ -10,9 +10,11 @@ from PySide6.QtCore import QObject, Signal, Slot
 
 from gui import preferences as stored_settings
 from gui.actions import Actions
+from gui.kit.thumbnail_cache import show_images_as
 from gui.kit.translation import tr
 from gui.preferences import Settings
 from gui.tasks import TaskHandle, Tasks
+from visionft.data.image_reading import AS_STORED
 from visionft.errors import NextStep, VisionFTError
 from visionft.events import Notice
 from visionft.log import log_expected
@@ -139,6 +141,7 @@ class AppState(QObject):
 
     def _change_session(self, project: "Project | None") -> None:
         left, self.session = self.session, None
+        show_images_as(AS_STORED)
         if project is not None:
             from gui.session import ProjectSession
 

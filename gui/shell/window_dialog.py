@@ -98,6 +98,7 @@ def value_box(name: Text) -> QDoubleSpinBox:
     box.setRange(-1e9, 1e9)
     box.setAccessibleName(tr(name))
     box.setKeyboardTracking(False)
+    box.setMaximumWidth(theme.scaled(130))
     return box
 
 

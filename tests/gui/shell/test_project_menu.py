@@ -11,10 +11,12 @@ from modal import answer
 from PySide6.QtCore import QFile, QPoint, Qt
 
 from gui.kit import dialogs
+from gui.kit.thumbnail_cache import shown_reading
 from gui.kit.thumbnails import load_thumbnail
 from gui.shell.project_dialogs import CSV, FOLDERS, JSONL, HistoryDialog, LabelExportDialog, RemovedDialog
 from gui.shell.window_dialog import WindowDialog
 from visionft.cli import COMMANDS
+from visionft.data.image_reading import AS_STORED
 from visionft.project.edits.changes import AddClass, RemoveImages
 from visionft.project.formats.registry import FORMATS
 from visionft.project.image_window import read_window
@@ -180,7 +182,7 @@ def microscope(window, tmp_path) -> Path:
     return tmp_path / "project"
 
 
-def test_the_window_of_the_images_is_seen_and_changed(qtbot, window, microscope):
+def test_the_window_of_the_images_is_seen_and_changed(qtbot, window, microscope, project_dir):
     image = microscope.parent / "0.tif"
     assert load_thumbnail(image).constBits() is not None
     before = load_thumbnail(image).pixelColor(0, 0).red(), load_thumbnail(image).pixelColor(49, 39).red()
@@ -205,6 +207,9 @@ def test_the_window_of_the_images_is_seen_and_changed(qtbot, window, microscope)
     # The grid's images are read so at once.
     middle = load_thumbnail(image)
     assert middle.pixelColor(25, 10).red() < 5 and middle.pixelColor(49, 39).red() > 250
+    for path, expected in ((project_dir, AS_STORED), (microscope, choice.reading)):
+        window.state.open_project(path)
+        assert shown_reading() == expected
     answer(WindowDialog, lambda dialog: (dialog.stored_button.click(), dialog.use_button.click()))
     run(window, "project.window")
     assert read_window(microscope) is None and load_thumbnail(image).pixelColor(49, 39).red() < 10
