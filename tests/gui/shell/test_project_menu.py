@@ -173,17 +173,18 @@ def test_a_refusal_changes_nothing(opened, monkeypatch):
 @pytest.fixture
 def microscope(window, tmp_path) -> Path:
     """Return a project of images of 16 bits, open in the window; their values are 400 to 1,300."""
+    (tmp_path / "deep").mkdir()
     values = np.linspace(400, 1300, 40 * 50).reshape(40, 50).astype(np.uint16)
     for number in range(3):
-        tifffile.imwrite(tmp_path / f"{number}.tif", np.roll(values, number))
-    with Project.create(tmp_path / "project") as project:
-        import_source(project, tmp_path)
-    window.state.open_project(tmp_path / "project")
-    return tmp_path / "project"
+        tifffile.imwrite(tmp_path / "deep" / f"{number}.tif", np.roll(values, number))
+    with Project.create(tmp_path / "microscope") as project:
+        import_source(project, tmp_path / "deep")
+    window.state.open_project(tmp_path / "microscope")
+    return tmp_path / "microscope"
 
 
 def test_the_window_of_the_images_is_seen_and_changed(qtbot, window, microscope, project_dir):
-    image = microscope.parent / "0.tif"
+    image = microscope.parent / "deep" / "0.tif"
     assert load_thumbnail(image).constBits() is not None
     before = load_thumbnail(image).pixelColor(0, 0).red(), load_thumbnail(image).pixelColor(49, 39).red()
     assert before[0] < 5 and before[1] > 250
