@@ -90,8 +90,10 @@ def fsync_tree(folder: Path) -> None:
 
 
 @contextmanager
-def atomic_path(target: Path) -> Generator[Path]:
+def atomic_path(target: Path, *, flushes_folder: bool = True) -> Generator[Path]:
     """Yield a temporary path next to `target`; on success fsync it and rename it over `target`, else remove it.
+
+    The new name survives a power cut unless not `flushes_folder`: then the caller calls `fsync_folder`, once for many.
 
     A link stays, and its target is replaced. A device or a pipe is yielded itself, to be written into. Temporary files
     of killed processes for the same target are removed.
@@ -119,7 +121,8 @@ def atomic_path(target: Path) -> Generator[Path]:
             with temporary.open("rb+") as handle:
                 os.fsync(handle.fileno())
             temporary.replace(target)
-            fsync_folder(target.parent)
+            if flushes_folder:
+                fsync_folder(target.parent)
     finally:
         with suppress(OSError):  # usually already gone; any other error has stopped the writing and is reported
             temporary.unlink()

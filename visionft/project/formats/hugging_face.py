@@ -58,7 +58,7 @@ def _opened(file: Path, texts: Sequence[str] = ()) -> Generator[tuple[Any, Any]]
         step = NextStep("install", requirement="visionft[parquet]")
         raise ProjectError(message, "Install it, or save the table as CSV or JSON Lines.", step) from error
     try:
-        with parquet.ParquetFile(file, read_dictionary=texts) as table:
+        with parquet.ParquetFile(file, read_dictionary=texts, buffer_size=1 << 20, pre_buffer=False) as table:
             yield table, arrow.types
     except (arrow.ArrowException, OSError, ValueError) as error:
         reason = (str(error).splitlines() or [""])[0].rstrip(".")

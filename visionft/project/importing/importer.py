@@ -9,6 +9,8 @@ import logging
 import os
 import shutil
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -16,7 +18,7 @@ from models.messages import Message
 from visionft.data.image_reading import AS_STORED, ImageReading
 from visionft.errors import ProjectError, VisionFTError, as_expected
 from visionft.events import Notice, Progress
-from visionft.files import atomic_path
+from visionft.files import atomic_path, fsync_folder
 from visionft.foreign_text import printable
 from visionft.jobs import SILENT, JobContext
 from visionft.project.db.roots import IMAGES_FOLDER
@@ -34,6 +36,7 @@ from visionft.project.store import Project
 logger = logging.getLogger(__name__)
 
 BATCH = 500
+_COPIERS = 8  # files copied at a time
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -214,6 +217,9 @@ class _Import:
         known = [self._known_image(found, place) for found, place in met_again]
         if not (new or known or edited):
             return
+        if self.copy:
+            moved = {each.sha256 for each in known if each.moved_to}
+            self._make_copies([*new, *(image for image, _ in met_again if image.sha256 in moved)])
         images: list[NewImage] = []
         for image in new:
             assert image.file is not None
@@ -245,7 +251,7 @@ class _Import:
         return replace(known, moved_to=self._place(image), mtime_ns=image.file.mtime_ns)
 
     def _place(self, image: ExaminedFile) -> FileLocation:
-        """Return an image's location: below a known root, the source or its folder; of a copy, made durable first."""
+        """Return an image's location: below a known root, the source or its folder; of a copy, in the project."""
         path = image.source.path
         if not self.copy:
             parent = path.parent
@@ -256,13 +262,30 @@ class _Import:
                 self.folders[parent] = FileLocation(folder, below)
             place = self.folders[parent]
             return FileLocation(place.folder, f"{place.path}{path.name}")
-        name = f"{image.sha256[:2]}/{image.sha256}{path.suffix.lower()}"
-        target = self.project.path / IMAGES_FOLDER / name
-        if not target.exists():
-            target.parent.mkdir(parents=True, exist_ok=True)
-            with atomic_path(target) as temporary:
-                shutil.copyfile(path, temporary)
-        return FileLocation(self.project.path / IMAGES_FOLDER, name)
+        return FileLocation(self.project.path / IMAGES_FOLDER, _copy_name(image))
+
+    def _make_copies(self, images: Sequence[ExaminedFile]) -> None:
+        """Copy images into the project, durably; several at a time, since each waits for the disk."""
+        folder = self.project.path / IMAGES_FOLDER
+        wanted = {folder / _copy_name(image): image.source.path for image in images}
+        missing = {target: path for target, path in wanted.items() if not target.exists()}
+        folders = {target.parent for target in missing}
+        for each in folders:
+            each.mkdir(parents=True, exist_ok=True)
+
+        def copy(target: Path) -> None:
+            with atomic_path(target, flushes_folder=False) as temporary:
+                if self.source.is_unpacked:
+                    with suppress(OSError):  # a file system without links
+                        temporary.hardlink_to(missing[target])
+                        return
+                shutil.copyfile(missing[target], temporary)
+
+        with ThreadPoolExecutor(_COPIERS) as pool:
+            for _ in pool.map(copy, missing):
+                pass
+            for _ in pool.map(fsync_folder, [*folders, *([folder] if folders else [])]):
+                pass
 
     def _count_overruled(self, known: Sequence[KnownImage]) -> int:
         """Count the images with a person's class different from the source's."""
@@ -272,3 +295,8 @@ class _Import:
             WHERE sha256 IN (SELECT value FROM json_each(?)) AND source != 'import'"""
         given = dict(self.project.fetch(query, json.dumps([sha256 for sha256, _ in imported])))
         return len({sha256 for sha256, name in imported if given.get(sha256, name) != name})
+
+
+def _copy_name(image: ExaminedFile) -> str:
+    """Return the path of an image's copy, below the project's folder of images."""
+    return f"{image.sha256[:2]}/{image.sha256}{image.source.path.suffix.lower()}"
