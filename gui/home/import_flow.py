@@ -4,6 +4,7 @@ Nothing is written before the user has seen the preview and confirmed it.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -184,8 +185,10 @@ class ImportFlow(QObject):
             show_images_as(project_reading(self._session.path) if self._session is not None else AS_STORED)
         self._preview = None
         if self._has_unpacked() and self._unpacked is not None:
-            work = ShortWork("Delete temporary files", self._unpacked.cleanup)
-            self._state.tasks.run(self._task(tr("Deleting temporary files"), work), owner=self, on_done=lambda _: None)
+            task = self._task(
+                tr("Deleting temporary files"), ShortWork("Delete temporary files", self._unpacked.cleanup)
+            )
+            self._state.tasks.run(replace(task, outlives_project=True), owner=self, on_done=lambda _: None)
             self._unpacked = None
         self.close()
 
@@ -214,12 +217,12 @@ class ImportFlow(QObject):
             return
         self._preview = preview
         show_images_as(preview.image_reading)
+        self._show(preview, is_unsure=not self._reading and preview.reading > 1)
+
+    def _show(self, preview: "ImportPreview", *, is_unsure: bool = False) -> None:
         known = list(self._session.project.summary().classes) if self._session is not None else []
         can_copy = not self._has_unpacked()
-        is_unsure = not self._reading and preview.reading > 1
-        self.panel.show_preview(
-            preview, known=known, can_copy=can_copy, choice=self._choice, is_unsure=is_unsure
-        )  # fmt: skip
+        self.panel.show_preview(preview, known=known, can_copy=can_copy, choice=self._choice, is_unsure=is_unsure)
 
     def _on_fetched(self, listed: Path | None) -> None:
         self._handle = None
@@ -231,10 +234,11 @@ class ImportFlow(QObject):
         if handle is not None and handle.task is not outcome.task:
             return  # the downloaded set is being scanned
         self._handle = None
-        if self._is_outdated and self._preview is not None:
-            self._is_outdated = False
+        is_outdated, self._is_outdated = self._is_outdated, False
+        if is_outdated and self._preview is not None and not self._is_leaving:
             self._look(self._preview.path, is_shown=True)
         elif self._preview is None or outcome.was_stopped:
             self._leave()
-        else:
-            self.panel.setCurrentIndex(1)  # the source cannot be read with the new choice: the last preview stays
+        elif outcome.failure is not None:  # the source cannot be read with the new choice: the last preview stays
+            self._reading = self._preview.reading
+            self._show(self._preview)

@@ -86,9 +86,9 @@ class ImportPreviewPanel(QStackedWidget):
         self._title, self._place = ElidedLabel("", "title"), ElidedLabel("", "muted")
         self._facts = text("", "muted", wrap=True)
         self._warnings = text("", wrap=True, tone="warn")
-        words = column(self._title, self._place, 2, self.copy_box, spacing=theme.HAIR)
-        head = row(words, self.cancel_button, self.import_button, grows=0)
-        head.setSpacing(theme.MEDIUM)
+        words = column(self._title, self._place, spacing=theme.HAIR)
+        top = row(words, self.cancel_button, self.import_button, spacing=theme.MEDIUM, grows=0)
+        head = column(top, self.copy_box, spacing=theme.TIGHT)
         head.setContentsMargins(theme.HUGE, theme.LARGE + theme.TIGHT, theme.HUGE, 0)
         self._understood, classes = Card(margin=theme.MEDIUM), Card(margin=theme.LARGE)
         self._understood.add(text("Understood as", "heading"), self.readings, self.reading, self._warnings, self._facts)
@@ -121,7 +121,7 @@ class ImportPreviewPanel(QStackedWidget):
         examples = preview.readings[preview.reading - 1].examples
         self.classes.show_classes(preview, known, examples, keeps_names=is_same)
         self.readings.show_readings(preview.readings, preview.reading, is_unsure=is_unsure)
-        for one, other in pairwise((self.import_button, *self.readings.tiles)):
+        for one, other in pairwise((self.copy_box, *self.readings.tiles)):
             self.setTabOrder(one, other)
         self.reading.show_reading(preview.interpretations, choice)
         self.left_out.show_files(preview, base=f"{preview.path}{os.sep}")

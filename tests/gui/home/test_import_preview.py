@@ -260,21 +260,45 @@ def test_the_images_of_a_split_are_shown_by_class(qtbot, page, split_source, loo
     assert len(shown) == 4 and {path.parent.parent.name for path in shown} == {"valid"}
 
 
+def step(qtbot, page, by: int) -> None:
+    """Choose the next reading (1) or the previous one (-1) with the arrow keys."""
+    tile = next(each for each in page.imports.panel.readings.tiles if each.isChecked())
+    tile.setFocus()
+    qtbot.keyClick(tile, Qt.Key.Key_Down if by > 0 else Qt.Key.Key_Up)
+
+
 def test_another_reading_is_shown_at_once_and_imported(qtbot, page, source, look, finish, confirm, project):
     look(source)
     panel = page.imports.panel
     assert [tile.isChecked() for tile in panel.readings.tiles] == [True, False]
-    panel.readings.tiles[0].setFocus()
-    qtbot.keyClick(panel.readings.tiles[0], Qt.Key.Key_Down)
+    step(qtbot, page, 1)
     assert panel.isVisible() and not panel.import_button.isEnabled() and panel.classes.grid.isVisible()
-    qtbot.keyClick(panel.readings.tiles[1], Qt.Key.Key_Up)  # before the other one was looked at
+    step(qtbot, page, -1)  # before the other one was looked at
     panel.classes.set_name("junk", "rest")
     finish()
     assert list(panel.classes.class_map()) == ["junk"] and panel.import_button.isEnabled()
-    qtbot.keyClick(panel.readings.tiles[0], Qt.Key.Key_Down)
+    step(qtbot, page, 1)
     finish()
     confirm()
     assert project.summary().images == 10 and project.summary().classes == {}
+
+
+def test_cancelling_while_another_reading_is_looked_at_leaves_the_preview(qtbot, page, source, look, finish, project):
+    look(source)
+    step(qtbot, page, 1)
+    step(qtbot, page, -1)
+    qtbot.mouseClick(page.imports.panel.cancel_button, LEFT)
+    finish()
+    assert not page.imports.is_active
+
+
+def test_a_reading_that_cannot_be_read_leaves_the_last_preview(qtbot, window, page, source, look, finish, project):
+    look(source)
+    shutil.rmtree(source)
+    panel = page.imports.panel
+    step(qtbot, page, 1)
+    finish()
+    assert window.toasts.message() and panel.readings.tiles[0].isChecked() and len(shown_counts(panel)) == 4
 
 
 def test_a_zip_shows_its_images_and_leaves_nothing_behind(
