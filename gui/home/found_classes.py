@@ -81,6 +81,7 @@ class FoundClasses(QWidget):
             self.table.thumbnails, name=Message("Images without a class"), side_px=theme.scaled(_SIDE_PX), lines=0,
             overlaid=True, selectable=False,
         )  # fmt: skip
+        self.grid.setProperty("role", "")  # it lies on a card
         hint = row(self._hint, self.merge_button, spacing=theme.MEDIUM, grows=0)
         self._body = stacked(self.table, self.grid)
         self.setLayout(column(row(self._title, None, self.splits), hint, self._body, grows=2))
@@ -105,7 +106,7 @@ class FoundClasses(QWidget):
         self.table.complete_from(sorted({*found, *self._known}))
         alone = tr("{count} image without a class", "{count} images without a class", count=unlabelled)
         title = tr("{count} class found", "{count} classes found", count=len(found))
-        self._title.setText(title if found else alone)
+        self._title.setText(title if found else alone if unlabelled else tr("No new images"))
         shown = chain.from_iterable(examples.get("", {}).values())
         self.grid.show_tiles([Tile(image_id=place, path=path) for place, path in enumerate(shown, 1)])
         self._body.setCurrentWidget(self.table if found or not unlabelled else self.grid)

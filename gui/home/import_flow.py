@@ -137,7 +137,7 @@ class ImportFlow(QObject):
         assert session is not None
         work = partial(
             _import, self._unpacked, session.project, preview.path, copy=copy, class_map=class_map,
-            known_facts=preview.known_facts, choice=self._choice, reading=preview.reading,
+            known_facts=preview.known_facts, choice=self._choice, reading=self._reading,
             accepts_unlabelled=self._choice.is_unlabelled,
         )  # fmt: skip
         self._unpacked = None  # deleted by the import
@@ -217,12 +217,13 @@ class ImportFlow(QObject):
             return
         self._preview = preview
         show_images_as(preview.image_reading)
-        self._show(preview, is_unsure=not self._reading and preview.reading > 1)
+        self._show(preview)
 
-    def _show(self, preview: "ImportPreview", *, is_unsure: bool = False) -> None:
+    def _show(self, preview: "ImportPreview") -> None:
         known = list(self._session.project.summary().classes) if self._session is not None else []
-        can_copy = not self._has_unpacked()
-        self.panel.show_preview(preview, known=known, can_copy=can_copy, choice=self._choice, is_unsure=is_unsure)
+        self.panel.show_preview(
+            preview, known=known, can_copy=not self._has_unpacked(), choice=self._choice, is_chosen=self._reading > 0
+        )
 
     def _on_fetched(self, listed: Path | None) -> None:
         self._handle = None

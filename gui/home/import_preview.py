@@ -11,7 +11,7 @@ from PySide6.QtCore import Signal
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QBoxLayout, QCheckBox, QStackedWidget, QVBoxLayout, QWidget
 
-from gui.home.found_classes import FoundClasses
+from gui.home.found_classes import Examples, FoundClasses
 from gui.home.import_report import LeftOutCard, warning_words
 from gui.home.reading_choice import ReadingChoice, ReadingLine
 from gui.kit import theme
@@ -110,31 +110,40 @@ class ImportPreviewPanel(QStackedWidget):
         known: list[str],
         can_copy: bool,
         choice: ColumnChoice = AUTOMATIC,
-        is_unsure: bool = False,
+        is_chosen: bool = False,
     ) -> None:
-        """Show a preview. `known` are the classes in the project; `is_unsure`: no labels, as none are certain."""
+        """Show a preview. `known` are the classes in the project; `is_chosen`: the user chose this reading."""
         is_same = self._is_waiting and preview.path == self.preview.path
         self.preview, self._known, self._is_waiting = preview, known, False
         self._title.setText(tr("Import from {name}", name=preview.path.name))
         self._place.setText(str(preview.path))
         self.copy_box.setVisible(can_copy)
-        examples = preview.readings[preview.reading - 1].examples
-        self.classes.show_classes(preview, known, examples, keeps_names=is_same)
-        self.readings.show_readings(preview.readings, preview.reading, is_unsure=is_unsure)
+        self.classes.show_classes(preview, known, self._examples(preview.reading), keeps_names=is_same)
+        self.reading.show_reading(preview.interpretations, choice, is_decided=is_chosen)
+        unsure = Message("No labels are certain enough, so none come in. Choose a proposal if its images are right.")
+        doubt = self.reading.fault() or (tr(unsure) if preview.reading > 1 and not is_chosen else "")
+        self.readings.show_readings(preview.readings, preview.reading, doubt)
         for one, other in pairwise((self.copy_box, *self.readings.tiles)):
             self.setTabOrder(one, other)
-        self.reading.show_reading(preview.interpretations, choice)
         self.left_out.show_files(preview, base=f"{preview.path}{os.sep}")
         self._show_count()
         self.setCurrentIndex(1)
         if not is_same:
             (self.reading.label_box if self.reading.fault() else self.import_button).setFocus()
 
+    def _examples(self, number: int) -> Examples:
+        """Return the examples of a reading that are new images."""
+        facts, examples = self.preview.known_facts, self.preview.readings[number - 1].examples
+        return {
+            name: {split: tuple(path for path in paths if path in facts) for split, paths in splits.items()}
+            for name, splits in examples.items()
+        }
+
     def show_reading(self, number: int) -> None:
         """Show the classes and images of another reading at once; its exact figures follow with its preview."""
         reading, self._is_waiting = self.preview.readings[number - 1], True
-        self.classes.show_classes(reading, self._known, reading.examples)
-        self.readings.show_readings(self.preview.readings, number, is_unsure=False)
+        self.classes.show_classes(reading, self._known, self._examples(number))
+        self.readings.show_readings(self.preview.readings, number)
         self.import_button.setEnabled(False)
         self.import_button.setToolTip(tr("The images of this choice are being looked at."))
 

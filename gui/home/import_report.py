@@ -1,6 +1,6 @@
 """The result of an import: counts, and every omitted file with its reason. Depends on Qt and plain data only."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,20 +32,20 @@ class LeftOutFile:
     path: str
     kind: str
     reason: str
-    is_conflict: bool = False
 
 
 def left_out_files(left_out: "ImportReport | ImportPreview") -> list[LeftOutFile]:
     """Return the omitted files; problems that need attention come first."""
-    disagreeing: dict[str, str] = {}  # each file with its label of the image, then the conflicting labels
+    disagreeing: dict[str, Message] = {}  # each file with its label of the image, then the conflicting ones
     for conflict in left_out.conflicts:
         for each in conflict.candidates:
             others = (other for other in conflict.candidates if other is not each)
-            disagreeing[each.origin] = " / ".join(f"“{label.class_name}”" for label in (each, *others))
+            names = " / ".join(f"“{label.class_name}”" for label in (each, *others))
+            disagreeing[each.origin] = Message("in several classes: {names}", names=names)
     same = Message("the same image is there already")
     files = [LeftOutFile(each.path, Message("Unreadable"), each.reason) for each in left_out.unreadable]
     in_conflict = [name for name in left_out.duplicates if name in disagreeing]
-    files += [LeftOutFile(name, Message("Conflict"), disagreeing[name], is_conflict=True) for name in in_conflict]
+    files += [LeftOutFile(name, Message("Conflict"), disagreeing[name]) for name in in_conflict]
     files += [LeftOutFile(name, Message("Duplicate"), same) for name in left_out.duplicates if name not in disagreeing]
     return files + [LeftOutFile(each.path, Message("Skipped"), each.reason) for each in left_out.skipped]
 
@@ -108,11 +108,12 @@ class LeftOutCard(Card):
         count = len(self._files)
         self._title.setText(tr("{count} file is left out", "{count} files are left out", count=count))
         clear(self._counts)
-        conflict = Message("in several classes")
-        reasons = Counter((each.kind, conflict if each.is_conflict else each.reason) for each in self._files)
-        for (kind, reason), number in reasons.most_common(_MOST_REASONS):
-            words = tr("{kind}: {reason}", kind=tr(kind), reason=tr(reason))
-            counted = column(verbatim(f"{number:,}", "strong"), None)
+        reasons: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
+        for each in self._files:
+            reasons[each.kind, getattr(each.reason, "template", each.reason)].append(each.reason)
+        for (kind, _), texts in sorted(reasons.items(), key=lambda group: -len(group[1]))[:_MOST_REASONS]:
+            words = tr("{kind}: {reason}", kind=tr(kind), reason=tr(_shared_reason(texts)))
+            counted = column(verbatim(f"{len(texts):,}", "strong"), None)
             self._counts.addLayout(row(counted, verbatim(words, "muted", wrap=True), grows=1))
         if len(reasons) > _MOST_REASONS:
             more = tr("and {count} more", count=len(reasons) - _MOST_REASONS)
@@ -121,6 +122,15 @@ class LeftOutCard(Card):
 
     def _open(self) -> None:
         LeftOutDialog(self, self._files, base=self._base).open()
+
+
+def _shared_reason(reasons: Sequence[str]) -> str:
+    """Return the reason of several files, of one template; dots stand for the values that differ."""
+    first, *others = reasons
+    if not isinstance(first, Message):
+        return first
+    differing = (name for name, value in first.values.items() if any(each.values.get(name) != value for each in others))
+    return Message(first, **dict.fromkeys(differing, "…"))
 
 
 class LeftOutDialog(Dialog):

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _MOST = 6
 # Sources of the classes other than one column.
-_NOTHING, _EACH_COLUMN, _WHOLE, _MARKS = "\0nothing", "\0each", "\0whole", "\0marks"
+_NOTHING, _EACH_COLUMN, _WHOLE, _MARKS, _PROPOSED = "\0nothing", "\0each", "\0whole", "\0marks", "\0proposed"
 
 
 class ReadingChoice(QWidget):
@@ -34,9 +34,8 @@ class ReadingChoice(QWidget):
         self._texts: list[tuple[str, str]] = []
         self._group = QButtonGroup(self)
         self._group.idClicked.connect(self.chosen)
-        words = Message("No labels are certain enough, so none come in. Choose a proposal if its images are right.")
-        icon = column(IconLabel("warning", tone="warn"), None)
-        self._doubts = widget_of(row(icon, text(words, wrap=True, tone="warn"), grows=1))
+        self._doubt = text("", wrap=True, tone="warn")
+        self._doubts = widget_of(row(column(IconLabel("warning", tone="warn"), None), self._doubt, grows=1))
         self._tiles = row()
         self.setLayout(column(self._doubts, self._tiles))
 
@@ -45,8 +44,8 @@ class ReadingChoice(QWidget):
         direction = QBoxLayout.Direction
         self._tiles.setDirection(direction.LeftToRight if is_wide else direction.TopToBottom)
 
-    def show_readings(self, readings: "Sequence[ReadingSummary]", number: int, *, is_unsure: bool) -> None:
-        """Show the readings, the one of a number chosen; `is_unsure` where that is only because none is certain."""
+    def show_readings(self, readings: "Sequence[ReadingSummary]", number: int, doubt: str = "") -> None:
+        """Show the readings, the one of a number chosen; `doubt` says what the user has to decide."""
         by_hand = Message("{count} image, to be labelled by hand.", "{count} images, to be labelled by hand.")
         texts = [
             (each.title, each.evidence if each.classes else Message(by_hand, count=each.unlabelled))
@@ -61,7 +60,8 @@ class ReadingChoice(QWidget):
                 self._tiles.addWidget(tile, 1)
         if self.tiles:
             self.tiles[number - 1].setChecked(True)
-        self._doubts.setVisible(is_unsure)
+        self._doubt.setText(doubt)
+        self._doubts.setVisible(bool(doubt))
 
 
 class ReadingLine(QWidget):
@@ -71,7 +71,7 @@ class ReadingLine(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        self._choice = AUTOMATIC
+        self._choice, self._is_decided = AUTOMATIC, False
         self.words = text("", "muted", wrap=True)
         self.file_box = choice_box("Column that names the images")
         self.label_box = choice_box("What gives the classes")
@@ -84,8 +84,11 @@ class ReadingLine(QWidget):
         self._choices = widget_of(choices)
         self.setLayout(column(self._choices, self.words))
 
-    def show_reading(self, interpretations: "Sequence[Interpretation]", choice: ColumnChoice) -> None:
-        self._choice = choice
+    def show_reading(
+        self, interpretations: "Sequence[Interpretation]", choice: ColumnChoice, *, is_decided: bool
+    ) -> None:
+        """Show an interpretation; without columns of classes the user has to choose some, unless that `is_decided`."""
+        self._choice, self._is_decided = choice, is_decided
         sentences = dict.fromkeys(words for each in interpretations for words in _sentences(each))
         self.words.setText(" ".join(sentences))
         self.words.setVisible(bool(sentences))
@@ -102,14 +105,15 @@ class ReadingLine(QWidget):
 
     def fault(self) -> str:
         """Return the missing choice of the user; empty for none."""
-        is_open = self._choices.isVisibleTo(self) and self.label_box.currentIndex() < 0
-        return tr("Say first what gives the classes.") if is_open else ""
+        is_open = not self._is_decided and self._choices.isVisibleTo(self) and self.label_box.currentIndex() < 0
+        return tr("Choose what gives the classes, or the images without labels.") if is_open else ""
 
     def _choose(self) -> None:
         source: str = self.label_box.currentData() or ""
         file = self.file_box.currentData() if self.file_box.isVisibleTo(self) else ""
         label = "" if source.startswith("\0") else source
         choice = ColumnChoice(file=file, label=label, is_unlabelled=source == _NOTHING, takes_marks=source == _MARKS)
+        choice = AUTOMATIC if source == _PROPOSED else choice
         if choice != self._choice:
             self.chosen.emit(choice)
 
@@ -127,6 +131,8 @@ def _label_sources(interpretations: "Sequence[Interpretation]", choice: ColumnCh
         sources.append((tr("labels of whole images"), _WHOLE))
     if has_marks:
         sources.append((tr("every class, also of boxes and shapes"), _MARKS))
+    if choice != AUTOMATIC:
+        sources.append((tr("as proposed at first"), _PROPOSED))
     return [*sources, (tr("nothing: no labels"), _NOTHING)]
 
 
@@ -181,7 +187,7 @@ def _sentences(each: "Interpretation") -> list[str]:
     if each.ambiguous:
         words.append(tr("Names of several images, which get no class: {count}.", count=each.ambiguous))
     if each.unread:
-        words.append(tr("Not read, though they may hold labels: {names}.", names=listed(each.unread, _MOST)))
+        words.append(tr("Not used, though they may hold labels: {names}.", names=listed(each.unread, _MOST)))
     if each.foreign:
         words.append(tr("{tool}'s labels lie there, which cannot be read.", tool=each.foreign))
     return words

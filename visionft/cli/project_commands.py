@@ -183,7 +183,7 @@ def _reading_lines(interpretations: tuple[Interpretation, ...]) -> list[str]:
             ("none of these", each.ignored_folders),
         ]
         lines += [f"  folders taken as {what}: {_listed(names)}" for what, names in folders if names]
-        lines += [f"  not read, though they may hold labels: {_listed(each.unread)}"] if each.unread else []
+        lines += [f"  not used, though they may hold labels: {_listed(each.unread)}"] if each.unread else []
     return lines
 
 

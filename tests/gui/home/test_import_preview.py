@@ -171,7 +171,7 @@ def pick(panel, source: str) -> None:
     box.activated.emit(box.currentIndex())
 
 
-def test_the_user_says_which_column_gives_the_class(page, tmp_path, look, confirm, finish, project):
+def test_the_user_says_which_column_gives_the_class(qtbot, page, tmp_path, look, confirm, finish, project):
     folder = tmp_path / "table"
     folder.mkdir()
     for number in range(4):
@@ -188,6 +188,13 @@ def test_the_user_says_which_column_gives_the_class(page, tmp_path, look, confir
     pick(panel, "\0nothing")
     finish()
     assert panel.classes.grid.count() == 4 and panel.import_button.isEnabled()
+    pick(panel, "\0proposed")
+    finish()
+    assert len(panel.readings.tiles) == 3 and not panel.import_button.isEnabled()
+    panel.readings.tiles[2].setFocus()
+    qtbot.keyClick(panel.readings.tiles[2], Qt.Key.Key_Space)  # no labels, by the user's word
+    finish()
+    assert panel.import_button.isEnabled()
     pick(panel, "shape")
     finish()
     confirm()
