@@ -251,6 +251,8 @@ def _ranked_labels(
 ) -> list[tuple[str, float]]:
     """Return the columns that may give the label with the weight of the evidence; 1 and more is enough."""
     ranked: list[tuple[float, int, str]] = []
+    flags = [title for title in titles if _is_label_title(title) and all(map(is_flag, _cells(title, sample)))]
+    flags = flags if len(flags) > 1 else []  # of one class each
     for place, title in enumerate(titles):
         cells = _cells(title, sample)
         distinct = len(set(cells))
@@ -260,7 +262,7 @@ def _ranked_labels(
             continue
         pairs = [(str(row.get(title) or "").strip(), each) for row, each in zip(sample, folders, strict=False) if each]
         agreement = sum(cell in each for cell, each in pairs) / len(pairs) if pairs and distinct > 1 else 0.0
-        is_hinted = is_exact or (_is_label_title(title) and not all(map(is_flag, cells)))
+        is_hinted = is_exact or (_is_label_title(title) and title not in flags)
         is_hinted = is_hinted or all(map(_CLASS_ID.fullmatch, cells)) or all(map(_BOXED.fullmatch, cells))
         is_constant = distinct == 1 and len(cells) > 2
         if not is_hinted and agreement <= 0.9 and (is_constant or not _may_be_classes(cells)):

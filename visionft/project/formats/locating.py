@@ -84,7 +84,7 @@ class ImageIndex:
 
     @cached_property
     def _by_equivalent(self) -> dict[str, Path | list[Path]]:
-        return self._index(_equivalent)
+        return self._index(_stem_key)
 
     @cached_property
     def _by_number(self) -> dict[str, Path | list[Path]]:
@@ -100,8 +100,10 @@ class ImageIndex:
 
     def named(self, name: str) -> list[Path]:
         """Return the files of a name, else the images of this stem, else of an equivalent name or another format."""
-        found = self._by_name.get(name) or self._by_stem.get(name) or self._by_equivalent.get(_equivalent(name))
-        found = found or self._by_stem.get(_image_stem(name))  # in another format
+        found = self._by_name.get(name) or self._by_stem.get(name)
+        if not found:
+            alike = _list(self._by_equivalent.get(_stem_key(name)))
+            found = [path for path in alike if _equivalent(_name(path)) == _equivalent(name)] or alike
         if not found and _UPLOADED.match(name):  # Label Studio also writes `_` for blanks
             bare = _UPLOADED.sub("", name, count=1)
             found = self.named(bare) or self._by_cleaned_name.get(bare)
@@ -312,6 +314,11 @@ def _is_in_container(path: Path) -> bool:
 def _equivalent(name: str) -> str:
     """Return a name's form in any file system: case, accents (macOS decomposes them) and blanks at edges vary."""
     return name_key(name).casefold().strip()
+
+
+def _stem_key(name: str) -> str:
+    """Return the equivalent form of an image's stem, or of another name."""
+    return _equivalent(_image_stem(name.strip()) or name)
 
 
 def _common_end(first: Path, second: Path) -> int:

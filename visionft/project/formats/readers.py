@@ -96,6 +96,9 @@ def listing_of_table(
         except ValueError as error:
             rejected.append(RejectedFile(f"{printable(file)}:{line}", str(error)))
             memory.add_entry(rejected[-1])
+    if columns is not None and columns.confidence:  # only of images without a class that is present
+        labelled = {each.path for each in files if each.labels}
+        files = [each for each in files if each.labels or each.path not in labelled]
     files, found_elsewhere = finder.settled(files)
     classes = read_classes_file(classes_file(file))
     if columns is None:

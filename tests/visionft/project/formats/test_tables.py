@@ -79,7 +79,7 @@ CASES: dict[str, tuple[dict[str, object], dict[str, str]]] = {
     "one-hot beside another": ({"t.csv": "image,male,cat,dog\na.jpg,1,1,0\nb.jpg,0,1,0\nc.jpg,1,0,1\nd.jpg,0,0,1\n"},
                                CATS),
     "confidence": ({"t.csv": "ImageID,Source,LabelName,Confidence\na,v,/m/01yrx,1\nb,v,/m/01yrx,1\nc,v,/m/0bt9lr,1\n"
-                    "d,v,/m/0bt9lr,1\nd,v,/m/01yrx,0\n", "class-descriptions.csv": "/m/01yrx,cat\n/m/0bt9lr,dog\n"},
+                    "d,v,/m/01yrx,0\nc,v,/m/01yrx,0\n", "class-descriptions.csv": "/m/01yrx,cat\n/m/0bt9lr,dog\n"},
                    CATS | {D: ""}),
     "ids": ({"t.csv": "image,label\na.jpg,0\nb.jpg,0\nc.jpg,1\nd.jpg,1\n", "label_num_to_pet.json": {"0": "cat",
              "1": "dog"}}, CATS),
@@ -102,7 +102,7 @@ CASES: dict[str, tuple[dict[str, object], dict[str, str]]] = {
                CATS | {B: "cat wild"}),
     "VIA": ({"via.json": VIA}, CATS),
     "Labelbox": ({"export.ndjson": LISTS(map(json.dumps, LABELBOX))}, CATS),
-    "another format": ({"t.csv": "file,label\na.png,cat\nb.png,cat\nc.png,dog\nd.png,dog\n"}, CATS),
+    "another format": ({"t.csv": "file,label\nA.png,cat\nb.png,cat\nc.png,dog\nd.png,dog\n"}, CATS),
     "code page 1252": ({"t.csv": "Datei;Klasse\na.jpg;Käse\nb.jpg;Käse\nc.jpg;Größe\nd.jpg;Größe\n".encode("cp1252")},
                        {A: "Käse", B: "Käse", C: "Größe", D: "Größe"}),
 }  # fmt: skip
