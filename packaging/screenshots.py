@@ -103,6 +103,7 @@ def _project_preview(studio: Studio) -> None:
     studio.window.page("project").take_source(source)  # type: ignore[attr-defined]
     while studio.state.tasks.pending:
         studio.wait_for_images(50)
+    studio.wait_for_images()
 
 
 def _label_suggestions(studio: Studio) -> None:

@@ -50,6 +50,7 @@ def name_key(name: str) -> str:
 
 _NOUNS = {
     "accepted label": Message("{count} accepted label", "{count} accepted labels"),
+    "class": Message("{count} class", "{count} classes"),
     "duplicate": Message("{count} duplicate", "{count} duplicates"),
     "finding": Message("{count} finding", "{count} findings"),
     "held-out validation image": Message("{count} held-out validation image", "{count} held-out validation images"),

@@ -35,13 +35,12 @@ class Evidence:
 
     def words(self) -> Message:
         """Return the counts as sentences."""
-        parts = [
-            Message(
-                "{labelled} of {images} have a class; {classes} classes.",
-                labelled=f"{self.labelled:,}", images=count_of(self.images, "image"), classes=f"{self.classes:,}",
-            )
-        ]  # fmt: skip
-        if self.names:
+        classes = count_of(self.classes, "class")
+        parts = [Message("{classes}, {images}.", classes=classes, images=count_of(self.images, "image"))]
+        if self.labelled < self.images:
+            values = {"labelled": f"{self.labelled:,}", "images": f"{self.images:,}"}
+            parts = [Message("{classes}; {labelled} of {images} images have one.", classes=classes, **values)]
+        if self.found < self.names:
             values = {"found": f"{self.found:,}", "names": f"{self.names:,}"}
             parts.append(Message("{found} of {names} names lead to one image.", **values))
         if self.ambiguous:
