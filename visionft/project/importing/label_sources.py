@@ -28,8 +28,9 @@ _MANY_IMAGES, _MANY_CLASSES = 50, 0.5  # more classes an image are rather captio
 
 # Suffixes of tables, label files and other programs' label stores.
 _MAY_HOLD_LABELS = (
-    ".arrow", ".csv", ".data", ".datum", ".db", ".json", ".jsonl", ".mat", ".names", ".ndjson", ".npy", ".npz", ".ods",
-    ".parquet", ".pickle", ".pkl", ".sqlite", ".tfrecord", ".tsv", ".txt", ".xls", ".xlsx", ".xml", ".yaml", ".yml",
+    ".arrow", ".csv", ".data", ".datum", ".db", ".h5", ".hdf5", ".json", ".jsonl", ".mat", ".names", ".ndjson", ".npy",
+    ".npz", ".ods", ".parquet", ".pickle", ".pkl", ".rec", ".sqlite", ".tfrec", ".tfrecord", ".tsv", ".txt", ".xls",
+    ".xlsx", ".xml", ".yaml", ".yml",
 )  # fmt: skip
 _TELLS_OF_THE_SET = re.compile(r"(?i)(readme|licen[cs]e|citation|notice|changelog|requirements)|.*classes\.json$")
 

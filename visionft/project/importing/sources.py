@@ -24,6 +24,7 @@ from visionft.project.formats.listing import (
     RejectedFile,
 )
 from visionft.project.formats.registry import FORMATS, IMPORT_FORMATS, LABEL_FILES, format_of
+from visionft.project.formats.whole_files import unread_store
 from visionft.project.image_window import WindowChoice, window_of_source
 from visionft.project.importing.archives import archives_of, is_archive, unpack
 from visionft.project.importing.proposing import read_folder
@@ -105,6 +106,8 @@ def read_source(
         return read_folder(path, only, options=options, known_classes=known_classes, job=job)
     read = FORMATS[kind].read if kind in FORMATS else None
     if read is None:
+        if error := unread_store([path]):
+            raise error
         known = ", ".join(each.title for each in LABEL_FILES)
         message = Message("{path} is no file that lists images.", path=path)
         hint = Message("Give a folder, a zip, or one of: {known}.", known=known)
@@ -195,6 +198,9 @@ def _checked(source: Source, job: JobContext) -> Source:
     has_images = any(file.path.suffix.casefold() in IMAGE_SUFFIXES or file.sha256 for file in listing.files)
     if not has_images and not listing.unreadable and not job.is_cancelled:
         unread = [name for each in listing.interpretations for name in each.unread]
+        if error := unread_store(source.path / name for name in unread):
+            raise error
+        unread = [name for name in unread if _names_images(source.base / name)]
         hint = Message("Choose a folder with images, or with one folder per class.")
         if unread:
             names = ", ".join(unread[:3])
@@ -203,6 +209,16 @@ def _checked(source: Source, job: JobContext) -> Source:
             )
         raise ProjectError(Message("{path} holds no images.", path=source.path), hint)
     return source
+
+
+def _names_images(file: Path) -> bool:
+    """Return whether a file may list images that lie elsewhere; a `ProjectError` for a table of something else."""
+    found = format_of(file)
+    if found is None or found.read is None:
+        return False
+    if found.name == "csv" and file.suffix != ".txt":
+        found.read(file, DEFAULTS)
+    return True
 
 
 def window_of_files(project: Project | None, opened: Source, job: JobContext) -> WindowChoice | None:

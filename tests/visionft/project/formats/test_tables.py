@@ -14,6 +14,7 @@ from visionft.project.formats.listing import ColumnChoice, Listing, ReadOptions
 from visionft.project.formats.locating import ImageIndex
 from visionft.project.formats.readers import read_table
 from visionft.project.formats.registry import format_of
+from visionft.project.importing.import_filter import preview_source
 
 A, B, C, D = (f"images/{name}.jpg" for name in "abcd")
 CATS = {A: "cat", B: "cat", C: "dog", D: "dog"}
@@ -225,12 +226,17 @@ def test_matlab_files_within_limits(tmp_path: Path) -> None:
         assert caught.value.hint
 
 
-def test_a_refusal_is_short_and_names_what_was_looked_for(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [("pixels.csv", "785"), ("mnist.npz", "NumPy"), ("train-0.tfrecord", "TFRecord"), ("notes.docx", "no images")],
+)
+def test_a_refusal_is_short_and_says_what_the_file_is(name: str, told: str, tmp_path: Path) -> None:
     titles = ",".join(["label", *(f"pixel{number}" for number in range(784))])
-    made(tmp_path, CATS, {"pixels.csv": f"{titles}\n" + ("3" + ",0" * 784 + "\n") * 3})
-    with pytest.raises(ProjectError) as caught:
-        read_table(tmp_path / "pixels.csv")
-    assert len(caught.value.message) < 300 + len(str(tmp_path)) and "785" in caught.value.message
+    made(tmp_path, [], {name: f"{titles}\n" + ("3" + ",0" * 784 + "\n") * 3})
+    for source in (tmp_path, tmp_path / name)[: 1 if told == "no images" else 2]:
+        with pytest.raises(ProjectError, match=told) as caught:
+            preview_source(source)
+        assert len(caught.value.message) < 300 + len(str(tmp_path)) and "itself" not in caught.value.hint
 
 
 @pytest.mark.parametrize("declared", ["data.yaml", "obj.names"])
