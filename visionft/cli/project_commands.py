@@ -10,7 +10,7 @@ from typer import Argument, Option
 
 from visionft.amounts import size_text
 from visionft.cli import completion
-from visionft.cli.arguments import MOST_SEED, Json, ProjectDir
+from visionft.cli.arguments import MOST, MOST_SEED, Json, ProjectDir
 from visionft.cli.output import opened_project, print_notices, print_result, running_job, table
 from visionft.cli.schemas import prints
 from visionft.curation.leaks.leak_check import related_groups
@@ -74,7 +74,10 @@ def import_images(
         bool, Option("--without-labels", help="Take the images alone, whatever labels lie beside them.")
     ] = False,
     reading: Annotated[
-        int, Option(min=0, metavar="N", help="Take the N-th way to understand the source, as --dry-run lists them.")
+        int,
+        Option(
+            min=0, max=MOST, metavar="N", help="Take the N-th way to understand the source, as listed by --dry-run."
+        ),
     ] = 0,
     rename: Annotated[
         list[str], Option("--class", metavar="OLD=NEW", help="Take a class in as another; `OLD=` leaves it out.")

@@ -24,7 +24,8 @@ from models.messages import Message
 from visionft.data.depth import BAND_PIXELS, is_deep, losses_of, value_range_of
 from visionft.data.image_reading import AS_STORED, ImageReading, windowed
 from visionft.data.limits import check_file_size, check_image_size, image_limit
-from visionft.data.planes import DICOM_SUFFIXES, RAW_SUFFIXES, Planes, open_planes
+from visionft.data.plane_files import DICOM_SUFFIXES, RAW_SUFFIXES, open_planes
+from visionft.data.planes import Planes
 from visionft.errors import ImageError
 
 logger = logging.getLogger(__name__)

@@ -5,13 +5,13 @@ Never writes, and never follows a link to a folder, to exclude loops and ways ou
 
 import os
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from models.messages import Message
 from visionft.data.decode import IMAGE_SUFFIXES
 from visionft.files import is_file
 from visionft.foreign_text import printable
-from visionft.project.formats.listing import RejectedFile
 from visionft.project.names import natural_key
 
 METADATA_FILES = ("metadata.jsonl", "metadata.csv", "metadata.parquet", "labels.jsonl", "labels.csv")
@@ -20,6 +20,14 @@ CONTAINERS = (
     "all", "data", "dataset", "default", "image", "images", "img", "imgs", "jpegimages", "photos", "pics", "pictures",
     "raw",
 )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class RejectedFile:
+    """A rejected file or folder, with the reason. `path` is printable."""
+
+    path: str
+    reason: str
 
 
 def holds_images(folder: Path) -> bool:

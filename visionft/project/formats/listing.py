@@ -3,21 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from visionft.data.types import Split
+from visionft.project.formats.folders import RejectedFile
+from visionft.project.formats.image_index import ImageIndex
 from visionft.project.formats.labels_file import ClassLook
-
-if TYPE_CHECKING:
-    from visionft.project.formats.locating import ImageIndex
-
-
-@dataclass(frozen=True, slots=True)
-class RejectedFile:
-    """A rejected file or folder, with the reason. `path` is printable."""
-
-    path: str
-    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +103,7 @@ class ReadOptions:
 
     is_confined: bool = False  # file names must not lead out of its folder: it came from an archive
     image_folders: Sequence[Path] = ()  # further folders for file names, also outside of the file's own
-    index: "ImageIndex | None" = None  # of the whole source, shared by its readers
+    index: ImageIndex | None = None  # of the whole source, shared by its readers
     choice: ColumnChoice = AUTOMATIC
 
 

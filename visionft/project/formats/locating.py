@@ -2,26 +2,22 @@
 
 import os
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from difflib import get_close_matches
 from functools import cached_property
-from itertools import islice, takewhile
+from itertools import takewhile
 from pathlib import Path, PureWindowsPath
 from urllib.parse import unquote, urlsplit
 
 from models.messages import Message
-from visionft.data.decode import IMAGE_SUFFIXES
 from visionft.files import list_folder
 from visionft.foreign_text import is_unicode
-from visionft.project.formats.folders import CONTAINERS, walk
+from visionft.project.formats.folders import CONTAINERS
+from visionft.project.formats.image_index import ImageIndex, folder_of
 from visionft.project.formats.listing import DEFAULTS, ReadOptions, SourceFile
 from visionft.project.formats.split_names import is_split_name, name_words, split_of
-from visionft.project.names import name_key
 
-_UPLOADED = re.compile(r"[0-9a-f]{8}-(?=.)")  # Label Studio's prefix of an uploaded file name
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
-_LAST_NUMBER = re.compile(r"(\d+)$")
 
 
 class AmbiguousNameError(ValueError):
@@ -40,84 +36,6 @@ def data_folder(file: Path) -> Path:
         return file.parent
     names = [entry.name for entry in list_folder(above) if entry.is_dir()]
     return above if any(name.casefold() in CONTAINERS or is_split_name(name) for name in names) else file.parent
-
-
-class ImageIndex:
-    """The files below a folder by name, images by stem and by the number at its end; shared by the readers of a source.
-
-    Each index is built on its first use.
-    """
-
-    def __init__(self, root: Path, files: Iterable[Path] | None = None) -> None:
-        """Index `files` below `root`, by default all that a walk finds."""
-        self.root = root
-        self._given = files
-
-    @cached_property
-    def _files(self) -> list[Path]:
-        return list(walk(self.root, [], []) if self._given is None else self._given)
-
-    @cached_property
-    def folders(self) -> frozenset[str]:
-        """The folders of the images."""
-        return frozenset(_folder(path) for path in self._files if _image_stem(_name(path)))
-
-    def _index(self, key: Callable[[str], str]) -> dict[str, Path | list[Path]]:
-        """Return the files by a key of their names: one, or a list of several, since lists take memory."""
-        found: dict[str, Path | list[Path]] = {}
-        for path in self._files:
-            if name := key(_name(path)):
-                known = found.setdefault(name, path)
-                if isinstance(known, list):
-                    known.append(path)
-                elif known is not path:
-                    found[name] = [known, path]
-        return found
-
-    @cached_property
-    def _by_name(self) -> dict[str, Path | list[Path]]:
-        return self._index(lambda name: name)
-
-    @cached_property
-    def _by_stem(self) -> dict[str, Path | list[Path]]:
-        return self._index(_image_stem)
-
-    @cached_property
-    def _by_equivalent(self) -> dict[str, Path | list[Path]]:
-        return self._index(_stem_key)
-
-    @cached_property
-    def _by_number(self) -> dict[str, Path | list[Path]]:
-        def number(name: str) -> str:
-            found = _LAST_NUMBER.search(_image_stem(name))
-            return str(int(found[1])) if found and len(found[1]) < 20 else ""
-
-        return self._index(number)
-
-    @cached_property
-    def _by_cleaned_name(self) -> dict[str, Path | list[Path]]:
-        return self._index(lambda name: name.replace(" ", "_"))
-
-    def named(self, name: str) -> list[Path]:
-        """Return the files of a name, else the images of this stem, else of an equivalent name or another format."""
-        found = self._by_name.get(name) or self._by_stem.get(name)
-        if not found:
-            alike = _list(self._by_equivalent.get(_stem_key(name)))
-            found = [path for path in alike if _equivalent(_name(path)) == _equivalent(name)] or alike
-        if not found and _UPLOADED.match(name):  # Label Studio also writes `_` for blanks
-            bare = _UPLOADED.sub("", name, count=1)
-            found = self.named(bare) or self._by_cleaned_name.get(bare)
-        return _list(found)
-
-    def numbered(self, name: str) -> list[Path]:
-        """Return the images whose stem ends in this number: `7.jpg` or `image_00007.jpg` for `0007` and `7.png`."""
-        stem = _image_stem(name) or name
-        return _list(self._by_number.get(str(int(stem)))) if stem.isdecimal() and len(stem) < 20 else []
-
-    def nearest(self, name: str) -> str:
-        """Return the most similar name of an image; empty where none is similar."""
-        known = list(islice((name for path in self._files if _image_stem(name := _name(path))), 5000))
-        return next(iter(get_close_matches(PureWindowsPath(name).name, known, 1, 0.4)), "")
 
 
 class ImageFinder:
@@ -229,7 +147,7 @@ class ImageFinder:
         most = max(agreeing.values(), default=0)
         closest = [path for path, common in agreeing.items() if common == most]
         if not most and self._has_own_folder:  # `train.csv` beside `train/` says nothing of images in `test/`
-            closest = [path for path in closest if self._split_of(_folder(path)) in (None, self._split)]
+            closest = [path for path in closest if self._split_of(folder_of(path)) in (None, self._split)]
         if len(closest) < 2:
             return next(iter(closest), None)
         for is_meant in (self._is_pointed_to, self._is_in_own_folder, _is_in_container):
@@ -254,7 +172,7 @@ class ImageFinder:
 
     def _is_pointed_to(self, path: Path) -> bool:
         """Return whether a folder of an image is called like the label file, or like the split in its name."""
-        if self._split and self._split_of(_folder(path)) == self._split:
+        if self._split and self._split_of(folder_of(path)) == self._split:
             return True
         return any(self._words >= (words := set(name_words(part))) and words for part in self._inner(path.parent))
 
@@ -290,35 +208,8 @@ def _readings(name: str) -> list[str]:
     return [name]
 
 
-def _image_stem(name: str) -> str:
-    stem, _, suffix = name.rpartition(".")
-    return stem if f".{suffix.lower()}" in IMAGE_SUFFIXES else ""
-
-
-def _name(path: Path) -> str:
-    return os.path.basename(str(path))  # noqa: PTH119  (quicker, for every file of a source)
-
-
-def _folder(path: Path) -> str:
-    return os.path.dirname(str(path))  # noqa: PTH120
-
-
-def _list(found: Path | list[Path] | None) -> list[Path]:
-    return found if isinstance(found, list) else [found] if found is not None else []
-
-
 def _is_in_container(path: Path) -> bool:
     return path.parent.name.casefold() in CONTAINERS
-
-
-def _equivalent(name: str) -> str:
-    """Return a name's form in any file system: case, accents (macOS decomposes them) and blanks at edges vary."""
-    return name_key(name).casefold().strip()
-
-
-def _stem_key(name: str) -> str:
-    """Return the equivalent form of an image's stem, or of another name."""
-    return _equivalent(_image_stem(name.strip()) or name)
 
 
 def _common_end(first: Path, second: Path) -> int:

@@ -20,7 +20,7 @@ from typing import NamedTuple
 from models.messages import Message
 from visionft.data.decode import IMAGE_SUFFIXES, in_memory, open_image, read_header_open
 from visionft.data.image_reading import AS_STORED, ImageReading
-from visionft.data.planes import why_no_image
+from visionft.data.plane_files import why_no_image
 from visionft.data.types import Split, Task
 from visionft.errors import ImageError, ProjectError
 from visionft.events import Progress

@@ -14,10 +14,10 @@ from visionft.data.types import Split
 from visionft.errors import ProjectError
 from visionft.foreign_text import printable
 from visionft.project.formats.folders import METADATA_FILES
+from visionft.project.formats.image_index import ImageIndex
 from visionft.project.formats.joining import TABLES, label_tables
 from visionft.project.formats.labels_file import CLASSES_FILE, classes_file
 from visionft.project.formats.listing import Listing, ReadOptions
-from visionft.project.formats.locating import ImageIndex
 from visionft.project.formats.registry import FORMATS, LABEL_FILES, format_of
 from visionft.project.formats.split_names import is_split_name, split_of
 from visionft.project.importing.survey import Survey, is_image

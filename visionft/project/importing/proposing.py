@@ -16,8 +16,8 @@ from visionft.data.types import Split
 from visionft.errors import NextStep, ProjectError
 from visionft.foreign_text import printable
 from visionft.jobs import SILENT, JobContext
+from visionft.project.formats.image_index import ImageIndex
 from visionft.project.formats.listing import AUTOMATIC, Listing, ReadOptions, SourceFile
-from visionft.project.formats.locating import ImageIndex
 from visionft.project.formats.registry import FORMATS, format_of
 from visionft.project.formats.whole_files import unsupported_tool
 from visionft.project.importing.label_sources import LabelReader, Labels, LabelSource, unread_files

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from visionft.errors import ProjectError
+from visionft.project.formats.image_index import ImageIndex
 from visionft.project.formats.listing import ReadOptions
-from visionft.project.formats.locating import AmbiguousNameError, ImageFinder, ImageIndex
+from visionft.project.formats.locating import AmbiguousNameError, ImageFinder
 from visionft.project.formats.readers import read_table
 from visionft.project.importing.importer import import_source
 from visionft.project.queries import class_rows, find_images, image_rows

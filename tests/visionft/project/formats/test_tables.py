@@ -9,9 +9,9 @@ import pytest
 from scipy.io import savemat
 
 from visionft.errors import ProjectError
+from visionft.project.formats.image_index import ImageIndex
 from visionft.project.formats.joining import label_tables
 from visionft.project.formats.listing import ColumnChoice, Listing, ReadOptions
-from visionft.project.formats.locating import ImageIndex
 from visionft.project.formats.readers import read_table
 from visionft.project.formats.registry import format_of
 from visionft.project.importing.import_filter import preview_source
