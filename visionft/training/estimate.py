@@ -110,7 +110,7 @@ class Estimate:
 def estimate_run(config: TrainConfig, images: Snapshot, *, job: JobContext = SILENT) -> Estimate:
     """Measure a few steps and forecast the cost of the whole run; the measurement is saved for `known_estimate`."""
     check_config(config, images)
-    config = dataclasses.replace(with_aspect(config, images), image_reading=images.image_reading)
+    config = with_aspect(config, images)
     cost = measure_steps(config, images, job=job)
     remember(config, facts := SetFacts.of(images), cost)
     return extrapolate(cost, config, facts)

@@ -17,8 +17,11 @@ MOST_HEADERS = 400
 def with_aspect(config: TrainConfig, images: Snapshot | Sequence[SnapshotImage]) -> TrainConfig:
     """Return the settings with the aspect ratio that they leave to the images: the median of at most 400 headers.
 
-    A framing that was left to a measurement (`framing_choice`) is the centre square.
+    A framing that was left to a measurement (`framing_choice`) is the centre square. A snapshot also says how its
+    images are read.
     """
+    if isinstance(images, Snapshot):
+        config = dataclasses.replace(config, image_reading=images.image_reading)
     if not config.frames:
         return dataclasses.replace(config, framing="centre")
     if config.aspect:
@@ -32,7 +35,7 @@ def measured_aspect(images: Sequence[SnapshotImage], preprocessing: PreprocessCo
     found = list[float]()
     for image in images[:: max(1, -(-len(images) // MOST_HEADERS))]:
         with contextlib.suppress(ImageError):
-            header = read_header(image.path)
+            header = read_header(image.path, preprocessing.image_reading)
             box = preprocessing.region_box(header.height, header.width)
             found.append(box.width / box.height)
     middle = statistics.median(found) if found else 1.0

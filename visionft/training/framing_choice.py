@@ -124,7 +124,8 @@ def measure_framing(
     """
     check_config(config, images)
     chosen = probed_images(images)
-    base = replace(config, method="linear", framing="centre", image_size=0, aspect=0.0, region="")
+    usual = {"framing": "centre", "image_size": 0, "aspect": 0.0, "region": "", "image_reading": images.image_reading}
+    base = replace(config, method="linear", **usual)
 
     def measured(settings: TrainConfig) -> Probe:
         words = Message("Trying what the network sees: {framing}")

@@ -98,7 +98,7 @@ def probe(
 
     began = time.perf_counter()
     job.report(Progress(stage=stage, done=0, total=0))
-    config = replace(with_aspect(config, chosen), image_reading=images.image_reading)
+    config = with_aspect(replace(config, image_reading=images.image_reading), chosen)
     context = RunContext(config, classes=len(images.class_names))
     try:
         source = plain_batches(config, images, chosen, ProcessShard(device=context.accelerator.device))

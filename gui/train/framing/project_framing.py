@@ -59,9 +59,10 @@ class ProjectFraming:
         if known is not None and known.images is images:
             return dataclasses.replace(known, **facts)
         facts["can_measure"] = len(images.class_names) > 1 and len(probed_images(images)) >= LEAST_IMAGES
-        if known is not None and _paths(known.images) == _paths(images):
+        if known is not None and _shown(known.images) == _shown(images):
             return dataclasses.replace(known, images=images, **facts)
-        some, whole = spread(images.images, _MOST_SHOWN), TrainConfig(framing="whole").preprocessing
+        config = TrainConfig(framing="whole", image_reading=images.image_reading)
+        some, whole = spread(images.images, _MOST_SHOWN), config.preprocessing
         aspect = measured_aspect(images.images, whole)
         typical = min(some, key=lambda image: abs(log(measured_aspect([image], whole) / aspect)), default=None)
         shown = read_image((typical.path, THUMBNAIL_PX)) if typical is not None else None
@@ -71,5 +72,6 @@ class ProjectFraming:
         )  # fmt: skip
 
 
-def _paths(images: Snapshot) -> tuple[Path, ...]:
-    return tuple(image.path for image in images.images)
+def _shown(images: Snapshot) -> tuple[object, ...]:
+    """Return what the facts that images show depend on."""
+    return images.image_reading, *(image.path for image in images.images)

@@ -59,7 +59,7 @@ def train(
         RunError: No image can be read, memory is too small, or the folder holds another or a running run.
     """
     check_config(config, images)
-    config = replace(with_aspect(config, images), image_reading=images.image_reading)
+    config = with_aspect(config, images)
     if not base_weights.ensure_weights(config, job=job):
         return base_weights.stopped_before_start(config, classes=len(images.class_names), run_dir=run_dir)
     run = _Run(config, images, run_dir, is_new=is_new, job=job)
