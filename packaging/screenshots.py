@@ -37,9 +37,12 @@ from gui.errors import BugDialog
 from gui.home.new_project import NewProjectDialog
 from gui.predict.predicting import Frame, PredictionBatch
 from gui.preferences import Settings
+from gui.shell.window_dialog import WindowDialog
+from visionft.data.image_reading import ImageReading
 from visionft.errors import NextStep
 from visionft.project.edits.changes import UnlabelImages
 from visionft.project.formats.listing import RejectedFile
+from visionft.project.image_window import Histogram, WindowChoice
 from visionft.project.importing.importer import ImportReport
 from visionft.suggest.suggestions import Suggestion, write_suggestions
 
@@ -198,6 +201,16 @@ def _new_project(studio: Studio) -> None:
     studio.dialog = NewProjectDialog(studio.window, folder=Path("/home/user/VisionFT"), name="Surface defects")
 
 
+def _image_values(studio: Studio) -> None:
+    counts = tuple(round(9000 / (1 + (place - 30) ** 2 / 90)) for place in range(128))
+    choice = WindowChoice(
+        reading=ImageReading(window="440,1310;420,900;405,1250", plane="max", channels="mCherry,GFP,DAPI"),
+        images=200, planes=12, channels=("DAPI", "GFP", "mCherry"),
+        histograms=(Histogram(low=400, high=1600, counts=counts),) * 3,
+    )  # fmt: skip
+    studio.dialog = WindowDialog(studio.window, sorted((studio.folder / "images").rglob("*.jpg"))[:6], choice)
+
+
 def _bug(studio: Studio) -> None:
     trace = "Traceback (most recent call last):\n  ...\nKeyError: 'example'"
     studio.dialog = BugDialog(studio.window, trace)
@@ -250,6 +263,7 @@ SCENES: dict[str, Callable[[Studio], None]] = {
     "21-palette": _palette,
     "22-shortcuts": _shortcuts,
     "23-new-project": _new_project,
+    "31-image-values": _image_values,
     "24-bug": _bug,
 }
 
