@@ -225,6 +225,8 @@ def test_the_window_is_measured_at_the_import_chosen_and_forgotten(run, value, r
         tifffile.imwrite(folder / f"{number}.tif", values + np.uint16(number), imagej=True, metadata={"axes": "ZYX"})
     value("project", "new", deep)
     assert value("import", deep, folder)["added"] == 2
+    value("import", project, folder)  # it holds images already: they are read as before
+    assert value("project", "window", project) == {"choice": None}
     measured = value("project", "window", deep)["choice"]
     assert measured["reading"]["plane"] == "max" and (measured["planes"], measured["images"]) == (3, 2)
     assert not measured["is_own"] and sum(measured["histograms"][0]["counts"]) == 2 * 30 * 40
