@@ -78,7 +78,7 @@ EXPECTED = {
 }
 
 
-@pytest.mark.parametrize("write", EXPECTED, ids=lambda each: each.__name__)
+@pytest.mark.parametrize("write", [write_grey, write_ome, pytest.param(write_dicom, marks=pytest.mark.slow)])
 def test_faint_classes_are_told_apart_by_the_exported_file(write: Callable[[Path, int], Path], tmp_path: Path):
     paths = []
     for number in range(40):
