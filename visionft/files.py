@@ -399,4 +399,4 @@ def sha256_file(path: Path) -> str:
 def sha256_open(handle: BufferedReader) -> str:
     """Return the hex SHA-256 of an open file's bytes, from its start."""
     handle.seek(0)
-    return hashlib.file_digest(handle.raw, "sha256").hexdigest()
+    return hashlib.file_digest(handle, "sha256").hexdigest()

@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from io import BytesIO
+from io import BufferedReader, BytesIO
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, BinaryIO, Final
@@ -177,7 +177,7 @@ def in_memory(content: bytes, path: Path) -> BytesIO:
 
 
 @contextmanager
-def open_image(path: Path) -> Generator[BinaryIO]:
+def open_image(path: Path) -> Generator[BufferedReader]:
     """Yield a file that may be an image, open for reading; whatever is wrong with it leaves as an `ImageError`."""
     try:
         status = path.stat()

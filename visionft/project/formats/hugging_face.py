@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from importlib import import_module
 from itertools import count
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, cast
 
 from models.messages import Message
 from visionft.amounts import size_text
@@ -21,7 +21,7 @@ from visionft.project.formats.listing import DEFAULTS, Listing, ReadOptions
 from visionft.project.formats.locating import ImageFinder
 from visionft.project.formats.readers import listing_of_rows
 from visionft.project.formats.split_names import UNASSIGNED_FOLDER
-from visionft.project.formats.whole_files import check_size
+from visionft.project.formats.whole_files import check_size, objects
 
 _SPLIT_FOLDERS = {"train": "train", "val": "validation", "test": "test"}
 _MAX_ROWS, _MAX_IN_LISTS, _MAX_UNPACKED = 5_000_000, 5_000_000, 2 * 2**30
@@ -108,20 +108,20 @@ def images_within(file: Path) -> Iterator[tuple[bytes | None, str, dict[str, Any
         names = _class_names_beside(file) | _class_names(table.schema_arrow.metadata or {})
         stored = [chunk.total_uncompressed_size for chunk in _chunks(table)]
         if not column or max(stored, default=0) > _MAX_UNPACKED:
-            values = {"file": file, "limit": size_text(_MAX_UNPACKED)}
-            message = Message("{file} holds no images, or more than {limit} of them in one row group.", **values)
+            limits = {"file": file, "limit": size_text(_MAX_UNPACKED)}
+            message = Message("{file} holds no images, or more than {limit} of them in one row group.", **limits)
             raise ProjectError(message, "Save it again in smaller row groups.")
-        rows_at_once = max(1, min(64, 2**28 // max(1, *stored)))  # a value may recur in each
+        rows_at_once = max(1, min(64, 2**28 // max([1, *stored])))  # a value may recur in each
         for batch in table.iter_batches(batch_size=rows_at_once, columns=[column, *flat]):
             cells = {title: _values(batch.column(title), names.get(title, [])) for title in flat}
-            for place, image in enumerate(batch.column(column).to_pylist()):
-                content, path = (image.get("bytes"), image.get("path")) if isinstance(image, dict) else (image, "")
-                row = {title: values[place] for title, values in cells.items()}
-                yield (
-                    content,
-                    PurePosixPath(path or "").name,
-                    {k: v for k, v in row.items() if len(str(v)) <= _MAX_TEXT},
-                )
+            images: list[Any] = batch.column(column).to_pylist()
+            for place, image in enumerate(images):
+                values = {title: values[place] for title, values in cells.items()}
+                row = {title: value for title, value in values.items() if len(str(value)) <= _MAX_TEXT}
+                if isinstance(image, bytes):
+                    yield image, "", row
+                elif image is not None:
+                    yield image["bytes"], PurePosixPath(image.get("path") or "").name, row
 
 
 def _image_column(table: Any, types: Any) -> str:
@@ -168,16 +168,16 @@ def _class_names_beside(file: Path) -> dict[str, list[str]]:
 
 def _names_of_features(features: Any) -> dict[str, list[str]]:
     """Return the class names of each column, as `datasets` writes its features: by title, or as a list in a card."""
-    by_title = features if isinstance(features, dict) else {each["name"]: each["dtype"] for each in features}
+    by_title = cast("dict[str, Any]", features)
+    if isinstance(features, list):
+        by_title = {each["name"]: each["dtype"] for each in objects(cast("list[Any]", features))}
     found: dict[str, list[str]] = {}
     for title, kind in by_title.items():
-        names = kind.get("class_label", kind).get("names") if isinstance(kind, dict) else None
-        if names:
-            found[title] = (
-                [str(names[key]) for key in sorted(names, key=int)]
-                if isinstance(names, dict)
-                else list(map(str, names))
-            )
+        kind = cast("dict[str, Any]", kind if isinstance(kind, dict) else {})
+        names: Any = (kind.get("feature") or kind.get("class_label") or kind).get("names") or ()
+        listed: list[Any] = [names[key] for key in sorted(names, key=int)] if hasattr(names, "keys") else list(names)
+        if listed and all(isinstance(name, (str, int)) for name in listed):
+            found[title] = list(map(str, listed))
     return found
 
 
@@ -223,9 +223,7 @@ def _values(column: Any, names: list[str]) -> list[Any]:
 def _class_names(metadata: dict[bytes, bytes]) -> dict[str, list[str]]:
     """Return the class names of each `ClassLabel` column of the `datasets` library."""
     try:
-        features: dict[str, Any] = json.loads(metadata[b"huggingface"])["info"]["features"]
-        kinds = {title: dict[str, Any](each.get("feature", each)) for title, each in features.items()}
-        return {title: list(map(str, kind["names"])) for title, kind in kinds.items() if "names" in kind}
+        return _names_of_features(json.loads(metadata[b"huggingface"])["info"]["features"])
     except (KeyError, TypeError, ValueError, AttributeError):
         return {}
 

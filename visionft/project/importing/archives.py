@@ -18,11 +18,11 @@ import unicodedata
 import zipfile
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path, PurePosixPath, PureWindowsPath
-from typing import IO, BinaryIO
+from typing import IO, Any, BinaryIO
 
 from models.messages import Message
 from visionft.amounts import size_text
@@ -251,20 +251,23 @@ def _name_fault(name: str) -> str:
 
 def _tar_entries(handle: BinaryIO) -> Iterator[tuple[str, int, str, IO[bytes]]]:
     """Yield name, bytes, problem and content (to be read whole) of each entry of a tar that is no folder."""
-    start = handle.read(3)
+    start = handle.read(2)
     handle.seek(0)
-    opened: dict[bytes, Callable[[], IO[bytes]]] = {
-        b"\x1f\x8b": lambda: gzip.GzipFile(fileobj=handle),
-        b"BZ": lambda: bz2.BZ2File(handle),
-    }
-    content: IO[bytes] = opened.get(start[:2], lambda: handle)()
+    content: Any = handle  # or what is packed in it
+    if start == b"\x1f\x8b":
+        content = gzip.GzipFile(fileobj=handle)
+    elif start == b"BZ":
+        content = bz2.BZ2File(handle)
     given: dict[str, str] = {}  # values for the next entry, from a block before it
     entries = 0
-    while block := content.read(_BLOCK):
+    while True:
+        block = content.read(_BLOCK)
+        if len(block) < _BLOCK:
+            raise EOFError(Message("its end is missing"))
+        if not block.strip(b"\0"):
+            return
         try:
             entry = tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")
-        except (tarfile.EmptyHeaderError, tarfile.EOFHeaderError):
-            return
         except tarfile.HeaderError as error:
             raise ValueError(Message("it is no tar archive, or damaged")) from error
         size = int(given.get("size", entry.size))

@@ -13,6 +13,7 @@ from visionft.data.decode import IMAGE_SUFFIXES
 from visionft.data.types import Split
 from visionft.files import open_regular, parse_json
 from visionft.project.formats.split_names import is_split_name, split_of
+from visionft.project.formats.whole_files import objects
 
 TABLE = "metadata.jsonl"
 _LABELS = (".cls", ".json", ".txt")
@@ -56,7 +57,7 @@ def join_shards(folder: Path) -> None:
 def split_in(*names: str) -> Split | None:
     """Return the split of some names of folders or shards, `cifar-train` too; None for none or several."""
     words = [word for name in names for word in re.split(r"[\W_0-9]+", name) if is_split_name(word)]
-    splits = {split_of(word) for word in words}
+    splits: set[Split | None] = {split_of(word) for word in words}
     return splits.pop() if len(splits) == 1 else None
 
 
@@ -83,7 +84,7 @@ def _values(path: Path) -> dict[str, Any]:
     except ValueError:
         return {}
     kept = (str, int, float, type(None))
-    return {key: each for key, each in value.items() if isinstance(each, kept)} if isinstance(value, dict) else {}
+    return {key: each for entry in objects([value]) for key, each in entry.items() if isinstance(each, kept)}
 
 
 def _text(path: Path) -> str:
