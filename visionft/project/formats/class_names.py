@@ -84,7 +84,7 @@ def _files_in(folders: Sequence[Path]) -> list[Path]:
 def _readings_of(file: Path) -> list[_Meaning]:
     """Return the possible meanings of a file, most explicit first."""
     kinds = {".json": _of_json, ".yaml": _of_yaml, ".yml": _of_yaml, ".mat": _of_mat}
-    with suppress(ProjectError, ValueError, OSError):
+    with suppress(ProjectError, ValueError, OSError, RecursionError):
         return list(kinds.get(file.suffix.casefold(), _of_text)(file))
     return []
 
@@ -122,9 +122,10 @@ def _of_value(value: Any) -> Iterator[_Meaning]:
         if all(isinstance(each, (str, int)) for each in entries.values()):
             yield {_normal(key): str(each) for key, each in entries.items()}, None
             yield {_normal(str(each)): key for key, each in entries.items()}, None
-        elif all(isinstance(each, list) and each for each in entries.values()):  # `{"0": ["n01440764", "tench"]}`
-            yield {_normal(key): str(each[-1]) for key, each in entries.items()}, None
-            yield {str(each[0]): str(each[-1]) for each in entries.values()}, None
+        lists = {key: cast("list[Any]", each) for key, each in entries.items() if isinstance(each, list) and each}
+        if lists and len(lists) == len(entries):  # `{"0": ["n01440764", "tench"]}`
+            yield {_normal(key): str(each[-1]) for key, each in lists.items()}, None
+            yield {str(each[0]): str(each[-1]) for each in lists.values()}, None
         for each in (entries[key] for key in ("names", "classes", "categories", "labels") if key in entries):
             yield from _of_value(each)
     elif isinstance(value, list):

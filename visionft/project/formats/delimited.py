@@ -41,11 +41,11 @@ def csv_rows(file: Path) -> Iterator[tuple[int, list[str] | str]]:
         stated = _STATED.fullmatch(lines[0].strip()) if lines else None
         if stated:
             handle.readline()
-        dialect = stated[1] if stated else _dialect(lines)
-        if isinstance(dialect, re.Pattern):
-            yield from _list_rows(_Lines(file, handle), dialect)
-        else:
+        dialect = str(stated[1]) if stated else _dialect(lines)
+        if isinstance(dialect, str):
             yield from _records(_Lines(file, handle), dialect, first=2 if stated else 1)
+        else:
+            yield from _list_rows(_Lines(file, handle), dialect)
 
 
 def _dialect(lines: Sequence[str]) -> str | re.Pattern[str]:

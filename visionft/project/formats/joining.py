@@ -19,13 +19,14 @@ from visionft.project.formats.tables import TABLE_SUFFIXES, Row, Rows, Table, op
 from visionft.project.formats.whole_files import MemoryLimit
 
 _MOST_FILES, _MOST_ALIKE = 500, 50
+_HEAD = 500  # rows by which keys are compared
 TABLES = ("csv", "jsonl", "json", "spreadsheet", "mat")  # formats that `tables.py` opens
 _OF_ROW = 200  # bytes of memory of a joined row, beside its cells
 
 
 @dataclass(frozen=True, slots=True)
 class _Opened:
-    """A table with its finder, and the column that names images; empty for none."""
+    """The first rows of a table, its finder, and the column that names images; empty for none."""
 
     table: Table
     finder: ImageFinder
@@ -45,14 +46,11 @@ def label_tables(files: Sequence[Path], options: ReadOptions) -> list[Listing]:
     listings: list[Listing] = []
     joined: set[Path] = set()
     for each in naming:
-        if key := "" if each.is_by_number else _key_of(each.table, each.image):
-            further = {other.table.file: _joins(each.table, key, other) for other in opened if other is not each}
-            further = {file: title for file, title in further.items() if title}
-            joined |= further.keys()
-            tables = [other.table for other in opened if other.table.file in further]
-            table = _joined(each.table, key, [(table, further[table.file]) for table in tables])
-            each = replace(each, table=table)
-        listings += _listing(each, options, tuple(further) if key else ())
+        key = "" if each.is_by_number else _key_of(each.table, each.image)
+        further = [(other, _joins(each.table, key, other)) for other in opened if key and other is not each]
+        further = [(other, title) for other, title in further if title]
+        joined |= {other.table.file for other, _ in further}
+        listings += _listing(each, key, further, options)
     return [each for each in listings if not {reading.file for reading in each.interpretations} & joined]
 
 
@@ -71,14 +69,23 @@ def _opened(file: Path, options: ReadOptions) -> _Opened | None:
     cells = [str(row.get(columns.file) or "") for row in table.good[:200]] if columns is not None else []
     names = any(map(finder.has, cells))
     is_numbered = not names and any(map(finder.has_number, cells))
-    return _Opened(table, finder, columns.file if columns is not None and (names or is_numbered) else "", is_numbered)
+    head = replace(table, sample=table.sample[:_HEAD], rest=iter(()))
+    return _Opened(head, finder, columns.file if columns is not None and (names or is_numbered) else "", is_numbered)
 
 
-def _listing(opened: _Opened, options: ReadOptions, joined: Sequence[Path]) -> list[Listing]:
+def _listing(opened: _Opened, key: str, further: Sequence[tuple[_Opened, str]], options: ReadOptions) -> list[Listing]:
     try:
-        return [listing_of_table(opened.table, opened.finder, options.choice, joined=joined)]
+        table = _whole(opened)
+        if further:
+            table = _joined(table, key, [(_whole(other), title) for other, title in further])
+        joined = [other.table.file for other, _ in further]
+        return [listing_of_table(table, opened.finder, options.choice, joined=joined)]
     except ProjectError:
         return []
+
+
+def _whole(opened: _Opened) -> Table:
+    return open_table(opened.table.file, opened.finder)
 
 
 def _key_of(table: Table, image: str) -> str:

@@ -6,7 +6,8 @@ from SciPy; how much they unpack to is measured before.
 
 import struct
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from visionft.files import open_regular
 
 _MAX_UNPACKED = 200 * 2**20
 _HEADER, _COMPRESSED = 128, 15  # bytes of the header; type of a compressed variable
+_DAMAGE = (ValueError, TypeError, OSError, KeyError, IndexError, MemoryError, zlib.error, struct.error)
 _SPLITS = (("trn", "train"), ("train", "train"), ("val", "val"), ("tst", "test"), ("test", "test"))
 
 
@@ -42,35 +44,22 @@ def mat_rows(file: Path) -> tuple[list[str], Iterator[dict[str, Any]]]:
     )
 
 
-def mat_variables(file: Path) -> Mapping[str, Any]:
+def mat_variables(file: Path) -> dict[str, Any]:
     """Return the variables of a MATLAB file, or of its lone structure, as squeezed NumPy arrays."""
-    import numpy as np
-    from scipy.io import loadmat
-    from scipy.io.matlab import MatReadError
-
+    scipy_io, numpy = import_module("scipy.io"), import_module("numpy")
     try:
         _check_unpacked(file)
         with open_regular(file) as handle:
-            loaded: dict[str, Any] = loadmat(handle, squeeze_me=True)
+            loaded: dict[str, Any] = scipy_io.loadmat(handle, squeeze_me=True)
     except NotImplementedError as error:
         message = Message("{file} is a MATLAB file of version 7.3, which is not read.", file=file)
         raise ProjectError(message, "Save it in MATLAB with the option -v7, or save the labels as CSV.") from error
-    except (
-        MatReadError,
-        ValueError,
-        TypeError,
-        OSError,
-        KeyError,
-        IndexError,
-        MemoryError,
-        zlib.error,
-        struct.error,
-    ) as error:
+    except (*_DAMAGE, scipy_io.matlab.MatReadError) as error:
         message = Message("{file} cannot be read as a MATLAB file: {reason}.", file=file, reason=error)
         raise ProjectError(message, "Save it again, or save the labels as CSV.") from error
-    found = {name: np.asarray(value) for name, value in loaded.items() if not name.startswith("__")}
+    found: dict[str, Any] = {name: numpy.asarray(value) for name, value in loaded.items() if not name.startswith("__")}
     if len(found) == 1 and (only := next(iter(found.values()))).dtype.names and only.size == 1:
-        found = {name: np.asarray(only[name].item()) for name in only.dtype.names}
+        found: dict[str, Any] = {name: numpy.asarray(only[name].item()) for name in only.dtype.names}
     return found
 
 

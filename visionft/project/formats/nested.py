@@ -8,6 +8,7 @@ from typing import Any, cast
 
 from visionft.project.formats.split_names import is_split_name
 
+Entry = dict[str, Any] | list[Any] | str  # an object, an array, or the reason for another value
 _MAX_DEPTH = 12
 _ENOUGH = 40  # entries that are looked at to understand a file
 # Keys, in small letters and without signs, that mark a part of an image.
@@ -39,8 +40,9 @@ def _collect(
         inner = cast("dict[str, Any]", value)
         keys = {"".join(filter(str.isalnum, key)).casefold() for key in inner}
         is_part = is_part or (depth > 0 and bool(keys & _GEOMETRY))
-        choices = inner.get("choices") if len(inner) == 1 else None  # Label Studio's answer to one question
-        for key, each in {"": choices}.items() if isinstance(choices, list) else inner.items():
+        # Label Studio's answer to one question
+        inner = {"": inner["choices"]} if len(inner) == 1 and isinstance(inner.get("choices"), list) else inner
+        for key, each in inner.items():
             title = f"{path}.{key}".strip(".")
             _collect(each, title, row, several, parts, depth=depth + 1, is_part=is_part, is_listed=is_listed)
     elif isinstance(value, list):
@@ -56,28 +58,34 @@ def _collect(
         parts.add(path)
 
 
-def json_rows(value: Any, has_image: Callable[[str], bool]) -> Iterator[tuple[dict[str, Any] | list[Any] | str, str]]:
+def json_rows(value: Any, has_image: Callable[[str], bool]) -> Iterator[tuple[Entry, str]]:
     """Yield the entries of a JSON value with the split that they lie under: objects, arrays, or reasons for others.
 
     Understood are arrays of objects, of arrays and of names; `{name: label or object}`, `{label: [names]}`, any of
     these below the names of splits, and otherwise the longest array of objects inside.
     """
+    splits = cast("dict[str, Any]", value) if isinstance(value, dict) else {}
+    if len(splits) > 1 and all(map(is_split_name, splits)):
+        for split, each in splits.items():
+            yield from ((entry, split) for entry in _entries(each, has_image))
+    else:
+        yield from ((entry, "") for entry in _entries(value, has_image))
+
+
+def _entries(value: Any, has_image: Callable[[str], bool]) -> Iterator[Entry]:
     if isinstance(value, dict):
-        inner = cast("dict[str, Any]", value)
-        if len(inner) > 1 and all(map(is_split_name, inner)):
-            for split, each in inner.items():
-                yield from ((entry, split) for entry, _ in json_rows(each, has_image))
-            return
-        yield from ((entry, "") for entry in _of_object(inner, has_image))
+        yield from _of_object(cast("dict[str, Any]", value), has_image)
     elif isinstance(value, list):
-        yield from ((entry, "") for entry in map(_entry, cast("list[Any]", value)))
+        yield from map(_entry, cast("list[Any]", value))
 
 
-def _entry(value: Any) -> dict[str, Any] | list[Any] | str:
-    return [value] if isinstance(value, str) else value if isinstance(value, (dict, list)) else "not a JSON object"
+def _entry(value: Any) -> Entry:
+    if isinstance(value, (dict, list)):
+        return cast("dict[str, Any] | list[Any]", value)
+    return [value] if isinstance(value, str) else "not a JSON object"
 
 
-def _of_object(value: dict[str, Any], has_image: Callable[[str], bool]) -> Iterator[dict[str, Any] | list[Any] | str]:
+def _of_object(value: dict[str, Any], has_image: Callable[[str], bool]) -> Iterator[Entry]:
     first = list(value.items())[:_ENOUGH]
     if sum(has_image(key) for key, _ in first) > len(first) / 2:
         for key, each in value.items():
@@ -90,11 +98,11 @@ def _of_object(value: dict[str, Any], has_image: Callable[[str], bool]) -> Itera
             {"file_name": name, "label": key} for key, names in value.items() if _is_names(names) for name in names
         )
     elif len(first) > 1 and all(isinstance(each, dict) for _, each in first):
-        yield from (each if isinstance(each, dict) else "not a JSON object" for each in value.values())
+        yield from map(_entry, value.values())
     else:
         arrays = [cast("list[Any]", each) for each in value.values() if isinstance(each, list)]
         of_objects = [each for each in arrays if any(isinstance(one, dict) for one in each)]
-        yield from map(_entry, max(of_objects, key=len, default=[]))
+        yield from map(_entry, max(of_objects, key=len) if of_objects else [])
 
 
 def _is_names(value: Any) -> bool:

@@ -3,6 +3,7 @@
 import re
 import zipfile
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 from xml.parsers import expat
@@ -20,18 +21,18 @@ _CHUNK = 1 << 20
 
 def spreadsheet_rows(file: Path) -> Iterator[tuple[int, list[str] | str]]:
     """Yield the rows of a spreadsheet with their numbers; cells are text as in a CSV of it."""
-    from python_calamine import CalamineError, CalamineWorkbook
-
+    calamine = import_module("python_calamine")
     try:
         _check_size(file)
-        book = CalamineWorkbook.from_path(file)
+        book = calamine.CalamineWorkbook.from_path(file)
         sheets = (book.get_sheet_by_name(name) for name in book.sheet_names)
         sheet = next((each for each in sheets if each.height > 1), None)
-        for number, row in enumerate(sheet.iter_rows() if sheet is not None else (), 1):
-            cells = [_text(cell) for cell in row]
+        rows: Iterator[list[Any]] = sheet.iter_rows() if sheet is not None else iter(())
+        for number, row in enumerate(rows, 1):
+            cells = list(map(_text, row))
             if any(cells):
                 yield number, cells
-    except (CalamineError, zipfile.BadZipFile, ValueError, OSError) as error:
+    except (calamine.CalamineError, zipfile.BadZipFile, ValueError, OSError) as error:
         message = Message("{file} cannot be read as a spreadsheet: {reason}.", file=file, reason=error)
         raise ProjectError(message, "Save the sheet with the labels as CSV, and import that.") from error
 

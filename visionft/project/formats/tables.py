@@ -20,7 +20,7 @@ from visionft.foreign_text import from_spreadsheet_cell
 from visionft.project.formats.columns import ImageNames, titles_of_first_row
 from visionft.project.formats.delimited import csv_rows
 from visionft.project.formats.matlab import mat_rows
-from visionft.project.formats.nested import flat, json_rows
+from visionft.project.formats.nested import Entry, flat, json_rows
 from visionft.project.formats.spreadsheets import spreadsheet_rows
 from visionft.project.formats.whole_files import MemoryLimit, check_size, read_label_json, reading_errors, text_encoding
 
@@ -131,11 +131,11 @@ def _object(cell: Any) -> dict[str, Any] | None:
     return cast("dict[str, Any]", value) if isinstance(value, dict) else None
 
 
-def _table_of_entries(file: Path, entries: Iterable[tuple[int, dict[str, Any] | list[Any] | str]]) -> Table:
+def _table_of_entries(file: Path, entries: Iterable[tuple[int, Entry]]) -> Table:
     """Return a table of JSON objects and arrays."""
     parts: set[str] = set()
 
-    def row(entry: dict[str, Any] | list[Any] | str) -> Row:
+    def row(entry: Entry) -> Row:
         if isinstance(entry, list):
             return {f"column {number}": value for number, value in enumerate(entry, 1)}
         if isinstance(entry, str):
@@ -180,7 +180,7 @@ def _lines_of_json(file: Path) -> Iterator[tuple[int, dict[str, Any] | str]]:
 def _json(file: Path, images: ImageNames) -> Table:
     entries = json_rows(read_label_json(file), images.has)
 
-    def placed(entry: dict[str, Any] | list[Any] | str, split: str) -> dict[str, Any] | list[Any] | str:
+    def placed(entry: Entry, split: str) -> Entry:
         if not split or isinstance(entry, str):
             return entry
         if isinstance(entry, list):

@@ -54,7 +54,7 @@ def _image(text: Path, root: Path, names: dict[str, str]) -> ImageAnnotation:
         if found[1] not in names:
             raise ValueError(Message("there is no class {number}", number=found[1]))
         marked[names[found[1]]] = None
-    split = next((split_of(part) for part in inner.parts[:-1] if is_split_name(part)), None)
+    split = split_of(next(filter(is_split_name, inner.parts[:-1]), ""))
     name = _FOLDERS.sub(r"\1images", inner.with_suffix("").as_posix())
     return ImageAnnotation(name=name, marked=tuple(marked), split=split)
 

@@ -15,7 +15,8 @@ KEYS = [
     "images", "annotations", "categories", "id", "image_id", "category_id", "bbox", "segmentation", "file_name",
     "name", "width", "height", "split", "data", "image", "result", "type", "value", "choices", "from_name",
     "completions", "classes", "labels", "label", "samples", "filepath", "tags", "_cls", "detections", "flags",
-    "shapes", "imagePath", "annotation", "coordinates", "ground_truth", "supercategory",
+    "shapes", "imagePath", "annotation", "coordinates", "ground_truth", "supercategory", "objects", "classTitle",
+    "train", "val",
 ]  # fmt: skip
 WORDS = st.sampled_from([*KEYS, "a.jpg", "Classification", ""])
 ANYTHING = st.recursive(
@@ -23,7 +24,7 @@ ANYTHING = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(KEYS), inner, max_size=5),
     max_leaves=30,
 )
-READERS = ("coco", "label_studio", "fiftyone", "labelme", "create_ml", "json")
+READERS = ("coco", "label_studio", "fiftyone", "labelme", "create_ml", "json", "supervisely")
 
 
 @pytest.mark.parametrize("name", READERS)
