@@ -110,7 +110,7 @@ class LeftOutCard(Card):
         clear(self._counts)
         reasons: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
         for each in self._files:
-            reasons[each.kind, getattr(each.reason, "template", each.reason)].append(each.reason)
+            reasons[each.kind, Message(each.reason).template].append(each.reason)
         for (kind, _), texts in sorted(reasons.items(), key=lambda group: -len(group[1]))[:_MOST_REASONS]:
             words = tr("{kind}: {reason}", kind=tr(kind), reason=tr(_shared_reason(texts)))
             counted = column(verbatim(f"{len(texts):,}", "strong"), None)
@@ -124,11 +124,9 @@ class LeftOutCard(Card):
         LeftOutDialog(self, self._files, base=self._base).open()
 
 
-def _shared_reason(reasons: Sequence[str]) -> str:
+def _shared_reason(reasons: Sequence[str]) -> Message:
     """Return the reason of several files, of one template; dots stand for the values that differ."""
-    first, *others = reasons
-    if not isinstance(first, Message):
-        return first
+    first, *others = map(Message, reasons)
     differing = (name for name, value in first.values.items() if any(each.values.get(name) != value for each in others))
     return Message(first, **dict.fromkeys(differing, "…"))
 

@@ -15,12 +15,14 @@ from gui.kit.parts import Button, IconLabel, column, restyle, row, text
 from gui.kit.translation import tr
 from models.messages import Text
 
+DropKind = Literal["project", "source", "images", "model"]
+
 
 @dataclass(frozen=True, slots=True)
 class DropContent:
     """Dropped items: a project folder, a source of images (folder, zip, list), loose images, or an exported model."""
 
-    kind: Literal["project", "source", "images", "model"]
+    kind: DropKind
     path: Path  # the first one; the folder of several sources, where they lie in one
     paths: tuple[Path, ...]  # all of this kind
 
@@ -39,16 +41,16 @@ def local_paths(data: QMimeData) -> list[Path]:
 
 def meaning(paths: list[Path]) -> DropContent | None:
     """Return the items of the first kind among these that the window can open; None if there is none."""
-    found = [(kind, path) for path in paths if (kind := _kind(path))]
-    if not found:
+    kinds: list[DropKind] = [kind for path in paths if (kind := _kind(path)) is not None]
+    if not kinds:
         return None
-    kind = found[0][0]
-    chosen = tuple(path for other, path in found if other == kind)
+    kind = kinds[0]
+    chosen = tuple(path for path in paths if _kind(path) == kind)
     is_together = kind == "source" and len({path.parent for path in chosen}) == 1 < len(chosen)
     return DropContent(kind, chosen[0].parent if is_together else chosen[0], chosen)
 
 
-def _kind(path: Path) -> Literal["project", "source", "images", "model", ""]:
+def _kind(path: Path) -> DropKind | None:
     from visionft.data.decode import IMAGE_SUFFIXES
     from visionft.project.formats.registry import SOURCE_SUFFIXES
     from visionft.project.store import DATABASE
@@ -60,7 +62,7 @@ def _kind(path: Path) -> Literal["project", "source", "images", "model", ""]:
         return "source"
     if suffix == ".onnx":
         return "model"
-    return "images" if suffix in IMAGE_SUFFIXES else ""
+    return "images" if suffix in IMAGE_SUFFIXES else None
 
 
 class DropZone(QFrame):
