@@ -10,14 +10,14 @@ from gui.kit import theme
 from gui.kit.parts import IconLabel, choice_box, clear, column, row, text, widget_of
 from gui.kit.tiles import ActionTile
 from gui.kit.translation import tr
-from models.messages import Message, listed
+from models.messages import Message
 from visionft.project.formats.listing import AUTOMATIC, ColumnChoice
+from visionft.project.importing.reading_notes import notes_on
 
 if TYPE_CHECKING:
     from visionft.project.formats.listing import Interpretation
     from visionft.project.importing.readings import ReadingSummary
 
-_MOST = 6
 # Sources of the classes other than one column.
 _NOTHING, _EACH_COLUMN, _WHOLE, _MARKS, _PROPOSED = "\0nothing", "\0each", "\0whole", "\0marks", "\0proposed"
 
@@ -89,9 +89,9 @@ class ReadingLine(QWidget):
     ) -> None:
         """Show an interpretation; without columns of classes the user has to choose some, unless that `is_decided`."""
         self._choice, self._is_decided = choice, is_decided
-        sentences = dict.fromkeys(words for each in interpretations for words in _sentences(each))
-        self.words.setText(" ".join(sentences))
-        self.words.setVisible(bool(sentences))
+        notes = notes_on(interpretations)
+        self.words.setText(" ".join(map(tr, notes)))
+        self.words.setVisible(bool(notes))
         first = interpretations[0] if interpretations else None
         is_table = first is not None and len(first.columns) > 1 and not first.format
         sources = _label_sources(interpretations, choice) if first is not None else []
@@ -101,7 +101,7 @@ class ReadingLine(QWidget):
             _fill(self.file_box, [(name, name) for name in first.columns], first.file_column)
             _fill(self.label_box, sources, _label_source(first, choice))
         self._choices.setVisible(bool(sources))
-        self.setVisible(bool(sources or sentences))
+        self.setVisible(bool(sources or notes))
 
     def fault(self) -> str:
         """Return the missing choice of the user; empty for none."""
@@ -157,37 +157,3 @@ def _fill(box: QComboBox, choices: list[tuple[str, str]], chosen: str) -> None:
         for shown, value in choices:
             box.addItem(shown, value)
         box.setCurrentIndex(box.findData(chosen) if chosen else -1)
-
-
-def _sentences(each: "Interpretation") -> list[str]:
-    """Return the interpretation, its assumptions beyond the file's own information, and the ignored files."""
-    words: list[str] = []
-    if each.format:
-        words.append(tr("{file} is read as {format}.", file=each.file.name, format=each.format))
-    if each.is_from_marks:
-        words.append(tr("Every class that is marked in an image is a label of it."))
-    elif each.has_only_marks:
-        words.append(tr("Images with boxes or shapes, and no class as a whole: {count}.", count=each.marked))
-    elif each.marked:
-        words.append(tr("Images with boxes or shapes, whose classes are not taken: {count}.", count=each.marked))
-    elif each.columns and not each.label_columns:
-        words.append(tr("No column gives the class."))
-    if each.split_column:
-        words.append(tr("“{name}” gives the splits.", name=each.split_column))
-    if each.unlabelled_folders:
-        words.append(tr("Images in the folders {names} have no class.", names=listed(each.unlabelled_folders, _MOST)))
-    if each.joined:
-        words.append(tr("Joined with {names}.", names=listed([path.name for path in each.joined], _MOST)))
-    if each.separator:
-        words.append(tr("In a cell, “{sign}” separates several classes.", sign=each.separator))
-    if each.found_elsewhere:
-        words.append(tr("Images found by name in another folder: {count}.", count=each.found_elsewhere))
-    if each.found_by_number:
-        words.append(tr("Images found by the number that their name contains: {count}.", count=each.found_by_number))
-    if each.ambiguous:
-        words.append(tr("Names of several images, which get no class: {count}.", count=each.ambiguous))
-    if each.unread:
-        words.append(tr("Not used, though they may hold labels: {names}.", names=listed(each.unread, _MOST)))
-    if each.foreign:
-        words.append(tr("{tool}'s labels lie there, which cannot be read.", tool=each.foreign))
-    return words

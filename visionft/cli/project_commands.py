@@ -21,6 +21,7 @@ from visionft.project.formats.listing import ColumnChoice, Interpretation
 from visionft.project.formats.registry import IMPORT_FORMATS
 from visionft.project.importing.import_filter import ImportPreview, preview_source
 from visionft.project.importing.importer import ImportReport, import_source
+from visionft.project.importing.reading_notes import notes_on
 from visionft.project.labelling import label_files
 from visionft.project.names import count_of
 from visionft.project.queries import Conflict, files_in_conflict, find_conflicts
@@ -155,39 +156,18 @@ def _conflict_lines(conflicts: Sequence[Conflict], advice: str) -> list[str]:
 def _reading_lines(interpretations: tuple[Interpretation, ...]) -> list[str]:
     lines: list[str] = []
     for each in interpretations:
-        if each.format:
-            lines.append(f"  {each.file.name}: read as {each.format}")
-            if each.is_from_marks:
-                lines.append("  each class that is marked in an image is a label of it")
-            if each.marked:
-                lines.append(f"  boxes or shapes that are no labels: in {count_of(each.marked, 'image')}")
         if each.columns:
             taken = [f"images: {each.file_column}", f"classes: {_listed(each.label_columns) or 'none'}"]
             taken += [f"splits: {each.split_column}"] if each.split_column else []
             taken += [f"not used: {_listed(each.unused_columns)}"] if each.unused_columns else []
             lines.append(f"  {each.file.name}: {'; '.join(taken)}")
-        if each.joined:
-            lines.append(f"  {each.file.name}: joined with {_listed([path.name for path in each.joined])}")
-        if each.separator:
-            lines.append(f"  {each.file.name}: “{each.separator}” stands between the classes of an image")
-        if each.found_elsewhere:
-            count = count_of(each.found_elsewhere, "image")
-            lines.append(f"  {each.file.name}: {count} found by name, in another folder than the file says")
-        if each.found_by_number:
-            count = count_of(each.found_by_number, "image")
-            lines.append(f"  {each.file.name}: {count} found by the number that the name contains")
-        if each.ambiguous:
-            count = count_of(each.ambiguous, "name")
-            lines.append(f"  {each.file.name}: {count} of several images, which get no class")
         folders = [
             ("classes", each.class_folders),
-            ("images without a class", each.unlabelled_folders),
             ("splits", each.split_folders),
             ("none of these", each.ignored_folders),
         ]
         lines += [f"  folders taken as {what}: {_listed(names)}" for what, names in folders if names]
-        lines += [f"  not used, though they may hold labels: {_listed(each.unread)}"] if each.unread else []
-    return lines
+    return lines + [f"  {note}" for note in notes_on(interpretations)]
 
 
 def _readings_lines(found: ImportReport | ImportPreview) -> list[str]:
