@@ -29,7 +29,6 @@ from models.messages import Message
 from visionft.amounts import size_text
 from visionft.data.types import Task as ProjectTask
 from visionft.errors import NextStep
-from visionft.project.formats.listing import ColumnChoice
 from visionft.public_sets import PUBLIC_SETS, PublicSet, list_file
 from visionft.weights.offline import offline_reason
 
@@ -187,6 +186,8 @@ class ProjectPage(Page):
         return dialog.ask() and self.state.create_project(dialog.path, task=dialog.task)
 
     def take_step(self, step: NextStep) -> None:
+        from visionft.project.formats.listing import ColumnChoice
+
         match step.action:
             case "create_project":
                 path = step.project

@@ -21,12 +21,12 @@ from gui.tasks import Lane, Outcome, Task, TaskHandle
 from visionft.data.image_reading import AS_STORED
 from visionft.events import Event, Progress
 from visionft.jobs import JobContext
-from visionft.project.formats.listing import AUTOMATIC, ColumnChoice
 from visionft.project.image_window import project_reading
 
 if TYPE_CHECKING:
     from gui.home.import_preview import ImportPreviewPanel
     from gui.session import ProjectSession
+    from visionft.project.formats.listing import ColumnChoice
     from visionft.project.importing.import_filter import ImportPreview
     from visionft.project.importing.importer import ImportReport
     from visionft.project.store import Project
@@ -64,7 +64,8 @@ class ImportFlow(QObject):
         self.is_active = False
         self._state, self._session, self._ask_project = state, session, ask_project
         self._preview: ImportPreview | None = None
-        self._choice, self._reading = AUTOMATIC, 0
+        self._choice: ColumnChoice  # of the last scan
+        self._reading = 0  # the user's; 0 for none
         self._unpacked: TemporaryDirectory[str] | None = None
         self._handle: TaskHandle | None = None
         self._is_leaving = self._is_outdated = False
@@ -81,12 +82,14 @@ class ImportFlow(QObject):
         panel.readings.chosen.connect(self.choose_reading)
         return panel
 
-    def scan(self, source: Path, choice: ColumnChoice = AUTOMATIC) -> None:
+    def scan(self, source: Path, choice: "ColumnChoice | None" = None) -> None:
         """Scan a source and show its contents; `choice` is the user's column mapping."""
+        from visionft.project.formats.listing import AUTOMATIC  # loads the image formats
+
         if self.is_free():
             if self._preview is None or self._preview.path != source:
                 self._forget()
-            self._choice, self._reading = choice, 0
+            self._choice, self._reading = choice or AUTOMATIC, 0
             self._look(source)
 
     def choose_reading(self, number: int) -> None:
