@@ -251,7 +251,7 @@ def _ranked_labels(
 ) -> list[tuple[str, float]]:
     """Return the columns that may give the label with the weight of the evidence; 1 and more is enough."""
     ranked: list[tuple[float, int, str]] = []
-    flags = [title for title in titles if _is_label_title(title) and all(map(is_flag, _cells(title, sample)))]
+    flags = [title for title in titles if all(map(is_flag, _cells(title, sample)))]
     flags = flags if len(flags) > 1 else []  # of one class each
     for place, title in enumerate(titles):
         cells = _cells(title, sample)
@@ -318,11 +318,19 @@ def _only_candidate(titles: Sequence[str], sample: Sequence[Row]) -> list[str]:
     cells = {title: _cells(title, sample) for title in titles}
     repeating = [title for title in titles if len(set(cells[title])) <= max(1, len(cells[title]) // 2)]
     words = [title for title in repeating if any(map(_has_letters, cells[title]))]
-    repeating = words if len(words) == 1 else repeating  # rather than numbers beside it
+    if not any(_are_codes(cells[title]) for title in repeating if title not in words):
+        repeating = words if len(words) == 1 else repeating  # rather than measures beside it
     if len(repeating) == 1:
         return repeating
     named = [title for key in _WEAK_LABEL_KEYS for title in titles if key_of(title) == key]
     return [title for title in named if not repeating or title in repeating][:1]
+
+
+def _are_codes(cells: Sequence[str]) -> bool:
+    """Return whether numbers may be codes of classes: dense, or with leading zeros."""
+    if not all(map(str.isdecimal, cells)):
+        return False
+    return max(map(int, cells)) <= 2 * len(set(cells)) + 1 or any(len(cell) > 1 and cell[0] == "0" for cell in cells)
 
 
 def _class_columns(titles: Sequence[str], sample: Sequence[Row]) -> tuple[str, ...]:
