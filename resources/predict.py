@@ -21,6 +21,7 @@ import contextlib
 import hashlib
 import json
 from pathlib import Path
+from xml.etree import ElementTree
 
 MODEL = Path(__file__).with_name("model.onnx")
 SHOWN = 3  # labelled images for a prediction, and against it
@@ -162,13 +163,47 @@ def tell(shares: "np.ndarray", products: "np.ndarray", is_same: "np.ndarray") ->
             print(f"  {words:8} {products[row]:.2f}  {labels}  {name}{remark}")
 
 
+def composed(path: str) -> "Image.Image":
+    """Return the channels, or the colours of 16 bits, that the model was trained on as an RGB image."""
+    try:
+        import tifffile
+    except ImportError as error:
+        raise ValueError(f"its channels need: {sys.executable} -m pip install tifffile imagecodecs") from error
+    with tifffile.TiffFile(path) as file:
+        axes, values, about = file.series[0].axes, file.series[0].asarray(), file.ome_metadata
+    axes, values = (axes, values) if "C" in axes else (f"C{axes}", values[np.newaxis])
+    axes, values = (axes, values) if "S" in axes else (f"{axes}S", values[..., np.newaxis])
+    stack = [axis for axis in axes if axis not in "CYXS"]
+    values = values.transpose([axes.index(axis) for axis in ("C", *stack, "Y", "X", "S")])
+    values = values.reshape(len(values), -1, *values.shape[-3:])  # channels, planes, rows, columns, samples
+    found = ElementTree.fromstring(about).find(".//{*}Pixels") if about else None
+    named = [] if found is None else [each for each in found if each.tag.endswith("}Channel")]
+    names = [" ".join((each.get("Name") or each.get("Fluor") or "").split())[:60] for each in named]
+    wanted = reading["channels"].split(",") if reading.get("channels") and len(values) > 1 else ["1"]
+    plane, count, parts = reading.get("plane", "first"), values.shape[1], []
+    for channel in map(str.strip, wanted):
+        planes = values[names.index(channel) if names.count(channel) == 1 else int(channel) - 1] if channel else None
+        if planes is None:
+            parts.append(np.zeros((*values.shape[2:4], 1), values.dtype))
+        elif plane == "max":
+            parts.append(planes.max(axis=0))
+        else:
+            parts.append(planes[{"first": 0, "middle": count // 2}[plane] if plane.isalpha() else int(plane) - 1])
+    colours = np.concatenate(parts, axis=2) if len(parts) > 1 else parts[0][:, :, :3]
+    if values.dtype.itemsize > 1:
+        low, high = np.array(windows or [(0, 65535)], np.float32).T
+        colours = np.nan_to_num(colours.astype(np.float32), nan=0, posinf=0, neginf=0)
+        colours = ((colours - low) * (255 / (high - low)) + 0.5).clip(0, 255)
+    return Image.fromarray(np.broadcast_to(colours, (*colours.shape[:2], 3)).astype(np.uint8))
+
+
 def shown_plane(image: "Image.Image") -> "Image.Image":
     """Return the plane of a TIFF stack that the model was trained on."""
     plane, count = reading.get("plane", "first"), getattr(image, "n_frames", 1)
     has_colours = len(image.getbands()) > 1 and ";16" in str(getattr(image, "tile", ""))
     is_composed = count > 1 and (reading.get("channels") or has_colours)
     if image.format == "TIFF" and (is_composed or (has_colours and windows)):
-        raise ValueError("channels and 16-bit colours are not read here; use: visionft predict")
+        return composed(image.filename)
     if image.format != "TIFF" or count == 1 or plane == "first":
         return ImageOps.exif_transpose(image)
     numbers = range(count) if plane == "max" else [count // 2 if plane == "middle" else int(plane) - 1]

@@ -12,6 +12,7 @@ from gui.kit import theme
 from gui.kit.image_model import Tile
 from gui.kit.parts import Button, ElidedLabel, choice_box, column, pill, restyle, row, text
 from gui.kit.side_by_side import divided
+from gui.kit.thumbnail_cache import shown_reading
 from gui.kit.thumbnails import ThumbnailStore, Unreadable, load_image
 from gui.kit.translation import tr
 from gui.kit.workers import WorkerPool
@@ -30,6 +31,7 @@ class HeatView(QWidget):
         self.pool = WorkerPool(load_image, threads=1, parent=self)
         self.pool.done.connect(self._on_done)
         self._kept: dict[Path, QPixmap | Unreadable] = {}
+        self._reading = shown_reading()
         self._path: Path | None = None
         self._explanation: Explanation | None = None
         self._heat: QImage | None = None
@@ -39,6 +41,9 @@ class HeatView(QWidget):
 
     def show_image(self, path: Path | None, explanation: Explanation | None = None) -> None:
         """Show an image; without an explanation it has no heat map."""
+        if self._reading != shown_reading():
+            self._kept.clear()
+            self._reading = shown_reading()
         self._path, self._explanation, self._heat = path, explanation, None
         if explanation is not None and not explanation.error:
             pixels = np.ascontiguousarray(heat_pixels(explanation.heat, HEAT_PX, HEAT_PX))

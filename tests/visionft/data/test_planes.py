@@ -149,18 +149,28 @@ def test_damaged_stacks_give_pixels_or_a_reason(tmp_path: Path, compression, cap
     assert capfd.readouterr().err == ""
 
 
-def test_predict_py_reads_a_stack_through_the_window_as_the_program_does(tmp_path: Path, write_model) -> None:
-    reading = ImageReading(window="400,1300", plane="max")
+@pytest.mark.parametrize(
+    ("name", "values", "options", "reading"),
+    [
+        ("a.tif", planes(3), {"axes": "ZYX", "compression": "zlib"}, ImageReading(window="400,1300", plane="max")),
+        ("a.tif", np.moveaxis(planes(3), 0, 2), {"photometric": "rgb"}, ImageReading(window="400,1300")),
+        (
+            "a.ome.tif", planes(3, 2), {"axes": "ZCYX", "channels": ["DAPI", "GFP"]},
+            ImageReading(window="400,900;500,1300;600,1400", plane="middle", channels=",GFP,DAPI"),
+        ),
+    ],
+)  # fmt: skip
+def test_predict_py_reads_values_as_the_program_does(tmp_path: Path, write_model, name, values, options, reading):
     model = write_model(tmp_path / "model.onnx", image_reading=reading.to_dict())
-    path = write(tmp_path / "a.tif", planes(3), "ZYX", compression="zlib")
-    script = Path(resources.__file__).parent / "predict.py"
-    expected = Predictor(model, device="cpu")
-    assert expected.image_reading == reading and next(expected.predict([path])).top5
+    path, script = write(tmp_path / name, values, **options), Path(resources.__file__).parent / "predict.py"
+    predictor = Predictor(model, device="cpu")
+    (found,) = predictor.predict([path])
+    assert predictor.image_reading == reading and not found.warnings
     (tmp_path / script.name).write_bytes(script.read_bytes())
-    done = subprocess.run(
-        [sys.executable, "-I", tmp_path / script.name, path], capture_output=True, text=True, check=True, timeout=60
-    )
-    assert done.stdout.count("%") == 3
+    command = [sys.executable, "-I", tmp_path / script.name, path]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    shown = {line.split()[1]: float(line.split()[0].rstrip("%")) for line in done.stdout.splitlines()[1:]}
+    assert shown == pytest.approx({name: 100 * share for name, share in found.top5}, abs=0.02)
 
 
 def test_a_raw_photograph_is_developed(tmp_path: Path) -> None:
