@@ -22,6 +22,7 @@ from PIL import Image, ImageCms, JpegImagePlugin, PngImagePlugin, TiffImagePlugi
 
 from models.messages import Message
 from visionft.data.depth import BAND_PIXELS, is_deep, losses_of, value_range_of
+from visionft.data.heif import is_heif, prepare
 from visionft.data.image_reading import AS_STORED, ImageReading, windowed
 from visionft.data.limits import check_file_size, check_image_size, image_limit
 from visionft.data.plane_files import DICOM_SUFFIXES, RAW_SUFFIXES, open_planes
@@ -48,7 +49,6 @@ _UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-_HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1")
 _WITH_ALPHA = frozenset({"RGBA", "RGBa", "LA", "La", "PA"})
 _HINT = "Open it in an image editor and save it again as JPEG or PNG, or leave it out."
 
@@ -248,17 +248,11 @@ def _looked_at(handle: BinaryIO, limit: int | None = None) -> Generator[tuple[Im
 
 
 def _formats(handle: BinaryIO) -> tuple[str, ...]:
-    """Return the formats that a file may have; the library of HEIF is loaded with the first such file."""
-    head = handle.read(12)
-    handle.seek(0)
-    if head[4:8] != b"ftyp" or head[8:12] not in _HEIF_BRANDS:
+    """Return the formats that a file may have."""
+    if not is_heif(handle):
         return FORMATS
-    try:
-        import pi_heif
-    except ImportError as error:  # no such package for this processor
-        raise ImageError("a HEIF image (HEIC), which cannot be read on this computer", _HINT) from error
-    pi_heif.register_heif_opener(thumbnails=False, depth_images=False, aux_images=False)
-    return ("AVIF", "HEIF")  # a file of the common brand `mif1` may be either
+    prepare(handle)
+    return ("AVIF", "HEIF")
 
 
 def _read_late_metadata(handle: BinaryIO, info: dict[Any, Any]) -> None:

@@ -85,6 +85,9 @@ def test_a_photograph_of_a_phone_is_read_upright_and_refused_when_it_is_cut(tmp_
         path.write_bytes(content[: int(len(content) * share)])
         with pytest.raises(ImageError):
             decode(path)
+    path.write_bytes(content.replace(b"Exif\0", b"Ex\xeaf\0"))  # pi-heif 1.4 crashes
+    with pytest.raises(ImageError):
+        read_header(path)
     place = content.index(b"ispe") + 8
     path.write_bytes(content[:place] + struct.pack(">II", 60_000, 60_000) + content[place + 8 :])
     with pytest.raises(ImageError):
