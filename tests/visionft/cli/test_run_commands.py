@@ -241,6 +241,13 @@ def test_the_window_is_measured_at_the_import_chosen_and_forgotten(run, value, r
     (deep / "window.json").write_text("{}")  # damaged: said
     assert "window.json" in run("project", "info", deep)[2]
     assert value("project", "window", deep, "--forget") == {"choice": None}
+    value("project", "window", deep, "--measure")
+    (tmp_path / "flat").mkdir()
+    Image.new("L", (20, 20)).save(tmp_path / "flat" / "a.png")
+    value("project", "new", tmp_path / "empty")
+    (tmp_path / "empty" / "window.json").write_bytes((deep / "window.json").read_bytes())  # of an import undone
+    value("import", tmp_path / "empty", tmp_path / "flat")
+    assert value("project", "window", tmp_path / "empty") == {"choice": None}
 
 
 def test_the_framing_is_measured_chosen_and_forgotten(run, value, refused, project: Path):

@@ -25,7 +25,7 @@ from visionft.project.db.roots import IMAGES_FOLDER
 from visionft.project.edits.changes import BULK_IMAGES
 from visionft.project.edits.import_changes import AddImages, EditedImage, FileFacts, FileLocation, KnownImage, NewImage
 from visionft.project.formats import listing
-from visionft.project.image_window import choice_text, read_window, store_window
+from visionft.project.image_window import choice_text, forget_window, read_window, store_window
 from visionft.project.importing.import_filter import ClassMap, ExaminedFile, ImportFilter
 from visionft.project.importing.readings import ReadingSummary
 from visionft.project.importing.sources import Source, opened_source, require_understood, window_of_files
@@ -137,8 +137,10 @@ def import_files(
 
 def _kept_reading(project: Project, source: Source, job: JobContext) -> ImageReading:
     """Return how the images of an import are read; measured on the first images, it is kept with the project."""
-    window = window_of_files(project, source, job)
-    if window is not None and window != read_window(project.path):
+    window, stored = window_of_files(project, source, job), read_window(project.path)
+    if window is None and stored is not None:  # of images that an undo took out
+        forget_window(project.path)
+    elif window is not None and window != stored:
         store_window(project.path, window)
         job.report(Notice(message=choice_text(window)))
     return window.reading if window is not None else AS_STORED
