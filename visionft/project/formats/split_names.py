@@ -15,7 +15,7 @@ _NEUTRAL_WORDS = (
     "img", "imgs", "info", "instances", "label", "labels", "list", "metadata", "obj", "pics", "pictures", "photos",
     "seg", "set", "split",
 )  # fmt: skip
-_YEAR = re.compile(r"(?<=[a-z])(19|20)\d\d$")  # `train2017`
+_YEAR = re.compile(r"(?<=[a-z])((19|20)\d\d|\d)$")  # `train2017`, `test1`
 
 
 def is_split_name(name: str) -> bool:

@@ -345,6 +345,8 @@ def preview_source(
             new, known = examiner.sort_out(examined)
             examiner.seen.update({image.sha256: image.source.path for image in new})
             images.update({image.source.path: image for image in new})
+            if task == "multi":
+                _add_labels(images, known)
             if project is None or project.task == "single":
                 conflicts.compare(new, known)
             if stopped:
@@ -374,6 +376,14 @@ def _class_splits(facts: Sequence[SourceFacts]) -> dict[str, dict[str, int]]:
     for (label, split), count in Counter(placed).items():
         counts.setdefault(label, {})[split] = count
     return counts
+
+
+def _add_labels(images: dict[Path, ExaminedFile], known: Sequence[tuple[ExaminedFile, Path]]) -> None:
+    """Add the classes of further rows of an image."""
+    for image, place in known:
+        if first := images.get(place):
+            labels = dict.fromkeys((*first.facts.labels, *image.facts.labels))
+            images[place] = replace(first, facts=replace(first.facts, labels=tuple(labels)))
 
 
 class _ConflictSearch:

@@ -23,6 +23,10 @@ from visionft.project.formats.split_names import is_split_name, split_of
 from visionft.project.importing.survey import Survey, is_image
 
 _MOST_PLACES, _MOST_IN_PLACE = 500, 12  # folders, and files in each, whose text is looked at
+_FEW_IMAGES = 3
+_LABEL_TITLE = re.compile(
+    r"(?i)label|class|categor|target|species|breed|diagnos|ground.?truth|variety|choice|klasse|kategorie"
+)
 _LISTED = 0.5  # least share of the names in a list of a split that lead to images
 _MANY_IMAGES, _MANY_CLASSES = 50, 0.5  # more classes an image are rather captions, names or numbers
 
@@ -39,9 +43,10 @@ Labels = Mapping[str, tuple[str, ...]]  # {path of an image: its classes}
 
 @dataclass(frozen=True, kw_only=True)
 class LabelSource:
-    """One label file, or several joined ones, and the images of the folder that it names."""
+    """One label file, or several joined ones, and the images of the folder that it names; or the names themselves."""
 
     listing: Listing
+    of_names: Message | None = None  # the part of the file names that gives the class
     labels: Labels  # of images in the folder
     named: int  # entries, and names of several images
     found: int  # entries of an image in the folder, or known by content
@@ -49,6 +54,8 @@ class LabelSource:
     @property
     def title(self) -> Message:
         """The files, with the column or format."""
+        if self.of_names:
+            return self.of_names
         first = self.listing.interpretations[0]
         files = dict.fromkeys(printable(each.file.name) for each in self.listing.interpretations)
         names = listed(list(files), 2)
@@ -125,12 +132,28 @@ class LabelSource:
         return Counter(label for labels in self.labels.values() for label in labels)
 
     @property
+    def is_called_label(self) -> bool:
+        """Whether a tool wrote it, or the columns of labels are called so, or are one for each class."""
+        titles = [title for each in self.listing.interpretations for title in each.label_columns]
+        return self.is_of_tool or len(titles) > 1 or any(map(_LABEL_TITLE.search, titles))
+
+    @property
+    def is_unsure_of_column(self) -> bool:
+        """Whether another column of a table may give the labels as well."""
+        return bool(self.alternatives) and not self.is_called_label
+
+    @property
     def confidence(self) -> float:
         """How plausible its labels are by themselves, 0 to 1."""
         if self.is_submission or (
             len(self.labels) > _MANY_IMAGES and len(self.classes) > _MANY_CLASSES * len(self.labels)
         ):
             return 0.2
+        places = {each.path for each in islice(self.listing.files, _FEW_IMAGES * 10)}
+        if len(places) < min(_FEW_IMAGES, self.found):  # rows of the same few images: numbers of something else
+            return 0.3
+        if self.is_unsure_of_column:
+            return 0.5
         share = self.found / max(self.named, 1)
         resolved = 0.95 if share >= 0.5 else 0.7 if share >= 0.05 else 0.4
         return resolved if self.ambiguous <= self.found else 0.4
@@ -188,14 +211,14 @@ class LabelReader:
                     listings.append(FORMATS[_name_of(file)].read(file, options))
                 except ProjectError as error:
                     errors.append(error)
-        return [_source(listing, self._known) for listing in listings if listing.interpretations], errors
+        return [source_of(listing, self._known) for listing in listings if listing.interpretations], errors
 
     def with_label(self, source: LabelSource, column: str) -> LabelSource | None:
         """Return a table as it is with another column of labels; None where that gives none."""
         choice = replace(self.options.choice, label=column)
         options = replace(self.options, index=self._index, choice=choice)
         listings = label_tables(sorted(source.read_files), options)
-        sources = [_source(listing, self._known) for listing in listings]
+        sources = [source_of(listing, self._known) for listing in listings]
         return max(sources, key=lambda each: len(each.labels), default=None)
 
 
@@ -204,8 +227,14 @@ def _name_of(file: Path) -> str:
     return found.name if found else ""
 
 
-def _source(listing: Listing, known: frozenset[str]) -> LabelSource:
-    labels = {text: each.labels for each in listing.files if each.labels and (text := str(each.path)) in known}
+def source_of(listing: Listing, known: frozenset[str] | None = None) -> LabelSource:
+    """Return the source of a listing; `known` are the images of the folder, by default all of the listing."""
+    known = frozenset(str(each.path) for each in listing.files) if known is None else known
+    labels: dict[str, tuple[str, ...]] = {}
+    for each in listing.files:
+        if each.labels and (path := str(each.path)) in known:
+            given = labels.get(path)
+            labels[path] = each.labels if given is None else tuple(dict.fromkeys((*given, *each.labels)))
     found = sum(str(each.path) in known or each.sha256 is not None for each in listing.files)
     ambiguous = sum(each.ambiguous for each in listing.interpretations)
     if split := _split_of_file(listing.interpretations[0].file):

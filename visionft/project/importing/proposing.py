@@ -6,58 +6,36 @@ noisy labels do. Of what remains open, nothing is taken without the user's choic
 """
 
 import re
-from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from models.messages import Message, listed, sentences
+from models.messages import Message, sentences
 from visionft.data.types import Split
 from visionft.errors import NextStep, ProjectError
 from visionft.foreign_text import printable
 from visionft.jobs import SILENT, JobContext
+from visionft.project.formats.class_names import are_ids, class_names_for, name_of
 from visionft.project.formats.image_index import ImageIndex
-from visionft.project.formats.listing import AUTOMATIC, Listing, ReadOptions, SourceFile
+from visionft.project.formats.listing import AUTOMATIC, Interpretation, Listing, ReadOptions
 from visionft.project.formats.registry import FORMATS, format_of
-from visionft.project.formats.whole_files import unsupported_tool
-from visionft.project.importing.label_sources import LabelReader, Labels, LabelSource, unread_files
-from visionft.project.importing.readings import LEAST_CONFIDENCE, Evidence, Reading
+from visionft.project.importing.label_sources import LabelReader, Labels, LabelSource, source_of, unread_files
+from visionft.project.importing.name_reading import patterns_in
+from visionft.project.importing.proposal import ListingBuilder, Proposal, evidence_of
+from visionft.project.importing.readings import LEAST_CONFIDENCE, Reading
+from visionft.project.importing.relations import EQUAL, Relation, name_key_of
 from visionft.project.importing.survey import Survey, is_image, survey_folder
 from visionft.project.importing.tree_reading import OPEN, PLAUSIBLE, SURE, UNLIKELY, TreePlan, listing_of, plan_of
 
-_EQUAL = 0.98  # share of equal labels of sources that confirm each other
 _FEW = 0.02  # share of their images that sources of different images have in common
+_MINOR = 0.1  # share of the labels of the largest source that one needs to be the best
+_ELSEWHERE = 0.2  # share of labels of other images that a rival has
 _SHARED = 0.5  # share of the classes of sources with one vocabulary
 _COMPLETE = 0.9  # share of the images in class folders that are the labels of a data set
 _CONFIRMED, _OVERRULING = 0.99, 0.9  # confidence
 _OF_OTHER_COLUMN = 0.35  # confidence
+_TABLES = (".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".xlsx", ".xls", ".ods", ".mat", ".parquet", ".xml")
 _MOST_READINGS, _MOST_COLUMNS = 5, 3
-_SIGNS = re.compile(r"[\W_\d]+")
-_LABEL_TITLE = re.compile(
-    r"(?i)label|class|categor|target|species|breed|diagnos|ground.?truth|variety|klasse|kategorie"
-)
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Proposal:
-    """Labels of class folders, of label files, or of both: the one that wins first, the other for further images."""
-
-    confidence: float
-    plan: TreePlan | None = None  # of class folders
-    source: LabelSource | None = None
-    wins: str = "source"  # or "folders"
-    names: Mapping[str, str] = field(default_factory=dict[str, str])  # {class: the other source's name for it}
-    agreement: float | None = None
-
-    @property
-    def title(self) -> Message:
-        """The sources, with the first classes of folders."""
-        folders = list(dict.fromkeys(self.plan.labels.values())) if self.plan else []
-        if self.plan and self.source:
-            return Message("Class folders and {files}", files=self.source.title)
-        if self.source:
-            return Message("Labels of {file}", file=self.source.title)
-        return Message("Class folders: {names}", names=listed(list(map(printable, folders)), 3))
 
 
 def read_folder(
@@ -77,8 +55,14 @@ def read_folder(
     is_chosen = options.choice != AUTOMATIC or only not in ("auto", "folders")
     trees = [plan for plan in plans if plan.labels] if takes_folders else []
     proposals = _proposals(survey, trees, _merged([each for each in sources if each.labels]))
+    if takes_folders and options.choice == AUTOMATIC:
+        has_others = any(each.suffix.casefold() in _TABLES for each in unread_files(survey, sources))
+        of_names = list(_of_names(survey, plans[0], proposals, has_others=has_others))
+        if any(each.confidence >= OPEN for each in of_names):  # rather than the classes of parts of the images
+            proposals = [replace(each, confidence=min(each.confidence, OPEN)) for each in proposals]
+        proposals = [*proposals, *of_names]
     others = [] if options.choice != AUTOMATIC else list(_other_columns(reader, sources, proposals))
-    proposals += [_Proposal(source=each, confidence=min(each.confidence, _OF_OTHER_COLUMN)) for each in others]
+    proposals += [Proposal(source=each, confidence=min(each.confidence, _OF_OTHER_COLUMN)) for each in others]
     proposals.sort(key=lambda each: -each.confidence)
     if is_chosen:
         proposals = sorted((each for each in proposals if each.source), key=lambda each: each.plan is not None)
@@ -86,8 +70,32 @@ def read_folder(
     if only != "folders" and not proposals:
         _require_related(survey, sources, errors, only)
     is_open = all(each.source in others for each in proposals)
-    builder = _Builder(survey, plans[0], sources if is_open else [], _splits_of_lists(sources))
+    builder = ListingBuilder(survey, plans[0], sources if is_open else [], _splits_of_lists(sources))
     return (*(builder.reading(each) for each in proposals[:_MOST_READINGS]), builder.without_labels())
+
+
+def read_label_file(listing: Listing, with_label: Callable[[str], Listing] | None) -> tuple[Reading, ...]:
+    """Return the readings of a label file that was named; `with_label` reads it with another column of labels."""
+    if not listing.interpretations:  # no row of it could be read
+        evidence = evidence_of(listing, len(listing.files), None)
+        return (Reading(title=Message("Images without labels"), listing=listing, evidence=evidence, confidence=SURE),)
+    source = source_of(listing)
+    found = [source]
+    is_unsure = with_label is not None and source.is_unsure_of_column
+    if with_label and is_unsure:
+        found += [source_of(with_label(column)) for column in source.alternatives[:_MOST_COLUMNS]]
+    readings: list[Reading] = []
+    for each in found:
+        evidence = evidence_of(each.listing, len(each.listing.files), each)
+        confidence = OPEN if is_unsure else SURE
+        title, confidence = Proposal(source=each, confidence=1).title, confidence if each is source else UNLIKELY
+        readings.append(Reading(title=title, listing=each.listing, evidence=evidence, confidence=confidence))
+    if not readings[0].evidence.labelled:
+        return (readings[0],) if len(found) == 1 else (*readings[1:], readings[0])
+    files = tuple(replace(each, labels=()) for each in listing.files)
+    without = replace(listing, files=files, classes=(), interpretations=())
+    evidence, title = evidence_of(without, len(files), None), Message("Images without labels")
+    return (*readings, Reading(title=title, listing=without, evidence=evidence, confidence=0))
 
 
 def _distinct(plans: Iterable[TreePlan]) -> list[TreePlan]:
@@ -99,56 +107,15 @@ def _distinct(plans: Iterable[TreePlan]) -> list[TreePlan]:
     return found
 
 
-@dataclass(frozen=True, slots=True)
-class _Relation:
-    """Two sources of labels, compared on the images that both label."""
-
-    common: int  # images
-    equal: float  # share of them with equal labels, but for case, signs and numbers
-    shared: float  # share of the classes of the smaller vocabulary in both
-    names: Mapping[str, str]  # {class of the first: that of the second}, one to one; empty if there is none
-    divides: bool  # each class of the second lies in one class of the first
-    unites: bool  # each class of the first lies in one class of the second
-
-    @classmethod
-    def of(cls, first: Labels, second: Labels) -> "_Relation":
-        """Compare two sources."""
-        both = first.keys() & second.keys() if len(first) > len(second) else second.keys() & first.keys()
-        pairs = Counter((first[path], second[path]) for path in both)
-        equal = sum(count for (one, other), count in pairs.items() if set(map(_key, one)) == set(map(_key, other)))
-        ones, others = ({_key(name) for each in side.values() for name in each} for side in (first, second))
-        shared = len(ones & others) / max(1, min(len(ones), len(others)))
-        common = sum(pairs.values())
-        to, back = _main_partners(pairs, common), _main_partners({(b, a): n for (a, b), n in pairs.items()}, common)
-        is_one_to_one = bool(to and back) and len(set(to.values())) == len(to) > 1 and common >= 2 * len(to)
-        names = {a[0]: b[0] for a, b in to.items() if len(a) == len(b) == 1} if is_one_to_one and not shared else {}
-        return cls(common, equal / max(1, common), shared, names, bool(back), bool(to))
-
-
-def _key(name: str) -> str:
-    return _SIGNS.sub("", name.casefold()) or name.casefold()
-
-
-def _main_partners(
-    pairs: Mapping[tuple[tuple[str, ...], tuple[str, ...]], int], common: int
-) -> dict[tuple[str, ...], tuple[str, ...]]:
-    """Return the one partner of each label where nearly all images agree with it; empty where they do not."""
-    partners: defaultdict[tuple[str, ...], Counter[tuple[str, ...]]] = defaultdict(Counter)
-    for (one, other), count in pairs.items():
-        partners[one][other] += count
-    main = {one: counts.most_common(1)[0] for one, counts in partners.items()}
-    agreeing = sum(count for _, count in main.values())
-    return {one: other for one, (other, _) in main.items()} if common and agreeing >= _EQUAL * common else {}
-
-
 def _merged(sources: Sequence[LabelSource]) -> list[LabelSource]:
     """Return the sources, best first, those joined that agree, or label different images in the same way."""
     merged: list[LabelSource] = []
-    for source in sorted(sources, key=_rank, reverse=True):
+    most = max((len(each.labels) for each in sources), default=0)
+    for source in sorted(sources, key=lambda each: (len(each.labels) >= _MINOR * most, *_rank(each)), reverse=True):
         for place, other in enumerate(merged):
-            relation = _Relation.of(other.labels, source.labels)
+            relation = Relation.of(other.labels, source.labels)
             is_alike = source.kind == other.kind or relation.shared >= _SHARED
-            fits = relation.equal >= _EQUAL if relation.common else is_alike
+            fits = relation.equal >= EQUAL if relation.common else is_alike
             if fits and source.is_submission == other.is_submission:
                 merged[place] = other.joined(source)
                 break
@@ -157,18 +124,18 @@ def _merged(sources: Sequence[LabelSource]) -> list[LabelSource]:
     return merged
 
 
-def _rank(source: LabelSource) -> tuple[bool, bool, bool, int]:
-    """Return the sort key of a source of labels: plausible, of whole images, called labels, many."""
-    titles = [title for each in source.listing.interpretations for title in each.label_columns]
-    is_called_so = any(each.format for each in source.listing.interpretations) or any(map(_LABEL_TITLE.search, titles))
-    return source.confidence >= LEAST_CONFIDENCE, not source.is_from_marks, is_called_so, len(source.labels)
+def _rank(source: LabelSource) -> tuple[bool, bool, bool, bool, int]:
+    """Return the sort key of a source of labels: plausible, of whole images, called labels, words, many."""
+    are_words = not _are_ids(source.classes)
+    is_plausible = source.confidence >= LEAST_CONFIDENCE
+    return is_plausible, not source.is_from_marks, source.is_called_label, are_words, len(source.labels)
 
 
-def _proposals(survey: Survey, trees: Sequence[TreePlan], sources: Sequence[LabelSource]) -> list[_Proposal]:
+def _proposals(survey: Survey, trees: Sequence[TreePlan], sources: Sequence[LabelSource]) -> list[Proposal]:
     """Return the proposals, most plausible first."""
-    of_trees = [_Proposal(plan=each, confidence=each.confidence if not place else UNLIKELY, wins="folders")
+    of_trees = [Proposal(plan=each, confidence=each.confidence if not place else UNLIKELY, wins="folders")
                 for place, each in enumerate(trees)]  # fmt: skip
-    of_files = [_Proposal(source=each, confidence=min(each.confidence, UNLIKELY)) for each in sources]
+    of_files = [Proposal(source=each, confidence=min(each.confidence, UNLIKELY)) for each in sources]
     found = [*of_trees, *of_files]
     if of_files:
         of_files[0] = _against_rivals(sources)
@@ -181,13 +148,41 @@ def _proposals(survey: Survey, trees: Sequence[TreePlan], sources: Sequence[Labe
     return sorted(found, key=lambda each: -each.confidence)
 
 
+def _of_names(survey: Survey, plan: TreePlan, proposals: Sequence[Proposal], *, has_others: bool) -> Iterator[Proposal]:
+    """Yield proposals of classes in the file names, where nothing surely gives them; `has_others`: unread tables."""
+    if any(
+        each.confidence >= LEAST_CONFIDENCE and not (each.source and each.source.is_from_marks) for each in proposals
+    ):
+        return
+    files = [each for each in listing_of(survey, plan).files if is_image(each) and each.split != "test"]
+    is_rivalled = has_others or any(each.confidence >= OPEN for each in proposals)
+    for pattern in patterns_in([each.path for each in files]):
+        named = tuple(
+            replace(each, labels=(pattern.labels[each.path],), split=None)
+            for each in files
+            if each.path in pattern.labels
+        )
+        title = Message("the names of the files: the words before the number")
+        if pattern.place:
+            title = Message("the names of the files: part {place}", place=pattern.place)
+        listing = Listing(named, interpretations=(Interpretation(file=survey.source),))
+        source = LabelSource(
+            listing=listing, of_names=title, labels={str(each.path): each.labels for each in named}, named=len(named),
+            found=len(named),
+        )  # fmt: skip
+        confidence = PLAUSIBLE if pattern.is_sure and not is_rivalled else UNLIKELY + 0.1 if pattern.place else OPEN
+        yield Proposal(source=source, confidence=confidence)
+
+
 def _other_columns(
-    reader: LabelReader, sources: Sequence[LabelSource], proposals: Sequence[_Proposal]
+    reader: LabelReader, sources: Sequence[LabelSource], proposals: Sequence[Proposal]
 ) -> Iterator[LabelSource]:
     """Yield the first table, or those without labels, with further columns that may give the class."""
     best = proposals[0].source if proposals else None
     tables = [best] if best else [each for each in sources if not each.labels] if not proposals else []
     for table in tables:
+        if len(table.listing.interpretations[0].label_columns) > 1:
+            continue
         for column in table.alternatives[:_MOST_COLUMNS]:
             found = reader.with_label(table, column)
             if found is not None and found.labels:
@@ -204,18 +199,18 @@ def _splits_of_lists(sources: Sequence[LabelSource]) -> dict[str, Split]:
     return {path: split for path, split in found.items() if path not in several}
 
 
-def _against_rivals(sources: Sequence[LabelSource]) -> _Proposal:
+def _against_rivals(sources: Sequence[LabelSource]) -> Proposal:
     """Return the proposal of the best source: open where another labels the same images as well, and differently."""
     best, confidence, names = sources[0], sources[0].confidence, {}
-    for other in sources[1:]:
-        relation = _Relation.of(best.labels, other.labels)
+    for other in (each for each in sources[1:] if each.confidence >= LEAST_CONFIDENCE):
+        relation = Relation.of(best.labels, other.labels)
         if relation.names and _are_ids(best.classes) and not _are_ids(other.classes):
             names = relation.names
-        is_rival = relation.common >= len(best.labels) / 2 and _rank(best)[:3] == _rank(other)[:3]
-        is_elsewhere = not relation.common and len(other.labels) >= len(best.labels)
+        is_rival = relation.common >= len(best.labels) / 2 and _rank(best)[:4] == _rank(other)[:4]
+        is_elsewhere = not relation.common and len(other.labels) >= _ELSEWHERE * len(best.labels)
         if not relation.names and (is_rival or is_elsewhere):
             confidence = min(confidence, OPEN)
-    return _Proposal(source=best, confidence=confidence, names=names)
+    return Proposal(source=best, confidence=confidence, names=names)
 
 
 def _are_ids(names: Collection[str]) -> bool:
@@ -223,22 +218,28 @@ def _are_ids(names: Collection[str]) -> bool:
     return all(re.fullmatch(r"[a-zA-Z]?\d+", name) for name in names)
 
 
-def _weighed(survey: Survey, plan: TreePlan, labels: Labels, of_file: _Proposal) -> list[_Proposal]:
+def _weighed(survey: Survey, plan: TreePlan, labels: Labels, of_file: Proposal) -> list[Proposal]:
     """Return the proposals of class folders and the best label file: each alone, or joined."""
     source = of_file.source
     assert source is not None
-    of_folders = _Proposal(plan=plan, confidence=plan.confidence, wins="folders")
-    relation = _Relation.of(labels, source.labels)
+    of_folders = Proposal(plan=plan, confidence=plan.confidence, wins="folders")
+    relation = Relation.of(labels, source.labels)
     less_plausible = replace(of_file, confidence=min(of_file.confidence, UNLIKELY))
-    joined = _Proposal(plan=plan, source=source, confidence=OPEN, wins="folders", agreement=relation.equal)
+    joined = Proposal(plan=plan, source=source, confidence=OPEN, wins="folders", agreement=relation.equal)
+    if source.confidence < LEAST_CONFIDENCE <= plan.confidence:
+        return [of_folders, less_plausible]
     if relation.common <= _FEW * max(len(labels), len(source.labels)):
-        confidence = min(plan.confidence, source.confidence, SURE if relation.shared >= _SHARED else OPEN)
-        joined = replace(joined, confidence=confidence, agreement=None)
-        return [joined, of_file if confidence < PLAUSIBLE else less_plausible, of_folders]
-    if relation.equal >= _EQUAL or relation.names:
+        names = _names_of_ids(survey, plan, source) if relation.shared < _SHARED else {}
+        is_alike = bool(names) or relation.shared >= _SHARED
+        confidence = min(plan.confidence, source.confidence, SURE if is_alike else OPEN)
+        joined = replace(joined, confidence=confidence, agreement=None, names=names)
+        if plan.confidence < LEAST_CONFIDENCE:
+            return [of_file, replace(joined, confidence=UNLIKELY), of_folders]
+        return [joined, less_plausible, replace(of_folders, confidence=UNLIKELY)]
+    if relation.equal >= EQUAL or relation.names:
         takes_names = _are_ids(plan.classes) and not _are_ids(source.classes)
         names = relation.names if takes_names else {other: one for one, other in relation.names.items()}
-        agreement = relation.equal if relation.equal >= _EQUAL else None
+        agreement = relation.equal if relation.equal >= EQUAL else None
         return [replace(joined, confidence=_CONFIRMED, names=names, agreement=agreement,
                         wins="source" if takes_names else "folders")]  # fmt: skip
     if plan.confidence < LEAST_CONFIDENCE:
@@ -246,7 +247,7 @@ def _weighed(survey: Survey, plan: TreePlan, labels: Labels, of_file: _Proposal)
     of_folders = replace(of_folders, agreement=relation.equal)
     if source.is_of_tool and not source.is_from_marks:
         return [replace(of_file, confidence=PLAUSIBLE), replace(of_folders, confidence=UNLIKELY)]
-    if relation.shared >= _SHARED or source.confidence < LEAST_CONFIDENCE:
+    if relation.shared >= _SHARED:
         return [replace(of_folders, confidence=_OVERRULING), less_plausible]
     if len(labels) < _COMPLETE * survey.root.count:
         return [of_file, replace(of_folders, confidence=UNLIKELY)]
@@ -254,11 +255,22 @@ def _weighed(survey: Survey, plan: TreePlan, labels: Labels, of_file: _Proposal)
         return [of_folders, less_plausible]
     if relation.unites:
         return [replace(of_folders, confidence=PLAUSIBLE), less_plausible]
-    is_called_so = _rank(source)[2]
     return [
-        replace(of_file, confidence=PLAUSIBLE if is_called_so or relation.divides else OPEN),
+        replace(of_file, confidence=PLAUSIBLE if source.is_called_label or relation.divides else OPEN),
         replace(of_folders, confidence=OPEN),
     ]
+
+
+def _names_of_ids(survey: Survey, plan: TreePlan, source: LabelSource) -> dict[str, str]:
+    """Return {class folder: name} for folders called by the ids of classes, if a label file has these names."""
+    folders = list(
+        dict.fromkeys((survey.source, *(file.parent for file in source.read_files), source.file.parent.parent))
+    )
+    folders = [folder for folder in folders if folder.is_relative_to(survey.source)]
+    found = class_names_for(plan.classes, folders, without=set()) if are_ids(plan.classes) else None
+    names = {each: name_of(each, found[0]) for each in plan.classes} if found else {}
+    shared = set(map(name_key_of, names.values())) & set(map(name_key_of, source.classes))
+    return names if len(shared) >= _SHARED * len(source.classes) else {}
 
 
 def _require_related(survey: Survey, sources: Sequence[LabelSource], errors: Sequence[ProjectError], only: str) -> None:
@@ -276,6 +288,13 @@ def _require_related(survey: Survey, sources: Sequence[LabelSource], errors: Seq
 def _unrelated(source: LabelSource, survey: Survey) -> ProjectError:
     """Return the error for a label file that names other images than those of the folder."""
     file, found = source.file, format_of(source.file) if source.file.is_file() else None
+    if source.ambiguous:
+        values = {"file": printable(file.name), "folder": survey.source}
+        message = Message("The names in {file} are each those of several images of {folder}.", **values)
+        first = source.listing.unreadable[0]
+        values = {"path": first.path, "reason": first.reason}
+        hint = Message("{path}: {reason}. Name their folders there, or import one folder.", **values)
+        return ProjectError(message, hint, NextStep("import_unlabelled", path=survey.source))
     message = Message(
         "None of the images that {file} ({format}) names is in {folder}.", file=printable(file.name),
         format=found.title if found else source.listing.interpretations[0].format, folder=survey.source,
@@ -292,93 +311,3 @@ def _unrelated(source: LabelSource, survey: Survey) -> ProjectError:
     return ProjectError(
         message, sentences(hint, Message("Put them there, or import what is there without labels.")), step
     )
-
-
-@dataclass(frozen=True)
-class _Builder:
-    """Lists the files of a folder as a proposal labels them."""
-
-    survey: Survey
-    plan: TreePlan  # of the splits
-    open: Sequence[LabelSource]  # label files without labels that can be taken as they are
-    lists: Mapping[str, Split]  # {path of an image: its split in the lists of splits}
-
-    def reading(self, proposal: _Proposal) -> Reading:
-        """Return a proposal as a reading."""
-        listing = self._with_lists(self._listing(proposal))
-        source = proposal.source
-        labelled = [each for each in listing.files if each.labels and is_image(each)]
-        evidence = Evidence(
-            images=self.survey.root.count, labelled=len(labelled),
-            classes=len({name for each in labelled for name in each.labels}), names=source.named if source else 0,
-            found=source.found if source else 0, ambiguous=source.ambiguous if source else 0,
-            agreement=proposal.agreement, is_submission=source is not None and source.is_submission,
-        )  # fmt: skip
-        return Reading(title=proposal.title, listing=listing, evidence=evidence, confidence=proposal.confidence)
-
-    def without_labels(self) -> Reading:
-        """Return the reading of all images without labels; the user has to decide about what is open there."""
-        listing = self._with_lists(listing_of(self.survey, replace(self.plan, labels={}, looks=())))
-        entries = [each for source in self.open for each in source.listing.interpretations]
-        read = {file for source in self.open for file in source.read_files}
-        listing = replace(listing, files=tuple(each for each in listing.files if each.path not in read))
-        is_open = [each for each in entries if each.has_only_marks or each.lacks_labels or each.is_unlabelled_by_choice]
-        foreign = unsupported_tool(self.survey.source)
-        around = replace(listing.interpretations[0], foreign=foreign, unread=self._unread(()))
-        listing = replace(listing, interpretations=(*is_open, around))
-        evidence = Evidence(images=self.survey.root.count, labelled=0, classes=0)
-        return Reading(title=Message("Images without labels"), listing=listing, evidence=evidence, confidence=0)
-
-    def _with_lists(self, listing: Listing) -> Listing:
-        """Return a listing with the splits of lists, for images without any."""
-        if not self.lists:
-            return listing
-        files = (each if each.split else replace(each, split=self.lists.get(str(each.path))) for each in listing.files)
-        return replace(listing, files=tuple(files))
-
-    def _unread(self, read: Sequence[LabelSource]) -> tuple[str, ...]:
-        files = unread_files(self.survey, read)
-        return tuple(printable(file.relative_to(self.survey.source).as_posix()) for file in files)
-
-    def _listing(self, proposal: _Proposal) -> Listing:
-        """Return the entries of the label file first, then all other files of the folder."""
-        plan = replace(self.plan, labels={}) if proposal.plan is None else proposal.plan
-        tree = listing_of(self.survey, plan)
-        source = proposal.source
-        if source is None:
-            *first, last = tree.interpretations
-            return replace(tree, interpretations=(*first, replace(last, unread=self._unread(()))))
-        placed = {str(each.path): each for each in tree.files}
-        names, splits = proposal.names, self._splits(source, placed)
-        entries: dict[str, SourceFile] = {}
-        for entry in source.listing.files:
-            place = placed.get(path := str(entry.path))
-            labels, others = entry.labels, place.labels if place else ()
-            if proposal.wins == "folders":
-                labels, others = others, labels
-            labels = tuple(names.get(name, name) for name in labels or others)
-            entries[path] = replace(entry, labels=labels, split=splits.get(path))
-        read = set(map(str, source.read_files))
-        rest = (each for path, each in placed.items() if path not in entries and path not in read)
-        named = proposal.names if proposal.wins == "source" else {}
-        others = (replace(each, labels=tuple(named.get(name, name) for name in each.labels)) for each in rest)
-        *_, around = tree.interpretations
-        return Listing(
-            files=(*entries.values(), *others), skipped=tree.skipped,
-            unreadable=(*source.listing.unreadable, *tree.unreadable), classes=source.listing.classes or tree.classes,
-            interpretations=(*source.listing.interpretations, replace(around, unread=self._unread((source,)))),
-        )  # fmt: skip
-
-    @staticmethod
-    def _splits(source: LabelSource, placed: Mapping[str, SourceFile]) -> dict[str, Split]:
-        """Return the splits: of the label file, of its name, or of the folder where the file tells none."""
-        found: dict[str, Split] = {}
-        has_splits = any(each.split_column for each in source.listing.interpretations)
-        has_splits = has_splits or any(each.split for each in source.listing.files)
-        for entry in source.listing.files:
-            path = str(entry.path)
-            place = placed.get(path)
-            split = entry.split or (place.split if place and not has_splits else None)
-            if split:
-                found[path] = split
-        return found

@@ -80,7 +80,7 @@ class ReadingSummary:
 
 def may_be_image(file: SourceFile) -> bool:
     """Return whether a file may be an image, by its suffix or for want of one."""
-    suffix = os.path.splitext(file.name)[1].casefold()  # noqa: PTH122  (quicker)
+    suffix = os.path.splitext(str(file.path))[1].casefold()  # noqa: PTH122  (quicker)
     return not suffix or suffix in IMAGE_SUFFIXES
 
 

@@ -27,8 +27,8 @@ from visionft.project.formats.registry import FORMATS, IMPORT_FORMATS, LABEL_FIL
 from visionft.project.formats.whole_files import unread_store
 from visionft.project.image_window import WindowChoice, window_of_source
 from visionft.project.importing.archives import archives_of, is_archive, unpack
-from visionft.project.importing.proposing import read_folder
-from visionft.project.importing.readings import Evidence, Reading, ReadingSummary, place_of, summary_of
+from visionft.project.importing.proposing import read_folder, read_label_file
+from visionft.project.importing.readings import Reading, ReadingSummary, place_of, summary_of
 from visionft.project.store import Project
 
 UNPACKED_PREFIX = ".unpacked-"
@@ -112,23 +112,11 @@ def read_source(
         message = Message("{path} is no file that lists images.", path=path)
         hint = Message("Give a folder, a zip, or one of: {known}.", known=known)
         raise ProjectError(message, hint)
-    listing = read(path, options)
-    entries = listing.interpretations
-    evidence = Evidence(
-        images=len(listing.files), labelled=sum(bool(each.labels) for each in listing.files),
-        classes=len({label for file in listing.files for label in file.labels}),
-        ambiguous=sum(each.ambiguous for each in entries), is_submission=any(each.is_submission for each in entries),
-    )  # fmt: skip
-    title = Message("Labels of {file}", file=printable(path.name))
-    labelled = Reading(title=title, listing=listing, evidence=evidence, confidence=1)
-    if not evidence.labelled:
-        return (labelled,)
-    files = tuple(replace(each, labels=()) for each in listing.files)
-    without = Reading(
-        title=Message("Images without labels"), listing=replace(listing, files=files, classes=(), interpretations=()),
-        evidence=replace(evidence, labelled=0, classes=0), confidence=0,
-    )  # fmt: skip
-    return labelled, without
+
+    def with_label(column: str) -> Listing:
+        return read(path, replace(options, choice=ColumnChoice(label=column)))
+
+    return read_label_file(read(path, options), with_label if options.choice == AUTOMATIC else None)
 
 
 def _chosen(

@@ -123,9 +123,16 @@ class _Planner:
             return TreePlan(labels={kids[0]: kids[0].name}, looks=self.looks)
         if len(kids) < 2:
             return self._plan_of_wrapper(kids[0]) if kids else TreePlan(looks=self.looks)
+        if (copies := _copies_among(kids)) and self.level != "outer":
+            rest = TreePlan(labels={kid: kid.name for kid in kids if kid not in copies})
+            return self._merged([rest, *map(self.plan, copies)])
         containers = [each for each in kids if is_container(each.name)]
         if containers and self.level != "outer":
-            return self._merged([self.plan(each) for each in containers])
+            merged = self._merged([self.plan(each) for each in containers])
+            others = [each for each in kids if each not in containers]
+            if merged.labels or len(others) < 2:
+                return merged
+            return replace(self._plan_of_classes(others), confidence=OPEN)
         plan = self._plan_of_classes(kids)
         return replace(plan, confidence=min(plan.confidence, OPEN)) if folder.own > _count(kids) else plan
 
@@ -143,9 +150,16 @@ class _Planner:
         lone = {name for name in lone if not any(set(name_words(name)) & set(name_words(kid.name)) for kid in splits)}
         are_classes = lone <= known if known else len(lone) > 1
         for kid, plan in plans.items():
-            if plan.alone and not plan.labels and (are_classes or plan.alone.name in known):
+            if plan.alone and not plan.labels and are_classes and plan.alone.name in lone:
                 plans[kid] = replace(plan, labels={plan.alone: plan.alone.name})
         merged = self._merged([*plans.values()])
+        further = {other: plan for other in others if (plan := self.plan(other)).labels}
+        further = {
+            other: plan for other, plan in further.items() if common_share([plan.classes, merged.classes]) >= _COMMON
+        }
+        splits = {**splits, **{other: split_in(other.name) for other in further}}
+        merged = self._merged([merged, *further.values()])
+        others = [other for other in others if other not in further]
         return replace(merged, splits={**splits, **merged.splits}, ignored=(*merged.ignored, *others))
 
     def _merged(self, plans: Sequence[TreePlan]) -> TreePlan:
@@ -166,12 +180,17 @@ class _Planner:
         inner = {kid: [each.name for each in _settled(kid).holding] for kid in kids}
         nested = [kid for kid in kids if inner[kid]]
         outer = TreePlan(labels={kid: kid.name for kid in kids}, looks=self.looks)
+        if _are_letters(kids):
+            joined = _joined([each for kid in kids for each in kid.holding], by_path=True)
+            return self._chosen(joined, lambda: outer, SURE, is_outer=False)
         if not nested:
             return replace(outer, confidence=_confidence_of_leaves(kids))
         names = [[name.casefold() for name in inner[kid]] for kid in nested]
         every = {name for each in names for name in each}
-        if all(map(is_split_name, every)):
+        if all(map(is_split_name, every)) and len(nested) == len(kids):
             return self._with_inner_splits(outer, nested)
+        if all(map(is_split_name, every)) and self.level != "outer":  # a data set beside other images
+            return self._merged([self.plan(kid) for kid in nested])
         if all(is_container(name) or is_unlabelled(name) for name in every):
             return outer
         if are_numbers(every) and not are_numbers([kid.name for kid in kids]):
@@ -182,11 +201,15 @@ class _Planner:
             if self.level == "best":
                 return replace(merged if is_inner else outer, confidence=min(confidence, merged.confidence))
             return merged if self.level == "inner" else outer
-        if are_parts([kid.name for kid in kids]) or _are_letters(nested, kids):
+        if are_parts([kid.name for kid in kids]):
             return self._chosen(self._merged([self.plan(kid) for kid in kids]), lambda: outer, SURE, is_outer=False)
-        of_splits = [plan for kid in nested if (plan := self.plan(kid)).splits and plan.labels]
-        if of_splits and len(nested) <= 2:  # a data set with its splits, beside folders of other images
-            return self._chosen(self._merged(of_splits), lambda: outer, PLAUSIBLE, is_outer=False)
+        if self.level != "outer" and len(nested) <= 2:  # a data set beside other images, or in two forms
+            plans = [plan for plan in map(self.plan, nested) if plan.labels]
+            is_one_set = common_share([plan.classes for plan in plans]) >= _COMMON
+            if is_one_set and any(plan.splits for plan in plans):
+                return replace(self._merged(plans), confidence=PLAUSIBLE)
+            if is_one_set and len(kids) == 2 and self.level != "inner":
+                return replace(self._merged(plans), confidence=OPEN)
         is_taxonomy = len(nested) > len(kids) / 2 or len(kids) < 3
         return self._chosen(outer, lambda: _joined(kids), OPEN if is_taxonomy else PLAUSIBLE)
 
@@ -229,11 +252,9 @@ def _splits_among(kids: Sequence[Folder]) -> tuple[dict[Folder, Split | None], l
         if is_split_name(kid.name):
             groups[()][kid] = split_of(kid.name)
             continue
-        words = name_words(kid.name)
-        of_splits = [word for word in words if is_split_name(word)]
-        if len(of_splits) == 1:
-            rest = tuple(word for word in words if word not in of_splits)
-            groups.setdefault(rest, {})[kid] = split_of(of_splits[0])
+        if split_in(kid.name):
+            rest = tuple(word for word in name_words(kid.name) if not is_split_name(word))
+            groups.setdefault(rest, {})[kid] = split_in(kid.name)
     exact = groups.pop(())
     others = [kid for kid in kids if kid not in exact]
     if exact and (not others or ("train" in exact.values() and len(set(exact.values()) - {None}) > 1)):
@@ -244,10 +265,16 @@ def _splits_among(kids: Sequence[Folder]) -> tuple[dict[Folder, Split | None], l
     return {}, []
 
 
+def split_in(name: str) -> Split | None:
+    """Return the split of the only word of a name that is one: `cars_train`; None for none or several."""
+    splits = {split_of(word) for word in name_words(name) if is_split_name(word)}
+    return splits.pop() if len(splits) == 1 else None
+
+
 def _settled(folder: Folder) -> Folder:
-    """Return the innermost of lone folders within one another."""
-    while len(folder.holding) == 1 and not folder.own:
-        folder = folder.holding[0]
+    """Return the innermost of lone folders within one another, but for folders of splits."""
+    while len(inner := folder.holding) == 1 and not folder.own and not is_split_name(inner[0].name):
+        folder = inner[0]
     return folder
 
 
@@ -285,19 +312,31 @@ def _have_equal_stems(kids: Sequence[Folder]) -> bool:
     return all(len(first & other) >= 0.8 * max(len(first), len(other)) for other in stems[1:])
 
 
-def _are_letters(nested: Sequence[Folder], kids: Sequence[Folder]) -> bool:
+def _copies_among(kids: Sequence[Folder]) -> list[Folder]:
+    """Return the folders that hold their siblings once more, as some archives do: `cells/sick`, `cells/cells/sick`."""
+    copies: list[Folder] = []
+    for kid in kids:
+        others = {each.name for each in kids if each is not kid}
+        inner = [each.name for each in _settled(kid).holding]
+        if len(inner) > 1 and len(others.intersection(inner)) >= _COMMON * len(others):
+            copies.append(kid)
+    return copies
+
+
+def _are_letters(kids: Sequence[Folder]) -> bool:
     """Return whether folders are named after the first letter of their sub-folders: `a/abbey`."""
-    return len(nested) == len(kids) and all(
-        len(kid.name) == 1 and all(each.name.casefold().startswith(kid.name.casefold()) for each in kid.holding)
+    return all(
+        len(kid.name) == 1 and kid.name.isalpha() and kid.holding and not kid.own
+        and all(each.name.casefold().startswith(kid.name.casefold()) for each in kid.holding)
         for kid in kids
-    )
+    )  # fmt: skip
 
 
-def _joined(kids: Sequence[Folder]) -> TreePlan:
+def _joined(kids: Sequence[Folder], *, by_path: bool = False) -> TreePlan:
     """Return the plan of the innermost folders as classes, by their names, or their paths where names recur."""
     leaves = [(folder, kid) for kid in kids for folder in kid.within() if folder.own and not is_container(folder.name)]
     names = [folder.name for folder, _ in leaves]
-    is_unique = len(set(names)) == len(names) and not are_numbers(names)
+    is_unique = not by_path and len(set(names)) == len(names) and not are_numbers(names)
     start = len(kids[0].parent.path) if kids[0].parent and kids[0].parent.path else -1
     labels = {folder: folder.name if is_unique or folder is kid else folder.path[start + 1 :] for folder, kid in leaves}
     return TreePlan(labels=labels, confidence=UNLIKELY)

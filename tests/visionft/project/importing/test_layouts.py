@@ -7,7 +7,9 @@ import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from visionft.errors import ProjectError
 from visionft.project.formats.listing import ColumnChoice
@@ -32,6 +34,7 @@ class Layout:
     added: int | None = None
     source: str = ""
     task: str = "single"
+    offered: dict[str, int] | None = None  # classes of the first reading, where it is not taken
 
     def __str__(self) -> str:
         return self.name
@@ -111,12 +114,77 @@ TABLES = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("layout", [*FOLDERS, *TABLES], ids=str)
+CROSSED = two(*(f"{fruit}/{state}" for fruit in ("apple", "pear", "plum") for state in ("fresh", "rotten")))
+EVIDENCE = [
+    Layout("a wrapper", two("asl_alphabet_train/cat", "asl_alphabet_train/dog"), classes=CAT_DOG),
+    Layout("wrappers", two("set-master/data_256/cat", "set-master/data_256/dog", "set-master/docs"),
+           classes=CAT_DOG, added=4),
+    Layout("lone folders of many names", two("ILSVRC/Data/CLS-LOC/jpg")),
+    Layout("cars_train and cars_test", two("cars_train", "cars_test"), splits={"train": 2, "test": 2}),
+    Layout("versions", two("color/cat", "color/dog", "gray/cat", "gray/dog"), classes={"cat": 4, "dog": 4}),
+    Layout("folds", two("fold1/cat", "fold1/dog", "fold2/cat", "fold2/dog"), classes={"cat": 4, "dog": 4}),
+    Layout("numbered parts", two("images_001/images", "images_002/images"), offered={"images_001": 2, "images_002": 2}),
+    Layout("numbers of patients below classes", two("cat/1", "cat/2", "dog/1"), classes={"cat": 4, "dog": 2}),
+    Layout("patients", two("patient1", "patient2"), offered={"patient1": 2, "patient2": 2}),
+    Layout("digits", two("train/3", "train/7", "valid/7"), classes={"3": 2, "7": 4}, splits={"train": 4, "val": 2}),
+    Layout("letters of the class", two("a/abbey", "a/alley", "z/zoo"), classes={"abbey": 2, "alley": 2, "zoo": 2}),
+    Layout("splits within classes", two("cat/train", "cat/test", "dog/train"), classes={"cat": 4, "dog": 2},
+           splits={"train": 4, "test": 2}),
+    Layout("an archive that holds itself", two("cat", "dog", "set/cat", "set/dog"), classes={"cat": 4, "dog": 4}),
+    Layout("two levels that may be classes", CROSSED, offered={"apple": 4, "pear": 4, "plum": 4}),
+    Layout("a taxonomy", two("Canidae/dog", "Canidae/fox", "Felidae/cat", "Felidae/lynx"),
+           offered={"Canidae": 4, "Felidae": 4}),
+    Layout("a form for predictions", (*two("train/cat", "train/dog"), *two("test")),
+           {"sample_submission.csv": "id,label\n1test.png,cat\n2test.png,cat\n"}, CAT_DOG, {"train": 4, "test": 2}),
+    Layout("noisy labels beside class folders", two("train/cat", "train/dog"), {"noisy.csv": "path,label\n"
+           "train/cat/1train_cat.png,dog\ntrain/cat/2train_cat.png,cat\ntrain/dog/1train_dog.png,cat\n"
+           "train/dog/2train_dog.png,cat\n"}, CAT_DOG, {"train": 4}),
+    Layout("a table that confirms the folders", two("0", "1"), {"labels.csv": "file,label\n0/10.png,cat\n0/20.png,cat\n"
+           "1/11.png,dog\n1/21.png,dog\n"}, CAT_DOG),
+    Layout("a table for what the folders do not label", (*two("train/cat", "train/dog"), *two("val/images")),
+           {"val/val.txt": "1val_images.png\tcat\n2val_images.png\tdog\n"}, {"cat": 3, "dog": 3},
+           {"train": 4, "val": 2}),
+    Layout("official lists of the splits", two("cat", "dog"), {"meta/train.txt": "cat/1cat\ndog/1dog\n",
+           "meta/test.txt": "cat/2cat\ndog/2dog\n"}, CAT_DOG, {"train": 2, "test": 2}),
+    Layout("trainLabels.csv, named", ("train/1.png", "train/2.png", "test/1.png", "test/2.png"),
+           {"trainLabels.csv": "id,label\n1,cat\n2,dog\n"}, {"cat": 1, "dog": 1}, {"train": 2}, 2, "trainLabels.csv"),
+    Layout("classes in names", tuple(f"{name}.{number}.png" for name in ("cat", "dog") for number in range(4)),
+           classes={"cat": 4, "dog": 4}),
+    Layout("parts of names", tuple(f"{age}_{age % 2}_2017{age:02d}.png" for age in (*range(20, 28), *range(20, 28))),
+           offered={"0": 4, "1": 4}),
+    Layout("names of a camera", tuple(f"{name}_{number}.png" for name in ("IMG", "DSC") for number in range(4))),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("layout", [*FOLDERS, *TABLES, *EVIDENCE], ids=str)
 def test_a_layout_is_read_right(layout: Layout, tmp_path: Path, draw) -> None:
     report, summary = _import(layout, tmp_path, draw)
     assert {name: count for name, count in summary.classes.items() if count} == layout.classes
     assert {split: n for split, n in summary.splits.items() if n and split != "unassigned"} == layout.splits
-    assert report.added == (layout.added if layout.added is not None else len(layout.images))
+    assert report.added == (layout.added if layout.added is not None else len(set(layout.images)))
+    if layout.offered is not None:
+        assert report.readings[0].classes == layout.offered and report.reading == len(report.readings)
+
+
+def test_a_lone_folder_is_a_class_where_the_project_has_it(tmp_path: Path, draw, empty: Project) -> None:
+    draw(tmp_path / "cat" / "a.png", 1)
+    assert not import_source(empty, tmp_path).classes
+    assert import_source(empty, tmp_path, reading=1).readings[0].classes == {"cat": 1}
+    draw(tmp_path / "more" / "cat" / "b.png", 2)
+    assert import_source(empty, tmp_path / "more").classes == {"cat": 1}
+
+
+def test_masks_are_left_out_and_said(tmp_path: Path, empty: Project) -> None:
+    noise = np.random.default_rng(0)
+    for kind in ("crack", "free"):
+        for number in range(2):
+            path = tmp_path / "set" / kind / "Imgs" / f"{number}{kind}.jpg"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(noise.integers(0, 255, (16, 16, 3), np.uint8)).save(path)
+            Image.fromarray(noise.integers(0, 2, (16, 16), np.uint8) * 255).save(path.with_suffix(".png"))
+    report = import_source(empty, tmp_path / "set")
+    assert report.classes == {"crack": 2, "free": 2}
+    assert {Path(each.path).suffix for each in report.skipped} == {".png"} and len(report.skipped) == 4
 
 
 def _import(layout: Layout, folder: Path, draw, **options) -> tuple[ImportReport, ProjectSummary]:

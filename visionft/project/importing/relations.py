@@ -1,0 +1,60 @@
+"""Two sources of labels, compared on the images that both label."""
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from visionft.project.importing.label_sources import Labels
+
+EQUAL = 0.98  # share of equal labels of sources that confirm each other
+_SIGNS = re.compile(r"[\W_\d]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Relation:
+    """Two sources of labels, compared on the images that both label."""
+
+    common: int  # images
+    equal: float  # share of them with equal labels, but for case, signs and numbers
+    shared: float  # share of the classes of the smaller vocabulary in both
+    names: Mapping[str, str]  # {class of the first: that of the second}, one to one; empty if there is none
+    divides: bool  # each class of the second lies in one class of the first
+    unites: bool  # each class of the first lies in one class of the second
+
+    @classmethod
+    def of(cls, first: Labels, second: Labels) -> "Relation":
+        """Compare two sources."""
+        both = first.keys() & second.keys() if len(first) > len(second) else second.keys() & first.keys()
+        pairs = Counter((first[path], second[path]) for path in both)
+        equal = sum(
+            count for (one, other), count in pairs.items() if set(map(name_key_of, one)) == set(map(name_key_of, other))
+        )
+        ones, others = ({key for each in set(side.values()) for key in _keys(each)} for side in (first, second))
+        shared = len(ones & others) / max(1, min(len(ones), len(others)))
+        common = sum(pairs.values())
+        to, back = _main_partners(pairs, common), _main_partners({(b, a): n for (a, b), n in pairs.items()}, common)
+        is_one_to_one = bool(to and back) and len(set(to.values())) == len(to) > 1 and common >= 2 * len(to)
+        names = {a[0]: b[0] for a, b in to.items() if len(a) == len(b) == 1} if is_one_to_one and not shared else {}
+        return cls(common, equal / max(1, common), shared, names, bool(back), bool(to))
+
+
+def _keys(names: Iterable[str]) -> set[str]:
+    return set(map(name_key_of, names))
+
+
+def name_key_of(name: str) -> str:
+    """Return a name without case, signs and numbers; a number without leading zeros."""
+    return _SIGNS.sub("", name.casefold()) or (str(int(name)) if name.isdecimal() else name.casefold())
+
+
+def _main_partners(
+    pairs: Mapping[tuple[tuple[str, ...], tuple[str, ...]], int], common: int
+) -> dict[tuple[str, ...], tuple[str, ...]]:
+    """Return the one partner of each label where nearly all images agree with it; empty where they do not."""
+    partners: defaultdict[tuple[str, ...], Counter[tuple[str, ...]]] = defaultdict(Counter)
+    for (one, other), count in pairs.items():
+        partners[one][other] += count
+    main = {one: counts.most_common(1)[0] for one, counts in partners.items()}
+    agreeing = sum(count for _, count in main.values())
+    return {one: other for one, (other, _) in main.items()} if common and agreeing >= EQUAL * common else {}
