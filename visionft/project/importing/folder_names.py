@@ -6,7 +6,8 @@ from collections.abc import Collection, Sequence
 from visionft.project.formats.folders import CONTAINERS
 
 _WORDS = re.compile(r"[\W_]+|(?<=[a-z])(?=[A-Z0-9])")
-_NUMBERED = re.compile(r"(?i)([a-z]*?)[ _.-]*(\d+)")
+_NUMBERED = re.compile(r"(?P<words>.*?)[ _.-]*\d+")
+_NUMBER_FIRST = re.compile(r"\d{3}(?P<words>[A-Z]+)")  # `100APPLE`
 _DATE = re.compile(r"(19|20)\d\d([-_. ]?\d\d){0,2}([-_. T]\d{2,6}){0,3}")
 _SIZE = re.compile(r"(?i)\d+x\d*|\d+px|x\d+")
 _HEX = re.compile(r"[0-9a-f]+")
@@ -92,7 +93,7 @@ def _words(name: str) -> list[str]:
 
 
 def _prefixes(names: Collection[str]) -> set[str]:
-    """Return the words before numbers, or after them; a word that is in no table for anything else."""
-    found = [_NUMBERED.fullmatch(name) or re.fullmatch(r"(?i)\d{3}()([A-Z]+)", name) for name in names]
-    prefixes = {(each[1] or each[2]).casefold() if each else "?" for each in found}
-    return prefixes if len(prefixes) == 1 else {"?"}
+    """Return the last word before numbers, or that after them; "?" for names that differ in more than a number."""
+    found = [_NUMBERED.fullmatch(name) or _NUMBER_FIRST.fullmatch(name) for name in names]
+    prefixes = {each["words"].casefold() if each else "?" for each in found}
+    return set(_words(prefixes.pop())[-1:]) or {"?"} if len(prefixes) == 1 else {"?"}

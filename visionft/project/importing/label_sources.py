@@ -134,8 +134,8 @@ class LabelSource:
     @property
     def is_called_label(self) -> bool:
         """Whether a tool wrote it, or the columns of labels are called so, or are one for each class."""
-        titles = [title for each in self.listing.interpretations for title in each.label_columns]
-        return self.is_of_tool or len(titles) > 1 or any(map(_LABEL_TITLE.search, titles))
+        columns = [each.label_columns for each in self.listing.interpretations]
+        return self.is_of_tool or any(len(each) > 1 or any(map(_LABEL_TITLE.search, each)) for each in columns)
 
     @property
     def is_unsure_of_column(self) -> bool:
