@@ -17,7 +17,7 @@ from models.messages import Message
 from visionft.data.decode import IMAGE_SUFFIXES
 from visionft.data.types import Split
 from visionft.errors import ProjectError
-from visionft.project.formats.cells import is_flag, is_number, says_yes, signs_between
+from visionft.project.formats.cells import is_flag, is_number, names_in, says_yes, signs_between
 from visionft.project.formats.listing import ColumnChoice
 from visionft.project.formats.split_names import is_split_name
 
@@ -37,6 +37,7 @@ _ANSWER_KEY = re.compile(r"answer|tag|class|label")  # before a last part called
 _WEAK_LABEL_KEYS = ("tags", "tag", "type", "kind", "text", "caption", "annotation", "answer", "name", "id")
 _SPLIT_KEYS = ("split", "splits", "mluse", "set", "subset", "partition", "dataset")
 _OWN_KEYS = ("tags", "review", "note", "sha256", "escaped")
+_GROUP_KEY = re.compile(r"patient|subject|person|lesion|slide|plate|sequence|location|annotator|author|user|.id$")
 _NUMBERING = re.compile(r"|#|no|nr|index|idx|id|row|rowid|unnamed\d*")
 _PLURALS = (
     "labels", "classes", "categories", "labelnames", "classnames", "targets", "choices", "tags", "classifications",
@@ -314,16 +315,32 @@ def _may_be_classes(cells: Sequence[str]) -> bool:
 
 
 def _only_candidate(titles: Sequence[str], sample: Sequence[Row]) -> list[str]:
-    """Return the one remaining candidate for the label column: by a plausible name, else by repeated cells."""
-    cells = {title: _cells(title, sample) for title in titles}
-    repeating = [title for title in titles if len(set(cells[title])) <= max(1, len(cells[title]) // 2)]
+    """Return the one remaining candidate for the label column: by a plausible name, else by repeated cells.
+
+    Groups of images, such as those of a patient, repeat too, and are none; nor are codes of the classes beside them.
+    """
+    cells = {title: _names(_cells(title, sample)) for title in titles if not _GROUP_KEY.search(key_of(title))}
+    repeating = [title for title in cells if len(set(cells[title])) <= max(1, len(cells[title]) // 2)]
     words = [title for title in repeating if any(map(_has_letters, cells[title]))]
-    if not any(_are_codes(cells[title]) for title in repeating if title not in words):
-        repeating = words if len(words) == 1 else repeating  # rather than measures beside it
+    numbers = [title for title in repeating if title not in words and _are_codes(cells[title])]
+    numbers = [title for title in numbers if not any(_is_code_of(title, each, sample) for each in words)]
+    repeating = words if len(words) == 1 and not numbers else repeating  # rather than measures beside it
     if len(repeating) == 1:
         return repeating
     named = [title for key in _WEAK_LABEL_KEYS for title in titles if key_of(title) == key]
     return [title for title in named if not repeating or title in repeating][:1]
+
+
+def _names(cells: Sequence[str]) -> list[str]:
+    """Return the names in the cells of a column, divided where parts recur."""
+    signs = signs_between(cells, is_plural=False)
+    return [name for cell in cells for name in names_in(cell, signs=signs)] if signs else list(cells)
+
+
+def _is_code_of(title: str, words: str, sample: Sequence[Row]) -> bool:
+    """Return whether a column gives the same classes as another one, by numbers."""
+    pairs = {(str(row.get(title)), str(row.get(words))) for row in sample}
+    return len(pairs) == len({code for code, _ in pairs}) == len({word for _, word in pairs})
 
 
 def _are_codes(cells: Sequence[str]) -> bool:

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import replace
 from functools import cached_property
 from itertools import takewhile
@@ -21,12 +21,12 @@ _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 
 
 class AmbiguousNameError(ValueError):
-    """A name of several images, without a sign which of them is meant. `meant` is the path according to the name."""
+    """A name of several images, `found`, without a sign which of them is meant. `meant` is the path that it says."""
 
     def __init__(self, meant: Path, found: Sequence[Path]) -> None:
         places = ", ".join(sorted({path.parent.name for path in found})[:3])
         super().__init__(Message("{count} images are called so, in {places}", count=len(found), places=places))
-        self.meant = meant
+        self.meant, self.found = meant, found
 
 
 def data_folder(file: Path) -> Path:
@@ -178,6 +178,15 @@ class ImageFinder:
 
     def _is_in_own_folder(self, path: Path) -> bool:
         return path.is_relative_to(self._base) and self._base != self.root
+
+    def settle_ambiguous(self, name: str, error: AmbiguousNameError, folders: Set[str]) -> Path | None:
+        """Return the one image of an ambiguous name in the folders of all other images of the file; None for none."""
+        inside = [path for path in error.found if folder_of(path) in folders]
+        if len(inside) != 1:
+            return None
+        self.ambiguous -= 1
+        self._guesses[name] = inside[0]
+        return inside[0]
 
     def settled(self, files: Sequence[SourceFile]) -> tuple[list[SourceFile], int]:
         """Return the entries without wrong guesses (images also named otherwise), and how many were relocated."""

@@ -36,6 +36,8 @@ from visionft.project.formats.whole_files import MemoryLimit
 
 _MAX_COLUMNS = 50_000
 _LEAST_PIXELS = 64  # columns of numbers that are rather pixels of images
+_OF_AMBIGUOUS = 2000  # bytes of memory of a row that is kept
+_FEW = 3  # clear names that may not tell the folder of the others
 _SUBMISSION = re.compile(r"(?i)submi(ssion|t)")
 _SHA256 = re.compile("[0-9a-f]{64}")
 
@@ -84,6 +86,7 @@ def listing_of_table(
         columns = replace(columns, labels=(part,), classes=(), signs=())
     files: list[SourceFile] = []
     rejected: list[RejectedFile] = []
+    ambiguous: list[tuple[int, dict[str, Any], AmbiguousNameError]] = []
     marked, memory = 0, MemoryLimit(file)
     for line, row in table.rows:
         try:
@@ -93,9 +96,23 @@ def listing_of_table(
             files.append(_source_file(row, columns, finder))
             marked += bool(part and row.get(part))
             memory.add_entry(files[-1])
+        except AmbiguousNameError as error:
+            assert isinstance(row, dict)
+            ambiguous.append((line, row, error))
+            memory.add(_OF_AMBIGUOUS)
         except ValueError as error:
             rejected.append(RejectedFile(f"{printable(file)}:{line}", str(error)))
             memory.add_entry(rejected[-1])
+    # The folder of all images of clear names is that of the others too.
+    folders = {str(each.path.parent) for each in files if is_file(each.path)} if ambiguous else set[str]()
+    for line, row, error in ambiguous:
+        assert columns is not None
+        name = str(row.get(columns.file))
+        path = finder.settle_ambiguous(name, error, folders) if len(files) >= _FEW else None
+        if path is not None:
+            files.append(_source_file(row, columns, finder, path))
+        else:
+            rejected.append(RejectedFile(f"{printable(file)}:{line}", str(error)))
     if columns is not None and columns.confidence:  # only of images without a class that is present
         labelled = {each.path for each in files if each.labels}
         files = [each for each in files if each.labels or each.path not in labelled]
@@ -161,8 +178,8 @@ def _is_submission(file: Path, files: Sequence[SourceFile]) -> bool:
     return len(files) > 1 and is_of_test and len(labels) == 1 and next(iter(labels)) != ()
 
 
-def _source_file(row: dict[str, Any], columns: Columns, finder: ImageFinder) -> SourceFile:
-    """Return the source file of a row."""
+def _source_file(row: dict[str, Any], columns: Columns, finder: ImageFinder, path: Path | None = None) -> SourceFile:
+    """Return the source file of a row, of an image at `path` or where its name leads."""
     name = row.get(columns.file)
     if isinstance(name, int) and not isinstance(name, bool):
         name = str(name)
@@ -191,7 +208,7 @@ def _source_file(row: dict[str, Any], columns: Columns, finder: ImageFinder) -> 
         labels = tuple(title for title in columns.classes if says_yes(row.get(title, "")))
     has_sha256 = isinstance(sha256, str) and bool(_SHA256.fullmatch(sha256))
     try:
-        path = finder.find(name)
+        path = path or finder.find(name)
     except AmbiguousNameError as error:
         if not has_sha256:
             raise

@@ -273,3 +273,12 @@ def test_supervisely_tags_label_the_image_that_the_file_is_called_like(tmp_path:
     listing = format_.read(tmp_path / "ds/ann", ReadOptions(index=ImageIndex(tmp_path)))
     assert labels_of(listing, tmp_path) == {"ds/img/a.jpg": "cat", "ds/img/b.jpg": "dog"}
     assert listing.interpretations[0].marked == 2
+
+
+def test_the_folder_of_all_clear_names_is_that_of_the_ambiguous_ones(tmp_path: Path) -> None:
+    images = [*(f"train/{number}.jpg" for number in range(5)), "test1/0.jpg", "test1/9.jpg"]
+    rows = "".join(f"{number}.jpg,{'cat' if number % 2 else 'dog'}\n" for number in range(5))
+    (listing,) = read(tmp_path, images, {"labels.csv": f"image,label\n{rows}"})
+    assert set(labels_of(listing, tmp_path)) == set(images[:5]) and not listing.unreadable
+    (mixed,) = read(tmp_path, images, {"labels.csv": f"image,label\n{rows}9.jpg,cat\n"})
+    assert len(mixed.files) == 5 and len(mixed.unreadable) == mixed.interpretations[0].ambiguous == 1
