@@ -47,6 +47,7 @@ _DAMAGE = (
     RuntimeError, ValueError,
 )  # fmt: skip
 _SHARD = re.compile(r"(?i)\d{3,}(-of-\d+)?|(part|shard|chunk)[\W_]*\d+")
+_PROJECT_SIGN = "-!-"  # between class and number of an image in a project of Teachable Machine
 _MOST_LEVELS = 3  # of folders above the archives of a folder
 _MAGIC = {b"\x89PNG": ".png", b"RIFF": ".webp", b"GIF8": ".gif", b"II*\0": ".tif", b"MM\0*": ".tif", b"BM": ".bmp"}
 _BLOCK = 512  # bytes of a tar
@@ -136,8 +137,13 @@ class _Unpacking:
                     return
                 with zipfile.ZipFile(handle) as opened:
                     entries = [entry for entry in opened.infolist() if not entry.is_dir()]
-                    each = ((entry.orig_filename, entry.file_size, _zip_fault(entry)) for entry in entries)
-                    places = [self._admitted(archive, folder, prefix, *values) for values in each]
+                    names = [entry.orig_filename for entry in entries]
+                    if "manifest.json" in names:
+                        names = [name.replace(_PROJECT_SIGN, "/", 1) for name in names]
+                    places = [
+                        self._admitted(archive, folder, prefix, name, entry.file_size, _zip_fault(entry))
+                        for name, entry in zip(names, entries, strict=True)
+                    ]
                     for entry, place in zip(entries, places, strict=True):
                         with opened.open(entry) as content:
                             self._write(place, entry.file_size, content, self.size, self.size)

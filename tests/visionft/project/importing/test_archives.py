@@ -100,6 +100,10 @@ SOURCES: dict[str, tuple[Callable[[Path], object], dict[str, int]]] = {
         ],
         {"cat": 6, "dog": 6},
     ),
+    "project.tm": (
+        lambda p: zipped(p, {f"C {n % 2}-!-{n}.png": image(n) for n in range(4)} | {"manifest.json": b"{}"}),
+        {"C 0": 2, "C 1": 2},
+    ),
     "nested.zip": (
         lambda p: zipped(p, {"in.zip": zipped(p, folders("cat", "dog")).read_bytes()}),
         {"cat": 4, "dog": 4},
