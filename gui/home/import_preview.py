@@ -85,13 +85,13 @@ class ImportPreviewPanel(QStackedWidget):
         self.classes.changed.connect(self._show_count)
         self._title, self._place = ElidedLabel("", "title"), ElidedLabel("", "muted")
         self._facts = text("", "muted", wrap=True)
-        self._warnings = text("", wrap=True, tone="warn")
+        self.warnings = text("", wrap=True, tone="warn")
         words = column(self._title, self._place, spacing=theme.HAIR)
         top = row(words, self.cancel_button, self.import_button, spacing=theme.MEDIUM, grows=0)
         head = column(top, self.copy_box, spacing=theme.TIGHT)
         head.setContentsMargins(theme.HUGE, theme.LARGE + theme.TIGHT, theme.HUGE, 0)
         self._understood, classes = Card(margin=theme.MEDIUM), Card(margin=theme.LARGE)
-        self._understood.add(text("Understood as", "heading"), self.readings, self.reading, self._warnings, self._facts)
+        self._understood.add(text("Understood as", "heading"), self.readings, self.reading, self.warnings, self._facts)
         classes.body.addWidget(self.classes)
         self._side = QVBoxLayout()
         side = column(self._understood, self._side, None, spacing=theme.LARGE)
@@ -156,7 +156,7 @@ class ImportPreviewPanel(QStackedWidget):
         undecided = tr(words, count=f"{conflicts:,}") if conflicts else ""
         for label, parts in (
             (self._facts, (_facts(preview),)),
-            (self._warnings, (undecided, *warning_words(preview.warnings))),
+            (self.warnings, (undecided, *warning_words(preview.warnings))),
         ):
             label.setText("\n".join(filter(None, parts)))
             label.setVisible(bool(label.text()))

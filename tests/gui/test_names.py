@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QApplication
 from translations import as_mo
 
 from gui.app import PAGES as APP_PAGES
+from gui.home.import_report import LeftOutDialog
 from gui.kit import translation
 from gui.predict.predicting import PredictionBatch
 from gui.preferences import Settings, load_settings, save_settings
@@ -113,7 +114,11 @@ def test_an_import_of_such_names_is_previewed(qtbot, window, broken_folder, tmp_
     page.take_source(broken_folder)
     qtbot.waitUntil(lambda: not window.state.tasks.pending, timeout=20_000)
     window.grab()
-    assert page.imports.panel.isVisible() and page.imports.panel.table.rowCount() == 2
+    assert page.imports.panel.isVisible()
+    page.imports.panel.left_out.show_button.click()
+    files = page.imports.panel.findChild(LeftOutDialog)
+    assert files.table.rowCount() == 2
+    files.close()
     assert window.toasts.message() == ""
 
 

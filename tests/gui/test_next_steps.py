@@ -135,7 +135,8 @@ def test_images_that_were_moved_are_missed_and_found_again(
 def table_of(images: Path) -> Path:
     """Return a folder of images with a table with unguessable column names."""
     files = sorted(images.rglob("*.png"))
-    rows = "".join(f"{file.relative_to(images).as_posix()},{file.parent.name},x\n" for file in files)
+    names = (file.relative_to(images).as_posix() for file in files)
+    rows = "".join(f"{name},{'ab'[number % 2]},{'xyz'[number % 3]}\n" for number, name in enumerate(names))
     (images / "list.csv").write_text(f"file,kindness,shape\n{rows}")
     return images / "list.csv"
 

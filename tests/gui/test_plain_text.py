@@ -10,7 +10,16 @@ from named_project import name_all
 from PIL import Image
 from PySide6.QtCore import QEvent, QModelIndex, QPoint, QTimer
 from PySide6.QtGui import QColor, QHelpEvent, Qt  # this `Qt` has `mightBeRichText`, QtCore's has not
-from PySide6.QtWidgets import QAbstractItemView, QApplication, QDialog, QLabel, QSystemTrayIcon, QToolTip, QWidget
+from PySide6.QtWidgets import (
+    QAbstractItemView,
+    QApplication,
+    QDialog,
+    QLabel,
+    QPushButton,
+    QSystemTrayIcon,
+    QToolTip,
+    QWidget,
+)
 
 import gui
 from gui.app import PAGES as APP_PAGES
@@ -184,16 +193,30 @@ def test_no_preview_and_report_of_an_import_reads_a_name_as_markup(walk, opened,
     (more / "<i>class<img src=trap.png>").mkdir(parents=True)
     Image.new("RGB", (30, 30), (9, 9, 9)).save(more / "<i>class<img src=trap.png>" / "<b>x.png")
     (more / "<i>class<img src=trap.png>" / "<b>broken<img src=trap.png>.png").write_bytes(b"no image")
+    (more / "other").mkdir()  # two are classes
+    Image.new("RGB", (30, 30), (9, 99, 9)).save(more / "other" / "y.png")
     opened.show_page("project")
     page = opened.page("project")
     page.take_source(more)  # type: ignore[attr-defined]
     qtbot.waitUntil(lambda: not opened.state.tasks.pending, timeout=20_000)
     walk.look(opened, "preview")
-    assert walk.saw(more.name) and any("broken" in words for words in walk.hovered)
+    assert walk.saw(more.name) and walk.saw("<i>class")
+    look_at_left_out(walk, page.imports.panel.left_out.show_button)  # type: ignore[attr-defined]
     page.imports.panel.import_button.click()  # type: ignore[attr-defined]
     qtbot.waitUntil(lambda: not opened.state.tasks.pending, timeout=20_000)
-    page.overview.report.details_button.click()  # type: ignore[attr-defined]
     walk.look(opened, "report")
+    walk.hovered.clear()
+    look_at_left_out(walk, page.overview.report.details_button)  # type: ignore[attr-defined]
+
+
+def look_at_left_out(walk: Walk, button: QPushButton) -> None:
+    """Open the list of the files that are left out, read it, and close it."""
+    button.click()
+    dialog = QApplication.activeModalWidget()
+    assert isinstance(dialog, QDialog)
+    walk.look(dialog, "files left out")
+    assert any("broken" in words for words in walk.hovered)
+    dialog.accept()
 
 
 def test_no_banner_queue_and_list_of_projects_reads_a_name_as_markup(walk, opened):

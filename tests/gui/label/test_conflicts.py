@@ -8,6 +8,7 @@ from projects import project_of
 from PySide6.QtCore import Qt
 
 from gui.home.home_page import ProjectPage
+from gui.home.import_report import LeftOutDialog
 from gui.label.filter_bar import IN_CONFLICT
 from gui.label.label_page import LabelPage
 from gui.shell.window import MainWindow
@@ -99,13 +100,15 @@ def test_an_import_counts_them_before_and_leads_to_them_after(
     home.take_source(source)
     finish()
     panel = home.imports.panel
-    tile, words = panel.tiles["duplicates"], panel.tiles["duplicates"].note()
-    assert "1" in words
-    assert (Path(panel.table.item(0, 0).text()).name, panel.table.item(0, 1).text()) == ("red_000.png", "Conflict")
+    assert "1" in panel.warnings.text() and panel.warnings.isVisible()
+    qtbot.mouseClick(panel.left_out.show_button, LEFT)
+    files = panel.left_out.findChild(LeftOutDialog)
+    assert [Path(name).name for name, *_ in files.table.texts()] == ["red_000.png"]
+    files.close()
     panel.classes.set_name("red", "blue")
-    assert "1" not in tile.note()
+    assert not panel.warnings.isVisible()
     panel.classes.set_name("red", "red")
-    assert tile.note() == words
+    assert panel.warnings.isVisible()
     qtbot.mouseClick(panel.import_button, LEFT)
     finish()
     qtbot.mouseClick(home.overview.report.decide_button, LEFT)
