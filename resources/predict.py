@@ -209,10 +209,11 @@ def shown_plane(image: "Image.Image") -> "Image.Image":
     numbers = range(count) if plane == "max" else [count // 2 if plane == "middle" else int(plane) - 1]
     if numbers[-1] >= count:
         raise ValueError(f"it has {count} planes, and the model was trained on plane {plane}")
-    most: np.ndarray | None = None
-    for number in numbers:
+    image.seek(numbers[0])
+    most = np.array(image)
+    for number in numbers[1:]:
         image.seek(number)
-        most = np.array(image) if most is None else np.maximum(most, np.array(image))
+        most = np.maximum(most, np.array(image))
     return Image.fromarray(most)
 
 

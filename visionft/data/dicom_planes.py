@@ -24,10 +24,11 @@ class DicomPlanes(Planes):
     def __init__(self, handle: BinaryIO) -> None:
         try:
             import pydicom
+            from pydicom import config
             from pydicom.errors import InvalidDicomError
         except ImportError as error:
             raise ImageError("a DICOM image: install the package pydicom, or convert it to PNG of 16 bits") from error
-        pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE  # or it warns on stderr
+        config.settings.reading_validation_mode = config.IGNORE  # or it warns on stderr
         if _DEFLATED in handle.read(_LOOK_BYTES):  # pydicom would inflate it without a limit
             raise ImageError("a DICOM file that is compressed as a whole: save it without compression")
         handle.seek(0)
