@@ -203,7 +203,7 @@ def shown_plane(image: "Image.Image") -> "Image.Image":
     has_colours = len(image.getbands()) > 1 and ";16" in str(getattr(image, "tile", ""))
     is_composed = count > 1 and (reading.get("channels") or has_colours)
     if image.format == "TIFF" and (is_composed or (has_colours and windows)):
-        return composed(image.filename)
+        return composed(str(getattr(image, "filename", "")))
     if image.format != "TIFF" or count == 1 or plane == "first":
         return ImageOps.exif_transpose(image)
     numbers = range(count) if plane == "max" else [count // 2 if plane == "middle" else int(plane) - 1]
