@@ -119,7 +119,7 @@ def recognise(
             signs_between(_cells(labels[0], sample), is_plural=is_plural) if is_plural or "sha256" not in own else ()
         )
     is_boxed = len(labels) == 1 and all(map(_BOXED.fullmatch, _cells(labels[0], sample)))
-    alternatives = [title for title, _ in ranked if title not in (*labels, *own.values())]
+    alternatives = [title for title, _ in ranked if title not in (*labels, *own.values()) and _may_rival(title, sample)]
     return Columns(
         titles=tuple(titles), file=file, labels=labels, classes=classes, split=split, split_codes=codes, own=own,
         confidence=next((each for each in rest if key_of(each) == "confidence" and each not in labels), ""),
@@ -263,7 +263,7 @@ def _ranked_labels(
             continue
         pairs = [(str(row.get(title) or "").strip(), each) for row, each in zip(sample, folders, strict=False) if each]
         agreement = sum(cell in each for cell, each in pairs) / len(pairs) if pairs and distinct > 1 else 0.0
-        is_hinted = is_exact or (_is_label_title(title) and title not in flags)
+        is_hinted = is_exact or (is_label_title(title) and title not in flags)
         is_hinted = is_hinted or all(map(_CLASS_ID.fullmatch, cells)) or all(map(_BOXED.fullmatch, cells))
         is_constant = distinct == 1 and len(cells) > 2
         if not is_hinted and agreement <= 0.9 and (is_constant or not _may_be_classes(cells)):
@@ -276,10 +276,11 @@ def _ranked_labels(
     return [(title, weight) for weight, _, title in sorted(ranked, reverse=True)]
 
 
-def _is_label_title(title: str) -> bool:
-    """Return whether a title ends in a word for labels: `Finding Labels`, `ClassId`, `radio_answer.name`."""
+def is_label_title(title: str) -> bool:
+    """Return whether a title tells of labels: `Finding Labels`, `ClassId`, `radio_answer.name`."""
     *before, last = _keys_in(title)
-    return bool(_LABEL_KEY.search(last) or (before and last in ("name", "value") and _ANSWER_KEY.search(before[-1])))
+    is_answer = bool(before) and last in ("name", "value") and bool(_ANSWER_KEY.search(before[-1]))
+    return last in _LABEL_KEYS or key_of(title) in _LABEL_KEYS or bool(_LABEL_KEY.search(last)) or is_answer
 
 
 def _has_letters(cell: str) -> bool:
@@ -310,7 +311,7 @@ def _may_be_classes(cells: Sequence[str]) -> bool:
     """Return whether cells without a telling title may be classes: short, no measures, and no files."""
     is_measure = any("." in cell and is_number(cell) and not cell.endswith(".0") for cell in cells)
     is_short = sum(len(cell) <= 100 for cell in cells) > 0.9 * len(cells)
-    is_file = sum(map(_looks_like_file, cells)) > 0.9 * len(cells)
+    is_file = sum(_looks_like_file(cell) or "://" in cell for cell in cells) > 0.9 * len(cells)
     return is_short and not is_measure and not is_file
 
 
@@ -329,6 +330,16 @@ def _only_candidate(titles: Sequence[str], sample: Sequence[Row]) -> list[str]:
         return repeating
     named = [title for key in _WEAK_LABEL_KEYS for title in titles if key_of(title) == key]
     return [title for title in named if not repeating or title in repeating][:1]
+
+
+def _may_rival(title: str, sample: Sequence[Row]) -> bool:
+    """Return whether a column may give the label instead of another: of words or codes, not of groups of images."""
+    cells = _cells(title, sample)
+    return (
+        not _GROUP_KEY.search(key_of(title))
+        and _may_be_classes(cells)
+        and (_are_codes(cells) or any(map(_has_letters, cells)))
+    )
 
 
 def _names(cells: Sequence[str]) -> list[str]:

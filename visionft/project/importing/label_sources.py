@@ -13,6 +13,7 @@ from models.messages import Message, listed
 from visionft.data.types import Split
 from visionft.errors import ProjectError
 from visionft.foreign_text import printable
+from visionft.project.formats.columns import is_label_title
 from visionft.project.formats.folders import METADATA_FILES
 from visionft.project.formats.image_index import ImageIndex
 from visionft.project.formats.joining import TABLES, label_tables
@@ -24,9 +25,6 @@ from visionft.project.importing.survey import Survey, is_image
 
 _MOST_PLACES, _MOST_IN_PLACE = 500, 12  # folders, and files in each, whose text is looked at
 _FEW_IMAGES = 3
-_LABEL_TITLE = re.compile(
-    r"(?i)label|class|categor|target|species|breed|diagnos|ground.?truth|variety|choice|klasse|kategorie"
-)
 _LISTED = 0.5  # least share of the names in a list of a split that lead to images
 _MANY_IMAGES, _MANY_CLASSES = 50, 0.5  # more classes an image are rather captions, names or numbers
 
@@ -135,7 +133,7 @@ class LabelSource:
     def is_called_label(self) -> bool:
         """Whether a tool wrote it, or the columns of labels are called so, or are one for each class."""
         columns = [each.label_columns for each in self.listing.interpretations]
-        return self.is_of_tool or any(len(each) > 1 or any(map(_LABEL_TITLE.search, each)) for each in columns)
+        return self.is_of_tool or any(len(each) > 1 or any(map(is_label_title, each)) for each in columns)
 
     @property
     def is_unsure_of_column(self) -> bool:
