@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from visionft.project.formats.folders import CONTAINERS
 
 _WORDS = re.compile(r"[\W_]+|(?<=[a-z])(?=[A-Z0-9])")
-_NUMBERED = re.compile(r"(?P<words>.*?)[ _.-]*\d+")
+_NUMBERED = re.compile(r"(?P<words>.*?)([ _.-]*\d+|[ _.-]+[a-zA-Z])")
 _NUMBER_FIRST = re.compile(r"\d{3}(?P<words>[A-Z]+)")  # `100APPLE`
 _DATE = re.compile(r"(19|20)\d\d([-_. ]?\d\d){0,2}([-_. T]\d{2,6}){0,3}")
 _SIZE = re.compile(r"(?i)\d+x\d*|\d+px|x\d+")

@@ -9,7 +9,9 @@ from pathlib import Path
 from visionft.project.formats.split_names import is_split_name
 from visionft.project.importing.folder_names import are_numbers, are_versions, is_container
 
-_NUMBER = re.compile(r"[ _.\-(]*\d+\)?(?:[ _.\-]\d+)*$")
+_LAST_NUMBER = re.compile(r"[ _.\-(]*\d+\)?$")
+_LAST_NUMBERS = re.compile(r"[ _.\-(]*\d+\)?(?:[ _.\-]\d+)*$")
+_FIRST_NUMBER = re.compile(r"^\d+[ _.\-]+")
 _DIGITS = re.compile(r"\d+")
 _SIGNS = re.compile(r"[ _.\-]+")
 _OF_CAMERAS = re.compile(
@@ -23,7 +25,7 @@ _MANY, _SURE_IMAGES = 50, 3  # values of a part of the names; images of each cla
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NamePattern:
-    """A part of the file names as the class: before the number (`place` 0), or a part counted from 1 on."""
+    """A part of the file names as the class: before the number (`place` 0), after it (-1), or counted from 1 on."""
 
     place: int
     labels: dict[Path, str]
@@ -34,13 +36,16 @@ def patterns_in(paths: Sequence[Path]) -> Iterator[NamePattern]:
     """Yield the patterns by which the names of images may give their classes, most plausible first."""
     if len(paths) < _LEAST_IMAGES:
         return
-    before = {path: name for path in paths if (name := _NUMBER.sub("", path.stem)) != path.stem and _is_word(name)}
-    counts = Counter(before.values())
-    are_words = len({_DIGITS.sub("", name) for name in counts}) > len(counts) / 2
-    if are_words and _are_classes(counts, len(paths)) and not (are_versions(counts) or are_numbers(counts)):
-        is_sure = min(counts.values()) >= _SURE_IMAGES and len(before) == len(paths) and not _are_padded(before)
-        yield NamePattern(place=0, labels=before, is_sure=is_sure)
-        return
+    before, most = _words_without(_LAST_NUMBER, paths), _words_without(_LAST_NUMBERS, paths)
+    is_one_number = len(set(before.values())) == len(set(most.values()))
+    for place, labels in ((0, before if is_one_number else most), (-1, _words_without(_FIRST_NUMBER, paths))):
+        counts = Counter(labels.values())
+        are_words = len({_DIGITS.sub("", name) for name in counts}) > len(counts) / 2
+        if are_words and _are_classes(counts, len(paths)) and not (are_versions(counts) or are_numbers(counts)):
+            has_many = min(counts.values()) >= _SURE_IMAGES and len(labels) == len(paths)
+            is_sure = has_many and is_one_number and not _are_padded(labels)
+            yield NamePattern(place=place, labels=labels, is_sure=is_sure)
+            return
     parts: defaultdict[int, dict[Path, str]] = defaultdict(dict)
     lengths = Counter(len(_SIGNS.split(path.stem)) for path in paths)
     length = lengths.most_common(1)[0][0]
@@ -51,6 +56,12 @@ def patterns_in(paths: Sequence[Path]) -> Iterator[NamePattern]:
         counts = Counter(labels.values())
         if _are_classes(counts, len(paths)) and len(counts) <= _MANY and lengths[length] >= _COVERED * len(paths):
             yield NamePattern(place=place, labels=labels, is_sure=False)
+
+
+def _words_without(number: re.Pattern[str], paths: Sequence[Path]) -> dict[Path, str]:
+    """Return what is left of each name without its number, where it has one and that may be a class."""
+    names = {path: number.sub("", path.stem) for path in paths}
+    return {path: name for path, name in names.items() if name != path.stem and _is_word(name)}
 
 
 def _is_word(name: str) -> bool:

@@ -163,14 +163,16 @@ def _of_names(survey: Survey, plan: TreePlan, proposals: Sequence[Proposal], *, 
             if each.path in pattern.labels
         )
         title = Message("the names of the files: the words before the number")
-        if pattern.place:
+        if pattern.place < 0:
+            title = Message("the names of the files: the words after the number")
+        if pattern.place > 0:
             title = Message("the names of the files: part {place}", place=pattern.place)
         listing = Listing(named, interpretations=(Interpretation(file=survey.source),))
         source = LabelSource(
             listing=listing, of_names=title, labels={str(each.path): each.labels for each in named}, named=len(named),
             found=len(named),
         )  # fmt: skip
-        confidence = PLAUSIBLE if pattern.is_sure and not is_rivalled else UNLIKELY + 0.1 if pattern.place else OPEN
+        confidence = PLAUSIBLE if pattern.is_sure and not is_rivalled else UNLIKELY + 0.1 if pattern.place > 0 else OPEN
         yield Proposal(source=source, confidence=confidence)
 
 

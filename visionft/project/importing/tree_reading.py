@@ -193,7 +193,8 @@ class _Planner:
             return self._merged([self.plan(kid) for kid in nested])
         if all(is_container(name) or is_unlabelled(name) for name in every):
             return outer
-        if are_numbers(every) and not are_numbers([kid.name for kid in kids]):
+        own = [kid.name for kid in kids]
+        if are_numbers(every) and not (are_numbers(own) or are_versions(own)):
             return self._chosen(outer, lambda: _joined(kids), SURE)
         if len(nested) == len(kids) and common_share(names) >= _COMMON:
             is_inner, confidence = _parts_or_classes(kids, every)
@@ -201,7 +202,7 @@ class _Planner:
             if self.level == "best":
                 return replace(merged if is_inner else outer, confidence=min(confidence, merged.confidence))
             return merged if self.level == "inner" else outer
-        if are_parts([kid.name for kid in kids]):
+        if are_parts(own):
             return self._chosen(self._merged([self.plan(kid) for kid in kids]), lambda: outer, SURE, is_outer=False)
         if self.level != "outer" and len(nested) <= 2:  # a data set beside other images, or in two forms
             plans = [plan for plan in map(self.plan, nested) if plan.labels]
@@ -284,7 +285,7 @@ def _parts_or_classes(kids: Sequence[Folder], inner: Collection[str]) -> tuple[b
     if are_versions(inner) and not are_versions(names):
         return False, SURE
     if are_numbers(names) or are_versions(names) or _have_equal_stems(kids):
-        return True, SURE if not are_numbers(inner) else OPEN
+        return True, OPEN if are_numbers(inner) and not (are_versions(names) or are_parts(names)) else SURE
     if len(inner) >= 2 * len(kids):
         return True, PLAUSIBLE
     return len(inner) > len(kids), OPEN
