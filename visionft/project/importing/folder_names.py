@@ -76,6 +76,12 @@ def are_numbers(names: Collection[str]) -> bool:
     return all(name.isdecimal() for name in names) or are_items(names) or are_parts(names)
 
 
+def are_counted(names: Collection[str]) -> bool:
+    """Return whether names differ in a number alone: `S005`, `S010`."""
+    found = [_NUMBERED.fullmatch(name) for name in names]
+    return all(found) and len({each["words"].casefold() for each in found if each}) == 1
+
+
 def are_versions(names: Collection[str]) -> bool:
     """Return whether names are those of versions of the same images: `color`, `grayscale`; `40X`, `100X`."""
     return all(_SIZE.fullmatch(name) or _VERSIONS.intersection(_words(name)) for name in names)

@@ -43,7 +43,8 @@ def patterns_in(paths: Sequence[Path]) -> Iterator[NamePattern]:
         are_words = len({_DIGITS.sub("", name) for name in counts}) > len(counts) / 2
         if are_words and _are_classes(counts, len(paths)) and not (are_versions(counts) or are_numbers(counts)):
             has_many = min(counts.values()) >= _SURE_IMAGES and len(labels) == len(paths)
-            is_sure = has_many and is_one_number and not _are_padded(labels)
+            has_letters = all(len(name) > 1 for name in counts)
+            is_sure = has_many and has_letters and is_one_number and not _are_padded(labels)
             yield NamePattern(place=place, labels=labels, is_sure=is_sure)
             return
     parts: defaultdict[int, dict[Path, str]] = defaultdict(dict)

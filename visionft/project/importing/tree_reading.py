@@ -19,6 +19,7 @@ from visionft.project.formats.labels_file import CLASSES_FILE, ClassLook, read_c
 from visionft.project.formats.listing import Interpretation, Listing, RejectedFile, SourceFile
 from visionft.project.formats.split_names import is_split_name, name_words, split_of
 from visionft.project.importing.folder_names import (
+    are_counted,
     are_items,
     are_numbers,
     are_parts,
@@ -194,9 +195,11 @@ class _Planner:
         if all(is_container(name) or is_unlabelled(name) for name in every):
             return outer
         own = [kid.name for kid in kids]
-        if are_numbers(every) and not (are_numbers(own) or are_versions(own)):
+        are_crossed = len(nested) == len(kids) and common_share(names) >= _COMMON
+        are_also_counted = are_numbers(own) or are_versions(own) or (are_crossed and are_counted(own))
+        if are_numbers(every) and not are_also_counted:
             return self._chosen(outer, lambda: _joined(kids), SURE)
-        if len(nested) == len(kids) and common_share(names) >= _COMMON:
+        if are_crossed:
             is_inner, confidence = _parts_or_classes(kids, every)
             merged = self._merged([self.plan(kid) for kid in kids])
             if self.level == "best":
