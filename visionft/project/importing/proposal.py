@@ -25,6 +25,7 @@ class Proposal:
     wins: Literal["source", "folders"] = "source"
     names: Mapping[str, str] = field(default_factory=dict[str, str])  # {class: the other source's name for it}
     agreement: float | None = None
+    second: str = ""  # name of the file that agrees so far; empty where it is the source
 
     @property
     def title(self) -> Message:
@@ -61,6 +62,7 @@ class ListingBuilder:
         """Return a proposal as a reading."""
         listing = self._with_lists(self._listing(proposal))
         evidence = evidence_of(listing, self.survey.root.count, proposal.source, proposal.agreement)
+        evidence = replace(evidence, second=proposal.second)
         return Reading(title=proposal.title, listing=listing, evidence=evidence, confidence=proposal.confidence)
 
     def without_labels(self) -> Reading:

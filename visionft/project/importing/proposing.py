@@ -246,7 +246,8 @@ def _weighed(survey: Survey, plan: TreePlan, labels: Labels, of_file: Proposal) 
                         wins="source" if takes_names else "folders")]  # fmt: skip
     if plan.confidence < LEAST_CONFIDENCE:
         return [of_file, of_folders]
-    of_folders = replace(of_folders, agreement=relation.equal)
+    second = printable(source.listing.interpretations[0].file.name)
+    of_folders = replace(of_folders, agreement=relation.equal, second=second)
     if source.is_of_tool and not source.is_from_marks:
         return [replace(of_file, confidence=PLAUSIBLE), replace(of_folders, confidence=UNLIKELY)]
     if relation.shared >= _SHARED:

@@ -31,6 +31,7 @@ class Evidence:
     found: int = 0  # names of exactly one image
     ambiguous: int = 0  # names of several images, left unresolved
     agreement: float | None = None  # share of equal labels where a second source labels the same images; None for none
+    second: str = ""  # name of the second source; empty where the reading joins both
     is_submission: bool = False  # a form for predictions: constant labels, or of test images only
 
     def words(self) -> Message:
@@ -48,7 +49,9 @@ class Evidence:
                                  count=self.ambiguous))  # fmt: skip
         if self.agreement is not None:
             share = f"{self.agreement:.0%}"
-            parts.append(Message("A second source of labels agrees on {share} of the images.", share=share))
+            both = Message("Both agree on {share} of the images.", share=share)
+            one = Message("{file} agrees on {share} of the images.", file=self.second, share=share)
+            parts.append(one if self.second else both)
         if self.is_submission:
             parts.append(Message("It looks like a form for predictions."))
         return sentences(*parts)
