@@ -107,10 +107,10 @@ class LabelSource:
         return self.listing.interpretations[0].alternatives
 
     @property
-    def splits(self) -> Labels:
+    def splits(self) -> dict[str, Split]:
         """The split of each image, for a list without labels; empty for any other."""
         is_list = not self.labels and self.found >= _LISTED * self.named
-        return {str(each.path): (each.split,) for each in self.listing.files if each.split} if is_list else {}
+        return {str(each.path): each.split for each in self.listing.files if each.split} if is_list else {}
 
     @property
     def is_of_tool(self) -> bool:
@@ -204,9 +204,10 @@ class LabelReader:
         listings += label_tables(tables, options)
         known = {each.file for listing in listings for each in listing.interpretations}
         for file in tables:
-            if file not in known and (file.name in METADATA_FILES or self.only != "auto"):
+            read = FORMATS[name].read if (name := _name_of(file)) else None
+            if read is not None and file not in known and (file.name in METADATA_FILES or self.only != "auto"):
                 try:
-                    listings.append(FORMATS[_name_of(file)].read(file, options))
+                    listings.append(read(file, options))
                 except ProjectError as error:
                     errors.append(error)
         return [source_of(listing, self._known) for listing in listings if listing.interpretations], errors

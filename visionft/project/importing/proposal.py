@@ -8,7 +8,6 @@ from models.messages import Message, listed
 from visionft.data.types import Split
 from visionft.foreign_text import printable
 from visionft.project.formats.listing import Listing, SourceFile
-from visionft.project.formats.whole_files import unsupported_tool
 from visionft.project.importing.label_sources import LabelSource, unread_files
 from visionft.project.importing.readings import Evidence, Reading
 from visionft.project.importing.survey import Survey, is_image
@@ -57,6 +56,7 @@ class ListingBuilder:
     plan: TreePlan  # of the splits
     open: Sequence[LabelSource]  # label files without labels that can be taken as they are
     lists: Mapping[str, Split]  # {path of an image: its split in the lists of splits}
+    foreign: str = ""  # the unsupported tool with label files in the folder
 
     def reading(self, proposal: Proposal) -> Reading:
         """Return a proposal as a reading."""
@@ -72,8 +72,7 @@ class ListingBuilder:
         read = {file for source in self.open for file in source.read_files}
         listing = replace(listing, files=tuple(each for each in listing.files if each.path not in read))
         is_open = [each for each in entries if each.has_only_marks or each.lacks_labels or each.is_unlabelled_by_choice]
-        foreign = unsupported_tool(self.survey.source)
-        around = replace(listing.interpretations[0], foreign=foreign, unread=self._unread(()))
+        around = replace(listing.interpretations[0], foreign=self.foreign, unread=self._unread(()))
         listing = replace(listing, interpretations=(*is_open, around))
         evidence = Evidence(images=self.survey.root.count, labelled=0, classes=0)
         return Reading(title=Message("Images without labels"), listing=listing, evidence=evidence, confidence=0)
@@ -110,7 +109,7 @@ class ListingBuilder:
         read = set(map(str, source.read_files))
         listed_paths = {str(each.path) for each in entries}
         rest = (each for path, each in placed.items() if path not in listed_paths and path not in read)
-        named = proposal.names if proposal.plan else {}
+        named: Mapping[str, str] = proposal.names if proposal.plan else {}
         others = (replace(each, labels=tuple(named.get(name, name) for name in each.labels)) for each in rest)
         *_, around = tree.interpretations
         return Listing(

@@ -19,6 +19,7 @@ from visionft.project.formats.class_names import are_ids, class_names_for, name_
 from visionft.project.formats.image_index import ImageIndex
 from visionft.project.formats.listing import AUTOMATIC, Interpretation, Listing, ReadOptions
 from visionft.project.formats.registry import FORMATS, format_of
+from visionft.project.formats.whole_files import unsupported_tool
 from visionft.project.importing.label_sources import LabelReader, Labels, LabelSource, source_of, unread_files
 from visionft.project.importing.name_reading import patterns_in
 from visionft.project.importing.proposal import ListingBuilder, Proposal, evidence_of
@@ -70,7 +71,8 @@ def read_folder(
     if only != "folders" and not proposals:
         _require_related(survey, sources, errors, only)
     is_open = all(each.source in others for each in proposals)
-    builder = ListingBuilder(survey, plans[0], sources if is_open else [], _splits_of_lists(sources))
+    foreign = "" if proposals else unsupported_tool(source)
+    builder = ListingBuilder(survey, plans[0], sources if is_open else [], _splits_of_lists(sources), foreign)
     return (*(builder.reading(each) for each in proposals[:_MOST_READINGS]), builder.without_labels())
 
 
@@ -196,18 +198,18 @@ def _splits_of_lists(sources: Sequence[LabelSource]) -> dict[str, Split]:
     found: dict[str, Split] = {}
     several: set[str] = set()
     for source in sources:
-        for path, (split,) in source.splits.items():
+        for path, split in source.splits.items():
             several |= {path} if found.setdefault(path, split) != split else set()
     return {path: split for path, split in found.items() if path not in several}
 
 
 def _against_rivals(sources: Sequence[LabelSource]) -> Proposal:
     """Return the proposal of the best source: open where another labels the same images as well, and differently."""
-    best, confidence, names = sources[0], sources[0].confidence, {}
+    best, confidence, names = sources[0], sources[0].confidence, dict[str, str]()
     for other in (each for each in sources[1:] if each.confidence >= LEAST_CONFIDENCE):
         relation = Relation.of(best.labels, other.labels)
         if relation.names and _are_ids(best.classes) and not _are_ids(other.classes):
-            names = relation.names
+            names = dict(relation.names)
         is_rival = relation.common >= len(best.labels) / 2 and _rank(best)[:4] == _rank(other)[:4]
         is_elsewhere = not relation.common and len(other.labels) >= _ELSEWHERE * len(best.labels)
         if not relation.names and (is_rival or is_elsewhere):

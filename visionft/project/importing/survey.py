@@ -53,7 +53,7 @@ class Folder:
 
     def within(self, *, without: Collection["Folder"] = ()) -> Iterator["Folder"]:
         """Yield the folder and all below it but those `without`, in the order of a walk."""
-        pending = [self]
+        pending: list[Folder] = [self]
         while pending:
             folder = pending.pop()
             yield folder

@@ -271,7 +271,7 @@ def _splits_among(kids: Sequence[Folder]) -> tuple[dict[Folder, Split | None], l
 
 def split_in(name: str) -> Split | None:
     """Return the split of the only word of a name that is one: `cars_train`; None for none or several."""
-    splits = {split_of(word) for word in name_words(name) if is_split_name(word)}
+    splits: set[Split | None] = {split_of(word) for word in name_words(name) if is_split_name(word)}
     return splits.pop() if len(splits) == 1 else None
 
 
