@@ -53,9 +53,10 @@ def main() -> int:
     parser.add_argument("words", nargs="*")
     parser.add_argument("--faults", type=Path, help="write what is not right into this file")
     parser.add_argument("--draws", type=int, default=0, help="so many data sets of the grammar")
+    parser.add_argument("--seed", type=int, default=0, help="of the draws")
     options = parser.parse_args()
     words = [word.casefold() for word in options.words]
-    known = [made_of(each) for each in random_recipes(options.draws)] or DATA_SETS
+    known = [made_of(each) for each in random_recipes(options.draws, options.seed)] or DATA_SETS
     chosen = [each for each in known if not words or any(word in each.title.casefold() for word in words)]
     began = time.perf_counter()
     found = tally(chosen)
