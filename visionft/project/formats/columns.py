@@ -37,7 +37,10 @@ _ANSWER_KEY = re.compile(r"answer|tag|class|label")  # before a last part called
 _WEAK_LABEL_KEYS = ("tags", "tag", "type", "kind", "text", "caption", "annotation", "answer", "name", "id")
 _SPLIT_KEYS = ("split", "splits", "mluse", "set", "subset", "partition", "dataset")
 _OWN_KEYS = ("tags", "review", "note", "sha256", "escaped")
-_GROUP_KEY = re.compile(r"patient|subject|person|lesion|slide|plate|sequence|location|annotator|author|user|.id$")
+_GROUP_KEY = re.compile(
+    r"patient|subject|person|lesion|slide|plate|sequence|location|annotator|author|user"
+    r"|(?<!class)(?<!label)(?<!category)(?<!breed)(?<!^)id$"
+)
 _NUMBERING = re.compile(r"|#|no|nr|index|idx|id|row|rowid|unnamed\d*")
 _PLURALS = (
     "labels", "classes", "categories", "labelnames", "classnames", "targets", "choices", "tags", "classifications",
@@ -133,9 +136,6 @@ def shown_titles(titles: Sequence[str]) -> str:
     return first if len(titles) <= 10 else f"{first}, … ({len(titles):,})"
 
 
-# -- names of images --------------------------------------------------------------------------------------------------
-
-
 def image_column(titles: Sequence[str], sample: Sequence[Row], images: ImageNames) -> str:
     """Return the column with image names: by the images that its cells lead to, its title and its looks."""
     weights = {title: _weight_of_names(title, sample, images) for title in titles}
@@ -203,9 +203,6 @@ def _folders_of(file: str, sample: Sequence[Row], images: ImageNames) -> list[fr
     return [frozenset(path.parts[:-1] if path else ()) for path in found]
 
 
-# -- splits -----------------------------------------------------------------------------------------------------------
-
-
 def split_column(titles: Sequence[str], sample: Sequence[Row]) -> str:
     """Return the split column by its name (`set` or `dataset` only with names of splits), or by its cells."""
     return _split_and_codes(titles, sample)[0]
@@ -244,16 +241,14 @@ def _codes(title: str, cells: Sequence[str]) -> dict[str, Split]:
     return {}
 
 
-# -- classes ----------------------------------------------------------------------------------------------------------
-
-
 def _ranked_labels(
     titles: Sequence[str], sample: Sequence[Row], folders: Sequence[frozenset[str]]
 ) -> list[tuple[str, float]]:
     """Return the columns that may give the label with the weight of the evidence; 1 and more is enough."""
     ranked: list[tuple[float, int, str]] = []
     flags = [title for title in titles if all(map(is_flag, _cells(title, sample)))]
-    flags = flags if len(flags) > 1 else []  # of one class each
+    varying = {title for title in flags if len(set(_cells(title, sample))) > 1}  # rather of one class each
+    flags = [title for title in flags if varying - {title}]
     for place, title in enumerate(titles):
         cells = _cells(title, sample)
         distinct = len(set(cells))
@@ -345,7 +340,10 @@ def _may_rival(title: str, sample: Sequence[Row]) -> bool:
 def _names(cells: Sequence[str]) -> list[str]:
     """Return the names in the cells of a column, divided where parts recur."""
     signs = signs_between(cells, is_plural=False)
-    return [name for cell in cells for name in names_in(cell, signs=signs)] if signs else list(cells)
+    try:
+        return [name for cell in cells for name in names_in(cell, signs=signs)] if signs else list(cells)
+    except ValueError:  # lists of something else
+        return list(cells)
 
 
 def _is_code_of(title: str, words: str, sample: Sequence[Row]) -> bool:

@@ -52,17 +52,6 @@ def read_table(file: Path, options: ReadOptions = DEFAULTS) -> Listing:
     return listing_of_table(open_table(file, finder), finder, options.choice)
 
 
-def lists_images(file: Path, image_folders: Sequence[Path]) -> bool:
-    """Return whether a file is a table of existing images, judged by its first rows."""
-    finder = ImageFinder(file.parent, ReadOptions(image_folders=image_folders), file=file)
-    try:
-        table = open_table(file, finder)
-        columns = recognise(table.titles, table.good, AUTOMATIC, images=finder)
-    except ProjectError:
-        return False
-    return columns is not None and any(finder.has(str(row.get(columns.file, ""))) for row in table.good[:20])
-
-
 def listing_of_rows(
     file: Path, titles: Sequence[str], rows: Iterator[tuple[int, Row]], finder: ImageFinder, choice: ColumnChoice
 ) -> Listing:
