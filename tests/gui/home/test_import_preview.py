@@ -290,6 +290,17 @@ def test_another_reading_is_shown_at_once_and_imported(qtbot, page, source, look
     assert project.summary().images == 10 and project.summary().classes == {}
 
 
+def test_a_lone_class_is_no_label_until_the_user_chooses_it(qtbot, page, source, look, finish, confirm, project):
+    for name in ("Cats", "dog", "junk"):
+        shutil.rmtree(source / name)
+    look(source)
+    assert page.imports.panel.readings.tiles[-1].isChecked() and page.imports.panel.classes.grid.count() == 4
+    step(qtbot, page, -1)
+    finish()
+    confirm()
+    assert project.summary().classes == {"cat": 4}
+
+
 def test_cancelling_while_another_reading_is_looked_at_leaves_the_preview(qtbot, page, source, look, finish, project):
     look(source)
     step(qtbot, page, 1)
