@@ -33,6 +33,7 @@ from visionft.files import open_regular, write_error
 from visionft.jobs import SILENT, JobCancelled, JobContext
 from visionft.project.formats.folders import holds_images, walk
 from visionft.project.formats.hugging_face import has_images, images_within
+from visionft.project.formats.registry import LABEL_FILES
 from visionft.project.formats.whole_files import MAX_BYTES
 from visionft.project.importing.shards import TABLE, join_shards, split_in
 
@@ -94,10 +95,18 @@ def unpack(source: Path, target: Path, *, job: JobContext = SILENT) -> bool:
 
 
 def _copy_tables(source: Path, target: Path) -> None:
-    """Copy the files beside the archives of a folder that may hold labels."""
+    """Copy the files beside the archives of a folder that may hold labels, or names of classes."""
+    suffixes = {suffix for each in LABEL_FILES for suffix in each.suffixes} | {
+        ".data",
+        ".md",
+        ".names",
+        ".yaml",
+        ".yml",
+    }
     for path in walk(source, [], []):
         place = target / path.relative_to(source)
-        if not is_archive(path) and not place.exists() and path.stat().st_size <= MAX_BYTES:
+        may_hold_labels = path.suffix.casefold() in suffixes and not is_archive(path)
+        if may_hold_labels and not place.exists() and path.stat().st_size <= MAX_BYTES:
             place.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, place)
 
