@@ -3,10 +3,8 @@
 A file is new, known by its content, edited since its import, unreadable or skipped; each with its reason.
 """
 
-import hashlib
 import json
 import os
-import stat
 import tempfile
 from collections import Counter
 from collections.abc import Generator, Mapping, Sequence
@@ -18,13 +16,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from models.messages import Message
-from visionft.data.decode import IMAGE_SUFFIXES, in_memory, open_image, read_header_open
+from visionft.data.decode import IMAGE_SUFFIXES
 from visionft.data.image_reading import AS_STORED, ImageReading
 from visionft.data.plane_files import why_no_image
 from visionft.data.types import Split, Task
 from visionft.errors import ImageError, ProjectError
 from visionft.events import Progress
-from visionft.files import sha256_open
 from visionft.foreign_text import is_unicode, printable
 from visionft.jobs import SILENT, JobContext
 from visionft.project.edits.image_changes import clean_note
@@ -38,6 +35,7 @@ from visionft.project.formats.listing import (
     RejectedFile,
     SourceFile,
 )
+from visionft.project.importing.file_facts import read_facts, status_of
 from visionft.project.importing.readings import ReadingSummary
 from visionft.project.importing.sources import Source, opened_source, reading_of_files
 from visionft.project.names import clean_name, name_key
@@ -48,7 +46,6 @@ ClassMap = Mapping[str, str | None]
 BATCH = 500
 _READERS, _AT_ONCE = min(4, os.cpu_count() or 1), 20  # threads that read files, and files a thread takes at once
 _MOST_FACTS = 4096  # kept at a time: most images of a class share theirs
-_READ_WHOLE = 8 * 2**20  # bytes of the largest files read in one piece
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +181,7 @@ class ImportFilter:
                 return _Rejected(Message("its class “{name}” is left out", name=name), is_skipped=True)
             if not is_unicode(source.path):
                 raise ImageError("its name is not valid Unicode; rename the file")
-            status = _status(source.path)
+            status = status_of(source.path)
             if status is None and source.sha256 is not None:
                 return ExaminedFile(source, source.sha256, facts, None)
             now = (status.st_size, status.st_mtime_ns) if status else None
@@ -247,30 +244,6 @@ class ImportFilter:
                 new.append(image)
                 self.warnings.extend(ImageWarning(shown, loss) for loss in image.file.losses)
         return new, known
-
-
-def read_facts(path: Path, reading: ImageReading = AS_STORED) -> FileFacts:
-    """Return a file's header and content hash; an `ImageError` unless it is a usable image."""
-    with open_image(path) as handle:
-        status = os.fstat(handle.fileno())
-        if status.st_size > _READ_WHOLE:
-            header, sha256 = read_header_open(handle, reading), sha256_open(handle)
-        else:  # one call to the system instead of many: a network folder answers each after milliseconds
-            content = handle.read()
-            header, sha256 = read_header_open(in_memory(content, path), reading), hashlib.sha256(content).hexdigest()
-        return FileFacts(
-            sha256=sha256, bytes=status.st_size, mtime_ns=status.st_mtime_ns,
-            width=header.width, height=header.height, format=header.format, losses=header.losses,
-        )  # fmt: skip
-
-
-def _status(path: Path) -> os.stat_result | None:
-    """Return the status of a regular file; None for anything else."""
-    try:
-        status = os.stat(path)  # noqa: PTH116  (quicker)
-    except (OSError, ValueError):
-        return None
-    return status if stat.S_ISREG(status.st_mode) else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
