@@ -60,7 +60,8 @@ def _dialect(lines: Sequence[str]) -> str | re.Pattern[str]:
     if not listed or not all(" " in line or "\t" in line for line in listed):
         return ","
     is_whole = sum(Path(line).suffix.casefold() in IMAGE_SUFFIXES for line in listed) > 0.9 * len(listed)
-    if is_whole and not all(line.split()[0].isdecimal() for line in listed):
+    is_class_first = all(len(line.split()) == 2 and "/" in line.split()[1] for line in listed)
+    if is_whole and not is_class_first and not all(line.split()[0].isdecimal() for line in listed):
         return ","
     if any('"' in line for line in listed):
         return " "

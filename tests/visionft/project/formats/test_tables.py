@@ -94,6 +94,7 @@ CASES: dict[str, tuple[dict[str, object], dict[str, str]]] = {
     "a number of rows": ({"list_attr.txt": "4\ncat dog\na.jpg  1 -1\nb.jpg  1 -1\nc.jpg -1  1\nd.jpg -1  1\n"}, CATS),
     "two words": ({"t.txt": "a.jpg big cat\nb.jpg big cat\nc.jpg sheep dog\nd.jpg sheep dog\n"},
                   {A: "big cat", B: "big cat", C: "sheep dog", D: "sheep dog"}),
+    "class first": ({"t.txt": f"cat {A}\ncat {B}\ndog {C}\ndog {D}\n"}, CATS),
     "file to label": ({"t.json": {"a.jpg": "cat", "b.jpg": "cat", "c.jpg": "dog", "d.jpg": "dog"}}, CATS),
     "label to files": ({"t.json": {"cat": ["a.jpg", "b.jpg"], "dog": ["c.jpg", "d.jpg"]}}, CATS),
     "arrays": ({"t.json": {"train": [[A, 0, "cat"], [B, 0, "cat"]], "test": [[C, 1, "dog"], [D, 1, "dog"]]}}, CATS),
