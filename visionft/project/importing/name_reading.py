@@ -11,7 +11,7 @@ from visionft.project.importing.folder_names import are_numbers, are_versions, i
 
 _LAST_NUMBER = re.compile(r"[ _.\-(]*\d+\)?$")
 _LAST_NUMBERS = re.compile(r"[ _.\-(]*\d+\)?(?:[ _.\-]\d+)*$")
-_FIRST_NUMBER = re.compile(r"^\d+[ _.\-]+")
+_FIRST_NUMBER = re.compile(r"^\d+[ _.\-]*")
 _DIGITS = re.compile(r"\d+")
 _SIGNS = re.compile(r"[ _.\-]+")
 _OF_CAMERAS = re.compile(
