@@ -30,7 +30,7 @@ _LABEL_KEYS = (
     "choice", "choices", "groundtruth", "diagnosis", "dx", "variety", "klasse", "klassen", "kategorie", "kategorien",
 )  # fmt: skip
 _LABEL_KEY = re.compile(
-    r"(label|class|category|categorie|species|breed|diagnosis|truth|klasse|kategorie|disease|target|genre|finding)"
+    r"(label|class|category|categorie|species|breed|diagnosis|diagnostic|truth|klasse|kategorie|disease|target|genre|finding)"
     r"(e?s)?(name|id)?\d*$"
 )
 _ANSWER_KEY = re.compile(r"answer|tag|class|label")  # before a last part called `name`
@@ -180,7 +180,10 @@ def titles_of_first_row(cells: Sequence[str], images: ImageNames, following: Seq
         return _numbered(cells) if cells and all(cell.lstrip("-").isdecimal() for cell in cells) else []
     splits = [other for other, cell in enumerate(cells) if other != place and is_split_name(cell)][:1]
     labels = [other for other in range(len(cells)) if other not in (place, *splits)]
-    is_class = len(labels) == 1 and (labels[0] > place or not cells[labels[0]].isdecimal())  # a number before: its own
+    # before the name rather a number or key of the image, unless it recurs
+    own = {row[labels[0]] for row in [cells, *following] if labels and len(row) > labels[0]}
+    is_own = len(labels) == 1 and (cells[labels[0]].isdecimal() or len(own) > max(1, len(following)))
+    is_class = len(labels) == 1 and (labels[0] > place or not is_own)
     known = {place: "file_name"} | dict.fromkeys(splits, "split") | dict.fromkeys(labels if is_class else (), "label")
     behind = [other for other in labels if other > place]
     if not is_class and behind == labels and not any(is_number(cells[other]) for other in labels):
