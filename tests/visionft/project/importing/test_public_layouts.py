@@ -1,0 +1,18 @@
+"""Public data sets as downloaded: none is imported with wrong labels, and most are right as they are."""
+
+from pathlib import Path
+
+import pytest
+from data_sets import RIGHT, WRONG, attempt_import
+from public_layouts import DATA_SETS
+
+
+@pytest.mark.slow
+def test_public_data_sets_are_right_or_left_to_the_user(tmp_path: Path) -> None:
+    verdicts = {}
+    for number, each in enumerate(DATA_SETS):
+        folder = tmp_path / f"{number}"
+        (folder / "source").mkdir(parents=True)
+        verdicts[each.title] = attempt_import(each.write(folder / "source"), folder)
+    assert {title: verdict.words for title, verdict in verdicts.items() if verdict.kind in WRONG} == {}
+    assert sum(verdict.kind == RIGHT for verdict in verdicts.values()) >= 0.75 * len(verdicts)
