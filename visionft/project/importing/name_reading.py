@@ -20,7 +20,7 @@ _OF_CAMERAS = re.compile(
 _SHORT_SPLITS = ("te", "tr", "trn", "ts", "tst", "va")
 _COVERED = 0.8  # share of the images whose names have the pattern
 _LEAST_IMAGES, _MOST_CLASSES = 6, 1000
-_MANY, _SURE_IMAGES = 50, 3  # values of a part of the names; images of each class that leave little doubt
+_MANY = 50  # values of a part of the names
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +29,6 @@ class NamePattern:
 
     place: int
     labels: dict[Path, str]
-    is_sure: bool  # words before a number, with several images of each
 
 
 def patterns_in(paths: Sequence[Path]) -> Iterator[NamePattern]:
@@ -42,10 +41,7 @@ def patterns_in(paths: Sequence[Path]) -> Iterator[NamePattern]:
         counts = Counter(labels.values())
         are_words = len({_DIGITS.sub("", name) for name in counts}) > len(counts) / 2
         if are_words and _are_classes(counts, len(paths)) and not (are_versions(counts) or are_numbers(counts)):
-            has_many = min(counts.values()) >= _SURE_IMAGES and len(labels) == len(paths)
-            has_letters = all(len(name) > 1 for name in counts)
-            is_sure = has_many and has_letters and is_one_number and not _are_padded(labels)
-            yield NamePattern(place=place, labels=labels, is_sure=is_sure)
+            yield NamePattern(place=place, labels=labels)
             return
     parts: defaultdict[int, dict[Path, str]] = defaultdict(dict)
     lengths = Counter(len(_SIGNS.split(path.stem)) for path in paths)
@@ -56,7 +52,7 @@ def patterns_in(paths: Sequence[Path]) -> Iterator[NamePattern]:
     for place, labels in parts.items():
         counts = Counter(labels.values())
         if _are_classes(counts, len(paths)) and len(counts) <= _MANY and lengths[length] >= _COVERED * len(paths):
-            yield NamePattern(place=place, labels=labels, is_sure=False)
+            yield NamePattern(place=place, labels=labels)
 
 
 def _words_without(number: re.Pattern[str], paths: Sequence[Path]) -> dict[Path, str]:
@@ -72,12 +68,6 @@ def _is_word(name: str) -> bool:
         word.casefold() in _SHORT_SPLITS or is_container(word) or is_split_name(word) or _OF_CAMERAS.fullmatch(word)
     )
     return any(map(str.isalpha, word)) and not is_other
-
-
-def _are_padded(names: dict[Path, str]) -> bool:
-    """Return whether numbers are padded with zeros to different lengths: the name may end in a number."""
-    numbers = [path.stem[len(name) :] for path, name in names.items()]
-    return any("0" in number[:2] for number in numbers) and len(set(map(len, numbers))) > 1
 
 
 def _are_classes(counts: Counter[str], images: int) -> bool:

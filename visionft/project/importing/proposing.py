@@ -20,7 +20,7 @@ from visionft.project.formats.image_index import ImageIndex
 from visionft.project.formats.listing import AUTOMATIC, Interpretation, Listing, ReadOptions
 from visionft.project.formats.registry import FORMATS, format_of
 from visionft.project.formats.whole_files import unsupported_tool
-from visionft.project.importing.label_sources import LabelReader, Labels, LabelSource, source_of, unread_files
+from visionft.project.importing.label_sources import LabelReader, Labels, LabelSource, source_of
 from visionft.project.importing.name_reading import patterns_in
 from visionft.project.importing.proposal import ListingBuilder, Proposal, evidence_of
 from visionft.project.importing.readings import LEAST_CONFIDENCE, Reading
@@ -35,7 +35,6 @@ _SHARED = 0.5  # share of the classes of sources with one vocabulary
 _COMPLETE = 0.9  # share of the images in class folders that are the labels of a data set
 _CONFIRMED, _OVERRULING = 0.99, 0.9  # confidence
 _OF_OTHER_COLUMN = 0.35  # confidence
-_TABLES = (".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".xlsx", ".xls", ".ods", ".mat", ".parquet", ".xml")
 _MOST_READINGS, _MOST_COLUMNS = 5, 3
 
 
@@ -57,8 +56,7 @@ def read_folder(
     trees = [plan for plan in plans if plan.labels] if takes_folders else []
     proposals = _proposals(survey, trees, _merged([each for each in sources if each.labels]))
     if takes_folders and options.choice == AUTOMATIC:
-        has_others = any(each.suffix.casefold() in _TABLES for each in unread_files(survey, sources))
-        of_names = list(_of_names(survey, plans[0], proposals, has_others=has_others))
+        of_names = list(_of_names(survey, plans[0], proposals))
         if any(each.confidence >= OPEN for each in of_names):  # rather than the classes of parts of the images
             proposals = [replace(each, confidence=min(each.confidence, OPEN)) for each in proposals]
         proposals = [*proposals, *of_names]
@@ -150,14 +148,13 @@ def _proposals(survey: Survey, trees: Sequence[TreePlan], sources: Sequence[Labe
     return sorted(found, key=lambda each: -each.confidence)
 
 
-def _of_names(survey: Survey, plan: TreePlan, proposals: Sequence[Proposal], *, has_others: bool) -> Iterator[Proposal]:
-    """Yield proposals of classes in the file names, where nothing surely gives them; `has_others`: unread tables."""
+def _of_names(survey: Survey, plan: TreePlan, proposals: Sequence[Proposal]) -> Iterator[Proposal]:
+    """Yield proposals of classes in the file names, where nothing else surely gives them."""
     if any(
         each.confidence >= LEAST_CONFIDENCE and not (each.source and each.source.is_from_marks) for each in proposals
     ):
         return
     files = [each for each in listing_of(survey, plan).files if is_image(each) and each.split != "test"]
-    is_rivalled = has_others or any(each.confidence >= OPEN for each in proposals)
     for pattern in patterns_in([each.path for each in files]):
         named = tuple(
             replace(each, labels=(pattern.labels[each.path],), split=None)
@@ -174,7 +171,7 @@ def _of_names(survey: Survey, plan: TreePlan, proposals: Sequence[Proposal], *, 
             listing=listing, of_names=title, labels={str(each.path): each.labels for each in named}, named=len(named),
             found=len(named),
         )  # fmt: skip
-        confidence = PLAUSIBLE if pattern.is_sure and not is_rivalled else UNLIKELY + 0.1 if pattern.place > 0 else OPEN
+        confidence = OPEN if pattern.place <= 0 else UNLIKELY + 0.1  # never taken without the user's choice
         yield Proposal(source=source, confidence=confidence)
 
 

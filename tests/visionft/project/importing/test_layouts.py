@@ -149,7 +149,7 @@ EVIDENCE = [
     Layout("trainLabels.csv, named", ("train/1.png", "train/2.png", "test/1.png", "test/2.png"),
            {"trainLabels.csv": "id,label\n1,cat\n2,dog\n"}, {"cat": 1, "dog": 1}, {"train": 2}, 2, "trainLabels.csv"),
     Layout("classes in names", tuple(f"{name}.{number}.png" for name in ("cat", "dog") for number in range(4)),
-           classes={"cat": 4, "dog": 4}),
+           offered={"cat": 4, "dog": 4}),
     Layout("parts of names", tuple(f"{age}_{age % 2}_2017{age:02d}.png" for age in (*range(20, 28), *range(20, 28))),
            offered={"0": 4, "1": 4}),
     Layout("names of a camera", tuple(f"{name}_{number}.png" for name in ("IMG", "DSC") for number in range(4))),
