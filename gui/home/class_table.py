@@ -174,7 +174,7 @@ class _ExampleDelegate(QStyledItemDelegate):
         area: QRect = option.rect  # type: ignore[reportAttributeAccessIssue]
         side, ratio = self._table.side, painter.device().devicePixelRatio()
         top = area.top() + (area.height() - side) // 2
-        is_left_out = index.siblingAtColumn(NAME).data(Qt.ItemDataRole.CheckStateRole) == Qt.CheckState.Unchecked
+        is_left_out = index.sibling(index.row(), NAME).data(Qt.ItemDataRole.CheckStateRole) == Qt.CheckState.Unchecked
         painter.setOpacity(_LEFT_OUT_OPACITY if is_left_out else 1)
         thumbnails = (self._table.thumbnails.get(path) for path in index.data(EXAMPLES_ROLE) or ())
         for place, kept in enumerate(each for each in thumbnails if not isinstance(each, Unreadable)):

@@ -150,7 +150,7 @@ def _exact_pairs(prints: Fingerprints, reading: ImageReading) -> list[DuplicateP
 def _have_same_pixels(first: SnapshotImage, second: SnapshotImage, reading: ImageReading) -> bool:
     """Return whether whole images are equal, given equal reduced ones."""
     try:
-        return bool(np.array_equal(*(decode(image.path, reading=reading) for image in (first, second))))
+        return np.array_equal(decode(first.path, reading=reading), decode(second.path, reading=reading))
     except ImageError:
         return False
 
