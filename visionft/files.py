@@ -290,7 +290,8 @@ def read_json(path: Path, *, most: int | None = None) -> Any:
     """
     most = MOST_JSON if most is None else most
     with open_regular(path) as handle:
-        content = handle.read(most + 1)
+        # A read takes memory for all that it is asked for.
+        content = handle.read(min(most, os.fstat(handle.fileno()).st_size) + 1)
     if len(content) > most:
         raise ValueError(Message("it is larger than {limit}", limit=size_text(most)))
     return parse_json(content.decode("utf-8"), most=most)

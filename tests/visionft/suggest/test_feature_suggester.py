@@ -98,7 +98,7 @@ def test_where_sources_disagree_a_person_decides_and_nothing_is_suggested(labell
         shutil.copy(torn.path, tmp_path / "torn" / name)
     before = dict(suggester.suggestions)
     assert torn.image_id in suggester.suggestions
-    import_source(project, tmp_path / "torn")
+    import_source(project, tmp_path / "torn", reading=1)
     assert project.summary().conflicts == 1
     suggester = open_suggester(project)
     assert torn.image_id not in suggester.suggestions

@@ -354,7 +354,7 @@ def _class_splits(facts: Sequence[SourceFacts]) -> dict[str, dict[str, int]]:
 def _add_labels(images: dict[Path, ExaminedFile], known: Sequence[tuple[ExaminedFile, Path]]) -> None:
     """Add the classes of further rows of an image."""
     for image, place in known:
-        if first := images.get(place):
+        if image.source.path == place and (first := images.get(place)):
             labels = dict.fromkeys((*first.facts.labels, *image.facts.labels))
             images[place] = replace(first, facts=replace(first.facts, labels=tuple(labels)))
 

@@ -57,9 +57,11 @@ class TreePlan:
 
 
 def plan_of(survey: Survey, level: Level, known_classes: Collection[str] = ()) -> TreePlan:
-    """Return the plan of a source for a level; a lone folder is a class if `known_classes` has its name."""
+    """Return the plan of a source for a level; folders named in `known_classes` are classes, also a lone one."""
     plan = _Planner(level, survey.source).plan(survey.root)
     keys = set(map(name_key, known_classes))
+    if plan.labels and level == "best" and keys.issuperset(map(name_key, plan.classes)):
+        return replace(plan, confidence=SURE)
     if not plan.labels and plan.alone and (level != "best" or name_key(plan.alone.name) in keys):
         plan = replace(plan, labels={plan.alone: plan.alone.name}, confidence=SURE if level == "best" else UNLIKELY)
     return plan

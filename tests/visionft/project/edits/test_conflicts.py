@@ -80,7 +80,7 @@ def test_a_known_image_that_comes_with_another_class_later(torn: Project, source
     draw(tmp_path / "later" / "fox" / "x.png", 1)
     draw(tmp_path / "later" / "fox" / "y.png", 0)
     before, steps = state(torn), len(torn.history())
-    report = import_source(torn, tmp_path / "later")
+    report = import_source(torn, tmp_path / "later", reading=1)
     first = {"cat": "a.png", "dog": "a again.png", "fox": "y.png"}
     assert said(torn) == {1: first, 2: {"cat": "b.png", "fox": "x.png"}}
     assert {conflict.image_id for conflict in report.conflicts} == {1, 2} and len(torn.history()) == steps + 1
@@ -139,7 +139,7 @@ def test_whatever_decides_is_one_step(torn: Project, change, label: tuple[str, .
 
 def test_a_class_of_three_that_is_merged_or_deleted_leaves_a_conflict(torn: Project, tmp_path: Path, draw) -> None:
     draw(tmp_path / "later" / "fox" / "y.png", 0)
-    import_source(torn, tmp_path / "later")
+    import_source(torn, tmp_path / "later", reading=1)
     torn.apply(MergeClasses(("fox",), "dog"))
     assert said(torn) == {1: {"cat": "a.png", "dog": "a again.png"}}
     torn.undo()
