@@ -179,24 +179,31 @@ def _is_called_mask(file: SourceFile) -> bool:
 
 
 def _are_masks(pairs: Sequence[_Pair]) -> bool:
-    """Return whether files have few grey levels and their images many, by two of them."""
+    """Return whether files have the levels of masks and their images do not, by two of them.
+
+    Plain images of one colour are masks by their name alone: they may be a class of their own.
+    """
     sample = pairs[:: max(1, len(pairs) - 1)][:2]
-    return all(_has_few_levels(mask.path) and not _has_few_levels(image.path) for mask, image in sample)
+    levels = [_levels_of_mask(mask.path) for mask, _ in sample]
+    are_few = all(levels) and not any(_levels_of_mask(image.path) for _, image in sample)
+    return are_few and (max(levels) > 1 or _is_called_mask(pairs[0][0]))
 
 
-def _has_few_levels(path: Path) -> bool:
-    """Return whether an image has the grey levels of a mask; False for one that cannot be read."""
+def _levels_of_mask(path: Path) -> int:
+    """Return the number of colours of an image as few as those of a mask; 0 for any other, or an unreadable one."""
     try:
         pixels = decode(path)
     except ImageError:
-        return False
+        return 0
     step = max(1, max(pixels.shape[:2]) // _SAMPLE_SIDE)
     sample = pixels[::step, ::step].reshape(-1, 3)
-    if len(np.unique(sample, axis=0)) <= min(_MOST_LEVELS, max(2, len(sample) // 8)):
-        return True
+    levels = len(np.unique(sample, axis=0))
+    if levels <= min(_MOST_LEVELS, max(2, len(sample) // 8)):
+        return levels
     # JPEG blurs black and white.
-    is_extreme = (sample.max(axis=1) <= _BLUR) | (sample.min(axis=1) >= 255 - _BLUR)
-    return bool(is_extreme.mean() >= _EXTREME)
+    is_black, is_white = sample.max(axis=1) <= _BLUR, sample.min(axis=1) >= 255 - _BLUR
+    is_extreme = (is_black | is_white).mean() >= _EXTREME
+    return int(is_black.any()) + int(is_white.any()) if is_extreme else 0
 
 
 def _count(root: Folder) -> None:

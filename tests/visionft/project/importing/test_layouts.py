@@ -187,6 +187,15 @@ def test_masks_are_left_out_and_said(tmp_path: Path, empty: Project) -> None:
     assert {Path(each.path).suffix for each in report.skipped} == {".png"} and len(report.skipped) == 4
 
 
+def test_plain_images_with_the_names_of_others_are_a_class(tmp_path: Path, empty: Project, draw) -> None:
+    noise = np.random.default_rng(0)
+    for number in range(3):
+        draw(tmp_path / "dark" / f"{number}.png", number)
+        (tmp_path / "part").mkdir(exist_ok=True)
+        Image.fromarray(noise.integers(0, 255, (16, 16, 3), np.uint8)).save(tmp_path / "part" / f"{number}.png")
+    assert import_source(empty, tmp_path).classes == {"dark": 3, "part": 3}
+
+
 def _import(layout: Layout, folder: Path, draw, **options) -> tuple[ImportReport, ProjectSummary]:
     source = folder / "source"
     for number, name in enumerate(layout.images):
