@@ -290,8 +290,7 @@ def read_json(path: Path, *, most: int | None = None) -> Any:
     """
     most = MOST_JSON if most is None else most
     with open_regular(path) as handle:
-        # A read takes memory for all that it is asked for.
-        content = handle.read(min(most, os.fstat(handle.fileno()).st_size) + 1)
+        content = handle.read(min(most, os.fstat(handle.fileno()).st_size) + 1)  # a read takes all that it asks for
     if len(content) > most:
         raise ValueError(Message("it is larger than {limit}", limit=size_text(most)))
     return parse_json(content.decode("utf-8"), most=most)
@@ -394,10 +393,4 @@ def list_folder(folder: Path) -> list[Path]:
 def sha256_file(path: Path) -> str:
     """Return the hex SHA-256 of a file's bytes."""
     with open_regular(path) as handle:
-        return sha256_open(handle)
-
-
-def sha256_open(handle: BufferedReader) -> str:
-    """Return the hex SHA-256 of an open file's bytes, from its start."""
-    handle.seek(0)
-    return hashlib.file_digest(handle, "sha256").hexdigest()
+        return hashlib.file_digest(handle, "sha256").hexdigest()

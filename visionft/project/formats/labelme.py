@@ -8,15 +8,13 @@ from typing import Any
 from models.messages import Message
 from visionft.errors import ProjectError
 from visionft.files import is_file
-from visionft.foreign_text import printable
-from visionft.project.formats.annotated import Entry, ImageAnnotation, annotated_listing, attempt
-from visionft.project.formats.folders import walk
+from visionft.project.formats.annotated import Entry, ImageAnnotation, annotated_listing, attempt, json_documents
 from visionft.project.formats.handing_out import Copier, LabelSet
 from visionft.project.formats.labels_file import ClassLook, relative_name
-from visionft.project.formats.listing import DEFAULTS, Listing, ReadOptions, RejectedFile
+from visionft.project.formats.listing import DEFAULTS, Listing, ReadOptions
 from visionft.project.formats.locating import ImageFinder
 from visionft.project.formats.split_names import is_split_name, split_of
-from visionft.project.formats.whole_files import a_list, a_name, an_object, no_such_file, objects, read_label_json
+from visionft.project.formats.whole_files import a_list, a_name, an_object, no_such_file
 
 _TITLE = "labelme"
 _OWN_FLAG = "__ignore__"  # a default flag of labelme's settings; not a class
@@ -25,23 +23,16 @@ _OWN_FLAG = "__ignore__"  # a default flag of labelme's settings; not a class
 def read_labelme(path: Path, options: ReadOptions = DEFAULTS) -> Listing:
     """List the images of a folder of labelme files, or of one of them."""
     root = path if path.is_dir() else path.parent
-    files = [path] if is_file(path) else [file for file in walk(path, [], []) if file.suffix.casefold() == ".json"]
     entries: list[Entry] = []
     flags: dict[str, None] = {}
     read: list[Path] = []
-    for file in files:
-        try:
-            documents = objects([read_label_json(file)])
-        except ProjectError as error:
-            entries.append(RejectedFile(printable(file), error.message.removeprefix(f"{file} ")))
+    for file, document in json_documents(path, entries):
+        if "imagePath" not in document or not document.keys() & {"flags", "shapes"}:
             continue
-        for document in documents:
-            if "imagePath" not in document or not document.keys() & {"flags", "shapes"}:
-                continue
-            read.append(file)
-            entry = attempt(file, "flags", partial(_image, file, root, document))
-            entries.append(entry)
-            flags |= dict.fromkeys(_flags(document) if isinstance(entry, ImageAnnotation) else ())
+        read.append(file)
+        entry = attempt(file, "flags", partial(_image, file, root, document))
+        entries.append(entry)
+        flags |= dict.fromkeys(_flags(document) if isinstance(entry, ImageAnnotation) else ())
     if is_file(path) and not read:
         raise no_such_file(path, _TITLE)
     return annotated_listing(

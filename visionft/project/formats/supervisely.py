@@ -4,29 +4,20 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from visionft.errors import ProjectError
-from visionft.foreign_text import printable
-from visionft.project.formats.annotated import Entry, ImageAnnotation, annotated_listing, attempt
-from visionft.project.formats.folders import walk
-from visionft.project.formats.listing import DEFAULTS, Listing, ReadOptions, RejectedFile
+from visionft.project.formats.annotated import Entry, ImageAnnotation, annotated_listing, attempt, json_documents
+from visionft.project.formats.listing import DEFAULTS, Listing, ReadOptions
 from visionft.project.formats.locating import ImageFinder
-from visionft.project.formats.whole_files import a_list, a_name, no_such_file, objects, read_label_json
+from visionft.project.formats.whole_files import a_list, a_name, no_such_file, objects
 
 _TITLE = "Supervisely"
 
 
 def read_supervisely(path: Path, options: ReadOptions = DEFAULTS) -> Listing:
     """List the images of a folder of Supervisely's files, or of one of them."""
-    files = [path] if path.is_file() else [file for file in walk(path, [], []) if file.suffix.casefold() == ".json"]
     entries: list[Entry] = []
     read: list[Path] = []
-    for file in files:
-        try:
-            documents = objects([read_label_json(file)])
-        except ProjectError as error:
-            entries.append(RejectedFile(printable(file), error.message.removeprefix(f"{file} ")))
-            continue
-        for document in (each for each in documents if {"tags", "objects"} <= each.keys()):
+    for file, document in json_documents(path, entries):
+        if {"tags", "objects"} <= document.keys():
             read.append(file)
             entries.append(attempt(file, "tags", partial(_image, file, document)))
     if not read:

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from visionft.data.decode import in_memory, open_image, read_header_open
 from visionft.data.image_reading import AS_STORED, ImageReading
-from visionft.files import sha256_open
 from visionft.project.edits.import_changes import FileFacts
 
 _READ_WHOLE = 8 * 2**20  # bytes of the largest files read in one piece
@@ -18,7 +17,9 @@ def read_facts(path: Path, reading: ImageReading = AS_STORED) -> FileFacts:
     with open_image(path) as handle:
         status = os.fstat(handle.fileno())
         if status.st_size > _READ_WHOLE:
-            header, sha256 = read_header_open(handle, reading), sha256_open(handle)
+            header = read_header_open(handle, reading)
+            handle.seek(0)
+            sha256 = hashlib.file_digest(handle, "sha256").hexdigest()
         else:  # one call to the system instead of many: a network folder answers each after milliseconds
             content = handle.read()
             header, sha256 = read_header_open(in_memory(content, path), reading), hashlib.sha256(content).hexdigest()
