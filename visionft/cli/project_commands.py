@@ -14,11 +14,13 @@ from visionft.cli.arguments import MOST, MOST_SEED, Json, ProjectDir
 from visionft.cli.output import opened_project, print_notices, print_result, running_job, table
 from visionft.cli.schemas import prints
 from visionft.curation.leaks.leak_check import related_groups
+from visionft.data.image_reading import AS_STORED
 from visionft.data.types import Task
 from visionft.errors import VisionFTError
 from visionft.project.edits.certificates import Audit, Certificate, audits_of, certificates_of
 from visionft.project.formats.listing import ColumnChoice, Interpretation
 from visionft.project.formats.registry import IMPORT_FORMATS
+from visionft.project.image_window import reading_text
 from visionft.project.importing.import_filter import ImportPreview, preview_source
 from visionft.project.importing.importer import ImportReport, import_source
 from visionft.project.importing.reading_notes import notes_on
@@ -120,6 +122,7 @@ def _preview_text(preview: ImportPreview) -> str:
     lines = [f"Would add {count_of(preview.new, 'image')}{sizes}. Nothing was written."]
     lines += [f"  {name}  {count}{_split_words(preview, name)}" for name, count in preview.classes.items()]
     lines += [f"  (no class)  {preview.unlabelled}{_split_words(preview, '')}"] if preview.unlabelled else []
+    lines += [f"  {reading_text(preview.image_reading)}"] if preview.image_reading != AS_STORED else []
     lines += _reading_lines(preview.interpretations) + _readings_lines(preview)
     lines += _conflict_lines(preview.conflicts, "They would have no label until you decide.")
     return "\n".join(lines + _left_out_lines(preview))
