@@ -2,22 +2,24 @@
 
     python tests/benchmarks/presets_table.py ../shared/data/trashnet ../shared/data/sign_digits --images 60 250 1500
 
-One row per set, number of training images and peer: mean test top-1 of the seeds, each seed's, and minutes. Every peer
-of a seed sees the same images; validation has a fifth as many as training, at least two per class. Peers:
+One row per set, number of training images and peer: mean test top-1 of the seeds, each seed's, and processor minutes.
+Every peer of a seed sees the same images in the same framing, which is measured first and counts for none; validation
+has a fifth as many as training, at least two per class. Peers:
 
 - `quick`, `balanced`, `best`: the presets as a user gets them, with the backbone chosen by the probes;
 - `script`: full fine-tuning as a careful engineer would write it (AdamW, cosine with warm-up, crops of .6 to 1, mirror,
   label smoothing), with torchvision's own loading, the rate the best of three on the validation images; the minutes are
   those of all three, the time to its best validation accuracy is that of the best one.
 
-With both `script` and `balanced`, the seconds until each first reached the script's best validation accuracy are
-printed too.
+With both `script` and `balanced`, the processor seconds until each first reached the script's best validation accuracy
+are printed too.
 """
 
 import sys
 import tempfile
 import time
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +39,7 @@ from visionft.events import EpochDone, Event
 from visionft.jobs import JobContext
 from visionft.training.config.presets import Circumstances, preset_backbones, preset_config
 from visionft.training.config.train_config import TrainConfig
+from visionft.training.framing_choice import resolved_framing
 from visionft.training.loop.train import train
 from visionft.training.probing import best_probe, probe_backbones
 from visionft.weights.weights_loading import weights_loader
@@ -49,32 +52,34 @@ class Outcome:
     """Result of one peer on one division."""
 
     top1: float
-    seconds: float
+    seconds: float  # of processor time
     choice: str
-    curve: list[tuple[float, float]]  # seconds since the start, validation accuracy
+    curve: list[tuple[float, float]]  # processor seconds since the start, validation accuracy
 
     def reached(self, target: float) -> float | None:
         """Return the seconds until a validation accuracy."""
         return next((at for at, value in self.curve if value >= target), None)
 
 
-def preset(name: str, snapshot: Snapshot, seed: int) -> Outcome:
+def preset(name: str, snapshot: Snapshot, seed: int, folder: Path) -> Outcome:
     """Train and test a preset with the backbone chosen by the probes; their time counts."""
     circumstances, curve = Circumstances.of(snapshot, device="cpu"), list[tuple[float, float]]()
-    suited, began = preset_backbones(name, circumstances), time.monotonic()
+    suited, began = preset_backbones(name, circumstances), time.process_time()
     chosen = suited[0]
     if len(suited) > 1:
         chosen = best_probe(probe_backbones(suited, TrainConfig(device="cpu"), snapshot)).backbone
-    config = replace(preset_config(name, circumstances, backbone=chosen), seed=seed)
+    measured = time.process_time()
+    config = resolved_framing(replace(preset_config(name, circumstances, backbone=chosen), seed=seed), snapshot, folder)
+    began += time.process_time() - measured
 
     def watch(event: Event) -> None:
         if isinstance(event, EpochDone):
-            curve.append((time.monotonic() - began, event.val_accuracy))
+            curve.append((time.process_time() - began, event.val_accuracy))
 
-    with tempfile.TemporaryDirectory() as temporary:
-        train(config, snapshot, Path(temporary) / "001-run", job=JobContext(watch))
-        seconds = time.monotonic() - began
-        top1 = evaluate_run(Path(temporary) / "001-run", snapshot, "test").top1
+    run_dir = folder / f"{name}-run"
+    train(config, snapshot, run_dir, job=JobContext(watch))
+    seconds = time.process_time() - began
+    top1 = evaluate_run(run_dir, snapshot, "test").top1
     return Outcome(top1, seconds, f"{config.backbone}, {config.method}, {config.total_epochs} epochs", curve)
 
 
@@ -83,9 +88,9 @@ class Images(torch.utils.data.Dataset[tuple[torch.Tensor, int]]):
 
     def __init__(self, snapshot: Snapshot, split: Split, config: TrainConfig) -> None:
         self.images = snapshot.labelled(split)
-        size, backbone = config.input_size, config.backbone_row
-        crop = [v2.RandomResizedCrop(size, scale=(0.6, 1.0), antialias=True), v2.RandomHorizontalFlip()]
-        plain = [v2.Resize(size, antialias=True), v2.CenterCrop(size)]
+        shape, backbone = config.input_shape, config.backbone_row
+        crop = [v2.RandomResizedCrop(shape, scale=(0.6, 1.0), antialias=True), v2.RandomHorizontalFlip()]
+        plain = [v2.Resize(shape if config.frames else min(shape), antialias=True), v2.CenterCrop(shape)]
         end = [v2.ToImage(), v2.ToDtype(torch.float32, scale=True), v2.Normalize(*map(list, backbone.normalisation))]
         self.transform = v2.Compose([*(crop if split == "train" else plain), *end])
 
@@ -99,9 +104,10 @@ class Images(torch.utils.data.Dataset[tuple[torch.Tensor, int]]):
             return self.transform(image.convert("RGB")), self.images[index].labels[0]
 
 
-def script(snapshot: Snapshot, seed: int) -> Outcome:
+def script(snapshot: Snapshot, seed: int, folder: Path) -> Outcome:
     """Fine-tune the ImageNet ResNet as a careful script would, at three rates; the best on validation counts."""
     config = preset_config("balanced", Circumstances.of(snapshot, device="cpu"), backbone=DEFAULT_BACKBONE)
+    config = resolved_framing(config, snapshot, folder)
     epochs = config.epochs if config.method == "full" else 30
     runs = [_script(replace(config, method="full", epochs=epochs), snapshot, rate, seed) for rate in RATES]
     best = max(runs, key=lambda found: max(value for _, value in found.curve))
@@ -135,7 +141,7 @@ def _script(config: TrainConfig, snapshot: Snapshot, rate: float, seed: int) -> 
         [warm],
     )
     loss_of, curve, best = nn.CrossEntropyLoss(label_smoothing=0.1), [], (-1.0, 0.0)
-    began = time.monotonic()
+    began = time.process_time()
     for _ in range(config.epochs):
         network.train()
         for images, targets in loaders["train"]:
@@ -145,7 +151,7 @@ def _script(config: TrainConfig, snapshot: Snapshot, rate: float, seed: int) -> 
                 optimizer.step()
             schedule.step()
         validation = _accuracy(network, loaders["val"])
-        curve.append((time.monotonic() - began, validation))
+        curve.append((time.process_time() - began, validation))
         if validation >= best[0]:
             best = (validation, _accuracy(network, loaders["test"]))
     return Outcome(best[1], curve[-1][0], f"rate {rate:g}, {config.epochs} epochs", curve)
@@ -163,9 +169,11 @@ def compare(folder: Path, image_count: int, peers: list[str], seeds: list[int], 
     outcomes: dict[str, list[Outcome]] = {peer: [] for peer in peers}
     for seed in seeds:
         snapshot = divide(folder, image_count=image_count, test=test, seed=seed)
-        for peer, found in outcomes.items():
-            found.append(script(snapshot, seed) if peer == "script" else preset(peer, snapshot, seed))
-            print(f"  {folder.name} {image_count} seed {seed} {peer}: {found[-1].top1:.3f}", file=sys.stderr)
+        with tempfile.TemporaryDirectory() as temporary:
+            for peer, found in outcomes.items():
+                measure = script if peer == "script" else partial(preset, peer)
+                found.append(measure(snapshot, seed, Path(temporary)))
+                print(f"  {folder.name} {image_count} seed {seed} {peer}: {found[-1].top1:.3f}", file=sys.stderr)
         if {"script", "balanced"} <= outcomes.keys():
             target = max(value for _, value in outcomes["script"][-1].curve)
             reached = {peer: outcomes[peer][-1].reached(target) for peer in ("script", "balanced")}
@@ -185,7 +193,7 @@ if __name__ == "__main__":
         seeds=[0, 1, 2],
         test=500,
     )
-    heading("set", "images", "peer", "top1", "seeds", "minutes", "choice")
+    heading("set", "images", "peer", "top1", "seeds", "processor minutes", "choice")
     for folder in options.folders:
         for image_count in options.images:
             compare(folder, image_count, options.peers, options.seeds, options.test)
