@@ -90,7 +90,7 @@ class ImageIndex:
 
     def nearest(self, name: str) -> str:
         """Return the most similar name of an image; empty where none is similar."""
-        known = list(islice((name for path in self._files if _image_stem(name := _name(path))), 5000))
+        known = list(islice(filter(_image_stem, map(_name, self._files)), 5000))
         return next(iter(get_close_matches(PureWindowsPath(name).name, known, 1, 0.4)), "")
 
 

@@ -13,11 +13,13 @@ from pathlib import Path
 from models.messages import Message, sentences
 from visionft.data.types import Split
 from visionft.errors import NextStep, ProjectError
+from visionft.files import is_file
 from visionft.foreign_text import printable
 from visionft.jobs import SILENT, JobContext
 from visionft.project.formats.class_names import are_ids, class_names_for, name_of
 from visionft.project.formats.image_index import ImageIndex
 from visionft.project.formats.listing import AUTOMATIC, Interpretation, Listing, ReadOptions
+from visionft.project.formats.locating import data_folder
 from visionft.project.formats.registry import FORMATS, format_of
 from visionft.project.formats.whole_files import unsupported_tool
 from visionft.project.importing.label_sources import LabelReader, Labels, LabelSource, source_of
@@ -75,11 +77,16 @@ def read_folder(
 
 
 def read_label_file(listing: Listing, with_label: Callable[[str], Listing] | None) -> tuple[Reading, ...]:
-    """Return the readings of a label file that was named; `with_label` reads it with another column of labels."""
+    """Return the readings of a label file that was named; `with_label` reads it with another column of labels.
+
+    A `ProjectError` where none of its images is there.
+    """
     if not listing.interpretations:  # no row of it could be read
         evidence = evidence_of(listing, len(listing.files), None)
         return (Reading(title=Message("Images without labels"), listing=listing, evidence=evidence, confidence=SURE),)
     source = source_of(listing)
+    if listing.files and not any(each.sha256 or is_file(each.path) for each in listing.files):
+        raise _unrelated(source, ImageIndex(data_folder(source.file)))
     found = [source]
     is_unsure = with_label is not None and source.is_unsure_of_column
     if with_label and is_unsure:
@@ -284,32 +291,32 @@ def _require_related(survey: Survey, sources: Sequence[LabelSource], errors: Seq
         raise ProjectError(message, "Name the file itself.")
     unrelated = [each for each in sources if not each.found]
     if unrelated and len(unrelated) == len(sources) and survey.root.count:
-        raise _unrelated(unrelated[0], survey)
+        images = (each.path for each in survey.files() if is_image(each))
+        raise _unrelated(unrelated[0], ImageIndex(survey.source, images))
 
 
-def _unrelated(source: LabelSource, survey: Survey) -> ProjectError:
-    """Return the error for a label file that names other images than those of the folder."""
+def _unrelated(source: LabelSource, index: ImageIndex) -> ProjectError:
+    """Return the error for a label file that names other images than those of the folder of an index."""
     file, found = source.file, format_of(source.file) if source.file.is_file() else None
     if source.ambiguous:
-        values = {"file": printable(file.name), "folder": survey.source}
+        values = {"file": printable(file.name), "folder": index.root}
         message = Message("The names in {file} are each those of several images of {folder}.", **values)
         first = source.listing.unreadable[0]
         values = {"path": first.path, "reason": first.reason}
         hint = Message("{path}: {reason}. Name their folders there, or import one folder.", **values)
-        return ProjectError(message, hint, NextStep("import_unlabelled", path=survey.source))
+        return ProjectError(message, hint, NextStep("import_unlabelled", path=index.root))
     message = Message(
         "None of the images that {file} ({format}) names is in {folder}.", file=printable(file.name),
-        format=found.title if found else source.listing.interpretations[0].format, folder=survey.source,
+        format=found.title if found else source.listing.interpretations[0].format, folder=index.root,
     )  # fmt: skip
     hint = Message("")
     for entry in source.listing.files[:1]:
-        index = ImageIndex(survey.source, (each.path for each in survey.files() if is_image(each)))
         nearest = index.nearest(entry.name)
         values = {"name": printable(entry.name), "nearest": printable(nearest)}
         hint = Message("The first is called {name}.", **values)
         if nearest:
             hint = Message("The first is called {name}; the nearest image there is {nearest}.", **values)
-    step = NextStep("import_unlabelled", path=survey.source)
+    step = NextStep("import_unlabelled", path=index.root)
     return ProjectError(
         message, sentences(hint, Message("Put them there, or import what is there without labels.")), step
     )

@@ -4,7 +4,7 @@ Each case lists its files; an image is any name ending in `.png`. Former silent 
 """
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -250,7 +250,11 @@ def test_a_table_without_labels_comes_in_when_that_is_said(tmp_path: Path, draw)
     assert (report.added, report.classes) == (4, {})
 
 
-def test_a_source_of_which_every_line_is_refused_says_so(tmp_path: Path, draw) -> None:
-    layout = Layout("gone", FLAT, {"labels.jsonl": '{"file_name": "x.png", "label": "a"}\n'}, source="labels.jsonl")
-    report, _ = _import(layout, tmp_path, draw)
-    assert report.is_empty and len(report.unreadable) == 1
+@pytest.mark.parametrize("source", ["labels.jsonl", ""])
+def test_names_that_lead_nowhere_are_told_beside_the_nearest_image(tmp_path: Path, draw, source: str) -> None:
+    layout = Layout("gone", FLAT, {"labels.jsonl": '{"file_name": "bb.png", "label": "a"}\n'}, source=source)
+    with pytest.raises(ProjectError) as caught:
+        _import(layout, tmp_path, draw)
+    assert "bb.png" in caught.value.hint and " b.png" in caught.value.hint
+    assert caught.value.next_step is not None and caught.value.next_step.path is not None
+    assert _import(replace(layout, source=""), tmp_path / "again", draw, source_format="folders")[0].added == 4
