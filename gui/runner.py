@@ -21,7 +21,15 @@ from visionft.events import EpochDone
 from visionft.training.config.checks import config_problems
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.runs.metrics_file import read_steps
-from visionft.training.runs.run_folder import RUNS_FOLDER, RunSummary, TrainResult, new_run_dir, read_run
+from visionft.training.runs.run_folder import (
+    RUNS_FOLDER,
+    RunSummary,
+    TrainResult,
+    first_title,
+    new_run_dir,
+    read_run,
+    run_title,
+)  # fmt: skip
 
 if TYPE_CHECKING:
     from visionft.data.types import Snapshot
@@ -120,8 +128,8 @@ class Runner(QObject):
         self._set_offer(None)
         self._goes_on = bool(self.queue.waiting())
         self._resumed = run.name
-        begun = RunBegun(title=run.name, config=run.config, earlier=run.epochs, steps=read_steps(run.path))
-        title = tr("Going on with {run}", run=run.name)
+        begun = RunBegun(title=run.title, config=run.config, earlier=run.epochs, steps=read_steps(run.path))
+        title = tr("Going on with {run}", run=run.title)
         self._run(QueuedRun(number=0, config=run.config), begun, title, partial(resume_and_evaluate, run.path))
 
     def _begin(self, run: QueuedRun) -> None:
@@ -129,8 +137,8 @@ class Runner(QObject):
         self._set_offer(None)
         run_dir = new_run_dir(self._project_dir, run.config)
         work = partial(train_and_evaluate, run.config, self._snapshot(), run_dir)
-        begun = RunBegun(title=run.title, config=run.config)
-        self._run(run, begun, tr("Training {run}", run=run.title), work)
+        title = first_title(run_dir)
+        self._run(run, RunBegun(title=title, config=run.config), tr("Training {run}", run=title), work)
 
     def _run(self, run: QueuedRun, begun: RunBegun, title: str, work: "Callable[..., TrainedRun]") -> None:
         self._current, self._is_pausing = run, False
@@ -220,7 +228,7 @@ class Runner(QObject):
         run_dir = self._project_dir / RUNS_FOLDER / result.run
         if run_dir.is_dir():
             work = partial(evaluate_held_out, run_dir, self._snapshot())
-            title = tr("Evaluating {run}", run=run_dir.name)
+            title = tr("Evaluating {run}", run=run_title(run_dir))
             task = Task(title=title, work=work, lane=Lane.COMPUTE, page=RESULTS, device=True)
             self._tasks.run(task, owner=self, on_done=lambda _none: self.run_evaluated.emit())
 
@@ -253,11 +261,11 @@ class Runner(QObject):
 
 
 def offer_words(run: RunSummary, *, is_paused: bool) -> str:
-    """Return the state of a resumable run in words: `003-resnet18-lora was interrupted at epoch 4 of 10.`"""
+    """Return the state of a resumable run in words: `Weather 3 was interrupted at epoch 4 of 10.`"""
     epochs = run.config.total_epochs
     if not epochs:
-        return tr("{run} was interrupted before its head was solved for.", run=run.name)
-    values = {"run": run.name, "epoch": min(run.last_epoch + 1, epochs), "epochs": epochs}
+        return tr("{run} was interrupted before its head was solved for.", run=run.title)
+    values = {"run": run.title, "epoch": min(run.last_epoch + 1, epochs), "epochs": epochs}
     if is_paused:
         return tr("{run} is paused at epoch {epoch} of {epochs}.", **values)
     if run.result is not None:

@@ -191,7 +191,7 @@ class SuggestionController(QObject):
     def start(self, run: RunSummary) -> None:
         if self._session is not None:
             self._is_hidden = self._prefers_labels = False
-            title = tr("Suggesting labels with {run}", run=run.name)
+            title = tr("Suggesting labels with {run}", run=run.title)
             work = partial(suggest_labels, run.path, self._session.snapshot())
             task = Task(title=title, work=work, lane=Lane.COMPUTE, page=self._page, device=True)
             self._state.tasks.run(task, owner=self, on_done=lambda _result: self.reload())
@@ -224,7 +224,7 @@ class SuggestionController(QObject):
         runs = runs_that_can_suggest(self._session.path) if self._session is not None else []
         for run in runs:
             unseen = unseen_evaluation(run)
-            title = f"{run.name}: {tr(accuracy_words(unseen))}" if unseen else run.name
+            title = f"{run.title}: {tr(accuracy_words(unseen))}" if unseen else run.title
             menu.addAction(title).triggered.connect(lambda _checked=False, run=run: self.start(run))
         if not runs:
             train = menu.addAction(tr("No run yet: train a model first"))

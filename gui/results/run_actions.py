@@ -21,7 +21,15 @@ from models.messages import Message
 from visionft.amounts import size_text
 from visionft.errors import VisionFTError
 from visionft.training.recipe import Recipe, write_recipe
-from visionft.training.runs.run_folder import RunSummary, change_notes, delete_weights, require_weights, weights_bytes
+from visionft.training.runs.run_folder import (
+    RUNS_FOLDER,
+    RunSummary,
+    change_notes,
+    delete_weights,
+    require_weights,
+    run_title,
+    weights_bytes,
+)  # fmt: skip
 
 if TYPE_CHECKING:
     from visionft.combining.combine import Combination
@@ -177,6 +185,7 @@ class RunActions(QObject):
             if (found := outcome.result) is not None:
                 self.combined.emit(found.run)
                 tone = "good" if found.is_worth_it else "warn"
-                self._state.say(tr("{run} was made.", run=found.run), verdict_words(found, titles), tone=tone)
+                made = run_title(session.path / RUNS_FOLDER / found.run)
+                self._state.say(tr("{run} was made.", run=made), verdict_words(found, titles), tone=tone)
 
         self._state.tasks.run(task, owner=self, on_end=on_end)

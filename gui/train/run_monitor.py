@@ -201,7 +201,6 @@ class RunMonitor(QWidget):
     def _on_started(self, event: RunStarted) -> None:
         self._epochs = event.epochs
         self.show_state("Running")
-        self._name.setText(event.run)
         trainable, total = event.trainable_parameters, event.total_parameters
         counts = {"train": f"{event.train_images:,}", "val": f"{event.val_images:,}"}
         counts |= {"some": count_text(trainable), "all": count_text(total), "share": f"{trainable / max(1, total):.1%}"}

@@ -26,7 +26,7 @@ from visionft.errors import NextStep, VisionFTError
 from visionft.evaluation.unseen import accuracy_sentence
 from visionft.events import Event
 from visionft.training.config.train_config import TrainConfig
-from visionft.training.runs.run_folder import RunSummary, load_run
+from visionft.training.runs.run_folder import RUNS_FOLDER, RunSummary, load_run, run_title
 
 if TYPE_CHECKING:
     from gui.train.run_monitor import RunMonitor
@@ -321,7 +321,7 @@ class TrainPage(Page):
     def tweak(self, run: object) -> None:
         if isinstance(run, RunSummary):
             self._take(run.config)
-            self.subtitle.setText(tr("Settings of {name}", name=run.name))
+            self.subtitle.setText(tr("Settings of {name}", name=run.title))
 
     def _take(self, config: TrainConfig) -> None:
         self.show_view(SETUP)
@@ -345,7 +345,7 @@ class TrainPage(Page):
         for epoch in begun.earlier:
             self.monitor.handle(epoch)
         runs = self.runner.earlier_runs(5) if self.runner is not None else []
-        curves = {run.name: [(each.epoch, *each.figures) for each in run.epochs if each.figures] for run in runs}
+        curves = {run.title: [(each.epoch, *each.figures) for each in run.epochs if each.figures] for run in runs}
         chart.set_context([(name, points) for name, points in curves.items() if name != begun.title])
 
     @Slot(object)
@@ -357,11 +357,14 @@ class TrainPage(Page):
         else:
             result = ended.result
             self.monitor.finish(
-                seconds=result.seconds, was_stopped=result.stopped, run=result.run, is_paused=ended.how == "paused",
-                accuracy="" if result.stopped else accuracy_sentence(ended.unseen),
+                seconds=result.seconds, was_stopped=result.stopped, run=self._title_of(result.run),
+                is_paused=ended.how == "paused", accuracy="" if result.stopped else accuracy_sentence(ended.unseen),
             )  # fmt: skip
             self._has_results = result.best is not None and ended.how != "paused"
         self._show_readiness()
+
+    def _title_of(self, run: str) -> str:
+        return run_title(self.session.path / RUNS_FOLDER / run) if self.session is not None else run
 
     @Slot(object)
     def _on_run_reported(self, event: Event) -> None:  # of a runner that outlives the page: no lambda

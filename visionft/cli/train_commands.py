@@ -28,7 +28,7 @@ from visionft.training.config.checks import check_config
 from visionft.training.config.recipe_text import parse_toml
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.recipe import Recipe, read_recipe, require_same_weights, write_recipe
-from visionft.training.runs.run_folder import load_run, new_run_dir
+from visionft.training.runs.run_folder import RUNS_FOLDER, load_run, new_run_dir, run_title
 from visionft.weights.locations import PRETRAINED, RANDOM
 
 if TYPE_CHECKING:
@@ -244,7 +244,8 @@ def _train_text(project: Path, run: "TrainedRun") -> str:
     parts += [duration_text(result.seconds), *(["stopped"] if result.stopped else [])]
     left_out = f"{count_of(result.left_out, 'image')} left out: no decoder reads them.\n" if result.left_out else ""
     command = command_for(NextStep("export", project=project, run=result.run))
-    return f"{result.run}: {', '.join(parts)}.\n{left_out}Next: {command}"
+    title = run_title(project / RUNS_FOLDER / result.run)
+    return f"{title} ({result.run}): {', '.join(parts)}.\n{left_out}Next: {command}"
 
 
 @prints({"run": str, "file": Path | None, "recipe": dict[str, Any]})

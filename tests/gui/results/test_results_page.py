@@ -2,6 +2,7 @@
 
 import re
 
+import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QLineEdit
 
@@ -29,10 +30,16 @@ def test_the_table_shows_each_run_and_the_newest_is_chosen(page, show):
         assert [line[column] for line in cells(page.table)] == shown
 
 
-def test_a_run_is_renamed_in_place_with_f2_and_keeps_its_name(qtbot, page, show, project_dir):
+@pytest.mark.parametrize("way", ["F2", "double click"])
+def test_a_run_is_renamed_in_place_and_keeps_its_name(way, qtbot, page, show, project_dir):
     show(CURVES)
     page.table.setFocus()
-    qtbot.keyClick(page.table, Qt.Key.Key_F2)
+    if way == "F2":
+        qtbot.keyClick(page.table, Qt.Key.Key_F2)
+    else:
+        place = page.table.visualRect(page.table.model().index(0, 0)).center()
+        qtbot.mouseClick(page.table.viewport(), LEFT, pos=place)
+        qtbot.mouseDClick(page.table.viewport(), LEFT, pos=place)
     editor = page.table.findChild(QLineEdit)
     qtbot.keyClicks(editor, "Best")
     qtbot.keyClick(editor, Qt.Key.Key_Return)

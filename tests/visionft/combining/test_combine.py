@@ -99,7 +99,7 @@ def test_a_combination_of_combinations_is_one_of_their_parts(project: Path, snap
     assert sorted(part.run[:3] for part in outer.parts) == ["001", "002", "003"]
     counting = sorted(part.run[2:3] for part in load_run(project, outer.run).parts)
     assert len(counting) >= 2 and all(part.share > 0 or part.run[2:3] not in counting for part in outer.parts[2:])
-    assert titles_of_runs(list_runs(project))[outer.run].startswith(f"Combination {' + '.join(counting)}")
+    assert load_run(project, outer.run).title == f"{project.name} 5"
 
 
 def test_suggestions_and_explanations_come_from_all_parts(combined: RunSummary, snapshot: Snapshot) -> None:

@@ -1,7 +1,7 @@
 """Run folders: config, metrics and checkpoints of a run on disk. Torch-free.
 
 `<project>/runs/<name>/` holds `config.json`, `classes.json`, `snapshot.json.gz`, `metrics.jsonl`, `last/` `prev/`
-`best/` checkpoints and, once training ended, `result.json`. The user's notes (title, pinned) are in `notes.json`. The
+`best/` checkpoints and, once training ended, `result.json`. Its title and whether it is pinned are in `notes.json`. The
 window and the command line read the same files.
 """
 
@@ -164,8 +164,14 @@ def new_run_dir(project_dir: Path, config: TrainConfig) -> Path:
     return runs / f"{max(numbers, default=0) + 1:03d}-{config.backbone.replace('/', '_')}-{config.method}"
 
 
+def first_title(run_dir: Path) -> str:
+    """Return the title of a new run: the project's name and the number of its folder, such as `Weather 3`."""
+    number = f" {int(run_dir.name.partition('-')[0])}"
+    return " ".join(run_dir.resolve().parents[1].name.split())[: MAX_TITLE - len(number)] + number
+
+
 def claim_run_dir(project_dir: Path, config: TrainConfig, *, make: Callable[[Path], object] = Path.mkdir) -> Path:
-    """Make the folder for a new run, with `make`; concurrent runs get numbers of their own."""
+    """Make the folder for a new run, with `make`, and name the run; concurrent runs get numbers of their own."""
     runs = project_dir / RUNS_FOLDER
     try:
         runs.mkdir(parents=True, exist_ok=True)
@@ -178,6 +184,7 @@ def claim_run_dir(project_dir: Path, config: TrainConfig, *, make: Callable[[Pat
                 try:
                     if not any(runs.glob(f"{number}-*")):
                         make(folder)
+                        write_json(folder / NOTES_FILE, dataclasses.asdict(RunNotes(title=first_title(folder))))
                         fsync_folder(runs)
                         return folder
                 finally:
@@ -208,11 +215,15 @@ def scan_runs(project_dir: Path) -> tuple[list[RunSummary], dict[str, str]]:
 
 
 def load_run(project_dir: Path, name: str) -> RunSummary:
-    """Return the run with this name or number (RunError: there is none, or its folder is damaged)."""
+    """Return the run with this name, number or title (RunError: there is none or several, or its folder is damaged)."""
     runs = project_dir / RUNS_FOLDER
     names = [path.name for path in list_folder(runs) if path.is_dir() and not path.name.startswith(".")]
     number = f"{name.lstrip('0'):0>3}-" if name.isdecimal() else None
     wanted = [each for each in names if each == name or (number and each.startswith(number))]
+    wanted = wanted or [each for each in names if run_title(runs / each) == name]
+    if len(wanted) > 1:
+        hint = Message("Name one of them: {names}.", names=", ".join(wanted))
+        raise RunError(Message("Several runs are named {name}.", name=repr(name)), hint)
     if not wanted:
         known = Message("The project has {names}.", names=", ".join(names)) if names else "Train one first."
         raise RunError(Message("There is no run {name}.", name=repr(name)), known, None if names else NextStep("train"))
@@ -252,6 +263,11 @@ def checkpoint_faults(run_dir: Path, *, is_quick: bool = False) -> dict[str, str
         there.add(BEST_FOLDER)
     found = {name: fault_of(run_dir / name, is_quick=is_quick) for name in CHECKPOINT_FOLDERS if name in there}
     return {name: fault for name, fault in found.items() if fault}
+
+
+def run_title(run_dir: Path) -> str:
+    """Return the title of a run, without reading the run: the name of its folder where it has none."""
+    return _read_notes(run_dir).title or run_dir.name
 
 
 def _read_notes(run_dir: Path) -> RunNotes:

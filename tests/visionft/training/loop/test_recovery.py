@@ -22,7 +22,7 @@ from visionft.training.loop.objective import Objective
 from visionft.training.loop.train import resume, train
 from visionft.training.loop.train_step import TrainStep
 from visionft.training.runs import checkpoint, recording
-from visionft.training.runs.run_folder import claim_run_dir, delete_weights, new_run_dir, read_run
+from visionft.training.runs.run_folder import claim_run_dir, delete_weights, new_run_dir, read_run, run_title
 
 
 def test_running_out_of_memory_halves_what_goes_through_at_once(
@@ -211,6 +211,7 @@ def test_runs_that_start_at_once_get_folders_of_their_own(snapshot, tmp_path, ti
         claimed = [path for paths in pool.map(claim, range(8)) for path in paths]
     assert sorted(path.name[:3] for path in claimed) == [f"{number:03d}" for number in range(1, 25)]
     assert sorted((tmp_path / "runs").iterdir()) == sorted(claimed)
+    assert sorted(map(run_title, claimed)) == sorted(f"{tmp_path.name} {number}" for number in range(1, 25))
 
     run_dir = new_run_dir(tmp_path, config)  # two commands choose it; the second comes when the first is done
     results = [train(config, snapshot, run_dir, is_new=True) for _ in range(2)]

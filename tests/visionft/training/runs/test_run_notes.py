@@ -21,7 +21,9 @@ from visionft.training.runs.run_folder import (
     RunSummary,
     change_notes,
     delete_weights,
+    first_title,
     list_runs,
+    load_run,
     read_run,
     require_weights,
     scan_runs,
@@ -54,6 +56,20 @@ def test_a_run_keeps_its_new_name_and_pin(run_dir) -> None:
     assert (run.title, run.name, run.notes.is_pinned) == ("New camera", "001-test_vit-lora", True)
     change_notes(run, title="")
     assert read_run(run_dir).title == "001-test_vit-lora" and read_run(run_dir).notes.is_pinned
+
+
+def test_a_run_is_found_by_its_title_and_two_of_one_title_are_refused(run_dir) -> None:
+    change_notes(read_run(run_dir), title="Weather 2")
+    assert load_run(run_dir.parents[1], "Weather 2").path == run_dir
+    shutil.copytree(run_dir, run_dir.with_name("002-test_vit-lora"))
+    with pytest.raises(RunError, match="Weather 2") as refused:
+        load_run(run_dir.parents[1], "Weather 2")
+    assert "002-test_vit-lora" in refused.value.hint and load_run(run_dir.parents[1], "2").name == "002-test_vit-lora"
+
+
+def test_the_first_title_of_a_run_fits_whatever_the_project_is_called(tmp_path) -> None:
+    assert first_title(tmp_path / "Weather" / "runs" / "003-resnet18-lora") == "Weather 3"
+    assert len(first_title(tmp_path / ("x" * 200) / "runs" / "1000-resnet18-lora")) == 120
 
 
 def test_a_name_that_is_too_long_is_refused_and_damaged_notes_lose_the_name_alone(run_dir) -> None:
