@@ -11,8 +11,8 @@ from models.messages import Message
 from visionft.files import parse_json
 
 SIGNS = ("|", ";", ",")  # between several names of a cell, in a column that holds lists
-_YES = ("1", "1.0", "true", "yes", "y", "t")
-_NO = ("", "0", "0.0", "-1", "-1.0", "false", "no", "n", "f")
+_YES = ("1", "1.0", "true", "yes", "y", "t", "x", "ja", "j", "✓", "✔")
+_NO = ("", "0", "0.0", "-1", "-1.0", "false", "no", "n", "f", "nein", "-")
 _QUOTED = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\"""")
 # ['a', 'b'] of Python, ['a' 'b'] of NumPy (written by Hugging Face's `to_csv`)
 _WRITTEN_LIST = re.compile(rf"\[\s*(?:(?:{_QUOTED.pattern})[\s,]*)*\]")

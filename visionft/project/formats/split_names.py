@@ -7,7 +7,7 @@ from visionft.data.types import Split
 UNASSIGNED_FOLDER = "unassigned"
 _SPLITS: dict[str, Split | None] = {
     "train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "dev": "val",
-    "test": "test", "testing": "test", UNASSIGNED_FOLDER: None,
+    "test": "test", "testing": "test", "trainval": "train", UNASSIGNED_FOLDER: None,
 }  # fmt: skip
 # Words beside a split's in the names of folders and files: `training_set`, `seg_train`, `train_labels.csv`.
 _NEUTRAL_WORDS = (
@@ -29,6 +29,11 @@ def split_of(name: str) -> Split | None:
     return _SPLITS[word] if word else None
 
 
+def is_train_and_val(name: str) -> bool:
+    """Return whether a file lists images to train and to validate with: `trainval`, `train_val_list`."""
+    return "".join(name_words(name)) == "trainval"
+
+
 def name_words(name: str) -> list[str]:
     """Return the words of a name that tell something, in small letters: `train` of `trainLabels`, `train2017`."""
     parts = re.split(r"[\W_]+|(?<=[a-z])(?=[A-Z])", name)
@@ -38,4 +43,5 @@ def name_words(name: str) -> list[str]:
 
 def _split_word(name: str) -> str | None:
     words = name_words(name)
-    return words[0] if len(words) == 1 and words[0] in _SPLITS else None
+    word = "".join(words) if is_train_and_val(name) else words[0] if len(words) == 1 else ""
+    return word if word in _SPLITS else None

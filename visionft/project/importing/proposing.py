@@ -21,6 +21,7 @@ from visionft.project.formats.image_index import ImageIndex
 from visionft.project.formats.listing import AUTOMATIC, Interpretation, Listing, ReadOptions
 from visionft.project.formats.locating import data_folder
 from visionft.project.formats.registry import FORMATS, format_of
+from visionft.project.formats.split_names import is_train_and_val
 from visionft.project.formats.whole_files import unsupported_tool
 from visionft.project.importing.label_sources import LabelReader, Labels, LabelSource, source_of
 from visionft.project.importing.name_reading import patterns_in
@@ -58,7 +59,7 @@ def read_folder(
     trees = [plan for plan in plans if plan.labels] if takes_folders else []
     proposals = _proposals(survey, trees, _merged([each for each in sources if each.labels]))
     if takes_folders and options.choice == AUTOMATIC:
-        of_names = list(_of_names(survey, plans[0], proposals))
+        of_names = [_confirmed(each, reader, sources) for each in _of_names(survey, plans[0], proposals)]
         if any(each.confidence >= OPEN for each in of_names):  # rather than the classes of parts of the images
             proposals = [replace(each, confidence=min(each.confidence, OPEN)) for each in proposals]
         proposals = [*proposals, *of_names]
@@ -131,11 +132,13 @@ def _merged(sources: Sequence[LabelSource]) -> list[LabelSource]:
     return merged
 
 
-def _rank(source: LabelSource) -> tuple[bool, bool, bool, bool, int]:
-    """Return the sort key of a source of labels: plausible, of whole images, called labels, words, many."""
+def _rank(source: LabelSource) -> tuple[bool, bool, bool, bool, bool, int]:
+    """Return the sort key of a source of labels: plausible, of whole images, called labels, words, one split, many."""
     are_words = not _are_ids(source.classes)
     is_plausible = source.confidence >= LEAST_CONFIDENCE
-    return is_plausible, not source.is_from_marks, source.is_called_label, are_words, len(source.labels)
+    has_one_split = not is_train_and_val(source.file.stem)
+    return (is_plausible, not source.is_from_marks, source.is_called_label, are_words, has_one_split,
+            len(source.labels))  # fmt: skip
 
 
 def _proposals(survey: Survey, trees: Sequence[TreePlan], sources: Sequence[LabelSource]) -> list[Proposal]:
@@ -182,6 +185,20 @@ def _of_names(survey: Survey, plan: TreePlan, proposals: Sequence[Proposal]) -> 
         yield Proposal(source=source, confidence=confidence)
 
 
+def _confirmed(proposal: Proposal, reader: LabelReader, sources: Sequence[LabelSource]) -> Proposal:
+    """Return a proposal of words in the file names, sure where a column of a label file numbers the same classes."""
+    names = proposal.source
+    assert names is not None
+    for table in sources if proposal.confidence >= OPEN else ():
+        for column in table.alternatives[:_MOST_COLUMNS] if not table.labels else ():
+            found = reader.with_label(table, column)
+            relation = Relation.of(names.labels, found.labels) if found is not None else None
+            if relation is not None and relation.names and relation.common >= _COMPLETE * len(names.labels):
+                second = printable(table.file.name)
+                return replace(proposal, confidence=SURE, agreement=relation.confirmed, second=second)
+    return proposal
+
+
 def _other_columns(
     reader: LabelReader, sources: Sequence[LabelSource], proposals: Sequence[Proposal]
 ) -> Iterator[LabelSource]:
@@ -198,12 +215,16 @@ def _other_columns(
 
 
 def _splits_of_lists(sources: Sequence[LabelSource]) -> dict[str, Split]:
-    """Return the split of each image in lists without labels, such as `train.txt`; none for images in two of them."""
+    """Return the split of each image in lists without labels, such as `train.txt`; none for images in two of them.
+
+    One of images to train and to validate with, such as `trainval.txt`, counts where no other list has the image.
+    """
     found: dict[str, Split] = {}
     several: set[str] = set()
-    for source in sources:
+    for source in sorted(sources, key=lambda each: is_train_and_val(each.file.stem)):
         for path, split in source.splits.items():
-            several |= {path} if found.setdefault(path, split) != split else set()
+            is_other = found.setdefault(path, split) != split and not is_train_and_val(source.file.stem)
+            several |= {path} if is_other else set()
     return {path: split for path, split in found.items() if path not in several}
 
 

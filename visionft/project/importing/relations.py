@@ -19,6 +19,7 @@ class Relation:
     equal: float  # share of them with equal labels, but for case, signs and numbers
     shared: float  # share of the classes of the smaller vocabulary in both
     names: Mapping[str, str]  # {class of the first: that of the second}, one to one; empty if there is none
+    confirmed: float  # share of the common images whose classes correspond by `names`
     divides: bool  # each class of the second lies in one class of the first
     unites: bool  # each class of the first lies in one class of the second
 
@@ -36,7 +37,8 @@ class Relation:
         to, back = _main_partners(pairs, common), _main_partners({(b, a): n for (a, b), n in pairs.items()}, common)
         is_one_to_one = bool(to and back) and len(set(to.values())) == len(to) > 1 and common >= 2 * len(to)
         names = {a[0]: b[0] for a, b in to.items() if len(a) == len(b) == 1} if is_one_to_one and not shared else {}
-        return cls(common, equal / max(1, common), shared, names, bool(back), bool(to))
+        fitting = sum(count for (one, other), count in pairs.items() if to.get(one) == other) if names else 0
+        return cls(common, equal / max(1, common), shared, names, fitting / max(1, common), bool(back), bool(to))
 
 
 def _keys(names: Iterable[str]) -> set[str]:

@@ -46,6 +46,7 @@ def two(*folders: str) -> tuple[str, ...]:
 
 FLAT = ("a.png", "b.png", "c.png", "d.png")
 CAT_DOG = {"cat": 2, "dog": 2}
+PETS = ("cat", "elk", "dog")
 SPLIT_CLASSES = two("train/cat", "train/dog", "test/cat", "test/dog")
 FOLDERS = [
     Layout("splits beside docs", (*SPLIT_CLASSES, "docs/figure.png"), classes={"cat": 4, "dog": 4},
@@ -67,6 +68,12 @@ FOLDERS = [
     Layout("a lone data folder with classes", two("data/cat", "data/dog"), {"licence.txt": "x"}, CAT_DOG),
     Layout("lists of names beside class folders", two("cat", "dog"),
            {"train.txt": "cat/1cat.png\ndog/1dog.png\n"}, CAT_DOG, {"train": 2}),
+    Layout("a list of train and val beside those", FLAT,
+           {"train.txt": "a.png cat\n", "val.txt": "b.png dog\n", "trainval.txt": "a.png cat\nb.png dog\n",
+            "test.txt": "c.png cat\nd.png dog\n"}, CAT_DOG, {"train": 1, "val": 1, "test": 2}),
+    Layout("numbers that confirm the names of files", tuple(f"images/{name}_{n}.png" for name in PETS for n in range(4)),
+           {"list.txt": "".join(f"{name}_{n} {1 + PETS.index(name)} 1\n" for name in PETS for n in range(4))},
+           dict.fromkeys(PETS, 4)),
     Layout("a wrapper of splits", two("set/train/cat", "set/val/dog"), classes=CAT_DOG, splits={"train": 2, "val": 2}),
     Layout("one folder is no class", two("cat"), {"readme.txt": "x"}),
     Layout("two tables that contradict each other", FLAT,
@@ -89,6 +96,8 @@ TABLES = [
            {"labels.csv": ",image,label\n0,a.png,cat\n1,b.png,cat\n2,c.png,dog\n3,d.png,dog\n"}, CAT_DOG),
     Layout("one-hot of True and False", FLAT, {"labels.csv": "image,cat,dog\na.png,True,False\nb.png,True,False\n"
            "c.png,False,True\nd.png,False,True\n"}, CAT_DOG),
+    Layout("one-hot of crosses", FLAT, {"labels.csv": "Foto;cat;dog;Ort\na.png;x;;H3\nb.png;X;;H3\nc.png;;x;H3\n"
+           "d.png;;x;H3\n"}, CAT_DOG),
     Layout("one-hot of 1 and -1", FLAT,
            {"labels.csv": "image,cat,dog\na.png,1,-1\nb.png,1,-1\nc.png,-1,1\nd.png,-1,1\n"},
            CAT_DOG),
