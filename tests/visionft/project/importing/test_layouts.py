@@ -71,9 +71,9 @@ FOLDERS = [
     Layout("a list of train and val beside those", FLAT,
            {"train.txt": "a.png cat\n", "val.txt": "b.png dog\n", "trainval.txt": "a.png cat\nb.png dog\n",
             "test.txt": "c.png cat\nd.png dog\n"}, CAT_DOG, {"train": 1, "val": 1, "test": 2}),
-    Layout("numbers that confirm the names of files", tuple(f"images/{name}_{n}.png" for name in PETS for n in range(4)),
-           {"list.txt": "".join(f"{name}_{n} {1 + PETS.index(name)} 1\n" for name in PETS for n in range(4))},
-           dict.fromkeys(PETS, 4)),
+    Layout("numbers that confirm names", tuple(f"images/{name}_{n}.png" for name in PETS for n in range(4)),
+           {"list.txt": "".join(f"{pet}_{n} {1 + PETS.index(pet)} {len(PETS) - PETS.index(pet) // 2} {1 + n % 2}\n"
+                                for pet in PETS for n in range(4))}, dict.fromkeys(PETS, 4)),
     Layout("a wrapper of splits", two("set/train/cat", "set/val/dog"), classes=CAT_DOG, splits={"train": 2, "val": 2}),
     Layout("one folder is no class", two("cat"), {"readme.txt": "x"}),
     Layout("two tables that contradict each other", FLAT,
