@@ -29,4 +29,5 @@ def home_actions(link: "PageLink[ProjectPage]") -> list[Action]:
             menu="File", also="download"),
         add("file.import", "Import images", lambda p: p.choose_images(), keys=("Ctrl+I",), menu="File",
             begins_group=True),
+        add("file.import_list", "Import zip or list", lambda p: p.choose_file(), menu="File"),
     ]  # fmt: skip

@@ -57,11 +57,8 @@ class ProjectPage(Page):
             "Import images", "import", role="primary", on_click=lambda: self._on_action_chosen(self._next)
         )
         self.import_button = Button("Import images", "import", on_click=self.choose_images)
-        self.close_button = Button("Close project", on_click=state.close_project)
-        self.file_button = Button("Import zip or list", "file", on_click=self.choose_file)
-        self.file_button.setToolTip(tr("A zip of images, or a CSV or JSONL file that lists images with their classes"))
-        for button in (self.close_button, self.file_button, self.import_button, self.next_button):
-            self.action_row.addWidget(button)
+        self.action_row.addWidget(self.import_button)
+        self.action_row.addWidget(self.next_button)
         self.welcome = welcome = Welcome()
         self.imports = ImportFlow(state, session, ask_project=self._ask_project_for, parent=self)
         self._recovery = Recovery(state, session, self)
@@ -96,6 +93,7 @@ class ProjectPage(Page):
         view.checklist.action_chosen.connect(self._on_action_chosen)
         view.report.decide_wanted.connect(self._show_conflicts)
         view.sheet.grid.opened.connect(self._on_image_chosen)
+        view.file_button.clicked.connect(lambda _checked=False: self.choose_file())
         self.imports.imported.connect(view.report.show_report)
         return view
 
@@ -249,9 +247,10 @@ class ProjectPage(Page):
         from visionft.project.queries import ImageFilter, find_images, image_rows
 
         project = self.session.project
-        name = image_rows(project, (image_id,))[0].labels[0]
-        ids = find_images(project, ImageFilter(class_name=name), limit=project.summary().images)
-        self.state.images_requested.emit(ids, tr("Images of “{name}”", name=name), image_id)
+        name = next(iter(image_rows(project, (image_id,))[0].labels), None)
+        wanted = ImageFilter(class_name=name) if name else ImageFilter(is_labelled=False)
+        title = tr("Images of “{name}”", name=name) if name else tr("Without label")
+        self.state.images_requested.emit(find_images(project, wanted, limit=project.summary().images), title, image_id)
 
     @Slot(object)
     def _on_public_chosen(self, wanted: PublicSet) -> None:

@@ -1,9 +1,8 @@
-"""The open project on the project page: figures, classes, splits, missing steps, certificates, sample images.
+"""The open project on the project page: images of each class, figures of the classes, missing steps, splits.
 
 Loads with the first project: the image decoder is not needed before.
 """
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QRectF, Qt, Signal
@@ -13,6 +12,8 @@ from PySide6.QtWidgets import (
     QBoxLayout,
     QHBoxLayout,
     QHeaderView,
+    QLayout,
+    QSizePolicy,
     QStyledItemDelegate,
     QStyleOptionViewItem,
     QWidget,
@@ -31,7 +32,6 @@ from gui.kit.parts import Button, Card, IconLabel, column, row, text, verbatim, 
 from gui.kit.split_bar import SplitBar
 from gui.kit.theme import ClassColour
 from gui.kit.thumbnails import ThumbnailStore
-from gui.kit.tiles import StatTile
 from gui.kit.translation import tr
 from gui.kit.value_table import ValueTable
 from models.messages import Message, Text
@@ -45,21 +45,27 @@ _HEADERS: tuple[Text, ...] = ("Class", "Images", "Training", "Validation", "Test
 _BAR_COLUMN = 5
 _ROW_ROLE = Qt.ItemDataRole.UserRole + 7
 _MOST_ROWS = 12  # without scrolling
+_LEAST_BAR_PX = 130
+_MOST_SAMPLES = 24  # images of each class
+_LEAST_LINES = 3  # of images, before the classes
 
 
 @dataclass(frozen=True, slots=True)
 class ShownProject:
-    """A project's overview, its classes' colours, and its certificates, the newest first."""
+    """A project's overview, its first unlabelled images, its classes' colours, its certificates, newest first."""
 
     overview: ProjectOverview
+    unlabelled: tuple[queries.ImageRow, ...]
     colours: dict[str, ClassColour]
     certificates: tuple[Certificate, ...]
 
 
 def read_shown(project: Project) -> ShownProject:
-    overview = read_overview(project, samples=24)  # images of each class
+    overview = read_overview(project, samples=_MOST_SAMPLES)
+    unlabelled = queries.find_images(project, queries.ImageFilter(is_labelled=False), limit=_MOST_SAMPLES)
     classes = queries.class_rows(project, overview.summary.classes)
-    return ShownProject(overview, class_colours(classes), certificates_of(project))
+    rows = queries.image_rows(project, unlabelled)
+    return ShownProject(overview, rows, class_colours(classes), certificates_of(project))
 
 
 class _BarDelegate(QStyledItemDelegate):
@@ -98,10 +104,9 @@ class ClassTable(ValueTable):
         header = self.horizontalHeader()
         header.setSortIndicator(-1, Qt.SortOrder.AscendingOrder)  # at first in the order of the class list
         header.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
-        header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
+        header.setStretchLastSection(True)
         for place, name in enumerate(_HEADERS):
             header.resizeSection(place, header.fontMetrics().horizontalAdvance(tr(name)) + theme.scaled(30))
-        header.resizeSection(_BAR_COLUMN, theme.scaled(130))
         if (title := self.horizontalHeaderItem(_BAR_COLUMN)) is not None:
             title.setTextAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
 
@@ -119,14 +124,26 @@ class ClassTable(ValueTable):
             shown = by_name[title.text()]
             title.setIcon(swatch(theme.class_colour(shown.colour).name()))
             bar.setData(_ROW_ROLE, shown)
+        self._fit_names()
         height = self.horizontalHeader().sizeHint().height() + 4
         height += min(max(len(rows), 1), _MOST_ROWS) * self.verticalHeader().defaultSectionSize()
         self.setMinimumHeight(height)
-        self.setMaximumHeight(height if len(rows) <= _MOST_ROWS else 16777215)
+        self.setMaximumHeight(height)
+
+    def _fit_names(self) -> None:
+        """Make the first column as wide as the names, if the bars keep their room."""
+        header = self.horizontalHeader()
+        figures = sum(header.sectionSize(place) for place in range(1, _BAR_COLUMN))
+        room = self.viewport().width() - figures - theme.scaled(_LEAST_BAR_PX)
+        header.resizeSection(0, max(theme.scaled(_LEAST_BAR_PX), min(self.sizeHintForColumn(0) + theme.LARGE, room)))
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._fit_names()
 
 
 class ContactSheet(Card):
-    """A few images of each class side by side; hidden while there are none."""
+    """A line of images of each class, and of those without a label; hidden while there are none."""
 
     def __init__(self) -> None:
         super().__init__(margin=theme.LARGE)
@@ -135,30 +152,37 @@ class ContactSheet(Card):
             self.thumbnails, name="Images of each class", side_px=theme.scaled(92), lines=0, single_row=True,
             selectable=False,
         )  # fmt: skip
-        self.body.addWidget(text("A look at the images", "heading"))
+        self.count_label, self._note = text("", "heading"), text("", "muted")
+        for label in (self.count_label, self._note):
+            label.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
+        self.body.addLayout(row(self.count_label, self._note, None))
         self.body.addWidget(self.grid, 1)
+        self.body.setSizeConstraint(QLayout.SizeConstraint.SetMinAndMaxSize)
         self.hide()
 
-    def show_samples(
-        self, samples: Mapping[str, Sequence[queries.ImageRow]], colours: Mapping[str, ClassColour]
-    ) -> None:
-        sections = tuple(Section(name, colours[name], len(rows)) for name, rows in samples.items() if rows)
-        tiles = [Tile(image_id=row.image_id, path=row.path) for rows in samples.values() for row in rows]
+    def show_samples(self, shown: ShownProject) -> None:
+        summary = shown.overview.summary
+        rest = summary.images - summary.labelled
+        self.count_label.setText(tr("{count} image", "{count} images", count=summary.images))
+        self._note.setText(tr("{count} without a label", count=f"{rest:,}") if rest else "")
+        groups = [(name, shown.colours[name], rows) for name, rows in shown.overview.samples.items() if rows]
+        groups += [(tr("Without label"), None, shown.unlabelled)] if shown.unlabelled else []
+        sections = tuple(Section(name, colour, len(rows)) for name, colour, rows in groups)
+        tiles = [Tile(image_id=image.image_id, path=image.path) for *_, rows in groups for image in rows]
         self.grid.show_tiles(tiles, sections)
-        self.setVisible(bool(tiles))
+        whole = max(0, self.grid.layout_now.height)
+        self.grid.setMinimumHeight(whole * min(len(sections), _LEAST_LINES) // max(1, len(sections)))
+        self.grid.setMaximumHeight(whole)
+        self.setVisible(bool(sections))
 
 
 class OverviewView(QWidget):
+    """The images first; the classes below them are as tall as their rows."""
+
     split_change_wanted = Signal()
 
     def __init__(self) -> None:
         super().__init__()
-        self.tiles = {
-            "images": StatTile(Message("Images"), "pictures"),
-            "labelled": StatTile(Message("Labelled"), "label"),
-            "classes": StatTile(Message("Classes"), "layers"),
-            "runs": StatTile(Message("Training runs"), "train"),
-        }
         self.report, self.checklist = ImportReportCard(), Checklist()
         self.class_table, self.split_bar, self.sheet = ClassTable(), SplitBar(), ContactSheet()
         self._certificates = Card(tone="good", margin=theme.MEDIUM)
@@ -167,49 +191,47 @@ class OverviewView(QWidget):
         line = row(IconLabel("shield", size=24, tone="good"), words, spacing=theme.MEDIUM, grows=1)
         self._certificates.body.addLayout(line)
         self._certificates.hide()
-        hint = Message("Import a folder with one sub-folder per class, or import loose images and label them by hand.")
-        self._no_classes = EmptyState("pictures", "No classes yet", hint)
-        self._no_classes.hide()  # until the project is read
-        classes, splits = Card(margin=theme.LARGE), Card(margin=theme.LARGE)
-        classes.body.addWidget(text("Classes", "heading"))
-        classes.body.addWidget(self.class_table)
-        classes.body.addWidget(self._no_classes, 1)
-        classes.body.addStretch(0)
+        hint = Message("Drop a folder with one sub-folder per class here, or loose images to label by hand.")
+        empty = EmptyState("pictures", "No images yet", hint)
+        self.file_button = Button("Import zip or list", "file")
+        self.file_button.setToolTip(tr("A zip of images, or a CSV or JSONL file that lists images with their classes"))
+        empty.add_way(self.file_button)
+        self._empty = Card()
+        self._empty.body.addWidget(empty)
+        self._classes, self._splits = Card(margin=theme.LARGE), Card(margin=theme.LARGE)
+        self._class_note = text("", "muted")
+        self._classes.body.addLayout(row(text("Classes", "heading"), self._class_note, None))
+        self._classes.body.addWidget(self.class_table)
         change = Button("Change", role="quiet", on_click=self.split_change_wanted.emit)
         change.setToolTip(tr("Train shows how the images are divided, and divides them another way"))
-        splits.body.addLayout(row(text("Splits", "heading"), None, change))
-        splits.body.addWidget(self.split_bar)
-        self._side = widget_of(column(self.checklist, splits, None, spacing=theme.LARGE))
+        self._splits.body.addLayout(row(text("Splits", "heading"), None, change))
+        self._splits.body.addWidget(self.split_bar)
+        for each in (self._empty, self._classes, self._splits):
+            each.hide()  # until the project is read
+        main = column(self._empty, self.sheet, self._classes, None, spacing=theme.LARGE)
+        main.setStretch(0, 100)
+        main.setStretch(1, 100)
+        self._side = widget_of(column(self.checklist, self._splits, None, spacing=theme.LARGE))
         self._lower = QHBoxLayout()
         self._lower.setSpacing(theme.LARGE)
-        self._lower.addWidget(classes, 1)
+        self._lower.addLayout(main, 1)
         self._lower.addWidget(self._side, 0)
-        tiles = row(*self.tiles.values(), spacing=theme.LARGE)
-        body = column(tiles, self.report, self._certificates, self._lower, self.sheet, None, spacing=theme.LARGE)
-        body.setStretch(4, 100)
-        self.setLayout(body)
+        self.setLayout(column(self.report, self._certificates, self._lower, spacing=theme.LARGE, grows=2))
 
     def show_project(self, shown: ShownProject) -> tuple[str, Text, str]:
         """Show a project; return its next step, as `next_step`."""
         summary = shown.overview.summary
-        unlabelled = summary.images - summary.labelled
-        note = tr("{count} without a label", count=unlabelled) if unlabelled else tr("every image has a label")
-        for name, figure, words in (
-            ("images", summary.images, tr("in this project")),
-            ("labelled", summary.labelled, note if summary.images else tr("nothing to label yet")),
-            ("classes", len(summary.classes), tr("one per image" if summary.task == "single" else "several per image")),
-            ("runs", len(summary.runs), tr("see Results" if summary.runs else "none yet")),
-        ):
-            self.tiles[name].show_figure(f"{figure:,}", words)
         rows = class_rows(shown.overview.class_splits, shown.colours)
         self.class_table.show_classes(rows)
-        self.class_table.setVisible(bool(rows))
-        self._no_classes.setVisible(not rows)
+        self._class_note.setText(tr("one per image" if summary.task == "single" else "several per image"))
         self.split_bar.show_counts(summary.splits)
         self._certificate_words.setText("\n".join(f"{certificate_words(each)}." for each in shown.certificates))
         self._certificates.setVisible(bool(shown.certificates))
         self.checklist.show_conditions(conditions(summary, rows))
-        self.sheet.show_samples(shown.overview.samples, shown.colours)
+        self.sheet.show_samples(shown)
+        self._empty.setVisible(not summary.images)
+        self._classes.setVisible(bool(rows))
+        self._splits.setVisible(summary.images > 0)
         return next_step(summary, rows)
 
     def resizeEvent(self, event: QResizeEvent) -> None:

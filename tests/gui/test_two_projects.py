@@ -132,7 +132,7 @@ def assert_nothing(said: str, *words: str) -> None:
 def assert_fresh(window: MainWindow) -> None:
     """Check the emptiness of every page, whatever it would show."""
     page, train, attempt = window.page("project"), window.page("train"), window.page("try")
-    assert page.overview.report.isHidden() and page.overview.tiles["runs"].figure() == "0"
+    assert page.overview.report.isHidden() and page.overview.sheet.isHidden()
     assert window.page("label").grid.count() == 0 and window.page("label").labels.suggesting.found == {}
     assert train.monitor.chart.point_counts() == {"steps": 0, "epochs": 0}
     assert train.runner.queue.runs == () and train.runner.offer is None and train.resume_card.message() == ""

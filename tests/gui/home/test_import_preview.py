@@ -119,7 +119,7 @@ def test_a_zip_is_chosen_by_its_button(qtbot, page, source, tmp_path, monkeypatc
         for path in sorted(source.rglob("*.png")):
             opened.write(path, path.relative_to(source))
     monkeypatch.setattr(dialogs, "ask_files", lambda *args, **kwargs: [archive])
-    qtbot.mouseClick(page.file_button, LEFT)
+    qtbot.mouseClick(page.overview.file_button, LEFT)
     finish()
     assert "10" in page.imports.panel.import_button.text() and not page.imports.panel.copy_box.isVisible()
 
