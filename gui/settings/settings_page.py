@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QCheckBox, QComboBox, QLabel, QLayout, QPlainTextE
 
 from gui.actions import Action
 from gui.kit import dialogs, theme
-from gui.kit.parts import Button, Card, ElidedLabel, Segments, choice_box, clear, column, row, text
+from gui.kit.parts import Button, Card, ElidedLabel, Segments, choice_box, clear, column, row, text, widget_of
 from gui.kit.side_by_side import SideBySide
 from gui.kit.thumbnail_cache import cache_folder, trim_cache
 from gui.kit.translation import languages, tr
@@ -114,13 +114,17 @@ class SettingsPage(Page):
         self._boxes: list[tuple[QComboBox, str, list[Any]]] = []  # of settings with fixed choices
         self._weights = WeightsActions(state, self)
         self._devices = BackgroundReader(lambda _none: likely_kinds(), self._show_devices, parent=self)
-        first = (self._looks(), self._labelling(), self._computing(), self._network())
         self.thumbnails, self.decoded = self._thumbnail_card(), self._decoded_card()
-        second = (self.thumbnails, self.decoded, self._places(), self._computer())
-        keys = self._keys()
-        keys.setMaximumWidth(theme.scaled(760))  # wider, keys would be far from their commands
-        self.body.addWidget(SideBySide((SideBySide(first, second),), (keys,)))
+        first = SideBySide((self._looks(), self._labelling()), (self._computing(), self._network()))
+        second = SideBySide((self.thumbnails, self.decoded), (self._places(), self._computer()))
+        self._general, self._keys_view = SideBySide((first,), (second,)), self._keys()
+        self.switch = Segments({"general": tr("General"), "keys": tr("Keys")}, tr("Settings"))
+        self.switch.chosen.connect(self._show_part)
+        self.action_row.addWidget(self.switch)
+        self.body.addWidget(self._general)
+        self.body.addWidget(self._keys_view)
         self.body.addStretch(1)
+        self._show_part("general")
         state.settings_changed.connect(self._show_settings)
         self._show_settings()
 
@@ -214,16 +218,14 @@ class SettingsPage(Page):
             use=use,
         )
 
-    def _keys(self) -> Card:
+    def _keys(self) -> QWidget:
         groups = {tr(title): self._rows(found) for title, found in self.state.actions.by_group().items()}
         self.keys = ShortcutEditor(groups)
         self.keys.wanted.connect(self._on_keys_wanted)
         self.keys.reset_wanted.connect(self._on_keys_reset)
         self.reset_keys_button = Button("Reset all", role="quiet", on_click=lambda: self._choose_keys({}))
-        keys = Card(spacing=theme.MEDIUM)
-        keys.body.addLayout(row(text("Keys", "heading"), None, self.reset_keys_button))
-        keys.body.addWidget(self.keys)
-        return keys
+        above = row(self.keys.search_edit, self.reset_keys_button, spacing=theme.MEDIUM, grows=0)
+        return widget_of(column(above, self.keys, spacing=theme.LARGE))
 
     def _places(self) -> Card:
         lines: list[QLayout] = []
@@ -248,6 +250,10 @@ class SettingsPage(Page):
         return SettingCard("This computer", line("Check", note, self.check_button), self.report, self.step_row)
 
     # -- showing ------------------------------------------------------------------------------------------------
+
+    def _show_part(self, part: str) -> None:
+        self._general.setVisible(part == "general")
+        self._keys_view.setVisible(part == "keys")
 
     def refresh(self) -> None:
         """Read the sizes of the caches and the available devices in the background."""

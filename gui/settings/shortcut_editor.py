@@ -9,7 +9,8 @@ from PySide6.QtWidgets import QGridLayout, QLabel, QLineEdit, QWidget
 
 from gui.actions import native, pressed
 from gui.kit import theme
-from gui.kit.parts import Button, IconButton, column, text, verbatim
+from gui.kit.parts import Button, Card, IconButton, column, text, verbatim
+from gui.kit.side_by_side import SideBySide
 from gui.kit.translation import tr
 
 _MODIFIERS = (Qt.Key.Key_Control, Qt.Key.Key_Shift, Qt.Key.Key_Alt, Qt.Key.Key_Meta, Qt.Key.Key_AltGr)
@@ -78,7 +79,7 @@ class KeyField(Button):
 
 
 class ShortcutEditor(QWidget):
-    """Commands in groups, filtered by a search field."""
+    """Commands, a card for each group; the owner places the search field that filters them."""
 
     wanted = Signal(str, str)  # name, keys
     reset_wanted = Signal(str)
@@ -95,32 +96,38 @@ class ShortcutEditor(QWidget):
         self._resets: dict[str, IconButton] = {}
         self._faults: dict[str, QLabel] = {}
         self._titles: dict[str, str] = {}
-        self._headings: list[tuple[QWidget, list[str]]] = []
-        self._grid = QGridLayout()
-        self._grid.setContentsMargins(0, 0, 0, 0)
-        self._grid.setHorizontalSpacing(theme.SMALL)
-        self._grid.setVerticalSpacing(theme.TIGHT)
-        self._grid.setColumnStretch(0, 1)
-        for heading, rows in groups.items():
-            label = verbatim(heading, "caption")
-            label.setContentsMargins(0, theme.SMALL, 0, 0)
-            self._grid.addWidget(label, self._grid.rowCount(), 0, 1, 3)
-            self._headings.append((label, [row.name for row in rows]))
-            for row in rows:
-                self._add_row(row)
-        self.setLayout(column(self.search_edit, self._grid))
+        self._cards: list[tuple[QWidget, list[str]]] = []
+        columns: tuple[list[QWidget], ...] = ([], [], [], [])
+        lengths = [0] * len(columns)
+        for heading, rows in groups.items():  # in the shortest column so far
+            place = lengths.index(min(lengths))
+            columns[place].append(self._group(heading, rows))
+            lengths[place] += len(rows) + 2
+        left, right = SideBySide(*columns[:2]), SideBySide(*columns[2:])
+        self.setLayout(column(SideBySide((left,), (right,))))
 
-    def _add_row(self, row: ShortcutRow) -> None:
-        line = self._grid.rowCount()
+    def _group(self, heading: str, rows: Sequence[ShortcutRow]) -> Card:
+        card, grid = Card(), QGridLayout()
+        grid.setHorizontalSpacing(theme.SMALL)
+        grid.setVerticalSpacing(theme.TIGHT)
+        grid.setColumnStretch(0, 1)
+        for row in rows:
+            self._add_row(grid, row)
+        card.add(verbatim(heading, "heading"), grid)
+        self._cards.append((card, [row.name for row in rows]))
+        return card
+
+    def _add_row(self, grid: QGridLayout, row: ShortcutRow) -> None:
+        line = grid.rowCount()
         title, field = verbatim(row.title, wrap=True), KeyField(row.title)
         reset = IconButton("undo", "", on_click=lambda: self.reset_wanted.emit(row.name))
         reset.show_name(tr("Take the first keys of “{title}” again", title=row.title))
         fault = text("", "fault", wrap=True)
         field.chosen.connect(lambda keys: self.wanted.emit(row.name, keys))
-        self._grid.addWidget(title, line, 0)
-        self._grid.addWidget(field, line, 1)
-        self._grid.addWidget(reset, line, 2)
-        self._grid.addWidget(fault, line + 1, 0, 1, 3)
+        grid.addWidget(title, line, 0)
+        grid.addWidget(field, line, 1)
+        grid.addWidget(reset, line, 2)
+        grid.addWidget(fault, line + 1, 0, 1, 3)
         fault.hide()
         self.fields[row.name], self._resets[row.name], self._faults[row.name] = field, reset, fault
         self._titles[row.name], self._rows[row.name] = row.title, (title, field, reset)
@@ -145,5 +152,5 @@ class ShortcutEditor(QWidget):
             for widget in widgets:
                 widget.setVisible(name in fits)
             self._faults[name].hide()
-        for label, names in self._headings:
-            label.setVisible(bool(fits & set(names)))
+        for card, names in self._cards:
+            card.setVisible(bool(fits & set(names)))

@@ -36,8 +36,11 @@ def page(window):
 
 
 def press(qtbot, page, name: str, key: Qt.Key, modifiers=CONTROL) -> None:
-    qtbot.mouseClick(page.keys.fields[name], LEFT)
-    qtbot.keyClick(page.keys.fields[name], key, modifiers)
+    field = page.keys.fields[name]
+    qtbot.mouseClick(page.switch.buttons["keys"], LEFT)
+    qtbot.waitUntil(lambda: field.height() >= field.minimumSizeHint().height())  # laid out
+    qtbot.mouseClick(field, LEFT)
+    qtbot.keyClick(field, key, modifiers)
 
 
 def test_keys_are_changed_by_pressing_them_and_kept_or_refused_beside_the_command(qtbot, page, window):

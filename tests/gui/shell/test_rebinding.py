@@ -18,7 +18,9 @@ def rebind(qtbot, window, name: str, key: Qt.Key, modifiers: Qt.KeyboardModifier
     """Change a key as the user does, in the settings."""
     before = window.current_page.name
     window.show_page("settings")
+    qtbot.mouseClick(window.page("settings").switch.buttons["keys"], LEFT)
     field = window.page("settings").keys.fields[name]
+    qtbot.waitUntil(lambda: field.height() >= field.minimumSizeHint().height())  # laid out
     qtbot.mouseClick(field, LEFT)
     qtbot.keyClick(field, key, modifiers)
     window.show_page(before)
