@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QModelIndex, QPersistentModelIndex, Qt, Signal
+from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QRect, QSize, Qt, Signal
 from PySide6.QtWidgets import QHeaderView, QStyledItemDelegate, QStyleOptionViewItem, QWidget
 
 from gui.kit import theme
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 MAX_LINES = 2000
 _MOST_REASONS = 5
+_PADDING_PX = 14  # left and right in a cell, by the style sheet
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,17 @@ class _PathDelegate(QStyledItemDelegate):
         option.textElideMode = Qt.TextElideMode.ElideLeft  # type: ignore[reportAttributeAccessIssue]
 
 
+class _ReasonDelegate(QStyledItemDelegate):
+    """Gives a row the height of its wrapped text; Qt's own hint forgets the padding of the style sheet."""
+
+    def sizeHint(self, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex) -> QSize:
+        hint, table = super().sizeHint(option, index), self.parent()
+        assert isinstance(table, LeftOutTable)
+        room = QRect(0, 0, table.columnWidth(index.column()) - 2 * _PADDING_PX, 10_000)
+        words = table.fontMetrics().boundingRect(room, Qt.TextFlag.TextWordWrap, index.data())
+        return QSize(hint.width(), words.height() + 2 * theme.SMALL)
+
+
 class LeftOutTable(ValueTable):
     """File, problem, reason. Problems that need attention come first."""
 
@@ -76,7 +88,10 @@ class LeftOutTable(ValueTable):
         headers = (Message("File"), Message("What"), Message("Reason"))
         super().__init__(headers, name="Files that are left out", is_sortable=False, is_of_texts=True)
         self.setItemDelegateForColumn(0, _PathDelegate(self))
+        self.setItemDelegateForColumn(2, _ReasonDelegate(self))
         self.setTextElideMode(Qt.TextElideMode.ElideRight)
+        self.setWordWrap(True)  # a reason is read whole; the rows grow with it
+        self.verticalHeader().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         for place in (0, 2):
             self.horizontalHeader().setSectionResizeMode(place, QHeaderView.ResizeMode.Stretch)
 

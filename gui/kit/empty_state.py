@@ -15,15 +15,15 @@ class EmptyState(QWidget):
     def __init__(self, icon_name: str, title: Text, words: Text, button: Text = "") -> None:
         super().__init__()
         self._icon = IconLabel(icon_name, size=48, tone="outline")
-        self._title, self._words = text(title, "heading"), text(words, "muted", wrap=True)
+        self._title, self._words = text(title, "heading", wrap=True), text(words, "muted", wrap=True)
         for label in (self._title, self._words):
             label.setAlignment(Qt.AlignmentFlag.AlignHCenter)
         self.button = Button(button, role="primary")
         if not button:
             self.button.hide()  # never `setVisible(True)` without a parent: that opens a window
-        lines = [row(None, each, None) for each in (self._icon, self._title, self._words, self.button)]
-        self._ways = column(lines[3])
-        layout = column(None, lines[0], theme.SMALL, *lines[1:3], theme.SMALL, self._ways, None)
+        icon, words, button = (row(None, each, None) for each in (self._icon, self._words, self.button))
+        self._ways = column(button)
+        layout = column(None, icon, theme.SMALL, self._title, words, theme.SMALL, self._ways, None)
         layout.setStretch(0, 2)
         layout.setStretch(layout.count() - 1, 3)
         self.setLayout(layout)
@@ -51,3 +51,5 @@ class EmptyState(QWidget):
         self._fit_words()
         self.button.setText(tr(button))
         self.button.setVisible(bool(button))
+        if (layout := self.layout()) is not None:
+            layout.activate()  # before the next paint: the old title had less room

@@ -6,12 +6,14 @@ from collections import Counter
 
 import numpy as np
 import pytest
+from cut_texts import is_cut
 from PIL import Image
 from PySide6.QtCore import QPoint, QPointF, Qt
 from PySide6.QtGui import QWheelEvent
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QLabel
 
 from gui.home.readiness import class_rows, conditions
+from gui.kit.empty_state import EmptyState
 from gui.kit.image_view import ImageView
 from gui.kit.thumbnails import ThumbnailStore, Unreadable, load_image, load_thumbnail
 from visionft.project.summary import ProjectSummary
@@ -102,3 +104,13 @@ def test_a_thumbnail_is_made_of_what_training_has_decoded(qapp, tmp_path, monkey
     assert (made.width(), made.height()) == (direct.width(), direct.height()) == (256, 192)
     for x, y in ((5, 5), (128, 96), (250, 180)):
         assert abs(made.pixelColor(x, y).red() - direct.pixelColor(x, y).red()) <= 3
+
+
+def test_a_new_text_of_an_empty_state_has_its_room_before_the_next_paint(qtbot, styled):
+    empty = EmptyState("info", "", "")
+    qtbot.addWidget(empty)
+    empty.resize(700, 400)
+    empty.show()
+    QApplication.processEvents()
+    empty.show_words("No images of this class yet", "Import some, and they are shown here.", "")
+    assert not [each.text() for each in empty.findChildren(QLabel) if is_cut(each)]
