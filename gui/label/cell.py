@@ -4,6 +4,9 @@ from dataclasses import dataclass
 
 from gui.kit.image_model import Tile
 from gui.kit.theme import ClassColour
+from gui.kit.translation import tr
+
+LEAST_LABELS = 10  # of a class: with fewer, a suggestion from the labels so far is a guess
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -13,10 +16,16 @@ class SuggestionBadge:
     names: tuple[tuple[str, ClassColour], ...]
     confidence: float
     ranked: tuple[tuple[str, float], ...] = ()
+    is_guess: bool = False  # of too few labels for a probability
 
     def text(self) -> str:
         """Return the suggestion as a short text; the question mark distinguishes it from a label."""
-        return f"{', '.join(name for name, _ in self.names)}? {self.confidence:.0%}"
+        names = ", ".join(name for name, _ in self.names)
+        return f"{names}? {tr('guess') if self.is_guess else f'{self.confidence:.0%}'}"
+
+    def ranking(self) -> str:
+        """Return the best few classes, with their probabilities unless it is a guess."""
+        return ", ".join(name if self.is_guess else f"{name} {share:.0%}" for name, share in self.ranked)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

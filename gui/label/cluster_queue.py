@@ -88,8 +88,9 @@ class ClusterQueue(QObject):
             self._show()
 
     def _show(self) -> None:
-        suggesting, view = self._labels.suggesting, self.view
-        view.show_rows(self._rows[:12], self._labels.colours)
+        suggesting, view, guessed = self._labels.suggesting, self.view, self._labels.guessed
+        shown = (replace(each, purity=0.0) if each.class_name in guessed else each for each in self._rows[:12])
+        view.show_rows(tuple(shown), self._labels.colours)
         if self._rows:
             self._show_question()
         else:

@@ -11,6 +11,7 @@ from gui.kit.chips import Chip, ChoiceChip
 from gui.kit.parts import Button, Card, ElidedLabel, IconButton, IconLabel, row, widget_of
 from gui.kit.theme import ClassColour
 from gui.kit.translation import tr
+from gui.label.cell import LEAST_LABELS
 from models.messages import Message
 
 ANY_TAG, ANY_PREDICTION = Message("Any tag"), Message("Any suggestion")
@@ -178,10 +179,15 @@ class SuggestionBar(Card):
         self._proof.hide()
         self.hide()
 
-    def show_counts(self, words: str, count: int, *, expected: float) -> None:
-        """Show the number and source of the suggestions (`words`) and their expected accuracy; none hides the line."""
+    def show_counts(self, words: str, count: int, *, expected: float | None) -> None:
+        """Show the number and source of the suggestions (`words`) and their expected accuracy, None for guesses.
+
+        Without a suggestion the line is hidden.
+        """
         self._line.setVisible(count > 0)
-        accuracy = tr("expected accuracy {share}", share=f"{expected:.0%}")
+        accuracy = tr("guesses until each class has {count} labels", count=LEAST_LABELS)
+        if expected is not None:
+            accuracy = tr("expected accuracy {share}", share=f"{expected:.0%}")
         self.text_label.setText(f"{words}, {accuracy}")
 
     def show_certificate(self, words: str) -> None:

@@ -1,6 +1,6 @@
 """The label page's queries to a project: image search, tile contents, and class keys."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 
 from gui.kit.class_looks import class_colours
@@ -78,8 +78,13 @@ def cells(
     looks: Mapping[str, ClassColour],
     suggestions: Mapping[int, Suggestion],
     reasons: Mapping[int, Sequence[Reason]],
+    *,
+    guessed: Container[str] = (),
 ) -> Iterator[Cell]:
-    """Yield the grid tiles of images; `looks` are the classes' colours, `reasons` the evidence for suggestions."""
+    """Yield the grid tiles of images.
+
+    `looks` are the classes' colours, `reasons` the evidence for suggestions, `guessed` the classes with few labels.
+    """
     shown = image_rows(project, tuple(image_ids))
     wanted = {each.image_id for row in shown for each in reasons.get(row.image_id, ()) if not row.labels}
     names = {row.image_id: row.path.name for row in image_rows(project, tuple(wanted))} if wanted else {}
@@ -90,8 +95,8 @@ def cells(
             badge = SuggestionBadge(
                 names=tuple((name, looks.get(name, 0)) for name in suggestion.classes),
                 confidence=dict(suggestion.ranked).get(suggestion.classes[0], suggestion.confidence),
-                ranked=suggestion.ranked,
-            )
+                ranked=suggestion.ranked, is_guess=any(name in guessed for name in suggestion.classes),
+            )  # fmt: skip
             similar = [each for each in reasons.get(row.image_id, ()) if each.image_id in names][:3]
             images = ", ".join(f"{names[each.image_id]} ({', '.join(each.classes)})" for each in similar)
             evidence = tr("Most similar: {images}", images=images) if images else ""

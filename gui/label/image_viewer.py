@@ -125,8 +125,7 @@ class ImageViewer(QWidget):
         if badge is None:
             self.show_evidence(())
         else:
-            ranked = ", ".join(f"{name} {share:.0%}" for name, share in badge.ranked)
-            words = tr("Suggested: {ranked}", ranked=ranked)
+            words = tr("Suggested: {ranked}", ranked=badge.ranking())
             key = tr("{key} accepts it.", key=self.accept_key) if self.accept_key else ""
             self.accept_button.setToolTip(f"{key} {words}".strip())
         self._place_words()

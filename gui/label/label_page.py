@@ -116,7 +116,7 @@ class LabelPage(Page):
         labels.shown_changed.connect(self._show_images)
         labels.all_read.connect(self._show_read)
         labels.viewing_changed.connect(self._show_mode)
-        self.bulk.changed.connect(self._show_mode)
+        self.bulk.changed.connect(self._on_bulk_changed)
         labels.selection.current_changed.connect(self._show_current)
         labels.selection.selection_changed.connect(self._show_chosen)
         labels.suggesting.changed.connect(self._show_suggestions)
@@ -190,7 +190,8 @@ class LabelPage(Page):
     def _show_bar(self) -> None:
         suggesting = self.labels.suggesting
         now, bar, proven = suggesting.current(), self.suggestion_bar, self.labels.certificate
-        bar.show_counts(suggesting.source_text(len(now)), len(now), expected=now.expected_accuracy)
+        expected = None if now.classes & self.labels.guessed else now.expected_accuracy
+        bar.show_counts(suggesting.source_text(len(now)), len(now), expected=expected)
         bar.show_certificate(certificate_words(proven) if proven is not None else "")
         bar.show_wanted(is_wanted=self.bulk.view is None)
         names = [row.name for row in self.labels.classes if row.name in now.classes]
@@ -298,6 +299,12 @@ class LabelPage(Page):
         self._show_current()
         self.focus_target = self.bulk.focus or (self.viewer.view if is_viewing else self.grid)
         self.focus_target.setFocus()
+
+    @Slot()
+    def _on_bulk_changed(self) -> None:
+        if self.bulk.view is None:
+            self.labeller.leave_labelled()
+        self._show_mode()
 
     @Slot()
     @Slot(object)

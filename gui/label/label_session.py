@@ -14,7 +14,7 @@ from gui.kit.class_looks import class_colours, class_keys
 from gui.kit.image_model import ImageModel, ImageSelection, Tile
 from gui.kit.theme import ClassColour
 from gui.kit.workers import BackgroundReader
-from gui.label.cell import Cell
+from gui.label.cell import LEAST_LABELS, Cell
 from gui.label.filter_bar import MOST_USEFUL, ImageQuery
 from gui.label.image_search import ImageFinder, cells
 from gui.label.suggesting import SuggestionController
@@ -101,9 +101,12 @@ class LabelSession(ImageEdits):
             self._counter.ask(self.project)
 
     def _take(self, counts: Counts) -> None:
+        before = self.guessed
         self.summary, self.classes, self.tags, self.certificate, self.curve = counts
         self.colours = class_colours(self.classes)
         self.keys = self.keys_now()
+        if self.guessed != before:
+            self.images.invalidate()
         self.classes_changed.emit()
 
     def keys_now(self) -> dict[str, str]:
@@ -113,7 +116,14 @@ class LabelSession(ImageEdits):
     def cells(self, image_ids: Sequence[int]) -> list[Cell]:
         if self.project is None:
             return []
-        return list(cells(self.project, image_ids, self.colours, self.suggesting.found, self.suggesting.reasons))
+        found, reasons = self.suggesting.found, self.suggesting.reasons
+        return list(cells(self.project, image_ids, self.colours, found, reasons, guessed=self.guessed))
+
+    @property
+    def guessed(self) -> frozenset[str]:
+        """The classes with too few labels for the probability of a suggestion from them to be trusted."""
+        few = (row.name for row in self.classes if row.images < LEAST_LABELS)
+        return frozenset(few) if self.suggesting.is_live else frozenset()
 
     def reason_tiles(self, image_id: int) -> list[Tile]:
         """Return the labelled images most similar to one, each with its classes."""

@@ -1,6 +1,6 @@
 """The user's actions on the selected images and on the classes, each one durable change, and the context menu."""
 
-from collections.abc import Callable, Sized
+from collections.abc import Callable, Sequence, Sized
 
 from PySide6.QtCore import QObject, Slot
 from PySide6.QtGui import QAction, QColor
@@ -96,14 +96,24 @@ class Labeller(QObject):
             return
         is_put_off = self._labels.query.label_state == PUT_OFF
         query = ImageFilter(is_labelled=False, review="later" if is_put_off else "none")
-        index = self._selection.find_place(step, set(find_images(project, query, limit=ALL)))
-        if index >= 0:
-            self._selection.set_current(index)
-        elif find_images(project, ImageFilter(is_labelled=False), limit=1):
+        if self._go_to(find_images(project, query, limit=ALL), step):
+            return
+        if find_images(project, ImageFilter(is_labelled=False), limit=1):
             hint = tr("Images without one were put off, or are hidden by the filter.")
             self._labels.state.say(tr("Every image shown has a label."), hint, tone="info")
         else:
             self._labels.state.say(tr("Every image has a label."), tone="good")
+
+    def leave_labelled(self) -> None:
+        """Make the next unlabelled image current if the current one has a label; without any, stay."""
+        current = self._labels.cells((self._selection.current_id(),))
+        if self._labels.project is not None and any(cell.labels for cell in current):
+            self._go_to(find_images(self._labels.project, ImageFilter(is_labelled=False, review="none"), limit=ALL), 1)
+
+    def _go_to(self, wanted: Sequence[int], step: int) -> bool:
+        index = self._selection.find_place(step, set(wanted))
+        self._selection.set_current(index)
+        return index >= 0
 
     def _go_on(self, count: int, *, is_multi: bool) -> None:
         goes_on = count == 1 and not is_multi and self._labels.state.settings.auto_advance

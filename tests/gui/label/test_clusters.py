@@ -39,6 +39,13 @@ def test_enter_labels_the_row_and_the_next_one_comes_up(qtbot, wait, stored, pag
     assert first_row(rows) == row and all(stored(page)[image_id] == [] for image_id in row)
 
 
+def test_the_next_image_without_a_label_is_current_after_the_rows(qtbot, stored, page, rows):
+    assert stored(page)[page.grid.selection.current_id()]  # the first image has a label
+    qtbot.keyClick(rows.grid, Qt.Key.Key_Return)
+    qtbot.keyClick(rows.grid, Qt.Key.Key_Escape)
+    assert page.grid.hasFocus() and stored(page)[page.grid.selection.current_id()] == []
+
+
 def test_a_click_takes_a_image_out_and_another_puts_it_back(qtbot, wait, stored, page, rows):
     row, name = first_row(rows), proposed(rows)
     for place in (1, 0, 1):

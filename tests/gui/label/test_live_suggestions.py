@@ -39,6 +39,16 @@ def test_they_come_by_themselves_and_learn_from_each_label_but_not_from_accepted
     wait(lambda: counts(page) == (53, 6))
 
 
+def test_below_ten_labels_of_a_class_they_are_guesses_without_a_percentage(wait, page, truth):
+    found, bar = page.labels.suggesting.found, page.suggestion_bar.text_label
+    assert page.grid.tile(next(iter(found))).badge.is_guess and "%" not in bar.text()
+    for name in set(truth.values()):
+        more = [image_id for image_id, real in truth.items() if real == name and image_id in found][:8]
+        page.state.session.apply(LabelImages(tuple(more), name))
+    wait(lambda: len(page.labels.suggesting.found) == 30 and "%" in bar.text())
+    assert "%" in page.grid.tile(next(iter(page.labels.suggesting.found))).badge.text()
+
+
 def test_suggestions_need_labels_of_two_classes(wait, open_label, featured_dir, truth, window):
     page = open_label(featured_dir)
     wait(lambda: page.labels.suggesting.learnt is not None)
