@@ -41,11 +41,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark long tests as slow, and skip them without `--long`."""
+    """Mark long tests as slow, and skip them without `--long` or `--torture`."""
     for item in items:
         if item.get_closest_marker("long"):
             item.add_marker("slow")
-            if not config.getoption("--long"):
+            if not config.getoption("--long") and config.getoption("--torture") is None:
                 item.add_marker(pytest.mark.skip(reason="takes minutes: give --long"))
 
 

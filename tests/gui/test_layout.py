@@ -119,7 +119,12 @@ def test_no_text_is_cut_in_dialogs(window, tmp_path, look):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("scale", "language"), [("1.5", "en"), ("1.0", "de"), pytest.param("1.0", "pseudo", marks=pytest.mark.long)]
+    ("scale", "language"),
+    [
+        ("1.5", "en"),  # wider than German at the usual size, in which the tests above show each page
+        pytest.param("1.0", "de", marks=pytest.mark.long),
+        pytest.param("1.0", "pseudo", marks=pytest.mark.long),
+    ],
 )
 def test_no_text_is_cut_in_any_scene_of_the_screenshots(scale, language):
     """Pages with real projects, runs, evaluations, exports and predictions, and the dialogs over them."""

@@ -24,10 +24,10 @@ from visionft.training.runs.run_folder import checkpoint_faults, read_run
 
 # The tiny networks with every suitable method, and real ones, starting with a closed-form head.
 PAIRS = [
-    ("starter_resnet", "lora"),
-    ("test_vit", "prefix"),
     ("test_resnet", "full"),
     ("test_vit", "linear"),
+    ("starter_resnet", "lora"),
+    ("test_vit", "prefix"),
     ("test_resnet", "adapter"),
     *(
         (backbone.name, method.name)
@@ -38,7 +38,7 @@ PAIRS = [
     ("starter_vit", "linear"),
 ]
 PAIRS = list(dict.fromkeys(PAIRS))  # the first ones get kills where there are few
-EPOCHS = 10
+EPOCHS = 6
 
 WORK = """
 import pickle, sys
@@ -79,7 +79,7 @@ def test_a_killed_run_ends_with_the_same_bits(
     tally: Counter[str],
     fork_server: Callable[..., Any],
 ) -> None:
-    place, kills = PAIRS.index((backbone, method)), rounds(4)
+    place, kills = PAIRS.index((backbone, method)), rounds(2)
     share = kills // len(PAIRS) + (place < kills % len(PAIRS))
     if not share:
         pytest.skip("--torture leaves none for this method")
@@ -91,7 +91,6 @@ def test_a_killed_run_ends_with_the_same_bits(
     rng, runs = random.Random(f"{backbone} {method}"), 0
     (tmp_path / "job.pickle").write_bytes(pickle.dumps((config, snapshot)))
     server = fork_server(WORK, tmp_path / "job.pickle")
-    server.was_killed(run_dir=tmp_path / "first")  # warms up
     began = time.monotonic()
     server.was_killed(run_dir=tmp_path / "whole")
     length_s = time.monotonic() - began

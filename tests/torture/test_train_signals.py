@@ -1,6 +1,7 @@
 """Ctrl-C and SIGTERM to the process group of a training with loader processes, at any moment from its start to its end.
 
 `pytest tests/torture/test_train_signals.py --torture 200` sends two hundred, half of each. The tally is printed.
+The usual tests send one of each in the epochs, and one while the program loads (`tests/visionft/cli/test_cli.py`).
 """
 
 import json
@@ -19,7 +20,7 @@ import pytest
 from visionft.cli import main
 from visionft.training.runs.run_folder import checkpoint_faults, read_run
 
-pytestmark = [pytest.mark.slow, pytest.mark.skipif(os.name == "nt", reason="process groups")]
+pytestmark = [pytest.mark.long, pytest.mark.skipif(os.name == "nt", reason="process groups")]
 TINY = ("--backbone", "test_resnet", "--method", "full", "--epochs", "3", "--device", "cpu", "--json",
         "--set", "weights=random", "--set", "image_size=32", "--set", "batch_size=8", "--set", "workers=2")  # fmt: skip
 

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import logging
 import stat
+import time
 import traceback
 from pathlib import Path
 from urllib.parse import quote
@@ -100,9 +101,9 @@ def test_a_repository_or_hub_that_is_none_is_said(hub, files: dict[str, Path]) -
         send_files(files, Destination(repository="me/model", endpoint="http://127.0.0.1:9"), message="Export")
 
 
-@pytest.mark.slow  # huggingface_hub waits and tries again
-def test_a_large_file_that_does_not_arrive_leaves_nothing(hub, files: dict[str, Path]) -> None:
+def test_a_large_file_that_does_not_arrive_leaves_nothing(hub, files: dict[str, Path], monkeypatch) -> None:
     hub.loses = True
+    monkeypatch.setattr(time, "sleep", lambda _seconds: None)  # huggingface_hub waits between its five tries
     with pytest.raises(VisionFTError, match="hub"):
         send_files(files, TO, message="Export")
     assert not hub.files
