@@ -1,9 +1,11 @@
 """Fixtures of the command tests: running a command in this process, and checking its JSON against its schema."""
 
 import json
+import os
 import shutil
+import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +80,38 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
         return code, captured.out, captured.err
 
     return run
+
+
+# Runs commands one after another: libraries load once.
+_PROGRAM = """
+import contextlib, io, json, sys
+from visionft.cli import main
+for words in json.loads(sys.argv[1]):
+    sys.argv = ["visionft", *words]
+    with contextlib.redirect_stdout(io.StringIO()) as out, contextlib.redirect_stderr(io.StringIO()) as err:
+        code = main()
+    print(json.dumps((code, out.getvalue(), err.getvalue())), flush=True)
+"""
+
+
+@pytest.fixture(scope="session")
+def run_elsewhere() -> Callable[..., list[tuple[int, str, str]]]:
+    """Return a function: commands -> (exit code, stdout, stderr) of each, all run in one new process.
+
+    Its `inside` is a command that starts the process, its `variables` are added to the environment.
+    """
+
+    def run_elsewhere(
+        *commands: Sequence[object], inside: tuple[str, ...] = (), **variables: str
+    ) -> list[tuple[int, str, str]]:
+        words = json.dumps([list(map(str, command)) for command in commands])
+        environment = os.environ | {"OMP_NUM_THREADS": "1"} | variables
+        call = [*inside, sys.executable, "-c", _PROGRAM, words]
+        done = subprocess.run(call, env=environment, check=False, capture_output=True, text=True, timeout=300)
+        assert done.returncode == 0, done.stderr
+        return [tuple(json.loads(line)) for line in done.stdout.splitlines()]
+
+    return run_elsewhere
 
 
 @pytest.fixture

@@ -1,11 +1,12 @@
 """Without access or on a full disk, a command reports the problem with advice, never as a bug."""
 
+import functools
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -54,17 +55,12 @@ def place(trained: Path) -> Iterator[Path]:
         subprocess.run(["chmod", "-R", "u+rwX", made], check=True)
 
 
-def visionft(*arguments: object, inside: tuple[str, ...] = ()) -> tuple[int, str, str]:
-    command = [*inside, sys.executable, "-m", "visionft", *map(str, arguments)]
-    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=300)
-    return done.returncode, done.stdout, done.stderr
-
-
-def bound(*arguments: object) -> tuple[int, str, str]:
-    """Run a command subject to permissions, also as root."""
+@pytest.fixture
+def bound(run_elsewhere) -> Callable[..., list[tuple[int, str, str]]]:
+    """Return `run_elsewhere`, subject to permissions also as root."""
     if os.geteuid() == 0 and shutil.which("setpriv") is None:
         pytest.skip("root, and no setpriv to become less")
-    return visionft(*arguments, inside=_BOUND if os.geteuid() == 0 else ())
+    return functools.partial(run_elsewhere, inside=_BOUND if os.geteuid() == 0 else ())
 
 
 def mounted(script: str, folder: Path) -> tuple[str, ...]:
@@ -84,54 +80,57 @@ def assert_is_said(answer: tuple[int, str, str], *words: str) -> None:
 
 
 @pytest.mark.slow
-def test_a_read_only_file_system_is_said(place: Path) -> None:
+def test_a_read_only_file_system_is_said(place: Path, run_elsewhere) -> None:
     project = place / "project"
     inside = mounted(f"mount --bind {project} {project}; mount -o remount,ro,bind {project}", place)
-    for command in (
+    writing = (
         ("train", project, *TRAIN),
         ("evaluate", project, RUN, "--split", "test"),
         ("label", "suggest", project, RUN),
         ("model", "export", project, RUN, project / "out"),
         ("label", "export", project, project / "labels.csv"),
         ("project", "check", project),
-    ):
-        assert_is_said(visionft(*command, inside=inside), "Read-only file system")
-    for command in (("project", "info", project), ("run", "list", project)):
-        assert visionft(*command, inside=inside)[0] == 0
+    )
+    reading = (("project", "info", project), ("run", "list", project))
+    answers = run_elsewhere(*writing, *reading, inside=inside)
+    for answer in answers[: len(writing)]:
+        assert_is_said(answer, "Read-only file system")
+    assert [code for code, *_ in answers[len(writing) :]] == [0, 0]
 
 
 @pytest.mark.slow
-def test_a_project_without_write_permission_is_said(place: Path) -> None:
+def test_a_project_without_write_permission_is_said(place: Path, bound) -> None:
     project = place / "project"
     subprocess.run(["chmod", "-R", "a-w", str(project)], check=True)
-    assert_is_said(bound("train", project, *TRAIN), str(project / "runs"), "Permission denied")
-    assert_is_said(bound("model", "export", project, RUN, project / "out"), "Permission denied")
+    train, export = bound(("train", project, *TRAIN), ("model", "export", project, RUN, project / "out"))
+    assert_is_said(train, str(project / "runs"), "Permission denied")
+    assert_is_said(export, "Permission denied")
 
 
-@pytest.mark.parametrize("command", ["project info", "run list", "train"])
 @pytest.mark.parametrize("closed", ["runs", "project.db"])
-def test_what_cannot_be_read_is_named(place: Path, command: str, closed: str) -> None:
+def test_what_cannot_be_read_is_named(place: Path, bound, closed: str) -> None:
     project = place / "project"
     (project / closed).chmod(0)
-    more = TRAIN if command == "train" else ()
-    assert_is_said(bound(*command.split(), project, *more), str(project / closed), "Permission denied")
+    for answer in bound(("project", "info", project), ("run", "list", project), ("train", project, *TRAIN)):
+        assert_is_said(answer, str(project / closed), "Permission denied")
 
 
-def test_a_run_that_cannot_be_read_does_not_hide_the_others(place: Path) -> None:
+def test_a_run_that_cannot_be_read_does_not_hide_the_others(place: Path, bound) -> None:
     project = place / "project"
     shutil.copytree(project / "runs" / RUN, project / "runs" / "002-closed")
     (project / "runs" / "002-closed").chmod(0)
-    code, stdout, stderr = bound("run", "list", project)
+    ((code, stdout, stderr),) = bound(("run", "list", project))
     assert code == 0, stderr
     assert RUN in stdout and str(project / "runs" / "002-closed") in stdout and "Permission denied" in stdout
 
 
-def test_check_names_a_folder_that_cannot_be_entered(place: Path) -> None:
+def test_check_names_a_folder_that_cannot_be_entered(place: Path, bound) -> None:
     (place / "images" / "red").chmod(0)
-    code, stdout, stderr = bound("project", "check", place / "project")
+    commands = (("project", "check", place / "project"), ("import", place / "project", place / "images"))
+    (code, stdout, stderr), imported = bound(*commands)
     assert code == 0, stderr
     assert len(stdout.splitlines()) == 1 and stdout.strip().endswith(str(place / "images" / "red"))
-    code, stdout, stderr = bound("import", place / "project", place / "images")
+    code, stdout, stderr = imported
     assert code == 0 and "Permission denied" in stdout, stderr
 
 
