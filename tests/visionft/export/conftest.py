@@ -2,23 +2,18 @@
 
 import dataclasses
 import functools
-import hashlib
-import io
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 from safetensors.torch import save_file
 
 import resources
 from visionft.data.types import Snapshot
-from visionft.export import exporter
 from visionft.export.exporter import export_run
-from visionft.export.graph import export_network
 from visionft.export.parity import ExportResult
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.loop.train import train
@@ -48,28 +43,6 @@ def install_samples(javascript_packages: Path) -> Callable[[Path], None]:
             (folder / "samples" / place / "node_modules").symlink_to(javascript_packages, target_is_directory=True)
 
     return install
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _written_once() -> Iterator[None]:
-    """Let PyTorch write each network once: this is most of an export, and gives the same bytes each time.
-
-    The proof is `test_exports_are_the_same_bytes_each_time`; it writes twice.
-    """
-    written: dict[tuple[object, ...], bytes] = {}
-
-    def write(network: Any, shape: tuple[int, int], path: Path, **options: Any) -> None:
-        content = io.BytesIO()
-        torch.save(network, content)  # its full identity: classes, settings and numbers
-        key = (hashlib.sha256(content.getvalue()).digest(), shape, *sorted((k, str(v)) for k, v in options.items()))
-        if key not in written:
-            export_network(network, shape, path, **options)
-            written[key] = path.read_bytes()
-        path.write_bytes(written[key])
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(exporter, "export_network", write)
-        yield
 
 
 @pytest.fixture(scope="session")

@@ -25,7 +25,7 @@ from visionft.export.pytorch_comparison import readable_images
 from visionft.jobs import JobCancelled, JobContext
 
 MEASURED = 2000  # validation images at most
-_TIMED_SECONDS = 8.0  # of both files together
+TIMED_SECONDS = 8.0  # of both files together
 
 
 @dataclass(frozen=True)
@@ -143,7 +143,7 @@ def time_both(reference: Any, variant: Any, pixels: np.ndarray, job: JobContext)
     calls = [partial(classify, place) for place in range(2)]
     for call in calls:
         call()
-    times = timed_calls(calls, job=job, most_runs=len(calls) * runs_for(0.99), most_seconds=_TIMED_SECONDS)
+    times = timed_calls(calls, job=job, most_runs=len(calls) * runs_for(0.99), most_seconds=TIMED_SECONDS)
     if job.is_cancelled or len(times) < len(calls):
         raise JobCancelled
     pairs = times[: len(times) // 2 * 2].reshape(-1, 2)
