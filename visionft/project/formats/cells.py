@@ -3,12 +3,14 @@
 import ast
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
 from models.messages import Message
 from visionft.files import parse_json
+
+Row = Mapping[str, Any]  # the cells by title
 
 SIGNS = ("|", ";", ",")  # between several names of a cell, in a column that holds lists
 _YES = ("1", "1.0", "true", "yes", "y", "t", "x", "ja", "j", "✓", "✔")
@@ -130,3 +132,19 @@ def _choices(text: str) -> list[Any] | None:
     with suppress(ValueError, TypeError, KeyError):
         return list(parse_json(text)["choices"])
     return None
+
+
+def key_of(title: str) -> str:
+    """Return a title normalized for comparison: without case, blanks and punctuation (`Image Name` is `image_name`)."""
+    return re.sub(r"[\W_]+", "", title.casefold())
+
+
+def keys_in(title: str) -> list[str]:
+    """Return the keys of the parts of a title such as `answer.name`."""
+    return [key_of(part) for part in title.split(".")]
+
+
+def cells_of(title: str, sample: Sequence[Row]) -> list[str]:
+    """Return the texts of a column that are not empty."""
+    found = (row.get(title) for row in sample)
+    return [text for cell in found if cell is not None and cell != [] and (text := str(cell).strip())]

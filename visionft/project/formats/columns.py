@@ -17,8 +17,19 @@ from models.messages import Message
 from visionft.data.decode import IMAGE_SUFFIXES
 from visionft.data.types import Split
 from visionft.errors import ProjectError
-from visionft.project.formats.cells import is_flag, is_number, names_in, says_yes, signs_between
+from visionft.project.formats.cells import (
+    Row,
+    cells_of,
+    is_flag,
+    is_number,
+    key_of,
+    keys_in,
+    names_in,
+    says_yes,
+    signs_between,
+)
 from visionft.project.formats.listing import ColumnChoice
+from visionft.project.formats.split_columns import split_and_codes
 from visionft.project.formats.split_names import is_split_name
 
 # Keys are titles in the form of `key_of`. The last three are names of images only where nothing else is.
@@ -26,8 +37,11 @@ _FILE_KEY = re.compile(r"file|image|img|path|picture|photo|datei|bild|url|uri|so
 _WEAK_FILE_KEYS = ("name", "id", "idcode")
 _LABEL_KEYS = (
     "label", "labels", "class", "classes", "classname", "classnames", "classlabel", "category", "categories",
-    "categoryname", "labelname", "labelnames", "displayname", "tagname", "target", "targets", "species", "breed",
+    "categoryname", "labelname", "labelnames", "displayname", "tagname", "target", "targets", "commonname",
+    "scientificname", "species", "breed",
     "choice", "choices", "groundtruth", "diagnosis", "dx", "variety", "klasse", "klassen", "kategorie", "kategorien",
+    "befund", "diagnose", "etikett", "fehlerart", "classe", "clase", "espèce", "especie", "étiquette", "etiqueta",
+    "accept",
 )  # fmt: skip
 _LABEL_KEY = re.compile(
     r"(label|class|category|categorie|species|breed|diagnosis|diagnostic|truth|klasse|kategorie|disease|target|genre|finding)"
@@ -35,7 +49,10 @@ _LABEL_KEY = re.compile(
 )
 _ANSWER_KEY = re.compile(r"answer|tag|class|label")  # before a last part called `name`
 _WEAK_LABEL_KEYS = ("tags", "tag", "type", "kind", "text", "caption", "annotation", "answer", "name", "id")
-_SPLIT_KEYS = ("split", "splits", "mluse", "set", "subset", "partition", "dataset")
+_RANKS = {"order", "family", "genus"}  # of taxonomy, beside which `class` is another one
+_FOLDER_KEY = re.compile(r"relativepath|pathname|folder|directory|^path$|^dir$|ordner|verzeichnis")
+_OF_BOXES = tuple(set(keys.split()) for keys in ("xmin ymin xmax ymax", "x1 y1 x2 y2", "x y width height", "x y w h"))
+_ANSWERS = {"accept", "reject", "ignore"}  # of Prodigy
 _OWN_KEYS = ("tags", "review", "note", "sha256", "escaped")
 _GROUP_KEY = re.compile(
     r"patient|subject|person|lesion|slide|plate|sequence|location|annotator|author|user"
@@ -51,10 +68,7 @@ _MANY = 20  # rows of which classes would not all differ
 _OF_FOLDERS = 200  # rows whose folders are compared with the cells
 _CLASS_ID = re.compile(r"n\d{8}|/[mgt]/\w+")  # of WordNet and Freebase
 _BOXED = re.compile(r"([^\s\d-]\S*(\s+-?\d+(\.\d+)?){4}\s*)+")  # a class with its box, several times
-_OF_CODES: tuple[Split, ...] = ("train", "val", "test")  # CelebA's 0, 1, 2
 _MOST_ALTERNATIVES = 5
-
-Row = Mapping[str, Any]
 
 
 class ImageNames(Protocol):
@@ -75,16 +89,13 @@ class Columns:
     classes: tuple[str, ...] = ()  # one yes/no column per class (one-hot)
     split: str = ""
     split_codes: Mapping[str, Split] = field(default_factory=dict[str, Split])  # {cell: split}; empty for names
-    confidence: str = ""  # a class with the confidence 0 was verified to be absent
+    folder: str = ""  # of the folder of each image, where its name is in another column
+    verdict: str = ""  # tells whether the class is present: a confidence, or Prodigy's `accept` and `reject`
     own: Mapping[str, str]  # {key: title} of this program's own: tags, review, note, sha256, escaped
     signs: tuple[str, ...] = ()  # between several names in a cell of the label column
     is_boxed: bool = False  # in a cell of the label column, four numbers follow each name
+    is_of_parts: bool = False  # a row gives a box and its class, several rows an image
     alternatives: tuple[str, ...] = ()  # further columns that may give the label, best first
-
-
-def key_of(title: str) -> str:
-    """Return a title normalized for comparison: without case, blanks and punctuation (`Image Name` is `image_name`)."""
-    return re.sub(r"[\W_]+", "", title.casefold())
 
 
 def recognise(
@@ -102,7 +113,7 @@ def recognise(
     if not file:
         return None
     rest = [title for title in titles if title != file]
-    split, codes = _split_and_codes(rest, sample)
+    split, codes = split_and_codes(rest, sample)
     own = {key_of(title): title for title in rest if key_of(title) in _OWN_KEYS}
     open_titles = [title for title in rest if title != split and (title not in own.values() or key_of(title) == "tags")]
     ranked = _ranked_labels(open_titles, sample, _folders_of(file, sample, images))
@@ -117,17 +128,52 @@ def recognise(
     own = {key: title for key, title in own.items() if title not in labels}
     signs: tuple[str, ...] = ()
     if len(labels) == 1:
-        is_plural = any(key in _PLURALS for key in _keys_in(labels[0]))
+        is_plural = any(key in _PLURALS for key in keys_in(labels[0]))
         signs = (
-            signs_between(_cells(labels[0], sample), is_plural=is_plural) if is_plural or "sha256" not in own else ()
+            signs_between(cells_of(labels[0], sample), is_plural=is_plural) if is_plural or "sha256" not in own else ()
         )
-    is_boxed = len(labels) == 1 and all(map(_BOXED.fullmatch, _cells(labels[0], sample)))
+    is_boxed = len(labels) == 1 and all(map(_BOXED.fullmatch, cells_of(labels[0], sample)))
     alternatives = [title for title, _ in ranked if title not in (*labels, *own.values()) and _may_rival(title, sample)]
     return Columns(
         titles=tuple(titles), file=file, labels=labels, classes=classes, split=split, split_codes=codes, own=own,
-        confidence=next((each for each in rest if key_of(each) == "confidence" and each not in labels), ""),
-        signs=() if is_boxed else signs, is_boxed=is_boxed, alternatives=tuple(alternatives[:_MOST_ALTERNATIVES]),
+        folder=_folder_column(file, rest, sample, images), verdict=_verdict_column(rest, labels, sample),
+        signs=() if is_boxed else signs, is_boxed=is_boxed,
+        is_of_parts=not choice.label and _are_boxes(file, rest, sample),
+        alternatives=tuple(alternatives[:_MOST_ALTERNATIVES]),
     )  # fmt: skip
+
+
+def _folder_column(file: str, titles: Sequence[str], sample: Sequence[Row], images: ImageNames) -> str:
+    """Return the column that completes the names of images to paths; empty where names alone lead to all."""
+    rows = [row for row in sample if str(row.get(file) or "").strip()][:_OF_IMAGES]
+    alone = sum(images.lookup(name_in(row, file)) is not None for row in rows)
+    for title in titles if alone < len(rows) else ():
+        is_folder = bool(_FOLDER_KEY.search(key_of(title)))
+        if is_folder and sum(images.lookup(name_in(row, file, title)) is not None for row in rows) > alone:
+            return title
+    return ""
+
+
+def name_in(row: Row, file: str, folder: str = "") -> str:
+    """Return the name of the image of a row, with the folder from another column, if any."""
+    name, place = str(row.get(file) or ""), str(row.get(folder) or "").replace("\\", "/").strip("/ ")
+    return f"{place}/{name}" if place else name
+
+
+def _are_boxes(file: str, titles: Sequence[str], sample: Sequence[Row]) -> bool:
+    """Return whether columns are those of boxes, and images recur."""
+    keys = {re.sub("bbox|box|roi", "", key_of(title)) for title in titles}
+    names = cells_of(file, sample)
+    return any(map(keys.issuperset, _OF_BOXES)) and len(set(names)) < len(names)
+
+
+def _verdict_column(titles: Sequence[str], labels: Sequence[str], sample: Sequence[Row]) -> str:
+    """Return the column that tells whether the class of a row is present; empty for none."""
+    for title in titles:
+        is_answer = key_of(title) == "answer" and _ANSWERS.issuperset(cells_of(title, sample))
+        if title not in labels and (is_answer or key_of(title) == "confidence"):
+            return title
+    return ""
 
 
 def shown_titles(titles: Sequence[str]) -> str:
@@ -147,7 +193,7 @@ def _weight_of_names(title: str, sample: Sequence[Row], images: ImageNames) -> f
     """Return the evidence that a column names images, at least 1 where it may."""
     key = key_of(title)
     hint = 1 - 0.5 * (key in _WEAK_FILE_KEYS) + 0.2 * (key == "filename") if _FILE_KEY.search(key) else 0.0
-    cells = _cells(title, sample)
+    cells = cells_of(title, sample)
     distinct = list(dict.fromkeys(cells))
     tried = distinct[:: max(1, len(distinct) // _OF_IMAGES)][:_OF_IMAGES]
     if not tried or not (hint or any(_looks_like_file(cell) or images.has(cell) for cell in tried[:8])):
@@ -206,56 +252,19 @@ def _folders_of(file: str, sample: Sequence[Row], images: ImageNames) -> list[fr
     return [frozenset(path.parts[:-1] if path else ()) for path in found]
 
 
-def split_column(titles: Sequence[str], sample: Sequence[Row]) -> str:
-    """Return the split column by its name (`set` or `dataset` only with names of splits), or by its cells."""
-    return _split_and_codes(titles, sample)[0]
-
-
-def _split_and_codes(titles: Sequence[str], sample: Sequence[Row]) -> tuple[str, dict[str, Split]]:
-    for key in _SPLIT_KEYS:
-        for title in titles:
-            cells = _cells(title, sample) if key in _keys_in(title) else []
-            is_sure = bool(cells) and key in ("split", "splits") and not _codes(title, cells)
-            if is_sure or any(map(is_split_name, cells)):
-                return title, {}
-    flags = [title for title in titles if (cells := _cells(title, sample)) and all(map(is_flag, cells))]
-    for title in titles:
-        cells = _cells(title, sample)
-        codes = _codes(title, cells)
-        if codes and (len(flags) == 1 or title not in flags or key_of(title) not in ("train", "test")):
-            return title, codes
-        if len(set(cells)) > 1 and all(map(is_split_name, cells)):
-            return title, {}
-    return "", {}
-
-
-def _codes(title: str, cells: Sequence[str]) -> dict[str, Split]:
-    """Return {cell: split} of a column of numbers whose title tells of splits; empty for any other."""
-    key, values = key_of(title), set(cells)
-    if values == {"0", "1", "2"} and re.search("partition|split|evalset", key):
-        return {str(number): split for number, split in enumerate(_OF_CODES)}
-    if (
-        len(values) > 1
-        and all(map(is_flag, values))
-        and re.fullmatch(r"(is)?(train|test)(ing)?(image|testsplit)?", key)
-    ):
-        is_train = "train" in key
-        return {cell: "train" if says_yes(cell) == is_train else "test" for cell in values}
-    return {}
-
-
 def _ranked_labels(
     titles: Sequence[str], sample: Sequence[Row], folders: Sequence[frozenset[str]]
 ) -> list[tuple[str, float]]:
     """Return the columns that may give the label with the weight of the evidence; 1 and more is enough."""
     ranked: list[tuple[float, int, str]] = []
-    flags = [title for title in titles if all(map(is_flag, _cells(title, sample)))]
-    varying = {title for title in flags if len(set(_cells(title, sample))) > 1}  # rather of one class each
+    titles = [each for each in titles if key_of(each) != "class" or not _RANKS.issubset(map(key_of, titles))]
+    flags = [title for title in titles if all(map(is_flag, cells_of(title, sample)))]
+    varying = {title for title in flags if len(set(cells_of(title, sample))) > 1}  # rather of one class each
     flags = [title for title in flags if varying - {title}]
     for place, title in enumerate(titles):
-        cells = _cells(title, sample)
+        cells = cells_of(title, sample)
         distinct = len(set(cells))
-        is_exact = any(key in _LABEL_KEYS for key in [*_keys_in(title)[-1:], key_of(title)])
+        is_exact = any(key in _LABEL_KEYS for key in [*keys_in(title)[-1:], key_of(title)])
         is_of_names = len(cells) >= _MANY and distinct > 0.9 * len(cells)
         if not cells or is_of_names or _is_numbering(title, sample):
             continue
@@ -276,7 +285,7 @@ def _ranked_labels(
 
 def is_label_title(title: str) -> bool:
     """Return whether a title tells of labels: `Finding Labels`, `ClassId`, `radio_answer.name`."""
-    *before, last = _keys_in(title)
+    *before, last = keys_in(title)
     is_answer = bool(before) and last in ("name", "value") and bool(_ANSWER_KEY.search(before[-1]))
     return last in _LABEL_KEYS or key_of(title) in _LABEL_KEYS or bool(_LABEL_KEY.search(last)) or is_answer
 
@@ -287,7 +296,7 @@ def _has_letters(cell: str) -> bool:
 
 def _rank(title: str) -> float:
     """Return the weight of an exact title: the first of the list is the clearest; a part of a path weighs less."""
-    keys = [key_of(title), *_keys_in(title)[-1:]]
+    keys = [key_of(title), *keys_in(title)[-1:]]
     place, key = min((_LABEL_KEYS.index(key), key) for key in keys if key in _LABEL_KEYS)
     return 1.9 - place / 50 - 0.3 * (key != keys[0])
 
@@ -318,7 +327,7 @@ def _only_candidate(titles: Sequence[str], sample: Sequence[Row]) -> list[str]:
 
     Groups of images, such as those of a patient, repeat too, and are none; nor are codes of the classes beside them.
     """
-    cells = {title: _names(_cells(title, sample)) for title in titles if not _GROUP_KEY.search(key_of(title))}
+    cells = {title: _names(cells_of(title, sample)) for title in titles if not _GROUP_KEY.search(key_of(title))}
     repeating = [title for title in cells if len(set(cells[title])) <= max(1, len(cells[title]) // 2)]
     words = [title for title in repeating if any(map(_has_letters, cells[title]))]
     numbers = [title for title in repeating if title not in words and _are_codes(cells[title])]
@@ -332,7 +341,7 @@ def _only_candidate(titles: Sequence[str], sample: Sequence[Row]) -> list[str]:
 
 def _may_rival(title: str, sample: Sequence[Row]) -> bool:
     """Return whether a column may give the label instead of another: of words or codes, not of groups of images."""
-    cells = _cells(title, sample)
+    cells = cells_of(title, sample)
     return (
         not _GROUP_KEY.search(key_of(title))
         and _may_be_classes(cells)
@@ -385,15 +394,6 @@ def _class_columns(titles: Sequence[str], sample: Sequence[Row]) -> tuple[str, .
 
 def _is_numbering(title: str, sample: Sequence[Row]) -> bool:
     """Return whether a column only numbers the rows: distinct whole numbers."""
-    cells = _cells(title, sample)
+    cells = cells_of(title, sample)
     counts = bool(cells) and all(cell.isdecimal() for cell in cells) and len(set(cells)) == len(cells)
     return not cells or (counts and (len(cells) > 2 or bool(_NUMBERING.fullmatch(key_of(title)))))
-
-
-def _keys_in(title: str) -> list[str]:
-    return [key_of(part) for part in title.split(".")]
-
-
-def _cells(title: str, sample: Sequence[Row]) -> list[str]:
-    found = (row.get(title) for row in sample)
-    return [text for cell in found if cell is not None and cell != [] and (text := str(cell).strip())]

@@ -23,6 +23,7 @@ from visionft.project.formats.whole_files import reading_errors, text_encoding
 _MAX_CELL = 1_000_000
 _MAX_LINE = 4_000_000  # a row is held in memory whole, and a file may be a single row
 _SAMPLE_LINES = 200
+_MOST_TITLE_ROWS = 5  # above the columns
 _STATED = re.compile(r'"?sep=(.)"?', re.IGNORECASE)  # a first line to declare the delimiter for Excel
 _SUFFIXES = "|".join(re.escape(suffix[1:]) for suffix in IMAGE_SUFFIXES)
 _AFTER_SUFFIX = re.compile(rf"(\S.*?\.(?:{_SUFFIXES}))\s+(\S.*)", re.IGNORECASE)  # a name with blanks, and the rest
@@ -49,11 +50,11 @@ def csv_rows(file: Path) -> Iterator[tuple[int, list[str] | str]]:
 
 
 def _dialect(lines: Sequence[str]) -> str | re.Pattern[str]:
-    """Return the delimiter that most lines share with the first; for lists with blanks the pattern of a row."""
-    first = lines[0] if lines else ""
-    found = max(",;\t|", key=first.count)
-    if found in first and sum(found in line for line in lines) > len(lines) / 2:
-        return found
+    """Return the delimiter that most lines share with one of the first; for lists with blanks the pattern of a row."""
+    for first in lines[:_MOST_TITLE_ROWS]:
+        found = max(",;\t|", key=first.count)
+        if found in first and sum(found in line for line in lines) > len(lines) / 2:
+            return found
     listed = [line.strip() for line in lines if not line.startswith("#")]
     if len(listed) > 1 and listed[0].isdecimal():  # the number of rows, as in CelebA's lists
         listed = listed[1:]

@@ -17,7 +17,7 @@ from visionft.files import is_file
 from visionft.foreign_text import printable
 from visionft.project.formats.cells import is_number, names_in, says_yes, separator_in
 from visionft.project.formats.class_names import are_ids, class_names_for, name_of
-from visionft.project.formats.columns import Columns, label_of_parts, recognise, shown_titles
+from visionft.project.formats.columns import Columns, label_of_parts, name_in, recognise, shown_titles
 from visionft.project.formats.labels_file import classes_file, read_classes_file
 from visionft.project.formats.listing import (
     AUTOMATIC,
@@ -38,6 +38,7 @@ _MAX_COLUMNS = 50_000
 _LEAST_PIXELS = 64  # columns of numbers that are rather pixels of images
 _OF_AMBIGUOUS = 2000  # bytes of memory of a row that is kept
 _FEW = 3  # clear names that may not tell the folder of the others
+_ABSENT = ("0", "0.0", "reject", "ignore")  # verdicts about a class
 _SUBMISSION = re.compile(r"(?i)submi(ssion|t)")
 _SHA256 = re.compile("[0-9a-f]{64}")
 
@@ -71,6 +72,9 @@ def listing_of_table(
     if columns is None and good:
         raise _no_names(table, finder)
     part = label_of_parts(table.parts, good)
+    if columns is not None and columns.is_of_parts and not part:
+        part = next(iter(columns.labels), "")
+        columns = replace(columns, labels=(), classes=())
     if columns is not None and choice.takes_marks and part:
         columns = replace(columns, labels=(part,), classes=(), signs=())
     files: list[SourceFile] = []
@@ -96,13 +100,13 @@ def listing_of_table(
     folders = {str(each.path.parent) for each in files if is_file(each.path)} if ambiguous else set[str]()
     for line, row, error in ambiguous:
         assert columns is not None
-        name = str(row.get(columns.file))
+        name = name_in(row, columns.file, columns.folder)
         path = finder.settle_ambiguous(name, error, folders) if len(files) >= _FEW else None
         if path is not None:
             files.append(_source_file(row, columns, finder, path))
         else:
             rejected.append(RejectedFile(f"{printable(file)}:{line}", str(error)))
-    if columns is not None and columns.confidence:  # only of images without a class that is present
+    if columns is not None and columns.verdict:  # only of images without a class that is present
         labelled = {each.path for each in files if each.labels}
         files = [each for each in files if each.labels or each.path not in labelled]
     files, found_elsewhere = finder.settled(files)
@@ -174,6 +178,8 @@ def _source_file(row: dict[str, Any], columns: Columns, finder: ImageFinder, pat
         name = str(name)
     if not isinstance(name, str) or not name.strip():
         raise ValueError(Message("no file name"))
+    if columns.folder:
+        name = name_in(row, columns.file, columns.folder)
     own = {key: row.get(title) for key, title in columns.own.items()}
     split = row.get(columns.split) if columns.split else None
     if columns.split_codes:
@@ -184,8 +190,8 @@ def _source_file(row: dict[str, Any], columns: Columns, finder: ImageFinder, pat
     if review not in (None, "done", "later"):
         raise ValueError(Message("“{review}” is not a review state", review=review))
     note, sha256 = own.get("note"), own.get("sha256")
-    if columns.confidence and str(row.get(columns.confidence)).strip() in ("0", "0.0"):
-        labels = ()  # verified to be absent
+    if columns.verdict and str(row.get(columns.verdict)).strip() in _ABSENT:
+        labels = ()
     elif columns.labels:
         cells = [row.get(title) for title in columns.labels]
         if None in cells and any(key.startswith(f"{columns.labels[0]}.") for key in row):

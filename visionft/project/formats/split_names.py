@@ -15,6 +15,7 @@ _NEUTRAL_WORDS = (
     "img", "imgs", "info", "instances", "label", "labels", "list", "metadata", "obj", "pics", "pictures", "photos",
     "seg", "set", "split",
 )  # fmt: skip
+_ENUMERATION = re.compile(r"(\d{1,2}|[a-zA-Z])[.)]\s+")  # `a. Training Set`
 _YEAR = re.compile(r"(?<=[a-z])((19|20)\d\d|\d)$")  # `train2017`, `test1`
 
 
@@ -36,7 +37,8 @@ def is_train_and_val(name: str) -> bool:
 
 def name_words(name: str) -> list[str]:
     """Return the words of a name that tell something, in small letters: `train` of `trainLabels`, `train2017`."""
-    parts = re.split(r"[\W_]+|(?<=[a-z])(?=[A-Z])", name)
+    numbered = _ENUMERATION.match(name)
+    parts = re.split(r"[\W_]+|(?<=[a-z])(?=[A-Z])", name[numbered.end() if numbered else 0 :])
     words = (_YEAR.sub("", part.casefold()) for part in parts)
     return [word for word in words if word and word not in _NEUTRAL_WORDS]
 

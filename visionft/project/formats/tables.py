@@ -26,6 +26,7 @@ from visionft.project.formats.whole_files import MemoryLimit, check_size, read_l
 
 SAMPLE_ROWS = 2000  # enough to recognise a column's content
 _MAX_SAMPLED = 1_000_000  # cells
+_MOST_TITLE_ROWS = 5
 
 _OF_SPLITS = re.compile(r"(?i)partition|split")
 
@@ -71,7 +72,7 @@ def _delimited(file: Path, images: ImageNames) -> Table:
 
 def _table_of_cells(file: Path, read: Callable[[], Iterator[tuple[int, list[str] | str]]], images: ImageNames) -> Table:
     """Return a table of cells; the first row is the header, unless it describes an image."""
-    rows = read()
+    rows = _from_header(read(), images)
     header = next((cells for _, cells in rows), None)
     if not header:
         raise ProjectError(Message("{path} is empty.", path=file), "Choose the file that lists the images.")
@@ -94,6 +95,17 @@ def _table_of_cells(file: Path, read: Callable[[], Iterator[tuple[int, list[str]
         seen[title] += 1
         titles[place] = f"{title} ({seen[title]})" if title and seen[title] > 1 else title
     return _with_objects(table_of(file, titles, ((line, _named(titles, cells)) for line, cells in rows)))
+
+
+def _from_header(
+    rows: Iterator[tuple[int, list[str] | str]], images: ImageNames
+) -> Iterator[tuple[int, list[str] | str]]:
+    """Return the rows without a title of the sheet: first rows of one cell, no image, above several columns."""
+    first = list(islice(rows, _MOST_TITLE_ROWS + 1))
+    filled = [0 if isinstance(cells, str) else sum(bool(cell.strip()) for cell in cells) for _, cells in first]
+    start = next((place for place, count in enumerate(filled) if count > 1), 0)
+    above = [cell for _, cells in first[:start] if not isinstance(cells, str) for cell in cells if cell.strip()]
+    return chain(first if any(map(images.has, above)) else first[start:], rows)
 
 
 def _named(titles: Sequence[str], cells: Sequence[str] | str) -> Row:

@@ -21,10 +21,10 @@ _PARTS = {
     "msdcf", "nikon",
 }  # fmt: skip
 _ITEMS = {
-    "acquisition", "camera", "cam", "case", "clip", "day", "donor", "exam", "experiment", "frame", "frames", "id",
-    "location", "mouse", "p", "pat", "patient", "person", "plate", "plot", "pt", "recording", "rep", "replicate", "run",
-    "sample", "scan", "scene", "seq", "sequence", "series", "session", "site", "slide", "specimen", "station", "study",
-    "sub", "subj", "subject", "track", "trial", "user", "vid", "video", "view", "week", "well",
+    "acquisition", "album", "camera", "cam", "case", "clip", "day", "donor", "exam", "experiment", "frame", "frames",
+    "id", "location", "mouse", "p", "pat", "patient", "person", "plate", "plot", "pt", "recording", "rep", "replicate",
+    "run", "sample", "scan", "scene", "seq", "sequence", "series", "session", "site", "slide", "specimen", "station",
+    "study", "sub", "subj", "subject", "track", "trial", "user", "vid", "video", "view", "week", "well",
 }  # fmt: skip
 _VERSIONS = {
     "aug", "augmented", "back", "background", "bottom", "color", "colour", "cropped", "day", "depth", "enhanced",

@@ -49,7 +49,7 @@ def patterns_in(paths: Sequence[Path]) -> Iterator[NamePattern]:
     for path in paths if length > 1 else ():
         for place, part in enumerate(_SIGNS.split(path.stem)[:length], 1):
             parts[place][path] = part
-    for place, labels in parts.items():
+    for place, labels in sorted(parts.items(), key=lambda part: not any(map(str.isalpha, "".join(part[1].values())))):
         counts = Counter(labels.values())
         if _are_classes(counts, len(paths)) and len(counts) <= _MANY and lengths[length] >= _COVERED * len(paths):
             yield NamePattern(place=place, labels=labels)

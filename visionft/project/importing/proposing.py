@@ -6,8 +6,10 @@ noisy labels do. Of what remains open, nothing is taken without the user's choic
 """
 
 import re
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
+from functools import reduce
 from pathlib import Path
 
 from models.messages import Message, sentences
@@ -164,8 +166,9 @@ def _of_names(survey: Survey, plan: TreePlan, proposals: Sequence[Proposal]) -> 
         each.confidence >= LEAST_CONFIDENCE and not (each.source and each.source.is_from_marks) for each in proposals
     ):
         return
-    files = [each for each in listing_of(survey, plan).files if is_image(each) and each.split != "test"]
-    for pattern in patterns_in([each.path for each in files]):
+    files = [each for each in listing_of(survey, plan).files if is_image(each)]
+    known = [each.path for each in files if each.split != "test"]  # those of the test may have no class in their names
+    for pattern in list(patterns_in([each.path for each in files])) or patterns_in(known):
         named = tuple(
             replace(each, labels=(pattern.labels[each.path],), split=None)
             for each in files
@@ -202,16 +205,22 @@ def _confirmed(proposal: Proposal, reader: LabelReader, sources: Sequence[LabelS
 def _other_columns(
     reader: LabelReader, sources: Sequence[LabelSource], proposals: Sequence[Proposal]
 ) -> Iterator[LabelSource]:
-    """Yield the first table, or those without labels, with further columns that may give the class."""
-    best = proposals[0].source if proposals else None
-    tables = [best] if best else [each for each in sources if not each.labels] if not proposals else []
+    """Yield the first table, or those without labels, with further columns that may give the class.
+
+    Tables of the same columns are read as one.
+    """
+    best = next((each.source for each in proposals if each.source and not each.source.of_names), None)
+    is_open = all(each.confidence < LEAST_CONFIDENCE for each in proposals)
+    tables = [best] if best else [each for each in sources if not each.labels] if is_open else []
+    alike: defaultdict[tuple[str, ...], list[LabelSource]] = defaultdict(list)
     for table in tables:
-        if len(table.listing.interpretations[0].label_columns) > 1:
-            continue
-        for column in table.alternatives[:_MOST_COLUMNS]:
-            found = reader.with_label(table, column)
-            if found is not None and found.labels:
-                yield found
+        first = table.listing.interpretations[0]
+        alike[first.columns if len(first.label_columns) < 2 else ()].append(table)
+    for columns, group in alike.items():
+        for column in group[0].alternatives[:_MOST_COLUMNS] if columns else ():
+            found = [each for table in group if (each := reader.with_label(table, column)) and each.labels]
+            if found:
+                yield reduce(LabelSource.joined, found)
 
 
 def _splits_of_lists(sources: Sequence[LabelSource]) -> dict[str, Split]:

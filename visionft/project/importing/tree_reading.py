@@ -133,7 +133,9 @@ class _Planner:
         if containers and self.level != "outer":
             merged = self._merged([self.plan(each) for each in containers])
             others = [each for each in kids if each not in containers]
-            if merged.labels or len(others) < 2:
+            if merged.labels:
+                return self._merged([merged, *self._alike(others, merged).values()])
+            if len(others) < 2:
                 return merged
             return replace(self._plan_of_classes(others), confidence=OPEN)
         plan = self._plan_of_classes(kids)
@@ -156,14 +158,20 @@ class _Planner:
             if plan.alone and not plan.labels and are_classes and plan.alone.name in lone:
                 plans[kid] = replace(plan, labels={plan.alone: plan.alone.name})
         merged = self._merged([*plans.values()])
-        further = {other: plan for other in others if (plan := self.plan(other)).labels}
-        further = {
-            other: plan for other, plan in further.items() if common_share([plan.classes, merged.classes]) >= _COMMON
-        }
+        further = self._alike(others, merged)
         splits = {**splits, **{other: split_in(other.name) for other in further}}
         merged = self._merged([merged, *further.values()])
         others = [other for other in others if other not in further]
         return replace(merged, splits={**splits, **merged.splits}, ignored=(*merged.ignored, *others))
+
+    def _alike(self, folders: Sequence[Folder], plan: TreePlan) -> dict[Folder, TreePlan]:
+        """Return the plans of folders that have largely the classes of another plan."""
+        plans = {folder: self.plan(folder) for folder in folders}
+        return {
+            folder: each
+            for folder, each in plans.items()
+            if each.labels and common_share([each.classes, plan.classes]) >= _COMMON
+        }
 
     def _merged(self, plans: Sequence[TreePlan]) -> TreePlan:
         """Return one plan of several folders; a single class becomes a lone folder."""
@@ -214,7 +222,8 @@ class _Planner:
             is_one_set = common_share([plan.classes for plan in plans]) >= _COMMON
             if is_one_set and any(plan.splits for plan in plans):
                 return replace(self._merged(plans), confidence=PLAUSIBLE)
-            if is_one_set and len(kids) == 2 and self.level != "inner":
+            others = [kid for kid in kids if kid not in nested and split_in(kid.name) != "test"]
+            if is_one_set and len(nested) + len(others) == 2 and self.level != "inner":
                 return replace(self._merged(plans), confidence=OPEN)
         is_taxonomy = len(nested) > len(kids) / 2 or len(kids) < 3
         return self._chosen(outer, lambda: _joined(kids), OPEN if is_taxonomy else PLAUSIBLE)
@@ -259,9 +268,12 @@ def _splits_among(kids: Sequence[Folder]) -> tuple[dict[Folder, Split | None], l
             groups[()][kid] = split_of(kid.name)
             continue
         if split_in(kid.name):
-            rest = tuple(word for word in name_words(kid.name) if not is_split_name(word))
+            rest = tuple(word for word in name_words(kid.name) if not is_split_name(word) and len(word) > 1)
             groups.setdefault(rest, {})[kid] = split_in(kid.name)
     exact = groups.pop(())
+    if exact:  # `evaluation` beside `training`
+        spare: Split = "val" if "test" in exact.values() else "test"
+        exact |= {kid: spare for kid in kids if name_words(kid.name) in (["eval"], ["evaluation"])}
     others = [kid for kid in kids if kid not in exact]
     if exact and (not others or ("train" in exact.values() and len(set(exact.values()) - {None}) > 1)):
         return (exact, others) if len(kids) > 1 else ({}, [])

@@ -74,6 +74,12 @@ FOLDERS = [
     Layout("numbers that confirm names", tuple(f"images/{name}_{n}.png" for name in PETS for n in range(4)),
            {"list.txt": "".join(f"{pet}_{n} {1 + PETS.index(pet)} {len(PETS) - PETS.index(pet) // 2} {1 + n % 2}\n"
                                 for pet in PETS for n in range(4))}, dict.fromkeys(PETS, 4)),
+    Layout("numbered splits", two("1. Pics/a. Training Set/cat", "1. Pics/b. Testing Set/dog"), classes=CAT_DOG,
+           splits={"train": 2, "test": 2}),
+    Layout("an evaluation set", two("training/cat", "validation/dog", "evaluation/cat"), classes={"cat": 4, "dog": 2},
+           splits={"train": 2, "val": 2, "test": 2}),
+    Layout("a further form of the classes beside", two("dataset/cat", "dataset/dog", "dataset_flipped/cat",
+           "dataset_flipped/dog"), classes={"cat": 4, "dog": 4}),
     Layout("a wrapper of splits", two("set/train/cat", "set/val/dog"), classes=CAT_DOG, splits={"train": 2, "val": 2}),
     Layout("one folder is no class", two("cat"), {"readme.txt": "x"}),
     Layout("two tables that contradict each other", FLAT,
@@ -96,6 +102,16 @@ TABLES = [
            {"labels.csv": ",image,label\n0,a.png,cat\n1,b.png,cat\n2,c.png,dog\n3,d.png,dog\n"}, CAT_DOG),
     Layout("one-hot of True and False", FLAT, {"labels.csv": "image,cat,dog\na.png,True,False\nb.png,True,False\n"
            "c.png,False,True\nd.png,False,True\n"}, CAT_DOG),
+    Layout("a title above the columns", FLAT, {"liste.csv": "Werk 2;;\n\nBild;Befund;Ort\na;cat;x\nb;cat;y\nc;dog;x\n"
+           "d;dog;x\n"}, CAT_DOG),
+    Layout("folder and file in two columns", tuple(f"{station}/{n}.png" for station in "AB" for n in (1, 2)),
+           {"data.csv": "File,RelativePath,Species\n1.png,A,cat\n2.png,A,dog\n1.png,B,dog\n2.png,B,cat\n"}, CAT_DOG),
+    Layout("labels that were rejected", FLAT, {"data.jsonl": "".join(
+        json.dumps({"image": name, "label": "cat", "answer": answer}) + "\n"
+        for name, answer in zip(FLAT, ("accept", "accept", "reject", "ignore"), strict=True))}, {"cat": 2}, added=4),
+    Layout("ranks of taxonomy", FLAT, {"images.csv": "filename,class,order,family,genus,common_name\n"
+           "a.png,Mammalia,C,F,Felis,cat\nb.png,Mammalia,C,F,Felis,cat\nc.png,Mammalia,C,C,Canis,dog\n"
+           "d.png,Mammalia,C,C,Canis,dog\n"}, CAT_DOG),
     Layout("one-hot of crosses", FLAT, {"labels.csv": "Foto;cat;dog;Ort\na.png;x;;H3\nb.png;X;;H3\nc.png;;x;H3\n"
            "d.png;;x;H3\n"}, CAT_DOG),
     Layout("one-hot of 1 and -1", FLAT,
