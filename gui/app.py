@@ -20,7 +20,7 @@ from gui.export.export_actions import export_actions
 from gui.home.home_actions import home_actions
 from gui.kit.icons import app_icon
 from gui.kit.theme import ThemeName, apply_theme
-from gui.kit.workers import MainThreadCollector, share_interpreter
+from gui.kit.workers import MainThreadCollector, leave, share_interpreter
 from gui.label.label_actions import label_actions
 from gui.predict.predict_actions import try_actions
 from gui.preferences import put_into_force
@@ -77,7 +77,7 @@ def main(project: Path | None = None) -> int:
     collector.stop()
     reporter.uninstall()
     logger.info("ends with %d", status)
-    return status
+    return leave(status)
 
 
 def create_application() -> QApplication:

@@ -151,17 +151,18 @@ class AppState(QObject):
         if left is not None:
             left.close()
 
-    def end_all_tasks(self) -> bool:
-        """Stop all tasks and wait for their end, before the window closes; return False if the user declines."""
-        if not self._may_end_tasks(lambda _handle: True):
-            return False
+    def may_end_all_tasks(self) -> bool:
+        """Ask whether to stop the tasks that would lose something, before the window closes."""
+        return self._may_end_tasks(lambda _handle: True)
+
+    def end_all_tasks(self) -> None:
+        """Stop all tasks; wait for the end of those that must end."""
         self._end_tasks(lambda _handle: True)
-        return True
 
     def _may_end_tasks(self, ending: "Callable[[TaskHandle], bool]" = _is_of_project) -> bool:
         if self._is_ending:
             return False
-        handles = [handle for handle in self.tasks.pending if ending(handle)]
+        handles = [handle for handle in self.tasks.pending if ending(handle) and handle.task.asks_to_close]
         return not handles or self.may_stop(handles)
 
     def _end_tasks(self, ending: "Callable[[TaskHandle], bool]" = _is_of_project) -> None:

@@ -8,7 +8,7 @@ conflicts.
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from enum import Enum
+from enum import Enum, IntEnum
 from typing import Any, Generic, TypeVar
 
 import shiboken6
@@ -24,6 +24,7 @@ T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 NEEDED_GPU_MB = 2048  # upper estimate for evaluation or export alongside a run, including the libraries
 _LOOK_AGAIN_MS = 2000
+_LET_GO_S = 0.3  # the end of a stopped task is awaited so long where nothing depends on it
 
 
 class Lane(Enum):
@@ -34,6 +35,14 @@ class Lane(Enum):
     DISK = "disk"
 
 
+class Priority(IntEnum):
+    """The order in which tasks give way: a waiting one stops those of a lower priority that it must not run beside."""
+
+    UNREQUESTED = 0  # an estimate that nobody requested: stopped for every other task, and not in the task bar
+    MEASUREMENT = 1  # measures time: never runs alongside a training run, and is stopped for one
+    REGULAR = 2
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task(Generic[T_co]):
     title: str  # in the status bar: `Evaluating 001-resnet18`
@@ -42,13 +51,30 @@ class Task(Generic[T_co]):
     page: str  # linked from the status bar
     writes: bool = False  # changes the project: one such task runs at a time
     device: bool = False  # computes on the graphics card if there is one
-    gives_way: bool = False  # only measures: never runs alongside a training run, and is stopped for one
+    priority: Priority = Priority.REGULAR
+    makes_files: bool = False  # files that the user keeps: incomplete if it is stopped
     outlives_project: bool = False  # continues when another project is opened
+
+    @property
+    def must_end(self) -> bool:
+        """Whether closing waits for its end: a training run is saved, a change of the project completed."""
+        return self.writes or self.lane is Lane.TRAINING
+
+    @property
+    def asks_to_close(self) -> bool:
+        """Whether stopping it loses something; anything else is stopped without a question."""
+        return self.must_end or self.makes_files
+
+    def yields_to(self, other: "Task[Any]") -> bool:
+        """Return whether it is stopped where `other` waits for it."""
+        if self.priority is Priority.UNREQUESTED:
+            return other.priority > Priority.UNREQUESTED
+        return self.priority < other.priority and other.lane is Lane.TRAINING
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome(Generic[T_co]):
-    """The end of a task: with `result`, with `failure`, or with neither if it was stopped before it began."""
+    """The end of a task: with `result`, with `failure`, or with neither if it was stopped before it began or let go."""
 
     task: Task[T_co]
     result: T_co | None = None
@@ -66,9 +92,9 @@ def reason_to_wait(task: Task[Any], running: Iterable[Task[Any]], *, free_mb: in
     for other in running:
         if other.lane is task.lane:
             return tr("waits for “{task}”", task=other.title)
-        if task.gives_way and other.lane is Lane.TRAINING:
+        if task.priority < Priority.REGULAR and other.lane is Lane.TRAINING:
             return tr("waits for “{task}”: beside it the measurement would be wrong", task=other.title)
-        if other.gives_way and task.lane is Lane.TRAINING:
+        if other.priority < Priority.REGULAR and task.lane is Lane.TRAINING:
             return tr("waits until “{task}” has stopped", task=other.title)
         if other.writes and task.writes:
             return tr("waits for “{task}”: it is changing the project", task=other.title)
@@ -103,7 +129,7 @@ class TaskHandle(QObject):
         self._began_s = 0.0
         self._result: Any = None
         self._failure: Failure | None = None
-        self._was_cancelled = self._is_over = False
+        self._was_cancelled = self._is_over = self._was_let_go = False
 
     @property
     def is_running(self) -> bool:
@@ -139,8 +165,11 @@ class TaskHandle(QObject):
         job.start()
 
     def close(self) -> Outcome[Any]:
-        """Return the outcome; for `Tasks`."""
+        """Return the outcome, and let go of work that still runs; for `Tasks`."""
         self._is_over = True
+        if self._job is not None and self._job.isRunning():
+            self._was_let_go = True
+            self._job.let_go()
         self.deleteLater()
         has_begun = self._job is not None
         return Outcome(
@@ -154,13 +183,15 @@ class TaskHandle(QObject):
             return
         if outcome.failure is not None and self._on_failed is not None:
             self._on_failed(outcome.failure)
-        elif outcome.failure is None and outcome.has_begun:
+        elif outcome.failure is None and outcome.has_begun and not self._was_let_go:
             self._on_done(outcome.result)
         if shiboken6.isValid(self._owner) and self._on_end is not None:
             self._on_end(outcome)
 
     @Slot(object)
     def _on_job_reported(self, event: Event) -> None:
+        if self._is_over:
+            return
         self._tasks.reported.emit(self, event)
         if self._on_event is not None and shiboken6.isValid(self._owner):
             self._on_event(event)
@@ -177,7 +208,8 @@ class TaskHandle(QObject):
 
     @Slot()
     def _on_job_finished(self) -> None:
-        self._tasks.on_finished(self)
+        if not self._is_over:
+            self._tasks.on_finished(self)
 
 
 class Tasks(QObject):
@@ -230,28 +262,43 @@ class Tasks(QObject):
     def pending(self) -> tuple[TaskHandle, ...]:
         return (*self.running, *self.waiting)
 
+    @property
+    def requested(self) -> tuple[TaskHandle, ...]:
+        """The running and waiting tasks, without the estimates that nobody requested."""
+        return tuple(handle for handle in self.pending if handle.task.priority > Priority.UNREQUESTED)
+
     def is_busy(self, *lanes: Lane) -> bool:
-        """Return whether a task runs or waits in one of these lanes."""
-        return any(handle.task.lane in lanes for handle in self.pending)
+        """Return whether a requested task runs or waits in one of these lanes."""
+        return any(handle.task.lane in lanes for handle in self.requested)
 
     def end(self, ending: Callable[[TaskHandle], bool]) -> None:
-        """Stop these tasks and return after their end and their callbacks; the window paints but takes no input."""
-        loop = QEventLoop()
+        """Stop these tasks and return after their callbacks; the window paints but takes no input.
+
+        Work whose end nothing depends on is let go after a moment: it ends at its next check, unheard.
+        """
+        loop, patience = QEventLoop(), QTimer(singleShot=True, interval=round(1000 * _LET_GO_S))
         self.changed.connect(loop.quit)
+        patience.timeout.connect(loop.quit)
+        patience.start()
         try:
             while handles := [handle for handle in self.pending if ending(handle)]:
                 for handle in handles:
                     handle.stop()
+                if not patience.isActive():
+                    for handle in [each for each in handles if each.is_running and not each.task.must_end]:
+                        self.on_finished(handle)
                 if any(handle.is_running for handle in handles):
                     loop.exec(QEventLoop.ProcessEventsFlag.ExcludeUserInputEvents)
         finally:
             self.changed.disconnect(loop.quit)
 
     def on_stop_requested(self, handle: TaskHandle) -> None:
-        """Handle a stop request; a waiting task ends now."""
+        """Handle a stop request; a waiting task ends now, as does an estimate that nobody requested."""
         if handle in self.waiting:
             self.waiting.remove(handle)
             self._close(handle)
+        elif handle.task.priority is Priority.UNREQUESTED:
+            self.on_finished(handle)
         else:
             self.changed.emit()
 
@@ -271,9 +318,12 @@ class Tasks(QObject):
             self.ended.emit(outcome, is_told)
 
     def _begin_possible(self) -> None:
-        """Start the tasks without a conflict, training first; stop those that only measure while a run waits."""
+        """Start the tasks without a conflict, training first; stop those that yield to a waiting one."""
         is_scarce = False
-        for handle in sorted(self.waiting, key=lambda each: each.task.lane is not Lane.TRAINING):
+        order = sorted(self.waiting, key=lambda each: (each.task.lane is not Lane.TRAINING, -each.task.priority))
+        for handle in order:
+            if handle not in self.waiting:  # begun or stopped by the end of another one
+                continue
             running = [each.task for each in self.running]
             # The driver is queried only where it matters: that takes a moment.
             needs_memory = handle.task.device and any(other.device for other in running)
@@ -284,9 +334,10 @@ class Tasks(QObject):
                 self.waiting.remove(handle)
                 self.running.append(handle)
                 handle.begin()
-            elif handle.task.lane is Lane.TRAINING:
-                for measuring in [each for each in self.running if each.task.gives_way]:
-                    measuring.stop()
+                continue
+            for other in [each for each in self.running if each.task.yields_to(handle.task)]:
+                if reason_to_wait(handle.task, [other.task], free_mb=free_mb):
+                    other.stop()
         if is_scarce:
             self._look_again.start()
         else:

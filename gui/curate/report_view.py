@@ -263,7 +263,7 @@ class ReportView(View):
         target = ask_save_file(self.curation.window, tr("Save report"), "HTML (*.html)", start)
         if target is not None:
             work = partial(save_report, project.path, target)
-            task = Task(title=tr("Saving the report"), work=work, lane=Lane.DISK, page="curate")
+            task = Task(title=tr("Saving the report"), work=work, lane=Lane.DISK, page="curate", makes_files=True)
             self.curation.state.tasks.run(task, owner=self, on_done=self._on_saved)
 
     def _on_saved(self, target: Path) -> None:

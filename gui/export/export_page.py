@@ -205,7 +205,7 @@ class ExportPage(Page):
         inputs, options = (run.path, session.snapshot(), target), self.options_card.options()
         work = partial(exporting.export_model, *inputs, options=options, project=session.project)
         title = tr("Exporting {run}", run=run.title)
-        task = Task(title=title, work=work, lane=Lane.COMPUTE, page=self.name, device=True)
+        task = Task(title=title, work=work, lane=Lane.COMPUTE, page=self.name, device=True, makes_files=True)
         self._exporting = self.state.tasks.run(task, owner=self, on_end=self._on_export_ended)
         self._show_enabled()
 

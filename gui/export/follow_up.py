@@ -15,7 +15,7 @@ from gui.export.parity_card import ParityCard
 from gui.kit.lazy_function import LazyFunction
 from gui.kit.translation import tr
 from gui.state import AppState
-from gui.tasks import Lane, Outcome, Task
+from gui.tasks import Lane, Outcome, Priority, Task
 from visionft.export.bundle.verifying import Verification
 from visionft.export.parity import ExportResult
 
@@ -109,7 +109,9 @@ class ExportFollowUp(QObject):
 
         work = partial(bench_model, export.model.parent, side=self._speed_card.side(), batches=(1,))
         title, has_gpu = tr("Measuring an export"), self._state.settings.device != "cpu"
-        task = Task(title=title, work=work, lane=Lane.COMPUTE, page="export", device=has_gpu, gives_way=True)
+        task = Task(
+            title=title, work=work, lane=Lane.COMPUTE, page="export", device=has_gpu, priority=Priority.MEASUREMENT
+        )
         self._speed_card.show_bench(self._benches.get(export.sha256))
         self._run("measure", task, show)
 

@@ -284,7 +284,9 @@ class Publisher(QObject):
                 self._state.say(tr("Sent to {address}.", address=sent.address), tone="good")
 
         work = partial(exporting.send, folder, to, keeps_token=keeps_token)
-        task = Task(title=tr("Sending {name}", name=folder.name), work=work, lane=Lane.DISK, page="export")
+        task = Task(
+            title=tr("Sending {name}", name=folder.name), work=work, lane=Lane.DISK, page="export", makes_files=True
+        )
         self._handle = self._state.tasks.run(
             task,
             owner=self,

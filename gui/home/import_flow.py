@@ -121,7 +121,7 @@ class ImportFlow(QObject):
         """Download a public data set into `folder` and show its contents, like any other source."""
         if self.is_free():
             title = tr("Downloading {name}", name=wanted.title)
-            self._run(self._task(title, partial(fetch_set, wanted, folder)), self._on_fetched)
+            self._run(self._task(title, partial(fetch_set, wanted, folder), makes_files=True), self._on_fetched)
 
     def run_import(self, task: "Task[ImportReport | None]") -> None:
         self._preview = None
@@ -164,8 +164,8 @@ class ImportFlow(QObject):
             self._state.say(tr("An import is under way."), words)
         return self._handle is None
 
-    def _task(self, title: str, work: Work[Any], *, writes: bool = False) -> Task[Any]:
-        return Task(title=title, work=work, lane=Lane.DISK, page="project", writes=writes)
+    def _task(self, title: str, work: Work[Any], **fields: Any) -> Task[Any]:
+        return Task(title=title, work=work, lane=Lane.DISK, page="project", **fields)
 
     def _run(self, task: Task[Any], on_done: Callable[[Any], object], *, is_shown: bool = False) -> None:
         """Args: `is_shown` leaves the preview in view."""

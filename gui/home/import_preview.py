@@ -97,6 +97,7 @@ class ImportPreviewPanel(QStackedWidget):
         side = column(self._understood, self._side, None, spacing=theme.LARGE)
         self._found = row(side, classes, spacing=theme.LARGE, grows=1)
         self._below = QVBoxLayout()
+        self._below.addWidget(self.left_out)  # of no layout it would be a window
         found = column(self._found, self._below, spacing=theme.LARGE, grows=0)
         found.setContentsMargins(theme.HUGE, theme.LARGE, theme.HUGE, theme.HUGE)
         self.classes.table.setMinimumHeight(theme.scaled(240))  # a heading and a few lines: then the page scrolls

@@ -131,5 +131,5 @@ def _restore(state: AppState, path: Path, backup: Backup) -> None:
 
     title = tr("Restoring {project}", project=path.name)
     work = ShortWork(Message("Restoring"), partial(restore_backup, path, backup.name))
-    task = Task(title=title, work=work, lane=Lane.DISK, page="project", outlives_project=True)
+    task = Task(title=title, work=work, lane=Lane.DISK, page="project", outlives_project=True, writes=True)
     state.tasks.run(task, owner=state, on_done=reopen)

@@ -6,6 +6,8 @@ exactly one of `succeeded` or `failed`. No live objects (tensors, exceptions, wi
 
 import gc
 import logging
+import multiprocessing
+import os
 import sys
 import threading
 import time
@@ -25,6 +27,7 @@ from visionft.log import log_expected
 logger = logging.getLogger(__name__)
 EVENT_INTERVAL_S = 0.1
 IDLE_S = 1.0
+LET_GO_MS = 100  # the end of unwanted work is awaited so long
 PATIENCE_S = 0.02  # one frame: the window waits this long for a background result
 _Result_co = TypeVar("_Result_co", covariant=True)
 _Result = TypeVar("_Result")
@@ -114,6 +117,18 @@ class Job(QThread):
     def is_stopping(self) -> bool:
         return self._stop.is_set()
 
+    def let_go(self) -> None:
+        """Request cancellation without an owner that waits for the end; nobody hears of it."""
+        self.request_stop()
+        self.setParent(None)
+        _unowned.add(self)
+        self.finished.connect(self._on_let_go_finished)
+
+    @Slot()
+    def _on_let_go_finished(self) -> None:
+        _unowned.discard(self)
+        self.deleteLater()
+
     def run(self) -> None:
         """Run the work in this thread; the one broad catch of the window (design: errors)."""
         throttle = EventThrottle(self.reported.emit)
@@ -138,6 +153,28 @@ class Job(QThread):
             self.succeeded.emit(result)
         else:
             self.failed.emit(failure)
+
+
+_unowned: set[Job | QThreadPool] = set()  # let go, until they have ended
+
+
+def work_let_go() -> tuple[Job | QThreadPool, ...]:
+    """Return the jobs and pools without an owner that still work."""
+    return tuple(each for each in _unowned if (each.isRunning() if isinstance(each, Job) else each.activeThreadCount()))
+
+
+def leave(status: int) -> int:
+    """Return the exit status; where work that was let go still runs, end the process here and now.
+
+    All that such work writes is atomic, and Python would crash at its own end beside a running thread.
+    """
+    if working := work_let_go():
+        logger.info("ends beside %d threads", len(working))
+        for child in multiprocessing.active_children():
+            child.kill()
+        logging.shutdown()
+        os._exit(status)
+    return status
 
 
 class WorkerPool(QObject):
@@ -175,12 +212,17 @@ class WorkerPool(QObject):
             self._pool.start(self._work_off)
 
     def close(self) -> None:
-        """Drop all requests and wait for the tasks in progress."""
+        """Drop all requests, and wait a moment for the tasks in progress; longer ones end unheard."""
         with self._wake:
             self._is_closed = True
             self._wishes = []
             self._wake.notify_all()
-        self._pool.waitForDone()
+        if not self._pool.waitForDone(LET_GO_MS):
+            _unowned.difference_update([each for each in _unowned if each not in work_let_go()])
+            self._pool.setParent(None)
+            _unowned.add(self._pool)
+            self._pool = QThreadPool(self)
+            self._pool.setMaxThreadCount(self._threads)
 
     def _work_off(self) -> None:
         """Process requests until none has come for a while, in a pool thread. Tasks turn their errors into results."""
@@ -191,9 +233,11 @@ class WorkerPool(QObject):
                 finally:
                     with self._wake:
                         self._begun.discard(key)
-                self.done.emit(key, result)
+                if not self._is_closed:
+                    self.done.emit(key, result)
             except Exception:
-                logger.exception("A small task failed unexpectedly")
+                if not self._is_closed:  # else its project may be closed meanwhile
+                    logger.exception("A small task failed unexpectedly")
 
     def _begin(self) -> Any:
         with self._wake:

@@ -22,7 +22,7 @@ from gui.kit.translation import tr
 from gui.kit.workers import BackgroundReader, WorkerPool
 from gui.session import ProjectSession
 from gui.state import AppState
-from gui.tasks import Lane, Task
+from gui.tasks import Lane, Priority, Task
 from visionft.errors import VisionFTError
 from visionft.evaluation.unseen import accuracy_words, unseen_evaluation
 from visionft.features.feature_store import current_kind, load_features
@@ -207,12 +207,12 @@ class SuggestionController(QObject):
         else:
             self.follow()
 
-    def _compute_features(self, *, gives_way: bool = False) -> None:
+    def _compute_features(self, *, priority: Priority = Priority.REGULAR) -> None:
         session = self._session
         if session is None or session.project.is_read_only:
             return
         work, title = partial(embed, session.path, session.snapshot()), tr("Computing embeddings")
-        task = Task(title=title, work=work, lane=Lane.COMPUTE, page=self._page, device=True, gives_way=gives_way)
+        task = Task(title=title, work=work, lane=Lane.COMPUTE, page=self._page, device=True, priority=priority)
         self._state.tasks.run(task, owner=self, on_end=lambda _outcome: self.follow())
 
     def menu(self, parent: QWidget) -> QMenu:
@@ -344,7 +344,7 @@ class SuggestionController(QObject):
         self.reasons.clear()
         if learnt is not None and learnt.missing not in (0, self._unreadable):
             self._unreadable = learnt.missing
-            self._compute_features(gives_way=True)
+            self._compute_features(priority=Priority.UNREQUESTED)
         self._show_best()
 
     def _show_best(self) -> None:

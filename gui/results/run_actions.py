@@ -175,7 +175,7 @@ class RunActions(QObject):
             return
         work = partial(combine, session.path, [run.name for run in runs], session.snapshot())
         title = tr("Combining {runs} runs", runs=len(runs))
-        task = Task(title=title, work=work, lane=Lane.COMPUTE, page=RESULTS, device=True)
+        task = Task(title=title, work=work, lane=Lane.COMPUTE, page=RESULTS, device=True, makes_files=True)
         self._is_combining = True
         titles = {run.name: run.title for run in runs}
 

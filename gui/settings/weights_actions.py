@@ -102,7 +102,7 @@ class WeightsActions:
         self._run(title, partial(fetch, get_backbone(name)), lambda path: self._tell_present([name] if path else []))
 
     def _run(self, title: str, work: Work[Any], on_done: Callable[[Any], object]) -> None:
-        task = Task(title=title, work=work, lane=Lane.DISK, page=PAGE, outlives_project=True)
+        task = Task(title=title, work=work, lane=Lane.DISK, page=PAGE, outlives_project=True, makes_files=True)
         self._state.tasks.run(task, owner=self._parent, on_done=on_done)
 
     def _tell_present(self, names: Iterable[str]) -> None:

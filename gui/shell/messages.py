@@ -124,7 +124,7 @@ class Messenger(QObject):
         """Offer to resume an interrupted run, on every page except the train page with its own card."""
         session, window = self._state.session, self._window
         offer = session.runner.offer if session is not None else None
-        is_free = not self._state.tasks.pending and self._toasts.newest is None
+        is_free = not self._state.tasks.requested and self._toasts.newest is None
         if offer is not None and is_free and window.current_page.name != "train":
             words = tr("A training run can be continued: {run}", run=offer.name)
             self._toasts.say(words, way=(tr("Show it"), lambda: window.show_page("train")), about=_OFFER)

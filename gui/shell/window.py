@@ -248,7 +248,7 @@ class MainWindow(QMainWindow):
     # -- tasks --------------------------------------------------------------------------------------------------
 
     def _show_tasks(self) -> None:
-        self.job_bar.show_tasks(self.state.tasks.pending)
+        self.job_bar.show_tasks(self.state.tasks.requested)
         self._show_one_stop()
 
     # -- drops --------------------------------------------------------------------------------------------------
@@ -276,13 +276,16 @@ class MainWindow(QMainWindow):
             self.restoreGeometry(QByteArray.fromBase64(self.state.settings.geometry.encode("ascii")))
 
     def closeEvent(self, event: QCloseEvent) -> None:
-        """Ask if tasks run; stop them before the window closes."""
-        self.setCursor(Qt.CursorShape.BusyCursor)
-        has_ended = self.state.end_all_tasks()
-        self.unsetCursor()
-        if not has_ended:
+        """Ask where a task would lose something; stop all. The window is seen as long as one must end first."""
+        if not self.state.may_end_all_tasks():
             event.ignore()
             return
+        if any(handle.task.must_end for handle in self.state.tasks.pending):
+            self.setCursor(Qt.CursorShape.BusyCursor)
+        else:
+            self.hide()
+        self.state.end_all_tasks()
+        self.unsetCursor()
         self.messenger.notifier.put_away()
         for page in self._pages.values():
             page.close_workers()

@@ -19,7 +19,7 @@ from gui.kit.workers import Failure
 from gui.runner import TRAIN
 from gui.session import ProjectSession
 from gui.state import AppState
-from gui.tasks import Lane, Outcome, Task, TaskHandle
+from gui.tasks import Lane, Outcome, Priority, Task, TaskHandle
 from gui.train.training_images import TrainingImages
 from models.messages import Message
 from visionft.amounts import rough_duration_text, size_text
@@ -244,7 +244,7 @@ class AdviceController(QObject):
         """Return the reason why no recommendation can be requested now; empty when it can."""
         if self._handle is not None:
             return tr("Models are being compared already.")
-        for handle in self._state.tasks.pending:
+        for handle in self._state.tasks.requested:
             if handle.task.lane is Lane.TRAINING:
                 return tr("“{task}” is computing: wait until it has ended.", task=handle.task.title)
         return self._refusal
@@ -275,7 +275,7 @@ class AdviceController(QObject):
                 card.show_question(f"{tr(failure.message)} {tr(failure.hint)}".strip())
 
         self._handle = self._state.tasks.run(
-            Task(title=title, work=work, lane=Lane.COMPUTE, page=TRAIN, device=True, gives_way=True),
+            Task(title=title, work=work, lane=Lane.COMPUTE, page=TRAIN, device=True, priority=Priority.MEASUREMENT),
             owner=self, on_done=on_done, on_failed=on_failed, on_end=self._on_ended,
             on_progress=lambda progress: card.show_stage(progress_text(progress)),
         )  # fmt: skip

@@ -16,7 +16,7 @@ from gui.kit.workers import BackgroundReader, Work, WorkerPool
 from gui.runner import TRAIN
 from gui.session import ProjectSession
 from gui.state import AppState
-from gui.tasks import Lane, Outcome, Task
+from gui.tasks import Lane, Outcome, Priority, Task
 from gui.train import setup_measurements, train_choices
 from gui.train.advice import AdviceController
 from gui.train.augment_preview import AugmentPreview
@@ -78,6 +78,7 @@ class TrainDraft(QObject):
         view.more_toggled.connect(lambda is_open: state.change_settings(shows_more_choices=is_open))
         view.open_more(state.settings.shows_more_choices)
         self.costs.changed.connect(self.show)
+        state.tasks.ended.connect(self._on_task_ended)
         for button, act in (
             (view.reset_button, lambda: self.take_preset(self.preset)),
             (view.show_all_button, self.show),
@@ -247,6 +248,12 @@ class TrainDraft(QObject):
             return tr("Something is being measured already: wait until it has ended.")
         return self._images.untriable if self._images is not None else ""
 
+    @Slot()
+    def _on_task_ended(self) -> None:
+        """Show again, which measures the costs that are still unknown: nothing else computes now, perhaps."""
+        if self._view.isVisible() and not self._is_closed:
+            self.show()
+
     def _search_network(self) -> None:
         dialog = NetworkSearch(self._view)
         if dialog.ask() and (found := dialog.chosen()) is not None:
@@ -295,7 +302,7 @@ class TrainDraft(QObject):
 
     def why_not_probe(self) -> str:
         """Return the reason why no backbone can be compared on the images now; empty when it is possible."""
-        for handle in self._state.tasks.pending:
+        for handle in self._state.tasks.requested:
             if handle.task.lane in (Lane.COMPUTE, Lane.TRAINING):
                 return tr("“{task}” is computing: wait until it has ended.", task=handle.task.title)
         return self._images.untriable if self._images is not None else ""
@@ -356,7 +363,7 @@ class TrainDraft(QObject):
                 on_end(outcome)
 
         self._set_measuring(True)
-        task = Task(title=title, work=work, lane=Lane.COMPUTE, page=TRAIN, device=True, gives_way=True)
+        task = Task(title=title, work=work, lane=Lane.COMPUTE, page=TRAIN, device=True, priority=Priority.MEASUREMENT)
         self._state.tasks.run(task, owner=self, on_done=on_done, on_progress=on_progress, on_end=end)
 
     def _set_measuring(self, is_measuring: bool) -> None:

@@ -20,7 +20,7 @@ from gui.kit.value_table import ValueTable
 from gui.runner import TRAIN
 from gui.session import ProjectSession
 from gui.state import AppState
-from gui.tasks import Lane, Task
+from gui.tasks import Lane, Priority, Task
 from models.catalog import DEFAULT_TEXT_BACKBONE
 from models.messages import Message
 from visionft.amounts import share_text
@@ -268,7 +268,7 @@ def _evaluate(state: AppState, session: ProjectSession, config: TrainConfig, dia
     dialog.show_report(None)
     dialog.show_stage(title)
     state.tasks.run(
-        Task(title=title, work=work, lane=Lane.COMPUTE, page=TRAIN, device=True, gives_way=True),
+        Task(title=title, work=work, lane=Lane.COMPUTE, page=TRAIN, device=True, priority=Priority.MEASUREMENT),
         owner=dialog, on_done=dialog.show_report,
         on_progress=lambda progress: dialog.show_stage(progress_text(progress)),
         on_failed=lambda failure: dialog.show_stage(f"{tr(failure.message)} {tr(failure.hint)}"),

@@ -11,7 +11,7 @@ from gui.kit.translation import tr
 from gui.runner import TRAIN
 from gui.session import ProjectSession
 from gui.state import AppState
-from gui.tasks import Lane, Outcome, Task
+from gui.tasks import Lane, Outcome, Priority, Task
 from models.messages import Message
 from visionft.data.types import Snapshot
 from visionft.events import Progress
@@ -76,7 +76,7 @@ def find_rate(config: TrainConfig, images: Snapshot, *, job: JobContext) -> "Rat
 
 
 class PresetCosts(QObject):
-    """Measures settings in a task that yields to every run; each setting is tried only once."""
+    """Measures settings in a task that yields to every other one; each setting is tried only once."""
 
     changed = Signal()  # whether it measures, and the known costs
 
@@ -109,13 +109,13 @@ class PresetCosts(QObject):
                 self.changed.emit()
 
         def on_end(outcome: "Outcome[object]") -> None:
-            if outcome.was_stopped and self._state.tasks.is_busy(Lane.TRAINING):
-                self._tried -= set(configs)  # it yielded to a run: the missing ones are measured after it
+            if outcome.was_stopped:
+                self._tried -= set(configs)  # it yielded to a task: the missing ones are measured after that
             self._set_measuring(False)
 
         work = partial(estimate_costs, configs, snapshot, is_quiet=True)
         title = tr("Measuring how long training takes")
-        task = Task(title=title, work=work, lane=Lane.COMPUTE, page=TRAIN, device=True, gives_way=True)
+        task = Task(title=title, work=work, lane=Lane.COMPUTE, page=TRAIN, device=True, priority=Priority.UNREQUESTED)
         self._set_measuring(True)
         self._state.tasks.run(task, owner=self, on_progress=on_progress, on_end=on_end)
 

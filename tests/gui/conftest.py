@@ -64,6 +64,8 @@ def _nothing_left_over(qapp: QApplication, _undressed: None) -> Iterator[None]:
     apply_theme(qapp, "light")
     gc.freeze()  # the permanent objects of libraries, a million, are skipped by the collector and by the leak check
     yield
+    for work in workers.work_let_go():
+        work.wait() if isinstance(work, QThread) else work.waitForDone()
     qapp.processEvents()
     QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
     living = gc.get_objects()

@@ -9,7 +9,8 @@ from PySide6.QtCore import QObject, QThread
 from PySide6.QtWidgets import QLabel
 
 from gui import tasks as tasks_module
-from gui.tasks import Lane, Outcome, Task, TaskHandle, Tasks, reason_to_wait
+from gui.kit.workers import work_let_go
+from gui.tasks import Lane, Outcome, Priority, Task, TaskHandle, Tasks, reason_to_wait
 from visionft.errors import RunError
 from visionft.events import Notice, Progress
 
@@ -28,6 +29,15 @@ class Gate:
                 self.was_stopped = True
                 break
         return self._result
+
+
+class Deaf(Gate):
+    """A job that never asks whether it is cancelled."""
+
+    def __call__(self, *, job) -> object:
+        self.begun.set()
+        self.open.wait(20)
+        return 1
 
 
 def task(work: Callable[..., object], lane: Lane, title: str = "A task", **values) -> Task:
@@ -114,15 +124,45 @@ def test_a_task_waits_for_memory_of_the_graphics_card_and_begins_when_there_is_e
 
 def test_measuring_gives_way_to_a_run_and_waits_beside_one(qtbot, tasks, run):
     measuring, training, ends = Gate(), Gate(), []
-    run(measuring, Lane.COMPUTE, "Measuring", gives_way=True, on_end=lambda outcome: ends.append(outcome.was_stopped))
+    run(
+        measuring,
+        Lane.COMPUTE,
+        "Measuring",
+        priority=Priority.MEASUREMENT,
+        on_end=lambda outcome: ends.append(outcome.was_stopped),
+    )
     assert measuring.begun.wait(5)
     started = run(training, Lane.TRAINING, "Training")
     assert "Measuring" in started.waits_for
     qtbot.waitUntil(lambda: started.is_running)
     assert ends == [True] and measuring.was_stopped
-    again = run(Gate(), Lane.COMPUTE, "Measuring", gives_way=True)
+    again = run(Gate(), Lane.COMPUTE, "Measuring", priority=Priority.MEASUREMENT)
     evaluating = run(Gate(), Lane.COMPUTE, "Evaluating")
     assert "Training" in again.waits_for and evaluating.is_running
+
+
+def test_an_estimate_nobody_requested_is_let_go_for_any_task_and_heard_no_more(qtbot, tasks, run):
+    estimate, asked, heard, ends = Deaf(), Gate(2), [], []
+    run(estimate, Lane.COMPUTE, priority=Priority.UNREQUESTED, on_done=heard.append, on_end=ends.append)
+    assert estimate.begun.wait(5) and not tasks.requested and not tasks.is_busy(Lane.COMPUTE)
+    assert run(asked, Lane.COMPUTE, on_done=heard.append).is_running  # though the estimate never listens
+    assert [outcome.was_stopped for outcome in ends] == [True] and len(work_let_go()) == 1
+    estimate.open.set()
+    asked.open.set()
+    qtbot.waitUntil(lambda: not tasks.pending and not work_let_go())
+    assert heard == [2]
+
+
+@pytest.mark.parametrize(
+    ("fields", "is_let_go"), [({}, True), ({"makes_files": True}, True), ({"writes": True}, False)]
+)
+def test_ending_waits_only_for_what_must_end(tasks, run, fields, is_let_go):
+    deaf = Deaf()
+    handle = run(deaf, Lane.DISK, **fields)
+    assert handle.task.asks_to_close is bool(fields) and deaf.begun.wait(5)
+    threading.Timer(0.6, deaf.open.set).start()
+    tasks.end(lambda _handle: True)
+    assert deaf.open.is_set() is not is_let_go and not tasks.pending
 
 
 def test_callbacks_come_on_the_main_thread_in_their_order(qtbot, qapp, run):

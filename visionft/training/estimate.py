@@ -228,6 +228,7 @@ def _time_steps(data: "TrainingData", train_step: "TrainStep", config: TrainConf
     totals = new_totals(data.sharding.device)
     times, began = list[float](), time.perf_counter()
     for epoch, number, batch in trial_batches(data):
+        job.check_cancelled()
         if len(batch.images):
             with contextlib.suppress(NotFinite):  # random weights may overflow; it takes as long
                 train_step.learn(batch, totals, epoch=epoch, number=number)

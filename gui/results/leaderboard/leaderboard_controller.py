@@ -18,7 +18,7 @@ from gui.results.leaderboard import leaderboard_text
 from gui.runner import RESULTS
 from gui.session import ProjectSession
 from gui.state import AppState
-from gui.tasks import Lane, Outcome, Task, TaskHandle
+from gui.tasks import Lane, Outcome, Priority, Task, TaskHandle
 from visionft.data.types import Snapshot, Split
 from visionft.evaluation.leaderboard import Leaderboard, read_leaderboard
 from visionft.evaluation.leaderboard_jobs import TrainingFreeReport, training_free, why_not
@@ -136,7 +136,7 @@ class LeaderboardController(QObject):
             return
         work = partial(measure_runs, self._session.path, self._session.snapshot(), self._split)
         task = Task(title=tr("Measuring all runs"), work=work, lane=Lane.COMPUTE, page=RESULTS, device=True,
-                    gives_way=True)  # fmt: skip
+                    priority=Priority.MEASUREMENT)  # fmt: skip
         self._run("measure", task)
 
     def why_not_fit(self) -> str:
