@@ -171,7 +171,6 @@ def _results(studio: Studio, name: str, best: RunSummary) -> None:
     page = _show(studio, name)
     with _as_far_as_it_goes("explaining a mistake on Results"):
         page.table.select([best.name])
-        _press(page, "Images")
         page.images.explain.strip.selection.set_current(0)
         _press(page, "Explain")
     _wait_for_tasks(studio)

@@ -1,48 +1,68 @@
-"""The accuracy of a run in words, its uncertainty, or the reason for a missing evaluation. No widgets, no state."""
+"""The result of a run in words, its uncertainty, what to do next, or why it was not evaluated. No widgets, no state."""
 
 from gui.kit.translation import tr
 from gui.kit.workers import Failure
 from models.messages import Message
 from visionft.curation.leaks.leak_free_accuracy import LeakFreeAccuracy
 from visionft.evaluation.stored import StoredEvaluation
-from visionft.evaluation.unseen import seen_words
 from visionft.training.runs.run_folder import RunSummary
 
 LONGEST_NAME = 40
+SURE = 0.9  # from this probability on a mistake may be a wrong label
 UNCERTAIN = 0.12  # from this width of the 95 % interval on
 
 
 def sentence(found: StoredEvaluation, *, is_unseen: bool) -> str:
-    """Return the accuracy of a run with its interval, and its most frequent confusion."""
-    low, high = found.top1_interval
-    words = Message("Accuracy {share} ({low} to {high}) on {count} images")
+    """Return the number of correct images; where they trained or chose the run, that they are no test."""
+    values = {"right": f"{right_images(found):,}", "count": f"{found.images:,}"}
+    if is_unseen:
+        words = Message("Right for {right} of {count} images it had not seen")
+        several = Message("All labels right for {right} of {count} images it had not seen")
+    elif found.seen:
+        values["seen"] = f"{found.seen:,}"
+        words = Message("Right for {right} of {count} images, {seen} of them used in its training")
+        several = Message("All labels right for {right} of {count} images, {seen} of them used in its training")
+    else:
+        words = Message("Right for {right} of {count} validation images")
+        several = Message("All labels right for {right} of {count} validation images")
+    return tr(several if found.is_multilabel else words, **values)
+
+
+def right_images(found: StoredEvaluation) -> int:
+    return round(found.top1 * found.images)
+
+
+def next_words(found: StoredEvaluation) -> str:
+    """Return what to do next, in a sentence."""
+    mistakes = found.mistakes()
+    if not mistakes:
+        return tr("Next: export it, and try it on new images.")
+    if sure := sum(each.probability >= SURE for each in mistakes):
+        return tr(
+            "Next: look at the mistake of which it is sure; its label may be wrong.",
+            "Next: look at the {count} mistakes of which it is sure; their labels may be wrong.",
+            count=sure,
+        )
     if found.is_multilabel:
-        words = Message("All labels correct for {share} ({low} to {high}) of {count} images")
-    start = tr(words, share=f"{found.top1:.1%}", low=f"{low:.0%}", high=f"{high:.0%}", count=f"{found.images:,}")
-    start = start if is_unseen else tr(seen_words(found))
-    confusion = _missed_words(found) if found.is_multilabel else _confusion_words(found)
-    return f"{start}; {confusion}" if confusion else start
-
-
-def _confusion_words(found: StoredEvaluation) -> str:
-    pair = found.worst_pair()
+        name = _missed_class(found)
+        return tr("Next: label more images of {name}, where most errors are.", name=quoted(name))
+    pair = _confused_pair(found)
     if pair is None:
-        return ""
-    counts = [each for row, line in enumerate(found.confusion) for place, each in enumerate(line) if row != place]
-    if counts.count(max(counts)) > 1:
-        return tr("no confusion is more frequent than the others")
-    words = Message("{name} is most often confused with {other}")
+        return tr("Next: label more images; no confusion is more frequent than the others.")
+    words = Message("Next: label more images of {name} and {other}, which it confuses most often.")
     return tr(words, name=quoted(found.class_names[pair[0]]), other=quoted(found.class_names[pair[1]]))
 
 
-def _missed_words(found: StoredEvaluation) -> str:
+def _confused_pair(found: StoredEvaluation) -> tuple[int, int] | None:
+    """Return the most frequent confusion; None where another one is as frequent."""
+    counts = [each for row, line in enumerate(found.confusion) for place, each in enumerate(line) if row != place]
+    return found.worst_pair() if counts.count(max(counts, default=0)) == 1 else None
+
+
+def _missed_class(found: StoredEvaluation) -> str:
     """Return the class most often missed or wrongly assigned, for several labels per image."""
-    errors: list[tuple[int, int, str]] = []
-    for place, (_, false, missed, _) in enumerate(found.confusion):
-        errors.append((missed, place, Message("{name} is missed most often")))
-        errors.append((false, place, Message("{name} is wrongly assigned most often")))
-    count, place, words = max(errors, default=(0, 0, ""), key=lambda error: error[0])
-    return tr(words, name=quoted(found.class_names[place])) if count else ""
+    errors = [max(false, missed) for _, false, missed, _ in found.confusion]
+    return found.class_names[errors.index(max(errors))]
 
 
 def changed_words(relabelled: int, *, is_old: bool) -> str:

@@ -23,7 +23,7 @@ MISTAKES, DOUBTFUL, SUREST = (
 ORDERS = (MISTAKES, DOUBTFUL, SUREST)
 SCORE_HEADERS = (
     Message("Class"), Message("Images"), Message("Precision"), "F1", Message("Recall"),
-    Message("Recall with its 95 % interval"),
+    Message("95 % interval"),
 )  # fmt: skip
 Cells = list[tuple[str, Any]]
 
@@ -71,11 +71,14 @@ def predicted_items(predictions: Sequence[StoredPrediction], images: Images) -> 
 
 
 def changed_items(changes: Sequence[PredictionChange], images: Images) -> list[Tile]:
+    """Return compared images with the wrong predictions of model 1 and 2."""
     tiles = []
     for each in changes:
-        title, true = f"{joined(each.before) or '–'} → {joined(each.after) or '–'}", each.true_classes
-        detail, is_right = tr("is {name}", name=joined(true)), set(each.after) == set(true)
-        tiles.append(_tile(images, each.image_id, true, title=title, detail=detail, is_right=is_right))
+        true, predicted = each.true_classes, {1: each.before, 2: each.after}
+        wrong = {number: said for number, said in predicted.items() if set(said) != set(true)}
+        title = "  ".join(f"{number}: {joined(said) or '–'}" for number, said in wrong.items())
+        detail = tr("is {name}", name=joined(true))
+        tiles.append(_tile(images, each.image_id, true, title=title, detail=detail, is_right=False))
     return list(filter(None, tiles))
 
 
@@ -113,9 +116,13 @@ def score_cells(name: str, score: ClassScore) -> Cells:
 
 
 def figures(evaluation: StoredEvaluation) -> str:
+    """Return the accuracy with its 95 % interval, the balanced accuracy, and the number of unreadable images."""
+    low, high = evaluation.top1_interval
+    shares = {"share": f"{evaluation.top1:.1%}", "low": f"{low:.0%}", "high": f"{high:.0%}"}
+    accuracy = tr("Accuracy {share} ({low} to {high})", **shares)
     balanced = tr("balanced accuracy {share}", share=f"{evaluation.balanced_accuracy:.1%}")
-    unreadable = tr("{count} unreadable images", count=f"{evaluation.unreadable:,}") if evaluation.unreadable else ""
-    return " · ".join(filter(None, (balanced, unreadable)))
+    unreadable = tr("{count} unreadable image", "{count} unreadable images", count=evaluation.unreadable)
+    return " · ".join((accuracy, balanced, *([unreadable] if evaluation.unreadable else [])))
 
 
 def setting_rows(runs: Sequence[RunSummary], *, only_differing: bool) -> tuple[list[Cells], list[int]]:

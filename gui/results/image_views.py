@@ -1,4 +1,4 @@
-"""The image views of the results page: the cells of the matrix, mistakes with explanations, changes between runs.
+"""The image views of the results page: mistakes with explanations, the cells of the matrix, two models side by side.
 
 Owns their thumbnails and the explanations. The page sets their run and evaluation, and requests each refill;
 a view is built on first use.
@@ -7,7 +7,7 @@ a view is built on first use.
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property, partial
 
-from PySide6.QtCore import QObject, Signal, Slot
+from PySide6.QtCore import QObject, QSignalBlocker, Signal, Slot
 
 from gui.kit.class_looks import class_keys
 from gui.kit.lazy_function import LazyFunction
@@ -15,7 +15,7 @@ from gui.kit.thumbnails import ThumbnailStore
 from gui.kit.translation import tr
 from gui.kit.workers import BackgroundReader
 from gui.results import evaluations
-from gui.results.changes_view import GROUPS, ChangesView
+from gui.results.comparison_view import GROUPS, ComparisonView
 from gui.results.evaluations import Images
 from gui.results.explain_view import ExplainView
 from gui.results.fixable_grid import FixableGrid
@@ -41,7 +41,7 @@ explain_images = LazyFunction("visionft.evaluation.explain:explain_images")
 
 
 class ImageViews(QObject):
-    """Matrix, images and changes of one run."""
+    """Images and matrix of one run, and its comparison with another."""
 
     read = Signal()  # the project's images
     run_failed = Signal()  # an explanation failed: the run's folder may be gone, or its weights
@@ -63,6 +63,7 @@ class ImageViews(QObject):
         self._runs: list[RunSummary] = []
         self._evaluation: StoredEvaluation | None = None
         self._counted: StoredEvaluation | None = None  # the content of the matrix
+        self._ordered: StoredEvaluation | None = None  # the content of the images
         self._cell: tuple[int, int] | None = None
         self._predicted: dict[int, StoredPrediction] = {}
         self._changed: Mapping[str, Sequence[PredictionChange]] = {}  # by group
@@ -73,7 +74,7 @@ class ImageViews(QObject):
 
     @cached_property
     def matrix(self) -> MatrixView:
-        view = MatrixView(self._thumbnails)
+        view = MatrixView(self._thumbnails, evaluations.SCORE_HEADERS)
         view.cell_chosen.connect(self._on_cell_chosen)
         self._follow(view.grid, lambda: [each.image_id for each in self._cell_predictions()], view.cell_text)
         return view
@@ -89,9 +90,9 @@ class ImageViews(QObject):
         return view
 
     @cached_property
-    def changes(self) -> ChangesView:
-        view = ChangesView(self._thumbnails)
-        view.other_box.activated.connect(lambda _place: self._show_changes())
+    def comparison(self) -> ComparisonView:
+        view = ComparisonView(self._thumbnails)
+        view.other_box.activated.connect(lambda _place: self._show_comparison())
         view.step_wanted.connect(self._state.step_requested)
         self._follow(
             view.grid,
@@ -148,6 +149,7 @@ class ImageViews(QObject):
                 self.matrix.show_several(evaluation.class_names, evaluation.confusion)
             else:
                 self.matrix.show_counts(evaluation.class_names, evaluation.confusion, evaluation.worst_pair())
+            self.matrix.show_scores([evaluations.score_cells(*each) for each in evaluation.per_class.items()])
         self._show_cell()
 
     def why_not_explain(self) -> str:
@@ -177,7 +179,11 @@ class ImageViews(QObject):
         self._show_label(self.matrix.grid)
 
     def show_ordered(self) -> None:
-        """Fill the images in their order, and the explanation of the selected one."""
+        """Fill the images in their order, and the explanation of the selected one; correct ones without a mistake."""
+        if self._evaluation is not None and self._evaluation is not self._ordered:
+            self._ordered = self._evaluation
+            with QSignalBlocker(self.explain.order_box):
+                self.explain.order_box.setCurrentIndex(0 if self._evaluation.mistakes() else 1)
         shown = evaluations.ordered(self._evaluation, self.explain.order()) if self._evaluation else []
         self.explain.strip.show_tiles(evaluations.predicted_items(shown, self._images))
         self.explain.grid.show_openable(bool(shown))
@@ -191,24 +197,24 @@ class ImageViews(QObject):
         self.explain.show_image(item, found)
         self.explain.show_possible(self.why_not_explain())
 
-    def show_changes(self) -> None:
-        """Fill the changes of the run against the other selected run, or the last one."""
+    def show_comparison(self) -> None:
+        """Compare the run with the other selected run, or the last one."""
         run = self._run
         others = [(each.name, each.title) for each in self._runs if run and each.name != run.name]
-        self.changes.offer(others, to=run.title if run else "", preferred=self._preferred)
-        self._show_changes()
+        self.comparison.offer(others, to=run.title if run else "", preferred=self._preferred)
+        self._show_comparison()
 
-    def _show_changes(self) -> None:
-        run, other = self._run, next((each for each in self._runs if each.name == self.changes.other()), None)
+    def _show_comparison(self) -> None:
+        run, other = self._run, next((each for each in self._runs if each.name == self.comparison.other()), None)
         self._changed = {}
         if run is None or other is None:
             words = Message("Train a second run to compare their mistakes.")
-            self.changes.show_problem(Message("Nothing to compare yet"), words)
+            self.comparison.show_problem(Message("Nothing to compare yet"), words)
             return
         try:
             found = compare_runs(other, run, self._split())
         except RunError as error:
-            self.changes.show_problem(error.message, error.hint, error.next_step)
+            self.comparison.show_problem(error.message, error.hint, error.next_step)
             return
         self._changed = {name: getattr(found, name) for name in GROUPS}
         items = {name: evaluations.changed_items(group, self._images) for name, group in self._changed.items()}
@@ -218,8 +224,11 @@ class ImageViews(QObject):
             "relabelled.",
             shared=f"{found.shared:,}", right=f"{found.both_right:,}", left=f"{found.left_out:,}",
         )  # fmt: skip
-        self.changes.show_changes(items, counts, found.verdict, facts)
-        self._show_label(self.changes.grid)
+        words = Message("right for {right} of {count}")
+        right = (found.both_right + len(found.broken), found.both_right + len(found.fixed))
+        shares = [tr(words, right=f"{each:,}", count=f"{found.shared:,}") for each in right]
+        self.comparison.show_groups(items, counts, found.verdict, facts, shares=shares)
+        self._show_label(self.comparison.grid)
 
     def explain_selected(self) -> None:
         run, session = self._run, self._session

@@ -1,20 +1,25 @@
-"""The confusion matrix (true class by row) with the images of the selected cell. Depends on Qt and plain data only."""
+"""The classes: their confusion matrix (true class by row), their scores, and the images of the selected cell.
+
+Depends on Qt and plain data only.
+"""
 
 import heapq
 from collections.abc import Sequence
+from typing import Any
 
 from PySide6.QtCore import QEvent, QPoint, QRect, QRectF, QSignalBlocker, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QHelpEvent, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen
-from PySide6.QtWidgets import QScrollArea, QSizePolicy, QStackedWidget, QToolTip, QWidget
+from PySide6.QtWidgets import QScrollArea, QSizePolicy, QToolTip, QWidget
 
 from gui.kit import theme
 from gui.kit.image_model import Tile
-from gui.kit.parts import column, text, widget_of
+from gui.kit.parts import column, stacked, text, widget_of
 from gui.kit.side_by_side import divided
 from gui.kit.thumbnails import ThumbnailStore
 from gui.kit.translation import tr
 from gui.kit.value_table import ValueTable
 from gui.results.fixable_grid import FixableGrid
+from gui.results.score_table import ScoreTable
 from models.messages import Message
 
 MIN_CELL_PX, MAX_CELL_PX = 26, 156
@@ -197,13 +202,16 @@ MOST_CELLS, MOST_PAIRS = 60, 500  # classes in a matrix; pairs in the list for m
 
 
 class MatrixView(QWidget):
-    """With several labels an image belongs to no single cell: each class's hits and misses are shown instead."""
+    """The matrix beside the scores of the classes, over the images of a cell; a class selects its worst confusion.
+
+    With several labels an image belongs to no single cell: each class's hits and misses are shown instead.
+    """
 
     cell_chosen = Signal(int, int)
 
-    def __init__(self, thumbnails: ThumbnailStore) -> None:
+    def __init__(self, thumbnails: ThumbnailStore, score_headers: Sequence[str]) -> None:
         super().__init__()
-        self.matrix = ConfusionMatrix()
+        self.matrix, self.scores = ConfusionMatrix(), ScoreTable(score_headers)
         self.pairs = ValueTable((Message("Class"), Message("Predicted as"), Message("Images")), name="Confused classes")
         self.grid = FixableGrid(thumbnails, name=Message("Images of the selected cell"))
         self.strip, self.open_button = self.grid.strip, self.grid.open_button
@@ -214,25 +222,26 @@ class MatrixView(QWidget):
         self.several = ValueTable(headers, name="Hits and misses of each class")
         self._cell_text = text("", "strong", wrap=True)
         self._pairs: dict[tuple[str, ...], tuple[int, int]] = {}
+        self._names: tuple[str, ...] = ()
+        self._counts: Sequence[Sequence[int]] = ()
         area = QScrollArea()
         area.setWidgetResizable(True)
         area.setProperty("role", "bare")
         area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         area.setWidget(self.matrix)
         area.setMinimumWidth(theme.scaled(220))
-        layout = column(self._cell_text, self.grid, grows=1)
-        layout.setContentsMargins(theme.SMALL, 0, 0, 0)
-        side = widget_of(layout)
-        self._cells = QStackedWidget()
-        self._cells.addWidget(area)
-        self._cells.addWidget(self.pairs)
+        self._images = widget_of(column(self._cell_text, self.grid, grows=1))
+        side = divided(self.scores, self._images)
+        side.setOrientation(Qt.Orientation.Vertical)
+        side.setStretchFactor(1, 2)
+        side.setContentsMargins(theme.SMALL, 0, 0, 0)
+        side.setSizes([130, 240])
+        self._cells = stacked(area, self.pairs, self.several)
         split = divided(self._cells, side)
-        split.setSizes([600, 400])
-        self._stack = QStackedWidget()
-        self._stack.addWidget(split)
-        self._stack.addWidget(self.several)
-        self.setLayout(column(self._stack))
+        split.setSizes([450, 550])
+        self.setLayout(column(split))
         self.matrix.cell_chosen.connect(self._on_cell_chosen)
+        self.scores.itemSelectionChanged.connect(self._on_class_chosen)
         self.pairs.itemSelectionChanged.connect(self._on_pair_chosen)
 
     def show_counts(
@@ -240,8 +249,9 @@ class MatrixView(QWidget):
     ) -> None:
         """Show one label per image; the cell `worst` is selected at first."""
         is_long = len(names) > MOST_CELLS
-        self._stack.setCurrentIndex(0)
         self._cells.setCurrentIndex(int(is_long))
+        self._images.show()
+        self._names, self._counts = names, counts
         self.matrix.show_counts(names, counts)
         found = [  # the most frequent confusions where the classes are too many for a matrix
             (count, true, said)
@@ -260,7 +270,9 @@ class MatrixView(QWidget):
 
     def show_several(self, names: Sequence[str], counts: Sequence[Sequence[int]]) -> None:
         """Show several labels per image: (true negatives, false positives, false negatives, true positives) each."""
-        self._stack.setCurrentIndex(1)
+        self._cells.setCurrentWidget(self.several)
+        self._images.hide()
+        self._names, self._counts = (), ()
         rows = [
             [(name, name.casefold()), *((f"{each:,}", each) for each in (hit, missed, false, left))]
             for name, (left, false, missed, hit) in zip(names, counts, strict=True)
@@ -273,6 +285,17 @@ class MatrixView(QWidget):
 
     def cell_text(self) -> str:
         return self._cell_text.text()
+
+    def show_scores(self, rows: Sequence[Sequence[tuple[str, Any]]]) -> None:
+        with QSignalBlocker(self.scores):
+            self.scores.show_scores(rows)
+
+    def _on_class_chosen(self) -> None:
+        item = self.scores.item(self.scores.currentRow(), 0)
+        if item is not None and item.text() in self._names:
+            true = self._names.index(item.text())
+            wrong = [0 if said == true else count for said, count in enumerate(self._counts[true])]
+            self.matrix.choose(true, wrong.index(max(wrong)) if any(wrong) else true)
 
     def _on_pair_chosen(self) -> None:
         line = self.pairs.currentRow()

@@ -1,4 +1,4 @@
-"""The results page: the accuracy of a run, all runs, the mistakes of one, their causes, and comparisons."""
+"""The results page: the result of a run with what to do next, its mistakes, its classes, comparisons and details."""
 
 from PySide6.QtCore import QPoint, QSignalBlocker, Qt, QTimer, Slot
 from PySide6.QtGui import QResizeEvent
@@ -14,8 +14,8 @@ from gui.kit.translation import tr
 from gui.page import Page
 from gui.results import accuracy_text, evaluations
 from gui.results.accuracy_card import AccuracyCard
+from gui.results.details_view import DetailsView
 from gui.results.evaluation_controller import EvaluationController
-from gui.results.figure_views import FigureViews
 from gui.results.image_views import ImageViews
 from gui.results.leaderboard.leaderboard_controller import LeaderboardController
 from gui.results.run_actions import RunActions, parts_words
@@ -24,6 +24,7 @@ from gui.runner import RESULTS
 from gui.session import ProjectSession
 from gui.state import AppState, ChosenImages
 from models.messages import Message
+from visionft.curation.leaks.leak_free_accuracy import LeakFreeAccuracy
 from visionft.data.types import Split
 from visionft.errors import NextStep
 from visionft.evaluation.stored import StoredEvaluation, evaluation_file
@@ -31,7 +32,8 @@ from visionft.evaluation.unseen import accuracy_sentence, is_unseen, unseen_eval
 from visionft.training.runs.run_folder import RunSummary, scan_runs
 
 SPLITS: dict[str, Split] = {Message("Validation"): "val", Message("Test"): "test"}
-LEADERBOARD, MATRIX, IMAGES, CLASSES, CURVES, CALIBRATION, CHANGES, SETTINGS = range(8)
+MISTAKES, CLASSES, COMPARE, DETAILS = range(4)
+LEADERBOARD, SIDE_BY_SIDE = range(2)  # of `COMPARE`
 LEAST_VIEW_PX = 330  # below this height the page scrolls: with large text, or a small window
 LOOK_MS = 300  # a run selected for less time is not evaluated
 
@@ -57,44 +59,42 @@ class ResultsPage(Page):
         self._look = QTimer(self, singleShot=True, interval=LOOK_MS)
         self.actions_of_runs = RunActions(state, session, self)
         self.table = RunTable(is_multiple=True)
-        self.accuracy = AccuracyCard(tuple(map(tr, SPLITS)), on_measure=self.evaluate)
-        self.figures = FigureViews()
+        self.accuracy = AccuracyCard()
+        self.details = DetailsView(tuple(map(tr, SPLITS)), on_measure=self.evaluate)
         self.leaderboard = LeaderboardController(state, session, parent=self)
         self.images = ImageViews(state, session, split=self.split, parent=self)
-        self.split_box, self.evaluate_button = self.accuracy.split_box, self.accuracy.evaluate_button
+        self.split_box, self.evaluate_button = self.details.split_box, self.details.evaluate_button
         self.empty = EmptyState("results", "", "", Message("Train a model"))
         self.fit_button = Button("Fit training-free models", "sample", on_click=self.fit_training_free)
         self.missing = EmptyState("results", "", "")
         self.combine_button = Button("Combine", "layers", on_click=self.combine)
         self.continue_button = Button("Continue", "refresh", on_click=self.go_on)
-        self.again_button = Button("Retrain", "train", on_click=self.train_again)
         self.more_button = Button("More", "chevron-down", on_click=self.show_menu)
-        self.more_button.setToolTip(tr("Rename, pin, open folder, delete weights"))
+        self.more_button.setToolTip(tr("Rename, pin, retrain, open folder, delete weights"))
         self.export_button = Button("Export this model", "export", role="primary", on_click=self.export)
         self._lay_out()
         self._connect()
 
     def _lay_out(self) -> None:
-        for button in (self.combine_button, self.continue_button, self.again_button, self.more_button,
-                       self.export_button):  # fmt: skip
+        for button in (self.combine_button, self.continue_button, self.more_button, self.export_button):
             self.action_row.addWidget(button)
         self.empty.add_way(self.fit_button)
         self._runs_card = Card(margin=theme.MEDIUM)
         self._runs_card.body.addWidget(self.table)
         self.table.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Ignored)  # as high as the card
         self.damaged = Banner()
-        images, figures, leaderboard = self.images, self.figures, self.leaderboard
-        views = (  # in the order of `LEADERBOARD` and the constants next to it
-            View(title="Leaderboard", build=lambda: leaderboard.view, fill=leaderboard.show, needs_evaluation=False),
-            View(title="Confusion", build=lambda: images.matrix, fill=images.show_matrix),
-            View(title="Images", build=lambda: images.explain, fill=images.show_ordered),
-            View(title="Classes", build=figures.build_classes, fill=figures.show_classes),
-            View(title="Curves", build=figures.build_curves, fill=figures.show_curves, needs_evaluation=False),
-            View(title="Calibration", build=figures.build_calibration, fill=figures.show_calibration),
-            View(title="Changes", build=lambda: images.changes, fill=images.show_changes, needs_evaluation=False),
-            View(title="Settings", build=figures.build_settings, fill=figures.show_settings, needs_evaluation=False),
-        )
-        self.views = Views(views, self.missing, first=MATRIX)
+        images, leaderboard, details = self.images, self.leaderboard, self.details
+        self.compare = Views((  # in the order of `LEADERBOARD` and `SIDE_BY_SIDE`
+            View(title="All models", build=lambda: leaderboard.view, fill=leaderboard.show),
+            View(title="Two side by side", build=lambda: images.comparison, fill=images.show_comparison),
+        ))  # fmt: skip
+        self.views = Views((  # in the order of `MISTAKES` and the constants next to it
+            View(title="Mistakes", build=lambda: images.explain, fill=images.show_ordered, needs_evaluation=True),
+            View(title="Classes", build=lambda: images.matrix, fill=images.show_matrix, needs_evaluation=True),
+            View(title="Compare", build=lambda: self.compare, has_content=lambda: len(self._runs) > 1,
+                 fill=lambda: self.compare.refill(has_evaluation=True)),
+            View(title="Details", build=lambda: details, fill=details.refill, is_last=True),
+        ), self.missing)  # fmt: skip
         self.view_buttons = self.views.buttons
         below = Card()
         below.body.addWidget(self.views)
@@ -110,14 +110,12 @@ class ResultsPage(Page):
         self.body.addWidget(self._stack)
 
     def _connect(self) -> None:
-        again = tr("A new run with these settings on the current labels; training continues from its best weights")
         together = tr("Combine the selected runs into an ensemble, weighted on the validation images")
         for button, action, tip in (
             (self.evaluate_button, "run.evaluate", tr("Measure the chosen run on the images of this split")),
             (self.fit_button, "run.fit_training_free", tr("In seconds, from the labelled images")),
             (self.combine_button, "run.combine", together),
             (self.continue_button, "run.go_on", tr("Continue this run from its last checkpoint")),
-            (self.again_button, "run.again", again),
             (self.export_button, "run.export_this", tr("Export the selected run as one file")),
         ):
             self.state.actions.attach(button, action, tip)
@@ -140,7 +138,7 @@ class ResultsPage(Page):
         self.images.read.connect(self._show_evaluation)
         self.leaderboard.run_chosen.connect(lambda name: table.select([name]))
         self.leaderboard.changed.connect(self._show_empty)
-        self.leaderboard.models_fitted.connect(lambda: self.views.choose(LEADERBOARD))
+        self.leaderboard.models_fitted.connect(self.show_leaderboard)
         if self.session is not None:
             self.session.runs_changed.connect(self.mark_stale)
 
@@ -223,10 +221,12 @@ class ResultsPage(Page):
         self.evaluation = self._stored.get(run, self.split()) if run else None
         chosen = self._chosen()
         self.images.take_run(run, self.evaluation, chosen=chosen, runs=list(self._runs.values()))
-        self.figures.take_runs(chosen, self.evaluation, colours=self._colours)
+        self.details.take_runs(chosen, self.evaluation, colours=self._colours)
         self.leaderboard.take_runs(list(self._runs.values()), run, colours=self._colours, split=self.split())
-        self.accuracy.show_cost(*self.leaderboard.cost_words())
+        self.details.show_cost(*self.leaderboard.cost_words())
         self._show_accuracy()
+        mistakes = len(self.evaluation.mistakes()) if self.evaluation is not None else 0
+        self.view_buttons.button(MISTAKES).setText(f"{tr('Mistakes')}  {mistakes:,}" if mistakes else tr("Images"))
         self.views.refill(has_evaluation=self.evaluation is not None)
         self._look.start()
 
@@ -253,10 +253,16 @@ class ResultsPage(Page):
             if self.session is not None:
                 self.leak_free.ask(self.session.project)
                 leak_free = self.leak_free.of(found.run, found.split)
-            unseen, meaning = is_unseen(run, found), accuracy_text.meaning(found, leak_free)
-            meaning = meaning if unseen else tr(accuracy_sentence(unseen_evaluation(run)))
-            self.accuracy.show_accuracy(accuracy_text.sentence(found, is_unseen=unseen), meaning, figures)
+            sentence = accuracy_text.sentence(found, is_unseen=is_unseen(run, found))
+            self.accuracy.show_accuracy(sentence, self._meaning(run, found, leak_free), figures)
         self._show_enabled()
+
+    def _meaning(self, run: RunSummary, found: StoredEvaluation, leak_free: LeakFreeAccuracy | None) -> str:
+        """Return how reliable the result is, and what to do next."""
+        if not is_unseen(run, found):
+            chosen = tr("They chose it, so this is likely too high.") if not found.seen else ""
+            return f"{chosen} {tr(accuracy_sentence(unseen_evaluation(run)))}".strip()
+        return f"{accuracy_text.meaning(found, leak_free)} {accuracy_text.next_words(found)}".strip()
 
     @property
     def _is_training(self) -> bool:
@@ -264,13 +270,11 @@ class ResultsPage(Page):
 
     @Slot()
     def _show_enabled(self) -> None:
-        """Show the buttons for the selected runs; a closed-form head is fitted again, not trained on."""
+        """Show the buttons for the selected runs."""
         run, has_runs = self.run(), bool(self._runs)
-        is_solved = run is not None and not run.config.total_epochs and not run.parts
-        self.again_button.setText(tr("Fit again" if is_solved else "Retrain"))
         self.continue_button.setVisible(run is not None and can_continue(run))
         self.combine_button.setVisible(len(self._chosen()) > 1)
-        for button in (self.again_button, self.more_button, self.export_button):
+        for button in (self.more_button, self.export_button):
             button.setVisible(has_runs)
         self.state.actions.refresh()
 
@@ -306,13 +310,18 @@ class ResultsPage(Page):
             self.measuring.start(run, self.split())
 
     def measure_all_runs(self) -> None:
-        self.views.choose(LEADERBOARD)
+        self.show_leaderboard()
         self.leaderboard.measure()
+
+    @Slot()
+    def show_leaderboard(self) -> None:
+        if len(self._runs) > 1:
+            self.views.choose(COMPARE)
+            self.compare.choose(LEADERBOARD)
 
     def fit_training_free(self) -> None:
         self.leaderboard.fit()
-        if self._runs:
-            self.views.choose(LEADERBOARD)
+        self.show_leaderboard()
 
     @Slot()
     def _measure_by_itself(self) -> None:

@@ -28,7 +28,7 @@ from gui.kit import dialogs
 from gui.kit.parts import ElidedLabel
 from gui.predict.predicting import PredictionBatch
 from gui.results.matrix_view import ConfusionMatrix
-from gui.results.results_page import MATRIX
+from gui.results.results_page import CLASSES
 from gui.shell.messages import Notifier
 from gui.shell.window import MainWindow
 from visionft.export.predictor import Prediction
@@ -166,7 +166,7 @@ def test_no_page_reads_a_name_as_markup(walk, opened, qtbot, name):
         for button in page.view_buttons.buttons():  # type: ignore[attr-defined]
             button.click()
             walk.look(opened, f"results, {button.text()}")
-        page.view_buttons.button(MATRIX).click()  # type: ignore[attr-defined]
+        page.view_buttons.button(CLASSES).click()  # type: ignore[attr-defined]
         matrix = next(each for each in opened.findChildren(ConfusionMatrix) if each.isVisible())
         walk.hover(matrix, matrix.cell_rect(0, 1).center(), matrix.describe(0, 1))
     assert walk.saw(FOLDER_NAME)

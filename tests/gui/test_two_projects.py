@@ -14,6 +14,7 @@ from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QApplication, QWidget
 
 from gui.kit import dialogs
+from gui.results.results_page import DETAILS
 from gui.shell.window import MainWindow
 from gui.tasks import Lane, Task
 from models.methods.linear import GRADIENT, LinearOptions
@@ -75,6 +76,7 @@ def learn(qtbot, window: MainWindow) -> None:
     train.enqueue()
     train.setup.reset_button.click()  # chosen settings would stay, see below
     window.show_page("results")
+    window.page("results").view_buttons.button(DETAILS).click()
     qtbot.mouseClick(window.page("results").evaluate_button, LEFT)
     wait(qtbot, window)
     assert window.page("results").evaluation is not None, window.toasts.message()

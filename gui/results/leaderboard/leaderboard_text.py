@@ -101,8 +101,8 @@ def difference(row: LeaderboardRow) -> str:
 
 
 def chips(row: LeaderboardRow) -> list[str]:
-    """Return the properties of a model as chips: training-free, or predicting from the current labels."""
-    return [*([tr("no training")] if row.is_training_free else []), *([tr("current labels")] if row.is_live else [])]
+    """Return the property of a model as a chip: predicting from the current labels."""
+    return [tr("current labels")] if row.is_live else []
 
 
 def tip(row: LeaderboardRow) -> str:

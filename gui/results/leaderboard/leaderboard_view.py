@@ -189,6 +189,7 @@ class LeaderboardView(QWidget):
         """Show a leaderboard; `colours` are places by the runs' names."""
         self.sentence.setText(leaderboard_text.sentence(board))
         self.facts.setText(leaderboard_text.facts(board))
+        self.measure_button.setVisible(bool(board.unmeasured))
         self.table.show_board(board, colours=colours, chosen=chosen)
         self.chart.show_board(board, colours=colours, chosen=chosen)
 

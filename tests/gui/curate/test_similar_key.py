@@ -4,7 +4,7 @@ import pytest
 from PySide6.QtCore import Qt
 
 from gui.curate.view import View, ViewContent
-from gui.results.results_page import IMAGES
+from gui.results.results_page import MISTAKES
 from gui.state import ChosenImages
 from visionft.export.predictor import Prediction
 
@@ -51,7 +51,7 @@ def test_from_the_label_page_with_several(qtbot, page, window):
 def test_from_the_results(qtbot, window, image_ids):
     window.show_page("results")
     results = window.page("results")
-    results.view_buttons.button(IMAGES).click()
+    results.view_buttons.button(MISTAKES).click()
     results.images.explain.strip.selection.set_current(0)
     chosen = results.images.explain.strip.selection.current_id()
     qtbot.keyClick(results.images.explain.strip, F3)

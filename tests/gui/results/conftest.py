@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
+from gui.results.results_page import COMPARE, DETAILS
 from gui.shell.window import MainWindow
 
 
@@ -15,6 +16,13 @@ def page(window: MainWindow, image_ids: list[int]):
 
 
 @pytest.fixture
-def show(qtbot, page) -> Callable[[int], None]:
-    """Return a function to open a view by its button."""
-    return lambda place: page.view_buttons.button(place).click()
+def show(page) -> Callable[..., None]:
+    """Return a function to open a view, and a view inside it, by their buttons."""
+    inner = {COMPARE: page.compare, DETAILS: page.details.views}
+
+    def show(place: int, inside: int | None = None) -> None:
+        page.view_buttons.button(place).click()
+        if inside is not None:
+            inner[place].buttons.button(inside).click()
+
+    return show

@@ -13,7 +13,10 @@ from visionft.evaluation.stored import StoredEvaluation, StoredPrediction
 NAMES = ("glass", "plastic", "paper")
 
 
-def found(confusion: list[list[int]], names: tuple[str, ...] = NAMES, *, several: bool = False) -> StoredEvaluation:
+def found(
+    confusion: list[list[int]], names: tuple[str, ...] = NAMES, *, several: bool = False,
+    probability: float = 0.6,
+) -> StoredEvaluation:  # fmt: skip
     """Return an evaluation with these counts; for several labels a row of (true negatives, ...) for each class."""
     pairs = (
         [] if several else [(t, s) for t, line in enumerate(confusion) for s, n in enumerate(line) for _ in range(n)]
@@ -31,7 +34,7 @@ def found(confusion: list[list[int]], names: tuple[str, ...] = NAMES, *, several
             for name, count in zip(names, support, strict=True)
         },
         predictions=tuple(
-            StoredPrediction(image_id=number, true_classes=(names[t],), predicted=(names[s],), probability=0.9)
+            StoredPrediction(image_id=number, true_classes=(names[t],), predicted=(names[s],), probability=probability)
             for number, (t, s) in enumerate(pairs)
         ),
     )  # fmt: skip
@@ -42,24 +45,33 @@ def plain(words: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("confusion", "figures", "pair"),
+    ("confusion", "probability", "counts", "pair"),
     [
-        ([[90, 8, 2], [0, 100, 0], [10, 10, 80]], ["90.0", "86", "93", "300"], []),  # two are as frequent
-        ([[85, 15, 0], [0, 100, 0], [5, 10, 85]], ["90.0", "86", "93", "300"], ["glass", "plastic"]),
-        ([[999, 1, 0], [0, 999, 0], [0, 0, 1]], ["100.0", "100", "100", "2,000"], ["glass", "plastic"]),
-        ([[0, 5, 0], [0, 0, 0], [0, 0, 0]], ["0.0", "0", "43", "5"], ["glass", "plastic"]),
-        ([[30, 0, 0], [0, 30, 0], [0, 0, 30]], ["100.0", "96", "100", "90"], []),
+        ([[90, 8, 2], [0, 100, 0], [10, 10, 80]], 0.6, ["270", "300"], []),  # two confusions are as frequent
+        ([[85, 15, 0], [0, 100, 0], [5, 10, 85]], 0.6, ["270", "300"], ["glass", "plastic"]),
+        ([[85, 15, 0], [0, 100, 0], [5, 10, 85]], 0.9, ["270", "300", "30"], []),  # sure: the labels may be wrong
+        ([[999, 1, 0], [0, 999, 0], [0, 0, 1]], 0.6, ["1,999", "2,000"], ["glass", "plastic"]),
+        ([[30, 0, 0], [0, 30, 0], [0, 0, 30]], 0.6, ["90", "90"], []),
     ],
 )
-def test_the_sentence_has_the_accuracy_and_the_most_frequent_confusion(confusion, figures, pair):
-    words = plain(accuracy_text.sentence(found(confusion), is_unseen=True))
-    assert re.findall(r"[\d.,]+", words) == figures and re.findall("“(.*?)”", words) == pair
+def test_the_result_is_a_count_of_images_and_names_the_next_step(confusion, probability, counts, pair):
+    evaluation = found(confusion, probability=probability)
+    words = plain(f"{accuracy_text.sentence(evaluation, is_unseen=True)}. {accuracy_text.next_words(evaluation)}")
+    assert re.findall(r"\d[\d,]*", words) == counts and re.findall("“(.*?)”", words) == pair
+
+
+def test_images_that_chose_or_trained_a_run_are_never_called_unseen():
+    unseen = accuracy_text.sentence(found([[8, 2], [0, 10]], NAMES[:2]), is_unseen=True)
+    chose = accuracy_text.sentence(found([[8, 2], [0, 10]], NAMES[:2]), is_unseen=False)
+    trained = accuracy_text.sentence(replace(found([[8, 2], [0, 10]], NAMES[:2]), seen=3), is_unseen=False)
+    assert len({unseen, chose, trained}) == 3 and re.findall(r"\d+", trained) == ["18", "20", "3"]
 
 
 def test_several_labels_name_the_class_that_is_missed_most():
     evaluation = found([[5, 1, 3, 1], [8, 1, 0, 1], [9, 0, 1, 0]], several=True)
-    words = plain(accuracy_text.sentence(evaluation, is_unseen=True))
-    assert "70.0%" in words and re.findall("“(.*?)”", words) == ["glass"]
+    evaluation = replace(evaluation, predictions=found([[0, 1], [0, 0]], NAMES[:2]).predictions)
+    assert re.findall(r"\d+", accuracy_text.sentence(evaluation, is_unseen=True)) == ["7", "10"]
+    assert re.findall("“(.*?)”", plain(accuracy_text.next_words(evaluation))) == ["glass"]
 
 
 def test_only_few_images_are_called_uncertain():
@@ -93,6 +105,6 @@ def test_missing_and_dominant_classes_are_named(confusion, words):
 
 def test_a_long_or_right_to_left_name_stays_whole_in_its_place():
     names = ("x" * 200, "زجاج, أخضر", "paper")
-    sentence = accuracy_text.sentence(found([[80, 20, 0], [0, 100, 0], [0, 0, 100]], names), is_unseen=True)
-    assert sentence.endswith("“\u2068زجاج, أخضر\u2069”") and "x" * 39 + "…" in sentence
+    sentence = accuracy_text.next_words(found([[80, 20, 0], [0, 100, 0], [0, 0, 100]], names))
+    assert "“\u2068زجاج, أخضر\u2069”" in sentence and "x" * 39 + "…" in sentence
     assert "x" * 41 not in sentence

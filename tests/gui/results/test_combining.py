@@ -8,7 +8,6 @@ import pytest
 from PySide6.QtCore import Qt
 
 from gui.results import run_actions
-from gui.results.results_page import SETTINGS
 from visionft.combining.combine import Combination
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.runs.manifest import Part, write_manifest, write_parts
@@ -66,7 +65,6 @@ def test_a_combination_is_made_chosen_and_shows_its_parts(qtbot, page, window, c
     row = next(row for row in page.table.model().sourceModel().rows if row.name == MADE)
     assert row.method and "2" in row.kept and [each.tone for each in said] == ["good"]
     assert page.why_not_train_on()
-    qtbot.mouseClick(page.view_buttons.button(SETTINGS), LEFT)
     entries = [each.isEnabled() for each in page.menu().actions()]
     assert entries[:6] == [True, True, False, False, False, True]  # rename, pin, retrain, edit, recipe, folder
 

@@ -41,10 +41,10 @@ def test_a_run_without_a_result_is_measured_by_itself_with_its_progress(
     assert "%" not in page.accuracy.words()[0]  # what chose its epoch is no accuracy
     qtbot.waitUntil(begun.is_set)
     qtbot.waitUntil(lambda: page.accuracy.words()[1] == "val")
-    assert page.missing.isVisible() and not page.evaluate_button.isEnabled()
+    assert page.missing.isVisible() and page.why_not_evaluate()
     gate.set()
     qtbot.waitUntil(lambda: page.evaluation is not None)
-    assert "50.0%" in page.accuracy.words()[0] and page.images.matrix.isVisible()
+    assert "50.0%" in page.accuracy.words()[2] and page.images.explain.isVisible()
 
 
 def test_a_measurement_that_fails_is_told_in_its_place_and_not_tried_again_by_itself(qtbot, page, window, monkeypatch):
@@ -81,6 +81,7 @@ def test_while_a_run_trains_another_is_measured_only_when_asked(qtbot, page, mon
     assert not asked
     qtbot.mouseClick(page.missing.button, LEFT)
     qtbot.waitUntil(lambda: asked == [(OLD, "val")])
+    page.view_buttons.button(results_page.DETAILS).click()
     page.split_box.setCurrentIndex(1)
     qtbot.mouseClick(page.evaluate_button, LEFT)
     qtbot.waitUntil(lambda: asked == [(OLD, "val"), (OLD, "test")])
@@ -109,7 +110,7 @@ def test_a_run_that_answers_by_the_labels_of_now_is_measured_again_once_when_the
     page.table.select([live])
     qtbot.waitUntil(lambda: asked == [live])
     assert accuracy_text.changed_words(0, is_old=True) in page.accuracy.words()[2]
-    qtbot.waitUntil(page.evaluate_button.isEnabled)
+    qtbot.waitUntil(lambda: not page.why_not_evaluate())
     page.table.select([NEW])
     page.table.select([live])
     qtbot.wait(50)

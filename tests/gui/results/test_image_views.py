@@ -10,7 +10,7 @@ from PySide6.QtCore import Qt
 from gui import runner
 from gui.kit.thumbnails import Unreadable
 from gui.results import evaluation_controller, image_views
-from gui.results.results_page import IMAGES
+from gui.results.results_page import DETAILS, MISTAKES
 from visionft.data.preprocess import Box
 from visionft.evaluation.explanation import Explanation, ExplanationRequest
 from visionft.project.edits.changes import RemoveImages
@@ -39,7 +39,7 @@ def test_explaining_shows_where_it_looked(qtbot, page, show, monkeypatch, finish
         return explained(wanted, deletion=0.2 if len(asked) == 1 else 0.49)
 
     monkeypatch.setattr(image_views, "explain_images", explain)
-    show(IMAGES)
+    show(MISTAKES)
     view = page.images.explain
     qtbot.waitUntil(lambda: view.heat.image() is not None)
     assert view.badge.isHidden() and view.heat.heat_rect().isEmpty()
@@ -75,6 +75,7 @@ def test_a_run_that_is_removed_while_shown_is_reported_and_leaves_the_table(
     # The engine's first step; the rest of it would load torch.
     monkeypatch.setattr(evaluation_controller, "evaluate", lambda run_dir, *_, **__: read_run(run_dir))
     shutil.rmtree(project_dir / "runs" / NEW)
+    page.view_buttons.button(DETAILS).click()
     qtbot.mouseClick(page.evaluate_button, LEFT)
     finish()
     assert NEW in window.toasts.message()
@@ -89,7 +90,7 @@ def test_going_on_from_a_run_that_is_gone_is_refused(page, window, project_dir):
 
 
 def test_images_that_vanished_or_left_the_project_are_said_so(qtbot, page, show, window, image_ids):
-    show(IMAGES)
+    show(MISTAKES)
     view = page.images.explain
     qtbot.waitUntil(lambda: view.heat.image() is not None)  # unfinished reads would be kept
     view.strip.tiles()[0].path.unlink()

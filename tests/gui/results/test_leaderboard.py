@@ -21,7 +21,7 @@ from gui.results.leaderboard.leaderboard_view import (
     LeaderboardTable,
     LeaderboardView,
 )
-from gui.results.results_page import LEADERBOARD, MATRIX
+from gui.results.results_page import COMPARE, MISTAKES
 from visionft.evaluation.leaderboard import REASONS, DifferenceToBest, Leaderboard, LeaderboardRow
 from visionft.evaluation.leaderboard_jobs import TrainingFreeReport
 from visionft.evaluation.run_cost import EarlierHead, MeasuredCost, PredictionTime, RunCost, write_cost
@@ -89,7 +89,7 @@ def test_a_row_has_its_rank_and_difference_or_the_reason_without():
     assert words.rank(STALE) == "–" and words.difference(STALE)
     assert words.difference(TIED).startswith("−8.0, ") and words.difference(WORSE) == "−8.0"
     assert "−13.0" in words.tip(WORSE) and REASONS["other_images"] in words.tip(STALE)
-    assert len(words.chips(BEST)) == len(words.chips(WORSE)) == 1 and words.chips(TIED) == []
+    assert len(words.chips(WORSE)) == 1 and words.chips(BEST) == words.chips(TIED) == []
     elsewhere = row("e", 0.9, ms=3, is_timed_here=False)
     assert words.cells(elsewhere, 0)[TIME][0] not in ("3 ms", words.NONE)
 
@@ -142,13 +142,13 @@ def test_the_chart_draws_what_was_timed_here_and_the_front(qtbot):
 
 
 def show_board(qtbot, page) -> LeaderboardView:
-    qtbot.mouseClick(page.view_buttons.button(LEADERBOARD), LEFT)
+    qtbot.mouseClick(page.view_buttons.button(COMPARE), LEFT)
     qtbot.waitUntil(lambda: bool(page.leaderboard.view.table.runs()), timeout=5000)
     return page.leaderboard.view
 
 
 def test_the_page_shows_all_runs_and_a_click_chooses_one(qtbot, page):
-    assert page.view_buttons.checkedId() == MATRIX
+    assert page.view_buttons.checkedId() == MISTAKES
     view = show_board(qtbot, page)
     assert set(view.table.runs()) == {OLD, NEW} and page.table.selected() == [NEW]
     line = view.table.runs().index(OLD)
@@ -159,14 +159,14 @@ def test_the_page_shows_all_runs_and_a_click_chooses_one(qtbot, page):
 
 
 def test_the_cost_is_shown_with_the_accuracy(qtbot, page, project_dir: Path):
-    assert page.accuracy.cost.text() == ""
+    assert page.details.cost.text() == ""
     run_dir = project_dir / "runs" / NEW
     kept = json.loads((run_dir / "best" / "manifest.json").read_text()).get("model.safetensors", "")
     write_cost(run_dir, MeasuredCost(weights=kept, shipped_bytes=4_000_000, time=timed(7.5)))
     page.refresh()
     page.table.select([OLD])
     page.table.select([NEW])
-    assert "7.5 ms" in page.accuracy.cost.text() and "4.0 MB" in page.accuracy.cost.text()
+    assert "7.5 ms" in page.details.cost.text() and "4.0 MB" in page.details.cost.text()
 
 
 def test_measuring_all_is_a_task_after_which_the_leaderboard_is_read_again(
@@ -200,7 +200,7 @@ def test_training_free_models_are_fitted_on_the_selected_backbone(qtbot, page, w
     assert window.state.actions.why_not("run.fit_training_free") == ""
     window.state.actions.run("run.fit_training_free")
     finish()
-    assert asked[0].backbone == "vit_tiny" and page.view_buttons.checkedId() == LEADERBOARD
+    assert asked[0].backbone == "vit_tiny" and page.view_buttons.checkedId() == COMPARE
     assert window.toasts.message().startswith("1 ") and "E404" in window.toasts.newest.hint()
     qtbot.waitUntil(lambda: "003-vit_tiny-prototype" in page.leaderboard.view.table.runs(), timeout=5000)
 

@@ -6,7 +6,7 @@ import pytest
 from PySide6.QtCore import Qt
 
 from gui.results.accuracy_text import changed_words
-from gui.results.results_page import CHANGES, IMAGES, MATRIX
+from gui.results.results_page import CLASSES, COMPARE, MISTAKES, SIDE_BY_SIDE
 from gui.shell.window import MainWindow
 
 LEFT = Qt.MouseButton.LeftButton
@@ -27,13 +27,15 @@ def label_of(window: MainWindow, image_id: int) -> str:
     return ", ".join(snapshot.class_names[index] for index in image.labels)
 
 
-@pytest.mark.parametrize("place", [MATRIX, IMAGES, CHANGES])
+@pytest.mark.parametrize("place", [CLASSES, MISTAKES, COMPARE])
 def test_a_label_is_mended_in_each_view_and_nothing_moves(qtbot, page, window, place):
     qtbot.mouseClick(page.view_buttons.button(place), LEFT)
-    grid = {MATRIX: page.images.matrix, IMAGES: page.images.explain, CHANGES: page.images.changes}[place].grid
+    page.compare.choose(SIDE_BY_SIDE)
+    views = {CLASSES: page.images.matrix, MISTAKES: page.images.explain, COMPARE: page.images.comparison}
+    grid = views[place].grid
     tile = grid.strip.chosen()[0]
     assert grid.label_box.box.currentText() == label_of(window, tile.image_id)
-    before = [widget.geometry() for widget in (page.accuracy, page.views, page.table, page.again_button)]
+    before = [widget.geometry() for widget in (page.accuracy, page.views, page.table, page.more_button)]
     index = next(n for n in range(3) if grid.label_box.box.itemText(n) != grid.label_box.box.currentText())
     wanted = grid.label_box.box.itemText(index)
     grid.label_box.box.setCurrentIndex(index)
@@ -41,13 +43,13 @@ def test_a_label_is_mended_in_each_view_and_nothing_moves(qtbot, page, window, p
     assert label_of(window, tile.image_id) == wanted
     assert wanted in grid.strip.tile(tile.image_id).mark
     assert changed_words(1, is_old=False) in page.accuracy.words()[2]
-    assert [widget.geometry() for widget in (page.accuracy, page.views, page.table, page.again_button)] == before
+    assert [widget.geometry() for widget in (page.accuracy, page.views, page.table, page.more_button)] == before
     window.state.session.undo()
     assert label_of(window, tile.image_id) != wanted and not grid.strip.tile(tile.image_id).mark
 
 
 def test_several_images_get_a_label_at_once_with_a_way_back(qtbot, page, window):
-    qtbot.mouseClick(page.view_buttons.button(IMAGES), LEFT)
+    qtbot.mouseClick(page.view_buttons.button(MISTAKES), LEFT)
     grid = page.images.explain.grid
     grid.strip.selection.select_all()
     assert grid.label_box.box.currentIndex() == -1
@@ -63,6 +65,7 @@ def test_several_images_get_a_label_at_once_with_a_way_back(qtbot, page, window)
 
 @pytest.mark.qt_log_ignore(r"does not support (grabbing|raise)")  # the list of fitting names, offscreen
 def test_a_thousand_classes_are_found_by_typing_and_mistakes_are_listed(qtbot, page, window):
+    qtbot.mouseClick(page.view_buttons.button(CLASSES), LEFT)
     box = page.images.matrix.grid.label_box
     names = [f"class {number:04d}" for number in range(1000)]
     box.show_classes(names)

@@ -1,6 +1,7 @@
 """Results: runs read from their folders, in the user's order; their errors, the reasons, the changes."""
 
 import re
+import shutil
 
 import pytest
 from PySide6.QtCore import Qt
@@ -8,7 +9,8 @@ from PySide6.QtWidgets import QLineEdit
 
 from gui.kit import dialogs
 from gui.kit.value_table import MARK_ROLE
-from gui.results.results_page import CALIBRATION, CHANGES, CLASSES, CURVES, IMAGES, MATRIX, SETTINGS
+from gui.results.details_view import CALIBRATION, CURVES, SETTINGS
+from gui.results.results_page import CLASSES, COMPARE, DETAILS, MISTAKES, SIDE_BY_SIDE
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.runs.run_folder import read_run
 
@@ -21,18 +23,16 @@ def cells(table, columns: int = 7) -> list[list[str]]:
     return [[model.index(line, place).data() for place in range(columns)] for line in range(model.rowCount())]
 
 
-def test_the_table_shows_each_run_and_the_newest_is_chosen(page, show):
-    show(CURVES)
+def test_the_table_shows_each_run_and_the_newest_is_chosen(page):
     assert cells(page.table)[0] == [NEW, "ViT-Tiny/16", "Linear probe", "–", "50.0%", "0.100", "Unfinished"]
-    assert page.table.selected() == [NEW] and [run.title for run in page.figures.chart.runs] == [NEW]
+    assert page.table.selected() == [page.run().title] == [NEW]
     for column, shown in ((5, ["0.100", "0.200"]), (4, ["–", "50.0%"])):
         page.table.sortByColumn(column, Qt.SortOrder.AscendingOrder)
         assert [line[column] for line in cells(page.table)] == shown
 
 
 @pytest.mark.parametrize("way", ["F2", "double click"])
-def test_a_run_is_renamed_in_place_and_keeps_its_name(way, qtbot, page, show, project_dir):
-    show(CURVES)
+def test_a_run_is_renamed_in_place_and_keeps_its_name(way, qtbot, page, project_dir):
     page.table.setFocus()
     if way == "F2":
         qtbot.keyClick(page.table, Qt.Key.Key_F2)
@@ -45,7 +45,7 @@ def test_a_run_is_renamed_in_place_and_keeps_its_name(way, qtbot, page, show, pr
     qtbot.keyClick(editor, Qt.Key.Key_Return)
     qtbot.waitUntil(lambda: read_run(project_dir / "runs" / NEW).title == "Best")
     assert "Best" in [line[0] for line in cells(page.table)]
-    assert page.table.selected() == [NEW] and [run.title for run in page.figures.chart.runs] == ["Best"]
+    assert page.table.selected() == [NEW] and page.run().title == "Best"
 
 
 def test_a_name_that_cannot_be_written_is_reported(page, window, project_dir):
@@ -66,7 +66,6 @@ def test_a_pinned_run_stays_on_top_in_both_orders(page, project_dir):
 
 
 def test_deleting_weights_says_what_it_frees_and_keeps_the_figures(page, show, window, project_dir, monkeypatch):
-    show(CURVES)
     asked = []
     monkeypatch.setattr(dialogs, "ask_yes", lambda *_, **__: False)
     page.actions_of_runs.delete_weights(page.run())
@@ -76,31 +75,31 @@ def test_deleting_weights_says_what_it_frees_and_keeps_the_figures(page, show, w
     page.actions_of_runs.delete_weights(page.run())
     assert NEW in asked[0][0] and "2.0 MB" in asked[0][1]
     assert not (project_dir / "runs" / NEW / "best").exists()
-    assert page.evaluation is not None and [run.title for run in page.figures.chart.runs] == [NEW]
-    show(IMAGES)
-    for button in (page.evaluate_button, page.again_button, page.export_button, page.images.explain.explain_button):
+    assert page.evaluation is not None and page.run().name == NEW
+    show(MISTAKES)
+    for button in (page.evaluate_button, page.export_button, page.images.explain.explain_button):
         assert not button.isEnabled() and page.why_not_use() in button.toolTip()
     assert not page.continue_button.isVisible() and NEW in window.toasts.message()
 
 
 def test_two_runs_lie_over_each_other_in_the_colours_of_the_table(page, show):
-    show(CURVES)
     page.table.select([OLD, NEW])
-    assert [run.title for run in page.figures.chart.runs] == [NEW, OLD]
+    show(DETAILS, CURVES)
+    assert [run.title for run in page.details.chart.runs] == [NEW, OLD]
     rows = {row.name: row.colour for row in page.table._rows.rows}
-    assert page.figures.chart._colours == rows
+    assert page.details.chart._colours == rows
 
 
 def test_settings_that_differ_come_first_and_can_be_shown_alone(qtbot, page, show):
     page.table.select([OLD, NEW])
-    show(SETTINGS)
-    lines = page.figures.settings.texts()
+    show(DETAILS, SETTINGS)
+    lines = page.details.settings.texts()
     assert lines[0] == ["≠  Backbone", "vit_tiny", "resnet18"]
     assert ["Batch size", "32", "32"] in lines
-    marks = [page.figures.settings.item(line, 0).data(MARK_ROLE) for line in (0, len(lines) - 1)]
+    marks = [page.details.settings.item(line, 0).data(MARK_ROLE) for line in (0, len(lines) - 1)]
     assert marks[0] and not marks[1]
-    qtbot.mouseClick(page.figures.only_differing, LEFT)
-    assert all(line[0].startswith("≠") for line in page.figures.settings.texts())
+    qtbot.mouseClick(page.details.only_differing, LEFT)
+    assert all(line[0].startswith("≠") for line in page.details.settings.texts())
 
 
 def test_what_a_run_fixes_breaks_and_leaves_wrong_is_shown_with_images(
@@ -109,13 +108,14 @@ def test_what_a_run_fixes_breaks_and_leaves_wrong_is_shown_with_images(
     before = (("blue", "red", 0.9), ("blue", "green", 0.8), ("green", "green", 0.9), ("red", "red", 0.9))
     write_evaluation(project_dir, OLD, image_ids, before)
     page.refresh()
-    show(CHANGES)
-    view = page.images.changes
+    show(COMPARE, SIDE_BY_SIDE)
+    view = page.images.comparison
     assert [view.buttons[name].text().split()[-1] for name in ("fixed", "broken", "still_wrong")] == ["1", "1", "1"]
-    assert [item.title for item in view.strip.tiles()] == ["red → blue"]
+    assert [item.title for item in view.strip.tiles()] == ["1: red"]
     qtbot.mouseClick(view.buttons["broken"], LEFT)
     assert [item.image_id for item in view.strip.tiles()] == [image_ids[3]]
     assert view.verdict.text() and re.findall(r"\d+", view.facts.text()) == ["4", "1", "0"]  # shared, right, left out
+    assert [re.findall(r"\d+", each.text()) for each in view.shares] == [["2", "4"], ["2", "4"]]
     qtbot.mouseClick(view.open_button, LEFT)
     assert page.state.path is not None and page.window().current_page.name == "label"
     assert page.window().current_page.grid.count() == 1
@@ -123,10 +123,10 @@ def test_what_a_run_fixes_breaks_and_leaves_wrong_is_shown_with_images(
 
 def test_the_evaluation_of_a_run_is_read_back(page, show):
     show(CLASSES)
-    assert page.figures.classes.texts()[0] == ["blue", "4", "50.0%", "50.0%", "2 of 4", "15% to 85%"]
+    assert page.images.matrix.scores.texts()[0] == ["blue", "4", "50.0%", "50.0%", "2 of 4", "15% to 85%"]
     assert "50.0%" in page.accuracy.words()[2]
-    show(CALIBRATION)
-    chart = page.figures.calibration
+    show(DETAILS, CALIBRATION)
+    chart = page.details.calibration
     assert "9.4%" in chart.heads[0].text() and "2.1%" in chart.heads[1].text()
     assert [len(bins) for bins in chart.bins] == [1, 2]
 
@@ -138,17 +138,17 @@ def test_the_headline_is_the_test_result_and_validation_is_called_what_chose(
     page.refresh()
     page.table.select([OLD])
     sentence, meaning, _ = page.accuracy.words()
-    assert page.split() == "val" and "50.0%" in sentence and "85%" not in sentence and "%" not in meaning
+    assert page.split() == "val" and sentence.count("2") == 1 and "85%" not in sentence and "%" not in meaning
     write_evaluation(project_dir, OLD, image_ids, answers, split="test", top1=0.69)
     page.refresh()
-    assert page.split() == "test" and all(each in page.accuracy.words()[0] for each in ("69.0%", "15%", "85%"))
+    assert page.split() == "test" and all(each in page.accuracy.words()[2] for each in ("69.0%", "15%", "85%"))
     page.split_box.setCurrentIndex(0)
     page.refresh()
-    assert page.split() == "val" and "50.0%" in page.accuracy.words()[0] and "69.0%" in page.accuracy.words()[1]
+    assert page.split() == "val" and "50.0%" in page.accuracy.words()[2] and "69.0%" in page.accuracy.words()[1]
 
 
 def test_the_worst_cell_is_pressed_and_any_cell_shows_its_images(qtbot, page, show, image_ids):
-    show(MATRIX)
+    show(CLASSES)
     view = page.images.matrix
     assert re.findall("“(.*?)”", view.cell_text()) == ["red", "blue"]  # as many as blue for green, of fewer
     assert [item.image_id for item in view.strip.tiles()] == [image_ids[3]]
@@ -162,7 +162,7 @@ def test_the_worst_cell_is_pressed_and_any_cell_shows_its_images(qtbot, page, sh
 
 
 def test_the_surest_mistakes_come_first_and_open_on_the_label_page(qtbot, page, show, window, image_ids):
-    show(IMAGES)
+    show(MISTAKES)
     view = page.images.explain
     assert [item.image_id for item in view.strip.tiles()] == [image_ids[3], image_ids[1]]
     view.order_box.setCurrentIndex(1)
@@ -180,29 +180,40 @@ def test_several_labels_show_hits_and_misses_in_place_of_a_matrix(page, show, pr
     counts = [[1, 0, 1, 2], [3, 0, 0, 1], [1, 1, 1, 1]]
     write_evaluation(project_dir, NEW, image_ids, answers, confusion=counts, mean_average_precision=0.8)
     page.refresh()
-    show(MATRIX)
+    show(CLASSES)
     view = page.images.matrix
     assert view.several.isVisible() and not view.matrix.isVisible()
     assert view.several.texts()[2] == ["red", "1", "1", "1", "1"]
-    show(IMAGES)
+    show(MISTAKES)
     assert [item.image_id for item in page.images.explain.strip.tiles()] == [image_ids[0], image_ids[2]]
 
 
-def test_a_run_that_was_solved_for_has_no_curve_and_says_so(page, show):
-    show(CURVES)
-    assert page.figures.no_curve.isVisible() and not page.figures.chart.isVisible()
-    page.table.select([OLD])
-    assert page.figures.chart.isVisible() and not page.figures.no_curve.isVisible()
+def test_a_view_without_content_has_no_button(page, show, project_dir):
+    show(DETAILS)
+    curves = page.details.views.buttons.button(CURVES)
+    assert not curves.isVisible() and page.details.kept.text()
+    page.table.select([OLD])  # trained, but not evaluated
+    assert curves.isVisible() and not page.view_buttons.button(MISTAKES).isVisible()
+    show(COMPARE)
+    shutil.rmtree(project_dir / "runs" / OLD)
+    page.refresh()
+    assert not page.view_buttons.button(COMPARE).isVisible() and page.views.place() == MISTAKES
+
+
+def test_a_class_selects_its_most_frequent_confusion(qtbot, page, show):
+    show(CLASSES)
+    view = page.images.matrix
+    place = view.scores.visualItemRect(view.scores.item(0, 0)).center()
+    qtbot.mouseClick(view.scores.viewport(), LEFT, pos=place)
+    assert re.findall("“(.*?)”", view.cell_text()) == ["blue", "green"]
 
 
 def test_a_run_that_was_solved_for_is_made_anew_and_not_trained_on(page, window, monkeypatch):
     begun: list[TrainConfig] = []
     monkeypatch.setattr(window.state.session.runner, "start", begun.append)
-    again = page.again_button.text()
     page.train_again()
     assert window.current_page.name == "train"
     window.show_page("results")
     page.table.select([OLD])
-    assert page.again_button.text() != again
     page.train_again()
     assert [(each.method, each.start_from) for each in begun] == [("linear", ""), ("lora", OLD)]

@@ -1,4 +1,4 @@
-"""The images on which two runs disagree: fixed, newly broken, still wrong. Depends on Qt and plain data only."""
+"""Two models side by side on the same images: which one is right where. Depends on Qt and plain data only."""
 
 from collections.abc import Mapping, Sequence
 
@@ -16,11 +16,13 @@ from gui.results.fixable_grid import FixableGrid
 from models.messages import Message
 from visionft.errors import NextStep
 
-GROUPS = {"fixed": Message("Fixed"), "broken": Message("Newly broken"), "still_wrong": Message("Still wrong")}
+GROUPS = {
+    "fixed": Message("Only 2 is right"), "broken": Message("Only 1 is right"), "still_wrong": Message("Both are wrong"),
+}  # fmt: skip
 
 
-class ChangesView(QWidget):
-    """From an earlier run, chosen here, to the one selected in the table."""
+class ComparisonView(QWidget):
+    """Model 1, chosen here, beside model 2, the one selected in the table."""
 
     step_wanted = Signal(object)  # NextStep: the action to enable the comparison
 
@@ -29,13 +31,23 @@ class ChangesView(QWidget):
         self.other_box = choice_box("Run to compare with", least=16)
         self._to = ElidedLabel("", "strong")
         self.verdict, self.facts = text("", "strong", wrap=True), text("", "small", wrap=True)
-        self.grid = FixableGrid(thumbnails, name=Message("Images that changed"))
+        self.grid = FixableGrid(thumbnails, name=Message("Images that at least one model has wrong"))
         self.strip, self.open_button = self.grid.strip, self.grid.open_button
         self._groups: Mapping[str, Sequence[Tile]] = dict.fromkeys(GROUPS, ())
         self._switch = Segments({name: tr(title) for name, title in GROUPS.items()}, "")
         self._switch.chosen.connect(lambda _group: self._show_group())
         self.buttons = self._switch.buttons
-        head = row(text("From"), self.other_box, text("to"), self._to, spacing=theme.SMALL, grows=3)
+        numbers = [text("", "strong"), text("", "strong")]
+        for number, label in enumerate(numbers, 1):
+            label.setText(str(number))
+        self.shares = (ElidedLabel("", "body"), ElidedLabel("", "body"))
+        first = row(numbers[0], self.other_box, self.shares[0], grows=2)
+        second = row(numbers[1], self._to, self.shares[1])
+        second.setStretch(1, 1)
+        second.setStretch(2, 1)
+        head = row(first, second, spacing=theme.LARGE)
+        head.setStretch(0, 1)
+        head.setStretch(1, 1)
         layout = column(self.verdict, self.facts, self._switch, self.grid, grows=3)
         body = widget_of(layout)
         self.empty = EmptyState("split", "Nothing to compare yet", "")
@@ -63,12 +75,17 @@ class ChangesView(QWidget):
     def show_problem(self, message: str, hint: str, step: NextStep | None = None) -> None:
         self._stack.setCurrentIndex(0)
         self._step = step
+        for label in self.shares:
+            label.setText("")
         self.empty.show_words(message, hint, button_of(step).title if step else "")
 
-    def show_changes(
-        self, groups: Mapping[str, Sequence[Tile]], counts: Mapping[str, int], verdict: str, facts: str
-    ) -> None:
-        """Show the three groups; `counts` include images no longer in the project."""
+    def show_groups(
+        self, groups: Mapping[str, Sequence[Tile]], counts: Mapping[str, int], verdict: str, facts: str,
+        *, shares: Sequence[str],
+    ) -> None:  # fmt: skip
+        """Show the three groups; `counts` include images no longer in the project, `shares` are of both models."""
+        for label, words in zip(self.shares, shares, strict=True):
+            label.setText(words)
         self._stack.setCurrentIndex(1)
         self._groups = groups
         self.verdict.setText(verdict)
