@@ -51,17 +51,18 @@ def _folder(studio: Any) -> Path:
 
 def _done(studio: Any) -> None:
     _close(studio)
-    card = studio.window.page("export").parity_card
-    studio.window.page("export").promises.hide()
+    page = studio.window.page("export")
+    page.target_card.tiles["web"].click()
     latency = Latency(median_ms=21.4, p95_ms=23.9, runs=60, provider="CPUExecutionProvider", width=320, height=240)
     parity = Parity(images=20, max_abs_diff=3.2e-6, top1_agreement=1.0, batches=(1, 2, 7))
     result = ExportResult(
         model=_folder(studio) / "model.onnx", bytes=94_113_220, sha256="", temperature=1.2, opset=20, parity=parity,
         latency=latency, files=(*_FILES, *sample_files()), variants=_variants(), large_ms=46.0,
     )  # fmt: skip
-    card.show_result(result)
-    studio.window.page("export").variants_card.show_variants(result.variants)
-    studio.window.page("export").follow_up.follow(result)
+    page.parity_card.show_result(result)
+    page.use_card.show_use(page.target_card.target(), result)
+    page.variants_card.show_variants(result.variants)
+    page.follow_up.follow(result)
 
 
 def _close(studio: Any) -> None:

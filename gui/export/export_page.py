@@ -1,23 +1,24 @@
-"""The export page: choose a run and options, write one ONNX file, and see its comparison with PyTorch."""
+"""The export page: choose a model and where it will run, write one ONNX file, see its comparison with PyTorch."""
 
 import datetime
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable
 from functools import partial
-from typing import Final
+from pathlib import Path
 
 from PySide6.QtCore import QTimer, Slot
-from PySide6.QtGui import QFontDatabase
-from PySide6.QtWidgets import QPlainTextEdit, QStackedWidget
+from PySide6.QtWidgets import QStackedWidget
 
 from gui.export import exporting
 from gui.export.follow_up import ExportFollowUp
 from gui.export.measured_cards import SpeedCard, VariantsCard
-from gui.export.options_card import OptionsCard
 from gui.export.parity_card import ParityCard
 from gui.export.publishing import Publisher
+from gui.export.target_card import TargetCard
+from gui.export.use_card import UseCard
 from gui.kit import theme
 from gui.kit.empty_state import EmptyState
-from gui.kit.parts import Button, Card, CopyButton, IconLabel, Segments, column, restyle, row, scrolling, text, verbatim
+from gui.kit.parts import Button, Card, column, restyle, scrolling, text
 from gui.kit.run_table import RunTable, best_run, run_row, run_rows
 from gui.kit.side_by_side import SideBySide
 from gui.kit.translation import tr
@@ -27,40 +28,12 @@ from gui.state import AppState
 from gui.tasks import Lane, Outcome, Task, TaskHandle
 from models.messages import Message
 from visionft.errors import NextStep
-from visionft.export.bundle.sample_programs import SAMPLES, Sample
 from visionft.export.contents import MODEL_FILE
 from visionft.export.parity import ExportResult, read_export
+from visionft.export.targets import is_made_with, target_of
 from visionft.training.runs.run_folder import RunSummary, list_runs
 
 EXPORTS_FOLDER = "exports"
-# Requirements and start command of each.
-NEEDS: Final = {
-    "python": Message("Needs onnxruntime, numpy and Pillow. Start it with: python predict.py image.jpg"),
-    "node": Message("Needs Node.js and, once in its folder, npm install. Start it with: node predict.mjs image.jpg"),
-    "web": Message(
-        "A web page that classifies images in the browser; none is uploaded. Open index.html beside it to start."
-    ),
-    "csharp": Message("Needs the .NET SDK, 8 or newer. Start it in its folder with: dotnet run -- image.jpg"),
-    "cpp": Message("Needs ONNX Runtime and OpenCV. Its first lines explain how to build it."),
-}
-_PROMISES = (
-    (
-        "file",
-        Message("One file"),
-        Message("Cropping, resizing and normalising are inside. It takes images of any size, as RGB bytes."),
-    ),
-    (
-        "shield",
-        Message("Verified"),
-        Message("PyTorch and the file classify up to 200 images; the file is kept only if both agree."),
-    ),
-    ("gauge", Message("Measured"), Message("Its speed on this computer, one image at a time, and its size.")),
-    (
-        "copy",
-        Message("Ready to use"),
-        Message("Programs in Python, JavaScript, C# and C++ run it anywhere, and a page in the browser."),
-    ),
-)
 
 
 class ExportPage(Page):
@@ -76,7 +49,7 @@ class ExportPage(Page):
         self._kept = text("", "muted", wrap=True)
         self.export_button = Button("Export", "export", role="primary", on_click=self.export)
         self.try_button = Button("Try it", "try", role="primary", on_click=lambda: state.page_requested.emit("try"))
-        self.options_card, self.promises, self.code_card = OptionsCard(), promises_card(), CodeCard(SAMPLES)
+        self.target_card, self.use_card = TargetCard(), UseCard()
         self.parity_card, self.variants_card, self.speed_card = ParityCard(), VariantsCard(), SpeedCard()
         self.follow_up = ExportFollowUp(state, self.parity_card, self.speed_card, self)
         self.publishing = Publisher(state, self)
@@ -86,10 +59,10 @@ class ExportPage(Page):
 
     def _lay_out(self) -> None:
         runs = Card(margin=theme.HUGE)
-        for widget in (text("Training run", "heading"), self.table, self._kept):
+        for widget in (text("Model", "heading"), self.table, self._kept):
             runs.body.addWidget(widget)
-        found = (self.promises, self.parity_card, self.speed_card, self.variants_card, self.code_card)
-        body = column(SideBySide((runs, self.options_card), found, least_px=860), None)
+        found = (self.parity_card, self.use_card, self.speed_card, self.variants_card)
+        body = column(SideBySide((runs, self.target_card), found, least_px=860), None)
         body.setContentsMargins(theme.HUGE, 0, theme.HUGE, theme.HUGE)
         self._stack = QStackedWidget()
         self._stack.addWidget(self.empty)
@@ -105,7 +78,7 @@ class ExportPage(Page):
         leads_to = "train" if self.session is not None else "project"
         self.empty.button.clicked.connect(lambda _checked=False: self.state.page_requested.emit(leads_to))
         self.table.selection_changed.connect(self._on_selection_changed)
-        self.options_card.target_changed.connect(self._show_target)
+        self.target_card.changed.connect(self._show_target)
         actions, card = self.state.actions, self.parity_card
         for part in (self.follow_up, self.publishing):
             part.changed.connect(actions.refresh)
@@ -147,30 +120,40 @@ class ExportPage(Page):
         return self._runs.get(names[0]) if names else None
 
     def _show_target(self) -> None:
-        """Show any export already at the target, and whether the run can be exported there."""
-        run, target = self.run(), self.options_card.target()
-        found = read_export(target) if target else None
-        effect = Message("A folder with this name is created.")
-        if target is not None and (target / MODEL_FILE).is_file():
-            effect = Message("Exporting again replaces the existing file.")
-        self.options_card.note.setText(self.why_not_export() or tr(effect))
+        """Show any export already at the folder, and whether the run can be exported there."""
+        run, folder = self.run(), self.target_card.folder()
+        found = read_export(folder) if folder else None
+        effect = Message("Goes into the folder {name}.")
+        if folder is not None and (folder / MODEL_FILE).is_file():
+            effect = Message("Exporting again replaces the files in the folder {name}.")
+        name = folder.name if folder is not None else ""
+        self.target_card.note.setText(self.why_not_export() or tr(effect, name=name))
         self._kept.setText(run_row(run).kept if run is not None else "")
         made = datetime.datetime.fromtimestamp(found.model.stat().st_mtime) if found is not None else None
         self._show_found(found, when=f"{made:%Y-%m-%d %H:%M}" if made is not None else "")
 
     def _show_found(self, found: ExportResult | None, *, when: str = "") -> None:
-        """Show an export, if any, and make the next step the primary button: to export, or to try it."""
-        has_export = found is not None
+        """Show an export, if any, and make the next step the primary button: to export, or to try it.
+
+        An export without a file that the target needs leaves the next step an export.
+        """
+        has_export, target, options = found is not None, self.target_card.target(), self.target_card.options()
+        is_done = found is not None and is_made_with(found, options)
         self.parity_card.setVisible(has_export)
         if found is not None:
             self.parity_card.show_result(found, when=when)
+        if found is not None and is_done:
+            self.use_card.show_use(target, found)
+        else:
+            self.use_card.show_files(target, options)
         self.variants_card.show_variants(found.variants if found is not None else ())
         self.follow_up.follow(found)
-        self.promises.setVisible(not has_export)
         self.try_button.setVisible(has_export)
         self.export_button.setText(tr("Export again") if has_export else tr("Export"))
-        restyle(self.export_button, role="" if has_export else "primary")
+        for button, is_next in ((self.export_button, not is_done), (self.try_button, is_done)):
+            restyle(button, role="primary" if is_next else "")
         self.export_button.set_icon_name("refresh" if has_export else "export")
+        self.try_button.set_icon_name("try")
         self._show_enabled()
 
     def _show_enabled(self) -> None:
@@ -183,7 +166,7 @@ class ExportPage(Page):
             return tr("Select a training run first.")
         if not run.has_weights:
             return tr("The weights of this run were deleted, so it cannot be exported.")
-        if self.options_card.target() is None:
+        if self.target_card.folder() is None:
             return tr("Enter a name and a folder.")
         return tr("It is being exported already.") if self._exporting is not None else ""
 
@@ -191,7 +174,11 @@ class ExportPage(Page):
     def _on_selection_changed(self, _names: list[str]) -> None:
         run = self.run()
         if run is not None and self.session is not None:
-            self.options_card.propose(self.session.path / EXPORTS_FOLDER, run.name)
+            folder = self.session.path / EXPORTS_FOLDER
+            name = _folder_name(run, folder, self._runs.values())
+            self.target_card.propose(folder, name)
+            if (found := read_export(folder / name)) is not None and (target := target_of(found)) is not None:
+                self.target_card.choose(target)
         self._show_target()
 
     def take_step(self, step: NextStep) -> None:
@@ -199,10 +186,10 @@ class ExportPage(Page):
             self.table.select([step.run])
 
     def export(self) -> None:
-        run, target, session = self.run(), self.options_card.target(), self.session
-        if run is None or target is None or session is None or self.why_not_export():
+        run, folder, session = self.run(), self.target_card.folder(), self.session
+        if run is None or folder is None or session is None or self.why_not_export():
             return
-        inputs, options = (run.path, session.snapshot(), target), self.options_card.options()
+        inputs, options = (run.path, session.snapshot(), folder), self.target_card.options()
         work = partial(exporting.export_model, *inputs, options=options, project=session.project)
         title = tr("Exporting {run}", run=run.title)
         task = Task(title=title, work=work, lane=Lane.COMPUTE, page=self.name, device=True, makes_files=True)
@@ -217,8 +204,9 @@ class ExportPage(Page):
             self.mark_stale()  # the run's folder may be gone, or its weights
             return
         self._show_target()
-        if result.model.parent == self.options_card.target():
+        if result.model.parent == self.target_card.folder():
             self._show_found(result)
+            QTimer.singleShot(0, self, lambda: self._area.ensureWidgetVisible(self.parity_card, 0, theme.HUGE))
         else:  # another run, or another place, was selected meanwhile
             self.state.say(tr("Exported to {path}.", path=result.model.parent), tone="good")
         if self.session is not None:
@@ -237,42 +225,8 @@ class ExportPage(Page):
             self.publishing.begin(self.follow_up.folder)
 
 
-class CodeCard(Card):
-    """Shows one program in full below its requirements; buttons switch to the others."""
-
-    def __init__(self, samples: Sequence[Sample]) -> None:
-        super().__init__(margin=theme.HUGE)
-        self.view = QPlainTextEdit()
-        self.view.setReadOnly(True)
-        self.view.setLineWrapMode(QPlainTextEdit.LineWrapMode.NoWrap)
-        font = QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont)
-        font.setPixelSize(theme.scaled(12))
-        self.view.setFont(font)
-        self.view.setFixedHeight(22 * self.view.fontMetrics().lineSpacing() + 2 * theme.SMALL)
-        self.copy_button = CopyButton("Copy", self.view.toPlainText)
-        self._file, self._needs = verbatim("", "strong"), text("", "muted", wrap=True)
-        by_name = {sample.name: sample for sample in samples}
-        switch = Segments({name: sample.title for name, sample in by_name.items()}, tr("Use it without VisionFT"))
-        switch.chosen.connect(lambda name: self.show_sample(by_name[name]))
-        self.buttons = switch.buttons
-        self.body.addLayout(row(text("Use it without VisionFT", "heading"), None, self.copy_button))
-        self.body.addWidget(switch)
-        self.body.addLayout(column(self._file, self._needs, spacing=theme.HAIR))
-        self.body.addWidget(self.view)
-        self.show_sample(samples[0])
-
-    def show_sample(self, sample: Sample) -> None:
-        self.buttons[sample.name].setChecked(True)
-        self.view.setPlainText(sample.content.decode())
-        self.view.setAccessibleName(tr("Program in {language}", language=sample.title))
-        self._file.setText(sample.file)
-        self._needs.setText(tr(NEEDS[sample.name]))
-
-
-def promises_card() -> Card:
-    card = Card(margin=theme.HUGE, spacing=theme.LARGE)
-    card.body.addWidget(text("What you get", "heading"))
-    for icon_name, title, words in _PROMISES:
-        both = column(verbatim(tr(title), "strong"), verbatim(tr(words), "muted", wrap=True), spacing=theme.HAIR)
-        card.body.addLayout(row(IconLabel(icon_name, size=22, tone="accent"), both, spacing=theme.LARGE, grows=1))
-    return card
+def _folder_name(run: RunSummary, exports: Path, runs: Iterable[RunSummary]) -> str:
+    """Return the name of the folder for a run's export: its title, unless an earlier export has the run's own name."""
+    title = re.sub(r'[\\/:*?"<>|\x00-\x1f]', "-", run.title).strip(" .")
+    is_unique = sum(each.title == run.title for each in runs) == 1
+    return title if title and is_unique and not (exports / run.name).exists() else run.name

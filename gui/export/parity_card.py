@@ -7,6 +7,7 @@ from PySide6.QtWidgets import QGridLayout, QLabel
 
 from gui.kit import theme
 from gui.kit.flow import Flow
+from gui.kit.fold import Fold
 from gui.kit.parts import Button, Card, ElidedLabel, IconLabel, column, line, restyle, row, text, verbatim
 from gui.kit.translation import tr
 from models.messages import Message, listed
@@ -17,11 +18,8 @@ from visionft.export.contents import FLOAT_MODEL_FILE, MODEL_FILE, RECORD_FILE, 
 from visionft.export.parity import MAX_ABS_DIFF, ExportResult, MirrorEffect, SampleRun
 
 _CAPTIONS = {
-    "agreement": Message("Same top class"),
-    "difference": Message("Largest difference"),
-    "images": Message("Images compared"),
+    "agreement": Message("Same as the trained model"),
     "speed": Message("Time for one image"),
-    "slow": Message("Rarely longer than"),
     "size": Message("File size"),
 }
 _FAULTS: dict[Fault, str] = {
@@ -33,7 +31,10 @@ _MOST_NAMES = 6
 
 
 class ParityCard(Card):
-    """A verdict first, then the figures behind it, then the file and its actions; the page connects the buttons."""
+    """A verdict first, then three figures, the file and its actions; measurements on request.
+
+    The page connects the buttons.
+    """
 
     def __init__(self) -> None:
         super().__init__(margin=theme.HUGE, spacing=theme.LARGE)
@@ -42,26 +43,19 @@ class ParityCard(Card):
         self.figures: dict[str, QLabel] = {name: text("", "number") for name in _CAPTIONS}
         self.notes: dict[str, QLabel] = {name: text("", "small", wrap=True) for name in _CAPTIONS}
         self._file, self._folder = ElidedLabel("", "strong"), Path()
-        self.other_files, self.samples = text("", "small", wrap=True), text("", "small", wrap=True)
-        self.left_out, self.large_images = text("", "small", wrap=True), text("", "small", wrap=True)
-        self.mirror = text("", "small", wrap=True)
-        self.verification = text("", "small", wrap=True)
+        self.warnings, self.details = text("", "small", wrap=True), text("", "small", wrap=True)
+        self.mirror, self.verification = text("", "small", wrap=True), text("", "small", wrap=True)
         self.folder_button = Button("Open folder", "folder-open", role="quiet")
         self.card_button = Button("Model card", "file", role="quiet")
         self.check_button = Button("Verify again", "shield", role="quiet")
         self.speed_button = Button("Measure speed", "gauge", role="quiet")
         self.publish_button = Button("Publish to Hugging Face", "export", role="quiet")
-        head = row(self._icon, column(self._verdict, self.meaning, spacing=theme.HAIR), spacing=theme.LARGE)
-        file = row(IconLabel("file", tone="muted"), self._file, spacing=theme.MEDIUM)
-        for part in (head, file):
-            part.setStretch(1, 1)
-        details = (
-            self.mirror, self.other_files, self.samples, self.left_out, self.large_images, self.verification,
-        )  # fmt: skip
+        head = row(self._icon, column(self._verdict, self.meaning, spacing=theme.HAIR), spacing=theme.LARGE, grows=1)
+        file = row(IconLabel("file", tone="muted"), self._file, spacing=theme.MEDIUM, grows=1)
+        words = column(self.mirror, self.warnings, self.verification, spacing=theme.HAIR)
         buttons = (self.folder_button, self.card_button, self.check_button, self.speed_button, self.publish_button)
-        for part in (head, self._grid(), file, column(*details, spacing=theme.HAIR)):
-            self.body.addLayout(part)
-        self.body.addWidget(line())
+        self.fold = Fold("Details", self.details)
+        self.add(head, self._grid(), file, words, self.fold, line())
         self.body.addLayout(Flow(*buttons, spacing=theme.TIGHT, outset=10))  # the inset of a quiet button's icon
         self.hide()
 
@@ -70,13 +64,11 @@ class ParityCard(Card):
         grid.setHorizontalSpacing(theme.LARGE)
         grid.setVerticalSpacing(theme.HAIR)
         for place, (name, caption) in enumerate(_CAPTIONS.items()):
-            top, column_place = 4 * (place // 3), place % 3
-            grid.addWidget(verbatim(tr(caption), "caption", wrap=True), top, column_place)
-            grid.addWidget(self.figures[name], top + 1, column_place)
+            grid.addWidget(verbatim(tr(caption), "caption", wrap=True), 0, place)
+            grid.addWidget(self.figures[name], 1, place)
             self.notes[name].setAlignment(Qt.AlignmentFlag.AlignTop)
-            grid.addWidget(self.notes[name], top + 2, column_place)
-            grid.setColumnStretch(column_place, 1)
-            grid.setRowMinimumHeight(top + 3, theme.SMALL)
+            grid.addWidget(self.notes[name], 2, place)
+            grid.setColumnStretch(place, 1)
         return grid
 
     def show_result(self, result: ExportResult, *, when: str = "") -> None:
@@ -85,38 +77,26 @@ class ParityCard(Card):
         self._show_verdict(is_whole=True)
         compared = tr("The same images were classified by PyTorch and by ONNX Runtime.")
         self.meaning.setText(f"{tr('Exported {when}.', when=when)} {compared}" if when else compared)
-        limit = tr("of a probability; the limit is {n}", n=f"{MAX_ABS_DIFF:g}")
-        timed = tr("median on this computer, {n} runs, {chip}", n=latency.runs, chip=latency.hardware)
-        per_cent, slow = latency.tail
-        size = f"{latency.width}\u00a0x\u00a0{latency.height}"
-        slow_words = tr("the slowest run, with an image of {size}", size=size)
-        if per_cent < 100:
-            slow_words = tr("{n} % of the runs, with an image of {size}", n=per_cent, size=size)
+        same, total = round(parity.top1_agreement * parity.images), f"{parity.images:,}"
         figures = {
-            "agreement": (f"{parity.top1_agreement:.1%}", tr("of the images")),
-            "difference": (f"{parity.max_abs_diff:.1e}", limit),
-            "images": (f"{parity.images:,}", tr("of the validation split")),
-            "speed": (f"{latency.median_ms:.1f} ms", timed),
-            "slow": (f"{slow:.1f} ms", slow_words),
-            "size": (size_text(result.bytes), tr("one file, opset {n}", n=result.opset)),
+            "agreement": (tr("{same} of {total}", same=f"{same:,}", total=total), tr("images of the validation split")),
+            "speed": (f"{latency.median_ms:.1f} ms", tr("on this computer, {chip}", chip=latency.hardware)),
+            "size": (size_text(result.bytes), MODEL_FILE),
         }
         for name, (figure, note) in figures.items():
             self.figures[name].setText(figure)
             self.notes[name].setText(note)
         self._file.setText(str(result.model))
         self._folder = result.model.parent
-        names = [name for name in (*result.files, RECORD_FILE) if name != MODEL_FILE]
-        names = dict.fromkeys(f"{name.partition('/')[0]}/" if "/" in name else name for name in names)  # folders once
-        self.other_files.setText(tr("In the same folder: {names}", names=", ".join(names)))
-        left_out = " ".join(tr("Left out: {reason}", reason=tr(reason)) for reason in result.left_out)
-        details = {
+        self.details.setText("\n".join(_detail_lines(result)))
+        warned = [each for each in result.samples if each.agrees is False]
+        left_out = [tr("Left out: {reason}", reason=tr(reason)) for reason in result.left_out]
+        shown = {
             self.mirror: _mirror_text(result.mirror) if result.mirror else "",
-            self.samples: " ".join(map(_sample_text, result.samples)),
-            self.left_out: left_out,
-            self.large_images: _large_image_text(result),
+            self.warnings: " ".join([*left_out, *map(_sample_text, warned)]),
             self.verification: "",
         }
-        for label, words in details.items():
+        for label, words in shown.items():
             label.setText(words)
             label.setVisible(bool(words))
         self.show()
@@ -133,6 +113,33 @@ class ParityCard(Card):
         self._icon.show_icon("shield" if is_whole else "warning", "good" if is_whole else "bad")
         equal, changed = tr("Verified: the file predicts like the trained model"), tr("Changed since the export")
         self._verdict.setText(equal if is_whole else changed)
+
+
+def _detail_lines(result: ExportResult) -> list[str]:
+    """Return the measurements of an export, one a line."""
+    latency, border = result.latency, result.border
+    per_cent, slow = latency.tail
+    size = f"{latency.width}\u00a0x\u00a0{latency.height}"
+    words = Message("The slowest of {runs} runs took {time} ms, with an image of {size}.")
+    if per_cent < 100:
+        words = Message("{n} % of {runs} runs took at most {time} ms, with an image of {size}.")
+    names = [name for name in (*result.files, RECORD_FILE) if name != MODEL_FILE]
+    names = dict.fromkeys(f"{name.partition('/')[0]}/" if "/" in name else name for name in names)  # folders once
+    lines = [
+        tr("Largest difference of a probability: {n}; the limit is {limit}.",
+           n=f"{result.parity.max_abs_diff:.1e}", limit=f"{MAX_ABS_DIFF:g}"),
+        tr(words, n=per_cent, runs=latency.runs, time=f"{slow:.1f}", size=size),
+        _large_image_text(result),
+    ]  # fmt: skip
+    if border is not None:
+        low, high = (f"{share:.0%}" for share in border.false_alarms)
+        lines.append(
+            tr("Marked as out of distribution: about {share} of new images of the same kind ({low} to {high}).",
+               share=f"{1 - border.share:.0%}", low=low, high=high)
+        )  # fmt: skip
+    lines += [tr("Temperature {value}, opset {n}.", value=f"{result.temperature:.2f}", n=result.opset)]
+    lines += map(_sample_text, result.samples)
+    return [*filter(None, lines), tr("In the same folder: {names}", names=", ".join(names))]
 
 
 def _large_image_text(result: ExportResult) -> str:

@@ -139,7 +139,7 @@ def assert_fresh(window: MainWindow) -> None:
     assert train.monitor.chart.point_counts() == {"steps": 0, "epochs": 0}
     assert train.runner.queue.runs == () and train.runner.offer is None and train.resume_card.message() == ""
     assert window.page("results").run() is None and window.page("results").evaluation is None
-    assert window.page("export").run() is None and window.page("export").options_card.target() is None
+    assert window.page("export").run() is None and window.page("export").target_card.folder() is None
     assert attempt.predictions == () and attempt.model() is None and attempt.grid.count() == 0
 
 

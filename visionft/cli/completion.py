@@ -16,6 +16,7 @@ from models.catalog import BACKBONES
 from models.methods.table import METHODS
 from models.timm_index import PREFIX, timm_names
 from visionft.errors import VisionFTError
+from visionft.export.targets import TARGETS
 from visionft.files import from_home, list_folder
 from visionft.project.formats import registry
 from visionft.project.safety.backups import list_backups
@@ -47,6 +48,7 @@ public_sets = fixed(lambda: ((each.name, each.title) for each in PUBLIC_SETS))
 import_formats = words(*registry.IMPORT_FORMATS)
 export_formats = words(*registry.EXPORT_FORMATS)
 evaluated_splits = words("val", "test")
+targets = fixed(lambda: ((each.name, each.about) for each in TARGETS.values()))
 devices = words("auto", "cpu", "cuda", "mps")
 tasks = words("single", "multi")
 

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,16 +10,17 @@ import typer
 from typer import Argument, Option
 
 from visionft.amounts import size_text
+from visionft.cli import completion
 from visionft.cli.arguments import MOST, Json, ModelPath, ProjectDir, RunName
-from visionft.cli.next_steps import joined
 from visionft.cli.output import opened_project, print_result, running_job, table, write_err
 from visionft.cli.schemas import output_of, prints
 from visionft.errors import VisionFTError
 from visionft.evaluation.timing import runs_for
 from visionft.export.contents import SCRIPT_FILE
-from visionft.export.options import OPSET, ExportOptions, help_of, sentence
+from visionft.export.options import help_of, sentence
 from visionft.export.precision.variants import LEAST_SPEED_UP, MOST_DOUBT, MOST_LOSS, PRECISIONS
 from visionft.export.record import facts_of
+from visionft.export.targets import Target, target_named
 from visionft.project.names import count_of
 from visionft.training.runs.run_folder import load_run
 
@@ -38,36 +40,47 @@ def export(
     project: ProjectDir,
     run: RunName,
     out_dir: Annotated[Path, Argument(metavar="OUT_DIR", help="Folder for model.onnx.")],
+    target: Annotated[
+        str,
+        Option(
+            "--for",
+            metavar="WHERE",
+            autocompletion=completion.targets,
+            help="Where it will run: desktop (the usual), server, web, phone, edge, python. Other options win.",
+        ),
+    ] = "desktop",
     float_input: Annotated[bool, Option("--float-input", help=sentence("float_input"))] = False,
     precision: Annotated[
         list[str] | None, Option(metavar="NAME", help=f"fp16, int8 or all, several times: {help_of('precisions')}")
     ] = None,
     mirror: Annotated[bool, Option("--mirror", help=sentence("mirror"))] = False,
-    opset: Annotated[int, Option(min=0, max=MOST, help=help_of("opset"))] = OPSET,
+    opset: Annotated[int | None, Option(min=0, max=MOST, help=help_of("opset"))] = None,
     exporter: Annotated[list[str] | None, Option(metavar="NAME", help=f"Several times: {help_of('exporters')}")] = None,
     huggingface: Annotated[bool, Option("--huggingface", help=sentence("huggingface"))] = False,
     json: Json = False,
 ) -> None:
     """Export one ONNX file, verified against PyTorch on real images."""
+    place, names = target_named(target), precision or ()
     with opened_project(project, read_only=True) as opened:
         snapshot, facts = opened.snapshot(), facts_of(opened)
-    summary, names = load_run(project, run), precision or ()
+    summary, chosen = load_run(project, run), place.options
     from visionft.export.exporter import export_run
 
-    options = ExportOptions(
-        float_input=float_input,
+    options = replace(
+        chosen,
+        float_input=float_input or chosen.float_input,
         mirror=mirror,
-        opset=opset,
-        precisions=tuple(dict.fromkeys(PRECISIONS if "all" in names else names)),  # type: ignore[arg-type]
-        huggingface=huggingface,
+        opset=chosen.opset if opset is None else opset,
+        precisions=tuple(dict.fromkeys(PRECISIONS if "all" in names else names)) or chosen.precisions,  # type: ignore[arg-type]
+        huggingface=huggingface or chosen.huggingface,
         exporters=tuple(exporter or ()),
     )
     with running_job() as job:
         result = export_run(summary.path, snapshot, out_dir, options=options, facts=facts, job=job)
-        print_result(result, lambda: _export_text(result), as_json=json)
+        print_result(result, lambda: _export_text(result, place), as_json=json)
 
 
-def _export_text(result: "ExportResult") -> str:
+def _export_text(result: "ExportResult", target: Target) -> str:
     from visionft.export.bundle.sample_programs import SAMPLES
 
     parity, latency = result.parity, result.latency
@@ -100,8 +113,11 @@ def _export_text(result: "ExportResult") -> str:
         lines.append(f"{files[run.name]} {outcomes[run.agrees]}{words and f' ({words})'}")
     lines += _variant_lines(result.variants)
     lines += [f"Left out: {reason}" for reason in result.left_out]
-    command = joined(["python", str(result.model.with_name("predict.py")), "IMAGE"])
-    return "\n".join([*lines, f"Try it without this program: {command}"])
+    file = target.file(result.variants)
+    lines += [f"The file for {target.title.lower()}: {file}"] * bool(result.variants)
+    lines += [note] if (note := target.note_on(result.files)) else []
+    start = next((each.start(file) for each in SAMPLES if each.name == target.sample), "")
+    return "\n".join([*lines, f"Try it without this program, in {result.model.parent}:", start] if start else lines)
 
 
 def _mirror_text(effect: "MirrorEffect") -> str:

@@ -14,11 +14,12 @@ from gui.export import exporting as export_work
 from gui.export import follow_up
 from gui.kit import dialogs
 from visionft.errors import ExportError
-from visionft.export.bundle.sample_programs import PYTHON, SAMPLES
+from visionft.export.bundle.sample_programs import SAMPLES
 from visionft.export.bundle.verifying import FileFault, Verification
 from visionft.export.exporters import EXPORTERS, Exporter
 from visionft.export.options import ExportOptions
-from visionft.export.parity import ExportResult, Latency, Parity, SampleRun, read_export
+from visionft.export.parity import ExportResult, Latency, MirrorEffect, Parity, SampleRun, read_export
+from visionft.export.targets import TARGETS
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.runs.run_folder import change_notes, delete_weights, read_run
 
@@ -33,6 +34,8 @@ def page(project_dir: Path, write_run, open_page):
 
 
 RUNS = (SampleRun(name="python", agrees=True), SampleRun(name="node", why_not="Node.js is not installed."))
+
+MIRROR = MirrorEffect(images=19, top1=0.9, plain_top1=0.9, difference=(0.0, 0.0), changed=0)
 
 
 @pytest.fixture
@@ -51,7 +54,8 @@ def exporting(monkeypatch):
                 median_ms=10.42 + len(asked), p95_ms=13.9, runs=60, provider="CPUExecutionProvider", width=48, height=40
             ),
             float_model=out_dir / "model_float.onnx" if options["options"].float_input else None,
-            samples=RUNS, files=("model.onnx", "model_float.onnx"),
+            samples=RUNS, files=("model.onnx", "model_float.onnx", "huggingface/config.json"),
+            mirror=MIRROR if options["options"].mirror else None,
         )  # fmt: skip
         left_out = {"model", "float_model", "samples", "files"}
         record = {name: value for name, value in asdict(result).items() if name not in left_out}
@@ -71,28 +75,28 @@ def export(qtbot, window, page) -> None:
 def test_options_reach_the_engine_and_the_report_says_what_was_measured(
     qtbot, window, page, exporting, project_dir, monkeypatch
 ):
-    assert page.promises.isVisible() and not page.parity_card.isVisible()
+    assert not page.parity_card.isVisible()
     assert page.export_button.property("role") == "primary" and not page.try_button.isVisible()
-    page.options_card.opset_box.setCurrentIndex(page.options_card.opset_box.findData(18))
-    page.options_card.float_box.setChecked(True)
-    page.options_card.timm_box.setChecked(True)
-    qtbot.mouseClick(page.options_card.mirror_box, LEFT)
-    page.options_card.name_edit.setText("For the line")
+    page.target_card.opset_box.setCurrentIndex(page.target_card.opset_box.findData(18))
+    qtbot.mouseClick(page.target_card.more.button, LEFT)
+    for box in (page.target_card.float_box, page.target_card.timm_box, page.target_card.mirror_box):
+        box.click()
+    page.target_card.name_edit.setText("For the line")
     export(qtbot, window, page)
     target = project_dir / "exports" / "For the line"
     options = ExportOptions(float_input=True, mirror=True, opset=18, huggingface=True)
     inputs = {"options": options, "project": window.state.session.project}
     assert exporting == [(project_dir / "runs" / RUN, target, inputs)]
     card = page.parity_card
-    assert card.isVisible() and not page.promises.isVisible()
+    assert card.isVisible()
     assert page.export_button.property("role") == ""
     assert page.try_button.property("role") == "primary" and page.try_button.isVisible()
     figures, notes = ({name: each.text() for name, each in part.items()} for part in (card.figures, card.notes))
-    assert figures["agreement"] == "100.0%" and figures["difference"] == "3.2e-06" and figures["images"] == "19"
-    assert figures["speed"] == "11.4 ms" and figures["slow"] == "13.9 ms" and figures["size"] == "1.5 MB"
-    assert "60" in notes["speed"] and "CPU" in notes["speed"] and "48\u00a0x\u00a040" in notes["slow"]
-    assert "18" in notes["size"] and "model_float.onnx" in card.other_files.text()
-    assert all(name in card.samples.text() for name in ("predict.py", "samples/node/predict.mjs", RUNS[1].why_not))
+    assert figures["agreement"].count("19") == 2 and figures["speed"] == "11.4 ms" and figures["size"] == "1.5 MB"
+    assert "CPU" in notes["speed"] and not card.details.isVisible()
+    qtbot.mouseClick(card.fold.button, LEFT)
+    details = ("3.2e-06", "13.9", "60", "48\u00a0x\u00a040", "18", "model_float.onnx", "predict.py", RUNS[1].why_not)
+    assert card.details.isVisible() and all(each in card.details.text() for each in details)
     opened = []
     monkeypatch.setattr(QDesktopServices, "openUrl", lambda url: opened.append(Path(url.toLocalFile())))
     qtbot.mouseClick(card.folder_button, LEFT)
@@ -108,8 +112,8 @@ def test_the_exporter_of_an_extension_is_one_more_format(
     monkeypatch.setitem(EXPORTERS, row.name, row)
     write_run(project_dir, RUN, RESNET, accuracies=[1.0])
     page = open_page("export")
-    box = page.options_card.exporter_boxes["class-list"]
-    assert box.text() == row.title and page.options_card.options().exporters == ()
+    box = page.target_card.exporter_boxes["class-list"]
+    assert box.text() == row.title and page.target_card.options().exporters == ()
     box.click()
     export(qtbot, window, page)
     assert exporting[0][2]["options"].exporters == ("class-list",)
@@ -157,7 +161,7 @@ def test_what_was_wanted_and_left_out_is_said(window, project_dir, exported):
     (exported / "export.json").write_text(json.dumps({**record, "left_out": ["no-such-folder"]}))
     window.state.open_project(project_dir)
     window.show_page("export")
-    assert "no-such-folder" in window.page("export").parity_card.left_out.text()
+    assert "no-such-folder" in window.page("export").parity_card.warnings.text()
 
 
 def test_the_effect_of_averaging_with_mirrored_images_is_said(shown, exported):
@@ -175,35 +179,54 @@ def test_the_effect_of_averaging_with_mirrored_images_is_said(shown, exported):
 
 
 def test_an_earlier_export_is_shown_again_and_said_to_be_replaced(qtbot, window, page, exporting):
-    before = page.options_card.note.text()
+    before = page.target_card.note.text()
     export(qtbot, window, page)
     window.show_page("results")
     page.mark_stale()
     window.show_page("export")
     assert page.parity_card.isVisible() and str(datetime.date.today().year) in page.parity_card.meaning.text()
-    assert page.options_card.note.text() != before
-    page.options_card.name_edit.setText("another")
-    assert page.options_card.note.text() == before
-    assert not page.parity_card.isVisible() and page.promises.isVisible()
+    assert page.target_card.note.text() != before
+    page.target_card.name_edit.setText("another")
+    assert page.target_card.note.text() == before.replace(RUN, "another")
+    assert not page.parity_card.isVisible()
 
 
-def test_each_program_is_shown_whole_and_copied(qtbot, page):
-    assert page.code_card.view.toPlainText() == PYTHON.content.decode()
+def test_each_program_is_shown_whole_and_copied(qtbot, shown):
+    card = shown.use_card
+    assert not card.view.isVisible() and "predict.py" in card.start.toPlainText()
+    qtbot.mouseClick(card.programs.button, LEFT)
     for sample in SAMPLES:
-        qtbot.mouseClick(page.code_card.buttons[sample.name], LEFT)
-        qtbot.mouseClick(page.code_card.copy_button, LEFT)
-        assert page.code_card.view.toPlainText() == QGuiApplication.clipboard().text() == sample.content.decode()
+        qtbot.mouseClick(card.buttons[sample.name], LEFT)
+        qtbot.mouseClick(card.copy_button, LEFT)
+        assert card.view.toPlainText() == QGuiApplication.clipboard().text() == sample.content.decode()
+        assert card.start.toPlainText() == sample.start()
+
+
+@pytest.mark.parametrize("target", TARGETS.values(), ids=list(TARGETS))
+def test_a_place_to_run_chooses_all_options_in_one_click(qtbot, window, page, exporting, target):
+    page.target_card.tiles[target.name].click()
+    export(qtbot, window, page)
+    assert exporting[0][2]["options"] == target.options
+    assert not page.target_card.opset_box.isVisible() and not page.use_card.view.isVisible()
+
+
+def test_an_export_for_another_place_is_the_next_step(qtbot, window, page, exporting):
+    export(qtbot, window, page)
+    page.target_card.tiles["phone"].click()
+    assert [each.property("role") for each in (page.export_button, page.try_button)] == ["primary", ""]
+    page.target_card.tiles["desktop"].click()
+    assert [each.property("role") for each in (page.export_button, page.try_button)] == ["", "primary"]
 
 
 def test_without_a_name_or_place_nothing_can_be_exported(page, monkeypatch, tmp_path):
-    page.options_card.name_edit.setText("  ")
-    assert not page.export_button.isEnabled() and page.options_card.note.text() == page.why_not_export() != ""
-    page.options_card.name_edit.setText("mine")
-    page.options_card.place_edit.setText("~nobody-of-that-name")  # on the way to ~/a-folder
+    page.target_card.name_edit.setText("  ")
+    assert not page.export_button.isEnabled() and page.target_card.note.text() == page.why_not_export() != ""
+    page.target_card.name_edit.setText("mine")
+    page.target_card.place_edit.setText("~nobody-of-that-name")  # on the way to ~/a-folder
     assert page.export_button.isEnabled()
     monkeypatch.setattr(dialogs, "ask_folder", lambda *_: tmp_path / "elsewhere")
-    page.options_card.browse_button.click()
-    assert page.export_button.isEnabled() and page.options_card.target() == tmp_path / "elsewhere" / "mine"
+    page.target_card.browse_button.click()
+    assert page.export_button.isEnabled() and page.target_card.folder() == tmp_path / "elsewhere" / "mine"
 
 
 def test_a_run_without_weights_says_why_it_cannot_be_exported(window, page, project_dir):
@@ -211,7 +234,7 @@ def test_a_run_without_weights_says_why_it_cannot_be_exported(window, page, proj
     change_notes(run, title="Lightened")
     delete_weights(run)
     window.state.session.runs_changed.emit()
-    assert not page.export_button.isEnabled() and page.options_card.note.text() == page.why_not_export() != ""
+    assert not page.export_button.isEnabled() and page.target_card.note.text() == page.why_not_export() != ""
     assert page.table.model().index(0, 0).data() == "Lightened"
 
 
@@ -230,7 +253,7 @@ def test_a_refused_export_is_said_and_shows_no_report(qtbot, window, page, monke
 def test_the_best_run_is_chosen_not_the_newest_unless_the_user_chose(window, page, project_dir, write_run):
     write_run(project_dir, "002-worse", RESNET, accuracies=[0.5])
     window.state.session.runs_changed.emit()
-    assert page.table.selected() == [RUN] and page.options_card.name_edit.text() == RUN
+    assert page.table.selected() == [RUN] and page.target_card.name_edit.text() == RUN
     page.table.select(["002-worse"])
     write_run(project_dir, "003-middling", RESNET, accuracies=[0.7])
     window.state.session.runs_changed.emit()
@@ -257,7 +280,7 @@ def test_an_export_that_ends_while_another_run_is_looked_at_is_told(
     page.table.select(["002-worse"])
     qtbot.waitUntil(lambda: not window.state.tasks.pending)
     assert [run.name for run, *_ in exporting] == [RUN]
-    assert not page.parity_card.isVisible() and page.promises.isVisible()
+    assert not page.parity_card.isVisible()
     assert str(project_dir / "exports" / RUN) in window.toasts.message()
     page.table.select([RUN])
     assert page.parity_card.isVisible()

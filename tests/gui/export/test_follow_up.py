@@ -26,7 +26,7 @@ def test_an_export_without_a_card_says_so(window, shown, exported):
 
 
 def test_without_an_export_there_is_nothing_to_do_with_it(window, shown):
-    shown.options_card.name_edit.setText("another")
+    shown.target_card.name_edit.setText("another")
     for name in ("export.folder", "export.card", "export.check", "export.speed", "export.publish"):
         assert window.state.actions.why_not(name)
 
@@ -48,9 +48,9 @@ def test_each_file_is_timed_on_this_computer(qtbot, window, shown, finish):
     qtbot.mouseClick(card.measure_button, LEFT)
     finish()
     assert "1024\u00a0x\u00a01024" in card.basis.text()
-    shown.options_card.name_edit.setText("another")
+    shown.target_card.name_edit.setText("another")
     assert card.isHidden()
-    shown.options_card.name_edit.setText("001-resnet18-lora")
+    shown.target_card.name_edit.setText("001-resnet18-lora")
     assert card.isVisible() and "1024\u00a0x\u00a01024" in card.basis.text()
 
 
@@ -79,7 +79,7 @@ def _until_stopped(*, job) -> None:
 
 
 def test_where_big_images_cost_more_than_the_answer_that_is_said(shown, exported):
-    label = shown.parity_card.large_images
+    label = shown.parity_card.details
     without = label.text()
     assert "46" in without and "model_float.onnx" in without
     (exported / "model_float.onnx").write_bytes(b"x")

@@ -9,6 +9,7 @@ import tifffile
 from PIL import Image
 
 from visionft.cli.next_steps import joined
+from visionft.export.targets import TARGETS
 from visionft.training.recipe import read_recipe
 
 FIRST = "001-test_resnet-lora"
@@ -96,13 +97,18 @@ def test_damaged_weights_are_told_of_by_every_command(run, value, refused, tiny,
     assert code == 0 and FIRST in stdout
 
 
-def test_a_run_without_epochs_tells_of_none(run, value, tiny, project: Path, tmp_path: Path) -> None:
+def test_a_run_without_epochs_tells_of_none(run, value, refused, tiny, project: Path, tmp_path: Path) -> None:
     code, stdout, stderr = run("train", project, "--backbone", "test_resnet", "--method", "linear", *tiny)
     assert code == 0, stderr
-    assert "solved" in stderr and "epoch 0" not in stdout + stderr and "-linear: " in stdout
+    assert "solved" in stderr and "epoch 0" not in stdout + stderr and "-linear)" in stdout
     listed = value("run", "list", project)[-1]
     assert listed["epochs"] is None and listed["top1"] is not None
-    assert run("model", "export", project, listed["run"], tmp_path / "out")[0] == 0
+    export = ("model", "export", project, listed["run"], tmp_path / "out", "--for")
+    message = refused(*export, "the-moon")
+    assert "the-moon" in message and all(name in message for name in TARGETS)
+    code, stdout, _ = run(*export, "python", "--opset", 18)
+    assert code == 0 and "python predict.py" in stdout and "Left out" in stdout and "create_model" not in stdout
+    assert json.loads((tmp_path / "out" / "export.json").read_text())["opset"] == 18
     training = json.loads((tmp_path / "out" / "export.json").read_text())["training"]
     assert training["epochs"] is training["kept_epoch"] is None and "epochs" not in training["settings"]
 

@@ -41,27 +41,68 @@ ROOT = Path(resources.__file__).parent
 
 @dataclass(frozen=True, kw_only=True)
 class Sample:
-    """A sample program: its language in records and for people, and its main file, relative to an export's folder."""
+    """A sample program.
+
+    Attributes:
+        name: Of its language, in records.
+        title: Of its language, for people.
+        file: Its main file, relative to an export's folder.
+        needs: What has to be installed.
+        commands: Start it, in the export's folder, one after another; `{model}` names another file than `model.onnx`.
+    """
 
     name: str
     title: str
     file: str
+    needs: str
+    commands: tuple[str, ...]
 
     @property
     def content(self) -> bytes:
         """The bytes of the main file."""
         return (ROOT / self.file).read_bytes()
 
+    def start(self, model: str = MODEL_FILE) -> str:
+        """Return the commands to start it with a file of the export, one a line."""
+        option = "?model=" if self.name == "web" else " --model "
+        return "\n".join(self.commands).replace("{model}", "" if model == MODEL_FILE else option + model)
 
-PYTHON = Sample(name="python", title="Python", file="predict.py")
-NODE = Sample(name="node", title="JavaScript", file="samples/node/predict.mjs")
+
+PYTHON = Sample(
+    name="python", title="Python", file="predict.py", needs=Message("It needs Python."),
+    commands=("pip install onnxruntime numpy pillow", "python predict.py{model} image.jpg"),
+)  # fmt: skip
+NODE = Sample(
+    name="node", title="JavaScript", file="samples/node/predict.mjs",
+    needs=Message("It needs Node.js, 20.9 or newer."),
+    commands=("npm install --prefix samples/node", "node samples/node/predict.mjs{model} image.jpg"),
+)  # fmt: skip
 SAMPLES = (
     PYTHON,
     NODE,
-    Sample(name="web", title="Browser", file="samples/web/page.mjs"),
-    Sample(name="csharp", title="C#", file="samples/csharp/Program.cs"),
-    Sample(name="cpp", title="C++", file="samples/cpp/predict.cpp"),
-)
+    Sample(
+        name="web", title="Browser", file="samples/web/page.mjs",
+        needs=Message("The page classifies images in the browser; none is uploaded. Here it needs npm and Python."),
+        commands=(
+            "npm install --prefix samples/web", "python -m http.server 8000 --bind 127.0.0.1",
+            "http://127.0.0.1:8000/samples/web/{model}",
+        ),
+    ),
+    Sample(
+        name="csharp", title="C#", file="samples/csharp/Program.cs",
+        needs=Message("It needs the .NET SDK, 8 or newer."),
+        commands=("dotnet run --project samples/csharp --{model} image.jpg",),
+    ),
+    Sample(
+        name="cpp", title="C++", file="samples/cpp/predict.cpp",
+        needs=Message("It needs ONNX Runtime and OpenCV: on Debian libonnxruntime-dev and libopencv-dev."),
+        commands=(
+            "g++ -std=c++17 -O2 samples/cpp/predict.cpp -o samples/cpp/predict "
+            "$(pkg-config --cflags --libs libonnxruntime opencv4)",
+            "samples/cpp/predict{model} image.jpg",
+        ),
+    ),
+)  # fmt: skip
 
 
 def sample_files() -> list[str]:

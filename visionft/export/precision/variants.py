@@ -118,6 +118,11 @@ class Variant:
         return self.verdict != "wrong"
 
     @property
+    def is_sure(self) -> bool:
+        """Whether there were enough images to rule out a loss of accuracy beyond `MOST_DOUBT`."""
+        return self.is_kept and -self.answers.difference[0] <= MOST_DOUBT
+
+    @property
     def is_recommended(self) -> bool:
         """Whether it is recommended in place of `model.onnx` on a computer such as this."""
         return self.verdict == "recommended"

@@ -1,29 +1,36 @@
-"""The form of an export: name, place and `ExportOptions`. Depends on Qt and plain data only."""
+"""The decision of an export: where it will run; name, place and single options on request. Plain data only."""
 
 from pathlib import Path
+from typing import Final
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QCheckBox, QComboBox, QGridLayout, QLineEdit
+from PySide6.QtWidgets import QButtonGroup, QCheckBox, QComboBox, QGridLayout, QLineEdit
 
 from gui.kit import dialogs, theme
+from gui.kit.fold import Fold
 from gui.kit.parts import Button, Card, column, row, text, verbatim
+from gui.kit.tiles import ActionTile
 from gui.kit.translation import tr
 from models.messages import Message
 from visionft.export.exporters import EXPORTERS
 from visionft.export.options import OPSETS, ExportOptions, help_of, label_of
 from visionft.export.precision.variants import Precision
+from visionft.export.targets import TARGETS, Target
 from visionft.files import from_home
 
-PRECISION_TITLES: dict[Precision, str] = {
+PRECISION_TITLES: Final[dict[Precision, str]] = {
     "fp16": Message("fp16 variant: half the size"),
     "int8": Message("int8 variant: a quarter of the size"),
 }
+_ICONS = {
+    "desktop": "computer", "server": "server", "web": "globe", "phone": "phone", "edge": "chip", "python": "layers",
+}  # fmt: skip
 
 
-class OptionsCard(Card):
-    """A form; the page sets its `note` about the effect of exporting to the target."""
+class TargetCard(Card):
+    """One tile a target, which sets the options below it; the page sets its `note` about the effect of exporting."""
 
-    target_changed = Signal()
+    changed = Signal()
 
     def __init__(self) -> None:
         super().__init__(margin=theme.HUGE, spacing=theme.MEDIUM)
@@ -40,10 +47,31 @@ class OptionsCard(Card):
         self.exporter_boxes = {name: _box(each.title, help_of("exporters")) for name, each in EXPORTERS.items()}
         self.browse_button = Button("Browse", "folder-open", on_click=self._browse)
         self.note = text("", "small", wrap=True)
-        self.body.addWidget(text("Options", "heading"))
-        place = row(self.place_edit, self.browse_button, grows=0)
+        self.tiles: dict[str, ActionTile] = {}
+        self._group = QButtonGroup(self)
+        tiles = QGridLayout()
+        tiles.setSpacing(theme.SMALL)
+        for place, target in enumerate(TARGETS.values()):
+            tile = self.tiles[target.name] = ActionTile(target.title, target.about, _ICONS[target.name], checkable=True)
+            self._group.addButton(tile)
+            tiles.addWidget(tile, place // 2, place % 2)
+            tile.toggled.connect(lambda is_on, target=target: self._take_options(target) if is_on else None)
+        for place in range(2):
+            tiles.setColumnStretch(place, 1)
+        self.more = Fold("More", self._form())
+        self.add(text("Where will it run?", "heading"), tiles, self.more, self.note)
+        for edit in (self.name_edit, self.place_edit):
+            edit.textChanged.connect(lambda _words: self.changed.emit())
+        boxes = (self.float_box, self.mirror_box, self.timm_box, *self.precision_boxes.values())
+        for box in (*boxes, *self.exporter_boxes.values()):
+            box.clicked.connect(lambda _checked: self.changed.emit())
+        self.opset_box.activated.connect(lambda _place: self.changed.emit())
+        next(iter(self.tiles.values())).setChecked(True)
+
+    def _form(self) -> QGridLayout:
         optional = (self.mirror_box, *self.precision_boxes.values(), self.float_box, self.timm_box)
         boxes = column(*optional, *self.exporter_boxes.values(), spacing=theme.SMALL)
+        place = row(self.place_edit, self.browse_button, grows=0)
         fields = QGridLayout()
         fields.setHorizontalSpacing(theme.LARGE)
         fields.setVerticalSpacing(theme.MEDIUM)
@@ -54,13 +82,16 @@ class OptionsCard(Card):
         fields.addWidget(self.opset_box, 2, 1)
         fields.addLayout(boxes, 3, 1)
         fields.setColumnStretch(1, 1)
-        self.body.addLayout(fields)
-        self.body.addWidget(self.note)
         self.name_edit.setAccessibleName(tr("Name"))
         self.place_edit.setAccessibleName(tr("Folder to export into"))
         self.opset_box.setAccessibleName(tr(label_of("opset")))
-        for edit in (self.name_edit, self.place_edit):
-            edit.textChanged.connect(lambda _words: self.target_changed.emit())
+        return fields
+
+    def target(self) -> Target:
+        return next(TARGETS[name] for name, tile in self.tiles.items() if tile.isChecked())
+
+    def choose(self, target: Target) -> None:
+        self.tiles[target.name].setChecked(True)
 
     def options(self) -> ExportOptions:
         return ExportOptions(
@@ -72,7 +103,7 @@ class OptionsCard(Card):
             exporters=tuple(name for name, box in self.exporter_boxes.items() if box.isChecked()),
         )
 
-    def target(self) -> Path | None:
+    def folder(self) -> Path | None:
         """Return the folder to export into; None while name or place is empty."""
         name, place = self.name_edit.text().strip(), self.place_edit.text().strip()
         return from_home(place) / name if name and place else None
@@ -80,6 +111,16 @@ class OptionsCard(Card):
     def propose(self, place: Path, name: str) -> None:
         self.place_edit.setText(str(place))
         self.name_edit.setText(name)
+
+    def _take_options(self, target: Target) -> None:
+        """Set the options of a target; averaging and other formats are the user's alone."""
+        options = target.options
+        self.opset_box.setCurrentIndex(self.opset_box.findData(options.opset))
+        self.float_box.setChecked(options.float_input)
+        self.timm_box.setChecked(options.huggingface)
+        for precision, box in self.precision_boxes.items():
+            box.setChecked(precision in options.precisions)
+        self.changed.emit()
 
     def _browse(self) -> None:
         start = from_home(self.place_edit.text()) if self.place_edit.text() else None

@@ -1,0 +1,113 @@
+"""What an export for a target holds, and how its file is used without VisionFT; the programs on request."""
+
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QFontDatabase
+from PySide6.QtWidgets import QPlainTextEdit
+
+from gui.kit import theme
+from gui.kit.fold import Fold
+from gui.kit.parts import Card, CopyButton, IconLabel, Segments, clear, column, row, text, verbatim, widget_of
+from gui.kit.translation import tr
+from models.messages import Message
+from visionft.export.bundle.card.model_card import CARD_FILE
+from visionft.export.bundle.sample_programs import SAMPLES, Sample
+from visionft.export.contents import FLOAT_MODEL_FILE, MODEL_FILE
+from visionft.export.options import ExportOptions, help_of
+from visionft.export.parity import ExportResult
+from visionft.export.precision.variants import Precision, variant_file
+from visionft.export.targets import Target
+
+_MODEL = Message("Takes images of any size: cropping, resizing and normalising are inside.")
+_CARD = Message("The model card: classes, accuracy, limits and licences.")
+_VARIANTS: dict[Precision, Message] = {
+    "fp16": Message("Half the size; kept only where it predicts alike."),
+    "int8": Message("A quarter of the size; kept only where it is as accurate."),
+}
+_VERIFIED = Message("Kept only if it classifies up to 200 images as the trained model does.")
+_LINES = 22  # of a program
+
+
+class UseCard(Card):
+    """The files of an export before there is one; then the commands to start its program."""
+
+    def __init__(self) -> None:
+        super().__init__(margin=theme.HUGE, spacing=theme.MEDIUM)
+        self._samples = {sample.name: sample for sample in SAMPLES}
+        self._model = MODEL_FILE
+        self._heading = text("", "heading", wrap=True)
+        self._files = column(spacing=theme.MEDIUM)
+        self.file, self.note = text("", "strong", wrap=True), text("", "muted", wrap=True)
+        self._needs = text("", "muted", wrap=True)
+        self.start = _program(2)
+        self.start.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.start.setAccessibleName(tr("Commands to start it"))
+        copy_start_button = CopyButton("Copy", self.start.toPlainText, role="quiet")
+        self.view = _program(_LINES)
+        self.copy_button = CopyButton("Copy", self.view.toPlainText)
+        self._program_file = verbatim("", "strong")
+        switch = Segments({name: each.title for name, each in self._samples.items()}, tr("Use it without VisionFT"))
+        switch.chosen.connect(lambda name: self.show_sample(self._samples[name]))
+        self.buttons = switch.buttons
+        self.programs = Fold("Programs", switch, row(self._program_file, None, self.copy_button), self.view)
+        needs = widget_of(row(self._needs, copy_start_button, grows=0))
+        self._use = (needs, self.start, self.programs)
+        self.add(self._heading, self._files, self.file, self.note, *self._use)
+
+    def show_files(self, target: Target, options: ExportOptions) -> None:
+        """Show the files that an export will have."""
+        self._begin(tr("What you get"), tr(target.note_on((MODEL_FILE,))))
+        lines: list[tuple[str, str, str]] = [("file", MODEL_FILE, tr(_MODEL))]
+        lines += [("file", variant_file(each), tr(_VARIANTS[each])) for each in options.precisions]
+        lines += [("file", FLOAT_MODEL_FILE, tr(help_of("float_input")))] * options.float_input
+        lines += [("folder-open", "huggingface", tr(help_of("huggingface")))] * options.huggingface
+        if target.sample in self._samples:
+            program = self._samples[target.sample]
+            lines.append(("file", program.file, tr("A program in {language}.", language=program.title)))
+        lines += [("file", CARD_FILE, tr(_CARD)), ("shield", tr("Verified"), tr(_VERIFIED))]
+        for icon_name, name, words in lines:
+            both = column(verbatim(name, "strong"), verbatim(words, "muted", wrap=True), spacing=theme.HAIR)
+            sign = IconLabel(icon_name, size=20, tone="good" if icon_name == "shield" else "accent")
+            self._files.addLayout(row(sign, both, spacing=theme.MEDIUM, grows=1))
+        self.file.hide()
+        for widget in self._use:
+            widget.hide()
+
+    def show_use(self, target: Target, found: ExportResult) -> None:
+        """Show how a finished export is used, with the file that suits the target."""
+        self._model = target.file(found.variants)
+        self._begin(tr("Use it without VisionFT"), tr(target.note_on(found.files)))
+        self.file.setText(tr("{target}: use {file}", target=tr(target.title), file=self._model))
+        self.file.setVisible(bool(found.variants))
+        self.show_sample(self._samples.get(target.sample) or SAMPLES[0])
+        for widget in self._use:
+            widget.setVisible(target.sample in self._samples)
+
+    def _begin(self, heading: str, note: str) -> None:
+        clear(self._files)
+        self._heading.setText(heading)
+        self.note.setText(note)
+        self.note.setVisible(bool(note))
+
+    def show_sample(self, sample: Sample) -> None:
+        self.buttons[sample.name].setChecked(True)
+        self._needs.setText(tr(sample.needs))
+        self.start.setPlainText(sample.start(self._model))
+        _fit(self.start, len(sample.commands))
+        self.view.setPlainText(sample.content.decode())
+        self.view.setAccessibleName(tr("Program in {language}", language=sample.title))
+        self._program_file.setText(sample.file)
+
+
+def _program(lines: int) -> QPlainTextEdit:
+    view = QPlainTextEdit()
+    view.setReadOnly(True)
+    view.setLineWrapMode(QPlainTextEdit.LineWrapMode.NoWrap)
+    font = QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont)
+    font.setPixelSize(theme.scaled(12))
+    view.setFont(font)
+    _fit(view, lines)
+    return view
+
+
+def _fit(view: QPlainTextEdit, lines: int) -> None:
+    view.setFixedHeight(lines * view.fontMetrics().lineSpacing() + 3 * theme.SMALL)

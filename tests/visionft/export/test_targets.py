@@ -1,0 +1,53 @@
+"""Each target can be exported, names what exists, and takes a smaller file only where its accuracy is sure enough."""
+
+import dataclasses
+
+import pytest
+
+from visionft.export.bundle.sample_programs import SAMPLES, sample_files
+from visionft.export.contents import MODEL_FILE
+from visionft.export.precision.variants import MOST_DOUBT, Variant, VariantAgreement
+from visionft.export.targets import TARGETS
+
+ANSWERS = VariantAgreement(
+    images=400, top1=0.9, reference_top1=0.9, difference=(-0.01, 0.01), flips=1, ece=0, reference_ece=0,
+    max_abs_diff=0.1, max_distance_diff=0,
+)  # fmt: skip
+INT8 = Variant(
+    precision="int8", file="model_int8.onnx", bytes=24, reference_bytes=94, sha256="", answers=ANSWERS, temperature=1,
+    bits=7, verdict="not_faster",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("target", TARGETS.values(), ids=list(TARGETS))
+def test_a_target_has_options_that_exist_and_a_program_or_a_note(target):
+    target.options.check()
+    assert target.note or target.sample in {each.name for each in SAMPLES}
+
+
+@pytest.mark.parametrize(
+    ("verdict", "loss", "small", "fast"),
+    [
+        ("recommended", 0.01, "model_int8.onnx", "model_int8.onnx"),
+        ("not_faster", 0.01, "model_int8.onnx", MODEL_FILE),
+        ("not_faster", MOST_DOUBT + 0.01, MODEL_FILE, MODEL_FILE),
+        ("too_few", MOST_DOUBT + 0.01, MODEL_FILE, MODEL_FILE),
+        ("wrong", 0.01, MODEL_FILE, MODEL_FILE),
+    ],
+)
+def test_a_small_file_is_used_only_where_it_is_as_accurate(verdict, loss, small, fast):
+    answers = dataclasses.replace(ANSWERS, difference=(-loss, 0.01))
+    variants = [dataclasses.replace(INT8, verdict=verdict, answers=answers)]
+    files = {name: target.file(variants) for name, target in TARGETS.items()}
+    assert files["web"] == files["phone"] == files["edge"] == small and files["server"] == fast
+    assert files["desktop"] == files["python"] == MODEL_FILE
+
+
+@pytest.mark.parametrize("sample", SAMPLES, ids=lambda each: each.name)
+def test_a_program_starts_with_files_of_the_export(sample):
+    plain, other = sample.start(), sample.start("model_int8.onnx")
+    assert "{" not in plain + other and "model" not in plain and "model_int8.onnx" in other
+    known = sample_files()
+    for word in plain.split():
+        if word.startswith(("samples/", "predict.py")):
+            assert any(each.startswith(word) or word.startswith(each.rsplit(".", 1)[0]) for each in known), word
