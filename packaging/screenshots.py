@@ -156,7 +156,6 @@ def _try(studio: Studio) -> None:
     page.choice.file_box.setCurrentIndex(2)  # type: ignore[attr-defined]
     result = PredictionBatch(
         predictions=made_up_answers(paths), class_names=tuple(CLASSES), provider="CPUExecutionProvider",
-        milliseconds_each=11.4, temperature=1.31,
     )  # fmt: skip
     page.show_predictions(result)  # type: ignore[attr-defined]
 
@@ -167,8 +166,8 @@ def _try_evidence(studio: Studio) -> None:
     answers, named, places = made_up_evidence(made_up_answers(images[::9]), images)
     page.panel._find_places = lambda asked: {key: places[key] for key in asked}  # type: ignore[attr-defined]
     result = PredictionBatch(
-        predictions=answers, class_names=tuple(CLASSES), provider="CPUExecutionProvider", milliseconds_each=11.4,
-        temperature=1.08, images=named,
+        predictions=answers, class_names=tuple(CLASSES), provider="CPUExecutionProvider",
+        images=named,
     )  # fmt: skip
     page.show_predictions(result)  # type: ignore[attr-defined]
 

@@ -49,7 +49,7 @@ class ModelChoice(QWidget):
         self.file_box.hide()
         self.setLayout(row(self.model_box, self.file_box))
         self.model_box.currentIndexChanged.connect(lambda _place: self._show_files())
-        self.file_box.currentIndexChanged.connect(lambda _place: self.changed.emit())
+        self.file_box.currentIndexChanged.connect(self._on_file_changed)
         for box in (self.model_box, self.file_box):
             box.activated.connect(lambda _place: self.chosen.emit())
 
@@ -71,10 +71,12 @@ class ModelChoice(QWidget):
             self._add(each)
         self._show(path)
 
-    def words(self) -> str:
-        """Return the differences between the selected file and the others of its export; empty without others."""
-        path = self.model()
-        return difference_text(path) if path is not None and self.file_box.count() > 1 else ""
+    def _on_file_changed(self) -> None:
+        self._show_difference()
+        self.changed.emit()
+
+    def _show_difference(self) -> None:
+        self.file_box.setToolTip(self.file_box.currentData(Qt.ItemDataRole.ToolTipRole) or "")
 
     def _add(self, path: Path) -> None:
         group = self._groups.setdefault(files_beside(path)[0], [])
@@ -96,6 +98,9 @@ class ModelChoice(QWidget):
         files: Sequence[Path] = self._groups.get(self.model_box.currentData(), ())
         titles = {path: tr(_TITLES.get(path.name, path.stem)) for path in files}
         _fill(self.file_box, titles, chosen if chosen in files else next(iter(files), None))
+        for place, path in enumerate(files):
+            self.file_box.setItemData(place, difference_text(path), Qt.ItemDataRole.ToolTipRole)
+        self._show_difference()
         self.file_box.setVisible(len(files) > 1)
         self.changed.emit()
 

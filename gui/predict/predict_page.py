@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QStackedWidget
 from gui.kit import dialogs, drops, theme
 from gui.kit.drops import DropZone
 from gui.kit.empty_state import EmptyState
-from gui.kit.parts import Button, restyle, row, text
+from gui.kit.parts import Button, restyle, row
 from gui.kit.thumbnails import ThumbnailStore
 from gui.kit.translation import tr
 from gui.kit.workers import Work
@@ -47,7 +47,7 @@ class TryPage(Page):
         super().__init__(state, session, scrolls=False, max_width=16777215)
         self._is_classifying = False
         self.setAcceptDrops(True)
-        self.subtitle.setText(tr("Run the exported model in ONNX Runtime"))
+        self.subtitle.setText(tr("The exported file"))
         self.thumbnails = ThumbnailStore(self)
         self.panel = PredictionsPanel(self.thumbnails, predicting.places_in(session))
         self.grid = self.panel.grid
@@ -65,7 +65,6 @@ class TryPage(Page):
 
     def _lay_out(self) -> None:
         self.choice = ModelChoice()
-        self.difference = text("", "small", wrap=True)  # of the selected file from the others of its export
         self.browse_button = Button("Other file", "file", on_click=self.browse_model)
         self.files_button = Button("Images", "pictures", on_click=self._choose_files)
         self.folder_button = Button("Folder", "folder-open", on_click=self._choose_folder)
@@ -92,7 +91,6 @@ class TryPage(Page):
             self._stack.addWidget(widget)
         self.body.setContentsMargins(theme.HUGE, 0, theme.HUGE, theme.LARGE)
         self.body.setSpacing(theme.MEDIUM)
-        self.body.addWidget(self.difference)
         self.body.addLayout(row(*ways, None, self.to_csv_button))
         self.body.addWidget(self._stack, 1)
 
@@ -264,9 +262,6 @@ class TryPage(Page):
 
     @Slot()
     def _on_model_changed(self) -> None:
-        words = self.choice.words()
-        self.difference.setText(words)
-        self.difference.setVisible(bool(words))
         self._show_enabled()
         if self.feed.is_running:
             self._restart_camera()

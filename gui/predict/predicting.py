@@ -13,6 +13,7 @@ from PySide6.QtGui import QImage
 
 from gui.kit.translation import tr
 from gui.kit.workers import Failure, Job
+from models.messages import listed
 from visionft.events import Progress
 from visionft.export.predictor import Prediction
 from visionft.jobs import JobContext
@@ -21,13 +22,13 @@ from visionft.project.queries import image_rows, images_in_project
 if TYPE_CHECKING:
     from gui.session import ProjectSession
     from visionft.export.index.memory_index import IndexEntry
-    from visionft.export.parity import Border
     from visionft.export.prediction_table import CsvResult
     from visionft.project.labelling import LabellingReport
     from visionft.project.store import Project
 
 FRAMES_PER_S = 15
 _PASTED_KEPT = 200
+_MOST_CLASSES = 12  # of a summary
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,16 +36,12 @@ class PredictionBatch:
     """The predictions of one batch, in the order of its images.
 
     Attributes:
-        milliseconds_each: Mean time per image, reading included.
         images: The labelled evidence images by number; none where the file holds none.
     """
 
     predictions: tuple[Prediction, ...]
     class_names: tuple[str, ...]
     provider: str
-    milliseconds_each: float
-    temperature: float | None = None
-    border: "Border | None" = None
     was_stopped: bool = False
     images: "Mapping[int, IndexEntry]" = field(default_factory=dict)
 
@@ -57,7 +54,7 @@ class PredictionBatch:
             if not each.is_unlike
         )
         rows = [*[(tr("out of distribution"), unlike)] * bool(unlike), *counts.most_common()]
-        parts = ", ".join(f"{name} {count:,}" for name, count in rows)
+        parts = listed([f"{name} {count:,}" for name, count in rows], _MOST_CLASSES)
         return tr("{count} image: {classes}", "{count} images: {classes}", count=len(self.predictions), classes=parts)
 
 
@@ -108,20 +105,15 @@ def predict(model: Path, sources: Sequence[Path], *, device: str, job: JobContex
 
     predictor, paths = Predictor(model, device=device), expand_folders(sources)
     predictions: list[Prediction] = []
-    began = time.perf_counter()
     for prediction in predictor.predict(paths):
         predictions.append(prediction)
         job.report(Progress(stage="Classifying", done=len(predictions), total=len(paths)))
         if job.is_cancelled:
             break
-    elapsed_ms = (time.perf_counter() - began) * 1000
     return PredictionBatch(
         predictions=tuple(predictions),
         class_names=predictor.class_names,
         provider=predictor.provider,
-        milliseconds_each=elapsed_ms / max(1, len(predictions)),
-        temperature=predictor.temperature,
-        border=predictor.border,
         was_stopped=len(predictions) < len(paths),
         images=predictor.index.images if predictor.index is not None else {},
     )

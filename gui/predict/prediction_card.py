@@ -10,7 +10,6 @@ from gui.kit import theme
 from gui.kit.parts import Card, ElidedLabel, IconLabel, column, row, text
 from gui.kit.translation import tr
 from models.messages import Message
-from visionft.export.parity import Border
 from visionft.export.predictor import Prediction
 from visionft.retrieval.evidence import PROBABLE
 
@@ -106,19 +105,3 @@ def several(prediction: Prediction) -> list[str]:
     if prediction.classes is None:
         return []
     return [tr("Labels: {classes}.", classes=", ".join(prediction.classes)) if prediction.classes else tr("No label.")]
-
-
-def likeness(prediction: Prediction, border: Border | None) -> list[str]:
-    """Return the similarity to the training images and its threshold; empty where unknown."""
-    if prediction.distance is None or border is None:
-        return []
-    words = Message("Out-of-distribution score {distance} (threshold 1.00).")
-    low, high = (f"{share:.0%}" for share in border.false_alarms)
-    share, count = f"{1 - border.share:.0%}", f"{border.images:,}"
-    expected = Message(
-        "About {share} of new in-distribution images exceed it ({low} to {high}, from {count} held-out images)."
-    )
-    return [
-        tr(words, distance=f"{prediction.distance:.2f}"),
-        tr(expected, share=share, low=low, high=high, count=count),
-    ]

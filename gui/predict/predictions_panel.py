@@ -12,12 +12,12 @@ from gui.kit.image_grid import ImageGrid
 from gui.kit.image_model import ImageModel, Tile
 from gui.kit.image_view import ImageView
 from gui.kit.near_images import NearImages
-from gui.kit.parts import Button, ElidedLabel, choice_box, column, row, scrolling, text, widget_of
+from gui.kit.parts import Button, choice_box, column, row, scrolling, text, widget_of
 from gui.kit.theme import ClassColour
 from gui.kit.thumbnails import ThumbnailStore
 from gui.kit.translation import tr
 from gui.predict.predicting import PredictionBatch
-from gui.predict.prediction_card import PredictionCard, likeness, several, speed
+from gui.predict.prediction_card import PredictionCard, several, speed
 from models.messages import Message, Text
 from visionft.export.index.memory_index import IndexEntry
 from visionft.export.predictor import Prediction
@@ -150,15 +150,15 @@ class PredictionsPanel(QSplitter):
         self._find_places = find_places
         self.picker = ClassPicker("Correct the class")
         self.note = text("", "small", wrap=True)
-        self.tally = ElidedLabel("", "small", mode=Qt.TextElideMode.ElideRight)
+        self.tally = text("", "small", wrap=True)
         self.order_box = choice_box("Order of the predictions", map(tr, ORDERS))
         self.csv_button = Button("Save CSV", "export")
         self.csv_button.setToolTip(tr("Save these predictions as a table"))
         self.grid.current_changed.connect(self._show_current)
         self.grid.selection_changed.connect(self._show_selected)
         self.order_box.activated.connect(lambda _place: self._show_ids())
-        head = row(self.tally, self.order_box, self.csv_button, grows=0)
-        left_layout = column(head, self.grid, grows=1)
+        head = row(self.order_box, None, self.csv_button)
+        left_layout = column(self.tally, head, self.grid, grows=2)
         left = widget_of(left_layout)
         self.card.body.insertWidget(3, self.picker)
         self.card.body.insertWidget(4, self.note)
@@ -242,11 +242,7 @@ class PredictionsPanel(QSplitter):
         result, facts = self._result, list[str]()
         if prediction is not None and result is not None and not prediction.error:
             facts = [tr("Warning: {reason}.", reason=tr(each)) for each in prediction.warnings]
-            facts += [*several(prediction), *likeness(prediction, result.border), speed(prediction, result.provider)]
-            facts.append(tr("{time} ms per image, with decoding.", time=f"{result.milliseconds_each:.0f}"))
-            if result.temperature is not None:
-                value = f"{result.temperature:.2f}"
-                facts.append(tr("Probabilities are calibrated on validation (temperature {value}).", value=value))
+            facts += [*several(prediction), speed(prediction, result.provider)]
             facts += [tr("Stopped before the end.")] * result.was_stopped
         self.view.show_image(prediction.path if prediction else None, neighbours=[])
         self.card.show_prediction(prediction, prediction.path.name if prediction else "", facts)

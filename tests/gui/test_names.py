@@ -72,7 +72,7 @@ def visit(window: MainWindow, name: str) -> None:
         path = next((window.state.path.parent / "source").rglob("*.png"))
         answer = Prediction(path=path, class_name=NAME, probability=0.9, top5=((NAME, 0.9), ("b", 0.1)), model_ms=1.0)
         page.offer_models([window.state.path / NAME / "model.onnx"])
-        batch = PredictionBatch(predictions=(answer,), class_names=(NAME, "b"), provider="CPU", milliseconds_each=1.0)
+        batch = PredictionBatch(predictions=(answer,), class_names=(NAME, "b"), provider="CPU")
         page.show_predictions(batch)
         page.grid.selection.set_current(0)
     QApplication.processEvents()
@@ -131,7 +131,7 @@ def test_answers_about_images_of_such_names_are_shown(qtbot, window, broken_fold
         for path, error in zip(paths, ("cannot be read", ""), strict=True)
     ]
     page.offer_models([broken_folder / "model.onnx"])
-    batch = PredictionBatch(predictions=tuple(answers), class_names=("red",), provider="CPU", milliseconds_each=1.0)
+    batch = PredictionBatch(predictions=tuple(answers), class_names=("red",), provider="CPU")
     page.show_predictions(batch)
     for place in range(len(answers)):
         page.grid.selection.set_current(place)

@@ -181,7 +181,7 @@ def test_no_answer_of_the_try_page_reads_a_name_as_markup(walk, opened, hostile)
     path = next((hostile.parent / "source").rglob("*.png"))
     answer = Prediction(path=path, class_name=MARKUP, probability=0.9, top5=((MARKUP, 0.9), ("b", 0.1)), model_ms=1.0)
     page.show_predictions(  # type: ignore[attr-defined]
-        PredictionBatch(predictions=(answer,), class_names=(MARKUP, "b"), provider="CPU", milliseconds_each=1.0)
+        PredictionBatch(predictions=(answer,), class_names=(MARKUP, "b"), provider="CPU")
     )
     page.grid.selection.set_current(0)  # type: ignore[attr-defined]
     walk.look(opened, "try")
