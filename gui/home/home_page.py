@@ -27,7 +27,6 @@ from gui.state import AppState
 from gui.tasks import Lane, Task
 from models.messages import Message
 from visionft.amounts import size_text
-from visionft.data.types import Task as ProjectTask
 from visionft.errors import NextStep
 from visionft.public_sets import PUBLIC_SETS, PublicSet, list_file
 from visionft.weights.offline import offline_reason
@@ -35,7 +34,6 @@ from visionft.weights.offline import offline_reason
 if TYPE_CHECKING:
     from gui.home.overview import OverviewView, ShownProject
     from gui.session import ProjectSession
-    from visionft.project.importing.import_filter import ImportPreview
     from visionft.project.importing.importer import ImportReport
     from visionft.sample_projects import Sample
 
@@ -60,7 +58,7 @@ class ProjectPage(Page):
         self.action_row.addWidget(self.import_button)
         self.action_row.addWidget(self.next_button)
         self.welcome = welcome = Welcome()
-        self.imports = ImportFlow(state, session, ask_project=self._ask_project_for, parent=self)
+        self.imports = ImportFlow(state, session, parent=self)
         self._recovery = Recovery(state, session, self)
         self._stack = QStackedWidget()
         self._stack.addWidget(scrolling(column(welcome)))
@@ -176,12 +174,12 @@ class ProjectPage(Page):
         """Run a confirmed import, possibly on the page's state from before there was a project."""
         self.imports.run_import(task)
 
-    def ask_new_project(self, *, name: str = "", task: ProjectTask = "single", folder: Path | None = None) -> bool:
+    def ask_new_project(self, *, name: str = "", folder: Path | None = None) -> bool:
         """Ask for a new project and create it; return whether it is open now."""
         folder = folder or new_project.projects_folder()
         name = free_path(folder, name).name if name else ""
-        dialog = NewProjectDialog(self, folder=folder, name=name, task=task)
-        return dialog.ask() and self.state.create_project(dialog.path, task=dialog.task)
+        dialog = NewProjectDialog(self, folder=folder, name=name)
+        return dialog.ask() and self.state.create_project(dialog.form.path, task=dialog.form.task)
 
     def take_step(self, step: NextStep) -> None:
         from visionft.project.formats.listing import ColumnChoice
@@ -213,11 +211,6 @@ class ProjectPage(Page):
                 self._recovery.check()
             case "relink":
                 self._recovery.relink()
-
-    def _ask_project_for(self, preview: "ImportPreview") -> bool:
-        source = preview.path
-        name = source.stem if source.is_file() else source.name
-        return self.ask_new_project(name=name, task="multi" if preview.multi_label_images else "single")
 
     def choose_project(self) -> None:
         folder = dialogs.ask_folder(self, "Open a project folder", new_project.projects_folder())

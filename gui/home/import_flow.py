@@ -55,14 +55,10 @@ class ImportFlow(QObject):
     active_changed = Signal()
     imported = Signal(object)  # ImportReport
 
-    def __init__(
-        self, state: AppState, session: "ProjectSession | None", *, ask_project: "Callable[[ImportPreview], bool]",
-        parent: QObject,
-    ) -> None:  # fmt: skip
-        """Args: `ask_project` creates a project where none is open and returns whether one is open now."""
+    def __init__(self, state: AppState, session: "ProjectSession | None", *, parent: QObject) -> None:
         super().__init__(parent)
         self.is_active = False
-        self._state, self._session, self._ask_project = state, session, ask_project
+        self._state, self._session = state, session
         self._preview: ImportPreview | None = None
         self._choice: ColumnChoice  # of the last scan
         self._reading = 0  # the user's; 0 for none
@@ -129,12 +125,13 @@ class ImportFlow(QObject):
 
     @Slot()
     def confirm(self) -> None:
-        """Import the displayed source, under the class names chosen by the user."""
+        """Import the displayed source, under the class names chosen by the user; create the project if none is open."""
         preview = self._preview
         if preview is None or not self.panel.import_button.isEnabled():
             return
         copy, class_map = self.panel.copy_box.isChecked(), self.panel.classes.class_map()
-        if self._session is None and not self._ask_project(preview):
+        form = self.panel.project_form
+        if self._session is None and not self._state.create_project(form.path, task=form.task):
             return
         session = self._state.session
         assert session is not None
@@ -225,8 +222,9 @@ class ImportFlow(QObject):
     def _show(self, preview: "ImportPreview") -> None:
         known = list(self._session.project.summary().classes) if self._session is not None else []
         self.panel.show_preview(
-            preview, known=known, can_copy=not self._has_unpacked(), choice=self._choice, is_chosen=self._reading > 0
-        )
+            preview, known=known, can_copy=not self._has_unpacked(), is_new=self._session is None, choice=self._choice,
+            is_chosen=self._reading > 0,
+        )  # fmt: skip
 
     def _on_fetched(self, listed: Path | None) -> None:
         self._handle = None

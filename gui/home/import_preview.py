@@ -5,14 +5,17 @@ Depends on Qt and plain data only.
 
 import os
 from itertools import pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Signal
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QBoxLayout, QCheckBox, QStackedWidget, QVBoxLayout, QWidget
 
+from gui.home import new_project
 from gui.home.found_classes import Examples, FoundClasses
 from gui.home.import_report import LeftOutCard, warning_words
+from gui.home.new_project import ProjectForm, free_path
 from gui.home.reading_choice import ReadingChoice, ReadingLine
 from gui.kit import theme
 from gui.kit.parts import Button, Card, ElidedLabel, IconLabel, column, row, scrolling, text, widget_of
@@ -72,6 +75,7 @@ class ImportPreviewPanel(QStackedWidget):
     def __init__(self) -> None:
         super().__init__()
         self.preview: ImportPreview  # once one is shown
+        self._named: Path | None = None  # the source that the proposed name of a project is of
         self._known: list[str] = []
         self._is_waiting = False
         self.progress = ImportProgress()
@@ -80,6 +84,8 @@ class ImportPreviewPanel(QStackedWidget):
         self.cancel_button = Button("Cancel", on_click=self.cancelled.emit)
         self.copy_box = QCheckBox(tr("Copy the images into the project"))
         self.copy_box.setToolTip(tr("Then they may be moved or deleted where they are now"))
+        self.project_form = ProjectForm(is_brief=True)
+        self.project_form.changed.connect(self._show_count)
         self.readings, self.reading = ReadingChoice(), ReadingLine()
         self.classes, self.left_out = FoundClasses(), LeftOutCard()
         self.classes.changed.connect(self._show_count)
@@ -90,11 +96,13 @@ class ImportPreviewPanel(QStackedWidget):
         top = row(words, self.cancel_button, self.import_button, spacing=theme.MEDIUM, grows=0)
         head = column(top, self.copy_box, spacing=theme.TIGHT)
         head.setContentsMargins(theme.HUGE, theme.LARGE + theme.TIGHT, theme.HUGE, 0)
-        self._understood, classes = Card(margin=theme.MEDIUM), Card(margin=theme.LARGE)
+        self._project, self._understood = Card(margin=theme.MEDIUM), Card(margin=theme.MEDIUM)
+        self._project.add(text("New project", "heading"), self.project_form)
+        classes = Card(margin=theme.LARGE)
         self._understood.add(text("Understood as", "heading"), self.readings, self.reading, self.warnings, self._facts)
         classes.body.addWidget(self.classes)
         self._side = QVBoxLayout()
-        side = column(self._understood, self._side, None, spacing=theme.LARGE)
+        side = column(self._project, self._understood, self._side, None, spacing=theme.LARGE)
         self._found = row(side, classes, spacing=theme.LARGE, grows=1)
         self._below = QVBoxLayout()
         self._below.addWidget(self.left_out)  # of no layout it would be a window
@@ -110,12 +118,20 @@ class ImportPreviewPanel(QStackedWidget):
         *,
         known: list[str],
         can_copy: bool,
+        is_new: bool = False,
         choice: ColumnChoice = AUTOMATIC,
         is_chosen: bool = False,
     ) -> None:
-        """Show a preview. `known` are the classes in the project; `is_chosen`: the user chose this reading."""
+        """Show a preview.
+
+        Args:
+            known: The classes in the project.
+            is_new: Whether a project is created with the import.
+            is_chosen: Whether the user chose this reading.
+        """
         is_same = self._is_waiting and preview.path == self.preview.path
         self.preview, self._known, self._is_waiting = preview, known, False
+        self._project.setVisible(is_new)
         self._title.setText(tr("Import from {name}", name=preview.path.name))
         self._place.setText(str(preview.path))
         self.copy_box.setVisible(can_copy)
@@ -127,10 +143,22 @@ class ImportPreviewPanel(QStackedWidget):
         for one, other in pairwise((self.copy_box, *self.readings.tiles)):
             self.setTabOrder(one, other)
         self.left_out.show_files(preview, base=f"{preview.path}{os.sep}")
+        if is_new:
+            self._propose_project()
         self._show_count()
         self.setCurrentIndex(1)
         if not is_same:
             (self.reading.label_box if self.reading.fault() else self.import_button).setFocus()
+
+    def _propose_project(self) -> None:
+        """Name the project after the source, once; its task follows the labels."""
+        preview, folder = self.preview, new_project.projects_folder()
+        source = preview.path
+        if self._named != source:
+            self._named = source
+            name = source.stem if source.is_file() else source.name
+            self.project_form.propose(folder, free_path(folder, name).name)
+        self.project_form.choose_task("multi" if preview.multi_label_images else "single")
 
     def _examples(self, number: int) -> Examples:
         """Return the examples of a reading that are new images."""
@@ -163,10 +191,14 @@ class ImportPreviewPanel(QStackedWidget):
             label.setVisible(bool(label.text()))
         left_out = self.classes.left_out_count() if not preview.multi_label_images else 0
         count = preview.new - left_out
-        title = tr("Import {count} image", "Import {count} images", count=count) if count > 0 else tr("Import")
-        self.import_button.setText(title)
+        is_new = not self._project.isHidden()
+        words = Message("Import {count} image", "Import {count} images", count=count)
+        if is_new:
+            words = Message("Create project with {count} image", "Create project with {count} images", count=count)
+        self.import_button.setText(tr(words) if count > 0 else tr("Import"))
         nothing = "" if count > 0 or preview.duplicates else tr("There is nothing new to import.")
-        reason = self.reading.fault() or self.classes.fault() or nothing
+        unnamed = self.project_form.fault() if is_new else ""
+        reason = self.reading.fault() or self.classes.fault() or nothing or unnamed
         self.import_button.setEnabled(not reason)
         self.import_button.setToolTip(reason)
 
@@ -177,7 +209,7 @@ class ImportPreviewPanel(QStackedWidget):
         (self._side if is_wide else self._below).addWidget(self.left_out)
         self.readings.set_wide(not is_wide)
         width = max(theme.scaled(300), min(event.size().width() // 4, theme.scaled(420)))
-        for card in (self._understood, self.left_out):
+        for card in (self._project, self._understood, self.left_out):
             card.setMinimumWidth(width if is_wide else 0)
             card.setMaximumWidth(width if is_wide else 16777215)
         super().resizeEvent(event)

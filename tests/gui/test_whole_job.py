@@ -1,16 +1,15 @@
-"""The whole job by the primary buttons, ending with the exported file in bare onnxruntime."""
+"""The whole job by the primary buttons, real dialogs included, ending with the exported file in bare onnxruntime."""
 
 import json
 import subprocess
 import sys
 
 import pytest
+from modal import answer
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QPushButton, QWidget
+from PySide6.QtWidgets import QDialogButtonBox, QFileDialog, QLineEdit, QPushButton
 
 from gui.home import new_project
-from gui.home.new_project import NewProjectDialog
-from gui.kit import dialogs
 from gui.shell.window import MainWindow
 from visionft.evaluation.stored import read_evaluation
 from visionft.training.runs.run_folder import list_runs
@@ -42,9 +41,9 @@ class Hand:
         self._qtbot, self._window = qtbot, window
         self.clicks = 0
 
-    def press_next(self, within: QWidget | None = None) -> None:
+    def press_next(self) -> None:
         """Press the only primary button."""
-        buttons = (within or self._window.current_page).findChildren(QPushButton)
+        buttons = self._window.current_page.findChildren(QPushButton)
         (button,) = (each for each in buttons if each.property("role") == "primary" and each.isVisible())
         self.press(button)
 
@@ -60,14 +59,13 @@ def test_the_whole_job_by_the_primary_buttons_alone(qtbot, window, draw_folder, 
     images = draw_folder(tmp_path / "parts", {"red": 14, "green": 14, "blue": 14})
     hand = Hand(qtbot, window)
 
-    def create(dialog: NewProjectDialog) -> int:
-        dialog.show()
-        hand.press_next(dialog)
-        return dialog.result()
+    def choose(dialog: QFileDialog) -> None:
+        name, *_ = dialog.findChildren(QLineEdit)
+        name.setText(str(images))
+        hand.press(dialog.findChild(QDialogButtonBox).button(QDialogButtonBox.StandardButton.Open))
 
     monkeypatch.setattr(new_project, "projects_folder", lambda: tmp_path / "projects")
-    monkeypatch.setattr(dialogs, "ask_folder", lambda *_args, **_kwargs: images)
-    monkeypatch.setattr(NewProjectDialog, "exec", create)
+    answer(QFileDialog, choose)
     hand.press_next()
     wait_for_job(qtbot, window)
     hand.press_next()

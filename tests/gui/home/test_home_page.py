@@ -25,7 +25,6 @@ def test_choosing_a_folder_of_images_makes_a_project_and_imports_them(
     qtbot, window, page, images, monkeypatch, confirm, finish
 ):
     monkeypatch.setattr(dialogs, "ask_folder", lambda *args, **kwargs: images)
-    monkeypatch.setattr(NewProjectDialog, "exec", lambda dialog: click_create(qtbot, dialog))
     qtbot.mouseClick(page.welcome.drop_zone.choose_button, LEFT)
     finish()
     assert window.state.session is None and page.imports.panel.classes.isVisible()
@@ -36,13 +35,6 @@ def test_choosing_a_folder_of_images_makes_a_project_and_imports_them(
         ["blue", "7", "0", "0", "0", ""], ["green", "8", "0", "0", "0", ""], ["red", "10", "0", "0", "0", ""]
     ]  # fmt: skip
     assert page.overview.report.isVisible()
-
-
-def click_create(qtbot, dialog: NewProjectDialog) -> int:
-    assert dialog.create_button.isEnabled()
-    dialog.show()
-    qtbot.mouseClick(dialog.create_button, LEFT)
-    return dialog.result()
 
 
 def is_ready(page) -> bool:
@@ -178,10 +170,10 @@ def test_the_new_project_dialog_checks_the_name(qtbot, tmp_path, name, is_allowe
     (tmp_path / "taken").mkdir()
     dialog = NewProjectDialog(None, folder=tmp_path)
     qtbot.addWidget(dialog)
-    qtbot.keyClicks(dialog.name_edit, name)
-    assert dialog.create_button.isEnabled() is is_allowed and dialog.task == "single"
+    qtbot.keyClicks(dialog.form.name_edit, name)
+    assert dialog.create_button.isEnabled() is is_allowed and dialog.form.task == "single"
     next(each for each in dialog.findChildren(ActionTile) if not each.isChecked()).click()
-    assert dialog.task == "multi"
+    assert dialog.form.task == "multi"
 
 
 @pytest.mark.usefixtures("styled")  # without it the tiles have no height to be clicked at

@@ -12,10 +12,10 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QPixmap
 from PySide6.QtWidgets import QLabel, QLineEdit
 
+from gui.home import new_project
 from gui.home.class_table import COUNT, EXAMPLES, EXAMPLES_ROLE, NAME, NEW_NAME
 from gui.home.found_classes import look_alikes
 from gui.home.import_report import LeftOutDialog
-from gui.home.new_project import NewProjectDialog
 from gui.kit import dialogs
 from gui.kit.thumbnail_cache import shown_reading
 from visionft.data.depth import FIRST_PLANE
@@ -94,23 +94,21 @@ def test_cancelling_the_preview_leaves_everything_as_it_was(qtbot, window, page,
     assert page.welcome.isVisible() and window.state.session is None
 
 
-def test_without_a_project_one_is_asked_for_only_after_the_preview(
-    qtbot, window, page, source, monkeypatch, look, confirm
+def test_without_a_project_one_is_named_in_the_preview_and_made_with_the_import(
+    qtbot, window, page, source, tmp_path, monkeypatch, look, confirm
 ):
-    asked: list[str] = []
-
-    def answer(dialog: NewProjectDialog) -> int:
-        asked.append(dialog.name_edit.text())
-        (dialog.reject if len(asked) == 1 else dialog.accept)()
-        return dialog.result()
-
-    monkeypatch.setattr(NewProjectDialog, "exec", answer)
+    monkeypatch.setattr(new_project, "projects_folder", lambda: tmp_path)
     look(source)
-    assert asked == []
-    qtbot.mouseClick(page.imports.panel.import_button, LEFT)
-    assert asked == ["source"] and page.imports.panel.isVisible()  # thought better of it: the findings stay
+    panel = page.imports.panel
+    form, button = panel.project_form, panel.import_button
+    assert form.name_edit.text() == "source 2" and "10" in button.text()  # the source itself lies there
+    form.name_edit.selectAll()
+    for typed, is_allowed in (("a/b", False), ("source", False), ("Cats", True)):
+        form.name_edit.selectAll()
+        qtbot.keyClicks(form.name_edit, typed)
+        assert button.isEnabled() is is_allowed and bool(button.toolTip()) is not is_allowed
     confirm()
-    assert window.state.session.project.summary().images == 10
+    assert window.state.path == tmp_path / "Cats" and window.state.session.project.summary().images == 10
 
 
 def test_a_zip_is_chosen_by_its_button(qtbot, page, source, tmp_path, monkeypatch, finish, project):
@@ -140,13 +138,10 @@ def test_a_look_can_be_cancelled(qtbot, page, draw_folder, tmp_path, finish):
     assert not page.imports.is_active and page.welcome.isVisible()
 
 
-def test_a_source_that_names_several_classes_suggests_a_project_for_them(qtbot, page, source, monkeypatch, look):
+def test_a_source_that_names_several_classes_suggests_a_project_for_them(page, source, look):
     (source / "list.csv").write_text("file_name,labels\ncat/cat_000.png,sun|sea\ncat/cat_001.png,sea\n")
-    tasks: list[str] = []
-    monkeypatch.setattr(NewProjectDialog, "exec", lambda dialog: tasks.append(dialog.task) or 0)
     look(source / "list.csv")
-    qtbot.mouseClick(page.imports.panel.import_button, LEFT)
-    assert tasks == ["multi"]
+    assert page.imports.panel.project_form.task == "multi"
 
 
 @pytest.mark.parametrize(

@@ -101,6 +101,26 @@ def test_names_are_pasted_in_lines_and_a_refused_one_stays_to_be_mended(qtbot, p
     assert len(page.panel.search_edit.text()) == 301 and len(page.labels.classes) == 5
 
 
+def test_60_images_get_10_classes_in_65_actions(qtbot, stored, open_label, draw_folder, tmp_path):
+    page = open_label(project_of(tmp_path / "loose", draw_folder(tmp_path / "images", {"photos": 60}) / "photos"))
+    names, ids, actions = [f"kind {letter}" for letter in "abcdefghij"], list(page.grid.images.ids), 0
+
+    def act(key: Qt.Key, modifier=Qt.KeyboardModifier.NoModifier) -> None:
+        nonlocal actions
+        actions += 1
+        qtbot.keyClick(page.window().focusWidget(), key, modifier)
+
+    QGuiApplication.clipboard().setText("\n".join(names))
+    act(Qt.Key.Key_C)
+    act(Qt.Key.Key_V, CONTROL)
+    act(Qt.Key.Key_Escape)
+    for place in range(60):
+        act(getattr(Qt.Key, f"Key_{(place % 10 + 1) % 10}"))
+    labels = stored(page)
+    assert [labels[image_id] for image_id in ids] == [[names[place % 10]] for place in range(60)]
+    assert actions <= 65
+
+
 def test_control_enter_gives_the_typed_class_and_goes_back_to_the_images(qtbot, stored, page):
     first = page.grid.selection.current_id()
     for typed, given in (("violet", "violet"), ("RED", "red")):
