@@ -199,8 +199,12 @@ class _Binding(QObject):
             self._show()
 
 
-@cache
 def native(keys: str) -> str:
+    return _native(keys, language())
+
+
+@cache
+def _native(keys: str, _language: str) -> str:
     return QKeySequence(keys, _PORTABLE).toString(QKeySequence.SequenceFormat.NativeText)
 
 

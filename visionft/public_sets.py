@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from models.messages import Message
+from models.messages import Message, Text
 from visionft.amounts import size_text
 from visionft.credentials import errors_without_secrets
 from visionft.errors import NextStep, VisionFTError
@@ -41,8 +41,8 @@ class PublicSet:
     images: int
     classes: int
     bytes: int
-    licence: str
-    about: str
+    licence: Text
+    about: Text
     splits: dict[str, str | None]
 
 

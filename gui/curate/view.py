@@ -28,6 +28,7 @@ from PySide6.QtWidgets import QWidget
 
 from gui.curate.curation import Curation
 from gui.kit.image_model import Section, Tile
+from gui.kit.split_bar import split_mark
 from gui.kit.translation import tr
 from gui.state import ChosenImages
 from visionft.project.queries import ImageRow, image_rows
@@ -176,7 +177,7 @@ def plain_tile(row: ImageRow, curation: Curation, *, title: str = "", detail: st
         title=title or ", ".join(row.labels) or tr("no label"),
         tone="" if title or row.labels else "muted",
         swatches=tuple(curation.colours.get(name, 0) for name in row.labels),
-        aside=row.split or "",
+        aside=split_mark(row.split),
         detail=detail,
         mark=", ".join(filter(None, (mark, *tags))),
     )

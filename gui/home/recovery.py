@@ -42,7 +42,7 @@ class RestoreDialog(Dialog):
         self.list.setAccessibleName(tr("Backups, newest first"))
         for each in backups:
             size = size_text(folder_bytes(project, each))
-            self.list.addItem(f"{_when(each)}   {each.reason}   {size}")
+            self.list.addItem(f"{_when(each)}   {tr(each.reason)}   {size}")
         self.list.setCurrentRow(0)
         self.restore_button = Button("Restore", role="primary", on_click=self.accept)
         self.restore_button.setDefault(True)

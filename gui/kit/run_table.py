@@ -265,7 +265,7 @@ def run_row(run: RunSummary, *, colour: int = 0) -> RunRow:
     best, config, unseen = run.best, run.config, unseen_evaluation(run)
     accuracy = tr(accuracy_sentence(unseen)) if best else ""
     return RunRow(
-        name=run.name, title=run.title, colour=colour, backbone=backbone_title(config), method=method_title(config),
+        name=run.name, title=run.title, colour=colour, backbone=backbone_title(config), method=tr(method_title(config)),
         epochs=run.last_epoch, planned_epochs=config.total_epochs, accuracy=unseen.top1 if unseen else None,
         loss=best.val_loss if best else None, state=run_state(run), is_pinned=run.notes.is_pinned,
         kept=" ".join(filter(None, (accuracy, kept_words(run)))),

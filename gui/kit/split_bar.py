@@ -7,7 +7,7 @@ from PySide6.QtWidgets import QGridLayout, QLabel, QWidget
 from gui.kit import theme
 from gui.kit.parts import ElidedLabel, column, text, verbatim
 from gui.kit.translation import tr
-from models.messages import Message
+from models.messages import Message, Text
 
 PARTS = (
     ("train", Message("Training"), "train_line", Message("the model learns from these")),
@@ -15,6 +15,12 @@ PARTS = (
     ("test", Message("Test"), "test_line", Message("kept for the final figure")),
     ("unassigned", Message("Not divided"), "grey_line", ""),
 )
+_MARKS: dict[str, Text] = {"train": Message("train"), "val": Message("val"), "test": Message("test")}
+
+
+def split_mark(name: str | None) -> str:
+    """Return a split in a short word for an image, translated; empty for none."""
+    return tr(_MARKS[name]) if name else ""
 
 
 def split_colour(name: str) -> str:

@@ -13,6 +13,8 @@ import logging
 import math
 from pathlib import Path
 
+from PySide6.QtCore import QCoreApplication, QLibraryInfo, QTranslator
+
 import resources
 from models.messages import Message, fill
 
@@ -29,6 +31,7 @@ class _Language:
 
     code: str = ENGLISH
     catalogue: gettext.NullTranslations = gettext.NullTranslations()
+    of_qt: QTranslator | None = None
 
 
 def languages() -> dict[str, str]:
@@ -49,8 +52,23 @@ def read_catalogue(code: str) -> gettext.NullTranslations:
 
 def use_language(code: str) -> None:
     """Set the language of `tr`; existing widgets keep their texts."""
+    if code != _Language.code:
+        _translate_qt(code)
     _Language.code = code
     _Language.catalogue = gettext.NullTranslations() if code in (ENGLISH, PSEUDO) else read_catalogue(code)
+
+
+def _translate_qt(code: str) -> None:
+    """Let Qt's own texts (names of keys, buttons of its dialogs) follow."""
+    app, shown = QCoreApplication.instance(), _Language.of_qt
+    if app is None:
+        return
+    if shown is not None:
+        app.removeTranslator(shown)
+    _Language.of_qt = QTranslator(app)
+    folder = QLibraryInfo.path(QLibraryInfo.LibraryPath.TranslationsPath)
+    if code not in (ENGLISH, PSEUDO) and _Language.of_qt.load(f"qtbase_{code}", folder):
+        app.installTranslator(_Language.of_qt)
 
 
 def language() -> str:

@@ -4,6 +4,7 @@ from collections.abc import Container, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 
 from gui.kit.class_looks import class_colours
+from gui.kit.split_bar import split_mark
 from gui.kit.theme import ClassColour
 from gui.kit.translation import tr
 from gui.label.cell import CandidateBadge, Cell, SuggestionBadge
@@ -110,7 +111,7 @@ def cells(
             title = "  ".join(parts) or tr("no label")
             title = f"{title}, {tr('put off')}" if is_put_off else title
         yield Cell(
-            image_id=row.image_id, path=row.path, title=title, aside=row.split or "",
+            image_id=row.image_id, path=row.path, title=title, aside=split_mark(row.split),
             tone="warn" if offered else "" if row.labels or badge is not None else "muted",
             swatches=tuple(looks.get(name, 0) for name in named), is_proposed=not row.labels,
             is_blank=not (row.labels or offered or badge or is_put_off),

@@ -112,7 +112,7 @@ class ImageViewer(QWidget):
     ) -> None:
         self.view.show_image(cell.path if cell else None, neighbours=[each.path for each in neighbours])
         self._name.setText(cell.path.name if cell else "")
-        self._place.setText(f"{index + 1:,} of {count:,}" if cell else "")
+        self._place.setText(tr("{place} of {count}", place=f"{index + 1:,}", count=f"{count:,}") if cell else "")
         facts = (cell.size, cell.aside, cell.mark) if cell else ()
         self._facts.setToolTip(cell.note if cell else "")
         self._facts.setText("  ".join(fact for fact in facts if fact))

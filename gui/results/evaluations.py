@@ -112,7 +112,7 @@ def score_cells(name: str, score: ClassScore) -> Cells:
     if score.support < FEW:
         cells[-1] = (share_text(score.recall, score.support, of=tr("of")), score.recall)
     low, high = score.recall_interval
-    return [*cells, (f"{low:.0%} to {high:.0%}", (low, score.recall, high))]
+    return [*cells, (tr("{low} to {high}", low=f"{low:.0%}", high=f"{high:.0%}"), (low, score.recall, high))]
 
 
 def figures(evaluation: StoredEvaluation) -> str:
@@ -154,9 +154,9 @@ def _settings(run: RunSummary) -> dict[str, object]:
     for field in dataclasses.fields(config):
         value = getattr(config, field.name)
         if not dataclasses.is_dataclass(value) and field.name not in config.unused_settings:
-            values[field.metadata.get("label", field.name)] = _chosen(value, field.metadata)
+            values[tr(field.metadata.get("label", field.name))] = _chosen(value, field.metadata)
     for inner in dataclasses.fields(config.method_options):
-        name = f"{config.method_row.title}: {inner.metadata.get('label', inner.name)}"
+        name = f"{tr(config.method_row.title)}: {tr(inner.metadata.get('label', inner.name))}"
         values[name] = _chosen(getattr(config.method_options, inner.name), inner.metadata)
     return values
 

@@ -233,7 +233,7 @@ def run_details(config: TrainConfig) -> str:
     labels |= {
         f"{config.method}.{field.name}": field.metadata["label"] for field in dataclasses.fields(config.method_options)
     }
-    changes = [f"{labels.get(name, name).lower()} {value}" for name, value in setting_changes(config).items()]
+    changes = [f"{tr(labels.get(name, name))} {value}" for name, value in setting_changes(config).items()]
     return ", ".join([*(epochs_words(config) or [tr("closed form")]), *changes[:4]])
 
 

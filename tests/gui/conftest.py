@@ -8,18 +8,14 @@ from typing import Any
 
 import pytest
 import run_files
+import shown_texts
 from cut_texts import cut_texts
 from PIL import Image, ImageDraw
 from projects import project_of
-from PySide6.QtCore import QAbstractListModel, QCoreApplication, QEvent, QModelIndex, Qt, QThread, QTimer
+from PySide6.QtCore import QCoreApplication, QEvent, QModelIndex, QThread, QTimer
 from PySide6.QtWidgets import (
-    QAbstractButton,
     QAbstractItemView,
     QApplication,
-    QComboBox,
-    QLabel,
-    QLineEdit,
-    QPlainTextEdit,
     QWidget,
 )
 
@@ -224,40 +220,16 @@ def _look(root: QWidget, where: str, window: QWidget) -> list[str]:
 # -- texts --------------------------------------------------------------------------------------------------------
 
 
-def _indexes(view: QAbstractItemView) -> list[QModelIndex]:
-    model = view.model()
-    if model is None:
-        return []
-    columns = 1 if isinstance(model, QAbstractListModel) else model.columnCount()
-    return [model.index(line, place) for line in range(model.rowCount()) for place in range(columns)]
-
-
-def _texts(root: QWidget) -> Iterator[str]:
-    roles = (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.ToolTipRole, Qt.ItemDataRole.AccessibleTextRole)
-    for widget in (root, *root.findChildren(QWidget)):
-        yield from (widget.toolTip(), widget.accessibleName(), widget.accessibleDescription(), widget.windowTitle())
-        yield from (action.text() for action in widget.actions())
-        if isinstance(widget, QLabel | QAbstractButton | QLineEdit):
-            yield widget.text()
-        if isinstance(widget, QPlainTextEdit):
-            yield widget.toPlainText()
-        if isinstance(widget, QComboBox):
-            yield from (widget.itemText(place) for place in range(widget.count()))
-        if isinstance(widget, QAbstractItemView):
-            cells = ((index, role) for index in _indexes(widget) for role in (*roles, Qt.ItemDataRole.UserRole))
-            yield from (str(index.data(role) or "") for index, role in cells)
-
-
 @pytest.fixture
 def texts_of() -> Callable[[QWidget], Iterator[str]]:
     """Return a function for all texts of a widget and its children, also those for screen readers and tooltips."""
-    return _texts
+    return shown_texts.shown_texts
 
 
 @pytest.fixture
 def indexes() -> Callable[[QAbstractItemView], list[QModelIndex]]:
     """Return a function to list all cells of a view."""
-    return _indexes
+    return shown_texts.indexes
 
 
 # -- runs ---------------------------------------------------------------------------------------------------------

@@ -291,7 +291,7 @@ def _reason(error: Exception) -> str:
         case PermissionError():
             return Message("no permission to read the file")
         case UnidentifiedImageError():
-            return Message("not a readable {kinds} image", kinds="JPEG, PNG, WebP, BMP, TIFF, GIF, HEIC, AVIF or PPM")
+            return Message("not a readable {kinds} image", kinds="JPEG, PNG, WebP, BMP, TIFF, GIF, HEIC, AVIF, PPM")
         case MemoryError():
             return Message("not enough memory to decode it")
         case OSError() if error.errno is not None:

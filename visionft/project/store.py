@@ -15,7 +15,7 @@ from sqlite3 import Connection, IntegrityError
 from types import TracebackType
 from typing import Any, Self, get_args
 
-from models.messages import Message
+from models.messages import Message, Text
 from visionft.data.types import Snapshot, Task
 from visionft.errors import NextStep, ProjectError
 from visionft.events import Notice, Progress
@@ -244,7 +244,7 @@ class Project:
         with self.reading() as connection:
             return Roots(connection, self.path)
 
-    def back_up(self, reason: str = "on request") -> backups.Backup:
+    def back_up(self, reason: Text = "on request") -> backups.Backup:
         """Make a verified backup now and return it. As the user's own, it is only deleted by the user."""
         backup = backups.make_backup(self.database.read_file, self.path, reason=reason, is_own=True)
         if self._schedule is not None:

@@ -34,7 +34,8 @@ class WeightsState:
 
     @property
     def size_text(self) -> str:
-        return f"{'about ' if self.is_estimate else ''}{size_text(self.bytes)}"
+        size = size_text(self.bytes)
+        return Message("about {size}", size=size) if self.is_estimate else size
 
 
 def weights_states() -> tuple[WeightsState, ...]:

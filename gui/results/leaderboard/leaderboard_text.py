@@ -124,7 +124,7 @@ def cells(row: LeaderboardRow, order: int) -> list[tuple[str, Any]]:
     time = f"{number(ms)} ms" if ms is not None else tr("elsewhere") if cost.time is not None else NONE
     return [
         (rank(row), order),
-        (row.title if row.method in row.title else f"{row.title} · {row.method}", row.title.casefold()),
+        (row.title if row.method in row.title else f"{row.title} · {tr(row.method)}", row.title.casefold()),
         ("" if row.top1 is None else f"{row.top1:.1%}", -1.0 if row.top1 is None else row.top1),
         (difference(row), order),
         (NONE if row.balanced_accuracy is None else f"{row.balanced_accuracy:.1%}", row.balanced_accuracy or -1.0),

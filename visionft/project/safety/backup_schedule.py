@@ -15,7 +15,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from models.messages import Message
+from models.messages import Message, Text
 from visionft.errors import VisionFTError
 from visionft.project.db import schema
 from visionft.project.safety import backups
@@ -92,7 +92,7 @@ class BackupSchedule:
             future.result()
         self._pending.clear()
 
-    def _pin(self, reason: str) -> PinnedState | None:
+    def _pin(self, reason: Text) -> PinnedState | None:
         """Open a read transaction on the committed state; None on a failure (it is reported) or without images."""
         try:
             with ExitStack() as stack:

@@ -21,7 +21,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from models.messages import Message
+from models.messages import Message, Text
 from visionft.errors import ProjectError
 from visionft.files import fsync_folder, read_json, sha256_file, write_error, write_json
 from visionft.project.db import schema
@@ -57,7 +57,7 @@ class Backup:
     is_own: bool = False  # whether the user requested it; then it is never thinned
 
 
-def make_backup(database: Path, project_folder: Path, *, reason: str, is_own: bool = False) -> Backup:
+def make_backup(database: Path, project_folder: Path, *, reason: Text, is_own: bool = False) -> Backup:
     """Back up the committed state of a database, verify the copy, and thin older backups; nothing is left on errors."""
     with expected_errors(database), closing(schema.connect(database, writable=False)) as source:
         source.execute("BEGIN")
