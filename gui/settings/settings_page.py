@@ -290,7 +290,7 @@ class SettingsPage(Page):
         self.cache_place.setText(str(cache_folder()))
         self.cache_reset.setVisible(bool(settings.cache_folder))
         self.keys.show_rows(self._rows(self.state.actions))
-        self.reset_keys_button.setEnabled(bool(settings.shortcuts))
+        self.reset_keys_button.setVisible(bool(settings.shortcuts))
         if self.isVisible():
             self.refresh()
 

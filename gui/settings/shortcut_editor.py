@@ -130,12 +130,15 @@ class ShortcutEditor(QWidget):
         grid.addWidget(fault, line + 1, 0, 1, 3)
         fault.hide()
         self.fields[row.name], self._resets[row.name], self._faults[row.name] = field, reset, fault
-        self._titles[row.name], self._rows[row.name] = row.title, (title, field, reset)
+        self._titles[row.name], self._rows[row.name] = row.title, (title, field)
+        policy = reset.sizePolicy()
+        policy.setRetainSizeWhenHidden(True)  # the keys stay in their column
+        reset.setSizePolicy(policy)
 
     def show_rows(self, rows: Sequence[ShortcutRow]) -> None:
         for row in rows:
             self.fields[row.name].show_keys(row.keys)
-            self._resets[row.name].setEnabled(not row.is_own)
+            self._resets[row.name].setVisible(not row.is_own)
             self._faults[row.name].hide()
 
     def show_fault(self, name: str, fault: str) -> None:

@@ -46,7 +46,7 @@ class WeightsDialog(Dialog):
         self._states = list(states)
         columns = (Message("Backbone"), Message("Weights"), Message("Size"), Message("Licence"))
         self.table = ValueTable(columns, name="Pretrained weights", is_sortable=False, is_of_texts=True)
-        rows = [(each.backbone, tr(_LOCATIONS[each.location]), each.size_text, each.licence) for each in states]
+        rows = [(each.backbone, tr(_LOCATIONS[each.location]), tr(each.size_text), tr(each.licence)) for each in states]
         self.table.show_rows([[(word, word) for word in words] for words in rows])
         self.fetch_button = Button("Fetch", "import", on_click=lambda: self._choose("fetch_weights"))
         self.remove_button = Button("Remove", "trash", on_click=lambda: self._choose("remove_weights"))
