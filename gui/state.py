@@ -68,6 +68,7 @@ class AppState(QObject):
     similar_requested = Signal(object)  # ChosenImages: Curate shows the most similar images
     import_requested = Signal(object)  # Task with an ImportReport: the project page runs it and shows the report
 
+    guide_requested = Signal()  # the guided first run, in the open sample
     restart_requested = Signal()  # the window closes, to be opened again in another language
 
     _noticed = Signal(object)  # also from the thread of a backup

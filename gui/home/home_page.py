@@ -223,6 +223,7 @@ class ProjectPage(Page):
             work = partial(fill_with_sample, self.state.session.project, sample)
             title = tr("Making the sample project")
             self.state.import_requested.emit(Task(title=title, work=work, lane=Lane.DISK, page=self.name, writes=True))
+            self.state.guide_requested.emit()
 
     def choose_public_set(self) -> None:
         sets = {each.title: each for each in PUBLIC_SETS}

@@ -24,6 +24,7 @@ from gui.kit.translation import tr
 from gui.next_steps import button_of
 from gui.page import Page, PageLink
 from gui.shell.commands import Commands
+from gui.shell.guide import Guide
 from gui.shell.job_bar import JobBar
 from gui.shell.messages import Messenger
 from gui.shell.palette import CommandPalette
@@ -72,12 +73,12 @@ class MainWindow(QMainWindow):
         self.setMinimumSize(1024, 680)
         self.resize(1280, 800)
         self.setAcceptDrops(True)
-        self.rail, self.job_bar, self._stack = Rail(), JobBar(), QStackedWidget()
+        self.rail, self.guide, self.job_bar, self._stack = Rail(), Guide(), JobBar(), QStackedWidget()
         for entry in pages:
             self.rail.add_page(entry.name, entry.title, entry.icon_name, at_bottom=entry.name in bottom_pages)
         right, whole = QWidget(), QWidget()
         right.setObjectName("canvas")
-        right.setLayout(column(self._stack, self.job_bar, spacing=0, grows=0))
+        right.setLayout(column(self._stack, self.guide, self.job_bar, spacing=0, grows=0))
         whole.setLayout(row(self.rail, right, spacing=0))
         self.setCentralWidget(whole)
         self.toasts = Toasts(right, self._stack)
@@ -116,6 +117,7 @@ class MainWindow(QMainWindow):
         self.rail.show_page(name)
         self.page(name).setFocus()
         self.messenger.follow_page(name)
+        self._show_guide()
         self._show_one_stop()
 
     def _show_one_stop(self) -> None:
@@ -143,6 +145,9 @@ class MainWindow(QMainWindow):
         self.rail.page_chosen.connect(self.show_page)
         self.job_bar.task_chosen.connect(lambda handle: self.show_page(handle.task.page))
         state.page_requested.connect(self.show_page)
+        state.guide_requested.connect(self.guide.begin)
+        self.guide.page_chosen.connect(self.show_page)
+        self.guide.step_wanted.connect(self._show_guide)
         state.run_continue_requested.connect(lambda run: self.on_page("train", "go_on_with", run))
         state.run_duplicate_requested.connect(lambda run: self.on_page("train", "tweak", run))
         state.images_requested.connect(
@@ -213,10 +218,17 @@ class MainWindow(QMainWindow):
     def toggle_full_screen(self) -> None:
         self.setWindowState(self.windowState() ^ Qt.WindowState.WindowFullScreen)
 
+    def _show_guide(self) -> None:
+        if self.state.path is not None and not self.guide.isHidden():
+            titles = {name: tr(entry.title) for name, entry in self.entries.items()}
+            is_busy = bool(self.state.tasks.requested)
+            self.guide.show_step(self.state.path, self.current_page, titles, is_busy=is_busy)
+
     # -- project and messages -----------------------------------------------------------------------------------
 
     def _on_session_changed(self) -> None:
         """Replace the pages of the old session by those of the new one."""
+        self.guide.hide()
         name = self.current_page.name
         names = [each for each in self._pages if not self.entries[each].outlives_project]
         left = [self._pages.pop(each) for each in names]
