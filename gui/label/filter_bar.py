@@ -4,10 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from PySide6.QtCore import QSignalBlocker, Qt, QTimer, Signal
-from PySide6.QtWidgets import QLineEdit, QWidget
+from PySide6.QtGui import QResizeEvent
+from PySide6.QtWidgets import QBoxLayout, QLineEdit, QWidget
 
 from gui.kit import theme
 from gui.kit.chips import Chip, ChoiceChip
+from gui.kit.flow import Flow
 from gui.kit.parts import Button, Card, ElidedLabel, IconButton, IconLabel, row, widget_of
 from gui.kit.theme import ClassColour
 from gui.kit.translation import tr
@@ -63,8 +65,7 @@ class FilterBar(QWidget):
         self.text_edit.setPlaceholderText(tr("Find by name or note"))
         self.text_edit.setAccessibleName(tr("Find by file name or note"))
         self.text_edit.setClearButtonEnabled(True)
-        self.text_edit.setMinimumWidth(theme.scaled(104))
-        self.text_edit.setMaximumWidth(theme.scaled(240))
+        self.text_edit.setFixedWidth(theme.scaled(200))
         self.only_chip, self.class_chip, self.unlabelled_chip = Chip(), Chip(), Chip()
         self.label_chip = ChoiceChip(tr("Labels"), [tr(name) for name in LABEL_STATES])
         self.split_chip = ChoiceChip(tr("Split"), [tr(name) for name in SPLIT_NAMES])
@@ -78,9 +79,9 @@ class FilterBar(QWidget):
             widget.hide()
         self._choices = (self.label_chip, self.split_chip, self.tag_chip, self.prediction_chip)
         chips = (self.only_chip, self.class_chip, self.unlabelled_chip, *self._choices)
-        line = row(self.text_edit, *chips, self.clear_button, None, self.order_chip, spacing=theme.TIGHT + theme.HAIR)
-        line.setStretch(0, 4)
-        self.setLayout(line)
+        self.setLayout(
+            Flow(self.text_edit, *chips, self.order_chip, self.clear_button, spacing=theme.TIGHT + theme.HAIR)
+        )
         self._colours: Mapping[str, ClassColour] = {}
         self._class_name = ""
         self._pause = QTimer(self, singleShot=True, interval=200)
@@ -170,14 +171,28 @@ class SuggestionBar(Card):
             tr("Accept all suggestions above a threshold, with a certificate of their accuracy")
         )
         self.hide_button = IconButton("close", "Hide the suggestions")
-        buttons = (self.clusters_button, self.accept_button, self.hide_button)
-        line = row(IconLabel("sample", tone="accent"), self.text_label, *buttons, grows=1)
-        self._line = widget_of(line)
+        words = row(IconLabel("sample", tone="accent"), self.text_label, grows=1)
+        buttons = Flow(self.clusters_button, self.accept_button, self.hide_button)
+        self._line = QWidget()
+        self._parts = QBoxLayout(QBoxLayout.Direction.LeftToRight, self._line)
+        self._parts.setContentsMargins(0, 0, 0, 0)
+        self._parts.addLayout(words, 1)
+        self._parts.addLayout(buttons)
         self.certificate_label = ElidedLabel("", "small", mode=Qt.TextElideMode.ElideRight)
         self._proof = widget_of(row(IconLabel("shield", tone="good"), self.certificate_label, grows=1))
         self.add(self._line, self._proof)
         self._proof.hide()
         self.hide()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._place_buttons()
+
+    def _place_buttons(self) -> None:
+        """Put the buttons beside the text, or below it if it would be elided."""
+        parts = (self.text_label, self.clusters_button, self.accept_button, self.hide_button)
+        is_wide = self.width() >= sum(each.sizeHint().width() for each in parts) + theme.scaled(80)
+        self._parts.setDirection(QBoxLayout.Direction.LeftToRight if is_wide else QBoxLayout.Direction.TopToBottom)
 
     def show_counts(self, words: str, count: int, *, expected: float | None) -> None:
         """Show the number and source of the suggestions (`words`) and their expected accuracy, None for guesses.
@@ -189,6 +204,7 @@ class SuggestionBar(Card):
         if expected is not None:
             accuracy = tr("expected accuracy {share}", share=f"{expected:.0%}")
         self.text_label.setText(f"{words}, {accuracy}")
+        self._place_buttons()
 
     def show_certificate(self, words: str) -> None:
         """Show the certificate of accepted labels; empty for none."""

@@ -7,7 +7,7 @@ durable transaction before the screen shows it; undo reverts any of them.
 from collections.abc import Sequence
 
 from PySide6.QtCore import QPoint, Qt, QTimer, Slot
-from PySide6.QtWidgets import QCheckBox, QMenu, QSlider
+from PySide6.QtWidgets import QMenu, QSlider
 
 from gui.kit import theme
 from gui.kit.certificates import certificate_words
@@ -19,7 +19,6 @@ from gui.kit.parts import (
     IconLabel,
     column,
     pill,
-    restyle,
     row,
     stacked,
     widget_of,
@@ -71,10 +70,8 @@ class LabelPage(Page):
         self.suggestion_bar = SuggestionBar()
         self.suggest_button = Button("Suggest labels", "sample", on_click=self._offer_sources)
         self.suggest_button.setToolTip(tr("Have a class suggested for each image without one"))
-        self.advance_box = QCheckBox(tr("Advance after labelling"))
-        self.advance_box.setChecked(state.settings.auto_advance)
-        self.advance_box.setToolTip(tr("After an image gets its class, the next one becomes current"))
-        self.saved = pill("Saved", "good")
+        self.read_only = pill("Read only", "warn")
+        self.read_only.hide()
         self.way_button = Button("Train", role="primary", on_click=self._on_way_clicked)
         self.empty = EmptyState("pictures", "", "")
         self._lay_out()
@@ -84,7 +81,7 @@ class LabelPage(Page):
         self._connect()
 
     def _lay_out(self) -> None:
-        self.action_row.addWidget(self.saved)
+        self.action_row.addWidget(self.read_only)
         self.add_history_buttons()
         self.action_row.addWidget(self.suggest_button)
         self.action_row.addWidget(self.way_button)
@@ -95,7 +92,7 @@ class LabelPage(Page):
         self.size_control = widget_of(row(IconLabel("grid", size=15, tone="muted"), self.size_slider))
         self._selection = ElidedLabel("", "small", mode=Qt.TextElideMode.ElideRight)
         self._modes = stacked(self.grid, self.viewer, *self.bulk.views)
-        foot = row(self._selection, self.advance_box, self.size_control, grows=0)
+        foot = row(self._selection, self.size_control, grows=0)
         side = widget_of(column(self.panel, self.progress, grows=0))
         side.setMinimumWidth(theme.scaled(220))
         split = divided(widget_of(column(self._modes, self.suggestion_bar, foot, grows=0)), side)
@@ -139,7 +136,6 @@ class LabelPage(Page):
         self.panel.class_chosen.connect(lambda name: self.bulk.assign(name) or self.labeller.assign(name))
         self.panel.classes_named.connect(self._on_classes_named)
         self.panel.naming_left.connect(lambda: self.focus_target and self.focus_target.setFocus())
-        self.advance_box.toggled.connect(lambda is_on: self.state.change_settings(auto_advance=is_on))
         self.state.settings_changed.connect(self._show_settings)
         self.empty.button.clicked.connect(lambda _checked=False: self.state.page_requested.emit("project"))
         actions, viewer = self.state.actions, self.viewer
@@ -152,8 +148,7 @@ class LabelPage(Page):
 
     @Slot()
     def _show_settings(self) -> None:
-        """Update the check box and the displayed keys after a change."""
-        self.advance_box.setChecked(self.state.settings.auto_advance)
+        """Update the displayed keys after a change."""
         if self.labels.keys != self.labels.keys_now():
             self.labels.read()
         hint = key_hint(self.state.actions)
@@ -164,7 +159,7 @@ class LabelPage(Page):
             self._show_current()
 
     def refresh(self) -> None:
-        self._show_saved()
+        self.read_only.setVisible(self.labels.project is not None and self.labels.project.is_read_only)
         self.labels.read_all()
 
     @Slot()
@@ -227,7 +222,7 @@ class LabelPage(Page):
             return
         rest = summary.images - summary.labelled
         parts = [tr("{count} image", "{count} images", count=summary.images)]
-        parts.append(tr("{count} without a label", count=f"{rest:,}") if rest else tr("all labelled"))
+        parts += [] if rest else [tr("all labelled")]  # the filter counts the others
         if self.labels.is_narrow:
             parts.append(tr("{count} shown", count=f"{self.grid.count():,}"))
         self.subtitle.setText(", ".join(parts))
@@ -264,13 +259,6 @@ class LabelPage(Page):
     def _cells(self, image_ids: Sequence[int]) -> list[Cell]:
         return [tile for tile in self.labels.images.tiles(image_ids) if isinstance(tile, Cell)]
 
-    def _show_saved(self) -> None:
-        project = self.labels.project
-        is_read_only = project is not None and project.is_read_only
-        self.saved.setText(tr("Read only" if is_read_only else "Saved"))
-        restyle(self.saved, tone="warn" if is_read_only else "good")
-        self.saved.setToolTip(tr("Every change is on disk before the screen shows it"))
-
     def _can_train(self) -> bool:
         return self.labels.summary is not None and sum(map(bool, self.labels.summary.classes.values())) > 1
 
@@ -292,7 +280,6 @@ class LabelPage(Page):
         bulk, is_viewing = self.bulk.view, self.labels.is_viewing
         self._modes.setCurrentWidget(bulk or (self.viewer if is_viewing else self.grid))
         self.filters.setVisible(bulk is None)
-        self.advance_box.setVisible(bulk is None)
         self.size_control.setVisible(bulk is None or self.bulk.has_sizes)
         self._show_chosen()
         self._show_bar()
@@ -323,7 +310,6 @@ class LabelPage(Page):
         self.labels.images.invalidate(effects.image_ids)
         self._show_chosen()
         self._show_current()
-        self._show_saved()
         self._counting.start()
 
     @Slot(int)

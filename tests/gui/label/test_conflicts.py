@@ -74,7 +74,7 @@ def test_the_viewer_asks_and_a_click_decides(qtbot, page: LabelPage):
     assert bar.isVisible() and list(bar.buttons) == ["blue", "red"]
     assert [button.text() for button in bar.buttons.values()] == ["blue  (1)", "red  (3)"]
     assert "red_000.png" in bar.buttons["red"].toolTip()
-    page.advance_box.setChecked(False)
+    page.state.change_settings(auto_advance=False)
     qtbot.mouseClick(bar.buttons["red"], LEFT)
     assert stored(page)[1] == 0 and page.viewer.label_pill.text() == "red" and not bar.isVisible()
     page.session.undo()

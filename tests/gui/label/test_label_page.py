@@ -31,11 +31,9 @@ def test_a_digit_labels_the_current_image_durably_and_goes_on(qtbot, press, stor
     assert [name for name, _ in page.grid.tile(first).labels] == ["blue"]
     press(page, Qt.Key.Key_3)
     assert stored(page)[first] == ["red"] and page.grid.selection.place == 1
-    page.advance_box.click()
+    page.state.change_settings(auto_advance=False)
     press(page, Qt.Key.Key_2)
-    assert page.grid.selection.place == 1 and page.state.settings.auto_advance is False
-    page.state.change_settings(auto_advance=True)
-    assert page.advance_box.isChecked()
+    assert page.grid.selection.place == 1
     qtbot.mouseClick(page.way_button, LEFT)
     assert window.current_page.name == "train"
 
@@ -263,7 +261,7 @@ def test_the_filters_narrow_the_grid_and_say_so(qtbot, choose_in, page):
 def test_the_chips_of_images_without_a_label_and_of_a_choice_can_be_taken_back(qtbot, press, page):
     press(page, Qt.Key.Key_Backspace)
     qtbot.waitUntil(lambda: page.filters.unlabelled_chip.words() == "Without label 1")
-    assert page.subtitle.text().startswith("25 ") and " 1 " in page.subtitle.text()
+    assert page.subtitle.text().startswith("25 ")
     qtbot.mouseClick(page.filters.unlabelled_chip, LEFT)
     assert page.grid.count() == 1 and page.filters.label_chip.words() == "Without label"
     qtbot.mouseClick(page.filters.unlabelled_chip, LEFT)
