@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Slot
-from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDropEvent
+from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDropEvent, QShowEvent
 from PySide6.QtWidgets import QStackedWidget, QWidget
 
 from gui.home import new_project
@@ -90,6 +90,7 @@ class ProjectPage(Page):
         view.split_change_wanted.connect(partial(self.state.page_requested.emit, "train"))
         view.checklist.action_chosen.connect(self._on_action_chosen)
         view.report.decide_wanted.connect(self._show_conflicts)
+        view.import_wanted.connect(self.take_source)
         view.sheet.grid.opened.connect(self._on_image_chosen)
         view.file_button.clicked.connect(lambda _checked=False: self.choose_file())
         self.imports.imported.connect(view.report.show_report)
@@ -283,6 +284,11 @@ class ProjectPage(Page):
         if self.session is not None:
             wish = SplitRequest.like(self.session.snapshot())
             self.session.splitter.split(wish if has_test else replace(wish, test=0.0), page=self.name)
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Read the project again: label files may have changed on the disk."""
+        self.is_stale = True
+        super().showEvent(event)
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         """Accept a folder, a zip or a file of labels while none is being imported."""

@@ -3,7 +3,9 @@
 Loads with the first project: the image decoder is not needed before.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QRectF, Qt, Signal
 from PySide6.QtGui import QColor, QPainter, QResizeEvent
@@ -22,6 +24,7 @@ from PySide6.QtWidgets import (
 from gui.home.import_report import ImportReportCard
 from gui.home.readiness import Checklist, ClassRow, class_rows, conditions, next_step
 from gui.kit import theme
+from gui.kit.banner import Banner
 from gui.kit.certificates import certificate_words
 from gui.kit.class_looks import class_colours
 from gui.kit.empty_state import EmptyState
@@ -37,6 +40,7 @@ from gui.kit.value_table import ValueTable
 from models.messages import Message, Text
 from visionft.project import queries
 from visionft.project.edits.certificates import Certificate, certificates_of
+from visionft.project.label_files import LabelFile, changed_label_files
 from visionft.project.overview import ProjectOverview, read_overview
 from visionft.project.store import Project
 
@@ -58,6 +62,7 @@ class ShownProject:
     unlabelled: tuple[queries.ImageRow, ...]
     colours: dict[str, ClassColour]
     certificates: tuple[Certificate, ...]
+    changed_files: tuple[LabelFile, ...]
 
 
 def read_shown(project: Project) -> ShownProject:
@@ -65,7 +70,9 @@ def read_shown(project: Project) -> ShownProject:
     unlabelled = queries.find_images(project, queries.ImageFilter(is_labelled=False), limit=_MOST_SAMPLES)
     classes = queries.class_rows(project, overview.summary.classes)
     rows = queries.image_rows(project, unlabelled)
-    return ShownProject(overview, rows, class_colours(classes), certificates_of(project))
+    return ShownProject(
+        overview, rows, class_colours(classes), certificates_of(project), changed_label_files(project.path)
+    )
 
 
 class _BarDelegate(QStyledItemDelegate):
@@ -180,6 +187,7 @@ class OverviewView(QWidget):
     """The images first; the classes below them are as tall as their rows."""
 
     split_change_wanted = Signal()
+    import_wanted = Signal(Path)  # a source with a label file that has changed
 
     def __init__(self) -> None:
         super().__init__()
@@ -191,6 +199,7 @@ class OverviewView(QWidget):
         line = row(IconLabel("shield", size=24, tone="good"), words, spacing=theme.MEDIUM, grows=1)
         self._certificates.body.addLayout(line)
         self._certificates.hide()
+        self.changed = Banner()
         hint = Message("Drop a folder with one sub-folder per class here, or loose images to label by hand.")
         empty = EmptyState("pictures", "No images yet", hint)
         self.file_button = Button("Import zip or list", "file")
@@ -216,7 +225,7 @@ class OverviewView(QWidget):
         self._lower.setSpacing(theme.LARGE)
         self._lower.addLayout(main, 1)
         self._lower.addWidget(self._side, 0)
-        self.setLayout(column(self.report, self._certificates, self._lower, spacing=theme.LARGE, grows=2))
+        self.setLayout(column(self.report, self.changed, self._certificates, self._lower, spacing=theme.LARGE, grows=3))
 
     def show_project(self, shown: ShownProject) -> tuple[str, Text, str]:
         """Show a project; return its next step, as `next_step`."""
@@ -230,9 +239,19 @@ class OverviewView(QWidget):
         self.checklist.show_conditions(conditions(summary, rows))
         self.sheet.show_samples(shown)
         self._empty.setVisible(not summary.images)
+        self._show_changed(shown.changed_files)
         self._classes.setVisible(bool(rows))
         self._splits.setVisible(summary.images > 0)
         return next_step(summary, rows)
+
+    def _show_changed(self, files: Sequence[LabelFile]) -> None:
+        """Offer the import of the first label file that has changed; its preview shows the differences."""
+        self.changed.setVisible(bool(files))
+        if files:
+            words = tr("{name} has changed since its import.", name=Path(files[0].path).name)
+            hint = Message("Show the changes: nothing is imported before you confirm it.")
+            source = Path(files[0].source)
+            self.changed.show_message(words, hint, way=("Show changes", lambda: self.import_wanted.emit(source)))
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Put the side column below the classes where there is no room beside them."""

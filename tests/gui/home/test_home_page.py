@@ -227,6 +227,26 @@ def test_a_download_asks_first_and_names_size_and_licence(qtbot, page, window, m
     assert size_text(wanted.bytes) in asked[0] and wanted.licence in asked[0] and not window.state.tasks.pending
 
 
+def test_a_label_file_that_has_changed_is_offered_with_its_differences(
+    qtbot, window, page, images, look, confirm, project
+):
+    labels = images / "blue" / "labels.csv"
+    names = sorted(path.name for path in labels.parent.glob("*.png"))
+    labels.write_text("file,label\n" + "".join(f"{name},{'cat' if name < names[3] else 'dog'}\n" for name in names))
+    look(labels)
+    confirm()
+    assert not page.overview.changed.isVisible()
+    labels.write_text(labels.read_text().replace("cat", "dog", 1))
+    window.show_page("label")
+    window.show_page("project")
+    qtbot.waitUntil(page.overview.changed.isVisible)
+    qtbot.mouseClick(page.overview.changed.way_button, LEFT)
+    qtbot.waitUntil(lambda: not window.state.tasks.pending)
+    assert [each.classes for each in page.imports.panel.preview.conflicts] == [("cat", "dog")]
+    confirm()
+    assert not page.overview.changed.isVisible() and page.overview.report.decide_button.isVisible()
+
+
 def test_the_overview_shows_images_of_each_class_and_a_click_opens_them(qtbot, window, page, project_dir):
     window.state.open_project(project_dir)
     sheet = page.overview.sheet.grid

@@ -29,6 +29,7 @@ from visionft.project.image_window import choice_text, forget_window, read_windo
 from visionft.project.importing.import_filter import ClassMap, ExaminedFile, ImportFilter
 from visionft.project.importing.readings import ReadingSummary
 from visionft.project.importing.sources import Source, opened_source, require_understood, window_of_files
+from visionft.project.label_files import keep_label_files
 from visionft.project.names import count_of
 from visionft.project.queries import Conflict, class_names, count_classes_after, find_conflicts
 from visionft.project.store import Project
@@ -119,7 +120,11 @@ def import_source(
             project=project, source=opened, task=project.task, looks_at_places=not copies,
             class_map=class_map or {}, known_facts=known_facts or {}, reading=_kept_reading(project, opened, job),
         )  # fmt: skip
-        return _Import(project, examiner, copy=copies).run(job=job)
+        report = _Import(project, examiner, copy=copies).run(job=job)
+        if not (report.stopped or opened.is_unpacked):
+            files = [file for each in report.interpretations for file in (each.file, *each.joined)]
+            keep_label_files(project.path, path, files)
+        return report
 
 
 def import_files(
