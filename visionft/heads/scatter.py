@@ -55,6 +55,19 @@ class Scatter:
         return self.gram / self.count - torch.outer(self.mean, self.mean)
 
 
+def in_own_span(features: Tensor) -> tuple[Tensor, Tensor | None]:
+    """Return features (N, D) in coordinates (N, N) of the space that they span, and its orthonormal basis (D, N).
+
+    Weights with a penalty on their sum of squares lie in that space: a head of few images costs equations for each
+    image instead of each feature, and is the same. The basis is None, and the features are returned, where N is not
+    much smaller than D.
+    """
+    if 4 * len(features) > 3 * features.shape[1]:
+        return features, None
+    basis, coordinates = torch.linalg.qr(features.double().T)
+    return coordinates.T.contiguous(), basis
+
+
 def solve(matrix: Tensor, right: Tensor, *, ridge: float) -> Tensor:
     """Return (matrix + ridge I)^-1 right for a positive semi-definite (D, D) matrix.
 

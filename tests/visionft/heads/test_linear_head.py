@@ -12,7 +12,7 @@ from visionft.calibration import mean_cross_entropy, softmax
 from visionft.heads import linear_head, numerics
 from visionft.heads.class_means import fit_class_means
 from visionft.heads.linear_head import FittedHead, discriminant_heads, fit_head, logistic_heads, ridge_heads
-from visionft.heads.scatter import Scatter
+from visionft.heads.scatter import Scatter, in_own_span
 from visionft.jobs import JobCancelled, JobContext
 
 
@@ -50,12 +50,12 @@ def test_each_kind_agrees_with_scikit_learn(blobs) -> None:
     array, tensor, targets = features.astype(float), torch.from_numpy(features), torch.from_numpy(one_hot(labels))
     sums = Scatter.of(tensor, targets)
     scale = float(sums.covariance().diagonal().mean())
-    for head, strength in zip(ridge_heads(sums), numerics.RIDGES, strict=True):
+    for head, strength in zip(ridge_heads(sums, tensor.shape[1]), numerics.RIDGES, strict=True):
         expected = Ridge(alpha=strength * scale * len(array)).fit(array, np.eye(4)[labels])
         assert np.allclose(head.weight.T, expected.coef_, atol=1e-6) and np.allclose(head.bias, expected.intercept_)
     within = sum(np.cov(array[labels == c], rowvar=False, ddof=0) for c in range(4)) / 4 * len(array) / (len(array) - 4)
     means = np.stack([array[labels == c].mean(axis=0) for c in range(4)])
-    for head, share in zip(discriminant_heads(sums), numerics.SHRINKAGES, strict=True):
+    for head, share in zip(discriminant_heads(sums, tensor.shape[1]), numerics.SHRINKAGES, strict=True):
         expected = LinearDiscriminantAnalysis(solver="lsqr", shrinkage=share).fit(array, labels)
         ours = np.linalg.inv((1 - share) * within + share * np.trace(within) / 20 * np.eye(20))
         assert np.allclose(head.weight, (means @ ours).T, atol=1e-6)
@@ -64,6 +64,22 @@ def test_each_kind_agrees_with_scikit_learn(blobs) -> None:
     for head, decay in zip(logistic_heads(tensor, targets, torch.ones(300)), linear_head.DECAYS, strict=True):
         expected = LogisticRegression(C=1 / (decay * len(array)), max_iter=2000).fit(array / norm, labels)
         assert np.abs(head(tensor).softmax(dim=1).numpy() - expected.predict_proba(array / norm)).max() < 0.04
+
+
+def test_heads_of_fewer_images_than_features_are_those_of_the_span_of_the_images() -> None:
+    random = np.random.default_rng(0)
+    features, targets = torch.from_numpy(random.normal(size=(40, 200))), torch.from_numpy(one_hot(np.arange(40) % 4))
+    coordinates, basis = in_own_span(features)
+    assert basis is not None and coordinates.shape == (40, 40) and in_own_span(features[:, :50])[1] is None
+    whole, spanned = Scatter.of(features[:30], targets[:30]), Scatter.of(coordinates[:30], targets[:30])
+    for fit in (ridge_heads, discriminant_heads):
+        for expected, head in zip(fit(whole, 200), fit(spanned, 200), strict=True):
+            assert torch.allclose(basis @ head.weight, expected.weight, atol=1e-9)
+            assert torch.allclose(head(coordinates[30:]), expected(features[30:]), atol=1e-9)
+    fitted = (logistic_heads(each[:30], targets[:30], torch.ones(30)) for each in (features, coordinates))
+    for expected, head in zip(*fitted, strict=True):
+        ours, theirs = head(coordinates[30:]).softmax(dim=1), expected(features[30:]).softmax(dim=1)
+        assert torch.allclose(ours, theirs, atol=0.01)
 
 
 def test_held_out_images_take_no_part() -> None:
