@@ -1,5 +1,6 @@
 """Listing of an image source as plain data: files with their labels, skipped entries, interpretation."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +31,13 @@ class SourceFile:
     review: str | None = None
     note: str | None = None
     sha256: str | None = None  # claimed by the source, to find the image in the project when the file is missing
+
+    @property
+    def suffix(self) -> str:
+        """The suffix of the path in small letters, empty for none; a quicker `Path.suffix`."""
+        text = str(self.path)
+        dot = text.rfind(".")
+        return text[dot:].casefold() if dot > text.rfind(os.sep) + 1 else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

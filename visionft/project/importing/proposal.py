@@ -70,7 +70,8 @@ class ListingBuilder:
         listing = self._with_lists(listing_of(self.survey, replace(self.plan, labels={}, looks=())))
         entries = [each for source in self.open for each in source.listing.interpretations]
         read = {file for source in self.open for file in source.read_files}
-        listing = replace(listing, files=tuple(each for each in listing.files if each.path not in read))
+        if read:
+            listing = replace(listing, files=tuple(each for each in listing.files if each.path not in read))
         is_open = [each for each in entries if each.has_only_marks or each.lacks_labels or each.is_unlabelled_by_choice]
         around = replace(listing.interpretations[0], foreign=self.foreign, unread=self._unread(()))
         listing = replace(listing, interpretations=(*is_open, around))

@@ -1,6 +1,5 @@
 """Readings of a source: each is one way to understand its labels, with the evidence for it, most plausible first."""
 
-import os
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -83,8 +82,7 @@ class ReadingSummary:
 
 def may_be_image(file: SourceFile) -> bool:
     """Return whether a file may be an image, by its suffix or for want of one."""
-    suffix = os.path.splitext(str(file.path))[1].casefold()  # noqa: PTH122  (quicker)
-    return not suffix or suffix in IMAGE_SUFFIXES
+    return not file.suffix or file.suffix in IMAGE_SUFFIXES
 
 
 def summary_of(reading: Reading, *, has_examples: bool = True) -> ReadingSummary:

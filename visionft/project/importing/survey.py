@@ -87,7 +87,7 @@ class Survey:
 
 def is_image(file: SourceFile) -> bool:
     """Return whether a file is an image by its name."""
-    return os.path.splitext(str(file.path))[1].casefold() in IMAGE_SUFFIXES  # noqa: PTH122  (quicker)
+    return file.suffix in IMAGE_SUFFIXES
 
 
 def survey_folder(source: Path, *, job: JobContext = SILENT) -> Survey:
