@@ -90,7 +90,7 @@ class UseCard(Card):
 
     def show_sample(self, sample: Sample) -> None:
         self.buttons[sample.name].setChecked(True)
-        self._needs.setText(tr(sample.needs))
+        self._needs.setText(f"{tr(sample.needs)} {tr('In the folder of the export:')}")
         self.start.setPlainText(sample.start(self._model))
         _fit(self.start, len(sample.commands))
         self.view.setPlainText(sample.content.decode())
