@@ -178,7 +178,7 @@ class ExportPage(Page):
             name = _folder_name(run, folder, self._runs.values())
             self.target_card.propose(folder, name)
             if (found := read_export(folder / name)) is not None and (target := target_of(found)) is not None:
-                self.target_card.choose(target)
+                self.target_card.suggest(target)
         self._show_target()
 
     def take_step(self, step: NextStep) -> None:

@@ -48,7 +48,8 @@ class TargetCard(Card):
         self.browse_button = Button("Browse", "folder-open", on_click=self._browse)
         self.note = text("", "small", wrap=True)
         self.tiles: dict[str, ActionTile] = {}
-        self._group = QButtonGroup(self)
+        self._group, self._is_decided = QButtonGroup(self), False
+        self._group.buttonClicked.connect(self._on_decided)
         tiles = QGridLayout()
         tiles.setSpacing(theme.SMALL)
         for place, target in enumerate(TARGETS.values()):
@@ -90,8 +91,13 @@ class TargetCard(Card):
     def target(self) -> Target:
         return next(TARGETS[name] for name, tile in self.tiles.items() if tile.isChecked())
 
-    def choose(self, target: Target) -> None:
-        self.tiles[target.name].setChecked(True)
+    def suggest(self, target: Target) -> None:
+        """Choose a target, unless the user has chosen one."""
+        if not self._is_decided:
+            self.tiles[target.name].setChecked(True)
+
+    def _on_decided(self) -> None:
+        self._is_decided = True
 
     def options(self) -> ExportOptions:
         return ExportOptions(

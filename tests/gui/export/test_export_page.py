@@ -214,6 +214,9 @@ def test_an_export_for_another_place_is_the_next_step(qtbot, window, page, expor
     export(qtbot, window, page)
     page.target_card.tiles["phone"].click()
     assert [each.property("role") for each in (page.export_button, page.try_button)] == ["primary", ""]
+    page.table.select([])
+    page.table.select([RUN])
+    assert page.target_card.target() is TARGETS["phone"]  # the user's choice stays, whatever was exported before
     page.target_card.tiles["desktop"].click()
     assert [each.property("role") for each in (page.export_button, page.try_button)] == ["", "primary"]
 
