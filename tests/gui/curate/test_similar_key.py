@@ -64,7 +64,7 @@ def test_from_the_images_that_are_tried(qtbot, page, window, tmp_path):
     window.show_page("try")
     attempt, path = window.page("try"), tmp_path / "a.png"
     answer = Prediction(path=path, class_name="bird", probability=0.9, top5=(("bird", 0.9), ("cat", 0.1)), model_ms=1.0)
-    tried = PredictionBatch(predictions=(answer,), class_names=("bird", "cat"), provider="CPU", milliseconds_each=1.0)
+    tried = PredictionBatch(predictions=(answer,), class_names=("bird", "cat"), provider="CPU")
     attempt.panel.show_predictions(tried)
     attempt.panel.grid.selection.set_current(0)
     qtbot.keyClick(window, F3)
