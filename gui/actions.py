@@ -39,6 +39,7 @@ class Action:
     place: str = EVERYWHERE  # the scope of the shortcuts; `EVERYWHERE` shares a key with no other place
     menu: Text = ""
     begins_group: bool = False  # with a separator before it in the menu
+    is_rare: bool = False  # in the submenu "More" of its menu
     also: Text = ""  # further search words
     title_now: Callable[[], str] | None = None  # a title that depends on the state
 

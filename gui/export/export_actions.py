@@ -22,5 +22,5 @@ def export_actions(link: "PageLink[ExportPage]") -> list[Action]:
         add("export.speed", "Measure the speed of the export", lambda p: p.measure(),
             lambda p: p.follow_up.why_not_measure(), also="benchmark latency"),
         add("export.publish", "Publish the export to Hugging Face", lambda p: p.publish(),
-            lambda p: p.why_not_publish(), menu="Run", also="push upload hub share"),
+            lambda p: p.why_not_publish(), menu="Run", is_rare=True, also="push upload hub share"),
     ]  # fmt: skip

@@ -13,12 +13,13 @@ def try_actions(link: "PageLink[TryPage]") -> list[Action]:
     add = link.action
     return [
         add("try.paste", "Classify the image on the clipboard", lambda p: p.paste(), lambda p: p.why_not_classify(),
-            needs_project=False, keys=("Ctrl+V",), place=TRY, menu="Run", begins_group=True),
-        add("try.open", "Open an exported model", lambda p: p.browse_model(), needs_project=False, menu="Run"),
+            needs_project=False, keys=("Ctrl+V",), place=TRY, menu="Run", is_rare=True),
+        add("try.open", "Open an exported model", lambda p: p.browse_model(), needs_project=False, menu="Run",
+            begins_group=True),
         add("try.camera", "Switch the camera on or off", lambda p: p.toggle_camera(), lambda p: p.why_no_model(),
-            needs_project=False, menu="Run"),
+            needs_project=False, menu="Run", is_rare=True),
         add("try.take", "Take an image with the camera", lambda p: p.take_image(), lambda p: p.why_not_take(),
-            needs_project=False, menu="Run"),
+            needs_project=False, menu="Run", is_rare=True),
         add("try.csv", "Classify a folder into a table", lambda p: p.choose_folder_to_csv(),
-            lambda p: p.why_not_classify(), needs_project=False, menu="Run"),
+            lambda p: p.why_not_classify(), needs_project=False, menu="Run", is_rare=True),
     ]  # fmt: skip

@@ -12,17 +12,19 @@ if TYPE_CHECKING:
 def results_actions(link: "PageLink[ResultsPage]") -> list[Action]:
     add = link.action
     return [
-        add("run.evaluate", "Evaluate the chosen run", lambda p: p.evaluate(), lambda p: p.why_not_evaluate()),
+        add("run.evaluate", "Evaluate the chosen run", lambda p: p.evaluate(), lambda p: p.why_not_evaluate(),
+            menu="Run", is_rare=True),
         add("run.again", "Train on from the chosen run", lambda p: p.train_again(), lambda p: p.why_not_train_on(),
             menu="Run", begins_group=True),
         add("run.combine", "Combine the chosen runs", lambda p: p.combine(), lambda p: p.why_not_combine(), menu="Run"),
         add("run.go_on", "Continue the chosen run", lambda p: p.go_on(), lambda p: p.why_not_go_on(), menu="Run"),
         add("run.export_this", "Export the run chosen on Results", lambda p: p.export(), lambda p: p.why_not_use(),
-            menu="Run"),
+            menu="Run", is_rare=True),
         add("run.recipe", "Save its recipe", lambda p: p.actions_of_runs.save_recipe(p.run()),
-            lambda p: p.actions_of_runs.why_no_recipe(p.run()), also="settings, toml"),
+            lambda p: p.actions_of_runs.why_no_recipe(p.run()), menu="Run", is_rare=True,
+            also="settings, toml"),
         add("run.measure_all", "Measure all runs", lambda p: p.measure_all_runs(),
-            lambda p: p.leaderboard.why_not_measure()),
+            lambda p: p.leaderboard.why_not_measure(), menu="Run", is_rare=True),
         add("run.fit_training_free", "Fit training-free models", lambda p: p.fit_training_free(),
-            lambda p: p.leaderboard.why_not_fit()),
+            lambda p: p.leaderboard.why_not_fit(), menu="Run", is_rare=True),
     ]  # fmt: skip

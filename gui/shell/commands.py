@@ -61,7 +61,14 @@ class Commands(QObject):
                 menus[record.menu].setToolTipsVisible(True)  # the reason a command is unavailable
             elif record.begins_group:
                 menus[record.menu].addSeparator()
-            menus[record.menu].addAction(action)
+            if not record.is_rare:
+                menus[record.menu].addAction(action)
+        rare = [name for name in self._actions if self._state.actions[name].is_rare]
+        for menu in dict.fromkeys(self._state.actions[name].menu for name in rare):
+            menus[menu].addSeparator()
+            more = menus[menu].addMenu(tr("More"))
+            more.setToolTipsVisible(True)
+            more.addActions([self._actions[name] for name in rare if self._state.actions[name].menu == menu])
 
     def _on_session_changed(self) -> None:
         session = self._state.session
