@@ -3,9 +3,10 @@
 from PySide6.QtWidgets import QWidget
 
 from gui.kit import theme
+from gui.kit.flow import Flow
 from gui.kit.image_grid import ImageGrid
 from gui.kit.label_box import LabelBox
-from gui.kit.parts import Button, column, row
+from gui.kit.parts import Button, column
 from gui.kit.thumbnails import ThumbnailStore
 from gui.kit.translation import tr
 from models.messages import Message
@@ -19,8 +20,7 @@ class FixableGrid(QWidget):
         self.strip = ImageGrid(thumbnails, name=name, lines=2)
         self.label_box = LabelBox()
         self.open_button = Button("Open on Label", "label")
-        below = row(self.label_box, self.open_button, spacing=theme.MEDIUM, grows=0)
-        self.setLayout(column(self.strip, below, grows=0))
+        self.setLayout(column(self.strip, Flow(self.label_box, self.open_button, spacing=theme.MEDIUM), grows=0))
         self.show_openable(False)
 
     def show_openable(self, is_possible: bool) -> None:

@@ -77,7 +77,7 @@ class ScoreTable(ValueTable):
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Hide columns where there is no room for all: the interval is the most important."""
-        for place, needed in ((3, 640), (2, 560)):
+        for place, needed in ((3, 640), (2, 560), (1, 420)):
             self.setColumnHidden(place, event.size().width() < theme.scaled(needed))
         super().resizeEvent(event)
 
