@@ -1,6 +1,7 @@
 """The choice of the exported model: a box of exports, and a box of the variants of the chosen export."""
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
 from PySide6.QtCore import Qt, Signal
@@ -86,11 +87,7 @@ class ModelChoice(QWidget):
     def _show(self, chosen: Path | None) -> None:
         """Fill the boxes; the selection stays, else the first item is selected."""
         first = next((key for key, group in self._groups.items() if chosen in group), next(iter(self._groups), None))
-        titles: dict[Path, str] = {}
-        for path in self._groups:  # the folder, and the file's own name where it is not the usual one
-            folder = path.parent.name or path.name
-            titles[path] = folder if path.name == MODEL_FILE else f"{folder} · {path.stem}"
-        _fill(self.model_box, titles, first)
+        _fill(self.model_box, _titles(self._groups), first)
         self.model_box.setEnabled(bool(self._groups))
         self._show_files(chosen)
 
@@ -103,6 +100,19 @@ class ModelChoice(QWidget):
         self._show_difference()
         self.file_box.setVisible(len(files) > 1)
         self.changed.emit()
+
+
+def _titles(models: Collection[Path]) -> dict[Path, str]:
+    """Return the title of each model in its record, with its folder where several have one, or the folder and file."""
+    recorded = {path: (read_record(path.parent) or {}).get("title") for path in models if path.name == MODEL_FILE}
+    counts, titles = Counter(map(str, recorded.values())), dict[Path, str]()
+    for path in models:
+        folder, title = path.parent.name or path.name, recorded.get(path)
+        if isinstance(title, str) and title.strip():
+            titles[path] = title if counts[title] == 1 else f"{title} · {folder}"
+        else:
+            titles[path] = folder if path.name == MODEL_FILE else f"{folder} · {path.stem}"
+    return titles
 
 
 def _fill(box: QComboBox, titles: dict[Path, str], chosen: Path | None) -> None:

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import re
+import shutil
 from dataclasses import asdict
 from pathlib import Path
 
@@ -48,6 +49,22 @@ def test_the_files_of_an_export_are_told_apart_in_words(folder):
     assert "fp32" in difference_text(folder / "model.onnx")
     (folder / "export.json").write_text('{"sha256": "", "parity": {}, "variants": [1]}')
     assert difference_text(folder / "model_int8.onnx") == ""
+
+
+def test_a_model_has_its_title_and_its_folder_where_two_have_the_same(qtbot, folder):
+    def named(title: object) -> list[str]:
+        file = folder / "export.json"
+        file.write_text(json.dumps(json.loads(file.read_text()) | {"title": title}))
+        twin = folder.with_name("002-run")
+        if title == "Weather 1" and not twin.exists():
+            shutil.copytree(folder, twin)
+        choice = ModelChoice()
+        qtbot.addWidget(choice)
+        choice.offer(exported_models(folder.parents[1]))
+        return sorted(choice.model_box.itemText(place) for place in range(choice.model_box.count()))
+
+    assert named("Weather 2") == ["Weather 2"] and named(["no title"]) == ["001-run"]
+    assert named("Weather 1") == ["Weather 1 · 001-run", "Weather 1 · 002-run"]
 
 
 def test_the_user_chooses_which_file_answers(qtbot, window, folder, images):
