@@ -28,6 +28,7 @@ from visionft.project.formats.cells import (
     says_yes,
     signs_between,
 )
+from visionft.project.formats.label_titles import is_exact_title, is_label_title, rank_of
 from visionft.project.formats.listing import ColumnChoice
 from visionft.project.formats.split_columns import split_and_codes
 from visionft.project.formats.split_names import is_split_name
@@ -35,19 +36,6 @@ from visionft.project.formats.split_names import is_split_name
 # Keys are titles in the form of `key_of`. The last three are names of images only where nothing else is.
 _FILE_KEY = re.compile(r"file|image|img|path|picture|photo|datei|bild|url|uri|sourceref|idcode|externalid|^name$|^id$")
 _WEAK_FILE_KEYS = ("name", "id", "idcode")
-_LABEL_KEYS = (
-    "label", "labels", "class", "classes", "classname", "classnames", "classlabel", "category", "categories",
-    "categoryname", "labelname", "labelnames", "displayname", "tagname", "target", "targets", "commonname",
-    "scientificname", "species", "breed",
-    "choice", "choices", "groundtruth", "diagnosis", "dx", "variety", "klasse", "klassen", "kategorie", "kategorien",
-    "befund", "diagnose", "etikett", "fehlerart", "classe", "clase", "espèce", "especie", "étiquette", "etiqueta",
-    "accept",
-)  # fmt: skip
-_LABEL_KEY = re.compile(
-    r"(label|class|category|categorie|species|breed|diagnosis|diagnostic|truth|klasse|kategorie|disease|target|genre|finding)"
-    r"(e?s)?(name|id)?\d*$"
-)
-_ANSWER_KEY = re.compile(r"answer|tag|class|label")  # before a last part called `name`
 _WEAK_LABEL_KEYS = ("tags", "tag", "type", "kind", "text", "caption", "annotation", "answer", "name", "id")
 _RANKS = {"order", "family", "genus"}  # of taxonomy, beside which `class` is another one
 _FOLDER_KEY = re.compile(r"relativepath|pathname|folder|directory|^path$|^dir$|ordner|verzeichnis")
@@ -69,6 +57,7 @@ _OF_FOLDERS = 200  # rows whose folders are compared with the cells
 _CLASS_ID = re.compile(r"n\d{8}|/[mgt]/\w+")  # of WordNet and Freebase
 _BOXED = re.compile(r"([^\s\d-]\S*(\s+-?\d+(\.\d+)?){4}\s*)+")  # a class with its box, several times
 _MOST_ALTERNATIVES = 5
+_FEW_CELLS = 3  # that may all be equal, or all differ, in a column of classes
 
 
 class ImageNames(Protocol):
@@ -206,7 +195,7 @@ def _weight_of_names(title: str, sample: Sequence[Row], images: ImageNames) -> f
         names = 0.5 * sum(map(images.has_number, tried)) / len(tried)
     is_distinct = min(1.0, 3 * len(distinct) / len(cells)) if len(cells) > 10 else 1.0
     if names > 0.5 or look > 0.9:  # a column of few values may be called like images by chance
-        return is_distinct * (3 * names + look) + hint - 1.5 * (key in _LABEL_KEYS)
+        return is_distinct * (3 * names + look) + hint - 1.5 * is_exact_title(key)
     is_named = hint and is_distinct == 1 and not (names < 0.25 and all(map(is_number, tried)))
     return 0.5 + hint if is_named else 0.0
 
@@ -264,7 +253,7 @@ def _ranked_labels(
     for place, title in enumerate(titles):
         cells = cells_of(title, sample)
         distinct = len(set(cells))
-        is_exact = any(key in _LABEL_KEYS for key in [*keys_in(title)[-1:], key_of(title)])
+        is_exact = is_exact_title(title)
         is_of_names = len(cells) >= _MANY and distinct > 0.9 * len(cells)
         if not cells or is_of_names or _is_numbering(title, sample):
             continue
@@ -272,33 +261,20 @@ def _ranked_labels(
         agreement = sum(cell in each for cell, each in pairs) / len(pairs) if pairs and distinct > 1 else 0.0
         is_hinted = is_exact or (is_label_title(title) and title not in flags)
         is_hinted = is_hinted or all(map(_CLASS_ID.fullmatch, cells)) or all(map(_BOXED.fullmatch, cells))
-        is_constant = distinct == 1 and len(cells) > 2
+        is_constant = distinct == 1 and len(cells) >= _FEW_CELLS
         if not is_hinted and agreement <= 0.9 and (is_constant or not _may_be_classes(cells)):
             continue
         words = any(map(_has_letters, cells))
         is_sorted = agreement > 0.9 and not key_of(title).endswith("id")  # not by patients
-        hint = max(_rank(title), 1.0) if is_exact else float(is_hinted or is_sorted)
+        hint = max(rank_of(title), 1.0) if is_exact else float(is_hinted or is_sorted)
         weight = hint + (0.5 * is_sorted + words - 0.5 * is_constant if is_hinted else 0.1 * words)
         ranked.append((weight + 0.1 * (1 - distinct / len(cells)), -place, title))
-    return [(title, weight) for weight, _, title in sorted(ranked, reverse=True)]
-
-
-def is_label_title(title: str) -> bool:
-    """Return whether a title tells of labels: `Finding Labels`, `ClassId`, `radio_answer.name`."""
-    *before, last = keys_in(title)
-    is_answer = bool(before) and last in ("name", "value") and bool(_ANSWER_KEY.search(before[-1]))
-    return last in _LABEL_KEYS or key_of(title) in _LABEL_KEYS or bool(_LABEL_KEY.search(last)) or is_answer
+    ranked.sort(key=lambda each: (len(set(cells_of(each[2], sample))) > 1, each), reverse=True)
+    return [(title, weight) for weight, _, title in ranked]
 
 
 def _has_letters(cell: str) -> bool:
     return any(map(str.isalpha, cell)) and not is_number(cell)
-
-
-def _rank(title: str) -> float:
-    """Return the weight of an exact title: the first of the list is the clearest; a part of a path weighs less."""
-    keys = [key_of(title), *keys_in(title)[-1:]]
-    place, key = min((_LABEL_KEYS.index(key), key) for key in keys if key in _LABEL_KEYS)
-    return 1.9 - place / 50 - 0.3 * (key != keys[0])
 
 
 def label_of_parts(titles: Sequence[str], sample: Sequence[Row]) -> str:
@@ -342,8 +318,10 @@ def _only_candidate(titles: Sequence[str], sample: Sequence[Row]) -> list[str]:
 def _may_rival(title: str, sample: Sequence[Row]) -> bool:
     """Return whether a column may give the label instead of another: of words or codes, not of groups of images."""
     cells = cells_of(title, sample)
+    recurs = len(cells) < _FEW_CELLS or 1 < len(set(cells)) < len(cells)
     return (
-        not _GROUP_KEY.search(key_of(title))
+        recurs
+        and not _GROUP_KEY.search(key_of(title))
         and _may_be_classes(cells)
         and (_are_codes(cells) or any(map(_has_letters, cells)))
     )

@@ -23,7 +23,7 @@ _OF_IMAGE, _OF_PARTS = ("Classification", "Classifications"), ("Detections", "Po
 
 
 def read_fiftyone(file: Path, options: ReadOptions = DEFAULTS) -> Listing:
-    """List the images of `labels.json` or `samples.json`; with several fields of classes, the choice names one."""
+    """List the images of `labels.json` or `samples.json`; a choice names one of several fields without confidence."""
     with structure_of(file, _TITLE):
         document = an_object(read_label_json(file))
         if "samples" in document:
@@ -55,12 +55,18 @@ def _read_samples(file: Path, samples: list[Any], options: ReadOptions) -> Listi
         message = Message("There is no field “{name}” of labels.", name=choice.label)
         hint = Message("There are: {names}.", names=", ".join(fields))
         raise ProjectError(message, hint)
-    field = choice.label or (fields[0] if len(fields) == 1 else "")
+    given = [name for name in fields if not any(_is_predicted(sample.get(name)) for sample in objects(samples))]
+    field = choice.label or (given[0] if len(given) == 1 else fields[0] if len(fields) == 1 else "")
     interpretation = Interpretation(
         file=file, columns=("filepath", *fields), file_column="filepath", label_columns=(field,) if field else ()
     )
     entries = parse_entries(file, "samples", samples, partial(_sample, field=field))
     return annotated_listing(file, _TITLE, entries, options, fields=interpretation)
+
+
+def _is_predicted(value: Any) -> bool:
+    """Return whether a label has a confidence, as those of models have."""
+    return any(label.get("confidence") is not None for label in objects([value]))
 
 
 def _sample(value: Any, field: str) -> ImageAnnotation:

@@ -38,6 +38,13 @@ def _collect(
         return
     if isinstance(value, dict):
         inner = cast("dict[str, Any]", value)
+        if depth and _is_by_id(inner):  # a list whose places have names
+            each = list(inner.values())
+            value = each if len(each) > 1 else each[0]
+            _collect(value, path, row, several, parts, depth=depth + 1, is_part=is_part, is_listed=is_listed)
+            return
+        if is_listed and inner.get("value") in (0, False) and any(isinstance(each, str) for each in inner.values()):
+            return  # a class that is absent, as Clarifai writes it
         keys = {"".join(filter(str.isalnum, key)).casefold() for key in inner}
         is_part = is_part or (depth > 0 and bool(keys & _GEOMETRY))
         # Label Studio's answer to one question
@@ -56,6 +63,14 @@ def _collect(
         row[path] = value
     if is_part or (path.casefold().startswith("region") and "." in path):
         parts.add(path)
+
+
+def _is_by_id(value: dict[str, Any]) -> bool:
+    """Return whether an object holds objects by their ids: numbers, or keys that the objects repeat."""
+    return bool(value) and all(
+        isinstance(each, dict) and (key.isdecimal() or key in cast("dict[str, Any]", each).values())
+        for key, each in value.items()
+    )
 
 
 def json_rows(value: Any, has_image: Callable[[str], bool]) -> Iterator[tuple[Entry, str]]:

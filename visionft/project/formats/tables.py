@@ -121,7 +121,7 @@ def _named(titles: Sequence[str], cells: Sequence[str] | str) -> Row:
 
 
 def _with_objects(table: Table) -> Table:
-    """Return a table with its columns of JSON objects (VGG Image Annotator's) divided into columns of their values."""
+    """Return a table whose columns of JSON (VGG Image Annotator's, Zooniverse's) are divided into their values."""
     first = table.good[:20]
     nested = [title for title in table.titles if first and all(_object(row.get(title)) is not None for row in first)]
     if not nested:
@@ -133,14 +133,15 @@ def _with_objects(table: Table) -> Table:
     return _table_of_entries(table.file, ((line, divided(row)) for line, row in table.rows))
 
 
-def _object(cell: Any) -> dict[str, Any] | None:
-    if not isinstance(cell, str) or not cell.startswith("{") or cell.startswith('{"choices"'):
+def _object(cell: Any) -> dict[str, Any] | list[Any] | None:
+    """Return the object, or the array of objects, in a cell; None for any other."""
+    if not isinstance(cell, str) or not cell.startswith(("{", "[{")) or cell.startswith('{"choices"'):
         return None
     try:
         value: Any = parse_json(cell)
     except ValueError:
         return None
-    return cast("dict[str, Any]", value) if isinstance(value, dict) else None
+    return cast("dict[str, Any] | list[Any]", value) if isinstance(value, (dict, list)) else None
 
 
 def _table_of_entries(file: Path, entries: Iterable[tuple[int, Entry]]) -> Table:

@@ -37,12 +37,50 @@ _PERHAPS_DOCUMENTATION = {
     "code", "demo", "example", "examples", "fig", "figs", "figure", "figures", "logs", "output", "outputs", "plots",
     "result", "results", "sample", "samples", "src", "static", "thumbs",
 }  # fmt: skip
-_UNLABELLED = ("no_label", "_unlabeled", "unlabeled", "unlabelled")  # of datumaro and CVAT, FiftyOne, Roboflow
+# Of datumaro and CVAT, FiftyOne, Roboflow, and of people.
+_UNLABELLED = (
+    "nolabel", "sinclasificar", "todo", "tolabel", "tosort", "unclassified", "unlabeled", "unlabelled", "unsorted",
+    "unsortiert",
+)  # fmt: skip
+# Names that say how an inspection or an examination ended.
+_VERDICTS = {
+    "abnormal", "accept", "anomaly", "bad", "bon", "bueno", "damaged", "defect", "defective", "defekt", "fail",
+    "failed", "faulty", "fehler", "fehlerhaft", "good", "gut", "healthy", "io", "ja", "ko", "malo", "mauvais", "nein",
+    "neg", "negative", "ng", "nio", "no", "nok", "normal", "notok", "ok", "pass", "passed", "pos", "positive",
+    "reject", "schlecht", "sick", "undamaged", "yes",
+}  # fmt: skip
+_COPY = re.compile(r"(?i)([ _-]+(kopie|copy|copie|copia)([ _]*\(?\d+\)?)?|\s*\(\d+\)|_copy)$")
+_CLASS_WORDS = {
+    "category",
+    "character",
+    "char",
+    "class",
+    "cls",
+    "grade",
+    "klasse",
+    "kl",
+    "label",
+    "level",
+    "stage",
+    "type",
+    "typ",
+}
 
 
 def is_unlabelled(name: str) -> bool:
     """Return whether a folder holds images without a class, by its name."""
-    return name.casefold() in _UNLABELLED
+    return _key(name) in _UNLABELLED
+
+
+def are_verdicts(names: Collection[str]) -> bool:
+    """Return whether names are those of verdicts: `OK`, `NOK`; `good`, `defective`."""
+    return len(names) > 1 and {_key(name) for name in names} <= _VERDICTS
+
+
+def original_of(name: str, names: Collection[str]) -> str:
+    """Return the one of some names of which another is a copy by an explorer: `Apples - Copy`, `New folder (2)`."""
+    original = _COPY.sub("", name)
+    return original_of(original, names) if original in names and original != name else name
 
 
 def is_container(name: str) -> bool:
@@ -82,6 +120,15 @@ def are_counted(names: Collection[str]) -> bool:
     return all(found) and len({each["words"].casefold() for each in found if each}) == 1
 
 
+def are_alike(names: Collection[str]) -> bool:
+    """Return whether names differ in digits alone, and do not call these a class: `kos01`, `S2A_1_45`."""
+    words = {"".join(filter(str.isalpha, name)).casefold() for name in names}
+    if len(names) < 2 or len(words) > 1:
+        return False
+    is_id = len(word := words.pop()) > 1 or all(name[0].isdecimal() for name in names)
+    return is_id and word not in ("", *_CLASS_WORDS)
+
+
 def are_versions(names: Collection[str]) -> bool:
     """Return whether names are those of versions of the same images: `color`, `grayscale`; `40X`, `100X`."""
     return all(_SIZE.fullmatch(name) or _VERSIONS.intersection(_words(name)) for name in names)
@@ -91,6 +138,11 @@ def common_share(names: Sequence[Collection[str]]) -> float:
     """Return the mean share of all names that each of some collections has, 0 to 1."""
     union = {name for each in names for name in each}
     return sum(map(len, names)) / (len(names) * len(union)) if union else 0.0
+
+
+def _key(name: str) -> str:
+    """Return the letters of a name in small letters."""
+    return "".join(filter(str.isalnum, name)).casefold()
 
 
 def _words(name: str) -> list[str]:

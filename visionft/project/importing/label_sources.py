@@ -13,10 +13,10 @@ from models.messages import Message, listed
 from visionft.data.types import Split
 from visionft.errors import ProjectError
 from visionft.foreign_text import printable
-from visionft.project.formats.columns import is_label_title
 from visionft.project.formats.folders import METADATA_FILES
 from visionft.project.formats.image_index import ImageIndex
 from visionft.project.formats.joining import TABLES, label_tables
+from visionft.project.formats.label_titles import is_label_title
 from visionft.project.formats.labels_file import CLASSES_FILE, classes_file
 from visionft.project.formats.listing import Listing, ReadOptions
 from visionft.project.formats.registry import FORMATS, LABEL_FILES, format_of
@@ -48,6 +48,7 @@ class LabelSource:
     labels: Labels  # of images in the folder
     named: int  # entries, and names of several images
     found: int  # entries of an image in the folder, or known by content
+    images: int = 0  # in the folder
 
     @property
     def title(self) -> Message:
@@ -83,7 +84,7 @@ class LabelSource:
         )  # fmt: skip
         return LabelSource(
             listing=listing, labels={**other.labels, **self.labels}, named=self.named + other.named,
-            found=self.found + other.found,
+            found=self.found + other.found, images=self.images,
         )  # fmt: skip
 
     @property
@@ -152,6 +153,8 @@ class LabelSource:
             return 0.3
         if self.is_unsure_of_column:
             return 0.5
+        if all(each.found_by_number for each in self.listing.interpretations) and self.found < self.images / 2:
+            return 0.4  # numbers of few images, perhaps the first and last ones of series
         share = self.found / max(self.named, 1)
         resolved = 0.95 if share >= 0.5 else 0.7 if share >= 0.05 else 0.4
         return resolved if self.ambiguous <= self.found else 0.4
@@ -238,7 +241,9 @@ def source_of(listing: Listing, known: frozenset[str] | None = None) -> LabelSou
     ambiguous = sum(each.ambiguous for each in listing.interpretations)
     if split := _split_of_file(listing.interpretations[0].file):
         listing = replace(listing, files=tuple(replace(each, split=each.split or split) for each in listing.files))
-    return LabelSource(listing=listing, labels=labels, named=len(listing.files) + ambiguous, found=found)
+    return LabelSource(
+        listing=listing, labels=labels, named=len(listing.files) + ambiguous, found=found, images=len(known)
+    )
 
 
 def _split_of_file(file: Path) -> Split | None:

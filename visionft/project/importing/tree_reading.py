@@ -19,15 +19,18 @@ from visionft.project.formats.labels_file import CLASSES_FILE, ClassLook, read_c
 from visionft.project.formats.listing import Interpretation, Listing, RejectedFile, SourceFile
 from visionft.project.formats.split_names import is_split_name, name_words, split_of
 from visionft.project.importing.folder_names import (
+    are_alike,
     are_counted,
     are_items,
     are_numbers,
     are_parts,
+    are_verdicts,
     are_versions,
     common_share,
     is_container,
     is_documentation,
     is_unlabelled,
+    original_of,
 )
 from visionft.project.importing.survey import Folder, Survey, is_image
 from visionft.project.names import name_key
@@ -190,12 +193,15 @@ class _Planner:
         """Return the plan of several folders that are no splits: classes, parts, versions or a taxonomy."""
         inner = {kid: [each.name for each in _settled(kid).holding] for kid in kids}
         nested = [kid for kid in kids if inner[kid]]
-        outer = TreePlan(labels={kid: kid.name for kid in kids}, looks=self.looks)
+        own = [kid.name for kid in kids]
+        outer = self._merged([TreePlan(labels={kid: original_of(kid.name, own) for kid in kids})])
         if _are_letters(kids):
             joined = _joined([each for kid in kids for each in kid.holding], by_path=True)
             return self._chosen(joined, lambda: outer, SURE, is_outer=False)
         if not nested:
             return replace(outer, confidence=_confidence_of_leaves(kids))
+        if are_verdicts(own):
+            return self._chosen(outer, lambda: _joined(kids), SURE)
         names = [[name.casefold() for name in inner[kid]] for kid in nested]
         every = {name for each in names for name in each}
         if all(map(is_split_name, every)) and len(nested) == len(kids):
@@ -204,10 +210,10 @@ class _Planner:
             return self._merged([self.plan(kid) for kid in nested])
         if all(is_container(name) or is_unlabelled(name) for name in every):
             return outer
-        own = [kid.name for kid in kids]
         are_crossed = len(nested) == len(kids) and common_share(names) >= _COMMON
         are_also_counted = are_numbers(own) or are_versions(own) or (are_crossed and are_counted(own))
-        if are_numbers(every) and not are_also_counted:
+        are_items_of_class = are_numbers(every) or (not are_crossed and _are_numbered_after(kids, inner))
+        if are_items_of_class and not are_also_counted:
             return self._chosen(outer, lambda: _joined(kids), SURE)
         if are_crossed:
             is_inner, confidence = _parts_or_classes(kids, every)
@@ -277,7 +283,11 @@ def _splits_among(kids: Sequence[Folder]) -> tuple[dict[Folder, Split | None], l
     others = [kid for kid in kids if kid not in exact]
     if exact and (not others or ("train" in exact.values() and len(set(exact.values()) - {None}) > 1)):
         return (exact, others) if len(kids) > 1 else ({}, [])
-    for group in groups.values():
+    for rest, group in groups.items():
+        others = [kid for kid in kids if rest and tuple(name_words(kid.name)) == rest]
+        if others and "train" not in group.values():  # `birds` beside `birds_test`
+            group |= dict.fromkeys(others, None)
+            return group, [kid for kid in kids if kid not in group]
         if "train" in group.values() and len(set(group.values())) > 1:
             return group, [kid for kid in kids if kid not in group]
     return {}, []
@@ -299,6 +309,9 @@ def _settled(folder: Folder) -> Folder:
 def _parts_or_classes(kids: Sequence[Folder], inner: Collection[str]) -> tuple[bool, float]:
     """Return whether the inner of two crossed levels names the classes, and the confidence."""
     names = [kid.name for kid in kids]
+    leaves = {each.name for kid in kids for each in kid.within() if each.own and not each.holding}
+    if are_verdicts(inner) or are_verdicts(leaves):
+        return True, SURE
     if are_versions(inner) and not are_versions(names):
         return False, SURE
     if are_numbers(names) or are_versions(names) or _have_equal_stems(kids):
@@ -314,7 +327,24 @@ def _confidence_of_leaves(kids: Sequence[Folder]) -> float:
     if are_versions(names) or are_items(names) or are_parts(names) or _have_equal_stems(kids):
         return UNLIKELY
     is_image_each = len(kids) > 4 and _count(kids) <= len(kids) and all(any(map(str.isdigit, each)) for each in names)
-    return UNLIKELY if is_image_each else SURE
+    return UNLIKELY if is_image_each or _hold_the_same(kids) else SURE
+
+
+def _are_numbered_after(kids: Sequence[Folder], inner: Mapping[Folder, Sequence[str]]) -> bool:
+    """Return whether the folders within each folder differ in digits alone: `airport/airport_0`, `sound/2306-210u`."""
+    nested = [kid for kid in kids if inner[kid]]
+    are_named_after = all(name.startswith(kid.name) for kid in nested for name in inner[kid])
+    return (len(nested) < len(kids) or are_named_after) and all(are_alike(inner[kid]) for kid in nested)
+
+
+def _hold_the_same(kids: Sequence[Folder]) -> bool:
+    """Return whether folders whose names differ in digits alone hold images of the same names: items, no classes."""
+    if not are_alike([kid.name for kid in kids]):
+        return False
+    stems = [
+        {file.path.stem.removeprefix(kid.name) for file in islice(filter(is_image, kid.files), 500)} for kid in kids
+    ]
+    return all(each == stems[0] for each in stems)
 
 
 def _have_equal_stems(kids: Sequence[Folder]) -> bool:
