@@ -11,12 +11,23 @@ from models.errors import NextStep
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """Progress of a stage. `total` is 0 while unknown; `unit` is the unit of both numbers."""
+    """Progress of a stage. `total` is 0 while unknown; `unit` is the unit of both numbers.
+
+    `share` of the whole job, 0 to 1, is None for a job that does not know its stages (`JobContext.in_parts`).
+    """
 
     stage: str
     done: int
     total: int
     unit: Literal["items", "images", "bytes"] = "items"
+    share: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResultStored:
+    """The job has stored one of its results, and goes on."""
+
+    name: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +37,16 @@ class Notice:
     message: str
     level: Literal["info", "warning"] = "info"
     next_step: NextStep | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImagesClassified:
+    """Held-out images that a run has classified, one class each: their ids, assigned classes and labels."""
+
+    split: str
+    image_ids: tuple[int, ...]
+    predicted: tuple[str, ...]
+    labels: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +75,7 @@ class RunStarted:
 class StepDone:
     """One optimiser step; throttled to about ten a second. `step` counts from 1 within `epoch` (from 1).
 
-    `memory_mb` is the most memory in use so far, as in `TrainResult`.
+    `memory_mb` is the most memory in use so far, as in `TrainResult`; `share` is as in `Progress`.
     """
 
     epoch: int
@@ -65,6 +86,7 @@ class StepDone:
     images_per_second: float
     eta_s: float
     memory_mb: int = 0
+    share: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,4 +150,4 @@ class EpochDone:
 _RENAMED = {"train_top1": "train_accuracy", "val_top1": "val_accuracy"}
 
 
-Event = Progress | Notice | RunStarted | StepDone | EpochDone
+Event = Progress | Notice | ResultStored | ImagesClassified | RunStarted | StepDone | EpochDone

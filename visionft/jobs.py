@@ -5,11 +5,11 @@ the main thread, tests record them.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from models.messages import Message
 from visionft.errors import VisionFTError
-from visionft.events import Event
+from visionft.events import Event, Progress, StepDone
 
 
 class JobCancelled(VisionFTError):
@@ -21,6 +21,30 @@ class JobCancelled(VisionFTError):
 
 def _ignore(_event: Event) -> None:
     """Ignore an event."""
+
+
+@dataclass(slots=True)
+class _Parts:
+    """Reports the progress of the parts of a job, one after the other, as a share of the whole, which never falls."""
+
+    report: Callable[[Event], None]
+    weights: tuple[float, ...]
+    place: int = 0
+    done: float = 0.0  # of the present part
+
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, Progress | StepDone):
+            share = event.share
+            if share is None and isinstance(event, Progress) and event.total:
+                share = event.done / event.total
+            self.done = min(1.0, max(self.done, share or 0.0))
+            whole = sum(self.weights[: self.place]) + self.weights[self.place] * self.done
+            event = replace(event, share=whole / sum(self.weights))
+        self.report(event)
+
+    def advance(self) -> None:
+        if self.place < len(self.weights) - 1:
+            self.place, self.done = self.place + 1, 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +68,14 @@ class JobContext:
         """Raise `JobCancelled` if the user cancelled."""
         if self.cancelled():
             raise JobCancelled
+
+    def in_parts(self, *weights: float) -> "tuple[JobContext, Callable[[], None]]":
+        """Return a context whose progress tells the share of the whole job, and the function that begins the next part.
+
+        Weights are the relative times of the parts, at least one of them above 0. A part may be divided the same way.
+        """
+        parts = _Parts(self.report, weights)
+        return self.with_report(parts), parts.advance
 
     def with_report(self, report: Callable[[Event], None]) -> "JobContext":
         """Return a context with the same cancellation whose events go to `report`."""

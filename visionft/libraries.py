@@ -13,7 +13,7 @@ from pathlib import Path
 from visionft.events import Progress
 from visionft.jobs import JobContext
 
-LOADING = Progress(stage="Loading the learning libraries", done=0, total=0)
+LOADING = Progress(stage="Getting ready", done=0, total=0)
 _LARGE = ("c10", "torch_cpu", "c10_cuda", "torch_cuda", "torch", "torch_python")  # each after what it needs
 
 

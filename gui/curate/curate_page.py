@@ -20,7 +20,7 @@ from gui.kit import theme
 from gui.kit.empty_state import EmptyState
 from gui.kit.icons import swatch
 from gui.kit.parts import Button, Card, ElidedLabel, IconLabel, column, restyle, row, stacked, text, widget_of
-from gui.kit.progress import ProgressBar, progress_text
+from gui.kit.progress import JobShare, ProgressBar, progress_text
 from gui.kit.translation import tr
 from gui.page import Page
 from gui.session import ProjectSession
@@ -51,9 +51,10 @@ class ScanLine(Card):
         self.body.addLayout(line)
         self.hide()
 
-    def show_progress(self, progress: Progress, *, is_stopping: bool) -> None:
-        self._show(progress_text(progress), "search", "accent", "info", is_running=True)
-        self._bar.show_progress(progress.done, progress.total)
+    def show_progress(self, progress: Progress, share: JobShare, *, is_stopping: bool) -> None:
+        words = ", ".join(filter(None, (progress_text(progress), share.words())))
+        self._show(words, "search", "accent", "info", is_running=True)
+        self._bar.show_share(share.share)
         self._bar.setAccessibleName(progress_text(progress))
         self.stop_button.setEnabled(not is_stopping)
 
@@ -216,7 +217,7 @@ class CuratePage(Page):
         restyle(self.find_button, role="primary" if self.curation.is_read and not has_results else "")
         self.find_button.set_icon_name("refresh" if has_results else "search")
         if scan.progress is not None:
-            self.scan_line.show_progress(scan.progress, is_stopping=scan.is_stopping)
+            self.scan_line.show_progress(scan.progress, scan.share, is_stopping=scan.is_stopping)
         elif scan.failure is not None:
             self.scan_line.show_words(f"{tr(scan.failure.message)} {tr(scan.failure.hint)}", is_bad=True)
         elif scan.was_stopped:

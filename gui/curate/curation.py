@@ -12,6 +12,7 @@ from gui.image_edits import ImageEdits
 from gui.kit.class_looks import class_colours, class_keys
 from gui.kit.image_model import ImageModel, ImageSelection, Tile
 from gui.kit.lazy_function import LazyFunction
+from gui.kit.progress import JobShare
 from gui.kit.theme import ClassColour
 from gui.kit.translation import tr
 from gui.kit.workers import BackgroundReader, Failure
@@ -20,7 +21,7 @@ from gui.state import AppState
 from gui.tasks import Lane, Outcome, Task, TaskHandle
 from visionft.curation.check import Issue
 from visionft.curation.table import CHECKS
-from visionft.events import Event, Progress
+from visionft.events import Event, Progress, ResultStored
 from visionft.libraries import LOADING
 from visionft.project.db.journal import Effects
 from visionft.project.edits.changes import AcceptSuggestions
@@ -37,6 +38,7 @@ class IssueScan(QObject):
     """The single task for checks, with the last outcome of each check."""
 
     changed = Signal()  # progress
+    stored = Signal()  # a check has stored its result, and the others go on
     ended = Signal()
 
     def __init__(self, state: AppState, session: ProjectSession | None, *, page: str, parent: QObject) -> None:
@@ -44,6 +46,7 @@ class IssueScan(QObject):
         self._state, self._session, self._page = state, session, page
         self._handle: TaskHandle | None = None
         self.progress: Progress | None = None  # None while no task runs
+        self.share = JobShare()
         self.checks: frozenset[str] = frozenset()  # running or queued in this task
         self.skipped: dict[str, SkippedCheck] = {}  # checks that could not run last time
         self.failure: Failure | None = None  # error of the last task
@@ -62,7 +65,7 @@ class IssueScan(QObject):
         session, names = self._session, tuple(checks)
         if session is None or self.is_running:
             return
-        self.progress, self.checks = LOADING, frozenset(names or CHECKS)
+        self.progress, self.share, self.checks = LOADING, JobShare(), frozenset(names or CHECKS)
         self.failure, self.was_stopped = None, False
         work = partial(run_checks, session.path, session.snapshot(), names)
         self._handle = self._state.tasks.run(
@@ -86,7 +89,11 @@ class IssueScan(QObject):
     def _on_event(self, event: Event) -> None:
         if isinstance(event, Progress):
             self.progress = event
+            self.share.take(event)
             self.changed.emit()
+        elif isinstance(event, ResultStored):
+            self.checks -= {event.name}
+            self.stored.emit()
 
     def _on_ended(self, outcome: "Outcome[ScanReport]") -> None:
         self._handle = self.progress = None
@@ -118,6 +125,7 @@ class Curation(ImageEdits):
         self.colours: dict[str, ClassColour] = {}
         self.keys: dict[str, str] = {}  # {key: class name}
         self._reader = BackgroundReader(ResultReader(), self._on_read, parent=self)
+        self.scan.stored.connect(self.read)
         self.scan.ended.connect(self.read)
         state.settings_changed.connect(self._assign_keys)  # shortcuts may have changed
 

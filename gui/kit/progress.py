@@ -1,12 +1,16 @@
 """Progress in words and as a bar; one module, so that every screen shows both alike."""
 
+import time
+
 from PySide6.QtWidgets import QProgressBar
 
 from gui.kit import theme
 from gui.kit.translation import tr
 from models.messages import Message, Text
-from visionft.amounts import size_text
-from visionft.events import Progress
+from visionft.amounts import rough_duration_text, size_text
+from visionft.events import Progress, StepDone
+
+_TELLING_S, _TELLING_SHARE = 3.0, 0.03  # an earlier forecast is unreliable
 
 
 def progress_text(progress: Progress) -> str:
@@ -17,6 +21,40 @@ def progress_text(progress: Progress) -> str:
     write = size_text if progress.unit == "bytes" else "{:,}".format
     words = Message("{stage}: {done} of {total}") if total else Message("{stage}: {done} so far")
     return tr(words, stage=stage, done=write(done), total=write(total))
+
+
+def left_text(seconds: float) -> str:
+    """Return the time left in words: "about 3 min left"."""
+    return tr("about {time} left", time=rough_duration_text(seconds))
+
+
+class JobShare:
+    """The share of a job that is done, over all its stages, and the time left; of a stage where the job knows no more.
+
+    It never falls, except where a job that does not know its stages begins another one.
+    """
+
+    def __init__(self) -> None:
+        self.share: float | None = None  # None while nothing is known
+        self.left_s: float | None = None
+        self._stage: str | None = None
+        self._began = (time.monotonic(), 0.0)  # and the share at that time
+
+    def take(self, event: Progress | StepDone) -> None:
+        share, stage = event.share, "" if event.share is not None or isinstance(event, StepDone) else event.stage
+        if share is None and isinstance(event, Progress) and event.total:
+            share = event.done / event.total
+        now = time.monotonic()
+        if stage != self._stage:
+            self._stage, self._began, self.share = stage, (now, share or 0.0), None
+        self.share = share if share is None or self.share is None else max(share, self.share)
+        began_s, first = self._began
+        gained = (self.share or 0.0) - first
+        is_telling = now - began_s >= _TELLING_S and gained >= _TELLING_SHARE
+        self.left_s = (now - began_s) * (1 - (self.share or 0.0)) / gained if is_telling else None
+
+    def words(self) -> str:
+        return "" if self.left_s is None else left_text(self.left_s)
 
 
 class ProgressBar(QProgressBar):
@@ -30,6 +68,10 @@ class ProgressBar(QProgressBar):
             self.setFixedWidth(theme.scaled(width))
 
     def show_progress(self, done: int, total: int) -> None:
-        """Show the share done, busy without a total; in thousandths, as Qt cannot hold the bytes of large files."""
-        self.setRange(0, 1000 if total else 0)
-        self.setValue(round(1000 * done / total) if total else 0)
+        """Show the share done, busy without a total."""
+        self.show_share(done / total if total else None)
+
+    def show_share(self, share: float | None) -> None:
+        """Show a share of 1, busy while it is not known; in thousandths, as Qt cannot hold the bytes of large files."""
+        self.setRange(0, 0 if share is None else 1000)
+        self.setValue(round(1000 * (share or 0.0)))

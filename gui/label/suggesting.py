@@ -211,7 +211,7 @@ class SuggestionController(QObject):
         session = self._session
         if session is None or session.project.is_read_only:
             return
-        work, title = partial(embed, session.path, session.snapshot()), tr("Computing embeddings")
+        work, title = partial(embed, session.path, session.snapshot()), tr("Looking at the images")
         task = Task(title=title, work=work, lane=Lane.COMPUTE, page=self._page, device=True, priority=priority)
         self._state.tasks.run(task, owner=self, on_end=lambda _outcome: self.follow())
 

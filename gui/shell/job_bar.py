@@ -10,12 +10,10 @@ from PySide6.QtWidgets import QFrame, QSizePolicy, QVBoxLayout, QWidget
 
 from gui.kit import theme
 from gui.kit.parts import Button, ElidedLabel, IconLabel, row, text, widget_of
-from gui.kit.progress import ProgressBar, progress_text
+from gui.kit.progress import JobShare, ProgressBar, progress_text
 from gui.kit.translation import tr
 from gui.tasks import TaskHandle
-from models.messages import Message
-from visionft.amounts import duration_text
-from visionft.events import EpochDone, Event, Progress, RunStarted, StepDone
+from visionft.events import Event, Progress, RunStarted, StepDone
 
 MAX_LINES = 4  # further tasks are only counted
 LINE_PX = 36
@@ -28,14 +26,14 @@ class TaskLine(QWidget):
         super().__init__()
         self.handle = handle
         self.setFixedHeight(theme.scaled(LINE_PX))
-        self._epochs, self._steps_per_epoch = 0, 1
+        self._epochs, self._share = 0, JobShare()
         self._icon = IconLabel("clock", size=16, tone="accent")
         self.job_button = Button("", role="quiet")
         self.job_button.setText(handle.task.title)
         self.job_button.setToolTip(tr("Show the page of this task"))
         self._progress = ProgressBar(width=200)
         self._progress.setAccessibleName(tr("Progress of {task}", task=handle.task.title))
-        self._progress.show_progress(0, 0)
+        self._progress.show_share(None)
         self._stage = ElidedLabel(tr("Starting"), "small")
         self._stage.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.stop_button = Button("Stop", "stop", on_click=handle.stop)
@@ -58,25 +56,19 @@ class TaskLine(QWidget):
 
     def show_event(self, event: Event) -> None:
         match event:
-            case Progress(done=done, total=total):
-                self._show_progress(done, total, progress_text(event))
-            case RunStarted(epochs=epochs, steps_per_epoch=steps):
-                self._epochs, self._steps_per_epoch = epochs, steps
-                words = tr("Epoch {epoch} of {epochs}", epoch=1, epochs=epochs) if epochs else tr("Validating")
-                self._show_progress(0, epochs * steps, words)
-            case StepDone(epoch=epoch, step=step, steps=steps, eta_s=eta):
-                words, epochs = Message("Epoch {epoch} of {epochs}, {time} left"), self._epochs
-                words = tr(words, epoch=epoch, epochs=epochs, time=duration_text(eta))
-                self._show_progress((epoch - 1) * steps + step, epochs * steps, words)
-            case EpochDone(epoch=epoch, epochs=epochs) if epoch:
-                steps = self._steps_per_epoch
-                self._show_progress(epoch * steps, epochs * steps, tr("Epoch {epoch} done", epoch=epoch))
+            case RunStarted(epochs=epochs):
+                self._epochs = epochs
+            case Progress():
+                self._show_progress(event, progress_text(event))
+            case StepDone(epoch=epoch):
+                self._show_progress(event, tr("Epoch {epoch} of {epochs}", epoch=epoch, epochs=self._epochs))
             case _:
                 pass
 
-    def _show_progress(self, done: int, total: int, stage: str) -> None:
-        self._progress.show_progress(done, total)
-        self._stage.setText(stage)
+    def _show_progress(self, event: Progress | StepDone, words: str) -> None:
+        self._share.take(event)
+        self._progress.show_share(self._share.share)
+        self._stage.setText(", ".join(filter(None, (words, self._share.words()))))
 
     def words(self) -> str:
         return self._stage.text()

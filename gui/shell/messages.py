@@ -19,7 +19,7 @@ from gui.shell.shell_actions import Shell
 from gui.state import ToastContent
 from gui.tasks import Outcome, TaskHandle
 from models.messages import Message
-from visionft.amounts import duration_text
+from visionft.amounts import rough_duration_text
 from visionft.events import Event, Notice
 
 _OFFER, _UNDO = "offer", "edit.undo"
@@ -80,9 +80,10 @@ def ending_of(outcome: Outcome[Any]) -> TaskSummary | None:
     task, failure, run = outcome.task, outcome.failure, outcome.result
     title = tr("{job}: done", job=task.title) if failure is None else tr("{job}: failed", job=task.title)
     if failure is not None or not isinstance(run, TrainedRun):
-        words = tr(failure.message if failure else Message("It took {time}.", time=duration_text(outcome.seconds)))
+        took = rough_duration_text(outcome.seconds)
+        words = tr(failure.message if failure else Message("It took {time}.", time=took))
         return TaskSummary(title=title, words=words, page=task.page, action=tr("Show"))
-    best, time = run.result.best, duration_text(run.result.seconds)
+    best, time = run.result.best, rough_duration_text(run.result.seconds)
     if best is None:
         words = tr("It ended before its first epoch.")
     elif best.val_accuracy is None and run.unseen is None:

@@ -21,6 +21,8 @@ class HideWatch(QObject):
 
 
 def test_closing_asks_nothing_and_waits_for_nothing_that_is_no_training(qtbot, window, open_page, images, monkeypatch):
+    import torch  # noqa: F401  (importing it in a job would hold the interpreter for a second)
+
     asked, reports, tasks = [], [], window.state.tasks
     monkeypatch.setattr(dialogs, "ask_yes", lambda _parent, title, *_, **__: asked.append(title) or True)
     monkeypatch.setattr(setup_measurements, "DELAY_MS", 0)

@@ -38,6 +38,7 @@ from visionft.training.probing import Probe, preset_configs, probe_backbones
 from visionft.weights.locations import local_file
 
 WORTH = 0.01  # less than a point is not worth training for ...
+_PARTS = (8, 3, 8, 2, 3, 3, 6)  # relative times: features, curve, backbones, heads, costs of two presets, trials
 _WORTH_OF_ERRORS = 0.25  # ... unless it removes this share of the remaining errors
 
 
@@ -163,9 +164,12 @@ def recommend(
     began = time.monotonic()
     check_labels(project_dir, images, accepted)
     divided = images if is_divided(images) else as_divided(images, SplitRequest())
+    job, next_part = job.in_parts(*_PARTS)
     features = embedded(project_dir, images, job=job)
+    next_part()
     labelled, total = labelled_images(features, divided, accepted, seed=seed)
     curve, laws = curve_of(labelled, images.class_names, total=total, seed=seed, job=job)
+    next_part()
     problems = config_problems(TrainConfig(), divided)
     problem = Message("Not trainable: {problem}.", problem=problems[0].message) if problems else ""
     here = [name for name, row in BACKBONES.items() if local_file(row)]
@@ -174,11 +178,14 @@ def recommend(
         suited = preset_backbones("balanced", circumstances)
         probes = probe_backbones(suited, TrainConfig(device=device), divided, job=job)
     job.check_cancelled()
+    next_part()
     presets = preset_configs(circumstances, probes, device=device)
     quick, balanced = presets["quick"], presets["balanced"]
     speeds = {probe.backbone: probe.milliseconds for probe in probes}
     free = training_free_candidates(labelled, laws, quick, divided, milliseconds=speeds, job=job)
+    next_part()
     cost = cost_of(quick, divided, job=job)
+    next_part()
     candidates = [with_cost(each, cost) for each in free]  # all cost as much as Quick
     trial, trial_s, train_images = None, None, max(1, len(divided.labelled("train")))
     if balanced.total_epochs and not problem:
@@ -188,6 +195,7 @@ def recommend(
             shown = HALVES * trial_config(balanced, train_images).epochs * (train_images // HALVES)
             trial_s = cost.seconds * shown / max(1, balanced.epochs * train_images)
             has_time = limits.minutes is not None and trial_s + cost.seconds <= 60 * limits.minutes
+        next_part()
         if trial_s is not None and (has_time if tries is None else tries):
             trial, trial_s = run_trial(balanced, divided, features, seed=seed, job=job), None
         base = max(free, key=lambda each: each.expected)

@@ -82,6 +82,7 @@ class Check(ABC):
     """A check of a project's images for one kind of issue; stateless, one row in the table."""
 
     name: ClassVar[str]  # also the command: `label-errors`
+    weight: ClassVar[float] = 1.0  # its time beside that of the other checks, without the features
     title: ClassVar[str]
     summary: ClassVar[str]  # one sentence: the issues, and the usual action
 

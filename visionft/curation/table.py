@@ -7,5 +7,5 @@ from visionft.curation.label_errors.label_error_check import LabelErrors
 from visionft.curation.leaks.leak_check import Leaks
 from visionft.curation.quality.quality_check import Quality
 
-CHECKS: dict[str, Check] = {check.name: check for check in (Duplicates(), LabelErrors(), Leaks(), Quality())}
+CHECKS: dict[str, Check] = {check.name: check for check in (LabelErrors(), Duplicates(), Leaks(), Quality())}
 CHECKS |= extension_rows("visionft.checks", Check, taken=CHECKS)

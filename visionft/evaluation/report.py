@@ -20,7 +20,7 @@ from visionft.errors import NextStep, RunError, nothing_readable
 from visionft.evaluation import metrics
 from visionft.evaluation.stored import Evaluation, evaluation_file, predictions_file
 from visionft.evaluation.unseen import count_seen
-from visionft.events import Event, Notice, Progress
+from visionft.events import Event, ImagesClassified, Notice, Progress
 from visionft.files import write_json, write_text
 from visionft.jobs import SILENT, JobContext
 from visionft.project.names import count_of
@@ -35,6 +35,11 @@ BATCH_SIZE = 64
 UNCALIBRATED = Message(
     "No labelled image is for validation: probabilities are as the network gives them, not calibrated."
 )
+_STAGES: dict[str, Message] = {
+    "train": Message("Sorting the training images"),
+    "val": Message("Sorting the validation images"),
+    "test": Message("Sorting the test images"),
+}
 
 
 @dataclass(frozen=True)
@@ -69,9 +74,13 @@ def evaluate_splits(
 ) -> tuple[Evaluation, ...]:
     """Do `evaluate_run` for several splits; the network is loaded, and calibrated on validation, once."""
     model = load_current_model(read_run(run_dir), images, job=job)
+    others = [split for split in splits if split != "val"]
+    job, next_part = job.in_parts(*(len(images.labelled(split)) + 1 for split in ("val", *others)))
     val, temperature, thresholds = calibrate(model, images, job=job)
     found: list[Evaluation] = []
     for split in splits:
+        if split in others:
+            next_part()
         chosen = val if split == "val" else None
         chosen = chosen or run_logits(model, images, split, job=job)
         _write_predictions(run_dir / predictions_file(split), model.run, chosen, temperature, thresholds)
@@ -125,10 +134,12 @@ def run_logits(
     chosen, targets = run_images(model.run, images, split)
     values: list[np.ndarray] = []
     positions: list[int] = []
-    stage = Message("Evaluating on {split}", split=split)
+    stage = _STAGES.get(split, _STAGES["train"])
     for outputs, places in logit_batches(model, chosen, stage=stage, is_mirrored=is_mirrored, job=job):
         values.append(outputs)
         positions += places
+        if targets.ndim == 1:
+            job.report(_classified(split, model.run.class_names, chosen, targets, outputs, places))
         job.check_cancelled()
     alone = frozenset[int]().union(*(part.held_out.missing for part in model.parts if part.held_out is not None))
     if count := sum(image.image_id in alone for image in chosen):
@@ -138,6 +149,22 @@ def run_logits(
         raise nothing_readable(Message("{count} image", "{count} images", count=split))
     read = tuple(chosen[position] for position in positions)
     return Logits(np.concatenate(values), read, targets[positions], len(chosen) - len(read) - count)
+
+
+def _classified(
+    split: Split,
+    class_names: Sequence[str],
+    chosen: Sequence[SnapshotImage],
+    targets: np.ndarray,
+    outputs: np.ndarray,
+    places: Sequence[int],
+) -> ImagesClassified:
+    return ImagesClassified(
+        split=split,
+        image_ids=tuple(chosen[place].image_id for place in places),
+        predicted=tuple(class_names[each] for each in outputs.argmax(1)),
+        labels=tuple(class_names[targets[place]] for place in places),
+    )
 
 
 def logit_batches(

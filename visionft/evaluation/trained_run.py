@@ -11,7 +11,8 @@ from visionft.events import Notice
 from visionft.jobs import SILENT, JobCancelled, JobContext
 from visionft.training.base_weights import stopped_before_start
 from visionft.training.config.train_config import TrainConfig
-from visionft.training.framing_choice import resolved_framing
+from visionft.training.framing_choice import framing_passes, resolved_framing
+from visionft.training.loop.progress import image_passes
 from visionft.training.loop.train import resume, train
 from visionft.training.runs.metrics_file import StepRecorder
 from visionft.training.runs.run_folder import TrainResult, read_run
@@ -27,13 +28,18 @@ def train_and_evaluate(config: TrainConfig, images: Snapshot, run_dir: Path, *, 
     Raises:
         ConfigError, RunError, WeightsError: As `train`.
     """
-    project_dir, recorder = run_dir.parent.parent, StepRecorder(run_dir.parent, job)
+    project_dir = run_dir.parent.parent
+    measuring, training = framing_passes(config, images, project_dir), sum(image_passes(config, images))
+    job, next_part = job.in_parts(measuring, training, _evaluated_images(images))
+    recorder = StepRecorder(run_dir.parent, job)
     try:
         config = resolved_framing(config, images, project_dir, job=job)
     except JobCancelled:
         stopped = stopped_before_start(config, classes=len(images.class_names), run_dir=run_dir)
         return TrainedRun(result=stopped, evaluations={})
+    next_part()
     result = train(config, images, run_dir, is_new=True, job=job.with_report(recorder))
+    next_part()
     return _evaluated(result, run_dir.with_name(result.run), images, job)
 
 
@@ -43,7 +49,10 @@ def resume_and_evaluate(run_dir: Path, *, job: JobContext = SILENT) -> TrainedRu
     Raises:
         RunError, WeightsError: As `resume`.
     """
+    config, images = read_run(run_dir).config, read_snapshot(run_dir)
+    job, next_part = job.in_parts(sum(image_passes(config, images)), _evaluated_images(images))
     result = resume(run_dir, job=job.with_report(StepRecorder(run_dir.parent, job)))
+    next_part()
     return _evaluated(result, run_dir, None, job)
 
 
@@ -64,6 +73,10 @@ def evaluate_held_out(run_dir: Path, images: Snapshot | None, *, job: JobContext
         if not job.is_cancelled:
             job.report(Notice(message=error.message, level="warning", next_step=error.next_step))
         return {}
+
+
+def _evaluated_images(images: Snapshot) -> int:
+    return len(images.labelled("val")) + len(images.labelled("test")) + 1
 
 
 def _evaluated(result: TrainResult, run_dir: Path, images: Snapshot | None, job: JobContext) -> TrainedRun:

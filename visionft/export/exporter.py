@@ -5,7 +5,7 @@ An export without a comparison with PyTorch is not an export (design rule 6).
 
 import logging
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -130,7 +130,8 @@ def export_run(
         require_images(options.precisions, model, images)
         if options.mirror:
             require_no_index(model)
-        result = _Export(model, images, folder, out_dir, options, facts, job).run()
+        job, next_part = job.in_parts(3, 3, 1 + 12 * len(options.precisions), 4)  # see the calls in `run`
+        result = _Export(model, images, folder, out_dir, options, facts, job, next_part).run()
     logger.info("export ends: %d bytes, %s", result.bytes, result.parity)
     return result
 
@@ -146,6 +147,7 @@ class _Export:
     options: ExportOptions
     facts: ProjectFacts
     job: JobContext
+    next_part: Callable[[], None]
 
     def run(self) -> ExportResult:
         model, images, path = self.model, self.images, self.folder / MODEL_FILE
@@ -157,6 +159,7 @@ class _Export:
         distance, border = fit_distance(model.strongest, images, job=self.job) or (None, None)
         metadata = metadata_of(model, images, temperature, thresholds, border)
         metadata |= {"mirror": True} if mirror else {}
+        self.next_part()
         self.job.report(Progress(stage="Writing the ONNX file", done=0, total=0))
         networks = [self._export_part(part, distance if part is model.strongest else None) for part in model.parts]
         path.write_bytes(self._whole_model(networks, metadata).SerializeToString())
@@ -165,11 +168,13 @@ class _Export:
         (self.folder / NETWORK_FILE).unlink()
         reference = Reference(model, temperature, images.task, distance, averages_mirror=mirror is not None)
         parity = compare(reference, images, path, job=self.job)
+        self.next_part()
         variants = VariantMaker(
             model=model, images=images, val=val, networks=networks, folder=self.folder,
             build=lambda parts: self._whole_model(parts, metadata),
             decoder=LogitDecoder(temperature=temperature, thresholds=thresholds), job=self.job,
         ).make(self.options.precisions)  # fmt: skip
+        self.next_part()
         remembered = self._write_index(temperature, variants) if self._has_index else 0
         write_samples(self.folder)
         write_text(self.folder / LABELS_FILE, "\n".join(model.run.class_names) + "\n")

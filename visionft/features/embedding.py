@@ -41,7 +41,7 @@ from visionft.weights.records import checked_sha256
 if TYPE_CHECKING:
     from visionft.training.loop.run_context import RunContext
 
-STAGE = Message("Computing embeddings")
+STAGE = Message("Looking at the images")
 _BATCH, _WRITTEN = 32, 512  # images at a time; after how many they are written
 
 
@@ -219,7 +219,7 @@ def _fill(
                 rows = rows.float().cpu().numpy().astype(np.float16)
                 waiting += [(todo[place].sha256, row) for place, row in zip(batch.indices.tolist(), rows, strict=True)]
             done += batch.requested
-            job.report(Progress(stage=STAGE, done=done, total=len(todo)))
+            job.report(Progress(stage=STAGE, done=done, total=len(todo), unit="images"))
             if batch.not_kept and not not_kept:
                 not_kept = batch.not_kept
                 job.report(Notice(message=not_kept_text(not_kept), level="warning"))

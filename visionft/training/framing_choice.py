@@ -31,6 +31,7 @@ logger = logging.getLogger(__name__)
 FILE: Final = "framing.json"
 SIZES: Final = (160, 224, 320, 448, 640)
 LEAST_IMAGES: Final = 20  # below, a held-out loss tells nothing
+_PARTS = (1.0, 2.0, 2.0)  # relative times of the trials that every measurement takes
 _AGAIN: Final = 2  # times as many labels, from which on it is measured again
 
 
@@ -101,6 +102,12 @@ def resolved_framing(
     return choice.framing.applied(config) if choice else replace(config, framing="centre")
 
 
+def framing_passes(config: TrainConfig, images: Snapshot, project_dir: Path) -> float:
+    """Return about how many images `resolved_framing` passes through the network; 0 where it measures nothing."""
+    is_measured = config.framing == "auto" and is_due(read_framing(project_dir), images)
+    return sum(_PARTS) * float(len(probed_images(images))) if is_measured else 0.0
+
+
 def known_framing(config: TrainConfig, project_dir: Path) -> TrainConfig:
     """Return the settings with the project's framing in place of `auto`, as they are without a choice."""
     choice = read_framing(project_dir) if config.framing == "auto" else None
@@ -127,10 +134,14 @@ def measure_framing(
     usual = {"framing": "centre", "image_size": 0, "aspect": 0.0, "region": "", "image_reading": images.image_reading}
     base = replace(config, method="linear", **usual)
 
+    job, next_part = job.in_parts(*_PARTS)
+
     def measured(settings: TrainConfig) -> Probe:
         words = Message("Trying what the network sees: {framing}")
         stage = Message(words, framing=framing_text(Framing.of(settings), settings.input_shape))
-        return probe(settings, images, chosen, stage=stage, job=job)
+        found = probe(settings, images, chosen, stage=stage, job=job)
+        next_part()
+        return found
 
     best = measured(base)
     probes, framings = [best], ("centre", "whole")

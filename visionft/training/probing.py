@@ -70,6 +70,7 @@ def probe_backbones(
     check_config(config, images)
     chosen = probed_images(images)
     found: list[Probe] = []
+    job, next_part = job.in_parts(*[1] * max(1, len(names)))
     for name in names:
         settings = replace(config, backbone=name, method="linear", image_size=0, weights="pretrained")
         stage = Message("Trying {title}", title=get_backbone(name).title)
@@ -77,6 +78,7 @@ def probe_backbones(
             found.append(probe(settings, images, chosen, stage=stage, job=job))
         except JobCancelled:
             break
+        next_part()
     return tuple(found)
 
 

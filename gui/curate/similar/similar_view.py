@@ -253,7 +253,7 @@ class SimilarView(View):
         self.failure = None
         work = partial(compute_features, session.path, session.snapshot(), tuple(files))
         self._handle = self.curation.state.tasks.run(
-            Task(title=tr("Computing embeddings"), work=work, lane=Lane.COMPUTE, page="curate", device=True),
+            Task(title=tr("Looking at the images"), work=work, lane=Lane.COMPUTE, page="curate", device=True),
             owner=self,
             on_failed=self._on_failed,
             on_end=self._on_ended,
@@ -283,7 +283,7 @@ class SimilarView(View):
         if self._handle is not None:
             words = tr("Embeddings are computed once for each image; then a search takes no time.")
             return EmptyContent(
-                title=tr("Computing embeddings"), words=words, icon="search", button=tr("Stop"), act=self._handle.stop
+                title=tr("Looking at the images"), words=words, icon="search", button=tr("Stop"), act=self._handle.stop
             )
         if self.failure is not None:
             act = partial(self._compute_features, self._ranked.unseen if self._ranked is not None else ())

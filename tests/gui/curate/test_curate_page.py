@@ -174,6 +174,25 @@ def test_a_project_never_checked_offers_it(qtbot, window, open_curate, grey_dir,
     assert not page.scan_line.words()
 
 
+def test_the_issues_of_a_check_are_shown_while_the_next_one_runs(qtbot, open_curate, grey_dir, monkeypatch, finish):
+    class Endless(type(CHECKS["dull"])):
+        name = "endless"
+
+        def find_issues(self, inputs):
+            while not inputs.job.is_cancelled:
+                pass
+            raise JobCancelled
+
+    monkeypatch.setattr(Inputs, "features", None)
+    monkeypatch.setitem(CHECKS, "endless", Endless())
+    page = open_curate(grey_dir)
+    qtbot.mouseClick(page.stage.empty.button, LEFT)
+    qtbot.waitUntil(lambda: page.grid.count() == 8)
+    assert page.curation.scan.is_running and page.curation.scan.share.share < 1
+    qtbot.mouseClick(page.scan_line.stop_button, LEFT)
+    finish()
+
+
 def test_newer_images_are_counted_and_one_check_runs_again(qtbot, page, tmp_path, draw_folder, finish):
     import_source(page.session.project, draw_folder(tmp_path / "more", {"bird": 3}))
     page.state.tasks.written.emit()

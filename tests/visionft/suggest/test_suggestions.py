@@ -25,7 +25,7 @@ from visionft.suggest.suggestions import (
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.loop.train import train
 
-STAGES = ("Evaluating on val", "Suggesting labels")
+STAGES = ("Sorting the validation images", "Suggesting labels")
 
 
 @pytest.fixture(scope="module")

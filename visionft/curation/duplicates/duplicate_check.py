@@ -21,6 +21,7 @@ class Duplicates(Check):
     """Find duplicate images in the project."""
 
     name = "duplicates"
+    weight = 4.0
     title = Message("Duplicates")
     summary = Message("Duplicate images, also resized, cropped or rotated: keep the best of each group.")
 

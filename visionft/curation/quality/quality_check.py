@@ -23,6 +23,7 @@ class Quality(Check):
     """Find images with a quality issue."""
 
     name: ClassVar[str] = "quality"
+    weight = 4.0
     title: ClassVar[str] = Message("Quality")
     summary: ClassVar[str] = Message(
         "Blurred, dark, overexposed, noisy, blank, odd or corrupt images: remove those that are useless for training."

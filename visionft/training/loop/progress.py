@@ -12,7 +12,9 @@ import math
 from dataclasses import dataclass
 from typing import Any, Self
 
+from visionft.data.types import Snapshot
 from visionft.events import EpochDone
+from visionft.training.config.train_config import TrainConfig
 
 
 @dataclass(kw_only=True)
@@ -65,3 +67,11 @@ class RunProgress:
         self.epoch += 1
         self.batches_done = 0
         self.loss_sum = self.hits = self.seen = self.epoch_seconds = 0.0
+
+
+def image_passes(config: TrainConfig, images: Snapshot) -> tuple[float, float]:
+    """Return the images to pass through the network before the first step and from it on, a learned one as three."""
+    train, val = len(images.labelled("train")), len(images.labelled("val"))
+    if config.method_row.caches_features:
+        return train + val + 1.0, 0.1 * (train + val) + 1.0
+    return train * config.ridge_init + val + 1.0, config.total_epochs * (3.0 * train + val) + 1.0

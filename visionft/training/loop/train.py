@@ -26,7 +26,7 @@ from visionft.training.framing import with_aspect
 from visionft.training.loop.costs import PeakMemory
 from visionft.training.loop.keeping import CheckpointKeeper
 from visionft.training.loop.objective import Objective, balanced_weights, new_totals
-from visionft.training.loop.progress import RunProgress
+from visionft.training.loop.progress import RunProgress, image_passes
 from visionft.training.loop.run_context import RunContext, is_any_cancelled, release, settings_that_compile, warm_start
 from visionft.training.loop.train_step import NotFinite, TrainStep, learning_rate_factor
 from visionft.training.loop.training_data import TrainingData
@@ -68,6 +68,7 @@ def train(
         try:
             run.start()
             run.validate_start()
+            run.begin_learning()
             while not run.is_over():
                 try:
                     run.train_epoch()
@@ -112,6 +113,7 @@ class _Run:
             ids = [image.image_id for image in images.labelled("val")]
             self._has_seen_validation = seen is not None and bool(len(seen.among(ids).image_ids))
         job = job if self.is_main else job.without_events()
+        job, self.begin_learning = job.in_parts(*image_passes(config, images))
         self.job = JobContext(job.report, partial(is_any_cancelled, job, self.accelerator))
         self.progress = RunProgress()
         self._reported_s = 0.0  # when a step was last reported
@@ -304,6 +306,7 @@ class _Run:
             images_per_second=seen * self.accelerator.num_processes / max(1e-9, progress.epoch_seconds),
             eta_s=spent_s / share_done * (self.config.total_epochs - share_done),
             memory_mb=self.memory.megabytes,
+            share=share_done / self.config.total_epochs,
         )
         self.job.report(done)
 

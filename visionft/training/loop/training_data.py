@@ -228,7 +228,7 @@ class TrainingData:
     def _solve_head(self, *, is_reported: bool = True) -> None:
         """Fit the closed-form head of the method to `solved_images`, with its held-out predictions."""
         config, images, features = self._config, self._images, self._features_at_start
-        self._job.report(Progress(stage="Solving for the classifier head", done=0, total=0))
+        self._job.report(Progress(stage="Fitting the classifier", done=0, total=0))
         targets, weights, texts = features.targets, None, None
         if images.task == "single":
             targets = nn.functional.one_hot(targets, len(images.class_names))
