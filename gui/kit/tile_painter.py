@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
+from typing import Literal
 
 from PySide6.QtCore import QPoint, QPointF, QRect, QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QFont, QPainter, QPen, QPixmap
@@ -59,7 +60,7 @@ class TilePainter:
             self._draw_over(painter, box, tile, is_selected=is_selected, is_current=is_current)
             return
         if tile.mark:
-            _draw_mark(painter, frame, tile.mark)
+            _draw_mark(painter, frame, tile.mark, tone="bad" if tile.tone == "bad" else "good")
         if self._lines:
             size = QSize(box.width() - 16, caption)
             place = QPoint(box.left() + 8, box.bottom() - caption + 1)
@@ -231,15 +232,15 @@ def _smaller(font: QFont) -> QFont:
     return small
 
 
-def _draw_mark(painter: QPainter, frame: QRect, words: str) -> None:
+def _draw_mark(painter: QPainter, frame: QRect, words: str, *, tone: Literal["good", "bad"]) -> None:
     palette, metrics = theme.colours(), painter.fontMetrics()
     shown = metrics.elidedText(words, Qt.TextElideMode.ElideRight, frame.width() - 24)
     box = QRectF(frame.left() + 5, frame.top() + 5, metrics.horizontalAdvance(shown) + 14, metrics.height() + 4)
     painter.setRenderHint(QPainter.RenderHint.Antialiasing)
     painter.setPen(Qt.PenStyle.NoPen)
-    painter.setBrush(QColor(palette.good_soft))
+    painter.setBrush(QColor(getattr(palette, f"{tone}_soft")))
     painter.drawRoundedRect(box, 6, 6)
-    painter.setPen(QColor(palette.good))
+    painter.setPen(QColor(getattr(palette, tone)))
     painter.drawText(box, int(Qt.AlignmentFlag.AlignCenter), shown)
 
 

@@ -1,6 +1,7 @@
 """Tiles: figures (`StatTile`), and cards to press or choose (`ActionTile`)."""
 
 from PySide6.QtCore import QSize, Qt
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QLabel, QPushButton, QSizePolicy, QVBoxLayout
 
 from gui.kit import theme
@@ -93,9 +94,17 @@ class ActionTile(QPushButton):
     def heightForWidth(self, width: int) -> int:
         return self._content.heightForWidth(width)
 
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Tell the layout of another least height; see `minimumSizeHint`."""
+        super().resizeEvent(event)
+        if event.size().width() != event.oldSize().width():
+            self.updateGeometry()
+
     def sizeHint(self) -> QSize:
         """Return the size of the content: a push button considers only its own text."""
         return self._content.sizeHint()
 
     def minimumSizeHint(self) -> QSize:
-        return QSize(theme.scaled(120), self._content.minimumSize().height())
+        """Return the height of all texts at this width: a grid in a scroll area would squeeze them."""
+        least = max(self._content.minimumSize().height(), self.heightForWidth(self.width()))
+        return QSize(theme.scaled(120), least)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import QObject, Slot
+from PySide6.QtCore import QObject, Signal, Slot
 
 from gui.kit.progress import progress_text
 from gui.kit.translation import tr
@@ -46,10 +46,13 @@ if TYPE_CHECKING:
 class TrainDraft(QObject):
     """The settings of the next run."""
 
+    changed = Signal()  # the settings, or their known cost
+
     def __init__(self, state: AppState, session: ProjectSession | None, view: SetupView) -> None:
         super().__init__(view)
         self._state, self._session, self._view = state, session, view
         self._is_measuring = False
+        self.cost_of_run: Estimate | None = None  # where it is measured
         self._weights = {name: WeightsFact(is_here=bool(row.bundled)) for name, row in BACKBONES.items()}
         self._auto_device = "cpu"  # until the background thread has looked: a query of the GPU driver is slow
         self._is_closed = False
@@ -230,13 +233,13 @@ class TrainDraft(QObject):
         for part in (view.modified_pill, view.reset_button):
             part.setVisible(differs(config, self._baseline))
         view.summary.setText(train_choices.run_summary(config, facts, classes))
-        cost = self._known(config)
+        cost = self.cost_of_run = self._known(config)
         view.cost.setText(train_choices.cost_words(cost) if cost else tr("Time and memory are not measured yet."))
         self.preview.show(self.framing.applied(config))
         if images is not None and view.isVisible() and not images.untriable:
             unknown = [each for each in self._preset_configs().values() if self._known(each) is None]
             self.costs.request([self.framing.applied(each) for each in unknown], images.divided)
-        self._state.actions.refresh()
+        self.changed.emit()
 
     def _known(self, config: TrainConfig) -> Estimate | None:
         facts = None if config_problems(config) else self._facts
@@ -350,6 +353,7 @@ class TrainDraft(QObject):
             self.show()
 
         work = partial(setup_measurements.measure_framing, session.path, snapshot, self.config)
+        self._view.open_more(True)
         self._run_measurement(tr("Trying what the network sees"), work, on_progress=show_stage, on_end=on_end)
 
     def _run_measurement(

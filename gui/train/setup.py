@@ -47,7 +47,7 @@ class SetupView(QWidget):
         super().__init__()
         self._config = config
         self._chosen = {name: getattr(config, name) for name in _OWN_FIELDS}
-        self.presets = ChoiceGrid(card_width=250)
+        self.presets = ChoiceGrid(card_width=200)
         self.methods, self.backbones = ChoiceGrid(), ChoiceGrid()
         self.advice_card = AdviceCard()
         self.split_card = SplitCard()
@@ -101,7 +101,7 @@ class SetupView(QWidget):
         self._method_title = text("", "heading")
 
     def _everything(self) -> QVBoxLayout:
-        head = row(text("Preset", "heading"), self.modified_pill, None, self.reset_button)
+        head = row(self.modified_pill, self.reset_button, None)
         backbones = row(text("Backbone", "heading"), None, self.probe_button, self.search_button, self.show_all_button)
         larger = Message("The pretrained network to start from. Larger ones are more accurate and slower.")
         left = column(
@@ -112,10 +112,10 @@ class SetupView(QWidget):
         right = widget_of(self._right())
         right.setFixedWidth(theme.scaled(404))
         columns = row(left, right, spacing=theme.LARGE, grows=0)
-        self._more = widget_of(columns)
+        self._more = widget_of(column(self.framing_card, columns, spacing=theme.LARGE))
         self._more.hide()
-        parts = (self.advice_card, head, self.presets, theme.TIGHT, self.split_card, self.framing_card)
-        everything = column(*parts, self.problems, row(self.more_button, None), self._more, None, spacing=theme.MEDIUM)
+        parts = (self.problems, self.presets, head, self.split_card, self.advice_card)
+        everything = column(*parts, row(self.more_button, None), self._more, None, spacing=theme.MEDIUM)
         everything.setContentsMargins(theme.HUGE, 0, theme.HUGE, theme.HUGE)
         return everything
 

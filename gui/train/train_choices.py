@@ -14,6 +14,7 @@ from models.methods.table import METHODS
 from models.parameters import ParameterCount, count_parameters
 from visionft.amounts import count_text, memory_text, rough_duration_text
 from visionft.data.types import Snapshot
+from visionft.evaluation.stored import Evaluation
 from visionft.training.config.presets import PRESETS, Circumstances, likely_device, preset_backbones
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.estimate import Estimate, SetFacts
@@ -68,10 +69,12 @@ def preset_choices(
         if measured_backbone(name, circumstances, probes):
             recipe.append(tr("best on your images"))
         facts = [", ".join(recipe)]
-        if cost is not None:
+        if cost is None:
+            facts.append(waiting)
+        else:
             facts.append(tr("{device}, {memory} of memory", device=cost.device, memory=memory_text(cost.memory_mb)))
         slow = slow_words(name, cost) if cost is not None else ""
-        time = tr("about {time}", time=rough_duration_text(cost.seconds)) if cost is not None else waiting
+        time = tr("about {time}", time=rough_duration_text(cost.seconds)) if cost is not None else ""
         choices.append(
             Choice(
                 name=name, title=PRESETS[name].title, headline=time, badge=_expected_accuracy(config, probes),
@@ -267,3 +270,16 @@ def setting_changes(config: TrainConfig) -> dict[str, object]:
                 if getattr(value, inner.name) != getattr(untouched, inner.name):
                     changes[f"{field.name}.{inner.name}"] = getattr(value, inner.name)
     return changes
+
+
+def start_words(cost: Estimate | None) -> str:
+    """Return what the start button will do, with its time where that is measured."""
+    return tr("Train: about {time}", time=rough_duration_text(cost.seconds)) if cost else tr("Start training")
+
+
+def result_words(found: Evaluation) -> str:
+    """Return the number of unseen images for which a run is right, in a sentence."""
+    values = {"right": f"{round(found.top1 * found.images):,}", "count": f"{found.images:,}"}
+    words = Message("Right for {right} of {count} images it had not seen")
+    several = Message("All labels right for {right} of {count} images it had not seen")
+    return tr(several if found.is_multilabel else words, **values)

@@ -41,7 +41,7 @@ SETUP, LIVE, QUEUE = 0, 1, 2
 
 
 class ViewSwitch(QWidget):
-    """*Set up*, *Live run* and, while runs wait, *Queue*."""
+    """*Set up*, *Live run* and, while runs wait, *Queue*; hidden until there is a run."""
 
     chosen = Signal(int)
 
@@ -54,7 +54,7 @@ class ViewSwitch(QWidget):
         for index, button in enumerate((self.setup_button, self.live_button, self.queue_button)):
             button.setCheckable(True)
             self._group.addButton(button, index)
-        self.setLayout(row(self.setup_button, self.live_button, self.queue_button, spacing=0))
+        self.setLayout(row(self.setup_button, self.live_button, self.queue_button, None, spacing=0))
         self.setup_button.setChecked(True)
         self.queue_button.hide()
         self._group.idClicked.connect(self.chosen)
@@ -66,3 +66,6 @@ class ViewSwitch(QWidget):
         """Show the number of waiting runs; the queue is hidden without any."""
         self.queue_button.setText(tr("Queue: {count}", count=count))
         self.queue_button.setVisible(count > 0)
+
+    def show_needed(self, *, has_run: bool) -> None:
+        self.setVisible(has_run or not self.queue_button.isHidden())

@@ -10,6 +10,7 @@ from PySide6.QtCore import QObject, QTimer, Slot
 from PySide6.QtWidgets import QStackedWidget, QVBoxLayout
 
 from gui.kit import theme
+from gui.kit.class_looks import class_colours
 from gui.kit.parts import Button, column, widget_of
 from gui.kit.translation import tr
 from gui.page import Page
@@ -19,12 +20,12 @@ from gui.state import AppState
 from gui.train.draft import TrainDraft
 from gui.train.queue_list import QueueList
 from gui.train.setup import SetupView
-from gui.train.train_choices import command_line
+from gui.train.train_choices import command_line, result_words, start_words
 from gui.train.train_header import LIVE, QUEUE, SETUP, ResumeCard, ViewSwitch
 from models.messages import Message
 from visionft.errors import NextStep, VisionFTError
-from visionft.evaluation.unseen import accuracy_sentence
 from visionft.events import Event
+from visionft.project.queries import class_rows
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.runs.run_folder import RUNS_FOLDER, RunSummary, load_run, run_title
 
@@ -79,12 +80,12 @@ class TrainPage(Page):
         self.form = self.setup.form  # of the settings common to all methods
         self.draft = TrainDraft(state, session, self.setup)
         self.resume_card = ResumeCard()
-        self._has_results = False  # of the run in the live view
+        self._has_run = self._has_results = False  # in the live view
         self._monitor: RunMonitor | None = None
         self._queue: QueueList | None = None
         self._chart_loader = ChartLoader("gui.train.run_monitor", lambda: self.monitor.show(), self)  # noqa: PLW0108
         self.start_button = Button("Start training", "play", role="primary", on_click=self.start)
-        self.enqueue_button = Button("Add to queue", "queue", on_click=self.enqueue)
+        self.enqueue_button = Button("Add to queue", "queue", role="primary", on_click=self.enqueue)
         self.pause_button = Button("Pause", "pause", on_click=self.pause)
         self.resume_button = Button("Resume", "play", role="primary", on_click=self.resume)
         self.resume_button.setToolTip(tr("Continue the paused run"))
@@ -100,9 +101,7 @@ class TrainPage(Page):
     def _lay_out(self) -> None:
         self._views = QStackedWidget()
         self.switch = ViewSwitch()
-        self.action_row.addWidget(self.switch)
-        self.action_row.addSpacing(theme.SMALL)
-        for button in (self.results_button, self.enqueue_button, self.pause_button, self.stop_button,
+        for button in (self.pause_button, self.stop_button, self.results_button, self.enqueue_button,
                        self.resume_button, self.start_button):  # fmt: skip
             self.action_row.addWidget(button)
         self._live_layout, self._queue_layout = QVBoxLayout(), QVBoxLayout()
@@ -111,7 +110,7 @@ class TrainPage(Page):
             layout.setContentsMargins(theme.HUGE, 0, theme.HUGE, theme.HUGE)
             view = widget_of(layout)
             self._views.addWidget(view)
-        offer = column(self.resume_card)
+        offer = column(self.resume_card, self.switch)
         offer.setContentsMargins(theme.HUGE, 0, theme.HUGE, 0)
         self.body.setContentsMargins(0, 0, 0, 0)
         self.body.addLayout(column(offer, self._views, spacing=theme.MEDIUM))
@@ -135,6 +134,7 @@ class TrainPage(Page):
             self.state.actions.attach(button, action, tip)
         self.state.settings_changed.connect(self.mark_stale)  # the device to train on
         self.state.tasks.changed.connect(self._on_tasks_changed)
+        self.draft.changed.connect(self._show_readiness)
         self.switch.chosen.connect(self.show_view)
         setup.split_card.again_requested.connect(self.split_again)
         setup.command_button.content = lambda: command_line(self.config(), str(self.state.path or "PROJECT"))
@@ -209,12 +209,14 @@ class TrainPage(Page):
         for button, is_shown in (
             (self.results_button, shows_results),
             (self.start_button, can_start),
-            (self.enqueue_button, runner is not None and index == SETUP),
+            (self.enqueue_button, is_training and index == SETUP),
             (self.resume_button, is_paused),
             (self.pause_button, is_training),
             (self.stop_button, is_training or is_paused),
         ):
             button.setVisible(is_shown)
+        self.start_button.setText(start_words(self.draft.cost_of_run))
+        self.switch.show_needed(has_run=is_training or is_paused or self._has_run)
         is_splitting = self.session is not None and self.session.splitter.is_splitting
         self.setup.split_card.show_why_not(tr("The images are being divided.") if is_splitting else "")
         self.state.actions.refresh()
@@ -335,11 +337,16 @@ class TrainPage(Page):
 
     @Slot(object)
     def _on_run_begun(self, begun: RunBegun) -> None:
-        config, chart, self._has_results = begun.config, self.monitor.chart, False
+        config, chart, self._has_run, self._has_results = begun.config, self.monitor.chart, True, False
         self.monitor.start(
             begun.title, epochs=config.total_epochs, patience=config.patience,
             learns_from_features=config.method_row.caches_features,
         )  # fmt: skip
+        if (session := self.session) is not None:
+            self.monitor.sorted.start(
+                lambda: {image.image_id: image.path for image in session.snapshot().images},
+                lambda: class_colours(class_rows(session.project, {})),
+            )
         for place, loss in begun.steps:
             chart.add_step(place, loss)
         for epoch in begun.earlier:
@@ -354,11 +361,13 @@ class TrainPage(Page):
             self.monitor.fail(ended.message)
         elif ended.result is None:
             self.monitor.show_nothing()  # it was cancelled before its start
+            self._has_run = False
+            self.show_view(SETUP)
         else:
             result = ended.result
             self.monitor.finish(
                 seconds=result.seconds, was_stopped=result.stopped, run=self._title_of(result.run),
-                is_paused=ended.how == "paused", accuracy="" if result.stopped else accuracy_sentence(ended.unseen),
+                is_paused=ended.how == "paused", result=result_words(ended.unseen) if ended.unseen is not None else "",
             )  # fmt: skip
             self._has_results = result.best is not None and ended.how != "paused"
         self._show_readiness()
@@ -373,3 +382,5 @@ class TrainPage(Page):
     def close_workers(self) -> None:
         self._chart_loader.stop()
         self.draft.close()
+        if self._monitor is not None:
+            self._monitor.sorted.close_workers()

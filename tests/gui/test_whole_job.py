@@ -73,7 +73,7 @@ def test_the_whole_job_by_the_primary_buttons_alone(qtbot, window, draw_folder, 
     hand.press_next()
     train = window.current_page
     hand.press_next()
-    qtbot.waitUntil(lambda: train.monitor.stage.words() != "", timeout=30_000)  # at work, before any point
+    qtbot.waitUntil(lambda: train.monitor.line.words() != "", timeout=30_000)  # at work, before any point
     wait_for_job(qtbot, window)
     session = window.state.session
     assert all(session.snapshot().labelled(split) for split in ("train", "val", "test"))

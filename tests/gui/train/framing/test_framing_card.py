@@ -34,6 +34,7 @@ MEASURED = FramingChoice(
 
 @pytest.fixture
 def card(page: TrainPage) -> FramingCard:
+    page.setup.more_button.click()
     page.setup.framing_card.change_button.click()
     return page.setup.framing_card
 
