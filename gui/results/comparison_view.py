@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from PySide6.QtCore import Signal
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QStackedWidget, QWidget
 
 from gui.kit import theme
@@ -30,7 +30,7 @@ class ComparisonView(QWidget):
         super().__init__()
         self.other_box = choice_box("Run to compare with", least=16)
         self._to = ElidedLabel("", "strong")
-        self.verdict, self.facts = text("", "strong", wrap=True), text("", "small", wrap=True)
+        self.verdict, self.facts = text("", "strong"), ElidedLabel("", "small", mode=Qt.TextElideMode.ElideRight)
         self.grid = FixableGrid(thumbnails, name=Message("Images that at least one model has wrong"))
         self.strip, self.open_button = self.grid.strip, self.grid.open_button
         self._groups: Mapping[str, Sequence[Tile]] = dict.fromkeys(GROUPS, ())
@@ -48,7 +48,8 @@ class ComparisonView(QWidget):
         head = row(first, second, spacing=theme.LARGE)
         head.setStretch(0, 1)
         head.setStretch(1, 1)
-        layout = column(self.verdict, self.facts, self._switch, self.grid, grows=3)
+        facts = row(self.verdict, self.facts, spacing=theme.MEDIUM, grows=1)
+        layout = column(facts, self._switch, self.grid, grows=2)
         body = widget_of(layout)
         self.empty = EmptyState("split", "Nothing to compare yet", "")
         self._step: NextStep | None = None
@@ -88,7 +89,7 @@ class ComparisonView(QWidget):
             label.setText(words)
         self._stack.setCurrentIndex(1)
         self._groups = groups
-        self.verdict.setText(verdict)
+        self.verdict.setText(tr(verdict))
         self.facts.setText(facts)
         for name, title in GROUPS.items():
             self.buttons[name].setText(f"{tr(title)}  {counts[name]:,}")

@@ -18,7 +18,7 @@ from visionft.training.runs.run_folder import RunSummary
 
 
 class ReliabilityChart(Chart):
-    """Two diagrams side by side; a bar below the dashed line means overconfidence."""
+    """The diagrams before and after calibration, or the only one; a bar below the dashed line means overconfidence."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -27,9 +27,13 @@ class ReliabilityChart(Chart):
         self._notes = (text("", "small", wrap=True), text("", "small", wrap=True))
         self._plots = (self._plot("Reliability before"), self._plot("Reliability after"))
         charts = row(spacing=theme.HUGE)
-        for head, note, plot in zip(self.heads, self._notes, self._plots, strict=True):
-            part = column(head, note, plot, spacing=theme.TIGHT, grows=2)
-            charts.addLayout(part, 1)
+        parts = [
+            widget_of(column(*each, spacing=theme.TIGHT, grows=2))
+            for each in zip(self.heads, self._notes, self._plots, strict=True)
+        ]
+        for part in parts:
+            charts.addWidget(part, 1)
+        self._after = parts[1]
         words = Message(
             "A bar is the accuracy on images predicted with about this confidence; it should end at the dashed line. "
             "Below the line the run is overconfident, above it underconfident."
@@ -39,10 +43,18 @@ class ReliabilityChart(Chart):
 
     def show_evaluation(self, found: StoredEvaluation) -> None:
         self.bins = (found.reliability_before, found.reliability)
-        self.heads[0].setText(tr("Before calibration: ECE {error}", error=f"{found.ece_before:.1%}"))
+        is_calibrated = found.temperature != 1
+        self._after.setVisible(is_calibrated)
+        before = Message("Before calibration: ECE {error}") if is_calibrated else Message("Not calibrated: ECE {error}")
+        self.heads[0].setText(tr(before, error=f"{found.ece_before:.1%}"))
         self.heads[1].setText(tr("After calibration: ECE {error}", error=f"{found.ece:.1%}"))
-        self._notes[0].setText(tr("Expected calibration error of the network's own probabilities"))
-        self._notes[1].setText(tr("Temperature {value}, as in an export", value=f"{found.temperature:.2f}"))
+        kept = Message("Expected calibration error of the network's own probabilities; no temperature improves them")
+        own = Message("Expected calibration error of the network's own probabilities")
+        self._notes[0].setText(tr(own if is_calibrated else kept))
+        words = Message("Temperature {value}, as in an export")
+        if found.ece > found.ece_before:
+            words = Message("Temperature {value} from the validation images, as in an export; worse on these images")
+        self._notes[1].setText(tr(words, value=f"{found.temperature:.2f}"))
         self.redraw()
 
     def _plot(self, name: str) -> Any:

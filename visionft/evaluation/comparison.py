@@ -63,14 +63,11 @@ class Comparison:
         if fixed == broken:
             return Message("Both have the same accuracy on these images.")
         if self.p_value < CHANCE:
-            words = "Significantly better (p = {p})." if fixed > broken else "Significantly worse (p = {p})."
+            better, worse = Message("Significantly better (p = {p})."), Message("Significantly worse (p = {p}).")
         else:
-            words = (
-                "Better, but not significantly (p = {p})."
-                if fixed > broken
-                else "Worse, but not significantly (p = {p})."
-            )
-        return Message(words, p=p_value)
+            better = Message("Better, but not significantly (p = {p}).")
+            worse = Message("Worse, but not significantly (p = {p}).")
+        return Message(better if fixed > broken else worse, p=p_value)
 
 
 def compare_runs(before: RunSummary, after: RunSummary, split: Split) -> Comparison:

@@ -97,8 +97,18 @@ def calibrate(model: RunModel, images: Snapshot, *, job: JobContext) -> tuple[Lo
         job.report(Notice(message=UNCALIBRATED, level="warning"))
         return None, 1.0, None if images.task == "single" else np.full(len(model.run.class_names), 0.5)
     val = run_logits(model, images, "val", job=job)
-    temperature = fit_temperature(val.values, val.targets)
+    temperature = calibrated_temperature(val)
     return val, temperature, fit_thresholds(val, temperature)
+
+
+def calibrated_temperature(validation: Logits) -> float:
+    """Return the temperature of greatest likelihood on validation; 1 where it would raise the ECE of these images.
+
+    The likelihood and the ECE disagree on few images, where the logits are calibrated already.
+    """
+    temperature = fit_temperature(validation.values, validation.targets)
+    before, after = (metrics.expected_calibration_error(*_decisions(validation, each)) for each in (1.0, temperature))
+    return temperature if after <= before else 1.0
 
 
 def run_images(run: RunSummary, images: Snapshot, split: Split) -> tuple[tuple[SnapshotImage, ...], np.ndarray]:

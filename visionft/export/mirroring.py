@@ -12,11 +12,10 @@ from typing import Any
 import numpy as np
 
 from models.messages import Message
-from visionft.calibration import fit_temperature
 from visionft.data.types import Snapshot, Split
 from visionft.errors import ExportError
 from visionft.evaluation.comparison import paired_interval
-from visionft.evaluation.report import Logits, calibrate, fit_thresholds, run_logits
+from visionft.evaluation.report import Logits, calibrate, calibrated_temperature, fit_thresholds, run_logits
 from visionft.export.graph import LOGITS, replace_all
 from visionft.export.parity import MirrorEffect
 from visionft.export.precision.variant_evaluation import LogitDecoder, are_equal
@@ -54,7 +53,7 @@ def calibrate_average(
     mirrored = run_logits(model, images, "val", is_mirrored=True, job=job)
     assert plain is not None  # else `run_logits` has raised
     averaged = _average(plain, mirrored)
-    temperature = fit_temperature(averaged.values, averaged.targets)
+    temperature = calibrated_temperature(averaged)
     thresholds = fit_thresholds(averaged, temperature)
     usual = LogitDecoder(temperature=usual_temperature, thresholds=usual_thresholds)
     before, turned = usual.predictions(plain.values), usual.predictions(mirrored.values)
