@@ -10,7 +10,7 @@ from gui.kit.workers import Failure
 from gui.runner import RESULTS
 from gui.session import ProjectSession
 from gui.state import AppState
-from gui.tasks import Lane, Outcome, Task
+from gui.tasks import Lane, Outcome, Priority, Task
 from models.messages import Message
 from visionft.data.types import Snapshot, Split
 from visionft.evaluation.stored import StoredEvaluation
@@ -76,13 +76,14 @@ class EvaluationController(QObject):
         return self._session.snapshot() if self._session is not None and (run.parts or is_live(run)) else None
 
     def start(self, run: RunSummary, split: Split, *, by_itself: bool = False) -> None:
-        """Evaluate a run; `by_itself` marks an automatic start and stores an error instead of showing a message."""
+        """Evaluate a run; started `by_itself`, it yields to every other task and stores an error, without a message."""
         session, key = self._session, (run.name, split)
         if session is None or key in self._under_way:
             return
         work = partial(evaluate, run.path, session.snapshot(), split)
         title = tr("Evaluating {run}", run=run.title)
-        task = Task(title=title, work=work, lane=Lane.COMPUTE, page=RESULTS, device=True)
+        task = Task(title=title, work=work, lane=Lane.COMPUTE, page=RESULTS, device=True,
+                    priority=Priority.UNREQUESTED if by_itself else Priority.REGULAR)  # fmt: skip
         self._under_way[key] = LOADING
         last_epoch, images = run.last_epoch, self._labels_of(run)
 
@@ -93,8 +94,9 @@ class EvaluationController(QObject):
         def on_end(outcome: Outcome[object]) -> None:
             self._under_way.pop(key, None)
             unread, stopped = Message("The evaluation cannot be read."), Message("Evaluation was stopped.")
-            failure = outcome.failure or Failure(message=tr(unread if outcome.has_begun else stopped))
-            self._tried[key] = (last_epoch, images, failure)
+            failure = outcome.failure or Failure(message=tr(stopped if outcome.was_stopped else unread))
+            if not (by_itself and outcome.was_stopped):  # else it is tried again
+                self._tried[key] = (last_epoch, images, failure)
             self.ended.emit()
 
         on_failed = (lambda _failure: None) if by_itself else None

@@ -8,6 +8,7 @@ from PySide6.QtCore import Qt
 from gui import runner
 from gui.results import accuracy_text, evaluation_controller, results_page
 from gui.shell.window import MainWindow
+from gui.tasks import Lane, Task
 from visionft.errors import RunError
 from visionft.events import Progress
 from visionft.training.config.train_config import TrainConfig
@@ -65,6 +66,29 @@ def test_a_measurement_that_fails_is_told_in_its_place_and_not_tried_again_by_it
     assert asked == [OLD] and not said
     qtbot.mouseClick(page.missing.button, LEFT)
     qtbot.waitUntil(lambda: len(asked) == 2 and not window.state.tasks.pending)
+
+
+def test_by_itself_it_makes_way_for_what_is_asked_for_and_comes_after_it(qtbot, page, window, monkeypatch):
+    gate, asked, tasks = threading.Event(), [], window.state.tasks
+
+    def evaluate(run_dir, *_inputs, **_hooks):
+        asked.append(run_dir.name)
+        gate.wait(10)
+
+    monkeypatch.setattr(evaluation_controller, "evaluate", evaluate)
+    page.table.select([OLD])
+    qtbot.waitUntil(lambda: asked == [OLD])
+    export = tasks.run(Task(title="Export", work=work_until_stopped, lane=Lane.COMPUTE, page="export"), owner=window)
+    assert tasks.running == [export] and [line.handle for line in window.job_bar.lines] == [export]
+    export.stop()
+    qtbot.waitUntil(lambda: asked == [OLD, OLD])
+    gate.set()
+    qtbot.waitUntil(lambda: not tasks.pending)
+
+
+def work_until_stopped(*, job) -> None:
+    while not job.is_cancelled:
+        pass
 
 
 def test_while_a_run_trains_another_is_measured_only_when_asked(qtbot, page, monkeypatch, finish):
