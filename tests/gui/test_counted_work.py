@@ -113,7 +113,7 @@ def work_in(window: MainWindow, counter: Counter, path: Path) -> dict[str, Work]
 def test_the_work_on_the_main_thread_does_not_grow_with_the_images(
     window: MainWindow, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    projects = [make_project(tmp_path / name, count) for name, count in (("few", 1_000), ("many", 20_000))]
+    projects = [make_project(tmp_path / name, count) for name, count in (("few", 1_000), ("many", 8_000))]
     counter, connect = Counter(), sqlite3.connect
 
     def counted(*args: Any, **values: Any) -> sqlite3.Connection:

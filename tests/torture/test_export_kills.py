@@ -1,7 +1,8 @@
 """Exports killed at random moments: the folder holds the earlier or the new export whole, and no leftovers.
 
 `pytest tests/torture/test_export_kills.py --torture 1000` kills a thousand: half at any time, half at a random step
-of the file system while the finished export is moved into place (too short to be hit by chance).
+of the file system while the finished export is moved into place (too short to be hit by chance). The usual tests kill
+at every such step (`tests/visionft/export/test_publishing.py`).
 """
 
 import dataclasses
@@ -25,7 +26,7 @@ from visionft.export.parity import read_export
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.loop.train import train
 
-pytestmark = [pytest.mark.slow, pytest.mark.skipif(os.name == "nt", reason="SIGKILL")]
+pytestmark = [pytest.mark.long, pytest.mark.skipif(os.name == "nt", reason="SIGKILL")]
 
 # Dies at a step (0: never) after the speed measurement, or else ends with its number of steps.
 WORK = """
@@ -121,7 +122,7 @@ def test_a_killed_export_leaves_the_old_or_the_new_one(
     most_steps = export(runs["x"], out)
     seconds = time.monotonic() - began
     assert most_steps
-    for number in range(rounds(2)):
+    for number in range(rounds(3)):
         old = check_whole(out)
         if number % 3 == 2:
             shutil.rmtree(out)

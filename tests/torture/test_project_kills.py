@@ -151,7 +151,7 @@ def kill(tmp_path: Path, many: Path, kills: int, server: Any) -> Counter[str]:
     return hits
 
 
-@pytest.mark.parametrize("is_short", [True, pytest.param(False, marks=pytest.mark.slow)], ids=["nine", "many"])
+@pytest.mark.parametrize("is_short", [True, pytest.param(False, marks=pytest.mark.long)], ids=["nine", "many"])
 def test_a_killed_process_loses_nothing(
     tmp_path: Path, many: Path, is_short: bool, torture_rounds: int, tally: Counter[str], fork_server
 ) -> None:

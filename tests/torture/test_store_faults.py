@@ -345,7 +345,7 @@ def test_a_disturbed_command_is_made_good_by_the_next(
     tally: Counter[str],
 ) -> None:
     expected, chance = whole(name), random.Random(f"{name} {fault}")
-    for number in range(rounds(4)):
+    for number in range(rounds(2)):
         bench.lay_out(WORKS[name].start)
         step = chance.randint(1, max(1, expected.steps))
         case = f"{name} {fault} {number} at step {step}"
@@ -370,7 +370,7 @@ def test_damage_to_what_is_kept_is_noticed(
     bench.restore(expected.state)
     bench.run(work.words)
     _, again, said = bench.run(proof or work.words)
-    for number in range(rounds(4)):
+    for number in range(rounds(2)):
         bench.restore(expected.state)
         paths = sorted({path for each in work.keeps for path in bench.now.glob(each) if path.is_file()})
         path = chance.choice([each for each in paths if each.suffix != ".lock"])
@@ -439,7 +439,7 @@ def test_a_full_or_read_only_disk_is_said_and_harms_nothing(
     before = used(bench.now)
     bench.restore(expected.state)
     growth = max(8192, used(bench.now) - before + 65536)
-    for number in range(rounds(4) if is_full else 1):
+    for number in range(rounds(2) if is_full else 1):
         bench.lay_out(work.start)
         room = chance.randrange(0, growth, 4096)
         case = f"{name} {number} with {room} bytes left" if is_full else f"{name} read-only"
@@ -470,7 +470,7 @@ def test_a_killed_certificate_counts_its_audit_once(
     seconds, chance = time.perf_counter() - began, random.Random(0)
     expected = certified(bench.now / "P")
     assert expected[0] == [True]
-    for number in range(rounds(4)):
+    for number in range(rounds(2)):
         bench.restore(drawn)
         after_s = chance.uniform(0, seconds)
         bench.run(words, after_s=after_s)
@@ -510,7 +510,7 @@ def test_a_disturbed_push_is_made_good_by_the_next(
         bench.succeed(PUSH)
         seconds, expected = time.perf_counter() - began, dict(hub.files)
         taken = used(home)
-        for number in range(1 if fault == "read-only" else rounds(4)):
+        for number in range(1 if fault == "read-only" else rounds(2)):
             hub.files, hub.objects, hub.is_private = {}, {}, None
             case, after_s = f"push {fault} {number}", chance.uniform(0, seconds) if fault == "kill" else None
             room = taken + chance.randrange(0, 65536, 4096)

@@ -244,7 +244,9 @@ def test_what_is_proven_of_the_labels_stands_in_the_record(run_of, snapshot, tmp
     assert (told["standing"], told["audit"]["sample"]) == (998, 299)
 
 
-@pytest.mark.parametrize(("backbone", "method"), [("test_vit", "lora"), ("test_resnet", "linear")])
+@pytest.mark.parametrize(
+    ("backbone", "method"), [("test_resnet", "linear"), pytest.param("test_vit", "lora", marks=pytest.mark.long)]
+)
 def test_the_file_decides_as_the_run_was_measured(backbone, method, several: Snapshot, trained, tmp_path: Path) -> None:
     names = ("tench", "tench, Tinca tinca", "Tinca tinca")  # with the separator of the display
     images = dataclasses.replace(several, class_names=names)

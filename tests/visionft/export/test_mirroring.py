@@ -36,10 +36,11 @@ def logits_of(run_dir: Path, pixels: np.ndarray) -> np.ndarray:
 
 @pytest.mark.parametrize(("backbone", "is_several"), [("test_resnet", False), ("test_vit", True)])
 def test_the_file_answers_with_the_mean_of_both_orientations(
-    backbone: str, is_several: bool, snapshot: Snapshot, several: Snapshot, trained, tmp_path: Path
+    backbone: str, is_several: bool, snapshot: Snapshot, several: Snapshot, run_of, trained, tmp_path: Path
 ) -> None:
     images = several if is_several else snapshot
-    run_dir = trained(images, tmp_path / "run", backbone=backbone, method="full")
+    settings = {"backbone": backbone, "method": "full"}
+    run_dir = trained(several, tmp_path / "run", **settings) if is_several else run_of(*settings.values())
     usual = export_run(run_dir, images, tmp_path / "usual")
     precisions = () if is_several else ("fp16", "int8")
     options = ExportOptions(mirror=True, float_input=True, huggingface=True, precisions=precisions)

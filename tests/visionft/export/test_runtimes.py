@@ -106,23 +106,24 @@ ASKED = {
 
 
 @pytest.fixture(scope="module")
-def exports(snapshot: Snapshot, several: Snapshot, trained, tmp_path_factory) -> dict[str, Path]:
+def exports(snapshot: Snapshot, several: Snapshot, trained, run_of, tmp_path_factory) -> dict[str, Path]:
     """Return an export of every kind of head: {kind: folder}."""
     project = tmp_path_factory.mktemp("runtimes")
+    shared = {"resnet": ("test_resnet", "full"), "vit": ("test_vit", "lora"), "knn": ("test_resnet", "knn")}
+    for number, (kind, pair) in enumerate(shared.items(), start=1):
+        run_dir = shutil.copytree(run_of(*pair), project / "runs" / f"{number:03d}-{kind}")
+        export_run(run_dir, snapshot, project / kind, options=ExportOptions(float_input=True))
+    options = ExportOptions(float_input=True, mirror=True)
+    export_run(project / "runs" / "002-vit", snapshot, project / "mirrored", options=options)
     made = {
-        "resnet": ("test_resnet", "full", snapshot),
-        "vit": ("test_vit", "lora", snapshot),
-        "knn": ("test_resnet", "knn", snapshot),
         "several": ("test_vit", "linear", several),
         "whole": ("test_vit", "full", snapshot, {"framing": "whole", "aspect": 1.5}),
         "region": ("test_resnet", "adapter", snapshot, {"framing": "region", "region": "0.1,0,0.6,0.9"}),
-        "mirrored": ("test_vit", "full", snapshot),
     }
-    for number, (kind, (backbone, method, shown, *framing)) in enumerate(made.items(), start=1):
+    for number, (kind, (backbone, method, shown, *framing)) in enumerate(made.items(), start=4):
         settings = {"backbone": backbone, "method": method, **dict(*framing)}
         run_dir = trained(shown, project / "runs" / f"{number:03d}-{kind}", **settings)
-        options = ExportOptions(float_input=True, mirror=kind == "mirrored")
-        export_run(run_dir, shown, project / kind, options=options)
+        export_run(run_dir, shown, project / kind, options=ExportOptions(float_input=True))
     mixed = load_run(project, combine(project, ("1", "2"), snapshot).run)
     export_run(mixed.path, snapshot, project / "combined")
     return {kind: project / kind for kind in KINDS}

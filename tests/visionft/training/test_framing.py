@@ -50,7 +50,7 @@ def corners(tmp_path_factory: pytest.TempPathFactory) -> Snapshot:
     [
         ("test_resnet", "full", WHOLE, (32, 64)),
         ("test_vit", "lora", WHOLE, (48, 96)),
-        ("test_vit", "prefix", CORNER, (32, 128)),
+        pytest.param("test_vit", "prefix", CORNER, (32, 128), marks=pytest.mark.long),
         ("hybrid_vit", "linear", WHOLE, (48, 96)),
         ("test_resnet", "knn", CORNER, (32, 128)),
     ],

@@ -2,12 +2,12 @@
 
 import random
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from altered_database import alter
+from killed_writer import leave_journal
 
 from visionft.errors import ProjectError
 from visionft.project.edits.changes import AddClass
@@ -16,17 +16,6 @@ from visionft.project.safety.backups import list_backups
 from visionft.project.safety.checking import check_project
 from visionft.project.store import Project
 
-# Writes with a rollback journal, as on a network drive, until pages reach the file, and dies before the commit.
-KILLED = """
-import os, signal, sqlite3, sys
-connection = sqlite3.connect(sys.argv[1], isolation_level=None)
-connection.execute("PRAGMA journal_mode = DELETE")
-connection.execute("PRAGMA cache_size = 1")
-connection.execute("BEGIN IMMEDIATE")
-connection.execute("UPDATE image SET note = printf('%.3000c', 'x')")
-connection.execute("DELETE FROM label")
-os.kill(os.getpid(), signal.SIGKILL)
-"""
 needs_sigkill = pytest.mark.skipif(sys.platform == "win32", reason="needs SIGKILL")
 
 
@@ -35,9 +24,8 @@ def leave_a_journal(project: Project) -> Path:
     project.close()
     database = project.path / "project.db"
     before = database.read_bytes()
-    subprocess.run([sys.executable, "-c", KILLED, str(database)], check=False, timeout=60)
-    journal = project.path / "project.db-journal"
-    assert journal.stat().st_size and database.read_bytes()[: len(before)] != before
+    journal = leave_journal(project.path)
+    assert database.read_bytes()[: len(before)] != before
     return journal
 
 
