@@ -3,22 +3,27 @@
 CUB's `images.txt` numbers the images, and `image_class_labels.txt` gives classes to these numbers.
 """
 
+import os
+import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from visionft.errors import ProjectError
 from visionft.project.formats.columns import recognise
 from visionft.project.formats.listing import AUTOMATIC, Listing, ReadOptions
 from visionft.project.formats.locating import ImageFinder
+from visionft.project.formats.nested import Entry
 from visionft.project.formats.readers import listing_of_table
 from visionft.project.formats.registry import format_of
-from visionft.project.formats.tables import TABLE_SUFFIXES, Row, Rows, Table, open_table
-from visionft.project.formats.whole_files import MemoryLimit
+from visionft.project.formats.tables import TABLE_SUFFIXES, Row, Rows, Table, open_table, table_of_entries
+from visionft.project.formats.whole_files import MemoryLimit, read_label_json
 
 _MOST_FILES, _MOST_ALIKE = 500, 50
+_LEAST_DOCUMENTS = 3
+_SIGNS_AFTER_NAME = re.compile(r"(?i)(___\w+)?\.json$")  # `a.jpg___objects.json` of SuperAnnotate
 _HEAD = 500  # rows by which keys are compared
 TABLES = ("csv", "jsonl", "json", "spreadsheet", "mat")  # formats that `tables.py` opens
 _OF_ROW = 200  # bytes of memory of a joined row, beside its cells
@@ -40,10 +45,12 @@ def label_tables(files: Sequence[Path], options: ReadOptions) -> list[Listing]:
     Files that are no tables, or name no image, are left out.
     """
     alike = Counter((file.parent, file.suffix) for file in files)  # many are rather files of one image each
+    documents, documented = _documents(files, options)
+    files = [file for file in files if file not in documented]
     few = [file for file in files if alike[file.parent, file.suffix] <= _MOST_ALIKE][:_MOST_FILES]
     opened = [each for file in few if (each := _opened(file, options)) is not None]
     naming = [each for each in opened if each.image]
-    listings: list[Listing] = []
+    listings: list[Listing] = [*documents]
     joined: set[Path] = set()
     for each in naming:
         key = "" if each.is_by_number else _key_of(each.table, each.image)
@@ -52,6 +59,41 @@ def label_tables(files: Sequence[Path], options: ReadOptions) -> list[Listing]:
         joined |= {other.table.file for other, _ in further}
         listings += _listing(each, key, further, options)
     return [each for each in listings if not {reading.file for reading in each.interpretations} & joined]
+
+
+def _documents(files: Sequence[Path], options: ReadOptions) -> tuple[list[Listing], set[Path]]:
+    """Return the listing of JSON files that are each called like an image, as one table, and these files.
+
+    V7, Dataloop and SuperAnnotate write such files. Those without labels are left out.
+    """
+    found = [file for file in files if file.suffix.casefold() == ".json"]
+    if options.index is None or len(found) < _LEAST_DOCUMENTS:
+        return [], set()
+    index = options.index
+    images = {file: name for file in found if index.named(name := _SIGNS_AFTER_NAME.sub("", file.name))}
+    of_tool = format_of(next(iter(images))) if len(images) >= _LEAST_DOCUMENTS else None
+    if of_tool is None or of_tool.name not in TABLES:
+        return [], set()
+    folder = Path(os.path.commonpath([file.parent for file in images]))
+
+    def entries() -> Iterator[tuple[int, Entry]]:
+        for number, (file, name) in enumerate(images.items(), 1):
+            try:
+                document: Any = read_label_json(file)
+            except ProjectError as error:
+                yield number, error.message
+                continue
+            own = cast("dict[str, Any]", document) if isinstance(document, dict) else None
+            yield number, {"file_name": name} | own if own else "not a JSON object"
+
+    try:
+        listing = listing_of_table(table_of_entries(folder, entries()), ImageFinder.of(folder, options), options.choice)
+    except ProjectError:
+        return [], set()
+    first = listing.interpretations[0]
+    if not (first.label_columns or first.marked):
+        return [], set()
+    return [replace(listing, label_files=tuple(images))], set(images)
 
 
 def _opened(file: Path, options: ReadOptions) -> _Opened | None:

@@ -130,7 +130,7 @@ def _with_objects(table: Table) -> Table:
     def divided(row: Row) -> Row:
         return row if isinstance(row, str) else row | {title: _object(row.get(title)) for title in nested}
 
-    return _table_of_entries(table.file, ((line, divided(row)) for line, row in table.rows))
+    return table_of_entries(table.file, ((line, divided(row)) for line, row in table.rows))
 
 
 def _object(cell: Any) -> dict[str, Any] | list[Any] | None:
@@ -144,7 +144,7 @@ def _object(cell: Any) -> dict[str, Any] | list[Any] | None:
     return cast("dict[str, Any] | list[Any]", value) if isinstance(value, (dict, list)) else None
 
 
-def _table_of_entries(file: Path, entries: Iterable[tuple[int, Entry]]) -> Table:
+def table_of_entries(file: Path, entries: Iterable[tuple[int, Entry]]) -> Table:
     """Return a table of JSON objects and arrays."""
     parts: set[str] = set()
 
@@ -166,7 +166,7 @@ def _table_of_entries(file: Path, entries: Iterable[tuple[int, Entry]]) -> Table
 
 
 def _json_lines(file: Path, _images: ImageNames) -> Table:
-    return _table_of_entries(file, _lines_of_json(file))
+    return table_of_entries(file, _lines_of_json(file))
 
 
 def _lines_of_json(file: Path) -> Iterator[tuple[int, dict[str, Any] | str]]:
@@ -201,7 +201,7 @@ def _json(file: Path, images: ImageNames) -> Table:
         return entry | {"split": split}
 
     numbered = ((number, placed(*entry)) for number, entry in enumerate(entries, 1))
-    return _table_of_entries(file, numbered)
+    return table_of_entries(file, numbered)
 
 
 def _spreadsheet(file: Path, images: ImageNames) -> Table:

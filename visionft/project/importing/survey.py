@@ -26,12 +26,13 @@ from visionft.project.formats.listing import RejectedFile, SourceFile
 _MASK_ENDING = re.compile(
     r"(?i)[ _.-]+(masks?|gt|ground_?truth|seg(mentation)?|annotations?|labels?|matte|trimap|l)([ _-]?\d+)?$"
 )
+_SHORT_ENDING = re.compile(r"[-_][a-zA-Z]{1,4}$")  # of a mask beside the image without it
 _MASK_FOLDER = re.compile(r"(?i)(mask|ground.?truth|\bgts?\b|segm|trimap|matte|annot|label)")
 _MOST_CHECKS = 200  # groups of files without the name of masks whose pixels are compared
 _MOST_LEVELS = 32  # colours of a mask
 _SAMPLE_SIDE = 256  # pixels in a row and column that are counted
 _Pair = tuple[SourceFile, SourceFile]  # a possible mask and its image
-_Group = tuple[str, str, bool]  # folder, suffix, whether a stem has the ending of a mask
+_Group = tuple[str, str, str]  # folder, suffix, ending of a mask
 _BLUR, _EXTREME = 24, 0.98  # levels beside black and white, and their share, in a mask saved as JPEG
 
 
@@ -130,12 +131,12 @@ def _added(folders: dict[str, Folder], path: str, source: Path) -> Folder:
 def _take_masks(root: Folder) -> list[_Pair]:
     """Take the masks out of the folders, and return each with its image."""
     groups: defaultdict[_Group, list[_Pair]] = defaultdict(list)  # of possible masks
-    for files in _files_by_shared_name(root).values():
-        image = min(files, key=_is_called_mask)
-        own = _group(image)
+    for name, files in _files_by_shared_name(root).items():
+        image = min(files, key=lambda file: (_is_called_mask(file), len(_stem(file))))
+        own = _group(image, name)
         for file in files:
-            group = _group(file)
-            partner = image if group != own else next(other for other in files if _group(other) != own)
+            group = _group(file, name)
+            partner = image if group != own else next(other for other in files if _group(other, name) != own)
             groups[group].append((file, partner))
     found: list[_Pair] = []
     checks = 0
@@ -155,27 +156,32 @@ def _files_by_shared_name(root: Folder) -> dict[str, list[SourceFile]]:
     first: dict[str, SourceFile] = {}
     shared: dict[str, list[SourceFile]] = {}
     for folder in root.within():
-        for file in filter(is_image, folder.files):
-            name = _MASK_ENDING.sub("", _stem(file))
+        images = list(filter(is_image, folder.files))
+        stems = set(map(_stem, images))
+        for file in images:
+            stem = _stem(file)
+            short = _SHORT_ENDING.sub("", stem)
+            name = short if short != stem and short in stems else _MASK_ENDING.sub("", stem)
             other = first.setdefault(name, file)
             if other is not file:
                 shared.setdefault(name, [other]).append(file)
-    return {name: files for name, files in shared.items() if len({_group(file) for file in files}) > 1}
+    return {name: files for name, files in shared.items() if len({_group(file, name) for file in files}) > 1}
 
 
 def _stem(file: SourceFile) -> str:
     return os.path.splitext(os.path.basename(file.name))[0]  # noqa: PTH119, PTH122
 
 
-def _group(file: SourceFile) -> _Group:
-    """Return the folder of a file, its suffix, and whether it has the ending of a mask."""
+def _group(file: SourceFile, name: str) -> _Group:
+    """Return the folder of a file, its suffix, and what follows the shared name."""
     stem, suffix = os.path.splitext(file.name)  # noqa: PTH122
-    return os.path.dirname(stem), suffix.casefold(), bool(_MASK_ENDING.search(stem))  # noqa: PTH120
+    folder, stem = os.path.split(stem)
+    return folder, suffix.casefold(), re.sub(r"\d+", "", stem[len(name) :])
 
 
 def _is_called_mask(file: SourceFile) -> bool:
-    folder, _, has_ending = _group(file)
-    return has_ending or bool(_MASK_FOLDER.search(folder))
+    folder = os.path.dirname(file.name)  # noqa: PTH120
+    return bool(_MASK_ENDING.search(_stem(file)) or _MASK_FOLDER.search(folder))
 
 
 def _are_masks(pairs: Sequence[_Pair]) -> bool:
