@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Set
 from difflib import get_close_matches
 from functools import cached_property
 from itertools import islice
@@ -13,6 +13,7 @@ from visionft.project.formats.folders import walk
 from visionft.project.names import name_key
 
 _UPLOADED = re.compile(r"[0-9a-f]{8}-(?=.)")  # Label Studio's prefix of an uploaded file name
+_PARTS = re.compile(r"[ _.\-]+")  # between the parts of a name
 _LAST_NUMBER = re.compile(r"(\d+)$")
 
 
@@ -30,6 +31,11 @@ class ImageIndex:
     @cached_property
     def _files(self) -> list[Path]:
         return list(walk(self.root, [], []) if self._given is None else self._given)
+
+    @cached_property
+    def count(self) -> int:
+        """The number of images."""
+        return sum(bool(_image_stem(_name(path))) for path in self._files)
 
     @cached_property
     def folders(self) -> frozenset[str]:
@@ -87,6 +93,17 @@ class ImageIndex:
         """Return the images whose stem ends in this number: `7.jpg` or `image_00007.jpg` for `0007` and `7.png`."""
         stem = _image_stem(name) or name
         return _list(self._by_number.get(str(int(stem)))) if stem.isdecimal() and len(stem) < 20 else []
+
+    def by_part(self, keys: Set[str]) -> dict[Path, str]:
+        """Return {image: key} of the images of which a part of the name, or a folder, is exactly one of some keys."""
+        found: dict[Path, str] = {}
+        for path in self._files:
+            if stem := _image_stem(_name(path)):
+                inner = path.parent.relative_to(self.root).parts if path.is_relative_to(self.root) else ()
+                parts = keys & {stem, *_PARTS.split(stem), *inner}
+                if len(parts) == 1:
+                    found[path] = parts.pop()
+        return found
 
     def nearest(self, name: str) -> str:
         """Return the most similar name of an image; empty where none is similar."""

@@ -7,6 +7,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
@@ -18,12 +19,14 @@ from visionft.project.formats.locating import ImageFinder
 from visionft.project.formats.nested import Entry
 from visionft.project.formats.readers import listing_of_table
 from visionft.project.formats.registry import format_of
-from visionft.project.formats.tables import TABLE_SUFFIXES, Row, Rows, Table, open_table, table_of_entries
+from visionft.project.formats.tables import TABLE_SUFFIXES, Row, Rows, Table, open_table, table_of, table_of_entries
 from visionft.project.formats.whole_files import MemoryLimit, read_label_json
 
 _MOST_FILES, _MOST_ALIKE = 500, 50
 _LEAST_DOCUMENTS = 3
 _SIGNS_AFTER_NAME = re.compile(r"(?i)(___\w+)?\.json$")  # `a.jpg___objects.json` of SuperAnnotate
+_KEYED = 0.9  # share of the images whose names hold one key of a table
+_OF_FILE = "file_name"
 _HEAD = 500  # rows by which keys are compared
 TABLES = ("csv", "jsonl", "json", "spreadsheet", "mat")  # formats that `tables.py` opens
 _OF_ROW = 200  # bytes of memory of a joined row, beside its cells
@@ -58,6 +61,8 @@ def label_tables(files: Sequence[Path], options: ReadOptions) -> list[Listing]:
         further = [(other, title) for other, title in further if title]
         joined |= {other.table.file for other, _ in further}
         listings += _listing(each, key, further, options)
+    apart = [each for each in opened if not each.image and each.table.file not in joined] if not listings else []
+    listings += [listing for each in apart if (listing := _keyed(each, options)) is not None]
     return [each for each in listings if not {reading.file for reading in each.interpretations} & joined]
 
 
@@ -84,7 +89,7 @@ def _documents(files: Sequence[Path], options: ReadOptions) -> tuple[list[Listin
                 yield number, error.message
                 continue
             own = cast("dict[str, Any]", document) if isinstance(document, dict) else None
-            yield number, {"file_name": name} | own if own else "not a JSON object"
+            yield number, {_OF_FILE: name} | own if own else "not a JSON object"
 
     try:
         listing = listing_of_table(table_of_entries(folder, entries()), ImageFinder.of(folder, options), options.choice)
@@ -94,6 +99,26 @@ def _documents(files: Sequence[Path], options: ReadOptions) -> tuple[list[Listin
     if not (first.label_columns or first.marked):
         return [], set()
     return [replace(listing, label_files=tuple(images))], set(images)
+
+
+def _keyed(opened: _Opened, options: ReadOptions) -> Listing | None:
+    """Return the listing of a table whose keys are parts of the names of the images, or their folders.
+
+    Such are the map of a plate, with wells, and the list of patients.
+    """
+    table, index = opened.table, options.index
+    for title in table.titles if index is not None else ():
+        keys = {_text(row.get(title)) for row in table.good}
+        is_key = len(keys) == len(table.good) > 1 and all(len(key) > 1 and not key.isdecimal() for key in keys)
+        found = index.by_part(keys) if is_key and index is not None else {}
+        if found and len(found) >= _KEYED * index.count and len(set(found.values())) > len(keys) / 2:
+            rows = {_text(row.get(title)): row for _, row in _whole(opened).rows if isinstance(row, dict)}
+            titles = [_OF_FILE, *(each for each in table.titles if each != title)]
+            named = ((os.path.relpath(path, table.file.parent), key) for path, key in found.items() if key in rows)
+            entries = ((n, {**rows[key], _OF_FILE: Path(name).as_posix()}) for n, (name, key) in enumerate(named, 2))
+            with suppress(ProjectError):
+                return listing_of_table(table_of(table.file, titles, entries), opened.finder, options.choice)
+    return None
 
 
 def _opened(file: Path, options: ReadOptions) -> _Opened | None:
