@@ -64,7 +64,7 @@ def read_folder(
         of_names = [_confirmed(each, reader, sources) for each in _of_names(survey, plans[0], proposals)]
         if any(each.confidence >= OPEN for each in of_names):  # rather than the classes of parts of the images
             proposals = [replace(each, confidence=min(each.confidence, OPEN)) for each in proposals]
-        proposals = [*proposals, *of_names]
+        proposals = [*map(_named, proposals[:1]), *proposals[1:], *of_names]
     others = [] if options.choice != AUTOMATIC else list(_other_columns(reader, sources, proposals))
     proposals += [Proposal(source=each, confidence=min(each.confidence, _OF_OTHER_COLUMN)) for each in others]
     proposals.sort(key=lambda each: -each.confidence)
@@ -199,6 +199,20 @@ def _confirmed(proposal: Proposal, reader: LabelReader, sources: Sequence[LabelS
             if relation is not None and relation.names and relation.common >= _COMPLETE * len(names.labels):
                 second = printable(table.file.name)
                 return replace(proposal, confidence=SURE, agreement=relation.confirmed, second=second)
+    return proposal
+
+
+def _named(proposal: Proposal) -> Proposal:
+    """Return a proposal of a label file, its ids of classes called by words in the file names, one for each id."""
+    source = proposal.source
+    if source is None or proposal.plan or proposal.names or not _are_ids(source.classes):
+        return proposal
+    for pattern in patterns_in([Path(path) for path in source.labels]):
+        words = {str(path): (word,) for path, word in pattern.labels.items()}
+        relation = Relation.of(source.labels, words)
+        is_whole = relation.common == len(source.labels) and relation.names.keys() == source.classes.keys()
+        if pattern.place <= 0 and is_whole and relation.confirmed == 1:
+            return replace(proposal, names=relation.names)
     return proposal
 
 

@@ -177,6 +177,18 @@ EVIDENCE = [
            offered={"cat": 4, "dog": 4}),
     Layout("parts of names", tuple(f"{age}_{age % 2}_2017{age:02d}.png" for age in (*range(20, 28), *range(20, 28))),
            offered={"0": 4, "1": 4}),
+    Layout("items of one object", ("kos1/Part0.png", "kos1/Part1.png", "kos2/Part0.png", "kos2/Part1.png"),
+           offered={"kos1": 2, "kos2": 2}),
+    Layout("a copied folder", two("pear", "apple", "apple - Copy"), classes={"apple": 4, "pear": 2}),
+    Layout("operators below verdicts", two("OK/Meyer", "OK/Kaya", "NOK/Meyer", "NOK/Kim"), classes={"OK": 4, "NOK": 4}),
+    Layout("what is not sorted", two("cat", "dog", "unsorted"), classes=CAT_DOG, added=6),
+    Layout("a map of wells", tuple(f"x_{well}_{n}.png" for well in ("A1", "B2") for n in (1, 2)),
+           {"map.csv": "Well,Dose\nA1,salt\nB2,none\n"}, {"salt": 2, "none": 2}),
+    Layout("a JSON for each image", FLAT, {f"{name}.json": json.dumps({"item": {"id": name}, "tags": [tag]})
+           for name, tag in zip("abcd", ("cat", "dog") * 2, strict=True)}, CAT_DOG),
+    Layout("ids in a table, words in names", tuple(f"{name}_{n}.png" for name in ("cat", "dog") for n in range(4)),
+           {"labels.csv": "file,label\n" + "".join(f"{c}_{n}.png,{n_c}\n" for n_c, c in ((1, "cat"), (2, "dog"))
+            for n in range(4))}, {"cat": 4, "dog": 4}),
     Layout("names of a camera", tuple(f"{name}_{number}.png" for name in ("IMG", "DSC") for number in range(4))),
 ]  # fmt: skip
 
