@@ -102,7 +102,7 @@ class ImageIndex:
                 inner = path.parent.relative_to(self.root).parts if path.is_relative_to(self.root) else ()
                 parts = keys & {stem, *_PARTS.split(stem), *inner}
                 if len(parts) == 1:
-                    found[path] = parts.pop()
+                    found[path] = next(iter(parts))
         return found
 
     def nearest(self, name: str) -> str:

@@ -107,10 +107,12 @@ def _keyed(opened: _Opened, options: ReadOptions) -> Listing | None:
     Such are the map of a plate, with wells, and the list of patients.
     """
     table, index = opened.table, options.index
-    for title in table.titles if index is not None else ():
+    if index is None:
+        return None
+    for title in table.titles:
         keys = {_text(row.get(title)) for row in table.good}
         is_key = len(keys) == len(table.good) > 1 and all(len(key) > 1 and not key.isdecimal() for key in keys)
-        found = index.by_part(keys) if is_key and index is not None else {}
+        found = index.by_part(keys) if is_key else {}
         if found and len(found) >= _KEYED * index.count and len(set(found.values())) > len(keys) / 2:
             rows = {_text(row.get(title)): row for _, row in _whole(opened).rows if isinstance(row, dict)}
             titles = [_OF_FILE, *(each for each in table.titles if each != title)]
