@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QStackedWidget, QWidget
 from gui.kit import theme
 from gui.kit.empty_state import EmptyState
 from gui.kit.image_model import Tile
-from gui.kit.parts import ElidedLabel, Segments, choice_box, column, row, text, widget_of
+from gui.kit.parts import ElidedLabel, Segments, choice_box, column, row, text, verbatim, widget_of
 from gui.kit.thumbnails import ThumbnailStore
 from gui.kit.translation import tr
 from gui.next_steps import button_of
@@ -37,12 +37,9 @@ class ComparisonView(QWidget):
         self._switch = Segments({name: tr(title) for name, title in GROUPS.items()}, "")
         self._switch.chosen.connect(lambda _group: self._show_group())
         self.buttons = self._switch.buttons
-        numbers = [text("", "strong"), text("", "strong")]
-        for number, label in enumerate(numbers, 1):
-            label.setText(str(number))
         self.shares = (ElidedLabel("", "body"), ElidedLabel("", "body"))
-        first = row(numbers[0], self.other_box, self.shares[0], grows=2)
-        second = row(numbers[1], self._to, self.shares[1])
+        first = row(verbatim("1", "strong"), self.other_box, self.shares[0], grows=2)
+        second = row(verbatim("2", "strong"), self._to, self.shares[1])
         second.setStretch(1, 1)
         second.setStretch(2, 1)
         head = row(first, second, spacing=theme.LARGE)
@@ -60,7 +57,7 @@ class ComparisonView(QWidget):
         self.setLayout(column(head, self._stack, spacing=theme.MEDIUM, grows=1))
 
     def other(self) -> str:
-        """Return the name of the earlier run; empty when there is none."""
+        """Return the name of model 1; empty when there is none."""
         return self.other_box.currentData() or ""
 
     def offer(self, runs: Sequence[tuple[str, str]], *, to: str, preferred: str = "") -> None:
