@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from PySide6.QtCore import QPoint, QTimer
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QLabel
 
 from gui.app import create_window
 from gui.home.new_project import NewProjectDialog
@@ -54,13 +54,20 @@ def test_no_text_is_cut_on_any_page(window, project_dir, look):
     window.state.open_project(project_dir)
     for name in window.entries:
         window.show_page(name)
-        clipped += look(window.page(name), name, window)
+        page = window.page(name)
+        clipped += look(page, name, window)
+        titles = (page.heading, page.subtitle) if name == "label" else (page.heading,)  # with the number of images
+        clipped += [f"{name}: {each.text()!r} is elided" for each in titles if is_elided(each)]
     step = NextStep("import_weights")
     window.state.say(
         "The disk is full.", "Free some space and try again.", tone="bad", details="Traceback", next_step=step
     )
     clipped += look(window.toasts, "toasts", window)
     assert not clipped
+
+
+def is_elided(label: QLabel) -> bool:
+    return label.isVisible() and label.fontMetrics().horizontalAdvance(label.text()) > label.width()
 
 
 def test_the_name_of_a_project_gives_way_to_what_can_be_done(qtbot, window, tmp_path, look):
