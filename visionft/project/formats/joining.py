@@ -112,11 +112,18 @@ def _keyed(opened: _Opened, options: ReadOptions) -> Listing | None:
     for title in table.titles:
         keys = {_text(row.get(title)) for row in table.good}
         is_key = len(keys) == len(table.good) > 1 and all(len(key) > 1 and not key.isdecimal() for key in keys)
-        found = index.by_part(keys) if is_key else {}
-        if found and len(found) >= _KEYED * index.count and len(set(found.values())) > len(keys) / 2:
-            rows = {_text(row.get(title)): row for _, row in _whole(opened).rows if isinstance(row, dict)}
+        if not is_key or not index.by_part(keys):
+            continue
+        memory, whole = MemoryLimit(table.file), list[dict[str, Any]]()
+        for _, row in _whole(opened).rows:
+            if isinstance(row, dict):
+                memory.add(_OF_ROW + sum(len(str(cell)) for cell in row.values()))
+                whole.append(row)
+        rows = {_text(row.get(title)): row for row in whole}
+        found = index.by_part(rows.keys()) if len(rows) == len(whole) else {}
+        if found and len(found) >= _KEYED * index.count and len(set(found.values())) > len(rows) / 2:
             titles = [_OF_FILE, *(each for each in table.titles if each != title)]
-            named = ((os.path.relpath(path, table.file.parent), key) for path, key in found.items() if key in rows)
+            named = ((os.path.relpath(path, table.file.parent), key) for path, key in found.items())
             entries = ((n, {**rows[key], _OF_FILE: Path(name).as_posix()}) for n, (name, key) in enumerate(named, 2))
             with suppress(ProjectError):
                 return listing_of_table(table_of(table.file, titles, entries), opened.finder, options.choice)
