@@ -1,4 +1,4 @@
-"""The whole job by the primary buttons, real dialogs included, ending with the exported file in bare onnxruntime."""
+"""The whole job by primary buttons and keys alone, with real dialogs; the exported file runs in bare onnxruntime."""
 
 import json
 import subprocess
@@ -7,7 +7,7 @@ import sys
 import pytest
 from modal import answer
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QDialogButtonBox, QFileDialog, QLineEdit, QPushButton
+from PySide6.QtWidgets import QApplication, QFileDialog, QLineEdit, QPushButton
 
 from gui.home import new_project
 from gui.shell.window import MainWindow
@@ -15,7 +15,6 @@ from visionft.evaluation.stored import read_evaluation
 from visionft.training.runs.run_folder import list_runs
 
 pytestmark = pytest.mark.usefixtures("styled")
-LEFT = Qt.MouseButton.LeftButton
 BARE = """
 import json, sys
 import numpy, onnxruntime
@@ -48,21 +47,29 @@ class Hand:
         self.press(button)
 
     def press(self, button: QPushButton) -> None:
-        """Press a button."""
+        """Reach a button by the Tab key and press it by Enter."""
         self.clicks += 1
-        self._qtbot.mouseClick(button, LEFT)
+        self._window.activateWindow()  # offscreen nobody does it when a dialog closes
+        self._qtbot.waitUntil(lambda: QApplication.focusWidget() is not None)
+        for _ in range(300):
+            if button.hasFocus():
+                break
+            self._qtbot.keyClick(QApplication.focusWidget(), Qt.Key.Key_Tab)
+        assert button.hasFocus(), button.text()
+        self._qtbot.keyClick(button, Qt.Key.Key_Return)
 
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning", "ignore::FutureWarning")
-def test_the_whole_job_by_the_primary_buttons_alone(qtbot, window, draw_folder, tmp_path, monkeypatch):
+def test_the_whole_job_by_the_primary_buttons_and_by_keys_alone(qtbot, window, draw_folder, tmp_path, monkeypatch):
     images = draw_folder(tmp_path / "parts", {"red": 14, "green": 14, "blue": 14})
     hand = Hand(qtbot, window)
 
     def choose(dialog: QFileDialog) -> None:
         name, *_ = dialog.findChildren(QLineEdit)
         name.setText(str(images))
-        hand.press(dialog.findChild(QDialogButtonBox).button(QDialogButtonBox.StandardButton.Open))
+        hand.clicks += 1
+        qtbot.keyClick(name, Qt.Key.Key_Return)
 
     monkeypatch.setattr(new_project, "projects_folder", lambda: tmp_path / "projects")
     answer(QFileDialog, choose)
