@@ -21,9 +21,11 @@ class EmptyState(QWidget):
         self.button = Button(button, role="primary")
         if not button:
             self.button.hide()  # never `setVisible(True)` without a parent: that opens a window
-        icon, words, button = (row(None, each, None) for each in (self._icon, self._words, self.button))
-        self._ways = column(button)
-        layout = column(None, icon, theme.SMALL, self._title, words, theme.SMALL, self._ways, None)
+        self._ways = column(row(None, self.button, None))
+        layout = column(
+            None, row(None, self._icon, None), theme.SMALL, self._title, row(None, self._words, None), theme.SMALL,
+            self._ways, None,
+        )  # fmt: skip
         layout.setStretch(0, 2)
         layout.setStretch(layout.count() - 1, 3)
         self.setLayout(layout)

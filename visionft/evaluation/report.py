@@ -75,7 +75,8 @@ def evaluate_splits(
     """Do `evaluate_run` for several splits; the network is loaded, and calibrated on validation, once."""
     model = load_current_model(read_run(run_dir), images, job=job)
     others = [split for split in splits if split != "val"]
-    job, next_part = job.in_parts(*(len(images.labelled(split)) + 1 for split in ("val", *others)))
+    measured: tuple[Split, ...] = ("val", *others)
+    job, next_part = job.in_parts(*(len(images.labelled(split)) + 1 for split in measured))
     val, temperature, thresholds = calibrate(model, images, job=job)
     found: list[Evaluation] = []
     for split in splits:
@@ -172,8 +173,8 @@ def _classified(
     return ImagesClassified(
         split=split,
         image_ids=tuple(chosen[place].image_id for place in places),
-        predicted=tuple(class_names[each] for each in outputs.argmax(1)),
-        labels=tuple(class_names[targets[place]] for place in places),
+        predicted=tuple(str(class_names[each]) for each in outputs.argmax(1)),
+        labels=tuple(str(class_names[targets[place]]) for place in places),
     )
 
 

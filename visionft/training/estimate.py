@@ -120,10 +120,10 @@ def extrapolate(cost: StepCost, config: TrainConfig, facts: SetFacts, *, evaluat
     """Return the cost of all epochs from the cost of a step; with `evaluates` also of the evaluation."""
     steps = math.ceil(facts.train / config.batch_size) * config.total_epochs
     image_s, learning_s = cost.step_s / config.batch_size, steps * cost.step_s
+    views = 1 + config.looks_mirrored(facts.train + facts.val)
     if config.method_row.caches_features:
         looks_at_all = config.method_row.looks_at_training_images(config.method_options)
         looks = facts.val + looks_at_all * facts.train  # once; the rest runs on the features
-        views = 1 + config.looks_mirrored(facts.train + facts.val)
         looks, image_s = looks * views, cost.look_s * views
         learning_s = looks_at_all * facts.train * image_s
     else:
@@ -131,7 +131,7 @@ def extrapolate(cost: StepCost, config: TrainConfig, facts: SetFacts, *, evaluat
         interpolates = config.interpolation and config.method_row.interpolates and is_pretrained
         between = len(INTERPOLATION_SHARES) if interpolates else 0
         looks = facts.val * (config.total_epochs + 1 + between) + 2 * min(facts.val, DRIFT_IMAGES)
-        looks += facts.train * (config.ridge_init and is_pretrained) + facts.train * between
+        looks += facts.train * views * (config.ridge_init and is_pretrained) + facts.train * between
     setup_s = cost.setup_s
     if evaluates:
         looks, setup_s = looks + facts.val + facts.test, 2 * setup_s

@@ -100,7 +100,8 @@ class Database:
             )
             self.notices.append(Notice(message=text, level="warning"))
         if version < schema.SCHEMA_VERSION:
-            backups.make_backup(self.file, folder, reason=f"before the update from version {version}")
+            reason = Message("before the update from version {version}", version=version)
+            backups.make_backup(self.file, folder, reason=reason)
         self._writer = schema.connect(self.file, writable=True)
         self._identity = _identity(self.file)
         schema.make_durable(self._writer, journal_mode="DELETE" if kind else "WAL")

@@ -58,7 +58,7 @@ class BackupSchedule:
     def pin(self, title: str, *, is_bulk: bool) -> PinnedState | None:
         """Pin the state before a bulk change, or after half an hour; `keep` it if something changes, else close it."""
         if is_bulk:
-            return self._pin("before " + title.encode("utf-8", "replace").decode())
+            return self._pin(Message("before: {change}", change=title.encode("utf-8", "replace").decode()))
         return self._pin("while working") if self._is_modified and self._is_due() else None
 
     def keep(self, pinned: PinnedState) -> None:

@@ -183,10 +183,9 @@ class TrainConfig:
         return 0 if self.method_row.is_closed_form(self.method_options) else self.epochs
 
     def looks_mirrored(self, images: int) -> bool:
-        """Tell whether a head solved for so many images looks at mirrored copies as well."""
-        row = self.method_row
-        is_solved = row.caches_features and row.solution == "linear" and not self.total_epochs
-        return is_solved and images <= MIRRORED_LIMIT
+        """Tell whether the head that is solved for so many images at the start looks at mirrored copies as well."""
+        is_trained_alone = self.method_row.caches_features and self.total_epochs > 0
+        return self.method_row.solution == "linear" and not is_trained_alone and images <= MIRRORED_LIMIT
 
     @property
     def unused_settings(self) -> frozenset[str]:

@@ -230,7 +230,7 @@ def find_interpolation(
     of_probe = lowest = np.full(len(of_end), np.nan)
     for share in INTERPOLATION_SHARES:
         classifier.load_trainable_state(classifier.interpolated(start.model, end.model, share))
-        with training_data.solved_head(is_reported=False):
+        with training_data.solved_head(is_start=False):
             losses = training_data.calibrate_head(is_probe=not share)
             of_probe = of_probe if share else losses
             if not share or (_is_lower(losses, of_probe, by=0.5) and _is_lower(losses, lowest)):

@@ -45,8 +45,8 @@ _SPREAD = 0.7
 class TrainingData:
     """The training and validation split of a run, as batches of images or, `is_cached`, of frozen features (B, D).
 
-    A head that is solved for cached features may learn from mirrored copies: they cost a second look at a few images.
-    Epoch 0 of a fine-tuning, and weights between start and end, would pay for it several times, and do without.
+    The solved head of the start may learn from mirrored copies: they cost a second look at a few images. Heads of
+    weights between start and end would pay for it several times, and do without.
     """
 
     def __init__(
@@ -87,12 +87,7 @@ class TrainingData:
 
     def _cached(self, chosen: tuple[SnapshotImage, ...], *, shuffle: bool) -> FeatureBatches:
         if chosen:
-            stage = f"Reading {'training' if shuffle else 'validation'} images"
-            features = self._features(chosen, stage, looks_mirrored=self.looks_mirrored)
-            if self.looks_mirrored:
-                seen, mirrored = features.images.tensor_split(2, dim=1)
-                features = features._replace(images=seen.contiguous())
-                self._mirrored.append(mirrored)
+            features = self._features_of_start(chosen, f"Reading {'training' if shuffle else 'validation'} images")
         else:  # a method without labels may have no images
             device, classes = self._accelerator.device, len(self._images.class_names)
             is_single = self._images.task == "single"
@@ -102,6 +97,15 @@ class TrainingData:
             features = Batch(nothing, targets.to(device), indices, ())
         sampler = epoch_sampler(self._config, len(features.images), self.sharding, shuffle=shuffle)
         return FeatureBatches(features, sampler)
+
+    def _features_of_start(self, chosen: tuple[SnapshotImage, ...], stage: str) -> Batch:
+        """Return the features (N, D) for the solved head, and keep those of the mirrored copies that it learns from."""
+        features = self._features(chosen, stage, looks_mirrored=self.looks_mirrored)
+        if not self.looks_mirrored:
+            return features
+        seen, mirrored = features.images.tensor_split(2, dim=1)
+        self._mirrored.append(mirrored)
+        return features._replace(images=seen.contiguous())
 
     def _features(self, chosen: tuple[SnapshotImage, ...], stage: str, *, looks_mirrored: bool = False) -> Batch:
         """Return the features (N, D) of images as the classifier sees them now; every process computes them all.
@@ -147,25 +151,26 @@ class TrainingData:
         set_gentle_head(self._classifier.linear_head, features.images[some], features.targets[some])
 
     @contextlib.contextmanager
-    def solved_head(self, *, is_reported: bool = True) -> Iterator[None]:
+    def solved_head(self, *, is_start: bool = True) -> Iterator[None]:
         """Exchange the head, for the time being, for the best one for the features as they are: a linear probe.
 
         Its held-out accuracy means nothing, and is not reported, once training images have tuned the features.
         """
+        self.looks_mirrored &= is_start
         head = self._classifier.head
         kept = {name: value.clone() for name, value in head.state_dict().items()}
-        self._solve_head(is_reported=is_reported)
+        self._solve_head(is_reported=is_start)
         try:
             yield
         finally:
             head.load_state_dict(kept)
-            self.held_out = None
+            self.held_out, self._mirrored = None, []
             vars(self).pop("_features_at_start", None)  # they are large, and those of later weights are others
 
     @cached_property
     def _features_at_start(self) -> Batch:
         if not isinstance(self.train_batches, FeatureBatches):
-            features = self._features(self.solved_images, "Looking at the images")
+            features = self._features_of_start(self.solved_images, "Looking at the images")
             if not (features.indices < len(self.train_images)).any():
                 raise nothing_readable("training images")
             return features

@@ -77,9 +77,10 @@ def test_copies_help_where_classes_are_symmetric(config, upright, tmp_path, monk
         ("linear", {}, 400, True),
         ("linear", {}, 401, False),
         ("linear", {"linear": LinearOptions(solver="gradient")}, 60, False),
-        ("full", {}, 60, False),
+        ("full", {}, 400, True),
+        ("full", {}, 401, False),
         ("prototype", {}, 60, False),
     ],
 )
-def test_only_a_solved_head_of_few_images_looks_at_copies(tiny, method, changes, images, is_taken) -> None:
+def test_only_the_solved_head_of_few_images_looks_at_copies(tiny, method, changes, images, is_taken) -> None:
     assert tiny(method, "starter_resnet", **changes).looks_mirrored(images) == is_taken
