@@ -8,9 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QEvent, QSize, Qt
 from PySide6.QtGui import QFocusEvent, QShowEvent
-from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from gui.actions import Action
 from gui.kit import theme
@@ -23,7 +23,47 @@ from visionft.errors import NextStep
 if TYPE_CHECKING:
     from gui.session import ProjectSession
 
+_ACROSS, _DOWN = QBoxLayout.Direction.LeftToRight, QBoxLayout.Direction.TopToBottom
+_TITLE_PX = 200  # of a title without the buttons below it, at the normal text size
 CONTENT_WIDTH = 2400  # fills a window of 2560; beyond that, lines would be too long to read
+
+
+class Header(QWidget):
+    """Title and subtitle beside the actions, or above them where the title would be cut."""
+
+    def __init__(self, heading: QLabel, subtitle: QLabel, *, is_compact: bool) -> None:
+        super().__init__()
+        self._heading = heading
+        self._is_one_line: bool | None = None
+        self.actions = row()
+        titles = column(heading, subtitle, spacing=theme.HAIR)
+        if is_compact:
+            titles = row(heading, subtitle, spacing=theme.MEDIUM, grows=1)
+        self._line = QBoxLayout(_ACROSS, self)
+        self._line.addLayout(titles, 1)
+        self._line.addLayout(self.actions)
+        self._line.setAlignment(self.actions, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
+        above, below = (theme.SMALL, theme.TIGHT) if is_compact else (theme.LARGE + theme.TIGHT, theme.MEDIUM)
+        self._line.setContentsMargins(theme.HUGE, above, theme.HUGE, below)
+        self._arrange()
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(0, super().minimumSizeHint().height())
+
+    def event(self, event: QEvent) -> bool:
+        if event.type() in (QEvent.Type.Resize, QEvent.Type.LayoutRequest):
+            self._arrange()
+        return super().event(event)
+
+    def _arrange(self) -> None:
+        title = min(self._heading.sizeHint().width(), theme.scaled(_TITLE_PX))  # a project's name is long
+        needed = title + self.actions.minimumSize().width() + theme.LARGE + 2 * theme.HUGE
+        is_one_line = needed <= self.width()
+        if is_one_line is self._is_one_line:
+            return
+        self._is_one_line = is_one_line
+        self._line.setDirection(_ACROSS if is_one_line else _DOWN)
+        self._line.setSpacing(theme.LARGE if is_one_line else theme.SMALL)
 
 
 class Page(QWidget):
@@ -41,7 +81,11 @@ class Page(QWidget):
         max_width: int = CONTENT_WIDTH,
         is_compact: bool = False,
     ) -> None:
-        """Make a page for a project, or without one; a compact page has title and subtitle in one line."""
+        """Make a page for a project, or without one.
+
+        A compact page has title and subtitle in one line. Without `scrolls` the body takes the height of the page, and
+        scrolls only below its minimum height.
+        """
         super().__init__()
         self.state, self.session = state, session
         self.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
@@ -51,20 +95,13 @@ class Page(QWidget):
         name, end = tr(self.title), Qt.TextElideMode.ElideRight
         self.heading = verbatim(name, "title") if is_compact else ElidedLabel(name, "title", mode=end)
         self.subtitle = ElidedLabel(role="muted")
-        self.action_row = QHBoxLayout()
-        self.action_row.setSpacing(theme.SMALL)
-        titles = QHBoxLayout() if is_compact else QVBoxLayout()
-        titles.setSpacing(theme.MEDIUM if is_compact else theme.HAIR)
-        titles.addWidget(self.heading)
-        titles.addWidget(self.subtitle, 1 if is_compact else 0)
-        line = row(titles, self.action_row, spacing=theme.LARGE, grows=0)
-        above, below = (theme.SMALL, theme.TIGHT) if is_compact else (theme.LARGE + theme.TIGHT, theme.MEDIUM)
-        line.setContentsMargins(theme.HUGE, above, theme.HUGE, below)
-        self.header = widget_of(line)
+        self.header = Header(self.heading, self.subtitle, is_compact=is_compact)
+        self.action_row = self.header.actions
         self.body = QVBoxLayout()
         self.body.setSpacing(theme.LARGE)
         self.body.setContentsMargins(theme.HUGE, 0, theme.HUGE, theme.HUGE)
-        frame = widget_of(column(self.header, scrolling(self.body) if scrolls else self.body, spacing=0, grows=1))
+        area = scrolling(self.body, shrinks=not scrolls)
+        frame = widget_of(column(self.header, area, spacing=0, grows=1))
         frame.setMaximumWidth(max_width)
         self.setLayout(row(frame, spacing=0))
         if session is not None:

@@ -2,7 +2,8 @@
 
 import time
 
-from PySide6.QtWidgets import QAbstractButton, QApplication, QLabel, QWidget
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QAbstractButton, QApplication, QLabel, QScrollArea, QWidget
 
 from gui.kit.parts import ElidedLabel
 
@@ -20,14 +21,24 @@ def is_cut(widget: QLabel | QAbstractButton) -> bool:
 
 
 def cut_texts(root: QWidget) -> list[str]:
-    """Return the truncated visible texts in `root` after a short wait, with their actual and needed sizes."""
+    """Return the truncated visible texts in `root` after a short wait, with their actual and needed sizes.
+
+    Also the contents of scroll areas that are wider than these and cannot be scrolled sideways.
+    """
     end = time.monotonic() + _SECONDS
     while (found := _cut_now(root)) and time.monotonic() < end:
         QApplication.processEvents()
     return found
 
 
+def _is_cut_at_side(area: QScrollArea) -> bool:
+    never = area.horizontalScrollBarPolicy() == Qt.ScrollBarPolicy.ScrollBarAlwaysOff
+    return never and area.widget() is not None and area.widget().width() > area.viewport().width()
+
+
 def _cut_now(root: QWidget) -> list[str]:
     visible = [widget for widget in root.findChildren(QWidget) if widget.isVisible()]
     texts = [each for each in visible if isinstance(each, QLabel | QAbstractButton) and is_cut(each)]
-    return [f"{each.text()!r} has {each.size().toTuple()} of {each.sizeHint().toTuple()}" for each in texts]
+    areas = [each for each in visible if isinstance(each, QScrollArea) and _is_cut_at_side(each)]
+    sides = [f"a column of {each.widget().width()} px has {each.viewport().width()}" for each in areas]
+    return sides + [f"{each.text()!r} has {each.size().toTuple()} of {each.sizeHint().toTuple()}" for each in texts]

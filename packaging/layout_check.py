@@ -1,6 +1,7 @@
 """Lists the truncated texts in all scenes of the screenshots: `python packaging/layout_check.py SCALE LANGUAGE`.
 
-SCALE is the size of the text (1.0, 1.5), LANGUAGE a code, or `pseudo` for words 40 % longer. Prints one line per
+SCALE is the size of the text (1.0, 1.5), LANGUAGE a code, or `pseudo` for words 40 % longer. The window has the size of
+a small screen, 853 x 533 (1280 x 800 at 150 %); with larger text or longer words 1280 x 800. Prints one line per
 truncated text, and at the end the number of checked scenes.
 """
 
@@ -21,20 +22,19 @@ from studio import Studio, temporary_home
 from gui.kit import translation
 from gui.preferences import Settings
 
-SIZE = (1280, 800)
-
 
 def main(scale: float, language: str) -> None:
-    """Pose each scene at the minimum window size and print the truncated texts."""
+    """Pose each scene in a small window and print the truncated texts."""
+    size = (853, 533) if scale == 1 and language != translation.PSEUDO else (1280, 800)
     with temporary_home() as home:
         translation.use_language(language)
         studio = Studio(home / "studio", settings=Settings(theme="light", font_scale=scale, language=language))
         for scene, pose in screenshots.SCENES.items():
             pose(studio)
-            studio.settle(*SIZE)
+            studio.settle(*size)
             if (studio.state.settings.font_scale, studio.state.settings.language) != (scale, language):
                 print(f"{scene}: it is looked at in other words or at another size than was asked for")
-            if studio.window.size().toTuple() != SIZE:
+            if studio.window.size().toTuple() != size:
                 print(f"{scene}: the window grows to {studio.window.size().toTuple()}")
             for root in (studio.window, *studio.dialogs()):
                 print(*(f"{scene}: {line}\n" for line in cut_texts(root)), sep="", end="")

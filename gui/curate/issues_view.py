@@ -47,8 +47,9 @@ class IssueFilter(QWidget):
         on_threshold: Callable[[float], object],
         on_kind: Callable[[str], object],
         on_reset: Callable[[], object],
+        before: Sequence[QWidget] = (),
     ) -> None:
-        """Args: `on_threshold` receives a score, `on_kind` a kind to show alone or no more."""
+        """Args: `on_threshold` receives a score, `on_kind` a kind to show alone or no more; `before` is at the left."""
         super().__init__()
         self._on_kind = on_kind
         self.slider = QSlider(Qt.Orientation.Horizontal)
@@ -65,7 +66,7 @@ class IssueFilter(QWidget):
         self.reset_button = IconButton("undo", "Reset the threshold", on_click=on_reset)
         self.chips: dict[str, Chip] = {}
         line = row(text("Surest", "small"), self.slider, text("More", "small"), self._count, self.reset_button)
-        self._flow = Flow(widget_of(line))
+        self._flow = Flow(*before, widget_of(line))
         self.setLayout(self._flow)
 
     def show_threshold(self, threshold: float, usual: float) -> None:
@@ -221,7 +222,16 @@ class IssuesView(View):
 
     @cached_property
     def controls(self) -> IssueFilter:
-        return IssueFilter(on_threshold=self.set_threshold, on_kind=self.toggle_kind, on_reset=self.reset)
+        return IssueFilter(
+            on_threshold=self.set_threshold,
+            on_kind=self.toggle_kind,
+            on_reset=self.reset,
+            before=self.before_controls(),
+        )
+
+    def before_controls(self) -> Sequence[QWidget]:
+        """Return widgets of the view at the left of the threshold."""
+        return ()
 
     def build_controls(self) -> QWidget | None:
         return self.controls

@@ -90,7 +90,7 @@ class LabelEvidence(QWidget):
         issue = column(head, self.viewer, self.own, self.suggested, grows=1)
         self._stack = stacked(widget_of(issue), widget_of(column(note, self.overlap)))
         self.setLayout(column(self._stack))
-        self.setMinimumWidth(theme.scaled(380))
+        self.setMinimumWidth(theme.scaled(300))
 
     def show_issue(self, tile: Tile | None, title: str, chance: str) -> None:
         self._title.setText(title)

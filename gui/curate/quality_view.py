@@ -1,7 +1,7 @@
 """The view of quality issues, with their kinds by name, and a histogram of their scores."""
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt
@@ -12,7 +12,6 @@ from gui.curate.issues_view import IssuesView
 from gui.curate.view import plain_tile
 from gui.kit import theme
 from gui.kit.image_model import Tile
-from gui.kit.parts import row, widget_of
 from gui.kit.translation import tr
 from models.messages import Message
 from visionft.curation.quality.kinds import KINDS
@@ -99,5 +98,5 @@ class QualityView(IssuesView):
     def strip(self) -> ScoreStrip:
         return ScoreStrip(on_threshold=self.set_threshold)
 
-    def build_controls(self) -> QWidget | None:
-        return widget_of(row(self.strip, self.controls, spacing=theme.MEDIUM, grows=1))
+    def before_controls(self) -> Sequence[QWidget]:
+        return (self.strip,)

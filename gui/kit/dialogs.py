@@ -3,27 +3,62 @@
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from PySide6.QtWidgets import QDialog, QFileDialog, QInputDialog, QLayout, QMessageBox, QWidget
+from PySide6.QtCore import QEvent, QSize
+from PySide6.QtWidgets import QDialog, QFileDialog, QInputDialog, QLayout, QMessageBox, QVBoxLayout, QWidget
 
 from gui.kit import theme
-from gui.kit.parts import column
+from gui.kit.parts import SCROLLBAR_WIDTH, column, scrolling
 from gui.kit.translation import tr
 from models.messages import Message, Text
 
+_LEAST_PX = 120  # height of a scrolling content, at the normal text size
+
 
 class Dialog(QDialog):
-    """A dialog in the usual margins, of a minimum size in pixels at the normal text size."""
+    """A dialog in the usual margins, of a minimum size in pixels at the normal text size.
+
+    It never exceeds the window that it belongs to: all above the last row, its buttons, scrolls then.
+    """
 
     def __init__(self, parent: QWidget | None, title: Text, *, width: int = 0, height: int = 0) -> None:
         super().__init__(parent)
         self.setWindowTitle(tr(title))
-        self.setMinimumSize(theme.scaled(width), theme.scaled(height))
+        self._room = (parent.window() if parent is not None else self.screen()).size()
+        self._scrolls = False
+        self.setMinimumSize(QSize(theme.scaled(width), theme.scaled(height)).boundedTo(self._room))
 
     def lay_out(self, *items: QWidget | QLayout | int | None, spacing: int = theme.SMALL) -> None:
         """Lay the items below each other, as `column` does."""
         layout = column(*items, spacing=spacing)
         layout.setContentsMargins(theme.HUGE, theme.HUGE, theme.HUGE, theme.HUGE)
         self.setLayout(layout)
+
+    def event(self, event: QEvent) -> bool:
+        if event.type() in (QEvent.Type.Show, QEvent.Type.LayoutRequest):
+            if not self._scrolls:
+                self._fit()
+            self.resize(self.size().boundedTo(self._room))
+        return super().event(event)
+
+    def _fit(self) -> None:
+        """Let the content scroll if its minimum height exceeds that of the window."""
+        layout = self.layout()
+        if not isinstance(layout, QVBoxLayout):
+            return
+        too_much = layout.minimumSize().height() - self._room.height()
+        if too_much <= 0:
+            return
+        self._scrolls = True
+        content = column(spacing=layout.spacing())
+        for _ in range(layout.count() - 1):
+            stretch = layout.stretch(0)
+            content.addItem(layout.takeAt(0))
+            content.setStretch(content.count() - 1, stretch)
+        area = scrolling(content, shrinks=True)
+        least = content.minimumSize()
+        width = min(least.width() + SCROLLBAR_WIDTH, self._room.width() - 2 * theme.HUGE)
+        area.setMinimumSize(width, max(theme.scaled(_LEAST_PX), least.height() - too_much))
+        layout.insertWidget(0, area, 1)
 
     def ask(self) -> bool:
         """Show the dialog until it is closed, and delete it; return whether it was accepted."""

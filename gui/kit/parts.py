@@ -342,9 +342,20 @@ def clear(layout: QLayout) -> None:
             inner.deleteLater()
 
 
-def scrolling(layout: QVBoxLayout) -> QScrollArea:
-    """Return a scroll area around a column; its right margin reserves the scroll bar's width, so that edges line up."""
-    canvas = QWidget()
+class _Shrinking(QWidget):
+    """Shrinks to its minimum height before the scroll area around it scrolls."""
+
+    def heightForWidth(self, width: int) -> int:
+        layout = self.layout()
+        return layout.totalMinimumHeightForWidth(width) if layout is not None else -1
+
+
+def scrolling(layout: QVBoxLayout, *, shrinks: bool = False) -> QScrollArea:
+    """Return a scroll area around a column; its right margin reserves the scroll bar's width, so that edges line up.
+
+    It scrolls below the preferred height of its content, with `shrinks` below the minimum height.
+    """
+    canvas = _Shrinking() if shrinks else QWidget()
     canvas.setObjectName("canvas")
     canvas.setLayout(layout)
     area = QScrollArea()
@@ -352,11 +363,14 @@ def scrolling(layout: QVBoxLayout) -> QScrollArea:
     area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
     area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
     area.setWidget(canvas)
-    margins = layout.contentsMargins()
+    taken = 0  # of the right margin, which may be set at any time
 
     def make_room(_low: int, high: int) -> None:
-        taken = min(margins.right(), SCROLLBAR_WIDTH) if high > 0 else 0
-        layout.setContentsMargins(margins.left(), margins.top(), margins.right() - taken, margins.bottom())
+        nonlocal taken
+        margins = layout.contentsMargins()
+        before, taken = taken, min(margins.right() + taken, SCROLLBAR_WIDTH) if high > 0 else 0
+        margins.setRight(margins.right() + before - taken)
+        layout.setContentsMargins(margins)
 
     area.verticalScrollBar().rangeChanged.connect(make_room)
     return area

@@ -18,11 +18,13 @@ class ShortcutSheet(Dialog):
 
     def __init__(self, parent: QWidget, groups: Sequence[Group]) -> None:
         super().__init__(parent, Message("Keyboard shortcuts"))
-        count = max(1, min(3, (parent.width() - 120) // theme.scaled(330)))
+        boxes = {heading: _group(heading, entries) for heading, entries in groups}
+        widest, gap = max(box.sizeHint().width() for box in boxes.values()), 2 * theme.HUGE
+        count = max(1, min(3, (parent.width() - 2 * theme.HUGE) // (widest + gap)))
         columns = QHBoxLayout()
-        columns.setSpacing(theme.HUGE * 2)
+        columns.setSpacing(gap)
         for part in _divide(groups, count):
-            columns.addLayout(column(*(_group(*group) for group in part), None, spacing=theme.HUGE))
+            columns.addLayout(column(*(boxes[heading] for heading, _ in part), None, spacing=theme.HUGE))
         canvas = widget_of(columns)
         canvas.setObjectName("canvas")
         area = QScrollArea()

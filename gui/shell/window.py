@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QByteArray, Qt, QTimer
-from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent
+from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QResizeEvent
 from PySide6.QtWidgets import QDialog, QMainWindow, QMessageBox, QStackedWidget, QWidget
 
 from gui.actions import Action
 from gui.errors import ReportDialog
-from gui.kit import dialogs, drops
+from gui.kit import dialogs, drops, theme
 from gui.kit.icons import app_icon
 from gui.kit.lazy_function import import_name
 from gui.kit.parts import column, row
@@ -39,6 +39,8 @@ from visionft.errors import NextStep
 
 if TYPE_CHECKING:
     from gui.shell.project_care import ProjectCare
+
+FOLDS_BELOW_PX = 1024  # of the window, at the normal text size: then the rail shows icons only
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,7 @@ class MainWindow(QMainWindow):
         self._pages: dict[str, Page] = {}
         self._builds_ahead = False
         self.setWindowIcon(app_icon())
-        self.setMinimumSize(1024, 680)
+        self.setMinimumSize(800, 500)
         self.resize(1280, 800)
         self.setAcceptDrops(True)
         self.rail, self.guide, self.job_bar, self._stack = Rail(), Guide(), JobBar(), QStackedWidget()
@@ -286,6 +288,10 @@ class MainWindow(QMainWindow):
     def restore_place(self) -> None:
         if self.state.settings.geometry:
             self.restoreGeometry(QByteArray.fromBase64(self.state.settings.geometry.encode("ascii")))
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        self.rail.fold(self.width() < theme.scaled(FOLDS_BELOW_PX))
+        super().resizeEvent(event)
 
     def closeEvent(self, event: QCloseEvent) -> None:
         """Ask where a task would lose something; stop all. The window is seen as long as one must end first."""

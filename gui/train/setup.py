@@ -15,6 +15,7 @@ from gui.kit import theme
 from gui.kit.banner import Banner
 from gui.kit.forms import ConfigForm
 from gui.kit.parts import Button, Card, CopyButton, column, pill, row, scrolling, text, widget_of
+from gui.kit.side_by_side import SideBySide
 from gui.kit.translation import tr
 from gui.next_steps import way_of
 from gui.train.advice import AdviceCard
@@ -109,9 +110,7 @@ class SetupView(QWidget):
             text("How much of the network is trained.", "muted", wrap=True), self.methods, theme.SMALL,
             backbones, text(larger, "muted", wrap=True), self.probes, self.backbones, None,
         )  # fmt: skip
-        right = widget_of(self._right())
-        right.setFixedWidth(theme.scaled(404))
-        columns = row(left, right, spacing=theme.LARGE, grows=0)
+        columns = SideBySide((widget_of(left),), (widget_of(self._right()),), least_px=980, side_px=404)
         self._more = widget_of(column(self.framing_card, columns, spacing=theme.LARGE))
         self._more.hide()
         parts = (self.problems, self.presets, head, self.split_card, self.advice_card)

@@ -28,19 +28,21 @@ from visionft.training.config.train_config import TrainConfig
 from visionft.weights.states import weights_states
 
 pytestmark = pytest.mark.usefixtures("styled")
+USUAL, SMALL = (1280, 800), (853, 533)  # the second is a screen of 1280 x 800 at 150 %
 ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(
-    params=[(1.0, "en"), (1.5, "en"), (1.0, translation.PSEUDO), (1.0, "de")], ids=lambda each: f"{each[0]}-{each[1]}"
+    params=[(1.0, "en", USUAL), (1.5, "en", USUAL), (1.0, translation.PSEUDO, USUAL), (1.0, "de", SMALL)],
+    ids=lambda each: f"{each[0]}-{each[1]}-{each[2][0]}",
 )
 def window(request, qtbot, qapp):
-    scale, language = request.param
+    scale, language, size = request.param
     state = AppState()
     state.settings = Settings(theme="light", font_scale=scale, language=language)
     window = create_window(qapp, state)
     qtbot.addWidget(window)
-    window.resize(1280, 800)
+    window.resize(*size)
     window.show()
     yield window
     window.close()
@@ -98,6 +100,21 @@ def test_a_wide_screen_is_filled_and_no_title_jumps(qtbot, qapp, state, project_
     window.close()
 
 
+def test_a_narrow_window_shows_icons_with_their_names_as_tooltips(qtbot, qapp, state):
+    window = create_window(qapp, state)
+    qtbot.addWidget(window)
+    window.show()
+    buttons = {name: window.rail.button(name) for name in window.entries}
+    named, wide = {name: button.text() for name, button in buttons.items()}, window.rail.width()
+    window.resize(*SMALL)
+    assert window.size().toTuple() == SMALL and window.rail.width() < wide / 2
+    for name, button in buttons.items():
+        assert not button.text() and button.accessibleName() == named[name] and named[name] in button.toolTip()
+    window.resize(*USUAL)
+    assert {name: button.text() for name, button in buttons.items()} == named
+    window.close()
+
+
 def test_no_text_is_cut_in_dialogs(window, tmp_path, look):
     window.show_shortcuts()
     clipped = look(window.shortcut_sheet, "sheet", window)
@@ -128,8 +145,8 @@ def test_no_text_is_cut_in_dialogs(window, tmp_path, look):
 @pytest.mark.parametrize(
     ("scale", "language"),
     [
-        ("1.5", "en"),  # wider than German at the usual size, in which the tests above show each page
-        pytest.param("1.0", "de", marks=pytest.mark.long),
+        ("1.0", "de"),  # at 853 x 533
+        pytest.param("1.5", "en", marks=pytest.mark.long),
         pytest.param("1.0", "pseudo", marks=pytest.mark.long),
     ],
 )
