@@ -38,9 +38,7 @@ def test_more_epochs_cost_more_from_the_same_measurement(snapshot) -> None:
 def test_the_arithmetic_counts_steps_validation_and_the_head_start(snapshot) -> None:
     config = dataclasses.replace(TINY, epochs=10)  # 30 training images: 4 steps; 9 to validate on
     assert extrapolate(COST, config, SetFacts.of(snapshot)).seconds == pytest.approx(
-        1
-        + 40 * 0.5
-        + (9 * (1 + 10 + 3) + 18 + 30 * (2 + 3)) * 0.01  # with the start twice, and three weights between
+        1 + 40 * 0.5 + (9 * (1 + 10 + 3) + 18 + 30 * (2 + 3)) * 0.01  # with the start twice, and three weights between
     )
     many = dataclasses.replace(SetFacts.of(snapshot), train=8000)
     assert extrapolate(COST, config, many).seconds == pytest.approx(1 + 10_000 * 0.5 + (126 + 18 + 8000 * 4) * 0.01)
