@@ -28,13 +28,20 @@ from visionft.project.formats.cells import (
     says_yes,
     signs_between,
 )
-from visionft.project.formats.label_titles import is_exact_title, is_label_title, rank_of
+from visionft.project.formats.label_titles import (
+    is_exact_title,
+    is_fact_title,
+    is_file_title,
+    is_group_title,
+    is_label_title,
+    is_whole_file_title,
+    rank_of,
+)
 from visionft.project.formats.listing import ColumnChoice
 from visionft.project.formats.split_columns import split_and_codes
 from visionft.project.formats.split_names import is_split_name
 
-# Keys are titles in the form of `key_of`. The last three are names of images only where nothing else is.
-_FILE_KEY = re.compile(r"file|image|img|path|picture|photo|datei|bild|url|uri|sourceref|idcode|externalid|^name$|^id$")
+# Keys are titles in the form of `key_of`; these are names of images only where nothing else is.
 _WEAK_FILE_KEYS = ("name", "id", "idcode")
 _WEAK_LABEL_KEYS = ("tags", "tag", "type", "kind", "text", "caption", "annotation", "answer", "name", "id")
 _RANKS = {"order", "family", "genus"}  # of taxonomy, beside which `class` is another one
@@ -42,10 +49,6 @@ _FOLDER_KEY = re.compile(r"relativepath|pathname|folder|directory|^path$|^dir$|o
 _OF_BOXES = tuple(set(keys.split()) for keys in ("xmin ymin xmax ymax", "x1 y1 x2 y2", "x y width height", "x y w h"))
 _ANSWERS = {"accept", "reject", "ignore"}  # of Prodigy
 _OWN_KEYS = ("tags", "review", "note", "sha256", "escaped")
-_GROUP_KEY = re.compile(
-    r"patient|subject|person|lesion|slide|plate|sequence|location|annotator|author|user"
-    r"|(?<!class)(?<!label)(?<!category)(?<!breed)(?<!^)id$"
-)
 _NUMBERING = re.compile(r"|#|no|nr|index|idx|id|row|rowid|unnamed\d*")
 _PLURALS = (
     "labels", "classes", "categories", "labelnames", "classnames", "targets", "choices", "tags", "classifications",
@@ -57,6 +60,7 @@ _OF_FOLDERS = 200  # rows whose folders are compared with the cells
 _CLASS_ID = re.compile(r"n\d{8}|/[mgt]/\w+")  # of WordNet and Freebase
 _BOXED = re.compile(r"([^\s\d-]\S*(\s+-?\d+(\.\d+)?){4}\s*)+")  # a class with its box, several times
 _MOST_ALTERNATIVES = 5
+_MANY_FACTS = 2  # columns of a table that describes photographs
 _FEW_CELLS = 3  # that may all be equal, or all differ, in a column of classes
 
 
@@ -85,6 +89,7 @@ class Columns:
     is_boxed: bool = False  # in a cell of the label column, four numbers follow each name
     is_of_parts: bool = False  # a row gives a box and its class, several rows an image
     alternatives: tuple[str, ...] = ()  # further columns that may give the label, best first
+    views: tuple[str, ...] = ()  # further columns of images of the same row: `Photo front`, `Photo back`
 
 
 def recognise(
@@ -128,8 +133,24 @@ def recognise(
         folder=_folder_column(file, rest, sample, images), verdict=_verdict_column(rest, labels, sample),
         signs=() if is_boxed else signs, is_boxed=is_boxed,
         is_of_parts=not choice.label and _are_boxes(file, rest, sample),
-        alternatives=tuple(alternatives[:_MOST_ALTERNATIVES]),
+        alternatives=tuple(alternatives[:_MOST_ALTERNATIVES]), views=_views(file, rest, sample, images),
     )  # fmt: skip
+
+
+def _views(file: str, titles: Sequence[str], sample: Sequence[Row], images: ImageNames) -> tuple[str, ...]:
+    """Return the columns of further images of each row, called like the first: `Foto vorne`, `Foto hinten`."""
+    first = _words_of(file)
+    views: list[str] = []
+    for title in titles if is_file_title(first[0]) and len(first) > 1 else ():
+        cells = cells_of(title, sample)
+        is_called_so = len(words := _words_of(title)) == len(first) and words[0] == first[0]
+        if is_called_so and cells and len(set(cells)) == len(cells) and all(map(_looks_like_file, cells)):
+            views += [title] * all(map(images.has, cells[:_OF_IMAGES]))
+    return tuple(views)
+
+
+def _words_of(title: str) -> list[str]:
+    return re.split(r"[\W_]+", title.casefold().strip())
 
 
 def _folder_column(file: str, titles: Sequence[str], sample: Sequence[Row], images: ImageNames) -> str:
@@ -181,7 +202,7 @@ def image_column(titles: Sequence[str], sample: Sequence[Row], images: ImageName
 def _weight_of_names(title: str, sample: Sequence[Row], images: ImageNames) -> float:
     """Return the evidence that a column names images, at least 1 where it may."""
     key = key_of(title)
-    hint = 1 - 0.5 * (key in _WEAK_FILE_KEYS) + 0.2 * (key == "filename") if _FILE_KEY.search(key) else 0.0
+    hint = 1 - 0.5 * (key in _WEAK_FILE_KEYS) + 0.2 * (key == "filename") if is_file_title(title) else 0.0
     cells = cells_of(title, sample)
     distinct = list(dict.fromkeys(cells))
     tried = distinct[:: max(1, len(distinct) // _OF_IMAGES)][:_OF_IMAGES]
@@ -211,7 +232,7 @@ def titles_of_first_row(cells: Sequence[str], images: ImageNames, following: Seq
         named = [place for place, cell in enumerate(cells) if cell and images.has(cell)]
         recurs = any(cell == row[place] for row in following for place, cell in enumerate(cells[: len(row)]))
         place = named[0] if len(named) == 1 and (recurs or (len(cells) <= 2 and named == [0])) else None
-    if place is None or any(_FILE_KEY.fullmatch(key_of(cell)) or key_of(cell) == "filename" for cell in cells):
+    if place is None or any(is_whole_file_title(cell) for cell in cells):
         return _numbered(cells) if cells and all(cell.lstrip("-").isdecimal() for cell in cells) else []
     splits = [other for other, cell in enumerate(cells) if other != place and is_split_name(cell)][:1]
     labels = [other for other in range(len(cells)) if other not in (place, *splits)]
@@ -303,7 +324,9 @@ def _only_candidate(titles: Sequence[str], sample: Sequence[Row]) -> list[str]:
 
     Groups of images, such as those of a patient, repeat too, and are none; nor are codes of the classes beside them.
     """
-    cells = {title: _names(cells_of(title, sample)) for title in titles if not _GROUP_KEY.search(key_of(title))}
+    if sample and sum(map(is_fact_title, sample[0])) >= _MANY_FACTS:
+        return []
+    cells = {title: _names(cells_of(title, sample)) for title in titles if not is_group_title(title)}
     repeating = [title for title in cells if len(set(cells[title])) <= max(1, len(cells[title]) // 2)]
     words = [title for title in repeating if any(map(_has_letters, cells[title]))]
     numbers = [title for title in repeating if title not in words and _are_codes(cells[title])]
@@ -321,7 +344,7 @@ def _may_rival(title: str, sample: Sequence[Row]) -> bool:
     recurs = len(cells) < _FEW_CELLS or 1 < len(set(cells)) < len(cells)
     return (
         recurs
-        and not _GROUP_KEY.search(key_of(title))
+        and not is_group_title(title)
         and _may_be_classes(cells)
         and (_are_codes(cells) or any(map(_has_letters, cells)))
     )
@@ -354,7 +377,7 @@ def _class_columns(titles: Sequence[str], sample: Sequence[Row]) -> tuple[str, .
 
     Where all but one or two columns have exactly one yes in each row, these are no classes (`male`).
     """
-    candidates = [title for title in titles if not _is_numbering(title, sample)]
+    candidates = [title for title in titles if not (_is_numbering(title, sample) or is_fact_title(title))]
     cells = {title: [str(row.get(title) or "") for row in sample] for title in candidates}
     flags = [title for title in candidates if sample and all(map(is_flag, cells[title]))]
     flags = [title for title in flags if len(sample) < 3 or not all(map(says_yes, cells[title]))]

@@ -11,12 +11,26 @@ _LABEL_KEYS = (
     "scientificname", "species", "breed", "choice", "choices", "groundtruth", "diagnosis", "dx", "variety", "klasse",
     "klassen", "kategorie", "kategorien", "befund", "diagnose", "etikett", "fehlerart", "classe", "clase", "espèce",
     "especie", "étiquette", "etiqueta", "urteil", "bewertung", "baumart", "tierart", "fehler", "schaden", "defekt",
-    "defect", "défaut", "defecto", "verdict", "accept",
+    "defect", "défaut", "defecto", "verdict", "accept", "ergebnis", "wynik", "estado", "tier", "sorte", "gatunek",
+    "klasa", "kategoria",
 )  # fmt: skip
 _LABEL_KEY = re.compile(
     r"(label|class|category|categorie|species|breed|diagnosis|diagnostic|truth|klasse|kategorie|disease|target|genre"
     r"|finding|classification)"
     r"(e?s)?((common|scientific)?name|id)?\d*$"
+)
+_FILE_KEY = re.compile(
+    r"file|image|img|path|picture|photo|foto(?!graf$)|zdjęcie|datei|bild|url|uri|sourceref|idcode|externalid|^name$|^id$"
+)
+_GROUP_KEY = re.compile(
+    r"patient|subject|person|lesion|slide|plate|sequence|location|annotator|author|user"
+    r"|(?<!class)(?<!label)(?<!category)(?<!breed)(?<!^)id$"
+)
+# Facts about how an image was taken, published or kept; not its class.
+_FACT_KEY = re.compile(
+    r"licen[cs]e|lizenz|licencia|licence|copyright|rights|credits?|photographer|fotograf|photographe|fotógrafo"
+    r"|favou?rite|hidden|deleted|starred|camera|kamera|cámara|caméra|orientation|flash|operator|operador|opérateur"
+    r"|prüfer|observateur|observer|shift|schicht|turno|línea|ligne|linie|lieu|ort|lugar|datum|date|fecha|data"
 )
 _ANSWER_KEY = re.compile(r"annotation|answer|tag|class|label")  # before a last part called `name`
 
@@ -38,3 +52,23 @@ def rank_of(title: str) -> float:
     keys = [key_of(title), *keys_in(title)[-1:]]
     place, key = min((_LABEL_KEYS.index(key), key) for key in keys if key in _LABEL_KEYS)
     return 1.9 - place / 50 - 0.3 * (key != keys[0])
+
+
+def is_file_title(title: str) -> bool:
+    """Return whether a title tells of names of images: `file_name`, `Foto vorne`."""
+    return bool(_FILE_KEY.search(key_of(title)))
+
+
+def is_whole_file_title(title: str) -> bool:
+    """Return whether a title tells of nothing but names of images: `image`, `filename`."""
+    return bool(_FILE_KEY.fullmatch(key_of(title))) or key_of(title) == "filename"
+
+
+def is_fact_title(title: str) -> bool:
+    """Return whether a title tells how an image was taken, published or kept: `Licence`, `Kamera`, `favorite`."""
+    return bool(_FACT_KEY.fullmatch(key_of(title)))
+
+
+def is_group_title(title: str) -> bool:
+    """Return whether a title tells of groups or circumstances of images rather than of classes."""
+    return bool(_GROUP_KEY.search(key_of(title))) or is_fact_title(title)

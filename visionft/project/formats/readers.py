@@ -87,6 +87,8 @@ def listing_of_table(
                 raise ValueError(row)
             assert columns is not None
             files.append(_source_file(row, columns, finder))
+            views = [replace(columns, file=title) for title in columns.views if row.get(title)]
+            files += [_source_file(row, view, finder) for view in views]
             marked += bool(part and row.get(part))
             memory.add_entry(files[-1])
         except AmbiguousNameError as error:

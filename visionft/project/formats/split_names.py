@@ -30,6 +30,12 @@ def split_of(name: str) -> Split | None:
     return _SPLITS[word] if word else None
 
 
+def split_in(name: str) -> Split | None:
+    """Return the split of the only word of a name that is one: `cars_train`; None for none or several."""
+    splits: set[Split | None] = {split_of(word) for word in name_words(name) if is_split_name(word)}
+    return splits.pop() if len(splits) == 1 else None
+
+
 def is_train_and_val(name: str) -> bool:
     """Return whether a file lists images to train and to validate with: `trainval`, `train_val_list`."""
     return "".join(name_words(name)) == "trainval"

@@ -19,6 +19,7 @@ from visionft.files import json_memory, open_regular, parse_json
 from visionft.foreign_text import from_spreadsheet_cell
 from visionft.project.formats.columns import ImageNames, titles_of_first_row
 from visionft.project.formats.delimited import csv_rows
+from visionft.project.formats.label_titles import is_file_title
 from visionft.project.formats.matlab import mat_rows
 from visionft.project.formats.nested import Entry, flat, json_rows
 from visionft.project.formats.spreadsheets import spreadsheet_rows
@@ -27,6 +28,7 @@ from visionft.project.formats.whole_files import MemoryLimit, check_size, read_l
 SAMPLE_ROWS = 2000  # enough to recognise a column's content
 _MAX_SAMPLED = 1_000_000  # cells
 _MOST_TITLE_ROWS = 5
+_ROWS_OF_PLATE = "ABCDEFGHIJKLMNOP"
 
 _OF_SPLITS = re.compile(r"(?i)partition|split")
 
@@ -89,12 +91,48 @@ def _table_of_cells(file: Path, read: Callable[[], Iterator[tuple[int, list[str]
         rows = chain([(1, header)], rows)
         if _OF_SPLITS.search(file.stem):  # CelebA's codes
             titles = [file.stem if title == "label" else title for title in titles]
+    titles, rows = _by_image(titles, following, rows, images)
     # Distinct titles, so that no column replaces another; titles without words stay.
     seen = Counter[str]()
     for place, title in enumerate(titles):
         seen[title] += 1
         titles[place] = f"{title} ({seen[title]})" if title and seen[title] > 1 else title
     return _with_objects(table_of(file, titles, ((line, _named(titles, cells)) for line, cells in rows)))
+
+
+def _by_image(
+    titles: list[str], sample: Sequence[Sequence[str]], rows: Iterator[tuple[int, list[str] | str]], images: ImageNames
+) -> tuple[list[str], Iterator[tuple[int, list[str] | str]]]:
+    """Return a table with a row for each image, or each well, from one with a column for each class or of a plate.
+
+    The columns of classes hold names of images and have different lengths; a plate has rows A, B and columns 1, 2.
+    """
+    filled = [[cell.strip() for cell in cells] for cells in sample]
+    is_plate = len(titles) > 2 and [title.lstrip("0") for title in titles[1:]] == [
+        str(number) for number in range(1, len(titles))
+    ]
+    if is_plate and filled and "".join(row[0] if row else "" for row in filled) == _ROWS_OF_PLATE[: len(filled)]:
+        wells = (
+            (line, [f"{cells[0].strip()}{title}", cell])
+            for line, cells in rows
+            if not isinstance(cells, str)
+            for title, cell in zip(titles[1:], cells[1:], strict=False)
+        )
+        return ["Well", "Class"], wells
+    named = [cell for row in filled for cell in row if cell]
+    is_ragged = len(named) < len(titles) * len(filled)
+    if len(titles) < 2 or not is_ragged or not all(titles) or any(map(is_file_title, titles)):
+        return titles, rows
+    if len(set(named)) < len(named) or not named or not all(map(images.has, named)):
+        return titles, rows
+    each = (
+        (line, [cell, title])
+        for line, cells in rows
+        if not isinstance(cells, str)
+        for title, cell in zip(titles, cells, strict=False)
+        if cell.strip()
+    )
+    return ["file_name", "label"], each
 
 
 def _from_header(

@@ -32,6 +32,8 @@ _AGAIN = Message("It may be cut short or edited by hand: export it again.")
 _DIVIDE = Message("Divide it, or leave out what is no label, such as outlines and images inside it.")
 _LOOK_BYTES = 1 << 20
 _NOT_ASCII, _NOT_ASCII_PAIR = re.compile(r"[^\0-\x7f]"), re.compile(r"[^\0-\x7f]{2}")
+_CODE_PAGES = ("cp1252", "cp1250")  # of Western and of Central Europe
+_WITHIN_WORD = re.compile(r"[^\W\d_][²³½¿¡][^\W\d_]")  # signs of code page 1252 there are letters of another
 _PUNCTUATION = "€‚„…‘’“”•–—°²³´µ·½¿¡§©®«»\xa0"
 # Tools that cannot be imported: suffixes of their files, and patterns that must all match.
 _UNSUPPORTED: tuple[tuple[tuple[str, ...], str, tuple[str, ...]], ...] = (
@@ -60,10 +62,10 @@ def glance(file: Path) -> str:
 
 
 def text_encoding(file: Path) -> str:
-    """Return a file's encoding: UTF-16 by its byte order mark, as in Excel's “Unicode text”, UTF-8, or code page 1252.
+    """Return a file's encoding: UTF-16 by its byte order mark, as in Excel's “Unicode text”, UTF-8, or a code page.
 
-    Bytes outside of UTF-8 count as code page 1252 where they are single letters within words; a `UnicodeError`
-    otherwise: the code pages of other scripts give the same bytes another meaning.
+    Bytes outside of UTF-8 count as code page 1252, or 1250 of Central Europe, where they are single letters within
+    words; a `UnicodeError` otherwise: the code pages of other scripts give the same bytes another meaning.
     """
     with open_regular(file) as handle:
         encoding = _encoding_of(handle.read(2))
@@ -75,13 +77,17 @@ def text_encoding(file: Path) -> str:
             decoder.decode(b"", final=True)
         except UnicodeDecodeError:
             handle.seek(0)
-            if encoding == "utf-16" or not _is_western(handle.read(_LOOK_BYTES).decode("cp1252")):
-                raise
-            return "cp1252"
+            data = handle.read(_LOOK_BYTES)
+            for page in _CODE_PAGES if encoding != "utf-16" else ():
+                if _is_of_letters(data.decode(page, "replace")):
+                    return page
+            raise
     return encoding
 
 
-def _is_western(text: str) -> bool:
+def _is_of_letters(text: str) -> bool:
+    if _WITHIN_WORD.search(text):
+        return False
     signs = _NOT_ASCII.findall(text)
     pairs = sum(not pair.islower() for pair in _NOT_ASCII_PAIR.findall(text))
     return (

@@ -9,6 +9,11 @@ _WORDS = re.compile(r"[\W_]+|(?<=[a-z])(?=[A-Z0-9])")
 _NUMBERED = re.compile(r"(?P<words>.*?)([ _.-]*\d+|[ _.-]+[a-zA-Z])")
 _NUMBER_FIRST = re.compile(r"\d{3}(?P<words>[A-Z]+)")  # `100APPLE`
 _DATE = re.compile(r"(19|20)\d\d([-_. ]?\d\d){0,2}([-_. T]\d{2,6}){0,3}")
+# A date somewhere in a name: `2024-05 Easter`, `202405__`, `240501_101500`, `1. Mai 2024`, `1.5.2024`.
+_WITH_DATE = re.compile(
+    r"(?<!\d)((19|20)\d\d[-_. ]?(0[1-9]|1[0-2])([-_. ]?[0-3]\d)?(?!\d)|\d{6,8}[-_T ]\d{4,6}(?!\d)"
+    r"|[0-3]?\d\.? [^\W\d]+\.? (19|20)\d\d(?!\d)|[0-3]?\d[-./][01]?\d[-./](19|20)?\d\d(?!\d))"
+)
 _SIZE = re.compile(r"(?i)\d+x\d*|\d+px|x\d+")
 _HEX = re.compile(r"[0-9a-f]+")
 _CONTAINERS = {
@@ -21,21 +26,27 @@ _PARTS = {
     "msdcf", "nikon",
 }  # fmt: skip
 _ITEMS = {
-    "acquisition", "album", "camera", "cam", "case", "clip", "day", "donor", "exam", "experiment", "frame", "frames",
-    "id", "location", "mouse", "p", "pat", "patient", "person", "plate", "plot", "pt", "recording", "rep", "replicate",
-    "run", "sample", "scan", "scene", "seq", "sequence", "series", "session", "site", "slide", "specimen", "station",
-    "study", "sub", "subj", "subject", "track", "trial", "user", "vid", "video", "view", "week", "well",
+    "acquisition", "album", "aufnahme", "cam", "camera", "caméra", "case", "clip", "cámara", "day", "donor", "exam",
+    "experiment", "frame", "frames", "id", "kamera", "location", "messung", "mouse", "p", "pat", "patient", "person",
+    "plate", "plot", "proband", "probe", "pt", "recording", "rep", "replicate", "run", "sample", "scan", "scene", "seq",
+    "sequence", "series", "session", "site", "slide", "specimen", "station", "study", "sub", "subj", "subject", "track",
+    "trial", "user", "vid", "video", "view", "week", "well",
 }  # fmt: skip
 _VERSIONS = {
-    "aug", "augmented", "back", "background", "bottom", "color", "colour", "cropped", "day", "depth", "enhanced",
-    "front", "gray", "grayscale", "grey", "greyscale", "hr", "infrared", "ir", "left", "lr", "masked", "night", "nir",
-    "original", "originals", "preprocessed", "processed", "raw", "resized", "rgb", "right", "segmented", "side",
-    "thermal",
+    "aug", "augmented", "back", "background", "bottom", "color", "colour", "cropped", "day", "depth", "druck",
+    "enhanced", "front", "gray", "grayscale", "grey", "greyscale", "hr", "infrared", "ir", "left", "lr", "masked",
+    "night", "nir", "original", "originals", "preprocessed", "preview", "print", "processed", "raw", "resized", "rgb",
+    "right", "segmented", "side", "thermal", "thumb", "thumbnail", "thumbnails", "thumbs", "web",
 }  # fmt: skip
 _DOCUMENTATION = {"asset", "assets", "doc", "docs", "documentation", "icons", "notebooks", "screenshots", "thumbnails"}
 _PERHAPS_DOCUMENTATION = {
     "code", "demo", "example", "examples", "fig", "figs", "figure", "figures", "logs", "output", "outputs", "plots",
     "result", "results", "sample", "samples", "src", "static", "thumbs",
+}  # fmt: skip
+# Folders that programs of telephones and computers make.
+_ALBUMS = {
+    "camera", "download", "downloads", "favorites", "private", "received", "restored", "saved", "screenshot",
+    "screenshots", "sent", "signal", "telegram", "whatsapp",
 }  # fmt: skip
 # Of datumaro and CVAT, FiftyOne, Roboflow, and of people.
 _UNLABELLED = (
@@ -49,6 +60,7 @@ _VERDICTS = {
     "neg", "negative", "ng", "nio", "no", "nok", "normal", "notok", "ok", "pass", "passed", "pos", "positive",
     "reject", "schlecht", "sick", "undamaged", "yes",
 }  # fmt: skip
+_OF_IMAGES = {"bild", "bilder", "foto", "image", "img", "photo", "pic", "picture"}
 _COPY = re.compile(r"(?i)([ _-]+(kopie|copy|copie|copia)([ _]*\(?\d+\)?)?|\s*\(\d+\)|_copy)$")
 _CLASS_WORDS = {
     "category",
@@ -106,7 +118,19 @@ def are_parts(names: Collection[str]) -> bool:
 
 def are_items(names: Collection[str]) -> bool:
     """Return whether names number what was photographed, or say when: `patient3`, `2024-05-01`."""
-    return _prefixes(names) <= _ITEMS or all(map(_DATE.fullmatch, names))
+    return _prefixes(names) <= _ITEMS or all(map(_DATE.fullmatch, names)) or are_dated(names)
+
+
+def are_dated(names: Collection[str]) -> bool:
+    """Return whether each name has a date: `2024-05 Garden`, `Berlin, 1. Mai 2024`, `240501_101500`."""
+    return all(map(_WITH_DATE.search, names))
+
+
+def are_albums(names: Collection[str]) -> bool:
+    """Return whether names are those of albums: of a program, or of images of something, `Fotos von Anna`."""
+    words = [_words(name) for name in names]
+    are_of_images = all(len(each) > 1 and each[0].rstrip("s") in _OF_IMAGES for each in words)
+    return are_of_images or all(each and _ALBUMS.issuperset({each[0]}) for each in words)
 
 
 def are_numbers(names: Collection[str]) -> bool:
@@ -130,8 +154,12 @@ def are_alike(names: Collection[str]) -> bool:
 
 
 def are_versions(names: Collection[str]) -> bool:
-    """Return whether names are those of versions of the same images: `color`, `grayscale`; `40X`, `100X`."""
-    return all(_SIZE.fullmatch(name) or _VERSIONS.intersection(_words(name)) for name in names)
+    """Return whether names are those of versions of the same images: `color`, `gray`; `40X`; `original`, `256`."""
+    numbers = [name for name in names if name.isdecimal()]
+    others = [name for name in names if name not in numbers]
+    are_sizes = bool(others) and all(len(name) > 1 for name in numbers)
+    is_each = all(_SIZE.fullmatch(name) or _VERSIONS.intersection(_words(name)) for name in others)
+    return is_each and (are_sizes or not numbers)
 
 
 def common_share(names: Sequence[Collection[str]]) -> float:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
+from typing import get_args
 
 from models.messages import Message, listed
 from visionft.data.types import Split
@@ -20,7 +21,7 @@ from visionft.project.formats.label_titles import is_label_title
 from visionft.project.formats.labels_file import CLASSES_FILE, classes_file
 from visionft.project.formats.listing import Listing, ReadOptions
 from visionft.project.formats.registry import FORMATS, LABEL_FILES, format_of
-from visionft.project.formats.split_names import is_split_name, split_of
+from visionft.project.formats.split_names import is_split_name, split_in, split_of
 from visionft.project.importing.survey import Survey, is_image
 
 _MOST_PLACES, _MOST_IN_PLACE = 500, 12  # folders, and files in each, whose text is looked at
@@ -248,7 +249,11 @@ def source_of(listing: Listing, known: frozenset[str] | None = None) -> LabelSou
 
 def _split_of_file(file: Path) -> Split | None:
     """Return the split in the name of a label file, or of its folder."""
-    return split_of(file.stem if is_split_name(file.stem) else file.parent.name)
+    if is_split_name(file.stem):
+        return split_of(file.stem)
+    split = split_in(file.stem)
+    others = (file.with_name(file.name.replace(split, other)) for other in get_args(Split) if split and other != split)
+    return split if any(each.is_file() for each in others) else split_of(file.parent.name)
 
 
 def _label_files(survey: Survey, only: str) -> Iterator[tuple[str, Path]]:

@@ -306,7 +306,7 @@ def _weighed(survey: Survey, plan: TreePlan, labels: Labels, of_file: Proposal) 
         return [of_file, replace(of_folders, confidence=UNLIKELY)]
     if source.is_from_marks or len(source.labels) < len(labels) / 2:
         return [of_folders, less_plausible]
-    if relation.unites:
+    if relation.unites and relation.common >= 2 * len(plan.classes):  # else by chance
         return [replace(of_folders, confidence=PLAUSIBLE), less_plausible]
     return [
         replace(of_file, confidence=PLAUSIBLE if source.is_called_label or relation.divides else OPEN),

@@ -17,8 +17,9 @@ from visionft.data.types import Split
 from visionft.foreign_text import printable
 from visionft.project.formats.labels_file import CLASSES_FILE, ClassLook, read_classes_file
 from visionft.project.formats.listing import Interpretation, Listing, RejectedFile, SourceFile
-from visionft.project.formats.split_names import is_split_name, name_words, split_of
+from visionft.project.formats.split_names import is_split_name, name_words, split_in, split_of
 from visionft.project.importing.folder_names import (
+    are_albums,
     are_alike,
     are_counted,
     are_items,
@@ -38,8 +39,10 @@ from visionft.project.names import name_key
 # By structure, or the outermost or innermost level that can name classes.
 Level = Literal["best", "outer", "inner"]
 SURE, PLAUSIBLE, OPEN, UNLIKELY = 0.95, 0.7, 0.5, 0.3  # confidence
+_FEW_STEMS = 3  # names of images that may be equal by chance
 _COMMON = 0.6  # mean share of all names of sub-folders that parts or versions have
 _TRIVIAL_STEM = re.compile(r"\D{0,12}\d{0,6}")
+_OF_CAMERA = re.compile(r"(?i)(_?mg_|cimg|dsc[nf]?|dji_|gopr|img_|mvimg|pxl_)_?\d{3}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,10 +173,13 @@ class _Planner:
     def _alike(self, folders: Sequence[Folder], plan: TreePlan) -> dict[Folder, TreePlan]:
         """Return the plans of folders that have largely the classes of another plan."""
         plans = {folder: self.plan(folder) for folder in folders}
+        for folder, each in plans.items():
+            if each.alone is not None and each.alone is not folder and each.alone.name in plan.classes:
+                plans[folder] = replace(each, labels={each.alone: each.alone.name})
         return {
             folder: each
             for folder, each in plans.items()
-            if each.labels and common_share([each.classes, plan.classes]) >= _COMMON
+            if each.labels and (len(each.classes) == 1 or common_share([each.classes, plan.classes]) >= _COMMON)
         }
 
     def _merged(self, plans: Sequence[TreePlan]) -> TreePlan:
@@ -293,12 +299,6 @@ def _splits_among(kids: Sequence[Folder]) -> tuple[dict[Folder, Split | None], l
     return {}, []
 
 
-def split_in(name: str) -> Split | None:
-    """Return the split of the only word of a name that is one: `cars_train`; None for none or several."""
-    splits: set[Split | None] = {split_of(word) for word in name_words(name) if is_split_name(word)}
-    return splits.pop() if len(splits) == 1 else None
-
-
 def _settled(folder: Folder) -> Folder:
     """Return the innermost of lone folders within one another, but for folders of splits."""
     while len(inner := folder.holding) == 1 and not folder.own and not is_split_name(inner[0].name):
@@ -326,6 +326,8 @@ def _confidence_of_leaves(kids: Sequence[Folder]) -> float:
     names = [kid.name for kid in kids]
     if are_versions(names) or are_items(names) or are_parts(names) or _have_equal_stems(kids):
         return UNLIKELY
+    if are_albums(names) or are_alike(names):
+        return OPEN
     is_image_each = len(kids) > 4 and _count(kids) <= len(kids) and all(any(map(str.isdigit, each)) for each in names)
     return UNLIKELY if is_image_each or _hold_the_same(kids) else SURE
 
@@ -354,9 +356,13 @@ def _have_equal_stems(kids: Sequence[Folder]) -> bool:
     stems = [
         {file.path.stem for each in kid.within() for file in islice(filter(is_image, each.files), 2000)} for kid in kids
     ]
+    rests = [{stem.removeprefix(kid.name) for stem in each} for kid, each in zip(kids, stems, strict=True)]
+    if len(rests[0]) >= _FEW_STEMS and all(each == rests[0] for each in rests) and all(map(str.isalpha, rests[0])):
+        return True  # views of each item, called after it
     first = stems[0]
-    if not first or sum(bool(_TRIVIAL_STEM.fullmatch(stem)) for stem in first) > len(first) / 2:
-        return False
+    trivial = sum(bool(_TRIVIAL_STEM.fullmatch(stem)) for stem in first)
+    if not first or (trivial > len(first) / 2 and not (len(first) >= _FEW_STEMS and all(map(_OF_CAMERA.match, first)))):
+        return False  # cameras do not give two photographs the same number
     return all(len(first & other) >= 0.8 * max(len(first), len(other)) for other in stems[1:])
 
 

@@ -107,6 +107,8 @@ CASES: dict[str, tuple[dict[str, object], dict[str, str]]] = {
     "another format": ({"t.csv": "file,label\nA.png,cat\nb.png,cat\nc.png,dog\nd.png,dog\n"}, CATS),
     "code page 1252": ({"t.csv": "Datei;Klasse\na.jpg;Käse\nb.jpg;Käse\nc.jpg;Größe\nd.jpg;Größe\n".encode("cp1252")},
                        {A: "Käse", B: "Käse", C: "Größe", D: "Größe"}),
+    "code page 1250": ({"t.csv": "Plik;Klasa\na.jpg;mały\nb.jpg;mały\nc.jpg;duży\nd.jpg;duży\n".encode("cp1250")},
+                       {A: "mały", B: "mały", C: "duży", D: "duży"}),
 }  # fmt: skip
 
 

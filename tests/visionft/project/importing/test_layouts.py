@@ -133,6 +133,12 @@ TABLES = [
            {"train.csv": "file,label\n1.png,cat\n2.png,dog\n"}, {"cat": 1, "dog": 1}, {"train": 2, "test": 1}, 3),
     Layout("a table of any name", two("images"), {"my table.csv": "image,label\n1images.png,cat\n2images.png,dog\n"},
            {"cat": 1, "dog": 1}),
+    Layout("two images a row", two("pics"), {"list.csv": "Foto vorne;Foto hinten;Ergebnis\n1pics.png;2pics.png;cat\n"},
+           {"cat": 2}),
+    Layout("a column of names for each class", FLAT, {"list.csv": "cat;dog\na.png;b.png\nc.png;\nd.png;\n"},
+           {"cat": 3, "dog": 1}),
+    Layout("a shift beside the result", FLAT, {"list.csv": "Zdjęcie;Turno;Stan\na.png;x;cat\nb.png;y;cat\nc.png;x;dog\n"
+           "d.png;y;dog\n"}, CAT_DOG),
     Layout("JSON lines with addresses", FLAT, {"labels.jsonl": "\n".join(
         json.dumps({"image_url": f"store://bucket/x/{name}", "label": label})
         for name, label in zip(FLAT, ("cat", "cat", "dog", "dog"), strict=True))}, CAT_DOG),
@@ -189,6 +195,19 @@ EVIDENCE = [
     Layout("ids in a table, words in names", tuple(f"{name}_{n}.png" for name in ("cat", "dog") for n in range(4)),
            {"labels.csv": "file,label\n" + "".join(f"{c}_{n}.png,{n_c}\n" for n_c, c in ((1, "cat"), (2, "dog"))
             for n in range(4))}, {"cat": 4, "dog": 4}),
+    Layout("dates with words", two("2024-04 Easter", "Berlin, 1. Mai 2024"),
+           offered={"2024-04 Easter": 2, "Berlin, 1. Mai 2024": 2}),
+    Layout("cameras", two("Kamera 1", "Kamera 2"), offered={"Kamera 1": 2, "Kamera 2": 2}),
+    Layout("serial numbers", two("DA1234567", "DA1234571"), offered={"DA1234567": 2, "DA1234571": 2}),
+    Layout("albums of a telephone", two("Camera", "Sent"), offered={"Camera": 2, "Sent": 2}),
+    Layout("the same photographs twice", tuple(f"{c}/_MG_{n}.png" for c in ("big", "little") for n in (110, 111, 112))),
+    Layout("a further folder of a class", two("train/cat", "train/dog", "more_cat/cat", "test/dog"),
+           classes={"cat": 4, "dog": 4}, splits={"train": 4, "test": 2}),
+    Layout("items with two images a row", two("A01", "A02", "B07", "C03"),
+           {"meta.csv": "diagnosis,first,second\n" + "".join(f"{c},{f}/1{f}.png,{f}/2{f}.png\n" for c, f in
+            (("cat", "A01"), ("cat", "A02"), ("dog", "B07"), ("dog", "C03")))}, CAT_DOG),
+    Layout("a plate", tuple(f"x_{well}_{n}.png" for well in ("A1", "A2", "B1", "B2") for n in (1, 2)),
+           {"plate.csv": ",1,2\nA,salt,none\nB,salt,salt\n"}, {"salt": 6, "none": 2}),
     Layout("names of a camera", tuple(f"{name}_{number}.png" for name in ("IMG", "DSC") for number in range(4))),
 ]  # fmt: skip
 
@@ -252,6 +271,7 @@ REFUSED = [
     Layout("FiftyOne", two("data"), {"labels.json": '{"classes": ["a"], "labels": {"1": 0}}'}),
     Layout("Label Studio", two("images"), {"export.json": LABEL_STUDIO}),
     Layout("YOLO", two("images/train"), {"data.yaml": "train: images\nnames: [a]\n", "labels/1.txt": "0"}),
+    Layout("No column", FLAT, {"x.csv": "file,author,licence\n" + "".join(f"{n},J,CC{n < 'c'}\n" for n in FLAT)}),
     Layout("width", FLAT, {"labels.csv": "file,width,height\na.png,1.5,2.5\nb.png,3.5,4.5\n"}),
 ]
 
