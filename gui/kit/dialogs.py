@@ -7,7 +7,7 @@ from PySide6.QtCore import QEvent, QSize
 from PySide6.QtWidgets import QDialog, QFileDialog, QInputDialog, QLayout, QMessageBox, QVBoxLayout, QWidget
 
 from gui.kit import theme
-from gui.kit.parts import SCROLLBAR_WIDTH, column, scrolling
+from gui.kit.parts import SCROLLBAR_WIDTH, column, scrolling, widget_of
 from gui.kit.translation import tr
 from models.messages import Message, Text
 
@@ -58,7 +58,10 @@ class Dialog(QDialog):
         least = content.minimumSize()
         width = min(least.width() + SCROLLBAR_WIDTH, self._room.width() - 2 * theme.HUGE)
         area.setMinimumSize(width, max(theme.scaled(_LEAST_PX), least.height() - too_much))
-        layout.insertWidget(0, area, 1)
+        buttons = column()
+        buttons.addItem(layout.takeAt(0))
+        layout.addWidget(area, 1)
+        layout.addWidget(widget_of(buttons))  # after the content in the order of Tab, too
 
     def ask(self) -> bool:
         """Show the dialog until it is closed, and delete it; return whether it was accepted."""

@@ -345,9 +345,8 @@ def clear(layout: QLayout) -> None:
 class _Shrinking(QWidget):
     """Shrinks to its minimum height before the scroll area around it scrolls."""
 
-    def heightForWidth(self, width: int) -> int:
-        layout = self.layout()
-        return layout.totalMinimumHeightForWidth(width) if layout is not None else -1
+    def heightForWidth(self, _width: int) -> int:
+        return self.minimumSizeHint().height()
 
 
 def scrolling(layout: QVBoxLayout, *, shrinks: bool = False) -> QScrollArea:

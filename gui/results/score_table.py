@@ -67,6 +67,7 @@ class ScoreTable(ValueTable):
     """Classes with their scores; the last column holds (low, recall, high)."""
 
     def __init__(self, headers: Sequence[str]) -> None:
+        self._names_px = 0  # of the longest name
         super().__init__(headers, name=Message("Scores of each class"))
         last = len(headers) - 1
         self.setItemDelegateForColumn(last, IntervalDelegate(self, _measured, text_px=96))
@@ -80,6 +81,7 @@ class ScoreTable(ValueTable):
         for place, needed in ((3, 640), (2, 560), (1, 420)):
             self.setColumnHidden(place, event.size().width() < theme.scaled(needed))
         super().resizeEvent(event)
+        self._fit_names()
 
     def show_scores(self, rows: Sequence[Sequence[tuple[str, Any]]]) -> None:
         """Show classes; the names get their full width, up to a third of the table."""
@@ -87,9 +89,13 @@ class ScoreTable(ValueTable):
         for line in range(self.rowCount()):
             if (item := self.item(line, self.columnCount() - 1)) is not None:
                 item.setTextAlignment(LEFT)
-        metrics = self.fontMetrics()
-        wanted = max((metrics.horizontalAdvance(cells[0][0]) for cells in rows), default=0) + theme.scaled(40)
-        self.setColumnWidth(0, min(max(wanted, theme.scaled(140)), max(theme.scaled(140), self.width() // 3)))
+        advance = self.fontMetrics().horizontalAdvance
+        self._names_px = max((advance(cells[0][0]) for cells in rows), default=0) + theme.scaled(40)
+        self._fit_names()
+
+    def _fit_names(self) -> None:
+        least = theme.scaled(140)
+        self.setColumnWidth(0, min(max(self._names_px, least), max(least, self.width() // 3)))
 
 
 def _measured(index: _Index) -> tuple[float, float, float] | None:

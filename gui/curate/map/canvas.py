@@ -21,7 +21,7 @@ from gui.kit.thumbnails import ThumbnailStore
 from gui.kit.translation import tr
 
 Tool = Literal["lasso", "move"]
-_LEAST_SIZE = (380, 220)
+_LEAST_SIZE = (300, 220)
 _FADED = 0.72  # blending of unselected marks with the background
 _NEAREST, _FARTHEST = 0.5, 4000.0  # zoom, as a multiple of the view of the whole map
 _SIDE_PX, _CARD_PX = 64, 148
