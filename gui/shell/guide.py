@@ -14,7 +14,6 @@ from gui.kit.parts import Button, ElidedLabel, IconButton, IconLabel, row, text
 from gui.kit.translation import tr
 from gui.page import Page
 from models.messages import Message, Text
-from visionft.training.runs.run_folder import list_runs
 
 STEPS: dict[str, Text] = {  # {page: what it is for}
     "project": Message("These images have their classes already."),
@@ -29,6 +28,8 @@ def step_of(folder: Path, page: str) -> str:
     """Return the page of the next step in a project, with `page` in front."""
     if next((folder / "exports").glob("*/model.onnx"), None) is not None:
         return "try"
+    from visionft.training.runs.run_folder import list_runs  # after the start of the window
+
     if any(not (run.is_going or run.is_unfinished) for run in list_runs(folder)):
         return "export" if page == "export" else "results"
     return "train" if page == "train" else "project"

@@ -29,6 +29,7 @@ from models.messages import Message
 from visionft.amounts import size_text
 from visionft.errors import NextStep, VisionFTError
 from visionft.files import write_error
+from visionft.project import image_window, label_files
 from visionft.project.db.database import DATABASE
 from visionft.project.edits.image_changes import RestoreImages
 from visionft.project.image_window import forget_window, read_window, store_window
@@ -178,8 +179,11 @@ def move_to_trash(path: Path) -> bool:
     Raises:
         VisionFTError: There is no trash for it, or it cannot be written. The project is unchanged.
     """
+    from visionft.training import framing_choice  # after the start of the window
+
     starts = (DATABASE, UNPACKED_PREFIX)
-    ours = [entry for entry in path.iterdir() if entry.name in _OURS or entry.name.startswith(starts)]
+    names = {*_OURS, framing_choice.FILE, image_window.FILE, label_files.FILE}
+    ours = [entry for entry in path.iterdir() if entry.name in names or entry.name.startswith(starts)]
     others = len(ours) < sum(1 for _ in path.iterdir())
     parcel = path if not others else free_path(path, path.name)
     try:
