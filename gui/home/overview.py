@@ -251,7 +251,7 @@ class OverviewView(QWidget):
             words = tr("{name} has changed since its import.", name=Path(files[0].path).name)
             hint = Message("Show the changes: nothing is imported before you confirm it.")
             source = Path(files[0].source)
-            self.changed.show_message(words, hint, way=("Show changes", lambda: self.import_wanted.emit(source)))
+            self.changed.show_message(words, hint, way=(tr("Show changes"), lambda: self.import_wanted.emit(source)))
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Put the side column below the classes where there is no room beside them."""
