@@ -35,14 +35,14 @@ class Header(QWidget):
         super().__init__()
         self._heading = heading
         self._is_one_line: bool | None = None
-        self.actions = row()
+        self.action_row = row()
         titles = column(heading, subtitle, spacing=theme.HAIR)
         if is_compact:
             titles = row(heading, subtitle, spacing=theme.MEDIUM, grows=1)
         self._line = QBoxLayout(_ACROSS, self)
         self._line.addLayout(titles, 1)
-        self._line.addLayout(self.actions)
-        self._line.setAlignment(self.actions, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
+        self._line.addLayout(self.action_row)
+        self._line.setAlignment(self.action_row, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
         above, below = (theme.SMALL, theme.TIGHT) if is_compact else (theme.LARGE + theme.TIGHT, theme.MEDIUM)
         self._line.setContentsMargins(theme.HUGE, above, theme.HUGE, below)
         self._arrange()
@@ -57,7 +57,7 @@ class Header(QWidget):
 
     def _arrange(self) -> None:
         title = min(self._heading.sizeHint().width(), theme.scaled(_TITLE_PX))  # a project's name is long
-        needed = title + self.actions.minimumSize().width() + theme.LARGE + 2 * theme.HUGE
+        needed = title + self.action_row.minimumSize().width() + theme.LARGE + 2 * theme.HUGE
         is_one_line = needed <= self.width()
         if is_one_line is self._is_one_line:
             return
@@ -96,7 +96,7 @@ class Page(QWidget):
         self.heading = verbatim(name, "title") if is_compact else ElidedLabel(name, "title", mode=end)
         self.subtitle = ElidedLabel(role="muted")
         self.header = Header(self.heading, self.subtitle, is_compact=is_compact)
-        self.action_row = self.header.actions
+        self.action_row = self.header.action_row
         self.body = QVBoxLayout()
         self.body.setSpacing(theme.LARGE)
         self.body.setContentsMargins(theme.HUGE, 0, theme.HUGE, theme.HUGE)

@@ -31,14 +31,16 @@ def cut_texts(root: QWidget) -> list[str]:
     return found
 
 
-def _is_cut_at_side(area: QScrollArea) -> bool:
-    never = area.horizontalScrollBarPolicy() == Qt.ScrollBarPolicy.ScrollBarAlwaysOff
-    return never and area.widget() is not None and area.widget().width() > area.viewport().width()
+def _cut_at_side(area: QScrollArea) -> str:
+    """Return how wide the content of an area is if it is cut at a side, else an empty text."""
+    never, content = Qt.ScrollBarPolicy.ScrollBarAlwaysOff, area.widget()
+    if area.horizontalScrollBarPolicy() != never or content is None or content.width() <= area.viewport().width():
+        return ""
+    return f"a column of {content.width()} px has {area.viewport().width()}"
 
 
 def _cut_now(root: QWidget) -> list[str]:
     visible = [widget for widget in root.findChildren(QWidget) if widget.isVisible()]
     texts = [each for each in visible if isinstance(each, QLabel | QAbstractButton) and is_cut(each)]
-    areas = [each for each in visible if isinstance(each, QScrollArea) and _is_cut_at_side(each)]
-    sides = [f"a column of {each.widget().width()} px has {each.viewport().width()}" for each in areas]
+    sides = [words for each in visible if isinstance(each, QScrollArea) and (words := _cut_at_side(each))]
     return sides + [f"{each.text()!r} has {each.size().toTuple()} of {each.sizeHint().toTuple()}" for each in texts]

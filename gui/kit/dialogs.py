@@ -49,17 +49,16 @@ class Dialog(QDialog):
         if too_much <= 0:
             return
         self._scrolls = True
-        content = column(spacing=layout.spacing())
-        for _ in range(layout.count() - 1):
-            stretch = layout.stretch(0)
-            content.addItem(layout.takeAt(0))
-            content.setStretch(content.count() - 1, stretch)
+        content, buttons, last = column(spacing=layout.spacing()), column(), layout.count() - 1
+        for place in range(last + 1):
+            stretch, part = layout.stretch(0), content if place < last else buttons
+            if (item := layout.takeAt(0)) is not None:
+                part.addItem(item)
+                part.setStretch(part.count() - 1, stretch)
         area = scrolling(content, shrinks=True)
         least = content.minimumSize()
         width = min(least.width() + SCROLLBAR_WIDTH, self._room.width() - 2 * theme.HUGE)
         area.setMinimumSize(width, max(theme.scaled(_LEAST_PX), least.height() - too_much))
-        buttons = column()
-        buttons.addItem(layout.takeAt(0))
         layout.addWidget(area, 1)
         layout.addWidget(widget_of(buttons))  # after the content in the order of Tab, too
 
