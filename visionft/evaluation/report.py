@@ -74,7 +74,7 @@ def evaluate_splits(
 ) -> tuple[Evaluation, ...]:
     """Do `evaluate_run` for several splits; the network is loaded, and calibrated on validation, once."""
     model = load_current_model(read_run(run_dir), images, job=job)
-    others = [split for split in splits if split != "val"]
+    others: list[Split] = [split for split in splits if split != "val"]
     measured: tuple[Split, ...] = ("val", *others)
     job, next_part = job.in_parts(*(len(images.labelled(split)) + 1 for split in measured))
     val, temperature, thresholds = calibrate(model, images, job=job)
