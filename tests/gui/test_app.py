@@ -51,7 +51,7 @@ def test_a_restart_opens_the_window_again_with_the_same_project(monkeypatch, pro
     def run(_app) -> int:
         QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
         (window,) = (each for each in QApplication.topLevelWidgets() if isinstance(each, MainWindow))
-        seen.append((window.state.path, window.rail.button("project").text()))
+        seen.append((window.state.path, window.rail.button("project").accessibleName()))  # a narrow rail has no text
         if len(seen) == 1:
             window.state.change_settings(language="de")
             window.state.restart_requested.emit()
