@@ -12,8 +12,10 @@ import sys
 import threading
 import time
 import traceback
+import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Generic, Protocol, TypeVar
 
 from PySide6.QtCore import QObject, QThread, QThreadPool, QTimer, Signal, Slot
@@ -199,6 +201,7 @@ class WorkerPool(QObject):
         self._is_closed = False
         self._pool = QThreadPool(self)
         self._pool.setMaxThreadCount(threads)
+        self.destroyed.connect(partial(_end_destroyed, weakref.ref(self)))
 
     def request(self, keys: Sequence[Any]) -> None:
         """Request these results, the first one soonest; earlier requests not repeated here are dropped."""
@@ -213,16 +216,22 @@ class WorkerPool(QObject):
 
     def close(self) -> None:
         """Drop all requests, and wait a moment for the tasks in progress; longer ones end unheard."""
+        if not self.end():
+            self._pool = QThreadPool(self)
+            self._pool.setMaxThreadCount(self._threads)
+
+    def end(self) -> bool:
+        """Close it for good; return whether no task is in progress any more."""
         with self._wake:
             self._is_closed = True
             self._wishes = []
             self._wake.notify_all()
-        if not self._pool.waitForDone(LET_GO_MS):
+        has_ended = self._pool.waitForDone(LET_GO_MS)
+        if not has_ended:
             _unowned.difference_update([each for each in _unowned if each not in work_let_go()])
             self._pool.setParent(None)
             _unowned.add(self._pool)
-            self._pool = QThreadPool(self)
-            self._pool.setMaxThreadCount(self._threads)
+        return has_ended
 
     def _work_off(self) -> None:
         """Process requests until none has come for a while, in a pool thread. Tasks turn their errors into results."""
@@ -249,6 +258,12 @@ class WorkerPool(QObject):
             key = self._wishes.pop()
             self._begun.add(key)
             return key
+
+
+def _end_destroyed(pool: "weakref.ref[WorkerPool]", _object: object = None) -> None:
+    """End a pool that is destroyed with its window: else Qt waits for its threads, and they for the interpreter."""
+    if (found := pool()) is not None:
+        found.end()
 
 
 @dataclass(eq=False, slots=True)

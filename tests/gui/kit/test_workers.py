@@ -5,7 +5,8 @@ import threading
 import time
 
 import pytest
-from PySide6.QtCore import QCoreApplication, QObject, QThread, Slot
+from PySide6.QtCore import QCoreApplication, QEvent, QObject, QThread, Slot
+from PySide6.QtWidgets import QWidget
 
 from gui.kit import workers
 from gui.kit.workers import EventThrottle, Failure, Job, MainThreadCollector, WorkerPool
@@ -183,3 +184,25 @@ def test_none_outlives_many_calls_into_qt(qapp):
     item = QObject()
     for _ in range(20_000):
         assert item.parent() is None
+
+
+class Box(QWidget):
+    """A widget that is told of its events in Python, so that it is destroyed with the interpreter locked."""
+
+    def event(self, event: QEvent) -> bool:
+        return super().event(event)
+
+
+def test_a_window_is_destroyed_beside_its_working_pool(qtbot, qapp):
+    answers, box = [], Box()
+    pool = WorkerPool(lambda number: time.sleep(0.3) or number, threads=2, parent=box)
+    pool.done.connect(lambda *answer: answers.append(answer))
+    pool.request([1, 2, 3])
+    time.sleep(0.05)
+    box.deleteLater()
+    began = time.monotonic()
+    QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+    assert time.monotonic() - began < 5
+    qtbot.waitUntil(lambda: not workers.work_let_go())
+    qapp.processEvents()
+    assert answers == []
