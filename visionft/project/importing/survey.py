@@ -133,8 +133,10 @@ def _take_masks(root: Folder) -> list[_Pair]:
     groups: defaultdict[_Group, list[_Pair]] = defaultdict(list)  # of possible masks
     for name, files in _files_by_shared_name(root).items():
         image = min(files, key=lambda file: (_is_called_mask(file), len(_stem(file))))
-        own = _group(image, name)
+        own, has_endings = _group(image, name), any(_stem(file) != name for file in files)
         for file in files:
+            if has_endings and _stem(file) == name and not _is_called_mask(file):
+                continue  # the image of those with an ending
             group = _group(file, name)
             partner = image if group != own else next(other for other in files if _group(other, name) != own)
             groups[group].append((file, partner))
