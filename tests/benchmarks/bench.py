@@ -153,7 +153,7 @@ def linked_project(folder: Path, count: int) -> Path:
 def open_window() -> Iterator[tuple[Any, Any, Any]]:
     """Yield the application, its state and the shown window, as the program makes them, in a temporary home."""
     from gui.app import create_application, create_window
-    from gui.kit.workers import MainThreadCollector
+    from gui.kit.workers import Job, MainThreadCollector, work_let_go
     from gui.state import AppState
 
     with tempfile.TemporaryDirectory() as home:
@@ -169,6 +169,8 @@ def open_window() -> Iterator[tuple[Any, Any, Any]]:
         state.tasks.end(lambda _handle: True)
         collector.stop()
         window.close()
+        for work in work_let_go():
+            work.wait() if isinstance(work, Job) else work.waitForDone()
 
 
 def wait_until(app: Any, condition: Callable[[], object]) -> float:
