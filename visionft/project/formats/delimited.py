@@ -6,7 +6,7 @@ A malformed row is yielded as its reason; the others are read. Cells are plain t
 import csv
 import re
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from io import TextIOWrapper
 from itertools import islice
 from pathlib import Path
@@ -31,7 +31,7 @@ _AFTER_BLANK = re.compile(r"(\S+)\s+(\S.*)")
 _BLANKS = re.compile(r"\s+")
 
 
-def csv_rows(file: Path) -> Iterator[tuple[int, list[str] | str]]:
+def csv_rows(file: Path) -> Generator[tuple[int, list[str] | str]]:
     """Yield the rows, or the reason for a malformed row, with their first line numbers; blank rows are left out."""
     csv.field_size_limit(_MAX_CELL)
     with reading_errors(file):

@@ -7,6 +7,7 @@ An unusable row is listed with its line and reason; the others are imported. The
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -50,7 +51,8 @@ def read_table(file: Path, options: ReadOptions = DEFAULTS) -> Listing:
     one cell are an array, or stand between signs. Raises a `ProjectError`: it is no table, or no column names images.
     """
     finder = ImageFinder.of(file, options)
-    return listing_of_table(open_table(file, finder), finder, options.choice)
+    with closing(open_table(file, finder)) as table:
+        return listing_of_table(table, finder, options.choice)
 
 
 def listing_of_rows(

@@ -2,7 +2,7 @@
 
 import re
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ _REFERENCE = re.compile(r"([A-Za-z]{1,3})(\d{1,7})")
 _CHUNK = 1 << 20
 
 
-def spreadsheet_rows(file: Path) -> Iterator[tuple[int, list[str] | str]]:
+def spreadsheet_rows(file: Path) -> Generator[tuple[int, list[str] | str]]:
     """Yield the rows of a spreadsheet with their numbers; cells are text as in a CSV of it."""
     calamine = import_module("python_calamine")
     try:

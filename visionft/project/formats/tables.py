@@ -6,8 +6,8 @@ A table is read once, as a sample and the rest; a malformed row is its reason. T
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from io import TextIOWrapper
 from itertools import chain, islice
 from pathlib import Path
@@ -33,6 +33,7 @@ _ROWS_OF_PLATE = "ABCDEFGHIJKLMNOP"
 _OF_SPLITS = re.compile(r"(?i)partition|split")
 
 Row = dict[str, Any] | str  # the cells by title, or the reason for a malformed row
+CellRows = Generator[tuple[int, list[str] | str]]  # the cells of each row, or the reason for a malformed one
 Rows = Iterator[tuple[int, Row]]  # with their lines, or numbers
 
 
@@ -45,10 +46,16 @@ class Table:
     parts: tuple[str, ...] = ()  # titles of values that belong to parts of an image
     sample: Sequence[tuple[int, Row]]
     rest: Rows
+    source: CellRows | None = None  # of a file that is read while it is open
 
     @property
     def rows(self) -> Rows:
         return chain(self.sample, self.rest)
+
+    def close(self) -> None:
+        """Close the file, where not all of it was read."""
+        if self.source is not None:
+            self.source.close()
 
     @property
     def good(self) -> list[dict[str, Any]]:
@@ -69,12 +76,12 @@ def table_of(file: Path, titles: Sequence[str], rows: Rows, parts: Sequence[str]
 
 
 def _delimited(file: Path, images: ImageNames) -> Table:
-    return _table_of_cells(file, lambda: csv_rows(file), images)
+    return _table_of_cells(file, csv_rows(file), images)
 
 
-def _table_of_cells(file: Path, read: Callable[[], Iterator[tuple[int, list[str] | str]]], images: ImageNames) -> Table:
+def _table_of_cells(file: Path, source: CellRows, images: ImageNames) -> Table:
     """Return a table of cells; the first row is the header, unless it describes an image."""
-    rows = _from_header(read(), images)
+    rows = _from_header(source, images)
     header = next((cells for _, cells in rows), None)
     if not header:
         raise ProjectError(Message("{path} is empty.", path=file), "Choose the file that lists the images.")
@@ -97,7 +104,8 @@ def _table_of_cells(file: Path, read: Callable[[], Iterator[tuple[int, list[str]
     for place, title in enumerate(titles):
         seen[title] += 1
         titles[place] = f"{title} ({seen[title]})" if title and seen[title] > 1 else title
-    return _with_objects(table_of(file, titles, ((line, _named(titles, cells)) for line, cells in rows)))
+    table = table_of(file, titles, ((line, _named(titles, cells)) for line, cells in rows))
+    return replace(_with_objects(table), source=source)
 
 
 def _by_image(
@@ -243,7 +251,7 @@ def _json(file: Path, images: ImageNames) -> Table:
 
 
 def _spreadsheet(file: Path, images: ImageNames) -> Table:
-    return _table_of_cells(file, lambda: spreadsheet_rows(file), images)
+    return _table_of_cells(file, spreadsheet_rows(file), images)
 
 
 def _mat(file: Path, _images: ImageNames) -> Table:
