@@ -31,7 +31,7 @@ class Toast(Banner):
         self.setProperty("role", "toast")
         self._clock = QTimer(self, singleShot=True)
         self._clock.timeout.connect(self._on_clock_timeout)
-        shadow = QGraphicsDropShadowEffect(self)
+        shadow = QGraphicsDropShadowEffect()  # with a parent, PySide frees it twice: `setGraphicsEffect` owns it
         shadow.setBlurRadius(24)
         shadow.setOffset(0, 4)
         shadow.setColor(QColor(0, 0, 0, 70))
