@@ -26,9 +26,11 @@ STEPS: dict[str, Text] = {  # {page: what it is for}
 
 def step_of(folder: Path, page: str) -> str:
     """Return the page of the next step in a project, with `page` in front."""
-    if next((folder / "exports").glob("*/model.onnx"), None) is not None:
+    from gui.export.export_page import EXPORTS_FOLDER  # after the start of the window
+    from visionft.training.runs.run_folder import list_runs
+
+    if next((folder / EXPORTS_FOLDER).glob("*/model.onnx"), None) is not None:
         return "try"
-    from visionft.training.runs.run_folder import list_runs  # after the start of the window
 
     if any(not (run.is_going or run.is_unfinished) for run in list_runs(folder)):
         return "export" if page == "export" else "results"

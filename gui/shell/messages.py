@@ -127,7 +127,7 @@ class Messenger(QObject):
         offer = session.runner.offer if session is not None else None
         is_free = not self._state.tasks.requested and self._toasts.newest is None
         if offer is not None and is_free and window.current_page.name != "train":
-            words = tr("A training run can be continued: {run}", run=offer.name)
+            words = tr("A training run can be continued: {run}", run=offer.title)
             self._toasts.say(words, way=(tr("Show it"), lambda: window.show_page("train")), about=_OFFER)
 
     def _on_message_raised(self, content: ToastContent) -> None:

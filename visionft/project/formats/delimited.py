@@ -20,10 +20,10 @@ from visionft.project.formats.cells import is_number
 from visionft.project.formats.split_names import is_split_name
 from visionft.project.formats.whole_files import reading_errors, text_encoding
 
+MOST_TITLE_ROWS = 5  # of a sheet, above its columns
 _MAX_CELL = 1_000_000
 _MAX_LINE = 4_000_000  # a row is held in memory whole, and a file may be a single row
 _SAMPLE_LINES = 200
-_MOST_TITLE_ROWS = 5  # above the columns
 _STATED = re.compile(r'"?sep=(.)"?', re.IGNORECASE)  # a first line to declare the delimiter for Excel
 _SUFFIXES = "|".join(re.escape(suffix[1:]) for suffix in IMAGE_SUFFIXES)
 _AFTER_SUFFIX = re.compile(rf"(\S.*?\.(?:{_SUFFIXES}))\s+(\S.*)", re.IGNORECASE)  # a name with blanks, and the rest
@@ -51,7 +51,7 @@ def csv_rows(file: Path) -> Generator[tuple[int, list[str] | str]]:
 
 def _dialect(lines: Sequence[str]) -> str | re.Pattern[str]:
     """Return the delimiter that most lines share with one of the first; for lists with blanks the pattern of a row."""
-    for first in lines[:_MOST_TITLE_ROWS]:
+    for first in lines[:MOST_TITLE_ROWS]:
         found = max(",;\t|", key=first.count)
         if found in first and sum(found in line for line in lines) > len(lines) / 2:
             return found

@@ -18,7 +18,7 @@ from visionft.errors import ProjectError
 from visionft.files import json_memory, open_regular, parse_json
 from visionft.foreign_text import from_spreadsheet_cell
 from visionft.project.formats.columns import ImageNames, titles_of_first_row
-from visionft.project.formats.delimited import csv_rows
+from visionft.project.formats.delimited import MOST_TITLE_ROWS, csv_rows
 from visionft.project.formats.label_titles import is_file_title
 from visionft.project.formats.matlab import mat_rows
 from visionft.project.formats.nested import Entry, flat, json_rows
@@ -27,7 +27,6 @@ from visionft.project.formats.whole_files import MemoryLimit, check_size, read_l
 
 SAMPLE_ROWS = 2000  # enough to recognise a column's content
 _MAX_SAMPLED = 1_000_000  # cells
-_MOST_TITLE_ROWS = 5
 _ROWS_OF_PLATE = "ABCDEFGHIJKLMNOP"
 
 _OF_SPLITS = re.compile(r"(?i)partition|split")
@@ -147,7 +146,7 @@ def _from_header(
     rows: Iterator[tuple[int, list[str] | str]], images: ImageNames
 ) -> Iterator[tuple[int, list[str] | str]]:
     """Return the rows without a title of the sheet: first rows of one cell, no image, above several columns."""
-    first = list(islice(rows, _MOST_TITLE_ROWS + 1))
+    first = list(islice(rows, MOST_TITLE_ROWS + 1))
     filled = [0 if isinstance(cells, str) else sum(bool(cell.strip()) for cell in cells) for _, cells in first]
     start = next((place for place, count in enumerate(filled) if count > 1), 0)
     above = [cell for _, cells in first[:start] if not isinstance(cells, str) for cell in cells if cell.strip()]

@@ -63,20 +63,8 @@ _VERDICTS = {
 _OF_IMAGES = {"bild", "bilder", "foto", "image", "img", "photo", "pic", "picture"}
 _COPY = re.compile(r"(?i)([ _-]+(kopie|copy|copie|copia)([ _]*\(?\d+\)?)?|\s*\(\d+\)|_copy)$")
 _CLASS_WORDS = {
-    "category",
-    "character",
-    "char",
-    "class",
-    "cls",
-    "grade",
-    "klasse",
-    "kl",
-    "label",
-    "level",
-    "stage",
-    "type",
-    "typ",
-}
+    "category", "char", "character", "class", "cls", "grade", "kl", "klasse", "label", "level", "stage", "typ", "type",
+}  # fmt: skip
 
 
 def is_unlabelled(name: str) -> bool:

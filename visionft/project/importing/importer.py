@@ -123,7 +123,10 @@ def import_source(
         report = _Import(project, examiner, copy=copies).run(job=job)
         if not (report.stopped or opened.is_unpacked):
             files = [file for each in report.interpretations for file in (each.file, *each.joined)]
-            keep_label_files(project.path, path, files)
+            try:
+                keep_label_files(project.path, path, files)
+            except VisionFTError as error:  # the images are there
+                logger.warning("Changes of the label files will not be offered: %s", error)
         return report
 
 
