@@ -53,7 +53,7 @@ def _range_fault(value: Any, metadata: Any) -> str:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return ""
     if value != value:
-        return "must be a number"
+        return Message("must be a number")
     if low is not None and value < low:
         return Message("must be at least {low}, got {value}", low=f"{low:g}", value=f"{value:g}")
     if high is not None and value > high:
