@@ -59,6 +59,7 @@ class TrainDraft(QObject):
         self.preset = DEFAULT_PRESET
         self._images: TrainingImages | None = None  # as last read
         self._facts: SetFacts | None = None
+        self._waiting: Callable[[], object] | None = None  # for the images as they are now
         self._reader = BackgroundReader(read_training_images, self._take_images, parent=self)
         self.preview = AugmentPreview(view.strip, lambda: self._images.divided if self._images else None, parent=self)
         self._computer_reader = WorkerPool(train_choices.read_computer, threads=1, answers_age=True, parent=self)
@@ -151,6 +152,21 @@ class TrainDraft(QObject):
         if before != self._inputs() or self._baseline.device != self._state.settings.device:
             self._follow(was_modified)
         self._state.actions.refresh()
+        if self._waiting is not None and self._is_read():
+            act, self._waiting = self._waiting, None
+            act()
+
+    def when_read(self, act: Callable[[], object]) -> None:
+        """Call `act` once the project's images are read as they are now: a second for 100,000, in the background."""
+        if self._session is None or self._is_read():
+            act()
+        else:
+            self._waiting = act
+            self.refresh()
+
+    def _is_read(self) -> bool:
+        images, session = self._images, self._session
+        return images is not None and session is not None and images.now is session.kept_snapshot
 
     def _inputs(self) -> tuple[object, ...]:
         return self._facts, self._images and self._images.is_divided, self._circumstances, self._probes

@@ -261,19 +261,22 @@ class TrainPage(Page):
         session = self.session
         assert session is not None
 
-        def on_divided() -> None:
-            self.draft.refresh()
+        def act_if_ready() -> None:
             if self.draft.is_ready():
                 act(session.runner)
 
-        if not self.draft.is_ready():
-            self.show_view(SETUP)
-        elif self.draft.is_divided:
-            act(session.runner)
-        else:
-            session.splitter.split(
-                self.setup.split_card.wish, page=self.name, or_without_test=True, then=lambda _report: on_divided()
-            )
+        def act_or_split() -> None:
+            if not self.draft.is_ready():
+                self.show_view(SETUP)
+            elif self.draft.is_divided:
+                act(session.runner)
+            else:
+                session.splitter.split(
+                    self.setup.split_card.wish, page=self.name, or_without_test=True,
+                    then=lambda _report: self.draft.when_read(act_if_ready),
+                )  # fmt: skip
+
+        self.draft.when_read(act_or_split)
 
     @Slot()
     def split_again(self) -> None:
