@@ -1,9 +1,10 @@
-"""The German of the window: `python packaging/translations.py extract|update|compile|check`.
+"""The German of the window and its manual: `python packaging/translations.py extract|update|compile|check|manual`.
 
     extract    write the message ids of the source to build/visionft.pot
     update     add new message ids to the catalogues, with an empty translation, and drop the unused
     compile    write the .mo file beside each .po file (packaging/start.py, the wheel and the tests do it by themselves)
-    check      print ids without a translation, and translations with other placeholders
+    check      print ids without a translation, translations with other placeholders, pages of the manual that changed
+    manual     write into translated pages (de/train.md ...) that they translate the English pages as they are now
 
 A message id is a literal: an argument of `tr` or `Message`, of a parameter or field annotated `Text` (or handed on to
 `tr`), of an expected error or `Problem` (message, hint), of `Notice(message=)`, `Progress(stage=)` or
@@ -11,6 +12,7 @@ A message id is a literal: an argument of `tr` or `Message`, of a parameter or f
 """
 
 import ast
+import hashlib
 import os
 import re
 import struct
@@ -23,6 +25,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 CATALOGUES = ROOT / "resources/translations"
+MANUAL = ROOT / "docs/manual"
 DOMAIN = "visionft"
 _SKIPPED = {"cli", "starter"}  # the command line is English
 _ERROR = "VisionFTError"
@@ -324,6 +327,33 @@ def extract(path: Path) -> None:
         write_po(file, as_template(), width=110, include_lineno=False)
 
 
+# -- the manual ---------------------------------------------------------------------------------------------------
+
+
+def source_line(page: Path) -> str:
+    """Return the last line of a translated page, which Markdown does not show: the English page and its Git hash."""
+    text = (page.parents[1] / page.name).read_text(encoding="utf-8").encode()
+    blob = hashlib.sha1(b"blob %d\0" % len(text) + text, usedforsecurity=False)
+    return f'[translation of]: ../{page.name} "{blob.hexdigest()[:10]}"'
+
+
+def record_source(page: Path) -> None:
+    """Write into a translated page that it translates the English page as it is now."""
+    text = page.read_text(encoding="utf-8").partition("\n[translation of]: ")[0].rstrip()
+    page.write_text(f"{text}\n\n{source_line(page)}\n", encoding="utf-8")
+
+
+def manual_problems(folder: Path, codes: Iterable[str]) -> list[str]:
+    """Return which pages are missing, or translate an earlier text of the English page."""
+    lines = []
+    for page in [folder / code / english.name for code in codes for english in sorted(folder.glob("*.md"))]:
+        last = page.read_text(encoding="utf-8").splitlines()[-1] if page.is_file() else ""
+        if last != source_line(page):
+            name, old = page.relative_to(folder).as_posix(), "".join(last.split('"')[1:2]) or "/dev/null"
+            lines.append(f"manual/{name}: translate `git diff {old} docs/manual/{page.name}`, then run `manual {name}`")
+    return lines
+
+
 def main(arguments: list[str]) -> int:
     """Run a command of the module's docstring; return its exit code."""
     match arguments:
@@ -338,8 +368,12 @@ def main(arguments: list[str]) -> int:
             lines = [
                 f"{code}: {line}" for code, path in catalogues().items() for line in problems(found, read_po(path))
             ]
+            lines += manual_problems(MANUAL, catalogues())
             print(*lines, sep="\n", end="\n" if lines else "")
             return min(1, len(lines))
+        case ["manual", *names]:
+            for name in names:
+                record_source(MANUAL / name)
         case _:
             print(__doc__)
             return 2

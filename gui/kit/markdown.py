@@ -85,6 +85,9 @@ def _style(block: QTextBlock, *, has_links: bool) -> None:
         if not has_links and (letters.isAnchor() or letters.isImageFormat()):
             letters = QTextCharFormat()  # the text of the link, in the format of the text around it
             letters.setFontWeight(fragment.charFormat().fontWeight())
+        elif letters.isImageFormat():
+            letters = letters.toImageFormat()
+            letters.setMaximumWidth(QTextLength(QTextLength.Type.PercentageLength, 100))
         cursor = QTextCursor(block)
         cursor.setPosition(fragment.position())
         cursor.setPosition(fragment.position() + fragment.length(), QTextCursor.MoveMode.KeepAnchor)

@@ -12,7 +12,7 @@ from gui.kit import theme
 from gui.kit.dialogs import Dialog
 from gui.kit.markdown import markdown_document
 from gui.kit.parts import Button, row
-from gui.kit.translation import tr
+from gui.kit.translation import language, tr
 from models.messages import Message
 
 _RESOURCES = Path(resources.__file__).parent
@@ -24,9 +24,15 @@ def manual_folder() -> Path:
     return packaged if packaged.is_dir() else _RESOURCES.parent / "docs" / "manual"
 
 
-def manual_pages(folder: Path) -> list[tuple[str, str]]:
+def manual_page(name: str) -> Path:
+    """Return the file of a page in the language of the window, or in English where it is not translated."""
+    translated = manual_folder() / language() / f"{name}.md"
+    return translated if translated.is_file() else manual_folder() / f"{name}.md"
+
+
+def manual_pages() -> list[tuple[str, str]]:
     """Return (name, title) of each page in order: the links of `README.md`, the manual's contents."""
-    lines = (folder / "README.md").read_text(encoding="utf-8").splitlines()
+    lines = manual_page("README").read_text(encoding="utf-8").splitlines()
     links = [line.split("](") for line in lines if "](" in line and ".md)" in line]
     return [(link.split(".md)")[0], title.rpartition("[")[2]) for title, link, *_ in links]
 
@@ -58,11 +64,11 @@ class ManualDialog(Dialog):
     def __init__(self, parent: QWidget, page: str = "") -> None:
         super().__init__(parent, Message("Manual"))
         self.resize(theme.scaled(1080), theme.scaled(760))
-        self._folder = manual_folder()
         self.pages, self.view = QListWidget(), ManualView()
         self.pages.setAccessibleName(tr("Pages of the manual"))
         self.pages.setMaximumWidth(theme.scaled(220))
-        pages = manual_pages(self._folder)
+        self.pages.setWordWrap(True)
+        pages = manual_pages()
         self._names = [name for name, _ in pages]
         self.pages.addItems([title for _, title in pages])
         splitter = QSplitter()
@@ -88,4 +94,4 @@ class ManualDialog(Dialog):
             QDesktopServices.openUrl(link)
 
     def _show(self, number: int) -> None:
-        self.view.show_page(self._folder / f"{self._names[number]}.md")
+        self.view.show_page(manual_page(self._names[number]))

@@ -7,14 +7,17 @@ from io import BytesIO
 import pytest
 from babel.messages.pofile import read_po as read_by_babel
 from translations import (
+    MANUAL,
     ROOT,
     arguments_at,
     as_mo,
     catalogues,
     entries,
+    manual_problems,
     name_of,
     problems,
     read_po,
+    record_source,
     source_files,
     text_parameters,
 )
@@ -92,3 +95,22 @@ def test_errors_and_progress_of_the_engine_carry_their_values_in_messages():
                 texts = [each for each in arguments_at(node, places) if isinstance(each, ast.JoinedStr)]
                 found += [f"{path}:{each.lineno} {ast.unparse(each)}" for each in texts]
     assert not found
+
+
+def test_a_page_of_the_manual_is_named_until_its_translation_is_brought_up_to_date(tmp_path):
+    (tmp_path / "de").mkdir()
+    (tmp_path / "train.md").write_text("# Train\n", encoding="utf-8")
+    assert len(manual_problems(tmp_path, ["de"])) == 1
+    translated = tmp_path / "de/train.md"
+    translated.write_text("# Trainieren\n", encoding="utf-8")
+    for text in ("# Train\n", "# Train\n\nIt takes minutes.\n"):
+        (tmp_path / "train.md").write_text(text, encoding="utf-8")
+        (line,) = manual_problems(tmp_path, ["de"])
+        assert "manual de/train.md" in line
+        record_source(translated)
+        assert manual_problems(tmp_path, ["de"]) == []
+    assert translated.read_text(encoding="utf-8").count("translation of") == 1
+
+
+def test_the_manual_is_translated_as_it_is_now():
+    assert manual_problems(MANUAL, catalogues()) == []

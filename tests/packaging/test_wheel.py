@@ -32,7 +32,8 @@ def test_the_wheel_has_all_sources_and_files_of_its_packages_alone() -> None:
     assert "models/timm_index.json" in files
     assert {f"resources/pictures/{name}" for name in ("photographs.zip", "photographs.jpg", "drawn.jpg")} <= files
     translation = "resources/translations/de/LC_MESSAGES/visionft.mo"
-    assert {translation, "resources/manual/label.md", "resources/screenshots/label.png"} <= files
+    manual = {"resources/manual/label.md", "resources/manual/de/label.md", "resources/screenshots/label.png"}
+    assert {translation, *manual} <= files
 
 
 def test_the_wheel_brings_the_licences_of_what_others_made() -> None:
