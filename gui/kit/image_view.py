@@ -167,8 +167,10 @@ class ImageView(QWidget):
             painter.drawPixmap(self._target(image), image, QRectF(image.rect()))
             return
         painter.setPen(QColor(palette.muted))
-        words = f"This image cannot be shown:\n{image.reason}" if isinstance(image, Unreadable) else ""
-        painter.drawText(self.rect(), int(Qt.AlignmentFlag.AlignCenter), words)
+        if isinstance(image, Unreadable):
+            words = tr("This image cannot be shown: {reason}.", reason=tr(image.reason))
+            flags = Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap
+            painter.drawText(self.rect().adjusted(12, 12, -12, -12), int(flags), words)
 
     @Slot(object, object)
     def _on_done(self, path: Path, result: QImage | Unreadable) -> None:

@@ -86,7 +86,7 @@ class HeatView(QWidget):
         image = self.image()
         if isinstance(image, Unreadable):
             painter.setPen(QColor(palette.muted))
-            words = f"This image cannot be shown:\n{image.reason}"
+            words = tr("This image cannot be shown: {reason}.", reason=tr(image.reason))
             flags = Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap
             painter.drawText(self.rect().adjusted(12, 12, -12, -12), int(flags), words)
             return

@@ -100,13 +100,14 @@ def difference(row: LeaderboardRow) -> str:
     return tr("{points}, not significant", points=points) if row.is_tied else points
 
 
-def chips(row: LeaderboardRow) -> list[str]:
-    """Return the property of a model as a chip: predicting from the current labels."""
-    return [tr("current labels")] if row.is_live else []
+def name(row: LeaderboardRow) -> str:
+    """Return the title with the method, and whether the model predicts from the current labels."""
+    method = "" if row.method in row.title else tr(row.method)
+    return " · ".join(filter(None, (row.title, method, tr("current labels") if row.is_live else "")))
 
 
 def tip(row: LeaderboardRow) -> str:
-    lines = [row.title, row.run, *chips(row)]
+    lines = [name(row), row.run]
     if row.state != "measured":
         lines.append(tr(REASONS[row.state]))
     if (found := row.to_best) is not None:
@@ -124,7 +125,7 @@ def cells(row: LeaderboardRow, order: int) -> list[tuple[str, Any]]:
     time = f"{number(ms)} ms" if ms is not None else tr("elsewhere") if cost.time is not None else NONE
     return [
         (rank(row), order),
-        (row.title if row.method in row.title else f"{row.title} · {tr(row.method)}", row.title.casefold()),
+        (name(row), row.title.casefold()),
         ("" if row.top1 is None else f"{row.top1:.1%}", -1.0 if row.top1 is None else row.top1),
         (difference(row), order),
         (NONE if row.balanced_accuracy is None else f"{row.balanced_accuracy:.1%}", row.balanced_accuracy or -1.0),

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Mapping
 
-from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QRectF, QSignalBlocker, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QFont, QFontMetricsF, QPainter, QResizeEvent
-from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QStyle, QStyledItemDelegate, QStyleOptionViewItem, QWidget
+from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QSignalBlocker, Qt, Signal
+from PySide6.QtGui import QResizeEvent
+from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QWidget
 
 from gui.kit import theme
+from gui.kit.icons import swatch
 from gui.kit.parts import Button, ElidedLabel, column, row, text
 from gui.kit.side_by_side import divided
 from gui.kit.value_table import VALUE_ROLE, ValueTable
@@ -38,11 +39,9 @@ class LeaderboardTable(ValueTable):
     def __init__(self) -> None:
         super().__init__(HEADERS, name=Message("Leaderboard"))
         self._intervals = IntervalDelegate(self, _interval_of, text_px=52, rank_of=lambda at: at.data(ROW_ROLE).rank)
-        self.colour_of: Mapping[str, int] = {}
         self._shown_run = ""
         self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         self.setTextElideMode(Qt.TextElideMode.ElideRight)
-        self.setItemDelegateForColumn(NAME, _NameDelegate(self))
         self.setItemDelegateForColumn(ACCURACY, self._intervals)
         self.verticalHeader().setDefaultSectionSize(theme.scaled(_ROW_PX))
         header = self.horizontalHeader()
@@ -64,7 +63,6 @@ class LeaderboardTable(ValueTable):
 
     def show_board(self, board: Leaderboard, *, colours: Mapping[str, int], chosen: str) -> None:
         """Show the runs and the selected one; `colours` are places by the runs' names."""
-        self.colour_of = colours
         # Tens of percent around all intervals: whiskers on a scale from 0 would be too small to compare.
         intervals = [each.top1_interval for each in board.rows if each.top1_interval is not None]
         low = min((int(10 * each[0]) / 10 for each in intervals), default=0.0)
@@ -83,6 +81,8 @@ class LeaderboardTable(ValueTable):
                         item.setToolTip(leaderboard_text.tip(row))
                         if column in (NAME, ACCURACY):
                             item.setTextAlignment(LEFT)
+                        if column == NAME:
+                            item.setIcon(swatch(theme.class_colour(colours.get(row.run, 0)).name()))
         self.choose(chosen)
 
     def row_at(self, line: int) -> LeaderboardRow | None:
@@ -117,52 +117,6 @@ def _interval_of(index: _Index) -> tuple[float, float, float] | None:
     return row.top1_interval[0], row.top1 or 0.0, row.top1_interval[1]
 
 
-class _NameDelegate(QStyledItemDelegate):
-    """A run's colour, its name, and its special properties as chips."""
-
-    def sizeHint(self, option: QStyleOptionViewItem, index: _Index) -> QSize:
-        return super().sizeHint(option, index) + QSize(theme.scaled(24), 0)
-
-    def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: _Index) -> None:
-        """Draw the name between its colour and its chips; the chips are omitted where there is no room."""
-        row: LeaderboardRow | None = index.data(ROW_ROLE)
-        table = self.parent()
-        if row is None or not isinstance(table, LeaderboardTable):
-            super().paint(painter, option, index)
-            return
-        chips, palette = leaderboard_text.chips(row), theme.colours()
-        small = QFont(option.font)
-        small.setPixelSize(max(9, option.font.pixelSize() - 2))
-        widths = [QFontMetricsF(small).horizontalAdvance(chip) + 14 for chip in chips]
-        room = sum(widths) + 5 * len(widths)
-        if option.rect.width() - room < theme.scaled(150):
-            chips, widths, room = [], [], 0.0
-        name_option = QStyleOptionViewItem(option)
-        name_option.rect = option.rect.adjusted(20, 0, -round(room), 0)
-        super().paint(painter, name_option, index)
-        painter.save()
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        if option.state & QStyle.StateFlag.State_Selected:
-            ends = QRectF(option.rect.right() - room + 1, option.rect.top(), room, option.rect.height())
-            for part in (QRectF(option.rect.left(), option.rect.top(), 20, option.rect.height()), ends):
-                painter.fillRect(part, QColor(palette.accent_soft))
-        swatch = QRectF(option.rect.left() + 11, option.rect.center().y() - 5, 11, 11)
-        painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(theme.class_colour(table.colour_of.get(row.run, 0)))
-        painter.drawRoundedRect(swatch, 3, 3)
-        left = option.rect.right() - room + 5
-        for chip, width in zip(chips, widths, strict=True):
-            area = QRectF(left, option.rect.center().y() - 8, width, 17)
-            painter.setPen(Qt.PenStyle.NoPen)
-            painter.setBrush(QColor(palette.good_soft))
-            painter.drawRoundedRect(area, 8, 8)
-            painter.setFont(small)
-            painter.setPen(QColor(palette.good))
-            painter.drawText(area, int(Qt.AlignmentFlag.AlignCenter), chip)
-            left += width + 5
-        painter.restore()
-
-
 class LeaderboardView(QWidget):
     """A sentence and the buttons to fill the leaderboard, over the table and the chart."""
 
@@ -192,6 +146,7 @@ class LeaderboardView(QWidget):
         self.measure_button.setVisible(bool(board.unmeasured))
         self.table.show_board(board, colours=colours, chosen=chosen)
         self.chart.show_board(board, colours=colours, chosen=chosen)
+        self.chart.setVisible(bool(board.ranked))
 
     def choose(self, run: str) -> None:
         self.table.choose(run)
