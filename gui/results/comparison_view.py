@@ -25,28 +25,34 @@ class ComparisonView(QWidget):
     """Model 1, chosen here, beside model 2, the one selected in the table."""
 
     step_wanted = Signal(object)  # NextStep: the action to enable the comparison
+    chosen = Signal(str)  # the name of model 1
+    other_wanted = Signal()  # a model from outside the project
 
     def __init__(self, thumbnails: ThumbnailStore) -> None:
         super().__init__()
-        self.other_box = choice_box("Run to compare with", least=16)
+        self.other_box = choice_box("Model to compare with", least=16)
+        self.other_box.activated.connect(self._on_activated)
         self._to = ElidedLabel("", "strong")
-        self.verdict, self.facts = text("", "strong"), ElidedLabel("", "small", mode=Qt.TextElideMode.ElideRight)
+        self._place = -1  # of the chosen model
+        self.note = text("", "small", wrap=True)
+        right = Qt.TextElideMode.ElideRight
+        self.verdict, self.facts = text("", "strong"), ElidedLabel("", "small", mode=right)
         self.grid = FixableGrid(thumbnails, name=Message("Images that at least one model has wrong"))
         self.strip, self.open_button = self.grid.strip, self.grid.open_button
         self._groups: Mapping[str, Sequence[Tile]] = dict.fromkeys(GROUPS, ())
         self._switch = Segments({name: tr(title) for name, title in GROUPS.items()}, "")
         self._switch.chosen.connect(lambda _group: self._show_group())
         self.buttons = self._switch.buttons
-        self.shares = (ElidedLabel("", "body"), ElidedLabel("", "body"))
-        first = row(verbatim("1", "strong"), self.other_box, self.shares[0], grows=2)
+        self.shares = (ElidedLabel("", "body", mode=right), ElidedLabel("", "body", mode=right))
+        first = row(verbatim("1", "strong"), self.other_box, self.shares[0])
         second = row(verbatim("2", "strong"), self._to, self.shares[1])
-        second.setStretch(1, 1)
-        second.setStretch(2, 1)
         head = row(first, second, spacing=theme.LARGE)
-        head.setStretch(0, 1)
-        head.setStretch(1, 1)
+        for place in (0, 1):
+            head.setStretch(place, 1)
+            first.setStretch(1 + place, 2 - place)
+            second.setStretch(1 + place, 2 - place)
         facts = row(self.verdict, self.facts, spacing=theme.MEDIUM, grows=1)
-        layout = column(facts, self._switch, self.grid, grows=2)
+        layout = column(facts, self.note, self._switch, self.grid, grows=3)
         body = widget_of(layout)
         self.empty = EmptyState("split", "Nothing to compare yet", "")
         self._step: NextStep | None = None
@@ -60,15 +66,29 @@ class ComparisonView(QWidget):
         """Return the name of model 1; empty when there is none."""
         return self.other_box.currentData() or ""
 
-    def offer(self, runs: Sequence[tuple[str, str]], *, to: str, preferred: str = "") -> None:
-        """Offer (name, title) of the runs to compare with; keep the choice where it is still offered."""
+    def offer(self, models: Sequence[Sequence[tuple[str, str]]], *, to: str, preferred: str = "") -> None:
+        """Offer groups of (name, title) of the models to compare with; keep the choice where it is still offered."""
         kept = preferred or self.other()
         self._to.setText(to)
         self.other_box.clear()
-        for name, title in runs:
-            self.other_box.addItem(title, name)
-        names = [name for name, _ in runs]
-        self.other_box.setCurrentIndex(names.index(kept) if kept in names else len(names) - 1)
+        for group in models:
+            for name, title in group:
+                self.other_box.addItem(title, name)
+                self.other_box.setItemData(self.other_box.count() - 1, title, Qt.ItemDataRole.ToolTipRole)
+            self.other_box.insertSeparator(self.other_box.count())
+        self.other_box.addItem(tr("Another project or exported model…"), "")
+        usual = next((name for group in models for name, _ in reversed(group)), "")
+        place = self.other_box.findData(kept)
+        self.other_box.setCurrentIndex(place if kept and place >= 0 else self.other_box.findData(usual))
+        self._place = self.other_box.currentIndex()
+
+    def _on_activated(self, place: int) -> None:
+        if self.other():
+            self._place = place
+            self.chosen.emit(self.other())
+        else:
+            self.other_box.setCurrentIndex(self._place)
+            self.other_wanted.emit()
 
     def show_problem(self, message: str, hint: str, step: NextStep | None = None) -> None:
         self._stack.setCurrentIndex(0)
@@ -79,7 +99,7 @@ class ComparisonView(QWidget):
 
     def show_groups(
         self, groups: Mapping[str, Sequence[Tile]], counts: Mapping[str, int], verdict: str, facts: str,
-        *, shares: Sequence[str],
+        *, shares: Sequence[str], note: str = "",
     ) -> None:  # fmt: skip
         """Show the three groups; `counts` include images no longer in the project, `shares` are of both models."""
         for label, words in zip(self.shares, shares, strict=True):
@@ -88,6 +108,8 @@ class ComparisonView(QWidget):
         self._groups = groups
         self.verdict.setText(tr(verdict))
         self.facts.setText(facts)
+        self.note.setText(tr(note))
+        self.note.setVisible(bool(note))
         for name, title in GROUPS.items():
             self.buttons[name].setText(f"{tr(title)}  {counts[name]:,}")
         self._show_group()

@@ -20,6 +20,7 @@ from gui.results.evaluations import Images
 from gui.results.explain_view import ExplainView
 from gui.results.fixable_grid import FixableGrid
 from gui.results.matrix_view import MatrixView
+from gui.results.other_models import OtherModels
 from gui.runner import RESULTS
 from gui.session import ProjectSession
 from gui.state import AppState
@@ -27,7 +28,7 @@ from gui.tasks import Lane, Outcome, Task
 from models.messages import Message
 from visionft.data.types import Split
 from visionft.errors import RunError
-from visionft.evaluation.comparison import PredictionChange, compare_runs
+from visionft.evaluation.comparison import PredictionChange, compare_models
 from visionft.evaluation.explanation import Explanation, ExplanationRequest
 from visionft.evaluation.stored import StoredEvaluation, StoredPrediction
 from visionft.project.edits.changes import LabelImages, UnlabelImages
@@ -44,6 +45,7 @@ class ImageViews(QObject):
     """Images and matrix of one run, and its comparison with another."""
 
     read = Signal()  # the project's images
+    others_changed = Signal()  # the models from outside
     run_failed = Signal()  # an explanation failed: the run's folder may be gone, or its weights
 
     def __init__(
@@ -58,6 +60,8 @@ class ImageViews(QObject):
         def read(session: ProjectSession) -> Images:
             return Images(session.snapshot())
 
+        self.others = OtherModels(state, session, parent=self)
+        self.others.ended.connect(self._on_other_evaluated)
         self._reader = BackgroundReader(read, self._take_images, parent=self)
         self._run: RunSummary | None = None
         self._runs: list[RunSummary] = []
@@ -69,6 +73,7 @@ class ImageViews(QObject):
         self._changed: Mapping[str, Sequence[PredictionChange]] = {}  # by group
         self._explanations: dict[_Key, Explanation] = {}
         self._preferred = ""
+        self._evaluated = ""  # the model from outside that was evaluated last, until it is shown
         self._grids: list[FixableGrid] = []  # of the built views
         self._is_explaining = False
 
@@ -92,7 +97,8 @@ class ImageViews(QObject):
     @cached_property
     def comparison(self) -> ComparisonView:
         view = ComparisonView(self._thumbnails)
-        view.other_box.activated.connect(lambda _place: self._show_comparison())
+        view.chosen.connect(self.update_other)
+        view.other_wanted.connect(self.choose_other)
         view.step_wanted.connect(self._state.step_requested)
         self._follow(
             view.grid,
@@ -200,19 +206,40 @@ class ImageViews(QObject):
     def show_comparison(self) -> None:
         """Compare the run with the other selected run, or the last one."""
         run = self._run
-        others = [(each.name, each.title) for each in self._runs if run and each.name != run.name]
-        self.comparison.offer(others, to=run.title if run else "", preferred=self._preferred)
+        own = [each for each in self._runs if run and each.name != run.name]
+        groups = [[(each.name, each.title) for each in group] for group in (own, self.others.models()) if group]
+        preferred, self._evaluated = self._evaluated or self._preferred, ""
+        self.comparison.offer(groups, to=run.title if run else "", preferred=preferred)
         self._show_comparison()
 
+    def choose_other(self) -> None:
+        self.others.choose(self.comparison, self._split())
+        self._show_comparison()
+
+    def update_other(self, name: str) -> None:
+        """Show the comparison; a model from outside is evaluated where it was not on the current images and labels."""
+        self.others.update(name, self._split())
+        self._show_comparison()
+
+    @Slot(str)
+    def _on_other_evaluated(self, name: str) -> None:
+        self._evaluated = name
+        self.others_changed.emit()
+
     def _show_comparison(self) -> None:
-        run, other = self._run, next((each for each in self._runs if each.name == self.comparison.other()), None)
+        run, name = self._run, self.comparison.other()
+        other = next((each for each in (*self._runs, *self.others.models()) if each.name == name), None)
         self._changed = {}
+        if self.others.evaluating:
+            title = tr("Evaluating {run}", run=self.others.evaluating)
+            self.comparison.show_problem(title, Message("It is compared on the images of this split."))
+            return
         if run is None or other is None:
-            words = Message("Train a second run to compare their mistakes.")
+            words = Message("Train a second run, or choose a model of another project.")
             self.comparison.show_problem(Message("Nothing to compare yet"), words)
             return
         try:
-            found = compare_runs(other, run, self._split())
+            found = compare_models(other, run, self._split())
         except RunError as error:
             self.comparison.show_problem(error.message, error.hint, error.next_step)
             return
@@ -220,14 +247,14 @@ class ImageViews(QObject):
         items = {name: evaluations.changed_items(group, self._images) for name, group in self._changed.items()}
         counts = {name: len(group) for name, group in self._changed.items()}
         facts = tr(
-            "{shared} images in common, both right on {right}; {left} left out: evaluated by one run only, or "
+            "{shared} images in common, both right on {right}; {left} left out: evaluated by one model only, or "
             "relabelled.",
             shared=f"{found.shared:,}", right=f"{found.both_right:,}", left=f"{found.left_out:,}",
         )  # fmt: skip
-        words = Message("right for {right} of {count}")
+        words = Message("{right} of {count} right")
         right = (found.both_right + len(found.broken), found.both_right + len(found.fixed))
         shares = [tr(words, right=f"{each:,}", count=f"{found.shared:,}") for each in right]
-        self.comparison.show_groups(items, counts, found.verdict, facts, shares=shares)
+        self.comparison.show_groups(items, counts, found.verdict, facts, shares=shares, note=found.note)
         self._show_label(self.comparison.grid)
 
     def explain_selected(self) -> None:

@@ -85,13 +85,14 @@ class ResultsPage(Page):
         self.damaged = Banner()
         images, leaderboard, details = self.images, self.leaderboard, self.details
         self.compare = Views((  # in the order of `LEADERBOARD` and `SIDE_BY_SIDE`
-            View(title="All models", build=lambda: leaderboard.view, fill=leaderboard.show),
+            View(title="All models", build=lambda: leaderboard.view, fill=leaderboard.show,
+                 has_content=lambda: len(self._runs) > 1),
             View(title="Two side by side", build=lambda: images.comparison, fill=images.show_comparison),
         ))  # fmt: skip
         self.views = Views((  # in the order of `MISTAKES` and the constants next to it
             View(title="Mistakes", build=lambda: images.explain, fill=images.show_ordered, needs_evaluation=True),
             View(title="Classes", build=lambda: images.matrix, fill=images.show_matrix, needs_evaluation=True),
-            View(title="Compare", build=lambda: self.compare, has_content=lambda: len(self._runs) > 1,
+            View(title="Compare", build=lambda: self.compare, has_content=self._has_comparison,
                  fill=lambda: self.compare.refill(has_evaluation=True)),
             View(title="Details", build=lambda: details, fill=details.refill, is_last=True),
         ), self.missing)  # fmt: skip
@@ -136,6 +137,7 @@ class ResultsPage(Page):
         self.leak_free.changed.connect(self._show_accuracy)
         self.images.run_failed.connect(self.mark_stale)
         self.images.read.connect(self._show_evaluation)
+        self.images.others_changed.connect(self._show_evaluation)
         self.leaderboard.run_chosen.connect(lambda name: table.select([name]))
         self.leaderboard.changed.connect(self._show_empty)
         self.leaderboard.models_fitted.connect(self.show_leaderboard)
@@ -319,6 +321,16 @@ class ResultsPage(Page):
             self.views.choose(COMPARE)
             self.compare.choose(LEADERBOARD)
 
+    def _has_comparison(self) -> bool:
+        return len(self._runs) + len(self.images.others.models()) + bool(self.images.others.evaluating) > 1
+
+    def compare_with_other(self) -> None:
+        self.images.choose_other()
+        if self.images.others.evaluating:
+            self.views.refill(has_evaluation=self.evaluation is not None)
+            self.views.choose(COMPARE)
+            self.compare.choose(SIDE_BY_SIDE)
+
     def fit_training_free(self) -> None:
         self.leaderboard.fit()
         self.show_leaderboard()
@@ -341,6 +353,8 @@ class ResultsPage(Page):
         run = self._runs.get(step.run)
         if run is not None and step.action == "evaluate":
             self.measuring.start(run, "test" if step.split == "test" else "val")
+        elif step.action == "evaluate":
+            self.images.update_other(step.run)
 
     def chosen_images(self) -> ChosenImages:
         return ChosenImages(self.images.chosen_ids())
@@ -368,7 +382,8 @@ class ResultsPage(Page):
 
     def menu(self) -> QMenu | None:
         run = self.run()
-        return self.actions_of_runs.menu(run, self, edit_name=self.table.edit_name) if run else None
+        actions = {"edit_name": self.table.edit_name, "compare": self.compare_with_other}
+        return self.actions_of_runs.menu(run, self, **actions) if run else None
 
     def show_menu(self) -> None:
         self._show_menu_at(self.more_button.mapToGlobal(QPoint(0, self.more_button.height())))

@@ -13,9 +13,9 @@ from visionft.cli.arguments import BackboneName, Device, Json, ProjectDir, RunNa
 from visionft.cli.next_steps import joined
 from visionft.cli.output import opened_project, print_result, running_job, table
 from visionft.cli.schemas import prints
-from visionft.data.types import Split
-from visionft.errors import NextStep, VisionFTError
-from visionft.evaluation.comparison import Comparison, compare_runs
+from visionft.data.types import Snapshot, Split
+from visionft.errors import NextStep, RunError, VisionFTError
+from visionft.evaluation.comparison import Comparison, EvaluatedModel, compare_models
 from visionft.evaluation.leaderboard import Leaderboard, LeaderboardRow, read_leaderboard
 from visionft.evaluation.leaderboard_jobs import (
     EvaluationBatchReport,
@@ -24,6 +24,8 @@ from visionft.evaluation.leaderboard_jobs import (
     measure_runs,
 )
 from visionft.evaluation.unseen import accuracy_sentence, is_unseen, seen_words, unseen_evaluation
+from visionft.files import from_home
+from visionft.jobs import JobContext
 from visionft.project.names import count_of
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.runs.run_folder import RunSummary, list_runs, load_run
@@ -185,7 +187,7 @@ _COST: _Columns = {
 def compare(
     project: ProjectDir,
     before: Annotated[
-        str, Argument(metavar="BEFORE", help="A run that was evaluated.", autocompletion=completion.runs)
+        str, Argument(metavar="BEFORE", help="A run that was evaluated, or a path.", autocompletion=completion.runs)
     ],
     after: Annotated[
         str, Argument(metavar="AFTER", help="Another one, to see what it changes.", autocompletion=completion.runs)
@@ -193,20 +195,25 @@ def compare(
     split: SplitName = "val",
     json: Json = False,
 ) -> None:
-    """Compare two runs image by image.
+    """Compare two models image by image.
 
-    Lists the images that were fixed, newly broken and still wrong.
+    Lists the images that were fixed, newly broken and still wrong. The path of another project's run, or of an exported
+    model, stands for a model that is evaluated on these images first.
     """
+    chosen = checked_split(split)
     with opened_project(project, read_only=True) as opened:
-        paths = {image.image_id: image.path for image in opened.snapshot().images}
-        first, second = (load_run(opened.path, name) for name in (before, after))
-        found = compare_runs(first, second, checked_split(split))
+        path, snapshot = opened.path, opened.snapshot()
+    with running_job() as job:
+        first, second = (_model(path, name, snapshot, chosen, job) for name in (before, after))
+        found = compare_models(first, second, chosen)
+    paths = {image.image_id: image.path for image in snapshot.images}
     groups = {"fixed": found.fixed, "broken": found.broken, "still wrong": found.still_wrong}
     counts = ", ".join(f"{len(group)} {name}" for name, group in groups.items())
     lines = [
         f"From {found.before} to {found.after} on {count_of(found.shared, found.split + ' image')}: {counts}, "
         f"{found.both_right} right in both.",
         found.verdict,
+        *filter(None, [found.note]),
     ]
     for name, group in groups.items():
         rows = [
@@ -215,3 +222,19 @@ def compare(
         ]
         lines += ["", name, table(("class", "before", "after", "image"), rows)] if rows else []
     print_result(found, "\n".join(lines), as_json=json, paths=paths)
+
+
+def _model(project_dir: Path, name: str, images: Snapshot, split: Split, job: JobContext) -> EvaluatedModel:
+    """Return the run of a name, or the model at a path, evaluated on these images."""
+    from visionft.export.external_models import evaluate_external, model_sources
+
+    try:
+        return load_run(project_dir, name)
+    except RunError:
+        path = from_home(name)
+        if not path.exists():
+            raise
+    sources = model_sources(path)
+    if len(sources) > 1:
+        raise VisionFTError(f"{name} holds several models.", f"Name one of them: {', '.join(map(str, sources))}.")
+    return evaluate_external(project_dir, next(iter(sources)), images, split, job=job)

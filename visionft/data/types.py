@@ -46,6 +46,10 @@ class Snapshot:
     def labels_of(self, image: SnapshotImage) -> tuple[str, ...]:
         return tuple(self.class_names[index] for index in image.labels)
 
+    def label_sets(self, split: Split) -> dict[int, frozenset[str]]:
+        """Return the labels of the labelled images of `split`, by image id."""
+        return {image.image_id: frozenset(self.labels_of(image)) for image in self.labelled(split)}
+
     def class_counts(self, images: Iterable[SnapshotImage]) -> dict[str, int]:
         """Count the labels of `images` by class name; classes without images count 0."""
         counts = Counter(index for image in images for index in image.labels)

@@ -1,21 +1,33 @@
-"""Compare two runs on the same images: fixed and broken predictions, and whether the difference is significant.
+"""Compare two models on the same images: fixed and broken predictions, and whether the difference is significant.
 
-Torch-free. Only images evaluated by both runs count, so the groups add up to the right and wrong images of both runs.
+Torch-free. Only images evaluated by both count, so the groups add up to the right and wrong images of both.
 """
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from pathlib import Path
+from typing import ClassVar, Protocol
 
-from models.messages import Message
+from models.messages import Message, listed, sentences
 from visionft.data.types import Split
 from visionft.errors import NextStep, RunError
 from visionft.evaluation.metrics import Z_95
-from visionft.evaluation.stored import StoredEvaluation, read_evaluation
-from visionft.training.runs.run_folder import RunSummary
+from visionft.evaluation.stored import ExternalFacts, StoredEvaluation, read_evaluation
 
 CHANCE = 0.05
+_NAMED_CLASSES = 3
+
+
+class EvaluatedModel(Protocol):
+    """A run, or a model from outside the project; `path` is the folder of its evaluations."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def title(self) -> str: ...
+    @property
+    def path(self) -> Path: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,15 +43,16 @@ class PredictionChange:
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """The changes from the run `before` to the run `after`, most confident predictions of `after` first.
+    """The changes from the model `before` to the model `after`, most confident predictions of `after` first.
 
     Attributes:
-        shared: Images evaluated by both runs.
-        both_right: Number of shared images that both runs have right.
-        left_out: Images evaluated by one run only, or relabelled between the evaluations.
+        shared: Images evaluated by both models.
+        both_right: Number of shared images that both models have right.
+        left_out: Images evaluated by one model only, or relabelled between the evaluations.
+        external: Facts of the models from outside the project.
     """
 
-    COMPUTED: ClassVar = ("p_value", "verdict")
+    COMPUTED: ClassVar = ("p_value", "verdict", "note")
 
     before: str
     after: str
@@ -50,6 +63,12 @@ class Comparison:
     fixed: tuple[PredictionChange, ...]
     broken: tuple[PredictionChange, ...]
     still_wrong: tuple[PredictionChange, ...]
+    external: tuple[ExternalFacts, ...] = ()
+
+    @property
+    def note(self) -> str:
+        """Return what models from outside do not know of the images, in sentences; empty without such a model."""
+        return sentences(*map(_sentence, self.external))
 
     @property
     def p_value(self) -> float:
@@ -58,7 +77,7 @@ class Comparison:
 
     @property
     def verdict(self) -> str:
-        """Return whether the later run is better on these images, and whether that is significant, in a sentence."""
+        """Return whether the later model is better on these images, and whether that is significant, in a sentence."""
         fixed, broken, p_value = len(self.fixed), len(self.broken), f"{self.p_value:.3f}"
         if fixed == broken:
             return Message("Both have the same accuracy on these images.")
@@ -70,18 +89,18 @@ class Comparison:
         return Message(better if fixed > broken else worse, p=p_value)
 
 
-def compare_runs(before: RunSummary, after: RunSummary, split: Split) -> Comparison:
-    """Compare two runs by their stored evaluations on a split.
+def compare_models(before: EvaluatedModel, after: EvaluatedModel, split: Split) -> Comparison:
+    """Compare two models by their stored evaluations on a split.
 
     Raises:
         RunError: One of them was not evaluated on the split, or they share no image.
     """
     evaluations: list[StoredEvaluation] = []
-    for run in (before, after):
-        found = read_evaluation(run.path, split)
+    for model in (before, after):
+        found = read_evaluation(model.path, split)
         if found is None:
-            message = Message("{title} has not been evaluated on the {split} images.", title=run.title, split=split)
-            raise RunError(message, "Evaluate it first.", NextStep("evaluate", run=run.name, split=split))
+            message = Message("{title} has not been evaluated on the {split} images.", title=model.title, split=split)
+            raise RunError(message, "Evaluate it first.", NextStep("evaluate", run=model.name, split=split))
         evaluations.append(found)
     comparison = compare(*evaluations)
     if not comparison.shared:
@@ -117,7 +136,30 @@ def compare(first: StoredEvaluation, second: StoredEvaluation) -> Comparison:
         fixed=tuple(groups.get((False, True), ())),
         broken=tuple(groups.get((True, False), ())),
         still_wrong=tuple(groups.get((False, False), ())),
+        external=tuple(each.external for each in (first, second) if each.external is not None),
     )
+
+
+def _sentence(facts: ExternalFacts) -> Message:
+    """Return the classes that one side alone knows, and the images that the model learned from."""
+    clauses = [Message("whether it learned from these images is unknown")]
+    if facts.learned is not None:
+        clauses = [Message("learned from none of these images")]
+    if facts.learned:
+        clauses = [
+            Message(
+                "learned from {count} other image of the split, left out here",
+                "learned from {count} other images of the split, left out here",
+                count=facts.learned,
+            )
+        ]
+    if facts.foreign:
+        words = Message("also knows {classes}, which the project does not have")
+        clauses.insert(0, Message(words, classes=listed(facts.foreign, _NAMED_CLASSES)))
+    if facts.unknown:
+        classes = listed([f"{name} ({count:,})" for name, count in facts.unknown.items()], _NAMED_CLASSES)
+        clauses.insert(0, Message("does not know {classes}: these images count as wrong", classes=classes))
+    return Message("{model}: {facts}.", model=facts.model, facts=sentences(*clauses, joint="; "))
 
 
 def sign_test(first: int, second: int) -> float:

@@ -163,10 +163,7 @@ def read_leaderboard(
         evaluations: Reads a run's evaluation on the split; by default from its folder.
     """
     read: Evaluations = evaluations or (lambda run: read_evaluation(run.path, split))
-    labels_of = {
-        image.image_id: frozenset(images.class_names[index] for index in image.labels)
-        for image in images.labelled(split)
-    }
+    labels_of = images.label_sets(split)
     titles, by_name = titles_of_runs(runs), {run.name: run for run in runs}
     measured, others = list[tuple[LeaderboardRow, StoredEvaluation]](), list[LeaderboardRow]()
     for run in runs:
@@ -210,11 +207,8 @@ def _state(
     known = frozenset(run.class_names)
     if not digest and any(not classes <= known for classes in labels_of.values()):
         return "other_classes"
-    if stored is not None and stored.labels == digest:
-        evaluated = {each.image_id: frozenset(each.true_classes) for each in stored.predictions}
-        is_same = all(labels_of.get(image_id) == classes for image_id, classes in evaluated.items())
-        if is_same and len(labels_of) - len(evaluated) <= stored.unreadable:
-            return "trained_on" if stored.seen else "measured"
+    if stored is not None and stored.labels == digest and stored.covers(labels_of):
+        return "trained_on" if stored.seen else "measured"
     if not run.has_weights or run.faults:
         return "no_weights"
     if stored is None:

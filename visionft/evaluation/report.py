@@ -1,9 +1,8 @@
 """Evaluating a run on a split of the project: predictions of its best checkpoint, and their metrics."""
 
-import json
 import logging
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +17,9 @@ from visionft.data.types import Snapshot, SnapshotImage, Split
 from visionft.devices import pick_device
 from visionft.errors import NextStep, RunError, nothing_readable
 from visionft.evaluation import metrics
-from visionft.evaluation.stored import Evaluation, evaluation_file, predictions_file
+from visionft.evaluation.stored import Evaluation, write_evaluation
 from visionft.evaluation.unseen import count_seen
 from visionft.events import Event, ImagesClassified, Notice, Progress
-from visionft.files import write_json, write_text
 from visionft.jobs import SILENT, JobContext
 from visionft.project.names import count_of
 from visionft.retrieval.live_view import load_current_model
@@ -35,7 +33,7 @@ BATCH_SIZE = 64
 UNCALIBRATED = Message(
     "No labelled image is for validation: probabilities are as the network gives them, not calibrated."
 )
-_STAGES: dict[str, Message] = {
+STAGES: Mapping[Split, Message] = {
     "train": Message("Sorting the training images"),
     "val": Message("Sorting the validation images"),
     "test": Message("Sorting the test images"),
@@ -84,9 +82,9 @@ def evaluate_splits(
             next_part()
         chosen = val if split == "val" else None
         chosen = chosen or run_logits(model, images, split, job=job)
-        _write_predictions(run_dir / predictions_file(split), model.run, chosen, temperature, thresholds)
         evaluation = replace(summarise(model.run, split, chosen, temperature, thresholds), labels=model.labels)
-        write_json(run_dir / evaluation_file(split), asdict(evaluation))
+        probabilities = probabilities_of(chosen, temperature)
+        write_evaluation(run_dir, evaluation, chosen.images, chosen.targets, probabilities, thresholds)
         logger.info("%s evaluated on %d images of %s", model.run.name, evaluation.images, split)
         found.append(evaluation)
     return tuple(found)
@@ -145,8 +143,7 @@ def run_logits(
     chosen, targets = run_images(model.run, images, split)
     values: list[np.ndarray] = []
     positions: list[int] = []
-    stage = _STAGES.get(split, _STAGES["train"])
-    for outputs, places in logit_batches(model, chosen, stage=stage, is_mirrored=is_mirrored, job=job):
+    for outputs, places in logit_batches(model, chosen, stage=STAGES[split], is_mirrored=is_mirrored, job=job):
         values.append(outputs)
         positions += places
         if targets.ndim == 1:
@@ -305,22 +302,36 @@ def fit_thresholds(validation: Logits, temperature: float) -> np.ndarray | None:
 def summarise(
     run: RunSummary, split: Split, logits: Logits, temperature: float, thresholds: np.ndarray | None = None
 ) -> Evaluation:
-    """Compute the metrics from outputs, as the window and the command line show them."""
+    """Compute the metrics of a run from outputs, as the window and the command line show them."""
+    found = measure(run.name, run.class_names, split, logits, temperature=temperature, thresholds=thresholds)
+    return replace(found, weights=weights_hash(run.path / BEST_FOLDER), seen=count_seen(run, split, logits.images))
+
+
+def measure(
+    name: str,
+    class_names: Sequence[str],
+    split: Split,
+    logits: Logits,
+    *,
+    temperature: float = 1.0,
+    thresholds: np.ndarray | None = None,
+) -> Evaluation:
+    """Compute the metrics of any model from its outputs."""
     probabilities, targets, count = probabilities_of(logits, temperature), logits.targets, len(logits.targets)
     if thresholds is None:
-        confusion = metrics.confusion_matrix(targets, probabilities.argmax(axis=1), len(run.class_names))
+        confusion = metrics.confusion_matrix(targets, probabilities.argmax(axis=1), len(class_names))
         values: dict[str, Any] = {
             "top1": metrics.accuracy(confusion),
             "top5": metrics.top_k_accuracy(probabilities, targets, 5),
             "balanced_accuracy": metrics.balanced_accuracy(confusion),
-            "per_class": dict(zip(run.class_names, metrics.class_scores(confusion), strict=True)),
+            "per_class": dict(zip(class_names, metrics.class_scores(confusion), strict=True)),
             "confusion": tuple(map(tuple, confusion.tolist())),
         }
     else:
-        values = _multilabel_metrics(run, probabilities, targets, thresholds)
+        values = _multilabel_metrics(class_names, probabilities, targets, thresholds)
     before, after = (_decisions(logits, each) for each in (1.0, temperature))
     return Evaluation(
-        run=run.name,
+        run=name,
         split=split,
         images=count,
         unreadable=logits.unreadable,
@@ -331,8 +342,6 @@ def summarise(
         ece_before=metrics.expected_calibration_error(*before),
         reliability=metrics.reliability(*after),
         reliability_before=metrics.reliability(*before),
-        weights=weights_hash(run.path / BEST_FOLDER),
-        seen=count_seen(run, split, logits.images),
     )
 
 
@@ -345,7 +354,7 @@ def _decisions(logits: Logits, temperature: float) -> tuple[np.ndarray, np.ndarr
 
 
 def _multilabel_metrics(
-    run: RunSummary, probabilities: np.ndarray, targets: np.ndarray, thresholds: np.ndarray
+    class_names: Sequence[str], probabilities: np.ndarray, targets: np.ndarray, thresholds: np.ndarray
 ) -> dict[str, Any]:
     assigned, wanted = probabilities >= thresholds, targets.astype(bool)
     hits, support, taken = (assigned & wanted).sum(axis=0), wanted.sum(axis=0), assigned.sum(axis=0)
@@ -363,37 +372,9 @@ def _multilabel_metrics(
     return {
         "top1": float((assigned == wanted).all(axis=1).mean()),
         "balanced_accuracy": metrics.mean_measured(score.recall for score in scores),
-        "per_class": dict(zip(run.class_names, scores, strict=True)),
+        "per_class": dict(zip(class_names, scores, strict=True)),
         "confusion": tuple(zip(*(each.tolist() for each in cells), strict=True)),
         "mean_average_precision": metrics.mean_measured(score.average_precision for score in scores),
         "micro_f1": metrics.class_score(float(hits.sum()), int(support.sum()), float(taken.sum())).f1,
         "macro_f1": metrics.mean_measured(score.f1 for score in scores),
     }
-
-
-def _write_predictions(
-    path: Path, run: RunSummary, logits: Logits, temperature: float, thresholds: np.ndarray | None
-) -> None:
-    """Write a record for each image: names, and the calibrated probability of every class of the run.
-
-    For several labels, `probability` is that of the most confident error or the best class.
-    """
-    lines, names = [], np.array(run.class_names, object)
-    for image, target, row in zip(logits.images, logits.targets, probabilities_of(logits, temperature), strict=True):
-        if thresholds is None:
-            true, predicted, confidence = [int(target)], [int(row.argmax())], float(row.max())
-        else:
-            true, predicted = np.flatnonzero(target).tolist(), np.flatnonzero(row >= thresholds).tolist()
-            errors = [float(row[each] if each in predicted else 1 - row[each]) for each in set(true) ^ set(predicted)]
-            confidence = max(errors, default=float(row.max()))
-        record = {
-            "image_id": image.image_id,
-            "file": str(image.path),
-            "classes": names[true].tolist(),
-            "predicted": names[predicted].tolist(),
-            "probability": round(confidence, 6),
-            "true_probability": round(float(row[true].min()), 6),
-            "probabilities": {name: round(float(value), 6) for name, value in zip(names, row, strict=True)},
-        }
-        lines.append(json.dumps(record, ensure_ascii=False))
-    write_text(path, "\n".join(lines) + "\n")

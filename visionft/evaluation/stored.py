@@ -1,15 +1,17 @@
-"""The metrics of a run on a split, and reading them with the predictions from the run's folder. Torch-free."""
+"""The metrics of a run on a split, in files of the run's folder with its predictions. Torch-free."""
 
 import dataclasses
-from dataclasses import dataclass
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from visionft.data.types import Split
+from visionft.data.types import SnapshotImage, Split
 from visionft.evaluation.metrics import ClassScore, ReliabilityBin, wilson_interval
-from visionft.files import parse_json, read_json, read_lines
+from visionft.files import parse_json, read_json, read_lines, write_json, write_text
 from visionft.records import none_if_unreadable
 from visionft.training.runs.manifest import weights_hash
 from visionft.training.runs.run_folder import BEST_FOLDER
@@ -109,10 +111,35 @@ class StoredPrediction:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ExternalFacts:
+    """What a model from outside the project knows of the images of a split.
+
+    Attributes:
+        model: Its title.
+        unknown: {class of the images that it does not know: number of images}; those count as wrong.
+        foreign: Its classes that the project does not have.
+        learned: Number of images left out, because it learned from the same files; None where that is unknown.
+    """
+
+    model: str
+    unknown: Mapping[str, int]
+    foreign: tuple[str, ...]
+    learned: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StoredEvaluation(Evaluation):
-    """An evaluation with its predictions."""
+    """An evaluation with its predictions; `external` is None for a run of the project."""
 
     predictions: tuple[StoredPrediction, ...]
+    external: ExternalFacts | None = None
+
+    def covers(self, labels_of: Mapping[int, frozenset[str]]) -> bool:
+        """Return whether it is of these images with these labels, except those that had to be left out."""
+        left_out = self.unreadable + ((self.external.learned or 0) if self.external is not None else 0)
+        evaluated = {each.image_id: frozenset(each.true_classes) for each in self.predictions}
+        is_same = all(labels_of.get(image_id) == classes for image_id, classes in evaluated.items())
+        return is_same and len(labels_of) - len(evaluated) <= left_out
 
     def cell(self, true_index: int, predicted_index: int) -> tuple[StoredPrediction, ...]:
         names = ((self.class_names[true_index],), (self.class_names[predicted_index],))
@@ -122,6 +149,48 @@ class StoredEvaluation(Evaluation):
     def mistakes(self) -> tuple[StoredPrediction, ...]:
         found = (each for each in self.predictions if not each.is_right)
         return tuple(sorted(found, key=lambda each: -each.probability))
+
+
+def write_evaluation(
+    folder: Path,
+    evaluation: Evaluation,
+    images: Sequence[SnapshotImage],
+    targets: np.ndarray,
+    probabilities: np.ndarray,
+    thresholds: np.ndarray | None = None,
+    *,
+    external: ExternalFacts | None = None,
+) -> None:
+    """Write the metrics, and a record for each image: names, and the calibrated probability of every class.
+
+    For several labels, `probability` is that of the most confident error or the best class.
+
+    Args:
+        targets: (N,) class indices, or (N, C) zeros and ones for several labels.
+        probabilities: (N, C).
+        thresholds: (C,) for several labels.
+    """
+    lines, names = [], np.array(evaluation.class_names, object)
+    for image, target, row in zip(images, targets, probabilities, strict=True):
+        if thresholds is None:
+            true, predicted, confidence = [int(target)], [int(row.argmax())], float(row.max())
+        else:
+            true, predicted = np.flatnonzero(target).tolist(), np.flatnonzero(row >= thresholds).tolist()
+            errors = [float(row[each] if each in predicted else 1 - row[each]) for each in set(true) ^ set(predicted)]
+            confidence = max(errors, default=float(row.max()))
+        record = {
+            "image_id": image.image_id,
+            "file": str(image.path),
+            "classes": names[true].tolist(),
+            "predicted": names[predicted].tolist(),
+            "probability": round(confidence, 6),
+            "true_probability": round(float(row[true].min()), 6),
+            "probabilities": {name: round(float(value), 6) for name, value in zip(names, row, strict=True)},
+        }
+        lines.append(json.dumps(record, ensure_ascii=False))
+    write_text(folder / predictions_file(evaluation.split), "\n".join(lines) + "\n")
+    facts = {} if external is None else {"external": asdict(external)}
+    write_json(folder / evaluation_file(evaluation.split), asdict(evaluation) | facts)
 
 
 @none_if_unreadable
@@ -182,7 +251,9 @@ def _evaluation(stored: dict[str, Any], lines: list[str]) -> StoredEvaluation:
             true_probability=record.get("true_probability"),
         )
         predictions.append(prediction)
-    return StoredEvaluation(**values, predictions=tuple(predictions))
+    external = stored.get("external")
+    facts = ExternalFacts(**external | {"foreign": tuple(external["foreign"])}) if external else None
+    return StoredEvaluation(**values, predictions=tuple(predictions), external=facts)
 
 
 def _class_score(*, support: int, recall: float, **values: Any) -> ClassScore:

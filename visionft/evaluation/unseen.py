@@ -49,16 +49,28 @@ def count_seen(run: RunSummary, split: Split, images: Iterable[SnapshotImage]) -
     seen = set[str]()
     with contextlib.suppress(RunError):  # its list of images is lost
         for each in _trained(run):
-            now = read_snapshot(each.path)
-            seen.update(image.sha256 for role in ("train", "val") if role != split for image in now.labelled(role))
+            if not is_live(each):
+                seen |= _learned(each, ("train", "val") if split == "test" else ("train",))
     return sum(image.sha256 in seen for image in images)
 
 
+def learned_images(run: RunSummary) -> frozenset[str]:
+    """Return the SHA-256 of all images that a run, as it was trained, learned from or was chosen on.
+
+    Raises RunError: its list of images is lost.
+    """
+    return frozenset[str]().union(*(_learned(each, ("train", "val")) for each in _trained(run)))
+
+
+def _learned(run: RunSummary, roles: Iterable[Split]) -> frozenset[str]:
+    images = read_snapshot(run.path)
+    return frozenset(image.sha256 for role in roles for image in images.labelled(role))
+
+
 def _trained(run: RunSummary) -> Iterator[RunSummary]:
-    """Yield a run, or the members of an ensemble, and the runs that training started from; not k-NN."""
+    """Yield a run, or the members of an ensemble, and the runs that training started from."""
     for member in members_of(run):
-        if not is_live(member):
-            yield member
+        yield member
         start = member.path.with_name(member.config.start_from) if member.config.start_from else member.path
         if start != member.path and start.is_dir():
             yield from _trained(read_run(start))

@@ -72,6 +72,7 @@ class Predictor:
     Attributes:
         class_names: In the order of the model's outputs.
         provider: The actual ONNX Runtime provider.
+        thresholds: (C,) probabilities from which a class is assigned; None where an image has one label.
         temperature: Divisor of the logits; None where the file has none.
         image_reading: How files become pixels: window, plane and channels.
         border: The border of the out-of-distribution distance; None where the file has no distance.
@@ -101,8 +102,8 @@ class Predictor:
         self.provider: str = self._session.get_providers()[0]
         _check_input(self._session, path)
         self.class_names = _class_names(self.metadata, path)
-        self._thresholds = _thresholds(self.metadata, len(self.class_names), path)
-        self.is_multilabel = self._thresholds is not None
+        self.thresholds = _thresholds(self.metadata, len(self.class_names), path)
+        self.is_multilabel = self.thresholds is not None
         try:
             self.temperature = float(self.metadata["temperature"])
         except (KeyError, ValueError):
@@ -205,8 +206,8 @@ class Predictor:
         order = np.argsort(-row, kind="stable")
         top5 = tuple((self.class_names[index], float(row[index])) for index in order[:5])
         classes = evidence = None
-        if self._thresholds is not None:
-            classes = tuple(self.class_names[index] for index in order if row[index] >= self._thresholds[index])
+        if self.thresholds is not None:
+            classes = tuple(self.class_names[index] for index in order if row[index] >= self.thresholds[index])
         if self.index is not None and path != Path():  # a video frame has no path
             evidence = self.index.evidence(found[EMBEDDING][0], sha256_file(path) if path.is_file() else "")
         return Prediction(

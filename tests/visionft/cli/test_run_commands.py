@@ -22,7 +22,9 @@ def trained(train, project: Path) -> Path:
     return project
 
 
-def test_runs_are_kept_compared_explained_and_trained_on_from(run, value, refused, train, trained, image_folder):
+def test_runs_are_kept_compared_explained_and_trained_on_from(
+    run, value, refused, train, trained, image_folder, write_model
+):
     project = trained
     named = value("run", "list", project, 1, "--rename", "First light", "--pin")
     assert (named["run"], named["title"], named["pinned"]) == (FIRST, "First light", True)
@@ -42,6 +44,11 @@ def test_runs_are_kept_compared_explained_and_trained_on_from(run, value, refuse
     groups = [len(compared[name]) for name in ("fixed", "broken", "still_wrong")]
     assert sum(groups) + compared["both_right"] == compared["shared"] > 0
     assert f"{FIRST} to {again}" in run("run", "compare", project, 1, 2)[1]
+    model = write_model(project.parent / "other" / "model.onnx", names=("red", "Green", "violet"))
+    (facts,) = value("run", "compare", project, model, 1)["external"]
+    assert list(facts["unknown"]) == ["blue"] and facts["foreign"] == ["violet"] and facts["learned"] is None
+    assert "violet" in run("run", "compare", project, 1, model.parent)[1]
+    assert str(project / "runs" / again) in refused("run", "compare", project, project, 1)
 
     image, out = image_folder / "red" / "00.png", project.parent / "maps"
     (explained,) = value("run", "explain", project, 1, image, "--class", "blue", "--out", out)

@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from visionft.errors import NextStep, RunError
-from visionft.evaluation.comparison import compare, compare_runs, holm, paired_interval, sign_test
+from visionft.evaluation.comparison import compare, compare_models, holm, paired_interval, sign_test
 from visionft.evaluation.stored import StoredEvaluation, read_evaluation
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.runs.run_folder import RunSummary
@@ -51,7 +51,7 @@ RIGHT, WRONG, DOG, NO_DOG = ("cat", "cat"), ("cat", "dog"), ("dog", "dog"), ("do
 def test_images_fall_into_fixed_broken_and_still_wrong(evaluated) -> None:
     before = evaluated({1: RIGHT, 2: WRONG, 3: DOG, 4: NO_DOG, 5: RIGHT, 6: WRONG}, "before")
     after = evaluated({1: RIGHT, 2: RIGHT, 3: NO_DOG, 4: NO_DOG, 5: DOG, 7: RIGHT}, "after")
-    found = compare_runs(before, after, "val")
+    found = compare_models(before, after, "val")
     groups = [[each.image_id for each in group] for group in (found.fixed, found.broken, found.still_wrong)]
     assert groups == [[2], [3], [4]] and (found.shared, found.both_right) == (4, 1)
     assert found.left_out == 3  # 5 was relabelled in between, 6 and 7 were seen by one run only
@@ -74,10 +74,10 @@ def test_runs_without_an_evaluation_or_a_common_image_are_refused(evaluated) -> 
     first = evaluated({1: RIGHT})
     other = evaluated({2: RIGHT}, "b")
     with pytest.raises(RunError):
-        compare_runs(first, other, "val")
+        compare_models(first, other, "val")
     (other.path / "evaluation-val.json").unlink()
     with pytest.raises(RunError) as caught:
-        compare_runs(first, other, "val")
+        compare_models(first, other, "val")
     assert caught.value.next_step == NextStep("evaluate", run="b", split="val")
 
 
