@@ -179,10 +179,18 @@ def move_to_trash(path: Path) -> bool:
     Raises:
         VisionFTError: There is no trash for it, or it cannot be written. The project is unchanged.
     """
-    from visionft.training import framing_choice  # after the start of the window
+    # After the start of the window.
+    from visionft.advice import stored_recommendation
+    from visionft.curation import check
+    from visionft.export import external_models
+    from visionft.features import feature_store
+    from visionft.retrieval import index
+    from visionft.training import framing_choice
 
     starts = (DATABASE, UNPACKED_PREFIX)
-    names = {*_OURS, framing_choice.FILE, image_window.FILE, label_files.FILE}
+    files = {each.FILE for each in (framing_choice, image_window, label_files, stored_recommendation)}
+    folders = {each.FOLDER for each in (check, external_models, feature_store, index)}
+    names = {*_OURS, *files, *folders}
     ours = [entry for entry in path.iterdir() if entry.name in names or entry.name.startswith(starts)]
     others = len(ours) < sum(1 for _ in path.iterdir())
     parcel = path if not others else free_path(path, path.name)

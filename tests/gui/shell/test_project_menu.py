@@ -145,6 +145,9 @@ def test_a_project_goes_to_the_trash_and_its_images_stay(opened, images, trash, 
 
 def test_what_is_not_the_program_s_stays_in_the_folder(opened, trash, agrees):
     path = opened.state.path
+    for name in ("features", "curation", "retrieval", "external"):
+        (path / name).mkdir()
+    (path / "recommendation.json").write_text("{}")
     (path / "holiday.jpg").write_bytes(b"mine")
     run(opened, "project.delete")
     assert [each.name for each in path.iterdir()] == ["holiday.jpg"]
