@@ -15,7 +15,7 @@ from PySide6.QtWidgets import QApplication, QCheckBox, QPlainTextEdit, QWidget
 
 from gui.kit import theme
 from gui.kit.dialogs import Dialog
-from gui.kit.parts import Button, CopyButton, row, text
+from gui.kit.parts import CopyButton
 from gui.kit.translation import tr
 from models.messages import Message
 
@@ -69,29 +69,22 @@ class BugReporter(QObject):
 class ReportDialog(Dialog):
     """Shows the exact text of "Copy report"; with names of files, projects and classes only after the user agrees."""
 
-    title = Message("Copy report")
-    heading = Message("A report for whoever helps you")
-    words = Message(
+    title = Message("A report for whoever helps you")
+    about = Message(
         "Versions, this computer and the newest lines of the log. It is copied as you see it; nothing is sent."
     )
-    close_words = Message("Close")
 
     def __init__(self, parent: QWidget | None, trace: str = "", *, names: Iterable[str] = ()) -> None:
         """Args: `trace` is the traceback of the error, if any; `names` are further known names to be removed."""
-        super().__init__(parent, self.title)
+        super().__init__(parent, self.title, self.about, width=640, height=380)
         self._trace, self._names = trace, tuple(names)
-        self.setMinimumSize(640, 380)
         self._report = QPlainTextEdit()
         self._report.setReadOnly(True)
         self._report.setAccessibleName(tr("Report"))
         self.names_box = QCheckBox(tr("With the names of files, projects and classes"))
         self.names_box.toggled.connect(self._show)
         self.copy_button = CopyButton("Copy report", self.report)
-        close = Button(self.close_words, role="primary", on_click=self.accept)
-        close.setDefault(True)
-        buttons = row(None, self.copy_button, close)
-        lead = (text(self.heading, "title", wrap=True), text(self.words, wrap=True))
-        self.lay_out(*lead, self._report, self.names_box, buttons, spacing=theme.MEDIUM)
+        self.lay_out(self._report, self.names_box, aside=(self.copy_button,), spacing=theme.MEDIUM)
         self._show()
 
     def report(self) -> str:
@@ -107,10 +100,8 @@ class ReportDialog(Dialog):
 class BugDialog(ReportDialog):
     """Reports an internal error without data loss, and offers the report."""
 
-    title = Message("Something went wrong")
-    heading = Message("Something went wrong inside VisionFT")
-    words = Message(
+    title = Message("Something went wrong inside VisionFT")
+    about = Message(
         "This is a fault of the program, not yours. Your labels are saved; you can go on. "
         "The report below helps whoever mends it."
     )
-    close_words = Message("Go on")

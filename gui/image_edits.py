@@ -6,13 +6,14 @@ from PySide6.QtCore import QObject
 from PySide6.QtWidgets import QWidget
 
 from gui.kit.dialogs import ask_tag
+from gui.kit.theme import ClassColour
 from gui.kit.translation import tr
 from gui.session import ProjectSession
 from gui.state import AppState
 from models.messages import Message
 from visionft.project.edits.changes import Change, LabelImages, RemoveImages, UnlabelImages
 from visionft.project.edits.image_changes import TagImages, UntagImages
-from visionft.project.queries import ImageFilter, count_with_class, find_images, tag_counts
+from visionft.project.queries import ClassRow, ImageFilter, count_with_class, find_images, tag_counts
 from visionft.project.store import Project
 
 ALL = 1 << 60  # images
@@ -27,6 +28,9 @@ class ImageEdits(QObject):
         super().__init__(parent)
         self.state, self.session = state, session
         self.project: Project | None = session.project if session is not None else None
+        self.classes: tuple[ClassRow, ...] = ()
+        self.colours: dict[str, ClassColour] = {}
+        self.keys: dict[str, str] = {}  # {key: class name}
 
     def apply(self, change: Change, message: str = "") -> bool:
         """Apply a change, and show its message with Undo; return whether it was made."""

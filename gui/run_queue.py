@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from models.messages import Message, load_message, store_message
 from visionft.errors import ConfigError, RunError, VisionFTError
 from visionft.files import read_json, write_json
 from visionft.training.config.train_config import TrainConfig
@@ -30,7 +31,7 @@ class QueuedRun:
     failure: str = ""
 
     @property
-    def title(self) -> str:
+    def title(self) -> Message:
         return config_title(self.config)
 
 
@@ -113,7 +114,10 @@ class RunQueue:
         return None
 
     def _write(self) -> None:
-        runs = [{"number": r.number, "config": r.config.to_dict(), "failure": r.failure} for r in self.runs]
+        runs = [
+            {"number": each.number, "config": each.config.to_dict(), "failure": store_message(each.failure)}
+            for each in self.runs
+        ]
         value = {"format_version": FORMAT_VERSION, "runs": runs, "paused": self.paused}
         value["dismissed"] = sorted(self.dismissed)
         try:
@@ -128,7 +132,8 @@ def _runs(stored: list[Any]) -> tuple[QueuedRun, ...]:
         try:
             config = TrainConfig.from_dict(entry["config"])
             assert config.backbone_row and config.method_row
-            found.append(QueuedRun(number=int(entry["number"]), config=config, failure=_text(entry.get("failure"))))
+            failure = load_message(_text(entry.get("failure")))
+            found.append(QueuedRun(number=int(entry["number"]), config=config, failure=failure))
         except (ConfigError, KeyError, TypeError, ValueError, AttributeError) as error:
             logger.warning("A queued run cannot be read: %s", error)
     return tuple(found)

@@ -16,6 +16,7 @@ from gui.kit.lazy_function import LazyFunction
 from gui.kit.translation import tr
 from gui.run_queue import QueuedRun, RunQueue
 from gui.tasks import Lane, Outcome, Task, TaskHandle, Tasks
+from models.messages import sentences
 from visionft.errors import RunError
 from visionft.events import EpochDone
 from visionft.training.config.checks import config_problems
@@ -155,7 +156,7 @@ class Runner(QObject):
             if not problems:
                 self._begin(run)
                 return
-            self.queue.put_back(run, "; ".join(problem.message for problem in problems))
+            self.queue.put_back(run, sentences(*(problem.message for problem in problems), joint="; "))
         self._goes_on = False
         self.queue_changed.emit()
 

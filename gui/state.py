@@ -126,7 +126,7 @@ class AppState(QObject):
         self.change_settings(stored_settings.with_recent(self.settings, project.path))
         self._change_session(project)
         project.tell_notices(self._noticed.emit)
-        words = " ".join(notice.message for notice in project.notices)
+        words = " ".join(tr(notice.message) for notice in project.notices)
         step = project.notices[0].next_step if project.notices else None
         if project.is_read_only:
             hint = f"{tr('Close it there, then open it again.')} {words}".rstrip()

@@ -1,10 +1,11 @@
 """Settings as frozen dataclasses; field metadata feeds form, command line, docs and range checks. Torch-free."""
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
 from models.errors import Problem
-from models.messages import Message
+from models.messages import Message, Text
 
 
 def setting(
@@ -14,14 +15,30 @@ def setting(
     help: str,  # noqa: A002
     limits: tuple[float, float] | None = None,
     unit: str = "",
-    choices: tuple[str, ...] = (),
+    choices: Mapping[str, Text] | None = None,
     advanced: bool = False,
     automatic: float | None = None,
 ) -> Any:
-    """Declare a field with its metadata: inclusive `limits`; `automatic` is the number that leaves the choice."""
+    """Declare a field with its metadata.
+
+    Args:
+        default: Its value.
+        label: Its title.
+        help: What it does.
+        limits: The lowest and highest value.
+        unit: Of a number.
+        choices: The possible values, each with its title.
+        advanced: Whether few need it.
+        automatic: The number that leaves the choice to the program.
+    """
     low, high = limits or (None, None)
-    metadata = {"label": label, "help": help, "min": low, "max": high, "unit": unit, "choices": choices}
+    metadata = {"label": label, "help": help, "min": low, "max": high, "unit": unit, "choices": choices or {}}
     return dataclasses.field(default=default, metadata=metadata | {"advanced": advanced, "automatic": automatic})
+
+
+def choices_of(settings: type[Any], name: str) -> Mapping[str, Text]:
+    """Return the possible values of a field of a settings dataclass, each with its title."""
+    return settings.__dataclass_fields__[name].metadata["choices"]
 
 
 def range_words(metadata: Any) -> str:

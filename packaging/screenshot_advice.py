@@ -13,7 +13,7 @@ _LONG = "Kaffeebecher mit Deckel, zerdrückt oder zerrissen"
 def advised(studio: Any) -> None:
     """Show a recommendation with all its evidence."""
     page = studio.window.page("train")
-    page.switch.setup_button.click()
+    page.switch.buttons["setup"].click()
     card = page.setup.advice_card
     card.fold_button.setChecked(True)
     card.show_recommendation(_recommendation())

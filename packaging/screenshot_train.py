@@ -41,7 +41,8 @@ def measured(studio: Any) -> None:
             setup_s=0.4, step_s=step_s, look_s=0.006, decode_s=0.0, memory_mb=740, device="CPU", micro_batch=32
         )
         remember(config, facts, cost)
-    page.setup.form.editor("augmentation").setCurrentText("medium")
+    augmentation = page.setup.form.editor("augmentation")
+    augmentation.setCurrentIndex(augmentation.findData("medium"))
     deadline = time.monotonic() + PREVIEW_S
     while not page.setup.strip.shown() and time.monotonic() < deadline:
         studio.wait_for_images(200)
@@ -79,7 +80,7 @@ def live(studio: Any) -> None:
         page.runner.queue.add(dataclasses.replace(page.config(), **changes))
     page.runner.queue.put_back(page.runner.queue.take_next(), "Not even one image fits into the device's memory.")
     page.runner.queue_changed.emit()
-    page.switch.live_button.click()
+    page.switch.buttons["live"].click()
     runner.train_and_evaluate = posing  # type: ignore[assignment]
     page.runner.start(page.config())
     studio.wait_for_images(50)
@@ -99,7 +100,7 @@ def live(studio: Any) -> None:
 
 def queue(studio: Any) -> None:
     """Show the queue."""
-    studio.window.page("train").switch.queue_button.click()
+    studio.window.page("train").switch.buttons["queue"].click()
 
 
 def several_tasks(studio: Any) -> None:
@@ -118,7 +119,7 @@ def offered(studio: Any) -> None:
     page = studio.window.page("train")
     for run in page.runner.queue.runs:
         page.runner.remove(run.number)
-    page.switch.setup_button.click()
+    page.switch.buttons["setup"].click()
     page.resume_card.offer("003-resnet50-full was interrupted at epoch 4 of 10.")
 
 

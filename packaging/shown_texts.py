@@ -1,4 +1,4 @@
-"""Lists the texts of a screen, and those in another language than the window's: for tests and `layout_check.py`."""
+"""Lists the texts of a screen, and those that are not in its language: for tests and `layout_check.py`."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -45,16 +45,16 @@ def shown_texts(root: QWidget, *, has_data: bool = True) -> Iterator[str]:
 
 def words_of(texts: Iterable[str]) -> set[str]:
     """Return the words of texts in lower case, without placeholders, paths and names of files and runs."""
-    return {word.casefold() for text in texts for word in _WORD.findall(_NAME.sub(" ", text))}
+    plain = (_NAME.sub(" ", text.replace("&", "")) for text in texts)
+    return {word.casefold() for text in plain for word in _WORD.findall(text)}
 
 
-def english_texts(root: QWidget, *, names: set[str]) -> list[str]:
-    """Return the texts with a word of the English ids that no German text has; `names` are words of data."""
-    german = words_of(text for texts in _german().values() for text in texts)
-    english = words_of(text for ids in _german() for text in ids) - german - names
-    return sorted({text for text in shown_texts(root, has_data=False) if english.intersection(words_of((text,)))})
+def foreign_texts(root: QWidget, *, names: set[str]) -> list[str]:
+    """Return the texts of a German screen with a word that no German text has; `names` are words of data."""
+    known = _german_words() | names
+    return sorted({text for text in shown_texts(root, has_data=False) if words_of((text,)) - known})
 
 
 @cache
-def _german() -> dict[tuple[str, str], list[str]]:
-    return {ids: texts for ids, texts in read_po(catalogues()["de"]).items() if ids != ("", "")}
+def _german_words() -> set[str]:
+    return words_of(text for ids, texts in read_po(catalogues()["de"]).items() if any(ids) for text in texts)

@@ -8,7 +8,7 @@
 
 A message id is a literal: an argument of `tr` or `Message`, of a parameter or field annotated `Text` (or handed on to
 `tr`), of an expected error or `Problem` (message, hint), of `Notice(message=)`, `Progress(stage=)` or
-`setting(label=, help=, unit=)`. `extract` and `update` need Babel; the rest only the standard library.
+`setting(label=, help=, unit=, choices=)`. `extract` and `update` need Babel; the rest only the standard library.
 """
 
 import ast
@@ -36,7 +36,7 @@ _FIXED = {
     "Problem": {1: "message", 2: "hint"},
     "Notice": {-1: "message"},
     "Progress": {-1: "stage"},
-    "setting": {-1: "label", -2: "help", -3: "unit"},
+    "setting": {-1: "label", -2: "help", -3: "unit", -4: "choices"},
 }
 _ACTIONS = {"add": {1: "title", -1: "menu", -2: "also"}}  # in gui/<screen>/<screen>_actions.py
 _PLACEHOLDER = re.compile(r"{(\w*)[^{}]*}")

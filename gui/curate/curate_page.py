@@ -6,8 +6,7 @@ Every view is an object of its own (`gui.curate.view`); the page asks it for its
 from collections.abc import Callable
 from functools import partial
 
-from PySide6.QtCore import QEvent, QObject, QPoint, Qt, Slot
-from PySide6.QtGui import QAction, QKeyEvent
+from PySide6.QtCore import QPoint, Qt, Slot
 from PySide6.QtWidgets import QMenu, QWidget
 
 from gui.actions import CURATE
@@ -16,9 +15,9 @@ from gui.curate.curation import Curation
 from gui.curate.stage import Stage
 from gui.curate.view import Command, View
 from gui.curate.view_list import ViewList
+from gui.image_commands import ImageKeys, ImageMenu
 from gui.kit import theme
 from gui.kit.empty_state import EmptyState
-from gui.kit.icons import swatch
 from gui.kit.parts import Button, Card, ElidedLabel, IconLabel, column, restyle, row, stacked, text, widget_of
 from gui.kit.progress import JobShare, ProgressBar, progress_text
 from gui.kit.translation import tr
@@ -30,10 +29,6 @@ from visionft.errors import NextStep
 from visionft.events import Progress
 
 _UNBOUNDED = 16777215
-_HARMLESS = Qt.KeyboardModifier.KeypadModifier | Qt.KeyboardModifier.ShiftModifier
-
-
-MOST_CLASSES = 30  # with more classes the class box is quicker
 
 
 class ScanLine(Card):
@@ -77,33 +72,17 @@ class ScanLine(Card):
 
 
 def image_menu(view: View, curation: Curation, parent: QWidget) -> QMenu:
-    menu, actions = QMenu(parent), curation.state.actions
+    menu = ImageMenu(curation.state.actions, parent)
     if view.gives_classes and curation.classes:
-        classes = menu.addMenu(tr("Label as"))
-        key_of = {name: key for key, name in curation.keys.items()}
-        for row in curation.classes[:MOST_CLASSES]:
-            action = _add(classes, row.name, partial(view.accept_class, row.name), key_of.get(row.name, "").upper())
-            action.setIcon(swatch(theme.class_colour(curation.colours[row.name]).name()))
+        menu.add_classes(curation, view.accept_class)
         menu.addSeparator()
-
-    def add_command(name: str, words: str = "") -> None:
-        action = _add(menu, words or actions.title(name), lambda: actions.run(name), actions.shown_keys(name))
-        action.setEnabled(not actions.why_not(name))
-
     for name, command in view.commands.items():
         if command.needs_image:
-            add_command(name, command.words)
+            menu.add_command(name, command.words)
     menu.addSeparator()
-    add_command("curate.toggle_viewer")
-    add_command("image.similar")
+    for name in ("curate.toggle_viewer", "image.similar"):
+        menu.add_command(name)
     return menu
-
-
-def _add(menu: QMenu, title: str, act: Callable[[], object], keys: str) -> QAction:
-    words = title.replace("&", "&&")
-    action = menu.addAction(f"{words}\t{keys}" if keys else words)
-    action.triggered.connect(lambda _checked=False: act())
-    return action
 
 
 class CuratePage(Page):
@@ -125,8 +104,11 @@ class CuratePage(Page):
         self.stage = Stage(curation)
         self.grid, self.viewer = self.stage.grid, self.stage.viewer
         self.focus_target = self.grid
+        keys = ImageKeys(
+            curation, self._accept_class, self, command_of=lambda event: state.actions.pressed(event, (CURATE,))
+        )
         for watched in (self.grid, self.viewer, self.stage.panels):
-            watched.installEventFilter(self)
+            watched.installEventFilter(keys)
         self.stage.class_chosen.connect(self._accept_class)
         self.grid.menu_wanted.connect(self._offer_menu)
         curation.view_wanted.connect(self.show_view)
@@ -267,18 +249,6 @@ class CuratePage(Page):
             menu = image_menu(self.view, self.curation, self)
             menu.exec(place)
             menu.deleteLater()
-
-    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        """Take the keys of classes and commands in widgets with images; text fields keep their own keys."""
-        if event.type() == QEvent.Type.KeyPress and isinstance(event, QKeyEvent):
-            typed, actions = event.text().casefold(), self.state.actions
-            if typed in self.curation.keys and not event.modifiers() & ~_HARMLESS:
-                self._accept_class(self.curation.keys[typed])
-                return True
-            if name := actions.pressed(event, (CURATE,)):
-                actions.run(name)
-                return True
-        return super().eventFilter(watched, event)
 
     def chosen_images(self) -> ChosenImages:
         return ChosenImages(self.curation.chosen())

@@ -13,7 +13,6 @@ from gui.kit.class_looks import class_colours, class_keys
 from gui.kit.image_model import ImageModel, ImageSelection, Tile
 from gui.kit.lazy_function import LazyFunction
 from gui.kit.progress import JobShare
-from gui.kit.theme import ClassColour
 from gui.kit.translation import tr
 from gui.kit.workers import BackgroundReader, Failure
 from gui.session import ProjectSession
@@ -26,7 +25,7 @@ from visionft.libraries import LOADING
 from visionft.project.db.journal import Effects
 from visionft.project.edits.changes import AcceptSuggestions
 from visionft.project.edits.verdicts import JudgeFine, verdicts_of
-from visionft.project.queries import ClassRow, InProject, images_in_project
+from visionft.project.queries import InProject, images_in_project
 
 if TYPE_CHECKING:
     from visionft.curation.scan import ScanReport, SkippedCheck
@@ -121,9 +120,6 @@ class Curation(ImageEdits):
         self.is_read = self.project is None  # the project and its issues
         self.now: Mapping[int, InProject] = {}  # the images of the project, by id
         self.results: Mapping[str, LoadedIssues] = {}  # of the checks that ever ran
-        self.classes: tuple[ClassRow, ...] = ()
-        self.colours: dict[str, ClassColour] = {}
-        self.keys: dict[str, str] = {}  # {key: class name}
         self._reader = BackgroundReader(ResultReader(), self._on_read, parent=self)
         self.scan.stored.connect(self.read)
         self.scan.ended.connect(self.read)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
 
-from PySide6.QtWidgets import QSizePolicy, QWidget
+from PySide6.QtWidgets import QWidget
 
 from gui.curate.curation import Curation
 from gui.curate.issues_view import LOOK_ALIKES, GroupsView
@@ -46,7 +46,6 @@ class LeakAccuracy(Card):
             Message("Inflated by"),
         )
         self.table = ValueTable(headers, name="Accuracy with leaks and without them", is_sortable=False)
-        self.table.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.body.addWidget(self.table)
         self.setMaximumWidth(theme.scaled(1000))  # figures stay near their names
         self.hide()
@@ -54,9 +53,7 @@ class LeakAccuracy(Card):
     def show_accuracies(self, accuracies: Sequence[LeakFreeAccuracy]) -> None:
         """Show all accuracies if at least one includes leaked images; the others are there for comparison."""
         self.table.show_rows([[(words, words) for words in _cells(each)] for each in accuracies])
-        rows = min(len(accuracies), 3)
-        header = self.table.horizontalHeader().sizeHint().height()
-        self.table.setFixedHeight(header + rows * self.table.verticalHeader().defaultSectionSize() + 2)
+        self.table.fit_rows(3)
         self.setVisible(any(each.leaked for each in accuracies))
 
 

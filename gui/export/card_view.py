@@ -15,7 +15,7 @@ from PySide6.QtWidgets import QTextBrowser, QWidget
 from gui.kit import theme
 from gui.kit.dialogs import Dialog
 from gui.kit.markdown import markdown_document
-from gui.kit.parts import Button, CopyButton, ElidedLabel, column, row, text
+from gui.kit.parts import Button, CopyButton, ElidedLabel
 from gui.kit.translation import tr
 from models.messages import Message
 from visionft.export.bundle.card.model_card import CARD_FILE
@@ -77,7 +77,8 @@ def card_of(folder: Path) -> Path | None:
 
 class CardDialog(Dialog):
     def __init__(self, parent: QWidget | None, path: Path) -> None:
-        super().__init__(parent, "Model card", width=720, height=480)
+        about = Message("The model, its evaluation and its limitations. The file is part of the export.")
+        super().__init__(parent, Message("Model card"), about, width=720, height=480)
         self.resize(theme.scaled(840), theme.scaled(660))
         card = _read(path)
         self.view = CardView()
@@ -86,12 +87,8 @@ class CardDialog(Dialog):
         self.copy_button = CopyButton("Copy", lambda: card)
         self.file_button = Button("Open file", "file", on_click=lambda: _open(path))
         self.folder_button = Button("Open folder", "folder-open", on_click=lambda: _open(path.parent))
-        close = Button("Close", role="primary", on_click=self.accept)
-        close.setDefault(True)
-        about = Message("The model, its evaluation and its limitations. The file is part of the export.")
-        head = column(text("Model card", "title"), text(about, "muted", wrap=True), spacing=theme.HAIR)
-        buttons = row(self.file_button, self.folder_button, self.copy_button, None, close)
-        self.lay_out(head, ElidedLabel(str(path), "small"), self.view, buttons, spacing=theme.MEDIUM)
+        aside = (self.file_button, self.folder_button, self.copy_button)
+        self.lay_out(ElidedLabel(str(path), "small"), self.view, aside=aside, spacing=theme.MEDIUM)
 
 
 def _read(path: Path) -> str:

@@ -58,8 +58,7 @@ class SpeedCard(Card):
         """Show the measurements; None for nothing yet. A cancelled measurement shows its finished files."""
         speeds = found.speeds if found is not None else ()
         self.table.show_rows([_row(each) for each in speeds])
-        rows = sum(self.table.rowHeight(place) for place in range(self.table.rowCount()))
-        self.table.setFixedHeight(self.table.horizontalHeader().sizeHint().height() + rows + theme.TIGHT)
+        self.table.fit_rows()
         self.table.setVisible(bool(speeds))
         if found is None:
             basis = ""

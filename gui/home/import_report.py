@@ -150,13 +150,12 @@ class LeftOutDialog(Dialog):
     """The list of the omitted files; deleted when it is closed."""
 
     def __init__(self, parent: QWidget, files: "Sequence[LeftOutFile]", *, base: str) -> None:
-        super().__init__(parent, "Files that are left out", width=820, height=480)
+        about = Message("These files stay where they are; nothing is done to them.")
+        super().__init__(parent, Message("Files that are left out"), about, width=820, height=480)
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.table = LeftOutTable()
         self.table.show_files(files, base=base)
-        close = Button("Close", role="primary", on_click=self.accept)
-        stay = text("These files stay where they are; nothing is done to them.", "muted", wrap=True)
-        self.lay_out(text("Files that are left out", "title"), stay, self.table, row(None, close))
+        self.lay_out(self.table)
 
 
 class ImportReportCard(Card):

@@ -100,14 +100,10 @@ class NewProjectDialog(Dialog):
     """Asks for name, place and task; `Create` is enabled once the place is valid for a project."""
 
     def __init__(self, parent: QWidget | None, *, folder: Path, name: str = "") -> None:
-        super().__init__(parent, "New project", width=560)
-        self.form = ProjectForm()
-        self.create_button = Button("Create", role="primary", on_click=self.accept)
-        self.create_button.setDefault(True)
         about = Message("A project keeps labels, splits and training runs. Your images are never altered.")
-        buttons = row(None, Button("Cancel", on_click=self.reject), self.create_button)
-        title = text("New project", "title")
-        self.lay_out(title, text(about, "muted", wrap=True), theme.SMALL, self.form, theme.LARGE, buttons)
+        super().__init__(parent, Message("New project"), about, width=560)
+        self.form, self.create_button = ProjectForm(), Button("Create", role="primary")
+        self.lay_out(self.form, accept=self.create_button, spacing=theme.MEDIUM)
         self.form.changed.connect(self._check)
         self.form.choose_task("single")
         self.form.propose(folder, name)

@@ -132,10 +132,7 @@ class ClassTable(ValueTable):
             title.setIcon(swatch(theme.class_colour(shown.colour).name()))
             bar.setData(_ROW_ROLE, shown)
         self._fit_names()
-        height = self.horizontalHeader().sizeHint().height() + 4
-        height += min(max(len(rows), 1), _MOST_ROWS) * self.verticalHeader().defaultSectionSize()
-        self.setMinimumHeight(height)
-        self.setMaximumHeight(height)
+        self.fit_rows(_MOST_ROWS)
 
     def _fit_names(self) -> None:
         """Make the first column as wide as the names, if the bars keep their room."""

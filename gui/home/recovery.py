@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from PySide6.QtWidgets import QListWidget, QWidget
 
-from gui.kit import dialogs, theme
+from gui.kit import dialogs
 from gui.kit.dialogs import Dialog
 from gui.kit.lazy_function import LazyFunction
-from gui.kit.parts import Button, row, text
+from gui.kit.parts import Button
 from gui.kit.translation import tr
 from gui.kit.workers import ShortWork, Work
 from gui.state import AppState
@@ -37,21 +37,18 @@ class RestoreDialog(Dialog):
     """The backups of a project, newest first, to choose from."""
 
     def __init__(self, parent: QWidget, project: Path, backups: Sequence[Backup]) -> None:
-        super().__init__(parent, "Restore a backup", width=560)
+        about = Message(
+            "The project goes back to it. What it holds now is kept among its backups; images are not touched."
+        )
+        super().__init__(parent, Message("Restore a backup"), about, width=560)
         self.list = QListWidget()
         self.list.setAccessibleName(tr("Backups, newest first"))
         for each in backups:
             size = size_text(folder_bytes(project, each))
             self.list.addItem(f"{_when(each)}   {tr(each.reason)}   {size}")
         self.list.setCurrentRow(0)
-        self.restore_button = Button("Restore", role="primary", on_click=self.accept)
-        self.restore_button.setDefault(True)
-        note = Message(
-            "The project goes back to it. What it holds now is kept among its backups; images are not touched."
-        )
-        buttons = row(None, Button("Cancel", on_click=self.reject), self.restore_button)
-        title, about = text("Restore a backup", "title"), text(note, "muted", wrap=True)
-        self.lay_out(title, about, theme.SMALL, self.list, theme.LARGE, buttons)
+        self.restore_button = Button("Restore", role="primary")
+        self.lay_out(self.list, accept=self.restore_button)
 
 
 def _when(backup: Backup) -> str:

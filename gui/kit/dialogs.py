@@ -7,7 +7,7 @@ from PySide6.QtCore import QEvent, QSize
 from PySide6.QtWidgets import QDialog, QFileDialog, QInputDialog, QLayout, QMessageBox, QVBoxLayout, QWidget
 
 from gui.kit import theme
-from gui.kit.parts import SCROLLBAR_WIDTH, column, scrolling, widget_of
+from gui.kit.parts import SCROLLBAR_WIDTH, Button, column, row, scrolling, text, verbatim, widget_of
 from gui.kit.translation import tr
 from models.messages import Message, Text
 
@@ -15,21 +15,42 @@ _LEAST_PX = 120  # height of a scrolling content, at the normal text size
 
 
 class Dialog(QDialog):
-    """A dialog in the usual margins, of a minimum size in pixels at the normal text size.
+    """A heading, a sentence about it, the content and the buttons; `width` and `height` are its minimum in pixels.
 
     It never exceeds the window that it belongs to: all above the last row, its buttons, scrolls then.
     """
 
-    def __init__(self, parent: QWidget | None, title: Text, *, width: int = 0, height: int = 0) -> None:
+    def __init__(
+        self, parent: QWidget | None, title: Text, about: Text = "", *, width: int = 0, height: int = 0
+    ) -> None:
         super().__init__(parent)
         self.setWindowTitle(tr(title))
+        self._about = about
         self._room = (parent.window() if parent is not None else self.screen()).size()
         self._scrolls = False
         self.setMinimumSize(QSize(theme.scaled(width), theme.scaled(height)).boundedTo(self._room))
 
-    def lay_out(self, *items: QWidget | QLayout | int | None, spacing: int = theme.SMALL) -> None:
-        """Lay the items below each other, as `column` does."""
-        layout = column(*items, spacing=spacing)
+    def lay_out(
+        self, *items: QWidget | QLayout | int | None, accept: Button | None = None, aside: Sequence[QWidget] = (),
+        spacing: int = theme.SMALL,
+    ) -> None:  # fmt: skip
+        """Lay the items below each other, as `column` does, between the heading and the buttons.
+
+        Args:
+            *items: The content.
+            accept: The button that accepts the dialog, beside one to cancel; without it there is one to close.
+            aside: Further buttons, at the left.
+            spacing: Between the items, in pixels.
+        """
+        if accept is not None:
+            ends = (Button("Cancel", on_click=self.reject), accept)
+            accept.clicked.connect(self.accept)
+        else:
+            ends = (Button("Close", role="primary", on_click=self.accept),)
+        ends[-1].setDefault(True)
+        about = (text(self._about, "muted", wrap=True),) if self._about else ()
+        head = column(verbatim(self.windowTitle(), "title", wrap=True), *about, spacing=theme.HAIR)
+        layout = column(head, *items, theme.SMALL, row(*aside, None, *ends), spacing=spacing)
         layout.setContentsMargins(theme.HUGE, theme.HUGE, theme.HUGE, theme.HUGE)
         self.setLayout(layout)
 

@@ -31,7 +31,7 @@ def source_pattern() -> str:
     """Return the file-dialog filter for importable files."""
     from visionft.project.formats.registry import SOURCE_SUFFIXES
 
-    return f"Zip or list of images ({' '.join(f'*{suffix}' for suffix in SOURCE_SUFFIXES)})"
+    return f"{tr('Zip or list of images')} ({' '.join(f'*{suffix}' for suffix in SOURCE_SUFFIXES)})"
 
 
 def local_paths(data: QMimeData) -> list[Path]:

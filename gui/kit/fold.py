@@ -1,6 +1,7 @@
-"""Content that is shown on request, below the button that opens it. Knows Qt only."""
+"""Content that is shown on request, and the button that opens it. Knows Qt only."""
 
-from PySide6.QtCore import Signal
+from collections.abc import Callable
+
 from PySide6.QtWidgets import QLayout, QWidget
 
 from gui.kit import theme
@@ -8,24 +9,30 @@ from gui.kit.parts import Button, column, row, widget_of
 from models.messages import Text
 
 
-class Fold(QWidget):
-    """A button with a chevron over its content; closed at first."""
+class FoldButton(Button):
+    """A button with a chevron that shows and hides content; closed at first."""
 
-    toggled = Signal(bool)
+    def __init__(self, title: Text, *content: QWidget, on_click: Callable[[], object] | None = None) -> None:
+        super().__init__(title, "chevron-right", role="fold", on_click=on_click)
+        self._content = content
+        self.setCheckable(True)
+        self.toggled.connect(self._show)
+        self._show(False)
+
+    def _show(self, is_open: bool) -> None:
+        self.set_icon_name("chevron-down" if is_open else "chevron-right")
+        for each in self._content:
+            each.setVisible(is_open)
+
+
+class Fold(QWidget):
+    """A fold button over its content."""
 
     def __init__(self, title: Text, *content: QWidget | QLayout | int | None, spacing: int = theme.SMALL) -> None:
         super().__init__()
-        self.button = Button(title, "chevron-right", role="fold")
-        self.button.setCheckable(True)
-        self.button.toggled.connect(self._show)
-        self._content = widget_of(column(*content, spacing=spacing))
-        self._content.hide()
-        self.setLayout(column(row(self.button, None), self._content))
+        inner = widget_of(column(*content, spacing=spacing))
+        self.button = FoldButton(title, inner)
+        self.setLayout(column(row(self.button, None), inner))
 
     def open(self, is_open: bool = True) -> None:
         self.button.setChecked(is_open)
-
-    def _show(self, is_open: bool) -> None:
-        self.button.set_icon_name("chevron-down" if is_open else "chevron-right")
-        self._content.setVisible(is_open)
-        self.toggled.emit(is_open)

@@ -13,6 +13,7 @@ from PySide6.QtCore import QEvent, QObject, QSignalBlocker, Qt, Signal, SignalIn
 from PySide6.QtWidgets import QCheckBox, QComboBox, QGridLayout, QLabel, QLineEdit, QSpinBox, QWidget
 
 from gui.kit import theme
+from gui.kit.fold import FoldButton
 from gui.kit.parts import Button, column, pill, restyle, row, text, verbatim, widget_of
 from gui.kit.translation import tr
 from visionft.errors import Problem
@@ -54,12 +55,10 @@ class ConfigForm(QWidget):
         self._modified.setToolTip(tr("Some settings differ from their defaults"))
         self.reset_button = Button("Reset", role="quiet", on_click=self.reset)
         self.reset_button.setToolTip(tr("Restore the defaults"))
-        self.advanced_button = Button("Advanced", "chevron-right", role="fold")
-        self.advanced_button.clicked.connect(self._open_advanced)
-        self.advanced_button.setCheckable(True)
         self._plain, self._advanced = QGridLayout(), QGridLayout()
-        self._advanced_box = widget_of(self._advanced)
-        self._advanced_box.hide()
+        advanced = widget_of(self._advanced)
+        self.advanced_button = FoldButton("Advanced", advanced)
+        self.advanced_button.toggled.connect(self._build_advanced)
         for grid in (self._plain, self._advanced):
             grid.setContentsMargins(0, 0, 0, 0)
             grid.setHorizontalSpacing(theme.LARGE)
@@ -74,7 +73,7 @@ class ConfigForm(QWidget):
         if not self._unbuilt:
             self.advanced_button.hide()
         foot = row(self.advanced_button, None, self._modified, self.reset_button)
-        self.setLayout(column(self._plain, foot, self._advanced_box))
+        self.setLayout(column(self._plain, foot, advanced))
         self._show_modified()
 
     def value(self) -> Any:
@@ -117,11 +116,11 @@ class ConfigForm(QWidget):
         for name, entry in self._entries.items():
             problem = faults.get(name)
             restyle(entry.editor, fault="true" if problem else "false")
-            entry.fault.setText(f"{problem.message} {problem.hint}".strip() if problem else "")
+            entry.fault.setText(f"{tr(problem.message)} {tr(problem.hint)}".strip() if problem else "")
             entry.fault.setVisible(problem is not None)
         faulty = [name for name in self._entries if name in faults]
         if any(self._entries[name].is_advanced for name in faulty):
-            self._open_advanced(True)
+            self.advanced_button.setChecked(True)
         if faulty:
             self._entries[faulty[0]].editor.setFocus()
         return bool(faulty)
@@ -136,6 +135,7 @@ class ConfigForm(QWidget):
         return self._entries[name].editor
 
     def _build_advanced(self) -> None:
+        """Build the advanced part, once."""
         waiting, self._unbuilt = self._unbuilt, {}
         for field in waiting.values():
             self._add(field)
@@ -180,14 +180,18 @@ class ConfigForm(QWidget):
             restyle(entry.caption, role="strong" if name in names else "body")
         hidden = sum(name in names for name, each in self._entries.items() if each.is_advanced)
         hidden += sum(name in names for name in self._unbuilt)
-        self.advanced_button.setText(f"Advanced ({hidden} changed)" if hidden else tr("Advanced"))
+        words = tr("Advanced ({count} changed)", count=hidden) if hidden else tr("Advanced")
+        self.advanced_button.setText(words)
 
-    def _open_advanced(self, is_open: bool) -> None:
-        if is_open and self._unbuilt:
-            self._build_advanced()
-        self.advanced_button.setChecked(is_open)
-        self.advanced_button.set_icon_name("chevron-down" if is_open else "chevron-right")
-        self._advanced_box.setVisible(is_open)
+
+def value_words(value: object, field: dataclasses.Field[Any]) -> str:
+    """Return a setting's value in words; “automatic” for the number that leaves the choice to the program."""
+    automatic, titles = field.metadata.get("automatic"), field.metadata.get("choices") or {}
+    if automatic is not None and value == automatic:
+        return tr("automatic")
+    if isinstance(value, bool):
+        return tr("yes") if value else tr("no")
+    return tr(titles[value]) if value in titles else str(value) or "–"
 
 
 class _WheelFilter(QObject):
@@ -200,14 +204,20 @@ class _WheelFilter(QObject):
         return super().eventFilter(watched, event)
 
 
+def _choose(box: QComboBox, name: str) -> None:
+    """Choose a value; one that is none of the choices leaves the box empty."""
+    box.setCurrentIndex(box.findData(name))
+
+
 def _editor(value: Any, meta: Mapping[str, Any]) -> _Editor:
     """Return the editor of a value, its signal of a change, its getter and its setter."""
     if meta.get("choices"):
         choice = QComboBox()
-        choice.addItems([str(each) for each in meta["choices"]])
+        for name, title in meta["choices"].items():
+            choice.addItem(tr(title), name)
         choice.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         choice.installEventFilter(_WheelFilter(choice))
-        return choice, choice.currentTextChanged, choice.currentText, lambda new: choice.setCurrentText(str(new))
+        return choice, choice.currentIndexChanged, choice.currentData, lambda new: _choose(choice, new)
     if isinstance(value, bool):
         box = QCheckBox()
         return box, box.toggled, box.isChecked, box.setChecked

@@ -28,13 +28,15 @@ class TileSize:
     gap: int = GAP
 
     def columns(self, room: QSize, count: int) -> int:
-        """Return the number of columns; with growing tiles, the fewest that show all `count` images at once."""
+        """Return the number of columns; growing tiles are as large as possible while all `count` images are seen."""
         fitting = max(1, (room.width() + self.gap) // (self.least + self.gap))
         if self.most == self.least:
             return fitting if self.is_bare else max(1, ceil((room.width() + self.gap) / (self.least + self.gap) - 0.12))
         for columns in range(1, fitting):
-            lines = (room.height() + self.gap) // (self.width(room, columns) + self.caption + self.gap)
-            if columns * lines >= count:
+            width = self.width(room, columns)
+            lines = (room.height() + self.gap) // (width + self.caption + self.gap)
+            is_wasteful = columns < count and self.width(room, columns + 1) == width
+            if columns * lines >= count and not is_wasteful:
                 return columns
         return fitting
 

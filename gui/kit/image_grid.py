@@ -194,8 +194,8 @@ class ImageGrid(PullView):
         top = box.top() - self.layout_now.heading_above(place)
         if top < GAP:
             bar.setValue(bar.value() + top - GAP)
-        elif box.bottom() > self.viewport().height() - GAP:
-            bar.setValue(bar.value() + box.bottom() - self.viewport().height() + GAP)
+        elif (below := box.bottom() - self.viewport().height() + GAP) > 0:
+            bar.setValue(bar.value() + min(below, top - GAP))  # of a taller tile the top stays in view
 
     def visible_places(self, *, margin_rows: int = 0) -> list[int]:
         top, margin = self.verticalOffset(), margin_rows * self.layout_now.row_height

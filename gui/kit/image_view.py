@@ -1,5 +1,6 @@
 """A large image view: fit or real pixels, zoom at the pointer, drag to pan."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from PySide6.QtCore import QEvent, QPointF, QRectF, Qt, Signal, Slot
@@ -39,7 +40,7 @@ class ImageView(QWidget):
         self.setAccessibleName(tr("Image"))
         self.setCursor(Qt.CursorShape.OpenHandCursor)
 
-    def show_image(self, path: Path | None, *, neighbours: list[Path]) -> None:
+    def show_image(self, path: Path | None, *, neighbours: Sequence[Path] = ()) -> None:
         """Show an image, fitted; decode its likely successors as well."""
         if self._reading != shown_reading():
             self._kept.clear()
@@ -47,7 +48,7 @@ class ImageView(QWidget):
         if path != self._path:
             self._zoom, self._centre = 0.0, QPointF(0.5, 0.5)
         self._path = path
-        self._wanted = [each for each in ([path] if path else []) + neighbours if each not in self._kept]
+        self._wanted = [each for each in (*([path] if path else ()), *neighbours) if each not in self._kept]
         self._pool.request(self._wanted)
         self.update()
         self.zoom_changed.emit(self.scale())
@@ -77,18 +78,23 @@ class ImageView(QWidget):
         """Stop decoding and wait for the images in progress."""
         self._pool.close()
 
-    def _image(self) -> QPixmap | Unreadable | None:
+    def image(self) -> QPixmap | Unreadable | None:
+        """Return the image or its thumbnail, or the reason for a missing one; None while neither is there."""
         if self._path is None:
             return None
         return self._kept.get(self._path) or self._thumbnails.get(self._path)
 
     def _fit_scale(self) -> float:
-        image = self._image()
+        image = self.image()
         if not isinstance(image, QPixmap) or image.width() == 0:
             return 1.0
         return min(self.width() / image.width(), self.height() / image.height(), 4.0)
 
-    def _target(self, image: QPixmap) -> QRectF:
+    def image_rect(self) -> QRectF:
+        """Return the rectangle of the image on the widget; empty without one."""
+        image = self.image()
+        if not isinstance(image, QPixmap):
+            return QRectF()
         scale = self.scale() if self.is_sharp() else self._fit_scale()
         width, height = image.width() * scale, image.height() * scale
         left = self.width() / 2 - self._centre.x() * width
@@ -104,22 +110,20 @@ class ImageView(QWidget):
         self.zoom_changed.emit(self.scale())
 
     def _keep_inside(self) -> None:
-        image = self._image()
+        image = self.image()
         if isinstance(image, QPixmap):
             width, height = image.width() * self.scale(), image.height() * self.scale()
             x = _kept_inside(self._centre.x(), self.width() / max(1.0, width))
             self._centre = QPointF(x, _kept_inside(self._centre.y(), self.height() / max(1.0, height)))
 
     def wheelEvent(self, event: QWheelEvent) -> None:
-        image = self._image()
-        if not isinstance(image, QPixmap):
+        before, at = self.image_rect(), event.position()
+        if before.isEmpty():
             return
-        before = self._target(image)
-        at = event.position()
         share = QPointF((at.x() - before.left()) / before.width(), (at.y() - before.top()) / before.height())
         self.zoom_by(1.2 ** (event.angleDelta().y() / 120))
         if self._zoom:
-            after = self._target(image)
+            after = self.image_rect()
             moved = QPointF(after.left() + share.x() * after.width(), after.top() + share.y() * after.height()) - at
             self._centre += QPointF(moved.x() / after.width(), moved.y() / after.height())
             self._keep_inside()
@@ -130,11 +134,10 @@ class ImageView(QWidget):
         self.setCursor(Qt.CursorShape.ClosedHandCursor)
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
-        image = self._image()
-        if self._drag is None or not isinstance(image, QPixmap):
+        target = self.image_rect()
+        if self._drag is None or target.isEmpty():
             return
         moved, self._drag = event.position() - self._drag, event.position()
-        target = self._target(image)
         self._centre -= QPointF(moved.x() / target.width(), moved.y() / target.height())
         self._keep_inside()
         self.update()
@@ -160,17 +163,16 @@ class ImageView(QWidget):
         palette = theme.colours()
         painter = QPainter(self)
         painter.fillRect(self.rect(), QColor(palette.sunken))
-        image = self._image()
+        image = self.image()
         if isinstance(image, QPixmap):
             is_magnified = self.scale() >= 2
             painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, not is_magnified)
-            painter.drawPixmap(self._target(image), image, QRectF(image.rect()))
+            painter.drawPixmap(self.image_rect(), image, QRectF(image.rect()))
             return
         painter.setPen(QColor(palette.muted))
-        if isinstance(image, Unreadable):
-            words = tr("This image cannot be shown: {reason}.", reason=tr(image.reason))
-            flags = Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap
-            painter.drawText(self.rect().adjusted(12, 12, -12, -12), int(flags), words)
+        words = image.words() if isinstance(image, Unreadable) else ""
+        flags = Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap
+        painter.drawText(self.rect().adjusted(12, 12, -12, -12), int(flags), words)
 
     @Slot(object, object)
     def _on_done(self, path: Path, result: QImage | Unreadable) -> None:

@@ -224,6 +224,10 @@ class Segments(QWidget, Generic[K]):
         next(iter(self.buttons.values())).setChecked(True)
         self.setLayout(row(*self.buttons.values(), None, spacing=0))
 
+    def choose(self, choice: K) -> None:
+        """Select a choice, without a signal."""
+        self.buttons[choice].setChecked(True)
+
     def value(self) -> K:
         return next(choice for choice, button in self.buttons.items() if button.isChecked())
 

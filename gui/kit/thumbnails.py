@@ -12,6 +12,7 @@ from PySide6.QtCore import QByteArray, QObject, QSize, Qt, Signal, Slot
 from PySide6.QtGui import QImage, QImageReader, QImageWriter, QPixmap
 
 from gui.kit.thumbnail_cache import file_of, note_written, shown_reading
+from gui.kit.translation import tr
 from gui.kit.workers import WorkerPool
 from visionft.data.decode import decode, shrink
 from visionft.data.image_cache import ImageCache
@@ -31,6 +32,9 @@ class Unreadable:
     """Placeholder for an unreadable image."""
 
     reason: str
+
+    def words(self) -> str:
+        return tr("This image cannot be shown: {reason}.", reason=tr(self.reason))
 
 
 def load_thumbnail(path: Path) -> QImage | Unreadable:

@@ -97,6 +97,11 @@ def tr(message: str, plural: str = "", /, **values: object) -> str:
     return fill(template, shown)
 
 
+def capitalised(words: str) -> str:
+    """Return a translated text with a capital letter first."""
+    return words[:1].upper() + words[1:]
+
+
 def _lengthened(message: str) -> str:
     is_words = sum(letter.isalpha() for letter in message) > 1
     if not is_words or message.endswith(_PADDING):

@@ -26,7 +26,7 @@ class _ValueItem(QTableWidgetItem):
         return self._value < other._value if isinstance(other, _ValueItem) else False
 
 
-class _MarkDelegate(QStyledItemDelegate):
+class MarkDelegate(QStyledItemDelegate):
     """Tints marked rows: the style sheet would draw over an item's own background."""
 
     def paint(self, painter: QPainter, option: Any, index: QModelIndex | QPersistentModelIndex) -> None:
@@ -49,7 +49,7 @@ class ValueTable(QTableWidget):
         self.setAccessibleName(tr(name))
         self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
-        self.setItemDelegate(_MarkDelegate(self))
+        self.setItemDelegate(MarkDelegate(self))
         self.setShowGrid(False)
         self.setWordWrap(False)
         self.setTextElideMode(Qt.TextElideMode.ElideMiddle)
@@ -94,6 +94,11 @@ class ValueTable(QTableWidget):
                     item.setData(MARK_ROLE, True)
                 self.setItem(line, place, item)
         self.setSortingEnabled(self._is_sortable)
+
+    def fit_rows(self, most: int = 1000) -> None:
+        """Fix the height at that of its rows, at most so many."""
+        rows = min(max(1, self.rowCount()), most) * self.verticalHeader().defaultSectionSize()
+        self.setFixedHeight(self.horizontalHeader().sizeHint().height() + rows + theme.TIGHT)
 
     def texts(self) -> list[list[str]]:
         return [

@@ -20,7 +20,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from PySide6.QtCore import QObject, QThread, QThreadPool, QTimer, Signal, Slot
 
-from models.messages import Text
+from models.messages import Message, Text
 from visionft.errors import NextStep, VisionFTError, as_expected
 from visionft.events import Event, Progress, StepDone
 from visionft.jobs import JobCancelled, JobContext
@@ -143,7 +143,7 @@ class Job(QThread):
         except BaseException as error:  # it stays in this thread, because it keeps its frames alive
             if (expected := as_expected(error)) is None:
                 logger.error("A job failed unexpectedly", exc_info=error)
-                message = f"Unexpected error: {type(error).__name__}: {error}"
+                message = Message("Unexpected error: {name}: {error}", name=type(error).__name__, error=error)
                 failure = Failure(message=message, details=traceback.format_exc())
             else:
                 log_expected(logger, error)

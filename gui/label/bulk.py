@@ -10,7 +10,7 @@ from gui import actions
 from gui.kit.thumbnails import ThumbnailStore
 from gui.label.auditing import AuditController
 from gui.label.cluster_queue import ClusterQueue
-from gui.label.label_keys import LabelKeys
+from gui.label.label_keys import label_keys
 from gui.label.label_session import LabelSession
 from gui.label.rows_view import RowsView
 
@@ -29,7 +29,7 @@ class BulkLabelling(QObject):
         self._controllers = {self.rows_view: self.clusters, self.sample_view: self.auditing}
         self.views = (self.rows_view, self.auditing.accept_view, self.sample_view, self.auditing.result_view)
         for view, place in ((self.rows_view, actions.ROWS), (self.sample_view, actions.SAMPLE)):
-            view.grid.installEventFilter(LabelKeys(labels, self._controllers[view].assign, self, place=place))
+            view.grid.installEventFilter(label_keys(labels, self._controllers[view].assign, self, place=place))
         self.rows_view.closed.connect(self.close)
         self.auditing.view_wanted.connect(self._show)
 

@@ -3,10 +3,11 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QEvent, QObject, Qt
+from PySide6.QtCore import QObject, Qt
 from PySide6.QtGui import QKeyEvent
 
 from gui.actions import LABEL, VIEWER, Actions
+from gui.image_commands import ImageKeys
 from gui.kit.translation import tr
 
 if TYPE_CHECKING:
@@ -15,34 +16,17 @@ if TYPE_CHECKING:
 _ARROWS = {Qt.Key.Key_Left: "label.previous", Qt.Key.Key_Right: "label.next"}
 
 
-class LabelKeys(QObject):
-    """An event filter for the image views."""
+def label_keys(
+    labels: "LabelSession", assign: Callable[[str], object], parent: QObject, *, place: str = LABEL
+) -> ImageKeys:
+    """Return the event filter of an image view; `place` is the scope of the keys: the viewer is part of the page's."""
 
-    def __init__(
-        self, labels: "LabelSession", assign: Callable[[str], object], parent: QObject, *, place: str = LABEL
-    ) -> None:
-        """Args: `assign` labels with a class; `place` is the scope of the keys; the viewer is part of it."""
-        super().__init__(parent)
-        self._labels, self._assign, self._place = labels, assign, place
+    def command_of(event: QKeyEvent) -> str:
+        is_viewing = labels.is_viewing and place == LABEL
+        found = labels.state.actions.pressed(event, (VIEWER, place) if is_viewing else (place,))
+        return found or (_ARROWS.get(Qt.Key(event.key()), "") if is_viewing else "")
 
-    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        if event.type() != QEvent.Type.KeyPress or not isinstance(event, QKeyEvent):
-            return super().eventFilter(watched, event)
-        labels = self._labels
-        harmless = Qt.KeyboardModifier.KeypadModifier | Qt.KeyboardModifier.ShiftModifier
-        typed, held = event.text().casefold(), event.modifiers() & ~harmless
-        if typed and not held and typed in labels.keys:
-            self._assign(labels.keys[typed])
-            return True
-        is_viewing = labels.is_viewing and self._place == LABEL
-        places = (VIEWER, self._place) if is_viewing else (self._place,)
-        name = labels.state.actions.pressed(event, places)
-        if not name and is_viewing:
-            name = _ARROWS.get(Qt.Key(event.key()), "")
-        if not name:
-            return super().eventFilter(watched, event)
-        labels.state.actions.run(name)
-        return True
+    return ImageKeys(labels, assign, parent, command_of=command_of)
 
 
 def key_hint(commands: Actions, *, has_suggestions: bool = False) -> str:

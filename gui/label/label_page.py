@@ -32,7 +32,7 @@ from gui.label.class_panel import ClassPanel
 from gui.label.filter_bar import FilterBar, SuggestionBar
 from gui.label.image_search import class_entries
 from gui.label.image_viewer import ImageViewer
-from gui.label.label_keys import LabelKeys, key_hint
+from gui.label.label_keys import key_hint, label_keys
 from gui.label.label_session import LabelSession
 from gui.label.labeller import ClassActions, Labeller, image_menu
 from gui.label.progress_card import ProgressCard
@@ -106,7 +106,7 @@ class LabelPage(Page):
     def _connect(self) -> None:
         labels = self.labels
         self.focus_target = self.grid
-        keys = LabelKeys(labels, self.labeller.assign, self)
+        keys = label_keys(labels, self.labeller.assign, self)
         self.grid.installEventFilter(keys)
         self.viewer.view.installEventFilter(keys)
         labels.classes_changed.connect(self._show_classes)

@@ -12,7 +12,6 @@ from PySide6.QtCore import QObject, Signal, Slot
 from gui.image_edits import ImageEdits
 from gui.kit.class_looks import class_colours, class_keys
 from gui.kit.image_model import ImageModel, ImageSelection, Tile
-from gui.kit.theme import ClassColour
 from gui.kit.workers import BackgroundReader
 from gui.label.cell import LEAST_LABELS, Cell
 from gui.label.filter_bar import MOST_USEFUL, ImageQuery
@@ -55,12 +54,9 @@ class LabelSession(ImageEdits):
         self.selection = ImageSelection(self.images, self)
         self.suggesting = SuggestionController(state, session, page=page, parent=self)
         self.summary: ProjectSummary | None = None
-        self.classes: tuple[ClassRow, ...] = ()
         self.tags: tuple[str, ...] = ()
         self.certificate: Certificate | None = None  # the newest
         self.curve: StoredCurve | None = None  # the last measured learning curve
-        self.colours: dict[str, ClassColour] = {}
-        self.keys: dict[str, str] = {}  # {key: class name}
         self.query = ImageQuery()
         self.only: tuple[int, ...] | None = None  # exactly these images, instead of the query
         self.is_viewing = False

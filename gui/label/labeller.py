@@ -1,14 +1,14 @@
 """The user's actions on the selected images and on the classes, each one durable change, and the context menu."""
 
-from collections.abc import Callable, Sequence, Sized
+from collections.abc import Sequence, Sized
 
 from PySide6.QtCore import QObject, Slot
-from PySide6.QtGui import QAction, QColor
+from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QColorDialog, QInputDialog, QMenu, QWidget
 
+from gui.image_commands import ImageMenu, add_entry
 from gui.image_edits import ALL
 from gui.kit import theme
-from gui.kit.icons import swatch
 from gui.kit.translation import tr
 from gui.label.class_panel import ClassPanel
 from gui.label.filter_bar import PUT_OFF, SPLIT_KEYS, SPLIT_NAMES
@@ -184,42 +184,27 @@ class ClassActions(QObject):
 
 
 def image_menu(labels: LabelSession, labeller: Labeller, parent: QWidget) -> QMenu:
-    actions, menu = labels.state.actions, QMenu(parent)
-
-    def add_commands(*names: str) -> None:
-        for name in names:
-            action = _add(menu, actions.title(name), lambda name=name: actions.run(name), actions.shown_keys(name))
-            action.setEnabled(not actions.why_not(name))
-
-    classes = menu.addMenu(tr("Label as"))
-    classes.setEnabled(bool(labels.classes))
-    key_of = {name: key for key, name in labels.keys.items()}
-    for row in labels.classes[:30]:  # with more the class list is faster
-        action = _add(classes, row.name, lambda name=row.name: labeller.assign(name), key_of.get(row.name, "").upper())
-        action.setIcon(swatch(theme.class_colour(labels.colours[row.name]).name()))
-    add_commands("label.clear", "label.skip")
+    actions, menu = labels.state.actions, ImageMenu(labels.state.actions, parent)
+    menu.add_classes(labels, labeller.assign)
+    for name in ("label.clear", "label.skip"):
+        menu.add_command(name)
     menu.addSeparator()
     tags = menu.addMenu(tr("Tag"))
     for tag in labels.tags:
-        action = _add(tags, tag, lambda tag=tag: labels.toggle_tag(labels.selection.selected_ids(), tag))
+        action = add_entry(tags, tag, lambda tag=tag: labels.toggle_tag(labels.selection.selected_ids(), tag))
         action.setCheckable(True)
         action.setChecked(labels.has_tag(labels.selection.selected_ids(), tag))
     if labels.tags:
         tags.addSeparator()
-    _add(tags, tr("Another tag"), labeller.ask_tag, actions.shown_keys("label.tag"))
+    add_entry(tags, tr("Another tag"), labeller.ask_tag, actions.shown_keys("label.tag"))
     splits = menu.addMenu(tr("Split"))
     for key, title in zip(SPLIT_KEYS[1:], SPLIT_NAMES[1:], strict=True):
         split = None if key == "unassigned" else key
-        _add(splits, tr(title), lambda split=split: labeller.set_split(split))  # type: ignore[arg-type]
-    add_commands("label.note")
+        add_entry(splits, tr(title), lambda split=split: labeller.set_split(split))  # type: ignore[arg-type]
+    menu.add_command("label.note")
     menu.addSeparator()
-    add_commands("label.toggle_viewer", "image.similar", "label.select_all")
+    for name in ("label.toggle_viewer", "image.similar", "label.select_all"):
+        menu.add_command(name)
     menu.addSeparator()
-    add_commands("label.remove")
+    menu.add_command("label.remove")
     return menu
-
-
-def _add(menu: QMenu, title: str, act: Callable[[], object], keys: str = "") -> QAction:
-    action = menu.addAction(f"{title.replace('&', '&&')}\t{keys}" if keys else title.replace("&", "&&"))
-    action.triggered.connect(lambda _checked=False: act())
-    return action

@@ -1,17 +1,16 @@
 """Converts evaluations, comparisons and settings of runs for the widgets. No state, no learning library."""
 
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from gui.kit.forms import value_words
 from gui.kit.image_model import Tile
 from gui.kit.translation import tr
 from models.messages import Message
-from visionft.amounts import FEW, share_text
 from visionft.data.types import Snapshot, SnapshotImage
 from visionft.evaluation.comparison import PredictionChange
-from visionft.evaluation.metrics import ClassScore
 from visionft.evaluation.stored import StoredEvaluation, StoredPrediction, evaluation_file, read_evaluation
 from visionft.training.runs.run_folder import RunSummary
 
@@ -21,10 +20,6 @@ MISTAKES, DOUBTFUL, SUREST = (
     Message("Correct, most confident first"),
 )
 ORDERS = (MISTAKES, DOUBTFUL, SUREST)
-SCORE_HEADERS = (
-    Message("Class"), Message("Images"), Message("Precision"), "F1", Message("Recall"),
-    Message("95 % interval"),
-)  # fmt: skip
 Cells = list[tuple[str, Any]]
 
 
@@ -100,21 +95,6 @@ def ordered(evaluation: StoredEvaluation, order: str) -> list[StoredPrediction]:
     return sorted(right, key=lambda each: each.probability, reverse=order == SUREST)
 
 
-def score_cells(name: str, score: ClassScore) -> Cells:
-    """Return a class's scores in the order of `SCORE_HEADERS`."""
-    rates = [
-        (tr("not measured"), -1.0) if rate is None else (f"{rate:.1%}", rate)
-        for rate in (score.precision, score.f1, score.recall)
-    ]
-    cells: Cells = [(name, name.casefold()), (f"{score.support:,}", score.support), *rates]
-    if score.recall is None or score.recall_interval is None:
-        return [*cells, ("", (-1.0, -1.0, -1.0))]  # below all others
-    if score.support < FEW:
-        cells[-1] = (share_text(score.recall, score.support, of=tr("of")), score.recall)
-    low, high = score.recall_interval
-    return [*cells, (tr("{low} to {high}", low=f"{low:.0%}", high=f"{high:.0%}"), (low, score.recall, high))]
-
-
 def figures(evaluation: StoredEvaluation) -> str:
     """Return the accuracy with its 95 % interval, the balanced accuracy, and the number of unreadable images."""
     low, high = evaluation.top1_interval
@@ -129,42 +109,30 @@ def setting_rows(runs: Sequence[RunSummary], *, only_differing: bool) -> tuple[l
     """Return the settings of runs by row, and the rows with differences; those come first."""
     columns = [_settings(run) for run in runs]
     names = list(dict.fromkeys(name for column in columns for name in column))
-    differing = [name for name in names if len({str(column.get(name)) for column in columns}) > 1]
+    differing = [name for name in names if len({column.get(name) for column in columns}) > 1]
     shown = differing + ([] if only_differing else [name for name in names if name not in differing])
     rows: list[Cells] = [
-        [(f"≠  {name}" if name in differing else name, name)] + [(_shown(each.get(name)), 0) for each in columns]
+        [(f"≠  {name}" if name in differing else name, name)] + [(each.get(name, "–"), 0) for each in columns]
         for name in shown
     ]
     return rows, list(range(len(differing)))
 
 
-def _shown(value: object) -> str:
-    if isinstance(value, bool):
-        return tr("yes") if value else tr("no")
-    return "–" if value is None or value == "" else str(value)
-
-
-def _settings(run: RunSummary) -> dict[str, object]:
+def _settings(run: RunSummary) -> dict[str, str]:
     """Return a run's effective settings by label: those of its method; of an ensemble its members and weights."""
     config = run.config
     if run.parts:
         shares = {tr("Weight of {run}", run=part.run): f"{part.share:.0%}" for part in run.parts}
-        return {Message("Method"): config.method, **shares}
-    values: dict[str, object] = {}
+        return {tr("Method"): tr(config.method_row.title), **shares}
+    values: dict[str, str] = {}
     for field in dataclasses.fields(config):
         value = getattr(config, field.name)
         if not dataclasses.is_dataclass(value) and field.name not in config.unused_settings:
-            values[tr(field.metadata.get("label", field.name))] = _chosen(value, field.metadata)
+            values[tr(field.metadata.get("label", field.name))] = value_words(value, field)
     for inner in dataclasses.fields(config.method_options):
         name = f"{tr(config.method_row.title)}: {tr(inner.metadata.get('label', inner.name))}"
-        values[name] = _chosen(getattr(config.method_options, inner.name), inner.metadata)
+        values[name] = value_words(getattr(config.method_options, inner.name), inner)
     return values
-
-
-def _chosen(value: object, metadata: Mapping[str, Any]) -> object:
-    """Return a setting's value, or “automatic”: 0 as a learning rate would be misleading."""
-    automatic = metadata.get("automatic")
-    return tr("automatic") if automatic is not None and value == automatic else value
 
 
 class StoredEvaluations:

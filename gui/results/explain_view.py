@@ -4,18 +4,17 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from PySide6.QtCore import QRectF, Qt, Slot
-from PySide6.QtGui import QColor, QImage, QPainter, QPaintEvent, QPen, QPixmap
+from PySide6.QtCore import QRectF, Qt
+from PySide6.QtGui import QColor, QImage, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QSlider, QWidget
 
 from gui.kit import theme
 from gui.kit.image_model import Tile
+from gui.kit.image_view import ImageView
 from gui.kit.parts import Button, ElidedLabel, choice_box, column, pill, restyle, row, text
 from gui.kit.side_by_side import divided
-from gui.kit.thumbnail_cache import shown_reading
-from gui.kit.thumbnails import ThumbnailStore, Unreadable, load_image
+from gui.kit.thumbnails import ThumbnailStore
 from gui.kit.translation import tr
-from gui.kit.workers import WorkerPool
 from gui.results.fixable_grid import FixableGrid
 from models.messages import Message
 from visionft.evaluation.explanation import Explanation, heat_pixels
@@ -23,51 +22,28 @@ from visionft.evaluation.explanation import Explanation, heat_pixels
 HEAT_PX = 224
 
 
-class HeatView(QWidget):
-    """Shows the image at `path`, and its explanation where there is one."""
+class HeatView(ImageView):
+    """An image, and its explanation where there is one, drawn over it."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.pool = WorkerPool(load_image, threads=1, parent=self)
-        self.pool.done.connect(self._on_done)
-        self._kept: dict[Path, QPixmap | Unreadable] = {}
-        self._reading = shown_reading()
-        self._path: Path | None = None
+    def __init__(self, thumbnails: ThumbnailStore) -> None:
+        super().__init__(thumbnails)
         self._explanation: Explanation | None = None
         self._heat: QImage | None = None
         self._opacity = 1.0
         self.setMinimumSize(theme.scaled(220), theme.scaled(160))
         self.setAccessibleName(tr("Image with heat map"))
 
-    def show_image(self, path: Path | None, explanation: Explanation | None = None) -> None:
+    def show_explanation(self, path: Path | None, explanation: Explanation | None = None) -> None:
         """Show an image; without an explanation it has no heat map."""
-        if self._reading != shown_reading():
-            self._kept.clear()
-            self._reading = shown_reading()
-        self._path, self._explanation, self._heat = path, explanation, None
+        self._explanation, self._heat = explanation, None
         if explanation is not None and not explanation.error:
             pixels = np.ascontiguousarray(heat_pixels(explanation.heat, HEAT_PX, HEAT_PX))
             self._heat = QImage(pixels.data, HEAT_PX, HEAT_PX, 4 * HEAT_PX, QImage.Format.Format_RGBA8888).copy()
-        if path is not None and path not in self._kept:
-            self.pool.request([path])
-        self.update()
+        self.show_image(path)
 
     def set_opacity(self, opacity: float) -> None:
         self._opacity = opacity
         self.update()
-
-    def image(self) -> QPixmap | Unreadable | None:
-        """Return the image, or the reason for a missing one; None while it is being decoded."""
-        return self._kept.get(self._path) if self._path is not None else None
-
-    def image_rect(self) -> QRectF:
-        image = self.image()
-        if not isinstance(image, QPixmap) or image.isNull():
-            return QRectF()
-        scale = min(self.width() / image.width(), self.height() / image.height())
-        box = QRectF(0, 0, image.width() * scale, image.height() * scale)
-        box.moveCenter(QRectF(self.rect()).center())
-        return box
 
     def heat_rect(self) -> QRectF:
         """Return the rectangle of the heat map: the network's square input region."""
@@ -78,38 +54,19 @@ class HeatView(QWidget):
         across, down = box.width() / width, box.height() / height
         return QRectF(box.left() + left * across, box.top() + top * down, sides[1] * across, sides[0] * down)
 
-    def paintEvent(self, _event: QPaintEvent) -> None:
-        palette = theme.colours()
+    def paintEvent(self, event: QPaintEvent) -> None:
+        super().paintEvent(event)
+        box = self.heat_rect()
+        if self._heat is None or box.isEmpty():
+            return
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
-        painter.fillRect(self.rect(), QColor(palette.sunken))
-        image = self.image()
-        if isinstance(image, Unreadable):
-            painter.setPen(QColor(palette.muted))
-            words = tr("This image cannot be shown: {reason}.", reason=tr(image.reason))
-            flags = Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap
-            painter.drawText(self.rect().adjusted(12, 12, -12, -12), int(flags), words)
-            return
-        if image is None:
-            return
-        painter.drawPixmap(self.image_rect(), image, QRectF(image.rect()))
-        if self._heat is None:
-            return
-        box = self.heat_rect()
         painter.setOpacity(self._opacity)
         painter.drawImage(box, self._heat, QRectF(self._heat.rect()))
         painter.setOpacity(1.0)
         for colour, width in (("#000000", 3.0), ("#FFFFFF", 1.0)):  # visible on light and on dark images
             painter.setPen(QPen(QColor(colour), width))
             painter.drawRect(box.adjusted(1, 1, -1, -1))
-
-    @Slot(object, object)
-    def _on_done(self, path: Path, result: QImage | Unreadable) -> None:
-        while len(self._kept) >= 8:
-            self._kept.pop(next(iter(self._kept)))
-        self._kept[path] = QPixmap.fromImage(result) if isinstance(result, QImage) else result
-        if path == self._path:
-            self.update()
 
 
 class ExplainView(QWidget):
@@ -121,7 +78,7 @@ class ExplainView(QWidget):
         self._orders = orders
         self.grid = FixableGrid(thumbnails, name=Message("Images with predictions"))
         self.strip, self.open_button = self.grid.strip, self.grid.open_button
-        self.heat = HeatView()
+        self.heat = HeatView(thumbnails)
         self.explain_button = Button("Explain", "try")
         self.target_box = choice_box("Class to explain", (tr("Predicted class"), tr("True class")))
         self.target_box.setToolTip(tr("Explain the predicted class or the true class"))
@@ -154,7 +111,7 @@ class ExplainView(QWidget):
         return self.target_box.currentIndex() == 1
 
     def show_image(self, item: Tile | None, explanation: Explanation | None) -> None:
-        self.heat.show_image(item.path if item else None, explanation)
+        self.heat.show_explanation(item.path if item else None, explanation)
         self._name.setText(item.path.name if item else "")
         is_explained = explanation is not None and not explanation.error
         self.opacity.setVisible(is_explained)

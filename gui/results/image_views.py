@@ -1,4 +1,4 @@
-"""The image views of the results page: mistakes with explanations, the cells of the matrix, two models side by side.
+"""The image views of the results page: mistakes with explanations, the classes, two models side by side.
 
 Owns their thumbnails and the explanations. The page sets their run and evaluation, and requests each refill;
 a view is built on first use.
@@ -15,11 +15,11 @@ from gui.kit.thumbnails import ThumbnailStore
 from gui.kit.translation import tr
 from gui.kit.workers import BackgroundReader
 from gui.results import evaluations
+from gui.results.classes_view import ClassesView
 from gui.results.comparison_view import GROUPS, ComparisonView
 from gui.results.evaluations import Images
 from gui.results.explain_view import ExplainView
 from gui.results.fixable_grid import FixableGrid
-from gui.results.matrix_view import MatrixView
 from gui.results.other_models import OtherModels
 from gui.runner import RESULTS
 from gui.session import ProjectSession
@@ -42,7 +42,7 @@ explain_images = LazyFunction("visionft.evaluation.explain:explain_images")
 
 
 class ImageViews(QObject):
-    """Images and matrix of one run, and its comparison with another."""
+    """Images and classes of one run, and its comparison with another."""
 
     read = Signal()  # the project's images
     others_changed = Signal()  # the models from outside
@@ -66,7 +66,7 @@ class ImageViews(QObject):
         self._run: RunSummary | None = None
         self._runs: list[RunSummary] = []
         self._evaluation: StoredEvaluation | None = None
-        self._counted: StoredEvaluation | None = None  # the content of the matrix
+        self._counted: StoredEvaluation | None = None  # the content of the classes
         self._ordered: StoredEvaluation | None = None  # the content of the images
         self._cell: tuple[int, int] | None = None
         self._predicted: dict[int, StoredPrediction] = {}
@@ -78,9 +78,9 @@ class ImageViews(QObject):
         self._is_explaining = False
 
     @cached_property
-    def matrix(self) -> MatrixView:
-        view = MatrixView(self._thumbnails, evaluations.SCORE_HEADERS)
-        view.cell_chosen.connect(self._on_cell_chosen)
+    def classes(self) -> ClassesView:
+        view = ClassesView(self._thumbnails)
+        view.table.cell_chosen.connect(self._on_cell_chosen)
         self._follow(view.grid, lambda: [each.image_id for each in self._cell_predictions()], view.cell_text)
         return view
 
@@ -128,7 +128,7 @@ class ImageViews(QObject):
         self._thumbnails.close()
         self._reader.close()
         if "explain" in vars(self):  # it was built
-            self.explain.heat.pool.close()
+            self.explain.heat.close_pool()
 
     def read_images(self) -> bool:
         """Read the project's images with current labels; return whether they are ready, else emit `read` later."""
@@ -147,15 +147,10 @@ class ImageViews(QObject):
         self._preferred = chosen[1].name if len(chosen) > 1 else ""
         self._predicted = {each.image_id: each for each in evaluation.predictions} if evaluation else {}
 
-    def show_matrix(self) -> None:
-        evaluation = self._evaluation
-        if evaluation is not None and evaluation is not self._counted:
-            self._counted = evaluation
-            if evaluation.is_multilabel:
-                self.matrix.show_several(evaluation.class_names, evaluation.confusion)
-            else:
-                self.matrix.show_counts(evaluation.class_names, evaluation.confusion, evaluation.worst_pair())
-            self.matrix.show_scores([evaluations.score_cells(*each) for each in evaluation.per_class.items()])
+    def show_classes(self) -> None:
+        if self._evaluation is not None and self._evaluation is not self._counted:
+            self._counted = self._evaluation
+            self.classes.show_evaluation(self._evaluation)
         self._show_cell()
 
     def why_not_explain(self) -> str:
@@ -181,8 +176,10 @@ class ImageViews(QObject):
         return evaluation.cell(*cell)
 
     def _show_cell(self) -> None:
-        self.matrix.show_images(evaluations.predicted_items(self._cell_predictions(), self._images))
-        self._show_label(self.matrix.grid)
+        shown = evaluations.predicted_items(self._cell_predictions(), self._images)
+        self.classes.strip.show_tiles(shown)
+        self.classes.grid.show_openable(bool(shown))
+        self._show_label(self.classes.grid)
 
     def show_ordered(self) -> None:
         """Fill the images in their order, and the explanation of the selected one; correct ones without a mistake."""

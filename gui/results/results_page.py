@@ -91,7 +91,7 @@ class ResultsPage(Page):
         ))  # fmt: skip
         self.views = Views((  # in the order of `MISTAKES` and the constants next to it
             View(title="Mistakes", build=lambda: images.explain, fill=images.show_ordered, needs_evaluation=True),
-            View(title="Classes", build=lambda: images.matrix, fill=images.show_matrix, needs_evaluation=True),
+            View(title="Classes", build=lambda: images.classes, fill=images.show_classes, needs_evaluation=True),
             View(title="Compare", build=lambda: self.compare, has_content=self._has_comparison,
                  fill=lambda: self.compare.refill(has_evaluation=True)),
             View(title="Details", build=lambda: details, fill=details.refill, is_last=True),

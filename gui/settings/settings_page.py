@@ -25,6 +25,7 @@ from gui.settings.weights_actions import WeightsActions
 from gui.state import AppState
 from gui.tasks import Lane, Outcome, Task
 from models.messages import Message, Text
+from models.settings import choices_of
 from visionft.amounts import size_text
 from visionft.data import cache_space, limits
 from visionft.devices import likely_kinds
@@ -33,13 +34,11 @@ from visionft.installation import refusal
 from visionft.jobs import JobContext
 from visionft.libraries import load_libraries
 from visionft.log import log_folder
+from visionft.training.config.train_config import TrainConfig
 from visionft.weights.locations import weights_folder
 
 THEMES = {"system": Message("System"), "light": Message("Light"), "dark": Message("Dark")}
-DEVICES = {
-    "auto": Message("Automatic"), "cuda": Message("NVIDIA GPU"), "mps": Message("Apple GPU"),
-    "cpu": Message("Processor (CPU)"),
-}  # fmt: skip
+DEVICES = choices_of(TrainConfig, "device")
 IMAGE_LIMITS_MB = {500: "500 MB", 1000: "1 GB", 2000: "2 GB", 4000: "4 GB", 8000: "8 GB", 16_000: "16 GB"}
 THUMBNAIL_LIMITS_MB = {
     250: "250 MB", 500: "500 MB", 1000: "1 GB", 2000: "2 GB", 5000: "5 GB", 20_000: "20 GB", 0: Message("No limit")

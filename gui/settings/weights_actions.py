@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QWidget
 from gui.kit import dialogs, theme
 from gui.kit.dialogs import Dialog
 from gui.kit.lazy_function import LazyFunction
-from gui.kit.parts import Button, row, text
+from gui.kit.parts import Button
 from gui.kit.translation import tr
 from gui.kit.value_table import ValueTable
 from gui.kit.workers import Work
@@ -51,9 +51,8 @@ class WeightsDialog(Dialog):
         self.fetch_button = Button("Fetch", "import", on_click=lambda: self._choose("fetch_weights"))
         self.remove_button = Button("Remove", "trash", on_click=lambda: self._choose("remove_weights"))
         self.import_button = Button("Import a file", "file", on_click=lambda: self._choose("import_weights"))
-        close = Button("Close", on_click=self.reject)
-        buttons = row(self.fetch_button, self.remove_button, self.import_button, None, close)
-        self.lay_out(text("Pretrained weights", "title"), self.table, buttons, spacing=theme.MEDIUM)
+        aside = (self.fetch_button, self.remove_button, self.import_button)
+        self.lay_out(self.table, aside=aside, spacing=theme.MEDIUM)
         self.table.itemSelectionChanged.connect(self._show_possible)
         self._show_possible()
 

@@ -11,7 +11,6 @@ import resources
 from gui.kit import theme
 from gui.kit.dialogs import Dialog
 from gui.kit.markdown import markdown_document
-from gui.kit.parts import Button, row
 from gui.kit.translation import language, tr
 from models.messages import Message
 
@@ -74,7 +73,7 @@ class ManualDialog(Dialog):
         splitter = QSplitter()
         splitter.addWidget(self.pages)
         splitter.addWidget(self.view)
-        self.lay_out(splitter, row(None, Button("Close", role="primary", on_click=self.accept)), spacing=theme.MEDIUM)
+        self.lay_out(splitter)
         self.pages.setSpacing(theme.HAIR)
         self.pages.currentRowChanged.connect(self._show)
         self.view.anchorClicked.connect(self.follow)

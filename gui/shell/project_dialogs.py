@@ -28,7 +28,11 @@ class HistoryDialog(Dialog):
     """All known steps; the selection starts at the current state, undone steps are above it."""
 
     def __init__(self, parent: QWidget, steps: Sequence[Step]) -> None:
-        super().__init__(parent, Message("History"), width=620, height=480)
+        about = Message(
+            "The project goes to its state after the marked change. Nothing is lost: until you change something else "
+            "you can go forward again."
+        )
+        super().__init__(parent, Message("History"), about, width=620, height=480)
         self._now = next((step.step_id for step in steps if not step.is_undone), _BEGINNING)
         self._ids = [*(step.step_id for step in steps), _BEGINNING]
         columns = (Message("What changed"), Message("When"), Message("State"))
@@ -43,16 +47,9 @@ class HistoryDialog(Dialog):
         rows.append((tr("Before all of these"), "", "" if self._now else tr("now")))
         cells = [[(words, words) for words in row] for row in rows]
         self.table.show_rows(cells, marked=[self._ids.index(self._now)])
-        self.go_button = Button("Go to this point", role="primary", on_click=self.accept)
-        self.go_button.setDefault(True)
+        self.go_button = Button("Go to this point", role="primary")
         self.effect = text("", "small", wrap=True)
-        note = Message(
-            "The project goes to its state after the marked change. Nothing is lost: until you change something else "
-            "you can go forward again."
-        )
-        buttons = row(None, Button("Cancel", on_click=self.reject), self.go_button)
-        lead = (text("History", "title"), text(note, "muted", wrap=True))
-        self.lay_out(*lead, theme.SMALL, self.table, self.effect, theme.SMALL, buttons)
+        self.lay_out(self.table, self.effect, accept=self.go_button)
         self.table.itemSelectionChanged.connect(self._show_effect)
         self.table.itemActivated.connect(lambda _item: self.go_button.click())
         self.table.selectRow(self._ids.index(self._now))
@@ -76,7 +73,10 @@ class RemovedDialog(Dialog):
     """A table of the removed images; `chosen` are those to restore once it is accepted."""
 
     def __init__(self, parent: QWidget, images: Sequence[ImageRow]) -> None:
-        super().__init__(parent, Message("Removed images"), width=680, height=460)
+        about = Message(
+            "They come back with the labels, tags and notes they had. All are marked; mark fewer to restore those."
+        )
+        super().__init__(parent, Message("Removed images"), about, width=680, height=460)
         self._images = list(images)
         columns = (Message("Image"), Message("Labels"), Message("Folder"))
         self.table = ValueTable(columns, name="Removed images", is_sortable=False, is_of_texts=True)
@@ -84,14 +84,8 @@ class RemovedDialog(Dialog):
         rows = [(printable(e.path.name), ", ".join(e.labels), printable(str(e.path.parent))) for e in images]
         self.table.show_rows([[(word, word) for word in words] for words in rows])
         self.table.selectAll()
-        self.restore_button = Button("Restore", role="primary", on_click=self.accept)
-        self.restore_button.setDefault(True)
-        note = Message(
-            "They come back with the labels, tags and notes they had. All are marked; mark fewer to restore those."
-        )
-        lead = (text("Removed images", "title"), text(note, "muted", wrap=True))
-        buttons = row(None, Button("Cancel", on_click=self.reject), self.restore_button)
-        self.lay_out(*lead, theme.SMALL, self.table, theme.SMALL, buttons)
+        self.restore_button = Button("Restore", role="primary")
+        self.lay_out(self.table, accept=self.restore_button)
         self.table.itemSelectionChanged.connect(self._show_count)
         self._show_count()
 
@@ -110,7 +104,7 @@ class LabelExportDialog(Dialog):
 
     def __init__(self, parent: QWidget, *, name: str, folder: Path) -> None:
         """Args: `name` is the project's; `folder` is the start folder of the file dialogs."""
-        super().__init__(parent, Message("Export labels"), width=860)
+        super().__init__(parent, Message("Export labels"), Message("The images stay where they are."), width=860)
         self._name, self._folder = name, folder
         self.target: Path | None = None
         names = dict.fromkeys((*_FIRST, *(each.name for each in FORMATS.values() if each.is_export)))
@@ -125,12 +119,9 @@ class LabelExportDialog(Dialog):
         self.spreadsheet_box = QCheckBox(tr("Make cells that look like formulas harmless"))
         self._place = ElidedLabel("", "small")
         self.place_button = Button("Choose the place", "folder-open", on_click=self.choose_place)
-        self.export_button = Button("Export", role="primary", on_click=self.accept)
-        self.export_button.setDefault(True)
+        self.export_button = Button("Export", role="primary")
         place = row(self.place_button, self._place, spacing=theme.MEDIUM, grows=1)
-        buttons = row(None, Button("Cancel", on_click=self.reject), self.export_button)
-        lead = (text("Export labels", "title"), text("The images stay where they are.", "muted", wrap=True))
-        self.lay_out(*lead, theme.SMALL, grid, self.spreadsheet_box, theme.SMALL, place, theme.SMALL, buttons)
+        self.lay_out(grid, self.spreadsheet_box, theme.SMALL, place, accept=self.export_button)
         self.tiles[CSV].setChecked(True)
         self._forget_target()
 
@@ -151,7 +142,7 @@ class LabelExportDialog(Dialog):
         else:
             suffix = wanted.suffixes[0]
             start = self._folder / f"{self._name}{suffix}"
-            target = dialogs.ask_save_file(self, tr("Export labels"), f"{wanted.title} (*{suffix})", start)
+            target = dialogs.ask_save_file(self, tr("Export labels"), f"{tr(wanted.title)} (*{suffix})", start)
         if target is not None:
             self._show_target(target)
 

@@ -7,7 +7,7 @@ from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QScrollArea, QWidget
 
 from gui.kit import theme
 from gui.kit.dialogs import Dialog
-from gui.kit.parts import Button, column, key, row, text, verbatim, widget_of
+from gui.kit.parts import column, key, row, verbatim, widget_of
 from models.messages import Message
 
 Group = tuple[str, Sequence[tuple[str, str]]]  # heading, (keys, meaning) each; alternatives are separated by " / "
@@ -31,8 +31,7 @@ class ShortcutSheet(Dialog):
         area.setWidgetResizable(True)
         area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         area.setWidget(canvas)
-        close = Button("Close", role="primary", on_click=self.accept)
-        self.lay_out(text("Keyboard shortcuts", "title"), theme.SMALL, area, theme.SMALL, row(None, close))
+        self.lay_out(area)
         canvas.ensurePolished()
         wanted = canvas.sizeHint()
         area.setMinimumWidth(wanted.width() + theme.LARGE)

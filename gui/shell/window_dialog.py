@@ -122,7 +122,11 @@ class WindowDialog(Dialog):
 
     def __init__(self, parent: QWidget | None, paths: Sequence[Path], choice: WindowChoice | None) -> None:
         """Args: `paths` are all images; without a `choice` it is measured at once, and nothing is kept yet."""
-        super().__init__(parent, Message("Image values"), width=760)
+        about = Message(
+            "Images of more than 8 bits have more values than a screen or network takes. One window for all images of "
+            "the project maps them to black and white; new runs, features and checks use it."
+        )
+        super().__init__(parent, Message("Image values"), about, width=760)
         self._paths, self._is_closed = tuple(paths), False
         self._shown: Sequence[Path] = ()
         self._first, self.choice = choice, choice
@@ -144,12 +148,7 @@ class WindowDialog(Dialog):
             picture.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.measure_button = Button("Measure", "gauge", on_click=self.measure)
         self.stored_button = Button("Read as stored", on_click=self._read_as_stored)
-        self.use_button = Button("Use", role="primary", on_click=self.accept)
-        self.use_button.setDefault(True)
-        about = Message(
-            "Images of more than 8 bits have more values than a screen or network takes. One window for all images of "
-            "the project maps them to black and white; new runs, features and checks use it."
-        )
+        self.use_button = Button("Use", role="primary")
         self._window_row = widget_of(
             row(self.colour_box, text("Black"), self.low_box, text("White"), self.high_box, self.level, None)
         )
@@ -157,10 +156,8 @@ class WindowDialog(Dialog):
         boxes = zip(_COLOURS, self.channel_boxes, strict=True)
         self._channel_row = widget_of(row(*(part for name, box in boxes for part in (text(name), box)), None))
         self.lay_out(
-            text("Image values", "title"), text(about, "muted", wrap=True), self.words,
-            column(self.histogram, self._window_row, self._plane_row, self._channel_row), row(*self.pictures, None),
-            theme.SMALL,
-            row(self.measure_button, self.stored_button, None, Button("Cancel", on_click=self.reject), self.use_button),
+            self.words, column(self.histogram, self._window_row, self._plane_row, self._channel_row),
+            row(*self.pictures, None), accept=self.use_button, aside=(self.measure_button, self.stored_button),
         )  # fmt: skip
         self._readers = WorkerPool(read_shown, threads=2, parent=self)
         self._readers.done.connect(self._on_read)

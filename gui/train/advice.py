@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import QBoxLayout, QSizePolicy, QVBoxLayout
+from PySide6.QtWidgets import QBoxLayout, QVBoxLayout
 
 from gui.kit import theme
 from gui.kit.flow import Flow
+from gui.kit.fold import FoldButton
 from gui.kit.parts import Button, Card, column, row, text, widget_of
 from gui.kit.progress import progress_text
 from gui.kit.translation import tr
@@ -52,8 +53,6 @@ class AdviceCard(Card):
         self.recommendation: Recommendation | None = None
         self.words = text(QUESTION, "muted", wrap=True)
         self.sentence = text("", "strong", wrap=True)
-        self.fold_button = Button("Details", "chevron-right", role="fold", on_click=self._show_details)
-        self.fold_button.setCheckable(True)
         self.recommend_button = Button("Compare models", "gauge", on_click=lambda: self.requested.emit(False))
         self.cancel_button = Button("Cancel", "stop")
         self.use_button = Button("Use settings", "check-circle")
@@ -66,21 +65,20 @@ class AdviceCard(Card):
             Message("Size"),
         )  # fmt: skip
         self.table = ValueTable(headers, name="Compared models", is_sortable=False)
-        self.table.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.evidence, self.conditions = text("", "small", wrap=True), text("", "small", wrap=True)
         self.chart: CurveChart | None = None
-        title = column(text("Do you need to train?", "heading"), self.words, self.sentence, spacing=theme.HAIR)
-        head = row(title, self.fold_button, self.recommend_button, self.cancel_button, grows=0)
-        self._buttons = widget_of(Flow(self.use_button, self.label_button, self.trial_button, self.again_button))
+        self._chart_box = QVBoxLayout()
         evidence = column(text("Evidence", "strong"), self.evidence, spacing=theme.HAIR)
         options = column(text("Other options", "strong"), self.conditions, spacing=theme.HAIR)
-        self._chart_box = QVBoxLayout()
         left = column(self.table, evidence, options, None, spacing=theme.MEDIUM)
         self._details_layout = row(left, self._chart_box, spacing=theme.HUGE, grows=0)
         self._details = widget_of(self._details_layout)
-        self.body.addLayout(head)
-        self.body.addWidget(self._details)
-        self.body.addWidget(self._buttons)
+        self.fold_button = FoldButton("Details", self._details)
+        self.fold_button.toggled.connect(self._show_details)
+        title = column(text("Do you need to train?", "heading"), self.words, self.sentence, spacing=theme.HAIR)
+        head = row(title, self.fold_button, self.recommend_button, self.cancel_button, grows=0)
+        self._buttons = widget_of(Flow(self.use_button, self.label_button, self.trial_button, self.again_button))
+        self.add(head, self._details, self._buttons)
         self.body.setSpacing(theme.MEDIUM)
         self.show_question()
 
@@ -112,7 +110,7 @@ class AdviceCard(Card):
             [_cells(each) for each in found.candidates],
             marked=[place for place, each in enumerate(found.candidates) if each.name == found.chosen],
         )
-        self.table.setFixedHeight(theme.scaled(30) * (len(found.candidates) + 1) + theme.scaled(10))
+        self.table.fit_rows()
         self.evidence.setText("\n".join(map(tr, recommendation_text.evidence(found))))
         self.conditions.setText("\n".join(map(tr, recommendation_text.conditions(found))))
         best, class_name = found.best, found.curve.best_gain.class_name
@@ -149,7 +147,6 @@ class AdviceCard(Card):
 
     def _show_details(self) -> None:
         is_open = self.fold_button.isChecked() and self.recommendation is not None
-        self.fold_button.set_icon_name("chevron-down" if is_open else "chevron-right")
         if is_open and self.recommendation is not None:
             if self.chart is None:
                 from gui.train.set_up_charts import CurveChart  # pyqtgraph loads slowly

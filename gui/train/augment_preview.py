@@ -11,6 +11,7 @@ from gui.kit import theme
 from gui.kit.parts import ElidedLabel, IconButton, column, row, text
 from gui.kit.translation import tr
 from gui.kit.workers import WorkerPool
+from models.messages import Message
 from visionft.data.augment_preview import PreviewProcess, PreviewRequest
 from visionft.data.types import Snapshot
 from visionft.errors import VisionFTError
@@ -183,10 +184,6 @@ class AugmentPreview(QObject):
         if isinstance(result, str):
             self._strip.show_words(tr(result))
         else:
-            name = self._config.augmentation
-            words = {
-                "none": tr("Augmentation none: always the same."),
-                "light": tr("Augmentation light: the image, then variants."),
-                "medium": tr("Augmentation medium: the image, then variants."),
-            }
-            self._strip.show_images(result, words.get(name, name))
+            is_plain = self._config.augmentation == "none"
+            words = Message("No augmentation: always the same.") if is_plain else Message("The image, then variants.")
+            self._strip.show_images(result, tr(words))

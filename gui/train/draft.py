@@ -80,7 +80,7 @@ class TrainDraft(QObject):
         view.presets.chosen.connect(self.take_preset)
         view.split_card.changed.connect(self.refresh)
         view.more_toggled.connect(lambda is_open: state.change_settings(shows_more_choices=is_open))
-        view.open_more(state.settings.shows_more_choices)
+        view.more_button.setChecked(state.settings.shows_more_choices)
         self.costs.changed.connect(self.show)
         state.tasks.ended.connect(self._on_task_ended)
         for button, act in (
@@ -369,7 +369,7 @@ class TrainDraft(QObject):
             self.show()
 
         work = partial(setup_measurements.measure_framing, session.path, snapshot, self.config)
-        self._view.open_more(True)
+        self._view.more_button.setChecked(True)
         self._run_measurement(tr("Trying what the network sees"), work, on_progress=show_stage, on_end=on_end)
 
     def _run_measurement(

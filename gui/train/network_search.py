@@ -3,9 +3,8 @@
 from collections.abc import Sequence
 
 from PySide6.QtCore import Signal, Slot
-from PySide6.QtWidgets import QCheckBox, QLineEdit, QSizePolicy, QTableWidgetItem, QWidget
+from PySide6.QtWidgets import QCheckBox, QLineEdit, QTableWidgetItem, QWidget
 
-from gui.kit import theme
 from gui.kit.dialogs import Dialog
 from gui.kit.parts import Button, Card, row, text
 from gui.kit.translation import tr
@@ -29,7 +28,6 @@ class ProbeTable(Card):
         self.words = text(role="small", wrap=True)
         headers = (Message("Network"), Message("Held-out accuracy"), Message("ms an image"))
         self.table = ValueTable(headers, name="Networks compared on your images", is_sortable=False)
-        self.table.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.use_button = Button("Use it", "check-circle", on_click=lambda: self.used.emit(self._best))
         self.body.addWidget(self.words)
         self.body.addWidget(self.table)
@@ -63,7 +61,7 @@ class ProbeTable(Card):
             time = (f"{each.milliseconds:.0f}", each.milliseconds)
             rows.append([(get_backbone(each.backbone).title, each.backbone), (share, each.accuracy or 0.0), time])
         self.table.show_rows(rows, marked=[n for n, each in enumerate(probes) if each.backbone == self._best])
-        self.table.setFixedHeight(theme.scaled(30) * (len(probes) + 1) + theme.scaled(10))
+        self.table.fit_rows()
 
 
 MOST_SHOWN = 200  # rows; typing another letter narrows a longer list
@@ -73,7 +71,8 @@ class NetworkSearch(Dialog):
     """Lists the timm networks matching the typed words; the chosen one's licence is accepted here if necessary."""
 
     def __init__(self, parent: QWidget) -> None:
-        super().__init__(parent, Message("Find a network"), width=720, height=480)
+        about = Message("Every ResNet and plain vision transformer that timm has pretrained weights of.")
+        super().__init__(parent, Message("Find a network"), about, width=720, height=480)
         self._shown: list[str] = []
         self.words = QLineEdit()
         self.words.setPlaceholderText(tr("Part of its name, such as resnet50d or dinov2 reg"))
@@ -86,13 +85,8 @@ class NetworkSearch(Dialog):
         self.count = text(role="small", wrap=True)
         self.licence_box = QCheckBox()
         self.licence_box.hide()
-        self.choose_button = Button("Choose", role="primary", on_click=self.accept)
-        self.choose_button.setDefault(True)
-        about = Message("Every ResNet and plain vision transformer that timm has pretrained weights of.")
-        self.lay_out(
-            text("Find a network", "title"), text(about, "muted", wrap=True), self.words, self.table, self.count,
-            self.licence_box, theme.SMALL, row(None, Button("Cancel", on_click=self.reject), self.choose_button),
-        )  # fmt: skip
+        self.choose_button = Button("Choose", role="primary")
+        self.lay_out(self.words, self.table, self.count, self.licence_box, accept=self.choose_button)
         self.words.textChanged.connect(self._search)
         self.table.itemSelectionChanged.connect(self._show_licence)
         self.table.itemDoubleClicked.connect(lambda _item: self.choose_button.click())

@@ -23,6 +23,8 @@ from gui.state import AppState
 from gui.tasks import Lane, Priority, Task
 from models.catalog import DEFAULT_TEXT_BACKBONE
 from models.messages import Message
+from models.methods.zero_shot import ZeroShotOptions
+from models.settings import choices_of
 from visionft.amounts import share_text
 from visionft.errors import ProjectError
 from visionft.evaluation.prompt_evaluation import PromptReport
@@ -33,11 +35,7 @@ from visionft.zero_shot.class_texts import TEMPLATE_SETS, all_texts, same_texts,
 evaluate_prompts = LazyFunction("visionft.evaluation.prompt_evaluation:evaluate_prompts")
 
 _SHOWN_TEXTS = 3
-TEMPLATE_WORDS = {
-    "photo": Message("A photo of a …"),
-    "seven": Message("Seven well-known sentences, averaged"),
-    "none": Message("As written"),
-}
+TEMPLATE_WORDS = choices_of(ZeroShotOptions, "templates")
 
 
 class PromptsDialog(Dialog):
@@ -48,7 +46,11 @@ class PromptsDialog(Dialog):
     def __init__(
         self, names: Sequence[str], prompts: Sequence[Sequence[str]], templates: str, parent: QWidget | None = None
     ) -> None:
-        super().__init__(parent, Message("Prompts"))
+        about = Message(
+            "Describe what the images of each class show. The network learned from images and their captions, so it "
+            "predicts from these words, without labels. A class without prompts is described by its name."
+        )
+        super().__init__(parent, Message("Prompts of the classes"), about)
         self.resize(theme.scaled(980), theme.scaled(640))
         self._names = tuple(names)
         self._before = [tuple(lines) for lines in prompts] or [()] * len(names)
@@ -76,22 +78,14 @@ class PromptsDialog(Dialog):
         self.summary = text(role="strong", wrap=True)
         self.details = text(role="small", wrap=True)
         self.evaluate_button = Button("Evaluate prompts", "gauge", on_click=self.evaluation_requested.emit)
-        self.save_button = Button("Save prompts", role="primary", on_click=self.accept)
-        about = text(
-            "Describe what the images of each class show. The network learned from images and their captions, so it "
-            "predicts from these words, without labels. A class without prompts is described by its name.",
-            "muted", wrap=True,
-        )  # fmt: skip
+        self.save_button = Button("Save prompts", role="primary")
         of_class = column(self.class_title, self.editor, self.read_as, self.lines)
         sides = row(column(self.classes), of_class, spacing=theme.LARGE)
         sides.setStretch(0, 5)
         sides.setStretch(1, 6)
         self.lay_out(
-            text("Prompts of the classes", "title"), about,
             row(text("Sentences around the prompts:"), self.templates, None, self.evaluate_button),
-            self.summary, self.details, sides, self.fault,
-            row(None, Button("Cancel", on_click=self.reject), self.save_button),
-            spacing=theme.MEDIUM,
+            self.summary, self.details, sides, self.fault, accept=self.save_button, spacing=theme.MEDIUM,
         )  # fmt: skip
         self.classes.itemSelectionChanged.connect(self._show_class)
         self.editor.textChanged.connect(self._on_edited)

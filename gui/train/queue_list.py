@@ -63,10 +63,10 @@ class QueueList(Card):
         self.list.blockSignals(True)
         self.list.clear()
         for index, run in enumerate(runs, 1):
-            details = run_details(run.config)
-            item = QListWidgetItem(f"{index}. {run.title}\n{run.failure or details}")
+            title, failure, details = tr(run.title), tr(run.failure), run_details(run.config)
+            item = QListWidgetItem(f"{index}. {title}\n{failure or details}")
             item.setData(Qt.ItemDataRole.UserRole, run)
-            item.setToolTip(f"{run.title}\n{details}\n{run.failure}".strip())
+            item.setToolTip(f"{title}\n{details}\n{failure}".strip())
             if run.failure:
                 item.setIcon(icon("error", theme.colours().bad))
             self.list.addItem(item)

@@ -9,10 +9,11 @@ from PySide6.QtWidgets import QWidget
 
 from gui.kit import theme
 from gui.kit.empty_state import EmptyState
-from gui.kit.parts import Button, Card, ElidedLabel, Tone, column, pill, restyle, row, scrolling, text
+from gui.kit.fold import FoldButton
+from gui.kit.parts import Card, ElidedLabel, Tone, column, pill, restyle, row, scrolling, text
 from gui.kit.progress import JobShare, ProgressBar, progress_text
 from gui.kit.tiles import StatTile
-from gui.kit.translation import tr
+from gui.kit.translation import capitalised, tr
 from gui.train.metric_chart import BEST_EPOCH_TIP, MetricChart
 from gui.train.sorted_images import SortedImages
 from models.messages import Message
@@ -95,8 +96,6 @@ class RunMonitor(QWidget):
         self._note = ElidedLabel("", "muted")
         self.line, self.sorted = RunLine(), SortedImages()
         self._nothing = EmptyState("pictures", "", "")
-        self.details_button = Button("Details", "chevron-right", role="fold", on_click=self._on_details_clicked)
-        self.details_button.setCheckable(True)
         self._forget(0, 0)
         charts = Card()
         charts.body.addWidget(self.chart, 1)
@@ -105,6 +104,7 @@ class RunMonitor(QWidget):
             figures.setStretch(index, 1)
         charts.setMinimumHeight(theme.scaled(360))  # with large text the page scrolls
         self._details = scrolling(column(self._note, figures, charts, spacing=theme.MEDIUM, grows=2))
+        self.details_button = FoldButton("Details", self._details, on_click=self._on_details_clicked)
         head = row(self._state, self._name, self.details_button, spacing=theme.MEDIUM, grows=1)
         self.setLayout(column(head, self.line, self._nothing, self.sorted, self._details, spacing=theme.MEDIUM))
         for part in (self._nothing, self.sorted, self._details):
@@ -174,7 +174,7 @@ class RunMonitor(QWidget):
         self.line.end(tr(message))
 
     def show_waiting(self, words: str) -> None:
-        self.line.show_words(words[:1].upper() + words[1:])
+        self.line.show_words(capitalised(words))
 
     def state(self) -> str:
         return self._state.text()
@@ -190,8 +190,6 @@ class RunMonitor(QWidget):
     def _open_details(self, is_open: bool) -> None:
         """Show the figures and charts, or the images."""
         self.details_button.setChecked(is_open)
-        self.details_button.set_icon_name("chevron-down" if is_open else "chevron-right")
-        self._details.setVisible(is_open)
         self.sorted.setVisible(not is_open and self.sorted.count() > 0)
         self._nothing.setVisible(not is_open and not self.sorted.count())
 

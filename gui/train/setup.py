@@ -13,10 +13,11 @@ from PySide6.QtWidgets import QStackedWidget, QVBoxLayout, QWidget
 
 from gui.kit import theme
 from gui.kit.banner import Banner
+from gui.kit.fold import FoldButton
 from gui.kit.forms import ConfigForm
 from gui.kit.parts import Button, Card, CopyButton, column, pill, row, scrolling, text, widget_of
 from gui.kit.side_by_side import SideBySide
-from gui.kit.translation import tr
+from gui.kit.translation import capitalised, tr
 from gui.next_steps import way_of
 from gui.train.advice import AdviceCard
 from gui.train.augment_preview import AugmentStrip
@@ -79,11 +80,8 @@ class SetupView(QWidget):
         self.modified_pill.setToolTip(tr("Some settings differ from the preset; they are written in bold"))
         self.reset_button = Button("Reset", role="quiet")
         self.reset_button.setToolTip(tr("Restore the settings of the preset"))
-        self.more_button = Button("More choices", "chevron-right", role="fold", on_click=self._toggle_more)
-        self.more_button.setToolTip(tr("Method, backbone, settings, what augmentation does, the learning rate finder"))
         self.show_all_button = Button("Show all", role="quiet")
-        for button in (self.more_button, self.show_all_button):
-            button.setCheckable(True)
+        self.show_all_button.setCheckable(True)
         self.search_button = Button("Find a network", "search", role="quiet")
         self.search_button.setToolTip(tr("Search all ResNets and vision transformers of timm by name"))
         self.probe_button = Button("Compare on my images", "gauge", role="quiet")
@@ -111,10 +109,13 @@ class SetupView(QWidget):
             backbones, text(larger, "muted", wrap=True), self.probes, self.backbones, None,
         )  # fmt: skip
         columns = SideBySide((widget_of(left),), (widget_of(self._right()),), least_px=980, side_px=404)
-        self._more = widget_of(column(self.framing_card, columns, spacing=theme.LARGE))
-        self._more.hide()
+        more = widget_of(column(self.framing_card, columns, spacing=theme.LARGE))
+        self.more_button = FoldButton("More choices", more)
+        self.more_button.setToolTip(tr("Method, backbone, settings, what augmentation does, the learning rate finder"))
+        self.more_button.toggled.connect(lambda is_open: self.shown.emit() if is_open else None)
+        self.more_button.clicked.connect(self.more_toggled)
         parts = (self.problems, self.presets, head, self.split_card, self.advice_card)
-        everything = column(*parts, row(self.more_button, None), self._more, None, spacing=theme.MEDIUM)
+        everything = column(*parts, row(self.more_button, None), more, None, spacing=theme.MEDIUM)
         everything.setContentsMargins(theme.HUGE, 0, theme.HUGE, theme.HUGE)
         return everything
 
@@ -184,14 +185,14 @@ class SetupView(QWidget):
         shown = [problem for problem in problems if problem.field in ("", *_OWN_FIELDS) or problem.next_step]
         self.problems.setVisible(bool(shown))
         if shown:
-            message = "; ".join(problem.message for problem in shown) + "."
+            message = "; ".join(tr(problem.message) for problem in shown) + "."
             hint = next((problem.hint for problem in shown if problem.hint), "")
             step = next((problem.next_step for problem in shown if problem.next_step), None)
             way = way_of(step, self.step_wanted.emit)
-            self.problems.show_message(message[:1].upper() + message[1:], hint, tone="warn", way=way)
+            self.problems.show_message(capitalised(message), hint, tone="warn", way=way)
         first = next(filter(None, (form.first_fault() for form in (self.form, *self.method_forms.values()))), None)
         if first is not None:
-            self.open_more(True)
+            self.more_button.setChecked(True)
         if (faulty := self.problems if shown else first) is not None:
             # After the layout of the error texts.
             QTimer.singleShot(0, self, lambda: self.area.ensureWidgetVisible(faulty, 0, theme.scaled(60)))
@@ -211,17 +212,6 @@ class SetupView(QWidget):
     def _use_rate(self, rate: float) -> None:
         self.form.set_value(dataclasses.replace(self.form.value(), learning_rate=float(f"{rate:.2g}")))
         self.edited.emit()
-
-    def open_more(self, is_open: bool) -> None:
-        self.more_button.setChecked(is_open)
-        self.more_button.set_icon_name("chevron-down" if is_open else "chevron-right")
-        self._more.setVisible(is_open)
-        if is_open:
-            self.shown.emit()
-
-    def _toggle_more(self) -> None:
-        self.open_more(self.more_button.isChecked())
-        self.more_toggled.emit(self.more_button.isChecked())
 
     def _choose(self, field: str, name: str) -> None:
         self._chosen[field] = name

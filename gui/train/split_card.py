@@ -6,6 +6,7 @@ from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QLineEdit, QSpinBox
 
 from gui.kit import theme
+from gui.kit.fold import FoldButton
 from gui.kit.parts import Button, Card, choice_box, column, row, text, widget_of
 from gui.kit.split_bar import SplitBar
 from gui.kit.translation import tr
@@ -33,8 +34,6 @@ class SplitCard(Card):
         super().__init__(margin=theme.LARGE)
         self.wish: SplitRequest  # the requested split
         self.words = text(role="muted", wrap=True)
-        self.change_button = Button("Change", "chevron-right", role="fold", on_click=self._toggle)
-        self.change_button.setCheckable(True)
         self.bar = SplitBar(has_legend=False)
         self.val_spin, self.test_spin = _percent("Share for validation"), _percent("Share for the test")
         self.group_box = choice_box("Keep together", [tr(name) for name in GROUPS], least=24)
@@ -45,12 +44,12 @@ class SplitCard(Card):
         self.again_button = Button("Split again", "split", on_click=self.again_requested.emit)
         shares = row(text("Validation"), self.val_spin, theme.SMALL, text("Test"), self.test_spin, None)
         groups = row(text("Keep together"), self.group_box, self.pattern_edit, None, self.again_button)
-        self._fields = widget_of(column(shares, groups, spacing=theme.MEDIUM))
-        self._fields.hide()
+        fields = widget_of(column(shares, groups, spacing=theme.MEDIUM))
+        self.change_button = FoldButton("Change", fields)
         head = row(column(text("Images", "heading"), self.words, spacing=theme.HAIR), self.change_button, grows=0)
         self.body.addLayout(head)
         self.body.addWidget(self.bar)
-        self.body.addWidget(self._fields)
+        self.body.addWidget(fields)
         for spin in (self.val_spin, self.test_spin):
             spin.valueChanged.connect(self._on_edited)
         self.group_box.currentIndexChanged.connect(self._on_edited)
@@ -84,11 +83,6 @@ class SplitCard(Card):
 
     def _show_pattern(self) -> None:
         self.pattern_edit.setVisible(self.group_box.currentIndex() == list(GROUPS).index(OWN))
-
-    def _toggle(self) -> None:
-        is_open = self.change_button.isChecked()
-        self.change_button.set_icon_name("chevron-down" if is_open else "chevron-right")
-        self._fields.setVisible(is_open)
 
     def _on_edited(self, *_: object) -> None:
         self._show_pattern()

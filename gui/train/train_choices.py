@@ -6,7 +6,8 @@ import shlex
 from collections.abc import Callable, Mapping, Sequence
 from itertools import chain, zip_longest
 
-from gui.kit.translation import tr
+from gui.kit.forms import value_words
+from gui.kit.translation import capitalised, tr
 from gui.train.choice_grid import Choice
 from models.catalog import BACKBONES, get_backbone
 from models.messages import Message
@@ -172,7 +173,7 @@ def method_choices(config: TrainConfig, *, classes: int, known: KnownCost = lamb
         choices.append(
             Choice(
                 name=name, title=method.title, words=f"{tr(method.summary)} {tr(method.when)}", facts=facts,
-                refusal=refusal[:1].upper() + refusal[1:], group=UNTRAINED if method.is_training_free else TRAINED,
+                refusal=capitalised(refusal), group=UNTRAINED if method.is_training_free else TRAINED,
             )
         )  # fmt: skip
     return choices
@@ -232,11 +233,12 @@ def run_summary(config: TrainConfig, facts: SetFacts | None, classes: int) -> st
 
 def run_details(config: TrainConfig) -> str:
     """Return the epochs of a run and its settings that differ from the defaults, in a line."""
-    labels = {field.name: field.metadata["label"] for field in dataclasses.fields(config) if field.metadata}
-    labels |= {
-        f"{config.method}.{field.name}": field.metadata["label"] for field in dataclasses.fields(config.method_options)
-    }
-    changes = [f"{tr(labels.get(name, name))} {value}" for name, value in setting_changes(config).items()]
+    fields = {each.name: each for each in dataclasses.fields(config)}
+    fields |= {f"{config.method}.{each.name}": each for each in dataclasses.fields(config.method_options)}
+    changes = [
+        f"{tr(fields[name].metadata['label'])} {value_words(value, fields[name])}"
+        for name, value in setting_changes(config).items()
+    ]
     return ", ".join([*(epochs_words(config) or [tr("closed form")]), *changes[:4]])
 
 

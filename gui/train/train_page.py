@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QStackedWidget, QVBoxLayout
 
 from gui.kit import theme
 from gui.kit.class_looks import class_colours
-from gui.kit.parts import Button, column, widget_of
+from gui.kit.parts import Button, Segments, column, widget_of
 from gui.kit.translation import tr
 from gui.page import Page
 from gui.runner import RESULTS, TRAIN, RunBegun, RunEnded, Runner, offer_words
@@ -19,9 +19,9 @@ from gui.session import ProjectSession
 from gui.state import AppState
 from gui.train.draft import TrainDraft
 from gui.train.queue_list import QueueList
+from gui.train.resume_card import ResumeCard
 from gui.train.setup import SetupView
 from gui.train.train_choices import command_line, result_words, start_words
-from gui.train.train_header import LIVE, QUEUE, SETUP, ResumeCard, ViewSwitch
 from models.messages import Message
 from visionft.errors import NextStep, VisionFTError
 from visionft.events import Event
@@ -32,6 +32,8 @@ from visionft.training.runs.run_folder import RUNS_FOLDER, RunSummary, load_run,
 if TYPE_CHECKING:
     from gui.train.run_monitor import RunMonitor
 
+SETUP, LIVE, QUEUE = "setup", "live", "queue"
+_VIEWS = {SETUP: Message("Set up"), LIVE: Message("Live run"), QUEUE: Message("Queue")}
 _FIRST_MS, _PAUSE_MS = 1500, 100  # of loading the charts
 
 
@@ -100,7 +102,8 @@ class TrainPage(Page):
 
     def _lay_out(self) -> None:
         self._views = QStackedWidget()
-        self.switch = ViewSwitch()
+        self.switch = Segments({name: tr(title) for name, title in _VIEWS.items()}, tr("Train"))
+        self.switch.buttons[QUEUE].hide()
         for button in (self.pause_button, self.stop_button, self.results_button, self.enqueue_button,
                        self.resume_button, self.start_button):  # fmt: skip
             self.action_row.addWidget(button)
@@ -186,12 +189,12 @@ class TrainPage(Page):
         self._show_readiness()
         self.state.actions.refresh()
 
-    @Slot(int)
-    def show_view(self, index: int) -> None:
-        if index == LIVE:
+    @Slot(str)
+    def show_view(self, name: str) -> None:
+        if name == LIVE:
             self.monitor.show()
-        self.switch.choose(index)
-        self._views.setCurrentIndex(index)
+        self.switch.choose(name)
+        self._views.setCurrentIndex(list(_VIEWS).index(name))
         self._show_readiness()
 
     @property
@@ -201,22 +204,23 @@ class TrainPage(Page):
     @Slot()
     def _show_readiness(self) -> None:
         """Show the next step of each view as its primary button, and the other possible steps."""
-        runner, index = self.runner, self._views.currentIndex()
-        is_training, is_live = self._is_training, index == LIVE
+        runner, view = self.runner, self.switch.value()
+        is_training, is_live = self._is_training, view == LIVE
         is_paused = runner is not None and bool(runner.queue.paused) and not is_training and is_live
         shows_results = is_live and not is_training and not is_paused and self._has_results
-        can_start = not (is_training or is_paused or index == QUEUE or shows_results)
+        can_start = not (is_training or is_paused or view == QUEUE or shows_results)
         for button, is_shown in (
             (self.results_button, shows_results),
             (self.start_button, can_start),
-            (self.enqueue_button, is_training and index == SETUP),
+            (self.enqueue_button, is_training and view == SETUP),
             (self.resume_button, is_paused),
             (self.pause_button, is_training),
             (self.stop_button, is_training or is_paused),
         ):
             button.setVisible(is_shown)
         self.start_button.setText(start_words(self.draft.cost_of_run))
-        self.switch.show_needed(has_run=is_training or is_paused or self._has_run)
+        has_run = is_training or is_paused or self._has_run
+        self.switch.setVisible(has_run or not self.switch.buttons[QUEUE].isHidden())
         is_splitting = self.session is not None and self.session.splitter.is_splitting
         self.setup.split_card.show_why_not(tr("The images are being divided.") if is_splitting else "")
         self.state.actions.refresh()
@@ -232,8 +236,9 @@ class TrainPage(Page):
         runs = self.runner.queue.runs if self.runner is not None else ()
         if runs or self._queue is not None:
             self.queue.show_runs(runs, is_held=not self._is_training)
-        self.switch.show_waiting(len(runs))
-        if not runs and self._views.currentIndex() == QUEUE:
+        self.switch.buttons[QUEUE].setText(tr("Queue: {count}", count=len(runs)))
+        self.switch.buttons[QUEUE].setVisible(bool(runs))
+        if not runs and self.switch.value() == QUEUE:
             self.show_view(LIVE if self._is_training else SETUP)
         self._show_readiness()
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from gui.kit.translation import tr
+from gui.kit.translation import capitalised, tr
 from gui.session import ProjectSession
 from visionft.data.types import Snapshot
 from visionft.errors import VisionFTError
@@ -72,6 +72,6 @@ def read_training_images(wanted: ImagesRequest) -> TrainingImages:
         now=now, wish=wish, divided=divided, is_divided=is_divided(now),
         counts=Counter(image.split or "unassigned" for image in divided.images if image.labels),
         facts=SetFacts.of(divided), circumstances=Circumstances.of(divided, device="cpu"),
-        untriable=" ".join(f"{each.message[:1].upper()}{each.message[1:]}. {each.hint}" for each in problems),
+        untriable=" ".join(f"{capitalised(tr(each.message))}. {tr(each.hint)}" for each in problems),
         unadvisable=unadvisable, recommendation=read_recommendation(path, now) if wanted.known is None else None,
     )  # fmt: skip

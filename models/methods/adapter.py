@@ -21,7 +21,7 @@ class AdapterOptions(MethodOptions):
     bottleneck: int = setting(32, label="Bottleneck", limits=(1, 1024), unit="channels",
         help="Width of the adapter's narrow layer.")
     placement: str = setting("before", label="ViT placement", advanced=True,
-        choices=("before", "houlsby", "pfeiffer", "parallel"),
+        choices={"before": "Before", "houlsby": "Houlsby", "pfeiffer": "Pfeiffer", "parallel": "Parallel"},
         help="before: two adapters a block, before the attention and before the MLP; houlsby: after both; pfeiffer: "
         "one, after the MLP; parallel: one, beside the MLP.")
     scaling: float = setting(4.0, label="Scaling", limits=(0.01, 10.0), advanced=True,

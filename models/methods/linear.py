@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from models.messages import Message
-from models.methods.method import Method, MethodOptions
+from models.methods.method import LAYERS, Method, MethodOptions
 from models.settings import setting
 
 CLOSED_FORM, GRADIENT = "closed_form", "gradient"
@@ -13,10 +13,11 @@ CLOSED_FORM, GRADIENT = "closed_form", "gradient"
 @dataclass(frozen=True, kw_only=True)
 class LinearOptions(MethodOptions):
     # fmt: off
-    layers: str = setting("auto", label="Head sees", choices=("auto", "last", "joined"), advanced=True,
+    layers: str = setting("auto", label="Head sees", choices={"auto": "Automatic", **LAYERS}, advanced=True,
         help="last: the network's embedding; joined: its earlier stages or blocks too; auto: joined, and the earlier "
         "ones count as far as images that were held out say so.")
-    solver: str = setting(CLOSED_FORM, label="Solver", choices=(CLOSED_FORM, GRADIENT), advanced=True,
+    solver: str = setting(CLOSED_FORM, label="Solver", advanced=True,
+        choices={CLOSED_FORM: "Closed form", GRADIENT: "Gradient"},
         help="closed_form: the best head at once, kind and strength decided on images held out; epochs and rates do "
         "not matter. gradient: in epochs, from there.")
     # fmt: on

@@ -29,10 +29,12 @@ class LoraOptions(MethodOptions):
         help="Scale of the update (alpha / rank); twice the rank is usual.")
     dropout: float = setting(0.0, label="Dropout", limits=(0.0, 0.9), advanced=True,
         help="Share of the update's inputs dropped while training, against overfitting.")
-    targets: str = setting("qkv", label="ViT layers", choices=("qkv", "attention", "all"), advanced=True,
+    targets: str = setting("qkv", label="ViT layers", advanced=True,
+        choices={"qkv": "qkv", "attention": "Attention", "all": "All"},
         help="Which layers of a ViT get an update: qkv; attention (qkv and proj); all (also the MLP). "
         "A ResNet gets one in each block convolution.")
-    variant: str = setting("lora", label="Variant", choices=("lora", "rslora", "dora"), advanced=True,
+    variant: str = setting("lora", label="Variant", advanced=True,
+        choices={"lora": "LoRA", "rslora": "rsLoRA", "dora": "DoRA"},
         help="Plain LoRA; rslora scales by alpha / sqrt(rank) (arXiv:2312.03732); dora also learns "
         "magnitudes (arXiv:2402.09353).")
     # fmt: on

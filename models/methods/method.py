@@ -165,10 +165,13 @@ class Method(Generic[OptionsT]):
         """Write the run in another library's format into its `exchange_folder`."""
 
 
+LAYERS = {"last": Message("Embedding"), "joined": Message("Multi-stage features")}
+
+
 def layers_setting(default: str = "joined", *, label: Text = Message("Head sees")) -> Any:
     """Declare the choice between the embedding and multi-stage features, for methods with a head of their own."""
     help_text = Message("last: the network's embedding; joined: its earlier stages or blocks too.")
-    return setting(default, label=label, help=help_text, choices=("last", "joined"), advanced=True)
+    return setting(default, label=label, help=help_text, choices=LAYERS, advanced=True)
 
 
 def head_rate(default: float) -> Any:

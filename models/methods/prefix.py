@@ -28,7 +28,7 @@ class PrefixOptions(MethodOptions):
     # fmt: off
     length: int = setting(5, label="Prefix length", limits=(0, 256),
         help="Number of learned tokens added to each attention.")
-    softmax: str = setting("own", label="Softmax", choices=("own", "shared"), advanced=True,
+    softmax: str = setting("own", label="Softmax", choices={"own": "Own", "shared": "Shared"}, advanced=True,
         help="own: each attention adds what it finds in the prefix to what it finds in the image; starts without "
         "effect. shared: the prefix competes with the image, as Li and Liang had it; learns less well.")
     reparameterise: bool = setting(False, label="Reparameterise", advanced=True,

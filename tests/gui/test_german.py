@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 from PySide6.QtWidgets import QApplication
-from shown_texts import english_texts, words_of
+from shown_texts import foreign_texts, words_of
 
 from gui.home.import_report import LeftOutDialog, LeftOutFile
 from gui.home.new_project import NewProjectDialog
@@ -21,10 +21,12 @@ from visionft.project.safety.backups import list_backups
 from visionft.training.config.train_config import TrainConfig
 from visionft.weights.states import weights_states
 
-# Classes, data sets, tools, backbones, licences, values of settings, a language, and terms that are German too.
-NAMES = words_of(
-    ("project red green blue flowers create linear probe label studio ml starter and centre region whole english log",)
-)
+NAMES = words_of((
+    "project red green blue flowers",  # of the test's data
+    "Oxford-IIIT Pet EuroSAT COCO CVAT FiftyOne Pascal VOC Label Studio Create ML JavaScript Hybrid ViT Starter",
+    "Strg Umschalt Entf Leertaste Rücktaste Return Enter Tab Herunter Bild aufwärts abwärts",  # keys
+    "Deutsch English kB MB GB log MIT and Apache",
+))  # fmt: skip
 
 
 @pytest.fixture
@@ -37,7 +39,7 @@ def state(state: AppState) -> Iterator[AppState]:
 
 @pytest.mark.usefixtures("image_ids")  # a project with two runs, one of them evaluated
 def test_no_english_word_is_visible_in_the_german_window(window, project_dir, tmp_path):
-    german, found = window, set(english_texts(window, names=NAMES))
+    german, found = window, set(foreign_texts(window, names=NAMES))
     for name in german.entries:
         german.show_page(name)
         page = german.page(name)
@@ -51,10 +53,10 @@ def test_no_english_word_is_visible_in_the_german_window(window, project_dir, tm
             for button in page.view_buttons.buttons():
                 button.click()
                 QApplication.processEvents()
-                found.update(english_texts(page, names=NAMES))
+                found.update(foreign_texts(page, names=NAMES))
         for _ in range(3):
             QApplication.processEvents()
-        found.update(english_texts(page, names=NAMES))
+        found.update(foreign_texts(page, names=NAMES))
     for dialog in (
         NewProjectDialog(german, folder=tmp_path, name="red"),
         RestoreDialog(german, project_dir, list_backups(project_dir)),
@@ -65,6 +67,6 @@ def test_no_english_word_is_visible_in_the_german_window(window, project_dir, tm
         RegionDialog(german, (tmp_path / "red.png",), config=TrainConfig(), region=(100, 100, 600, 700)),
         LeftOutDialog(german, (LeftOutFile("red.png", Message("Skipped"), Message("not an image")),), base=""),
     ):
-        found.update(english_texts(dialog, names=NAMES))
+        found.update(foreign_texts(dialog, names=NAMES))
         dialog.deleteLater()
     assert not found, "\n".join(sorted(found))

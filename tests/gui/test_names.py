@@ -63,7 +63,7 @@ def visit(window: MainWindow, name: str) -> None:
         page.labels.view(True)
         page.show_only((1, 2), NAME)
     if name == "train":
-        page.switch.queue_button.click()
+        page.switch.buttons["queue"].click()
     if name == "results":
         for button in page.view_buttons.buttons():
             button.click()

@@ -27,7 +27,7 @@ from gui.home.new_project import NewProjectDialog
 from gui.kit import dialogs
 from gui.kit.parts import ElidedLabel
 from gui.predict.predicting import PredictionBatch
-from gui.results.matrix_view import ConfusionMatrix
+from gui.results.classes_view import FIRST, ConfusionTable
 from gui.results.results_page import CLASSES
 from gui.shell.messages import Notifier
 from gui.shell.window import MainWindow
@@ -167,8 +167,9 @@ def test_no_page_reads_a_name_as_markup(walk, opened, qtbot, name):
             button.click()
             walk.look(opened, f"results, {button.text()}")
         page.view_buttons.button(CLASSES).click()  # type: ignore[attr-defined]
-        matrix = next(each for each in opened.findChildren(ConfusionMatrix) if each.isVisible())
-        walk.hover(matrix, matrix.cell_rect(0, 1).center(), matrix.describe(0, 1))
+        table = next(each for each in opened.findChildren(ConfusionTable) if each.isVisible())
+        cell = table.visualItemRect(table.item(0, FIRST + 1))
+        walk.hover(table.viewport(), cell.center(), table.describe(0, 1))
     assert walk.saw(FOLDER_NAME)
     if name in ("project", "label", "results"):
         assert any("<h1>Free</h1>" in words for words in walk.hovered)
@@ -221,7 +222,7 @@ def look_at_left_out(walk: Walk, button: QPushButton) -> None:
 
 def test_no_banner_queue_and_list_of_projects_reads_a_name_as_markup(walk, opened):
     opened.show_page("train")
-    opened.page("train").switch.queue_button.click()  # type: ignore[attr-defined]
+    opened.page("train").switch.buttons["queue"].click()  # type: ignore[attr-defined]
     opened.state.say(f"{MARKUP} message", f"{MARKUP} hint", tone="bad", details=MARKUP)
     walk.look(opened, "queue and banner")
     assert walk.saw(f"{MARKUP} message") and walk.saw(f"{MARKUP} hint")

@@ -129,10 +129,10 @@ def test_runs_that_wait_are_trained_in_order_and_past_a_failure(qtbot, page, win
     draft(page, 2)
     qtbot.mouseClick(page.start_button, LEFT)
     for epochs in (3, 4):
-        qtbot.mouseClick(page.switch.setup_button, LEFT)
+        qtbot.mouseClick(page.switch.buttons["setup"], LEFT)
         draft(page, epochs)
         qtbot.mouseClick(page.enqueue_button, LEFT)
-    assert page.queue.numbers() == [1, 2] and "2" in page.switch.queue_button.text()
+    assert page.queue.numbers() == [1, 2] and "2" in page.switch.buttons["queue"].text()
     engine.is_slow = False
     engine.step.set()
     finish()
@@ -140,8 +140,8 @@ def test_runs_that_wait_are_trained_in_order_and_past_a_failure(qtbot, page, win
     (failed,) = window.state.session.runner.queue.runs
     assert failed.config.epochs == 3 and failed.failure == "no-memory"
     assert "no-memory" in page.queue.list.item(0).text()
-    assert page._views.currentIndex() == SETUP  # the next run does not snatch the form away
-    qtbot.mouseClick(page.switch.queue_button, LEFT)
+    assert page.switch.value() == SETUP  # the next run does not snatch the form away
+    qtbot.mouseClick(page.switch.buttons["queue"], LEFT)
     page.queue.list.setCurrentRow(0)
     assert not page.queue.start_button.isVisible()
     engine.fails_at = set()
@@ -155,7 +155,7 @@ def test_the_queue_is_reordered_tweaked_and_emptied(qtbot, page, window):
     for epochs in (2, 3, 4):
         draft(page, epochs)
         page.enqueue()
-    qtbot.mouseClick(page.switch.queue_button, LEFT)
+    qtbot.mouseClick(page.switch.buttons["queue"], LEFT)
     queue = page.queue
     queue.list.setCurrentRow(2)
     qtbot.mouseClick(queue.up_button, LEFT)
@@ -171,7 +171,7 @@ def test_the_queue_is_reordered_tweaked_and_emptied(qtbot, page, window):
     assert queue.numbers() == [3, 2]
     queue.list.setCurrentRow(0)
     qtbot.mouseClick(queue.tweak_button, LEFT)
-    assert queue.numbers() == [2] and page.config().epochs == 4 and page._views.currentIndex() == SETUP
+    assert queue.numbers() == [2] and page.config().epochs == 4 and page.switch.value() == SETUP
 
 
 def test_a_waiting_run_keeps_the_settings_it_was_added_with_over_a_restart(page, window, project_dir):
@@ -179,7 +179,7 @@ def test_a_waiting_run_keeps_the_settings_it_was_added_with_over_a_restart(page,
     page.enqueue()
     draft(page, 9)
     window.state.close_project()
-    assert window.page("train").runner is None and not window.page("train").switch.queue_button.isVisible()
+    assert window.page("train").runner is None and not window.page("train").switch.buttons["queue"].isVisible()
     window.state.open_project(project_dir)
     (run,) = window.state.session.runner.queue.runs
     assert run.config.epochs == 7 and window.page("train").queue.numbers() == [1]
@@ -187,7 +187,7 @@ def test_a_waiting_run_keeps_the_settings_it_was_added_with_over_a_restart(page,
 
 def test_pause_keeps_the_place_and_resume_goes_on_with_one_curve(qtbot, page, window, engine, finish):
     start_run(qtbot, page, engine, ends_epoch=True)
-    page.switch.setup_button.click()
+    page.switch.buttons["setup"].click()
     draft(page, 2)
     page.enqueue()
     page.show_view(LIVE)
@@ -245,7 +245,7 @@ def test_stop_ends_the_run_and_the_queue_waits(qtbot, page, window, engine):
     assert not page.results_button.isVisible()  # not one epoch had ended
     assert page.start_button.isVisible() and not page.resume_button.isVisible()
     assert len(page.runner.queue.waiting()) == 1
-    qtbot.mouseClick(page.switch.queue_button, LEFT)
+    qtbot.mouseClick(page.switch.buttons["queue"], LEFT)
     assert page.queue.start_button.isVisible()
 
 

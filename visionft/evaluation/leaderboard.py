@@ -66,7 +66,7 @@ class LeaderboardRow:
     """One model of the leaderboard.
 
     Attributes:
-        run: Its folder's name; `title` is the name for display.
+        run: Its folder's name; `title` is the name for display, a message where nobody gave it one.
         is_training_free: Whether nothing was trained; for an ensemble, none of its members.
         is_live: Whether it predicts from the current labels, as k-NN does.
         rank: From 1 among models measured on these images; models not significantly worse than the best share 1.

@@ -144,7 +144,7 @@ class CostChart(Chart):
         palette = theme.colours()
 
         def tip(x: float, y: float, data: LeaderboardRow) -> str:
-            return f"{data.title}\n{data.top1 or 0:.1%} · {self._cost.words(10**x)}"
+            return f"{tr(data.title)}\n{data.top1 or 0:.1%} · {self._cost.words(10**x)}"
 
         dots = pg.ScatterPlotItem(hoverable=True, tip=tip)
         for x, each in self._points:
@@ -171,8 +171,8 @@ class CostChart(Chart):
         ground.setAlpha(190)
         room = view.mapRectToScene(view.boundingRect())
         for x, each in named:
-            short = f"{each.title[: _LONGEST_NAME - 1]}…"
-            words = each.title if len(each.title) <= _LONGEST_NAME else short
+            title = tr(each.title)
+            words = title if len(title) <= _LONGEST_NAME else f"{title[: _LONGEST_NAME - 1]}…"
             at = view.mapViewToScene(QPointF(x, each.top1 or 0.0))
             size = QSizeF(metrics.horizontalAdvance(words) + 12, metrics.height() + 4)
             is_right = at.x() + size.width() > room.right()

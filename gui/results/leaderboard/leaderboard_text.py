@@ -103,7 +103,7 @@ def difference(row: LeaderboardRow) -> str:
 def name(row: LeaderboardRow) -> str:
     """Return the title with the method, and whether the model predicts from the current labels."""
     method = "" if row.method in row.title else tr(row.method)
-    return " · ".join(filter(None, (row.title, method, tr("current labels") if row.is_live else "")))
+    return " · ".join(filter(None, (tr(row.title), method, tr("current labels") if row.is_live else "")))
 
 
 def tip(row: LeaderboardRow) -> str:

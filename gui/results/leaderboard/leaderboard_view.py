@@ -11,9 +11,9 @@ from gui.kit.icons import swatch
 from gui.kit.parts import Button, ElidedLabel, column, row, text
 from gui.kit.side_by_side import divided
 from gui.kit.value_table import VALUE_ROLE, ValueTable
+from gui.results.interval_delegate import LEFT, IntervalDelegate
 from gui.results.leaderboard import leaderboard_text
 from gui.results.leaderboard.cost_chart import CostChart
-from gui.results.score_table import LEFT, IntervalDelegate
 from models.messages import Message, Text
 from visionft.evaluation.leaderboard import Leaderboard, LeaderboardRow
 
@@ -63,13 +63,8 @@ class LeaderboardTable(ValueTable):
 
     def show_board(self, board: Leaderboard, *, colours: Mapping[str, int], chosen: str) -> None:
         """Show the runs and the selected one; `colours` are places by the runs' names."""
-        # Tens of percent around all intervals: whiskers on a scale from 0 would be too small to compare.
-        intervals = [each.top1_interval for each in board.rows if each.top1_interval is not None]
-        low = min((int(10 * each[0]) / 10 for each in intervals), default=0.0)
-        high = max((-int(-10 * each[1] - 0.999) / 10 for each in intervals), default=1.0)
-        drawn = self._intervals
-        drawn.low, drawn.high = max(0.0, low), min(1.0, max(high, low + 0.1))
-        drawn.best = board.best.top1_interval if board.best is not None else None
+        self._intervals.fit_scale([each.top1_interval for each in board.rows if each.top1_interval is not None])
+        self._intervals.best = board.best.top1_interval if board.best is not None else None
         with QSignalBlocker(self):
             self.show_rows([leaderboard_text.cells(each, order) for order, each in enumerate(board.rows)])
             for line in range(self.rowCount()):  # sorting may have moved the rows

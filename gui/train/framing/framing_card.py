@@ -4,18 +4,17 @@ from PySide6.QtCore import Signal, Slot
 
 from gui.kit import theme
 from gui.kit.flow import Flow
+from gui.kit.fold import FoldButton
 from gui.kit.parts import Button, Card, choice_box, column, row, text, widget_of
 from gui.kit.translation import tr
 from gui.train.framing.project_framing import ProjectFraming
 from gui.train.framing.seen_part import SeenPart, detail_text, shown_size
-from models.messages import Message, Text
+from models.messages import Message
+from models.settings import choices_of
 from visionft.training.config.train_config import Framing, TrainConfig
 from visionft.training.framing_choice import LEAST_IMAGES, SIZES, FramingTrial, choice_text
 
-FRAMINGS: dict[str, Text] = {
-    "auto": Message("Automatic"), "centre": Message("Centre square"), "whole": Message("Whole image"),
-    "region": Message("Region"),
-}  # fmt: skip
+FRAMINGS = choices_of(TrainConfig, "framing")
 
 
 class FramingCard(Card):
@@ -29,8 +28,6 @@ class FramingCard(Card):
         self._region = ""
         self.picture = SeenPart(width=96, height=64)
         self.words = text(role="muted", wrap=True)
-        self.change_button = Button("Change", "chevron-right", role="fold", on_click=self._toggle)
-        self.change_button.setCheckable(True)
         self.framing_box = choice_box("What the network sees", map(tr, FRAMINGS.values()))
         self.size_box = choice_box("Image size", (f"{size} px" for size in SIZES))
         tip = Message("Side of a square of as many pixels as the input has; larger shows finer detail, slower")
@@ -39,10 +36,10 @@ class FramingCard(Card):
         self.measure_button = Button("Measure now", "gauge")
         self.detail, self.trials = text(role="small", wrap=True), text(role="small", wrap=True)
         fields = Flow(self.framing_box, self.size_box, self.region_button, self.measure_button)
-        self._fields = widget_of(column(fields, self.detail, self.trials))
-        self._fields.hide()
+        editor = widget_of(column(fields, self.detail, self.trials))
+        self.change_button = FoldButton("Change", editor)
         title = column(None, text("What the network sees", "heading"), self.words, None, spacing=theme.HAIR)
-        self.add(row(self.picture, title, self.change_button, spacing=theme.LARGE, grows=1), self._fields)
+        self.add(row(self.picture, title, self.change_button, spacing=theme.LARGE, grows=1), editor)
         self.framing_box.activated.connect(self._on_chosen)
         self.size_box.activated.connect(self._on_chosen)
 
@@ -83,11 +80,6 @@ class FramingCard(Card):
             self.region_wanted.emit(wanted)
         else:
             self.chosen.emit(None if wanted.framing == "auto" else wanted)
-
-    def _toggle(self) -> None:
-        is_open = self.change_button.isChecked()
-        self.change_button.set_icon_name("chevron-down" if is_open else "chevron-right")
-        self._fields.setVisible(is_open)
 
 
 def _words(found: ProjectFraming, config: TrainConfig, seen: TrainConfig) -> str:

@@ -7,7 +7,6 @@ from pathlib import Path
 from PySide6.QtCore import Slot
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
-from gui.kit import theme
 from gui.kit.dialogs import Dialog
 from gui.kit.parts import Button, ElidedLabel, IconButton, row, text
 from gui.kit.thumbnails import Unreadable
@@ -29,7 +28,8 @@ class RegionDialog(Dialog):
         self, parent: QWidget | None, paths: Sequence[Path], *, config: TrainConfig, region: Region | None = None
     ) -> None:
         """Args: `paths` are images of the project, at least one; `config` has the image size and the backbone."""
-        super().__init__(parent, Message("Region"), width=720, height=500)
+        about = Message("Drag a rectangle around the part that matters: in every image the network sees only that.")
+        super().__init__(parent, Message("Region"), about, width=720, height=500)
         self._paths, self._place, self._config = list(paths), 0, config
         self._shown: ReadImage | Unreadable | None = None
         self.canvas = RegionCanvas(region)
@@ -39,16 +39,11 @@ class RegionDialog(Dialog):
         self.image_words, self.values = ElidedLabel("", "muted"), text()
         self.words = text(role="muted", wrap=True)
         self.words.setMinimumHeight(2 * self.words.fontMetrics().lineSpacing())
-        self.use_button = Button("Use region", role="primary", on_click=self.accept)
-        self.use_button.setDefault(True)
+        self.use_button = Button("Use region", role="primary")
         for button in (self.previous_button, self.next_button):
             button.setEnabled(len(self._paths) > 1)
-        about = Message("Drag a rectangle around the part that matters: in every image the network sees only that.")
         head = row(self.previous_button, self.next_button, self.image_words, self.values, grows=2)
-        self.lay_out(
-            text("Region", "title"), text(about, "muted", wrap=True), head, self.canvas, self.words, theme.SMALL,
-            row(None, Button("Cancel", on_click=self.reject), self.use_button),
-        )  # fmt: skip
+        self.lay_out(head, self.canvas, self.words, accept=self.use_button)
         self._pool = WorkerPool(read_image, threads=1, parent=self)
         self._pool.done.connect(self._on_read)
         self.finished.connect(lambda _result: self._pool.close())
@@ -82,7 +77,7 @@ class RegionDialog(Dialog):
         is_usable = False
         words, values = "", ""
         if isinstance(image, Unreadable):
-            words = tr("This image cannot be shown: {reason}.", reason=tr(image.reason))
+            words = image.words()
         elif image is not None and region is None:
             words = tr("Arrow keys move the region, with Shift they resize it.")
         elif image is not None and region is not None:

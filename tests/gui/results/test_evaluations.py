@@ -2,10 +2,9 @@
 
 from pathlib import Path
 
-from gui.results.evaluations import SCORE_HEADERS, Images, changed_items, predicted_items, score_cells, setting_rows
+from gui.results.evaluations import Images, changed_items, predicted_items, setting_rows
 from visionft.data.types import Snapshot, SnapshotImage, Task
 from visionft.evaluation.comparison import PredictionChange
-from visionft.evaluation.metrics import ClassScore
 from visionft.evaluation.stored import StoredPrediction
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.runs.run_folder import RunSummary
@@ -44,12 +43,6 @@ def test_what_changed_is_right_whatever_the_order_of_the_labels() -> None:
     change = PredictionChange(image_id=0, true_classes=both, before=(), after=both[::-1], probability=0.9)
     (item,) = changed_items([change], images_of("multi", (1, 2)))
     assert (item.tone, item.mark, item.title) == ("bad", "", "1: –")
-
-
-def test_a_class_that_was_not_measured_shows_no_figure() -> None:
-    cells = score_cells("tench", ClassScore(precision=None, recall=None, recall_interval=None, f1=None, support=0))
-    assert len(cells) == len(SCORE_HEADERS) and not any("%" in words for words, _ in cells)
-    assert [words for words, _ in cells[2:5]] == [cells[2][0]] * 3 and cells[2][0]
 
 
 def run_of(method: str) -> RunSummary:

@@ -1,11 +1,13 @@
 """Results: a label is mended where it is seen, by box or key, in each view; nothing moves, and it can be undone."""
 
 import re
+from dataclasses import replace
 
 import pytest
 from PySide6.QtCore import Qt
 
 from gui.results.accuracy_text import changed_words
+from gui.results.classes_view import FIRST
 from gui.results.results_page import CLASSES, COMPARE, MISTAKES, SIDE_BY_SIDE
 from gui.shell.window import MainWindow
 
@@ -31,7 +33,7 @@ def label_of(window: MainWindow, image_id: int) -> str:
 def test_a_label_is_mended_in_each_view_and_nothing_moves(qtbot, page, window, place):
     qtbot.mouseClick(page.view_buttons.button(place), LEFT)
     page.compare.choose(SIDE_BY_SIDE)
-    views = {CLASSES: page.images.matrix, MISTAKES: page.images.explain, COMPARE: page.images.comparison}
+    views = {CLASSES: page.images.classes, MISTAKES: page.images.explain, COMPARE: page.images.comparison}
     grid = views[place].grid
     tile = grid.strip.chosen()[0]
     assert grid.label_box.box.currentText() == label_of(window, tile.image_id)
@@ -66,7 +68,7 @@ def test_several_images_get_a_label_at_once_with_a_way_back(qtbot, page, window)
 @pytest.mark.qt_log_ignore(r"does not support (grabbing|raise)")  # the list of fitting names, offscreen
 def test_a_thousand_classes_are_found_by_typing_and_mistakes_are_listed(qtbot, page, window):
     qtbot.mouseClick(page.view_buttons.button(CLASSES), LEFT)
-    box = page.images.matrix.grid.label_box
+    box = page.images.classes.grid.label_box
     names = [f"class {number:04d}" for number in range(1000)]
     box.show_classes(names)
     box.show_label(names[7])
@@ -79,9 +81,12 @@ def test_a_thousand_classes_are_found_by_typing_and_mistakes_are_listed(qtbot, p
     assert chosen == ["class 0951"]
     counts = [[0] * 1000 for _ in names]
     counts[3][5], counts[8][2], counts[4][4] = 7, 9, 50
-    view = page.images.matrix
-    view.show_counts(tuple(names), tuple(map(tuple, counts)), (8, 2))
-    assert view.pairs.isVisible() and not view.matrix.isVisible()
-    assert view.pairs.texts() == [["class 0008", "class 0002", "9"], ["class 0003", "class 0005", "7"]]
-    view.pairs.selectRow(1)
+    score = page.evaluation.per_class["red"]
+    view, table = page.images.classes, page.images.classes.table
+    many = {"confusion": tuple(map(tuple, counts)), "per_class": dict.fromkeys(names, score)}
+    view.show_evaluation(replace(page.evaluation, **many))
+    assert table.columnCount() == FIRST + 1 and re.findall(r"\d+", view.cell_text()) == ["9", "0008", "0002"]
+    table.sortItems(FIRST, Qt.SortOrder.DescendingOrder)
+    assert [table.item(line, FIRST).text() for line in range(3)] == ["class 0002 9", "class 0005 7", ""]
+    table.setCurrentCell(1, 0)
     assert re.findall(r"\d+", view.cell_text()) == ["7", "0003", "0005"]

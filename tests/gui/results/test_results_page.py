@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QLineEdit
 
 from gui.kit import dialogs
 from gui.kit.value_table import MARK_ROLE
+from gui.results.classes_view import FIRST
 from gui.results.details_view import CALIBRATION, CURVES, SETTINGS
 from gui.results.results_page import CLASSES, COMPARE, DETAILS, MISTAKES, SIDE_BY_SIDE
 from visionft.training.config.train_config import TrainConfig
@@ -16,6 +17,10 @@ from visionft.training.runs.run_folder import read_run
 
 LEFT = Qt.MouseButton.LeftButton
 OLD, NEW = "001-resnet18-lora", "002-vit_tiny-linear"
+
+
+def press(qtbot, table, line: int, place: int) -> None:
+    qtbot.mouseClick(table.viewport(), LEFT, pos=table.visualItemRect(table.item(line, place)).center())
 
 
 def cells(table, columns: int = 7) -> list[list[str]]:
@@ -123,7 +128,7 @@ def test_what_a_run_fixes_breaks_and_leaves_wrong_is_shown_with_images(
 
 def test_the_evaluation_of_a_run_is_read_back(page, show):
     show(CLASSES)
-    assert page.images.matrix.scores.texts()[0] == ["blue", "4", "50.0%", "50.0%", "2 of 4", "15% to 85%"]
+    assert page.images.classes.table.texts()[0][:FIRST] == ["blue", "4", "50.0%", "50.0%", "2 of 4"]
     assert "50.0%" in page.accuracy.words()[2]
     show(DETAILS, CALIBRATION)
     chart = page.details.calibration
@@ -149,15 +154,15 @@ def test_the_headline_is_the_test_result_and_validation_is_called_what_chose(
 
 def test_the_worst_cell_is_pressed_and_any_cell_shows_its_images(qtbot, page, show, image_ids):
     show(CLASSES)
-    view = page.images.matrix
+    view = page.images.classes
     assert re.findall("“(.*?)”", view.cell_text()) == ["red", "blue"]  # as many as blue for green, of fewer
     assert [item.image_id for item in view.strip.tiles()] == [image_ids[3]]
-    qtbot.mouseClick(view.matrix, LEFT, pos=view.matrix.cell_rect(0, 1).center())
+    press(qtbot, view.table, 0, FIRST + 1)
     assert [item.image_id for item in view.strip.tiles()] == [image_ids[1]]
-    qtbot.mouseClick(view.matrix, LEFT, pos=view.matrix.cell_rect(2, 0).center())
+    press(qtbot, view.table, 2, FIRST)
     (item,) = view.strip.tiles()
     assert (item.image_id, item.title) == (image_ids[3], "blue  95%") and "red" in item.detail
-    qtbot.keyClick(view.matrix, Qt.Key.Key_Up)
+    qtbot.keyClick(view.table, Qt.Key.Key_Up)
     assert re.findall("“(.*?)”", view.cell_text()) == ["green", "blue"] and not view.open_button.isEnabled()
 
 
@@ -181,9 +186,8 @@ def test_several_labels_show_hits_and_misses_in_place_of_a_matrix(page, show, pr
     write_evaluation(project_dir, NEW, image_ids, answers, confusion=counts, mean_average_precision=0.8)
     page.refresh()
     show(CLASSES)
-    view = page.images.matrix
-    assert view.several.isVisible() and not view.matrix.isVisible()
-    assert view.several.texts()[2] == ["red", "1", "1", "1", "1"]
+    view = page.images.classes
+    assert not view.strip.isVisible() and view.table.texts()[2][FIRST:] == ["1", "1", "1", "1"]
     show(MISTAKES)
     assert [item.image_id for item in page.images.explain.strip.tiles()] == [image_ids[0], image_ids[2]]
 
@@ -202,9 +206,8 @@ def test_a_view_without_content_has_no_button(page, show, project_dir):
 
 def test_a_class_selects_its_most_frequent_confusion(qtbot, page, show):
     show(CLASSES)
-    view = page.images.matrix
-    place = view.scores.visualItemRect(view.scores.item(0, 0)).center()
-    qtbot.mouseClick(view.scores.viewport(), LEFT, pos=place)
+    view = page.images.classes
+    press(qtbot, view.table, 0, 0)
     assert re.findall("“(.*?)”", view.cell_text()) == ["blue", "green"]
 
 

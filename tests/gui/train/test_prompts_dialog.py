@@ -103,7 +103,7 @@ def in_dialog(monkeypatch) -> Callable[[Callable[[PromptsDialog], object]], None
 
 
 def test_words_are_taken_over_in_one_step_of_undo(qtbot, page: TrainPage, window: MainWindow, in_dialog) -> None:
-    page.setup.open_more(True)
+    page.setup.more_button.setChecked(True)
 
     def act(found: PromptsDialog) -> None:
         write(qtbot, found, 0, "the sky")
@@ -156,7 +156,7 @@ def test_choosing_zero_shot_brings_a_network_that_reads(page: TrainPage) -> None
     assert suited_backbone("zero_shot", "resnet18") == "pe_core_s"
     assert suited_backbone("zero_shot", "siglip2_b") == "siglip2_b"
     assert suited_backbone("lora", "resnet18") == "resnet18"
-    page.setup.open_more(True)
+    page.setup.more_button.setChecked(True)
     page.draft.take(TrainConfig(backbone="resnet18", method="lora"))
     assert not page.setup.prompts_button.isVisibleTo(page.setup)
     page.setup.methods.chosen.emit("zero_shot")

@@ -111,7 +111,7 @@ def test_start_divides_the_images_as_it_said_and_trains(qtbot, unsplit, scripted
     finish()
     ((_, images, _),) = scripted[0]
     assert [len(images.labelled(split)) for split in ("train", "val", "test")] == counts
-    page.show_view(0)
+    page.show_view("setup")
     assert re.findall(r"\d+", card.words.text()) == said and not card.again_button.isHidden()
     kept = (card.val_spin.value(), card.test_spin.value())  # new images will fall in the same shares
     assert kept == pytest.approx(shares, abs=1)

@@ -25,7 +25,7 @@ WEIGHTS = StartWeights(file="w.safetensors", sha256="ab" * 32, licence="Apache-2
 def values_of(field: dataclasses.Field[Any]) -> st.SearchStrategy[Any]:
     """Return the allowed values of a setting, by its own metadata."""
     if choices := field.metadata["choices"]:
-        return st.sampled_from(choices)
+        return st.sampled_from(sorted(choices))
     low, high = field.metadata["min"], field.metadata["max"]
     match field.default:
         case bool():

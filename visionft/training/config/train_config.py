@@ -55,11 +55,12 @@ class TrainConfig:
     # fmt: off
     backbone: str = setting(DEFAULT_BACKBONE, label="Backbone",
         help="The pretrained network to start from: of the catalog, or timm/NAME.")
-    method: str = setting(DEFAULT_METHOD, label="Method", choices=tuple(METHODS),
+    method: str = setting(DEFAULT_METHOD, label="Method", choices={each.name: each.title for each in METHODS.values()},
         help="How much of the network learns.")
     weights: str = setting("pretrained", label="Weights", advanced=True,
         help="pretrained; random (from scratch); or the path of a .safetensors or .pth file.")
-    accept_licence: str = setting("", label="Accepted licence", choices=("", *RESTRICTED_LICENCES), advanced=True,
+    accept_licence: str = setting("", label="Accepted licence", advanced=True,
+        choices={"": "None", **dict(zip(RESTRICTED_LICENCES, RESTRICTED_LICENCES, strict=True))},
         help="The licence of pretrained weights that forbids commercial use, or is not known, and that you accept.")
     start_from: str = setting("", label="Start from run", advanced=True,
         help="Another run of this project whose best weights this one begins with. Empty: the pretrained network.")
@@ -77,12 +78,14 @@ class TrainConfig:
         help="Share of each target spread over the other classes; steadier with imperfect labels.")
     gradient_clip: float = setting(1.0, label="Gradient clipping", limits=(0.0, 1000.0), advanced=True,
         help="Largest gradient norm of a step. 0 never clips.")
-    augmentation: str = setting("light", label="Augmentation", choices=("none", "light", "medium"),
+    augmentation: str = setting("light", label="Augmentation",
+        choices={"none": "None", "light": "Light changes", "medium": "Medium changes"},
         help="Random changes to training images: none; light (crop, flip); medium (also colour, rotation, blur).")
     image_size: int = setting(0, label="Image size", limits=(0, 1024), unit="px", automatic=0,
         help="Side of the square the network sees, or of one of as many pixels. 0 takes the backbone's own; larger "
         "shows finer detail, slower.")
-    framing: str = setting("centre", label="Framing", choices=("auto", "centre", "whole", "region"),
+    framing: str = setting("centre", label="Framing",
+        choices={"auto": "Automatic", "centre": "Centre square", "whole": "Whole image", "region": "Region"},
         help="Part of an image that the network sees: auto (what is measured best on the project's images); its centre "
         "square; the whole image, undistorted; or one region.")
     aspect: float = setting(0.0, label="Aspect ratio", limits=(0.0, LARGEST_ASPECT), advanced=True, automatic=0,
@@ -93,19 +96,22 @@ class TrainConfig:
         help="Images are shrunk to about this multiple of the image size and kept so on disk, before any crop.")
     seed: int = setting(0, label="Seed", limits=(0, 2**31 - 1), advanced=True,
         help="Same seed, same run.")
-    device: str = setting("auto", label="Device", choices=("auto", "cpu", "cuda", "mps"), advanced=True,
+    device: str = setting("auto", label="Device", advanced=True,
+        choices={"auto": "Automatic", "cuda": "NVIDIA GPU", "mps": "Apple GPU", "cpu": "Processor (CPU)"},
         help="auto takes the GPU when there is one.")
-    precision: str = setting("auto", label="Precision", choices=("auto", "fp32", "bf16", "fp16"), advanced=True,
+    precision: str = setting("auto", label="Precision", advanced=True,
+        choices={"auto": "Automatic", "fp32": "fp32", "bf16": "bf16", "fp16": "fp16"},
         help="auto: bf16 or fp16 on a GPU, bf16 on a CPU that is made for it, else fp32. The weights are always fp32.")
     workers: int = setting(-1, label="Loader processes", limits=(-1, 64), advanced=True, automatic=-1,
         help="Processes that read images ahead. -1 decides by the number of images and cores.")
     micro_batch_size: int = setting(0, label="Micro-batch", limits=(0, 4096), advanced=True,
         help="Images per forward pass; gradients accumulate to the batch size. 0: the whole batch.")
-    optimizer: str = setting("adamw", label="Optimiser", choices=("adamw", "sgd"), advanced=True,
+    optimizer: str = setting("adamw", label="Optimiser", choices={"adamw": "AdamW", "sgd": "SGD"}, advanced=True,
         help="adamw suits nearly everything.")
     patience: int = setting(0, label="Early stopping", limits=(0, 10_000), unit="epochs",
         help="Stop after this many epochs without a better one. 0 never stops early.")
-    balance: str = setting("none", label="Rare classes", choices=("none", "weights", "sampling"),
+    balance: str = setting("none", label="Rare classes",
+        choices={"none": "As they are", "weights": "Weighted", "sampling": "Shown more often"},
         help="none; weights (a rare class counts more in the loss); sampling (its images come more often).")
     mixup: float = setting(0.0, label="Mixup", limits=(0.0, 4.0), advanced=True,
         help="Alpha of blending pairs of images; 0.2 to 0.8 helps long runs against overfitting. 0 is off.")

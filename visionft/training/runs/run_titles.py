@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from models.catalog import known_backbone
+from models.messages import Message
 from models.methods.table import known_method
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.runs.run_folder import RunSummary
@@ -19,26 +20,29 @@ def backbone_title(config: TrainConfig) -> str:
     return backbone.title if backbone else config.backbone
 
 
-def config_title(config: TrainConfig, *, number: str = "") -> str:
+def config_title(config: TrainConfig, *, number: str = "") -> Message:
     """Return the title for settings: `LoRA, ResNet-18`, with a number `LoRA 3, ResNet-18`."""
-    return f"{method_title(config)}{number and f' {number}'}, {backbone_title(config)}"
+    values = {"method": method_title(config), "number": number and f" {number}", "backbone": backbone_title(config)}
+    return Message("{method}{number}, {backbone}", **values)
 
 
-def titles_of_runs(runs: Sequence[RunSummary]) -> dict[str, str]:
+def titles_of_runs(runs: Sequence[RunSummary]) -> dict[str, Message]:
     """Return {run name: title}, each title once: `Prototype, ResNet-18`; where several are alike, with their number."""
     plain = {run.name: _title(run) for run in runs}
     counts = Counter(plain.values())
     return {run.name: _title(run, counts[plain[run.name]] > 1) for run in runs}
 
 
-def _title(run: RunSummary, has_number: bool = False) -> str:
+def _title(run: RunSummary, has_number: bool = False) -> Message:
     """Return the user's name for a run, or its method and backbone, or the numbers of an ensemble's members."""
     number = _number(run.name) if has_number else ""
+    suffix = number and f" ({number})"
     if run.notes.title:
-        return f"{run.notes.title}{number and f' ({number})'}"
+        return Message("{title}{number}", title=run.notes.title, number=suffix)
     if run.parts:
         parts = sorted((_number(part.run) for part in run.parts), key=lambda each: (len(each), each))
-        return f"{method_title(run.config)} {' + '.join(parts)}{number and f' ({number})'}"
+        values = {"method": method_title(run.config), "members": " + ".join(parts), "number": suffix}
+        return Message("{method} {members}{number}", **values)
     return config_title(run.config, number=number)
 
 

@@ -22,6 +22,10 @@ LEFT = Qt.MouseButton.LeftButton
 WHOLE = Framing(framing="whole", image_size=224, aspect=1.2)
 
 
+def choose(box, name: str) -> None:
+    box.setCurrentIndex(box.findData(name))
+
+
 def trial(framing: Framing, shape: tuple[int, int], accuracy: float) -> FramingTrial:
     return FramingTrial(framing=framing, shape=shape, accuracy=accuracy, seconds=3.0, milliseconds=4.0)
 
@@ -96,9 +100,9 @@ def test_the_users_choice_is_kept_with_the_project_until_it_is_automatic_again(c
 
 def test_the_projects_choice_replaces_that_of_the_drafts_settings(card, page):
     before = card.words.text()
-    page.form.editor("framing").setCurrentText("centre")
+    choose(page.form.editor("framing"), "centre")
     assert card.words.text() != before and card.picture.part is not None
-    page.form.editor("framing").setCurrentText("region")
+    choose(page.form.editor("framing"), "region")
     page.form.editor("region").setText("0.5,0.5")
     page.form.editor("aspect").setText("wide")  # refused at the start, and until then nothing is drawn of it
     assert card.picture.part is not None
