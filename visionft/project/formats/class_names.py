@@ -51,7 +51,7 @@ def class_names_for(ids: Set[str], folders: Sequence[Path], *, without: Set[Path
 
 
 def _may_be_name(text: str) -> bool:
-    return bool(text) and Path(text).suffix.casefold() not in IMAGE_SUFFIXES
+    return bool(text) and not any(Path(word).suffix.casefold() in IMAGE_SUFFIXES for word in text.split())
 
 
 def declared_names(file: Path) -> ClassNames:
@@ -94,16 +94,19 @@ def _of_text(file: Path) -> Iterator[_Meaning]:
         lines = [text for line in handle if (text := line.strip()) and not text.startswith("#")]
     pairs = [match.groups() for line in lines if (match := _PAIR.fullmatch(line))]
     rows = [[cell.strip() for cell in row] for _, row in csv_rows(file) if not isinstance(row, str)]
+    is_numbered = False
     for table in (pairs, rows):
         width = min(map(len, table), default=0)
         for key in range(width):
             body = [row for row in table if _IS_ID.fullmatch(row[key])]
             if len(body) < max(1, len(lines) - 1) or len({row[key] for row in body}) < len(body):
                 continue  # but for a header, each line has an id of its own
+            is_numbered = True
             for place in range(width):
                 if place != key and not all(_IS_ID.fullmatch(row[place]) for row in body):
                     yield {_normal(row[key]): row[place] for row in body}, None
-    if file.suffix.casefold() not in (".csv", ".tsv") or all(len(row) == 1 for row in rows):
+    is_list = file.suffix.casefold() not in (".csv", ".tsv") or all(len(row) == 1 for row in rows)
+    if is_list and not (is_numbered and len(pairs) == len(lines)):
         yield from _counted(lines)
 
 

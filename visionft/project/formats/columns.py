@@ -267,7 +267,9 @@ def _ranked_labels(
 ) -> list[tuple[str, float]]:
     """Return the columns that may give the label with the weight of the evidence; 1 and more is enough."""
     ranked: list[tuple[float, int, str]] = []
-    titles = [each for each in titles if key_of(each) != "class" or not _RANKS.issubset(map(key_of, titles))]
+    keys = set(map(key_of, titles))
+    titles = [each for each in titles if key_of(each) != "class" or not keys >= _RANKS]
+    titles = [each for each in titles if key_of(each) != "y" or "x" not in keys]  # of a place
     flags = [title for title in titles if all(map(is_flag, cells_of(title, sample)))]
     varying = {title for title in flags if len(set(cells_of(title, sample))) > 1}  # rather of one class each
     flags = [title for title in flags if varying - {title}]
@@ -384,7 +386,8 @@ def _class_columns(titles: Sequence[str], sample: Sequence[Row]) -> tuple[str, .
     patterns = {frozenset(title for title in flags if says_yes(row.get(title, ""))) for row in sample}
     if len(flags) < 2 or not any(patterns):
         return ()
-    if any(len(pattern) != 1 for pattern in patterns) and len(flags) <= 60:
+    is_enough = len(sample) >= 2 * len(flags)  # rather than by chance
+    if any(len(pattern) != 1 for pattern in patterns) and len(flags) <= 60 and is_enough:
         uses = Counter(title for pattern in patterns for title in pattern)
         odd = sorted(flags, key=lambda title: -uses[title])
         for left_out in (set(each) for count in (1, 2) for each in combinations(odd, count)):

@@ -1,6 +1,10 @@
-"""CVAT for images 1.1: one XML file; the tags of an image label it, boxes and other shapes mark a part."""
+"""CVAT for images 1.1: one XML file; the tags of an image label it, boxes and other shapes mark a part.
 
-from collections.abc import Iterator
+Where there is a single tag, as `part`, the class is its attribute, as `state`.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from xml.sax.saxutils import quoteattr
@@ -11,7 +15,7 @@ from visionft.files import write_text
 from visionft.project.formats.annotated import Entry, ImageAnnotation, annotated_listing, attempt
 from visionft.project.formats.handing_out import LabelSet, xml_text
 from visionft.project.formats.labels_file import ClassLook
-from visionft.project.formats.listing import DEFAULTS, Listing, ReadOptions
+from visionft.project.formats.listing import DEFAULTS, Interpretation, Listing, ReadOptions
 from visionft.project.formats.whole_files import Element, a_name, a_split, no_such_file, xml_elements
 
 _TITLE = "CVAT"
@@ -23,18 +27,38 @@ def read_cvat(file: Path, options: ReadOptions = DEFAULTS) -> Listing:
     entries: list[Entry] = []
     classes: list[ClassLook] = []
     tags: set[str] = set()
+    states: list[dict[str, str]] = []  # {attribute: its value} of the tags of each image
     for element in xml_elements(file):
         tags.add(element.tag)
         if element.tag == "meta":
             classes += _declared(element)
         if element.tag == "image":
             entries.append(attempt(file, f"line {element.line}", partial(_image, element)))
+            given = (each for tag in element.all("tag") for each in tag.all("attribute") if each.text.strip())
+            states.append({each.attributes.get("name", ""): each.text.strip() for each in given})
     if not entries:
         if "track" in tags:
             message = Message("{file} is of a video, not of images.", file=file)
             raise ProjectError(message, "Export it from CVAT as “CVAT for images”.")
         raise no_such_file(file, _TITLE)
-    return annotated_listing(file, _TITLE, entries, options, classes=classes)
+    labels = {each.labels for each in entries if isinstance(each, ImageAnnotation) and each.labels}
+    attributes = _attributes(states) if len(labels) == 1 else []
+    if not attributes:
+        return annotated_listing(file, _TITLE, entries, options, classes=classes)
+    name = options.choice.label or (attributes[0] if len(attributes) == 1 else "")
+    for place, (entry, state) in enumerate(zip(entries, states, strict=True)):
+        if isinstance(entry, ImageAnnotation):
+            entries[place] = replace(entry, labels=(state[name],) if state.get(name) else ())
+    columns, chosen = ("name", *attributes), (name,) if name else ()
+    fields = Interpretation(file=file, columns=columns, file_column="name", label_columns=chosen)
+    return annotated_listing(file, _TITLE, entries, options, fields=fields)
+
+
+def _attributes(states: Sequence[dict[str, str]]) -> list[str]:
+    """Return the attributes of a single tag whose values differ, and recur."""
+    names = dict.fromkeys(name for state in states for name in state)
+    values = {name: [state[name] for state in states if name in state] for name in names}
+    return [name for name, each in values.items() if 1 < len(set(each)) <= len(each) / 2]
 
 
 def _image(image: Element) -> ImageAnnotation:

@@ -6,7 +6,7 @@ A malformed row is yielded as its reason; the others are read. Cells are plain t
 import csv
 import re
 from collections import deque
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from io import TextIOWrapper
 from itertools import islice
 from pathlib import Path
@@ -31,11 +31,14 @@ _AFTER_BLANK = re.compile(r"(\S+)\s+(\S.*)")
 _BLANKS = re.compile(r"\s+")
 
 
-def csv_rows(file: Path) -> Generator[tuple[int, list[str] | str]]:
-    """Yield the rows, or the reason for a malformed row, with their first line numbers; blank rows are left out."""
+def csv_rows(file: Path, is_known: Callable[[str], bool] | None = None) -> Generator[tuple[int, list[str] | str]]:
+    """Yield the rows, or the reason for a malformed row, with their first line numbers; blank rows are left out.
+
+    Cells that are known, such as names of images, decide about the code page.
+    """
     csv.field_size_limit(_MAX_CELL)
     with reading_errors(file):
-        encoding = text_encoding(file)
+        encoding = text_encoding(file, is_known)
     with reading_errors(file), TextIOWrapper(open_regular(file), encoding=encoding, newline="") as handle:
         lines = [line for line in islice(_Lines(file, handle), _SAMPLE_LINES) if line.strip()]
         handle.seek(0)
@@ -69,6 +72,9 @@ def _dialect(lines: Sequence[str]) -> str | re.Pattern[str]:
     widths = {len(line.split()) for line in listed[1:]} or {len(listed[0].split())}
     if len(widths) == 1 and len(listed[0].split()) in (*widths, max(widths) - 1):
         return _AFTER_BLANK if _are_names_of_words(listed) else _BLANKS
+    head = listed[0].split()
+    if len(head) > 2 and len(set(head)) == len(head) == max(widths) and all(map(str.isalpha, head)):
+        return _BLANKS  # titles; some rows are short
     has_suffix = sum(bool(_AFTER_SUFFIX.match(line)) for line in listed) > 0.9 * len(listed)
     return _AFTER_SUFFIX if has_suffix else _AFTER_BLANK
 

@@ -85,11 +85,13 @@ def _answers(results: list[Any]) -> Iterator[tuple[str, tuple[str, ...]]]:
     for entry in results:
         result = an_object(entry)
         kind = str(result.get("type", "")).casefold()
-        if kind == "choices" or kind.endswith("labels"):
+        if kind in ("choices", "taxonomy") or kind.endswith("labels"):
             value = an_object(result.get("value"))
-            is_of_part = kind != "choices" or "x" in value
+            is_of_part = kind.endswith("labels") or "x" in value
             question = "" if is_of_part else str(result.get("from_name", _FIELD))
-            yield question, tuple(a_name(name) for name in a_list(value.get(kind)))
+            given = a_list(value.get(kind))  # of a taxonomy, paths from the root
+            names = [a_list(each)[-1] for each in given if each] if kind == "taxonomy" else given
+            yield question, tuple(map(a_name, names))
 
 
 def _classes(answers: _Answers, question: str) -> tuple[str, ...]:

@@ -12,7 +12,8 @@ _LABEL_KEYS = (
     "klassen", "kategorie", "kategorien", "befund", "diagnose", "etikett", "fehlerart", "classe", "clase", "espèce",
     "especie", "étiquette", "etiqueta", "urteil", "bewertung", "baumart", "tierart", "fehler", "schaden", "defekt",
     "defect", "défaut", "defecto", "verdict", "accept", "ergebnis", "wynik", "estado", "tier", "sorte", "gatunek",
-    "klasa", "kategoria",
+    "klasa", "kategoria", "класс", "категория", "метка", "вид", "порода", "диагноз", "дефект", "заключение", "クラス",
+    "ラベル", "分類", "判定", "类别", "類別", "标签", "y",
 )  # fmt: skip
 _LABEL_KEY = re.compile(
     r"(label|class|category|categorie|species|breed|diagnosis|diagnostic|truth|klasse|kategorie|disease|target|genre"
@@ -29,6 +30,7 @@ _GROUP_KEY = re.compile(
 # Facts about how an image was taken, published or kept; not its class.
 _FACT_KEY = re.compile(
     r"licen[cs]e|lizenz|licencia|licence|copyright|rights|credits?|photographer|fotograf|photographe|fotógrafo"
+    r"|modality|series\w*|manufacturer\w*|photometric\w*|bodypart\w*|laterality|(patient|view)(orientation|position)"
     r"|favou?rite|hidden|deleted|starred|camera|kamera|cámara|caméra|orientation|flash|operator|operador|opérateur"
     r"|prüfer|observateur|observer|shift|schicht|turno|línea|ligne|linie|lieu|ort|lugar|datum|date|fecha|data"
 )

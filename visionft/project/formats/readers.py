@@ -106,8 +106,8 @@ def listing_of_table(
         assert columns is not None
         name = name_in(row, columns.file, columns.folder)
         path = finder.settle_ambiguous(name, error, folders) if len(files) >= _FEW else None
-        if path is not None:
-            files.append(_source_file(row, columns, finder, path))
+        if meant := [path] if path is not None else finder.versions(error):
+            files += [_source_file(row, columns, finder, each) for each in meant]
         else:
             rejected.append(RejectedFile(f"{printable(file)}:{line}", str(error)))
     if columns is not None and columns.verdict:  # only of images without a class that is present

@@ -16,6 +16,7 @@ _NEUTRAL_WORDS = (
     "seg", "set", "split",
 )  # fmt: skip
 _ENUMERATION = re.compile(r"(\d{1,2}|[a-zA-Z])[.)]\s+")  # `a. Training Set`
+_SIZE = re.compile(r"\d+(x\d+)+")  # `Train Images 13440x32x32`
 _YEAR = re.compile(r"(?<=[a-z])((19|20)\d\d|\d)$")  # `train2017`, `test1`
 
 
@@ -46,7 +47,7 @@ def name_words(name: str) -> list[str]:
     numbered = _ENUMERATION.match(name)
     parts = re.split(r"[\W_]+|(?<=[a-z])(?=[A-Z])", name[numbered.end() if numbered else 0 :])
     words = (_YEAR.sub("", part.casefold()) for part in parts)
-    return [word for word in words if word and word not in _NEUTRAL_WORDS]
+    return [word for word in words if word and word not in _NEUTRAL_WORDS and not _SIZE.fullmatch(word)]
 
 
 def _split_word(name: str) -> str | None:

@@ -28,13 +28,27 @@ def spreadsheet_rows(file: Path) -> Generator[tuple[int, list[str] | str]]:
         sheets = (book.get_sheet_by_name(name) for name in book.sheet_names)
         sheet = next((each for each in sheets if each.height > 1), None)
         rows: Iterator[list[Any]] = sheet.iter_rows() if sheet is not None else iter(())
-        for number, row in enumerate(rows, 1):
+        for number, row in enumerate(_unmerged(rows, sheet), 1):
             cells = list(map(_text, row))
             if any(cells):
                 yield number, cells
     except (calamine.CalamineError, zipfile.BadZipFile, ValueError, OSError) as error:
         message = Message("{file} cannot be read as a spreadsheet: {reason}.", file=file, reason=error)
         raise ProjectError(message, "Save the sheet with the labels as CSV, and import that.") from error
+
+
+def _unmerged(rows: Iterator[list[Any]], sheet: Any) -> Iterator[list[Any]]:
+    """Yield the rows with the value of a merged cell in each row that it spans."""
+    merged = (sheet.merged_cell_ranges if sheet is not None else None) or ()
+    ends = {start: end[0] for start, end in merged if end[0] > start[0]}  # {(row, column): last row}
+    spanning: dict[int, tuple[int, Any]] = {}  # {column: last row and value}
+    for number, row in enumerate(rows):
+        for column in range(len(row)) if ends else ():
+            if (last := ends.get((number, column))) is not None:
+                spanning[column] = last, row[column]
+            elif column in spanning and number <= spanning[column][0]:
+                row[column] = spanning[column][1]
+        yield row
 
 
 def _text(cell: Any) -> str:

@@ -19,7 +19,7 @@ from visionft.files import json_memory, open_regular, parse_json
 from visionft.foreign_text import from_spreadsheet_cell
 from visionft.project.formats.columns import ImageNames, titles_of_first_row
 from visionft.project.formats.delimited import MOST_TITLE_ROWS, csv_rows
-from visionft.project.formats.label_titles import is_file_title
+from visionft.project.formats.label_titles import is_file_title, is_label_title
 from visionft.project.formats.matlab import mat_rows
 from visionft.project.formats.nested import Entry, flat, json_rows
 from visionft.project.formats.spreadsheets import spreadsheet_rows
@@ -75,7 +75,10 @@ def table_of(file: Path, titles: Sequence[str], rows: Rows, parts: Sequence[str]
 
 
 def _delimited(file: Path, images: ImageNames) -> Table:
-    return _table_of_cells(file, csv_rows(file), images)
+    def is_known(cell: str) -> bool:
+        return is_file_title(cell) or is_label_title(cell) or images.has(cell)
+
+    return _table_of_cells(file, csv_rows(file, is_known), images)
 
 
 def _table_of_cells(file: Path, source: CellRows, images: ImageNames) -> Table:

@@ -6,9 +6,10 @@ XML is read by expat without any document type, to exclude entities: no expansio
 import codecs
 import json
 import re
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any, cast
 from xml.parsers import expat
@@ -33,6 +34,10 @@ _DIVIDE = Message("Divide it, or leave out what is no label, such as outlines an
 _LOOK_BYTES = 1 << 20
 _NOT_ASCII, _NOT_ASCII_PAIR = re.compile(r"[^\0-\x7f]"), re.compile(r"[^\0-\x7f]{2}")
 _CODE_PAGES = ("cp1252", "cp1250")  # of Western and of Central Europe
+# Of Russian, Japanese, Chinese, Korean, Greek, Turkish, Hebrew and Arabic.
+_OTHER_PAGES = ("cp1251", "cp932", "gb18030", "cp949", "big5", "cp1253", "cp1254", "cp1255", "cp1256")
+_FOREIGN_CELL = re.compile(r"[^\t\r\n,;|\"]*[^\0-\x7f][^\t\r\n,;|\"]*")
+_MOST_CELLS = 100
 _WITHIN_WORD = re.compile(r"[^\W\d_][²³½¿¡][^\W\d_]")  # signs of code page 1252 there are letters of another
 _PUNCTUATION = "€‚„…‘’“”•–—°²³´µ·½¿¡§©®«»\xa0"
 # Tools that cannot be imported: suffixes of their files, and patterns that must all match.
@@ -61,11 +66,12 @@ def glance(file: Path) -> str:
     return data.decode(_encoding_of(data), "replace").removeprefix("\ufeff")
 
 
-def text_encoding(file: Path) -> str:
+def text_encoding(file: Path, is_known: Callable[[str], bool] | None = None) -> str:
     """Return a file's encoding: UTF-16 by its byte order mark, as in Excel's “Unicode text”, UTF-8, or a code page.
 
-    Bytes outside of UTF-8 count as code page 1252, or 1250 of Central Europe, where they are single letters within
-    words; a `UnicodeError` otherwise: the code pages of other scripts give the same bytes another meaning.
+    Bytes outside of UTF-8 are of the code page that makes most cells known ones, such as names of images. Without any,
+    they count as code page 1252, or 1250 of Central Europe, where they are single letters within words; a
+    `UnicodeError` otherwise: the code pages of other scripts give the same bytes another meaning.
     """
     with open_regular(file) as handle:
         encoding = _encoding_of(handle.read(2))
@@ -78,11 +84,21 @@ def text_encoding(file: Path) -> str:
         except UnicodeDecodeError:
             handle.seek(0)
             data = handle.read(_LOOK_BYTES)
-            for page in _CODE_PAGES if encoding != "utf-16" else ():
+            pages = _CODE_PAGES if encoding != "utf-16" else ()
+            if is_known is not None and pages:
+                known = {page: _known_cells(data, page, is_known) for page in (*pages, *_OTHER_PAGES)}
+                if known[best := max(known, key=lambda page: known[page])]:
+                    return best
+            for page in pages:
                 if _is_of_letters(data.decode(page, "replace")):
                     return page
             raise
     return encoding
+
+
+def _known_cells(data: bytes, page: str, is_known: Callable[[str], bool]) -> int:
+    cells = islice(_FOREIGN_CELL.finditer(data.decode(page, "replace")), _MOST_CELLS)
+    return sum(is_known(cell[0].strip()) for cell in cells)
 
 
 def _is_of_letters(text: str) -> bool:

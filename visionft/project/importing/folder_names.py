@@ -1,12 +1,14 @@
 """What the names of folders tell: containers, parts and versions of a data set, numbers of patients, documentation."""
 
 import re
+from collections import defaultdict
 from collections.abc import Collection, Sequence
 
 from visionft.project.formats.folders import CONTAINERS
 
 _WORDS = re.compile(r"[\W_]+|(?<=[a-z])(?=[A-Z0-9])")
 _NUMBERED = re.compile(r"(?P<words>.*?)([ _.-]*\d+|[ _.-]+[a-zA-Z])")
+_PART = re.compile(r"(.+?)[ _.-]*(\d{1,2})")
 _NUMBER_FIRST = re.compile(r"\d{3}(?P<words>[A-Z]+)")  # `100APPLE`
 _DATE = re.compile(r"(19|20)\d\d([-_. ]?\d\d){0,2}([-_. T]\d{2,6}){0,3}")
 # A date somewhere in a name: `2024-05 Easter`, `202405__`, `240501_101500`, `1. Mai 2024`, `1.5.2024`.
@@ -50,8 +52,8 @@ _ALBUMS = {
 }  # fmt: skip
 # Of datumaro and CVAT, FiftyOne, Roboflow, and of people.
 _UNLABELLED = (
-    "nolabel", "sinclasificar", "todo", "tolabel", "tosort", "unclassified", "unlabeled", "unlabelled", "unsorted",
-    "unsortiert",
+    "nolabel", "pred", "predict", "prediction", "predictions", "sinclasificar", "todo", "tolabel", "tosort",
+    "unclassified", "unlabeled", "unlabelled", "unsorted", "unsortiert",
 )  # fmt: skip
 # Names that say how an inspection or an examination ended.
 _VERDICTS = {
@@ -130,6 +132,22 @@ def are_counted(names: Collection[str]) -> bool:
     """Return whether names differ in a number alone: `S005`, `S010`."""
     found = [_NUMBERED.fullmatch(name) for name in names]
     return all(found) and len({each["words"].casefold() for each in found if each}) == 1
+
+
+def names_of_parts(names: Collection[str]) -> dict[str, str]:
+    """Return {name: what it is without its number} where several are numbered from 1 on: `MLB_1`, `MLB_2`, `MSV_1`."""
+    found = {name: _PART.fullmatch(name) for name in names}
+    numbers: defaultdict[str, set[int]] = defaultdict(set)
+    for each in found.values():
+        if each is None or not any(map(str.isalpha, each[1])):
+            return {}
+        numbers[each[1]].add(int(each[2]))
+    are_from_one = all(each == set(range(1, len(each) + 1)) for each in numbers.values())
+    return (
+        {name: each[1] for name, each in found.items() if each}
+        if are_from_one and 1 < len(numbers) < len(names)
+        else {}
+    )
 
 
 def are_alike(names: Collection[str]) -> bool:

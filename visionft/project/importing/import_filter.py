@@ -318,8 +318,7 @@ def preview_source(
             new, known = examiner.sort_out(examined)
             examiner.seen.update({image.sha256: image.source.path for image in new})
             images.update({image.source.path: image for image in new})
-            if task == "multi":
-                _add_labels(images, known)
+            _complete(images, known, None if project is None else task)
             if project is None or project.task == "single":
                 conflicts.compare(new, known)
             if stopped:
@@ -351,12 +350,14 @@ def _class_splits(facts: Sequence[SourceFacts]) -> dict[str, dict[str, int]]:
     return counts
 
 
-def _add_labels(images: dict[Path, ExaminedFile], known: Sequence[tuple[ExaminedFile, Path]]) -> None:
-    """Add the classes of further rows of an image."""
+def _complete(images: dict[Path, ExaminedFile], known: Sequence[tuple[ExaminedFile, Path]], task: Task | None) -> None:
+    """Complete new images by further rows and copies of them, as the import does; without a project, by rows."""
     for image, place in known:
-        if image.source.path == place and (first := images.get(place)):
-            labels = dict.fromkeys((*first.facts.labels, *image.facts.labels))
-            images[place] = replace(first, facts=replace(first.facts, labels=tuple(labels)))
+        if first := images.get(place):
+            facts, joins = first.facts, task == "multi" or (task is None and image.source.path == place)
+            labels = tuple(dict.fromkeys((*facts.labels, *image.facts.labels))) if joins else facts.labels
+            facts = replace(facts, labels=labels or image.facts.labels, split=facts.split or image.facts.split)
+            images[place] = replace(first, facts=facts)
 
 
 class _ConflictSearch:

@@ -26,9 +26,11 @@ from visionft.project.formats.listing import RejectedFile, SourceFile
 _MASK_ENDING = re.compile(
     r"(?i)[ _.-]+(masks?|gt|ground_?truth|seg(mentation)?|annotations?|labels?|matte|trimap|l)([ _-]?\d+)?$"
 )
+_WORD_ENDING = re.compile(r"[-_ ][a-zA-Z]+$")  # of a mask in another folder than the image without it
 _SHORT_ENDING = re.compile(r"[-_][a-zA-Z]{1,4}$")  # of a mask beside the image without it
 _MASK_FOLDER = re.compile(r"(?i)(mask|ground.?truth|\bgts?\b|segm|trimap|matte|annot|label)")
 _MOST_CHECKS = 200  # groups of files without the name of masks whose pixels are compared
+_FEW_LETTERS = 3  # of a name that may be part of the names of folders by chance
 _MOST_LEVELS = 32  # colours of a mask
 _SAMPLE_SIDE = 256  # pixels in a row and column that are counted
 _Pair = tuple[SourceFile, SourceFile]  # a possible mask and its image
@@ -164,6 +166,8 @@ def _files_by_shared_name(root: Folder) -> dict[str, list[SourceFile]]:
             stem = _stem(file)
             short = _SHORT_ENDING.sub("", stem)
             name = short if short != stem and short in stems else _MASK_ENDING.sub("", stem)
+            if name == stem and (bare := _WORD_ENDING.sub("", stem)) in first:
+                name = bare
             other = first.setdefault(name, file)
             if other is not file:
                 shared.setdefault(name, [other]).append(file)
@@ -178,6 +182,8 @@ def _group(file: SourceFile, name: str) -> _Group:
     """Return the folder of a file, its suffix, and what follows the shared name."""
     stem, suffix = os.path.splitext(file.name)  # noqa: PTH122
     folder, stem = os.path.split(stem)
+    if len(name) > _FEW_LETTERS:  # a folder for each image
+        folder = folder.replace(name, "*")
     return folder, suffix.casefold(), re.sub(r"\d+", "", stem[len(name) :])
 
 

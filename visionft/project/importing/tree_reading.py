@@ -5,7 +5,6 @@ names are parts or versions of a data set, unless these names are numbers or spl
 a low confidence, with the other level as an alternative.
 """
 
-import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -15,6 +14,7 @@ from typing import Literal
 from models.messages import Message
 from visionft.data.types import Split
 from visionft.foreign_text import printable
+from visionft.project.formats.image_index import are_equal_by_origin
 from visionft.project.formats.labels_file import CLASSES_FILE, ClassLook, read_classes_file
 from visionft.project.formats.listing import Interpretation, Listing, RejectedFile, SourceFile
 from visionft.project.formats.split_names import is_split_name, name_words, split_in, split_of
@@ -31,6 +31,7 @@ from visionft.project.importing.folder_names import (
     is_container,
     is_documentation,
     is_unlabelled,
+    names_of_parts,
     original_of,
 )
 from visionft.project.importing.survey import Folder, Survey, is_image
@@ -39,10 +40,7 @@ from visionft.project.names import name_key
 # By structure, or the outermost or innermost level that can name classes.
 Level = Literal["best", "outer", "inner"]
 SURE, PLAUSIBLE, OPEN, UNLIKELY = 0.95, 0.7, 0.5, 0.3  # confidence
-_FEW_STEMS = 3  # names of images that may be equal by chance
 _COMMON = 0.6  # mean share of all names of sub-folders that parts or versions have
-_TRIVIAL_STEM = re.compile(r"\D{0,12}\d{0,6}")
-_OF_CAMERA = re.compile(r"(?i)(_?mg_|cimg|dsc[nf]?|dji_|gopr|img_|mvimg|pxl_)_?\d{3}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -205,6 +203,9 @@ class _Planner:
             joined = _joined([each for kid in kids for each in kid.holding], by_path=True)
             return self._chosen(joined, lambda: outer, SURE, is_outer=False)
         if not nested:
+            if parts := names_of_parts(own):
+                joined = self._merged([TreePlan(labels={kid: parts[kid.name] for kid in kids})])
+                return self._chosen(joined, lambda: outer, OPEN, is_outer=False)
             return replace(outer, confidence=_confidence_of_leaves(kids))
         if are_verdicts(own):
             return self._chosen(outer, lambda: _joined(kids), SURE)
@@ -213,7 +214,11 @@ class _Planner:
         if all(map(is_split_name, every)) and len(nested) == len(kids):
             return self._with_inner_splits(outer, nested)
         if all(map(is_split_name, every)) and self.level != "outer":  # a data set beside other images
-            return self._merged([self.plan(kid) for kid in nested])
+            merged = self._merged([self.plan(kid) for kid in nested])
+            classes = [kid for kid in kids if kid not in nested]
+            if merged.labels or len(classes) < 2:
+                return merged
+            return replace(self._plan_of_classes(classes), splits=merged.splits)
         if all(is_container(name) or is_unlabelled(name) for name in every):
             return outer
         are_crossed = len(nested) == len(kids) and common_share(names) >= _COMMON
@@ -235,6 +240,9 @@ class _Planner:
             if is_one_set and any(plan.splits for plan in plans):
                 return replace(self._merged(plans), confidence=PLAUSIBLE)
             others = [kid for kid in kids if kid not in nested and split_in(kid.name) != "test"]
+            tests = {kid: split_in(kid.name) for kid in kids if kid not in nested and kid not in others}
+            if is_one_set and tests and not others:
+                return replace(self._merged(plans), splits=tests, confidence=PLAUSIBLE)
             if is_one_set and len(nested) + len(others) == 2 and self.level != "inner":
                 return replace(self._merged(plans), confidence=OPEN)
         is_taxonomy = len(nested) > len(kids) / 2 or len(kids) < 3
@@ -250,9 +258,14 @@ class _Planner:
     def _with_inner_splits(self, outer: TreePlan, nested: Sequence[Folder]) -> TreePlan:
         """Return the plan of folders that each hold splits: their names are classes, or those within the splits."""
         splits = {each: split_of(each.name) for kid in nested for each in _settled(kid).holding}
-        within = self._merged([self.plan(kid) for kid in nested])
+        plans = [plan for plan in map(self.plan, nested) if plan.labels]
+        within = self._merged(plans)
         if not within.labels:
             return replace(outer, splits=splits)
+        if len(plans) > 1 and common_share([plan.classes for plan in plans]) >= _COMMON:  # parts or copies of one set
+            tests = {kid: split_of(kid.name) for kid in nested if is_split_name(kid.name)}
+            within = replace(within, splits={**within.splits, **tests})
+            return self._chosen(within, lambda: outer, PLAUSIBLE, is_outer=False)
         outer = replace(outer, splits=splits, confidence=OPEN)
         return self._chosen(outer, lambda: within, OPEN)
 
@@ -357,13 +370,9 @@ def _have_equal_stems(kids: Sequence[Folder]) -> bool:
         {file.path.stem for each in kid.within() for file in islice(filter(is_image, each.files), 2000)} for kid in kids
     ]
     rests = [{stem.removeprefix(kid.name) for stem in each} for kid, each in zip(kids, stems, strict=True)]
-    if len(rests[0]) >= _FEW_STEMS and all(each == rests[0] for each in rests) and all(map(str.isalpha, rests[0])):
+    if len(rests[0]) > 2 and all(each == rests[0] for each in rests) and all(map(str.isalpha, rests[0])):
         return True  # views of each item, called after it
-    first = stems[0]
-    trivial = sum(bool(_TRIVIAL_STEM.fullmatch(stem)) for stem in first)
-    if not first or (trivial > len(first) / 2 and not (len(first) >= _FEW_STEMS and all(map(_OF_CAMERA.match, first)))):
-        return False  # cameras do not give two photographs the same number
-    return all(len(first & other) >= 0.8 * max(len(first), len(other)) for other in stems[1:])
+    return are_equal_by_origin(stems)
 
 
 def _copies_among(kids: Sequence[Folder]) -> list[Folder]:
