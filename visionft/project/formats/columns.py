@@ -90,6 +90,7 @@ class Columns:
     is_of_parts: bool = False  # a row gives a box and its class, several rows an image
     alternatives: tuple[str, ...] = ()  # further columns that may give the label, best first
     views: tuple[str, ...] = ()  # further columns of images of the same row: `Photo front`, `Photo back`
+    other_images: tuple[str, ...] = ()  # further columns of images called otherwise, perhaps of something else
 
 
 def recognise(
@@ -127,26 +128,33 @@ def recognise(
             signs_between(cells_of(labels[0], sample), is_plural=is_plural) if is_plural or "sha256" not in own else ()
         )
     is_boxed = len(labels) == 1 and all(map(_BOXED.fullmatch, cells_of(labels[0], sample)))
+    views, other_images = _views(file, rest, sample, images)
     alternatives = [title for title, _ in ranked if title not in (*labels, *own.values()) and _may_rival(title, sample)]
     return Columns(
         titles=tuple(titles), file=file, labels=labels, classes=classes, split=split, split_codes=codes, own=own,
         folder=_folder_column(file, rest, sample, images), verdict=_verdict_column(rest, labels, sample),
         signs=() if is_boxed else signs, is_boxed=is_boxed,
         is_of_parts=not choice.label and _are_boxes(file, rest, sample),
-        alternatives=tuple(alternatives[:_MOST_ALTERNATIVES]), views=_views(file, rest, sample, images),
+        alternatives=tuple(alternatives[:_MOST_ALTERNATIVES]), views=views, other_images=other_images,
     )  # fmt: skip
 
 
-def _views(file: str, titles: Sequence[str], sample: Sequence[Row], images: ImageNames) -> tuple[str, ...]:
-    """Return the columns of further images of each row, called like the first: `Foto vorne`, `Foto hinten`."""
-    first = _words_of(file)
+def _views(
+    file: str, titles: Sequence[str], sample: Sequence[Row], images: ImageNames
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the columns of further images of each row, called like the first, `Foto vorne`, `Foto hinten`; others."""
+    first, known = _words_of(file), {images.lookup(cell) for cell in cells_of(file, sample)[:_OF_IMAGES]}
     views: list[str] = []
-    for title in titles if is_file_title(first[0]) and len(first) > 1 else ():
+    others: list[str] = []
+    for title in titles:
         cells = cells_of(title, sample)
-        is_called_so = len(words := _words_of(title)) == len(first) and words[0] == first[0]
-        if is_called_so and cells and len(set(cells)) == len(cells) and all(map(_looks_like_file, cells)):
-            views += [title] * all(map(images.has, cells[:_OF_IMAGES]))
-    return tuple(views)
+        if cells and len(set(cells)) == len(cells) and all(map(_looks_like_file, cells)):
+            found = [images.lookup(cell) for cell in cells[:_OF_IMAGES] if images.has(cell)]
+            words = _words_of(title)
+            is_called_so = 1 < len(words) == len(first) and words[0] == first[0] and is_file_title(first[0])
+            if len(found) == len(cells[:_OF_IMAGES]) and (is_called_so or known.isdisjoint(found)):
+                (views if is_called_so else others).append(title)
+    return tuple(views), tuple(others)
 
 
 def _words_of(title: str) -> list[str]:
@@ -386,9 +394,9 @@ def _class_columns(titles: Sequence[str], sample: Sequence[Row]) -> tuple[str, .
     patterns = {frozenset(title for title in flags if says_yes(row.get(title, ""))) for row in sample}
     if len(flags) < 2 or not any(patterns):
         return ()
-    is_enough = len(sample) >= 2 * len(flags)  # rather than by chance
-    if any(len(pattern) != 1 for pattern in patterns) and len(flags) <= 60 and is_enough:
-        uses = Counter(title for pattern in patterns for title in pattern)
+    uses = Counter(title for pattern in patterns for title in pattern)
+    is_by_chance = len(uses) < len(flags) and len(sample) < 2 * len(flags)
+    if any(len(pattern) != 1 for pattern in patterns) and len(flags) <= 60 and not is_by_chance:
         odd = sorted(flags, key=lambda title: -uses[title])
         for left_out in (set(each) for count in (1, 2) for each in combinations(odd, count)):
             if len(flags) - len(left_out) > 1 and all(len(pattern - left_out) == 1 for pattern in patterns):

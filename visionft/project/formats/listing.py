@@ -62,6 +62,7 @@ class Interpretation:
     ambiguous: int = 0  # names of several images, without a sign which is meant
     joined: tuple[Path, ...] = ()  # further files, of names of classes or with columns for the same images
     alternatives: tuple[str, ...] = ()  # further columns that may give the label, best first
+    other_images: tuple[str, ...] = ()  # further columns of images, which get no class
     is_submission: bool = False  # it looks like a form for predictions: by its name, or one label for all test images
     separator: str = ""  # of several classes in one cell, where cells of this table were divided
     unread: tuple[str, ...] = ()  # unread files with possible labels

@@ -131,6 +131,7 @@ def listing_of_table(
         has_only_marks=bool(marked) and not (has_labels or choice.is_unlabelled),
         found_elsewhere=found_elsewhere, found_by_number=finder.by_number, ambiguous=finder.ambiguous,
         joined=(*joined, *([names_file] if names_file else [])), alternatives=columns.alternatives,
+        other_images=columns.other_images,
         is_submission=_is_submission(file, files), is_unlabelled_by_choice=choice.is_unlabelled,
     )  # fmt: skip
     return Listing(tuple(files), unreadable=tuple(rejected), classes=classes, interpretations=(interpretation,))

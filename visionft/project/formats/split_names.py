@@ -46,8 +46,8 @@ def name_words(name: str) -> list[str]:
     """Return the words of a name that tell something, in small letters: `train` of `trainLabels`, `train2017`."""
     numbered = _ENUMERATION.match(name)
     parts = re.split(r"[\W_]+|(?<=[a-z])(?=[A-Z])", name[numbered.end() if numbered else 0 :])
-    words = (_YEAR.sub("", part.casefold()) for part in parts)
-    return [word for word in words if word and word not in _NEUTRAL_WORDS and not _SIZE.fullmatch(word)]
+    words = (_YEAR.sub("", part.casefold()) for part in parts if not _SIZE.fullmatch(part))
+    return [word for word in words if word and word not in _NEUTRAL_WORDS]
 
 
 def _split_word(name: str) -> str | None:

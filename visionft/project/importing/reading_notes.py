@@ -37,6 +37,8 @@ def _notes(each: Interpretation) -> Iterator[Message]:
         yield Message(
             "{file} is joined with {names}.", file=file, names=listed([path.name for path in each.joined], _MOST)
         )
+    if each.other_images:
+        yield Message("Images in the columns {names} get no class.", names=listed(each.other_images, _MOST))
     if each.separator:
         yield Message("In a cell, “{sign}” separates several classes.", sign=each.separator)
     if each.found_elsewhere:

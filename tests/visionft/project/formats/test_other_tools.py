@@ -165,6 +165,12 @@ def test_of_several_questions_the_user_names_one(source: Path, empty: Project) -
     assert labels_of(empty) == {"a.jpg": ("night",)}
 
 
+def test_the_last_part_of_a_taxonomy_is_the_class(source: Path, empty: Project) -> None:
+    answer = {"type": "taxonomy", "from_name": "kind", "value": {"taxonomy": [["animal", "cat"]]}}
+    import_source(empty, write(source, "export.json", [task(1, "a.jpg", [answer])]))
+    assert labels_of(empty) == {"a.jpg": ("cat",)}
+
+
 def test_label_studio_in_short(source: Path, empty: Project) -> None:
     short = [
         {"image": "/data/upload/1/12345678-a.jpg", "id": 1, "choice": "cat", "annotator": 1, "lead_time": 3.2},
@@ -206,6 +212,15 @@ def test_cvat_tags(source: Path, empty: Project) -> None:
     assert splits_of(empty) == {"a.jpg": "train", "c.jpg": "val", "b.jpg": "train", "d.jpg": None}
     assert [(row.name, row.color) for row in class_rows(empty)] == [("cat", "#aabbcc"), ("empty", "#112233")]
     assert list(places(report)) == ["line 18"] and report.interpretations[0].marked == 1
+
+
+def test_the_attribute_of_a_single_cvat_tag_is_the_class(source: Path, empty: Project) -> None:
+    tag = '<tag label="part"><attribute name="state">{}</attribute><attribute name="serial">{}</attribute></tag>'
+    given = (("train/a", "good"), ("train/b", "good"), ("val/c", "bad"), ("d", "bad"))
+    images = "".join(f'<image name="{name}.jpg">{tag.format(state, name)}</image>' for name, state in given)
+    report = import_source(empty, write(source, "annotations.xml", f"<annotations>{images}</annotations>"))
+    assert labels_of(empty) == {"a.jpg": ("good",), "b.jpg": ("good",), "c.jpg": ("bad",), "d.jpg": ("bad",)}
+    assert report.interpretations[0].label_columns == ("state",)
 
 
 VOC = """<annotation>

@@ -107,6 +107,15 @@ CASES: dict[str, tuple[dict[str, object], dict[str, str]]] = {
     "another format": ({"t.csv": "file,label\nA.png,cat\nb.png,cat\nc.png,dog\nd.png,dog\n"}, CATS),
     "code page 1252": ({"t.csv": "Datei;Klasse\na.jpg;Käse\nb.jpg;Käse\nc.jpg;Größe\nd.jpg;Größe\n".encode("cp1252")},
                        {A: "Käse", B: "Käse", C: "Größe", D: "Größe"}),
+    "numbers from 0, names from 1": ({"t.txt": f"{A} 0\n{B} 0\n{C} 1\n{D} 1\n", "classes.txt": "1   cat\n2   dog\n"},
+                                     {A: "0", B: "0", C: "1", D: "1"}),
+    "short rows": ({"t.txt": "NAME CLASS X Y\na cat 1 2\nb cat\nc dog 3 4\nd dog\n"}, CATS),
+    "y without x": ({"t.csv": "id,file,y,place\n1,a,0,1\n2,b,0,0\n3,c,1,1\n4,d,1,0\n"},
+                    {A: "0", B: "0", C: "1", D: "1"}),
+    "unused flags": ({"t.csv": "file,cat,dog,owl,elk\na,1,1,0,0\nb,1,0,1,0\nc,0,1,0,0\nd,0,0,1,0\n"},
+                     {A: "cat dog", B: "cat owl", C: "dog", D: "owl"}),
+    "a title of code page 1250": ({"t.csv": "Zdjęcie;Klasa\na.jpg;kępa\nb.jpg;kępa\nc.jpg;pięć\nd.jpg;pięć\n"
+                                   .encode("cp1250")}, {A: "kępa", B: "kępa", C: "pięć", D: "pięć"}),
     "code page 1250": ({"t.csv": "Plik;Klasa\na.jpg;mały\nb.jpg;mały\nc.jpg;duży\nd.jpg;duży\n".encode("cp1250")},
                        {A: "mały", B: "mały", C: "duży", D: "duży"}),
 }  # fmt: skip
@@ -117,6 +126,15 @@ def test_a_table_is_understood_by_what_it_holds(name: str, tmp_path: Path) -> No
     files, expected = CASES[name]
     (listing,) = read(tmp_path, CATS, files)
     assert labels_of(listing, tmp_path) == expected and not listing.unreadable
+
+
+@pytest.mark.parametrize(("page", "name", "kind"), [("cp1251", "деталь", "скол"), ("cp932", "ワーク", "良品")])
+def test_names_of_images_tell_the_code_page(page: str, name: str, kind: str, tmp_path: Path) -> None:
+    images = [f"{name}_{number}.jpg" for number in range(4)]
+    text = "image,label\n" + "".join(f"{image},{kind}\n" for image in images)
+    (listing,) = read(tmp_path, images, {"t.csv": text.encode(page)})
+    assert labels_of(listing, tmp_path) == dict.fromkeys(images, kind)
+    assert not read(tmp_path / "other", CATS, {"t.csv": text.encode(page)})
 
 
 @pytest.mark.parametrize(
@@ -140,6 +158,12 @@ def test_of_several_columns_none_is_taken_and_all_are_named(tmp_path: Path) -> N
     (listing,) = read(tmp_path, CATS, {"t.csv": "image,age,sex\na.jpg,old,m\nb.jpg,old,f\nc.jpg,new,m\nd.jpg,new,f\n"})
     (interpretation,) = listing.interpretations
     assert not any(each.labels for each in listing.files) and set(interpretation.alternatives) == {"age", "sex"}
+
+
+def test_images_of_a_column_called_otherwise_get_no_class_and_are_said(tmp_path: Path) -> None:
+    (listing,) = read(tmp_path, CATS, {"t.csv": "diagnosis,derm,clinic\ncat,a.jpg,b.jpg\ndog,c.jpg,d.jpg\n"})
+    assert labels_of(listing, tmp_path) == {A: "cat", C: "dog"}
+    assert listing.interpretations[0].other_images == ("clinic",)
 
 
 @pytest.mark.parametrize(
@@ -180,13 +204,11 @@ def test_classes_of_parts_become_labels_only_when_that_is_said(tmp_path: Path) -
     assert set(labels_of(taken, tmp_path).values()) == {"nose"}
 
 
-SHEET = (
-    '<worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><sheetData>{}</sheetData></worksheet>'
-)
+SHEET = '<worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><sheetData>{}</sheetData>{}</worksheet>'
 
 
-def write_sheet(file: Path, cells: dict[str, str]) -> Path:
-    """Write a spreadsheet of Excel with the texts of some cells, a row each."""
+def write_sheet(file: Path, cells: dict[str, str], merged: str = "") -> Path:
+    """Write a spreadsheet of Excel with the texts of some cells, a row each, and a range of merged cells."""
     types = "application/vnd.openxmlformats-officedocument.spreadsheetml"
     relation = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
     packages = "http://schemas.openxmlformats.org/package/2006"
@@ -203,7 +225,9 @@ def write_sheet(file: Path, cells: dict[str, str]) -> Path:
         f'Type="{relation}/worksheet" Target="worksheets/sheet1.xml"/></Relationships>',
         "xl/workbook.xml": f'<workbook xmlns="{SHEET[18:77]}" xmlns:r="{relation}"><sheets>'
         '<sheet name="S" sheetId="1" r:id="r1"/></sheets></workbook>',
-        "xl/worksheets/sheet1.xml": SHEET.format(rows),
+        "xl/worksheets/sheet1.xml": SHEET.format(
+            rows, f'<mergeCells count="1"><mergeCell ref="{merged}"/></mergeCells>' if merged else ""
+        ),
     }
     with zipfile.ZipFile(file, "w") as archive:
         for name, text in parts.items():
@@ -216,6 +240,8 @@ def test_spreadsheets_within_limits(tmp_path: Path) -> None:
     cells = {"A1": "Foto", "B1": "Klasse", "A2": "a.jpg", "B2": "cat", "A3": "b.jpg", "B3": "dog"}
     listing = read_table(write_sheet(tmp_path / "table.xlsx", cells))
     assert labels_of(listing, tmp_path) == {A: "cat", B: "dog"}
+    listing = read_table(write_sheet(tmp_path / "merged.xlsx", {k: v for k, v in cells.items() if k != "B3"}, "B2:B3"))
+    assert labels_of(listing, tmp_path) == {A: "cat", B: "cat"}
     with pytest.raises(ProjectError, match=r"20,000,000"):
         read_table(write_sheet(tmp_path / "bomb.xlsx", cells | {"XFD1048576": "x"}))
 

@@ -208,6 +208,18 @@ EVIDENCE = [
             (("cat", "A01"), ("cat", "A02"), ("dog", "B07"), ("dog", "C03")))}, CAT_DOG),
     Layout("a plate", tuple(f"x_{well}_{n}.png" for well in ("A1", "A2", "B1", "B2") for n in (1, 2)),
            {"plate.csv": ",1,2\nA,salt,none\nB,salt,salt\n"}, {"salt": 6, "none": 2}),
+    Layout("a data set beside its test", two("lungs/cat", "lungs/dog", "Test cases"), classes=CAT_DOG,
+           splits={"test": 2}, added=6),
+    Layout("a data set twice, beside its test", two("one/train/cat", "one/train/dog", "two/train/cat",
+           "two/train/dog", "test/test"), classes={"cat": 4, "dog": 4}, splits={"train": 8, "test": 2}, added=10),
+    Layout("classes beside the splits of something else", two("cat", "dog", "boxes/train", "boxes/val"),
+           classes=CAT_DOG, splits={"train": 2, "val": 2}, added=8),
+    Layout("numbered parts of classes", two("MLB_1", "MLB_2", "MSV_1"), offered={"MLB": 4, "MSV": 2}),
+    Layout("sizes in the names of splits", two("Train Images 60x8x8/cat", "Test Images 20x8x8/dog"), classes=CAT_DOG,
+           splits={"train": 2, "test": 2}),
+    Layout("originals and smaller copies", tuple(f"{folder}/{n}1a8e-fab0.png" for folder in ("full", "small")
+           for n in "abcd"), {"t.csv": "image,label\n" + "".join(f"{n}1a8e-fab0,{'cat' if n in 'ab' else 'dog'}\n"
+           for n in "abcd")}, {"cat": 4, "dog": 4}),
     Layout("names of a camera", tuple(f"{name}_{number}.png" for name in ("IMG", "DSC") for number in range(4))),
 ]  # fmt: skip
 

@@ -27,20 +27,22 @@ def test_a_preview_counts_what_the_import_then_adds(empty: Project, images: Path
     (images / "cat" / "broken.png").write_bytes(b"no image")
     (images / "dog" / "again.png").write_bytes((images / "cat" / "0.png").read_bytes())
     draw(images / "loose.png", 77)
+    (images / "dog" / "loose again.png").write_bytes((images / "loose.png").read_bytes())
     (images / "notes.txt").write_text("hello")
     before = tree(empty.path)
     preview = preview_source(images, empty)
     assert tree(empty.path) == before
-    assert (preview.new, preview.classes, preview.unlabelled) == (13, {"cat": 6, "dog": 6}, 1)
+    assert (preview.new, preview.classes, preview.unlabelled) == (13, {"cat": 6, "dog": 7}, 0)
     assert (preview.smallest, preview.largest) == ((8, 8), (8, 8))
     assert preview.bytes == sum(facts.bytes for facts in preview.known_facts.values()) > 0
     report = import_source(empty, images)
     assert (report.added, report.duplicates) == (preview.new, preview.duplicates)
+    assert report.classes["dog"] == preview.classes["dog"]
     assert (report.unreadable, report.skipped) == (preview.unreadable, preview.skipped)
     assert {Path(each.path).name for each in preview.unreadable} == {"broken.png"}
     draw(images / "cat" / "new.png", 99)
     again = preview_source(images, empty)
-    assert (again.new, again.classes, len(again.duplicates)) == (1, {"cat": 1}, 14)
+    assert (again.new, again.classes, len(again.duplicates)) == (1, {"cat": 1}, 15)
 
 
 def test_without_a_project_a_source_is_compared_with_itself_across_batches(images: Path, tmp_path: Path, monkeypatch):
