@@ -122,15 +122,17 @@ BACKBONES: dict[str, Backbone] = {
             Message("Self-supervised on 142 million images; superb with few labels."), input_size=224, crop_share=0.95),
         _recommended("dinov2_base", "DINOv2-Base/14", "vit_base_patch14_dinov2.lvd142m",
             Message("The strongest features here for few labels; wants a GPU."), input_size=224, crop_share=0.95),
-        _recommended("dinov2_reg_small", "DINOv2-Small/14 with registers", "vit_small_patch14_reg4_dinov2.lvd142m",
+        _recommended("dinov2_reg_small", Message("DINOv2-Small/14 with registers"),
+            "vit_small_patch14_reg4_dinov2.lvd142m",
             Message("DINOv2-Small with cleaner attention: registers take what is no part of the image."),
             input_size=224),
-        _recommended("dinov2_reg_base", "DINOv2-Base/14 with registers", "vit_base_patch14_reg4_dinov2.lvd142m",
+        _recommended("dinov2_reg_base", Message("DINOv2-Base/14 with registers"),
+            "vit_base_patch14_reg4_dinov2.lvd142m",
             Message("DINOv2-Base with cleaner attention; wants a GPU."), input_size=224),
         _recommended("siglip2_base", "SigLIP 2-Base/16", "vit_base_patch16_siglip_224.v2_webli",
             Message("Learned from images and their captions in many languages; wants a GPU.")),
         Backbone(
-            name=DEFAULT_TEXT_BACKBONE, title="PE-Core-S/16 with text",
+            name=DEFAULT_TEXT_BACKBONE, title=Message("PE-Core-S/16 with text"),
             summary=Message(
                 "Trained on images and their captions: predicts from prompts, without labels. Small and fast."),
             family="vit", architecture="vit_pe_core_small_patch16_384",
@@ -140,7 +142,7 @@ BACKBONES: dict[str, Backbone] = {
             hub_id="timm/PE-Core-S-16-384", hub_file=_BOTH_SIDES, pin=PINS["timm/PE-Core-S-16-384"], text=PE_CORE_S,
         ),
         Backbone(
-            name="siglip2_b", title="SigLIP 2-B/16 with text",
+            name="siglip2_b", title=Message("SigLIP 2-B/16 with text"),
             summary=Message(
                 "Predicts from prompts in many languages, more accurately than PE-Core-S; large, better with a GPU."),
             family="vit", architecture="vit_base_patch16_siglip_224",

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any, LiteralString, Self, TypeAlias
 
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
+LONGEST_NAME = 40  # in a sentence
 _MOST_PLACEHOLDERS, _MOST_STORED = 50, 20_000  # of a message read from a file
 
 
@@ -63,9 +64,14 @@ def sentences(*messages: str, joint: str = " ") -> Message:
     return Message(joint.join(f"{{{name}}}" for name in parts), **parts)
 
 
+def shortened(name: str, most: int = LONGEST_NAME) -> str:
+    """Return the start of a longer name."""
+    return name if len(name) <= most else f"{name[: most - 1].rstrip()}…"
+
+
 def listed(names: Sequence[str], most: int) -> str:
-    """Return at most `most` names with commas, and the number of the others."""
-    shown = ", ".join(names[:most])
+    """Return at most `most` names, shortened, with commas, and the number of the others."""
+    shown = ", ".join(map(shortened, names[:most]))
     return Message("{names} and {count} more", names=shown, count=len(names) - most) if len(names) > most else shown
 
 

@@ -18,7 +18,7 @@ from visionft.export.contents import FLOAT_MODEL_FILE, MODEL_FILE, RECORD_FILE, 
 from visionft.export.parity import MAX_ABS_DIFF, ExportResult, MirrorEffect, SampleRun
 
 _CAPTIONS = {
-    "agreement": Message("Same as the trained model"),
+    "agreement": Message("Same prediction"),
     "speed": Message("Time for one image"),
     "size": Message("File size"),
 }

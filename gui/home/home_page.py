@@ -57,6 +57,7 @@ class ProjectPage(Page):
         self.import_button = Button("Import images", "import", on_click=self.choose_images)
         self.action_row.addWidget(self.import_button)
         self.action_row.addWidget(self.next_button)
+        self.next_button.hide()  # until the project is read
         self.welcome = welcome = Welcome()
         self.imports = ImportFlow(state, session, parent=self)
         self._recovery = Recovery(state, session, self)
@@ -120,6 +121,7 @@ class ProjectPage(Page):
     def _show_overview(self, shown: "ShownProject") -> None:
         self._next, title, icon_name = self.overview.show_project(shown)
         self.next_button.setText(tr(title))
+        self.next_button.show()
         self.next_button.set_icon_name(icon_name)
         self.import_button.setVisible(self._next != "import")
 

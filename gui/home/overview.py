@@ -212,7 +212,7 @@ class OverviewView(QWidget):
         change.setToolTip(tr("Train shows how the images are divided, and divides them another way"))
         self._splits.body.addLayout(row(text("Splits", "heading"), None, change))
         self._splits.body.addWidget(self.split_bar)
-        for each in (self._empty, self._classes, self._splits):
+        for each in (self._empty, self._classes, self._splits, self.checklist):
             each.hide()  # until the project is read
         main = column(self._empty, self.sheet, self._classes, None, spacing=theme.LARGE)
         main.setStretch(0, 100)
@@ -234,6 +234,7 @@ class OverviewView(QWidget):
         self._certificate_words.setText("\n".join(f"{certificate_words(each)}." for each in shown.certificates))
         self._certificates.setVisible(bool(shown.certificates))
         self.checklist.show_conditions(conditions(summary, rows))
+        self.checklist.show()
         self.sheet.show_samples(shown)
         self._empty.setVisible(not summary.images)
         self._show_changed(shown.changed_files)

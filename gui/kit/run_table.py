@@ -264,8 +264,9 @@ def run_rows(runs: Sequence[RunSummary]) -> list[RunRow]:
 def run_row(run: RunSummary, *, colour: int = 0) -> RunRow:
     best, config, unseen = run.best, run.config, unseen_evaluation(run)
     accuracy = tr(accuracy_sentence(unseen)) if best else ""
+    network, method = tr(backbone_title(config)), tr(method_title(config))
     return RunRow(
-        name=run.name, title=run.title, colour=colour, backbone=backbone_title(config), method=tr(method_title(config)),
+        name=run.name, title=run.title, colour=colour, backbone=network, method=method,
         epochs=run.last_epoch, planned_epochs=config.total_epochs, accuracy=unseen.top1 if unseen else None,
         loss=best.val_loss if best else None, state=run_state(run), is_pinned=run.notes.is_pinned,
         kept=" ".join(filter(None, (accuracy, kept_words(run)))),

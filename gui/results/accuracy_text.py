@@ -2,12 +2,11 @@
 
 from gui.kit.translation import tr
 from gui.kit.workers import Failure
-from models.messages import Message
+from models.messages import Message, shortened
 from visionft.curation.leaks.leak_free_accuracy import LeakFreeAccuracy
 from visionft.evaluation.stored import StoredEvaluation
 from visionft.training.runs.run_folder import RunSummary
 
-LONGEST_NAME = 40
 SURE = 0.9  # from this probability on a mistake may be a wrong label
 UNCERTAIN = 0.12  # from this width of the 95 % interval on
 
@@ -139,5 +138,4 @@ def _class_words(found: StoredEvaluation) -> str:
 
 def quoted(name: str) -> str:
     """Return a class name for a sentence: quoted, shortened, and isolated from text of the other direction."""
-    shown = name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"
-    return tr("“{name}”", name=f"\u2068{shown}\u2069")
+    return tr("“{name}”", name=f"\u2068{shortened(name)}\u2069")

@@ -18,7 +18,7 @@ from gui.kit.translation import tr
 from gui.kit.value_table import VALUE_ROLE, MarkDelegate, ValueTable
 from gui.results.fixable_grid import FixableGrid
 from gui.results.interval_delegate import LEFT, IntervalDelegate
-from models.messages import Message
+from models.messages import Message, shortened
 from visionft.amounts import FEW, share_text
 from visionft.evaluation.metrics import ClassScore
 from visionft.evaluation.stored import StoredEvaluation
@@ -126,8 +126,8 @@ class ConfusionTable(ValueTable):
             self.cell_chosen.emit(true, wrong.index(max(wrong)) if any(wrong) else true)
 
     def describe(self, true: int, predicted: int) -> str:
-        count, said = self.counts[true][predicted], self.names[predicted]
-        values = {"n": f"{count:,}", "name": self.names[true]}
+        count, said = self.counts[true][predicted], shortened(self.names[predicted])
+        values = {"n": f"{count:,}", "name": shortened(self.names[true])}
         if true == predicted:
             one = Message("{n} image of “{name}” predicted correctly")
             many = Message("{n} images of “{name}” predicted correctly")
@@ -247,7 +247,9 @@ class ClassesView(QWidget):
         self.grid = FixableGrid(thumbnails, name=Message("Images of the selected cell"))
         self.strip, self.open_button = self.grid.strip, self.grid.open_button
         self._cell_text = text("", "strong", wrap=True)
-        self._legend = text("A row is a true class; its cells count what its images were predicted as.", "small")
+        self._legend = text(
+            "A row is a true class; its cells count what its images were predicted as.", "small", wrap=True
+        )
         self._images = widget_of(column(self._cell_text, self.grid, grows=1))
         split = divided(widget_of(column(self._legend, self.table, grows=1)), self._images)
         split.setSizes([680, 360])

@@ -199,9 +199,9 @@ class ResultsPage(Page):
         self.fit_button.setVisible(is_open and not stage)
 
     def _fit_table(self) -> None:
-        """Show all runs where there is room; at most a fifth of the page."""
+        """Show all runs where there is room; at most a quarter of the page."""
         self.views.stack.setMinimumHeight(theme.scaled(LEAST_VIEW_PX))  # follows the size of the text
-        room = max(theme.scaled(120), self.height() // 5)
+        room = max(theme.scaled(120), self.height() // 4)
         self._runs_card.setMinimumHeight(min(self.table.height_of_rows() + 2 * theme.MEDIUM + 2, room))
 
     def resizeEvent(self, event: QResizeEvent) -> None:

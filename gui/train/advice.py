@@ -22,7 +22,7 @@ from gui.session import ProjectSession
 from gui.state import AppState
 from gui.tasks import Lane, Outcome, Priority, Task, TaskHandle
 from gui.train.training_images import TrainingImages
-from models.messages import Message
+from models.messages import Message, shortened
 from visionft.amounts import rough_duration_text, size_text
 from visionft.data.types import Snapshot
 from visionft.jobs import JobContext
@@ -115,9 +115,13 @@ class AdviceCard(Card):
         self.conditions.setText("\n".join(map(tr, recommendation_text.conditions(found))))
         best, class_name = found.best, found.curve.best_gain.class_name
         title = PRESETS[best.preset].title if best.preset else tr(best.title)
-        use = tr("Show in Results") if best.kind == "run" else tr("Use “{what}”", what=_shortened(title))
+        use = tr("Show in Results") if best.kind == "run" else tr("Use “{what}”", what=shortened(title, _LONGEST_NAME))
         self.use_button.setText(use)
-        more = tr("Label more of “{name}”", name=_shortened(class_name)) if class_name else tr("Label more images")
+        more = (
+            tr("Label more of “{name}”", name=shortened(class_name, _LONGEST_NAME))
+            if class_name
+            else tr("Label more images")
+        )
         self.label_button.setText(more)
         tip = Message("Shows the images without a label that are most likely of this class")
         none = Message("Every image has a label: import more images")
@@ -157,10 +161,6 @@ class AdviceCard(Card):
                 self._chart_box.addStretch(1)
             self.chart.show_curve(self.recommendation.curve)
         self._details.setVisible(is_open)
-
-
-def _shortened(name: str) -> str:
-    return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1].rstrip()}…"
 
 
 def _cells(candidate: "ModelCandidate") -> list[tuple[str, object]]:

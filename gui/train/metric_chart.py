@@ -1,4 +1,4 @@
-"""The live chart of a training run: loss above, accuracy below, training solid, validation dashed, best epoch marked.
+"""The live chart of a training run: loss and accuracy, training solid, validation dashed, best epoch marked.
 
 Wheel and buttons zoom, dragging pans, and both stay while points arrive. Depends on Qt and plain numbers.
 """
@@ -8,7 +8,8 @@ from typing import Any
 
 import pyqtgraph as pg
 from PySide6.QtCore import QEvent, QPointF, Qt, QTimer
-from PySide6.QtWidgets import QHBoxLayout, QSlider, QWidget
+from PySide6.QtGui import QResizeEvent
+from PySide6.QtWidgets import QBoxLayout, QHBoxLayout, QSlider, QWidget
 
 from gui.kit import theme
 from gui.kit.metric_plot import Chart, Curve, LineSample, MetricPlot, line_pen
@@ -22,6 +23,7 @@ BEST_EPOCH_TIP = Message(
 )
 REDRAW_INTERVAL_MS = 200
 _ZOOM = 0.6
+_WIDE_PX = 840  # of two plots side by side
 
 
 class _Legend(QWidget):
@@ -69,11 +71,11 @@ class MetricChart(Chart):
         self._share.setAccessibleName(tr("Accuracy chart"))
         self._note_label = text("", "small", wrap=True, tone="warn")
         self._note_label.hide()
-        tools, loss, share = self._tools(), self._legends[self._loss], self._legends[self._share]
-        layout = column(tools, loss, self._loss, 4, share, self._share, self._note_label)
-        layout.setStretch(2, 3)
-        layout.setStretch(5, 2)
-        self.setLayout(layout)
+        self._sides = QBoxLayout(QBoxLayout.Direction.TopToBottom)
+        self._sides.setSpacing(theme.LARGE)
+        for plot, legend in self._legends.items():
+            self._sides.addLayout(column(legend, plot, grows=1), 1)
+        self.setLayout(column(self._tools(), self._sides, self._note_label, grows=1))
         self._redraw_timer = QTimer(self, singleShot=True, interval=REDRAW_INTERVAL_MS)
         self._redraw_timer.timeout.connect(self._redraw_what_changed)
         self._share_timer = QTimer(self, singleShot=True, interval=REDRAW_INTERVAL_MS // 4)
@@ -197,6 +199,12 @@ class MetricChart(Chart):
         for plot in self._plots:
             plot.restyle()
 
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Put the plots side by side where there is room."""
+        is_wide = event.size().width() >= theme.scaled(_WIDE_PX)
+        self._sides.setDirection(QBoxLayout.Direction.LeftToRight if is_wide else QBoxLayout.Direction.TopToBottom)
+        super().resizeEvent(event)
+
     def leaveEvent(self, event: QEvent) -> None:
         self._hovered = None
         self._show_values()
@@ -221,7 +229,7 @@ class MetricChart(Chart):
 
     def _show_notes(self) -> None:
         lines = [
-            f"{number}  {tr('epoch {epoch}', epoch=f'{x:.1f}')}: {message}"
+            f"{number}  {tr('epoch {epoch}', epoch=f'{x:.1f}')}: {tr(message)}"
             for number, (x, message) in enumerate(self.notes, 1)
         ]
         self._note_label.setText("\n".join(lines[-3:]))

@@ -102,8 +102,8 @@ class RunMonitor(QWidget):
         figures = row(*self.tiles.values(), spacing=theme.MEDIUM)
         for index in range(figures.count()):
             figures.setStretch(index, 1)
-        charts.setMinimumHeight(theme.scaled(360))  # with large text the page scrolls
-        self._details = scrolling(column(self._note, figures, charts, spacing=theme.MEDIUM, grows=2))
+        charts.setMinimumHeight(theme.scaled(270))  # with large text the page scrolls
+        self._details = scrolling(column(self._note, figures, charts, spacing=theme.MEDIUM, grows=2), shrinks=True)
         self.details_button = FoldButton("Details", self._details, on_click=self._on_details_clicked)
         head = row(self._state, self._name, self.details_button, spacing=theme.MEDIUM, grows=1)
         self.setLayout(column(head, self.line, self._nothing, self.sorted, self._details, spacing=theme.MEDIUM))

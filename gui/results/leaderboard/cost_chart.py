@@ -14,7 +14,7 @@ from gui.kit.metric_plot import Chart, bare_plot, dress
 from gui.kit.parts import choice_box, column, row, text
 from gui.kit.translation import tr
 from gui.results.leaderboard.leaderboard_text import number
-from models.messages import Text
+from models.messages import Text, shortened
 from visionft.amounts import duration_text, size_text
 from visionft.evaluation.leaderboard import Leaderboard, LeaderboardRow
 
@@ -171,8 +171,7 @@ class CostChart(Chart):
         ground.setAlpha(190)
         room = view.mapRectToScene(view.boundingRect())
         for x, each in named:
-            title = tr(each.title)
-            words = title if len(title) <= _LONGEST_NAME else f"{title[: _LONGEST_NAME - 1]}…"
+            words = shortened(tr(each.title), _LONGEST_NAME)
             at = view.mapViewToScene(QPointF(x, each.top1 or 0.0))
             size = QSizeF(metrics.horizontalAdvance(words) + 12, metrics.height() + 4)
             is_right = at.x() + size.width() > room.right()
