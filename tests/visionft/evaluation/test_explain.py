@@ -46,7 +46,7 @@ def spots(tmp_path_factory: pytest.TempPathFactory) -> tuple[Snapshot, dict[Path
     images: list[SnapshotImage] = []
     places: dict[Path, tuple[int, int]] = {}
     for index, (name, colour) in enumerate(COLOURS.items()):
-        for number in range(20):
+        for number in range(22):
             grey = random.integers(90, 150, (12, 12, 3)).astype(np.uint8)
             image = Image.fromarray(grey).resize((SIDE, SIDE), Image.Resampling.BICUBIC)
             x, y = ((24, 24), (104, 24), (24, 104), (104, 104))[number % 4]
@@ -54,7 +54,7 @@ def spots(tmp_path_factory: pytest.TempPathFactory) -> tuple[Snapshot, dict[Path
             path = folder / f"{name}_{number:02d}.png"
             image.save(path)
             places[path] = (x, y)
-            split = "train" if number < 12 else "val"
+            split = "train" if number < 12 else "val" if number < 20 else "test"
             images.append(SnapshotImage(100 * index + number + 1, path, path.stem, (index,), split))
     return Snapshot("single", tuple(COLOURS), tuple(images)), places
 
@@ -237,9 +237,10 @@ def test_a_run_without_weights_cannot_be_explained(spots, tmp_path: Path) -> Non
 def test_it_is_as_sure_as_the_evaluation_of_the_same_run(spots, spot_run: Callable[[str], Path]) -> None:
     """A prediction has one confidence on every screen: both are calibrated by the same temperature."""
     run_dir = spot_run("starter_resnet")
-    requests = requests_of(spots[0])[:3]
+    requests = [ExplanationRequest(image_id=each.image_id, path=each.path) for each in spots[0].labelled("test")[:3]]
     evaluate_run(run_dir, spots[0])
-    stored = read_evaluation(run_dir, "val")
+    evaluate_run(run_dir, spots[0], "test")
+    stored = read_evaluation(run_dir, "test")
     assert stored is not None
     evaluated = {each.image_id: each.probability for each in stored.predictions}
     for each in explain_images(run_dir, requests):

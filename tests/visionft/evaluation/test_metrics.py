@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as oracle
 
-from visionft.calibration import fit_temperature, sigmoid, softmax
+from visionft.calibration import DOUBT, fit_temperature, sigmoid, softmax
 from visionft.evaluation import metrics
 
 
@@ -62,6 +62,16 @@ def test_temperature_undoes_overconfidence() -> None:
     assert metrics.expected_calibration_error(calibrated, np.array([0, 1] * 5)) == pytest.approx(0)
     labels = (rng.random((4000, 4)) < sigmoid(logits)).astype(float)
     assert fit_temperature(logits * 2.5, labels) == pytest.approx(2.5, rel=0.1)
+
+
+def test_images_that_are_all_right_do_not_make_a_classifier_certain() -> None:
+    logits = np.random.default_rng(0).normal(size=(80, 5))
+    own, several = logits.argmax(axis=1), (logits > 0).astype(float)
+    for sharpness in (1, 30):
+        sure = softmax(logits * sharpness / fit_temperature(logits * sharpness, own, spread=None, doubt=DOUBT))
+        assert 0.9 < sure[np.arange(80), own].mean() < 1 - 0.5 / 82
+    probabilities = sigmoid(logits * 30 / fit_temperature(logits * 30, several, spread=None, doubt=DOUBT))
+    assert np.abs(probabilities - several).mean() > 0.5 / 82
 
 
 def test_wilson_interval() -> None:

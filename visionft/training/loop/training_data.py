@@ -12,7 +12,7 @@ from torch import Tensor, nn  # noqa: TID253
 
 from models.classifier import Classifier
 from models.messages import Message, listed
-from visionft.calibration import are_right, cross_entropies, fit_temperature
+from visionft.calibration import DOUBT, are_right, cross_entropies, fit_temperature
 from visionft.data.dataset import Batch
 from visionft.data.image_cache import not_kept_text
 from visionft.data.types import Snapshot, SnapshotImage
@@ -36,10 +36,6 @@ from visionft.training.loop.costs import feature_drift
 from visionft.training.loop.ridge_init import set_gentle_head
 from visionft.training.loop.subsets import DRIFT_IMAGES, RIDGE_INIT_PER_CLASS, spread, spread_by_class
 from visionft.training.runs.held_out import HeldOutPredictions
-
-# Of the logarithm of a solved head's scale: training images that have tuned the features make it too sure. Freely, few
-# validation images that are all right would make it infinitely sure.
-_SPREAD = 0.7
 
 
 class TrainingData:
@@ -202,7 +198,7 @@ class TrainingData:
             logits = head(features.images.to(head.weight.dtype)).double().cpu().numpy()
             places = features.indices.cpu().numpy()
         targets = self.targets([val[place] for place in places])
-        temperature = fit_temperature(logits, targets, spread=_SPREAD)
+        temperature = fit_temperature(logits, targets, spread=None, doubt=DOUBT)
         if not is_probe:
             head.weight.div_(temperature)
             head.bias.div_(temperature)
