@@ -127,18 +127,26 @@ def run_images(run: RunSummary, images: Snapshot, split: Split) -> tuple[tuple[S
     Raises:
         RunError: There is none.
     """
-    index_of = {name: index for index, name in enumerate(run.class_names)}
-    known: list[tuple[SnapshotImage, list[int]]] = []
-    for image in images.labelled(split):
-        indices = [index_of[name] for name in (images.class_names[label] for label in image.labels) if name in index_of]
-        known += [(image, indices)] if indices else []
-    if not known:
+    chosen, targets = class_images(run.class_names, images, split)
+    if not chosen:
         message = Message("The {split} split has no labelled images of {name}'s classes.", split=split, name=run.name)
         raise RunError(message, "Split the images, or choose another split.", NextStep("split"))
+    return chosen, targets
+
+
+def class_images(
+    class_names: Sequence[str], images: Snapshot, split: Split
+) -> tuple[tuple[SnapshotImage, ...], np.ndarray]:
+    """Return the labelled images of `split` in some classes, and their targets (see `Logits`)."""
+    index_of = {name: index for index, name in enumerate(class_names)}
+    known: list[tuple[SnapshotImage, list[int]]] = []
+    for image in images.labelled(split):
+        indices = [index_of[name] for name in images.labels_of(image) if name in index_of]
+        known += [(image, indices)] if indices else []
     chosen = tuple(image for image, _ in known)
     if images.task == "single":
         return chosen, np.array([indices[0] for _, indices in known])
-    targets = np.zeros((len(known), len(run.class_names)))
+    targets = np.zeros((len(known), len(class_names)))
     for row, (_, indices) in zip(targets, known, strict=True):
         row[indices] = 1
     return chosen, targets

@@ -16,7 +16,7 @@ import numpy as np
 
 from models.messages import Message
 from visionft.data.decode import decode
-from visionft.data.types import Snapshot, SnapshotImage, Split
+from visionft.data.types import Snapshot, SnapshotImage, Split, Task
 from visionft.errors import ExportError, ImageError, NextStep, RunError, nothing_readable
 from visionft.evaluation.stored import ExternalFacts, read_evaluation, temperature_of, write_evaluation
 from visionft.evaluation.unseen import learned_images
@@ -161,71 +161,50 @@ def _digest(source: Path) -> str:
 
 
 def _evaluate(model: ExternalModel, images: Snapshot, split: Split, job: JobContext) -> None:
-    from visionft.evaluation.report import STAGES, Logits, measure, probabilities_of
+    from visionft.evaluation.report import STAGES, Logits, class_images, measure, probabilities_of
 
-    labelled, opened = images.labelled(split), _open_file(model) if model.source.is_file() else _open_run(model)
-    fair = tuple(image for image in labelled if image.sha256 not in (opened.learned or ()))
+    opened = _open_file(model.source) if model.source.is_file() else _open_run(model)
     names = match_classes(opened.class_names, images.class_names)
-    unknown = _unknown_classes(model, opened, names, images, fair)
+    unseen = tuple(image for image in images.labelled(split) if image.sha256 not in (opened.learned or ()))
+    counts = Counter(name for image in unseen for name in images.labels_of(image))
+    unknown = {name: count for name, count in counts.items() if name not in names}
+    if reason := _refusal(opened, names, images.task, has_image=bool(unseen), knows_one=len(unknown) < len(counts)):
+        raise RunError(Message(reason, model=model.title), "Choose another model, or other images.")
+    columns = (*names, *unknown)
+    chosen, targets = class_images(columns, replace(images, images=unseen), split)
     values, places = list[np.ndarray](), list[int]()
-    for outputs, found in opened.batches(fair, STAGES[split], job):
+    for outputs, found in opened.batches(chosen, STAGES[split], job):
         values.append(outputs)
         places += found
         job.check_cancelled()
     if not places:
         raise nothing_readable(Message("{count} image", "{count} images", count=split))
-    known, columns, read = np.concatenate(values), (*names, *unknown), tuple(fair[place] for place in places)
+    known, read = np.concatenate(values), tuple(chosen[place] for place in places)
     far = np.full((len(known), len(unknown)), min(float(known.min()), 0.0) - _FAR)
-    logits = Logits(np.hstack([known, far]), read, _targets(read, images, columns), len(fair) - len(read))
+    logits = Logits(np.hstack([known, far]), read, targets[places], len(chosen) - len(read))
     thresholds = None if opened.thresholds is None else np.append(opened.thresholds, np.ones(len(unknown)))
     facts = ExternalFacts(
         model=model.title,
         unknown=unknown,
         foreign=tuple(name for name in names if name not in images.class_names),
-        learned=None if opened.learned is None else len(labelled) - len(fair),
+        learned=None if opened.learned is None else len(images.labelled(split)) - len(unseen),
     )
     evaluation = measure(model.title, columns, split, logits, thresholds=thresholds)
     probabilities = probabilities_of(logits, 1.0)
     write_evaluation(model.path, evaluation, read, logits.targets, probabilities, thresholds, external=facts)
 
 
-def _unknown_classes(
-    model: ExternalModel, opened: _Classifier, names: Sequence[str], images: Snapshot, fair: Sequence[SnapshotImage]
-) -> dict[str, int]:
-    """Return {class of the images that is not in `names`: number of images}.
-
-    Raises RunError: there is nothing to compare.
-    """
-    hint = Message("Choose another model.")
-    if (opened.thresholds is None) != (images.task == "single"):
-        words = Message("{model} gives an image one class, but this project several.", model=model.title)
-        if images.task == "single":
-            words = Message("{model} gives an image several classes, but this project one.", model=model.title)
-        raise RunError(words, hint)
+def _refusal(opened: _Classifier, names: Sequence[str], task: Task, *, has_image: bool, knows_one: bool) -> str:
+    """Return why a model cannot be compared; empty where it can."""
+    if opened.thresholds is None and task == "multi":
+        return Message("{model} gives an image one class, but this project several.")
+    if opened.thresholds is not None and task == "single":
+        return Message("{model} gives an image several classes, but this project one.")
     if len(set(names)) < len(names):
-        raise RunError(Message("{model} has two classes of the same name.", model=model.title), hint)
-    if not fair:
-        message = Message(
-            "{model} learned from all of these images, so it cannot be judged by them.", model=model.title
-        )
-        raise RunError(message, "Add labelled test images that it has not seen.")
-    counts = Counter(name for image in fair for name in images.labels_of(image))
-    unknown = {name: count for name, count in counts.items() if name not in names}
-    if len(unknown) == len(counts):
-        raise RunError(Message("{model} knows none of the classes of these images.", model=model.title), hint)
-    return unknown
-
-
-def _targets(read: Sequence[SnapshotImage], images: Snapshot, columns: Sequence[str]) -> np.ndarray:
-    """Return (N,) class indices, or (N, C) zeros and ones for several labels."""
-    index_of = {name: place for place, name in enumerate(columns)}
-    indices = [[index_of[name] for name in images.labels_of(image)] for image in read]
-    if images.task == "single":
-        return np.array([each[0] for each in indices])
-    targets = np.zeros((len(read), len(columns)))
-    for row, each in zip(targets, indices, strict=True):
-        row[each] = 1
-    return targets
+        return Message("{model} has two classes of the same name.")
+    if not has_image:
+        return Message("{model} learned from all of these images, so it cannot be judged by them.")
+    return "" if knows_one else Message("{model} knows none of the classes of these images.")
 
 
 def match_classes(model: Sequence[str], project: Sequence[str]) -> tuple[str, ...]:
@@ -273,8 +252,8 @@ def _open_run(model: ExternalModel) -> _Classifier:
     return _Classifier(class_names=run.class_names, thresholds=thresholds, learned=learned_images(run), batches=batches)
 
 
-def _open_file(model: ExternalModel) -> _Classifier:
-    predictor = Predictor(model.source)
+def _open_file(path: Path) -> _Classifier:
+    predictor = Predictor(path)
 
     def batches(images: Sequence[SnapshotImage], stage: str, job: JobContext) -> _Batches:
         for place, image in enumerate(images):
