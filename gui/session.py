@@ -158,6 +158,13 @@ class ProjectSession(QObject):
         self._note_change()
         return result
 
+    def check_place(self) -> None:
+        """Report a project folder that is gone, as that of a disk that was pulled out."""
+        try:
+            self.project.database.check_place()
+        except VisionFTError as error:
+            self.refused.emit(error)
+
     def undo(self) -> bool:
         return self._mutate(self.project.undo)
 

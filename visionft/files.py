@@ -158,6 +158,8 @@ def write_error(target: Path, error: OSError) -> VisionFTError:
     hint = "Free some space or choose a folder you may write to."
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         hint = "Check its permissions, or choose a place where you may read and write."
+    elif error.errno in (errno.ENOENT, errno.ENODEV, errno.EIO):
+        hint = "Its folder is gone: connect its disk, or put the folder back where it was."
     return VisionFTError(Message("Cannot write {target}: {reason}.", target=target, reason=reason), hint)
 
 

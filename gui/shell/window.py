@@ -121,6 +121,8 @@ class MainWindow(QMainWindow):
         self.messenger.follow_page(name)
         self._show_guide()
         self._show_one_stop()
+        if self.state.session is not None:
+            self.state.session.check_place()
 
     def _show_one_stop(self) -> None:
         """Hide a line's Stop on a page with its own."""

@@ -48,8 +48,13 @@ def test_a_project_folder_that_goes_away_refuses_labels_and_says_so(qtbot, label
     image_id = label.grid.selection.current_id()
     before = label.grid.tile(image_id).labels
     shutil.rmtree(project_dir) if way == "removed" else project_dir.rename(tmp_path / "elsewhere")
+    told = []
+    window.state.message_raised.connect(lambda message: told.append(message.tone))
+    window.show_page("results")  # it would show a project without runs
+    assert told == ["bad"]
+    window.show_page("label")
     qtbot.keyClick(label.grid, Qt.Key.Key_3)
-    assert window.toasts.newest.tone == "bad"
+    assert told[2:] == ["bad"] and window.toasts.newest.tone == "bad"
     assert label.grid.tile(image_id).labels == before
     for name in window.entries:
         window.show_page(name)

@@ -134,10 +134,7 @@ class Database:
                     "The project cannot be changed: {reason}.", reason=self.read_only_reason or "it is closed"
                 )
                 raise ProjectError(message, "Close it there, then open it again.")
-            if _identity(self.file) != self._identity:  # SQLite would go on writing into a file without a name
-                message = Message("The project folder is gone or was replaced: {parent}.", parent=self.file.parent)
-                hint = "Put it back where it was, close the project and open it again; until then nothing can be saved."
-                raise ProjectError(message, hint)
+            self.check_place()
             self._writer.execute("BEGIN IMMEDIATE")
             try:
                 yield self._writer
@@ -147,6 +144,13 @@ class Database:
                     self._writer.execute("ROLLBACK")
                 if not isinstance(error, RollBack):
                     raise
+
+    def check_place(self) -> None:
+        """Raise a `ProjectError` if the open database left its folder: SQLite would go on writing into it."""
+        if self._writer is not None and _identity(self.file) != self._identity:
+            message = Message("The project folder is gone or was replaced: {parent}.", parent=self.file.parent)
+            hint = "Put it back where it was, close the project and open it again; until then nothing can be saved."
+            raise ProjectError(message, hint)
 
     def accept_outside_changes(self) -> None:
         """Accept the current file, after the user was informed of an outside change; it is sealed again."""
