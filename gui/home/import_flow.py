@@ -22,6 +22,7 @@ from visionft.data.image_reading import AS_STORED
 from visionft.events import Event, Progress
 from visionft.jobs import JobContext
 from visionft.project.image_window import project_reading
+from visionft.project.label_files import changed_label_files
 
 if TYPE_CHECKING:
     from gui.home.import_preview import ImportPreviewPanel
@@ -138,7 +139,7 @@ class ImportFlow(QObject):
         work = partial(
             _import, self._unpacked, session.project, preview.path, copy=copy, class_map=class_map,
             known_facts=preview.known_facts, choice=self._choice, reading=self._reading,
-            accepts_unlabelled=self._choice.is_unlabelled,
+            accepts_unlabelled=self._choice.is_unlabelled, replaces_labels=self.panel.replaces_labels,
         )  # fmt: skip
         self._unpacked = None  # deleted by the import
         task = self._task(tr("Importing {name}", name=preview.path.name), work, writes=True)
@@ -220,10 +221,12 @@ class ImportFlow(QObject):
         self._show(preview)
 
     def _show(self, preview: "ImportPreview") -> None:
-        known = list(self._session.project.summary().classes) if self._session is not None else []
+        known, changed = list[str](), ()
+        if self._session is not None:
+            known, changed = list(self._session.project.summary().classes), changed_label_files(self._session.path)
         self.panel.show_preview(
             preview, known=known, can_copy=not self._has_unpacked(), is_new=self._session is None, choice=self._choice,
-            is_chosen=self._reading > 0,
+            is_chosen=self._reading > 0, is_changed=any(Path(each.source) == preview.path for each in changed),
         )  # fmt: skip
 
     def _on_fetched(self, listed: Path | None) -> None:

@@ -8,7 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Signal
+from PySide6.QtCore import QSignalBlocker, Signal
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QBoxLayout, QCheckBox, QStackedWidget, QVBoxLayout, QWidget
 
@@ -84,6 +84,9 @@ class ImportPreviewPanel(QStackedWidget):
         self.cancel_button = Button("Cancel", on_click=self.cancelled.emit)
         self.copy_box = QCheckBox(tr("Copy the images into the project"))
         self.copy_box.setToolTip(tr("Then they may be moved or deleted where they are now"))
+        self.replace_box = QCheckBox(tr("Replace imported labels by those of this source"))
+        self.replace_box.setToolTip(tr("Labels that you gave yourself stay; undo brings the imported ones back"))
+        self.replace_box.toggled.connect(lambda _is_on: self._show_count())
         self.project_form = ProjectForm(is_brief=True)
         self.project_form.changed.connect(self._show_count)
         self.readings, self.reading = ReadingChoice(), ReadingLine()
@@ -94,7 +97,7 @@ class ImportPreviewPanel(QStackedWidget):
         self.warnings = text("", wrap=True, tone="warn")
         words = column(self._title, self._place, spacing=theme.HAIR)
         top = row(words, self.cancel_button, self.import_button, spacing=theme.MEDIUM, grows=0)
-        head = column(top, self.copy_box, spacing=theme.TIGHT)
+        head = column(top, self.copy_box, self.replace_box, spacing=theme.TIGHT)
         head.setContentsMargins(theme.HUGE, theme.LARGE + theme.TIGHT, theme.HUGE, 0)
         self._project, self._understood = Card(margin=theme.MEDIUM), Card(margin=theme.MEDIUM)
         self._project.add(text("New project", "heading"), self.project_form)
@@ -121,6 +124,7 @@ class ImportPreviewPanel(QStackedWidget):
         is_new: bool = False,
         choice: ColumnChoice = AUTOMATIC,
         is_chosen: bool = False,
+        is_changed: bool = False,
     ) -> None:
         """Show a preview.
 
@@ -128,6 +132,7 @@ class ImportPreviewPanel(QStackedWidget):
             known: The classes in the project.
             is_new: Whether a project is created with the import.
             is_chosen: Whether the user chose this reading.
+            is_changed: Whether it has a label file that changed since its import: its labels replace the imported ones.
         """
         is_same = self._is_waiting and preview.path == self.preview.path
         self.preview, self._known, self._is_waiting = preview, known, False
@@ -135,6 +140,10 @@ class ImportPreviewPanel(QStackedWidget):
         self._title.setText(tr("Import from {name}", name=preview.path.name))
         self._place.setText(str(preview.path))
         self.copy_box.setVisible(can_copy)
+        self.replace_box.setVisible((is_changed or bool(preview.conflicts)) and not is_new)
+        if not is_same:
+            with QSignalBlocker(self.replace_box):
+                self.replace_box.setChecked(is_changed)
         self.classes.show_classes(preview, known, self._examples(preview.reading), keeps_names=is_same)
         self.reading.show_reading(preview.interpretations, choice, is_decided=is_chosen)
         unsure = Message("No labels are certain enough, so none come in. Choose a proposal if its images are right.")
@@ -176,12 +185,18 @@ class ImportPreviewPanel(QStackedWidget):
         self.import_button.setEnabled(False)
         self.import_button.setToolTip(tr("The images of this choice are being looked at."))
 
+    @property
+    def replaces_labels(self) -> bool:
+        return not self.replace_box.isHidden() and self.replace_box.isChecked()
+
     def _show_count(self) -> None:
         """Show the number of images to import, and of those in several classes, under the new names."""
         preview, named = self.preview, self.classes.class_map()
         several = [{named.get(name, name) for name in conflict.classes} - {None} for conflict in preview.conflicts]
         conflicts = sum(len(names) > 1 for names in several)
         words = Message("In several classes: {count}. They have no label until you decide which is correct.")
+        if self.replaces_labels:
+            words = Message("Labels that change: {count}.")
         undecided = tr(words, count=f"{conflicts:,}") if conflicts else ""
         for label, parts in (
             (self._facts, (_facts(preview),)),

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +12,7 @@ from typer import Argument, Option
 from visionft.amounts import size_text
 from visionft.cli import completion
 from visionft.cli.arguments import MOST, MOST_SEED, Json, ProjectDir
+from visionft.cli.next_steps import joined
 from visionft.cli.output import opened_project, print_notices, print_result, running_job, table
 from visionft.cli.schemas import prints
 from visionft.curation.leaks.leak_check import related_groups
@@ -24,6 +26,7 @@ from visionft.project.image_window import reading_text
 from visionft.project.importing.import_filter import ImportPreview, preview_source
 from visionft.project.importing.importer import ImportReport, import_source
 from visionft.project.importing.reading_notes import notes_on
+from visionft.project.label_files import LabelFile, changed_label_files
 from visionft.project.labelling import label_files
 from visionft.project.names import count_of
 from visionft.project.queries import Conflict, files_in_conflict, find_conflicts
@@ -85,6 +88,9 @@ def import_images(
     rename: Annotated[
         list[str], Option("--class", metavar="OLD=NEW", help="Take a class in as another; `OLD=` leaves it out.")
     ] = [],  # noqa: B006  (typer wants a list)
+    replace_labels: Annotated[
+        bool, Option("--replace-labels", help="Let the source's classes take the place of imported ones.")
+    ] = False,
     dry_run: Annotated[bool, Option("--dry-run", help="Only show what would come in.")] = False,
     json: Json = False,
 ) -> None:
@@ -101,11 +107,12 @@ def import_images(
             preview = preview_source(
                 source, opened, source_format=source_format, class_map=names, choice=choice, reading=reading, job=job
             )
-            print_result(replace(preview, known_facts={}), lambda: _preview_text(preview), as_json=json)
+            text = partial(_preview_text, preview, replaces_labels=replace_labels)
+            print_result(replace(preview, known_facts={}), text, as_json=json)
             return
         report = import_source(
             opened, source, copy=copy, source_format=source_format, class_map=names, choice=choice,
-            reading=reading, accepts_unlabelled=without_labels, job=job,
+            reading=reading, accepts_unlabelled=without_labels, replaces_labels=replace_labels, job=job,
         )  # fmt: skip
         print_result(report, lambda: _report_text(report), as_json=json)
     if report.is_empty:
@@ -114,7 +121,11 @@ def import_images(
         raise VisionFTError(f"Nothing was imported: none of {count_of(count, 'file')} could be used.", hint)
 
 
-def _preview_text(preview: ImportPreview) -> str:
+def _diff_command(project: Path, file: LabelFile) -> str:
+    return joined(["visionft", "import", str(project), file.source, "--replace-labels", "--dry-run"])
+
+
+def _preview_text(preview: ImportPreview, *, replaces_labels: bool) -> str:
     sizes = ""
     if preview.smallest and preview.largest:
         smallest, largest = ("{} x {}".format(*size) for size in (preview.smallest, preview.largest))
@@ -124,7 +135,8 @@ def _preview_text(preview: ImportPreview) -> str:
     lines += [f"  (no class)  {preview.unlabelled}{_split_words(preview, '')}"] if preview.unlabelled else []
     lines += [f"  {reading_text(preview.image_reading)}"] if preview.image_reading != AS_STORED else []
     lines += _reading_lines(preview.interpretations) + _readings_lines(preview)
-    lines += _conflict_lines(preview.conflicts, "They would have no label until you decide.")
+    advice = "They would have no label until you decide; --replace-labels takes the class of this source."
+    lines += _conflict_lines(preview.conflicts, "They get the class of this source." if replaces_labels else advice)
     return "\n".join(lines + _left_out_lines(preview))
 
 
@@ -246,7 +258,7 @@ def info(project: ProjectDir, json: Json = False) -> None:
     """Show counts of images, classes, splits, runs and certificates."""
     with opened_project(project, read_only=True) as opened:
         summary, conflicts, certificates = opened.summary(), find_conflicts(opened), certificates_of(opened)
-        audits = audits_of(opened)
+        audits, changed = audits_of(opened), changed_label_files(opened.path)
     lines = [
         f"{project}: {summary.task}-label, {count_of(summary.images, 'image')}, {summary.labelled} labelled",
         f"splits: {', '.join(f'{name} {count}' for name, count in summary.splits.items())}",
@@ -254,6 +266,7 @@ def info(project: ProjectDir, json: Json = False) -> None:
         "",
         table(("class", "images"), list(summary.classes.items())),
         *(["", *_conflict_lines(conflicts, TO_DECIDE)] if conflicts else []),
+        *(f"{each.path} has changed since its import: {_diff_command(project, each)}" for each in changed),
         *(["", "certificates:"] if certificates else []),
         *(f"  {each.sentence}" for each in certificates),
     ]

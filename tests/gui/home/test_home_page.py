@@ -243,8 +243,10 @@ def test_a_label_file_that_has_changed_is_offered_with_its_differences(
     qtbot.mouseClick(page.overview.changed.way_button, LEFT)
     qtbot.waitUntil(lambda: not window.state.tasks.pending)
     assert [each.classes for each in page.imports.panel.preview.conflicts] == [("cat", "dog")]
+    assert page.imports.panel.replaces_labels and page.imports.panel.replace_box.isVisible()
     confirm()
-    assert not page.overview.changed.isVisible() and page.overview.report.decide_button.isVisible()
+    assert not page.overview.changed.isVisible() and not page.overview.report.decide_button.isVisible()
+    assert project.summary().classes == {"cat": 2, "dog": len(names) - 2}
 
 
 def test_the_overview_shows_images_of_each_class_and_a_click_opens_them(qtbot, window, page, project_dir):

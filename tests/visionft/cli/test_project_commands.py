@@ -149,6 +149,21 @@ def test_a_source_comes_in_as_the_chosen_reading(value, refused, image_folder: P
     assert value("import", empty, image_folder, "--reading", "1")["classes"] == first["classes"]
 
 
+def test_a_label_file_that_has_changed_is_told_with_a_command_that_shows_and_takes_the_changes(
+    run, value, image_folder: Path, empty: Path, tmp_path: Path
+):
+    labels = shutil.copytree(image_folder / "red", tmp_path / "red") / "labels.csv"
+    labels.write_text("".join(["file,label\n", *(f"{number:02d}.png,cat\n" for number in range(16))]))
+    value("import", empty, labels)
+    labels.write_text(labels.read_text().replace("00.png,cat", "00.png,dog"))
+    _, _, command = run("project", "info", empty)[1].partition(f"{labels} has changed since its import: visionft ")
+    shown = command.splitlines()[0].split()
+    assert run(*shown)[1].count("dog by") == 1
+    assert value(*shown[:-1])["conflicts"] == []
+    assert value("project", "info", empty)["classes"] == {"cat": 15, "dog": 1}
+    assert "has changed" not in run("project", "info", empty)[1]
+
+
 def test_a_image_in_two_classes_is_told_with_its_files(run, value, image_folder: Path, empty: Path, tmp_path: Path):
     images = Path(shutil.copytree(image_folder, tmp_path / "images"))
     first = sorted((images / "blue").iterdir())[0]

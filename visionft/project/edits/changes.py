@@ -14,7 +14,7 @@ import sqlite3
 import time
 from abc import ABC, abstractmethod
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal, Protocol, TypeVar
 
@@ -314,12 +314,17 @@ class SourceLabel:
 
 
 def apply_source_labels(
-    connection: sqlite3.Connection, statements: Iterable[SourceLabel], places: Mapping[int, str]
+    connection: sqlite3.Connection,
+    statements: Iterable[SourceLabel],
+    places: Mapping[int, str],
+    *,
+    replaced: Collection[str] = (),
 ) -> None:
     """Apply the statements of sources to images of a single-label project, found by content.
 
     An image without a class gets it. An image with an imported class, or already in conflict, keeps every stated class
-    as a candidate. A class given by a person stays. `places`: previous paths of moved images, by id.
+    as a candidate, unless it is among the `replaced` contents: a stated class alone takes the place of the others. A
+    class given by a person stays. `places`: previous paths of moved images, by id.
     """
     stated: defaultdict[str, dict[str, str]] = defaultdict(dict)
     for each in statements:
@@ -354,6 +359,13 @@ def apply_source_labels(
                 stated_id = ensure_class(connection, name)
                 meanings[name].add(stated_id)
                 new[stated_id] = origins[name]
+        if sha256 in replaced and len(origins) == 1:
+            stated_id = next(iter(new or known & meanings[next(iter(origins))]))
+            if known != {stated_id}:
+                for table in ("label", "conflict"):
+                    connection.execute(f"DELETE FROM {table} WHERE image_id = ?", (image_id,))
+                insert_labels(connection, [(image_id, stated_id, "import")])
+            continue
         if not known and len(new) == 1:
             insert_labels(connection, [(image_id, next(iter(new)), "import")])
             continue

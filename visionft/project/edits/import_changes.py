@@ -16,7 +16,7 @@ from visionft.project.edits import changes
 from visionft.project.edits.class_changes import COLOR, shortcut_of
 from visionft.project.edits.image_changes import tag_images
 from visionft.project.formats.labels_file import ClassLook
-from visionft.project.names import natural_key
+from visionft.project.names import name_key, natural_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +63,17 @@ class NewImage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KnownImage:
-    """An image already in the project, found by content, with its `origin`; `moved_to` is its new path after a move."""
+    """An image already in the project, found by content, with its `origin`; `moved_to` is its new path after a move.
+
+    With `replaces_labels` its labels take the place of imported ones.
+    """
 
     sha256: str
     facts: SourceFacts
     origin: str = ""
     moved_to: FileLocation | None = None
     mtime_ns: int = 0
+    replaces_labels: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,8 +176,14 @@ def _complete(connection: sqlite3.Connection, known: Sequence[KnownImage], previ
     images = (
         "SELECT id FROM image WHERE sha256 IN (SELECT value FROM json_each(?)) AND removed_at IS NULL AND NOT EXISTS"
     )
+    replaced = {each.sha256: each.facts.labels for each in known if each.replaces_labels and each.facts.labels}
     if changes.task_of(connection) == "multi":
         imported_only = "(SELECT 1 FROM label WHERE image_id = image.id AND source != 'import')"
+        connection.executemany(
+            f"""DELETE FROM label WHERE image_id IN ({images} {imported_only})
+                AND class_id NOT IN (SELECT id FROM class WHERE name_key IN (SELECT value FROM json_each(?)))""",
+            [(json.dumps([content]), json.dumps([*map(name_key, labels)])) for content, labels in replaced.items()],
+        )
         for name, contents in _by_name((each.facts.labels, each.sha256) for each in known):
             rows = connection.execute(f"{images} {imported_only}", (json.dumps(contents),)).fetchall()
             if rows:
@@ -181,7 +191,7 @@ def _complete(connection: sqlite3.Connection, known: Sequence[KnownImage], previ
                 changes.insert_labels(connection, [(image_id, class_id, "import") for (image_id,) in rows])
     else:
         stated = [changes.SourceLabel(each.sha256, name, each.origin) for each in known for name in each.facts.labels]
-        changes.apply_source_labels(connection, stated, previous_paths)
+        changes.apply_source_labels(connection, stated, previous_paths, replaced=replaced)
     untagged = "(SELECT 1 FROM image_tag WHERE image_id = image.id)"
     tagged = {
         name: connection.execute(f"{images} {untagged}", (json.dumps(contents),)).fetchall()

@@ -77,6 +77,7 @@ def import_source(
     reading: int = 0,
     unpacked: Path | None = None,
     accepts_unlabelled: bool = False,
+    replaces_labels: bool = False,
     job: JobContext = SILENT,
 ) -> ImportReport:
     """Import images and their labels from a source, as one step of the history; cancelled, committed images stay.
@@ -91,6 +92,7 @@ def import_source(
             labels where it is not confident.
         unpacked: A folder, made and deleted by the caller, for the files of an archive, as a preview left them there.
         accepts_unlabelled: Import the images even beside label files of an unknown format.
+        replaces_labels: Let the source's labels take the place of imported ones; else an image with both is a conflict.
 
     Raises a `ProjectError` for no image, labels that are not understood, and a project that cannot be written.
     """
@@ -120,7 +122,7 @@ def import_source(
             project=project, source=opened, task=project.task, looks_at_places=not copies,
             class_map=class_map or {}, known_facts=known_facts or {}, reading=_kept_reading(project, opened, job),
         )  # fmt: skip
-        report = _Import(project, examiner, copy=copies).run(job=job)
+        report = _Import(project, examiner, copy=copies, replaces_labels=replaces_labels).run(job=job)
         if not (report.stopped or opened.is_unpacked):
             files = [file for each in report.interpretations for file in (each.file, *each.joined)]
             try:
@@ -162,9 +164,12 @@ class _Import:
     examiner: ImportFilter
     copy: bool = field(kw_only=True)
     is_bulk: bool = field(kw_only=True, default=True)
+    replaces_labels: bool = field(kw_only=True, default=False)
+    stated: set[str] = field(default_factory=set[str])  # contents of earlier rows: two of them may be in conflict
     step_id: int = 0
     added: int = 0
     relinked: int = 0
+    replaced: int = 0  # images whose imported class was another
     overruled: int = 0
     conflicts: dict[int, Conflict] = field(default_factory=dict[int, Conflict])
     root_folders: set[Path] = field(default_factory=set[Path])
@@ -198,6 +203,9 @@ class _Import:
             job.report(Notice(message="Import stopped. Import the same source again to continue."))
         if self.relinked:
             message = Message("{counted} found again.", counted=count_of(self.relinked, "missing image"))
+            job.report(Notice(message=message))
+        if self.replaced:
+            message = Message("Imported labels replaced: {counted}.", counted=count_of(self.replaced, "image"))
             job.report(Notice(message=message))
         if self.overruled:
             counted = count_of(self.overruled, "image")
@@ -235,18 +243,21 @@ class _Import:
             assert image.file is not None
             name = image.source.name if self.copy else None
             images.append(NewImage(place=self._place(image), name=name, file=image.file, facts=image.facts))
+            self.stated.add(image.sha256)
         values = {"counted": count_of(self.added + len(new), "image"), "source": printable(self.source.path)}
         change = AddImages(
             images=tuple(images), known=known, edited=edited, classes=self.examiner.classes(),
             aliases={name: meant for name, meant in self.examiner.class_map.items() if meant is not None},
             title=Message("Import {counted} from {source}", **values), is_bulk=self.is_bulk,
         )  # fmt: skip
+        replacing = [each for each in known if each.replaces_labels]
+        self.replaced += self._count_differing(replacing, is_imported=True)
         effects = self.project.apply(change, continues=self.step_id)
         self.step_id = effects.step_id or self.step_id
         self.added += len(new)
         self.relinked += sum(image.moved_to is not None for image in known)
         if self.project.task == "single":
-            self.overruled += self._count_overruled(known)
+            self.overruled += self._count_differing(known, is_imported=False)
             met = find_conflicts(self.project, [image.sha256 for image in known])
             self.conflicts |= {conflict.image_id: conflict for conflict in met}
 
@@ -255,7 +266,9 @@ class _Import:
         # The origin of its label: the image file, or the import's source if the project records this file.
         is_same = image.source.path == recorded
         origin = printable(self.source.path) if is_same else self.source.shown(image.source.path)
-        known = KnownImage(sha256=image.sha256, facts=image.facts, origin=origin)
+        replaces = self.replaces_labels and image.sha256 not in self.stated
+        self.stated.add(image.sha256)
+        known = KnownImage(sha256=image.sha256, facts=image.facts, origin=origin, replaces_labels=replaces)
         if image.file is None or is_same or recorded.exists():
             return known
         return replace(known, moved_to=self._place(image), mtime_ns=image.file.mtime_ns)
@@ -297,13 +310,13 @@ class _Import:
             for _ in pool.map(fsync_folder, [*folders, *([folder] if folders else [])]):
                 pass
 
-    def _count_overruled(self, known: Sequence[KnownImage]) -> int:
-        """Count the images with a person's class different from the source's."""
+    def _count_differing(self, known: Sequence[KnownImage], *, is_imported: bool) -> int:
+        """Count the images with an imported class, or a person's, different from the source's."""
         imported = {(image.sha256, name) for image in known for name in image.facts.labels}
         query = """SELECT sha256, class.name FROM image JOIN label ON image_id = image.id
             JOIN class ON class.id = class_id
-            WHERE sha256 IN (SELECT value FROM json_each(?)) AND source != 'import'"""
-        given = dict(self.project.fetch(query, json.dumps([sha256 for sha256, _ in imported])))
+            WHERE sha256 IN (SELECT value FROM json_each(?)) AND (source = 'import') = ?"""
+        given = dict(self.project.fetch(query, json.dumps([sha256 for sha256, _ in imported]), is_imported))
         return len({sha256 for sha256, name in imported if given.get(sha256, name) != name})
 
 
