@@ -195,9 +195,7 @@ class ImportPreviewPanel(QStackedWidget):
         several = [{named.get(name, name) for name in conflict.classes} - {None} for conflict in preview.conflicts]
         conflicts = sum(len(names) > 1 for names in several)
         words = Message("In several classes: {count}. They have no label until you decide which is correct.")
-        if self.replaces_labels:
-            words = Message("Labels that change: {count}.")
-        undecided = tr(words, count=f"{conflicts:,}") if conflicts else ""
+        undecided = tr(words, count=f"{conflicts:,}") if conflicts and not self.replaces_labels else ""
         for label, parts in (
             (self._facts, (_facts(preview),)),
             (self.warnings, (undecided, *warning_words(preview.warnings))),
@@ -210,7 +208,10 @@ class ImportPreviewPanel(QStackedWidget):
         words = Message("Import {count} image", "Import {count} images", count=count)
         if is_new:
             words = Message("Create project with {count} image", "Create project with {count} images", count=count)
-        self.import_button.setText(tr(words) if count > 0 else tr("Import"))
+        if count <= 0:
+            change = Message("Change {count} label", "Change {count} labels", count=conflicts)
+            words = change if conflicts and self.replaces_labels else Message("Import")
+        self.import_button.setText(tr(words))
         nothing = "" if count > 0 or preview.duplicates else tr("There is nothing new to import.")
         unnamed = self.project_form.fault() if is_new else ""
         reason = self.reading.fault() or self.classes.fault() or nothing or unnamed

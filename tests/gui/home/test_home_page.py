@@ -244,6 +244,7 @@ def test_a_label_file_that_has_changed_is_offered_with_its_differences(
     qtbot.waitUntil(lambda: not window.state.tasks.pending)
     assert [each.classes for each in page.imports.panel.preview.conflicts] == [("cat", "dog")]
     assert page.imports.panel.replaces_labels and page.imports.panel.replace_box.isVisible()
+    assert "1" in page.imports.panel.import_button.text()
     confirm()
     assert not page.overview.changed.isVisible() and not page.overview.report.decide_button.isVisible()
     assert project.summary().classes == {"cat": 2, "dog": len(names) - 2}
