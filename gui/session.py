@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from PySide6.QtCore import QObject, Signal
 
+from gui.kit.lazy_function import Deferred
 from gui.kit.thumbnail_cache import show_images_as
 from gui.kit.translation import tr
 from gui.runner import Runner
@@ -117,7 +118,8 @@ class ProjectSession(QObject):
     def snapshot(self) -> "Snapshot":
         """Return a snapshot of the project's images, labels and splits, cached until they change; thread-safe.
 
-        Reading 100,000 takes half a second: pages read in the background (`BackgroundReader`).
+        Reading 100,000 takes half a second: pages read in the background (`BackgroundReader`), jobs begin with
+        `images`.
         """
         if (kept := self.kept_snapshot) is None:
             with self._reading:  # concurrent callers wait for the same snapshot
@@ -126,6 +128,11 @@ class ProjectSession(QObject):
                     kept = self.project.snapshot()
                     self._snapshot = (changes, kept)
         return kept
+
+    @property
+    def images(self) -> Deferred:
+        """The snapshot at the start of a job, as an input of its `LazyFunction`."""
+        return Deferred(self.snapshot)
 
     @property
     def kept_snapshot(self) -> "Snapshot | None":

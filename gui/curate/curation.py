@@ -66,7 +66,7 @@ class IssueScan(QObject):
             return
         self.progress, self.share, self.checks = LOADING, JobShare(), frozenset(names or CHECKS)
         self.failure, self.was_stopped = None, False
-        work = partial(run_checks, session.path, session.snapshot(), names)
+        work = partial(run_checks, session.path, session.images, names)
         self._handle = self._state.tasks.run(
             Task(title=tr("Finding issues"), work=work, lane=Lane.COMPUTE, page=self._page, device=True),
             owner=self,

@@ -1,5 +1,6 @@
 """Names of the engine and of pages, imported when needed: learning libraries load slowly."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
@@ -14,10 +15,18 @@ def import_name(target: str) -> Any:
 
 
 @dataclass(frozen=True)
+class Deferred:
+    """An input that is read in the thread of the job, such as the images of a project: 100,000 take a second."""
+
+    read: Callable[[], Any]
+
+
+@dataclass(frozen=True)
 class LazyFunction:
     """A function `module:name` of the shape `work(inputs, *, job) -> Result`, imported in the thread of its job.
 
-    With `uses_torch`, the learning libraries are preloaded first, with a progress event.
+    `Deferred` inputs are read there too. With `uses_torch`, the learning libraries are preloaded first, with a progress
+    event.
     """
 
     target: str
@@ -26,4 +35,5 @@ class LazyFunction:
     def __call__(self, *inputs: Any, job: JobContext, **options: Any) -> Any:
         if self.uses_torch:
             load_libraries(job)
-        return import_name(self.target)(*inputs, job=job, **options)
+        known = (each.read() if isinstance(each, Deferred) else each for each in inputs)
+        return import_name(self.target)(*known, job=job, **options)

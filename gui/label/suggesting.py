@@ -192,7 +192,7 @@ class SuggestionController(QObject):
         if self._session is not None:
             self._is_hidden = self._prefers_labels = False
             title = tr("Suggesting labels with {run}", run=run.title)
-            work = partial(suggest_labels, run.path, self._session.snapshot())
+            work = partial(suggest_labels, run.path, self._session.images)
             task = Task(title=title, work=work, lane=Lane.COMPUTE, page=self._page, device=True)
             self._state.tasks.run(task, owner=self, on_done=lambda _result: self.reload())
 
@@ -211,7 +211,7 @@ class SuggestionController(QObject):
         session = self._session
         if session is None or session.project.is_read_only:
             return
-        work, title = partial(embed, session.path, session.snapshot()), tr("Looking at the images")
+        work, title = partial(embed, session.path, session.images), tr("Looking at the images")
         task = Task(title=title, work=work, lane=Lane.COMPUTE, page=self._page, device=True, priority=priority)
         self._state.tasks.run(task, owner=self, on_end=lambda _outcome: self.follow())
 

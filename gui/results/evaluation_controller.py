@@ -80,7 +80,7 @@ class EvaluationController(QObject):
         session, key = self._session, (run.name, split)
         if session is None or key in self._under_way:
             return
-        work = partial(evaluate, run.path, session.snapshot(), split)
+        work = partial(evaluate, run.path, session.images, split)
         title = tr("Evaluating {run}", run=run.title)
         task = Task(title=title, work=work, lane=Lane.COMPUTE, page=RESULTS, device=True,
                     priority=Priority.UNREQUESTED if by_itself else Priority.REGULAR)  # fmt: skip

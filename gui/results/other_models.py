@@ -65,7 +65,7 @@ class OtherModels(QObject):
     def evaluate(self, source: Path, title: str, split: Split) -> None:
         if self._session is None or self.evaluating:
             return
-        work = partial(evaluate_external, self._session.path, source, self._session.snapshot(), split)
+        work = partial(evaluate_external, self._session.path, source, self._session.images, split)
         task = Task(title=tr("Evaluating {run}", run=title), work=work, lane=Lane.COMPUTE, page=RESULTS, device=True)
 
         def on_end(outcome: Outcome[ExternalModel]) -> None:

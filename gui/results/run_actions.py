@@ -174,7 +174,7 @@ class RunActions(QObject):
         session = self._session
         if session is None or self.why_not_combine(runs):
             return
-        work = partial(combine, session.path, [run.name for run in runs], session.snapshot())
+        work = partial(combine, session.path, [run.name for run in runs], session.images)
         title = tr("Combining {runs} runs", runs=len(runs))
         task = Task(title=title, work=work, lane=Lane.COMPUTE, page=RESULTS, device=True, makes_files=True)
         self._is_combining = True

@@ -251,7 +251,7 @@ class SimilarView(View):
         if session is None or self._handle is not None:
             return
         self.failure = None
-        work = partial(compute_features, session.path, session.snapshot(), tuple(files))
+        work = partial(compute_features, session.path, session.images, tuple(files))
         self._handle = self.curation.state.tasks.run(
             Task(title=tr("Looking at the images"), work=work, lane=Lane.COMPUTE, page="curate", device=True),
             owner=self,

@@ -134,7 +134,7 @@ class LeaderboardController(QObject):
     def measure(self) -> None:
         if self._session is None or self.why_not_measure():
             return
-        work = partial(measure_runs, self._session.path, self._session.snapshot(), self._split)
+        work = partial(measure_runs, self._session.path, self._session.images, self._split)
         task = Task(title=tr("Measuring all runs"), work=work, lane=Lane.COMPUTE, page=RESULTS, device=True,
                     priority=Priority.MEASUREMENT)  # fmt: skip
         self._run("measure", task)
@@ -172,7 +172,7 @@ class LeaderboardController(QObject):
             self._state.say(title, "\n".join(lines), tone="good" if report.made or report.existing else "warn")
 
         base = self._base()
-        work = partial(fit_training_free, self._session.path, self._session.snapshot(), base)
+        work = partial(fit_training_free, self._session.path, self._session.images, base)
         task = Task(title=tr("Fitting training-free models"), work=work, lane=Lane.TRAINING, page=RESULTS,
                     device=base.device != "cpu")  # fmt: skip
         self._run("fit", task, on_done=on_done)

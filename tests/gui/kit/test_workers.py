@@ -3,12 +3,14 @@
 import gc
 import threading
 import time
+from functools import partial
 
 import pytest
 from PySide6.QtCore import QCoreApplication, QEvent, QObject, QThread, Slot
 from PySide6.QtWidgets import QWidget
 
 from gui.kit import workers
+from gui.kit.lazy_function import Deferred, LazyFunction
 from gui.kit.workers import EventThrottle, Failure, Job, MainThreadCollector, WorkerPool
 from visionft.errors import NextStep, VisionFTError
 from visionft.events import Notice, Progress
@@ -44,6 +46,17 @@ def test_a_job_delivers_its_result_and_its_events_on_the_main_thread(qtbot, qapp
 
     listener = Listener(qtbot, work)
     assert listener.heard == [Notice(message="hello"), 42] and listener.threads == {qapp.thread()}
+
+
+def given(*inputs, job):
+    """Return the inputs of a job."""
+    return inputs
+
+
+def test_a_deferred_input_is_read_in_the_thread_of_its_job(qtbot):
+    work = partial(LazyFunction(f"{__name__}:given", uses_torch=False), "here", Deferred(threading.get_ident))
+    (((place, thread),),) = (Listener(qtbot, work).heard,)
+    assert place == "here" and thread != threading.get_ident()
 
 
 def test_an_expected_error_fails_with_its_hint_and_without_details(qtbot):
