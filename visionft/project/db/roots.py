@@ -18,7 +18,7 @@ class Roots:
     def __init__(self, connection: sqlite3.Connection, project_folder: Path) -> None:
         """Resolve the roots in `connection`, relative to `project_folder` (absolute)."""
         self._project_folder = project_folder
-        self._places: dict[Path, tuple[int, str] | None] = {}
+        self._places: dict[str, tuple[int, str] | None] = {}
         self._folders = {
             root_id: _locate(connection, root_id, Path(path), relative, project_folder)
             for root_id, path, relative in connection.execute("SELECT id, path, relative FROM root")
@@ -32,14 +32,15 @@ class Roots:
 
     def containing(self, path: Path) -> tuple[int, str] | None:
         """Return the deepest known root of `path` (absolute) and the POSIX path below it."""
-        folder = path.parent
-        if folder not in self._places:
-            known = self.ids()
+        text = str(path)
+        start = text.rfind(os.sep) + 1
+        if (key := text[:start]) not in self._places:
+            known, folder = self.ids(), path.parent
             above = next((each for each in (folder, *folder.parents) if each in known), None)
             prefix = "".join(f"{part}/" for part in folder.relative_to(above).parts) if above else ""
-            self._places[folder] = (known[above], prefix) if above else None
-        place = self._places[folder]
-        return (place[0], f"{place[1]}{path.name}") if place else None
+            self._places[key] = (known[above], prefix) if above else None
+        place = self._places[key]
+        return (place[0], f"{place[1]}{text[start:]}") if place else None
 
 
 def ensure_roots(connection: sqlite3.Connection, folders: Iterable[Path]) -> dict[Path, int]:

@@ -21,6 +21,8 @@ CONTAINERS = (
     "raw",
 )  # fmt: skip
 
+_AS_ZERO = str.maketrans("123456789", "000000000")
+
 
 @dataclass(frozen=True, slots=True)
 class RejectedFile:
@@ -41,7 +43,7 @@ def walk(base: Path, skipped: list[RejectedFile], unreadable: list[RejectedFile]
     while pending:
         folder = pending.pop()
         try:
-            entries = sorted(os.scandir(folder), key=lambda entry: natural_key(entry.name))
+            entries = _in_natural_order(list(os.scandir(folder)))
         except OSError as error:
             unreadable.append(
                 RejectedFile(printable(folder), Message("the folder cannot be listed: {reason}", reason=error.strerror))
@@ -58,6 +60,13 @@ def walk(base: Path, skipped: list[RejectedFile], unreadable: list[RejectedFile]
             else:
                 yield path
         pending.extend(reversed(folders))
+
+
+def _in_natural_order(entries: list[os.DirEntry[str]]) -> list[os.DirEntry[str]]:
+    """Return entries by name, class 10 after class 9; numbers of equal lengths are in the order of the text."""
+    names = [entry.name for entry in entries]
+    are_of_one_shape = len({name.translate(_AS_ZERO) for name in names}) < 2
+    return sorted(entries, key=lambda entry: entry.name if are_of_one_shape else natural_key(entry.name))
 
 
 def _reason_to_skip(entry: os.DirEntry[str]) -> str:

@@ -219,6 +219,7 @@ class ImportFilter:
     def sort_out(self, examined: Sequence[ExaminedFile]) -> tuple[list[ExaminedFile], list[tuple[ExaminedFile, Path]]]:
         """Split a batch into new images and known ones with their recorded path; the known ones become duplicates."""
         places: dict[str, tuple[Path | None, int | None]] = {}  # {content: its recorded path, time of its removal}
+        given = {image.sha256: image.source.path for image in examined}
         if self.project is not None:
             roots = self.project.roots()
             rows = self.project.fetch(
@@ -226,7 +227,12 @@ class ImportFilter:
                     WHERE sha256 IN (SELECT value FROM json_each(?)) ORDER BY removed_at IS NULL""",
                 json.dumps([image.sha256 for image in examined]),
             )
-            places = {sha256: (roots.path_of(root_id, path), time) for sha256, root_id, path, time in rows}
+
+            def recorded(sha256: str, root_id: int, path: str) -> Path:  # mostly the given one, which need not be made
+                is_given = roots.containing(given[sha256]) == (root_id, path)
+                return given[sha256] if is_given else roots.path_of(root_id, path)
+
+            places = {sha256: (recorded(sha256, root_id, path), time) for sha256, root_id, path, time in rows}
         new: list[ExaminedFile] = []
         known: list[tuple[ExaminedFile, Path]] = []
         for image in examined:

@@ -82,7 +82,8 @@ class ReadingSummary:
 
 def may_be_image(file: SourceFile) -> bool:
     """Return whether a file may be an image, by its suffix or for want of one."""
-    return not file.suffix or file.suffix in IMAGE_SUFFIXES
+    suffix = file.suffix
+    return not suffix or suffix in IMAGE_SUFFIXES
 
 
 def summary_of(reading: Reading, *, has_examples: bool = True) -> ReadingSummary:

@@ -46,8 +46,13 @@ class Folder:
     parent: "Folder | None" = None
     folders: list["Folder"] = field(default_factory=list["Folder"])
     files: list[SourceFile] = field(default_factory=list[SourceFile])  # directly in it, in natural order; no masks
-    own: int = 0  # images directly in it
+    images: list[SourceFile] = field(default_factory=list["SourceFile"])  # of those files
     count: int = 0  # images at any depth
+
+    @property
+    def own(self) -> int:
+        """The number of images directly in it."""
+        return len(self.images)
 
     @property
     def holding(self) -> list["Folder"]:
@@ -102,9 +107,10 @@ def survey_folder(source: Path, *, job: JobContext = SILENT) -> Survey:
     start = len(str(source / "x")) - 1
     for number, path in enumerate(walk(source, skipped, unreadable), 1):
         text = str(path)
-        parent = os.path.dirname(text)  # noqa: PTH120
-        folder = folders.get(parent) or _added(folders, parent, source)
-        folder.files.append(SourceFile(path, text[start:].replace(os.sep, "/")))
+        folder = folders.get(text[: text.rfind(os.sep)]) or _added(folders, os.path.dirname(text))  # noqa: PTH120
+        folder.files.append(file := SourceFile(path, text[start:].replace(os.sep, "/")))
+        if is_image(file):
+            folder.images.append(file)
         if number % 1000 == 0:
             job.report(Progress(stage="Look for images", done=number, total=0))
             if job.is_cancelled:
@@ -116,8 +122,8 @@ def survey_folder(source: Path, *, job: JobContext = SILENT) -> Survey:
     return Survey(source, root, skipped, unreadable)
 
 
-def _added(folders: dict[str, Folder], path: str, source: Path) -> Folder:
-    """Return the folder of a path, added with the folders around it."""
+def _added(folders: dict[str, Folder], path: str) -> Folder:
+    """Return the folder of a path, added with the folders around it where it is new."""
     missing: list[str] = []
     while path not in folders:
         missing.append(path)
@@ -152,6 +158,7 @@ def _take_masks(root: Folder) -> list[_Pair]:
     names = {mask.name for mask, _ in found}
     for folder in root.within() if names else ():
         folder.files = [file for file in folder.files if file.name not in names]
+        folder.images = [file for file in folder.images if file.name not in names]
     return found
 
 
@@ -160,13 +167,13 @@ def _files_by_shared_name(root: Folder) -> dict[str, list[SourceFile]]:
     first: dict[str, SourceFile] = {}
     shared: dict[str, list[SourceFile]] = {}
     for folder in root.within():
-        images = list(filter(is_image, folder.files))
-        stems = set(map(_stem, images))
-        for file in images:
-            stem = _stem(file)
-            short = _SHORT_ENDING.sub("", stem)
+        listed = list(map(_stem, folder.images))
+        stems = set(listed)
+        for file, stem in zip(folder.images, listed, strict=True):
+            has_ending = stem[-1:].isalpha()
+            short = _SHORT_ENDING.sub("", stem) if has_ending else stem
             name = short if short != stem and short in stems else _MASK_ENDING.sub("", stem)
-            if name == stem and (bare := _WORD_ENDING.sub("", stem)) in first:
+            if has_ending and name == stem and (bare := _WORD_ENDING.sub("", stem)) in first:
                 name = bare
             other = first.setdefault(name, file)
             if other is not file:
@@ -175,7 +182,8 @@ def _files_by_shared_name(root: Folder) -> dict[str, list[SourceFile]]:
 
 
 def _stem(file: SourceFile) -> str:
-    return os.path.splitext(os.path.basename(file.name))[0]  # noqa: PTH119, PTH122
+    stem, dot, suffix = file.name[file.name.rfind("/") + 1 :].rpartition(".")  # quicker than `os.path`
+    return stem if dot else suffix
 
 
 def _group(file: SourceFile, name: str) -> _Group:
@@ -222,5 +230,4 @@ def _levels_of_mask(path: Path) -> int:
 
 def _count(root: Folder) -> None:
     for folder in reversed(list(root.within())):
-        folder.own = sum(map(is_image, folder.files))
         folder.count = folder.own + sum(each.count for each in folder.folders)

@@ -34,7 +34,7 @@ from visionft.project.importing.folder_names import (
     names_of_parts,
     original_of,
 )
-from visionft.project.importing.survey import Folder, Survey, is_image
+from visionft.project.importing.survey import Folder, Survey
 from visionft.project.names import name_key
 
 # By structure, or the outermost or innermost level that can name classes.
@@ -356,9 +356,7 @@ def _hold_the_same(kids: Sequence[Folder]) -> bool:
     """Return whether folders whose names differ in digits alone hold images of the same names: items, no classes."""
     if not are_alike([kid.name for kid in kids]):
         return False
-    stems = [
-        {file.path.stem.removeprefix(kid.name) for file in islice(filter(is_image, kid.files), 500)} for kid in kids
-    ]
+    stems = [{file.path.stem.removeprefix(kid.name) for file in islice(kid.images, 500)} for kid in kids]
     return all(each == stems[0] for each in stems)
 
 
@@ -366,9 +364,7 @@ def _have_equal_stems(kids: Sequence[Folder]) -> bool:
     """Return whether some folders hold images of the same names, and those no mere numbers: versions of the images."""
     if len(kids) > 6:
         return False
-    stems = [
-        {file.path.stem for each in kid.within() for file in islice(filter(is_image, each.files), 2000)} for kid in kids
-    ]
+    stems = [{file.path.stem for each in kid.within() for file in islice(each.images, 2000)} for kid in kids]
     rests = [{stem.removeprefix(kid.name) for stem in each} for kid, each in zip(kids, stems, strict=True)]
     if len(rests[0]) > 2 and all(each == rests[0] for each in rests) and all(map(str.isalpha, rests[0])):
         return True  # views of each item, called after it
