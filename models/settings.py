@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from models.errors import Problem
-from models.messages import Message, Text
+from models.messages import Message
 
 
 def setting(
@@ -15,7 +15,7 @@ def setting(
     help: str,  # noqa: A002
     limits: tuple[float, float] | None = None,
     unit: str = "",
-    choices: Mapping[str, Text] | None = None,
+    choices: Mapping[str, str] | None = None,
     advanced: bool = False,
     automatic: float | None = None,
 ) -> Any:
@@ -36,7 +36,7 @@ def setting(
     return dataclasses.field(default=default, metadata=metadata | {"advanced": advanced, "automatic": automatic})
 
 
-def choices_of(settings: type[Any], name: str) -> Mapping[str, Text]:
+def choices_of(settings: type[Any], name: str) -> Mapping[str, str]:
     """Return the possible values of a field of a settings dataclass, each with its title."""
     return settings.__dataclass_fields__[name].metadata["choices"]
 

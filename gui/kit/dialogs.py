@@ -25,7 +25,7 @@ class Dialog(QDialog):
     ) -> None:
         super().__init__(parent)
         self.setWindowTitle(tr(title))
-        self._about = about
+        self._about: Text = about
         self._room = (parent.window() if parent is not None else self.screen()).size()
         self._scrolls = False
         self.setMinimumSize(QSize(theme.scaled(width), theme.scaled(height)).boundedTo(self._room))

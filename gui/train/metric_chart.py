@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 import pyqtgraph as pg
-from PySide6.QtCore import QEvent, QPointF, Qt, QTimer
+from PySide6.QtCore import QEvent, QPointF, QSize, Qt, QTimer
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QBoxLayout, QHBoxLayout, QSlider, QWidget
 
@@ -23,7 +23,7 @@ BEST_EPOCH_TIP = Message(
 )
 REDRAW_INTERVAL_MS = 200
 _ZOOM = 0.6
-_WIDE_PX = 840  # of two plots side by side
+_LEAST_PX, _WIDE_PX = 400, 840  # of one plot, of two side by side
 
 
 class _Legend(QWidget):
@@ -35,7 +35,8 @@ class _Legend(QWidget):
         self.note = ElidedLabel("", "small", mode=Qt.TextElideMode.ElideRight)
         self.note.setAlignment(Qt.AlignmentFlag.AlignRight)
         items: list[QWidget | int | None] = [text(title, "heading"), 8]
-        captions = {"train": text("Training", "small"), "val": text("Validation (used to choose)", "small")}
+        captions = {"train": text("Training", "small"), "val": text("Validation", "small")}
+        captions["val"].setToolTip(tr("Used to choose the best epoch"))
         for name, caption in captions.items():
             items += [LineSample(partial(line_pen, name)), caption, self._values[name], 8]
         layout = row(*items, self.note, spacing=theme.SMALL)
@@ -199,6 +200,10 @@ class MetricChart(Chart):
         for plot in self._plots:
             plot.restyle()
 
+    def minimumSizeHint(self) -> QSize:
+        """Return the minimum size; its width is that of one plot, so that they can be stacked."""
+        return QSize(theme.scaled(_LEAST_PX), super().minimumSizeHint().height())
+
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Put the plots side by side where there is room."""
         is_wide = event.size().width() >= theme.scaled(_WIDE_PX)
@@ -245,5 +250,4 @@ class MetricChart(Chart):
             nearest = {name: curve.nearest(at) for name, curve in lines.items()}
             form = "{:.1%}" if plot.is_share else "{:.3f}"
             values = {name: "" if value is None else form.format(value) for name, value in nearest.items()}
-            note = tr("best epoch {epoch}", epoch=f"{plot.best:.0f}") if plot.best is not None else ""
-            legend.show_values(values, tr("at epoch {epoch}", epoch=f"{at:.0f}") if x is not None else note)
+            legend.show_values(values, tr("at epoch {epoch}", epoch=f"{at:.0f}") if x is not None else "")
