@@ -96,7 +96,7 @@ def train(
             snapshot = opened.snapshot()
         given = {"backbone": backbone, "method": method, "epochs": epochs, "device": device}
         given = {name: value for name, value in given.items() if value is not None}
-        config = _config_from(given, assignments or (), recipe, preset, snapshot, project)
+        config = settings_from(given, assignments or (), recipe, preset, snapshot, project)
         if save is not None and is_stdout(save):
             raise VisionFTError("--save needs the name of a file.", "stdout is for the result of the training.")
         if save is not None and os.environ.get("RANK", "0") == "0":  # in distributed training only rank 0 writes
@@ -112,17 +112,23 @@ def train(
         print_result(_train_output(run), lambda: _train_text(project, run), as_json=json)
 
 
-def _config_from(
+def settings_from(
     given: Mapping[str, Any],
     assignments: Sequence[str],
     recipe_file: Path | None,
     preset: str | None,
     snapshot: Snapshot,
     project: Path,
+    *,
+    trains_on: str = "",
 ) -> TrainConfig:
-    """Return the checked settings of a training; the error about a recipe's setting names its line."""
+    """Return the checked settings of a training; the error about a recipe's setting names its line.
+
+    `trains_on` is the device that a preset is to suit, where it is another computer's.
+    """
     if recipe_file is None:
-        config = override_settings(_base_config(given, preset, snapshot, project), given, assignments)
+        base = _base_config(given, preset, snapshot, project, trains_on=trains_on)
+        config = override_settings(base, given, assignments)
         check_config(config, snapshot)
         return config
     if preset is not None:
@@ -150,7 +156,9 @@ def override_settings(config: TrainConfig, given: Mapping[str, Any], assignments
     return config
 
 
-def _base_config(given: Mapping[str, Any], preset: str | None, snapshot: Snapshot, project: Path) -> TrainConfig:
+def _base_config(
+    given: Mapping[str, Any], preset: str | None, snapshot: Snapshot, project: Path, *, trains_on: str
+) -> TrainConfig:
     """Return the preset's settings, or the defaults, for the given backbone and method.
 
     Where several backbones suit a preset, they are compared on the images first. A training-free method needs no
@@ -172,7 +180,8 @@ def _base_config(given: Mapping[str, Any], preset: str | None, snapshot: Snapsho
     device = given.get("device") or "auto"
     here = [name for name, row in BACKBONES.items() if local_file(row)]
     choice = read_framing(project)
-    circumstances = Circumstances.of(snapshot, here=here, device=device, framing=choice and choice.framing)
+    framing = choice and choice.framing
+    circumstances = Circumstances.of(snapshot, here=here, device=trains_on or device, framing=framing)
     suited = preset_backbones(preset, circumstances)
     if backbone or len(suited) == 1:
         return preset_config(preset, circumstances, backbone=backbone or suited[0])

@@ -1,0 +1,231 @@
+"""A job file: all that one training run needs, to be carried to another computer.
+
+It holds the images as the network will see them, their labels as numbers, the settings, and weights that do not come
+with the program. It holds no path, no file name, no name of a class or of the project.
+"""
+
+import dataclasses
+import shutil
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import Any, Final, Self
+
+from models.messages import Message
+from visionft.data.decode import decode
+from visionft.data.image_reading import AS_STORED
+from visionft.data.types import SPLITS, Snapshot, SnapshotImage
+from visionft.errors import ImageError, VisionFTError, nothing_readable
+from visionft.events import Progress
+from visionft.files import read_json, temporary_folder, write_json
+from visionft.jobs import SILENT, JobContext
+from visionft.remote.packed_file import Content, Manifest, PackedFileError, pack, read_manifest
+from visionft.training.base_weights import ensure_weights
+from visionft.training.config.checks import check_config
+from visionft.training.config.train_config import TrainConfig
+from visionft.training.framing import with_aspect
+from visionft.training.framing_choice import resolved_framing
+from visionft.training.runs.run_snapshot import read_snapshot, write_snapshot
+from visionft.weights.locations import PRETRAINED, RANDOM, bundled_file, find_weights
+
+KIND: Final = "job"
+SUFFIX: Final = ".vftjob"
+FOLDER: Final = "jobs"  # of a project: what was packed, to take the results back
+SNAPSHOT: Final = "snapshot.json.gz"
+SETTINGS: Final = "settings.json"
+QUALITY: Final = 95  # of JPEG, without chroma subsampling
+_BYTES_A_PIXEL: Final = 0.55  # of JPEG at this quality, on photographs
+_LOSSLESS: Final = 1.9  # of WebP
+_WEIGHTS: Final = "weights"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PackedJob:
+    """What a job file holds.
+
+    Attributes:
+        job: Its number, a random UUID.
+        images: Number of images; `left_out` could not be read.
+        side: About the shorter side of the packed images, in pixels.
+        lossless: Whether their pixels are exactly those that training here would use.
+        bytes: Size of all files.
+    """
+
+    job: str
+    images: int
+    left_out: int
+    side: int
+    lossless: bool
+    bytes: int
+
+    @classmethod
+    def of(cls, manifest: Manifest) -> Self:
+        try:
+            facts = manifest.facts
+            uuid.UUID(facts["job"])
+            counts = {name: int(facts[name]) for name in ("images", "left_out", "side")}
+            return cls(job=str(facts["job"]), lossless=bool(facts["lossless"]), bytes=manifest.bytes, **counts)
+        except (KeyError, TypeError, ValueError) as error:
+            raise PackedFileError(
+                Message("The job file is damaged: {reason}.", reason=error), "Pack it again."
+            ) from error
+
+
+def packed_bytes(images: Snapshot, config: TrainConfig, *, lossless: bool = False) -> int:
+    """Return a forecast of the size of a job file, without looking at the images."""
+    pixels = config.near_side**2 * 1.4  # a picture of 4:3, between four fifths and eight fifths of the side
+    weights = _packed_weights(config)
+    each = pixels * (_LOSSLESS if lossless else _BYTES_A_PIXEL)
+    return round(each * len(_used(images))) + (weights.stat().st_size if weights else 0)
+
+
+def pack_job(
+    project_dir: Path,
+    images: Snapshot,
+    config: TrainConfig,
+    target: Path,
+    *,
+    lossless: bool = False,
+    job: JobContext = SILENT,
+) -> PackedJob:
+    """Pack a training run of a project into a file, and keep in the project what was packed.
+
+    The framing `auto` is measured here first, so that images are packed at the size which it needs.
+
+    Args:
+        target: The file to write; an earlier one is replaced.
+        lossless: Pack the very pixels that training here would use; about three times as large.
+
+    Raises:
+        ConfigError: Settings or images are unsuitable for training.
+        RunError: No image can be read.
+        VisionFTError: The file cannot be written, or the settings need what is only here.
+        JobCancelled: The user cancelled; nothing is left behind.
+    """
+    check_config(config, images)
+    _refuse_local(config)
+    ensure_weights(config, job=job)
+    config = with_aspect(resolved_framing(config, images, project_dir, job=job), images)
+    packing = _Packing(config, images, lossless=lossless, job=job)
+    number = str(uuid.uuid4())
+    with temporary_folder(project_dir / FOLDER / number) as kept:
+        facts = {"job": number, "side": config.near_side, "lossless": lossless}
+        manifest = pack(target, KIND, facts, packing.contents(kept, facts))
+        write_json(kept / SETTINGS, config.to_dict())
+        write_snapshot(kept, packing.packed(of_project=True))
+        (project_dir / FOLDER).mkdir(exist_ok=True)
+        shutil.copytree(kept, project_dir / FOLDER / number)
+    return PackedJob.of(manifest)
+
+
+def _refuse_local(config: TrainConfig) -> None:
+    """Refuse settings that need the project, or no other computer."""
+    if config.start_from:
+        hint = "Train it here, or start from pretrained weights."
+        raise VisionFTError("A run that starts from another run of the project cannot be trained elsewhere.", hint)
+    if config.method_row.is_training_free or not config.method_row.needs_labels:
+        message = Message("{method} needs no training.", method=config.method_row.title)
+        raise VisionFTError(message, "Make it here: it takes seconds.")
+
+
+def _used(images: Snapshot) -> list[SnapshotImage]:
+    return [image for split in SPLITS for image in images.labelled(split)]
+
+
+def _packed_weights(config: TrainConfig) -> Path | None:
+    """Return the weights file to pack: none that comes with the program."""
+    if config.weights == RANDOM or not config.needs_base_weights:
+        return None
+    found = find_weights(config.backbone_row, config.weights)
+    is_bundled = config.weights == PRETRAINED and found == bundled_file(config.backbone_row)
+    return None if is_bundled else found
+
+
+class _Packing:
+    """The files of a job, one after the other."""
+
+    def __init__(self, config: TrainConfig, images: Snapshot, *, lossless: bool, job: JobContext) -> None:
+        self._config, self._images, self._lossless, self._job = config, images, lossless, job
+        self._packed: list[tuple[SnapshotImage, SnapshotImage]] = []  # here, there
+
+    def contents(self, folder: Path, facts: dict[str, Any]) -> Iterator[Content]:
+        """Yield the files; `facts` are completed with their counts. `folder` is for temporary files."""
+        import hashlib
+
+        used = _used(self._images)
+        for done, image in enumerate(used):
+            self._job.check_cancelled()
+            self._job.report(Progress(stage="Packing images", done=done, total=len(used), unit="images"))
+            try:
+                pixels = decode(image.path, near_side=self._config.near_side, reading=self._config.image_reading)
+            except ImageError:
+                continue
+            content = encoded(pixels, lossless=self._lossless)
+            name = f"images/{image.image_id}.{'webp' if self._lossless else 'jpg'}"
+            there = dataclasses.replace(image, path=Path(name), sha256=hashlib.sha256(content).hexdigest())
+            self._packed.append((image, there))
+            yield Content(name, content)
+        if not self._packed:
+            raise nothing_readable("images")
+        facts |= {"images": len(self._packed), "left_out": len(used) - len(self._packed)}
+        settings = dataclasses.replace(self._config, device="auto", image_reading=AS_STORED)
+        if weights := _packed_weights(self._config):
+            name = f"{_WEIGHTS}/base{weights.suffix}"
+            settings = dataclasses.replace(settings, weights=name)
+            yield Content(name, weights)
+        write_snapshot(folder, self.packed())
+        yield Content(SNAPSHOT, (folder / SNAPSHOT).read_bytes())
+        yield Content(SETTINGS, _json(settings.to_dict()))
+
+    def packed(self, *, of_project: bool = False) -> Snapshot:
+        """Return the packed images with their labels: as they are in the job file, or in the project."""
+        images = tuple(sorted((pair[not of_project] for pair in self._packed), key=lambda image: image.image_id))
+        if of_project:
+            return dataclasses.replace(self._images, images=images)
+        numbers = tuple(str(index) for index in range(len(self._images.class_names)))
+        return Snapshot(self._images.task, numbers, images)
+
+
+def encoded(pixels: Any, *, lossless: bool) -> bytes:
+    """Return uint8 (H, W, 3) pixels as JPEG, or as WebP without loss."""
+    from PIL import Image
+
+    written = BytesIO()
+    if lossless:
+        Image.fromarray(pixels).save(written, "webp", lossless=True, quality=50, method=2)
+    else:
+        Image.fromarray(pixels).save(written, "jpeg", quality=QUALITY, subsampling=0)
+    return written.getvalue()
+
+
+def _json(values: Any) -> bytes:
+    import json
+
+    return json.dumps(values).encode()
+
+
+def read_job(path: Path) -> tuple[Manifest, PackedJob]:
+    """Return the manifest of a job file, and what it holds (PackedFileError: it is none, or unsafe)."""
+    manifest = read_manifest(path, KIND)
+    return manifest, PackedJob.of(manifest)
+
+
+def kept_job(project_dir: Path, number: str) -> tuple[TrainConfig, Snapshot]:
+    """Return the settings and images that a project packed under this number.
+
+    Raises:
+        PackedFileError: It packed no such job, or the record of it is damaged.
+    """
+    folder = project_dir / FOLDER / number
+    if not folder.is_dir():
+        message = Message("{project} has packed no such job.", project=project_dir.name)
+        raise PackedFileError(message, "Open the project that it was packed from.")
+    try:
+        return TrainConfig.from_dict(read_json(folder / SETTINGS)), read_snapshot(folder)
+    except (OSError, ValueError, VisionFTError) as error:
+        message = Message(
+            "What {project} keeps of this job is damaged: {reason}.", project=project_dir.name, reason=error
+        )
+        raise PackedFileError(message, "Train it again.") from error

@@ -1,0 +1,169 @@
+"""A file that carries others between computers: a zip with a manifest of their sizes and hashes.
+
+It is read as a stranger's: only names of the manifest are unpacked, each must be a plain relative path of ASCII, and
+nothing is larger than the manifest says. Nothing in it runs.
+"""
+
+import hashlib
+import json
+import re
+import shutil
+import zipfile
+import zlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import visionft
+from models.messages import Message
+from visionft.amounts import size_text
+from visionft.errors import VisionFTError
+from visionft.events import Progress
+from visionft.files import MOST_RECORD, atomic_path, open_regular, parse_json
+from visionft.jobs import SILENT, JobContext
+
+FORMAT: Final = 1
+MANIFEST: Final = "manifest.json"
+_NAME = re.compile(r"(?:[A-Za-z0-9_][A-Za-z0-9_.-]*/){0,3}[A-Za-z0-9_][A-Za-z0-9_.-]*")
+_MOST_FILES = 2_000_000
+_CHUNK = 1 << 20
+_DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError, KeyError, TypeError)
+
+
+class PackedFileError(VisionFTError):
+    """A job or a result cannot be used; nothing of it was taken."""
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """One file to pack: its name there, and its bytes or where they are."""
+
+    name: str
+    source: bytes | Path
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What a packed file says of itself.
+
+    Attributes:
+        facts: Values of its kind: plain JSON.
+        files: {name: (bytes, SHA-256)}.
+        program: Version of the program that wrote it.
+    """
+
+    facts: dict[str, Any]
+    files: dict[str, tuple[int, str]]
+    program: str
+
+    @property
+    def bytes(self) -> int:
+        return sum(size for size, _ in self.files.values())
+
+
+def pack(target: Path, kind: str, facts: dict[str, Any], contents: Iterable[Content]) -> Manifest:
+    """Write a packed file (VisionFTError: it cannot be written; an earlier file at its place stays).
+
+    Args:
+        target: The file to write.
+        kind: What it is, such as `job`; `read_manifest` refuses another.
+        facts: Values of this kind: plain JSON.
+        contents: Files, read one after the other; images are compressed already, so they are stored.
+    """
+    files: dict[str, tuple[int, str]] = {}
+    with atomic_path(target) as temporary, zipfile.ZipFile(temporary, "w") as archive:
+        for content in contents:
+            digest, size = hashlib.sha256(), 0
+            with archive.open(zipfile.ZipInfo(content.name), "w", force_zip64=True) as entry:
+                for part in _parts(content.source):
+                    entry.write(part)
+                    digest.update(part)
+                    size += len(part)
+            files[content.name] = (size, digest.hexdigest())
+        values = {"kind": kind, "format": FORMAT, "program": visionft.__version__, "facts": facts, "files": files}
+        archive.writestr(zipfile.ZipInfo(MANIFEST), json.dumps(values, ensure_ascii=False))
+    return Manifest(facts, files, visionft.__version__)
+
+
+def _parts(source: bytes | Path) -> Iterable[bytes]:
+    if isinstance(source, bytes):
+        yield source
+        return
+    with open_regular(source) as handle:
+        while part := handle.read(_CHUNK):
+            yield part
+
+
+def read_manifest(path: Path, kind: str) -> Manifest:
+    """Return the manifest of a packed file of this kind.
+
+    Raises:
+        PackedFileError: It is missing, damaged, of another kind, of a newer program, or unsafe.
+    """
+    try:
+        with open_regular(path) as handle, zipfile.ZipFile(handle) as archive:
+            entry = archive.getinfo(MANIFEST)
+            if entry.file_size > MOST_RECORD * 20:
+                raise ValueError("its manifest is too large")
+            values: Any = parse_json(archive.read(entry))
+        found, number = str(values["kind"]), int(values["format"])
+        files = {str(name): (int(size), str(digest)) for name, (size, digest) in values["files"].items()}
+        facts, program = dict(values["facts"]), str(values["program"])[:40]
+    except OSError as error:
+        message = Message("{path} cannot be read: {reason}.", path=path, reason=error.strerror or str(error))
+        raise PackedFileError(message, "Check the path, or copy the file again.") from error
+    except _DAMAGE as error:
+        message = Message("{name} is no file of VisionFT, or it is damaged: {reason}.", name=path.name, reason=error)
+        raise PackedFileError(message, "Copy it again from where it was written.") from error
+    if number > FORMAT:
+        message = Message("{name} was written by a newer VisionFT ({program}).", name=path.name, program=program)
+        raise PackedFileError(message, "Update this program.")
+    if found != kind:
+        message = Message("{name} is a {found}, not a {kind}.", name=path.name, found=found[:20], kind=kind)
+        raise PackedFileError(message, "Give the other file.")
+    if len(files) > _MOST_FILES or not all(_NAME.fullmatch(name) and size >= 0 for name, (size, _) in files.items()):
+        raise PackedFileError(
+            Message("{name} names files in a way that is not safe.", name=path.name), "Do not use it."
+        )
+    return Manifest(facts, files, program)
+
+
+def unpack(path: Path, manifest: Manifest, folder: Path, *, job: JobContext = SILENT) -> None:
+    """Unpack every file of the manifest into an existing folder, and check it.
+
+    Raises:
+        PackedFileError: A file is missing, differs from the manifest, or there is no room for all.
+        JobCancelled: The user cancelled.
+    """
+    free = shutil.disk_usage(folder).free
+    if manifest.bytes > free:
+        message = Message("{folder} has room for {free}, and {name} holds {size}.", folder=folder, name=path.name)
+        message = Message(message, free=size_text(free), size=size_text(manifest.bytes))
+        raise PackedFileError(message, "Make room, or choose another folder.")
+    try:
+        with open_regular(path) as handle, zipfile.ZipFile(handle) as archive:
+            for done, (name, (size, digest)) in enumerate(manifest.files.items()):
+                job.check_cancelled()
+                job.report(Progress(stage="Unpacking", done=done, total=len(manifest.files)))
+                (folder / name).parent.mkdir(parents=True, exist_ok=True)
+                with archive.open(name) as source, (folder / name).open("wb") as target:
+                    _copy(source, target, size, digest)
+    except _DAMAGE as error:
+        message = Message("{name} is damaged: {reason}.", name=path.name, reason=error)
+        raise PackedFileError(message, "Copy it again from where it was written.") from error
+    except OSError as error:
+        message = Message("{name} cannot be unpacked: {reason}.", name=path.name, reason=error.strerror or str(error))
+        raise PackedFileError(message, "Make room, or choose another folder.") from error
+
+
+def _copy(source: Any, target: Any, size: int, wanted: str) -> None:
+    digest, left = hashlib.sha256(), size
+    while part := source.read(min(_CHUNK, left + 1)):
+        left -= len(part)
+        if left < 0:
+            break
+        digest.update(part)
+        target.write(part)
+    if left or digest.hexdigest() != wanted:
+        raise ValueError(Message("a file in it differs from its manifest"))

@@ -1,0 +1,194 @@
+"""Training a job on this computer, without a project; and its result, a file to carry back."""
+
+import contextlib
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from models.messages import Message
+from visionft.data.types import Snapshot
+from visionft.errors import RunError
+from visionft.evaluation.trained_run import evaluate_held_out, resume_and_evaluate, train_and_evaluate
+from visionft.evaluation.unseen import TrainedRun, unseen_evaluation
+from visionft.files import publish_folder, read_json, temporary_folder, write_json
+from visionft.jobs import SILENT, JobContext
+from visionft.remote.job_file import SETTINGS, PackedJob, read_job
+from visionft.remote.packed_file import Content, Manifest, PackedFileError, pack, unpack
+from visionft.training.config.train_config import TrainConfig
+from visionft.training.runs.run_folder import RUNS_FOLDER, RunSummary, new_run_dir, read_run, scan_runs
+from visionft.training.runs.run_snapshot import read_snapshot
+from visionft.weights.locations import PRETRAINED, RANDOM
+
+KIND: Final = "result"
+SUFFIX: Final = ".vftresult"
+_UNPACKED: Final = "job.json"  # written last: the folder holds all of the job
+_LEFT_THERE: Final = ("last", "prev", "start", "tensorboard")
+
+
+def job_folder(job_file: Path) -> Path:
+    """Return the folder beside a job file in which it is trained."""
+    return job_file.with_name(job_file.stem)
+
+
+def result_file(job_file: Path) -> Path:
+    return job_file.with_suffix(SUFFIX)
+
+
+def run_job(job_file: Path, *, processes: int = 1, events: Path | None = None, job: JobContext = SILENT) -> TrainedRun:
+    """Train a job, or go on with it where it was stopped, and write its result beside it.
+
+    Everything lies in the folder of `job_folder`. A stopped run writes no result.
+
+    Args:
+        job_file: The file of `pack_job`.
+        processes: How many train together, on a device each; below `accelerate launch` each of them calls this.
+        events: File to which the events of several processes go, as `event_lines` writes them.
+
+    Raises:
+        PackedFileError: The file is no job, damaged or unsafe, or the folder holds another job.
+        ConfigError, RunError, WeightsError: As `train`.
+        JobCancelled: The user cancelled while it was unpacked.
+    """
+    facts = unpack_job(job_file, job=job)
+    folder = job_folder(job_file)
+    if processes > 1 and not is_launched():
+        launch_processes(job_file, processes, events, job)
+        trained = _finished(folder, job)
+    else:
+        trained = _train(folder, job)
+    if not trained.result.stopped and not is_launched():
+        write_result(result_file(job_file), facts.job, folder / RUNS_FOLDER / trained.result.run, trained)
+    return trained
+
+
+def is_launched() -> bool:
+    """Return whether this process is one of several that train together."""
+    return "RANK" in os.environ
+
+
+def unpack_job(job_file: Path, *, job: JobContext = SILENT) -> PackedJob:
+    """Unpack a job into its folder, where that has not been done; return what it holds.
+
+    Raises:
+        PackedFileError, JobCancelled: As `run_job`.
+    """
+    manifest, facts = read_job(job_file)
+    folder = job_folder(job_file)
+    if not (folder / _UNPACKED).exists():
+        if folder.exists() and any(folder.iterdir()):
+            raise PackedFileError(Message("{folder} is not empty.", folder=folder), "Move it away, or the job file.")
+        with temporary_folder(folder) as unpacked:
+            unpack(job_file, manifest, unpacked, job=job)
+            _refuse_unsafe(unpacked, manifest)
+            write_json(unpacked / _UNPACKED, {"job": facts.job})
+            publish_folder(unpacked, folder)
+    elif read_json(folder / _UNPACKED).get("job") != facts.job:
+        message = Message("{folder} holds another job.", folder=folder)
+        raise PackedFileError(message, "Move it away, or rename the job file.")
+    return facts
+
+
+def _refuse_unsafe(folder: Path, manifest: Manifest) -> None:
+    """Refuse a job whose settings or images lead out of its own files."""
+    config, images = _settings(folder)
+    names = {each.path.as_posix() for each in images.images}
+    if config.weights not in (PRETRAINED, RANDOM):
+        names.add(config.weights)
+    if config.start_from or not names <= manifest.files.keys():
+        raise PackedFileError("The job names files that it does not hold.", "Pack it again.")
+
+
+def _settings(folder: Path) -> tuple[TrainConfig, Snapshot]:
+    try:
+        return TrainConfig.from_dict(read_json(folder / SETTINGS)), read_snapshot(folder)
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        raise PackedFileError(Message("The job file is damaged: {reason}.", reason=error), "Pack it again.") from error
+
+
+def _train(folder: Path, job: JobContext) -> TrainedRun:
+    if (run := _latest(folder)) is None:
+        config, images = _unpacked(folder)
+        return train_and_evaluate(config, images, new_run_dir(folder, config), job=job)
+    return resume_and_evaluate(run.path, job=job) if run.is_unfinished else _finished(folder, job)
+
+
+def _latest(folder: Path) -> RunSummary | None:
+    runs, _ = scan_runs(folder)
+    return runs[-1] if runs else None
+
+
+def _finished(folder: Path, job: JobContext) -> TrainedRun:
+    """Return the run of the folder, evaluated: several processes that train together do not evaluate."""
+    run = _latest(folder)
+    if run is None or run.result is None:
+        raise RunError("The run did not begin.", "Look at the messages above, then run the job again.")
+    evaluations = {} if run.result.stopped else evaluate_held_out(run.path, None, job=job)
+    return TrainedRun(result=run.result, evaluations=evaluations, unseen=unseen_evaluation(run))
+
+
+def launch_processes(job_file: Path, processes: int, events: Path | None, job: JobContext) -> None:
+    """Train an unpacked job in several processes by accelerate's launcher; cancelling stops them well.
+
+    Raises:
+        RunError: They ended with an error, which they printed.
+    """
+    command = [
+        sys.executable, "-m", "accelerate.commands.launch", "--num_machines=1", f"--num_processes={processes}",
+        "--multi_gpu", "--main_process_port=0", "--mixed_precision=no", "--dynamo_backend=no",
+        "-m", "visionft", "job", "run", str(job_file),
+    ]  # fmt: skip
+    if events is not None:
+        command += ["--events", str(events)]
+    running = subprocess.Popen(command, start_new_session=True)  # a Ctrl-C reaches it through this process alone
+    is_told = False
+    while running.poll() is None:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            running.wait(0.2)
+        if job.is_cancelled and not is_told:
+            running.terminate()
+            is_told = True
+    if running.returncode and not is_told:
+        message = Message("Training in {count} processes ended with an error.", count=processes)
+        raise RunError(message, "Look at the messages above; with --processes 1 it needs no launcher.")
+
+
+def write_result(target: Path, number: str, run_dir: Path, trained: TrainedRun) -> None:
+    """Write the result of a job: the run's files but those to go on with, and what was measured here."""
+    config = dataclasses.replace(read_run(run_dir).config, weights=PRETRAINED)
+    found = {split: {"top1": each.top1, "images": each.images} for split, each in trained.evaluations.items()}
+    facts = {"job": number, "evaluations": found, "device": trained.result.device}
+
+    def contents() -> Iterator[Content]:
+        for path in sorted(run_dir.rglob("*")):
+            name = path.relative_to(run_dir)
+            if path.is_file() and not _stays(name):
+                yield Content(name.as_posix(), path)
+        yield Content("config.json", json.dumps(config.to_dict()).encode())
+
+    pack(target, KIND, facts, contents())
+
+
+def _stays(name: Path) -> bool:
+    """Tell whether a file of the run is not carried back: for going on here, with paths here, or evaluated anew."""
+    first = name.parts[0]
+    is_of_here = first in ("config.json", "snapshot.json.gz", "classes.json", "notes.json")
+    return (
+        first in _LEFT_THERE
+        or is_of_here
+        or first.startswith((".", "evaluation-", "predictions-"))
+        or (name.suffix == ".lock")
+    )
+
+
+def _unpacked(folder: Path) -> tuple[TrainConfig, Snapshot]:
+    """Return settings and images of an unpacked job, with their places on this computer."""
+    config, images = _settings(folder)
+    if config.weights not in (PRETRAINED, RANDOM):
+        config = dataclasses.replace(config, weights=str(folder.absolute() / config.weights))
+    placed = tuple(dataclasses.replace(each, path=folder.absolute() / each.path) for each in images.images)
+    return config, dataclasses.replace(images, images=placed)
