@@ -1,5 +1,6 @@
 """`visionft job pack`, `run` and `import`: training on another computer by files that are carried there and back."""
 
+import tempfile
 from pathlib import Path
 from typing import Annotated
 
@@ -9,53 +10,84 @@ from visionft.amounts import size_text
 from visionft.cli import completion, train_commands
 from visionft.cli.arguments import Json, ProjectDir
 from visionft.cli.next_steps import joined
-from visionft.cli.output import opened_project, print_result, running_job, table
+from visionft.cli.output import opened_project, print_result, running_job, table, write_err
 from visionft.cli.schemas import prints
 from visionft.project.names import count_of
-from visionft.remote import job_file
+from visionft.remote import job_file, ssh, starting
+from visionft.remote.job_file import RESULT_SUFFIX
 
 JobFile = Annotated[Path, Argument(metavar="JOB", help="The file that `visionft job pack` wrote.")]
 
 
-@prints({"file": Path, "packed": "visionft.remote.job_file:PackedJob"})
+Preset = Annotated[str | None, Option(help="quick, balanced or best.", autocompletion=completion.presets)]
+RecipeFile = Annotated[Path | None, Option("--recipe", metavar="FILE", help="Train with the settings of a recipe.")]
+Settings = Annotated[
+    list[str] | None, Option("--set", metavar="KEY=VALUE", help="Any other setting, such as epochs=40.")
+]
+TrainsOn = Annotated[str, Option("--device", help="What it will be trained on, for presets: cuda, mps or cpu.")]
+Lossless = Annotated[
+    bool, Option("--lossless", help="Pack the very pixels that training here would use: three times as large.")
+]
+JobNumber = Annotated[str, Argument(metavar="[JOB]", help="The start of its number, where several were sent.")]
+
+
+@prints({"file": Path, "packed": "visionft.remote.job_file:PackedJob", "beside": [Path]})
 def pack(
     project: ProjectDir,
-    preset: Annotated[str | None, Option(help="quick, balanced or best.", autocompletion=completion.presets)] = None,
-    recipe: Annotated[Path | None, Option(metavar="FILE", help="Train with the settings of a recipe.")] = None,
-    assignments: Annotated[
-        list[str] | None, Option("--set", metavar="KEY=VALUE", help="Any other setting, such as epochs=40.")
-    ] = None,
-    device: Annotated[str, Option(help="What it will be trained on, for presets: cuda, mps or cpu.")] = "cuda",
+    preset: Preset = None,
+    recipe: RecipeFile = None,
+    assignments: Settings = None,
+    device: TrainsOn = "cuda",
     output: Annotated[
         Path | None, Option("--output", "-o", metavar="FILE", help="Write it here; else beside the project.")
     ] = None,
-    lossless: Annotated[
-        bool, Option("--lossless", help="Pack the very pixels that training here would use: three times as large.")
-    ] = False,
+    lossless: Lossless = False,
+    starters: Annotated[
+        list[str] | None, Option("--start-with", metavar="KIND", help="Also write slurm (a script) or notebook.")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Pack a training run to train on another computer.
 
     The file holds images, labels as numbers and settings, and no path, file name or class name.
     """
+    wanted = [starting.checked_kind(each) for each in starters or ()]
+    target, found = _packed(project, preset, recipe, assignments, device, output, lossless=lossless)
+    beside = [starting.write_starter(kind, target) for kind in wanted]
+    lines = [
+        f"{target}: {_facts(found)}",
+        "On the other computer, with VisionFT installed:",
+        f"  {joined(['visionft', 'job', 'run', target.name])}",
+        "Then here:",
+        f"  {joined(['visionft', 'job', 'import', str(project), target.with_suffix(RESULT_SUFFIX).name])}",
+        *(f"To start it there: {path}" for path in beside),
+    ]
+    print_result({"file": target, "packed": found, "beside": beside}, "\n".join(lines), as_json=json)
+
+
+def _packed(
+    project: Path,
+    preset: str | None,
+    recipe: Path | None,
+    assignments: list[str] | None,
+    device: str,
+    output: Path | None,
+    *,
+    lossless: bool,
+) -> tuple[Path, job_file.PackedJob]:
     with opened_project(project, read_only=True) as opened:
         images, path = opened.snapshot(), opened.path
     chosen = preset if preset or recipe else "balanced"
     config = train_commands.settings_from({}, assignments or (), recipe, chosen, images, path, trains_on=device)
     target = output or path.with_name(f"{path.name}{job_file.SUFFIX}")
     with running_job() as job:
-        found = job_file.pack_job(path, images, config, target, lossless=lossless, job=job)
-        words = count_of(found.images, "image")
-        lines = [f"{target}: {words}, about {found.side} pixels high, {size_text(found.bytes)}."]
-        if found.left_out:
-            lines.append(f"{count_of(found.left_out, 'image')} left out: no decoder reads them.")
-        lines += [
-            "On the other computer, with VisionFT installed:",
-            f"  {joined(['visionft', 'job', 'run', target.name])}",
-            "Then here:",
-            f"  {joined(['visionft', 'job', 'import', str(project), target.with_suffix('.vftresult').name])}",
-        ]
-        print_result({"file": target, "packed": found}, "\n".join(lines), as_json=json)
+        return target, job_file.pack_job(path, images, config, target, lossless=lossless, job=job)
+
+
+def _facts(found: job_file.PackedJob) -> str:
+    words = f"{count_of(found.images, 'image')}, their shorter side about {found.side} pixels at most, "
+    left_out = f" {count_of(found.left_out, 'image')} left out: no decoder reads them." if found.left_out else ""
+    return f"{words}{size_text(found.bytes)}.{left_out}"
 
 
 @prints({"file": Path | None, "run": str, "stopped": bool, "seconds": float, "top1": dict[str, float]})
@@ -116,3 +148,92 @@ def import_result(
         lines = [f"{found.run}, trained on {found.device}."]
         lines += [table(("split", "there", "here", "images"), rows)] if rows else []
         print_result(found, "\n".join([*lines, *found.remarks]), as_json=json)
+
+
+@prints({"job": str, "address": str, "phase": str})
+def submit(
+    host: Annotated[str, Argument(metavar="HOST", help="Another computer, as ssh takes it: user@host.")],
+    project: ProjectDir,
+    preset: Preset = None,
+    recipe: RecipeFile = None,
+    assignments: Settings = None,
+    device: TrainsOn = "cuda",
+    lossless: Lossless = False,
+    program: Annotated[
+        str, Option(metavar="PATH", help="The command visionft there; else it is installed there once.")
+    ] = ssh.PROGRAM,
+    options: Annotated[
+        list[str] | None, Option("--ssh", metavar="OPTION", help="An option of ssh, such as --ssh=-p --ssh=2222.")
+    ] = None,
+    follows: Annotated[bool, Option("--follow/--no-follow", help="Follow it until it ends.")] = True,
+    json: Json = False,
+) -> None:
+    """Train on another computer through OpenSSH.
+
+    Ctrl-C ends only the following: the job goes on. See `visionft job status`.
+    """
+    place = ssh.Host(address=host, options=tuple(options or ()), program=program)
+    with running_job() as job:
+        ssh.install(place, job=job)  # before minutes of packing
+    with tempfile.TemporaryDirectory(prefix="visionft-job-") as folder:
+        file, found = _packed(
+            project, preset, recipe, assignments, device, Path(folder) / f"job{job_file.SUFFIX}", lossless=lossless
+        )
+        write_err(_facts(found))
+        with running_job() as job:
+            sent = ssh.submit(project, found.job, file, place, job=job)
+    _follow(project, sent, follows=follows, as_json=json)
+
+
+@prints([{"job": str, "address": str, "phase": str}], {"job": str, "address": str, "phase": str})
+def status(
+    project: ProjectDir,
+    number: JobNumber = "",
+    follows: Annotated[bool, Option("--follow", help="Follow it until it ends.")] = False,
+    stops: Annotated[bool, Option("--stop", help="Stop it after its current step.")] = False,
+    goes_on: Annotated[bool, Option("--continue", help="Go on with one that was stopped.")] = False,
+    json: Json = False,
+) -> None:
+    """Show the jobs of a project on other computers; follow, stop or continue one."""
+    if not (number or follows or stops or goes_on):
+        found = [(each.job[:8], each.host.address, ssh.look(each).phase) for each in ssh.sent_jobs(project)]
+        values = [{"job": job, "address": address, "phase": phase} for job, address, phase in found]
+        text = table(("job", "computer", "state"), found) if found else "No job of this project is elsewhere."
+        print_result(values, text, as_json=json)
+        return
+    sent = ssh.sent_job(project, number)
+    if stops:
+        ssh.stop(sent)
+    if goes_on:
+        ssh.start(sent)
+    _follow(project, sent, follows=follows, as_json=json)
+
+
+def _follow(project: Path, sent: ssh.SentJob, *, follows: bool, as_json: bool) -> None:
+    """Follow a job if wanted, and print its phase with the next command."""
+    try:
+        with running_job() as job:
+            phase = ssh.follow(sent, job=job) if follows else ssh.look(sent).phase
+    finally:
+        name = sent.job[:8]
+        again = joined(["visionft", "job", "status", str(project), name, "--follow"])
+        result = joined(["visionft", "job", "fetch", str(project), name])
+        goes_on = joined(["visionft", "job", "status", str(project), name, "--continue", "--follow"])
+        write_err(f"Job {name} on {sent.host.address}. Follow it: {again}")
+    texts = {
+        "finished": f"It has finished. Take its result back: {result}",
+        "running": "It is running.",
+        "ended": f"It ended without a result:\n{ssh.last_words(sent) if phase == 'ended' else ''}\nGo on: {goes_on}",
+        "unknown": "It is no longer there.",
+    }
+    print_result({"job": sent.job, "address": sent.host.address, "phase": phase}, texts[phase], as_json=as_json)
+
+
+@prints("visionft.remote.results:ImportedResult")
+def fetch(project: ProjectDir, number: JobNumber = "", json: Json = False) -> None:
+    """Bring the result of a submitted job back into the project."""
+    sent = ssh.sent_job(project, number)
+    with tempfile.TemporaryDirectory(prefix="visionft-job-") as folder:
+        file = Path(folder) / f"job{RESULT_SUFFIX}"
+        ssh.fetch(sent, file)
+        import_result(project, file, json)

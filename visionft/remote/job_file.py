@@ -32,6 +32,7 @@ from visionft.weights.locations import PRETRAINED, RANDOM, bundled_file, find_we
 
 KIND: Final = "job"
 SUFFIX: Final = ".vftjob"
+RESULT_SUFFIX: Final = ".vftresult"
 FOLDER: Final = "jobs"  # of a project: what was packed, to take the results back
 SNAPSHOT: Final = "snapshot.json.gz"
 SETTINGS: Final = "settings.json"

@@ -17,7 +17,7 @@ from visionft.evaluation.trained_run import evaluate_held_out, resume_and_evalua
 from visionft.evaluation.unseen import TrainedRun, unseen_evaluation
 from visionft.files import publish_folder, read_json, temporary_folder, write_json
 from visionft.jobs import SILENT, JobContext
-from visionft.remote.job_file import SETTINGS, PackedJob, read_job
+from visionft.remote.job_file import RESULT_SUFFIX, SETTINGS, PackedJob, read_job
 from visionft.remote.packed_file import Content, Manifest, PackedFileError, pack, unpack
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.runs.run_folder import RUNS_FOLDER, RunSummary, new_run_dir, read_run, scan_runs
@@ -25,7 +25,6 @@ from visionft.training.runs.run_snapshot import read_snapshot
 from visionft.weights.locations import PRETRAINED, RANDOM
 
 KIND: Final = "result"
-SUFFIX: Final = ".vftresult"
 _UNPACKED: Final = "job.json"  # written last: the folder holds all of the job
 _LEFT_THERE: Final = ("last", "prev", "start", "tensorboard")
 
@@ -36,7 +35,7 @@ def job_folder(job_file: Path) -> Path:
 
 
 def result_file(job_file: Path) -> Path:
-    return job_file.with_suffix(SUFFIX)
+    return job_file.with_suffix(RESULT_SUFFIX)
 
 
 def run_job(job_file: Path, *, processes: int = 1, events: Path | None = None, job: JobContext = SILENT) -> TrainedRun:
