@@ -135,8 +135,9 @@ def _run_of(record: Path) -> str:
 def _adopt(folder: Path, packed_as: TrainConfig, packed: Snapshot) -> TrainConfig:
     """Give a run's files the names, paths and settings of this project (PackedFileError: they are damaged)."""
     try:
-        there = TrainConfig.from_dict(read_json(folder / "config.json"))
-        result, weights = read_json(folder / RESULT), read_json(folder / WEIGHTS_FILE)
+        files = ("config.json", RESULT, WEIGHTS_FILE)
+        settings, result, weights = (dict[str, Any](read_json(folder / name)) for name in files)
+        there = TrainConfig.from_dict(settings)
         TrainResult.from_dict(result)
         stated = BaseWeights.from_dict(weights)
     except (OSError, ValueError, TypeError, KeyError, VisionFTError) as error:

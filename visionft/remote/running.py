@@ -12,7 +12,7 @@ from typing import Final
 
 from models.messages import Message
 from visionft.data.types import Snapshot
-from visionft.errors import RunError
+from visionft.errors import RunError, VisionFTError
 from visionft.evaluation.trained_run import evaluate_held_out, resume_and_evaluate, train_and_evaluate
 from visionft.evaluation.unseen import TrainedRun, unseen_evaluation
 from visionft.files import publish_folder, read_json, temporary_folder, write_json
@@ -104,8 +104,11 @@ def _refuse_unsafe(folder: Path, manifest: Manifest) -> None:
 
 def _settings(folder: Path) -> tuple[TrainConfig, Snapshot]:
     try:
-        return TrainConfig.from_dict(read_json(folder / SETTINGS)), read_snapshot(folder)
-    except (OSError, ValueError, TypeError, AttributeError) as error:
+        settings = read_json(folder / SETTINGS)
+        if not isinstance(settings, dict):
+            raise TypeError("no settings")
+        return TrainConfig.from_dict(settings), read_snapshot(folder)
+    except (OSError, ValueError, TypeError, AttributeError, VisionFTError) as error:
         raise PackedFileError(Message("The job file is damaged: {reason}.", reason=error), "Pack it again.") from error
 
 

@@ -69,7 +69,7 @@ class Host:
     def command(self, script: str) -> list[str]:
         """Return the command that runs a script for `sh` there."""
         usual = ["-o", "BatchMode=yes", "-o", f"ConnectTimeout={_CONNECT_S}", "-o", "ServerAliveInterval=15"]
-        return ["ssh", *usual, *self.options, "--", self.address, f"sh -c {shlex.quote(script)}"]
+        return ["ssh", *usual, *self.options, "--", self.address, f"sh -c {shlex.quote(f'cd && {script}')}"]
 
     def run(self, script: str, *, stdin: IO[bytes] | None = None, timeout_s: float = _LOOK_S) -> bytes:
         """Return what a script prints there (RemoteError: no connection, or it ended with an error)."""

@@ -1,0 +1,210 @@
+"""A run trained elsewhere is the run trained here; job and result files from strangers harm nothing."""
+
+import dataclasses
+import hashlib
+import json
+import shutil
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from visionft.data.types import Snapshot
+from visionft.errors import VisionFTError
+from visionft.events import EpochDone, RunStarted
+from visionft.jobs import JobContext
+from visionft.project.importing.importer import import_source
+from visionft.project.splits import assign_splits
+from visionft.project.store import Project
+from visionft.remote.event_file import read_event, recorded
+from visionft.remote.job_file import FOLDER, pack_job
+from visionft.remote.packed_file import MANIFEST, PackedFileError
+from visionft.remote.results import import_result
+from visionft.remote.running import job_folder, result_file, run_job
+from visionft.training.config.train_config import TrainConfig
+from visionft.training.loop.train import train
+from visionft.training.runs.manifest import read_manifest
+from visionft.training.runs.run_folder import load_run
+from visionft.training.runs.run_snapshot import read_snapshot
+
+CONFIG = TrainConfig(
+    backbone="test_resnet", method="lora", weights="random", image_size=32, batch_size=8, epochs=2, device="cpu",
+    workers=0, precision="fp32",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def packed(image_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with a project and, in `there`, the job `a` of it with its result; tests copy it."""
+    folder = tmp_path_factory.mktemp("packed")
+    with Project.create(folder / "Secret name") as made:
+        import_source(made, image_folder)
+        assign_splits(made)
+        images = made.snapshot()
+    (folder / "there").mkdir()
+    pack_job(folder / "Secret name", images, CONFIG, folder / "there" / "a.vftjob", lossless=True)
+    run_job(folder / "there" / "a.vftjob")
+    return folder
+
+
+@pytest.fixture
+def project(packed: Path, tmp_path: Path) -> Path:
+    """Return the project that packed the job."""
+    return Path(shutil.copytree(packed / "Secret name", tmp_path / "Secret name"))
+
+
+@pytest.fixture
+def images(project: Path) -> Snapshot:
+    with Project.open(project, read_only=True) as opened:
+        return opened.snapshot()
+
+
+@pytest.fixture
+def there(packed: Path, tmp_path: Path) -> Path:
+    """Return a folder that stands for another computer, with the job `a` and its result."""
+    return Path(shutil.copytree(packed / "there", tmp_path / "there"))
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path) -> Path:
+    """Return another such folder, empty."""
+    (tmp_path / "elsewhere").mkdir()
+    return tmp_path / "elsewhere"
+
+
+def test_a_run_trained_elsewhere_is_the_run_trained_here(project, images, there, image_folder):
+    content = (there / "a.vftjob").read_bytes() + (there / "a.vftresult").read_bytes()
+    names = ("Secret name", '"red"', str(there.parent.name), str(image_folder), image_folder.name)
+    assert not any(each.encode() in content for each in names)
+    imported = import_result(project, images, there / "a.vftresult")
+    here = train(CONFIG, images, project / "runs" / "002-here")
+
+    run, own = load_run(project, imported.run), load_run(project, here.run)
+    hashes = [read_manifest(each.path / "best")["model.safetensors"] for each in (run, own)]
+    assert hashes[0] == hashes[1] and (run.class_names, run.config) == (own.class_names, own.config)
+    assert read_snapshot(run.path).digest == read_snapshot(own.path).digest
+    assert [each.there for each in imported.measured] == [each.here for each in imported.measured]
+    assert {each.split for each in imported.measured} == {"val", "test"} and not imported.remarks
+    with pytest.raises(PackedFileError, match=imported.run):
+        import_result(project, images, there / "a.vftresult")
+
+
+def test_a_stopped_job_goes_on_to_the_same_weights(there, elsewhere):
+    job, seen = Path(shutil.copy(there / "a.vftjob", elsewhere / "a.vftjob")), []
+    stops_early = JobContext(seen.append, lambda: any(isinstance(each, EpochDone) for each in seen))
+    assert run_job(job, job=stops_early).result.stopped and not result_file(job).exists()
+    assert RunStarted in map(type, seen)
+    assert not run_job(job).result.stopped and result_file(job).exists()
+    best = job_folder(job) / "runs" / "001-test_resnet-lora" / "best"
+    first = job_folder(there / "a.vftjob") / "runs" / "001-test_resnet-lora" / "best"
+    assert read_manifest(best)["model.safetensors"] == read_manifest(first)["model.safetensors"]
+
+
+def test_labels_that_changed_since_are_counted(project, images, there):
+    changed = dataclasses.replace(images.images[0], split=None)
+    later = dataclasses.replace(images, images=(changed, *images.images[1:]))
+    found = import_result(project, later, there / "a.vftresult")
+    assert (found.changed, found.added) == (1, 0) and found.remarks
+
+
+@pytest.mark.parametrize(
+    "change", [{"start_from": "001-test_resnet-lora"}, {"method": "knn"}, {"learning_rate": 99.0}], ids=str
+)
+def test_what_cannot_be_trained_elsewhere_is_refused_and_leaves_nothing(change, project, images, elsewhere):
+    before = list((project / FOLDER).iterdir())
+    with pytest.raises(VisionFTError):
+        pack_job(project, images, dataclasses.replace(CONFIG, **change), elsewhere / "a.vftjob")
+    assert not list(elsewhere.iterdir()) and list((project / FOLDER).iterdir()) == before
+
+
+def test_a_result_of_another_project_is_refused(project, images, there):
+    shutil.rmtree(project / FOLDER)
+    with pytest.raises(PackedFileError):
+        import_result(project, images, there / "a.vftresult")
+    assert not list((project / "runs").glob("*"))
+
+
+def rewritten(source: Path, target: Path, change) -> Path:
+    """Write a packed file again; `change` alters {name: bytes} and the manifest's values."""
+    with zipfile.ZipFile(source) as archive:
+        files = {name: archive.read(name) for name in archive.namelist()}
+    values = json.loads(files.pop(MANIFEST))
+    change(files, values)
+    with zipfile.ZipFile(target, "w") as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+        archive.writestr(MANIFEST, json.dumps(values))
+    return target
+
+
+def replaced(name: str, content: bytes):
+    """Return a change: a file with another content, under the right hash."""
+
+    def change(files, values):
+        files[name] = content
+        values["files"][name] = [len(content), hashlib.sha256(content).hexdigest()]
+
+    return change
+
+
+def outside(files, values):
+    replaced("../escaped", b"x")(files, values)
+
+
+def newer(_files, values):
+    values["format"] = 99
+
+
+def cut(files, _values):
+    name = next(each for each in files if each.startswith("images/"))
+    files[name] = files[name][:-1]
+
+
+def lost(files, _values):
+    files.pop(next(each for each in files if each.startswith("images/")))
+
+
+def other_kind(_files, values):
+    values["kind"] = "result"
+
+
+def settings_elsewhere(files, values):
+    settings = json.loads(files["settings.json"]) | {"weights": "/etc/passwd"}
+    replaced("settings.json", json.dumps(settings).encode())(files, values)
+
+
+@pytest.mark.parametrize(
+    "change", [outside, newer, cut, lost, other_kind, settings_elsewhere, replaced("settings.json", b"[]")]
+)
+def test_hostile_and_damaged_jobs_are_refused_before_anything_is_left(change, there, elsewhere):
+    job = rewritten(there / "a.vftjob", elsewhere / "bad.vftjob", change)
+    with pytest.raises(VisionFTError):
+        run_job(job)
+    assert list(elsewhere.iterdir()) == [job] and not (elsewhere.parent / "escaped").exists()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        outside, newer, replaced("result.json", b"{}"), replaced("best/model.safetensors", b"no"),
+        replaced("config.json", b"7"), replaced("config.json", b"{}"),
+    ],
+)  # fmt: skip
+def test_hostile_and_damaged_results_are_refused_before_anything_is_left(change, project, images, there):
+    bad = rewritten(there / "a.vftresult", there / "bad.vftresult", change)
+    with pytest.raises(VisionFTError):
+        import_result(project, images, bad)
+    assert not [each for each in (project / "runs").glob("*") if each.is_dir()]
+
+
+def test_events_survive_their_file_and_foreign_lines_are_passed_over(tmp_path):
+    done = EpochDone(
+        epoch=1, epochs=2, train_loss=0.5, train_accuracy=0.5, val_loss=0.4, val_accuracy=0.75, learning_rate=1e-3,
+        seconds=1.0, images_per_second=10.0, is_best=True,
+    )  # fmt: skip
+    with recorded(JobContext(), tmp_path / "events.jsonl") as job:
+        job.report(done)
+    (line,) = (tmp_path / "events.jsonl").read_text().splitlines()
+    assert read_event(line) == done
+    for foreign in ("", "[]", '{"event": "Other"}', '{"event": "EpochDone", "epoch": [1]}', "{"):
+        assert read_event(foreign) is None

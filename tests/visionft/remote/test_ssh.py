@@ -1,0 +1,148 @@
+"""Jobs through a real sshd on the loopback address: sent, followed, stopped, continued, brought back."""
+
+import contextlib
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from visionft.cli import main
+from visionft.errors import VisionFTError
+from visionft.events import EpochDone
+from visionft.jobs import JobContext
+from visionft.project.importing.importer import import_source
+from visionft.project.splits import assign_splits
+from visionft.project.store import Project
+from visionft.remote import ssh
+from visionft.remote.program_wheel import write_wheel
+from visionft.training.runs.run_folder import list_runs
+
+SSHD = shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(SSHD is None, reason="no OpenSSH server is installed")]
+CONFIG = """
+ListenAddress 127.0.0.1
+Port {port}
+HostKey {folder}/hostkey
+PidFile {folder}/pid
+AuthorizedKeysFile {folder}/user.pub
+PasswordAuthentication no
+KbdInteractiveAuthentication no
+UsePAM no
+StrictModes no
+SetEnv HOME={folder}/home OMP_NUM_THREADS=1
+"""
+SETTINGS = "backbone=test_resnet method=lora weights=random image_size=32 batch_size=8 workers=0 framing=centre"
+
+
+@pytest.fixture
+def host(tmp_path: Path):
+    """Return a host whose home is `tmp_path/home`; its sshd ends with the test."""
+    folder = tmp_path
+    (folder / "home").mkdir()
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    for name in ("hostkey", "user"):
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", folder / name], check=True)
+    (folder / "sshd_config").write_text(CONFIG.format(port=port, folder=folder))
+    Path("/run/sshd").mkdir(exist_ok=True)
+    daemon = subprocess.Popen([str(SSHD), "-D", "-e", "-f", folder / "sshd_config"], stderr=subprocess.DEVNULL)
+    program = folder / "visionft"
+    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m visionft "$@"\n')
+    program.chmod(0o755)
+    options = ["-F", "/dev/null", "-p", str(port), "-i", str(folder / "user"), "-o", "StrictHostKeyChecking=no"]
+    options += ["-o", f"UserKnownHostsFile={folder}/known", "-o", "IdentitiesOnly=yes"]
+    for _ in range(100):
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+            break
+        time.sleep(0.05)
+    import getpass
+
+    yield ssh.Host(address=f"{getpass.getuser()}@127.0.0.1", options=tuple(options), program=str(program))
+    daemon.terminate()
+    daemon.wait()
+
+
+@pytest.fixture
+def project(image_folder: Path, tmp_path: Path) -> Path:
+    """Return a project with images and splits."""
+    with Project.create(tmp_path / "project") as made:
+        import_source(made, image_folder)
+        assign_splits(made)
+    return tmp_path / "project"
+
+
+@pytest.fixture
+def run(monkeypatch, capsys):
+    """Return a function: arguments -> (exit code, stdout, stderr)."""
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["visionft", *map(str, arguments)])
+        code = main()
+        return code, *capsys.readouterr()
+
+    return run
+
+
+def submit_words(host: ssh.Host, project: Path, epochs: int) -> list[str]:
+    options = [f"--ssh={each}" for each in host.options]
+    settings = [word for each in f"{SETTINGS} epochs={epochs}".split() for word in ("--set", each)]
+    return ["job", "submit", host.address, str(project), "--preset", "quick", *settings, *options,
+            "--program", host.program]  # fmt: skip
+
+
+def test_a_job_goes_there_is_followed_and_comes_back(host, project, run):
+    code, _, told = run(*submit_words(host, project, epochs=2))
+    assert code == 0 and "epoch 2/2" in told
+    code, listed, _ = run("job", "status", project, "--json")
+    assert code == 0 and json.loads(listed)[0]["phase"] == "finished"
+    code, printed, told = run("job", "fetch", project, "--json")
+    assert code == 0, told
+    (trained,) = list_runs(project)
+    assert trained.name == json.loads(printed)["run"] and trained.result is not None and not trained.result.stopped
+
+
+def test_a_job_runs_on_unwatched_is_stopped_and_goes_on(host, project, run):
+    assert run(*submit_words(host, project, epochs=500), "--no-follow")[0] == 0
+    (sent,) = ssh.sent_jobs(project)
+    seen = []
+    ended = JobContext(seen.append, lambda: any(isinstance(each, EpochDone) for each in seen))
+    assert ssh.follow(sent, job=ended) == "running"  # the reader went away, the job did not
+    assert ssh.look(sent).phase == "running"
+    ssh.stop(sent)
+    assert ssh.follow(sent) == "ended"
+    with pytest.raises(VisionFTError):
+        ssh.fetch(sent, project.parent / "none")
+    assert not (project.parent / "none").exists()
+    ssh.start(sent)
+    ssh.stop(sent)
+    assert ssh.follow(sent) == "ended"
+
+
+def test_what_is_wrong_is_said_and_nothing_is_sent(host, project, run):
+    wrong = ssh.Host(address=host.address, options=("-p", "1", *host.options), program=host.program)
+    for place in (wrong, ssh.Host(address=host.address, options=host.options, program="/none/visionft")):
+        code, printed, told = run(*submit_words(place, project, epochs=2))
+        assert code == 2 and not printed and host.address in told, told
+    assert not ssh.sent_jobs(project) and not list((project.parent / "home").glob(".visionft-jobs/*/*"))
+    for address in ("-oProxyCommand=touch x", "a b", ""):
+        with pytest.raises(VisionFTError):
+            ssh.Host(address=address)
+
+
+def test_the_wheel_of_this_program_installs_and_starts(tmp_path):
+    wheel, target = write_wheel(tmp_path), tmp_path / "site"
+    pip = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--no-index", "--target", str(target), str(wheel)]
+    subprocess.run(pip, check=True)
+    program = f"import sys; sys.path.insert(0, {str(target)!r}); import visionft; print(visionft.__file__)"
+    done = subprocess.run([sys.executable, "-P", "-c", program], check=True, capture_output=True, text=True)
+    assert done.stdout.startswith(str(target))
+    started = subprocess.run([target / "bin" / "visionft", "--version"], capture_output=True, text=True, check=False,
+                             env=os.environ | {"PYTHONPATH": str(target)})  # fmt: skip
+    assert started.returncode == 0, started.stderr
