@@ -24,7 +24,7 @@ _SLURM = """\
 # Start it with: sbatch {script}
 # More graphics cards: change --gpus-per-node and --processes together. A job that ran out of time goes on when it is
 # started again.
-cd "$(dirname "${{SLURM_SUBMIT_DIR:-.}}/x")" || exit 1
+cd "${{SLURM_SUBMIT_DIR:-.}}" || exit 1
 visionft job run {job} --processes "${{SLURM_GPUS_ON_NODE:-1}}" &
 trap 'kill -TERM $!' TERM
 wait $!

@@ -3,7 +3,10 @@
 import dataclasses
 import hashlib
 import json
+import os
 import shutil
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -21,6 +24,7 @@ from visionft.remote.job_file import FOLDER, pack_job
 from visionft.remote.packed_file import MANIFEST, PackedFileError
 from visionft.remote.results import import_result
 from visionft.remote.running import job_folder, result_file, run_job
+from visionft.remote.starting import write_starter
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.loop.train import train
 from visionft.training.runs.manifest import read_manifest
@@ -208,3 +212,33 @@ def test_events_survive_their_file_and_foreign_lines_are_passed_over(tmp_path):
     assert read_event(line) == done
     for foreign in ("", "[]", '{"event": "Other"}', '{"event": "EpochDone", "epoch": [1]}', "{"):
         assert read_event(foreign) is None
+
+
+@pytest.mark.slow
+def test_two_processes_train_a_job_and_one_writes_its_result(there, elsewhere):
+    job = Path(shutil.copy(there / "a.vftjob", elsewhere / "a.vftjob"))
+    trained = run_job(job, processes=2, events=elsewhere / "events.jsonl")
+    assert set(trained.evaluations) == {"val", "test"} and result_file(job).exists()
+    events = [read_event(line) for line in (elsewhere / "events.jsonl").read_text().splitlines()]
+    started = [each for each in events if isinstance(each, RunStarted)]
+    assert [each.processes for each in started] == [2]
+
+
+@pytest.mark.slow
+def test_the_notebook_and_the_script_train_the_job(there, elsewhere):
+    job = Path(shutil.copy(there / "a.vftjob", elsewhere / "a.vftjob"))
+    notebook = json.loads(write_starter("notebook", job).read_text())
+    cells = [cell["source"] for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    done = subprocess.run(
+        [sys.executable, "-c", "\n".join(cells)], cwd=elsewhere, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0 and result_file(job).exists(), done.stderr
+    assert notebook["nbformat"] == 4 and result_file(job).name in done.stdout
+
+    script = write_starter("slurm", job)
+    result_file(job).unlink()
+    (elsewhere / "visionft").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m visionft "$@"\n')
+    (elsewhere / "visionft").chmod(0o755)
+    variables = os.environ | {"PATH": f"{elsewhere}:{os.environ['PATH']}", "SLURM_SUBMIT_DIR": str(elsewhere)}
+    done = subprocess.run(["bash", script], cwd="/", env=variables, capture_output=True, text=True, check=False)
+    assert done.returncode == 0 and result_file(job).exists(), done.stderr  # the finished run is only packed again
