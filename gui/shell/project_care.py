@@ -184,12 +184,13 @@ def move_to_trash(path: Path) -> bool:
     from visionft.curation import check
     from visionft.export import external_models
     from visionft.features import feature_store
+    from visionft.remote import job_file
     from visionft.retrieval import index
     from visionft.training import framing_choice
 
     starts = (DATABASE, UNPACKED_PREFIX)
     files = {each.FILE for each in (framing_choice, image_window, label_files, stored_recommendation)}
-    folders = {each.FOLDER for each in (check, external_models, feature_store, index)}
+    folders = {each.FOLDER for each in (check, external_models, feature_store, index, job_file)}
     names = {*_OURS, *files, *folders}
     ours = [entry for entry in path.iterdir() if entry.name in names or entry.name.startswith(starts)]
     others = len(ours) < sum(1 for _ in path.iterdir())

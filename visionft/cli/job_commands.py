@@ -51,7 +51,7 @@ def pack(
 
     The file holds images, labels as numbers and settings, and no path, file name or class name.
     """
-    wanted = [starting.checked_kind(each) for each in starters or ()]
+    wanted: list[starting.Kind] = [starting.checked_kind(each) for each in starters or ()]
     target, found = _packed(project, preset, recipe, assignments, device, output, lossless=lossless)
     beside = [starting.write_starter(kind, target) for kind in wanted]
     lines = [

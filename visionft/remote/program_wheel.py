@@ -11,13 +11,21 @@ from pathlib import Path
 import models
 import resources
 import visionft
+from visionft.errors import VisionFTError
 
 _PACKAGES = (visionft, models, resources)
 _LEFT_OUT = {"__pycache__", "screenshots"}  # the others are needed to train
 
 
 def write_wheel(folder: Path) -> Path:
-    """Write `visionft-VERSION-py3-none-any.whl` into a folder, without the window, and return its path."""
+    """Write `visionft-VERSION-py3-none-any.whl` into a folder, without the window, and return its path.
+
+    Raises:
+        VisionFTError: The program is a standalone one, without files to make a wheel of.
+    """
+    if getattr(sys, "frozen", False):
+        hint = "Install VisionFT there, and name its command."
+        raise VisionFTError("A standalone program cannot be installed on another computer.", hint)
     found = importlib.metadata.distribution("visionft")
     stem = f"visionft-{visionft.__version__}"
     about, target = f"{stem}.dist-info", folder / f"{stem}-py3-none-any.whl"
@@ -47,8 +55,3 @@ def _contents(texts: dict[str, str]) -> Iterator[tuple[str, bytes]]:
                 yield name.as_posix(), path.read_bytes()
     for name, text in texts.items():
         yield name, text.encode()
-
-
-def is_frozen() -> bool:
-    """Return whether the program runs from a standalone folder, which has no files to make a wheel of."""
-    return bool(getattr(sys, "frozen", False))

@@ -145,7 +145,7 @@ def test_a_project_goes_to_the_trash_and_its_images_stay(opened, images, trash, 
 
 def test_what_is_not_the_program_s_stays_in_the_folder(opened, trash, agrees):
     path = opened.state.path
-    for name in ("features", "curation", "retrieval", "external"):
+    for name in ("features", "curation", "retrieval", "external", "jobs"):
         (path / name).mkdir()
     (path / "recommendation.json").write_text("{}")
     (path / "holiday.jpg").write_bytes(b"mine")
