@@ -243,6 +243,7 @@ PLACES = {
 
 # The window sends nothing to anybody, and measures one image at a time.
 COMMAND_LINE_ALONE = {"model bench", "model push"}
+COMMAND_LINE_ALONE |= {f"job {verb}" for verb in ("pack", "run", "import", "submit", "status", "fetch")}  # so far
 
 
 def test_every_verb_of_the_command_line_has_its_place(window):
