@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import IO, Any, Final, Literal
 
 from models.messages import Message
-from visionft.errors import VisionFTError
+from visionft.errors import NextStep, VisionFTError
 from visionft.events import Event, Progress
 from visionft.files import atomic_path, open_regular, read_json, write_json
 from visionft.jobs import SILENT, JobContext
@@ -25,6 +25,7 @@ from visionft.remote.event_file import read_event
 from visionft.remote.job_file import FOLDER
 from visionft.remote.packed_file import PackedFileError
 from visionft.remote.program_wheel import write_wheel
+from visionft.weights.offline import OFFLINE_VARIABLE, is_set
 
 Phase = Literal["running", "finished", "ended", "unknown"]
 SENT: Final = "sent.json"  # in the record of a job: where it is
@@ -67,7 +68,10 @@ class Host:
             raise RemoteError(message, "Give the path of the command visionft there.")
 
     def command(self, script: str) -> list[str]:
-        """Return the command that runs a script for `sh` there."""
+        """Return the command that runs a script for `sh` there (RemoteError: VisionFT works offline)."""
+        if is_set(OFFLINE_VARIABLE):
+            message = Message("VisionFT works offline ({name} is set).", name=OFFLINE_VARIABLE)
+            raise RemoteError(message, "Allow the network first.", NextStep("allow_network"))
         usual = ["-o", "BatchMode=yes", "-o", f"ConnectTimeout={_CONNECT_S}", "-o", "ServerAliveInterval=15"]
         return ["ssh", *usual, *self.options, "--", self.address, f"sh -c {shlex.quote(f'cd && {script}')}"]
 

@@ -15,8 +15,11 @@ def offline_reason() -> str:
 
 def offline_variable() -> str:
     """Return the environment variable of offline mode; empty when none is set."""
-    names = (OFFLINE_VARIABLE, "HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
-    return next((each for each in names if os.environ.get(each, "").strip().lower() in ("1", "on", "yes", "true")), "")
+    return next(filter(is_set, (OFFLINE_VARIABLE, "HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")), "")
+
+
+def is_set(name: str) -> bool:
+    return os.environ.get(name, "").strip().lower() in ("1", "on", "yes", "true")
 
 
 def set_offline(is_offline: bool) -> None:

@@ -125,11 +125,15 @@ def test_a_job_runs_on_unwatched_is_stopped_and_goes_on(host, project, run):
     assert ssh.follow(sent) == "ended"
 
 
-def test_what_is_wrong_is_said_and_nothing_is_sent(host, project, run):
+def test_what_is_wrong_is_said_and_nothing_is_sent(host, project, run, monkeypatch):
     wrong = ssh.Host(address=host.address, options=("-p", "1", *host.options), program=host.program)
     for place in (wrong, ssh.Host(address=host.address, options=host.options, program="/none/visionft")):
         code, printed, told = run(*submit_words(place, project, epochs=2))
         assert code == 2 and not printed and host.address in told, told
+    with monkeypatch.context() as patch:
+        patch.setenv("VISIONFT_OFFLINE", "1")
+        code, _, told = run(*submit_words(host, project, epochs=2))
+        assert code == 2 and "VISIONFT_OFFLINE" in told
     assert not ssh.sent_jobs(project) and not list((project.parent / "home").glob(".visionft-jobs/*/*"))
     for address in ("-oProxyCommand=touch x", "a b", ""):
         with pytest.raises(VisionFTError):
