@@ -33,6 +33,7 @@ class Lane(Enum):
     TRAINING = "training"
     COMPUTE = "compute"
     DISK = "disk"
+    REMOTE = "remote"  # another computer
 
 
 class Priority(IntEnum):

@@ -92,6 +92,7 @@ class SetupView(QWidget):
         self.command_button.setToolTip(tr("Copy the command line of this run"))
         self.open_recipe_button = Button("Open recipe…", role="quiet")
         self.save_recipe_button = Button("Save recipe…", role="quiet")
+        self.elsewhere_button = Button("Train on another computer…", role="quiet")
         self.rates_button = Button("Find a learning rate", "search")
         self.prompts_button = Button("Edit prompts", "edit")
         self._no_settings = text("This method has no settings of its own.", "muted")
@@ -115,7 +116,9 @@ class SetupView(QWidget):
         self.more_button.toggled.connect(lambda is_open: self.shown.emit() if is_open else None)
         self.more_button.clicked.connect(self.more_toggled)
         parts = (self.problems, self.presets, head, self.split_card, self.advice_card)
-        everything = column(*parts, row(self.more_button, None), more, None, spacing=theme.MEDIUM)
+        everything = column(
+            *parts, row(self.more_button, None, self.elsewhere_button), more, None, spacing=theme.MEDIUM
+        )
         everything.setContentsMargins(theme.HUGE, 0, theme.HUGE, theme.HUGE)
         return everything
 

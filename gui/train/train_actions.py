@@ -32,6 +32,10 @@ def train_actions(link: "PageLink[TrainPage]") -> list[Action]:
         has_classes = state.session is not None and state.session.project.status.class_names
         return "" if has_classes else tr("The project has no classes yet: add some on the Label page.")
 
+    def why_not_elsewhere() -> str:
+        has_classes = state.session is not None and len(state.session.project.status.class_names) > 1
+        return "" if has_classes else tr("Training needs images of two classes.")
+
     return [
         add("run.start", "Start training", lambda p: p.start(), before=why_not_start,
             keys=("Ctrl+Enter", "Ctrl+Return"), place=TRAIN, menu="Run"),
@@ -55,6 +59,8 @@ def train_actions(link: "PageLink[TrainPage]") -> list[Action]:
             lambda p: p.draft.why_not_measure(), menu="Run", is_rare=True),
         add("run.find_rate", "Find a learning rate", lambda p: p.draft.find_rate(),
             lambda p: p.draft.why_not_measure(), menu="Run", is_rare=True),
+        add("run.elsewhere", "Train on another computer", lambda p: p.elsewhere.open(), before=why_not_elsewhere,
+            menu="Run", also="remote, ssh, server, cluster, colab, slurm, gpu"),
         add("run.end", "Stop training", lambda p: p.stop(), before=why_not_stop, menu="Run"),
         add("queue.up", "Move up", lambda p: p.queue.move_chosen(-1), keys=("Alt+Up",), place=QUEUE),
         add("queue.down", "Move down", lambda p: p.queue.move_chosen(1), keys=("Alt+Down",), place=QUEUE),

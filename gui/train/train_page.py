@@ -18,6 +18,7 @@ from gui.runner import RESULTS, TRAIN, RunBegun, RunEnded, Runner, offer_words
 from gui.session import ProjectSession
 from gui.state import AppState
 from gui.train.draft import TrainDraft
+from gui.train.elsewhere import Elsewhere
 from gui.train.queue_list import QueueList
 from gui.train.resume_card import ResumeCard
 from gui.train.setup import SetupView
@@ -81,6 +82,7 @@ class TrainPage(Page):
         self.setup = SetupView(TrainConfig())
         self.form = self.setup.form  # of the settings common to all methods
         self.draft = TrainDraft(state, session, self.setup)
+        self.elsewhere = Elsewhere(state, session, config=self.config, when_ready=self._when_ready, parent=self)
         self.resume_card = ResumeCard()
         self._has_run = self._has_results = False  # in the live view
         self._monitor: RunMonitor | None = None
@@ -133,6 +135,7 @@ class TrainPage(Page):
             (setup.framing_card.measure_button, "run.measure_framing",
              tr("Compare the centre square with the whole image, in several sizes, on your images")),
             (setup.prompts_button, "run.prompts", ""),
+            (setup.elsewhere_button, "run.elsewhere", ""),
         ):  # fmt: skip
             self.state.actions.attach(button, action, tip)
         self.state.settings_changed.connect(self.mark_stale)  # the device to train on
@@ -142,6 +145,7 @@ class TrainPage(Page):
         setup.split_card.again_requested.connect(self.split_again)
         setup.command_button.content = lambda: command_line(self.config(), str(self.state.path or "PROJECT"))
         setup.step_wanted.connect(self.state.step_requested)
+        setup.elsewhere_button.clicked.connect(lambda _checked=False: self.elsewhere.open())
         self.resume_card.continued.connect(lambda: self.go_on_with(self.runner and self.runner.offer))
         if (runner := self.runner) is not None:
             runner.run_begun.connect(self._on_run_begun)

@@ -1,16 +1,13 @@
 """Jobs through a real sshd on the loopback address: sent, followed, stopped, continued, brought back."""
 
-import contextlib
 import json
 import os
-import shutil
-import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
+from ssh_host import SSHD, served_host
 
 from visionft.cli import main
 from visionft.errors import VisionFTError
@@ -23,50 +20,15 @@ from visionft.remote import ssh
 from visionft.remote.program_wheel import write_wheel
 from visionft.training.runs.run_folder import list_runs
 
-SSHD = shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(SSHD is None, reason="no OpenSSH server is installed")]
-CONFIG = """
-ListenAddress 127.0.0.1
-Port {port}
-HostKey {folder}/hostkey
-PidFile {folder}/pid
-AuthorizedKeysFile {folder}/user.pub
-PasswordAuthentication no
-KbdInteractiveAuthentication no
-UsePAM no
-StrictModes no
-SetEnv HOME={folder}/home OMP_NUM_THREADS=1
-"""
 SETTINGS = "backbone=test_resnet method=lora weights=random image_size=32 batch_size=8 workers=0 framing=centre"
 
 
 @pytest.fixture
 def host(tmp_path: Path):
-    """Return a host whose home is `tmp_path/home`; its sshd ends with the test."""
-    folder = tmp_path
-    (folder / "home").mkdir()
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    for name in ("hostkey", "user"):
-        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", folder / name], check=True)
-    (folder / "sshd_config").write_text(CONFIG.format(port=port, folder=folder))
-    Path("/run/sshd").mkdir(exist_ok=True)
-    daemon = subprocess.Popen([str(SSHD), "-D", "-e", "-f", folder / "sshd_config"], stderr=subprocess.DEVNULL)
-    program = folder / "visionft"
-    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m visionft "$@"\n')
-    program.chmod(0o755)
-    options = ["-F", "/dev/null", "-p", str(port), "-i", str(folder / "user"), "-o", "StrictHostKeyChecking=no"]
-    options += ["-o", f"UserKnownHostsFile={folder}/known", "-o", "IdentitiesOnly=yes"]
-    for _ in range(100):
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
-            break
-        time.sleep(0.05)
-    import getpass
-
-    yield ssh.Host(address=f"{getpass.getuser()}@127.0.0.1", options=tuple(options), program=str(program))
-    daemon.terminate()
-    daemon.wait()
+    """Return a host on the loopback address; its home is `tmp_path/home`."""
+    with served_host(tmp_path) as host:
+        yield host
 
 
 @pytest.fixture

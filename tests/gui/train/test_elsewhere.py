@@ -1,0 +1,89 @@
+"""Training on another computer from the window: by a file that is carried there and back, and through a real sshd."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from modal import answer
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QFileDialog, QLineEdit
+from ssh_host import SSHD, served_host
+
+from gui.train.elsewhere import ElsewhereDialog
+from gui.train.train_page import TrainPage
+from visionft.remote import ssh
+from visionft.remote.running import result_file, run_job
+from visionft.training.config.train_config import TrainConfig
+from visionft.training.runs.run_folder import list_runs
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning", "ignore::FutureWarning")
+CONFIG = TrainConfig(
+    backbone="test_resnet", method="lora", weights="random", image_size=32, batch_size=8, epochs=2, workers=0,
+)  # fmt: skip
+
+
+@pytest.fixture
+def drafted(page: TrainPage) -> TrainPage:
+    """Return the train page with settings of a quick run."""
+    page.draft.take(replace(CONFIG, device="cpu"))
+    return page
+
+
+def choose(qtbot, path: Path) -> None:
+    """Name a file in the next file dialog."""
+
+    def name(dialog: QFileDialog) -> None:
+        field, *_ = dialog.findChildren(QLineEdit)
+        field.setText(str(path))
+        qtbot.keyClick(field, Qt.Key.Key_Return)
+
+    answer(QFileDialog, name)
+
+
+def press(qtbot, page: TrainPage, name: str, *, then=lambda: None) -> None:
+    """Open the dialog and press one of its buttons."""
+
+    def act(dialog: ElsewhereDialog) -> None:
+        then()
+        qtbot.mouseClick(getattr(dialog, name), Qt.MouseButton.LeftButton)
+
+    answer(ElsewhereDialog, act)
+    qtbot.mouseClick(page.setup.elsewhere_button, Qt.MouseButton.LeftButton)
+
+
+@pytest.mark.slow
+def test_a_job_is_saved_trained_elsewhere_and_its_result_opened(qtbot, window, drafted, tmp_path):
+    job, session = tmp_path / "there" / "a.vftjob", window.state.session
+    job.parent.mkdir()
+    press(qtbot, drafted, "save_button", then=lambda: choose(qtbot, job))
+    qtbot.waitUntil(lambda: job.exists() and not window.state.tasks.pending, timeout=60_000)
+    run_job(job)
+    press(qtbot, drafted, "open_button", then=lambda: choose(qtbot, result_file(job)))
+    qtbot.waitUntil(lambda: window.current_page.name == "results", timeout=60_000)
+    (run,) = list_runs(session.path)
+    assert run.config == drafted.config() and run.result is not None
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(SSHD is None, reason="no OpenSSH server is installed")
+def test_a_sent_job_is_followed_live_and_its_run_comes_by_itself(qtbot, window, drafted, tmp_path):
+    session = window.state.session
+    with served_host(tmp_path) as host:
+        drafted.elsewhere.send_to(host)
+        qtbot.waitUntil(lambda: bool(ssh.sent_jobs(session.path)), timeout=60_000)
+        qtbot.waitUntil(lambda: drafted.monitor.chart.point_counts()["epochs"] >= 2, timeout=120_000)
+        qtbot.waitUntil(lambda: bool(list_runs(session.path)) and not window.state.tasks.pending, timeout=120_000)
+    assert window.current_page.name == "results"
+    (run,) = list_runs(session.path)
+    assert run.result is not None and not run.result.stopped
+
+
+def test_an_address_that_ssh_would_take_for_an_option_is_refused(qtbot, window, drafted):
+    def act(dialog: ElsewhereDialog) -> None:
+        assert not dialog.send_button.isEnabled()
+        qtbot.keyClicks(dialog.address, "-oProxyCommand=x")
+        qtbot.mouseClick(dialog.send_button, Qt.MouseButton.LeftButton)
+
+    answer(ElsewhereDialog, act)
+    qtbot.mouseClick(drafted.setup.elsewhere_button, Qt.MouseButton.LeftButton)
+    assert "-oProxyCommand=x" in window.toasts.message() and not window.state.tasks.pending
