@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from models.messages import Message
 from visionft import events
-from visionft.errors import VisionFTError
+from visionft.errors import IrregularFileError, VisionFTError
 from visionft.events import Event, Progress, StepDone
 from visionft.files import parse_json, write_error
 from visionft.jobs import JobContext
@@ -32,6 +32,8 @@ def recorded(job: JobContext, path: Path | None) -> Generator[JobContext]:
         yield job
         return
     try:
+        if path.exists() and not path.is_file():
+            raise IrregularFileError(path)
         file = path.open("a", encoding="utf-8")
     except OSError as error:
         raise write_error(path, error) from error

@@ -156,7 +156,7 @@ def launch_processes(job_file: Path, processes: int, events: Path | None, job: J
             is_told = True
     if running.returncode and not is_told:
         message = Message("Training in {count} processes ended with an error.", count=processes)
-        raise RunError(message, "Look at the messages above; with --processes 1 it needs no launcher.")
+        raise RunError(message, "Look at the messages above; a single process needs no launcher.")
 
 
 def write_result(target: Path, number: str, run_dir: Path, trained: TrainedRun) -> None:

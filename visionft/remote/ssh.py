@@ -65,7 +65,7 @@ class Host:
             raise RemoteError(Message("{address} is no address.", address=self.address), "Give user@host.")
         if not _PROGRAM.fullmatch(self.program):
             message = Message("{program} is no path of a program.", program=self.program)
-            raise RemoteError(message, "Give the path of the command visionft there.")
+            raise RemoteError(message, "Give the path of this program's command there.")
 
     def command(self, script: str) -> list[str]:
         """Return the command that runs a script for `sh` there (RemoteError: VisionFT works offline)."""

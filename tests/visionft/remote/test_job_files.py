@@ -228,7 +228,7 @@ def test_two_processes_train_a_job_and_one_writes_its_result(there, elsewhere):
 def test_the_notebook_and_the_script_train_the_job(there, elsewhere):
     job = Path(shutil.copy(there / "a.vftjob", elsewhere / "a.vftjob"))
     notebook = json.loads(write_starter("notebook", job).read_text())
-    cells = [cell["source"] for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    cells = ["".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "code"]
     done = subprocess.run(
         [sys.executable, "-c", "\n".join(cells)], cwd=elsewhere, capture_output=True, text=True, check=False
     )
