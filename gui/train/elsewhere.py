@@ -204,7 +204,10 @@ class Elsewhere(QObject):
     def follow(self, sent: ssh.SentJob) -> None:
         """Show a job in the live view, and take its result in when it has finished."""
         session = self._session
-        if session is None or self._followed is not None:
+        if session is None:
+            return
+        if self._followed is not None:
+            self._state.say(tr("A job is being followed already."))
             return
         with contextlib.suppress(VisionFTError):
             config, _ = kept_job(session.path, sent.job)

@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from models.messages import Message
+from visionft.amounts import size_text
 from visionft.data.decode import decode
 from visionft.data.image_reading import AS_STORED
 from visionft.data.types import SPLITS, Snapshot, SnapshotImage
 from visionft.errors import ImageError, VisionFTError, nothing_readable
-from visionft.events import Progress
+from visionft.events import Notice, Progress
 from visionft.files import read_json, temporary_folder, write_json
 from visionft.jobs import SILENT, JobContext
 from visionft.remote.packed_file import Content, Manifest, PackedFileError, pack, read_manifest
@@ -109,6 +110,8 @@ def pack_job(
     _refuse_local(config)
     ensure_weights(config, job=job)
     config = with_aspect(resolved_framing(config, images, project_dir, job=job), images)
+    size = packed_bytes(images, config, lossless=lossless)
+    job.report(Notice(message=Message("The job file takes about {size}.", size=size_text(size))))
     packing = _Packing(config, images, lossless=lossless, job=job)
     number = str(uuid.uuid4())
     with temporary_folder(project_dir / FOLDER / number) as kept:

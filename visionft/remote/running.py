@@ -55,11 +55,10 @@ def run_job(job_file: Path, *, processes: int = 1, events: Path | None = None, j
     """
     facts = unpack_job(job_file, job=job)
     folder = job_folder(job_file)
-    if processes > 1 and not is_launched():
+    launches = processes > 1 and not is_launched()
+    if launches and ((run := _latest(folder)) is None or run.is_unfinished):
         launch_processes(job_file, processes, events, job)
-        trained = _finished(folder, job)
-    else:
-        trained = _train(folder, job)
+    trained = _finished(folder, job) if launches else _train(folder, job)
     if not trained.result.stopped and not is_launched():
         write_result(result_file(job_file), facts.job, folder / RUNS_FOLDER / trained.result.run, trained)
     return trained

@@ -222,6 +222,9 @@ def test_two_processes_train_a_job_and_one_writes_its_result(there, elsewhere):
     events = [read_event(line) for line in (elsewhere / "events.jsonl").read_text().splitlines()]
     started = [each for each in events if isinstance(each, RunStarted)]
     assert [each.processes for each in started] == [2]
+    result_file(job).unlink()
+    run_job(job, processes=2, events=elsewhere / "again.jsonl")
+    assert result_file(job).exists() and not (elsewhere / "again.jsonl").exists()  # it had been trained
 
 
 @pytest.mark.slow
