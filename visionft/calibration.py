@@ -23,7 +23,7 @@ def sigmoid(logits: np.ndarray) -> np.ndarray:
 USUAL_SPREAD = 0.25
 # How many images count as wrong, of N + 2, when a trained network is calibrated on N validation images (Platt 1999).
 # Sure of 80 of them, all right, a head on tuned features had a log loss of .37 on 300 others, of which it got 4 wrong;
-# with this .10. Another, with 76 of 79 right and 279 of 300: 1.11, and .47.
+# with this .25 (.10 at a temperature beyond the limit of 20). docs/decisions/0036 has more.
 DOUBT = 1.0
 _GOLDEN, _PRECISION = (math.sqrt(5) - 1) / 2, 1e-7
 
