@@ -22,8 +22,7 @@ def sigmoid(logits: np.ndarray) -> np.ndarray:
 # How far a classifier's temperature is from 1 before anything is known: the spread of its logarithm.
 USUAL_SPREAD = 0.25
 # How many images count as wrong, of N + 2, when a trained network is calibrated on N validation images (Platt 1999).
-# Sure of 80 of them, all right, a head on tuned features had a log loss of .37 on 300 others, of which it got 4 wrong;
-# with this .25 (.10 at a temperature beyond the limit of 20). docs/decisions/0036 has more.
+# docs/decisions/0036 has the figures.
 DOUBT = 1.0
 _GOLDEN, _PRECISION = (math.sqrt(5) - 1) / 2, 1e-7
 
@@ -31,7 +30,10 @@ _GOLDEN, _PRECISION = (math.sqrt(5) - 1) / 2, 1e-7
 def fit_temperature(
     logits: np.ndarray, targets: np.ndarray, *, spread: float | None = USUAL_SPREAD, doubt: float = 0.0
 ) -> float:
-    """Return the T in [0.05, 20] of the greatest likelihood of the targets under logits / T (Guo et al. 2017).
+    """Return the T of the greatest likelihood of the targets under logits / T (Guo et al. 2017).
+
+    It may have no bounds where every image is right, or the logits tell nothing: then it lies in [0.05, 20]. With
+    `doubt` it has, so it lies in [0.001, 1000]: a head on tuned features may be far too sharp.
 
     With few images the estimate is noisy: with 34, the best T made the calibration of new images worse in a third
     of cases. So a normal prior on log T, worth a handful of images, keeps T near 1; from some hundred images on it
@@ -56,7 +58,7 @@ def fit_temperature(
         prior = 0.0 if spread is None else (log_temperature / spread) ** 2 / (2 * len(targets))
         return float(_smoothed_losses(exact / math.exp(log_temperature), targets, share).mean()) + prior
 
-    low, high = math.log(0.05), math.log(20.0)
+    low, high = map(math.log, (0.001, 1000.0) if doubt else (0.05, 20.0))
     left, right = high - _GOLDEN * (high - low), low + _GOLDEN * (high - low)
     at_left, at_right = cost(left), cost(right)
     while high - low > _PRECISION:  # one of the two inner points is one of the next two
