@@ -208,7 +208,10 @@ def _left_out_lines(report: ImportReport | ImportPreview) -> list[str]:
     lines += [f"Unreadable: {each.path}: {each.reason}" for each in report.unreadable]
     lines += [f"Skipped: {each.path}: {each.reason}" for each in report.skipped]
     in_conflict = files_in_conflict(report.conflicts)
-    return lines + [f"Known already: {path}" for path in report.duplicates if path not in in_conflict]
+    known = [path for path in report.duplicates if path not in in_conflict]
+    lines += [f"Known already: {path}" for path in known[:_MOST_NAMES]]
+    more = len(known) - _MOST_NAMES
+    return lines + ([f"Known already: {more} more"] if more > 0 else [])
 
 
 @prints({"class": str, "labelled": int})

@@ -244,14 +244,13 @@ class _Import:
             name = image.source.name if self.copy else None
             images.append(NewImage(place=self._place(image), name=name, file=image.file, facts=image.facts))
             self.stated.add(image.sha256)
-        values = {"counted": count_of(self.added + len(new), "image"), "source": printable(self.source.path)}
+        replacing = [each for each in known if each.replaces_labels]
+        self.replaced += self._count_differing(replacing, is_imported=True)
         change = AddImages(
             images=tuple(images), known=known, edited=edited, classes=self.examiner.classes(),
             aliases={name: meant for name, meant in self.examiner.class_map.items() if meant is not None},
-            title=Message("Import {counted} from {source}", **values), is_bulk=self.is_bulk,
+            title=self._title(self.added + len(new)), is_bulk=self.is_bulk,
         )  # fmt: skip
-        replacing = [each for each in known if each.replaces_labels]
-        self.replaced += self._count_differing(replacing, is_imported=True)
         effects = self.project.apply(change, continues=self.step_id)
         self.step_id = effects.step_id or self.step_id
         self.added += len(new)
@@ -260,6 +259,13 @@ class _Import:
             self.overruled += self._count_differing(known, is_imported=False)
             met = find_conflicts(self.project, [image.sha256 for image in known])
             self.conflicts |= {conflict.image_id: conflict for conflict in met}
+
+    def _title(self, added: int) -> Message:
+        source = printable(self.source.path)
+        if self.replaced and not added:
+            words = Message("Replace the labels of {counted} by those of {source}", source=source)
+            return Message(words, counted=count_of(self.replaced, "image"))
+        return Message("Import {counted} from {source}", counted=count_of(added, "image"), source=source)
 
     def _known_image(self, image: ExaminedFile, recorded: Path) -> KnownImage:
         """Return a known image found again; if its recorded file is gone, it gets the new path."""
