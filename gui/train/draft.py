@@ -184,10 +184,7 @@ class TrainDraft(QObject):
         self._follow(was_modified)
 
     def is_ready(self) -> bool:
-        """Check the draft against the images; show every error beside its field.
-
-        Images without a split are checked later, when they get one.
-        """
+        """Check the draft against the images, as soon as they have a split; show every error beside its field."""
         snapshot = self._snapshot()
         problems = config_problems(self.config, snapshot if self.is_divided else None) if snapshot is not None else ()
         self._view.show_problems(problems)

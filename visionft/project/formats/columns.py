@@ -6,10 +6,8 @@ shows it with the other columns that may give the label.
 """
 
 import re
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import combinations
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -25,7 +23,6 @@ from visionft.project.formats.cells import (
     key_of,
     keys_in,
     names_in,
-    says_yes,
     signs_between,
 )
 from visionft.project.formats.label_titles import (
@@ -38,6 +35,7 @@ from visionft.project.formats.label_titles import (
     rank_of,
 )
 from visionft.project.formats.listing import ColumnChoice
+from visionft.project.formats.one_hot import is_numbering, one_hot_columns
 from visionft.project.formats.split_columns import split_and_codes
 from visionft.project.formats.split_names import is_split_name
 
@@ -49,7 +47,6 @@ _FOLDER_KEY = re.compile(r"relativepath|pathname|folder|directory|^path$|^dir$|o
 _OF_BOXES = tuple(set(keys.split()) for keys in ("xmin ymin xmax ymax", "x1 y1 x2 y2", "x y width height", "x y w h"))
 _ANSWERS = {"accept", "reject", "ignore"}  # of Prodigy
 _OWN_KEYS = ("tags", "review", "note", "sha256", "escaped")
-_NUMBERING = re.compile(r"|#|no|nr|index|idx|id|row|rowid|unnamed\d*")
 _PLURALS = (
     "labels", "classes", "categories", "labelnames", "classnames", "targets", "choices", "tags", "classifications",
     "klassen", "kategorien",
@@ -115,7 +112,7 @@ def recognise(
     labels, classes = (choice.label,) * bool(choice.label), ()
     if not (choice.is_unlabelled or choice.label):
         strong = [title for title, weight in ranked if weight >= 1]
-        classes = () if strong else _class_columns([each for each in open_titles if each not in own.values()], sample)
+        classes = () if strong else one_hot_columns([each for each in open_titles if each not in own.values()], sample)
         labels = tuple(strong[:1] or ([] if classes else _only_candidate([title for title, _ in ranked], sample)))
         labels += tuple(
             f"{title} {number}" for title in labels for number in range(2, 9) if f"{title} {number}" in rest
@@ -286,7 +283,7 @@ def _ranked_labels(
         distinct = len(set(cells))
         is_exact = is_exact_title(title)
         is_of_names = len(cells) >= _MANY and distinct > 0.9 * len(cells)
-        if not cells or is_of_names or _is_numbering(title, sample):
+        if not cells or is_of_names or is_numbering(title, sample):
             continue
         pairs = [(str(row.get(title) or "").strip(), each) for row, each in zip(sample, folders, strict=False) if each]
         agreement = sum(cell in each for cell, each in pairs) / len(pairs) if pairs and distinct > 1 else 0.0
@@ -380,32 +377,3 @@ def _are_codes(cells: Sequence[str]) -> bool:
     if not all(map(str.isdecimal, cells)):
         return False
     return max(map(int, cells)) <= 2 * len(set(cells)) + 1 or any(len(cell) > 1 and cell[0] == "0" for cell in cells)
-
-
-def _class_columns(titles: Sequence[str], sample: Sequence[Row]) -> tuple[str, ...]:
-    """Return the columns of a one-hot table: two or more of yes and no, without row numbers.
-
-    Where all but one or two columns have exactly one yes in each row, these are no classes (`male`).
-    """
-    candidates = [title for title in titles if not (_is_numbering(title, sample) or is_fact_title(title))]
-    cells = {title: [str(row.get(title) or "") for row in sample] for title in candidates}
-    flags = [title for title in candidates if sample and all(map(is_flag, cells[title]))]
-    flags = [title for title in flags if len(sample) < 3 or not all(map(says_yes, cells[title]))]
-    patterns = {frozenset(title for title in flags if says_yes(row.get(title, ""))) for row in sample}
-    if len(flags) < 2 or not any(patterns):
-        return ()
-    uses = Counter(title for pattern in patterns for title in pattern)
-    is_by_chance = len(uses) < len(flags) and len(sample) < 2 * len(flags)
-    if any(len(pattern) != 1 for pattern in patterns) and len(flags) <= 60 and not is_by_chance:
-        odd = sorted(flags, key=lambda title: -uses[title])
-        for left_out in (set(each) for count in (1, 2) for each in combinations(odd, count)):
-            if len(flags) - len(left_out) > 1 and all(len(pattern - left_out) == 1 for pattern in patterns):
-                return tuple(title for title in flags if title not in left_out)
-    return tuple(flags)
-
-
-def _is_numbering(title: str, sample: Sequence[Row]) -> bool:
-    """Return whether a column only numbers the rows: distinct whole numbers."""
-    cells = cells_of(title, sample)
-    counts = bool(cells) and all(cell.isdecimal() for cell in cells) and len(set(cells)) == len(cells)
-    return not cells or (counts and (len(cells) > 2 or bool(_NUMBERING.fullmatch(key_of(title)))))

@@ -1,8 +1,7 @@
 """Class folders and split folders, found by the structure of a tree: which level names the classes.
 
 A lone folder is a wrapper, never a class: a class needs a sibling. Folders whose sub-folders largely have the same
-names are parts or versions of a data set, unless these names are numbers or splits. What remains open is proposed with
-a low confidence, with the other level as an alternative.
+names are parts or versions of a set, unless these names are numbers or splits. What remains open has a low confidence.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence

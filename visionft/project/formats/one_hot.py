@@ -1,0 +1,40 @@
+"""The columns of a one-hot table: a class each, with yes or no in its rows; and columns that number the rows."""
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from itertools import combinations
+
+from visionft.project.formats.cells import Row, cells_of, is_flag, key_of, says_yes
+from visionft.project.formats.label_titles import is_fact_title
+
+_NUMBERING = re.compile(r"|#|no|nr|index|idx|id|row|rowid|unnamed\d*")
+
+
+def one_hot_columns(titles: Sequence[str], sample: Sequence[Row]) -> tuple[str, ...]:
+    """Return the columns of a one-hot table: two or more of yes and no, without row numbers.
+
+    Where all but one or two columns have exactly one yes in each row, these are no classes (`male`).
+    """
+    candidates = [title for title in titles if not (is_numbering(title, sample) or is_fact_title(title))]
+    cells = {title: [str(row.get(title) or "") for row in sample] for title in candidates}
+    flags = [title for title in candidates if sample and all(map(is_flag, cells[title]))]
+    flags = [title for title in flags if len(sample) < 3 or not all(map(says_yes, cells[title]))]
+    patterns = {frozenset(title for title in flags if says_yes(row.get(title, ""))) for row in sample}
+    if len(flags) < 2 or not any(patterns):
+        return ()
+    uses = Counter(title for pattern in patterns for title in pattern)
+    is_by_chance = len(uses) < len(flags) and len(sample) < 2 * len(flags)
+    if any(len(pattern) != 1 for pattern in patterns) and len(flags) <= 60 and not is_by_chance:
+        odd = sorted(flags, key=lambda title: -uses[title])
+        for left_out in (set(each) for count in (1, 2) for each in combinations(odd, count)):
+            if len(flags) - len(left_out) > 1 and all(len(pattern - left_out) == 1 for pattern in patterns):
+                return tuple(title for title in flags if title not in left_out)
+    return tuple(flags)
+
+
+def is_numbering(title: str, sample: Sequence[Row]) -> bool:
+    """Return whether a column only numbers the rows: distinct whole numbers."""
+    cells = cells_of(title, sample)
+    counts = bool(cells) and all(cell.isdecimal() for cell in cells) and len(set(cells)) == len(cells)
+    return not cells or (counts and (len(cells) > 2 or bool(_NUMBERING.fullmatch(key_of(title)))))
