@@ -16,6 +16,7 @@ from gui.kit.lazy_function import LazyFunction
 from gui.kit.parts import Button, Card, CopyButton, column, row, text, verbatim
 from gui.kit.translation import tr
 from gui.kit.value_table import ValueTable
+from gui.kit.workers import ShortWork
 from gui.runner import RESULTS, TRAIN, RunBegun, RunEnded
 from gui.tasks import Lane, Outcome, Task, TaskHandle
 from models.messages import Message
@@ -221,7 +222,8 @@ class Elsewhere(QObject):
 
     def stop(self, sent: ssh.SentJob) -> None:
         """Stop a job there after its current step."""
-        self._run(tr("Stopping the job"), lambda *, job: ssh.stop(sent), Lane.DISK, lambda _none: None)
+        title = tr("Stopping the job")
+        self._run(title, ShortWork(title, partial(ssh.stop, sent)), Lane.DISK, lambda _none: None)
 
     def _on_event(self, event: Event) -> None:
         session = self._session

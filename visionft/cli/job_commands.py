@@ -26,7 +26,7 @@ Settings = Annotated[
 ]
 TrainsOn = Annotated[str, Option("--device", help="What it will be trained on, for presets: cuda, mps or cpu.")]
 Lossless = Annotated[
-    bool, Option("--lossless", help="Pack the very pixels that training here would use: three times as large.")
+    bool, Option("--lossless", help="Pack the very pixels that training here would use: about twice as large.")
 ]
 JobNumber = Annotated[str, Argument(metavar="[JOB]", help="The start of its number, where several were sent.")]
 

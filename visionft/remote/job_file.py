@@ -5,6 +5,9 @@ with the program. It holds no path, no file name, no name of a class or of the p
 """
 
 import dataclasses
+import hashlib
+import json
+import re
 import shutil
 import uuid
 from collections.abc import Iterator
@@ -38,8 +41,8 @@ FOLDER: Final = "jobs"  # of a project: what was packed, to take the results bac
 SNAPSHOT: Final = "snapshot.json.gz"
 SETTINGS: Final = "settings.json"
 QUALITY: Final = 95  # of JPEG, without chroma subsampling
-_BYTES_A_PIXEL: Final = 0.55  # of JPEG at this quality, on photographs
-_LOSSLESS: Final = 1.9  # of WebP
+_NUMBER = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")  # a UUID
+_TRIED: Final = 16  # images, for the forecast
 _WEIGHTS: Final = "weights"
 
 
@@ -76,11 +79,11 @@ class PackedJob:
 
 
 def packed_bytes(images: Snapshot, config: TrainConfig, *, lossless: bool = False) -> int:
-    """Return a forecast of the size of a job file, without looking at the images."""
-    pixels = config.near_side**2 * 1.4  # a picture of 4:3, between four fifths and eight fifths of the side
-    weights = _packed_weights(config)
-    each = pixels * (_LOSSLESS if lossless else _BYTES_A_PIXEL)
-    return round(each * len(_used(images))) + (weights.stat().st_size if weights else 0)
+    """Return a forecast of the size of a job file, from a few of its images."""
+    used, weights = _used(images), _packed_weights(config)
+    some = used[:: max(1, len(used) // _TRIED)]
+    sizes = [len(content) for image in some if (content := _packed_image(image, config, lossless=lossless))]
+    return round(len(used) * sum(sizes) / max(1, len(sizes))) + (weights.stat().st_size if weights else 0)
 
 
 def pack_job(
@@ -98,7 +101,7 @@ def pack_job(
 
     Args:
         target: The file to write; an earlier one is replaced.
-        lossless: Pack the very pixels that training here would use; about three times as large.
+        lossless: Pack the very pixels that training here would use; about twice as large.
 
     Raises:
         ConfigError: Settings or images are unsuitable for training.
@@ -131,7 +134,7 @@ def _refuse_local(config: TrainConfig) -> None:
         raise VisionFTError("A run that starts from another run of the project cannot be trained elsewhere.", hint)
     if config.method_row.is_training_free or not config.method_row.needs_labels:
         message = Message("{method} needs no training.", method=config.method_row.title)
-        raise VisionFTError(message, "Make it here: it takes seconds.")
+        raise VisionFTError(message, "Make it here: it takes seconds. Or choose a method that trains the network.")
 
 
 def _used(images: Snapshot) -> list[SnapshotImage]:
@@ -156,17 +159,13 @@ class _Packing:
 
     def contents(self, folder: Path, facts: dict[str, Any]) -> Iterator[Content]:
         """Yield the files; `facts` are completed with their counts. `folder` is for temporary files."""
-        import hashlib
-
         used = _used(self._images)
         for done, image in enumerate(used):
             self._job.check_cancelled()
             self._job.report(Progress(stage="Packing images", done=done, total=len(used), unit="images"))
-            try:
-                pixels = decode(image.path, near_side=self._config.near_side, reading=self._config.image_reading)
-            except ImageError:
+            content = _packed_image(image, self._config, lossless=self._lossless)
+            if not content:
                 continue
-            content = encoded(pixels, lossless=self._lossless)
             name = f"images/{image.image_id}.{'webp' if self._lossless else 'jpg'}"
             there = dataclasses.replace(image, path=Path(name), sha256=hashlib.sha256(content).hexdigest())
             self._packed.append((image, there))
@@ -181,7 +180,7 @@ class _Packing:
             yield Content(name, weights)
         write_snapshot(folder, self.packed())
         yield Content(SNAPSHOT, (folder / SNAPSHOT).read_bytes())
-        yield Content(SETTINGS, _json(settings.to_dict()))
+        yield Content(SETTINGS, json.dumps(settings.to_dict()).encode())
 
     def packed(self, *, of_project: bool = False) -> Snapshot:
         """Return the packed images with their labels: as they are in the job file, or in the project."""
@@ -190,6 +189,15 @@ class _Packing:
             return dataclasses.replace(self._images, images=images)
         numbers = tuple(str(index) for index in range(len(self._images.class_names)))
         return Snapshot(self._images.task, numbers, images)
+
+
+def _packed_image(image: SnapshotImage, config: TrainConfig, *, lossless: bool) -> bytes:
+    """Return an image as it is packed; nothing where it cannot be read."""
+    try:
+        pixels = decode(image.path, near_side=config.near_side, reading=config.image_reading)
+    except ImageError:
+        return b""
+    return encoded(pixels, lossless=lossless)
 
 
 def encoded(pixels: Any, *, lossless: bool) -> bytes:
@@ -202,12 +210,6 @@ def encoded(pixels: Any, *, lossless: bool) -> bytes:
     else:
         Image.fromarray(pixels).save(written, "jpeg", quality=QUALITY, subsampling=0)
     return written.getvalue()
-
-
-def _json(values: Any) -> bytes:
-    import json
-
-    return json.dumps(values).encode()
 
 
 def read_job(path: Path) -> tuple[Manifest, PackedJob]:
@@ -223,7 +225,7 @@ def kept_job(project_dir: Path, number: str) -> tuple[TrainConfig, Snapshot]:
         PackedFileError: It packed no such job, or the record of it is damaged.
     """
     folder = project_dir / FOLDER / number
-    if not folder.is_dir():
+    if not _NUMBER.fullmatch(number) or not folder.is_dir():
         message = Message("{project} has packed no such job.", project=project_dir.name)
         raise PackedFileError(message, "Open the project that it was packed from.")
     try:

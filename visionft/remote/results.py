@@ -90,7 +90,7 @@ def import_result(project_dir: Path, images: Snapshot, result: Path, *, job: Job
     """
     manifest = read_manifest(result, KIND)
     number = str(manifest.facts.get("job", ""))
-    config, packed = kept_job(project_dir, number if _is_number(number) else "-")
+    config, packed = kept_job(project_dir, number)
     record = project_dir / FOLDER / number / IMPORTED
     if record.exists() and (known := _run_of(record)) and (project_dir / RUNS_FOLDER / known).is_dir():
         raise PackedFileError(Message("This result is in the project already, as {run}.", run=known), "Nothing to do.")
@@ -119,10 +119,6 @@ def import_result(project_dir: Path, images: Snapshot, result: Path, *, job: Job
         changed=changed,
         added=added,
     )
-
-
-def _is_number(number: str) -> bool:
-    return len(number) == 36 and all(each in "0123456789abcdef-" for each in number)
 
 
 def _run_of(record: Path) -> str:

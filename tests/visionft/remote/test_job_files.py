@@ -11,13 +11,12 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from projects import project_of
 
 from visionft.data.types import Snapshot
 from visionft.errors import VisionFTError
 from visionft.events import EpochDone, RunStarted
 from visionft.jobs import JobContext
-from visionft.project.importing.importer import import_source
-from visionft.project.splits import assign_splits
 from visionft.project.store import Project
 from visionft.remote.event_file import read_event, recorded
 from visionft.remote.job_file import FOLDER, pack_job
@@ -41,12 +40,11 @@ CONFIG = TrainConfig(
 def packed(image_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with a project and, in `there`, the job `a` of it with its result; tests copy it."""
     folder = tmp_path_factory.mktemp("packed")
-    with Project.create(folder / "Secret name") as made:
-        import_source(made, image_folder)
-        assign_splits(made)
-        images = made.snapshot()
+    project = project_of(folder / "Secret name", image_folder, has_splits=True)
+    with Project.open(project, read_only=True) as opened:
+        images = opened.snapshot()
     (folder / "there").mkdir()
-    pack_job(folder / "Secret name", images, CONFIG, folder / "there" / "a.vftjob", lossless=True)
+    pack_job(project, images, CONFIG, folder / "there" / "a.vftjob", lossless=True)
     run_job(folder / "there" / "a.vftjob")
     return folder
 

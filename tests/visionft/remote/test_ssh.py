@@ -7,15 +7,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from projects import project_of
 from ssh_host import SSHD, served_host
 
 from visionft.cli import main
 from visionft.errors import VisionFTError
 from visionft.events import EpochDone
 from visionft.jobs import JobContext
-from visionft.project.importing.importer import import_source
-from visionft.project.splits import assign_splits
-from visionft.project.store import Project
 from visionft.remote import ssh
 from visionft.remote.program_wheel import write_wheel
 from visionft.training.runs.run_folder import list_runs
@@ -34,10 +32,7 @@ def host(tmp_path: Path):
 @pytest.fixture
 def project(image_folder: Path, tmp_path: Path) -> Path:
     """Return a project with images and splits."""
-    with Project.create(tmp_path / "project") as made:
-        import_source(made, image_folder)
-        assign_splits(made)
-    return tmp_path / "project"
+    return project_of(tmp_path / "project", image_folder, has_splits=True)
 
 
 @pytest.fixture
