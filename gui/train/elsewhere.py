@@ -105,19 +105,19 @@ class ElsewhereDialog(Dialog):
         by_file, by_ssh = Card(), Card()
         by_file.add(text("With a file", "heading"))
         for parts in (
-            (text("1. Save the job, and copy the file to the other computer."), None, self.save_button),
-            (text("2. There, with VisionFT installed:"), verbatim(command), None,
+            (text("1. Save the job, and copy the file to the other computer.", wrap=True), self.save_button),
+            (text("2. There, with VisionFT installed:"), verbatim(command),
              CopyButton("Copy", lambda: command, role="quiet")),
-            (text("3. Copy the result back, and open it here."), None, self.open_button),
+            (text("3. Copy the result back, and open it here.", wrap=True), self.open_button),
         ):  # fmt: skip
-            by_file.body.addLayout(row(*parts))
+            by_file.body.addLayout(row(*parts, grows=0))
         key = Message("Your SSH key is used. The program is installed there once. The job runs on when you leave.")
         by_ssh.body.addLayout(column(text("Through SSH", "heading"), text(key, "muted", wrap=True), spacing=theme.HAIR))
         by_ssh.body.addLayout(row(self.address, self.send_button, grows=0))
         if sent:
             by_ssh.body.addWidget(self.table)
             by_ssh.body.addLayout(row(self.follow_button, self.stop_button, None))
-        self.lay_out(by_file, by_ssh, spacing=theme.MEDIUM)
+        self.lay_out(by_file, by_ssh, None, spacing=theme.MEDIUM)
 
     def _chosen(self) -> ssh.SentJob:
         return self._sent[max(0, self.table.currentRow())]
