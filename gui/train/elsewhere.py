@@ -222,8 +222,8 @@ class Elsewhere(QObject):
 
     def stop(self, sent: ssh.SentJob) -> None:
         """Stop a job there after its current step."""
-        title = tr("Stopping the job")
-        self._run(title, ShortWork(title, partial(ssh.stop, sent)), Lane.DISK, lambda _none: None)
+        work = ShortWork(Message("Stopping the job"), partial(ssh.stop, sent))
+        self._run(tr("Stopping the job"), work, Lane.DISK, lambda _none: None)
 
     def _on_event(self, event: Event) -> None:
         session = self._session
