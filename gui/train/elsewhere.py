@@ -7,18 +7,18 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import QObject
-from PySide6.QtWidgets import QLineEdit, QWidget
+from PySide6.QtCore import QObject, Qt, Signal
+from PySide6.QtWidgets import QBoxLayout, QLineEdit, QWidget
 
 from gui.kit import dialogs, theme
 from gui.kit.dialogs import Dialog
 from gui.kit.lazy_function import LazyFunction
 from gui.kit.parts import Button, Card, CopyButton, column, row, text, verbatim
 from gui.kit.translation import tr
-from gui.kit.value_table import ValueTable
 from gui.kit.workers import ShortWork
 from gui.runner import RESULTS, TRAIN, RunBegun, RunEnded
-from gui.tasks import Lane, Outcome, Task, TaskHandle
+from gui.tasks import Lane, Outcome, Priority, Task, TaskHandle
+from gui.train.remote_jobs import RemoteJobs
 from models.messages import Message
 from visionft.errors import RunError, VisionFTError
 from visionft.events import Event
@@ -53,11 +53,16 @@ def send_job(
 
 
 def follow_job(
-    project_dir: Path, images: "Snapshot", sent: ssh.SentJob, *, job: "JobContext"
+    project_dir: Path, images: "Snapshot", sent: ssh.SentJob, *, goes_on: bool, job: "JobContext"
 ) -> "tuple[ssh.Phase, ImportedResult | None, str]":
-    """Follow a job; return its phase, its run in the project once it has finished, and its last words otherwise."""
+    """Follow a job; return its phase, its run in the project once it has finished, and its last words otherwise.
+
+    With `goes_on`, a job that had been stopped is started again.
+    """
     from visionft.remote import results
 
+    if goes_on:
+        ssh.start(sent)
     phase = ssh.follow(sent, job=job)
     if phase != "finished":
         return phase, None, ssh.last_words(sent) if phase == "ended" else ""
@@ -71,37 +76,34 @@ send = LazyFunction(f"{__name__}:send_job")
 follow = LazyFunction(f"{__name__}:follow_job")
 
 
-class ElsewhereDialog(Dialog):
-    """Two ways to another computer, and the jobs that were sent there."""
+def _phases(jobs: "tuple[ssh.SentJob, ...]") -> "dict[str, ssh.Phase]":
+    found: dict[str, ssh.Phase] = {}
+    for each in jobs:
+        with contextlib.suppress(ssh.RemoteError):
+            found[each.job] = ssh.phase_of(each)
+    return found
 
-    def __init__(self, parent: QWidget, elsewhere: "Elsewhere", sent: tuple[ssh.SentJob, ...]) -> None:
+
+class ElsewhereDialog(Dialog):
+    """Two ways to another computer."""
+
+    def __init__(self, parent: QWidget, elsewhere: "Elsewhere") -> None:
         private = Message("The images go with their labels as numbers: no file name, no class name, no path.")
         super().__init__(parent, Message("Train on another computer"), private, width=680)
-        self._sent = sent
         command = f"visionft job run {elsewhere.file_name}"
         self.save_button = Button("Save job…", "export")
         self.open_button = Button("Open result…", "import")
         self.address = QLineEdit(placeholderText="user@host")
         self.address.setAccessibleName(tr("Address of the other computer"))
         self.send_button = Button("Send and train", "play")
-        self.table = ValueTable(
-            (Message("Job"), Message("Computer")), name=Message("Jobs on other computers"), is_of_texts=True,
-            is_sortable=False,
-        )  # fmt: skip
-        self.follow_button, self.stop_button = Button("Follow", "play"), Button("Stop", "stop")
         for button, act in (
             (self.save_button, elsewhere.save),
             (self.open_button, elsewhere.take),
             (self.send_button, lambda: elsewhere.send(self.address.text().strip())),
-            (self.follow_button, lambda: elsewhere.follow(self._chosen())),
-            (self.stop_button, lambda: elsewhere.stop(self._chosen())),
         ):
             button.clicked.connect(partial(self._act, act))
         self.address.textChanged.connect(lambda words: self.send_button.setEnabled(bool(words.strip())))
         self.send_button.setEnabled(False)
-        self.table.show_rows([[(each.job[:8], each.job), (each.host.address, "")] for each in sent])
-        self.table.setFixedHeight(theme.scaled(34) * (min(len(sent), 4) + 1))
-        self.table.selectRow(0)
         by_file, by_ssh = Card(), Card()
         by_file.add(text("With a file", "heading"))
         for parts in (
@@ -114,13 +116,7 @@ class ElsewhereDialog(Dialog):
         key = Message("Your SSH key is used. The program is installed there once. The job runs on when you leave.")
         by_ssh.body.addLayout(column(text("Through SSH", "heading"), text(key, "muted", wrap=True), spacing=theme.HAIR))
         by_ssh.body.addLayout(row(self.address, self.send_button, grows=0))
-        if sent:
-            by_ssh.body.addWidget(self.table)
-            by_ssh.body.addLayout(row(self.follow_button, self.stop_button, None))
         self.lay_out(by_file, by_ssh, None, spacing=theme.MEDIUM)
-
-    def _chosen(self) -> ssh.SentJob:
-        return self._sent[max(0, self.table.currentRow())]
 
     def _act(self, act: Callable[[], object], _checked: bool = False) -> None:
         self.accept()
@@ -129,6 +125,8 @@ class ElsewhereDialog(Dialog):
 
 class Elsewhere(QObject):
     """Packs, sends and follows jobs, and takes their results into the project."""
+
+    jobs_changed = Signal()  # the jobs that were sent, or what is known of them
 
     def __init__(
         self,
@@ -144,6 +142,9 @@ class Elsewhere(QObject):
         self._state, self._session, self._parent = state, session, parent
         self._config, self._when_ready = config, when_ready
         self._followed: TaskHandle | None = None
+        self.followed = ""  # the number of the job that the live view shows
+        self.phases: dict[str, ssh.Phase] = {}  # of jobs that were looked at
+        self.list: RemoteJobs | None = None
 
     @property
     def file_name(self) -> str:
@@ -151,7 +152,7 @@ class Elsewhere(QObject):
 
     def open(self) -> None:
         if self._session is not None:
-            ElsewhereDialog(self._parent.window(), self, ssh.sent_jobs(self._session.path)).ask()
+            ElsewhereDialog(self._parent.window(), self).ask()
 
     def save(self) -> None:
         """Ask for a file and pack a job with the settings of the draft into it."""
@@ -197,13 +198,53 @@ class Elsewhere(QObject):
         assert session is not None
 
         def begin(_runner: object) -> None:
+            title = tr("Sending the job to {address}", address=host.address)
             work = partial(send, session.path, session.images, self._config(), host)
-            self._run(tr("Sending the job to {address}", address=host.address), work, Lane.REMOTE, self.follow)
+            self._run(title, work, Lane.REMOTE, self.follow)
 
         self._when_ready(begin)
 
+    @property
+    def jobs(self) -> tuple[ssh.SentJob, ...]:
+        """The jobs on other computers whose results are not in the project."""
+        return ssh.open_jobs(self._session.path) if self._session is not None else ()
+
+    def show_jobs(self, layout: QBoxLayout) -> int:
+        """Show the jobs below the queue, in a list that is made when there are some; return how many there are."""
+        jobs = self.jobs
+        if jobs and self.list is None:
+            self.list = RemoteJobs()
+            self.list.setMaximumWidth(theme.scaled(760))
+            self.list.followed.connect(self.follow)
+            self.list.stopped.connect(self.stop)
+            self.list.removed.connect(self.remove)
+            layout.addWidget(self.list, 0, Qt.AlignmentFlag.AlignTop)
+        if self.list is not None:
+            self.list.show_jobs(jobs, self.phases, followed=self.followed)
+            self.list.setVisible(bool(jobs))
+        return len(jobs)
+
+    def look(self) -> None:
+        """Look how the jobs are, unasked: computers that cannot be reached are passed over."""
+        title, jobs = Message("Looking at jobs on other computers"), self.jobs
+        if jobs and self._followed is None:
+            work = ShortWork(title, partial(_phases, jobs))
+            self._run(tr(title), work, Lane.REMOTE, self._on_looked, priority=Priority.UNREQUESTED)
+
+    def _on_looked(self, phases: "dict[str, ssh.Phase]") -> None:
+        self.phases |= phases
+        self.jobs_changed.emit()
+
+    def remove(self, sent: ssh.SentJob) -> None:
+        """Delete a job there, and its row here."""
+        session = self._session
+        assert session is not None
+        title = Message("Removing the job")
+        work = ShortWork(title, partial(ssh.remove, session.path, sent))
+        self._run(tr(title), work, Lane.REMOTE, lambda _none: self.jobs_changed.emit())
+
     def follow(self, sent: ssh.SentJob) -> None:
-        """Show a job in the live view, and take its result in when it has finished."""
+        """Show a job in the live view, and take its result in when it has finished; one that had ended goes on."""
         session = self._session
         if session is None:
             return
@@ -214,8 +255,11 @@ class Elsewhere(QObject):
             config, _ = kept_job(session.path, sent.job)
             title = tr("{job} on {address}", job=sent.job[:8], address=sent.host.address)
             session.runner.run_begun.emit(RunBegun(title=title, config=config))
+        self.followed = sent.job
+        self.jobs_changed.emit()
         title = tr("Training on {address}", address=sent.host.address)
-        work = partial(follow, session.path, session.images, sent)
+        goes_on = self.phases.pop(sent.job, "") == "ended"
+        work = partial(follow, session.path, session.images, sent, goes_on=goes_on)
         self._followed = self._run(
             title, work, Lane.REMOTE, self._on_followed, on_event=self._on_event, on_end=self._on_end
         )
@@ -240,7 +284,10 @@ class Elsewhere(QObject):
             self._state.say(tr("The job is no longer there."))
 
     def _on_end(self, outcome: "Outcome[Any]") -> None:
-        self._followed = None
+        if outcome.result is not None:
+            self.phases[self.followed] = outcome.result[0]
+        self._followed, self.followed = None, ""
+        self.jobs_changed.emit()
         session = self._session
         if session is None or session.runner.is_training:
             return
@@ -266,8 +313,10 @@ class Elsewhere(QObject):
 
     def _run(
         self, title: str, work: Any, lane: Lane, on_done: Callable[[Any], object], *,
-        makes_files: bool = False, **callbacks: Any,
+        makes_files: bool = False, priority: Priority = Priority.REGULAR, **callbacks: Any,
     ) -> TaskHandle:  # fmt: skip
         is_here = lane is Lane.COMPUTE
-        task = Task(title=title, work=work, lane=lane, page=TRAIN, device=is_here, makes_files=makes_files)
+        task = Task(
+            title=title, work=work, lane=lane, page=TRAIN, device=is_here, makes_files=makes_files, priority=priority
+        )
         return self._state.tasks.run(task, owner=self, on_done=on_done, **callbacks)

@@ -3,10 +3,9 @@
 import dataclasses
 from collections.abc import Callable
 from functools import partial
-from importlib import import_module
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject, QTimer, Slot
+from PySide6.QtCore import Slot
 from PySide6.QtWidgets import QStackedWidget, QVBoxLayout
 
 from gui.kit import theme
@@ -17,6 +16,7 @@ from gui.page import Page
 from gui.runner import RESULTS, TRAIN, RunBegun, RunEnded, Runner, offer_words
 from gui.session import ProjectSession
 from gui.state import AppState
+from gui.train.chart_loader import ChartLoader
 from gui.train.draft import TrainDraft
 from gui.train.elsewhere import Elsewhere
 from gui.train.queue_list import QueueList
@@ -35,39 +35,6 @@ if TYPE_CHECKING:
 
 SETUP, LIVE, QUEUE = "setup", "live", "queue"
 _VIEWS = {SETUP: Message("Set up"), LIVE: Message("Live run"), QUEUE: Message("Queue")}
-_FIRST_MS, _PAUSE_MS = 1500, 100  # of loading the charts
-
-
-class ChartLoader(QObject):
-    """Loads pyqtgraph and the chart module, then builds the chart, before the user opens it.
-
-    pyqtgraph copies every name of Qt, and PySide creates a type on its first access; so these types are accessed
-    beforehand, module by module. All at once took 560 ms.
-    """
-
-    def __init__(self, module: str, build: Callable[[], object], parent: QObject) -> None:
-        """Args: `module` is imported after pyqtgraph; `build` is called last."""
-        super().__init__(parent)
-
-        def make_types(name: str) -> None:
-            qt = import_module(name)
-            for each in dir(qt):
-                getattr(qt, each)
-
-        types = [partial(make_types, f"PySide6.{name}") for name in ("QtCore", "QtGui", "QtWidgets")]
-        self._steps = iter([*types, *(partial(import_module, name) for name in ("pyqtgraph", module)), build])
-        self._timer = QTimer(self, singleShot=True, interval=_FIRST_MS)
-        self._timer.timeout.connect(self._take_step)
-        self._timer.start()
-
-    def stop(self) -> None:
-        """Stop after the current step."""
-        self._timer.stop()
-
-    def _take_step(self) -> None:
-        if (step := next(self._steps, None)) is not None:
-            step()
-            self._timer.start(_PAUSE_MS)
 
 
 class TrainPage(Page):
@@ -113,8 +80,7 @@ class TrainPage(Page):
         self._views.addWidget(self.setup)
         for layout in (self._live_layout, self._queue_layout):
             layout.setContentsMargins(theme.HUGE, 0, theme.HUGE, theme.HUGE)
-            view = widget_of(layout)
-            self._views.addWidget(view)
+            self._views.addWidget(widget_of(layout))
         offer = column(self.resume_card, self.switch)
         offer.setContentsMargins(theme.HUGE, 0, theme.HUGE, 0)
         self.body.setContentsMargins(0, 0, 0, 0)
@@ -145,6 +111,7 @@ class TrainPage(Page):
         setup.split_card.again_requested.connect(self.split_again)
         setup.command_button.content = lambda: command_line(self.config(), str(self.state.path or "PROJECT"))
         setup.step_wanted.connect(self.state.step_requested)
+        self.elsewhere.jobs_changed.connect(self._show_queue)
         setup.elsewhere_button.clicked.connect(lambda _checked=False: self.elsewhere.open())
         self.resume_card.continued.connect(lambda: self.go_on_with(self.runner and self.runner.offer))
         if (runner := self.runner) is not None:
@@ -178,7 +145,7 @@ class TrainPage(Page):
                 queue.retry_requested.connect(runner.retry)
                 queue.start_requested.connect(runner.start_queue)
                 queue.tweak_requested.connect(self._on_tweak_requested)
-            self._queue_layout.addWidget(queue)
+            self._queue_layout.insertWidget(0, queue, 1)
             self._show_queue()
         return self._queue
 
@@ -197,6 +164,8 @@ class TrainPage(Page):
     def show_view(self, name: str) -> None:
         if name == LIVE:
             self.monitor.show()
+        elif name == QUEUE:
+            self.elsewhere.look()
         self.switch.choose(name)
         self._views.setCurrentIndex(list(_VIEWS).index(name))
         self._show_readiness()
@@ -238,11 +207,13 @@ class TrainPage(Page):
     @Slot()
     def _show_queue(self) -> None:
         runs = self.runner.queue.runs if self.runner is not None else ()
+        sent = self.elsewhere.show_jobs(self._queue_layout)
         if runs or self._queue is not None:
             self.queue.show_runs(runs, is_held=not self._is_training)
-        self.switch.buttons[QUEUE].setText(tr("Queue: {count}", count=len(runs)))
-        self.switch.buttons[QUEUE].setVisible(bool(runs))
-        if not runs and self.switch.value() == QUEUE:
+            self.queue.setVisible(bool(runs))
+        self.switch.buttons[QUEUE].setText(tr("Queue: {count}", count=len(runs) + sent))
+        self.switch.buttons[QUEUE].setVisible(bool(runs or sent))
+        if not (runs or sent) and self.switch.value() == QUEUE:
             self.show_view(LIVE if self._is_training else SETUP)
         self._show_readiness()
 

@@ -93,13 +93,18 @@ def _facts(found: job_file.PackedJob) -> str:
 @prints({"file": Path | None, "run": str, "stopped": bool, "seconds": float, "top1": dict[str, float]})
 def run(
     file: JobFile,
-    processes: Annotated[int, Option(min=1, max=64, help="Processes that train together, a device each.")] = 1,
+    processes: Annotated[
+        int, Option(min=1, max=64, help="Processes that train together, a device each (on each machine).")
+    ] = 1,
     events: Annotated[
         Path | None, Option(metavar="FILE", help="Also write the events here, a line of JSON each.")
     ] = None,
-    unpack: Annotated[
-        bool, Option("--unpack", help="Only unpack it: before `accelerate launch` on several machines.")
-    ] = False,
+    machines: Annotated[
+        int, Option(min=1, max=1024, help="Machines that train together, each with this command, in one shared folder.")
+    ] = 1,
+    machine: Annotated[int, Option(min=0, help="Number of this machine, from 0 on.")] = 0,
+    main: Annotated[str, Option(metavar="HOST", help="Address of machine 0, for the others.")] = "",
+    port: Annotated[int, Option(min=1024, max=65535, help="Port on which machine 0 listens.")] = 29500,
     json: Json = False,
 ) -> None:
     """Train a job, or go on with it, and write its result beside it.
@@ -110,12 +115,12 @@ def run(
     from visionft.remote.event_file import recorded
 
     with running_job() as job, recorded(job, events) as told:
-        if unpack:
-            running.unpack_job(file, job=told)
+        together = running.Machines(count=machines, number=machine, address=main, port=port)
+        trained = running.run_job(file, processes=processes, machines=together, events=events, job=told)
+        if trained is None:
             value = {"file": None, "run": "", "stopped": False, "seconds": 0.0, "top1": {}}
-            print_result(value, f"Unpacked into {running.job_folder(file)}.", as_json=json)
+            print_result(value, f"Machine {machine} is done; machine 0 writes the result.", as_json=json)
             return
-        trained = running.run_job(file, processes=processes, events=events, job=told)
         if running.is_launched():  # the command that launched it evaluates and writes the result
             return
         result = trained.result
@@ -192,16 +197,22 @@ def status(
     follows: Annotated[bool, Option("--follow", help="Follow it until it ends.")] = False,
     stops: Annotated[bool, Option("--stop", help="Stop it after its current step.")] = False,
     goes_on: Annotated[bool, Option("--continue", help="Go on with one that was stopped.")] = False,
+    removes: Annotated[bool, Option("--remove", help="Delete its files there; its run here stays.")] = False,
     json: Json = False,
 ) -> None:
-    """Show the jobs of a project on other computers; follow, stop or continue one."""
-    if not (number or follows or stops or goes_on):
-        found = [(each.job[:8], each.host.address, ssh.look(each).phase) for each in ssh.sent_jobs(project)]
+    """Show the jobs of a project on other computers; follow, stop, continue or remove one."""
+    if not (number or follows or stops or goes_on or removes):
+        found = [(each.job[:8], each.host.address, ssh.phase_of(each)) for each in ssh.sent_jobs(project)]
         values = [{"job": job, "address": address, "phase": phase} for job, address, phase in found]
         text = table(("job", "computer", "state"), found) if found else "No job of this project is elsewhere."
         print_result(values, text, as_json=json)
         return
     sent = ssh.sent_job(project, number)
+    if removes:
+        ssh.remove(project, sent)
+        value = {"job": sent.job, "address": sent.host.address, "phase": "unknown"}
+        print_result(value, f"The files of job {sent.job[:8]} on {sent.host.address} are deleted.", as_json=json)
+        return
     if stops:
         ssh.stop(sent)
     if goes_on:
@@ -213,7 +224,7 @@ def _follow(project: Path, sent: ssh.SentJob, *, follows: bool, as_json: bool) -
     """Follow a job if wanted, and print its phase with the next command."""
     try:
         with running_job() as job:
-            phase = ssh.follow(sent, job=job) if follows else ssh.look(sent).phase
+            phase = ssh.follow(sent, job=job) if follows else ssh.phase_of(sent)
     finally:
         name = sent.job[:8]
         again = joined(["visionft", "job", "status", str(project), name, "--follow"])

@@ -38,6 +38,7 @@ KIND: Final = "job"
 SUFFIX: Final = ".vftjob"
 RESULT_SUFFIX: Final = ".vftresult"
 FOLDER: Final = "jobs"  # of a project: what was packed, to take the results back
+IMPORTED: Final = "imported.json"  # in the record of a job: the run that its result became
 SNAPSHOT: Final = "snapshot.json.gz"
 SETTINGS: Final = "settings.json"
 QUALITY: Final = 95  # of JPEG, without chroma subsampling

@@ -14,7 +14,7 @@ from visionft.evaluation.trained_run import evaluate_held_out
 from visionft.files import fsync_tree, read_json, temporary_folder, write_json
 from visionft.jobs import SILENT, JobContext
 from visionft.project.names import count_of
-from visionft.remote.job_file import FOLDER, kept_job
+from visionft.remote.job_file import FOLDER, IMPORTED, kept_job
 from visionft.remote.packed_file import PackedFileError, read_manifest, unpack
 from visionft.remote.running import KIND
 from visionft.training.base_weights import WEIGHTS_FILE, stated_origin
@@ -28,7 +28,6 @@ from visionft.weights.locations import RANDOM, find_weights
 logger = logging.getLogger(__name__)
 
 RESULT: Final = "result.json"
-IMPORTED: Final = "imported.json"  # in the record of a job: the run that its result became
 _TELLING: Final = 0.005  # of accuracy: a difference below it needs no word
 
 

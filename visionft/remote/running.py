@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from filelock import FileLock
+
 from models.messages import Message
 from visionft.data.types import Snapshot
 from visionft.errors import RunError, VisionFTError
@@ -25,8 +27,34 @@ from visionft.training.runs.run_snapshot import read_snapshot
 from visionft.weights.locations import PRETRAINED, RANDOM
 
 KIND: Final = "result"
+PORT: Final = 29500  # on which the first of several machines listens
 _UNPACKED: Final = "job.json"  # written last: the folder holds all of the job
 _LEFT_THERE: Final = ("last", "prev", "start", "tensorboard")
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Machines:
+    """The machines that train a job together; they see its folder at the same path.
+
+    Attributes:
+        count: How many.
+        number: Of this one, from 0 on; the first evaluates the run and writes the result.
+        address: Of the first, as the others reach it.
+        port: On which it listens.
+    """
+
+    count: int = 1
+    number: int = 0
+    address: str = ""
+    port: int = PORT
+
+    def __post_init__(self) -> None:
+        """Refuse numbers that no machine has (RunError)."""
+        if not 0 <= self.number < self.count:
+            message = Message("There is no machine {number} of {count}.", number=self.number, count=self.count)
+            raise RunError(message, "Number the machines from 0 on.")
+        if self.count > 1 and not self.address:
+            raise RunError("Several machines need the address of the first.", "Give --main HOST to each of them.")
 
 
 def job_folder(job_file: Path) -> Path:
@@ -38,14 +66,23 @@ def result_file(job_file: Path) -> Path:
     return job_file.with_suffix(RESULT_SUFFIX)
 
 
-def run_job(job_file: Path, *, processes: int = 1, events: Path | None = None, job: JobContext = SILENT) -> TrainedRun:
+def run_job(
+    job_file: Path,
+    *,
+    processes: int = 1,
+    machines: Machines = Machines(),
+    events: Path | None = None,
+    job: JobContext = SILENT,
+) -> TrainedRun | None:
     """Train a job, or go on with it where it was stopped, and write its result beside it.
 
-    Everything lies in the folder of `job_folder`. A stopped run writes no result.
+    Everything lies in the folder of `job_folder`. A stopped run writes no result. Returns None on all machines but the
+    first.
 
     Args:
         job_file: The file of `pack_job`.
-        processes: How many train together, on a device each; below `accelerate launch` each of them calls this.
+        processes: How many train together on each machine, on a device each.
+        machines: The machines that train together; each of them calls this.
         events: File to which the events of several processes go, as `event_lines` writes them.
 
     Raises:
@@ -53,11 +90,15 @@ def run_job(job_file: Path, *, processes: int = 1, events: Path | None = None, j
         ConfigError, RunError, WeightsError: As `train`.
         JobCancelled: The user cancelled while it was unpacked.
     """
-    facts = unpack_job(job_file, job=job)
     folder = job_folder(job_file)
-    launches = processes > 1 and not is_launched()
+    one_unpacks = FileLock(folder.with_name(f".{folder.name}.lock")) if machines.count > 1 else contextlib.nullcontext()
+    with one_unpacks:
+        facts = unpack_job(job_file, job=job)
+    launches = processes * machines.count > 1 and not is_launched()
     if launches and ((run := _latest(folder)) is None or run.is_unfinished):
-        launch_processes(job_file, processes, events, job)
+        launch_processes(job_file, processes, machines, events, job)
+    if machines.number:
+        return None
     trained = _finished(folder, job) if launches else _train(folder, job)
     if not trained.result.stopped and not is_launched():
         write_result(result_file(job_file), facts.job, folder / RUNS_FOLDER / trained.result.run, trained)
@@ -112,6 +153,18 @@ def _settings(folder: Path) -> tuple[TrainConfig, Snapshot]:
 
 
 def _train(folder: Path, job: JobContext) -> TrainedRun:
+    try:
+        return _train_alone(folder, job)
+    except RuntimeError as error:
+        if not is_launched():
+            raise
+        reason = str(error).strip().partition("\n")[0]
+        raise RunError(
+            Message("Training together ended: {reason}", reason=reason), "Look at the messages of the others."
+        ) from error
+
+
+def _train_alone(folder: Path, job: JobContext) -> TrainedRun:
     if (run := _latest(folder)) is None:
         config, images = _unpacked(folder)
         return train_and_evaluate(config, images, new_run_dir(folder, config), job=job)
@@ -132,15 +185,19 @@ def _finished(folder: Path, job: JobContext) -> TrainedRun:
     return TrainedRun(result=run.result, evaluations=evaluations, unseen=unseen_evaluation(run))
 
 
-def launch_processes(job_file: Path, processes: int, events: Path | None, job: JobContext) -> None:
+def launch_processes(job_file: Path, processes: int, machines: Machines, events: Path | None, job: JobContext) -> None:
     """Train an unpacked job in several processes by accelerate's launcher; cancelling stops them well.
 
     Raises:
         RunError: They ended with an error, which they printed.
     """
+    place = ["--main_process_port=0"]
+    if machines.count > 1:
+        place = [f"--main_process_ip={machines.address}", f"--main_process_port={machines.port}"]
     command = [
-        sys.executable, "-m", "accelerate.commands.launch", "--num_machines=1", f"--num_processes={processes}",
-        "--multi_gpu", "--main_process_port=0", "--mixed_precision=no", "--dynamo_backend=no",
+        sys.executable, "-m", "accelerate.commands.launch", f"--num_machines={machines.count}",
+        f"--num_processes={processes * machines.count}", f"--machine_rank={machines.number}", *place,
+        "--multi_gpu", "--mixed_precision=no", "--dynamo_backend=no",
         "-m", "visionft", "job", "run", str(job_file),
     ]  # fmt: skip
     if events is not None:
@@ -154,8 +211,8 @@ def launch_processes(job_file: Path, processes: int, events: Path | None, job: J
             running.terminate()
             is_told = True
     if running.returncode and not is_told:
-        message = Message("Training in {count} processes ended with an error.", count=processes)
-        raise RunError(message, "Look at the messages above; a single process needs no launcher.")
+        message = Message("Training in {count} processes ended with an error.", count=processes * machines.count)
+        raise RunError(message, "Look at the messages above, of all machines; a single process needs no launcher.")
 
 
 def write_result(target: Path, number: str, run_dir: Path, trained: TrainedRun) -> None:

@@ -22,7 +22,7 @@ from visionft.events import Event, Progress
 from visionft.files import atomic_path, open_regular, read_json, write_json
 from visionft.jobs import SILENT, JobContext
 from visionft.remote.event_file import read_event
-from visionft.remote.job_file import FOLDER
+from visionft.remote.job_file import FOLDER, IMPORTED
 from visionft.remote.packed_file import PackedFileError
 from visionft.remote.program_wheel import write_wheel
 from visionft.weights.offline import OFFLINE_VARIABLE, is_set
@@ -34,6 +34,7 @@ _THERE: Final = ".visionft-jobs"
 _ADDRESS = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@:%-]{0,200}")  # never an option
 _PROGRAM = re.compile(r"[A-Za-z0-9_./~+-]{1,300}")
 _CHUNK: Final = 1 << 18
+_NO_EVENTS: Final = 1 << 50  # past the end of every file
 _MOST_EVENTS: Final = 4_000_000  # bytes of events in one look
 _CONNECT_S: Final = 20
 _LOOK_S: Final = 120  # for one command there
@@ -268,6 +269,20 @@ def stop(sent: SentJob) -> None:
     sent.host.run(f"cd {sent.folder} && [ -f pid ] && kill -TERM $(cat pid) 2>/dev/null; true")
 
 
+def phase_of(sent: SentJob) -> Phase:
+    """Return the phase of a job there (RemoteError: no connection)."""
+    return look(sent, _NO_EVENTS).phase
+
+
+def remove(project_dir: Path, sent: SentJob) -> None:
+    """Delete the files of a job there, and that it was sent (RemoteError: no connection, or it is running)."""
+    script = f'[ -f {sent.folder}/pid ] && kill -0 "$(cat {sent.folder}/pid)" 2>/dev/null && echo running'
+    if sent.host.run(f"{{ {script} || rm -rf {sent.folder}; }}").strip():
+        message = Message("The job is running on {address}.", address=sent.host.address)
+        raise RemoteError(message, "Stop it first.")
+    (project_dir / FOLDER / sent.job / SENT).unlink(missing_ok=True)
+
+
 def last_words(sent: SentJob) -> str:
     """Return the last lines that a job printed there (RemoteError: no connection)."""
     return (
@@ -289,6 +304,12 @@ def fetch(sent: SentJob, target: Path) -> None:
                 raise RemoteError("The job has no result yet.", "Wait for its end.")
     except FileNotFoundError as error:
         raise RemoteError("OpenSSH is not installed here.", "Install it (openssh-client).") from error
+
+
+def open_jobs(project_dir: Path) -> tuple[SentJob, ...]:
+    """Return the jobs that were sent and whose result is not in the project."""
+    folder = project_dir / FOLDER
+    return tuple(each for each in sent_jobs(project_dir) if not (folder / each.job / IMPORTED).exists())
 
 
 def sent_jobs(project_dir: Path) -> tuple[SentJob, ...]:

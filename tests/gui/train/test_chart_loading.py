@@ -5,7 +5,7 @@ import sys
 import pytest
 from PySide6.QtCore import QObject
 
-from gui.train.train_page import ChartLoader
+from gui.train.chart_loader import ChartLoader
 
 
 @pytest.mark.parametrize("stops", [False, True])

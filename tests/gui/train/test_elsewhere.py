@@ -76,6 +76,35 @@ def test_a_sent_job_is_followed_live_and_its_run_comes_by_itself(qtbot, window, 
     assert window.current_page.name == "results"
     (run,) = list_runs(session.path)
     assert run.result is not None and not run.result.stopped
+    assert drafted.switch.buttons["queue"].isHidden()  # nothing is open
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(SSHD is None, reason="no OpenSSH server is installed")
+def test_a_sent_job_is_a_row_of_the_queue_until_it_is_removed(qtbot, window, drafted, tmp_path):
+    session, tasks = window.state.session, window.state.tasks
+    drafted.draft.take(replace(CONFIG, device="cpu", epochs=500))
+    with served_host(tmp_path) as host:
+        drafted.elsewhere.send_to(host)
+        qtbot.waitUntil(lambda: drafted.monitor.chart.point_counts()["epochs"] >= 1, timeout=120_000)
+        drafted.show_view("queue")
+        jobs = drafted.elsewhere.list
+        assert jobs.isVisible() and jobs.table.rowCount() == 1 and not jobs.follow_button.isEnabled()
+        qtbot.mouseClick(jobs.stop_button, Qt.MouseButton.LeftButton)
+        qtbot.waitUntil(lambda: jobs.follow_button.isEnabled() and not tasks.pending, timeout=60_000)
+        word = jobs.follow_button.text()
+        qtbot.mouseClick(jobs.follow_button, Qt.MouseButton.LeftButton)  # it goes on
+        qtbot.waitUntil(lambda: drafted.elsewhere.phases == {} and not jobs.follow_button.isEnabled())
+        (sent,) = ssh.sent_jobs(session.path)
+        qtbot.waitUntil(lambda: ssh.phase_of(sent) == "running", timeout=60_000)
+        assert not jobs.remove_button.isEnabled()
+        ssh.stop(sent)
+        qtbot.waitUntil(lambda: not tasks.pending, timeout=60_000)
+        assert jobs.table.rowCount() == 1 and jobs.follow_button.text() == word
+        qtbot.mouseClick(jobs.remove_button, Qt.MouseButton.LeftButton)
+        qtbot.waitUntil(lambda: not ssh.sent_jobs(session.path), timeout=60_000)
+        assert not list((tmp_path / "home").glob(".visionft-jobs/*/job*"))
+    assert drafted.switch.buttons["queue"].isHidden() and drafted.switch.value() == "setup"
 
 
 def test_an_address_that_ssh_would_take_for_an_option_is_refused(qtbot, window, drafted):

@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import zipfile
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 from projects import project_of
 
+from visionft.cli import main
 from visionft.data.types import Snapshot
 from visionft.errors import VisionFTError
 from visionft.events import EpochDone, RunStarted
@@ -65,6 +67,13 @@ def images(project: Path) -> Snapshot:
 def there(packed: Path, tmp_path: Path) -> Path:
     """Return a folder that stands for another computer, with the job `a` and its result."""
     return Path(shutil.copytree(packed / "there", tmp_path / "there"))
+
+
+@pytest.fixture
+def unused_port() -> int:
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        return listening.getsockname()[1]
 
 
 @pytest.fixture
@@ -226,6 +235,24 @@ def test_two_processes_train_a_job_and_one_writes_its_result(there, elsewhere):
 
 
 @pytest.mark.slow
+def test_two_machines_train_a_job_in_a_folder_that_both_see(there, elsewhere, unused_port):
+    job = Path(shutil.copy(there / "a.vftjob", elsewhere / "a.vftjob"))
+    options = ["--machines", "2", "--main", "127.0.0.1", "--port", str(unused_port)]
+    command = [sys.executable, "-m", "visionft", "job", "run", job, *options, "--machine"]
+    begun = [subprocess.Popen([*command, str(number)], stderr=subprocess.PIPE, text=True) for number in range(2)]
+    told = [each.communicate(timeout=200)[1] for each in begun]
+    assert not any(each.returncode for each in begun), "".join(told)
+    assert "2 x" in told[0] and result_file(job).exists()
+    assert len(list((job_folder(job) / "runs").glob("0*"))) == 1
+
+
+@pytest.mark.parametrize("wrong", [["--machines", "2"], ["--machines", "2", "--machine", "2", "--main", "a"]])
+def test_machines_that_cannot_be_are_refused(wrong, there, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["visionft", "job", "run", str(there / "a.vftjob"), *wrong])
+    assert main() == 2 and capsys.readouterr().err
+
+
+@pytest.mark.slow
 def test_the_notebook_and_the_script_train_the_job(there, elsewhere):
     job = Path(shutil.copy(there / "a.vftjob", elsewhere / "a.vftjob"))
     notebook = json.loads(write_starter("notebook", job).read_text())
@@ -239,7 +266,11 @@ def test_the_notebook_and_the_script_train_the_job(there, elsewhere):
     script = write_starter("slurm", job)
     result_file(job).unlink()
     (elsewhere / "visionft").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m visionft "$@"\n')
-    (elsewhere / "visionft").chmod(0o755)
-    variables = os.environ | {"PATH": f"{elsewhere}:{os.environ['PATH']}", "SLURM_SUBMIT_DIR": str(elsewhere)}
+    (elsewhere / "srun").write_text('#!/bin/sh\nSLURM_NODEID=0 exec "$@"\n')
+    (elsewhere / "scontrol").write_text("#!/bin/sh\necho localhost\n")
+    for name in ("visionft", "srun", "scontrol"):
+        (elsewhere / name).chmod(0o755)
+    slurm = {"SLURM_SUBMIT_DIR": str(elsewhere), "SLURM_NNODES": "1", "SLURM_JOB_NODELIST": "localhost"}
+    variables = os.environ | slurm | {"PATH": f"{elsewhere}:{os.environ['PATH']}"}
     done = subprocess.run(["bash", script], cwd="/", env=variables, capture_output=True, text=True, check=False)
     assert done.returncode == 0 and result_file(job).exists(), done.stderr  # the finished run is only packed again

@@ -150,6 +150,9 @@ class _Run:
             self.run_dir, self._lock = recording.take_folder(self.run_dir, config, images, is_new=self.is_new)
             base_weights.save_base_weights(self.run_dir, self.weights)
         self.run_dir = Path(self._agree(str(self.run_dir)))
+        if not self.run_dir.is_dir():
+            message = Message("The folder {path} of the first machine is not on this one.", path=self.run_dir)
+            raise RunError(message, "Put the job where all machines see it under the same path.")
         self.keeper = CheckpointKeeper(
             self.run_dir, config, self.classifier, self.training_data, self.objective, accelerator=accelerator
         )
