@@ -4,6 +4,7 @@ It needs no network: this environment's hatchling builds it, and the new environ
 Prints the content and size of the wheel. `--quick` skips the use (packaging/smoke.py), which takes minutes.
 """
 
+import hashlib
 import os
 import subprocess
 import sys
@@ -41,14 +42,20 @@ def build(folder: Path) -> Path:
 
 
 def describe(wheel: Path) -> None:
-    """Print the wheel's size, and the compressed size of its largest folders."""
+    """Print the wheel's size and hash, and the compressed size of its largest folders."""
     with zipfile.ZipFile(wheel) as archive:
         sizes: Counter[str] = Counter()
         for entry in archive.infolist():
             sizes["/".join(entry.filename.split("/")[:2])] += entry.compress_size
-    print(f"{wheel.name}: {wheel.stat().st_size / 1e6:.1f} MB")
+    print(f"{wheel.name}: {wheel.stat().st_size / 1e6:.1f} MB, SHA-256 {sha256(wheel)}")
     for name, size in sizes.most_common(6):
         print(f"{size / 1e6:9.1f} MB  {name}")
+
+
+def sha256(file: Path) -> str:
+    """Return the hash of a file."""
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def install(wheel: Path, environment: Path) -> Path:

@@ -9,6 +9,7 @@ content. Its size is printed, and it is tested like a new installation (packagin
 """
 
 import importlib.util
+import os
 import platform
 import subprocess
 import sys
@@ -46,7 +47,9 @@ def build() -> None:
     subprocess.run([sys.executable, ROOT / "packaging" / "translations.py", "compile"], check=True)
     line = [sys.executable, "-m", "PyInstaller", "--noconfirm", "--log-level", "WARN"]
     places = ["--distpath", str(FROZEN.parent), "--workpath", str(BUILD / "pyinstaller")]
-    subprocess.run([*line, *places, str(ROOT / "packaging" / "visionft.spec")], check=True, cwd=ROOT)
+    # The order of a set is in the compiled modules: with one seed the same sources give the same bytes.
+    environment = os.environ | {"PYTHONHASHSEED": "0"}
+    subprocess.run([*line, *places, str(ROOT / "packaging" / "visionft.spec")], check=True, cwd=ROOT, env=environment)
 
 
 def size_mb(path: Path) -> float:

@@ -12,16 +12,12 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path[0] = str(ROOT)  # not `packaging/`: it would shadow the library of the same name
-# ruff: noqa: E402
+import linux_tree
+from freeze import BUILD, FROZEN
 
 from visionft import __version__
 from visionft.doctor import QT_LIBRARIES
 
-FROZEN = ROOT / "build" / "frozen" / "VisionFT"
-ICONS = ROOT / "build" / "icons"
-HOME = Path("usr/lib/visionft")
 CONTROL = """\
 Package: visionft
 Version: {version}
@@ -36,6 +32,7 @@ Description: label images, fine-tune a network, export one file
  vision transformer, and take away one ONNX file that classifies new images.
  No code, no cloud, no account: everything happens on this computer.
 """
+COPYRIGHT_FILE = Path("usr/share/doc/visionft/copyright")
 COPYRIGHT = """\
 VisionFT is licensed under the Apache License 2.0; on Debian its text is in /usr/share/common-licenses/Apache-2.0.
 What others made and comes with it has its licences in /usr/lib/visionft/licences, listed in PACKAGES.txt there.
@@ -48,50 +45,42 @@ def main(arguments: Sequence[str]) -> int:
     if not FROZEN.is_dir() or shutil.which("dpkg-deb") is None:
         print("It takes dpkg-deb, and what packaging/freeze.py makes.", file=sys.stderr)
         return 2
-    with tempfile.TemporaryDirectory(prefix="visionft-deb-", dir=FROZEN.parents[1]) as temporary:
+    with tempfile.TemporaryDirectory(prefix="visionft-deb-", dir=BUILD) as temporary:
         tree, unpacked = Path(temporary) / "tree", Path(temporary) / "unpacked"
         lay_out(tree)
-        package = pack(tree)
+        package = pack(tree, BUILD)
         shutil.rmtree(tree)
         print(f"{package}: {package.stat().st_size / 1e6:,.0f} MB")
-        subprocess.run(["dpkg-deb", "--extract", package, unpacked], check=True)
         if "--no-smoke" in arguments:
             return 0
-        line = [sys.executable, ROOT / "packaging" / "smoke.py", unpacked / "usr" / "bin" / "visionft", "--whole"]
-        return subprocess.run(line, check=False).returncode
+        subprocess.run(["dpkg-deb", "--extract", package, unpacked], check=True)
+        return linux_tree.smoke(unpacked / "usr" / "bin" / "visionft")
 
 
-def lay_out(tree: Path) -> None:
-    """Arrange all files in Debian's layout, with Debian's permissions."""
-    shutil.copytree(FROZEN, tree / HOME, symlinks=True)
-    share = tree / "usr" / "share"
-    for source, folder in (
-        (ROOT / "packaging" / "linux" / "visionft.desktop", "applications"),
-        (ROOT / "resources" / "icons" / "visionft.svg", "icons/hicolor/scalable/apps"),
-        (ICONS / "visionft.png", "icons/hicolor/512x512/apps"),
-    ):
-        (share / folder).mkdir(parents=True)
-        shutil.copy(source, share / folder)
-    (share / "doc" / "visionft").mkdir(parents=True)
-    (share / "doc" / "visionft" / "copyright").write_text(COPYRIGHT, encoding="utf-8")
-    (tree / "usr" / "bin").mkdir()
-    (tree / "usr" / "bin" / "visionft").symlink_to("../lib/visionft/visionft")
-    for path in tree.rglob("*"):
-        if not path.is_symlink():
-            path.chmod(0o755 if path.is_dir() or path == tree / HOME / "visionft" else 0o644)
-
-
-def pack(tree: Path) -> Path:
-    """Write the control file, and build the package."""
-    architecture = subprocess.run(
-        ["dpkg", "--print-architecture"], capture_output=True, text=True, check=True
-    ).stdout.strip()
+def lay_out(tree: Path, *, frozen: Path = FROZEN) -> None:
+    """Arrange all files in Debian's layout, and write the control file."""
+    linux_tree.lay_out(tree, frozen=frozen)
+    (tree / COPYRIGHT_FILE).parent.mkdir(parents=True)
+    (tree / COPYRIGHT_FILE).write_text(COPYRIGHT, encoding="utf-8")
+    described = control(tree, architecture())
     (tree / "DEBIAN").mkdir()
-    (tree / "DEBIAN" / "control").write_text(control(tree, architecture), encoding="utf-8")
-    package = FROZEN.parents[1] / f"visionft_{__version__}_{architecture}.deb"
+    (tree / "DEBIAN" / "control").write_text(described, encoding="utf-8")
+    for path in (tree / "DEBIAN", (tree / COPYRIGHT_FILE).parent):
+        path.chmod(0o755)
+
+
+def pack(tree: Path, folder: Path) -> Path:
+    """Build the package of a tree in `folder`; the same tree gives the same bytes."""
+    package = folder / f"visionft_{__version__}_{architecture()}.deb"
     # zstd is read by dpkg since Debian 12 and Ubuntu 21.10. Level 19, its default, takes minutes more for little.
-    subprocess.run(["dpkg-deb", "--root-owner-group", "-Zzstd", "-z9", "--build", tree, package], check=True)
+    linux_tree.pack(["dpkg-deb", "--root-owner-group", "-Zzstd", "-z9", "--build", tree, package])
     return package
+
+
+def architecture() -> str:
+    """Return Debian's name of this processor."""
+    line = ["dpkg", "--print-architecture"]
+    return subprocess.run(line, capture_output=True, text=True, check=True).stdout.strip()
 
 
 def control(tree: Path, architecture: str) -> str:

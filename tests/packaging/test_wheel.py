@@ -5,6 +5,7 @@ import sys
 import zipfile
 from pathlib import Path
 
+import check_wheel
 import pytest
 from hatchling.builders.wheel import WheelBuilder
 
@@ -51,9 +52,10 @@ def test_the_wheel_brings_the_licences_of_what_others_made() -> None:
 
 
 @pytest.mark.slow
-def test_an_installed_wheel_loads_nothing_from_the_sources() -> None:
+def test_an_installed_wheel_loads_nothing_from_the_sources_and_is_always_the_same(tmp_path: Path) -> None:
     """The whole of it, a training run included, is `packaging/check_wheel.py` without `--quick`: minutes."""
     line = [sys.executable, "-P", str(ROOT / "packaging" / "check_wheel.py"), "--quick"]
     done = subprocess.run(line, capture_output=True, encoding="utf-8", timeout=250, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "MB  models/bundled" in done.stdout
+    assert check_wheel.sha256(check_wheel.build(tmp_path)) in done.stdout
