@@ -106,6 +106,8 @@ class TargetCard(Card):
             opset=self.opset_box.currentData(),
             precisions=tuple(precision for precision, box in self.precision_boxes.items() if box.isChecked()),
             huggingface=self.timm_box.isChecked(),
+            triton=self.target().options.triton,
+            web_runtime=self.target().options.web_runtime,
             exporters=tuple(name for name, box in self.exporter_boxes.items() if box.isChecked()),
         )
 

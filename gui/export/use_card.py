@@ -11,6 +11,7 @@ from gui.kit.translation import tr
 from models.messages import Message
 from visionft.export.bundle.card.model_card import CARD_FILE
 from visionft.export.bundle.sample_programs import SAMPLES, Sample
+from visionft.export.bundle.triton import TRITON_FOLDER
 from visionft.export.contents import FLOAT_MODEL_FILE, MODEL_FILE
 from visionft.export.options import ExportOptions, help_of
 from visionft.export.parity import ExportResult
@@ -33,7 +34,7 @@ class UseCard(Card):
     def __init__(self) -> None:
         super().__init__(margin=theme.HUGE, spacing=theme.MEDIUM)
         self._samples = {sample.name: sample for sample in SAMPLES}
-        self._model = MODEL_FILE
+        self._model, self._exported = MODEL_FILE, tuple[str, ...]()
         self._heading = text("", "heading", wrap=True)
         self._files = column(spacing=theme.MEDIUM)
         self.file, self.note = text("", "strong", wrap=True), text("", "muted", wrap=True)
@@ -60,6 +61,7 @@ class UseCard(Card):
         lines += [("file", variant_file(each), tr(_VARIANTS[each])) for each in options.precisions]
         lines += [("file", FLOAT_MODEL_FILE, tr(help_of("float_input")))] * options.float_input
         lines += [("folder-open", "huggingface", tr(help_of("huggingface")))] * options.huggingface
+        lines += [("folder-open", TRITON_FOLDER, tr(help_of("triton")))] * options.triton
         if target.sample in self._samples:
             program = self._samples[target.sample]
             lines.append(("file", program.file, tr("A program in {language}.", language=program.title)))
@@ -74,7 +76,7 @@ class UseCard(Card):
 
     def show_use(self, target: Target, found: ExportResult) -> None:
         """Show how a finished export is used, with the file that suits the target."""
-        self._model = target.file(found.variants)
+        self._model, self._exported = target.file(found.variants), found.files
         self._begin(tr("Use it without VisionFT"), tr(target.note_on(found.files)))
         self.file.setText(tr("{target}: use {file}", target=tr(target.title), file=self._model))
         self.file.setVisible(bool(found.variants))
@@ -91,8 +93,8 @@ class UseCard(Card):
     def show_sample(self, sample: Sample) -> None:
         self.buttons[sample.name].setChecked(True)
         self._needs.setText(f"{tr(sample.needs)} {tr('In the folder of the export:')}")
-        self.start.setPlainText(sample.start(self._model))
-        _fit(self.start, len(sample.commands))
+        self.start.setPlainText(sample.start(self._model, self._exported))
+        _fit(self.start, len(self.start.toPlainText().splitlines()))
         self.view.setPlainText(sample.content.decode())
         self.view.setAccessibleName(tr("Program in {language}", language=sample.title))
         self._program_file.setText(sample.file)

@@ -116,7 +116,7 @@ def _export_text(result: "ExportResult", target: Target) -> str:
     file = target.file(result.variants)
     lines += [f"The file for {target.title.lower()}: {file}"] * bool(result.variants)
     lines += [note] if (note := target.note_on(result.files)) else []
-    start = next((each.start(file) for each in SAMPLES if each.name == target.sample), "")
+    start = next((each.start(file, result.files) for each in SAMPLES if each.name == target.sample), "")
     return "\n".join([*lines, f"Try it without this program, in {result.model.parent}:", start] if start else lines)
 
 

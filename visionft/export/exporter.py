@@ -26,6 +26,8 @@ from visionft.export.bundle.card.model_card import CARD_FILE, model_card
 from visionft.export.bundle.reference import references_in
 from visionft.export.bundle.sample_programs import require_agreement, run_samples, sample_files, write_samples
 from visionft.export.bundle.timm_folder import CONFIG_FILE, WEIGHTS_FILE, plain_network, write_timm_folder
+from visionft.export.bundle.triton import write_triton
+from visionft.export.bundle.web_runtime import runtime_files, write_runtime
 from visionft.export.contents import (
     FLOAT_MODEL_FILE,
     INDEX_FILE,
@@ -124,6 +126,7 @@ def export_run(
         planned.append(FLOAT_MODEL_FILE)
     if options.huggingface:
         planned += [f"{TIMM_FOLDER}/{CONFIG_FILE}", f"{TIMM_FOLDER}/{WEIGHTS_FILE}"]
+    planned += runtime_files() * options.web_runtime
     # First, so a read-only destination is reported before minutes of work.
     with publishing(out_dir, planned) as folder:
         model = load_current_model(read_run(run_dir), images, job=job)
@@ -325,6 +328,13 @@ class _Export:
         if (adapter / ADAPTER_CONFIG).is_file():
             shutil.copytree(adapter, self.folder / ADAPTER_FOLDER)
             complete_exchange(self.folder / ADAPTER_FOLDER, run.class_names, base_weights_of(run))
+        if self.options.triton:
+            write_triton(self.folder, run.title)
+        if self.options.web_runtime:
+            try:
+                write_runtime(self.folder)
+            except ExportError as error:
+                left_out.append(error.message)
         for name in self.options.exporters:
             EXPORTERS[name].write(self.folder)
         return tuple(left_out)

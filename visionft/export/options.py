@@ -43,6 +43,16 @@ class ExportOptions:
         label="Folder for timm and Hugging Face",
         help="config.json and model.safetensors, loaded by timm as a network with equal output.",
     )
+    triton: bool = setting(
+        False,
+        label="Model repository for Triton",
+        help="A folder that NVIDIA's Triton Inference Server serves as it is.",
+    )
+    web_runtime: bool = setting(
+        False,
+        label="ONNX Runtime for browsers",
+        help="41 MB beside the page, which then needs no npm.",
+    )
     exporters: tuple[str, ...] = setting(
         (), label="Other formats", help="Files of installed extensions, made from model.onnx."
     )

@@ -56,7 +56,8 @@ def constant(name: str, value: Any) -> Any:
 
 
 _LARGEST_BLOCK = 8  # output pixels per window: fewer copy more, more multiply by more zeros
-_MOST_STRIPS = 14  # parts of the image, converted to floats one after another
+_MOST_PARTS = 7  # of a node: with its input these are the 8 buffers that any WebGPU has
+_STRIPS = (*range(1, 9), 10, 12, 14)  # parts of the image, converted to floats one after another
 _Adding = Callable[[str, Sequence[str], str], str]  # of a node: operator, inputs, output
 _Numbering = Callable[[str, Any], str]  # of a constant: name, value
 
@@ -79,9 +80,11 @@ class _Graph:
         return name
 
     def split(self, value: str, count: int) -> list[str]:
-        """Split a tensor along its first axis into equal parts and return their names."""
+        """Split a tensor along its first axis into equal parts, by halves where they are many; return their names."""
         from onnx import helper
 
+        if count > _MOST_PARTS:
+            return [part for half in self.split(value, count // 2) for part in self.split(half, 2)]
         parts = [f"{value}_{place}" for place in range(count)]
         self.nodes.append(helper.make_node("Split", [value], parts, name=f"{value}_parts", axis=0, num_outputs=count))
         return parts
@@ -225,7 +228,7 @@ def _resized(graph: _Graph, part: str, rows: _Windows, columns: _Windows) -> str
 
     height, width = (each.block * each.blocks for each in (rows, columns))
     as_rows = graph.constant("as_rows", np.array([0, 0, 0, -1], np.int64))
-    count = max(each for each in range(1, _MOST_STRIPS + 1) if rows.blocks % each == 0)
+    count = max(each for each in _STRIPS if rows.blocks % each == 0)
     places, weights = (graph.split(each, count) for each in (rows.places, rows.weights))
     strips: list[str] = []
     for strip, (seen, shares) in enumerate(zip(places, weights, strict=True)):

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Final, Literal
 from models.messages import Message
 from visionft.errors import ExportError
 from visionft.export.bundle.card.markdown import TIMM_FOLDER
+from visionft.export.bundle.triton import TRITON_FOLDER
+from visionft.export.bundle.web_runtime import RUNTIME_FOLDER
 from visionft.export.contents import FLOAT_MODEL_FILE, MODEL_FILE
 from visionft.export.options import DEFAULT_OPTIONS, ExportOptions
 from visionft.export.precision.variants import Variant
@@ -61,12 +63,17 @@ TARGETS: Final = {
     for each in (
         Target(name="desktop", title=Message("This computer"), about=Message("One file, and a Python program.")),
         Target(
-            name="server", title=Message("A server"), about=Message("Also a file that is often faster."),
-            options=ExportOptions(precisions=("int8",)), wants="speed",
+            name="server", title=Message("A server"), about=Message("Also a server, and a file that is often faster."),
+            options=ExportOptions(precisions=("int8",), triton=True), sample="server", wants="speed",
+            note_file=f"{TRITON_FOLDER}/",
+            note=Message(
+                "samples/server has a Dockerfile too. The folder triton is a model repository for NVIDIA's Triton "
+                "Inference Server."
+            ),
         ),
         Target(
             name="web", title=Message("A web page"), about=Message("Also a page, and a small file to load."),
-            options=ExportOptions(precisions=("int8",)), sample="web", wants="size",
+            options=ExportOptions(precisions=("int8",), web_runtime=True), sample="web", wants="size",
         ),
         Target(
             name="phone", title=Message("A phone"), about=Message("Also a small file, for an app."),
@@ -103,6 +110,7 @@ def target_named(name: str) -> Target:
 def is_made_with(found: "ExportResult", options: ExportOptions) -> bool:
     """Return whether an export has all files of these options, in their format; one left out with a reason counts."""
     wanted = [FLOAT_MODEL_FILE] * options.float_input + [f"{TIMM_FOLDER}/"] * options.huggingface
+    wanted += [f"{TRITON_FOLDER}/"] * options.triton + [f"{RUNTIME_FOLDER}/"] * options.web_runtime
     has_files = all(any(name.startswith(each) for name in found.files) for each in wanted)
     tried = {each.precision for each in found.variants}
     is_alike = found.opset == options.opset and (found.mirror is not None) == options.mirror
@@ -116,4 +124,5 @@ def target_of(found: "ExportResult") -> Target | None:
 
 
 def _files(options: ExportOptions) -> int:
-    return len(options.precisions) + options.float_input + options.huggingface
+    single = (options.float_input, options.huggingface, options.triton, options.web_runtime)
+    return len(options.precisions) + sum(single)

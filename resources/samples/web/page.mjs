@@ -1,10 +1,14 @@
 // The page's logic: read the chosen picture, ask the model, show the answers.
 
 import { classify, openModel, wasIndexChanged } from "../model.mjs";
+import { isAsRecorded } from "./check.mjs";
 
 // ?model=model_int8.onnx behind the page's address has another file of the export answer.
 const NAME = new URLSearchParams(location.search).get("model") ?? "model.onnx";
 const MODEL = new URL(`../../${encodeURIComponent(NAME)}`, import.meta.url); // of that folder, and no other place
+const RECORD = new URL("../../export.json", import.meta.url);
+// ONNX Runtime for browsers: beside the page where the export brought it, else where npm puts it.
+const PLACES = ["./runtime/", "./node_modules/onnxruntime-web/dist/"];
 const INDEX = new URL("../../index.safetensors", import.meta.url);
 const part = (id) => document.getElementById(id);
 
@@ -13,13 +17,32 @@ function say(words, isWrong = false) {
   part("state").classList.toggle("wrong", isWrong);
 }
 
+async function runtime(kind) {
+  for (const place of PLACES) {
+    const found = await import(`${place}ort.${kind}.bundle.min.mjs`).catch(() => null);
+    if (found) return found;
+  }
+  throw new Error('onnxruntime-web is not installed. Run "npm install" in the folder of this page.');
+}
+
+/** Open the model on the graphics card where it answers there as recorded; else, and for int8, on the processor. */
 async function load() {
-  const ort = await import("onnxruntime-web").catch(() => {
-    throw new Error('onnxruntime-web is not installed. Run "npm install" in the folder of this page.');
-  });
   const answer = await fetch(MODEL);
   if (!answer.ok) throw new Error(`${MODEL.pathname} is missing. Keep this folder where the export put it.`);
-  return openModel(ort, new Uint8Array(await answer.arrayBuffer()), { executionProviders: ["wasm"] });
+  const bytes = new Uint8Array(await answer.arrayBuffer());
+  const isInteger = NAME.includes("int8"); // WebGPU has no such arithmetic
+  if (!isInteger && (await navigator.gpu?.requestAdapter())) {
+    try {
+      const model = await openModel(await runtime("webgpu"), bytes, { executionProviders: ["webgpu"] });
+      const record = await (await fetch(RECORD)).json();
+      if (await isAsRecorded(model, record.reference[NAME])) return { ...model, device: "WebGPU" };
+      console.warn("WebGPU answers otherwise than recorded at export; the processor answers in its place.");
+      await model.session.release();
+    } catch (error) {
+      console.warn(`WebGPU cannot run the model (${error.message}); the processor answers in its place.`);
+    }
+  }
+  return { ...(await openModel(await runtime("wasm"), bytes, { executionProviders: ["wasm"] })), device: "WebAssembly" };
 }
 
 /** Read an answer of the server piece by piece; what is not asked for is not fetched. */
@@ -85,7 +108,7 @@ async function show(model, file) {
     const took = performance.now() - began;
     part("answers").replaceChildren(...answer.best.map(row));
     part("unlike").hidden = !answer.isUnlike;
-    say(`${file.name}: ${picture.width} × ${picture.height} pixels, ${took.toFixed(0)} ms`);
+    say(`${file.name}: ${picture.width} × ${picture.height} pixels, ${took.toFixed(0)} ms by ${model.device}`);
   } catch (error) {
     say(`The model gave no answer: ${error.message}`, true);
   }
@@ -107,7 +130,7 @@ try {
     });
   const index = await fetch(INDEX);
   const isOld = index.ok && (await wasIndexChanged(pieces(index)));
-  say(isOld ? "The labelled pictures were changed since the export; only predict.py answers from them." : "Ready.", isOld);
+  say(isOld ? "The labelled pictures were changed since the export; only predict.py answers from them." : `Ready: ${model.device}.`, isOld);
 } catch (error) {
   say(error.message, true);
 }

@@ -13,7 +13,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -49,6 +49,7 @@ class Sample:
         file: Its main file, relative to an export's folder.
         needs: What has to be installed.
         commands: Start it, in the export's folder, one after another; `{model}` names another file than `model.onnx`.
+        installed: A file that an export may have, which makes the first command needless.
     """
 
     name: str
@@ -56,16 +57,18 @@ class Sample:
     file: str
     needs: str
     commands: tuple[str, ...]
+    installed: str = ""
 
     @property
     def content(self) -> bytes:
         """The bytes of the main file."""
         return (ROOT / self.file).read_bytes()
 
-    def start(self, model: str = MODEL_FILE) -> str:
-        """Return the commands to start it with a file of the export, one a line."""
+    def start(self, model: str = MODEL_FILE, files: Collection[str] = ()) -> str:
+        """Return the commands to start it with a model file of an export that has these files, one a line."""
         option = "?model=" if self.name == "web" else " --model "
-        return "\n".join(self.commands).replace("{model}", "" if model == MODEL_FILE else option + model)
+        commands = self.commands[1:] if self.installed in files else self.commands
+        return "\n".join(commands).replace("{model}", "" if model == MODEL_FILE else option + model)
 
 
 PYTHON = Sample(
@@ -82,10 +85,19 @@ SAMPLES = (
     NODE,
     Sample(
         name="web", title="Browser", file="samples/web/page.mjs",
-        needs=Message("The page classifies images in the browser; none is uploaded. Here it needs npm and Python."),
+        needs=Message("The page classifies images in the browser; none is uploaded. To try it, Python serves it here."),
         commands=(
             "npm install --prefix samples/web", "python -m http.server 8000 --bind 127.0.0.1",
             "http://127.0.0.1:8000/samples/web/{model}",
+        ),
+        installed="samples/web/runtime/ort.wasm.bundle.min.mjs",
+    ),
+    Sample(
+        name="server", title="Server", file="samples/server/app.py",
+        needs=Message("It needs Python. The last command, in another terminal, asks it."),
+        commands=(
+            "pip install -r samples/server/requirements.txt", "python samples/server/app.py{model}",
+            "curl -F file=@image.jpg http://127.0.0.1:8000/predict",
         ),
     ),
     Sample(
@@ -107,7 +119,7 @@ SAMPLES = (
 
 def sample_files() -> list[str]:
     """Return the files of all samples, relative to an export's folder."""
-    below = (path for path in (ROOT / "samples").rglob("*") if path.is_file())
+    below = (path for path in (ROOT / "samples").rglob("*") if path.is_file() and path.suffix != ".pyc")
     return [PYTHON.file, *sorted(path.relative_to(ROOT).as_posix() for path in below)]
 
 

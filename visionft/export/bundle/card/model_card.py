@@ -12,6 +12,8 @@ from visionft.amounts import size_text
 from visionft.data.image_reading import AS_STORED, ImageReading
 from visionft.export.bundle.card.markdown import SPLIT_TITLES, TIMM_FOLDER, code, escaped, fenced, front_matter, table
 from visionft.export.bundle.sample_programs import PYTHON, SAMPLES
+from visionft.export.bundle.triton import TRITON_FOLDER
+from visionft.export.bundle.web_runtime import RUNTIME_FOLDER
 from visionft.export.contents import (
     FLOAT_MODEL_FILE,
     INDEX_FILE,
@@ -53,6 +55,11 @@ _PURPOSES = {
     "adapter/adapter_config.json": "the fine-tuned parameters in PEFT's format: their base model and classes",
     "adapter/adapter_model.safetensors": "the fine-tuned parameters in PEFT's format: weights",
     **{each.file: f"the same program in {each.title}" for each in SAMPLES[1:]},
+}
+_FOLDERS = {
+    RUNTIME_FOLDER: "ONNX Runtime for browsers (MIT)",
+    "samples/": "part of a sample program",
+    TRITON_FOLDER: "model repository for NVIDIA's Triton Inference Server",
 }
 _PYTHON = """
 import json
@@ -270,7 +277,8 @@ def _limitations(record: Record) -> str:
 def _files(record: Record, files: Mapping[str, ListedFile]) -> Iterable[str]:
     rows: list[list[str]] = []
     for name, each in sorted(files.items()):
-        purpose = _PURPOSES.get(name, "part of a sample program" if name.startswith("samples/") else "")
+        inside = (text for folder, text in _FOLDERS.items() if name.startswith(folder))
+        purpose = _PURPOSES.get(name) or next(inside, "")
         rows.append([code(name), size_text(each.bytes), purpose])
     rows.append([code(RECORD_FILE), "", "all content of this card, for programs; size and SHA-256 of every file"])
     yield table(["file", "size", "content"], rows)

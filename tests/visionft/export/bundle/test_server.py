@@ -1,0 +1,138 @@
+"""The server beside the model, as its own process, and the model repository for Triton."""
+
+import importlib.util
+import io
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from PIL import Image
+
+from visionft.export.bundle.triton import TRITON_FOLDER, model_name, write_triton
+from visionft.export.predictor import Predictor
+
+httpx = pytest.importorskip("httpx", reason="pip install httpx")
+for name in ("fastapi", "uvicorn", "python_multipart"):
+    pytest.importorskip(name, reason=f"pip install {name}")
+LIMITS = {"MAX_REQUEST_MB": "0.5", "MAX_IMAGES": "6", "MAX_MEGAPIXELS": "1", "THREADS": "2"}
+
+
+@pytest.fixture(scope="module")
+def exported(export_of) -> Path:
+    """Return the folder of an export."""
+    return export_of("test_vit", "linear").model.parent
+
+
+@pytest.fixture(scope="module")
+def client(exported: Path) -> Iterator[Any]:
+    """Return a client of the export's server, which runs in its own process."""
+    command = [sys.executable, "-X", "utf8", str(exported / "samples" / "server" / "app.py"), "--port", "0"]
+    server = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=os.environ | LIMITS)
+    try:
+        assert server.stderr is not None
+        address = next(filter(None, (re.search(r"http://127\.0\.0\.1:\d+", line) for line in server.stderr)), None)
+        assert address is not None, "the server did not start"
+        with httpx.Client(base_url=address[0], trust_env=False, timeout=60) as client:
+            yield client
+    finally:
+        server.terminate()
+        server.communicate(timeout=30)
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Return files of every type that the server reads, one with the camera on its side, two with transparent parts."""
+    folder, random = tmp_path_factory.mktemp("images"), np.random.default_rng(0)
+    plain = Image.fromarray(random.integers(0, 256, (60, 90, 3), np.uint8))
+    clear = Image.fromarray(random.integers(0, 256, (40, 30, 4), np.uint8))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    plain.save(folder / "turned.jpg", quality=95, exif=exif)
+    plain.convert("CMYK").save(folder / "print.jpg")
+    clear.save(folder / "clear.png")
+    clear.save(folder / "clear.webp", lossless=True)
+    plain.convert("P").save(folder / "palette.png")
+    return sorted(folder.iterdir())
+
+
+def encoded(image: Image.Image) -> bytes:
+    """Return an image as PNG."""
+    file = io.BytesIO()
+    image.save(file, format="PNG")
+    return file.getvalue()
+
+
+def test_the_server_answers_as_the_program(client, exported: Path, images: list[Path]) -> None:
+    assert client.get("/health").json() == {"status": "ok"}
+    predictor = Predictor(exported, device="cpu")
+    assert client.get("/model").json()["classes"] == list(predictor.class_names)
+    batch = client.post("/predict/batch", files=[("files", (each.name, each.read_bytes())) for each in images])
+    for path, prediction, found in zip(images, predictor.predict(images), batch.json()["results"], strict=True):
+        single = client.post("/predict", files={"file": path.read_bytes()}).json()
+        assert found == {"file": path.name, **single}
+        answered = [(each["class"], each["probability"]) for each in single["predictions"]]
+        assert [name for name, _ in answered] == [name for name, _ in prediction.top5], path.name
+        assert [share for _, share in answered] == pytest.approx([share for _, share in prediction.top5], abs=1e-5)
+        assert single["is_unlike"] == prediction.is_unlike
+
+
+TEXT, CUT = b"no image", encoded(Image.effect_noise((90, 90), 90))[:-2000]
+LARGE, BOMB = (encoded(Image.new("1", size)) for size in ((1001, 1000), (30_000, 30_000)))
+BAD = {"text": (TEXT, 415), "cut": (CUT, 422), "header": (CUT[:20], 422), "empty": (b"", 415), "large": (LARGE, 413)}
+BAD |= {"bomb": (BOMB, 413), "deep": (encoded(Image.fromarray(np.zeros((9, 9), np.uint16))), 415)}
+BAD |= {"upload": (bytes(600_000), 413), "huge upload": (bytes(9_000_000), 413)}
+
+
+@pytest.mark.parametrize(("content", "status"), BAD.values(), ids=BAD)
+def test_what_is_no_image_for_it_is_refused_in_words(client, content: bytes, status: int) -> None:
+    answer = client.post("/predict", files={"file": content})
+    assert answer.status_code == status and re.fullmatch(r"[A-Z].+\.", answer.json()["detail"])
+    assert client.get("/health").status_code == 200
+
+
+def test_requests_of_another_form_are_refused(client, images: list[Path]) -> None:
+    assert client.get("/nothing").status_code == client.get("/docs").status_code == 404
+    assert client.get("/predict").status_code == 405
+    assert client.post("/predict").status_code == client.post("/predict", data={"file": "a"}).status_code == 422
+    many = [("files", images[0].read_bytes())] * 7
+    assert client.post("/predict/batch", files=many).status_code == 413
+    found = client.post("/predict/batch", files=[("files", TEXT), many[0]]).json()["results"]
+    assert "error" in found[0] and "predictions" in found[1]
+
+
+def test_triton_reads_the_configuration_of_the_model_repository(exported: Path, tmp_path: Path) -> None:
+    """Checked by Triton's own schema, and against the graph."""
+    spec = importlib.util.find_spec("tritonclient")
+    if spec is None or not spec.submodule_search_locations:
+        pytest.skip("Triton's schema is not installed (pip install --no-deps tritonclient)")
+    schema = Path(spec.submodule_search_locations[0]) / "grpc" / "model_config_pb2.py"
+    spec = importlib.util.spec_from_file_location("model_config_pb2", schema)  # its package would need grpcio
+    assert spec is not None and spec.loader is not None
+    spec.loader.exec_module(module := importlib.util.module_from_spec(spec))
+    text_format = pytest.importorskip("google.protobuf.text_format")
+    for name in ("model.onnx", "labels.txt"):
+        (tmp_path / name).write_bytes((exported / name).read_bytes())
+    write_triton(tmp_path, "Weather, 3")
+    place = tmp_path / TRITON_FOLDER / "Weather_3"
+    config = text_format.Parse((place / "config.pbtxt").read_text(), module.ModelConfig())
+    graph = onnx.load(place / "1" / "model.onnx").graph
+    assert (config.name, config.backend, list(config.input[0].dims)) == (place.name, "onnxruntime", [-1, -1, 3])
+    assert config.max_batch_size > 1 and config.HasField("dynamic_batching")
+    types = {onnx.TensorProto.UINT8: module.TYPE_UINT8, onnx.TensorProto.FLOAT: module.TYPE_FP32}
+    for ours, values in ((config.input, graph.input), (config.output, graph.output)):
+        expected = [(each.name, types[each.type.tensor_type.elem_type]) for each in values]
+        assert [(each.name, each.data_type) for each in ours] == expected
+    labels = (place / config.output[0].label_filename).read_text().splitlines()
+    assert [len(labels)] == list(config.output[0].dims)
+
+
+@pytest.mark.parametrize(("title", "name"), [("Weather 3", "Weather_3"), ("../évil", "vil"), ("雨", "classifier")])
+def test_a_model_has_a_name_that_any_address_can_hold(title: str, name: str) -> None:
+    assert model_name(title) == name
