@@ -3,8 +3,11 @@
 import { classify, openModel, wasIndexChanged } from "../model.mjs";
 import { isAsRecorded } from "./check.mjs";
 
-// ?model=model_int8.onnx behind the page's address has another file of the export answer.
-const NAME = new URLSearchParams(location.search).get("model") ?? "model.onnx";
+// ?model=model_int8.onnx behind the page's address has another file of the export answer; &device=wasm or webgpu
+// chooses where it is computed.
+const OPTIONS = new URLSearchParams(location.search);
+const NAME = OPTIONS.get("model") ?? "model.onnx";
+const DEVICE = OPTIONS.get("device");
 const MODEL = new URL(`../../${encodeURIComponent(NAME)}`, import.meta.url); // of that folder, and no other place
 const RECORD = new URL("../../export.json", import.meta.url);
 // ONNX Runtime for browsers: beside the page where the export brought it, else where npm puts it.
@@ -25,13 +28,18 @@ async function runtime(kind) {
   throw new Error('onnxruntime-web is not installed. Run "npm install" in the folder of this page.');
 }
 
-/** Open the model on the graphics card where it answers there as recorded; else, and for int8, on the processor. */
+/** Tell whether there is a graphics card to compute with: WebGPU by the processor is slow, and has no int8. */
+async function hasGraphicsCard() {
+  const adapter = DEVICE === "wasm" ? null : await navigator.gpu?.requestAdapter();
+  return adapter && (DEVICE === "webgpu" || !(adapter.info.isFallbackAdapter || NAME.includes("int8")));
+}
+
+/** Open the model on the graphics card where it answers there as recorded at export; else on the processor. */
 async function load() {
   const answer = await fetch(MODEL);
   if (!answer.ok) throw new Error(`${MODEL.pathname} is missing. Keep this folder where the export put it.`);
   const bytes = new Uint8Array(await answer.arrayBuffer());
-  const isInteger = NAME.includes("int8"); // WebGPU has no such arithmetic
-  if (!isInteger && (await navigator.gpu?.requestAdapter())) {
+  if (await hasGraphicsCard()) {
     try {
       const model = await openModel(await runtime("webgpu"), bytes, { executionProviders: ["webgpu"] });
       const record = await (await fetch(RECORD)).json();

@@ -24,6 +24,8 @@ from PIL import Image
 import resources
 from visionft.combining.combine import combine
 from visionft.data.types import Snapshot
+from visionft.errors import ExportError
+from visionft.export.bundle.web_runtime import write_runtime
 from visionft.export.exporter import export_run
 from visionft.export.index.memory_index import read_index, write_index
 from visionft.export.options import ExportOptions
@@ -160,22 +162,32 @@ def test_every_head_answers_as_in_onnx_runtime(runtime: str, exports, images, tm
 
 
 @pytest.fixture
-def served(exports, install_samples, tmp_path: Path) -> Iterator[Callable[[str], tuple[Path, str]]]:
-    """Return a function: kind -> (its export with the samples, address of the page in it)."""
+def serve() -> Iterator[Callable[[Path], str]]:
+    """Return a function: folder of an export -> address of the page in it."""
     servers = []
 
-    def serve(kind: str) -> tuple[Path, str]:
-        folder = Path(shutil.copytree(exports[kind], tmp_path / kind))
-        install_samples(folder)
+    def serve(folder: Path) -> str:
         handler = functools.partial(Quiet, directory=str(folder))
         servers.append(http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler))
         threading.Thread(target=servers[-1].serve_forever, daemon=True).start()
-        return folder, f"http://127.0.0.1:{servers[-1].server_port}/samples/web/"
+        return f"http://127.0.0.1:{servers[-1].server_port}/samples/web/"
 
     yield serve
     for server in servers:
         server.shutdown()
         server.server_close()
+
+
+@pytest.fixture
+def served(exports, install_samples, serve, tmp_path: Path) -> Callable[[str], tuple[Path, str]]:
+    """Return a function: kind -> (its export with the samples, address of the page in it)."""
+
+    def serve_kind(kind: str) -> tuple[Path, str]:
+        folder = Path(shutil.copytree(exports[kind], tmp_path / kind))
+        install_samples(folder)
+        return folder, serve(folder)
+
+    return serve_kind
 
 
 class Quiet(http.server.SimpleHTTPRequestHandler):
@@ -222,6 +234,30 @@ def test_the_page_answers_as_the_program_in_a_browser(kind: str, served, javascr
         ticked = {name.removesuffix("  ✓") for name, _ in said["answers"] if name.endswith("✓")}
         assert ticked == set(prediction.classes or ())
     logger.info("page in Chromium, %s: %.1e", kind, worst)
+
+
+@pytest.mark.parametrize("device", ["WebGPU", "WebAssembly"])
+def test_the_page_needs_no_npm(device: str, exports, javascript_packages, images, tmp_path, serve, monkeypatch) -> None:
+    """Without a graphics card, Chromium's WebGPU is computed by the processor."""
+    folder = Path(shutil.copytree(exports["resnet"], tmp_path / "out"))
+    try:
+        write_runtime(folder)
+    except ExportError:
+        pytest.skip("ONNX Runtime for browsers is not here: run `python packaging/make_runtimes.py --web`")
+    (tmp_path / "node_modules").symlink_to(javascript_packages, target_is_directory=True)  # drives the browser
+    Image.fromarray(images[4]).save(path := tmp_path / "image.png")
+    if device == "WebGPU":
+        monkeypatch.setenv("WEBGPU", "1")
+    (said,) = ask_page(address := serve(folder) + "?device=webgpu", tmp_path, path)
+    (prediction,) = Predictor(folder, device="cpu").predict([path])
+    assert not said["complaints"] and said["state"].endswith(device), said
+    shown = [(name, pytest.approx(share, abs=1e-5)) for name, share in said["answers"]]
+    assert [*prediction.top5] == shown
+    record = json.loads((folder / "export.json").read_text())
+    record["reference"]["model.onnx"][1].reverse()  # as if the card computed otherwise
+    (folder / "export.json").write_text(json.dumps(record))
+    (said,) = ask_page(address, tmp_path)
+    assert said["state"].endswith("WebAssembly."), said
 
 
 def test_the_page_says_what_is_wrong(served, javascript_packages: Path, tmp_path: Path) -> None:

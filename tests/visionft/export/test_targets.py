@@ -4,7 +4,10 @@ import dataclasses
 
 import pytest
 
+from visionft.errors import ExportError
+from visionft.export.bundle import web_runtime
 from visionft.export.bundle.sample_programs import SAMPLES, sample_files
+from visionft.export.bundle.web_runtime import RUNTIME_FILES, runtime_files, write_runtime
 from visionft.export.contents import MODEL_FILE
 from visionft.export.precision.variants import MOST_DOUBT, Variant, VariantAgreement
 from visionft.export.targets import TARGETS
@@ -41,6 +44,20 @@ def test_a_small_file_is_used_only_where_it_is_as_accurate(verdict, loss, small,
     files = {name: target.file(variants) for name, target in TARGETS.items()}
     assert files["web"] == files["phone"] == files["edge"] == small and files["server"] == fast
     assert files["desktop"] == files["python"] == MODEL_FILE
+
+
+def test_the_page_has_its_runtime_beside_it_or_needs_npm(tmp_path, monkeypatch):
+    page = next(each for each in SAMPLES if each.name == "web")
+    monkeypatch.setattr(web_runtime, "ROOT", tmp_path)
+    with pytest.raises(ExportError):
+        write_runtime(tmp_path)
+    assert not runtime_files() and page.start(files=runtime_files()).startswith("npm ")
+    (tmp_path / "web_runtime").mkdir()
+    for name in RUNTIME_FILES:
+        (tmp_path / "web_runtime" / name).write_bytes(b"runtime")
+    write_runtime(tmp_path)
+    assert all((tmp_path / name).is_file() for name in runtime_files())
+    assert "npm" not in page.start(files=runtime_files())
 
 
 @pytest.mark.parametrize("sample", SAMPLES, ids=lambda each: each.name)

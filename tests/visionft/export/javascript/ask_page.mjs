@@ -1,10 +1,13 @@
 // Open the sample page in headless Chromium and give it pictures: node ask_page.mjs CHROMIUM URL SCREENSHOT PICTURE...
 // Prints one JSON line a picture: what the page says, and its answers. Beside playwright-core's node_modules only.
+// With WEBGPU=1 in the environment the browser has WebGPU, computed by the processor; else it has none.
 
 import { chromium } from "playwright-core";
 
 const [executablePath, url, screenshot, ...pictures] = process.argv.slice(2);
-const args = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"];
+const webgpu = ["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader", "--enable-features=Vulkan"];
+const graphics = process.env.WEBGPU ? webgpu : ["--disable-gpu"];
+const args = ["--no-sandbox", ...graphics, "--disable-quic", "--no-first-run", "--disable-background-networking"];
 const browser = await chromium.launch({ executablePath, args: [...args, "--disable-component-update", "--disable-sync"] });
 const page = await browser.newPage({ viewport: { width: 1100, height: 720 } });
 const complaints = [];
