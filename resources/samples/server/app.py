@@ -14,8 +14,8 @@ It has no passwords and no TLS: in front of other people's computers, put a prox
 import argparse
 import asyncio
 import json
-import logging
 import os
+import sys
 import warnings
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -33,13 +33,11 @@ from fastapi.concurrency import run_in_threadpool
 from PIL import Image, ImageOps, UnidentifiedImageError
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-logger = logging.getLogger("uvicorn.error")
-
 # Limits; each can be set by an environment variable of its name.
 MAX_REQUEST_MB = float(os.environ.get("MAX_REQUEST_MB", "32"))  # all images of a request together
 MAX_IMAGES = int(os.environ.get("MAX_IMAGES", "16"))  # of a batch
 MAX_MEGAPIXELS = float(os.environ.get("MAX_MEGAPIXELS", "40"))  # of an image; each thread takes about 20 bytes a pixel
-THREADS = int(os.environ.get("THREADS", os.cpu_count() or 1))  # images decoded and classified at a time
+THREADS = max(1, int(os.environ.get("THREADS", os.cpu_count() or 1)))  # images decoded and classified at a time
 FORMATS = ("JPEG", "PNG", "WEBP")
 MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr")  # of 8 bits
 FOLDER = Path(__file__).resolve().parents[2]
@@ -53,12 +51,12 @@ class Classifier:
     def __init__(self, path: Path) -> None:
         metadata = _session(path.read_bytes()).get_modelmeta().custom_metadata_map
         if "class_names" not in metadata:
-            raise SystemExit(f"{path} is no model that VisionFT exported.")
+            raise ValueError("it is no model that VisionFT exported")
         # With these bytes behind it, the file also tells how unlike the images of training an image is.
         hidden = bytes.fromhex(metadata.get("distance_output", ""))
         self._session = _session(path.read_bytes() + hidden)
         if self._session.get_inputs()[0].name != "image":
-            raise SystemExit(f"{path} takes prepared images; model.onnx prepares them itself.")
+            raise ValueError("it takes prepared images; model.onnx prepares them itself")
         self._outputs = ["probabilities", "distance"] if hidden else ["probabilities"]
         self.file, self.class_names = path.name, json.loads(metadata["class_names"])
         # An image may have several classes: each has a probability from which it is assigned.
@@ -68,9 +66,10 @@ class Classifier:
         """Return the five most probable classes of an image file (HTTPException: it cannot be read)."""
         pixels = read_pixels(file)
         found = [np.asarray(each)[0] for each in self._session.run(self._outputs, {"image": pixels[np.newaxis]})]
-        best = [self._prediction(int(place), float(found[0][place])) for place in np.argsort(-found[0], kind="stable")]
+        places = np.argsort(-found[0], kind="stable")[:5]
+        best = [self._prediction(int(place), float(found[0][place])) for place in places]
         unlike = {"is_unlike": bool(found[1] > 1)} if len(found) > 1 else {}  # a guess: training had no such images
-        return {"width": pixels.shape[1], "height": pixels.shape[0], **unlike, "predictions": best[:5]}
+        return {"width": pixels.shape[1], "height": pixels.shape[0], **unlike, "predictions": best}
 
     def _prediction(self, place: int, probability: float) -> dict[str, Any]:
         assigned = {"is_assigned": probability >= self.thresholds[place]} if self.thresholds else {}
@@ -144,11 +143,7 @@ class LimitedBody:
 
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-    """Load the model, and bound the threads, before the first request."""
-    path = Path(os.environ.get("MODEL", FOLDER / "model.onnx"))
-    app.state.classifier = Classifier(path)
-    if was_index_changed(path.with_name("index.safetensors")):
-        logger.warning("The labelled images beside the model were changed since the export; it lacks the changes.")
+    """Bound the threads, and so the memory, before the first request."""
     anyio.to_thread.current_default_thread_limiter().total_tokens = THREADS
     yield
 
@@ -201,7 +196,14 @@ if __name__ == "__main__":
     parser.add_argument("--port", type=int, default=8000)
     given = parser.parse_args()
     path = Path(given.model) if Path(given.model).is_file() else FOLDER / given.model
-    if not path.is_file():
-        raise SystemExit(f"{path} is missing. Keep this file in the folder of the export.")
-    os.environ["MODEL"] = str(path)
+    try:
+        app.state.classifier = Classifier(path)
+    except FileNotFoundError:
+        raise SystemExit(f"{path} is missing. Keep this file in the folder of the export.") from None
+    except Exception as error:
+        raise SystemExit(f"{path} cannot be used ({error}). Export it again.") from error
+    if was_index_changed(path.with_name("index.safetensors")):
+        print(
+            "The labelled images beside the model were changed since the export; it lacks the changes.", file=sys.stderr
+        )
     uvicorn.run(app, host=given.host, port=given.port, limit_concurrency=256, timeout_keep_alive=5)

@@ -61,7 +61,7 @@ def _fields(name: str, elem_type: int, sizes: list[int]) -> Iterator[str]:
 
     from visionft.export.predictor import OUTPUT
 
-    types = {TensorProto.UINT8: "TYPE_UINT8", TensorProto.FLOAT: "TYPE_FP32"}
+    types = {int(TensorProto.UINT8): "TYPE_UINT8", int(TensorProto.FLOAT): "TYPE_FP32"}
     yield f'name: "{name}"'
     yield f"data_type: {types[elem_type]}"
     yield f"dims: [ {', '.join(map(str, sizes))} ]"
