@@ -2,6 +2,10 @@
 
     python packaging/smoke.py visionft                          whatever command starts it
     python packaging/smoke.py dist/VisionFT/visionft --whole    what a program without Python brings must be there too
+    python packaging/smoke.py visionft --short                  one run, its export, a prediction and the window only
+
+Words before the program are a container's, such as `bwrap --ro-bind debian / ... /opt/VisionFT/visionft`; it must hold
+the temporary folder (TMPDIR) under the same name.
 
 Each step is a process of its own with an empty home and no network: the doctor, a project of photographs, the checks of
 the images, their map, one epoch with a loader process, retrieval, an export in every precision and its check,
@@ -23,6 +27,7 @@ PHOTOGRAPHS = ROOT / "resources" / "pictures" / "photographs.zip"
 CLASSES, PER_CLASS = ("glass", "metal"), 16
 TRAINING = ("--backbone", "starter_resnet", "--method", "lora", "--epochs", "1", "--device", "cpu",
             "--set", "image_size=64", "--set", "workers=1")  # fmt: skip
+CHECKS = ("duplicates", "quality", "label-errors", "embed", "map")
 WINDOW_STAYS_S = 6.0
 
 
@@ -99,8 +104,10 @@ def parquet_table(images: Path) -> Path:
     return images / "table.parquet"
 
 
-def use(program: list[str], folder: Path, *, is_whole: bool) -> None:
+def use(program: list[str], folder: Path, *, is_whole: bool, is_short: bool) -> None:
     """Run every step; with `is_whole` also those that need an extra in an ordinary installation.
+
+    With `is_short` only the way to a model, for a second package of the same program.
 
     Raises:
         Failed: A step had an unexpected result.
@@ -113,12 +120,13 @@ def use(program: list[str], folder: Path, *, is_whole: bool) -> None:
     smoke.ask("project", "new", "birds")
     smoke.ask("import", "birds", str(images))
     smoke.ask("split", "birds")
-    for check in ("duplicates", "quality", "label-errors", "embed", "map"):
+    for check in () if is_short else CHECKS:
         smoke.ask("curate", check, "birds")
     smoke.ask("train", "birds", *TRAINING)
-    smoke.ask("train", "birds", "--method", "knn")
-    smoke.ask("evaluate", "birds", "1")
-    smoke.ask("model", "export", "birds", "1", "model", "--precision", "all")
+    if not is_short:
+        smoke.ask("train", "birds", "--method", "knn")
+        smoke.ask("evaluate", "birds", "1")
+    smoke.ask("model", "export", "birds", "1", "model", *(() if is_short else ("--precision", "all")))
     smoke.ask("model", "verify", "model")
     answers = smoke.ask("predict", "model", str(images / CLASSES[0] / "0.jpg"))
     if not any(name in json.dumps(answers) for name in CLASSES):
@@ -131,15 +139,15 @@ def use(program: list[str], folder: Path, *, is_whole: bool) -> None:
 
 def main(arguments: list[str]) -> int:
     """Test the program in the arguments; return 0 on success."""
-    is_whole = "--whole" in arguments
-    arguments = [each for each in arguments if each != "--whole"]
+    is_whole, is_short = "--whole" in arguments, "--short" in arguments
+    arguments = [each for each in arguments if each not in ("--whole", "--short")]
     if not arguments:
         print(__doc__, file=sys.stderr)
         return 2
     program = [str(Path(arguments[0]).resolve()) if Path(arguments[0]).exists() else arguments[0], *arguments[1:]]
     with tempfile.TemporaryDirectory(prefix="visionft-smoke-") as folder:
         try:
-            use(program, Path(folder), is_whole=is_whole)
+            use(program, Path(folder), is_whole=is_whole, is_short=is_short)
         except SmokeTestError as failure:
             print(f"FAILED: {failure}", file=sys.stderr)
             return 1

@@ -286,7 +286,12 @@ def qt_faults() -> list[Fault]:
     """Return the window's missing system libraries on a minimal Linux."""
     if sys.platform != "linux":
         return []
-    missing = [package for name, package in QT_LIBRARIES.items() if ctypes.util.find_library(name) is None]
+    brought = {file.name.partition(".so")[0] for file in Path(sys.prefix).glob("lib*.so*")} if is_frozen() else set()
+    missing = [
+        package
+        for name, package in QT_LIBRARIES.items()
+        if f"lib{name}" not in brought and ctypes.util.find_library(name) is None
+    ]
     if not missing:
         return []
     message = f"The window may not open: the system lacks {', '.join(missing)}."

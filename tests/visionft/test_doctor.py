@@ -51,7 +51,7 @@ def test_sqlite_with_the_wal_reset_bug_is_noted() -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere Qt brings all that it needs")
-def test_every_library_that_the_window_loads_is_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_library_that_the_window_loads_is_looked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     plugin = Path(
         str(metadata.distribution("PySide6_Essentials").locate_file("PySide6/Qt/plugins/platforms/libqxcb.so"))
     )
@@ -63,6 +63,12 @@ def test_every_library_that_the_window_loads_is_looked_for(monkeypatch: pytest.M
     packages = fault.advice.removeprefix("Run: sudo apt install ").split()
     named = {name for name in loaded if any(re.fullmatch(rf"{name.lower()}-?\d+", package) for package in packages)}
     assert named == loaded
+    monkeypatch.setattr(sys, "frozen", True, raising=False)
+    monkeypatch.setattr(sys, "prefix", str(tmp_path))
+    for name in set(doctor.QT_LIBRARIES) - {"GL"}:
+        (tmp_path / f"lib{name}.so.0").touch()
+    (fault,) = doctor.qt_faults()
+    assert fault.advice.split()[-1] == doctor.QT_LIBRARIES["GL"]
 
 
 def installed(monkeypatch: pytest.MonkeyPatch, **changes: str | None) -> None:
