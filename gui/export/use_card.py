@@ -64,7 +64,7 @@ class UseCard(Card):
         lines += [("folder-open", TRITON_FOLDER, tr(help_of("triton")))] * options.triton
         if target.sample in self._samples:
             program = self._samples[target.sample]
-            lines.append(("file", program.file, tr("A program in {language}.", language=program.title)))
+            lines.append(("file", program.file, tr("The program to start with ({language}).", language=program.title)))
         lines += [("file", CARD_FILE, tr(_CARD)), ("shield", tr("Verified"), tr(_VERIFIED))]
         for icon_name, name, words in lines:
             both = column(verbatim(name, "strong"), verbatim(words, "muted", wrap=True), spacing=theme.HAIR)
