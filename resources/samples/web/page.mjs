@@ -34,23 +34,39 @@ async function hasGraphicsCard() {
   return adapter && (DEVICE === "webgpu" || !(adapter.info.isFallbackAdapter || NAME.includes("int8")));
 }
 
-/** Open the model on the graphics card where it answers there as recorded at export; else on the processor. */
-async function load() {
+/** Open the model on the processor, or by WebGPU. */
+async function open(kind) {
   const answer = await fetch(MODEL);
   if (!answer.ok) throw new Error(`${MODEL.pathname} is missing. Keep this folder where the export put it.`);
   const bytes = new Uint8Array(await answer.arrayBuffer());
-  if (await hasGraphicsCard()) {
-    try {
-      const model = await openModel(await runtime("webgpu"), bytes, { executionProviders: ["webgpu"] });
-      const record = await (await fetch(RECORD)).json();
-      if (await isAsRecorded(model, record.reference[NAME])) return { ...model, device: "WebGPU" };
-      console.warn("WebGPU answers otherwise than recorded at export; the processor answers in its place.");
-      await model.session.release();
-    } catch (error) {
-      console.warn(`WebGPU cannot run the model (${error.message}); the processor answers in its place.`);
-    }
+  const model = await openModel(await runtime(kind), bytes, { executionProviders: [kind] });
+  return { ...model, device: kind === "wasm" ? "WebAssembly" : "WebGPU" };
+}
+
+/** Open the model on the graphics card where it answers there as recorded at export; else on the processor. */
+async function load() {
+  if (!(await hasGraphicsCard())) return open("wasm");
+  try {
+    const model = await open("webgpu");
+    const record = await (await fetch(RECORD)).json();
+    if (await isAsRecorded(model, record.reference[NAME])) return model;
+    console.warn("WebGPU answers otherwise than recorded at export; the processor answers in its place.");
+    await model.session.release();
+  } catch (error) {
+    console.warn(`WebGPU cannot run the model (${error.message}); the processor answers in its place.`);
   }
-  return { ...(await openModel(await runtime("wasm"), bytes, { executionProviders: ["wasm"] })), device: "WebAssembly" };
+  return open("wasm");
+}
+
+/** Classify a picture; on the processor from now on where the graphics card cannot, such as for want of memory. */
+async function ask(model, { pixels, width, height }) {
+  try {
+    return await classify(model, pixels, width, height);
+  } catch (error) {
+    if (model.device === "WebAssembly") throw error;
+    Object.assign(model, await open("wasm"));
+    return classify(model, pixels, width, height);
+  }
 }
 
 /** Read an answer of the server piece by piece; what is not asked for is not fetched. */
@@ -112,7 +128,7 @@ async function show(model, file) {
   part("hint").hidden = true;
   try {
     const began = performance.now();
-    const answer = await classify(model, picture.pixels, picture.width, picture.height);
+    const answer = await ask(model, picture);
     const took = performance.now() - began;
     part("answers").replaceChildren(...answer.best.map(row));
     part("unlike").hidden = !answer.isUnlike;
@@ -126,15 +142,15 @@ try {
   const model = await load();
   const drop = part("drop");
   let last = Promise.resolve(); // one picture at a time: a session answers one question at a time
-  const ask = (file) => file && (last = last.then(() => show(model, file)));
+  const take = (file) => file && (last = last.then(() => show(model, file)));
   part("about").textContent = `${model.classNames.length} classes. Pictures are classified in this browser. None leaves it.`;
   part("file").disabled = false;
-  part("file").addEventListener("change", (event) => ask(event.target.files[0]));
+  part("file").addEventListener("change", (event) => take(event.target.files[0]));
   for (const kind of ["dragover", "dragleave", "drop"])
     drop.addEventListener(kind, (event) => {
       event.preventDefault();
       drop.classList.toggle("over", kind === "dragover");
-      if (kind === "drop") ask(event.dataTransfer.files[0]);
+      if (kind === "drop") take(event.dataTransfer.files[0]);
     });
   const index = await fetch(INDEX);
   const isOld = index.ok && (await wasIndexChanged(pieces(index)));
