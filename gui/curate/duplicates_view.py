@@ -89,7 +89,7 @@ class DuplicatesView(GroupsView[DuplicateGroup]):
             )
         if self.has_look_alikes:
             words.append(tr(LOOK_ALIKES))
-        return " ".join((*words, tr("The best image comes first: the largest, labelled, sharpest.")))
+        return " ".join((*words, *self.limits(), tr("The best image comes first: the largest, labelled, sharpest.")))
 
     def empty(self) -> EmptyContent | None:
         return super().empty() if not self.shown_groups else None

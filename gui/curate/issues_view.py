@@ -35,6 +35,7 @@ from visionft.project.queries import ImageRow
 
 STEPS = 1000  # of the slider, from a score of 0 to 1
 LOOK_ALIKES = Message("Many different images of this project are as similar as copies: review each group.")
+_APPROXIMATE = Message("So many images are compared approximately: a few issues may be missed.")
 Group = TypeVar("Group", DuplicateGroup, Leak)
 
 
@@ -169,7 +170,11 @@ class IssuesView(View):
         if self.loaded is None:  # while not running either, the empty state has the summary
             return summary if self.check in scan.checks or self.check in scan.skipped else ""
         flagged = tr("{count} image is flagged.", "{count} images are flagged.", count=self.count() or 0)
-        return f"{flagged} {summary}"
+        return " ".join((flagged, *self.limits(), summary))
+
+    def limits(self) -> list[str]:
+        """Return a translated sentence for a search that may have missed issues; empty after an exact one."""
+        return [tr(_APPROXIMATE)] if self.loaded is not None and self.loaded.result.is_approximate else []
 
     def empty(self) -> EmptyContent | None:
         scan, loaded = self.curation.scan, self.loaded

@@ -114,6 +114,7 @@ class LeaksView(GroupsView[Leak]):
         words = tr("{count} group lies in several splits", "{count} groups lie in several splits", count=count)
         words += f" ({tr('{count} pair', '{count} pairs', count=pairs)})." if pairs else "."
         words += " " + tr(LOOK_ALIKES) if self._needs_confirmation() else ""
+        words = " ".join((words, *self.limits()))
         newest = self.accuracies.newest
         return f"{words} {leak_free_words(newest)}" if newest is not None else words
 

@@ -28,12 +28,14 @@ _SUSPECT = {"path": Path, "label": str | list[str], "suggested": str, "doubted":
 
 
 def run_check(project: Project, check: str) -> tuple[Snapshot, CheckResult]:
-    """Run a check of the table on a project, and report unreadable images on stderr."""
+    """Run a check of the table on a project, and report unreadable images and approximations on stderr."""
     images = project.snapshot()
     with running_job() as job:
         result = CHECKS[check].run(Inputs(project.path, images, job))
     for image_id, reason in result.unreadable:
         write_err(f"{images.by_id[image_id].path}: {reason}")
+    if result.is_approximate:
+        write_err("So many images are compared approximately: a few issues may be missed.")
     return images, result
 
 
@@ -117,7 +119,8 @@ def quality(
     _print_issues(images, issues, note=note, as_json=json)
 
 
-@prints({"compared": int, "expected_errors": float | None, "possible_errors": list[int], "labels": [_SUSPECT]})
+@prints({"compared": int, "approximate": bool, "expected_errors": float | None, "possible_errors": list[int],
+         "labels": [_SUSPECT]})  # fmt: skip
 def label_errors(
     project: ProjectDir,
     threshold: Annotated[
@@ -149,7 +152,7 @@ def label_errors(
         label = names[0] if images.task == "single" else names
         suspects.append(output_of(_SUSPECT, each, path=image.path, label=label))
     counts = {name: result.facts[name] for name in ("expected_errors", "possible_errors")}
-    value = {"compared": result.checked, **counts, "labels": suspects}
+    value = {"compared": result.checked, "approximate": result.is_approximate, **counts, "labels": suspects}
     relabelled = None if accept is None else len(sure)
     print_result(value, lambda: _label_errors_text(suspects, result, relabelled), as_json=json)
 

@@ -26,19 +26,32 @@ def embed(
         int, Option(metavar="PIXELS", min=0, max=MOST, help="Side of its input; 0 takes the network's own.")
     ] = 0,
     device: Annotated[str, Option(help="auto, cuda, mps or cpu.")] = "auto",
+    part: Annotated[
+        str, Option(metavar="K/N", help="Only the K-th of N parts of the images: start each in a terminal of its own.")
+    ] = "1/1",
     json: Json = False,
 ) -> None:
     """Compute the embeddings of new images."""
     from visionft.features.embedding import embed as compute
 
+    share = _part_of(part)
     with opened_project(project, read_only=True) as opened, running_job() as job:
-        report = compute(opened.path, opened.snapshot(), backbone=backbone, size=image_size, device=device, job=job)
+        options: dict[str, Any] = {"backbone": backbone, "size": image_size, "device": device, "part": share}
+        report = compute(opened.path, opened.snapshot(), **options, job=job)
     text = (
         f"{count_of(report.known + report.added, 'image')} have {report.width} numbers each of {report.backbone} at "
         f"{report.size} pixels, {report.added} of them new."
     )
     text += "".join(f"\n  {path}: {reason}" for path, reason in report.unreadable)
     print_result(report, text, as_json=json)
+
+
+def _part_of(text: str) -> tuple[int, int]:
+    """Return the numbers of a part such as 2/4; raises VisionFTError."""
+    number, _, parts = text.partition("/")
+    if len(text) < 10 and number.isdecimal() and parts.isdecimal() and 1 <= int(number) <= int(parts):
+        return int(number), int(parts)
+    raise VisionFTError(f"{text} is not a part.", "Give its number and how many there are, such as 2/4.")
 
 
 @prints([{"path": str, "x": float, "y": float, "label": str, "split": str}])
@@ -91,6 +104,7 @@ def map_(
             return
         write_text(output, handle.getvalue())
     text = f"{count_of(len(found), 'image')} on the map, drawn from {found.fitted:,}."
+    text += " They are a random sample: the others lie among those most similar to them." if found.is_sampled else ""
     text += " There are too few different images for neighbourhoods." if found.is_plain and method == "tsne" else ""
     text += "".join(f"\n  {facts[image_id][0]}: {reason}" for image_id, reason in found.left_out)
     text += "\nMost of them came after it was drawn: --again draws it anew." if found.is_outgrown else ""

@@ -40,7 +40,7 @@ _LEAKS = {
 }  # fmt: skip
 
 
-@prints({"groups": [_GROUP], "threshold": float, "look_alikes": bool, "removed": int | None})
+@prints({"groups": [_GROUP], "threshold": float, "look_alikes": bool, "approximate": bool, "removed": int | None})
 def duplicates(
     project: ProjectDir,
     threshold: Annotated[
@@ -80,7 +80,7 @@ def duplicates(
         groups.append({"kind": group.kind, "score": score, "conflict": group.is_conflict, "images": copies})
     value = {
         "groups": groups, "threshold": result.threshold if threshold is None else threshold,
-        "look_alikes": are_look_alikes(result), "removed": removed,
+        "look_alikes": are_look_alikes(result), "approximate": result.is_approximate, "removed": removed,
     }  # fmt: skip
     print_result(value, lambda: _duplicates_text(value), as_json=json)
 

@@ -24,6 +24,7 @@ from visionft.project.queries import InProject
 from visionft.records import none_if_unreadable
 
 FOLDER: Final = "curation"
+APPROXIMATE: Final = "approximate"  # key in `facts`: whether a fast search stood for the exact one
 _FORMAT: Final = 2
 
 
@@ -57,6 +58,11 @@ class CheckResult:
     data: str = ""  # digest of the checked snapshot
     newest: int = 0  # highest image id at that time: higher ones were added since
     facts: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+    @property
+    def is_approximate(self) -> bool:
+        """Whether there were too many images for an exact search: some issues may be missed."""
+        return bool(self.facts.get(APPROXIMATE))
 
     def flagged(self, threshold: float | None = None) -> tuple[Issue, ...]:
         """Return the issues at or above a threshold; the check's own when None."""

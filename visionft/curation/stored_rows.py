@@ -1,6 +1,7 @@
 """Measurements of images or pairs in a `RowStore`: missing rows are computed in threads, and stored as they come."""
 
 import os
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
@@ -31,6 +32,7 @@ def stored_rows(
     """
     import cv2
 
+    written = time.monotonic()
     rows, exists = _read(store, keys)
     missing = list({keys[place]: place for place in np.flatnonzero(~exists).tolist()}.values())
     if not missing:
@@ -38,6 +40,8 @@ def stored_rows(
     reasons, waiting = dict[str, str](), list[tuple[str, Any]]()
 
     def write() -> None:
+        nonlocal written
+        written = time.monotonic()
         if waiting:
             store.append([key for key, _ in waiting], np.stack([row for _, row in waiting]))
             waiting.clear()
@@ -54,7 +58,7 @@ def stored_rows(
                         reasons[keys[place]] = row
                     else:
                         waiting.append((keys[place], row))
-                if len(waiting) >= 512:  # rows per write
+                if len(waiting) >= 512 and time.monotonic() > written + 1.0:  # each write waits for the disk
                     write()
                 job.report(Progress(stage=stage, done=start + len(places), total=len(missing)))
     finally:

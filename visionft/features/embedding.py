@@ -1,10 +1,11 @@
 """Computing the embeddings of a project's images: one pass of a frozen network over all images without one.
 
 Images are read through the image cache. Rows are written as they come; a cancelled job or a crash loses a few
-seconds of work.
+seconds of work. Several processes may share the work, each with a part of the images.
 """
 
 import contextlib
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,6 +64,7 @@ def embed(
     backbone: str = "",
     size: int = 0,
     device: str = "auto",
+    part: tuple[int, int] = (1, 1),
     job: JobContext = SILENT,
 ) -> EmbedReport:
     """Compute missing features of images, and make them the project's current features.
@@ -73,6 +75,7 @@ def embed(
         backbone: Of the catalog; empty takes the one of the project's features, or the default.
         size: Side of the input in pixels; 0 takes that of the project's features, or the backbone's own.
         device: Where to compute.
+        part: (K, N): only the K-th of N parts of the images, 1 to N, by content, for one of several processes.
         job: Cancelled during the download of weights, it raises `JobCancelled`; later, what was computed is kept.
 
     Raises:
@@ -89,7 +92,9 @@ def embed(
         job.report(Notice(message=message, level="warning"))
     settings["image_reading"] = images.image_reading
     config = TrainConfig(backbone=backbone or DEFAULT_BACKBONE, method="linear", device=device, **settings)
-    kind, before, unreadable, is_cancelled = _compute(project_dir, images.images, config, job)
+    number, parts = part
+    mine = [each for each in images.images if parts == 1 or zlib.crc32(each.sha256.encode()) % parts == number - 1]
+    kind, before, unreadable, is_cancelled = _compute(project_dir, mine, config, job)
     make_current(project_dir, kind)
     store = kind.store(project_dir)
     if unreadable and not len(store):
@@ -99,7 +104,7 @@ def embed(
         size=kind.size,
         width=sum(kind.widths),
         known=before,
-        added=len(features_of(kind, store, images.images)) - before,
+        added=len(features_of(kind, store, mine)) - before,
         unreadable=tuple((str(image.path), reason) for image, reason in unreadable),
         stopped=is_cancelled,
     )

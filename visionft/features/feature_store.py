@@ -18,7 +18,7 @@ from visionft.data.types import Snapshot, SnapshotImage
 from visionft.errors import NextStep, ProjectError
 from visionft.features.row_store import RowStore
 from visionft.files import read_json, write_json
-from visionft.heads.numerics import part_scaling, unit_rows
+from visionft.heads.numerics import ScaledRows, part_scaling, unit_rows
 from visionft.project.image_window import project_reading
 
 logger = logging.getLogger(__name__)
@@ -87,23 +87,19 @@ class Features:
         return part_scaling(self.vectors, self.kind.widths)
 
     @cached_property
-    def inputs(self) -> np.ndarray:
+    def inputs(self) -> ScaledRows:
         """Return (N, D) float32: centred, and each part of a mean squared norm of 1, as heads do."""
-        means, divisors = self.scaling
-        values = self.vectors.astype(np.float32)
-        values -= means
-        values /= divisors
-        return values
+        return ScaledRows(self.vectors, *self.scaling)
+
+    @cached_property
+    def directions(self) -> ScaledRows:
+        """Return (N, D) float32 of length 1: `inputs` for cosines. An image like the mean of all is all zeros."""
+        return ScaledRows(self.vectors, *self.scaling, are_directions=True)
 
     def directions_of(self, vectors: np.ndarray) -> np.ndarray:
         """Return (M, D) float32 of length 1 for other features (M, D), comparable with `directions`."""
         means, divisors = self.scaling
         return unit_rows((vectors.astype(np.float32) - means) / divisors)
-
-    @cached_property
-    def directions(self) -> np.ndarray:
-        """Return (N, D) float32 of length 1: `inputs` for cosines. An image like the mean of all is all zeros."""
-        return unit_rows(self.inputs)
 
 
 def current_kind(project_dir: Path) -> FeatureKind | None:

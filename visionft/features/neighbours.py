@@ -1,23 +1,30 @@
-"""The nearest images in feature space, exactly, by blocked matrix products; above 200,000 images by a faiss index.
+"""The nearest images in feature space: exactly, by blocked matrix products; of many images in cells of similar ones.
 
 Rows are directions (length 1), so a product is a cosine; any other rows give inner products.
+
+Above `MOST_EXACT` rows, k-means of faiss divides them into cells of about 512 rows, and the queries of a cell are
+compared with the rows of the cells nearest to it, all in one product: the cost grows with the number of queries, not
+with its square. RECALL
 """
 
 import logging
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
 from models.messages import Message
 from visionft.events import Progress
+from visionft.heads.numerics import Rows
 from visionft.jobs import SILENT, JobContext
 
 logger = logging.getLogger(__name__)
 
-MOST_EXACT = 200_000
+MOST_EXACT: Final = 200_000
 _BLOCK, _COLUMNS = 1024, 16_384
-_CELLS, _PROBED = 1024, 32  # of the index: cells, and how many of them a question looks into
+_CELL_ROWS, _PROBED = 512, 32  # rows of a cell on average; cells compared with the queries of a cell
+_SAMPLED, _ROUNDS = 64, 10  # of k-means: rows for each cell; iterations
 
 
 @dataclass(frozen=True)
@@ -29,7 +36,7 @@ class Neighbours:
 
 
 def nearest(
-    rows: np.ndarray,
+    rows: Rows,
     queries: np.ndarray | None = None,
     *,
     k: int,
@@ -39,28 +46,75 @@ def nearest(
 ) -> Neighbours:
     """Return the `k` nearest rows (N, D) of each query (M, D); without queries, of each row, itself left out.
 
-    Above `most_exact` rows an approximate index answers and may miss some of them. Raises JobCancelled: the user
-    cancelled.
+    With more than `most_exact` rows, and queries by the thousand, some of the nearest may be missed. Raises
+    JobCancelled: the user cancelled.
     """
     is_own = queries is None
-    queries = rows if queries is None else queries
+    count = len(rows) if queries is None else len(queries)
     wanted = max(0, min(k, len(rows) - is_own))
-    places = np.full((len(queries), wanted), -1, np.int64)
-    products = np.full((len(queries), wanted), -np.inf, np.float32)
-    index = _faiss_index(rows) if len(rows) > most_exact else None
-    for start in range(0, len(queries) if wanted else 0, _BLOCK):
+    places = np.full((count, wanted), -1, np.int64)
+    products = np.full((count, wanted), -np.inf, np.float32)
+    done = 0
+    job.check_cancelled()
+    search = _by_cells if len(rows) > most_exact and count > _BLOCK else _by_blocks
+    for chosen, found, values in search(rows, queries, wanted) if wanted else ():
+        places[chosen], products[chosen] = found, values
+        done += len(chosen)
+        job.report(Progress(stage=stage, done=done, total=count))
         job.check_cancelled()
-        block = np.ascontiguousarray(queries[start : start + _BLOCK], np.float32)
-        own = np.arange(start, start + len(block)) if is_own else None
-        if index is None:
-            found, values = _exact(rows, block, own, wanted)
-        else:
-            values, found = index.search(block, wanted + is_own)
-            if own is not None:
-                found, values = _best(found, np.where(found == own[:, None], -np.inf, values), wanted)
-        places[start : start + len(block)], products[start : start + len(block)] = found, values
-        job.report(Progress(stage=stage, done=min(len(queries), start + _BLOCK), total=len(queries)))
     return Neighbours(places, products)
+
+
+_Found = Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]  # queries (B), places (B, K), products (B, K)
+
+
+def _by_blocks(rows: Rows, queries: np.ndarray | None, k: int) -> _Found:
+    """Yield the exact neighbours, block by block."""
+    asked = rows if queries is None else queries
+    for start in range(0, len(asked), _BLOCK):
+        block = np.ascontiguousarray(asked[start : start + _BLOCK], np.float32)
+        chosen = np.arange(start, start + len(block))
+        yield chosen, *_exact(rows, block, chosen if queries is None else None, k)
+
+
+def _by_cells(rows: Rows, queries: np.ndarray | None, k: int) -> _Found:
+    """Yield the neighbours of the queries of one cell after the other, among the rows of the cells nearest to it."""
+    import faiss
+
+    cells = max(2, len(rows) // _CELL_ROWS)
+    sample = np.ascontiguousarray(rows[:: max(1, len(rows) // (_SAMPLED * cells))], np.float32)
+    means: Any = faiss.Kmeans(
+        rows.shape[1], cells, niter=_ROUNDS, seed=1, spherical=True, max_points_per_centroid=2 * _SAMPLED
+    )
+    means.train(sample)
+    around = means.index.search(means.centroids, min(cells, _PROBED))[1]
+    members = _members(means.index, rows, cells)
+    asked = members if queries is None else _members(means.index, queries, cells)
+    for mine, near in zip(asked, around, strict=True):
+        if not len(mine):
+            continue
+        pool = np.sort(np.concatenate([members[each] for each in near]))  # sorted: its rows are read in their order
+        block = np.ascontiguousarray((rows if queries is None else queries)[mine], np.float32)
+        among = np.ascontiguousarray(rows[pool], np.float32)
+        is_own = queries is None
+        values, columns = faiss.knn(block, among, min(len(pool), k + is_own), metric=faiss.METRIC_INNER_PRODUCT)
+        found = np.where(columns < 0, -1, pool[columns])
+        if is_own:
+            found, values = _best(found, np.where(found == mine[:, None], -np.inf, values), k)
+            found = np.where(np.isneginf(values), -1, found)
+        missing = ((0, 0), (0, k - found.shape[1]))
+        yield mine, np.pad(found, missing, constant_values=-1), np.pad(values, missing, constant_values=-np.inf)
+
+
+def _members(index: Any, rows: Rows, cells: int) -> list[np.ndarray]:
+    """Return the places of the rows of each cell."""
+    blocks = range(0, len(rows), _COLUMNS)
+    nearest_cells = [
+        index.search(np.ascontiguousarray(rows[start : start + _COLUMNS], np.float32), 1)[1][:, 0] for start in blocks
+    ]
+    cell_of = np.concatenate(nearest_cells)
+    order = np.argsort(cell_of, kind="stable")
+    return np.split(order, np.searchsorted(cell_of[order], np.arange(1, cells)))
 
 
 def _best(places: np.ndarray, values: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
@@ -69,7 +123,7 @@ def _best(places: np.ndarray, values: np.ndarray, k: int) -> tuple[np.ndarray, n
     return np.take_along_axis(places, order, axis=1), np.take_along_axis(values, order, axis=1)
 
 
-def _exact(rows: np.ndarray, block: np.ndarray, own: np.ndarray | None, k: int) -> tuple[np.ndarray, np.ndarray]:
+def _exact(rows: Rows, block: np.ndarray, own: np.ndarray | None, k: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the best `k` of all rows for a block of queries, updated column block by column block.
 
     Only products above the worst of the current best are ranked: after the first columns they are few, and ranking all
@@ -95,15 +149,3 @@ def _exact(rows: np.ndarray, block: np.ndarray, own: np.ndarray | None, k: int) 
             chosen[line, slot], values[line, slot] = column, found[line, column]
         places, best = _best(np.hstack([places, chosen + start]), np.hstack([best, values]), k)
     return places, best
-
-
-def _faiss_index(rows: np.ndarray) -> Any:
-    import faiss
-
-    index: Any = faiss.index_factory(rows.shape[1], f"IVF{_CELLS},SQfp16", faiss.METRIC_INNER_PRODUCT)
-    sample = rows[:: max(1, len(rows) // (40 * _CELLS))]
-    index.train(np.ascontiguousarray(sample, np.float32))
-    for start in range(0, len(rows), _COLUMNS):
-        index.add(np.ascontiguousarray(rows[start : start + _COLUMNS], np.float32))
-    index.nprobe = _PROBED
-    return index

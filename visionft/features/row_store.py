@@ -20,6 +20,7 @@ from visionft.files import fsync_folder, write_error
 
 ROWS, KEYS, LOCK = "rows.bin", "keys.bin", "rows.lock"
 _KEY: Final = struct.Struct("<32sI")
+_READ: Final = 65_536  # rows read at a time
 
 
 class RowStore:
@@ -40,15 +41,23 @@ class RowStore:
         return len(self._checksums)
 
     def reload(self) -> None:
-        keys, size = self._folder / KEYS, self.dtype.itemsize
+        """Read what other processes have added."""
         try:
-            known = keys.read_bytes()
-            rows = (self._folder / ROWS).stat().st_size // size
+            with (self._folder / KEYS).open("rb") as handle:
+                handle.seek(len(self) * _KEY.size)
+                added = handle.read()
+            rows = (self._folder / ROWS).stat().st_size // self.dtype.itemsize
+            is_cut = rows < len(self) or (self._folder / KEYS).stat().st_size < len(self) * _KEY.size
         except FileNotFoundError:
-            known, rows = b"", 0
-        count = min(len(known) // _KEY.size, rows)
-        self._places, self._checksums = {}, []
-        for place, (content, checksum) in enumerate(_KEY.iter_unpack(known[: count * _KEY.size])):
+            added, rows, is_cut = b"", 0, bool(len(self))
+        if is_cut:  # not by us: everything is read again
+            self._places, self._checksums = {}, []
+            if rows:
+                self.reload()
+            return
+        before = len(self)
+        count = min(len(added) // _KEY.size, rows - before)
+        for place, (content, checksum) in enumerate(_KEY.iter_unpack(added[: count * _KEY.size]), before):
             self._places[content] = place  # a later row of the same content is the one that holds
             self._checksums.append(checksum)
 
@@ -65,8 +74,10 @@ class RowStore:
         """
         if not len(places):
             return np.empty((0, *self.dtype.shape), self.dtype.base), np.zeros(0, bool)
-        mapped = np.memmap(self._folder / ROWS, np.uint8, "r", shape=(len(self), self.dtype.itemsize))
-        raw = mapped[places]
+        raw = np.empty((len(places), self.dtype.itemsize), np.uint8)
+        for start in range(0, len(places), _READ):  # mapped anew each time: pages that were read do not pile up
+            mapped = np.memmap(self._folder / ROWS, np.uint8, "r", shape=(len(self), self.dtype.itemsize))
+            raw[start : start + _READ] = mapped[places[start : start + _READ]]
         checksums = np.fromiter((zlib.crc32(row.data) for row in raw), np.uint32, len(raw))
         wanted = np.array(self._checksums, np.uint32)[places]
         rows = raw.view(self.dtype.base).reshape(len(raw), *self.dtype.shape)

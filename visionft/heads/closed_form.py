@@ -18,6 +18,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from visionft.heads.numerics import BLOCK, Rows
+
 INTERCEPT = 3.0  # the last input of every image
 STRENGTHS = (0.3, 1.0, 3.0)  # for features with a mean squared norm of 3 (three stages): flat between .1 and 3
 _ROWS = 8192
@@ -35,9 +37,12 @@ class Terms:
     counts: np.ndarray  # (N, C) or (C) number of training images of each class
 
 
-def with_intercept(inputs: np.ndarray) -> np.ndarray:
+def with_intercept(inputs: Rows) -> np.ndarray:
     """Return (N, D + 1) float32 rows of features (N, D)."""
-    return np.pad(inputs.astype(np.float32, copy=False), ((0, 0), (0, 1)), constant_values=INTERCEPT)
+    rows = np.full((len(inputs), inputs.shape[1] + 1), INTERCEPT, np.float32)
+    for start in range(0, len(inputs), BLOCK):
+        rows[start : start + BLOCK, :-1] = inputs[start : start + BLOCK]
+    return rows
 
 
 class ClosedForm:
@@ -141,9 +146,14 @@ class ClosedForm:
 
     def _rebuild(self) -> None:
         """Recompute everything from the current labels, all strengths from one eigendecomposition."""
-        chosen = self.rows[self.is_labelled].astype(np.float64)
-        self._sums = chosen.T @ self.targets[self.is_labelled].astype(np.float64)
-        values, axes = np.linalg.eigh(chosen.T @ chosen)
+        width, labelled = self.rows.shape[1], np.flatnonzero(self.is_labelled)
+        self._sums, scatter = np.zeros((width, self.classes)), np.zeros((width, width))
+        for start in range(0, len(labelled), BLOCK):
+            places = labelled[start : start + BLOCK]
+            chosen = self.rows[places].astype(np.float64)
+            self._sums += chosen.T @ self.targets[places].astype(np.float64)
+            scatter += chosen.T @ chosen
+        values, axes = np.linalg.eigh(scatter)
         factors = 1 / (np.maximum(values, 0) + np.array(self.strengths)[:, None])  # (K, D)
         self._inverses = np.stack([(axes * factor) @ axes.T for factor in factors])
         self._leverages = np.empty((len(factors), len(self.rows)))

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from visionft.heads.closed_form import INTERCEPT
-from visionft.heads.numerics import principal_directions, unit_rows
+from visionft.heads.numerics import Rows, principal_directions, unit_rows
 
 _CLUSTER_ROWS = 20_000
 
@@ -61,7 +61,7 @@ class FeatureMap:
     scale: float
 
     @classmethod
-    def fitted(cls, inputs: np.ndarray) -> "FeatureMap":
+    def fitted(cls, inputs: Rows) -> "FeatureMap":
         rotation = principal_directions(inputs, _LINEAR)
         sample = inputs[:: max(1, len(inputs) // _SAMPLED)] @ rotation
         count = min(_KERNEL, len(sample) // 4)
@@ -82,7 +82,7 @@ class FeatureMap:
     def linear(self) -> int:
         return self.rotation.shape[1]
 
-    def __call__(self, inputs: np.ndarray) -> np.ndarray:
+    def __call__(self, inputs: Rows) -> np.ndarray:
         """Return (N, K + L + 1) float32 rows of features (N, D)."""
         rows = np.full((len(inputs), self.linear + len(self.landmarks) + 1), INTERCEPT, np.float32)
         for start in range(0, len(inputs), _ROWS):

@@ -1,17 +1,76 @@
 """Scales, principal directions, folds and regularization grids, shared by all heads. NumPy only, a leaf."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 
 RIDGES = (1e-2, 1e-1, 1.0, 10.0)  # strengths relative to the mean variance of a feature
 SHRINKAGES = (0.05, 0.2, 0.5, 0.9)  # towards a covariance equal in every direction
+BLOCK = 65_536  # rows summed at a time: so many are summed in one go, and copies of more never lie in memory
 _SAMPLED = 5_000
+MOST_KEPT, _READ = 200_000, 16_384  # rows of which the scaled ones are kept in memory; rows scaled at a time
 
 
 def unit_rows(rows: np.ndarray) -> np.ndarray:
-    """Return (N, D) rows scaled to length 1; rows of zeros stay zeros."""
-    return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
+    """Return (N, D) rows, or one (D,), scaled to length 1; rows of zeros stay zeros."""
+    return rows / np.maximum(np.linalg.norm(rows, axis=-1, keepdims=True), 1e-12)
+
+
+@dataclass(frozen=True, eq=False)
+class ScaledRows:
+    """Rows (N, D) float32 of float16 features: centred, divided, and of length 1 where they are directions.
+
+    An index or a slice reads the rows at some places, `@` multiplies all of them with (D,) or (D, M), block by block.
+    """
+
+    vectors: np.ndarray  # (N, D) float16
+    means: np.ndarray  # (D,) float32
+    divisors: np.ndarray  # (D,) float32
+    are_directions: bool = False
+    most_kept: int = MOST_KEPT
+
+    def __len__(self) -> int:
+        return len(self.vectors)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.vectors.shape
+
+    def __getitem__(self, places: Any) -> np.ndarray:
+        return self._read(self.vectors[places]) if self._kept is None else self._kept[places]
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return np.asarray(self[:], dtype)
+
+    def __matmul__(self, other: np.ndarray) -> np.ndarray:
+        if self._kept is not None:
+            return self._kept @ other
+        return np.concatenate([block @ other for block in self.blocks(_READ)])
+
+    def blocks(self, size: int) -> Iterator[np.ndarray]:
+        """Yield the rows, `size` at a time."""
+        for start in range(0, len(self), size):
+            yield self[start : start + size]
+
+    def among(self, places: Sequence[int] | np.ndarray) -> "ScaledRows":
+        """Return some of the rows, with the same scaling."""
+        return ScaledRows(self.vectors[places], self.means, self.divisors, self.are_directions, self.most_kept)
+
+    @cached_property
+    def _kept(self) -> np.ndarray | None:
+        return self._read(self.vectors) if len(self) <= self.most_kept else None
+
+    def _read(self, vectors: np.ndarray) -> np.ndarray:
+        values = vectors.astype(np.float32)
+        values -= self.means
+        values /= self.divisors
+        return unit_rows(values) if self.are_directions else values
+
+
+Rows = np.ndarray | ScaledRows
 
 
 def part_scaling(vectors: np.ndarray, widths: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
@@ -25,15 +84,15 @@ def part_scaling(vectors: np.ndarray, widths: Sequence[int]) -> tuple[np.ndarray
     if not len(vectors):
         return np.zeros(sum(widths), np.float32), np.ones(sum(widths), np.float32)
     means = vectors.mean(axis=0, dtype=np.float64).astype(np.float32)
-    centred = vectors.astype(np.float32) - means
-    norms = []
-    for part in np.split(centred, np.cumsum(widths)[:-1], axis=1):
-        norm = np.sqrt(np.einsum("nd,nd->", part, part, dtype=np.float64) / len(part))
-        norms.append(np.full(part.shape[1], max(norm, 1e-12), np.float32))
-    return means, np.concatenate(norms)
+    squares = np.zeros(len(widths))
+    for start in range(0, len(vectors), BLOCK):
+        parts = np.split(vectors[start : start + BLOCK].astype(np.float32) - means, np.cumsum(widths)[:-1], axis=1)
+        squares += [np.einsum("nd,nd->", part, part, dtype=np.float64) for part in parts]
+    norms = np.maximum(np.sqrt(squares / len(vectors)), 1e-12).astype(np.float32)
+    return means, np.repeat(norms, widths)
 
 
-def principal_directions(inputs: np.ndarray, dimensions: int) -> np.ndarray:
+def principal_directions(inputs: Rows, dimensions: int) -> np.ndarray:
     """Return (D, K) float32: the principal directions of images (N, D), K at most `dimensions`."""
     width = inputs.shape[1]
     if width <= dimensions or len(inputs) < 2:

@@ -157,6 +157,10 @@ class MapView(View):
             return tr("Most of these images were added after the map was drawn: draw it again.")
         if read.map.is_plain and read.map.method == "tsne":
             return tr("There are too few different images for neighbourhoods: these are their principal axes.")
+        if read.map.is_sampled:
+            drawn = f"{read.map.fitted:,}"
+            sampled = tr("Drawn from a sample of {drawn} images; the others lie among those like them.", drawn=drawn)
+            words = f"{words} {sampled}"
         if self._unplaceable:
             left = tr(
                 "{count} image has no place: a network makes nothing of it.",

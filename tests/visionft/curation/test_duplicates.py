@@ -222,6 +222,13 @@ def test_copies_are_found_and_grouped(project: Project):
     assert issues["2-small.png"].group == issues["2.png"].group > 0
 
 
+def test_the_fast_search_of_many_images_finds_them_too_and_says_so(project: Project):
+    inputs = Inputs(project.path, project.snapshot())
+    exact, fast = (pair_comparison.compare_all(inputs, check="duplicates", most_exact=most) for most in (100, 5))
+    assert duplicate_groups(fast) == duplicate_groups(exact)
+    assert fast.is_approximate and not exact.is_approximate
+
+
 def test_the_commands_act_on_look_alikes_only_when_that_is_meant(project: Project, monkeypatch, run_json):
     monkeypatch.setattr(pair_comparison, "fit_tail", lambda *_: Tail(HIGHEST, float("nan"), 0))
     project.apply(AssignSplits({each: "train" if "-" in name else "test" for each, name in names(project).items()}))

@@ -96,6 +96,17 @@ def test_a_new_image_lands_in_the_same_place_whatever_else_is_new():
     assert np.allclose(place_among(rows, points, new[:1]), together[:1], atol=1e-4)
 
 
+def test_of_many_images_a_sample_is_drawn_and_the_rest_placed_among_it(tmp_path: Path):
+    images = project_of(tmp_path, vectors_of(200))
+    whole = points_by_id(draw_map(tmp_path, images, most_drawn=200))
+    assert points_by_id(draw_map(tmp_path, images, again=True)) == whole
+    found = draw_map(tmp_path, images, again=True, most_drawn=100)
+    assert (found.fitted, found.known, len(found)) == (100, 200, 200) and found.is_sampled and not found.is_outgrown
+    assert purity(found.points, np.arange(200) % CLASSES) > 0.9
+    kept = points_by_id(draw_map(tmp_path, images))
+    assert kept == points_by_id(found)
+
+
 @pytest.mark.parametrize("count", [1, 2, 5])
 def test_few_images_have_a_plain_map_that_many_outgrow(tmp_path: Path, count):
     everything = project_of(tmp_path, vectors_of(60))

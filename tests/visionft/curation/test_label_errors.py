@@ -68,6 +68,14 @@ def test_planted_errors_come_first_with_the_true_class(planted):
         LabelReview(features, images, job=JobContext(cancelled=lambda: True))
 
 
+def test_neighbours_along_principal_axes_find_the_same_errors(planted):
+    features, images, _, wrong = planted
+    few, many = (LabelReview(features, images, most_exact=most).issues() for most in (10_000, 50))
+    assert {each.image_id for each in few[:6]} == {each.image_id for each in many[:6]} == set(wrong.tolist())
+    assert [each.suggested for each in few[:6]] == [each.suggested for each in many[:6]]
+    assert result_of(LabelReview(features, images, most_exact=50), images).is_approximate
+
+
 def alike(count: int, wrong: int, seed: int) -> tuple[Features, Snapshot]:
     """Return images of two similar classes, some of them with the other's label."""
     rng = np.random.default_rng(seed)

@@ -12,7 +12,8 @@ import numpy as np
 from models.messages import Message
 from visionft.curation.duplicates.fingerprints import Fingerprints
 from visionft.events import Progress
-from visionft.features.neighbours import nearest
+from visionft.features.neighbours import MOST_EXACT, nearest
+from visionft.heads.numerics import BLOCK, ScaledRows, unit_rows
 from visionft.jobs import SILENT, JobContext
 
 NEAREST: Final = 8  # of each image, by each of the two methods
@@ -23,7 +24,12 @@ _STAGE: Final = Message("Looking for pairs")
 
 
 def candidate_pairs(
-    prints: Fingerprints, places: np.ndarray, vectors: np.ndarray, *, job: JobContext = SILENT
+    prints: Fingerprints,
+    places: np.ndarray,
+    vectors: ScaledRows,
+    *,
+    most_exact: int = MOST_EXACT,
+    job: JobContext = SILENT,
 ) -> np.ndarray:
     """Return the candidate pairs (P, 3), each once and by rising first place.
 
@@ -35,7 +41,8 @@ def candidate_pairs(
     usable = np.flatnonzero(shows)
     by_hash = _by_hash(prints.rows["hashes"][usable], usable, job)
     has_both = shows[places]
-    pairs = np.concatenate([by_hash, _by_features(vectors[has_both], places[has_both], job)])
+    vectors = vectors if has_both.all() else vectors.among(has_both)
+    pairs = np.concatenate([by_hash, _by_features(vectors, places[has_both], most_exact, job)])
     swapped = pairs[:, 0] > pairs[:, 1]
     pairs[swapped, :2] = pairs[swapped, 1::-1]
     turns, (quarter, back) = pairs[swapped, 2], _QUARTERS  # any other orientation is its own inverse
@@ -46,22 +53,21 @@ def candidate_pairs(
     return np.stack([keys // len(prints.rows), keys % len(prints.rows), orientations], axis=1)
 
 
-def whitened(vectors: np.ndarray) -> np.ndarray:
+def whitened(vectors: ScaledRows) -> np.ndarray:
     """Return (N, K) directions: the principal components of centred (N, D) rows, each of the same variance."""
     kept = max(1, min(128, vectors.shape[1], len(vectors) - 1))
-    spread = (vectors.T @ vectors).astype(np.float64) / max(1, len(vectors))
+    spread = sum((block.T @ block).astype(np.float64) for block in vectors.blocks(BLOCK)) / max(1, len(vectors))
     values, axes = np.linalg.eigh(spread)
     floor = max(1e-12, 1e-4 * float(values[-1]))  # a smaller variance is rounding
     axes = axes[:, -kept:] / np.sqrt(np.maximum(values[-kept:], floor))
-    rows = vectors @ axes.astype(np.float32)
-    return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
+    return unit_rows(vectors @ axes.astype(np.float32))
 
 
-def _by_features(vectors: np.ndarray, places: np.ndarray, job: JobContext) -> np.ndarray:
+def _by_features(vectors: ScaledRows, places: np.ndarray, most_exact: int, job: JobContext) -> np.ndarray:
     """Return (P, 3): two places and the bit of the identity, because features do not determine an orientation."""
     if len(places) < 2:
         return np.empty((0, 3), np.int64)
-    near = nearest(whitened(vectors), k=NEAREST, job=job, stage=_STAGE)
+    near = nearest(whitened(vectors), k=NEAREST, job=job, stage=_STAGE, most_exact=most_exact)
     line, column = np.nonzero((near.places >= 0) & (near.products >= 0.2))
     other = near.places[line, column]
     return np.stack([places[line], places[other], np.ones(len(line), np.int64)], axis=1)

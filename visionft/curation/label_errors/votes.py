@@ -11,7 +11,7 @@ import numpy as np
 from visionft.curation.label_errors.noise import fit_blend, sample_of
 from visionft.features.neighbours import Neighbours
 from visionft.heads.closed_form import ClosedForm, with_intercept
-from visionft.heads.numerics import RIDGES, SHRINKAGES
+from visionft.heads.numerics import BLOCK, RIDGES, SHRINKAGES, Rows
 
 RIDGE, DISCRIMINANT, NEIGHBOURS = "ridge", "discriminant", "neighbours"  # the kinds of votes
 VOTERS: Final = 30  # neighbours that vote
@@ -24,7 +24,7 @@ _LEAST: Final = 1e-9
 class LinearVotes:
     """The votes of closed-form classifiers, each regularized for the highest likelihood of the given labels."""
 
-    def __init__(self, inputs: np.ndarray, targets: np.ndarray, *, is_multilabel: bool) -> None:
+    def __init__(self, inputs: Rows, targets: np.ndarray, *, is_multilabel: bool) -> None:
         """Fit to features (N, D) float32 and targets (N, C), zeros and ones."""
         self._state = ClosedForm(with_intercept(inputs), targets.shape[1])
         sample = sample_of(len(targets), targets.shape[1])
@@ -48,7 +48,9 @@ class LinearVotes:
         places = np.flatnonzero(self._state.is_labelled)
         logits = np.zeros((len(self._classifiers), len(self._state), self._state.classes))
         for number, each in enumerate(self._classifiers):
-            logits[number, places] = each.held_out(self._state, number, places)
+            for start in range(0, len(places), BLOCK):
+                chosen = places[start : start + BLOCK]
+                logits[number, chosen] = each.held_out(self._state, number, chosen)
         return list(logits)
 
     def change(self, row: int, target: np.ndarray | None) -> None:
@@ -108,16 +110,20 @@ class NeighbourVote:
 
     def held_out(self, targets: np.ndarray) -> np.ndarray:
         """Return (N, C) logits: of one class among all, or for several labels of each class against its absence."""
-        counts = (self._places >= 0) & self._taking_part[self._places]
-        counts &= counts.cumsum(axis=1) <= VOTERS  # the nearest of those in use
-        nearest = np.max(self._cosines, axis=1, where=counts, initial=-1.0, keepdims=True)
-        weights = np.where(counts, np.exp((np.where(counts, self._cosines, -1.0) - nearest) / _COSINES), 0.0)
-        votes = np.zeros(targets.shape)
-        for rank in range(weights.shape[1]):
-            votes += weights[:, rank, None] * targets[self._places[:, rank]]
         count = max(1, int(self._taking_part.sum()))
         usual = (targets[self._taking_part].sum(axis=0) + _DOUBT) / (count + 2 * _DOUBT)
-        shares = (votes + _DOUBT * usual) / (weights.sum(axis=1, keepdims=True) + _DOUBT)
+        shares = np.empty(targets.shape)
+        for start in range(0, len(shares), BLOCK):
+            part = slice(start, start + BLOCK)
+            places, cosines = self._places[part], self._cosines[part]
+            counts = (places >= 0) & self._taking_part[places]
+            counts &= counts.cumsum(axis=1) <= VOTERS  # the nearest of those in use
+            nearest = np.max(cosines, axis=1, where=counts, initial=-1.0, keepdims=True)
+            weights = np.where(counts, np.exp((np.where(counts, cosines, -1.0) - nearest) / _COSINES), 0.0)
+            votes = np.zeros(targets[part].shape)
+            for rank in range(weights.shape[1]):
+                votes += weights[:, rank, None] * targets[places[:, rank]]
+            shares[part] = (votes + _DOUBT * usual) / (weights.sum(axis=1, keepdims=True) + _DOUBT)
         return np.log(shares) - np.log1p(-shares) if self._is_multilabel else np.log(shares)
 
     def change(self, row: int, target: np.ndarray | None) -> None:

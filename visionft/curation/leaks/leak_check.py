@@ -12,7 +12,7 @@ from itertools import combinations
 from typing import Any, Final
 
 from models.messages import Message, load_message, store_message
-from visionft.curation.check import Check, CheckResult, Inputs, Issue, read_result
+from visionft.curation.check import APPROXIMATE, Check, CheckResult, Inputs, Issue, read_result
 from visionft.curation.duplicates.duplicate_check import Duplicates
 from visionft.curation.duplicates.duplicate_groups import LOOK_ALIKES, are_look_alikes, components, duplicate_pairs
 from visionft.curation.leaks.groupings import Grouping, groupings, largest_group
@@ -41,6 +41,7 @@ class Leaks(Check):
         facts: dict[str, Any] = {
             "pairs": [[pair.first, pair.second, round(pair.score, 4)] for pair in pairs],
             LOOK_ALIKES: are_look_alikes(duplicates),
+            **({APPROXIMATE: True} if duplicates.is_approximate else {}),
             "groupings": [{**asdict(each), "reason": store_message(each.reason)} for each in groupings(inputs.images)],
         }
         result = CheckResult(

@@ -26,6 +26,7 @@ from visionft.features.embedding import embedded
 from visionft.features.feature_store import FeatureKind, Features, current_kind
 from visionft.features.row_store import RowStore
 from visionft.files import publish_folder, read_arrays, read_json, temporary_folder, write_arrays, write_json
+from visionft.heads.numerics import BLOCK
 from visionft.jobs import SILENT, JobContext
 from visionft.records import none_if_unreadable
 
@@ -36,6 +37,7 @@ _CURRENT, _DRAWING = "current.json", "drawing.npz"
 _POINT: Final = np.dtype((np.float32, (2,)))
 
 
+MOST_DRAWN: Final = 100_000  # contents; of more, t-SNE draws a sample of so many, and the rest is placed among them
 WIDTH: Final = 50  # axes kept: the 15 nearest are of the same class as often as with all 896 numbers (two sets)
 _BLOCK: Final = 8192
 _NOTHING: Final = 1e-9  # share of the variance below which an axis is rounding noise
@@ -66,17 +68,17 @@ def fit_frame(features: Features) -> Frame:
     100,000 x 896 take seconds, in blocks that fit in memory.
     """
     rows = features.directions
-    centre = rows.mean(axis=0, dtype=np.float64).astype(np.float32)
+    centre = (sum(block.sum(axis=0, dtype=np.float64) for block in rows.blocks(BLOCK)) / len(rows)).astype(np.float32)
     if len(rows) < rows.shape[1]:
-        centred = rows - centre
+        centred = rows[:] - centre
         values, vectors = np.linalg.eigh((centred @ centred.T).astype(np.float64))
         vectors = centred.T @ vectors.astype(np.float32)
         vectors /= np.maximum(np.linalg.norm(vectors, axis=0), 1e-12)
     else:
         products = np.zeros((rows.shape[1], rows.shape[1]), np.float64)
-        for start in range(0, len(rows), _BLOCK):
-            block = rows[start : start + _BLOCK] - centre
-            products += block.T @ block
+        for block in rows.blocks(_BLOCK):
+            centred = block - centre
+            products += centred.T @ centred
         values, vectors = np.linalg.eigh(products)
     order = np.argsort(-values, kind="stable")[: max(0, min(WIDTH, len(rows) - 1))]
     order = order[values[order] > _NOTHING * len(rows)]  # directions have length 1: their variances add up to 1 at most
@@ -99,6 +101,7 @@ class ImageMap:
     left_out: tuple[tuple[int, str], ...]  # (image id, reason) of images without a position
     fitted: int  # number of contents the map was drawn from; all others were placed on it
     is_plain: bool
+    known: int  # number of contents at the time of the drawing; more than `fitted` where a sample of them was drawn
 
     def __len__(self) -> int:
         return len(self.image_ids)
@@ -106,7 +109,12 @@ class ImageMap:
     @property
     def is_outgrown(self) -> bool:
         """Whether most images were added after the drawing, so that it should be drawn again."""
-        return len(self) > 2 * self.fitted
+        return len(self) > 2 * self.known
+
+    @property
+    def is_sampled(self) -> bool:
+        """Whether only a sample of the images was drawn, and the others were placed among them."""
+        return self.known > self.fitted
 
 
 @dataclass(frozen=True)
@@ -128,13 +136,16 @@ def draw_map(
     again: bool = False,
     seed: int = 0,
     engine: Engine = "auto",
+    most_drawn: int = MOST_DRAWN,
     job: JobContext = SILENT,
 ) -> ImageMap:
     """Return the map of all images; missing parts are drawn, placed and stored. Features are computed first.
 
-    `pca` takes seconds; `tsne` shows similarity, and takes minutes for 100,000 images. With `again` an existing map is
-    drawn again, and every image gets another position; when cancelled, the earlier map stays. The same seed, images and
-    computer give the same map.
+    `pca` takes seconds; `tsne` shows similarity, and takes minutes for 100,000 images. Of more than `most_drawn` images
+    it draws a random sample of so many, and places the others among their nearest ones (`ImageMap.is_sampled`).
+
+    With `again` an existing map is drawn again, and every image gets another position; when cancelled, the earlier map
+    stays. The same seed, images and computer give the same map.
 
     Raises:
         ProjectError: There are no images.
@@ -150,7 +161,7 @@ def draw_map(
     if drawing is None:
         if not again and (folder / _CURRENT).exists():
             job.report(Notice(message="The stored map cannot be read: it is drawn again.", level="warning"))
-        _draw(folder, features, method, seed, engine, job)
+        _draw(folder, features, method, seed, engine, most_drawn, job)
     else:
         _place_new(drawing, features, job)
     found = read_map(project_dir, images, method=method)
@@ -183,6 +194,7 @@ def read_map(project_dir: Path, images: Snapshot, *, method: Method = "tsne") ->
         left_out=tuple((int(image_id), "it has no place yet") for image_id in ids[rest]),
         fitted=about[1],
         is_plain=about[2],
+        known=about[3],
     )
 
 
@@ -191,12 +203,13 @@ def _folder(project_dir: Path, kind: FeatureKind, method: Method) -> Path:
 
 
 @none_if_unreadable
-def _about(folder: Path) -> tuple[str, int, bool] | None:
-    """Return the current drawing's folder, how many contents it was drawn from, and whether it is plain."""
+def _about(folder: Path) -> tuple[str, int, bool, int] | None:
+    """Return the current drawing's folder, its number of contents, whether it is plain, and `ImageMap.known`."""
     values = read_json(folder / _CURRENT)
     if values["format"] != _FORMAT:
         return None
-    return Path(str(values["drawing"])).name, int(values["fitted"]), bool(values["is_plain"])
+    fitted = int(values["fitted"])
+    return Path(str(values["drawing"])).name, fitted, bool(values["is_plain"]), int(values.get("known", fitted))
 
 
 @none_if_unreadable
@@ -215,23 +228,35 @@ def _read_stored_map(folder: Path, width: int) -> _StoredMap | None:
     return _StoredMap(RowStore(folder / about[0], _POINT), frame, rows, points, about[2])
 
 
-def _draw(folder: Path, features: Features, method: Method, seed: int, engine: Engine, job: JobContext) -> None:
+def _draw(
+    folder: Path, features: Features, method: Method, seed: int, engine: Engine, most: int, job: JobContext
+) -> None:
     """Draw a map and let everybody read it; the one before goes only then."""
     contents = [image.sha256 for image in features.images]
     _, first = np.unique(contents, return_index=True)  # copies share a position, and count once
     first.sort()
     frame = fit_frame(features)
-    rows = frame.project(features.vectors[first])
+    rows = frame.project(features.vectors if len(first) == len(features) else features.vectors[first])
     is_plain = method == "pca" or len(rows) < LEAST or rows.shape[1] < 2
-    points = _two(rows) if is_plain else lay_out(rows, seed=seed, engine=engine, job=job)
+    drawn = np.arange(len(rows))
+    if is_plain:
+        points = _two(rows)
+    elif len(rows) <= most:
+        points = lay_out(rows, seed=seed, engine=engine, job=job)
+    else:
+        drawn, points = np.sort(np.random.default_rng(seed).choice(len(rows), most, replace=False)), _two(rows)
+        points[drawn] = lay_out(rows[drawn], seed=seed, engine=engine, job=job)
+        others = np.setdiff1d(np.arange(len(rows)), drawn, assume_unique=True)
+        points[others] = place_among(rows[drawn], points[drawn], rows[others], job=job)
     folder.mkdir(parents=True, exist_ok=True)
     name = secrets.token_hex(6)
     with temporary_folder(folder / "drawing") as made:
-        arrays = {**vars(frame), "rows": rows.astype(np.float16), "points": points}
+        arrays = {**vars(frame), "rows": rows[drawn].astype(np.float16), "points": points[drawn]}
         write_arrays(made / _DRAWING, arrays)
         RowStore(made, _POINT).append([contents[place] for place in first], points)
         publish_folder(made, folder / name)
-        about = {"format": _FORMAT, "drawing": name, "fitted": len(first), "is_plain": is_plain, "seed": seed}
+        about = {"format": _FORMAT, "drawing": name, "fitted": len(drawn), "is_plain": is_plain, "seed": seed}
+        about["known"] = len(first)
         write_json(folder / _CURRENT, about)
         for other in folder.iterdir():  # drawn before, or left by a killed process
             if other.is_dir() and other.name != name:

@@ -23,7 +23,7 @@ LEAST: Final = 10  # number of images below which neighbourhoods are meaningless
 _PERPLEXITY: Final = 30
 _EARLY, _LATE = (250, 12.0), 500  # rounds and exaggeration of the first phase; rounds of the second
 _LARGE, _LARGE_EXAGGERATION = 50_000, 2.0  # above: denser groups, as openTSNE's guide advises for large sets
-_MOST_EXACT: Final = 40_000  # rows; above, an index finds the neighbours
+_MOST_EXACT: Final = 40_000  # rows; above, neighbours are searched in cells
 _EXTRA: Final = NextStep("install", requirement="visionft[cuda-map]")
 
 
@@ -54,7 +54,7 @@ def lay_out(rows: np.ndarray, *, seed: int = 0, engine: Engine = "auto", job: Jo
     perplexity: Any = max(1.0, min(_PERPLEXITY, (len(rows) - 1) / 3))  # any number will do; its stub says int
     try:
         near = nearest(unit_rows(rows), k=round(3 * perplexity), job=job, most_exact=_MOST_EXACT)
-        # An index may find fewer: the farthest one found is repeated, with more weight and no other effect.
+        # Cells may have fewer: the farthest one found is repeated, with more weight and no other effect.
         places = np.where(near.places < 0, near.places.max(axis=1, keepdims=True), near.places)
         cosines = np.where(near.places < 0, -1.0, near.products)
         distances = np.sqrt(np.maximum(0.0, 2 - 2 * cosines)).astype(np.float64)
@@ -99,7 +99,7 @@ def place_among(rows: np.ndarray, points: np.ndarray, new: np.ndarray, *, job: J
     """
     places = nearest(unit_rows(rows), unit_rows(new), k=5, job=job, most_exact=_MOST_EXACT).places
     around = points[places].astype(np.float64)
-    around[places < 0] = np.nan  # an index may find fewer
+    around[places < 0] = np.nan  # a cell may have fewer
     return np.nanmedian(around, axis=1).astype(np.float32)
 
 
