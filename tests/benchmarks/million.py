@@ -235,6 +235,14 @@ def label_images(folder: Path, _count: int) -> Judged:
     return window_of(folder, act)
 
 
+def find_missing(folder: Path, count: int) -> Judged:
+    """Find the images without features, as `embed` does when it goes on; the network itself is not part of this."""
+    with Project.open(folder / "project") as project:
+        found = load_features(project.path, project.snapshot())
+    assert len(found) == count
+    return {"missing": len(found.missing)}
+
+
 def find_duplicates(folder: Path, count: int) -> Judged:
     """Find duplicates; the recall is of planted pairs in one group."""
     from visionft.curation.duplicates.duplicate_check import Duplicates
@@ -316,6 +324,7 @@ STEPS: dict[str, Callable[[Path, int], Judged]] = {
     "open": open_project,
     "scroll": scroll_images,
     "label": label_images,
+    "embed": find_missing,
     "duplicates": find_duplicates,
     "issues": find_issues,
     "map": draw,
