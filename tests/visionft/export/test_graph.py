@@ -44,3 +44,11 @@ def test_the_graph_prepares_images_as_training_does(runtime: str, interpolation:
         near = (0.001 if runtime == "onnxruntime" else 0.006) / 255 / 0.224
         expected = config.apply(pixels).numpy()
         np.testing.assert_allclose(prepare(pixels[None])[0], expected, atol=near, err_msg=str(shape))
+
+
+@pytest.mark.parametrize("side", [96, 160, 224, 384])
+def test_any_webgpu_has_buffers_for_each_split(side: int) -> None:
+    """It has eight for a node's inputs and outputs; ONNX Runtime ends with an error where they do not suffice."""
+    graph = preprocessing_model(replace(PLAIN, height=side, width=side), OPSET).graph
+    splits = [node for node in graph.node if node.op_type == "Split"]
+    assert splits and all(len(node.input) + len(node.output) <= 8 for node in splits)
