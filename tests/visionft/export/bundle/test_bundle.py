@@ -30,7 +30,7 @@ from visionft.jobs import JobContext
 from visionft.training.runs.run_folder import read_run
 from visionft.training.runs.run_model import load_run_model
 
-WHOLE = ExportOptions(huggingface=True)
+WHOLE = ExportOptions(huggingface=True, triton=True)
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +51,8 @@ def test_everything_is_listed_and_described(made: Path) -> None:
     assert sorted(record["files"]) == [name for name in files_in(made) if name != "export.json"]
     assert {"README.md", "huggingface/model.safetensors", "adapter/adapter_model.safetensors"} <= set(record["files"])
     card = (made / "README.md").read_text(encoding="utf-8")
-    assert "local-dir:huggingface" in card and "adapter/adapter_config.json" in card
+    assert "local-dir:huggingface" in card and "adapter/adapter_config.json" in card and "Triton" in card
+    assert record["files"]["triton/001-test_resnet-lora/1/model.onnx"] == record["files"]["model.onnx"]
     assert record["metrics"]["val"]["images"] == 9 and record["data"]["images"]["val"] == 9
     printed = record["samples"]["python"]["output"]
     assert printed.startswith("image1.") and "%  " in printed and printed.splitlines()[0] in card
