@@ -103,12 +103,7 @@ class VariantsCard(Card):
         clear(self._grid)
         if not variants:
             return
-        words = tr(
-            "Evaluated on {count} validation image, timed in turn on this computer.",
-            "Evaluated on {count} validation images, timed in turn on this computer.",
-            count=variants[0].answers.images,
-        )
-        self._basis.setText(words)
+        self._basis.setText(_basis_text(variants[0]))
         for place, caption in enumerate(_CAPTIONS):
             self._grid.addWidget(verbatim(tr(caption), "caption", wrap=True), 0, place)
         first = variants[0]
@@ -139,14 +134,30 @@ class VariantsCard(Card):
             self._grid.addWidget(cell, place, at, Qt.AlignmentFlag.AlignTop)
 
 
+def _basis_text(variant: Variant) -> str:
+    count = variant.answers.images
+    if variant.split == "test":
+        return tr(
+            "Evaluated on {count} test image, timed in turn on this computer.",
+            "Evaluated on {count} test images, timed in turn on this computer.",
+            count=count,
+        )
+    return tr(
+        "Evaluated on {count} validation image, timed in turn on this computer.",
+        "Evaluated on {count} validation images, timed in turn on this computer.",
+        count=count,
+    )
+
+
 def _figures(variant: Variant) -> tuple[tuple[str, str], ...]:
     measured, speed = variant.answers, variant.speed
     low, high = (f"{100 * share:+.1f}" for share in measured.difference)
     points = tr("{n} points ({low} to {high})", n=f"{-100 * measured.loss:+.1f}", low=low, high=high)
     share = tr("{share} of it", share=f"{variant.bytes / variant.reference_bytes:.0%}")
     faster = "" if speed is None else tr("{n} times as fast", n=f"{speed.times_faster:.1f}")
+    name = tr("small network") if variant.precision == "distilled" else variant.precision
     return (
-        (variant.precision, variant.file),
+        (name, variant.file),
         (size_text(variant.bytes), share),
         (f"{measured.top1:.1%}", points),
         ("" if speed is None else f"{speed.p50_ms:.1f} ms", faster),
@@ -154,6 +165,8 @@ def _figures(variant: Variant) -> tuple[tuple[str, str], ...]:
 
 
 def verdict_text(variant: Variant) -> str:
+    if variant.precision == "distilled":
+        return _distilled_text(variant)
     name, loss = variant.precision, f"{100 * variant.answers.loss:.1f}"
     doubt, most = f"{100 * MOST_DOUBT:.0f}", f"{100 * MOST_LOSS:.1f}"
     match variant.verdict:
@@ -169,4 +182,22 @@ def verdict_text(variant: Variant) -> str:
             words = [tr("Too many predictions of {name} differ from those of model.onnx.", name=name)]
     if variant.in_float:
         words.append(tr("Layers that stay in float: {names}.", names=", ".join(variant.in_float)))
+    return " ".join(words)
+
+
+def _distilled_text(variant: Variant) -> str:
+    learned = tr(
+        "The Starter ResNet learned the predictions of {count} image.",
+        "The Starter ResNet learned the predictions of {count} images.",
+        count=variant.learned_from,
+    )
+    answers = variant.answers
+    figures = {"own": f"{answers.top1:.1%}", "reference": f"{answers.reference_top1:.1%}"}
+    basis = Message("{own} instead of {reference} are right.")
+    words = [learned, _basis_text(variant), tr(basis, **figures)]
+    if not variant.is_kept:
+        loss, most = f"{100 * variant.answers.loss:.1f}", f"{100 * MOST_LOSS:.1f}"
+        words.append(tr("It loses {loss} points; the limit is {n}. Use the int8 file.", loss=loss, n=most))
+    elif not variant.is_sure:
+        words.append(tr("Too few images to rule out a loss of {n} points.", n=f"{100 * MOST_DOUBT:.0f}"))
     return " ".join(words)

@@ -15,7 +15,7 @@ from visionft.amounts import size_text
 from visionft.export.bundle.sample_programs import SAMPLES
 from visionft.export.bundle.verifying import Fault, Verification
 from visionft.export.contents import FLOAT_MODEL_FILE, MODEL_FILE, RECORD_FILE, SCRIPT_FILE
-from visionft.export.parity import MAX_ABS_DIFF, ExportResult, MirrorEffect, SampleRun
+from visionft.export.parity import MAX_ABS_DIFF, ExportResult, Form, MirrorEffect, SampleRun
 
 _CAPTIONS = {
     "agreement": Message("Same prediction"),
@@ -138,6 +138,7 @@ def _detail_lines(result: ExportResult) -> list[str]:
                share=f"{1 - border.share:.0%}", low=low, high=high)
         )  # fmt: skip
     lines += [tr("Temperature {value}, opset {n}.", value=f"{result.temperature:.2f}", n=result.opset)]
+    lines += map(_form_text, result.forms)
     lines += map(_sample_text, result.samples)
     return [*filter(None, lines), tr("In the same folder: {names}", names=", ".join(names))]
 
@@ -169,6 +170,16 @@ def _mirror_text(effect: MirrorEffect) -> str:
     )  # fmt: skip
     worse = tr("It is less accurate: mirroring may change a class. Export without it.") if effect.is_worse else ""
     return " ".join(filter(None, (words, changed, worse)))
+
+
+def _form_text(form: Form) -> str:
+    if not form.images:
+        return f"{form.file}: {tr(form.why_not)}"
+    return tr(
+        "{file}: {changed} of {count} image gets another class than from {source}; probabilities differ by up to {n}.",
+        "{file}: {changed} of {count} images get another class than from {source}; probabilities differ by up to {n}.",
+        count=form.images, file=form.file, changed=form.changed, source=form.source, n=f"{form.max_abs_diff:.1e}",
+    )  # fmt: skip
 
 
 def _sample_text(run: SampleRun) -> str:

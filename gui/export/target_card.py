@@ -40,6 +40,8 @@ class TargetCard(Card):
             self.opset_box.addItem(tr(title), opset)
         self.float_box = _box(label_of("float_input"), help_of("float_input"))
         self.mirror_box = _box(label_of("mirror"), help_of("mirror"))
+        self.phone_box = _box(label_of("phone"), help_of("phone"))
+        self.distil_box = _box(label_of("distil"), help_of("distil"))
         self.timm_box = _box(label_of("huggingface"), help_of("huggingface"))
         self.precision_boxes: dict[Precision, QCheckBox] = {
             precision: _box(words, help_of("precisions")) for precision, words in PRECISION_TITLES.items()
@@ -60,17 +62,17 @@ class TargetCard(Card):
         for place in range(2):
             tiles.setColumnStretch(place, 1)
         self.more = Fold("More", self._form())
-        self.add(text("Where will it run?", "heading"), tiles, self.more, self.note)
+        self.add(text("Where will it run?", "heading"), tiles, self.distil_box, self.more, self.note)
         for edit in (self.name_edit, self.place_edit):
             edit.textChanged.connect(lambda _words: self.changed.emit())
-        boxes = (self.float_box, self.mirror_box, self.timm_box, *self.precision_boxes.values())
-        for box in (*boxes, *self.exporter_boxes.values()):
+        boxes = (self.float_box, self.mirror_box, self.phone_box, self.timm_box, self.distil_box)
+        for box in (*boxes, *self.precision_boxes.values(), *self.exporter_boxes.values()):
             box.clicked.connect(lambda _checked: self.changed.emit())
         self.opset_box.activated.connect(lambda _place: self.changed.emit())
         next(iter(self.tiles.values())).setChecked(True)
 
     def _form(self) -> QGridLayout:
-        optional = (self.mirror_box, *self.precision_boxes.values(), self.float_box, self.timm_box)
+        optional = (self.mirror_box, *self.precision_boxes.values(), self.float_box, self.phone_box, self.timm_box)
         boxes = column(*optional, *self.exporter_boxes.values(), spacing=theme.SMALL)
         place = row(self.place_edit, self.browse_button, grows=0)
         fields = QGridLayout()
@@ -108,6 +110,8 @@ class TargetCard(Card):
             huggingface=self.timm_box.isChecked(),
             triton=self.target().options.triton,
             web_runtime=self.target().options.web_runtime,
+            phone=self.phone_box.isChecked(),
+            distil=self.distil_box.isChecked() and self.target().may_distil,
             exporters=tuple(name for name, box in self.exporter_boxes.items() if box.isChecked()),
         )
 
@@ -126,6 +130,8 @@ class TargetCard(Card):
         self.opset_box.setCurrentIndex(self.opset_box.findData(options.opset))
         self.float_box.setChecked(options.float_input)
         self.timm_box.setChecked(options.huggingface)
+        self.phone_box.setChecked(options.phone)
+        self.distil_box.setVisible(target.may_distil)
         for precision, box in self.precision_boxes.items():
             box.setChecked(precision in options.precisions)
         self.changed.emit()

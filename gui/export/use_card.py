@@ -12,17 +12,18 @@ from models.messages import Message
 from visionft.export.bundle.card.model_card import CARD_FILE
 from visionft.export.bundle.sample_programs import SAMPLES, Sample
 from visionft.export.bundle.triton import TRITON_FOLDER
-from visionft.export.contents import FLOAT_MODEL_FILE, MODEL_FILE
+from visionft.export.contents import FIXED_MODEL_FILE, FLOAT_MODEL_FILE, MODEL_FILE
 from visionft.export.options import ExportOptions, help_of
 from visionft.export.parity import ExportResult
-from visionft.export.precision.variants import Precision, variant_file
+from visionft.export.precision.variants import Kind, variant_file
 from visionft.export.targets import Target
 
 _MODEL = Message("Takes images of any size: cropping, resizing and normalising are inside.")
 _CARD = Message("The model card: classes, accuracy, limits and licences.")
-_VARIANTS: dict[Precision, Message] = {
+_VARIANTS: dict[Kind, Message] = {
     "fp16": Message("Half the size; kept only where it predicts alike."),
     "int8": Message("A quarter of the size; kept only where it is as accurate."),
+    "distilled": Message("A small network with the predictions of this one; kept only where it is as accurate."),
 }
 _VERIFIED = Message("Kept only if it classifies up to 200 images as the trained model does.")
 _LINES = 22  # of a program
@@ -58,8 +59,10 @@ class UseCard(Card):
         """Show the files that an export will have."""
         self._begin(tr("What you get"), tr(target.note_on((MODEL_FILE,))))
         lines: list[tuple[str, str, str]] = [("file", MODEL_FILE, tr(_MODEL))]
-        lines += [("file", variant_file(each), tr(_VARIANTS[each])) for each in options.precisions]
+        kinds: tuple[Kind, ...] = (*options.precisions, *(("distilled",) if options.distil else ()))
+        lines += [("file", variant_file(each), tr(_VARIANTS[each])) for each in kinds]
         lines += [("file", FLOAT_MODEL_FILE, tr(help_of("float_input")))] * options.float_input
+        lines += [("file", FIXED_MODEL_FILE, tr(help_of("phone")))] * options.phone
         lines += [("folder-open", "huggingface", tr(help_of("huggingface")))] * options.huggingface
         lines += [("folder-open", TRITON_FOLDER, tr(help_of("triton")))] * options.triton
         if target.sample in self._samples:

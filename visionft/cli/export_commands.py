@@ -16,6 +16,7 @@ from visionft.cli.output import opened_project, print_result, running_job, table
 from visionft.cli.schemas import output_of, prints
 from visionft.errors import VisionFTError
 from visionft.evaluation.timing import runs_for
+from visionft.export.bundle.card.markdown import SPLIT_TITLES
 from visionft.export.contents import SCRIPT_FILE
 from visionft.export.options import help_of, sentence
 from visionft.export.precision.variants import LEAST_SPEED_UP, MOST_DOUBT, MOST_LOSS, PRECISIONS
@@ -27,7 +28,7 @@ from visionft.training.runs.run_folder import load_run
 if TYPE_CHECKING:
     from visionft.export.bundle.benching import Benchmark
     from visionft.export.bundle.verifying import Verification
-    from visionft.export.parity import ExportResult, MirrorEffect
+    from visionft.export.parity import ExportResult, Form, MirrorEffect
     from visionft.export.precision.variants import Variant
 
 _SHOWN = 20  # a sample's packages are thousands of files
@@ -56,6 +57,8 @@ def export(
     mirror: Annotated[bool, Option("--mirror", help=sentence("mirror"))] = False,
     opset: Annotated[int | None, Option(min=0, max=MOST, help=help_of("opset"))] = None,
     exporter: Annotated[list[str] | None, Option(metavar="NAME", help=f"Several times: {help_of('exporters')}")] = None,
+    phone: Annotated[bool, Option("--phone", help=sentence("phone"))] = False,
+    distil: Annotated[bool, Option("--distil", help=sentence("distil"))] = False,
     huggingface: Annotated[bool, Option("--huggingface", help=sentence("huggingface"))] = False,
     json: Json = False,
 ) -> None:
@@ -73,6 +76,8 @@ def export(
         opset=chosen.opset if opset is None else opset,
         precisions=tuple(dict.fromkeys(PRECISIONS if "all" in names else names)) or chosen.precisions,  # type: ignore[arg-type]
         huggingface=huggingface or chosen.huggingface,
+        phone=phone or chosen.phone,
+        distil=distil or chosen.distil,
         exporters=tuple(exporter or ()),
     )
     with running_job() as job:
@@ -112,12 +117,24 @@ def _export_text(result: "ExportResult", target: Target) -> str:
         words = run.why_not or ", ".join(run.models)
         lines.append(f"{files[run.name]} {outcomes[run.agrees]}{words and f' ({words})'}")
     lines += _variant_lines(result.variants)
+    lines += map(_form_text, result.forms)
     lines += [f"Left out: {reason}" for reason in result.left_out]
     file = target.file(result.variants)
     lines += [f"The file for {target.title.lower()}: {file}"] * bool(result.variants)
+    if target.may_distil and not any(each.precision == "distilled" for each in result.variants):
+        lines.append("For the smallest file, a small network can learn these predictions in some minutes: --distil")
     lines += [note] if (note := target.note_on(result.files)) else []
     start = next((each.start(file, result.files) for each in SAMPLES if each.name == target.sample), "")
     return "\n".join([*lines, f"Try it without this program, in {result.model.parent}:", start] if start else lines)
+
+
+def _form_text(form: "Form") -> str:
+    if not form.images:
+        return f"{form.file} ({size_text(form.bytes)}): {form.why_not}"
+    return (
+        f"{form.file} ({size_text(form.bytes)}): {form.changed} of {count_of(form.images, 'image')} get another class "
+        f"than from {form.source}, probabilities differ by up to {form.max_abs_diff:.1e}."
+    )
 
 
 def _mirror_text(effect: "MirrorEffect") -> str:
@@ -146,12 +163,15 @@ def _variant_lines(variants: "Sequence[Variant]") -> list[str]:
         file, size = each.file or f"({each.precision})", size_text(each.bytes)
         rows.append((file, size, f"{answers.top1:.1%}", difference, str(answers.flips), f"{answers.ece:.3f}", *timed))
     header = ("file", "size", "top-1", "against fp32", "others", "ECE", "time", "slowest", "faster")
-    images = count_of(variants[0].answers.images, "validation image")
+    counts = {each.split: each.answers.images for each in variants}
+    images = " and ".join(count_of(count, f"{SPLIT_TITLES[split]} image") for split, count in counts.items())
     return [f"Smaller files, judged on {images}:", table(header, rows), *map(_variant_text, variants)]
 
 
 def _variant_text(variant: "Variant") -> str:
     answers, name = variant.answers, variant.precision
+    if name == "distilled":
+        return _distilled_text(variant)
     fault = f"{answers.flips} answers are others, and probabilities differ by up to {answers.max_abs_diff:.2f}"
     if name == "int8":
         fault = f"it is right in {answers.loss:.1%} fewer images, and {MOST_LOSS:.1%} are allowed"
@@ -166,6 +186,19 @@ def _variant_text(variant: "Variant") -> str:
     if variant.in_float:
         parts.append(f"In float stay: {', '.join(variant.in_float)}.")
     return " ".join(parts)
+
+
+def _distilled_text(variant: "Variant") -> str:
+    answers = variant.answers
+    text = (
+        f"The small network learned the predictions of {count_of(variant.learned_from, 'image')}: "
+        f"{answers.top1:.1%} instead of {answers.reference_top1:.1%} of "
+        f"{count_of(answers.images, f'{SPLIT_TITLES[variant.split]} image')} are right"
+    )
+    if not variant.is_kept:
+        return f"{text}. It was not kept: at most {MOST_LOSS:.1%} may be lost."
+    doubt = f"; so few cannot rule out a loss of {MOST_DOUBT:.0%}" if not variant.is_sure else ""
+    return f"{text}, in {variant.bytes / variant.reference_bytes:.0%} of the size{doubt}."
 
 
 @prints("visionft.export.index.extending:IndexContents")

@@ -57,7 +57,8 @@ class Sample(NamedTuple):
 
 class Batch(NamedTuple):
     images: Tensor  # normalised (B, 3, H, W) images
-    targets: Tensor  # (B,) class indices, or (B, C) zeros and ones for a multi-label task; (B, 0) of images alone
+    # (B,) class indices, or (B, C) zeros and ones for a multi-label task, or soft labels; (B, 0) of images alone.
+    targets: Tensor
     indices: Tensor  # (B,) positions in the sequence
     unreadable: tuple[tuple[int, str], ...]  # (position, reason) of images left out because they cannot be decoded
     not_kept: str = ""  # reason against caching a decoded image; empty without one
@@ -82,12 +83,14 @@ class ImageDataset(Dataset[Sample]):
         shape_at: Callable[[int], InputShape] | None = None,
         near_side: int | None = None,
         cache: ImageCache | None = None,
+        targets: np.ndarray | None = None,
     ) -> None:
         """Describe the images.
 
-        Without a `task` there are no targets. `augmentation` is a preset of `augment`, `shape_at` gives the input's
-        (height, width) in an epoch, and `near_side` the pixels of the shorter side after decoding (see `decode`; twice
-        the input's longer side when None), with and without a cache, so that results do not depend on it.
+        Without a `task` there are no targets; `targets` (N, C) stand in place of the labels. `augmentation` is a
+        preset of `augment`, `shape_at` gives the input's (height, width) in an epoch, and `near_side` the pixels of
+        the shorter side after decoding (see `decode`; twice the input's longer side when None), with and without a
+        cache, so that results do not depend on it.
         """
         self._shape_at = shape_at
         self._near_side = near_side or 2 * max(preprocessing.shape)
@@ -95,7 +98,9 @@ class ImageDataset(Dataset[Sample]):
         self._paths = [image.path for image in images]
         self._image_ids = [image.image_id for image in images]
         # One array: a loader process gets each tensor as an open file, and a fork server passes on about 250 of them.
-        self._targets = np.zeros((len(images), 0), np.float32) if task is None else targets_of(images, task, classes)
+        self._targets = np.zeros((len(images), 0), np.float32)
+        if task is not None:
+            self._targets = targets_of(images, task, classes) if targets is None else targets
         self._preprocessing = preprocessing
         self._reading = preprocessing.image_reading
         self._augmentation = augmentation

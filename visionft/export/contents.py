@@ -16,6 +16,7 @@ from visionft.data.preprocess import WHOLE
 from visionft.files import MOST_RECORD, parse_json, read_json, sha256_file, write_json
 
 MODEL_FILE, FLOAT_MODEL_FILE, RECORD_FILE = "model.onnx", "model_float.onnx", "export.json"
+FIXED_MODEL_FILE, CORE_ML_FOLDER = "model_fixed.onnx", "model.mlpackage"
 LABELS_FILE, SCRIPT_FILE, INDEX_FILE = "labels.txt", "predict.py", "index.safetensors"
 # Files of the exports before records listed files.
 _FIRST_FILES = (FLOAT_MODEL_FILE, INDEX_FILE, LABELS_FILE, SCRIPT_FILE)
@@ -121,7 +122,7 @@ def own_files(folder: Path) -> list[str]:
     if record is None:
         return []
     inside = {name: entry for name, entry in listed_files(record).items() if is_inside_folder(folder, name)}
-    binary = (".onnx", ".safetensors")
+    binary = (".onnx", ".safetensors", ".ort")
     names = [name for name, entry in inside.items() if name.endswith(binary) or listed_file(folder / name) == entry]
     if _OWN_HASH not in record:
         names += [name for name in _FIRST_FILES if name not in names and is_inside_folder(folder, name)]

@@ -16,8 +16,8 @@ import torch  # noqa: TID253
 from models.messages import Message
 from visionft.calibration import softmax
 from visionft.data.types import Snapshot
-from visionft.errors import ExportError, RunError
-from visionft.evaluation.report import calibrate, summarise
+from visionft.errors import ConfigError, ExportError, RunError
+from visionft.evaluation.report import Logits, calibrate, summarise
 from visionft.evaluation.stored import Evaluation, read_evaluation
 from visionft.events import Progress
 from visionft.export.bundle.benching import measure_large, measure_latency
@@ -29,6 +29,7 @@ from visionft.export.bundle.timm_folder import CONFIG_FILE, WEIGHTS_FILE, plain_
 from visionft.export.bundle.triton import write_triton
 from visionft.export.bundle.web_runtime import runtime_files, write_runtime
 from visionft.export.contents import (
+    FIXED_MODEL_FILE,
     FLOAT_MODEL_FILE,
     INDEX_FILE,
     LABELS_FILE,
@@ -39,6 +40,7 @@ from visionft.export.contents import (
     write_record,
 )
 from visionft.export.distance import Distance, WithOutputs, embeddings, fit_distance
+from visionft.export.distilling import Distiller
 from visionft.export.exporters import EXPORTERS
 from visionft.export.graph import (
     LOGITS,
@@ -57,7 +59,8 @@ from visionft.export.index.memory_index import ExportedIndex, IndexEntry, write_
 from visionft.export.mirroring import averaged_logits, calibrate_average, require_no_index, with_mirror_average
 from visionft.export.model_file import trusted_session
 from visionft.export.options import DEFAULT_OPTIONS, ExportOptions
-from visionft.export.parity import MAX_ABS_DIFF, ExportResult
+from visionft.export.parity import MAX_ABS_DIFF, ExportResult, Form
+from visionft.export.phone.making import PhoneMaker
 from visionft.export.precision.making import VariantMaker, require_images
 from visionft.export.precision.variant_evaluation import LogitDecoder
 from visionft.export.precision.variants import Variant, variant_file
@@ -124,16 +127,18 @@ def export_run(
     planned = [MODEL_FILE, LABELS_FILE, CARD_FILE, RECORD_FILE, *sample_files(), *map(variant_file, options.precisions)]
     if options.float_input:
         planned.append(FLOAT_MODEL_FILE)
+    planned += [FIXED_MODEL_FILE] * options.phone + [variant_file("distilled")] * options.distil
     if options.huggingface:
         planned += [f"{TIMM_FOLDER}/{CONFIG_FILE}", f"{TIMM_FOLDER}/{WEIGHTS_FILE}"]
     planned += runtime_files() * options.web_runtime
     # First, so a read-only destination is reported before minutes of work.
     with publishing(out_dir, planned) as folder:
         model = load_current_model(read_run(run_dir), images, job=job)
-        require_images(options.precisions, model, images)
+        require_images(options.precisions or ("fp16",) * options.distil, model, images)
         if options.mirror:
             require_no_index(model)
-        job, next_part = job.in_parts(3, 3, 1 + 12 * len(options.precisions), 4)  # see the calls in `run`
+        # See the calls in `run`.
+        job, next_part = job.in_parts(3, 3, 1 + 12 * len(options.precisions), *[60] * options.distil, 4)
         result = _Export(model, images, folder, out_dir, options, facts, job, next_part).run()
     logger.info("export ends: %d bytes, %s", result.bytes, result.parity)
     return result
@@ -172,12 +177,21 @@ class _Export:
         reference = Reference(model, temperature, images.task, distance, averages_mirror=mirror is not None)
         parity = compare(reference, images, path, job=self.job)
         self.next_part()
+        reasons = list[str]()
         variants = VariantMaker(
             model=model, images=images, val=val, networks=networks, folder=self.folder,
             build=lambda parts: self._whole_model(parts, metadata),
             decoder=LogitDecoder(temperature=temperature, thresholds=thresholds), job=self.job,
         ).make(self.options.precisions)  # fmt: skip
         self.next_part()
+        if self.options.distil:
+            try:
+                small = self._distil(val, LogitDecoder(temperature=temperature, thresholds=thresholds))
+                variants = (*variants, small)
+            except (ConfigError, ExportError, RunError) as error:
+                reasons.append(Message("The small network: {reason}", reason=error.message))
+            self.next_part()
+        forms, left_out = self._write_phone_files(metadata, variants) if self.options.phone else ((), ())
         remembered = self._write_index(temperature, variants) if self._has_index else 0
         write_samples(self.folder)
         write_text(self.folder / LABELS_FILE, "\n".join(model.run.class_names) + "\n")
@@ -195,8 +209,8 @@ class _Export:
             model=self.out_dir / MODEL_FILE, bytes=path.stat().st_size, sha256=sha256_file(path),
             temperature=temperature, opset=self.options.opset, parity=parity, latency=latency,
             float_model=self.out_dir / FLOAT_MODEL_FILE if has_float_model else None, border=border,
-            remembered=remembered, variants=variants, large_ms=large_ms, samples=samples,
-            left_out=self._write_other_formats(temperature), mirror=mirror,
+            remembered=remembered, variants=variants, forms=forms, large_ms=large_ms, samples=samples,
+            left_out=(*reasons, *left_out, *self._write_other_formats(temperature)), mirror=mirror,
         )  # fmt: skip
         evaluations = [summarise(model.run, "val", val, temperature, thresholds)] if val else []
         if (test := self._test_evaluation(temperature, thresholds)) is not None:
@@ -311,6 +325,41 @@ class _Export:
             )
             raise ExportError(message, "Nothing was kept.")
         (self.folder / FLOAT_MODEL_FILE).write_bytes(content)
+
+    def _distil(self, val: Logits | None, decoder: LogitDecoder) -> Variant:
+        def export(run_dir: Path, taught: Snapshot, folder: Path, job: JobContext) -> ExportResult:
+            options = ExportOptions(precisions=("int8",), opset=self.options.opset)
+            return export_run(run_dir, taught, folder, options=options, job=job)
+
+        assert val is not None  # after `require_images`
+        return Distiller(
+            model=self.model, images=self.images, val=val, decoder=decoder, folder=self.folder, export=export,
+            job=self.job,
+        ).make()  # fmt: skip
+
+    def _write_phone_files(
+        self, metadata: dict[str, Any], variants: Sequence[Variant]
+    ) -> tuple[tuple[Form, ...], tuple[str, ...]]:
+        """Write the files for phones; return those kept, and the reasons where one is left out."""
+        import onnx
+
+        model, network = self.model, None
+        if not model.is_combined:
+            network = model.strongest.classifier.merged()
+            network = MirrorAverage(network).eval() if self.options.mirror else network
+
+        def written() -> Any:
+            path, shape = self.folder / NETWORK_FILE, model.strongest.preprocessing.shape
+            export_network(network, shape, path, opset=self.options.opset, is_fixed=True)
+            found = onnx.load(path)
+            path.unlink()
+            return found
+
+        return PhoneMaker(
+            model=model, network=network, write_network=written, metadata=metadata, task=self.images.task,
+            opset=self.options.opset, folder=self.folder, pixels=parity_images(model.run, self.images),
+            variants=variants, job=self.job,
+        ).make()  # fmt: skip
 
     def _write_other_formats(self, temperature: float) -> tuple[str, ...]:
         """Write the formats of timm and PEFT; return the reasons where a requested file is left out."""

@@ -21,7 +21,7 @@ from visionft.data.preprocess import PreprocessConfig
 from visionft.data.types import Task
 from visionft.export.options import OPSET
 from visionft.export.predictor import RETURNING
-from visionft.export.preprocessing_graph import constant, ir_version, preprocessing_model
+from visionft.export.preprocessing_graph import constant, ir_version, normalising_model, preprocessing_model
 from visionft.training.runs.run_model import RunModel
 
 _SCOPES = "pkg.torch.onnx.name_scopes"
@@ -29,9 +29,17 @@ NETWORK_INPUT, LOGITS = "input", "logits"
 
 
 def export_network(
-    network: Any, shape: InputShape, path: Path, *, opset: int = OPSET, outputs: Sequence[str] = (LOGITS,)
+    network: Any,
+    shape: InputShape,
+    path: Path,
+    *,
+    opset: int = OPSET,
+    outputs: Sequence[str] = (LOGITS,),
+    is_fixed: bool = False,
 ) -> None:
     """Write a network as ONNX: `input` float32 [batch, 3, height, width] (normalised) to `logits` and further outputs.
+
+    A fixed network takes one image at a time: all its sizes are numbers.
 
     Each node is named `MODULE/OPERATOR`, as `body.layer1.0.conv1/Conv`, to show the network's modules in a viewer. The
     exporter records the enclosing modules of each node, outermost first, then the operator. A convolution with a folded
@@ -40,10 +48,11 @@ def export_network(
     import onnx
     import torch
 
-    sample = torch.zeros(2, 3, *shape)
+    sample = torch.zeros(1 if is_fixed else 2, 3, *shape)
+    sizes = None if is_fixed else ({0: torch.export.Dim("batch", min=1, max=4096)},)
     torch.onnx.export(
         network, (sample,), path, dynamo=True, opset_version=opset, external_data=False, input_names=[NETWORK_INPUT],
-        output_names=list(outputs), dynamic_shapes=({0: torch.export.Dim("batch", min=1, max=4096)},), verbose=False,
+        output_names=list(outputs), dynamic_shapes=sizes, verbose=False,
     )  # fmt: skip
     model = onnx.load(path)
     graph, names = model.graph, Counter[str]()
@@ -64,18 +73,21 @@ def export_network(
     onnx.save(model, path)
 
 
-def from_images(network: Any, preprocessing: PreprocessConfig, *, opset: int = OPSET) -> Any:
-    """Return an ONNX model from `image` to the outputs of a network, with preprocessing before the network."""
+def from_images(network: Any, preprocessing: PreprocessConfig, *, opset: int = OPSET, is_fixed: bool = False) -> Any:
+    """Return an ONNX model from `image` to the outputs of a network, with preprocessing before the network.
+
+    Before a fixed network it is the normalisation alone.
+    """
     from onnx import compose
 
     network = compose.add_prefix(network, "network/")
-    before = preprocessing_model(preprocessing, opset)
+    before = (normalising_model if is_fixed else preprocessing_model)(preprocessing, opset)
     for node in before.graph.node:  # a viewer shows their names
         node.name = f"preprocessing/{node.name}"
     return compose.merge_models(before, network, io_map=[("pixels", f"network/{NETWORK_INPUT}")])
 
 
-def assemble(joined: Any, *, temperature: float, task: Task) -> Any:
+def assemble(joined: Any, *, temperature: float, task: Task, batch: str | int = "batch") -> Any:
     """Append probabilities to a model from images to logits (and distances), check it, and return it."""
     import onnx
     from onnx import TensorProto, helper
@@ -99,7 +111,7 @@ def assemble(joined: Any, *, temperature: float, task: Task) -> Any:
         add("Identity", [each.name], name)
     del graph.output[:]
     for name, sizes in outputs.items():
-        graph.output.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", *sizes]))
+        graph.output.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, [batch, *sizes]))
     opsets = {each.domain: each.version for each in joined.opset_import}  # merging duplicates the common one
     del joined.opset_import[:]
     joined.opset_import.extend(helper.make_opsetid(domain, version) for domain, version in opsets.items())
@@ -260,6 +272,10 @@ _IMAGE = (
     "Images, uint8 [batch, height, width, 3]: red, green, blue from 0 to 255, upright (EXIF applied), transparent "
     "parts on white. Any size; those of a batch have the same. Cropping, resizing and normalising happen inside."
 )
+_FIXED_IMAGE = (
+    "One image, uint8 [1, height, width, 3]: red, green, blue from 0 to 255, upright (EXIF applied), transparent parts "
+    "on white; cropped and resized as the metadata's “preprocessing” says. Normalising happens inside."
+)
 _INPUT = (
     "Images, float32 [batch, 3, height, width]: cropped, resized and normalised as the metadata's “preprocessing” says."
 )
@@ -283,7 +299,13 @@ _MORE = {
 
 def describe_values(model: Any, task: Task) -> None:
     """Set the doc string of each input and output of a graph; call before hiding outputs, to restore it with them."""
-    said = {"image": _IMAGE, "input": _INPUT, "probabilities": _PROBABILITIES[task], **_OUTPUTS}
+    takes_any_size = model.graph.input[0].type.tensor_type.shape.dim[1].dim_value == 0
+    said = {
+        "image": _IMAGE if takes_any_size else _FIXED_IMAGE,
+        "input": _INPUT,
+        "probabilities": _PROBABILITIES[task],
+        **_OUTPUTS,
+    }
     for value in (*model.graph.input, *model.graph.output):
         value.doc_string = said[value.name]
 

@@ -53,6 +53,18 @@ class ExportOptions:
         label="ONNX Runtime for browsers",
         help="41 MB beside the page, which then needs no npm.",
     )
+    phone: bool = setting(
+        False,
+        label="Files for phones",
+        help="model_fixed.onnx for one image of a fixed size, as NPUs need; a file in ONNX Runtime's own format; and a "
+        "Core ML model, where coremltools is installed.",
+    )
+    distil: bool = setting(
+        False,
+        label="Train a small network on its predictions",
+        help="The Starter ResNet learns the model's predictions of all images, labelled or not, then in int8: some "
+        "minutes. It is kept where it loses at most half a point of accuracy.",
+    )
     exporters: tuple[str, ...] = setting(
         (), label="Other formats", help="Files of installed extensions, made from model.onnx."
     )

@@ -115,6 +115,27 @@ class SampleRun:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Form:
+    """The model in a form for other runtimes, compared with the file of the export that it was made from.
+
+    Attributes:
+        file: Its name; ends with `/` for a folder.
+        source: The file that it is compared with.
+        images: Number of validation images compared; 0 where it cannot be run on this computer (`why_not`).
+        changed: Number of them with another top class.
+        max_abs_diff: Largest difference of any probability.
+    """
+
+    file: str
+    bytes: int
+    source: str
+    images: int = 0
+    changed: int = 0
+    max_abs_diff: float = 0.0
+    why_not: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class ExportResult:
     """The files of an export and their measurements.
 
@@ -126,6 +147,7 @@ class ExportResult:
         left_out: Reasons for requested but omitted files, such as the folder for timm.
         large_ms: Preprocessing time of a 12-megapixel image; 0 in the records of earlier versions.
         variants: The smaller files beside it, and rejected ones.
+        forms: The files for phones.
         mirror: The effect of the average with the mirror image; None where the answers are of one orientation.
     """
 
@@ -142,6 +164,7 @@ class ExportResult:
     samples: tuple[SampleRun, ...] = ()
     files: tuple[str, ...] = ()
     variants: tuple[Variant, ...] = ()
+    forms: tuple[Form, ...] = ()
     large_ms: float = 0.0
     left_out: tuple[str, ...] = ()
     mirror: MirrorEffect | None = None
@@ -173,6 +196,7 @@ def read_export(folder: Path) -> ExportResult | None:
                 for name, sample in record.get("samples", {}).items()
             ),
             variants=read_variants(record, folder),
+            forms=tuple(Form(**each) for each in record.get("forms", ())),
             large_ms=float(record.get("large_ms", 0.0)),
             left_out=tuple(map(str, record.get("left_out", ()))),
             mirror=MirrorEffect(**{**mirror, "difference": tuple(mirror["difference"])}) if mirror else None,

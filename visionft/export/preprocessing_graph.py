@@ -16,25 +16,42 @@ from visionft.data.preprocess import WHOLE, PreprocessConfig
 
 def preprocessing_model(preprocessing: PreprocessConfig, opset: int) -> Any:
     """Return a model from `image`, uint8 [batch, height, width, 3], to `pixels`, float32 [batch, 3, rows, columns]."""
-    from onnx import TensorProto, helper
-
     (height, width), graph = preprocessing.shape, _Graph()
     part, sides = _cropped(graph, preprocessing)
     is_cubic = preprocessing.interpolation == "bicubic"
     rows = columns = _windows(graph, sides[0], height, is_cubic=is_cubic, axis="rows")
     if width != height:
         columns = _windows(graph, sides[1], width, is_cubic=is_cubic, axis="columns")
-    resized = _resized(graph, part, rows, columns)
+    _normalise(graph, _resized(graph, part, rows, columns), preprocessing)
+    return _model(graph, ["batch", "height", "width", 3], ["batch", 3, height, width], opset)
+
+
+def normalising_model(preprocessing: PreprocessConfig, opset: int) -> Any:
+    """Return a model from `image`, uint8 [1, rows, columns, 3], to `pixels`, float32 [1, 3, rows, columns]."""
+    from onnx import TensorProto
+
+    (height, width), graph = preprocessing.shape, _Graph()
+    turned = graph.add("Transpose", ["image"], "turned", perm=[0, 3, 1, 2])
+    _normalise(graph, graph.add("Cast", [turned], "floats", to=TensorProto.FLOAT), preprocessing)
+    return _model(graph, [1, height, width, 3], [1, 3, height, width], opset)
+
+
+def _normalise(graph: "_Graph", pixels: str, preprocessing: PreprocessConfig) -> None:
     mean, std = (
         np.array(part, np.float32).reshape(1, 3, 1, 1) * 255 for part in (preprocessing.mean, preprocessing.std)
     )
-    centred = graph.add("Sub", [resized, graph.constant("mean", mean)], "centred")
+    centred = graph.add("Sub", [pixels, graph.constant("mean", mean)], "centred")
     graph.add("Div", [centred, graph.constant("std", std)], "pixels")
+
+
+def _model(graph: "_Graph", taken: Sequence[int | str], given: Sequence[int | str], opset: int) -> Any:
+    from onnx import TensorProto, helper
+
     made = helper.make_graph(
         graph.nodes,
         "preprocessing",
-        [helper.make_tensor_value_info("image", TensorProto.UINT8, ["batch", "height", "width", 3])],
-        [helper.make_tensor_value_info("pixels", TensorProto.FLOAT, ["batch", 3, height, width])],
+        [helper.make_tensor_value_info("image", TensorProto.UINT8, taken)],
+        [helper.make_tensor_value_info("pixels", TensorProto.FLOAT, given)],
         graph.constants,
     )
     return helper.make_model(made, opset_imports=[helper.make_opsetid("", opset)], ir_version=ir_version(opset))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import numpy as np
 
 import visionft
+from models.catalog import get_backbone
 from visionft.curation.check import read_result
 from visionft.curation.duplicates.duplicate_check import Duplicates
 from visionft.curation.duplicates.duplicate_groups import duplicate_groups
@@ -19,6 +20,7 @@ from visionft.errors import RunError
 from visionft.evaluation.stored import Evaluation
 from visionft.evaluation.unseen import is_unseen
 from visionft.export.parity import Border, ExportResult
+from visionft.export.precision.variants import SMALL_NETWORK
 from visionft.project.edits.certificates import Certificate, certificates_of
 from visionft.project.edits.changes import LabelSource
 from visionft.project.edits.verdicts import verdicts_of
@@ -133,6 +135,8 @@ def record_of(
         del measured[name]
     components, run = _components(model), model.run
     caveats = dict.fromkeys(part["caveat"] for part in components.get("parts", [components]) if "caveat" in part)
+    if any(each.precision == "distilled" and each.is_kept for each in result.variants):
+        caveats |= dict.fromkeys(filter(None, [get_backbone(SMALL_NETWORK).caveat]))
     return {
         **components,
         "title": run.title,

@@ -12,7 +12,7 @@ from visionft.errors import ExportError
 from visionft.export.bundle.card.markdown import TIMM_FOLDER
 from visionft.export.bundle.triton import TRITON_FOLDER
 from visionft.export.bundle.web_runtime import RUNTIME_FOLDER
-from visionft.export.contents import FLOAT_MODEL_FILE, MODEL_FILE
+from visionft.export.contents import FIXED_MODEL_FILE, FLOAT_MODEL_FILE, MODEL_FILE
 from visionft.export.options import DEFAULT_OPTIONS, ExportOptions
 from visionft.export.precision.variants import Variant
 
@@ -33,6 +33,7 @@ class Target:
         options: The options of an export for it.
         sample: The name of the sample program to start with; empty where there is none.
         note: Further words on its use; empty for none. About the file `note_file`, which an export may lack.
+        may_distil: Whether a distilled network is proposed there.
         wants: What its file has to be: as accurate as the trained model, fast on a processor, or small.
     """
 
@@ -43,6 +44,7 @@ class Target:
     sample: str = "python"
     note: str = ""
     note_file: str = MODEL_FILE
+    may_distil: bool = False
     wants: Literal["accuracy", "speed", "size"] = "accuracy"
 
     def file(self, variants: Sequence[Variant]) -> str:
@@ -77,7 +79,7 @@ TARGETS: Final = {
         ),
         Target(
             name="phone", title=Message("A phone"), about=Message("Also a small file, for an app."),
-            options=ExportOptions(precisions=("int8",), opset=OLD_OPSET), sample="", wants="size",
+            options=ExportOptions(precisions=("int8",), opset=OLD_OPSET, phone=True), sample="kotlin", wants="size",
             note=Message(
                 "The app needs ONNX Runtime for Android, iOS or React Native, and gives it the RGB bytes of an image "
                 "of any size. The classes are in labels.txt. No file was tried on a phone."
@@ -86,7 +88,7 @@ TARGETS: Final = {
         Target(
             name="edge", title=Message("A small device"), about=Message("Also a small file, for older software."),
             options=ExportOptions(precisions=("int8",), opset=OLD_OPSET, float_input=True), wants="size",
-            note_file=FLOAT_MODEL_FILE,
+            note_file=FLOAT_MODEL_FILE, may_distil=True,
             note=Message("model_float.onnx is for OpenCV 4 and for programs that prepare images themselves."),
         ),
         Target(
@@ -111,10 +113,12 @@ def is_made_with(found: "ExportResult", options: ExportOptions) -> bool:
     """Return whether an export has all files of these options, in their format; one left out with a reason counts."""
     wanted = [FLOAT_MODEL_FILE] * options.float_input + [f"{TIMM_FOLDER}/"] * options.huggingface
     wanted += [f"{TRITON_FOLDER}/"] * options.triton + [f"{RUNTIME_FOLDER}/"] * options.web_runtime
+    wanted += [FIXED_MODEL_FILE] * options.phone
     has_files = all(any(name.startswith(each) for name in found.files) for each in wanted)
     tried = {each.precision for each in found.variants}
+    wished = {*options.precisions, *["distilled"] * options.distil}
     is_alike = found.opset == options.opset and (found.mirror is not None) == options.mirror
-    return is_alike and tried.issuperset(options.precisions) and (has_files or bool(found.left_out))
+    return is_alike and tried.issuperset(wished) and (has_files or bool(found.left_out))
 
 
 def target_of(found: "ExportResult") -> Target | None:
@@ -124,5 +128,5 @@ def target_of(found: "ExportResult") -> Target | None:
 
 
 def _files(options: ExportOptions) -> int:
-    single = (options.float_input, options.huggingface, options.triton, options.web_runtime)
+    single = (options.float_input, options.huggingface, options.triton, options.web_runtime, options.phone)
     return len(options.precisions) + sum(single)

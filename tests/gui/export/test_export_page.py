@@ -1,5 +1,6 @@
 """Export: options reach the engine, the report shows the measurements, earlier exports are remembered."""
 
+import dataclasses
 import datetime
 import json
 import threading
@@ -208,6 +209,18 @@ def test_a_place_to_run_chooses_all_options_in_one_click(qtbot, window, page, ex
     export(qtbot, window, page)
     assert exporting[0][2]["options"] == target.options
     assert not page.target_card.opset_box.isVisible() and not page.use_card.view.isVisible()
+
+
+def test_a_small_network_is_trained_for_a_small_device_on_request(qtbot, window, page, exporting):
+    card = page.target_card
+    assert not card.distil_box.isVisible()
+    card.tiles["edge"].click()
+    assert card.distil_box.isVisible() and not card.options().distil
+    qtbot.mouseClick(card.distil_box, LEFT)
+    export(qtbot, window, page)
+    assert exporting[0][2]["options"] == dataclasses.replace(TARGETS["edge"].options, distil=True)
+    card.tiles["desktop"].click()
+    assert not card.options().distil
 
 
 def test_an_export_for_another_place_is_the_next_step(qtbot, window, page, exporting):

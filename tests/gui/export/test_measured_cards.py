@@ -36,6 +36,9 @@ def test_what_was_not_kept_says_why(qtbot, int8_variant):
     qtbot.addWidget(card)
     card.show_variants([refused])
     assert badges_of(card) == ["bad"] and "4.7" in verdict_text(refused)
+    small = dataclasses.replace(refused, precision="distilled", split="test", learned_from=1382)
+    card.show_variants([small])
+    assert all(part in verdict_text(small) for part in ("1,382", "85.0%", "4.7", "int8"))
     others = [
         dataclasses.replace(int8_variant, verdict=verdict) for verdict in ("recommended", "not_faster", "too_few")
     ]

@@ -60,10 +60,17 @@ def test_the_page_has_its_runtime_beside_it_or_needs_npm(tmp_path, monkeypatch):
     assert "npm" not in page.start(files=runtime_files())
 
 
+def test_a_distilled_file_is_used_where_size_counts_and_the_int8_file_where_it_was_not_kept():
+    small = dataclasses.replace(INT8, precision="distilled", file="model_small.onnx", bytes=4)
+    rejected = dataclasses.replace(small, file="", verdict="wrong")
+    assert TARGETS["edge"].file([INT8, small]) == "model_small.onnx"
+    assert TARGETS["edge"].file([INT8, rejected]) == "model_int8.onnx"
+
+
 @pytest.mark.parametrize("sample", SAMPLES, ids=lambda each: each.name)
 def test_a_program_starts_with_files_of_the_export(sample):
     plain, other = sample.start(), sample.start("model_int8.onnx")
-    assert "{" not in plain + other and "model" not in plain and "model_int8.onnx" in other
+    assert "{" not in plain + other and "model_int8" not in plain and "model_int8.onnx" in other
     known = sample_files()
     for word in plain.split():
         if word.startswith(("samples/", "predict.py")):

@@ -15,7 +15,7 @@ from visionft.evaluation.timing import Spread, processor_name, runs_for, spread_
 from visionft.events import Progress
 from visionft.export.model_file import open_session, read_model, trusted_session
 from visionft.export.parity import Latency
-from visionft.export.predictor import INPUT, OUTPUT, Predictor
+from visionft.export.predictor import INPUT, OUTPUT, Predictor, takes_any_size
 from visionft.export.preprocessing_graph import preprocessing_model
 from visionft.jobs import SILENT, JobContext
 
@@ -92,7 +92,7 @@ def bench_model(
         content, providers = read_model(path), set[str]()
         for device in ("cpu", "auto"):
             session = open_session(path, content, device=device, threads=threads)
-            if [each.name for each in session.get_inputs()] != [INPUT]:
+            if [(each.name, takes_any_size(each.shape)) for each in session.get_inputs()] != [(INPUT, True)]:
                 break  # its input is preprocessed images
             provider = session.get_providers()[0]
             if provider in providers:

@@ -11,7 +11,7 @@ import numpy as np
 
 from models.messages import Message
 from visionft.errors import ExportError
-from visionft.export.contents import FLOAT_MODEL_FILE
+from visionft.export.contents import FIXED_MODEL_FILE, FLOAT_MODEL_FILE
 from visionft.export.model_file import open_session, read_model
 from visionft.export.predictor import INPUT, OUTPUT
 
@@ -62,7 +62,7 @@ def references_in(folder: Path) -> dict[str, Any]:
     """
     references, spreads = {}, {}
     for path in sorted(folder.glob("model*.onnx")):
-        if path.name != FLOAT_MODEL_FILE:
+        if path.name not in (FLOAT_MODEL_FILE, FIXED_MODEL_FILE):
             model = probabilities_of(path)
             rows = [model(pixels[None])[0] for pixels in synthetic_images()]
             references[path.name] = [[round(float(value), DIGITS) for value in row] for row in rows]

@@ -48,7 +48,8 @@ class Sample:
         title: Of its language, for people.
         file: Its main file, relative to an export's folder.
         needs: What has to be installed.
-        commands: Start it, in the export's folder, one after another; `{model}` names another file than `model.onnx`.
+        commands: Start it, in the export's folder, one after another; `{model}` names another file than `model.onnx`,
+            `{file}` any.
         installed: A file that an export may have, which makes the first command needless.
     """
 
@@ -68,7 +69,8 @@ class Sample:
         """Return the commands to start it with a model file of an export that has these files, one a line."""
         option = "?model=" if self.name == "web" else " --model "
         commands = self.commands[1:] if self.installed in files else self.commands
-        return "\n".join(commands).replace("{model}", "" if model == MODEL_FILE else option + model)
+        lines = "\n".join(commands).replace("{model}", "" if model == MODEL_FILE else option + model)
+        return lines.replace("{file}", model)
 
 
 PYTHON = Sample(
@@ -112,6 +114,22 @@ SAMPLES = (
             "g++ -std=c++17 -O2 samples/cpp/predict.cpp -o samples/cpp/predict "
             "$(pkg-config --cflags --libs libonnxruntime opencv4)",
             "samples/cpp/predict{model} image.jpg",
+        ),
+    ),
+    Sample(
+        name="kotlin", title="Kotlin", file="samples/android/ImageClassifier.kt",
+        needs=Message("A class for an Android app. It was compiled, and not run on a phone."),
+        commands=(
+            'implementation("com.microsoft.onnxruntime:onnxruntime-android:1.22.0")  // in app/build.gradle.kts',
+            "cp {file} labels.txt APP/app/src/main/assets/",
+        ),
+    ),
+    Sample(
+        name="swift", title="Swift", file="samples/ios/ImageClassifier.swift",
+        needs=Message("A class for an iOS app. It was compiled, and not run on a phone."),
+        commands=(
+            'https://github.com/microsoft/onnxruntime-swift-package-manager  (the package to add in Xcode)',
+            "cp {file} labels.txt APP/",
         ),
     ),
 )  # fmt: skip

@@ -53,7 +53,7 @@ Fault = Literal["changed", "missing", "unreadable"]
 # (1.2e-2 for a ResNet of random weights). A GPU computes fp16 in fp16, a processor casts it to float32: the difference
 # may reach that between the file and model.onnx, 2e-3 in these. Products lost to saturation without VNNI
 # (`processor.py`) change a sum by half.
-LEAST_LIMITS = {"fp16": 0.01, "int8": 0.02}
+LEAST_LIMITS = {"fp16": 0.01, "int8": 0.02, "distilled": 0.02}
 SPREADS = 4.0
 MOST_IMAGES = 200
 

@@ -5,11 +5,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal, get_args
 
+from visionft.data.types import Split
 from visionft.evaluation.timing import Spread
 from visionft.export.contents import MODEL_FILE
 
 Precision = Literal["fp16", "int8"]
 PRECISIONS: Final[tuple[Precision, ...]] = get_args(Precision)
+# The small network that learned the model's predictions, in the precision of `Variant.bits`.
+Kind = Literal["fp16", "int8", "distilled"]
+_SMALL = "model_small.onnx"
+SMALL_NETWORK: Final = "starter_resnet"
 
 # `wrong` is not kept; the others are. Only `recommended` is advised.
 Verdict = Literal["recommended", "not_faster", "too_few", "wrong"]
@@ -25,13 +30,13 @@ FP16_LEAST_AGREEMENT: Final = 0.99
 EXACT_BYTES: Final = ("session.x64quantprecision", "1")
 
 
-def variant_file(precision: Precision) -> str:
-    return f"{Path(MODEL_FILE).stem}_{precision}.onnx"
+def variant_file(precision: Kind) -> str:
+    return _SMALL if precision == "distilled" else f"{Path(MODEL_FILE).stem}_{precision}.onnx"
 
 
 @dataclass(frozen=True, kw_only=True)
 class VariantAgreement:
-    """Comparison of a variant's predictions with those of `model.onnx` on validation images; shares of 1.
+    """Comparison of a variant's predictions with those of `model.onnx` on images of `Variant.split`; shares of 1.
 
     Attributes:
         top1: Accuracy (with several labels: every label right); `reference_top1` is that of `model.onnx`.
@@ -89,7 +94,7 @@ class VariantLatency:
 
 @dataclass(frozen=True, kw_only=True)
 class Variant:
-    """A variant of `model.onnx` in lower precision, or a rejected one.
+    """A variant of `model.onnx` in lower precision or of a smaller network, or a rejected one.
 
     Attributes:
         file: Its name; empty for a rejected one.
@@ -97,10 +102,12 @@ class Variant:
         temperature: Divisor of its logits, fitted on validation like that of `model.onnx`.
         calibrated_on: Number of training images for the ranges of its integers; 0 at half precision.
         in_float: Layers kept in float, to avoid a loss of accuracy.
-        speed: None for a rejected one.
+        speed: None for a rejected one of lower precision.
+        split: That of the images that it was compared on.
+        learned_from: Number of images with the model's predictions that a distilled network learned from.
     """
 
-    precision: Precision
+    precision: Kind
     file: str
     bytes: int
     reference_bytes: int
@@ -112,6 +119,8 @@ class Variant:
     in_float: tuple[str, ...] = ()
     speed: VariantLatency | None = None
     verdict: Verdict
+    split: Split = "val"
+    learned_from: int = 0
 
     @property
     def is_kept(self) -> bool:
@@ -128,15 +137,15 @@ class Variant:
         return self.verdict == "recommended"
 
 
-def is_accurate(precision: Precision, answers: VariantAgreement) -> bool:
-    if precision == "int8":
+def is_accurate(precision: Kind, answers: VariantAgreement) -> bool:
+    if precision != "fp16":
         return answers.loss <= MOST_LOSS
     flips = max(1, round((1 - FP16_LEAST_AGREEMENT) * answers.images))
     is_alike = answers.max_abs_diff <= FP16_MAX_DIFF and answers.flips <= flips
     return is_alike and (answers.loss <= MOST_LOSS or answers.flips == 1)  # among few images, one may be nearly a tie
 
 
-def judge(precision: Precision, answers: VariantAgreement, speed: VariantLatency | None) -> Verdict:
+def judge(precision: Kind, answers: VariantAgreement, speed: VariantLatency | None) -> Verdict:
     """Return the verdict on a variant; `speed` is not needed for a rejected one."""
     if not is_accurate(precision, answers):
         return "wrong"

@@ -65,7 +65,9 @@ def training_batches(config: TrainConfig, images: Snapshot, sharding: ProcessSha
     grows = config.progressive_resizing < 1
     shape_at = GrowingShape(config.input_shape, config.progressive_resizing, config.epochs) if grows else None
     weights = sampling_weights(chosen, len(images.class_names)) if config.balance == "sampling" else None
-    dataset = _dataset(config, images, chosen, augmentation=config.augmentation, shape_at=shape_at)
+    soft = [images.soft_labels[image.image_id] for image in chosen] if images.soft_labels else None
+    targets = None if soft is None else np.array(soft, np.float32)
+    dataset = _dataset(config, images, chosen, augmentation=config.augmentation, shape_at=shape_at, targets=targets)
     return _image_batches(config, dataset, sharding, shuffle=True, weights=weights)
 
 

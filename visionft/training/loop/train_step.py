@@ -153,7 +153,7 @@ class TrainStep:
         inputs, targets = batch.images, batch.targets
         if self._mixing and len(inputs) > 1:
             is_single = self._objective.task == "single"
-            shares = F.one_hot(targets, self._objective.classes) if is_single else targets
+            shares = F.one_hot(targets, self._objective.classes) if is_single and targets.ndim == 1 else targets
             inputs, targets = self._mixing.mix(inputs, shares.float(), seed=seed)
         loss, hits = self._gradients(inputs, targets, batch)
         limit = self._config.gradient_clip or float("inf")

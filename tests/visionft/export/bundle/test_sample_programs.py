@@ -19,6 +19,7 @@ from visionft.export.exporter import export_run
 from visionft.export.options import ExportOptions
 from visionft.export.predictor import Predictor
 
+SIGNATURES = Path(__file__).with_name("signatures")
 ALLOWED = ("numpy", "numpy.libs", "onnxruntime", "PIL", "pillow.libs")
 
 
@@ -228,6 +229,36 @@ def test_the_c_sharp_fits_what_it_calls(tmp_path: Path) -> None:
     sources = [ROOT / "samples" / "csharp" / "Program.cs", Path(__file__).with_name("Signatures.cs")]
     command = ["mcs", "-warnaserror", "-langversion:7.2", f"-out:{tmp_path / 'predict.exe'}", *map(str, sources)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.slow
+def test_the_kotlin_fits_what_it_calls(tmp_path: Path) -> None:
+    """Compiled against the used signatures of ONNX Runtime and Android."""
+    if (kotlin := shutil.which("kotlinc")) is None:
+        pytest.skip("kotlinc is not installed (npm install kotlin-compiler has it in its folder bin; it needs Java)")
+    # A file has one package.
+    signatures = (SIGNATURES / "kotlin.txt").read_text(encoding="utf-8")
+    sources = [ROOT / "samples" / "android" / "ImageClassifier.kt"]
+    for number, package in enumerate(re.split(r"^(?=package )", signatures, flags=re.MULTILINE)[1:]):
+        sources.append(tmp_path / f"signatures{number}.kt")
+        sources[-1].write_text(package, encoding="utf-8")
+    command = [kotlin, "-Werror", "-d", str(tmp_path / "made"), *map(str, sources)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.slow
+def test_the_swift_fits_what_it_calls(tmp_path: Path) -> None:
+    """Compiled against the used signatures of ONNX Runtime and Core Graphics."""
+    if (swift := shutil.which("swiftc")) is None:
+        pytest.skip("swiftc is not installed (apt-get install swiftlang)")
+    for module in ("CoreGraphics", "OnnxRuntimeBindings"):
+        made = [swift, "-emit-module", "-parse-as-library", "-module-name", module, "-o", f"{module}.swiftmodule"]
+        subprocess.run([*made, str(SIGNATURES / f"{module}.swift")], cwd=tmp_path, check=True, timeout=300)
+    command = [swift, "-typecheck", "-warnings-as-errors", "-I", str(tmp_path)]
+    source = ROOT / "samples" / "ios" / "ImageClassifier.swift"
+    done = subprocess.run([*command, str(source)], capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
 

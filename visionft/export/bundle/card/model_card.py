@@ -6,15 +6,19 @@ and the people to ask before using it.
 
 from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from visionft.amounts import size_text
 from visionft.data.image_reading import AS_STORED, ImageReading
+from visionft.export.bundle.card.file_tables import forms, variants
 from visionft.export.bundle.card.markdown import SPLIT_TITLES, TIMM_FOLDER, code, escaped, fenced, front_matter, table
 from visionft.export.bundle.sample_programs import PYTHON, SAMPLES
 from visionft.export.bundle.triton import TRITON_FOLDER
 from visionft.export.bundle.web_runtime import RUNTIME_FOLDER
 from visionft.export.contents import (
+    CORE_ML_FOLDER,
+    FIXED_MODEL_FILE,
     FLOAT_MODEL_FILE,
     INDEX_FILE,
     LABELS_FILE,
@@ -37,16 +41,14 @@ _MOST_CLASSES = 60  # in the table
 _WEAKEST = 8
 _FEW_IMAGES = 10  # with fewer images of a class, its recall is not meaningful
 _MOST_FEW = 20
-_VERDICTS = {
-    "recommended": "recommended on a computer such as the author's",
-    "wrong": "not kept: too many different predictions",
-}
 _SOURCES = {"person": "by a person", "import": "imported with the images", "suggestion": "accepted suggestions"}
 _PURPOSES = {
     MODEL_FILE: "the model: images in, calibrated probabilities out",
     FLOAT_MODEL_FILE: "the model for images that are already cropped, resized and normalised",
     variant_file("fp16"): "the model in half precision: half the size",
     variant_file("int8"): "the model in 8-bit integers, for processors",
+    FIXED_MODEL_FILE: "the model for one image of a fixed size, cropped and resized before: for NPUs",
+    **{Path(name).stem + ".ort": f"{name} in ONNX Runtime's own format" for name in (MODEL_FILE, variant_file("int8"))},
     LABELS_FILE: "the classes, in the order of the model's outputs",
     SCRIPT_FILE: "classifies images with onnxruntime, numpy and Pillow alone",
     INDEX_FILE: "the labelled images used as neighbor evidence",
@@ -60,6 +62,7 @@ _FOLDERS = {
     RUNTIME_FOLDER: "ONNX Runtime for browsers (MIT)",
     "samples/": "part of a sample program",
     TRITON_FOLDER: "model repository for NVIDIA's Triton Inference Server",
+    f"{CORE_ML_FOLDER}/": "part of the Core ML model, for iOS and macOS",
 }
 _PYTHON = """
 import json
@@ -291,35 +294,9 @@ def _files(record: Record, files: Mapping[str, ListedFile]) -> Iterable[str]:
         f"One image of {latency.width} x {latency.height} takes {latency.median_ms:.1f} ms (median of "
         f"{latency.runs:,}; {latency.tail_words}) on the author's computer ({latency.hardware})."
     )
-    yield from _variants(record)
+    yield from variants(record)
+    yield from forms(record)
     yield from (f"Left out: {escaped(reason)}" for reason in record.get("left_out", ()))
-
-
-def _variants(record: Record) -> Iterable[str]:
-    variants = record.get("variants", ())
-    if not variants:
-        return
-    first = variants[0]["answers"]
-    yield f"Variants, measured on {first['images']:,} validation images; use one where its loss does not matter:"
-    header = ["file", "size", "accuracy", "loss, 95 % interval", "changed", "calibration error", "speed", ""]
-    own = [code(MODEL_FILE), size_text(record["bytes"]), f"{first['reference_top1']:.1%}", "", "", "", "1.0 x", ""]
-    yield table(header, [own, *map(_variant, variants)])
-
-
-def _variant(variant: Record) -> list[str]:
-    measured, speed = variant["answers"], variant["speed"]
-    low, high = (0.0 - each for each in reversed(measured["difference"]))
-    verdict = _VERDICTS.get(str(variant["verdict"]), "kept, not recommended")
-    return [
-        code(variant["file"]) if variant["file"] else escaped(str(variant["precision"])),
-        size_text(variant["bytes"]),
-        f"{measured['top1']:.1%}",
-        f"{measured['reference_top1'] - measured['top1']:+.1%} ({low:+.1%} to {high:+.1%})",
-        f"{measured['flips']:,}",
-        f"{measured['ece']:.3f}",
-        f"{speed['times_faster']:.1f} x" if speed else "",
-        verdict,
-    ]
 
 
 def _use(record: Record, files: Collection[str]) -> Iterable[str]:
