@@ -15,7 +15,6 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import httpx
 import numpy as np
 import onnxruntime
 from bench import heading, read_options, row
@@ -72,28 +71,43 @@ def served(export: Path, paths: list[Path], clients: int, requests: int) -> tupl
         try:
             found = (re.search(r"http://127\.0\.0\.1:\d+", line) for line in server.stderr)
             address = next(each for each in found if each)[0]
-            return asyncio.run(ask(f"{address}/predict", [path.read_bytes() for path in paths], clients, requests))
+            return asyncio.run(ask(address, [path.read_bytes() for path in paths], clients, requests))
         finally:
             server.terminate()
 
 
 async def ask(address: str, contents: list[bytes], clients: int, requests: int) -> tuple[float, list[float]]:
-    """Send the images, each client one after another."""
-    limits, latencies = httpx.Limits(max_connections=clients), list[float]()
+    """Send the images, each client one after another over its own connection.
+
+    A client's library would take as much of the processor as the server does: these requests are bytes, made before.
+    """
+    host, port = address.removeprefix("http://").split(":")
+    messages, latencies = [request_of(each) for each in contents], list[float]()
 
     async def one(number: int) -> None:
+        reader, writer = await asyncio.open_connection(host, int(port))
         for place in range(requests):
             began = time.perf_counter()
-            content = contents[(number + place) % len(contents)]
-            answer = await client.post(address, files={"file": content})
-            answer.raise_for_status()
+            writer.write(messages[(number + place) % len(messages)])
+            head = await reader.readuntil(b"\r\n\r\n")
+            await reader.readexactly(int(re.findall(rb"(?i)content-length: (\d+)", head)[0]))
+            assert head.startswith(b"HTTP/1.1 200 "), head
             latencies.append(time.perf_counter() - began)
+        writer.close()
 
-    async with httpx.AsyncClient(limits=limits, timeout=300, trust_env=False) as client:
-        await client.post(address, files={"file": contents[0]})
-        began = time.perf_counter()
-        await asyncio.gather(*map(one, range(clients)))
-        return time.perf_counter() - began, latencies
+    await one(0)
+    latencies.clear()
+    began = time.perf_counter()
+    await asyncio.gather(*map(one, range(clients)))
+    return time.perf_counter() - began, latencies
+
+
+def request_of(content: bytes) -> bytes:
+    """Return an HTTP request with an image in the form field `file`."""
+    head = b'--edge\r\nContent-Disposition: form-data; name="file"; filename="image"\r\n\r\n'
+    body = head + content + b"\r\n--edge--\r\n"
+    kind = "Content-Type: multipart/form-data; boundary=edge"
+    return f"POST /predict HTTP/1.1\r\nHost: localhost\r\n{kind}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
 
 
 if __name__ == "__main__":
