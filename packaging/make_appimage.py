@@ -122,7 +122,7 @@ def pack(tree: Path, runtime: bytes, folder: Path) -> Path:
     """Write the AppImage of a tree into `folder`; the same tree and runtime give the same bytes."""
     image = folder / "visionft.squashfs"
     image.unlink(missing_ok=True)
-    compressed = ["-comp", "zstd", "-Xcompression-level", "19", "-b", "256K"]
+    compressed = ["-comp", "zstd", "-Xcompression-level", "9", "-b", "256K"]  # as make_deb.py
     linux_tree.pack(["mksquashfs", tree, image, "-all-root", "-no-xattrs", "-quiet", "-no-progress", *compressed])
     package = folder / f"VisionFT-{__version__}-{platform.machine()}.AppImage"
     with package.open("wb") as file, image.open("rb") as content:
