@@ -24,6 +24,7 @@ from visionft.project.queries import InProject
 from visionft.records import none_if_unreadable
 
 FOLDER: Final = "curation"
+MOST_EXACT: Final = 50_000  # images; of more, checks search faster: the time of an exact search grows as the square
 APPROXIMATE: Final = "approximate"  # key in `facts`: whether a fast search stood for the exact one
 _FORMAT: Final = 2
 

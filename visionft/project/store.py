@@ -258,8 +258,8 @@ class Project:
     @contextmanager
     def reading(self) -> Generator[Connection]:
         """Yield this thread's read-only connection; for the modules of this package."""
-        with expected_errors(self.database.file):
-            yield self.database.reader()
+        with expected_errors(self.database.file), self.database.reading() as connection:
+            yield connection
 
     def fetch(self, query: str, *values: object) -> list[Any]:
         """Return the rows of a query; for the modules of this package."""

@@ -10,9 +10,10 @@ from typing import Any, Final
 import numpy as np
 
 from models.messages import Message
+from visionft.curation.check import MOST_EXACT
 from visionft.curation.duplicates.fingerprints import Fingerprints
 from visionft.events import Progress
-from visionft.features.neighbours import MOST_EXACT, nearest
+from visionft.features.neighbours import nearest
 from visionft.heads.numerics import BLOCK, ScaledRows, unit_rows
 from visionft.jobs import SILENT, JobContext
 

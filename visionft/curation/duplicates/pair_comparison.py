@@ -19,7 +19,7 @@ from typing import Any, Final
 import numpy as np
 
 from models.messages import Message
-from visionft.curation.check import APPROXIMATE, FOLDER, CheckResult, Inputs
+from visionft.curation.check import APPROXIMATE, FOLDER, MOST_EXACT, CheckResult, Inputs
 from visionft.curation.duplicates.candidates import candidate_pairs
 from visionft.curation.duplicates.duplicate_groups import LOOK_ALIKES, SLACK, DuplicatePair, components
 from visionft.curation.duplicates.fingerprints import NEAR_SIDE, Fingerprints, fingerprints
@@ -39,7 +39,6 @@ from visionft.data.image_cache import ImageCache
 from visionft.data.image_reading import ImageReading
 from visionft.data.types import SnapshotImage
 from visionft.errors import ImageError
-from visionft.features.neighbours import MOST_EXACT
 from visionft.features.row_store import RowStore
 
 _FROM, _TO = 0.75, 0.85  # fitted scores: the part of the tail next to the extrapolation

@@ -13,14 +13,14 @@ from typing import Final
 import numpy as np
 
 from models.messages import Message
-from visionft.curation.check import Issue
+from visionft.curation.check import MOST_EXACT, Issue
 from visionft.curation.label_errors.noise import Blend, estimate_mixture, fit_blend, fit_blends
 from visionft.curation.label_errors.votes import NEIGHBOURS, SPARE, VOTERS, LinearVotes, NeighbourVote, agreement
 from visionft.data.types import Snapshot
 from visionft.errors import NextStep, ProjectError
 from visionft.events import Progress
 from visionft.features.feature_store import Features
-from visionft.features.neighbours import MOST_EXACT, nearest
+from visionft.features.neighbours import nearest
 from visionft.heads.numerics import BLOCK, Rows, principal_directions, unit_rows
 from visionft.jobs import SILENT, JobContext
 

@@ -12,6 +12,8 @@ import shutil
 import sqlite3
 import tempfile
 import threading
+import time
+from collections import Counter
 from collections.abc import Generator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
@@ -30,6 +32,7 @@ from visionft.project.safety import backups
 DATABASE = "project.db"
 CHANGED_OUTSIDE = Message("project.db is not as it was left: another program or the disk changed it.")
 DEFAULT_UNDO_STEPS = 1000
+_PATIENCE_S = 5.0  # for the end of a query of another thread; a connection that is busy longer stays open
 Seal = Literal["whole", "none", "broken"]
 
 
@@ -51,6 +54,8 @@ class Database:
         self._writing = threading.RLock()
         self._local = threading.local()
         self._readers: list[sqlite3.Connection] = []
+        self._in_use: Counter[sqlite3.Connection] = Counter()  # readers, and how often each is in use now
+        self._released = threading.Condition()
         self._writer: sqlite3.Connection | None = None
         self._copy: Path | None = None
         self._identity = (0, 0)  # of the writer's open file
@@ -126,6 +131,18 @@ class Database:
         return connection
 
     @contextmanager
+    def reading(self) -> Generator[sqlite3.Connection]:
+        """Yield this thread's read-only connection; it stays open meanwhile, whoever closes the database."""
+        connection = self.reader()
+        self._in_use[connection] += 1
+        try:
+            yield connection
+        finally:
+            with self._released:
+                self._in_use[connection] -= 1
+                self._released.notify_all()
+
+    @contextmanager
     def transaction(self) -> Generator[sqlite3.Connection]:
         """Yield the writer inside a transaction: committed durably at the end, or rolled back whole."""
         with self._writing, expected_errors(self.file):
@@ -165,8 +182,20 @@ class Database:
             if self.seal != "broken" and not has_log(self.file) and _identity(self.file) == self._identity:
                 write_seal(self.file, sha256_file(self.file))
 
+    def _close_reader(self, reader: sqlite3.Connection, *, is_own: bool) -> None:
+        """Interrupt the queries of another thread, and close its connection: Python crashes where one still runs."""
+        patience = time.monotonic() + _PATIENCE_S
+        with self._released:
+            while not is_own and self._in_use[reader]:
+                if time.monotonic() > patience:
+                    return
+                reader.interrupt()
+                self._released.wait(0.05)
+            reader.close()
+
     def close(self) -> None:
         """Checkpoint the log into the database file and release the lock, despite any errors. May be called twice."""
+        own = getattr(self._local, "connection", None)
         with self._writing, ExitStack() as last_to_first:
             if self._copy is not None:
                 last_to_first.callback(shutil.rmtree, self._copy, ignore_errors=True)
@@ -176,7 +205,7 @@ class Database:
             elif self._copy is None and self._readers:
                 last_to_first.callback(_remove_empty_log, self.file)
             for reader in self._readers:
-                last_to_first.callback(reader.close)
+                last_to_first.callback(self._close_reader, reader, is_own=reader is own)
             self._writer = self._copy = None
             self._readers.clear()
             self._local = threading.local()

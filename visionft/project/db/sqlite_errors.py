@@ -21,6 +21,7 @@ _ADVICE = {
     sqlite3.SQLITE_IOERR: ("the disk failed to read or write", "Check the disk and its free space, then try again."),
     sqlite3.SQLITE_CANTOPEN: ("the database cannot be opened", "Check the permissions of the project folder."),
     sqlite3.SQLITE_CORRUPT: ("the database is damaged", _RESTORE),
+    sqlite3.SQLITE_INTERRUPT: ("it was closed meanwhile", Message("Open the project again.")),
     sqlite3.SQLITE_NOTADB: ("the database is damaged", _RESTORE),
 }
 # Messages of SQLite and its Python module about damaged content without an error code: in the schema, JSON or text.

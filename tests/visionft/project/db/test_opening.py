@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+import threading
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -331,6 +332,27 @@ def test_changes_from_several_threads_queue(project: Project) -> None:
     with ThreadPoolExecutor(8) as pool:
         assert max(pool.map(work, range(40))) == 42
     assert len(project.summary().classes) == 42
+
+
+def test_closing_ends_a_query_of_another_thread(project: Project) -> None:
+    began, caught = threading.Event(), list[ProjectError]()
+
+    def read() -> None:
+        with pytest.raises(ProjectError) as error, project.reading() as connection:
+            began.set()
+            endless = (
+                "WITH RECURSIVE number(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number) SELECT max(n) FROM number"
+            )
+            connection.execute(endless).fetchone()
+        caught.append(error.value)
+
+    thread = threading.Thread(target=read)
+    thread.start()
+    began.wait()
+    project.close()
+    thread.join(10)
+    assert len(caught) == 1 and not thread.is_alive()
+    Project.open(project.path).close()
 
 
 def test_project_folders_with_odd_names(tmp_path: Path, images: Path) -> None:
