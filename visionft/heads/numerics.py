@@ -1,7 +1,7 @@
 """Scales, principal directions, folds and regularization grids, shared by all heads. NumPy only, a leaf."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -26,21 +26,22 @@ class ScaledRows:
     An index or a slice reads the rows at some places, `@` multiplies all of them with (D,) or (D, M), block by block.
     """
 
-    vectors: np.ndarray  # (N, D) float16
+    vectors: np.ndarray  # (V, D) float16
     means: np.ndarray  # (D,) float32
     divisors: np.ndarray  # (D,) float32
     are_directions: bool = False
     most_kept: int = MOST_KEPT
+    chosen: np.ndarray | None = None  # (N,) places of the rows among the vectors; None for all of them
 
     def __len__(self) -> int:
-        return len(self.vectors)
+        return len(self.vectors) if self.chosen is None else len(self.chosen)
 
     @property
-    def shape(self) -> tuple[int, ...]:
-        return self.vectors.shape
+    def shape(self) -> tuple[int, int]:
+        return len(self), self.vectors.shape[1]
 
     def __getitem__(self, places: Any) -> np.ndarray:
-        return self._read(self.vectors[places]) if self._kept is None else self._kept[places]
+        return self._read(places) if self._kept is None else self._kept[places]
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         return np.asarray(self[:], dtype)
@@ -56,15 +57,16 @@ class ScaledRows:
             yield self[start : start + size]
 
     def among(self, places: Sequence[int] | np.ndarray) -> "ScaledRows":
-        """Return some of the rows, with the same scaling."""
-        return ScaledRows(self.vectors[places], self.means, self.divisors, self.are_directions, self.most_kept)
+        """Return some of the rows, with the same scaling and of the same vectors."""
+        chosen = np.arange(len(self.vectors)) if self.chosen is None else self.chosen
+        return replace(self, chosen=chosen[places])
 
     @cached_property
     def _kept(self) -> np.ndarray | None:
-        return self._read(self.vectors) if len(self) <= self.most_kept else None
+        return self._read(slice(None)) if len(self) <= self.most_kept else None
 
-    def _read(self, vectors: np.ndarray) -> np.ndarray:
-        values = vectors.astype(np.float32)
+    def _read(self, places: Any) -> np.ndarray:
+        values = self.vectors[places if self.chosen is None else self.chosen[places]].astype(np.float32)
         values -= self.means
         values /= self.divisors
         return unit_rows(values) if self.are_directions else values
