@@ -64,8 +64,6 @@ class DuplicatesView(GroupsView[DuplicateGroup]):
 
     def heading(self, group: DuplicateGroup) -> str:
         count, labels = len(group.image_ids), ", ".join(group.labels)
-        if group.conflict is not None:
-            return tr("Label conflict: imported as {labels}", labels=labels)
         if group.is_conflict:
             return tr("Label conflict: {number} duplicates, labelled {labels}", number=f"{count:,}", labels=labels)
         if group.kind == EXACT:
@@ -97,23 +95,21 @@ class DuplicatesView(GroupsView[DuplicateGroup]):
     def tile(self, row: ImageRow) -> Tile:
         """Return an image with its size; the best of its group is marked."""
         group = self.group_of(row.image_id)
-        is_best = group is not None and len(group.image_ids) > 1 and group.image_ids[0] == row.image_id
-        candidates = ", ".join(each.class_name for each in row.candidates)
-        title = f"{candidates}?" if candidates else ""
+        is_best = group is not None and group.image_ids[0] == row.image_id
         detail = f"{row.width} × {row.height}"
-        return plain_tile(row, self.curation, title=title, detail=detail, mark=tr("best") if is_best else "")
+        return plain_tile(row, self.curation, detail=detail, mark=tr("best") if is_best else "")
 
     def reason(self, image_id: int) -> str:
         group = self.group_of(image_id)
         return super().reason(image_id) or (self.heading(group) if group is not None else "")
 
     def chosen_groups(self) -> list[DuplicateGroup]:
-        """Return the groups of the selected images with two images or more."""
+        """Return the groups of the selected images."""
         groups = {id(group): group for each in self.curation.chosen() if (group := self.group_of(each)) is not None}
-        return [group for group in groups.values() if len(group.image_ids) > 1]
+        return list(groups.values())
 
     def why_no_group(self) -> str:
-        return "" if self.chosen_groups() else tr("Only one copy was imported: assign its class with a key.")
+        return "" if self.chosen_groups() else tr("It is in no group here.")
 
     def why_not_best(self) -> str:
         if reason := self.why_no_group():
@@ -135,7 +131,7 @@ class DuplicatesView(GroupsView[DuplicateGroup]):
         """Keep the current image of its group, with its own label."""
         current = self.curation.selection.current_id()
         group = self.group_of(current)
-        if group is not None and len(group.image_ids) > 1:
+        if group is not None:
             others = tuple(each for each in group.image_ids if each != current)
             self._keep_one(KeepOne({current: others}, takes_labels=not group.is_conflict))
 

@@ -71,11 +71,8 @@ def duplicates(
                 removed = sum(len(others) for others in change.groups.values())
     groups: list[dict[str, Any]] = []
     for group in found:
-        if group.conflict is not None:
-            copies = [{"path": each.origin, "label": each.class_name} for each in group.conflict.candidates]
-        else:
-            rows = [images.by_id[image_id] for image_id in group.image_ids]
-            copies = [{"path": str(row.path), "label": ", ".join(images.labels_of(row)) or None} for row in rows]
+        rows = [images.by_id[image_id] for image_id in group.image_ids]
+        copies = [{"path": str(row.path), "label": ", ".join(images.labels_of(row)) or None} for row in rows]
         score = round(group.score, 4)
         groups.append({"kind": group.kind, "score": score, "conflict": group.is_conflict, "images": copies})
     value = {

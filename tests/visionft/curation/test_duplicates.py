@@ -39,7 +39,7 @@ from visionft.curation.duplicates.registration import (
 from visionft.errors import ProjectError
 from visionft.features.embedding import embed
 from visionft.jobs import JobCancelled, JobContext
-from visionft.project.edits.changes import AssignSplits, LabelImages
+from visionft.project.edits.changes import AssignSplits
 from visionft.project.edits.image_changes import KeepOne, TagImages
 from visionft.project.edits.verdicts import JudgeFine
 from visionft.project.importing.importer import import_source
@@ -255,24 +255,6 @@ def test_contradicting_labels_come_first_and_are_left_to_a_person(project: Proje
     assert change is not None
     in_conflict = set(groups[0].image_ids)
     assert not in_conflict & {*change.groups, *(each for others in change.groups.values() for each in others)}
-
-
-def test_files_that_an_import_refused_stand_as_an_exact_conflict(tmp_path: Path, drawn):
-    for class_name in ("a", "b"):
-        (tmp_path / "images" / class_name).mkdir(parents=True)
-        drawn(3).save(tmp_path / "images" / class_name / "same.png")
-        drawn(ord(class_name)).save(tmp_path / "images" / class_name / "other.png")
-    with Project.create(tmp_path / "project") as project:
-        import_source(project, tmp_path / "images")
-        embed(project.path, project.snapshot(), backbone="starter_resnet", size=32)
-        result = Duplicates().run(Inputs(project.path, project.snapshot()))
-        (group,) = current_groups(project, result)
-        assert (group.kind, group.is_conflict, len(group.image_ids)) == ("exact", True, 1)
-        assert group.conflict is not None and group.labels == ("a", "b")
-        assert [Path(each.origin).name for each in group.conflict.candidates] == ["same.png"] * 2
-        assert keep_best([group]) is None
-        project.apply(LabelImages(group.image_ids, "a"))
-        assert not current_groups(project, result)
 
 
 def test_keeping_one_takes_over_what_is_known_and_is_undone_at_once(project: Project):

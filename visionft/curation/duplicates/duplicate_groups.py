@@ -9,7 +9,7 @@ from typing import Final, Literal
 from visionft.curation.check import CheckResult, current_images
 from visionft.project.edits.image_changes import KeepOne
 from visionft.project.edits.verdicts import verdicts_of
-from visionft.project.queries import Conflict, InProject, find_conflicts
+from visionft.project.queries import InProject
 from visionft.project.store import Project
 
 LOOK_ALIKES: Final = "look_alikes"  # key in `facts`: whether different images are as similar as copies
@@ -35,11 +35,10 @@ class DuplicateGroup:
     """A group of duplicates."""
 
     kind: Literal["exact", "near"]  # `exact` where all have the same pixels, else `near`
-    image_ids: tuple[int, ...]  # the best one to keep first; a single one where an import refused its copies
+    image_ids: tuple[int, ...]  # the best one to keep first
     score: float  # the lowest score among its pairs
     labels: tuple[str, ...] = ()  # distinct class names of its images; `is_conflict` if they contradict each other
     is_conflict: bool = False
-    conflict: Conflict | None = None  # the label conflict of copies with the same content, refused by an import
 
 
 def are_look_alikes(result: CheckResult) -> bool:
@@ -150,19 +149,14 @@ def current_groups(
 ) -> list[DuplicateGroup]:
     """Return the current groups with their labels: conflicts first, then the surest.
 
-    Left out are images removed or edited since, and pairs judged to be no duplicates. Copies with the same content
-    refused by an import are included if there is a label conflict. `now` holds the images of the project by id, where
-    they are known; the threshold is the fitted one when None.
+    Left out are images removed or edited since, and pairs judged to be no duplicates. `now` holds the images of the
+    project by id, where they are known; the threshold is the fitted one when None.
     """
     now = current_images(project.snapshot()) if now is None else now
     then = {issue.image_id: issue.sha256 for issue in result.issues}
     paired = {image_id for pair in duplicate_pairs(result) for image_id in pair.ids}
     gone = frozenset(each for each in paired if each not in now or then.get(each) != now[each].sha256)
-    groups = [
-        DuplicateGroup("exact", (each.image_id,), 1.0, each.classes, is_conflict=True, conflict=each)
-        for each in find_conflicts(project)
-        if each.image_id in now
-    ]
+    groups: list[DuplicateGroup] = []
     for group in duplicate_groups(result, threshold, fine=verdicts_of(project, result.check), gone=gone):
         labels = [now[each].labels for each in group.image_ids]
         is_conflict = project.task == "single" and len({each for each in labels if each}) > 1
@@ -173,5 +167,5 @@ def current_groups(
 
 def keep_best(groups: Iterable[DuplicateGroup]) -> KeepOne | None:
     """Return the change that keeps the best of each group without a label conflict; None where there is none."""
-    chosen = [group.image_ids for group in groups if len(group.image_ids) > 1 and not group.is_conflict]
+    chosen = [group.image_ids for group in groups if not group.is_conflict]
     return KeepOne({best: tuple(others) for best, *others in chosen}) if chosen else None
