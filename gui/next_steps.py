@@ -30,6 +30,7 @@ STEPS: dict[Action, StepButton] = {
     "find_issues": StepButton("Find issues", "curate"),
     "keep_best": StepButton("Show the images", "curate"),
     "mend": StepButton("Show the images", "curate"),
+    "decide_conflicts": StepButton("Decide conflicts", "curate"),
     "split": StepButton("Split now", "project"),
     "split_without_test": StepButton("Split without a test set", "project"),
     "train": StepButton("Open Train", "train"),

@@ -27,6 +27,8 @@ def curate_actions(link: "PageLink[CuratePage]") -> list[Action]:
             also="check curate duplicates quality features embed", begins_group=True),
         of_view("curate.fine", "Keep unchanged", "K"),
         of_view("curate.accept", "Accept the suggestion, else keep as it is", "Enter", "Return"),
+        of_view("curate.first_label", "Take the first label of the conflict", "F"),
+        of_view("curate.second_label", "Take the second label of the conflict", "Shift+F"),
         of_view("curate.keep_best", "Keep the best of the group", "B"),
         of_view("curate.keep_this", "Keep this one of the group", "Shift+B"),
         of_view("curate.keep_all_best", "Keep the best of every group"),

@@ -270,7 +270,7 @@ class CuratePage(Page):
             self.view.accept_class(class_name)
 
     def take_step(self, step: NextStep) -> None:
-        if step.action in (views := {"keep_best": "duplicates", "mend": "leaks"}):
+        if step.action in (views := {"keep_best": "duplicates", "mend": "leaks", "decide_conflicts": "conflicts"}):
             self.show_view(views[step.action])
         if step.action in ("embed", "find_issues") and self.session is not None and not self.why_not_find():
             self.find_issues()

@@ -1,5 +1,6 @@
 """The table of views: one row for each special view; every other check gets the generic view."""
 
+from gui.curate.conflicts_view import ConflictsView
 from gui.curate.curation import Curation
 from gui.curate.duplicates_view import DuplicatesView
 from gui.curate.issues_view import IssuesView
@@ -14,6 +15,7 @@ from visionft.curation.table import CHECKS
 
 VIEWS: tuple[type[View], ...] = (
     ReportView,
+    ConflictsView,
     DuplicatesView,
     LabelErrorsView,
     LeaksView,

@@ -21,6 +21,7 @@ from gui.kit.translation import tr
 from gui.kit.workers import ShortWork, Work
 from gui.preferences import without_recent
 from gui.run_queue import FILE_NAME as QUEUE_FILE
+from gui.shell.merging import merge_copy
 from gui.shell.project_dialogs import HistoryDialog, LabelExportDialog, RemovedDialog
 from gui.shell.window_dialog import WindowDialog
 from gui.state import AppState
@@ -142,6 +143,9 @@ class ProjectCare:
             target = free_path(parent, tr("{project} copy", project=path.name))
             work = partial(duplicate_project, self._project, target)
             self._run(tr("Duplicating {project}", project=path.name), work, on_done)
+
+    def merge(self) -> None:
+        merge_copy(self._state, self._parent)
 
     def open_folder(self) -> None:
         QDesktopServices.openUrl(QUrl.fromLocalFile(str(self._project.path)))

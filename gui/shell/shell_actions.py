@@ -186,6 +186,8 @@ def _project_actions(state: AppState, shell: Shell) -> list[Action]:
 
     add, open_one = partial(Action, menu="Project"), partial(why_no_project, state)
     return [
+        Action("file.merge", "Merge another copy", careful(lambda care: care.merge()), why_not_change, menu="File",
+               begins_group=True, also="annotators agreement kappa conflicts together"),
         add("project.split", "Split into training, validation and test", step("split"), why_not_change,
             also="divide proportions"),
         add("project.restore_images", "Restore removed images", careful(lambda care: care.restore_images()),

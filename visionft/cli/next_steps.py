@@ -25,6 +25,7 @@ COMMANDS: dict[Action, Sequence[str]] = {
     "find_issues": ("curate", "report", "{project}", "report.html"),
     "keep_best": ("curate", "duplicates", "{project}", "--keep-best", "--yes"),
     "mend": ("curate", "leaks", "{project}", "--mend", "--yes"),
+    "decide_conflicts": ("project", "info", "{project}"),
     "split": ("split", "{project}"),
     "split_without_test": ("split", "{project}", "--test", "0"),
     "train": ("train", "{project}", "--preset", "balanced"),

@@ -96,12 +96,7 @@ def import_images(
 ) -> None:
     """Import images and their labels; the originals are only read."""
     choice = ColumnChoice(file=file_column, label=label_column, is_unlabelled=without_labels, takes_marks=from_boxes)
-    names: dict[str, str | None] = {}
-    for pair in rename:
-        old, sign, new = pair.rpartition("=")
-        if not sign or not old.strip():
-            raise VisionFTError(f"“{pair}” is not OLD=NEW.", "Write for example --class cats=cat.")
-        names[old.strip()] = new.strip() or None
+    names = class_map_of(rename)
     with opened_project(project, read_only=dry_run) as opened, running_job() as job:
         if dry_run:
             preview = preview_source(
@@ -119,6 +114,17 @@ def import_images(
         count, first = len(report.unreadable), report.unreadable[0]
         hint = f"The first one: {first.path}: {first.reason}"
         raise VisionFTError(f"Nothing was imported: none of {count_of(count, 'file')} could be used.", hint)
+
+
+def class_map_of(pairs: Sequence[str]) -> dict[str, str | None]:
+    """Return {class in the source: its name in the project, or None} of OLD=NEW options."""
+    names: dict[str, str | None] = {}
+    for pair in pairs:
+        old, sign, new = pair.rpartition("=")
+        if not sign or not old.strip():
+            raise VisionFTError(f"“{pair}” is not OLD=NEW.", "Write for example --class cats=cat.")
+        names[old.strip()] = new.strip() or None
+    return names
 
 
 def _diff_command(project: Path, file: LabelFile) -> str:

@@ -55,6 +55,7 @@ _NOUNS = {
     "finding": Message("{count} finding", "{count} findings"),
     "held-out validation image": Message("{count} held-out validation image", "{count} held-out validation images"),
     "image": Message("{count} image", "{count} images"),
+    "label conflict": Message("{count} label conflict", "{count} label conflicts"),
     "labelled image": Message("{count} labelled image", "{count} labelled images"),
     "missing image": Message("{count} missing image", "{count} missing images"),
     "suggestion": Message("{count} suggestion", "{count} suggestions"),

@@ -11,7 +11,7 @@ from typing import Literal, TypeVar
 
 from visionft.data.types import Split
 from visionft.foreign_text import printable
-from visionft.project.edits.changes import LabelSource, find_class
+from visionft.project.edits.changes import BOTH_ORIGINS, LabelSource, find_class
 from visionft.project.edits.image_changes import Review
 from visionft.project.names import name_key
 from visionft.project.store import Project
@@ -42,6 +42,14 @@ class Candidate:
 
     class_name: str
     origin: str
+
+
+@dataclass(frozen=True, slots=True)
+class LabelSide:
+    """The labels that one origin gave to an image in conflict."""
+
+    origin: str
+    classes: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +197,17 @@ def find_conflicts(project: Project, contents: Sequence[str] | None = None) -> t
         Conflict(path=printable(roots.path_of(root_id, path)), candidates=candidates[image_id], image_id=image_id)
         for image_id, root_id, path in rows
     )
+
+
+def sides_of(candidates: Iterable[Candidate], *, is_multilabel: bool = False) -> tuple[LabelSide, ...]:
+    """Return the sides of a conflict: of one label each, or with several labels one for each origin."""
+    if not is_multilabel:
+        return tuple(LabelSide(each.origin, (each.class_name,)) for each in candidates)
+    found: dict[str, tuple[str, ...]] = {}
+    for each in candidates:
+        for origin in each.origin.split(BOTH_ORIGINS):
+            found[origin] = (*found.get(origin, ()), each.class_name)
+    return tuple(LabelSide(origin, classes) for origin, classes in found.items())
 
 
 def files_in_conflict(conflicts: Iterable[Conflict]) -> frozenset[str]:

@@ -49,6 +49,20 @@ def test_a_project_is_duplicated(value, project: Path) -> None:
     assert value("project", "info", project.parent / "copy")["classes"] == value("project", "info", project)["classes"]
 
 
+def test_a_copy_is_merged_once_its_new_classes_are_accepted(value, refused, project: Path) -> None:
+    copy, image = project.parent / "copy", project.parent / "images" / "red" / "00.png"
+    value("project", "copy", project, copy)
+    value("label", "set", copy, "violet", image)
+    assert "--add-classes" in refused("project", "merge", project, copy)
+    assert value("project", "merge", project, copy, "--dry-run")["projects"][0]["new_classes"] == {"violet": 1}
+    assert value("project", "info", project)["classes"]["red"] == 16
+    assert value("project", "merge", project, copy, "--class", "violet=blue")["projects"][0]["corrected"] == 1
+    assert value("project", "info", project)["classes"]["blue"] == 17
+    value("project", "undo", project)
+    assert value("project", "merge", project, copy, "--add-classes")["step_id"] > 0
+    assert value("project", "info", project)["classes"]["violet"] == 1
+
+
 def test_moved_images_are_noticed_and_found_again(value, project: Path) -> None:
     (project.parent / "images").rename(project.parent / "elsewhere")
     assert len(value("project", "check", project)["missing"]) == 48

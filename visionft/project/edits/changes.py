@@ -25,6 +25,7 @@ from visionft.foreign_text import printable
 from visionft.project.names import clean_name, count_of, name_key, natural_key
 
 BULK_IMAGES = 100
+BOTH_ORIGINS = " | "  # between the origins of a candidate class that two sides gave, each with others
 LabelSource = Literal["person", "import", "suggestion"]
 Key = TypeVar("Key")
 
@@ -122,6 +123,7 @@ class AcceptSuggestions(Edit):
 
     TITLE = Message("Accept {counted}")
     NOUN = "suggestion"
+    SOURCE: ClassVar[LabelSource] = "suggestion"
     classes: Mapping[int, tuple[str, ...]]
 
     def _touched(self) -> int:
@@ -131,7 +133,16 @@ class AcceptSuggestions(Edit):
         most = 1 if task_of(connection) == "single" else None
         by_class = group_by_name((names[:most], image_id) for image_id, names in self.classes.items())
         for name, image_ids in by_class.items():
-            give_class(connection, image_ids, name, "suggestion")
+            give_class(connection, image_ids, name, self.SOURCE)
+
+
+@dataclass(frozen=True, slots=True)
+class DecideConflicts(AcceptSuggestions):
+    """End label conflicts by a person's decision: {image id: names}."""
+
+    TITLE = Message("Decide {counted}")
+    NOUN = "label conflict"
+    SOURCE = "person"
 
 
 @dataclass(frozen=True, slots=True)

@@ -102,7 +102,7 @@ class AddImages:
         moves = {image.sha256: image.moved_to for image in self.known if image.moved_to}
         folders = {place.folder for place in (*(image.place for image in self.images), *moves.values())}
         roots = ensure_roots(connection, folders) if folders else {}
-        _insert(connection, self.images, roots)
+        insert_images(connection, self.images, roots)
         rows = connection.execute(
             """SELECT image.id, root.path || '/' || image.path FROM image JOIN root ON root.id = root_id
                 WHERE sha256 IN (SELECT value FROM json_each(?))""",
@@ -142,7 +142,10 @@ def _add_classes(connection: sqlite3.Connection, classes: Sequence[ClassLook]) -
             )
 
 
-def _insert(connection: sqlite3.Connection, images: Sequence[NewImage], roots: Mapping[Path, int]) -> None:
+def insert_images(
+    connection: sqlite3.Connection, images: Sequence[NewImage], roots: Mapping[Path, int]
+) -> tuple[int, ...]:
+    """Insert images under fresh ids and return these; `roots` are the ids of their folders."""
     row = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'image'").fetchone()
     numbered = list(enumerate(images, (row[0] if row else 0) + 1))
     now = changes.now_ms()
@@ -164,6 +167,7 @@ def _insert(connection: sqlite3.Connection, images: Sequence[NewImage], roots: M
         changes.insert_labels(connection, [(image_id, class_id, "import") for image_id in ids])
     for name, ids in _by_name((image.facts.tags, image_id) for image_id, image in numbered):
         tag_images(connection, name, json.dumps(ids))
+    return tuple(image_id for image_id, _ in numbered)
 
 
 def _complete(connection: sqlite3.Connection, known: Sequence[KnownImage], previous_paths: Mapping[int, str]) -> None:

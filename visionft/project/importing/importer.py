@@ -120,7 +120,7 @@ def import_source(
         copies = copy or opened.is_unpacked
         examiner = ImportFilter(
             project=project, source=opened, task=project.task, looks_at_places=not copies,
-            class_map=class_map or {}, known_facts=known_facts or {}, reading=_kept_reading(project, opened, job),
+            class_map=class_map or {}, known_facts=known_facts or {}, reading=kept_reading(project, opened, job),
         )  # fmt: skip
         report = _Import(project, examiner, copy=copies, replaces_labels=replaces_labels).run(job=job)
         if not (report.stopped or opened.is_unpacked):
@@ -138,14 +138,14 @@ def import_files(
     """Import single image files from any folder, without labels; known images stay as they are."""
     base = paths[0].parent
     source = Source(base, base, listing.Listing(tuple(listing.SourceFile(path, path.name) for path in paths)))
-    reading = _kept_reading(project, source, job)
+    reading = kept_reading(project, source, job)
     examiner = ImportFilter(
         project=project, source=source, task=project.task, looks_at_places=not copy, reading=reading
     )
     return _Import(project, examiner, copy=copy, is_bulk=len(paths) >= BULK_IMAGES).run(job=job)
 
 
-def _kept_reading(project: Project, source: Source, job: JobContext) -> ImageReading:
+def kept_reading(project: Project, source: Source, job: JobContext) -> ImageReading:
     """Return how the images of an import are read; measured on the first images, it is kept with the project."""
     window, stored = window_of_files(project, source, job), read_window(project.path)
     if window is None and stored is not None:  # of images that an undo took out
@@ -294,27 +294,10 @@ class _Import:
         return FileLocation(self.project.path / IMAGES_FOLDER, _copy_name(image))
 
     def _make_copies(self, images: Sequence[ExaminedFile]) -> None:
-        """Copy images into the project, durably; several at a time, since each waits for the disk."""
+        """Copy images into the project."""
         folder = self.project.path / IMAGES_FOLDER
         wanted = {folder / _copy_name(image): image.source.path for image in images}
-        missing = {target: path for target, path in wanted.items() if not target.exists()}
-        folders = {target.parent for target in missing}
-        for each in folders:
-            each.mkdir(parents=True, exist_ok=True)
-
-        def copy(target: Path) -> None:
-            with atomic_path(target, flushes_folder=False) as temporary:
-                if self.source.is_unpacked:
-                    with suppress(OSError):  # a file system without links
-                        temporary.hardlink_to(missing[target])
-                        return
-                shutil.copyfile(missing[target], temporary)
-
-        with ThreadPoolExecutor(_COPIERS) as pool:
-            for _ in pool.map(copy, missing):
-                pass
-            for _ in pool.map(fsync_folder, [*folders, *([folder] if folders else [])]):
-                pass
+        copy_files(folder, wanted, links=self.source.is_unpacked)
 
     def _count_differing(self, known: Sequence[KnownImage], *, is_imported: bool) -> int:
         """Count the images with an imported class, or a person's, different from the source's."""
@@ -327,5 +310,37 @@ class _Import:
 
 
 def _copy_name(image: ExaminedFile) -> str:
+    return copy_name(image.sha256, image.source.path)
+
+
+def copy_name(sha256: str, path: Path) -> str:
     """Return the path of an image's copy, below the project's folder of images."""
-    return f"{image.sha256[:2]}/{image.sha256}{image.source.path.suffix.lower()}"
+    return f"{sha256[:2]}/{sha256}{path.suffix.lower()}"
+
+
+def copy_files(folder: Path, wanted: Mapping[Path, Path], *, links: bool = False) -> None:
+    """Copy files durably; several at a time, since each waits for the disk.
+
+    Args:
+        folder: The folder above all targets.
+        wanted: {target: file}; a target that exists stays.
+        links: Link instead, where the file system can.
+    """
+    missing = {target: path for target, path in wanted.items() if not target.exists()}
+    folders = {target.parent for target in missing}
+    for each in folders:
+        each.mkdir(parents=True, exist_ok=True)
+
+    def copy(target: Path) -> None:
+        with atomic_path(target, flushes_folder=False) as temporary:
+            if links:
+                with suppress(OSError):  # a file system without links
+                    temporary.hardlink_to(missing[target])
+                    return
+            shutil.copyfile(missing[target], temporary)
+
+    with ThreadPoolExecutor(_COPIERS) as pool:
+        for _ in pool.map(copy, missing):
+            pass
+        for _ in pool.map(fsync_folder, [*folders, *([folder] if folders else [])]):
+            pass

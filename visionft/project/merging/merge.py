@@ -1,0 +1,297 @@
+"""Merge another copy of a project into this one: one change, so that one undo takes it back.
+
+Images are matched by content, classes by `match_classes`. Images that only the other project has are added where their
+file can be read: in place, or copied where it lies in the other project's own folder. Runs, audits and certificates
+stay where they were made: they state facts about the labels of that project.
+"""
+
+import json
+import logging
+import sqlite3
+from collections import Counter
+from collections.abc import Generator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from models.messages import Message
+from visionft.errors import ImageError, ProjectError
+from visionft.events import Progress
+from visionft.foreign_text import printable
+from visionft.jobs import SILENT, JobContext
+from visionft.project.db.roots import IMAGES_FOLDER, ensure_roots, folder_of
+from visionft.project.edits import changes
+from visionft.project.edits.image_changes import tag_images
+from visionft.project.edits.import_changes import FileFacts, FileLocation, NewImage, insert_images
+from visionft.project.formats.listing import Listing, SourceFile
+from visionft.project.importing.file_facts import read_facts
+from visionft.project.importing.importer import copy_files, copy_name, kept_reading
+from visionft.project.importing.sources import Source, reading_of_files
+from visionft.project.merging.agreement import Agreement, measure_agreement
+from visionft.project.merging.classes import ClassMatch, match_classes
+from visionft.project.merging.planning import MergePlan, advance, plan_merge
+from visionft.project.merging.sides import Side, SideImage, read_other, read_side
+from visionft.project.names import count_of
+from visionft.project.store import Project
+
+logger = logging.getLogger(__name__)
+
+_READERS = 4  # threads that read files
+_AT_ONCE = 100  # files between two reports of progress
+ClassMap = Mapping[str, str | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MergedProject:
+    """The result of merging one project, or its forecast; counts are of images."""
+
+    path: Path
+    added: int  # only there until now
+    missing: tuple[str, ...]  # only there, and their file cannot be read: not added
+    removed_here: int  # removed from this project: not added
+    taken: int  # labelled only there (or also here, but in a conflict of imports): that label is taken
+    corrected: int  # labelled by a person there and not by a person here: that label is taken
+    kept: int  # labelled by a person here and not by a person there: this label stays
+    equal: int  # with equal labels
+    conflicts: int  # with labels that differ, to be decided by a person
+    undecided: int  # in a conflict since an earlier merge
+    decided_before: int  # in a conflict after an earlier merge that was decided here
+    splits_kept: int  # in another split there: this project's stays
+    notes_kept: int  # with another note there: this project's stays
+    new_classes: Mapping[str, int]  # only there: name and images with it
+    renamed: Mapping[str, str]  # {name there: name here} of the same classes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MergeReport:
+    """The result of a merge, or its forecast; `step_id` is 0 where nothing changed."""
+
+    projects: tuple[MergedProject, ...]
+    agreement: Agreement | None  # of the labels that several sides gave to one image; None where there are none
+    step_id: int = 0
+    stopped: bool = False  # cancelled; nothing was changed
+
+    @property
+    def conflicts(self) -> int:
+        return sum(each.conflicts for each in self.projects)
+
+    @property
+    def new_classes(self) -> dict[str, int]:
+        return {name: count for each in self.projects for name, count in each.new_classes.items()}
+
+
+@dataclass(slots=True, kw_only=True)
+class _Arrival:
+    """Another project with those of its images that can be added: {content: (file, location)}."""
+
+    there: Side
+    class_map: ClassMap
+    origins: tuple[str, str]
+    earlier: Sequence[tuple[str, Side]] = ()  # the projects merged just before, with their names
+    new: dict[str, tuple[FileFacts, FileLocation]] = field(default_factory=dict[str, tuple[FileFacts, FileLocation]])
+    # {target: file} of the images in the other project's own folder.
+    copies: dict[Path, Path] = field(default_factory=dict[Path, Path])
+    missing: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MergeProject:
+    """Add images, labels, tags, notes and verdicts of another project."""
+
+    arrival: _Arrival
+    title: str
+    is_bulk: bool = True
+
+    def write(self, connection: sqlite3.Connection) -> None:
+        arrival, there = self.arrival, self.arrival.there
+        here = read_side(connection, folder_of(connection))
+        new = {sha256: found for sha256, found in arrival.new.items() if sha256 not in here.images}
+        roots = ensure_roots(connection, {place.folder for _, place in new.values()}) if new else {}
+        images = [
+            NewImage(place=place, file=file, name=_name_of(there.images[sha256][0], arrival))
+            for sha256, (file, place) in new.items()
+        ]
+        added = insert_images(connection, images, roots)
+        for image_id, sha256 in zip(added, new, strict=True):
+            here.images[sha256] = [_blank(image_id, there.images[sha256][0])]
+        match = match_classes(here, there, arrival.class_map)
+        real = {number: changes.ensure_class(connection, name) for number, name in match.new.items()}
+        ids = {theirs: real.get(mine, mine) for theirs, mine in match.ids.items()}
+        _write_rows(connection, _plan(here, arrival, replace(match, ids=ids)))
+
+
+def merge_projects(
+    project: Project,
+    others: Sequence[Path],
+    *,
+    class_map: ClassMap | None = None,
+    is_preview: bool = False,
+    job: JobContext = SILENT,
+) -> MergeReport:
+    """Merge other copies of a project into it, as one step of the history; or tell what that would do.
+
+    Args:
+        others: Folders of the other projects; they are only read.
+        class_map: {class name there: its name here, or None to leave its labels out}.
+        is_preview: Change nothing. Of several projects each is counted beside this one as it is now.
+
+    Raises `ProjectError`: a project cannot be read or does not fit, or this one cannot be written. Nothing was changed.
+    """
+    if project.is_read_only and not is_preview:
+        message = Message("The project cannot be changed: {reason}.", reason=project.read_only_reason)
+        raise ProjectError(message, "Close it there first.")
+    with project.reading() as connection, _transaction(connection):
+        here = read_side(connection, project.path)
+    arrivals: list[_Arrival] = []
+    for path in others:
+        there = read_other(path, project)
+        if any(there.path == each.there.path for each in arrivals):
+            continue
+        origins, earlier = _origins(project.path, there.path), tuple((e.origins[1], e.there) for e in arrivals)
+        arrival = _Arrival(there=there, class_map=class_map or {}, origins=origins, earlier=earlier)
+        arrivals.append(arrival)
+        _find_files(project, here, arrival, is_preview=is_preview, job=job)
+        if job.is_cancelled:
+            return MergeReport(projects=(), agreement=None, stopped=True)
+    matches = [match_classes(here, each.there, each.class_map) for each in arrivals]
+    agreement = measure_agreement(here, [(each.there, match) for each, match in zip(arrivals, matches, strict=True)])
+    forecasts = tuple(_forecast(here, each) for each in arrivals)
+    step_id = 0 if is_preview else _apply(project, arrivals, forecasts)
+    return MergeReport(projects=forecasts, agreement=agreement, step_id=step_id)
+
+
+def _apply(project: Project, arrivals: Sequence[_Arrival], forecasts: Sequence[MergedProject]) -> int:
+    step_id = 0
+    for arrival in arrivals:
+        copy_files(project.path / IMAGES_FOLDER, arrival.copies)
+    title = Message(
+        "Merge {names}: {images}, {labels}, {conflicts}",
+        names=printable(", ".join(each.there.path.name for each in arrivals)),
+        images=count_of(sum(each.added for each in forecasts), "image"),
+        labels=Message("{count} label", "{count} labels", count=sum(e.taken + e.corrected for e in forecasts)),
+        conflicts=Message("{count} conflict", "{count} conflicts", count=sum(e.conflicts for e in forecasts)),
+    )  # fmt: skip
+    for arrival, found in zip(arrivals, forecasts, strict=True):
+        step_id = project.apply(MergeProject(arrival=arrival, title=title), continues=step_id).step_id or step_id
+        logger.info("merge: %d images added, %d conflicts", found.added, found.conflicts)
+    return step_id
+
+
+def _forecast(here: Side, arrival: _Arrival) -> MergedProject:
+    """Return the counts of a merge into a state of this project, and bring `here` to the state after it."""
+    there, before = arrival.there, len(here.images)
+    for number, sha256 in enumerate(arrival.new, before):
+        here.images.setdefault(sha256, [_blank(-1 - number, there.images[sha256][0])])
+    match = match_classes(here, there, arrival.class_map)
+    plan = _plan(here, arrival, match)
+    advance(here, plan, match.new)
+    with_class = Counter(match.ids.get(key) for each in there.images.values() for key in each[0].labels)
+    names = {**here.classes, **match.new}
+    counts = {name: plan.counts[name] for name in MergedProject.__dataclass_fields__ if name in _COUNTED}
+    return MergedProject(
+        path=there.path, added=len(here.images) - before, missing=arrival.missing,
+        new_classes={name: with_class[number] for number, name in match.new.items()},
+        renamed={
+            name: names[match.ids[key]] for key, name in there.classes.items()
+            if key in match.ids and names[match.ids[key]] != name
+        },
+        **counts,
+    )  # fmt: skip
+
+
+_COUNTED = frozenset({
+    "removed_here", "taken", "corrected", "kept", "equal", "conflicts", "undecided", "decided_before", "splits_kept",
+    "notes_kept",
+})  # fmt: skip
+
+
+def _find_files(project: Project, here: Side, arrival: _Arrival, *, is_preview: bool, job: JobContext) -> None:
+    """Read the files of the images that only the other project has; those that are not as recorded are missing."""
+    wanted = [images[0] for sha256, images in arrival.there.images.items() if sha256 not in here.images]
+    if not wanted:
+        return
+    base = arrival.there.path
+    source = Source(base, base, Listing(tuple(SourceFile(each.path, each.path.name) for each in wanted)))
+    reading = (reading_of_files if is_preview else kept_reading)(project, source, job)
+    roots, taken, missing = project.roots(), _recorded_places(project), list[str]()
+
+    def facts(image: SideImage) -> FileFacts | None:
+        try:
+            found = read_facts(image.path, reading)
+        except (ImageError, OSError, ValueError):
+            return None
+        return found if found.sha256 == image.sha256 else None
+
+    with ThreadPoolExecutor(_READERS) as pool:
+        for start in range(0, len(wanted), _AT_ONCE):
+            job.report(Progress(stage="Reading the other project", done=start, total=len(wanted)))
+            if job.is_cancelled:
+                return
+            some = wanted[start : start + _AT_ONCE]
+            for image, file in zip(some, pool.map(facts, some), strict=True):
+                place = roots.containing(image.path)
+                if file is None or place in taken:
+                    missing.append(printable(image.path))
+                elif arrival.there.owns(image.path):
+                    name = copy_name(image.sha256, image.path)
+                    arrival.copies[project.path / IMAGES_FOLDER / name] = image.path
+                    arrival.new[image.sha256] = (file, FileLocation(project.path / IMAGES_FOLDER, name))
+                else:
+                    base = roots.path_of(place[0], "") if place is not None else image.base
+                    location = FileLocation(base, image.path.relative_to(base).as_posix())
+                    arrival.new[image.sha256] = (file, location)
+    arrival.missing = tuple(missing)
+
+
+def _plan(here: Side, arrival: _Arrival, match: ClassMatch) -> MergePlan:
+    return plan_merge(here, arrival.there, match, arrival.origins, earlier=arrival.earlier)
+
+
+def _recorded_places(project: Project) -> set[tuple[int, str]]:
+    return set(project.fetch("SELECT root_id, path FROM image"))
+
+
+def _blank(image_id: int, there: SideImage) -> SideImage:
+    """Return an image as it is just after it was added: without labels, and in no split."""
+    return SideImage(image_id, there.sha256, there.path, there.base, None, None, None, None)
+
+
+def _name_of(image: SideImage, arrival: _Arrival) -> str | None:
+    """Return the name of an added image; a copy's own path says nothing."""
+    return image.name or (image.path.name if arrival.there.owns(image.path) else None)
+
+
+def _origins(here: Path, there: Path) -> tuple[str, str]:
+    """Return how the two sides are named in a conflict: by their folders, in full where these have one name."""
+    names = (here.name, there.name) if here.name != there.name else (str(here), str(there))
+    return printable(names[0]), printable(names[1])
+
+
+@contextmanager
+def _transaction(connection: sqlite3.Connection) -> Generator[None]:
+    connection.execute("BEGIN")
+    try:
+        yield
+    finally:
+        connection.execute("COMMIT")
+
+
+def _write_rows(connection: sqlite3.Connection, plan: MergePlan) -> None:
+    ids = json.dumps(plan.cleared)
+    connection.execute("DELETE FROM label WHERE image_id IN (SELECT value FROM json_each(?))", (ids,))
+    statement = """INSERT INTO conflict (image_id, class_id, origin) VALUES (?, ?, ?)
+        ON CONFLICT DO UPDATE SET origin = excluded.origin"""
+    connection.executemany(statement, plan.candidates)
+    connection.executemany(
+        """INSERT INTO label (image_id, class_id, source, labelled_at) VALUES (?, ?, ?, ?)
+            ON CONFLICT DO UPDATE SET source = excluded.source, labelled_at = excluded.labelled_at""",
+        plan.labels,
+    )
+    statement = "INSERT INTO verdict (image_id, finding, at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
+    connection.executemany(statement, [(*row, changes.now_ms()) for row in plan.findings])
+    for tag, image_ids in sorted(plan.tags.items()):
+        tag_images(connection, tag, json.dumps(image_ids))
+    for column, rows in (("note", plan.notes), ("review", plan.reviews)):
+        statement = f"UPDATE image SET {column} = ? WHERE id = ?"
+        connection.executemany(statement, [(value, image_id) for image_id, value in rows])

@@ -1,0 +1,227 @@
+"""Share the images of a project among people: a project of its own for each, with images that all of them get.
+
+The shares are drawn at random within each folder and class, so that each is like the whole. The projects have the
+classes of this one and none of its labels, runs or history: labels on common images are independent opinions, whose
+agreement a merge measures.
+"""
+
+import os
+import shutil
+import sqlite3
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+
+from models.messages import Message
+from visionft.amounts import size_text
+from visionft.data.types import Snapshot, SnapshotImage
+from visionft.errors import ProjectError
+from visionft.events import Progress
+from visionft.files import fsync_tree, is_file, publish_folder, temporary_folder, write_error
+from visionft.foreign_text import printable
+from visionft.jobs import SILENT, JobContext
+from visionft.project import image_window
+from visionft.project.db import schema
+from visionft.project.db.database import DATABASE
+from visionft.project.db.roots import IMAGES_FOLDER, Roots
+from visionft.project.importing.importer import copy_files, copy_name
+from visionft.project.names import count_of, project_path
+from visionft.project.store import FOLDERS, Project
+
+MOST_PEOPLE = 100
+# Rows about images, labels and the past; classes, their prompts and former names stay.
+_EMPTIED = ("journal", "step", "label", "conflict", "verdict", "certified", "audit_image", "audit")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Share:
+    """The share of one person: a project folder, and beside it a sheet that tells what to do."""
+
+    path: Path
+    sheet: Path
+    images: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SharedProject:
+    """The shares of a project, or their forecast."""
+
+    shares: tuple[Share, ...]
+    common: int  # images that each person gets
+    bytes: int  # of the images that are copied along
+    missing: tuple[str, ...]  # left out: the file cannot be read, so that it cannot be copied
+    stopped: bool = False  # cancelled; nothing was written
+
+
+def deal_images(strata: Mapping[object, Sequence[int]], people: int, *, overlap: float, seed: int) -> list[list[int]]:
+    """Deal images to people, each stratum evenly; a share of `overlap` (0 to 1) of the images goes to everyone.
+
+    Shares differ by one image at most. Equal arguments give equal shares.
+    """
+    rng, shares, dealt, owed = Random(seed), [list[int]() for _ in range(people)], 0, 0.0
+    for _, ids in sorted(strata.items(), key=lambda item: str(item[0])):
+        drawn = rng.sample(sorted(ids), len(ids))
+        owed += overlap * len(drawn)
+        common = min(len(drawn), round(owed))
+        owed -= common
+        for share in shares:
+            share += drawn[:common]
+        for image_id in drawn[common:]:
+            shares[dealt % people].append(image_id)
+            dealt += 1
+    return [sorted(share) for share in shares]
+
+
+def share_project(
+    project: Project,
+    out_dir: Path,
+    *,
+    people: int,
+    overlap: float = 0.1,
+    again: bool = False,
+    copy_images: bool = False,
+    seed: int = 0,
+    is_preview: bool = False,
+    job: JobContext = SILENT,
+) -> SharedProject:
+    """Write a project and a sheet for each person into a new folder, or tell what that would do.
+
+    Args:
+        overlap: Share of the images that everyone gets, 0 to 1; the agreement is measured on them.
+        again: Share the labelled images too, without their labels, for a second opinion.
+        copy_images: Copy the images along; else the projects refer to them where they are now.
+
+    Raises `ProjectError`: there is no image to share, or the folder is taken or full.
+    """
+    target = project_path(out_dir)
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise ProjectError(Message("{target} exists already.", target=target), "Choose a new folder.")
+    if target.is_relative_to(project.path):
+        message = Message("{target} lies in the project itself.", target=target)
+        raise ProjectError(message, "Choose a folder outside it.")
+    snapshot = project.snapshot()
+    chosen = {image.image_id: image for image in snapshot.images if again or not image.labels}
+    missing = [each for each in chosen.values() if copy_images and not is_file(each.path)]
+    for each in missing:
+        del chosen[each.image_id]
+    if len(chosen) < people:
+        hint = "Share the labelled images again for a second opinion, or import more images."
+        raise ProjectError(Message("There are too few images without a label to share."), hint)
+    shares = deal_images(_strata(snapshot, chosen), people, overlap=overlap, seed=seed)
+    common = set(shares[0]).intersection(*shares[1:])
+    paths = [target / f"person-{number}" for number in range(1, people + 1)]
+    found = SharedProject(
+        shares=tuple(
+            Share(path=path, sheet=path.with_suffix(".txt"), images=len(ids))
+            for path, ids in zip(paths, shares, strict=True)
+        ),
+        common=len(common) if people > 1 else 0,
+        bytes=_bytes_of(chosen, shares) if copy_images else 0,
+        missing=tuple(printable(each.path) for each in missing),
+    )
+    if is_preview:
+        return found
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if found.bytes > (free := shutil.disk_usage(target.parent).free):
+            sizes = {"needed": size_text(found.bytes), "free": size_text(free)}
+            message = Message("The copies need {needed}, and {free} are free.", **sizes)
+            raise ProjectError(message, "Free some space, or choose another disk.")
+        with temporary_folder(target) as folder:
+            for number, (share, ids) in enumerate(zip(found.shares, shares, strict=True)):
+                job.report(Progress(stage="Writing the shares", done=number, total=people))
+                if job.is_cancelled:
+                    return SharedProject(shares=(), common=0, bytes=0, missing=(), stopped=True)
+                images = [chosen[image_id] for image_id in ids]
+                _write_share(project, folder / share.path.name, share.path, images, copies=copy_images)
+                text = _sheet_text(project, share, len(common), snapshot.class_names, people)
+                (folder / share.sheet.name).write_text(text, encoding="utf-8")
+            fsync_tree(folder)
+            publish_folder(folder, target)
+    except OSError as error:
+        raise write_error(target, error) from error
+    return found
+
+
+def _strata(snapshot: Snapshot, chosen: Mapping[int, SnapshotImage]) -> dict[object, list[int]]:
+    strata: defaultdict[object, list[int]] = defaultdict(list)
+    for image in chosen.values():
+        strata[str(image.path.parent), image.labels].append(image.image_id)
+    return dict(strata)
+
+
+def _bytes_of(chosen: Mapping[int, SnapshotImage], shares: Sequence[Sequence[int]]) -> int:
+    return sum(chosen[image_id].path.stat().st_size for ids in shares for image_id in ids)
+
+
+def _write_share(
+    project: Project, folder: Path, target: Path, images: Sequence[SnapshotImage], *, copies: bool
+) -> None:
+    """Write a project into `folder`, which will be moved to `target`; it knows nothing of the other images."""
+    folder.mkdir(mode=0o700)
+    for name in FOLDERS:
+        (folder / name).mkdir()
+    if (project.path / image_window.FILE).exists():
+        shutil.copy2(project.path / image_window.FILE, folder / image_window.FILE)
+    with project.reading() as connection:
+        schema.copy_into(connection, folder / DATABASE)
+    if copies:
+        names = {image.image_id: copy_name(image.sha256, image.path) for image in images}
+        wanted = {folder / IMAGES_FOLDER / names[image.image_id]: image.path for image in images}
+        copy_files(folder / IMAGES_FOLDER, wanted)
+    else:
+        names = {}
+    with closing(schema.connect(folder / DATABASE, writable=True)) as connection:
+        connection.execute("PRAGMA foreign_keys = OFF")
+        connection.execute("BEGIN")
+        for table in _EMPTIED:
+            connection.execute(f"DELETE FROM {table}")
+        connection.execute("CREATE TEMP TABLE kept (id INTEGER PRIMARY KEY)")
+        connection.executemany("INSERT INTO kept VALUES (?)", [(image.image_id,) for image in images])
+        connection.execute("DELETE FROM image_tag WHERE image_id NOT IN (SELECT id FROM kept)")
+        connection.execute("DELETE FROM image WHERE id NOT IN (SELECT id FROM kept)")
+        connection.execute("UPDATE image SET review = NULL, split = NULL")
+        _place_images(connection, project.path, target, names)
+        connection.execute("DELETE FROM tag WHERE id NOT IN (SELECT tag_id FROM image_tag)")
+        connection.execute("COMMIT")
+        connection.execute("VACUUM")  # what was deleted is gone from the file
+
+
+def _place_images(connection: sqlite3.Connection, here: Path, target: Path, names: Mapping[int, str]) -> None:
+    """Record where the images of a share are: copies in it, by `names`, or the files of this project."""
+    if names:
+        query = "INSERT INTO root (path, relative) VALUES (?, ?) RETURNING id"
+        row = connection.execute(query, ((target / IMAGES_FOLDER).as_posix(), IMAGES_FOLDER)).fetchall()[0]
+        statement = "UPDATE image SET name = coalesce(name, path), root_id = ?, path = ? WHERE id = ?"
+        connection.executemany(statement, [(row[0], name, image_id) for image_id, name in names.items()])
+    else:
+        for folder, root_id in Roots(connection, here).ids().items():
+            try:
+                relative = Path(os.path.relpath(folder, target)).as_posix()
+            except ValueError:  # on another drive
+                relative = None
+            statement = "UPDATE root SET path = ?, relative = ? WHERE id = ?"
+            connection.execute(statement, (folder.as_posix(), relative, root_id))
+    connection.execute("DELETE FROM root WHERE id NOT IN (SELECT root_id FROM image)")
+
+
+def _sheet_text(project: Project, share: Share, common: int, class_names: Sequence[str], people: int) -> str:
+    several = "any number of classes" if project.task == "multi" else "one class"
+    classes = "\n".join(f"  - {printable(name)}" for name in class_names) or "  (none yet: agree on them first)"
+    return f"""Labelling {printable(project.path.name)}: {share.path.name} of {people}
+
+You have {count_of(share.images, "image")}. {common:,} of them go to everyone, so that your agreement can be measured:
+label all of yours on your own, without asking the others.
+
+1. Install VisionFT, and open the folder “{share.path.name}” in it (File, Open).
+2. On the page Label, give each image {several}. Keys 1, 2, 3 ... are the classes; Ctrl+Z takes a label back.
+3. Where you are not sure, do not guess: put the image off with its key, or write a note.
+4. Do not rename classes. If one is missing, write down which, and go on.
+5. Close VisionFT, and send the whole folder “{share.path.name}” back.
+
+Classes:
+{classes}
+"""
