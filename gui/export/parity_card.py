@@ -14,7 +14,7 @@ from models.messages import Message, listed
 from visionft.amounts import size_text
 from visionft.export.bundle.sample_programs import SAMPLES
 from visionft.export.bundle.verifying import Fault, Verification
-from visionft.export.contents import FLOAT_MODEL_FILE, MODEL_FILE, RECORD_FILE, SCRIPT_FILE
+from visionft.export.contents import FLOAT_MODEL_FILE, MODEL_FILE, PYTORCH_FILE, RECORD_FILE, SCRIPT_FILE
 from visionft.export.parity import MAX_ABS_DIFF, ExportResult, Form, MirrorEffect, SampleRun
 
 _CAPTIONS = {
@@ -115,6 +115,20 @@ class ParityCard(Card):
         self._verdict.setText(equal if is_whole else changed)
 
 
+def _pytorch_lines(result: ExportResult) -> list[str]:
+    """Return the comparisons of the files for PyTorch and timm, where there are any."""
+    lines: list[str] = []
+    if result.pytorch:
+        words = tr("{file}: largest difference of a probability to {other}: {n}.",
+                   file=PYTORCH_FILE, other=MODEL_FILE, n=f"{result.pytorch.max_abs_diff:.1e}")  # fmt: skip
+        lines.append(words)
+    if result.timm_transform:
+        words = tr("timm's own transform changes probabilities by up to {n}; the model card says how to avoid it.",
+                   n=f"{result.timm_transform.max_abs_diff:.3f}")  # fmt: skip
+        lines.append(words)
+    return lines
+
+
 def _detail_lines(result: ExportResult) -> list[str]:
     """Return the measurements of an export, one a line."""
     latency, border = result.latency, result.border
@@ -128,6 +142,7 @@ def _detail_lines(result: ExportResult) -> list[str]:
     lines = [
         tr("Largest difference of a probability: {n}; the limit is {limit}.",
            n=f"{result.parity.max_abs_diff:.1e}", limit=f"{MAX_ABS_DIFF:g}"),
+        *_pytorch_lines(result),
         tr(words, n=per_cent, runs=latency.runs, time=f"{slow:.1f}", size=size),
         _large_image_text(result),
     ]  # fmt: skip

@@ -42,6 +42,7 @@ class TargetCard(Card):
         self.mirror_box = _box(label_of("mirror"), help_of("mirror"))
         self.phone_box = _box(label_of("phone"), help_of("phone"))
         self.distil_box = _box(label_of("distil"), help_of("distil"))
+        self.pytorch_box = _box(label_of("pytorch"), help_of("pytorch"))
         self.timm_box = _box(label_of("huggingface"), help_of("huggingface"))
         self.precision_boxes: dict[Precision, QCheckBox] = {
             precision: _box(words, help_of("precisions")) for precision, words in PRECISION_TITLES.items()
@@ -65,14 +66,15 @@ class TargetCard(Card):
         self.add(text("Where will it run?", "heading"), tiles, self.distil_box, self.more, self.note)
         for edit in (self.name_edit, self.place_edit):
             edit.textChanged.connect(lambda _words: self.changed.emit())
-        boxes = (self.float_box, self.mirror_box, self.phone_box, self.timm_box, self.distil_box)
+        boxes = (self.float_box, self.mirror_box, self.phone_box, self.pytorch_box, self.timm_box, self.distil_box)
         for box in (*boxes, *self.precision_boxes.values(), *self.exporter_boxes.values()):
             box.clicked.connect(lambda _checked: self.changed.emit())
         self.opset_box.activated.connect(lambda _place: self.changed.emit())
         next(iter(self.tiles.values())).setChecked(True)
 
     def _form(self) -> QGridLayout:
-        optional = (self.mirror_box, *self.precision_boxes.values(), self.float_box, self.phone_box, self.timm_box)
+        files = (self.float_box, self.phone_box, self.pytorch_box, self.timm_box)
+        optional = (self.mirror_box, *self.precision_boxes.values(), *files)
         boxes = column(*optional, *self.exporter_boxes.values(), spacing=theme.SMALL)
         place = row(self.place_edit, self.browse_button, grows=0)
         fields = QGridLayout()
@@ -107,6 +109,7 @@ class TargetCard(Card):
             mirror=self.mirror_box.isChecked(),
             opset=self.opset_box.currentData(),
             precisions=tuple(precision for precision, box in self.precision_boxes.items() if box.isChecked()),
+            pytorch=self.pytorch_box.isChecked(),
             huggingface=self.timm_box.isChecked(),
             triton=self.target().options.triton,
             web_runtime=self.target().options.web_runtime,
@@ -129,6 +132,7 @@ class TargetCard(Card):
         options = target.options
         self.opset_box.setCurrentIndex(self.opset_box.findData(options.opset))
         self.float_box.setChecked(options.float_input)
+        self.pytorch_box.setChecked(options.pytorch)
         self.timm_box.setChecked(options.huggingface)
         self.phone_box.setChecked(options.phone)
         self.distil_box.setVisible(target.may_distil)

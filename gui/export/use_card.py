@@ -10,9 +10,9 @@ from gui.kit.parts import Card, CopyButton, IconLabel, Segments, clear, column, 
 from gui.kit.translation import tr
 from models.messages import Message
 from visionft.export.bundle.card.model_card import CARD_FILE
-from visionft.export.bundle.sample_programs import SAMPLES, Sample
+from visionft.export.bundle.sample_programs import PYTORCH, SAMPLES, Sample, sample_of
 from visionft.export.bundle.triton import TRITON_FOLDER
-from visionft.export.contents import FIXED_MODEL_FILE, FLOAT_MODEL_FILE, MODEL_FILE
+from visionft.export.contents import FIXED_MODEL_FILE, FLOAT_MODEL_FILE, MODEL_FILE, PYTORCH_FILE
 from visionft.export.options import ExportOptions, help_of
 from visionft.export.parity import ExportResult
 from visionft.export.precision.variants import Kind, variant_file
@@ -63,6 +63,7 @@ class UseCard(Card):
         lines += [("file", variant_file(each), tr(_VARIANTS[each])) for each in kinds]
         lines += [("file", FLOAT_MODEL_FILE, tr(help_of("float_input")))] * options.float_input
         lines += [("file", FIXED_MODEL_FILE, tr(help_of("phone")))] * options.phone
+        lines += [("file", PYTORCH_FILE, tr(help_of("pytorch")))] * options.pytorch
         lines += [("folder-open", "huggingface", tr(help_of("huggingface")))] * options.huggingface
         lines += [("folder-open", TRITON_FOLDER, tr(help_of("triton")))] * options.triton
         if target.sample in self._samples:
@@ -83,7 +84,8 @@ class UseCard(Card):
         self._begin(tr("Use it without VisionFT"), tr(target.note_on(found.files)))
         self.file.setText(tr("{target}: use {file}", target=tr(target.title), file=self._model))
         self.file.setVisible(bool(found.variants))
-        self.show_sample(self._samples.get(target.sample) or SAMPLES[0])
+        self.buttons[PYTORCH.name].setVisible(PYTORCH.file in found.files)
+        self.show_sample(sample_of(target.sample, found.files) or SAMPLES[0])
         for widget in self._use:
             widget.setVisible(target.sample in self._samples)
 

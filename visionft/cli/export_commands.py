@@ -17,7 +17,7 @@ from visionft.cli.schemas import output_of, prints
 from visionft.errors import VisionFTError
 from visionft.evaluation.timing import runs_for
 from visionft.export.bundle.card.markdown import SPLIT_TITLES
-from visionft.export.contents import SCRIPT_FILE
+from visionft.export.contents import PYTORCH_FILE, SCRIPT_FILE
 from visionft.export.options import help_of, sentence
 from visionft.export.precision.variants import LEAST_SPEED_UP, MOST_DOUBT, MOST_LOSS, PRECISIONS
 from visionft.export.record import facts_of
@@ -59,6 +59,7 @@ def export(
     exporter: Annotated[list[str] | None, Option(metavar="NAME", help=f"Several times: {help_of('exporters')}")] = None,
     phone: Annotated[bool, Option("--phone", help=sentence("phone"))] = False,
     distil: Annotated[bool, Option("--distil", help=sentence("distil"))] = False,
+    pytorch: Annotated[bool, Option("--pytorch", help=sentence("pytorch"))] = False,
     huggingface: Annotated[bool, Option("--huggingface", help=sentence("huggingface"))] = False,
     json: Json = False,
 ) -> None:
@@ -75,6 +76,7 @@ def export(
         mirror=mirror,
         opset=chosen.opset if opset is None else opset,
         precisions=tuple(dict.fromkeys(PRECISIONS if "all" in names else names)) or chosen.precisions,  # type: ignore[arg-type]
+        pytorch=pytorch or chosen.pytorch,
         huggingface=huggingface or chosen.huggingface,
         phone=phone or chosen.phone,
         distil=distil or chosen.distil,
@@ -86,7 +88,7 @@ def export(
 
 
 def _export_text(result: "ExportResult", target: Target) -> str:
-    from visionft.export.bundle.sample_programs import SAMPLES
+    from visionft.export.bundle.sample_programs import SAMPLES, sample_of
 
     parity, latency = result.parity, result.latency
     lines = [
@@ -98,6 +100,8 @@ def _export_text(result: "ExportResult", target: Target) -> str:
         f"Preparing an image of 12 megapixels takes {result.large_ms:.0f} ms; with --float-input there is "
         "a file for what is prepared already.",
     ]
+    if result.pytorch:
+        lines.append(f"{PYTORCH_FILE} answers alike: largest difference {result.pytorch.max_abs_diff:.1e}.")
     if (border := result.border) is None:
         lines.append("It cannot say which images are unlike yours: there are too few for training.")
     else:
@@ -124,8 +128,10 @@ def _export_text(result: "ExportResult", target: Target) -> str:
     if target.may_distil and not any(each.precision == "distilled" for each in result.variants):
         lines.append("For the smallest file, a small network can learn these predictions in some minutes: --distil")
     lines += [note] if (note := target.note_on(result.files)) else []
-    start = next((each.start(file, result.files) for each in SAMPLES if each.name == target.sample), "")
-    return "\n".join([*lines, f"Try it without this program, in {result.model.parent}:", start] if start else lines)
+    if sample := sample_of(target.sample, result.files):
+        start = sample.start(file, result.files)
+        lines += [f"Try it without this program, in {result.model.parent}:", start]
+    return "\n".join(lines)
 
 
 def _form_text(form: "Form") -> str:

@@ -17,6 +17,7 @@ from visionft.files import MOST_RECORD, parse_json, read_json, sha256_file, writ
 
 MODEL_FILE, FLOAT_MODEL_FILE, RECORD_FILE = "model.onnx", "model_float.onnx", "export.json"
 FIXED_MODEL_FILE, CORE_ML_FOLDER = "model_fixed.onnx", "model.mlpackage"
+PYTORCH_FILE, MODULE_FILE = "model.pt2", "modeling_visionft.py"
 LABELS_FILE, SCRIPT_FILE, INDEX_FILE = "labels.txt", "predict.py", "index.safetensors"
 # Files of the exports before records listed files.
 _FIRST_FILES = (FLOAT_MODEL_FILE, INDEX_FILE, LABELS_FILE, SCRIPT_FILE)
@@ -122,7 +123,7 @@ def own_files(folder: Path) -> list[str]:
     if record is None:
         return []
     inside = {name: entry for name, entry in listed_files(record).items() if is_inside_folder(folder, name)}
-    binary = (".onnx", ".safetensors", ".ort")
+    binary = (".onnx", ".safetensors", ".ort", ".pt2")
     names = [name for name, entry in inside.items() if name.endswith(binary) or listed_file(folder / name) == entry]
     if _OWN_HASH not in record:
         names += [name for name in _FIRST_FILES if name not in names and is_inside_folder(folder, name)]

@@ -24,7 +24,9 @@ from models.methods.layers.joined import JoinedNetwork, Stages
 from visionft.data.types import Snapshot, Split
 from visionft.errors import RunError
 from visionft.evaluation.report import output_batches, run_images
+from visionft.export.graph import LOGITS
 from visionft.export.parity import Border
+from visionft.export.predictor import DISTANCE, EMBEDDING
 from visionft.heads.linear_head import standardization
 from visionft.jobs import JobContext
 from visionft.training.loop.subsets import spread
@@ -176,6 +178,15 @@ class WithOutputs(nn.Module):
         if self._embeds:
             found.append(directions(self.network, parts))
         return tuple(found)
+
+
+def with_outputs(part: LoadedRun, distance: Distance | None, *, embeds: bool) -> tuple[nn.Module, list[str]]:
+    """Return a part's merged network for tracing, from normalised images, and the names of its outputs in order."""
+    names = [LOGITS, *[DISTANCE] * (distance is not None), *[EMBEDDING] * embeds]
+    network = part.classifier.merged()
+    if len(names) > 1:
+        network = WithOutputs(network, part.classifier.backbone, distance=distance, embeds=embeds).eval()
+    return network, names
 
 
 def directions(network: nn.Module, parts: Tensor) -> Tensor:

@@ -4,7 +4,6 @@ An export without a comparison with PyTorch is not an export (design rule 6).
 """
 
 import logging
-import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -21,11 +20,10 @@ from visionft.evaluation.report import Logits, calibrate, summarise
 from visionft.evaluation.stored import Evaluation, read_evaluation
 from visionft.events import Progress
 from visionft.export.bundle.benching import measure_large, measure_latency
-from visionft.export.bundle.card.markdown import TIMM_FOLDER
 from visionft.export.bundle.card.model_card import CARD_FILE, model_card
+from visionft.export.bundle.framework_formats import framework_files, write_frameworks
 from visionft.export.bundle.reference import references_in
 from visionft.export.bundle.sample_programs import require_agreement, run_samples, sample_files, write_samples
-from visionft.export.bundle.timm_folder import CONFIG_FILE, WEIGHTS_FILE, plain_network, write_timm_folder
 from visionft.export.bundle.triton import write_triton
 from visionft.export.bundle.web_runtime import runtime_files, write_runtime
 from visionft.export.contents import (
@@ -39,7 +37,7 @@ from visionft.export.contents import (
     listed_file,
     write_record,
 )
-from visionft.export.distance import Distance, WithOutputs, embeddings, fit_distance
+from visionft.export.distance import Distance, embeddings, fit_distance, with_outputs
 from visionft.export.distilling import Distiller
 from visionft.export.exporters import EXPORTERS
 from visionft.export.graph import (
@@ -64,7 +62,7 @@ from visionft.export.phone.making import PhoneMaker
 from visionft.export.precision.making import VariantMaker, require_images
 from visionft.export.precision.variant_evaluation import LogitDecoder
 from visionft.export.precision.variants import Variant, variant_file
-from visionft.export.predictor import DISTANCE, EMBEDDING, Predictor
+from visionft.export.predictor import DISTANCE, Predictor
 from visionft.export.publishing import publishing
 from visionft.export.pytorch_comparison import (
     MirrorAverage,
@@ -81,9 +79,6 @@ from visionft.files import sha256_file, write_text
 from visionft.heads.solutions import memory_of
 from visionft.jobs import SILENT, JobContext
 from visionft.retrieval.live_view import load_current_model
-from visionft.training.base_weights import base_weights_of
-from visionft.training.runs.exchange import ADAPTER_FOLDER, complete_exchange
-from visionft.training.runs.exchange import CONFIG_FILE as ADAPTER_CONFIG
 from visionft.training.runs.run_folder import read_run
 from visionft.training.runs.run_model import LoadedRun, RunModel
 
@@ -124,12 +119,12 @@ def export_run(
     options.check()
     logger.info("export starts: %s, %s", run_dir.name, options)
     # Others may be added, such as the labelled images of a retrieval run.
-    planned = [MODEL_FILE, LABELS_FILE, CARD_FILE, RECORD_FILE, *sample_files(), *map(variant_file, options.precisions)]
+    planned = [MODEL_FILE, LABELS_FILE, CARD_FILE, RECORD_FILE, *map(variant_file, options.precisions)]
+    planned += sample_files(has_pytorch=True)
     if options.float_input:
         planned.append(FLOAT_MODEL_FILE)
     planned += [FIXED_MODEL_FILE] * options.phone + [variant_file("distilled")] * options.distil
-    if options.huggingface:
-        planned += [f"{TIMM_FOLDER}/{CONFIG_FILE}", f"{TIMM_FOLDER}/{WEIGHTS_FILE}"]
+    planned += framework_files(options)
     planned += runtime_files() * options.web_runtime
     # First, so a read-only destination is reported before minutes of work.
     with publishing(out_dir, planned) as folder:
@@ -193,6 +188,9 @@ class _Export:
             self.next_part()
         forms, left_out = self._write_phone_files(metadata, variants) if self.options.phone else ((), ())
         remembered = self._write_index(temperature, variants) if self._has_index else 0
+        frameworks = write_frameworks(
+            model, images, self.folder, self.options, metadata, distance, embeds=self._has_index, job=self.job
+        )
         write_samples(self.folder)
         write_text(self.folder / LABELS_FILE, "\n".join(model.run.class_names) + "\n")
         compared = compared_images(model.run, images)
@@ -201,8 +199,8 @@ class _Export:
         latency = measure_latency(Predictor(path), pixels, job=self.job)
         large_ms = measure_large(model.strongest.preprocessing, self.options.opset)
         self.job.report(Progress(stage="Running the sample programs", done=0, total=0))
-        others = [each.file for each in variants if each.is_kept]
-        samples = run_samples(self.folder, [image.path for image in compared], self.out_dir, others=others)
+        smaller = [each.file for each in variants if each.is_kept]
+        samples = run_samples(self.folder, [image.path for image in compared], self.out_dir, others=smaller)
         require_agreement(samples)
         has_float_model = (self.folder / FLOAT_MODEL_FILE).is_file()
         result = ExportResult(
@@ -210,7 +208,8 @@ class _Export:
             temperature=temperature, opset=self.options.opset, parity=parity, latency=latency,
             float_model=self.out_dir / FLOAT_MODEL_FILE if has_float_model else None, border=border,
             remembered=remembered, variants=variants, forms=forms, large_ms=large_ms, samples=samples,
-            left_out=(*reasons, *left_out, *self._write_other_formats(temperature)), mirror=mirror,
+            left_out=(*reasons, *left_out, *self._write_other_formats(), *frameworks.left_out), mirror=mirror,
+            pytorch=frameworks.pytorch, timm_transform=frameworks.timm_transform,
         )  # fmt: skip
         evaluations = [summarise(model.run, "val", val, temperature, thresholds)] if val else []
         if (test := self._test_evaluation(temperature, thresholds)) is not None:
@@ -276,10 +275,7 @@ class _Export:
         """Return a classifier as an ONNX model with logits and, where requested, distances and embeddings."""
         import onnx
 
-        path, network, embeds = self.folder / NETWORK_FILE, part.classifier.merged(), self._has_index
-        outputs = [LOGITS, *[DISTANCE] * (distance is not None), *[EMBEDDING] * embeds]
-        if len(outputs) > 1:
-            network = WithOutputs(network, part.classifier.backbone, distance=distance, embeds=embeds).eval()
+        path, (network, outputs) = self.folder / NETWORK_FILE, with_outputs(part, distance, embeds=self._has_index)
         export_network(network, part.preprocessing.shape, path, opset=self.options.opset, outputs=outputs)
         return onnx.load(path)
 
@@ -361,24 +357,13 @@ class _Export:
             variants=variants, job=self.job,
         ).make()  # fmt: skip
 
-    def _write_other_formats(self, temperature: float) -> tuple[str, ...]:
-        """Write the formats of timm and PEFT; return the reasons where a requested file is left out."""
-        model, run, left_out = self.model, self.model.run, list[str]()
-        if self.options.float_input and model.is_combined:
+    def _write_other_formats(self) -> list[str]:
+        """Write the formats for other places; return the reasons where a requested file is left out."""
+        left_out = list[str]()
+        if self.options.float_input and self.model.is_combined:
             left_out.append(Message("An ensemble has no float model: each part prepares images in its own way."))
-        if self.options.huggingface:
-            try:
-                network = plain_network(model, averages_mirror=self.options.mirror)
-            except ExportError as error:
-                left_out.append(error.message)
-            else:
-                write_timm_folder(self.folder, network, model.strongest, temperature)
-        adapter = run.path / (run.config.method_row.exchange_folder or ".")
-        if (adapter / ADAPTER_CONFIG).is_file():
-            shutil.copytree(adapter, self.folder / ADAPTER_FOLDER)
-            complete_exchange(self.folder / ADAPTER_FOLDER, run.class_names, base_weights_of(run))
         if self.options.triton:
-            write_triton(self.folder, run.title)
+            write_triton(self.folder, self.model.run.title)
         if self.options.web_runtime:
             try:
                 write_runtime(self.folder)
@@ -386,4 +371,4 @@ class _Export:
                 left_out.append(error.message)
         for name in self.options.exporters:
             EXPORTERS[name].write(self.folder)
-        return tuple(left_out)
+        return left_out

@@ -38,6 +38,11 @@ class ExportOptions:
         "mirroring changes a class, such as letters, or left and right.",
     )
     opset: int = setting(OPSET, label="Format", help="18, 20 or 22: a lower one is read by older runtimes.")
+    pytorch: bool = setting(
+        False,
+        label="Also write model.pt2",
+        help="The whole model, of every method, for PyTorch alone: images in, probabilities out.",
+    )
     huggingface: bool = setting(
         False,
         label="Folder for timm and Hugging Face",

@@ -1,7 +1,9 @@
 """Measurements of an export: comparison with PyTorch, latency, samples. Torch-free, for screens and reports."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from visionft.data.types import Split
 from visionft.evaluation.metrics import wilson_interval
@@ -11,6 +13,7 @@ from visionft.export.precision.variants import Variant, read_variants
 from visionft.export.publishing import settle
 
 MAX_ABS_DIFF = 1e-3
+MAX_PYTORCH_DIFF = 1e-5  # of a probability of model.pt2 to that of model.onnx
 MAX_DISTANCE_DIFF = 1e-2  # in units of the border; finer differences do not matter
 
 
@@ -77,6 +80,20 @@ class MirrorEffect:
     def is_worse(self) -> bool:
         """Whether the average is less accurate, as where mirroring changes a class."""
         return self.top1 < self.plain_top1
+
+
+@dataclass(frozen=True, kw_only=True)
+class TransformEffect:
+    """Effect of timm's own transform in place of the model's preprocessing, on the network in timm's folder.
+
+    Attributes:
+        max_abs_diff: Largest difference of any probability.
+        changed: Number of images with another top class.
+    """
+
+    images: int
+    max_abs_diff: float
+    changed: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,6 +165,8 @@ class ExportResult:
         large_ms: Preprocessing time of a 12-megapixel image; 0 in the records of earlier versions.
         variants: The smaller files beside it, and rejected ones.
         forms: The files for phones.
+        pytorch: The comparison of model.pt2 with model.onnx; None where there is no such file.
+        timm_transform: The effect of timm's transform; None where there is no folder for timm.
         mirror: The effect of the average with the mirror image; None where the answers are of one orientation.
     """
 
@@ -168,6 +187,8 @@ class ExportResult:
     large_ms: float = 0.0
     left_out: tuple[str, ...] = ()
     mirror: MirrorEffect | None = None
+    pytorch: Parity | None = None
+    timm_transform: TransformEffect | None = None
 
 
 def read_export(folder: Path) -> ExportResult | None:
@@ -181,11 +202,13 @@ def read_export(folder: Path) -> ExportResult | None:
     try:
         if record is None or model.stat().st_size != record["bytes"]:
             return None
-        parity, mirror = record["parity"], record.get("mirror")
+        mirror, pytorch, transform = (record.get(name) for name in ("mirror", "pytorch", "timm_transform"))
         return ExportResult(
             model=model,
             **{name: record[name] for name in ("bytes", "sha256", "temperature", "opset")},
-            parity=Parity(**{**parity, "batches": tuple(parity["batches"])}),
+            parity=_parity(record["parity"]),
+            pytorch=_parity(pytorch) if pytorch else None,
+            timm_transform=TransformEffect(**transform) if transform else None,
             latency=Latency(**record["latency"]),
             float_model=float_model if float_model.is_file() else None,
             border=Border(**record["border"]) if record.get("border") else None,
@@ -203,3 +226,7 @@ def read_export(folder: Path) -> ExportResult | None:
         )
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return None
+
+
+def _parity(recorded: Mapping[str, Any]) -> Parity:
+    return Parity(**{**recorded, "batches": tuple(recorded["batches"])})

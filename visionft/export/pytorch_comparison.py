@@ -1,7 +1,7 @@
 """Compare an exported file with the classifier in PyTorch: on decoded validation images, at several batch sizes."""
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +28,7 @@ logger = logging.getLogger(__name__)
 
 PARITY_IMAGES = 200
 BATCHES = (1, 2, 7)
+Outputs = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray | None]]  # of a batch: probabilities, distances
 # Two classes this close are a tie: their order is rounding, not a disagreement.
 TIE = 1e-5
 
@@ -61,7 +62,7 @@ def readable_images(images: Sequence[SnapshotImage], reading: ImageReading) -> I
             logger.info("image %d is left out of the comparison: %s", image.image_id, error.message)
 
 
-def uniform_batch(images: list[np.ndarray], size: int) -> np.ndarray:
+def uniform_batch(images: Sequence[np.ndarray], size: int) -> np.ndarray:
     """Return `size` images cropped to their common size, (size, H, W, 3), because a batch has a single size."""
     chosen = [images[index % len(images)] for index in range(size)]
     height, width = min(each.shape[0] for each in chosen), min(each.shape[1] for each in chosen)
@@ -119,32 +120,11 @@ def network_inputs(part: LoadedRun, pixels: Sequence[np.ndarray] | np.ndarray) -
 def compare(reference: Reference, images: Snapshot, model_path: Path, *, job: JobContext = SILENT) -> Parity:
     """Compare the file in ONNX Runtime with the unmerged classifier in PyTorch, at several batch sizes.
 
-    The inputs are decoded images, so the graph's crop, resize and normalisation are compared as well.
-
     Raises:
         ExportError: They differ.
     """
-    predictor = Predictor(model_path)
-    differences, distance_differences, agreements = list[float](), [0.0], list[np.ndarray]()
-
-    def add(pixels: np.ndarray) -> None:
-        (expected, distances), (got, got_distances) = reference.outputs(pixels), predictor.outputs(pixels)
-        differences.append(float(np.abs(expected - got).max()))
-        agreements.append(expected.max(axis=1) - expected[np.arange(len(expected)), got.argmax(axis=1)] <= TIE)
-        if distances is not None and got_distances is not None:
-            distance_differences.append(float(np.abs(distances - got_distances).max()))
-
     decoded = parity_images(reference.model.run, images)
-    for number, pixels in enumerate(decoded, start=1):
-        job.check_cancelled()
-        add(pixels[None])
-        job.report(Progress(stage="Comparing with PyTorch", done=number, total=len(decoded)))
-    for size in BATCHES[1:]:
-        add(uniform_batch(decoded, size))
-    parity = Parity(
-        images=len(decoded), max_abs_diff=max(differences), max_distance_diff=max(distance_differences),
-        top1_agreement=float(np.concatenate(agreements).mean()), batches=BATCHES,
-    )  # fmt: skip
+    parity = measure_parity(reference.outputs, Predictor(model_path).outputs, decoded, job=job)
     if not parity.is_equal:
         raise ExportError(
             Message(
@@ -158,3 +138,28 @@ def compare(reference: Reference, images: Snapshot, model_path: Path, *, job: Jo
             "Nothing was kept. Please report this with the run's config.json.",
         )
     return parity
+
+
+def measure_parity(
+    expected_outputs: Outputs, got_outputs: Outputs, decoded: Sequence[np.ndarray], *, job: JobContext
+) -> Parity:
+    """Compare two models on decoded images of any size, so that crop, resize and normalisation are compared as well."""
+    differences, distance_differences, agreements = list[float](), [0.0], list[np.ndarray]()
+
+    def add(pixels: np.ndarray) -> None:
+        (expected, distances), (got, got_distances) = expected_outputs(pixels), got_outputs(pixels)
+        differences.append(float(np.abs(expected - got).max()))
+        agreements.append(expected.max(axis=1) - expected[np.arange(len(expected)), got.argmax(axis=1)] <= TIE)
+        if distances is not None and got_distances is not None:
+            distance_differences.append(float(np.abs(distances - got_distances).max()))
+
+    for number, pixels in enumerate(decoded, start=1):
+        job.check_cancelled()
+        add(pixels[None])
+        job.report(Progress(stage="Comparing with PyTorch", done=number, total=len(decoded)))
+    for size in BATCHES[1:]:
+        add(uniform_batch(decoded, size))
+    return Parity(
+        images=len(decoded), max_abs_diff=max(differences), max_distance_diff=max(distance_differences),
+        top1_agreement=float(np.concatenate(agreements).mean()), batches=BATCHES,
+    )  # fmt: skip

@@ -12,7 +12,7 @@ from visionft.errors import ExportError
 from visionft.export.bundle.card.markdown import TIMM_FOLDER
 from visionft.export.bundle.triton import TRITON_FOLDER
 from visionft.export.bundle.web_runtime import RUNTIME_FOLDER
-from visionft.export.contents import FIXED_MODEL_FILE, FLOAT_MODEL_FILE, MODEL_FILE
+from visionft.export.contents import FIXED_MODEL_FILE, FLOAT_MODEL_FILE, MODEL_FILE, PYTORCH_FILE
 from visionft.export.options import DEFAULT_OPTIONS, ExportOptions
 from visionft.export.precision.variants import Variant
 
@@ -92,10 +92,10 @@ TARGETS: Final = {
             note=Message("model_float.onnx is for OpenCV 4 and for programs that prepare images themselves."),
         ),
         Target(
-            name="python", title=Message("PyTorch"), about=Message("Also a folder for timm."),
-            options=ExportOptions(huggingface=True),
+            name="python", title=Message("PyTorch"), about=Message("Also a file for PyTorch, a folder for timm."),
+            options=ExportOptions(pytorch=True, huggingface=True), sample="pytorch",
             note_file=f"{TIMM_FOLDER}/",
-            note=Message('In PyTorch: timm.create_model("local-dir:huggingface", pretrained=True)'),
+            note=Message('To train it further: timm.create_model("local-dir:huggingface", pretrained=True)'),
         ),
     )
 }  # fmt: skip
@@ -111,7 +111,8 @@ def target_named(name: str) -> Target:
 
 def is_made_with(found: "ExportResult", options: ExportOptions) -> bool:
     """Return whether an export has all files of these options, in their format; one left out with a reason counts."""
-    wanted = [FLOAT_MODEL_FILE] * options.float_input + [f"{TIMM_FOLDER}/"] * options.huggingface
+    wanted = [FLOAT_MODEL_FILE] * options.float_input + [PYTORCH_FILE] * options.pytorch
+    wanted += [f"{TIMM_FOLDER}/"] * options.huggingface
     wanted += [f"{TRITON_FOLDER}/"] * options.triton + [f"{RUNTIME_FOLDER}/"] * options.web_runtime
     wanted += [FIXED_MODEL_FILE] * options.phone
     has_files = all(any(name.startswith(each) for name in found.files) for each in wanted)
@@ -128,5 +129,6 @@ def target_of(found: "ExportResult") -> Target | None:
 
 
 def _files(options: ExportOptions) -> int:
-    single = (options.float_input, options.huggingface, options.triton, options.web_runtime, options.phone)
+    files = (options.float_input, options.pytorch, options.huggingface, options.triton, options.web_runtime)
+    single = (*files, options.phone)
     return len(options.precisions) + sum(single)

@@ -13,6 +13,7 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <iostream>
 #include <iterator>
 #include <numeric>
 #include <stdexcept>
@@ -126,6 +127,9 @@ int main(int count, char** words) {
     if (!fs::is_regular_file(model))
         return std::fprintf(stderr, "predict: %s is missing. Keep this folder where the export put it.\n",
                             model.c_str()), 2;
+    // Debian's ONNX Runtime writes 567 lines "Schema error" to std::cerr with the first session (Debian bug 1092898). They
+    // mean nothing. Do the same in a program of yours; errors are exceptions, printed below.
+    std::cerr.setstate(std::ios_base::failbit);
     cv::utils::logging::setLogLevel(cv::utils::logging::LOG_LEVEL_SILENT);
     int result = 0;
     try {

@@ -22,7 +22,7 @@ import resources
 from models.messages import Message
 from visionft.data.image_reading import AS_STORED
 from visionft.errors import ExportError
-from visionft.export.contents import MODEL_FILE
+from visionft.export.contents import MODEL_FILE, PYTORCH_FILE
 from visionft.export.parity import SampleRun
 from visionft.export.predictor import Prediction, Predictor
 from visionft.foreign_text import is_unicode
@@ -51,6 +51,7 @@ class Sample:
         commands: Start it, in the export's folder, one after another; `{model}` names another file than `model.onnx`,
             `{file}` any.
         installed: A file that an export may have, which makes the first command needless.
+        model: The file that it needs.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Sample:
     needs: str
     commands: tuple[str, ...]
     installed: str = ""
+    model: str = MODEL_FILE
 
     @property
     def content(self) -> bytes:
@@ -82,8 +84,13 @@ NODE = Sample(
     needs=Message("It needs Node.js, 20.9 or newer."),
     commands=("npm install --prefix samples/node", "node samples/node/predict.mjs{model} image.jpg"),
 )  # fmt: skip
+PYTORCH = Sample(
+    name="pytorch", title="PyTorch", file="samples/pytorch/predict.py", needs=Message("It needs Python."),
+    commands=("pip install torch pillow", "python samples/pytorch/predict.py image.jpg"), model=PYTORCH_FILE,
+)  # fmt: skip
 SAMPLES = (
     PYTHON,
+    PYTORCH,
     NODE,
     Sample(
         name="web", title="Browser", file="samples/web/page.mjs",
@@ -135,15 +142,22 @@ SAMPLES = (
 )  # fmt: skip
 
 
-def sample_files() -> list[str]:
-    """Return the files of all samples, relative to an export's folder."""
+def sample_files(*, has_pytorch: bool = False) -> list[str]:
+    """Return the files of all samples, relative to an export's folder; that for PyTorch needs `model.pt2`."""
     below = (path for path in (ROOT / "samples").rglob("*") if path.is_file() and path.suffix != ".pyc")
-    return [PYTHON.file, *sorted(path.relative_to(ROOT).as_posix() for path in below)]
+    names = sorted(path.relative_to(ROOT).as_posix() for path in below)
+    return [PYTHON.file, *(name for name in names if has_pytorch or name != PYTORCH.file)]
+
+
+def sample_of(name: str, files: Collection[str]) -> Sample | None:
+    """Return a sample by its name, or the Python one in place of one that is not among an export's files."""
+    found = next((each for each in SAMPLES if each.name == name), None)
+    return PYTHON if found is PYTORCH and PYTORCH.file not in files else found
 
 
 def write_samples(folder: Path) -> None:
-    """Write all samples into an export's folder."""
-    for name in sample_files():
+    """Write the samples of an export's model files into its folder."""
+    for name in sample_files(has_pytorch=(folder / PYTORCH_FILE).is_file()):
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes((ROOT / name).read_bytes())
@@ -152,7 +166,7 @@ def write_samples(folder: Path) -> None:
 def run_samples(
     folder: Path, images: Sequence[Path], out_dir: Path, *, others: Sequence[str] = ()
 ) -> tuple[SampleRun, ...]:
-    """Run the Python sample and, where Node.js and its packages are installed, the JavaScript sample.
+    """Run the samples in Python and PyTorch and, where Node.js and its packages are installed, in JavaScript.
 
     Args:
         folder: Of the finished export.
@@ -166,10 +180,15 @@ def run_samples(
         expected[name] = list(itertools.islice((each for each in predictions if not each.error), 2))
     if not expected[MODEL_FILE]:
         return ()
+    runs, programs = [run_python(folder, expected)], [NODE]
+    if (folder / PYTORCH_FILE).is_file():
+        programs.insert(0, PYTORCH)
     if Predictor(folder / MODEL_FILE, device="cpu").image_reading != AS_STORED:
-        only = SampleRun(name=NODE.name, why_not=Message("It reads images of 8 bits and one plane alone."))
-        return run_python(folder, expected), only
-    return run_python(folder, expected), _run_node(folder, expected, out_dir)
+        why_not = Message("It reads images of 8 bits and one plane alone.")
+        return (*runs, *(SampleRun(name=each.name, why_not=why_not) for each in programs))
+    if PYTORCH in programs:
+        runs.append(run_python(folder, {PYTORCH_FILE: expected[MODEL_FILE]}, PYTORCH))
+    return (*runs, _run_node(folder, expected, out_dir))
 
 
 def require_agreement(samples: Sequence[SampleRun]) -> None:
@@ -183,12 +202,12 @@ def require_agreement(samples: Sequence[SampleRun]) -> None:
         raise ExportError(Message("{file} does not predict as the exported file does.", file=PYTHON.file), hint)
 
 
-def run_python(folder: Path, expected: Expected) -> SampleRun:
-    """Run the Python sample with each model file on the images of the `expected` predictions."""
+def run_python(folder: Path, expected: Expected, sample: Sample = PYTHON) -> SampleRun:
+    """Run a sample in Python with each model file on the images of the `expected` predictions."""
     if is_frozen():
-        return SampleRun(name=PYTHON.name, why_not=Message("This program has no Python to run it with."))
+        return SampleRun(name=sample.name, why_not=Message("This program has no Python to run it with."))
     # Isolated mode: the user's folders and environment variables have no effect.
-    return _run(PYTHON, [sys.executable, "-I", "-X", "utf8"], folder, expected)
+    return _run(sample, [sys.executable, "-I", "-X", "utf8"], folder, expected)
 
 
 def _run_node(folder: Path, expected: Expected, out_dir: Path) -> SampleRun:
@@ -224,7 +243,7 @@ def _run_with(
 ) -> SampleRun:
     run = SampleRun(name=sample.name, models=(model,))
     paths = [str(each.path.absolute()) for each in expected]
-    other = ["--model", str(folder / model)] if model != MODEL_FILE else []
+    other = ["--model", str(folder / model)] if model != sample.model else []
     try:
         done = subprocess.run(
             [*start, str(folder / sample.file), *other, *paths],

@@ -4,24 +4,31 @@
 linear head on the embedding, and no layers of a method. Everything else is refused, and the export has no such folder.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch  # noqa: TID253
+from PIL import Image
 from torch import nn  # noqa: TID253
 
 import visionft
 from models.messages import Message
 from models.methods.layers.joined import JoinedNetwork
 from models.tensor_files import usual_permissions
+from visionft.calibration import sigmoid, softmax
+from visionft.data.types import Task
 from visionft.errors import ExportError
 from visionft.export.bundle.card.markdown import TIMM_FOLDER
+from visionft.export.parity import TransformEffect
 from visionft.files import write_json
+from visionft.training.loop.subsets import spread
 from visionft.training.runs.run_model import LoadedRun, RunModel
 
 CONFIG_FILE, WEIGHTS_FILE = "config.json", "model.safetensors"
 MAX_LOGIT_DIFF = 1e-3
+TRANSFORMED = 64  # most images of `measure_transform`
 
 
 def plain_network(model: RunModel, *, averages_mirror: bool = False) -> nn.Module:
@@ -107,7 +114,34 @@ def write_timm_folder(folder: Path, network: nn.Module, loaded: LoadedRun, tempe
     if not difference <= MAX_LOGIT_DIFF * max(1.0, float(expected.abs().max())):
         amount = f"{difference:.2g}"
         message = Message("What timm builds differs from the run by {difference} in a logit.", difference=amount)
-        raise ExportError(message, "Nothing was kept.")
+        raise ExportError(message, "The ONNX file holds it all.")
+
+
+@torch.no_grad()
+def measure_transform(
+    folder: Path, loaded: LoadedRun, decoded: Sequence[np.ndarray], temperature: float, task: Task
+) -> TransformEffect:
+    """Measure timm's own transform of the network in an export's folder against the run's preprocessing.
+
+    Args:
+        folder: Of the export, with the folder for timm.
+        loaded: The run.
+        decoded: uint8 (H, W, 3) images; at most `TRANSFORMED` of them are used, evenly spread.
+        temperature: Of the probabilities; likewise `task`.
+    """
+    import timm
+
+    network: Any = timm.create_model(f"local-dir:{folder / TIMM_FOLDER}", pretrained=True).eval()
+    transform: Any = timm.data.create_transform(**timm.data.resolve_data_config(model=network))
+    activation = {"single": softmax, "multi": sigmoid}[task]
+    differences, changed = [0.0], 0
+    images = spread(decoded, TRANSFORMED)
+    for pixels in images:
+        pair = transform(Image.fromarray(pixels)), loaded.preprocessing.apply(pixels)
+        (theirs,), (ours,) = (activation(network(each[None]).double().numpy() / temperature) for each in pair)
+        differences.append(float(np.abs(theirs - ours).max()))
+        changed += int(theirs.argmax() != ours.argmax())
+    return TransformEffect(images=len(images), max_abs_diff=max(differences), changed=changed)
 
 
 def _config(loaded: LoadedRun, temperature: float) -> dict[str, Any]:

@@ -56,6 +56,8 @@ def test_everything_is_listed_and_described(made: Path) -> None:
     assert record["metrics"]["val"]["images"] == 9 and record["data"]["images"]["val"] == 9
     printed = record["samples"]["python"]["output"]
     assert printed.startswith("image1.") and "%  " in printed and printed.splitlines()[0] in card
+    effect = record["timm_transform"]
+    assert effect["images"] == 9 and 0 < effect["max_abs_diff"] < 1 and f"{effect['max_abs_diff']:.3f}" in card
     about = json.loads((made / "adapter" / "adapter_config.json").read_text())["auto_mapping"]
     assert about["class_names"] == ["blue", "green", "red"]
     assert set(about["base_weights"]) == {"file", "sha256", "origin", "revision", "licence"}
@@ -111,6 +113,7 @@ def test_a_folder_that_timm_cannot_read_is_left_out_with_the_reason(run_of, snap
     result = export_run(run_of("test_vit", "knn"), snapshot, tmp_path / "out", options=WHOLE)
     (reason,) = result.left_out
     assert "timm" in reason and not (tmp_path / "out" / "huggingface").exists()
+    assert {"model.pt2", "config.json", "modeling_visionft.py"} <= set(result.files)  # for transformers instead
     assert json.loads((tmp_path / "out" / "export.json").read_text())["left_out"] == [reason]
     found = read_export(tmp_path / "out")
     assert found is not None and found.left_out == (reason,)

@@ -8,6 +8,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
+from visionft.export.contents import MODULE_FILE
 from visionft.foreign_text import printable
 
 # Inline markup, including that of GitHub and the hub: emphasis, code, links, HTML, entities, tables, formulas,
@@ -59,8 +60,11 @@ SPLIT_TITLES = {"test": "test", "val": "validation"}
 
 def front_matter(record: Mapping[str, Any], files: Collection[str]) -> str:
     """Return the front matter between its lines of dashes, from the record and the names of the files beside it."""
-    has_timm = any(name.startswith(f"{TIMM_FOLDER}/") for name in files)
-    tags = ["image-classification", "visionft", "onnx", *["timm"] * has_timm, str(record["method"])]
+    library = "timm" if any(name.startswith(f"{TIMM_FOLDER}/") for name in files) else "onnx"
+    tags = ["image-classification", "visionft", "onnx", library, str(record["method"])]
+    if MODULE_FILE in files:
+        library = "transformers"
+        tags += [library, "custom_code"]
     licence, weights = str(record["license"]), record["weights"]
     origin = str(weights.get("origin", ""))
     is_repository = weights.get("source") == "pretrained" and origin.count("/") == 1 and " " not in origin
@@ -68,7 +72,7 @@ def front_matter(record: Mapping[str, Any], files: Collection[str]) -> str:
     if licence not in _LICENCES:
         lines.append(f"license_name: {quoted(licence or 'not stated')}")
     lines += [
-        f"library_name: {'timm' if has_timm else 'onnx'}",
+        f"library_name: {library}",
         "pipeline_tag: image-classification",
         "tags:",
         *(f"- {quoted(tag)}" for tag in dict.fromkeys(tags)),

@@ -4,7 +4,7 @@ Its content follows Mitchell et al. 2019 (arXiv:1810.03993): the model, its eval
 and the people to ask before using it.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -12,8 +12,9 @@ from typing import Any
 from visionft.amounts import size_text
 from visionft.data.image_reading import AS_STORED, ImageReading
 from visionft.export.bundle.card.file_tables import forms, variants
-from visionft.export.bundle.card.markdown import SPLIT_TITLES, TIMM_FOLDER, code, escaped, fenced, front_matter, table
-from visionft.export.bundle.sample_programs import PYTHON, SAMPLES
+from visionft.export.bundle.card.markdown import SPLIT_TITLES, TIMM_FOLDER, code, escaped, front_matter, table
+from visionft.export.bundle.card.use import use_of
+from visionft.export.bundle.sample_programs import SAMPLES
 from visionft.export.bundle.triton import TRITON_FOLDER
 from visionft.export.bundle.web_runtime import RUNTIME_FOLDER
 from visionft.export.contents import (
@@ -23,13 +24,14 @@ from visionft.export.contents import (
     INDEX_FILE,
     LABELS_FILE,
     MODEL_FILE,
+    MODULE_FILE,
+    PYTORCH_FILE,
     RECORD_FILE,
     SCRIPT_FILE,
     ListedFile,
 )
 from visionft.export.parity import Latency
 from visionft.export.precision.variants import variant_file
-from visionft.foreign_text import printable
 from visionft.project.image_window import reading_text
 from visionft.project.names import count_of
 
@@ -52,6 +54,10 @@ _PURPOSES = {
     LABELS_FILE: "the classes, in the order of the model's outputs",
     SCRIPT_FILE: "classifies images with onnxruntime, numpy and Pillow alone",
     INDEX_FILE: "the labelled images used as neighbor evidence",
+    PYTORCH_FILE: "the model for PyTorch: the same input and outputs",
+    MODULE_FILE: "loads the model for PyTorch in Hugging Face transformers",
+    "config.json": "its configuration for transformers: classes and code",
+    "preprocessor_config.json": "the configuration of its input for transformers",
     f"{TIMM_FOLDER}/config.json": "configuration of the network for timm",
     f"{TIMM_FOLDER}/model.safetensors": "weights of the network for timm",
     "adapter/adapter_config.json": "the fine-tuned parameters in PEFT's format: their base model and classes",
@@ -64,32 +70,6 @@ _FOLDERS = {
     TRITON_FOLDER: "model repository for NVIDIA's Triton Inference Server",
     f"{CORE_ML_FOLDER}/": "part of the Core ML model, for iOS and macOS",
 }
-_PYTHON = """
-import json
-import numpy as np, onnxruntime
-from PIL import Image, ImageOps
-
-session = onnxruntime.InferenceSession("model.onnx")
-names = json.loads(session.get_modelmeta().custom_metadata_map["class_names"])
-image = ImageOps.exif_transpose(Image.open("image.jpg"))  # upright, whichever way the camera was held
-pixels = np.asarray(image.convert("RGB"))[None]  # any size
-probabilities = session.run(["probabilities"], {"image": pixels})[0][0]
-print(names[probabilities.argmax()], probabilities.max())
-"""
-_TIMM = """
-import timm
-
-model = timm.create_model("local-dir:huggingface", pretrained=True).eval()  # from the hub: "hf-hub:OWNER/NAME"
-"""
-_PEFT = """
-import json, timm
-from peft import PeftModel
-
-about = json.load(open("adapter/adapter_config.json", encoding="utf-8"))
-classes = about["auto_mapping"]["class_names"]
-base = timm.create_model(about["base_model_name_or_path"], pretrained=True, num_classes=len(classes))
-model = PeftModel.from_pretrained(base, "adapter").eval()
-"""
 
 
 def model_card(record: Record, files: Mapping[str, ListedFile]) -> str:
@@ -100,7 +80,7 @@ def model_card(record: Record, files: Mapping[str, ListedFile]) -> str:
         "## Evaluation": evaluation(record),
         "## Limitations": [_limitations(record)],
         "## Files": _files(record, files),
-        "## Use": _use(record, files),
+        "## Use": use_of(record, files),
         "## Training": _training(record),
         "## Licence and origin": _licence(record),
     }
@@ -297,33 +277,6 @@ def _files(record: Record, files: Mapping[str, ListedFile]) -> Iterable[str]:
     yield from variants(record)
     yield from forms(record)
     yield from (f"Left out: {escaped(reason)}" for reason in record.get("left_out", ()))
-
-
-def _use(record: Record, files: Collection[str]) -> Iterable[str]:
-    yield f"{code(f'python {SCRIPT_FILE} image.jpg')}, or in your own program:"
-    yield fenced(_PYTHON, "python")
-    run = record.get("samples", {}).get(PYTHON.name)
-    if run is None or not run["output"]:
-        reason = run["why_not"] if run else "there was no image to run it on."
-        yield f"{code(SCRIPT_FILE)} was not run at export: {escaped(reason)}"
-    else:
-        lines = "\n".join("    " + printable(line) for line in run["output"].splitlines())
-        others = ", ".join(map(code, run.get("models", ())[1:]))
-        more = f" Its predictions with {others} equal those of VisionFT too." if others else ""
-        yield f"Output of {code(SCRIPT_FILE)} for validation images at export:\n\n{lines}\n\n{more}".rstrip()
-    runtimes = f"{code(MODEL_FILE)} runs in ONNX Runtime, OpenVINO and OpenCV 5; in tract with a fixed input size."
-    if FLOAT_MODEL_FILE in files:
-        networks = "ResNets" if record.get("mirror") else "ResNets; ViTs one image at a time"
-        runtimes += f" For OpenCV 4 take {code(FLOAT_MODEL_FILE)} ({networks})."
-    yield runtimes
-    if programs := [f"{each.title} ({code(each.file)})" for each in SAMPLES[1:] if each.file in files]:
-        yield f"Other languages: {', '.join(programs)}."
-    if f"{TIMM_FOLDER}/config.json" in files:
-        yield "With timm, as a PyTorch network, for images prepared as its configuration says:"
-        yield fenced(_TIMM, "python")
-    if "adapter/adapter_config.json" in files:
-        yield "The fine-tuned parameters alone, on the network that they were trained with:"
-        yield fenced(_PEFT, "python")
 
 
 def _training(record: Record) -> Iterable[str]:

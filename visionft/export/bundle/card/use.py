@@ -1,0 +1,114 @@
+"""The section of the model card on its use: programs, and code for runtimes and frameworks. Torch-free."""
+
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
+
+from visionft.export.bundle.card.markdown import TIMM_FOLDER, code, escaped, fenced, table
+from visionft.export.bundle.sample_programs import PYTHON, SAMPLES
+from visionft.export.contents import FLOAT_MODEL_FILE, MODEL_FILE, MODULE_FILE, PYTORCH_FILE, SCRIPT_FILE
+from visionft.foreign_text import printable
+
+Record = Mapping[str, Any]
+
+_PYTHON = """
+import json
+import numpy as np, onnxruntime
+from PIL import Image, ImageOps
+
+session = onnxruntime.InferenceSession("model.onnx")
+names = json.loads(session.get_modelmeta().custom_metadata_map["class_names"])
+image = ImageOps.exif_transpose(Image.open("image.jpg"))  # upright, whichever way the camera was held
+pixels = np.asarray(image.convert("RGB"))[None]  # any size
+probabilities = session.run(["probabilities"], {"image": pixels})[0][0]
+print(names[probabilities.argmax()], probabilities.max())
+"""
+_PYTORCH = """
+import json, torch
+from PIL import Image, ImageOps
+
+about = {"metadata.json": ""}
+model = torch.export.load("model.pt2", extra_files=about).module()
+names = json.loads(about["metadata.json"])["class_names"]
+rgb = ImageOps.exif_transpose(Image.open("image.jpg")).convert("RGB")
+pixels = torch.frombuffer(bytearray(rgb.tobytes()), dtype=torch.uint8).view(1, rgb.height, rgb.width, 3)
+probabilities = model(pixels)["probabilities"][0]  # also "logits" and, where it was fitted, "distance"
+print(names[probabilities.argmax()], probabilities.max().item())
+"""
+_TRANSFORMERS = """
+from transformers import pipeline
+
+classify = pipeline("image-classification", ".", trust_remote_code=True)  # or from the hub: "OWNER/NAME"
+print(classify("image.jpg"))
+"""
+_TIMM = """
+import timm
+
+model = timm.create_model("local-dir:huggingface", pretrained=True).eval()  # from the hub: "hf-hub:OWNER/NAME"
+"""
+_PEFT = """
+import json, timm
+from peft import PeftModel
+
+about = json.load(open("adapter/adapter_config.json", encoding="utf-8"))
+classes = about["auto_mapping"]["class_names"]
+base = timm.create_model(about["base_model_name_or_path"], pretrained=True, num_classes=len(classes))
+model = PeftModel.from_pretrained(base, "adapter").eval()
+"""
+
+
+def use_of(record: Record, files: Collection[str]) -> Iterable[str]:
+    """Yield the ways to use an export without VisionFT, from its record and the names of its files."""
+    yield f"{code(f'python {SCRIPT_FILE} image.jpg')}, or in your own program:"
+    yield fenced(_PYTHON, "python")
+    run = record.get("samples", {}).get(PYTHON.name)
+    if run is None or not run["output"]:
+        reason = run["why_not"] if run else "there was no image to run it on."
+        yield f"{code(SCRIPT_FILE)} was not run at export: {escaped(reason)}"
+    else:
+        lines = "\n".join("    " + printable(line) for line in run["output"].splitlines())
+        others = ", ".join(map(code, run.get("models", ())[1:]))
+        more = f" Its predictions with {others} equal those of VisionFT too." if others else ""
+        yield f"Output of {code(SCRIPT_FILE)} for validation images at export:\n\n{lines}\n\n{more}".rstrip()
+    runtimes = f"{code(MODEL_FILE)} runs in ONNX Runtime, OpenVINO and OpenCV 5; in tract with a fixed input size."
+    if FLOAT_MODEL_FILE in files:
+        networks = "ResNets" if record.get("mirror") else "ResNets; ViTs one image at a time"
+        runtimes += f" For OpenCV 4 take {code(FLOAT_MODEL_FILE)} ({networks})."
+    yield runtimes
+    yield from _pytorch(record, files)
+    if programs := [each for each in SAMPLES if each.file in files]:
+        yield "Programs of the export, started in its folder:"
+        yield table(["", "program", "needs"], [[each.title, code(each.file), escaped(each.needs)] for each in programs])
+        yield fenced(
+            "\n".join(line for each in programs for line in (f"# {each.title}", each.start(files=files))), "sh"
+        )
+    if "adapter/adapter_config.json" in files:
+        yield "The fine-tuned parameters alone, on the network that they were trained with:"
+        yield fenced(_PEFT, "python")
+
+
+def _pytorch(record: Record, files: Collection[str]) -> Iterable[str]:
+    if parity := record.get("pytorch"):
+        yield (
+            f"{code(PYTORCH_FILE)} is the same model for PyTorch alone, written by version {escaped(record['torch'])}; "
+            f"an older one may not read it. On {parity['images']:,} images its probabilities differ from those of "
+            f"{code(MODEL_FILE)} by {parity['max_abs_diff']:.1e} at most. It cannot be trained further. Never load "
+            "such a file of somebody you do not trust."
+        )
+        yield fenced(_PYTORCH, "python")
+    if MODULE_FILE in files:
+        yield (
+            f"With Hugging Face transformers, which asks for your consent to run {code(MODULE_FILE)}; the images of a "
+            "batch have one size:"
+        )
+        yield fenced(_TRANSFORMERS, "python")
+    if f"{TIMM_FOLDER}/config.json" in files:
+        yield "With timm, as a network that can be trained further, for prepared images:"
+        yield fenced(_TIMM, "python")
+        if effect := record.get("timm_transform"):
+            yield (
+                "timm's own transform for it (`timm.data.create_transform`) crops and resizes otherwise: on "
+                f"{effect['images']:,} validation images probabilities differ by up to "
+                f"**{effect['max_abs_diff']:.3f}**, {effect['changed']:,} classes change. For the figures of this card "
+                "prepare images as the model does: the largest box of the input's aspect ratio, resized with "
+                "antialiasing."
+            )
