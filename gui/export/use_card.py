@@ -12,6 +12,7 @@ from models.messages import Message
 from visionft.export.bundle.card.model_card import CARD_FILE
 from visionft.export.bundle.sample_programs import PYTORCH, SAMPLES, Sample, sample_of
 from visionft.export.bundle.triton import TRITON_FOLDER
+from visionft.export.bundle.web_runtime import RUNTIME_FOLDER, runtime_files
 from visionft.export.contents import FIXED_MODEL_FILE, FLOAT_MODEL_FILE, MODEL_FILE, PYTORCH_FILE
 from visionft.export.options import ExportOptions, help_of
 from visionft.export.parity import ExportResult
@@ -66,6 +67,8 @@ class UseCard(Card):
         lines += [("file", PYTORCH_FILE, tr(help_of("pytorch")))] * options.pytorch
         lines += [("folder-open", "huggingface", tr(help_of("huggingface")))] * options.huggingface
         lines += [("folder-open", TRITON_FOLDER, tr(help_of("triton")))] * options.triton
+        brings_runtime = options.web_runtime and bool(runtime_files())
+        lines += [("folder-open", RUNTIME_FOLDER, tr(help_of("web_runtime")))] * brings_runtime
         if target.sample in self._samples:
             program = self._samples[target.sample]
             lines.append(("file", program.file, tr("The program to start with ({language}).", language=program.title)))

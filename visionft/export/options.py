@@ -56,7 +56,7 @@ class ExportOptions:
     web_runtime: bool = setting(
         False,
         label="ONNX Runtime for browsers",
-        help="41 MB beside the page, which then needs no npm.",
+        help="ONNX Runtime beside the page (41 MB), so that nothing has to be fetched for it.",
     )
     phone: bool = setting(
         False,
