@@ -109,7 +109,7 @@ class Distiller:
             raise ExportError(
                 "There is no image to distil with: all labelled ones are for validation and test.",
                 "Import images without labels, or export without it.",
-                NextStep("import"),
+                NextStep("import_unlabelled"),
             )
         judged = [_with_labels(image, row) for image, row in zip(*self._labelled("val"), strict=True)]
         return replace(self.images, class_names=names, images=(*learning, *judged), prompts=(), soft_labels=soft)
@@ -158,7 +158,7 @@ class Distiller:
             decoder=self.decoder, own_decoder=decoder, stretch=1.0,
         )  # fmt: skip
         _, pixels = next(readable_images(shown, reading))
-        speed = time_both(*sessions.values(), pixels, job)
+        speed = time_both(sessions[MODEL_FILE], sessions[name], pixels, job)
         variant = Variant(
             precision="distilled", file=name, bytes=len(content), reference_bytes=len(reference), sha256="",
             answers=answers, temperature=made.temperature, bits=int8.bits if int8 else 32,

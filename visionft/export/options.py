@@ -66,9 +66,9 @@ class ExportOptions:
     )
     distil: bool = setting(
         False,
-        label="Train a small network on its predictions",
-        help="The Starter ResNet learns the model's predictions of all images, labelled or not, then in int8: some "
-        "minutes. It is kept where it loses at most half a point of accuracy.",
+        label="Train a small network on its predictions (some minutes)",
+        help="The Starter ResNet learns the model's predictions of all images, labelled or not, then becomes int8. "
+        "It is kept where it loses at most half a point of accuracy.",
     )
     exporters: tuple[str, ...] = setting(
         (), label="Other formats", help="Files of installed extensions, made from model.onnx."

@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import torch  # noqa: TID253
 from torch import Tensor, nn  # noqa: TID253
@@ -37,6 +38,9 @@ def _silenced() -> Generator[None]:
 
 class _FromBytes(nn.Module):
     """A network from (1, 3, H, W) images of 0 to 255 to probabilities."""
+
+    mean: Tensor
+    std: Tensor
 
     def __init__(self, network: nn.Module, preprocessing: PreprocessConfig, temperature: float, task: Task) -> None:
         super().__init__()
@@ -75,7 +79,7 @@ def write_core_ml(
             import coremltools as ct
 
             program = torch.export.export(whole, (sample,)).run_decompositions({})
-            made = ct.convert(
+            made: Any = ct.convert(
                 program,
                 inputs=[ct.ImageType(INPUT, shape=tuple(sample.shape), color_layout=ct.colorlayout.RGB)],
                 outputs=[ct.TensorType(OUTPUT)],

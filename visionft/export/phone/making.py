@@ -122,7 +122,9 @@ class PhoneMaker:
         options.add_session_config_entry(*EXACT_BYTES)
         session = onnxruntime.InferenceSession(path, options, providers=[PROCESSOR])
         try:
-            form = self._compared(path, source, lambda pixels: session.run([OUTPUT], {INPUT: pixels[None]})[0])
+            form = self._compared(
+                path, source, lambda pixels: np.asarray(session.run([OUTPUT], {INPUT: pixels[None]})[0])
+            )
         except ExportError:
             path.unlink()
             raise
