@@ -97,7 +97,7 @@ SAMPLES = (
         needs=Message("The page classifies images in the browser; none is uploaded. To try it, Python serves it here."),
         commands=(
             "npm install --prefix samples/web", "python -m http.server 8000 --bind 127.0.0.1",
-            "http://127.0.0.1:8000/samples/web/{model}",
+            "# open http://127.0.0.1:8000/samples/web/{model}",
         ),
         installed="samples/web/runtime/ort.wasm.bundle.min.mjs",
     ),
