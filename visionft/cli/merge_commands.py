@@ -45,7 +45,7 @@ def merge(
     names = class_map_of(rename)
     with opened_project(project, read_only=dry_run) as opened, running_job() as job:
         if not (dry_run or add_classes) and class_names(opened):
-            forecast = merge_projects(opened, others, class_map=names, is_preview=True, job=job)
+            forecast = merge_projects(opened, others, class_map=names, is_preview=True, job=job.without_events())
             _refuse_new_classes(forecast)
         report = merge_projects(opened, others, class_map=names, is_preview=dry_run, job=job)
         print_result(report, partial(_merge_text, report, project, is_preview=dry_run), as_json=json)

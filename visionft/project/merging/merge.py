@@ -145,7 +145,7 @@ def merge_projects(
         here = read_side(connection, project.path)
     arrivals: list[_Arrival] = []
     for path in others:
-        there = read_other(path, project)
+        there = read_other(path, project, job=job)
         if any(there.path == each.there.path for each in arrivals):
             continue
         origins, earlier = _origins(project.path, there.path), tuple((e.origins[1], e.there) for e in arrivals)

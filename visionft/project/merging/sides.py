@@ -16,6 +16,7 @@ from models.messages import Message
 from visionft.data.types import SPLITS, Split
 from visionft.errors import ProjectError
 from visionft.foreign_text import printable
+from visionft.jobs import SILENT, JobContext
 from visionft.project.db import schema
 from visionft.project.db.database import DATABASE
 from visionft.project.db.roots import IMAGES_FOLDER, Roots
@@ -104,7 +105,7 @@ def read_side(connection: sqlite3.Connection, folder: Path) -> Side:
     return side
 
 
-def read_other(path: Path, project: Project) -> Side:
+def read_other(path: Path, project: Project, *, job: JobContext = SILENT) -> Side:
     """Read the other project of a merge, as cleaned text; one that another process writes is read as last saved.
 
     Raises:
@@ -113,7 +114,7 @@ def read_other(path: Path, project: Project) -> Side:
     folder = Path(os.path.abspath(path))  # noqa: PTH100  (keeps links as the user named them)
     if _is_same(folder, project.path):
         raise ProjectError("A project cannot be merged with itself.", "Choose the copy in which others labelled.")
-    with _opened(folder) as connection:
+    with _opened(folder, job) as connection:
         side = read_side(connection, folder)
     if side.task != project.task:
         words = Message("One of the two projects takes one class per image, the other one any number.")
@@ -131,10 +132,12 @@ def _is_same(folder: Path, other: Path) -> bool:
 
 
 @contextmanager
-def _opened(folder: Path) -> Generator[sqlite3.Connection]:
+def _opened(folder: Path, job: JobContext) -> Generator[sqlite3.Connection]:
     """Yield a checked connection in a transaction; each error names the other project, and its own next step."""
     try:
         with Project.open(folder, read_only=True) as other, other.reading() as connection:
+            for notice in other.notices:
+                job.report(notice)
             connection.execute("BEGIN")
             fault = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
             if fault != "ok":
