@@ -7,6 +7,7 @@ import contextlib
 import gc
 import io
 import logging
+import traceback
 import warnings
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
@@ -28,12 +29,20 @@ logger = logging.getLogger(__name__)
 
 @contextmanager
 def _silenced() -> Generator[None]:
-    """Silence the converter: it warns of every version it was not tested with, and draws progress bars."""
+    """Silence the converter: it warns of every version it was not tested with, and draws progress bars.
+
+    Its temporary folder ends here too, with a warning: frames of an error and a cycle of references keep it.
+    """
     logging.getLogger("coremltools").setLevel(logging.ERROR)
     with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
         warnings.simplefilter("ignore")
-        yield
-        gc.collect()  # a cycle of references keeps its temporary folder, whose end is a warning too
+        try:
+            yield
+        except Exception as error:
+            traceback.clear_frames(error.__traceback__)
+            raise
+        finally:
+            gc.collect()
 
 
 class _FromBytes(nn.Module):
