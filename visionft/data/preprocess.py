@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import TYPE_CHECKING, Literal, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self
 
 import numpy as np
 from PIL import Image
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _FILTERS = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}  # antialiased, as torch's
 _LARGE = 1024  # side of a crop in pixels
-_Choice = Callable[[int, int], int]
+_Choice = Callable[[int, int], Any]  # of one of two numbers, which may be symbolic
 Region = tuple[int, int, int, int]  # left, top, right and bottom of a part of an image, in thousandths of its sides
 WHOLE: Region = (0, 0, 1000, 1000)
 LEAST_REGION_PX = 16  # of a side: a patch of the ViTs

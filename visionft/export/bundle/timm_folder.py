@@ -129,10 +129,12 @@ def measure_transform(
         decoded: uint8 (H, W, 3) images; at most `TRANSFORMED` of them are used, evenly spread.
         temperature: Of the probabilities; likewise `task`.
     """
-    import timm
+    from timm import create_model
+    from timm.data.config import resolve_data_config
+    from timm.data.transforms_factory import create_transform
 
-    network: Any = timm.create_model(f"local-dir:{folder / TIMM_FOLDER}", pretrained=True).eval()
-    transform: Any = timm.data.create_transform(**timm.data.resolve_data_config(model=network))
+    network: Any = create_model(f"local-dir:{folder / TIMM_FOLDER}", pretrained=True).eval()
+    transform: Any = create_transform(**resolve_data_config(model=network))
     activation = {"single": softmax, "multi": sigmoid}[task]
     differences, changed = [0.0], 0
     images = spread(decoded, TRANSFORMED)
