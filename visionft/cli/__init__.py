@@ -49,7 +49,7 @@ from visionft.log import LineFormatter, log_expected, start_log
 logger = logging.getLogger(__name__)
 
 GROUPS: Final = {
-    "project": "Create, inspect, check, back up, copy, share, merge; undo and redo.",
+    "project": "Create, inspect, check, back up, copy, share, merge; undo.",
     "label": "Set, suggest and export labels; what more labels would add.",
     "curate": "Duplicates, image quality, label errors, leaks, report, map.",
     "run": "List, rank, compare, explain and combine training runs.",
