@@ -223,7 +223,8 @@ class ConflictsView(View):
             accept_key = self.curation.state.actions.shown_keys("curate.accept")
             cards.append((model, side, f"{ranked[0][1]:.0%}", accept_key, self._colour(side.classes)))
         else:
-            reason = self._opinions.reason
+            is_read = self._opinions.changes == self._changes
+            reason = self._opinions.reason if is_read else Message("Reading the images")
             cards.append((model, None, tr(reason) if reason else tr("No opinion on this image"), "", 0))
         panel.show_conflict(self.tile(rows[0]), cards)
 

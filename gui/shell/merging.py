@@ -46,7 +46,7 @@ class MergeDialog(Dialog):
     def __init__(self, parent: QWidget, report: "MergeReport", known: Sequence[str]) -> None:
         found = report.projects[0]
         about = Message("From {path}, which is only read. One undo takes the whole merge back.", path=found.path)
-        super().__init__(parent, Message("Merge another copy"), about, width=640)
+        super().__init__(parent, Message("Merge another copy"), about, width=760)
         self.merge_button = Button("Merge", role="primary")
         self.counts = _count_table(found)
         self.boxes: dict[str, QComboBox] = {}
