@@ -24,6 +24,7 @@ logger = logging.getLogger(__name__)
 MOST_EXACT: Final = 200_000
 _BLOCK, _COLUMNS = 1024, 16_384
 _CELL_ROWS, _PROBED = 512, 32  # rows of a cell on average; cells compared with the queries of a cell
+_MOST_COMPARED: Final = 4 * _CELL_ROWS * _PROBED  # rows compared with a query: equal images may fill one cell
 _SAMPLED, _ROUNDS = 64, 10  # of k-means: rows for each cell; iterations
 
 
@@ -93,7 +94,8 @@ def _by_cells(rows: Rows, queries: np.ndarray | None, k: int) -> _Found:
     for mine, near in zip(asked, around, strict=True):
         if not len(mine):
             continue
-        pool = np.sort(np.concatenate([members[each] for each in near]))  # sorted: its rows are read in their order
+        pool = np.concatenate([members[each] for each in near])[:_MOST_COMPARED]
+        pool.sort()  # its rows are read in their order
         block = np.ascontiguousarray((rows if queries is None else queries)[mine], np.float32)
         among = np.ascontiguousarray(rows[pool], np.float32)
         is_own = queries is None
