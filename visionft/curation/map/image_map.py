@@ -68,7 +68,8 @@ def fit_frame(features: Features) -> Frame:
     100,000 x 896 take seconds, in blocks that fit in memory.
     """
     rows = features.directions
-    centre = (sum(block.sum(axis=0, dtype=np.float64) for block in rows.blocks(BLOCK)) / len(rows)).astype(np.float32)
+    sums = np.sum([block.sum(axis=0, dtype=np.float64) for block in rows.blocks(BLOCK)], axis=0)
+    centre = (sums / len(rows)).astype(np.float32)
     if len(rows) < rows.shape[1]:
         centred = rows[:] - centre
         values, vectors = np.linalg.eigh((centred @ centred.T).astype(np.float64))
