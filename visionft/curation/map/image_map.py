@@ -68,7 +68,7 @@ def fit_frame(features: Features) -> Frame:
     100,000 x 896 take seconds, in blocks that fit in memory.
     """
     rows = features.directions
-    sums = np.sum([block.sum(axis=0, dtype=np.float64) for block in rows.blocks(BLOCK)], axis=0)
+    sums = np.stack([block.sum(axis=0, dtype=np.float64) for block in rows.blocks(BLOCK)]).sum(axis=0)
     centre = (sums / len(rows)).astype(np.float32)
     if len(rows) < rows.shape[1]:
         centred = rows[:] - centre
