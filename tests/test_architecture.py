@@ -18,7 +18,8 @@ def imports() -> dict[str, set[str]]:
 
 
 def test_no_file_is_in_a_circle_of_imports(imports: dict[str, set[str]]) -> None:
-    assert len(imports) == sum(1 for package in PACKAGES for _ in (ROOT / package).rglob("*.py"))
+    files = [path for package in PACKAGES for path in (ROOT / package).rglob("*.py")]
+    assert len(imports) == sum((path.parent / "__init__.py").exists() for path in files)  # else samples for exports
     TopologicalSorter(imports).prepare()  # raises a CycleError that names one
 
 

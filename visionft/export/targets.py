@@ -129,6 +129,5 @@ def target_of(found: "ExportResult") -> Target | None:
 
 
 def _files(options: ExportOptions) -> int:
-    files = (options.float_input, options.pytorch, options.huggingface, options.triton, options.web_runtime)
-    single = (*files, options.phone)
-    return len(options.precisions) + sum(single)
+    formats = (options.float_input, options.pytorch, options.huggingface, options.triton, options.web_runtime)
+    return len(options.precisions) + sum(formats) + options.phone

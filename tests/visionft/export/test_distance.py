@@ -19,7 +19,7 @@ from models.methods.layers.joined import Stages
 from visionft.data.types import Snapshot
 from visionft.errors import ExportError
 from visionft.export import distance, exporter
-from visionft.export.distance import Distance, WithOutputs, draw_border, fit_distance
+from visionft.export.distance import Distance, draw_border, fit_distance, with_outputs
 from visionft.export.exporter import export_run
 from visionft.export.parity import read_export
 from visionft.export.prediction_table import csv_text
@@ -143,12 +143,12 @@ def test_of_too_few_images_there_is_no_border(run_of, snapshot: Snapshot, tmp_pa
 
 
 def test_a_distance_that_differs_from_pytorch_fails_the_export(run_of, snapshot, tmp_path: Path, monkeypatch) -> None:
-    def moved(network, backbone, *, distance, embeds):
+    def moved(part, distance, *, embeds):
         other = copy.deepcopy(distance)
         other.border.mul_(1.2)
-        return WithOutputs(network, backbone, distance=other, embeds=embeds)
+        return with_outputs(part, other, embeds=embeds)
 
-    monkeypatch.setattr(exporter, "WithOutputs", moved)
+    monkeypatch.setattr(exporter, "with_outputs", moved)
     with pytest.raises(ExportError) as caught:
         export_run(run_of("test_resnet", "linear"), snapshot, tmp_path / "out")
     told = cast(Message, caught.value.message).values

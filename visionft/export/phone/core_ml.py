@@ -85,7 +85,7 @@ def write_core_ml(
     sample = torch.zeros(1, 3, *preprocessing.shape)
     try:
         with _silenced():
-            import coremltools as ct
+            import coremltools as ct  # pyright: ignore[reportMissingImports]
 
             program = torch.export.export(whole, (sample,)).run_decompositions({})
             made: Any = ct.convert(
