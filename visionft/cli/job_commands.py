@@ -102,7 +102,7 @@ def run(
     machines: Annotated[
         int, Option(min=1, max=1024, help="Machines that train together, each with this command, in one shared folder.")
     ] = 1,
-    machine: Annotated[int, Option(min=0, help="Number of this machine, from 0 on.")] = 0,
+    machine: Annotated[int, Option(min=0, max=1023, help="Number of this machine, from 0 on.")] = 0,
     main: Annotated[str, Option(metavar="HOST", help="Address of machine 0, for the others.")] = "",
     port: Annotated[int, Option(min=1024, max=65535, help="Port on which machine 0 listens.")] = 29500,
     json: Json = False,

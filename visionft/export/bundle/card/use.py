@@ -106,7 +106,7 @@ def _pytorch(record: Record, files: Collection[str]) -> Iterable[str]:
         yield fenced(_TIMM, "python")
         if effect := record.get("timm_transform"):
             yield (
-                "timm's own transform for it (`timm.data.create_transform`) crops and resizes otherwise: on "
+                f"timm's own transform for it ({code('timm.data.create_transform')}) crops and resizes otherwise: on "
                 f"{effect['images']:,} validation images probabilities differ by up to "
                 f"**{effect['max_abs_diff']:.3f}**, {effect['changed']:,} classes change. For the figures of this card "
                 "prepare images as the model does: the largest box of the input's aspect ratio, resized with "
