@@ -125,7 +125,7 @@ SAMPLES = (
     ),
     Sample(
         name="kotlin", title="Kotlin", file="samples/android/ImageClassifier.kt",
-        needs=Message("A class for an Android app. It was compiled, and not run on a phone."),
+        needs=Message("For an Android app. It was compiled with stand-ins for its libraries, not run on a phone."),
         commands=(
             'implementation("com.microsoft.onnxruntime:onnxruntime-android:1.22.0")  // in app/build.gradle.kts',
             "cp {file} labels.txt APP/app/src/main/assets/",
@@ -133,7 +133,7 @@ SAMPLES = (
     ),
     Sample(
         name="swift", title="Swift", file="samples/ios/ImageClassifier.swift",
-        needs=Message("A class for an iOS app. It was compiled, and not run on a phone."),
+        needs=Message("For an iOS app. It was compiled with stand-ins for its libraries, not run on a phone."),
         commands=(
             'https://github.com/microsoft/onnxruntime-swift-package-manager  (the package to add in Xcode)',
             "cp {file} labels.txt APP/",

@@ -62,7 +62,7 @@ _PURPOSES = {
     f"{TIMM_FOLDER}/model.safetensors": "weights of the network for timm",
     "adapter/adapter_config.json": "the fine-tuned parameters in PEFT's format: their base model and classes",
     "adapter/adapter_model.safetensors": "the fine-tuned parameters in PEFT's format: weights",
-    **{each.file: f"the same program in {each.title}" for each in SAMPLES[1:]},
+    **{each.file: f"a program to start with: {each.title}" for each in SAMPLES[1:]},
 }
 _FOLDERS = {
     RUNTIME_FOLDER: "ONNX Runtime for browsers (MIT)",
