@@ -15,7 +15,7 @@ from visionft.cli.arguments import Json
 from visionft.cli.next_steps import joined, next_words
 from visionft.cli.output import print_result, running_job, table
 from visionft.cli.schemas import output_of, prints
-from visionft.errors import VisionFTError
+from visionft.errors import NextStep, VisionFTError
 from visionft.project.names import count_of
 from visionft.public_sets import PUBLIC_SETS, fetch_set, get_set
 from visionft.weights.locations import weights_folder
@@ -142,6 +142,10 @@ def window(
     except ModuleNotFoundError as error:
         message = f"The window cannot be opened: the package {error.name} is not installed."
         raise VisionFTError(message, "Install VisionFT again, or go on with the other commands.") from error
+    except ImportError as error:
+        if ".so" not in str(error):  # a library of the system is missing
+            raise
+        raise VisionFTError(f"The window cannot be opened: {error}.", "", NextStep("diagnose")) from error
     raise typer.Exit(open_window(project))
 
 

@@ -42,6 +42,13 @@ def test_a_window_that_is_not_installed_is_an_error(points: str, installed, refu
     assert ("a_qt_that_is_not_here" in error) == ("no_qt" in points)
 
 
+def test_a_window_without_a_library_of_the_system_leads_to_the_doctor(installed, refused) -> None:
+    folder = installed("[visionft.apps]\nwindow = no_library:main\n")
+    (folder / "no_library.py").write_text("raise ImportError('libglib-2.0.so.0: cannot open shared object file')\n")
+    error = refused("app")
+    assert "libglib-2.0.so.0" in error and "visionft doctor" in error
+
+
 def test_the_window_of_this_project_is_there() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     module, _, name = project["entry-points"]["visionft.apps"]["window"].partition(":")
