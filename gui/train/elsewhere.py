@@ -76,14 +76,6 @@ send = LazyFunction(f"{__name__}:send_job")
 follow = LazyFunction(f"{__name__}:follow_job")
 
 
-def _phases(jobs: "tuple[ssh.SentJob, ...]") -> "dict[str, ssh.Phase]":
-    found: dict[str, ssh.Phase] = {}
-    for each in jobs:
-        with contextlib.suppress(ssh.RemoteError):
-            found[each.job] = ssh.phase_of(each)
-    return found
-
-
 class ElsewhereDialog(Dialog):
     """Two ways to another computer."""
 
@@ -228,7 +220,7 @@ class Elsewhere(QObject):
         """Look how the jobs are, unasked: computers that cannot be reached are passed over."""
         title, jobs = Message("Looking at jobs on other computers"), self.jobs
         if jobs and self._followed is None:
-            work = ShortWork(title, partial(_phases, jobs))
+            work = ShortWork(title, partial(ssh.phases_of, jobs))
             self._run(tr(title), work, Lane.REMOTE, self._on_looked, priority=Priority.UNREQUESTED)
 
     def _on_looked(self, phases: "dict[str, ssh.Phase]") -> None:

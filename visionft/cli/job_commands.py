@@ -202,7 +202,9 @@ def status(
 ) -> None:
     """Show the jobs of a project on other computers; follow, stop, continue or remove one."""
     if not (number or follows or stops or goes_on or removes):
-        found = [(each.job[:8], each.host.address, ssh.phase_of(each)) for each in ssh.sent_jobs(project)]
+        jobs = ssh.sent_jobs(project)
+        phases = ssh.phases_of(jobs)
+        found = [(each.job[:8], each.host.address, phases.get(each.job, "out of reach")) for each in jobs]
         values = [{"job": job, "address": address, "phase": phase} for job, address, phase in found]
         text = table(("job", "computer", "state"), found) if found else "No job of this project is elsewhere."
         print_result(values, text, as_json=json)

@@ -1,4 +1,4 @@
-"""The events of a job as lines of JSON in a file, for a reader elsewhere who follows it."""
+"""The events of a job as lines of JSON in a file, for a reader on another computer."""
 
 import dataclasses
 import json

@@ -116,20 +116,20 @@ def pack_job(
     config = with_aspect(resolved_framing(config, images, project_dir, job=job), images)
     size = packed_bytes(images, config, lossless=lossless)
     job.report(Notice(message=Message("The job file takes about {size}.", size=size_text(size))))
-    packing = _Packing(config, images, lossless=lossless, job=job)
+    packer = _ImagePacker(config, images, lossless=lossless, job=job)
     number = str(uuid.uuid4())
     with temporary_folder(project_dir / FOLDER / number) as kept:
         facts = {"job": number, "side": config.near_side, "lossless": lossless}
-        manifest = pack(target, KIND, facts, packing.contents(kept, facts))
+        manifest = pack(target, KIND, facts, packer.contents(kept, facts))
         write_json(kept / SETTINGS, config.to_dict())
-        write_snapshot(kept, packing.packed(of_project=True))
+        write_snapshot(kept, packer.packed(of_project=True))
         (project_dir / FOLDER).mkdir(exist_ok=True)
         shutil.copytree(kept, project_dir / FOLDER / number)
     return PackedJob.of(manifest)
 
 
 def _refuse_local(config: TrainConfig) -> None:
-    """Refuse settings that need the project, or no other computer."""
+    """Refuse settings bound to the project, and methods without training."""
     if config.start_from:
         hint = "Train it here, or start from pretrained weights."
         raise VisionFTError("A run that starts from another run of the project cannot be trained elsewhere.", hint)
@@ -143,7 +143,7 @@ def _used(images: Snapshot) -> list[SnapshotImage]:
 
 
 def _packed_weights(config: TrainConfig) -> Path | None:
-    """Return the weights file to pack: none that comes with the program."""
+    """Return the weights file to pack; None for bundled weights."""
     if config.weights == RANDOM or not config.needs_base_weights:
         return None
     found = find_weights(config.backbone_row, config.weights)
@@ -151,7 +151,7 @@ def _packed_weights(config: TrainConfig) -> Path | None:
     return None if is_bundled else found
 
 
-class _Packing:
+class _ImagePacker:
     """The files of a job, one after the other."""
 
     def __init__(self, config: TrainConfig, images: Snapshot, *, lossless: bool, job: JobContext) -> None:

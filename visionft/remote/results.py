@@ -32,7 +32,7 @@ _TELLING: Final = 0.005  # of accuracy: a difference below it needs no word
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Measured:
+class SplitAccuracy:
     """The accuracy of a run on a split, where it was trained and here; None where it was not measured."""
 
     split: Split
@@ -43,25 +43,25 @@ class Measured:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportedResult:
-    """A run that was trained elsewhere.
+    """A run trained on another computer.
 
     Attributes:
         run: Its name in the project.
-        device: What it was trained on.
+        device: The device it was trained on.
         measured: Its accuracy there and here, by split.
-        changed: Images whose label or split has changed since the job was packed, or that are gone.
-        added: Labelled images that have come since.
+        changed: Images removed since the job was packed, or with another label or split.
+        added: Images labelled since.
     """
 
     run: str
     device: str
-    measured: tuple[Measured, ...]
+    measured: tuple[SplitAccuracy, ...]
     changed: int
     added: int
 
     @property
     def remarks(self) -> tuple[str, ...]:
-        """Return what is worth a word: differences of the accuracies, and labels that have changed."""
+        """Return sentences about differences of the accuracies and about changed labels."""
         found: list[str] = []
         for each in self.measured:
             if each.there is not None and each.here is not None and abs(each.there - each.here) >= _TELLING:
@@ -157,7 +157,7 @@ def _adopt(folder: Path, packed_as: TrainConfig, packed: Snapshot) -> TrainConfi
     return config
 
 
-def _measured(there: Any, here: dict[Split, Evaluation]) -> tuple[Measured, ...]:
+def _measured(there: Any, here: dict[Split, Evaluation]) -> tuple[SplitAccuracy, ...]:
     """Return the accuracies there and here; those of the file are a stranger's."""
     stated = there if isinstance(there, dict) else {}
     found = []
@@ -165,7 +165,7 @@ def _measured(there: Any, here: dict[Split, Evaluation]) -> tuple[Measured, ...]
         values = stated.get(split)
         top1 = values.get("top1") if isinstance(values, dict) else None
         known = float(top1) if isinstance(top1, int | float) and 0 <= top1 <= 1 else None
-        found.append(Measured(split=split, there=known, here=evaluation.top1, images=evaluation.images))
+        found.append(SplitAccuracy(split=split, there=known, here=evaluation.top1, images=evaluation.images))
     return tuple(found)
 
 

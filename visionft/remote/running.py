@@ -83,7 +83,7 @@ def run_job(
         job_file: The file of `pack_job`.
         processes: How many train together on each machine, on a device each.
         machines: The machines that train together; each of them calls this.
-        events: File to which the events of several processes go, as `event_lines` writes them.
+        events: File for the events of several processes, as `event_file.recorded` writes it.
 
     Raises:
         PackedFileError: The file is no job, damaged or unsafe, or the folder holds another job.
@@ -106,12 +106,12 @@ def run_job(
 
 
 def is_launched() -> bool:
-    """Return whether this process is one of several that train together."""
+    """Return whether this process is one of several of one run."""
     return "RANK" in os.environ
 
 
 def unpack_job(job_file: Path, *, job: JobContext = SILENT) -> PackedJob:
-    """Unpack a job into its folder, where that has not been done; return what it holds.
+    """Unpack a job into its folder, once; return its facts.
 
     Raises:
         PackedFileError, JobCancelled: As `run_job`.
@@ -154,7 +154,7 @@ def _settings(folder: Path) -> tuple[TrainConfig, Snapshot]:
 
 def _train(folder: Path, job: JobContext) -> TrainedRun:
     try:
-        return _train_alone(folder, job)
+        return _train_or_resume(folder, job)
     except RuntimeError as error:
         if not is_launched():
             raise
@@ -164,7 +164,7 @@ def _train(folder: Path, job: JobContext) -> TrainedRun:
         ) from error
 
 
-def _train_alone(folder: Path, job: JobContext) -> TrainedRun:
+def _train_or_resume(folder: Path, job: JobContext) -> TrainedRun:
     if (run := _latest(folder)) is None:
         config, images = _unpacked(folder)
         return train_and_evaluate(config, images, new_run_dir(folder, config), job=job)
@@ -189,7 +189,7 @@ def launch_processes(job_file: Path, processes: int, machines: Machines, events:
     """Train an unpacked job in several processes by accelerate's launcher; cancelling stops them well.
 
     Raises:
-        RunError: They ended with an error, which they printed.
+        RunError: They ended with an error; its text is on stderr.
     """
     place = ["--main_process_port=0"]
     if machines.count > 1:

@@ -112,7 +112,7 @@ def _last_line(text: bytes) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SentJob:
-    """A job that was sent: its number, and where it is."""
+    """A job on another computer, by its number."""
 
     job: str
     host: Host
@@ -123,8 +123,8 @@ class SentJob:
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
-    """What was found at one look: the phase, the events since the last one, and how far they have been read."""
+class JobStatus:
+    """The phase of a job, its events since the last status, and the bytes of events read so far."""
 
     phase: Phase
     events: tuple[Event, ...]
@@ -180,7 +180,7 @@ def submit(project_dir: Path, number: str, job_file: Path, host: Host, *, job: J
 
 
 def start(sent: SentJob) -> None:
-    """Start a job that is there, or go on with one that was stopped (RemoteError: no connection)."""
+    """Start or continue a sent job (RemoteError: no connection)."""
     run = f"{sent.host.program} job run job.vftjob --events events.jsonl"
     script = f"cd {sent.folder} && {{ nohup {run} >> log.txt 2>&1 < /dev/null & echo $! > pid; }}"
     sent.host.run(script)
@@ -216,12 +216,12 @@ def _send(host: Host, source: Path, target: str, job: JobContext) -> None:
         raise RemoteError(message, "Make room there, then try again.")
 
 
-def look(sent: SentJob, offset: int = 0) -> Look:
-    """Look at a job there once (RemoteError: no connection).
+def status_of(sent: SentJob, offset: int = 0) -> JobStatus:
+    """Return the status of a job (RemoteError: no connection).
 
     Args:
         sent: The job.
-        offset: Bytes of its events that have been read.
+        offset: Bytes of its events read so far.
     """
     script = (
         f"cd {sent.folder} 2>/dev/null || {{ echo unknown; exit 0; }}; "
@@ -236,7 +236,7 @@ def look(sent: SentJob, offset: int = 0) -> Look:
     whole = rest[: rest.rfind(b"\n") + 1]
     lines = whole.decode("utf-8", "replace").splitlines()
     events = tuple(event for line in lines if (event := read_event(line)) is not None)
-    return Look(phase, events, offset + len(whole))
+    return JobStatus(phase, events, offset + len(whole))
 
 
 def follow(sent: SentJob, *, job: JobContext = SILENT) -> Phase:
@@ -248,7 +248,7 @@ def follow(sent: SentJob, *, job: JobContext = SILENT) -> Phase:
     offset, last_s = 0, time.monotonic()
     while not job.is_cancelled:
         try:
-            found = look(sent, offset)
+            found = status_of(sent, offset)
         except RemoteError:
             if time.monotonic() - last_s > _PATIENCE_S:
                 raise
@@ -271,11 +271,23 @@ def stop(sent: SentJob) -> None:
 
 def phase_of(sent: SentJob) -> Phase:
     """Return the phase of a job there (RemoteError: no connection)."""
-    return look(sent, _NO_EVENTS).phase
+    return status_of(sent, _NO_EVENTS).phase
+
+
+def phases_of(jobs: Sequence[SentJob]) -> dict[str, Phase]:
+    """Return the phases of jobs by their numbers, without those on computers out of reach."""
+    found, unreachable = dict[str, Phase](), set[Host]()
+    for each in jobs:
+        if each.host not in unreachable:
+            try:
+                found[each.job] = phase_of(each)
+            except RemoteError:
+                unreachable.add(each.host)
+    return found
 
 
 def remove(project_dir: Path, sent: SentJob) -> None:
-    """Delete the files of a job there, and that it was sent (RemoteError: no connection, or it is running)."""
+    """Delete the files of a job there, and its record here (RemoteError: no connection, or it is running)."""
     script = f'[ -f {sent.folder}/pid ] && kill -0 "$(cat {sent.folder}/pid)" 2>/dev/null && echo running'
     if sent.host.run(f"{{ {script} || rm -rf {sent.folder}; }}").strip():
         message = Message("The job is running on {address}.", address=sent.host.address)
@@ -284,7 +296,7 @@ def remove(project_dir: Path, sent: SentJob) -> None:
 
 
 def last_words(sent: SentJob) -> str:
-    """Return the last lines that a job printed there (RemoteError: no connection)."""
+    """Return the last lines of a job's log (RemoteError: no connection)."""
     return (
         sent.host.run(f"tail -n 5 {sent.folder}/log.txt 2>/dev/null; true").decode("utf-8", "replace").strip()[-2000:]
     )
@@ -307,7 +319,7 @@ def fetch(sent: SentJob, target: Path) -> None:
 
 
 def open_jobs(project_dir: Path) -> tuple[SentJob, ...]:
-    """Return the jobs that were sent and whose result is not in the project."""
+    """Return the sent jobs without a result in the project."""
     folder = project_dir / FOLDER
     return tuple(each for each in sent_jobs(project_dir) if not (folder / each.job / IMPORTED).exists())
 

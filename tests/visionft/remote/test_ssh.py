@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -59,6 +60,15 @@ def test_a_job_goes_there_is_followed_and_comes_back(host, project, run):
     assert code == 0 and "epoch 2/2" in told
     code, listed, _ = run("job", "status", project, "--json")
     assert code == 0 and json.loads(listed)[0]["phase"] == "finished"
+    (sent,) = ssh.sent_jobs(project)
+    record = project / "jobs" / sent.job / ssh.SENT
+    elsewhere = json.loads(record.read_text()) | {"options": ["-p", "1", *host.options]}
+    (project / "jobs" / "zz").mkdir()
+    (project / "jobs" / "zz" / ssh.SENT).write_text(json.dumps(elsewhere))
+    code, listed, _ = run("job", "status", project, "--json")  # a computer out of reach hides no other job
+    assert code == 0 and [each["job"] for each in json.loads(listed)] == [sent.job[:8], "zz"]
+    assert json.loads(listed)[0]["phase"] == "finished" != json.loads(listed)[1]["phase"]
+    shutil.rmtree(project / "jobs" / "zz")
     code, printed, told = run("job", "fetch", project, "--json")
     assert code == 0, told
     (trained,) = list_runs(project)
@@ -71,7 +81,7 @@ def test_a_job_runs_on_unwatched_is_stopped_and_goes_on(host, project, run):
     seen = []
     ended = JobContext(seen.append, lambda: any(isinstance(each, EpochDone) for each in seen))
     assert ssh.follow(sent, job=ended) == "running"  # the reader went away, the job did not
-    assert ssh.look(sent).phase == "running"
+    assert ssh.phase_of(sent) == "running"
     ssh.stop(sent)
     assert ssh.follow(sent) == "ended"
     with pytest.raises(VisionFTError):

@@ -1,4 +1,4 @@
-"""Which class of another project is which class here."""
+"""Matching the classes of two projects."""
 
 from collections import defaultdict
 from collections.abc import Mapping
