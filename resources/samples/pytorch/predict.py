@@ -14,8 +14,11 @@ sys.path[:] = [folder for folder in sys.path if os.path.realpath(folder) != HERE
 import json
 from pathlib import Path
 
-import torch
-from PIL import Image, ImageOps
+try:
+    import torch
+    from PIL import Image, ImageOps
+except ImportError as error:
+    raise SystemExit(f"predict.py: {error.name} is not installed. Run: pip install torch pillow") from None
 
 MODEL = Path(__file__).resolve().parents[2] / "model.pt2"
 INDEX = MODEL.with_name("index.safetensors")

@@ -22,16 +22,21 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
+HERE = Path(__file__).resolve().parent
+sys.path[:] = [folder for folder in sys.path if Path(folder).resolve() != HERE]  # a file here is no library
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # ONNX Runtime would report to its makers
 
-import anyio.to_thread
-import numpy as np
-import onnxruntime
-import uvicorn
-from fastapi import FastAPI, HTTPException, UploadFile
-from fastapi.concurrency import run_in_threadpool
-from PIL import Image, ImageOps, UnidentifiedImageError
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+try:
+    import anyio.to_thread
+    import numpy as np
+    import onnxruntime
+    import uvicorn
+    from fastapi import FastAPI, HTTPException, UploadFile
+    from fastapi.concurrency import run_in_threadpool
+    from PIL import Image, ImageOps, UnidentifiedImageError
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+except ImportError as error:
+    raise SystemExit(f"{error.name} is not installed. Run: pip install -r {HERE / 'requirements.txt'}") from None
 
 # Limits; each can be set by an environment variable of its name.
 MAX_REQUEST_MB = float(os.environ.get("MAX_REQUEST_MB", "32"))  # all images of a request together
@@ -40,7 +45,7 @@ MAX_MEGAPIXELS = float(os.environ.get("MAX_MEGAPIXELS", "40"))  # of an image; e
 THREADS = max(1, int(os.environ.get("THREADS", os.cpu_count() or 1)))  # images decoded and classified at a time
 FORMATS = ("JPEG", "PNG", "WEBP")
 MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr")  # of 8 bits
-FOLDER = Path(__file__).resolve().parents[2]
+FOLDER = HERE.parents[1]
 Image.MAX_IMAGE_PIXELS = int(MAX_MEGAPIXELS * 1e6)  # Pillow warns above, and refuses twice as many
 warnings.simplefilter("error", Image.DecompressionBombWarning)
 

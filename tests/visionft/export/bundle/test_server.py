@@ -46,6 +46,12 @@ def client(exported: Path) -> Iterator[Any]:
         server.communicate(timeout=30)
 
 
+def test_a_library_that_is_not_installed_is_named_with_the_way_to_get_it(exported: Path) -> None:
+    command = [sys.executable, "-I", "-S", str(exported / "samples" / "server" / "app.py")]  # -S: no library at all
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1 and "Traceback" not in done.stderr and "requirements.txt" in done.stderr
+
+
 @pytest.fixture(scope="module")
 def images(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """Return files of every type that the server reads, one with the camera on its side, two with transparent parts."""
