@@ -11,7 +11,8 @@ from typing import Literal, TypeVar
 
 from visionft.data.types import Split
 from visionft.foreign_text import printable
-from visionft.project.edits.changes import BOTH_ORIGINS, LabelSource, find_class
+from visionft.project.edits.changes import LabelSource, find_class
+from visionft.project.edits.conflicts import BOTH_ORIGINS
 from visionft.project.edits.image_changes import Review
 from visionft.project.names import name_key
 from visionft.project.store import Project

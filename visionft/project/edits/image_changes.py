@@ -11,14 +11,13 @@ from visionft.errors import ProjectError
 from visionft.project.edits.changes import (
     Edit,
     ImagesEdit,
-    add_candidates,
-    displayed_path,
     insert_labels,
     picked,
     remove_images,
     set_column,
     task_of,
 )
+from visionft.project.edits.conflicts import add_candidates, displayed_path
 from visionft.project.names import clean_name, name_key
 
 Review = Literal["done", "later"]

@@ -12,7 +12,7 @@ from pathlib import Path
 from models.messages import Message
 from visionft.data.types import Split
 from visionft.project.db.roots import ensure_roots
-from visionft.project.edits import changes
+from visionft.project.edits import changes, conflicts
 from visionft.project.edits.class_changes import COLOR, shortcut_of
 from visionft.project.edits.image_changes import tag_images
 from visionft.project.formats.labels_file import ClassLook
@@ -194,8 +194,8 @@ def _complete(connection: sqlite3.Connection, known: Sequence[KnownImage], previ
                 class_id = changes.ensure_class(connection, name)
                 changes.insert_labels(connection, [(image_id, class_id, "import") for (image_id,) in rows])
     else:
-        stated = [changes.SourceLabel(each.sha256, name, each.origin) for each in known for name in each.facts.labels]
-        changes.apply_source_labels(connection, stated, previous_paths, replaced=replaced)
+        stated = [conflicts.SourceLabel(each.sha256, name, each.origin) for each in known for name in each.facts.labels]
+        conflicts.apply_source_labels(connection, stated, previous_paths, replaced=replaced)
     untagged = "(SELECT 1 FROM image_tag WHERE image_id = image.id)"
     tagged = {
         name: connection.execute(f"{images} {untagged}", (json.dumps(contents),)).fetchall()

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from typing import cast
 
 from visionft.foreign_text import printable
-from visionft.project.edits.changes import BOTH_ORIGINS, LabelSource
+from visionft.project.edits.changes import LabelSource
+from visionft.project.edits.conflicts import BOTH_ORIGINS
 from visionft.project.merging.classes import ClassMatch
 from visionft.project.merging.sides import GivenLabel, Side, SideImage
 
