@@ -167,11 +167,10 @@ def _variant_lines(variants: "Sequence[Variant]") -> list[str]:
             timed = (f"{speed.p50_ms:.1f} ms", slowest, f"{speed.times_faster:.2f} x")
         difference = f"{answers.top1 - answers.reference_top1:+.1%} ({low:+.1%} to {high:+.1%})"
         file, size = each.file or f"({each.precision})", size_text(each.bytes)
-        rows.append((file, size, f"{answers.top1:.1%}", difference, str(answers.flips), f"{answers.ece:.3f}", *timed))
-    header = ("file", "size", "top-1", "against fp32", "others", "ECE", "time", "slowest", "faster")
-    counts = {each.split: each.answers.images for each in variants}
-    images = " and ".join(count_of(count, f"{SPLIT_TITLES[split]} image") for split, count in counts.items())
-    return [f"Smaller files, judged on {images}:", table(header, rows), *map(_variant_text, variants)]
+        accuracy = (f"{answers.images:,} {SPLIT_TITLES[each.split]}", f"{answers.top1:.1%}", difference)
+        rows.append((file, size, *accuracy, str(answers.flips), f"{answers.ece:.3f}", *timed))
+    header = ("file", "size", "judged on", "top-1", "against fp32", "others", "ECE", "time", "slowest", "faster")
+    return ["Smaller files:", table(header, rows), *map(_variant_text, variants)]
 
 
 def _variant_text(variant: "Variant") -> str:
