@@ -31,7 +31,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class ToastContent:
-    """The text of a toast; its button runs the command of that id, or else the `next_step`."""
+    """The text of a toast; its button runs the command of that id, opens the folder, or takes the `next_step`."""
 
     message: str
     hint: str
@@ -39,6 +39,7 @@ class ToastContent:
     details: str
     next_step: NextStep | None
     command: str
+    folder: Path | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +202,7 @@ class AppState(QObject):
         details: str = "",
         next_step: NextStep | None = None,
         command: str = "",
+        folder: Path | None = None,
     ) -> None:
-        """Show a message; its button runs the command of that id (such as `edit.undo`), or takes the next step."""
-        self.message_raised.emit(ToastContent(message, hint, tone, details, next_step, command))
+        """Show a message; its button runs the command of that id (`edit.undo`), opens a folder or takes a step."""
+        self.message_raised.emit(ToastContent(message, hint, tone, details, next_step, command, folder))

@@ -90,7 +90,7 @@ class ProjectPage(Page):
         view = OverviewView()
         view.split_change_wanted.connect(partial(self.state.page_requested.emit, "train"))
         view.checklist.action_chosen.connect(self._on_action_chosen)
-        view.report.decide_wanted.connect(self._show_conflicts)
+        view.report.decide_wanted.connect(self._decide_conflicts)
         view.import_wanted.connect(self.take_source)
         view.sheet.grid.opened.connect(self._on_image_chosen)
         view.file_button.clicked.connect(lambda _checked=False: self.choose_file())
@@ -270,15 +270,11 @@ class ProjectPage(Page):
         elif action in ("label", "train"):
             self.state.page_requested.emit(action)
         elif action == "conflicts":
-            self._show_conflicts()
+            self._decide_conflicts()
 
     @Slot()
-    def _show_conflicts(self) -> None:
-        from visionft.project.queries import find_conflicts
-
-        if self.session is not None:
-            ids = tuple(conflict.image_id for conflict in find_conflicts(self.session.project))
-            self.state.images_requested.emit(ids, tr("Images in several classes"), 0)
+    def _decide_conflicts(self) -> None:
+        self.state.step_requested.emit(NextStep("decide_conflicts"))
 
     def _split(self, *, has_test: bool = True) -> None:
         from visionft.project.splits import SplitRequest

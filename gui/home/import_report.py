@@ -171,7 +171,7 @@ class ImportReportCard(Card):
         self.details_button = Button(
             "Show files", role="quiet", on_click=lambda: LeftOutDialog(self, self._files, base="").open()
         )
-        self.decide_button = Button("Decide", "label", on_click=self.decide_wanted.emit)
+        self.decide_button = Button("Decide", "curate", on_click=self.decide_wanted.emit)
         close = IconButton("close", "Dismiss", on_click=self.hide)
         parts = (self._icon, self._line, self._note, self.decide_button, self.details_button, close)
         self.body.addLayout(row(*parts, spacing=theme.MEDIUM, grows=2))

@@ -68,7 +68,7 @@ def conditions(summary: "ProjectSummary", rows: list[ClassRow]) -> list[Conditio
     note = Message("{count} image", "{count} images", count=count) if count else Message("The project is empty.")
     images = Condition(Message("Images"), note, count > 0, "import", Message("Import"), "import")
     note = Message("{count} in several classes; left out until you decide", count=summary.conflicts)
-    conflicts = Condition(Message("Conflicts"), note, False, "conflicts", Message("Decide"), "label")
+    conflicts = Condition(Message("Conflicts"), note, False, "conflicts", Message("Decide"), "curate")
     undecided = [conflicts] if summary.conflicts else []
     return [images, _labels(summary), *undecided, _classes(rows), _splits(summary, rows)]
 

@@ -22,6 +22,7 @@ from PySide6.QtWidgets import (
     QPushButton,
     QScrollArea,
     QSizePolicy,
+    QSpinBox,
     QStackedWidget,
     QToolButton,
     QVBoxLayout,
@@ -60,6 +61,17 @@ def choice_box(name: Text, choices: Iterable[str] = (), *, least: int = 0) -> QC
         box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         box.setMinimumContentsLength(least)
     return box
+
+
+def number_box(name: Text, low: int, high: int, *, unit: str = "") -> QSpinBox:
+    """Return a field for a whole number; `unit` follows it, such as ` %`."""
+    spin = QSpinBox()
+    spin.setRange(low, high)
+    spin.setSuffix(unit)
+    spin.setAccessibleName(tr(name))
+    spin.setMinimumWidth(theme.scaled(84))
+    spin.lineEdit().setTextMargins(7, 0, 0, 0)
+    return spin
 
 
 def text(message: Text = "", role: TextRole = "body", *, wrap: bool = False, tone: Tone = "") -> QLabel:

@@ -9,20 +9,14 @@ English. A text of the engine is a `Message` and carries its template and values
 """
 
 import gettext
-import logging
 import math
-from pathlib import Path
 
 from PySide6.QtCore import QCoreApplication, QLibraryInfo, QTranslator
 
-import resources
-from models.messages import Message, fill
+from models.languages import ENGLISH, read_catalogue, translate
+from models.messages import Message
 
-logger = logging.getLogger(__name__)
-ENGLISH = "en"
 PSEUDO = "pseudo"  # not a language: every message 40 % longer, for tests of layouts
-DOMAIN = "visionft"
-_FOLDER = Path(resources.__file__).parent / "translations"
 _PADDING = "ö"
 
 
@@ -34,20 +28,14 @@ class _Language:
     of_qt: QTranslator | None = None
 
 
-def languages() -> dict[str, str]:
-    """Return {code: name in that language}, English first."""
-    codes = sorted(path.parent.parent.name for path in _FOLDER.glob(f"*/LC_MESSAGES/{DOMAIN}.mo"))
-    names = {code: read_catalogue(code).info().get("x-language-name", code) for code in codes}
-    return {ENGLISH: "English", **names}
+class _Longer(gettext.NullTranslations):
+    """Each message 40 % longer."""
 
+    def gettext(self, message: str) -> str:
+        return _lengthened(message)
 
-def read_catalogue(code: str) -> gettext.NullTranslations:
-    """Return the catalogue of a language; an empty one if it is missing or damaged."""
-    try:
-        return gettext.translation(DOMAIN, _FOLDER, [code])
-    except (OSError, ValueError) as error:
-        logger.warning("No translation into %s: %s", code, error)
-        return gettext.NullTranslations()
+    def ngettext(self, msgid1: str, msgid2: str, n: int) -> str:
+        return _lengthened(msgid1 if n == 1 else msgid2)
 
 
 def use_language(code: str) -> None:
@@ -55,7 +43,7 @@ def use_language(code: str) -> None:
     if code != _Language.code:
         _translate_qt(code)
     _Language.code = code
-    _Language.catalogue = gettext.NullTranslations() if code in (ENGLISH, PSEUDO) else read_catalogue(code)
+    _Language.catalogue = _Longer() if code == PSEUDO else read_catalogue(code)
 
 
 def _translate_qt(code: str) -> None:
@@ -86,15 +74,7 @@ def tr(message: str, plural: str = "", /, **values: object) -> str:
         **values: The values of the placeholders; an integer `count` gets thousands separators.
     """
     whole = message if isinstance(message, Message) and not values else Message(message, plural, **values)
-    shown = {name: tr(each) if isinstance(each, Message) else each for name, each in whole.values.items()}
-    is_one = not whole.plural or str(whole.values.get("count")) == "1"
-    if _Language.code == PSEUDO:
-        template = _lengthened(whole.template if is_one else whole.plural)
-    elif whole.plural:
-        template = _Language.catalogue.ngettext(whole.template, whole.plural, 1 if is_one else 2)
-    else:
-        template = _Language.catalogue.gettext(whole.template) if whole.template else ""
-    return fill(template, shown)
+    return translate(whole, _Language.catalogue)
 
 
 def capitalised(words: str) -> str:

@@ -14,7 +14,7 @@ from gui.kit import dialogs, theme
 from gui.kit.parts import Button, Card, ElidedLabel, Segments, choice_box, clear, column, row, text, widget_of
 from gui.kit.side_by_side import SideBySide
 from gui.kit.thumbnail_cache import cache_folder, trim_cache
-from gui.kit.translation import languages, tr
+from gui.kit.translation import tr
 from gui.kit.workers import BackgroundReader
 from gui.next_steps import button_of
 from gui.page import Page
@@ -24,6 +24,7 @@ from gui.settings.shortcut_editor import ShortcutEditor, ShortcutRow
 from gui.settings.weights_actions import WeightsActions
 from gui.state import AppState
 from gui.tasks import Lane, Outcome, Task
+from models.languages import languages
 from models.messages import Message, Text
 from models.settings import choices_of
 from visionft.amounts import size_text

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from PySide6.QtCore import QObject, QTimer
+from PySide6.QtCore import QObject, QTimer, QUrl
+from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import QApplication, QSystemTrayIcon, QWidget
 
 from gui.errors import BugDialog
@@ -135,6 +136,9 @@ class Messenger(QObject):
         way = way_of(content.next_step, self._window.take_step)
         if command:
             way = (actions[command].title, partial(actions.run, command))
+        elif content.folder is not None:
+            place = QUrl.fromLocalFile(str(content.folder))
+            way = (tr("Open folder"), lambda: QDesktopServices.openUrl(place))
         tone, details = content.tone, content.details
         self._toasts.say(content.message, content.hint, tone=tone, details=details, way=way, about=command)
 

@@ -23,6 +23,7 @@ from gui.preferences import without_recent
 from gui.run_queue import FILE_NAME as QUEUE_FILE
 from gui.shell.merging import merge_copy
 from gui.shell.project_dialogs import HistoryDialog, LabelExportDialog, RemovedDialog
+from gui.shell.sharing import share_copies
 from gui.shell.window_dialog import WindowDialog
 from gui.state import AppState
 from gui.tasks import Lane, Task
@@ -146,6 +147,9 @@ class ProjectCare:
 
     def merge(self) -> None:
         merge_copy(self._state, self._parent)
+
+    def share(self) -> None:
+        share_copies(self._state, self._parent)
 
     def open_folder(self) -> None:
         QDesktopServices.openUrl(QUrl.fromLocalFile(str(self._project.path)))

@@ -170,9 +170,12 @@ def _project_actions(state: AppState, shell: Shell) -> list[Action]:
         has_removed = state.session is not None and state.session.project.status.has_removed
         return why_not_change() or ("" if has_removed else tr("No image was taken out of this project."))
 
-    def why_no_image() -> str:
+    def why_nothing_to_share() -> str:
         has_any = state.session is not None and state.session.project.status.has_history
-        return why_not_change() or ("" if has_any else tr("There are no images yet."))
+        return why_no_project(state) or ("" if has_any else tr("There are no images yet."))
+
+    def why_no_image() -> str:
+        return why_not_change() or why_nothing_to_share()
 
     def why_no_history() -> str:
         has_any = state.session is not None and state.session.project.status.has_history
@@ -186,8 +189,10 @@ def _project_actions(state: AppState, shell: Shell) -> list[Action]:
 
     add, open_one = partial(Action, menu="Project"), partial(why_no_project, state)
     return [
+        Action("file.share", "Share among people", careful(lambda care: care.share()), why_nothing_to_share,
+               menu="File", begins_group=True, also="annotators label together split copies"),
         Action("file.merge", "Merge another copy", careful(lambda care: care.merge()), why_not_change, menu="File",
-               begins_group=True, also="annotators agreement kappa conflicts together"),
+               also="annotators agreement kappa conflicts together"),
         add("project.split", "Split into training, validation and test", step("split"), why_not_change,
             also="divide proportions"),
         add("project.restore_images", "Restore removed images", careful(lambda care: care.restore_images()),

@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QLineEdit, QSpinBox
+from PySide6.QtWidgets import QLineEdit
 
 from gui.kit import theme
 from gui.kit.fold import FoldButton
-from gui.kit.parts import Button, Card, choice_box, column, row, text, widget_of
+from gui.kit.parts import Button, Card, choice_box, column, number_box, row, text, widget_of
 from gui.kit.split_bar import SplitBar
 from gui.kit.translation import tr
 from models.messages import Message, Text
@@ -35,7 +35,8 @@ class SplitCard(Card):
         self.wish: SplitRequest  # the requested split
         self.words = text(role="muted", wrap=True)
         self.bar = SplitBar(has_legend=False)
-        self.val_spin, self.test_spin = _percent("Share for validation"), _percent("Share for the test")
+        self.val_spin = number_box("Share for validation", 0, 45, unit=" %")
+        self.test_spin = number_box("Share for the test", 0, 45, unit=" %")
         self.group_box = choice_box("Keep together", [tr(name) for name in GROUPS], least=24)
         self.pattern_edit = QLineEdit()
         self.pattern_edit.setAccessibleName(tr("Pattern"))
@@ -92,13 +93,3 @@ class SplitCard(Card):
             val=self.val_spin.value() / 100, test=self.test_spin.value() / 100, seed=self.wish.seed, group=group
         )
         self.changed.emit()
-
-
-def _percent(name: Text) -> QSpinBox:
-    spin = QSpinBox()
-    spin.setRange(0, 45)
-    spin.setSuffix(" %")
-    spin.setAccessibleName(tr(name))
-    spin.setMinimumWidth(theme.scaled(84))
-    spin.lineEdit().setTextMargins(7, 0, 0, 0)
-    return spin

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from typer import Argument, Option
 
+from models.languages import ENGLISH, languages
 from visionft.amounts import size_text
 from visionft.cli.arguments import Json, ProjectDir, Seed
 from visionft.cli.next_steps import command_for, joined
@@ -61,6 +62,7 @@ def share(
         bool, Option("--again", help="Share labelled images too, without their labels, for a second opinion.")
     ] = False,
     copy_images: Annotated[bool, Option("--copy-images", help="Copy the images along, for other computers.")] = False,
+    language: Annotated[str, Option(metavar="CODE", help="Of the sheets: en, de.")] = ENGLISH,
     seed: Seed = 0,
     dry_run: Annotated[bool, Option("--dry-run", help="Only show the shares and their size.")] = False,
     json: Json = False,
@@ -74,7 +76,7 @@ def share(
     with opened_project(project, read_only=True) as opened, running_job() as job:
         found = share_project(
             opened, out, people=people, overlap=_share_of(overlap), again=again, copy_images=copy_images, seed=seed,
-            is_preview=dry_run, job=job,
+            language=_language_of(language), is_preview=dry_run, job=job,
         )  # fmt: skip
         print_result(found, partial(_share_text, found, project, is_preview=dry_run), as_json=json)
 
@@ -90,9 +92,13 @@ def _share_of(words: str) -> float:
     return share
 
 
+def _language_of(code: str) -> str:
+    if code not in (known := languages()):
+        raise VisionFTError(f"There are no sheets in “{code}”.", f"Choose one of {', '.join(known)}.")
+    return code
+
+
 def _share_text(found: "SharedProject", project: Path, *, is_preview: bool) -> str:
-    if found.stopped:
-        return "Stopped; nothing was written."
     rows = [(each.path.name, str(each.images), each.sheet.name) for each in found.shares]
     size = f", {size_text(found.bytes)} of copied images" if found.bytes else ""
     merge = joined(["visionft", "project", "merge", str(project), *(str(each.path) for each in found.shares)])

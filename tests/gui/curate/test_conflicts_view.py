@@ -8,6 +8,7 @@ from PySide6.QtCore import Qt
 
 from gui.curate.conflicts_view import ConflictsView
 from gui.curate.curate_page import CuratePage
+from visionft.curation.report.report_reader import read_report
 from visionft.features.feature_store import FeatureKind, make_current
 from visionft.project.edits.changes import LabelImages
 from visionft.project.merging.merge import merge_projects
@@ -45,6 +46,7 @@ def labels(page: CuratePage) -> list[tuple[str, ...]]:
 def test_each_way_decides_and_undo_brings_the_conflict_back(qtbot, page: CuratePage) -> None:
     view = page.view
     assert isinstance(view, ConflictsView) and view.panel is not None
+    assert read_report(view.curation.project).recommendations[0].view == view.name
     assert page.grid.images.ids == (1, 2, 3) and page.list.buttons["conflicts"].count() == 3
     qtbot.waitUntil(lambda: len(view.panel.buttons) == 3, timeout=10_000)  # both sides, and the model
     assert [button.text() for button in view.panel.buttons] == ["bird", "cat", "bird"]

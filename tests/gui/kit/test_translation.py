@@ -15,6 +15,7 @@ from gui.kit.parts import Button, ElidedLabel, key, text, verbatim
 from gui.kit.translation import tr
 from gui.preferences import Settings
 from gui.state import AppState
+from models import languages
 from models.messages import Message, listed, load_message, sentences
 
 
@@ -78,7 +79,7 @@ def test_rail_menus_and_commands_are_translated(window):
     actions = window.state.actions
     shown = {action.title for action in actions} | {action.menu or action.place for action in actions}
     shown |= {page.title for page in PAGES}
-    catalogue = translation.read_catalogue("de")
+    catalogue = languages.read_catalogue("de")
     assert not [each for each in shown if catalogue.gettext(each) == each and each not in ("Curate", "Export", "Label")]
 
 
@@ -97,7 +98,7 @@ def test_the_window_speaks_german(qtbot, qapp):
 
 
 def test_an_unknown_or_damaged_language_is_english(tmp_path, monkeypatch, caplog):
-    monkeypatch.setattr(translation, "_FOLDER", tmp_path)
+    monkeypatch.setattr(languages, "_FOLDER", tmp_path)
     folder = tmp_path / "xx/LC_MESSAGES"
     folder.mkdir(parents=True)
     (folder / "visionft.mo").write_bytes(b"no catalogue")

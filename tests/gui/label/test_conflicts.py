@@ -1,4 +1,4 @@
-"""Images with two classes: reported by the import, listed on the project page, decided on the label page."""
+"""Images with two classes: reported by the import, listed on the project page, decided on Curate or Label."""
 
 import shutil
 from pathlib import Path
@@ -7,6 +7,8 @@ import pytest
 from projects import project_of
 from PySide6.QtCore import Qt
 
+from gui.curate.conflicts_view import ConflictsView
+from gui.curate.curate_page import CuratePage
 from gui.home.home_page import ProjectPage
 from gui.home.import_report import LeftOutDialog
 from gui.label.filter_bar import IN_CONFLICT
@@ -81,12 +83,13 @@ def test_the_viewer_asks_and_a_click_decides(qtbot, page: LabelPage):
     assert bar.isVisible() and page.viewer.label_pill.text() != "red"
 
 
-def test_the_project_page_leads_to_them(qtbot, torn: MainWindow):
-    home, label = torn.page("project"), torn.page("label")
-    assert isinstance(home, ProjectPage) and isinstance(label, LabelPage)
+def test_the_project_page_leads_to_them_on_curate(qtbot, torn: MainWindow):
+    home = torn.page("project")
+    assert isinstance(home, ProjectPage)
     qtbot.mouseClick(home.overview.checklist.buttons["conflicts"], LEFT)
-    assert torn.current_page is label and label.grid.count() == 1
-    qtbot.keyClick(label.grid, Qt.Key.Key_1)
+    curate = torn.current_page
+    assert isinstance(curate, CuratePage) and isinstance(curate.view, ConflictsView) and curate.grid.count() == 1
+    qtbot.keyClick(curate.grid, Qt.Key.Key_1)
     torn.show_page("project")
     assert "conflicts" not in home.overview.checklist.buttons
 
@@ -112,8 +115,8 @@ def test_an_import_counts_them_before_and_leads_to_them_after(
     qtbot.mouseClick(panel.import_button, LEFT)
     finish()
     qtbot.mouseClick(home.overview.report.decide_button, LEFT)
-    label = window.page("label")
-    assert isinstance(label, LabelPage) and label.grid.count() == 1
+    curate = window.current_page
+    assert isinstance(curate, CuratePage) and isinstance(curate.view, ConflictsView) and curate.grid.count() == 1
 
 
 def test_an_import_without_conflicts_offers_nothing_to_decide(torn: MainWindow, source: Path, tmp_path: Path):

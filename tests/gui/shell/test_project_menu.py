@@ -237,13 +237,14 @@ PLACES = {
     "project relink": "project.relink", "project copy": "project.duplicate", "label export": "project.export_labels",
     "doctor": "run.check", "curate report": "curate.save_report", "cache": "page.settings", "demo": "file.sample",
     "weights fetch": "run.weights", "weights import": "run.weights", "weights remove": "run.weights",
-    "project merge": "file.merge", "weights folder": "run.weights", "app": "page.project", "help": "help.commands",
+    "project merge": "file.merge", "project share": "file.share", "weights folder": "run.weights",
+    "app": "page.project", "help": "help.commands",
     **{f"job {verb}": "run.elsewhere" for verb in ("pack", "run", "import", "submit", "status", "fetch")},
 }  # fmt: skip
 
 
-# The window sends nothing to anybody, and measures one image at a time; who shares images out also scripts.
-COMMAND_LINE_ALONE = {"model bench", "model push", "project share"}
+# The window sends nothing to anybody, and measures one image at a time.
+COMMAND_LINE_ALONE = {"model bench", "model push"}
 
 
 def test_every_verb_of_the_command_line_has_its_place(window):

@@ -135,6 +135,14 @@ def test_a_new_project_on_a_network_drive_is_told(run, tmp_path: Path, monkeypat
     assert code == 0 and out and "nfs4" in err
 
 
+def test_the_sheets_of_shares_are_in_a_language_of_the_program(run, project: Path, tmp_path: Path) -> None:
+    share = ("project", "share", project, "--people", 2, "--again", "--out", tmp_path / "shares", "--language")
+    code, _, err = run(*share, "xx")
+    assert code == 2 and "de" in err and not (tmp_path / "shares").exists()
+    assert run(*share, "de")[0] == 0
+    assert "Beschriften" in (tmp_path / "shares" / "person-1.txt").read_text(encoding="utf-8")
+
+
 def test_nothing_is_told_of_a_project_that_is_in_order(run, project: Path) -> None:
     assert run("project", "info", project)[2] == ""
 

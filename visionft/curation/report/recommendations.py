@@ -25,7 +25,7 @@ def _labels(report: DatasetReport) -> Iterator[Recommendation]:
         yield Recommendation(
             Message("Resolve the label conflicts."),
             Message("{counted} came in several classes and count as not labelled.", counted=counted),
-            view="label",
+            view="conflicts",
         )
     if missing := report.images - report.labelled - report.conflicts:
         counted = count_of(report.images, "image")

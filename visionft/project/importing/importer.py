@@ -8,7 +8,7 @@ import json
 import logging
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -318,13 +318,16 @@ def copy_name(sha256: str, path: Path) -> str:
     return f"{sha256[:2]}/{sha256}{path.suffix.lower()}"
 
 
-def copy_files(folder: Path, wanted: Mapping[Path, Path], *, links: bool = False) -> None:
+def copy_files(
+    folder: Path, wanted: Mapping[Path, Path], *, links: bool = False, on_copied: Callable[[], object] = lambda: None
+) -> None:
     """Copy files durably; several at a time, since each waits for the disk.
 
     Args:
         folder: The folder above all targets.
         wanted: {target: file}; a target that exists stays.
         links: Link instead, where the file system can.
+        on_copied: Called after each file; an exception from it ends the copying.
     """
     missing = {target: path for target, path in wanted.items() if not target.exists()}
     folders = {target.parent for target in missing}
@@ -341,6 +344,6 @@ def copy_files(folder: Path, wanted: Mapping[Path, Path], *, links: bool = False
 
     with ThreadPoolExecutor(_COPIERS) as pool:
         for _ in pool.map(copy, missing):
-            pass
+            on_copied()
         for _ in pool.map(fsync_folder, [*folders, *([folder] if folders else [])]):
             pass

@@ -5,22 +5,25 @@ classes of this one and none of its labels, runs or history: labels on common im
 agreement a merge measures.
 """
 
+import errno
 import os
 import shutil
 import sqlite3
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
+from textwrap import fill
 
-from models.messages import Message
+from models.languages import ENGLISH, read_catalogue, translate
+from models.messages import Message, sentences
 from visionft.amounts import size_text
 from visionft.data.types import Snapshot, SnapshotImage
-from visionft.errors import ProjectError
+from visionft.errors import NextStep, ProjectError
 from visionft.events import Progress
-from visionft.files import fsync_tree, is_file, publish_folder, temporary_folder, write_error
+from visionft.files import fsync_tree, is_file, naming_faults, publish_folder, temporary_folder, write_error
 from visionft.foreign_text import printable
 from visionft.jobs import SILENT, JobContext
 from visionft.project import image_window
@@ -28,10 +31,11 @@ from visionft.project.db import schema
 from visionft.project.db.database import DATABASE
 from visionft.project.db.roots import IMAGES_FOLDER, Roots
 from visionft.project.importing.importer import copy_files, copy_name
-from visionft.project.names import count_of, project_path
+from visionft.project.names import project_path
 from visionft.project.store import FOLDERS, Project
 
 MOST_PEOPLE = 100
+_WIDTH = 110  # letters in a line of a sheet
 # Rows about images, labels and the past; classes, their prompts and former names stay.
 _EMPTIED = ("journal", "step", "label", "conflict", "verdict", "certified", "audit_image", "audit")
 
@@ -53,7 +57,6 @@ class SharedProject:
     common: int  # images that each person gets
     bytes: int  # of the images that are copied along
     missing: tuple[str, ...]  # left out: the file cannot be read, so that it cannot be copied
-    stopped: bool = False  # cancelled; nothing was written
 
 
 def deal_images(strata: Mapping[object, Sequence[int]], people: int, *, overlap: float, seed: int) -> list[list[int]]:
@@ -84,6 +87,7 @@ def share_project(
     again: bool = False,
     copy_images: bool = False,
     seed: int = 0,
+    language: str = ENGLISH,
     is_preview: bool = False,
     job: JobContext = SILENT,
 ) -> SharedProject:
@@ -93,57 +97,94 @@ def share_project(
         overlap: Share of the images that everyone gets, 0 to 1; the agreement is measured on them.
         again: Share the labelled images too, without their labels, for a second opinion.
         copy_images: Copy the images along; else the projects refer to them where they are now.
+        language: Of the sheets: a code of `models.languages`.
 
-    Raises `ProjectError`: there is no image to share, or the folder is taken or full.
+    Raises `ProjectError`: there are too few images to share, or the folder is taken or full; `JobCancelled`. Nothing is
+    written then.
     """
     target = project_path(out_dir)
-    if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise ProjectError(Message("{target} exists already.", target=target), "Choose a new folder.")
-    if target.is_relative_to(project.path):
-        message = Message("{target} lies in the project itself.", target=target)
-        raise ProjectError(message, "Choose a folder outside it.")
+    with naming_faults(target):
+        disk = _free_place(project, target)
     snapshot = project.snapshot()
     chosen = {image.image_id: image for image in snapshot.images if again or not image.labels}
     missing = [each for each in chosen.values() if copy_images and not is_file(each.path)]
     for each in missing:
         del chosen[each.image_id]
     if len(chosen) < people:
-        hint = "Share the labelled images again for a second opinion, or import more images."
-        raise ProjectError(Message("There are too few images without a label to share."), hint)
+        raise _too_few(len(chosen), people, again=again, missing=len(missing))
     shares = deal_images(_strata(snapshot, chosen), people, overlap=overlap, seed=seed)
-    common = set(shares[0]).intersection(*shares[1:])
+    common = set(shares[0]).intersection(*shares[1:]) if people > 1 else set[int]()
     paths = [target / f"person-{number}" for number in range(1, people + 1)]
     found = SharedProject(
         shares=tuple(
             Share(path=path, sheet=path.with_suffix(".txt"), images=len(ids))
             for path, ids in zip(paths, shares, strict=True)
         ),
-        common=len(common) if people > 1 else 0,
+        common=len(common),
         bytes=_bytes_of(chosen, shares) if copy_images else 0,
         missing=tuple(printable(each.path) for each in missing),
     )
+    if found.bytes > (free := shutil.disk_usage(disk).free):
+        sizes = {"needed": size_text(found.bytes), "free": size_text(free)}
+        message = Message("The copies need {needed}, and {free} are free.", **sizes)
+        raise ProjectError(message, "Free some space, or choose another disk.")
     if is_preview:
         return found
+    done, total = 0, sum(map(len, shares))
+
+    def count(images: int = 1) -> None:
+        nonlocal done
+        job.check_cancelled()
+        done += images
+        job.report(Progress(stage="Writing the shares", done=done, total=total))
+
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        if found.bytes > (free := shutil.disk_usage(target.parent).free):
-            sizes = {"needed": size_text(found.bytes), "free": size_text(free)}
-            message = Message("The copies need {needed}, and {free} are free.", **sizes)
-            raise ProjectError(message, "Free some space, or choose another disk.")
         with temporary_folder(target) as folder:
-            for number, (share, ids) in enumerate(zip(found.shares, shares, strict=True)):
-                job.report(Progress(stage="Writing the shares", done=number, total=people))
-                if job.is_cancelled:
-                    return SharedProject(shares=(), common=0, bytes=0, missing=(), stopped=True)
-                images = [chosen[image_id] for image_id in ids]
-                _write_share(project, folder / share.path.name, share.path, images, copies=copy_images)
-                text = _sheet_text(project, share, len(common), snapshot.class_names, people)
+            for share, ids in zip(found.shares, shares, strict=True):
+                images, place = [chosen[image_id] for image_id in ids], folder / share.path.name
+                _write_share(project, place, share.path, images, on_copied=count if copy_images else None)
+                text = sheet_text(project, share, len(common), snapshot.class_names, people=people, language=language)
                 (folder / share.sheet.name).write_text(text, encoding="utf-8")
+                count(0 if copy_images else len(ids))
             fsync_tree(folder)
             publish_folder(folder, target)
     except OSError as error:
         raise write_error(target, error) from error
     return found
+
+
+def _free_place(project: Project, target: Path) -> Path:
+    """Return the folder above `target` that exists; a `VisionFTError` unless a new folder can be made for it there."""
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise ProjectError(Message("{target} exists already.", target=target), "Choose a new folder.")
+    if target.resolve().is_relative_to(project.path.resolve()):
+        message = Message("{target} lies in the project itself.", target=target)
+        raise ProjectError(message, "Choose a folder outside it.")
+    above = next(each for each in target.parents if each.exists())
+    if not above.is_dir() or not os.access(above, os.W_OK):
+        number = errno.EACCES if above.is_dir() else errno.ENOTDIR
+        raise write_error(target, OSError(number, os.strerror(number)))
+    return above
+
+
+def _too_few(count: int, people: int, *, again: bool, missing: int) -> ProjectError:
+    if missing:
+        message = Message("The file of {count} image is gone.", "The files of {count} images are gone.", count=missing)
+        return ProjectError(message, "Find them again, or share without copies.", NextStep("relink"))
+    if again:
+        words = Message(
+            "{count} image is too few for {people} people.", "{count} images are too few for {people} people."
+        )
+        return ProjectError(
+            Message(words, count=count, people=people), "Import more images.", NextStep("import_images")
+        )
+    words = Message(
+        "{count} image has no label: too few for {people} people.",
+        "{count} images have no label: too few for {people} people.",
+    )
+    hint = "Share the labelled images too, for a second opinion, or import more images."
+    return ProjectError(Message(words, count=count, people=people), hint)
 
 
 def _strata(snapshot: Snapshot, chosen: Mapping[int, SnapshotImage]) -> dict[object, list[int]]:
@@ -158,9 +199,13 @@ def _bytes_of(chosen: Mapping[int, SnapshotImage], shares: Sequence[Sequence[int
 
 
 def _write_share(
-    project: Project, folder: Path, target: Path, images: Sequence[SnapshotImage], *, copies: bool
-) -> None:
-    """Write a project into `folder`, which will be moved to `target`; it knows nothing of the other images."""
+    project: Project, folder: Path, target: Path, images: Sequence[SnapshotImage],
+    *, on_copied: Callable[[], object] | None,
+) -> None:  # fmt: skip
+    """Write a project into `folder`, which will be moved to `target`; it knows nothing of the other images.
+
+    Images are copied if there is an `on_copied`, called after each one.
+    """
     folder.mkdir(mode=0o700)
     for name in FOLDERS:
         (folder / name).mkdir()
@@ -168,10 +213,10 @@ def _write_share(
         shutil.copy2(project.path / image_window.FILE, folder / image_window.FILE)
     with project.reading() as connection:
         schema.copy_into(connection, folder / DATABASE)
-    if copies:
+    if on_copied is not None:
         names = {image.image_id: copy_name(image.sha256, image.path) for image in images}
         wanted = {folder / IMAGES_FOLDER / names[image.image_id]: image.path for image in images}
-        copy_files(folder / IMAGES_FOLDER, wanted)
+        copy_files(folder / IMAGES_FOLDER, wanted, on_copied=on_copied)
     else:
         names = {}
     with closing(schema.connect(folder / DATABASE, writable=True)) as connection:
@@ -208,20 +253,38 @@ def _place_images(connection: sqlite3.Connection, here: Path, target: Path, name
     connection.execute("DELETE FROM root WHERE id NOT IN (SELECT root_id FROM image)")
 
 
-def _sheet_text(project: Project, share: Share, common: int, class_names: Sequence[str], people: int) -> str:
-    several = "any number of classes" if project.task == "multi" else "one class"
-    classes = "\n".join(f"  - {printable(name)}" for name in class_names) or "  (none yet: agree on them first)"
-    return f"""Labelling {printable(project.path.name)}: {share.path.name} of {people}
+def sheet_text(
+    project: Project, share: Share, common: int, class_names: Sequence[str], *, people: int, language: str = ENGLISH
+) -> str:
+    """Return what one person is to do, in a language."""
+    catalogue, folder = read_catalogue(language), share.path.name
+    agreement = Message(
+        "{count} of them goes to everyone, to measure your agreement: label yours without asking the others.",
+        "{count} of them go to everyone, to measure your agreement: label yours without asking the others.",
+        count=common,
+    )
+    which = Message("any number of classes") if project.task == "multi" else Message("one class")
+    keys = Message("On the page Label, give each image {which}. The keys 1, 2, 3 ... are the classes; Ctrl+Z undoes.")
+    steps = (
+        Message("Install VisionFT, and open the folder “{folder}” in it (File, Open project).", folder=folder),
+        Message(keys, which=which),
+        Message("Where you are not sure, do not guess: put the image off with its key, or write a note."),
+        Message("Do not rename classes. If one is missing, write down which, and go on."),
+        Message("Close VisionFT, and send the whole folder “{folder}” back.", folder=folder),
+    )
 
-You have {count_of(share.images, "image")}. {common:,} of them go to everyone, so that your agreement can be measured:
-label all of yours on your own, without asking the others.
+    def lines(message: Message, start: str = "") -> str:
+        return fill(translate(message, catalogue), _WIDTH, initial_indent=start, subsequent_indent=" " * len(start))
 
-1. Install VisionFT, and open the folder “{share.path.name}” in it (File, Open).
-2. On the page Label, give each image {several}. Keys 1, 2, 3 ... are the classes; Ctrl+Z takes a label back.
-3. Where you are not sure, do not guess: put the image off with its key, or write a note.
-4. Do not rename classes. If one is missing, write down which, and go on.
-5. Close VisionFT, and send the whole folder “{share.path.name}” back.
-
-Classes:
-{classes}
-"""
+    place = {"project": printable(project.path.name), "folder": folder, "people": people}
+    images = Message("You have {count} image.", "You have {count} images.", count=share.images)
+    none = translate(Message("none yet: agree on them first"), catalogue)
+    parts = (
+        translate(Message("Labelling {project}: {folder} of {people}", **place), catalogue),
+        lines(sentences(images, agreement) if common else images),
+        "\n".join(lines(step, f"{number}. ") for number, step in enumerate(steps, 1)),
+        "\n".join(
+            [translate(Message("Classes:"), catalogue), *(f"  - {printable(each)}" for each in class_names or [none])]
+        ),
+    )
+    return "\n\n".join(parts) + "\n"

@@ -1,11 +1,15 @@
 """Shares of a project: dealt evenly and reproducibly, each a project of its own, and merged when they come back."""
 
+import re
 from itertools import combinations
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from visionft.errors import ProjectError
+from visionft.errors import VisionFTError
+from visionft.events import Progress
+from visionft.jobs import JobCancelled, JobContext
 from visionft.project.db.database import DATABASE
 from visionft.project.edits.changes import LabelImages, RemoveImages, UnlabelImages
 from visionft.project.merging.merge import merge_projects
@@ -46,12 +50,68 @@ def test_shares_are_projects_that_come_back(project: Project, tmp_path: Path, co
     assert report.agreement is not None and report.agreement.overall.images == 2
 
 
-def test_what_cannot_be_shared_is_refused(project: Project, tmp_path: Path) -> None:
-    with pytest.raises(ProjectError):  # each image has a label
-        share_project(project, tmp_path / "out", people=2)
-    assert not (tmp_path / "out").exists()
-    again = share_project(project, tmp_path / "out", people=2, again=True, is_preview=True)
-    assert sum(each.images for each in again.shares) == 12 + again.common
-    for taken in (project.path, project.path / "out", tmp_path):
-        with pytest.raises(ProjectError):
-            share_project(project, taken, people=2, again=True)
+def unlabelled(project: Project) -> None:
+    project.apply(UnlabelImages(tuple(range(1, 13))))
+
+
+def without_files(project: Project) -> None:
+    unlabelled(project)
+    for image in project.snapshot().images:
+        image.path.unlink()
+
+
+@pytest.mark.parametrize(
+    ("prepare", "place", "options", "step"),
+    [
+        (None, "out", {}, None),  # each image has a label
+        (None, "out", {"people": 13, "again": True}, "import_images"),
+        (without_files, "out", {"copy_images": True}, "relink"),
+        (unlabelled, "images", {}, None),  # taken
+        (unlabelled, "project/out", {}, None),
+        (unlabelled, "project/project.db/out", {}, None),
+        (unlabelled, "images/cat/0.png/out", {}, None),  # below a file
+        (unlabelled, "x" * 300, {}, None),
+        (unlabelled, "out", {"copy_images": True, "free": 10}, None),
+    ],
+)
+def test_what_cannot_be_shared_is_refused_before_anything_is_written(
+    project: Project, tmp_path: Path, monkeypatch, prepare, place: str, options: dict, step: str | None
+) -> None:
+    if prepare is not None:
+        prepare(project)
+    before = sorted(tmp_path.rglob("*"))
+    if free := options.pop("free", 0):
+        monkeypatch.setattr("shutil.disk_usage", lambda _folder: SimpleNamespace(free=free))
+    for is_preview in (True, False):
+        with pytest.raises(VisionFTError) as error:
+            share_project(project, tmp_path / place, is_preview=is_preview, **({"people": 2} | options))
+        assert error.value.hint and (error.value.next_step.action if error.value.next_step else None) == step
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_forecast_tells_the_shares_and_cancelling_leaves_nothing(project: Project, tmp_path: Path) -> None:
+    unlabelled(project)
+    project.snapshot().images[0].path.unlink()
+    options = {"people": 2, "overlap": 0.25, "copy_images": True}
+    forecast = share_project(project, tmp_path / "out", is_preview=True, **options)
+    assert len(forecast.missing) == 1 and forecast.bytes > 0 and forecast.common == 3
+    before, events = sorted(tmp_path.rglob("*")), list[Progress]()
+    with pytest.raises(JobCancelled):
+        share_project(project, tmp_path / "out", job=JobContext(events.append, lambda: len(events) > 4), **options)
+    assert sorted(tmp_path.rglob("*")) == before
+    assert [(each.done, each.total) for each in events] == [(number, 14) for number in range(1, 6)]
+    assert share_project(project, tmp_path / "out", **options) == forecast
+
+
+def test_sheets_follow_the_language_and_tell_what_there_is(project: Project, multi: Project, tmp_path: Path) -> None:
+    numbers = {}
+    for each, language, overlap in ((project, "en", 0.25), (project, "de", 0.25), (multi, "de", 0.0)):
+        target = tmp_path / language / each.path.name
+        share = share_project(each, target, people=2, overlap=overlap, again=True, language=language).shares[0]
+        text = share.sheet.read_text(encoding="utf-8")
+        assert "person-1" in text and text.endswith("  - cat\n  - dog\n") and "{" not in text
+        assert ("Beschriften" in text) == (language == "de") and ("beliebig" in text) == (each is multi)
+        assert max(map(len, text.splitlines())) <= 110
+        numbers[language, each.task] = re.findall(r"\b\d+\b", text)
+    assert numbers["en", "single"] == numbers["de", "single"] and numbers["en", "single"][:4] == ["1", "2", "8", "3"]
+    assert numbers["de", "multi"][:4] == ["1", "2", "6", "1"]  # without the sentence on common images: the first step
