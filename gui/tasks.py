@@ -55,6 +55,7 @@ class Task(Generic[T_co]):
     priority: Priority = Priority.REGULAR
     makes_files: bool = False  # files that the user keeps: incomplete if it is stopped
     outlives_project: bool = False  # continues when another project is opened
+    tells_result: bool = False  # its owner shows the result on any page
 
     @property
     def must_end(self) -> bool:

@@ -1,6 +1,6 @@
-"""Merge another copy of the open project: its folder, the forecast in a dialog, then the merge as a task."""
+"""Merge other copies of the open project: their folder, the forecast in a dialog, then the merge as a task."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +17,9 @@ from gui.state import AppState
 from gui.tasks import Lane, Task
 from models.messages import Message
 from visionft.errors import NextStep
+from visionft.files import is_file
+from visionft.project.db.database import DATABASE
+from visionft.project.names import natural_key
 from visionft.project.queries import class_names
 
 if TYPE_CHECKING:
@@ -24,7 +27,7 @@ if TYPE_CHECKING:
     from visionft.project.merging.merge import MergedProject, MergeReport
 
 merge_projects = LazyFunction("visionft.project.merging.merge:merge_projects", uses_torch=False)
-_ROW_PX, _MOST_ROWS = 31, 8
+_ROW_PX, _MOST_ROWS, _MOST_COLUMNS = 31, 8, 4
 _COUNTS = (
     ("added", Message("Images added"), True),
     ("taken", Message("Labels taken"), True),
@@ -43,16 +46,17 @@ _COUNTS = (
 class MergeDialog(Dialog):
     """What a merge would do, and the agreement of the labels; `class_map` is the user's choice for its new classes."""
 
-    def __init__(self, parent: QWidget, report: "MergeReport", known: Sequence[str]) -> None:
-        found = report.projects[0]
-        about = Message("From {path}, which is only read. One undo takes the whole merge back.", path=found.path)
+    def __init__(self, parent: QWidget, report: "MergeReport", known: Sequence[str], folder: Path) -> None:
+        """Args: `folder` is that of the other project, or of several."""
+        about = Message("From {path}, which is only read. One undo takes the whole merge back.", path=folder)
         super().__init__(parent, Message("Merge another copy"), about, width=760)
         self.merge_button = Button("Merge", role="primary")
-        self.counts = _count_table(found)
+        self.counts = _count_table(report.projects)
         self.boxes: dict[str, QComboBox] = {}
         self._known = list(known)
         self.lay_out(
-            self.counts, *self._class_rows(found), *self._notes(found), *_agreement_parts(report.agreement),
+            self.counts, *self._class_rows(report.new_classes), *_notes(report.projects),
+            *_agreement_parts(report.agreement),
             accept=self.merge_button, spacing=theme.SMALL,
         )  # fmt: skip
 
@@ -61,12 +65,12 @@ class MergeDialog(Dialog):
         chosen = {name: box.currentIndex() for name, box in self.boxes.items()}
         return {name: self._known[place - 2] if place > 1 else None for name, place in chosen.items() if place}
 
-    def _class_rows(self, found: "MergedProject") -> list[QWidget | QGridLayout]:
-        if not found.new_classes:
+    def _class_rows(self, new: Mapping[str, int]) -> list[QWidget | QGridLayout]:
+        if not new:
             return []
         grid = QGridLayout()
         grid.setColumnStretch(0, 1)
-        for place, (name, count) in enumerate(found.new_classes.items()):
+        for place, (name, count) in enumerate(new.items()):
             words = tr("{count} image", "{count} images", count=count)
             choices = [tr("New class"), tr("Leave its labels out"), *self._known]
             box = choice_box(Message("Class “{name}”", name=name), choices, least=18)
@@ -75,26 +79,34 @@ class MergeDialog(Dialog):
                 grid.addWidget(part, place, column)
         return [text("Classes that this project does not have:", "muted", wrap=True), grid]
 
-    def _notes(self, found: "MergedProject") -> list[QWidget]:
-        notes = [
-            tr("“{there}” is called “{here}” here.", there=there, here=here) for there, here in found.renamed.items()
-        ]
-        if found.missing:
-            words = Message(
-                "{count} image is not added, because its file cannot be read: {path}",
-                "{count} images are not added, because their files cannot be read, such as {path}",
-            )
-            notes.append(tr(words, count=len(found.missing), path=found.missing[0]))
-            notes.append(tr("Open the other project, find its missing images there, and merge again."))
-        return [verbatim("\n".join(notes), "muted", wrap=True)] if notes else []
+
+def _notes(projects: Sequence["MergedProject"]) -> list[QWidget]:
+    renamed = {there: here for each in projects for there, here in each.renamed.items()}
+    missing = [path for each in projects for path in each.missing]
+    notes = [tr("“{there}” is called “{here}” here.", there=there, here=here) for there, here in renamed.items()]
+    if missing:
+        words = Message(
+            "{count} image is not added, because its file cannot be read: {path}",
+            "{count} images are not added, because their files cannot be read, such as {path}",
+        )
+        notes.append(tr(words, count=len(missing), path=missing[0]))
+        notes.append(tr("Open the other project, find its missing images there, and merge again."))
+    return [verbatim("\n".join(notes), "muted", wrap=True)] if notes else []
 
 
-def _count_table(found: "MergedProject") -> ValueTable:
-    table = ValueTable((Message("In the other project"), Message("Images")), name="What the merge would do")
+def _count_table(projects: Sequence["MergedProject"]) -> ValueTable:
+    """Return the counts, a column for each of a few projects."""
+    columns = [[each] for each in projects] if len(projects) <= _MOST_COLUMNS else [projects]
+    names = [each.path.name for each in projects] if len(columns) > 1 else [Message("Images")]
+    table = ValueTable((Message("In the other project"), *names), name="What the merge would do")
     rows = [
-        (tr(words), getattr(found, name)) for name, words, is_always in _COUNTS if is_always or getattr(found, name)
+        (tr(words), [sum(getattr(each, name) for each in column) for column in columns])
+        for name, words, is_always in _COUNTS
+        if is_always or any(getattr(each, name) for each in projects)
     ]
-    table.show_rows([((words, place), (f"{count:,}", count)) for place, (words, count) in enumerate(rows)])
+    table.show_rows(
+        [[(words, place), *((f"{each:,}", each) for each in counts)] for place, (words, counts) in enumerate(rows)]
+    )
     return _fitted(table, len(rows))
 
 
@@ -128,41 +140,52 @@ def _fitted(table: ValueTable, rows: int) -> ValueTable:
     return table
 
 
+def copies_in(folder: Path) -> list[Path]:
+    """Return the projects right in a folder, such as the shares of several people, or else itself."""
+    found = [] if is_file(folder / DATABASE) else [each.parent for each in folder.glob(f"*/{DATABASE}")]
+    return sorted(found, key=lambda each: natural_key(each.name)) or [folder]
+
+
 def merge_copy(state: AppState, parent: QWidget) -> None:
-    """Ask for the folder of another copy, show the forecast, and merge it after the user's consent."""
+    """Ask for the folder of another copy or of several, show the forecast, and merge after the user's consent."""
     session = state.session
     assert session is not None  # the command needs an open project
-    path = dialogs.ask_folder(parent, tr("The other copy of this project"), session.path.parent)
-    if path is not None:
-        work = partial(merge_projects, session.project, [path], is_preview=True)
-        task = Task(title=tr("Looking at {name}", name=path.name), work=work, lane=Lane.DISK, page="project")
-        state.tasks.run(task, owner=session, on_done=partial(_confirm, state, parent, path))
+    title = tr("The other copy of this project, or a folder with several")
+    folder = dialogs.ask_folder(parent, title, session.path.parent)
+    if folder is not None:
+        paths = copies_in(folder)
+        work = partial(merge_projects, session.project, paths, is_preview=True)
+        title = tr("Looking at {name}", name=folder.name)
+        task = Task(title=title, work=work, lane=Lane.DISK, page="project", tells_result=True)
+        state.tasks.run(task, owner=session, on_done=partial(_confirm, state, parent, folder, paths))
 
 
-def _confirm(state: AppState, parent: QWidget, path: Path, forecast: "MergeReport") -> None:
+def _confirm(state: AppState, parent: QWidget, folder: Path, paths: Sequence[Path], forecast: "MergeReport") -> None:
     session = state.session
     if session is None or forecast.stopped:
         return
-    dialog = MergeDialog(parent, forecast, class_names(session.project))
+    dialog = MergeDialog(parent, forecast, class_names(session.project), folder)
     if dialog.ask():
-        work = partial(merge_projects, session.project, [path], class_map=dialog.class_map)
-        title = tr("Merging {name}", name=path.name)
-        task = Task(title=title, work=work, lane=Lane.DISK, page="project", writes=True)
-        state.tasks.run(task, owner=session, on_done=partial(_report, state))
+        work = partial(merge_projects, session.project, paths, class_map=dialog.class_map)
+        title = tr("Merging {name}", name=folder.name)
+        task = Task(title=title, work=work, lane=Lane.DISK, page="project", writes=True, tells_result=True)
+        state.tasks.run(task, owner=session, on_done=partial(_report, state, folder.name))
 
 
-def _report(state: AppState, report: "MergeReport") -> None:
+def _report(state: AppState, name: str, report: "MergeReport") -> None:
     if report.stopped:
         return
     if not report.step_id:
         state.say(tr("Nothing had to be changed: this project has all of it."), tone="good")
         return
-    found = report.projects[0]
+    found = report.projects
     facts = tr(
         "Images added: {images}; labels taken: {labels}; equal: {equal}.",
-        images=f"{found.added:,}", labels=f"{found.taken + found.corrected:,}", equal=f"{found.equal:,}",
-    )  # fmt: skip
-    title = tr("“{name}” is merged.", name=found.path.name)
+        images=f"{sum(each.added for each in found):,}",
+        labels=f"{sum(each.taken + each.corrected for each in found):,}",
+        equal=f"{sum(each.equal for each in found):,}",
+    )
+    title = tr("“{name}” is merged.", name=name)
     if report.conflicts:
         words = Message("{count} image has labels that differ.", "{count} images have labels that differ.")
         step = NextStep("decide_conflicts", project=state.path)

@@ -152,11 +152,12 @@ class Messenger(QObject):
 
     def _on_task_ended(self, outcome: Outcome, is_told: bool) -> None:
         window, ending, failure = self._window, ending_of(outcome), outcome.failure
+        is_shown = ending is not None and (outcome.task.tells_result or window.current_page.name == ending.page)
         if failure is not None and not is_told:
             way = way_of(failure.next_step, window.take_step)
             tone = "info" if failure.is_stop else "bad"
             self._toasts.say(failure.message, failure.hint, tone=tone, details=failure.details, way=way)
-        elif failure is None and ending is not None and window.current_page.name != ending.page:
+        elif failure is None and ending is not None and not is_shown:
             way = (ending.action, lambda: window.show_page(ending.page))
             self._toasts.say(ending.title, ending.words, tone="good", way=way)
         if ending is not None:

@@ -175,7 +175,7 @@ class ProjectCare:
         self._state.say(tr("{project} is in the trash.", project=path.name), hint, tone="good")
 
     def _run(self, title: str, work: Work[Any], on_done: Callable[[Any], object]) -> None:
-        task = Task(title=title, work=work, lane=Lane.DISK, page="project", makes_files=True)
+        task = Task(title=title, work=work, lane=Lane.DISK, page="project", makes_files=True, tells_result=True)
         self._state.tasks.run(task, owner=self._state, on_done=on_done)
 
 

@@ -152,7 +152,7 @@ def share_copies(state: AppState, parent: QWidget) -> None:
     else:
         work = partial(share_project, session.project, dialog.target, **dialog.options, language=language())
         title = tr("Sharing {project}", project=session.path.name)
-        task = Task(title=title, work=work, lane=Lane.DISK, page="project", makes_files=True)
+        task = Task(title=title, work=work, lane=Lane.DISK, page="project", makes_files=True, tells_result=True)
         state.tasks.run(task, owner=session, on_done=partial(_report, state))
 
 

@@ -14,7 +14,7 @@ from visionft.foreign_text import printable
 from visionft.project.edits.changes import LabelSource, find_class
 from visionft.project.edits.conflicts import BOTH_ORIGINS
 from visionft.project.edits.image_changes import Review
-from visionft.project.names import name_key
+from visionft.project.names import name_key, natural_key
 from visionft.project.store import Project
 
 
@@ -201,14 +201,15 @@ def find_conflicts(project: Project, contents: Sequence[str] | None = None) -> t
 
 
 def sides_of(candidates: Iterable[Candidate], *, is_multilabel: bool = False) -> tuple[LabelSide, ...]:
-    """Return the sides of a conflict: of one label each, or with several labels one for each origin."""
+    """Return the sides of a conflict, by origin: of one label each, or with several labels one for each origin."""
+    candidates = sorted(candidates, key=lambda each: natural_key(each.origin))
     if not is_multilabel:
         return tuple(LabelSide(each.origin, (each.class_name,)) for each in candidates)
     found: dict[str, tuple[str, ...]] = {}
     for each in candidates:
         for origin in each.origin.split(BOTH_ORIGINS):
             found[origin] = (*found.get(origin, ()), each.class_name)
-    return tuple(LabelSide(origin, classes) for origin, classes in found.items())
+    return tuple(LabelSide(origin, found[origin]) for origin in sorted(found, key=natural_key))
 
 
 def files_in_conflict(conflicts: Iterable[Conflict]) -> frozenset[str]:

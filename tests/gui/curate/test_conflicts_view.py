@@ -21,7 +21,7 @@ KIND = FeatureKind(backbone="drawn", size=32, weights="w", preprocessing="p", wi
 
 @pytest.fixture
 def page(open_curate, use_views, grey_dir: Path, tmp_path: Path) -> CuratePage:
-    """Return the page of a project in which images 1 to 3 were called cat, in a copy bird; the model says bird."""
+    """Return the page of a project with three cats that are bird, dog and bird in a copy; the model says bird."""
     use_views(ConflictsView)
     with Project.open(grey_dir) as project:
         images = project.snapshot()
@@ -34,7 +34,7 @@ def page(open_curate, use_views, grey_dir: Path, tmp_path: Path) -> CuratePage:
         project.apply(LabelImages((1, 2, 3), "cat"))
         with Project.open(copy) as other:
             other.apply(LabelImages((1, 2, 3), "dog"))
-            other.apply(LabelImages((1, 2, 3), "bird"))
+            other.apply(LabelImages((1, 3), "bird"))
         assert merge_projects(project, [copy]).conflicts == 3
     return open_curate(grey_dir, "conflicts")
 
@@ -54,6 +54,7 @@ def test_each_way_decides_and_undo_brings_the_conflict_back(qtbot, page: CurateP
     qtbot.keyClick(page.grid, KEY.Key_F, Qt.KeyboardModifier.ShiftModifier)
     assert labels(page)[0] == ("cat",) and page.grid.images.ids == (2, 3)
     qtbot.waitUntil(lambda: len(view.panel.buttons) == 3, timeout=10_000)
+    assert [button.text() for button in view.panel.buttons] == ["dog", "cat", "bird"]  # the copy is first again
     qtbot.keyClick(page.grid, KEY.Key_Return)
     assert labels(page)[1] == ("bird",)
     qtbot.mouseClick(view.panel.buttons[1], LEFT)
