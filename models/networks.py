@@ -44,7 +44,8 @@ def build_network(
 
     arguments = {**backbone.model_args, "num_classes": classes}
     if backbone.family == "vit":
-        arguments |= {"img_size": shape, "patch_drop_rate": patch_dropout}
+        # Of one size: positions are resampled here, not in each pass, and exports need no operation for it.
+        arguments |= {"img_size": shape, "dynamic_img_size": False, "patch_drop_rate": patch_dropout}
     if scratch and backbone.family == "resnet":
         # A zero last norm silences every residual branch; frozen that way, a PEFT method would learn nothing.
         arguments["zero_init_last"] = False

@@ -10,7 +10,7 @@ from typing import Any
 
 from models.catalog import Backbone
 from models.messages import Message
-from models.methods.method import Method, MethodOptions, head_rate
+from models.methods.method import Method, MethodOptions, head_rate, layers_setting
 from models.settings import setting
 from models.shapes import ResNetShape, ViTShape
 
@@ -26,6 +26,7 @@ class AdapterOptions(MethodOptions):
         "one, after the MLP; parallel: one, beside the MLP.")
     scaling: float = setting(4.0, label="Scaling", limits=(0.01, 10.0), advanced=True,
         help="Factor on what an adapter adds; its first outputs are several times smaller than what they are added to.")
+    layers: str = layers_setting("last")
     # fmt: on
     head_rate: float = head_rate(1.0)
 
@@ -58,13 +59,13 @@ class BottleneckAdapter(Method[AdapterOptions]):
                 for index, block in enumerate(stage):
                     width = (block.conv3 if hasattr(block, "conv3") else block.conv2).out_channels
                     stage[index] = AdaptedLayer(block, adapter(width, convolutional=True))
-            return network
+            return super().inject(network, backbone, options)
         wrap = {"before": InputAdaptedLayer, "parallel": ParallelAdaptedLayer}.get(options.placement, AdaptedLayer)
         for block in network.blocks:
             block.mlp = wrap(block.mlp, adapter(network.embed_dim))
             if options.placement in ("before", "houlsby"):
                 block.attn = wrap(block.attn, adapter(network.embed_dim))
-        return network
+        return super().inject(network, backbone, options)
 
     def is_scaled_elsewhere(self, name: str) -> bool:
         """Return True for the down-projection: the up-projection, zero at the start, scales the update."""

@@ -41,10 +41,6 @@ class FullFineTuning(Method[FullOptions]):
     moves_buffers = True
     interpolates = True
 
-    def may_leave_parts_out(self, options: FullOptions) -> bool:
-        """Return whether held-out images decide about the earlier stages: epoch 0 is the linear probe then."""
-        return options.layers != "last"
-
     def keeps_statistics(self, options: FullOptions) -> bool:
         return options.statistics == KEPT
 

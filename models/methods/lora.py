@@ -11,7 +11,7 @@ from typing import Any
 from models.catalog import Backbone
 from models.errors import Problem
 from models.messages import Message
-from models.methods.method import Method, MethodOptions, head_rate
+from models.methods.method import Method, MethodOptions, head_rate, layers_setting
 from models.settings import setting
 from models.shapes import ResNetShape, ViTShape
 from models.tensor_files import usual_permissions
@@ -37,6 +37,7 @@ class LoraOptions(MethodOptions):
         choices={"lora": "LoRA", "rslora": "rsLoRA", "dora": "DoRA"},
         help="Plain LoRA; rslora scales by alpha / sqrt(rank) (arXiv:2312.03732); dora also learns "
         "magnitudes (arXiv:2402.09353).")
+    layers: str = layers_setting("last")
     # fmt: on
     head_rate: float = head_rate(1.0)
 
@@ -88,7 +89,7 @@ class Lora(Method[LoraOptions]):
         if options.variant != "dora" and not options.dropout:  # these two need B A x apart from W x
             config._register_custom_module({nn.Linear: UpdatedLinear})
         inject_adapter_in_model(config, network)
-        return network
+        return super().inject(network, backbone, options)
 
     def merge(self, network: Any) -> None:
         """Fold every update into its weight and put the plain layers back, in place."""
@@ -98,8 +99,9 @@ class Lora(Method[LoraOptions]):
         for name, module in updated:
             module.merge(safe_merge=True)
             network.set_submodule(name, module.get_base_layer())
-        if hasattr(network, "peft_config"):
-            del network.peft_config
+        body = getattr(network, "body", network)
+        if hasattr(body, "peft_config"):
+            del body.peft_config
 
     def is_scaled_elsewhere(self, name: str) -> bool:
         """Return True for A: B, zero at the start, scales the update."""

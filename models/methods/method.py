@@ -64,8 +64,11 @@ class Method(Generic[OptionsT]):
         return joined_widths(backbone.shape, backbone.features) if is_joined else (backbone.features,)
 
     def may_leave_parts_out(self, options: OptionsT) -> bool:
-        """Tell whether the head may pass over all of these parts but the embedding."""
-        return False
+        """Return whether held-out images decide about the earlier stages that the head sees.
+
+        Where training goes on from a linear probe, epoch 0 is that probe, which may see the embedding alone.
+        """
+        return not self.is_training_free and getattr(options, "layers", "last") != "last"
 
     def keeps_statistics(self, options: OptionsT) -> bool:
         """Return whether batch norms with trainable weights keep the pretrained statistics; frozen ones always do."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from models.catalog import Backbone
 from models.errors import ConfigError, Problem
 from models.messages import Message
-from models.methods.method import Method, MethodOptions, head_rate
+from models.methods.method import Method, MethodOptions, head_rate, layers_setting
 from models.settings import setting
 from models.shapes import Family, ResNetShape, ViTShape
 
@@ -33,6 +33,7 @@ class PrefixOptions(MethodOptions):
         "effect. shared: the prefix competes with the image, as Li and Liang had it; learns less well.")
     reparameterise: bool = setting(False, label="Reparameterise", advanced=True,
         help="Train the prefix through a small MLP, which Li and Liang found steadier; it is folded away at export.")
+    layers: str = layers_setting("last")
     # fmt: on
     head_rate: float = head_rate(0.015)
 
@@ -76,7 +77,7 @@ class PrefixTuning(Method[PrefixOptions]):
                 raise ConfigError((Problem("method", message, "Choose LoRA."),))
             shares = options.softmax == "shared"
             block.attn = PrefixAttention(layer, _new_prefix(layer, options), shares_softmax=shares)
-        return network
+        return super().inject(network, backbone, options)
 
     def merge(self, network: Any) -> None:
         from models.methods.layers.prefixes import PrefixAttention, ReparameterisedPrefix

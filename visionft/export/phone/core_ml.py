@@ -63,6 +63,16 @@ class _FromBytes(nn.Module):
         return logits.softmax(dim=1) if self._is_single else logits.sigmoid()
 
 
+def _without_aliases(program: torch.export.ExportedProgram) -> torch.export.ExportedProgram:
+    """Remove, in place, the operations that only give a tensor another name; coremltools does not know them."""
+    graph = program.graph
+    for node in graph.nodes:
+        if node.target is torch.ops.aten.alias.default:
+            node.replace_all_uses_with(node.args[0])
+            graph.erase_node(node)
+    return program
+
+
 def write_core_ml(
     folder: Path,
     network: nn.Module,
@@ -87,7 +97,7 @@ def write_core_ml(
         with _silenced():
             import coremltools as ct  # pyright: ignore[reportMissingImports]
 
-            program = torch.export.export(whole, (sample,)).run_decompositions({})
+            program = _without_aliases(torch.export.export(whole, (sample,)).run_decompositions({}))
             made: Any = ct.convert(
                 program,
                 inputs=[ct.ImageType(INPUT, shape=tuple(sample.shape), color_layout=ct.colorlayout.RGB)],

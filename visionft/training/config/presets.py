@@ -9,11 +9,14 @@ import math
 from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cache
-from typing import Self
+from typing import Any, Self
 
 from models.catalog import BACKBONES, DEFAULT_BACKBONE
 from models.messages import Message
+from models.methods.adapter import AdapterOptions
 from models.methods.full import FullOptions
+from models.methods.lora import LoraOptions
+from models.methods.prefix import PrefixOptions
 from visionft.data.types import Snapshot
 from visionft.devices import DeviceKind, likely_kinds
 from visionft.errors import ConfigError, Problem
@@ -40,7 +43,12 @@ _WANTED: dict[tuple[str, bool], tuple[str, ...]] = {
 # allows; on a CPU that is two cores and the ResNet that ships with the program.
 _BUDGET = {("balanced", False): 9_000, ("balanced", True): 120_000, ("best", False): 50_000, ("best", True): 400_000}
 # So that epoch 0 is the linear probe at its best: what is kept is never worse by more than chance.
-_JOINED = FullOptions(layers="joined")
+_MULTI_STAGE: dict[str, Any] = {
+    "full": FullOptions(layers="joined"),
+    "lora": LoraOptions(layers="joined"),
+    "adapter": AdapterOptions(layers="joined"),
+    "prefix": PrefixOptions(layers="joined"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +127,7 @@ def preset_config(name: str, circumstances: Circumstances, *, backbone: str = ""
         framing="auto",
         batch_size=_batch_size(circumstances),
         balance="weights" if circumstances.unevenness >= UNEVEN else "none",
+        **_MULTI_STAGE,
     )
     is_small = config.backbone_row.parameters < _SMALL_PARAMETERS
     if name == "quick" or (name == "balanced" and 0 < images < _FEW_IMAGES):
@@ -130,7 +139,6 @@ def preset_config(name: str, circumstances: Circumstances, *, backbone: str = ""
     return dataclasses.replace(
         config,
         method="full" if is_small or (is_best and images >= 2000) else "lora",
-        full=_JOINED if is_small else FullOptions(),
         augmentation="medium" if is_best else "light",
         epochs=epochs,
         patience=max(6, epochs // 3) if is_best else 0,

@@ -123,7 +123,8 @@ def save_last(run_dir: Path, classifier: Classifier, optimizer: dict[str, Tensor
 def close_run(run_dir: Path, config: TrainConfig, classifier: Classifier, result: TrainResult) -> None:
     """Write `result.json`, and the exchange folder for other libraries where the method has one."""
     method = config.method_row
-    if method.exchange_folder and not result.stopped and result.best:
+    sees_embedding_alone = len(classifier.head_parts) == 1  # other libraries have no head on multi-stage features
+    if method.exchange_folder and sees_embedding_alone and not result.stopped and result.best:
         load_best(run_dir, classifier)
         with whole_folder(run_dir / method.exchange_folder) as folder:
             options = config.method_options

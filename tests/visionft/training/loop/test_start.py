@@ -20,12 +20,13 @@ def settings(method: str, **changes) -> TrainConfig:
     return TrainConfig(method=method, **values)
 
 
-@pytest.mark.parametrize("layers", ["last", "joined"])
-def test_epoch_0_is_the_linear_probe(snapshot, tmp_path, layers) -> None:
+@pytest.mark.parametrize(("method", "layers"), [("full", "last"), ("full", "joined"), ("lora", "joined")])
+def test_epoch_0_is_the_linear_probe(snapshot, tmp_path, method, layers) -> None:
     probe = train(settings("linear", linear=LinearOptions(layers=layers)), snapshot, tmp_path / "probe")
     events: list[Event] = []
-    config = settings("full", full=FullOptions(layers=layers), learning_rate=1e-9)
-    train(config, snapshot, tmp_path / "full", job=JobContext(events.append))
+    config = settings(method, learning_rate=1e-9).with_settings([f"{method}.layers={layers}"])
+    train(config, snapshot, tmp_path / "run", job=JobContext(events.append))
+    assert (tmp_path / "run" / "peft").exists() == (method == "lora" and layers == "last")
     first = next(event for event in events if isinstance(event, EpochDone))
     assert probe.best is not None and first.train_accuracy is None
     assert first.val_loss == pytest.approx(probe.best.val_loss, abs=0.02)
