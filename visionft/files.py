@@ -80,9 +80,13 @@ def publish_folder(finished: Path, target: Path) -> None:
     fsync_folder(target.parent)
 
 
-def fsync_tree(folder: Path) -> None:
-    """Make every file and folder below `folder`, and itself, durable (OSError: something cannot be flushed)."""
-    for parent, _, names in os.walk(folder, topdown=False):
+def fsync_tree(folder: Path, *, without: str = "") -> None:
+    """Make every file and folder below `folder`, and itself, durable (OSError: something cannot be flushed).
+
+    Folders named `without` are left out, with their content: it is durable already.
+    """
+    for parent, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if name != without]
         for name in names:
             with (Path(parent) / name).open("rb+") as handle:
                 os.fsync(handle.fileno())

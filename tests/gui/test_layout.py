@@ -18,6 +18,7 @@ from gui.kit.theme import apply_theme
 from gui.preferences import Settings
 from gui.settings.weights_actions import WeightsDialog
 from gui.shell.project_dialogs import HistoryDialog, LabelExportDialog, RemovedDialog
+from gui.shell.sharing import ShareDialog
 from gui.state import AppState
 from gui.train.framing.region_dialog import RegionDialog
 from visionft.errors import NextStep
@@ -126,18 +127,19 @@ def test_no_text_is_cut_in_dialogs(window, tmp_path, look):
     dialog.deleteLater()
     with Project.create(tmp_path / "p") as project:
         project.back_up()
-    for other in (
-        RestoreDialog(window, tmp_path / "p", list_backups(tmp_path / "p")),
-        HistoryDialog(window, (Step(2, "Label 3 images “glass”", 0, True), Step(1, "Add class “glass”", 0, False))),
-        LabelExportDialog(window, name="Parts", folder=tmp_path),
-        RemovedDialog(window, ()),
-        WeightsDialog(window, weights_states()),
-        RegionDialog(window, (tmp_path / "An image.png",), config=TrainConfig(), region=(100, 100, 600, 700)),
-    ):
-        other.show()
-        clipped += look(other, other.windowTitle(), window)
-        other.close()
-        other.deleteLater()
+        for other in (
+            RestoreDialog(window, tmp_path / "p", list_backups(tmp_path / "p")),
+            HistoryDialog(window, (Step(2, "Label 3 images “glass”", 0, True), Step(1, "Add class “glass”", 0, False))),
+            LabelExportDialog(window, name="Parts", folder=tmp_path),
+            RemovedDialog(window, ()),
+            ShareDialog(window, project),
+            WeightsDialog(window, weights_states()),
+            RegionDialog(window, (tmp_path / "An image.png",), config=TrainConfig(), region=(100, 100, 600, 700)),
+        ):
+            other.show()
+            clipped += look(other, other.windowTitle(), window)
+            other.close()
+            other.deleteLater()
     assert not clipped
 
 

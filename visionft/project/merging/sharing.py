@@ -147,7 +147,7 @@ def share_project(
                 text = sheet_text(project, share, len(common), snapshot.class_names, people=people, language=language)
                 (folder / share.sheet.name).write_text(text, encoding="utf-8")
                 count(0 if copy_images else len(ids))
-            fsync_tree(folder)
+            fsync_tree(folder, without=IMAGES_FOLDER)  # `copy_files` has flushed the images
             publish_folder(folder, target)
     except OSError as error:
         raise write_error(target, error) from error
