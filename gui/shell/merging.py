@@ -15,7 +15,7 @@ from gui.kit.translation import tr
 from gui.kit.value_table import ValueTable
 from gui.state import AppState
 from gui.tasks import Lane, Task
-from models.messages import Message
+from models.messages import Message, shortened
 from visionft.errors import NextStep
 from visionft.files import is_file
 from visionft.project.db.database import DATABASE
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from visionft.project.merging.merge import MergedProject, MergeReport
 
 merge_projects = LazyFunction("visionft.project.merging.merge:merge_projects", uses_torch=False)
-_ROW_PX, _MOST_ROWS, _MOST_COLUMNS = 31, 8, 4
+_ROW_PX, _MOST_ROWS, _MOST_COLUMNS, _MOST_LETTERS = 31, 8, 2, 12
 _COUNTS = (
     ("added", Message("Images added"), True),
     ("taken", Message("Labels taken"), True),
@@ -35,7 +35,7 @@ _COUNTS = (
     ("kept", Message("Labels given here by a person, kept"), False),
     ("equal", Message("Equal labels"), True),
     ("conflicts", Message("Labels that differ, to be decided"), True),
-    ("undecided", Message("Conflicts of an earlier merge, still open"), False),
+    ("undecided", Message("Already in conflict, still open"), False),
     ("decided_before", Message("Conflicts of an earlier merge, decided here"), False),
     ("removed_here", Message("Images removed here, stay removed"), False),
     ("splits_kept", Message("In another split there, this project's stays"), False),
@@ -98,7 +98,8 @@ def _count_table(projects: Sequence["MergedProject"]) -> ValueTable:
     """Return the counts, a column for each of a few projects."""
     columns = [[each] for each in projects] if len(projects) <= _MOST_COLUMNS else [projects]
     names = [each.path.name for each in projects] if len(columns) > 1 else [Message("Images")]
-    table = ValueTable((Message("In the other project"), *names), name="What the merge would do")
+    headers = (Message("In the other project"), *(shortened(name, _MOST_LETTERS) for name in names))
+    table = ValueTable(headers, name="What the merge would do")
     rows = [
         (tr(words), [sum(getattr(each, name) for each in column) for column in columns])
         for name, words, is_always in _COUNTS

@@ -142,7 +142,7 @@ def _project_lines(found: "MergedProject") -> list[str]:
         ("labels given here by a person, kept", found.kept),
         ("equal labels", found.equal),
         ("conflicts", found.conflicts),
-        ("conflicts of an earlier merge, still open", found.undecided),
+        ("already in conflict, still open", found.undecided),
         ("conflicts of an earlier merge, decided here", found.decided_before),
         ("removed here, stay removed", found.removed_here),
         ("in another split there, this project's stays", found.splits_kept),

@@ -34,7 +34,6 @@ from visionft.project.importing.importer import copy_files, copy_name
 from visionft.project.names import project_path
 from visionft.project.store import FOLDERS, Project
 
-MOST_PEOPLE = 100
 _WIDTH = 110  # letters in a line of a sheet
 # Rows about images, labels and the past; classes, their prompts and former names stay.
 _EMPTIED = ("journal", "step", "label", "conflict", "verdict", "certified", "audit_image", "audit")
