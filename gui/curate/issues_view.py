@@ -26,7 +26,7 @@ from gui.kit.theme import ClassColour
 from gui.kit.translation import tr
 from gui.next_steps import way_of
 from models.messages import Message
-from visionft.curation.check import Issue
+from visionft.curation.check import APPROXIMATE_TEXT, Issue
 from visionft.curation.duplicates.duplicate_groups import DuplicateGroup, are_look_alikes
 from visionft.curation.leaks.leak_check import Leak
 from visionft.curation.table import CHECKS
@@ -35,7 +35,6 @@ from visionft.project.queries import ImageRow
 
 STEPS = 1000  # of the slider, from a score of 0 to 1
 LOOK_ALIKES = Message("Many different images of this project are as similar as copies: review each group.")
-_APPROXIMATE = Message("So many images are compared approximately: a few issues may be missed.")
 Group = TypeVar("Group", DuplicateGroup, Leak)
 
 
@@ -174,7 +173,7 @@ class IssuesView(View):
 
     def limits(self) -> list[str]:
         """Return a translated sentence for a search that may have missed issues; empty after an exact one."""
-        return [tr(_APPROXIMATE)] if self.loaded is not None and self.loaded.result.is_approximate else []
+        return [tr(APPROXIMATE_TEXT)] if self.loaded is not None and self.loaded.result.is_approximate else []
 
     def empty(self) -> EmptyContent | None:
         scan, loaded = self.curation.scan, self.loaded

@@ -18,6 +18,7 @@ from gui.kit.workers import BackgroundReader
 from gui.tasks import Lane, Task
 from models.messages import Message
 from visionft.amounts import share_text
+from visionft.curation.check import APPROXIMATE_TEXT
 from visionft.curation.report.dataset_report import CheckSummary, DatasetReport, Recommendation
 from visionft.curation.report.report_html import save_report
 from visionft.curation.report.report_reader import read_report
@@ -173,6 +174,7 @@ def _check_card(check: CheckSummary, on_open: Open) -> ReportCard:
             words = tr("of {count} image is flagged.", "of {count} images are flagged.", count=total)
         else:
             words = tr("groups: {flagged} of {total} images are flagged.", flagged=flagged, total=f"{total:,}")
+        words += " " + tr(APPROXIMATE_TEXT) if check.is_approximate else ""
         words += " " + tr("The project has changed since.") if check.state == "stale" else ""
     return ReportCard(title, figure, words, button=button, place=place, on_open=on_open)
 

@@ -113,7 +113,7 @@ def divide(folder: Path, *, image_count: int, test: int, seed: int) -> Snapshot:
     return Snapshot("single", names, tuple(sorted(images, key=lambda image: image.image_id)))
 
 
-CLASSES = tuple(f"class {number:02d}" for number in range(12))
+CLASSES = tuple(f"class {number:02d}" for number in range(int(os.environ.get("BENCH_CLASSES", "12"))))
 
 
 def linked_project(folder: Path, count: int, class_of: Callable[[int], str] | None = None) -> Path:
@@ -127,7 +127,7 @@ def linked_project(folder: Path, count: int, class_of: Callable[[int], str] | No
     from visionft.project.edits.import_changes import AddImages, FileFacts, FileLocation, NewImage, SourceFacts
     from visionft.project.store import Project
 
-    class_of = class_of or (lambda number: CLASSES[number % 12] if number % 10 else "")
+    class_of = class_of or (lambda number: CLASSES[number % len(CLASSES)] if number % 10 else "")
 
     place = folder / "images"
     if place.exists():

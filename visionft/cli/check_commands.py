@@ -10,7 +10,7 @@ from visionft.cli import completion
 from visionft.cli.arguments import MOST, Json, ProjectDir, share_option
 from visionft.cli.output import opened_project, print_result, running_job, table, write_err
 from visionft.cli.schemas import output_of, prints
-from visionft.curation.check import CheckResult, Inputs, Issue, open_issues
+from visionft.curation.check import APPROXIMATE_TEXT, CheckResult, Inputs, Issue, open_issues
 from visionft.curation.report.dataset_report import DatasetReport
 from visionft.curation.table import CHECKS
 from visionft.data.types import Snapshot
@@ -35,7 +35,7 @@ def run_check(project: Project, check: str) -> tuple[Snapshot, CheckResult]:
     for image_id, reason in result.unreadable:
         write_err(f"{images.by_id[image_id].path}: {reason}")
     if result.is_approximate:
-        write_err("So many images are compared approximately: a few issues may be missed.")
+        write_err(APPROXIMATE_TEXT)
     return images, result
 
 
@@ -231,6 +231,8 @@ def _report_text(found: DatasetReport, out: Path | None) -> str:
             stale = " (before the last changes)" if each.state == "stale" else ""
             rows.append((each.title, f"{each.flagged:,}", f"{kinds}{stale}"))
     lines += ["", table(("check", "flagged", ""), rows)] if rows else []
+    if titles := [each.title for each in found.checks if each.is_approximate]:
+        lines.append(f"{', '.join(titles)}: {APPROXIMATE_TEXT}")
     lines += ["", "What to do next:"] if found.recommendations else []
     for number, each in enumerate(found.recommendations, start=1):
         lines += [f"{number:2}. {each.action}", f"    {each.evidence}"]

@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
-from models.messages import load_message, store_message
+from models.messages import Message, load_message, store_message
 from visionft.data.types import Snapshot
 from visionft.errors import ProjectError
 from visionft.features.embedding import embedded
@@ -26,6 +26,7 @@ from visionft.records import none_if_unreadable
 FOLDER: Final = "curation"
 MOST_EXACT: Final = 50_000  # images; of more, checks search faster: the time of an exact search grows as the square
 APPROXIMATE: Final = "approximate"  # key in `facts`: whether a fast search stood for the exact one
+APPROXIMATE_TEXT: Final = Message("So many images are compared approximately: a few issues may be missed.")
 _FORMAT: Final = 2
 
 

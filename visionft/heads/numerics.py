@@ -11,7 +11,14 @@ RIDGES = (1e-2, 1e-1, 1.0, 10.0)  # strengths relative to the mean variance of a
 SHRINKAGES = (0.05, 0.2, 0.5, 0.9)  # towards a covariance equal in every direction
 BLOCK = 65_536  # rows summed at a time: so many are summed in one go, and copies of more never lie in memory
 _SAMPLED = 5_000
-MOST_KEPT, _READ = 200_000, 16_384  # rows of which the scaled ones are kept in memory; rows scaled at a time
+MOST_KEPT, _READ = 200_000, 2048  # rows of which the scaled ones are kept in memory; rows scaled at a time
+_CACHED = 65_536  # numbers in double precision that stay in a processor's cache
+
+
+def parts(count: int, width: int) -> Iterator[slice]:
+    """Yield slices of `count` rows of `width` numbers: intermediate results of one stay in the cache."""
+    step = max(1, _CACHED // max(1, width))
+    return (slice(start, min(count, start + step)) for start in range(0, count, step))
 
 
 def unit_rows(rows: np.ndarray) -> np.ndarray:
@@ -24,6 +31,7 @@ class ScaledRows:
     """Rows (N, D) float32 of float16 features: centred, divided, and of length 1 where they are directions.
 
     An index or a slice reads the rows at some places, `@` multiplies all of them with (D,) or (D, M), block by block.
+    With an `intercept` it is the last of D + 1 columns.
     """
 
     vectors: np.ndarray  # (V, D) float16
@@ -32,13 +40,14 @@ class ScaledRows:
     are_directions: bool = False
     most_kept: int = MOST_KEPT
     chosen: np.ndarray | None = None  # (N,) places of the rows among the vectors; None for all of them
+    intercept: float | None = None
 
     def __len__(self) -> int:
         return len(self.vectors) if self.chosen is None else len(self.chosen)
 
     @property
     def shape(self) -> tuple[int, int]:
-        return len(self), self.vectors.shape[1]
+        return len(self), self.vectors.shape[1] + (self.intercept is not None)
 
     def __getitem__(self, places: Any) -> np.ndarray:
         return self._read(places) if self._kept is None else self._kept[places]
@@ -66,10 +75,15 @@ class ScaledRows:
         return self._read(slice(None)) if len(self) <= self.most_kept else None
 
     def _read(self, places: Any) -> np.ndarray:
-        values = self.vectors[places if self.chosen is None else self.chosen[places]].astype(np.float32)
+        read = self.vectors[places if self.chosen is None else self.chosen[places]]
+        rows = np.full((*read.shape[:-1], self.shape[1]), self.intercept or 0.0, np.float32)
+        values = rows[..., : read.shape[-1]]
+        values[...] = read
         values -= self.means
         values /= self.divisors
-        return unit_rows(values) if self.are_directions else values
+        if self.are_directions:
+            values[...] = unit_rows(values)
+        return rows
 
 
 Rows = np.ndarray | ScaledRows

@@ -12,6 +12,7 @@ import numpy as np
 
 from visionft.calibration import fit_temperature, sigmoid, softmax
 from visionft.heads.closed_form import ClosedForm, Terms
+from visionft.heads.numerics import parts
 
 _SHOTS = (1.0, 2.0, 4.0, 8.0)  # median images per class ...
 _SHARES = {  # ... and the weight of each classifier there
@@ -48,41 +49,42 @@ def predict(state: ClosedForm, *, is_multilabel: bool, most_left_out: int = 600)
     `most_left_out` labelled images get leave-one-out predictions.
     """
     counts = state.counts
-    is_usable = state.is_labelled if is_multilabel else state.is_labelled & (state.targets @ counts > 1)
+    is_usable = state.is_labelled if is_multilabel else state.targets[:, counts > 1].any(axis=1)
     places = np.flatnonzero(is_usable)
     places = places[:: max(1, len(places) // most_left_out)]
     shares = {"ridge": 1.0} if is_multilabel else shares_at(counts)
-    logits, left_out = _blended(state, shares, None), _blended(state, shares, places)
-    targets = state.targets[places]
-    if is_multilabel:
-        logits, left_out = logits - _RIDGE_SCALE / 2, left_out - _RIDGE_SCALE / 2
-    else:
-        logits, left_out = (np.where(counts > 0, each, each.dtype.type(-30)) for each in (logits, left_out))
-        targets = targets.argmax(axis=1)
-    temperature = fit_temperature(left_out, targets, spread=0.5)
-    probabilities = sigmoid if is_multilabel else softmax
+    left_out = _logits(state, shares, places, is_multilabel=is_multilabel)
+    targets = state.targets[places].astype(np.float64)
+    temperature = fit_temperature(left_out, targets if is_multilabel else targets.argmax(axis=1), spread=0.5)
+    to_probabilities = sigmoid if is_multilabel else softmax
+    probabilities = np.empty(state.targets.shape, np.float32)
+    for part in parts(*probabilities.shape):
+        logits = _logits(state, shares, part, is_multilabel=is_multilabel)
+        probabilities[part] = to_probabilities(logits / np.float32(temperature))
     return BlendedPredictions(
-        probabilities(logits / np.float32(temperature)),
+        probabilities,
         np.full(state.classes, 0.5) if is_multilabel else None,
         places,
-        probabilities(left_out / temperature),
+        to_probabilities(left_out / temperature),
     )
 
 
-def _blended(state: ClosedForm, shares: dict[str, float], left_out: np.ndarray | None) -> np.ndarray:
-    """Return (N, C) logits of all images, or (B, C) leave-one-out logits of labelled ones."""
-    counts = state.counts
-    rows = len(state) if left_out is None else len(left_out)
-    logits = np.zeros((rows, state.classes), np.float32 if left_out is None else np.float64)
-    terms: list[Terms] = []
+def _logits(
+    state: ClosedForm, shares: dict[str, float], places: slice | np.ndarray, *, is_multilabel: bool
+) -> np.ndarray:
+    """Return the (B, C) logits of a part of all images, or of labelled ones (B) by leave-one-out, double precision."""
+    counts, logits, terms = state.counts, np.zeros(1), list[Terms]()
     if "ridge" in shares or "gda" in shares:
         numbers = range(len(state.strengths))
-        terms = [state.of_all(each) if left_out is None else state.left_out(each, left_out) for each in numbers]
+        if isinstance(places, slice):
+            terms = [state.of_all(each, places) for each in numbers]
+        else:
+            terms = [state.left_out(each, places) for each in numbers]
     if "means" in shares:
-        products = state.to_means() if left_out is None else state.to_means_left_out(left_out)
-        logits += shares["means"] * _MEANS_SCALE * products
+        products = state.to_means(places) if isinstance(places, slice) else state.to_means_left_out(places)
+        logits = logits + shares["means"] * _MEANS_SCALE * products
     if "ridge" in shares:
-        logits += shares["ridge"] * _RIDGE_SCALE * np.mean([each.products for each in terms], axis=0)
+        logits = logits + shares["ridge"] * _RIDGE_SCALE * np.mean([each.products for each in terms], axis=0)
     if "gda" in shares:
         # the mean logarithm of Student's t densities, each about the mean of a class
         densities = np.zeros_like(terms[0].distances)
@@ -90,5 +92,5 @@ def _blended(state: ClosedForm, shares: dict[str, float], left_out: np.ndarray |
             widened = np.log1p(term.distances / (1 + 1 / np.maximum(term.counts, 1)))
             densities -= np.where(np.isfinite(widened), widened, 0)
         densities = (float(counts.sum()) / 2 + 1) * densities / len(terms)
-        logits += shares["gda"] * (densities + np.log((counts + 1) / (counts.sum() + 1)))
-    return logits
+        logits = logits + shares["gda"] * (densities + np.log((counts + 1) / (counts.sum() + 1)))
+    return logits - _RIDGE_SCALE / 2 if is_multilabel else np.where(counts > 0, logits, -30)

@@ -1,6 +1,7 @@
 """The views Report and Quality: cards with links, saving a report, kinds by name, clicking the strip."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from gui.curate import report_view
 from gui.curate.curate_page import CuratePage
 from gui.curate.quality_view import QualityView
 from gui.curate.report_view import ReportView
-from visionft.curation.check import Inputs
+from visionft.curation.check import APPROXIMATE, APPROXIMATE_TEXT, Inputs, write_result
 from visionft.curation.quality.quality_check import Quality
 from visionft.project.edits.changes import UnlabelImages
 from visionft.project.store import Project
@@ -92,6 +93,13 @@ class TestReport:
         assert cards(page)["Quality"].figure == "–"
         qtbot.mouseClick(cards(page)["Quality"].button, LEFT)
         qtbot.waitUntil(lambda: cards(page)["Quality"].figure == "2", timeout=60_000)
+
+    def test_an_approximate_check_says_so(self, qtbot, open_curate, scenes):
+        with Project.open(scenes) as project:
+            write_result(scenes, replace(Quality().run(Inputs(scenes, project.snapshot())), facts={APPROXIMATE: True}))
+        page = open_curate(scenes, "report")
+        qtbot.waitUntil(lambda: "Quality" in cards(page), timeout=5000)
+        assert APPROXIMATE_TEXT in cards(page)["Quality"].words
 
     def test_the_report_is_saved(self, qtbot, page, tmp_path, monkeypatch):
         target, shown = tmp_path / "report.html", []

@@ -1,13 +1,14 @@
 """`visionft curate quality`, `label-errors` and `report`: their lists, their actions with undo, and the page."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from visionft.cli.next_steps import command_for
-from visionft.curation.check import Inputs
+from visionft.curation.check import APPROXIMATE, APPROXIMATE_TEXT, Inputs, read_result, write_result
 from visionft.curation.quality.kinds import KINDS
 from visionft.curation.quality.quality_check import Quality
 from visionft.errors import NextStep, ProjectError
@@ -143,6 +144,15 @@ def test_what_is_stale_is_looked_for_and_images_are_named_by_path(value, project
     assert {Path(each["path"]).name for each in quality["worst"]} == {"blank.png", "cut.png"} and report["page"] is None
     found = next(each for each in report["dataset"]["recommendations"] if each["view"] == "quality")
     assert {Path(each).name for each in found["images"]} == {"blank.png", "cut.png"}
+
+
+def test_text_json_and_page_say_that_a_search_was_approximate(run, value, project, tmp_path, only_quality):
+    assert APPROXIMATE_TEXT not in run("curate", "report", project)[1]
+    write_result(project, replace(read_result(project, "quality"), facts={APPROXIMATE: True}))
+    page = tmp_path / "page.html"
+    assert APPROXIMATE_TEXT in run("curate", "report", project, page, "--as-is")[1]
+    assert APPROXIMATE_TEXT in page.read_text(encoding="utf-8")
+    assert value("curate", "report", project, "--as-is")["dataset"]["checks"][0]["is_approximate"]
 
 
 def test_the_page_is_written_by_the_command_of_the_next_step(run, project, monkeypatch, tmp_path, only_quality):

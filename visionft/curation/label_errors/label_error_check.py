@@ -15,6 +15,7 @@ from visionft.curation.label_errors.review import LabelReview, check_labels
 from visionft.data.types import Snapshot
 from visionft.errors import RunError
 from visionft.evaluation.stored import read_probabilities
+from visionft.heads.numerics import parts
 from visionft.training.runs.run_folder import list_runs
 from visionft.training.runs.run_snapshot import read_snapshot
 
@@ -33,12 +34,14 @@ def class_overlaps(targets: np.ndarray, probabilities: np.ndarray, class_names: 
     likeliest true class among those at least as probable as they are on average for the images labelled so; without one
     it does not count. `targets` (N, C) are one-hot, `probabilities` (N, C) held out.
     """
-    given, counts = targets.argmax(axis=1), targets.sum(axis=0)
-    thresholds = (targets * probabilities).sum(axis=0) / np.maximum(counts, 1)
-    confident = np.where((probabilities >= thresholds - 1e-6) & (counts > 0), probabilities, -1.0)
-    is_counted = confident.max(axis=1) >= 0
+    given, counts = targets.argmax(axis=1), targets.sum(axis=0, dtype=np.float64)
+    thresholds = np.einsum("nc,nc->c", targets, probabilities, dtype=np.float64) / np.maximum(counts, 1)
     joint = np.zeros((len(counts), len(counts)))
-    np.add.at(joint, (given[is_counted], confident.argmax(axis=1)[is_counted]), 1)
+    for part in parts(*targets.shape):
+        is_confident = (probabilities[part] >= thresholds - 1e-6) & (counts > 0)
+        confident = np.where(is_confident, probabilities[part], -1.0)
+        is_counted = is_confident.any(axis=1)
+        np.add.at(joint, (given[part][is_counted], confident.argmax(axis=1)[is_counted]), 1)
     rows = joint.sum(axis=1)
     joint[rows == 0] = np.diag(counts)[rows == 0]
     joint *= (counts / np.maximum(joint.sum(axis=1), 1))[:, None]  # rows add up to the number of labels

@@ -5,7 +5,7 @@ training data (`run_predictions`), are blended by their fit to the given labels 
 products of the features with one vector; weights stay while few labels change, so that the order is stable.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import Final
@@ -14,14 +14,14 @@ import numpy as np
 
 from models.messages import Message
 from visionft.curation.check import MOST_EXACT, Issue
-from visionft.curation.label_errors.noise import Blend, estimate_mixture, fit_blend, fit_blends
-from visionft.curation.label_errors.votes import NEIGHBOURS, SPARE, VOTERS, LinearVotes, NeighbourVote, agreement
+from visionft.curation.label_errors.noise import Blend, estimate_mixture, fit_blend, fit_blends, sample_of
+from visionft.curation.label_errors.votes import NEIGHBOURS, SPARE, VOTERS, LinearVotes, NeighbourVote, agreements
 from visionft.data.types import Snapshot
 from visionft.errors import NextStep, ProjectError
 from visionft.events import Progress
 from visionft.features.feature_store import Features
 from visionft.features.neighbours import nearest
-from visionft.heads.numerics import BLOCK, Rows, principal_directions, unit_rows
+from visionft.heads.numerics import Rows, parts, principal_directions, unit_rows
 from visionft.jobs import SILENT, JobContext
 
 STAGE: Final = Message("Comparing the labels")
@@ -53,7 +53,6 @@ class LabelReview:
     """The labelled images of a project with the probability of a label error in each.
 
     Attributes:
-        votes: (N, C) leave-one-out logits of each vote; columns as `class_names`.
         blend: The most probable blend of the votes.
         possible_errors: The least and the most possible images with a label error.
     """
@@ -82,14 +81,17 @@ class LabelReview:
         self.is_approximate = len(self._images) > most_exact  # whether neighbours are searched along principal axes
         self._directions = features.directions if len(chosen) == len(features) else features.directions.among(chosen)
         inputs = features.inputs if len(chosen) == len(features) else features.inputs.among(chosen)
-        if not any((block != inputs[0]).any() for block in inputs.blocks(BLOCK)):
+        first = features.vectors[chosen[0]]
+        if not any((features.vectors[chosen[part]] != first).any() for part in parts(*inputs.shape)):
             raise ProjectError(
                 "All labelled images look the same.", "Label errors cannot be distinguished from correct labels then."
             )
         used = sorted({index for image in self._images for index in image.labels})
         self.class_names = tuple(images.class_names[index] for index in used)
         self._column = {name: place for place, name in enumerate(self.class_names)}
-        self._targets = np.stack([self._row_of(images.labels_of(image)) for image in self._images])
+        self._targets = np.zeros((len(self._images), len(used)), np.uint8)
+        for row, image in zip(self._targets, self._images, strict=True):
+            row[:] = self._row_of(images.labels_of(image))
         self._is_present = np.ones(len(self._images), bool)
         job.report(Progress(stage=STAGE, done=0, total=2))
         job.check_cancelled()
@@ -100,8 +102,7 @@ class LabelReview:
         self._linear = LinearVotes(inputs, self._targets, is_multilabel=self._is_multilabel)
         job.report(Progress(stage=STAGE, done=2, total=2))
         self.vote_names = (*self._linear.names, NEIGHBOURS)
-        self._run_logits = self._logits_of(predictions or {})
-        self.votes = self._held_out()
+        self._run_row, self._run_logits = self._logits_of(predictions or {})
         self._fit()
         self._score()
 
@@ -141,12 +142,12 @@ class LabelReview:
     @property
     def probabilities(self) -> np.ndarray:
         """(M, C) probabilities of the true classes of the scored images."""
-        return self._shares[self._is_present]
+        return self._shares if self._is_present.all() else self._shares[self._is_present]
 
     @property
     def targets(self) -> np.ndarray:
         """The (M, C) labels of the scored images, zeros and ones."""
-        return self._targets[self._is_present]
+        return self._targets if self._is_present.all() else self._targets[self._is_present]
 
     def score(self, image_id: int) -> float:
         """Return the probability of a label error in an image of the review."""
@@ -160,15 +161,20 @@ class LabelReview:
     @property
     def shares(self) -> dict[str, dict[str, float]]:
         """The weight of each vote, and its agreement: the share of given labels predicted by it alone."""
-        own, is_multi, shares = self.targets, self._is_multilabel, dict[str, dict[str, float]]()
-        for name, logits, weight in zip(self.vote_names, self.votes, self.blend.weights, strict=True):
-            levelled = logits[self._is_present] + (self.blend.levels if is_multi else 0)
-            right = agreement(levelled, own, is_multilabel=is_multi)
-            shares[name] = {"weight": float(weight), "agreement": right}
+        is_multi, right = self._is_multilabel, np.zeros(len(self.vote_names))
+        for part in parts(*self._targets.shape):
+            places = np.arange(part.start, part.stop)[self._is_present[part]]
+            levelled = np.array(self._held_out(places)) + self.blend.levels
+            right += [agreements(each, self._targets[places], is_multilabel=is_multi).sum() for each in levelled]
+        shares = {
+            name: {"weight": float(weight), "agreement": float(count / len(self))}
+            for name, weight, count in zip(self.vote_names, self.blend.weights, right, strict=True)
+        }
         if self._run_blends:
-            chosen, weight = self._is_present & ~np.isnan(self._run_logits[:, 0]), self._run_blends[0].weights[1]
-            right = agreement(self._run_logits[chosen], self._targets[chosen], is_multilabel=is_multi)
-            shares["run"] = {"weight": float(weight), "agreement": right}
+            places, weight = self._run_places, self._run_blends[0].weights[1]
+            logits = self._run_logits[self._run_row[places]]
+            agreed = agreements(logits, self._targets[places], is_multilabel=is_multi)
+            shares["run"] = {"weight": float(weight), "agreement": float(agreed.mean())}
         return shares
 
     @cached_property
@@ -207,72 +213,88 @@ class LabelReview:
         return unit_rows(self._directions @ principal_directions(self._directions, _AXES))
 
     def _row_of(self, names: Sequence[str]) -> np.ndarray:
-        row = np.zeros(len(self.class_names))
-        row[[self._column[name] for name in names]] = 1.0
+        row = np.zeros(len(self.class_names), np.uint8)
+        row[[self._column[name] for name in names]] = 1
         return row
 
-    def _held_out(self) -> list[np.ndarray]:
-        return [*self._linear.held_out(), self._neighbours.held_out(self._targets)]
+    def _held_out(self, places: np.ndarray) -> list[np.ndarray]:
+        """Return the (B, C) logits of each vote for images (B)."""
+        by_neighbours = self._neighbours.held_out(places, self._targets, self._linear.counts)
+        return [*self._linear.held_out(places), by_neighbours]
 
-    def _logits_of(self, predictions: Mapping[int, Mapping[str, float]]) -> np.ndarray:
-        """Return (N, C) logits of the run; NaN for images without a prediction."""
-        found = np.full(self._targets.shape, np.nan)
-        for image_id, shares in predictions.items():
-            place = self._place.get(image_id)
-            if place is not None and all(name in shares for name in self.class_names):
-                found[place] = [shares[name] for name in self.class_names]
-        held = np.clip(found, 1e-4, 1 - 1e-4)
-        return np.log(held) - np.log1p(-held) if self._is_multilabel else np.log(held)
+    def _logits_of(self, predictions: Mapping[int, Mapping[str, float]]) -> tuple[np.ndarray, np.ndarray]:
+        """Return the (N,) rows of the images among the (R, C) logits of the run, -1 for none, and these logits."""
+        found = {
+            place: [shares[name] for name in self.class_names]
+            for image_id, shares in predictions.items()
+            if (place := self._place.get(image_id)) is not None and all(name in shares for name in self.class_names)
+        }
+        row_of = np.full(len(self._images), -1)
+        row_of[list(found)] = np.arange(len(found))
+        held = np.clip(list(found.values()), 1e-4, 1 - 1e-4).reshape(-1, len(self.class_names))
+        return row_of, np.log(held) - np.log1p(-held) if self._is_multilabel else np.log(held)
+
+    @property
+    def _run_places(self) -> np.ndarray:
+        """The places of the scored images with a prediction of the run."""
+        return np.flatnonzero(self._is_present & (self._run_row >= 0))
 
     def _fit(self) -> None:
         """Fit the weights of the votes to the current labels, with the run if it has enough predictions."""
-        votes = [each[self._is_present] for each in self.votes]
-        self._blends = fit_blends(votes, self.targets, is_multilabel=self._is_multilabel)
+
+        def sampled(places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            chosen = places[sample_of(len(places), len(self.class_names))]
+            return chosen, self._targets[chosen]
+
+        chosen, targets = sampled(np.flatnonzero(self._is_present))
+        votes = self._held_out(chosen)
+        self._blends = fit_blends(votes, targets, is_multilabel=self._is_multilabel)
         self._run_blends: tuple[Blend, ...] = ()
         self._changed: set[int] = set()
-        chosen = self._is_present & ~np.isnan(self._run_logits[:, 0])
-        if chosen.sum() >= 50:  # fewer predictions of a run are not used
-            best = fit_blend(votes, self.targets, is_multilabel=self._is_multilabel)
-            together = [best.logits(self.votes)[chosen], self._run_logits[chosen]]
-            run_blend = fit_blend(together, self._targets[chosen], is_multilabel=self._is_multilabel)
+        places = self._run_places
+        if len(places) >= 50:  # fewer predictions of a run are not used
+            best = fit_blend(votes, targets, is_multilabel=self._is_multilabel)
+            chosen, targets = sampled(places)
+            together = [best.logits(self._held_out(chosen)), self._run_logits[self._run_row[chosen]]]
+            run_blend = fit_blend(together, targets, is_multilabel=self._is_multilabel)
             self._run_blends = tuple(replace(run_blend, rates=blend.rates) for blend in self._blends)
 
-    def _probabilities(self, place: int) -> np.ndarray:
-        shares = self._blends[place].probabilities(self.votes)
-        if self._run_blends:
-            chosen = ~np.isnan(self._run_logits[:, 0])
-            logits = self._blends[place].logits(self.votes)
-            shares[chosen] = self._run_blends[place].probabilities([logits[chosen], self._run_logits[chosen]])
-        return shares
+    def _probabilities(self, places: np.ndarray, chosen: Sequence[int]) -> Iterator[np.ndarray]:
+        """Yield the (B, C) probabilities of the true classes of images (B) by each of some blends."""
+        votes, has_run = self._held_out(places), self._run_row[places] >= 0
+        of_run = self._run_logits[self._run_row[places[has_run]]]
+        for at in chosen:
+            shares = self._blends[at].probabilities(votes)
+            if self._run_blends and has_run.any():
+                logits = self._blends[at].logits([vote[has_run] for vote in votes])
+                shares[has_run] = self._run_blends[at].probabilities([logits, of_run])
+            yield shares
 
     def _score(self) -> None:
         """Recompute the probability of a label error for all images."""
-        self.votes = self._held_out()
         if len(self._changed) > max(_FEW_CHANGES, _CHANGED * len(self)):
             self._fit()
         mixture = estimate_mixture(
             self._blends, self._probabilities, self._targets, is_present=self._is_present, by_image=self._by_image
         )
         self.blend, self.possible_errors = self._blends[mixture.best], mixture.possible_errors
-        self._shares = shares = mixture.probabilities
-        wrong, is_known = mixture.error_probability, self._is_known()
-        self._scores = self._by_image(wrong)
-        own = self._targets.argmax(axis=1)
-        given = shares[np.arange(len(own)), own]
-        # Scores that round to 1 are still ordered by the improbability of the label.
-        self._order = self._scores if self._is_multilabel else np.where(is_known, wrong - 1e-6 * given, np.nan)
-        self._by_class = np.where(is_known, wrong, 0.0) if self._is_multilabel else shares
+        self._shares, self._wrong = mixture.probabilities, mixture.error_probability
+        self._scores = self._order = self._by_image(self._wrong, np.arange(len(self._wrong)))
+        if not self._is_multilabel:  # scores that round to 1 are still ordered by the improbability of the label
+            own = self._targets.argmax(axis=1)
+            given = self._shares[np.arange(len(own)), own]
+            self._order = np.where(self._is_known[own], self._wrong - 1e-6 * given, np.nan)
 
+    @property
     def _is_known(self) -> np.ndarray:
-        """Return a mask of the labels that can be scored: (N,), or for several labels (C,)."""
-        counts = self.targets.sum(axis=0)
-        if self._is_multilabel:
-            return (counts >= 2) & (len(self) - counts >= 2)
-        return counts[self._targets.argmax(axis=1)] >= 2
+        """A (C,) mask of the classes of which labels can be scored."""
+        counts = self._linear.counts
+        return (counts >= 2) & (len(self) - counts >= 2) if self._is_multilabel else counts >= 2
 
-    def _by_image(self, error_probability: np.ndarray) -> np.ndarray:
-        """Return (N,) the probability of a label error in an image; 0 where it cannot be scored."""
-        known = np.where(self._is_known(), error_probability, 0.0)
+    def _by_image(self, error_probability: np.ndarray, places: np.ndarray) -> np.ndarray:
+        """Return (B,) the probability of a label error in images (B); 0 where it cannot be scored."""
+        is_known = self._is_known if self._is_multilabel else self._is_known[self._targets[places].argmax(axis=1)]
+        known = np.where(is_known, error_probability, 0.0)
         return known.max(axis=1) if self._is_multilabel else known
 
     def _issue(self, place: int) -> Issue:
@@ -280,7 +302,7 @@ class LabelReview:
         score = round(float(self._scores[place]), 6)
         values, chance = {"probability": score}, chance_text(float(self._scores[place]))
         if self._is_multilabel:
-            index = int(self._by_class[place].argmax())
+            index = int(np.where(self._is_known, self._wrong[place], 0).argmax())
             name = self.class_names[index]
             if target[index] > 0:
                 kind, suggested, doubted = PUT_IN, "", name

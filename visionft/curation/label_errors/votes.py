@@ -11,7 +11,7 @@ import numpy as np
 from visionft.curation.label_errors.noise import fit_blend, sample_of
 from visionft.features.neighbours import Neighbours
 from visionft.heads.closed_form import ClosedForm, with_intercept
-from visionft.heads.numerics import BLOCK, RIDGES, SHRINKAGES, Rows
+from visionft.heads.numerics import RIDGES, SHRINKAGES, Rows, parts
 
 RIDGE, DISCRIMINANT, NEIGHBOURS = "ridge", "discriminant", "neighbours"  # the kinds of votes
 VOTERS: Final = 30  # neighbours that vote
@@ -43,14 +43,17 @@ class LinearVotes:
         strengths = [each.strength for each in self._classifiers]
         self._state.relearn(np.arange(len(targets)), targets, strengths=strengths)
 
-    def held_out(self) -> list[np.ndarray]:
-        """Return (N, C) leave-one-out logits of each vote; zeros for dropped images."""
-        places = np.flatnonzero(self._state.is_labelled)
-        logits = np.zeros((len(self._classifiers), len(self._state), self._state.classes))
+    @property
+    def counts(self) -> np.ndarray:
+        """The (C,) number of images of each class."""
+        return self._state.counts
+
+    def held_out(self, places: np.ndarray) -> list[np.ndarray]:
+        """Return (B, C) leave-one-out logits of each vote for images (B); zeros for dropped images."""
+        logits = np.zeros((len(self._classifiers), len(places), self._state.classes))
+        is_used = self._state.is_labelled[places]
         for number, each in enumerate(self._classifiers):
-            for start in range(0, len(places), BLOCK):
-                chosen = places[start : start + BLOCK]
-                logits[number, chosen] = each.held_out(self._state, number, chosen)
+            logits[number, is_used] = each.held_out(self._state, number, places[is_used])
         return list(logits)
 
     def change(self, row: int, target: np.ndarray | None) -> None:
@@ -83,18 +86,21 @@ class _Classifier(NamedTuple):
         return prior - self.factor / 2 * np.where(is_known, terms.distances, farthest)
 
 
-def _grid(rows: np.ndarray, targets: np.ndarray, *, is_multilabel: bool) -> list[_Classifier]:
+def _grid(rows: Rows, targets: np.ndarray, *, is_multilabel: bool) -> list[_Classifier]:
     """Return the classifiers to choose from, for the engine's rows (N, D) and targets (N, C)."""
-    inputs, counts = rows[:, :-1], targets.sum(axis=0)  # without the intercept
-    norm = np.einsum("nd,nd->", inputs, inputs, dtype=np.float64)
-    total = norm - np.square(inputs.sum(axis=0, dtype=np.float64)).sum() / len(rows)
-    scale = max(total / inputs.shape[1], _LEAST)
+    width, counts = rows.shape[1] - 1, targets.sum(axis=0)  # without the intercept
+    norm, total, sums = 0.0, np.zeros(width), np.zeros((width, targets.shape[1]))
+    for part in parts(len(rows), width):
+        inputs = rows[part][:, :-1]
+        norm += np.einsum("nd,nd->", inputs, inputs, dtype=np.float64)
+        total += inputs.sum(axis=0, dtype=np.float64)
+        sums += inputs.T @ targets[part].astype(np.float32)
+    scale = max((norm - np.square(total).sum() / len(rows)) / width, _LEAST)
     grid = [_Classifier(RIDGE, strength * scale) for strength in RIDGES]
     if is_multilabel:
         return grid
-    sums = inputs.T @ targets.astype(np.float32)  # (D, C)
-    within = norm - (np.square(sums, dtype=np.float64).sum(axis=0) / np.maximum(counts, 1)).sum()
-    scale = max(within / inputs.shape[1], _LEAST)
+    within = norm - (np.square(sums).sum(axis=0) / np.maximum(counts, 1)).sum()
+    scale = max(within / width, _LEAST)
     freedom = max(1, len(rows) - np.count_nonzero(counts))
     # A = (1 - s) W / freedom + s v I, with the scatter W within classes and its mean variance v, is W plus a strength.
     return grid + [_Classifier(DISCRIMINANT, s / (1 - s) * scale, freedom / (1 - s)) for s in SHRINKAGES]
@@ -108,22 +114,24 @@ class NeighbourVote:
         self._places, self._cosines = neighbours.places, neighbours.products
         self._taking_part, self._is_multilabel = taking_part.copy(), is_multilabel
 
-    def held_out(self, targets: np.ndarray) -> np.ndarray:
-        """Return (N, C) logits: of one class among all, or for several labels of each class against its absence."""
-        count = max(1, int(self._taking_part.sum()))
-        usual = (targets[self._taking_part].sum(axis=0) + _DOUBT) / (count + 2 * _DOUBT)
-        shares = np.empty(targets.shape)
-        for start in range(0, len(shares), BLOCK):
-            part = slice(start, start + BLOCK)
-            places, cosines = self._places[part], self._cosines[part]
-            counts = (places >= 0) & self._taking_part[places]
-            counts &= counts.cumsum(axis=1) <= VOTERS  # the nearest of those in use
-            nearest = np.max(cosines, axis=1, where=counts, initial=-1.0, keepdims=True)
-            weights = np.where(counts, np.exp((np.where(counts, cosines, -1.0) - nearest) / _COSINES), 0.0)
-            votes = np.zeros(targets[part].shape)
-            for rank in range(weights.shape[1]):
-                votes += weights[:, rank, None] * targets[places[:, rank]]
-            shares[part] = (votes + _DOUBT * usual) / (weights.sum(axis=1, keepdims=True) + _DOUBT)
+    def held_out(self, places: np.ndarray, targets: np.ndarray, counts: np.ndarray) -> np.ndarray:
+        """Return (B, C) logits: of one class among all, or for several labels of each class against its absence.
+
+        Args:
+            places: (B,) of the images.
+            targets: (N, C) of all images, zeros and ones.
+            counts: (C,) images of each class in use.
+        """
+        usual = (counts + _DOUBT) / (max(1, np.count_nonzero(self._taking_part)) + 2 * _DOUBT)
+        near, cosines = self._places[places], self._cosines[places]
+        is_counted = (near >= 0) & self._taking_part[near]
+        is_counted &= is_counted.cumsum(axis=1) <= VOTERS  # the nearest of those in use
+        nearest = np.max(cosines, axis=1, where=is_counted, initial=-1.0, keepdims=True)
+        weights = np.where(is_counted, np.exp((np.where(is_counted, cosines, -1.0) - nearest) / _COSINES), 0.0)
+        votes = np.zeros((len(places), targets.shape[1]))
+        for rank in range(weights.shape[1]):
+            votes += weights[:, rank, None] * targets[near[:, rank]]
+        shares = (votes + _DOUBT * usual) / (weights.sum(axis=1, keepdims=True) + _DOUBT)
         return np.log(shares) - np.log1p(-shares) if self._is_multilabel else np.log(shares)
 
     def change(self, row: int, target: np.ndarray | None) -> None:
@@ -131,10 +139,8 @@ class NeighbourVote:
         self._taking_part[row] = target is not None
 
 
-def agreement(logits: np.ndarray, targets: np.ndarray, *, is_multilabel: bool) -> float:
-    """Return the share of targets (N, C) predicted correctly by logits (N, C); 0 of none."""
-    if not len(targets):
-        return 0.0
+def agreements(logits: np.ndarray, targets: np.ndarray, *, is_multilabel: bool) -> np.ndarray:
+    """Return (N,) the share of the targets (N, C) of each image predicted correctly by logits (N, C)."""
     if is_multilabel:
-        return float(((logits > 0) == (targets > 0)).mean())
-    return float((logits.argmax(axis=1) == targets.argmax(axis=1)).mean())
+        return ((logits > 0) == (targets > 0)).mean(axis=1)
+    return logits.argmax(axis=1) == targets.argmax(axis=1)

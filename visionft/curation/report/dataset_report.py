@@ -52,6 +52,7 @@ class CheckSummary:
     groups: int | None = None  # number of groups in its view; None for a check of single images
     kinds: Mapping[str, int]  # issues by kind, the most frequent first
     unreadable: int = 0
+    is_approximate: bool = False  # whether there were too many images for an exact search
     worst: tuple[Issue, ...] = ()  # the worst issues, some dozens
     skipped: str = ""  # why it could not run just now, or why its issues are not meaningful; else empty
 

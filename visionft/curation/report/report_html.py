@@ -14,7 +14,7 @@ from PIL import Image
 import resources
 import visionft
 from visionft.amounts import size_text
-from visionft.curation.check import Issue
+from visionft.curation.check import APPROXIMATE_TEXT, Issue
 from visionft.curation.report.dataset_report import CheckSummary, DatasetReport, EvaluatedRun, WeakClass
 from visionft.curation.report.report_reader import read_report
 from visionft.data.decode import decode
@@ -218,6 +218,7 @@ class _Writer:
             kinds = ", ".join(f"{kind} {count:,}" for kind, count in check.kinds.items())
             facts = f"{check.checked:,} were checked" + (f": {kinds}." if kinds else ".")
             facts += f" {check.unreadable:,} could not be read." if check.unreadable else ""
+            facts += f" {APPROXIMATE_TEXT}" if check.is_approximate else ""
             facts += " Images, labels or splits changed since." if check.state == "stale" else ""
         figures = "".join(map(self._figure, check.worst))
         shown = {each for issue in check.worst for each in (issue.image_id, *issue.related[:1])}

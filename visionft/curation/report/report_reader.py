@@ -113,6 +113,7 @@ def _check(
         groups=groups,
         kinds=dict(Counter(issue.kind for issue in flagged).most_common()),
         unreadable=len(result.unreadable) if result is not None else 0,
+        is_approximate=result is not None and result.is_approximate,
         worst=tuple(worst.values()),
         skipped=skipped,
     )
