@@ -15,6 +15,7 @@ from gui.train.train_page import TrainPage
 from visionft.errors import WeightsError
 from visionft.evaluation.trained_run import TrainedRun
 from visionft.events import Notice
+from visionft.training.config.presets import differs
 from visionft.training.config.train_config import TrainConfig
 
 LEFT = Qt.MouseButton.LeftButton
@@ -196,7 +197,7 @@ def test_the_copied_command_trains_the_same(qtbot, page, window):
         backbone=words[words.index("--backbone") + 1], method="lora", epochs=int(words[words.index("--epochs") + 1])
     )
     rebuilt = rebuilt.with_settings(settings)
-    assert rebuilt == page.config()
+    assert not differs(rebuilt, page.config()) and rebuilt.lora == page.config().lora
 
 
 def test_building_the_pages_opens_no_other_window(window, qapp):

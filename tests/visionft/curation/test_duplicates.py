@@ -16,6 +16,7 @@ from projects import project_of
 
 from visionft.curation.check import CheckResult, Inputs, read_result
 from visionft.curation.duplicates import pair_comparison
+from visionft.curation.duplicates.candidates import candidate_pairs
 from visionft.curation.duplicates.duplicate_check import Duplicates
 from visionft.curation.duplicates.duplicate_groups import (
     DuplicatePair,
@@ -24,7 +25,7 @@ from visionft.curation.duplicates.duplicate_groups import (
     group_pairs,
     keep_best,
 )
-from visionft.curation.duplicates.fingerprints import hashes_of, lowest_frequencies
+from visionft.curation.duplicates.fingerprints import ROW, Fingerprints, hashes_of, lowest_frequencies
 from visionft.curation.duplicates.pair_comparison import HIGHEST, LOWEST, USUAL, Tail, fit_tail
 from visionft.curation.duplicates.registration import (
     coarse_of,
@@ -38,6 +39,7 @@ from visionft.curation.duplicates.registration import (
 )
 from visionft.errors import ProjectError
 from visionft.features.embedding import embed
+from visionft.heads.numerics import ScaledRows
 from visionft.jobs import JobCancelled, JobContext
 from visionft.project.edits.changes import AssignSplits
 from visionft.project.edits.image_changes import KeepOne, TagImages
@@ -227,6 +229,19 @@ def test_the_fast_search_of_many_images_finds_them_too_and_says_so(project: Proj
     exact, fast = (pair_comparison.compare_all(inputs, check="duplicates", most_exact=most) for most in (100, 5))
     assert duplicate_groups(fast) == duplicate_groups(exact)
     assert fast.is_approximate and not exact.is_approximate
+
+
+@pytest.mark.parametrize(("most_exact", "bits"), [(20_000, 8), (100, 5)])
+def test_similar_hashes_are_found_among_many(most_exact: int, bits: int):
+    random, count = np.random.default_rng(0), 12_000
+    rows = np.zeros(count, ROW)
+    rows["hashes"], rows["contrast"] = random.integers(0, 2**64, (count, 8), np.uint64), 50
+    for place in range(200):
+        different = sum(1 << int(bit) for bit in random.choice(63, bits, replace=False))
+        rows["hashes"][count - 1 - place, 0] = rows["hashes"][place, 3] ^ np.uint64(different)
+    nothing = ScaledRows(np.zeros((0, 4), np.float16), np.zeros(4, np.float32), np.ones(4, np.float32))
+    pairs = candidate_pairs(Fingerprints((), rows), np.zeros(0, np.int64), nothing, most_exact=most_exact)
+    assert {(place, count - 1 - place) for place in range(200)} <= set(map(tuple, pairs[:, :2].tolist()))
 
 
 def test_the_commands_act_on_look_alikes_only_when_that_is_meant(project: Project, monkeypatch, run_json):
