@@ -17,6 +17,7 @@ from gui.kit import translation
 from gui.predict.predicting import PredictionBatch
 from gui.preferences import Settings, load_settings, save_settings
 from gui.shell.window import MainWindow
+from models import languages
 from visionft.export.predictor import Prediction
 
 NAME, COLOURS = "Zebra", ("red", "green", "blue")
@@ -33,7 +34,7 @@ def speaks_of_zebras(tmp_path, monkeypatch) -> Iterator[None]:
         (name, ""): [it] for name, it in words.items()
     }
     (tmp_path / "xx/LC_MESSAGES/visionft.mo").write_bytes(as_mo(messages))
-    monkeypatch.setattr(translation, "_FOLDER", tmp_path)
+    monkeypatch.setattr(languages, "_FOLDER", tmp_path)
     translation.use_language("xx")
     yield
     translation.use_language(translation.ENGLISH)
