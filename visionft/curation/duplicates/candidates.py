@@ -78,7 +78,7 @@ def _by_hash(hashes: np.ndarray, places: np.ndarray, most_exact: int, job: JobCo
     """Return (P, 3): two places and the bit of the orientation of the second most similar to the first.
 
     Of more than 10,000 images a multi-index finds all pairs with up to 8 different bits and most of the others, of more
-    than `most_exact` all with up to 5: 0.2 ms an image in place of 2.4 of a million.
+    than `most_exact` all with up to 5: 0.2 ms an image of a million, in place of 2.4.
     """
     found = [np.empty((0, 3), np.int64)]
     if len(places) < 2:
