@@ -81,10 +81,7 @@ def publish_folder(finished: Path, target: Path) -> None:
 
 
 def fsync_tree(folder: Path, *, without: str = "") -> None:
-    """Make every file and folder below `folder`, and itself, durable (OSError: something cannot be flushed).
-
-    Folders named `without` are left out, with their content: it is durable already.
-    """
+    """Flush a folder with its content, but for folders named `without`, to the disk (OSError: that is impossible)."""
     for parent, folders, names in os.walk(folder):
         folders[:] = [name for name in folders if name != without]
         for name in names:

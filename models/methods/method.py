@@ -165,7 +165,7 @@ class Method(Generic[OptionsT]):
         """Correct, in place, the memory order after a move to a device; convolutions are channels last by then."""
 
     def save_exchange(self, network: Any, folder: Path, *, backbone: Backbone, options: OptionsT) -> None:
-        """Write the run in another library's format into its `exchange_folder`."""
+        """Write a run whose head sees the embedding alone into its `exchange_folder`, in another library's format."""
 
 
 LAYERS = {"last": Message("Embedding"), "joined": Message("Multi-stage features")}
