@@ -37,7 +37,7 @@ _LEFT_OUT = Message(
 
 
 def forecast_shares(project: "Project", target: Path, options: dict[str, Any]) -> "SharedProject | Failure":
-    """Return what sharing would do, or the reason why it is impossible; thread-safe."""
+    """Return the forecast of sharing, or the reason why it is impossible; thread-safe."""
     try:
         return import_name(_SHARE)(project, target, **options, is_preview=True)
     except VisionFTError as error:

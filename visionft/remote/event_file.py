@@ -27,7 +27,7 @@ _MOST: Final = 4000  # characters of a text
 
 @contextmanager
 def recorded(job: JobContext, path: Path | None) -> Generator[JobContext]:
-    """Yield a context whose events also go to a file, which is continued (VisionFTError: it cannot be written)."""
+    """Yield a context with its events appended to a file too (VisionFTError: it cannot be written)."""
     if path is None:
         yield job
         return
@@ -56,7 +56,7 @@ def recorded(job: JobContext, path: Path | None) -> Generator[JobContext]:
 
 
 def event_line(event: Event) -> str:
-    """Return an event as a line of JSON; empty for one that is of this computer's images."""
+    """Return an event as a line of JSON; empty for events about images of this computer."""
     name = type(event).__name__
     if name not in _KINDS:
         return ""
@@ -65,7 +65,7 @@ def event_line(event: Event) -> str:
 
 
 def read_event(line: str) -> Event | None:
-    """Return the event of a line; None for a line that is none, as of another program."""
+    """Return the event of a line; None for other lines, as of another program."""
     try:
         values: dict[str, Any] = parse_json(line)
         kind = _KINDS[values.pop("event")]

@@ -1,4 +1,4 @@
-"""A job file: all that one training run needs, to be carried to another computer.
+"""A job file: one training run, to be carried to another computer.
 
 It holds the images as the network will see them, their labels as numbers, the settings, and weights that do not come
 with the program. It holds no path, no file name, no name of a class or of the project.
@@ -49,13 +49,13 @@ _WEIGHTS: Final = "weights"
 
 @dataclass(frozen=True, kw_only=True)
 class PackedJob:
-    """What a job file holds.
+    """The facts of a job file.
 
     Attributes:
         job: Its number, a random UUID.
         images: Number of images; `left_out` could not be read.
         side: About the shorter side of the packed images, in pixels.
-        lossless: Whether their pixels are exactly those that training here would use.
+        lossless: Whether their pixels are exactly those of training here.
         bytes: Size of all files.
     """
 
@@ -96,18 +96,18 @@ def pack_job(
     lossless: bool = False,
     job: JobContext = SILENT,
 ) -> PackedJob:
-    """Pack a training run of a project into a file, and keep in the project what was packed.
+    """Pack a training run of a project into a file, and keep a record in the project.
 
     The framing `auto` is measured here first, so that images are packed at the size which it needs.
 
     Args:
         target: The file to write; an earlier one is replaced.
-        lossless: Pack the very pixels that training here would use; about twice as large.
+        lossless: Pack the very pixels of training here; about twice as large.
 
     Raises:
         ConfigError: Settings or images are unsuitable for training.
         RunError: No image can be read.
-        VisionFTError: The file cannot be written, or the settings need what is only here.
+        VisionFTError: The file cannot be written, or the settings need a run of the project.
         JobCancelled: The user cancelled; nothing is left behind.
     """
     check_config(config, images)
@@ -214,7 +214,7 @@ def encoded(pixels: Any, *, lossless: bool) -> bytes:
 
 
 def read_job(path: Path) -> tuple[Manifest, PackedJob]:
-    """Return the manifest of a job file, and what it holds (PackedFileError: it is none, or unsafe)."""
+    """Return the manifest and the facts of a job file (PackedFileError: it is none, or unsafe)."""
     manifest = read_manifest(path, KIND)
     return manifest, PackedJob.of(manifest)
 

@@ -1,4 +1,4 @@
-"""A file that carries others between computers: a zip with a manifest of their sizes and hashes.
+"""A file for carrying others between computers: a zip with a manifest of their sizes and hashes.
 
 It is read as a stranger's: only names of the manifest are unpacked, each must be a plain relative path of ASCII, and
 nothing is larger than the manifest says. Nothing in it runs.
@@ -45,12 +45,12 @@ class Content:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What a packed file says of itself.
+    """The manifest of a packed file.
 
     Attributes:
         facts: Values of its kind: plain JSON.
         files: {name: (bytes, SHA-256)}.
-        program: Version of the program that wrote it.
+        program: Version of the writing program.
     """
 
     facts: dict[str, Any]
@@ -67,7 +67,7 @@ def pack(target: Path, kind: str, facts: dict[str, Any], contents: Iterable[Cont
 
     Args:
         target: The file to write.
-        kind: What it is, such as `job`; `read_manifest` refuses another.
+        kind: Kind of the file, such as `job`; `read_manifest` refuses another.
         facts: Values of this kind: plain JSON.
         contents: Files, read one after the other; images are compressed already, so they are stored.
     """

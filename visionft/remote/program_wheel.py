@@ -1,4 +1,4 @@
-"""This program as a wheel, made of its own installed files: what another computer is given to install."""
+"""This program as a wheel, made of its own installed files, for installation on another computer."""
 
 import base64
 import hashlib

@@ -75,12 +75,12 @@ class ImportedResult:
 
 
 def import_result(project_dir: Path, images: Snapshot, result: Path, *, job: JobContext = SILENT) -> ImportedResult:
-    """Take the result of a job into the project that packed it, and evaluate it on the project's own images.
+    """Take the result of a job into its project, and evaluate it on the project's own images.
 
     Args:
         project_dir: Folder of the project.
         images: Its images now.
-        result: The file that `run_job` wrote.
+        result: The file written by `run_job`.
 
     Raises:
         PackedFileError: The file is damaged, unsafe, of another project, or was taken in before.
@@ -170,7 +170,7 @@ def _measured(there: Any, here: dict[Split, Evaluation]) -> tuple[SplitAccuracy,
 
 
 def _changes(packed: Snapshot, now: Snapshot) -> tuple[int, int]:
-    """Count the packed images with another label or split now, or gone, and the labelled ones that were not packed."""
+    """Count the packed images with another label or split now, or gone, and the labelled ones not packed."""
 
     def facts(images: Snapshot) -> dict[int, tuple[object, ...]]:
         return {each.image_id: (*images.labels_of(each), each.split) for each in images.images if each.labels}

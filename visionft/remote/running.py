@@ -40,7 +40,7 @@ class Machines:
         count: How many.
         number: Of this one, from 0 on; the first evaluates the run and writes the result.
         address: Of the first, as the others reach it.
-        port: On which it listens.
+        port: Its listening port.
     """
 
     count: int = 1
@@ -49,7 +49,7 @@ class Machines:
     port: int = PORT
 
     def __post_init__(self) -> None:
-        """Refuse numbers that no machine has (RunError)."""
+        """Refuse numbers of no machine (RunError)."""
         if not 0 <= self.number < self.count:
             message = Message("There is no machine {number} of {count}.", number=self.number, count=self.count)
             raise RunError(message, "Number the machines from 0 on.")
@@ -58,7 +58,7 @@ class Machines:
 
 
 def job_folder(job_file: Path) -> Path:
-    """Return the folder beside a job file in which it is trained."""
+    """Return the folder of a job's training, beside its file."""
     return job_file.with_name(job_file.stem)
 
 
@@ -216,7 +216,7 @@ def launch_processes(job_file: Path, processes: int, machines: Machines, events:
 
 
 def write_result(target: Path, number: str, run_dir: Path, trained: TrainedRun) -> None:
-    """Write the result of a job: the run's files but those to go on with, and what was measured here."""
+    """Write the result of a job: the run's files but those for resuming, and the accuracies measured here."""
     config = dataclasses.replace(read_run(run_dir).config, weights=PRETRAINED)
     found = {split: {"top1": each.top1, "images": each.images} for split, each in trained.evaluations.items()}
     facts = {"job": number, "evaluations": found, "device": trained.result.device}

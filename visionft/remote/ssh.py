@@ -77,7 +77,7 @@ class Host:
         return ["ssh", *usual, *self.options, "--", self.address, f"sh -c {shlex.quote(f'cd && {script}')}"]
 
     def run(self, script: str, *, stdin: IO[bytes] | None = None, timeout_s: float = _LOOK_S) -> bytes:
-        """Return what a script prints there (RemoteError: no connection, or it ended with an error)."""
+        """Return the output of a script there (RemoteError: no connection, or it ended with an error)."""
         try:
             done = subprocess.run(
                 self.command(script), stdin=stdin or subprocess.DEVNULL, capture_output=True, check=False,
@@ -161,7 +161,7 @@ def submit(project_dir: Path, number: str, job_file: Path, host: Host, *, job: J
     """Copy a packed job there, start it, and record where it is. The program is there: see `install`.
 
     Args:
-        project_dir: The project that packed it.
+        project_dir: The project of the job.
         number: Number of the job, as `PackedJob.job`.
         job_file: Its file.
         host: Where it is to be trained.
@@ -325,7 +325,7 @@ def open_jobs(project_dir: Path) -> tuple[SentJob, ...]:
 
 
 def sent_jobs(project_dir: Path) -> tuple[SentJob, ...]:
-    """Return the jobs of a project that were sent, in the order of their numbers; damaged records are left out."""
+    """Return the sent jobs of a project, in the order of their numbers; damaged records are left out."""
     found: list[SentJob] = []
     for record in sorted((project_dir / FOLDER).glob(f"*/{SENT}")):
         with contextlib.suppress(OSError, ValueError, TypeError, KeyError, AttributeError, RemoteError):
@@ -337,7 +337,7 @@ def sent_jobs(project_dir: Path) -> tuple[SentJob, ...]:
 
 
 def sent_job(project_dir: Path, name: str) -> SentJob:
-    """Return the sent job whose number begins with `name`; the only one for no name.
+    """Return the sent job by the beginning of its number; the only one for no name.
 
     Raises:
         PackedFileError: There is none, or there are several.

@@ -36,7 +36,7 @@ class Kappa:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Confusion:
-    """Two classes that the sides gave to the same images."""
+    """Two classes given to the same images by the sides."""
 
     first: str
     second: str
@@ -45,7 +45,7 @@ class Confusion:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Agreement:
-    """Agreement on the images that every side labelled."""
+    """Agreement on the images labelled by every side."""
 
     sides: tuple[str, ...]  # folder names
     overall: Kappa
@@ -54,7 +54,7 @@ class Agreement:
 
 
 def measure_agreement(here: Side, others: Sequence[tuple[Side, ClassMatch]]) -> Agreement | None:
-    """Return the agreement of this project and others, on the images that all labelled; None where there are none.
+    """Return the agreement of this project and others on the images labelled by all; None without such images.
 
     A side without independent labels does not count, nor does this project where the others have more in common
     without it.
@@ -75,7 +75,7 @@ def measure_agreement(here: Side, others: Sequence[tuple[Side, ClassMatch]]) -> 
 
 
 def _common(sides: Sequence[tuple[str, Given]]) -> list[str]:
-    """Return the images that all of several sides labelled."""
+    """Return the images labelled by all of several sides."""
     return sorted(set(sides[0][1]).intersection(*(given for _, given in sides[1:]))) if len(sides) > 1 else []
 
 

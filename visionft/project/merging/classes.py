@@ -12,7 +12,7 @@ from visionft.project.names import clean_name, name_key
 class ClassMatch:
     """The classes of another project: {class id there: class id here}; new ones have negative ids.
 
-    `left_out` are the classes there that a person left out.
+    `left_out` are the classes there left out by a person.
     """
 
     ids: Mapping[int, int]

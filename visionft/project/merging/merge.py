@@ -83,7 +83,7 @@ class MergeReport:
 
 @dataclass(slots=True, kw_only=True)
 class _Arrival:
-    """Another project with those of its images that can be added: {content: (file, location)}."""
+    """Another project with its images to be added: {content: (file, location)}."""
 
     there: Side
     class_map: ClassMap
@@ -129,7 +129,7 @@ def merge_projects(
     is_preview: bool = False,
     job: JobContext = SILENT,
 ) -> MergeReport:
-    """Merge other copies of a project into it, as one step of the history; or tell what that would do.
+    """Merge other copies of a project into it, as one step of the history; or return the forecast.
 
     Args:
         others: Folders of the other projects; they are only read.

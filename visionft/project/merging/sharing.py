@@ -1,4 +1,4 @@
-"""Share the images of a project among people: a project of its own for each, with images that all of them get.
+"""Share the images of a project among people: a project of its own for each, some images for everyone.
 
 The shares are drawn at random within each folder and class, so that each is like the whole. The projects have the
 classes of this one and none of its labels, runs or history: labels on common images are independent opinions, whose
@@ -41,7 +41,7 @@ _EMPTIED = ("journal", "step", "label", "conflict", "verdict", "certified", "aud
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Share:
-    """The share of one person: a project folder, and beside it a sheet that tells what to do."""
+    """The share of one person: a project folder, and beside it a sheet with instructions."""
 
     path: Path
     sheet: Path
@@ -90,10 +90,10 @@ def share_project(
     is_preview: bool = False,
     job: JobContext = SILENT,
 ) -> SharedProject:
-    """Write a project and a sheet for each person into a new folder, or tell what that would do.
+    """Write a project and a sheet for each person into a new folder, or return the forecast.
 
     Args:
-        overlap: Share of the images that everyone gets, 0 to 1; the agreement is measured on them.
+        overlap: Share of the images for everyone, 0 to 1; the agreement is measured on them.
         again: Share the labelled images too, without their labels, for a second opinion.
         copy_images: Copy the images along; else the projects refer to them where they are now.
         language: Of the sheets: a code of `models.languages`.
@@ -255,7 +255,7 @@ def _place_images(connection: sqlite3.Connection, here: Path, target: Path, name
 def sheet_text(
     project: Project, share: Share, common: int, class_names: Sequence[str], *, people: int, language: str = ENGLISH
 ) -> str:
-    """Return what one person is to do, in a language."""
+    """Return the instructions of one person, in a language."""
     catalogue, folder = read_catalogue(language), share.path.name
     agreement = Message(
         "{count} of them goes to everyone, to measure your agreement: label yours without asking the others.",
