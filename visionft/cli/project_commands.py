@@ -34,7 +34,6 @@ from visionft.project.splits import SplitReport, assign_splits, missing_texts
 from visionft.project.store import Project
 from visionft.project.summary import ProjectSummary
 
-TO_DECIDE = "They have no label; label them to decide: visionft label set PROJECT CLASS FILE"
 _MOST_NAMES = 20  # in one line
 
 
@@ -109,7 +108,7 @@ def import_images(
             opened, source, copy=copy, source_format=source_format, class_map=names, choice=choice,
             reading=reading, accepts_unlabelled=without_labels, replaces_labels=replace_labels, job=job,
         )  # fmt: skip
-        print_result(report, lambda: _report_text(report), as_json=json)
+        print_result(report, lambda: _report_text(report, project), as_json=json)
     if report.is_empty:
         count, first = len(report.unreadable), report.unreadable[0]
         hint = f"The first one: {first.path}: {first.reason}"
@@ -151,7 +150,7 @@ def _split_words(preview: ImportPreview, name: str) -> str:
     return f"  ({', '.join(f'{split} {count}' for split, count in counts.items())})" if counts else ""
 
 
-def _report_text(report: ImportReport) -> str:
+def _report_text(report: ImportReport, project: Path) -> str:
     classes = ", ".join(f"{name} {count}" for name, count in report.classes.items())
     lines = [f"Added {count_of(report.added, 'image')}{f': {classes}' if classes else ''}."]
     if report.added and len(report.classes) < 2:
@@ -160,7 +159,12 @@ def _report_text(report: ImportReport) -> str:
     read = _reading_lines(report.interpretations)
     lines += ["This is how it was read:", *read] if read else []
     lines += _readings_lines(report)
-    return "\n".join(lines + _conflict_lines(report.conflicts, TO_DECIDE) + _left_out_lines(report))
+    return "\n".join(lines + _conflict_lines(report.conflicts, _to_decide(project)) + _left_out_lines(report))
+
+
+def _to_decide(project: Path) -> str:
+    command = joined(["visionft", "label", "set", str(project), "CLASS", "FILE"])
+    return f"They have no label; label them to decide: {command}"
 
 
 def _conflict_lines(conflicts: Sequence[Conflict], advice: str) -> list[str]:
@@ -274,7 +278,7 @@ def info(project: ProjectDir, json: Json = False) -> None:
         f"runs: {', '.join(summary.runs) or 'none yet'}",
         "",
         table(("class", "images"), list(summary.classes.items())),
-        *(["", *_conflict_lines(conflicts, TO_DECIDE)] if conflicts else []),
+        *(["", *_conflict_lines(conflicts, _to_decide(project))] if conflicts else []),
         *(f"{each.path} has changed since its import: {_diff_command(project, each)}" for each in changed),
         *(["", "certificates:"] if certificates else []),
         *(f"  {each.sentence}" for each in certificates),
