@@ -1,6 +1,8 @@
 """Projects from the command line: import, undo, history, checks, backups, relinking, and notices on stderr."""
 
 import json
+import re
+import shlex
 import shutil
 from pathlib import Path
 
@@ -199,7 +201,8 @@ def test_a_image_in_two_classes_is_told_with_its_files(run, value, image_folder:
     (conflict,) = value("import", empty, images)["conflicts"]
     assert [each["class_name"] for each in conflict["candidates"]] == ["blue", "red"]
     assert len(value("project", "info", empty)["label_conflicts"]) == 1
-    run("label", "set", empty, "red", first)
+    command = re.search(r"visionft (label set .+) CLASS FILE", run("project", "info", empty)[1])
+    assert command is not None and run(*shlex.split(command[1]), "red", first)[0] == 0
     assert not (info := value("project", "info", empty))["label_conflicts"] and info["labelled"] == 48
     run("project", "undo", empty)
     assert files in run("project", "info", empty)[1]
