@@ -130,8 +130,8 @@ def _kappa_cells(place: int, name: str, found: "Kappa") -> list[tuple[str, objec
     low, high = found.interval or (0.0, 0.0)
     return [
         (name, place), (f"{found.images:,}", found.images), (f"{found.observed:.1%}", found.observed),
-        ("" if found.kappa is None else f"{kappa:.2f}", kappa),
-        ("" if found.interval is None else tr("{low} to {high}", low=f"{low:.2f}", high=f"{high:.2f}"), low),
+        ("" if found.kappa is None else f"{kappa:z.2f}", kappa),
+        ("" if found.interval is None else tr("{low} to {high}", low=f"{low:z.2f}", high=f"{high:z.2f}"), low),
     ]  # fmt: skip
 
 

@@ -173,6 +173,6 @@ def _agreement_lines(found: "Agreement") -> list[str]:
 
 
 def _kappa_cells(found: "Kappa") -> Sequence[str]:
-    interval = f"{found.interval[0]:.2f} to {found.interval[1]:.2f}" if found.interval is not None else "-"
-    kappa = f"{found.kappa:.2f}" if found.kappa is not None else "-"
+    interval = f"{found.interval[0]:z.2f} to {found.interval[1]:z.2f}" if found.interval is not None else "-"
+    kappa = f"{found.kappa:z.2f}" if found.kappa is not None else "-"
     return str(found.images), f"{found.observed:.1%}", kappa, interval
