@@ -185,7 +185,7 @@ class ProjectPage(Page):
         return dialog.ask() and self.state.create_project(dialog.form.path, task=dialog.form.task)
 
     def take_step(self, step: NextStep) -> None:
-        from visionft.project.formats.listing import ColumnChoice
+        from visionft.project.formats.listing import LabelChoice
 
         match step.action:
             case "create_project":
@@ -198,14 +198,14 @@ class ProjectPage(Page):
             case "import_images":
                 self.choose_images()
             case "import_unlabelled" if step.path is not None:
-                self.imports.scan(step.path, ColumnChoice(is_unlabelled=True))
+                self.imports.scan(step.path, LabelChoice(is_unlabelled=True))
             case "take_marks" if step.path is not None:
-                self.imports.scan(step.path, ColumnChoice(takes_marks=True))
+                self.imports.scan(step.path, LabelChoice(takes_marks=True))
             case "choose_columns":
                 question = tr("Which column gives the class?")
                 label = dialogs.ask_choice(self, tr("Choose the column"), question, step.columns)
                 if label is not None and step.path is not None:
-                    self.imports.scan(step.path, ColumnChoice(label=label))
+                    self.imports.scan(step.path, LabelChoice(label=label))
             case "split" | "split_without_test":
                 self._split(has_test=step.action == "split")
             case "restore":

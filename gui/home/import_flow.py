@@ -27,7 +27,7 @@ from visionft.project.label_files import changed_label_files
 if TYPE_CHECKING:
     from gui.home.import_preview import ImportPreviewPanel
     from gui.session import ProjectSession
-    from visionft.project.formats.listing import ColumnChoice
+    from visionft.project.formats.listing import LabelChoice
     from visionft.project.importing.import_filter import ImportPreview
     from visionft.project.importing.importer import ImportReport
     from visionft.project.store import Project
@@ -61,7 +61,7 @@ class ImportFlow(QObject):
         self.is_active = False
         self._state, self._session = state, session
         self._preview: ImportPreview | None = None
-        self._choice: ColumnChoice  # of the last scan
+        self._choice: LabelChoice  # of the last scan
         self._reading = 0  # the user's; 0 for none
         self._unpacked: TemporaryDirectory[str] | None = None
         self._handle: TaskHandle | None = None
@@ -79,7 +79,7 @@ class ImportFlow(QObject):
         panel.readings.chosen.connect(self.choose_reading)
         return panel
 
-    def scan(self, source: Path, choice: "ColumnChoice | None" = None) -> None:
+    def scan(self, source: Path, choice: "LabelChoice | None" = None) -> None:
         """Scan a source and show its contents; `choice` is the user's column mapping."""
         from visionft.project.formats.listing import AUTOMATIC  # loads the image formats
 

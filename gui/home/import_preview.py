@@ -25,7 +25,7 @@ from models.messages import Message
 from visionft.amounts import size_text
 from visionft.data.image_reading import AS_STORED
 from visionft.events import Progress
-from visionft.project.formats.listing import AUTOMATIC, ColumnChoice
+from visionft.project.formats.listing import AUTOMATIC, LabelChoice
 from visionft.project.image_window import reading_text
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ class ImportPreviewPanel(QStackedWidget):
         known: list[str],
         can_copy: bool,
         is_new: bool = False,
-        choice: ColumnChoice = AUTOMATIC,
+        choice: LabelChoice = AUTOMATIC,
         is_chosen: bool = False,
         is_changed: bool = False,
     ) -> None:

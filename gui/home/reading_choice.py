@@ -11,7 +11,7 @@ from gui.kit.parts import IconLabel, choice_box, clear, column, row, text, widge
 from gui.kit.tiles import ActionTile
 from gui.kit.translation import tr
 from models.messages import Message
-from visionft.project.formats.listing import AUTOMATIC, ColumnChoice
+from visionft.project.formats.listing import AUTOMATIC, LabelChoice
 from visionft.project.importing.reading_notes import notes_on
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class ReadingChoice(QWidget):
 class ReadingLine(QWidget):
     """Shows the interpretation of a source; `chosen` emits the user's correction."""
 
-    chosen = Signal(object)  # ColumnChoice
+    chosen = Signal(object)  # LabelChoice
 
     def __init__(self) -> None:
         super().__init__()
@@ -85,7 +85,7 @@ class ReadingLine(QWidget):
         self.setLayout(column(self._choices, self.words))
 
     def show_reading(
-        self, interpretations: "Sequence[Interpretation]", choice: ColumnChoice, *, is_decided: bool
+        self, interpretations: "Sequence[Interpretation]", choice: LabelChoice, *, is_decided: bool
     ) -> None:
         """Show an interpretation; without columns of classes the user has to choose some, unless that `is_decided`."""
         self._choice, self._is_decided = choice, is_decided
@@ -112,13 +112,13 @@ class ReadingLine(QWidget):
         source: str = self.label_box.currentData() or ""
         file = self.file_box.currentData() if self.file_box.isVisibleTo(self) else ""
         label = "" if source.startswith("\0") else source
-        choice = ColumnChoice(file=file, label=label, is_unlabelled=source == _NOTHING, takes_marks=source == _MARKS)
+        choice = LabelChoice(file=file, label=label, is_unlabelled=source == _NOTHING, takes_marks=source == _MARKS)
         choice = AUTOMATIC if source == _PROPOSED else choice
         if choice != self._choice:
             self.chosen.emit(choice)
 
 
-def _label_sources(interpretations: "Sequence[Interpretation]", choice: ColumnChoice) -> list[tuple[str, str]]:
+def _label_sources(interpretations: "Sequence[Interpretation]", choice: LabelChoice) -> list[tuple[str, str]]:
     """Return the possible sources of classes, as (text, value); empty where there is no choice."""
     first = interpretations[0]
     has_marks = choice.takes_marks or any(each.marked or each.has_only_marks for each in interpretations)
@@ -136,7 +136,7 @@ def _label_sources(interpretations: "Sequence[Interpretation]", choice: ColumnCh
     return [*sources, (tr("nothing: no labels"), _NOTHING)]
 
 
-def _label_source(first: "Interpretation", choice: ColumnChoice) -> str:
+def _label_source(first: "Interpretation", choice: LabelChoice) -> str:
     """Return the current source of the classes; empty where none is chosen."""
     if choice.is_unlabelled:
         return _NOTHING

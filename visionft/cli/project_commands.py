@@ -20,7 +20,7 @@ from visionft.data.image_reading import AS_STORED
 from visionft.data.types import Task
 from visionft.errors import VisionFTError
 from visionft.project.edits.certificates import Audit, Certificate, audits_of, certificates_of
-from visionft.project.formats.listing import ColumnChoice, Interpretation
+from visionft.project.formats.listing import Interpretation, LabelChoice
 from visionft.project.formats.registry import IMPORT_FORMATS
 from visionft.project.image_window import reading_text
 from visionft.project.importing.import_filter import ImportPreview, preview_source
@@ -94,7 +94,7 @@ def import_images(
     json: Json = False,
 ) -> None:
     """Import images and their labels; the originals are only read."""
-    choice = ColumnChoice(file=file_column, label=label_column, is_unlabelled=without_labels, takes_marks=from_boxes)
+    choice = LabelChoice(file=file_column, label=label_column, is_unlabelled=without_labels, takes_marks=from_boxes)
     names = class_map_of(rename)
     with opened_project(project, read_only=dry_run) as opened, running_job() as job:
         if dry_run:

@@ -34,7 +34,7 @@ from visionft.project.formats.label_titles import (
     is_whole_file_title,
     rank_of,
 )
-from visionft.project.formats.listing import ColumnChoice
+from visionft.project.formats.listing import LabelChoice
 from visionft.project.formats.one_hot import is_numbering, one_hot_columns
 from visionft.project.formats.split_columns import split_and_codes
 from visionft.project.formats.split_names import is_split_name
@@ -91,7 +91,7 @@ class Columns:
 
 
 def recognise(
-    titles: Sequence[str], sample: Sequence[Row], choice: ColumnChoice, *, images: ImageNames
+    titles: Sequence[str], sample: Sequence[Row], choice: LabelChoice, *, images: ImageNames
 ) -> Columns | None:
     """Return the interpretation of the columns, or None when no column names images.
 
@@ -124,6 +124,8 @@ def recognise(
         signs = (
             signs_between(cells_of(labels[0], sample), is_plural=is_plural) if is_plural or "sha256" not in own else ()
         )
+    if choice.separator:
+        signs = (choice.separator,)
     is_boxed = len(labels) == 1 and all(map(_BOXED.fullmatch, cells_of(labels[0], sample)))
     views, other_images = _views(file, rest, sample, images)
     alternatives = [title for title, _ in ranked if title not in (*labels, *own.values()) and _may_rival(title, sample)]

@@ -7,14 +7,14 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
 from visionft.errors import ProjectError
 from visionft.project.formats.columns import recognise
-from visionft.project.formats.listing import AUTOMATIC, Listing, ReadOptions
+from visionft.project.formats.listing import AUTOMATIC, Listing, ReadOptions, TableHead
 from visionft.project.formats.locating import ImageFinder
 from visionft.project.formats.nested import Entry
 from visionft.project.formats.readers import listing_of_table
@@ -24,6 +24,7 @@ from visionft.project.formats.whole_files import MemoryLimit, read_label_json
 
 _MOST_FILES, _MOST_ALIKE = 500, 50
 _LEAST_DOCUMENTS = 3
+_MOST_HEADS, _HEAD_ROWS = 20, 5
 _SIGNS_AFTER_NAME = re.compile(r"(?i)(___\w+)?\.json$")  # `a.jpg___objects.json` of SuperAnnotate
 _KEYED = 0.9  # share of the images whose names hold one key of a table
 _OF_FILE = "file_name"
@@ -64,6 +65,19 @@ def label_tables(files: Sequence[Path], options: ReadOptions) -> list[Listing]:
     apart = [each for each in opened if not each.image and each.table.file not in joined] if not listings else []
     listings += [listing for each in apart if (listing := _keyed(each, options)) is not None]
     return [each for each in listings if not {reading.file for reading in each.interpretations} & joined]
+
+
+def table_heads(files: Sequence[Path], options: ReadOptions, root: Path) -> tuple[TableHead, ...]:
+    """Return the first rows of up to 20 tables among the files, for the choice of their columns."""
+    heads: list[TableHead] = []
+    for file in files:
+        with suppress(ProjectError), closing(open_table(file, ImageFinder.of(file, options))) as table:
+            rows = tuple(tuple(_text(row.get(title)) for title in table.titles) for row in table.good[:_HEAD_ROWS])
+            if rows and len(table.titles) > 1:
+                heads.append(TableHead(file.relative_to(root).as_posix(), table.titles, rows))
+        if len(heads) == _MOST_HEADS:
+            break
+    return tuple(heads)
 
 
 def _documents(files: Sequence[Path], options: ReadOptions) -> tuple[list[Listing], set[Path]]:

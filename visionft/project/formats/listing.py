@@ -94,16 +94,34 @@ class Listing:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ColumnChoice:
-    """The user's choice of a label file's columns (or fields); empty for automatic detection."""
+class LabelChoice:
+    """The user's choice of what gives the labels; empty for automatic detection."""
 
-    file: str = ""
-    label: str = ""
+    table: str = ""  # path of a table within the source, with `/`; needed where several tables lie there
+    file: str = ""  # its column (or field) that names the images
+    label: str = ""  # its column (or field) with the class
+    class_folder: int = 0  # level of the folders that are classes: 1 lies in the source, -1 holds the images; 0: none
+    name_part: int | None = None  # part of the file names: from 1 on, -1 is the last; 0 is all before the last number
+    separator: str = ""  # between several classes in a cell, or in the name of a folder
     is_unlabelled: bool = False  # the images are imported without labels
     takes_marks: bool = False  # the class of every box or shape is a label of the image
 
+    @property
+    def is_of_table(self) -> bool:
+        """Whether the columns of a table were chosen."""
+        return bool(self.table or self.file or self.label)
 
-AUTOMATIC = ColumnChoice()
+
+@dataclass(frozen=True, slots=True)
+class TableHead:
+    """The first rows of a table, for the choice of its columns."""
+
+    name: str  # path within the source, with `/`
+    titles: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]  # texts of the cells of up to 5 rows
+
+
+AUTOMATIC = LabelChoice()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +131,7 @@ class ReadOptions:
     is_confined: bool = False  # file names must not lead out of its folder: it came from an archive
     image_folders: Sequence[Path] = ()  # further folders for file names, also outside of the file's own
     index: ImageIndex | None = None  # of the whole source, shared by its readers
-    choice: ColumnChoice = AUTOMATIC
+    choice: LabelChoice = AUTOMATIC
 
 
 DEFAULTS = ReadOptions()

@@ -23,8 +23,8 @@ from visionft.project.formats.labels_file import classes_file, read_classes_file
 from visionft.project.formats.listing import (
     AUTOMATIC,
     DEFAULTS,
-    ColumnChoice,
     Interpretation,
+    LabelChoice,
     Listing,
     ReadOptions,
     RejectedFile,
@@ -56,14 +56,14 @@ def read_table(file: Path, options: ReadOptions = DEFAULTS) -> Listing:
 
 
 def listing_of_rows(
-    file: Path, titles: Sequence[str], rows: Iterator[tuple[int, Row]], finder: ImageFinder, choice: ColumnChoice
+    file: Path, titles: Sequence[str], rows: Iterator[tuple[int, Row]], finder: ImageFinder, choice: LabelChoice
 ) -> Listing:
     """Return the listing of rows by title, as `listing_of_table`."""
     return listing_of_table(table_of(file, titles, rows), finder, choice)
 
 
 def listing_of_table(
-    table: Table, finder: ImageFinder, choice: ColumnChoice = AUTOMATIC, *, joined: Sequence[Path] = ()
+    table: Table, finder: ImageFinder, choice: LabelChoice = AUTOMATIC, *, joined: Sequence[Path] = ()
 ) -> Listing:
     """Return the listing of a table's images; a `ProjectError` where no column names images."""
     file, titles, good = table.file, table.titles, table.good

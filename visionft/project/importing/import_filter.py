@@ -29,9 +29,9 @@ from visionft.project.edits.import_changes import EditedImage, FileFacts, Source
 from visionft.project.formats.labels_file import ClassLook
 from visionft.project.formats.listing import (
     AUTOMATIC,
-    ColumnChoice,
     ImageWarning,
     Interpretation,
+    LabelChoice,
     RejectedFile,
     SourceFile,
 )
@@ -287,7 +287,7 @@ def preview_source(
     source_format: str = "auto",
     class_map: ClassMap | None = None,
     known_facts: Mapping[Path, FileFacts] | None = None,
-    choice: ColumnChoice = AUTOMATIC,
+    choice: LabelChoice = AUTOMATIC,
     reading: int = 0,
     unpacked: Path | None = None,
     job: JobContext = SILENT,

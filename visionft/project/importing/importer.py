@@ -73,7 +73,7 @@ def import_source(
     source_format: str = "auto",
     class_map: ClassMap | None = None,
     known_facts: Mapping[Path, FileFacts] | None = None,
-    choice: listing.ColumnChoice = listing.AUTOMATIC,
+    choice: listing.LabelChoice = listing.AUTOMATIC,
     reading: int = 0,
     unpacked: Path | None = None,
     accepts_unlabelled: bool = False,

@@ -16,10 +16,11 @@ from visionft.errors import ProjectError
 from visionft.foreign_text import printable
 from visionft.project.formats.folders import METADATA_FILES
 from visionft.project.formats.image_index import ImageIndex
-from visionft.project.formats.joining import TABLES, label_tables
+from visionft.project.formats.joining import TABLES, label_tables, table_heads
 from visionft.project.formats.label_titles import is_label_title
 from visionft.project.formats.labels_file import CLASSES_FILE, classes_file
-from visionft.project.formats.listing import Listing, ReadOptions
+from visionft.project.formats.listing import Listing, ReadOptions, TableHead
+from visionft.project.formats.readers import read_table
 from visionft.project.formats.registry import FORMATS, LABEL_FILES, format_of
 from visionft.project.formats.split_names import is_split_name, split_in, split_of
 from visionft.project.importing.survey import Survey, is_image
@@ -193,6 +194,8 @@ class LabelReader:
         options = replace(self.options, index=self._index)
         listings: list[Listing] = []
         errors: list[ProjectError] = []
+        if self.options.choice.table:
+            return [source_of(self._chosen_table(options), self._known)], []
         for name, file in _label_files(self.survey, self.only):
             read = FORMATS[name].read
             if read is None or name in TABLES:
@@ -215,6 +218,19 @@ class LabelReader:
                 except ProjectError as error:
                     errors.append(error)
         return [source_of(listing, self._known) for listing in listings if listing.interpretations], errors
+
+    def _chosen_table(self, options: ReadOptions) -> Listing:
+        file = self.survey.source / options.choice.table
+        if file not in self.survey.others:
+            tables = listed([printable(each.relative_to(self.survey.source)) for each in self.survey.others], 6)
+            message = Message("{folder} holds no table {table}.", folder=self.survey.source, table=options.choice.table)
+            raise ProjectError(message, Message("Files there: {tables}.", tables=tables))
+        return read_table(file, options)
+
+    def heads(self) -> tuple[TableHead, ...]:
+        """Return the first rows of the tables among the label files."""
+        files = [file for file in self.survey.others if _name_of(file) in TABLES]
+        return table_heads(files, replace(self.options, index=self._index), self.survey.source)
 
     def with_label(self, source: LabelSource, column: str) -> LabelSource | None:
         """Return a table as it is with another column of labels; None where that gives none."""

@@ -20,11 +20,12 @@ from visionft.foreign_text import printable
 from visionft.jobs import SILENT, JobContext
 from visionft.project.formats.class_names import are_ids, class_names_for, name_of
 from visionft.project.formats.image_index import ImageIndex
-from visionft.project.formats.listing import AUTOMATIC, Interpretation, Listing, ReadOptions
+from visionft.project.formats.listing import AUTOMATIC, Interpretation, LabelChoice, Listing, ReadOptions
 from visionft.project.formats.locating import data_folder
 from visionft.project.formats.registry import FORMATS, format_of
 from visionft.project.formats.split_names import is_train_and_val
 from visionft.project.formats.whole_files import unsupported_tool
+from visionft.project.importing.chosen_labels import chosen_listing
 from visionft.project.importing.label_sources import LabelReader, Labels, LabelSource, source_of
 from visionft.project.importing.name_reading import patterns_in
 from visionft.project.importing.proposal import ListingBuilder, Proposal, evidence_of
@@ -53,6 +54,8 @@ def read_folder(
     where `known_classes` has its name. A `ProjectError` where label files cannot be read and there are no others.
     """
     survey = survey_folder(source, job=job)
+    if options.choice.class_folder or options.choice.name_part is not None:
+        return _chosen(survey, options.choice)
     plans = _distinct(plan_of(survey, level, known_classes) for level in ("best", "outer", "inner"))
     reader = LabelReader(survey, options, only)
     sources, errors = ([], []) if only == "folders" else reader.read()
@@ -106,6 +109,17 @@ def read_label_file(listing: Listing, with_label: Callable[[str], Listing] | Non
     without = replace(listing, files=files, classes=(), interpretations=())
     evidence, title = evidence_of(without, len(files), None), Message("Images without labels")
     return (*readings, Reading(title=title, listing=without, evidence=evidence, confidence=0))
+
+
+def _chosen(survey: Survey, choice: LabelChoice) -> tuple[Reading, ...]:
+    """Return the reading of the folders or parts of names that the user chose, and that without labels."""
+    title = Message("Class folders of level {level}", level=choice.class_folder)
+    if not choice.class_folder:
+        title = Message("Part {number} of the names of the files", number=choice.name_part)
+    listing = chosen_listing(survey, choice)
+    reading = Reading(title=title, listing=listing, evidence=evidence_of(listing, survey.root.count, None),
+                      confidence=SURE)  # fmt: skip
+    return reading, ListingBuilder(survey, plan_of(survey, "best"), [], {}).without_labels()
 
 
 def _distinct(plans: Iterable[TreePlan]) -> list[TreePlan]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from models.messages import Message, sentences
 from visionft.data.decode import IMAGE_SUFFIXES
 from visionft.errors import ProjectError
-from visionft.project.formats.listing import Listing, SourceFile
+from visionft.project.formats.listing import AUTOMATIC, LabelChoice, Listing, SourceFile
 from visionft.project.names import count_of
 
 # Below this confidence, an import without the user's choice of a reading leaves the images unlabelled.
@@ -64,6 +64,7 @@ class Reading:
     listing: Listing
     evidence: Evidence
     confidence: float  # 0 to 1
+    choice: LabelChoice = AUTOMATIC  # that gives the same labels; automatic where none does
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +79,7 @@ class ReadingSummary:
     class_splits: dict[str, dict[str, int]]  # images of each class (empty for none) by split, without those of none
     # 4 images of each of the first 1,000 classes (empty for none) and split (empty for none), more where none has one.
     examples: dict[str, dict[str, tuple[Path, ...]]]
+    choice: LabelChoice = AUTOMATIC  # that gives the same labels as an option; automatic where none does
 
 
 def may_be_image(file: SourceFile) -> bool:
@@ -101,6 +103,7 @@ def summary_of(reading: Reading, *, has_examples: bool = True) -> ReadingSummary
         class_splits={name: {split: len(paths) for split, paths in splits.items() if split}
                       for name, splits in images.items()},
         examples={name: {split: _spread(splits[split], most) for split in sorted(splits)} for name, splits in shown},
+        choice=reading.choice,
     )  # fmt: skip
 
 

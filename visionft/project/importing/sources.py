@@ -14,21 +14,25 @@ from visionft.errors import NextStep, ProjectError
 from visionft.files import write_error
 from visionft.foreign_text import printable
 from visionft.jobs import SILENT, JobContext
+from visionft.project.formats.joining import table_heads
 from visionft.project.formats.listing import (
     AUTOMATIC,
     DEFAULTS,
-    ColumnChoice,
     Interpretation,
+    LabelChoice,
     Listing,
     ReadOptions,
     RejectedFile,
+    TableHead,
 )
 from visionft.project.formats.registry import FORMATS, IMPORT_FORMATS, LABEL_FILES, format_of
 from visionft.project.formats.whole_files import unread_store
 from visionft.project.image_window import WindowChoice, window_of_source
 from visionft.project.importing.archives import archives_of, is_archive, unpack
+from visionft.project.importing.label_sources import LabelReader
 from visionft.project.importing.proposing import read_folder, read_label_file
 from visionft.project.importing.readings import Reading, ReadingSummary, place_of, summary_of
+from visionft.project.importing.survey import survey_folder
 from visionft.project.store import Project
 
 UNPACKED_PREFIX = ".unpacked-"
@@ -59,7 +63,7 @@ def opened_source(
     source_format: str,
     scratch: Path,
     *,
-    choice: ColumnChoice = AUTOMATIC,
+    choice: LabelChoice = AUTOMATIC,
     reading: int = 0,
     known_classes: Collection[str] = (),
     unpacked: Path | None = None,
@@ -114,9 +118,20 @@ def read_source(
         raise ProjectError(message, hint)
 
     def with_label(column: str) -> Listing:
-        return read(path, replace(options, choice=ColumnChoice(label=column)))
+        return read(path, replace(options, choice=LabelChoice(label=column)))
 
     return read_label_file(read(path, options), with_label if options.choice == AUTOMATIC else None)
+
+
+def tables_in(source: Path, *, unpacked: Path | None = None, job: JobContext = SILENT) -> tuple[TableHead, ...]:
+    """Return the first rows of the tables of a source, for the choice of their columns; of a label file, its own.
+
+    `unpacked` is the folder with the files of an archive, as a preview left them there.
+    """
+    folder = source if source.is_dir() else unpacked / _KEPT if unpacked is not None else None
+    if folder is not None and folder.is_dir():
+        return LabelReader(survey_folder(folder, job=job), DEFAULTS).heads()
+    return table_heads([source], DEFAULTS, source.parent) if source.is_file() and not is_archive(source) else ()
 
 
 def _chosen(

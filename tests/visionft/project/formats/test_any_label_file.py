@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from visionft.errors import ProjectError
-from visionft.project.formats.listing import ColumnChoice, ReadOptions
+from visionft.project.formats.listing import LabelChoice, ReadOptions
 from visionft.project.formats.registry import FORMATS
 
 KEYS = [
@@ -39,7 +39,7 @@ def test_json_of_any_shape_is_read_or_refused(tmp_path: Path, name: str, value, 
     for shape in (value, entries, whole, [{"data": value, "annotations": entries, "image": "a.jpg"}]):
         (tmp_path / "x.json").write_text(json.dumps(shape), encoding="utf-8")
         try:
-            FORMATS[name].read(tmp_path / "x.json", ReadOptions(choice=ColumnChoice(takes_marks=takes)))
+            FORMATS[name].read(tmp_path / "x.json", ReadOptions(choice=LabelChoice(takes_marks=takes)))
         except ProjectError as error:
             assert error.hint
 

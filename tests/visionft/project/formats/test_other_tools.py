@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 from visionft.errors import ProjectError
 from visionft.project.edits.changes import AddClass, AssignSplits, LabelImages
 from visionft.project.formats.exporting import export_labels
-from visionft.project.formats.listing import ColumnChoice
+from visionft.project.formats.listing import LabelChoice
 from visionft.project.formats.registry import FORMATS
 from visionft.project.importing.importer import import_source
 from visionft.project.queries import class_rows, find_images, image_rows
 from visionft.project.store import Project
 
-BOXES = ColumnChoice(takes_marks=True)
+BOXES = LabelChoice(takes_marks=True)
 
 
 @pytest.fixture
@@ -161,7 +161,7 @@ def test_of_several_questions_the_user_names_one(source: Path, empty: Project) -
     with pytest.raises(ProjectError, match="light") as caught:
         import_source(empty, file)
     assert caught.value.next_step.columns == ("choice", "light")
-    import_source(empty, file, choice=ColumnChoice(label="light"))
+    import_source(empty, file, choice=LabelChoice(label="light"))
     assert labels_of(empty) == {"a.jpg": ("night",)}
 
 

@@ -11,7 +11,7 @@ from scipy.io import savemat
 from visionft.errors import ProjectError
 from visionft.project.formats.image_index import ImageIndex
 from visionft.project.formats.joining import label_tables
-from visionft.project.formats.listing import ColumnChoice, Listing, ReadOptions
+from visionft.project.formats.listing import LabelChoice, Listing, ReadOptions
 from visionft.project.formats.readers import read_table
 from visionft.project.formats.registry import format_of
 from visionft.project.importing.import_filter import preview_source
@@ -200,7 +200,7 @@ def test_classes_of_parts_become_labels_only_when_that_is_said(tmp_path: Path) -
     parts = {name: each | {"file_attributes": {}} for name, each in VIA.items()}
     made(tmp_path, CATS, {"via.json": parts})
     assert read_table(tmp_path / "via.json").interpretations[0].has_only_marks
-    taken = read_table(tmp_path / "via.json", ReadOptions(choice=ColumnChoice(takes_marks=True)))
+    taken = read_table(tmp_path / "via.json", ReadOptions(choice=LabelChoice(takes_marks=True)))
     assert set(labels_of(taken, tmp_path).values()) == {"nose"}
 
 
@@ -283,7 +283,7 @@ def test_yolo_boxes_mark_parts_of_images(declared: str, tmp_path: Path) -> None:
     format_ = format_of(tmp_path / declared)
     assert format_ and format_.read
     assert format_.read(tmp_path / declared, ReadOptions()).interpretations[0].has_only_marks
-    taken = format_.read(tmp_path / declared, ReadOptions(choice=ColumnChoice(takes_marks=True)))
+    taken = format_.read(tmp_path / declared, ReadOptions(choice=LabelChoice(takes_marks=True)))
     assert labels_of(taken, tmp_path) == {images[0]: "cat", images[1]: "", images[2]: "dog"}
     assert {each.split for each in taken.files} == {"train", "val"} and len(taken.unreadable) == 1
 

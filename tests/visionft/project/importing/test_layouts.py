@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from visionft.errors import ProjectError
-from visionft.project.formats.listing import ColumnChoice
+from visionft.project.formats.listing import LabelChoice
 from visionft.project.importing.importer import ImportReport, import_source
 from visionft.project.store import Project
 from visionft.project.summary import ProjectSummary
@@ -306,16 +306,16 @@ def test_the_images_alone_come_in_when_asked_for(tmp_path: Path, draw) -> None:
 
 def test_the_user_names_the_columns(tmp_path: Path, draw) -> None:
     layout = Layout("odd", FLAT, {"labels.csv": "a,b,c\na.png,1.5,cat\nb.png,2.5,dog\n"})
-    report, _ = _import(layout, tmp_path, draw, choice=ColumnChoice(file="a", label="c"))
+    report, _ = _import(layout, tmp_path, draw, choice=LabelChoice(file="a", label="c"))
     assert report.classes == {"cat": 1, "dog": 1}
     assert report.interpretations[0].unused_columns == ("b",)
     with pytest.raises(ProjectError, match=r"“x”.*a, b, c"):
-        _import(layout, tmp_path / "again", draw, choice=ColumnChoice(label="x"))
+        _import(layout, tmp_path / "again", draw, choice=LabelChoice(label="x"))
 
 
 def test_a_table_without_labels_comes_in_when_that_is_said(tmp_path: Path, draw) -> None:
     layout = Layout("odd", FLAT, {"labels.csv": "file,width,height\na.png,1.5,2.5\nb.png,3.5,4.5\n"})
-    report, _ = _import(layout, tmp_path, draw, choice=ColumnChoice(is_unlabelled=True))
+    report, _ = _import(layout, tmp_path, draw, choice=LabelChoice(is_unlabelled=True))
     assert (report.added, report.classes) == (4, {})
 
 
