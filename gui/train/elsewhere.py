@@ -23,7 +23,9 @@ from models.messages import Message
 from visionft.errors import RunError, VisionFTError
 from visionft.events import Event
 from visionft.remote import ssh
+from visionft.remote.host import Host, RemoteError
 from visionft.remote.job_file import RESULT_SUFFIX, SUFFIX, kept_job
+from visionft.remote.sent_jobs import SentJob, confirm_host, open_jobs
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.runs.run_folder import RUNS_FOLDER, read_run, run_title
 
@@ -39,9 +41,7 @@ pack_job = LazyFunction("visionft.remote.job_file:pack_job")
 import_result = LazyFunction("visionft.remote.results:import_result")
 
 
-def send_job(
-    project_dir: Path, images: "Snapshot", config: TrainConfig, host: ssh.Host, *, job: "JobContext"
-) -> ssh.SentJob:
+def send_job(project_dir: Path, images: "Snapshot", config: TrainConfig, host: Host, *, job: "JobContext") -> SentJob:
     """Pack a run, copy it to another computer and start it there."""
     from visionft.remote import job_file
 
@@ -53,7 +53,7 @@ def send_job(
 
 
 def follow_job(
-    project_dir: Path, images: "Snapshot", sent: ssh.SentJob, *, goes_on: bool, job: "JobContext"
+    project_dir: Path, images: "Snapshot", sent: SentJob, *, goes_on: bool, job: "JobContext"
 ) -> "tuple[ssh.Phase, ImportedResult | None, str]":
     """Follow a job; return its phase, its run in the project once it has finished, and its last words otherwise.
 
@@ -179,13 +179,13 @@ class Elsewhere(QObject):
         session = self._session
         assert session is not None
         try:
-            host = ssh.Host(address=address)
-        except ssh.RemoteError as error:
+            host = Host.of(address)
+        except RemoteError as error:
             self._state.say(tr(error.message), tr(error.hint))
             return
         self.send_to(host)
 
-    def send_to(self, host: ssh.Host) -> None:
+    def send_to(self, host: Host) -> None:
         session = self._session
         assert session is not None
 
@@ -197,9 +197,9 @@ class Elsewhere(QObject):
         self._when_ready(begin)
 
     @property
-    def jobs(self) -> tuple[ssh.SentJob, ...]:
+    def jobs(self) -> tuple[SentJob, ...]:
         """The jobs on other computers whose results are not in the project."""
-        return ssh.open_jobs(self._session.path) if self._session is not None else ()
+        return open_jobs(self._session.path) if self._session is not None else ()
 
     def show_jobs(self, layout: QBoxLayout) -> int:
         """Show the jobs below the queue, in a list that is made when there are some; return how many there are."""
@@ -210,6 +210,7 @@ class Elsewhere(QObject):
             self.list.followed.connect(self.follow)
             self.list.stopped.connect(self.stop)
             self.list.removed.connect(self.remove)
+            self.list.confirm_requested.connect(self.confirm)
             layout.addWidget(self.list, 0, Qt.AlignmentFlag.AlignTop)
         if self.list is not None:
             self.list.show_jobs(jobs, self.phases, followed=self.followed)
@@ -217,8 +218,11 @@ class Elsewhere(QObject):
         return len(jobs)
 
     def look(self) -> None:
-        """Look how the jobs are, unasked: computers that cannot be reached are passed over."""
-        title, jobs = Message("Looking at jobs on other computers"), self.jobs
+        """Look how the jobs are, unasked: computers out of reach are passed over, and those that are not confirmed."""
+        title, jobs = (
+            Message("Looking at jobs on other computers"),
+            tuple(each for each in self.jobs if each.is_confirmed),
+        )
         if jobs and self._followed is None:
             work = ShortWork(title, partial(ssh.phases_of, jobs))
             self._run(tr(title), work, Lane.REMOTE, self._on_looked, priority=Priority.UNREQUESTED)
@@ -227,7 +231,19 @@ class Elsewhere(QObject):
         self.phases |= phases
         self.jobs_changed.emit()
 
-    def remove(self, sent: ssh.SentJob) -> None:
+    def confirm(self, sent: SentJob) -> None:
+        """Ask whether the user knows the computer of a job that was sent from elsewhere, and look at it then."""
+        question = tr(
+            "This job was sent from another computer, or by somebody else; the project states this address. VisionFT "
+            "connects to it with your SSH key. Confirm it only if you know this computer."
+        )
+        title = tr("Connect to {address}?", address=sent.host.name)
+        if dialogs.ask_yes(self._parent.window(), title, question, yes=tr("Connect")):
+            confirm_host(sent, sent.host)
+            self.jobs_changed.emit()
+            self.look()
+
+    def remove(self, sent: SentJob) -> None:
         """Delete a job there, and its row here."""
         session = self._session
         assert session is not None
@@ -235,7 +251,7 @@ class Elsewhere(QObject):
         work = ShortWork(title, partial(ssh.remove, session.path, sent))
         self._run(tr(title), work, Lane.REMOTE, lambda _none: self.jobs_changed.emit())
 
-    def follow(self, sent: ssh.SentJob) -> None:
+    def follow(self, sent: SentJob) -> None:
         """Show a job in the live view, and take its result in when it has finished; one that had ended goes on."""
         session = self._session
         if session is None:
@@ -256,7 +272,7 @@ class Elsewhere(QObject):
             title, work, Lane.REMOTE, self._on_followed, on_event=self._on_event, on_end=self._on_end
         )
 
-    def stop(self, sent: ssh.SentJob) -> None:
+    def stop(self, sent: SentJob) -> None:
         """Stop a job there after its current step."""
         work = ShortWork(Message("Stopping the job"), partial(ssh.stop, sent))
         self._run(tr("Stopping the job"), work, Lane.DISK, lambda _none: None)

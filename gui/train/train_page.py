@@ -292,9 +292,10 @@ class TrainPage(Page):
             self.runner.resume(run)
 
     def take_step(self, step: NextStep) -> None:
-        """Resume a run, or show the settings."""
+        """Resume a run, or show the queue or the settings."""
         if step.action != "resume":
-            self.show_view(SETUP)
+            has_queue = step.action == "confirm_host" and not self.switch.buttons[QUEUE].isHidden()
+            self.show_view(QUEUE if has_queue else SETUP)
         elif self.session is not None:
             try:
                 run = load_run(self.session.path, step.run)

@@ -14,7 +14,9 @@ from visionft.cli.output import opened_project, print_result, running_job, table
 from visionft.cli.schemas import prints
 from visionft.project.names import count_of
 from visionft.remote import job_file, ssh, starting
+from visionft.remote.host import PROGRAM, Host, RemoteError
 from visionft.remote.job_file import RESULT_SUFFIX
+from visionft.remote.sent_jobs import SentJob, confirm_host, sent_job, sent_jobs
 
 JobFile = Annotated[Path, Argument(metavar="JOB", help="The file that `visionft job pack` wrote.")]
 
@@ -27,6 +29,13 @@ Settings = Annotated[
 TrainsOn = Annotated[str, Option("--device", help="What it will be trained on, for presets: cuda, mps or cpu.")]
 Lossless = Annotated[
     bool, Option("--lossless", help="Pack the very pixels that training here would use: about twice as large.")
+]
+Program = Annotated[
+    str, Option(metavar="PATH", help="The command visionft there; else it is installed there once.")
+]  # fmt: skip
+SshOptions = Annotated[
+    list[str] | None,
+    Option("--ssh", metavar="OPTION", help="An option of ssh, such as --ssh=-i --ssh=KEY; no project records it."),
 ]
 JobNumber = Annotated[str, Argument(metavar="[JOB]", help="The start of its number, where several were sent.")]
 
@@ -157,19 +166,15 @@ def import_result(
 
 @prints({"job": str, "address": str, "phase": str})
 def submit(
-    host: Annotated[str, Argument(metavar="HOST", help="Another computer, as ssh takes it: user@host.")],
+    host: Annotated[str, Argument(metavar="HOST", help="As ssh takes it: user@host or ssh://user@host:2222.")],
     project: ProjectDir,
     preset: Preset = None,
     recipe: RecipeFile = None,
     assignments: Settings = None,
     device: TrainsOn = "cuda",
     lossless: Lossless = False,
-    program: Annotated[
-        str, Option(metavar="PATH", help="The command visionft there; else it is installed there once.")
-    ] = ssh.PROGRAM,
-    options: Annotated[
-        list[str] | None, Option("--ssh", metavar="OPTION", help="An option of ssh, such as --ssh=-p --ssh=2222.")
-    ] = None,
+    program: Program = PROGRAM,
+    options: SshOptions = None,
     follows: Annotated[bool, Option("--follow/--no-follow", help="Follow it until it ends.")] = True,
     json: Json = False,
 ) -> None:
@@ -177,7 +182,7 @@ def submit(
 
     Ctrl-C ends only the following: the job goes on. See `visionft job status`.
     """
-    place = ssh.Host(address=host, options=tuple(options or ()), program=program)
+    place = Host.of(host, options=options or (), program=program)
     with running_job() as job:
         ssh.install(place, job=job)  # before minutes of packing
     with tempfile.TemporaryDirectory(prefix="visionft-job-") as folder:
@@ -198,23 +203,30 @@ def status(
     stops: Annotated[bool, Option("--stop", help="Stop it after its current step.")] = False,
     goes_on: Annotated[bool, Option("--continue", help="Go on with one that was stopped.")] = False,
     removes: Annotated[bool, Option("--remove", help="Delete its files there; its run here stays.")] = False,
+    trusted: Annotated[
+        str,
+        Option("--trust", metavar="HOST", help="Confirm the address of a job that was sent from another computer."),
+    ] = "",
+    program: Program = PROGRAM,
+    options: SshOptions = None,
     json: Json = False,
 ) -> None:
-    """Show the jobs of a project on other computers; follow, stop, continue or remove one."""
-    if not (number or follows or stops or goes_on or removes):
-        jobs = ssh.sent_jobs(project)
-        phases = ssh.phases_of(jobs)
-        found = [(each.job[:8], each.host.address, phases.get(each.job, "out of reach")) for each in jobs]
-        values = [{"job": job, "address": address, "phase": phase} for job, address, phase in found]
-        text = table(("job", "computer", "state"), found) if found else "No job of this project is elsewhere."
-        print_result(values, text, as_json=json)
+    """Show the jobs of a project on other computers; follow, stop, continue or remove one.
+
+    A job that was not sent from here is asked about only after --trust HOST.
+    """
+    if (options or program != PROGRAM) and not trusted:
+        raise RemoteError("--ssh and --program belong to --trust.", "Give --trust HOST too.")
+    if not (number or follows or stops or goes_on or removes or trusted):
+        _list(project, as_json=json)
         return
-    sent = ssh.sent_job(project, number)
+    sent = sent_job(project, number)
+    if trusted:
+        sent = confirm_host(sent, Host.of(trusted, options=options or (), program=program))
     if removes:
-        ssh.remove(project, sent)
-        value = {"job": sent.job, "address": sent.host.address, "phase": "unknown"}
-        print_result(value, f"The files of job {sent.job[:8]} on {sent.host.address} are deleted.", as_json=json)
+        _remove(project, sent, as_json=json)
         return
+    sent.require_host()
     if stops:
         ssh.stop(sent)
     if goes_on:
@@ -222,7 +234,33 @@ def status(
     _follow(project, sent, follows=follows, as_json=json)
 
 
-def _follow(project: Path, sent: ssh.SentJob, *, follows: bool, as_json: bool) -> None:
+def _list(project: Path, *, as_json: bool) -> None:
+    jobs = sent_jobs(project)
+    phases = ssh.phases_of(jobs)
+    states = [phases.get(each.job, "out of reach") if each.is_confirmed else "not confirmed" for each in jobs]
+    found = [(each.job[:8], each.host.name, state) for each, state in zip(jobs, states, strict=True)]
+    values = [{"job": job, "address": address, "phase": phase} for job, address, phase in found]
+    text = table(("job", "computer", "state"), found) if found else "No job of this project is elsewhere."
+    print_result(values, text, as_json=as_json)
+    for each in jobs:
+        if not each.is_confirmed:
+            trust = joined(["visionft", "job", "status", str(project), each.job, "--trust", each.host.name])
+            write_err(f"Job {each.job[:8]} was not sent from here. If you know its computer: {trust}")
+        if each.ignored:
+            names = ", ".join(each.ignored)
+            write_err(f"Its record also holds {names}: not used. Give --ssh and --program yourself where needed.")
+
+
+def _remove(project: Path, sent: SentJob, *, as_json: bool) -> None:
+    ssh.remove(project, sent)
+    value = {"job": sent.job, "address": sent.host.address, "phase": "unknown"}
+    text = f"The files of job {sent.job[:8]} on {sent.host.address} are deleted."
+    if not sent.is_confirmed:
+        text = f"The record of job {sent.job[:8]} is deleted here; {sent.host.address} was not asked."
+    print_result(value, text, as_json=as_json)
+
+
+def _follow(project: Path, sent: SentJob, *, follows: bool, as_json: bool) -> None:
     """Follow a job if wanted, and print its phase with the next command."""
     try:
         with running_job() as job:
@@ -245,7 +283,7 @@ def _follow(project: Path, sent: ssh.SentJob, *, follows: bool, as_json: bool) -
 @prints("visionft.remote.results:ImportedResult")
 def fetch(project: ProjectDir, number: JobNumber = "", json: Json = False) -> None:
     """Bring the result of a submitted job back into the project."""
-    sent = ssh.sent_job(project, number)
+    sent = sent_job(project, number)
     with tempfile.TemporaryDirectory(prefix="visionft-job-") as folder:
         file = Path(folder) / f"job{RESULT_SUFFIX}"
         ssh.fetch(sent, file)

@@ -42,10 +42,14 @@ COMMANDS: dict[Action, Sequence[str]] = {
     "list_weights": ("weights", "list", "--here"),
     "list_settings": ("methods", "--json"),
     "allow_network": (),  # of the shell, see `command_for`
+    "confirm_host": ("job", "status", "{project}", "{job}", "--trust", "{address}"),
     "diagnose": ("doctor",),
     "install": (),  # of pip or uv
 }
-_BLANKS = {"project": "PROJECT", "run": "RUN", "split": "val", "backbone": "BACKBONE", "path": "FILE_OR_FOLDER"}
+_BLANKS = {
+    "project": "PROJECT", "run": "RUN", "split": "val", "backbone": "BACKBONE", "path": "FILE_OR_FOLDER", "job": "JOB",
+    "address": "HOST",
+}  # fmt: skip
 
 
 def next_words(step: NextStep, given: Mapping[str, Any] | None = None) -> str:

@@ -47,6 +47,11 @@ _TRIED: Final = 16  # images, for the forecast
 _WEIGHTS: Final = "weights"
 
 
+def is_job_number(text: str) -> bool:
+    """Return whether a text is the number of a job: a UUID, which is safe in paths and shells."""
+    return _NUMBER.fullmatch(text) is not None
+
+
 @dataclass(frozen=True, kw_only=True)
 class PackedJob:
     """The facts of a job file.
@@ -70,7 +75,8 @@ class PackedJob:
     def of(cls, manifest: Manifest) -> Self:
         try:
             facts = manifest.facts
-            uuid.UUID(facts["job"])
+            if not is_job_number(facts["job"]):
+                raise ValueError("its number is none")
             counts = {name: int(facts[name]) for name in ("images", "left_out", "side")}
             return cls(job=str(facts["job"]), lossless=bool(facts["lossless"]), bytes=manifest.bytes, **counts)
         except (KeyError, TypeError, ValueError) as error:
@@ -226,7 +232,7 @@ def kept_job(project_dir: Path, number: str) -> tuple[TrainConfig, Snapshot]:
         PackedFileError: It packed no such job, or the record of it is damaged.
     """
     folder = project_dir / FOLDER / number
-    if not _NUMBER.fullmatch(number) or not folder.is_dir():
+    if not is_job_number(number) or not folder.is_dir():
         message = Message("{project} has packed no such job.", project=project_dir.name)
         raise PackedFileError(message, "Open the project that it was packed from.")
     try:

@@ -1,18 +1,22 @@
 """Training on another computer from the window: by a file that is carried there and back, and through a real sshd."""
 
+import json
+import os
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 from modal import answer
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QFileDialog, QLineEdit
+from PySide6.QtWidgets import QFileDialog, QLineEdit, QMessageBox
 from ssh_host import SSHD, served_host
 
 from gui.train.elsewhere import ElsewhereDialog
 from gui.train.train_page import TrainPage
 from visionft.remote import ssh
 from visionft.remote.running import result_file, run_job
+from visionft.remote.sent_jobs import sent_jobs
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.runs.run_folder import list_runs
 
@@ -70,7 +74,7 @@ def test_a_sent_job_is_followed_live_and_its_run_comes_by_itself(qtbot, window, 
     session = window.state.session
     with served_host(tmp_path) as host:
         drafted.elsewhere.send_to(host)
-        qtbot.waitUntil(lambda: bool(ssh.sent_jobs(session.path)), timeout=60_000)
+        qtbot.waitUntil(lambda: bool(sent_jobs(session.path)), timeout=60_000)
         qtbot.waitUntil(lambda: drafted.monitor.chart.point_counts()["epochs"] >= 2, timeout=120_000)
         qtbot.waitUntil(lambda: bool(list_runs(session.path)) and not window.state.tasks.pending, timeout=120_000)
     assert window.current_page.name == "results"
@@ -95,16 +99,17 @@ def test_a_sent_job_is_a_row_of_the_queue_until_it_is_removed(qtbot, window, dra
         word = jobs.follow_button.text()
         qtbot.mouseClick(jobs.follow_button, Qt.MouseButton.LeftButton)  # it goes on
         qtbot.waitUntil(lambda: drafted.elsewhere.phases == {} and not jobs.follow_button.isEnabled())
-        (sent,) = ssh.sent_jobs(session.path)
+        (sent,) = sent_jobs(session.path)
         qtbot.waitUntil(lambda: ssh.phase_of(sent) == "running", timeout=60_000)
         assert not jobs.remove_button.isEnabled()
         ssh.stop(sent)
         qtbot.waitUntil(lambda: not tasks.pending, timeout=60_000)
         assert jobs.table.rowCount() == 1 and jobs.follow_button.text() == word
         qtbot.mouseClick(jobs.remove_button, Qt.MouseButton.LeftButton)
-        qtbot.waitUntil(lambda: not ssh.sent_jobs(session.path), timeout=60_000)
+        qtbot.waitUntil(lambda: not sent_jobs(session.path), timeout=60_000)
         assert not list((tmp_path / "home").glob(".visionft-jobs/*/job*"))
-    assert drafted.switch.buttons["queue"].isHidden() and drafted.switch.value() == "setup"
+    qtbot.waitUntil(drafted.switch.buttons["queue"].isHidden)
+    assert drafted.switch.value() == "setup"
 
 
 def test_an_address_that_ssh_would_take_for_an_option_is_refused(qtbot, window, drafted):
@@ -116,3 +121,58 @@ def test_an_address_that_ssh_would_take_for_an_option_is_refused(qtbot, window, 
     answer(ElsewhereDialog, act)
     qtbot.mouseClick(drafted.setup.elsewhere_button, Qt.MouseButton.LeftButton)
     assert "-oProxyCommand=x" in window.toasts.message() and not window.state.tasks.pending
+
+
+@pytest.fixture
+def calls(tmp_path: Path, monkeypatch):
+    """Return a function: -> the arguments of every call of a program `ssh`, which writes them down."""
+    if os.name == "nt":
+        pytest.skip("needs a script as a program")
+    folder, log = tmp_path / "bin", tmp_path / "calls"
+    folder.mkdir()
+    (folder / "ssh").write_text(f'#!/bin/sh\necho "$@" >> "{log}"\necho ended\n')
+    (folder / "ssh").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.delenv("VISIONFT_OFFLINE", raising=False)
+    return lambda: log.read_text() if log.exists() else ""
+
+
+def test_a_job_of_a_project_from_others_is_asked_about_once_its_address_is_confirmed(
+    qtbot, window, drafted, calls, tmp_path
+):
+    """The project of issue 44: opening its queue ran the command of its record."""
+    session, tasks, pwned = window.state.session, window.state.tasks, tmp_path / "PWNED"
+    record = session.path / "jobs" / "11111111-2222-3333-4444-555555555555" / "sent.json"
+    record.parent.mkdir(parents=True)
+    options = ["-o", f"ProxyCommand=touch {pwned}"]
+    record.write_text(json.dumps({"address": "me@there", "options": options, "program": "touch"}))
+    drafted.elsewhere.jobs_changed.emit()
+    qtbot.mouseClick(drafted.switch.buttons["queue"], Qt.MouseButton.LeftButton)
+    jobs = drafted.elsewhere.list
+    assert jobs.isVisible() and jobs.confirm_button.isVisible() and "options, program" in jobs.note.text()
+    assert not jobs.follow_button.isEnabled() and not jobs.stop_button.isEnabled() and not tasks.pending
+    for chosen in (False, True):
+        answer(QMessageBox, partial(answer_address, chosen))
+        qtbot.mouseClick(jobs.confirm_button, Qt.MouseButton.LeftButton)
+        qtbot.waitUntil(lambda: not tasks.pending, timeout=60_000)
+        assert bool(calls()) == chosen
+    assert "me@there" in calls() and "touch" not in calls() and not pwned.exists()
+    assert not jobs.confirm_button.isVisible() and jobs.follow_button.isEnabled()
+
+
+def answer_address(chosen: bool, box: QMessageBox) -> None:
+    assert "me@there" in box.text()
+    role = QMessageBox.ButtonRole.AcceptRole if chosen else QMessageBox.ButtonRole.RejectRole
+    next(each for each in box.buttons() if box.buttonRole(each) is role).click()
+
+
+def test_a_job_from_others_can_be_removed_without_a_connection(qtbot, window, drafted, calls):
+    session = window.state.session
+    record = session.path / "jobs" / "11111111-2222-3333-4444-555555555555" / "sent.json"
+    record.parent.mkdir(parents=True)
+    record.write_text(json.dumps({"address": "me@there"}))
+    drafted.elsewhere.jobs_changed.emit()
+    qtbot.mouseClick(drafted.switch.buttons["queue"], Qt.MouseButton.LeftButton)
+    qtbot.mouseClick(drafted.elsewhere.list.remove_button, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: not record.exists() and drafted.switch.value() == "setup", timeout=60_000)
+    assert not calls()
