@@ -17,14 +17,14 @@ from pathlib import Path
 
 sys.path.append(str(Path(__file__).parents[1] / "fixtures"))
 from bench import heading, row
-from data_sets import CRASHED, RIGHT, SILENT, VERDICTS, WRONG, Made, Verdict, judge_import
-from layout_grammar import made_of, random_recipes
-from public_layouts import DATA_SETS
+from data_sets import CRASHED, RIGHT, SILENT, VERDICTS, WRONG, Layout, Verdict, judge_import
+from layout_files import read_layouts
+from layout_grammar import layout_of, random_recipes
 
 
-def tally(data_sets: list[Made]) -> list[tuple[Made, Verdict]]:
+def tally(data_sets: list[Layout]) -> list[tuple[Layout, Verdict]]:
     """Return the verdict about the import of each data set."""
-    found: list[tuple[Made, Verdict]] = []
+    found: list[tuple[Layout, Verdict]] = []
     memory = "/dev/shm" if Path("/dev/shm").is_dir() else None
     with tempfile.TemporaryDirectory(prefix="layouts-", dir=memory) as scratch:
         for number, each in enumerate(data_sets):
@@ -34,16 +34,16 @@ def tally(data_sets: list[Made]) -> list[tuple[Made, Verdict]]:
     return found
 
 
-def fault_text(found: list[tuple[Made, Verdict]], most: int) -> str:
+def fault_text(found: list[tuple[Layout, Verdict]], most: int) -> str:
     """Return the verdicts that are not right as Markdown: worst first, of each the `most` with the shortest titles."""
     parts = [f"# Imports that are not right ({time.strftime('%H:%M')})\n"]
     for kind in reversed(VERDICTS):
-        rows = [(made, verdict) for made, verdict in found if verdict.kind == kind and kind != RIGHT]
+        rows = [(layout, verdict) for layout, verdict in found if verdict.kind == kind and kind != RIGHT]
         if rows:
             parts.append(f"\n## {kind} ({len(rows)})\n")
-        for made, verdict in sorted(rows, key=lambda row: len(row[0].title))[:most]:
+        for layout, verdict in sorted(rows, key=lambda row: len(row[0].title))[:most]:
             took = f" [right with {verdict.took}]" if verdict.took else ""
-            parts.append(f"- **{made.title}**{took}: {verdict.words}")
+            parts.append(f"- **{layout.title}**{took}: {verdict.words}")
     return "\n".join(parts) + "\n"
 
 
@@ -56,14 +56,14 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0, help="of the draws")
     options = parser.parse_args()
     words = [word.casefold() for word in options.words]
-    known = [made_of(each) for each in random_recipes(options.draws, options.seed)] or DATA_SETS
+    known = [layout_of(each) for each in random_recipes(options.draws, options.seed)] or read_layouts()
     chosen = [each for each in known if not words or any(word in each.title.casefold() for word in words)]
     began = time.perf_counter()
     found = tally(chosen)
     heading("data set", "import", "with")
-    for made, verdict in found:
+    for layout, verdict in found:
         if not options.draws or verdict.kind in WRONG:
-            row(made.title, verdict.kind, verdict.took)
+            row(layout.title, verdict.kind, verdict.took)
         if words:
             print(verdict.words)
     counts = Counter(verdict.kind for _, verdict in found)

@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 from data_sets import WRONG, attempt_import
 from hypothesis import HealthCheck, given, settings
-from layout_grammar import Recipe, made_of, random_recipes, recipes
+from layout_grammar import Recipe, layout_of, random_recipes, recipes
 
 
 def judge(recipe: Recipe, folder: Path) -> None:
     (folder / "source").mkdir()
-    verdict = attempt_import(made_of(recipe).write(folder / "source"), folder)
+    verdict = attempt_import(layout_of(recipe).write(folder / "source"), folder)
     assert verdict.kind not in WRONG, f"{recipe}\n{verdict.words}"
 
 

@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 from data_sets import RIGHT, WRONG, attempt_import
-from public_layouts import DATA_SETS
+from layout_files import read_layouts
 
 
 @pytest.mark.slow
 def test_public_data_sets_are_right_or_left_to_the_user(tmp_path: Path) -> None:
     verdicts = {}
-    for number, each in enumerate(DATA_SETS):
+    for number, each in enumerate(read_layouts()):
         folder = tmp_path / f"{number}"
         (folder / "source").mkdir(parents=True)
         verdicts[each.title] = attempt_import(each.write(folder / "source"), folder)
