@@ -6,9 +6,9 @@ completes file names. Names with characters special to a shell are not offered.
 
 import os
 import sqlite3
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -25,6 +25,9 @@ from visionft.project.summary import peek_class_names
 from visionft.public_sets import PUBLIC_SETS
 from visionft.training.config.presets import PRESETS
 from visionft.training.runs.run_folder import RUNS_FOLDER
+
+if TYPE_CHECKING:
+    from visionft.project.formats.listing import TableHead
 
 Offer = list[tuple[str, str]]  # completion, and a short description
 ASKED = "_VISIONFT_COMPLETE"  # the variable set by a shell for completion
@@ -86,6 +89,28 @@ def runs(context: typer.Context, incomplete: str) -> Offer:
 
 def classes(context: typer.Context, incomplete: str) -> Offer:
     return _offer(((name, "") for name in _of_project(context, peek_class_names)), incomplete)
+
+
+def tables(context: typer.Context, incomplete: str) -> Offer:
+    return _offer(((head.name, "") for head in _tables_of_source(context)), incomplete)
+
+
+def columns(context: typer.Context, incomplete: str) -> Offer:
+    """Complete the columns of the source's tables, or of the one that `--table` names."""
+    named = context.params.get("table")
+    heads = [head for head in _tables_of_source(context) if not named or head.name == named]
+    titles = dict.fromkeys(title for head in heads for title in head.titles)
+    return _offer(((title, "") for title in titles), incomplete)
+
+
+def _tables_of_source(context: typer.Context) -> "Sequence[TableHead]":
+    from visionft.project.importing.sources import tables_in  # loads the formats of labels
+
+    named = context.params.get("source") or next(iter(context.args[1:]), None)
+    try:
+        return tables_in(from_home(str(named)).absolute()) if named else ()
+    except (VisionFTError, OSError):
+        return ()
 
 
 def backups(context: typer.Context, incomplete: str) -> Offer:

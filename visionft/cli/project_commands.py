@@ -12,15 +12,17 @@ from typer import Argument, Option
 from visionft.amounts import size_text
 from visionft.cli import completion
 from visionft.cli.arguments import MOST, MOST_SEED, Json, ProjectDir
+from visionft.cli.label_options import LabelOptions, option_words
 from visionft.cli.next_steps import joined
-from visionft.cli.output import opened_project, print_notices, print_result, running_job, table
+from visionft.cli.output import opened_project, print_notices, print_result, running_job
+from visionft.cli.output import table as text_table
 from visionft.cli.schemas import prints
 from visionft.curation.leaks.leak_check import related_groups
 from visionft.data.image_reading import AS_STORED
 from visionft.data.types import Task
 from visionft.errors import VisionFTError
 from visionft.project.edits.certificates import Audit, Certificate, audits_of, certificates_of
-from visionft.project.formats.listing import Interpretation, LabelChoice
+from visionft.project.formats.listing import AUTOMATIC, Interpretation
 from visionft.project.formats.registry import IMPORT_FORMATS
 from visionft.project.image_window import reading_text
 from visionft.project.importing.import_filter import ImportPreview, preview_source
@@ -35,6 +37,7 @@ from visionft.project.store import Project
 from visionft.project.summary import ProjectSummary
 
 _MOST_NAMES = 20  # in one line
+_LABEL_OPTIONS = ("--class-folder LEVEL", "--name-part N", "--label-column NAME")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,8 +73,36 @@ def import_images(
     source_format: Annotated[
         str, Option("--format", help=f"{', '.join(IMPORT_FORMATS)}.", autocompletion=completion.import_formats)
     ] = "auto",
-    file_column: Annotated[str, Option(metavar="NAME", help="Column of a table that names the images.")] = "",
-    label_column: Annotated[str, Option(metavar="NAME", help="Column of a table that gives the class.")] = "",
+    class_folder: Annotated[
+        int | None,
+        Option(
+            min=-MOST,
+            max=MOST,
+            metavar="LEVEL",
+            help="Take the folders of a level as classes: 1 lies in SOURCE, -1 holds the images.",
+        ),
+    ] = None,
+    name_part: Annotated[
+        int | None,
+        Option(
+            min=-MOST,
+            max=MOST,
+            metavar="N",
+            help="Take a part of each file name as class: from 1 on, -1 the last, 0 the words beside the numbers.",
+        ),
+    ] = None,
+    table: Annotated[
+        str, Option(metavar="PATH", help="Table in SOURCE, if there are several.", autocompletion=completion.tables)
+    ] = "",
+    file_column: Annotated[
+        str, Option(metavar="NAME", help="Column of a table that names the images.", autocompletion=completion.columns)
+    ] = "",
+    label_column: Annotated[
+        str, Option(metavar="NAME", help="Column of a table that gives the class.", autocompletion=completion.columns)
+    ] = "",
+    separator: Annotated[
+        str, Option(metavar="SIGN", help="What separates several classes in a cell, a part or the name of a folder.")
+    ] = "",
     from_boxes: Annotated[
         bool, Option("--from-boxes", help="Take each class that is marked with a box or shape as a label.")
     ] = False,
@@ -94,21 +125,25 @@ def import_images(
     json: Json = False,
 ) -> None:
     """Import images and their labels; the originals are only read."""
-    choice = LabelChoice(file=file_column, label=label_column, is_unlabelled=without_labels, takes_marks=from_boxes)
+    choice = LabelOptions(
+        class_folder=class_folder, name_part=name_part, table=table, file_column=file_column,
+        label_column=label_column, separator=separator, from_boxes=from_boxes, without_labels=without_labels,
+    ).choice()  # fmt: skip
     names = class_map_of(rename)
     with opened_project(project, read_only=dry_run) as opened, running_job() as job:
         if dry_run:
             preview = preview_source(
                 source, opened, source_format=source_format, class_map=names, choice=choice, reading=reading, job=job
             )
-            text = partial(_preview_text, preview, replaces_labels=replace_labels)
+            lists_all = choice == AUTOMATIC  # else the options are those that the user gave
+            text = partial(_preview_text, preview, replaces_labels=replace_labels, lists_all=lists_all)
             print_result(replace(preview, known_facts={}), text, as_json=json)
             return
         report = import_source(
             opened, source, copy=copy, source_format=source_format, class_map=names, choice=choice,
             reading=reading, accepts_unlabelled=without_labels, replaces_labels=replace_labels, job=job,
         )  # fmt: skip
-        print_result(report, lambda: _report_text(report, project), as_json=json)
+        print_result(report, lambda: _report_text(report, project, source), as_json=json)
     if report.is_empty:
         count, first = len(report.unreadable), report.unreadable[0]
         hint = f"The first one: {first.path}: {first.reason}"
@@ -130,7 +165,7 @@ def _diff_command(project: Path, file: LabelFile) -> str:
     return joined(["visionft", "import", str(project), file.source, "--replace-labels", "--dry-run"])
 
 
-def _preview_text(preview: ImportPreview, *, replaces_labels: bool) -> str:
+def _preview_text(preview: ImportPreview, *, replaces_labels: bool, lists_all: bool) -> str:
     sizes = ""
     if preview.smallest and preview.largest:
         smallest, largest = ("{} x {}".format(*size) for size in (preview.smallest, preview.largest))
@@ -139,7 +174,7 @@ def _preview_text(preview: ImportPreview, *, replaces_labels: bool) -> str:
     lines += [f"  {name}  {count}{_split_words(preview, name)}" for name, count in preview.classes.items()]
     lines += [f"  (no class)  {preview.unlabelled}{_split_words(preview, '')}"] if preview.unlabelled else []
     lines += [f"  {reading_text(preview.image_reading)}"] if preview.image_reading != AS_STORED else []
-    lines += _reading_lines(preview.interpretations) + _readings_lines(preview)
+    lines += _reading_lines(preview.interpretations) + _readings_lines(preview, lists_all=lists_all)
     advice = "They would have no label until you decide; --replace-labels takes the class of this source."
     lines += _conflict_lines(preview.conflicts, "They get the class of this source." if replaces_labels else advice)
     return "\n".join(lines + _left_out_lines(preview))
@@ -150,12 +185,16 @@ def _split_words(preview: ImportPreview, name: str) -> str:
     return f"  ({', '.join(f'{split} {count}' for split, count in counts.items())})" if counts else ""
 
 
-def _report_text(report: ImportReport, project: Path) -> str:
+def _report_text(report: ImportReport, project: Path, source: Path) -> str:
     classes = ", ".join(f"{name} {count}" for name, count in report.classes.items())
     lines = [f"Added {count_of(report.added, 'image')}{f': {classes}' if classes else ''}."]
     if report.added and len(report.classes) < 2:
         found = f"one class, “{next(iter(report.classes))}”" if report.classes else "no classes"
         lines.append(f"The source gave {found}.")
+    if report.added and not report.classes:
+        command = joined(["visionft", "import", str(project), str(source)])
+        lines += ["Where they have labels, import them again with what gives the class:",
+                  *(f"  {command} {option}" for option in _LABEL_OPTIONS)]  # fmt: skip
     read = _reading_lines(report.interpretations)
     lines += ["This is how it was read:", *read] if read else []
     lines += _readings_lines(report)
@@ -195,14 +234,20 @@ def _reading_lines(interpretations: tuple[Interpretation, ...]) -> list[str]:
     return lines + [f"  {note}" for note in notes_on(interpretations)]
 
 
-def _readings_lines(found: ImportReport | ImportPreview) -> list[str]:
-    """Return the ways to understand the source, where there are several with labels or the labels were not taken."""
-    if len(found.readings) < 3 and found.reading == 1:
+def _readings_lines(found: ImportReport | ImportPreview, *, lists_all: bool = False) -> list[str]:
+    """Return the ways to understand the source, each with the options that give it.
+
+    Only where there are several with labels or the labels were not taken, unless it `lists_all`.
+    """
+    if len(found.readings) < (2 if lists_all else 3) and found.reading == 1:
         return []
     lines = ["The source can be read in these ways:"]
     for number, each in enumerate(found.readings, 1):
-        words = f" {each.evidence}" if each.classes else ""
-        lines.append(f"  --reading {number}{' (this one)' if number == found.reading else ''}: {each.title}.{words}")
+        options = joined(option_words(each.choice) or ([] if each.classes else ["--without-labels"]))
+        equal = f", or {options}" if options else ""
+        evidence = f" {each.evidence}" if each.classes else ""
+        mark = " (this one)" if number == found.reading else ""
+        lines.append(f"  --reading {number}{equal}{mark}: {each.title}.{evidence}")
     return lines
 
 
@@ -277,7 +322,7 @@ def info(project: ProjectDir, json: Json = False) -> None:
         f"splits: {', '.join(f'{name} {count}' for name, count in summary.splits.items())}",
         f"runs: {', '.join(summary.runs) or 'none yet'}",
         "",
-        table(("class", "images"), list(summary.classes.items())),
+        text_table(("class", "images"), list(summary.classes.items())),
         *(["", *_conflict_lines(conflicts, _to_decide(project))] if conflicts else []),
         *(f"{each.path} has changed since its import: {_diff_command(project, each)}" for each in changed),
         *(["", "certificates:"] if certificates else []),

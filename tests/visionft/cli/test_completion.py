@@ -136,3 +136,15 @@ def test_it_loads_no_learning_library_and_writes_no_log(pets: Path) -> None:
     story = ASK.replace("sys.exit(main())", "main(); print([n for n in ('torch', 'timm', 'onnx') if n in sys.modules])")
     typed = {"COMP_WORDS": f"visionft\nlabel\n{pets}\n", "COMP_CWORD": "3", "_VISIONFT_COMPLETE": "complete_bash"}
     assert printed(sys.executable, "-c", story, **typed).splitlines()[-1] == "[]" and not log_file().exists()
+
+
+def test_tables_and_columns_of_a_source_are_offered(offered, pets: Path, tmp_path: Path):
+    source = tmp_path / "source"
+    source.mkdir()
+    (source / "one.csv").write_text("image,who am I\na.png,x\n")
+    (source / "two.csv").write_text("image,mood\na.png,x\n")
+    command = ("import", str(pets), str(source))
+    assert offered(*command, "--table", "") == ["one.csv", "two.csv"]
+    assert offered(*command, "--label-column", "") == ["image", "who\\ am\\ I", "mood"]
+    assert offered(*command, "--table", "two.csv", "--label-column", "m") == ["mood"]
+    assert offered("import", str(pets), "--table", "") == []
