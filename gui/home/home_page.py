@@ -201,11 +201,8 @@ class ProjectPage(Page):
                 self.imports.scan(step.path, LabelChoice(is_unlabelled=True))
             case "take_marks" if step.path is not None:
                 self.imports.scan(step.path, LabelChoice(takes_marks=True))
-            case "choose_columns":
-                question = tr("Which column gives the class?")
-                label = dialogs.ask_choice(self, tr("Choose the column"), question, step.columns)
-                if label is not None and step.path is not None:
-                    self.imports.scan(step.path, LabelChoice(label=label))
+            case "choose_columns" if step.path is not None:  # by a click in the preview
+                self.take_source(step.path)
             case "split" | "split_without_test":
                 self._split(has_test=step.action == "split")
             case "restore":

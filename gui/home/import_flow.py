@@ -27,7 +27,7 @@ from visionft.project.label_files import changed_label_files
 if TYPE_CHECKING:
     from gui.home.import_preview import ImportPreviewPanel
     from gui.session import ProjectSession
-    from visionft.project.formats.listing import LabelChoice
+    from visionft.project.formats.listing import LabelChoice, TableHead
     from visionft.project.importing.import_filter import ImportPreview
     from visionft.project.importing.importer import ImportReport
     from visionft.project.store import Project
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 preview_source = LazyFunction("visionft.project.importing.import_filter:preview_source", uses_torch=False)
 fetch_set = LazyFunction("visionft.public_sets:fetch_set")
+tables_in = LazyFunction("visionft.project.importing.sources:tables_in", uses_torch=False)
 import_source = LazyFunction("visionft.project.importing.importer:import_source", uses_torch=False)
 
 
@@ -62,9 +63,11 @@ class ImportFlow(QObject):
         self._state, self._session = state, session
         self._preview: ImportPreview | None = None
         self._choice: LabelChoice  # of the last scan
+        self._shown_choice: LabelChoice  # of the preview
         self._reading = 0  # the user's; 0 for none
         self._unpacked: TemporaryDirectory[str] | None = None
         self._handle: TaskHandle | None = None
+        self._tables_handle: TaskHandle | None = None
         self._is_leaving = self._is_outdated = False
 
     @cached_property
@@ -75,12 +78,13 @@ class ImportFlow(QObject):
         panel = ImportPreviewPanel()
         panel.confirmed.connect(self.confirm)
         panel.cancelled.connect(self.cancel)
-        panel.reading.chosen.connect(lambda choice: self.scan(panel.preview.path, choice))
+        panel.choice.chosen.connect(self.choose_labels)
+        panel.choice.opened.connect(self._read_tables)
         panel.readings.chosen.connect(self.choose_reading)
         return panel
 
     def scan(self, source: Path, choice: "LabelChoice | None" = None) -> None:
-        """Scan a source and show its contents; `choice` is the user's column mapping."""
+        """Scan a source and show its contents, by the user's `choice` of the labels if there is one."""
         from visionft.project.formats.listing import AUTOMATIC  # loads the image formats
 
         if self.is_free():
@@ -94,6 +98,16 @@ class ImportFlow(QObject):
         assert self._preview is not None
         self._reading = number
         self.panel.show_reading(number)
+        self._look_again()
+
+    def choose_labels(self, choice: "LabelChoice") -> None:
+        """Show the classes by the user's choice as soon as they are read."""
+        self._choice, self._reading = choice, 0
+        self.panel.show_choice(choice)
+        self._look_again()
+
+    def _look_again(self) -> None:
+        assert self._preview is not None
         if self._handle is None:
             self._look(self._preview.path, is_shown=True)
         else:
@@ -101,6 +115,8 @@ class ImportFlow(QObject):
             self._handle.stop()
 
     def _look(self, source: Path, *, is_shown: bool = False) -> None:
+        if self._tables_handle is not None:  # read afterwards
+            self._tables_handle.stop()
         project = self._session.project if self._session is not None else None
         if self._unpacked is None and source.is_file():
             from visionft.project.importing.sources import UNPACKED_PREFIX
@@ -185,6 +201,8 @@ class ImportFlow(QObject):
         if self._preview is not None:
             show_images_as(project_reading(self._session.path) if self._session is not None else AS_STORED)
         self._preview = None
+        if self._tables_handle is not None:
+            self._tables_handle.stop()
         if self._has_unpacked() and self._unpacked is not None:
             task = self._task(
                 tr("Deleting temporary files"), ShortWork("Delete temporary files", self._unpacked.cleanup)
@@ -195,6 +213,30 @@ class ImportFlow(QObject):
 
     def _has_unpacked(self) -> bool:
         return self._unpacked is not None and any(Path(self._unpacked.name).iterdir())
+
+    def _base(self, source: Path) -> Path:
+        """Return the folder of a source's files."""
+        if self._has_unpacked() and self._unpacked is not None:
+            return next(Path(self._unpacked.name).iterdir())
+        return source if source.is_dir() else source.parent
+
+    @Slot()
+    def _read_tables(self) -> None:
+        """Show the first rows of the source's tables, for the choice of a column."""
+        preview = self._preview
+        if preview is None or self._handle is not None or self._tables_handle is not None:
+            return  # read after the preview
+
+        def show(heads: "tuple[TableHead, ...] | None") -> None:
+            if heads is not None and self._preview is not None and self._preview.path == preview.path:
+                self.panel.choice.show_tables(heads)
+
+        def end(_outcome: Outcome[object]) -> None:
+            self._tables_handle = None
+
+        unpacked = Path(self._unpacked.name) if self._has_unpacked() and self._unpacked is not None else None
+        task = self._task(tr("Looking for tables"), partial(tables_in, preview.path, unpacked=unpacked))
+        self._tables_handle = self._state.tasks.run(task, owner=self, on_done=show, on_end=end)
 
     def close(self) -> None:
         """Delete the temporary files, and wait for the thumbnails being read."""
@@ -216,7 +258,7 @@ class ImportFlow(QObject):
     def _on_scanned(self, preview: "ImportPreview | None") -> None:
         if preview is None or self._is_leaving or self._is_outdated:
             return
-        self._preview = preview
+        self._preview, self._shown_choice = preview, self._choice
         show_images_as(preview.image_reading)
         self._show(preview)
 
@@ -225,8 +267,9 @@ class ImportFlow(QObject):
         if self._session is not None:
             known, changed = list(self._session.project.summary().classes), changed_label_files(self._session.path)
         self.panel.show_preview(
-            preview, known=known, can_copy=not self._has_unpacked(), is_new=self._session is None, choice=self._choice,
-            is_chosen=self._reading > 0, is_changed=any(Path(each.source) == preview.path for each in changed),
+            preview, known=known, can_copy=not self._has_unpacked(), is_new=self._session is None,
+            base=self._base(preview.path), choice=self._choice, is_chosen=self._reading > 0,
+            is_changed=any(Path(each.source) == preview.path for each in changed),
         )  # fmt: skip
 
     def _on_fetched(self, listed: Path | None) -> None:
@@ -245,5 +288,7 @@ class ImportFlow(QObject):
         elif self._preview is None or outcome.was_stopped:
             self._leave()
         elif outcome.failure is not None:  # the source cannot be read with the new choice: the last preview stays
-            self._reading = self._preview.reading
+            self._reading, self._choice = self._preview.reading, self._shown_choice
             self._show(self._preview)
+        if self._handle is None and self._preview is not None and self.panel.choice.needs_tables:
+            self._read_tables()

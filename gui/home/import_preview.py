@@ -15,8 +15,9 @@ from PySide6.QtWidgets import QBoxLayout, QCheckBox, QStackedWidget, QVBoxLayout
 from gui.home import new_project
 from gui.home.found_classes import Examples, FoundClasses
 from gui.home.import_report import LeftOutCard, warning_words
+from gui.home.label_choice_form import LabelChoiceForm
 from gui.home.new_project import ProjectForm, free_path
-from gui.home.reading_choice import ReadingChoice, ReadingLine
+from gui.home.reading_choice import ReadingChoice
 from gui.kit import theme
 from gui.kit.parts import Button, Card, ElidedLabel, IconLabel, column, row, scrolling, text, widget_of
 from gui.kit.progress import ProgressBar, progress_text
@@ -27,6 +28,7 @@ from visionft.data.image_reading import AS_STORED
 from visionft.events import Progress
 from visionft.project.formats.listing import AUTOMATIC, LabelChoice
 from visionft.project.image_window import reading_text
+from visionft.project.importing.reading_notes import notes_on
 
 if TYPE_CHECKING:
     from visionft.project.importing.import_filter import ImportPreview
@@ -89,7 +91,8 @@ class ImportPreviewPanel(QStackedWidget):
         self.replace_box.toggled.connect(lambda _is_on: self._show_count())
         self.project_form = ProjectForm(is_brief=True)
         self.project_form.changed.connect(self._show_count)
-        self.readings, self.reading = ReadingChoice(), ReadingLine()
+        self.readings, self.choice = ReadingChoice(), LabelChoiceForm()
+        self.notes = text("", "muted", wrap=True)
         self.classes, self.left_out = FoundClasses(), LeftOutCard()
         self.classes.changed.connect(self._show_count)
         self._title, self._place = ElidedLabel("", "title"), ElidedLabel("", "muted")
@@ -102,11 +105,13 @@ class ImportPreviewPanel(QStackedWidget):
         self._project, self._understood = Card(margin=theme.MEDIUM), Card(margin=theme.MEDIUM)
         self._project.add(text("New project", "heading"), self.project_form)
         classes = Card(margin=theme.LARGE)
-        self._understood.add(text("Understood as", "heading"), self.readings, self.reading, self.warnings, self._facts)
+        self._understood.add(text("Understood as", "heading"), self.readings, self.notes, self.warnings, self._facts)
         classes.body.addWidget(self.classes)
+        choice = Card(margin=theme.SMALL)
+        choice.body.addWidget(self.choice)
         self._side = QVBoxLayout()
         side = column(self._project, self._understood, self._side, None, spacing=theme.LARGE)
-        self._found = row(side, classes, spacing=theme.LARGE, grows=1)
+        self._found = row(side, column(choice, classes, spacing=theme.LARGE, grows=1), spacing=theme.LARGE, grows=1)
         self._below = QVBoxLayout()
         self._below.addWidget(self.left_out)  # of no layout it would be a window
         found = column(self._found, self._below, spacing=theme.LARGE, grows=0)
@@ -122,6 +127,7 @@ class ImportPreviewPanel(QStackedWidget):
         known: list[str],
         can_copy: bool,
         is_new: bool = False,
+        base: Path,
         choice: LabelChoice = AUTOMATIC,
         is_chosen: bool = False,
         is_changed: bool = False,
@@ -130,6 +136,8 @@ class ImportPreviewPanel(QStackedWidget):
 
         Args:
             known: The classes in the project.
+            base: The folder of the source's files.
+            choice: What the user chose as the labels.
             is_new: Whether a project is created with the import.
             is_chosen: Whether the user chose this reading.
             is_changed: Whether it has a label file that changed since its import: its labels replace the imported ones.
@@ -145,9 +153,15 @@ class ImportPreviewPanel(QStackedWidget):
             with QSignalBlocker(self.replace_box):
                 self.replace_box.setChecked(is_changed)
         self.classes.show_classes(preview, known, self._examples(preview.reading), keeps_names=is_same)
-        self.reading.show_reading(preview.interpretations, choice, is_decided=is_chosen)
+        notes = notes_on(preview.interpretations)
+        self.notes.setText(" ".join(map(tr, notes)))
+        self.notes.setVisible(bool(notes))
+        is_unsure = preview.reading > 1 and not is_chosen
+        is_found = not is_unsure and bool(preview.readings[preview.reading - 1].classes)
+        is_sure = is_found or is_chosen or choice != AUTOMATIC
+        self.choice.show_preview(preview, choice, base=base, is_decided=is_chosen, is_sure=is_sure)
         unsure = Message("No labels are certain enough, so none come in. Choose a proposal if its images are right.")
-        doubt = self.reading.fault() or (tr(unsure) if preview.reading > 1 and not is_chosen else "")
+        doubt = self.choice.fault() or (tr(unsure) if is_unsure else "")
         self.readings.show_readings(preview.readings, preview.reading, doubt)
         for one, other in pairwise((self.copy_box, *self.readings.tiles)):
             self.setTabOrder(one, other)
@@ -156,8 +170,8 @@ class ImportPreviewPanel(QStackedWidget):
             self._propose_project()
         self._show_count()
         self.setCurrentIndex(1)
-        if not is_same:
-            (self.reading.label_box if self.reading.fault() else self.import_button).setFocus()
+        if not is_same or self.window().focusWidget() is None:
+            (self.choice.fold_button if self.choice.fault() else self.import_button).setFocus()
 
     def _propose_project(self) -> None:
         """Name the project after the source, once; its task follows the labels."""
@@ -179,9 +193,19 @@ class ImportPreviewPanel(QStackedWidget):
 
     def show_reading(self, number: int) -> None:
         """Show the classes and images of another reading at once; its exact figures follow with its preview."""
-        reading, self._is_waiting = self.preview.readings[number - 1], True
+        reading = self.preview.readings[number - 1]
         self.classes.show_classes(reading, self._known, self._examples(number))
         self.readings.show_readings(self.preview.readings, number)
+        self._wait()
+
+    def show_choice(self, choice: LabelChoice) -> None:
+        """Mark a choice of the user; its classes and images follow with its preview."""
+        self.choice.show_choice(choice)
+        self._wait()
+
+    def _wait(self) -> None:
+        self._is_waiting = True
+        self.import_button.clearFocus()  # disabled, it would give the focus to a neighbor
         self.import_button.setEnabled(False)
         self.import_button.setToolTip(tr("The images of this choice are being looked at."))
 
@@ -214,7 +238,7 @@ class ImportPreviewPanel(QStackedWidget):
         self.import_button.setText(tr(words))
         nothing = "" if count > 0 or preview.duplicates else tr("There is nothing new to import.")
         unnamed = self.project_form.fault() if is_new else ""
-        reason = self.reading.fault() or self.classes.fault() or nothing or unnamed
+        reason = self.choice.fault() or self.classes.fault() or nothing or unnamed
         self.import_button.setEnabled(not reason)
         self.import_button.setToolTip(reason)
 

@@ -7,7 +7,7 @@ from typing import get_args
 
 import pytest
 from modal import answer
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QGuiApplication
 
 from gui.app import PAGES
@@ -142,25 +142,22 @@ def table_of(images: Path) -> Path:
 
 
 @pytest.mark.parametrize("is_labelled", [True, False])
-def test_labels_that_were_not_understood_are_asked_for(
-    qtbot, window, images, tmp_path, monkeypatch, is_labelled, finish
-):
+def test_labels_that_were_not_understood_are_asked_for(qtbot, window, images, tmp_path, is_labelled, finish):
     window.state.create_project(tmp_path / "p")
-    window.page("project").take_source(table_of(images))
+    action = "choose_columns" if is_labelled else "import_unlabelled"
+    window.take_step(NextStep(action, path=table_of(images), columns=("file", "kindness", "shape")))
     finish()
     panel = window.page("project").imports.panel
-    assert not panel.import_button.isEnabled() and panel.reading.fault()  # first the user decides the meaning
-    asked = []
-    monkeypatch.setattr(dialogs, "ask_choice", lambda *args, **_options: asked.append(args[3]) or "kindness")
-    columns = ("file", "kindness", "shape")
-    action = "choose_columns" if is_labelled else "import_unlabelled"
-    window.take_step(NextStep(action, path=images / "list.csv", columns=columns))
-    finish()
-    qtbot.mouseClick(window.page("project").imports.panel.import_button, LEFT)
+    if is_labelled:
+        assert not panel.import_button.isEnabled() and panel.choice.fault()  # first the user decides the meaning
+        header = panel.choice.table.horizontalHeader()
+        where = QPoint(header.sectionViewportPosition(1) + 5, header.height() // 2)
+        qtbot.mouseClick(header.viewport(), LEFT, pos=where)
+        finish()
+    qtbot.mouseClick(panel.import_button, LEFT)
     finish()
     summary = window.state.session.project.summary()
     assert summary.images == 25 and summary.labelled == (25 if is_labelled else 0)
-    assert asked == ([columns] if is_labelled else [])
 
 
 def test_a_run_that_cannot_be_compared_is_evaluated_from_there(qtbot, window, image_ids, monkeypatch, finish):

@@ -159,52 +159,15 @@ def test_names_that_differ_in_writing_only_are_look_alikes(found, known, merged)
     assert look_alikes(found, known) == merged
 
 
-def pick(panel, source: str) -> None:
-    """Choose the source of the classes, as by a click."""
-    box = panel.reading.label_box
-    box.setCurrentIndex(box.findData(source))
-    box.activated.emit(box.currentIndex())
-
-
-def test_the_user_says_which_column_gives_the_class(qtbot, page, tmp_path, look, confirm, finish, project):
-    folder = tmp_path / "table"
-    folder.mkdir()
-    for number in range(4):
-        Image.new("RGB", (20, 16), (60 * number, 0, 90)).save(folder / f"{number}.png")
-    rows = "0.png;long;blue\n1.png;round;red\n2.png;round;blue\n3.png;round;red\n"
-    (folder / "labels.csv").write_text(f"img;shape;colour\n{rows}", encoding="utf-8")
-    look(folder)
-    panel = page.imports.panel
-    assert "labels.csv" in panel.readings.tiles[0].accessibleName() and not panel.import_button.isEnabled()
-    assert panel.import_button.toolTip() == panel.reading.fault() != ""
-    pick(panel, "colour")
-    finish()
-    assert list(panel.classes.class_map()) == [] and len(shown_counts(panel)) == 2
-    pick(panel, "\0nothing")
-    finish()
-    assert panel.classes.grid.count() == 4 and panel.import_button.isEnabled()
-    pick(panel, "\0proposed")
-    finish()
-    assert len(panel.readings.tiles) == 3 and not panel.import_button.isEnabled()
-    panel.readings.tiles[2].setFocus()
-    qtbot.keyClick(panel.readings.tiles[2], Qt.Key.Key_Space)  # no labels, by the user's word
-    finish()
-    assert panel.import_button.isEnabled()
-    pick(panel, "shape")
-    finish()
-    confirm()
-    assert project.summary().classes == {"long": 1, "round": 3}
-
-
-def test_boxes_become_labels_when_the_user_says_so(page, source, look, confirm, finish, project):
+def test_boxes_become_labels_when_the_user_says_so(qtbot, page, source, look, confirm, finish, project):
     images = [{"id": number, "file_name": f"cat_{number:03d}.png", "width": 20, "height": 16} for number in range(4)]
     boxes = [{"id": number, "image_id": number, "category_id": 1, "bbox": [1, 1, 5, 5]} for number in range(3)]
     document = {"images": images, "annotations": boxes, "categories": [{"id": 1, "name": "nose"}]}
     (source / "annotations.json").write_text(json.dumps(document), encoding="utf-8")
     look(source / "annotations.json")
     panel = page.imports.panel
-    assert "COCO" in panel.reading.words.text() and not panel.import_button.isEnabled()
-    pick(panel, "\0marks")
+    assert "COCO" in panel.notes.text() and not panel.import_button.isEnabled()
+    qtbot.mouseClick(panel.choice.others.chips[0], LEFT)
     finish()
     confirm()
     assert project.summary().classes == {"nose": 3}
