@@ -109,6 +109,26 @@ def _project_preview(studio: Studio) -> None:
     studio.wait_for_images()
 
 
+def _project_choice(studio: Studio) -> None:
+    page, source = studio.window.page("project"), studio.folder / "Line 4, by shift"
+    page.imports.cancel()  # type: ignore[attr-defined]
+    if not source.exists():
+        rows = ["picture,line,shift,found"]
+        for number, file in enumerate(sorted((studio.folder / "images").rglob("*.jpg"))[::3]):
+            place = f"{('early', 'late')[number % 2]}/part_{number:03d}.jpg"
+            (source / place).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(file, source / place)
+            rows.append(f"{place},{number % 3 + 3},{('early', 'late')[number % 2]},{file.parent.name}")
+        (source / "inspection of the second week, corrected.csv").write_text("\n".join(rows))
+    page.take_source(source)  # type: ignore[attr-defined]
+    while studio.state.tasks.pending:
+        studio.wait_for_images(50)
+    page.imports.panel.choice.fold_button.setChecked(True)  # type: ignore[attr-defined]
+    while studio.state.tasks.pending:
+        studio.wait_for_images(50)
+    studio.wait_for_images()
+
+
 def _label_suggestions(studio: Studio) -> None:
     session, source = studio.state.session, random.Random(2)
     assert session is not None
@@ -229,6 +249,7 @@ SCENES: dict[str, Callable[[Studio], None]] = {
     **screenshot_label.scenes(),
     "03-project-empty": _project_empty,
     "25-project-preview": _project_preview,
+    "25-project-choice": _project_choice,
     "04-project": _project,
     "05-project-import": _project_import,
     "26-label-suggestions": _label_suggestions,
