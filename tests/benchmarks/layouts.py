@@ -1,11 +1,15 @@
 """Import public data sets as downloaded, and the exports of tools: which are right, refused, or silently wrong.
 
     python tests/benchmarks/layouts.py [WORD ...] [--draws NUMBER] [--faults FILE]
+    python tests/benchmarks/layouts.py --plain NUMBER [--seed NUMBER] [--simplify]
 
 Each data set (`tests/fixtures/public_layouts/`) is written with tiny images and a known truth, and imported into a
 project of its own. Words select by title. A data set that is not right is tried again with each choice that the program
 offers. With `--draws` the data sets are drawn from the grammar of layouts (`tests/fixtures/layout_grammar.py`) instead.
-The exit status is 1 where an import is silently wrong, or fails with anything but an expected error.
+With `--plain` they are plain class folders (`tests/fixtures/plain_folders.py`), which must all be labelled right with
+no choice; each that is not is printed, with `--simplify` as the plainest one of the same fault.
+The exit status is 1 where an import is silently wrong, or fails with anything but an expected error, or where a plain
+folder is not labelled right.
 """
 
 import argparse
@@ -20,13 +24,15 @@ from bench import heading, row
 from data_sets import CRASHED, RIGHT, SILENT, VERDICTS, WRONG, Layout, Verdict, judge_import
 from layout_files import read_layouts
 from layout_grammar import layout_of, random_recipes
+from plain_folders import PlainFolders, fault_of, kind_of, random_folders, simplified
+
+MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None
 
 
 def tally(data_sets: list[Layout]) -> list[tuple[Layout, Verdict]]:
     """Return the verdict about the import of each data set."""
     found: list[tuple[Layout, Verdict]] = []
-    memory = "/dev/shm" if Path("/dev/shm").is_dir() else None
-    with tempfile.TemporaryDirectory(prefix="layouts-", dir=memory) as scratch:
+    with tempfile.TemporaryDirectory(prefix="layouts-", dir=MEMORY) as scratch:
         for number, each in enumerate(data_sets):
             folder = Path(scratch) / f"{number}"
             folder.mkdir()
@@ -47,6 +53,25 @@ def fault_text(found: list[tuple[Layout, Verdict]], most: int) -> str:
     return "\n".join(parts) + "\n"
 
 
+def tally_plain(number: int, seed: int, *, is_simplified: bool) -> int:
+    """Print the plain folders that are not labelled right, and how many there are of each kind; return the number."""
+    began = time.perf_counter()
+    faults: dict[str, list[str]] = {}  # {description: its faults}
+    with tempfile.TemporaryDirectory(prefix="plain-", dir=MEMORY) as scratch:
+        for folders in random_folders(number, seed):
+            if fault := fault_of(folders, Path(scratch)):
+                shown: PlainFolders = simplified(folders, Path(scratch)) if is_simplified else folders
+                faults.setdefault(str(shown), []).append(fault)
+    for description, each in sorted(faults.items(), key=lambda row: -len(row[1])):
+        print(f"{len(each)} x {description}\n    {each[0][:300]}")
+    counts = Counter(kind_of(fault) for each in faults.values() for fault in each)
+    wrong = counts.total()
+    print()
+    heading("right", *counts, "all", "seconds")
+    row(number - wrong, *counts.values(), number, f"{time.perf_counter() - began:.0f}")
+    return wrong
+
+
 def main() -> int:
     """Print the table and the tally."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -54,7 +79,11 @@ def main() -> int:
     parser.add_argument("--faults", type=Path, help="write what is not right into this file")
     parser.add_argument("--draws", type=int, default=0, help="so many data sets of the grammar")
     parser.add_argument("--seed", type=int, default=0, help="of the draws")
+    parser.add_argument("--plain", type=int, default=0, help="so many plain class folders")
+    parser.add_argument("--simplify", action="store_true", help="print the plainest folders of each fault")
     options = parser.parse_args()
+    if options.plain:
+        return int(tally_plain(options.plain, options.seed, is_simplified=options.simplify) > 0)
     words = [word.casefold() for word in options.words]
     known = [layout_of(each) for each in random_recipes(options.draws, options.seed)] or read_layouts()
     chosen = [each for each in known if not words or any(word in each.title.casefold() for word in words)]
