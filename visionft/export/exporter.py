@@ -200,7 +200,7 @@ class _Export:
         large_ms = measure_large(model.strongest.preprocessing, self.options.opset)
         self.job.report(Progress(stage="Running the sample programs", done=0, total=0))
         smaller = [each.file for each in variants if each.is_kept]
-        samples = run_samples(self.folder, [image.path for image in compared], self.out_dir, others=smaller)
+        samples = run_samples(self.folder, [image.path for image in compared], others=smaller)
         require_agreement(samples)
         has_float_model = (self.folder / FLOAT_MODEL_FILE).is_file()
         result = ExportResult(

@@ -163,14 +163,11 @@ def write_samples(folder: Path) -> None:
         path.write_bytes((ROOT / name).read_bytes())
 
 
-def run_samples(
-    folder: Path, images: Sequence[Path], out_dir: Path, *, others: Sequence[str] = ()
-) -> tuple[SampleRun, ...]:
+def run_samples(folder: Path, images: Sequence[Path], *, others: Sequence[str] = ()) -> tuple[SampleRun, ...]:
     """Run the samples in Python and PyTorch and, where Node.js and its packages are installed, in JavaScript.
 
     Args:
         folder: Of the finished export.
-        out_dir: Destination of the export: Node.js packages installed for an earlier export there are reused.
         others: Smaller files beside the model, also run with the samples.
     """
     named = [each for each in images if is_unicode(each)]
@@ -188,7 +185,7 @@ def run_samples(
         return (*runs, *(SampleRun(name=each.name, why_not=why_not) for each in programs))
     if PYTORCH in programs:
         runs.append(run_python(folder, {PYTORCH_FILE: expected[MODEL_FILE]}, PYTORCH))
-    return (*runs, _run_node(folder, expected, out_dir))
+    return (*runs, _run_node(folder, expected))
 
 
 def require_agreement(samples: Sequence[SampleRun]) -> None:
@@ -210,14 +207,15 @@ def run_python(folder: Path, expected: Expected, sample: Sample = PYTHON) -> Sam
     return _run(sample, [sys.executable, "-I", "-X", "utf8"], folder, expected)
 
 
-def _run_node(folder: Path, expected: Expected, out_dir: Path) -> SampleRun:
+def _run_node(folder: Path, expected: Expected) -> SampleRun:
     node = shutil.which("node")
     if node is None:
         return SampleRun(name=NODE.name, why_not=Message("Node.js is not installed."))
-    near = (Path(os.environ[RUNTIMES]) if RUNTIMES in os.environ else None, (out_dir / NODE.file).parent)
-    packages = next((each / "node_modules" for each in near if each and (each / "node_modules").is_dir()), None)
-    if packages is None:
-        return SampleRun(name=NODE.name, why_not=Message("What it needs was not installed in its folder."))
+    # Never those in the folder of an export: they may come with a project of others, and they would run here.
+    packages = Path(os.environ[RUNTIMES]) / "node_modules" if RUNTIMES in os.environ else None
+    if packages is None or not packages.is_dir():
+        reason = Message("{name} names no folder with the packages that it needs.", name=RUNTIMES)
+        return SampleRun(name=NODE.name, why_not=reason)
     link = (folder / NODE.file).with_name("node_modules")
     try:
         link.symlink_to(packages.resolve(), target_is_directory=True)  # Node.js searches nowhere else

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from visionft.data.types import Snapshot
-from visionft.export.bundle.sample_programs import PYTHON, ROOT, SAMPLES, run_python, sample_files
+from visionft.export.bundle.sample_programs import PYTHON, ROOT, RUNTIMES, SAMPLES, run_python, sample_files
 from visionft.export.exporter import export_run
 from visionft.export.options import ExportOptions
 from visionft.export.predictor import Predictor
@@ -120,6 +120,25 @@ def refused(done: subprocess.CompletedProcess[str]) -> str:
     return done.stderr.strip().removeprefix("predict.py: ")
 
 
+@pytest.mark.skipif(os.name == "nt", reason="needs a script as a program")
+def test_packages_in_the_folder_of_an_export_do_not_run(
+    run_of, snapshot: Snapshot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A project of others may bring them: exporting again into its folder ran them here."""
+    ran, program, out = tmp_path / "ran", tmp_path / "bin" / "node", tmp_path / "out"
+    program.parent.mkdir()
+    program.write_text(f"#!/bin/sh\ntouch '{ran}'\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.delenv(RUNTIMES, raising=False)
+    (out / "samples" / "node" / "node_modules").mkdir(parents=True)
+    export = export_run(run_of("test_vit", "linear"), snapshot, out)
+    assert not ran.exists() and RUNTIMES in next(each for each in export.samples if each.name == "node").why_not
+    monkeypatch.setenv(RUNTIMES, str(out / "samples" / "node"))  # a folder that the user names
+    export_run(run_of("test_vit", "linear"), snapshot, tmp_path / "again")
+    assert ran.exists()
+
+
 @pytest.mark.skipif(os.name == "nt", reason="process groups")
 def test_ctrl_c_reaches_no_sample_that_is_run(tmp_path: Path) -> None:
     (tmp_path / "predict.py").write_text("import os\nprint(os.getpgrp() == os.getpid())")
@@ -163,7 +182,7 @@ def asked(tmp_path: Path, snapshot: Snapshot) -> list[Path]:
 @pytest.mark.slow
 @pytest.mark.parametrize("task", ["single", "multi"])
 def test_the_javascript_prints_what_the_script_prints(
-    task: str, run_of, trained, snapshot: Snapshot, asked, tmp_path: Path, install_samples
+    task: str, run_of, trained, snapshot: Snapshot, asked, tmp_path: Path, install_samples, monkeypatch
 ) -> None:
     run_dir = run_of("test_vit", "linear")
     if task == "multi":
@@ -181,6 +200,7 @@ def test_the_javascript_prints_what_the_script_prints(
     (out / "samples" / "web" / "node_modules").unlink()
     assert json.loads((out / "export.json").read_text())["samples"]["node"]["why_not"]
     install_samples(out)
+    monkeypatch.setenv(RUNTIMES, str(out / "samples" / "node"))
     again = export_run(run_dir, snapshot, out)
     assert [(each.name, each.agrees) for each in again.samples] == [("python", True), ("node", True)]
     assert (out / "samples" / "node" / "node_modules").exists()  # earlier installations stay
