@@ -14,6 +14,7 @@ from PySide6.QtWidgets import QTextBrowser, QWidget
 
 from gui.kit import theme
 from gui.kit.dialogs import Dialog
+from gui.kit.folders import show_folder
 from gui.kit.markdown import markdown_document
 from gui.kit.parts import Button, CopyButton, ElidedLabel
 from gui.kit.translation import tr
@@ -72,7 +73,7 @@ class CardView(QTextBrowser):
 def card_of(folder: Path) -> Path | None:
     """Return the card of an export; None where there is none."""
     path = folder / CARD_FILE
-    return path if path.is_file() else None
+    return path if path.is_file() and not path.is_symlink() else None  # a link may lead to a program
 
 
 class CardDialog(Dialog):
@@ -86,7 +87,7 @@ class CardDialog(Dialog):
         self.view.show_card(card)
         self.copy_button = CopyButton("Copy", lambda: card)
         self.file_button = Button("Open file", "file", on_click=lambda: _open(path))
-        self.folder_button = Button("Open folder", "folder-open", on_click=lambda: _open(path.parent))
+        self.folder_button = Button("Open folder", "folder-open", on_click=lambda: show_folder(path.parent))
         aside = (self.file_button, self.folder_button, self.copy_button)
         self.lay_out(ElidedLabel(str(path), "small"), self.view, aside=aside, spacing=theme.MEDIUM)
 

@@ -5,13 +5,13 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeVar
 
-from PySide6.QtCore import QObject, Qt, QUrl, Signal
-from PySide6.QtGui import QDesktopServices
+from PySide6.QtCore import QObject, Qt, Signal
 from PySide6.QtWidgets import QWidget
 
 from gui.export.card_view import CardDialog, card_of
 from gui.export.measured_cards import SpeedCard
 from gui.export.parity_card import ParityCard
+from gui.kit.folders import show_folder
 from gui.kit.lazy_function import LazyFunction
 from gui.kit.translation import tr
 from gui.state import AppState
@@ -61,7 +61,7 @@ class ExportFollowUp(QObject):
 
     def open_folder(self) -> None:
         if self.folder is not None:
-            QDesktopServices.openUrl(QUrl.fromLocalFile(str(self.folder)))
+            show_folder(self.folder)
 
     def why_no_card(self) -> str:
         has_card = self.folder is not None and card_of(self.folder) is not None

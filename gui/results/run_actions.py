@@ -5,11 +5,11 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import QObject, QUrl, Signal
-from PySide6.QtGui import QDesktopServices
+from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QMenu, QWidget
 
 from gui.kit import dialogs
+from gui.kit.folders import show_folder
 from gui.kit.lazy_function import LazyFunction
 from gui.kit.recipe_files import ask_recipe_target
 from gui.kit.translation import tr
@@ -144,7 +144,7 @@ class RunActions(QObject):
             (tr("Edit settings and train"), lambda: self._state.run_duplicate_requested.emit(run), not run.parts),
             (tr("Compare with another model…"), compare, True),
             (tr("Save recipe…"), lambda: self.save_recipe(run), not run.parts),
-            (tr("Open folder"), lambda: QDesktopServices.openUrl(QUrl.fromLocalFile(str(run.path))), True),
+            (tr("Open folder"), lambda: show_folder(run.path), True),
             (tr("Delete weights…"), lambda: self.delete_weights(run), is_free and weights_bytes(run) > 0),
         ]
         for title, act, is_possible in entries:

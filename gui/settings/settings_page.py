@@ -5,12 +5,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtCore import QUrl
-from PySide6.QtGui import QDesktopServices, QGuiApplication
+from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QCheckBox, QComboBox, QLabel, QLayout, QPlainTextEdit, QWidget
 
 from gui.actions import Action
 from gui.kit import dialogs, theme
+from gui.kit.folders import show_folder
 from gui.kit.parts import Button, Card, ElidedLabel, Segments, choice_box, clear, column, row, text, widget_of
 from gui.kit.side_by_side import SideBySide
 from gui.kit.thumbnail_cache import cache_folder, trim_cache
@@ -231,8 +231,7 @@ class SettingsPage(Page):
         lines: list[QLayout] = []
         folders: dict[Text, Path] = {"Settings": settings_path().parent, "Log": log_folder()}
         for name, folder in folders.items():
-            url = QUrl.fromLocalFile(str(folder))
-            button = Button("Open", "folder-open", role="quiet", on_click=partial(QDesktopServices.openUrl, url))
+            button = Button("Open", "folder-open", role="quiet", on_click=partial(show_folder, folder))
             button.setAccessibleName(tr("Open the folder: {name}", name=tr(name)))
             lines.append(line(name, ElidedLabel(str(folder), "small"), button))
         return SettingCard("Where things are kept", *lines)

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from PySide6.QtCore import QObject, QTimer, QUrl
-from PySide6.QtGui import QDesktopServices
+from PySide6.QtCore import QObject, QTimer
 from PySide6.QtWidgets import QApplication, QSystemTrayIcon, QWidget
 
 from gui.errors import BugDialog
+from gui.kit.folders import show_folder
 from gui.kit.icons import app_icon
 from gui.kit.theme import without_markup
 from gui.kit.translation import tr
@@ -137,8 +137,7 @@ class Messenger(QObject):
         if command:
             way = (actions[command].title, partial(actions.run, command))
         elif content.folder is not None:
-            place = QUrl.fromLocalFile(str(content.folder))
-            way = (tr("Open folder"), lambda: QDesktopServices.openUrl(place))
+            way = (tr("Open folder"), partial(show_folder, content.folder))
         tone, details = content.tone, content.details
         self._toasts.say(content.message, content.hint, tone=tone, details=details, way=way, about=command)
 

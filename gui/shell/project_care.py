@@ -9,13 +9,13 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import QFile, QUrl
-from PySide6.QtGui import QDesktopServices
+from PySide6.QtCore import QFile
 from PySide6.QtWidgets import QWidget
 
 from gui.export.export_page import EXPORTS_FOLDER
 from gui.home.new_project import free_path
 from gui.kit import dialogs
+from gui.kit.folders import show_folder
 from gui.kit.lazy_function import LazyFunction
 from gui.kit.translation import tr
 from gui.kit.workers import ShortWork, Work
@@ -152,7 +152,7 @@ class ProjectCare:
         share_copies(self._state, self._parent)
 
     def open_folder(self) -> None:
-        QDesktopServices.openUrl(QUrl.fromLocalFile(str(self._project.path)))
+        show_folder(self._project.path)
 
     def delete(self) -> None:
         """Ask, close the project and move the program's files in its folder to the trash; never other files."""

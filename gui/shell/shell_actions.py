@@ -4,11 +4,10 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
-from PySide6.QtCore import QUrl
-from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import QDialog
 
 from gui.actions import Action
+from gui.kit.folders import show_folder
 from gui.kit.toasts import Toasts
 from gui.kit.translation import tr
 from gui.page import Page, why_no_project
@@ -142,7 +141,7 @@ def _help_actions(state: AppState, shell: Shell) -> list[Action]:
         return "" if stoppable(state.tasks) is not None else tr("Nothing is running.")
 
     def open_log() -> None:
-        QDesktopServices.openUrl(QUrl.fromLocalFile(str(log_folder())))
+        show_folder(log_folder())
 
     return [
         Action("run.stop", "Stop the running job", stop, why_not_stop, ("Ctrl+.",), menu="Run", begins_group=True,
