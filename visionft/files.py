@@ -36,6 +36,7 @@ MOST_LINES = 4_000_000_000  # the probabilities of 1,000 classes for 100,000 ima
 MOST_ARRAYS = 500_000_000  # the map of a million images takes 110 MB
 _MADE_OF_JSON = 10  # times the largest file: allowed memory of its values; label files take 4 to 7 times theirs
 _HEADER = 500  # bytes of an array's header; a long one can exhaust NumPy's parser
+_PROJECT = "project.db"  # the file that every project folder holds
 _WITHOUT_WAITING: int = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)  # for a pipe's other end
 _PATIENCE_S = 1.0  # a reader that finishes what a killed export left holds the lock for a moment
 
@@ -100,12 +101,14 @@ def atomic_path(target: Path, *, flushes_folder: bool = True) -> Generator[Path]
     of killed processes for the same target are removed.
 
     Raises:
-        VisionFTError: The disk is full or the folder cannot be written; `target` is untouched.
+        VisionFTError: The disk is full, the folder cannot be written, or a link in a project leads out of it. `target`
+            is untouched.
     """
     if is_stream(target):
         with naming_faults(target):
             yield target
         return
+    refuse_leaving_link(target)
     target = Path(os.path.realpath(target)) if os.path.islink(target) else target  # noqa: PTH114  (Path's raises)
     temporary = _beside(target, f"{os.getpid()}.tmp")
     start = temporary.name.removesuffix(f"{os.getpid()}.tmp")
@@ -127,6 +130,21 @@ def atomic_path(target: Path, *, flushes_folder: bool = True) -> Generator[Path]
     finally:
         with suppress(OSError):  # usually already gone; any other error has stopped the writing and is reported
             temporary.unlink()
+
+
+def refuse_leaving_link(path: Path) -> None:
+    """Refuse to write through a link in a project that leads out of it: somebody else may have made the link.
+
+    Raises:
+        VisionFTError: It is such a link.
+    """
+    if not os.path.islink(path):  # noqa: PTH114  (Path's raises)
+        return
+    folder = next((each for each in path.absolute().parents if is_file(each / _PROJECT)), None)
+    place = Path(os.path.realpath(path))
+    if folder is not None and not place.is_relative_to(os.path.realpath(folder)):
+        message = Message("{path} is a link that leads out of its project, to {place}.", path=path, place=place)
+        raise VisionFTError(message, "Nothing was written. Delete the link, or put a copy of the file in its place.")
 
 
 def is_stream(path: Path) -> bool:

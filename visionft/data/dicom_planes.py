@@ -93,7 +93,8 @@ class DicomPlanes(Planes):
 
         if data.file_meta.TransferSyntaxUID.is_compressed:
             frame = get_frame(data.PixelData, number, number_of_frames=self.count)
-            with suppress(UnidentifiedImageError), Image.open(BytesIO(frame)) as image:
+            kinds = ("JPEG", "JPEG2000")  # as pydicom's; other readers may start programs
+            with suppress(UnidentifiedImageError), Image.open(BytesIO(frame), formats=kinds) as image:
                 check_size(image.size, image.width * image.height * self.bytes_a_pixel, image_limit())
                 if image.size != (self.width, self.height):
                     raise ImageError("damaged: its planes differ in size", "Save it again, or leave it out.")

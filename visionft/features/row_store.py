@@ -16,7 +16,7 @@ from typing import Final
 import numpy as np
 from filelock import FileLock
 
-from visionft.files import fsync_folder, write_error
+from visionft.files import fsync_folder, refuse_leaving_link, write_error
 
 ROWS, KEYS, LOCK = "rows.bin", "keys.bin", "rows.lock"
 _KEY: Final = struct.Struct("<32sI")
@@ -94,6 +94,7 @@ class RowStore:
         widths = {self._folder / KEYS: _KEY.size, self._folder / ROWS: self.dtype.itemsize}
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
+            refuse_leaving_link(self._folder / LOCK)
             with FileLock(self._folder / LOCK, thread_local=False):
                 # The files only grow, so that their size tells; reading all keys each time would cost quadratic time.
                 if not all(
@@ -118,6 +119,7 @@ def _key(content: str) -> bytes:
 
 def _write(path: Path, start: int, data: bytes) -> None:
     """Write behind the last valid byte and truncate the rest; on the disk when this returns."""
+    refuse_leaving_link(path)
     with path.open("r+b" if path.exists() else "w+b") as handle:
         handle.truncate(start)
         handle.seek(start)

@@ -309,7 +309,10 @@ def duplicate_project(project: Project, target: Path, *, job: JobContext = SILEN
                     return Duplicate(path=target, files=0, stopped=True)
                 place = partial / path.relative_to(project.path)
                 place.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy2(path, place)
+                if path.is_symlink() and not path.resolve().is_relative_to(project.path.resolve()):
+                    place.symlink_to(path.resolve())  # what lies outside is not drawn in: the copy may be shared
+                else:
+                    shutil.copy2(path, place)
                 done += size
                 job.report(Progress(stage="Copying the project", done=done, total=max(done, total), unit="bytes"))
             with project.reading() as connection:  # one transaction: the original may stay open and change meanwhile

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 import tifffile
-from PIL import Image
+from PIL import EpsImagePlugin, Image
 
 import resources
 from visionft.data.decode import decode, read_header
@@ -250,3 +250,14 @@ def test_a_jpeg_in_dicom_is_no_larger_than_the_file_says(write_dicom) -> None:
                 decode(path)
     with pytest.raises(ImageError):
         decode(write_dicom(planes().tobytes(), "DeflatedExplicitVRLittleEndian"))
+
+
+def test_a_frame_of_dicom_goes_to_no_other_reader(write_dicom, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pillow's reader of PostScript starts Ghostscript."""
+    from pydicom.encaps import encapsulate
+
+    stream = io.BytesIO()
+    monkeypatch.setattr(EpsImagePlugin.EpsImageFile, "_open", lambda _image: pytest.fail("another reader opened it"))
+    Image.new("L", (WIDTH, HEIGHT)).save(stream, "EPS")
+    with pytest.raises(ImageError):
+        decode(write_dicom(encapsulate([stream.getvalue()]), "JPEG2000Lossless"))

@@ -17,6 +17,8 @@ from visionft.cli.next_steps import command_for
 from visionft.project.store import Project, duplicate_project
 from visionft.remote import ssh
 from visionft.remote.host import PROGRAM, Host, RemoteError
+from visionft.remote.job_file import kept_job
+from visionft.remote.packed_file import PackedFileError
 from visionft.remote.sent_jobs import SENT, SentJob, confirm_host, open_jobs, record_sent, remove_record, sent_jobs
 
 JOB = "11111111-2222-3333-4444-555555555555"
@@ -77,6 +79,7 @@ def test_a_confirmed_job_is_asked_about_without_the_options_of_the_project(calls
     project = new_project(tmp_path)
     write_record(project, HOSTILE)
     (sent,) = sent_jobs(project)
+    assert sent.host == Host(address="me@there", port=22) and sent.ignored == ("options", "program")
     with pytest.raises(RemoteError) as raised:
         sent.require_host()
     assert raised.value.next_step is not None
@@ -130,6 +133,14 @@ def test_a_folder_that_is_no_uuid_is_no_job(job, tmp_path):
     if job != "..":
         write_record(tmp_path, {"address": "me@there"}, job=job)
     assert sent_jobs(tmp_path) == open_jobs(tmp_path) == ()
+
+
+@pytest.mark.parametrize("number", ["..", "../elsewhere", "/", ".", ""])
+def test_a_result_names_its_job_by_a_uuid(number, tmp_path):
+    (tmp_path / "jobs").mkdir()
+    (tmp_path / "elsewhere").mkdir()
+    with pytest.raises(PackedFileError, match="packed no such job"):
+        kept_job(tmp_path, number)
 
 
 @pytest.mark.parametrize(

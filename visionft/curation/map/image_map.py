@@ -9,6 +9,7 @@ as in all 896 numbers (.716 and .720 on trashnet, .636 and .631 on sign_digits);
 of two principal axes .397 and .311.
 """
 
+import re
 import secrets
 import shutil
 from dataclasses import dataclass, replace
@@ -34,6 +35,7 @@ Method = Literal["pca", "tsne"]
 METHODS: Final[tuple[Method, ...]] = ("pca", "tsne")
 _FORMAT: Final = 1
 _CURRENT, _DRAWING = "current.json", "drawing.npz"
+_NAME = re.compile(r"[0-9a-f]{12}")  # of the folder of a drawing
 _POINT: Final = np.dtype((np.float32, (2,)))
 
 
@@ -210,7 +212,10 @@ def _about(folder: Path) -> tuple[str, int, bool, int] | None:
     if values["format"] != _FORMAT:
         return None
     fitted = int(values["fitted"])
-    return Path(str(values["drawing"])).name, fitted, bool(values["is_plain"]), int(values.get("known", fitted))
+    name = str(values["drawing"])
+    if not _NAME.fullmatch(name):
+        raise ValueError("its drawing has another name")
+    return name, fitted, bool(values["is_plain"]), int(values.get("known", fitted))
 
 
 @none_if_unreadable
@@ -250,7 +255,7 @@ def _draw(
         others = np.setdiff1d(np.arange(len(rows)), drawn, assume_unique=True)
         points[others] = place_among(rows[drawn], points[drawn], rows[others], job=job)
     folder.mkdir(parents=True, exist_ok=True)
-    name = secrets.token_hex(6)
+    name = secrets.token_hex(6)  # as `_NAME`
     with temporary_folder(folder / "drawing") as made:
         arrays = {**vars(frame), "rows": rows[drawn].astype(np.float16), "points": points[drawn]}
         write_arrays(made / _DRAWING, arrays)
@@ -260,7 +265,7 @@ def _draw(
         about["known"] = len(first)
         write_json(folder / _CURRENT, about)
         for other in folder.iterdir():  # drawn before, or left by a killed process
-            if other.is_dir() and other.name != name:
+            if _NAME.fullmatch(other.name) and other.name != name:  # `folder` may be a link of others
                 shutil.rmtree(other, ignore_errors=True)
 
 

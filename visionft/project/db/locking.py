@@ -9,7 +9,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from models.messages import Message
-from visionft.files import read_json
+from visionft.files import read_json, refuse_leaving_link
 
 _NETWORK_TYPES = (
     {"9p", "afpfs", "afs", "beegfs", "ceph", "cifs", "davfs", "glusterfs", "gpfs", "lustre", "ncpfs", "nfs", "nfs4"}
@@ -26,11 +26,18 @@ class ProjectLock:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._lock = FileLock(folder / ".lock", timeout=0)
+        self._file = folder / ".lock"
+        self._lock = FileLock(self._file, timeout=0)
         self._owner = folder / ".lock.json"
 
     def acquire(self) -> str:
-        """Take the lock. Return "" on success, else the reason for read-only access."""
+        """Take the lock. Return "" on success, else the reason for read-only access.
+
+        Raises:
+            VisionFTError: A file of it is a link out of the project.
+        """
+        for path in (self._file, self._owner):
+            refuse_leaving_link(path)
         try:
             self._lock.acquire()
             self._owner.write_text(json.dumps({"pid": os.getpid(), "host": socket.gethostname()}), encoding="utf-8")

@@ -7,6 +7,7 @@ agreement a merge measures.
 
 import errno
 import os
+import re
 import shutil
 import sqlite3
 from collections import defaultdict
@@ -34,6 +35,7 @@ from visionft.project.importing.importer import copy_files, copy_name
 from visionft.project.names import project_path
 from visionft.project.store import FOLDERS, Project
 
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 _WIDTH = 110  # letters in a line of a sheet
 # Rows about images, labels and the past; classes, their prompts and former names stay.
 _EMPTIED = ("journal", "step", "label", "conflict", "verdict", "certified", "audit_image", "audit")
@@ -106,7 +108,7 @@ def share_project(
         disk = _free_place(project, target)
     snapshot = project.snapshot()
     chosen = {image.image_id: image for image in snapshot.images if again or not image.labels}
-    missing = [each for each in chosen.values() if copy_images and not is_file(each.path)]
+    missing = [each for each in chosen.values() if copy_images and not _can_copy(each)]
     for each in missing:
         del chosen[each.image_id]
     if len(chosen) < people:
@@ -151,6 +153,11 @@ def share_project(
     except OSError as error:
         raise write_error(target, error) from error
     return found
+
+
+def _can_copy(image: SnapshotImage) -> bool:
+    """Return whether an image has a file, and a hash that can name a copy: the database may come from others."""
+    return is_file(image.path) and _SHA256.fullmatch(image.sha256) is not None
 
 
 def _free_place(project: Project, target: Path) -> Path:

@@ -93,7 +93,10 @@ def read_parts(folder: Path) -> tuple[Part, ...]:
     """Return the members of the ensemble in this checkpoint folder; empty where the file is missing."""
     try:
         values = read_json(folder / COMBINED_FILE)
-        return tuple(Part(**each) for each in values)
+        parts = tuple(Part(**each) for each in values)
+        if not all(each.run and Path(each.run).name == each.run != ".." for each in parts):
+            raise ValueError(Message("{file} is damaged: {error}", file=COMBINED_FILE, error="a part is no run"))
+        return parts
     except FileNotFoundError:
         return ()
     except TypeError as error:

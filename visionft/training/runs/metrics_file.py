@@ -10,8 +10,9 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+from visionft.errors import VisionFTError
 from visionft.events import EpochDone, Event, RunStarted, StepDone
-from visionft.files import parse_json, read_lines, write_text
+from visionft.files import parse_json, read_lines, refuse_leaving_link, write_text
 from visionft.jobs import JobContext
 
 
@@ -64,9 +65,10 @@ class StepRecorder:
         elif isinstance(event, StepDone) and self._file and time.monotonic() - self._last_s >= 1.0:
             self._last_s = time.monotonic()
             try:
+                refuse_leaving_link(self._file)
                 with self._file.open("a", encoding="utf-8") as file:
                     file.write(json.dumps([event.epoch - 1 + event.step / event.steps, event.loss]) + "\n")
-            except OSError as error:
+            except (OSError, VisionFTError) as error:
                 logger.warning("The curve of the steps is not kept: %s", error)
                 self._file = None
         self._job.report(event)
