@@ -24,7 +24,8 @@ from bench import heading, row
 from data_sets import CRASHED, RIGHT, SILENT, VERDICTS, WRONG, Layout, Verdict, judge_import
 from layout_files import read_layouts
 from layout_grammar import layout_of, random_recipes
-from plain_folders import PlainFolders, fault_of, kind_of, random_folders, simplified
+from plain_folders import PlainFolders, random_folders
+from plain_imports import fault_of, kind_of, simplified
 
 MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None
 

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
-from plain_folders import NAMINGS, PlainFolders, fault_of, plain_folders, random_folders
+from plain_folders import NAMINGS, PlainFolders, plain_folders, random_folders
+from plain_imports import fault_of
 
 PLAIN_NAMINGS = tuple(NAMINGS)[:17]
 
