@@ -14,7 +14,7 @@ from gui.kit.parts import clear, verbatim
 from gui.kit.translation import tr
 from models.messages import Text
 from visionft.project.formats.listing import LabelChoice
-from visionft.project.importing.chosen_labels import name_part, name_parts
+from visionft.project.importing.file_names import name_part, name_parts
 
 
 @dataclass(frozen=True, slots=True)

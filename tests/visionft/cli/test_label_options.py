@@ -70,6 +70,18 @@ def test_options_that_contradict_each_other_or_give_nothing_are_refused(refused,
     assert refused("import", empty, sites, *options.split())
 
 
+def test_the_options_that_a_proposal_prints_give_the_same(run, value, empty: Path, sites: Path):
+    for table in sites.glob("*.csv"):
+        table.unlink()
+    lines = run("import", empty, sites, "--dry-run")[1].splitlines()
+    printed = [found for line in lines if (found := re.match(r"  --reading (\d+), or (.+?)(?: \(.+\))?: ", line))]
+    assert any("--class-folder" in found[2] for found in printed) and "--without-labels" in printed[-1][2]
+    for number, options in (found.groups() for found in printed):
+        one = value("import", empty, sites, "--dry-run", "--reading", number)
+        other = value("import", empty, sites, "--dry-run", *shlex.split(options))
+        assert one["classes"] == other["classes"], options
+
+
 def test_a_source_without_labels_is_told_with_the_options_that_give_them(run, value, empty: Path, tmp_path: Path):
     images = draw(tmp_path / "no labels", *(f"{n}.png" for n in range(4)))
     out = run("import", empty, images)[1]

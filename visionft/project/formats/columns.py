@@ -6,7 +6,7 @@ shows it with the other columns that may give the label.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -333,7 +333,7 @@ def _only_candidate(titles: Sequence[str], sample: Sequence[Row]) -> list[str]:
 
     Groups of images, such as those of a patient, repeat too, and are none; nor are codes of the classes beside them.
     """
-    if sample and sum(map(is_fact_title, sample[0])) >= _MANY_FACTS:
+    if sample and describes_photographs(sample[0]):
         return []
     cells = {title: _names(cells_of(title, sample)) for title in titles if not is_group_title(title)}
     repeating = [title for title in cells if len(set(cells[title])) <= max(1, len(cells[title]) // 2)]
@@ -345,6 +345,11 @@ def _only_candidate(titles: Sequence[str], sample: Sequence[Row]) -> list[str]:
         return repeating
     named = [title for key in _WEAK_LABEL_KEYS for title in titles if key_of(title) == key]
     return [title for title in named if not repeating or title in repeating][:1]
+
+
+def describes_photographs(titles: Iterable[str]) -> bool:
+    """Return whether a table tells how photographs were taken: `Make, Model, Flash, ISO`."""
+    return sum(map(is_fact_title, titles)) >= _MANY_FACTS
 
 
 def _may_rival(title: str, sample: Sequence[Row]) -> bool:

@@ -3,35 +3,20 @@
 import os
 import re
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Sequence, Set
+from collections.abc import Callable, Iterable, Set
 from difflib import get_close_matches
-from functools import cached_property
+from functools import cache, cached_property
 from itertools import islice
 from pathlib import Path, PureWindowsPath
 
 from visionft.data.decode import IMAGE_SUFFIXES
 from visionft.project.formats.folders import walk
+from visionft.project.formats.likeness import are_versions
 from visionft.project.names import name_key
 
 _UPLOADED = re.compile(r"[0-9a-f]{8}-(?=.)")  # Label Studio's prefix of an uploaded file name
 _PARTS = re.compile(r"[ _.\-]+")  # between the parts of a name
 _LAST_NUMBER = re.compile(r"(\d+)$")
-_FEW_STEMS = 3  # names of images that may be equal by chance
-_TRIVIAL_STEM = re.compile(r"\D{0,12}\d{0,6}")
-_OF_CAMERA = re.compile(r"(?i)(_?mg_|cimg|dsc[nf]?|dji_|gopr|img_|mvimg|pxl_)_?\d{3}")
-
-
-def are_equal_by_origin(stems: Sequence[Set[str]]) -> bool:
-    """Return whether folders hold images of the same names, and those no mere numbers: versions of the images.
-
-    Cameras do not give two photographs the same number.
-    """
-    first = stems[0]
-    trivial = sum(bool(_TRIVIAL_STEM.fullmatch(stem)) for stem in first)
-    is_of_camera = len(first) >= _FEW_STEMS and all(map(_OF_CAMERA.match, first))
-    if not first or (trivial > len(first) / 2 and not is_of_camera):
-        return False
-    return all(len(first & other) >= 0.8 * max(len(first), len(other)) for other in stems[1:])
 
 
 class ImageIndex:
@@ -123,16 +108,19 @@ class ImageIndex:
         return found
 
     @cached_property
-    def _stems(self) -> dict[str, set[str]]:
-        found: defaultdict[str, set[str]] = defaultdict(set)
+    def _stems(self) -> dict[str, dict[str, Path]]:
+        """The images of each folder by stem."""
+        found: defaultdict[str, dict[str, Path]] = defaultdict(dict)
         for path in self._files:
             if stem := _image_stem(_name(path)):
-                found[folder_of(path)].add(stem)
+                found[folder_of(path)][stem] = path
         return found
 
-    def are_versions(self, folders: Collection[str]) -> bool:
-        """Return whether folders hold the same images in several versions, by their names."""
-        return len(folders) > 1 and are_equal_by_origin([self._stems.get(folder, set()) for folder in folders])
+    @cache  # noqa: B019  (an index lives as long as the reading of its source)
+    def are_versions(self, folders: tuple[str, ...]) -> bool:
+        """Return whether folders hold the same images in several versions, by their names and their look."""
+        first, *others = (self._stems.get(folder, {}) for folder in folders)
+        return bool(others) and all(are_versions(first, other) for other in others)
 
     def nearest(self, name: str) -> str:
         """Return the most similar name of an image; empty where none is similar."""

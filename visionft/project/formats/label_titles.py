@@ -29,7 +29,7 @@ _GROUP_KEY = re.compile(
 )
 # Facts about how an image was taken, published or kept; not its class.
 _FACT_KEY = re.compile(
-    r"licen[cs]e|lizenz|licencia|licence|copyright|rights|credits?|photographer|fotograf|photographe|fotógrafo"
+    r"nsfw|licen[cs]e|lizenz|licencia|licence|copyright|rights|credits?|photographer|fotograf|photographe|fotógrafo"
     r"|modality|series\w*|manufacturer\w*|photometric\w*|bodypart\w*|laterality|(patient|view)(orientation|position)"
     r"|favou?rite|hidden|deleted|starred|camera|kamera|cámara|caméra|orientation|flash|operator|operador|opérateur"
     r"|prüfer|observateur|observer|shift|schicht|turno|línea|ligne|linie|lieu|ort|lugar|datum|date|fecha|data"

@@ -101,7 +101,7 @@ class LabelChoice:
     file: str = ""  # its column (or field) that names the images
     label: str = ""  # its column (or field) with the class
     class_folder: int = 0  # level of the folders that are classes: 1 lies in the source, -1 holds the images; 0: none
-    name_part: int | None = None  # part of the file names: from 1 on, -1 is the last; 0 is all before the last number
+    name_part: int | None = None  # part of the file names: from 1 on, -1 is the last; 0 is the words beside the numbers
     separator: str = ""  # between several classes in a cell, or in the name of a folder
     is_unlabelled: bool = False  # the images are imported without labels
     takes_marks: bool = False  # the class of every box or shape is a label of the image

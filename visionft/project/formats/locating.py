@@ -190,7 +190,7 @@ class ImageFinder:
 
     def versions(self, error: AmbiguousNameError) -> Sequence[Path]:
         """Return the images of an ambiguous name, where these are versions of one image; empty for others."""
-        folders = dict.fromkeys(map(folder_of, error.found))
+        folders = tuple(dict.fromkeys(map(folder_of, error.found)))
         if (
             len(folders) < len(error.found)
             or any(map(self._split_of, folders))

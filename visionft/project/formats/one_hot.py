@@ -8,6 +8,7 @@ from itertools import combinations
 from visionft.project.formats.cells import Row, cells_of, is_flag, key_of, says_yes
 from visionft.project.formats.label_titles import is_fact_title
 
+_LEAST_FLAGS = 2  # further columns of classes, beside one that is yes in all rows of a sample
 _NUMBERING = re.compile(r"|#|no|nr|index|idx|id|row|rowid|unnamed\d*")
 
 
@@ -19,12 +20,17 @@ def one_hot_columns(titles: Sequence[str], sample: Sequence[Row]) -> tuple[str, 
     candidates = [title for title in titles if not (is_numbering(title, sample) or is_fact_title(title))]
     cells = {title: [str(row.get(title) or "") for row in sample] for title in candidates}
     flags = [title for title in candidates if sample and all(map(is_flag, cells[title]))]
-    flags = [title for title in flags if len(sample) < 3 or not all(map(says_yes, cells[title]))]
+    always = {title for title in flags if len(sample) > 2 and all(map(says_yes, cells[title]))}
     patterns = {frozenset(title for title in flags if says_yes(row.get(title, ""))) for row in sample}
+    is_class_each = all(len(pattern - always) == 1 for pattern in patterns)  # beside `valid`
+    if always and (is_class_each or len(flags) - len(always) < _LEAST_FLAGS):
+        flags = [title for title in flags if title not in always]
+        patterns = {pattern - always for pattern in patterns}
     if len(flags) < 2 or not any(patterns):
         return ()
     uses = Counter(title for pattern in patterns for title in pattern)
-    is_by_chance = len(uses) < len(flags) and len(sample) < 2 * len(flags)
+    is_some_unused = len(uses) < len(flags)
+    is_by_chance = len(sample) <= len(flags) * (2 if is_some_unused else 1)
     if any(len(pattern) != 1 for pattern in patterns) and len(flags) <= 60 and not is_by_chance:
         odd = sorted(flags, key=lambda title: -uses[title])
         for left_out in (set(each) for count in (1, 2) for each in combinations(odd, count)):

@@ -16,7 +16,8 @@ _WITH_DATE = re.compile(
     r"(?<!\d)((19|20)\d\d[-_. ]?(0[1-9]|1[0-2])([-_. ]?[0-3]\d)?(?!\d)|\d{6,8}[-_T ]\d{4,6}(?!\d)"
     r"|[0-3]?\d\.? [^\W\d]+\.? (19|20)\d\d(?!\d)|[0-3]?\d[-./][01]?\d[-./](19|20)?\d\d(?!\d))"
 )
-_SIZE = re.compile(r"(?i)\d+x\d*|\d+px|x\d+")
+_SERIAL = re.compile(r"[a-zA-Z]\d{2,4}|\d+[a-zA-Z]\d*")  # `A01`; `12b`
+_QUANTITY = re.compile(r"\d+[ _-]+[^\W\d]+")  # `1 Euro`, `2 Euro`
 _HEX = re.compile(r"[0-9a-f]+")
 _CONTAINERS = {
     *CONTAINERS, "cls", "dataset", "datasets", "file", "files", "folder", "imageset", "jpeg", "jpegs", "jpg", "loc",
@@ -33,12 +34,6 @@ _ITEMS = {
     "plate", "plot", "proband", "probe", "pt", "recording", "rep", "replicate", "run", "sample", "scan", "scene", "seq",
     "sequence", "series", "session", "site", "slide", "specimen", "station", "study", "sub", "subj", "subject", "track",
     "trial", "user", "vid", "video", "view", "week", "well",
-}  # fmt: skip
-_VERSIONS = {
-    "aug", "augmented", "back", "background", "bottom", "color", "colour", "cropped", "day", "depth", "druck",
-    "enhanced", "front", "gray", "grayscale", "grey", "greyscale", "hr", "infrared", "ir", "left", "lr", "masked",
-    "night", "nir", "original", "originals", "preprocessed", "preview", "print", "processed", "raw", "resized", "rgb",
-    "right", "segmented", "side", "thermal", "thumb", "thumbnail", "thumbnails", "thumbs", "web",
 }  # fmt: skip
 _DOCUMENTATION = {"asset", "assets", "doc", "docs", "documentation", "icons", "notebooks", "screenshots", "thumbnails"}
 _PERHAPS_DOCUMENTATION = {
@@ -65,7 +60,9 @@ _VERDICTS = {
 _OF_IMAGES = {"bild", "bilder", "foto", "image", "img", "photo", "pic", "picture"}
 _COPY = re.compile(r"(?i)([ _-]+(kopie|copy|copie|copia)([ _]*\(?\d+\)?)?|\s*\(\d+\)|_copy)$")
 _CLASS_WORDS = {
-    "category", "char", "character", "class", "cls", "grade", "kl", "klasse", "label", "level", "stage", "typ", "type",
+    "art", "category", "char", "character", "class", "cls", "digit", "grade", "kategorie", "kind", "kl", "klasse",
+    "label", "level", "note", "quality", "size", "sorte", "species", "stage", "stufe", "typ", "type",
+    "variante", "variety",
 }  # fmt: skip
 
 
@@ -134,6 +131,11 @@ def are_counted(names: Collection[str]) -> bool:
     return all(found) and len({each["words"].casefold() for each in found if each}) == 1
 
 
+def are_class_numbers(names: Collection[str]) -> bool:
+    """Return whether names number classes: `class_1`, `Sorte 2`."""
+    return all("".join(filter(str.isalpha, name)).casefold() in _CLASS_WORDS for name in names)
+
+
 def names_of_parts(names: Collection[str]) -> dict[str, str]:
     """Return {name: what it is without its number} where several are numbered from 1 on: `MLB_1`, `MLB_2`, `MSV_1`."""
     found = {name: _PART.fullmatch(name) for name in names}
@@ -153,19 +155,11 @@ def names_of_parts(names: Collection[str]) -> dict[str, str]:
 def are_alike(names: Collection[str]) -> bool:
     """Return whether names differ in digits alone, and do not call these a class: `kos01`, `S2A_1_45`."""
     words = {"".join(filter(str.isalpha, name)).casefold() for name in names}
-    if len(names) < 2 or len(words) > 1:
+    if all(map(_QUANTITY.fullmatch, names)) or are_class_numbers(names):
         return False
-    is_id = len(word := words.pop()) > 1 or all(name[0].isdecimal() for name in names)
-    return is_id and word not in ("", *_CLASS_WORDS)
-
-
-def are_versions(names: Collection[str]) -> bool:
-    """Return whether names are those of versions of the same images: `color`, `gray`; `40X`; `original`, `256`."""
-    numbers = [name for name in names if name.isdecimal()]
-    others = [name for name in names if name not in numbers]
-    are_sizes = bool(others) and all(len(name) > 1 for name in numbers)
-    is_each = all(_SIZE.fullmatch(name) or _VERSIONS.intersection(_words(name)) for name in others)
-    return is_each and (are_sizes or not numbers)
+    if len(names) > 1 and all(map(_SERIAL.fullmatch, names)):
+        return True
+    return len(names) > 1 and len(words) == 1 and len(words.pop()) > 1
 
 
 def common_share(names: Sequence[Collection[str]]) -> float:

@@ -27,7 +27,9 @@ from visionft.project.importing.survey import Survey, is_image
 
 _MOST_PLACES, _MOST_IN_PLACE = 500, 12  # folders, and files in each, whose text is looked at
 _FEW_IMAGES = 3
+_RESOLVED = 0.05  # least share of the names in a label file that lead to images
 _LISTED = 0.5  # least share of the names in a list of a split that lead to images
+_WORDS = 5  # blanks in most texts of a column of captions, `a picture of a red car`, and of few names of classes
 _MANY_IMAGES, _MANY_CLASSES = 50, 0.5  # more classes an image are rather captions, names or numbers
 
 # Suffixes of tables, label files and other programs' label stores.
@@ -144,22 +146,20 @@ class LabelSource:
         return bool(self.alternatives) and not self.is_called_label
 
     @property
-    def confidence(self) -> float:
-        """How plausible its labels are by themselves, 0 to 1."""
-        if self.is_submission or (
-            len(self.labels) > _MANY_IMAGES and len(self.classes) > _MANY_CLASSES * len(self.labels)
-        ):
-            return 0.2
+    def is_sure(self) -> bool:
+        """Whether its labels are plausible by themselves."""
+        are_long = sum(name.count(" ") >= _WORDS for name in self.classes) > len(self.classes) / 2
+        are_many = len(self.labels) > _MANY_IMAGES or are_long
+        are_captions = are_many and len(self.classes) > _MANY_CLASSES * len(self.labels)
+        if self.is_submission or are_captions or self.is_unsure_of_column:
+            return False
         places = {each.path for each in islice(self.listing.files, _FEW_IMAGES * 10)}
         if len(places) < min(_FEW_IMAGES, self.found):  # rows of the same few images: numbers of something else
-            return 0.3
-        if self.is_unsure_of_column:
-            return 0.5
-        if all(each.found_by_number for each in self.listing.interpretations) and self.found < self.images / 2:
-            return 0.4  # numbers of few images, perhaps the first and last ones of series
-        share = self.found / max(self.named, 1)
-        resolved = 0.95 if share >= 0.5 else 0.7 if share >= 0.05 else 0.4
-        return resolved if self.ambiguous <= self.found else 0.4
+            return False
+        are_numbers = all(each.found_by_number for each in self.listing.interpretations)
+        if are_numbers and self.found < self.images / 2:  # perhaps the first and last ones of series
+            return False
+        return self.found >= _RESOLVED * self.named and self.ambiguous <= self.found
 
     @property
     def read_files(self) -> set[Path]:

@@ -10,10 +10,10 @@ from models.messages import Message, sentences
 from visionft.data.decode import IMAGE_SUFFIXES
 from visionft.errors import ProjectError
 from visionft.project.formats.listing import AUTOMATIC, LabelChoice, Listing, SourceFile
+from visionft.project.importing.label_sources import LabelSource
+from visionft.project.importing.survey import is_image
 from visionft.project.names import count_of
 
-# Below this confidence, an import without the user's choice of a reading leaves the images unlabelled.
-LEAST_CONFIDENCE = 0.6
 _EXAMPLES = 4  # images shown for each class and split
 _UNLABELLED_EXAMPLES = 24  # images shown where none has a class
 _MOST_EXAMPLES = 1000  # classes with examples
@@ -63,7 +63,7 @@ class Reading:
     title: Message
     listing: Listing
     evidence: Evidence
-    confidence: float  # 0 to 1
+    is_sure: bool  # imported without the user's choice, where it is the first
     choice: LabelChoice = AUTOMATIC  # that gives the same labels; automatic where none does
 
 
@@ -73,13 +73,26 @@ class ReadingSummary:
 
     title: str
     evidence: str
-    confidence: float  # 0 to 1
+    is_sure: bool
     classes: dict[str, int]  # images by class
     unlabelled: int
     class_splits: dict[str, dict[str, int]]  # images of each class (empty for none) by split, without those of none
     # 4 images of each of the first 1,000 classes (empty for none) and split (empty for none), more where none has one.
     examples: dict[str, dict[str, tuple[Path, ...]]]
     choice: LabelChoice = AUTOMATIC  # that gives the same labels as an option; automatic where none does
+
+
+def evidence_of(
+    listing: Listing, images: int, source: LabelSource | None = None, agreement: float | None = None
+) -> Evidence:
+    """Return the evidence for a reading of so many images."""
+    labelled = [each for each in listing.files if each.labels and (is_image(each) or not each.path.suffix)]
+    return Evidence(
+        images=images, labelled=len(labelled), classes=len({name for each in labelled for name in each.labels}),
+        names=source.named if source else 0, found=source.found if source else 0,
+        ambiguous=source.ambiguous if source else 0, agreement=agreement,
+        is_submission=source is not None and source.is_submission,
+    )  # fmt: skip
 
 
 def may_be_image(file: SourceFile) -> bool:
@@ -98,7 +111,7 @@ def summary_of(reading: Reading, *, has_examples: bool = True) -> ReadingSummary
     shown = islice(images.items(), _MOST_EXAMPLES if has_examples else 0)
     most = _EXAMPLES if set(images) != {""} else _UNLABELLED_EXAMPLES
     return ReadingSummary(
-        title=reading.title, evidence=reading.evidence.words(), confidence=reading.confidence,
+        title=reading.title, evidence=reading.evidence.words(), is_sure=reading.is_sure,
         classes={name: count for name, count in counts.items() if name}, unlabelled=counts.get("", 0),
         class_splits={name: {split: len(paths) for split, paths in splits.items() if split}
                       for name, splits in images.items()},
@@ -116,7 +129,7 @@ def _spread(paths: Sequence[Path], most: int) -> tuple[Path, ...]:
 def place_of(readings: Sequence[Reading], number: int) -> int:
     """Return the place of the reading that an import takes: the `number`-th, from 1 on.
 
-    For 0 the first, or the last, of images without labels, where the first is not confident. A `ProjectError` where
+    For 0 the first, or the last, of images without labels, where the first is not sure. A `ProjectError` where
     there is no such reading.
     """
     if not 0 <= number <= len(readings):
@@ -124,4 +137,4 @@ def place_of(readings: Sequence[Reading], number: int) -> int:
         raise ProjectError(message, Message("The source has {count} readings.", count=len(readings)))
     if number:
         return number - 1
-    return 0 if readings[0].confidence >= LEAST_CONFIDENCE else len(readings) - 1
+    return 0 if readings[0].is_sure else len(readings) - 1

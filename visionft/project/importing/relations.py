@@ -45,6 +45,11 @@ def _keys(names: Iterable[str]) -> set[str]:
     return set(map(name_key_of, names))
 
 
+def is_id(name: str) -> bool:
+    """Return whether the name of a class is a number, or a letter with a number such as `n02085620`."""
+    return bool(re.fullmatch(r"[a-zA-Z]?\d+", name))
+
+
 def name_key_of(name: str) -> str:
     """Return a name without case, signs and numbers; a number without leading zeros."""
     return _SIGNS.sub("", name.casefold()) or (str(int(name)) if name.isdecimal() else name.casefold())

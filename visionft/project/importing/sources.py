@@ -29,8 +29,8 @@ from visionft.project.formats.registry import FORMATS, IMPORT_FORMATS, LABEL_FIL
 from visionft.project.formats.whole_files import unread_store
 from visionft.project.image_window import WindowChoice, window_of_source
 from visionft.project.importing.archives import archives_of, is_archive, unpack
+from visionft.project.importing.folder_reading import read_folder, read_label_file
 from visionft.project.importing.label_sources import LabelReader
-from visionft.project.importing.proposing import read_folder, read_label_file
 from visionft.project.importing.readings import Reading, ReadingSummary, place_of, summary_of
 from visionft.project.importing.survey import survey_folder
 from visionft.project.store import Project

@@ -20,15 +20,16 @@ from visionft.errors import ImageError
 from visionft.events import Progress
 from visionft.foreign_text import printable
 from visionft.jobs import SILENT, JobContext
+from visionft.project.formats import likeness
 from visionft.project.formats.folders import walk
 from visionft.project.formats.listing import RejectedFile, SourceFile
 
 _MASK_ENDING = re.compile(
-    r"(?i)[ _.-]+(masks?|gt|ground_?truth|seg(mentation)?|annotations?|labels?|matte|trimap|l)([ _-]?\d+)?$"
+    r"(?i)[ _.-]+(masks?|gt|ground_?truth|seg(mentation)?|annotations?|labels?|maps?|matte|trimap|l)([ _-]?\d+)?$"
 )
 _WORD_ENDING = re.compile(r"[-_ ][a-zA-Z]+$")  # of a mask in another folder than the image without it
 _SHORT_ENDING = re.compile(r"[-_][a-zA-Z]{1,4}$")  # of a mask beside the image without it
-_MASK_FOLDER = re.compile(r"(?i)(mask|ground.?truth|\bgts?\b|segm|trimap|matte|annot|label)")
+_MASK_FOLDER = re.compile(r"(?i)(mask|\bmsk\b|ground.?truth|\bgts?\b|segm|trimap|matte|annot|label)")
 _MOST_CHECKS = 200  # groups of files without the name of masks whose pixels are compared
 _FEW_LETTERS = 3  # of a name that may be part of the names of folders by chance
 _MOST_LEVELS = 32  # colours of a mask
@@ -146,7 +147,9 @@ def _take_masks(root: Folder) -> list[_Pair]:
             if has_endings and _stem(file) == name and not _is_called_mask(file):
                 continue  # the image of those with an ending
             group = _group(file, name)
-            partner = image if group != own else next(other for other in files if _group(other, name) != own)
+            others = [other for other in files if _group(other, name) != group]
+            beside = (other for other in others if other.path.parent == file.path.parent)
+            partner = next(beside, image if group != own else others[0])
             groups[group].append((file, partner))
     found: list[_Pair] = []
     checks = 0
@@ -203,12 +206,17 @@ def _is_called_mask(file: SourceFile) -> bool:
 def _are_masks(pairs: Sequence[_Pair]) -> bool:
     """Return whether files have the levels of masks and their images do not, by two of them.
 
-    Plain images of one colour are masks by their name alone: they may be a class of their own.
+    In other folders than the images, and not called masks, they have to look like their images: drawings and scans
+    are a class of their own. Plain images of one colour are masks by their name alone.
     """
     sample = pairs[:: max(1, len(pairs) - 1)][:2]
     levels = [_levels_of_mask(mask.path) for mask, _ in sample]
-    are_few = all(levels) and not any(_levels_of_mask(image.path) for _, image in sample)
-    return are_few and (max(levels) > 1 or _is_called_mask(pairs[0][0]))
+    if not all(levels) or any(_levels_of_mask(image.path) for _, image in sample):
+        return False
+    if _is_called_mask(pairs[0][0]):
+        return True
+    are_beside = sum(mask.path.parent == image.path.parent for mask, image in pairs) > len(pairs) / 2
+    return max(levels) > 1 and (are_beside or likeness.look_alike([(mask.path, image.path) for mask, image in pairs]))
 
 
 def _levels_of_mask(path: Path) -> int:

@@ -1,19 +1,20 @@
-"""Class folders and split folders, found by the structure of a tree: which level names the classes.
+"""Class folders and split folders of a tree, by its structure, and by the look of images of equal names.
 
-A lone folder is a wrapper, never a class: a class needs a sibling. Folders whose sub-folders largely have the same
-names are parts or versions of a set, unless these names are numbers or splits. What remains open has a low confidence.
+A lone folder is a wrapper, never a class: a class needs a sibling. `RULES` are tried in their order for each folder,
+and the first that applies tells the meaning of the folders in it. Folders of images are classes, unless they are
+versions of the same images or their names tell of something else (`NOT_CLASSES`): then the user decides.
 """
 
+import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
-from typing import Literal
 
 from models.messages import Message
 from visionft.data.types import Split
 from visionft.foreign_text import printable
-from visionft.project.formats.image_index import are_equal_by_origin
+from visionft.project.formats import likeness
 from visionft.project.formats.labels_file import CLASSES_FILE, ClassLook, read_classes_file
 from visionft.project.formats.listing import Interpretation, Listing, RejectedFile, SourceFile
 from visionft.project.formats.split_names import is_split_name, name_words, split_in, split_of
@@ -25,7 +26,6 @@ from visionft.project.importing.folder_names import (
     are_numbers,
     are_parts,
     are_verdicts,
-    are_versions,
     common_share,
     is_container,
     is_documentation,
@@ -36,10 +36,12 @@ from visionft.project.importing.folder_names import (
 from visionft.project.importing.survey import Folder, Survey
 from visionft.project.names import name_key
 
-# By structure, or the outermost or innermost level that can name classes.
-Level = Literal["best", "outer", "inner"]
-SURE, PLAUSIBLE, OPEN, UNLIKELY = 0.95, 0.7, 0.5, 0.3  # confidence
-_COMMON = 0.6  # mean share of all names of sub-folders that parts or versions have
+_COMMON = 0.6  # mean share of all names of sub-folders that parts of a set have: `train`, and `test` without one class
+_MOST_COMPARED = 2000  # images of a folder whose names are compared with those of another
+# Containers that are classes beside others: `raw/`, `cooked/`; `all/`, `hem/` of C-NMC.
+_ALSO_CLASSES = ("all", "default", "raw")
+_HASH = re.compile(r"[0-9a-fA-F.-]{8,}")
+_MOST_VERSIONS = 6  # folders of versions: `color`, `grayscale`, `segmented`
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +53,7 @@ class TreePlan:
     ignored: tuple[Folder, ...] = ()  # beside the classes or splits
     looks: tuple[ClassLook, ...] = ()  # of this program's list of classes
     alone: Folder | None = None  # would be a class if it had a sibling
-    confidence: float = SURE
+    is_sure: bool = True  # else the user decides whether these are the classes
 
     @property
     def classes(self) -> set[str]:
@@ -59,14 +61,14 @@ class TreePlan:
         return set(self.labels.values())
 
 
-def plan_of(survey: Survey, level: Level, known_classes: Collection[str] = ()) -> TreePlan:
-    """Return the plan of a source for a level; folders named in `known_classes` are classes, also a lone one."""
-    plan = _Planner(level, survey.source).plan(survey.root)
+def plan_of(survey: Survey, known_classes: Collection[str] = ()) -> TreePlan:
+    """Return the plan of a source; folders named in `known_classes` are classes, also a lone one."""
+    plan = _Planner(survey.source).plan(survey.root)
     keys = set(map(name_key, known_classes))
-    if plan.labels and level == "best" and keys.issuperset(map(name_key, plan.classes)):
-        return replace(plan, confidence=SURE)
-    if not plan.labels and plan.alone and (level != "best" or name_key(plan.alone.name) in keys):
-        plan = replace(plan, labels={plan.alone: plan.alone.name}, confidence=SURE if level == "best" else UNLIKELY)
+    if plan.labels and keys.issuperset(map(name_key, plan.classes)):
+        return replace(plan, is_sure=True)
+    if not plan.labels and plan.alone and name_key(plan.alone.name) in keys:
+        return replace(plan, labels={plan.alone: plan.alone.name})
     return plan
 
 
@@ -102,9 +104,8 @@ def listing_of(survey: Survey, plan: TreePlan, *, foreign: str = "") -> Listing:
 
 @dataclass
 class _Planner:
-    """Reads a tree from the top down for one level."""
+    """Reads a tree from the top down by `RULES`."""
 
-    level: Level
     source: Path
     looks: tuple[ClassLook, ...] = ()
     names: dict[str, str] = field(default_factory=dict[str, str])  # {folder: class} of this program's list
@@ -118,57 +119,39 @@ class _Planner:
         if declared := {each: self.names[each.name] for each in kids if each.name in self.names}:
             return TreePlan(labels=declared, looks=self.looks)
         kids, documentation = _without_documentation(kids)
-        plan = self._plan_of(folder, kids)
+        plan = self.plan_of_kids(folder, kids)
         return replace(plan, ignored=(*plan.ignored, *documentation)) if plan.labels or plan.splits else plan
 
-    def _plan_of(self, folder: Folder, kids: list[Folder]) -> TreePlan:
-        splits, others = _splits_among(kids)
-        if splits:
-            return self._plan_of_splits(splits, others)
-        if len(kids) == 1 and len(folder.holding) > 1 and any(is_unlabelled(each.name) for each in folder.holding):
-            return TreePlan(labels={kids[0]: kids[0].name}, looks=self.looks)
-        if len(kids) < 2:
-            return self._plan_of_wrapper(kids[0]) if kids else TreePlan(looks=self.looks)
-        if (copies := _copies_among(kids)) and self.level != "outer":
-            rest = TreePlan(labels={kid: kid.name for kid in kids if kid not in copies})
-            return self._merged([rest, *map(self.plan, copies)])
-        containers = [each for each in kids if is_container(each.name)]
-        if containers and self.level != "outer":
-            merged = self._merged([self.plan(each) for each in containers])
-            others = [each for each in kids if each not in containers]
-            if merged.labels:
-                return self._merged([merged, *self._alike(others, merged).values()])
-            if len(others) < 2:
-                return merged
-            return replace(self._plan_of_classes(others), confidence=OPEN)
-        plan = self._plan_of_classes(kids)
-        return replace(plan, confidence=min(plan.confidence, OPEN)) if folder.own > _count(kids) else plan
+    def plan_of_kids(self, folder: Folder, kids: Sequence[Folder]) -> TreePlan:
+        """Return the plan of some folders in a folder: of the first rule that applies to them."""
+        found = (rule(self, folder, kids) for rule in RULES)
+        return next(plan for plan in found if plan is not None)
 
-    def _plan_of_wrapper(self, kid: Folder) -> TreePlan:
-        plan = self.plan(kid)
-        if is_split_name(kid.name):
-            return replace(plan, splits={kid: split_of(kid.name), **plan.splits})
-        is_nameless = bool(plan.labels or plan.splits or plan.alone) or is_container(kid.name) or bool(kid.holding)
-        return plan if is_nameless else replace(plan, alone=kid)
+    def merged(self, plans: Sequence[TreePlan]) -> TreePlan:
+        """Return one plan of several folders; a single class becomes a lone folder."""
+        labels = {folder: name for plan in plans for folder, name in plan.labels.items()}
+        is_lone = len(set(labels.values())) == 1 and not self.names
+        alone = next((plan.alone for plan in plans if plan.alone), None)
+        return TreePlan(
+            labels={} if is_lone else labels,
+            splits={folder: split for plan in plans for folder, split in plan.splits.items()},
+            ignored=tuple(folder for plan in plans for folder in plan.ignored), looks=self.looks,
+            alone=next(iter(labels)) if is_lone else None if labels else alone,
+            is_sure=all(plan.is_sure for plan in plans if plan.labels),
+        )  # fmt: skip
 
-    def _plan_of_splits(self, splits: Mapping[Folder, Split | None], others: Sequence[Folder]) -> TreePlan:
-        plans = {kid: self.plan(kid) for kid in splits}
-        known = {name for plan in plans.values() for name in plan.classes}
-        lone = {plan.alone.name for plan in plans.values() if plan.alone is not None}
-        lone = {name for name in lone if not any(set(name_words(name)) & set(name_words(kid.name)) for kid in splits)}
-        are_classes = lone <= known if known else len(lone) > 1
-        for kid, plan in plans.items():
-            if plan.alone and not plan.labels and are_classes and plan.alone.name in lone:
-                plans[kid] = replace(plan, labels={plan.alone: plan.alone.name})
-        merged = self._merged([*plans.values()])
-        further = self._alike(others, merged)
-        splits = {**splits, **{other: split_in(other.name) for other in further}}
-        merged = self._merged([merged, *further.values()])
-        others = [other for other in others if other not in further]
-        return replace(merged, splits={**splits, **merged.splits}, ignored=(*merged.ignored, *others))
+    def below(self, folders: Sequence[Folder]) -> TreePlan:
+        """Return one plan of what lies in several folders."""
+        return self.merged([self.plan(each) for each in folders])
 
-    def _alike(self, folders: Sequence[Folder], plan: TreePlan) -> dict[Folder, TreePlan]:
-        """Return the plans of folders that have largely the classes of another plan."""
+    def classes(self, folders: Sequence[Folder], *, is_sure: bool) -> TreePlan:
+        """Return the plan in which the folders themselves are the classes."""
+        names = [each.name for each in folders]
+        plan = self.merged([TreePlan(labels={each: original_of(each.name, names) for each in folders})])
+        return replace(plan, is_sure=is_sure)
+
+    def alike(self, folders: Sequence[Folder], plan: TreePlan) -> dict[Folder, TreePlan]:
+        """Return the plans of those folders that hold largely the classes of another plan."""
         plans = {folder: self.plan(folder) for folder in folders}
         for folder, each in plans.items():
             if each.alone is not None and each.alone is not folder and each.alone.name in plan.classes:
@@ -179,99 +162,303 @@ class _Planner:
             if each.labels and (len(each.classes) == 1 or common_share([each.classes, plan.classes]) >= _COMMON)
         }
 
-    def _merged(self, plans: Sequence[TreePlan]) -> TreePlan:
-        """Return one plan of several folders; a single class becomes a lone folder."""
-        labels = {folder: name for plan in plans for folder, name in plan.labels.items()}
-        is_lone = len(set(labels.values())) == 1 and not self.names
-        alone = next((plan.alone for plan in plans if plan.alone), None)
-        return TreePlan(
-            labels={} if is_lone else labels,
-            splits={folder: split for plan in plans for folder, split in plan.splits.items()},
-            ignored=tuple(folder for plan in plans for folder in plan.ignored), looks=self.looks,
-            alone=next(iter(labels)) if is_lone else None if labels else alone,
-            confidence=min((plan.confidence for plan in plans if plan.labels), default=SURE),
-        )  # fmt: skip
 
-    def _plan_of_classes(self, kids: Sequence[Folder]) -> TreePlan:
-        """Return the plan of several folders that are no splits: classes, parts, versions or a taxonomy."""
-        inner = {kid: [each.name for each in _settled(kid).holding] for kid in kids}
-        nested = [kid for kid in kids if inner[kid]]
-        own = [kid.name for kid in kids]
-        outer = self._merged([TreePlan(labels={kid: original_of(kid.name, own) for kid in kids})])
-        if _are_letters(kids):
-            joined = _joined([each for kid in kids for each in kid.holding], by_path=True)
-            return self._chosen(joined, lambda: outer, SURE, is_outer=False)
-        if not nested:
-            if parts := names_of_parts(own):
-                joined = self._merged([TreePlan(labels={kid: parts[kid.name] for kid in kids})])
-                return self._chosen(joined, lambda: outer, OPEN, is_outer=False)
-            return replace(outer, confidence=_confidence_of_leaves(kids))
-        if are_verdicts(own):
-            return self._chosen(outer, lambda: _joined(kids), SURE)
-        names = [[name.casefold() for name in inner[kid]] for kid in nested]
-        every = {name for each in names for name in each}
-        if all(map(is_split_name, every)) and len(nested) == len(kids):
-            return self._with_inner_splits(outer, nested)
-        if all(map(is_split_name, every)) and self.level != "outer":  # a data set beside other images
-            merged = self._merged([self.plan(kid) for kid in nested])
-            classes = [kid for kid in kids if kid not in nested]
-            if merged.labels or len(classes) < 2:
-                return merged
-            return replace(self._plan_of_classes(classes), splits=merged.splits)
-        if all(is_container(name) or is_unlabelled(name) for name in every):
-            return outer
-        are_crossed = len(nested) == len(kids) and common_share(names) >= _COMMON
-        are_also_counted = are_numbers(own) or are_versions(own) or (are_crossed and are_counted(own))
-        are_items_of_class = are_numbers(every) or (not are_crossed and _are_numbered_after(kids, inner))
-        if are_items_of_class and not are_also_counted:
-            return self._chosen(outer, lambda: _joined(kids), SURE)
-        if are_crossed:
-            is_inner, confidence = _parts_or_classes(kids, every)
-            merged = self._merged([self.plan(kid) for kid in kids])
-            if self.level == "best":
-                return replace(merged if is_inner else outer, confidence=min(confidence, merged.confidence))
-            return merged if self.level == "inner" else outer
-        if are_parts(own):
-            return self._chosen(self._merged([self.plan(kid) for kid in kids]), lambda: outer, SURE, is_outer=False)
-        if self.level != "outer" and len(nested) <= 2:  # a data set beside other images, or in two forms
-            plans = [plan for plan in map(self.plan, nested) if plan.labels]
-            is_one_set = common_share([plan.classes for plan in plans]) >= _COMMON
-            if is_one_set and any(plan.splits for plan in plans):
-                return replace(self._merged(plans), confidence=PLAUSIBLE)
-            others = [kid for kid in kids if kid not in nested and split_in(kid.name) != "test"]
-            tests = {kid: split_in(kid.name) for kid in kids if kid not in nested and kid not in others}
-            if is_one_set and tests and not others:
-                return replace(self._merged(plans), splits=tests, confidence=PLAUSIBLE)
-            if is_one_set and len(nested) + len(others) == 2 and self.level != "inner":
-                return replace(self._merged(plans), confidence=OPEN)
-        is_taxonomy = len(nested) > len(kids) / 2 or len(kids) < 3
-        return self._chosen(outer, lambda: _joined(kids), OPEN if is_taxonomy else PLAUSIBLE)
-
-    def _chosen(
-        self, best: TreePlan, other: Callable[[], TreePlan], confidence: float, *, is_outer: bool = True
-    ) -> TreePlan:
-        """Return the plan for the level: `best` with its confidence, or `other` if that is the level's."""
-        takes_best = self.level == "best" or (self.level == "outer") == is_outer
-        return replace(best, confidence=confidence) if takes_best else replace(other(), looks=self.looks)
-
-    def _with_inner_splits(self, outer: TreePlan, nested: Sequence[Folder]) -> TreePlan:
-        """Return the plan of folders that each hold splits: their names are classes, or those within the splits."""
-        splits = {each: split_of(each.name) for kid in nested for each in _settled(kid).holding}
-        plans = [plan for plan in map(self.plan, nested) if plan.labels]
-        within = self._merged(plans)
-        if not within.labels:
-            return replace(outer, splits=splits)
-        if len(plans) > 1 and common_share([plan.classes for plan in plans]) >= _COMMON:  # parts or copies of one set
-            tests = {kid: split_of(kid.name) for kid in nested if is_split_name(kid.name)}
-            within = replace(within, splits={**within.splits, **tests})
-            return self._chosen(within, lambda: outer, PLAUSIBLE, is_outer=False)
-        outer = replace(outer, splits=splits, confidence=OPEN)
-        return self._chosen(outer, lambda: within, OPEN)
+# ----------------------------------------------------------------------------------------------------------------------
+# Rules, in their order: each returns the plan of the folders `kids` in a folder, or None where it does not apply.
 
 
-def _count(folders: Sequence[Folder]) -> int:
-    """Return the number of images in some folders."""
-    return sum(folder.count for folder in folders)
+def _splits(planner: _Planner, _folder: Folder, kids: Sequence[Folder]) -> TreePlan | None:
+    """`train/cat/1.jpg`, `test/cat/2.jpg`: folders called like splits are splits, of the classes in them."""
+    splits, others = _splits_among(kids)
+    if not splits:
+        return None
+    plans = {kid: planner.plan(kid) for kid in splits}
+    known = {name for plan in plans.values() for name in plan.classes}
+    lone = {plan.alone.name for plan in plans.values() if plan.alone is not None}
+    lone = {name for name in lone if name in known or not is_container(name)}
+    lone = {name for name in lone if not any(set(name_words(name)) & set(name_words(kid.name)) for kid in splits)}
+    are_classes = lone <= known if known else len(lone) > 1  # `train/cat` beside `test/dog`
+    for kid, plan in plans.items():
+        if plan.alone and not plan.labels and are_classes and plan.alone.name in lone:
+            plans[kid] = replace(plan, labels={plan.alone: plan.alone.name})
+    merged = planner.merged([*plans.values()])
+    further = planner.alike(others, merged)  # `more_cat/cat` beside `train` and `test`
+    splits = {**splits, **{other: split_in(other.name) for other in further}}
+    merged = planner.merged([merged, *further.values()])
+    others = [other for other in others if other not in further]
+    return replace(merged, splits={**splits, **merged.splits}, ignored=(*merged.ignored, *others))
+
+
+def _beside_unlabelled(planner: _Planner, folder: Folder, kids: Sequence[Folder]) -> TreePlan | None:
+    """`cat/1.jpg`, `unlabeled/2.jpg`: a single class."""
+    if len(kids) == 1 and any(is_unlabelled(each.name) for each in folder.holding):
+        return TreePlan(labels={kids[0]: kids[0].name}, looks=planner.looks)
+    return None
+
+
+def _wrapper(planner: _Planner, _folder: Folder, kids: Sequence[Folder]) -> TreePlan | None:
+    """`archive/flowers/daisy/1.jpg`: a lone folder is no class, nor are images without folders."""
+    if len(kids) > 1:
+        return None
+    if not kids:
+        return TreePlan(looks=planner.looks)
+    kid, plan = kids[0], planner.plan(kids[0])
+    if is_split_name(kid.name):
+        return replace(plan, splits={kid: split_of(kid.name), **plan.splits})
+    is_nameless = bool(plan.labels or plan.splits or plan.alone or kid.holding)
+    return plan if is_nameless else replace(plan, alone=kid)
+
+
+def _copy_of_siblings(planner: _Planner, _folder: Folder, kids: Sequence[Folder]) -> TreePlan | None:
+    """`cells/sick/1.png`, `cells/cells/sick/1.png`: an archive that holds itself once more."""
+    copies: list[Folder] = []
+    for kid in kids:
+        others = {each.name for each in kids if each is not kid}
+        inner = [each.name for each in _settled(kid).holding]
+        if len(inner) > 1 and len(others.intersection(inner)) >= _COMMON * len(others):
+            copies.append(kid)
+    if not copies:
+        return None
+    rest = TreePlan(labels={kid: kid.name for kid in kids if kid not in copies})
+    return planner.merged([rest, *map(planner.plan, copies)])
+
+
+def _containers(planner: _Planner, folder: Folder, kids: Sequence[Folder]) -> TreePlan | None:
+    """`images/cat/1.jpg`, `annotations/1.png`: folders called `images` or `data` are no classes."""
+    containers = [each for each in kids if is_container(each.name) and (each.holding or each.name not in _ALSO_CLASSES)]
+    if not containers:
+        return None
+    merged = planner.below(containers)
+    others = [each for each in kids if each not in containers]
+    if merged.labels:
+        return planner.merged([merged, *planner.alike(others, merged).values()])
+    if len(others) > 1:
+        return replace(planner.plan_of_kids(folder, others), is_sure=False)
+    return merged
+
+
+def _initials(planner: _Planner, _folder: Folder, kids: Sequence[Folder]) -> TreePlan | None:
+    """`a/abbey/1.jpg`, `z/zoo/1.jpg`: folders called by the first letters of the classes in them."""
+    are_initials = all(
+        len(kid.name) == 1 and kid.name.isalpha() and kid.holding and not kid.own
+        and all(each.name.casefold().startswith(kid.name.casefold()) for each in kid.holding)
+        for kid in kids
+    )  # fmt: skip
+    if not are_initials:
+        return None
+    leaves = {each: each.path[len(kid.path) + 1 :] for kid in kids for each in kid.within() if each.own}
+    return planner.merged([TreePlan(labels=leaves)])
+
+
+def _leaves(planner: _Planner, folder: Folder, kids: Sequence[Folder]) -> TreePlan | None:
+    """`cat/IMG_1.jpg`, `dog/IMG_1.jpg`: a folder for each class, what most people bring."""
+    if any(_inner_names(kids).values()):
+        return None
+    names = [kid.name for kid in kids]
+    if parts := names_of_parts(names):
+        return replace(planner.merged([TreePlan(labels={kid: parts[kid.name] for kid in kids})]), is_sure=False)
+    is_loose = folder.own > sum(kid.count for kid in kids)
+    return planner.classes(kids, is_sure=not (is_loose or any(rule(kids) for rule in NOT_CLASSES)))
+
+
+def _verdicts(planner: _Planner, _folder: Folder, kids: Sequence[Folder]) -> TreePlan | None:
+    """`OK/camera 1/1.png`, `NOK/camera 1/2.png`: verdicts are classes, whatever lies in them."""
+    return planner.classes(kids, is_sure=True) if are_verdicts([kid.name for kid in kids]) else None
+
+
+def _splits_within(planner: _Planner, _folder: Folder, kids: Sequence[Folder]) -> TreePlan | None:
+    """`cat/train/1.jpg`, `dog/train/2.jpg`: splits within the classes; `set1/train/cat`: within parts of a set."""
+    inner = {each: split_of(each.name) for kid in kids for each in _settled(kid).holding}
+    if not all(is_split_name(each.name) for each in inner) or not all(_inner_names(kids).values()):
+        return None
+    plans = [plan for plan in map(planner.plan, kids) if plan.labels]
+    within = planner.merged(plans)
+    outer = planner.classes(kids, is_sure=True)
+    if not within.labels:
+        return replace(outer, splits=inner)
+    if len(plans) > 1 and common_share([plan.classes for plan in plans]) >= _COMMON:
+        tests = {kid: split_of(kid.name) for kid in kids if is_split_name(kid.name)}
+        return replace(within, splits={**within.splits, **tests}, is_sure=True)
+    return replace(outer, splits=inner, is_sure=False)
+
+
+def _splits_beside(planner: _Planner, folder: Folder, kids: Sequence[Folder]) -> TreePlan | None:
+    """`cat/1.jpg`, `dog/1.jpg`, `boxes/train/2.jpg`: classes beside a data set in splits."""
+    nested = _nested(kids)
+    if not all(is_split_name(each.name) for kid in nested for each in _settled(kid).holding):
+        return None
+    merged = planner.below(nested)
+    classes = [kid for kid in kids if kid not in nested]
+    if merged.labels or len(classes) < 2:
+        return merged
+    return replace(planner.plan_of_kids(folder, classes), splits=merged.splits)
+
+
+def _images_within(planner: _Planner, _folder: Folder, kids: Sequence[Folder]) -> TreePlan | None:
+    """`cat/images/1.jpg`, `dog/images/2.jpg`; `cat/CROPPED/1.jpg`: a folder of images within each class."""
+    inner = {each.name for kid in kids for each in _settled(kid).holding}
+    are_nameless = all(is_container(name) or is_unlabelled(name) for name in inner)
+    return planner.classes(kids, is_sure=True) if are_nameless or len(inner) == 1 else None
+
+
+def _versions(planner: _Planner, _folder: Folder, kids: Sequence[Folder]) -> TreePlan | None:
+    """`color/cat/1.jpg`, `gray/cat/1.jpg`: versions of the same images, by their look, hold the classes."""
+    if _are_versions(kids):
+        return planner.below(kids)
+    if all(len(kid.holding) > 1 and _are_versions(kid.holding) for kid in kids):  # `cat/color/1.jpg`
+        return planner.classes(kids, is_sure=True)
+    return None
+
+
+def _items_within(planner: _Planner, _folder: Folder, kids: Sequence[Folder]) -> TreePlan | None:
+    """`cat/patient 1/1.jpg`, `dog/patient 7/1.jpg`, `airport/airport_0/1.jpg`: numbered items within the classes."""
+    own, inner = [kid.name for kid in kids], _inner_names(kids)
+    every = {name for names in inner.values() for name in names}
+    is_crossed = _are_crossed(inner)
+    are_also_counted = are_numbers(own) or (is_crossed and are_counted(own))
+    are_items_of_class = are_numbers(every) or (not is_crossed and _are_numbered_after(inner))
+    return planner.classes(kids, is_sure=True) if are_items_of_class and not are_also_counted else None
+
+
+def _crossed(planner: _Planner, _folder: Folder, kids: Sequence[Folder]) -> TreePlan | None:
+    """`fold1/cat/1.jpg`, `fold2/cat/2.jpg`: equal names in each folder are the classes where their folders are parts.
+
+    `apple/fresh/1.jpg`, `pear/fresh/2.jpg`: either may be the class, and the user decides.
+    """
+    inner, own = _inner_names(kids), [kid.name for kid in kids]
+    if not _are_crossed(inner):
+        return None
+    every = {name.casefold() for names in inner.values() for name in names}
+    leaves = {each.name for kid in kids for each in kid.within() if each.own and not each.holding}
+    merged = planner.below(kids)
+    if are_verdicts(every) or are_verdicts(leaves):
+        return merged
+    if are_numbers(own):
+        return replace(merged, is_sure=merged.is_sure and (are_parts(own) or not are_numbers(every)))
+    if len(every) >= 2 * len(kids):
+        return merged
+    return replace(merged, is_sure=False) if len(every) > len(kids) else planner.classes(kids, is_sure=False)
+
+
+def _parts(planner: _Planner, _folder: Folder, kids: Sequence[Folder]) -> TreePlan | None:
+    """`batch_1/cat/1.jpg`, `batch_2/dog/2.jpg`: numbered parts of a data set hold the classes."""
+    return replace(planner.below(kids), is_sure=True) if are_parts([kid.name for kid in kids]) else None
+
+
+def _set_beside_images(planner: _Planner, _folder: Folder, kids: Sequence[Folder]) -> TreePlan | None:
+    """`lungs/cat/1.png`, `lungs/dog/1.png`, `test cases/1.png`: one or two data sets beside other images."""
+    nested = _nested(kids)
+    plans = [plan for plan in map(planner.plan, nested) if plan.labels]
+    if len(nested) > 2 or common_share([plan.classes for plan in plans]) < _COMMON:
+        return None
+    merged = planner.merged(plans)
+    if any(plan.splits for plan in plans):
+        return replace(merged, is_sure=True)
+    others = [kid for kid in kids if kid not in nested and split_in(kid.name) != "test"]
+    tests = {kid: split_in(kid.name) for kid in kids if kid not in nested and kid not in others}
+    if tests and not others:
+        return replace(merged, splits=tests, is_sure=True)
+    return replace(merged, is_sure=False) if len(nested) + len(others) == 2 else None
+
+
+def _taxonomy(planner: _Planner, _folder: Folder, kids: Sequence[Folder]) -> TreePlan | None:
+    """`Canidae/fox/1.jpg`, `Felidae/lynx/1.jpg`: either level may be the class, unless few folders have others."""
+    nested = _nested(kids)
+    return planner.classes(kids, is_sure=len(nested) <= len(kids) / 2 and len(kids) > 2)
+
+
+Rule = Callable[[_Planner, Folder, Sequence[Folder]], TreePlan | None]
+RULES: tuple[Rule, ...] = (
+    _splits, _beside_unlabelled, _wrapper, _copy_of_siblings, _containers, _initials, _leaves, _verdicts,
+    _splits_within, _splits_beside, _images_within, _versions, _items_within, _crossed, _parts, _set_beside_images,
+    _taxonomy,
+)  # fmt: skip
+
+
+# ----------------------------------------------------------------------------------------------------------------------
+# What else folders of images may be. Then their names are offered as classes, and the user decides.
+
+
+def _are_items(kids: Sequence[Folder]) -> bool:
+    """`patient 1/1.jpg`, `patient 2/1.jpg`; `2024-05-01/1.jpg`, `2024-05-02/1.jpg`."""
+    return are_items([kid.name for kid in kids])
+
+
+def _are_parts(kids: Sequence[Folder]) -> bool:
+    """`images_001/1.jpg`, `images_002/1.jpg`; `100APPLE/1.jpg`; `00012/000120007.jpg` of img2dataset."""
+    are_shards = all(kid.name.isdecimal() and len(kid.name) > 3 for kid in kids) and all(
+        file.path.stem.isdecimal() and file.path.stem.startswith(kid.name)
+        for kid in kids
+        for file in islice(kid.images, _MOST_COMPARED)
+    )
+    return are_shards or are_parts([kid.name for kid in kids])
+
+
+def _are_albums(kids: Sequence[Folder]) -> bool:
+    """`Camera/1.jpg`, `WhatsApp Images/2.jpg`."""
+    return are_albums([kid.name for kid in kids])
+
+
+def _are_numbered(kids: Sequence[Folder]) -> bool:
+    """`kos01/1.png`, `kos02/1.png`; `S2A_1_45/1.png`, `S2A_1_46/1.png`: but `class 1`, `type 2` and `7` are classes."""
+    return are_alike([kid.name for kid in kids])
+
+
+def _hold_an_image_each(kids: Sequence[Folder]) -> bool:
+    """`00001f52-1a2b-4c3d-9e8f-00000001991e/1.jpg` of KoboToolbox: a folder for each image, called by a hash."""
+    return all(kid.count == 1 and _HASH.fullmatch(kid.name) for kid in kids)
+
+
+def _are_versions(kids: Sequence[Folder]) -> bool:
+    """`full/1.jpg`, `small/1.jpg`: the same images, by their look, in each folder."""
+    if not 1 < len(kids) <= _MOST_VERSIONS:
+        return False
+    first, *others = map(_named_images, kids)
+    return all(likeness.are_versions(first, other) for other in others)
+
+
+NOT_CLASSES: tuple[Callable[[Sequence[Folder]], bool], ...] = (
+    _are_items, _are_parts, _are_albums, _are_numbered, _hold_an_image_each, _are_versions,
+)  # fmt: skip
+
+
+def _named_images(folder: Folder) -> dict[str, Path]:
+    """Return the first images of a folder by their stems, or by their paths in it where several have one stem."""
+    files = [*islice((file for each in folder.within() for file in each.images), _MOST_COMPARED)]
+    stems = {file.path.stem: file.path for file in files}
+    if len(stems) == len(files):
+        return stems
+    return {file.name[len(folder.path) + 1 :].rpartition(".")[0]: file.path for file in files}
+
+
+def _inner_names(kids: Sequence[Folder]) -> dict[Folder, list[str]]:
+    """Return the names of the folders in each folder, or in the innermost of lone folders in it."""
+    return {kid: [each.name for each in _settled(kid).holding] for kid in kids}
+
+
+def _nested(kids: Sequence[Folder]) -> list[Folder]:
+    """Return the folders that hold several folders, or a lone one that does."""
+    return [kid for kid, names in _inner_names(kids).items() if names]
+
+
+def _are_crossed(inner: Mapping[Folder, Sequence[str]]) -> bool:
+    """Return whether all folders hold folders of largely the same names."""
+    names = [[name.casefold() for name in each] for each in inner.values()]
+    return all(names) and common_share(names) >= _COMMON
+
+
+def _are_numbered_after(inner: Mapping[Folder, Sequence[str]]) -> bool:
+    """Return whether the folders within each folder differ in digits alone: `airport/airport_0`, `sound/2306-210u`."""
+    nested = [kid for kid in inner if inner[kid]]
+    are_named_after = all(name.startswith(kid.name) for kid in nested for name in inner[kid])
+    return (len(nested) < len(inner) or are_named_after) and all(are_alike(inner[kid]) for kid in nested)
+
+
+def _settled(folder: Folder) -> Folder:
+    """Return the innermost of lone folders within one another, but for folders of splits."""
+    while len(inner := folder.holding) == 1 and not folder.own and not is_split_name(inner[0].name):
+        folder = inner[0]
+    return folder
 
 
 def _without_documentation(kids: list[Folder]) -> tuple[list[Folder], list[Folder]]:
@@ -285,116 +472,27 @@ def _without_documentation(kids: list[Folder]) -> tuple[list[Folder], list[Folde
 
 
 def _splits_among(kids: Sequence[Folder]) -> tuple[dict[Folder, Split | None], list[Folder]]:
-    """Return the folders of splits, and the others; `cars_train` is one beside `cars_test`."""
+    """Return the folders of splits, and the others; empty for none.
+
+    Either folders called like splits, `train`, or folders of one name with splits, `cars_train` beside `cars_test`.
+    """
     groups: dict[tuple[str, ...], dict[Folder, Split | None]] = {(): {}}
     for kid in kids:
         if is_split_name(kid.name):
             groups[()][kid] = split_of(kid.name)
-            continue
-        if split_in(kid.name):
+        elif split := split_in(kid.name):
             rest = tuple(word for word in name_words(kid.name) if not is_split_name(word) and len(word) > 1)
-            groups.setdefault(rest, {})[kid] = split_in(kid.name)
-    exact = groups.pop(())
-    if exact:  # `evaluation` beside `training`
+            groups.setdefault(rest, {})[kid] = split
+    if exact := groups.pop(()):  # `evaluation` beside `training`
         spare: Split = "val" if "test" in exact.values() else "test"
         exact |= {kid: spare for kid in kids if name_words(kid.name) in (["eval"], ["evaluation"])}
     others = [kid for kid in kids if kid not in exact]
     if exact and (not others or ("train" in exact.values() and len(set(exact.values()) - {None}) > 1)):
         return (exact, others) if len(kids) > 1 else ({}, [])
     for rest, group in groups.items():
-        others = [kid for kid in kids if rest and tuple(name_words(kid.name)) == rest]
-        if others and "train" not in group.values():  # `birds` beside `birds_test`
-            group |= dict.fromkeys(others, None)
-            return group, [kid for kid in kids if kid not in group]
-        if "train" in group.values() and len(set(group.values())) > 1:
+        without = [kid for kid in kids if rest and tuple(name_words(kid.name)) == rest]
+        if without and "train" not in group.values():  # `birds` beside `birds_test`
+            group |= dict.fromkeys(without, None)
+        if without or ("train" in group.values() and len(set(group.values())) > 1):
             return group, [kid for kid in kids if kid not in group]
     return {}, []
-
-
-def _settled(folder: Folder) -> Folder:
-    """Return the innermost of lone folders within one another, but for folders of splits."""
-    while len(inner := folder.holding) == 1 and not folder.own and not is_split_name(inner[0].name):
-        folder = inner[0]
-    return folder
-
-
-def _parts_or_classes(kids: Sequence[Folder], inner: Collection[str]) -> tuple[bool, float]:
-    """Return whether the inner of two crossed levels names the classes, and the confidence."""
-    names = [kid.name for kid in kids]
-    leaves = {each.name for kid in kids for each in kid.within() if each.own and not each.holding}
-    if are_verdicts(inner) or are_verdicts(leaves):
-        return True, SURE
-    if are_versions(inner) and not are_versions(names):
-        return False, SURE
-    if are_numbers(names) or are_versions(names) or _have_equal_stems(kids):
-        return True, OPEN if are_numbers(inner) and not (are_versions(names) or are_parts(names)) else SURE
-    if len(inner) >= 2 * len(kids):
-        return True, PLAUSIBLE
-    return len(inner) > len(kids), OPEN
-
-
-def _confidence_of_leaves(kids: Sequence[Folder]) -> float:
-    """Return the confidence that folders of images are classes."""
-    names = [kid.name for kid in kids]
-    if are_versions(names) or are_items(names) or are_parts(names) or _have_equal_stems(kids):
-        return UNLIKELY
-    if are_albums(names) or are_alike(names):
-        return OPEN
-    is_image_each = len(kids) > 4 and _count(kids) <= len(kids) and all(any(map(str.isdigit, each)) for each in names)
-    return UNLIKELY if is_image_each or _hold_the_same(kids) else SURE
-
-
-def _are_numbered_after(kids: Sequence[Folder], inner: Mapping[Folder, Sequence[str]]) -> bool:
-    """Return whether the folders within each folder differ in digits alone: `airport/airport_0`, `sound/2306-210u`."""
-    nested = [kid for kid in kids if inner[kid]]
-    are_named_after = all(name.startswith(kid.name) for kid in nested for name in inner[kid])
-    return (len(nested) < len(kids) or are_named_after) and all(are_alike(inner[kid]) for kid in nested)
-
-
-def _hold_the_same(kids: Sequence[Folder]) -> bool:
-    """Return whether folders whose names differ in digits alone hold images of the same names: items, no classes."""
-    if not are_alike([kid.name for kid in kids]):
-        return False
-    stems = [{file.path.stem.removeprefix(kid.name) for file in islice(kid.images, 500)} for kid in kids]
-    return all(each == stems[0] for each in stems)
-
-
-def _have_equal_stems(kids: Sequence[Folder]) -> bool:
-    """Return whether some folders hold images of the same names, and those no mere numbers: versions of the images."""
-    if len(kids) > 6:
-        return False
-    stems = [{file.path.stem for each in kid.within() for file in islice(each.images, 2000)} for kid in kids]
-    rests = [{stem.removeprefix(kid.name) for stem in each} for kid, each in zip(kids, stems, strict=True)]
-    if len(rests[0]) > 2 and all(each == rests[0] for each in rests) and all(map(str.isalpha, rests[0])):
-        return True  # views of each item, called after it
-    return are_equal_by_origin(stems)
-
-
-def _copies_among(kids: Sequence[Folder]) -> list[Folder]:
-    """Return the folders that hold their siblings once more, as some archives do: `cells/sick`, `cells/cells/sick`."""
-    copies: list[Folder] = []
-    for kid in kids:
-        others = {each.name for each in kids if each is not kid}
-        inner = [each.name for each in _settled(kid).holding]
-        if len(inner) > 1 and len(others.intersection(inner)) >= _COMMON * len(others):
-            copies.append(kid)
-    return copies
-
-
-def _are_letters(kids: Sequence[Folder]) -> bool:
-    """Return whether folders are named after the first letter of their sub-folders: `a/abbey`."""
-    return all(
-        len(kid.name) == 1 and kid.name.isalpha() and kid.holding and not kid.own
-        and all(each.name.casefold().startswith(kid.name.casefold()) for each in kid.holding)
-        for kid in kids
-    )  # fmt: skip
-
-
-def _joined(kids: Sequence[Folder], *, by_path: bool = False) -> TreePlan:
-    """Return the plan of the innermost folders as classes, by their names, or their paths where names recur."""
-    leaves = [(folder, kid) for kid in kids for folder in kid.within() if folder.own and not is_container(folder.name)]
-    names = [folder.name for folder, _ in leaves]
-    is_unique = not by_path and len(set(names)) == len(names) and not are_numbers(names)
-    start = len(kids[0].parent.path) if kids[0].parent and kids[0].parent.path else -1
-    labels = {folder: folder.name if is_unique or folder is kid else folder.path[start + 1 :] for folder, kid in leaves}
-    return TreePlan(labels=labels, confidence=UNLIKELY)

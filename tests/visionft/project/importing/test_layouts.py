@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from drawn_images import image_content
 from PIL import Image
 
 from visionft.errors import ProjectError
@@ -34,6 +35,7 @@ class Layout:
     added: int | None = None
     source: str = ""
     task: str = "single"
+    are_versions: bool = False  # images of equal stems show the same
     offered: dict[str, int] | None = None  # classes of the first reading, where it is not taken
 
     def __str__(self) -> str:
@@ -152,7 +154,12 @@ EVIDENCE = [
            classes=CAT_DOG, added=4),
     Layout("lone folders of many names", two("ILSVRC/Data/CLS-LOC/jpg")),
     Layout("cars_train and cars_test", two("cars_train", "cars_test"), splits={"train": 2, "test": 2}),
-    Layout("versions", two("color/cat", "color/dog", "gray/cat", "gray/dog"), classes={"cat": 4, "dog": 4}),
+    Layout("versions", tuple(f"{v}/{c}/{n}{c}.png" for v in ("color", "gray") for c in ("cat", "dog") for n in (1, 2)),
+           classes={"cat": 4, "dog": 4}, are_versions=True),
+    Layout("cameras that count for themselves", tuple(f"{c}/IMG_{n:04}.png" for c in ("cat", "dog") for n in range(12)),
+           classes={"cat": 12, "dog": 12}),
+    Layout("different images of equal names", tuple(f"{c}/{n}1a8e-fab0.png" for c in ("cat", "dog") for n in "abcd"),
+           classes={"cat": 4, "dog": 4}),
     Layout("folds", two("fold1/cat", "fold1/dog", "fold2/cat", "fold2/dog"), classes={"cat": 4, "dog": 4}),
     Layout("numbered parts", two("images_001/images", "images_002/images"), offered={"images_001": 2, "images_002": 2}),
     Layout("numbers of patients below classes", two("cat/1", "cat/2", "dog/1"), classes={"cat": 4, "dog": 2}),
@@ -200,7 +207,8 @@ EVIDENCE = [
     Layout("cameras", two("Kamera 1", "Kamera 2"), offered={"Kamera 1": 2, "Kamera 2": 2}),
     Layout("serial numbers", two("DA1234567", "DA1234571"), offered={"DA1234567": 2, "DA1234571": 2}),
     Layout("albums of a telephone", two("Camera", "Sent"), offered={"Camera": 2, "Sent": 2}),
-    Layout("the same photographs twice", tuple(f"{c}/_MG_{n}.png" for c in ("big", "little") for n in (110, 111, 112))),
+    Layout("the same photographs twice", tuple(f"{c}/_MG_{n}.png" for c in ("big", "little") for n in range(110, 114)),
+           offered={"big": 4, "little": 4}, are_versions=True),
     Layout("a further folder of a class", two("train/cat", "train/dog", "more_cat/cat", "test/dog"),
            classes={"cat": 4, "dog": 4}, splits={"train": 4, "test": 2}),
     Layout("items with two images a row", two("A01", "A02", "B07", "C03"),
@@ -219,7 +227,7 @@ EVIDENCE = [
            splits={"train": 2, "test": 2}),
     Layout("originals and smaller copies", tuple(f"{folder}/{n}1a8e-fab0.png" for folder in ("full", "small")
            for n in "abcd"), {"t.csv": "image,label\n" + "".join(f"{n}1a8e-fab0,{'cat' if n in 'ab' else 'dog'}\n"
-           for n in "abcd")}, {"cat": 4, "dog": 4}),
+           for n in "abcd")}, {"cat": 4, "dog": 4}, are_versions=True),
     Layout("names of a camera", tuple(f"{name}_{number}.png" for name in ("IMG", "DSC") for number in range(4))),
 ]  # fmt: skip
 
@@ -267,7 +275,12 @@ def test_plain_images_with_the_names_of_others_are_a_class(tmp_path: Path, empty
 def _import(layout: Layout, folder: Path, draw, **options) -> tuple[ImportReport, ProjectSummary]:
     source = folder / "source"
     for number, name in enumerate(layout.images):
-        draw(source / name, number)
+        if layout.are_versions:
+            (source / name).parent.mkdir(parents=True, exist_ok=True)
+            look = "bright" if number < len(layout.images) / 2 else "small"
+            (source / name).write_bytes(image_content(name, look, source=Path(name).name))
+        else:
+            draw(source / name, number)
     for name, text in layout.texts.items():
         (source / name).parent.mkdir(parents=True, exist_ok=True)
         (source / name).write_text(text, encoding="utf-8")

@@ -1,0 +1,72 @@
+"""Classes in file names: `Abyssinian_12.jpg`, `cat.0.jpg`; and the parts of names such as `39_1_20170116.jpg`."""
+
+import re
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
+
+from visionft.project.formats.split_names import is_split_name
+from visionft.project.importing.folder_names import are_numbers, is_container
+
+_SIGNS = re.compile(r"[ _.\-()]+")
+_NUMBERS_FIRST = re.compile(r"^\d+[ _.\-]*")
+_NUMBERS_LAST = re.compile(r"[ _.\-(]*\d+\)?(?:[ _.\-]\d+)*$")
+_DIGITS = re.compile(r"\d+")
+_OF_CAMERAS = re.compile(
+    r"(?i)(_?mg|c?img|dsc[nf]?|dji|gopr|p|pic|mvimg|pxl|screenshot|scan|frame|untitled|wa|whatsapp.*)"
+)
+_SHORT_SPLITS = ("te", "tr", "trn", "ts", "tst", "va")
+_COVERED = 0.8  # share of the images whose names have the part
+_LEAST_IMAGES, _MOST_CLASSES = 6, 1000
+_MOST_OF_PART = 50  # values of one part of the names
+
+
+def name_parts(stem: str) -> tuple[str, ...]:
+    """Return the parts of a file name without suffix, as `LabelChoice.name_part` counts them from 1 on."""
+    return tuple(part for part in _SIGNS.split(stem) if part)
+
+
+def name_part(stem: str, number: int) -> str:
+    """Return a part of a file name: from 1 on, -1 for the last; 0 for the words beside the numbers; empty for none."""
+    if number == 0:
+        return _NUMBERS_FIRST.sub("", _NUMBERS_LAST.sub("", stem))
+    parts = name_parts(stem)
+    place = number - 1 if number > 0 else number
+    return parts[place] if -len(parts) <= place < len(parts) else ""
+
+
+def parts_with_classes(paths: Sequence[Path]) -> Iterator[int]:
+    """Yield the parts of the names of images, as `name_part` counts them, that may be classes, most plausible first."""
+    if len(paths) < _LEAST_IMAGES:
+        return
+    words = {path.stem: name_part(path.stem, 0) for path in paths}
+    counts = Counter(word for stem, word in words.items() if word != stem and _is_word(word))
+    are_words = len({_DIGITS.sub("", word) for word in counts}) > len(counts) / 2
+    if are_words and _are_classes(counts, len(paths), _MOST_CLASSES) and not are_numbers(counts):
+        yield 0
+        return
+    names = [name_parts(path.stem) for path in paths]
+    length, equally_long = Counter(map(len, names)).most_common(1)[0]
+    if length < 2 or equally_long < _COVERED * len(paths):
+        return
+    columns = [[parts[place] for parts in names if place < len(parts)] for place in range(length)]
+    by_words = sorted(range(length), key=lambda place: not any(map(str.isalpha, "".join(columns[place]))))
+    yield from (place + 1 for place in by_words if _are_classes(Counter(columns[place]), len(paths), _MOST_OF_PART))
+
+
+def _is_word(name: str) -> bool:
+    """Return whether the words beside a number may be a class."""
+    word = name.strip(" _.-(")
+    is_other = word.casefold() in _SHORT_SPLITS or is_container(word) or is_split_name(word)
+    return any(map(str.isalpha, word)) and not (is_other or _OF_CAMERAS.fullmatch(word))
+
+
+def _are_classes(counts: Counter[str], images: int, most: int) -> bool:
+    """Return whether values recur as those of classes do."""
+    total = sum(counts.values())
+    return 1 < len(counts) <= min(most, total / 2) and total >= _COVERED * images
+
+
+def with_words(names: Collection[str]) -> bool:
+    """Return whether names have letters."""
+    return any(map(str.isalpha, "".join(names)))

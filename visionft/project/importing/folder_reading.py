@@ -1,0 +1,400 @@
+"""The readings of a folder, ranked (`ranking.py`), and those of a label file that was named."""
+
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property, reduce
+from pathlib import Path
+
+from models.messages import Message, sentences
+from visionft.data.types import Split
+from visionft.errors import NextStep, ProjectError
+from visionft.files import is_file
+from visionft.foreign_text import printable
+from visionft.jobs import SILENT, JobContext
+from visionft.project.formats.columns import describes_photographs
+from visionft.project.formats.image_index import ImageIndex
+from visionft.project.formats.listing import AUTOMATIC, Interpretation, LabelChoice, Listing, ReadOptions, SourceFile
+from visionft.project.formats.locating import data_folder
+from visionft.project.formats.registry import FORMATS, format_of
+from visionft.project.formats.split_names import is_split_name, is_train_and_val, split_of
+from visionft.project.formats.whole_files import unsupported_tool
+from visionft.project.importing.file_names import name_part, parts_with_classes
+from visionft.project.importing.folder_names import is_container, is_unlabelled
+from visionft.project.importing.label_sources import LabelReader, LabelSource, source_of, unread_files
+from visionft.project.importing.ranking import Proposal, merged_sources, rank
+from visionft.project.importing.readings import Evidence, Reading, evidence_of
+from visionft.project.importing.relations import Relation, is_id
+from visionft.project.importing.survey import Folder, Survey, is_image, survey_folder
+from visionft.project.importing.tree_reading import TreePlan, listing_of, plan_of
+
+_COMPLETE = 0.9  # share of the images with words in their names that a column of numbers confirms
+_MOST_LEVELS_DEEP = 33
+_MOST_READINGS, _MOST_COLUMNS, _MOST_LEVELS = 5, 3, 3
+
+
+def read_folder(
+    source: Path, only: str = "auto", *, options: ReadOptions, known_classes: Collection[str] = (),
+    job: JobContext = SILENT,
+) -> tuple[Reading, ...]:  # fmt: skip
+    """Return the readings of a folder, by their rank; the last one is of images without labels.
+
+    `only` is the format of the label files, "folders" for class folders alone, or "auto". A lone folder is a class
+    where `known_classes` has its name. A `ProjectError` where label files cannot be read and there are no others.
+    """
+    return _FolderReader(survey_folder(source, job=job), options, only, known_classes).read()
+
+
+def read_label_file(listing: Listing, with_label: Callable[[str], Listing] | None) -> tuple[Reading, ...]:
+    """Return the readings of a label file that was named; `with_label` reads it with another column of labels.
+
+    A `ProjectError` where none of its images is there.
+    """
+    if not listing.interpretations:  # no row of it could be read
+        evidence = evidence_of(listing, len(listing.files))
+        return (Reading(title=Message("Images without labels"), listing=listing, evidence=evidence, is_sure=True),)
+    source = source_of(listing)
+    if listing.files and not any(each.sha256 or is_file(each.path) for each in listing.files):
+        raise _unrelated(source, ImageIndex(data_folder(source.file)))
+    found = [source]
+    is_unsure = with_label is not None and source.is_unsure_of_column
+    if with_label and is_unsure:
+        found += [source_of(with_label(column)) for column in source.alternatives[:_MOST_COLUMNS]]
+    readings: list[Reading] = []
+    for each in found:
+        proposal = Proposal(source=each, choice=_choice_of(each, source.file.parent))
+        evidence = evidence_of(each.listing, len(each.listing.files), each)
+        readings.append(Reading(title=proposal.title, listing=each.listing, evidence=evidence,
+                                is_sure=each is source and not is_unsure, choice=proposal.choice))  # fmt: skip
+    if not readings[0].evidence.labelled:
+        return (readings[0],) if len(found) == 1 else (*readings[1:], readings[0])
+    files = tuple(replace(each, labels=()) for each in listing.files)
+    without = replace(listing, files=files, classes=(), interpretations=())
+    evidence, title = evidence_of(without, len(files)), Message("Images without labels")
+    return (*readings, Reading(title=title, listing=without, evidence=evidence, is_sure=False))
+
+
+@dataclass(frozen=True)
+class _FolderReader:
+    """Reads one folder."""
+
+    survey: Survey
+    options: ReadOptions
+    only: str
+    known_classes: Collection[str]
+
+    @cached_property
+    def _plan(self) -> TreePlan:
+        return plan_of(self.survey, self.known_classes)
+
+    @cached_property
+    def _labels(self) -> LabelReader:
+        return LabelReader(self.survey, self.options, self.only)
+
+    def read(self) -> tuple[Reading, ...]:
+        choice = self.options.choice
+        if choice.class_folder or choice.name_part is not None:
+            return self._reading(replace(self._chosen(choice), is_sure=True), []), self._without_labels([], [])
+        sources, errors = ([], []) if self.only == "folders" else self._labels.read()
+        files = merged_sources([each for each in sources if each.labels])
+        if choice != AUTOMATIC or self.only not in ("auto", "folders"):
+            proposals = [Proposal(source=each, is_sure=True) for each in files[:1]]
+        else:
+            proposals = self._ranked(files, sources)
+        if self.only != "folders" and not proposals:
+            _require_related(self.survey, sources, errors, self.only)
+        is_open = all(each.source and not each.source.of_names and each.source not in sources for each in proposals)
+        return (*(self._reading(each, sources) for each in proposals[:_MOST_READINGS]),
+                self._without_labels(sources if is_open else [], sources))  # fmt: skip
+
+    def _ranked(self, files: Sequence[LabelSource], sources: Sequence[LabelSource]) -> list[Proposal]:
+        """Return all proposals, those that are sure first."""
+        proposals = rank(self.survey, self._trees(), files)
+        others = [Proposal(source=each) for each in self._other_columns(sources, proposals)]
+        if not any(each.is_sure and not (each.source and each.source.is_from_marks) for each in proposals):
+            names = [self._confirmed(each, sources) for each in self._words_in_names()]
+            if any(each.choice.name_part == 0 for each in names):  # rather than the classes of parts of the images
+                proposals = [replace(each, is_sure=False) for each in proposals]
+            proposals = [*proposals, *names]
+        proposals = [*map(self._named, proposals[:1]), *proposals[1:], *others]
+        if self._plan.alone and not proposals and not is_container(self._plan.alone.name):
+            proposals = [Proposal(plan=TreePlan(labels={self._plan.alone: self._plan.alone.name}))]
+        return sorted(proposals, key=lambda each: not each.is_sure)
+
+    def _trees(self) -> list[Proposal]:
+        """Return the class folders by structure, then those of other levels."""
+        found: list[Proposal] = []
+        levels = list(class_levels(self.survey.root))
+        if self._plan.labels:
+            level = next((level for level, plan in levels if plan.labels == self._plan.labels), 0)
+            choice = LabelChoice(class_folder=level) if level else AUTOMATIC
+            found.append(Proposal(plan=self._plan, has_folders_first=True, is_sure=self._plan.is_sure, choice=choice))
+        for level, plan in levels[:_MOST_LEVELS]:
+            if not found or plan.labels != self._plan.labels:
+                found.append(Proposal(plan=plan, has_folders_first=True, choice=LabelChoice(class_folder=level)))
+        return found
+
+    def _words_in_names(self) -> Iterator[Proposal]:
+        """Yield the parts of the file names that may be classes."""
+        files = [each for each in listing_of(self.survey, self._plan).files if is_image(each)]
+        known = [each.path for each in files if each.split != "test"]  # those of the test may have none in their names
+        numbers = [*parts_with_classes([each.path for each in files])] or [*parts_with_classes(known)]
+        return (self._chosen(LabelChoice(name_part=number)) for number in numbers)
+
+    def _confirmed(self, proposal: Proposal, sources: Sequence[LabelSource]) -> Proposal:
+        """Return a proposal of words in the file names, sure where a column of numbers confirms them."""
+        names = proposal.source
+        assert names is not None
+        for table in sources if not proposal.choice.name_part else ():
+            for column in table.alternatives[:_MOST_COLUMNS] if not table.labels else ():
+                found = self._labels.with_label(table, column)
+                relation = Relation.of(names.labels, found.labels) if found is not None else None
+                if relation is not None and relation.names and relation.common >= _COMPLETE * len(names.labels):
+                    second = printable(table.file.name)
+                    return replace(proposal, is_sure=True, agreement=relation.confirmed, second=second)
+        return proposal
+
+    def _named(self, proposal: Proposal) -> Proposal:
+        """Return a proposal of a label file, its ids of classes called by words in the file names, one for each id."""
+        source = proposal.source
+        if source is None or proposal.plan or proposal.names or not all(map(is_id, source.classes)):
+            return proposal
+        paths = [Path(path) for path in source.labels]
+        for number in parts_with_classes(paths):
+            words = {str(path): (name_part(path.stem, number),) for path in paths}
+            relation = Relation.of(source.labels, words)
+            is_whole = relation.common == len(source.labels) and relation.names.keys() == source.classes.keys()
+            if number == 0 and is_whole and relation.confirmed == 1:
+                return replace(proposal, names=relation.names)
+        return proposal
+
+    def _other_columns(self, sources: Sequence[LabelSource], proposals: Sequence[Proposal]) -> Iterator[LabelSource]:
+        """Yield the first table, or those without labels, with further columns that may give the class.
+
+        Tables of the same columns are read as one.
+        """
+        best = next((each.source for each in proposals if each.source), None)
+        is_open = not any(each.is_sure for each in proposals)
+        tables = [best] if best else [each for each in sources if not each.labels] if is_open else []
+        alike: defaultdict[tuple[str, ...], list[LabelSource]] = defaultdict(list)
+        for table in tables:
+            first = table.listing.interpretations[0]
+            alike[first.columns if len(first.label_columns) < 2 else ()].append(table)
+        for columns, group in alike.items():
+            for column in group[0].alternatives[:_MOST_COLUMNS] if columns else ():
+                found = [each for table in group if (each := self._labels.with_label(table, column)) and each.labels]
+                if found:
+                    yield reduce(LabelSource.joined, found)
+
+    def _chosen(self, choice: LabelChoice) -> Proposal:
+        """Return the folders or the part of the names that the user chose; a `ProjectError` where no image has one."""
+        if choice.class_folder:
+            plan = level_plan(self.survey.root, choice.class_folder)
+            if not plan.labels:
+                message = Message("No image lies in a folder of level {level}.", level=choice.class_folder)
+                raise ProjectError(message, "Level 1 lies in the source; -1 holds the images.")
+            return Proposal(plan=plan, has_folders_first=True, is_sure=True, choice=choice)
+        number = choice.name_part or 0
+        around = listing_of(self.survey, replace(self._plan, labels={}, looks=()))
+        named = [(each, name_part(each.path.stem, number)) for each in around.files if is_image(each)]
+        files = tuple(replace(each, labels=(name,)) for each, name in named if name)
+        if not files:
+            message = Message("No file name has a part {number}.", number=number)
+            raise ProjectError(message, "Parts are counted from 1 on, between blanks, points, hyphens and underscores.")
+        title = Message("the names of the files: part {place}", place=number)
+        if number == 0:
+            title = Message("the names of the files: the words beside the number")
+        listing = Listing(files, interpretations=(Interpretation(file=self.survey.source),))
+        labels = {str(each.path): each.labels for each in files}
+        source = LabelSource(listing=listing, of_names=title, labels=labels, named=len(files), found=len(files))
+        return Proposal(source=source, choice=choice)
+
+    # ------------------------------------------------------------------------------------------------------------------
+    # From a proposal to its listing.
+
+    def _reading(self, proposal: Proposal, sources: Sequence[LabelSource]) -> Reading:
+        """Return a proposal as a reading."""
+        listing = _with_splits(self._listing(proposal), _splits_of_lists(sources))
+        if proposal.source and not proposal.plan and proposal.choice == AUTOMATIC:
+            proposal = replace(proposal, choice=_choice_of(proposal.source, self.survey.source))
+        if separator := self.options.choice.separator if proposal.choice == self.options.choice else "":
+            listing = _divided(listing, separator)
+        evidence = evidence_of(listing, self.survey.root.count, proposal.source, proposal.agreement)
+        return Reading(title=proposal.title, listing=listing, evidence=replace(evidence, second=proposal.second),
+                       is_sure=proposal.is_sure, choice=proposal.choice)  # fmt: skip
+
+    def _without_labels(self, open_sources: Sequence[LabelSource], sources: Sequence[LabelSource]) -> Reading:
+        """Return the reading of all images without labels; the user has to decide about what is open there."""
+        listing = listing_of(self.survey, replace(self._plan, labels={}, looks=()))
+        listing = _with_splits(listing, _splits_of_lists(sources))
+        entries = [each for source in open_sources for each in source.listing.interpretations]
+        if read := {file for source in open_sources for file in source.read_files}:
+            listing = replace(listing, files=tuple(each for each in listing.files if each.path not in read))
+        entries = [each for each in entries if not describes_photographs(each.columns)]
+        is_open = [each for each in entries if each.has_only_marks or each.lacks_labels or each.is_unlabelled_by_choice]
+        foreign = "" if sources or self._plan.labels else unsupported_tool(self.survey.source)
+        around = replace(listing.interpretations[0], foreign=foreign, unread=self._unread(()))
+        listing = replace(listing, interpretations=(*is_open, around))
+        evidence = Evidence(images=self.survey.root.count, labelled=0, classes=0)
+        return Reading(title=Message("Images without labels"), listing=listing, evidence=evidence, is_sure=False,
+                       choice=LabelChoice(is_unlabelled=True))  # fmt: skip
+
+    def _unread(self, read: Sequence[LabelSource]) -> tuple[str, ...]:
+        files = unread_files(self.survey, read)
+        return tuple(printable(file.relative_to(self.survey.source).as_posix()) for file in files)
+
+    def _listing(self, proposal: Proposal) -> Listing:
+        """Return the entries of the label file first, then all other files of the folder."""
+        tree = listing_of(self.survey, proposal.plan or replace(self._plan, labels={}))
+        source = proposal.source
+        if source is None:
+            *first, last = tree.interpretations
+            return replace(tree, interpretations=(*first, replace(last, unread=self._unread(()))))
+        placed = {str(each.path): each for each in tree.files}
+        names, splits = proposal.names, _splits_in(source, placed)
+        entries: list[SourceFile] = []
+        for entry in source.listing.files:
+            place = placed.get(path := str(entry.path))
+            labels, others = entry.labels, place.labels if place else ()
+            if proposal.has_folders_first:
+                labels, others = others, labels
+            labels = tuple(names.get(name, name) for name in labels or others)
+            entries.append(replace(entry, labels=labels, split=splits.get(path)))
+        read = set(map(str, source.read_files))
+        listed_paths = {str(each.path) for each in entries}
+        rest = (each for path, each in placed.items() if path not in listed_paths and path not in read)
+        named: Mapping[str, str] = proposal.names if proposal.plan else {}
+        others = (replace(each, labels=tuple(named.get(name, name) for name in each.labels)) for each in rest)
+        *_, around = tree.interpretations
+        return Listing(
+            files=(*entries, *others), skipped=tree.skipped,
+            unreadable=(*source.listing.unreadable, *tree.unreadable), classes=source.listing.classes or tree.classes,
+            interpretations=(*source.listing.interpretations, replace(around, unread=self._unread((source,)))),
+        )  # fmt: skip
+
+
+def class_levels(root: Folder) -> Iterator[tuple[int, TreePlan]]:
+    """Yield the levels of folders, from 1 on, that may name classes: with two names that are not those of splits."""
+    known: list[set[str]] = []
+    for level in range(1, _MOST_LEVELS_DEEP):
+        plan = level_plan(root, level)
+        if not plan.labels:
+            return
+        if sum(not is_split_name(name) for name in plan.classes) > 1 and plan.classes not in known:
+            known.append(plan.classes)
+            yield level, plan
+
+
+def level_plan(root: Folder, level: int) -> TreePlan:
+    """Return the plan by which the folders of a level are classes: 1 lies in `root`, -1 holds the images, -2 those.
+
+    Folders of other levels that are called like splits are splits.
+    """
+    labels: dict[Folder, str] = {}
+    depths: dict[Folder | None, int] = {None: -1}
+    for folder in root.within():
+        depths[folder] = depth = depths[folder.parent] + 1
+        if level > 0 and depth == level and folder.count and not is_unlabelled(folder.name):
+            labels[folder] = folder.name
+        if level < 0 and folder.own and depth >= -level:
+            above = folder
+            for _ in range(-level - 1):
+                above = above.parent or above
+            labels[folder] = above.name
+    others = [each for each in root.within() if each not in labels and is_split_name(each.name)]
+    return TreePlan(labels=labels, splits={each: split_of(each.name) for each in others})
+
+
+def _choice_of(source: LabelSource, folder: Path) -> LabelChoice:
+    """Return the columns of a single table as a choice; automatic for anything else."""
+    first = source.listing.interpretations[0]
+    is_table = len(source.listing.interpretations) == 1 and len(first.label_columns) == 1 and not first.joined
+    if not is_table or first.format or not first.file.is_relative_to(folder) or not first.file_column:
+        return AUTOMATIC
+    return LabelChoice(table=first.file.relative_to(folder).as_posix(), file=first.file_column,
+                       label=first.label_columns[0])  # fmt: skip
+
+
+def _with_splits(listing: Listing, splits: Mapping[str, Split]) -> Listing:
+    """Return a listing with the splits of lists, for images without any."""
+    if not splits:
+        return listing
+    files = (each if each.split else replace(each, split=splits.get(str(each.path))) for each in listing.files)
+    return replace(listing, files=tuple(files))
+
+
+def _splits_of_lists(sources: Sequence[LabelSource]) -> dict[str, Split]:
+    """Return the split of each image in lists without labels, such as `train.txt`; none for images in two of them.
+
+    One of images to train and to validate with, such as `trainval.txt`, counts where no other list has the image.
+    """
+    found: dict[str, Split] = {}
+    several: set[str] = set()
+    for source in sorted(sources, key=lambda each: is_train_and_val(each.file.stem)):
+        for path, split in source.splits.items():
+            is_other = found.setdefault(path, split) != split and not is_train_and_val(source.file.stem)
+            several |= {path} if is_other else set()
+    return {path: split for path, split in found.items() if path not in several}
+
+
+def _splits_in(source: LabelSource, placed: Mapping[str, SourceFile]) -> dict[str, Split]:
+    """Return the splits: of the label file, of its name, or of the folder where the file tells none."""
+    found: dict[str, Split] = {}
+    has_splits = any(each.split_column for each in source.listing.interpretations)
+    has_splits = has_splits or any(each.split for each in source.listing.files)
+    for entry in source.listing.files:
+        place = placed.get(path := str(entry.path))
+        if split := entry.split or (place.split if place and not has_splits else None):
+            found[path] = split
+    return found
+
+
+def _divided(listing: Listing, separator: str) -> Listing:
+    """Return a listing with several classes for each name that holds the separator."""
+
+    def names(label: str) -> list[str]:
+        return [part.strip() for part in label.split(separator) if part.strip()]
+
+    files = (replace(each, labels=tuple(name for label in each.labels for name in names(label)))
+             for each in listing.files)  # fmt: skip
+    return replace(listing, files=tuple(files))
+
+
+def _require_related(survey: Survey, sources: Sequence[LabelSource], errors: Sequence[ProjectError], only: str) -> None:
+    """Raise the `ProjectError` of label files that cannot be read, or name no image of the folder."""
+    if errors:
+        raise errors[0]
+    if only != "auto" and not sources:
+        message = Message("{folder} holds no labels as {format}.", folder=survey.source, format=FORMATS[only].title)
+        raise ProjectError(message, "Name the file itself.")
+    unrelated = [each for each in sources if not each.found]
+    if unrelated and len(unrelated) == len(sources) and survey.root.count:
+        images = (each.path for each in survey.files() if is_image(each))
+        raise _unrelated(unrelated[0], ImageIndex(survey.source, images))
+
+
+def _unrelated(source: LabelSource, index: ImageIndex) -> ProjectError:
+    """Return the error for a label file that names other images than those of the folder of an index."""
+    file, found = source.file, format_of(source.file) if source.file.is_file() else None
+    if source.ambiguous:
+        values = {"file": printable(file.name), "folder": index.root}
+        message = Message("The names in {file} are each those of several images of {folder}.", **values)
+        first = source.listing.unreadable[0]
+        values = {"path": first.path, "reason": first.reason}
+        hint = Message("{path}: {reason}. Name their folders there, or import one folder.", **values)
+        return ProjectError(message, hint, NextStep("import_unlabelled", path=index.root))
+    message = Message(
+        "None of the images that {file} ({format}) names is in {folder}.", file=printable(file.name),
+        format=found.title if found else source.listing.interpretations[0].format, folder=index.root,
+    )  # fmt: skip
+    hint = Message("")
+    for entry in source.listing.files[:1]:
+        nearest = index.nearest(entry.name)
+        values = {"name": printable(entry.name), "nearest": printable(nearest)}
+        hint = Message("The first is called {name}.", **values)
+        if nearest:
+            hint = Message("The first is called {name}; the nearest image there is {nearest}.", **values)
+    step = NextStep("import_unlabelled", path=index.root)
+    return ProjectError(
+        message, sentences(hint, Message("Put them there, or import what is there without labels.")), step
+    )

@@ -1,0 +1,187 @@
+"""The rank of the ways to label the images of a folder.
+
+1. What the user chose.
+2. A label file of a labelling tool whose names lead to the images.
+3. Class folders.
+4. A table whose names lead to the images.
+5. Words in the file names, only where there are neither class folders nor such tables.
+6. No labels.
+
+The first that is sure is taken; without one, the images come in without labels until the user decides. A later one
+confirms an earlier one, labels further images, or names its ids. It replaces it only by a row of `DEVIATIONS`.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from models.messages import Message, listed
+from visionft.foreign_text import printable
+from visionft.project.formats.class_names import are_ids, class_names_for, name_of
+from visionft.project.formats.listing import AUTOMATIC, LabelChoice
+from visionft.project.formats.split_names import is_train_and_val
+from visionft.project.importing.label_sources import Labels, LabelSource
+from visionft.project.importing.relations import EQUAL, Relation, is_id, name_key_of
+from visionft.project.importing.survey import Survey, is_image
+from visionft.project.importing.tree_reading import TreePlan, listing_of
+
+_FEW = 0.02  # share of their images that sources of different images have in common
+_MINOR = 0.1  # share of the labels of the largest source that one needs to be the best
+_ELSEWHERE = 0.2  # share of labels of other images that a rival has
+_SHARED = 0.5  # share of the classes of sources with one vocabulary
+_LEAST = 0.5  # share of the labels of folders that are not sure, for a table that is
+_COMPLETE = 0.9  # share of the images in class folders that are the labels of a data set
+
+
+@dataclass(frozen=True, kw_only=True)
+class Proposal:
+    """A way to label the images: class folders, label files, words in the file names, or two of them."""
+
+    plan: TreePlan | None = None  # of class folders
+    source: LabelSource | None = None  # of label files, or of the file names
+    has_folders_first: bool = False  # where both label an image, the class folders count
+    is_sure: bool = False
+    names: Mapping[str, str] = field(default_factory=dict[str, str])  # {class: its name by the other source}
+    agreement: float | None = None  # share of equal labels where a second source labels the same images
+    second: str = ""  # name of the file that agrees so far; empty where it is the source
+    choice: LabelChoice = AUTOMATIC  # that gives the same labels
+
+    @property
+    def title(self) -> Message:
+        """The sources, with the first classes of folders."""
+        folders = list(dict.fromkeys(self.plan.labels.values())) if self.plan else []
+        if self.plan and self.source:
+            return Message("Class folders and {files}", files=self.source.title)
+        if self.source:
+            return Message("Labels of {file}", file=self.source.title)
+        return Message("Class folders: {names}", names=listed(list(map(printable, folders)), 3))
+
+
+def rank(survey: Survey, trees: Sequence[Proposal], files: Sequence[LabelSource]) -> list[Proposal]:
+    """Return the ways 2 to 4 to label the images, in the order of their rank; what is taken first.
+
+    Args:
+        survey: The folder.
+        trees: Class folders by structure first, then those of other levels.
+        files: Label files, best first.
+    """
+    of_files = [_of_file(files), *(Proposal(source=each) for each in files[1:])] if files else []
+    if not (trees and of_files):
+        return [*trees, *of_files]
+    pair = _Pair.of(survey, trees[0], of_files[0])
+    return [*(pair.joined() or pair.ranked()), *trees[1:], *of_files[1:]]
+
+
+@dataclass(frozen=True)
+class _Pair:
+    """Class folders and the best label file."""
+
+    survey: Survey
+    tree: Proposal
+    plan: TreePlan
+    file: Proposal
+    source: LabelSource
+    labels: Labels  # of the class folders
+    relation: Relation  # of class folders and label file
+
+    @classmethod
+    def of(cls, survey: Survey, tree: Proposal, file: Proposal) -> "_Pair":
+        """Compare class folders and a label file."""
+        assert tree.plan is not None and file.source is not None
+        files = listing_of(survey, tree.plan).files
+        labels = {str(each.path): each.labels for each in files if each.labels and is_image(each)}
+        return cls(survey, tree, tree.plan, file, file.source, labels, Relation.of(labels, file.source.labels))
+
+    def joined(self) -> list[Proposal]:
+        """Return both as one where the file confirms the folders, names their ids, or labels other images alike."""
+        relation, both = self.relation, replace(self.tree, source=self.source, choice=AUTOMATIC)
+        are_equal = relation.equal >= EQUAL
+        if relation.common > _FEW * max(len(self.labels), len(self.source.labels)) and (are_equal or relation.names):
+            takes_names = all(map(is_id, self.plan.classes)) and not all(map(is_id, self.source.classes))
+            names = relation.names if takes_names else {other: one for one, other in relation.names.items()}
+            agreement = relation.equal if are_equal else None
+            return [replace(both, is_sure=True, names=names, agreement=agreement, has_folders_first=not takes_names)]
+        label_others = relation.common <= _FEW * max(len(self.labels), len(self.source.labels))
+        if not (label_others and self.source.is_sure and self.tree.is_sure):
+            return []
+        names = self._names_of_ids() if relation.shared < _SHARED else {}
+        return [replace(both, names=names)] if names or relation.shared >= _SHARED else []
+
+    def ranked(self) -> list[Proposal]:
+        """Return both in the order of their rank."""
+        relation, source = self.relation, self.source
+        if source.is_of_tool and not source.is_from_marks:
+            return [self.file, self.tree]
+        tree = replace(self.tree, agreement=relation.equal, second=printable(source.file.name))
+        tree = tree if relation.shared else self.tree
+        if not tree.is_sure:  # a table of few images says little about the others
+            is_sure = self.file.is_sure and len(source.labels) >= _LEAST * len(self.labels)
+            return [replace(self.file, is_sure=is_sure), tree]
+        is_rival = self.file.is_sure and relation.shared < _SHARED
+        return [self.file, tree] if is_rival and any(rule(self) for rule, _ in DEVIATIONS) else [tree, self.file]
+
+    def _names_of_ids(self) -> dict[str, str]:
+        """Return {class folder: name} for folders called by ids of classes, if the label file has their names."""
+        above = (file.parent for file in self.source.read_files)
+        folders = dict.fromkeys((self.survey.source, *above, self.source.file.parent.parent))
+        inside = [folder for folder in folders if folder.is_relative_to(self.survey.source)]
+        found = class_names_for(self.plan.classes, inside, without=set()) if are_ids(self.plan.classes) else None
+        names = {each: name_of(each, found[0]) for each in self.plan.classes} if found else {}
+        shared = set(map(name_key_of, names.values())) & set(map(name_key_of, self.source.classes))
+        return names if len(shared) >= _SHARED * len(self.source.classes) else {}
+
+
+def _labels_more(pair: _Pair) -> bool:
+    """The class folders hold a part of the images, and the table labels more."""
+    is_part = len(pair.labels) < _COMPLETE * pair.survey.root.count
+    return is_part and len(pair.source.labels) > len(pair.labels)
+
+
+def _crosses(pair: _Pair) -> bool:
+    """The folders are places, shifts or items: a column called so has other classes, across the folders."""
+    relation = pair.relation
+    is_complete = relation.common >= _COMPLETE * len(pair.labels)
+    is_finer = relation.unites and relation.common >= 2 * len(pair.plan.classes)  # with an image each, by chance
+    return is_complete and (pair.source.is_called_label or relation.divides) and not is_finer
+
+
+# Where a table that contradicts class folders replaces them, with the public data set that demands it.
+DEVIATIONS: tuple[tuple[Callable[[_Pair], bool], str], ...] = (
+    (_labels_more, "?"),
+    (_crosses, "Timelapse: `Station1/`, with `Species` in a table"),
+)
+
+
+def merged_sources(sources: Sequence[LabelSource]) -> list[LabelSource]:
+    """Return the label files, best first, those joined that agree, or label different images in the same way."""
+    merged: list[LabelSource] = []
+    most = max((len(each.labels) for each in sources), default=0)
+    for source in sorted(sources, key=lambda each: (len(each.labels) >= _MINOR * most, *_order(each)), reverse=True):
+        for place, other in enumerate(merged):
+            relation = Relation.of(other.labels, source.labels)
+            is_alike = source.kind == other.kind or relation.shared >= _SHARED
+            fits = relation.equal >= EQUAL if relation.common else is_alike
+            if fits and source.is_submission == other.is_submission:
+                merged[place] = other.joined(source)
+                break
+        else:
+            merged.append(source)
+    return merged
+
+
+def _order(source: LabelSource) -> tuple[bool, bool, bool, bool, bool, int]:
+    """Return the sort key of label files: sure, of whole images, called labels, words, of one split, many."""
+    return (source.is_sure, not source.is_from_marks, source.is_called_label, not all(map(is_id, source.classes)),
+            not is_train_and_val(source.file.stem), len(source.labels))  # fmt: skip
+
+
+def _of_file(files: Sequence[LabelSource]) -> Proposal:
+    """Return the best label file: open where another one labels the same images as well, and differently."""
+    best, is_sure, names = files[0], files[0].is_sure, dict[str, str]()
+    for other in (each for each in files[1:] if each.is_sure):
+        relation = Relation.of(best.labels, other.labels)
+        if relation.names and all(map(is_id, best.classes)) and not all(map(is_id, other.classes)):
+            names = dict(relation.names)
+        is_rival = relation.common >= len(best.labels) / 2 and _order(best)[:4] == _order(other)[:4]
+        is_elsewhere = not relation.common and len(other.labels) >= _ELSEWHERE * len(best.labels)
+        is_sure = is_sure and (bool(relation.names) or not (is_rival or is_elsewhere))
+    return Proposal(source=best, is_sure=is_sure, names=names)
