@@ -96,6 +96,7 @@ def _extent(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> tuple[int, int]
 
     parser = expat.ParserCreate()
     parser.StartElementHandler = on_start
+    parser.StartDoctypeDeclHandler = _refuse_declarations
     with archive.open(entry) as handle:
         try:
             while chunk := handle.read(_CHUNK):
@@ -103,3 +104,13 @@ def _extent(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> tuple[int, int]
         except expat.ExpatError as error:
             raise ValueError(Message("{entry} is no XML", entry=entry.filename)) from error
     return rows, columns
+
+
+def _refuse_declarations(_name: str, _system_id: str | None, _public_id: str | None, has_declarations: int) -> None:
+    """Raise a ValueError for a document type with declarations of its own, such as entities, which may expand.
+
+    One that only names a file is of use, and expat does not open that file: LibreOffice writes
+    `<!DOCTYPE library:libraries PUBLIC ... "libraries.dtd">` into `Basic/script-lc.xml` of an `.ods` with macros.
+    """
+    if has_declarations:
+        raise ValueError("it declares a document type, which label files do not need")

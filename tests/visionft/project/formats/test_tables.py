@@ -1,7 +1,6 @@
 """Tables understood by what they hold: columns, lists, ids with their names, joined files, nested JSON."""
 
 import json
-import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -202,48 +201,6 @@ def test_classes_of_parts_become_labels_only_when_that_is_said(tmp_path: Path) -
     assert read_table(tmp_path / "via.json").interpretations[0].has_only_marks
     taken = read_table(tmp_path / "via.json", ReadOptions(choice=LabelChoice(takes_marks=True)))
     assert set(labels_of(taken, tmp_path).values()) == {"nose"}
-
-
-SHEET = '<worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><sheetData>{}</sheetData>{}</worksheet>'
-
-
-def write_sheet(file: Path, cells: dict[str, str], merged: str = "") -> Path:
-    """Write a spreadsheet of Excel with the texts of some cells, a row each, and a range of merged cells."""
-    types = "application/vnd.openxmlformats-officedocument.spreadsheetml"
-    relation = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
-    packages = "http://schemas.openxmlformats.org/package/2006"
-    rows = "".join(
-        f'<row><c r="{place}" t="inlineStr"><is><t>{text}</t></is></c></row>' for place, text in cells.items()
-    )
-    parts = {
-        "[Content_Types].xml": f'<Types xmlns="{packages}/content-types"><Default Extension="xml" '
-        f'ContentType="{types}.worksheet+xml"/><Override PartName="/xl/workbook.xml" '
-        f'ContentType="{types}.sheet.main+xml"/></Types>',
-        "_rels/.rels": f'<Relationships xmlns="{packages}/relationships"><Relationship Id="r1" '
-        f'Type="{relation}/officeDocument" Target="xl/workbook.xml"/></Relationships>',
-        "xl/_rels/workbook.xml.rels": f'<Relationships xmlns="{packages}/relationships"><Relationship Id="r1" '
-        f'Type="{relation}/worksheet" Target="worksheets/sheet1.xml"/></Relationships>',
-        "xl/workbook.xml": f'<workbook xmlns="{SHEET[18:77]}" xmlns:r="{relation}"><sheets>'
-        '<sheet name="S" sheetId="1" r:id="r1"/></sheets></workbook>',
-        "xl/worksheets/sheet1.xml": SHEET.format(
-            rows, f'<mergeCells count="1"><mergeCell ref="{merged}"/></mergeCells>' if merged else ""
-        ),
-    }
-    with zipfile.ZipFile(file, "w") as archive:
-        for name, text in parts.items():
-            archive.writestr(name, text)
-    return file
-
-
-def test_spreadsheets_within_limits(tmp_path: Path) -> None:
-    made(tmp_path, CATS, {})
-    cells = {"A1": "Foto", "B1": "Klasse", "A2": "a.jpg", "B2": "cat", "A3": "b.jpg", "B3": "dog"}
-    listing = read_table(write_sheet(tmp_path / "table.xlsx", cells))
-    assert labels_of(listing, tmp_path) == {A: "cat", B: "dog"}
-    listing = read_table(write_sheet(tmp_path / "merged.xlsx", {k: v for k, v in cells.items() if k != "B3"}, "B2:B3"))
-    assert labels_of(listing, tmp_path) == {A: "cat", B: "cat"}
-    with pytest.raises(ProjectError, match=r"20,000,000"):
-        read_table(write_sheet(tmp_path / "bomb.xlsx", cells | {"XFD1048576": "x"}))
 
 
 def test_matlab_files_within_limits(tmp_path: Path) -> None:
