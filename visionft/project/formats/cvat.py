@@ -24,41 +24,62 @@ _SUBSETS = {"train": "Train", "val": "Validation", "test": "Test"}  # as CVAT's 
 
 
 def read_cvat(file: Path, options: ReadOptions = DEFAULTS) -> Listing:
-    entries: list[Entry] = []
-    classes: list[ClassLook] = []
-    tags: set[str] = set()
-    states: list[dict[str, str]] = []  # {attribute: its value} of the tags of each image
-    for element in xml_elements(file):
-        tags.add(element.tag)
-        if element.tag == "meta":
-            classes += _declared(element)
-        if element.tag == "image":
-            entries.append(attempt(file, f"line {element.line}", partial(_image, element)))
-            given = (each for tag in element.all("tag") for each in tag.all("attribute") if each.text.strip())
-            states.append({each.attributes.get("name", ""): each.text.strip() for each in given})
-    if not entries:
-        if "track" in tags:
-            message = Message("{file} is of a video, not of images.", file=file)
-            raise ProjectError(message, "Export it from CVAT as “CVAT for images”.")
-        raise no_such_file(file, _TITLE)
+    """List the images of a CVAT file; a choice names the attribute of a single tag that is the class."""
+    images, classes = _read_images(file)
+    entries = [entry for entry, _ in images]
     labels = {each.labels for each in entries if isinstance(each, ImageAnnotation) and each.labels}
-    attributes = _attributes(states) if len(labels) == 1 else []
+    attributes = _class_attributes([values for _, values in images]) if len(labels) == 1 else []
     if not attributes:
         return annotated_listing(file, _TITLE, entries, options, classes=classes)
     name = options.choice.label or (attributes[0] if len(attributes) == 1 else "")
-    for place, (entry, state) in enumerate(zip(entries, states, strict=True)):
-        if isinstance(entry, ImageAnnotation):
-            entries[place] = replace(entry, labels=(state[name],) if state.get(name) else ())
+    entries = [_labelled_by(entry, values.get(name, "")) for entry, values in images]
     columns, chosen = ("name", *attributes), (name,) if name else ()
     fields = Interpretation(file=file, columns=columns, file_column="name", label_columns=chosen)
     return annotated_listing(file, _TITLE, entries, options, fields=fields)
 
 
-def _attributes(states: Sequence[dict[str, str]]) -> list[str]:
-    """Return the attributes of a single tag whose values differ, and recur."""
-    names = dict.fromkeys(name for state in states for name in state)
-    values = {name: [state[name] for state in states if name in state] for name in names}
-    return [name for name, each in values.items() if 1 < len(set(each)) <= len(each) / 2]
+def _read_images(file: Path) -> tuple[list[tuple[Entry, dict[str, str]]], list[ClassLook]]:
+    """Return the entry of each image with the attributes of its tags, and the declared classes.
+
+    Raises a `ProjectError` for a file without images, such as one of a video, which holds tracks.
+    """
+    images: list[tuple[Entry, dict[str, str]]] = []
+    classes: list[ClassLook] = []
+    is_video = False
+    for element in xml_elements(file):
+        if element.tag == "meta":
+            classes += _declared(element)
+        elif element.tag == "image":
+            entry = attempt(file, f"line {element.line}", partial(_image, element))
+            images.append((entry, _attributes_of_tags(element)))
+        is_video = is_video or element.tag == "track"
+    if images:
+        return images, classes
+    if is_video:
+        message = Message("{file} is of a video, not of images.", file=file)
+        raise ProjectError(message, "Export it from CVAT as “CVAT for images”.")
+    raise no_such_file(file, _TITLE)
+
+
+def _attributes_of_tags(image: Element) -> dict[str, str]:
+    """Return {attribute: value} of the tags of an image."""
+    given = (each for tag in image.all("tag") for each in tag.all("attribute") if each.text.strip())
+    return {each.attributes.get("name", ""): each.text.strip() for each in given}
+
+
+def _class_attributes(images: Sequence[dict[str, str]]) -> list[str]:
+    """Return the attributes of a single tag whose values are classes: they differ, and recur.
+
+    `state` of the tag `part` is `good` or `scratched`; `serial`, with a value of its own for each image, is no class.
+    """
+    names = dict.fromkeys(name for values in images for name in values)
+    columns = {name: [values[name] for values in images if name in values] for name in names}
+    return [name for name, each in columns.items() if 1 < len(set(each)) <= len(each) / 2]
+
+
+def _labelled_by(entry: Entry, label: str) -> Entry:
+    """Return an entry with the value of an attribute as its label; without a label for an empty value."""
+    return replace(entry, labels=(label,) if label else ()) if isinstance(entry, ImageAnnotation) else entry
 
 
 def _image(image: Element) -> ImageAnnotation:

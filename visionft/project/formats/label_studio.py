@@ -5,6 +5,7 @@ Predictions are not labels.
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -33,52 +34,89 @@ _FIELD = "choice"  # name of the question in exported tasks
 _Answers = list[tuple[str, tuple[str, ...]]]  # question and classes; an empty question for a part of the image
 
 
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """An image of a project, with the answers of each annotator."""
+
+    place: str  # in the file, for errors: `task 12`
+    name: str  # of the image
+    data: dict[str, Any]
+    annotations: list[_Answers]
+
+
 def read_label_studio(file: Path, options: ReadOptions = DEFAULTS) -> Listing:
     """List the images of a Label Studio export (JSON); with several questions, the choice names one."""
-    choice = options.choice
     with structure_of(file, _TITLE):
-        tasks = a_list(read_label_json(file))
-    data = objects(task.get("data") for task in objects(tasks))
+        values = a_list(read_label_json(file))
+    data = objects(task.get("data") for task in objects(values))
     keys = list(dict.fromkeys(key for each in data for key in each))
     finder = ImageFinder.of(file, options)
-    key = choice.file or image_column(keys, data, finder)
+    key = options.choice.file or image_column(keys, data, finder)
     if not key or key not in keys:
-        values = {"file": file, "keys": ", ".join(keys) or "nothing"}
-        message = Message("{file} has no field with file names. The data of its tasks are: {keys}.", **values)
+        names = {"file": file, "keys": ", ".join(keys) or "nothing"}
+        message = Message("{file} has no field with file names. The data of its tasks are: {keys}.", **names)
         raise ProjectError(message, "Name the field that holds the images.")
-    entries: list[Entry] = []
-    named: list[tuple[str, str, dict[str, Any], list[_Answers]]] = []  # place, image name, data, annotators' answers
-    for number, task in enumerate(tasks):
-        ids = [each["id"] for each in objects([task]) if isinstance(each.get("id"), int)]
-        place = f"task {ids[0] if ids else f'[{number}]'}"
-        try:
-            values = an_object(an_object(task).get("data"))
-            done = map(an_object, a_list(task.get("annotations", task.get("completions"))))
-            counting = [each for each in done if not each.get("was_cancelled")]
-            counting = [each for each in counting if each.get("ground_truth")] or counting  # of the truth, if any
-            annotations = [list(_answers(a_list(each.get("result")))) for each in counting]
-            named.append((place, a_name(values.get(key)), values, annotations))
-        except ValueError as error:
-            entries.append(rejected(file, place, str(error)))
-    answers = (answer for *_, annotations in named for each in annotations for answer in each)
-    questions = list(dict.fromkeys(question for question, _ in answers if question))
-    if choice.label and choice.label not in questions:
-        message = Message("There is no question “{name}”.", name=choice.label)
-        hint = Message("There are: {names}.", names=", ".join(questions))
-        raise ProjectError(message, hint)
-    question = choice.label or (questions[0] if len(questions) == 1 else "")
+    tasks, entries = _parse_tasks(file, values, key)
+    questions = _questions(tasks)
+    question = _chosen_question(questions, options.choice.label)
     split = split_column(keys, data)
-    for place, name, values, annotations in named:
-        split_value = a_split(values.get(split)) if split else None
-        # One entry, or one per annotator in case of disagreement.
-        pairs = [(_classes(each, question) if question else (), _classes(each, "")) for each in annotations]
-        for labels, marked in dict.fromkeys(pairs) or [((), ())]:
-            entries.append(ImageAnnotation(name=name, place=place, labels=labels, marked=marked, split=split_value))
+    entries += [entry for task in tasks for entry in _image_annotations(task, question, split)]
     interpretation = Interpretation(
         file=file, columns=(key, *questions), file_column=key, split_column=split,
         label_columns=(question,) if question else (),
     )  # fmt: skip
     return annotated_listing(file, _TITLE, entries, options, finder=finder, fields=interpretation)
+
+
+def _parse_tasks(file: Path, values: list[Any], key: str) -> tuple[list[_Task], list[Entry]]:
+    """Return the tasks, and the rejected ones; `key` is the field of the image's name."""
+    tasks: list[_Task] = []
+    entries: list[Entry] = []
+    for number, value in enumerate(values):
+        ids = [each["id"] for each in objects([value]) if isinstance(each.get("id"), int)]
+        place = f"task {ids[0] if ids else f'[{number}]'}"
+        try:
+            task = an_object(value)
+            data = an_object(task.get("data"))
+            annotations = _annotations_of(task)
+            tasks.append(_Task(place, a_name(data.get(key)), data, annotations))
+        except ValueError as error:
+            entries.append(rejected(file, place, str(error)))
+    return tasks, entries
+
+
+def _annotations_of(task: dict[str, Any]) -> list[_Answers]:
+    """Return the answers of each annotation of a task: those marked as ground truth, if any; no cancelled ones.
+
+    `completions` is the key of Label Studio before version 1.0.
+    """
+    done = map(an_object, a_list(task.get("annotations", task.get("completions"))))
+    submitted = [each for each in done if not each.get("was_cancelled")]
+    counting = [each for each in submitted if each.get("ground_truth")] or submitted
+    return [list(_answers(a_list(each.get("result")))) for each in counting]
+
+
+def _questions(tasks: list[_Task]) -> list[str]:
+    """Return the names of the questions about whole images."""
+    answers = (answer for task in tasks for annotation in task.annotations for answer in annotation)
+    return list(dict.fromkeys(question for question, _ in answers if question))
+
+
+def _chosen_question(questions: list[str], chosen: str) -> str:
+    """Return the question whose answers are the labels: the chosen one, or the only one; empty for several."""
+    if chosen and chosen not in questions:
+        message = Message("There is no question “{name}”.", name=chosen)
+        hint = Message("There are: {names}.", names=", ".join(questions))
+        raise ProjectError(message, hint)
+    return chosen or (questions[0] if len(questions) == 1 else "")
+
+
+def _image_annotations(task: _Task, question: str, split: str) -> Iterator[ImageAnnotation]:
+    """Yield the entry of a task's image, or one for each different answer of its annotators."""
+    split_value = a_split(task.data.get(split)) if split else None
+    pairs = [(_classes(each, question) if question else (), _classes(each, "")) for each in task.annotations]
+    for labels, marked in dict.fromkeys(pairs) or [((), ())]:
+        yield ImageAnnotation(name=task.name, place=task.place, labels=labels, marked=marked, split=split_value)
 
 
 def _answers(results: list[Any]) -> Iterator[tuple[str, tuple[str, ...]]]:

@@ -19,25 +19,46 @@ from visionft.files import open_regular
 _MAX_UNPACKED = 200 * 2**20
 _HEADER, _COMPRESSED = 128, 15  # bytes of the header; type of a compressed variable
 _DAMAGE = (ValueError, TypeError, OSError, KeyError, IndexError, MemoryError, zlib.error, struct.error)
+_Table = tuple[list[str], Iterator[dict[str, Any]]]  # titles and rows
+# Beginnings of the names of lists of numbers: `trnid`, `valid` and `tstid` in `setid.mat` of Oxford Flowers.
 _SPLITS = (("trn", "train"), ("train", "train"), ("val", "val"), ("tst", "test"), ("test", "test"))
 
 
-def mat_rows(file: Path) -> tuple[list[str], Iterator[dict[str, Any]]]:
+def mat_rows(file: Path) -> _Table:
     """Return the titles and rows of a MATLAB file; a `ProjectError` where it holds no table."""
     variables = mat_variables(file)
-    structures = [value for value in variables.values() if value.dtype.names and value.size > 1]
-    if structures:
-        array = max(structures, key=lambda value: value.size)
-        return list(array.dtype.names), ({name: _plain(each[name]) for name in array.dtype.names} for each in array)
-    splits = {name: split for name in variables for start, split in _SPLITS if name.startswith(start)}
     vectors = {name: value.reshape(-1) for name, value in variables.items() if value.ndim <= 1 and value.size}
-    if len(splits) > 1 and splits.keys() == vectors.keys():
-        pairs = ((number, splits[name]) for name, numbers in vectors.items() for number in numbers)
-        return ["number", "split"], ({"number": _plain(number), "split": split} for number, split in pairs)
+    table = _structure_table(variables) or _split_table(variables, vectors) or _vector_table(vectors)
+    if table is None:
+        raise ProjectError(Message("{file} holds no table.", file=file), "Save the labels as CSV: file name, class.")
+    return table
+
+
+def _structure_table(variables: dict[str, Any]) -> _Table | None:
+    """Return the largest array of structures: `annotations` with `fname` and `class` in Stanford Cars."""
+    structures = [value for value in variables.values() if value.dtype.names and value.size > 1]
+    if not structures:
+        return None
+    array = max(structures, key=lambda value: value.size)
+    titles = list(array.dtype.names)
+    return titles, ({title: _plain(each[title]) for title in titles} for each in array)
+
+
+def _split_table(variables: dict[str, Any], vectors: dict[str, Any]) -> _Table | None:
+    """Return the numbers of images with their splits: `trnid`, `valid` and `tstid` in Oxford Flowers."""
+    splits = {name: split for name in variables for start, split in _SPLITS if name.startswith(start)}
+    if len(splits) < 2 or splits.keys() != vectors.keys():
+        return None
+    pairs = ((number, splits[name]) for name, numbers in vectors.items() for number in numbers)
+    return ["number", "split"], ({"number": _plain(number), "split": split} for number, split in pairs)
+
+
+def _vector_table(vectors: dict[str, Any]) -> _Table | None:
+    """Return the longest vectors as columns, with the numbers of the images: `labels` in Oxford Flowers."""
     length = max((value.size for value in vectors.values()), default=0)
     columns = {name: value for name, value in vectors.items() if value.size == length}
     if not columns:
-        raise ProjectError(Message("{file} holds no table.", file=file), "Save the labels as CSV: file name, class.")
+        return None
     rows = enumerate(zip(*columns.values(), strict=True), 1)
     return ["number", *columns], (
         {"number": number} | dict(zip(columns, map(_plain, cells), strict=True)) for number, cells in rows

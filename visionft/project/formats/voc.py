@@ -5,7 +5,7 @@ in its list (`cat_train.txt`). Datumaro and CVAT write image labels into these l
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass, replace
 from functools import partial
 from io import TextIOWrapper
@@ -28,48 +28,62 @@ from visionft.project.formats.whole_files import Element, MemoryLimit, check_siz
 _TITLE = "Pascal VOC"
 SETS = "ImageSets/Main"
 _ANNOTATIONS, _IMAGES, _CLASSES = "Annotations", "JPEGImages", "labelmap.txt"
-_PRESENT = re.compile(r"(?P<image>.*\S)\s+(?P<flag>-1|0|1)")
+_MASKS = ("SegmentationClass", "SegmentationObject")  # folders of images that are no images of the data set
+_PRESENT = re.compile(r"(?P<image>.*\S)\s+(?P<flag>-1|0|1)")  # `000007  1` in `car_train.txt` of VOC 2007
 
 
 def read_voc(path: Path, options: ReadOptions = DEFAULTS) -> Listing:
     """List the images of a VOC folder, or of one of its XML files."""
     root = path if path.is_dir() else data_folder(path)
-    files = [path] if is_file(path) else [file for file in walk(path, [], []) if file.suffix.casefold() == ".xml"]
     sets = _sets_in(root)
     entries: list[Entry] = []
     read: list[Path] = []
     described: set[str] = set()
-    for file in files:
-        entry: Entry
-        try:
-            elements = list(xml_elements(file))
-        except ProjectError as error:
-            entry = RejectedFile(printable(file), error.message.removeprefix(f"{file} "))
-        else:
-            if not {element.tag for element in elements} & {"filename", "object"}:
-                continue  # of another kind
-            annotation = Element("annotation", {}, 1, elements)
-            entry = attempt(file, f"line {elements[0].line}", partial(_image, file, annotation))
-        # its possible names in the lists: with the folders below `Annotations`, or without
-        inner = file.relative_to(root).with_suffix("").as_posix().removeprefix(f"{_ANNOTATIONS}/")
-        names = (inner, file.stem)
+    for file, entry in _annotation_entries(path):
+        names = _listed_names(file, root)
         described.update(names)
         entries.append(sets.added_to(entry, names) if isinstance(entry, ImageAnnotation) else entry)
         read.append(file)
-    if not any(isinstance(entry, ImageAnnotation) for entry in entries) and is_file(path):
-        message = Message("{file} is no {title} file.", file=path, title=_TITLE)
-        raise ProjectError(message, "Choose the folder that holds it, or another file.")
-    listed = [] if is_file(path) else [name for name in sets.images if name not in described]
-    entries += [sets.added_to(ImageAnnotation(name=name, place=SETS), (name,)) for name in listed]
-    images = [entry for entry in list_folder(root) if entry.name.casefold() == _IMAGES.casefold()]
-    finder = ImageFinder(root, replace(options, image_folders=(*options.image_folders, *images)))
-    masks = [file for name in ("SegmentationClass", "SegmentationObject") for file in list_folder(root / name)]
+    if is_file(path):
+        if not any(isinstance(entry, ImageAnnotation) for entry in entries):
+            message = Message("{file} is no {title} file.", file=path, title=_TITLE)
+            raise ProjectError(message, "Choose the folder that holds it, or another file.")
+    else:
+        entries += sets.entries_without(described)
+    masks = [file for name in _MASKS for file in list_folder(root / name)]
     listing = annotated_listing(
-        path, _TITLE, entries, options, finder=finder, label_files=(*read, *sets.files, *masks), classes=sets.classes
-    )
+        path, _TITLE, entries, options, finder=_image_finder(root, options),
+        label_files=(*read, *sets.files, *masks), classes=sets.classes,
+    )  # fmt: skip
     is_presence = any(each.labels for each in listing.files) and bool(read)
     interpretations = tuple(replace(each, is_from_marks=is_presence) for each in listing.interpretations)
     return replace(listing, interpretations=interpretations)
+
+
+def _annotation_entries(path: Path) -> Iterator[tuple[Path, Entry]]:
+    """Yield each XML file of VOC with its entry, or rejection; XML of another kind is left out."""
+    files = [path] if is_file(path) else [file for file in walk(path, [], []) if file.suffix.casefold() == ".xml"]
+    for file in files:
+        try:
+            elements = list(xml_elements(file))
+        except ProjectError as error:
+            yield file, RejectedFile(printable(file), error.message.removeprefix(f"{file} "))
+            continue
+        if {element.tag for element in elements} & {"filename", "object"}:
+            annotation = Element("annotation", {}, 1, elements)
+            yield file, attempt(file, f"line {elements[0].line}", partial(_image, file, annotation))
+
+
+def _listed_names(file: Path, root: Path) -> tuple[str, str]:
+    """Return the possible names of an image in the lists: `day/0001` for `Annotations/day/0001.xml`, and `0001`."""
+    inner = file.relative_to(root).with_suffix("").as_posix().removeprefix(f"{_ANNOTATIONS}/")
+    return inner, file.stem
+
+
+def _image_finder(root: Path, options: ReadOptions) -> ImageFinder:
+    """Return a finder that looks in `JPEGImages`, too: names in VOC's files are without a folder."""
+    images = [entry for entry in list_folder(root) if entry.name.casefold() == _IMAGES.casefold()]
+    return ImageFinder(root, replace(options, image_folders=(*options.image_folders, *images)))
 
 
 def _image(file: Path, annotation: Element) -> ImageAnnotation:
@@ -91,10 +105,11 @@ class _Sets:
     splits: dict[str, Split]  # {image: split}, from the lists of the splits; `trainval` gives none
     labels: dict[str, list[str]]  # {image: classes with the value 1 in their lists}
 
-    @property
-    def images(self) -> dict[str, None]:
-        """Every image with a split or a class."""
-        return dict.fromkeys((*self.splits, *self.labels))
+    def entries_without(self, described: Set[str]) -> Iterator[ImageAnnotation]:
+        """Yield the entries of the images that the lists name, without those in `described`."""
+        for name in dict.fromkeys((*self.splits, *self.labels)):
+            if name not in described:
+                yield self.added_to(ImageAnnotation(name=name, place=SETS), (name,))
 
     def added_to(self, entry: ImageAnnotation, names: Sequence[str]) -> ImageAnnotation:
         """Return an entry extended by the split and the classes of the lists under one of these names."""
@@ -104,26 +119,45 @@ class _Sets:
 
 
 def _sets_in(root: Path) -> _Sets:
+    """Return the lists in `ImageSets/Main` of a VOC folder."""
     lists = [file for file in list_folder(root / SETS) if file.suffix == ".txt"]
+    labels = _classes_in(lists)
+    used = {name for names in labels.values() for name in names}
+    looks = _declared_classes(root / _CLASSES, used)
+    return _Sets((*lists, root / _CLASSES), looks, _splits_in(lists), labels)
+
+
+def _splits_in(lists: Sequence[Path]) -> dict[str, Split]:
+    """Return {image: split} of the lists that are called like a split: `train.txt`."""
     splits: dict[str, Split] = {}
-    labels: dict[str, list[str]] = {}
     for file in lists:
         split = split_of(file.stem) if is_split_name(file.stem) else None
         if split is not None:
             splits |= dict.fromkeys(_lines_of(file), split)
-        # the class of `cat_train.txt` beside `train.txt` is `cat`
+    return splits
+
+
+def _classes_in(lists: Sequence[Path]) -> dict[str, list[str]]:
+    """Return {image: classes} of the lists of a class; that of `cat_train.txt` beside `train.txt` is `cat`."""
+    labels: dict[str, list[str]] = {}
+    for file in lists:
         stems = (each.stem for each in lists if file.stem.endswith(f"_{each.stem}"))
         name = next((file.stem.removesuffix(f"_{stem}") for stem in stems), "")
         for line in _lines_of(file) if name else ():
             found = _PRESENT.fullmatch(line)
             if found and found["flag"] == "1":
                 labels.setdefault(found["image"], []).append(name)
-    used = {name for names in labels.values() for name in names}
-    lines = _lines_of(root / _CLASSES) if is_file(root / _CLASSES) else ()
+    return labels
+
+
+def _declared_classes(file: Path, used: Set[str]) -> tuple[ClassLook, ...]:
+    """Return the classes in `labelmap.txt`; without `background`, Datumaro's class of pixels, unless it is in `used`.
+
+    A line is `name:colour:parts:actions`, such as `cat:64,0,0::`.
+    """
+    lines = _lines_of(file) if is_file(file) else ()
     declared = [line.rsplit(":", 3)[0] for line in lines if not line.startswith("#") and line.count(":") >= 3]
-    # datumaro has a class of background pixels
-    looks = tuple(ClassLook(name) for name in declared if name != "background" or name in used)
-    return _Sets((*lists, root / _CLASSES), looks, splits, labels)
+    return tuple(ClassLook(name) for name in declared if name != "background" or name in used)
 
 
 def _lines_of(file: Path) -> Iterator[str]:
