@@ -29,6 +29,7 @@ _SUFFIXES = "|".join(re.escape(suffix[1:]) for suffix in IMAGE_SUFFIXES)
 _AFTER_SUFFIX = re.compile(rf"(\S.*?\.(?:{_SUFFIXES}))\s+(\S.*)", re.IGNORECASE)  # a name with blanks, and the rest
 _AFTER_BLANK = re.compile(r"(\S+)\s+(\S.*)")
 _BLANKS = re.compile(r"\s+")
+_NEARLY_ALL = 0.9  # of the lines of a list: one of eleven or more may be a header without a suffix, `image label`
 
 
 def csv_rows(file: Path, is_known: Callable[[str], bool] | None = None) -> Generator[tuple[int, list[str] | str]]:
@@ -53,30 +54,62 @@ def csv_rows(file: Path, is_known: Callable[[str], bool] | None = None) -> Gener
 
 
 def _dialect(lines: Sequence[str]) -> str | re.Pattern[str]:
-    """Return the delimiter that most lines share with one of the first; for lists with blanks the pattern of a row."""
+    """Return the delimiter of some lines; for lists with blanks the pattern of a row."""
+    if delimiter := _shared_delimiter(lines):
+        return delimiter
+    listed = _without_count([line.strip() for line in lines if not line.startswith("#")])
+    has_blanks = bool(listed) and all(" " in line or "\t" in line for line in listed)
+    if not has_blanks or _are_bare_names(listed):
+        return ","
+    return " " if any('"' in line for line in listed) else _row_pattern(listed)
+
+
+def _shared_delimiter(lines: Sequence[str]) -> str:
+    """Return the delimiter of one of the first lines that most lines hold; empty for none.
+
+    The first line may be a title: `Sample list of 3 May`, above `name;class`.
+    """
     for first in lines[:MOST_TITLE_ROWS]:
         found = max(",;\t|", key=first.count)
         if found in first and sum(found in line for line in lines) > len(lines) / 2:
             return found
-    listed = [line.strip() for line in lines if not line.startswith("#")]
-    if len(listed) > 1 and listed[0].isdecimal():  # the number of rows, as in CelebA's lists
-        listed = listed[1:]
-    if not listed or not all(" " in line or "\t" in line for line in listed):
-        return ","
-    is_whole = sum(Path(line).suffix.casefold() in IMAGE_SUFFIXES for line in listed) > 0.9 * len(listed)
-    is_class_first = all(len(line.split()) == 2 and "/" in line.split()[1] for line in listed)
-    if is_whole and not is_class_first and not all(line.split()[0].isdecimal() for line in listed):
-        return ","
-    if any('"' in line for line in listed):
-        return " "
-    widths = {len(line.split()) for line in listed[1:]} or {len(listed[0].split())}
-    if len(widths) == 1 and len(listed[0].split()) in (*widths, max(widths) - 1):
-        return _AFTER_BLANK if _are_names_of_words(listed) else _BLANKS
-    head = listed[0].split()
-    if len(head) > 2 and len(set(head)) == len(head) == max(widths) and all(map(str.isalpha, head)):
-        return _BLANKS  # titles; some rows are short
-    has_suffix = sum(bool(_AFTER_SUFFIX.match(line)) for line in listed) > 0.9 * len(listed)
+    return ""
+
+
+def _without_count(lines: list[str]) -> list[str]:
+    """Return the lines without the number of rows above them: `202599` in CelebA's `list_attr_celeba.txt`."""
+    return lines[1:] if len(lines) > 1 and lines[0].isdecimal() else lines
+
+
+def _are_bare_names(lines: Sequence[str]) -> bool:
+    """Return whether lines with blanks are names of images alone: `IMG 0012.jpg`.
+
+    They are not where a class precedes each name: `7 a.jpg`, `Cat images/a.jpg`.
+    """
+    names = sum(Path(line).suffix.casefold() in IMAGE_SUFFIXES for line in lines)
+    is_class_first = all(len(line.split()) == 2 and "/" in line.split()[1] for line in lines)
+    is_number_first = all(line.split()[0].isdecimal() for line in lines)
+    return names > _NEARLY_ALL * len(lines) and not is_class_first and not is_number_first
+
+
+def _row_pattern(lines: Sequence[str]) -> re.Pattern[str]:
+    """Return the pattern of the rows of a list: each blank divides cells, or only the one behind the name."""
+    head = lines[0].split()
+    widths = {len(line.split()) for line in lines[1:]} or {len(head)}
+    if len(widths) == 1 and len(head) in (*widths, max(widths) - 1):
+        return _AFTER_BLANK if _are_names_of_words(lines) else _BLANKS
+    if _are_titles(head, max(widths)):
+        return _BLANKS
+    has_suffix = sum(bool(_AFTER_SUFFIX.match(line)) for line in lines) > _NEARLY_ALL * len(lines)
     return _AFTER_SUFFIX if has_suffix else _AFTER_BLANK
+
+
+def _are_titles(head: Sequence[str], width: int) -> bool:
+    """Return whether the words of a first line are the titles of a table with `width` columns and some short rows.
+
+    `Image Class Note` above `a.jpg cat blurred` and `b.jpg dog`.
+    """
+    return len(head) > 2 and len(set(head)) == len(head) == width and all(map(str.isalpha, head))
 
 
 def _are_names_of_words(lines: Sequence[str]) -> bool:

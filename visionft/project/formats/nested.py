@@ -4,6 +4,7 @@ Values of parts of an image (beside boxes, points or masks) are kept apart: a pa
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 from visionft.project.formats.split_names import is_split_name
@@ -23,50 +24,78 @@ def flat(entry: Mapping[str, Any]) -> tuple[dict[str, Any], set[str]]:
     """Return an object as a row, and the titles of its values that belong to parts of an image."""
     if not any(isinstance(value, (dict, list)) for value in entry.values()):
         return dict(entry), set()
-    row: dict[str, Any] = {}
-    several: dict[str, list[Any]] = {}
-    parts: set[str] = set()
-    _collect(entry, "", row, several, parts, depth=0, is_part=False)
-    return row | several, parts
+    row = _NestedRow()
+    row.add(entry, "", depth=0, is_part=False, is_listed=False)
+    return row.values | row.lists, row.parts
 
 
-def _collect(
-    value: Any, path: str, row: dict[str, Any], several: dict[str, list[Any]], parts: set[str], *, depth: int,
-    is_part: bool, is_listed: bool = False,
-) -> None:  # fmt: skip
-    if depth > _MAX_DEPTH:
-        return
-    if isinstance(value, dict):
-        inner = cast("dict[str, Any]", value)
-        if depth and _is_by_id(inner):  # a list whose places have names
-            each = list(inner.values())
-            value = each if len(each) > 1 else each[0]
-            _collect(value, path, row, several, parts, depth=depth + 1, is_part=is_part, is_listed=is_listed)
+@dataclass(slots=True)
+class _NestedRow:
+    """The values of an object at any depth, by dotted title: `meta.label` of `{"meta": {"label": "cat"}}`."""
+
+    values: dict[str, Any] = field(default_factory=dict[str, Any])
+    lists: dict[str, list[Any]] = field(default_factory=dict[str, list[Any]])  # the values within arrays
+    parts: set[str] = field(default_factory=set[str])  # titles of values of parts of an image
+
+    def add(self, value: Any, title: str, *, depth: int, is_part: bool, is_listed: bool) -> None:
+        """Add a value, and those inside; `is_listed` is that it lies within an array."""
+        if depth > _MAX_DEPTH:
             return
-        if is_listed and inner.get("value") in (0, False) and any(isinstance(each, str) for each in inner.values()):
-            return  # a class that is absent, as Clarifai writes it
-        keys = {"".join(filter(str.isalnum, key)).casefold() for key in inner}
-        is_part = is_part or (depth > 0 and bool(keys & _GEOMETRY))
-        # Label Studio's answer to one question
-        inner = {"": inner["choices"]} if len(inner) == 1 and isinstance(inner.get("choices"), list) else inner
-        for key, each in inner.items():
-            title = f"{path}.{key}".strip(".")
-            _collect(each, title, row, several, parts, depth=depth + 1, is_part=is_part, is_listed=is_listed)
-    elif isinstance(value, list):
-        if not value and not is_listed:
-            several.setdefault(path, [])
-        for each in cast("list[Any]", value):
-            _collect(each, path, row, several, parts, depth=depth + 1, is_part=is_part, is_listed=True)
-    elif is_listed and value is not None:
-        several.setdefault(path, []).append(value)
-    elif not is_listed:
-        row[path] = value
-    if is_part or (path.casefold().startswith("region") and "." in path):
-        parts.add(path)
+        if isinstance(value, dict):
+            self._add_object(cast("dict[str, Any]", value), title, depth=depth, is_part=is_part, is_listed=is_listed)
+            return
+        if isinstance(value, list):
+            if not value and not is_listed:
+                self.lists.setdefault(title, [])
+            for each in cast("list[Any]", value):
+                self.add(each, title, depth=depth + 1, is_part=is_part, is_listed=True)
+        elif not is_listed:
+            self.values[title] = value
+        elif value is not None:
+            self.lists.setdefault(title, []).append(value)
+        self._note_part(title, is_part=is_part)
+
+    def _add_object(self, entry: dict[str, Any], title: str, *, depth: int, is_part: bool, is_listed: bool) -> None:
+        if depth and _is_by_id(entry):
+            each = list(entry.values())
+            value = each if len(each) > 1 else each[0]
+            self.add(value, title, depth=depth + 1, is_part=is_part, is_listed=is_listed)
+            return
+        if is_listed and _is_absent_class(entry):
+            return
+        is_part = is_part or (depth > 0 and _has_geometry(entry))
+        for key, value in _without_choices(entry).items():
+            inner = f"{title}.{key}".strip(".")
+            self.add(value, inner, depth=depth + 1, is_part=is_part, is_listed=is_listed)
+        self._note_part(title, is_part=is_part)
+
+    def _note_part(self, title: str, *, is_part: bool) -> None:
+        """Note the title of a part's value; `regions` are parts in the files of the VGG Image Annotator."""
+        if is_part or (title.casefold().startswith("region") and "." in title):
+            self.parts.add(title)
+
+
+def _has_geometry(entry: dict[str, Any]) -> bool:
+    """Return whether an object has the place of a part of an image: `{"boundingBox": [0, 0, 9, 9], "label": "ear"}`."""
+    return not _GEOMETRY.isdisjoint("".join(filter(str.isalnum, key)).casefold() for key in entry)
+
+
+def _is_absent_class(entry: dict[str, Any]) -> bool:
+    """Return whether an object in an array says that a class is absent: Clarifai's `{"name": "cat", "value": 0}`."""
+    return entry.get("value") in (0, False) and any(isinstance(each, str) for each in entry.values())
+
+
+def _without_choices(entry: dict[str, Any]) -> dict[str, Any]:
+    """Return the answers to one question of Label Studio, `{"choices": ["cat"]}`, without that key."""
+    is_of_choices = len(entry) == 1 and isinstance(entry.get("choices"), list)
+    return {"": entry["choices"]} if is_of_choices else entry
 
 
 def _is_by_id(value: dict[str, Any]) -> bool:
-    """Return whether an object holds objects by their ids: numbers, or keys that the objects repeat."""
+    """Return whether an object holds objects by their ids: numbers, or keys that the objects repeat.
+
+    `{"0": {"shape_attributes": {}}}`, the regions of VGG Image Annotator 1; `{"k7": {"id": "k7", "label": "cat"}}`.
+    """
     return bool(value) and all(
         isinstance(each, dict) and (key.isdecimal() or key in cast("dict[str, Any]", each).values())
         for key, each in value.items()
@@ -103,21 +132,34 @@ def _entry(value: Any) -> Entry:
 def _of_object(value: dict[str, Any], has_image: Callable[[str], bool]) -> Iterator[Entry]:
     first = list(value.items())[:_ENOUGH]
     if sum(has_image(key) for key, _ in first) > len(first) / 2:
-        for key, each in value.items():
-            if isinstance(each, dict):
-                yield {"file_name": key} | cast("dict[str, Any]", each)
-            else:
-                yield {"file_name": key, "label": each}
+        yield from _entries_by_image(value)
     elif any(has_image(name) for _, names in first if _is_names(names) for name in names[:3]):
-        yield from (
-            {"file_name": name, "label": key} for key, names in value.items() if _is_names(names) for name in names
-        )
+        yield from _entries_by_label(value)
     elif len(first) > 1 and all(isinstance(each, dict) for _, each in first):
         yield from map(_entry, value.values())
     else:
-        arrays = [cast("list[Any]", each) for each in value.values() if isinstance(each, list)]
-        of_objects = [each for each in arrays if any(isinstance(one, dict) for one in each)]
-        yield from map(_entry, max(of_objects, key=len) if of_objects else [])
+        yield from map(_entry, _longest_array_of_objects(value))
+
+
+def _entries_by_image(value: dict[str, Any]) -> Iterator[Entry]:
+    """Yield the entries of `{"a.jpg": "cat"}`, or `{"a.jpg": {"label": "cat"}}`."""
+    for name, each in value.items():
+        inner = cast("dict[str, Any]", each) if isinstance(each, dict) else {"label": each}
+        yield {"file_name": name} | inner
+
+
+def _entries_by_label(value: dict[str, Any]) -> Iterator[Entry]:
+    """Yield the entries of `{"cat": ["a.jpg", "b.jpg"]}`."""
+    for label, names in value.items():
+        if _is_names(names):
+            yield from ({"file_name": name, "label": label} for name in names)
+
+
+def _longest_array_of_objects(value: dict[str, Any]) -> list[Any]:
+    """Return the entries of `{"info": {}, "licenses": [{}], "images": [{}, {}]}`: the images; empty for no array."""
+    arrays = [cast("list[Any]", each) for each in value.values() if isinstance(each, list)]
+    of_objects = [each for each in arrays if any(isinstance(one, dict) for one in each)]
+    return max(of_objects, key=len, default=list[Any]())
 
 
 def _is_names(value: Any) -> bool:
