@@ -15,7 +15,7 @@ from visionft.files import is_file
 from visionft.foreign_text import printable
 from visionft.project.formats.folders import walk
 from visionft.project.formats.labels_file import ClassLook
-from visionft.project.formats.listing import Interpretation, Listing, ReadOptions, RejectedFile, SourceFile
+from visionft.project.formats.listing import Interpretation, LabelChoice, Listing, ReadOptions, RejectedFile, SourceFile
 from visionft.project.formats.locating import ImageFinder
 from visionft.project.formats.whole_files import MemoryLimit, objects, read_label_json
 
@@ -88,20 +88,13 @@ def annotated_listing(
     unusable: list[RejectedFile] = []
     marked, memory = 0, MemoryLimit(file)
     for entry in entries:
-        if isinstance(entry, RejectedFile):
-            unusable.append(entry)
-            memory.add_entry(entry)
-            continue
-        marked += bool(entry.marked)
-        labels = entry.labels + (entry.marked if choice.takes_marks else ())
-        try:
-            path = finder.find(entry.name)
-        except ValueError as error:
-            unusable.append(rejected(file, entry.place, str(error)))
-            continue
-        labels = () if choice.is_unlabelled else tuple(dict.fromkeys(labels))
-        files.append(SourceFile(path, entry.name, labels, entry.split, tuple(dict.fromkeys(entry.tags))))
-        memory.add_entry(files[-1])
+        marked += isinstance(entry, ImageAnnotation) and bool(entry.marked)
+        located = _located(file, entry, finder, choice)
+        if isinstance(located, SourceFile):
+            files.append(located)
+        else:
+            unusable.append(located)
+        memory.add_entry(located)
     files, found_elsewhere = finder.settled(files)
     fields = fields or Interpretation(file=file)
     is_open = not (choice.is_unlabelled or choice.takes_marks or len(fields.columns) > 1)
@@ -117,3 +110,16 @@ def annotated_listing(
         tuple(files), unreadable=tuple(unusable), classes=declared, interpretations=(interpretation,),
         label_files=tuple(label_files),
     )  # fmt: skip
+
+
+def _located(file: Path, entry: Entry, finder: ImageFinder, choice: LabelChoice) -> SourceFile | RejectedFile:
+    """Return the image of an entry with its chosen labels; a rejection for a name without a usable path."""
+    if isinstance(entry, RejectedFile):
+        return entry
+    try:
+        path = finder.find(entry.name)
+    except ValueError as error:
+        return rejected(file, entry.place, str(error))
+    labels = entry.labels + (entry.marked if choice.takes_marks else ())
+    labels = () if choice.is_unlabelled else tuple(dict.fromkeys(labels))
+    return SourceFile(path, entry.name, labels, entry.split, tuple(dict.fromkeys(entry.tags)))

@@ -26,6 +26,7 @@ from visionft.project.formats.whole_files import check_size, objects
 _SPLIT_FOLDERS = {"train": "train", "val": "validation", "test": "test"}
 _MAX_ROWS, _MAX_IN_LISTS, _MAX_UNPACKED = 5_000_000, 5_000_000, 2 * 2**30
 _MAX_TEXT, _MAX_CARD = 300, 1 << 20  # characters of a class; bytes of a card
+_BATCH_BYTES = 2**28  # about, of the rows that are read together
 # Text encodings supported by Arrow's dictionary reader.
 _OF_DICTIONARIES = frozenset({"PLAIN", "RLE", "BIT_PACKED", "PLAIN_DICTIONARY", "RLE_DICTIONARY"})
 
@@ -42,8 +43,7 @@ def read_parquet(file: Path, options: ReadOptions = DEFAULTS) -> Listing:
         of_texts = [chunk for chunk in chunks if chunk.physical_type == "BYTE_ARRAY"]
         texts = list(dict.fromkeys(each.path_in_schema for each in of_texts if each.path_in_schema not in others))
         stored = [each.total_uncompressed_size for each in of_texts if each.path_in_schema in others]
-        # at most about 256 MB in a batch
-        rows_at_once = max(1, min(10_000, 1_000_000 // max(1, len(titles)), 2**28 // max(1, max(stored, default=1))))
+        rows_at_once = max(1, min(10_000, 1_000_000 // max(1, len(titles)), _BATCH_BYTES // max([1, *stored])))
     rows = _rows(file, titles, texts, rows_at_once)
     return listing_of_rows(file, titles, rows, ImageFinder(file.parent, options, file=file), options.choice)
 
@@ -106,22 +106,32 @@ def images_within(file: Path) -> Iterator[tuple[bytes | None, str, dict[str, Any
         column = _image_column(table, types)
         flat = [field.name for field in table.schema_arrow if _is_flat(field.type, types) and field.name != column]
         names = _class_names_beside(file) | _class_names(table.schema_arrow.metadata or {})
-        stored = [chunk.total_uncompressed_size for chunk in _chunks(table)]
-        if not column or max(stored, default=0) > _MAX_UNPACKED:
-            limits = {"file": file, "limit": size_text(_MAX_UNPACKED)}
-            message = Message("{file} holds no images, or more than {limit} of them in one row group.", **limits)
-            raise ProjectError(message, "Save it again in smaller row groups.")
-        rows_at_once = max(1, min(64, 2**28 // max([1, *stored])))  # a value may recur in each
+        rows_at_once = _images_at_once(file, column, table)
         for batch in table.iter_batches(batch_size=rows_at_once, columns=[column, *flat]):
             cells = {title: _values(batch.column(title), names.get(title, [])) for title in flat}
             images: list[Any] = batch.column(column).to_pylist()
             for place, image in enumerate(images):
                 values = {title: values[place] for title, values in cells.items()}
                 row = {title: value for title, value in values.items() if len(str(value)) <= _MAX_TEXT}
-                if isinstance(image, bytes):
-                    yield image, "", row
-                elif image is not None:
-                    yield image["bytes"], PurePosixPath(image.get("path") or "").name, row
+                if image is not None:
+                    yield *_content_and_name(image), row
+
+
+def _images_at_once(file: Path, column: str, table: Any) -> int:
+    """Return the number of rows to be read together; a `ProjectError` for no images, or for a too large row group."""
+    stored = [chunk.total_uncompressed_size for chunk in _chunks(table)]
+    if not column or max(stored, default=0) > _MAX_UNPACKED:
+        limits = {"file": file, "limit": size_text(_MAX_UNPACKED)}
+        message = Message("{file} holds no images, or more than {limit} of them in one row group.", **limits)
+        raise ProjectError(message, "Save it again in smaller row groups.")
+    return max(1, min(64, _BATCH_BYTES // max([1, *stored])))  # a value may recur in each
+
+
+def _content_and_name(image: bytes | dict[str, Any]) -> tuple[bytes | None, str]:
+    """Return the bytes and the file name of a cell: bytes alone, or `{"bytes": ..., "path": "train/a.png"}`."""
+    if isinstance(image, bytes):
+        return image, ""
+    return image["bytes"], PurePosixPath(image.get("path") or "").name
 
 
 def _image_column(table: Any, types: Any) -> str:

@@ -124,19 +124,27 @@ class ImageFinder:
         meant = [os.path.normpath(os.path.join(self._base_text, each)) for each in readings]  # noqa: PTH118
         last = os.path.basename(meant[-1])  # noqa: PTH119
         leads_out = self._is_confined and not all(Path(path).is_relative_to(self.root) for path in meant)
-        if not leads_out:
-            named = self._index.named(last) if self._is_shared else []
-            for path in meant:
-                if len(named) == 1 and str(named[0]) == path:
-                    return named[0], path
-                if os.path.isfile(path):  # noqa: PTH113
-                    return Path(path), path
+        if not leads_out and (as_written := self._as_written(meant, last)):
+            return as_written
         near = () if leads_out else (os.path.join(folder, readings[-1]) for folder in self._folders)  # noqa: PTH118
         beside = [Path(path) for path in near if os.path.isfile(path)]  # noqa: PTH113
         best = self._best([*beside, *self._index.named(last)], meant[-1])
         if best is None and leads_out:
             raise ValueError(Message("the file name leads out of the archive"))
         return best, meant[-1]
+
+    def _as_written(self, meant: Sequence[str], last: str) -> tuple[Path, str] | None:
+        """Return the image at one of the paths that a name says, and that path; None for no file there.
+
+        The index answers without the disk where `last`, the end of the name, is that of a single image.
+        """
+        named = self._index.named(last) if self._is_shared else []
+        for path in meant:
+            if len(named) == 1 and str(named[0]) == path:
+                return named[0], path
+            if os.path.isfile(path):  # noqa: PTH113
+                return Path(path), path
+        return None
 
     def _best(self, named: Sequence[Path], meant: str) -> Path | None:
         """Return the one of some images that a path means; None for none."""
