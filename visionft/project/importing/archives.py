@@ -22,7 +22,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path, PurePosixPath, PureWindowsPath
-from typing import IO, Any, BinaryIO
+from typing import IO, BinaryIO, cast
 
 from models.messages import Message
 from visionft.amounts import size_text
@@ -53,6 +53,9 @@ _MOST_LEVELS = 3  # of folders above the archives of a folder
 _MAGIC = {b"\x89PNG": ".png", b"RIFF": ".webp", b"GIF8": ".gif", b"II*\0": ".tif", b"MM\0*": ".tif", b"BM": ".bmp"}
 _BLOCK = 512  # bytes of a tar
 _REGULAR = (tarfile.REGTYPE, tarfile.AREGTYPE, tarfile.CONTTYPE)
+_OF_NEXT = (tarfile.GNUTYPE_LONGNAME, tarfile.XHDTYPE, tarfile.SOLARIS_XHDTYPE)  # entries about the one behind them
+_WITHOUT_MEANING = (tarfile.XGLTYPE, tarfile.GNUTYPE_LONGLINK)  # values for all entries; the target of a link
+_MAX_NAME = 255  # bytes of a name in ext4, NTFS and APFS
 _MAX_TAR_NAME = 1 << 20  # bytes of an entry with a name, or with several values
 _HINT = "Unpack it yourself, look at it, and import the folder."
 
@@ -254,58 +257,80 @@ def _name_fault(name: str) -> str:
     parts = name.split("/")
     if name.startswith("/") or "\\" in name or PureWindowsPath(name).drive or ".." in parts:
         return "leads out of the folder"
-    if any(not part or part == "." for part in parts):
+    if not {"", "."}.isdisjoint(parts):
         return "has an empty name"
-    signs = '<>:"|?*' if os.name == "nt" else ""
-    if any(unicodedata.category(character) in ("Cc", "Cs") or character in signs for character in name):
+    if not _is_storable(name):
         return "has a name that not every system can store"
-    if any(part.split(".")[0].strip().casefold() in _RESERVED or part[-1] in ". " for part in parts):
+    if any(map(_is_reserved, parts)):
         return "has a name that Windows reserves"
-    return "has too long a name" if any(len(part.encode()) > 255 for part in parts) else ""
+    return "has too long a name" if any(len(part.encode()) > _MAX_NAME for part in parts) else ""
+
+
+def _is_storable(name: str) -> bool:
+    """Return whether a name has no control characters, lone surrogates, or signs that this system forbids: `a:b`."""
+    signs = '<>:"|?*' if os.name == "nt" else ""
+    return not any(unicodedata.category(character) in ("Cc", "Cs") or character in signs for character in name)
+
+
+def _is_reserved(part: str) -> bool:
+    """Return whether Windows reserves a name, or drops its end: `con.txt`, `a.`, `a `."""
+    return part.partition(".")[0].strip().casefold() in _RESERVED or part[-1] in ". "
 
 
 def _tar_entries(handle: BinaryIO) -> Iterator[tuple[str, int, str, IO[bytes]]]:
     """Yield name, bytes, problem and content (to be read whole) of each entry of a tar that is no folder."""
-    start = handle.read(2)
-    handle.seek(0)
-    content: Any = handle  # or what is packed in it
-    if start == b"\x1f\x8b":
-        content = gzip.GzipFile(fileobj=handle)
-    elif start == b"BZ":
-        content = bz2.BZ2File(handle)
+    content = _decompressed(handle)
     given: dict[str, str] = {}  # values for the next entry, from a block before it
     entries = 0
-    while True:
-        block = content.read(_BLOCK)
-        if len(block) < _BLOCK:
-            raise EOFError(Message("its end is missing"))
-        if not block.strip(b"\0"):
-            return
-        try:
-            entry = tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")
-        except tarfile.HeaderError as error:
-            raise ValueError(Message("it is no tar archive, or damaged")) from error
+    while entry := _next_header(content):
         size = int(given.get("size", entry.size))
         entries += 1
         if size < 0 or entries > 3 * MAX_FILES:
             raise ValueError(Message("it is no tar archive, or damaged"))
-        if entry.type in (tarfile.GNUTYPE_LONGNAME, tarfile.XHDTYPE, tarfile.SOLARIS_XHDTYPE):
-            if size > _MAX_TAR_NAME:
-                raise ValueError(Message("an entry has too long a name"))
-            data = content.read(size)
-            name = data.rstrip(b"\0").decode("utf-8", "surrogateescape")
-            given |= {"path": name} if entry.type == tarfile.GNUTYPE_LONGNAME else _records(data)
-            content.read(-size % _BLOCK)
+        if entry.type in _OF_NEXT:
+            given |= _values_of_next(content, entry.type, size)
             continue
-        name = given.get("path", entry.name).removeprefix("./")
-        if entry.isdir() or entry.type in (tarfile.XGLTYPE, tarfile.GNUTYPE_LONGLINK):
+        if entry.isdir() or entry.type in _WITHOUT_MEANING:
             _skip(content, size)
         else:
             is_sparse = any(key.startswith("GNU.sparse") for key in given)
             fault = "" if entry.type in _REGULAR and not is_sparse else "is a link or a device"
-            yield name, size, fault, content
+            yield given.get("path", entry.name).removeprefix("./"), size, fault, content
         _skip(content, -size % _BLOCK)
-        given = {} if entry.type not in (tarfile.XGLTYPE, tarfile.GNUTYPE_LONGLINK) else given
+        given = given if entry.type in _WITHOUT_MEANING else {}
+
+
+def _decompressed(handle: BinaryIO) -> IO[bytes]:
+    """Return the content of a tar that is packed by gzip or bzip2, or by nothing."""
+    start = handle.read(2)
+    handle.seek(0)
+    if start == b"\x1f\x8b":
+        return cast("IO[bytes]", gzip.GzipFile(fileobj=handle))
+    return cast("IO[bytes]", bz2.BZ2File(handle)) if start == b"BZ" else handle
+
+
+def _next_header(content: IO[bytes]) -> tarfile.TarInfo | None:
+    """Return the header of the next entry; None at the end, a block of zeros; a `ValueError` for a damaged one."""
+    block = content.read(_BLOCK)
+    if len(block) < _BLOCK:
+        raise EOFError(Message("its end is missing"))
+    if not block.strip(b"\0"):
+        return None
+    try:
+        return tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")
+    except tarfile.HeaderError as error:
+        raise ValueError(Message("it is no tar archive, or damaged")) from error
+
+
+def _values_of_next(content: IO[bytes], kind: bytes, size: int) -> dict[str, str]:
+    """Return the values for the next entry: its long name, or the records of an extended header."""
+    if size > _MAX_TAR_NAME:
+        raise ValueError(Message("an entry has too long a name"))
+    data = content.read(size)
+    content.read(-size % _BLOCK)
+    if kind == tarfile.GNUTYPE_LONGNAME:
+        return {"path": data.rstrip(b"\0").decode("utf-8", "surrogateescape")}
+    return _records(data)
 
 
 def _records(data: bytes) -> dict[str, str]:

@@ -26,6 +26,23 @@ def join_shards(folder: Path) -> None:
 
     A number or a name in `.cls` is the class, as is a text in `.txt` where texts recur; JSON gives the object's values.
     """
+    kinds = _kinds_of_labels(folder)
+    if not kinds or (folder / TABLE).exists():
+        return
+    with (folder / TABLE).open("x", encoding="utf-8", newline="\n") as table:
+        for image, labels in _samples(folder):
+            row = _row_of_labels({kind: path for kind, path in labels.items() if kind in kinds})
+            name = image.relative_to(folder)
+            split = split_in(*name.parts[:-1])
+            row |= {"file_name": name.as_posix()} | ({"split": split} if split else {})
+            table.write(json.dumps(row, ensure_ascii=False) + "\n")
+    for _, labels in _samples(folder):
+        for kind in labels.keys() & kinds:
+            labels[kind].unlink()
+
+
+def _kinds_of_labels(folder: Path) -> list[str]:
+    """Return the suffixes of the files that label most images; not JSON of another tool, nor `.txt` of sentences."""
     images, files, texts = 0, Counter[str](), Counter[str]()
     for _, labels in _samples(folder):
         images += 1
@@ -34,24 +51,18 @@ def join_shards(folder: Path) -> None:
             texts[_text(labels[".txt"])] += 1
     kinds = [kind for kind in _LABELS if files[kind] > images / 2]
     if ".json" in kinds and not _are_flat(folder):
-        kinds.remove(".json")  # of another tool, with a file an image
+        kinds.remove(".json")
     if ".txt" in kinds and len(texts) > min(_MOST_CLASSES, images / 2):
-        kinds.remove(".txt")  # sentences
-    if not kinds or (folder / TABLE).exists():
-        return
-    with (folder / TABLE).open("x", encoding="utf-8", newline="\n") as table:
-        for image, labels in _samples(folder):
-            own = {kind: path for kind, path in labels.items() if kind in kinds}
-            row: dict[str, Any] = _values(own[".json"]) if ".json" in own else {}
-            if label := own.get(".cls") or own.get(".txt"):
-                row["label"] = _text(label)
-            name = image.relative_to(folder)
-            split = split_in(*name.parts[:-1])
-            row |= {"file_name": name.as_posix()} | ({"split": split} if split else {})
-            table.write(json.dumps(row, ensure_ascii=False) + "\n")
-    for _, labels in _samples(folder):
-        for kind in labels.keys() & kinds:
-            labels[kind].unlink()
+        kinds.remove(".txt")
+    return kinds
+
+
+def _row_of_labels(files: dict[str, Path]) -> dict[str, Any]:
+    """Return the row of an image by its files of labels: `{"label": "7"}` for a `.cls` with a 7."""
+    row: dict[str, Any] = _values(files[".json"]) if ".json" in files else {}
+    if label := files.get(".cls") or files.get(".txt"):
+        row["label"] = _text(label)
+    return row
 
 
 def split_in(*names: str) -> Split | None:
