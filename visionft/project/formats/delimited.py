@@ -20,14 +20,15 @@ from visionft.project.formats.cells import is_number
 from visionft.project.formats.split_names import is_split_name
 from visionft.project.formats.whole_files import reading_errors, text_encoding
 
-MOST_TITLE_ROWS = 5  # of a sheet, above its columns
+# Rows above the columns of a sheet: one, as `Prüfung Werk 2;;` above `Bild;Befund;Prüfer`, and blank ones.
+MOST_TITLE_ROWS = 5
 _MAX_CELL = 1_000_000
 _MAX_LINE = 4_000_000  # a row is held in memory whole, and a file may be a single row
-_SAMPLE_LINES = 200
+_SAMPLE_LINES = 200  # `annotations/list.txt` of the Oxford-IIIT Pets begins with comments
 _STATED = re.compile(r'"?sep=(.)"?', re.IGNORECASE)  # a first line to declare the delimiter for Excel
 _SUFFIXES = "|".join(re.escape(suffix[1:]) for suffix in IMAGE_SUFFIXES)
-_AFTER_SUFFIX = re.compile(rf"(\S.*?\.(?:{_SUFFIXES}))\s+(\S.*)", re.IGNORECASE)  # a name with blanks, and the rest
-_AFTER_BLANK = re.compile(r"(\S+)\s+(\S.*)")
+_AFTER_SUFFIX = re.compile(rf"(\S.*?\.(?:{_SUFFIXES}))\s+(\S.*)", re.IGNORECASE)  # `IMG 1.jpg red fox`
+_AFTER_BLANK = re.compile(r"(\S+)\s+(\S.*)")  # `1025794 Boeing 707`, of FGVC Aircraft
 _BLANKS = re.compile(r"\s+")
 _NEARLY_ALL = 0.9  # of the lines of a list: one of eleven or more may be a header without a suffix, `image label`
 

@@ -16,7 +16,7 @@ from visionft.amounts import size_text
 from visionft.errors import ProjectError
 from visionft.files import open_regular
 
-_MAX_UNPACKED = 200 * 2**20
+_MAX_UNPACKED = 200 * 2**20  # as of a label file; 30 million zeros, 240 MB, are packed into 0.2 MB
 _HEADER, _COMPRESSED = 128, 15  # bytes of the header; type of a compressed variable
 _DAMAGE = (ValueError, TypeError, OSError, KeyError, IndexError, MemoryError, zlib.error, struct.error)
 _Table = tuple[list[str], Iterator[dict[str, Any]]]  # titles and rows

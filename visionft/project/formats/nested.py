@@ -10,9 +10,9 @@ from typing import Any, cast
 from visionft.project.formats.split_names import is_split_name
 
 Entry = dict[str, Any] | list[Any] | str  # an object, an array, or the reason for another value
-_MAX_DEPTH = 12
+_MAX_DEPTH = 12  # objects and arrays within others: the answers in Labelbox's NDJSON lie 9 deep
 _ENOUGH = 40  # entries that are looked at to understand a file
-# Keys, in small letters and without signs, that mark a part of an image.
+# Keys, in small letters and without signs, that mark a part of an image: `normalizedVertices` of Google Cloud Vision.
 _GEOMETRY = frozenset(
     ("bbox", "boundingbox", "box", "points", "point", "polygon", "polyline", "line", "rectangle", "coordinates", "xmin",
      "left", "segmentation", "mask", "rle", "shapeattributes", "geometrytype", "exterior", "bitmap", "vertices",

@@ -14,7 +14,9 @@ from visionft.errors import ProjectError
 from visionft.files import open_regular
 
 _MAX_UNPACKED = 500 * 2**20
-_MAX_CELLS = 20_000_000  # of a sheet; calamine keeps the empty ones between two others, too
+# Of a sheet: calamine keeps the empty ones between two others, too. A cell in XFD1048576, Excel's last one, spans
+# 17 billion.
+_MAX_CELLS = 20_000_000
 _REFERENCE = re.compile(r"([A-Za-z]{1,3})(\d{1,7})")
 _CHUNK = 1 << 20
 

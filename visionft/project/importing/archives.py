@@ -49,7 +49,7 @@ _DAMAGE = (
 )  # fmt: skip
 _SHARD = re.compile(r"(?i)\d{3,}(-of-\d+)?|(part|shard|chunk)[\W_]*\d+")
 _PROJECT_SIGN = "-!-"  # between class and number of an image in a project of Teachable Machine
-_MOST_LEVELS = 3  # of folders above the archives of a folder
+_MOST_LEVELS = 3  # of a folder, down to its archives: `food101/data/train-00000-of-00008.parquet`
 _MAGIC = {b"\x89PNG": ".png", b"RIFF": ".webp", b"GIF8": ".gif", b"II*\0": ".tif", b"MM\0*": ".tif", b"BM": ".bmp"}
 _BLOCK = 512  # bytes of a tar
 _REGULAR = (tarfile.REGTYPE, tarfile.AREGTYPE, tarfile.CONTTYPE)

@@ -18,7 +18,7 @@ from visionft.project.formats.whole_files import objects
 TABLE = "metadata.jsonl"
 _LABELS = (".cls", ".json", ".txt")
 _MAX_BYTES = 1 << 20  # of the labels of an image
-_MOST_CLASSES = 5000
+_MOST_CLASSES = 5000  # different texts; captions, as of img2dataset, are more in a large data set
 
 
 def join_shards(folder: Path) -> None:
