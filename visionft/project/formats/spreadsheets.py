@@ -103,7 +103,7 @@ def _extent(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> tuple[int, int]
         try:
             while chunk := handle.read(_CHUNK):
                 parser.Parse(chunk)
-        except expat.ExpatError as error:
+        except (expat.ExpatError, LookupError) as error:  # `encoding="uto-8"` is a LookupError
             raise ValueError(Message("{entry} is no XML", entry=entry.filename)) from error
     return rows, columns
 

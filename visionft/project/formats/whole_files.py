@@ -231,7 +231,7 @@ def xml_elements(file: Path) -> Iterator[Element]:
         reason = expat.ErrorString(error.code)
         message = Message("{file} is no XML: line {line}: {reason}.", file=file, line=error.lineno, reason=reason)
         raise ProjectError(message, _AGAIN) from error
-    except ValueError as error:
+    except (ValueError, LookupError) as error:  # `encoding="uto-8"` is a LookupError of expat
         line = builder.parser.CurrentLineNumber
         message = Message("{file} is not read: line {line}: {reason}.", file=file, line=line, reason=error)
         raise ProjectError(message, _AGAIN) from error

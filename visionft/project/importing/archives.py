@@ -148,7 +148,7 @@ class _Unpacking:
                         self._write(place, size, content, handle.tell(), self.packed)
                     return
                 with zipfile.ZipFile(handle) as opened:
-                    entries = [entry for entry in opened.infolist() if not entry.is_dir()]
+                    entries = [entry for entry in opened.infolist() if not entry.filename.endswith("/")]
                     names = [entry.orig_filename for entry in entries]
                     if "manifest.json" in names:
                         names = [name.replace(_PROJECT_SIGN, "/", 1) for name in names]

@@ -78,3 +78,11 @@ def test_macros_of_libreoffice_are_not_refused(tmp_path: Path) -> None:
     file = write_sheet(tmp_path / "table.xlsx", CELLS)
     rows = list(spreadsheet_rows(file))
     assert rows == list(spreadsheet_rows(add_part(file, "Basic/script-lc.xml", MACROS)))
+
+
+def test_an_unknown_encoding_is_refused(tmp_path: Path) -> None:
+    file = add_part(
+        write_sheet(tmp_path / "table.xlsx", CELLS), "xl/styles.xml", '<?xml version="1.0" encoding="uto-8"?><a/>'
+    )
+    with pytest.raises(ProjectError, match=r"styles\.xml is no XML"):
+        list(spreadsheet_rows(file))

@@ -106,3 +106,9 @@ def test_a_parquet_row_that_holds_millions_of_labels_is_refused(tmp_path: Path) 
     parquet.write_table(arrow.table({"file_name": ["a.png"], "labels": labels}), tmp_path / "a.parquet")
     with pytest.raises(ProjectError, match="6,000,000"):
         read_parquet(tmp_path / "a.parquet")
+
+
+def test_xml_of_an_unknown_encoding_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "x.xml").write_text('<?xml version="1.0" encoding="uto-8"?><annotations/>', encoding="utf-8")
+    with pytest.raises(ProjectError, match="line 1: unknown encoding"):
+        list(xml_elements(tmp_path / "x.xml"))

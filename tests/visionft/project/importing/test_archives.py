@@ -205,6 +205,14 @@ HOSTILE = {
 }
 
 
+def test_a_zip_entry_of_an_empty_name_is_refused(empty: Project, tmp_path: Path) -> None:
+    source = zipped(tmp_path / "set.zip", {"a.png": image(0)})
+    source.write_bytes(source.read_bytes().replace(b"a.png", b"\0.png"))
+    with pytest.raises(ProjectError, match="name"):
+        import_source(empty, source)
+    assert not empty.history()
+
+
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_tar_that_could_do_harm_is_refused_whole(empty: Project, tmp_path: Path, name: str) -> None:
     source = tmp_path / name
