@@ -26,7 +26,7 @@ from gui.kit.translation import tr
 from models.messages import Message
 
 if TYPE_CHECKING:
-    from visionft.project.importing.import_filter import ImportPreview
+    from visionft.project.importing.preview import ImportPreview
     from visionft.project.importing.readings import ReadingSummary
 
 _SIDE_PX = 140  # of the images of a source without classes

@@ -28,12 +28,12 @@ if TYPE_CHECKING:
     from gui.home.import_preview import ImportPreviewPanel
     from gui.session import ProjectSession
     from visionft.project.formats.listing import LabelChoice, TableHead
-    from visionft.project.importing.import_filter import ImportPreview
     from visionft.project.importing.importer import ImportReport
+    from visionft.project.importing.preview import ImportPreview
     from visionft.project.store import Project
     from visionft.public_sets import PublicSet
 
-preview_source = LazyFunction("visionft.project.importing.import_filter:preview_source", uses_torch=False)
+preview_source = LazyFunction("visionft.project.importing.preview:preview_source", uses_torch=False)
 fetch_set = LazyFunction("visionft.public_sets:fetch_set")
 tables_in = LazyFunction("visionft.project.importing.sources:tables_in", uses_torch=False)
 import_source = LazyFunction("visionft.project.importing.importer:import_source", uses_torch=False)

@@ -31,7 +31,7 @@ from visionft.project.image_window import reading_text
 from visionft.project.importing.reading_notes import notes_on
 
 if TYPE_CHECKING:
-    from visionft.project.importing.import_filter import ImportPreview
+    from visionft.project.importing.preview import ImportPreview
 
 
 class ImportProgress(QWidget):

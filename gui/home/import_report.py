@@ -18,8 +18,8 @@ from models.messages import Message
 
 if TYPE_CHECKING:
     from visionft.project.formats.listing import ImageWarning
-    from visionft.project.importing.import_filter import ImportPreview
     from visionft.project.importing.importer import ImportReport
+    from visionft.project.importing.preview import ImportPreview
 
 MAX_LINES = 2000
 _MOST_REASONS = 5

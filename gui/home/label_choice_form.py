@@ -23,7 +23,7 @@ from models.messages import Message, Text
 from visionft.project.formats.listing import AUTOMATIC, Interpretation, LabelChoice, TableHead
 
 if TYPE_CHECKING:
-    from visionft.project.importing.import_filter import ImportPreview
+    from visionft.project.importing.preview import ImportPreview
 
 _LOOKED_AT = 400  # examples of the readings, among which images with a usual path are chosen
 _MOST_FIELDS = 30  # fields of a file that is no table

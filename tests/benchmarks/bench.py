@@ -124,7 +124,8 @@ def linked_project(folder: Path, count: int, class_of: Callable[[int], str] | No
     """
     from PIL import Image
 
-    from visionft.project.edits.import_changes import AddImages, FileFacts, FileLocation, NewImage, SourceFacts
+    from visionft.project.edits.import_changes import AddImages, FileFacts, FileLocation, ImportedImage
+    from visionft.project.formats.listing import SourceFile
     from visionft.project.store import Project
 
     class_of = class_of or (lambda number: CLASSES[number % len(CLASSES)] if number % 10 else "")
@@ -143,8 +144,9 @@ def linked_project(folder: Path, count: int, class_of: Callable[[int], str] | No
         (place / name).hardlink_to(folder / f"{number % 60}.jpg")
         file = FileFacts(sha256=f"{number:064x}", bytes=1, mtime_ns=1, width=640, height=480, format="JPEG")
         name_of_class = class_of(number)
-        facts = SourceFacts(labels=(name_of_class,) if name_of_class else (), split="train")
-        images.append(NewImage(place=FileLocation(place, name), file=file, facts=facts))
+        record = SourceFile(place / name, name, (name_of_class,) if name_of_class else (), "train")
+        location = FileLocation(place, name)
+        images.append(ImportedImage(source=record, sha256=file.sha256, file=file, place=location))
     with Project.create(folder / "project") as project:
         step_id = 0
         for start in range(0, count, 5000):  # one step, as an import is: no backup between its parts

@@ -19,7 +19,8 @@ from PySide6.QtWidgets import QApplication
 
 from gui.label.label_page import LabelPage
 from gui.shell.window import MainWindow
-from visionft.project.edits.import_changes import AddImages, FileFacts, FileLocation, NewImage, SourceFacts
+from visionft.project.edits.import_changes import AddImages, FileFacts, FileLocation, ImportedImage
+from visionft.project.formats.listing import SourceFile
 from visionft.project.store import Project
 
 CLASSES = ("red", "green", "blue")
@@ -58,12 +59,13 @@ class Counter:
 
 def make_project(folder: Path, count: int) -> Path:
     """Make a project of so many images with missing files."""
-    images: list[NewImage] = []
+    images: list[ImportedImage] = []
     for number in range(count):
         file = FileFacts(sha256=f"{number:064x}", bytes=1, mtime_ns=1, width=64, height=48, format="PNG")
         labels, split = (CLASSES[number % 3],) if number % 10 else (), "train" if number % 5 else "val"
-        facts = SourceFacts(labels=labels, split=split)
-        images.append(NewImage(place=FileLocation(folder, f"{number:06d}.png"), file=file, facts=facts))
+        name = f"{number:06d}.png"
+        source, place = SourceFile(folder / name, name, labels, split), FileLocation(folder, name)
+        images.append(ImportedImage(source=source, sha256=file.sha256, file=file, place=place))
     with Project.create(folder) as project:
         project.apply(AddImages(images=tuple(images), title="Import"))
     return folder

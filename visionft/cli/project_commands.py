@@ -25,8 +25,8 @@ from visionft.project.edits.certificates import Audit, Certificate, audits_of, c
 from visionft.project.formats.listing import AUTOMATIC, Interpretation
 from visionft.project.formats.registry import IMPORT_FORMATS
 from visionft.project.image_window import reading_text
-from visionft.project.importing.import_filter import ImportPreview, preview_source
 from visionft.project.importing.importer import ImportReport, import_source
+from visionft.project.importing.preview import ImportPreview, preview_source
 from visionft.project.importing.reading_notes import notes_on
 from visionft.project.label_files import LabelFile, changed_label_files
 from visionft.project.labelling import label_files

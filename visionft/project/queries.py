@@ -12,7 +12,7 @@ from typing import Literal, TypeVar
 from visionft.data.types import Split
 from visionft.foreign_text import printable
 from visionft.project.edits.changes import LabelSource, find_class
-from visionft.project.edits.conflicts import BOTH_ORIGINS
+from visionft.project.edits.conflicts import BOTH_ORIGINS, Candidate
 from visionft.project.edits.image_changes import Review
 from visionft.project.names import name_key, natural_key
 from visionft.project.store import Project
@@ -35,14 +35,6 @@ class ImageFilter:
 
 EVERYTHING = ImageFilter()
 Value = TypeVar("Value")
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """A candidate class of an image, from a file. `origin` is the printable name of the file."""
-
-    class_name: str
-    origin: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,26 +212,6 @@ def files_in_conflict(conflicts: Iterable[Conflict]) -> frozenset[str]:
 def class_names(project: Project) -> tuple[str, ...]:
     """Return the names of the classes, in their order."""
     return tuple(name for (name,) in project.fetch("SELECT name FROM class ORDER BY position, id"))
-
-
-def imported_classes(project: Project, contents: Sequence[str]) -> dict[str, tuple[Candidate, ...]]:
-    """Return the imported classes of images, found by content, without images labelled by a person."""
-    roots = project.roots()
-    with project.reading() as connection:
-        rows = connection.execute(
-            """SELECT id, sha256, root_id, path FROM image
-                WHERE sha256 IN (SELECT value FROM json_each(?)) AND removed_at IS NULL AND NOT EXISTS (
-                    SELECT 1 FROM label WHERE image_id = image.id AND source != 'import')""",
-            (json.dumps(contents),),
-        ).fetchall()
-        labels = _names(connection, "label", "class", json.dumps([row[0] for row in rows]))
-    in_conflict = {conflict.image_id: conflict.candidates for conflict in find_conflicts(project, contents)}
-    found: dict[str, tuple[Candidate, ...]] = {}
-    for image_id, sha256, root_id, path in rows:
-        place = printable(roots.path_of(root_id, path))
-        given = tuple(Candidate(name, place) for name in labels.get(image_id, ()))
-        found[sha256] = (*found.get(sha256, ()), *given, *in_conflict.get(image_id, ()))
-    return found
 
 
 def class_rows(project: Project, counts: Mapping[str, int] | None = None) -> tuple[ClassRow, ...]:

@@ -14,8 +14,8 @@ from gui.home.import_report import LeftOutDialog
 from gui.label.filter_bar import IN_CONFLICT
 from gui.label.label_page import LabelPage
 from gui.shell.window import MainWindow
-from visionft.project.importing.import_filter import preview_source
 from visionft.project.importing.importer import import_source
+from visionft.project.importing.preview import preview_source
 from visionft.project.store import Project
 
 LEFT, CONTROL = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.ControlModifier

@@ -12,7 +12,7 @@ from visionft.events import Event, Notice, Progress
 from visionft.jobs import JobContext
 from visionft.project.edits.changes import AcceptSuggestions, LabelImages, RemoveImages, UnlabelImages
 from visionft.project.edits.class_changes import DeleteClass
-from visionft.project.edits.import_changes import AddImages, EditedImage, FileFacts
+from visionft.project.edits.import_changes import AddImages, FileFacts
 from visionft.project.importing.importer import import_source
 from visionft.project.store import Project
 from visionft.suggest.suggestions import (
@@ -124,7 +124,7 @@ def test_only_what_still_holds_is_current(project: Project, run_dir: Path):
     project.apply(LabelImages((ids[0],), "blue"))
     project.apply(RemoveImages((ids[1],)))
     file = FileFacts(sha256="of other content", bytes=1, mtime_ns=1, width=48, height=40, format="PNG")
-    project.apply(AddImages(edited=(EditedImage(image_id=ids[2], file=file),)))
+    project.apply(AddImages(edited={ids[2]: file}))
     assert set(current_suggestions(project, read_suggestions(run_dir))) == set(ids[3:])
     left = {each.image_id for each in read_suggestions(run_dir).values() if "red" not in each.classes}
     project.apply(DeleteClass("red"))

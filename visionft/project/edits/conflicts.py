@@ -6,95 +6,141 @@ with its file as origin. Any label ends the image's conflict, through a trigger 
 
 import json
 import sqlite3
-from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from visionft.foreign_text import printable
-from visionft.project.edits.changes import ensure_class, find_class, insert_labels
+from visionft.project.edits.changes import ensure_class, insert_labels
 from visionft.project.names import name_key, natural_key
 
+DISPLAYED = "coalesce(image.name, root.path || '/' || image.path, image.path)"  # an image's name, or its recorded path
 BOTH_ORIGINS = " | "  # between the origins of a candidate class that two sides gave, each with others
 
 
 @dataclass(frozen=True, slots=True)
-class SourceLabel:
-    """A file's statement: the image with this content has this class. `origin` is printable."""
+class Candidate:
+    """A candidate class of an image, from a file. `origin` is the printable name of the file."""
 
-    sha256: str
     class_name: str
     origin: str
 
 
-def apply_source_labels(
+Classes = dict[str, Candidate]  # of one image, by the key of the class's name
+Statements = dict[str, list[Candidate]]  # the classes that a source gives to the images, by content
+
+
+class ImportedClasses(NamedTuple):
+    """The imported classes of an image in the project: none, its label, or the candidates of its conflict."""
+
+    image_id: int
+    sha256: str
+    path: str  # as displayed: the origin of its label
+    classes: Classes
+
+
+def join_classes(known: Classes, stated: Iterable[Candidate], aliases: Mapping[str, str]) -> Classes:
+    """Return the imported classes of an image after a source stated some: several are in conflict.
+
+    A stated class is the known one of this name, or the one that had this name before. `aliases`: the key of a former
+    name, and the key of the class's name.
+    """
+    joined = dict(known)
+    for each in stated:
+        key = name_key(each.class_name)
+        if key not in joined and aliases.get(key) not in joined:
+            joined[key] = each
+    return joined
+
+
+def group_statements(statements: Iterable[tuple[str, Candidate]]) -> Statements:
+    """Return the stated classes of each content, in natural order, each once and with its first origin."""
+    grouped: dict[str, dict[str, Candidate]] = {}
+    for sha256, stated in statements:
+        grouped.setdefault(sha256, {}).setdefault(stated.class_name, stated)
+    return {
+        sha256: sorted(stated.values(), key=lambda each: natural_key(each.class_name))
+        if len(stated) > 1
+        else [*stated.values()]
+        for sha256, stated in grouped.items()
+    }
+
+
+def read_aliases(connection: sqlite3.Connection) -> dict[str, str]:
+    """Return the keys of former names of classes, each with the key of the class's name."""
+    rows = connection.execute(
+        "SELECT alias.name_key, class.name_key FROM alias JOIN class ON class.id = class_id"
+    ).fetchall()
+    return dict(rows)
+
+
+def imported_classes(
+    connection: sqlite3.Connection, contents: Iterable[str], places: Mapping[int, str]
+) -> list[ImportedClasses]:
+    """Return the imported classes of images, found by content, in id order; without images that a person labelled.
+
+    The project is a single-label one. `places`: the displayed paths of just moved images before, by id.
+    """
+    rows = connection.execute(
+        f"""SELECT image.id, sha256, {DISPLAYED}, source, name_key, class.name
+            FROM image LEFT JOIN root ON root.id = root_id
+            LEFT JOIN label ON label.image_id = image.id LEFT JOIN class ON class.id = class_id
+            WHERE sha256 IN (SELECT value FROM json_each(?)) AND removed_at IS NULL ORDER BY image.id""",
+        (json.dumps(list(contents)),),
+    ).fetchall()
+    found: dict[int, ImportedClasses] = {}
+    for image_id, sha256, displayed, source, key, name in rows:
+        if source is None or source == "import":
+            path = printable(places.get(image_id, displayed))
+            found[image_id] = ImportedClasses(
+                image_id, sha256, path, {} if source is None else {key: Candidate(name, path)}
+            )
+    rows = connection.execute(
+        """SELECT image_id, name_key, name, origin FROM conflict JOIN class ON class.id = class_id
+            WHERE image_id IN (SELECT value FROM json_each(?))""",
+        (json.dumps([*found]),),
+    ).fetchall()
+    for image_id, key, name, origin in rows:
+        found[image_id].classes[key] = Candidate(name, origin)
+    return list(found.values())
+
+
+def apply_statements(
     connection: sqlite3.Connection,
-    statements: Iterable[SourceLabel],
+    statements: Statements,
     places: Mapping[int, str],
     *,
     replaced: Collection[str] = (),
 ) -> None:
-    """Apply the statements of sources to images of a single-label project, found by content.
+    """Apply the statements of a source to images of a single-label project, found by content.
 
     An image without a class gets it. An image with an imported class, or already in conflict, keeps every stated class
     as a candidate, unless it is among the `replaced` contents: a stated class alone takes the place of the others. A
-    class given by a person stays. `places`: previous paths of moved images, by id.
+    class given by a person stays. `places` as for `imported_classes`.
     """
-    stated: defaultdict[str, dict[str, str]] = defaultdict(dict)
-    for each in statements:
-        stated[each.sha256].setdefault(each.class_name, each.origin)
-    if not stated:
+    if not statements:
         return
-    images = connection.execute(
-        """SELECT id, sha256 FROM image
-            WHERE sha256 IN (SELECT value FROM json_each(?)) AND removed_at IS NULL ORDER BY id""",
-        (json.dumps(list(stated)),),
-    ).fetchall()
-    among, ids = "WHERE image_id IN (SELECT value FROM json_each(?))", (json.dumps([row[0] for row in images]),)
-    rows = connection.execute(f"SELECT image_id, class_id, source FROM label {among}", ids).fetchall()
-    labels: dict[int, tuple[int, str]] = {image_id: (class_id, source) for image_id, class_id, source in rows}
-    candidates: defaultdict[int, set[int]] = defaultdict(set)
-    for image_id, class_id in connection.execute(f"SELECT image_id, class_id FROM conflict {among}", ids):
-        candidates[image_id].add(class_id)
-    aliases: dict[str, int] = dict(connection.execute("SELECT name_key, class_id FROM alias").fetchall())
-    meanings: dict[str, set[int | None]] = {}  # of a source's name: the class of this name, and that with this alias
-
-    for image_id, sha256 in images:
-        class_id, source = labels.get(image_id, (None, "import"))
-        if source != "import":
-            continue
-        known = candidates[image_id] if class_id is None else {class_id}
-        new: dict[int, str] = {}
-        origins = stated[sha256]
-        for name in sorted(origins, key=natural_key) if len(origins) > 1 else origins:
-            if name not in meanings:
-                meanings[name] = {find_class(connection, name), aliases.get(name_key(name))}
-            if not meanings[name] & (known | new.keys()):
-                stated_id = ensure_class(connection, name)
-                meanings[name].add(stated_id)
-                new[stated_id] = origins[name]
-        if sha256 in replaced and len(origins) == 1:
-            stated_id = next(iter(new or known & meanings[next(iter(origins))]))
-            if known != {stated_id}:
-                for table in ("label", "conflict"):
-                    connection.execute(f"DELETE FROM {table} WHERE image_id = ?", (image_id,))
-                insert_labels(connection, [(image_id, stated_id, "import")])
-            continue
-        if not known and len(new) == 1:
-            insert_labels(connection, [(image_id, next(iter(new)), "import")])
-            continue
-        if class_id is not None and new:
-            connection.execute("DELETE FROM label WHERE image_id = ?", (image_id,))
-            place = printable(places[image_id]) if image_id in places else displayed_path(connection, image_id)
-            add_candidates(connection, image_id, [(class_id, place)])
-        add_candidates(connection, image_id, new.items())
+    aliases = read_aliases(connection)
+    for image_id, sha256, _, known in imported_classes(connection, statements, places):
+        stated = statements[sha256]
+        joined = join_classes(known, stated, aliases)
+        if sha256 in replaced and len(stated) == 1:
+            key = name_key(stated[0].class_name)
+            joined = {key: joined[key]} if key in joined else {aliases[key]: joined[aliases[key]]}
+        if joined.keys() != known.keys():
+            candidates = [(ensure_class(connection, each.class_name), each.origin) for each in joined.values()]
+            if known:
+                connection.execute("DELETE FROM label WHERE image_id = ?", (image_id,))
+            if len(candidates) > 1:
+                add_candidates(connection, image_id, candidates)
+            else:  # ends a conflict, through the trigger
+                insert_labels(connection, [(image_id, candidates[0][0], "import")])
 
 
 def displayed_path(connection: sqlite3.Connection, image_id: int) -> str:
     """Return an image's name, or its recorded path, for display."""
     row = connection.execute(
-        """SELECT coalesce(name, root.path || '/' || image.path, image.path)
-            FROM image LEFT JOIN root ON root.id = root_id WHERE image.id = ?""",
-        (image_id,),
+        f"SELECT {DISPLAYED} FROM image LEFT JOIN root ON root.id = root_id WHERE image.id = ?", (image_id,)
     ).fetchone()
     return printable(str(row[0]))
 

@@ -1,4 +1,4 @@
-"""The change of an import, batch by batch: new images, and the source's facts about existing ones.
+"""The change of an import, batch by batch: new images, and the source's labels and remarks for known ones.
 
 A person's decisions are never overwritten: a source only fills empty fields.
 """
@@ -8,14 +8,16 @@ import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from models.messages import Message
-from visionft.data.types import Split
 from visionft.project.db.roots import ensure_roots
-from visionft.project.edits import changes, conflicts
+from visionft.project.edits import changes
 from visionft.project.edits.class_changes import COLOR, shortcut_of
+from visionft.project.edits.conflicts import DISPLAYED, Candidate, apply_statements, group_statements
 from visionft.project.edits.image_changes import tag_images
 from visionft.project.formats.labels_file import ClassLook
+from visionft.project.formats.listing import SourceFile
 from visionft.project.names import name_key, natural_key
 
 
@@ -40,57 +42,46 @@ class FileFacts:
     losses: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SourceFacts:
-    """A source's facts about an image. New classes and tags are created."""
+class ImportedImage(NamedTuple):
+    """An image of a source, from its examination to its row in the project; a tuple, which is made three times as fast.
 
-    labels: tuple[str, ...] = ()
-    split: Split | None = None
-    tags: tuple[str, ...] = ()
-    review: str | None = None
-    note: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewImage:
-    """An image to add. `name` is its name in the source; None when it equals its path."""
-
-    place: FileLocation
-    file: FileFacts
-    facts: SourceFacts = SourceFacts()
-    name: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KnownImage:
-    """An image already in the project, found by content, with its `origin`; `moved_to` is its new path after a move.
-
-    With `replaces_labels` its labels take the place of imported ones.
+    Attributes:
+        source: Its labels, split, tags, review and note, with names as the project takes them. New ones are created.
+        sha256: Its content.
+        file: Its file; None where that was not read, because the content is known.
+        image_id: The image of the project whose file at this path was edited since; 0 for none.
+        recorded: The path of an image with this content, in the project or earlier in the source; None for a new one.
+        place: The location to record, for a new image and for one whose recorded file is gone.
+        name: The name of a new image in the source; None when it equals its path.
+        origin: The displayed origin of its labels, for a conflict.
+        replaces_labels: Whether its labels take the place of imported ones.
     """
 
+    source: SourceFile
     sha256: str
-    facts: SourceFacts
+    file: FileFacts | None = None
+    image_id: int = 0
+    recorded: Path | None = None
+    place: FileLocation | None = None
+    name: str | None = None
     origin: str = ""
-    moved_to: FileLocation | None = None
-    mtime_ns: int = 0
     replaces_labels: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EditedImage:
-    """An image of the project with other file content than at import."""
-
-    image_id: int
-    file: FileFacts
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class AddImages:
-    """Add images and complete known ones. `aliases`: a person's mappings, {name in the source: class}."""
+    """Add images, complete known ones and renew the file facts of edited ones.
 
-    images: Sequence[NewImage] = ()
-    known: Sequence[KnownImage] = ()
-    edited: Sequence[EditedImage] = ()
+    Attributes:
+        images: New images, with their file and place.
+        known: Images with the content of one in the project.
+        edited: {image id: facts of its file, whose content changed since its import}.
+        aliases: A person's mappings, {name in the source: class}.
+    """
+
+    images: Sequence[ImportedImage] = ()
+    known: Sequence[ImportedImage] = ()
+    edited: Mapping[int, FileFacts] = field(default_factory=dict[int, FileFacts])
     classes: Sequence[ClassLook] = ()
     aliases: Mapping[str, str] = field(default_factory=dict[str, str])
     title: str = Message("Import images")
@@ -99,30 +90,15 @@ class AddImages:
     def write(self, connection: sqlite3.Connection) -> None:
         """Insert the new images under fresh ids, never reused, then complete the known ones."""
         _add_classes(connection, self.classes)
-        moves = {image.sha256: image.moved_to for image in self.known if image.moved_to}
-        folders = {place.folder for place in (*(image.place for image in self.images), *moves.values())}
-        roots = ensure_roots(connection, folders) if folders else {}
-        insert_images(connection, self.images, roots)
-        rows = connection.execute(
-            """SELECT image.id, root.path || '/' || image.path FROM image JOIN root ON root.id = root_id
-                WHERE sha256 IN (SELECT value FROM json_each(?))""",
-            (json.dumps(list(moves)),),
-        )
-        previous_paths: dict[int, str] = dict(rows.fetchall())
-        connection.executemany(
-            "UPDATE image SET root_id = ?, path = ?, mtime_ns = ? WHERE sha256 = ?",
-            [
-                (roots[place.folder], place.path, image.mtime_ns, image.sha256)
-                for image in self.known
-                if (place := image.moved_to)
-            ],
-        )
+        insert_images(connection, self.images)
+        previous_paths = _record_moves(connection, [image for image in self.known if image.place])
         columns = ("sha256", "bytes", "mtime_ns", "width", "height", "format")
         connection.executemany(
             f"UPDATE image SET {', '.join(f'{column} = ?' for column in columns)} WHERE id = ?",
-            [(*(getattr(image.file, name) for name in columns), image.image_id) for image in self.edited],
+            [(*(getattr(file, name) for name in columns), image_id) for image_id, file in self.edited.items()],
         )
-        _complete(connection, self.known, previous_paths)
+        _complete_labels(connection, self.known, previous_paths)
+        _complete_remarks(connection, self.known)
         for name, meant in self.aliases.items():
             class_id = changes.find_class(connection, meant)
             if class_id is not None and changes.find_class(connection, name) is None:
@@ -142,64 +118,93 @@ def _add_classes(connection: sqlite3.Connection, classes: Sequence[ClassLook]) -
             )
 
 
-def insert_images(
-    connection: sqlite3.Connection, images: Sequence[NewImage], roots: Mapping[Path, int]
-) -> tuple[int, ...]:
-    """Insert images under fresh ids and return these; `roots` are the ids of their folders."""
+def insert_images(connection: sqlite3.Connection, images: Sequence[ImportedImage]) -> tuple[int, ...]:
+    """Insert new images, with their file and place, under fresh ids and return these."""
+    roots = ensure_roots(connection, {image.place.folder for image in images if image.place}) if images else {}
     row = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'image'").fetchone()
     numbered = list(enumerate(images, (row[0] if row else 0) + 1))
     now = changes.now_ms()
     connection.executemany(
         """INSERT INTO image (id, root_id, path, name, sha256, bytes, mtime_ns, width, height, format, split,
             review, note, added_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
-        [
-            (
-                *(image_id, roots[image.place.folder], image.place.path, image.name),
-                *(image.file.sha256, image.file.bytes, image.file.mtime_ns),
-                *(image.file.width, image.file.height, image.file.format),
-                *(image.facts.split, image.facts.review, image.facts.note, now),
-            )
-            for image_id, image in numbered
-        ],
+        [(image_id, *_row(image, roots), now) for image_id, image in numbered],
     )
-    for name, ids in _by_name((image.facts.labels, image_id) for image_id, image in numbered):
+    for name, ids in _by_name((image.source.labels, image_id) for image_id, image in numbered):
         class_id = changes.ensure_class(connection, name)
         changes.insert_labels(connection, [(image_id, class_id, "import") for image_id in ids])
-    for name, ids in _by_name((image.facts.tags, image_id) for image_id, image in numbered):
+    for name, ids in _by_name((image.source.tags, image_id) for image_id, image in numbered):
         tag_images(connection, name, json.dumps(ids))
     return tuple(image_id for image_id, _ in numbered)
 
 
-def _complete(connection: sqlite3.Connection, known: Sequence[KnownImage], previous_paths: Mapping[int, str]) -> None:
-    """Complete images, found by content, with a source's facts where the project has none.
+def _row(image: ImportedImage, roots: Mapping[Path, int]) -> tuple[object, ...]:
+    place, file, source = image.place, image.file, image.source
+    assert place is not None and file is not None
+    return (
+        *(roots[place.folder], place.path, image.name),
+        *(file.sha256, file.bytes, file.mtime_ns, file.width, file.height, file.format),
+        *(source.split, source.review, source.note),
+    )
+
+
+def _record_moves(connection: sqlite3.Connection, moved: Sequence[ImportedImage]) -> dict[int, str]:
+    """Record the new places of images, found by content, and return their displayed paths before, by id."""
+    if not moved:
+        return {}
+    rows = connection.execute(
+        f"""SELECT image.id, {DISPLAYED} FROM image JOIN root ON root.id = root_id
+            WHERE sha256 IN (SELECT value FROM json_each(?))""",
+        (json.dumps([image.sha256 for image in moved]),),
+    ).fetchall()
+    roots = ensure_roots(connection, {image.place.folder for image in moved if image.place})
+    connection.executemany(
+        "UPDATE image SET root_id = ?, path = ?, mtime_ns = ? WHERE sha256 = ?",
+        [
+            (roots[place.folder], place.path, file.mtime_ns, image.sha256)
+            for image in moved
+            if (place := image.place) and (file := image.file)
+        ],
+    )
+    return dict(rows)
+
+
+# Images of the project with some contents (a JSON array); a condition in brackets follows.
+_KNOWN = "SELECT id FROM image WHERE sha256 IN (SELECT value FROM json_each(?)) AND removed_at IS NULL AND NOT EXISTS"
+
+
+def _complete_labels(
+    connection: sqlite3.Connection, known: Sequence[ImportedImage], previous_paths: Mapping[int, str]
+) -> None:
+    """Add a source's classes to images, found by content, that no person labelled.
 
     A class is added to an image without one. In a multi-label project it is also added beside other imported classes,
     because an image may be in several class folders; but not beside a person's labels. In a single-label project two
     classes are a conflict. `previous_paths`: those of just moved images, by id.
     """
-    images = (
-        "SELECT id FROM image WHERE sha256 IN (SELECT value FROM json_each(?)) AND removed_at IS NULL AND NOT EXISTS"
+    replaced = {each.sha256: each.source.labels for each in known if each.replaces_labels and each.source.labels}
+    if changes.task_of(connection) == "single":
+        stated = [(image.sha256, Candidate(name, image.origin)) for image in known for name in image.source.labels]
+        apply_statements(connection, group_statements(stated), previous_paths, replaced=replaced)
+        return
+    imported_only = "(SELECT 1 FROM label WHERE image_id = image.id AND source != 'import')"
+    connection.executemany(
+        f"""DELETE FROM label WHERE image_id IN ({_KNOWN} {imported_only})
+            AND class_id NOT IN (SELECT id FROM class WHERE name_key IN (SELECT value FROM json_each(?)))""",
+        [(json.dumps([content]), json.dumps([*map(name_key, labels)])) for content, labels in replaced.items()],
     )
-    replaced = {each.sha256: each.facts.labels for each in known if each.replaces_labels and each.facts.labels}
-    if changes.task_of(connection) == "multi":
-        imported_only = "(SELECT 1 FROM label WHERE image_id = image.id AND source != 'import')"
-        connection.executemany(
-            f"""DELETE FROM label WHERE image_id IN ({images} {imported_only})
-                AND class_id NOT IN (SELECT id FROM class WHERE name_key IN (SELECT value FROM json_each(?)))""",
-            [(json.dumps([content]), json.dumps([*map(name_key, labels)])) for content, labels in replaced.items()],
-        )
-        for name, contents in _by_name((each.facts.labels, each.sha256) for each in known):
-            rows = connection.execute(f"{images} {imported_only}", (json.dumps(contents),)).fetchall()
-            if rows:
-                class_id = changes.ensure_class(connection, name)
-                changes.insert_labels(connection, [(image_id, class_id, "import") for (image_id,) in rows])
-    else:
-        stated = [conflicts.SourceLabel(each.sha256, name, each.origin) for each in known for name in each.facts.labels]
-        conflicts.apply_source_labels(connection, stated, previous_paths, replaced=replaced)
+    for name, contents in _by_name((each.source.labels, each.sha256) for each in known):
+        rows = connection.execute(f"{_KNOWN} {imported_only}", (json.dumps(contents),)).fetchall()
+        if rows:
+            class_id = changes.ensure_class(connection, name)
+            changes.insert_labels(connection, [(image_id, class_id, "import") for (image_id,) in rows])
+
+
+def _complete_remarks(connection: sqlite3.Connection, known: Sequence[ImportedImage]) -> None:
+    """Add a source's tags, splits, reviews and notes to images, found by content, where the project has none."""
     untagged = "(SELECT 1 FROM image_tag WHERE image_id = image.id)"
     tagged = {
-        name: connection.execute(f"{images} {untagged}", (json.dumps(contents),)).fetchall()
-        for name, contents in _by_name((each.facts.tags, each.sha256) for each in known)
+        name: connection.execute(f"{_KNOWN} {untagged}", (json.dumps(contents),)).fetchall()
+        for name, contents in _by_name((each.source.tags, each.sha256) for each in known)
     }
     for name, rows in tagged.items():
         if rows:
@@ -207,7 +212,7 @@ def _complete(connection: sqlite3.Connection, known: Sequence[KnownImage], previ
     for column in ("split", "review", "note"):
         connection.executemany(
             f"UPDATE image SET {column} = ? WHERE sha256 = ? AND {column} IS NULL AND removed_at IS NULL",
-            [(value, each.sha256) for each in known if (value := getattr(each.facts, column)) is not None],
+            [(value, each.sha256) for each in known if (value := getattr(each.source, column)) is not None],
         )
 
 

@@ -12,17 +12,18 @@ from visionft.project.edits.import_changes import FileFacts
 _READ_WHOLE = 8 * 2**20  # bytes of the largest files read in one piece
 
 
-def read_facts(path: Path, reading: ImageReading = AS_STORED) -> FileFacts:
+def read_facts(path: Path, image_reading: ImageReading = AS_STORED) -> FileFacts:
     """Return a file's header and content hash; an `ImageError` unless it is a usable image."""
     with open_image(path) as handle:
         status = os.fstat(handle.fileno())
         if status.st_size > _READ_WHOLE:
-            header = read_header_open(handle, reading)
+            header = read_header_open(handle, image_reading)
             handle.seek(0)
             sha256 = hashlib.file_digest(handle, "sha256").hexdigest()
         else:  # one call to the system instead of many: a network folder answers each after milliseconds
             content = handle.read()
-            header, sha256 = read_header_open(in_memory(content, path), reading), hashlib.sha256(content).hexdigest()
+            header = read_header_open(in_memory(content, path), image_reading)
+            sha256 = hashlib.sha256(content).hexdigest()
         return FileFacts(
             sha256=sha256, bytes=status.st_size, mtime_ns=status.st_mtime_ns,
             width=header.width, height=header.height, format=header.format, losses=header.losses,

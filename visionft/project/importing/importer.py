@@ -8,10 +8,10 @@ import json
 import logging
 import os
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from models.messages import Message
@@ -23,10 +23,10 @@ from visionft.foreign_text import printable
 from visionft.jobs import SILENT, JobContext
 from visionft.project.db.roots import IMAGES_FOLDER
 from visionft.project.edits.changes import BULK_IMAGES
-from visionft.project.edits.import_changes import AddImages, EditedImage, FileFacts, FileLocation, KnownImage, NewImage
+from visionft.project.edits.import_changes import AddImages, FileFacts, FileLocation, ImportedImage
 from visionft.project.formats import listing
 from visionft.project.image_window import choice_text, forget_window, read_window, store_window
-from visionft.project.importing.import_filter import ClassMap, ExaminedFile, ImportFilter
+from visionft.project.importing.import_filter import Batch, ClassMap, ImportFilter
 from visionft.project.importing.readings import ReadingSummary
 from visionft.project.importing.sources import Source, opened_source, require_understood, window_of_files
 from visionft.project.label_files import keep_label_files
@@ -36,7 +36,6 @@ from visionft.project.store import Project
 
 logger = logging.getLogger(__name__)
 
-BATCH = 500
 _COPIERS = 8  # files copied at a time
 
 
@@ -113,23 +112,35 @@ def import_source(
         if not (reading or accepts_unlabelled or source_format == "folders"):
             for interpretation in opened.listing.interpretations:
                 require_understood(interpretation, path)
-        if not reading and opened.reading != 1:
-            values = {"title": opened.readings[0].title, "evidence": opened.readings[0].evidence}
-            text = Message("The labels were left out, because they are not sure. {title}: {evidence}", **values)
-            job.report(Notice(message=text, level="warning"))
+        if not reading:
+            _report_left_out_labels(opened, job)
         copies = copy or opened.is_unpacked
         examiner = ImportFilter(
             project=project, source=opened, task=project.task, looks_at_places=not copies,
-            class_map=class_map or {}, known_facts=known_facts or {}, reading=kept_reading(project, opened, job),
+            class_map=class_map or {}, known_facts=known_facts or {},
+            image_reading=keep_image_reading(project, opened, job),
         )  # fmt: skip
         report = _Import(project, examiner, copy=copies, replaces_labels=replaces_labels).run(job=job)
         if not (report.stopped or opened.is_unpacked):
-            files = [file for each in report.interpretations for file in (each.file, *each.joined)]
-            try:
-                keep_label_files(project.path, path, files)
-            except VisionFTError as error:  # the images are there
-                logger.warning("Changes of the label files will not be offered: %s", error)
+            _keep_label_files(project, path, report)
         return report
+
+
+def _report_left_out_labels(opened: Source, job: JobContext) -> None:
+    """Report labels that are not sure enough to import, so that the reading without labels was taken."""
+    if opened.reading != 1:
+        values = {"title": opened.readings[0].title, "evidence": opened.readings[0].evidence}
+        text = Message("The labels were left out, because they are not sure. {title}: {evidence}", **values)
+        job.report(Notice(message=text, level="warning"))
+
+
+def _keep_label_files(project: Project, path: Path, report: ImportReport) -> None:
+    """Keep the state of the label files, to offer their changes later; a failure is logged: the images are there."""
+    files = [file for each in report.interpretations for file in (each.file, *each.joined)]
+    try:
+        keep_label_files(project.path, path, files)
+    except VisionFTError as error:
+        logger.warning("Changes of the label files will not be offered: %s", error)
 
 
 def import_files(
@@ -138,14 +149,14 @@ def import_files(
     """Import single image files from any folder, without labels; known images stay as they are."""
     base = paths[0].parent
     source = Source(base, base, listing.Listing(tuple(listing.SourceFile(path, path.name) for path in paths)))
-    reading = kept_reading(project, source, job)
     examiner = ImportFilter(
-        project=project, source=source, task=project.task, looks_at_places=not copy, reading=reading
-    )
+        project=project, source=source, task=project.task, looks_at_places=not copy,
+        image_reading=keep_image_reading(project, source, job),
+    )  # fmt: skip
     return _Import(project, examiner, copy=copy, is_bulk=len(paths) >= BULK_IMAGES).run(job=job)
 
 
-def kept_reading(project: Project, source: Source, job: JobContext) -> ImageReading:
+def keep_image_reading(project: Project, source: Source, job: JobContext) -> ImageReading:
     """Return how the images of an import are read; measured on the first images, it is kept with the project."""
     window, stored = window_of_files(project, source, job), read_window(project.path)
     if window is None and stored is not None:  # of images that an undo took out
@@ -181,36 +192,13 @@ class _Import:
     def run(self, *, job: JobContext) -> ImportReport:
         """Examine and commit batch by batch."""
         files = self.source.listing.files
-        stopped = not files and job.is_cancelled  # before the listing
+        self.examiner.is_stopped = not files and job.is_cancelled  # before the listing
         last_before = self.project.fetch("SELECT coalesce(max(id), 0) FROM image")[0][0]
-        for start in range(0, len(files), BATCH):
-            batch = files[start : start + BATCH]
-            try:
-                examined, edited, stopped = self.examiner.examine(batch, job)
-                self._commit(examined, edited)
-            except (VisionFTError, OSError) as error:
-                expected = as_expected(error)
-                if expected is None or not self.added:
-                    raise
-                counted = count_of(self.added, "image")
-                hint = Message("{counted} came in before and stay; importing again continues there.", counted=counted)
-                hints = Message("{hint} {hint2}", hint=expected.hint, hint2=hint)
-                raise ProjectError(expected.message, hints, expected.next_step) from error
-            if stopped:
-                break
-            job.report(Progress(stage="Import", done=start + len(batch), total=len(files)))
-        if stopped:
-            job.report(Notice(message="Import stopped. Import the same source again to continue."))
-        if self.relinked:
-            message = Message("{counted} found again.", counted=count_of(self.relinked, "missing image"))
-            job.report(Notice(message=message))
-        if self.replaced:
-            message = Message("Imported labels replaced: {counted}.", counted=count_of(self.replaced, "image"))
-            job.report(Notice(message=message))
-        if self.overruled:
-            counted = count_of(self.overruled, "image")
-            text = Message("{counted} already had another class that a person gave, which was kept.", counted=counted)
-            job.report(Notice(message=text, level="warning"))
+        for done in self._committed(job):
+            if not self.examiner.is_stopped:
+                job.report(Progress(stage="Import", done=done, total=len(files)))
+        stopped = self.examiner.is_stopped
+        self._report_results(job)
         report = ImportReport(
             added=self.added, duplicates=tuple(self.examiner.duplicates), unreadable=tuple(self.examiner.unreadable),
             skipped=tuple(self.examiner.skipped), warnings=tuple(self.examiner.warnings),
@@ -227,34 +215,65 @@ class _Import:
         )
         return report
 
-    def _commit(self, examined: Sequence[ExaminedFile], edited: Sequence[EditedImage]) -> None:
+    def _committed(self, job: JobContext) -> Iterator[int]:
+        """Commit batch by batch, and yield the number of files until then; an error names the images that came in."""
+        try:
+            for batch in self.examiner.batches(job):
+                self._commit(batch)
+                yield batch.done
+        except (VisionFTError, OSError) as error:
+            expected = as_expected(error)
+            if expected is None or not self.added:
+                raise
+            counted = count_of(self.added, "image")
+            hint = Message("{counted} came in before and stay; importing again continues there.", counted=counted)
+            hints = Message("{hint} {hint2}", hint=expected.hint, hint2=hint)
+            raise ProjectError(expected.message, hints, expected.next_step) from error
+
+    def _report_results(self, job: JobContext) -> None:
+        if self.examiner.is_stopped:
+            job.report(Notice(message="Import stopped. Import the same source again to continue."))
+        if self.relinked:
+            message = Message("{counted} found again.", counted=count_of(self.relinked, "missing image"))
+            job.report(Notice(message=message))
+        if self.replaced:
+            message = Message("Imported labels replaced: {counted}.", counted=count_of(self.replaced, "image"))
+            job.report(Notice(message=message))
+        if self.overruled:
+            counted = count_of(self.overruled, "image")
+            text = Message("{counted} already had another class that a person gave, which was kept.", counted=counted)
+            job.report(Notice(message=text, level="warning"))
+
+    def _commit(self, batch: Batch) -> None:
         """Write a batch as part of this import's one step in the history."""
-        if self.root_folders != (roots := set(self.project.roots().ids())):
-            self.root_folders, self.folders = roots, {}
-        new, met_again = self.examiner.sort_out(examined)
-        known = [self._known_image(found, place) for found, place in met_again]
-        if not (new or known or edited):
+        if not (batch.new or batch.known or batch.edited):
             return
-        if self.copy:
-            moved = {each.sha256 for each in known if each.moved_to}
-            self._make_copies([*new, *(image for image, _ in met_again if image.sha256 in moved)])
-        images: list[NewImage] = []
-        for image in new:
-            assert image.file is not None
-            name = image.source.name if self.copy else None
-            images.append(NewImage(place=self._place(image), name=name, file=image.file, facts=image.facts))
-            self.stated.add(image.sha256)
-        replacing = [each for each in known if each.replaces_labels]
-        self.replaced += self._count_differing(replacing, is_imported=True)
+        new, known = self._placed(batch)
+        self.replaced += self._count_differing([each for each in known if each.replaces_labels], is_imported=True)
         change = AddImages(
-            images=tuple(images), known=known, edited=edited, classes=self.examiner.classes(),
+            images=new, known=known, edited=batch.edited, classes=self.examiner.classes(),
             aliases={name: meant for name, meant in self.examiner.class_map.items() if meant is not None},
             title=self._title(self.added + len(new)), is_bulk=self.is_bulk,
         )  # fmt: skip
         effects = self.project.apply(change, continues=self.step_id)
         self.step_id = effects.step_id or self.step_id
+        self._count(new, known)
+
+    def _placed(self, batch: Batch) -> tuple[list[ImportedImage], list[ImportedImage]]:
+        """Return the new and the known images with their places to record; copies are made."""
+        if self.root_folders != (roots := set(self.project.roots().ids())):
+            self.root_folders, self.folders = roots, {}
+        known = [self._with_place(self._with_replacing(image)) for image in batch.known]
+        new = [self._with_place(image) for image in batch.new]
+        self.stated.update(image.sha256 for image in new)
+        if self.copy:
+            self._make_copies([image for image in (*new, *known) if image.place])
+        return new, known
+
+    def _count(self, new: Sequence[ImportedImage], known: Sequence[ImportedImage]) -> None:
+        """Add a batch that was written to the totals."""
         self.added += len(new)
-        self.relinked += sum(image.moved_to is not None for image in known)
+        self.relinked += sum(image.place is not None for image in known)
         if self.project.task == "single":
             self.overruled += self._count_differing(known, is_imported=False)
             met = find_conflicts(self.project, [image.sha256 for image in known])
@@ -267,19 +286,22 @@ class _Import:
             return Message(words, counted=count_of(self.replaced, "image"))
         return Message("Import {counted} from {source}", counted=count_of(added, "image"), source=source)
 
-    def _known_image(self, image: ExaminedFile, recorded: Path) -> KnownImage:
-        """Return a known image found again; if its recorded file is gone, it gets the new path."""
-        # The origin of its label: the image file, or the import's source if the project records this file.
-        is_same = image.source.path == recorded
-        origin = printable(self.source.path) if is_same else self.source.shown(image.source.path)
-        replaces = self.replaces_labels and image.sha256 not in self.stated
+    def _with_replacing(self, image: ImportedImage) -> ImportedImage:
+        """Return a known image; with `replaces_labels`, the first of its labels in the source replace imported ones."""
+        is_first = image.sha256 not in self.stated
         self.stated.add(image.sha256)
-        known = KnownImage(sha256=image.sha256, facts=image.facts, origin=origin, replaces_labels=replaces)
-        if image.file is None or is_same or recorded.exists():
-            return known
-        return replace(known, moved_to=self._place(image), mtime_ns=image.file.mtime_ns)
+        return image._replace(replaces_labels=True) if self.replaces_labels and is_first else image
 
-    def _place(self, image: ExaminedFile) -> FileLocation:
+    def _with_place(self, image: ImportedImage) -> ImportedImage:
+        """Return a new image, or one whose recorded file is gone, with its place to record; others as they are."""
+        if image.recorded is None:
+            name = image.source.name if self.copy else None
+            return image._replace(place=self._place(image), name=name)
+        if image.file is None or image.source.path == image.recorded or image.recorded.exists():
+            return image
+        return image._replace(place=self._place(image))
+
+    def _place(self, image: ImportedImage) -> FileLocation:
         """Return an image's location: below a known root, the source or its folder; of a copy, in the project."""
         path = image.source.path
         if not self.copy:
@@ -291,26 +313,22 @@ class _Import:
                 self.folders[parent] = FileLocation(folder, below)
             place = self.folders[parent]
             return FileLocation(place.folder, f"{place.path}{path.name}")
-        return FileLocation(self.project.path / IMAGES_FOLDER, _copy_name(image))
+        return FileLocation(self.project.path / IMAGES_FOLDER, copy_name(image.sha256, path))
 
-    def _make_copies(self, images: Sequence[ExaminedFile]) -> None:
+    def _make_copies(self, images: Sequence[ImportedImage]) -> None:
         """Copy images into the project."""
         folder = self.project.path / IMAGES_FOLDER
-        wanted = {folder / _copy_name(image): image.source.path for image in images}
+        wanted = {folder / copy_name(image.sha256, image.source.path): image.source.path for image in images}
         copy_files(folder, wanted, links=self.source.is_unpacked)
 
-    def _count_differing(self, known: Sequence[KnownImage], *, is_imported: bool) -> int:
+    def _count_differing(self, known: Sequence[ImportedImage], *, is_imported: bool) -> int:
         """Count the images with an imported class, or a person's, different from the source's."""
-        imported = {(image.sha256, name) for image in known for name in image.facts.labels}
+        imported = {(image.sha256, name) for image in known for name in image.source.labels}
         query = """SELECT sha256, class.name FROM image JOIN label ON image_id = image.id
             JOIN class ON class.id = class_id
             WHERE sha256 IN (SELECT value FROM json_each(?)) AND (source = 'import') = ?"""
         given = dict(self.project.fetch(query, json.dumps([sha256 for sha256, _ in imported]), is_imported))
         return len({sha256 for sha256, name in imported if given.get(sha256, name) != name})
-
-
-def _copy_name(image: ExaminedFile) -> str:
-    return copy_name(image.sha256, image.source.path)
 
 
 def copy_name(sha256: str, path: Path) -> str:

@@ -20,13 +20,13 @@ from visionft.errors import ImageError, ProjectError
 from visionft.events import Progress
 from visionft.foreign_text import printable
 from visionft.jobs import SILENT, JobContext
-from visionft.project.db.roots import IMAGES_FOLDER, ensure_roots, folder_of
+from visionft.project.db.roots import IMAGES_FOLDER, folder_of
 from visionft.project.edits import changes
 from visionft.project.edits.image_changes import tag_images
-from visionft.project.edits.import_changes import FileFacts, FileLocation, NewImage, insert_images
+from visionft.project.edits.import_changes import FileFacts, FileLocation, ImportedImage, insert_images
 from visionft.project.formats.listing import Listing, SourceFile
 from visionft.project.importing.file_facts import read_facts
-from visionft.project.importing.importer import copy_files, copy_name, kept_reading
+from visionft.project.importing.importer import copy_files, copy_name, keep_image_reading
 from visionft.project.importing.sources import Source, reading_of_files
 from visionft.project.merging.agreement import Agreement, measure_agreement
 from visionft.project.merging.classes import ClassMatch, match_classes
@@ -107,12 +107,13 @@ class MergeProject:
         arrival, there = self.arrival, self.arrival.there
         here = read_side(connection, folder_of(connection))
         new = {sha256: found for sha256, found in arrival.new.items() if sha256 not in here.images}
-        roots = ensure_roots(connection, {place.folder for _, place in new.values()}) if new else {}
         images = [
-            NewImage(place=place, file=file, name=_name_of(there.images[sha256][0], arrival))
-            for sha256, (file, place) in new.items()
-        ]
-        added = insert_images(connection, images, roots)
+            ImportedImage(
+                source=_source_file(there.images[sha256][0]), sha256=sha256, file=file, place=place,
+                name=_name_of(there.images[sha256][0], arrival),
+            ) for sha256, (file, place) in new.items()
+        ]  # fmt: skip
+        added = insert_images(connection, images)
         for image_id, sha256 in zip(added, new, strict=True):
             here.images[sha256] = [_blank(image_id, there.images[sha256][0])]
         match = match_classes(here, there, arrival.class_map)
@@ -212,13 +213,13 @@ def _find_files(project: Project, here: Side, arrival: _Arrival, *, is_preview: 
     if not wanted:
         return
     base = arrival.there.path
-    source = Source(base, base, Listing(tuple(SourceFile(each.path, each.path.name) for each in wanted)))
-    reading = (reading_of_files if is_preview else kept_reading)(project, source, job)
+    source = Source(base, base, Listing(tuple(map(_source_file, wanted))))
+    image_reading = (reading_of_files if is_preview else keep_image_reading)(project, source, job)
     roots, taken, missing = project.roots(), _recorded_places(project), list[str]()
 
     def facts(image: SideImage) -> FileFacts | None:
         try:
-            found = read_facts(image.path, reading)
+            found = read_facts(image.path, image_reading)
         except (ImageError, OSError, ValueError):
             return None
         return found if found.sha256 == image.sha256 else None
@@ -255,6 +256,11 @@ def _recorded_places(project: Project) -> set[tuple[int, str]]:
 def _blank(image_id: int, there: SideImage) -> SideImage:
     """Return an image as it is just after it was added: without labels, and in no split."""
     return SideImage(image_id, there.sha256, there.path, there.base, None, None, None, None)
+
+
+def _source_file(image: SideImage) -> SourceFile:
+    """Return an image's file without its labels, which are merged afterwards."""
+    return SourceFile(image.path, image.path.name)
 
 
 def _name_of(image: SideImage, arrival: _Arrival) -> str | None:

@@ -22,7 +22,8 @@ from usual_work import usual_work
 from visionft.errors import VisionFTError
 from visionft.project.db import schema
 from visionft.project.db.journal import JOURNALED_TABLES
-from visionft.project.edits.import_changes import AddImages, KnownImage, SourceFacts
+from visionft.project.edits.import_changes import AddImages, ImportedImage
+from visionft.project.formats.listing import SourceFile
 from visionft.project.importing.importer import import_source
 from visionft.project.safety import backups
 from visionft.project.store import Project
@@ -215,7 +216,8 @@ def script(generator: random.Random, images: Path):
 def contradiction(project: Project, image_ids: tuple[int, ...], name: str) -> AddImages:
     """Return an import with other labels for known images: conflicts, where their labels were imported."""
     contents = [image.sha256 for image in project.snapshot().images if image.image_id in image_ids]
-    return AddImages(known=[KnownImage(sha256=each, facts=SourceFacts(labels=(name,))) for each in contents])
+    source = SourceFile(Path("list.csv"), "list.csv", (name,))
+    return AddImages(known=[ImportedImage(sha256=each, source=source) for each in contents])
 
 
 def rows(connection) -> dict[str, list[tuple[object, ...]]]:

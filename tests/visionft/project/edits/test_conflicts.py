@@ -12,8 +12,8 @@ from visionft.jobs import JobContext
 from visionft.project.edits.changes import AcceptSuggestions, AddClass, LabelImages, UnlabelImages
 from visionft.project.edits.class_changes import DeleteClass, MergeClasses, RenameClass
 from visionft.project.formats.exporting import export_labels
-from visionft.project.importing.import_filter import preview_source
 from visionft.project.importing.importer import import_source
+from visionft.project.importing.preview import preview_source
 from visionft.project.queries import ImageFilter, count_images, find_conflicts, find_images, image_rows
 from visionft.project.safety.backups import list_backups
 from visionft.project.store import Project
@@ -208,7 +208,6 @@ def test_several_labels_are_no_conflict(tmp_path: Path, source: Path) -> None:
 
 
 def test_a_conflict_is_found_across_batches(tmp_path: Path, source: Path, monkeypatch) -> None:
-    monkeypatch.setattr("visionft.project.importing.importer.BATCH", 1)
     monkeypatch.setattr("visionft.project.importing.import_filter.BATCH", 1)
     with Project.create(tmp_path / "project") as project:
         expected = preview_source(source, project).conflicts

@@ -13,8 +13,8 @@ import yaml
 from visionft.errors import ProjectError
 from visionft.project.edits.changes import AssignSplits
 from visionft.project.formats.exporting import export_labels
-from visionft.project.importing.import_filter import preview_source
 from visionft.project.importing.importer import import_source
+from visionft.project.importing.preview import preview_source
 from visionft.project.queries import find_images, image_rows
 from visionft.project.store import Project
 

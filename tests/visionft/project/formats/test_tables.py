@@ -13,7 +13,7 @@ from visionft.project.formats.joining import label_tables
 from visionft.project.formats.listing import LabelChoice, Listing, ReadOptions
 from visionft.project.formats.readers import read_table
 from visionft.project.formats.registry import format_of
-from visionft.project.importing.import_filter import preview_source
+from visionft.project.importing.preview import preview_source
 
 A, B, C, D = (f"images/{name}.jpg" for name in "abcd")
 CATS = {A: "cat", B: "cat", C: "dog", D: "dog"}

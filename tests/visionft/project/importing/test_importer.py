@@ -15,7 +15,7 @@ from visionft.errors import ProjectError
 from visionft.events import Notice, Progress
 from visionft.jobs import JobContext
 from visionft.project.edits.changes import LabelImages, RemoveImages, UnlabelImages
-from visionft.project.importing import importer
+from visionft.project.importing import import_filter
 from visionft.project.importing.importer import import_source
 from visionft.project.importing.relinking import find_missing
 from visionft.project.importing.sources import read_source
@@ -139,7 +139,7 @@ def test_sources_without_images_are_refused(empty: Project, tmp_path: Path, make
 
 
 def test_a_stopped_import_is_continued(empty: Project, images: Path, monkeypatch) -> None:
-    monkeypatch.setattr("visionft.project.importing.importer.BATCH", 4)
+    monkeypatch.setattr("visionft.project.importing.import_filter.BATCH", 4)
     asked = iter([False] * 6 + [True] * 10)
     seen = []
     report = import_source(empty, images, job=JobContext(cancelled=lambda: next(asked), report=seen.append))
@@ -232,7 +232,7 @@ def test_real_images_are_all_accounted_for(empty: Project, shared_data: Path) ->
 
 
 def test_a_disk_that_fills_up_during_an_import_says_what_came_in(empty: Project, tmp_path, draw, monkeypatch) -> None:
-    monkeypatch.setattr(importer, "BATCH", 50)
+    monkeypatch.setattr(import_filter, "BATCH", 50)
     for number in range(600):
         draw(tmp_path / "many" / f"{number}.png", number)
     with empty.repairing() as connection:

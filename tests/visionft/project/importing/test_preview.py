@@ -4,16 +4,25 @@ import json
 import shutil
 import zipfile
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 from visionft.data.depth import FIRST_PLANE
+from visionft.data.types import Task
 from visionft.jobs import JobContext
+from visionft.project.edits.changes import LabelImages, RemoveImages
+from visionft.project.edits.class_changes import RenameClass
+from visionft.project.formats.listing import LabelChoice
 from visionft.project.importing import import_filter
-from visionft.project.importing.import_filter import preview_source
 from visionft.project.importing.importer import import_source
+from visionft.project.importing.preview import preview_source
+from visionft.project.queries import Conflict, find_images, image_rows
 from visionft.project.store import Project
 
 
@@ -46,7 +55,7 @@ def test_a_preview_counts_what_the_import_then_adds(empty: Project, images: Path
 
 
 def test_without_a_project_a_source_is_compared_with_itself_across_batches(images: Path, tmp_path: Path, monkeypatch):
-    monkeypatch.setattr("visionft.project.importing.import_filter.BATCH", 3)
+    monkeypatch.setattr(import_filter, "BATCH", 3)
     (images / "dog" / "zz.png").write_bytes((images / "cat" / "0.png").read_bytes())
     before = tree(tmp_path)
     preview = preview_source(images)
@@ -146,3 +155,68 @@ def test_what_is_lost_of_an_image_is_told_by_preview_and_import(empty: Project, 
     assert Counter(each.reason for each in report.warnings) == {FIRST_PLANE: 1}  # the window keeps all grey levels
     assert {Path(each.path).name for each in report.warnings} == {"planes.tif"}
     assert not import_source(empty, folder).warnings
+
+
+ROWS = st.lists(  # content, copy, class and split of each file
+    st.tuples(
+        st.integers(0, 5), st.integers(0, 1), st.sampled_from(["", "ant", "bee", "cow"]),
+        st.sampled_from(["", "train", "val"]),
+    ),
+    min_size=1, max_size=14,
+)  # fmt: skip
+COLUMNS = LabelChoice(table="list.csv", file="file_name", label="label")
+
+
+def written_source(folder: Path, rows: Sequence[tuple[int, int, str, str]], draw) -> Path:
+    """Return a folder with a table of images; the copies of one content may have different classes."""
+    for content, copy, _, _ in rows:
+        draw(folder / f"{content}-{copy}.png", content)
+    lines = [f"{content}-{copy}.png,{label},{split}" for content, copy, label, split in rows]
+    (folder / "list.csv").write_text("\n".join(["file_name,label,split", *lines]))
+    return folder
+
+
+def stated(conflicts: Sequence[Conflict]) -> list[object]:
+    """Return conflicts without ids, which a preview does not have."""
+    return [(conflict.path, conflict.candidates) for conflict in conflicts]
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    first=ROWS, later=ROWS, task=st.sampled_from(["single", "multi"]), batch=st.sampled_from([2, 5, 500]),
+    decided=st.sampled_from(["", "label", "rename", "remove"]),
+)  # fmt: skip
+def test_a_preview_agrees_with_the_import_on_contradicting_copies(
+    first, later, task: Task, batch: int, decided: str, tmp_path_factory: pytest.TempPathFactory, draw
+):
+    folder = tmp_path_factory.mktemp("drawn")
+    sources = [written_source(folder / name, rows, draw) for name, rows in (("first", first), ("later", later))]
+    with (
+        Project.create(folder / "project", task=task) as project,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        patch.setattr(import_filter, "BATCH", batch)
+        alone = preview_source(sources[0], choice=COLUMNS)
+        report = import_source(project, sources[0], choice=COLUMNS)
+        if task == "single" and not alone.multi_label_images:
+            assert stated(alone.conflicts) == stated(report.conflicts)
+        if decided == "label":
+            project.apply(LabelImages((1,), "dog"))
+        elif decided == "remove":
+            project.apply(RemoveImages((1,)))
+        elif decided == "rename" and project.summary().classes:
+            project.apply(RenameClass(min(project.summary().classes), "wasp"))
+        before = find_images(project)
+        preview = preview_source(sources[1], project, choice=COLUMNS)
+        report = import_source(project, sources[1], choice=COLUMNS)
+        new = [row for row in image_rows(project, find_images(project)) if row.image_id not in before]
+        assert stated(preview.conflicts) == stated(report.conflicts)
+        assert (preview.new, preview.duplicates) == (report.added, report.duplicates) and report.added == len(new)
+        assert (preview.unreadable, preview.skipped) == (report.unreadable, report.skipped)
+        assert preview.splits == Counter(row.split for row in new if row.split)
+        torn = [candidate.class_name for row in new for candidate in row.candidates]
+        more = Counter(preview.classes) - Counter(report.classes)  # a preview counts the first class of a conflict
+        assert not Counter(report.classes) - Counter(preview.classes) and not more - Counter(torn)
+        assert more.total() == sum(bool(row.candidates) for row in new)
+        assert preview.unlabelled == sum(not (row.labels or row.candidates) for row in new)
+        assert preview.multi_label_images == sum(len(row.labels) > 1 for row in new)

@@ -14,7 +14,7 @@ import pytest
 from visionft.errors import NextStep, ProjectError
 from visionft.project.edits.changes import AddClass, LabelImages
 from visionft.project.edits.class_changes import DeleteClass, MergeClasses
-from visionft.project.importing import importer
+from visionft.project.importing import import_filter
 from visionft.project.importing.importer import import_source
 from visionft.project.safety import backups
 from visionft.project.safety.backup_restore import restore_backup
@@ -196,7 +196,7 @@ def edit(project: Project, name: str, **values: object) -> None:
 
 
 def test_an_import_in_many_batches_makes_one_backup(project: Project, tmp_path: Path, draw, monkeypatch) -> None:
-    monkeypatch.setattr(importer, "BATCH", 2)
+    monkeypatch.setattr(import_filter, "BATCH", 2)
     for number in range(9):  # four of them known
         folder, color = ("cat", number) if number < 4 else ("new", 50 + number)
         draw(tmp_path / "more" / folder / f"{number}.png", color)
@@ -205,7 +205,7 @@ def test_an_import_in_many_batches_makes_one_backup(project: Project, tmp_path: 
 
 
 def test_what_fails_or_alters_nothing_makes_no_backup(project: Project, images: Path, monkeypatch) -> None:
-    monkeypatch.setattr(importer, "BATCH", 2)
+    monkeypatch.setattr(import_filter, "BATCH", 2)
     with pytest.raises(ProjectError):
         project.apply(DeleteClass("horse"))
     project.apply(LabelImages(tuple(range(1, 7)), "cat", source="import"))

@@ -12,7 +12,7 @@ from usual_work import usual_work
 from visionft.errors import NextStep, ProjectError
 from visionft.project.edits.changes import AddClass, LabelImages, RemoveImages
 from visionft.project.edits.image_changes import TagImages
-from visionft.project.importing import importer
+from visionft.project.importing import import_filter
 from visionft.project.importing.importer import import_source
 from visionft.project.importing.relinking import find_missing, relink_images
 from visionft.project.queries import class_rows, find_conflicts, image_rows
@@ -266,7 +266,7 @@ def history(folder: Path, more: Path, generator: random.Random) -> None:
 
 @pytest.mark.parametrize("seeds", [range(10), pytest.param(range(100, 120), marks=pytest.mark.slow)])
 def test_whatever_the_history_nothing_else_is_named(seeds: range, tmp_path: Path, draw, monkeypatch) -> None:
-    monkeypatch.setattr(importer, "BATCH", 2)
+    monkeypatch.setattr(import_filter, "BATCH", 2)
     monkeypatch.setattr("visionft.project.db.database.DEFAULT_UNDO_STEPS", 6)
     for number in range(18):
         name = f"{'first' if number < 12 else 'more'}/{'cat' if number % 2 else 'dog'}/{number}.png"
