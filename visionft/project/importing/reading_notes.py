@@ -13,13 +13,14 @@ _MOST = 6  # names in a note
 
 def notes_on(interpretations: Iterable[Interpretation]) -> list[Message]:
     """Return the notes on the interpretations of a source, each once."""
-    return list(dict.fromkeys(note for each in interpretations for note in _notes(each)))
+    return list(dict.fromkeys(note for each in interpretations for note in (*_label_notes(each), *_file_notes(each))))
 
 
-def _notes(each: Interpretation) -> Iterator[Message]:
-    file, count = each.file.name, each.marked
+def _label_notes(each: Interpretation) -> Iterator[Message]:
+    """Yield the notes on what gives labels and splits."""
+    count = each.marked
     if each.format:
-        yield Message("{file} is read as {format}.", file=file, format=each.format)
+        yield Message("{file} is read as {format}.", file=each.file.name, format=each.format)
     if each.is_from_marks:
         yield Message("Every class that is marked in an image is a label of it.")
     elif each.has_only_marks:
@@ -33,10 +34,13 @@ def _notes(each: Interpretation) -> Iterator[Message]:
     if each.unlabelled_folders:
         names = listed(each.unlabelled_folders, _MOST)
         yield Message("Images in the folders {names} have no class.", names=names)
+
+
+def _file_notes(each: Interpretation) -> Iterator[Message]:
+    """Yield the notes on joined files and columns, on images found by their names, and on what is not used."""
     if each.joined:
-        yield Message(
-            "{file} is joined with {names}.", file=file, names=listed([path.name for path in each.joined], _MOST)
-        )
+        names = listed([path.name for path in each.joined], _MOST)
+        yield Message("{file} is joined with {names}.", file=each.file.name, names=names)
     if each.other_images:
         yield Message("Images in the columns {names} get no class.", names=listed(each.other_images, _MOST))
     if each.separator:

@@ -162,21 +162,26 @@ def _clean(side: Side) -> None:
     side.aliases = {name_key(key): each for key, each in side.aliases.items() if each in side.classes}
     present = ((sha256, [each for each in images if not each.is_removed]) for sha256, images in side.images.items())
     side.images = {sha256: images for sha256, images in present if images}
-    for image in (each for images in side.images.values() for each in images):
-        image.path = Path(os.path.normpath(image.path))
-        image.base = image.base if image.path.is_relative_to(image.base) else image.path.parent
-        image.split = image.split if image.split in SPLITS else None
-        image.review = image.review if image.review in ("done", "later") else None
-        note, image.note = image.note, None
+    for images in side.images.values():
+        for image in images:
+            _clean_image(image, now)
+
+
+def _clean_image(image: SideImage, now: int) -> None:
+    image.path = Path(os.path.normpath(image.path))
+    image.base = image.base if image.path.is_relative_to(image.base) else image.path.parent
+    image.split = image.split if image.split in SPLITS else None
+    image.review = image.review if image.review in ("done", "later") else None
+    note, image.note = image.note, None
+    with suppress(ProjectError):
+        image.note = clean_note(note or "")
+    image.name = printable(image.name) if image.name is not None else None
+    image.labels = {
+        class_id: GivenLabel(source if source in _SOURCES else "import", max(0, min(at, now)))
+        for class_id, (source, at) in image.labels.items()
+    }
+    image.candidates = {key: printable(origin)[:_MOST_ORIGIN] for key, origin in image.candidates.items()}
+    tags, image.tags = image.tags, set()
+    for tag in tags:
         with suppress(ProjectError):
-            image.note = clean_note(note or "")
-        image.name = printable(image.name) if image.name is not None else None
-        image.labels = {
-            class_id: GivenLabel(source if source in _SOURCES else "import", max(0, min(at, now)))
-            for class_id, (source, at) in image.labels.items()
-        }
-        image.candidates = {key: printable(origin)[:_MOST_ORIGIN] for key, origin in image.candidates.items()}
-        tags, image.tags = image.tags, set()
-        for tag in tags:
-            with suppress(ProjectError):
-                image.tags.add(clean_name(tag, "tag"))
+            image.tags.add(clean_name(tag, "tag"))
