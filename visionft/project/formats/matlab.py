@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from models.messages import Message
 from visionft.amounts import size_text
@@ -18,6 +18,9 @@ from visionft.files import open_regular
 
 _MAX_UNPACKED = 200 * 2**20  # as of a label file; 30 million zeros, 240 MB, are packed into 0.2 MB
 _HEADER, _COMPRESSED = 128, 15  # bytes of the header; type of a compressed variable
+_ARRAY, _TYPES = 14, frozenset((*range(1, 8), 9, 12, 13, 16, 17, 18))  # of values: an array; numbers and text
+_OF_ARRAYS = (1, 2, 3, 16, 17)  # classes of arrays: cells, structures, objects, functions, others
+_MAX_DEPTH = 50  # arrays within others; a cell of text in an array of structures is the third
 _DAMAGE = (ValueError, TypeError, OSError, KeyError, IndexError, MemoryError, zlib.error, struct.error)
 _Table = tuple[list[str], Iterator[dict[str, Any]]]  # titles and rows
 # Beginnings of the names of lists of numbers: `trnid`, `valid` and `tstid` in `setid.mat` of Oxford Flowers.
@@ -69,7 +72,7 @@ def mat_variables(file: Path) -> dict[str, Any]:
     """Return the variables of a MATLAB file, or of its lone structure, as squeezed NumPy arrays."""
     scipy_io, numpy = import_module("scipy.io"), import_module("numpy")
     try:
-        _check_unpacked(file)
+        _check_variables(file)
         with open_regular(file) as handle:
             loaded: dict[str, Any] = scipy_io.loadmat(handle, squeeze_me=True)
     except NotImplementedError as error:
@@ -91,23 +94,51 @@ def _plain(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def _check_unpacked(file: Path) -> None:
-    """Raise a ValueError where the variables unpack to more than a label file may hold."""
-    total = 0
+def _check_variables(file: Path) -> None:
+    """Raise a ValueError where variables unpack to more than a label file may hold, or have values of unknown types.
+
+    SciPy looks types up in an array of C without a check: a text of type 241 ends the process.
+    """
+    room = _MAX_UNPACKED
     with open_regular(file) as handle:
         start = handle.read(_HEADER)
+        if 0 in start[:4]:
+            return  # version 4, which packs nothing
         order = "<" if start[126:128] == b"IM" else ">"
         while len(tag := handle.read(8)) == 8:
             kind, size = struct.unpack(f"{order}II", tag)
-            if kind != _COMPRESSED:
-                total += size
-                handle.seek(size, 1)
-            else:
-                unpacker, left = zlib.decompressobj(), size
-                while left > 0 and (chunk := handle.read(min(left, 1 << 16))):
-                    left -= len(chunk)
-                    while chunk and total <= _MAX_UNPACKED:
-                        total += len(unpacker.decompress(chunk, 1 << 20))
-                        chunk = unpacker.unconsumed_tail
-            if total > _MAX_UNPACKED:
+            data = _unpacked(handle, size, room) if kind == _COMPRESSED else tag + handle.read(min(size, room))
+            room -= len(data)
+            if room < 0:
                 raise ValueError(Message("it unpacks to more than {limit}", limit=size_text(_MAX_UNPACKED)))
+            _check_types(memoryview(data), order)
+
+
+def _unpacked(handle: BinaryIO, size: int, most: int) -> bytes:
+    """Return a compressed variable of `size` bytes, cut where it has more than `most`."""
+    unpacker, data = zlib.decompressobj(), bytearray()
+    while size > 0 and (chunk := handle.read(min(size, 1 << 16))):
+        size -= len(chunk)
+        while chunk and len(data) <= most:
+            data += unpacker.decompress(chunk, 1 << 20)
+            chunk = unpacker.unconsumed_tail
+    return bytes(data)
+
+
+def _check_types(data: memoryview, order: str, *, depth: int = 0, holds_arrays: bool = True) -> None:
+    """Raise a ValueError for a value of an unknown type, or an array within one of numbers or text.
+
+    A value is a tag of type and size, and its bytes, filled up to eight; one of up to four bytes lies in its tag.
+    """
+    at = 0
+    while at + 8 <= len(data):
+        kind, size = struct.unpack_from(f"{order}II", data, at)
+        is_small = kind >> 16 > 0
+        kind &= 0xFFFF
+        if kind not in _TYPES and not (kind == _ARRAY and holds_arrays and depth < _MAX_DEPTH):
+            raise ValueError(Message("it is damaged"))
+        if kind == _ARRAY:
+            inner = data[at + 8 : at + 8 + size]
+            array_class = struct.unpack_from(f"{order}I", inner, 8)[0] & 0xFF
+            _check_types(inner, order, depth=depth + 1, holds_arrays=array_class in _OF_ARRAYS)
+        at += 8 if is_small else 8 + size + -size % 8

@@ -1,0 +1,48 @@
+"""MATLAB files: damaged ones are refused before SciPy, which would end the process, reads them."""
+
+import struct
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.io import savemat
+
+from visionft.errors import ProjectError
+from visionft.project.formats.matlab import mat_rows
+
+ROWS = np.array([("a.jpg", "cat"), ("b.jpg", "dog")], dtype=[("fname", object), ("label", object)])
+READ = [{"fname": "a.jpg", "label": "cat"}, {"fname": "b.jpg", "label": "dog"}]
+
+
+@pytest.mark.parametrize("is_packed", [False, True])
+def test_structures_are_rows(is_packed: bool, tmp_path: Path) -> None:
+    savemat(tmp_path / "a.mat", {"annos": ROWS}, do_compression=is_packed)
+    titles, rows = mat_rows(tmp_path / "a.mat")
+    assert titles == ["fname", "label"] and list(rows) == READ
+
+
+def test_version_4_is_read(tmp_path: Path) -> None:
+    savemat(tmp_path / "a.mat", {"labels": np.arange(3.0)}, format="4")
+    assert [row["labels"] for row in mat_rows(tmp_path / "a.mat")[1]] == [0, 1, 2]
+
+
+@pytest.mark.parametrize("kind", [8, 14, 241])
+def test_a_text_of_an_unknown_type_is_refused(kind: int, tmp_path: Path) -> None:
+    savemat(tmp_path / "a.mat", {"annos": ROWS})
+    data = (tmp_path / "a.mat").read_bytes()
+    tag = struct.pack("<HH", 16, 3)  # a text of three bytes
+    assert data.count(tag + b"cat") == 1
+    (tmp_path / "a.mat").write_bytes(data.replace(tag + b"cat", struct.pack("<HH", kind, 3) + b"cat"))
+    with pytest.raises(ProjectError, match="damaged"):
+        mat_rows(tmp_path / "a.mat")
+
+
+def test_arrays_nested_without_end_are_refused(tmp_path: Path) -> None:
+    cell = np.array("x")
+    for _ in range(60):
+        outer = np.empty(1, dtype=object)
+        outer[0] = cell
+        cell = outer
+    savemat(tmp_path / "a.mat", {"annos": cell})
+    with pytest.raises(ProjectError, match="damaged"):
+        mat_rows(tmp_path / "a.mat")
