@@ -13,6 +13,7 @@ from visionft.files import parse_json
 Row = Mapping[str, Any]  # the cells by title
 
 SIGNS = ("|", ";", ",")  # between several names of a cell, in a column that holds lists
+_RECURRING = 0.5  # share of the words in a column of lists that are in several cells
 _YES = ("1", "1.0", "true", "yes", "y", "t", "x", "ja", "j", "✓", "✔")
 _NO = ("", "0", "0.0", "-1", "-1.0", "false", "no", "n", "f", "nein", "-")
 _QUOTED = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\"""")
@@ -68,17 +69,32 @@ def separator_in(cell: str, signs: Sequence[str] = SIGNS) -> str:
     return "" if is_written_list(cell) else next((sign for sign in signs if sign in cell), "")
 
 
-def signs_between(cells: Sequence[str], *, is_plural: bool) -> tuple[str, ...]:
+def signs_between(cells: Sequence[str], *, is_plural: bool, takes_several: bool = False) -> tuple[str, ...]:
     """Return the signs between several names in the cells of a column; empty where a cell is one name.
 
-    `is_plural`: the title promises lists. Otherwise parts must recur: alone, or (with a clear sign) in other cells.
+    Args:
+        cells: The texts of the column.
+        is_plural: The title promises lists. Otherwise parts must recur: alone, or (with a clear sign) in other cells.
+        takes_several: An image may have several classes. Then words without capitals are classes of their own in a
+            column that promises lists: `agriculture clear primary water`, `scab frog_eye_leaf_spot complex`.
     """
     if cells and all(map(is_written_list, cells)):
         return SIGNS
     whole = {cell.strip() for cell in cells if not is_written_list(cell)}
     if is_plural and any(separator_in(cell) for cell in whole):
         return SIGNS
+    if is_plural and takes_several and _are_lists_of_words(whole):
+        return (" ",)
     return next(((sign,) for sign in (*SIGNS, " ") if _recurs(whole, sign, is_plural=is_plural)), SIGNS * is_plural)
+
+
+def _are_lists_of_words(whole: set[str]) -> bool:
+    """Return whether cells are lists of words with blanks between: without capitals, and many of them recur."""
+    words = [word for cell in whole for word in cell.split()]
+    counts = Counter(words)
+    recurring = sum(count for count in counts.values() if count > 1)
+    is_list = any(" " in cell for cell in whole) and all(word == word.casefold() for word in words)
+    return is_list and recurring >= _RECURRING * len(words)
 
 
 def _recurs(whole: set[str], sign: str, *, is_plural: bool) -> bool:

@@ -64,6 +64,8 @@ _FEW_CELLS = 3  # that may all be equal, or all differ, in a column of classes
 class ImageNames(Protocol):
     """The names of the images that a table may list."""
 
+    @property
+    def takes_several(self) -> bool: ...
     def has(self, name: str) -> bool: ...
     def has_number(self, name: str) -> bool: ...
     def lookup(self, name: str) -> Path | None: ...
@@ -122,7 +124,9 @@ def recognise(
     if len(labels) == 1:
         is_plural = any(key in _PLURALS for key in keys_in(labels[0]))
         signs = (
-            signs_between(cells_of(labels[0], sample), is_plural=is_plural) if is_plural or "sha256" not in own else ()
+            signs_between(cells_of(labels[0], sample), is_plural=is_plural, takes_several=images.takes_several)
+            if is_plural or "sha256" not in own
+            else ()
         )
     if choice.separator:
         signs = (choice.separator,)

@@ -102,7 +102,8 @@ class ImageIndex:
         for path in self._files:
             if stem := _image_stem(_name(path)):
                 inner = path.parent.relative_to(self.root).parts if path.is_relative_to(self.root) else ()
-                parts = keys & {stem, *_PARTS.split(stem), *inner}
+                starts = (stem[: sign.start()] for sign in _PARTS.finditer(stem))  # `4711-BK_1.jpg` for `4711-BK`
+                parts = keys & {stem, *_PARTS.split(stem), *starts, *inner}
                 if len(parts) == 1:
                     found[path] = next(iter(parts))
         return found

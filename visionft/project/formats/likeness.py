@@ -20,9 +20,8 @@ _DECODED = 64  # pixels of the longest side from which it is made
 _ALIKE = 0.9  # median of versions that differ in colour or size alone
 _PARTLY = 0.5  # of one of the first pairs of other versions
 _LEAST_GAIN = 0.2  # of the median of pairs over that of other images, where half of the pairs are the most alike
-# Images of a fixed camera are all alike, .9 and more, but those of equal names no more than others; of few pairs, half
-# are the most alike by chance.
-_LEAST_PAIRS = 4
+_CLOSER = 0.5  # of the distance of other images, where all are alike: a fixed camera's, and not their versions
+_LEAST_PAIRS = 4  # of fewer, half are the most alike by chance
 
 
 def are_versions(first: Mapping[str, Path], second: Mapping[str, Path]) -> bool:
@@ -49,8 +48,9 @@ def look_alike(pairs: Sequence[tuple[Path, Path]]) -> bool:
     paired = np.diag(correlations)
     most_alike = int(np.count_nonzero(paired >= correlations.max(axis=1)))
     others = correlations[~np.eye(len(spread), dtype=bool)]
-    are_alike = bool(np.median(paired) >= min(_ALIKE, np.median(others) + _LEAST_GAIN))
-    return are_alike and most_alike >= len(spread) / 2
+    gain, closeness = np.median(paired) - np.median(others), (1 - np.median(paired)) / (1 - np.median(others) + 1e-6)
+    are_alike = gain >= _LEAST_GAIN or (np.median(paired) >= _ALIKE and closeness <= _CLOSER)
+    return bool(are_alike) and most_alike >= len(spread) / 2
 
 
 def _partners(first: Collection[str], second: Collection[str]) -> dict[str, str]:

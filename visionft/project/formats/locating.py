@@ -50,7 +50,7 @@ class ImageFinder:
         self, base: Path, options: ReadOptions = DEFAULTS, *, root: Path | None = None, file: Path | None = None
     ) -> None:
         self._base, self._base_text, self.root = base, str(base), root or base
-        self._is_confined = options.is_confined
+        self._is_confined, self.takes_several = options.is_confined, options.takes_several
         self._index, self._is_shared = options.index or ImageIndex(self.root), options.index is not None
         self._folders = tuple(map(str, options.image_folders))
         stem = file.stem if file is not None else ""

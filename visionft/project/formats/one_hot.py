@@ -8,6 +8,7 @@ from itertools import combinations
 from visionft.project.formats.cells import Row, cells_of, is_flag, key_of, says_yes
 from visionft.project.formats.label_titles import is_fact_title
 
+_OF_ID = re.compile(r"[a-z]Id$|[_ ](id|ID|Id)$")  # `ShapeId` and `ColorId` of GTSRB's signs
 _LEAST_FLAGS = 2  # further columns of classes, beside one that is yes in all rows of a sample
 _NUMBERING = re.compile(r"|#|no|nr|index|idx|id|row|rowid|unnamed\d*")
 
@@ -17,7 +18,9 @@ def one_hot_columns(titles: Sequence[str], sample: Sequence[Row]) -> tuple[str, 
 
     Where all but one or two columns have exactly one yes in each row, these are no classes (`male`).
     """
-    candidates = [title for title in titles if not (is_numbering(title, sample) or is_fact_title(title))]
+    candidates = [
+        title for title in titles if not (is_numbering(title, sample) or is_fact_title(title) or _OF_ID.search(title))
+    ]
     cells = {title: [str(row.get(title) or "") for row in sample] for title in candidates}
     flags = [title for title in candidates if sample and all(map(is_flag, cells[title]))]
     always = {title for title in flags if len(sample) > 2 and all(map(says_yes, cells[title]))}

@@ -171,7 +171,7 @@ def _is_submission(file: Path, files: Sequence[SourceFile]) -> bool:
     labels = Counter(each.labels for each in files)
     if _SUBMISSION.search(file.stem):
         return True
-    there = [each.path.parent.name for each in files[:200] if is_file(each.path)]
+    there = [each.path.parent.name for each in files[:200] if is_file(each.path) and each.path.parent != file.parent]
     is_of_test = bool(there) and all(is_split_name(name) and split_of(name) == "test" for name in there)
     return len(files) > 1 and is_of_test and len(labels) == 1 and next(iter(labels)) != ()
 

@@ -17,7 +17,9 @@ _WITH_DATE = re.compile(
     r"|[0-3]?\d\.? [^\W\d]+\.? (19|20)\d\d(?!\d)|[0-3]?\d[-./][01]?\d[-./](19|20)?\d\d(?!\d))"
 )
 _SERIAL = re.compile(r"[a-zA-Z]\d{2,4}|\d+[a-zA-Z]\d*")  # `A01`; `12b`
+_NUMBERS = re.compile(r"-?\d+(\.\d+)?([_ ,;x-]+-?\d+(\.\d+)?)+")  # `-0.0285_101.7` of ForestNet
 _QUANTITY = re.compile(r"\d+[ _-]+[^\W\d]+")  # `1 Euro`, `2 Euro`
+_RANKS = re.compile(r"\d{5}(?:_[A-Z][^_]*){5}_([A-Z][^_]*)_(.+)")
 _HEX = re.compile(r"[0-9a-f]+")
 _CONTAINERS = {
     *CONTAINERS, "cls", "dataset", "datasets", "file", "files", "folder", "imageset", "jpeg", "jpegs", "jpg", "loc",
@@ -105,7 +107,11 @@ def are_parts(names: Collection[str]) -> bool:
 
 def are_items(names: Collection[str]) -> bool:
     """Return whether names number what was photographed, or say when: `patient3`, `2024-05-01`."""
-    return _prefixes(names) <= _ITEMS or all(map(_DATE.fullmatch, names)) or are_dated(names)
+    return (
+        _prefixes(names) <= _ITEMS
+        or any(all(map(each.fullmatch, names)) for each in (_DATE, _NUMBERS))
+        or are_dated(names)
+    )
 
 
 def are_dated(names: Collection[str]) -> bool:
@@ -160,6 +166,12 @@ def are_alike(names: Collection[str]) -> bool:
     if len(names) > 1 and all(map(_SERIAL.fullmatch, names)):
         return True
     return len(names) > 1 and len(words) == 1 and len(words.pop()) > 1
+
+
+def species_of(names: Collection[str]) -> dict[str, str]:
+    """Return {name: species} of folders called by ranks: `00003_Animalia_..._Lumbricus_terrestris` of iNaturalist."""
+    found = {name: _RANKS.fullmatch(name) for name in names}
+    return {name: f"{each[1]} {each[2]}" for name, each in found.items() if each} if all(found.values()) else {}
 
 
 def common_share(names: Sequence[Collection[str]]) -> float:

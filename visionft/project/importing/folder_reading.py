@@ -12,15 +12,16 @@ from visionft.errors import NextStep, ProjectError
 from visionft.files import is_file
 from visionft.foreign_text import printable
 from visionft.jobs import SILENT, JobContext
+from visionft.project.formats.class_names import are_ids, class_names_for, name_of
 from visionft.project.formats.columns import describes_photographs
 from visionft.project.formats.image_index import ImageIndex
 from visionft.project.formats.listing import AUTOMATIC, Interpretation, LabelChoice, Listing, ReadOptions, SourceFile
 from visionft.project.formats.locating import data_folder
 from visionft.project.formats.registry import FORMATS, format_of
-from visionft.project.formats.split_names import is_split_name, is_train_and_val, split_of
+from visionft.project.formats.split_names import is_split_name, is_train_and_val, split_in, split_of
 from visionft.project.formats.whole_files import unsupported_tool
 from visionft.project.importing.file_names import name_part, parts_with_classes
-from visionft.project.importing.folder_names import is_container, is_unlabelled
+from visionft.project.importing.folder_names import is_container, is_unlabelled, species_of
 from visionft.project.importing.label_sources import LabelReader, LabelSource, source_of, unread_files
 from visionft.project.importing.ranking import Proposal, merged_sources, rank
 from visionft.project.importing.readings import Evidence, Reading, evidence_of
@@ -97,7 +98,7 @@ class _FolderReader:
             return self._reading(replace(self._chosen(choice), is_sure=True), []), self._without_labels([], [])
         sources, errors = ([], []) if self.only == "folders" else self._labels.read()
         files = merged_sources([each for each in sources if each.labels])
-        if choice != AUTOMATIC or self.only not in ("auto", "folders"):
+        if replace(choice, separator="") != AUTOMATIC or self.only not in ("auto", "folders"):
             proposals = [Proposal(source=each, is_sure=True) for each in files[:1]]
         else:
             proposals = self._ranked(files, sources)
@@ -111,9 +112,11 @@ class _FolderReader:
         """Return all proposals, those that are sure first."""
         proposals = rank(self.survey, self._trees(), files)
         others = [Proposal(source=each) for each in self._other_columns(sources, proposals)]
-        if not any(each.is_sure and not (each.source and each.source.is_from_marks) for each in proposals):
+        known = [each for each in [*proposals, *others] if not each.is_of_parts_or_forms]
+        if not any(each.is_sure for each in known):
             names = [self._confirmed(each, sources) for each in self._words_in_names()]
-            if any(each.choice.name_part == 0 for each in names):  # rather than the classes of parts of the images
+            names = [each for each in names if each.is_sure or not known]
+            if names:  # rather than the classes of parts of the images
                 proposals = [replace(each, is_sure=False) for each in proposals]
             proposals = [*proposals, *names]
         proposals = [*map(self._named, proposals[:1]), *proposals[1:], *others]
@@ -128,11 +131,25 @@ class _FolderReader:
         if self._plan.labels:
             level = next((level for level, plan in levels if plan.labels == self._plan.labels), 0)
             choice = LabelChoice(class_folder=level) if level else AUTOMATIC
-            found.append(Proposal(plan=self._plan, has_folders_first=True, is_sure=self._plan.is_sure, choice=choice))
+            plan = self._with_names(self._plan)
+            found.append(Proposal(plan=plan, has_folders_first=True, is_sure=plan.is_sure, choice=choice))
         for level, plan in levels[:_MOST_LEVELS]:
-            if not found or plan.labels != self._plan.labels:
+            if not found or plan.labels != self._plan.labels:  # those under their own names
                 found.append(Proposal(plan=plan, has_folders_first=True, choice=LabelChoice(class_folder=level)))
         return found
+
+    def _with_names(self, plan: TreePlan) -> TreePlan:
+        """Return class folders called by ids under the names of their classes, which a file beside them gives."""
+        names = species_of(plan.classes)
+        if not names and are_ids(plan.classes) and not plan.looks:
+            places = {self.survey.source, *(self.survey.source / each.path for each in plan.labels)}
+            above = {
+                parent for place in places for parent in place.parents if parent.is_relative_to(self.survey.source)
+            }
+            if found := class_names_for(plan.classes, sorted(above | {self.survey.source}), without=set()):
+                names = {name: name_of(name, found[0]) for name in plan.classes}
+                plan = replace(plan, names_file=found[1])
+        return replace(plan, labels={folder: names.get(name, name) for folder, name in plan.labels.items()})
 
     def _words_in_names(self) -> Iterator[Proposal]:
         """Yield the parts of the file names that may be classes."""
@@ -217,7 +234,8 @@ class _FolderReader:
         listing = _with_splits(self._listing(proposal), _splits_of_lists(sources))
         if proposal.source and not proposal.plan and proposal.choice == AUTOMATIC:
             proposal = replace(proposal, choice=_choice_of(proposal.source, self.survey.source))
-        if separator := self.options.choice.separator if proposal.choice == self.options.choice else "":
+        separator = self.options.choice.separator
+        if separator and (proposal.source is None or proposal.source.of_names):
             listing = _divided(listing, separator)
         evidence = evidence_of(listing, self.survey.root.count, proposal.source, proposal.agreement)
         return Reading(title=proposal.title, listing=listing, evidence=replace(evidence, second=proposal.second),
@@ -274,15 +292,22 @@ class _FolderReader:
 
 
 def class_levels(root: Folder) -> Iterator[tuple[int, TreePlan]]:
-    """Yield the levels of folders, from 1 on, that may name classes: with two names that are not those of splits."""
+    """Yield the levels of folders that may name classes, with two names that are not of splits: from 1 on.
+
+    Where images lie in folders of several depths, -1 comes first.
+    """
     known: list[set[str]] = []
-    for level in range(1, _MOST_LEVELS_DEEP):
+    for level in (-1, *range(1, _MOST_LEVELS_DEEP)) if _have_several_depths(root) else range(1, _MOST_LEVELS_DEEP):
         plan = level_plan(root, level)
-        if not plan.labels:
-            return
-        if sum(not is_split_name(name) for name in plan.classes) > 1 and plan.classes not in known:
+        names = {name for name in plan.classes if not split_in(name)}
+        if len(names) > 1 and plan.classes not in known:
             known.append(plan.classes)
             yield level, plan
+
+
+def _have_several_depths(root: Folder) -> bool:
+    """Return whether images lie in folders of several depths, as in `set 1/cat/1.jpg`, `set 2/patient 1/cat/2.jpg`."""
+    return len({each.path.count("/") for each in root.within() if each.own and each.parent}) > 1
 
 
 def level_plan(root: Folder, level: int) -> TreePlan:
@@ -316,10 +341,10 @@ def _choice_of(source: LabelSource, folder: Path) -> LabelChoice:
 
 
 def _with_splits(listing: Listing, splits: Mapping[str, Split]) -> Listing:
-    """Return a listing with the splits of lists, for images without any."""
+    """Return a listing with the splits of lists: they name the image, a folder does not."""
     if not splits:
         return listing
-    files = (each if each.split else replace(each, split=splits.get(str(each.path))) for each in listing.files)
+    files = (replace(each, split=splits.get(str(each.path), each.split)) for each in listing.files)
     return replace(listing, files=tuple(files))
 
 

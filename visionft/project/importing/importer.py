@@ -107,6 +107,7 @@ def import_source(
         reading=reading,
         unpacked=unpacked,
         known_classes=class_names(project),
+        takes_several=project.task == "multi",
         job=job,
     ) as opened:
         if not (reading or accepts_unlabelled or source_format == "folders"):

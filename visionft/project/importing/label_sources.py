@@ -26,7 +26,7 @@ from visionft.project.formats.split_names import is_split_name, split_in, split_
 from visionft.project.importing.survey import Survey, is_image
 
 _MOST_PLACES, _MOST_IN_PLACE = 500, 12  # folders, and files in each, whose text is looked at
-_FEW_IMAGES = 3
+_FEW_IMAGES, _SOME_IMAGES = 3, 5  # that a table has to name; that may not all have a class of their own
 _RESOLVED = 0.05  # least share of the names in a label file that lead to images
 _LISTED = 0.5  # least share of the names in a list of a split that lead to images
 _WORDS = 5  # blanks in most texts of a column of captions, `a picture of a red car`, and of few names of classes
@@ -36,7 +36,7 @@ _MANY_IMAGES, _MANY_CLASSES = 50, 0.5  # more classes an image are rather captio
 _MAY_HOLD_LABELS = (
     ".arrow", ".csv", ".data", ".datum", ".db", ".h5", ".hdf5", ".json", ".jsonl", ".mat", ".names", ".ndjson", ".npy",
     ".npz", ".ods", ".parquet", ".pickle", ".pkl", ".rec", ".sqlite", ".tfrec", ".tfrecord", ".tsv", ".txt", ".xls",
-    ".xlsx", ".xml", ".yaml", ".yml",
+    ".xlsx", ".xml", ".yaml", ".yml", ".zip", ".tar", ".gz", ".tgz", ".7z", ".rar",
 )  # fmt: skip
 _TELLS_OF_THE_SET = re.compile(r"(?i)(readme|licen[cs]e|citation|notice|changelog|requirements)|.*classes\.json$")
 
@@ -148,10 +148,7 @@ class LabelSource:
     @property
     def is_sure(self) -> bool:
         """Whether its labels are plausible by themselves."""
-        are_long = sum(name.count(" ") >= _WORDS for name in self.classes) > len(self.classes) / 2
-        are_many = len(self.labels) > _MANY_IMAGES or are_long
-        are_captions = are_many and len(self.classes) > _MANY_CLASSES * len(self.labels)
-        if self.is_submission or are_captions or self.is_unsure_of_column:
+        if self.is_submission or self.is_unsure_of_column or not (self.is_of_tool or self._are_classes):
             return False
         places = {each.path for each in islice(self.listing.files, _FEW_IMAGES * 10)}
         if len(places) < min(_FEW_IMAGES, self.found):  # rows of the same few images: numbers of something else
@@ -160,6 +157,18 @@ class LabelSource:
         if are_numbers and self.found < self.images / 2:  # perhaps the first and last ones of series
             return False
         return self.found >= _RESOLVED * self.named and self.ambiguous <= self.found
+
+    @property
+    def _are_classes(self) -> bool:
+        """Whether the labels of a table recur, as captions, names and numbers of images do not."""
+        are_different = all(len(labels) == 1 for labels in self.labels.values()) and len(self.classes) == len(
+            self.labels
+        )
+        if are_different and len(self.labels) >= _SOME_IMAGES and not self.is_called_label:
+            return False
+        are_long = sum(name.count(" ") >= _WORDS for name in self.classes) > len(self.classes) / 2
+        are_many = len(self.labels) > _MANY_IMAGES or are_long
+        return not are_many or len(self.classes) <= _MANY_CLASSES * len(self.labels)
 
     @property
     def read_files(self) -> set[Path]:
@@ -256,7 +265,8 @@ def source_of(listing: Listing, known: frozenset[str] | None = None) -> LabelSou
             labels[path] = each.labels if given is None else tuple(dict.fromkeys((*given, *each.labels)))
     found = sum(str(each.path) in known or each.sha256 is not None for each in listing.files)
     ambiguous = sum(each.ambiguous for each in listing.interpretations)
-    if split := _split_of_file(listing.interpretations[0].file):
+    file = listing.interpretations[0].file
+    if split := _split_of_file(file) or (None if labels else split_in(file.stem)):  # `test_ApKoW4T.csv` lists images
         listing = replace(listing, files=tuple(replace(each, split=each.split or split) for each in listing.files))
     return LabelSource(
         listing=listing, labels=labels, named=len(listing.files) + ambiguous, found=found, images=len(known)

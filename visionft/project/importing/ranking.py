@@ -25,10 +25,10 @@ from visionft.project.importing.survey import Survey, is_image
 from visionft.project.importing.tree_reading import TreePlan, listing_of
 
 _FEW = 0.02  # share of their images that sources of different images have in common
-_MINOR = 0.1  # share of the labels of the largest source that one needs to be the best
+_MINOR = 0.2  # share of the labels of the largest source that one needs to be the best
 _ELSEWHERE = 0.2  # share of labels of other images that a rival has
 _SHARED = 0.5  # share of the classes of sources with one vocabulary
-_LEAST = 0.5  # share of the labels of folders that are not sure, for a table that is
+_LEAST = 0.5  # share of the images that class folders label, or a table of those in folders, to go before the other
 _COMPLETE = 0.9  # share of the images in class folders that are the labels of a data set
 
 
@@ -44,6 +44,13 @@ class Proposal:
     agreement: float | None = None  # share of equal labels where a second source labels the same images
     second: str = ""  # name of the file that agrees so far; empty where it is the source
     choice: LabelChoice = AUTOMATIC  # that gives the same labels
+
+    @property
+    def is_of_parts_or_forms(self) -> bool:
+        """Whether it gives the classes of boxes and shapes, or is a form for predictions."""
+        return (
+            self.plan is None and self.source is not None and (self.source.is_from_marks or self.source.is_submission)
+        )
 
     @property
     def title(self) -> Message:
@@ -116,6 +123,8 @@ class _Pair:
         if not tree.is_sure:  # a table of few images says little about the others
             is_sure = self.file.is_sure and len(source.labels) >= _LEAST * len(self.labels)
             return [replace(self.file, is_sure=is_sure), tree]
+        if self.file.is_sure and len(self.labels) < min(_LEAST * self.survey.root.count, len(source.labels)):
+            return [self.file, tree]
         is_rival = self.file.is_sure and relation.shared < _SHARED
         return [self.file, tree] if is_rival and any(rule(self) for rule, _ in DEVIATIONS) else [tree, self.file]
 
@@ -130,12 +139,6 @@ class _Pair:
         return names if len(shared) >= _SHARED * len(self.source.classes) else {}
 
 
-def _labels_more(pair: _Pair) -> bool:
-    """The class folders hold a part of the images, and the table labels more."""
-    is_part = len(pair.labels) < _COMPLETE * pair.survey.root.count
-    return is_part and len(pair.source.labels) > len(pair.labels)
-
-
 def _crosses(pair: _Pair) -> bool:
     """The folders are places, shifts or items: a column called so has other classes, across the folders."""
     relation = pair.relation
@@ -146,7 +149,6 @@ def _crosses(pair: _Pair) -> bool:
 
 # Where a table that contradicts class folders replaces them, with the public data set that demands it.
 DEVIATIONS: tuple[tuple[Callable[[_Pair], bool], str], ...] = (
-    (_labels_more, "?"),
     (_crosses, "Timelapse: `Station1/`, with `Species` in a table"),
 )
 

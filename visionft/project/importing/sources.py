@@ -67,6 +67,7 @@ def opened_source(
     reading: int = 0,
     known_classes: Collection[str] = (),
     unpacked: Path | None = None,
+    takes_several: bool = False,
     job: JobContext,
 ) -> Generator[Source]:
     """Yield the source at `path` (absolute), a zip unpacked into `scratch`, as understood by a reading.
@@ -88,11 +89,12 @@ def opened_source(
     is_packed = bool(archives_of(path)) if path.is_dir() else kind in ("zip", "tar") or is_archive(path)
     if is_packed and kind in ("auto", "zip", "tar", "parquet"):
         with _unpacked(path, unpacked or scratch, job, stays=unpacked is not None) as folder:
-            options = ReadOptions(is_confined=True, choice=choice)
+            options = ReadOptions(is_confined=True, choice=choice, takes_several=takes_several)
             readings = read_source(folder, options=options, known_classes=known_classes, job=job)
             yield _chosen(path, folder, readings, reading, job, has_examples=unpacked is not None)
     else:
-        readings = read_source(path, kind, options=ReadOptions(choice=choice), known_classes=known_classes, job=job)
+        options = ReadOptions(choice=choice, takes_several=takes_several)
+        readings = read_source(path, kind, options=options, known_classes=known_classes, job=job)
         yield _chosen(path, path if path.is_dir() else path.parent, readings, reading, job)
 
 

@@ -25,7 +25,7 @@ from visionft.project.formats.folders import walk
 from visionft.project.formats.listing import RejectedFile, SourceFile
 
 _MASK_ENDING = re.compile(
-    r"(?i)[ _.-]+(masks?|gt|ground_?truth|seg(mentation)?|annotations?|labels?|maps?|matte|trimap|l)([ _-]?\d+)?$"
+    r"(?i)[ _.-]+(masks?|gt|ground_?truth|seg(mentation)?|annotations?|labels?|maps?|matte|trimap|l)([ _.-]?\d+)?$"
 )
 _WORD_ENDING = re.compile(r"[-_ ][a-zA-Z]+$")  # of a mask in another folder than the image without it
 _SHORT_ENDING = re.compile(r"[-_][a-zA-Z]{1,4}$")  # of a mask beside the image without it
@@ -175,13 +175,19 @@ def _files_by_shared_name(root: Folder) -> dict[str, list[SourceFile]]:
         for file, stem in zip(folder.images, listed, strict=True):
             has_ending = stem[-1:].isalpha()
             short = _SHORT_ENDING.sub("", stem) if has_ending else stem
-            name = short if short != stem and short in stems else _MASK_ENDING.sub("", stem)
+            name = short if short != stem and short in stems else _without_suffix(_MASK_ENDING.sub("", stem))
             if has_ending and name == stem and (bare := _WORD_ENDING.sub("", stem)) in first:
                 name = bare
             other = first.setdefault(name, file)
             if other is not file:
                 shared.setdefault(name, [other]).append(file)
     return {name: files for name, files in shared.items() if len({_group(file, name) for file in files}) > 1}
+
+
+def _without_suffix(name: str) -> str:
+    """Return the name of an image without its suffix: `a` for `a.jpg` of the mask `a.jpg.mask.0.png`."""
+    stem, _, suffix = name.rpartition(".")
+    return stem if f".{suffix.casefold()}" in IMAGE_SUFFIXES else name
 
 
 def _stem(file: SourceFile) -> str:

@@ -53,6 +53,7 @@ class TreePlan:
     ignored: tuple[Folder, ...] = ()  # beside the classes or splits
     looks: tuple[ClassLook, ...] = ()  # of this program's list of classes
     alone: Folder | None = None  # would be a class if it had a sibling
+    names_file: Path | None = None  # that gives the names of the ids by which folders are called
     is_sure: bool = True  # else the user decides whether these are the classes
 
     @property
@@ -94,7 +95,8 @@ def listing_of(survey: Survey, plan: TreePlan, *, foreign: str = "") -> Listing:
     interpretation = Interpretation(
         file=survey.source, class_folders=tuple(dict.fromkeys(plan.labels.values())),
         unlabelled_folders=tuple(unlabelled), split_folders=tuple(dict.fromkeys(each.name for each in plan.splits)),
-        ignored_folders=tuple(each.name for each in plan.ignored), foreign="" if plan.labels else foreign,
+        ignored_folders=tuple(each.name for each in plan.ignored), joined=(plan.names_file,) if plan.names_file else (),
+        foreign="" if plan.labels else foreign,
     )  # fmt: skip
     return Listing(
         files=tuple(files), skipped=(*survey.skipped, *(RejectedFile(printable(place), reason) for place in places)),
@@ -123,9 +125,14 @@ class _Planner:
         return replace(plan, ignored=(*plan.ignored, *documentation)) if plan.labels or plan.splits else plan
 
     def plan_of_kids(self, folder: Folder, kids: Sequence[Folder]) -> TreePlan:
-        """Return the plan of some folders in a folder: of the first rule that applies to them."""
+        """Return the plan of some folders in a folder: of the first rule that applies to them.
+
+        It is not sure where more images lie beside the folders than in them.
+        """
         found = (rule(self, folder, kids) for rule in RULES)
-        return next(plan for plan in found if plan is not None)
+        plan = next(plan for plan in found if plan is not None)
+        is_loose = bool(kids) and folder.own > sum(kid.count for kid in kids)
+        return replace(plan, is_sure=plan.is_sure and not is_loose)
 
     def merged(self, plans: Sequence[TreePlan]) -> TreePlan:
         """Return one plan of several folders; a single class becomes a lone folder."""
@@ -184,7 +191,8 @@ def _splits(planner: _Planner, _folder: Folder, kids: Sequence[Folder]) -> TreeP
     merged = planner.merged([*plans.values()])
     further = planner.alike(others, merged)  # `more_cat/cat` beside `train` and `test`
     splits = {**splits, **{other: split_in(other.name) for other in further}}
-    merged = planner.merged([merged, *further.values()])
+    largest = max(plans.values(), key=lambda plan: len(plan.classes))  # `val` may hold two of `737`, `747`, `A320`
+    merged = replace(planner.merged([merged, *further.values()]), is_sure=largest.is_sure)
     others = [other for other in others if other not in further]
     return replace(merged, splits={**splits, **merged.splits}, ignored=(*merged.ignored, *others))
 
@@ -209,7 +217,7 @@ def _wrapper(planner: _Planner, _folder: Folder, kids: Sequence[Folder]) -> Tree
     return plan if is_nameless else replace(plan, alone=kid)
 
 
-def _copy_of_siblings(planner: _Planner, _folder: Folder, kids: Sequence[Folder]) -> TreePlan | None:
+def _copy_of_siblings(planner: _Planner, folder: Folder, kids: Sequence[Folder]) -> TreePlan | None:
     """`cells/sick/1.png`, `cells/cells/sick/1.png`: an archive that holds itself once more."""
     copies: list[Folder] = []
     for kid in kids:
@@ -219,7 +227,7 @@ def _copy_of_siblings(planner: _Planner, _folder: Folder, kids: Sequence[Folder]
             copies.append(kid)
     if not copies:
         return None
-    rest = TreePlan(labels={kid: kid.name for kid in kids if kid not in copies})
+    rest = planner.plan_of_kids(folder, [kid for kid in kids if kid not in copies])
     return planner.merged([rest, *map(planner.plan, copies)])
 
 
@@ -250,15 +258,14 @@ def _initials(planner: _Planner, _folder: Folder, kids: Sequence[Folder]) -> Tre
     return planner.merged([TreePlan(labels=leaves)])
 
 
-def _leaves(planner: _Planner, folder: Folder, kids: Sequence[Folder]) -> TreePlan | None:
+def _leaves(planner: _Planner, _folder: Folder, kids: Sequence[Folder]) -> TreePlan | None:
     """`cat/IMG_1.jpg`, `dog/IMG_1.jpg`: a folder for each class, what most people bring."""
     if any(_inner_names(kids).values()):
         return None
     names = [kid.name for kid in kids]
     if parts := names_of_parts(names):
         return replace(planner.merged([TreePlan(labels={kid: parts[kid.name] for kid in kids})]), is_sure=False)
-    is_loose = folder.own > sum(kid.count for kid in kids)
-    return planner.classes(kids, is_sure=not (is_loose or any(rule(kids) for rule in NOT_CLASSES)))
+    return planner.classes(kids, is_sure=not any(rule(kids) for rule in NOT_CLASSES))
 
 
 def _verdicts(planner: _Planner, _folder: Folder, kids: Sequence[Folder]) -> TreePlan | None:
@@ -274,8 +281,8 @@ def _splits_within(planner: _Planner, _folder: Folder, kids: Sequence[Folder]) -
     plans = [plan for plan in map(planner.plan, kids) if plan.labels]
     within = planner.merged(plans)
     outer = planner.classes(kids, is_sure=True)
-    if not within.labels:
-        return replace(outer, splits=inner)
+    if not within.labels:  # `training_data` in each class of ZooLake tells nothing
+        return replace(outer, splits=inner if len(set(inner.values())) > 1 else {})
     if len(plans) > 1 and common_share([plan.classes for plan in plans]) >= _COMMON:
         tests = {kid: split_of(kid.name) for kid in kids if is_split_name(kid.name)}
         return replace(within, splits={**within.splits, **tests}, is_sure=True)
