@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from visionft.project.formats.split_names import is_split_name
@@ -39,34 +39,38 @@ def parts_with_classes(paths: Sequence[Path]) -> Iterator[int]:
     """Yield the parts of the names of images, as `name_part` counts them, that may be classes, most plausible first."""
     if len(paths) < _LEAST_IMAGES:
         return
-    words = {path.stem: name_part(path.stem, 0) for path in paths}
-    counts = Counter(word for stem, word in words.items() if word != stem and _is_word(word))
-    are_words = len({_DIGITS.sub("", word) for word in counts}) > len(counts) / 2
-    if are_words and _are_classes(counts, len(paths), _MOST_CLASSES) and not are_numbers(counts):
+    if _have_words(paths):
         yield 0
         return
     names = [name_parts(path.stem) for path in paths]
     length, equally_long = Counter(map(len, names)).most_common(1)[0]
     if length < 2 or equally_long < _COVERED * len(paths):
         return
-    columns = [[parts[place] for parts in names if place < len(parts)] for place in range(length)]
-    by_words = sorted(range(length), key=lambda place: not any(map(str.isalpha, "".join(columns[place]))))
-    yield from (place + 1 for place in by_words if _are_classes(Counter(columns[place]), len(paths), _MOST_OF_PART))
+    columns = [Counter(parts[place] for parts in names if place < len(parts)) for place in range(length)]
+    places = [place for place in range(length) if _are_classes(columns[place], len(paths), _MOST_OF_PART)]
+    yield from (place + 1 for place in sorted(places, key=lambda place: not any(map(_has_letters, columns[place]))))
+
+
+def _have_words(paths: Sequence[Path]) -> bool:
+    """Return whether the words beside the numbers of names recur as classes do: `cat.0`, `cat.1`, `dog.0`."""
+    words = ((path.stem, name_part(path.stem, 0)) for path in paths)
+    counts = Counter(word for stem, word in words if word != stem and _is_word(word))
+    are_words = len({_DIGITS.sub("", word) for word in counts}) > len(counts) / 2
+    return are_words and _are_classes(counts, len(paths), _MOST_CLASSES) and not are_numbers(counts)
+
+
+def _has_letters(text: str) -> bool:
+    return any(map(str.isalpha, text))
 
 
 def _is_word(name: str) -> bool:
     """Return whether the words beside a number may be a class."""
     word = name.strip(" _.-(")
     is_other = word.casefold() in _SHORT_SPLITS or is_container(word) or is_split_name(word)
-    return any(map(str.isalpha, word)) and not (is_other or _OF_CAMERAS.fullmatch(word))
+    return _has_letters(word) and not (is_other or _OF_CAMERAS.fullmatch(word))
 
 
 def _are_classes(counts: Counter[str], images: int, most: int) -> bool:
     """Return whether values recur as those of classes do."""
     total = sum(counts.values())
     return 1 < len(counts) <= min(most, total / 2) and total >= _COVERED * images
-
-
-def with_words(names: Collection[str]) -> bool:
-    """Return whether names have letters."""
-    return any(map(str.isalpha, "".join(names)))

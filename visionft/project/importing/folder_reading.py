@@ -93,20 +93,20 @@ class _FolderReader:
         return LabelReader(self.survey, self.options, self.only)
 
     def read(self) -> tuple[Reading, ...]:
+        """Return the readings by their rank, that without labels last."""
         choice = self.options.choice
         if choice.class_folder or choice.name_part is not None:
             return self._reading(replace(self._chosen(choice), is_sure=True), []), self._without_labels([], [])
         sources, errors = ([], []) if self.only == "folders" else self._labels.read()
         files = merged_sources([each for each in sources if each.labels])
-        if replace(choice, separator="") != AUTOMATIC or self.only not in ("auto", "folders"):
-            proposals = [Proposal(source=each, is_sure=True) for each in files[:1]]
-        else:
-            proposals = self._ranked(files, sources)
+        is_of_files = replace(choice, separator="") != AUTOMATIC or self.only not in ("auto", "folders")
+        chosen = [Proposal(source=each, is_sure=True) for each in files[:1]]
+        proposals = chosen if is_of_files else self._ranked(files, sources)
         if self.only != "folders" and not proposals:
             _require_related(self.survey, sources, errors, self.only)
-        is_open = all(each.source and not each.source.of_names and each.source not in sources for each in proposals)
-        return (*(self._reading(each, sources) for each in proposals[:_MOST_READINGS]),
-                self._without_labels(sources if is_open else [], sources))  # fmt: skip
+        readings = [self._reading(each, sources) for each in proposals[:_MOST_READINGS]]
+        is_open = all(each.is_of_other_column(sources) for each in proposals)
+        return *readings, self._without_labels(sources if is_open else [], sources)
 
     def _ranked(self, files: Sequence[LabelSource], sources: Sequence[LabelSource]) -> list[Proposal]:
         """Return all proposals, those that are sure first."""
@@ -195,12 +195,12 @@ class _FolderReader:
         tables = [best] if best else [each for each in sources if not each.labels] if is_open else []
         alike: defaultdict[tuple[str, ...], list[LabelSource]] = defaultdict(list)
         for table in tables:
-            first = table.listing.interpretations[0]
-            alike[first.columns if len(first.label_columns) < 2 else ()].append(table)
-        for columns, group in alike.items():
-            for column in group[0].alternatives[:_MOST_COLUMNS] if columns else ():
-                found = [each for table in group if (each := self._labels.with_label(table, column)) and each.labels]
-                if found:
+            if (first := table.listing.interpretations[0]).columns and len(first.label_columns) < 2:
+                alike[first.columns].append(table)
+        for group in alike.values():
+            for column in group[0].alternatives[:_MOST_COLUMNS]:
+                read = (self._labels.with_label(table, column) for table in group)
+                if found := [each for each in read if each and each.labels]:
                     yield reduce(LabelSource.joined, found)
 
     def _chosen(self, choice: LabelChoice) -> Proposal:
@@ -245,14 +245,11 @@ class _FolderReader:
         """Return the reading of all images without labels; the user has to decide about what is open there."""
         listing = listing_of(self.survey, replace(self._plan, labels={}, looks=()))
         listing = _with_splits(listing, _splits_of_lists(sources))
-        entries = [each for source in open_sources for each in source.listing.interpretations]
-        if read := {file for source in open_sources for file in source.read_files}:
-            listing = replace(listing, files=tuple(each for each in listing.files if each.path not in read))
-        entries = [each for each in entries if not describes_photographs(each.columns)]
-        is_open = [each for each in entries if each.has_only_marks or each.lacks_labels or each.is_unlabelled_by_choice]
+        read = {file for source in open_sources for file in source.read_files}
+        files = tuple(each for each in listing.files if each.path not in read) if read else listing.files
         foreign = "" if sources or self._plan.labels else unsupported_tool(self.survey.source)
         around = replace(listing.interpretations[0], foreign=foreign, unread=self._unread(()))
-        listing = replace(listing, interpretations=(*is_open, around))
+        listing = replace(listing, files=files, interpretations=(*_open_entries(open_sources), around))
         evidence = Evidence(images=self.survey.root.count, labelled=0, classes=0)
         return Reading(title=Message("Images without labels"), listing=listing, evidence=evidence, is_sure=False,
                        choice=LabelChoice(is_unlabelled=True))  # fmt: skip
@@ -264,31 +261,38 @@ class _FolderReader:
     def _listing(self, proposal: Proposal) -> Listing:
         """Return the entries of the label file first, then all other files of the folder."""
         tree = listing_of(self.survey, proposal.plan or replace(self._plan, labels={}))
+        *first, around = tree.interpretations
         source = proposal.source
         if source is None:
-            *first, last = tree.interpretations
-            return replace(tree, interpretations=(*first, replace(last, unread=self._unread(()))))
+            return replace(tree, interpretations=(*first, replace(around, unread=self._unread(()))))
         placed = {str(each.path): each for each in tree.files}
-        names, splits = proposal.names, _splits_in(source, placed)
+        splits = _splits_in(source, placed)
         entries: list[SourceFile] = []
         for entry in source.listing.files:
             place = placed.get(path := str(entry.path))
             labels, others = entry.labels, place.labels if place else ()
-            if proposal.has_folders_first:
-                labels, others = others, labels
-            labels = tuple(names.get(name, name) for name in labels or others)
-            entries.append(replace(entry, labels=labels, split=splits.get(path)))
-        read = set(map(str, source.read_files))
-        listed_paths = {str(each.path) for each in entries}
-        rest = (each for path, each in placed.items() if path not in listed_paths and path not in read)
-        named: Mapping[str, str] = proposal.names if proposal.plan else {}
-        others = (replace(each, labels=tuple(named.get(name, name) for name in each.labels)) for each in rest)
-        *_, around = tree.interpretations
+            labels = (others or labels) if proposal.has_folders_first else (labels or others)
+            entries.append(replace(entry, labels=_named(labels, proposal.names), split=splits.get(path)))
+        done = {*map(str, source.read_files), *(str(each.path) for each in entries)}
+        rest = (each for path, each in placed.items() if path not in done)
+        names: Mapping[str, str] = proposal.names if proposal.plan else {}
+        others = (replace(each, labels=_named(each.labels, names)) for each in rest)
         return Listing(
             files=(*entries, *others), skipped=tree.skipped,
             unreadable=(*source.listing.unreadable, *tree.unreadable), classes=source.listing.classes or tree.classes,
             interpretations=(*source.listing.interpretations, replace(around, unread=self._unread((source,)))),
         )  # fmt: skip
+
+
+def _named(labels: Sequence[str], names: Mapping[str, str]) -> tuple[str, ...]:
+    return tuple(names.get(label, label) for label in labels)
+
+
+def _open_entries(sources: Sequence[LabelSource]) -> list[Interpretation]:
+    """Return what the user has to decide about label files: boxes alone, or columns of which none is taken."""
+    entries = [each for source in sources for each in source.listing.interpretations]
+    entries = [each for each in entries if not describes_photographs(each.columns)]
+    return [each for each in entries if each.has_only_marks or each.lacks_labels or each.is_unlabelled_by_choice]
 
 
 def class_levels(root: Folder) -> Iterator[tuple[int, TreePlan]]:

@@ -3,7 +3,7 @@
 import os
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import islice
@@ -21,7 +21,7 @@ from visionft.project.formats.label_titles import is_label_title
 from visionft.project.formats.labels_file import CLASSES_FILE, classes_file
 from visionft.project.formats.listing import Listing, ReadOptions, TableHead
 from visionft.project.formats.readers import read_table
-from visionft.project.formats.registry import FORMATS, LABEL_FILES, format_of
+from visionft.project.formats.registry import FORMATS, LABEL_FILES, Format, format_of
 from visionft.project.formats.split_names import is_split_name, split_in, split_of
 from visionft.project.importing.survey import Survey, is_image
 
@@ -201,32 +201,22 @@ class LabelReader:
     def read(self) -> tuple[list[LabelSource], list[ProjectError]]:
         """Return the label files that name images, and the errors of those that cannot be read."""
         options = replace(self.options, index=self._index)
-        listings: list[Listing] = []
-        errors: list[ProjectError] = []
         if self.options.choice.table:
             return [source_of(self._chosen_table(options), self._known)], []
-        for name, file in _label_files(self.survey, self.only):
-            read = FORMATS[name].read
-            if read is None or name in TABLES:
-                continue
-            try:
-                listings.append(read(file, options))
-            except ProjectError as error:
-                errors.append(error)
+        of_tools = [(name, file) for name, file in _label_files(self.survey, self.only) if name not in TABLES]
+        listings, errors = _read_each(of_tools, options)
         read_files = {file for listing in listings for file in listing.label_files}
-        tables = [
-            file for file in self.survey.others if self.only in ("auto", _name_of(file)) and file not in read_files
-        ]
+        tables = [file for file in self.survey.others if self._may_read(file) and file not in read_files]
         listings += label_tables(tables, options)
         known = {each.file for listing in listings for each in listing.interpretations}
-        for file in tables:
-            read = FORMATS[name].read if (name := _name_of(file)) else None
-            if read is not None and file not in known and (file.name in METADATA_FILES or self.only != "auto"):
-                try:
-                    listings.append(read(file, options))
-                except ProjectError as error:
-                    errors.append(error)
-        return [source_of(listing, self._known) for listing in listings if listing.interpretations], errors
+        # Those that have to be read say why they cannot.
+        named = [file for file in tables if file.name in METADATA_FILES or self.only != "auto"]
+        further, more_errors = _read_each(((_name_of(file), file) for file in named if file not in known), options)
+        found = [*listings, *further]
+        return [source_of(each, self._known) for each in found if each.interpretations], [*errors, *more_errors]
+
+    def _may_read(self, file: Path) -> bool:
+        return self.only in ("auto", _name_of(file))
 
     def _chosen_table(self, options: ReadOptions) -> Listing:
         file = self.survey.source / options.choice.table
@@ -282,35 +272,54 @@ def _split_of_file(file: Path) -> Split | None:
     return split if any(each.is_file() for each in others) else split_of(file.parent.name)
 
 
+def _read_each(files: Iterable[tuple[str, Path]], options: ReadOptions) -> tuple[list[Listing], list[ProjectError]]:
+    """Return the listings of files, each with the name of its format, and the errors of those that cannot be read."""
+    listings: list[Listing] = []
+    errors: list[ProjectError] = []
+    for name, file in files:
+        if name and (read := FORMATS[name].read):
+            try:
+                listings.append(read(file, options))
+            except ProjectError as error:
+                errors.append(error)
+    return listings, errors
+
+
 def _label_files(survey: Survey, only: str) -> Iterator[tuple[str, Path]]:
     """Yield (format, file), or the folder of files with one per image."""
     formats = [each for each in LABEL_FILES if only in ("auto", each.name)]
-    suffixes = {suffix for each in formats for suffix in each.suffixes} - (
-        {".txt", ".lst"} if only == "auto" else set()
-    )
-    places: defaultdict[Path, list[Path]] = defaultdict(list)
-    for file in survey.others:
-        if file.suffix.casefold() in suffixes and not file.name.endswith(CLASSES_FILE):
-            places[file.parent].append(file)
     per_image: defaultdict[str, list[Path]] = defaultdict(list)
-    for folder, files in islice(places.items(), _MOST_PLACES):
-        for file in files[:_MOST_IN_PLACE]:
-            found = format_of(file)
-            if found is None or found.read is None or only not in ("auto", found.name):
-                continue
-            if found.is_per_image:
-                per_image[found.name].append(folder)
-            else:
-                yield found.name, file
+    for file in _candidates(survey, formats, with_lists=only != "auto"):
+        found = format_of(file)
+        if found is None or found not in formats:
+            continue
+        if found.is_per_image:
+            per_image[found.name].append(file.parent)
+        else:
+            yield found.name, file
     for each in formats:
-        if each.folder:
-            marks = (survey.source / folder.path for folder in survey.root.within() if folder.files)
-            of_marks = (mark for mark in marks if mark.as_posix().endswith(f"/{each.folder}"))
-            per_image[each.name] += [mark.parents[each.folder.count("/")] for mark in of_marks]
+        per_image[each.name] += _marked_folders(survey, each.folder) if each.folder else []
     for name, folders in per_image.items():
         if folders:
             base = Path(os.path.commonpath(folders))
             yield name, base.parent if base.name.casefold() in ("annotations", "annotation") else base
+
+
+def _candidates(survey: Survey, formats: Sequence[Format], *, with_lists: bool) -> Iterator[Path]:
+    """Yield the first files of each folder whose suffixes are those of formats; `with_lists`, also plain texts."""
+    suffixes = {suffix for each in formats for suffix in each.suffixes} - (set() if with_lists else {".txt", ".lst"})
+    places: defaultdict[Path, list[Path]] = defaultdict(list)
+    for file in survey.others:
+        if file.suffix.casefold() in suffixes and not file.name.endswith(CLASSES_FILE):
+            places[file.parent].append(file)
+    for files in islice(places.values(), _MOST_PLACES):
+        yield from files[:_MOST_IN_PLACE]
+
+
+def _marked_folders(survey: Survey, mark: str) -> list[Path]:
+    """Return the folders above a folder that marks a format, such as `ImageSets/Main` of VOC."""
+    folders = (survey.source / folder.path for folder in survey.root.within() if folder.files)
+    return [each.parents[mark.count("/")] for each in folders if each.as_posix().endswith(f"/{mark}")]
 
 
 def unread_files(survey: Survey, read: Sequence[LabelSource]) -> tuple[Path, ...]:

@@ -45,6 +45,10 @@ class Proposal:
     second: str = ""  # name of the file that agrees so far; empty where it is the source
     choice: LabelChoice = AUTOMATIC  # that gives the same labels
 
+    def is_of_other_column(self, sources: Sequence[LabelSource]) -> bool:
+        """Whether it takes another column of a label file than was taken when all were read."""
+        return self.source is not None and not self.source.of_names and self.source not in sources
+
     @property
     def is_of_parts_or_forms(self) -> bool:
         """Whether it gives the classes of boxes and shapes, or is a form for predictions."""

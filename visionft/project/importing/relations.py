@@ -28,17 +28,20 @@ class Relation:
         """Compare two sources."""
         both = first.keys() & second.keys() if len(first) > len(second) else second.keys() & first.keys()
         pairs = Counter((first[path], second[path]) for path in both)
-        equal = sum(
-            count for (one, other), count in pairs.items() if set(map(name_key_of, one)) == set(map(name_key_of, other))
-        )
-        ones, others = ({key for each in set(side.values()) for key in _keys(each)} for side in (first, second))
-        shared = len(ones & others) / max(1, min(len(ones), len(others)))
         common = sum(pairs.values())
+        equal = sum(count for (one, other), count in pairs.items() if _keys(one) == _keys(other))
+        shared = _shared_vocabulary(first, second)
         to, back = _main_partners(pairs, common), _main_partners({(b, a): n for (a, b), n in pairs.items()}, common)
         is_one_to_one = bool(to and back) and len(set(to.values())) == len(to) > 1 and common >= 2 * len(to)
         names = {a[0]: b[0] for a, b in to.items() if len(a) == len(b) == 1} if is_one_to_one and not shared else {}
         fitting = sum(count for (one, other), count in pairs.items() if to.get(one) == other) if names else 0
         return cls(common, equal / max(1, common), shared, names, fitting / max(1, common), bool(back), bool(to))
+
+
+def _shared_vocabulary(first: Labels, second: Labels) -> float:
+    """Return the share of the classes of the smaller vocabulary that are in both."""
+    ones, others = ({key for each in set(side.values()) for key in _keys(each)} for side in (first, second))
+    return len(ones & others) / max(1, min(len(ones), len(others)))
 
 
 def _keys(names: Iterable[str]) -> set[str]:

@@ -141,16 +141,8 @@ def _take_masks(root: Folder) -> list[_Pair]:
     """Take the masks out of the folders, and return each with its image."""
     groups: defaultdict[_Group, list[_Pair]] = defaultdict(list)  # of possible masks
     for name, files in _files_by_shared_name(root).items():
-        image = min(files, key=lambda file: (_is_called_mask(file), len(_stem(file))))
-        own, has_endings = _group(image, name), any(_stem(file) != name for file in files)
-        for file in files:
-            if has_endings and _stem(file) == name and not _is_called_mask(file):
-                continue  # the image of those with an ending
-            group = _group(file, name)
-            others = [other for other in files if _group(other, name) != group]
-            beside = (other for other in others if other.path.parent == file.path.parent)
-            partner = next(beside, image if group != own else others[0])
-            groups[group].append((file, partner))
+        for group, pair in _possible_masks(name, files):
+            groups[group].append(pair)
     found: list[_Pair] = []
     checks = 0
     for pairs in sorted(groups.values(), key=lambda pairs: not _is_called_mask(pairs[0][0])):
@@ -163,6 +155,19 @@ def _take_masks(root: Folder) -> list[_Pair]:
         folder.files = [file for file in folder.files if file.name not in names]
         folder.images = [file for file in folder.images if file.name not in names]
     return found
+
+
+def _possible_masks(name: str, files: Sequence[SourceFile]) -> Iterator[tuple[_Group, _Pair]]:
+    """Yield images that share a name with another one, each with its group and that image: the one beside it first."""
+    image = min(files, key=lambda file: (_is_called_mask(file), len(_stem(file))))
+    own, has_endings = _group(image, name), any(_stem(file) != name for file in files)
+    for file in files:
+        if has_endings and _stem(file) == name and not _is_called_mask(file):
+            continue  # the image of those with an ending
+        group = _group(file, name)
+        others = [other for other in files if _group(other, name) != group]
+        beside = (other for other in others if other.path.parent == file.path.parent)
+        yield group, (file, next(beside, image if group != own else others[0]))
 
 
 def _files_by_shared_name(root: Folder) -> dict[str, list[SourceFile]]:

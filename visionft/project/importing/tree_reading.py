@@ -76,20 +76,17 @@ def plan_of(survey: Survey, known_classes: Collection[str] = ()) -> TreePlan:
 def listing_of(survey: Survey, plan: TreePlan, *, foreign: str = "") -> Listing:
     """Return the files of a source with the classes and splits of a plan; `foreign` is an unsupported tool."""
     files: list[SourceFile] = []
-    unlabelled: dict[str, None] = {}
     inherited: dict[Folder | None, tuple[tuple[str, ...], Split | None]] = {None: ((), None)}
-    for folder in survey.root.within(without=plan.ignored):
+    folders = list(survey.root.within(without=plan.ignored))
+    for folder in folders:
         labels, split = inherited[folder.parent]
-        labels = (plan.labels[folder],) if folder in plan.labels else labels
-        split = plan.splits.get(folder, split)
-        if is_unlabelled(folder.name):
-            unlabelled[folder.name] = None
-            labels = ()
+        if folder in plan.labels:
+            labels = (plan.labels[folder],)
+        labels, split = () if is_unlabelled(folder.name) else labels, plan.splits.get(folder, split)
         inherited[folder] = labels, split
-        has_own = bool(plan.looks) and any(file.path.name == CLASSES_FILE for file in folder.files)
-        for file in folder.files:
-            if not (has_own and file.path.name == CLASSES_FILE):
-                files.append(SourceFile(file.path, file.name, labels, split) if labels or split else file)
+        for file in _without_class_list(folder) if plan.looks else folder.files:
+            files.append(SourceFile(file.path, file.name, labels, split) if labels or split else file)
+    unlabelled = dict.fromkeys(each.name for each in folders if is_unlabelled(each.name))
     reason = Message("lies beside the classes or splits and is none")
     places = (Path(survey.source, each.path) for each in plan.ignored)
     interpretation = Interpretation(
@@ -102,6 +99,11 @@ def listing_of(survey: Survey, plan: TreePlan, *, foreign: str = "") -> Listing:
         files=tuple(files), skipped=(*survey.skipped, *(RejectedFile(printable(place), reason) for place in places)),
         unreadable=tuple(survey.unreadable), classes=plan.looks, interpretations=(interpretation,),
     )  # fmt: skip
+
+
+def _without_class_list(folder: Folder) -> list[SourceFile]:
+    """Return the files of a folder but this program's list of classes."""
+    return [file for file in folder.files if file.path.name != CLASSES_FILE]
 
 
 @dataclass
@@ -179,29 +181,16 @@ def _splits(planner: _Planner, _folder: Folder, kids: Sequence[Folder]) -> TreeP
     splits, others = _splits_among(kids)
     if not splits:
         return None
-    plans = {kid: planner.plan(kid) for kid in splits}
-    known = {name for plan in plans.values() for name in plan.classes}
-    lone = {plan.alone.name for plan in plans.values() if plan.alone is not None}
-    lone = {name for name in lone if name in known or not is_container(name)}
-    lone = {name for name in lone if not any(set(name_words(name)) & set(name_words(kid.name)) for kid in splits)}
-    are_classes = lone <= known if known else len(lone) > 1  # `train/cat` beside `test/dog`
-    for kid, plan in plans.items():
-        if plan.alone and not plan.labels and are_classes and plan.alone.name in lone:
-            plans[kid] = replace(plan, labels={plan.alone: plan.alone.name})
+    plans = _with_lone_classes({kid: planner.plan(kid) for kid in splits})
     merged = planner.merged([*plans.values()])
     further = planner.alike(others, merged)  # `more_cat/cat` beside `train` and `test`
-    splits = {**splits, **{other: split_in(other.name) for other in further}}
     largest = max(plans.values(), key=lambda plan: len(plan.classes))  # `val` may hold two of `737`, `747`, `A320`
-    merged = replace(planner.merged([merged, *further.values()]), is_sure=largest.is_sure)
-    others = [other for other in others if other not in further]
-    return replace(merged, splits={**splits, **merged.splits}, ignored=(*merged.ignored, *others))
-
-
-def _beside_unlabelled(planner: _Planner, folder: Folder, kids: Sequence[Folder]) -> TreePlan | None:
-    """`cat/1.jpg`, `unlabeled/2.jpg`: a single class."""
-    if len(kids) == 1 and any(is_unlabelled(each.name) for each in folder.holding):
-        return TreePlan(labels={kids[0]: kids[0].name}, looks=planner.looks)
-    return None
+    merged = planner.merged([merged, *further.values()])
+    return replace(
+        merged, is_sure=largest.is_sure,
+        splits={**splits, **{other: split_in(other.name) for other in further}, **merged.splits},
+        ignored=(*merged.ignored, *(other for other in others if other not in further)),
+    )  # fmt: skip
 
 
 def _wrapper(planner: _Planner, _folder: Folder, kids: Sequence[Folder]) -> TreePlan | None:
@@ -335,21 +324,12 @@ def _crossed(planner: _Planner, _folder: Folder, kids: Sequence[Folder]) -> Tree
     inner, own = _inner_names(kids), [kid.name for kid in kids]
     if not _are_crossed(inner):
         return None
-    every = {name.casefold() for names in inner.values() for name in names}
-    leaves = {each.name for kid in kids for each in kid.within() if each.own and not each.holding}
-    merged = planner.below(kids)
-    if are_verdicts(every) or are_verdicts(leaves):
+    every, merged = {name.casefold() for names in inner.values() for name in names}, planner.below(kids)
+    if are_verdicts(every) or are_verdicts(_leaf_names(kids)) or len(every) >= 2 * len(kids):
         return merged
     if are_numbers(own):
         return replace(merged, is_sure=merged.is_sure and (are_parts(own) or not are_numbers(every)))
-    if len(every) >= 2 * len(kids):
-        return merged
     return replace(merged, is_sure=False) if len(every) > len(kids) else planner.classes(kids, is_sure=False)
-
-
-def _parts(planner: _Planner, _folder: Folder, kids: Sequence[Folder]) -> TreePlan | None:
-    """`batch_1/cat/1.jpg`, `batch_2/dog/2.jpg`: numbered parts of a data set hold the classes."""
-    return replace(planner.below(kids), is_sure=True) if are_parts([kid.name for kid in kids]) else None
 
 
 def _set_beside_images(planner: _Planner, _folder: Folder, kids: Sequence[Folder]) -> TreePlan | None:
@@ -358,14 +338,13 @@ def _set_beside_images(planner: _Planner, _folder: Folder, kids: Sequence[Folder
     plans = [plan for plan in map(planner.plan, nested) if plan.labels]
     if len(nested) > 2 or common_share([plan.classes for plan in plans]) < _COMMON:
         return None
-    merged = planner.merged(plans)
+    merged, beside = planner.merged(plans), [kid for kid in kids if kid not in nested]
     if any(plan.splits for plan in plans):
         return replace(merged, is_sure=True)
-    others = [kid for kid in kids if kid not in nested and split_in(kid.name) != "test"]
-    tests = {kid: split_in(kid.name) for kid in kids if kid not in nested and kid not in others}
-    if tests and not others:
+    tests: dict[Folder, Split | None] = {kid: "test" for kid in beside if split_in(kid.name) == "test"}
+    if tests and len(tests) == len(beside):
         return replace(merged, splits=tests, is_sure=True)
-    return replace(merged, is_sure=False) if len(nested) + len(others) == 2 else None
+    return replace(merged, is_sure=False) if len(kids) - len(tests) == 2 else None
 
 
 def _taxonomy(planner: _Planner, _folder: Folder, kids: Sequence[Folder]) -> TreePlan | None:
@@ -376,8 +355,8 @@ def _taxonomy(planner: _Planner, _folder: Folder, kids: Sequence[Folder]) -> Tre
 
 Rule = Callable[[_Planner, Folder, Sequence[Folder]], TreePlan | None]
 RULES: tuple[Rule, ...] = (
-    _splits, _beside_unlabelled, _wrapper, _copy_of_siblings, _containers, _initials, _leaves, _verdicts,
-    _splits_within, _splits_beside, _images_within, _versions, _items_within, _crossed, _parts, _set_beside_images,
+    _splits, _wrapper, _copy_of_siblings, _containers, _initials, _leaves, _verdicts,
+    _splits_within, _splits_beside, _images_within, _versions, _items_within, _crossed, _set_beside_images,
     _taxonomy,
 )  # fmt: skip
 
@@ -448,6 +427,11 @@ def _nested(kids: Sequence[Folder]) -> list[Folder]:
     return [kid for kid, names in _inner_names(kids).items() if names]
 
 
+def _leaf_names(kids: Sequence[Folder]) -> set[str]:
+    """Return the names of the innermost folders of images."""
+    return {each.name for kid in kids for each in kid.within() if each.own and not each.holding}
+
+
 def _are_crossed(inner: Mapping[Folder, Sequence[str]]) -> bool:
     """Return whether all folders hold folders of largely the same names."""
     names = [[name.casefold() for name in each] for each in inner.values()]
@@ -483,23 +467,53 @@ def _splits_among(kids: Sequence[Folder]) -> tuple[dict[Folder, Split | None], l
 
     Either folders called like splits, `train`, or folders of one name with splits, `cars_train` beside `cars_test`.
     """
-    groups: dict[tuple[str, ...], dict[Folder, Split | None]] = {(): {}}
+    groups = _splits_by_rest(kids)
+    exact = _with_evaluation(groups.pop((), {}), kids)
+    if exact and (len(exact) == len(kids) or _has_train_and_other(exact)):
+        return (exact, [kid for kid in kids if kid not in exact]) if len(kids) > 1 else ({}, [])
+    for rest, group in groups.items():
+        without = [kid for kid in kids if tuple(name_words(kid.name)) == rest]
+        if without and "train" not in group.values():  # `birds` beside `birds_test`
+            group |= dict.fromkeys(without, None)
+        if without or _has_train_and_other(group):
+            return group, [kid for kid in kids if kid not in group]
+    return {}, []
+
+
+def _splits_by_rest(kids: Sequence[Folder]) -> dict[tuple[str, ...], dict[Folder, Split | None]]:
+    """Return {further words of the names: {folder: split}}: `()` for `train`, `("cars",)` for `cars_train`."""
+    groups: dict[tuple[str, ...], dict[Folder, Split | None]] = {}
     for kid in kids:
         if is_split_name(kid.name):
-            groups[()][kid] = split_of(kid.name)
+            groups.setdefault((), {})[kid] = split_of(kid.name)
         elif split := split_in(kid.name):
             rest = tuple(word for word in name_words(kid.name) if not is_split_name(word) and len(word) > 1)
             groups.setdefault(rest, {})[kid] = split
-    if exact := groups.pop(()):  # `evaluation` beside `training`
-        spare: Split = "val" if "test" in exact.values() else "test"
-        exact |= {kid: spare for kid in kids if name_words(kid.name) in (["eval"], ["evaluation"])}
-    others = [kid for kid in kids if kid not in exact]
-    if exact and (not others or ("train" in exact.values() and len(set(exact.values()) - {None}) > 1)):
-        return (exact, others) if len(kids) > 1 else ({}, [])
-    for rest, group in groups.items():
-        without = [kid for kid in kids if rest and tuple(name_words(kid.name)) == rest]
-        if without and "train" not in group.values():  # `birds` beside `birds_test`
-            group |= dict.fromkeys(without, None)
-        if without or ("train" in group.values() and len(set(group.values())) > 1):
-            return group, [kid for kid in kids if kid not in group]
-    return {}, []
+    return groups
+
+
+def _has_train_and_other(splits: Mapping[Folder, Split | None]) -> bool:
+    return "train" in splits.values() and len(set(splits.values()) - {None}) > 1
+
+
+def _with_evaluation(splits: dict[Folder, Split | None], kids: Sequence[Folder]) -> dict[Folder, Split | None]:
+    """Return splits with a folder `evaluation` beside them: the test, or the validation where there is a test."""
+    spare: Split = "val" if "test" in splits.values() else "test"
+    further = [kid for kid in kids if splits and name_words(kid.name) in (["eval"], ["evaluation"])]
+    return {**splits, **dict[Folder, Split | None].fromkeys(further, spare)}
+
+
+def _with_lone_classes(plans: dict[Folder, TreePlan]) -> dict[Folder, TreePlan]:
+    """Return the plans of splits; a lone folder in one is a class where others have it: `train/cat`, `test/dog`.
+
+    It is none where it is called like a split, `test/test_images`, or any folder of images.
+    """
+    known = {name for plan in plans.values() for name in plan.classes}
+    of_splits = {word for kid in plans for word in name_words(kid.name)}
+    alone = {kid: plan.alone for kid, plan in plans.items() if plan.alone and not plan.labels}
+    alone = {kid: each for kid, each in alone.items() if each.name in known or not is_container(each.name)}
+    lone = {each.name for each in alone.values() if of_splits.isdisjoint(name_words(each.name))}
+    if not (lone <= known if known else len(lone) > 1):
+        return plans
+    further = {kid: replace(plans[kid], labels={each: each.name}) for kid, each in alone.items() if each.name in lone}
+    return plans | further
