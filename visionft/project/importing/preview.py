@@ -88,6 +88,7 @@ def preview_source(
         reading=reading,
         unpacked=unpacked,
         known_classes=class_names(project) if project is not None else (),
+        takes_several=project is None or project.task == "multi",
         job=job,
     ) as opened:
         task: Task = project.task if project is not None else "multi"
