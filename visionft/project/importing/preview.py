@@ -24,7 +24,7 @@ from visionft.project.formats.listing import (
 )
 from visionft.project.importing.import_filter import Batch, ClassMap, ImportFilter
 from visionft.project.importing.readings import ReadingSummary
-from visionft.project.importing.sources import opened_source, reading_of_files
+from visionft.project.importing.sources import opened_source, image_reading_of_files
 from visionft.project.names import name_key, natural_key
 from visionft.project.queries import Conflict, class_names
 from visionft.project.store import Project
@@ -95,7 +95,7 @@ def preview_source(
         examiner = ImportFilter(
             project=project, source=opened, task=task, looks_at_places=not opened.is_unpacked,
             class_map=class_map or {}, known_facts=known_facts or {},
-            image_reading=reading_of_files(project, opened, job),
+            image_reading=image_reading_of_files(project, opened, job),
         )  # fmt: skip
         images, search = _NewImages(project), _ConflictSearch(project, examiner)
         for batch in examiner.batches(job):

@@ -233,6 +233,6 @@ def window_of_files(project: Project | None, opened: Source, job: JobContext) ->
     return window_of_source(project.path if project is not None else None, paths, has_images=has_images, job=job)
 
 
-def reading_of_files(project: Project | None, opened: Source, job: JobContext) -> ImageReading:
+def image_reading_of_files(project: Project | None, opened: Source, job: JobContext) -> ImageReading:
     window = window_of_files(project, opened, job)
     return window.reading if window is not None else AS_STORED

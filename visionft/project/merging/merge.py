@@ -27,7 +27,7 @@ from visionft.project.edits.import_changes import FileFacts, FileLocation, Impor
 from visionft.project.formats.listing import Listing, SourceFile
 from visionft.project.importing.file_facts import read_facts
 from visionft.project.importing.importer import copy_files, copy_name, keep_image_reading
-from visionft.project.importing.sources import Source, reading_of_files
+from visionft.project.importing.sources import Source, image_reading_of_files
 from visionft.project.merging.agreement import Agreement, measure_agreement
 from visionft.project.merging.classes import ClassMatch, match_classes
 from visionft.project.merging.planning import MergePlan, advance, plan_merge
@@ -214,7 +214,7 @@ def _find_files(project: Project, here: Side, arrival: _Arrival, *, is_preview: 
         return
     base = arrival.there.path
     source = Source(base, base, Listing(tuple(map(_source_file, wanted))))
-    image_reading = (reading_of_files if is_preview else keep_image_reading)(project, source, job)
+    image_reading = (image_reading_of_files if is_preview else keep_image_reading)(project, source, job)
     roots, taken, missing = project.roots(), _recorded_places(project), list[str]()
 
     def facts(image: SideImage) -> FileFacts | None:
