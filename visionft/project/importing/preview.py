@@ -24,7 +24,7 @@ from visionft.project.formats.listing import (
 )
 from visionft.project.importing.import_filter import Batch, ClassMap, ImportFilter
 from visionft.project.importing.readings import ReadingSummary
-from visionft.project.importing.sources import opened_source, image_reading_of_files
+from visionft.project.importing.sources import image_reading_of_files, opened_source
 from visionft.project.names import name_key, natural_key
 from visionft.project.queries import Conflict, class_names
 from visionft.project.store import Project
