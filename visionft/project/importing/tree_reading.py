@@ -193,6 +193,13 @@ def _splits(planner: _Planner, _folder: Folder, kids: Sequence[Folder]) -> TreeP
     )  # fmt: skip
 
 
+def _beside_unlabelled(planner: _Planner, folder: Folder, kids: Sequence[Folder]) -> TreePlan | None:
+    """`cat/1.jpg`, `no_label/2.jpg`: a single class, as Datumaro and CVAT export it."""
+    if len(kids) == 1 and any(is_unlabelled(each.name) for each in folder.holding):
+        return TreePlan(labels={kids[0]: kids[0].name}, looks=planner.looks)
+    return None
+
+
 def _wrapper(planner: _Planner, _folder: Folder, kids: Sequence[Folder]) -> TreePlan | None:
     """`archive/flowers/daisy/1.jpg`: a lone folder is no class, nor are images without folders."""
     if len(kids) > 1:
@@ -355,7 +362,7 @@ def _taxonomy(planner: _Planner, _folder: Folder, kids: Sequence[Folder]) -> Tre
 
 Rule = Callable[[_Planner, Folder, Sequence[Folder]], TreePlan | None]
 RULES: tuple[Rule, ...] = (
-    _splits, _wrapper, _copy_of_siblings, _containers, _initials, _leaves, _verdicts,
+    _splits, _beside_unlabelled, _wrapper, _copy_of_siblings, _containers, _initials, _leaves, _verdicts,
     _splits_within, _splits_beside, _images_within, _versions, _items_within, _crossed, _set_beside_images,
     _taxonomy,
 )  # fmt: skip
