@@ -233,7 +233,9 @@ class _FolderReader:
         """Return a proposal as a reading."""
         listing = _with_splits(self._listing(proposal), _splits_of_lists(sources))
         if proposal.source and not proposal.plan and proposal.choice == AUTOMATIC:
-            proposal = replace(proposal, choice=_choice_of(proposal.source, self.survey.source))
+            choice = _choice_of(proposal.source, self.survey.source)
+            choice = replace(choice, table="") if len(sources) == 1 else choice
+            proposal = replace(proposal, choice=choice)
         separator = self.options.choice.separator
         if separator and (proposal.source is None or proposal.source.of_names):
             listing = _divided(listing, separator)
