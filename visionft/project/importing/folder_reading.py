@@ -24,7 +24,7 @@ from visionft.project.importing.file_names import name_part, parts_with_classes
 from visionft.project.importing.folder_names import is_container, is_unlabelled, species_of
 from visionft.project.importing.label_sources import LabelReader, LabelSource, source_of, unread_files
 from visionft.project.importing.ranking import Proposal, merged_sources, rank
-from visionft.project.importing.readings import Evidence, Reading, evidence_of
+from visionft.project.importing.readings import Reading, reading_of
 from visionft.project.importing.relations import Relation, is_id
 from visionft.project.importing.survey import Folder, Survey, is_image, survey_folder
 from visionft.project.importing.tree_reading import TreePlan, listing_of, plan_of
@@ -51,9 +51,9 @@ def read_label_file(listing: Listing, with_label: Callable[[str], Listing] | Non
 
     A `ProjectError` where none of its images is there.
     """
+    without_labels = Proposal(choice=LabelChoice(is_unlabelled=True))
     if not listing.interpretations:  # no row of it could be read
-        evidence = evidence_of(listing, len(listing.files))
-        return (Reading(title=Message("Images without labels"), listing=listing, evidence=evidence, is_sure=True),)
+        return (reading_of(listing, len(listing.files), replace(without_labels, is_sure=True)),)
     source = source_of(listing)
     if listing.files and not any(each.sha256 or is_file(each.path) for each in listing.files):
         raise _unrelated(source, ImageIndex(data_folder(source.file)))
@@ -63,16 +63,14 @@ def read_label_file(listing: Listing, with_label: Callable[[str], Listing] | Non
         found += [source_of(with_label(column)) for column in source.alternatives[:_MOST_COLUMNS]]
     readings: list[Reading] = []
     for each in found:
-        proposal = Proposal(source=each, choice=_choice_of(each, source.file.parent))
-        evidence = evidence_of(each.listing, len(each.listing.files), each)
-        readings.append(Reading(title=proposal.title, listing=each.listing, evidence=evidence,
-                                is_sure=each is source and not is_unsure, choice=proposal.choice))  # fmt: skip
-    if not readings[0].evidence.labelled:
+        is_sure, choice = each is source and not is_unsure, replace(_choice_of(each, source.file.parent), table="")
+        proposal = Proposal(source=each, is_sure=is_sure, choice=choice)
+        readings.append(reading_of(each.listing, len(each.listing.files), proposal))
+    if not readings[0].labelled:
         return (readings[0],) if len(found) == 1 else (*readings[1:], readings[0])
     files = tuple(replace(each, labels=()) for each in listing.files)
     without = replace(listing, files=files, classes=(), interpretations=())
-    evidence, title = evidence_of(without, len(files)), Message("Images without labels")
-    return (*readings, Reading(title=title, listing=without, evidence=evidence, is_sure=False))
+    return (*readings, reading_of(without, len(files), without_labels))
 
 
 @dataclass(frozen=True)
@@ -122,7 +120,7 @@ class _FolderReader:
         proposals = [*map(self._named, proposals[:1]), *proposals[1:], *others]
         if self._plan.alone and not proposals and not is_container(self._plan.alone.name):
             proposals = [Proposal(plan=TreePlan(labels={self._plan.alone: self._plan.alone.name}))]
-        return sorted(proposals, key=lambda each: not each.is_sure)
+        return sorted(proposals, key=lambda each: (not each.is_sure, each.is_form))
 
     def _trees(self) -> list[Proposal]:
         """Return the class folders by structure, then those of other levels."""
@@ -239,9 +237,7 @@ class _FolderReader:
         separator = self.options.choice.separator
         if separator and (proposal.source is None or proposal.source.of_names):
             listing = _divided(listing, separator)
-        evidence = evidence_of(listing, self.survey.root.count, proposal.source, proposal.agreement)
-        return Reading(title=proposal.title, listing=listing, evidence=replace(evidence, second=proposal.second),
-                       is_sure=proposal.is_sure, choice=proposal.choice)  # fmt: skip
+        return reading_of(listing, self.survey.root.count, proposal)
 
     def _without_labels(self, open_sources: Sequence[LabelSource], sources: Sequence[LabelSource]) -> Reading:
         """Return the reading of all images without labels; the user has to decide about what is open there."""
@@ -252,9 +248,7 @@ class _FolderReader:
         foreign = "" if sources or self._plan.labels else unsupported_tool(self.survey.source)
         around = replace(listing.interpretations[0], foreign=foreign, unread=self._unread(()))
         listing = replace(listing, files=files, interpretations=(*_open_entries(open_sources), around))
-        evidence = Evidence(images=self.survey.root.count, labelled=0, classes=0)
-        return Reading(title=Message("Images without labels"), listing=listing, evidence=evidence, is_sure=False,
-                       choice=LabelChoice(is_unlabelled=True))  # fmt: skip
+        return reading_of(listing, self.survey.root.count, Proposal(choice=LabelChoice(is_unlabelled=True)))
 
     def _unread(self, read: Sequence[LabelSource]) -> tuple[str, ...]:
         files = unread_files(self.survey, read)

@@ -50,15 +50,20 @@ class Proposal:
         return self.source is not None and not self.source.of_names and self.source not in sources
 
     @property
+    def is_form(self) -> bool:
+        """Whether it is a form for predictions."""
+        return self.source is not None and self.source.is_submission
+
+    @property
     def is_of_parts_or_forms(self) -> bool:
         """Whether it gives the classes of boxes and shapes, or is a form for predictions."""
-        return (
-            self.plan is None and self.source is not None and (self.source.is_from_marks or self.source.is_submission)
-        )
+        return self.plan is None and self.source is not None and (self.source.is_from_marks or self.is_form)
 
     @property
     def title(self) -> Message:
         """The sources, with the first classes of folders."""
+        if self.plan is None and self.source is None:
+            return Message("Images without labels")
         folders = list(dict.fromkeys(self.plan.labels.values())) if self.plan else []
         if self.plan and self.source:
             return Message("Class folders and {files}", files=self.source.title)

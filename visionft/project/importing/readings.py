@@ -11,6 +11,7 @@ from visionft.data.decode import IMAGE_SUFFIXES
 from visionft.errors import ProjectError
 from visionft.project.formats.listing import AUTOMATIC, LabelChoice, Listing, SourceFile
 from visionft.project.importing.label_sources import LabelSource
+from visionft.project.importing.ranking import Proposal
 from visionft.project.importing.survey import is_image
 from visionft.project.names import count_of
 
@@ -19,50 +20,14 @@ _UNLABELLED_EXAMPLES = 24  # images shown where none has a class
 _MOST_EXAMPLES = 1000  # classes with examples
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Evidence:
-    """The counts for and against a reading."""
-
-    images: int  # in the source
-    labelled: int  # images with a class
-    classes: int
-    names: int = 0  # distinct image names in its tables and label files
-    found: int = 0  # names of exactly one image
-    ambiguous: int = 0  # names of several images, left unresolved
-    agreement: float | None = None  # share of equal labels where a second source labels the same images; None for none
-    second: str = ""  # name of the second source; empty where the reading joins both
-    is_submission: bool = False  # a form for predictions: constant labels, or of test images only
-
-    def words(self) -> Message:
-        """Return the counts as sentences."""
-        classes = count_of(self.classes, "class")
-        parts = [Message("{classes}, {images}.", classes=classes, images=count_of(self.images, "image"))]
-        if self.labelled < self.images:
-            values = {"labelled": f"{self.labelled:,}", "images": f"{self.images:,}"}
-            parts = [Message("{classes}; {labelled} of {images} images have one.", classes=classes, **values)]
-        if self.found < self.names:
-            values = {"found": f"{self.found:,}", "names": f"{self.names:,}"}
-            parts.append(Message("{found} of {names} names lead to one image.", **values))
-        if self.ambiguous:
-            parts.append(Message("{count} name leads to several images.", "{count} names lead to several images.",
-                                 count=self.ambiguous))  # fmt: skip
-        if self.agreement is not None:
-            share = f"{self.agreement:.0%}"
-            both = Message("Both agree on {share} of the images.", share=share)
-            one = Message("{file} agrees on {share} of the images.", file=self.second, share=share)
-            parts.append(one if self.second else both)
-        if self.is_submission:
-            parts.append(Message("It looks like a form for predictions."))
-        return sentences(*parts)
-
-
 @dataclass(frozen=True, kw_only=True)
 class Reading:
     """One way to understand a source."""
 
     title: Message
     listing: Listing
-    evidence: Evidence
+    evidence: Message  # counts for and against it, as sentences
+    labelled: int  # images with a class
     is_sure: bool  # imported without the user's choice, where it is the first
     choice: LabelChoice = AUTOMATIC  # that gives the same labels; automatic where none does
 
@@ -82,17 +47,37 @@ class ReadingSummary:
     choice: LabelChoice = AUTOMATIC  # that gives the same labels as an option; automatic where none does
 
 
-def evidence_of(
-    listing: Listing, images: int, source: LabelSource | None = None, agreement: float | None = None
-) -> Evidence:
-    """Return the evidence for a reading of so many images."""
+def reading_of(listing: Listing, images: int, proposal: Proposal) -> Reading:
+    """Return a proposal for so many images as a reading, with the counts for and against it as sentences."""
     labelled = [each for each in listing.files if each.labels and (is_image(each) or not each.path.suffix)]
-    return Evidence(
-        images=images, labelled=len(labelled), classes=len({name for each in labelled for name in each.labels}),
-        names=source.named if source else 0, found=source.found if source else 0,
-        ambiguous=source.ambiguous if source else 0, agreement=agreement,
-        is_submission=source is not None and source.is_submission,
-    )  # fmt: skip
+    classes = count_of(len({name for each in labelled for name in each.labels}), "class")
+    parts = [Message("{classes}, {images}.", classes=classes, images=count_of(images, "image"))]
+    if len(labelled) < images:
+        values = {"labelled": f"{len(labelled):,}", "images": f"{images:,}"}
+        parts = [Message("{classes}; {labelled} of {images} images have one.", classes=classes, **values)]
+    if proposal.source is not None:
+        parts += _words_about_names(proposal.source)
+    if proposal.agreement is not None:
+        share = f"{proposal.agreement:.0%}"
+        both = Message("Both agree on {share} of the images.", share=share)
+        one = Message("{file} agrees on {share} of the images.", file=proposal.second, share=share)
+        parts.append(one if proposal.second else both)
+    return Reading(title=proposal.title, listing=listing, evidence=sentences(*parts), labelled=len(labelled),
+                   is_sure=proposal.is_sure, choice=proposal.choice)  # fmt: skip
+
+
+def _words_about_names(source: LabelSource) -> list[Message]:
+    """Return what the names in label files lead to, and whether these look like a form for predictions."""
+    parts: list[Message] = []
+    if source.found < source.named:
+        values = {"found": f"{source.found:,}", "names": f"{source.named:,}"}
+        parts.append(Message("{found} of {names} names lead to one image.", **values))
+    if source.ambiguous:
+        parts.append(Message("{count} name leads to several images.", "{count} names lead to several images.",
+                             count=source.ambiguous))  # fmt: skip
+    if source.is_submission:
+        parts.append(Message("It looks like a form for predictions."))
+    return parts
 
 
 def may_be_image(file: SourceFile) -> bool:
@@ -111,7 +96,7 @@ def summary_of(reading: Reading, *, has_examples: bool = True) -> ReadingSummary
     shown = islice(images.items(), _MOST_EXAMPLES if has_examples else 0)
     most = _EXAMPLES if set(images) != {""} else _UNLABELLED_EXAMPLES
     return ReadingSummary(
-        title=reading.title, evidence=reading.evidence.words(), is_sure=reading.is_sure,
+        title=reading.title, evidence=reading.evidence, is_sure=reading.is_sure,
         classes={name: count for name, count in counts.items() if name}, unlabelled=counts.get("", 0),
         class_splits={name: {split: len(paths) for split, paths in splits.items() if split}
                       for name, splits in images.items()},
