@@ -16,7 +16,7 @@ _WITH_DATE = re.compile(
     r"(?<!\d)((19|20)\d\d[-_. ]?(0[1-9]|1[0-2])([-_. ]?[0-3]\d)?(?!\d)|\d{6,8}[-_T ]\d{4,6}(?!\d)"
     r"|[0-3]?\d\.? [^\W\d]+\.? (19|20)\d\d(?!\d)|[0-3]?\d[-./][01]?\d[-./](19|20)?\d\d(?!\d))"
 )
-_SERIAL = re.compile(r"[a-zA-Z]\d{2,4}|\d+[a-zA-Z]\d*")  # `A01`; `12b`
+_SERIAL = re.compile(r"[a-zA-Z]\d{2,4}|\d+[a-zA-Z]\d*|[1-9]\d{4,}")  # `A01`; `12b`; `10006`
 _NUMBERS = re.compile(r"-?\d+(\.\d+)?([_ ,;x-]+-?\d+(\.\d+)?)+")  # `-0.0285_101.7` of ForestNet
 _QUANTITY = re.compile(r"\d+[ _-]+[^\W\d]+")  # `1 Euro`, `2 Euro`
 _RANKS = re.compile(r"\d{5}(?:_[A-Z][^_]*){5}_([A-Z][^_]*)_(.+)")

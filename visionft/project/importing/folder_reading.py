@@ -131,7 +131,7 @@ class _FolderReader:
             choice = LabelChoice(class_folder=level) if level else AUTOMATIC
             plan = self._with_names(self._plan)
             found.append(Proposal(plan=plan, has_folders_first=True, is_sure=plan.is_sure, choice=choice))
-        for level, plan in levels[:_MOST_LEVELS]:
+        for level, plan in levels if len(levels) <= _MOST_LEVELS else [*levels[: _MOST_LEVELS - 1], levels[-1]]:
             if not found or plan.labels != self._plan.labels:  # those under their own names
                 found.append(Proposal(plan=plan, has_folders_first=True, choice=LabelChoice(class_folder=level)))
         return found
@@ -287,7 +287,7 @@ def _named(labels: Sequence[str], names: Mapping[str, str]) -> tuple[str, ...]:
 def _open_entries(sources: Sequence[LabelSource]) -> list[Interpretation]:
     """Return what the user has to decide about label files: boxes alone, or columns of which none is taken."""
     entries = [each for source in sources for each in source.listing.interpretations]
-    entries = [each for each in entries if not describes_photographs(each.columns)]
+    entries = [each for each in entries if not (each.is_submission or describes_photographs(each.columns))]
     return [each for each in entries if each.has_only_marks or each.lacks_labels or each.is_unlabelled_by_choice]
 
 

@@ -148,12 +148,22 @@ class _Pair:
         return names if len(shared) >= _SHARED * len(self.source.classes) else {}
 
 
+def _are_called_after(pair: _Pair) -> bool:
+    """Return whether class folders have a class of the table in their names: `train_val_call`, `call` of HaGRID."""
+    common = pair.labels.keys() & pair.source.labels.keys()
+    named = sum(any(name_key_of(each) in name_key_of(pair.labels[path][0]) for each in pair.source.labels[path])
+                for path in common)  # fmt: skip
+    return named >= _COMPLETE * len(common)
+
+
 def _crosses(pair: _Pair) -> bool:
     """The folders are places, shifts or items: a column called so has other classes, across the folders."""
     relation = pair.relation
     is_complete = relation.common >= _COMPLETE * len(pair.labels)
     is_finer = relation.unites and relation.common >= 2 * len(pair.plan.classes)  # with an image each, by chance
-    return is_complete and (pair.source.is_called_label or relation.divides) and not is_finer
+    return (
+        is_complete and (pair.source.is_called_label or relation.divides) and not (is_finer or _are_called_after(pair))
+    )
 
 
 # Where a table that contradicts class folders replaces them, with the public data set that demands it.

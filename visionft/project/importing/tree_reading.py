@@ -41,6 +41,7 @@ _MOST_COMPARED = 2000  # images of a folder whose names are compared with those 
 # Containers that are classes beside others: `raw/`, `cooked/`; `all/`, `hem/` of C-NMC.
 _ALSO_CLASSES = ("all", "default", "raw")
 _HASH = re.compile(r"[0-9a-fA-F.-]{8,}")
+_LEAST_DIGITS = 4  # of folders of ranges, `0000/`; digits that are classes have fewer
 _MOST_VERSIONS = 6  # folders of versions: `color`, `grayscale`, `segmented`
 
 
@@ -229,7 +230,9 @@ def _copy_of_siblings(planner: _Planner, folder: Folder, kids: Sequence[Folder])
 
 def _containers(planner: _Planner, folder: Folder, kids: Sequence[Folder]) -> TreePlan | None:
     """`images/cat/1.jpg`, `annotations/1.png`: folders called `images` or `data` are no classes."""
-    containers = [each for each in kids if is_container(each.name) and (each.holding or each.name not in _ALSO_CLASSES)]
+    containers = [each for each in kids if is_container(each.name)]
+    if len(containers) < len(kids):
+        containers = [each for each in containers if each.name.casefold() not in _ALSO_CLASSES]
     if not containers:
         return None
     merged = planner.below(containers)
@@ -379,12 +382,26 @@ def _are_items(kids: Sequence[Folder]) -> bool:
 
 def _are_parts(kids: Sequence[Folder]) -> bool:
     """`images_001/1.jpg`, `images_002/1.jpg`; `100APPLE/1.jpg`; `00012/000120007.jpg` of img2dataset."""
-    are_shards = all(kid.name.isdecimal() and len(kid.name) > 3 for kid in kids) and all(
-        file.path.stem.isdecimal() and file.path.stem.startswith(kid.name)
-        for kid in kids
-        for file in islice(kid.images, _MOST_COMPARED)
+    return _are_ranges(kids) or are_parts([kid.name for kid in kids])
+
+
+def _are_ranges(kids: Sequence[Folder]) -> bool:
+    """Return whether folders hold ranges of one counter: `00012/000120007.jpg`; `01000/01999.png` of FFHQ."""
+    names = sorted(kid.name for kid in kids)
+    stems = {kid.name: [file.path.stem for file in islice(kid.images, _MOST_COMPARED)] for kid in kids}
+    are_numbers = all(map(str.isdecimal, names)) and all(
+        map(str.isdecimal, (stem for each in stems.values() for stem in each))
     )
-    return are_shards or are_parts([kid.name for kid in kids])
+    if not are_numbers or len(names[0]) < _LEAST_DIGITS:
+        return False
+    if all(stem.startswith(name) for name in names for stem in stems[name]):
+        return True
+    starts = sorted(map(int, names))
+    return all(
+        int(name) <= int(stem) and (int(stem) < next((each for each in starts if each > int(name)), int(stem) + 1))
+        for name in names
+        for stem in stems[name]
+    )
 
 
 def _are_albums(kids: Sequence[Folder]) -> bool:
