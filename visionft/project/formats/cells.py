@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import Any
 
 from models.messages import Message
+from visionft.data.decode import IMAGE_SUFFIXES
 from visionft.files import parse_json
 
 Row = Mapping[str, Any]  # the cells by title
@@ -37,6 +38,17 @@ def is_number(cell: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def has_letters(cell: str) -> bool:
+    """Return whether a cell holds words: letters, and not only those of a number such as `1e5`."""
+    return any(map(str.isalpha, cell)) and not is_number(cell)
+
+
+def is_image_name(cell: str) -> bool:
+    """Return whether a cell ends like the name of an image: `cat.jpg`."""
+    stem, dot, suffix = cell.rpartition(".")
+    return bool(stem and dot) and f".{suffix.casefold()}" in IMAGE_SUFFIXES
 
 
 def names_in(value: Any, *, signs: Sequence[str] = SIGNS) -> tuple[str, ...]:

@@ -14,8 +14,8 @@ from models.messages import Message
 from visionft.errors import ProjectError
 from visionft.files import write_json
 from visionft.project.formats.annotated import Entry, ImageAnnotation, annotated_listing, rejected
-from visionft.project.formats.columns import image_column
 from visionft.project.formats.handing_out import LabelSet
+from visionft.project.formats.image_columns import image_column
 from visionft.project.formats.listing import DEFAULTS, Interpretation, Listing, ReadOptions
 from visionft.project.formats.locating import ImageFinder
 from visionft.project.formats.split_columns import split_column

@@ -18,7 +18,9 @@ from visionft.files import is_file
 from visionft.foreign_text import printable
 from visionft.project.formats.cells import is_number, names_in, says_yes, separator_in
 from visionft.project.formats.class_names import are_ids, class_names_for, name_of
-from visionft.project.formats.columns import Columns, label_of_parts, name_in, recognise, shown_titles
+from visionft.project.formats.columns import Columns, recognise, shown_titles
+from visionft.project.formats.image_columns import name_in
+from visionft.project.formats.label_columns import label_of_parts
 from visionft.project.formats.labels_file import classes_file, read_classes_file
 from visionft.project.formats.listing import (
     AUTOMATIC,

@@ -17,10 +17,11 @@ from models.messages import Message
 from visionft.errors import ProjectError
 from visionft.files import json_memory, open_regular, parse_json
 from visionft.foreign_text import from_spreadsheet_cell
-from visionft.project.formats.columns import ImageNames, titles_of_first_row
 from visionft.project.formats.delimited import MOST_TITLE_ROWS, csv_rows
+from visionft.project.formats.image_columns import ImageNames
 from visionft.project.formats.label_titles import is_file_title, is_label_title
 from visionft.project.formats.matlab import mat_rows
+from visionft.project.formats.missing_titles import titles_of_first_row
 from visionft.project.formats.nested import Entry, flat, json_rows
 from visionft.project.formats.spreadsheets import spreadsheet_rows
 from visionft.project.formats.whole_files import MemoryLimit, check_size, read_label_json, reading_errors, text_encoding

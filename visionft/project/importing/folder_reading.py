@@ -13,8 +13,8 @@ from visionft.files import is_file
 from visionft.foreign_text import printable
 from visionft.jobs import SILENT, JobContext
 from visionft.project.formats.class_names import are_ids, class_names_for, name_of
-from visionft.project.formats.columns import describes_photographs
 from visionft.project.formats.image_index import ImageIndex
+from visionft.project.formats.label_columns import describes_photographs
 from visionft.project.formats.listing import AUTOMATIC, Interpretation, LabelChoice, Listing, ReadOptions, SourceFile
 from visionft.project.formats.locating import data_folder
 from visionft.project.formats.registry import FORMATS, format_of

@@ -1,0 +1,192 @@
+"""The columns of a table that may give the label: by their titles, their cells and the folders of the images."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from visionft.project.formats.cells import (
+    Row,
+    cells_of,
+    has_letters,
+    is_flag,
+    is_image_name,
+    is_number,
+    key_of,
+    names_in,
+    signs_between,
+)
+from visionft.project.formats.label_titles import (
+    is_exact_title,
+    is_fact_title,
+    is_group_title,
+    is_label_title,
+    rank_of,
+)
+from visionft.project.formats.one_hot import is_numbering
+
+# Keys are titles in the form of `key_of`; these give the label only where nothing else does.
+_WEAK_LABEL_KEYS = ("tags", "tag", "type", "kind", "text", "caption", "annotation", "answer", "name", "id")
+_RANKS = {"order", "family", "genus"}  # of taxonomy, beside which `class` is another one: `GBIF download`
+_MANY = 20  # rows of which classes would not all differ
+_FEW_CELLS = 3  # that may all be equal, or all differ, in a column of classes
+_MANY_FACTS = 2  # columns of a table that describes photographs: `Make, Model, Flash, ISO` of exiftool
+_LONG = 100  # letters of a cell that is a sentence rather than a class
+_CLASS_ID = re.compile(r"n\d{8}|/[mgt]/\w+")  # of WordNet and Freebase
+_BOXED = re.compile(r"([^\s\d-]\S*(\s+-?\d+(\.\d+)?){4}\s*)+")  # a class with its box, several times
+
+
+def ranked_labels(
+    titles: Sequence[str], sample: Sequence[Row], folders: Sequence[frozenset[str]]
+) -> list[tuple[str, float]]:
+    """Return the columns that may give the label with the weight of the evidence; 1 and more is enough.
+
+    `folders` are those of the images of the first rows. Columns that vary are before constant ones.
+    """
+    titles = [title for title in titles if not _has_other_meaning(title, set(map(key_of, titles)))]
+    flags = _one_hot_flags(titles, sample)
+    weights = ((title, _weight_of_classes(title, sample, folders, is_one_hot=title in flags)) for title in titles)
+    ranked = [(title, weight) for title, weight in weights if weight is not None]
+    return sorted(ranked, key=lambda each: (len(set(cells_of(each[0], sample))) > 1, each[1]), reverse=True)
+
+
+def _has_other_meaning(title: str, keys: set[str]) -> bool:
+    """Return whether the other titles give a title another meaning: `class` of taxonomy, `y` of a place."""
+    return (key_of(title) == "class" and keys >= _RANKS) or (key_of(title) == "y" and "x" in keys)
+
+
+def _one_hot_flags(titles: Sequence[str], sample: Sequence[Row]) -> set[str]:
+    """Return the columns of yes and no beside which another one varies: rather of one class each."""
+    flags = {title for title in titles if all(map(is_flag, cells_of(title, sample)))}
+    varying = {title for title in flags if len(set(cells_of(title, sample))) > 1}
+    return {title for title in flags if varying - {title}}
+
+
+def _weight_of_classes(
+    title: str, sample: Sequence[Row], folders: Sequence[frozenset[str]], *, is_one_hot: bool
+) -> float | None:
+    """Return the evidence that a column gives the label; None where it cannot."""
+    cells = cells_of(title, sample)
+    if not cells or _is_of_names(cells) or is_numbering(title, sample):
+        return None
+    distinct = len(set(cells))
+    is_constant = distinct == 1 and len(cells) >= _FEW_CELLS
+    is_of_folders = distinct > 1 and _agreement(title, sample, folders) > 0.9
+    promises_classes = _promises_classes(title, cells, is_one_hot=is_one_hot)
+    if not (promises_classes or is_of_folders) and (is_constant or not _may_be_classes(cells)):
+        return None
+    is_sorted = is_of_folders and not key_of(title).endswith("id")  # not by patients
+    weight = max(rank_of(title), 1.0) if is_exact_title(title) else float(promises_classes or is_sorted)
+    words = any(map(has_letters, cells))
+    weight += 0.5 * is_sorted + words - 0.5 * is_constant if promises_classes else 0.1 * words
+    return weight + 0.1 * (1 - distinct / len(cells))
+
+
+def _is_of_names(cells: Sequence[str]) -> bool:
+    return len(cells) >= _MANY and len(set(cells)) > 0.9 * len(cells)
+
+
+def _agreement(title: str, sample: Sequence[Row], folders: Sequence[frozenset[str]]) -> float:
+    """Return the share of rows whose cell is a folder of the image: `cat` for `train/cat/a.jpg`."""
+    pairs = [(str(row.get(title) or "").strip(), each) for row, each in zip(sample, folders, strict=False) if each]
+    return sum(cell in each for cell, each in pairs) / len(pairs) if pairs else 0.0
+
+
+def _promises_classes(title: str, cells: Sequence[str], *, is_one_hot: bool) -> bool:
+    """Return whether a title, or the form of all cells, is that of classes."""
+    return (
+        is_exact_title(title)
+        or (is_label_title(title) and not is_one_hot)
+        or all(map(_CLASS_ID.fullmatch, cells))
+        or are_boxed(cells)
+    )
+
+
+def are_boxed(cells: Iterable[str]) -> bool:
+    """Return whether each cell holds classes with their boxes: `n02119789 18 2 396 301`."""
+    return all(map(_BOXED.fullmatch, cells))
+
+
+def _may_be_classes(cells: Sequence[str]) -> bool:
+    """Return whether cells without a telling title may be classes: short, no measures, and no files."""
+    is_measure = any("." in cell and is_number(cell) and not cell.endswith(".0") for cell in cells)
+    is_short = sum(len(cell) <= _LONG for cell in cells) > 0.9 * len(cells)
+    is_file = sum(is_image_name(cell) or "://" in cell for cell in cells) > 0.9 * len(cells)
+    return is_short and not is_measure and not is_file
+
+
+def only_candidate(titles: Sequence[str], sample: Sequence[Row]) -> list[str]:
+    """Return the one remaining candidate for the label column: by repeated cells, else by a plausible name.
+
+    Groups of images, such as those of a patient, repeat too, and are none.
+    """
+    if sample and describes_photographs(sample[0]):
+        return []
+    names = _repeating_names(titles, sample)
+    if (words := _only_words(names, sample)) or len(names) == 1:
+        return words or list(names)
+    weak = [title for key in _WEAK_LABEL_KEYS for title in titles if key_of(title) == key]
+    return [title for title in weak if not names or title in names][:1]
+
+
+def _repeating_names(titles: Sequence[str], sample: Sequence[Row]) -> dict[str, list[str]]:
+    """Return {title: names} of the columns whose names are each used twice, on average."""
+    names = {title: _names(cells_of(title, sample)) for title in titles if not is_group_title(title)}
+    return {title: each for title, each in names.items() if len(set(each)) <= max(1, len(each) // 2)}
+
+
+def _only_words(columns: Mapping[str, Sequence[str]], sample: Sequence[Row]) -> list[str]:
+    """Return the only column of words among {title: names}, unless another gives classes by numbers.
+
+    Measures beside it are none, and numbers that stand for the words, `0` for `cat`, are the same classes.
+    """
+    words = [title for title, names in columns.items() if any(map(has_letters, names))]
+    codes = [title for title, names in columns.items() if title not in words and _are_codes(names)]
+    return words if len(words) == 1 and all(_is_code_of(code, words[0], sample) for code in codes) else []
+
+
+def describes_photographs(titles: Iterable[str]) -> bool:
+    """Return whether a table tells how photographs were taken: `Make, Model, Flash, ISO`."""
+    return sum(map(is_fact_title, titles)) >= _MANY_FACTS
+
+
+def may_rival(title: str, sample: Sequence[Row]) -> bool:
+    """Return whether a column may give the label instead of another: of words or codes, not of groups of images."""
+    cells = cells_of(title, sample)
+    recurs = len(cells) < _FEW_CELLS or 1 < len(set(cells)) < len(cells)
+    is_of_classes = _are_codes(cells) or any(map(has_letters, cells))
+    return recurs and is_of_classes and not is_group_title(title) and _may_be_classes(cells)
+
+
+def _names(cells: Sequence[str]) -> list[str]:
+    """Return the names in the cells of a column, divided where parts recur."""
+    signs = signs_between(cells, is_plural=False)
+    try:
+        return [name for cell in cells for name in names_in(cell, signs=signs)] if signs else list(cells)
+    except ValueError:  # lists of something else
+        return list(cells)
+
+
+def _is_code_of(title: str, words: str, sample: Sequence[Row]) -> bool:
+    """Return whether a column gives the same classes as another one, by numbers."""
+    pairs = {(str(row.get(title)), str(row.get(words))) for row in sample}
+    return len(pairs) == len({code for code, _ in pairs}) == len({word for _, word in pairs})
+
+
+def _are_codes(cells: Sequence[str]) -> bool:
+    """Return whether numbers may be codes of classes: dense, or with leading zeros."""
+    if not all(map(str.isdecimal, cells)):
+        return False
+    return max(map(int, cells)) <= 2 * len(set(cells)) + 1 or any(len(cell) > 1 and cell[0] == "0" for cell in cells)
+
+
+def label_of_parts(titles: Sequence[str], sample: Sequence[Row]) -> str:
+    """Return the title that gives the classes of parts of images; empty for none."""
+    rows = [{key: _first_text(row.get(key)) for key in titles} for row in sample]
+    named = [title for title in titles if any(has_letters(row[title]) for row in rows) and "shape" not in title]
+    ranked = ranked_labels(named, rows, [])
+    return ranked[0][0] if ranked else next(iter(named), "")
+
+
+def _first_text(value: Any) -> str:
+    first = next(iter(value), "") if isinstance(value, list) else value  # type: ignore[reportUnknownVariableType]
+    return "" if first is None else str(first)  # type: ignore[reportUnknownArgumentType]
