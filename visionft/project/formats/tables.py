@@ -28,12 +28,12 @@ from visionft.project.formats.whole_files import MemoryLimit, check_size, read_l
 
 SAMPLE_ROWS = 2000  # enough to recognise a column's content
 _MAX_SAMPLED = 1_000_000  # cells
-_ROWS_OF_PLATE = "ABCDEFGHIJKLMNOP"
-
-_OF_SPLITS = re.compile(r"(?i)partition|split")
+_ROWS_OF_PLATE = "ABCDEFGHIJKLMNOP"  # of a microplate with 384 wells
+_OF_SPLITS = re.compile(r"(?i)partition|split")  # `list_eval_partition.txt` of CelebA
 
 Row = dict[str, Any] | str  # the cells by title, or the reason for a malformed row
 CellRows = Generator[tuple[int, list[str] | str]]  # the cells of each row, or the reason for a malformed one
+CellsByLine = Iterator[tuple[int, list[str] | str]]
 Rows = Iterator[tuple[int, Row]]  # with their lines, or numbers
 
 
@@ -91,64 +91,79 @@ def _table_of_cells(file: Path, source: CellRows, images: ImageNames) -> Table:
     if isinstance(header, str):
         message = Message("{file} is not a CSV file: in its first row, {header}.", file=file, header=header)
         raise ProjectError(message, "Save it again as CSV, UTF-8.")
-    titles = [cell.strip() for cell in header]
     sample = list(islice(rows, SAMPLE_ROWS))
     following = [cells for _, cells in sample if not isinstance(cells, str)]
     rows = chain(sample, rows)
-    if own := titles_of_first_row(titles, images, following):
-        widest = [cell.strip() for cell in max((titles, *following), key=len)]
-        titles = own if len(own) == len(widest) else titles_of_first_row(widest, images, following) or own
-        rows = chain([(1, header)], rows)
-        if _OF_SPLITS.search(file.stem):  # CelebA's codes
-            titles = [file.stem if title == "label" else title for title in titles]
-    titles, rows = _by_image(titles, following, rows, images)
-    # Distinct titles, so that no column replaces another; titles without words stay.
-    seen = Counter[str]()
-    for place, title in enumerate(titles):
-        seen[title] += 1
-        titles[place] = f"{title} ({seen[title]})" if title and seen[title] > 1 else title
+    titles = [cell.strip() for cell in header]
+    if own := _titles_of_images(titles, following, images, file):
+        titles, rows = own, chain([(1, header)], rows)
+    cells = [[cell.strip() for cell in row] for row in following]
+    if _is_plate(titles, cells):
+        titles, rows = ["Well", "Class"], _wells(titles, rows)
+    elif _are_classes_of_names(titles, cells, images):
+        titles, rows = ["file_name", "label"], _images_of_classes(titles, rows)
+    titles = _distinct(titles)
     table = table_of(file, titles, ((line, _named(titles, cells)) for line, cells in rows))
     return replace(_with_objects(table), source=source)
 
 
-def _by_image(
-    titles: list[str], sample: Sequence[Sequence[str]], rows: Iterator[tuple[int, list[str] | str]], images: ImageNames
-) -> tuple[list[str], Iterator[tuple[int, list[str] | str]]]:
-    """Return a table with a row for each image, or each well, from one with a column for each class or of a plate.
+def _titles_of_images(first: list[str], following: Sequence[list[str]], images: ImageNames, file: Path) -> list[str]:
+    """Return titles for a first row that describes an image, as many as the widest row has cells; empty for a header.
 
-    The columns of classes hold names of images and have different lengths; a plate has rows A, B and columns 1, 2.
+    In a list of splits the codes are no labels: `000001.jpg 0` of CelebA.
     """
-    filled = [[cell.strip() for cell in cells] for cells in sample]
-    is_plate = len(titles) > 2 and [title.lstrip("0") for title in titles[1:]] == [
-        str(number) for number in range(1, len(titles))
-    ]
-    if is_plate and filled and "".join(row[0] if row else "" for row in filled) == _ROWS_OF_PLATE[: len(filled)]:
-        wells = (
-            (line, [f"{cells[0].strip()}{title}", cell])
-            for line, cells in rows
-            if not isinstance(cells, str)
-            for title, cell in zip(titles[1:], cells[1:], strict=False)
-        )
-        return ["Well", "Class"], wells
-    named = [cell for row in filled for cell in row if cell]
-    is_ragged = len(named) < len(titles) * len(filled)
-    if len(titles) < 2 or not is_ragged or not all(titles) or any(map(is_file_title, titles)):
-        return titles, rows
-    if len(set(named)) < len(named) or not named or not all(map(images.has, named)):
-        return titles, rows
-    each = (
-        (line, [cell, title])
-        for line, cells in rows
-        if not isinstance(cells, str)
-        for title, cell in zip(titles, cells, strict=False)
-        if cell.strip()
-    )
-    return ["file_name", "label"], each
+    titles = titles_of_first_row(first, images, following)
+    widest = [cell.strip() for cell in max((first, *following), key=len)]
+    if titles and len(titles) < len(widest):
+        titles = titles_of_first_row(widest, images, following) or titles
+    return [file.stem if title == "label" and _OF_SPLITS.search(file.stem) else title for title in titles]
 
 
-def _from_header(
-    rows: Iterator[tuple[int, list[str] | str]], images: ImageNames
-) -> Iterator[tuple[int, list[str] | str]]:
+def _is_plate(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
+    """Return whether a table is the map of a microplate, with rows A, B and columns 1, 2."""
+    columns = [title.lstrip("0") for title in titles[1:]]
+    letters = "".join(row[0] if row else "" for row in rows)
+    is_numbered = len(titles) > 2 and columns == [str(number) for number in range(1, len(titles))]
+    return is_numbered and bool(rows) and letters == _ROWS_OF_PLATE[: len(rows)]
+
+
+def _wells(titles: Sequence[str], rows: CellsByLine) -> CellsByLine:
+    """Yield a row for each well of a plate: its name, `A1`, and its class."""
+    for line, cells in rows:
+        if not isinstance(cells, str):
+            for title, cell in zip(titles[1:], cells[1:], strict=False):
+                yield line, [f"{cells[0].strip()}{title}", cell]
+
+
+def _are_classes_of_names(titles: Sequence[str], rows: Sequence[Sequence[str]], images: ImageNames) -> bool:
+    """Return whether each column is a class with the names of its images below; they have different lengths."""
+    if len(titles) < 2 or not all(titles) or any(map(is_file_title, titles)):
+        return False
+    names = [cell for row in rows for cell in row if cell]
+    is_ragged = 0 < len(names) < len(titles) * len(rows)
+    return is_ragged and len(set(names)) == len(names) and all(map(images.has, names))
+
+
+def _images_of_classes(titles: Sequence[str], rows: CellsByLine) -> CellsByLine:
+    """Yield a row for each image of a table with a column for each class."""
+    for line, cells in rows:
+        if not isinstance(cells, str):
+            for title, cell in zip(titles, cells, strict=False):
+                if cell.strip():
+                    yield line, [cell, title]
+
+
+def _distinct(titles: Sequence[str]) -> list[str]:
+    """Return distinct titles, so that no column replaces another: `label, label (2)`; empty ones stay."""
+    seen = Counter[str]()
+    distinct: list[str] = []
+    for title in titles:
+        seen[title] += 1
+        distinct.append(f"{title} ({seen[title]})" if title and seen[title] > 1 else title)
+    return distinct
+
+
+def _from_header(rows: CellsByLine, images: ImageNames) -> CellsByLine:
     """Return the rows without a title of the sheet: first rows of one cell, no image, above several columns."""
     first = list(islice(rows, MOST_TITLE_ROWS + 1))
     filled = [0 if isinstance(cells, str) else sum(bool(cell.strip()) for cell in cells) for _, cells in first]
