@@ -6,7 +6,7 @@ CUB's `images.txt` numbers the images, and `image_class_labels.txt` gives classe
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -48,23 +48,33 @@ def label_tables(files: Sequence[Path], options: ReadOptions) -> list[Listing]:
 
     Files that are no tables, or name no image, are left out.
     """
-    alike = Counter((file.parent, file.suffix) for file in files)  # many are rather files of one image each
     documents, documented = _documents(files, options)
-    files = [file for file in files if file not in documented]
-    few = [file for file in files if alike[file.parent, file.suffix] <= _MOST_ALIKE][:_MOST_FILES]
-    opened = [each for file in few if (each := _opened(file, options)) is not None]
-    naming = [each for each in opened if each.image]
+    opened = _open_few(files, options, without=documented)
     listings: list[Listing] = [*documents]
     joined: set[Path] = set()
-    for each in naming:
-        key = "" if each.is_by_number else _key_of(each.table, each.image)
-        further = [(other, _joins(each.table, key, other)) for other in opened if key and other is not each]
-        further = [(other, title) for other, title in further if title]
-        joined |= {other.table.file for other, _ in further}
-        listings += _listing(each, key, further, options)
-    apart = [each for each in opened if not each.image and each.table.file not in joined] if not listings else []
-    listings += [listing for each in apart if (listing := _keyed(each, options)) is not None]
+    for each in opened:
+        if each.image:
+            key, further = _tables_with_keys_of(each, opened)
+            joined |= {other.table.file for other, _ in further}
+            listings += _listing(each, key, further, options)
+    if not listings:
+        unnamed = [each for each in opened if not each.image]
+        listings += [listing for each in unnamed if (listing := _keyed(each, options)) is not None]
     return [each for each in listings if not {reading.file for reading in each.interpretations} & joined]
+
+
+def _open_few(files: Sequence[Path], options: ReadOptions, *, without: Set[Path]) -> list[_Opened]:
+    """Return the tables among the files, but for folders with many of a suffix: rather files of one image each."""
+    alike = Counter((file.parent, file.suffix) for file in files)
+    few = [file for file in files if alike[file.parent, file.suffix] <= _MOST_ALIKE and file not in without]
+    return [each for file in few[:_MOST_FILES] if (each := _opened(file, options)) is not None]
+
+
+def _tables_with_keys_of(opened: _Opened, others: Sequence[_Opened]) -> tuple[str, list[tuple[_Opened, str]]]:
+    """Return the column of keys of a table of images, and the tables with these keys, each with its column of them."""
+    key = "" if opened.is_by_number else _key_of(opened.table, opened.image)
+    titles = [(other, _joins(opened.table, key, other)) for other in others if key and other is not opened]
+    return key, [(other, title) for other, title in titles if title]
 
 
 def table_heads(files: Sequence[Path], options: ReadOptions, root: Path) -> tuple[TableHead, ...]:
@@ -126,22 +136,33 @@ def _keyed(opened: _Opened, options: ReadOptions) -> Listing | None:
     for title in table.titles:
         keys = {_text(row.get(title)) for row in table.good}
         is_key = len(keys) == len(table.good) > 1 and all(len(key) > 1 and not key.isdecimal() for key in keys)
-        if not is_key or not index.by_part(keys):
-            continue
-        memory, whole = MemoryLimit(table.file), list[dict[str, Any]]()
-        for _, row in _whole(opened).rows:
-            if isinstance(row, dict):
-                memory.add(_OF_ROW + sum(len(str(cell)) for cell in row.values()))
-                whole.append(row)
-        rows = {_text(row.get(title)): row for row in whole}
-        found = index.by_part(rows.keys()) if len(rows) == len(whole) else {}
-        if found and len(found) >= _KEYED * index.count and len(set(found.values())) > len(rows) / 2:
-            titles = [_OF_FILE, *(each for each in table.titles if each != title)]
-            named = ((os.path.relpath(path, table.file.parent), key) for path, key in found.items())
-            entries = ((n, {**rows[key], _OF_FILE: Path(name).as_posix()}) for n, (name, key) in enumerate(named, 2))
-            with suppress(ProjectError):
-                return listing_of_table(table_of(table.file, titles, entries), opened.finder, options.choice)
+        if is_key and index.by_part(keys):
+            rows = _rows_by_key(_whole(opened), title)
+            found = index.by_part(rows.keys())
+            if len(found) >= max(1, _KEYED * index.count) and len(set(found.values())) > len(rows) / 2:
+                with suppress(ProjectError):
+                    keyed = _table_of_images(table, title, rows, found)
+                    return listing_of_table(keyed, opened.finder, options.choice)
     return None
+
+
+def _rows_by_key(table: Table, key: str) -> dict[str, dict[str, Any]]:
+    """Return the rows of a table by their cell in a column; empty where such a cell recurs."""
+    memory, rows = MemoryLimit(table.file), dict[str, dict[str, Any]]()
+    for _, row in table.rows:
+        if isinstance(row, dict):
+            memory.add(_OF_ROW + sum(len(str(cell)) for cell in row.values()))
+            if rows.setdefault(_text(row.get(key)), row) is not row:
+                return {}
+    return rows
+
+
+def _table_of_images(table: Table, key: str, rows: Mapping[str, dict[str, Any]], found: Mapping[Path, str]) -> Table:
+    """Return a table with a row for each image found by a key, and the names of the images instead of the keys."""
+    titles = [_OF_FILE, *(title for title in table.titles if title != key)]
+    names = {path: Path(os.path.relpath(path, table.file.parent)).as_posix() for path in found}
+    entries = ({**rows[each], _OF_FILE: names[path]} for path, each in found.items())
+    return table_of(table.file, titles, iter(enumerate(entries, 2)))
 
 
 def _opened(file: Path, options: ReadOptions) -> _Opened | None:
