@@ -4,7 +4,7 @@ A file counts only where it names every id, each differently. Where two such fil
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence, Set
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, cast
@@ -23,6 +23,7 @@ _MAX_BYTES = 20_000_000
 _MAX_FILES = 50
 
 _MAX_YAML = 1_000_000
+_NAME_KEYS = ("names", "classes", "categories", "labels")  # `names: [cat, dog]` in YOLO's `data.yaml`
 _PAIR = re.compile(r"(\S+?)(?:\t|\s*[,;:|]\s*|\s+)(\S.*)")
 
 ClassNames = dict[str, str]
@@ -37,21 +38,31 @@ def are_ids(values: Iterable[str]) -> bool:
 
 def class_names_for(ids: Set[str], folders: Sequence[Path], *, without: Set[Path]) -> tuple[ClassNames, Path] | None:
     """Return the names of ids, and the file in the folders that gives them; None for none, or for several meanings."""
+    found = [(names, file) for file in _files_in(folders) if file not in without and (names := _names_of(ids, file))]
+    return found[0] if found and all(names == found[0][0] for names, _ in found) else None
+
+
+def _names_of(ids: Set[str], file: Path) -> ClassNames:
+    """Return the names that a file gives to all ids; empty where it does not name each differently."""
     normal = {_normal(each) for each in ids}
-    found: list[tuple[ClassNames, Path]] = []
-    for file in _files_in(folders):
-        for names, start in () if file in without else _readings_of(file):
-            known = {each: names.get(each, "") for each in normal}
-            is_counted = start is None or (start == 0 and "0" in normal) or (start == 1 and str(len(names)) in normal)
-            are_names = all(map(_may_be_name, known.values())) and not are_ids(known.values())
-            if is_counted and are_names and len(set(known.values())) == len(ids) > 1:
-                found.append((known, file))
-                break
-    return found[0] if found and all(known == found[0][0] for known, _ in found) else None
+    for names, start in _readings_of(file):
+        known = {each: names.get(each, "") for each in normal}
+        are_different = len(set(known.values())) == len(ids) > 1
+        if are_different and _may_count(normal, names, start) and _are_names(known.values()):
+            return known
+    return {}
 
 
-def _may_be_name(text: str) -> bool:
-    return bool(text) and not any(Path(word).suffix.casefold() in IMAGE_SUFFIXES for word in text.split())
+def _may_count(ids: Set[str], names: ClassNames, start: int | None) -> bool:
+    """Return whether ids may count the lines of a file from `start` on: the first id, or the last one, is used."""
+    return start is None or ("0" if start == 0 else str(len(names))) in ids
+
+
+def _are_names(texts: Collection[str]) -> bool:
+    """Return whether texts may be names of classes: neither ids nor names of images."""
+    words = (word for text in texts for word in text.split())
+    are_files = any(Path(word).suffix.casefold() in IMAGE_SUFFIXES for word in words)
+    return all(texts) and not are_files and not are_ids(texts)
 
 
 def declared_names(file: Path) -> ClassNames:
@@ -90,24 +101,37 @@ def _readings_of(file: Path) -> list[_Meaning]:
 
 
 def _of_text(file: Path) -> Iterator[_Meaning]:
-    with file.open(encoding=text_encoding(file)) as handle:
-        lines = [text for line in handle if (text := line.strip()) and not text.startswith("#")]
-    pairs = [match.groups() for line in lines if (match := _PAIR.fullmatch(line))]
+    lines = _lines_of(file)
+    pairs = [list(match.groups()) for line in lines if (match := _PAIR.fullmatch(line))]
     rows = [[cell.strip() for cell in row] for _, row in csv_rows(file) if not isinstance(row, str)]
-    is_numbered = False
-    for table in (pairs, rows):
-        width = min(map(len, table), default=0)
-        for key in range(width):
-            body = [row for row in table if _IS_ID.fullmatch(row[key])]
-            if len(body) < max(1, len(lines) - 1) or len({row[key] for row in body}) < len(body):
-                continue  # but for a header, each line has an id of its own
-            is_numbered = True
-            for place in range(width):
-                if place != key and not all(_IS_ID.fullmatch(row[place]) for row in body):
-                    yield {_normal(row[key]): row[place] for row in body}, None
+    keyed = [body for table in (pairs, rows) for body in _keyed_rows(table, least=max(1, len(lines) - 1))]
+    for body in keyed:
+        yield from _of_columns(body)
     is_list = file.suffix.casefold() not in (".csv", ".tsv") or all(len(row) == 1 for row in rows)
-    if is_list and not (is_numbered and len(pairs) == len(lines)):
+    if is_list and not (keyed and len(pairs) == len(lines)):
         yield from _counted(lines)
+
+
+def _lines_of(file: Path) -> list[str]:
+    """Return the lines of a text that are neither empty nor comments."""
+    with file.open(encoding=text_encoding(file)) as handle:
+        return [text for line in handle if (text := line.strip()) and not text.startswith("#")]
+
+
+def _keyed_rows(table: Sequence[list[str]], *, least: int) -> Iterator[list[list[str]]]:
+    """Yield the rows without a header for each column with an id of its own in all of these, put first: `0, cat`."""
+    width = min(map(len, table), default=0)
+    for key in range(width):
+        body = [[row[key], *row[:key], *row[key + 1 : width]] for row in table if _IS_ID.fullmatch(row[key])]
+        if len(body) >= least and len({row[0] for row in body}) == len(body):
+            yield body
+
+
+def _of_columns(rows: Sequence[list[str]]) -> Iterator[_Meaning]:
+    """Yield the meanings of rows that begin with an id: each further column may hold the names."""
+    for place in range(1, len(rows[0])):
+        if not all(_IS_ID.fullmatch(row[place]) for row in rows):
+            yield {_normal(row[0]): row[place] for row in rows}, None
 
 
 def _counted(names: Sequence[str]) -> Iterator[_Meaning]:
@@ -120,23 +144,38 @@ def _of_json(file: Path) -> Iterator[_Meaning]:
 
 
 def _of_value(value: Any) -> Iterator[_Meaning]:
+    """Yield the meanings of a value of JSON or YAML."""
     if isinstance(value, dict):
         entries = {str(key): each for key, each in cast("dict[Any, Any]", value).items()}
-        if all(isinstance(each, (str, int)) for each in entries.values()):
-            yield {_normal(key): str(each) for key, each in entries.items()}, None
-            yield {_normal(str(each)): key for key, each in entries.items()}, None
-        lists = {key: cast("list[Any]", each) for key, each in entries.items() if isinstance(each, list) and each}
-        if lists and len(lists) == len(entries):  # `{"0": ["n01440764", "tench"]}`
-            yield {_normal(key): str(each[-1]) for key, each in lists.items()}, None
-            yield {str(each[0]): str(each[-1]) for each in lists.values()}, None
-        for each in (entries[key] for key in ("names", "classes", "categories", "labels") if key in entries):
+        yield from _of_texts(entries)
+        yield from _of_lists(entries)
+        for each in (entries[key] for key in _NAME_KEYS if key in entries):
             yield from _of_value(each)
     elif isinstance(value, list):
-        items = cast("list[Any]", value)
-        if all(isinstance(each, str) for each in items):
-            yield from _counted(items)
-        elif all(isinstance(each, dict) and {"id", "name"} <= each.keys() for each in items):
-            yield {str(each["id"]): str(each["name"]) for each in items}, None
+        yield from _of_items(cast("list[Any]", value))
+
+
+def _of_texts(entries: Mapping[str, Any]) -> Iterator[_Meaning]:
+    """Yield the meanings of `{"0": "cat"}`, and of `{"cat": 0}`."""
+    if all(isinstance(each, (str, int)) for each in entries.values()):
+        yield {_normal(key): str(each) for key, each in entries.items()}, None
+        yield {_normal(str(each)): key for key, each in entries.items()}, None
+
+
+def _of_lists(entries: Mapping[str, Any]) -> Iterator[_Meaning]:
+    """Yield the meanings of `{"0": ["n01440764", "tench"]}`: the names of `0`, and of `n01440764`."""
+    lists = {key: cast("list[Any]", each) for key, each in entries.items() if isinstance(each, list) and each}
+    if lists and len(lists) == len(entries):
+        yield {_normal(key): str(each[-1]) for key, each in lists.items()}, None
+        yield {str(each[0]): str(each[-1]) for each in lists.values()}, None
+
+
+def _of_items(items: Sequence[Any]) -> Iterator[_Meaning]:
+    """Yield the meanings of `["cat", "dog"]`, and of `[{"id": 0, "name": "cat"}]`."""
+    if all(isinstance(each, str) for each in items):
+        yield from _counted(items)
+    elif all(isinstance(each, dict) and {"id", "name"} <= each.keys() for each in items):
+        yield {str(each["id"]): str(each["name"]) for each in items}, None
 
 
 def _of_yaml(file: Path) -> Iterator[_Meaning]:
