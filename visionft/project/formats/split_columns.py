@@ -1,7 +1,7 @@
 """The split of each image in a table: the column that gives it, and the meaning of its cells."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from visionft.data.types import Split
 from visionft.project.formats.cells import Row, cells_of, is_flag, key_of, keys_in, says_yes
@@ -18,21 +18,28 @@ def split_column(titles: Sequence[str], sample: Sequence[Row]) -> str:
 
 def split_and_codes(titles: Sequence[str], sample: Sequence[Row]) -> tuple[str, dict[str, Split]]:
     """Return the split column, and {cell: split} where its cells are codes; empty for none."""
-    for key in _SPLIT_KEYS:
-        for title in titles:
-            cells = cells_of(title, sample) if key in keys_in(title) else []
-            is_sure = bool(cells) and key in ("split", "splits") and not _codes(title, cells)
-            if is_sure or any(map(is_split_name, cells)):
-                return title, {}
-    flags = [title for title in titles if (cells := cells_of(title, sample)) and all(map(is_flag, cells))]
+    cells = {title: cells_of(title, sample) for title in titles}
+    if named := _named_column(cells):
+        return named, {}
+    flags = [title for title in titles if cells[title] and all(map(is_flag, cells[title]))]
     for title in titles:
-        cells = cells_of(title, sample)
-        codes = _codes(title, cells)
-        if codes and (len(flags) == 1 or title not in flags or key_of(title) not in ("train", "test")):
+        codes = _codes(title, cells[title])
+        is_class = title in flags and len(flags) > 1 and key_of(title) in ("train", "test")  # `bus, train` of one-hot
+        if codes and not is_class:
             return title, codes
-        if len(set(cells)) > 1 and all(map(is_split_name, cells)):
+        if len(set(cells[title])) > 1 and all(map(is_split_name, cells[title])):
             return title, {}
     return "", {}
+
+
+def _named_column(cells: Mapping[str, Sequence[str]]) -> str:
+    """Return the title of splits among {title: cells}: `split`, or `set` and others with names of splits below."""
+    for key in _SPLIT_KEYS:
+        for title in (each for each in cells if key in keys_in(each)):
+            is_sure = bool(cells[title]) and key in ("split", "splits") and not _codes(title, cells[title])
+            if is_sure or any(map(is_split_name, cells[title])):
+                return title
+    return ""
 
 
 def _codes(title: str, cells: Sequence[str]) -> dict[str, Split]:
