@@ -159,6 +159,43 @@ def test_of_several_columns_none_is_taken_and_all_are_named(tmp_path: Path) -> N
     assert not any(each.labels for each in listing.files) and set(interpretation.alternatives) == {"age", "sex"}
 
 
+KINDS = ("cat", "dog", "owl")
+UNLABELLED = {
+    "codes beside words": ["image,eye,grade", *(f"{n}.jpg,{'left' if n % 2 else 'right'},{n % 4}" for n in range(12))],
+    "a name beside words": [
+        "image,eye,place,name",
+        *(f"{n}.jpg,{n % 2 * 'l'}r,{n % 3 * 'x'}y,n{n}" for n in range(12)),
+    ],
+    "long texts": ["image,caption", *(f"{n}.jpg,{KINDS[n % 3] * 40} {n}" for n in range(6))],
+    "a name of each image": ["image,label", *(f"{n}.jpg,item {n}" for n in range(30))],
+}
+
+
+@pytest.mark.parametrize("name", UNLABELLED)
+def test_a_column_that_is_none_of_classes_gives_no_label(name: str, tmp_path: Path) -> None:
+    (listing,) = read(tmp_path, [f"{n}.jpg" for n in range(30)], {"t.csv": "\n".join(UNLABELLED[name])})
+    assert listing.files and not any(each.labels for each in listing.files)
+
+
+def test_a_column_of_few_values_names_no_images(tmp_path: Path) -> None:
+    rows = (f"{n},{'PA' if n % 2 else 'lateral'},text {n}" for n in range(12))
+    index = made(tmp_path, CATS, {"t.csv": "\n".join(["uid,image,findings", *rows])})
+    with pytest.raises(ProjectError, match="names no image"):
+        read_table(tmp_path / "t.csv", ReadOptions(index=index))
+
+
+def test_a_class_called_train_is_no_split(tmp_path: Path) -> None:
+    rows = "image,bus,train\na.jpg,1,0\nb.jpg,1,0\nc.jpg,0,1\nd.jpg,0,1\n"
+    (listing,) = read(tmp_path, CATS, {"t.csv": rows})
+    assert labels_of(listing, tmp_path) == {A: "bus", B: "bus", C: "train", D: "train"}
+
+
+def test_a_header_called_like_an_image_is_a_header(tmp_path: Path) -> None:
+    rows = "image,label\na.jpg,cat\nb.jpg,cat\nc.jpg,dog\nd.jpg,dog\n"
+    (listing,) = read(tmp_path, [*CATS, "image.jpg"], {"t.csv": rows})
+    assert labels_of(listing, tmp_path) == CATS
+
+
 def test_images_of_a_column_called_otherwise_get_no_class_and_are_said(tmp_path: Path) -> None:
     (listing,) = read(tmp_path, CATS, {"t.csv": "diagnosis,derm,clinic\ncat,a.jpg,b.jpg\ndog,c.jpg,d.jpg\n"})
     assert labels_of(listing, tmp_path) == {A: "cat", C: "dog"}
