@@ -14,7 +14,8 @@ from visionft.files import parse_json
 Row = Mapping[str, Any]  # the cells by title
 
 SIGNS = ("|", ";", ",")  # between several names of a cell, in a column that holds lists
-_RECURRING = 0.5  # share of the words in a column of lists that are in several cells
+_RECURRING_PARTS = 0.8  # share of the parts between signs that recur: all of `cat|dog`, `dog|cat` and `cat`
+_RECURRING_WORDS = 0.5  # share of the words that are in several cells: `haze primary` of a sample of Planet Amazon
 _YES = ("1", "1.0", "true", "yes", "y", "t", "x", "ja", "j", "✓", "✔")
 _NO = ("", "0", "0.0", "-1", "-1.0", "false", "no", "n", "f", "nein", "-")
 _QUOTED = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\"""")
@@ -97,7 +98,7 @@ def signs_between(cells: Sequence[str], *, is_plural: bool, takes_several: bool 
         return SIGNS
     if is_plural and takes_several and _are_lists_of_words(whole):
         return (" ",)
-    return next(((sign,) for sign in (*SIGNS, " ") if _recurs(whole, sign, is_plural=is_plural)), SIGNS * is_plural)
+    return next(((sign,) for sign in (*SIGNS, " ") if _recurs(whole, sign)), SIGNS * is_plural)
 
 
 def _are_lists_of_words(whole: set[str]) -> bool:
@@ -106,10 +107,10 @@ def _are_lists_of_words(whole: set[str]) -> bool:
     counts = Counter(words)
     recurring = sum(count for count in counts.values() if count > 1)
     is_list = any(" " in cell for cell in whole) and all(word == word.casefold() for word in words)
-    return is_list and recurring >= _RECURRING * len(words)
+    return is_list and recurring >= _RECURRING_WORDS * len(words)
 
 
-def _recurs(whole: set[str], sign: str, *, is_plural: bool) -> bool:
+def _recurs(whole: set[str], sign: str) -> bool:
     """Return whether the parts between signs are mostly cells of their own, or (with a clear sign) in other cells too.
 
     Numbers with blanks between them are several: `0 7 12` of the Human Protein Atlas.
@@ -117,16 +118,8 @@ def _recurs(whole: set[str], sign: str, *, is_plural: bool) -> bool:
     uses = Counter(part for cell in whole if sign in cell for part in set(_parts(cell, sign)))
     if sign == " " and uses and all(map(str.isdecimal, uses)):
         return True
-    counts_elsewhere = sign != " " or is_plural
-    recurring = sum(part in whole or (counts_elsewhere and count > 1) for part, count in uses.items())
-    return bool(uses) and recurring >= _least_recurring(sign, is_plural=is_plural) * len(uses)
-
-
-def _least_recurring(sign: str, *, is_plural: bool) -> float:
-    """Return the share of the parts that must recur: less with a clear sign, or with a title that promises lists."""
-    if sign in "|;":
-        return 0.5
-    return 0.6 if is_plural else 0.8
+    recurring = sum(part in whole or (sign != " " and count > 1) for part, count in uses.items())
+    return bool(uses) and recurring >= _RECURRING_PARTS * len(uses)
 
 
 def _names_in_text(text: str, signs: Sequence[str]) -> tuple[str, ...]:

@@ -83,7 +83,7 @@ def recognise(
         folder=folder_column(file, rest, sample, images),
         verdict=_verdict_column(rest, labels, sample),
         own=own,
-        signs=() if is_boxed else _signs(labels, sample, choice, own=own, takes_several=images.takes_several),
+        signs=_signs(labels, sample, choice, own=own, takes_several=images.takes_several),
         is_boxed=is_boxed,
         is_of_parts=not choice.label and _are_boxes(file, rest, sample),
         alternatives=_rivals([title for title, _ in ranked if title not in taken], sample),

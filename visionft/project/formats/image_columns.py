@@ -13,7 +13,6 @@ from visionft.project.formats.label_titles import is_exact_title, is_file_title
 _WEAK_FILE_KEYS = ("name", "id", "idcode")
 _FOLDER_KEY = re.compile(r"relativepath|pathname|folder|directory|^path$|^dir$|ordner|verzeichnis")
 _LOOKED_UP = 40  # cells of a column, spread over it: a lookup may read folders
-_FIRST = 8  # of these, which tell at once that a column without a telling title names no images
 _FEW_ROWS = 10  # whose names may recur by chance, as those of parts of images: `Make Sense: rows of boxes`
 
 
@@ -41,7 +40,7 @@ def _weight_of_names(title: str, sample: Sequence[Row], images: ImageNames) -> f
     if not tried:
         return 0.0
     hint = _weight_of_title(title)
-    if not hint and not any(is_image_name(cell) or images.has(cell) for cell in tried[:_FIRST]):
+    if not hint and not any(is_image_name(cell) or images.has(cell) for cell in tried):
         return float(_numbers_images(cells, tried, images))
     names, look = _share(images.has, tried), _share(is_image_name, tried)
     if not names and not look:

@@ -12,8 +12,6 @@ from visionft.project.formats.cells import (
     is_image_name,
     is_number,
     key_of,
-    names_in,
-    signs_between,
 )
 from visionft.project.formats.label_titles import (
     is_exact_title,
@@ -76,8 +74,7 @@ def _weight_of_classes(
         return None
     is_sorted = is_of_folders and not key_of(title).endswith("id")  # not by patients
     weight = max(rank_of(title), 1.0) if is_exact_title(title) else float(promises_classes or is_sorted)
-    words = any(map(has_letters, cells))
-    weight += 0.5 * is_sorted + words - 0.5 * is_constant if promises_classes else 0.1 * words
+    weight += (1.0 if promises_classes else 0.1) * any(map(has_letters, cells))
     return weight + 0.1 * (1 - distinct / len(cells))
 
 
@@ -108,7 +105,7 @@ def are_boxed(cells: Iterable[str]) -> bool:
 
 def _may_be_classes(cells: Sequence[str]) -> bool:
     """Return whether cells without a telling title may be classes: short, no measures, and no files."""
-    is_measure = any("." in cell and is_number(cell) and not cell.endswith(".0") for cell in cells)
+    is_measure = any("." in cell and is_number(cell) for cell in cells)
     is_short = sum(len(cell) <= _LONG for cell in cells) > 0.9 * len(cells)
     is_file = sum(is_image_name(cell) or "://" in cell for cell in cells) > 0.9 * len(cells)
     return is_short and not is_measure and not is_file
@@ -121,26 +118,21 @@ def only_candidate(titles: Sequence[str], sample: Sequence[Row]) -> list[str]:
     """
     if sample and describes_photographs(sample[0]):
         return []
-    names = _repeating_names(titles, sample)
-    if (words := _only_words(names, sample)) or len(names) == 1:
-        return words or list(names)
+    columns = {title: cells_of(title, sample) for title in titles if not is_group_title(title)}
+    repeating = {title: cells for title, cells in columns.items() if len(set(cells)) <= max(1, len(cells) // 2)}
+    if (words := _only_words(repeating, sample)) or len(repeating) == 1:
+        return words or list(repeating)
     weak = [title for key in _WEAK_LABEL_KEYS for title in titles if key_of(title) == key]
-    return [title for title in weak if not names or title in names][:1]
-
-
-def _repeating_names(titles: Sequence[str], sample: Sequence[Row]) -> dict[str, list[str]]:
-    """Return {title: names} of the columns whose names are each used twice, on average."""
-    names = {title: _names(cells_of(title, sample)) for title in titles if not is_group_title(title)}
-    return {title: each for title, each in names.items() if len(set(each)) <= max(1, len(each) // 2)}
+    return [title for title in weak if not repeating or title in repeating][:1]
 
 
 def _only_words(columns: Mapping[str, Sequence[str]], sample: Sequence[Row]) -> list[str]:
-    """Return the only column of words among {title: names}, unless another gives classes by numbers.
+    """Return the only column of words among {title: cells}, unless another gives classes by numbers: `eye, grade`.
 
     Measures beside it are none, and numbers that stand for the words, `0` for `cat`, are the same classes.
     """
-    words = [title for title, names in columns.items() if any(map(has_letters, names))]
-    codes = [title for title, names in columns.items() if title not in words and _are_codes(names)]
+    words = [title for title, cells in columns.items() if any(map(has_letters, cells))]
+    codes = [title for title, cells in columns.items() if title not in words and _are_codes(cells)]
     return words if len(words) == 1 and all(_is_code_of(code, words[0], sample) for code in codes) else []
 
 
@@ -154,16 +146,7 @@ def may_rival(title: str, sample: Sequence[Row]) -> bool:
     cells = cells_of(title, sample)
     recurs = len(cells) < _FEW_CELLS or 1 < len(set(cells)) < len(cells)
     is_of_classes = _are_codes(cells) or any(map(has_letters, cells))
-    return recurs and is_of_classes and not is_group_title(title) and _may_be_classes(cells)
-
-
-def _names(cells: Sequence[str]) -> list[str]:
-    """Return the names in the cells of a column, divided where parts recur."""
-    signs = signs_between(cells, is_plural=False)
-    try:
-        return [name for cell in cells for name in names_in(cell, signs=signs)] if signs else list(cells)
-    except ValueError:  # lists of something else
-        return list(cells)
+    return recurs and is_of_classes and not is_group_title(title)
 
 
 def _is_code_of(title: str, words: str, sample: Sequence[Row]) -> bool:
@@ -173,10 +156,8 @@ def _is_code_of(title: str, words: str, sample: Sequence[Row]) -> bool:
 
 
 def _are_codes(cells: Sequence[str]) -> bool:
-    """Return whether numbers may be codes of classes: dense, or with leading zeros."""
-    if not all(map(str.isdecimal, cells)):
-        return False
-    return max(map(int, cells)) <= 2 * len(set(cells)) + 1 or any(len(cell) > 1 and cell[0] == "0" for cell in cells)
+    """Return whether numbers may be codes of classes: dense, `1, 2, 4`, unlike weights in grams."""
+    return all(map(str.isdecimal, cells)) and max(map(int, cells)) <= 2 * len(set(cells)) + 1
 
 
 def label_of_parts(titles: Sequence[str], sample: Sequence[Row]) -> str:

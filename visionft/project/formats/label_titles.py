@@ -41,19 +41,17 @@ def is_label_title(title: str) -> bool:
     """Return whether a title tells of labels: `Finding Labels`, `ClassId`, `radio_answer.name`."""
     *before, last = keys_in(title)
     is_answer = bool(before) and last in ("name", "value") and bool(_ANSWER_KEY.search(before[-1]))
-    return last in _LABEL_KEYS or key_of(title) in _LABEL_KEYS or bool(_LABEL_KEY.search(last)) or is_answer
+    return last in _LABEL_KEYS or bool(_LABEL_KEY.search(last)) or is_answer
 
 
 def is_exact_title(title: str) -> bool:
     """Return whether a title, or the last part of a path, is one for labels alone."""
-    return any(key in _LABEL_KEYS for key in [*keys_in(title)[-1:], key_of(title)])
+    return keys_in(title)[-1] in _LABEL_KEYS
 
 
 def rank_of(title: str) -> float:
     """Return the weight of an exact title, below 2: the first of the list is the clearest."""
-    keys = [key_of(title), *keys_in(title)[-1:]]
-    place, key = min((_LABEL_KEYS.index(key), key) for key in keys if key in _LABEL_KEYS)
-    return 1.9 - place / 50 - 0.3 * (key != keys[0])
+    return 1.9 - _LABEL_KEYS.index(keys_in(title)[-1]) / 50
 
 
 def is_file_title(title: str) -> bool:
@@ -63,7 +61,7 @@ def is_file_title(title: str) -> bool:
 
 def is_whole_file_title(title: str) -> bool:
     """Return whether a title tells of nothing but names of images: `image`, `filename`."""
-    return bool(_FILE_KEY.fullmatch(key_of(title))) or key_of(title) == "filename"
+    return bool(_FILE_KEY.fullmatch(key_of(title)))
 
 
 def is_fact_title(title: str) -> bool:

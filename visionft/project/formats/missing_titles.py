@@ -15,7 +15,7 @@ def titles_of_first_row(cells: Sequence[str], images: ImageNames, following: Seq
     """
     place = _place_of_image(cells, images, following)
     if place is None or any(map(is_whole_file_title, cells)):
-        return _numbered(cells) if cells and all(cell.lstrip("-").isdecimal() for cell in cells) else []
+        return _numbered(cells) if cells and all(cell.isdecimal() for cell in cells) else []
     known = {place: "file_name"}
     split = next((other for other, cell in enumerate(cells) if other != place and is_split_name(cell)), None)
     if split is not None:

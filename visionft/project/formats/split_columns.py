@@ -47,11 +47,7 @@ def _codes(title: str, cells: Sequence[str]) -> dict[str, Split]:
     key, values = key_of(title), set(cells)
     if values == {"0", "1", "2"} and re.search("partition|split|evalset", key):
         return {str(number): split for number, split in enumerate(_OF_CODES)}
-    if (
-        len(values) > 1
-        and all(map(is_flag, values))
-        and re.fullmatch(r"(is)?(train|test)(ing)?(image|testsplit)?", key)
-    ):
+    if values and all(map(is_flag, values)) and re.fullmatch(r"(is)?(train|test)(ing)?(image|testsplit)?", key):
         is_train = "train" in key
         return {cell: "train" if says_yes(cell) == is_train else "test" for cell in values}
     return {}
