@@ -16,14 +16,16 @@ from visionft.project.formats.delimited import csv_rows
 from visionft.project.formats.matlab import mat_variables
 from visionft.project.formats.whole_files import read_label_json, text_encoding
 
+# Numbers, also as pandas writes them beside missing ones (`3.0`), WordNet's and Freebase's ids.
 _IS_ID = re.compile(r"\d{1,9}(\.0)?|n\d{8}|/[mgt]/\w+")
 _NAME = re.compile(r"(?i)class|label|categor|name|word|synset|descr|map|meta|breed|species|data\.ya?ml$")
 _SUFFIXES = (".txt", ".csv", ".tsv", ".json", ".names", ".yaml", ".yml", ".mat", ".md")
-_MAX_BYTES = 20_000_000
+_MAX_BYTES = 20_000_000  # `words.txt` of Tiny ImageNet has 2.6 MB
 _MAX_FILES = 50
 
 _MAX_YAML = 1_000_000
 _NAME_KEYS = ("names", "classes", "categories", "labels")  # `names: [cat, dog]` in YOLO's `data.yaml`
+# `1 cat`, `/m/01yrx,cat`, `0: cat`
 _PAIR = re.compile(r"(\S+?)(?:\t|\s*[,;:|]\s*|\s+)(\S.*)")
 
 ClassNames = dict[str, str]

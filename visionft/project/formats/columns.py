@@ -19,17 +19,18 @@ from visionft.project.formats.listing import LabelChoice
 from visionft.project.formats.one_hot import one_hot_columns
 from visionft.project.formats.split_columns import split_and_codes
 
+# `xmin,ymin,xmax,ymax` of Roboflow for TensorFlow, `bb_x1 bb_y1 bb_x2 bb_y2` of Birdsnap.
 _OF_BOXES = tuple(set(keys.split()) for keys in ("xmin ymin xmax ymax", "x1 y1 x2 y2", "x y width height", "x y w h"))
-_ANSWERS = {"accept", "reject", "ignore"}  # of Prodigy
+_ANSWERS = {"accept", "reject", "ignore"}  # `"answer": "accept"` of Prodigy
 _NO_LABELS = ("review", "note", "sha256", "escaped")  # of this program's own columns
 _OWN_KEYS = ("tags", *_NO_LABELS)
 _PLURALS = (
     "labels", "classes", "categories", "labelnames", "classnames", "targets", "choices", "tags", "classifications",
     "klassen", "kategorien",
 )  # fmt: skip
-_OF_FOLDERS = 200  # rows whose folders are compared with the cells
-_MOST_NUMBERED = 8  # columns of classes of an image: `label`, `label 2`, ...
-_MOST_ALTERNATIVES = 5
+_OF_FOLDERS = 200  # rows whose folders are compared with the cells: each is a lookup
+_MOST_NUMBERED = 8  # columns of classes of an image: `label`, `label 2`, ... of rows for Google's AutoML Vision
+_MOST_ALTERNATIVES = 5  # of the many columns of a table such as ISIC's or GBIF's
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

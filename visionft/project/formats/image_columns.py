@@ -11,6 +11,7 @@ from visionft.project.formats.label_titles import is_exact_title, is_file_title
 # Keys are titles in the form of `key_of`; these are names of images only where nothing else is: `name` of COCO's
 # categories, `id` of the Dog Breed Identification, `id_code` of APTOS 2019.
 _WEAK_FILE_KEYS = ("name", "id", "idcode")
+# `Image_PathName_DAPI` of CellProfiler, `folder` of the COVID chest X-rays.
 _FOLDER_KEY = re.compile(r"relativepath|pathname|folder|directory|^path$|^dir$|ordner|verzeichnis")
 _LOOKED_UP = 40  # cells of a column, spread over it: a lookup may read folders
 _FEW_ROWS = 10  # whose names may recur by chance, as those of parts of images: `Make Sense: rows of boxes`

@@ -25,11 +25,11 @@ from visionft.project.formats.one_hot import is_numbering
 # Keys are titles in the form of `key_of`; these give the label only where nothing else does.
 _WEAK_LABEL_KEYS = ("tags", "tag", "type", "kind", "text", "caption", "annotation", "answer", "name", "id")
 _RANKS = {"order", "family", "genus"}  # of taxonomy, beside which `class` is another one: `GBIF download`
-_MANY = 20  # rows of which classes would not all differ
-_FEW_CELLS = 3  # that may all be equal, or all differ, in a column of classes
+_MANY = 20  # rows of which classes would not all differ, as in a short list with a row for each class
+_FEW_CELLS = 3  # that may all be equal, or all differ, in a column of classes: `Remarks` at one of 18 images
 _MANY_FACTS = 2  # columns of a table that describes photographs: `Make, Model, Flash, ISO` of exiftool
-_LONG = 100  # letters of a cell that is a sentence rather than a class
-_CLASS_ID = re.compile(r"n\d{8}|/[mgt]/\w+")  # of WordNet and Freebase
+_LONG = 100  # letters: longer cells are texts, such as reports of the Indiana chest X-rays, and no classes
+_CLASS_ID = re.compile(r"n\d{8}|/[mgt]/\w+")  # of WordNet (Tiny ImageNet) and Freebase (Open Images)
 _BOXED = re.compile(r"([^\s\d-]\S*(\s+-?\d+(\.\d+)?){4}\s*)+")  # a class with its box, several times
 
 

@@ -8,8 +8,9 @@ from visionft.project.formats.cells import Row, cells_of, is_flag, key_of, says_
 from visionft.project.formats.label_titles import is_fact_title
 
 _OF_ID = re.compile(r"[a-z]Id$|[_ ](id|ID|Id)$")  # `ShapeId` and `ColorId` of GTSRB's signs
-_FEW_ROWS = 2  # that may all say yes by chance
-_LEAST_CLASSES = 2
+_FEW_ROWS = 2  # that may all say yes by chance: in a split of Roboflow's `filename, cat, big dog`
+_LEAST_CLASSES = 2  # one column of yes and no is another fact: `service_test` of FairFace
+# The first column of pandas has no title, or `Unnamed: 0`.
 _NUMBERING = re.compile(r"|#|no|nr|index|idx|id|row|rowid|unnamed\d*")
 
 

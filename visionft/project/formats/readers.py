@@ -32,10 +32,10 @@ from visionft.project.formats.locating import ImageFinder, data_folder
 from visionft.project.formats.split_names import is_split_name, split_of
 from visionft.project.formats.tables import Row, Table, open_table, table_of
 
-_MAX_COLUMNS = 50_000
-_LEAST_PIXELS = 64  # columns of numbers that are rather pixels of images
+_MAX_COLUMNS = 50_000  # one-hot columns of the 21,841 classes of ImageNet-21k fit
+_LEAST_PIXELS = 64  # numbers in a row that are rather pixels: 784 of the Digit Recognizer, 64 of 8 x 8 digits
 _OF_FOLDERS = 200  # rows whose folders tell whether a table is of test images
-_SUBMISSION = re.compile(r"(?i)submi(ssion|t)")
+_SUBMISSION = re.compile(r"(?i)submi(ssion|t)")  # `sample_submission.csv` of Kaggle
 
 
 def read_table(file: Path, options: ReadOptions = DEFAULTS) -> Listing:

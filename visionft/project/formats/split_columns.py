@@ -7,6 +7,7 @@ from visionft.data.types import Split
 from visionft.project.formats.cells import Row, cells_of, is_flag, key_of, keys_in, says_yes
 from visionft.project.formats.split_names import is_split_name
 
+# `ml_use` of Vertex AI; the later ones, such as `dataset`, only with names of splits below.
 _SPLIT_KEYS = ("split", "splits", "mluse", "set", "subset", "partition", "dataset")
 _OF_CODES: tuple[Split, ...] = ("train", "val", "test")  # CelebA's 0, 1, 2
 
