@@ -26,7 +26,7 @@ from visionft.project.formats.one_hot import is_numbering
 _WEAK_LABEL_KEYS = ("tags", "tag", "type", "kind", "text", "caption", "annotation", "answer", "name", "id")
 _RANKS = {"order", "family", "genus"}  # of taxonomy, beside which `class` is another one: `GBIF download`
 _MANY = 20  # rows of which classes would not all differ, as in a short list with a row for each class
-_FEW_CELLS = 3  # that may all be equal, or all differ, in a column of classes: `Remarks` at one of 18 images
+_FEW_CELLS = 3  # that may all be equal, or all differ, in a column of classes: `Remarks` at two of 18 images
 _MANY_FACTS = 2  # columns of a table that describes photographs: `Make, Model, Flash, ISO` of exiftool
 _LONG = 100  # letters: longer cells are texts, such as reports of the Indiana chest X-rays, and no classes
 _CLASS_ID = re.compile(r"n\d{8}|/[mgt]/\w+")  # of WordNet (Tiny ImageNet) and Freebase (Open Images)
