@@ -4,6 +4,7 @@ A file counts only where it names every id, each differently. Where two such fil
 """
 
 import re
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import suppress
 from pathlib import Path
@@ -19,6 +20,8 @@ from visionft.project.formats.whole_files import read_label_json, text_encoding
 # Numbers, also as pandas writes them beside missing ones (`3.0`), WordNet's and Freebase's ids.
 _IS_ID = re.compile(r"\d{1,9}(\.0)?|n\d{8}|/[mgt]/\w+")
 _NAME = re.compile(r"(?i)class|label|categor|name|word|synset|descr|map|meta|breed|species|data\.ya?ml$")
+_PROSE = re.compile(r"(?i)readme|legende?")
+_ITEM = re.compile(r"[-*+\s]*(\w+)\s*[:=–-]\s*(\S.{,60})")  # `- 0: healthy` in a README; longer ones are sentences
 _SUFFIXES = (".txt", ".csv", ".tsv", ".json", ".names", ".yaml", ".yml", ".mat", ".md")
 _MAX_BYTES = 20_000_000  # `words.txt` of Tiny ImageNet has 2.6 MB
 _MAX_FILES = 50
@@ -90,16 +93,24 @@ def _files_in(folders: Sequence[Path]) -> list[Path]:
     for folder in dict.fromkeys(folders):
         with suppress(VisionFTError):
             files += [file for file in list_folder(folder) if file.suffix.casefold() in _SUFFIXES]
-    named = [file for file in files if _NAME.search(file.name)]
+    named = [file for file in files if _NAME.search(file.name) or _PROSE.fullmatch(file.stem)]
     return [file for file in named if file.is_file() and file.stat().st_size <= _MAX_BYTES][:_MAX_FILES]
 
 
 def _readings_of(file: Path) -> list[_Meaning]:
     """Return the possible meanings of a file, most explicit first."""
     kinds = {".json": _of_json, ".yaml": _of_yaml, ".yml": _of_yaml, ".mat": _of_mat}
+    reading = _of_prose if _PROSE.fullmatch(file.stem) else kinds.get(file.suffix.casefold(), _of_text)
     with suppress(ProjectError, ValueError, OSError, RecursionError):
-        return list(kinds.get(file.suffix.casefold(), _of_text)(file))
+        return list(reading(file))
     return []
+
+
+def _of_prose(file: Path) -> Iterator[_Meaning]:
+    """Yield the names of the ids that are explained in exactly one line: `- 0: healthy`."""
+    items = [(_normal(match[1]), match[2]) for line in _lines_of(file) if (match := _ITEM.fullmatch(line))]
+    uses = Counter(key for key, _ in items)
+    yield {key: name for key, name in items if uses[key] == 1}, None
 
 
 def _of_text(file: Path) -> Iterator[_Meaning]:

@@ -184,6 +184,23 @@ def test_a_column_of_few_values_names_no_images(tmp_path: Path) -> None:
         read_table(tmp_path / "t.csv", ReadOptions(index=index))
 
 
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("# Pets\n\nClasses:\n\n- 0: cat\n- 1: dog\n\n2024 - first version\n", "cat dog"),
+        ("0 = cat\n1 = dog\n", "cat dog"),
+        ("- 0: cat\n- 1: dog\n\nSteps\n- 0: unpack\n", "0 1"),
+        ("- 0: cat\n- 1: cat\n", "0 1"),
+        ("- 0: cat\n", "0 1"),
+    ],
+)
+def test_a_readme_names_ids_where_it_explains_each_once(text: str, names: str, tmp_path: Path) -> None:
+    rows = "image,label\na.jpg,0\nb.jpg,0\nc.jpg,1\nd.jpg,1\n"
+    (listing,) = read(tmp_path, CATS, {"t.csv": rows, "README.md": text})
+    first, second = names.split()
+    assert labels_of(listing, tmp_path) == {A: first, B: first, C: second, D: second}
+
+
 def test_a_class_called_train_is_no_split(tmp_path: Path) -> None:
     rows = "image,bus,train\na.jpg,1,0\nb.jpg,1,0\nc.jpg,0,1\nd.jpg,0,1\n"
     (listing,) = read(tmp_path, CATS, {"t.csv": rows})
