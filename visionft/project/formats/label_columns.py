@@ -118,12 +118,17 @@ def only_candidate(titles: Sequence[str], sample: Sequence[Row]) -> list[str]:
     """
     if sample and describes_photographs(sample[0]):
         return []
-    columns = {title: cells_of(title, sample) for title in titles if not is_group_title(title)}
-    repeating = {title: cells for title, cells in columns.items() if len(set(cells)) <= max(1, len(cells) // 2)}
+    repeating = _repeating_columns(titles, sample)
     if (words := _only_words(repeating, sample)) or len(repeating) == 1:
         return words or list(repeating)
     weak = [title for key in _WEAK_LABEL_KEYS for title in titles if key_of(title) == key]
     return [title for title in weak if not repeating or title in repeating][:1]
+
+
+def _repeating_columns(titles: Sequence[str], sample: Sequence[Row]) -> dict[str, list[str]]:
+    """Return {title: cells} of the columns whose texts are each in two rows, on average."""
+    columns = {title: cells_of(title, sample) for title in titles if not is_group_title(title)}
+    return {title: cells for title, cells in columns.items() if len(set(cells)) <= max(1, len(cells) // 2)}
 
 
 def _only_words(columns: Mapping[str, Sequence[str]], sample: Sequence[Row]) -> list[str]:
