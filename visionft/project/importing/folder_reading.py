@@ -108,7 +108,7 @@ class _FolderReader:
 
     def _ranked(self, files: Sequence[LabelSource], sources: Sequence[LabelSource]) -> list[Proposal]:
         """Return all proposals, those that are sure first."""
-        proposals = rank(self.survey, self._trees(), files)
+        proposals = rank(self.survey, self._trees(), files, takes_several=self.options.takes_several)
         others = [Proposal(source=each) for each in self._other_columns(sources, proposals)]
         known = [each for each in [*proposals, *others] if not each.is_of_parts_or_forms]
         if not any(each.is_sure for each in known):

@@ -146,6 +146,12 @@ class LabelSource:
         return bool(self.alternatives) and not self.is_called_label
 
     @property
+    def has_several_of_flags(self) -> bool:
+        """Whether columns of yes and no give an image several classes: `biopsy` and `implant` of RSNA's mammograms."""
+        is_one_hot = any(len(each.label_columns) > 1 for each in self.listing.interpretations)
+        return is_one_hot and any(len(labels) > 1 for labels in self.labels.values())
+
+    @property
     def is_sure(self) -> bool:
         """Whether its labels are plausible by themselves."""
         if self.is_submission or self.is_unsure_of_column or not (self.is_of_tool or self._are_classes):

@@ -72,15 +72,20 @@ class Proposal:
         return Message("Class folders: {names}", names=listed(list(map(printable, folders)), 3))
 
 
-def rank(survey: Survey, trees: Sequence[Proposal], files: Sequence[LabelSource]) -> list[Proposal]:
+def rank(
+    survey: Survey, trees: Sequence[Proposal], files: Sequence[LabelSource], *, takes_several: bool = True
+) -> list[Proposal]:
     """Return the ways 2 to 4 to label the images, in the order of their rank; what is taken first.
 
     Args:
         survey: The folder.
         trees: Class folders by structure first, then those of other levels.
         files: Label files, best first.
+        takes_several: An image may have several classes; else columns of yes and no that give several are not sure.
     """
     of_files = [_of_file(files), *(Proposal(source=each) for each in files[1:])] if files else []
+    if of_files and not takes_several and files[0].has_several_of_flags:
+        of_files[0] = replace(of_files[0], is_sure=False)
     if not (trees and of_files):
         return [*trees, *of_files]
     pair = _Pair.of(survey, trees[0], of_files[0])
