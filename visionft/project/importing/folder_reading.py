@@ -191,11 +191,7 @@ class _FolderReader:
         best = next((each.source for each in proposals if each.source), None)
         is_open = not any(each.is_sure for each in proposals)
         tables = [best] if best else [each for each in sources if not each.labels] if is_open else []
-        alike: defaultdict[tuple[str, ...], list[LabelSource]] = defaultdict(list)
-        for table in tables:
-            if (first := table.listing.interpretations[0]).columns and len(first.label_columns) < 2:
-                alike[first.columns].append(table)
-        for group in alike.values():
+        for group in _by_columns(tables):
             for column in group[0].alternatives[:_MOST_COLUMNS]:
                 read = (self._labels.with_label(table, column) for table in group)
                 if found := [each for each in read if each and each.labels]:
@@ -289,6 +285,16 @@ def _open_entries(sources: Sequence[LabelSource]) -> list[Interpretation]:
     entries = [each for source in sources for each in source.listing.interpretations]
     entries = [each for each in entries if not (each.is_submission or describes_photographs(each.columns))]
     return [each for each in entries if each.has_only_marks or each.lacks_labels or each.is_unlabelled_by_choice]
+
+
+def _by_columns(tables: Sequence[LabelSource]) -> list[list[LabelSource]]:
+    """Return tables of the same columns together, without those of a column for each class."""
+    alike: defaultdict[tuple[str, ...], list[LabelSource]] = defaultdict(list)
+    for table in tables:
+        first = table.listing.interpretations[0]
+        if first.columns and len(first.label_columns) < 2:
+            alike[first.columns].append(table)
+    return [*alike.values()]
 
 
 def class_levels(root: Folder) -> Iterator[tuple[int, TreePlan]]:

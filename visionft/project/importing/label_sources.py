@@ -3,7 +3,7 @@
 import os
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import islice
@@ -211,15 +211,18 @@ class LabelReader:
             return [source_of(self._chosen_table(options), self._known)], []
         of_tools = [(name, file) for name, file in _label_files(self.survey, self.only) if name not in TABLES]
         listings, errors = _read_each(of_tools, options)
-        read_files = {file for listing in listings for file in listing.label_files}
-        tables = [file for file in self.survey.others if self._may_read(file) and file not in read_files]
-        listings += label_tables(tables, options)
-        known = {each.file for listing in listings for each in listing.interpretations}
-        # Those that have to be read say why they cannot.
+        tables, more_errors = self._read_tables({file for each in listings for file in each.label_files}, options)
+        found = [each for each in [*listings, *tables] if each.interpretations]
+        return [source_of(each, self._known) for each in found], [*errors, *more_errors]
+
+    def _read_tables(self, known: Set[Path], options: ReadOptions) -> tuple[list[Listing], list[ProjectError]]:
+        """Return the listings of the tables but for known files, and the errors of those that have to be read."""
+        tables = [file for file in self.survey.others if self._may_read(file) and file not in known]
+        listings = label_tables(tables, options)
+        read = {each.file for listing in listings for each in listing.interpretations}
         named = [file for file in tables if file.name in METADATA_FILES or self.only != "auto"]
-        further, more_errors = _read_each(((_name_of(file), file) for file in named if file not in known), options)
-        found = [*listings, *further]
-        return [source_of(each, self._known) for each in found if each.interpretations], [*errors, *more_errors]
+        further, errors = _read_each(((_name_of(file), file) for file in named if file not in read), options)
+        return [*listings, *further], errors
 
     def _may_read(self, file: Path) -> bool:
         return self.only in ("auto", _name_of(file))

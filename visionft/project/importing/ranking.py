@@ -8,7 +8,8 @@
 6. No labels.
 
 The first that is sure is taken; without one, the images come in without labels until the user decides. A later one
-confirms an earlier one, labels further images, or names its ids. It replaces it only by a row of `DEVIATIONS`.
+confirms an earlier one, labels further images, or names its ids. It replaces it where the earlier one labels the
+smaller part of the images, and by a row of `DEVIATIONS`.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -16,7 +17,6 @@ from dataclasses import dataclass, field, replace
 
 from models.messages import Message, listed
 from visionft.foreign_text import printable
-from visionft.project.formats.class_names import are_ids, class_names_for, name_of
 from visionft.project.formats.listing import AUTOMATIC, LabelChoice
 from visionft.project.formats.split_names import is_train_and_val
 from visionft.project.importing.label_sources import Labels, LabelSource
@@ -124,8 +124,7 @@ class _Pair:
         label_others = relation.common <= _FEW * max(len(self.labels), len(self.source.labels))
         if not (label_others and self.source.is_sure and self.tree.is_sure):
             return []
-        names = self._names_of_ids() if relation.shared < _SHARED else {}
-        return [replace(both, names=names)] if names or relation.shared >= _SHARED else []
+        return [both] if relation.shared >= _SHARED else []
 
     def ranked(self) -> list[Proposal]:
         """Return both in the order of their rank."""
@@ -141,16 +140,6 @@ class _Pair:
             return [self.file, tree]
         is_rival = self.file.is_sure and relation.shared < _SHARED
         return [self.file, tree] if is_rival and any(rule(self) for rule, _ in DEVIATIONS) else [tree, self.file]
-
-    def _names_of_ids(self) -> dict[str, str]:
-        """Return {class folder: name} for folders called by ids of classes, if the label file has their names."""
-        above = (file.parent for file in self.source.read_files)
-        folders = dict.fromkeys((self.survey.source, *above, self.source.file.parent.parent))
-        inside = [folder for folder in folders if folder.is_relative_to(self.survey.source)]
-        found = class_names_for(self.plan.classes, inside, without=set()) if are_ids(self.plan.classes) else None
-        names = {each: name_of(each, found[0]) for each in self.plan.classes} if found else {}
-        shared = set(map(name_key_of, names.values())) & set(map(name_key_of, self.source.classes))
-        return names if len(shared) >= _SHARED * len(self.source.classes) else {}
 
 
 def _are_called_after(pair: _Pair) -> bool:

@@ -32,10 +32,16 @@ class Relation:
         equal = sum(count for (one, other), count in pairs.items() if _keys(one) == _keys(other))
         shared = _shared_vocabulary(first, second)
         to, back = _main_partners(pairs, common), _main_partners({(b, a): n for (a, b), n in pairs.items()}, common)
-        is_one_to_one = bool(to and back) and len(set(to.values())) == len(to) > 1 and common >= 2 * len(to)
-        names = {a[0]: b[0] for a, b in to.items() if len(a) == len(b) == 1} if is_one_to_one and not shared else {}
+        names = _names_of(to) if back and common >= 2 * len(to) and not shared else {}
         fitting = sum(count for (one, other), count in pairs.items() if to.get(one) == other) if names else 0
         return cls(common, equal / max(1, common), shared, names, fitting / max(1, common), bool(back), bool(to))
+
+
+def _names_of(partners: Mapping[tuple[str, ...], tuple[str, ...]]) -> dict[str, str]:
+    """Return {class: its partner} where these are one to one, and at least two."""
+    if len(set(partners.values())) < max(2, len(partners)):
+        return {}
+    return {one[0]: other[0] for one, other in partners.items() if len(one) == len(other) == 1}
 
 
 def _shared_vocabulary(first: Labels, second: Labels) -> float:

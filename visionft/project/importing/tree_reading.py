@@ -89,16 +89,23 @@ def listing_of(survey: Survey, plan: TreePlan, *, foreign: str = "") -> Listing:
             files.append(SourceFile(file.path, file.name, labels, split) if labels or split else file)
     unlabelled = dict.fromkeys(each.name for each in folders if is_unlabelled(each.name))
     reason = Message("lies beside the classes or splits and is none")
-    places = (Path(survey.source, each.path) for each in plan.ignored)
-    interpretation = Interpretation(
-        file=survey.source, class_folders=tuple(dict.fromkeys(plan.labels.values())),
-        unlabelled_folders=tuple(unlabelled), split_folders=tuple(dict.fromkeys(each.name for each in plan.splits)),
-        ignored_folders=tuple(each.name for each in plan.ignored), joined=(plan.names_file,) if plan.names_file else (),
+    beside = (RejectedFile(printable(survey.source / each.path), reason) for each in plan.ignored)
+    interpretation = replace(
+        _interpretation_of(plan, survey.source), unlabelled_folders=tuple(unlabelled),
         foreign="" if plan.labels else foreign,
     )  # fmt: skip
     return Listing(
-        files=tuple(files), skipped=(*survey.skipped, *(RejectedFile(printable(place), reason) for place in places)),
-        unreadable=tuple(survey.unreadable), classes=plan.looks, interpretations=(interpretation,),
+        files=tuple(files), skipped=(*survey.skipped, *beside), unreadable=tuple(survey.unreadable),
+        classes=plan.looks, interpretations=(interpretation,),
+    )  # fmt: skip
+
+
+def _interpretation_of(plan: TreePlan, source: Path) -> Interpretation:
+    return Interpretation(
+        file=source, class_folders=tuple(dict.fromkeys(plan.labels.values())),
+        split_folders=tuple(dict.fromkeys(each.name for each in plan.splits)),
+        ignored_folders=tuple(each.name for each in plan.ignored),
+        joined=(plan.names_file,) if plan.names_file else (),
     )  # fmt: skip
 
 
@@ -387,21 +394,17 @@ def _are_parts(kids: Sequence[Folder]) -> bool:
 
 def _are_ranges(kids: Sequence[Folder]) -> bool:
     """Return whether folders hold ranges of one counter: `00012/000120007.jpg`; `01000/01999.png` of FFHQ."""
-    names = sorted(kid.name for kid in kids)
     stems = {kid.name: [file.path.stem for file in islice(kid.images, _MOST_COMPARED)] for kid in kids}
-    are_numbers = all(map(str.isdecimal, names)) and all(
-        map(str.isdecimal, (stem for each in stems.values() for stem in each))
-    )
-    if not are_numbers or len(names[0]) < _LEAST_DIGITS:
+    every = [*stems, *(stem for each in stems.values() for stem in each)]
+    if not all(map(str.isdecimal, every)) or min(map(len, stems)) < _LEAST_DIGITS:
         return False
-    if all(stem.startswith(name) for name in names for stem in stems[name]):
-        return True
-    starts = sorted(map(int, names))
-    return all(
-        int(name) <= int(stem) and (int(stem) < next((each for each in starts if each > int(name)), int(stem) + 1))
-        for name in names
-        for stem in stems[name]
+    are_prefixed = all(stem.startswith(name) for name in stems for stem in stems[name])
+    starts = sorted(stems, key=int)
+    ends = [*map(int, starts[1:]), max(map(int, every)) + 1]
+    are_between = all(
+        int(name) <= int(stem) < end for name, end in zip(starts, ends, strict=True) for stem in stems[name]
     )
+    return are_prefixed or are_between
 
 
 def _are_albums(kids: Sequence[Folder]) -> bool:
@@ -494,14 +497,18 @@ def _splits_among(kids: Sequence[Folder]) -> tuple[dict[Folder, Split | None], l
     groups = _splits_by_rest(kids)
     exact = _with_evaluation(groups.pop((), {}), kids)
     if exact and (len(exact) == len(kids) or _has_train_and_other(exact)):
-        return (exact, [kid for kid in kids if kid not in exact]) if len(kids) > 1 else ({}, [])
+        return (exact, _others(kids, exact)) if len(kids) > 1 else ({}, [])
     for rest, group in groups.items():
         without = [kid for kid in kids if tuple(name_words(kid.name)) == rest]
         if without and "train" not in group.values():  # `birds` beside `birds_test`
             group |= dict.fromkeys(without, None)
         if without or _has_train_and_other(group):
-            return group, [kid for kid in kids if kid not in group]
+            return group, _others(kids, group)
     return {}, []
+
+
+def _others(kids: Sequence[Folder], found: Collection[Folder]) -> list[Folder]:
+    return [kid for kid in kids if kid not in found]
 
 
 def _splits_by_rest(kids: Sequence[Folder]) -> dict[tuple[str, ...], dict[Folder, Split | None]]:
@@ -533,11 +540,16 @@ def _with_lone_classes(plans: dict[Folder, TreePlan]) -> dict[Folder, TreePlan]:
     It is none where it is called like a split, `test/test_images`, or any folder of images.
     """
     known = {name for plan in plans.values() for name in plan.classes}
-    of_splits = {word for kid in plans for word in name_words(kid.name)}
     alone = {kid: plan.alone for kid, plan in plans.items() if plan.alone and not plan.labels}
     alone = {kid: each for kid, each in alone.items() if each.name in known or not is_container(each.name)}
-    lone = {each.name for each in alone.values() if of_splits.isdisjoint(name_words(each.name))}
+    lone = _without_words_of(plans, {each.name for each in alone.values()})
     if not (lone <= known if known else len(lone) > 1):
         return plans
     further = {kid: replace(plans[kid], labels={each: each.name}) for kid, each in alone.items() if each.name in lone}
     return plans | further
+
+
+def _without_words_of(splits: Collection[Folder], names: set[str]) -> set[str]:
+    """Return the names that have no word of the names of splits."""
+    words = {word for kid in splits for word in name_words(kid.name)}
+    return {name for name in names if words.isdisjoint(name_words(name))}
