@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from typer import Option
 
-from models.catalog import BACKBONES, DEFAULT_BACKBONE, get_backbone, known_backbone
+from models.catalog import DEFAULT_BACKBONE, get_backbone, known_backbone
 from models.methods.table import METHODS
 from models.parameters import count_parameters
 from visionft.amounts import duration_text, memory_text
@@ -21,7 +21,6 @@ from visionft.cli.schemas import ACCURACY, accuracy_output, output_of, prints
 from visionft.data.types import Snapshot
 from visionft.errors import ConfigError, NextStep, VisionFTError
 from visionft.evaluation.unseen import accuracy_words
-from visionft.events import Notice
 from visionft.files import from_home
 from visionft.project.names import count_of
 from visionft.training.config.checks import check_config
@@ -172,23 +171,13 @@ def _base_config(
             hint = "Give --preset, --recipe, or --backbone and --method, such as --preset balanced, or --resume RUN."
             raise VisionFTError("What to train is not said.", hint)
         return TrainConfig(backbone=backbone)
-    from visionft.training.config.presets import Circumstances, preset_backbones, preset_config
-    from visionft.training.framing_choice import read_framing
-    from visionft.training.probing import best_probe, evidence, probe_backbones
-    from visionft.weights.locations import local_file
+    from visionft.training.preset_choice import preset_of_project
 
     device = given.get("device") or "auto"
-    here = [name for name, row in BACKBONES.items() if local_file(row)]
-    choice = read_framing(project)
-    framing = choice and choice.framing
-    circumstances = Circumstances.of(snapshot, here=here, device=trains_on or device, framing=framing)
-    suited = preset_backbones(preset, circumstances)
-    if backbone or len(suited) == 1:
-        return preset_config(preset, circumstances, backbone=backbone or suited[0])
     with running_job() as job:
-        probes = probe_backbones(suited, TrainConfig(device=device), snapshot, job=job)
-        job.report(Notice(message=evidence(probes)))
-        return preset_config(preset, circumstances, backbone=best_probe(probes).backbone)
+        return preset_of_project(
+            preset, snapshot, project, backbone=backbone or "", device=device, trains_on=trains_on, job=job
+        )
 
 
 def _fetch_weights(config: TrainConfig) -> None:
