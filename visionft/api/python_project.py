@@ -1,6 +1,7 @@
 """A project in Python: add images, label, check, train; every change is a step that can be undone."""
 
-from collections.abc import Mapping, Sequence
+import operator
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -28,7 +29,7 @@ from visionft.training.config.train_config import TrainConfig
 from visionft.training.framing_choice import known_framing
 from visionft.training.runs.run_folder import RUNS_FOLDER, list_runs, load_run, new_run_dir
 
-ImageChoice = int | str | Path | Sequence[int | str | Path]
+ImageChoice = int | str | Path | Iterable[int | str | Path]
 """Images of a project: an id, a file, or several of these."""
 
 
@@ -147,7 +148,15 @@ class Project:
 
         Raises:
             ProjectError: There is no image, the labels are not understood, or the project cannot be changed.
+            VisionFTError: Arguments contradict each other, or no file of the source could be used.
         """
+        ways = {
+            "class_folder": bool(class_folder), "name_part": name_part is not None, "label_column": bool(label_column),
+            "from_boxes": from_boxes, "without_labels": without_labels,
+        }  # fmt: skip
+        given = [name for name, is_given in ways.items() if is_given]
+        if len(given) > 1:
+            raise VisionFTError(f"{given[0]} and {given[1]} contradict each other.", f"Give one of {', '.join(ways)}.")
         choice = LabelChoice(
             class_folder=class_folder, name_part=name_part, file=file_column, label=label_column, separator=separator,
             takes_marks=from_boxes, is_unlabelled=without_labels,
@@ -172,14 +181,17 @@ class Project:
         Raises:
             ProjectError: A file is not in the project, or the project cannot be changed.
         """
-        chosen = [images] if isinstance(images, int | str | Path) else list(images)
+        chosen = list(images) if isinstance(images, Iterable) and not isinstance(images, str) else [images]
         with in_python_terms():
-            ids = [each if isinstance(each, int) else find_image(self._store, from_home(each)) for each in chosen]
+            ids = [
+                find_image(self._store, from_home(each)) if isinstance(each, str | Path) else operator.index(each)
+                for each in chosen
+            ]
             known = self._store.snapshot().by_id
             if unknown := [each for each in ids if each not in known]:
                 step = NextStep("import_images", project=self.path)
                 raise ProjectError(f"There is no image {unknown[0]} in the project.", "See project.images.", step)
-            return len(self._store.apply(LabelImages(tuple(map(int, ids)), class_name)).image_ids)
+            return len(self._store.apply(LabelImages(tuple(ids), class_name)).image_ids)
 
     def undo(self) -> str:
         """Undo the newest change, also one of an earlier session, and return its title; empty without a change."""
@@ -306,7 +318,7 @@ class Project:
 
         Args:
             preset: `quick`, `balanced` (the usual one) or `best`; with `method` alone, the defaults of the method.
-            backbone: A pretrained network, as `visionft.training.config` names them; empty lets the preset choose.
+            backbone: A pretrained network of `models.catalog.BACKBONES`, or `timm/NAME`; empty lets the preset choose.
             method: A fine-tuning method, such as `linear`, `lora` or `full`.
             time: Seconds for the epochs. Fewer are planned where more are forecast to take longer, and the run stops
                 at the end of an epoch where another one would take too long. Looking at each image once, for the
