@@ -27,7 +27,7 @@ ROOT = Path(__file__).resolve().parents[1]
 CATALOGUES = ROOT / "resources/translations"
 MANUAL = ROOT / "docs/manual"
 DOMAIN = "visionft"
-_SKIPPED = {"cli", "starter"}  # the command line is English
+_SKIPPED = {"cli", "api", "starter"}  # the command line and the Python interface are English
 _ERROR = "VisionFTError"
 _FIXED = {
     "tr": {0: "message", 1: "plural"},

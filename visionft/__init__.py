@@ -1,8 +1,21 @@
-"""The VisionFT engine: projects, images, training, evaluation and deployment. No Qt in here."""
+"""The VisionFT engine: projects, images, training, evaluation and deployment. No Qt in here.
 
+In Python, `visionft.create`, `open` and `load` are the way in (docs/python.md); `visionft.api` is loaded at their first
+use. `__init__.pyi` gives their types: an import here, even for type checkers, would be one in a circle.
+"""
+
+import importlib
 import os
+from typing import Any
 
 __version__ = "0.1.0"
+__all__ = ["Model", "Project", "Run", "__version__", "create", "load", "open"]  # pyright: ignore
+
+# {name here: name in visionft.api}
+_API = {
+    "Model": "Model", "Project": "Project", "Run": "Run",
+    "create": "create_project", "load": "load_model", "open": "open_project",
+}  # fmt: skip
 
 # These libraries would otherwise reach the network when imported or used; a user's images are their own business.
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
@@ -13,3 +26,14 @@ os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 os.environ["PYTHONSAFEPATH"] = "1"
 # torch's OpenMP threads spin while they wait; beside other programs that made a training step ten times slower here.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
+def __getattr__(name: str) -> Any:
+    """Return a name of the Python interface, which is loaded now."""
+    if name not in _API:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module("visionft.api"), _API[name])
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

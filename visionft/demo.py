@@ -14,8 +14,8 @@ from visionft.export.parity import ExportResult
 from visionft.jobs import SILENT, JobContext
 from visionft.project.store import Project
 from visionft.sample_projects import Sample, fill_with_sample
-from visionft.training.config.presets import Circumstances, preset_config
 from visionft.training.config.train_config import TrainConfig
+from visionft.training.preset_choice import preset_of_project
 from visionft.training.runs.run_folder import TrainResult, new_run_dir
 
 EPOCHS = 3  # of Balanced's run: half a minute on two cores, where its own number takes many
@@ -57,10 +57,11 @@ class DemoResult:
     predicted_alike: int
 
 
-def demo_configs(images: Snapshot) -> tuple[TrainConfig, ...]:
+def demo_configs(images: Snapshot, project_dir: Path) -> tuple[TrainConfig, ...]:
     """Return the settings of the two runs: those of Quick and of Balanced for these images, the latter shortened."""
-    circumstances = Circumstances.of(images)
-    quick, balanced = (preset_config(name, circumstances, backbone=DEFAULT_BACKBONE) for name in ("quick", "balanced"))
+    quick, balanced = (
+        preset_of_project(name, images, project_dir, backbone=DEFAULT_BACKBONE) for name in ("quick", "balanced")
+    )
     return replace(quick, framing=FRAMING), replace(balanced, framing=FRAMING, epochs=EPOCHS)
 
 
@@ -88,7 +89,7 @@ def run_demo(out: Path, sample: Sample = "photographs", *, job: JobContext = SIL
         fill_with_sample(project, sample, job=job)
         job.check_cancelled()
         snapshot = project.snapshot()
-    configs, runs = demo_configs(snapshot), out / "project" / "runs"
+    configs, runs = demo_configs(snapshot, out / "project"), out / "project" / "runs"
     results: list[TrainResult] = []
     for config in configs:
         results.append(train(config, snapshot, new_run_dir(out / "project", config), is_new=True, job=job))

@@ -1,9 +1,11 @@
-"""Reading of stored results, which may be missing or damaged: then they are measured again."""
+"""Results as plain values; reading of stored ones, which may be missing or damaged: then they are measured again."""
 
+import dataclasses
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import wraps
-from typing import ParamSpec, TypeVar
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
 
 logger = logging.getLogger(__name__)
 
@@ -25,3 +27,25 @@ def none_if_unreadable(read: Callable[P, T | None]) -> Callable[P, T | None]:
             return None
 
     return guarded
+
+
+class Record:
+    """The base of result dataclasses that offer their fields as plain values."""
+
+    __slots__ = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return {field: value} of JSON types; paths are text, tuples are lists, nested records are dicts."""
+        found: dict[str, Any] = plain_value(self)
+        return found
+
+
+def plain_value(value: Any) -> Any:
+    """Return a value, a dataclass or a collection of them as JSON types: dict, list, text, number, bool or None."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: plain_value(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): plain_value(each) for key, each in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [plain_value(each) for each in value]
+    return str(value) if isinstance(value, Path | str) else value

@@ -21,7 +21,7 @@ def images_of(tmp_path, count: int) -> Snapshot:
 
 def test_it_trains_the_default_network_as_the_presets_do(tmp_path):
     images = images_of(tmp_path, 280)
-    quick, balanced = demo_configs(images)
+    quick, balanced = demo_configs(images, tmp_path)
     assert quick.backbone == balanced.backbone == "resnet18_in1k"
     circumstances = Circumstances.of(images, device="cpu")
     assert quick.method == preset_config("quick", circumstances).method == "linear"
@@ -39,7 +39,7 @@ def test_a_folder_in_use_is_refused_and_left_alone(tmp_path):
 @pytest.mark.slow
 def test_the_whole_path_is_taken_and_the_figures_printed_agree(tmp_path, monkeypatch, capsys):
     tiny = TrainConfig(backbone="test_resnet", weights="random", image_size=32, epochs=1, augmentation="none")
-    monkeypatch.setattr(demo, "demo_configs", lambda _images: (tiny,))
+    monkeypatch.setattr(demo, "demo_configs", lambda *_: (tiny,))
     monkeypatch.setattr(sys, "argv", ["visionft", "demo", "--out", str(tmp_path / "out")])
     assert main() == 0
     said = capsys.readouterr().out

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from models.catalog import BACKBONES
 from models.messages import Message
 from visionft.advice.forecast import ratio_after
 from visionft.advice.label_check import check_labels
@@ -32,10 +31,10 @@ from visionft.jobs import SILENT, JobContext
 from visionft.project.splits import SplitRequest, as_divided, is_divided
 from visionft.suggest.feature_suggester import FeatureSuggester, LabelsSoFar
 from visionft.training.config.checks import config_problems
-from visionft.training.config.presets import Circumstances, preset_backbones
+from visionft.training.config.presets import preset_backbones
 from visionft.training.config.train_config import TrainConfig
+from visionft.training.preset_choice import project_circumstances
 from visionft.training.probing import Probe, preset_configs, probe_backbones
-from visionft.weights.locations import local_file
 
 WORTH = 0.01  # less than a point is not worth training for ...
 _PARTS = (8, 3, 8, 2, 3, 3, 6)  # relative times: features, curve, backbones, heads, costs of two presets, trials
@@ -172,8 +171,7 @@ def recommend(
     next_part()
     problems = config_problems(TrainConfig(), divided)
     problem = Message("Not trainable: {problem}.", problem=problems[0].message) if problems else ""
-    here = [name for name, row in BACKBONES.items() if local_file(row)]
-    circumstances = Circumstances.of(divided, here=here, device=device)
+    circumstances = project_circumstances(divided, project_dir, device=device)
     if not probes and not problem:
         suited = preset_backbones("balanced", circumstances)
         probes = probe_backbones(suited, TrainConfig(device=device), divided, job=job)

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from typer import Option
 
-from models.catalog import BACKBONES, DEFAULT_BACKBONE, get_backbone, known_backbone
+from models.catalog import DEFAULT_BACKBONE, get_backbone
 from models.methods.table import METHODS
 from models.parameters import count_parameters
 from visionft.amounts import duration_text, memory_text
+from visionft.api.run_settings import override_settings, starting_settings
 from visionft.cli import completion
 from visionft.cli.arguments import MOST, BackboneName, Json, ProjectDir, RunName
 from visionft.cli.next_steps import command_for, joined
@@ -21,15 +22,12 @@ from visionft.cli.schemas import ACCURACY, accuracy_output, output_of, prints
 from visionft.data.types import Snapshot
 from visionft.errors import ConfigError, NextStep, VisionFTError
 from visionft.evaluation.unseen import accuracy_words
-from visionft.events import Notice
-from visionft.files import from_home
 from visionft.project.names import count_of
 from visionft.training.config.checks import check_config
 from visionft.training.config.recipe_text import parse_toml
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.recipe import Recipe, read_recipe, require_same_weights, write_recipe
 from visionft.training.runs.run_folder import RUNS_FOLDER, load_run, new_run_dir, run_title
-from visionft.weights.locations import PRETRAINED, RANDOM
 
 if TYPE_CHECKING:
     from visionft.evaluation.unseen import TrainedRun
@@ -145,17 +143,6 @@ def settings_from(
     return config
 
 
-def override_settings(config: TrainConfig, given: Mapping[str, Any], assignments: Sequence[str]) -> TrainConfig:
-    """Return settings replaced by those of options and `--set`; a `ConfigError` for one that does not parse."""
-    config = dataclasses.replace(config.with_settings(assignments), **given)
-    if row := known_backbone(config.backbone):  # timm/NAME may be short for another name
-        config = dataclasses.replace(config, backbone=row.name)
-    if config.weights not in (PRETRAINED, RANDOM):
-        # The run may be continued and exported from another folder.
-        config = dataclasses.replace(config, weights=str(from_home(config.weights).absolute()))
-    return config
-
-
 def _base_config(
     given: Mapping[str, Any], preset: str | None, snapshot: Snapshot, project: Path, *, trains_on: str
 ) -> TrainConfig:
@@ -164,31 +151,14 @@ def _base_config(
     Where several backbones suit a preset, they are compared on the images first. A training-free method needs no
     backbone argument: its usual one costs seconds.
     """
-    backbone, method = given.get("backbone"), given.get("method")
     if preset is None:
-        if backbone is None and method in METHODS and METHODS[method].is_training_free:
-            backbone = METHODS[method].usual_backbone or DEFAULT_BACKBONE
-        if backbone is None or method is None:
+        method = given.get("method")
+        is_training_free = method in METHODS and METHODS[method].is_training_free
+        if method is None or not (given.get("backbone") or is_training_free):
             hint = "Give --preset, --recipe, or --backbone and --method, such as --preset balanced, or --resume RUN."
             raise VisionFTError("What to train is not said.", hint)
-        return TrainConfig(backbone=backbone)
-    from visionft.training.config.presets import Circumstances, preset_backbones, preset_config
-    from visionft.training.framing_choice import read_framing
-    from visionft.training.probing import best_probe, evidence, probe_backbones
-    from visionft.weights.locations import local_file
-
-    device = given.get("device") or "auto"
-    here = [name for name, row in BACKBONES.items() if local_file(row)]
-    choice = read_framing(project)
-    framing = choice and choice.framing
-    circumstances = Circumstances.of(snapshot, here=here, device=trains_on or device, framing=framing)
-    suited = preset_backbones(preset, circumstances)
-    if backbone or len(suited) == 1:
-        return preset_config(preset, circumstances, backbone=backbone or suited[0])
     with running_job() as job:
-        probes = probe_backbones(suited, TrainConfig(device=device), snapshot, job=job)
-        job.report(Notice(message=evidence(probes)))
-        return preset_config(preset, circumstances, backbone=best_probe(probes).backbone)
+        return starting_settings(snapshot, project, given, preset=preset, trains_on=trains_on, job=job)
 
 
 def _fetch_weights(config: TrainConfig) -> None:

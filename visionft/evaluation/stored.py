@@ -12,7 +12,7 @@ import numpy as np
 from visionft.data.types import SnapshotImage, Split
 from visionft.evaluation.metrics import ClassScore, ReliabilityBin, wilson_interval
 from visionft.files import parse_json, read_json, read_lines, write_json, write_text
-from visionft.records import none_if_unreadable
+from visionft.records import Record, none_if_unreadable
 from visionft.training.runs.manifest import weights_hash
 from visionft.training.runs.run_folder import BEST_FOLDER
 
@@ -26,7 +26,7 @@ def predictions_file(split: str) -> str:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Evaluation:
+class Evaluation(Record):
     """The metrics of a run on one split; shares of 1.
 
     Attributes:
@@ -69,6 +69,11 @@ class Evaluation:
     weights: str = ""
     labels: str = ""
     seen: int = 0
+
+    @property
+    def accuracy(self) -> float:
+        """Return the top-1 accuracy, a share of 1; for several labels, of the images with every label right."""
+        return self.top1
 
     @property
     def class_names(self) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ import dataclasses
 import logging
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from visionft.export.model_file import check_model, open_session, read_model, re
 from visionft.export.parity import Border
 from visionft.export.publishing import settle
 from visionft.files import MOST_RECORD, parse_json, sha256_file
+from visionft.records import Record
 from visionft.retrieval.evidence import Evidence
 
 logger = logging.getLogger(__name__)
@@ -34,7 +35,7 @@ LONGEST_S = 30.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Prediction:
+class Prediction(Record):
     """The model's prediction for one image.
 
     Attributes:
@@ -188,32 +189,52 @@ class Predictor:
 
     def predict(self, paths: Sequence[Path]) -> Iterator[Prediction]:
         """Classify images one by one, in order; an unreadable image yields its error."""
-        for path in paths:
-            try:
-                with open_image(path) as handle:
-                    decoded = decode_open(handle, reading=self.image_reading)
-            except ImageError as error:
-                yield Prediction(path=path, error=error.message)
-                continue
-            yield dataclasses.replace(self.predict_pixels(decoded.pixels, path), warnings=decoded.losses)
+        return predict_files(paths, self.image_reading, self.predict_pixels)
 
     def predict_pixels(self, pixels: np.ndarray, path: Path = Path()) -> Prediction:
         """Classify one uint8 (H, W, 3) RGB image; `path` names it in the prediction."""
         began = time.perf_counter()
         found = self._all(pixels[None])
         model_ms = (time.perf_counter() - began) * 1000
-        row = found[OUTPUT][0]
-        order = np.argsort(-row, kind="stable")
-        top5 = tuple((self.class_names[index], float(row[index])) for index in order[:5])
-        classes = evidence = None
-        if self.thresholds is not None:
-            classes = tuple(self.class_names[index] for index in order if row[index] >= self.thresholds[index])
+        evidence = None
         if self.index is not None and path != Path():  # a video frame has no path
             evidence = self.index.evidence(found[EMBEDDING][0], sha256_file(path) if path.is_file() else "")
-        return Prediction(
-            path=path, class_name=top5[0][0], probability=top5[0][1], classes=classes, top5=top5,
-            distance=float(found[DISTANCE][0]) if DISTANCE in found else None, evidence=evidence, model_ms=model_ms,
-        )  # fmt: skip
+        distance = float(found[DISTANCE][0]) if DISTANCE in found else None
+        prediction = prediction_of(found[OUTPUT][0], self.class_names, self.thresholds, path=path, distance=distance)
+        return dataclasses.replace(prediction, evidence=evidence, model_ms=model_ms)
+
+
+def predict_files(
+    paths: Sequence[Path], reading: ImageReading, predict_pixels: Callable[[np.ndarray, Path], Prediction]
+) -> Iterator[Prediction]:
+    """Yield the prediction of each file in order, as `predict_pixels` gives it of uint8 (H, W, 3) RGB and the path."""
+    for path in paths:
+        try:
+            with open_image(path) as handle:
+                decoded = decode_open(handle, reading=reading)
+        except ImageError as error:
+            yield Prediction(path=path, error=error.message)
+            continue
+        yield dataclasses.replace(predict_pixels(decoded.pixels, path), warnings=decoded.losses)
+
+
+def prediction_of(
+    row: np.ndarray,
+    class_names: tuple[str, ...],
+    thresholds: np.ndarray | None,
+    *,
+    path: Path = Path(),
+    distance: float | None = None,
+) -> Prediction:
+    """Return the prediction of (C,) calibrated probabilities; `thresholds` are (C,) for several labels, else None."""
+    order = np.argsort(-row, kind="stable")
+    top5 = tuple((class_names[index], float(row[index])) for index in order[:5])
+    classes = None
+    if thresholds is not None:
+        classes = tuple(class_names[index] for index in order if row[index] >= thresholds[index])
+    return Prediction(
+        path=path, class_name=top5[0][0], probability=top5[0][1], classes=classes, top5=top5, distance=distance
+    )
 
 
 def no_index(model: Path) -> ExportError:

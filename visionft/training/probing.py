@@ -157,12 +157,25 @@ def best_probe(probes: Sequence[Probe]) -> Probe:
 
 
 def preset_configs(circumstances: Circumstances, probes: Sequence[Probe], *, device: str) -> dict[str, TrainConfig]:
-    """Return the settings of each preset, with the backbone measured best on the images."""
-    configs = {
-        name: preset_config(name, circumstances, backbone=measured_backbone(name, circumstances, probes))
-        for name in PRESETS
-    }
-    return {name: replace(config, device=device) for name, config in configs.items()}
+    """Return the settings of each preset by name, as `resolve_preset`."""
+    return {name: resolve_preset(name, circumstances, probes, device=device) for name in PRESETS}
+
+
+def resolve_preset(
+    preset: str, circumstances: Circumstances, probes: Sequence[Probe] = (), *, backbone: str = "", device: str = "auto"
+) -> TrainConfig:
+    """Return the settings of a preset in some circumstances; the only place that turns a preset into settings.
+
+    Args:
+        probes: Measurements of backbones on the images; without any, the first suited backbone is taken.
+        backbone: A backbone to take in any case; empty for the one measured best.
+        device: The device of the settings.
+
+    Raises:
+        ConfigError: There is no such preset.
+    """
+    chosen = backbone or measured_backbone(preset, circumstances, probes)
+    return replace(preset_config(preset, circumstances, backbone=chosen), device=device)
 
 
 def measured_backbone(preset: str, circumstances: Circumstances, probes: Sequence[Probe]) -> str:

@@ -56,7 +56,7 @@ def test_import_of_a_folder_takes_the_good_and_names_the_rest(run, file: Path, w
 
 
 def test_a_relative_path_of_weights_is_kept_whole(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from visionft.cli.train_commands import override_settings
+    from visionft.api.run_settings import override_settings
     from visionft.training.config.train_config import TrainConfig
 
     monkeypatch.chdir(file.parent)

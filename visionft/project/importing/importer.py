@@ -33,6 +33,7 @@ from visionft.project.label_files import keep_label_files
 from visionft.project.names import count_of
 from visionft.project.queries import Conflict, class_names, count_classes_after, find_conflicts
 from visionft.project.store import Project
+from visionft.records import Record
 
 logger = logging.getLogger(__name__)
 
@@ -40,7 +41,7 @@ _COPIERS = 8  # files copied at a time
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ImportReport:
+class ImportReport(Record):
     """The result for every file of the source."""
 
     added: int

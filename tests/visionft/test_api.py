@@ -1,0 +1,278 @@
+"""The Python interface: a project, a run and a model, and that it is the program's own."""
+
+import ast
+import os
+import re
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import get_args
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import visionft
+from models.errors import Action, NextStep
+from visionft.api.console import ProgressLine, running_job
+from visionft.api.python_run import TimeLimit
+from visionft.api.python_steps import CALLS, call_for
+from visionft.cli.train_commands import settings_from
+from visionft.demo import demo_configs
+from visionft.errors import ConfigError, ExportError, ImageError, ProjectError, RunError, VisionFTError
+from visionft.events import EpochDone, Progress
+from visionft.jobs import JobContext
+
+ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "docs" / "python.md"
+TINY = {"backbone": "test_resnet", "weights": "random", "image_size": 32, "framing": "centre", "workers": 0}
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory, image_folder):
+    """Return a project of `image_folder` with a run."""
+    with visionft.create(tmp_path_factory.mktemp("api") / "birds") as project:
+        project.add(image_folder)
+        project.train("quick", callback=lambda _event: None, **TINY)
+        yield project
+
+
+@pytest.fixture
+def own(tmp_path, image_folder):
+    """Return a project of `image_folder` for this test alone."""
+    with visionft.create(str(tmp_path / "own")) as project:
+        project.add(str(image_folder))
+        yield project
+
+
+@pytest.fixture(scope="module")
+def model(project, tmp_path_factory):
+    return project.runs[0].export(tmp_path_factory.mktemp("out") / "model", callback=lambda _event: None)
+
+
+def test_the_import_loads_neither_torch_nor_qt(tmp_path):
+    code = """
+import sys, visionft
+assert "visionft.api" not in sys.modules and visionft.__version__
+assert set(visionft.__all__) <= set(dir(visionft))
+project = visionft.create("p")
+project.images, project.classes, visionft.load, visionft.open
+heavy = {"torch", "timm", "peft", "accelerate", "onnx", "onnxruntime", "PySide6", "typer"} & set(sys.modules)
+assert not heavy, heavy
+try:
+    visionft.nonsense
+except AttributeError as error:
+    print(error)
+"""
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", code]
+    found = subprocess.run(command, check=False, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert found.returncode == 0, found.stderr
+    assert "nonsense" in found.stdout
+
+
+def test_type_checkers_see_the_names_that_there_are():
+    stub = ast.parse((ROOT / "visionft" / "__init__.pyi").read_text(encoding="utf-8"))
+    imports = [node for node in stub.body if isinstance(node, ast.ImportFrom)]
+    names = {alias.asname: alias.name for node in imports for alias in node.names}
+    assert names == visionft._API and {*names, "__version__"} == set(visionft.__all__)
+
+
+def test_adding_says_what_was_read_and_left_out(tmp_path, image_folder):
+    source = tmp_path / "source"
+    source.mkdir()
+    for name in ("blue", "red"):
+        (source / name).symlink_to(image_folder / name)
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "no.png").write_bytes(b"no image")
+    with visionft.create(tmp_path / "p") as project:
+        report = project.add(image_folder)
+        assert report.added == 48 and report.classes == {"blue": 16, "green": 16, "red": 16}
+        assert report.to_dict()["classes"] == report.classes
+        assert len(project.add(image_folder).duplicates) == 48
+        with pytest.raises(VisionFTError, match="Nothing was imported"):
+            project.add(tmp_path / "broken")
+        with pytest.raises(VisionFTError, match="label_column and without_labels contradict"):
+            project.add(image_folder, label_column="species", without_labels=True)
+        assert repr(project).endswith("48 images, 48 labelled, 3 classes)")
+
+
+def test_labels_are_steps_that_can_be_undone(own, image_folder):
+    ids = own.images["image_id"][:2]
+    assert own.label(ids, "wren") == 2 and own.classes["wren"] == 2
+    assert own.label(image_folder / "red" / "00.png", "wren") == 1
+    assert own.label(np.array(ids[:1]), "blue") == 1  # as pandas gives ids
+    assert own.undo() and own.undo() and own.undo() and "wren" not in own.classes
+    assert own.redo() and own.classes["wren"] == 2
+    table = own.labels
+    assert len(table["image_id"]) == len(table["label"]) == 48 and table["label"].count("wren") == 2
+    assert {len(column) for column in own.images.values()} == {48}
+    with pytest.raises(ProjectError, match="no image 999") as caught:
+        own.label(999, "wren")
+    assert caught.value.__notes__ == ["Next: project.add('FILE_OR_FOLDER')"]
+
+
+def test_the_settings_are_those_of_the_command_line_and_the_demonstration(own):
+    own.split()
+    with visionft.open(own.path, read_only=True) as reader:
+        images = reader._store.snapshot()
+    quick = own.settings("quick")
+    assert quick == settings_from({}, (), None, "quick", images, own.path)
+    assert demo_configs(images, own.path)[0] == replace(quick, framing="centre")
+    given = {"backbone": "starter_resnet", "method": "lora"}
+    expected = settings_from(given, ["lora.rank=2", "epochs=3", "compile=false"], None, "balanced", images, own.path)
+    assert own.settings("balanced", **given, lora={"rank": 2}, epochs=3, compile=False) == expected
+    assert own.settings(method="linear") == settings_from(
+        {"method": "linear", "backbone": "resnet18_in1k"}, (), None, None, images, own.path
+    )
+    with pytest.raises(ConfigError, match="no such setting") as caught:
+        own.settings("quick", nonsense=1)
+    assert caught.value.__notes__ == ['Next: project.settings("balanced")']
+
+
+def test_a_run_is_evaluated_and_its_mistakes_and_history_are_tables(project):
+    run = project.run(1)
+    assert run.name == project.runs[0].name and not run.is_stopped and "validation accuracy" in repr(run)
+    assert {"train", "val", "test"} == set(project.images["split"])  # divided by `train`
+    evaluation = run.evaluate("test", callback=lambda _event: None)
+    assert evaluation.accuracy == evaluation.top1 == evaluation.to_dict()["top1"]
+    wrong = run.mistakes("test")
+    assert len(wrong["path"]) == round((1 - evaluation.accuracy) * evaluation.images)
+    assert all(label != predicted for label, predicted in zip(wrong["label"], wrong["predicted"], strict=True))
+    assert len(run.history["epoch"]) == len(run.history["val_accuracy"]) >= 1
+    with pytest.raises(VisionFTError, match="train"):
+        run.evaluate("train")
+    with pytest.raises(RunError, match="no run"):
+        project.run("nonsense")
+
+
+def test_a_run_predicts_as_its_export(project, model, image_folder, tmp_path):
+    run = project.run(1)
+    paths = [image_folder / name / "03.png" for name in ("blue", "green", "red")]
+    pixels = np.array(Image.open(paths[0]))
+    given = [*map(str, paths), pixels, np.full((30, 70, 3), 200, np.uint8)]
+    loaded = visionft.load(model.path.parent)
+    for mine, exported in zip(run.predict(given), loaded.predict(given), strict=True):
+        assert mine.class_name == exported.class_name and mine.path == exported.path
+        assert mine.probability == pytest.approx(exported.probability, abs=1e-3)
+        assert mine.distance == pytest.approx(exported.distance, abs=1e-2)
+    assert run.predict(pixels).top5 == run.predict(paths[0]).top5
+    assert len(run.predict(image_folder / "red")) == 16
+    broken = tmp_path / "broken.png"
+    broken.write_bytes(b"no image")
+    assert run.predict([broken])[0].error
+    with pytest.raises(ImageError, match="broken"):
+        run.predict(broken)
+    for array in (pixels.astype(float), pixels[..., 0], pixels[None]):
+        with pytest.raises(ImageError, match="no image"):
+            loaded.predict(array)
+    assert loaded.export.parity.is_equal and loaded.class_names == run.class_names
+    assert loaded.predict(paths[0]).to_dict()["path"] == str(paths[0])
+
+
+def test_an_export_names_targets_and_options(project, tmp_path):
+    with pytest.raises(ExportError, match="moon"):
+        project.run(1).export(tmp_path / "out", target="moon")
+    with pytest.raises(VisionFTError, match="no such export option"):
+        project.run(1).export(tmp_path / "out", nonsense=True)
+    assert not (tmp_path / "out").exists()
+
+
+def test_checks_and_suggestions_are_tables(own, monkeypatch):
+    with pytest.raises(VisionFTError, match="There are label-errors"):
+        own.check("nonsense")
+    found = own.check("quality", threshold=0.0, callback=lambda _event: None)
+    assert len({len(column) for column in found.values()}) == 1 and "reason" in found
+
+
+def test_a_time_limit_plans_fewer_epochs_and_stops_at_the_end_of_one(own):
+    run = own.train(method="full", time=0.0, epochs=50, callback=lambda _event: None, **TINY)
+    assert run.settings.epochs == 1  # one is forecast to take too long already: the least there is
+    events = []
+    limit = TimeLimit(10, JobContext(events.append))
+    limit._began -= 4  # seconds have passed
+    done = {
+        "train_loss": 1, "train_accuracy": 1, "val_loss": 1, "val_accuracy": 1, "learning_rate": 1,
+        "images_per_second": 1, "is_best": True,
+    }  # fmt: skip
+    for epoch, seconds, is_over in ((1, 2, False), (2, 7, True)):
+        limit.job.report(EpochDone(epoch=epoch, epochs=3, seconds=seconds, **done))
+        assert limit.job.is_cancelled == is_over
+    assert len(events) == 2
+
+
+def test_every_action_has_words_in_python():
+    assert set(CALLS) == set(get_args(Action))
+    for action in get_args(Action):
+        words = call_for(NextStep(action, requirement="timm>=1"))
+        assert "{" not in words.replace('{"', ""), words
+        if not words.startswith(("in a terminal", "%pip", "del ")):
+            ast.parse(words)
+            for owner, name in re.findall(r"\b(project|visionft)\.(\w+)", words):
+                assert hasattr(visionft.Project if owner == "project" else visionft, name), words
+    assert call_for(NextStep("evaluate", run="003", split="test")) == "project.run('003').evaluate('test')"
+
+
+def test_errors_name_the_next_step_in_python(tmp_path):
+    with pytest.raises(ProjectError) as caught:
+        visionft.open(tmp_path / "nowhere")
+    assert caught.value.__notes__ == [f"Next: project = visionft.create({str(tmp_path / 'nowhere')!r})"]
+    with visionft.create(tmp_path / "empty") as project:
+        with pytest.raises(VisionFTError) as caught:
+            project.train("quick")
+        assert caught.value.__notes__ == [f"Next: {call_for(caught.value.next_step)}"]
+        with pytest.raises(RunError) as none:
+            project.run(1)
+        assert none.value.__notes__ == ['Next: run = project.train("balanced")']
+
+
+def test_progress_is_a_line_that_is_rewritten(capsys, monkeypatch):
+    line = ProgressLine()
+    line._written = 0
+    line(Progress(stage="Import", done=1, total=2))
+    line.close()
+    assert re.fullmatch(r"\r 50%\|█{10} {10}\| Import 1/2 \[.*\]\r +\r", capsys.readouterr().err)
+
+
+def test_an_interrupt_lets_a_job_end_well():
+    with running_job() as job:
+        assert not job.is_cancelled
+        os.kill(os.getpid(), 2)
+        assert job.is_cancelled
+    with pytest.raises(KeyboardInterrupt), running_job():
+        os.kill(os.getpid(), 2)
+        os.kill(os.getpid(), 2)
+
+
+def blocks() -> list[str]:
+    return re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+
+
+def test_the_page_names_what_there_is():
+    owners = {"project": visionft.Project, "run": visionft.Run, "model": visionft.Model, "visionft": visionft}
+    text = PAGE.read_text(encoding="utf-8")
+    used = re.findall(r"\b(project|run|model|visionft)\.([a-z_]+)\(", text)
+    assert len(blocks()) >= 5 and len(used) > 15
+    assert not [f"{owner}.{name}" for owner, name in used if not hasattr(owners[owner], name)]
+
+
+@pytest.mark.slow
+def test_the_code_of_the_page_runs(tmp_path, monkeypatch, capsys):
+    import zipfile
+
+    from resources.photographs import PHOTOGRAPHS
+
+    with zipfile.ZipFile(PHOTOGRAPHS) as archive:  # 12 of each class: enough for the page
+        names = [name for name in archive.namelist() if not name.endswith("/")]
+        for folder in {Path(name).parent for name in names}:
+            for name in sorted(name for name in names if Path(name).parent == folder)[:12]:
+                target = tmp_path / "photos" / folder.name / Path(name).name
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_bytes(archive.read(name))
+    monkeypatch.chdir(tmp_path)
+    scope: dict = {}
+    for block in blocks():
+        exec(compile(block, str(PAGE), "exec"), scope)
+    assert (tmp_path / "waste-model" / "model.onnx").is_file()
+    assert f"Next: project = visionft.create({str(tmp_path / 'nowhere')!r})" in capsys.readouterr().out

@@ -1,0 +1,67 @@
+"""The preset of a project: the facts that count, and one result for every caller."""
+
+from dataclasses import replace
+
+import pytest
+
+from visionft.advice import recommend
+from visionft.cli.train_commands import settings_from
+from visionft.data.types import Snapshot, SnapshotImage
+from visionft.demo import EPOCHS, FRAMING, demo_configs
+from visionft.errors import ConfigError
+from visionft.training import preset_choice
+from visionft.training.config.train_config import Framing
+from visionft.training.framing_choice import FramingChoice, store_framing
+from visionft.training.preset_choice import preset_of_project, project_circumstances
+from visionft.training.probing import Probe
+
+
+@pytest.fixture
+def images(tmp_path) -> Snapshot:
+    """Return 400 images of two classes, 300 of them for training."""
+    images = [
+        SnapshotImage(n, tmp_path / f"{n}.jpg", str(n), (n % 2,), "train" if n % 4 else "val") for n in range(400)
+    ]
+    return Snapshot("single", ("a", "b"), tuple(images))
+
+
+def probes_of(names, _config, _images, *, job):
+    """Return probes that find the last backbone best on every image."""
+    return tuple(
+        Probe(backbone=name, accuracy=0.9, images=4, milliseconds=1, seconds=1, losses=(2 - n, 2.1 - n, 2 - n))
+        for n, name in enumerate(names)
+    )
+
+
+def test_the_measured_framing_of_the_project_counts(images, tmp_path):
+    before = preset_of_project("balanced", images, tmp_path, backbone="starter_resnet", device="cpu")
+    store_framing(tmp_path, FramingChoice(framing=Framing(image_size=320)))
+    after = preset_of_project("balanced", images, tmp_path, backbone="starter_resnet", device="cpu")
+    assert project_circumstances(images, tmp_path, device="cpu").framing == Framing(image_size=320)
+    assert after.epochs < before.epochs  # each image costs more: the same budget shows fewer
+    assert recommend.project_circumstances is project_circumstances
+
+
+@pytest.mark.parametrize("preset", ["quick", "balanced", "best"])
+def test_the_command_line_and_the_demonstration_take_the_same_settings(images, tmp_path, preset, monkeypatch):
+    monkeypatch.setattr(preset_choice, "probe_backbones", probes_of)
+    expected = preset_of_project(preset, images, tmp_path, device="cpu")
+    assert settings_from({"device": "cpu"}, (), None, preset, images, tmp_path) == expected
+    assert expected.backbone == ("hybrid_vit" if preset == "balanced" else expected.backbone)  # measured best
+    quick, balanced = demo_configs(images, tmp_path)
+    own = {"quick": quick, "balanced": balanced}.get(preset)
+    if own is not None:
+        same = preset_of_project(preset, images, tmp_path, backbone=quick.backbone)
+        shortened = {"epochs": EPOCHS} if preset == "balanced" else {}
+        assert own == replace(same, framing=FRAMING, **shortened)
+
+
+def test_a_preset_for_another_computer_suits_its_device(images, tmp_path):
+    here = preset_of_project("balanced", images, tmp_path, backbone="starter_resnet", device="cpu")
+    there = preset_of_project("balanced", images, tmp_path, backbone="starter_resnet", device="cpu", trains_on="cuda")
+    assert there.epochs >= here.epochs and there.device == "cpu"
+
+
+def test_an_unknown_preset_is_refused(images, tmp_path):
+    with pytest.raises(ConfigError, match="fastest"):
+        preset_of_project("fastest", images, tmp_path)

@@ -1,0 +1,138 @@
+"""What long work of the Python interface shows, how an interrupt ends it, and errors in Python terms.
+
+A line on stderr is rewritten while the work goes on, as in tqdm: it works in terminals and notebooks alike.
+"""
+
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from types import FrameType
+
+from visionft.amounts import duration_text
+from visionft.api.python_steps import call_for
+from visionft.errors import VisionFTError, as_expected
+from visionft.events import EpochDone, Event, Notice, Progress, RunStarted, StepDone
+from visionft.foreign_text import printable
+from visionft.jobs import JobContext
+
+Callback = Callable[[Event], object]
+
+_WIDTH = 20  # of the bar, in characters
+_LONGEST = 100  # characters of the rewritten line: a longer one would wrap in a terminal and could not be rewritten
+_LEAST_S = 0.1  # between two writings: about what an eye can follow
+
+
+class ProgressLine:
+    """Prints events on stderr: a line per epoch and notice, and a progress line that is rewritten.
+
+    Call it with each event; `close` ends the progress line.
+    """
+
+    def __init__(self) -> None:
+        self._began = self._written = time.monotonic()
+        self._length = 0  # of the progress line on the screen, in characters
+
+    def __call__(self, event: Event) -> None:
+        match event:
+            case RunStarted():
+                self._print(
+                    f"{event.run}: {event.backbone}, {event.method}, {event.train_images} training and "
+                    f"{event.val_images} validation images, {event.device}"
+                )
+            case EpochDone():
+                epoch = f"epoch {event.epoch}/{event.epochs}" if event.epochs else "solved in closed form"
+                loss = "" if event.val_loss is None else f"  validation loss {event.val_loss:.4f}"
+                best = "  best so far" if event.is_best else ""
+                self._print(f"{epoch}{loss}  accuracy {event.accuracy_text}{best}")
+            case Notice():
+                step = f" Next: {call_for(event.next_step)}" if event.next_step is not None else ""
+                self._print(f"{event.message}{step}")
+            case StepDone():
+                words = f"epoch {event.epoch}, step {event.step}/{event.steps}, loss {event.loss:.3f}"
+                self._rewrite(words, event.share)
+            case Progress():
+                count = f" {event.done}/{event.total}" if event.total else ""
+                share = event.done / event.total if event.total and event.share is None else event.share
+                self._rewrite(f"{event.stage}{count}", share)
+
+    def close(self) -> None:
+        """Clear the progress line."""
+        self._write(f"\r{' ' * self._length}\r" if self._length else "")
+        self._length = 0
+
+    def _print(self, text: str) -> None:
+        self.close()
+        self._write(f"{printable(text)}\n")
+
+    def _rewrite(self, words: str, share: float | None) -> None:
+        now = time.monotonic()
+        if now - self._written < _LEAST_S:
+            return
+        self._written = now
+        bar = ""
+        if share is not None:
+            filled = round(_WIDTH * share)
+            bar = f"{share:4.0%}|{'█' * filled}{' ' * (_WIDTH - filled)}| "
+        lasted = f" [{duration_text(now - self._began)}]"
+        line = printable(f"{bar}{words}"[: _LONGEST - len(lasted)] + lasted)
+        self._write(f"\r{line.ljust(self._length)}")
+        self._length = max(self._length, len(line))
+
+    def _write(self, text: str) -> None:
+        if text and sys.stderr is not None:  # a windowed program has none
+            sys.stderr.write(text)
+            sys.stderr.flush()
+
+
+@contextmanager
+def running_job(callback: Callback | None = None) -> Generator[JobContext]:
+    """Yield the context of a job whose events go to `callback`, or to a progress line on stderr.
+
+    The first interrupt (Ctrl-C, or the stop button of a notebook) lets the job end well with what it has, the second
+    raises KeyboardInterrupt. In a thread other than the main one there are no interrupts. Errors as `in_python_terms`.
+    """
+    line = ProgressLine()
+    interrupts: list[int] = []
+
+    def interrupt(number: int, _frame: FrameType | None) -> None:
+        interrupts.append(number)
+        if len(interrupts) > 1:
+            raise KeyboardInterrupt
+
+    def report(event: Event) -> None:
+        (callback or line)(event)
+
+    is_main = threading.current_thread() is threading.main_thread()
+    before = signal.signal(signal.SIGINT, interrupt) if is_main else None
+    try:
+        with in_python_terms():
+            yield JobContext(report, lambda: bool(interrupts))
+    finally:
+        if is_main:
+            signal.signal(signal.SIGINT, before)
+        line.close()
+
+
+@contextmanager
+def in_python_terms() -> Generator[None]:
+    """Add the next step, as a call of this interface, to the expected errors of the block; others pass unchanged."""
+    try:
+        yield
+    except Exception as error:
+        expected = as_expected(error)
+        if expected is None:
+            raise
+        add_next_step(expected)
+        if expected is error:
+            raise
+        raise expected from error
+
+
+def add_next_step(error: VisionFTError) -> None:
+    """Add the next step of an error to its traceback, once, as a call of this interface."""
+    notes: list[str] = getattr(error, "__notes__", [])
+    if error.next_step is not None and not any(note.startswith("Next: ") for note in notes):
+        error.add_note(f"Next: {call_for(error.next_step)}")
