@@ -63,6 +63,8 @@ FOLDERS = [
            classes={"cat": 4, "dog": 2}, splits={"train": 4, "test": 2}),
     Layout("split with images between", two("train/images/cat", "train/images/dog", "valid/images/cat"),
            classes={"cat": 4, "dog": 2}, splits={"train": 4, "val": 2}),
+    Layout("a class called train in splits", two("train/car", "train/train", "val/train"),
+           classes={"car": 2, "train": 4}, splits={"train": 4, "val": 2}),
     Layout("a class called train", two("train", "car", "plane"), classes={"train": 2, "car": 2, "plane": 2}),
     Layout("classes train and test among others is a split", two("train/cat", "test/cat", "car"),
            splits={"train": 2, "test": 2}, added=4),
