@@ -86,7 +86,7 @@ STARTS = {  # who starts a program, gives a file to another one, or imports by a
     "QDesktopServices.openUrl": {"card_view.py", "folders.py", "manual.py", "publishing.py", "report_view.py"},
     "import_module": {"doctor.py", "hugging_face.py", "matlab.py", "spreadsheets.py", "lazy_function.py",
                       "chart_loader.py"},
-    "importlib.import_module": {"doctor.py", "schemas.py"},
+    "importlib.import_module": {"__init__.py", "doctor.py", "schemas.py"},  # of `visionft`: `visionft.api` alone
     "torch.export.load": {"pytorch_file.py"},
     "shutil.rmtree": {
         "keeping.py", "run_folder.py", "checkpoint.py", "external_models.py", "framework_formats.py", "publishing.py",
