@@ -211,7 +211,9 @@ class LabelReader:
             return [source_of(self._chosen_table(options), self._known)], []
         of_tools = [(name, file) for name, file in _label_files(self.survey, self.only) if name not in TABLES]
         listings, errors = _read_each(of_tools, options)
-        tables, more_errors = self._read_tables({file for each in listings for file in each.label_files}, options)
+        known = {file for each in listings for file in each.label_files}
+        known |= {entry.file for each in listings for entry in each.interpretations}
+        tables, more_errors = self._read_tables(known, options)
         found = [each for each in [*listings, *tables] if each.interpretations]
         return [source_of(each, self._known) for each in found], [*errors, *more_errors]
 
