@@ -60,7 +60,6 @@ def map_(
     method: Annotated[str, Option(help="tsne, or pca, which is quick and shows less.")] = "tsne",
     again: Annotated[bool, Option("--again", help="Draw it anew: every image gets another place.")] = False,
     seed: Annotated[int, Option(min=0, max=MOST_SEED, help="Of the drawing; the same one gives the same map.")] = 0,
-    engine: Annotated[str, Option(help="auto, opentsne, or torchdr on an NVIDIA graphics card.")] = "auto",
     output: Annotated[
         Path | None, Option("--output", "-o", metavar="FILE", help="A table (CSV) to write; - for stdout.")
     ] = None,
@@ -72,9 +71,8 @@ def map_(
     """
     from visionft.curation.map.image_map import METHODS, draw_map
 
-    for wrong, right in ((method, METHODS), (engine, ("auto", "opentsne", "torchdr"))):
-        if wrong not in right:
-            raise VisionFTError(f"There is no {wrong}.", f"Choose {' or '.join(right)}.")
+    if method not in METHODS:
+        raise VisionFTError(f"There is no {method}.", f"Choose {' or '.join(METHODS)}.")
     with opened_project(project, read_only=True) as opened, running_job() as job:
         images = opened.snapshot()
         found = draw_map(
@@ -83,7 +81,6 @@ def map_(
             method=method,  # pyright: ignore[reportArgumentType]  (compared above)
             again=again,
             seed=seed,
-            engine=engine,  # pyright: ignore[reportArgumentType]  (compared above)
             job=job,
         )
     facts = _facts(images)

@@ -2,7 +2,6 @@
 
 import dataclasses
 import hashlib
-import importlib.util
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +10,7 @@ import pytest
 from visionft.curation.map.image_map import ImageMap, draw_map, read_map
 from visionft.curation.map.layout import lay_out, place_among
 from visionft.data.types import Snapshot, SnapshotImage
-from visionft.errors import ProjectError, VisionFTError
+from visionft.errors import ProjectError
 from visionft.events import Notice, Progress
 from visionft.features.feature_store import FeatureKind, make_current
 from visionft.files import read_arrays, write_arrays
@@ -188,13 +187,6 @@ def test_another_network_has_another_map(tmp_path: Path):
     assert read_map(tmp_path, images, method="pca") is None
     make_current(tmp_path, KIND)
     assert read_map(tmp_path, images, method="pca") is not None
-
-
-@pytest.mark.skipif(importlib.util.find_spec("torchdr") is not None, reason="TorchDR is here")
-def test_without_torchdr_asking_for_it_says_what_to_install(tmp_path: Path):
-    with pytest.raises(VisionFTError) as caught:
-        draw_map(tmp_path, project_of(tmp_path, vectors_of(30)), engine="torchdr")
-    assert caught.value.next_step is not None and "cuda-map" in caught.value.next_step.requirement
 
 
 def test_what_a_killed_drawing_left_goes_with_the_next(tmp_path: Path):

@@ -19,7 +19,7 @@ from typing import Final, Literal
 import numpy as np
 
 from visionft.curation.check import FOLDER
-from visionft.curation.map.layout import LEAST, Engine, lay_out, place_among
+from visionft.curation.map.layout import LEAST, lay_out, place_among
 from visionft.data.types import Snapshot
 from visionft.errors import ProjectError
 from visionft.events import Notice
@@ -138,7 +138,6 @@ def draw_map(
     method: Method = "tsne",
     again: bool = False,
     seed: int = 0,
-    engine: Engine = "auto",
     most_drawn: int = MOST_DRAWN,
     job: JobContext = SILENT,
 ) -> ImageMap:
@@ -152,7 +151,7 @@ def draw_map(
 
     Raises:
         ProjectError: There are no images.
-        VisionFTError: As `embed`, or the engine is not available.
+        VisionFTError: As `embed`.
     """
     if not images.images:
         raise ProjectError("There are no images yet.", "Import some first.")
@@ -164,7 +163,7 @@ def draw_map(
     if drawing is None:
         if not again and (folder / _CURRENT).exists():
             job.report(Notice(message="The stored map cannot be read: it is drawn again.", level="warning"))
-        _draw(folder, features, method, seed, engine, most_drawn, job)
+        _draw(folder, features, method, seed, most_drawn, job)
     else:
         _place_new(drawing, features, job)
     found = read_map(project_dir, images, method=method)
@@ -234,9 +233,7 @@ def _read_stored_map(folder: Path, width: int) -> _StoredMap | None:
     return _StoredMap(RowStore(folder / about[0], _POINT), frame, rows, points, about[2])
 
 
-def _draw(
-    folder: Path, features: Features, method: Method, seed: int, engine: Engine, most: int, job: JobContext
-) -> None:
+def _draw(folder: Path, features: Features, method: Method, seed: int, most: int, job: JobContext) -> None:
     """Draw a map and let everybody read it; the one before goes only then."""
     contents = [image.sha256 for image in features.images]
     _, first = np.unique(contents, return_index=True)  # copies share a position, and count once
@@ -248,10 +245,10 @@ def _draw(
     if is_plain:
         points = _two(rows)
     elif len(rows) <= most:
-        points = lay_out(rows, seed=seed, engine=engine, job=job)
+        points = lay_out(rows, seed=seed, job=job)
     else:
         drawn, points = np.sort(np.random.default_rng(seed).choice(len(rows), most, replace=False)), _two(rows)
-        points[drawn] = lay_out(rows[drawn], seed=seed, engine=engine, job=job)
+        points[drawn] = lay_out(rows[drawn], seed=seed, job=job)
         others = np.setdiff1d(np.arange(len(rows)), drawn, assume_unique=True)
         points[others] = place_among(rows[drawn], points[drawn], rows[others], job=job)
     folder.mkdir(parents=True, exist_ok=True)

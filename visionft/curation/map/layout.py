@@ -1,50 +1,35 @@
 """Two-dimensional layout of images by similarity: t-SNE, and placement of later images.
 
-openTSNE on a processor; TorchDR with CUDA (an extra of the package). Both are imported lazily, because only drawing a
-map needs them. Independent of projects and files.
+Of openTSNE, which is imported lazily because only drawing a map needs it. Independent of projects and files.
 """
 
-import importlib.util
 import os
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import numpy as np
 
 from models.messages import Message
-from visionft.errors import NextStep, VisionFTError
-from visionft.events import Notice, Progress
+from visionft.events import Progress
 from visionft.features.neighbours import nearest
 from visionft.heads.numerics import unit_rows
 from visionft.jobs import SILENT, JobCancelled, JobContext
 
-Engine = Literal["auto", "opentsne", "torchdr"]
 STAGE: Final = Message("Drawing the map")
 LEAST: Final = 10  # number of images below which neighbourhoods are meaningless
 _PERPLEXITY: Final = 30
 _EARLY, _LATE = (250, 12.0), 500  # rounds and exaggeration of the first phase; rounds of the second
 _LARGE, _LARGE_EXAGGERATION = 50_000, 2.0  # above: denser groups, as openTSNE's guide advises for large sets
 _MOST_EXACT: Final = 40_000  # rows; above, neighbours are searched in cells
-_EXTRA: Final = NextStep("install", requirement="visionft[cuda-map]")
 
 
-def lay_out(rows: np.ndarray, *, seed: int = 0, engine: Engine = "auto", job: JobContext = SILENT) -> np.ndarray:
+def lay_out(rows: np.ndarray, *, seed: int = 0, job: JobContext = SILENT) -> np.ndarray:
     """Return (N, 2) float32 positions of rows (N, K): t-SNE by cosine distance; reproducible with the same seed.
 
     The rows are coordinates along principal axes, the first two being the initial positions.
 
     Raises:
-        VisionFTError: The engine is not available: no such library, or no CUDA.
+        JobCancelled: The job was cancelled.
     """
-    if use_torchdr(engine, len(rows)):
-        try:
-            return _by_torchdr(rows, seed)
-        except ImportError as error:
-            if engine == "torchdr":
-                raise VisionFTError(
-                    Message("TorchDR cannot be loaded: {error}.", error=error), "Install it again.", _EXTRA
-                ) from error
-            message = Message("TorchDR cannot be loaded ({error}): openTSNE draws the map.", error=error)
-            job.report(Notice(message=message, level="warning", next_step=_EXTRA))
     from openTSNE import TSNEEmbedding
     from openTSNE.affinity import PerplexityBasedNN
     from openTSNE.nearest_neighbors import PrecomputedNeighbors
@@ -113,36 +98,3 @@ def start_of(rows: np.ndarray, seed: int) -> np.ndarray:
     start[:, : min(2, rows.shape[1])] = rows[:, :2]
     start *= 1e-4 / max(float(start[:, 0].std()), 1e-12)
     return start + np.random.default_rng(seed).normal(0, 1e-6, start.shape)
-
-
-def use_torchdr(engine: Engine, count: int) -> bool:
-    """Return whether TorchDR computes a map of this number of images.
-
-    Raises:
-        VisionFTError: It was requested by name and is not available.
-    """
-    if engine == "opentsne" or (engine == "auto" and count < 20_000):
-        return False
-    has_library = importlib.util.find_spec("torchdr") is not None
-    from visionft.devices import has_nvidia_gpu
-
-    if engine == "torchdr" and not has_library:
-        raise VisionFTError("TorchDR is not installed.", "It comes with the extra cuda-map.", _EXTRA)
-    if not has_library or not has_nvidia_gpu():
-        if engine == "torchdr":
-            raise VisionFTError("TorchDR needs an NVIDIA graphics card.", "Let openTSNE draw the map.")
-        return False
-    return True
-
-
-def _by_torchdr(rows: np.ndarray, seed: int) -> np.ndarray:
-    """Compute the layout on a GPU: InfoTSNE has t-SNE's own kernel, so that `place_among` suits its maps as well."""
-    import torch
-    from torchdr import InfoTSNE  # pyright: ignore[reportMissingImports]
-
-    start = torch.as_tensor(start_of(rows, seed), dtype=torch.float32)
-    model = InfoTSNE(
-        perplexity=_PERPLEXITY, init=start, device="cuda", random_state=seed, backend=None, distributed=False
-    )
-    found = model.fit_transform(torch.as_tensor(unit_rows(rows)))
-    return np.asarray(torch.as_tensor(found).detach().cpu(), np.float32)
