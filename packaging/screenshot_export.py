@@ -15,9 +15,9 @@ from visionft.events import Progress
 from visionft.export.bundle.benching import BatchSpeed, Benchmark, ModelSpeed
 from visionft.export.bundle.sample_programs import sample_files
 from visionft.export.bundle.verifying import AnswerCheck, FileFault, UploadFile, Verification
-from visionft.export.parity import ExportResult, Latency, Parity
+from visionft.export.export_result import ExportResult, Latency, Parity
 from visionft.export.precision.variants import Variant, VariantAgreement, VariantLatency, variant_file
-from visionft.weights.uploading import UploadResult
+from visionft.export.uploading import UploadResult
 
 _FILES = ("README.md", "huggingface/config.json", "huggingface/model.safetensors", "labels.txt", "model.onnx")
 

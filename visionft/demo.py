@@ -10,7 +10,7 @@ from models.catalog import DEFAULT_BACKBONE
 from models.messages import Message
 from visionft.data.types import Snapshot
 from visionft.errors import VisionFTError
-from visionft.export.parity import ExportResult
+from visionft.export.export_result import ExportResult
 from visionft.jobs import SILENT, JobContext
 from visionft.project.store import Project
 from visionft.sample_projects import Sample, fill_with_sample

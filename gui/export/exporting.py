@@ -9,13 +9,10 @@ from visionft.errors import VisionFTError
 from visionft.events import Notice, Progress
 from visionft.export.bundle.verifying import UploadFile, files_to_send
 from visionft.export.contents import INDEX_FILE, read_record
+from visionft.export.export_result import ExportResult
 from visionft.export.options import ExportOptions
-from visionft.export.parity import ExportResult
 from visionft.export.record import facts_of
-from visionft.jobs import JobContext
-from visionft.libraries import load_libraries
-from visionft.project.store import Project
-from visionft.weights.uploading import (
+from visionft.export.uploading import (
     Destination,
     TokenPlace,
     UploadResult,
@@ -25,6 +22,9 @@ from visionft.weights.uploading import (
     send_files,
     token_place,
 )
+from visionft.jobs import JobContext
+from visionft.libraries import load_libraries
+from visionft.project.store import Project
 
 if TYPE_CHECKING:
     from visionft.data.types import Snapshot

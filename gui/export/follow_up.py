@@ -17,7 +17,7 @@ from gui.kit.translation import tr
 from gui.state import AppState
 from gui.tasks import Lane, Outcome, Priority, Task
 from visionft.export.bundle.verifying import Verification
-from visionft.export.parity import ExportResult
+from visionft.export.export_result import ExportResult
 
 if TYPE_CHECKING:
     from visionft.export.bundle.benching import Benchmark

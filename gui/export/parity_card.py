@@ -15,7 +15,7 @@ from visionft.amounts import size_text
 from visionft.export.bundle.sample_programs import SAMPLES
 from visionft.export.bundle.verifying import Fault, Verification
 from visionft.export.contents import FLOAT_MODEL_FILE, MODEL_FILE, PYTORCH_FILE, RECORD_FILE, SCRIPT_FILE
-from visionft.export.parity import MAX_ABS_DIFF, ExportResult, Form, MirrorEffect, SampleRun
+from visionft.export.export_result import MAX_ABS_DIFF, ExportResult, Form, MirrorEffect, SampleRun
 
 _CAPTIONS = {
     "agreement": Message("Same prediction"),

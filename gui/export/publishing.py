@@ -23,7 +23,7 @@ from models.messages import Message
 from visionft.amounts import size_text
 from visionft.events import Event, Progress
 from visionft.export.bundle.verifying import UploadFile
-from visionft.weights.uploading import Destination, UploadResult
+from visionft.export.uploading import Destination, UploadResult
 
 _WIDTH, _LEAST_FORM = 720, 120
 _PRIVATE, _PUBLIC, _KNOWN, _OTHER = "private", "public", "known", "other"

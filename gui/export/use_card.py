@@ -14,8 +14,8 @@ from visionft.export.bundle.sample_programs import PYTORCH, SAMPLES, Sample, sam
 from visionft.export.bundle.triton import TRITON_FOLDER
 from visionft.export.bundle.web_runtime import RUNTIME_FOLDER, runtime_files
 from visionft.export.contents import FIXED_MODEL_FILE, FLOAT_MODEL_FILE, MODEL_FILE, PYTORCH_FILE
+from visionft.export.export_result import ExportResult
 from visionft.export.options import ExportOptions, help_of
-from visionft.export.parity import ExportResult
 from visionft.export.precision.variants import Kind, variant_file
 from visionft.export.targets import Target
 

@@ -22,7 +22,7 @@ import onnx
 import pytest
 
 from visionft.data.types import Snapshot
-from visionft.export.parity import read_export
+from visionft.export.export_result import read_export
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.loop.train import train
 

@@ -13,7 +13,7 @@ from visionft.data.types import Snapshot
 from visionft.errors import ImageError, VisionFTError
 from visionft.evaluation.stored import Evaluation, read_evaluation
 from visionft.events import EpochDone, Event
-from visionft.export.parity import ExportResult, read_export
+from visionft.export.export_result import ExportResult, read_export
 from visionft.export.predictor import Prediction, Predictor, expand_folders
 from visionft.export.record import ProjectFacts
 from visionft.export.targets import target_named

@@ -28,7 +28,7 @@ from visionft.training.runs.run_folder import load_run
 if TYPE_CHECKING:
     from visionft.export.bundle.benching import Benchmark
     from visionft.export.bundle.verifying import Verification
-    from visionft.export.parity import ExportResult, Form, MirrorEffect
+    from visionft.export.export_result import ExportResult, Form, MirrorEffect
     from visionft.export.precision.variants import Variant
 
 _SHOWN = 20  # a sample's packages are thousands of files
@@ -36,7 +36,7 @@ _SENT = {"address": str, "files": list[str], "bytes": int, "is_public": bool}
 ExportDir = Annotated[Path, Argument(metavar="DIR", help="Folder of an export.")]
 
 
-@prints("visionft.export.parity:ExportResult")
+@prints("visionft.export.export_result:ExportResult")
 def export(
     project: ProjectDir,
     run: RunName,
@@ -333,7 +333,7 @@ def push(
     Lists the files and asks first; uses the login of `hf auth login`.
     """
     from visionft.export.bundle.verifying import files_to_send
-    from visionft.weights.uploading import Destination, send_files
+    from visionft.export.uploading import Destination, send_files
 
     files = files_to_send(folder)
     total = sum(each.bytes for each in files)

@@ -24,8 +24,8 @@ from models.methods.layers.joined import JoinedNetwork, Stages
 from visionft.data.types import Snapshot, Split
 from visionft.errors import RunError
 from visionft.evaluation.report import output_batches, run_images
+from visionft.export.export_result import Border
 from visionft.export.graph import LOGITS
-from visionft.export.parity import Border
 from visionft.export.predictor import DISTANCE, EMBEDDING
 from visionft.heads.linear_head import standardization
 from visionft.jobs import JobContext

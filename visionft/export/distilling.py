@@ -19,9 +19,9 @@ from visionft.errors import ExportError, NextStep
 from visionft.evaluation.report import Logits, class_images, logit_batches
 from visionft.events import Event, Notice, Progress, StepDone
 from visionft.export.contents import MODEL_FILE
+from visionft.export.export_result import ExportResult
 from visionft.export.graph import set_metadata
 from visionft.export.model_file import open_session
-from visionft.export.parity import ExportResult
 from visionft.export.precision.variant_evaluation import (
     MEASURED,
     LogitDecoder,

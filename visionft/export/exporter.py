@@ -39,6 +39,7 @@ from visionft.export.contents import (
 )
 from visionft.export.distance import Distance, embeddings, fit_distance, with_outputs
 from visionft.export.distilling import Distiller
+from visionft.export.export_result import MAX_ABS_DIFF, ExportResult, Form
 from visionft.export.exporters import EXPORTERS
 from visionft.export.graph import (
     LOGITS,
@@ -57,7 +58,6 @@ from visionft.export.index.memory_index import ExportedIndex, IndexEntry, write_
 from visionft.export.mirroring import averaged_logits, calibrate_average, require_no_index, with_mirror_average
 from visionft.export.model_file import trusted_session
 from visionft.export.options import DEFAULT_OPTIONS, ExportOptions
-from visionft.export.parity import MAX_ABS_DIFF, ExportResult, Form
 from visionft.export.phone.making import PhoneMaker
 from visionft.export.precision.making import VariantMaker, require_images
 from visionft.export.precision.variant_evaluation import LogitDecoder

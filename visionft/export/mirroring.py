@@ -16,8 +16,8 @@ from visionft.data.types import Snapshot, Split
 from visionft.errors import ExportError
 from visionft.evaluation.comparison import paired_interval
 from visionft.evaluation.report import Logits, calibrate, calibrated_temperature, fit_thresholds, run_logits
+from visionft.export.export_result import MirrorEffect
 from visionft.export.graph import LOGITS, replace_all
-from visionft.export.parity import MirrorEffect
 from visionft.export.precision.variant_evaluation import LogitDecoder, are_equal
 from visionft.export.preprocessing_graph import constant
 from visionft.jobs import JobContext

@@ -16,9 +16,9 @@ from visionft.data.decode import IMAGE_SUFFIXES, decode_open, open_image
 from visionft.data.image_reading import ImageReading
 from visionft.errors import ExportError, ImageError, NextStep, as_expected
 from visionft.export.contents import MODEL_FILE
+from visionft.export.export_result import Border
 from visionft.export.index.memory_index import read_index
 from visionft.export.model_file import check_model, open_session, read_model, refused
-from visionft.export.parity import Border
 from visionft.export.publishing import settle
 from visionft.files import MOST_RECORD, parse_json, sha256_file
 from visionft.records import Record

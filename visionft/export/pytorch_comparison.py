@@ -17,7 +17,7 @@ from visionft.errors import ExportError, ImageError, nothing_readable
 from visionft.evaluation.report import run_images
 from visionft.events import Progress
 from visionft.export.distance import Distance
-from visionft.export.parity import Parity
+from visionft.export.export_result import Parity
 from visionft.export.predictor import Predictor
 from visionft.jobs import SILENT, JobContext
 from visionft.training.loop.subsets import spread

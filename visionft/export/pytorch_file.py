@@ -20,8 +20,8 @@ from visionft.data.types import Task
 from visionft.errors import ExportError
 from visionft.export.contents import MODEL_FILE, PYTORCH_FILE
 from visionft.export.distance import Distance, with_outputs
+from visionft.export.export_result import MAX_PYTORCH_DIFF, Parity
 from visionft.export.graph import LOGITS
-from visionft.export.parity import MAX_PYTORCH_DIFF, Parity
 from visionft.export.predictor import DISTANCE, OUTPUT, Predictor
 from visionft.export.pytorch_comparison import measure_parity
 from visionft.jobs import JobContext

@@ -19,7 +19,7 @@ from visionft.data.types import SPLITS, Snapshot
 from visionft.errors import RunError
 from visionft.evaluation.stored import Evaluation
 from visionft.evaluation.unseen import is_unseen
-from visionft.export.parity import Border, ExportResult
+from visionft.export.export_result import Border, ExportResult
 from visionft.export.precision.variants import SMALL_NETWORK
 from visionft.project.edits.certificates import Certificate, certificates_of
 from visionft.project.edits.changes import LabelSource

@@ -17,9 +17,9 @@ from gui.kit import dialogs
 from visionft.errors import ExportError
 from visionft.export.bundle.sample_programs import SAMPLES
 from visionft.export.bundle.verifying import FileFault, Verification
+from visionft.export.export_result import ExportResult, Latency, MirrorEffect, Parity, SampleRun, read_export
 from visionft.export.exporters import EXPORTERS, Exporter
 from visionft.export.options import ExportOptions
-from visionft.export.parity import ExportResult, Latency, MirrorEffect, Parity, SampleRun, read_export
 from visionft.export.targets import TARGETS
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.runs.run_folder import change_notes, delete_weights, read_run

@@ -13,8 +13,8 @@ from safetensors.torch import save_file
 
 import resources
 from visionft.data.types import Snapshot
+from visionft.export.export_result import ExportResult
 from visionft.export.exporter import export_run
-from visionft.export.parity import ExportResult
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.loop.train import train
 

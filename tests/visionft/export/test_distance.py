@@ -20,8 +20,8 @@ from visionft.data.types import Snapshot
 from visionft.errors import ExportError
 from visionft.export import distance, exporter
 from visionft.export.distance import Distance, draw_border, fit_distance, with_outputs
+from visionft.export.export_result import read_export
 from visionft.export.exporter import export_run
-from visionft.export.parity import read_export
 from visionft.export.prediction_table import csv_text
 from visionft.export.predictor import Predictor
 from visionft.jobs import SILENT

@@ -9,9 +9,9 @@ import pytest
 from visionft.data.types import Snapshot
 from visionft.events import Progress
 from visionft.export.bundle.verifying import verify_export
+from visionft.export.export_result import read_export
 from visionft.export.exporter import export_run
 from visionft.export.options import ExportOptions
-from visionft.export.parity import read_export
 from visionft.export.targets import is_made_with
 from visionft.jobs import JobCancelled, JobContext
 

@@ -27,10 +27,10 @@ from visionft.errors import ExportError
 from visionft.evaluation.report import evaluate_run, probabilities_of, run_logits
 from visionft.evaluation.stored import read_evaluation
 from visionft.export import exporter
+from visionft.export.export_result import read_export
 from visionft.export.exporter import export_run
 from visionft.export.graph import export_network
 from visionft.export.options import ExportOptions
-from visionft.export.parity import read_export
 from visionft.export.predictor import Predictor, expand_folders
 from visionft.export.record import ProjectFacts
 from visionft.jobs import JobCancelled, JobContext

@@ -17,9 +17,9 @@ from visionft.data.decode import decode
 from visionft.data.types import Snapshot, SnapshotImage
 from visionft.errors import ExportError, RunError
 from visionft.evaluation.report import evaluate_run
+from visionft.export.export_result import read_export
 from visionft.export.exporter import export_run
 from visionft.export.options import ExportOptions
-from visionft.export.parity import read_export
 from visionft.export.predictor import Predictor
 from visionft.training.runs.run_folder import load_run, read_run
 from visionft.training.runs.run_model import load_run_model

@@ -15,10 +15,10 @@ from onnx import numpy_helper
 from visionft.data.decode import decode
 from visionft.data.types import Snapshot
 from visionft.errors import ExportError, VisionFTError
+from visionft.export.export_result import ExportResult, read_export
 from visionft.export.exporter import export_run
 from visionft.export.model_file import open_session
 from visionft.export.options import ExportOptions
-from visionft.export.parity import ExportResult, read_export
 from visionft.export.precision import variant_evaluation
 from visionft.export.precision.variants import VariantAgreement, VariantLatency, judge
 from visionft.export.predictor import Predictor

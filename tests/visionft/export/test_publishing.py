@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from visionft.errors import ExportError, VisionFTError
-from visionft.export.parity import read_export
+from visionft.export.export_result import read_export
 from visionft.export.publishing import publishing, settle
 from visionft.files import temporary_folder
 

@@ -18,8 +18,8 @@ from visionft.data.types import Snapshot
 from visionft.errors import ExportError
 from visionft.export.bundle.verifying import verify_export
 from visionft.export.distance import fit_distance
+from visionft.export.export_result import MAX_PYTORCH_DIFF, ExportResult, read_export
 from visionft.export.exporter import export_run
-from visionft.export.parity import MAX_PYTORCH_DIFF, ExportResult, read_export
 from visionft.export.predictor import Predictor
 from visionft.export.pytorch_comparison import Reference
 from visionft.export.pytorch_file import ImageClassifier, PyTorchPredictor, write_compared, write_pytorch_file

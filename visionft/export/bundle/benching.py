@@ -13,8 +13,8 @@ from visionft.data.preprocess import PreprocessConfig
 from visionft.errors import ExportError
 from visionft.evaluation.timing import Spread, processor_name, runs_for, spread_of, timed_calls
 from visionft.events import Progress
+from visionft.export.export_result import Latency
 from visionft.export.model_file import open_session, read_model, trusted_session
-from visionft.export.parity import Latency
 from visionft.export.predictor import INPUT, OUTPUT, Predictor, takes_any_size
 from visionft.export.preprocessing_graph import preprocessing_model
 from visionft.jobs import SILENT, JobContext

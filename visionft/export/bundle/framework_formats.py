@@ -20,8 +20,8 @@ from visionft.export.bundle.timm_folder import (
 from visionft.export.bundle.transformers_module import MODULE_FILES, write_module
 from visionft.export.contents import PYTORCH_FILE
 from visionft.export.distance import Distance
+from visionft.export.export_result import Parity, TransformEffect
 from visionft.export.options import ExportOptions
-from visionft.export.parity import Parity, TransformEffect
 from visionft.export.pytorch_comparison import parity_images
 from visionft.export.pytorch_file import ImageClassifier, write_compared
 from visionft.jobs import JobContext

@@ -23,7 +23,7 @@ from models.messages import Message
 from visionft.data.image_reading import AS_STORED
 from visionft.errors import ExportError
 from visionft.export.contents import MODEL_FILE, PYTORCH_FILE
-from visionft.export.parity import SampleRun
+from visionft.export.export_result import SampleRun
 from visionft.export.predictor import Prediction, Predictor
 from visionft.foreign_text import is_unicode
 from visionft.installation import is_frozen

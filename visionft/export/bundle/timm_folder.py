@@ -21,7 +21,7 @@ from visionft.calibration import sigmoid, softmax
 from visionft.data.types import Task
 from visionft.errors import ExportError
 from visionft.export.bundle.card.markdown import TIMM_FOLDER
-from visionft.export.parity import TransformEffect
+from visionft.export.export_result import TransformEffect
 from visionft.files import write_json
 from visionft.training.loop.subsets import spread
 from visionft.training.runs.run_model import LoadedRun, RunModel

@@ -40,7 +40,7 @@ from visionft.export.contents import (
     listed_files,
     read_record,
 )
-from visionft.export.parity import MAX_ABS_DIFF
+from visionft.export.export_result import MAX_ABS_DIFF
 from visionft.export.precision.variants import recorded_precisions
 from visionft.export.predictor import Predictor, expand_folders
 from visionft.export.publishing import settle

@@ -20,8 +20,8 @@ from visionft.data.types import Task
 from visionft.errors import ExportError
 from visionft.events import Progress
 from visionft.export.contents import CORE_ML_FOLDER, FIXED_MODEL_FILE, MODEL_FILE
+from visionft.export.export_result import MAX_ABS_DIFF, Form
 from visionft.export.model_file import PROCESSOR, trusted_session
-from visionft.export.parity import MAX_ABS_DIFF, Form
 from visionft.export.phone.core_ml import write_core_ml
 from visionft.export.phone.fixed_size import fixed_input, fixed_model
 from visionft.export.precision.variants import EXACT_BYTES, FP16_LEAST_AGREEMENT, FP16_MAX_DIFF, Variant

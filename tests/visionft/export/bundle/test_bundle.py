@@ -21,9 +21,9 @@ from visionft.export.bundle.sample_programs import require_agreement, run_python
 from visionft.export.bundle.timm_folder import plain_network, write_timm_folder
 from visionft.export.bundle.verifying import files_to_send, verify_export
 from visionft.export.contents import MODEL_FILE, files_in, note_change
+from visionft.export.export_result import SampleRun, read_export
 from visionft.export.exporter import export_run
 from visionft.export.options import ExportOptions
-from visionft.export.parity import SampleRun, read_export
 from visionft.export.predictor import Prediction, Predictor
 from visionft.export.publishing import READY
 from visionft.jobs import JobContext

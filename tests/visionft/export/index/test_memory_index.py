@@ -18,10 +18,10 @@ from visionft.errors import ExportError, VisionFTError
 from visionft.export import contents
 from visionft.export.bundle.verifying import verify_export
 from visionft.export.contents import INDEX_FILE
+from visionft.export.export_result import read_export
 from visionft.export.exporter import export_run
 from visionft.export.index.extending import change_index
 from visionft.export.index.memory_index import ExportedIndex, IndexEntry, read_index, write_index
-from visionft.export.parity import read_export
 from visionft.export.predictor import Predictor
 from visionft.export.record import ProjectFacts
 from visionft.training.config.train_config import TrainConfig

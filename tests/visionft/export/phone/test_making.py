@@ -13,9 +13,9 @@ from visionft.data.decode import decode
 from visionft.data.types import Snapshot
 from visionft.errors import ExportError
 from visionft.export.bundle.verifying import verify_export
+from visionft.export.export_result import read_export
 from visionft.export.exporter import export_run
 from visionft.export.options import ExportOptions
-from visionft.export.parity import read_export
 from visionft.export.phone.fixed_size import fixed_input, values_without_size
 from visionft.export.predictor import Predictor
 from visionft.export.targets import is_made_with

@@ -30,7 +30,7 @@ from visionft.export.contents import (
     SCRIPT_FILE,
     ListedFile,
 )
-from visionft.export.parity import Latency
+from visionft.export.export_result import Latency
 from visionft.export.precision.variants import variant_file
 from visionft.project.image_window import reading_text
 from visionft.project.names import count_of

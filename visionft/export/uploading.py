@@ -1,4 +1,4 @@
-"""Sending files to the model hub, when a person has asked for it and never else. It connects, as `hub` does.
+"""Sending files to the model hub, when a person has asked for it and never else. It connects, as `weights.hub` does.
 
 Who sends is huggingface_hub's business (its own login, or `HF_TOKEN`) unless a token is given. `HF_ENDPOINT` names
 another hub. No token is logged, shown, or saved without a request. The files are read here, piece by piece, so that

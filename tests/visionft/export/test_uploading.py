@@ -15,11 +15,11 @@ from huggingface_hub import constants, get_token
 from visionft.credentials import without_secrets
 from visionft.errors import VisionFTError
 from visionft.events import Progress
+from visionft.export.uploading import Destination, keep_token, send_files, token_place
 from visionft.jobs import JobCancelled, JobContext
 from visionft.log import log_expected, log_file, start_log
 from visionft.support import report_text
 from visionft.weights.offline import OFFLINE_VARIABLE
-from visionft.weights.uploading import Destination, keep_token, send_files, token_place
 
 # httpx warns of how huggingface_hub sends large files.
 pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")

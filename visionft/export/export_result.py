@@ -1,4 +1,4 @@
-"""Measurements of an export: comparison with PyTorch, latency, samples. Torch-free, for screens and reports."""
+"""The result of an export: its files and measurements (comparison with PyTorch, latency, samples). Torch-free."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
