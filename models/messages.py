@@ -7,7 +7,7 @@ a notice, a progress or a field of settings needs no `Message`: `packaging/trans
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, LiteralString, Self, TypeAlias
 
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
@@ -73,6 +73,11 @@ def listed(names: Sequence[str], most: int) -> str:
     """Return at most `most` names, shortened, with commas, and the number of the others."""
     shown = ", ".join(map(shortened, names[:most]))
     return Message("{names} and {count} more", names=shown, count=len(names) - most) if len(names) > most else shown
+
+
+def choose_one(names: Iterable[object]) -> Message:
+    """Return the hint of an error about an unknown name: the known names."""
+    return Message("Choose one of {names}.", names=", ".join(map(str, names)))
 
 
 def store_message(message: str) -> str:

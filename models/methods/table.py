@@ -5,7 +5,7 @@ from typing import Any, cast
 from models.backbone import Backbone
 from models.errors import ConfigError, Problem
 from models.extensions import extension_rows
-from models.messages import Message
+from models.messages import Message, choose_one
 from models.methods.adapter import BottleneckAdapter
 from models.methods.combined import Ensemble
 from models.methods.full import FullFineTuning
@@ -56,7 +56,7 @@ def get_method(name: str) -> Method[Any]:
     method = known_method(name)
     if method is None:
         message = Message("there is no method {name}", name=repr(name))
-        raise ConfigError((Problem("method", message, Message("Choose one of {OPSETS}.", OPSETS=", ".join(METHODS))),))
+        raise ConfigError((Problem("method", message, choose_one(METHODS)),))
     return method
 
 

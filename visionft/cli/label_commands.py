@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from typer import Argument, Option
 
 from models.catalog import DEFAULT_TEXT_BACKBONE
+from models.messages import choose_one
 from visionft.amounts import FEW, share_text
 from visionft.cli import completion
 from visionft.cli.arguments import MOST, MOST_SEED, Json, ProjectDir, share_option
@@ -252,7 +253,7 @@ def prompts(
 ) -> None:
     """Show, set and measure the prompts of zero-shot methods."""
     if templates not in TEMPLATE_SETS:
-        raise VisionFTError(f"There are no templates {templates!r}.", f"Choose one of {', '.join(TEMPLATE_SETS)}.")
+        raise VisionFTError(f"There are no templates {templates!r}.", choose_one(TEMPLATE_SETS))
     with opened_project(project, read_only=not (set_lines or add)) as opened:
         for name in add or ():
             opened.apply(AddClass(name))

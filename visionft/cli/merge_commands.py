@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from typer import Argument, Option
 
 from models.languages import ENGLISH, languages
+from models.messages import choose_one
 from visionft.amounts import size_text
 from visionft.cli.arguments import Json, ProjectDir, Seed
 from visionft.cli.next_steps import command_for, joined
@@ -94,7 +95,7 @@ def _share_of(words: str) -> float:
 
 def _language_of(code: str) -> str:
     if code not in (known := languages()):
-        raise VisionFTError(f"There are no sheets in “{code}”.", f"Choose one of {', '.join(known)}.")
+        raise VisionFTError(f"There are no sheets in “{code}”.", choose_one(known))
     return code
 
 

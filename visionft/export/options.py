@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from models.messages import Message
+from models.messages import Message, choose_one
 from models.settings import setting
 from visionft.errors import ExportError
 from visionft.export.exporters import EXPORTERS
@@ -78,15 +78,15 @@ class ExportOptions:
         """Refuse invalid options (ExportError: A value is not among the choices)."""
         for precision in self.precisions:
             if precision not in PRECISIONS:
-                hint = Message("Choose one of {OPSETS}.", OPSETS=", ".join(PRECISIONS))
+                hint = choose_one(PRECISIONS)
                 raise ExportError(Message("Precision {precision} is not known.", precision=precision), hint)
         for name in self.exporters:
             if name not in EXPORTERS:
-                known = Message("Choose one of {OPSETS}.", OPSETS=", ".join(EXPORTERS))
+                known = choose_one(EXPORTERS)
                 hint = known if EXPORTERS else "No installed extension adds one."
                 raise ExportError(Message("Exporter {name} is not known.", name=name), hint)
         if self.opset not in OPSETS:
-            hint = Message("Choose one of {OPSETS}.", OPSETS=", ".join(map(str, sorted(OPSETS))))
+            hint = choose_one(sorted(OPSETS))
             raise ExportError(Message("Opset {opset} is not supported.", opset=self.opset), hint)
 
 

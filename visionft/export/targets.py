@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
-from models.messages import Message
+from models.messages import Message, choose_one
 from visionft.errors import ExportError
 from visionft.export.bundle.card.markdown import TIMM_FOLDER
 from visionft.export.bundle.triton import TRITON_FOLDER
@@ -17,7 +17,7 @@ from visionft.export.options import DEFAULT_OPTIONS, ExportOptions
 from visionft.export.precision.variants import Variant
 
 if TYPE_CHECKING:
-    from visionft.export.parity import ExportResult
+    from visionft.export.export_result import ExportResult
 
 OLD_OPSET: Final = 18  # read by ONNX Runtime from 1.16 on, and by the packages for phones
 
@@ -104,7 +104,7 @@ TARGETS: Final = {
 def target_named(name: str) -> Target:
     """Return a target (ExportError: There is none of this name)."""
     if name not in TARGETS:
-        hint = Message("Choose one of {OPSETS}.", OPSETS=", ".join(TARGETS))
+        hint = choose_one(TARGETS)
         raise ExportError(Message("Target {name} is not known.", name=name), hint)
     return TARGETS[name]
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 import resources
-from models.messages import Message
+from models.messages import Message, choose_one
 from visionft.errors import VisionFTError
 from visionft.files import write_text
 from visionft.remote.job_file import RESULT_SUFFIX, SUFFIX
@@ -22,7 +22,7 @@ def checked_kind(name: str) -> Kind:
         if kind == name:
             return kind
     message = Message("There is no starter {name}.", name=repr(name))
-    raise VisionFTError(message, Message("Choose one of {OPSETS}.", OPSETS=", ".join(KINDS)))
+    raise VisionFTError(message, choose_one(KINDS))
 
 
 def write_starter(kind: Kind, job_file: Path) -> Path:

@@ -12,7 +12,7 @@ from functools import cache
 from typing import Any, Self
 
 from models.catalog import BACKBONES, DEFAULT_BACKBONE
-from models.messages import Message
+from models.messages import Message, choose_one
 from models.methods.adapter import AdapterOptions
 from models.methods.full import FullOptions
 from models.methods.lora import LoraOptions
@@ -113,7 +113,7 @@ def likely_device() -> DeviceKind:
 def preset_backbones(name: str, circumstances: Circumstances) -> tuple[str, ...]:
     """Return the candidate backbones of a preset, the default first; at least one."""
     if name not in PRESETS:
-        hint = Message("Choose one of {OPSETS}.", OPSETS=", ".join(PRESETS))
+        hint = choose_one(PRESETS)
         raise ConfigError((Problem("preset", Message("there is no preset {name}", name=repr(name)), hint),))
     wanted = _WANTED[name, circumstances.has_gpu]
     return tuple(backbone for backbone in wanted if backbone in circumstances.here) or wanted[-1:]
