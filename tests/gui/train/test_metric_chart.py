@@ -1,13 +1,15 @@
 """The live chart: incoming points, smoothing, persistent zoom, notes, values under the pointer, earlier runs."""
 
 import math
+import re
 
 import numpy as np
 import pytest
+from pyqtgraph import PlotDataItem, ScatterPlotItem
 from PySide6.QtCore import QEvent, QPointF, Qt
-from PySide6.QtWidgets import QLabel
+from PySide6.QtWidgets import QApplication, QLabel
 
-from gui.kit.metric_plot import smoothed
+from gui.kit.metric_plot import MetricPlot, smoothed
 from gui.train.metric_chart import REDRAW_INTERVAL_MS, MetricChart
 
 LEFT = Qt.MouseButton.LeftButton
@@ -29,12 +31,24 @@ def add(chart: MetricChart, epochs: int, *, best: int = 1) -> None:
     chart.redraw()
 
 
-def legend(chart: MetricChart, name: str) -> str:
-    return chart._legends[chart._loss]._values[name].text()
+def plots(chart: MetricChart) -> tuple[MetricPlot, MetricPlot]:
+    """Return the plots of the loss and of the accuracy."""
+    loss, share = sorted(chart.findChildren(MetricPlot), key=lambda plot: plot.is_share)
+    return loss, share
+
+
+def words(chart: MetricChart) -> list[str]:
+    """Return the texts around the plots."""
+    return [label.text() for label in chart.findChildren(QLabel) if label.isVisible() and label.text()]
+
+
+def marks(plot: MetricPlot) -> list[float]:
+    """Return the epochs of the marks of notes, which have a number."""
+    return [item.value() for item in plot.getPlotItem().items if hasattr(item, "label") and item.isVisible()]
 
 
 def test_without_a_point_no_axis_pretends_to_have_a_scale(chart):
-    loss, share = chart._plots
+    loss, share = plots(chart)
     (said,) = (label for label in loss.findChildren(QLabel) if label.isVisible())
     assert loss.is_empty and not loss.getAxis("left").style["showValues"]
     assert share.getAxis("left").style["showValues"]  # 0 to 100 % is the scale of a share, whatever the values
@@ -51,12 +65,12 @@ def test_smoothing_averages_the_past_and_keeps_gaps():
 
 def test_many_points_are_drawn_a_few_times_a_second(qtbot, chart, monkeypatch):
     drawn = []
-    for plot in (chart._loss, chart._share):
+    for plot in plots(chart):
         monkeypatch.setattr(plot, "redraw_steps", lambda plot=plot: drawn.append(plot))
     for step in range(2000):
         chart.add_step(step / 100, 1.0)
     qtbot.wait(REDRAW_INTERVAL_MS + 60)
-    assert drawn in ([chart._loss], [chart._loss] * 2)  # and the accuracy chart, without steps, is left alone
+    assert drawn == [plots(chart)[0]]  # and the accuracy chart, without steps, is left alone
     assert chart.point_counts()["steps"] == 2000
 
 
@@ -68,31 +82,37 @@ def test_the_chart_survives_nan_and_infinity(chart):
 
 
 def test_the_whole_run_is_in_view_until_the_user_zooms(qtbot, chart):
+    loss, _ = plots(chart)
     chart.clear(epochs=20)
     add(chart, 4)
-    low, high = chart._loss.view_x()
+    low, high = loss.view_x()
     assert low < 0 and high > 20
     qtbot.mouseClick(chart.zoom_in_button, LEFT)
-    zoomed = chart._loss.view_x()
+    zoomed = loss.view_x()
     assert zoomed[1] - zoomed[0] < high - low
     add(chart, 6)
-    assert chart._loss.view_x() == zoomed
+    assert loss.view_x() == zoomed
     qtbot.mouseClick(chart.fit_button, LEFT)
-    assert chart._loss.view_x() == (low, high)
+    assert loss.view_x() == (low, high)
     qtbot.mouseClick(chart.zoom_out_button, LEFT)
-    assert chart._loss.view_x()[1] > high
+    assert loss.view_x()[1] > high
 
 
-def test_the_pointer_reads_values_and_the_latest_come_back(chart):
+def test_the_pointer_reads_values_and_the_latest_come_back(qtbot, chart):
     add(chart, 4)
-    assert legend(chart, "train") == "0.500" and legend(chart, "val") == "0.750"
-    place = chart._loss.getPlotItem().getViewBox().mapViewToScene(QPointF(2, 1))
-    chart._loss.scene().sigMouseMoved.emit(place)
-    assert legend(chart, "train") == "1.000"
+    latest = words(chart)
+    assert {"0.500", "0.750"} <= set(latest)  # the training and the validation loss of epoch 4
+    loss, _ = plots(chart)
+    place = loss.getPlotItem().getViewBox().mapViewToScene(QPointF(2, 1))
+    qtbot.mouseMove(loss.viewport(), loss.mapFromScene(place))
+    qtbot.waitUntil(lambda: {"1.000", "1.500"} <= set(words(chart)))
+    read = words(chart)
+    assert not {"0.500", "0.750"} & set(read)
+    assert any(re.findall(r"\d+", text) == ["2"] for text in read)  # the epoch under the pointer
     chart.redraw()  # new points do not take the value away
-    assert legend(chart, "train") == "1.000" and "epoch 2" in chart._legends[chart._loss].note.text()
-    chart.leaveEvent(QEvent(QEvent.Type.Leave))
-    assert legend(chart, "train") == "0.500"
+    assert words(chart) == read
+    QApplication.sendEvent(chart, QEvent(QEvent.Type.Leave))
+    assert words(chart) == latest
 
 
 def test_smoothing_changes_the_lines_and_not_the_dots(chart):
@@ -100,16 +120,22 @@ def test_smoothing_changes_the_lines_and_not_the_dots(chart):
         chart.add_epoch(epoch, train_loss=loss, val_loss=loss, train_accuracy=0.5, val_accuracy=0.5, is_best=False)
     chart.smoothing_slider.setValue(80)
     chart.redraw()
-    line = chart._loss._lines["train"].getData()[1]
-    dots = chart._loss._dots["train"].getData()[1]
-    assert max(line) < 2.9 and list(dots) == [1.0, 3.0, 1.0, 3.0]
+    items = [item for item in plots(chart)[0].getPlotItem().items if item.isVisible()]
+    lines = [item.yData for item in items if isinstance(item, PlotDataItem) and item.yData is not None]
+    dots = [item.getData()[1].tolist() for item in items if isinstance(item, ScatterPlotItem)]
+    (train, val) = (line for line in lines if len(line))
+    assert max(train) < 2.9 and max(val) < 2.9
+    assert dots.count([1.0, 3.0, 1.0, 3.0]) == 2
 
 
 def test_what_happened_is_noted_on_the_chart_and_below_it(chart):
+    nothing = words(chart)
     chart.add_note(2.4, "a")
     chart.add_note(3.0, "b")
     assert chart.notes == [(2.4, "a"), (3.0, "b")]
-    assert "2.4" in chart._note_label.text() and chart._note_label.isVisible()
-    assert len(chart._loss._notes) == 2
+    (below,) = (text for text in words(chart) if text not in nothing)
+    assert "2.4" in below and "a" in below and "b" in below
+    assert [marks(plot) for plot in plots(chart)] == [[2.4, 3.0]] * 2
     chart.clear(epochs=5)
-    assert chart.notes == [] and not chart._note_label.isVisible() and chart._loss._notes == []
+    assert chart.notes == [] and words(chart) == nothing
+    assert [marks(plot) for plot in plots(chart)] == [[], []]
