@@ -221,8 +221,7 @@ def test_a_paused_run_can_be_stopped_and_its_results_are_looked_at(qtbot, page, 
 
 def test_why_the_stop_button_does_nothing_is_said(qtbot, page, window, engine, finish):
     start_run(qtbot, page, engine)
-    page.runner.stop()
-    page._show_readiness()
+    qtbot.mouseClick(page.stop_button, LEFT)
     ending = window.state.actions.why_not("run.end")
     assert not page.stop_button.isEnabled() and ending and ending in page.stop_button.toolTip()
     finish()

@@ -104,14 +104,15 @@ def test_a_corrupt_run_folder_harms_no_page(window, project_dir):
 
 def test_a_full_disk_refuses_a_label_and_takes_it_when_there_is_space_again(label, window):
     """The database's size limit is set to its present size: SQLite then fails as on a full disk."""
-    writer = window.state.session.project.database._writer
-    pages = writer.execute("PRAGMA page_count").fetchone()[0]
-    writer.execute(f"PRAGMA max_page_count = {pages}")
+    with window.state.session.project.database.transaction() as writer:
+        pages = writer.execute("PRAGMA page_count").fetchone()[0]
+        writer.execute(f"PRAGMA max_page_count = {pages}")
     names = (f"class {number} {'x' * 100}" for number in range(1000))
     refused = next(name for name in names if not window.state.session.apply(AddClass(name)))
     assert window.toasts.newest.tone == "bad"
     assert refused not in window.state.session.project.snapshot().class_names
-    writer.execute("PRAGMA max_page_count = 1000000")
+    with window.state.session.project.database.transaction() as writer:
+        writer.execute("PRAGMA max_page_count = 1000000")
     assert window.state.session.apply(AddClass(refused))
     assert refused in window.state.session.project.snapshot().class_names
 

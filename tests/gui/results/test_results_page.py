@@ -4,10 +4,12 @@ import re
 import shutil
 
 import pytest
+from pyqtgraph import PlotDataItem, PlotWidget
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QLineEdit
 
-from gui.kit import dialogs
+from gui.kit import dialogs, theme
+from gui.kit.run_table import ROW_ROLE
 from gui.kit.value_table import MARK_ROLE
 from gui.results.classes_view import FIRST
 from gui.results.details_view import CALIBRATION, CURVES, SETTINGS
@@ -91,8 +93,14 @@ def test_two_runs_lie_over_each_other_in_the_colours_of_the_table(page, show):
     page.table.select([OLD, NEW])
     show(DETAILS, CURVES)
     assert [run.title for run in page.details.chart.runs] == [NEW, OLD]
-    rows = {row.name: row.colour for row in page.table._rows.rows}
-    assert page.details.chart._colours == rows
+    table = page.table.model()
+    rows = [table.index(line, 0).data(ROW_ROLE) for line in range(table.rowCount())]
+    colours = {row.name: theme.class_colour(row.colour).name() for row in rows}
+    expected = [colours[run.name] for run in page.details.chart.runs]
+    for plot in page.details.chart.findChildren(PlotWidget):
+        lines = [item for item in plot.getPlotItem().listDataItems() if isinstance(item, PlotDataItem)]
+        assert [line.opts["pen"].color().name() for line in lines] == expected
+    assert len(set(expected)) == 2
 
 
 def test_settings_that_differ_come_first_and_can_be_shown_alone(qtbot, page, show):

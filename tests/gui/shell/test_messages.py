@@ -134,6 +134,6 @@ def test_a_click_on_the_notification_brings_the_window_forward(qtbot, window, sa
     assert notifier.tell("Done", "Words")
     monkeypatch.undo()
     window.showMinimized()
-    assert notifier._tray is not None
-    notifier._tray.messageClicked.emit()
-    assert not window.isMinimized() and not notifier._tray.isVisible()
+    icon = notifier.findChild(QSystemTrayIcon)
+    icon.messageClicked.emit()
+    assert not window.isMinimized() and not icon.isVisible()

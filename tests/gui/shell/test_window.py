@@ -6,10 +6,10 @@ import sys
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QLabel, QLineEdit
+from PySide6.QtWidgets import QApplication, QLabel, QLineEdit
 
 from gui import errors
-from gui.errors import BugReporter
+from gui.errors import BugDialog, BugReporter
 from gui.kit.theme import DARK, colours
 from gui.shell.palette import score
 from gui.state import AppState
@@ -88,8 +88,8 @@ def test_a_bug_opens_one_dialog_whose_report_can_be_copied(qtbot, qapp, window, 
     try:
         for _ in range(3):
             sys.excepthook(ValueError, ValueError("lost"), None)
-        qtbot.waitUntil(lambda: reporter._dialog is not None)
-        dialog = reporter._dialog
+        qtbot.waitUntil(lambda: isinstance(QApplication.activeModalWidget(), BugDialog))
+        dialog = QApplication.activeModalWidget()
         qtbot.mouseClick(dialog.copy_button, LEFT)
         report = QGuiApplication.clipboard().text()
         assert "ValueError: lost" in report and "VisionFT" in report and "Qt" in report

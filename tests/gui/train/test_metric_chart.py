@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from pyqtgraph import PlotDataItem, ScatterPlotItem
 from PySide6.QtCore import QEvent, QPointF, Qt
-from PySide6.QtWidgets import QApplication, QLabel
+from PySide6.QtWidgets import QApplication
+from visible_texts import visible_texts
 
 from gui.kit.metric_plot import MetricPlot, smoothed
 from gui.train.metric_chart import REDRAW_INTERVAL_MS, MetricChart
@@ -37,11 +38,6 @@ def plots(chart: MetricChart) -> tuple[MetricPlot, MetricPlot]:
     return loss, share
 
 
-def words(chart: MetricChart) -> list[str]:
-    """Return the texts around the plots."""
-    return [label.text() for label in chart.findChildren(QLabel) if label.isVisible() and label.text()]
-
-
 def marks(plot: MetricPlot) -> list[float]:
     """Return the epochs of the marks of notes, which have a number."""
     return [item.value() for item in plot.getPlotItem().items if hasattr(item, "label") and item.isVisible()]
@@ -49,11 +45,11 @@ def marks(plot: MetricPlot) -> list[float]:
 
 def test_without_a_point_no_axis_pretends_to_have_a_scale(chart):
     loss, share = plots(chart)
-    (said,) = (label for label in loss.findChildren(QLabel) if label.isVisible())
+    assert len(visible_texts(loss)) == 1
     assert loss.is_empty and not loss.getAxis("left").style["showValues"]
     assert share.getAxis("left").style["showValues"]  # 0 to 100 % is the scale of a share, whatever the values
     add(chart, 1)
-    assert not loss.is_empty and not said.isVisible() and loss.getAxis("left").style["showValues"]
+    assert not loss.is_empty and not visible_texts(loss) and loss.getAxis("left").style["showValues"]
 
 
 def test_smoothing_averages_the_past_and_keeps_gaps():
@@ -100,19 +96,19 @@ def test_the_whole_run_is_in_view_until_the_user_zooms(qtbot, chart):
 
 def test_the_pointer_reads_values_and_the_latest_come_back(qtbot, chart):
     add(chart, 4)
-    latest = words(chart)
+    latest = visible_texts(chart)
     assert {"0.500", "0.750"} <= set(latest)  # the training and the validation loss of epoch 4
     loss, _ = plots(chart)
     place = loss.getPlotItem().getViewBox().mapViewToScene(QPointF(2, 1))
     qtbot.mouseMove(loss.viewport(), loss.mapFromScene(place))
-    qtbot.waitUntil(lambda: {"1.000", "1.500"} <= set(words(chart)))
-    read = words(chart)
+    qtbot.waitUntil(lambda: {"1.000", "1.500"} <= set(visible_texts(chart)))
+    read = visible_texts(chart)
     assert not {"0.500", "0.750"} & set(read)
     assert any(re.findall(r"\d+", text) == ["2"] for text in read)  # the epoch under the pointer
     chart.redraw()  # new points do not take the value away
-    assert words(chart) == read
+    assert visible_texts(chart) == read
     QApplication.sendEvent(chart, QEvent(QEvent.Type.Leave))
-    assert words(chart) == latest
+    assert visible_texts(chart) == latest
 
 
 def test_smoothing_changes_the_lines_and_not_the_dots(chart):
@@ -129,13 +125,13 @@ def test_smoothing_changes_the_lines_and_not_the_dots(chart):
 
 
 def test_what_happened_is_noted_on_the_chart_and_below_it(chart):
-    nothing = words(chart)
+    nothing = visible_texts(chart)
     chart.add_note(2.4, "a")
     chart.add_note(3.0, "b")
     assert chart.notes == [(2.4, "a"), (3.0, "b")]
-    (below,) = (text for text in words(chart) if text not in nothing)
+    (below,) = (text for text in visible_texts(chart) if text not in nothing)
     assert "2.4" in below and "a" in below and "b" in below
     assert [marks(plot) for plot in plots(chart)] == [[2.4, 3.0]] * 2
     chart.clear(epochs=5)
-    assert chart.notes == [] and words(chart) == nothing
+    assert chart.notes == [] and visible_texts(chart) == nothing
     assert [marks(plot) for plot in plots(chart)] == [[], []]
