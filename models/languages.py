@@ -13,12 +13,12 @@ from models.messages import Message, fill
 logger = logging.getLogger(__name__)
 ENGLISH = "en"
 DOMAIN = "visionft"
-_FOLDER = Path(resources.__file__).parent / "translations"
+FOLDER = Path(resources.__file__).parent / "translations"
 
 
 def languages() -> dict[str, str]:
     """Return {code: name in that language}, English first."""
-    codes = sorted(path.parent.parent.name for path in _FOLDER.glob(f"*/LC_MESSAGES/{DOMAIN}.mo"))
+    codes = sorted(path.parent.parent.name for path in FOLDER.glob(f"*/LC_MESSAGES/{DOMAIN}.mo"))
     names = {code: read_catalogue(code).info().get("x-language-name", code) for code in codes}
     return {ENGLISH: "English", **names}
 
@@ -28,7 +28,7 @@ def read_catalogue(code: str) -> gettext.NullTranslations:
     if code == ENGLISH:
         return gettext.NullTranslations()
     try:
-        return gettext.translation(DOMAIN, _FOLDER, [code])
+        return gettext.translation(DOMAIN, FOLDER, [code])
     except (OSError, ValueError) as error:
         logger.warning("No translation into %s: %s", code, error)
         return gettext.NullTranslations()

@@ -51,10 +51,11 @@ def timm_backbone(name: str) -> Backbone:
         hint = Message("There are {names}.", names=", ".join(PREFIX + each for each in tagged)) if tagged else _ADVICE
         raise ConfigError((Problem("backbone", Message("timm has no weights {name}", name=name), hint),))
     full = wanted if tag else next(iter(tagged), wanted)
-    return _backbone(full, index["architectures"][architecture], index["weights"].get(full))
+    return backbone_row(full, index["architectures"][architecture], index["weights"].get(full))
 
 
-def _backbone(name: str, found: dict[str, Any], weights: dict[str, Any] | None) -> Backbone:
+def backbone_row(name: str, found: dict[str, Any], weights: dict[str, Any] | None) -> Backbone:
+    """Return the row of `name`: a network as the index describes it, with one of its weights or none."""
     is_vit = "patch" in found
     stated = weights or {"mean": [0.5] * 3, "std": [0.5] * 3, "interpolation": "bicubic", "crop": 0.95}
     size = stated.get("size", found.get("size", 224))

@@ -142,7 +142,7 @@ def diagnose() -> Diagnosis:
         providers = {name: provider_works(name) for name in onnxruntime.get_available_providers()}
     except Exception as error:  # as above
         faults.append(_broken("ONNX Runtime", error))
-    faults += _gpu_faults(devices, providers)
+    faults += gpu_faults(devices, providers)
     free_disk_gb = round(shutil.disk_usage(Path.cwd()).free / 1e9, 1)
     for module in _TABLES:
         importlib.import_module(module)
@@ -340,7 +340,8 @@ def provider_works(name: str) -> bool:
     return name in session.get_providers()
 
 
-def _gpu_faults(devices: tuple["Device", ...], providers: dict[str, bool]) -> list[Fault]:
+def gpu_faults(devices: tuple["Device", ...], providers: dict[str, bool]) -> list[Fault]:
+    """Return a fault for each library that leaves an NVIDIA GPU unused; `providers` are those of ONNX Runtime."""
     from visionft.devices import has_nvidia_gpu
 
     if not has_nvidia_gpu():

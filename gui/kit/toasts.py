@@ -16,8 +16,8 @@ from gui.kit.parts import Tone
 
 WIDTH = 420
 MOST = 4
-_LEAST_MS, _LETTER_MS, _WAY_MS = 4000, 60, 4000  # 17 letters a second is fast reading
-_AGAIN_MS = 1500  # after the pointer or the focus has left
+LEAST_MS, LETTER_MS, WAY_MS = 4000, 60, 4000  # 17 letters a second is fast reading
+AGAIN_MS = 1500  # after the pointer or the focus has left
 
 
 class Toast(Banner):
@@ -42,7 +42,7 @@ class Toast(Banner):
     ) -> None:
         """Show a message, permanently or for its reading time."""
         self.stays = tone == "bad" or bool(details) or (tone != "good" and way is not None)
-        self._clock.setInterval(_LEAST_MS + _LETTER_MS * len(message + hint) + (_WAY_MS if way else 0))
+        self._clock.setInterval(LEAST_MS + LETTER_MS * len(message + hint) + (WAY_MS if way else 0))
         super().show_message(message, hint, tone=tone, details=details, way=way)
 
     def has_focus(self) -> bool:
@@ -60,7 +60,7 @@ class Toast(Banner):
     def _on_clock_timeout(self) -> None:
         """Dismiss it, unless it is being read or the window is inactive."""
         if self.underMouse() or self.has_focus() or not self.isActiveWindow():
-            self._clock.start(_AGAIN_MS)
+            self._clock.start(AGAIN_MS)
         else:
             self.dismiss()
 

@@ -34,7 +34,7 @@ def speaks_of_zebras(tmp_path, monkeypatch) -> Iterator[None]:
         (name, ""): [it] for name, it in words.items()
     }
     (tmp_path / "xx/LC_MESSAGES/visionft.mo").write_bytes(as_mo(messages))
-    monkeypatch.setattr(languages, "_FOLDER", tmp_path)
+    monkeypatch.setattr(languages, "FOLDER", tmp_path)
     translation.use_language("xx")
     yield
     translation.use_language(translation.ENGLISH)

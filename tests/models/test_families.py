@@ -47,7 +47,7 @@ LORA_ON_ALL = {"lora": LoraOptions(rank=2, targets="all")}
 @pytest.fixture(scope="module")
 def small(index_script):
     """Return a function: name of a network in `FAMILIES` -> its row, with a small version's shape and arguments."""
-    from models.timm_index import _backbone
+    from models.timm_index import backbone_row
 
     def small(name: str) -> Backbone:
         if name == PE_CORE.name:
@@ -55,7 +55,7 @@ def small(index_script):
         found = index_script.describe(name, **FAMILIES[name])
         assert isinstance(found, dict), found
         return replace(
-            _backbone(name, found, None), model_args=FAMILIES[name], input_size=FAMILIES[name].get("img_size", 64)
+            backbone_row(name, found, None), model_args=FAMILIES[name], input_size=FAMILIES[name].get("img_size", 64)
         )
 
     return small

@@ -102,7 +102,7 @@ def plan(weights_home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Plan]:
         monkeypatch.delenv("HF_HUB_OFFLINE")
         monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
         monkeypatch.setattr(hub, "FIRST_WAIT_S", 0.0)
-        monkeypatch.setattr(hub, "_SPARE_BYTES", 1_000_000)
+        monkeypatch.setattr(hub, "SPARE_BYTES", 1_000_000)
         close_session()
         yield plan
         close_session()

@@ -1,24 +1,31 @@
 """Default precision of a computer's devices."""
 
 import sys
+from functools import partial
 from types import SimpleNamespace
 
 import pytest
+import torch
 
-from visionft.devices import _cpu_precision, free_gpu_mb, list_devices
+from visionft.devices import free_gpu_mb, list_devices
 
 
 @pytest.mark.parametrize(
-    ("cpu", "precision"),
+    ("abilities", "precision"),
     [
-        (SimpleNamespace(), "fp32"),
-        (SimpleNamespace(_is_avx512_bf16_supported=lambda: False, _is_amx_tile_supported=lambda: False), "fp32"),
-        (SimpleNamespace(_is_avx512_bf16_supported=lambda: True), "bf16"),
-        (SimpleNamespace(_is_avx512_bf16_supported=lambda: False, _is_amx_tile_supported=lambda: True), "bf16"),
+        ({}, "fp32"),
+        ({"_is_avx512_bf16_supported": False, "_is_amx_tile_supported": False}, "fp32"),
+        ({"_is_avx512_bf16_supported": True}, "bf16"),
+        ({"_is_avx512_bf16_supported": False, "_is_amx_tile_supported": True}, "bf16"),
     ],
 )
-def test_a_cpu_takes_bf16_only_where_it_multiplies_it_by_itself(cpu: SimpleNamespace, precision: str) -> None:
-    assert _cpu_precision(cpu) == precision
+def test_a_cpu_takes_bf16_only_where_it_multiplies_it_by_itself(
+    abilities: dict[str, bool], precision: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        torch, "cpu", SimpleNamespace(**{name: partial(bool, is_there) for name, is_there in abilities.items()})
+    )
+    assert list_devices()[-1].precision == precision
 
 
 def test_the_cpu_is_there_and_comes_last() -> None:

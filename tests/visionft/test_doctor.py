@@ -112,13 +112,17 @@ def test_wheels_that_disturb_each_other_are_found(monkeypatch: pytest.MonkeyPatc
 def test_a_gpu_that_nothing_uses_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     cpu = Device(kind="cpu", index=0, name="CPU", memory_mb=1, precision="fp32")
     monkeypatch.setattr("visionft.devices.has_nvidia_gpu", lambda: True)
-    faults = doctor._gpu_faults((cpu,), {"CPUExecutionProvider": True, "CUDAExecutionProvider": False})
+    faults = doctor.gpu_faults((cpu,), {"CPUExecutionProvider": True, "CUDAExecutionProvider": False})
     assert [fault.message.split(", but ")[1].split()[0] for fault in faults] == ["PyTorch", "ONNX"]
     installed(monkeypatch, onnxruntime="1.31.1", onnxruntime_gpu=None)
-    advice = doctor._gpu_faults((cpu,), {"CPUExecutionProvider": True})[1].advice
+    advice = doctor.gpu_faults((cpu,), {"CPUExecutionProvider": True})[1].advice
     assert advice.index(" onnxruntime,") < advice.index(" onnxruntime-gpu")  # uninstalled first: never both
     monkeypatch.setattr("visionft.devices.has_nvidia_gpu", lambda: False)
-    assert doctor._gpu_faults((cpu,), {}) == []
+    assert doctor.gpu_faults((cpu,), {}) == []
+
+
+def broken_torch() -> tuple[Device, ...]:
+    raise OSError("libc10.so")
 
 
 def test_a_program_without_python_names_no_pip(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -127,9 +131,11 @@ def test_a_program_without_python_names_no_pip(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr("visionft.devices.has_nvidia_gpu", lambda: True)
     installed(monkeypatch, timm=None)
     faults = doctor.library_faults(doctor.library_versions())
-    faults += doctor._gpu_faults((cpu,), {"CPUExecutionProvider": True})
-    faults.append(doctor._broken("PyTorch", OSError("libc10.so")))
-    assert len(faults) >= 4
+    faults += doctor.gpu_faults((cpu,), {"CPUExecutionProvider": True})
+    assert len(faults) >= 3
+    monkeypatch.setattr("visionft.devices.list_devices", broken_torch)
+    (broken,) = (fault for fault in diagnose().problems if "libc10.so" in fault.message)
+    faults.append(broken)
     assert not [fault for fault in faults if "pip" in fault.advice or ".venv" in fault.advice or fault.next_step]
 
 

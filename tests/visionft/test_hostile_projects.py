@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import typer
 from PIL import EpsImagePlugin, Image
 from run_events import started
 
@@ -38,6 +39,7 @@ from visionft.project.merging.merge import merge_projects
 from visionft.project.merging.sharing import share_project
 from visionft.project.safety.checking import check_project
 from visionft.project.store import Project, duplicate_project
+from visionft.project.summary import peek_class_names
 from visionft.training.config.recipe_text import parse_settings
 from visionft.training.runs.manifest import read_parts
 from visionft.training.runs.metrics_file import StepRecorder
@@ -326,10 +328,16 @@ def test_names_of_a_project_stay_in_the_folder_of_an_export(kind: str, project: 
     assert len(added) > 12 and all(path.is_relative_to(tmp_path / "deep" / "out") for path in added)
 
 
-def test_completion_offers_no_name_that_a_shell_would_run(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    names = ["$(touch PWNED)", "`id`", "a;b", "a|b", "a&b", "a>b", "-option", "a\nb", "a'b", "plain"]
-    monkeypatch.setattr(completion, "_of_project", lambda *_: names)
-    assert completion.classes(None, "") == [("plain", "")]  # type: ignore[arg-type]
+def test_completion_offers_no_name_that_a_shell_would_run(project: Path) -> None:
+    names = ["$(touch PWNED)", "`id`", "a;b", "a|b", "a&b", "a>b", "-option", "a\nb", "a''b", "plain"]  # as SQL
+    rows = [
+        f"INSERT INTO class (name, name_key, position) VALUES ('{name}', {n}, {n})" for n, name in enumerate(names, 9)
+    ]
+    change_database(project, *rows)
+    context = typer.Context(typer.main.get_command(typer.Typer(callback=lambda: None)))
+    context.params["project"] = str(project)
+    assert set(peek_class_names(project)) > {"$(touch PWNED)", "a'b", "a\nb"}
+    assert sorted(completion.classes(context, "")) == [("cat", ""), ("dog", ""), ("plain", "")]
 
 
 @pytest.mark.parametrize("name", ["../../other", "/etc", ".."])

@@ -37,7 +37,7 @@ _KIND: Final = f"1 {pillow_version}"  # of the pixels: another decoder may round
 _HEADER: Final = struct.Struct("<4sIIIIIIQ")
 _FACTS: Final = struct.Struct("<IIIIIQ")
 _MARK: Final = b"VFP1"
-_SETTLED_NS: Final = 2_000_000_000  # a file changed later than this may change again without a new time
+SETTLED_NS: Final = 2_000_000_000  # a file changed later than this may change again without a new time
 _TOUCH_S: Final = 3600
 _PAUSE_S: Final = 60.0  # after a failure, before the next try to write
 _SHARE: Final = 64  # no image may take more than this part of the limit
@@ -83,7 +83,7 @@ class ImageCache:
                 decoded = decode_open(handle, near_side=near_side, limit=limit, reading=reading)
                 if not self._keep(content, decoded, handle, status):
                     return decoded
-            if time.time_ns() - max(status.st_mtime_ns, status.st_ctime_ns) > _SETTLED_NS:
+            if time.time_ns() - max(status.st_mtime_ns, status.st_ctime_ns) > SETTLED_NS:
                 original = self._place(near_side, reading, *_state(path, status))  # its second name
                 try:
                     original.parent.mkdir(parents=True, exist_ok=True)

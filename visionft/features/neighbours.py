@@ -22,7 +22,7 @@ from visionft.jobs import SILENT, JobContext
 logger = logging.getLogger(__name__)
 
 MOST_EXACT: Final = 200_000
-_BLOCK, _COLUMNS = 1024, 16_384
+BLOCK, COLUMNS = 1024, 16_384
 _CELL_ROWS, _PROBED = 512, 32  # rows of a cell on average; cells compared with the queries of a cell
 _MOST_COMPARED: Final = 4 * _CELL_ROWS * _PROBED  # rows compared with a query: equal images may fill one cell
 _SAMPLED, _ROUNDS = 64, 10  # of k-means: rows for each cell; iterations
@@ -57,7 +57,7 @@ def nearest(
     products = np.full((count, wanted), -np.inf, np.float32)
     done = 0
     job.check_cancelled()
-    search = _by_cells if len(rows) > most_exact and count > _BLOCK else _by_blocks
+    search = _by_cells if len(rows) > most_exact and count > BLOCK else _by_blocks
     for chosen, found, values in search(rows, queries, wanted) if wanted else ():
         places[chosen], products[chosen] = found, values
         done += len(chosen)
@@ -72,8 +72,8 @@ _Found = Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]  # queries (B), pla
 def _by_blocks(rows: Rows, queries: np.ndarray | None, k: int) -> _Found:
     """Yield the exact neighbours, block by block."""
     asked = rows if queries is None else queries
-    for start in range(0, len(asked), _BLOCK):
-        block = np.ascontiguousarray(asked[start : start + _BLOCK], np.float32)
+    for start in range(0, len(asked), BLOCK):
+        block = np.ascontiguousarray(asked[start : start + BLOCK], np.float32)
         chosen = np.arange(start, start + len(block))
         yield chosen, *_exact(rows, block, chosen if queries is None else None, k)
 
@@ -110,9 +110,9 @@ def _by_cells(rows: Rows, queries: np.ndarray | None, k: int) -> _Found:
 
 def _members(index: Any, rows: Rows, cells: int) -> list[np.ndarray]:
     """Return the places of the rows of each cell."""
-    blocks = range(0, len(rows), _COLUMNS)
+    blocks = range(0, len(rows), COLUMNS)
     nearest_cells = [
-        index.search(np.ascontiguousarray(rows[start : start + _COLUMNS], np.float32), 1)[1][:, 0] for start in blocks
+        index.search(np.ascontiguousarray(rows[start : start + COLUMNS], np.float32), 1)[1][:, 0] for start in blocks
     ]
     cell_of = np.concatenate(nearest_cells)
     order = np.argsort(cell_of, kind="stable")
@@ -133,8 +133,8 @@ def _exact(rows: Rows, block: np.ndarray, own: np.ndarray | None, k: int) -> tup
     """
     places = np.full((len(block), k), -1, np.int64)
     best = np.full((len(block), k), -np.inf, np.float32)
-    for start in range(0, len(rows), _COLUMNS):
-        columns = rows[start : start + _COLUMNS].astype(np.float32, copy=False)
+    for start in range(0, len(rows), COLUMNS):
+        columns = rows[start : start + COLUMNS].astype(np.float32, copy=False)
         found = block @ columns.T
         if own is not None:
             mine = np.flatnonzero((own >= start) & (own < start + len(columns)))

@@ -29,7 +29,7 @@ TIMEOUT_S = 10.0
 TRIES = 4
 FIRST_WAIT_S = 0.5  # doubles from try to try
 _MOST_REDIRECTS = 10
-_SPARE_BYTES = 200_000_000  # of a file larger than expected, such as one with a head for 22,000 classes
+SPARE_BYTES = 200_000_000  # of a file larger than expected, such as one with a head for 22,000 classes
 _Answer = TypeVar("_Answer")
 OnBytes = Callable[[int], None]
 
@@ -66,7 +66,7 @@ def look_up(backbone: Backbone, *, job: JobContext) -> RemoteFile | None:
 
 def most_bytes(backbone: Backbone, remote: RemoteFile) -> int:
     """Return how many bytes a download may have: the stated size, else twice the expected one and a little more."""
-    return remote.bytes or 2 * backbone.hub_bytes + _SPARE_BYTES
+    return remote.bytes or 2 * backbone.hub_bytes + SPARE_BYTES
 
 
 def download(backbone: Backbone, remote: RemoteFile, partial: Path, *, on_bytes: OnBytes, job: JobContext) -> bool:

@@ -33,9 +33,9 @@ def over(qtbot):
 @pytest.fixture
 def soon(monkeypatch):
     """Let good news go at once."""
-    for name in ("_LEAST_MS", "_LETTER_MS", "_WAY_MS"):
+    for name in ("LEAST_MS", "LETTER_MS", "WAY_MS"):
         monkeypatch.setattr(module, name, 0)
-    monkeypatch.setattr(module, "_AGAIN_MS", 10)
+    monkeypatch.setattr(module, "AGAIN_MS", 10)
 
 
 def test_a_message_lies_over_the_corner_and_moves_nothing(qtbot, over):

@@ -6,6 +6,7 @@ import os
 import shutil
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -48,7 +49,7 @@ def draw(path: Path, *, seed: int, age_s: float = 100.0) -> Path:
 @pytest.fixture(autouse=True)
 def settled(monkeypatch: pytest.MonkeyPatch) -> None:
     """Take files for settled at once: their change time is now, and cannot be set."""
-    monkeypatch.setattr(image_cache, "_SETTLED_NS", -1)
+    monkeypatch.setattr(image_cache, "SETTLED_NS", -1)
 
 
 def kept(folder: Path) -> list[Path]:
@@ -90,7 +91,7 @@ def test_an_original_replaced_under_its_old_size_and_time_is_seen(cache, tmp_pat
 
 
 def test_an_original_that_was_just_written_is_looked_into_each_time(cache, photograph, decoded, monkeypatch) -> None:
-    monkeypatch.setattr(image_cache, "_SETTLED_NS", 2_000_000_000)
+    monkeypatch.setattr(image_cache, "SETTLED_NS", 2_000_000_000)
     draw(photograph, seed=3, age_s=0)
     for _ in range(2):
         cache.load(photograph, SIDE)
@@ -271,7 +272,7 @@ def test_neither_an_image_that_would_fill_it_nor_more_than_half_of_the_free_spac
     cache = ImageCache(folder, limit=400_000)
     cache.load(photograph, SIDE)
     assert "11 kB" in cache.not_kept and "400 kB" in cache.not_kept and not folder.exists()
-    monkeypatch.setattr(cache_space.shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10**9, 10**9, 20_000))
+    monkeypatch.setattr(cache_space.shutil, "disk_usage", lambda _: SimpleNamespace(free=20_000))
     cache = ImageCache(folder, limit=GB)
     cache.load(photograph, SIDE)
     assert kept(folder) == [] and cache.not_kept

@@ -15,8 +15,8 @@ def directions(count: int, width: int = 16) -> np.ndarray:
 
 @pytest.mark.parametrize("k", [1, 5])
 def test_blocks_give_what_one_product_gives(monkeypatch: pytest.MonkeyPatch, k: int):
-    monkeypatch.setattr(neighbours, "_BLOCK", 7)
-    monkeypatch.setattr(neighbours, "_COLUMNS", 11)
+    monkeypatch.setattr(neighbours, "BLOCK", 7)
+    monkeypatch.setattr(neighbours, "COLUMNS", 11)
     rows = directions(60)
     found = nearest(rows, k=k)
     products = rows @ rows.T

@@ -100,7 +100,7 @@ def test_loader_processes_are_started_where_much_is_to_be_decoded(photographs, t
     monkeypatch.setattr(os, "cpu_count", lambda: 4)
     assert data.seconds_to_decode() > 0
     assert choose_workers(-1, data, device="cpu") == 4
-    monkeypatch.setattr(image_cache, "_SETTLED_NS", -1)
+    monkeypatch.setattr(image_cache, "SETTLED_NS", -1)
     for image in photographs.images:
         ImageCache(tmp_path / "cache", limit=10**9).load(image.path, 64)
     assert data.seconds_to_decode() == 0 and choose_workers(-1, data, device="cpu") == 0
@@ -108,7 +108,7 @@ def test_loader_processes_are_started_where_much_is_to_be_decoded(photographs, t
 
 @pytest.mark.parametrize("method", ["lora", "linear"])
 def test_what_a_run_costs_includes_decoding_what_is_not_kept(method, photographs, monkeypatch) -> None:
-    monkeypatch.setattr(image_cache, "_SETTLED_NS", -1)
+    monkeypatch.setattr(image_cache, "SETTLED_NS", -1)
     config = dataclasses.replace(CONFIG, method=method, backbone="test_vit")
     cost = StepCost(setup_s=0, step_s=0, look_s=0, decode_s=0.1, memory_mb=1, device="CPU", micro_batch=8)
     facts = SetFacts.of(photographs)

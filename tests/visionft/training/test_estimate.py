@@ -53,16 +53,16 @@ def test_the_arithmetic_counts_steps_validation_and_the_head_start(snapshot) -> 
 
 
 def test_out_of_memory_is_part_of_the_answer(snapshot, monkeypatch) -> None:
-    from visionft.training.loop.train_step import TrainStep
+    from visionft.training.loop.objective import Objective
 
-    accumulate = TrainStep._accumulate
+    whole = Objective.loss
 
-    def small_device(self, inputs, targets, batch):
-        if self.micro_batch > 2:
+    def small_device(self, logits, targets):
+        if len(logits) > 2:
             raise MemoryError
-        return accumulate(self, inputs, targets, batch)
+        return whole(self, logits, targets)
 
-    monkeypatch.setattr(TrainStep, "_accumulate", small_device)
+    monkeypatch.setattr(Objective, "loss", small_device)
     found = estimate_run(TINY, snapshot)
     assert found.micro_batch == 2 and not found.fits_at_once
 
