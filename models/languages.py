@@ -36,8 +36,9 @@ def read_catalogue(code: str) -> gettext.NullTranslations:
 
 def translate(message: Message, catalogue: gettext.NullTranslations) -> str:
     """Return a message in the language of a catalogue, with its values, messages among them translated too."""
-    shown = {name: translate(each, catalogue) if isinstance(each, Message) else each
-             for name, each in message.values.items()}  # fmt: skip
+    shown = {
+        name: translate(each, catalogue) if isinstance(each, Message) else each for name, each in message.values.items()
+    }
     if message.plural:
         is_one = str(message.values.get("count")) == "1"
         template = catalogue.ngettext(message.template, message.plural, 1 if is_one else 2)

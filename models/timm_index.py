@@ -66,11 +66,20 @@ def backbone_row(name: str, found: dict[str, Any], weights: dict[str, Any] | Non
         stages = tuple(Stage(*each) for each in found["stages"])
         shape = ResNetShape(stem=found["stem"], stages=stages, is_grouped=found.get("is_grouped", False))
     row = Backbone(
-        name=PREFIX + name, title=name, summary="",
-        family="vit" if is_vit else "resnet", architecture=name.partition(".")[0], shape=shape,
-        parameters=found["parameters"], features=found["features"], input_size=found.get("size", size),
+        name=PREFIX + name,
+        title=name,
+        summary="",
+        family="vit" if is_vit else "resnet",
+        architecture=name.partition(".")[0],
+        shape=shape,
+        parameters=found["parameters"],
+        features=found["features"],
+        input_size=found.get("size", size),
         normalisation=Normalisation(tuple(stated["mean"]), tuple(stated["std"])),
-        interpolation=stated["interpolation"], crop_share=stated["crop"],
-        hub_id=hub_id, pin=PINS.get(hub_id, UNPINNED), licence=stated.get("licence", ""),
-    )  # fmt: skip
+        interpolation=stated["interpolation"],
+        crop_share=stated["crop"],
+        hub_id=hub_id,
+        pin=PINS.get(hub_id, UNPINNED),
+        licence=stated.get("licence", ""),
+    )
     return row.at(size)

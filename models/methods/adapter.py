@@ -17,17 +17,25 @@ from models.shapes import ResNetShape, ViTShape
 
 @dataclass(frozen=True, kw_only=True)
 class AdapterOptions(MethodOptions):
-    # fmt: off
-    bottleneck: int = setting(32, label="Bottleneck", limits=(1, 1024), unit="channels",
-        help="Width of the adapter's narrow layer.")
-    placement: str = setting("before", label="ViT placement", advanced=True,
+    bottleneck: int = setting(
+        32, label="Bottleneck", limits=(1, 1024), unit="channels", help="Width of the adapter's narrow layer."
+    )
+    placement: str = setting(
+        "before",
+        label="ViT placement",
+        advanced=True,
         choices={"before": "Before", "houlsby": "Houlsby", "pfeiffer": "Pfeiffer", "parallel": "Parallel"},
         help="before: two adapters a block, before the attention and before the MLP; houlsby: after both; pfeiffer: "
-        "one, after the MLP; parallel: one, beside the MLP.")
-    scaling: float = setting(4.0, label="Scaling", limits=(0.01, 10.0), advanced=True,
-        help="Factor on what an adapter adds; its first outputs are several times smaller than what they are added to.")
+        "one, after the MLP; parallel: one, beside the MLP.",
+    )
+    scaling: float = setting(
+        4.0,
+        label="Scaling",
+        limits=(0.01, 10.0),
+        advanced=True,
+        help="Factor on what an adapter adds; its first outputs are several times smaller than what they are added to.",
+    )
     layers: str = layers_setting("last")
-    # fmt: on
     head_rate: float = head_rate(1.0)
 
 

@@ -17,17 +17,29 @@ KEPT, LEARNED = "kept", "learned"
 
 @dataclass(frozen=True, kw_only=True)
 class FullOptions(MethodOptions):
-    # fmt: off
-    layer_decay: float = setting(0.8, label="Layer-wise rate decay", limits=(0.3, 1.0), advanced=True,
-        help="Learning rate of each layer relative to the one above it; below 1 protects the early, general layers.")
+    layer_decay: float = setting(
+        0.8,
+        label="Layer-wise rate decay",
+        limits=(0.3, 1.0),
+        advanced=True,
+        help="Learning rate of each layer relative to the one above it; below 1 protects the early, general layers.",
+    )
     layers: str = layers_setting("last")
-    statistics: str = setting(LEARNED, label="Batch-norm statistics", advanced=True,
+    statistics: str = setting(
+        LEARNED,
+        label="Batch-norm statistics",
+        advanced=True,
         choices={LEARNED: "Learned", KEPT: "Kept"},
         help="learned: those of your images. kept: those of the pretrained network, which suits some sets, and "
-        "batches of few images; a network that starts from random weights has none to keep.")
-    frozen_stages: int = setting(0, label="Frozen stages", limits=(0, 48), advanced=True,
-        help="How many stages (ResNet) or blocks (ViT), counted from the input, stay as they are.")
-    # fmt: on
+        "batches of few images; a network that starts from random weights has none to keep.",
+    )
+    frozen_stages: int = setting(
+        0,
+        label="Frozen stages",
+        limits=(0, 48),
+        advanced=True,
+        help="How many stages (ResNet) or blocks (ViT), counted from the input, stay as they are.",
+    )
 
 
 class FullFineTuning(Method[FullOptions]):

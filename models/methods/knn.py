@@ -15,10 +15,13 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, kw_only=True)
 class KnnOptions(MethodOptions):
     layers: str = layers_setting(label=Message("Compares"))
-    # fmt: off
-    neighbours: int = setting(0, label="Neighbours", limits=(0, 1000), advanced=True,
-        help="How many of the nearest images vote; 0: as many as suit images that were held out.")
-    # fmt: on
+    neighbours: int = setting(
+        0,
+        label="Neighbours",
+        limits=(0, 1000),
+        advanced=True,
+        help="How many of the nearest images vote; 0: as many as suit images that were held out.",
+    )
 
 
 class Knn(Method[KnnOptions]):

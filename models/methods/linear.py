@@ -12,15 +12,22 @@ CLOSED_FORM, GRADIENT = "closed_form", "gradient"
 
 @dataclass(frozen=True, kw_only=True)
 class LinearOptions(MethodOptions):
-    # fmt: off
-    layers: str = setting("auto", label="Head sees", choices={"auto": "Automatic", **LAYERS}, advanced=True,
+    layers: str = setting(
+        "auto",
+        label="Head sees",
+        choices={"auto": "Automatic", **LAYERS},
+        advanced=True,
         help="last: the network's embedding; joined: its earlier stages or blocks too; auto: joined, and the earlier "
-        "ones count as far as images that were held out say so.")
-    solver: str = setting(CLOSED_FORM, label="Solver", advanced=True,
+        "ones count as far as images that were held out say so.",
+    )
+    solver: str = setting(
+        CLOSED_FORM,
+        label="Solver",
+        advanced=True,
         choices={CLOSED_FORM: "Closed form", GRADIENT: "Gradient"},
         help="closed_form: the best head at once, kind and strength decided on images held out; epochs and rates do "
-        "not matter. gradient: in epochs, from there.")
-    # fmt: on
+        "not matter. gradient: in epochs, from there.",
+    )
 
 
 class LinearProbe(Method[LinearOptions]):

@@ -22,23 +22,36 @@ _VIT_TARGETS = {"qkv": "attn.qkv", "attention": "attn.(qkv|proj)", "all": "(attn
 
 @dataclass(frozen=True, kw_only=True)
 class LoraOptions(MethodOptions):
-    # fmt: off
-    rank: int = setting(8, label="Rank", limits=(1, 256),
-        help="Rank of each update; more can fit more, and trains more.")
-    alpha: float = setting(16.0, label="Alpha", limits=(0.1, 1024),
-        help="Scale of the update (alpha / rank); twice the rank is usual.")
-    dropout: float = setting(0.0, label="Dropout", limits=(0.0, 0.9), advanced=True,
-        help="Share of the update's inputs dropped while training, against overfitting.")
-    targets: str = setting("qkv", label="ViT layers", advanced=True,
+    rank: int = setting(
+        8, label="Rank", limits=(1, 256), help="Rank of each update; more can fit more, and trains more."
+    )
+    alpha: float = setting(
+        16.0, label="Alpha", limits=(0.1, 1024), help="Scale of the update (alpha / rank); twice the rank is usual."
+    )
+    dropout: float = setting(
+        0.0,
+        label="Dropout",
+        limits=(0.0, 0.9),
+        advanced=True,
+        help="Share of the update's inputs dropped while training, against overfitting.",
+    )
+    targets: str = setting(
+        "qkv",
+        label="ViT layers",
+        advanced=True,
         choices={"qkv": "qkv", "attention": "Attention", "all": "All"},
         help="Which layers of a ViT get an update: qkv; attention (qkv and proj); all (also the MLP). "
-        "A ResNet gets one in each block convolution.")
-    variant: str = setting("lora", label="Variant", advanced=True,
+        "A ResNet gets one in each block convolution.",
+    )
+    variant: str = setting(
+        "lora",
+        label="Variant",
+        advanced=True,
         choices={"lora": "LoRA", "rslora": "rsLoRA", "dora": "DoRA"},
         help="Plain LoRA; rslora scales by alpha / sqrt(rank) (arXiv:2312.03732); dora also learns "
-        "magnitudes (arXiv:2402.09353).")
+        "magnitudes (arXiv:2402.09353).",
+    )
     layers: str = layers_setting("last")
-    # fmt: on
     head_rate: float = head_rate(1.0)
 
 

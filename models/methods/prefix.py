@@ -25,16 +25,24 @@ ROTARY = Message("its attention turns tokens by their position, and a prefix has
 
 @dataclass(frozen=True, kw_only=True)
 class PrefixOptions(MethodOptions):
-    # fmt: off
-    length: int = setting(5, label="Prefix length", limits=(0, 256),
-        help="Number of learned tokens added to each attention.")
-    softmax: str = setting("own", label="Softmax", choices={"own": "Own", "shared": "Shared"}, advanced=True,
+    length: int = setting(
+        5, label="Prefix length", limits=(0, 256), help="Number of learned tokens added to each attention."
+    )
+    softmax: str = setting(
+        "own",
+        label="Softmax",
+        choices={"own": "Own", "shared": "Shared"},
+        advanced=True,
         help="own: each attention adds what it finds in the prefix to what it finds in the image; starts without "
-        "effect. shared: the prefix competes with the image, as Li and Liang had it; learns less well.")
-    reparameterise: bool = setting(False, label="Reparameterise", advanced=True,
-        help="Train the prefix through a small MLP, which Li and Liang found steadier; it is folded away at export.")
+        "effect. shared: the prefix competes with the image, as Li and Liang had it; learns less well.",
+    )
+    reparameterise: bool = setting(
+        False,
+        label="Reparameterise",
+        advanced=True,
+        help="Train the prefix through a small MLP, which Li and Liang found steadier; it is folded away at export.",
+    )
     layers: str = layers_setting("last")
-    # fmt: on
     head_rate: float = head_rate(0.015)
 
 

@@ -21,15 +21,20 @@ NO_TEXT = Message("no text side was trained with it, so it reads no prompts; cho
 
 @dataclass(frozen=True, kw_only=True)
 class ZeroShotOptions(MethodOptions):
-    # fmt: off
-    templates: str = setting("photo", label="Templates",
+    templates: str = setting(
+        "photo",
+        label="Templates",
         choices={"photo": "A photo of a …", "seven": "Seven well-known sentences, averaged", "none": "As written"},
         help="The sentences around each prompt: photo (a photo of a ...); seven (well-known ones, averaged); none (as "
-        "written).")
-    examples: str = setting("none", label="Labelled images", choices={"none": "None", "blend": "Blend"},
+        "written).",
+    )
+    examples: str = setting(
+        "none",
+        label="Labelled images",
+        choices={"none": "None", "blend": "Blend"},
         help="none: the words alone answer. blend: the means of the classes' training images too, as far as images "
-        "that are left out say.")
-    # fmt: on
+        "that are left out say.",
+    )
 
 
 class ZeroShot(Method[ZeroShotOptions]):

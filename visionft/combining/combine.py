@@ -168,9 +168,17 @@ def combine(
         message = Message("Left out, because they add nothing to the others: {runs}.", runs=", ".join(idle))
         job.report(Notice(message=message))
     done = EpochDone(
-        epoch=0, epochs=0, train_loss=None, train_accuracy=None, learning_rate=None, images_per_second=None,
-        val_loss=found.loss, val_accuracy=found.accuracy, seconds=time.monotonic() - began, is_best=True,
-    )  # fmt: skip
+        epoch=0,
+        epochs=0,
+        train_loss=None,
+        train_accuracy=None,
+        learning_rate=None,
+        images_per_second=None,
+        val_loss=found.loss,
+        val_accuracy=found.accuracy,
+        seconds=time.monotonic() - began,
+        is_best=True,
+    )
     run_dir = _save(project_dir, members, used, images, done)
     if title:
         change_notes(read_run(run_dir), title=title)

@@ -80,8 +80,10 @@ def inventory_of(project: Project) -> Inventory:
     sizes: list[Size] = [(width, height) for width, height, _ in rows]
     counts = list(accumulate(count for _, _, count in rows))
     return Inventory(
-        formats=dict(formats), bytes=project.fetch(f"SELECT coalesce(sum(bytes), 0) {there}")[0][0],
+        formats=dict(formats),
+        bytes=project.fetch(f"SELECT coalesce(sum(bytes), 0) {there}")[0][0],
         smallest=sizes[0] if sizes else None,
         median=sizes[bisect_left(counts, (counts[-1] + 1) // 2)] if sizes else None,
-        largest=sizes[-1] if sizes else None, size_count=len(sizes),
-    )  # fmt: skip
+        largest=sizes[-1] if sizes else None,
+        size_count=len(sizes),
+    )

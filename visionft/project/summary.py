@@ -109,8 +109,11 @@ def read_summary(connection: sqlite3.Connection, task: Task, runs_folder: Path) 
     classes = connection.execute("SELECT id, name FROM class ORDER BY position, id").fetchall()
     runs = (folder.name for folder in list_folder(runs_folder) if folder.is_dir())
     return ProjectSummary(
-        task=task, images=sum(splits.values()), labelled=sum(splits.values()) - unlabelled,
+        task=task,
+        images=sum(splits.values()),
+        labelled=sum(splits.values()) - unlabelled,
         classes={name: everything.get(class_id, 0) - removed.get(class_id, 0) for class_id, name in classes},
-        splits=splits, runs=tuple(sorted((name for name in runs if not name.startswith(".")), key=natural_key)),
+        splits=splits,
+        runs=tuple(sorted((name for name in runs if not name.startswith(".")), key=natural_key)),
         conflicts=conflicts,
-    )  # fmt: skip
+    )

@@ -18,9 +18,14 @@ from visionft.jobs import JobContext
 _KINDS: Final = {
     kind.__name__: kind
     for kind in (
-        events.Progress, events.Notice, events.ResultStored, events.RunStarted, events.StepDone, events.EpochDone,
+        events.Progress,
+        events.Notice,
+        events.ResultStored,
+        events.RunStarted,
+        events.StepDone,
+        events.EpochDone,
     )
-}  # fmt: skip
+}
 _EVERY_S: Final = 0.5  # of steps and progress; the others are all written
 _MOST: Final = 4000  # characters of a text
 

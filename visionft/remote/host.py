@@ -92,9 +92,12 @@ class Host:
         """Return the output of a script there (RemoteError: no connection, or it ended with an error)."""
         try:
             done = subprocess.run(
-                self.command(script), stdin=stdin or subprocess.DEVNULL, capture_output=True, check=False,
+                self.command(script),
+                stdin=stdin or subprocess.DEVNULL,
+                capture_output=True,
+                check=False,
                 timeout=timeout_s,
-            )  # fmt: skip
+            )
         except FileNotFoundError as error:
             raise no_openssh() from error
         except subprocess.TimeoutExpired as error:

@@ -195,11 +195,22 @@ def launch_processes(job_file: Path, processes: int, machines: Machines, events:
     if machines.count > 1:
         place = [f"--main_process_ip={machines.address}", f"--main_process_port={machines.port}"]
     command = [
-        sys.executable, "-m", "accelerate.commands.launch", f"--num_machines={machines.count}",
-        f"--num_processes={processes * machines.count}", f"--machine_rank={machines.number}", *place,
-        "--multi_gpu", "--mixed_precision=no", "--dynamo_backend=no",
-        "-m", "visionft", "job", "run", str(job_file),
-    ]  # fmt: skip
+        sys.executable,
+        "-m",
+        "accelerate.commands.launch",
+        f"--num_machines={machines.count}",
+        f"--num_processes={processes * machines.count}",
+        f"--machine_rank={machines.number}",
+        *place,
+        "--multi_gpu",
+        "--mixed_precision=no",
+        "--dynamo_backend=no",
+        "-m",
+        "visionft",
+        "job",
+        "run",
+        str(job_file),
+    ]
     if events is not None:
         command += ["--events", str(events)]
     running = subprocess.Popen(command, start_new_session=True)  # a Ctrl-C reaches it through this process alone

@@ -235,9 +235,12 @@ def fetch(sent: SentJob, target: Path) -> None:
     try:
         with atomic_path(target) as temporary, temporary.open("wb") as handle:
             done = subprocess.run(
-                host.command(f"cat {sent.folder}/job.vftresult"), stdin=subprocess.DEVNULL, stdout=handle,
-                stderr=subprocess.PIPE, check=False,
-            )  # fmt: skip
+                host.command(f"cat {sent.folder}/job.vftresult"),
+                stdin=subprocess.DEVNULL,
+                stdout=handle,
+                stderr=subprocess.PIPE,
+                check=False,
+            )
             if done.returncode == 255:
                 raise host.unreachable(last_line(done.stderr))
             if done.returncode:

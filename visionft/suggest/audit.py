@@ -171,10 +171,21 @@ def draw_audit(
     seed = int(np.random.default_rng().integers(2**31)) if seed is None else seed
     sample = np.random.default_rng(seed).choice(np.array(sorted(chosen)), plan.sample, replace=False)
     audit = Audit(
-        source=source, threshold=threshold, accepted=plan.accepted, sample=plan.sample, wrong=0, allowed=plan.allowed,
-        rightness=rightness, planned=planned, confidence=claimed, most_wrong=plan.accepted, number=number, seed=seed,
-        is_passed=False, is_finished=False,
-    )  # fmt: skip
+        source=source,
+        threshold=threshold,
+        accepted=plan.accepted,
+        sample=plan.sample,
+        wrong=0,
+        allowed=plan.allowed,
+        rightness=rightness,
+        planned=planned,
+        confidence=claimed,
+        most_wrong=plan.accepted,
+        number=number,
+        seed=seed,
+        is_passed=False,
+        is_finished=False,
+    )
     return keep_drawn(project, audit, {key: each.classes for key, each in chosen.items()}, sample.tolist())
 
 

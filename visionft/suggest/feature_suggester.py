@@ -170,9 +170,13 @@ class FeatureSuggester:
             return Suggestion.of(image_id, sha256, row, class_names=class_names, thresholds=found.thresholds)
 
         return Suggestions(
-            ids, shares.max(axis=1), uncertainties(shares, found.thresholds),
-            labels=(rows, columns), class_names=class_names, suggestion_at=suggestion_at,
-        )  # fmt: skip
+            ids,
+            shares.max(axis=1),
+            uncertainties(shares, found.thresholds),
+            labels=(rows, columns),
+            class_names=class_names,
+            suggestion_at=suggestion_at,
+        )
 
     def reasons(self, image_id: int, count: int = 5) -> tuple[Reason, ...]:
         """Return the labelled images nearest to an image, the nearest first: the evidence for its suggestion."""

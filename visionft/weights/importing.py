@@ -221,7 +221,11 @@ def _record(backbone: Backbone, path: Path, written: Path, carried: WeightsRecor
     is_pinned = sha256 == backbone.pin.sha256
     is_hubs = is_pinned or _cache_folder(backbone) in (part.lower() for part in path.absolute().parts)
     return WeightsRecord(
-        backbone=backbone.name, sha256=sha256, bytes=written.stat().st_size,
-        licence=backbone.licence if is_hubs else stated_licence(path), origin=backbone.hub_id if is_hubs else path.name,
-        revision=backbone.pin.revision if is_pinned else "", sha256_from="catalog" if is_pinned else "first sight",
-    )  # fmt: skip
+        backbone=backbone.name,
+        sha256=sha256,
+        bytes=written.stat().st_size,
+        licence=backbone.licence if is_hubs else stated_licence(path),
+        origin=backbone.hub_id if is_hubs else path.name,
+        revision=backbone.pin.revision if is_pinned else "",
+        sha256_from="catalog" if is_pinned else "first sight",
+    )

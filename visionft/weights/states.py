@@ -52,10 +52,15 @@ def weights_state(backbone: Backbone) -> WeightsState:
     found = locate(backbone)
     location, path = found or ("hub" if backbone.hub_id else "nowhere", None)
     return WeightsState(
-        backbone=backbone.name, location=location, path=path, bytes=path.stat().st_size if path else backbone.hub_bytes,
-        is_estimate=path is None and not backbone.pin.bytes, licence=backbone.licence, origin=backbone.hub_id,
+        backbone=backbone.name,
+        location=location,
+        path=path,
+        bytes=path.stat().st_size if path else backbone.hub_bytes,
+        is_estimate=path is None and not backbone.pin.bytes,
+        licence=backbone.licence,
+        origin=backbone.hub_id,
         partial_bytes=sum(each.stat().st_size for each in partial_files(backbone)),
-    )  # fmt: skip
+    )
 
 
 def partial_files(backbone: Backbone) -> list[Path]:

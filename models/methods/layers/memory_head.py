@@ -37,12 +37,20 @@ class KnnHead(nn.Module):
         self.temperature = nn.Parameter(torch.ones(()))
         integers = torch.int64
         for name, value in {
-            "mean": torch.zeros(width), "projection": torch.zeros(width, 1), "weights": torch.zeros(1),
-            "rows": torch.zeros(0, 1), "lengths": torch.zeros(0), "labels": torch.zeros(0, 1, dtype=integers),
-            "counts": torch.zeros(0), "classes": torch.tensor(classes), "is_multilabel": torch.tensor(False),
-            "neighbours": torch.tensor(1), "smoothing": torch.tensor(0.1), "border": torch.tensor(1.0),
+            "mean": torch.zeros(width),
+            "projection": torch.zeros(width, 1),
+            "weights": torch.zeros(1),
+            "rows": torch.zeros(0, 1),
+            "lengths": torch.zeros(0),
+            "labels": torch.zeros(0, 1, dtype=integers),
+            "counts": torch.zeros(0),
+            "classes": torch.tensor(classes),
+            "is_multilabel": torch.tensor(False),
+            "neighbours": torch.tensor(1),
+            "smoothing": torch.tensor(0.1),
+            "border": torch.tensor(1.0),
             "image_ids": torch.zeros(0, dtype=integers),
-        }.items():  # fmt: skip
+        }.items():
             self.register_buffer(name, value)
         # As numbers: an export cannot look into tensors.
         self._voters, self._asks_each_class = 1, False

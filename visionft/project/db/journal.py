@@ -43,9 +43,12 @@ class Effects:
         if not later:
             return self
         return Effects(
-            title=later.title, step_id=later.step_id, image_ids=self.image_ids | later.image_ids,
-            class_ids=self.class_ids | later.class_ids, targets=self.targets | later.targets,
-        )  # fmt: skip
+            title=later.title,
+            step_id=later.step_id,
+            image_ids=self.image_ids | later.image_ids,
+            class_ids=self.class_ids | later.class_ids,
+            targets=self.targets | later.targets,
+        )
 
     @property
     def has_new_classes(self) -> bool:

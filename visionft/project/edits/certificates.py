@@ -74,10 +74,14 @@ class Certificate:
         return Message(
             "At least {share} of {counted} are correct, with {confidence} confidence: "
             "{wrong} of {sample} that were checked were wrong. {standing} of {labels} still stand.",
-            share=f"{audit.proven:.1%}", counted=count_of(audit.accepted, "accepted label"),
-            confidence=f"{audit.confidence:.1%}", wrong=audit.wrong, sample=audit.sample,
-            standing=f"{self.standing:,}", labels=f"{self.labels:,}",
-        )  # fmt: skip
+            share=f"{audit.proven:.1%}",
+            counted=count_of(audit.accepted, "accepted label"),
+            confidence=f"{audit.confidence:.1%}",
+            wrong=audit.wrong,
+            sample=audit.sample,
+            standing=f"{self.standing:,}",
+            labels=f"{self.labels:,}",
+        )
 
 
 @dataclass(frozen=True, slots=True)

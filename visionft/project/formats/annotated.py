@@ -99,17 +99,24 @@ def annotated_listing(
     fields = fields or Interpretation(file=file)
     is_open = not (choice.is_unlabelled or choice.takes_marks or len(fields.columns) > 1)
     interpretation = replace(
-        fields, format=title, marked=0 if choice.takes_marks else marked,
+        fields,
+        format=title,
+        marked=0 if choice.takes_marks else marked,
         is_from_marks=choice.takes_marks and marked > 0,
         has_only_marks=is_open and marked > 0 and not any(each.labels for each in files),
-        found_elsewhere=found_elsewhere, found_by_number=finder.by_number, ambiguous=finder.ambiguous,
+        found_elsewhere=found_elsewhere,
+        found_by_number=finder.by_number,
+        ambiguous=finder.ambiguous,
         is_unlabelled_by_choice=choice.is_unlabelled,
-    )  # fmt: skip
+    )
     declared = () if choice.is_unlabelled or interpretation.has_only_marks else tuple(classes)
     return Listing(
-        tuple(files), unreadable=tuple(unusable), classes=declared, interpretations=(interpretation,),
+        tuple(files),
+        unreadable=tuple(unusable),
+        classes=declared,
+        interpretations=(interpretation,),
         label_files=tuple(label_files),
-    )  # fmt: skip
+    )
 
 
 def _located(file: Path, entry: Entry, finder: ImageFinder, choice: LabelChoice) -> SourceFile | RejectedFile:

@@ -25,9 +25,18 @@ _ANSWERS = {"accept", "reject", "ignore"}  # `"answer": "accept"` of Prodigy
 _NO_LABELS = ("review", "note", "sha256", "escaped")  # of this program's own columns
 _OWN_KEYS = ("tags", *_NO_LABELS)
 _PLURALS = (
-    "labels", "classes", "categories", "labelnames", "classnames", "targets", "choices", "tags", "classifications",
-    "klassen", "kategorien",
-)  # fmt: skip
+    "labels",
+    "classes",
+    "categories",
+    "labelnames",
+    "classnames",
+    "targets",
+    "choices",
+    "tags",
+    "classifications",
+    "klassen",
+    "kategorien",
+)
 _OF_FOLDERS = 200  # rows whose folders are compared with the cells: each is a lookup
 _MOST_NUMBERED = 8  # columns of classes of an image: `label`, `label 2`, ... of rows for Google's AutoML Vision
 _MOST_ALTERNATIVES = 5  # of the many columns of a table such as ISIC's or GBIF's

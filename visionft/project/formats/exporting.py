@@ -115,9 +115,12 @@ def _seen_from(target: Path) -> Path:
 def _label_set(project: Project, target: Path) -> LabelSet:
     with project.reading() as connection:
         return LabelSet(
-            title=project.path.name, task=project.task, looks=labels_file.read_classes(connection),
-            records=tuple(labels_file.read_records(connection, project.roots())), seen_from=_seen_from(target),
-        )  # fmt: skip
+            title=project.path.name,
+            task=project.task,
+            looks=labels_file.read_classes(connection),
+            records=tuple(labels_file.read_records(connection, project.roots())),
+            seen_from=_seen_from(target),
+        )
 
 
 def _export_into_folder(

@@ -76,9 +76,12 @@ def _flat_columns(file: Path, table: Any, types: Any) -> list[str]:
         message = Message(
             "{file} holds {rows} rows, {values} values in lists, and {size} of values; "
             "at most {rows_limit}, {values_limit} and {size_limit} are read.",
-            file=file, rows_limit=f"{_MAX_ROWS:,}", values_limit=f"{_MAX_IN_LISTS:,}",
-            size_limit=size_text(_MAX_UNPACKED), **found,
-        )  # fmt: skip
+            file=file,
+            rows_limit=f"{_MAX_ROWS:,}",
+            values_limit=f"{_MAX_IN_LISTS:,}",
+            size_limit=size_text(_MAX_UNPACKED),
+            **found,
+        )
         raise ProjectError(message, "Divide it.")
 
     fields = list(table.schema_arrow)

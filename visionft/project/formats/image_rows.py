@@ -106,9 +106,15 @@ def _source_file(row: dict[str, Any], columns: Columns, finder: ImageFinder, pat
             raise
         path = error.meant
     return SourceFile(
-        path=path, name=name, labels=labels, split=split, tags=names_in(own.get("tags")), review=review,
-        note=_note_of(own), sha256=sha256,
-    )  # fmt: skip
+        path=path,
+        name=name,
+        labels=labels,
+        split=split,
+        tags=names_in(own.get("tags")),
+        review=review,
+        note=_note_of(own),
+        sha256=sha256,
+    )
 
 
 def _name_of(row: Mapping[str, Any], columns: Columns) -> str:

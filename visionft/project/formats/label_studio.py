@@ -62,9 +62,12 @@ def read_label_studio(file: Path, options: ReadOptions = DEFAULTS) -> Listing:
     split = split_column(keys, data)
     entries += [entry for task in tasks for entry in _image_annotations(task, question, split)]
     interpretation = Interpretation(
-        file=file, columns=(key, *questions), file_column=key, split_column=split,
+        file=file,
+        columns=(key, *questions),
+        file_column=key,
+        split_column=split,
         label_columns=(question,) if question else (),
-    )  # fmt: skip
+    )
     return annotated_listing(file, _TITLE, entries, options, finder=finder, fields=interpretation)
 
 

@@ -36,9 +36,14 @@ def read_labelme(path: Path, options: ReadOptions = DEFAULTS) -> Listing:
     if is_file(path) and not read:
         raise no_such_file(path, _TITLE)
     return annotated_listing(
-        path, _TITLE, entries, options, finder=ImageFinder(root, options),
-        classes=[ClassLook(name) for name in flags], label_files=read,
-    )  # fmt: skip
+        path,
+        _TITLE,
+        entries,
+        options,
+        finder=ImageFinder(root, options),
+        classes=[ClassLook(name) for name in flags],
+        label_files=read,
+    )
 
 
 def _image(file: Path, root: Path, document: dict[str, Any]) -> ImageAnnotation:
@@ -66,8 +71,13 @@ def write_labelme(labels: LabelSet, copier: Copier) -> None:
     for record, name in copier.copies(labels, lambda record: record.split or "", has_own_stems=True):
         width, height = record.size
         document: dict[str, object] = {
-            "version": "5.5.0", "flags": {label: label in record.labels for label in labels.classes}, "shapes": [],
-            "imagePath": Path(name).name, "imageData": None, "imageHeight": height, "imageWidth": width,
-        }  # fmt: skip
+            "version": "5.5.0",
+            "flags": {label: label in record.labels for label in labels.classes},
+            "shapes": [],
+            "imagePath": Path(name).name,
+            "imageData": None,
+            "imageHeight": height,
+            "imageWidth": width,
+        }
         file = (copier.folder / name).with_suffix(".json")
         file.write_text(json.dumps(document, ensure_ascii=False, indent=2) + "\n", encoding="utf-8", newline="\n")

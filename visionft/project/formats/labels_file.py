@@ -75,9 +75,14 @@ def read_records(connection: sqlite3.Connection, roots: Roots) -> Iterator[Label
     )
     for image_id, root_id, path, name, sha256, width, height, file_format, split in rows:
         yield LabelRecord(
-            path=roots.path_of(root_id, path), name=name or path, sha256=sha256, size=(width, height),
-            format=file_format, labels=labels.get(image_id, ()), split=split,
-        )  # fmt: skip
+            path=roots.path_of(root_id, path),
+            name=name or path,
+            sha256=sha256,
+            size=(width, height),
+            format=file_format,
+            labels=labels.get(image_id, ()),
+            split=split,
+        )
 
 
 def write_labels(

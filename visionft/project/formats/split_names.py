@@ -6,9 +6,17 @@ from visionft.data.types import Split
 
 UNASSIGNED_FOLDER = "unassigned"
 _SPLITS: dict[str, Split | None] = {
-    "train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "dev": "val",
-    "test": "test", "testing": "test", "trainval": "train", UNASSIGNED_FOLDER: None,
-}  # fmt: skip
+    "train": "train",
+    "training": "train",
+    "val": "val",
+    "valid": "val",
+    "validation": "val",
+    "dev": "val",
+    "test": "test",
+    "testing": "test",
+    "trainval": "train",
+    UNASSIGNED_FOLDER: None,
+}
 # Words beside a split's in the names of folders and files: `training_set`, `seg_train`, `train_labels.csv`.
 _NEUTRAL_WORDS = (
     "annotation", "annotations", "class", "classes", "coco", "data", "dataset", "file", "files", "image", "images",

@@ -278,7 +278,14 @@ def _mat(file: Path, _images: ImageNames) -> Table:
 
 
 _OPENERS: dict[str, Callable[[Path, ImageNames], Table]] = {
-    ".jsonl": _json_lines, ".ndjson": _json_lines, ".manifest": _json_lines, ".json": _json, ".mat": _mat,
-    ".xlsx": _spreadsheet, ".xlsm": _spreadsheet, ".xls": _spreadsheet, ".ods": _spreadsheet,
-}  # fmt: skip
+    ".jsonl": _json_lines,
+    ".ndjson": _json_lines,
+    ".manifest": _json_lines,
+    ".json": _json,
+    ".mat": _mat,
+    ".xlsx": _spreadsheet,
+    ".xlsm": _spreadsheet,
+    ".xls": _spreadsheet,
+    ".ods": _spreadsheet,
+}
 TABLE_SUFFIXES = (".csv", ".tsv", ".txt", ".lst", *_OPENERS)

@@ -52,9 +52,14 @@ def read_voc(path: Path, options: ReadOptions = DEFAULTS) -> Listing:
         entries += sets.entries_without(described)
     masks = [file for name in _MASKS for file in list_folder(root / name)]
     listing = annotated_listing(
-        path, _TITLE, entries, options, finder=_image_finder(root, options),
-        label_files=(*read, *sets.files, *masks), classes=sets.classes,
-    )  # fmt: skip
+        path,
+        _TITLE,
+        entries,
+        options,
+        finder=_image_finder(root, options),
+        label_files=(*read, *sets.files, *masks),
+        classes=sets.classes,
+    )
     is_presence = any(each.labels for each in listing.files) and bool(read)
     interpretations = tuple(replace(each, is_from_marks=is_presence) for each in listing.interpretations)
     return replace(listing, interpretations=interpretations)

@@ -46,10 +46,19 @@ _UNSUPPORTED: tuple[tuple[tuple[str, ...], str, tuple[str, ...]], ...] = (
 )
 # Stores of images that are not read, by suffix.
 _STORES: dict[str, str] = {
-    ".tfrecord": "TFRecord", ".tfrec": "TFRecord", ".tfrecords": "TFRecord", ".npz": "NumPy", ".npy": "NumPy",
-    ".h5": "HDF5", ".hdf5": "HDF5", ".pkl": "Python (pickle)", ".pickle": "Python (pickle)", ".mdb": "LMDB",
-    ".rec": "RecordIO", ".arrow": "Arrow",
-}  # fmt: skip
+    ".tfrecord": "TFRecord",
+    ".tfrec": "TFRecord",
+    ".tfrecords": "TFRecord",
+    ".npz": "NumPy",
+    ".npy": "NumPy",
+    ".h5": "HDF5",
+    ".hdf5": "HDF5",
+    ".pkl": "Python (pickle)",
+    ".pickle": "Python (pickle)",
+    ".mdb": "LMDB",
+    ".rec": "RecordIO",
+    ".arrow": "Arrow",
+}
 
 
 def glance(file: Path) -> str:

@@ -44,9 +44,16 @@ _TAR_SUFFIXES = (".tar.gz", ".tar.bz2", ".tar", ".tgz", ".tbz2")
 _SUFFIXES = (".zip", ".tm", ".parquet", *_TAR_SUFFIXES)  # `.tm`: a project of Teachable Machine
 _RESERVED = {"con", "prn", "aux", "nul", *(f"{port}{digit}" for port in ("com", "lpt") for digit in "123456789")}
 _DAMAGE = (
-    zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError,
-    RuntimeError, ValueError,
-)  # fmt: skip
+    zipfile.BadZipFile,
+    tarfile.TarError,
+    gzip.BadGzipFile,
+    zlib.error,
+    lzma.LZMAError,
+    EOFError,
+    NotImplementedError,
+    RuntimeError,
+    ValueError,
+)
 _SHARD = re.compile(r"(?i)\d{3,}(-of-\d+)?|(part|shard|chunk)[\W_]*\d+")
 _PROJECT_SIGN = "-!-"  # between class and number of an image in a project of Teachable Machine
 _MOST_LEVELS = 3  # of a folder, down to its archives: `food101/data/train-00000-of-00008.parquet`

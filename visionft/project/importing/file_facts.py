@@ -25,9 +25,14 @@ def read_facts(path: Path, image_reading: ImageReading = AS_STORED) -> FileFacts
             header = read_header_open(in_memory(content, path), image_reading)
             sha256 = hashlib.sha256(content).hexdigest()
         return FileFacts(
-            sha256=sha256, bytes=status.st_size, mtime_ns=status.st_mtime_ns,
-            width=header.width, height=header.height, format=header.format, losses=header.losses,
-        )  # fmt: skip
+            sha256=sha256,
+            bytes=status.st_size,
+            mtime_ns=status.st_mtime_ns,
+            width=header.width,
+            height=header.height,
+            format=header.format,
+            losses=header.losses,
+        )
 
 
 def status_of(path: Path) -> os.stat_result | None:

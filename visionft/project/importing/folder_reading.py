@@ -35,9 +35,13 @@ _MOST_READINGS, _MOST_COLUMNS, _MOST_LEVELS = 5, 3, 3
 
 
 def read_folder(
-    source: Path, only: str = "auto", *, options: ReadOptions, known_classes: Collection[str] = (),
+    source: Path,
+    only: str = "auto",
+    *,
+    options: ReadOptions,
+    known_classes: Collection[str] = (),
     job: JobContext = SILENT,
-) -> tuple[Reading, ...]:  # fmt: skip
+) -> tuple[Reading, ...]:
     """Return the readings of a folder, by their rank; the last one is of images without labels.
 
     `only` is the format of the label files, "folders" for class folders alone, or "auto". A lone folder is a class
@@ -270,10 +274,12 @@ class _FolderReader:
         names: Mapping[str, str] = proposal.names if proposal.plan else {}
         others = (replace(each, labels=_named(each.labels, names)) for each in rest)
         return Listing(
-            files=(*entries, *others), skipped=tree.skipped,
-            unreadable=(*source.listing.unreadable, *tree.unreadable), classes=source.listing.classes or tree.classes,
+            files=(*entries, *others),
+            skipped=tree.skipped,
+            unreadable=(*source.listing.unreadable, *tree.unreadable),
+            classes=source.listing.classes or tree.classes,
             interpretations=(*source.listing.interpretations, replace(around, unread=self._unread((source,)))),
-        )  # fmt: skip
+        )
 
 
 def _named(labels: Sequence[str], names: Mapping[str, str]) -> tuple[str, ...]:
@@ -342,8 +348,9 @@ def _choice_of(source: LabelSource, folder: Path) -> LabelChoice:
     is_table = len(source.listing.interpretations) == 1 and len(first.label_columns) == 1 and not first.joined
     if not is_table or first.format or not first.file.is_relative_to(folder) or not first.file_column:
         return AUTOMATIC
-    return LabelChoice(table=first.file.relative_to(folder).as_posix(), file=first.file_column,
-                       label=first.label_columns[0])  # fmt: skip
+    return LabelChoice(
+        table=first.file.relative_to(folder).as_posix(), file=first.file_column, label=first.label_columns[0]
+    )
 
 
 def _with_splits(listing: Listing, splits: Mapping[str, Split]) -> Listing:
@@ -386,8 +393,9 @@ def _divided(listing: Listing, separator: str) -> Listing:
     def names(label: str) -> list[str]:
         return [part.strip() for part in label.split(separator) if part.strip()]
 
-    files = (replace(each, labels=tuple(name for label in each.labels for name in names(label)))
-             for each in listing.files)  # fmt: skip
+    files = (
+        replace(each, labels=tuple(name for label in each.labels for name in names(label))) for each in listing.files
+    )
     return replace(listing, files=tuple(files))
 
 
@@ -415,9 +423,11 @@ def _unrelated(source: LabelSource, index: ImageIndex) -> ProjectError:
         hint = Message("{path}: {reason}. Name their folders there, or import one folder.", **values)
         return ProjectError(message, hint, NextStep("import_unlabelled", path=index.root))
     message = Message(
-        "None of the images that {file} ({format}) names is in {folder}.", file=printable(file.name),
-        format=found.title if found else source.listing.interpretations[0].format, folder=index.root,
-    )  # fmt: skip
+        "None of the images that {file} ({format}) names is in {folder}.",
+        file=printable(file.name),
+        format=found.title if found else source.listing.interpretations[0].format,
+        folder=index.root,
+    )
     hint = Message("")
     for entry in source.listing.files[:1]:
         nearest = index.nearest(entry.name)

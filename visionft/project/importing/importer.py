@@ -118,10 +118,14 @@ def import_source(
             _report_left_out_labels(opened, job)
         copies = copy or opened.is_unpacked
         examiner = ImportFilter(
-            project=project, source=opened, task=project.task, looks_at_places=not copies,
-            class_map=class_map or {}, known_facts=known_facts or {},
+            project=project,
+            source=opened,
+            task=project.task,
+            looks_at_places=not copies,
+            class_map=class_map or {},
+            known_facts=known_facts or {},
             image_reading=keep_image_reading(project, opened, job),
-        )  # fmt: skip
+        )
         report = _Import(project, examiner, copy=copies, replaces_labels=replaces_labels).run(job=job)
         if not (report.stopped or opened.is_unpacked):
             _keep_label_files(project, path, report)
@@ -152,9 +156,12 @@ def import_files(
     base = paths[0].parent
     source = Source(base, base, listing.Listing(tuple(listing.SourceFile(path, path.name) for path in paths)))
     examiner = ImportFilter(
-        project=project, source=source, task=project.task, looks_at_places=not copy,
+        project=project,
+        source=source,
+        task=project.task,
+        looks_at_places=not copy,
         image_reading=keep_image_reading(project, source, job),
-    )  # fmt: skip
+    )
     return _Import(project, examiner, copy=copy, is_bulk=len(paths) >= BULK_IMAGES).run(job=job)
 
 
@@ -202,12 +209,19 @@ class _Import:
         stopped = self.examiner.is_stopped
         self._report_results(job)
         report = ImportReport(
-            added=self.added, duplicates=tuple(self.examiner.duplicates), unreadable=tuple(self.examiner.unreadable),
-            skipped=tuple(self.examiner.skipped), warnings=tuple(self.examiner.warnings),
-            classes=count_classes_after(self.project, last_before), conflicts=tuple(self.conflicts.values()),
-            interpretations=self.source.listing.interpretations, readings=self.source.readings,
-            reading=self.source.reading, stopped=stopped, step_id=self.step_id,
-        )  # fmt: skip
+            added=self.added,
+            duplicates=tuple(self.examiner.duplicates),
+            unreadable=tuple(self.examiner.unreadable),
+            skipped=tuple(self.examiner.skipped),
+            warnings=tuple(self.examiner.warnings),
+            classes=count_classes_after(self.project, last_before),
+            conflicts=tuple(self.conflicts.values()),
+            interpretations=self.source.listing.interpretations,
+            readings=self.source.readings,
+            reading=self.source.reading,
+            stopped=stopped,
+            step_id=self.step_id,
+        )
         logger.info(
             "import%s: %d files: %d added in %d classes, %d known already, %d unreadable, %d skipped%s",
             " with copies" if self.copy else "",
@@ -253,10 +267,14 @@ class _Import:
         new, known = self._placed(batch)
         self.replaced += self._count_differing([each for each in known if each.replaces_labels], is_imported=True)
         change = AddImages(
-            images=new, known=known, edited=batch.edited, classes=self.examiner.classes(),
+            images=new,
+            known=known,
+            edited=batch.edited,
+            classes=self.examiner.classes(),
             aliases={name: meant for name, meant in self.examiner.class_map.items() if meant is not None},
-            title=self._title(self.added + len(new)), is_bulk=self.is_bulk,
-        )  # fmt: skip
+            title=self._title(self.added + len(new)),
+            is_bulk=self.is_bulk,
+        )
         effects = self.project.apply(change, continues=self.step_id)
         self.step_id = effects.step_id or self.step_id
         self._count(new, known)

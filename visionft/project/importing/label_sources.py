@@ -81,15 +81,19 @@ class LabelSource:
         given = {str(each.path) for each in new}
         kept = [each for each in self.listing.files if str(each.path) not in given]
         listing = Listing(
-            files=(*kept, *new), unreadable=(*self.listing.unreadable, *other.listing.unreadable),
+            files=(*kept, *new),
+            unreadable=(*self.listing.unreadable, *other.listing.unreadable),
             classes=tuple(dict.fromkeys((*self.listing.classes, *other.listing.classes))),
             interpretations=(*self.listing.interpretations, *other.listing.interpretations),
             label_files=(*self.listing.label_files, *other.listing.label_files),
-        )  # fmt: skip
+        )
         return LabelSource(
-            listing=listing, labels={**other.labels, **self.labels}, named=self.named + other.named,
-            found=self.found + other.found, images=self.images,
-        )  # fmt: skip
+            listing=listing,
+            labels={**other.labels, **self.labels},
+            named=self.named + other.named,
+            found=self.found + other.found,
+            images=self.images,
+        )
 
     @property
     def file(self) -> Path:

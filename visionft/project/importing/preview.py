@@ -93,10 +93,14 @@ def preview_source(
     ) as opened:
         task: Task = project.task if project is not None else "multi"
         examiner = ImportFilter(
-            project=project, source=opened, task=task, looks_at_places=not opened.is_unpacked,
-            class_map=class_map or {}, known_facts=known_facts or {},
+            project=project,
+            source=opened,
+            task=task,
+            looks_at_places=not opened.is_unpacked,
+            class_map=class_map or {},
+            known_facts=known_facts or {},
             image_reading=image_reading_of_files(project, opened, job),
-        )  # fmt: skip
+        )
         images, search = _NewImages(project), _ConflictSearch(project, examiner)
         for batch in examiner.batches(job):
             examiner.seen.update({image.sha256: image.source.path for image in batch.new})
@@ -139,17 +143,28 @@ def _preview_of(
     several = sum(len(each.labels) > 1 for each in sources)
     by_area = sorted(((file.width, file.height) for file in files), key=lambda size: size[0] * size[1])
     return ImportPreview(
-        path=path, new=len(files), duplicates=tuple(examiner.duplicates), unreadable=tuple(examiner.unreadable),
-        skipped=tuple(examiner.skipped), warnings=tuple(examiner.warnings),
+        path=path,
+        new=len(files),
+        duplicates=tuple(examiner.duplicates),
+        unreadable=tuple(examiner.unreadable),
+        skipped=tuple(examiner.skipped),
+        warnings=tuple(examiner.warnings),
         classes=dict(Counter(label for each in sources for label in each.labels)),
         unlabelled=sum(not each.labels for each in sources),
-        multi_label_images=several, conflicts=() if several else tuple(search.conflicts.values()),
-        splits=dict(Counter(each.split for each in sources if each.split)), class_splits=_class_splits([*sources]),
-        bytes=sum(file.bytes for file in files), image_reading=examiner.image_reading,
-        smallest=by_area[0] if by_area else None, largest=by_area[-1] if by_area else None,
-        interpretations=opened.listing.interpretations, readings=opened.readings, reading=opened.reading,
-        stopped=examiner.is_stopped, known_facts=images.files if keeps_files else {},
-    )  # fmt: skip
+        multi_label_images=several,
+        conflicts=() if several else tuple(search.conflicts.values()),
+        splits=dict(Counter(each.split for each in sources if each.split)),
+        class_splits=_class_splits([*sources]),
+        bytes=sum(file.bytes for file in files),
+        image_reading=examiner.image_reading,
+        smallest=by_area[0] if by_area else None,
+        largest=by_area[-1] if by_area else None,
+        interpretations=opened.listing.interpretations,
+        readings=opened.readings,
+        reading=opened.reading,
+        stopped=examiner.is_stopped,
+        known_facts=images.files if keeps_files else {},
+    )
 
 
 def _class_splits(sources: Sequence[SourceFile]) -> dict[str, dict[str, int]]:

@@ -145,8 +145,10 @@ class _Pair:
 def _are_called_after(pair: _Pair) -> bool:
     """Return whether class folders have a class of the table in their names: `train_val_call`, `call` of HaGRID."""
     common = pair.labels.keys() & pair.source.labels.keys()
-    named = sum(any(name_key_of(each) in name_key_of(pair.labels[path][0]) for each in pair.source.labels[path])
-                for path in common)  # fmt: skip
+    named = sum(
+        any(name_key_of(each) in name_key_of(pair.labels[path][0]) for each in pair.source.labels[path])
+        for path in common
+    )
     return named >= _COMPLETE * len(common)
 
 
@@ -185,8 +187,14 @@ def merged_sources(sources: Sequence[LabelSource]) -> list[LabelSource]:
 
 def _order(source: LabelSource) -> tuple[bool, bool, bool, bool, bool, int]:
     """Return the sort key of label files: sure, of whole images, called labels, words, of one split, many."""
-    return (source.is_sure, not source.is_from_marks, source.is_called_label, not all(map(is_id, source.classes)),
-            not is_train_and_val(source.file.stem), len(source.labels))  # fmt: skip
+    return (
+        source.is_sure,
+        not source.is_from_marks,
+        source.is_called_label,
+        not all(map(is_id, source.classes)),
+        not is_train_and_val(source.file.stem),
+        len(source.labels),
+    )
 
 
 def _of_file(files: Sequence[LabelSource]) -> Proposal:

@@ -62,8 +62,14 @@ def reading_of(listing: Listing, images: int, proposal: Proposal) -> Reading:
         both = Message("Both agree on {share} of the images.", share=share)
         one = Message("{file} agrees on {share} of the images.", file=proposal.second, share=share)
         parts.append(one if proposal.second else both)
-    return Reading(title=proposal.title, listing=listing, evidence=sentences(*parts), labelled=len(labelled),
-                   is_sure=proposal.is_sure, choice=proposal.choice)  # fmt: skip
+    return Reading(
+        title=proposal.title,
+        listing=listing,
+        evidence=sentences(*parts),
+        labelled=len(labelled),
+        is_sure=proposal.is_sure,
+        choice=proposal.choice,
+    )
 
 
 def _words_about_names(source: LabelSource) -> list[Message]:
@@ -73,8 +79,11 @@ def _words_about_names(source: LabelSource) -> list[Message]:
         values = {"found": f"{source.found:,}", "names": f"{source.named:,}"}
         parts.append(Message("{found} of {names} names lead to one image.", **values))
     if source.ambiguous:
-        parts.append(Message("{count} name leads to several images.", "{count} names lead to several images.",
-                             count=source.ambiguous))  # fmt: skip
+        parts.append(
+            Message(
+                "{count} name leads to several images.", "{count} names lead to several images.", count=source.ambiguous
+            )
+        )
     if source.is_submission:
         parts.append(Message("It looks like a form for predictions."))
     return parts
@@ -96,13 +105,17 @@ def summary_of(reading: Reading, *, has_examples: bool = True) -> ReadingSummary
     shown = islice(images.items(), _MOST_EXAMPLES if has_examples else 0)
     most = _EXAMPLES if set(images) != {""} else _UNLABELLED_EXAMPLES
     return ReadingSummary(
-        title=reading.title, evidence=reading.evidence, is_sure=reading.is_sure,
-        classes={name: count for name, count in counts.items() if name}, unlabelled=counts.get("", 0),
-        class_splits={name: {split: len(paths) for split, paths in splits.items() if split}
-                      for name, splits in images.items()},
+        title=reading.title,
+        evidence=reading.evidence,
+        is_sure=reading.is_sure,
+        classes={name: count for name, count in counts.items() if name},
+        unlabelled=counts.get("", 0),
+        class_splits={
+            name: {split: len(paths) for split, paths in splits.items() if split} for name, splits in images.items()
+        },
         examples={name: {split: _spread(splits[split], most) for split in sorted(splits)} for name, splits in shown},
         choice=reading.choice,
-    )  # fmt: skip
+    )
 
 
 def _spread(paths: Sequence[Path], most: int) -> tuple[Path, ...]:

@@ -99,9 +99,13 @@ def opened_source(
 
 
 def read_source(
-    path: Path, kind: str = "auto", *, options: ReadOptions = DEFAULTS, known_classes: Collection[str] = (),
+    path: Path,
+    kind: str = "auto",
+    *,
+    options: ReadOptions = DEFAULTS,
+    known_classes: Collection[str] = (),
     job: JobContext = SILENT,
-) -> tuple[Reading, ...]:  # fmt: skip
+) -> tuple[Reading, ...]:
     """Return the readings of a folder or a label file, most plausible first and the images without labels last.
 
     `kind` is a format's name, or "auto". A lone class folder is a class if `known_classes` has its name. A

@@ -91,22 +91,27 @@ def listing_of(survey: Survey, plan: TreePlan, *, foreign: str = "") -> Listing:
     reason = Message("lies beside the classes or splits and is none")
     beside = (RejectedFile(printable(survey.source / each.path), reason) for each in plan.ignored)
     interpretation = replace(
-        _interpretation_of(plan, survey.source), unlabelled_folders=tuple(unlabelled),
+        _interpretation_of(plan, survey.source),
+        unlabelled_folders=tuple(unlabelled),
         foreign="" if plan.labels else foreign,
-    )  # fmt: skip
+    )
     return Listing(
-        files=tuple(files), skipped=(*survey.skipped, *beside), unreadable=tuple(survey.unreadable),
-        classes=plan.looks, interpretations=(interpretation,),
-    )  # fmt: skip
+        files=tuple(files),
+        skipped=(*survey.skipped, *beside),
+        unreadable=tuple(survey.unreadable),
+        classes=plan.looks,
+        interpretations=(interpretation,),
+    )
 
 
 def _interpretation_of(plan: TreePlan, source: Path) -> Interpretation:
     return Interpretation(
-        file=source, class_folders=tuple(dict.fromkeys(plan.labels.values())),
+        file=source,
+        class_folders=tuple(dict.fromkeys(plan.labels.values())),
         split_folders=tuple(dict.fromkeys(each.name for each in plan.splits)),
         ignored_folders=tuple(each.name for each in plan.ignored),
         joined=(plan.names_file,) if plan.names_file else (),
-    )  # fmt: skip
+    )
 
 
 def _without_class_list(folder: Folder) -> list[SourceFile]:
@@ -152,10 +157,11 @@ class _Planner:
         return TreePlan(
             labels={} if is_lone else labels,
             splits={folder: split for plan in plans for folder, split in plan.splits.items()},
-            ignored=tuple(folder for plan in plans for folder in plan.ignored), looks=self.looks,
+            ignored=tuple(folder for plan in plans for folder in plan.ignored),
+            looks=self.looks,
             alone=next(iter(labels)) if is_lone else None if labels else alone,
             is_sure=all(plan.is_sure for plan in plans if plan.labels),
-        )  # fmt: skip
+        )
 
     def below(self, folders: Sequence[Folder]) -> TreePlan:
         """Return one plan of what lies in several folders."""
@@ -195,10 +201,11 @@ def _splits(planner: _Planner, _folder: Folder, kids: Sequence[Folder]) -> TreeP
     largest = max(plans.values(), key=lambda plan: len(plan.classes))  # `val` may hold two of `737`, `747`, `A320`
     merged = planner.merged([merged, *further.values()])
     return replace(
-        merged, is_sure=largest.is_sure,
+        merged,
+        is_sure=largest.is_sure,
         splits={**splits, **{other: split_in(other.name) for other in further}, **merged.splits},
         ignored=(*merged.ignored, *(other for other in others if other not in further)),
-    )  # fmt: skip
+    )
 
 
 def _beside_unlabelled(planner: _Planner, folder: Folder, kids: Sequence[Folder]) -> TreePlan | None:
@@ -254,10 +261,13 @@ def _containers(planner: _Planner, folder: Folder, kids: Sequence[Folder]) -> Tr
 def _initials(planner: _Planner, _folder: Folder, kids: Sequence[Folder]) -> TreePlan | None:
     """`a/abbey/1.jpg`, `z/zoo/1.jpg`: folders called by the first letters of the classes in them."""
     are_initials = all(
-        len(kid.name) == 1 and kid.name.isalpha() and kid.holding and not kid.own
+        len(kid.name) == 1
+        and kid.name.isalpha()
+        and kid.holding
+        and not kid.own
         and all(each.name.casefold().startswith(kid.name.casefold()) for each in kid.holding)
         for kid in kids
-    )  # fmt: skip
+    )
     if not are_initials:
         return None
     leaves = {each: each.path[len(kid.path) + 1 :] for kid in kids for each in kid.within() if each.own}
@@ -372,10 +382,23 @@ def _taxonomy(planner: _Planner, _folder: Folder, kids: Sequence[Folder]) -> Tre
 
 Rule = Callable[[_Planner, Folder, Sequence[Folder]], TreePlan | None]
 RULES: tuple[Rule, ...] = (
-    _splits, _beside_unlabelled, _wrapper, _copy_of_siblings, _containers, _initials, _leaves, _verdicts,
-    _splits_within, _splits_beside, _images_within, _versions, _items_within, _crossed, _set_beside_images,
+    _splits,
+    _beside_unlabelled,
+    _wrapper,
+    _copy_of_siblings,
+    _containers,
+    _initials,
+    _leaves,
+    _verdicts,
+    _splits_within,
+    _splits_beside,
+    _images_within,
+    _versions,
+    _items_within,
+    _crossed,
+    _set_beside_images,
     _taxonomy,
-)  # fmt: skip
+)
 
 
 # ----------------------------------------------------------------------------------------------------------------------
@@ -431,8 +454,13 @@ def _are_versions(kids: Sequence[Folder]) -> bool:
 
 
 NOT_CLASSES: tuple[Callable[[Sequence[Folder]], bool], ...] = (
-    _are_items, _are_parts, _are_albums, _are_numbered, _hold_an_image_each, _are_versions,
-)  # fmt: skip
+    _are_items,
+    _are_parts,
+    _are_albums,
+    _are_numbered,
+    _hold_an_image_each,
+    _are_versions,
+)
 
 
 def _named_images(folder: Folder) -> dict[str, Path]:

@@ -91,8 +91,10 @@ def agreement_of(
         classes[name] = kappa_of(has_class, counted=1)
     pairs = Counter(
         (*sorted((first[0], second[0])),)
-        for row in ratings for first, second in combinations(row, 2) if first != second and not is_multilabel
-    )  # fmt: skip
+        for row in ratings
+        for first, second in combinations(row, 2)
+        if first != second and not is_multilabel
+    )
     return Agreement(
         sides=sides,
         overall=kappa_of(np.array([[number[given] for given in row] for row in ratings])),

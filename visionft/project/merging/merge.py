@@ -109,10 +109,14 @@ class MergeProject:
         new = {sha256: found for sha256, found in arrival.new.items() if sha256 not in here.images}
         images = [
             ImportedImage(
-                source=_source_file(there.images[sha256][0]), sha256=sha256, file=file, place=place,
+                source=_source_file(there.images[sha256][0]),
+                sha256=sha256,
+                file=file,
+                place=place,
                 name=_name_of(there.images[sha256][0], arrival),
-            ) for sha256, (file, place) in new.items()
-        ]  # fmt: skip
+            )
+            for sha256, (file, place) in new.items()
+        ]
         added = insert_images(connection, images)
         for image_id, sha256 in zip(added, new, strict=True):
             here.images[sha256] = [_blank(image_id, there.images[sha256][0])]
@@ -172,7 +176,7 @@ def _apply(project: Project, arrivals: Sequence[_Arrival], forecasts: Sequence[M
         images=count_of(sum(each.added for each in forecasts), "image"),
         labels=Message("{count} label", "{count} labels", count=sum(e.taken + e.corrected for e in forecasts)),
         conflicts=Message("{count} conflict", "{count} conflicts", count=sum(e.conflicts for e in forecasts)),
-    )  # fmt: skip
+    )
     for arrival, found in zip(arrivals, forecasts, strict=True):
         step_id = project.apply(MergeProject(arrival=arrival, title=title), continues=step_id).step_id or step_id
         logger.info("merge: %d images added, %d conflicts", found.added, found.conflicts)
@@ -191,20 +195,33 @@ def _forecast(here: Side, arrival: _Arrival) -> MergedProject:
     names = {**here.classes, **match.new}
     counts = {name: plan.counts[name] for name in MergedProject.__dataclass_fields__ if name in _COUNTED}
     return MergedProject(
-        path=there.path, added=len(here.images) - before, missing=arrival.missing,
+        path=there.path,
+        added=len(here.images) - before,
+        missing=arrival.missing,
         new_classes={name: with_class[number] for number, name in match.new.items()},
         renamed={
-            name: names[match.ids[key]] for key, name in there.classes.items()
+            name: names[match.ids[key]]
+            for key, name in there.classes.items()
             if key in match.ids and names[match.ids[key]] != name
         },
         **counts,
-    )  # fmt: skip
+    )
 
 
-_COUNTED = frozenset({
-    "removed_here", "taken", "corrected", "kept", "equal", "conflicts", "undecided", "decided_before", "splits_kept",
-    "notes_kept",
-})  # fmt: skip
+_COUNTED = frozenset(
+    {
+        "removed_here",
+        "taken",
+        "corrected",
+        "kept",
+        "equal",
+        "conflicts",
+        "undecided",
+        "decided_before",
+        "splits_kept",
+        "notes_kept",
+    }
+)
 
 
 def _find_files(project: Project, here: Side, arrival: _Arrival, *, is_preview: bool, job: JobContext) -> None:

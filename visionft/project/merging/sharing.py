@@ -205,9 +205,13 @@ def _bytes_of(chosen: Mapping[int, SnapshotImage], shares: Sequence[Sequence[int
 
 
 def _write_share(
-    project: Project, folder: Path, target: Path, images: Sequence[SnapshotImage],
-    *, on_copied: Callable[[], object] | None,
-) -> None:  # fmt: skip
+    project: Project,
+    folder: Path,
+    target: Path,
+    images: Sequence[SnapshotImage],
+    *,
+    on_copied: Callable[[], object] | None,
+) -> None:
     """Write a project into `folder`, which will be moved to `target`; it knows nothing of the other images.
 
     Images are copied if there is an `on_copied`, called after each one.

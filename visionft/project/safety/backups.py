@@ -86,10 +86,15 @@ def backup_pinned(source: sqlite3.Connection, project_folder: Path, *, reason: s
                 version = schema.version_of(connection)
                 write_labels(connection, project_folder, partial / "labels.jsonl", seen_from=target)
             backup = Backup(
-                name=target.name, reason=reason, created=created, rows=rows, sha256=sha256_file(copy),
+                name=target.name,
+                reason=reason,
+                created=created,
+                rows=rows,
+                sha256=sha256_file(copy),
                 schema_version=version,
-                number=max((backup.number for backup in list_backups(project_folder)), default=0) + 1, is_own=is_own,
-            )  # fmt: skip
+                number=max((backup.number for backup in list_backups(project_folder)), default=0) + 1,
+                is_own=is_own,
+            )
             write_json(partial / "backup.json", asdict(backup))
             fsync_folder(partial)
             partial.rename(target)

@@ -71,9 +71,13 @@ def check_project(project: Project, *, check_contents: bool = False, job: JobCon
     edited = _find_edited(project, set(unseen), job) if check_contents else ()
     hidden = {path for path in unseen if _is_hidden(path)}
     return CheckReport(
-        repaired=tuple(repaired), missing=tuple(path for path in unseen if path not in hidden), edited=edited,
-        seal=seal, unexplained=unexplained, closed=tuple(sorted({path.parent for path in hidden})),
-    )  # fmt: skip
+        repaired=tuple(repaired),
+        missing=tuple(path for path in unseen if path not in hidden),
+        edited=edited,
+        seal=seal,
+        unexplained=unexplained,
+        closed=tuple(sorted({path.parent for path in hidden})),
+    )
 
 
 def _is_hidden(path: Path) -> bool:
