@@ -13,10 +13,8 @@ from gui.state import AppState
 from models.messages import Message
 from visionft.project.edits.changes import Change, LabelImages, RemoveImages, UnlabelImages
 from visionft.project.edits.image_changes import TagImages, UntagImages
-from visionft.project.queries import ClassRow, ImageFilter, count_with_class, find_images, tag_counts
+from visionft.project.queries import ClassRow, common_tags, count_with_class, tag_names
 from visionft.project.store import Project
-
-ALL = 1 << 60  # images
 
 
 class ImageEdits(QObject):
@@ -70,12 +68,13 @@ class ImageEdits(QObject):
         """Ask for a tag of images; one that all of them have is taken off."""
         if self.project is None or not image_ids:
             return
-        if tag := ask_tag(window, len(image_ids), tag_counts(self.project)):
+        if tag := ask_tag(window, len(image_ids), tag_names(self.project)):
             self.toggle_tag(image_ids, tag)
 
     def toggle_tag(self, image_ids: Sequence[int], tag: str) -> None:
+        """Give images a tag; take it off if all have it."""
         chosen = tuple(image_ids)
-        if self.has_tag(chosen, tag):
+        if self.project is not None and tag in common_tags(self.project, chosen):
             change = UntagImages(chosen, tag)
             message = Message(
                 "The tag “{tag}” was removed from {count} image.", "The tag “{tag}” was removed from {count} images."
@@ -84,9 +83,3 @@ class ImageEdits(QObject):
             change = TagImages(chosen, tag)
             message = Message("{count} image has the tag “{tag}” now.", "{count} images have the tag “{tag}” now.")
         self.apply(change, self.told(message, chosen, tag=tag))
-
-    def has_tag(self, image_ids: Sequence[int], tag: str) -> bool:
-        """Return whether all of the images have a tag."""
-        if self.project is None or tag not in tag_counts(self.project):
-            return False
-        return set(find_images(self.project, ImageFilter(tag=tag), limit=ALL)).issuperset(image_ids)

@@ -118,6 +118,15 @@ class ProjectPage(Page):
 
         return BackgroundReader(read_shown, self._show_overview, parent=self)
 
+    @cached_property
+    def _alike(self) -> "BackgroundReader[tuple[tuple[int, ...], str, int]]":
+        from gui.home.overview import read_alike
+
+        def show(found: tuple[tuple[int, ...], str, int]) -> None:
+            self.state.images_requested.emit(*found)
+
+        return BackgroundReader(read_alike, show, parent=self)
+
     def _show_overview(self, shown: "ShownProject") -> None:
         self._next, title, icon_name = self.overview.show_project(shown)
         self.next_button.setText(tr(title))
@@ -129,6 +138,7 @@ class ProjectPage(Page):
         self.imports.close()
         if self.session is not None:
             self._reader.close()
+            self._alike.close()
             self.overview.sheet.thumbnails.close()
 
     def choose_images(self) -> None:
@@ -238,13 +248,7 @@ class ProjectPage(Page):
     @Slot(int)
     def _on_image_chosen(self, image_id: int) -> None:
         assert self.session is not None
-        from visionft.project.queries import ImageFilter, find_images, image_rows
-
-        project = self.session.project
-        name = next(iter(image_rows(project, (image_id,))[0].labels), None)
-        wanted = ImageFilter(class_name=name) if name else ImageFilter(is_labelled=False)
-        title = tr("Images of “{name}”", name=name) if name else tr("Without label")
-        self.state.images_requested.emit(find_images(project, wanted, limit=project.summary().images), title, image_id)
+        self._alike.ask(self.session.project, image_id)
 
     @Slot(object)
     def _on_public_chosen(self, wanted: PublicSet) -> None:

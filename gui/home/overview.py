@@ -75,6 +75,14 @@ def read_shown(project: Project) -> ShownProject:
     )
 
 
+def read_alike(project: Project, image_id: int) -> tuple[tuple[int, ...], str, int]:
+    """Return the images of an image's class, or those without a label; with their title, and the image."""
+    name = next(iter(queries.image_rows(project, (image_id,))[0].labels), None)
+    wanted = queries.ImageFilter(class_name=name) if name else queries.ImageFilter(is_labelled=False)
+    title = tr("Images of “{name}”", name=name) if name else tr("Without label")
+    return queries.find_images(project, wanted, limit=queries.ALL), title, image_id
+
+
 class _BarDelegate(QStyledItemDelegate):
     """Training, validation, test and unsplit images as one bar; its length shows the size of the class."""
 

@@ -3,8 +3,9 @@
 Pages differ by their tiles, not by the grid. Every view of the images follows the selection.
 """
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
@@ -163,12 +164,21 @@ class ImageSelection(QItemSelectionModel):
         """Return the id of the image at `place`, 0 if there is none."""
         return self.ids[place] if 0 <= place < len(self.ids) else 0
 
-    def selected_ids(self) -> tuple[int, ...]:
-        """Return the selected images in order; the current one if nothing is selected."""
-        marked = self.selection()
-        ranges = sorted((marked.at(n).top(), marked.at(n).bottom()) for n in range(marked.count()))
-        chosen = tuple(image_id for first, last in ranges for image_id in self.ids[first : last + 1])
+    def selected_count(self) -> int:
+        """Return the number of selected images; counted by ranges, not image by image."""
+        marked = sum(last + 1 - first for first, last in self._ranges())
+        return marked or int(bool(self.current_id()))
+
+    def selected_ids(self, most: int | None = None) -> tuple[int, ...]:
+        """Return the selected images in order, the first `most` of them; the current one if nothing is selected."""
+        ids = (self.ids[place] for first, last in self._ranges() for place in range(first, last + 1))
+        chosen = tuple(islice(ids, most))
         return chosen or ((self.current_id(),) if self.current_id() else ())
+
+    def _ranges(self) -> list[tuple[int, int]]:
+        """Return the first and last index of each range of selected images, ascending."""
+        marked = self.selection()
+        return sorted((marked.at(n).top(), marked.at(n).bottom()) for n in range(marked.count()))
 
     def set_current(self, place: int, *, extend: bool = False, toggle: bool = False) -> None:
         """Make the image at `place` current and select it, as a range (`extend`) or in addition to others."""
@@ -200,15 +210,6 @@ class ImageSelection(QItemSelectionModel):
                 first = place
             last = place
         self.select(marked, _Flag.Select if beside else _Flag.ClearAndSelect)
-
-    def find_place(self, step: int, wanted: Collection[int]) -> int:
-        """Return the index of the next (step 1) or previous (-1) image among `wanted`, else -1.
-
-        The search wraps around; the current image comes last.
-        """
-        count = len(self.ids)
-        places = ((self.place + step * distance) % count for distance in range(1, count + 1))
-        return next((place for place in places if self.ids[place] in wanted), -1)
 
     def _remember(self) -> None:
         self._kept = (self.place, self.current_id(), set(self.selected_ids()))

@@ -2,6 +2,8 @@
 
 from collections.abc import Container, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from typing import Literal
 
 from gui.kit.class_looks import class_colours
 from gui.kit.split_bar import split_mark
@@ -22,7 +24,7 @@ from gui.label.filter_bar import (
     UNSURE_FIRST,
     ImageQuery,
 )
-from visionft.project.queries import ClassRow, ImageFilter, class_order, find_images, image_rows, name_order
+from visionft.project.queries import ALL, ClassRow, ImageFilter, class_order, find_images, image_rows, name_order
 from visionft.project.store import Project
 from visionft.suggest.feature_suggester import Reason
 from visionft.suggest.suggestions import Suggestion, Suggestions
@@ -46,7 +48,7 @@ class ImageFinder:
             split=query.split or None,  # type: ignore[arg-type]
             has_conflict=query.label_state == IN_CONFLICT, review="later" if query.label_state == PUT_OFF else None,
         )  # fmt: skip
-        ids = find_images(self._project, image_filter, limit=1 << 60)
+        ids = find_images(self._project, image_filter, limit=ALL)
         if query.prediction:
             ids = _in_order(ids, suggestions.with_class(query.prediction))
         if query.order == NEWEST_FIRST:
@@ -67,6 +69,44 @@ class ImageFinder:
         if self._by_name is None:
             self._by_name = name_order(self._project)
         return self._by_name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnlabelledSearch:
+    """A search for the next image without a label among those shown, from the current one on.
+
+    Attributes:
+        ids: The images shown, in their order.
+        place: Index of the current image.
+        step: 1 for the next, -1 for the previous; the search wraps around, and the current image comes last.
+        review: Of the images wanted.
+        is_told: Whether the user is told that there is none.
+    """
+
+    ids: tuple[int, ...]
+    place: int
+    step: int
+    review: Literal["none", "later"]
+    is_told: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnlabelledPlace:
+    """The index of the image found, -1 for none; and whether any image of the project has no label."""
+
+    search: UnlabelledSearch
+    place: int
+    is_any: bool
+
+
+def find_unlabelled(project: Project, search: UnlabelledSearch) -> UnlabelledPlace:
+    """Find the next image without a label. It reads the ids of all of them: not for the main thread."""
+    wanted = frozenset(find_images(project, ImageFilter(is_labelled=False, review=search.review), limit=ALL))
+    count = len(search.ids)
+    places = ((search.place + search.step * distance) % count for distance in range(1, count + 1))
+    place = next((place for place in places if search.ids[place] in wanted), -1)
+    is_any = bool(wanted or find_images(project, ImageFilter(is_labelled=False), limit=1))
+    return UnlabelledPlace(search=search, place=place, is_any=is_any)
 
 
 def _in_order(order: tuple[int, ...], ids: AbstractSet[int]) -> tuple[int, ...]:

@@ -43,6 +43,8 @@ from models.messages import Message
 from visionft.project.db.journal import Effects
 from visionft.project.edits.changes import AddClass
 
+_MOST_CHOSEN = 500  # selected images whose classes the list of classes marks
+
 
 class LabelPage(Page):
     """Images on the left, classes on the right."""
@@ -197,9 +199,7 @@ class LabelPage(Page):
         self.filters.show_only(title)
         self.bulk.close()
         self.labels.view(False)
-        self.labels.show_only(image_ids)
-        if current in self.grid.images.ids:
-            self.grid.selection.set_current(self.grid.images.ids.index(current))
+        self.labels.show_only(image_ids, current=current)
 
     def chosen_images(self) -> ChosenImages:
         return ChosenImages(self.labels.selection.selected_ids())
@@ -232,11 +232,12 @@ class LabelPage(Page):
 
     @Slot()
     def _show_chosen(self) -> None:
-        chosen = self.labels.selection.selected_ids() if self.bulk.view is None else ()
-        labels, cells = self.labels, self._cells(chosen[:500])
+        selection, is_grid = self.labels.selection, self.bulk.view is None
+        chosen = selection.selected_ids(_MOST_CHOSEN) if is_grid else ()
+        labels, cells = self.labels, self._cells(chosen)
         shown = labels.query.class_name if labels.only is None else ""
         self.panel.show_entries(class_entries(labels.classes, cells, keys=labels.keys, shown=shown))
-        count = len(chosen)
+        count = selection.selected_count() if is_grid else 0
         several = Message("{count} selected: a key labels them all, and so does dragging them onto a class")
         has_suggestions = bool(labels.suggesting.found)
         hint = key_hint(self.state.actions, has_suggestions=has_suggestions) if self.bulk.view is None else ""
@@ -353,4 +354,5 @@ class LabelPage(Page):
         self.bulk.auditing.keep_answers()
         self.thumbnails.close()
         self.viewer.close_workers()
+        self.labeller.close()
         self.labels.close()

@@ -21,20 +21,21 @@ from gui.session import ProjectSession
 from gui.state import AppState
 from visionft.advice.stored_recommendation import StoredCurve, read_curve
 from visionft.project.edits.certificates import Certificate, certificates_of
-from visionft.project.queries import ClassRow, tag_counts
+from visionft.project.queries import ClassRow, common_tags, tag_names
 from visionft.project.queries import class_rows as read_classes
 from visionft.project.store import Project
 from visionft.project.summary import ProjectSummary
 
 T = TypeVar("T")
 Counts = tuple[ProjectSummary, tuple[ClassRow, ...], tuple[str, ...], Certificate | None, StoredCurve | None]
+FIRST = -1  # instead of an image id: the first one shown
 _Shown = tuple[ImageQuery, tuple[int, ...] | None]  # the query, or just these images
 
 
 def _read(project: Project) -> Counts:
     summary = project.summary()
     certificate = next(iter(certificates_of(project)), None)
-    classes, tags = read_classes(project, summary.classes), tuple(tag_counts(project))
+    classes, tags = read_classes(project, summary.classes), tag_names(project)
     return summary, classes, tags, certificate, read_curve(project.path)
 
 
@@ -46,6 +47,7 @@ class LabelSession(ImageEdits):
     shown_changed = Signal()  # the images shown
     all_read = Signal()  # the results of `read_all`
     viewing_changed = Signal()  # whether one image is shown large
+    common_tags_read = Signal(object)  # frozenset of the tags that all selected images have
 
     def __init__(self, state: AppState, session: ProjectSession | None, *, page: str, parent: QObject) -> None:
         """Args: `page` is the page linked from this session's tasks."""
@@ -63,6 +65,8 @@ class LabelSession(ImageEdits):
         self._finder = ImageFinder(session.project) if session is not None else None
         self._counter = BackgroundReader(_read, self._take, parent=self)
         self._reader = BackgroundReader(self._read_all, self._take_all, parent=self)
+        self._searcher = BackgroundReader(self._search, self._show, parent=self)
+        self._tag_reader = BackgroundReader(common_tags, self.common_tags_read.emit, parent=self)
         self.suggesting.queue_found.connect(self._on_queue_found)
 
     def read(self) -> None:
@@ -81,7 +85,7 @@ class LabelSession(ImageEdits):
 
     def _read_all(self, shown: _Shown) -> tuple[Counts, _Shown, tuple[int, ...]]:
         assert self.project is not None
-        return _read(self.project), shown, self._find(*shown)
+        return _read(self.project), shown, self._ids_of(*shown)
 
     def _take_all(self, found: tuple[Counts, _Shown, tuple[int, ...]]) -> None:
         counts, shown, image_ids = found
@@ -90,6 +94,11 @@ class LabelSession(ImageEdits):
             self.images.set_ids(image_ids)
             self.shown_changed.emit()
         self.all_read.emit()
+
+    def read_common_tags(self) -> None:
+        """Read the tags that all selected images have, in the background; `common_tags_read` is emitted at the end."""
+        if self.project is not None:
+            self._tag_reader.ask(self.project, self.selection.selected_ids())
 
     def count(self) -> None:
         """Read the same in the background: with a million images it takes noticeably long."""
@@ -135,15 +144,15 @@ class LabelSession(ImageEdits):
     def is_narrow(self) -> bool:
         return self.query.narrows or self.only is not None
 
-    def show_only(self, image_ids: tuple[int, ...]) -> None:
-        """Show exactly these images, in this order, until others are requested."""
+    def show_only(self, image_ids: tuple[int, ...], *, current: int = 0) -> None:
+        """Show exactly these images, in this order, until others are requested; from `current` on, if it is given."""
         self.only = image_ids
-        self.find()
+        self._find(current)
 
     def show_query(self, query: ImageQuery) -> None:
         """Show the images matching a query."""
         self.only, self.query = None, query
-        self.find()
+        self._find()
         if self.follows_queue:
             self.suggesting.request_queue()
 
@@ -163,15 +172,28 @@ class LabelSession(ImageEdits):
     @Slot()
     def _on_queue_found(self) -> None:
         if self.follows_queue:
-            self.find()
-            self.selection.set_current(0)
+            self._find(FIRST)
 
-    def find(self) -> None:
+    def _find(self, current: int = 0) -> None:
+        """Find the images to show, in the background, and then make one current: 0 keeps it, `FIRST` is the first."""
         if self._finder is not None:
-            self.images.set_ids(self._find(self.query, self.only))
-            self.shown_changed.emit()
+            self._searcher.ask((self.query, self.only), current)
 
-    def _find(self, query: ImageQuery, only: tuple[int, ...] | None) -> tuple[int, ...]:
+    def _search(self, shown: _Shown, current: int) -> tuple[_Shown, tuple[int, ...], int]:
+        return shown, self._ids_of(*shown), current
+
+    def _show(self, found: tuple[_Shown, tuple[int, ...], int]) -> None:
+        shown, image_ids, current = found
+        if shown != (self.query, self.only):
+            return
+        self.images.set_ids(image_ids)
+        self.shown_changed.emit()
+        if current == FIRST:
+            self.selection.set_current(0)
+        elif current in image_ids:
+            self.selection.set_current(image_ids.index(current))
+
+    def _ids_of(self, query: ImageQuery, only: tuple[int, ...] | None) -> tuple[int, ...]:
         assert self._finder is not None
         if only is None:
             return self._finder.find(query, self.suggesting.found, self.suggesting.queue)
@@ -196,5 +218,5 @@ class LabelSession(ImageEdits):
 
     def close(self) -> None:
         self.suggesting.close()
-        self._counter.close()
-        self._reader.close()
+        for reader in (self._counter, self._reader, self._searcher, self._tag_reader):
+            reader.close()

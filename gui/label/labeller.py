@@ -1,17 +1,19 @@
 """The user's actions on the selected images and on the classes, each one durable change, and the context menu."""
 
-from collections.abc import Sequence, Sized
+from collections.abc import Sized
+from typing import Literal
 
 from PySide6.QtCore import QObject, Slot
-from PySide6.QtGui import QColor
+from PySide6.QtGui import QAction, QColor
 from PySide6.QtWidgets import QColorDialog, QInputDialog, QMenu, QWidget
 
 from gui.image_commands import ImageMenu, add_entry
-from gui.image_edits import ALL
 from gui.kit import theme
 from gui.kit.translation import tr
+from gui.kit.workers import BackgroundReader
 from gui.label.class_panel import ClassPanel
 from gui.label.filter_bar import PUT_OFF, SPLIT_KEYS, SPLIT_NAMES
+from gui.label.image_search import UnlabelledPlace, UnlabelledSearch, find_unlabelled
 from gui.label.label_session import LabelSession
 from visionft.data.types import Split
 from visionft.project.edits.changes import AcceptSuggestions, AssignSplits, UnlabelImages
@@ -24,7 +26,7 @@ from visionft.project.edits.class_changes import (
     SetShortcut,
 )
 from visionft.project.edits.image_changes import ReviewImages, WriteNote
-from visionft.project.queries import ImageFilter, find_images
+from visionft.project.store import Project
 from visionft.suggest.suggestions import current_suggestions
 
 
@@ -34,6 +36,7 @@ class Labeller(QObject):
     def __init__(self, labels: LabelSession, window: QWidget) -> None:
         super().__init__(window)
         self._labels, self._selection, self._window = labels, labels.selection, window
+        self._finder = BackgroundReader(find_unlabelled, self._go_to, parent=self)
 
     @Slot(str)
     def assign(self, class_name: str) -> None:
@@ -95,25 +98,33 @@ class Labeller(QObject):
         if project is None or (step > 0 and self._labels.ask_for_useful()):
             return
         is_put_off = self._labels.query.label_state == PUT_OFF
-        query = ImageFilter(is_labelled=False, review="later" if is_put_off else "none")
-        if self._go_to(find_images(project, query, limit=ALL), step):
-            return
-        if find_images(project, ImageFilter(is_labelled=False), limit=1):
-            hint = tr("Images without one were put off, or are hidden by the filter.")
-            self._labels.state.say(tr("Every image shown has a label."), hint, tone="info")
-        else:
-            self._labels.state.say(tr("Every image has a label."), tone="good")
+        self._find_unlabelled(project, step, "later" if is_put_off else "none", is_told=True)
 
     def leave_labelled(self) -> None:
         """Make the next unlabelled image current if the current one has a label; without any, stay."""
         current = self._labels.cells((self._selection.current_id(),))
         if self._labels.project is not None and any(cell.labels for cell in current):
-            self._go_to(find_images(self._labels.project, ImageFilter(is_labelled=False, review="none"), limit=ALL), 1)
+            self._find_unlabelled(self._labels.project, 1, "none", is_told=False)
 
-    def _go_to(self, wanted: Sequence[int], step: int) -> bool:
-        index = self._selection.find_place(step, set(wanted))
-        self._selection.set_current(index)
-        return index >= 0
+    def _find_unlabelled(self, project: Project, step: int, review: Literal["none", "later"], *, is_told: bool) -> None:
+        ids, place = self._selection.ids, self._selection.place
+        search = UnlabelledSearch(ids=ids, place=place, step=step, review=review, is_told=is_told)
+        self._finder.ask(project, search)
+
+    def _go_to(self, found: UnlabelledPlace) -> None:
+        """Make the image found current, unless other images are shown by now; say so where there is none."""
+        if found.search.ids is not self._selection.ids:
+            return
+        if found.place >= 0:
+            self._selection.set_current(found.place)
+        elif found.search.is_told and found.is_any:
+            hint = tr("Images without one were put off, or are hidden by the filter.")
+            self._labels.state.say(tr("Every image shown has a label."), hint, tone="info")
+        elif found.search.is_told:
+            self._labels.state.say(tr("Every image has a label."), tone="good")
+
+    def close(self) -> None:
+        self._finder.close()
 
     def _go_on(self, count: int, *, is_multi: bool) -> None:
         goes_on = count == 1 and not is_multi and self._labels.state.settings.auto_advance
@@ -183,20 +194,35 @@ class ClassActions(QObject):
             self._labels.apply(SetShortcut(name, key or None))
 
 
+class TagMenu(QMenu):
+    """The tags; those that all selected images have are checked as soon as they were read."""
+
+    def __init__(self, labels: LabelSession, labeller: Labeller, parent: QWidget) -> None:
+        super().__init__(tr("Tag"), parent)
+        self._entries: dict[str, QAction] = {}
+        for tag in labels.tags:
+            entry = add_entry(self, tag, lambda tag=tag: labels.toggle_tag(labels.selection.selected_ids(), tag))
+            entry.setCheckable(True)
+            self._entries[tag] = entry
+        if self._entries:
+            self.addSeparator()
+            labels.common_tags_read.connect(self._check)
+            labels.read_common_tags()
+        add_entry(self, tr("Another tag"), labeller.ask_tag, labels.state.actions.shown_keys("label.tag"))
+
+    @Slot(object)
+    def _check(self, tags: frozenset[str]) -> None:
+        for tag, entry in self._entries.items():
+            entry.setChecked(tag in tags)
+
+
 def image_menu(labels: LabelSession, labeller: Labeller, parent: QWidget) -> QMenu:
-    actions, menu = labels.state.actions, ImageMenu(labels.state.actions, parent)
+    menu = ImageMenu(labels.state.actions, parent)
     menu.add_classes(labels, labeller.assign)
     for name in ("label.clear", "label.skip"):
         menu.add_command(name)
     menu.addSeparator()
-    tags = menu.addMenu(tr("Tag"))
-    for tag in labels.tags:
-        action = add_entry(tags, tag, lambda tag=tag: labels.toggle_tag(labels.selection.selected_ids(), tag))
-        action.setCheckable(True)
-        action.setChecked(labels.has_tag(labels.selection.selected_ids(), tag))
-    if labels.tags:
-        tags.addSeparator()
-    add_entry(tags, tr("Another tag"), labeller.ask_tag, actions.shown_keys("label.tag"))
+    menu.addMenu(TagMenu(labels, labeller, menu))
     splits = menu.addMenu(tr("Split"))
     for key, title in zip(SPLIT_KEYS[1:], SPLIT_NAMES[1:], strict=True):
         split = None if key == "unassigned" else key

@@ -13,12 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from PySide6.QtCore import Qt
+from PySide6.QtCore import Qt, QTimer
+from PySide6.QtGui import QContextMenuEvent
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QWidget
 
 from gui.label.label_page import LabelPage
 from gui.shell.window import MainWindow
+from visionft.project.edits.image_changes import TagImages
 from visionft.project.edits.import_changes import AddImages, FileFacts, FileLocation, ImportedImage
 from visionft.project.formats.listing import SourceFile
 from visionft.project.store import Project
@@ -68,6 +70,7 @@ def make_project(folder: Path, count: int) -> Path:
         images.append(ImportedImage(source=source, sha256=file.sha256, file=file, place=place))
     with Project.create(folder) as project:
         project.apply(AddImages(images=tuple(images), title="Import"))
+        project.apply(TagImages(tuple(range(1, count, 2)), "odd"))
     return folder
 
 
@@ -81,6 +84,12 @@ def settle(counter: Counter) -> None:
         time.sleep(0.002)
 
 
+def label_page(window: MainWindow) -> LabelPage:
+    page = window.page("label")
+    assert isinstance(page, LabelPage)
+    return page
+
+
 def work_in(window: MainWindow, counter: Counter, path: Path) -> dict[str, Work]:
     """Open a project, do everything once, and return the work of each."""
     found: dict[str, Work] = {}
@@ -91,11 +100,31 @@ def work_in(window: MainWindow, counter: Counter, path: Path) -> dict[str, Work]
         settle(counter)
         found[name] = (counter.statements, counter.steps)
 
-    def press(key: Qt.Key) -> None:
-        page = window.page("label")
-        assert isinstance(page, LabelPage)
-        QTest.keyClick(page.grid, key)
+    def press(key: Qt.Key, modifiers: Qt.KeyboardModifier = Qt.KeyboardModifier.NoModifier) -> None:
+        QTest.keyClick(label_page(window).grid, key, modifiers)
 
+    def close_when_read(act: Callable[[], object]) -> None:
+        """Act, and close the menu or dialog that it opens once nothing is read any more."""
+
+        def close() -> None:
+            settle(counter)
+            opened = QApplication.activePopupWidget() or QApplication.activeModalWidget()
+            assert opened is not None
+            closed.append(opened)
+            opened.close()
+
+        closed: list[QWidget] = []
+        QTimer.singleShot(0, close)
+        act()
+        assert closed
+
+    def right_click() -> None:
+        grid = label_page(window).grid
+        place = grid.rect_of(grid.selection.place).center()
+        reason = QContextMenuEvent.Reason.Mouse
+        QApplication.sendEvent(grid.viewport(), QContextMenuEvent(reason, place, grid.viewport().mapToGlobal(place)))
+
+    control, shift = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier
     undo, redo = (window.commands.action(name).trigger for name in ("edit.undo", "edit.redo"))
     window.show_page("project")
     count("open the project", lambda: window.state.open_project(path))
@@ -105,6 +134,17 @@ def work_in(window: MainWindow, counter: Counter, path: Path) -> dict[str, Work]
     settle(counter)
     count("select", lambda: press(Qt.Key.Key_D))
     count("label", lambda: press(Qt.Key.Key_2))
+    count("tag", lambda: close_when_read(lambda: press(Qt.Key.Key_T, control)))
+    count("right-click", lambda: close_when_read(right_click))
+    count("next without a label", lambda: press(Qt.Key.Key_D, control))
+    count("previous without a label", lambda: press(Qt.Key.Key_D, control | shift))
+    count("skip", lambda: press(Qt.Key.Key_N))
+    count("clear the labels", lambda: press(Qt.Key.Key_Backspace))
+    count("select all", lambda: press(Qt.Key.Key_A, control))
+    count("right-click on all", lambda: close_when_read(right_click))
+    count("select one", lambda: press(Qt.Key.Key_Home))
+    count("show a class", lambda: label_page(window).filters.show_only_class("red"))
+    count("show all", label_page(window).filters.clear)
     for name in window.entries:
         count(f"open {name} after a change", lambda name=name: window.show_page(name))
         count(f"undo, {name}", undo)
@@ -115,7 +155,7 @@ def work_in(window: MainWindow, counter: Counter, path: Path) -> dict[str, Work]
 def test_the_work_on_the_main_thread_does_not_grow_with_the_images(
     window: MainWindow, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    projects = [make_project(tmp_path / name, count) for name, count in (("few", 1_000), ("many", 8_000))]
+    projects = [make_project(tmp_path / name, count) for name, count in (("few", 1_000), ("many", 50_000))]
     counter, connect = Counter(), sqlite3.connect
 
     def counted(*args: Any, **values: Any) -> sqlite3.Connection:

@@ -34,6 +34,7 @@ class ImageFilter:
 
 
 EVERYTHING = ImageFilter()
+ALL = 1 << 60  # images, as a limit
 Value = TypeVar("Value")
 
 
@@ -244,11 +245,17 @@ def remarks(project: Project) -> dict[int, tuple[str, tuple[str, ...]]]:
     return {image_id: (note, tuple(json.loads(tags))) for image_id, note, tags in project.fetch(query)}
 
 
-def tag_counts(project: Project) -> dict[str, int]:
-    """Return the tags with their number of images, by name."""
-    query = """SELECT tag.name, count(image.id) FROM tag LEFT JOIN image_tag ON tag_id = tag.id
-        LEFT JOIN image ON image.id = image_id AND removed_at IS NULL GROUP BY tag.id ORDER BY tag.name"""
-    return dict(project.fetch(query))
+def tag_names(project: Project) -> tuple[str, ...]:
+    """Return the names of the tags, in order."""
+    return tuple(name for (name,) in project.fetch("SELECT name FROM tag ORDER BY name"))
+
+
+def common_tags(project: Project, image_ids: Iterable[int]) -> frozenset[str]:
+    """Return the tags that all of these images have; none for no image."""
+    chosen = set(image_ids)
+    query = """SELECT name FROM tag JOIN image_tag ON tag_id = tag.id
+        WHERE image_id IN (SELECT value FROM json_each(?)) GROUP BY tag.id HAVING count(*) = ?"""
+    return frozenset(name for (name,) in project.fetch(query, json.dumps(sorted(chosen)), len(chosen)))
 
 
 def _where(connection: sqlite3.Connection, wanted: ImageFilter) -> tuple[str, list[object]]:
