@@ -32,7 +32,7 @@ from visionft.project.store import Project
 
 ClassMap = Mapping[str, str | None]
 BATCH = 500
-_READERS, _AT_ONCE = min(4, os.cpu_count() or 1), 20  # threads that read files, and files a thread takes at once
+READERS, _AT_ONCE = min(4, os.cpu_count() or 1), 20  # threads that read files, and files a thread takes at once
 _MOST_NAMES = 4096  # sets of labels, tags and note kept at a time: most images of a class share theirs
 
 
@@ -127,7 +127,7 @@ class ImportFilter:
         if len(parts) == 1:
             yield from of_some(batch)
             return
-        pool = ThreadPoolExecutor(_READERS)
+        pool = ThreadPoolExecutor(READERS)
         try:
             for outcomes in pool.map(of_some, parts):
                 yield from outcomes

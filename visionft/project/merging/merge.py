@@ -13,9 +13,11 @@ from collections.abc import Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from models.messages import Message
+from visionft.data.image_reading import ImageReading
 from visionft.errors import ImageError, ProjectError
 from visionft.events import Progress
 from visionft.foreign_text import printable
@@ -26,6 +28,7 @@ from visionft.project.edits.image_changes import tag_images
 from visionft.project.edits.import_changes import FileFacts, FileLocation, ImportedImage, insert_images
 from visionft.project.formats.listing import Listing, SourceFile
 from visionft.project.importing.file_facts import read_facts
+from visionft.project.importing.import_filter import READERS
 from visionft.project.importing.importer import copy_files, copy_name, keep_image_reading
 from visionft.project.importing.sources import Source, image_reading_of_files
 from visionft.project.merging.agreement import Agreement, measure_agreement
@@ -37,8 +40,7 @@ from visionft.project.store import Project
 
 logger = logging.getLogger(__name__)
 
-_READERS = 4  # threads that read files
-_AT_ONCE = 100  # files between two reports of progress
+_AT_ONCE = 100  # files read between two reports of progress, and two looks whether the job was cancelled
 ClassMap = Mapping[str, str | None]
 
 
@@ -141,7 +143,8 @@ def merge_projects(
         class_map: {class name there: its name here, or None to leave its labels out}.
         is_preview: Change nothing. Of several projects each is counted beside this one as it is now.
 
-    Raises `ProjectError`: a project cannot be read or does not fit, or this one cannot be written. Nothing was changed.
+    Raises:
+        ProjectError: A project cannot be read or does not fit, or this one cannot be written. Nothing was changed.
     """
     if project.is_read_only and not is_preview:
         message = Message("The project cannot be changed: {reason}.", reason=project.read_only_reason)
@@ -153,8 +156,12 @@ def merge_projects(
         there = read_other(path, project, job=job)
         if any(there.path == each.there.path for each in arrivals):
             continue
-        origins, earlier = _origins(project.path, there.path), tuple((e.origins[1], e.there) for e in arrivals)
-        arrival = _Arrival(there=there, class_map=class_map or {}, origins=origins, earlier=earlier)
+        arrival = _Arrival(
+            there=there,
+            class_map=class_map or {},
+            origins=_origins(project.path, there.path),
+            earlier=tuple((each.origins[1], each.there) for each in arrivals),
+        )
         arrivals.append(arrival)
         _find_files(project, here, arrival, is_preview=is_preview, job=job)
         if job.is_cancelled:
@@ -167,16 +174,17 @@ def merge_projects(
 
 
 def _apply(project: Project, arrivals: Sequence[_Arrival], forecasts: Sequence[MergedProject]) -> int:
-    step_id = 0
+    """Write the merges as one step of the history; return its id."""
     for arrival in arrivals:
         copy_files(project.path / IMAGES_FOLDER, arrival.copies)
     title = Message(
         "Merge {names}: {images}, {labels}, {conflicts}",
         names=printable(", ".join(each.there.path.name for each in arrivals)),
         images=count_of(sum(each.added for each in forecasts), "image"),
-        labels=Message("{count} label", "{count} labels", count=sum(e.taken + e.corrected for e in forecasts)),
-        conflicts=Message("{count} conflict", "{count} conflicts", count=sum(e.conflicts for e in forecasts)),
+        labels=Message("{count} label", "{count} labels", count=sum(each.taken + each.corrected for each in forecasts)),
+        conflicts=Message("{count} conflict", "{count} conflicts", count=sum(each.conflicts for each in forecasts)),
     )
+    step_id = 0
     for arrival, found in zip(arrivals, forecasts, strict=True):
         step_id = project.apply(MergeProject(arrival=arrival, title=title), continues=step_id).step_id or step_id
         logger.info("merge: %d images added, %d conflicts", found.added, found.conflicts)
@@ -192,36 +200,31 @@ def _forecast(here: Side, arrival: _Arrival) -> MergedProject:
     plan = _plan(here, arrival, match)
     advance(here, plan, match.new)
     with_class = Counter(match.ids.get(key) for each in there.images.values() for key in each[0].labels)
-    names = {**here.classes, **match.new}
-    counts = {name: plan.counts[name] for name in MergedProject.__dataclass_fields__ if name in _COUNTED}
+    outcomes = plan.outcomes
     return MergedProject(
         path=there.path,
         added=len(here.images) - before,
         missing=arrival.missing,
+        removed_here=plan.removed_here,
+        taken=outcomes["taken"],
+        corrected=outcomes["corrected"],
+        kept=outcomes["kept"],
+        equal=outcomes["equal"],
+        conflicts=outcomes["conflicts"],
+        undecided=outcomes["undecided"],
+        decided_before=outcomes["decided_before"],
+        splits_kept=plan.splits_kept,
+        notes_kept=plan.notes_kept,
         new_classes={name: with_class[number] for number, name in match.new.items()},
-        renamed={
-            name: names[match.ids[key]]
-            for key, name in there.classes.items()
-            if key in match.ids and names[match.ids[key]] != name
-        },
-        **counts,
+        renamed=_renamed(here, there, match),
     )
 
 
-_COUNTED = frozenset(
-    {
-        "removed_here",
-        "taken",
-        "corrected",
-        "kept",
-        "equal",
-        "conflicts",
-        "undecided",
-        "decided_before",
-        "splits_kept",
-        "notes_kept",
-    }
-)
+def _renamed(here: Side, there: Side, match: ClassMatch) -> dict[str, str]:
+    """Return {name there: name here} of the matched classes whose names differ."""
+    names = {**here.classes, **match.new}
+    matched = {name: names[match.ids[class_id]] for class_id, name in there.classes.items() if class_id in match.ids}
+    return {name: own for name, own in matched.items() if name != own}
 
 
 def _find_files(project: Project, here: Side, arrival: _Arrival, *, is_preview: bool, job: JobContext) -> None:
@@ -229,45 +232,51 @@ def _find_files(project: Project, here: Side, arrival: _Arrival, *, is_preview: 
     wanted = [images[0] for sha256, images in arrival.there.images.items() if sha256 not in here.images]
     if not wanted:
         return
-    base = arrival.there.path
-    source = Source(base, base, Listing(tuple(map(_source_file, wanted))))
+    folder = arrival.there.path
+    source = Source(folder, folder, Listing(tuple(map(_source_file, wanted))))
     image_reading = (image_reading_of_files if is_preview else keep_image_reading)(project, source, job)
-    roots, taken, missing = project.roots(), _recorded_places(project), list[str]()
-
-    def facts(image: SideImage) -> FileFacts | None:
-        try:
-            found = read_facts(image.path, image_reading)
-        except (ImageError, OSError, ValueError):
-            return None
-        return found if found.sha256 == image.sha256 else None
-
-    with ThreadPoolExecutor(_READERS) as pool:
+    roots, taken = project.roots(), set(project.fetch("SELECT root_id, path FROM image"))
+    missing: list[str] = []
+    with ThreadPoolExecutor(READERS) as pool:
         for start in range(0, len(wanted), _AT_ONCE):
             job.report(Progress(stage="Reading the other project", done=start, total=len(wanted)))
             if job.is_cancelled:
                 return
             some = wanted[start : start + _AT_ONCE]
-            for image, file in zip(some, pool.map(facts, some), strict=True):
+            for image, facts in zip(some, pool.map(partial(_facts_of, image_reading=image_reading), some), strict=True):
                 place = roots.containing(image.path)
-                if file is None or place in taken:
+                if facts is None or place in taken:
                     missing.append(printable(image.path))
-                elif arrival.there.owns(image.path):
-                    name = copy_name(image.sha256, image.path)
-                    arrival.copies[project.path / IMAGES_FOLDER / name] = image.path
-                    arrival.new[image.sha256] = (file, FileLocation(project.path / IMAGES_FOLDER, name))
                 else:
-                    base = roots.path_of(place[0], "") if place is not None else image.base
-                    location = FileLocation(base, image.path.relative_to(base).as_posix())
-                    arrival.new[image.sha256] = (file, location)
+                    arrival.new[image.sha256] = (facts, _location(project, arrival, image, place))
     arrival.missing = tuple(missing)
+
+
+def _facts_of(image: SideImage, *, image_reading: ImageReading) -> FileFacts | None:
+    """Return the facts of an image's file; None where it cannot be read, or holds another image by now."""
+    try:
+        facts = read_facts(image.path, image_reading)
+    except (ImageError, OSError, ValueError):
+        return None
+    return facts if facts.sha256 == image.sha256 else None
+
+
+def _location(project: Project, arrival: _Arrival, image: SideImage, place: tuple[int, str] | None) -> FileLocation:
+    """Return where the file of an added image will be: a copy if the other project owns it, else where it is.
+
+    Args:
+        place: The id of the root of this project that holds the file, and its path there.
+    """
+    if arrival.there.owns(image.path):
+        folder, name = project.path / IMAGES_FOLDER, copy_name(image.sha256, image.path)
+        arrival.copies[folder / name] = image.path
+        return FileLocation(folder, name)
+    base = project.roots().path_of(place[0], "") if place is not None else image.base
+    return FileLocation(base, image.path.relative_to(base).as_posix())
 
 
 def _plan(here: Side, arrival: _Arrival, match: ClassMatch) -> MergePlan:
     return plan_merge(here, arrival.there, match, arrival.origins, earlier=arrival.earlier)
-
-
-def _recorded_places(project: Project) -> set[tuple[int, str]]:
-    return set(project.fetch("SELECT root_id, path FROM image"))
 
 
 def _blank(image_id: int, there: SideImage) -> SideImage:
@@ -301,20 +310,26 @@ def _transaction(connection: sqlite3.Connection) -> Generator[None]:
 
 
 def _write_rows(connection: sqlite3.Connection, plan: MergePlan) -> None:
-    ids = json.dumps(plan.cleared)
-    connection.execute("DELETE FROM label WHERE image_id IN (SELECT value FROM json_each(?))", (ids,))
-    statement = """INSERT INTO conflict (image_id, class_id, origin) VALUES (?, ?, ?)
-        ON CONFLICT DO UPDATE SET origin = excluded.origin"""
-    connection.executemany(statement, plan.candidates)
+    """Write the rows of a plan. The labels come last: by a trigger, each ends the conflict of its image."""
+    connection.execute(
+        "DELETE FROM label WHERE image_id IN (SELECT value FROM json_each(?))", (json.dumps(plan.cleared),)
+    )
+    connection.executemany(
+        """INSERT INTO conflict (image_id, class_id, origin) VALUES (?, ?, ?)
+            ON CONFLICT DO UPDATE SET origin = excluded.origin""",
+        plan.candidates,
+    )
     connection.executemany(
         """INSERT INTO label (image_id, class_id, source, labelled_at) VALUES (?, ?, ?, ?)
             ON CONFLICT DO UPDATE SET source = excluded.source, labelled_at = excluded.labelled_at""",
         plan.labels,
     )
-    statement = "INSERT INTO verdict (image_id, finding, at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
-    connection.executemany(statement, [(*row, changes.now_ms()) for row in plan.findings])
+    now = changes.now_ms()
+    connection.executemany(
+        "INSERT INTO verdict (image_id, finding, at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+        [(image_id, finding, now) for image_id, finding in plan.findings],
+    )
     for tag, image_ids in sorted(plan.tags.items()):
         tag_images(connection, tag, json.dumps(image_ids))
-    for column, rows in (("note", plan.notes), ("review", plan.reviews)):
-        statement = f"UPDATE image SET {column} = ? WHERE id = ?"
-        connection.executemany(statement, [(value, image_id) for image_id, value in rows])
+    connection.executemany("UPDATE image SET note = ? WHERE id = ?", [(note, key) for key, note in plan.notes])
+    connection.executemany("UPDATE image SET review = ? WHERE id = ?", [(review, key) for key, review in plan.reviews])

@@ -21,7 +21,7 @@ from textwrap import fill
 from models.languages import ENGLISH, read_catalogue, translate
 from models.messages import Message, sentences
 from visionft.amounts import size_text
-from visionft.data.types import Snapshot, SnapshotImage
+from visionft.data.types import SnapshotImage
 from visionft.errors import NextStep, ProjectError
 from visionft.events import Progress
 from visionft.files import fsync_tree, is_file, naming_faults, publish_folder, temporary_folder, write_error
@@ -36,7 +36,7 @@ from visionft.project.names import project_path
 from visionft.project.store import FOLDERS, Project
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-_WIDTH = 110  # letters in a line of a sheet
+_WIDTH = 110  # characters in a line of a sheet, for text editors that do not wrap
 # Rows about images, labels and the past; classes, their prompts and former names stay.
 _EMPTIED = ("journal", "step", "label", "conflict", "verdict", "certified", "audit_image", "audit")
 
@@ -65,7 +65,10 @@ def deal_images(strata: Mapping[object, Sequence[int]], people: int, *, overlap:
 
     Shares differ by one image at most. Equal arguments give equal shares.
     """
-    rng, shares, dealt, owed = Random(seed), [list[int]() for _ in range(people)], 0, 0.0
+    rng = Random(seed)
+    shares: list[list[int]] = [[] for _ in range(people)]
+    dealt = 0
+    owed = 0.0  # common images of the strata so far, less those dealt: 20 strata of 3 images at .1 give 6, not 0
     for _, ids in sorted(strata.items(), key=lambda item: str(item[0])):
         drawn = rng.sample(sorted(ids), len(ids))
         owed += overlap * len(drawn)
@@ -100,8 +103,9 @@ def share_project(
         copy_images: Copy the images along; else the projects refer to them where they are now.
         language: Of the sheets: a code of `models.languages`.
 
-    Raises `ProjectError`: there are too few images to share, or the folder is taken or full; `JobCancelled`. Nothing is
-    written then.
+    Raises:
+        ProjectError: There are too few images to share, or the folder is taken or full. Nothing was written.
+        JobCancelled: Nothing was written.
     """
     target = project_path(out_dir)
     with naming_faults(target):
@@ -113,46 +117,67 @@ def share_project(
         del chosen[each.image_id]
     if len(chosen) < people:
         raise _too_few(len(chosen), people, again=again, missing=len(missing))
-    shares = deal_images(_strata(snapshot, chosen), people, overlap=overlap, seed=seed)
-    common = set(shares[0]).intersection(*shares[1:]) if people > 1 else set[int]()
-    paths = [target / f"person-{number}" for number in range(1, people + 1)]
+    dealt = deal_images(_strata(chosen), people, overlap=overlap, seed=seed)
+    images = [[chosen[image_id] for image_id in ids] for ids in dealt]
     found = SharedProject(
         shares=tuple(
-            Share(path=path, sheet=path.with_suffix(".txt"), images=len(ids))
-            for path, ids in zip(paths, shares, strict=True)
+            Share(path=target / f"person-{number}", sheet=target / f"person-{number}.txt", images=len(ids))
+            for number, ids in enumerate(dealt, 1)
         ),
-        common=len(common),
-        bytes=_bytes_of(chosen, shares) if copy_images else 0,
+        common=len(set(dealt[0]).intersection(*dealt[1:])) if people > 1 else 0,
+        bytes=sum(image.path.stat().st_size for some in images for image in some) if copy_images else 0,
         missing=tuple(printable(each.path) for each in missing),
     )
-    if found.bytes > (free := shutil.disk_usage(disk).free):
-        sizes = {"needed": size_text(found.bytes), "free": size_text(free)}
-        message = Message("The copies need {needed}, and {free} are free.", **sizes)
-        raise ProjectError(message, "Free some space, or choose another disk.")
-    if is_preview:
-        return found
-    done, total = 0, sum(map(len, shares))
+    _check_space(found.bytes, disk)
+    if not is_preview:
+        sheets = [
+            sheet_text(project, share, found.common, snapshot.class_names, people=people, language=language)
+            for share in found.shares
+        ]
+        _write_shares(project, target, found, images, sheets, copy_images=copy_images, job=job)
+    return found
 
-    def count(images: int = 1) -> None:
+
+def _check_space(needed: int, disk: Path) -> None:
+    free = shutil.disk_usage(disk).free
+    if needed > free:
+        message = Message(
+            "The copies need {needed}, and {free} are free.", needed=size_text(needed), free=size_text(free)
+        )
+        raise ProjectError(message, "Free some space, or choose another disk.")
+
+
+def _write_shares(
+    project: Project,
+    target: Path,
+    found: SharedProject,
+    images: Sequence[Sequence[SnapshotImage]],
+    sheets: Sequence[str],
+    *,
+    copy_images: bool,
+    job: JobContext,
+) -> None:
+    """Write the images and the sheet of each share, in a folder that becomes `target` when it is complete."""
+    done, total = 0, sum(map(len, images))
+
+    def count(number: int = 1) -> None:
         nonlocal done
         job.check_cancelled()
-        done += images
+        done += number
         job.report(Progress(stage="Writing the shares", done=done, total=total))
 
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with temporary_folder(target) as folder:
-            for share, ids in zip(found.shares, shares, strict=True):
-                images, place = [chosen[image_id] for image_id in ids], folder / share.path.name
-                _write_share(project, place, share.path, images, on_copied=count if copy_images else None)
-                text = sheet_text(project, share, len(common), snapshot.class_names, people=people, language=language)
+            for share, some, text in zip(found.shares, images, sheets, strict=True):
+                place = folder / share.path.name
+                _write_share(project, place, share.path, some, on_copied=count if copy_images else None)
                 (folder / share.sheet.name).write_text(text, encoding="utf-8")
-                count(0 if copy_images else len(ids))
+                count(0 if copy_images else len(some))
             fsync_tree(folder, without=IMAGES_FOLDER)  # `copy_files` has flushed the images
             publish_folder(folder, target)
     except OSError as error:
         raise write_error(target, error) from error
-    return found
 
 
 def _can_copy(image: SnapshotImage) -> bool:
@@ -179,29 +204,28 @@ def _too_few(count: int, people: int, *, again: bool, missing: int) -> ProjectEr
         message = Message("The file of {count} image is gone.", "The files of {count} images are gone.", count=missing)
         return ProjectError(message, "Find them again, or share without copies.", NextStep("relink"))
     if again:
-        words = Message(
-            "{count} image is too few for {people} people.", "{count} images are too few for {people} people."
+        message = Message(
+            "{count} image is too few for {people} people.",
+            "{count} images are too few for {people} people.",
+            count=count,
+            people=people,
         )
-        return ProjectError(
-            Message(words, count=count, people=people), "Import more images.", NextStep("import_images")
-        )
-    words = Message(
+        return ProjectError(message, "Import more images.", NextStep("import_images"))
+    message = Message(
         "{count} image has no label: too few for {people} people.",
         "{count} images have no label: too few for {people} people.",
+        count=count,
+        people=people,
     )
-    hint = "Share the labelled images too, for a second opinion, or import more images."
-    return ProjectError(Message(words, count=count, people=people), hint)
+    return ProjectError(message, "Share the labelled images too, for a second opinion, or import more images.")
 
 
-def _strata(snapshot: Snapshot, chosen: Mapping[int, SnapshotImage]) -> dict[object, list[int]]:
+def _strata(chosen: Mapping[int, SnapshotImage]) -> dict[object, list[int]]:
+    """Return the ids of images by folder and labels."""
     strata: defaultdict[object, list[int]] = defaultdict(list)
     for image in chosen.values():
         strata[str(image.path.parent), image.labels].append(image.image_id)
     return dict(strata)
-
-
-def _bytes_of(chosen: Mapping[int, SnapshotImage], shares: Sequence[Sequence[int]]) -> int:
-    return sum(chosen[image_id].path.stat().st_size for ids in shares for image_id in ids)
 
 
 def _write_share(
@@ -223,26 +247,30 @@ def _write_share(
         shutil.copy2(project.path / image_window.FILE, folder / image_window.FILE)
     with project.reading() as connection:
         schema.copy_into(connection, folder / DATABASE)
+    names: dict[int, str] = {}
     if on_copied is not None:
         names = {image.image_id: copy_name(image.sha256, image.path) for image in images}
         wanted = {folder / IMAGES_FOLDER / names[image.image_id]: image.path for image in images}
         copy_files(folder / IMAGES_FOLDER, wanted, on_copied=on_copied)
-    else:
-        names = {}
     with closing(schema.connect(folder / DATABASE, writable=True)) as connection:
-        connection.execute("PRAGMA foreign_keys = OFF")
+        connection.execute("PRAGMA foreign_keys = OFF")  # tables are emptied in any order
         connection.execute("BEGIN")
-        for table in _EMPTIED:
-            connection.execute(f"DELETE FROM {table}")
-        connection.execute("CREATE TEMP TABLE kept (id INTEGER PRIMARY KEY)")
-        connection.executemany("INSERT INTO kept VALUES (?)", [(image.image_id,) for image in images])
-        connection.execute("DELETE FROM image_tag WHERE image_id NOT IN (SELECT id FROM kept)")
-        connection.execute("DELETE FROM image WHERE id NOT IN (SELECT id FROM kept)")
-        connection.execute("UPDATE image SET review = NULL, split = NULL")
+        _keep_only(connection, images)
         _place_images(connection, project.path, target, names)
-        connection.execute("DELETE FROM tag WHERE id NOT IN (SELECT tag_id FROM image_tag)")
         connection.execute("COMMIT")
         connection.execute("VACUUM")  # what was deleted is gone from the file
+
+
+def _keep_only(connection: sqlite3.Connection, images: Sequence[SnapshotImage]) -> None:
+    """Remove all other images, and what was decided about these."""
+    for table in _EMPTIED:
+        connection.execute(f"DELETE FROM {table}")
+    connection.execute("CREATE TEMP TABLE kept (id INTEGER PRIMARY KEY)")
+    connection.executemany("INSERT INTO kept VALUES (?)", [(image.image_id,) for image in images])
+    connection.execute("DELETE FROM image_tag WHERE image_id NOT IN (SELECT id FROM kept)")
+    connection.execute("DELETE FROM image WHERE id NOT IN (SELECT id FROM kept)")
+    connection.execute("UPDATE image SET review = NULL, split = NULL")
+    connection.execute("DELETE FROM tag WHERE id NOT IN (SELECT tag_id FROM image_tag)")
 
 
 def _place_images(connection: sqlite3.Connection, here: Path, target: Path, names: Mapping[int, str]) -> None:
@@ -267,34 +295,42 @@ def sheet_text(
     project: Project, share: Share, common: int, class_names: Sequence[str], *, people: int, language: str = ENGLISH
 ) -> str:
     """Return the instructions of one person, in a language."""
-    catalogue, folder = read_catalogue(language), share.path.name
+    catalogue = read_catalogue(language)
+    folder = share.path.name
+
+    def wrapped(message: Message, start: str = "") -> str:
+        text = translate(message, catalogue)
+        return fill(text, _WIDTH, initial_indent=start, subsequent_indent=" " * len(start))
+
+    title = Message(
+        "Labelling {project}: {folder} of {people}",
+        project=printable(project.path.name),
+        folder=folder,
+        people=people,
+    )
+    images = Message("You have {count} image.", "You have {count} images.", count=share.images)
     agreement = Message(
         "{count} of them goes to everyone, to measure your agreement: label yours without asking the others.",
         "{count} of them go to everyone, to measure your agreement: label yours without asking the others.",
         count=common,
     )
-    which = Message("any number of classes") if project.task == "multi" else Message("one class")
-    keys = Message("On the page Label, give each image {which}. The keys 1, 2, 3 ... are the classes; Ctrl+Z undoes.")
     steps = (
         Message("Install VisionFT, and open the folder “{folder}” in it (File, Open project).", folder=folder),
-        Message(keys, which=which),
+        Message(
+            "On the page Label, give each image {which}. The keys 1, 2, 3 ... are the classes; Ctrl+Z undoes.",
+            which=Message("any number of classes") if project.task == "multi" else Message("one class"),
+        ),
         Message("Where you are not sure, do not guess: put the image off with its key, or write a note."),
         Message("Do not rename classes. If one is missing, write down which, and go on."),
         Message("Close VisionFT, and send the whole folder “{folder}” back.", folder=folder),
     )
-
-    def lines(message: Message, start: str = "") -> str:
-        return fill(translate(message, catalogue), _WIDTH, initial_indent=start, subsequent_indent=" " * len(start))
-
-    place = {"project": printable(project.path.name), "folder": folder, "people": people}
-    images = Message("You have {count} image.", "You have {count} images.", count=share.images)
-    none = translate(Message("none yet: agree on them first"), catalogue)
-    parts = (
-        translate(Message("Labelling {project}: {folder} of {people}", **place), catalogue),
-        lines(sentences(images, agreement) if common else images),
-        "\n".join(lines(step, f"{number}. ") for number, step in enumerate(steps, 1)),
-        "\n".join(
-            [translate(Message("Classes:"), catalogue), *(f"  - {printable(each)}" for each in class_names or [none])]
-        ),
+    classes = [printable(name) for name in class_names] or [
+        translate(Message("none yet: agree on them first"), catalogue)
+    ]
+    paragraphs = (
+        translate(title, catalogue),
+        wrapped(sentences(images, agreement) if common else images),
+        "\n".join(wrapped(step, f"{number}. ") for number, step in enumerate(steps, 1)),
+        "\n".join([translate(Message("Classes:"), catalogue), *(f"  - {name}" for name in classes)]),
     )
-    return "\n\n".join(parts) + "\n"
+    return "\n\n".join(paragraphs) + "\n"
