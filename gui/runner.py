@@ -8,14 +8,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from PySide6.QtCore import QObject, Signal
 
-from gui.kit.lazy_function import LazyFunction
+from gui.kit.lazy_function import lazy_function
 from gui.kit.translation import tr
 from gui.run_queue import QueuedRun, RunQueue
-from gui.tasks import Lane, Outcome, Task, TaskHandle, Tasks
+from gui.tasks import Lane, Task, Tasks
 from models.messages import sentences
 from visionft.errors import RunError
 from visionft.events import EpochDone
@@ -37,9 +37,9 @@ if TYPE_CHECKING:
     from visionft.evaluation.stored import Evaluation
     from visionft.evaluation.unseen import TrainedRun
 
-resume_and_evaluate = LazyFunction("visionft.evaluation.trained_run:resume_and_evaluate")
-train_and_evaluate = LazyFunction("visionft.evaluation.trained_run:train_and_evaluate")
-evaluate_held_out = LazyFunction("visionft.evaluation.trained_run:evaluate_held_out")
+resume_and_evaluate = lazy_function("visionft.evaluation.trained_run:resume_and_evaluate")
+train_and_evaluate = lazy_function("visionft.evaluation.trained_run:train_and_evaluate")
+evaluate_held_out = lazy_function("visionft.evaluation.trained_run:evaluate_held_out")
 
 TRAIN, RESULTS = "train", "results"
 Ending = Literal["finished", "stopped", "paused", "failed"]
@@ -85,7 +85,7 @@ class Runner(QObject):
         self._is_closing = False
         self._current: QueuedRun | None = None
         self._resumed = ""  # the name of the resumed run, if any
-        self._handle: TaskHandle | None = None
+        self._handle: Task[Any] | None = None
         self.queue = RunQueue(project_dir)
         self.offer: RunSummary | None = self.queue.unfinished_run()
 
@@ -196,9 +196,9 @@ class Runner(QObject):
         if self._handle is not None and not self._handle.is_running:
             self.pause()
 
-    def _on_ended(self, outcome: "Outcome[TrainedRun]") -> None:
+    def _on_ended(self, task: "Task[TrainedRun]") -> None:
         run, self._current, self._handle = self._current, None, None
-        result, failure = outcome.result and outcome.result.result, outcome.failure
+        result, failure = task.result and task.result.result, task.failure
         how: Ending = "failed" if failure else "stopped" if result is None or result.stopped else "finished"
         if how == "stopped" or self._is_pausing:
             self._goes_on = False
@@ -215,7 +215,7 @@ class Runner(QObject):
             self._goes_on = True
         self._is_pausing = False
         self.queue_changed.emit()
-        unseen = outcome.result and outcome.result.unseen
+        unseen = task.result and task.result.unseen
         self._tell_end(RunEnded(how=how, result=result, message=failure.message if failure else "", unseen=unseen))
         if self._goes_on and not self._is_closing:
             self._take_next()

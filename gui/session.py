@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, TypeVar
 
 from PySide6.QtCore import QObject, Signal
 
-from gui.kit.lazy_function import Deferred
 from gui.kit.thumbnail_cache import show_images_as
 from gui.kit.translation import tr
 from gui.runner import Runner
@@ -130,9 +129,9 @@ class ProjectSession(QObject):
         return kept
 
     @property
-    def images(self) -> Deferred:
-        """The snapshot at the start of a job, as an input of its `LazyFunction`."""
-        return Deferred(self.snapshot)
+    def images(self) -> "Callable[[], Snapshot]":
+        """The snapshot at the start of a task, as an input of its `lazy_function`."""
+        return self.snapshot
 
     @property
     def kept_snapshot(self) -> "Snapshot | None":

@@ -13,7 +13,7 @@ from gui.actions import Actions
 from gui.kit.thumbnail_cache import show_images_as
 from gui.kit.translation import tr
 from gui.preferences import Settings
-from gui.tasks import TaskHandle, Tasks
+from gui.tasks import Task, Tasks
 from visionft.data.image_reading import AS_STORED
 from visionft.errors import NextStep, VisionFTError
 from visionft.events import Notice
@@ -53,8 +53,8 @@ class ChosenImages:
         return bool(self.image_ids or self.paths)
 
 
-def _is_of_project(handle: TaskHandle) -> bool:
-    return not handle.task.outlives_project
+def _is_of_project(task: Task[Any]) -> bool:
+    return not task.outlives_project
 
 
 class AppState(QObject):
@@ -85,7 +85,7 @@ class AppState(QObject):
         self.actions = Actions(lambda: self.settings.shortcuts, self)
         self.session: ProjectSession | None = None
         self.draft: TrainConfig | None = None  # settings of a run chosen by the user: kept for the next project
-        self.may_stop: Callable[[Sequence[TaskHandle]], bool] = lambda _handles: True  # asks, if there is a window
+        self.may_stop: Callable[[Sequence[Task[Any]]], bool] = lambda _tasks: True  # asks, if there is a window
         self._is_ending = False
 
     @property
@@ -155,19 +155,19 @@ class AppState(QObject):
 
     def may_end_all_tasks(self) -> bool:
         """Ask whether to stop the tasks that would lose something, before the window closes."""
-        return self._may_end_tasks(lambda _handle: True)
+        return self._may_end_tasks(lambda _task: True)
 
     def end_all_tasks(self) -> None:
         """Stop all tasks; wait for the end of those that must end."""
-        self._end_tasks(lambda _handle: True)
+        self._end_tasks(lambda _task: True)
 
-    def _may_end_tasks(self, ending: "Callable[[TaskHandle], bool]" = _is_of_project) -> bool:
+    def _may_end_tasks(self, ending: "Callable[[Task[Any]], bool]" = _is_of_project) -> bool:
         if self._is_ending:
             return False
-        handles = [handle for handle in self.tasks.pending if ending(handle) and handle.task.asks_to_close]
-        return not handles or self.may_stop(handles)
+        tasks = [task for task in self.tasks.pending if ending(task) and task.asks_to_close]
+        return not tasks or self.may_stop(tasks)
 
-    def _end_tasks(self, ending: "Callable[[TaskHandle], bool]" = _is_of_project) -> None:
+    def _end_tasks(self, ending: "Callable[[Task[Any]], bool]" = _is_of_project) -> None:
         """Stop tasks and wait. Their results still reach their session, because it is open until then."""
         self._is_ending = True
         try:

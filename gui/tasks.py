@@ -1,30 +1,80 @@
 """Long work in the background: running tasks, waiting tasks with their reasons, and callbacks at the end.
 
-A screen describes its work as a `Task` and calls `Tasks.run` with callbacks; they arrive on the main thread. Each task
-belongs to a lane; the lanes run in parallel, one task of each at a time. `reason_to_wait` alone decides all further
-conflicts.
+A screen describes its work as a `Task` and hands it to `Tasks.run` with callbacks; they arrive on the main thread. Each
+task belongs to a lane; the lanes run in parallel, one task of each at a time. `reason_to_wait` alone decides all
+further conflicts.
 """
 
+import logging
+import threading
 import time
+import traceback
 from collections.abc import Callable, Iterable
+from concurrent.futures import Future
 from dataclasses import dataclass
 from enum import Enum, IntEnum
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar, cast
 
 import shiboken6
-from PySide6.QtCore import QEventLoop, QObject, QTimer, Signal, Slot
+from PySide6.QtCore import QCoreApplication, QEventLoop, QObject, QTimer, Signal, Slot
 
 from gui.kit.translation import tr
-from gui.kit.workers import Failure, Job, Work
-from models.messages import Message
+from gui.kit.workers import let_go
+from models.messages import Message, Text
 from visionft.devices import free_gpu_mb
+from visionft.errors import NextStep, as_expected
 from visionft.events import Event, Progress
+from visionft.jobs import EventThrottle, JobCancelled, JobContext
+from visionft.log import log_expected
 
+logger = logging.getLogger(__name__)
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
+TASK_THREAD = "visionft-task"  # the name of each
 NEEDED_GPU_MB = 2048  # upper estimate for evaluation or export alongside a run, including the libraries
 _LOOK_AGAIN_MS = 2000
 _LET_GO_S = 0.3  # the end of a stopped task is awaited so long where nothing depends on it
+
+
+class Work(Protocol[T_co]):
+    """The callable of a task: long work already bound to its inputs."""
+
+    def __call__(self, *, job: JobContext) -> T_co: ...
+
+
+def short_work(stage: Text, call: Callable[[], T]) -> Work[T]:
+    """Return the work of a moment, which cannot be cancelled: a call without a job, reported as one stage."""
+
+    def work(*, job: JobContext) -> T:
+        job.report(Progress(stage=stage, done=0, total=0))
+        return call()
+
+    return work
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """The reason for a missing result; `details` is the bug report, empty for an expected failure.
+
+    With `is_stop`, the user cancelled work without a usable partial result: not an error.
+    """
+
+    message: str
+    hint: str = ""
+    details: str = ""
+    next_step: NextStep | None = None
+    is_stop: bool = False
+
+    @classmethod
+    def of(cls, error: BaseException) -> "Failure":
+        """Return the failure of work that raised `error`, and write it to the log."""
+        if (expected := as_expected(error)) is None:
+            logger.error("A task failed unexpectedly", exc_info=error)
+            message = Message("Unexpected error: {name}: {error}", name=type(error).__name__, error=error)
+            return cls(message=message, details="".join(traceback.format_exception(error)))
+        log_expected(logger, error)
+        is_stop, step = isinstance(expected, JobCancelled), expected.next_step
+        return cls(message=expected.message, hint=expected.hint, next_step=step, is_stop=is_stop)
 
 
 class Lane(Enum):
@@ -44,18 +94,76 @@ class Priority(IntEnum):
     REGULAR = 2
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Task(Generic[T_co]):
-    title: str  # in the status bar: `Evaluating 001-resnet18`
-    work: Work[T_co]  # bound to its inputs; its libraries are imported inside
-    lane: Lane
-    page: str  # linked from the status bar
-    writes: bool = False  # changes the project: one such task runs at a time
-    device: bool = False  # computes on the graphics card if there is one
-    priority: Priority = Priority.REGULAR
-    makes_files: bool = False  # files that the user keeps: incomplete if it is stopped
-    outlives_project: bool = False  # continues when another project is opened
-    tells_result: bool = False  # its owner shows the result on any page
+class Task(QObject, Generic[T]):
+    """Long work with a name, which the user sees and can cancel: its description, its thread and its end.
+
+    `Tasks.run` starts it, at once or later. Signals and callbacks arrive on the main thread; the callbacks are not
+    called once their owner is deleted.
+
+    Attributes:
+        title: In the status bar: `Evaluating 001-resnet18`.
+        work: Bound to its inputs; its libraries are imported inside. None once it has begun.
+        lane: The resource that it needs.
+        page: Linked from the status bar.
+        writes: It changes the project: one such task runs at a time.
+        device: It computes on the graphics card if there is one.
+        priority: Decides what gives way.
+        makes_files: Files that the user keeps: incomplete if it is stopped.
+        outlives_project: It continues when another project is opened.
+        tells_result: Its owner shows the result on any page.
+        waits_for: The reason to wait, in words; empty once it runs.
+        has_begun: False for a task that was stopped while it waited.
+        was_stopped: Whether its end was requested.
+        result: There once it has ended, also the partial one of a cancelled task; None without one.
+        failure: There in place of a result; None as well if it was stopped before it began, or let go.
+        seconds: From its start to its end.
+    """
+
+    reported = Signal(object, object)  # Task, Event
+    stop_requested = Signal(object)  # Task
+    ended = Signal(object)  # Task
+
+    _event_arrived = Signal(object)  # Event, from the thread
+    _work_ended = Signal()  # from the thread
+
+    def __init__(
+        self,
+        *,
+        title: str,
+        work: Work[T],
+        lane: Lane,
+        page: str,
+        writes: bool = False,
+        device: bool = False,
+        priority: Priority = Priority.REGULAR,
+        makes_files: bool = False,
+        outlives_project: bool = False,
+        tells_result: bool = False,
+        parent: QObject | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self.title, self.lane, self.page, self.priority = title, lane, page, priority
+        self.work: Work[T] | None = work
+        self.writes, self.device, self.makes_files = writes, device, makes_files
+        self.outlives_project, self.tells_result = outlives_project, tells_result
+        self.waits_for = ""
+        self.has_begun = self.was_stopped = False
+        self.result: T | None = None
+        self.failure: Failure | None = None
+        self.seconds = 0.0
+        self._owner: QObject = self
+        self._on_done: Callable[[T], object] | None = None
+        self._on_failed: Callable[[Failure], object] | None = None
+        self._on_event: Callable[[Event], object] | None = None
+        self._on_progress: Callable[[Progress], object] | None = None
+        self._on_end: Callable[[Task[T]], object] | None = None
+        self._cancelled = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._outcome: Future[T | Failure] = Future()
+        self._began_s = 0.0
+        self._is_over = self._is_let_go = False
+        self._event_arrived.connect(self._on_event_arrived)
+        self._work_ended.connect(self._on_work_ended)
 
     @property
     def must_end(self) -> bool:
@@ -73,17 +181,115 @@ class Task(Generic[T_co]):
             return other.priority > Priority.UNREQUESTED
         return self.priority < other.priority and other.lane is Lane.TRAINING
 
+    @property
+    def is_running(self) -> bool:
+        return self.has_begun and not self._is_over
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome(Generic[T_co]):
-    """The end of a task: with `result`, with `failure`, or with neither if it was stopped before it began or let go."""
+    @property
+    def is_stopping(self) -> bool:
+        return self.was_stopped and not self._is_over
 
-    task: Task[T_co]
-    result: T_co | None = None
-    failure: Failure | None = None
-    was_stopped: bool = False
-    has_begun: bool = True
-    seconds: float = 0.0
+    @property
+    def handles_failure(self) -> bool:
+        """Whether the owner of the callbacks shows a failure itself."""
+        return self._on_failed is not None and shiboken6.isValid(self._owner)
+
+    def set_callbacks(
+        self,
+        owner: QObject,
+        *,
+        on_done: Callable[[T], object] | None,
+        on_failed: Callable[[Failure], object] | None,
+        on_event: Callable[[Event], object] | None,
+        on_progress: Callable[[Progress], object] | None,
+        on_end: "Callable[[Task[T]], object] | None",
+    ) -> None:
+        """Set what to call; `Tasks.run` says when."""
+        self._owner, self._on_done, self._on_failed = owner, on_done, on_failed
+        self._on_event, self._on_progress, self._on_end = on_event, on_progress, on_end
+
+    def begin(self) -> None:
+        """Start the work in its thread."""
+        work, self.work = self.work, None
+        assert work is not None
+        self.waits_for, self.has_begun, self._began_s = "", True, time.monotonic()
+        self._thread = threading.Thread(target=self._do, args=(work,), name=TASK_THREAD, daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Request cancellation: running work ends at its next check, a waiting task at once."""
+        if not self.was_stopped:
+            self.was_stopped = True
+            self._cancelled.set()
+            self.stop_requested.emit(self)
+
+    def let_go(self) -> None:
+        """End it for its owner now: work that still runs ends at its next check, and nobody hears of that."""
+        self.was_stopped = self._is_let_go = True
+        self._cancelled.set()
+        self._end()
+
+    def wait(self) -> None:
+        """Wait for the end of the work, and tell of it."""
+        if self._thread is not None and not self._is_over:
+            self._thread.join()
+            self._on_work_ended()
+
+    def call_back(self) -> None:
+        """Call the callbacks of the end; for `Tasks`."""
+        if not shiboken6.isValid(self._owner):
+            return
+        if self.failure is not None and self._on_failed is not None:
+            self._on_failed(self.failure)
+        elif self.failure is None and self.has_begun and not self._is_let_go and self._on_done is not None:
+            self._on_done(cast("T", self.result))
+        if shiboken6.isValid(self._owner) and self._on_end is not None:
+            self._on_end(self)
+
+    def _do(self, work: Work[T]) -> None:
+        """Do the work, in its thread; the one broad catch of the window (design: errors)."""
+        throttle = EventThrottle(self._event_arrived.emit)
+        try:
+            outcome = work(job=JobContext(throttle, self._cancelled.is_set))
+        except BaseException as error:  # it stays in this thread, because it keeps its frames alive
+            outcome = Failure.of(error)
+        throttle.flush()
+        self._outcome.set_result(outcome)
+        self._work_ended.emit()
+
+    @Slot(object)
+    def _on_event_arrived(self, event: Event) -> None:
+        if not self._is_over:
+            self.reported.emit(self, event)
+            if self._on_event is not None and shiboken6.isValid(self._owner):
+                self._on_event(event)
+            if self._on_progress is not None and isinstance(event, Progress) and shiboken6.isValid(self._owner):
+                self._on_progress(event)
+
+    @Slot()
+    def _on_work_ended(self) -> None:
+        assert self._thread is not None
+        self._thread.join()  # a moment: the thread must not be the last to refer to this object
+        if self._is_over:
+            self.deleteLater()  # it was let go
+            return
+        outcome = self._outcome.result()
+        if isinstance(outcome, Failure):
+            self.failure = outcome
+        else:
+            self.result = outcome
+        self._end()
+
+    def _end(self) -> None:
+        self._is_over = True
+        if self._thread is not None:
+            self.seconds = time.monotonic() - self._began_s
+        if self._thread is not None and not self._outcome.done():
+            let_go(self._outcome)
+            self.setParent(QCoreApplication.instance())  # it lives until its thread has ended
+        else:
+            self.deleteLater()
+        self.ended.emit(self)
 
 
 def reason_to_wait(task: Task[Any], running: Iterable[Task[Any]], *, free_mb: int | None = None) -> str:
@@ -106,126 +312,18 @@ def reason_to_wait(task: Task[Any], running: Iterable[Task[Any]], *, free_mb: in
     return ""
 
 
-class TaskHandle(QObject):
-    """A submitted task, until its end; its callbacks are not called once their owner is deleted."""
-
-    def __init__(
-        self,
-        task: Task[Any],
-        tasks: "Tasks",
-        owner: QObject,
-        *,
-        on_done: Callable[[Any], object],
-        on_failed: Callable[[Failure], object] | None,
-        on_event: Callable[[Event], object] | None,
-        on_progress: Callable[[Progress], object] | None,
-        on_end: Callable[[Outcome[Any]], object] | None,
-    ) -> None:
-        super().__init__(tasks)
-        self.task = task
-        self.waits_for = ""  # the reason, in words; empty once it runs
-        self._tasks, self._owner = tasks, owner
-        self._on_done, self._on_failed, self._on_end = on_done, on_failed, on_end
-        self._on_event, self._on_progress = on_event, on_progress
-        self._job: Job | None = None
-        self._began_s = 0.0
-        self._result: Any = None
-        self._failure: Failure | None = None
-        self._was_cancelled = self._is_over = self._was_let_go = False
-
-    @property
-    def is_running(self) -> bool:
-        return self._job is not None and not self._is_over
-
-    @property
-    def is_stopping(self) -> bool:
-        return self._was_cancelled or (self._job is not None and self._job.is_stopping)
-
-    @property
-    def handles_failure(self) -> bool:
-        """Whether the owner of the callbacks shows a failure itself."""
-        return self._on_failed is not None and shiboken6.isValid(self._owner)
-
-    def stop(self) -> None:
-        """Request cancellation: running work ends at its next check, a waiting task at once."""
-        if self.is_stopping:
-            return
-        if self._job is None:
-            self._was_cancelled = True
-        else:
-            self._job.request_stop()
-        self._tasks.on_stop_requested(self)
-
-    def begin(self) -> None:
-        """Start the work in its thread; for `Tasks`."""
-        self.waits_for, self._began_s = "", time.monotonic()
-        self._job = job = Job(self.task.work, parent=self)
-        job.reported.connect(self._on_job_reported)
-        job.succeeded.connect(self._on_job_succeeded)
-        job.failed.connect(self._on_job_failed)
-        job.finished.connect(self._on_job_finished)
-        job.start()
-
-    def close(self) -> Outcome[Any]:
-        """Return the outcome, and let go of work that still runs; for `Tasks`."""
-        self._is_over = True
-        if self._job is not None and self._job.isRunning():
-            self._was_let_go = True
-            self._job.let_go()
-        self.deleteLater()
-        has_begun = self._job is not None
-        return Outcome(
-            task=self.task, result=self._result, failure=self._failure, was_stopped=self.is_stopping,
-            has_begun=has_begun, seconds=time.monotonic() - self._began_s if has_begun else 0.0,
-        )  # fmt: skip
-
-    def call_back(self, outcome: Outcome[Any]) -> None:
-        """Call the callbacks of the end; for `Tasks`."""
-        if not shiboken6.isValid(self._owner):
-            return
-        if outcome.failure is not None and self._on_failed is not None:
-            self._on_failed(outcome.failure)
-        elif outcome.failure is None and outcome.has_begun and not self._was_let_go:
-            self._on_done(outcome.result)
-        if shiboken6.isValid(self._owner) and self._on_end is not None:
-            self._on_end(outcome)
-
-    @Slot(object)
-    def _on_job_reported(self, event: Event) -> None:
-        if self._is_over:
-            return
-        self._tasks.reported.emit(self, event)
-        if self._on_event is not None and shiboken6.isValid(self._owner):
-            self._on_event(event)
-        if self._on_progress is not None and isinstance(event, Progress) and shiboken6.isValid(self._owner):
-            self._on_progress(event)
-
-    @Slot(object)
-    def _on_job_succeeded(self, result: Any) -> None:
-        self._result = result
-
-    @Slot(object)
-    def _on_job_failed(self, failure: Failure) -> None:
-        self._failure = failure
-
-    @Slot()
-    def _on_job_finished(self) -> None:
-        if not self._is_over:
-            self._tasks.on_finished(self)
-
-
 class Tasks(QObject):
     changed = Signal()  # running or waiting tasks, or a reason to wait
-    added = Signal(object)  # TaskHandle of a submitted task
-    reported = Signal(object, object)  # TaskHandle, Event
+    added = Signal(object)  # Task
+    reported = Signal(object, object)  # Task, Event
     written = Signal()  # a task that changes the project has ended: read it again
-    ended = Signal(object, bool)  # Outcome; whether the owner of the task already shows its failure
+    ended = Signal(object, bool)  # Task; whether its owner already shows its failure
 
     def __init__(self, parent: QObject | None = None, *, free_mb: Callable[[], int | None] = free_gpu_mb) -> None:
         super().__init__(parent)
         self._free_mb = free_mb
-        self.running: list[TaskHandle] = []  # in the order of their start
-        self.waiting: list[TaskHandle] = []
+        self.running: list[Task[Any]] = []  # in the order of their start
+        self.waiting: list[Task[Any]] = []
         self._look_again = QTimer(self, interval=_LOOK_AGAIN_MS)
         self._look_again.timeout.connect(self._begin_possible)
 
@@ -234,16 +332,16 @@ class Tasks(QObject):
         task: Task[T],
         *,
         owner: QObject,
-        on_done: Callable[[T], object] = lambda _result: None,
+        on_done: Callable[[T], object] | None = None,
         on_failed: Callable[[Failure], object] | None = None,
         on_event: Callable[[Event], object] | None = None,
         on_progress: Callable[[Progress], object] | None = None,
-        on_end: Callable[[Outcome[T]], object] | None = None,
-    ) -> TaskHandle:
-        """Run long work in the background, at once or as soon as no conflict remains.
+        on_end: Callable[[Task[T]], object] | None = None,
+    ) -> Task[T]:
+        """Run long work in the background, at once or as soon as no conflict remains; return `task`.
 
         Args:
-            task: The work.
+            task: The work; run it once.
             owner: The owner of the callbacks: once it is deleted, none is called any more.
             on_done: Receives the result, also the partial one of a cancelled task.
             on_failed: Receives the reason, in place of the toast over the page.
@@ -251,29 +349,32 @@ class Tasks(QObject):
             on_progress: Receives those that are a `Progress`.
             on_end: Is called last, after any kind of end; also for a task cancelled while it waited.
         """
-        handle = TaskHandle(
-            task, self, owner, on_done=on_done, on_failed=on_failed, on_event=on_event, on_progress=on_progress,
-            on_end=on_end,
-        )  # fmt: skip
-        self.waiting.append(handle)
-        self.added.emit(handle)
+        task.set_callbacks(
+            owner, on_done=on_done, on_failed=on_failed, on_event=on_event, on_progress=on_progress, on_end=on_end
+        )
+        task.setParent(self)
+        task.reported.connect(self.reported)
+        task.stop_requested.connect(self._on_stop_requested)
+        task.ended.connect(self._on_ended)
+        self.waiting.append(task)
+        self.added.emit(task)
         self._begin_possible()
-        return handle
+        return task
 
     @property
-    def pending(self) -> tuple[TaskHandle, ...]:
+    def pending(self) -> tuple[Task[Any], ...]:
         return (*self.running, *self.waiting)
 
     @property
-    def requested(self) -> tuple[TaskHandle, ...]:
+    def requested(self) -> tuple[Task[Any], ...]:
         """The running and waiting tasks, without the estimates that nobody requested."""
-        return tuple(handle for handle in self.pending if handle.task.priority > Priority.UNREQUESTED)
+        return tuple(task for task in self.pending if task.priority > Priority.UNREQUESTED)
 
     def is_busy(self, *lanes: Lane) -> bool:
         """Return whether a requested task runs or waits in one of these lanes."""
-        return any(handle.task.lane in lanes for handle in self.requested)
+        return any(task.lane in lanes for task in self.requested)
 
-    def end(self, ending: Callable[[TaskHandle], bool]) -> None:
+    def end(self, ending: Callable[[Task[Any]], bool]) -> None:
         """Stop these tasks and return after their callbacks; the window paints but takes no input.
 
         Work whose end nothing depends on is let go after a moment: it ends at its next check, unheard.
@@ -283,62 +384,60 @@ class Tasks(QObject):
         patience.timeout.connect(loop.quit)
         patience.start()
         try:
-            while handles := [handle for handle in self.pending if ending(handle)]:
-                for handle in handles:
-                    handle.stop()
+            while tasks := [task for task in self.pending if ending(task)]:
+                for task in tasks:
+                    task.stop()
                 if not patience.isActive():
-                    for handle in [each for each in handles if each.is_running and not each.task.must_end]:
-                        self.on_finished(handle)
-                if any(handle.is_running for handle in handles):
+                    for task in [each for each in tasks if each.is_running and not each.must_end]:
+                        task.let_go()
+                if any(task.is_running for task in tasks):
                     loop.exec(QEventLoop.ProcessEventsFlag.ExcludeUserInputEvents)
         finally:
             self.changed.disconnect(loop.quit)
 
-    def on_stop_requested(self, handle: TaskHandle) -> None:
+    @Slot(object)
+    def _on_stop_requested(self, task: Task[Any]) -> None:
         """Handle a stop request; a waiting task ends now, as does an estimate that nobody requested."""
-        if handle in self.waiting:
-            self.waiting.remove(handle)
-            self._close(handle)
-        elif handle.task.priority is Priority.UNREQUESTED:
-            self.on_finished(handle)
+        if task in self.waiting or task.priority is Priority.UNREQUESTED:
+            task.let_go()
         else:
             self.changed.emit()
 
-    def on_finished(self, handle: TaskHandle) -> None:
-        self.running.remove(handle)
-        if handle.task.writes:
-            self.written.emit()
-        self._close(handle)
-
-    def _close(self, handle: TaskHandle) -> None:
+    @Slot(object)
+    def _on_ended(self, task: Task[Any]) -> None:
         """Report the end of a task, then start the tasks waiting for it; an exception in a callback blocks neither."""
-        outcome, is_told = handle.close(), handle.handles_failure
+        if task in self.waiting:
+            self.waiting.remove(task)
+        else:
+            self.running.remove(task)
+            if task.writes:
+                self.written.emit()
+        is_told = task.handles_failure
         try:
-            handle.call_back(outcome)
+            task.call_back()
         finally:
             self._begin_possible()
-            self.ended.emit(outcome, is_told)
+            self.ended.emit(task, is_told)
 
     def _begin_possible(self) -> None:
         """Start the tasks without a conflict, training first; stop those that yield to a waiting one."""
         is_scarce = False
-        order = sorted(self.waiting, key=lambda each: (each.task.lane is not Lane.TRAINING, -each.task.priority))
-        for handle in order:
-            if handle not in self.waiting:  # begun or stopped by the end of another one
+        order = sorted(self.waiting, key=lambda each: (each.lane is not Lane.TRAINING, -each.priority))
+        for task in order:
+            if task not in self.waiting:  # begun or stopped by the end of another one
                 continue
-            running = [each.task for each in self.running]
             # The driver is queried only where it matters: that takes a moment.
-            needs_memory = handle.task.device and any(other.device for other in running)
+            needs_memory = task.device and any(other.device for other in self.running)
             free_mb = self._free_mb() if needs_memory else None
-            handle.waits_for = reason_to_wait(handle.task, running, free_mb=free_mb)
-            is_scarce = is_scarce or (free_mb is not None and bool(handle.waits_for))
-            if not handle.waits_for:
-                self.waiting.remove(handle)
-                self.running.append(handle)
-                handle.begin()
+            task.waits_for = reason_to_wait(task, self.running, free_mb=free_mb)
+            is_scarce = is_scarce or (free_mb is not None and bool(task.waits_for))
+            if not task.waits_for:
+                self.waiting.remove(task)
+                self.running.append(task)
+                task.begin()
                 continue
-            for other in [each for each in self.running if each.task.yields_to(handle.task)]:
-                if reason_to_wait(handle.task, [other.task], free_mb=free_mb):
+            for other in [each for each in self.running if each.yields_to(task)]:
+                if reason_to_wait(task, [other], free_mb=free_mb):
                     other.stop()
         if is_scarce:
             self._look_again.start()

@@ -8,7 +8,7 @@ from typing import Any
 from gui.export.card_view import CardDialog
 from gui.export.exporting import UploadOffer
 from gui.export.publishing import PublishDialog
-from gui.kit.workers import Failure
+from gui.tasks import Failure
 from models.catalog import get_backbone
 from visionft.errors import VisionFTError
 from visionft.events import Progress

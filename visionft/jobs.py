@@ -4,6 +4,7 @@ Every job has the shape `work(inputs, *, job) -> Result`. The command line print
 the main thread, tests record them.
 """
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -11,12 +12,55 @@ from models.messages import Message
 from visionft.errors import VisionFTError
 from visionft.events import Event, Progress, StepDone
 
+EVENT_INTERVAL_S = 0.1  # between two events of progress: about what an eye can follow
+
 
 class JobCancelled(VisionFTError):
     """The user cancelled a job without a partial result."""
 
     def __init__(self) -> None:
         super().__init__(Message("The job was cancelled."))
+
+
+class EventThrottle:
+    """Forwards about ten step and progress events a second, always the newest; every other event at once, in order.
+
+    A job whose events cost time to make, such as a loss that a device has to finish for, makes one where `is_due`.
+    """
+
+    def __init__(self, deliver: Callable[[Event], None], *, interval_s: float = EVENT_INTERVAL_S) -> None:
+        self._deliver = deliver
+        self._interval_s = interval_s
+        self._waiting: Event | None = None
+        self._last_s = float("-inf")
+        self._stage = ""
+
+    @property
+    def is_due(self) -> bool:
+        """Whether a step or progress event would be forwarded now."""
+        return time.monotonic() - self._last_s >= self._interval_s
+
+    def __call__(self, event: Event) -> None:
+        if not isinstance(event, Progress | StepDone):
+            self.flush()
+            self._deliver(event)
+            return
+        is_new_stage = isinstance(event, Progress) and event.stage != self._stage
+        if isinstance(event, Progress) and is_new_stage:
+            self.flush()
+            self._stage = event.stage
+        if is_new_stage or self.is_due:
+            self._waiting, self._last_s = None, time.monotonic()
+            self._deliver(event)
+        else:
+            self._waiting = event
+
+    def flush(self) -> None:
+        """Deliver the waiting event, if any."""
+        waiting, self._waiting = self._waiting, None
+        if waiting is not None:
+            self._last_s = time.monotonic()
+            self._deliver(waiting)
 
 
 def _ignore(_event: Event) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, Signal, Slot
 from PySide6.QtWidgets import QWidget
@@ -11,13 +11,13 @@ from gui.curate.result_reader import CurationData, LoadedIssues, ResultReader, i
 from gui.image_edits import ImageEdits
 from gui.kit.class_looks import class_colours, class_keys
 from gui.kit.image_model import ImageModel, ImageSelection, Tile
-from gui.kit.lazy_function import LazyFunction
+from gui.kit.lazy_function import lazy_function
 from gui.kit.progress import JobShare
 from gui.kit.translation import tr
-from gui.kit.workers import BackgroundReader, Failure
+from gui.kit.workers import BackgroundReader
 from gui.session import ProjectSession
 from gui.state import AppState
-from gui.tasks import Lane, Outcome, Task, TaskHandle
+from gui.tasks import Failure, Lane, Task
 from visionft.curation.check import Issue
 from visionft.curation.table import CHECKS
 from visionft.events import Event, Progress, ResultStored
@@ -30,11 +30,11 @@ from visionft.project.queries import InProject, images_in_project
 if TYPE_CHECKING:
     from visionft.curation.scan import ScanReport, SkippedCheck
 
-run_checks = LazyFunction("visionft.curation.scan:run_checks")
+run_checks = lazy_function("visionft.curation.scan:run_checks")
 
 
 class IssueScan(QObject):
-    """The single task for checks, with the last outcome of each check."""
+    """The single task for checks, with the last task of each check."""
 
     changed = Signal()  # progress
     stored = Signal()  # a check has stored its result, and the others go on
@@ -43,7 +43,7 @@ class IssueScan(QObject):
     def __init__(self, state: AppState, session: ProjectSession | None, *, page: str, parent: QObject) -> None:
         super().__init__(parent)
         self._state, self._session, self._page = state, session, page
-        self._handle: TaskHandle | None = None
+        self._handle: Task[Any] | None = None
         self.progress: Progress | None = None  # None while no task runs
         self.share = JobShare()
         self.checks: frozenset[str] = frozenset()  # running or queued in this task
@@ -94,12 +94,12 @@ class IssueScan(QObject):
             self.checks -= {event.name}
             self.stored.emit()
 
-    def _on_ended(self, outcome: "Outcome[ScanReport]") -> None:
+    def _on_ended(self, task: "Task[ScanReport]") -> None:
         self._handle = self.progress = None
-        self.checks, self.was_stopped = frozenset(), outcome.was_stopped
-        if outcome.result is not None:
-            skipped = {name: each for name, each in self.skipped.items() if name not in outcome.result.results}
-            self.skipped = skipped | outcome.result.skipped
+        self.checks, self.was_stopped = frozenset(), task.was_stopped
+        if task.result is not None:
+            skipped = {name: each for name, each in self.skipped.items() if name not in task.result.results}
+            self.skipped = skipped | task.result.skipped
         self.ended.emit()
 
 

@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from PySide6.QtCore import QTimer, Slot
 from PySide6.QtWidgets import QStackedWidget
@@ -25,7 +26,7 @@ from gui.kit.translation import tr
 from gui.page import Page
 from gui.session import ProjectSession
 from gui.state import AppState
-from gui.tasks import Lane, Outcome, Task, TaskHandle
+from gui.tasks import Lane, Task
 from models.messages import Message
 from visionft.errors import NextStep
 from visionft.export.contents import MODEL_FILE
@@ -42,7 +43,7 @@ class ExportPage(Page):
 
     def __init__(self, state: AppState, session: ProjectSession | None) -> None:
         super().__init__(state, session, scrolls=False)
-        self._exporting: TaskHandle | None = None
+        self._exporting: Task[Any] | None = None
         self.subtitle.setText(tr("One self-contained ONNX file that predicts like the trained model"))
         self._runs: dict[str, RunSummary] = {}
         self.table = RunTable()
@@ -196,10 +197,10 @@ class ExportPage(Page):
         self._exporting = self.state.tasks.run(task, owner=self, on_end=self._on_export_ended)
         self._show_enabled()
 
-    def _on_export_ended(self, outcome: Outcome[ExportResult | None]) -> None:
+    def _on_export_ended(self, task: Task[ExportResult | None]) -> None:
         self._exporting = None
         self._show_enabled()
-        result = outcome.result
+        result = task.result
         if result is None:
             self.mark_stale()  # the run's folder may be gone, or its weights
             return

@@ -12,18 +12,18 @@ from gui.export.card_view import CardDialog, card_of
 from gui.export.measured_cards import SpeedCard
 from gui.export.parity_card import ParityCard
 from gui.kit.folders import show_folder
-from gui.kit.lazy_function import LazyFunction
+from gui.kit.lazy_function import lazy_function
 from gui.kit.translation import tr
 from gui.state import AppState
-from gui.tasks import Lane, Outcome, Priority, Task
+from gui.tasks import Lane, Priority, Task
 from visionft.export.bundle.verifying import Verification
 from visionft.export.export_result import ExportResult
 
 if TYPE_CHECKING:
     from visionft.export.bundle.benching import Benchmark
 
-verify_export = LazyFunction("visionft.export.bundle.verifying:verify_export", uses_torch=False)
-bench_model = LazyFunction("visionft.export.bundle.benching:bench_model", uses_torch=False)
+verify_export = lazy_function("visionft.export.bundle.verifying:verify_export", uses_torch=False)
+bench_model = lazy_function("visionft.export.bundle.benching:bench_model", uses_torch=False)
 
 T = TypeVar("T")
 _Work = Literal["verify", "measure"]
@@ -116,10 +116,10 @@ class ExportFollowUp(QObject):
         self._run("measure", task, show)
 
     def _run(self, name: _Work, task: Task[T], on_done: Callable[[T], object]) -> None:
-        def end(outcome: Outcome[T]) -> None:
+        def end(task: Task[T]) -> None:
             self._running.discard(name)
             self._show_running()
-            if name == "measure" and outcome.result is None:
+            if name == "measure" and task.result is None:
                 self.follow(self._export)  # no new result: the previous one, if any, is shown again
 
         self._running.add(name)

@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from PySide6.QtCore import QObject, QSize, Qt, QUrl, Signal
 from PySide6.QtGui import QDesktopServices, QShowEvent
@@ -16,9 +17,8 @@ from gui.kit.banner import Banner
 from gui.kit.parts import Button, Card, CopyButton, Segments, column, row, scrolling, text, verbatim
 from gui.kit.progress import ProgressBar, progress_text
 from gui.kit.translation import tr
-from gui.kit.workers import Failure
 from gui.state import AppState
-from gui.tasks import Lane, Outcome, Task, TaskHandle
+from gui.tasks import Failure, Lane, Task
 from models.messages import Message
 from visionft.amounts import size_text
 from visionft.events import Event, Progress
@@ -249,7 +249,7 @@ class Publisher(QObject):
         super().__init__(window)
         self._state, self._window = state, window
         self._dialog: PublishDialog | None = None
-        self._handle: TaskHandle | None = None
+        self._handle: Task[Any] | None = None
 
     def why_not(self) -> str:
         return tr("An export is being sent already.") if self._handle is not None else ""
@@ -304,9 +304,9 @@ class Publisher(QObject):
         tone = "info" if failure.is_stop else "bad"
         self._state.say(failure.message, failure.hint, tone=tone, details=failure.details, next_step=failure.next_step)
 
-    def _on_end(self, outcome: Outcome[UploadOffer] | Outcome[UploadResult]) -> None:
+    def _on_end(self, task: Task[UploadOffer] | Task[UploadResult]) -> None:
         self._handle = None
-        if self._dialog is not None and not outcome.has_begun:
+        if self._dialog is not None and not task.has_begun:
             self._dialog.show_form()  # it was cancelled while it waited
         self.changed.emit()
 

@@ -17,7 +17,7 @@ from gui.home.recovery import Recovery
 from gui.home.welcome import Welcome
 from gui.kit import dialogs, drops, theme
 from gui.kit.drops import DropContent
-from gui.kit.lazy_function import LazyFunction
+from gui.kit.lazy_function import lazy_function
 from gui.kit.parts import Button, column, scrolling
 from gui.kit.translation import tr
 from gui.kit.workers import BackgroundReader
@@ -37,8 +37,8 @@ if TYPE_CHECKING:
     from visionft.project.importing.importer import ImportReport
     from visionft.sample_projects import Sample
 
-import_files = LazyFunction("visionft.project.importing.importer:import_files", uses_torch=False)
-fill_with_sample = LazyFunction("visionft.sample_projects:fill_with_sample", uses_torch=False)
+import_files = lazy_function("visionft.project.importing.importer:import_files", uses_torch=False)
+fill_with_sample = lazy_function("visionft.sample_projects:fill_with_sample", uses_torch=False)
 
 _SAMPLE_PROJECTS: "dict[Sample, str]" = {"photographs": "Sample photographs", "drawn": "Sample parts"}
 

@@ -4,7 +4,6 @@ Nothing is written before the user has seen the preview and confirmed it.
 """
 
 from collections.abc import Callable
-from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,12 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, Signal, Slot
 
-from gui.kit.lazy_function import LazyFunction
+from gui.kit.lazy_function import lazy_function
 from gui.kit.thumbnail_cache import show_images_as
 from gui.kit.translation import tr
-from gui.kit.workers import ShortWork, Work
 from gui.state import AppState
-from gui.tasks import Lane, Outcome, Task, TaskHandle
+from gui.tasks import Lane, Task, Work, short_work
 from visionft.data.image_reading import AS_STORED
 from visionft.events import Event, Progress
 from visionft.jobs import JobContext
@@ -33,10 +31,10 @@ if TYPE_CHECKING:
     from visionft.project.store import Project
     from visionft.public_sets import PublicSet
 
-preview_source = LazyFunction("visionft.project.importing.preview:preview_source", uses_torch=False)
-fetch_set = LazyFunction("visionft.public_sets:fetch_set")
-tables_in = LazyFunction("visionft.project.importing.sources:tables_in", uses_torch=False)
-import_source = LazyFunction("visionft.project.importing.importer:import_source", uses_torch=False)
+preview_source = lazy_function("visionft.project.importing.preview:preview_source", uses_torch=False)
+fetch_set = lazy_function("visionft.public_sets:fetch_set")
+tables_in = lazy_function("visionft.project.importing.sources:tables_in", uses_torch=False)
+import_source = lazy_function("visionft.project.importing.importer:import_source", uses_torch=False)
 
 
 def _import(
@@ -66,8 +64,8 @@ class ImportFlow(QObject):
         self._shown_choice: LabelChoice  # of the preview
         self._reading = 0  # the user's; 0 for none
         self._unpacked: TemporaryDirectory[str] | None = None
-        self._handle: TaskHandle | None = None
-        self._tables_handle: TaskHandle | None = None
+        self._handle: Task[Any] | None = None
+        self._tables_handle: Task[Any] | None = None
         self._is_leaving = self._is_outdated = False
 
     @cached_property
@@ -204,10 +202,9 @@ class ImportFlow(QObject):
         if self._tables_handle is not None:
             self._tables_handle.stop()
         if self._has_unpacked() and self._unpacked is not None:
-            task = self._task(
-                tr("Deleting temporary files"), ShortWork("Delete temporary files", self._unpacked.cleanup)
-            )
-            self._state.tasks.run(replace(task, outlives_project=True), owner=self, on_done=lambda _: None)
+            work = short_work("Delete temporary files", self._unpacked.cleanup)
+            task = self._task(tr("Deleting temporary files"), work, outlives_project=True)
+            self._state.tasks.run(task, owner=self)
             self._unpacked = None
         self.close()
 
@@ -231,7 +228,7 @@ class ImportFlow(QObject):
             if heads is not None and self._preview is not None and self._preview.path == preview.path:
                 self.panel.choice.show_tables(heads)
 
-        def end(_outcome: Outcome[object]) -> None:
+        def end(_task: Task[object]) -> None:
             self._tables_handle = None
 
         unpacked = Path(self._unpacked.name) if self._has_unpacked() and self._unpacked is not None else None
@@ -277,17 +274,17 @@ class ImportFlow(QObject):
         if listed is not None and not self._is_leaving:
             self.scan(listed)
 
-    def _on_ended(self, outcome: Outcome[object]) -> None:
+    def _on_ended(self, task: Task[object]) -> None:
         handle = self._handle
-        if handle is not None and handle.task is not outcome.task:
+        if handle is not None and handle is not task:
             return  # the downloaded set is being scanned
         self._handle = None
         is_outdated, self._is_outdated = self._is_outdated, False
         if is_outdated and self._preview is not None and not self._is_leaving:
             self._look(self._preview.path, is_shown=True)
-        elif self._preview is None or outcome.was_stopped:
+        elif self._preview is None or task.was_stopped:
             self._leave()
-        elif outcome.failure is not None:  # the source cannot be read with the new choice: the last preview stays
+        elif task.failure is not None:  # the source cannot be read with the new choice: the last preview stays
             self._reading, self._choice = self._preview.reading, self._shown_choice
             self._show(self._preview)
         if self._handle is None and self._preview is not None and self.panel.choice.needs_tables:

@@ -10,12 +10,11 @@ from PySide6.QtWidgets import QListWidget, QWidget
 
 from gui.kit import dialogs
 from gui.kit.dialogs import Dialog
-from gui.kit.lazy_function import LazyFunction
+from gui.kit.lazy_function import lazy_function
 from gui.kit.parts import Button
 from gui.kit.translation import tr
-from gui.kit.workers import ShortWork, Work
 from gui.state import AppState
-from gui.tasks import Lane, Task
+from gui.tasks import Lane, Task, Work, short_work
 from models.messages import Message
 from visionft.amounts import size_text
 from visionft.errors import NextStep
@@ -27,8 +26,8 @@ if TYPE_CHECKING:
     from visionft.project.importing.relinking import RelinkReport
     from visionft.project.safety.checking import CheckReport
 
-check_project = LazyFunction("visionft.project.safety.checking:check_project", uses_torch=False)
-relink_images = LazyFunction("visionft.project.importing.relinking:relink_images", uses_torch=False)
+check_project = lazy_function("visionft.project.safety.checking:check_project", uses_torch=False)
+relink_images = lazy_function("visionft.project.importing.relinking:relink_images", uses_torch=False)
 
 _NAMED = 20  # files in the details of a message
 
@@ -127,6 +126,6 @@ def _restore(state: AppState, path: Path, backup: Backup) -> None:
             state.say(words, tr("Its previous content is kept among its backups."), tone="good")
 
     title = tr("Restoring {project}", project=path.name)
-    work = ShortWork(Message("Restoring"), partial(restore_backup, path, backup.name))
+    work = short_work(Message("Restoring"), partial(restore_backup, path, backup.name))
     task = Task(title=title, work=work, lane=Lane.DISK, page="project", outlives_project=True, writes=True)
     state.tasks.run(task, owner=state, on_done=reopen)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from PySide6.QtCore import QEvent, QPointF, QRectF, Qt, Signal, Slot
+from PySide6.QtCore import QEvent, QPointF, QRectF, Qt, Signal
 from PySide6.QtGui import QColor, QImage, QMouseEvent, QPainter, QPaintEvent, QPixmap, QResizeEvent, QWheelEvent
 from PySide6.QtWidgets import QWidget
 
@@ -11,7 +11,7 @@ from gui.kit import theme
 from gui.kit.thumbnail_cache import shown_reading
 from gui.kit.thumbnails import ThumbnailStore, Unreadable, load_image
 from gui.kit.translation import tr
-from gui.kit.workers import WorkerPool
+from gui.kit.workers import BackgroundReader
 
 MAX_ZOOM = 16.0
 KEPT_IMAGES = 5
@@ -26,8 +26,7 @@ class ImageView(QWidget):
     def __init__(self, thumbnails: ThumbnailStore) -> None:
         super().__init__()
         self._thumbnails = thumbnails
-        self._pool = WorkerPool(load_image, threads=1, parent=self)
-        self._pool.done.connect(self._on_done)
+        self._reader = BackgroundReader(lambda path: (path, load_image(path)), self._on_loaded, parent=self)
         self._kept: dict[Path, QPixmap | Unreadable] = {}
         self._reading = shown_reading()
         self._path: Path | None = None
@@ -49,7 +48,7 @@ class ImageView(QWidget):
             self._zoom, self._centre = 0.0, QPointF(0.5, 0.5)
         self._path = path
         self._wanted = [each for each in (*([path] if path else ()), *neighbours) if each not in self._kept]
-        self._pool.request(self._wanted)
+        self._reader.ask_each(self._wanted)
         self.update()
         self.zoom_changed.emit(self.scale())
 
@@ -76,7 +75,7 @@ class ImageView(QWidget):
 
     def close_pool(self) -> None:
         """Stop decoding and wait for the images in progress."""
-        self._pool.close()
+        self._reader.close()
 
     def image(self) -> QPixmap | Unreadable | None:
         """Return the image or its thumbnail, or the reason for a missing one; None while neither is there."""
@@ -174,8 +173,8 @@ class ImageView(QWidget):
         flags = Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap
         painter.drawText(self.rect().adjusted(12, 12, -12, -12), int(flags), words)
 
-    @Slot(object, object)
-    def _on_done(self, path: Path, result: QImage | Unreadable) -> None:
+    def _on_loaded(self, loaded: tuple[Path, QImage | Unreadable]) -> None:
+        path, result = loaded
         kept = QPixmap.fromImage(result) if isinstance(result, QImage) else result
         while len(self._kept) >= KEPT_IMAGES or sum(map(_megabytes, (*self._kept.values(), kept))) > KEPT_MB:
             victim = next((each for each in self._kept if each != self._path), None)

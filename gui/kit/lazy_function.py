@@ -1,7 +1,6 @@
 """Names of the engine and of pages, imported when needed: learning libraries load slowly."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
@@ -14,26 +13,18 @@ def import_name(target: str) -> Any:
     return getattr(import_module(module), name)
 
 
-@dataclass(frozen=True)
-class Deferred:
-    """An input that is read in the thread of the job, such as the images of a project: 100,000 take a second."""
+def lazy_function(target: str, *, uses_torch: bool = True) -> Callable[..., Any]:
+    """Return a function `module:name` of the shape `work(inputs, *, job) -> Result`, imported in its task's thread.
 
-    read: Callable[[], Any]
-
-
-@dataclass(frozen=True)
-class LazyFunction:
-    """A function `module:name` of the shape `work(inputs, *, job) -> Result`, imported in the thread of its job.
-
-    `Deferred` inputs are read there too. With `uses_torch`, the learning libraries are preloaded first, with a progress
-    event.
+    An input that is itself a function is called there, and its result passed on: `session.images` reads the images of
+    the project, which takes a second for 100,000. With `uses_torch`, the learning libraries are preloaded first, with a
+    progress event.
     """
 
-    target: str
-    uses_torch: bool = True
-
-    def __call__(self, *inputs: Any, job: JobContext, **options: Any) -> Any:
-        if self.uses_torch:
+    def work(*inputs: Any, job: JobContext, **options: Any) -> Any:
+        if uses_torch:
             load_libraries(job)
-        known = (each.read() if isinstance(each, Deferred) else each for each in inputs)
-        return import_name(self.target)(*known, job=job, **options)
+        known = (each() if callable(each) else each for each in inputs)
+        return import_name(target)(*known, job=job, **options)
+
+    return work

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PySide6.QtCore import QByteArray, QObject, QSize, Qt, Signal, Slot
+from PySide6.QtCore import QByteArray, QObject, QSize, Qt, Signal
 from PySide6.QtGui import QImage, QImageReader, QImageWriter, QPixmap
 
 from gui.kit.thumbnail_cache import file_of, note_written, shown_reading
 from gui.kit.translation import tr
-from gui.kit.workers import WorkerPool
+from gui.kit.workers import BackgroundReader
 from visionft.data.decode import decode, shrink
 from visionft.data.image_cache import ImageCache
 from visionft.data.image_reading import ImageReading
@@ -62,12 +62,11 @@ def load_thumbnail(path: Path) -> QImage | Unreadable:
     return image
 
 
-def _load_scaled(key: tuple[Path, int]) -> QImage | Unreadable:
+def _load_scaled(path: Path, side: int) -> QImage | Unreadable:
     """Return an image scaled for a square of `side`, uncropped, in the pixel format of the fastest screen copy.
 
     If the thumbnail has too few pixels, the original of a large image is decoded; a small image is enlarged.
     """
-    path, side = key
     image = load_thumbnail(path)
     if isinstance(image, Unreadable):
         return image
@@ -118,8 +117,7 @@ class ThumbnailStore(QObject):
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._pool = WorkerPool(_load_scaled, parent=self)
-        self._pool.done.connect(self._on_done)
+        self._reader = BackgroundReader(lambda key: (key, _load_scaled(*key)), self._on_loaded, threads=2, parent=self)
         self._kept: OrderedDict[Path, tuple[int, QPixmap | Unreadable]] = OrderedDict()
         self.bytes_kept = 0
         self._side = THUMBNAIL_PX
@@ -141,7 +139,7 @@ class ThumbnailStore(QObject):
         """Load the thumbnails of these paths missing in the current size, in order, and cancel other requests."""
         self._forget_other_reading()
         present = {path for path, (side, _) in self._kept.items() if side == self._side}
-        self._pool.request([(path, self._side) for path in paths if path not in present])
+        self._reader.ask_each([(path, self._side) for path in paths if path not in present])
 
     def _forget_other_reading(self) -> None:
         if self._reading != shown_reading():
@@ -150,11 +148,10 @@ class ThumbnailStore(QObject):
 
     def close(self) -> None:
         """Stop loading and wait for the images in progress."""
-        self._pool.close()
+        self._reader.close()
 
-    @Slot(object, object)
-    def _on_done(self, key: tuple[Path, int], result: QImage | Unreadable) -> None:
-        path, side = key
+    def _on_loaded(self, loaded: tuple[tuple[Path, int], QImage | Unreadable]) -> None:
+        (path, side), result = loaded
         if side == self._side or path not in self._kept:  # otherwise the size has changed meanwhile
             kept = QPixmap.fromImage(result) if isinstance(result, QImage) else result
             self.bytes_kept += _size(kept) - (_size(self._kept.pop(path)[1]) if path in self._kept else 0)

@@ -17,9 +17,9 @@ from typing import Any
 from PySide6.QtCore import QObject, Signal, Slot
 from PySide6.QtWidgets import QMenu, QWidget
 
-from gui.kit.lazy_function import LazyFunction
+from gui.kit.lazy_function import lazy_function
 from gui.kit.translation import tr
-from gui.kit.workers import BackgroundReader, WorkerPool
+from gui.kit.workers import BackgroundReader
 from gui.session import ProjectSession
 from gui.state import AppState
 from gui.tasks import Lane, Priority, Task
@@ -39,8 +39,8 @@ from visionft.suggest.suggestions import (
 )
 from visionft.training.runs.run_folder import RunSummary
 
-suggest_labels = LazyFunction("visionft.suggest.suggestions:suggest_labels")
-embed = LazyFunction("visionft.features.embedding:embed")
+suggest_labels = lazy_function("visionft.suggest.suggestions:suggest_labels")
+embed = lazy_function("visionft.features.embedding:embed")
 
 NONE = Suggestions.of(())
 logger = logging.getLogger(__name__)
@@ -171,8 +171,7 @@ class SuggestionController(QObject):
         self._reader = BackgroundReader(self._read_run, self._on_run_read, parent=self)
         self._learner = Learner(session.project) if session is not None else None
         self._pending: dict[type[Request], Request] = {}
-        self._pool = WorkerPool(self._learner or (lambda _request: None), threads=1, answers_age=True, parent=self)
-        self._pool.done.connect(self._on_answered)
+        self._answers = BackgroundReader(self._answer, self._on_answered, parent=self)
         self.reload()
 
     def begin(self) -> None:
@@ -285,11 +284,15 @@ class SuggestionController(QObject):
         """Send a request to the worker; only the last one of each type counts."""
         if self._learner is not None:
             self._pending[type(request)] = request
-            self._pool.request([self._pending[each] for each in REQUEST_ORDER if each in self._pending])
+            self._answers.ask_each([self._pending[each] for each in REQUEST_ORDER if each in self._pending])
 
-    @Slot(object, object)
-    def _on_answered(self, request: Request, answer: Any) -> None:
+    def _answer(self, request: Request) -> tuple[Request, Any]:
+        """Return a request with its answer; runs in the worker's thread."""
+        return request, self._learner(request) if self._learner is not None else None
+
+    def _on_answered(self, answered: tuple[Request, Any]) -> None:
         """Emit an answer; without features there is none."""
+        request, answer = answered
         if self._pending.get(type(request)) is request:
             del self._pending[type(request)]
         match request:
@@ -337,7 +340,7 @@ class SuggestionController(QObject):
     def close(self) -> None:
         self._reader.close()
         self._pending.clear()
-        self._pool.close()
+        self._answers.close()
 
     def _on_learnt(self, learnt: LearnedSuggestions | None) -> None:
         self.learnt = learnt

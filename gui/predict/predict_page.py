@@ -15,7 +15,6 @@ from gui.kit.empty_state import EmptyState
 from gui.kit.parts import Button, restyle, row
 from gui.kit.thumbnails import ThumbnailStore
 from gui.kit.translation import tr
-from gui.kit.workers import Work
 from gui.page import Page
 from gui.predict import predicting
 from gui.predict.camera_panel import CameraPanel
@@ -25,7 +24,7 @@ from gui.predict.predicting import PredictionBatch
 from gui.predict.predictions_panel import PredictionsPanel
 from gui.session import ProjectSession
 from gui.state import AppState, ChosenImages
-from gui.tasks import Lane, Task
+from gui.tasks import Lane, Task, Work
 from models.messages import Message
 from visionft.data.decode import IMAGE_SUFFIXES
 from visionft.errors import NextStep, VisionFTError

@@ -12,7 +12,7 @@ from PySide6.QtCore import QObject, Signal, Slot
 from PySide6.QtGui import QImage
 
 from gui.kit.translation import tr
-from gui.kit.workers import Failure, Job
+from gui.tasks import Lane, Task
 from models.messages import listed
 from visionft.events import Progress
 from visionft.export.predictor import Prediction
@@ -150,17 +150,16 @@ class CameraFeed(QObject):
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._job: Job | None = None
+        self._task: Task[None] | None = None
         self._newest: Frame | None = None
-        self._outcome = ("", "")
         self._arrived.connect(self._on_arrived)
 
     @property
     def is_running(self) -> bool:
-        return self._job is not None
+        return self._task is not None
 
     def start(self, model: Path, source: int | Path, *, device: str = "auto") -> None:
-        if self._job is not None:
+        if self._task is not None:
             return
 
         def work(*, job: JobContext) -> None:
@@ -182,38 +181,31 @@ class CameraFeed(QObject):
                 self._newest, last = frame, now
                 self._arrived.emit()
 
-        self._outcome, self._newest = ("", ""), None
-        self._job = Job(work, parent=self)
-        self._job.failed.connect(self._on_failed)
-        self._job.finished.connect(self._on_finished)
-        self._job.start()
+        self._newest = None
+        # No task of `Tasks`: it would keep evaluations waiting, and it has its own button.
+        self._task = Task(title=tr("Camera"), work=work, lane=Lane.COMPUTE, page="try", parent=self)
+        self._task.ended.connect(self._on_ended)
+        self._task.begin()
 
     def stop(self) -> None:
         """Switch the camera off; `ended` follows."""
-        if self._job is not None:
-            self._job.request_stop()
+        if self._task is not None:
+            self._task.stop()
 
     def close(self) -> None:
         """Switch the camera off and wait; called before the page is destroyed."""
-        if self._job is not None:
-            self._job.request_stop()
-            self._job.wait()
-            self._on_finished()
+        if self._task is not None:
+            self._task.stop()
+            self._task.wait()
 
     @Slot()
     def _on_arrived(self) -> None:
         frame, self._newest = self._newest, None
-        if frame is not None and self._job is not None and not self._job.is_stopping:
+        if frame is not None and self._task is not None and not self._task.is_stopping:
             self.seen.emit(frame)
 
     @Slot(object)
-    def _on_failed(self, failure: Failure) -> None:
-        self._outcome = (failure.message, failure.hint)
-
-    @Slot()
-    def _on_finished(self) -> None:
-        if self._job is None:
-            return  # `close` was faster than the signal
-        self._job.deleteLater()
-        self._job = None
-        self.ended.emit(*self._outcome)
+    def _on_ended(self, task: Task[None]) -> None:
+        self._task = None
+        failure = task.failure
+        self.ended.emit(failure.message, failure.hint) if failure is not None else self.ended.emit("", "")

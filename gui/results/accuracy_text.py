@@ -1,7 +1,7 @@
 """The result of a run in words, its uncertainty, what to do next, or why it was not evaluated. No widgets, no state."""
 
 from gui.kit.translation import tr
-from gui.kit.workers import Failure
+from gui.tasks import Failure
 from models.messages import Message, shortened
 from visionft.curation.leaks.leak_free_accuracy import LeakFreeAccuracy
 from visionft.evaluation.stored import StoredEvaluation

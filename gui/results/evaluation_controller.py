@@ -4,13 +4,12 @@ from functools import partial
 
 from PySide6.QtCore import QObject, Signal
 
-from gui.kit.lazy_function import LazyFunction
+from gui.kit.lazy_function import lazy_function
 from gui.kit.translation import tr
-from gui.kit.workers import Failure
 from gui.runner import RESULTS
 from gui.session import ProjectSession
 from gui.state import AppState
-from gui.tasks import Lane, Outcome, Priority, Task
+from gui.tasks import Failure, Lane, Priority, Task
 from models.messages import Message
 from visionft.data.types import Snapshot, Split
 from visionft.evaluation.stored import StoredEvaluation
@@ -20,7 +19,7 @@ from visionft.training.runs.run_folder import RunSummary
 
 _Key = tuple[str, str]  # run, split
 
-evaluate = LazyFunction("visionft.evaluation.report:evaluate_run")
+evaluate = lazy_function("visionft.evaluation.report:evaluate_run")
 
 
 class EvaluationController(QObject):
@@ -91,11 +90,11 @@ class EvaluationController(QObject):
             self._under_way[key] = progress
             self.changed.emit()
 
-        def on_end(outcome: Outcome[object]) -> None:
+        def on_end(task: Task[object]) -> None:
             self._under_way.pop(key, None)
             unread, stopped = Message("The evaluation cannot be read."), Message("Evaluation was stopped.")
-            failure = outcome.failure or Failure(message=tr(stopped if outcome.was_stopped else unread))
-            if not (by_itself and outcome.was_stopped):  # else it is tried again
+            failure = task.failure or Failure(message=tr(stopped if task.was_stopped else unread))
+            if not (by_itself and task.was_stopped):  # else it is tried again
                 self._tried[key] = (last_epoch, images, failure)
             self.ended.emit()
 

@@ -10,7 +10,7 @@ from functools import cached_property, partial
 from PySide6.QtCore import QObject, QSignalBlocker, Signal, Slot
 
 from gui.kit.class_looks import class_keys
-from gui.kit.lazy_function import LazyFunction
+from gui.kit.lazy_function import lazy_function
 from gui.kit.thumbnails import ThumbnailStore
 from gui.kit.translation import tr
 from gui.kit.workers import BackgroundReader
@@ -24,7 +24,7 @@ from gui.results.other_models import OtherModels
 from gui.runner import RESULTS
 from gui.session import ProjectSession
 from gui.state import AppState
-from gui.tasks import Lane, Outcome, Task
+from gui.tasks import Lane, Task
 from models.messages import Message
 from visionft.data.types import Split
 from visionft.errors import RunError
@@ -38,7 +38,7 @@ from visionft.training.runs.run_folder import RunSummary
 _Key = tuple[str, int, int, str | None]  # run, its best epoch, image, requested class
 MOST_EXPLAINED = 24  # limit of one task: an image takes a second or two without a GPU
 
-explain_images = LazyFunction("visionft.evaluation.explain:explain_images")
+explain_images = lazy_function("visionft.evaluation.explain:explain_images")
 
 
 class ImageViews(QObject):
@@ -269,10 +269,10 @@ class ImageViews(QObject):
         title = tr("Explaining {count} image", "Explaining {count} images", count=len(requests))
         images = session.snapshot()
 
-        def on_end(outcome: Outcome[object]) -> None:
+        def on_end(task: Task[object]) -> None:
             self._is_explaining = False
             self._show_chosen()
-            if outcome.failure is not None:
+            if task.failure is not None:
                 self.run_failed.emit()
 
         work = partial(explain_images, run.path, requests, task=images.task, images=images)

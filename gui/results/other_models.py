@@ -8,17 +8,17 @@ from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QWidget
 
 from gui.kit import dialogs
-from gui.kit.lazy_function import LazyFunction
+from gui.kit.lazy_function import lazy_function
 from gui.kit.translation import tr
 from gui.runner import RESULTS
 from gui.session import ProjectSession
 from gui.state import AppState
-from gui.tasks import Lane, Outcome, Task
+from gui.tasks import Lane, Task
 from visionft.data.types import Split
 from visionft.errors import VisionFTError
 from visionft.export.external_models import ExternalModel, is_current, list_external, model_sources
 
-evaluate_external = LazyFunction("visionft.export.external_models:evaluate_external")
+evaluate_external = lazy_function("visionft.export.external_models:evaluate_external")
 
 
 class OtherModels(QObject):
@@ -68,9 +68,9 @@ class OtherModels(QObject):
         work = partial(evaluate_external, self._session.path, source, self._session.images, split)
         task = Task(title=tr("Evaluating {run}", run=title), work=work, lane=Lane.COMPUTE, page=RESULTS, device=True)
 
-        def on_end(outcome: Outcome[ExternalModel]) -> None:
+        def on_end(task: Task[ExternalModel]) -> None:
             self.evaluating = ""
-            self.ended.emit(outcome.result.name if outcome.result is not None else "")
+            self.ended.emit(task.result.name if task.result is not None else "")
 
         self.evaluating = title
         self._state.tasks.run(task, owner=self, on_end=on_end)

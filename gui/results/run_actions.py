@@ -10,13 +10,13 @@ from PySide6.QtWidgets import QMenu, QWidget
 
 from gui.kit import dialogs
 from gui.kit.folders import show_folder
-from gui.kit.lazy_function import LazyFunction
+from gui.kit.lazy_function import lazy_function
 from gui.kit.recipe_files import ask_recipe_target
 from gui.kit.translation import tr
 from gui.runner import RESULTS
 from gui.session import ProjectSession
 from gui.state import AppState
-from gui.tasks import Lane, Outcome, Task
+from gui.tasks import Lane, Task
 from models.messages import Message
 from visionft.amounts import size_text
 from visionft.errors import VisionFTError
@@ -34,7 +34,7 @@ from visionft.training.runs.run_folder import (
 if TYPE_CHECKING:
     from visionft.combining.combine import Combination
 
-combine = LazyFunction("visionft.combining.combine:combine")
+combine = lazy_function("visionft.combining.combine:combine")
 
 
 def verdict_words(found: "Combination", titles: dict[str, str]) -> str:
@@ -180,10 +180,10 @@ class RunActions(QObject):
         self._is_combining = True
         titles = {run.name: run.title for run in runs}
 
-        def on_end(outcome: "Outcome[Combination]") -> None:
+        def on_end(task: "Task[Combination]") -> None:
             self._is_combining = False
             session.runs_changed.emit()
-            if (found := outcome.result) is not None:
+            if (found := task.result) is not None:
                 self.combined.emit(found.run)
                 tone = "good" if found.is_worth_it else "warn"
                 made = run_title(session.path / RUNS_FOLDER / found.run)

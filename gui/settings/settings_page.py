@@ -23,7 +23,7 @@ from gui.session import ProjectSession
 from gui.settings.shortcut_editor import ShortcutEditor, ShortcutRow
 from gui.settings.weights_actions import WeightsActions
 from gui.state import AppState
-from gui.tasks import Lane, Outcome, Task
+from gui.tasks import Lane, Task
 from models.languages import languages
 from models.messages import Message, Text
 from models.settings import choices_of
@@ -321,7 +321,7 @@ class SettingsPage(Page):
         self.state.tasks.run(task, owner=self, on_done=self._show_report, on_end=self._on_checked)
         self.state.actions.refresh()
 
-    def _on_checked(self, _outcome: Outcome[tuple[str, tuple[NextStep, ...]]]) -> None:
+    def _on_checked(self, _task: Task[tuple[str, tuple[NextStep, ...]]]) -> None:
         self._is_checking = False
         self.state.actions.refresh()
 

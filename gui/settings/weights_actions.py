@@ -9,13 +9,12 @@ from PySide6.QtWidgets import QWidget
 
 from gui.kit import dialogs, theme
 from gui.kit.dialogs import Dialog
-from gui.kit.lazy_function import LazyFunction
+from gui.kit.lazy_function import lazy_function
 from gui.kit.parts import Button
 from gui.kit.translation import tr
 from gui.kit.value_table import ValueTable
-from gui.kit.workers import Work
 from gui.state import AppState
-from gui.tasks import Lane, Task
+from gui.tasks import Lane, Task, Work
 from models.catalog import BACKBONES, get_backbone
 from models.messages import Message
 from visionft.errors import Action, NextStep, VisionFTError
@@ -24,8 +23,8 @@ from visionft.weights.states import WeightsState, remove_weights, weights_states
 if TYPE_CHECKING:
     from visionft.weights.importing import ImportResult
 
-fetch = LazyFunction("visionft.weights.fetching:fetch")
-import_weights = LazyFunction("visionft.weights.importing:import_weights")
+fetch = lazy_function("visionft.weights.fetching:fetch")
+import_weights = lazy_function("visionft.weights.importing:import_weights")
 
 PAGE = "settings"
 _LOCATIONS = {

@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QComboBox, QGridLayout, QWidget
 
 from gui.kit import dialogs, theme
 from gui.kit.dialogs import Dialog
-from gui.kit.lazy_function import LazyFunction
+from gui.kit.lazy_function import lazy_function
 from gui.kit.parts import Button, choice_box, text, verbatim
 from gui.kit.translation import tr
 from gui.kit.value_table import ValueTable
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from visionft.project.merging.agreement import Agreement, Kappa
     from visionft.project.merging.merge import MergedProject, MergeReport
 
-merge_projects = LazyFunction("visionft.project.merging.merge:merge_projects", uses_torch=False)
+merge_projects = lazy_function("visionft.project.merging.merge:merge_projects", uses_torch=False)
 _ROW_PX, _MOST_ROWS, _MOST_COLUMNS, _MOST_LETTERS = 31, 8, 2, 12
 _COUNTS = (
     ("added", Message("Images added"), True),

@@ -18,7 +18,7 @@ from gui.kit.translation import tr
 from gui.next_steps import way_of
 from gui.shell.shell_actions import Shell
 from gui.state import ToastContent
-from gui.tasks import Outcome, TaskHandle
+from gui.tasks import Task
 from models.messages import Message
 from visionft.amounts import rough_duration_text
 from visionft.events import Event, Notice
@@ -72,16 +72,16 @@ class TaskSummary:
     action: str
 
 
-def ending_of(outcome: Outcome[Any]) -> TaskSummary | None:
+def ending_of(task: Task[Any]) -> TaskSummary | None:
     """Return the message about an ended task; None for a cancelled one."""
-    if outcome.was_stopped:
+    if task.was_stopped:
         return None
     from visionft.evaluation.unseen import TrainedRun, accuracy_words  # slow to import: not at the start
 
-    task, failure, run = outcome.task, outcome.failure, outcome.result
+    failure, run = task.failure, task.result
     title = tr("{job}: done", job=task.title) if failure is None else tr("{job}: failed", job=task.title)
     if failure is not None or not isinstance(run, TrainedRun):
-        took = rough_duration_text(outcome.seconds)
+        took = rough_duration_text(task.seconds)
         words = tr(failure.message if failure else Message("It took {time}.", time=took))
         return TaskSummary(title=title, words=words, page=task.page, action=tr("Show"))
     best, time = run.result.best, rough_duration_text(run.result.seconds)
@@ -141,17 +141,17 @@ class Messenger(QObject):
         tone, details = content.tone, content.details
         self._toasts.say(content.message, content.hint, tone=tone, details=details, way=way, about=command)
 
-    def _on_task_added(self, handle: TaskHandle) -> None:
-        if handle.task.page == self._window.current_page.name:  # errors about the previous attempt
+    def _on_task_added(self, task: Task[Any]) -> None:
+        if task.page == self._window.current_page.name:  # errors about the previous attempt
             self._toasts.drop(lambda toast: toast.tone in ("bad", "warn"))
 
-    def _on_task_reported(self, _handle: TaskHandle, event: Event) -> None:
+    def _on_task_reported(self, _task: Task[Any], event: Event) -> None:
         if isinstance(event, Notice) and event.level == "warning":
             self._toasts.say(event.message, tone="warn", way=way_of(event.next_step, self._window.take_step))
 
-    def _on_task_ended(self, outcome: Outcome, is_told: bool) -> None:
-        window, ending, failure = self._window, ending_of(outcome), outcome.failure
-        is_shown = ending is not None and (outcome.task.tells_result or window.current_page.name == ending.page)
+    def _on_task_ended(self, task: Task[Any], is_told: bool) -> None:
+        window, ending, failure = self._window, ending_of(task), task.failure
+        is_shown = ending is not None and (task.tells_result or window.current_page.name == ending.page)
         if failure is not None and not is_told:
             way = way_of(failure.next_step, window.take_step)
             tone = "info" if failure.is_stop else "bad"

@@ -16,9 +16,8 @@ from gui.export.export_page import EXPORTS_FOLDER
 from gui.home.new_project import free_path
 from gui.kit import dialogs
 from gui.kit.folders import show_folder
-from gui.kit.lazy_function import LazyFunction
+from gui.kit.lazy_function import lazy_function
 from gui.kit.translation import tr
-from gui.kit.workers import ShortWork, Work
 from gui.preferences import without_recent
 from gui.run_queue import FILE_NAME as QUEUE_FILE
 from gui.shell.merging import merge_copy
@@ -26,7 +25,7 @@ from gui.shell.project_dialogs import HistoryDialog, LabelExportDialog, RemovedD
 from gui.shell.sharing import share_copies
 from gui.shell.window_dialog import WindowDialog
 from gui.state import AppState
-from gui.tasks import Lane, Task
+from gui.tasks import Lane, Task, Work, short_work
 from models.messages import Message
 from visionft.amounts import size_text
 from visionft.errors import NextStep, VisionFTError
@@ -45,8 +44,8 @@ if TYPE_CHECKING:
     from visionft.project.formats.exporting import LabelExport
     from visionft.project.store import Duplicate, Project
 
-export_labels = LazyFunction("visionft.project.formats.exporting:export_labels", uses_torch=False)
-duplicate_project = LazyFunction("visionft.project.store:duplicate_project", uses_torch=False)
+export_labels = lazy_function("visionft.project.formats.exporting:export_labels", uses_torch=False)
+duplicate_project = lazy_function("visionft.project.store:duplicate_project", uses_torch=False)
 
 _STEPS, _REMOVED = 500, 10_000  # maximum length of a list
 # The program's files in a project folder.
@@ -130,7 +129,7 @@ class ProjectCare:
             hint = tr("{size}; it stays until you delete it. The images are not in it.", size=size)
             self._state.say(tr("The project is backed up."), hint, tone="good")
 
-        work = ShortWork(Message("Backing up"), self._project.back_up)
+        work = short_work(Message("Backing up"), self._project.back_up)
         self._run(tr("Backing up {project}", project=self._project.path.name), work, on_done)
 
     def duplicate(self) -> None:

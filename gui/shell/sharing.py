@@ -11,13 +11,13 @@ from gui.home.new_project import free_path
 from gui.kit import dialogs, theme
 from gui.kit.banner import Banner
 from gui.kit.dialogs import Dialog
-from gui.kit.lazy_function import LazyFunction, import_name
+from gui.kit.lazy_function import import_name, lazy_function
 from gui.kit.parts import Button, column, number_box, row, text
 from gui.kit.translation import language, tr
-from gui.kit.workers import BackgroundReader, Failure
+from gui.kit.workers import BackgroundReader
 from gui.next_steps import way_of
 from gui.state import AppState
-from gui.tasks import Lane, Task
+from gui.tasks import Failure, Lane, Task
 from models.messages import Message, sentences
 from visionft.amounts import size_text
 from visionft.errors import NextStep, VisionFTError
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from visionft.project.store import Project
 
 _SHARE = "visionft.project.merging.sharing:share_project"
-share_project = LazyFunction(_SHARE, uses_torch=False)
+share_project = lazy_function(_SHARE, uses_torch=False)
 _BACK = Message("When the folders come back: File, Merge another copy.")
 _LEFT_OUT = Message(
     "{count} image is left out, because its file cannot be read: {path}",

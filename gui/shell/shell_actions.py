@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from PySide6.QtWidgets import QDialog
 
@@ -13,7 +13,7 @@ from gui.kit.translation import tr
 from gui.page import Page, why_no_project
 from gui.preferences import FONT_SCALES
 from gui.state import AppState
-from gui.tasks import TaskHandle, Tasks
+from gui.tasks import Task, Tasks
 from models.messages import Message
 from visionft.errors import Action as StepAction
 from visionft.errors import NextStep
@@ -130,12 +130,12 @@ def _view_actions(state: AppState, shell: Shell, pages: Sequence[str]) -> list[A
 
 def _help_actions(state: AppState, shell: Shell) -> list[Action]:
     def stop() -> None:
-        if (handle := stoppable(state.tasks)) is not None:
-            handle.stop()
+        if (task := stoppable(state.tasks)) is not None:
+            task.stop()
 
     def stop_title() -> str:
-        handle = stoppable(state.tasks)
-        return tr("Stop: {job}", job=handle.task.title) if handle is not None else tr("Stop the running job")
+        task = stoppable(state.tasks)
+        return tr("Stop: {job}", job=task.title) if task is not None else tr("Stop the running job")
 
     def why_not_stop() -> str:
         return "" if stoppable(state.tasks) is not None else tr("Nothing is running.")
@@ -155,9 +155,9 @@ def _help_actions(state: AppState, shell: Shell) -> list[Action]:
     ]  # fmt: skip
 
 
-def stoppable(tasks: Tasks) -> TaskHandle | None:
+def stoppable(tasks: Tasks) -> Task[Any] | None:
     """Return the task that Stop cancels: the newest one not yet stopping."""
-    return next((handle for handle in reversed(tasks.pending) if not handle.is_stopping), None)
+    return next((task for task in reversed(tasks.pending) if not task.is_stopping), None)
 
 
 def _project_actions(state: AppState, shell: Shell) -> list[Action]:

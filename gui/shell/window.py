@@ -32,7 +32,7 @@ from gui.shell.rail import Rail
 from gui.shell.shell_actions import shell_actions
 from gui.shell.shortcut_sheet import ShortcutSheet
 from gui.state import AppState
-from gui.tasks import Lane, TaskHandle
+from gui.tasks import Lane, Task
 from models.messages import Message
 from visionft import __version__
 from visionft.errors import NextStep
@@ -127,7 +127,7 @@ class MainWindow(QMainWindow):
     def _show_one_stop(self) -> None:
         """Hide a line's Stop on a page with its own."""
         for line in self.job_bar.lines:
-            has_own = line.handle.task.lane is Lane.TRAINING and self.current_page.name == line.handle.task.page
+            has_own = line.task.lane is Lane.TRAINING and self.current_page.name == line.task.page
             line.stop_button.setVisible(not has_own)
 
     @property
@@ -147,7 +147,7 @@ class MainWindow(QMainWindow):
     def _connect(self) -> None:
         state = self.state
         self.rail.page_chosen.connect(self.show_page)
-        self.job_bar.task_chosen.connect(lambda handle: self.show_page(handle.task.page))
+        self.job_bar.task_chosen.connect(lambda task: self.show_page(task.page))
         state.page_requested.connect(self.show_page)
         state.guide_requested.connect(self.guide.begin)
         self.guide.page_chosen.connect(self.show_page)
@@ -300,7 +300,7 @@ class MainWindow(QMainWindow):
         if not self.state.may_end_all_tasks():
             event.ignore()
             return
-        if any(handle.task.must_end for handle in self.state.tasks.pending):
+        if any(task.must_end for task in self.state.tasks.pending):
             self.setCursor(Qt.CursorShape.BusyCursor)
         else:
             self.hide()
@@ -322,12 +322,12 @@ class MainWindow(QMainWindow):
         if not self.close():
             self.state.is_restarting = False
 
-    def _may_stop(self, handles: Sequence[TaskHandle]) -> bool:
-        if len(handles) == 1:
-            title = tr("“{job}” is running", job=handles[0].task.title)
+    def _may_stop(self, tasks: Sequence[Task[Any]]) -> bool:
+        if len(tasks) == 1:
+            title = tr("“{job}” is running", job=tasks[0].title)
             question = tr("Results so far are kept; a training run can be continued later.")
         else:
-            title = tr("{count} tasks are running or waiting", count=len(handles))
+            title = tr("{count} tasks are running or waiting", count=len(tasks))
             question = tr("What they have done so far is kept; a training run can be continued later.")
-            question += "\n\n" + "\n".join(handle.task.title for handle in handles)
+            question += "\n\n" + "\n".join(task.title for task in tasks)
         return dialogs.ask_yes(self, title, question, yes=tr("Stop and close"), no=tr("Keep running"))

@@ -16,7 +16,7 @@ from gui.kit.dialogs import Dialog
 from gui.kit.parts import Button, choice_box, column, row, text, widget_of
 from gui.kit.thumbnails import Unreadable, load_image
 from gui.kit.translation import tr
-from gui.kit.workers import WorkerPool
+from gui.kit.workers import BackgroundReader
 from models.messages import Message, Text
 from visionft.data.image_reading import AS_STORED, FIRST, MAXIMUM, MIDDLE, ImageReading, Window, window_text
 from visionft.jobs import JobCancelled, JobContext
@@ -102,18 +102,18 @@ def value_box(name: Text) -> QDoubleSpinBox:
     return box
 
 
-def read_shown(wanted: tuple[Path, ImageReading, int]) -> QImage | Unreadable:
-    """Return an image read in one way; thread-safe."""
+def read_shown(wanted: tuple[Path, ImageReading, int]) -> tuple[Path, ImageReading, QImage | Unreadable]:
+    """Return an image's path, the way in which it was read, and the image; thread-safe."""
     path, reading, side = wanted
-    return load_image(path, max_side=side, reading=reading)
+    return path, reading, load_image(path, max_side=side, reading=reading)
 
 
 def measure_again(
-    is_closed: Callable[[], bool], wanted: tuple[tuple[Path, ...], ImageReading | None]
-) -> WindowChoice | None:
-    """Measure the window of images, until it is closed; thread-safe."""
+    is_closed: Callable[[], bool], paths: tuple[Path, ...], reading: ImageReading | None
+) -> tuple[WindowChoice | None] | None:
+    """Measure the window of images; return None if the dialog was closed meanwhile. Thread-safe."""
     with suppress(JobCancelled):
-        return measure_window(*wanted, job=JobContext(cancelled=is_closed))
+        return (measure_window(paths, reading, job=JobContext(cancelled=is_closed)),)
     return None
 
 
@@ -159,10 +159,9 @@ class WindowDialog(Dialog):
             self.words, column(self.histogram, self._window_row, self._plane_row, self._channel_row),
             row(*self.pictures, None), accept=self.use_button, aside=(self.measure_button, self.stored_button),
         )  # fmt: skip
-        self._readers = WorkerPool(read_shown, threads=2, parent=self)
-        self._readers.done.connect(self._on_read)
-        self._measuring = WorkerPool(partial(measure_again, lambda: self._is_closed), threads=1, parent=self)
-        self._measuring.done.connect(self._on_measured)
+        self._reader = BackgroundReader(read_shown, self._on_read, threads=2, parent=self)
+        measure = partial(measure_again, lambda: self._is_closed)
+        self._measuring = BackgroundReader(measure, self._on_measured, parent=self)
         self._settle = QTimer(self, singleShot=True, interval=_SETTLE_MS)
         self._settle.timeout.connect(self._read_images)
         self.finished.connect(self._close)
@@ -193,11 +192,10 @@ class WindowDialog(Dialog):
     def _measure(self, reading: ImageReading | None) -> None:
         self.words.setText(tr("Measuring the values of the images…"))
         self.use_button.setEnabled(False)
-        self._measuring.request([(self._paths, reading)])
+        self._measuring.ask(self._paths, reading)
 
-    @Slot(object, object)
-    def _on_measured(self, _wanted: object, found: WindowChoice | None) -> None:
-        self.choice = found
+    def _on_measured(self, found: tuple[WindowChoice | None]) -> None:
+        (self.choice,) = found
         self.use_button.setEnabled(True)
         self._show_choice()
 
@@ -282,13 +280,13 @@ class WindowDialog(Dialog):
         step = max(1, len(self._paths) // max(1, len(self.pictures)))
         self._shown = self._paths[::step][: len(self.pictures)]
         side = round(theme.scaled(_SIDE) * self.devicePixelRatioF())
-        self._readers.request([(path, self.reading, side) for path in self._shown])
+        self._reader.ask_each([(path, self.reading, side) for path in self._shown])
 
-    @Slot(object, object)
-    def _on_read(self, wanted: tuple[Path, ImageReading, int], found: QImage | Unreadable) -> None:
-        if wanted[1] != self.reading:
+    def _on_read(self, read: tuple[Path, ImageReading, QImage | Unreadable]) -> None:
+        path, reading, found = read
+        if reading != self.reading:
             return
-        picture = self.pictures[self._shown.index(wanted[0])]
+        picture = self.pictures[self._shown.index(path)]
         if isinstance(found, Unreadable):
             picture.setText(tr("Unreadable"))
             picture.setToolTip(tr(found.reason))
@@ -301,5 +299,5 @@ class WindowDialog(Dialog):
     def _close(self) -> None:
         self._is_closed = True
         self._settle.stop()
-        self._readers.close()
+        self._reader.close()
         self._measuring.close()

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtGui import QResizeEvent
@@ -16,11 +16,10 @@ from gui.kit.parts import Button, Card, column, row, text, widget_of
 from gui.kit.progress import progress_text
 from gui.kit.translation import tr
 from gui.kit.value_table import ValueTable
-from gui.kit.workers import Failure
 from gui.runner import TRAIN
 from gui.session import ProjectSession
 from gui.state import AppState
-from gui.tasks import Lane, Outcome, Priority, Task, TaskHandle
+from gui.tasks import Failure, Lane, Priority, Task
 from gui.train.training_images import TrainingImages
 from models.messages import Message, shortened
 from visionft.amounts import rough_duration_text, size_text
@@ -201,7 +200,7 @@ class AdviceController(QObject):
         super().__init__(parent)
         self._state, self._session, self._card = state, session, card
         self._use, self._shown = use, shown
-        self._handle: TaskHandle | None = None
+        self._handle: Task[Any] | None = None
         self._images: Snapshot | None = None  # the snapshot behind the displayed recommendation
         self._has_read_stored = False
         self._refusal = ""  # the reason why no recommendation is possible yet
@@ -242,8 +241,8 @@ class AdviceController(QObject):
         if self._handle is not None:
             return tr("Models are being compared already.")
         for handle in self._state.tasks.requested:
-            if handle.task.lane is Lane.TRAINING:
-                return tr("“{task}” is computing: wait until it has ended.", task=handle.task.title)
+            if handle.lane is Lane.TRAINING:
+                return tr("“{task}” is computing: wait until it has ended.", task=handle.title)
         return self._refusal
 
     def start(self, tries: bool = False) -> None:
@@ -283,10 +282,10 @@ class AdviceController(QObject):
         if self._handle is not None:
             self._handle.stop()
 
-    def _on_ended(self, outcome: "Outcome[Recommendation]") -> None:
+    def _on_ended(self, task: "Task[Recommendation]") -> None:
         self._handle = None
         card = self._card
-        if outcome.result is None and outcome.was_stopped:
+        if task.result is None and task.was_stopped:
             if card.recommendation is not None:
                 card.show_recommendation(card.recommendation, is_outdated=self._is_outdated)
             else:

@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QGridLayout, QSizePolicy, QWidget
 from gui.kit import theme
 from gui.kit.parts import ElidedLabel, IconButton, column, row, text
 from gui.kit.translation import tr
-from gui.kit.workers import WorkerPool
+from gui.kit.workers import BackgroundReader
 from models.messages import Message
 from visionft.data.augment_preview import PreviewProcess, PreviewRequest
 from visionft.data.types import Snapshot
@@ -109,8 +109,7 @@ class AugmentPreview(QObject):
         self._place = self._turn = 0  # of the image, of its variants
         self._request: PreviewRequest | None = None
         self._process = PreviewProcess()
-        self._pool = WorkerPool(self._render, threads=1, parent=self)
-        self._pool.done.connect(self._on_done)
+        self._reader = BackgroundReader(self._render, self._on_rendered, parent=self)
         self._wait = QTimer(self, singleShot=True, interval=DEBOUNCE_MS)
         self._wait.timeout.connect(self._send)
         self._idle = QTimer(self, singleShot=True, interval=60_000)
@@ -143,7 +142,7 @@ class AugmentPreview(QObject):
         self._idle.stop()
         self._request = None
         self._process.stop()
-        self._pool.close()
+        self._reader.close()
         self._process.close()
 
     def _seeds(self) -> tuple[int, ...]:
@@ -163,21 +162,22 @@ class AugmentPreview(QObject):
     def _send(self) -> None:
         if self._request is not None:
             self._idle.stop()
-            self._pool.request([self._request])
+            self._reader.ask_each([self._request])
 
-    def _render(self, request: PreviewRequest) -> tuple[QImage, ...] | str:
-        """Render the original and the variants, or return an error text; runs in the pool's thread."""
+    def _render(self, request: PreviewRequest) -> tuple[PreviewRequest, tuple[QImage, ...] | str]:
+        """Render the original and the variants of a request, or return it with an error text; runs in a thread."""
         try:
             plain = self._process.render(replace(request, augmentation="none", seeds=(0,)))
             changed = [] if request.augmentation == "none" else self._process.render(request)
         except VisionFTError as error:
-            return error.message
+            return request, error.message
         shapes = [(pixels.tobytes(), *pixels.shape[:2]) for pixels in (*plain, *changed)]  # bytes, height, width
         rgb = QImage.Format.Format_RGB888
-        return tuple(QImage(content, width, height, 3 * width, rgb).copy() for content, height, width in shapes)
+        images = tuple(QImage(content, width, height, 3 * width, rgb).copy() for content, height, width in shapes)
+        return request, images
 
-    @Slot(object, object)
-    def _on_done(self, request: PreviewRequest, result: tuple[QImage, ...] | str) -> None:
+    def _on_rendered(self, rendered: tuple[PreviewRequest, tuple[QImage, ...] | str]) -> None:
+        request, result = rendered
         self._idle.start()
         if request != self._request:
             return

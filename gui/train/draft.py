@@ -12,11 +12,11 @@ from PySide6.QtCore import QObject, Signal, Slot
 
 from gui.kit.progress import progress_text
 from gui.kit.translation import tr
-from gui.kit.workers import BackgroundReader, Work, WorkerPool
+from gui.kit.workers import BackgroundReader
 from gui.runner import TRAIN
 from gui.session import ProjectSession
 from gui.state import AppState
-from gui.tasks import Lane, Outcome, Priority, Task
+from gui.tasks import Lane, Priority, Task, Work
 from gui.train import setup_measurements, train_choices
 from gui.train.advice import AdviceController
 from gui.train.augment_preview import AugmentPreview
@@ -62,8 +62,7 @@ class TrainDraft(QObject):
         self._waiting: Callable[[], object] | None = None  # for the images as they are now
         self._reader = BackgroundReader(read_training_images, self._take_images, parent=self)
         self.preview = AugmentPreview(view.strip, lambda: self._images.divided if self._images else None, parent=self)
-        self._computer_reader = WorkerPool(train_choices.read_computer, threads=1, answers_age=True, parent=self)
-        self._computer_reader.done.connect(self._on_computer_read)
+        self._computer_reader = BackgroundReader(train_choices.read_computer, self._on_computer_read, parent=self)
         self.costs = setup_measurements.PresetCosts(state, session, parent=self)
         self.framing = FramingController(
             state, session, view.framing_card, parent=self,
@@ -134,7 +133,7 @@ class TrainDraft(QObject):
         """Update from the project; an unmodified draft follows with its preset."""
         if self._is_closed:  # the project closes after the workers; a worker started later would outlive the window
             return
-        self._computer_reader.request(["all"])
+        self._computer_reader.ask()
         self.framing.refresh()
         if self._session is None:
             self._take_images(None)
@@ -276,7 +275,7 @@ class TrainDraft(QObject):
             self.take(dataclasses.replace(self.config, backbone=found.name, accept_licence=dialog.accepted_licence))
 
     @Slot(object, object)
-    def _on_computer_read(self, _key: str, found: tuple[dict[str, WeightsFact], str]) -> None:
+    def _on_computer_read(self, found: tuple[dict[str, WeightsFact], str]) -> None:
         if self._is_closed or found == (self._weights, self._auto_device):
             return
         was_modified = self.is_modified
@@ -293,11 +292,11 @@ class TrainDraft(QObject):
             variants = [dataclasses.replace(configs[0], method=name) for name in METHODS]
             configs = [config for config in variants if not config_problems(config, snapshot)]
 
-        def on_end(outcome: "Outcome[tuple[tuple[TrainConfig, Estimate | str], ...]]") -> None:
+        def on_end(task: "Task[tuple[tuple[TrainConfig, Estimate | str], ...]]") -> None:
             self.show()
-            found = outcome.result or ()
+            found = task.result or ()
             refused = [f"{tr(config.method_row.title)}: {why}" for config, why in found if type(why) is str]
-            if refused and not outcome.was_stopped:
+            if refused and not task.was_stopped:
                 self._state.say(" ".join(refused))
 
         work = partial(setup_measurements.estimate_costs, configs, snapshot)
@@ -319,8 +318,8 @@ class TrainDraft(QObject):
     def why_not_probe(self) -> str:
         """Return the reason why no backbone can be compared on the images now; empty when it is possible."""
         for handle in self._state.tasks.requested:
-            if handle.task.lane in (Lane.COMPUTE, Lane.TRAINING):
-                return tr("“{task}” is computing: wait until it has ended.", task=handle.task.title)
+            if handle.lane in (Lane.COMPUTE, Lane.TRAINING):
+                return tr("“{task}” is computing: wait until it has ended.", task=handle.title)
         return self._images.untriable if self._images is not None else ""
 
     def probe(self) -> None:
@@ -331,10 +330,10 @@ class TrainDraft(QObject):
         def show_stage(progress: Progress) -> None:
             self._view.probes.show_stage(progress_text(progress))
 
-        def on_end(outcome: "Outcome[tuple[Probe, ...]]") -> None:
+        def on_end(task: "Task[tuple[Probe, ...]]") -> None:
             was_modified = self.is_modified
             self._update_circumstances()
-            if outcome.result and not self._probes:
+            if task.result and not self._probes:
                 self._state.say(tr("Images or labels changed meanwhile: compare the networks again."))
             self._follow(was_modified)
 
@@ -361,7 +360,7 @@ class TrainDraft(QObject):
         def show_stage(progress: Progress) -> None:
             self._view.framing_card.show_stage(progress_text(progress))
 
-        def on_end(_outcome: "Outcome[object]") -> None:
+        def on_end(_task: "Task[object]") -> None:
             self.framing.refresh()
             self.show()
 
@@ -372,12 +371,12 @@ class TrainDraft(QObject):
     def _run_measurement(
         self, title: str, work: Work[Any], *, on_done: Callable[[Any], object] = lambda _result: None,
         on_progress: Callable[[Progress], object] | None = None,
-        on_end: Callable[[Outcome[Any]], object] | None = None,
+        on_end: Callable[[Task[Any]], object] | None = None,
     ) -> None:  # fmt: skip
-        def end(outcome: "Outcome[Any]") -> None:
+        def end(task: "Task[Any]") -> None:
             self._set_measuring(False)
             if on_end is not None:
-                on_end(outcome)
+                on_end(task)
 
         self._set_measuring(True)
         task = Task(title=title, work=work, lane=Lane.COMPUTE, page=TRAIN, device=True, priority=Priority.MEASUREMENT)

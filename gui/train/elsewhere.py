@@ -12,12 +12,11 @@ from PySide6.QtWidgets import QBoxLayout, QLineEdit, QWidget
 
 from gui.kit import dialogs, theme
 from gui.kit.dialogs import Dialog
-from gui.kit.lazy_function import LazyFunction
+from gui.kit.lazy_function import lazy_function
 from gui.kit.parts import Button, Card, CopyButton, column, row, text, verbatim
 from gui.kit.translation import tr
-from gui.kit.workers import ShortWork
 from gui.runner import RESULTS, TRAIN, RunBegun, RunEnded
-from gui.tasks import Lane, Outcome, Priority, Task, TaskHandle
+from gui.tasks import Lane, Priority, Task, short_work
 from gui.train.remote_jobs import RemoteJobs
 from models.messages import Message
 from visionft.errors import RunError, VisionFTError
@@ -37,8 +36,8 @@ if TYPE_CHECKING:
     from visionft.remote.job_file import PackedJob
     from visionft.remote.results import ImportedResult
 
-pack_job = LazyFunction("visionft.remote.job_file:pack_job")
-import_result = LazyFunction("visionft.remote.results:import_result")
+pack_job = lazy_function("visionft.remote.job_file:pack_job")
+import_result = lazy_function("visionft.remote.results:import_result")
 
 
 def send_job(project_dir: Path, images: "Snapshot", config: TrainConfig, host: Host, *, job: "JobContext") -> SentJob:
@@ -72,8 +71,8 @@ def follow_job(
         return phase, results.import_result(project_dir, images, file, job=job), ""
 
 
-send = LazyFunction(f"{__name__}:send_job")
-follow = LazyFunction(f"{__name__}:follow_job")
+send = lazy_function(f"{__name__}:send_job")
+follow = lazy_function(f"{__name__}:follow_job")
 
 
 class ElsewhereDialog(Dialog):
@@ -133,7 +132,7 @@ class Elsewhere(QObject):
         super().__init__(parent)
         self._state, self._session, self._parent = state, session, parent
         self._config, self._when_ready = config, when_ready
-        self._followed: TaskHandle | None = None
+        self._followed: Task[Any] | None = None
         self.followed = ""  # the number of the job that the live view shows
         self.phases: dict[str, ssh.Phase] = {}  # of jobs that were looked at
         self.list: RemoteJobs | None = None
@@ -224,7 +223,7 @@ class Elsewhere(QObject):
             tuple(each for each in self.jobs if each.is_confirmed),
         )
         if jobs and self._followed is None:
-            work = ShortWork(title, partial(ssh.phases_of, jobs))
+            work = short_work(title, partial(ssh.phases_of, jobs))
             self._run(tr(title), work, Lane.REMOTE, self._on_looked, priority=Priority.UNREQUESTED)
 
     def _on_looked(self, phases: "dict[str, ssh.Phase]") -> None:
@@ -248,7 +247,7 @@ class Elsewhere(QObject):
         session = self._session
         assert session is not None
         title = Message("Removing the job")
-        work = ShortWork(title, partial(ssh.remove, session.path, sent))
+        work = short_work(title, partial(ssh.remove, session.path, sent))
         self._run(tr(title), work, Lane.REMOTE, lambda _none: self.jobs_changed.emit())
 
     def follow(self, sent: SentJob) -> None:
@@ -274,7 +273,7 @@ class Elsewhere(QObject):
 
     def stop(self, sent: SentJob) -> None:
         """Stop a job there after its current step."""
-        work = ShortWork(Message("Stopping the job"), partial(ssh.stop, sent))
+        work = short_work(Message("Stopping the job"), partial(ssh.stop, sent))
         self._run(tr("Stopping the job"), work, Lane.DISK, lambda _none: None)
 
     def _on_event(self, event: Event) -> None:
@@ -291,16 +290,16 @@ class Elsewhere(QObject):
         elif phase == "unknown":
             self._state.say(tr("The job is no longer there."))
 
-    def _on_end(self, outcome: "Outcome[Any]") -> None:
-        if outcome.result is not None:
-            self.phases[self.followed] = outcome.result[0]
+    def _on_end(self, task: "Task[Any]") -> None:
+        if task.result is not None:
+            self.phases[self.followed] = task.result[0]
         self._followed, self.followed = None, ""
         self.jobs_changed.emit()
         session = self._session
         if session is None or session.runner.is_training:
             return
-        imported = outcome.result[1] if outcome.result is not None else None
-        message = tr(outcome.failure.message) if outcome.failure is not None else tr("The job is no longer followed.")
+        imported = task.result[1] if task.result is not None else None
+        message = tr(task.failure.message) if task.failure is not None else tr("The job is no longer followed.")
         ended = RunEnded(how="failed", result=None, message=message)
         if imported is not None:
             from visionft.evaluation.unseen import unseen_evaluation
@@ -322,7 +321,7 @@ class Elsewhere(QObject):
     def _run(
         self, title: str, work: Any, lane: Lane, on_done: Callable[[Any], object], *,
         makes_files: bool = False, priority: Priority = Priority.REGULAR, **callbacks: Any,
-    ) -> TaskHandle:  # fmt: skip
+    ) -> Task[Any]:  # fmt: skip
         is_here = lane is Lane.COMPUTE
         task = Task(
             title=title, work=work, lane=lane, page=TRAIN, device=is_here, makes_files=makes_files, priority=priority

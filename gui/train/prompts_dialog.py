@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QHeaderView, QPlainTextEdit, QWidget
 
 from gui.kit import theme
 from gui.kit.dialogs import Dialog
-from gui.kit.lazy_function import LazyFunction
+from gui.kit.lazy_function import lazy_function
 from gui.kit.parts import Button, choice_box, column, row, text
 from gui.kit.progress import progress_text
 from gui.kit.translation import tr
@@ -32,7 +32,7 @@ from visionft.project.edits.class_changes import SetPrompts, clean_prompts
 from visionft.training.config.train_config import TrainConfig
 from visionft.zero_shot.class_texts import TEMPLATE_SETS, all_texts, same_texts, texts_of
 
-evaluate_prompts = LazyFunction("visionft.evaluation.prompt_evaluation:evaluate_prompts")
+evaluate_prompts = lazy_function("visionft.evaluation.prompt_evaluation:evaluate_prompts")
 
 _SHOWN_TEXTS = 3
 TEMPLATE_WORDS = choices_of(ZeroShotOptions, "templates")

@@ -10,10 +10,9 @@ from PySide6.QtCore import QObject
 from gui.kit import dialogs
 from gui.kit.recipe_files import RECIPE_PATTERN, ask_recipe_target, write_settings
 from gui.kit.translation import tr
-from gui.kit.workers import Work
 from gui.runner import TRAIN
 from gui.state import AppState
-from gui.tasks import Lane, Task
+from gui.tasks import Lane, Task, Work
 from visionft.errors import ConfigError
 from visionft.jobs import JobContext
 from visionft.training.config.checks import check_config

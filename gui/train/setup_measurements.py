@@ -2,16 +2,16 @@
 
 from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
-from gui.kit.lazy_function import LazyFunction
+from gui.kit.lazy_function import lazy_function
 from gui.kit.translation import tr
 from gui.runner import TRAIN
 from gui.session import ProjectSession
 from gui.state import AppState
-from gui.tasks import Lane, Outcome, Priority, Task
+from gui.tasks import Lane, Priority, Task
 from models.messages import Message
 from visionft.data.types import Snapshot
 from visionft.events import Progress
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 DELAY_MS = 600  # a page visible for less time measures no cost of presets
 ONE_MEASURED = Message("Measured")
-probe_backbones = LazyFunction("visionft.training.probing:probe_backbones")
-measure_framing = LazyFunction("visionft.training.framing_choice:measure_framing")
+probe_backbones = lazy_function("visionft.training.probing:probe_backbones")
+measure_framing = lazy_function("visionft.training.framing_choice:measure_framing")
 
 
 def estimate_costs(
@@ -108,8 +108,8 @@ class PresetCosts(QObject):
             if progress.stage == ONE_MEASURED:
                 self.changed.emit()
 
-        def on_end(outcome: "Outcome[object]") -> None:
-            if outcome.was_stopped:
+        def on_end(task: "Task[Any]") -> None:
+            if task.was_stopped:
                 self._tried -= set(configs)  # it yielded to a task: the missing ones are measured after that
             self._set_measuring(False)
 

@@ -46,7 +46,7 @@ class WeightsFact:
 _NOWHERE = WeightsFact(is_here=False)
 
 
-def read_computer(_key: str) -> tuple[dict[str, WeightsFact], str]:
+def read_computer() -> tuple[dict[str, WeightsFact], str]:
     """Return the available weights and the device; runs in a thread: reading the cache and the GPU driver is slow."""
     from visionft.weights.states import weights_states
 

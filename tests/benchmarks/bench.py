@@ -8,6 +8,7 @@ import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import wait
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -159,7 +160,7 @@ def linked_project(folder: Path, count: int, class_of: Callable[[int], str] | No
 def open_window() -> Iterator[tuple[Any, Any, Any]]:
     """Yield the application, its state and the shown window, as the program makes them, in a temporary home."""
     from gui.app import create_application, create_window
-    from gui.kit.workers import Job, MainThreadCollector, work_let_go
+    from gui.kit.workers import MainThreadCollector, work_let_go
     from gui.state import AppState
 
     with tempfile.TemporaryDirectory() as home:
@@ -175,8 +176,7 @@ def open_window() -> Iterator[tuple[Any, Any, Any]]:
         state.tasks.end(lambda _handle: True)
         collector.stop()
         window.close()
-        for work in work_let_go():
-            work.wait() if isinstance(work, Job) else work.waitForDone()
+        wait(work_let_go())
 
 
 def wait_until(app: Any, condition: Callable[[], object]) -> float:

@@ -2,7 +2,9 @@
 
 import gc
 import shutil
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import wait
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,7 @@ from gui.kit.theme import apply_theme
 from gui.results import results_page
 from gui.shell.window import MainWindow
 from gui.state import AppState
+from gui.tasks import TASK_THREAD
 from gui.train import augment_preview, setup_measurements
 from visionft.export.precision.variants import Variant, VariantAgreement, VariantLatency
 from visionft.training.config.train_config import TrainConfig
@@ -60,16 +63,19 @@ def _nothing_left_over(qapp: QApplication, _undressed: None) -> Iterator[None]:
     apply_theme(qapp, "light")
     gc.freeze()  # the permanent objects of libraries, a million, are skipped by the collector and by the leak check
     yield
-    for work in workers.work_let_go():
-        work.wait() if isinstance(work, QThread) else work.waitForDone()
+    wait(workers.work_let_go())
     qapp.processEvents()
     QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
     living = gc.get_objects()
     active = [each for each in living if issubclass(type(each), QThread | QTimer) and _is_active(each)]
     del living
+    threads = [each for each in threading.enumerate() if each.name.startswith((TASK_THREAD, workers.READING_THREAD))]
+    for thread in threads:
+        thread.join(1)  # one that has just been told to end
     visible = [widget for widget in qapp.topLevelWidgets() if widget.isVisible()]
     described = [(type(each), each.parent(), getattr(each, "interval", lambda: None)()) for each in active]
     assert not active, f"threads or timers still run: {described}"
+    assert not any(each.is_alive() for each in threads), f"threads still run: {threads}"
     assert not visible, f"windows are still open: {visible}"
 
 

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 import shiboken6
@@ -10,7 +11,7 @@ from PySide6.QtWidgets import QLabel
 
 from gui import tasks as tasks_module
 from gui.kit.workers import work_let_go
-from gui.tasks import Lane, Outcome, Priority, Task, TaskHandle, Tasks, reason_to_wait
+from gui.tasks import Lane, Priority, Task, Tasks, reason_to_wait
 from visionft.errors import RunError
 from visionft.events import Notice, Progress
 
@@ -61,8 +62,8 @@ def tasks(qapp) -> Iterator[Tasks]:
 
 
 @pytest.fixture
-def run(tasks: Tasks, owner: QObject) -> Callable[..., TaskHandle]:
-    def hand_in(work, lane, title="A task", *, on_done=lambda _result: None, **values) -> TaskHandle:
+def run(tasks: Tasks, owner: QObject) -> Callable[..., Task[Any]]:
+    def hand_in(work, lane, title="A task", *, on_done=lambda _result: None, **values) -> Task[Any]:
         hooks = {name: values.pop(name) for name in ("on_failed", "on_event", "on_end") if name in values}
         return tasks.run(task(work, lane, title, **values), owner=owner, on_done=on_done, **hooks)
 
@@ -113,7 +114,7 @@ def test_a_task_waits_for_memory_of_the_graphics_card_and_begins_when_there_is_e
     evaluating = tasks.run(task(Gate(), Lane.COMPUTE, device=True), owner=owner, on_done=lambda _: None)
     importing = tasks.run(task(Gate(), Lane.DISK), owner=owner, on_done=lambda _: None)
     assert "500" in evaluating.waits_for and importing.is_running
-    assert reason_to_wait(evaluating.task, [handle.task for handle in tasks.running[:1]], free_mb=None) == ""
+    assert reason_to_wait(evaluating, tasks.running[:1], free_mb=None) == ""
     qtbot.wait(40)
     assert not evaluating.is_running
     free[0] = 9000
@@ -129,7 +130,7 @@ def test_measuring_gives_way_to_a_run_and_waits_beside_one(qtbot, tasks, run):
         Lane.COMPUTE,
         "Measuring",
         priority=Priority.MEASUREMENT,
-        on_end=lambda outcome: ends.append(outcome.was_stopped),
+        on_end=lambda task: ends.append(task.was_stopped),
     )
     assert measuring.begun.wait(5)
     started = run(training, Lane.TRAINING, "Training")
@@ -146,7 +147,7 @@ def test_an_estimate_nobody_requested_is_let_go_for_any_task_and_heard_no_more(q
     run(estimate, Lane.COMPUTE, priority=Priority.UNREQUESTED, on_done=heard.append, on_end=ends.append)
     assert estimate.begun.wait(5) and not tasks.requested and not tasks.is_busy(Lane.COMPUTE)
     assert run(asked, Lane.COMPUTE, on_done=heard.append).is_running  # though the estimate never listens
-    assert [outcome.was_stopped for outcome in ends] == [True] and len(work_let_go()) == 1
+    assert [task.was_stopped for task in ends] == [True] and len(work_let_go()) == 1
     estimate.open.set()
     asked.open.set()
     qtbot.waitUntil(lambda: not tasks.pending and not work_let_go())
@@ -159,7 +160,7 @@ def test_an_estimate_nobody_requested_is_let_go_for_any_task_and_heard_no_more(q
 def test_ending_waits_only_for_what_must_end(tasks, run, fields, is_let_go):
     deaf = Deaf()
     handle = run(deaf, Lane.DISK, **fields)
-    assert handle.task.asks_to_close is bool(fields) and deaf.begun.wait(5)
+    assert handle.asks_to_close is bool(fields) and deaf.begun.wait(5)
     threading.Timer(0.6, deaf.open.set).start()
     tasks.end(lambda _handle: True)
     assert deaf.open.is_set() is not is_let_go and not tasks.pending
@@ -194,7 +195,7 @@ def test_a_failure_goes_to_who_wants_it_and_else_to_the_window(qtbot, tasks, run
         raise RunError("gone", "other")
 
     told, ended = [], []
-    tasks.ended.connect(lambda outcome, is_told: ended.append((outcome.failure.message, is_told)))
+    tasks.ended.connect(lambda task, is_told: ended.append((task.failure.message, is_told)))
     done = lambda _result: told.append("done")  # noqa: E731
     run(failing, Lane.DISK, on_done=done)
     run(failing, Lane.COMPUTE, on_done=done, on_failed=lambda failure: told.append(failure.hint))
@@ -207,8 +208,7 @@ def test_a_task_stopped_while_it_waits_never_begins(qtbot, tasks, run):
     run(gate, Lane.COMPUTE)
     waiting = run(never, Lane.COMPUTE, on_done=heard.append, on_end=heard.append)
     waiting.stop()
-    (outcome,) = heard
-    assert isinstance(outcome, Outcome) and outcome.was_stopped and not outcome.has_begun
+    assert heard == [waiting] and waiting.was_stopped and not waiting.has_begun
     gate.open.set()
     qtbot.waitUntil(lambda: not tasks.pending)
     assert not never.begun.is_set() and not waiting.is_running
@@ -235,7 +235,7 @@ def test_ending_stops_all_and_waits_until_they_have_told_so(tasks, run):
     for gate, lane in zip(gates, lanes, strict=True):
         run(gate, lane, on_end=ends.append)
     tasks.end(lambda _handle: True)
-    assert not tasks.pending and len(ends) == 4 and all(outcome.was_stopped for outcome in ends)
+    assert not tasks.pending and len(ends) == 4 and all(task.was_stopped for task in ends)
     assert [gate.was_stopped for gate in gates] == [True, True, False, True]
 
 

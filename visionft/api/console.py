@@ -16,13 +16,12 @@ from visionft.api.python_steps import call_for
 from visionft.errors import VisionFTError, as_expected
 from visionft.events import EpochDone, Event, Notice, Progress, RunStarted, StepDone
 from visionft.foreign_text import printable
-from visionft.jobs import JobContext
+from visionft.jobs import EVENT_INTERVAL_S, JobContext
 
 Callback = Callable[[Event], object]
 
 _WIDTH = 20  # of the bar, in characters
 _LONGEST = 100  # characters of the rewritten line: a longer one would wrap in a terminal and could not be rewritten
-_LEAST_S = 0.1  # between two writings: about what an eye can follow
 
 
 class ProgressLine:
@@ -69,7 +68,7 @@ class ProgressLine:
 
     def _rewrite(self, words: str, share: float | None) -> None:
         now = time.monotonic()
-        if now - self._written < _LEAST_S:
+        if now - self._written < EVENT_INTERVAL_S:
             return
         self._written = now
         bar = ""

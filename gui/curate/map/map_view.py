@@ -2,6 +2,7 @@
 
 from functools import cached_property, partial
 from pathlib import Path
+from typing import Any
 
 from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QWidget
@@ -11,8 +12,8 @@ from gui.curate.map.map_panel import MapControls, MapPanel
 from gui.curate.map.map_reader import BY_CLASS, MapData, read_map_data
 from gui.curate.view import EmptyContent, View, ViewContent
 from gui.kit.translation import tr
-from gui.kit.workers import BackgroundReader, Failure
-from gui.tasks import Lane, Task, TaskHandle
+from gui.kit.workers import BackgroundReader
+from gui.tasks import Failure, Lane, Task
 from models.messages import Message
 from visionft.curation.map.image_map import Method, draw_map
 from visionft.data.types import Snapshot
@@ -44,7 +45,7 @@ class MapView(View):
         self._by = BY_CLASS  # the attribute for the colours
         self._read: MapData | None = None
         self._is_dirty = True
-        self._handle: TaskHandle | None = None
+        self._handle: Task[Any] | None = None
         self._drawing: Method | None = None
         self._has_placed, self._unplaceable = False, 0  # images without a position after a drawing are not tried again
         self.failure: Failure | None = None
@@ -138,8 +139,8 @@ class MapView(View):
     def _on_failed(self, failure: Failure) -> None:
         self.failure = None if failure.is_stop else failure
 
-    def _on_ended(self, outcome) -> None:
-        if self._drawing is not None and (outcome.was_stopped or outcome.failure is not None):
+    def _on_ended(self, task) -> None:
+        if self._drawing is not None and (task.was_stopped or task.failure is not None):
             self._refused.add(self._drawing)
         else:
             self._has_placed = True

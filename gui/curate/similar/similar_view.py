@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
+from typing import Any
 
 from PySide6.QtWidgets import QFileDialog, QSizePolicy, QWidget
 
@@ -16,13 +17,13 @@ from gui.kit import theme
 from gui.kit.grid_geometry import GAP
 from gui.kit.image_grid import ImageGrid
 from gui.kit.image_model import Tile
-from gui.kit.lazy_function import LazyFunction
+from gui.kit.lazy_function import lazy_function
 from gui.kit.parts import Button, IconButton, column, row, text, widget_of
 from gui.kit.thumbnails import ThumbnailStore
 from gui.kit.translation import tr
-from gui.kit.workers import BackgroundReader, Failure
+from gui.kit.workers import BackgroundReader
 from gui.state import ChosenImages
-from gui.tasks import Lane, Task, TaskHandle
+from gui.tasks import Failure, Lane, Task
 from models.messages import Message
 from visionft.curation.similar import RankedImage, Ranking, examples_from_files, query_image, ranking_of
 from visionft.data.decode import IMAGE_SUFFIXES
@@ -32,7 +33,7 @@ from visionft.features.feature_store import current_kind, load_features
 from visionft.project.queries import ImageRow
 from visionft.project.store import Project
 
-compute_features = LazyFunction("visionft.curation.similar:compute_features")
+compute_features = lazy_function("visionft.curation.similar:compute_features")
 _SIDE_PX = 76
 FOUND = 200  # images in the grid
 Picked = int | Path  # an image of the project, or a file
@@ -171,7 +172,7 @@ class SimilarView(View):
         self.examples = Examples()
         self._ranked: RankResult | None = None
         self._requested: tuple[object, ...] = ()
-        self._handle: TaskHandle | None = None
+        self._handle: Task[Any] | None = None
         self.failure: Failure | None = None
         self._reader = BackgroundReader(RankReader(), self._on_ranked, parent=self)
         curation.scan.ended.connect(self._rank_again)
@@ -263,7 +264,7 @@ class SimilarView(View):
     def _on_failed(self, failure: Failure) -> None:
         self.failure = failure
 
-    def _on_ended(self, _outcome: object) -> None:
+    def _on_ended(self, _task: object) -> None:
         self._handle = None
         self._rank_again()
 

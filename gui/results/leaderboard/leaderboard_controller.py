@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, Signal
 
-from gui.kit.lazy_function import LazyFunction
+from gui.kit.lazy_function import lazy_function
 from gui.kit.translation import tr
 from gui.kit.workers import BackgroundReader
 from gui.results.evaluations import StoredEvaluations
@@ -18,7 +18,7 @@ from gui.results.leaderboard import leaderboard_text
 from gui.runner import RESULTS
 from gui.session import ProjectSession
 from gui.state import AppState
-from gui.tasks import Lane, Outcome, Priority, Task, TaskHandle
+from gui.tasks import Lane, Priority, Task
 from visionft.data.types import Snapshot, Split
 from visionft.evaluation.leaderboard import Leaderboard, read_leaderboard
 from visionft.evaluation.leaderboard_jobs import TrainingFreeReport, training_free, why_not
@@ -32,8 +32,8 @@ from visionft.weights.locations import RANDOM
 if TYPE_CHECKING:
     from gui.results.leaderboard.leaderboard_view import LeaderboardView
 
-measure_runs = LazyFunction("visionft.evaluation.leaderboard_jobs:measure_runs")
-fit_training_free = LazyFunction("visionft.evaluation.leaderboard_jobs:fit_training_free")
+measure_runs = lazy_function("visionft.evaluation.leaderboard_jobs:measure_runs")
+fit_training_free = lazy_function("visionft.evaluation.leaderboard_jobs:fit_training_free")
 
 
 _FitRefusal = tuple[Snapshot | None, TrainConfig | None, str]  # images, settings, reason
@@ -62,7 +62,7 @@ class LeaderboardController(QObject):
         self._chosen: RunSummary | None = None
         self._colours: Mapping[str, int] = {}
         self._split: Split = "val"
-        self._handles: dict[str, TaskHandle] = {}
+        self._handles: dict[str, Task[Any]] = {}
         self.stage = ""  # the work in progress, in words
         self._refusal: _FitRefusal = (None, None, "")
         self._refusals = BackgroundReader(_fit_refusal, self._take_refusal, parent=self)
@@ -197,7 +197,7 @@ class LeaderboardController(QObject):
             if tr(progress.stage) != self.stage:
                 self._set_stage(tr(progress.stage))
 
-        def on_end(_outcome: Outcome[Any]) -> None:
+        def on_end(_task: Task[Any]) -> None:
             self._handles.pop(name, None)
             if self._session is not None:
                 self._session.runs_changed.emit()

@@ -65,7 +65,7 @@ class ProjectFraming:
         some, whole = spread(images.images, _MOST_SHOWN), config.preprocessing
         aspect = measured_aspect(images.images, whole)
         typical = min(some, key=lambda image: abs(log(measured_aspect([image], whole) / aspect)), default=None)
-        shown = read_image((typical.path, THUMBNAIL_PX)) if typical is not None else None
+        shown = read_image(typical.path, THUMBNAIL_PX) if typical is not None else None
         return cls(
             images=images, aspect=aspect, paths=tuple(image.path for image in some),
             shown=shown if isinstance(shown, ReadImage) else None, **facts,

@@ -11,7 +11,7 @@ from gui.kit.dialogs import Dialog
 from gui.kit.parts import Button, ElidedLabel, IconButton, row, text
 from gui.kit.thumbnails import Unreadable
 from gui.kit.translation import tr
-from gui.kit.workers import WorkerPool
+from gui.kit.workers import BackgroundReader
 from gui.train.framing.region_canvas import RegionCanvas
 from gui.train.framing.seen_part import ReadImage, detail_text, read_image, shown_size
 from models.messages import Message
@@ -44,9 +44,8 @@ class RegionDialog(Dialog):
             button.setEnabled(len(self._paths) > 1)
         head = row(self.previous_button, self.next_button, self.image_words, self.values, grows=2)
         self.lay_out(head, self.canvas, self.words, accept=self.use_button)
-        self._pool = WorkerPool(read_image, threads=1, parent=self)
-        self._pool.done.connect(self._on_read)
-        self.finished.connect(lambda _result: self._pool.close())
+        self._reader = BackgroundReader(lambda path: (path, read_image(path, _SHOWN_PX)), self._on_read, parent=self)
+        self.finished.connect(lambda _result: self._reader.close())
         self.canvas.changed.connect(self._show_values)
         self.canvas.setFocus()
         self._turn(0)
@@ -61,11 +60,11 @@ class RegionDialog(Dialog):
         self.image_words.setText(tr("{number} of {count}: {name}", number=number, count=count, name=path.name))
         self._shown = None
         self._show_values()
-        self._pool.request([(path, _SHOWN_PX)])
+        self._reader.ask_each([path])
 
-    @Slot(object, object)
-    def _on_read(self, wanted: tuple[Path, int], found: ReadImage | Unreadable) -> None:
-        if wanted[0] == self._paths[self._place]:
+    def _on_read(self, read: tuple[Path, ReadImage | Unreadable]) -> None:
+        path, found = read
+        if path == self._paths[self._place]:
             self._shown = found
             self.canvas.show_picture(found.picture if isinstance(found, ReadImage) else None)
             self._show_values()

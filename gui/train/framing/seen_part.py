@@ -35,9 +35,8 @@ class ReadImage:
         )  # fmt: skip
 
 
-def read_image(wanted: tuple[Path, int]) -> ReadImage | Unreadable:
-    """Read a path's image at the given longest side or its thumbnail's; thread-safe."""
-    path, side = wanted
+def read_image(path: Path, side: int) -> ReadImage | Unreadable:
+    """Read an image at the given longest side or its thumbnail's; thread-safe."""
     try:
         header = read_header(path, shown_reading())
     except ImageError as error:

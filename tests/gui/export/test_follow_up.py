@@ -57,7 +57,7 @@ def test_each_file_is_timed_on_this_computer(qtbot, window, shown, finish):
 def test_a_measurement_that_was_stopped_shows_no_figures(qtbot, window, shown, finish):
     qtbot.mouseClick(shown.parity_card.speed_button, LEFT)
     (handle,) = window.state.tasks.pending
-    assert handle.task.priority is Priority.MEASUREMENT and handle.task.lane is Lane.COMPUTE
+    assert handle.priority is Priority.MEASUREMENT and handle.lane is Lane.COMPUTE
     handle.stop()
     finish()
     assert shown.speed_card.table.texts() == [] and shown.speed_card.isVisible()

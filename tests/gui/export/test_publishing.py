@@ -13,7 +13,7 @@ from PySide6.QtWidgets import QLabel, QWidget
 from gui.export.exporting import UploadOffer
 from gui.export.publishing import PublishDialog, proposed_name
 from gui.kit.theme import apply_theme
-from gui.kit.workers import Failure
+from gui.tasks import Failure
 from visionft.export.bundle.verifying import UploadFile
 from visionft.weights.offline import OFFLINE_VARIABLE
 

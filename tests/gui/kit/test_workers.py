@@ -1,4 +1,4 @@
-"""Jobs: one outcome, events on the main thread and throttled, cancelling, and bugs turned into reports."""
+"""Work in threads: one outcome, events on the main thread, cancelling, bugs turned into reports; and reading."""
 
 import gc
 import threading
@@ -10,35 +10,39 @@ from PySide6.QtCore import QCoreApplication, QEvent, QObject, QThread, Slot
 from PySide6.QtWidgets import QWidget
 
 from gui.kit import workers
-from gui.kit.lazy_function import Deferred, LazyFunction
-from gui.kit.workers import EventThrottle, Failure, Job, MainThreadCollector, WorkerPool
+from gui.kit.lazy_function import lazy_function
+from gui.kit.workers import BackgroundReader, MainThreadCollector
+from gui.tasks import Failure, Lane, Task
 from visionft.errors import NextStep, VisionFTError
-from visionft.events import Notice, Progress
+from visionft.events import Notice
 
 
 class Listener(QObject):
-    """Runs a job and records its messages, and the receiving threads."""
+    """Runs a task and records its events and its end, and the receiving threads."""
 
     def __init__(self, qtbot, work, *, stops: bool = False) -> None:
         super().__init__()
         self.heard, self.threads = [], set()
-        job = Job(work)
-        for signal in (job.reported, job.succeeded, job.failed):
-            signal.connect(self.on_message)
-        with qtbot.waitSignal(job.finished, timeout=5000):
-            job.start()
+        task = Task(title="A task", work=work, lane=Lane.DISK, page="settings")
+        task.reported.connect(self.on_event)
+        task.ended.connect(self.on_end)
+        with qtbot.waitSignal(task.ended, timeout=5000):
+            task.begin()
             if stops:
-                job.request_stop()
-        assert job.wait(1000)
-        qtbot.wait(10)
+                task.stop()
+
+    @Slot(object, object)
+    def on_event(self, _task, event):
+        self.heard.append(event)
+        self.threads.add(QThread.currentThread())
 
     @Slot(object)
-    def on_message(self, message):
-        self.heard.append(message)
+    def on_end(self, task):
+        self.heard.append(task.failure or task.result)
         self.threads.add(QThread.currentThread())
 
 
-def test_a_job_delivers_its_result_and_its_events_on_the_main_thread(qtbot, qapp):
+def test_a_task_delivers_its_result_and_its_events_on_the_main_thread(qtbot, qapp):
     def work(*, job):
         job.report(Notice(message="hello"))
         assert QThread.currentThread() is not qapp.thread()
@@ -53,8 +57,8 @@ def given(*inputs, job):
     return inputs
 
 
-def test_a_deferred_input_is_read_in_the_thread_of_its_job(qtbot):
-    work = partial(LazyFunction(f"{__name__}:given", uses_torch=False), "here", Deferred(threading.get_ident))
+def test_an_input_that_is_a_function_is_called_in_the_thread_of_its_task(qtbot):
+    work = partial(lazy_function(f"{__name__}:given", uses_torch=False), "here", threading.get_ident)
     (((place, thread),),) = (Listener(qtbot, work).heard,)
     assert place == "here" and thread != threading.get_ident()
 
@@ -86,81 +90,103 @@ def test_a_stop_reaches_the_work(qtbot):
     assert Listener(qtbot, work, stops=True).heard == [True]
 
 
-def test_the_throttle_keeps_the_newest_progress_and_every_other_event_in_order():
-    heard = []
-    throttle = EventThrottle(heard.append, interval_s=60)
-    for done in range(1, 1001):
-        throttle(Progress(stage="Import", done=done, total=1000))
-    throttle(Notice(message="almost"))
-    throttle(Progress(stage="Import", done=1000, total=1000))
-    throttle.flush()
-    assert [getattr(event, "done", "notice") for event in heard] == [1, 1000, "notice", 1000]
+class Reader:
+    """A reader that waits for its permission, with the results delivered."""
+
+    def __init__(self, read, *, threads: int = 1) -> None:
+        self.heard: list = []
+        self.reader = BackgroundReader(read, self.heard.append, threads=threads)
 
 
-def test_the_throttle_lets_a_new_stage_and_every_other_event_through_at_once():
-    heard = []
-    throttle = EventThrottle(heard.append, interval_s=60)
-    for stage in ("Reading", "Writing"):
-        for done in (1, 2):
-            throttle(Progress(stage=stage, done=done, total=2))
-    notices = [Notice(message=str(number)) for number in range(29)]
-    for each in notices:
-        throttle(each)
-    stages = [(event.stage, event.done) for event in heard[:4]]
-    assert stages == [("Reading", 1), ("Reading", 2), ("Writing", 1), ("Writing", 2)] and heard[4:] == notices
+@pytest.fixture
+def impatient(monkeypatch):
+    """Wait for a reading no longer than the program does."""
+    monkeypatch.setattr(workers, "PATIENCE_S", 0.02)
 
 
-@pytest.mark.parametrize(("answers_age", "answers"), [(True, ["old", "new"]), (False, ["old"])])
-def test_a_wish_for_what_is_begun_is_done_again_where_answers_age(qtbot, answers_age, answers):
-    def task(_key: str) -> str:
-        seen = world[-1]
+def test_only_the_newest_question_is_answered(qtbot, impatient):
+    def read(name: str) -> str:
+        asked.append(name)
         begun.set()
         assert may_end.wait(5)
-        return seen
+        return name
 
-    world, heard = ["old"], []
+    asked: list[str] = []
     begun, may_end = threading.Event(), threading.Event()
-    pool = WorkerPool(task, threads=1, answers_age=answers_age)
-    pool.done.connect(lambda _key, answer: heard.append(answer))
-    pool.request(["count"])
-    assert begun.wait(5)
-    world.append("new")
-    pool.request(["count"])
+    made = Reader(read)
+    assert not made.reader.ask("first") and begun.wait(5)
+    assert not made.reader.ask("dropped") and not made.reader.ask("last")
     may_end.set()
-    qtbot.waitUntil(lambda: len(heard) == len(answers))
-    pool.close()
+    qtbot.waitUntil(lambda: bool(made.heard))
+    made.reader.close()
     QCoreApplication.processEvents()
-    assert heard == answers
+    assert made.heard == ["last"] and asked == ["first", "last"]
 
 
-def test_a_wish_that_comes_while_the_last_thread_ends_is_done(qtbot, monkeypatch):
-    def begin() -> object:
-        key = really_begin()
-        if key is None:  # the thread found nothing to do and is about to end
-            ending.set()
-            assert may_end.wait(5)
-        return key
+def test_a_quick_answer_is_there_at_once_and_only_once(qtbot, qapp):
+    made = Reader(lambda number: (number, QThread.currentThread() is qapp.thread()))
+    assert made.reader.ask(7) and made.heard == [(7, False)]
+    qtbot.wait(10)
+    assert made.heard == [(7, False)]
+    made.reader.close()
+    assert made.reader.ask(8) and made.heard[1:] == [(8, False)]  # a closed reader begins again
+    made.reader.close()
 
-    monkeypatch.setattr(workers, "IDLE_S", 0)
-    pool, heard = WorkerPool(lambda key: key, threads=1), []
-    ending, may_end, really_begin = threading.Event(), threading.Event(), pool._begin
-    monkeypatch.setattr(pool, "_begin", begin)
-    pool.done.connect(lambda key, _answer: heard.append(key))
-    pool.request([1])
-    assert ending.wait(5)
-    pool.request([2])
+
+def test_of_many_wishes_the_begun_and_the_newest_are_read_each_once(qtbot):
+    def read(name: str) -> str:
+        asked.append(name)
+        begun.set()
+        assert may_end.wait(5)
+        return name
+
+    asked: list[str] = []
+    begun, may_end = threading.Event(), threading.Event()
+    made = Reader(read)
+    made.reader.ask_each(["begun", "dropped"])
+    assert begun.wait(5)
+    made.reader.ask_each(["second", "begun", "third"])
     may_end.set()
-    qtbot.waitUntil(lambda: heard == [1, 2])
-    pool.close()
+    qtbot.waitUntil(lambda: len(made.heard) == 3)
+    made.reader.close()
+    assert made.heard == asked == ["begun", "second", "third"]
 
 
-def test_a_task_that_fails_unexpectedly_loses_only_itself(qtbot, caplog):
-    pool, heard = WorkerPool(lambda key: 1 // key, threads=1), []
-    pool.done.connect(lambda key, _answer: heard.append(key))
-    pool.request([0, 1])
-    qtbot.waitUntil(lambda: heard == [1])
-    pool.close()
+def test_several_threads_read_at_once(qtbot):
+    meeting = threading.Barrier(2)
+    made = Reader(lambda name: (name, meeting.wait(5))[0], threads=2)
+    made.reader.ask_each(["a", "b"])
+    qtbot.waitUntil(lambda: sorted(made.heard) == ["a", "b"])
+    made.reader.close()
+
+
+def test_a_reading_that_fails_loses_only_itself(qtbot, caplog):
+    made = Reader(lambda key: 1 // key)
+    made.reader.ask_each([0, 1])
+    qtbot.waitUntil(lambda: made.heard == [1])
     assert [record.levelname for record in caplog.records] == ["ERROR"]
+
+    def refuse() -> None:
+        raise VisionFTError("The project is closed.")
+
+    refused = Reader(refuse)
+    assert refused.reader.ask() and not refused.heard
+    assert [record.levelname for record in caplog.records] == ["ERROR", "WARNING"]
+    made.reader.close()
+    refused.reader.close()
+
+
+def test_a_reading_that_lasts_ends_unheard_once_its_reader_is_closed(qtbot, impatient):
+    begun, may_end = threading.Event(), threading.Event()
+    made = Reader(lambda: begun.set() or may_end.wait(5))
+    made.reader.ask()
+    assert begun.wait(5)
+    made.reader.close()
+    assert len(workers.work_let_go()) == 1
+    may_end.set()
+    qtbot.waitUntil(lambda: not workers.work_let_go())
+    QCoreApplication.processEvents()
+    assert not made.heard
 
 
 def test_collection_happens_on_the_main_thread_only(qtbot, qapp):
@@ -206,11 +232,10 @@ class Box(QWidget):
         return super().event(event)
 
 
-def test_a_window_is_destroyed_beside_its_working_pool(qtbot, qapp):
+def test_a_window_is_destroyed_beside_its_working_reader(qtbot, qapp):
     answers, box = [], Box()
-    pool = WorkerPool(lambda number: time.sleep(0.3) or number, threads=2, parent=box)
-    pool.done.connect(lambda *answer: answers.append(answer))
-    pool.request([1, 2, 3])
+    reader = BackgroundReader(lambda number: time.sleep(0.3) or number, answers.append, threads=2, parent=box)
+    reader.ask_each([1, 2, 3])
     time.sleep(0.05)
     box.deleteLater()
     began = time.monotonic()

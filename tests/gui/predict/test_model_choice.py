@@ -77,7 +77,7 @@ def test_the_user_chooses_which_file_answers(qtbot, window, folder, images):
     page.classify([images / "red" / "red_000.png"])
     qtbot.waitUntil(lambda: not window.state.tasks.pending, timeout=20_000)
     asked = []
-    window.state.tasks.added.connect(lambda handle: asked.append(handle.task.work.args[0]))
+    window.state.tasks.added.connect(lambda handle: asked.append(handle.work.args[0]))
     box.setCurrentIndex(2)
     box.activated.emit(2)
     qtbot.waitUntil(lambda: not window.state.tasks.pending, timeout=20_000)

@@ -79,7 +79,7 @@ def test_by_itself_it_makes_way_for_what_is_asked_for_and_comes_after_it(qtbot, 
     page.table.select([OLD])
     qtbot.waitUntil(lambda: asked == [OLD])
     export = tasks.run(Task(title="Export", work=work_until_stopped, lane=Lane.COMPUTE, page="export"), owner=window)
-    assert tasks.running == [export] and [line.handle for line in window.job_bar.lines] == [export]
+    assert tasks.running == [export] and [line.task for line in window.job_bar.lines] == [export]
     export.stop()
     qtbot.waitUntil(lambda: asked == [OLD, OLD])
     gate.set()

@@ -212,7 +212,7 @@ def test_a_project_without_runs_offers_training_free_models_and_is_split_first(
     seen: list[bool] = []
 
     def made(path, images, base, *, job):
-        seen.append(bool(images.read().labelled("val")))
+        seen.append(bool(images().labelled("val")))
         return TrainingFreeReport(made=(), existing=(), left_out={}, stopped=False)
 
     monkeypatch.setattr(leaderboard_controller, "fit_training_free", made)

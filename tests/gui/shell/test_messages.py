@@ -11,7 +11,8 @@ from PySide6.QtWidgets import QApplication, QSystemTrayIcon
 from run_events import epoch_done, result
 
 from gui.shell.messages import Notifier, ending_of
-from gui.tasks import Failure, Lane, Outcome, Task
+from gui.tasks import Lane, Task
+from visionft.errors import VisionFTError
 from visionft.evaluation.stored import Evaluation
 from visionft.evaluation.unseen import TrainedRun
 from visionft.jobs import JobCancelled
@@ -119,11 +120,24 @@ def test_who_looks_elsewhere_is_told_by_the_system(qtbot, window, said, monkeypa
     assert TASK.title in shown[0][0] and "69.4%" in shown[0][1]
 
 
-def test_a_failure_is_told_as_well_and_a_stop_is_not():
-    failed = ending_of(Outcome(task=TASK, failure=Failure(message="E1", hint="Close others.")))
+def ended(work) -> Task:
+    """Return a task after its end."""
+    task = Task(title=TASK.title, work=work, lane=Lane.TRAINING, page="train")
+    task.begin()
+    task.wait()
+    return task
+
+
+def test_a_failure_is_told_as_well_and_a_stop_is_not(qapp):
+    def fail(*, job):
+        raise VisionFTError("E1", "Close others.")
+
+    failed = ending_of(ended(fail))
     assert failed is not None and TASK.title in failed.title and failed.words == "E1"
-    assert ending_of(Outcome(task=TASK, result=RESULT, was_stopped=True)) is None
-    ending = ending_of(Outcome(task=TASK, result=replace(RESULT, unseen=None), seconds=80))
+    stopped = ended(lambda **_: RESULT)
+    stopped.was_stopped = True
+    assert ending_of(stopped) is None
+    ending = ending_of(ended(lambda **_: replace(RESULT, unseen=None)))
     assert ending is not None and "%" not in ending.words  # what chose the epoch is no accuracy
 
 

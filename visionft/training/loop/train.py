@@ -17,7 +17,7 @@ from models.messages import Message
 from visionft.data.types import Snapshot
 from visionft.errors import RunError, nothing_readable
 from visionft.events import Notice, Progress, RunStarted, StepDone
-from visionft.jobs import SILENT, JobCancelled, JobContext
+from visionft.jobs import SILENT, EventThrottle, JobCancelled, JobContext
 from visionft.project.names import count_of
 from visionft.training import base_weights
 from visionft.training.config.checks import check_config, unvalidated_classes
@@ -38,7 +38,6 @@ from visionft.training.runs.run_folder import TrainResult, best_epoch, read_run
 from visionft.training.runs.run_snapshot import read_snapshot
 from visionft.weights.locations import RANDOM
 
-STEP_EVENT_INTERVAL_S = 0.1
 MAX_ROLLBACKS = 3
 
 
@@ -116,7 +115,7 @@ class _Run:
         job, self.begin_learning = job.in_parts(*image_passes(config, images))
         self.job = JobContext(job.report, partial(is_any_cancelled, job, self.accelerator))
         self.progress = RunProgress()
-        self._reported_s = 0.0  # when a step was last reported
+        self._steps = EventThrottle(self.job.report)
         self.memory = PeakMemory(self.accelerator.device)
         self.train_step: TrainStep | None = None
         self._lock: FileLock | None = None
@@ -292,10 +291,8 @@ class _Run:
 
     def _report_step(self, totals: Tensor) -> None:
         progress, steps = self.progress, self.training_data.train_batches.steps
-        now = time.monotonic()
-        if now - self._reported_s < STEP_EVENT_INTERVAL_S and progress.batches_done < steps:
+        if not self._steps.is_due and progress.batches_done < steps:  # the loss waits for the device
             return
-        self._reported_s = now
         self.memory.sample()
         loss_sum, _, seen = totals.tolist()
         share_done = progress.epoch - 1 + progress.batches_done / steps
@@ -311,7 +308,8 @@ class _Run:
             memory_mb=self.memory.megabytes,
             share=share_done / self.config.total_epochs,
         )
-        self.job.report(done)
+        self._steps(done)
+        self._steps.flush()  # the last step of an epoch
 
     def roll_back(self, fault: NotFinite) -> None:
         """Return to the last good state with half the rate; give up after `MAX_ROLLBACKS`."""
