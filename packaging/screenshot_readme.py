@@ -29,8 +29,8 @@ from visionft.events import Event, StepDone
 from visionft.project.importing.importer import import_source
 from visionft.project.splits import assign_splits
 from visionft.project.store import Project
-from visionft.training.config.presets import Circumstances, preset_config
 from visionft.training.config.train_config import TrainConfig
+from visionft.training.preset_choice import preset_of_project
 from visionft.training.runs.run_folder import RunSummary, list_runs
 
 SIZE = (1280, 800)
@@ -49,8 +49,10 @@ def photograph_readme(studio: Studio, out: Path, images: Path | None = None) -> 
 
     studio.settle(*SIZE)
     session = _make_project(studio, images)
-    circumstances = Circumstances.of(session.snapshot())
-    quick, balanced = (preset_config(name, circumstances, backbone=DEFAULT_BACKBONE) for name in ("quick", "balanced"))
+    quick, balanced = (
+        preset_of_project(name, session.snapshot(), session.path, backbone=DEFAULT_BACKBONE)
+        for name in ("quick", "balanced")
+    )
     _train(studio, session, quick)
     balanced = dataclasses.replace(balanced, epochs=BALANCED_EPOCHS or balanced.epochs)
     _train(studio, session, balanced, when_late=lambda: photograph("train"))

@@ -11,9 +11,10 @@ from gui import runner
 from gui.tasks import Lane, Task
 from visionft.events import Notice, Progress
 from visionft.jobs import JobContext
-from visionft.training.config.presets import Circumstances, preset_config
 from visionft.training.estimate import SetFacts, StepCost, remember
 from visionft.training.lr_finder import RateCurve
+from visionft.training.preset_choice import project_circumstances
+from visionft.training.probing import resolve_preset
 
 PREVIEW_S = 30
 
@@ -34,9 +35,10 @@ def setup(studio: Any) -> None:
 def measured(studio: Any) -> None:
     """Show a setup with measured costs, checked images, and a searched learning rate."""
     page = studio.window.page("train")
-    facts = SetFacts.of(studio.state.session.snapshot())
+    session = studio.state.session
+    facts, circumstances = SetFacts.of(session.snapshot()), project_circumstances(session.snapshot(), session.path)
     for name, step_s in (("quick", 0.004), ("balanced", 0.21), ("best", 0.34)):
-        config = preset_config(name, Circumstances.of(studio.state.session.snapshot()))
+        config = resolve_preset(name, circumstances)
         cost = StepCost(
             setup_s=0.4, step_s=step_s, look_s=0.006, decode_s=0.0, memory_mb=740, device="CPU", micro_batch=32
         )

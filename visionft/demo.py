@@ -1,6 +1,6 @@
 """The demonstration: the program's whole path once, on the bundled photographs, offline.
 
-It calls the same functions as the window and the command line.
+It calls the Python interface, as a notebook would.
 """
 
 from dataclasses import dataclass, replace
@@ -8,15 +8,16 @@ from pathlib import Path
 
 from models.catalog import DEFAULT_BACKBONE
 from models.messages import Message
+from visionft.api import Run, create_project
 from visionft.data.types import Snapshot
 from visionft.errors import VisionFTError
+from visionft.evaluation.stored import read_evaluation
 from visionft.export.export_result import ExportResult
 from visionft.jobs import SILENT, JobContext
-from visionft.project.store import Project
 from visionft.sample_projects import Sample, fill_with_sample
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.preset_choice import preset_of_project
-from visionft.training.runs.run_folder import TrainResult, new_run_dir
+from visionft.training.runs.run_folder import TrainResult
 
 EPOCHS = 3  # of Balanced's run: half a minute on two cores, where its own number takes many
 FRAMING = "centre"  # likewise, in place of a measurement on all images
@@ -76,31 +77,28 @@ def run_demo(out: Path, sample: Sample = "photographs", *, job: JobContext = SIL
         VisionFTError: The folder is in use.
         JobCancelled: The user cancelled.
     """
-    from visionft.evaluation.report import evaluate_run
-    from visionft.evaluation.stored import read_evaluation
-    from visionft.export.exporter import export_run
-    from visionft.export.predictor import Predictor
-    from visionft.training.loop.train import train
-
     if out.is_file() or (out.is_dir() and any(out.iterdir())):
         raise VisionFTError(Message("{out} is there already.", out=out), "Choose another folder, or remove that one.")
     out = out.absolute()
-    with Project.create(out / "project") as project:
+    with create_project(out / "project") as project:
         fill_with_sample(project, sample, job=job)
         job.check_cancelled()
-        snapshot = project.snapshot()
-    configs, runs = demo_configs(snapshot, out / "project"), out / "project" / "runs"
-    results: list[TrainResult] = []
-    for config in configs:
-        results.append(train(config, snapshot, new_run_dir(out / "project", config), is_new=True, job=job))
-        job.check_cancelled()
-    best = max(results, key=_validation_accuracy)
-    evaluation = evaluate_run(runs / best.run, snapshot, "test", job=job)
-    export = export_run(runs / best.run, snapshot, out / "export", job=job)
-    stored = read_evaluation(runs / best.run, "test")
-    assert stored is not None, "it was written just now"
-    paths = [snapshot.by_id[each.image_id].path for each in stored.predictions]
-    pairs = list(zip(stored.predictions, Predictor(export.model).predict(paths), strict=True))
+        images = project.snapshot()
+        configs = demo_configs(images, project.path)
+        runs: list[tuple[Run, TrainResult]] = []
+        for config in configs:
+            run = project.train(config, callback=job)
+            result = run.result
+            assert result is not None, "it was trained just now"
+            runs.append((run, result))
+            job.check_cancelled()
+        best, _ = max(runs, key=lambda pair: _validation_accuracy(pair[1]))
+        evaluation = best.evaluate("test", callback=job)
+        model = best.export(out / "export", callback=job)
+        stored = read_evaluation(best.path, "test")
+        assert stored is not None and model.export is not None, "they were written just now"
+        paths = [images.by_id[each.image_id].path for each in stored.predictions]
+        pairs = list(zip(stored.predictions, model.stream(paths), strict=True))
     return DemoResult(
         folder=out,
         project=out / "project",
@@ -113,13 +111,13 @@ def run_demo(out: Path, sample: Sample = "photographs", *, job: JobContext = SIL
                 trainable_share=result.trainable_parameters / result.total_parameters,
                 seconds=result.seconds,
             )
-            for config, result in zip(configs, results, strict=True)
+            for config, (_, result) in zip(configs, runs, strict=True)
         ),
-        exported_run=best.run,
+        exported_run=best.name,
         test_images=evaluation.images,
         test_top1=evaluation.top1,
         test_interval=evaluation.top1_interval,
-        export=export,
+        export=model.export,
         predicted=len(pairs),
         predicted_right=sum((answer.class_name,) == each.true_classes for each, answer in pairs),
         predicted_alike=sum((answer.class_name,) == each.predicted for each, answer in pairs),

@@ -26,7 +26,6 @@ import numpy as np
 from bench import divide, heading, read_options, row
 from presets_table import preset
 
-from models.catalog import BACKBONES
 from visionft.advice.forecast import forecast_accuracy, ratio_after
 from visionft.advice.learning_curve import curve_of, labelled_images
 from visionft.advice.model_candidates import training_free_candidates
@@ -36,9 +35,9 @@ from visionft.data.types import Snapshot
 from visionft.features.embedding import embedded
 from visionft.features.feature_store import Features
 from visionft.jobs import SILENT
-from visionft.training.config.presets import Circumstances, preset_config
 from visionft.training.config.train_config import TrainConfig
-from visionft.weights.locations import local_file
+from visionft.training.preset_choice import project_circumstances
+from visionft.training.probing import resolve_preset
 
 NEAR, PRESETS = 0.02, ("quick", "balanced")
 Forecast = tuple[float, float, float]  # accuracy and its 95 % interval
@@ -62,17 +61,17 @@ class Case:
         return low <= self.really[name] <= high
 
 
-def config_of(images: Snapshot, name: str) -> TrainConfig:
-    """Return the settings of a preset here."""
-    here = [backbone for backbone, known in BACKBONES.items() if local_file(known)]
-    return replace(preset_config(name, Circumstances.of(images, here=here, device="cpu")), device="cpu")
+def config_of(images: Snapshot, folder: Path, name: str) -> TrainConfig:
+    """Return the settings of a preset here, with the first suited backbone."""
+    return resolve_preset(name, project_circumstances(images, folder, device="cpu"), device="cpu")
 
 
-def look(images: Snapshot, seed: int, trial: Trial | None, features: Features) -> dict[str, Forecast]:
+def look(images: Snapshot, folder: Path, seed: int, trial: Trial | None, features: Features) -> dict[str, Forecast]:
     """Return the estimates of the best method without training, and of fine-tuning."""
     labelled, total = labelled_images(features, images)
     curve, laws = curve_of(labelled, images.class_names, total=total, seed=seed)
-    free = training_free_candidates(labelled, laws, config_of(images, "quick"), images, milliseconds={}, job=SILENT)
+    quick = config_of(images, folder, "quick")
+    free = training_free_candidates(labelled, laws, quick, images, milliseconds={}, job=SILENT)
     best = max(free, key=lambda each: each.expected)
     ratio = ratio_after(trial, len(images.labelled("train")) / curve.classes)
     return {
@@ -101,13 +100,13 @@ def one_case(folder: Path, image_count: int, seed: int, options: argparse.Namesp
     with tempfile.TemporaryDirectory() as temporary:
         features, trial = embedded(Path(temporary), seen), None
         if options.trials is not None:
-            balanced = config_of(seen, "balanced")
+            balanced = config_of(seen, Path(temporary), "balanced")
             made = known(
                 options.trials, key, lambda: dataclasses.asdict(run_trial(balanced, seen, features, seed=seed))
             )
             trial = Trial(**made)
         began = time.monotonic()
-        forecasts = look(seen, seed, trial, features)
+        forecasts = look(seen, Path(temporary), seed, trial, features)
         seconds = time.monotonic() - began
     really = known(options.really, key, lambda: {name: preset(name, images, seed).top1 for name in PRESETS})
     case = Case(forecasts, really)

@@ -37,11 +37,10 @@ from visionft.data.types import Snapshot, Split
 from visionft.evaluation.report import evaluate_run
 from visionft.events import EpochDone, Event
 from visionft.jobs import JobContext
-from visionft.training.config.presets import Circumstances, preset_backbones, preset_config
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.framing_choice import resolved_framing
 from visionft.training.loop.train import train
-from visionft.training.probing import best_probe, probe_backbones
+from visionft.training.preset_choice import preset_of_project
 from visionft.weights.weights_loading import weights_loader
 
 RATES = (1e-4, 3e-4, 1e-3)
@@ -63,13 +62,10 @@ class Outcome:
 
 def preset(name: str, snapshot: Snapshot, seed: int, folder: Path) -> Outcome:
     """Train and test a preset with the backbone chosen by the probes; their time counts."""
-    circumstances, curve = Circumstances.of(snapshot, device="cpu"), list[tuple[float, float]]()
-    suited, began = preset_backbones(name, circumstances), time.process_time()
-    chosen = suited[0]
-    if len(suited) > 1:
-        chosen = best_probe(probe_backbones(suited, TrainConfig(device="cpu"), snapshot)).backbone
+    curve, began = list[tuple[float, float]](), time.process_time()
+    config = preset_of_project(name, snapshot, folder, device="cpu")
     measured = time.process_time()
-    config = resolved_framing(replace(preset_config(name, circumstances, backbone=chosen), seed=seed), snapshot, folder)
+    config = resolved_framing(replace(config, seed=seed), snapshot, folder)
     began += time.process_time() - measured
 
     def watch(event: Event) -> None:
@@ -106,7 +102,7 @@ class Images(torch.utils.data.Dataset[tuple[torch.Tensor, int]]):
 
 def script(snapshot: Snapshot, seed: int, folder: Path) -> Outcome:
     """Fine-tune the ImageNet ResNet as a careful script would, at three rates; the best on validation counts."""
-    config = preset_config("balanced", Circumstances.of(snapshot, device="cpu"), backbone=DEFAULT_BACKBONE)
+    config = preset_of_project("balanced", snapshot, folder, backbone=DEFAULT_BACKBONE, device="cpu")
     config = resolved_framing(config, snapshot, folder)
     epochs = config.epochs if config.method == "full" else 30
     runs = [_script(replace(config, method="full", epochs=epochs), snapshot, rate, seed) for rate in RATES]

@@ -16,13 +16,13 @@ from PIL import Image
 import visionft
 from models.errors import Action, NextStep
 from visionft.api.console import ProgressLine, running_job
-from visionft.api.python_run import TimeLimit
 from visionft.api.python_steps import CALLS, call_for
-from visionft.cli.train_commands import settings_from
 from visionft.demo import demo_configs
 from visionft.errors import ConfigError, ExportError, ImageError, ProjectError, RunError, VisionFTError
 from visionft.events import EpochDone, Progress
 from visionft.jobs import JobContext
+from visionft.training.run_settings import run_settings
+from visionft.training.time_limit import TimeLimit
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "python.md"
@@ -115,16 +115,15 @@ def test_labels_are_steps_that_can_be_undone(own, image_folder):
 
 def test_the_settings_are_those_of_the_command_line_and_the_demonstration(own):
     own.split()
-    with visionft.open(own.path, read_only=True) as reader:
-        images = reader._store.snapshot()
+    images = own.snapshot()
     quick = own.settings("quick")
-    assert quick == settings_from({}, (), None, "quick", images, own.path)
+    assert quick == run_settings(images, own.path, {}, preset="quick")
     assert demo_configs(images, own.path)[0] == replace(quick, framing="centre")
     given = {"backbone": "starter_resnet", "method": "lora"}
-    expected = settings_from(given, ["lora.rank=2", "epochs=3", "compile=false"], None, "balanced", images, own.path)
+    expected = run_settings(images, own.path, given, ["lora.rank=2", "epochs=3", "compile=false"], preset="balanced")
     assert own.settings("balanced", **given, lora={"rank": 2}, epochs=3, compile=False) == expected
-    assert own.settings(method="linear") == settings_from(
-        {"method": "linear", "backbone": "resnet18_in1k"}, (), None, None, images, own.path
+    assert own.settings(method="linear") == run_settings(
+        images, own.path, {"method": "linear", "backbone": "resnet18_in1k"}
     )
     with pytest.raises(ConfigError, match="no such setting") as caught:
         own.settings("quick", nonsense=1)
@@ -147,17 +146,68 @@ def test_a_run_is_evaluated_and_its_mistakes_and_history_are_tables(project):
         project.run("nonsense")
 
 
+def test_mistakes_are_true_of_the_labels_as_they_are_now(own):
+    run = own.train("quick", callback=print, **TINY)
+    images = own.images
+    tests = [(id_, name) for id_, name, split in zip(*(images[c] for c in ("image_id", "label", "split")), strict=True)
+             if split == "test"]  # fmt: skip
+    wrong = set(run.mistakes(callback=print)["image_id"])
+    image_id, label = next(each for each in tests if each[0] not in wrong)
+    own.label(image_id, "green" if label != "green" else "red")  # not evaluated anew by the caller
+    now = run.mistakes(callback=print)
+    assert set(now["image_id"]) == wrong | {image_id}
+    assert now["label"][now["image_id"].index(image_id)] != label == now["predicted"][now["image_id"].index(image_id)]
+    own.undo()
+    assert set(run.mistakes(callback=print)["image_id"]) == wrong
+    own.label(image_id, "a class that the run does not know")
+    assert image_id not in run.mistakes(callback=print)["image_id"]
+
+
+def test_a_stopped_run_is_resumed(own):
+    seen = []
+    epochs = {"method": "full", "epochs": 3, "patience": 0} | TINY
+    stop = JobContext(seen.append, lambda: any(isinstance(each, EpochDone) for each in seen))
+    run = own.train(callback=stop, **epochs)
+    assert run.is_stopped and run.history["epoch"] == [0] and not run.evaluations
+    assert run.resume(callback=seen.append) is run and not run.is_stopped
+    assert run.history["epoch"] == [0, 1, 2, 3]
+    assert set(run.evaluations) == {"val", "test"} and run.unseen.split == "test"
+    with pytest.raises(RunError):
+        run.resume(callback=seen.append)
+
+
+def test_suggestions_label_what_is_sure(own, image_folder):
+    (new := own.path.parent / "new").mkdir()
+    for name in ("blue", "red"):
+        with Image.open(image_folder / name / "00.png") as opened:
+            opened.transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(new / f"{name}.png")
+    own.add(new, without_labels=True, callback=print)
+    found = own.suggest(callback=print)
+    assert len(found["path"]) == len(found.suggestions) == 2 and found.accepted == found.unreadable == 0
+    assert found["confidence"] == sorted(found["confidence"], reverse=True)
+    assert [Path(path).stem for path in found["path"]] == found["label"]
+    least = found["confidence"][-1]
+    assert own.suggest(accept=least, callback=print).accepted == 2 and None not in own.images["label"]
+    own.undo()
+    assert own.images["label"].count(None) == 2
+
+
 def test_a_run_predicts_as_its_export(project, model, image_folder, tmp_path):
     run = project.run(1)
     paths = [image_folder / name / "03.png" for name in ("blue", "green", "red")]
     pixels = np.array(Image.open(paths[0]))
-    given = [*map(str, paths), pixels, np.full((30, 70, 3), 200, np.uint8)]
+    with Image.open(paths[1]) as opened:
+        palette, large = opened.quantize(), opened.resize((90, 60))
+    given = [*map(str, paths), pixels, np.full((30, 70, 3), 200, np.uint8), palette, large]
     loaded = visionft.load(model.path.parent)
     for mine, exported in zip(run.predict(given), loaded.predict(given), strict=True):
         assert mine.class_name == exported.class_name and mine.path == exported.path
         assert mine.probability == pytest.approx(exported.probability, abs=1e-3)
         assert mine.distance == pytest.approx(exported.distance, abs=1e-2)
-    assert run.predict(pixels).top5 == run.predict(paths[0]).top5
+    assert run.predict(pixels).top5 == run.predict(paths[0]).top5 == run.predict(Image.open(paths[0])).top5
+    for one in (paths[1], str(paths[1]), palette, pixels):
+        assert run.predict(one).class_name == loaded.predict(one).class_name
+        assert run.predict([one])[0].probability == pytest.approx(loaded.predict(one).probability, abs=1e-3)
     assert len(run.predict(image_folder / "red")) == 16
     broken = tmp_path / "broken.png"
     broken.write_bytes(b"no image")

@@ -11,7 +11,6 @@ from visionft.api.python_project import Project
 from visionft.api.python_run import Model, Run
 from visionft.data.types import Task
 from visionft.files import from_home
-from visionft.project.store import Project as Store
 
 __all__ = ["Model", "Project", "Run", "create_project", "load_model", "open_project"]
 
@@ -26,7 +25,7 @@ def create_project(path: str | Path, *, task: Task = "single") -> Project:
         ProjectError: The folder is in use, or cannot be written.
     """
     with in_python_terms():
-        return Project(Store.create(from_home(path), task=task))
+        return Project.create(from_home(path), task=task)
 
 
 def open_project(path: str | Path, *, read_only: bool = False) -> Project:
@@ -36,7 +35,7 @@ def open_project(path: str | Path, *, read_only: bool = False) -> Project:
         ProjectError: There is none, it is damaged, or a newer version wrote it.
     """
     with in_python_terms():
-        return Project(Store.open(from_home(path), read_only=read_only))
+        return Project.open(from_home(path), read_only=read_only)
 
 
 def load_model(path: str | Path, *, device: str = "auto") -> Model:

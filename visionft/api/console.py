@@ -18,7 +18,8 @@ from visionft.events import EpochDone, Event, Notice, Progress, RunStarted, Step
 from visionft.foreign_text import printable
 from visionft.jobs import EVENT_INTERVAL_S, JobContext
 
-Callback = Callable[[Event], object]
+Callback = Callable[[Event], None] | JobContext
+"""Receives the events of a long call in place of the progress line; a `JobContext` is also asked about cancelling."""
 
 _WIDTH = 20  # of the bar, in characters
 _LONGEST = 100  # characters of the rewritten line: a longer one would wrap in a terminal and could not be rewritten
@@ -90,9 +91,14 @@ class ProgressLine:
 def running_job(callback: Callback | None = None) -> Generator[JobContext]:
     """Yield the context of a job whose events go to `callback`, or to a progress line on stderr.
 
-    The first interrupt (Ctrl-C, or the stop button of a notebook) lets the job end well with what it has, the second
-    raises KeyboardInterrupt. In a thread other than the main one there are no interrupts. Errors as `in_python_terms`.
+    A `JobContext` is yielded as it is: its owner handles interrupts. Without one, the first interrupt (Ctrl-C, or the
+    stop button of a notebook) lets the job end well with what it has, the second raises KeyboardInterrupt. In a thread
+    other than the main one there are no interrupts. Errors as `in_python_terms`.
     """
+    if isinstance(callback, JobContext):
+        with in_python_terms():
+            yield callback
+        return
     line = ProgressLine()
     interrupts: list[int] = []
 
@@ -101,14 +107,11 @@ def running_job(callback: Callback | None = None) -> Generator[JobContext]:
         if len(interrupts) > 1:
             raise KeyboardInterrupt
 
-    def report(event: Event) -> None:
-        (callback or line)(event)
-
     is_main = threading.current_thread() is threading.main_thread()
     before = signal.signal(signal.SIGINT, interrupt) if is_main else None
     try:
         with in_python_terms():
-            yield JobContext(report, lambda: bool(interrupts))
+            yield JobContext(callback or line, lambda: bool(interrupts))
     finally:
         if is_main:
             signal.signal(signal.SIGINT, before)

@@ -1,69 +1,89 @@
 """A training run and an exported model in Python: evaluate, look at mistakes, predict, export."""
 
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Protocol, overload
 
 import numpy as np
+from PIL.Image import Image as PillowImage
 
 from visionft.api.console import Callback, in_python_terms, running_job
-from visionft.data.types import Snapshot
+from visionft.api.tables import Table
+from visionft.data.decode import decode_pillow
+from visionft.data.image_reading import ImageReading
+from visionft.data.types import Split, evaluated_split
 from visionft.errors import ImageError, VisionFTError
 from visionft.evaluation.stored import Evaluation, read_evaluation
-from visionft.events import EpochDone, Event
+from visionft.evaluation.unseen import unseen_evaluation
+from visionft.events import EpochDone
 from visionft.export.export_result import ExportResult, read_export
 from visionft.export.predictor import Prediction, Predictor, expand_folders
-from visionft.export.record import ProjectFacts
+from visionft.export.record import facts_of
 from visionft.export.targets import target_named
 from visionft.files import from_home
-from visionft.jobs import JobContext
+from visionft.project.store import Project as Store
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.runs.run_folder import RunSummary, TrainResult, read_run
 
-Table = dict[str, list[Any]]
-"""Columns of equal length by name, as `pandas.DataFrame(table)` reads them."""
-
-ImageLike = str | Path | np.ndarray
-"""A file, or uint8 (H, W, 3) RGB pixels."""
+ImageLike = str | Path | np.ndarray | PillowImage
+"""A file, uint8 (H, W, 3) RGB pixels, or an image of Pillow."""
+ImageLikes = ImageLike | Iterable[ImageLike]
+"""One of these, a folder with the images in it and below, or several."""
 
 
 class _Predictor(Protocol):
+    image_reading: ImageReading
+
     def predict(self, paths: Sequence[Path]) -> Iterator[Prediction]: ...
 
     def predict_pixels(self, pixels: np.ndarray, path: Path = Path()) -> Prediction: ...
 
 
-def predict_images(
-    predictor: _Predictor, images: ImageLike | Sequence[ImageLike], job: JobContext
-) -> Prediction | list[Prediction]:
-    """Return the prediction of one image, or those of a sequence of images or a folder, in order.
+class _Predicts:
+    """What predicts, in the same ways: a run and an exported model."""
 
-    Args:
-        images: A file; a folder, with those below it; uint8 (H, W, 3) RGB pixels; or a sequence of these.
+    def _loaded(self, callback: Callback | None) -> _Predictor:
+        raise NotImplementedError
 
-    Raises:
-        ImageError: The only image cannot be read, or an array has another type or shape. In a sequence, a file that
-            cannot be read has its reason in `Prediction.error`.
-        JobCancelled: The user cancelled.
-    """
-    is_one = isinstance(images, str | Path | np.ndarray)
-    is_folder = isinstance(images, str | Path) and from_home(images).is_dir()
-    found: list[Prediction] = []
-    for image in [images] if is_one else images:
-        job.check_cancelled()
-        if isinstance(image, np.ndarray):
-            found.append(predictor.predict_pixels(_checked_pixels(image)))
-            continue
-        for prediction in predictor.predict(expand_folders([from_home(image)])):
-            found.append(prediction)
-            job.check_cancelled()
-    if not is_one or is_folder:
-        return found
-    if found[0].error:
-        raise ImageError(f"{found[0].path}: {found[0].error}", "Give the path of an image, or its pixels.")
-    return found[0]
+    @overload
+    def predict(self, images: ImageLike, *, callback: Callback | None = None) -> Prediction: ...
+    @overload
+    def predict(self, images: Iterable[ImageLike], *, callback: Callback | None = None) -> list[Prediction]: ...
+    def predict(self, images: ImageLikes, *, callback: Callback | None = None) -> Prediction | list[Prediction]:
+        """Return the prediction of one image, or those of several images or a folder, in order.
+
+        Args:
+            images: A file, uint8 (H, W, 3) RGB pixels, an image of Pillow, a folder, or several of these.
+
+        Raises:
+            ImageError: The only image cannot be read, or an array has another type or shape. Of several, a file that
+                cannot be read has its reason in `Prediction.error`.
+            JobCancelled: The user interrupted it.
+            RunError: A run has no checkpoint, or there are no validation images to calibrate it.
+        """
+        with running_job(callback) as job:
+            found: list[Prediction] = []
+            for prediction in self.stream(images, callback=job):
+                job.check_cancelled()
+                found.append(prediction)
+            is_folder = isinstance(images, str | Path) and from_home(images).is_dir()
+            if is_folder or not isinstance(images, ImageLike):
+                return found
+            if found[0].error:
+                raise ImageError(f"{found[0].path}: {found[0].error}", "Give the path of an image, or its pixels.")
+            return found[0]
+
+    def stream(self, images: ImageLikes, *, callback: Callback | None = None) -> Iterator[Prediction]:
+        """Yield predictions one by one, as `predict` returns them: for more images than fit into memory."""
+        predictor = self._loaded(callback)
+        for image in [images] if isinstance(images, ImageLike) else images:
+            if isinstance(image, str | Path):
+                yield from predictor.predict(expand_folders([from_home(image)]))
+            elif isinstance(image, np.ndarray):
+                yield predictor.predict_pixels(_checked_pixels(image))
+            else:
+                yield predictor.predict_pixels(decode_pillow(image, predictor.image_reading))
 
 
 def _checked_pixels(pixels: np.ndarray) -> np.ndarray:
@@ -73,12 +93,11 @@ def _checked_pixels(pixels: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(pixels)
 
 
-class Model:
+class Model(_Predicts):
     """An exported model, which predicts with ONNX Runtime alone.
 
     Attributes:
-        path: The file `model.onnx`.
-        class_names: In the order of the model's outputs.
+        predictor: The loaded file: its metadata, probabilities of pixels, embeddings, index.
     """
 
     def __init__(self, path: str | Path, *, device: str = "auto") -> None:
@@ -92,44 +111,49 @@ class Model:
             ExportError: It is missing, not an export, or changed since; or the requested GPU is missing.
         """
         with in_python_terms():
-            self._predictor = Predictor(from_home(path), device=device)
-        self.path, self.class_names = self._predictor.path, self._predictor.class_names
+            self.predictor = Predictor(from_home(path), device=device)
 
     def __repr__(self) -> str:
         return f"Model({str(self.path)!r}, {len(self.class_names)} classes)"
+
+    @property
+    def path(self) -> Path:
+        """Return the file `model.onnx`."""
+        return self.predictor.path
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Return the classes in the order of the model's outputs."""
+        return self.predictor.class_names
 
     @property
     def export(self) -> ExportResult | None:
         """Return the measurements of the export: size, comparison with PyTorch, latency; None without a record."""
         return read_export(self.path.parent)
 
-    @overload
-    def predict(self, images: ImageLike) -> Prediction: ...
-    @overload
-    def predict(self, images: Sequence[ImageLike]) -> list[Prediction]: ...
-    def predict(self, images: ImageLike | Sequence[ImageLike]) -> Prediction | list[Prediction]:
-        """Classify images; as `predict_images`."""
-        with running_job() as job:
-            return predict_images(self._predictor, images, job)
+    def _loaded(self, callback: Callback | None) -> Predictor:
+        return self.predictor
 
 
-class Run:
+class Run(_Predicts):
     """A training run of a project; every measurement is of its best checkpoint.
+
+    `predict` answers in PyTorch, as the export of the run would; its first call loads the network and calibrates it on
+    the validation images.
 
     Attributes:
         path: The folder of the run.
     """
 
-    def __init__(self, path: Path, read_project: Callable[[], tuple[Snapshot, ProjectFacts]]) -> None:
-        """Make it for a run's folder; `read_project` returns the project's images and its facts for an export."""
+    def __init__(self, path: Path, project: Store) -> None:
+        """Make it for a run's folder and its open project."""
         self.path = path
-        self._read_project = read_project
+        self._project = project
         self._predictor: tuple[tuple[str, str], _Predictor] | None = None  # (of the images, of the weights), loaded
 
     def __repr__(self) -> str:
-        summary = self._summary
-        best = summary.best
-        return f"Run({summary.name!r}, validation accuracy {best.accuracy_text if best else 'not known'})"
+        best = self.summary.best
+        return f"Run({self.name!r}, validation accuracy {best.accuracy_text if best else 'not known'})"
 
     @property
     def name(self) -> str:
@@ -139,28 +163,42 @@ class Run:
     @property
     def settings(self) -> TrainConfig:
         """Return the settings that the run was trained with."""
-        return self._summary.config
+        return self.summary.config
 
     @property
     def class_names(self) -> tuple[str, ...]:
         """Return the classes in the order of the network's outputs."""
-        return self._summary.class_names
+        return self.summary.class_names
 
     @property
     def result(self) -> TrainResult | None:
         """Return time, parameters and best epoch; None while the run is trained, or where it was killed."""
-        return self._summary.result
+        return self.summary.result
 
     @property
     def is_stopped(self) -> bool:
         """Whether it ended early, by an interrupt or its time; `resume` continues it."""
-        return self._summary.is_unfinished
+        return self.summary.is_unfinished
 
     @property
     def history(self) -> Table:
         """Return a row per epoch: epoch, train_loss, val_loss, val_accuracy (a share of 1), seconds ..."""
-        rows = [asdict(epoch) for epoch in self._summary.epochs]
-        return {name: [row[name] for row in rows] for name in EpochDone.__dataclass_fields__}
+        rows = [asdict(epoch) for epoch in self.summary.epochs]
+        return Table({name: [row[name] for row in rows] for name in EpochDone.__dataclass_fields__})
+
+    @property
+    def evaluations(self) -> Mapping[Split, Evaluation]:
+        """Return the last evaluation of its weights on each split, without a new one: `val` and `test` where known."""
+        found: dict[Split, Evaluation] = {}
+        for split in ("val", "test"):
+            if stored := read_evaluation(self.path, split, with_predictions=False):
+                found[split] = stored
+        return found
+
+    @property
+    def unseen(self) -> Evaluation | None:
+        """Return the evaluation on images that neither trained nor chose the run; None where there is none."""
+        return unseen_evaluation(self.summary)
 
     def evaluate(self, split: str = "test", *, callback: Callback | None = None) -> Evaluation:
         """Measure the run on the labelled images of a split, `test` or `val`, as they are now.
@@ -173,51 +211,46 @@ class Run:
         from visionft.evaluation.report import evaluate_run
 
         with running_job(callback) as job:
-            images, _ = self._read_project()
-            return evaluate_run(self.path, images, checked_split(split), job=job)
+            return evaluate_run(self.path, self._project.snapshot(), evaluated_split(split), job=job)
 
-    def mistakes(self, split: str = "test") -> Table:
-        """Return the wrongly classified images of the last evaluation on a split, the most confident first.
+    def mistakes(self, split: str = "test", *, callback: Callback | None = None) -> Table:
+        """Return the wrongly classified images of a split, by their labels as they are now, the most confident first.
 
         Columns: image_id, path, label, predicted, probability (of the prediction). For several labels, `label` and
-        `predicted` hold the classes joined by commas. The run is evaluated first where it was not.
+        `predicted` hold the classes joined by commas. The run is evaluated where it was not, or where labels or images
+        have changed since. Images of classes that it does not know are left out, as in `evaluate`.
         """
-        if read_evaluation(self.path, split, with_predictions=False) is None:
-            self.evaluate(split)
-        stored = read_evaluation(self.path, split)
-        assert stored is not None, "it was written just now"
-        images, _ = self._read_project()
-        wrong = sorted((each for each in stored.predictions if not each.is_right), key=lambda each: -each.probability)
-        wrong = [each for each in wrong if each.image_id in images.by_id]
-        return {
-            "image_id": [each.image_id for each in wrong],
-            "path": [str(images.by_id[each.image_id].path) for each in wrong],
-            "label": [", ".join(each.true_classes) for each in wrong],
-            "predicted": [", ".join(each.predicted) for each in wrong],
-            "probability": [each.probability for each in wrong],
-        }
+        with running_job(callback) as job:
+            images, known = self._project.snapshot(), frozenset(self.class_names)
+            labels = images.label_sets(evaluated_split(split)).items()
+            labels_of = {image_id: names & known for image_id, names in labels if names & known}
+            stored = read_evaluation(self.path, split)
+            if stored is None or not stored.covers(labels_of):
+                self.evaluate(split, callback=job)
+                stored = read_evaluation(self.path, split)
+        wrong = () if stored is None else (each for each in stored.mistakes() if each.image_id in images.by_id)
+        rows = (
+            (
+                each.image_id,
+                {
+                    "label": ", ".join(each.true_classes),
+                    "predicted": ", ".join(each.predicted),
+                    "probability": each.probability,
+                },
+            )
+            for each in wrong
+        )
+        return Table.of_images(images, rows, ("label", "predicted", "probability"))
 
-    @overload
-    def predict(self, images: ImageLike) -> Prediction: ...
-    @overload
-    def predict(self, images: Sequence[ImageLike]) -> list[Prediction]: ...
-    def predict(self, images: ImageLike | Sequence[ImageLike]) -> Prediction | list[Prediction]:
-        """Classify images in PyTorch, with the answers that an export would give; as `predict_images`.
-
-        The first call loads the network and calibrates it on the validation images.
-
-        Raises:
-            RunError: The run has no checkpoint, or there are no validation images.
-            ImageError: As `predict_images`.
-        """
+    def _loaded(self, callback: Callback | None) -> _Predictor:
         from visionft.export.run_predictor import RunPredictor
 
-        with running_job() as job:
-            (images_now, _), summary = self._read_project(), self._summary
-            key = images_now.digest, str(summary.best)
+        with running_job(callback) as job:
+            images, summary = self._project.snapshot(), self.summary
+            key = images.digest, str(summary.best)
             if self._predictor is None or self._predictor[0] != key:
-                self._predictor = key, RunPredictor(summary, images_now, job=job)
-            return predict_images(self._predictor[1], images, job)
+                self._predictor = key, RunPredictor(summary, images, job=job)
+            return self._predictor[1]
 
     def export(
         self, folder: str | Path, *, target: str = "desktop", callback: Callback | None = None, **options: Any
@@ -227,7 +260,6 @@ class Run:
         Args:
             folder: For `model.onnx` and the files beside it; made where it is missing.
             target: Where it will run: desktop, server, web, phone, edge or python.
-            callback: Receives the events in place of the progress line.
             **options: Fields of `visionft.export.options.ExportOptions` in place of those of the target.
 
         Raises:
@@ -243,7 +275,7 @@ class Run:
                 chosen = replace(place.options, **options)
             except TypeError as error:
                 raise VisionFTError(f"There is no such export option: {error}.") from error
-            images, facts = self._read_project()
+            images, facts = self._project.snapshot(), facts_of(self._project)
             export_run(self.path, images, out_dir, options=chosen, facts=facts, job=job)
         return Model(out_dir)
 
@@ -260,40 +292,7 @@ class Run:
         return self
 
     @property
-    def _summary(self) -> RunSummary:
+    def summary(self) -> RunSummary:
+        """Return what the folder of the run holds: settings, epochs, result, notes."""
         with in_python_terms():
             return read_run(self.path)
-
-
-def checked_split(split: str) -> Any:
-    """Return a split to evaluate on; a `VisionFTError` for any other word."""
-    if split not in ("val", "test"):
-        raise VisionFTError(f"Cannot evaluate on {split!r}.", 'Give "val" or "test".')
-    return split
-
-
-class TimeLimit:
-    """Stops a training at the end of the epoch after which another one would exceed the limit.
-
-    Epochs are seen in the events of the job, and the training asks after each step whether to stop.
-    """
-
-    def __init__(self, seconds: float | None, job: JobContext) -> None:
-        """Begin to count `seconds`; None for no limit."""
-        self._began, self._seconds, self._job = time.monotonic(), seconds, job
-        self.is_over = False
-
-    @property
-    def left(self) -> float:
-        """Return the seconds left, at least 0; infinity without a limit."""
-        return max(0.0, self._seconds - (time.monotonic() - self._began)) if self._seconds is not None else np.inf
-
-    @property
-    def job(self) -> JobContext:
-        """Return the context for the training: that of the caller, which also ends when the time is up."""
-        return JobContext(self._report, lambda: self.is_over or self._job.is_cancelled)
-
-    def _report(self, event: Event) -> None:
-        self._job.report(event)
-        if isinstance(event, EpochDone) and event.epoch < event.epochs:
-            self.is_over = self.left < event.seconds

@@ -8,8 +8,6 @@ from typing import Annotated, Any
 from typer import Argument, Context, Option
 
 from visionft.cli import completion
-from visionft.data.types import Split
-from visionft.errors import VisionFTError
 
 MOST = 10**9  # of counts; bounds of a number option exclude nan and infinity too
 MOST_SEED = 2**31 - 1
@@ -44,10 +42,3 @@ Seed = Annotated[int, Option(min=0, max=MOST_SEED, help="Seed of random choices.
 
 def share_option(help_text: str) -> Any:
     return Option(metavar="SHARE", min=0, max=1, help=help_text)
-
-
-def checked_split(name: str) -> Split:
-    """Return a split on which a run can be evaluated; a `VisionFTError` for any other word."""
-    if name not in ("val", "test"):
-        raise VisionFTError(f"Cannot evaluate on {name!r}.", "Give --split val or --split test.")
-    return name  # type: ignore[return-value]

@@ -6,20 +6,20 @@ from typing import Annotated, Any
 
 from typer import Argument, Option
 
+from visionft.api import Project
+from visionft.api.tables import IssueTable
 from visionft.cli import completion
 from visionft.cli.arguments import MOST, Json, ProjectDir, share_option
 from visionft.cli.output import opened_project, print_result, running_job, table, write_err
 from visionft.cli.schemas import output_of, prints
-from visionft.curation.check import APPROXIMATE_TEXT, CheckResult, Inputs, Issue, open_issues
+from visionft.curation.check import APPROXIMATE_TEXT, CheckResult, Issue, open_issues
 from visionft.curation.report.dataset_report import DatasetReport
 from visionft.curation.table import CHECKS
-from visionft.data.types import Snapshot
 from visionft.errors import VisionFTError
 from visionft.project.edits.changes import AcceptSuggestions, RemoveImages, UnlabelImages
 from visionft.project.edits.image_changes import TagImages
 from visionft.project.edits.verdicts import verdicts_of
 from visionft.project.names import count_of
-from visionft.project.store import Project
 
 _SHOWN, _SHOWN_LABELS, _SHOWN_PAIRS = 50, 20, 5  # lines for a person; `--json` prints all
 
@@ -27,35 +27,29 @@ _SHOWN, _SHOWN_LABELS, _SHOWN_PAIRS = 50, 20, 5  # lines for a person; `--json` 
 _SUSPECT = {"path": Path, "label": str | list[str], "suggested": str, "doubted": str, "score": float}
 
 
-def run_check(project: Project, check: str) -> tuple[Snapshot, CheckResult]:
+def run_check(project: Project, check: str, *, threshold: float | None = None, kind: str = "") -> IssueTable:
     """Run a check of the table on a project, and report unreadable images and approximations on stderr."""
-    images = project.snapshot()
     with running_job() as job:
-        result = CHECKS[check].run(Inputs(project.path, images, job))
-    for image_id, reason in result.unreadable:
-        write_err(f"{images.by_id[image_id].path}: {reason}")
-    if result.is_approximate:
+        found = project.check(check, threshold=threshold, kind=kind, callback=job)
+    for image_id, reason in found.result.unreadable:
+        write_err(f"{found.images.by_id[image_id].path}: {reason}")
+    if found.result.is_approximate:
         write_err(APPROXIMATE_TEXT)
-    return images, result
+    return found
 
 
-def _flagged(
-    project: Project, images: Snapshot, result: CheckResult, *, threshold: float | None, kind: str = ""
-) -> list[Issue]:
-    """Return the open issues at or above a threshold, of all kinds or one, the worst first."""
-    least = result.threshold if threshold is None else threshold
-    issues = open_issues(result, images, verdicts_of(project, result.check))
-    return [each for each in issues if each.score >= least and kind in ("", each.kind)]
-
-
-def _print_issues(images: Snapshot, issues: Sequence[Issue], *, note: str, as_json: bool) -> None:
+def _print_issues(found: IssueTable, *, note: str, as_json: bool) -> None:
     """Print issues, in their order: as JSON, or as lines for a person after a note."""
-    paths = {image.image_id: image.path for image in images.images}
+    paths, issues = {image.image_id: image.path for image in found.images.images}, list(found.issues)
     rows = [(f"{each.score:.2f}", each.reason, paths[each.image_id]) for each in issues[:_SHOWN]]
     lines = [note, table(("score", "reason", "image"), rows) if rows else "No issues."]
     if len(issues) > _SHOWN:
         lines.append(f"... and {count_of(len(issues) - _SHOWN, 'more issue')}.")
     print_result(issues, "\n".join(lines), as_json=as_json, paths=paths)
+
+
+def _note(found: IssueTable) -> str:
+    return f"{count_of(len(found.issues), 'issue')} in {count_of(found.result.checked, 'image')}."
 
 
 @prints(list[Issue])
@@ -70,13 +64,9 @@ def check(
     json: Json = False,
 ) -> None:
     """Run any check by its name, also of an extension."""
-    if name not in CHECKS:
-        raise VisionFTError(f"There is no check “{name}”.", f"There are {', '.join(CHECKS)}.")
     with opened_project(project, read_only=True) as opened:
-        images, result = run_check(opened, name)
-        issues = _flagged(opened, images, result, threshold=threshold)
-    note = f"{count_of(len(issues), 'issue')} in {count_of(result.checked, 'image')}."
-    _print_issues(images, issues, note=note, as_json=json)
+        found = run_check(opened, name, threshold=threshold)
+    _print_issues(found, note=_note(found), as_json=json)
 
 
 @prints(list[Issue])
@@ -106,17 +96,16 @@ def quality(
     if kind and kind not in KINDS:
         raise VisionFTError(f"There is no kind “{kind}”.", f"There are {', '.join(KINDS)}.")
     with opened_project(project, read_only=not (remove or tag)) as opened:
-        images, result = run_check(opened, "quality")
-        issues = _flagged(opened, images, result, threshold=threshold, kind=kind)
-        note = f"{count_of(len(issues), 'issue')} in {count_of(result.checked, 'image')}."
-        image_ids = tuple(dict.fromkeys(each.image_id for each in issues))
+        found = run_check(opened, "quality", threshold=threshold, kind=kind)
+        note = _note(found)
+        image_ids = tuple(dict.fromkeys(found["image_id"]))
         if tag and image_ids:
             opened.apply(TagImages(image_ids, tag))
             note += f" {count_of(len(image_ids), 'image')} got the tag “{tag}”."
         if remove and image_ids:
             opened.apply(RemoveImages(image_ids))
             note += f" {count_of(len(image_ids), 'image')} removed."
-    _print_issues(images, issues, note=note, as_json=json)
+    _print_issues(found, note=note, as_json=json)
 
 
 @prints({"compared": int, "approximate": bool, "expected_errors": float | None, "possible_errors": list[int],
@@ -134,9 +123,10 @@ def label_errors(
 ) -> None:
     """List probable label errors, and estimate their number."""
     with opened_project(project, read_only=accept is None) as opened:
-        images, result = run_check(opened, "label-errors")
-        issues = _flagged(opened, images, result, threshold=threshold)[: limit or None]
-        sure = [] if accept is None else _flagged(opened, images, result, threshold=accept)
+        found = run_check(opened, "label-errors", threshold=threshold)
+        images, result, issues = found.images, found.result, found.issues[: limit or None]
+        verdicts = verdicts_of(opened, result.check)
+        sure = () if accept is None else open_issues(result, images, verdicts, threshold=accept)
         if given := {each.image_id: (each.suggested,) for each in sure if each.suggested}:
             opened.apply(AcceptSuggestions(given))
         taken: dict[str, list[int]] = {}

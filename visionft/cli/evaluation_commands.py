@@ -8,12 +8,13 @@ from typer import Argument, Option
 
 from models.catalog import DEFAULT_BACKBONE
 from visionft.amounts import duration_text, memory_text, size_text
+from visionft.api import Run
 from visionft.cli import completion
-from visionft.cli.arguments import BackboneName, Device, Json, ProjectDir, RunName, SplitName, checked_split
+from visionft.cli.arguments import BackboneName, Device, Json, ProjectDir, RunName, SplitName
 from visionft.cli.next_steps import joined
 from visionft.cli.output import opened_project, print_result, running_job, table
 from visionft.cli.schemas import prints
-from visionft.data.types import Snapshot, Split
+from visionft.data.types import Snapshot, Split, evaluated_split
 from visionft.errors import NextStep, RunError, VisionFTError
 from visionft.evaluation.comparison import Comparison, EvaluatedModel, compare_models
 from visionft.evaluation.leaderboard import Leaderboard, LeaderboardRow, read_leaderboard
@@ -23,12 +24,12 @@ from visionft.evaluation.leaderboard_jobs import (
     fit_training_free,
     measure_runs,
 )
-from visionft.evaluation.unseen import accuracy_sentence, is_unseen, seen_words, unseen_evaluation
+from visionft.evaluation.unseen import accuracy_sentence, is_unseen, seen_words
 from visionft.files import from_home
 from visionft.jobs import JobContext
 from visionft.project.names import count_of
 from visionft.training.config.train_config import TrainConfig
-from visionft.training.runs.run_folder import RunSummary, list_runs, load_run
+from visionft.training.runs.run_folder import list_runs, load_run
 
 if TYPE_CHECKING:
     from visionft.evaluation.stored import Evaluation
@@ -43,18 +44,13 @@ _LEADERBOARD = {
 @prints("visionft.evaluation.stored:Evaluation")
 def evaluate(project: ProjectDir, run: RunName, split: SplitName = "val", json: Json = False) -> None:
     """Measure a run's best checkpoint on a split."""
-    from visionft.evaluation.report import evaluate_run
-
-    with opened_project(project, read_only=True) as opened:
-        snapshot = opened.snapshot()
-    summary, chosen = load_run(project, run), checked_split(split)
-
-    with running_job() as job:
-        result = evaluate_run(summary.path, snapshot, chosen, job=job)
-        print_result(result, lambda: _evaluation_text(result, summary), as_json=json)
+    with opened_project(project, read_only=True) as opened, running_job() as job:
+        chosen = opened.run(run)
+        result = chosen.evaluate(split, callback=job)
+        print_result(result, lambda: _evaluation_text(result, chosen), as_json=json)
 
 
-def _evaluation_text(result: "Evaluation", run: RunSummary) -> str:
+def _evaluation_text(result: "Evaluation", run: Run) -> str:
     low, high = result.top1_interval
     several = ""
     if result.mean_average_precision is not None:
@@ -75,8 +71,8 @@ def _evaluation_text(result: "Evaluation", run: RunSummary) -> str:
     present, classes = sum(score.support > 0 for score in result.per_class.values()), len(result.per_class)
     if present < classes:
         lines += ["", f"Means over classes are of {present} of {classes}: the others have no image here."]
-    if not is_unseen(run, result):
-        lines += ["", f"{seen_words(result)}. {accuracy_sentence(unseen_evaluation(run))}"]
+    if not is_unseen(run.summary, result):
+        lines += ["", f"{seen_words(result)}. {accuracy_sentence(run.unseen)}"]
     return "\n".join(lines)
 
 
@@ -93,7 +89,7 @@ def leaderboard(
     json: Json = False,
 ) -> None:
     """Rank all runs on the same images, with significance and cost."""
-    chosen = checked_split(split)
+    chosen = evaluated_split(split)
     with opened_project(project, read_only=True) as opened:
         path, snapshot = opened.path, opened.snapshot()
     if not snapshot.labelled(chosen):
@@ -200,7 +196,7 @@ def compare(
     Lists the images that were fixed, newly broken and still wrong. The path of another project's run, or of an exported
     model, stands for a model that is evaluated on these images first.
     """
-    chosen = checked_split(split)
+    chosen = evaluated_split(split)
     with opened_project(project, read_only=True) as opened:
         path, snapshot = opened.path, opened.snapshot()
     with running_job() as job:

@@ -60,7 +60,8 @@ def duplicates(
         raise VisionFTError(f"{threshold} is not a share of 1.", "Give a number from 0.7 to 1, such as 0.9.")
     removed = None
     with opened_project(project, read_only=not keep_best) as opened:
-        images, result = run_check(opened, "duplicates")
+        checked = run_check(opened, "duplicates")
+        images, result = checked.images, checked.result
         if keep_best:
             _refuse_look_alikes(result, is_meant=yes, action="keep_best")
         found = current_groups(opened, result, threshold=threshold)
@@ -125,7 +126,8 @@ def leaks(
     wanted = {**dict.fromkeys(count or [], True), **dict.fromkeys(ignore or [], False)}
     moved = None
     with opened_project(project, read_only=not (mended or wanted)) as opened:
-        images, result = run_check(opened, "leaks")
+        checked = run_check(opened, "leaks")
+        images, result = checked.images, checked.result
         related = leak_check.related_images(opened, result)
         kinds = (leak_check.DUPLICATE, *(each.kind for each in related.groupings))
         if unknown := [kind for kind in wanted if kind not in kinds]:

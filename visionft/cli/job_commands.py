@@ -7,7 +7,7 @@ from typing import Annotated
 from typer import Argument, Option
 
 from visionft.amounts import size_text
-from visionft.cli import completion, train_commands
+from visionft.cli import completion
 from visionft.cli.arguments import Json, ProjectDir
 from visionft.cli.next_steps import joined
 from visionft.cli.output import opened_project, print_result, running_job, table, write_err
@@ -17,6 +17,7 @@ from visionft.remote import job_file, ssh, starting
 from visionft.remote.host import PROGRAM, Host, RemoteError
 from visionft.remote.job_file import RESULT_SUFFIX
 from visionft.remote.sent_jobs import SentJob, confirm_host, sent_job, sent_jobs
+from visionft.training.run_settings import run_settings
 
 JobFile = Annotated[Path, Argument(metavar="JOB", help="The file that `visionft job pack` wrote.")]
 
@@ -87,7 +88,10 @@ def _packed(
     with opened_project(project, read_only=True) as opened:
         images, path = opened.snapshot(), opened.path
     chosen = preset if preset or recipe else "balanced"
-    config = train_commands.settings_from({}, assignments or (), recipe, chosen, images, path, trains_on=device)
+    with running_job() as job:
+        config = run_settings(
+            images, path, {}, assignments or (), preset=chosen, recipe_file=recipe, trains_on=device, job=job
+        )
     target = output or path.with_name(f"{path.name}{job_file.SUFFIX}")
     with running_job() as job:
         return target, job_file.pack_job(path, images, config, target, lossless=lossless, job=job)

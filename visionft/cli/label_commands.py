@@ -18,14 +18,13 @@ from visionft.errors import VisionFTError
 from visionft.evaluation.prompt_evaluation import PromptReport, evaluate_prompts
 from visionft.foreign_text import printable
 from visionft.project.edits.certificates import Audit, pending_audit
-from visionft.project.edits.changes import AcceptSuggestions, AddClass
+from visionft.project.edits.changes import AddClass
 from visionft.project.edits.class_changes import SetPrompts
 from visionft.project.names import count_of
 from visionft.project.store import Project
 from visionft.suggest.audit import draw_audit, finish_audit, is_worth_trying, read_answers, write_sample
-from visionft.suggest.feature_suggester import FeatureSuggester, need_error, open_suggester
-from visionft.suggest.suggestions import FEATURES, Suggestion, current_suggestions, read_suggestions
-from visionft.training.runs.run_folder import load_run
+from visionft.suggest.feature_suggester import FeatureSuggester, open_suggester
+from visionft.suggest.suggestions import Suggestion
 from visionft.zero_shot.class_texts import DEFAULT_TEMPLATES, TEMPLATE_SETS, ClassTexts, all_texts, same_texts
 
 _SHOWN = 20  # images printed by `--why` for a person
@@ -75,21 +74,10 @@ def suggest(
         _certify(project, certify, as_json=json)
         return
     with opened_project(project, read_only=accept is None and audit is None) as opened:
-        source, is_stopped, suggester = FEATURES, False, None
-        if run:
-            from visionft.suggest.suggestions import suggest_labels
-
-            folder = load_run(opened.path, run).path
-            with running_job() as job:
-                report = suggest_labels(folder, opened.snapshot(), job=job)
-            source, unreadable, is_stopped = report.run, report.unreadable, report.stopped
-            found = current_suggestions(opened, read_suggestions(folder))
-        else:
-            suggester, unreadable = _suggester(opened)
-            if suggester.needs:
-                raise need_error(suggester, opened.path)
-            found = current_suggestions(opened, suggester.suggestions)
-        sample, images, sure = None, None, dict[int, tuple[str, ...]]()
+        with running_job() as job:
+            suggested = opened.suggest(run, accept=accept if audit is None else None, callback=job)
+        source, found = suggested.source, suggested.suggestions
+        sample, images = None, None
         if audit is not None:
             aims = {"rightness": rightness, "confidence": confidence, "seed": seed}
             drawn = draw_audit(opened, found, source=source, threshold=accept or 0.0, **aims)
@@ -100,17 +88,14 @@ def suggest(
                       "is_worth_trying": is_worth_trying(plan, wrong)}  # fmt: skip
             text = _sample_text(sample, project)
         else:
-            if accept is not None:
-                sure = {image_id: each.classes for image_id, each in found.items() if each.confidence >= accept}
-            if sure:
-                opened.apply(AcceptSuggestions(sure))
-            text = _suggested_text(found, len(sure), accept, source=source if run else "the labels so far")
+            named = source if run else "the labels so far"
+            text = _suggested_text(found, suggested.accepted, accept, source=named)
         if why:
-            images = _with_reasons(opened, found, suggester or open_suggester(opened))
+            images = _with_reasons(opened, found, suggested.suggester or open_suggester(opened))
             text = f"{text}\n\n{_reasons_text(images)}"
     value = {
-        "source": source, "suggested": len(found), "unreadable": unreadable, "stopped": is_stopped,
-        "accepted": len(sure), "sample": sample, "images": images,
+        "source": source, "suggested": len(found), "unreadable": suggested.unreadable, "stopped": suggested.is_stopped,
+        "accepted": suggested.accepted, "sample": sample, "images": images,
     }  # fmt: skip
     print_result(value, text, as_json=json)
 

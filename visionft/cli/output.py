@@ -15,13 +15,13 @@ from typing import Any, Final, TextIO
 import typer
 
 from visionft.amounts import duration_text
+from visionft.api import Project
 from visionft.cli.next_steps import command_for, next_words
 from visionft.cli.schemas import plain
 from visionft.errors import ConfigError, VisionFTError
 from visionft.events import EpochDone, Event, Notice, Progress, RunStarted, StepDone
 from visionft.foreign_text import printable, printable_json
 from visionft.jobs import JobCancelled, JobContext
-from visionft.project.store import Project
 
 # Exit codes, with their meaning for scripts.
 EXIT_CODES: Final = {

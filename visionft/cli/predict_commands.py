@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from typer import Option
 
+from visionft.api import Model
 from visionft.cli import completion
 from visionft.cli.arguments import MOST, Images, Json, ModelPath, ProjectDir
 from visionft.cli.output import is_stdout, opened_project, print_result, running_job, table
@@ -54,18 +55,17 @@ def predict(
 ) -> None:
     """Classify images with an exported model, by ONNX Runtime alone."""
     from visionft.export.prediction_table import csv_text, write_csv
-    from visionft.export.predictor import Predictor
 
     is_csv_result = csv_file is not None and is_stdout(csv_file)
     if is_csv_result and json:
         raise VisionFTError("--json and this --csv both write to stdout.", "Give --csv the name of a file.")
     if device not in ("auto", "cpu", "cuda"):
         raise VisionFTError(f"ONNX Runtime has no device {device!r} here.", "Choose auto, cpu or cuda.")
-    predictor = Predictor(model, device=device)
+    loaded = Model(model, device=device)
     paths, missing = _existing(images)
     with running_job() as job:
         results: list[Prediction] = []
-        for prediction in predictor.predict(paths):
+        for prediction in loaded.stream(paths):
             results.append(prediction)
             job.report(Progress(stage="Classifying", done=len(results), total=len(paths)))
             if job.is_cancelled:
@@ -75,7 +75,7 @@ def predict(
         else:
             if csv_file is not None:
                 write_csv(csv_file, results)
-            entries = predictor.index.images if predictor.index else {}
+            entries = loaded.predictor.index.images if loaded.predictor.index else {}
             values: list[dict[str, Any]] = []
             for each in results:
                 own = {

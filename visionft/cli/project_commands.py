@@ -5,19 +5,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from typer import Argument, Option
 
 from visionft.amounts import size_text
+from visionft.api import create_project
 from visionft.cli import completion
 from visionft.cli.arguments import MOST, MOST_SEED, Json, ProjectDir
-from visionft.cli.label_options import LabelOptions, option_words
+from visionft.cli.label_options import option_of, option_words
 from visionft.cli.next_steps import joined
 from visionft.cli.output import opened_project, print_notices, print_result, running_job
 from visionft.cli.output import table as text_table
 from visionft.cli.schemas import prints
-from visionft.curation.leaks.leak_check import related_groups
 from visionft.data.image_reading import AS_STORED
 from visionft.data.types import Task
 from visionft.errors import VisionFTError
@@ -25,15 +25,14 @@ from visionft.project.edits.certificates import Audit, Certificate, audits_of, c
 from visionft.project.formats.listing import AUTOMATIC, Interpretation
 from visionft.project.formats.registry import IMPORT_FORMATS
 from visionft.project.image_window import reading_text
-from visionft.project.importing.importer import ImportReport, import_source
+from visionft.project.importing.importer import ImportReport, NothingImportedError
+from visionft.project.importing.label_choice import label_choice
 from visionft.project.importing.preview import ImportPreview, preview_source
 from visionft.project.importing.reading_notes import notes_on
 from visionft.project.label_files import LabelFile, changed_label_files
-from visionft.project.labelling import label_files
 from visionft.project.names import count_of
 from visionft.project.queries import Conflict, files_in_conflict, find_conflicts
-from visionft.project.splits import SplitReport, assign_splits, missing_texts
-from visionft.project.store import Project
+from visionft.project.splits import SplitReport, missing_texts
 from visionft.project.summary import ProjectSummary
 
 _MOST_NAMES = 20  # in one line
@@ -58,8 +57,8 @@ def new(
     json: Json = False,
 ) -> None:
     """Create an empty project."""
-    kind: Task = task  # type: ignore[assignment]  # Project.create refuses any other word
-    with Project.create(project, task=kind) as created:
+    kind: Task = task  # type: ignore[assignment]  # create_project refuses any other word
+    with create_project(project, task=kind) as created:
         print_notices(created)
         value = {"project": created.path, "task": created.task}
     print_result(value, f"Created {value['project']} ({task}-label).", as_json=json)
@@ -125,10 +124,12 @@ def import_images(
     json: Json = False,
 ) -> None:
     """Import images and their labels; the originals are only read."""
-    choice = LabelOptions(
-        class_folder=class_folder, name_part=name_part, table=table, file_column=file_column,
-        label_column=label_column, separator=separator, from_boxes=from_boxes, without_labels=without_labels,
-    ).choice()  # fmt: skip
+    options: dict[str, Any] = {
+        "class_folder": class_folder, "name_part": name_part, "table": table, "file_column": file_column,
+        "label_column": label_column, "separator": separator, "from_boxes": from_boxes,
+        "without_labels": without_labels,
+    }  # fmt: skip
+    choice = label_choice(**options, spelled=option_of)
     names = class_map_of(rename)
     with opened_project(project, read_only=dry_run) as opened, running_job() as job:
         if dry_run:
@@ -139,15 +140,15 @@ def import_images(
             text = partial(_preview_text, preview, replaces_labels=replace_labels, lists_all=lists_all)
             print_result(replace(preview, known_facts={}), text, as_json=json)
             return
-        report = import_source(
-            opened, source, copy=copy, source_format=source_format, class_map=names, choice=choice,
-            reading=reading, accepts_unlabelled=without_labels, replaces_labels=replace_labels, job=job,
-        )  # fmt: skip
+        try:
+            report = opened.add(
+                source, **options, copy=copy, source_format=source_format, reading=reading,
+                replace_labels=replace_labels, classes=names, callback=job,
+            )  # fmt: skip
+        except NothingImportedError as error:
+            print_result(error.report, _report_text(error.report, project, source), as_json=json)
+            raise
         print_result(report, lambda: _report_text(report, project, source), as_json=json)
-    if report.is_empty:
-        count, first = len(report.unreadable), report.unreadable[0]
-        hint = f"The first one: {first.path}: {first.reason}"
-        raise VisionFTError(f"Nothing was imported: none of {count_of(count, 'file')} could be used.", hint)
 
 
 def class_map_of(pairs: Sequence[str]) -> dict[str, str | None]:
@@ -280,9 +281,9 @@ def label(
 ) -> None:
     """Label images of the project."""
     with opened_project(project) as opened:
-        effects = label_files(opened, class_name, images)
-    value = {"class": class_name, "labelled": len(effects.image_ids)}
-    print_result(value, f"Labelled {count_of(len(effects.image_ids), 'image')} as {class_name}.", as_json=json)
+        labelled = opened.label(images, class_name)
+    value = {"class": class_name, "labelled": labelled}
+    print_result(value, f"Labelled {count_of(labelled, 'image')} as {class_name}.", as_json=json)
 
 
 @prints(SplitReport)
@@ -303,8 +304,7 @@ def split(
     Images that have a split keep it, unless --again is given.
     """
     with opened_project(project) as opened:
-        together = related_groups(opened)
-        report = assign_splits(opened, val=val, test=test, seed=seed, group=group, together=together, again=again)
+        report = opened.split(val=val, test=test, seed=seed, group=group, again=again)
     counts = ", ".join(f"{name} {count}" for name, count in report.splits.items())
     taken = f" {count_of(report.from_train, 'training image')} for validation now." if report.from_train else ""
     lines = [f"Placed {count_of(report.assigned, 'image')}.{taken} Now: {counts}.", *missing_texts(report)]

@@ -2,10 +2,10 @@
 
 import dataclasses
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 from typer import Option
 
@@ -13,24 +13,21 @@ from models.catalog import DEFAULT_BACKBONE, get_backbone
 from models.methods.table import METHODS
 from models.parameters import count_parameters
 from visionft.amounts import duration_text, memory_text
-from visionft.api.run_settings import override_settings, starting_settings
+from visionft.api import Run
 from visionft.cli import completion
 from visionft.cli.arguments import MOST, BackboneName, Json, ProjectDir, RunName
 from visionft.cli.next_steps import command_for, joined
 from visionft.cli.output import is_stdout, opened_project, print_result, running_job, table, write_err
 from visionft.cli.schemas import ACCURACY, accuracy_output, output_of, prints
 from visionft.data.types import Snapshot
-from visionft.errors import ConfigError, NextStep, VisionFTError
+from visionft.errors import NextStep, VisionFTError
 from visionft.evaluation.unseen import accuracy_words
 from visionft.project.names import count_of
-from visionft.training.config.checks import check_config
 from visionft.training.config.recipe_text import parse_toml
 from visionft.training.config.train_config import TrainConfig
-from visionft.training.recipe import Recipe, read_recipe, require_same_weights, write_recipe
-from visionft.training.runs.run_folder import RUNS_FOLDER, load_run, new_run_dir, run_title
-
-if TYPE_CHECKING:
-    from visionft.evaluation.unseen import TrainedRun
+from visionft.training.recipe import Recipe, write_recipe
+from visionft.training.run_settings import run_settings
+from visionft.training.runs.run_folder import TrainResult, load_run, run_title
 
 _BEST = {"epoch": int | None, "val_loss": float | None, "top1": float | None}  # no epoch: solved in closed form
 _TRAINED = {
@@ -81,84 +78,48 @@ def train(
 
     Ctrl-C ends the run after the current step and keeps the best checkpoint.
     """
-    from visionft.evaluation.trained_run import resume_and_evaluate, train_and_evaluate
     from visionft.training.framing_choice import known_framing
 
-    if resume_run is not None:
-        if recipe is not None or save is not None:
-            hint = f"A run's recipe is told by: {joined(['visionft', 'run', 'recipe', str(project), resume_run])}"
-            raise VisionFTError("A run that goes on keeps its own settings.", hint)
-        start: Callable[..., TrainedRun] = partial(resume_and_evaluate, load_run(project, resume_run).path)
-    else:
-        with opened_project(project, read_only=True) as opened:
-            snapshot = opened.snapshot()
-        given = {"backbone": backbone, "method": method, "epochs": epochs, "device": device}
-        given = {name: value for name, value in given.items() if value is not None}
-        config = settings_from(given, assignments or (), recipe, preset, snapshot, project)
-        if save is not None and is_stdout(save):
-            raise VisionFTError("--save needs the name of a file.", "stdout is for the result of the training.")
-        if save is not None and os.environ.get("RANK", "0") == "0":  # in distributed training only rank 0 writes
-            _fetch_weights(config)
-            write_recipe(save, Recipe.of_settings(config))
-            write_err(f"Its recipe: {save}")
-        if estimate:
-            _print_estimate(known_framing(config, project), snapshot, as_json=json)
-            return
-        start = partial(train_and_evaluate, config, snapshot, new_run_dir(project, config))
-    with running_job() as job:
-        run = start(job=job)
-        print_result(_train_output(run), lambda: _train_text(project, run), as_json=json)
+    with opened_project(project, read_only=True) as opened:
+        if resume_run is not None:
+            if recipe is not None or save is not None:
+                hint = f"A run's recipe is told by: {joined(['visionft', 'run', 'recipe', str(project), resume_run])}"
+                raise VisionFTError("A run that goes on keeps its own settings.", hint)
+            start: Callable[..., Run] = opened.run(resume_run).resume
+        else:
+            given = {"backbone": backbone, "method": method, "epochs": epochs, "device": device}
+            given = {name: value for name, value in given.items() if value is not None}
+            _require_choice(given, preset, recipe)
+            images = opened.snapshot()
+            with running_job() as job:
+                config = run_settings(
+                    images, opened.path, given, assignments or (), preset=preset, recipe_file=recipe, job=job
+                )
+            if save is not None and is_stdout(save):
+                raise VisionFTError("--save needs the name of a file.", "stdout is for the result of the training.")
+            if save is not None and os.environ.get("RANK", "0") == "0":  # in distributed training only rank 0 writes
+                _fetch_weights(config)
+                write_recipe(save, Recipe.of_settings(config))
+                write_err(f"Its recipe: {save}")
+            if estimate:
+                _print_estimate(known_framing(config, opened.path), images, as_json=json)
+                return
+            start = partial(opened.train, config)
+        with running_job() as job:
+            run = start(callback=job)
+            print_result(_train_output(run), lambda: _train_text(project, run), as_json=json)
 
 
-def settings_from(
-    given: Mapping[str, Any],
-    assignments: Sequence[str],
-    recipe_file: Path | None,
-    preset: str | None,
-    snapshot: Snapshot,
-    project: Path,
-    *,
-    trains_on: str = "",
-) -> TrainConfig:
-    """Return the checked settings of a training; the error about a recipe's setting names its line.
+def _require_choice(given: Mapping[str, Any], preset: str | None, recipe: Path | None) -> None:
+    """Refuse a training of which neither preset nor recipe nor method says what it is.
 
-    `trains_on` is the device that a preset is to suit, where it is another computer's.
+    A training-free method needs no backbone option: its usual one costs seconds.
     """
-    if recipe_file is None:
-        base = _base_config(given, preset, snapshot, project, trains_on=trains_on)
-        config = override_settings(base, given, assignments)
-        check_config(config, snapshot)
-        return config
-    if preset is not None:
-        raise VisionFTError("Both a preset and a recipe say what to train.", "Give --preset or --recipe, not both.")
-    recipe = read_recipe(recipe_file)
-    config = override_settings(recipe.config, given, assignments)
-    try:
-        check_config(config, snapshot)
-    except ConfigError as error:
-        names = (*given, *(each.partition("=")[0].strip() for each in assignments))
-        raise recipe.located(error, given=names) from error
-    _fetch_weights(config)
-    require_same_weights(recipe, config)
-    return config
-
-
-def _base_config(
-    given: Mapping[str, Any], preset: str | None, snapshot: Snapshot, project: Path, *, trains_on: str
-) -> TrainConfig:
-    """Return the preset's settings, or the defaults, for the given backbone and method.
-
-    Where several backbones suit a preset, they are compared on the images first. A training-free method needs no
-    backbone argument: its usual one costs seconds.
-    """
-    if preset is None:
-        method = given.get("method")
-        is_training_free = method in METHODS and METHODS[method].is_training_free
-        if method is None or not (given.get("backbone") or is_training_free):
-            hint = "Give --preset, --recipe, or --backbone and --method, such as --preset balanced, or --resume RUN."
-            raise VisionFTError("What to train is not said.", hint)
-    with running_job() as job:
-        return starting_settings(snapshot, project, given, preset=preset, trains_on=trains_on, job=job)
+    method = given.get("method")
+    is_training_free = method in METHODS and METHODS[method].is_training_free
+    if preset is None and recipe is None and (method is None or not (given.get("backbone") or is_training_free)):
+        hint = "Give --preset, --recipe, or --backbone and --method, such as --preset balanced, or --resume RUN."
+        raise VisionFTError("What to train is not said.", hint)
 
 
 def _fetch_weights(config: TrainConfig) -> None:
@@ -186,26 +147,30 @@ def _print_estimate(config: TrainConfig, snapshot: Snapshot, *, as_json: bool) -
     print_result(value, text, as_json=as_json)
 
 
-def _val_accuracy(run: "TrainedRun") -> float | None:
+def _val_accuracy(run: Run, result: TrainResult) -> float | None:
     """Return the evaluated accuracy, of several labels with their fitted thresholds; else that of the best epoch."""
-    val, best = run.evaluations.get("val"), run.result.best
+    val, best = run.evaluations.get("val"), result.best
     return val.top1 if val else best.val_accuracy if best else None
 
 
-def _train_output(run: "TrainedRun") -> dict[str, Any]:
-    best = run.result.best
+def _train_output(run: Run) -> dict[str, Any]:
+    result = run.result
+    assert result is not None, "it was trained just now"
+    best = result.best
     epoch = best.epoch if best and best.epochs else None
     return output_of(
         _TRAINED,
-        run.result,
-        best=best and output_of(_BEST, best, epoch=epoch, top1=_val_accuracy(run)),
+        result,
+        best=best and output_of(_BEST, best, epoch=epoch, top1=_val_accuracy(run, result)),
         test=accuracy_output(run.evaluations.get("test")),
         unseen=accuracy_output(run.unseen),
     )
 
 
-def _train_text(project: Path, run: "TrainedRun") -> str:
-    result, best, accuracy = run.result, run.result.best, _val_accuracy(run)
+def _train_text(project: Path, run: Run) -> str:
+    result = run.result
+    assert result is not None, "it was trained just now"
+    best, accuracy = result.best, _val_accuracy(run, result)
     if best is None:
         return f"{result.run} was stopped before its first epoch had ended."
     parts = [f"kept epoch {best.epoch}"] if best.epochs else []  # else the head's solution is all there is
@@ -223,8 +188,7 @@ def _train_text(project: Path, run: "TrainedRun") -> str:
     parts += [duration_text(result.seconds), *(["stopped"] if result.stopped else [])]
     left_out = f"{count_of(result.left_out, 'image')} left out: no decoder reads them.\n" if result.left_out else ""
     command = command_for(NextStep("export", project=project, run=result.run))
-    title = run_title(project / RUNS_FOLDER / result.run)
-    return f"{title} ({result.run}): {', '.join(parts)}.\n{left_out}Next: {command}"
+    return f"{run_title(run.path)} ({result.run}): {', '.join(parts)}.\n{left_out}Next: {command}"
 
 
 @prints({"run": str, "file": Path | None, "recipe": dict[str, Any]})

@@ -137,10 +137,18 @@ def read_result(project_dir: Path, check: str) -> CheckResult | None:
     return CheckResult(issues=issues, checked=values.pop("looked_at"), unreadable=unreadable, **values)
 
 
-def open_issues(result: CheckResult, images: Snapshot, verdicts: Judged) -> tuple[Issue, ...]:
-    """Return the issues of a result that are still open (`is_open`) in the current project."""
+def open_issues(
+    result: CheckResult, images: Snapshot, verdicts: Judged, *, threshold: float = 0.0, kind: str = ""
+) -> tuple[Issue, ...]:
+    """Return the issues of a result that are still open (`is_open`) in the current project.
+
+    Args:
+        threshold: The least score, 0 to 1.
+        kind: Only issues of this kind; empty for all.
+    """
     now = current_images(images)
-    return tuple(issue for issue in result.issues if is_open(issue, now, verdicts))
+    chosen = (issue for issue in result.issues if issue.score >= threshold and kind in ("", issue.kind))
+    return tuple(issue for issue in chosen if is_open(issue, now, verdicts))
 
 
 def current_images(images: Snapshot) -> dict[int, InProject]:

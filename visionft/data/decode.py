@@ -163,6 +163,16 @@ def decode_open(
         return DecodedImage(pixels, (height, width), drafted * factors[0], needed, losses)
 
 
+def decode_pillow(image: Image.Image, reading: ImageReading = AS_STORED) -> np.ndarray:
+    """Return an image of Pillow as `decode` returns the file with its values and EXIF orientation; uint8 (H, W, 3)."""
+    try:
+        image.load()
+        orientation: Any = image.getexif().get(_ORIENTATION_TAG, 1)
+        return _upright_pixels(image, (1, 1), image.size, orientation, reading)
+    except Exception as error:
+        raise ImageError(_reason(error), "Open the image again, or give the path of its file.") from error
+
+
 def shrink(pixels: np.ndarray, max_side: int) -> np.ndarray:
     """Shrink decoded pixels (H, W, 3) so that the longest side is at most `max_side`; never enlarges."""
     image = Image.fromarray(pixels)

@@ -8,11 +8,20 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
+from models.messages import Message
 from visionft.data.image_reading import AS_STORED, ImageReading
+from visionft.errors import VisionFTError
 
 Task = Literal["single", "multi"]
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
+
+
+def evaluated_split(name: str) -> Split:
+    """Return a split on which runs are evaluated, `val` or `test`; a `VisionFTError` for any other word."""
+    if name not in ("val", "test"):
+        raise VisionFTError(Message("Cannot evaluate on “{split}”.", split=name), "Give val or test.")
+    return name  # type: ignore[return-value]
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ class RunPredictor:
 
     Attributes:
         class_names: In the order of the model's outputs.
+        image_reading: How files become pixels: window, plane and channels.
     """
 
     def __init__(self, run: RunSummary, images: Snapshot, *, job: JobContext = SILENT) -> None:
@@ -42,12 +43,12 @@ class RunPredictor:
         _, temperature, self._thresholds = calibrate(model, images, job=job)
         distance, _border = fit_distance(model.strongest, images, job=job) or (None, None)
         self.class_names = model.run.class_names
-        self._reading = model.run.config.image_reading
+        self.image_reading = model.run.config.image_reading
         self._reference = Reference(model, temperature, images.task, distance)
 
     def predict(self, paths: Sequence[Path]) -> Iterator[Prediction]:
         """Classify images one by one, in order; an unreadable image yields its error."""
-        return predict_files(paths, self._reading, self.predict_pixels)
+        return predict_files(paths, self.image_reading, self.predict_pixels)
 
     def predict_pixels(self, pixels: np.ndarray, path: Path = Path()) -> Prediction:
         """Classify one uint8 (H, W, 3) RGB image; `path` names it in the prediction, which has no evidence."""

@@ -1,6 +1,7 @@
 """Label images by file path, for the command line and the Try page."""
 
 import json
+import operator
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from pathlib import Path
 from models.messages import Message
 from visionft.data.types import Split
 from visionft.errors import NextStep, ProjectError
-from visionft.files import is_file, sha256_file
+from visionft.files import from_home, is_file, sha256_file
 from visionft.foreign_text import is_unicode, printable
 from visionft.project.db.journal import Effects
 from visionft.project.edits.changes import AssignSplits, Change, LabelImages
@@ -17,6 +18,9 @@ from visionft.project.edits.image_changes import RestoreImages
 from visionft.project.importing.importer import import_files
 from visionft.project.names import clean_name
 from visionft.project.store import Project
+
+ImageChoice = int | str | Path | Iterable[int | str | Path]
+"""Images of a project: an id, a file, or several of these."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,9 +33,26 @@ class LabellingReport:
     split: Split | None
 
 
-def label_files(project: Project, class_name: str, paths: Iterable[Path]) -> Effects:
-    """Give images of the project a class, created when it is new, in one step; a `ProjectError` for any other file."""
-    return project.apply(LabelImages(tuple(find_image(project, path) for path in paths), class_name))
+def label_images(project: Project, class_name: str, images: ImageChoice) -> Effects:
+    """Give images of the project a class, created when it is new, in one step.
+
+    Args:
+        images: Ids, or files of the project; one or several.
+
+    Raises:
+        ProjectError: A file or an id is not in the project, or the project cannot be changed.
+    """
+    chosen = list(images) if isinstance(images, Iterable) and not isinstance(images, str) else [images]
+    ids = [
+        find_image(project, from_home(each)) if isinstance(each, str | Path) else operator.index(each)
+        for each in chosen
+    ]
+    known = project.snapshot().by_id
+    if unknown := [each for each in ids if each not in known]:
+        step = NextStep("import_images", project=project.path)
+        message = Message("There is no image {image_id} in the project.", image_id=unknown[0])
+        raise ProjectError(message, "Give the id of an image of the project, or its file.", step)
+    return project.apply(LabelImages(tuple(ids), class_name))
 
 
 def take_in(project: Project, class_name: str, paths: Sequence[Path], *, copy: bool = False) -> LabellingReport:

@@ -14,7 +14,6 @@ from gui.train.network_search import MOST_SHOWN, NetworkSearch
 from gui.train.train_choices import ELSEWHERE, HERE, WeightsFact, backbone_choices, command_line, run_details
 from gui.train.train_page import TrainPage
 from models.catalog import BACKBONES, DEFAULT_BACKBONE
-from visionft.cli.train_commands import settings_from
 from visionft.data.augment_preview import render
 from visionft.errors import RunError
 from visionft.training.config.checks import config_problems
@@ -22,6 +21,7 @@ from visionft.training.config.train_config import TrainConfig
 from visionft.training.estimate import Estimate, SetFacts, StepCost, remember
 from visionft.training.lr_finder import RateCurve
 from visionft.training.preset_choice import preset_of_project
+from visionft.training.run_settings import run_settings
 
 LEFT = Qt.MouseButton.LeftButton
 COST = StepCost(setup_s=1.0, step_s=2.0, look_s=0.1, decode_s=0.0, memory_mb=2048, device="CPU", micro_batch=8)
@@ -48,7 +48,7 @@ def test_a_fresh_draft_is_the_balanced_preset_of_this_project(page, window):
 def test_a_preset_gives_the_settings_that_the_command_line_trains_with(qtbot, page, window, preset):
     session = window.state.session
     qtbot.mouseClick(page.setup.presets.tiles[preset], LEFT)
-    assert page.config() == settings_from({}, (), None, preset, session.snapshot(), session.path)
+    assert page.config() == run_settings(session.snapshot(), session.path, {}, preset=preset)
 
 
 def test_a_preset_card_sets_everything_and_says_what(qtbot, page):

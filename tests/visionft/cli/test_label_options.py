@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from visionft.cli.label_options import LabelOptions, option_words
+from visionft.cli.label_options import option_words
 from visionft.errors import VisionFTError
 from visionft.project.formats.listing import AUTOMATIC, LabelChoice
+from visionft.project.importing.label_choice import label_choice
 from visionft.project.store import Project
 
 
@@ -104,9 +105,9 @@ def test_the_words_of_a_choice_are_read_as_this_choice(choice: LabelChoice):
         is_flag = name in ("from_boxes", "without_labels")
         text = "" if is_flag else words.pop(0)
         given[name] = True if is_flag else int(text) if name in ("class_folder", "name_part") else text
-    assert LabelOptions(**given).choice() == choice  # type: ignore[arg-type]
+    assert label_choice(**given) == choice  # type: ignore[arg-type]
 
 
 def test_a_level_of_zero_is_no_folder():
     with pytest.raises(VisionFTError):
-        LabelOptions(class_folder=0).choice()
+        label_choice(class_folder=0)

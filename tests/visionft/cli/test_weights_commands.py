@@ -56,8 +56,8 @@ def test_import_of_a_folder_takes_the_good_and_names_the_rest(run, file: Path, w
 
 
 def test_a_relative_path_of_weights_is_kept_whole(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from visionft.api.run_settings import override_settings
     from visionft.training.config.train_config import TrainConfig
+    from visionft.training.run_settings import override_settings
 
     monkeypatch.chdir(file.parent)
     assert override_settings(TrainConfig(), {}, ["weights=w.safetensors"]).weights == str(file)

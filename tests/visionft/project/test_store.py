@@ -9,7 +9,7 @@ from visionft.errors import NextStep, ProjectError
 from visionft.jobs import JobContext
 from visionft.project.edits.changes import AddClass, LabelImages, RemoveImages
 from visionft.project.importing.importer import import_source
-from visionft.project.labelling import find_image, label_files, take_in
+from visionft.project.labelling import find_image, label_images, take_in
 from visionft.project.queries import count_images, image_rows
 from visionft.project.safety.backups import list_backups
 from visionft.project.splits import assign_splits
@@ -21,7 +21,7 @@ def test_changes_undo_and_redo_survive_a_restart(project: Project, images: Path)
     effects = project.apply(LabelImages((1, 2), "dog"))
     assert effects.image_ids == {1, 2}
     assert "label" in effects.targets and "image.split" not in effects.targets
-    label_files(project, "horse", [images / "cat" / "5.png"])
+    label_images(project, "horse", [images / "cat" / "5.png"])
     labelled = project.snapshot()
     project.close()
     with Project.open(project.path) as again:

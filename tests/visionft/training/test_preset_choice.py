@@ -5,7 +5,6 @@ from dataclasses import replace
 import pytest
 
 from visionft.advice import recommend
-from visionft.cli.train_commands import settings_from
 from visionft.data.types import Snapshot, SnapshotImage
 from visionft.demo import EPOCHS, FRAMING, demo_configs
 from visionft.errors import ConfigError
@@ -14,6 +13,7 @@ from visionft.training.config.train_config import Framing
 from visionft.training.framing_choice import FramingChoice, store_framing
 from visionft.training.preset_choice import preset_of_project, project_circumstances
 from visionft.training.probing import Probe
+from visionft.training.run_settings import run_settings
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def test_the_measured_framing_of_the_project_counts(images, tmp_path):
 def test_the_command_line_and_the_demonstration_take_the_same_settings(images, tmp_path, preset, monkeypatch):
     monkeypatch.setattr(preset_choice, "probe_backbones", probes_of)
     expected = preset_of_project(preset, images, tmp_path, device="cpu")
-    assert settings_from({"device": "cpu"}, (), None, preset, images, tmp_path) == expected
+    assert run_settings(images, tmp_path, {"device": "cpu"}, preset=preset) == expected
     assert expected.backbone == ("hybrid_vit" if preset == "balanced" else expected.backbone)  # measured best
     quick, balanced = demo_configs(images, tmp_path)
     own = {"quick": quick, "balanced": balanced}.get(preset)

@@ -64,6 +64,24 @@ class ImportReport(Record):
         """Whether nothing of the source is in the project: every file or line was rejected."""
         return not (self.added or self.duplicates or self.stopped) and bool(self.unreadable)
 
+    def refuse_empty(self) -> None:
+        """Raise a `NothingImportedError` where nothing of the source is in the project."""
+        if self.is_empty:
+            raise NothingImportedError(self)
+
+
+class NothingImportedError(VisionFTError):
+    """No file of a source could be used; `report` names the reason of each."""
+
+    def __init__(self, report: ImportReport) -> None:
+        first = report.unreadable[0]
+        files = count_of(len(report.unreadable), "file")
+        super().__init__(
+            Message("Nothing was imported: none of {files} could be used.", files=files),
+            Message("The first one: {path}: {reason}", path=first.path, reason=first.reason),
+        )
+        self.report = report
+
 
 def import_source(
     project: Project,

@@ -1,47 +1,82 @@
-"""The settings of a new run: a preset for the project, or a backbone and a method, with single settings replaced.
+"""The settings of a new run: of a recipe, a preset, or a backbone and a method, with single settings replaced.
 
-Command line and Python interface call this, so the same words give the same run.
+Command line, Python interface and demonstration call this, so the same words give the same run.
 """
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from models.catalog import DEFAULT_BACKBONE, known_backbone
 from models.methods.table import METHODS
 from visionft.data.types import Snapshot
+from visionft.errors import ConfigError, VisionFTError
 from visionft.files import from_home
-from visionft.jobs import SILENT, JobContext
+from visionft.jobs import SILENT, JobCancelled, JobContext
+from visionft.training.base_weights import ensure_weights
 from visionft.training.config.checks import check_config
 from visionft.training.config.train_config import TrainConfig
-from visionft.training.estimate import SetFacts, extrapolate, measure_steps
-from visionft.training.framing import with_aspect
 from visionft.training.preset_choice import preset_of_project
+from visionft.training.recipe import read_recipe, require_same_weights
 from visionft.weights.locations import PRETRAINED, RANDOM
 
 
-def starting_settings(
+def run_settings(
     images: Snapshot,
     project_dir: Path,
     given: Mapping[str, Any],
+    assignments: Sequence[str] = (),
     *,
     preset: str | None = None,
+    recipe_file: Path | None = None,
     trains_on: str = "",
     job: JobContext = SILENT,
 ) -> TrainConfig:
-    """Return the settings that those of the user replace: of a preset, else the defaults for a backbone.
+    """Return the checked settings of a new run.
+
+    They start from the recipe or the preset, else from the defaults for a backbone. Those of the user replace them.
 
     Args:
         images: The images as the run will use them, with their splits.
         project_dir: The project's folder.
-        given: Settings of the user by name; `backbone`, `method` and `device` count here.
+        given: Settings of the user by name.
+        assignments: More of them as `KEY=VALUE` texts, such as `lora.rank=4`; these win.
         preset: `quick`, `balanced` or `best`; None for the defaults, with the usual backbone of the method.
+        recipe_file: The file of a recipe. Missing weights are downloaded, to compare them with those of the recipe.
         trains_on: The device that a preset is to suit, where it is another computer's.
 
     Raises:
-        ConfigError: There is no such preset, or the images are unsuitable.
+        ConfigError: A setting is unknown or invalid, or the images are unsuitable; all problems at once. That of a
+            setting in a recipe names its line.
+        VisionFTError: Both a preset and a recipe are given.
+        WeightsError: The weights are missing, or are not those of the recipe.
+        JobCancelled: The user cancelled the download.
+        RunError: The user cancelled before the first backbone was compared.
     """
+    if recipe_file is None:
+        config = override_settings(_start(images, project_dir, given, preset, trains_on, job), given, assignments)
+        check_config(config, images)
+        return config
+    if preset is not None:
+        raise VisionFTError("Both a preset and a recipe say what to train.", "Give a preset or a recipe, not both.")
+    recipe = read_recipe(recipe_file)
+    config = override_settings(recipe.config, given, assignments)
+    try:
+        check_config(config, images)
+    except ConfigError as error:
+        names = (*given, *(each.partition("=")[0].strip() for each in assignments))
+        raise recipe.located(error, given=names) from error
+    if not ensure_weights(config, job=job):
+        raise JobCancelled
+    require_same_weights(recipe, config)
+    return config
+
+
+def _start(
+    images: Snapshot, project_dir: Path, given: Mapping[str, Any], preset: str | None, trains_on: str, job: JobContext
+) -> TrainConfig:
+    """Return the settings that those of the user replace, where there is no recipe."""
     backbone = given.get("backbone") or ""
     if preset is None:
         return TrainConfig(backbone=backbone or usual_backbone(given.get("method")))
@@ -78,25 +113,3 @@ def as_assignments(settings: Mapping[str, Any], prefix: str = "") -> list[str]:
         is_group = isinstance(value, Mapping)
         found += as_assignments(value, f"{prefix}{name}.") if is_group else [f"{prefix}{name}={value}"]
     return found
-
-
-def fitted_to_time(config: TrainConfig, images: Snapshot, seconds: float, *, job: JobContext = SILENT) -> TrainConfig:
-    """Return the settings with as many epochs, at most their own, as are forecast to take so many seconds.
-
-    A few steps are measured, which takes seconds. A run without epochs, and one that fits, stays as it is.
-
-    Raises:
-        ConfigError: Settings or images are unsuitable for training.
-        JobCancelled: The user cancelled the measurement.
-    """
-    if config.total_epochs <= 1:
-        return config
-    check_config(config, images)
-    sized, facts = with_aspect(config, images), SetFacts.of(images)
-    cost = measure_steps(sized, images, job=job)
-
-    def takes(epochs: int) -> float:
-        return extrapolate(cost, dataclasses.replace(sized, epochs=epochs), facts, evaluates=True).seconds
-
-    fitting = (epochs for epochs in range(config.epochs, 1, -1) if takes(epochs) <= seconds)
-    return dataclasses.replace(config, epochs=next(fitting, 1))
