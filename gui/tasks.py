@@ -46,8 +46,8 @@ def short_work(stage: Text, call: Callable[[], T]) -> Work[T]:
     """Return the work of a moment, which cannot be cancelled: a call without a job, reported as one stage."""
 
     def work(*, job: JobContext) -> T:
-        job.report(Progress(stage=stage, done=0, total=0))
-        return call()
+        with job.stage(stage):
+            return call()
 
     return work
 

@@ -13,7 +13,7 @@ from models.errors import NextStep
 class Progress:
     """Progress of a stage. `total` is 0 while unknown; `unit` is the unit of both numbers.
 
-    `share` of the whole job, 0 to 1, is None for a job that does not know its stages (`JobContext.in_parts`).
+    `share` of the whole job, 0 to 1, is None for a job that does not know its stages (`JobContext.in_stages`).
     """
 
     stage: str

@@ -5,10 +5,11 @@ the main thread, tests record them.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
-from models.messages import Message
+from models.messages import Message, Text
 from visionft.errors import VisionFTError
 from visionft.events import Event, Progress, StepDone
 
@@ -68,13 +69,14 @@ def _ignore(_event: Event) -> None:
 
 
 @dataclass(slots=True)
-class _Parts:
-    """Reports the progress of the parts of a job, one after the other, as a share of the whole, which never falls."""
+class _Stages:
+    """Reports the progress of the stages of a job, one after the other, as a share of the whole, which never falls."""
 
     report: Callable[[Event], None]
-    weights: tuple[float, ...]
-    place: int = 0
-    done: float = 0.0  # of the present part
+    total: float  # weight of all stages
+    ended: float = 0.0  # weight of the stages that have ended
+    weight: float = 0.0  # of the present stage
+    done: float = 0.0  # share of the present stage
 
     def __call__(self, event: Event) -> None:
         if isinstance(event, Progress | StepDone):
@@ -82,13 +84,8 @@ class _Parts:
             if share is None and isinstance(event, Progress) and event.total:
                 share = event.done / event.total
             self.done = min(1.0, max(self.done, share or 0.0))
-            whole = sum(self.weights[: self.place]) + self.weights[self.place] * self.done
-            event = replace(event, share=whole / sum(self.weights))
+            event = replace(event, share=min(1.0, (self.ended + self.weight * self.done) / self.total))
         self.report(event)
-
-    def advance(self) -> None:
-        if self.place < len(self.weights) - 1:
-            self.place, self.done = self.place + 1, 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,13 +110,35 @@ class JobContext:
         if self.cancelled():
             raise JobCancelled
 
-    def in_parts(self, *weights: float) -> "tuple[JobContext, Callable[[], None]]":
-        """Return a context whose progress tells the share of the whole job, and the function that begins the next part.
+    def in_stages(self, total: float) -> "JobContext":
+        """Return a context whose progress tells the share of the whole job, of which each stage has its `weight`.
 
-        Weights are the relative times of the parts, at least one of them above 0. A part may be divided the same way.
+        Args:
+            total: The sum of the weights of all stages, above 0. Where more are needed than were expected, the share
+                stays at 1.
         """
-        parts = _Parts(self.report, weights)
-        return self.with_report(parts), parts.advance
+        return self.with_report(_Stages(self.report, total))
+
+    @contextmanager
+    def stage(self, name: Text = "", *, weight: float = 0.0) -> Generator[None]:
+        """Do a stage of the job, which ends with the block, also by an exception.
+
+        What it calls with this context may divide its own progress into stages.
+
+        Args:
+            name: For the user; reported at once. Empty where the work reports its own.
+            weight: Its relative time, of the total of `in_stages`.
+        """
+        stages = self.report if isinstance(self.report, _Stages) else None
+        if stages is not None:
+            stages.weight, stages.done = weight, 0.0
+        if name:
+            self.report(Progress(stage=name, done=0, total=0))
+        try:
+            yield
+        finally:
+            if stages is not None:
+                stages.ended, stages.weight, stages.done = stages.ended + stages.weight, 0.0, 0.0
 
     def with_report(self, report: Callable[[Event], None]) -> "JobContext":
         """Return a context with the same cancellation whose events go to `report`."""

@@ -37,7 +37,6 @@ from visionft.training.preset_choice import project_circumstances
 from visionft.training.probing import Probe, preset_configs, probe_backbones
 
 WORTH = 0.01  # less than a point is not worth training for ...
-_PARTS = (8, 3, 8, 2, 3, 3, 6)  # relative times: features, curve, backbones, heads, costs of two presets, trials
 _WORTH_OF_ERRORS = 0.25  # ... unless it removes this share of the remaining errors
 
 
@@ -163,39 +162,40 @@ def recommend(
     began = time.monotonic()
     check_labels(project_dir, images, accepted)
     divided = images if is_divided(images) else as_divided(images, SplitRequest())
-    job, next_part = job.in_parts(*_PARTS)
-    features = embedded(project_dir, images, job=job)
-    next_part()
-    labelled, total = labelled_images(features, divided, accepted, seed=seed)
-    curve, laws = curve_of(labelled, images.class_names, total=total, seed=seed, job=job)
-    next_part()
+    job = job.in_stages(33)
+    with job.stage(weight=8):
+        features = embedded(project_dir, images, job=job)
+    with job.stage(weight=3):
+        labelled, total = labelled_images(features, divided, accepted, seed=seed)
+        curve, laws = curve_of(labelled, images.class_names, total=total, seed=seed, job=job)
     problems = config_problems(TrainConfig(), divided)
     problem = Message("Not trainable: {problem}.", problem=problems[0].message) if problems else ""
     circumstances = project_circumstances(divided, project_dir, device=device)
-    if not probes and not problem:
-        suited = preset_backbones("balanced", circumstances)
-        probes = probe_backbones(suited, TrainConfig(device=device), divided, job=job)
+    with job.stage(weight=8):
+        if not probes and not problem:
+            suited = preset_backbones("balanced", circumstances)
+            probes = probe_backbones(suited, TrainConfig(device=device), divided, job=job)
     job.check_cancelled()
-    next_part()
     presets = preset_configs(circumstances, probes, device=device)
     quick, balanced = presets["quick"], presets["balanced"]
     speeds = {probe.backbone: probe.milliseconds for probe in probes}
-    free = training_free_candidates(labelled, laws, quick, divided, milliseconds=speeds, job=job)
-    next_part()
-    cost = cost_of(quick, divided, job=job)
-    next_part()
+    with job.stage(weight=2):
+        free = training_free_candidates(labelled, laws, quick, divided, milliseconds=speeds, job=job)
+    with job.stage(weight=3):
+        cost = cost_of(quick, divided, job=job)
     candidates = [with_cost(each, cost) for each in free]  # all cost as much as Quick
     trial, trial_s, train_images = None, None, max(1, len(divided.labelled("train")))
     if balanced.total_epochs and not problem:
-        cost = cost_of(balanced, divided, job=job)
+        with job.stage(weight=3):
+            cost = cost_of(balanced, divided, job=job)
         has_time = False
         if not isinstance(cost, str) and can_try(divided):
             shown = HALVES * trial_config(balanced, train_images).epochs * (train_images // HALVES)
             trial_s = cost.seconds * shown / max(1, balanced.epochs * train_images)
             has_time = limits.minutes is not None and trial_s + cost.seconds <= 60 * limits.minutes
-        next_part()
         if trial_s is not None and (has_time if tries is None else tries):
-            trial, trial_s = run_trial(balanced, divided, features, seed=seed, job=job), None
+            with job.stage(weight=6):
+                trial, trial_s = run_trial(balanced, divided, features, seed=seed, job=job), None
         base = max(free, key=lambda each: each.expected)
         ratio = ratio_after(trial, train_images / max(1, curve.classes))
         candidates.append(with_cost(trained_candidate(balanced, base, ratio, divided, milliseconds=speeds), cost))

@@ -44,20 +44,20 @@ def run_checks(
     """
     chosen = tuple(checks)
     names, needs_features = chosen or tuple(CHECKS), not chosen and bool(images.images)
-    job, next_part = job.in_parts(*[_FEATURES_WEIGHT] * needs_features, *(CHECKS[name].weight for name in names))
+    job = job.in_stages(_FEATURES_WEIGHT * needs_features + sum(CHECKS[name].weight for name in names))
     inputs = Inputs(project_dir, images, job)
     if needs_features:
-        _ = inputs.features
-        next_part()
+        with job.stage(weight=_FEATURES_WEIGHT):
+            _ = inputs.features
     report = ScanReport(results={}, skipped={})
     for name in names:
         try:
             job.check_cancelled()
-            report.results[name] = CHECKS[name].run(inputs)
+            with job.stage(weight=CHECKS[name].weight):
+                report.results[name] = CHECKS[name].run(inputs)
             job.report(ResultStored(name=name))
         except JobCancelled:
             raise
         except VisionFTError as error:
             report.skipped[name] = SkippedCheck(message=error.message, hint=error.hint, next_step=error.next_step)
-        next_part()
     return report

@@ -72,16 +72,17 @@ def evaluate_splits(
 ) -> tuple[Evaluation, ...]:
     """Do `evaluate_run` for several splits; the network is loaded, and calibrated on validation, once."""
     model = load_current_model(read_run(run_dir), images, job=job)
-    others: list[Split] = [split for split in splits if split != "val"]
-    measured: tuple[Split, ...] = ("val", *others)
-    job, next_part = job.in_parts(*(len(images.labelled(split)) + 1 for split in measured))
-    val, temperature, thresholds = calibrate(model, images, job=job)
+    weights = {split: len(images.labelled(split)) + 1 for split in ("val", *splits)}
+    job = job.in_stages(sum(weights.values()))
+    with job.stage(weight=weights["val"]):
+        val, temperature, thresholds = calibrate(model, images, job=job)
     found: list[Evaluation] = []
     for split in splits:
-        if split in others:
-            next_part()
-        chosen = val if split == "val" else None
-        chosen = chosen or run_logits(model, images, split, job=job)
+        if split != "val" or val is None:
+            with job.stage(weight=weights[split]):
+                chosen = run_logits(model, images, split, job=job)
+        else:
+            chosen = val
         evaluation = replace(summarise(model.run, split, chosen, temperature, thresholds), labels=model.labels)
         probabilities = probabilities_of(chosen, temperature)
         write_evaluation(run_dir, evaluation, chosen.images, chosen.targets, probabilities, thresholds)

@@ -30,17 +30,19 @@ def train_and_evaluate(config: TrainConfig, images: Snapshot, run_dir: Path, *, 
     """
     project_dir = run_dir.parent.parent
     measuring, training = framing_passes(config, images, project_dir), sum(image_passes(config, images))
-    job, next_part = job.in_parts(measuring, training, _evaluated_images(images))
-    recorder = StepRecorder(run_dir.parent, job)
+    evaluating = _evaluated_images(images)
+    job = job.in_stages(measuring + training + evaluating)
     try:
-        config = resolved_framing(config, images, project_dir, job=job)
+        with job.stage(weight=measuring):
+            config = resolved_framing(config, images, project_dir, job=job)
     except JobCancelled:
         stopped = stopped_before_start(config, classes=len(images.class_names), run_dir=run_dir)
         return TrainedRun(result=stopped, evaluations={})
-    next_part()
-    result = train(config, images, run_dir, is_new=True, job=job.with_report(recorder))
-    next_part()
-    return _evaluated(result, run_dir.with_name(result.run), images, job)
+    with job.stage(weight=training):
+        recorder = StepRecorder(run_dir.parent, job)
+        result = train(config, images, run_dir, is_new=True, job=job.with_report(recorder))
+    with job.stage(weight=evaluating):
+        return _evaluated(result, run_dir.with_name(result.run), images, job)
 
 
 def resume_and_evaluate(run_dir: Path, *, job: JobContext = SILENT) -> TrainedRun:
@@ -50,10 +52,12 @@ def resume_and_evaluate(run_dir: Path, *, job: JobContext = SILENT) -> TrainedRu
         RunError, WeightsError: As `resume`.
     """
     config, images = read_run(run_dir).config, read_snapshot(run_dir)
-    job, next_part = job.in_parts(sum(image_passes(config, images)), _evaluated_images(images))
-    result = resume(run_dir, job=job.with_report(StepRecorder(run_dir.parent, job)))
-    next_part()
-    return _evaluated(result, run_dir, None, job)
+    training, evaluating = sum(image_passes(config, images)), _evaluated_images(images)
+    job = job.in_stages(training + evaluating)
+    with job.stage(weight=training):
+        result = resume(run_dir, job=job.with_report(StepRecorder(run_dir.parent, job)))
+    with job.stage(weight=evaluating):
+        return _evaluated(result, run_dir, None, job)
 
 
 def evaluate_held_out(run_dir: Path, images: Snapshot | None, *, job: JobContext = SILENT) -> dict[Split, Evaluation]:

@@ -75,17 +75,18 @@ class Distiller:
         Raises:
             JobCancelled: The user cancelled.
         """
-        job, next_part = self.job.in_parts(2, 8, 3, 1)
-        taught = self._taught(job)
-        next_part()
+        job = self.job.in_stages(14)
+        with job.stage(weight=2):
+            taught = self._taught(job)
         with tempfile.TemporaryDirectory(prefix="visionft-") as temporary:
             run_dir, out_dir = Path(temporary) / "runs" / "001", Path(temporary) / "export"
-            train(self._config(len(taught.soft_labels)), taught, run_dir, job=_as_one_stage(job))
+            with job.stage(weight=8):
+                train(self._config(len(taught.soft_labels)), taught, run_dir, job=_as_one_stage(job))
             job.check_cancelled()
-            next_part()
-            made = self.export(run_dir, taught, out_dir, job)
-            next_part()
-            return self._compared(made, out_dir, len(taught.soft_labels), job)
+            with job.stage(weight=3):
+                made = self.export(run_dir, taught, out_dir, job)
+            with job.stage(weight=1):
+                return self._compared(made, out_dir, len(taught.soft_labels), job)
 
     def _taught(self, job: JobContext) -> Snapshot:
         """Return the images to learn from with the run's probabilities, and the validation images."""

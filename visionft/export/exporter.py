@@ -4,7 +4,7 @@ An export without a comparison with PyTorch is not an export (design rule 6).
 """
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,6 @@ from visionft.data.types import Snapshot
 from visionft.errors import ConfigError, ExportError, RunError
 from visionft.evaluation.report import Logits, calibrate, summarise
 from visionft.evaluation.stored import Evaluation, read_evaluation
-from visionft.events import Progress
 from visionft.export.bundle.benching import measure_large, measure_latency
 from visionft.export.bundle.card.model_card import CARD_FILE, model_card
 from visionft.export.bundle.framework_formats import framework_files, write_frameworks
@@ -132,11 +131,15 @@ def export_run(
         require_images(options.precisions or ("fp16",) * options.distil, model, images)
         if options.mirror:
             require_no_index(model)
-        # See the calls in `run`.
-        job, next_part = job.in_parts(3, 3, 1 + 12 * len(options.precisions), *[60] * options.distil, 4)
-        result = _Export(model, images, folder, out_dir, options, facts, job, next_part).run()
+        job = job.in_stages(3 + 3 + _variants_weight(options) + 60 * options.distil + 4)  # see `run`
+        result = _Export(model, images, folder, out_dir, options, facts, job).run()
     logger.info("export ends: %d bytes, %s", result.bytes, result.parity)
     return result
+
+
+def _variants_weight(options: ExportOptions) -> int:
+    """Return the relative time of the stage that makes and measures the smaller variants."""
+    return 1 + 12 * len(options.precisions)
 
 
 @dataclass(frozen=True)
@@ -150,42 +153,40 @@ class _Export:
     options: ExportOptions
     facts: ProjectFacts
     job: JobContext
-    next_part: Callable[[], None]
 
     def run(self) -> ExportResult:
         model, images, path = self.model, self.images, self.folder / MODEL_FILE
         mirror = None
-        if self.options.mirror:
-            val, temperature, thresholds, mirror = calibrate_average(model, images, job=self.job)
-        else:
-            val, temperature, thresholds = calibrate(model, images, job=self.job)
-        distance, border = fit_distance(model.strongest, images, job=self.job) or (None, None)
-        metadata = metadata_of(model, images, temperature, thresholds, border)
-        metadata |= {"mirror": True} if mirror else {}
-        self.next_part()
-        self.job.report(Progress(stage="Writing the ONNX file", done=0, total=0))
-        networks = [self._export_part(part, distance if part is model.strongest else None) for part in model.parts]
-        path.write_bytes(self._whole_model(networks, metadata).SerializeToString())
-        if self.options.float_input and not model.is_combined:
-            self._write_float_model(metadata)
-        (self.folder / NETWORK_FILE).unlink()
-        reference = Reference(model, temperature, images.task, distance, averages_mirror=mirror is not None)
-        parity = compare(reference, images, path, job=self.job)
-        self.next_part()
+        with self.job.stage(weight=3):
+            if self.options.mirror:
+                val, temperature, thresholds, mirror = calibrate_average(model, images, job=self.job)
+            else:
+                val, temperature, thresholds = calibrate(model, images, job=self.job)
+            distance, border = fit_distance(model.strongest, images, job=self.job) or (None, None)
+            metadata = metadata_of(model, images, temperature, thresholds, border)
+            metadata |= {"mirror": True} if mirror else {}
+        with self.job.stage("Writing the ONNX file", weight=3):
+            networks = [self._export_part(part, distance if part is model.strongest else None) for part in model.parts]
+            path.write_bytes(self._whole_model(networks, metadata).SerializeToString())
+            if self.options.float_input and not model.is_combined:
+                self._write_float_model(metadata)
+            (self.folder / NETWORK_FILE).unlink()
+            reference = Reference(model, temperature, images.task, distance, averages_mirror=mirror is not None)
+            parity = compare(reference, images, path, job=self.job)
         reasons = list[str]()
-        variants = VariantMaker(
-            model=model, images=images, val=val, networks=networks, folder=self.folder,
-            build=lambda parts: self._whole_model(parts, metadata),
-            decoder=LogitDecoder(temperature=temperature, thresholds=thresholds), job=self.job,
-        ).make(self.options.precisions)  # fmt: skip
-        self.next_part()
+        with self.job.stage(weight=_variants_weight(self.options)):
+            variants = VariantMaker(
+                model=model, images=images, val=val, networks=networks, folder=self.folder,
+                build=lambda parts: self._whole_model(parts, metadata),
+                decoder=LogitDecoder(temperature=temperature, thresholds=thresholds), job=self.job,
+            ).make(self.options.precisions)  # fmt: skip
         if self.options.distil:
             try:
-                small = self._distil(val, LogitDecoder(temperature=temperature, thresholds=thresholds))
+                with self.job.stage(weight=60):
+                    small = self._distil(val, LogitDecoder(temperature=temperature, thresholds=thresholds))
                 variants = (*variants, small)
             except (ConfigError, ExportError, RunError) as error:
                 reasons.append(Message("The small network: {reason}", reason=error.message))
-            self.next_part()
         forms, left_out = self._write_phone_files(metadata, variants) if self.options.phone else ((), ())
         remembered = self._write_index(temperature, variants) if self._has_index else 0
         frameworks = write_frameworks(
@@ -194,14 +195,14 @@ class _Export:
         write_samples(self.folder)
         write_text(self.folder / LABELS_FILE, "\n".join(model.run.class_names) + "\n")
         compared = compared_images(model.run, images)
-        self.job.report(Progress(stage="Measuring its speed", done=0, total=0))
-        _, pixels = next(readable_images(compared, model.run.config.image_reading))
-        latency = measure_latency(Predictor(path), pixels, job=self.job)
-        large_ms = measure_large(model.strongest.preprocessing, self.options.opset)
-        self.job.report(Progress(stage="Running the sample programs", done=0, total=0))
-        smaller = [each.file for each in variants if each.is_kept]
-        samples = run_samples(self.folder, [image.path for image in compared], others=smaller)
-        require_agreement(samples)
+        with self.job.stage("Measuring its speed", weight=2):
+            _, pixels = next(readable_images(compared, model.run.config.image_reading))
+            latency = measure_latency(Predictor(path), pixels, job=self.job)
+            large_ms = measure_large(model.strongest.preprocessing, self.options.opset)
+        with self.job.stage("Running the sample programs", weight=2):
+            smaller = [each.file for each in variants if each.is_kept]
+            samples = run_samples(self.folder, [image.path for image in compared], others=smaller)
+            require_agreement(samples)
         has_float_model = (self.folder / FLOAT_MODEL_FILE).is_file()
         result = ExportResult(
             model=self.out_dir / MODEL_FILE, bytes=path.stat().st_size, sha256=sha256_file(path),

@@ -31,7 +31,7 @@ logger = logging.getLogger(__name__)
 FILE: Final = "framing.json"
 SIZES: Final = (160, 224, 320, 448, 640)
 LEAST_IMAGES: Final = 20  # below, a held-out loss tells nothing
-_PARTS = (1.0, 2.0, 2.0)  # relative times of the trials that every measurement takes
+_TRIALS = 5.0  # relative time of the trials that every measurement takes: one at the own size, two at the next
 _AGAIN: Final = 2  # times as many labels, from which on it is measured again
 
 
@@ -105,7 +105,7 @@ def resolved_framing(
 def framing_passes(config: TrainConfig, images: Snapshot, project_dir: Path) -> float:
     """Return about how many images `resolved_framing` passes through the network; 0 where it measures nothing."""
     is_measured = config.framing == "auto" and is_due(read_framing(project_dir), images)
-    return sum(_PARTS) * float(len(probed_images(images))) if is_measured else 0.0
+    return _TRIALS * float(len(probed_images(images))) if is_measured else 0.0
 
 
 def known_framing(config: TrainConfig, project_dir: Path) -> TrainConfig:
@@ -134,16 +134,15 @@ def measure_framing(
     usual = {"framing": "centre", "image_size": 0, "aspect": 0.0, "region": "", "image_reading": images.image_reading}
     base = replace(config, method="linear", **usual)
 
-    job, next_part = job.in_parts(*_PARTS)
+    job = job.in_stages(_TRIALS)
 
-    def measured(settings: TrainConfig) -> Probe:
+    def measured(settings: TrainConfig, *, weight: float = 2.0) -> Probe:
         words = Message("Trying what the network sees: {framing}")
         stage = Message(words, framing=framing_text(Framing.of(settings), settings.input_shape))
-        found = probe(settings, images, chosen, stage=stage, job=job)
-        next_part()
-        return found
+        with job.stage(weight=weight):
+            return probe(settings, images, chosen, stage=stage, job=job)
 
-    best = measured(base)
+    best = measured(base, weight=1.0)
     probes, framings = [best], ("centre", "whole")
     for size in sizes_above(base):
         before, square = best, replace(base, image_size=size)

@@ -70,15 +70,15 @@ def probe_backbones(
     check_config(config, images)
     chosen = probed_images(images)
     found: list[Probe] = []
-    job, next_part = job.in_parts(*[1] * max(1, len(names)))
+    job = job.in_stages(max(1, len(names)))
     for name in names:
         settings = replace(config, backbone=name, method="linear", image_size=0, weights="pretrained")
         stage = Message("Trying {title}", title=get_backbone(name).title)
         try:
-            found.append(probe(settings, images, chosen, stage=stage, job=job))
+            with job.stage(weight=1):
+                found.append(probe(settings, images, chosen, stage=stage, job=job))
         except JobCancelled:
             break
-        next_part()
     return tuple(found)
 
 

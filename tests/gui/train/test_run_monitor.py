@@ -69,22 +69,23 @@ def test_one_bar_counts_images_over_all_stages_and_never_falls(monitor, monkeypa
     now = [100.0]
     monkeypatch.setattr("time.monotonic", lambda: now[0])
     monitor.start("A run", epochs=3)
-    job, next_part = JobContext(monitor.handle).in_parts(1, 3, 1)
-    job.report(Progress(stage="MB of resnet18 fetched", done=100, total=200))
-    now[0] += 10
-    job.report(Progress(stage="Looking", done=0, total=600, unit="images"))
-    assert monitor.line.share() == pytest.approx(0.1)  # another stage of the same part
-    now[0] += 10
-    job.report(Progress(stage="Looking", done=480, total=600, unit="images"))
-    assert {"480", "600"} <= set(monitor.line.words().split()) and "min" in monitor.line.words()
-    assert monitor.tiles["speed"].figure() == "48"
-    next_part()
-    job.report(started())
-    job.report(step(epoch=2, step=2, share=0.5))
-    assert {"20", "40"} <= set(monitor.line.words().split())  # images, not steps
-    assert monitor.line.share() == pytest.approx(0.5) and monitor.chart.isVisibleTo(monitor)
-    next_part()
-    job.report(Progress(stage="Evaluating", done=32, total=64))
+    job = JobContext(monitor.handle).in_stages(5)
+    with job.stage(weight=1):
+        job.report(Progress(stage="MB of resnet18 fetched", done=100, total=200))
+        now[0] += 10
+        job.report(Progress(stage="Looking", done=0, total=600, unit="images"))
+        assert monitor.line.share() == pytest.approx(0.1)  # other work of the same stage
+        now[0] += 10
+        job.report(Progress(stage="Looking", done=480, total=600, unit="images"))
+        assert {"480", "600"} <= set(monitor.line.words().split()) and "min" in monitor.line.words()
+        assert monitor.tiles["speed"].figure() == "48"
+    with job.stage(weight=3):
+        job.report(started())
+        job.report(step(epoch=2, step=2, share=0.5))
+        assert {"20", "40"} <= set(monitor.line.words().split())  # images, not steps
+        assert monitor.line.share() == pytest.approx(0.5) and monitor.chart.isVisibleTo(monitor)
+    with job.stage(weight=1):
+        job.report(Progress(stage="Evaluating", done=32, total=64))
     assert monitor.line.share() == pytest.approx(0.9) and "32" in monitor.line.words().split()
 
 

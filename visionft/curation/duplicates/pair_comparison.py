@@ -194,22 +194,23 @@ class _PairComparer:
         """Return those of (P, 3) candidate pairs with a score above 0."""
         images, found = self._prints.images, list[DuplicatePair]()
         starts = range(0, len(candidates), _PAIRS)
-        job, next_part = self._inputs.job.in_parts(*[1.0] * max(1, len(starts)))
+        job = self._inputs.job.in_stages(max(1, len(starts)))
         for start in starts:
             items = candidates[start : start + _PAIRS].tolist()
-            scores, _, _ = stored_rows(
-                self._scores,
-                [
-                    self._reading.content_key(f"{images[first].sha256}{images[second].sha256}{turns}")
-                    for first, second, turns in items
-                ],
-                lambda place, items=items: self._score(*items[place]),
-                stage=Message("Comparing pairs"),
-                job=job,
-            )
+            keys = [
+                self._reading.content_key(f"{images[first].sha256}{images[second].sha256}{turns}")
+                for first, second, turns in items
+            ]
+            with job.stage(weight=1):
+                scores, _, _ = stored_rows(
+                    self._scores,
+                    keys,
+                    lambda place, items=items: self._score(*items[place]),
+                    stage=Message("Comparing pairs"),
+                    job=job,
+                )
             scored = zip(items, scores.tolist(), strict=True)
             found += [_pair(images[first], images[second], score) for (first, second, _), score in scored if score > 0]
-            next_part()
         self.count += len(candidates)
         return found
 

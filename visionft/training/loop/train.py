@@ -65,17 +65,18 @@ def train(
     stopped = False
     try:
         try:
-            run.start()
-            run.validate_start()
-            run.begin_learning()
-            while not run.is_over():
-                try:
-                    run.train_epoch()
-                except NotFinite as fault:
-                    run.roll_back(fault)
-                    continue
-                run.finish_epoch()
-            run.keeper.interpolate(run.job)
+            with run.job.stage(weight=run.setup_weight):
+                run.start()
+                run.validate_start()
+            with run.job.stage(weight=run.learning_weight):
+                while not run.is_over():
+                    try:
+                        run.train_epoch()
+                    except NotFinite as fault:
+                        run.roll_back(fault)
+                        continue
+                    run.finish_epoch()
+                run.keeper.interpolate(run.job)
         except JobCancelled:
             stopped = True
             run.save_last()
@@ -112,7 +113,8 @@ class _Run:
             ids = [image.image_id for image in images.labelled("val")]
             self._has_seen_validation = seen is not None and bool(len(seen.among(ids).image_ids))
         job = job if self.is_main else job.without_events()
-        job, self.begin_learning = job.in_parts(*image_passes(config, images))
+        self.setup_weight, self.learning_weight = image_passes(config, images)
+        job = job.in_stages(self.setup_weight + self.learning_weight)
         self.job = JobContext(job.report, partial(is_any_cancelled, job, self.accelerator))
         self.progress = RunProgress()
         self._steps = EventThrottle(self.job.report)
