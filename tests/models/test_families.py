@@ -70,9 +70,9 @@ def images(row: Backbone) -> torch.Tensor:
 def test_a_method_learns_merges_and_counts_or_refuses(name, method, small) -> None:
     row, kind = small(name), METHODS[method]
     if reason := kind.refusal(row):
-        is_known = (method, name) in (("lora", "resnext50_32x4d"), ("prefix", PE_CORE.name))
-        assert is_known or method == "zero_shot" or (method, row.family) == ("prefix", "resnet")
-        assert reason in (GROUPED, NO_TEXT, ROTARY, kind.unsupported.get(row.family))
+        known = {("lora", "resnext50_32x4d"): GROUPED, ("prefix", PE_CORE.name): ROTARY}
+        expected = NO_TEXT if method == "zero_shot" else METHODS["prefix"].unsupported.get(row.family)
+        assert reason == known.get((method, name), expected)
         assert not METHODS[supported_method(method, row)].refusal(row)
         return
     built = build_classifier(row, kind, classes=3, options=LORA_ON_ALL.get(method), weights=None).to_device("cpu")

@@ -21,11 +21,14 @@ def test_onnx_runtime_writes_no_device_id(tmp_path: Path, asked_for: str | None)
 def test_the_script_beside_a_model_leaves_none_either(tmp_path: Path) -> None:
     script = tmp_path / "predict.py"
     script.write_bytes(PYTHON.content)
-    assert files_of_home(tmp_path, str(script), "image.png") == []
+    assert files_of_home(tmp_path, str(script), "image.png", missing="model.onnx") == []
 
 
-def files_of_home(tmp_path: Path, *arguments: str, asked_for: str | None = None) -> list[Path]:
-    """Run Python with an empty home and return its leftover files about a device, or of a database."""
+def files_of_home(tmp_path: Path, *arguments: str, asked_for: str | None = None, missing: str = "") -> list[Path]:
+    """Run Python with an empty home and return its leftover files about a device, or of a database.
+
+    With `missing` it ends with an error that names this file.
+    """
     home = tmp_path / "home"
     home.mkdir()
     dropped = ("ORT_", "XDG_", "PYTHON")
@@ -35,5 +38,5 @@ def files_of_home(tmp_path: Path, *arguments: str, asked_for: str | None = None)
     done = subprocess.run(
         [sys.executable, *arguments], env=env, capture_output=True, text=True, timeout=120, check=False
     )
-    assert done.returncode == 0 or "model.onnx" in done.stderr, done.stderr
+    assert missing in done.stderr and (done.returncode == 0) == (not missing), done.stderr
     return [path for path in home.rglob("*") if "Microsoft" in path.parts or "onnx" in path.name]

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 
-from visionft.cli import main
 from visionft.cli.next_steps import command_for
 from visionft.project.store import Project, duplicate_project
 from visionft.remote import ssh
@@ -38,18 +37,6 @@ def calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.delenv("VISIONFT_OFFLINE", raising=False)
     return lambda: [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
-
-
-@pytest.fixture
-def run(monkeypatch, capsys):
-    """Return a function: arguments -> (exit code, stdout, stderr)."""
-
-    def run(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["visionft", *map(str, arguments)])
-        code = main()
-        return code, *capsys.readouterr()
-
-    return run
 
 
 def new_project(folder: Path) -> Path:

@@ -14,7 +14,6 @@ import pytest
 from projects import project_of
 from ssh_host import SSHD, served_host
 
-from visionft.cli import main
 from visionft.errors import VisionFTError
 from visionft.events import EpochDone
 from visionft.jobs import JobContext
@@ -39,18 +38,6 @@ def host(tmp_path: Path):
 def project(image_folder: Path, tmp_path: Path) -> Path:
     """Return a project with images and splits."""
     return project_of(tmp_path / "project", image_folder, has_splits=True)
-
-
-@pytest.fixture
-def run(monkeypatch, capsys):
-    """Return a function: arguments -> (exit code, stdout, stderr)."""
-
-    def run(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["visionft", *map(str, arguments)])
-        code = main()
-        return code, *capsys.readouterr()
-
-    return run
 
 
 def port_of(host: Host) -> int:

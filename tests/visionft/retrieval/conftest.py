@@ -1,31 +1,16 @@
 """A project of generated images with known features: three classes, two groups of duplicates."""
 
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from visionft.cli import main
 from visionft.features.feature_store import FeatureKind, make_current
 from visionft.project.importing.importer import import_source
 from visionft.project.store import Project
 
 CLASSES = ("ant", "bee", "cat")
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
-    """Return a function to run a command: its exit status, stdout and stderr."""
-
-    def run(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["visionft", *map(str, arguments)])
-        code = main()
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return run
 
 
 @pytest.fixture

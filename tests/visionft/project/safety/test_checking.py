@@ -208,12 +208,16 @@ def test_values_of_another_kind_and_texts_that_are_none_are_damage(project: Proj
             check(project.path)
 
 
-@pytest.mark.parametrize("content", [b"", b"\xff\xfe", b"nonsense *project.db\n"])
-def test_a_seal_that_is_none_stops_nobody_and_a_restored_project_has_one(project: Project, content: bytes) -> None:
+@pytest.mark.parametrize(
+    ("content", "seal"), [(b"", "none"), (b"\xff\xfe", "none"), (b"nonsense *project.db\n", "broken")]
+)
+def test_a_seal_that_is_none_stops_nobody_and_a_restored_project_has_one(
+    project: Project, content: bytes, seal: str
+) -> None:
     project.back_up()
     project.close()
     (project.path / SEAL).write_bytes(content)
-    assert check(project.path) in ("none", "broken")
+    assert check(project.path) == seal
     assert check(project.path) == "whole"
     restore_backup(project.path)
     assert check(project.path) == "whole"
