@@ -31,8 +31,8 @@ def scenes() -> dict[str, Scene]:
         "42-label-accept": _accept,
         "43-label-sample": _sample,
         "44-label-sample-wrong": _sample_with_a_mark,
-        "45-label-not-proven": partial(_verdict, is_honest=False),
-        "46-label-proven": partial(_verdict, is_honest=True),
+        "45-label-proven-little": partial(_result, is_honest=False),
+        "46-label-proven": partial(_result, is_honest=True),
     }
 
 
@@ -85,16 +85,16 @@ def _row_with_exceptions(studio: Any) -> None:
 def _accept(studio: Any) -> None:
     page = studio.window.page("label")
     page.bulk.show_accepting()
-    view = page.bulk.auditing.accept_view
+    view = page.bulk.accepting.accept_view
     view.slider.setValue(50)
-    view.rightness_box.setCurrentIndex(0)
-    view.rightness_box.activated.emit(0)
+    view.size_box.setCurrentIndex(0)
+    view.size_box.activated.emit(0)
     studio.wait_for_images(300)
 
 
 def _sample(studio: Any) -> None:
     bulk = studio.window.page("label").bulk
-    bulk.auditing.accept_view.check_button.click()
+    bulk.accepting.accept_view.check_button.click()
     _until(studio, lambda: bulk.sample_view.grid.count() > 0)
 
 
@@ -104,7 +104,7 @@ def _sample_with_a_mark(studio: Any) -> None:
     view.toggled.emit(view.grid.images.ids[0])
 
 
-def _verdict(studio: Any, *, is_honest: bool) -> None:
+def _result(studio: Any, *, is_honest: bool) -> None:
     """Check the sample by the folder names; a dishonest check marks all images as wrong."""
     page = studio.window.page("label")
     bulk = page.bulk
@@ -125,5 +125,5 @@ def _verdict(studio: Any, *, is_honest: bool) -> None:
             if name != said:
                 bulk.sample_view.toggled.emit(image_id)
                 bulk.assign(name)
-        bulk.auditing.accept_row()
+        bulk.accepting.accept_row()
     studio.wait_for_images(300)

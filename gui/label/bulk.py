@@ -1,4 +1,4 @@
-"""Labelling many images at once: in clusters of suggestions, or by bulk acceptance, with or without an audit.
+"""Labelling many images at once: in clusters of suggestions, or by bulk acceptance.
 
 Selects the view to show in place of the grid; the page queries it and shows it.
 """
@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QWidget
 
 from gui import actions
 from gui.kit.thumbnails import ThumbnailStore
-from gui.label.auditing import AuditController
+from gui.label.bulk_accept import BulkAccept
 from gui.label.cluster_queue import ClusterQueue
 from gui.label.label_keys import label_keys
 from gui.label.label_session import LabelSession
@@ -24,21 +24,21 @@ class BulkLabelling(QObject):
         super().__init__(parent)
         self.view: QWidget | None = None
         self.clusters = ClusterQueue(labels, thumbnails, self, side_px=side_px)
-        self.auditing = AuditController(labels, thumbnails, self, side_px=side_px)
-        self.rows_view, self.sample_view = self.clusters.view, self.auditing.sample_view
-        self._controllers = {self.rows_view: self.clusters, self.sample_view: self.auditing}
-        self.views = (self.rows_view, self.auditing.accept_view, self.sample_view, self.auditing.result_view)
+        self.accepting = BulkAccept(labels, thumbnails, self, side_px=side_px)
+        self.rows_view, self.sample_view = self.clusters.view, self.accepting.sample_view
+        self._controllers = {self.rows_view: self.clusters, self.sample_view: self.accepting}
+        self.views = (self.rows_view, self.accepting.accept_view, self.sample_view)
         for view, place in ((self.rows_view, actions.ROWS), (self.sample_view, actions.SAMPLE)):
             view.grid.installEventFilter(label_keys(labels, self._controllers[view].assign, self, place=place))
         self.rows_view.closed.connect(self.close)
-        self.auditing.view_wanted.connect(self._show)
+        self.accepting.view_wanted.connect(self._show)
 
     @property
     def focus(self) -> QWidget | None:
         if isinstance(self.view, RowsView):
             return self.view.grid
-        accept, result = self.auditing.accept_view, self.auditing.result_view
-        return accept.slider if self.view is accept else result.close_button if self.view is result else None
+        view = self.accepting.accept_view
+        return view.slider if self.view is view else None
 
     @property
     def has_sizes(self) -> bool:
@@ -52,7 +52,7 @@ class BulkLabelling(QObject):
 
     def show_accepting(self) -> None:
         self.close()
-        self.auditing.begin()
+        self.accepting.begin()
 
     def toggle_current(self) -> None:
         """Exclude the current image from its row, or include it again."""
@@ -69,7 +69,7 @@ class BulkLabelling(QObject):
     def close(self) -> None:
         self.clusters.is_on = False
         if self.view not in (None, self.rows_view):
-            self.auditing.close()
+            self.accepting.close()
         self._show(None)
 
     def set_side(self, pixels: int) -> None:

@@ -160,7 +160,7 @@ class FilterBar(QWidget):
 
 
 class SuggestionBar(Card):
-    """The line about suggestions: their source, bulk actions, and the certificate of accepted labels."""
+    """The line about suggestions: their source, bulk actions, and the audit of accepted ones."""
 
     def __init__(self) -> None:
         super().__init__(tone="info", margin=theme.SMALL)
@@ -168,7 +168,7 @@ class SuggestionBar(Card):
         self.clusters_button = Button("Label clusters", "layers")
         self.accept_button = Button("Accept in bulk", "check")
         self.accept_button.setToolTip(
-            tr("Accept all suggestions above a threshold, with a certificate of their accuracy")
+            tr("Accept all suggestions above a threshold, after a check of a sample if you like")
         )
         self.hide_button = IconButton("close", "Hide the suggestions")
         words = row(IconLabel("sample", tone="accent"), self.text_label, grows=1)
@@ -178,8 +178,8 @@ class SuggestionBar(Card):
         self._parts.setContentsMargins(0, 0, 0, 0)
         self._parts.addLayout(words, 1)
         self._parts.addLayout(buttons)
-        self.certificate_label = ElidedLabel("", "small", mode=Qt.TextElideMode.ElideRight)
-        self._proof = widget_of(row(IconLabel("shield", tone="good"), self.certificate_label, grows=1))
+        self.audit_label = ElidedLabel("", "small", mode=Qt.TextElideMode.ElideRight)
+        self._proof = widget_of(row(IconLabel("shield", tone="good"), self.audit_label, grows=1))
         self.add(self._line, self._proof)
         self._proof.hide()
         self.hide()
@@ -206,9 +206,9 @@ class SuggestionBar(Card):
         self.text_label.setText(f"{words}, {accuracy}")
         self._place_buttons()
 
-    def show_certificate(self, words: str) -> None:
-        """Show the certificate of accepted labels; empty for none."""
-        self.certificate_label.setText(words)
+    def show_audit(self, words: str) -> None:
+        """Show the newest audit of accepted suggestions; empty for none."""
+        self.audit_label.setText(words)
         self._proof.setVisible(bool(words))
 
     def show_wanted(self, *, is_wanted: bool) -> None:

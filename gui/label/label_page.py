@@ -10,7 +10,7 @@ from PySide6.QtCore import QPoint, Qt, QTimer, Slot
 from PySide6.QtWidgets import QMenu, QSlider
 
 from gui.kit import theme
-from gui.kit.certificates import certificate_words
+from gui.kit.audit_words import audit_words
 from gui.kit.empty_state import EmptyState
 from gui.kit.image_grid import ImageGrid
 from gui.kit.parts import (
@@ -186,10 +186,10 @@ class LabelPage(Page):
 
     def _show_bar(self) -> None:
         suggesting = self.labels.suggesting
-        now, bar, proven = suggesting.current(), self.suggestion_bar, self.labels.certificate
+        now, bar, proven = suggesting.current(), self.suggestion_bar, self.labels.audit
         expected = None if now.classes & self.labels.guessed else now.expected_accuracy
         bar.show_counts(suggesting.source_text(len(now)), len(now), expected=expected)
-        bar.show_certificate(certificate_words(proven) if proven is not None else "")
+        bar.show_audit(audit_words(proven) if proven is not None else "")
         bar.show_wanted(is_wanted=self.bulk.view is None)
         names = [row.name for row in self.labels.classes if row.name in now.classes]
         self.filters.show_predictions(names, has_queue=suggesting.has_features)
@@ -351,7 +351,7 @@ class LabelPage(Page):
 
     def close_workers(self) -> None:
         """Wait for the images being decoded; called before the page is deleted."""
-        self.bulk.auditing.keep_answers()
+        self.bulk.accepting.keep_answers()
         self.thumbnails.close()
         self.viewer.close_workers()
         self.labeller.close()

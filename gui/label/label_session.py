@@ -20,23 +20,23 @@ from gui.label.suggesting import SuggestionController
 from gui.session import ProjectSession
 from gui.state import AppState
 from visionft.advice.stored_recommendation import StoredCurve, read_curve
-from visionft.project.edits.certificates import Certificate, certificates_of
+from visionft.project.edits.audits import Audit, audits_of
 from visionft.project.queries import ClassRow, common_tags, tag_names
 from visionft.project.queries import class_rows as read_classes
 from visionft.project.store import Project
 from visionft.project.summary import ProjectSummary
 
 T = TypeVar("T")
-Counts = tuple[ProjectSummary, tuple[ClassRow, ...], tuple[str, ...], Certificate | None, StoredCurve | None]
+Counts = tuple[ProjectSummary, tuple[ClassRow, ...], tuple[str, ...], Audit | None, StoredCurve | None]
 FIRST = -1  # instead of an image id: the first one shown
 _Shown = tuple[ImageQuery, tuple[int, ...] | None]  # the query, or just these images
 
 
 def _read(project: Project) -> Counts:
     summary = project.summary()
-    certificate = next(iter(certificates_of(project)), None)
+    audit = next((each for each in audits_of(project) if each.standing), None)
     classes, tags = read_classes(project, summary.classes), tag_names(project)
-    return summary, classes, tags, certificate, read_curve(project.path)
+    return summary, classes, tags, audit, read_curve(project.path)
 
 
 class LabelSession(ImageEdits):
@@ -57,7 +57,7 @@ class LabelSession(ImageEdits):
         self.suggesting = SuggestionController(state, session, page=page, parent=self)
         self.summary: ProjectSummary | None = None
         self.tags: tuple[str, ...] = ()
-        self.certificate: Certificate | None = None  # the newest
+        self.audit: Audit | None = None  # the newest of accepted suggestions
         self.curve: StoredCurve | None = None  # the last measured learning curve
         self.query = ImageQuery()
         self.only: tuple[int, ...] | None = None  # exactly these images, instead of the query
@@ -107,7 +107,7 @@ class LabelSession(ImageEdits):
 
     def _take(self, counts: Counts) -> None:
         before = self.guessed
-        self.summary, self.classes, self.tags, self.certificate, self.curve = counts
+        self.summary, self.classes, self.tags, self.audit, self.curve = counts
         self.colours = class_colours(self.classes)
         self.keys = self.keys_now()
         if self.guessed != before:

@@ -1,7 +1,7 @@
 """Rows of images with one suggested class: a question about the first row, the progress, and the rows.
 
-Shared by labelling clusters of suggestions (`cluster_queue`) and auditing a sample (`auditing`). Keys and buttons act
-on the first row.
+Shared by labelling clusters of suggestions (`cluster_queue`) and checking a sample (`bulk_accept`). Keys and buttons
+act on the first row.
 """
 
 from collections.abc import Sequence

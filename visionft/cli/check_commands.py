@@ -226,5 +226,5 @@ def _report_text(found: DatasetReport, out: Path | None) -> str:
     lines += ["", "What to do next:"] if found.recommendations else []
     for number, each in enumerate(found.recommendations, start=1):
         lines += [f"{number:2}. {each.action}", f"    {each.evidence}"]
-    lines += found.certificates
+    lines += found.audits
     return "\n".join([*lines, *(["", f"Wrote {out}."] if out is not None else [])])

@@ -17,12 +17,20 @@ from visionft.cli.schemas import prints
 from visionft.errors import VisionFTError
 from visionft.evaluation.prompt_evaluation import PromptReport, evaluate_prompts
 from visionft.foreign_text import printable
-from visionft.project.edits.certificates import Audit, pending_audit
+from visionft.project.edits.audits import Audit, audits_of, newest_sample
 from visionft.project.edits.changes import AddClass
 from visionft.project.edits.class_changes import SetPrompts
 from visionft.project.names import count_of
 from visionft.project.store import Project
-from visionft.suggest.audit import draw_audit, finish_audit, is_worth_trying, read_answers, write_sample
+from visionft.suggest.audit import (
+    SAMPLE,
+    accept_audited,
+    draw_audit,
+    finish_audit,
+    least_right,
+    read_answers,
+    write_sample,
+)
 from visionft.suggest.feature_suggester import FeatureSuggester, open_suggester
 from visionft.suggest.suggestions import Suggestion
 from visionft.zero_shot.class_texts import DEFAULT_TEMPLATES, TEMPLATE_SETS, ClassTexts, all_texts, same_texts
@@ -34,7 +42,7 @@ _SUGGESTION = {
     "path": Path, "classes": tuple[str, ...], "confidence": float, "ranked": tuple[tuple[str, float], ...],
     "why": [{"path": Path | None, "classes": tuple[str, ...], "cosine": float}],
 }  # fmt: skip
-_SAMPLE = {"file": Path, "audit": Audit, "expected_wrong": float, "is_worth_trying": bool}
+_SAMPLE = {"file": Path, "audit": Audit, "expected_wrong": float}
 _SUGGESTIONS = {
     "source": str, "suggested": int, "unreadable": int, "stopped": bool, "accepted": int, "sample": (_SAMPLE, None),
     "images": ([_SUGGESTION], None),
@@ -58,20 +66,22 @@ def suggest(
         Path | None,
         Option(metavar="FILE", help="Accept nothing yet: write a random sample to check into this CSV file."),
     ] = None,
-    certify: Annotated[
+    size: Annotated[int, Option(metavar="N", min=1, max=MOST, help="For --audit: how many images to check.")] = SAMPLE,
+    seed: Annotated[int | None, Option(min=0, max=MOST_SEED, help="For --audit: draws the sample.")] = None,
+    audited: Annotated[
         Path | None, Option(metavar="FILE", help="Read the checked sample; accept the rest if it proves enough.")
     ] = None,
-    rightness: Annotated[float, Option(min=0, max=1, help="For --audit: the share of right labels to prove.")] = 0.97,
-    confidence: Annotated[float, Option(min=0, max=1, help="For --audit: how sure the proof is to be.")] = 0.95,
-    seed: Annotated[int | None, Option(min=0, max=MOST_SEED, help="For --audit: draws the sample.")] = None,
+    require: Annotated[
+        float, share_option("For --audited: accept the rest if at least this share is proven right.")
+    ] = 0.95,
     json: Json = False,
 ) -> None:
     """Suggest labels for unlabelled images, and accept them.
 
     The Label page shows the same suggestions.
     """
-    if certify is not None:
-        _certify(project, certify, as_json=json)
+    if audited is not None:
+        _accept_audited(project, audited, require=require, as_json=json)
         return
     with opened_project(project, read_only=accept is None and audit is None) as opened:
         with running_job() as job:
@@ -79,13 +89,10 @@ def suggest(
         source, found = suggested.source, suggested.suggestions
         sample, images = None, None
         if audit is not None:
-            aims = {"rightness": rightness, "confidence": confidence, "seed": seed}
-            drawn = draw_audit(opened, found, source=source, threshold=accept or 0.0, **aims)
+            drawn = draw_audit(opened, found, source=source, threshold=accept or 0.0, size=size, seed=seed)
             write_sample(audit, drawn, {image.image_id: image.path for image in opened.snapshot().images})
-            plan = drawn.audit
-            wrong = 1 - sum(found[image_id].confidence for image_id in drawn.accepted) / plan.accepted
-            sample = {"file": audit, "audit": plan, "expected_wrong": round(wrong, 4),
-                      "is_worth_trying": is_worth_trying(plan, wrong)}  # fmt: skip
+            wrong = 1 - sum(found[image_id].confidence for image_id in drawn.suggested) / len(drawn.suggested)
+            sample = {"file": audit, "audit": drawn.audit, "expected_wrong": round(wrong, 4)}
             text = _sample_text(sample, project)
         else:
             named = source if run else "the labels so far"
@@ -152,37 +159,35 @@ def _reasons_text(images: Sequence[Mapping[str, Any]]) -> str:
 
 def _sample_text(sample: Mapping[str, Any], project: Path) -> str:
     file, audit = sample["file"], sample["audit"]
-    command = joined(["visionft", "label", "suggest", str(project), "--certify", str(file)])
-    lines = [
-        f"{file} holds {count_of(audit.sample, 'image')}, a random sample of the {audit.accepted:,} that would be "
-        f"accepted: write the class of each into the column “answer”, then: {command}",
-        f"With up to {audit.allowed} wrong, {audit.rightness:.1%} of them are proven right with "
-        f"{audit.confidence:.1%} confidence."
-        if audit.sample < audit.accepted
-        else "They are so few that all have to be checked.",
-    ]
-    if not sample["is_worth_trying"]:
-        lines.append(
-            f"It will probably fail, for about {1 - sample['expected_wrong']:.0%} are expected to be right: label more "
-            "first, or give --accept a higher share, or --rightness a lower one."
-        )
-    return "\n".join(lines)
+    command = joined(["visionft", "label", "suggest", str(project), "--audited", str(file)])
+    wrong = round(sample["expected_wrong"] * audit.sample)
+    share = least_right(wrong, suggestions=audit.suggestions, sample=audit.sample, confidence=audit.confidence)
+    return (
+        f"{file} holds {count_of(audit.sample, 'image')}, a random sample of {audit.suggestions:,}: write the class of "
+        f"each into the column “answer”, then: {command}\n"
+        f"With {wrong} wrong, as the suggestions themselves expect, at least {share:.1%} of all are proven right with "
+        f"{audit.confidence:.0%} confidence."
+    )
 
 
-def _certify(project: Path, file: Path, *, as_json: bool) -> None:
+def _accept_audited(project: Path, file: Path, *, require: float, as_json: bool) -> None:
+    """Label the sample of the newest audit, and accept the rest where enough is proven."""
     with opened_project(project) as opened:
-        pending = pending_audit(opened)
-        if pending is None:
+        sample = newest_sample(opened)
+        if sample is None or sample.audit.labels:
             raise VisionFTError("No audit waits for its answers.", "Draw a sample first.")
-        audit = finish_audit(opened, pending, read_answers(file, opened.snapshot().class_names))
-        outcome = (
-            f"{audit.accepted:,} suggestions were accepted: at least {audit.proven:.1%} of them are right, with "
-            f"{audit.confidence:.1%} confidence."
-            if audit.is_passed
-            else f"The audit failed: {audit.wrong} of {audit.sample} were wrong, {audit.allowed} were allowed. Only "
-            "the sample was labelled; label more before the next audit, which has to be stricter."
-        )
-        print_result(audit, outcome, as_json=as_json)
+        audit = sample.audit
+        if not audit.is_finished:
+            audit = finish_audit(opened, sample, read_answers(file, opened.snapshot().class_names))
+        is_accepted = bool(audit.labels)  # all were in the sample
+        if not is_accepted and audit.proven >= require:
+            opened.apply(accept_audited(opened, sample))
+            audit, is_accepted = audits_of(opened)[0], True
+    text = audit.sentence
+    if not is_accepted:
+        command = joined(["visionft", "label", "suggest", str(project), "--audited", str(file), "--require"])
+        text += f" To accept them all the same: {command} {int(1000 * audit.proven) / 1000}"
+    print_result(audit, text, as_json=as_json)
 
 
 @prints([{"path": Path, "why": str, "suggested": tuple[str, ...], "confidence": float | None}])

@@ -21,7 +21,7 @@ from visionft.cli.schemas import prints
 from visionft.data.image_reading import AS_STORED
 from visionft.data.types import Task
 from visionft.errors import VisionFTError
-from visionft.project.edits.certificates import Audit, Certificate, audits_of, certificates_of
+from visionft.project.edits.audits import Audit, audits_of
 from visionft.project.formats.listing import AUTOMATIC, Interpretation
 from visionft.project.formats.registry import IMPORT_FORMATS
 from visionft.project.image_window import reading_text
@@ -44,7 +44,6 @@ class ProjectInfo(ProjectSummary):
     """The counts of a project, its label conflicts, and the proofs of its labels."""
 
     label_conflicts: tuple[Conflict, ...]
-    certificates: tuple[Certificate, ...]
     audits: tuple[Audit, ...]
 
 
@@ -313,9 +312,9 @@ def split(
 
 @prints(ProjectInfo)
 def info(project: ProjectDir, json: Json = False) -> None:
-    """Show counts of images, classes, splits, runs and certificates."""
+    """Show counts of images, classes, splits, runs and audits."""
     with opened_project(project, read_only=True) as opened:
-        summary, conflicts, certificates = opened.summary(), find_conflicts(opened), certificates_of(opened)
+        summary, conflicts = opened.summary(), find_conflicts(opened)
         audits, changed = audits_of(opened), changed_label_files(opened.path)
     lines = [
         f"{project}: {summary.task}-label, {count_of(summary.images, 'image')}, {summary.labelled} labelled",
@@ -325,14 +324,9 @@ def info(project: ProjectDir, json: Json = False) -> None:
         text_table(("class", "images"), list(summary.classes.items())),
         *(["", *_conflict_lines(conflicts, _to_decide(project))] if conflicts else []),
         *(f"{each.path} has changed since its import: {_diff_command(project, each)}" for each in changed),
-        *(["", "certificates:"] if certificates else []),
-        *(f"  {each.sentence}" for each in certificates),
+        *(["", "audits of suggestions:"] if audits else []),
+        *(f"  {each.sentence}" for each in audits),
     ]
-    if audits:  # undo reverts the labels of an audit, never the audit
-        passed, finished = sum(each.is_passed for each in audits), sum(each.is_finished for each in audits)
-        outcomes = {"passed": len(certificates), "passed and taken back": passed - len(certificates),
-                    "failed": finished - passed, "not finished": len(audits) - finished}  # fmt: skip
-        lines += ["", f"audits: {', '.join(f'{count} {what}' for what, count in outcomes.items() if count)}"]
     counts = {field.name: getattr(summary, field.name) for field in fields(ProjectSummary)}
-    value = ProjectInfo(**counts, label_conflicts=conflicts, certificates=certificates, audits=audits)
+    value = ProjectInfo(**counts, label_conflicts=conflicts, audits=audits)
     print_result(value, "\n".join(lines), as_json=json)

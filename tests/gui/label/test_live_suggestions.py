@@ -124,7 +124,7 @@ def test_with_several_labels_there_are_no_clusters_or_audits(qtbot, wait, window
     first = next(iter(page.labels.suggesting.found))
     assert window.state.actions.why_not("label.clusters")
     window.state.actions.run("label.accept_many")
-    offer = page.bulk.auditing.accept_view
+    offer = page.bulk.accepting.accept_view
     assert not offer.check_button.isVisible()
     offer.slider.setValue(0)
     count = len(page.labels.suggesting.found)

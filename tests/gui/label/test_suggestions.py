@@ -74,7 +74,7 @@ def test_enter_accepts_durably_goes_on_and_can_be_undone(qtbot, press, stored, p
 
 def test_the_sure_ones_are_accepted_at_once(qtbot, stored, page, suggested):
     qtbot.mouseClick(page.suggestion_bar.accept_button, LEFT)
-    offer = page.bulk.auditing.accept_view
+    offer = page.bulk.accepting.accept_view
     offer.slider.setValue(95)
     qtbot.waitUntil(lambda: offer.count_label.text() == "2 of 5 suggestions")
     qtbot.mouseClick(offer.accept_button, LEFT)

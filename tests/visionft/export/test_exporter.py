@@ -34,7 +34,7 @@ from visionft.export.options import ExportOptions
 from visionft.export.predictor import Predictor, expand_folders
 from visionft.export.record import ProjectFacts
 from visionft.jobs import JobCancelled, JobContext
-from visionft.project.edits.certificates import Audit, Certificate
+from visionft.project.edits.audits import Audit
 from visionft.training.runs.run_folder import load_run
 from visionft.training.runs.run_model import load_run_model
 
@@ -234,14 +234,13 @@ def test_unreadable_images_come_back_with_their_reason(export_of, tmp_path: Path
 
 def test_what_is_proven_of_the_labels_stands_in_the_record(run_of, snapshot, tmp_path):
     audit = Audit(
-        source="features", threshold=0.9, accepted=1000, sample=299, wrong=0, allowed=0, rightness=0.99,
-        planned=0.95, confidence=0.95, most_wrong=9, number=1, seed=7, is_passed=True, is_finished=True,
+        audit_id=1, at=1_700_000_000_000, source="features", threshold=0.9, suggestions=1000, sample=299, wrong=0,
+        most_wrong=9, confidence=0.95, seed=7, is_finished=True, labels=1000, standing=998,
     )  # fmt: skip
-    proven = Certificate(audit=audit, at=1_700_000_000_000, labels=1000, standing=998)
-    export_run(run_of("test_resnet", "linear"), snapshot, tmp_path / "out", facts=ProjectFacts(certificates=[proven]))
-    (told,) = json.loads((tmp_path / "out" / "export.json").read_text())["label_certificates"]
+    export_run(run_of("test_resnet", "linear"), snapshot, tmp_path / "out", facts=ProjectFacts(audits=[audit]))
+    (told,) = json.loads((tmp_path / "out" / "export.json").read_text())["label_audits"]
     assert "99.1%" in told["sentence"]
-    assert (told["standing"], told["audit"]["sample"]) == (998, 299)
+    assert (told["standing"], told["sample"]) == (998, 299)
 
 
 @pytest.mark.parametrize(

@@ -9,17 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from visionft.errors import ProjectError
-from visionft.suggest.audit import (
-    AuditPlan,
-    chance_of_at_most,
-    chance_to_pass,
-    confidence_of,
-    most_wrong,
-    most_wrong_proven,
-    plan_audit,
-    read_answers,
-    suggest_plan,
-)
+from visionft.suggest.audit import chance_of_at_most, least_right, most_wrong_proven, read_answers
 
 
 def by_counting(seen: int, accepted: int, wrong: int, sample: int) -> float:
@@ -35,75 +25,43 @@ def by_counting(seen: int, accepted: int, wrong: int, sample: int) -> float:
 def test_chances_are_those_of_counting(data: st.DataObject, accepted: int):
     wrong, sample = data.draw(st.integers(0, accepted)), data.draw(st.integers(0, accepted))
     seen = data.draw(st.integers(0, sample))
-    found = chance_of_at_most(seen, accepted=accepted, wrong=wrong, sample=sample)
+    found = chance_of_at_most(seen, suggestions=accepted, wrong=wrong, sample=sample)
     assert found == pytest.approx(by_counting(seen, accepted, wrong, sample), abs=1e-9)
 
 
-@pytest.mark.parametrize(("rightness", "sample"), [(0.99, 299), (0.995, 598)])
-def test_large_sets_need_the_known_numbers(rightness: float, sample: int):
-    assert plan_audit(10**9, rightness=rightness).sample == sample
-    assert plan_audit(10**9, rightness=rightness, allowed=2).sample > sample
+@pytest.mark.parametrize(("sample", "share"), [(59, 0.95), (99, 0.97), (299, 0.99), (598, 0.995)])
+def test_samples_without_an_error_prove_the_known_shares_of_a_large_set(sample: int, share: float):
+    assert least_right(0, suggestions=10**9, sample=sample) >= share
+    assert least_right(0, suggestions=10**9, sample=sample - 1) < share
 
 
-def test_small_sets_need_less():
-    samples = [plan_audit(accepted, rightness=0.97).sample for accepted in (40, 100, 300, 1000, 100_000)]
-    assert samples == sorted(samples) and samples[1] == 52 and samples[-1] == 99
-    assert plan_audit(10, rightness=0.97).sample == 10  # none may be wrong, so all are checked
-    assert plan_audit(1, rightness=0.5).sample == 1
+def test_the_same_sample_proves_more_of_a_small_set():
+    shares = [least_right(0, suggestions=count, sample=52) for count in (52, 100, 300, 1000, 100_000)]
+    assert shares[:2] == [1, 0.97] and shares == sorted(shares, reverse=True)
 
 
-@given(
-    accepted=st.integers(2, 2000),
-    rightness=st.floats(0.6, 0.995),
-    allowed=st.integers(0, 3),
-    confidence=st.floats(0.8, 0.99),
-)
-def test_a_passed_audit_proves_what_was_wanted(accepted: int, rightness: float, allowed: int, confidence: float):
-    plan = plan_audit(accepted, rightness=rightness, confidence=confidence, allowed=allowed)
-    if plan.sample < accepted:
-        proven = most_wrong_proven(allowed, accepted=accepted, sample=plan.sample, confidence=confidence)
-        assert proven <= most_wrong(accepted, rightness)
-        smaller = chance_of_at_most(
-            allowed, accepted=accepted, wrong=most_wrong(accepted, rightness) + 1, sample=plan.sample - 1
-        )
-        assert smaller > 1 - confidence - 1e-9  # one image less would not do
+@given(suggestions=st.integers(2, 2000), confidence=st.floats(0.8, 0.99), data=st.data())
+def test_a_bound_is_the_least_number_that_is_refuted(suggestions: int, confidence: float, data: st.DataObject):
+    sample = data.draw(st.integers(1, suggestions - 1))
+    seen = data.draw(st.integers(0, min(3, sample)))
+    most = most_wrong_proven(seen, suggestions=suggestions, sample=sample, confidence=confidence)
+
+    def chance(wrong: int) -> float:
+        return chance_of_at_most(seen, suggestions=suggestions, wrong=wrong, sample=sample)
+
+    assert most == seen or chance(most) > 1 - confidence - 1e-9
+    assert most == suggestions - sample + seen or chance(most + 1) <= 1 - confidence + 1e-9
 
 
 @pytest.mark.parametrize("wrong", [0, 3, 20, 60])
 def test_a_bound_is_broken_no_more_often_than_it_says(wrong: int):
     generator = np.random.default_rng(wrong)
     seen = generator.hypergeometric(wrong, 700 - wrong, 120, size=4000)
-    bounds = {int(each): most_wrong_proven(int(each), accepted=700, sample=120, confidence=0.95) for each in set(seen)}
+    bounds = {
+        int(each): most_wrong_proven(int(each), suggestions=700, sample=120, confidence=0.95) for each in set(seen)
+    }
     broken = np.mean([bounds[int(each)] < wrong for each in seen])
     assert broken <= 0.05 + 0.012
-
-
-def certain_of(allowed: int) -> AuditPlan:
-    return plan_audit(1500, rightness=0.95, allowed=allowed)
-
-
-def test_a_plan_is_likely_to_be_passed_with_what_is_expected():
-    plan = suggest_plan(1500, rightness=0.95, expected_wrong=0.02)
-    assert chance_to_pass(plan, 0.8 * 0.02) >= 0.85 and plan.sample < 300
-    close = suggest_plan(1500, rightness=0.95, expected_wrong=0.049)
-    assert close.sample <= 300 and chance_to_pass(close, 0.04) > chance_to_pass(certain_of(0), 0.04)
-    certain = suggest_plan(1500, rightness=0.95, expected_wrong=0.0)
-    assert certain.allowed == 0 and certain.sample == 57
-
-
-def test_audits_after_a_failed_one_are_stricter_and_claim_less():
-    assert confidence_of(1, 0.95, spent=0) == (pytest.approx(0.95), pytest.approx(0.95))
-    spent, claims = 0.0, []
-    for number in range(1, 40):
-        planned, claimed = confidence_of(number, 0.95, spent=spent)
-        spent += 1 - planned
-        claims.append(claimed)
-    assert claims[:3] == pytest.approx([0.95, 0.925, 0.9125]) and claims[-1] == pytest.approx(0.90)
-
-
-def test_a_careless_audit_before_costs_what_it_risked():
-    assert confidence_of(2, 0.99, spent=0.5)[1] == pytest.approx(0.495)
-    assert confidence_of(3, 0.95, spent=1.5)[1] == 0
 
 
 @pytest.mark.parametrize("number", ["9" * 5000, "9" * 30, "²", "-1", "1.5", ""])

@@ -20,7 +20,7 @@ from visionft.errors import ProjectError, VisionFTError
 from visionft.project.db import schema
 from visionft.project.db.locking import network_file_system
 from visionft.project.db.roots import Roots
-from visionft.project.edits.certificates import audits_of, next_number
+from visionft.project.edits.audits import audits_of
 from visionft.project.edits.changes import AddClass, LabelImages
 from visionft.project.importing.importer import import_source
 from visionft.project.queries import find_conflicts
@@ -97,12 +97,29 @@ def test_audits_of_older_versions_count_also_where_they_were_undone(tmp_path: Pa
             connection.execute(f"INSERT INTO audit ({columns}) VALUES ({', '.join('?' * 14)})", list(row.values()))
     with Project.open(folder) as project:
         (audit,) = audits_of(project)
-        assert (audit.sample, audit.wrong, audit.is_finished, audit.is_passed) == (9, 7, True, False)
-        assert next_number(project)[0] == 2
+        assert (audit.suggestions, audit.sample, audit.wrong, audit.is_finished, audit.labels) == (40, 9, 7, True, 0)
         project.redo()
         while project.undo_title:
             project.undo()
         assert audits_of(project) == (audit,)
+
+
+def test_a_certificate_of_an_older_version_is_an_accepted_audit(tmp_path: Path) -> None:
+    folder = lay_out(tmp_path, 7)
+    with contextlib.closing(sqlite3.connect(folder / "project.db", isolation_level=None)) as connection:
+        connection.execute(
+            """INSERT INTO audit (id, at, source, threshold, accepted, sample, wrong, allowed, rightness, planned,
+                confidence, most_wrong, number, seed, is_passed, is_finished)
+                VALUES (2, 5, 'features', 900000, 6, 4, 1, 1, 500000, 0.975, 925000, 2, 2, 3, 1, 1)"""
+        )
+        connection.execute(
+            """INSERT INTO certified SELECT 2, image_id, json_group_array(class_id) FROM (
+                SELECT image_id, class_id FROM label ORDER BY image_id, class_id) GROUP BY image_id"""
+        )
+    with Project.open(folder, read_only=True) as project:
+        audit, drawn = audits_of(project)
+    assert not drawn.is_finished and (audit.labels, audit.standing) == (7, 6) and audit.proven == pytest.approx(5 / 6)
+    assert (audit.threshold, audit.confidence) == (0.9, 0.925) and "83.3%" in audit.sentence
 
 
 def test_a_migration_that_fails_leaves_the_old_project(tmp_path: Path, monkeypatch) -> None:

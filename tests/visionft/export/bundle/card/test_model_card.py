@@ -34,7 +34,7 @@ def record(name: str = "blue", **changes):
         "weights": {"source": "pretrained", "file": "model.safetensors", "origin": "timm/resnet18.a1_in1k",
                     "revision": "", "licence": "Apache-2.0", "sha256": "ab"},
         "caveats": ["not settled law"],
-        "label_certificates": [{"sentence": "At least 99 % of 100 accepted labels are right."}],
+        "label_audits": [{"sentence": "At least 99 % of 100 accepted labels are right."}],
         "data": {"images": {"train": 30, "val": 9, "test": 9}, "unlabelled": 2,
                  "classes": {each: {"train": 15, "val": 3, "test": 3} for each in (name, "green")},
                  "labelled_by": {"person": 40, "import": 8, "suggestion": 0},

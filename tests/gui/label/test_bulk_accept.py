@@ -1,14 +1,12 @@
-"""Bulk accept: a threshold, checking a random sample by clicks and keys, and its certificate."""
-
-import re
+"""Bulk accept: a threshold, checking a random sample by clicks and keys, and accepting the rest."""
 
 import pytest
 from PySide6.QtCore import Qt
 from visible_texts import visible_texts
 
-from gui.kit.certificates import certificate_words
+from gui.kit.audit_words import audit_words
 from gui.label.label_page import LabelPage
-from visionft.project.edits.certificates import audits_of, certificates_of, pending_audit
+from visionft.project.edits.audits import audits_of, newest_sample
 from visionft.project.store import Project
 
 LEFT, CONTROL = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.ControlModifier
@@ -19,7 +17,7 @@ SHIFT = Qt.KeyboardModifier.ShiftModifier
 def offer(qtbot, wait, page):
     """Return the view for choosing a threshold; all suggestions are above it."""
     qtbot.mouseClick(page.suggestion_bar.accept_button, LEFT)
-    view = page.bulk.auditing.accept_view
+    view = page.bulk.accepting.accept_view
     view.slider.setValue(0)
     wait(lambda: view.count_label.text() == "54 of 54 suggestions")
     return view
@@ -28,6 +26,8 @@ def offer(qtbot, wait, page):
 @pytest.fixture
 def sample(qtbot, wait, page, offer):
     """Return the view of the sample, drawn by the button."""
+    choose(offer, 0)
+    wait(lambda: "30" in offer.check_button.text())
     qtbot.mouseClick(offer.check_button, LEFT)
     view = page.bulk.sample_view
     wait(lambda: view.grid.hasFocus() and view.grid.count() > 0)
@@ -35,9 +35,9 @@ def sample(qtbot, wait, page, offer):
 
 
 def choose(offer, place: int) -> None:
-    """Choose an accuracy to prove."""
-    offer.rightness_box.setCurrentIndex(place)
-    offer.rightness_box.activated.emit(place)
+    """Choose a number of images to check."""
+    offer.size_box.setCurrentIndex(place)
+    offer.size_box.activated.emit(place)
 
 
 def first_row(view) -> tuple[int, ...]:
@@ -75,11 +75,10 @@ def check_honestly(qtbot, page, view, truth, *, lies: int = 0) -> int:
 
 
 def test_the_offer_follows_the_threshold_and_names_what_a_check_proves(qtbot, wait, page, offer):
-    assert all(number in offer.proof_label.text() for number in ("54", "97%", "95%"))
-    checks = offer.check_button.text()
+    assert "54" in offer.proof_label.text() and "54" in offer.check_button.text()  # all of them
     choose(offer, 0)
-    wait(lambda: "90%" in offer.proof_label.text())
-    assert offer.check_button.text() != checks and offer.grid.count() > 0
+    wait(lambda: "30" in offer.check_button.text())
+    assert "95%" in offer.proof_label.text() and offer.grid.count() > 0
     offer.slider.setValue(100)
     wait(lambda: offer.count_label.text().startswith("0 of 54"))
     assert not offer.accept_button.isEnabled() and not offer.check_button.isVisible()
@@ -89,68 +88,69 @@ def test_the_offer_follows_the_threshold_and_names_what_a_check_proves(qtbot, wa
     assert offer.isVisible() and offer.slider.hasFocus() and not page.size_control.isVisible()
 
 
-def test_without_a_check_all_are_accepted_and_nothing_is_proven(qtbot, stored, page, offer, window):
+def test_without_a_check_all_are_accepted_and_nothing_is_proven(qtbot, stored, page, offer):
     qtbot.mouseClick(offer.accept_button, LEFT)
     assert all(stored(page).values()) and page.grid.isVisible()
-    assert certificates_of(page.state.session.project) == () and page.suggestion_bar.certificate_label.text() == ""
+    assert audits_of(page.state.session.project) == () and page.suggestion_bar.audit_label.text() == ""
     page.state.session.undo()
     assert sum(map(bool, stored(page).values())) == 6
 
 
-def test_a_passed_check_grants_a_certificate_and_undo_takes_it_back(qtbot, wait, stored, page, sample, truth, window):
-    pending = pending_audit(page.state.session.project)
-    assert pending is not None and set(sample.grid.images.ids) == set(pending.sample)
-    accepted = {image_id: names[0] for image_id, names in pending.accepted.items()}
-    wrong = sum(accepted[image_id] != truth[image_id] for image_id in pending.sample)
+def test_a_checked_sample_says_what_it_proves_and_the_rest_is_accepted(
+    qtbot, wait, stored, page, sample, offer, truth, window
+):
+    drawn = newest_sample(page.state.session.project)
+    assert drawn is not None and set(sample.grid.images.ids) == set(drawn.images) and len(drawn.images) == 30
+    suggested = {image_id: names[0] for image_id, names in drawn.suggested.items()}
+    wrong = sum(suggested[image_id] != truth[image_id] for image_id in drawn.images)
     assert check_honestly(qtbot, page, sample, truth) == wrong
-    verdict = page.bulk.auditing.result_view
-    assert verdict.isVisible()
-    audit = audits_of(page.state.session.project)[0]
-    assert audit.is_passed and (audit.sample, audit.wrong) == (len(pending.sample), wrong)
+    (audit,) = audits_of(page.state.session.project)
+    assert (audit.sample, audit.wrong, audit.labels) == (30, wrong, 0)
+    assert offer.isVisible() and "24" in offer.accept_button.text() and not offer.check_button.isVisible()
+    assert f"{int(100 * audit.proven)}" in offer.accuracy_label.text() and "95%" in offer.proof_label.text()
     labels = stored(page)
-    assert all(labels[image_id] == [truth[image_id]] for image_id in pending.sample)
-    assert all(labels[image_id] == [name] for image_id, name in accepted.items() if image_id not in pending.sample)
-    assert "95%" in verdict.text_label.text()
-    wait(verdict.close_button.hasFocus)
-    qtbot.keyClick(verdict.close_button, Qt.Key.Key_Escape)
+    assert all(labels[image_id] == [truth[image_id]] for image_id in drawn.images)
+    assert not any(labels[image_id] for image_id in suggested if image_id not in drawn.images)
+    qtbot.mouseClick(offer.accept_button, LEFT)
     assert page.grid.isVisible()
-    (certificate,) = certificates_of(page.state.session.project)
-    wait(lambda: page.suggestion_bar.certificate_label.text() == certificate_words(certificate))
+    labels = stored(page)
+    assert all(labels[image_id] == [name] for image_id, name in suggested.items() if image_id not in drawn.images)
+    (audit,) = audits_of(page.state.session.project)
+    assert audit.labels == audit.standing == 54
+    wait(lambda: page.suggestion_bar.audit_label.text() == audit_words(audit))
     window.show_page("project")
     overview = window.page("project").overview
-    assert f"{certificate_words(certificate)}." in visible_texts(overview)
+    assert f"{audit_words(audit)}." in visible_texts(overview)
     page.state.session.undo()
-    assert certificates_of(page.state.session.project) == ()
-    assert f"{certificate_words(certificate)}." not in visible_texts(overview)
+    assert f"{audit_words(audit)}." not in visible_texts(overview)
+    assert sum(map(bool, stored(page).values())) == 6 + 30
 
 
-def test_a_check_that_fails_keeps_what_was_said_and_accepts_nothing_else(qtbot, wait, stored, page, sample, truth):
-    pending = pending_audit(page.state.session.project)
-    check_honestly(qtbot, page, sample, truth, lies=pending.audit.allowed + 3)
-    verdict = page.bulk.auditing.result_view
-    assert verdict.isVisible() and verdict.again_button.isVisible()
-    labels = stored(page)
-    assert all(labels[image_id] for image_id in pending.sample)
-    assert not any(labels[image_id] for image_id in pending.accepted if image_id not in pending.sample)
-    qtbot.mouseClick(verdict.again_button, LEFT)
-    offer = page.bulk.auditing.accept_view
-    assert offer.isVisible()
-    left = len(pending.accepted) - len(pending.sample)
+def test_another_threshold_after_a_bad_sample_leaves_its_result(qtbot, wait, stored, page, sample, offer, truth):
+    drawn = newest_sample(page.state.session.project)
+    check_honestly(qtbot, page, sample, truth, lies=12)
+    assert offer.isVisible() and "12" in offer.proof_label.text()
+    offer.slider.setValue(1)
+    left = len(drawn.suggested) - len(drawn.images)
     wait(lambda: offer.count_label.text().endswith(f"of {left} suggestions"))
-    numbers = re.findall(r"\d+", offer.proof_label.text())
-    assert numbers[0] == str(left) and "2" in numbers  # so few that all have to be checked, in the second audit
+    assert offer.check_button.isVisible()
+    qtbot.keyClick(offer.slider, Qt.Key.Key_Escape)
+    labels = stored(page)
+    assert all(labels[image_id] for image_id in drawn.images)
+    assert not any(labels[image_id] for image_id in drawn.suggested if image_id not in drawn.images)
+    assert page.suggestion_bar.audit_label.text() == ""
 
 
-def test_where_all_were_checked_nothing_is_left_to_accept_without_proof(qtbot, wait, page, offer, truth):
-    choose(offer, offer.rightness_box.count() - 1)
+def test_where_all_were_checked_nothing_is_left_to_accept(qtbot, wait, page, offer, truth):
+    choose(offer, offer.size_box.count() - 1)
     wait(lambda: "54" in offer.check_button.text())
     qtbot.mouseClick(offer.check_button, LEFT)
-    view, verdict = page.bulk.sample_view, page.bulk.auditing.result_view
+    view = page.bulk.sample_view
     wait(lambda: view.grid.hasFocus() and view.grid.count() > 0)
     check_honestly(qtbot, page, view, truth, lies=1)
-    assert verdict.isVisible() and not verdict.accept_button.isVisible() and not verdict.again_button.isVisible()
-    audit = audits_of(page.state.session.project)[0]
-    assert audit.is_passed and audit.sample == audit.accepted == 54 and audit.wrong >= 1
+    assert page.grid.isVisible()
+    (audit,) = audits_of(page.state.session.project)
+    assert audit.sample == audit.suggestions == audit.labels == 54 and audit.wrong >= 1 and audit.proven == 1
 
 
 def test_a_stopped_check_keeps_corrections_and_what_was_looked_at(qtbot, stored, page, sample, truth):

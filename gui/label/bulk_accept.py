@@ -1,7 +1,7 @@
-"""Bulk acceptance of suggestions: the effect of a threshold, an audit of a random sample, and its certificate.
+"""Bulk acceptance of suggestions: a threshold, a random sample to check before where wanted, and *Accept*.
 
-The engine plans, draws and stores (`visionft.suggest.audit`); the user's answers about the sample are kept as labels,
-whatever the result, and also after a cancelled audit.
+The engine draws and stores (`visionft.suggest.audit`); the user's answers about the sample are kept as labels, whatever
+they prove, and also after a cancelled check.
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,22 +14,21 @@ from PySide6.QtCore import QObject, QTimer, Signal, Slot
 from gui.kit.image_model import ImageModel
 from gui.kit.thumbnails import ThumbnailStore
 from gui.kit.translation import tr
-from gui.label.audit_views import AcceptView, AuditResultView, proof_text
+from gui.label.accept_view import AcceptView, offer_text
 from gui.label.cell import Cell
 from gui.label.label_session import LabelSession
 from gui.label.rows_view import Question, RowsView
 from visionft.errors import VisionFTError
-from visionft.project.edits.certificates import PendingAudit, next_number
+from visionft.project.edits.audits import AcceptAudited, Audit, AuditSample
 from visionft.project.edits.changes import AcceptSuggestions, LabelImages
-from visionft.suggest.audit import confidence_of, draw_audit, finish_audit, suggest_plan
+from visionft.suggest.audit import SAMPLE, accept_audited, draw_audit, finish_audit
 from visionft.suggest.queue import SuggestionCluster
 from visionft.suggest.suggestions import FEATURES
 
-RIGHTNESS = (0.9, 0.95, 0.97, 0.98, 0.99, 0.995)
-CONFIDENCE = 0.95
+SIZES = (30, 60, SAMPLE, 200, 300)  # of a sample: without an error, 30 prove 90.5 % of a large set, 300 prove 99 %
 
 
-class AuditController(QObject):
+class BulkAccept(QObject):
     """The steps from a threshold to accepted labels."""
 
     view_wanted = Signal(object)  # the view to show in place of the previous one; None for the grid
@@ -38,14 +37,13 @@ class AuditController(QObject):
         super().__init__(parent)
         self._labels = labels
         self._images, self._least = ImageModel(self._tiles, self), ImageModel(labels.cells, self)
-        self.accept_view = AcceptView(thumbnails, self._least, rightness=RIGHTNESS)
+        self.accept_view = AcceptView(thumbnails, self._least, sizes=SIZES)
         self.sample_view = RowsView(
-            thumbnails, self._images, name="Audit sample", back="Cancel the audit", back_icon="close", side_px=side_px
+            thumbnails, self._images, name="Audit sample", back="Cancel the check", back_icon="close", side_px=side_px
         )
-        self.result_view = AuditResultView()
-        self._threshold, self._wanted = 0.9, 2  # of the shown offer
-        self._before = (1, 0.0)  # number of the next audit, and error probability already spent
-        self._pending: PendingAudit | None = None
+        self._threshold = 0.9  # of the shown offer
+        self._result: tuple[Audit, AcceptAudited] | None = None  # of the checked sample, and the change to accept it
+        self._pending: AuditSample | None = None
         self._order: list[int] = []  # the sample, class by class
         self._checked = 0  # images at its start
         self._starts: list[int] = []  # of the finished rows
@@ -53,21 +51,19 @@ class AuditController(QObject):
         self._width = 0  # images per row at the last layout
         self._pause = QTimer(self, singleShot=True, interval=60)
         self._pause.timeout.connect(self._show_offer)
-        view, sample, result = self.accept_view, self.sample_view, self.result_view
+        view, sample = self.accept_view, self.sample_view
         view.slider.setValue(round(100 * self._threshold))
-        view.rightness_box.setCurrentIndex(self._wanted)
-        view.slider.valueChanged.connect(lambda _percent: self._pause.start())
-        view.rightness_box.activated.connect(self._show_offer)
+        view.size_box.setCurrentIndex(SIZES.index(SAMPLE))
+        view.slider.valueChanged.connect(lambda _percent: self._show_other_threshold())
+        view.size_box.activated.connect(self._show_offer)
         view.check_button.clicked.connect(self.draw)
-        view.accept_button.clicked.connect(self.accept_unchecked)
+        view.accept_button.clicked.connect(self.accept)
         sample.accepted.connect(self.accept_row)
         sample.other_wanted.connect(self.back)
         sample.toggled.connect(self.toggle)
         sample.refitted.connect(lambda: self._pending and sample.capacity() != self._width and self._show())
-        result.accept_button.clicked.connect(self.accept_unchecked)
-        result.again_button.clicked.connect(self.begin)
         labels.suggesting.changed.connect(lambda: view.isVisible() and self._pause.start())
-        for each in (view, sample, result):
+        for each in (view, sample):
             each.closed.connect(self.close)
 
     def why_not(self) -> str:
@@ -76,43 +72,50 @@ class AuditController(QObject):
 
     def begin(self) -> None:
         """Let the user choose the threshold for accepting suggestions."""
-        project = self._labels.project
-        self._before = next_number(project) if project is not None else (1, 0.0)
+        self._result = None
         self._show_offer()
         self.view_wanted.emit(self.accept_view)
+
+    def _show_other_threshold(self) -> None:
+        self._result = None  # it is about the suggestions of another threshold
+        self._pause.start()
 
     @Slot()
     def _show_offer(self) -> None:
         project, view = self._labels.project, self.accept_view
         if project is None:
             return
-        self._threshold, self._wanted = view.slider.value() / 100, view.rightness_box.currentIndex()
         ids, confidences = self._labels.suggesting.current().by_confidence
+        if self._result is not None:
+            audit, change = self._result
+            self._least.set_ids(tuple([each for each in ids.tolist() if each in change.classes][:24]))
+            view.show_result(audit, count=len(change.classes))
+            return
+        self._threshold = view.slider.value() / 100
         first = int(np.searchsorted(confidences, self._threshold - 1e-9))
         count, checks = len(ids) - first, 0
         expected = float(confidences[first:].mean()) if count else 0.0
         if project.task == "multi":
-            proof = tr("Images may have several labels here: there is no audit for them yet.")
+            proof = tr("Images may have several labels here: there is no check of a sample for them yet.")
         elif not count:
             proof = tr("There is nothing to check.")
         else:
-            (number, spent), rightness = self._before, RIGHTNESS[self._wanted]
-            planned, claimed = confidence_of(number, CONFIDENCE, spent=spent)
-            plan = suggest_plan(count, rightness=rightness, expected_wrong=1 - expected, confidence=planned)
-            checks, proof = plan.sample, proof_text(plan, claimed=claimed, number=number, expected=expected)
+            checks = min(count, SIZES[view.size_box.currentIndex()])
+            proof = offer_text(count, checks, expected=expected)
         view.show_offer(count=count, total=len(ids), expected=expected, proof=proof, checks=checks)
         self._least.set_ids(tuple(ids[first : first + 24].tolist()))
 
-    def accept_unchecked(self) -> None:
-        """Accept all suggestions from the threshold on, without a certificate."""
+    @Slot()
+    def accept(self) -> None:
+        """Accept all suggestions from the threshold on, or those of the checked sample."""
         found = self._labels.suggesting.current().from_confidence(self._threshold)
-        classes = {image_id: each.classes for image_id, each in found.items()}
-        text = tr(
-            "{count} suggestion was accepted. Nothing is proven about it.",
-            "{count} suggestions were accepted. Nothing is proven about them.",
-            count=len(classes),
-        )
-        if not classes or self._labels.apply(AcceptSuggestions(classes), text):
+        change = AcceptSuggestions({image_id: each.classes for image_id, each in found.items()})
+        if self._result is not None:
+            change = self._result[1]
+        count = len(change.classes)
+        text = tr("{count} suggestion was accepted.", "{count} suggestions were accepted.", count=count)
+        if not count or self._labels.apply(change, text):
+            self._result = None
             self.view_wanted.emit(None)
 
     def draw(self) -> None:
@@ -124,19 +127,19 @@ class AuditController(QObject):
         pending = self._labels.run(
             lambda: draw_audit(
                 project, found, source=suggesting.run_name or FEATURES, threshold=self._threshold,
-                rightness=RIGHTNESS[self._wanted], confidence=CONFIDENCE,
+                size=SIZES[self.accept_view.size_box.currentIndex()],
             )
         )  # fmt: skip
         if pending is None:
             return
         self._pending, self._checked, self._starts, self._wrong = pending, 0, [], {}
         place_of = {each.name: place for place, each in enumerate(self._labels.classes)}
-        self._order = sorted(pending.sample, key=lambda each: place_of.get(self._suggested(each), len(place_of)))
+        self._order = sorted(pending.images, key=lambda each: place_of.get(self._suggested(each), len(place_of)))
         self.view_wanted.emit(self.sample_view)
         self._show()
 
     def _suggested(self, image_id: int) -> str:
-        return self._pending.accepted[image_id][0] if self._pending is not None else ""
+        return self._pending.suggested[image_id][0] if self._pending is not None else ""
 
     def _tiles(self, image_ids: Sequence[int]) -> Iterator[Cell]:
         """Yield the tiles of the sample: without captions, unless marked as wrong."""
@@ -225,10 +228,18 @@ class AuditController(QObject):
             return
         answers = {image_id: (name,) for image_id, name in self._answers().items()}
         audit = self._labels.run(lambda: finish_audit(project, pending, answers))
-        if audit is not None:
-            self._pending = None
-            self.result_view.show_audit(audit)
-            self.view_wanted.emit(self.result_view)
+        if audit is None:
+            return
+        self._pending = None
+        change = accept_audited(project, pending)
+        if change.classes:
+            self._result = (audit, change)
+            self._show_offer()
+            self.view_wanted.emit(self.accept_view)
+        else:
+            text = tr("The only suggestion was checked.", "All {count} suggestions were checked.", count=audit.sample)
+            self._labels.state.say(text, tone="good", command="edit.undo")
+            self.view_wanted.emit(None)
 
     @Slot()
     def back(self) -> None:
@@ -240,7 +251,7 @@ class AuditController(QObject):
         return {each: self._wrong.get(each) or self._suggested(each) for each in self._order[: self._checked]}
 
     def _stop(self) -> int:
-        """End an unfinished audit: its answers become labels, in one step of the history; return their number.
+        """End an unfinished check: its answers become labels, in one step of the history; return their number.
 
         Images labelled meanwhile keep their labels.
         """
@@ -267,12 +278,13 @@ class AuditController(QObject):
 
     @Slot()
     def close(self) -> None:
-        """Return to the grid; the answers of a cancelled audit are kept as labels."""
+        """Return to the grid; the answers of a cancelled check are kept as labels."""
         if self._pending is not None and (count := self._labels.run(self._stop)):
             kept = tr(
-                "The audit was cancelled; it proves nothing. {count} checked label is kept.",
-                "The audit was cancelled; it proves nothing. {count} answers are kept as labels.",
+                "The check was cancelled. {count} checked label is kept.",
+                "The check was cancelled. {count} answers are kept as labels.",
                 count=count,
             )
             self._labels.state.say(kept, tone="info", command="edit.undo")
+        self._result = None
         self.view_wanted.emit(None)

@@ -1,4 +1,4 @@
-"""Certificates of bulk-accepted labels, in words. Knows no widgets."""
+"""Audits of accepted suggestions, in words. Knows no widgets."""
 
 from typing import TYPE_CHECKING
 
@@ -6,15 +6,15 @@ from gui.kit.translation import tr
 from models.messages import Message
 
 if TYPE_CHECKING:
-    from visionft.project.edits.certificates import Certificate
+    from visionft.project.edits.audits import Audit
 
 
-def certificate_words(certificate: "Certificate") -> str:
-    """Return one line about a certificate's lower bound, its confidence, and the labels changed since."""
-    audit, changed = certificate.audit, certificate.labels - certificate.standing
+def audit_words(audit: "Audit") -> str:
+    """Return one line about an accepted audit: its lower bound, its confidence, and the labels changed since."""
+    changed = audit.labels - audit.standing
     words = Message("At least {share} of {accepted} accepted labels are correct, with {confidence} confidence")
     share, confidence = share_of(audit.proven), share_of(audit.confidence)
-    line = tr(words, share=share, accepted=f"{audit.accepted:,}", confidence=confidence)
+    line = tr(words, share=share, accepted=f"{audit.suggestions:,}", confidence=confidence)
     return f"{line}; {tr('{count} changed since', count=f'{changed:,}')}" if changed else line
 
 

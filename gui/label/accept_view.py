@@ -1,0 +1,170 @@
+"""Bulk acceptance of suggestions: the threshold with its effect, and the accuracy that a checked sample proves.
+
+`gui.label.bulk_accept` controls this view.
+"""
+
+from collections.abc import Sequence
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QKeyEvent
+from PySide6.QtWidgets import QSlider, QVBoxLayout, QWidget
+
+from gui.kit import theme
+from gui.kit.audit_words import share_of
+from gui.kit.flow import Flow
+from gui.kit.image_grid import ImageGrid
+from gui.kit.image_model import ImageModel
+from gui.kit.parts import (
+    Button,
+    Card,
+    IconLabel,
+    choice_box,
+    column,
+    restyle,
+    row,
+    scrolling,
+    text,
+    verbatim,
+    widget_of,
+)
+from gui.kit.thumbnails import ThumbnailStore
+from gui.kit.translation import tr
+from models.messages import Message
+from visionft.project.edits.audits import Audit
+from visionft.suggest.audit import CONFIDENCE, least_right
+
+_SIDE_PX = 92
+
+
+def offer_text(suggestions: int, sample: int, *, expected: float) -> str:
+    """Return what checking a sample would prove, translated; `expected` is the expected accuracy of the suggestions."""
+    if sample >= suggestions:
+        return tr("They are so few that all {count} have to be checked.", count=sample)
+    wrong = round((1 - expected) * sample)
+    share = least_right(wrong, suggestions=suggestions, sample=sample)
+    values = {"share": share_of(share), "confidence": share_of(CONFIDENCE)}
+    if not wrong:
+        words = Message(
+            "If none is wrong, as expected, {share} of all are proven correct, with {confidence} confidence."
+        )
+        return tr(words, **values)
+    return tr(
+        "If {count} is wrong, as expected, {share} of all are proven correct, with {confidence} confidence.",
+        "If {count} are wrong, as expected, {share} of all are proven correct, with {confidence} confidence.",
+        count=wrong,
+        **values,
+    )
+
+
+def result_text(audit: Audit) -> tuple[str, str]:
+    """Return what a checked sample proves, and what was found in it, translated."""
+    words = Message("At least {share} of these {suggestions} suggestions are correct")
+    title = tr(words, share=share_of(audit.proven), suggestions=f"{audit.suggestions:,}")
+    confidence = tr("Confidence: {confidence}.", confidence=share_of(audit.confidence))
+    if not audit.wrong:
+        return title, f"{confidence} {tr('All {sample} checked images were correct.', sample=f'{audit.sample:,}')}"
+    checked = tr(
+        "{count} of {sample} checked images was wrong; your correction is kept.",
+        "{count} of {sample} checked images were wrong; your corrections are kept.",
+        count=audit.wrong,
+        sample=f"{audit.sample:,}",
+    )
+    return title, f"{confidence} {checked}"
+
+
+class AcceptView(QWidget):
+    """A threshold with its effect, and below it the accuracy: the estimate, or the result of a checked sample.
+
+    Escape closes it.
+    """
+
+    closed = Signal()
+
+    def __init__(self, thumbnails: ThumbnailStore, images: ImageModel, *, sizes: Sequence[int]) -> None:
+        """Args: `images` are the least confident of the accepted images; `sizes` are the offered sizes of a sample."""
+        super().__init__()
+        self.back_button = Button("Grid", "grid", on_click=self.closed.emit)
+        self.slider = QSlider(Qt.Orientation.Horizontal)
+        self.slider.setRange(0, 100)  # percent
+        self.slider.setAccessibleName(tr("Least confidence of an accepted suggestion"))
+        self._threshold = text("", "strong")
+        self._threshold.setMinimumWidth(theme.scaled(44))
+        self.count_label = verbatim("", "heading")
+        self.grid = ImageGrid(
+            thumbnails,
+            images,
+            name="The least confident of them",
+            side_px=theme.scaled(_SIDE_PX),
+            lines=0,
+            overlaid=True,
+            single_row=True,
+            selectable=False,
+        )
+        self.grid.setProperty("role", "")  # it is inside a card
+        self.grid.setFixedHeight(theme.scaled(_SIDE_PX) + theme.TIGHT)
+        self.size_box = choice_box("Images to check", [f"{size:,}" for size in sizes])
+        self.accuracy_label, self.proof_label = verbatim("", "strong", wrap=True), verbatim("", wrap=True)
+        self.accept_button = Button("Accept", "check", role="primary")
+        self.check_button = Button("Check a sample", "shield")
+        self.cancel_button = Button("Cancel", on_click=self.closed.emit)
+        which = Card(spacing=theme.MEDIUM)
+        which.body.addWidget(text("Suggestions to accept", "heading"))
+        words = text("Accept all with at least this confidence:", wrap=True)
+        share = row(self.slider, self._threshold, spacing=theme.MEDIUM, grows=0)
+        which.body.addLayout(column(words, share, spacing=theme.TIGHT))
+        which.body.addWidget(self.count_label)
+        which.body.addLayout(column(text("The least confident of them:", "small"), self.grid, spacing=theme.TIGHT))
+        accuracy = Card(spacing=theme.MEDIUM)
+        accuracy.body.addLayout(row(IconLabel("shield", tone="accent"), text("Accuracy", "heading"), None))
+        accuracy.body.addWidget(self.accuracy_label)
+        self._sizes = widget_of(row(text("Check a random sample first:"), self.size_box, text("images"), None))
+        accuracy.body.addWidget(self._sizes)
+        accuracy.body.addWidget(self.proof_label)
+        ways = Flow(self.accept_button, self.check_button, self.cancel_button)
+        frame = widget_of(column(which, accuracy, ways, None, spacing=theme.LARGE))
+        frame.setMaximumWidth(theme.scaled(860))
+        centred = QVBoxLayout()
+        centred.setContentsMargins(0, 0, 0, 0)
+        centred.addWidget(frame)
+        above = row(self.back_button, text("Accept suggestions in bulk", "heading"), None)
+        self.setLayout(column(above, scrolling(centred), grows=1))
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if event.key() == Qt.Key.Key_Escape:
+            self.closed.emit()
+        else:
+            super().keyPressEvent(event)
+
+    def show_offer(self, *, count: int, total: int, expected: float, proof: str, checks: int) -> None:
+        """Show the effect of accepting `count` of `total` suggestions, those with at least the slider's confidence.
+
+        `proof` is `offer_text`, or the reason against a check; `checks` the size of the sample, 0 without one.
+        """
+        accuracy = tr("About {share} of them are correct by their own estimate.", share=share_of(expected))
+        self._show(
+            counted=tr("{count} of {total} suggestions", count=f"{count:,}", total=f"{total:,}"),
+            accuracy=accuracy if count else tr("No suggestion reaches this confidence."),
+            proof=proof,
+        )
+        restyle(self.proof_label, role="body" if checks else "muted")
+        self._sizes.setVisible(checks > 0)
+        self.check_button.setVisible(checks > 0)
+        self.check_button.setText(tr("Check {count} image", "Check {count} images", count=checks))
+        self.accept_button.setText(tr("Accept {count}", count=f"{count:,}"))
+        self.accept_button.setEnabled(count > 0)
+
+    def show_result(self, audit: Audit, *, count: int) -> None:
+        """Show what the checked sample proves of the suggestions, `count` of which are left to accept."""
+        title, found = result_text(audit)
+        counted = tr("{count} suggestion left", "{count} suggestions left", count=count)
+        self._show(counted=counted, accuracy=title, proof=found)
+        self._sizes.hide()
+        self.check_button.hide()
+        self.accept_button.setText(tr("Accept the other {count}", count=f"{count:,}"))
+        self.accept_button.setEnabled(True)
+
+    def _show(self, *, counted: str, accuracy: str, proof: str) -> None:
+        self._threshold.setText(f"{self.slider.value()}%")
+        self.count_label.setText(counted)
+        self.accuracy_label.setText(accuracy)
+        self.proof_label.setText(proof)
