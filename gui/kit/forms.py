@@ -110,7 +110,8 @@ class ConfigForm(QWidget):
 
     def show_problems(self, problems: Sequence[Problem], *, prefix: str = "") -> bool:
         """Mark the invalid fields; return whether any of the problems belongs to this form."""
-        faults = {problem.field.removeprefix(prefix): problem for problem in problems if problem.field}
+        mine = [problem for problem in problems if problem.field.startswith(prefix)]
+        faults = {problem.field.removeprefix(prefix): problem for problem in mine}
         if faults.keys() & self._unbuilt.keys():
             self._build_advanced()
         for name, entry in self._entries.items():

@@ -126,9 +126,8 @@ def _settings(run: RunSummary) -> dict[str, str]:
         return {tr("Method"): tr(config.method_row.title), **shares}
     values: dict[str, str] = {}
     for field in dataclasses.fields(config):
-        value = getattr(config, field.name)
-        if not dataclasses.is_dataclass(value) and field.name not in config.unused_settings:
-            values[tr(field.metadata.get("label", field.name))] = value_words(value, field)
+        if field.metadata and field.name not in config.unused_settings:
+            values[tr(field.metadata["label"])] = value_words(getattr(config, field.name), field)
     for inner in dataclasses.fields(config.method_options):
         name = f"{tr(config.method_row.title)}: {tr(inner.metadata.get('label', inner.name))}"
         values[name] = value_words(getattr(config.method_options, inner.name), inner)

@@ -141,18 +141,19 @@ class SetupView(QWidget):
 
     def method_form(self, name: str) -> ConfigForm | None:
         """Return the form of a method's own settings, built on first use; None where it has none."""
-        options = getattr(self._config, name)
+        options = self._config.methods[name]
         if name not in self.method_forms and dataclasses.fields(options):
             form = ConfigForm(options, has_reset=False)
-            form.set_default(getattr(self._default, name))
+            form.set_default(self._default.methods[name])
             form.edited.connect(self.edited)
             self.method_forms[name] = form
             self._method_box.addWidget(form)
         return self.method_forms.get(name)
 
     def config(self) -> TrainConfig:
+        config = self.form.value()
         own = {name: form.value() for name, form in self.method_forms.items()}
-        return dataclasses.replace(self.form.value(), **self._chosen, **own)
+        return dataclasses.replace(config, **self._chosen, methods={**config.methods, **own})
 
     def set_config(self, config: TrainConfig) -> None:
         """Show other settings, without a signal; `show_cards` follows."""
@@ -160,13 +161,13 @@ class SetupView(QWidget):
         self._chosen = {name: getattr(config, name) for name in _OWN_FIELDS}
         self.form.set_value(config)
         for name, form in self.method_forms.items():
-            form.set_value(getattr(config, name))
+            form.set_value(config.methods[name])
 
     def set_default(self, config: TrainConfig) -> None:
         self._default = config
         self.form.set_default(config)
         for name, form in self.method_forms.items():
-            form.set_default(getattr(config, name))
+            form.set_default(config.methods[name])
 
     def show_cards(self, methods: Sequence[Choice], backbones: Sequence[Choice], config: TrainConfig) -> None:
         self._chosen = {name: getattr(config, name) for name in _OWN_FIELDS}

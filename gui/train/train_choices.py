@@ -258,20 +258,15 @@ def command_line(config: TrainConfig, project: str) -> str:
 
 def setting_changes(config: TrainConfig) -> dict[str, object]:
     """Return the effective settings that differ from the defaults, besides backbone, method and epochs."""
-    default = TrainConfig()
+    options = config.method_options
+    groups = (("", config, TrainConfig()), (f"{config.method}.", options, type(options)()))
     changes: dict[str, object] = {}
-    for field in dataclasses.fields(config):
-        value = getattr(config, field.name)
-        if field.name in ("backbone", "method", "epochs") or value == getattr(default, field.name):
-            continue
-        if not dataclasses.is_dataclass(value):
-            changes[field.name] = value
-        elif field.name == config.method:
-            untouched = getattr(default, field.name)
-            for inner in dataclasses.fields(value):
-                if getattr(value, inner.name) != getattr(untouched, inner.name):
-                    changes[f"{field.name}.{inner.name}"] = getattr(value, inner.name)
-    return changes
+    for prefix, settings, default in groups:
+        for field in dataclasses.fields(settings):
+            value = getattr(settings, field.name)
+            if field.metadata and value != getattr(default, field.name):
+                changes[prefix + field.name] = value
+    return {name: value for name, value in changes.items() if name not in ("backbone", "method", "epochs")}
 
 
 def start_words(cost: Estimate | None) -> str:

@@ -72,7 +72,7 @@ def learn(qtbot, window: MainWindow) -> None:
     train.draft.take(TINY)
     train.start()
     wait(qtbot, window)
-    train.draft.take(dataclasses.replace(TINY, epochs=777, linear=LinearOptions(solver=GRADIENT)))
+    train.draft.take(dataclasses.replace(TINY, epochs=777, methods={"linear": LinearOptions(solver=GRADIENT)}))
     train.enqueue()
     train.setup.reset_button.click()  # chosen settings would stay, see below
     window.show_page("results")

@@ -28,6 +28,7 @@ from visionft.project.queries import ImageFilter, count_images, remarks
 from visionft.project.store import Project
 from visionft.retrieval.live_view import training_snapshot
 from visionft.training.base_weights import base_weights_of
+from visionft.training.config.train_config import METHODS_FIELD
 from visionft.training.runs.run_folder import RunSummary
 from visionft.weights.locations import PRETRAINED
 
@@ -211,8 +212,8 @@ def _metrics_of(evaluation: Evaluation) -> dict[str, Any]:
 def _training_of(run: RunSummary) -> dict[str, Any]:
     """Return the run's settings, limited to its own method, and the costs of its training."""
     values = run.config.to_dict()
-    others = {name for name, value in values.items() if isinstance(value, Mapping)} - {values["method"]}
-    settings = {name: value for name, value in values.items() if name not in others | run.config.unused_settings}
+    settings = {name: value for name, value in values.items() if name not in run.config.unused_settings}
+    settings[METHODS_FIELD] = {run.config.method: asdict(run.config.method_options)}
     settings["weights"] = Path(run.config.weights).name  # for a user's file, only its name
     result, has_epochs = run.result, run.config.total_epochs > 0
     return {

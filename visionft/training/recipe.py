@@ -27,7 +27,7 @@ from visionft.training.config.recipe_text import (
     settings_text,
     toml_value,
 )  # fmt: skip
-from visionft.training.config.train_config import FORMAT_VERSION, TrainConfig
+from visionft.training.config.train_config import FORMAT_VERSION, METHODS_FIELD, TrainConfig
 from visionft.training.runs.run_folder import RunSummary
 from visionft.weights.locations import PRETRAINED, RANDOM, find_weights
 from visionft.weights.records import bare_origin, checked_sha256
@@ -160,7 +160,8 @@ def _check_parts(values: dict[str, Any], name: str, lines: Mapping[str, int]) ->
         hint = Message("A setting of that name stands under [{settings}].", settings=SETTINGS)
         found.append(Problem(_WEIGHTS, "must be a table", hint))
     known = {_VERSION, _PROGRAM, SETTINGS, _WEIGHTS}
-    hint = Message("Settings stand under [{settings}], those of a method under [{settings}.METHOD].", settings=SETTINGS)
+    hint = Message("Settings stand under [{settings}], those of a method under [{settings}.{methods}.METHOD].")
+    hint = Message(hint, settings=SETTINGS, methods=METHODS_FIELD)
     found += [Problem(key, "is no part of a recipe", hint) for key in values if key not in known]
     if not found and not values.get(SETTINGS):
         message = Message("holds no settings: there is no [{SETTINGS}]", SETTINGS=SETTINGS)

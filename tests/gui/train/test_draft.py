@@ -1,6 +1,5 @@
 """The draft of a run: presets and Modified, costs on the cards, weights at hand, the preview, the rate finder."""
 
-import dataclasses
 import threading
 
 import numpy as np
@@ -242,8 +241,8 @@ def test_settings_of_another_method_are_kept_while_choosing(qtbot, page):
     page.setup.method_form("lora").editor("rank").setValue(4)
     qtbot.mouseClick(page.setup.methods.tiles["adapter"], LEFT)
     qtbot.mouseClick(page.setup.methods.tiles["lora"], LEFT)
-    assert page.config().lora.rank == 4
-    page.draft.take(dataclasses.replace(page.config(), lora=dataclasses.replace(page.config().lora, rank=16)))
+    assert page.config().methods["lora"].rank == 4
+    page.draft.take(page.config().with_settings(["lora.rank=16"]))
     assert page.setup.method_form("lora").editor("rank").value() == 16
 
 

@@ -197,7 +197,7 @@ def test_the_copied_command_trains_the_same(qtbot, page, window):
         backbone=words[words.index("--backbone") + 1], method="lora", epochs=int(words[words.index("--epochs") + 1])
     )
     rebuilt = rebuilt.with_settings(settings)
-    assert not differs(rebuilt, page.config()) and rebuilt.lora == page.config().lora
+    assert not differs(rebuilt, page.config()) and rebuilt.methods["lora"] == page.config().methods["lora"]
 
 
 def test_building_the_pages_opens_no_other_window(window, qapp):

@@ -8,6 +8,7 @@ import pytest
 import tifffile
 from PIL import Image
 
+from models.methods.full import FullOptions
 from visionft.cli.next_steps import joined
 from visionft.export.targets import TARGETS
 from visionft.training.recipe import read_recipe
@@ -212,7 +213,7 @@ def test_options_win_over_a_recipe(run, refused, project: Path, tmp_path: Path) 
     assert run("train", project, "--recipe", path, *given, "--estimate", "--save", saved)[0] == 0
     config = read_recipe(saved).config
     assert (config.backbone, config.method, config.epochs, config.seed) == ("test_vit", "full", 2, 9)
-    assert config.full.layers == "last"  # type: ignore[attr-defined]
+    assert config.methods["full"] == FullOptions(layers="last")
 
 
 def test_what_cannot_be_trained_with_leaves_nothing(refused, project: Path, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from visionft.training.lr_finder import find_learning_rate
 @pytest.mark.parametrize("method", ["full", "linear"])
 def test_the_suggestion_trains(method, snapshot, tmp_path, tiny) -> None:
     gradient = LinearOptions(layers="last", solver=GRADIENT)
-    config = tiny(method, linear=gradient, epochs=6, augmentation="none")
+    config = tiny(method, methods={"linear": gradient}, epochs=6, augmentation="none")
     curve = find_learning_rate(config, snapshot, steps=60)
     assert 1e-6 < curve.suggestion < 1.0
     assert list(curve.rates) == sorted(curve.rates) and len(curve.rates) == len(curve.losses) <= 60

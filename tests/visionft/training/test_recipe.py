@@ -45,7 +45,7 @@ def configs(draw: st.DrawFn) -> TrainConfig:
 
     plain = drawn(TrainConfig)
     options = METHODS[plain["method"]].options
-    config = TrainConfig(**plain, **{plain["method"]: options(**drawn(options))})
+    config = TrainConfig(**plain, methods={plain["method"]: options(**drawn(options))})
     return dataclasses.replace(config, **{name: getattr(TrainConfig(), name) for name in config.unused_settings})
 
 
@@ -69,7 +69,7 @@ def test_a_reader_finds_each_setting_with_its_words_and_its_range() -> None:
     about = {each.name: each.metadata for each in dataclasses.fields(TrainConfig)}
     assert f"# {about['epochs']['label']}, 1 to 10,000. {about['epochs']['help']}\nepochs = 7" in chosen
     assert "adamw, sgd" in usual
-    assert "[settings.lora]" in text and "[settings.full]" not in text and "\n[weights]\n" in text
+    assert "[settings.methods.lora]" in text and "[settings.methods.full]" not in text and "\n[weights]\n" in text
     assert max(map(len, text.splitlines())) <= 120
     known = {each.name for each in dataclasses.fields(TrainConfig) if each.metadata}
     assert known <= set(tomllib.loads(text)["settings"])
@@ -97,6 +97,8 @@ def test_a_recipe_written_by_hand_may_say_little(tmp_path) -> None:
         ("[settings]\nepochs = true", "line 2, epochs: "),
         ("[settings]\nlora = 3", "line 2, lora: "),
         ("[settings]\nepochs = 3\n[settings.lora]\nrank = 1.5", r"line 4, lora\.rank: "),
+        ("[settings]\nepochs = 3\n[settings.methods.lora]\nrank = 1.5", r"line 4, lora\.rank: "),
+        ("[settings]\nepochs = 3\n[settings.methods.laro]\nrank = 1", r"line 3, laro: "),
         ("format_version = 99\nvisionft = '9.1'\n[settings]\nwarp = 9", r"line 1, .*9\.1"),
         ("format_version = 'x'\n[settings]\nepochs = 3", "line 1, format_version: "),
         ("epochs = 3\n[settings]\nseed = 1", r"line 1, epochs: .*\[settings\]"),

@@ -9,13 +9,14 @@ import math
 from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Self
+from typing import Self
 
 from models.catalog import BACKBONES, DEFAULT_BACKBONE
 from models.messages import Message, choose_one
 from models.methods.adapter import AdapterOptions
 from models.methods.full import FullOptions
 from models.methods.lora import LoraOptions
+from models.methods.method import MethodOptions
 from models.methods.prefix import PrefixOptions
 from visionft.data.types import Snapshot
 from visionft.devices import DeviceKind, likely_kinds
@@ -43,7 +44,7 @@ _WANTED: dict[tuple[str, bool], tuple[str, ...]] = {
 # allows; on a CPU that is two cores and the ResNet that ships with the program.
 _BUDGET = {("balanced", False): 9_000, ("balanced", True): 120_000, ("best", False): 50_000, ("best", True): 400_000}
 # So that epoch 0 is the linear probe at its best: what is kept is never worse by more than chance.
-_MULTI_STAGE: dict[str, Any] = {
+_MULTI_STAGE: dict[str, MethodOptions] = {
     "full": FullOptions(layers="joined"),
     "lora": LoraOptions(layers="joined"),
     "adapter": AdapterOptions(layers="joined"),
@@ -127,7 +128,7 @@ def preset_config(name: str, circumstances: Circumstances, *, backbone: str = ""
         framing="auto",
         batch_size=_batch_size(circumstances),
         balance="weights" if circumstances.unevenness >= UNEVEN else "none",
-        **_MULTI_STAGE,
+        methods=_MULTI_STAGE,
     )
     is_small = config.backbone_row.parameters < _SMALL_PARAMETERS
     if name == "quick" or (name == "balanced" and 0 < images < _FEW_IMAGES):

@@ -15,7 +15,7 @@ from typing import Any, Final
 from models.messages import Message
 from models.settings import range_words
 from visionft.errors import ConfigError, NextStep, Problem
-from visionft.training.config.train_config import NETWORK, TrainConfig
+from visionft.training.config.train_config import METHODS_FIELD, NETWORK, TrainConfig
 
 SETTINGS: Final = "settings"
 _CHOSEN = "# What was chosen: the rest is as the program has it by itself."
@@ -30,10 +30,10 @@ def settings_text(config: TrainConfig) -> str:
     lines = list[str]()
     for name, settings, usual in (
         (SETTINGS, config, TrainConfig()),
-        (f"{SETTINGS}.{config.method}", method_options, type(method_options)()),
+        (f"{SETTINGS}.{METHODS_FIELD}.{config.method}", method_options, type(method_options)()),
     ):
         fields: list[dataclasses.Field[Any]] = [
-            each  # those without metadata are groups of their own
+            each  # those without metadata are no settings of the user
             for each in dataclasses.fields(settings)
             if each.metadata and each.name not in config.unused_settings
         ]
@@ -95,12 +95,16 @@ def parse_settings(values: Any, version: int) -> TrainConfig:
 
 
 def lines_of(text: str) -> dict[str, int]:
-    """Return {key: line} of a TOML text, with keys such as `settings.lora.rank`; plain syntax only."""
+    """Return {key: line} of a TOML text, with keys such as `settings.lora.rank`; plain syntax only.
+
+    Options are called as everywhere else, wherever they stand: `rank` below `[settings.methods.lora]` is `lora.rank`.
+    """
     table, found = "", dict[str, int]()
     for number, line in enumerate(text.splitlines(), start=1):
         if match := _TABLE.match(line):
-            table = f"{match[1]}."
-            found.setdefault(match[1], number)
+            heading = match[1].replace(f"{SETTINGS}.{METHODS_FIELD}.", f"{SETTINGS}.")
+            table = f"{heading}."
+            found.setdefault(heading, number)
         elif match := _KEY.match(line):
             found.setdefault(table + match[1], number)
     return found

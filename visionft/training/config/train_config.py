@@ -3,9 +3,9 @@
 import dataclasses
 import math
 import typing
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Self, TypeVar
+from typing import Any, Final, Self, TypeVar
 
 from models.backbone import RESTRICTED_LICENCES
 from models.catalog import DEFAULT_BACKBONE, Backbone, get_backbone
@@ -20,7 +20,9 @@ from visionft.errors import ConfigError, NextStep, Problem
 
 # 2: a prefix has a softmax of its own unless `prefix.softmax` says otherwise. 3: `head_start` is called `ridge_init`.
 # 4: a linear probe is solved in closed form, over several stages, unless `linear.solver` and `linear.layers` say else.
-FORMAT_VERSION = 4
+# 5: the options of methods lie in `methods`, so that a method of another package may be called like any setting.
+FORMAT_VERSION = 5
+METHODS_FIELD: Final = "methods"
 READING = "image_reading"  # in a run's `config.json`, where it is not as stored
 NETWORK = "network"  # in a run's `config.json`: how timm builds its network, for other programs; nothing here reads it
 
@@ -31,15 +33,6 @@ INTERPOLATION_SHARES = (0.0, 0.5, 0.75)  # of the way from the start to the best
 
 _T = TypeVar("_T")
 
-
-def _with_method_options(cls: type[_T]) -> type[_T]:
-    """Declare a field for the options of each method, by its name; `@dataclass` then makes them like the others."""
-    for method in METHODS.values():
-        cls.__annotations__[method.name] = method.options
-        setattr(cls, method.name, field(default_factory=method.options))
-    return cls
-
-
 _OF_STEPS = frozenset({
     "epochs", "learning_rate", "weight_decay", "warmup_share", "label_smoothing", "gradient_clip", "augmentation",
     "micro_batch_size", "optimizer", "patience", "mixup", "cutmix", "ema_decay", "interpolation", "ridge_init",
@@ -48,9 +41,12 @@ _OF_STEPS = frozenset({
 
 
 @dataclass(frozen=True, kw_only=True)
-@_with_method_options
 class TrainConfig:
-    """All settings of a run, and the options of each method by its name; `automatic` leaves a choice to the program."""
+    """All settings of a run; `automatic` leaves a choice to the program.
+
+    `methods` are the options of each method in `models.methods.table.METHODS` by its name; those that are not given are
+    the method's own. They stay when another method is chosen. As texts they are called `lora.rank`.
+    """
 
     # fmt: off
     backbone: str = setting(DEFAULT_BACKBONE, label="Backbone",
@@ -139,7 +135,12 @@ class TrainConfig:
     tensorboard: bool = setting(False, label="TensorBoard", advanced=True,
         help="Also write the run's curves for TensorBoard (needs the package of that name).")
     # fmt: on
+    methods: Mapping[str, MethodOptions] = field(default_factory=dict[str, MethodOptions], hash=False)
     image_reading: ImageReading = AS_STORED  # of the images that a run learned from; no setting of the user
+
+    def __post_init__(self) -> None:
+        usual = {name: method.options() for name, method in METHODS.items()}
+        object.__setattr__(self, METHODS_FIELD, usual | dict(self.methods))
 
     @property
     def backbone_row(self) -> Backbone:
@@ -151,7 +152,7 @@ class TrainConfig:
 
     @property
     def method_options(self) -> MethodOptions:
-        return getattr(self, self.method) if self.method in METHODS else self.method_row.options()
+        return self.methods.get(self.method) or self.method_row.options()
 
     @property
     def input_size(self) -> int:
@@ -216,7 +217,13 @@ class TrainConfig:
         return self.learning_rate or suited
 
     def to_dict(self) -> dict[str, Any]:
+        """Return the settings as plain values; of methods that were not chosen, only options that were changed."""
         values = {"format_version": FORMAT_VERSION, **dataclasses.asdict(self)}
+        values[METHODS_FIELD] = {
+            name: dataclasses.asdict(options)
+            for name, options in self.methods.items()
+            if name == self.method or options != METHODS[name].options()
+        }
         if self.image_reading == AS_STORED:  # as earlier versions wrote it
             del values[READING]
         return values
@@ -231,18 +238,33 @@ class TrainConfig:
         if version > FORMAT_VERSION:
             problem = Problem("", "the settings were written by a newer VisionFT", "Update this program.")
             raise ConfigError((problem,))
-        for method in METHODS.values():
-            values[method.name] = method.upgrade(values.get(method.name, {}), version)
+        groups = _method_groups(values)
         if "head_start" in values:
             values["ridge_init"] = values.pop("head_start")
+        config, methods, found = cls(), dict[str, MethodOptions](), list[Problem]()
         try:
-            return dataclasses.replace(build(cls, values), image_reading=ImageReading.from_dict(reading))
+            config = build(cls, values)
+        except ConfigError as error:
+            found += error.problems
+        for name, group in groups.items():
+            try:
+                methods[name] = _build_options(name, group, version)
+            except ConfigError as error:
+                found += error.problems
+        if found:
+            raise ConfigError(tuple(found))
+        try:
+            return dataclasses.replace(config, methods=methods, image_reading=ImageReading.from_dict(reading))
         except (TypeError, ValueError) as error:
             raise ConfigError((Problem(READING, "cannot be understood", "Update this program."),)) from error
 
-    def with_settings(self, assignments: Iterable[str]) -> Self:
+    def with_options(self, method: str, options: MethodOptions) -> Self:
+        """Return a copy with the options of a method; those of the others stay."""
+        return dataclasses.replace(self, methods={**self.methods, method: options})
+
+    def with_settings(self, assignments: Iterable[str]) -> "TrainConfig":
         """Return a copy with `KEY=VALUE` texts such as `lora.rank=4` applied (ConfigError: all faults at once)."""
-        config, found = self, []
+        config, found = self, list[Problem]()
         for assignment in assignments:
             try:
                 config = assign(config, assignment)
@@ -276,8 +298,34 @@ class Framing:
 CENTRE = Framing()
 
 
+def _method_groups(values: dict[str, Any]) -> dict[str, Any]:
+    """Take the options of methods out of stored settings, in place, and return them as {method: options}.
+
+    Versions before 5 stored them beside the settings, and so may a recipe that was written by hand.
+    """
+    groups = values.pop(METHODS_FIELD, {})
+    if not isinstance(groups, dict):
+        raise _no_group(METHODS_FIELD, groups)
+    beside = {name: values.pop(name) for name, value in list(values.items()) if isinstance(value, dict)}
+    return {name: {} for name in METHODS} | beside | groups
+
+
+def _build_options(name: str, values: Any, version: int) -> MethodOptions:
+    """Build the options of a method from those of a settings file of format `version`; see `build`."""
+    if name not in METHODS:
+        hint = "Correct the name, or install the package that adds this method."
+        raise ConfigError((Problem(name, Message("there is no method {name}", name=repr(name)), hint),))
+    if not isinstance(values, dict):
+        raise _no_group(name, values)
+    return build(METHODS[name].options, METHODS[name].upgrade(values, version), f"{name}.")
+
+
+def _no_group(name: str, value: Any) -> ConfigError:
+    return ConfigError((Problem(name, Message("must be a group of settings, got {value}", value=repr(value))),))
+
+
 def build(kind: type[_T], values: dict[str, Any], prefix: str = "") -> _T:
-    """Build a settings dataclass, nested ones included, from plain values (ConfigError: all faults at once)."""
+    """Build a settings dataclass from plain values (ConfigError: all faults at once, named with the prefix)."""
     hints = typing.get_type_hints(kind)
     known = {field.name for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
     arguments, found = dict[str, Any](), list[Problem]()
@@ -294,10 +342,6 @@ def build(kind: type[_T], values: dict[str, Any], prefix: str = "") -> _T:
 
 
 def _checked(kind: Any, value: Any, name: str) -> Any:
-    if dataclasses.is_dataclass(kind):
-        if not isinstance(value, dict):
-            raise ConfigError((Problem(name, Message("must be a group of settings, got {value}", value=repr(value))),))
-        return build(kind, value, f"{name}.")  # type: ignore[arg-type]
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if type(value) is not kind:
@@ -314,20 +358,20 @@ _TRUTH = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no"
 _TYPE_NAMES: dict[type, str] = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
 
 
-def assign(config: _T, assignment: str) -> _T:
-    """Return a copy of `config` with one `KEY=VALUE` or `GROUP.KEY=VALUE` text applied (ConfigError: it is invalid)."""
+def assign(config: TrainConfig, assignment: str) -> TrainConfig:
+    """Return a copy with one text applied, `KEY=VALUE` or `METHOD.KEY=VALUE` (ConfigError: it is invalid)."""
     key, equals, text = (part.strip() for part in assignment.partition("="))
     if not equals:
         raise ConfigError((Problem(assignment, "is not of the form KEY=VALUE"),))
-    group, _, name = key.rpartition(".")
-    owner = getattr(config, group, None) if group else config
-    fields = {field.name for field in dataclasses.fields(owner)} if dataclasses.is_dataclass(owner) else set()  # type: ignore[arg-type]
-    if group == READING or name not in fields or dataclasses.is_dataclass(getattr(owner, name)):
+    method, dot, name = key.rpartition(".")
+    owner: Any = config.methods.get(method, MethodOptions()) if dot else config
+    fields = {field.name for field in dataclasses.fields(owner)}
+    if name not in fields or (owner is config and name in (METHODS_FIELD, READING)):
         raise ConfigError((Problem(key, "there is no such setting", next_step=NextStep("list_settings")),))
     kind: Any = typing.get_type_hints(type(owner))[name]
     try:
         value = _TRUTH[text.lower()] if kind is bool else kind(text)
     except (KeyError, ValueError):
         raise _mistyped(key, kind, text) from None
-    changed = dataclasses.replace(owner, **{name: value})  # type: ignore[type-var]
-    return dataclasses.replace(config, **{group: changed}) if group else changed  # type: ignore[type-var,return-value]
+    changed = dataclasses.replace(owner, **{name: value})
+    return config.with_options(method, changed) if dot else changed

@@ -64,8 +64,8 @@ def test_only_settings_that_act_count_as_a_difference() -> None:
 @pytest.mark.parametrize("name", list(PRESETS))
 def test_another_method_in_a_preset_starts_from_multi_stage_features_too(name) -> None:
     config = preset_config(name, Circumstances(images=900, here=STARTERS))
-    heads = {each: getattr(config, each).layers for each in ("full", "lora", "adapter", "prefix")}
-    assert set(heads.values()) == {"joined"} and config.linear.layers == "auto"
+    heads = {name: getattr(options, "layers", "") for name, options in config.methods.items()}
+    assert {heads[each] for each in ("full", "lora", "adapter", "prefix")} == {"joined"} and heads["linear"] == "auto"
 
 
 def test_an_unknown_preset_names_those_there_are() -> None:

@@ -65,7 +65,9 @@ def test_a_solved_head_depends_on_no_setting_of_steps(snapshot, tmp_path, tiny) 
 
 
 def test_patience_ends_a_run_that_gets_no_better(snapshot, tmp_path, tiny) -> None:
-    config = tiny("linear", linear=LinearOptions(solver=GRADIENT), patience=2, learning_rate=1e-9, epochs=50)
+    config = tiny(
+        "linear", methods={"linear": LinearOptions(solver=GRADIENT)}, patience=2, learning_rate=1e-9, epochs=50
+    )
     assert not train(config, snapshot, tmp_path / "run").stopped
     waited = [epoch.waited for epoch in read_metrics(tmp_path / "run")]
     assert waited[-1] == 2 and max(waited[:-1]) < 2 and len(waited) < 50

@@ -1,14 +1,20 @@
 """Settings: every fault at once, exact round trips, parsing."""
 
 import dataclasses
+import json
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from models.methods.method import Method, MethodOptions
+from models.methods.prefix import PrefixOptions
 from models.methods.table import METHODS
+from models.settings import setting
 from visionft.errors import ConfigError, NextStep
 from visionft.training.config.checks import config_problems, unvalidated_classes
 from visionft.training.config.train_config import FORMAT_VERSION, TrainConfig
+from visionft.training.recipe import Recipe, read_recipe, write_recipe
 from visionft.training.runs.run_folder import new_run_dir
 
 
@@ -55,16 +61,57 @@ def test_settings_of_a_newer_program_are_refused() -> None:
 
 
 def test_a_prefix_run_of_an_older_program_keeps_its_softmax() -> None:
-    values = TrainConfig(backbone="test_vit", method="prefix").to_dict()
-    del values["prefix"]["softmax"]
-    assert TrainConfig.from_dict({**values, "format_version": 1}).prefix.softmax == "shared"
-    assert TrainConfig.from_dict(values).prefix.softmax == "own"
+    values = {"backbone": "test_vit", "method": "prefix", "prefix": {"length": 7}}
+    older, newer = (TrainConfig.from_dict({**values, "format_version": version}) for version in (1, 2))
+    assert older.method_options == PrefixOptions(length=7, softmax="shared")
+    assert newer.method_options == PrefixOptions(length=7, softmax="own")
+
+
+def test_options_beside_the_settings_are_read_as_versions_before_5_stored_them() -> None:
+    stored = {"format_version": 4, "method": "lora", "seed": 3, "lora": {"rank": 4}, "adapter": {"bottleneck": 9}}
+    config = TrainConfig.from_dict(stored)
+    assert config == TrainConfig(seed=3).with_settings(["lora.rank=4", "adapter.bottleneck=9"])
+    assert config.to_dict()["methods"].keys() == {"lora", "adapter"}
+    assert TrainConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeedOptions(MethodOptions):
+    epochs: int = setting(1, label="Own epochs", help="Of the method alone.", limits=(1, 9))
+
+
+class SeedMethod(Method[SeedOptions]):
+    name, title, summary, when = "seed", "Seed", "A method called like a setting.", "Never."
+    options, learning_rate = SeedOptions, 1e-3
+
+
+def test_a_method_called_like_a_setting_replaces_nothing(monkeypatch, tmp_path) -> None:
+    monkeypatch.setitem(METHODS, "seed", SeedMethod())
+    config = TrainConfig(method="seed").with_settings(["seed=3", "seed.epochs=4", "epochs=7"])
+    assert (config.seed, config.epochs, config.method_options) == (3, 7, SeedOptions(epochs=4))
+    assert TrainConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
+    write_recipe(tmp_path / "r.toml", Recipe(config=config))
+    assert read_recipe(tmp_path / "r.toml").config == config
+    assert TrainConfig.from_dict({"format_version": 4, "method": "seed", "seed": {"epochs": 4}}) == TrainConfig(
+        method="seed", methods={"seed": SeedOptions(epochs=4)}
+    )
+    with pytest.raises(ConfigError) as caught:
+        TrainConfig.from_dict({"method": "seed", "seed": "x", "methods": {"seed": {"epochs": "x"}}})
+    assert [problem.field for problem in caught.value.problems] == ["seed", "seed.epochs"]
+
+
+def test_options_of_an_unknown_method_are_refused_and_those_of_no_use_are_not_stored() -> None:
+    assert TrainConfig(method="linear").to_dict()["methods"].keys() == {"linear"}
+    for stored in ({"methods": {"sacle": {}}}, {"sacle": {}}, {"methods": {"lora": 3}}, {"methods": 3}):
+        with pytest.raises(ConfigError):
+            TrainConfig.from_dict(stored)
 
 
 def test_bad_assignments_are_all_named() -> None:
     with pytest.raises(ConfigError) as caught:
-        TrainConfig().with_settings(["lora.rnk=1", "epochs=x", "lora=1", "nonsense", "prefix.reparameterise=maybe"])
-    fields = ["lora.rnk", "epochs", "lora", "nonsense", "prefix.reparameterise"]
+        texts = ["lora.rnk=1", "epochs=x", "lora=1", "nonsense", "prefix.reparameterise=maybe", "methods=1", "a.b=1"]
+        TrainConfig().with_settings(texts)
+    fields = ["lora.rnk", "epochs", "lora", "nonsense", "prefix.reparameterise", "methods", "a.b"]
     assert [problem.field for problem in caught.value.problems] == fields
 
 

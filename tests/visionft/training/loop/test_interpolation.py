@@ -157,7 +157,7 @@ def test_a_run_with_too_little_to_gain_ends_at_its_start(snapshot, tmp_path, tin
 def test_epoch_0_of_balanced_is_the_head_of_quick(snapshot, tmp_path, tiny) -> None:
     common = {"backbone": "starter_resnet", "weights": "pretrained", "image_size": 64, "epochs": 1}
     quick = tiny("linear", **common)
-    balanced = replace(tiny("full", **common), full=FullOptions(layers="joined"), least_gain=1.0)
+    balanced = replace(tiny("full", **common), methods={"full": FullOptions(layers="joined")}, least_gain=1.0)
     logits = []
     for name, config in (("a", quick), ("b", balanced)):
         train(config, snapshot, tmp_path / name)

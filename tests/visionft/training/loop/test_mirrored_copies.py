@@ -19,7 +19,9 @@ from visionft.training.runs.held_out import read_held_out
 
 @pytest.fixture
 def config(tiny) -> TrainConfig:
-    return tiny("linear", "starter_resnet", weights="pretrained", workers=0, linear=LinearOptions(layers="last"))
+    return tiny(
+        "linear", "starter_resnet", weights="pretrained", workers=0, methods={"linear": LinearOptions(layers="last")}
+    )
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ def settings(method: str, **changes) -> TrainConfig:
 
 @pytest.mark.parametrize(("method", "layers"), [("full", "last"), ("full", "joined"), ("lora", "joined")])
 def test_epoch_0_is_the_linear_probe(snapshot, tmp_path, method, layers) -> None:
-    probe = train(settings("linear", linear=LinearOptions(layers=layers)), snapshot, tmp_path / "probe")
+    probe = train(settings("linear", methods={"linear": LinearOptions(layers=layers)}), snapshot, tmp_path / "probe")
     events: list[Event] = []
     config = settings(method, learning_rate=1e-9).with_settings([f"{method}.layers={layers}"])
     train(config, snapshot, tmp_path / "run", job=JobContext(events.append))
@@ -46,7 +46,7 @@ def test_what_learns_goes_on_from_a_gentle_head(snapshot, tmp_path) -> None:
 
 
 def test_a_run_that_was_killed_before_its_first_epoch_validates_its_start_again(snapshot, tmp_path) -> None:
-    config = settings("full", full=FullOptions(layers="joined"))
+    config = settings("full", methods={"full": FullOptions(layers="joined")})
     whole = train(config, snapshot, tmp_path / "whole")
 
     def end(event: Event) -> None:

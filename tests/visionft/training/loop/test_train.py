@@ -47,7 +47,7 @@ def test_every_method_leaves_a_run_that_can_be_read_back(method, snapshot, tmp_p
     ("backbone", "method"), [("test_resnet", "full"), ("test_vit", "lora"), ("test_vit", "linear")]
 )
 def test_a_stopped_run_continues_bit_for_bit(backbone, method, snapshot, tmp_path, tiny, tensors, stop_after) -> None:
-    config = tiny(method, backbone, epochs=3, linear=LinearOptions(solver=GRADIENT))
+    config = tiny(method, backbone, epochs=3, methods={"linear": LinearOptions(solver=GRADIENT)})
     train(config, snapshot, tmp_path / "whole")
     stop_at = 14 if method == "linear" else 10  # in the second epoch, after half of its batches
     assert train(config, snapshot, tmp_path / "parts", job=JobContext(cancelled=stop_after(stop_at))).stopped

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from models.classifier import build_classifier
+from models.methods.adapter import AdapterOptions
 from visionft.data.types import Snapshot
 from visionft.errors import RunError
 from visionft.jobs import JobContext
@@ -69,7 +70,7 @@ def test_what_does_not_fit_is_refused_and_leaves_no_folder(project, snapshot) ->
         ({"start_from": "7"}, "'7'"),
         ({"method": "lora"}, "adapter.*lora"),
         ({"backbone": "test_vit"}, "test_resnet.*test_vit"),
-        ({"adapter": replace(CONFIG.adapter, bottleneck=3)}, FIRST),
+        ({"methods": {"adapter": AdapterOptions(bottleneck=3)}}, FIRST),
     ):
         with pytest.raises(RunError, match=words):
             train(replace(CONFIG, **{"start_from": FIRST, **changes}), snapshot, third)

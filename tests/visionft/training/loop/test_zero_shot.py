@@ -97,7 +97,7 @@ def test_prompts_decide_and_equal_ones_are_warned_of(project, config, warnings) 
 def test_images_join_the_words_as_far_as_those_left_out_say(project, config) -> None:
     project.apply(SetPrompts({"red": ("blue",), "blue": ("red",)}))  # the words are wrong, the images are not
     images, told = divided(project), []
-    blended = replace(config, zero_shot=replace(config.zero_shot, examples="blend"))
+    blended = config.with_settings(["zero_shot.examples=blend"])
     result = train(blended, images, project.path / "runs" / "001-a", job=JobContext(told.append))
     assert result.best and result.best.val_accuracy == 1.0
     assert any("mean features" in event.message for event in told if isinstance(event, Notice))

@@ -75,8 +75,7 @@ def test_evaluation_and_the_curve_read_held_out_predictions(changes, config, noi
 
 def test_exports_and_ensembles_judge_by_them(config, noise, tmp_path) -> None:
     for number, layers in enumerate(("joined", "last"), start=1):
-        linear = replace(config.linear, layers=layers)
-        train(replace(config, linear=linear), noise, tmp_path / "runs" / f"00{number}-run")
+        train(config.with_settings([f"linear.layers={layers}"]), noise, tmp_path / "runs" / f"00{number}-run")
     accuracies = [evaluate_run(tmp_path / "runs" / f"00{number}-run", noise, "val").top1 for number in (1, 2)]
     assert own_accuracy(tmp_path / "runs" / "001-run", noise) > accuracies[0] + 0.2
     options = ExportOptions(precisions=("fp16",))

@@ -34,6 +34,7 @@ from visionft.export.export_result import Latency
 from visionft.export.precision.variants import variant_file
 from visionft.project.image_window import reading_text
 from visionft.project.names import count_of
+from visionft.training.config.train_config import METHODS_FIELD
 
 CARD_FILE = "README.md"
 Record = Mapping[str, Any]
@@ -295,7 +296,8 @@ def _training(record: Record) -> Iterable[str]:
         facts["best epoch"] = str(training["kept_epoch"])
     else:
         facts["Epochs"] = "none: its head has a closed-form solution"
-    facts |= {name.replace("_", " "): str(value) for name, value in settings.get(record["method"], {}).items()}
+    methods = settings.get(METHODS_FIELD, settings)  # beside the settings in records of version 0.1
+    facts |= {name.replace("_", " "): str(value) for name, value in methods.get(record["method"], {}).items()}
     if training["seconds"]:
         facts["Time"] = f"{training['seconds']:,.0f} s on {training['device']}, {training['precision']}"
     yield table(["", ""], [[escaped(name), escaped(value)] for name, value in facts.items()])
