@@ -94,7 +94,7 @@ _TABLES = (
     "models.catalog",
     "visionft.project.formats.registry",
     "visionft.curation.table",
-    "visionft.export.exporters",
+    "visionft.export.artefacts",
 )
 
 

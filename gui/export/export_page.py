@@ -31,7 +31,7 @@ from models.messages import Message
 from visionft.errors import NextStep
 from visionft.export.contents import MODEL_FILE
 from visionft.export.export_result import ExportResult, read_export
-from visionft.export.targets import is_made_with, target_of
+from visionft.export.options import is_made_with, target_of
 from visionft.training.runs.run_folder import RunSummary, list_runs
 
 EXPORTS_FOLDER = "exports"

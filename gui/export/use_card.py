@@ -1,5 +1,7 @@
 """What an export for a target holds, and how its file is used without VisionFT; the programs on request."""
 
+from collections.abc import Sequence
+
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QFontDatabase
 from PySide6.QtWidgets import QPlainTextEdit
@@ -11,21 +13,12 @@ from gui.kit.translation import tr
 from models.messages import Message
 from visionft.export.bundle.card.model_card import CARD_FILE
 from visionft.export.bundle.sample_programs import PYTORCH, SAMPLES, Sample, sample_of
-from visionft.export.bundle.triton import TRITON_FOLDER
-from visionft.export.bundle.web_runtime import RUNTIME_FOLDER, runtime_files
-from visionft.export.contents import FIXED_MODEL_FILE, FLOAT_MODEL_FILE, MODEL_FILE, PYTORCH_FILE
+from visionft.export.contents import MODEL_FILE
 from visionft.export.export_result import ExportResult
-from visionft.export.options import ExportOptions, help_of
-from visionft.export.precision.variants import Kind, variant_file
-from visionft.export.targets import Target
+from visionft.export.options import ExportOptions, Target
 
 _MODEL = Message("Takes images of any size: cropping, resizing and normalising are inside.")
 _CARD = Message("The model card: classes, accuracy, limits and licences.")
-_VARIANTS: dict[Kind, Message] = {
-    "fp16": Message("Half the size; kept only where it predicts alike."),
-    "int8": Message("A quarter of the size; kept only where it is as accurate."),
-    "distilled": Message("A small network with the predictions of this one; kept only where it is as accurate."),
-}
 _VERIFIED = Message("Kept only if it classifies up to 200 images as the trained model does.")
 _LINES = 22  # of a program
 
@@ -58,17 +51,12 @@ class UseCard(Card):
 
     def show_files(self, target: Target, options: ExportOptions) -> None:
         """Show the files that an export will have."""
-        self._begin(tr("What you get"), tr(target.note_on((MODEL_FILE,))))
+        self._begin(tr("What you get"), target.notes())
         lines: list[tuple[str, str, str]] = [("file", MODEL_FILE, tr(_MODEL))]
-        kinds: tuple[Kind, ...] = (*options.precisions, *(("distilled",) if options.distil else ()))
-        lines += [("file", variant_file(each), tr(_VARIANTS[each])) for each in kinds]
-        lines += [("file", FLOAT_MODEL_FILE, tr(help_of("float_input")))] * options.float_input
-        lines += [("file", FIXED_MODEL_FILE, tr(help_of("phone")))] * options.phone
-        lines += [("file", PYTORCH_FILE, tr(help_of("pytorch")))] * options.pytorch
-        lines += [("folder-open", "huggingface", tr(help_of("huggingface")))] * options.huggingface
-        lines += [("folder-open", TRITON_FOLDER, tr(help_of("triton")))] * options.triton
-        brings_runtime = options.web_runtime and bool(runtime_files())
-        lines += [("folder-open", RUNTIME_FOLDER, tr(help_of("web_runtime")))] * brings_runtime
+        for artefact in options.rows:
+            icon, name = ("folder-open" if artefact.file.endswith("/") else "file"), artefact.file.rstrip("/")
+            words = " ".join(tr(each) for each in (artefact.about, artefact.check) if each)
+            lines.append((icon, name or tr(artefact.title), words))
         if target.sample in self._samples:
             program = self._samples[target.sample]
             lines.append(("file", program.file, tr("The program to start with ({language}).", language=program.title)))
@@ -84,7 +72,7 @@ class UseCard(Card):
     def show_use(self, target: Target, found: ExportResult) -> None:
         """Show how a finished export is used, with the file that suits the target."""
         self._model, self._exported = target.file(found.variants), found.files
-        self._begin(tr("Use it without VisionFT"), tr(target.note_on(found.files)))
+        self._begin(tr("Use it without VisionFT"), target.notes(found.files))
         self.file.setText(tr("{target}: use {file}", target=tr(target.title), file=self._model))
         self.file.setVisible(bool(found.variants))
         self.buttons[PYTORCH.name].setVisible(PYTORCH.file in found.files)
@@ -92,11 +80,11 @@ class UseCard(Card):
         for widget in self._use:
             widget.setVisible(target.sample in self._samples)
 
-    def _begin(self, heading: str, note: str) -> None:
+    def _begin(self, heading: str, notes: Sequence[str]) -> None:
         clear(self._files)
         self._heading.setText(heading)
-        self.note.setText(note)
-        self.note.setVisible(bool(note))
+        self.note.setText("\n".join(map(tr, notes)))
+        self.note.setVisible(bool(notes))
 
     def show_sample(self, sample: Sample) -> None:
         self.buttons[sample.name].setChecked(True)

@@ -26,7 +26,6 @@ from visionft.export.exporter import export_run
 from visionft.export.graph import export_network, from_images
 from visionft.export.options import ExportOptions
 from visionft.export.precision.quantising import Plan, observe, quantise
-from visionft.export.precision.variants import PRECISIONS
 from visionft.training.runs.run_folder import list_runs
 
 NETWORKS = {"resnet18": "fc", "vit_small_patch16_224": "head"}
@@ -41,7 +40,9 @@ def measure_run(run_dir: Path, images: Snapshot) -> None:
     """Export a run and print a row for each precision."""
     with tempfile.TemporaryDirectory() as folder:
         try:
-            result = export_run(run_dir, images, Path(folder) / "out", options=ExportOptions(precisions=PRECISIONS))
+            result = export_run(
+                run_dir, images, Path(folder) / "out", options=ExportOptions.for_target(fp16=True, int8=True)
+            )
         except VisionFTError as error:
             row(run_dir.name, error)
             return

@@ -91,7 +91,7 @@ STARTS = {  # who starts a program, gives a file to another one, or imports by a
     "importlib.import_module": {"__init__.py", "doctor.py", "schemas.py"},  # of `visionft`: `visionft.api` alone
     "torch.export.load": {"pytorch_file.py"},
     "shutil.rmtree": {
-        "keeping.py", "run_folder.py", "checkpoint.py", "external_models.py", "framework_formats.py", "publishing.py",
+        "keeping.py", "run_folder.py", "checkpoint.py", "external_models.py", "timm_folder.py", "publishing.py",
         "making.py", "sample_projects.py", "image_map.py", "backups.py", "checking.py", "backup_schedule.py",
         "sources.py", "database.py", "files.py", "public_sets.py",
     },

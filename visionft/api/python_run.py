@@ -1,7 +1,7 @@
 """A training run and an exported model in Python: evaluate, look at mistakes, predict, export."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Protocol, overload
 
@@ -13,14 +13,14 @@ from visionft.api.tables import Table
 from visionft.data.decode import decode_pillow
 from visionft.data.image_reading import ImageReading
 from visionft.data.types import Split, evaluated_split
-from visionft.errors import ImageError, VisionFTError
+from visionft.errors import ImageError
 from visionft.evaluation.stored import Evaluation, read_evaluation
 from visionft.evaluation.unseen import unseen_evaluation
 from visionft.events import EpochDone
 from visionft.export.export_result import ExportResult, read_export
+from visionft.export.options import ExportOptions
 from visionft.export.predictor import Prediction, Predictor, expand_folders
 from visionft.export.record import facts_of
-from visionft.export.targets import target_named
 from visionft.files import from_home
 from visionft.project.store import Project as Store
 from visionft.training.config.train_config import TrainConfig
@@ -260,7 +260,8 @@ class Run(_Predicts):
         Args:
             folder: For `model.onnx` and the files beside it; made where it is missing.
             target: Where it will run: desktop, server, web, phone, edge or python.
-            **options: Fields of `visionft.export.options.ExportOptions` in place of those of the target.
+            **options: `mirror`, `opset`, and each artefact by its name, such as `int8=False` or `float_input=True`
+                (`visionft.export.artefacts`), in place of what the target has.
 
         Raises:
             ExportError: It differs from PyTorch, or an option is not known; nothing was written.
@@ -270,11 +271,7 @@ class Run(_Predicts):
 
         out_dir = from_home(folder)
         with running_job(callback) as job:
-            place = target_named(target)
-            try:
-                chosen = replace(place.options, **options)
-            except TypeError as error:
-                raise VisionFTError(f"There is no such export option: {error}.") from error
+            chosen = ExportOptions.for_target(target, **options)
             images, facts = self._project.snapshot(), facts_of(self._project)
             export_run(self.path, images, out_dir, options=chosen, facts=facts, job=job)
         return Model(out_dir)

@@ -16,7 +16,7 @@ from models.catalog import BACKBONES
 from models.methods.table import METHODS
 from models.timm_index import PREFIX, timm_names
 from visionft.errors import VisionFTError
-from visionft.export.targets import TARGETS
+from visionft.export.options import TARGETS
 from visionft.files import from_home, list_folder
 from visionft.project.formats import registry
 from visionft.project.safety.backups import list_backups

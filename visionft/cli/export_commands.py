@@ -1,10 +1,10 @@
 """`visionft model export`, `index`, `verify`, `bench` and `push`: one verified file, and commands about it."""
 
+import inspect
 import sys
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer import Argument, Option
@@ -16,12 +16,12 @@ from visionft.cli.output import opened_project, print_result, running_job, table
 from visionft.cli.schemas import output_of, prints
 from visionft.errors import VisionFTError
 from visionft.evaluation.timing import runs_for
+from visionft.export.artefacts import ARTEFACTS
 from visionft.export.bundle.card.markdown import SPLIT_TITLES
 from visionft.export.contents import PYTORCH_FILE, SCRIPT_FILE
-from visionft.export.options import help_of, sentence
+from visionft.export.options import DEFAULT_TARGET, ExportOptions, Target, option_metadata, target_named
 from visionft.export.precision.variants import LEAST_SPEED_UP, MOST_DOUBT, MOST_LOSS, PRECISIONS
 from visionft.export.record import facts_of
-from visionft.export.targets import Target, target_named
 from visionft.project.names import count_of
 from visionft.training.runs.run_folder import load_run
 
@@ -36,7 +36,24 @@ _SENT = {"address": str, "files": list[str], "bytes": int, "is_public": bool}
 ExportDir = Annotated[Path, Argument(metavar="DIR", help="Folder of an export.")]
 
 
+def _with_flags(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command that takes `**artefacts` an option `--NAME/--no-NAME` for each row of the table."""
+    flags = [
+        inspect.Parameter(
+            row.name.replace("-", "_"), inspect.Parameter.KEYWORD_ONLY, default=None,
+            annotation=Annotated[bool | None, Option(f"--{row.name}/--no-{row.name}", help=row.sentence)],
+        )
+        for row in ARTEFACTS.values()
+    ]  # fmt: skip
+    signature = inspect.signature(command)
+    *own, _artefacts = signature.parameters.values()
+    setattr(command, "__signature__", signature.replace(parameters=[*own, *flags]))  # noqa: B010
+    command.__annotations__ |= {each.name: each.annotation for each in flags}
+    return command
+
+
 @prints("visionft.export.export_result:ExportResult")
+@_with_flags
 def export(
     project: ProjectDir,
     run: RunName,
@@ -49,42 +66,34 @@ def export(
             autocompletion=completion.targets,
             help="Where it will run: desktop (the usual), server, web, phone, edge, python. Other options win.",
         ),
-    ] = "desktop",
-    float_input: Annotated[bool, Option("--float-input", help=sentence("float_input"))] = False,
+    ] = DEFAULT_TARGET,
+    mirror: Annotated[
+        bool, Option("--mirror/--no-mirror", help="{label}. {help}".format_map(option_metadata("mirror")))
+    ] = False,
+    opset: Annotated[int | None, Option(min=0, max=MOST, help=option_metadata("opset")["help"])] = None,
     precision: Annotated[
-        list[str] | None, Option(metavar="NAME", help=f"fp16, int8 or all, several times: {help_of('precisions')}")
+        list[str] | None, Option(metavar="NAME", help="fp16, int8 or all, in place of those of the target; repeatable.")
     ] = None,
-    mirror: Annotated[bool, Option("--mirror", help=sentence("mirror"))] = False,
-    opset: Annotated[int | None, Option(min=0, max=MOST, help=help_of("opset"))] = None,
-    exporter: Annotated[list[str] | None, Option(metavar="NAME", help=f"Several times: {help_of('exporters')}")] = None,
-    phone: Annotated[bool, Option("--phone", help=sentence("phone"))] = False,
-    distil: Annotated[bool, Option("--distil", help=sentence("distil"))] = False,
-    pytorch: Annotated[bool, Option("--pytorch", help=sentence("pytorch"))] = False,
-    huggingface: Annotated[bool, Option("--huggingface", help=sentence("huggingface"))] = False,
+    exporter: Annotated[list[str] | None, Option(metavar="NAME", help="As --NAME; repeatable.")] = None,
     json: Json = False,
+    **artefacts: bool | None,
 ) -> None:
     """Export one ONNX file, verified against PyTorch on real images."""
-    place, names = target_named(target), precision or ()
+    # Written before each artefact had a flag: --precision replaces the choice of the target, --exporter adds to it.
+    if precision:
+        named = PRECISIONS if "all" in precision else precision
+        artefacts |= dict.fromkeys(PRECISIONS, False) | dict.fromkeys(named, True)
+    options = ExportOptions.for_target(
+        target, mirror=mirror, opset=opset, **artefacts | dict.fromkeys(exporter or (), True)
+    )
     with opened_project(project, read_only=True) as opened:
         snapshot, facts = opened.snapshot(), facts_of(opened)
-    summary, chosen = load_run(project, run), place.options
+    summary = load_run(project, run)
     from visionft.export.exporter import export_run
 
-    options = replace(
-        chosen,
-        float_input=float_input or chosen.float_input,
-        mirror=mirror,
-        opset=chosen.opset if opset is None else opset,
-        precisions=tuple(dict.fromkeys(PRECISIONS if "all" in names else names)) or chosen.precisions,  # type: ignore[arg-type]
-        pytorch=pytorch or chosen.pytorch,
-        huggingface=huggingface or chosen.huggingface,
-        phone=phone or chosen.phone,
-        distil=distil or chosen.distil,
-        exporters=tuple(exporter or ()),
-    )
     with running_job() as job:
         result = export_run(summary.path, snapshot, out_dir, options=options, facts=facts, job=job)
-        print_result(result, lambda: _export_text(result, place), as_json=json)
+        print_result(result, lambda: _export_text(result, target_named(target)), as_json=json)
 
 
 def _export_text(result: "ExportResult", target: Target) -> str:
@@ -125,9 +134,9 @@ def _export_text(result: "ExportResult", target: Target) -> str:
     lines += [f"Left out: {reason}" for reason in result.left_out]
     file = target.file(result.variants)
     lines += [f"The file for {target.title.lower()}: {file}"] * bool(result.variants)
-    if target.may_distil and not any(each.precision == "distilled" for each in result.variants):
-        lines.append("For the smallest file, a small network can learn these predictions in some minutes: --distil")
-    lines += [note] if (note := target.note_on(result.files)) else []
+    offered = [row for row in ARTEFACTS.values() if target.name in row.offered_for and row.name not in result.artefacts]
+    lines += [f"Also possible: --{row.name}. {row.sentence}" for row in offered]
+    lines += target.notes(result.files)
     if sample := sample_of(target.sample, result.files):
         start = sample.start(file, result.files)
         lines += [f"Try it without this program, in {result.model.parent}:", start]

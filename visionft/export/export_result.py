@@ -168,6 +168,8 @@ class ExportResult:
         pytorch: The comparison of model.pt2 with model.onnx; None where there is no such file.
         timm_transform: The effect of timm's transform; None where there is no folder for timm.
         mirror: The effect of the average with the mirror image; None where the answers are of one orientation.
+        target: Name of the target that it was made for; empty in the records of earlier versions.
+        artefacts: Names of the rows of `visionft.export.artefacts` that it was made with, those left out included.
     """
 
     model: Path
@@ -189,6 +191,8 @@ class ExportResult:
     mirror: MirrorEffect | None = None
     pytorch: Parity | None = None
     timm_transform: TransformEffect | None = None
+    target: str = ""
+    artefacts: tuple[str, ...] = ()
 
 
 def read_export(folder: Path) -> ExportResult | None:
@@ -222,6 +226,8 @@ def read_export(folder: Path) -> ExportResult | None:
             forms=tuple(Form(**each) for each in record.get("forms", ())),
             large_ms=float(record.get("large_ms", 0.0)),
             left_out=tuple(map(str, record.get("left_out", ()))),
+            target=str(record.get("target", "")),
+            artefacts=tuple(map(str, record.get("artefacts", ()))),
             mirror=MirrorEffect(**{**mirror, "difference": tuple(mirror["difference"])}) if mirror else None,
         )
     except (OSError, ValueError, TypeError, KeyError, AttributeError):

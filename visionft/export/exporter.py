@@ -1,32 +1,30 @@
 """Export a run: merge it, write one ONNX file, compare its predictions with PyTorch on real images, then publish it.
 
-An export without a comparison with PyTorch is not an export (design rule 6).
+An export without a comparison with PyTorch is not an export (design rule 6). What stands beside the file is a row of
+`visionft.export.artefacts`.
 """
 
 import logging
+import shutil
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch  # noqa: TID253
 
 from models.messages import Message
-from visionft.calibration import softmax
-from visionft.data.types import Snapshot
-from visionft.errors import ConfigError, ExportError, RunError
+from visionft.data.types import Snapshot, Split
+from visionft.errors import ExportError, NextStep, RunError
 from visionft.evaluation.report import Logits, calibrate, summarise
 from visionft.evaluation.stored import Evaluation, read_evaluation
+from visionft.export.artefacts import Artefact
 from visionft.export.bundle.benching import measure_large, measure_latency
 from visionft.export.bundle.card.model_card import CARD_FILE, model_card
-from visionft.export.bundle.framework_formats import framework_files, write_frameworks
 from visionft.export.bundle.reference import references_in
 from visionft.export.bundle.sample_programs import require_agreement, run_samples, sample_files, write_samples
-from visionft.export.bundle.triton import write_triton
-from visionft.export.bundle.web_runtime import runtime_files, write_runtime
 from visionft.export.contents import (
-    FIXED_MODEL_FILE,
     FLOAT_MODEL_FILE,
     INDEX_FILE,
     LABELS_FILE,
@@ -37,12 +35,16 @@ from visionft.export.contents import (
     write_record,
 )
 from visionft.export.distance import Distance, embeddings, fit_distance, with_outputs
-from visionft.export.distilling import Distiller
-from visionft.export.export_result import MAX_ABS_DIFF, ExportResult, Form
-from visionft.export.exporters import EXPORTERS
+from visionft.export.export_result import (
+    MAX_ABS_DIFF,
+    Border,
+    ExportResult,
+    Form,
+    MirrorEffect,
+    Parity,
+    TransformEffect,
+)
 from visionft.export.graph import (
-    LOGITS,
-    NETWORK_INPUT,
     assemble,
     describe_model,
     describe_values,
@@ -50,21 +52,16 @@ from visionft.export.graph import (
     from_images,
     hide_outputs,
     join,
-    keep_only,
     set_metadata,
 )
 from visionft.export.index.memory_index import ExportedIndex, IndexEntry, write_index
 from visionft.export.mirroring import averaged_logits, calibrate_average, require_no_index, with_mirror_average
-from visionft.export.model_file import trusted_session
 from visionft.export.options import DEFAULT_OPTIONS, ExportOptions
-from visionft.export.phone.making import PhoneMaker
-from visionft.export.precision.making import VariantMaker, require_images
 from visionft.export.precision.variant_evaluation import LogitDecoder
-from visionft.export.precision.variants import Variant, variant_file
-from visionft.export.predictor import DISTANCE, Predictor
+from visionft.export.precision.variants import Variant
+from visionft.export.predictor import Predictor
 from visionft.export.publishing import publishing
 from visionft.export.pytorch_comparison import (
-    MirrorAverage,
     Reference,
     compare,
     compared_images,
@@ -78,6 +75,9 @@ from visionft.files import sha256_file, write_text
 from visionft.heads.solutions import memory_of
 from visionft.jobs import SILENT, JobContext
 from visionft.retrieval.live_view import load_current_model
+from visionft.training.base_weights import base_weights_of
+from visionft.training.runs.exchange import ADAPTER_FOLDER, complete_exchange
+from visionft.training.runs.exchange import CONFIG_FILE as ADAPTER_CONFIG
 from visionft.training.runs.run_folder import read_run
 from visionft.training.runs.run_model import LoadedRun, RunModel
 
@@ -117,117 +117,221 @@ def export_run(
         raise ExportError(Message("{out_dir} is a file.", out_dir=out_dir), "Give a folder.")
     options.check()
     logger.info("export starts: %s, %s", run_dir.name, options)
+    rows = options.rows
     # Others may be added, such as the labelled images of a retrieval run.
-    planned = [MODEL_FILE, LABELS_FILE, CARD_FILE, RECORD_FILE, *map(variant_file, options.precisions)]
-    planned += sample_files(has_pytorch=True)
-    if options.float_input:
-        planned.append(FLOAT_MODEL_FILE)
-    planned += [FIXED_MODEL_FILE] * options.phone + [variant_file("distilled")] * options.distil
-    planned += framework_files(options)
-    planned += runtime_files() * options.web_runtime
+    names = [name for row in rows for name in row.files]
+    planned = [MODEL_FILE, LABELS_FILE, CARD_FILE, RECORD_FILE, *names, *sample_files([MODEL_FILE, *names])]
     # First, so a read-only destination is reported before minutes of work.
     with publishing(out_dir, planned) as folder:
         model = load_current_model(read_run(run_dir), images, job=job)
-        require_images(options.precisions or ("fp16",) * options.distil, model, images)
+        require_images(rows, model, images)
         if options.mirror:
             require_no_index(model)
-        job = job.in_stages(3 + 3 + _variants_weight(options) + 60 * options.distil + 4)  # see `run`
-        result = _Export(model, images, folder, out_dir, options, facts, job).run()
+        job = job.in_stages(3 + 3 + sum(row.weight for row in rows) + 2 + 2)
+        with job.stage(weight=3):
+            export = begin_export(model, images, folder, options, job)
+        with job.stage("Writing the ONNX file", weight=3):
+            parity = export.write_model()
+        for row in rows:
+            job.check_cancelled()
+            with job.stage(weight=row.weight):
+                row.write(export)
+        result = export.finish(out_dir, parity, facts)
     logger.info("export ends: %d bytes, %s", result.bytes, result.parity)
     return result
 
 
-def _variants_weight(options: ExportOptions) -> int:
-    """Return the relative time of the stage that makes and measures the smaller variants."""
-    return 1 + 12 * len(options.precisions)
+def require_images(rows: Sequence[Artefact], model: RunModel, images: Snapshot) -> None:
+    """Refuse artefacts early where there are no images to make or evaluate them with.
+
+    Raises:
+        ExportError: There is no labelled validation image, or no labelled training image for the ranges of integers.
+    """
+    wanted: dict[Split, str] = {
+        "val": Message("A variant is evaluated on validation images, and there are none with a label."),
+        "train": Message("int8 is calibrated on training images, and there are none with a label."),
+    }
+    for split, message in wanted.items():
+        labels = {images.class_names[label] for each in images.labelled(split) for label in each.labels}
+        if labels.isdisjoint(model.run.class_names) and any(split in row.needs for row in rows):
+            raise ExportError(message, "Divide the images, or export without variants.", NextStep("split"))
 
 
-@dataclass(frozen=True)
-class _Export:
-    """One export: its inputs, and the folder filled step by step."""
+def begin_export(model: RunModel, images: Snapshot, folder: Path, options: ExportOptions, job: JobContext) -> "Export":
+    """Calibrate a run or ensemble, and fit its distance."""
+    mirror = None
+    if options.mirror:
+        val, temperature, thresholds, mirror = calibrate_average(model, images, job=job)
+    else:
+        val, temperature, thresholds = calibrate(model, images, job=job)
+    distance, border = fit_distance(model.strongest, images, job=job) or (None, None)
+    metadata = metadata_of(model, images, temperature, thresholds, border)
+    metadata |= {"mirror": True} if mirror else {}
+    return Export(
+        model=model, images=images, folder=folder, options=options, job=job, metadata=metadata, val=val,
+        decoder=LogitDecoder(temperature=temperature, thresholds=thresholds), distance=distance, border=border,
+        mirror=mirror,
+    )  # fmt: skip
+
+
+@dataclass(kw_only=True)
+class Export:
+    """One export in the making: what a row of `visionft.export.artefacts` reads, and adds its measurements to.
+
+    Attributes:
+        model: The run or ensemble.
+        images: Of the project.
+        folder: The folder that is filled; it has another name until it is published.
+        options: Of the export.
+        job: Receives the progress, and says whether the user cancelled.
+        metadata: That of `model.onnx`.
+        val: Logits of the validation images, as the evaluation has them; None without a labelled one.
+        decoder: Temperature and thresholds of `model.onnx`.
+        distance: The fitted distance of the strongest part; None where there were too few images.
+        border: The border of that distance.
+        mirror: The effect of the average with the mirror image; None where the answers are of one orientation.
+        networks: ONNX models of the bare networks of the parts, in their order: from normalised images to logits.
+        variants: The smaller files so far, and rejected ones.
+        forms: The files for other runtimes so far.
+        pytorch: The comparison of `model.pt2`.
+        timm_transform: The effect of timm's transform.
+        left_out: Reasons for requested but omitted files.
+    """
 
     model: RunModel
     images: Snapshot
     folder: Path
-    out_dir: Path
     options: ExportOptions
-    facts: ProjectFacts
     job: JobContext
+    metadata: dict[str, Any]
+    val: Logits | None
+    decoder: LogitDecoder
+    distance: Distance | None = None
+    border: Border | None = None
+    mirror: MirrorEffect | None = None
+    networks: list[Any] = field(default_factory=list[Any])
+    variants: list[Variant] = field(default_factory=list[Variant])
+    forms: list[Form] = field(default_factory=list[Form])
+    pytorch: Parity | None = None
+    timm_transform: TransformEffect | None = None
+    left_out: list[str] = field(default_factory=list[str])
 
-    def run(self) -> ExportResult:
-        model, images, path = self.model, self.images, self.folder / MODEL_FILE
-        mirror = None
-        with self.job.stage(weight=3):
-            if self.options.mirror:
-                val, temperature, thresholds, mirror = calibrate_average(model, images, job=self.job)
-            else:
-                val, temperature, thresholds = calibrate(model, images, job=self.job)
-            distance, border = fit_distance(model.strongest, images, job=self.job) or (None, None)
-            metadata = metadata_of(model, images, temperature, thresholds, border)
-            metadata |= {"mirror": True} if mirror else {}
-        with self.job.stage("Writing the ONNX file", weight=3):
-            networks = [self._export_part(part, distance if part is model.strongest else None) for part in model.parts]
-            path.write_bytes(self._whole_model(networks, metadata).SerializeToString())
-            if self.options.float_input and not model.is_combined:
-                self._write_float_model(metadata)
-            (self.folder / NETWORK_FILE).unlink()
-            reference = Reference(model, temperature, images.task, distance, averages_mirror=mirror is not None)
-            parity = compare(reference, images, path, job=self.job)
-        reasons = list[str]()
-        with self.job.stage(weight=_variants_weight(self.options)):
-            variants = VariantMaker(
-                model=model, images=images, val=val, networks=networks, folder=self.folder,
-                build=lambda parts: self._whole_model(parts, metadata),
-                decoder=LogitDecoder(temperature=temperature, thresholds=thresholds), job=self.job,
-            ).make(self.options.precisions)  # fmt: skip
-        if self.options.distil:
-            try:
-                with self.job.stage(weight=60):
-                    small = self._distil(val, LogitDecoder(temperature=temperature, thresholds=thresholds))
-                variants = (*variants, small)
-            except (ConfigError, ExportError, RunError) as error:
-                reasons.append(Message("The small network: {reason}", reason=error.message))
-        forms, left_out = self._write_phone_files(metadata, variants) if self.options.phone else ((), ())
-        remembered = self._write_index(temperature, variants) if self._has_index else 0
-        frameworks = write_frameworks(
-            model, images, self.folder, self.options, metadata, distance, embeds=self._has_index, job=self.job
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Return the names of the classes, in the order of the outputs."""
+        return tuple(self.model.run.class_names)
+
+    @property
+    def has_index(self) -> bool:
+        """Whether the export has a retrieval index; in an ensemble, the images of a part stay in its head alone."""
+        return not self.model.is_combined and bool(self.model.labels)
+
+    @cached_property
+    def pixels(self) -> list[np.ndarray]:
+        """The decoded images of the comparison with PyTorch, uint8 (H, W, 3)."""
+        return parity_images(self.model.run, self.images)
+
+    def leave_out(self, reason: str) -> None:
+        """Say why a requested file is left out; it stands in the record, on the page and on the model card."""
+        self.left_out.append(reason)
+
+    def traced(self, part: LoadedRun, distance: Distance | None) -> Any:
+        """Return a classifier as an ONNX model with logits and, where requested, distances and embeddings."""
+        network, outputs = with_outputs(part, distance, embeds=self.has_index)
+        return self.traced_network(network, part.preprocessing.shape, outputs=outputs)
+
+    def traced_network(self, network: Any, shape: tuple[int, int], **options: Any) -> Any:
+        """Return a PyTorch network as an ONNX model; `options` are those of `export_network`."""
+        import onnx
+
+        path = self.folder / NETWORK_FILE
+        export_network(network, shape, path, opset=self.options.opset, **options)
+        found = onnx.load(path)
+        path.unlink()
+        return found
+
+    def whole_model(self, networks: Sequence[Any]) -> Any:
+        """Return the ONNX model from images to probabilities, built from the networks of the parts, in their order."""
+        if self.options.mirror:
+            networks = [with_mirror_average(network) for network in networks]
+        pairs = zip(networks, self.model.parts, strict=True)
+        graphs = [from_images(network, part.preprocessing, opset=self.options.opset) for network, part in pairs]
+        task = self.images.task
+        whole = assemble(join(graphs, self.model), temperature=float(self.metadata["temperature"]), task=task)
+        describe_values(whole, task)
+        metadata = self.metadata | hide_outputs(whole)
+        describe_model(whole, metadata)
+        set_metadata(whole, metadata)
+        return whole
+
+    def write_model(self) -> Parity:
+        """Trace the networks, write `model.onnx` and `labels.txt`; return the comparison of the file with PyTorch.
+
+        Raises:
+            ExportError: They differ.
+        """
+        path, parts = self.folder / MODEL_FILE, self.model.parts
+        self.networks += [self.traced(part, self.distance if part is self.model.strongest else None) for part in parts]
+        path.write_bytes(self.whole_model(self.networks).SerializeToString())
+        write_text(self.folder / LABELS_FILE, "\n".join(self.class_names) + "\n")
+        reference = Reference(
+            self.model,
+            self.decoder.temperature,
+            self.images.task,
+            self.distance,
+            averages_mirror=self.options.mirror,
         )
+        return compare(reference, self.images, path, job=self.job)
+
+    def finish(self, out_dir: Path, parity: Parity, facts: ProjectFacts) -> ExportResult:
+        """Add what every export has, measure and run it, and write its record and model card.
+
+        Args:
+            out_dir: Where it will be published.
+            parity: Of `model.onnx`.
+            facts: Of the project.
+        """
+        model, path, decoder = self.model, self.folder / MODEL_FILE, self.decoder
+        remembered = self._write_index(facts) if self.has_index else 0
+        self._copy_adapter()
         write_samples(self.folder)
-        write_text(self.folder / LABELS_FILE, "\n".join(model.run.class_names) + "\n")
-        compared = compared_images(model.run, images)
+        compared = compared_images(model.run, self.images)
         with self.job.stage("Measuring its speed", weight=2):
             _, pixels = next(readable_images(compared, model.run.config.image_reading))
             latency = measure_latency(Predictor(path), pixels, job=self.job)
             large_ms = measure_large(model.strongest.preprocessing, self.options.opset)
         with self.job.stage("Running the sample programs", weight=2):
-            smaller = [each.file for each in variants if each.is_kept]
+            smaller = [each.file for each in self.variants if each.is_kept]
             samples = run_samples(self.folder, [image.path for image in compared], others=smaller)
-            require_agreement(samples)
+        require_agreement(samples)
         has_float_model = (self.folder / FLOAT_MODEL_FILE).is_file()
+        files = tuple(sorted({*list_contents(self.folder), CARD_FILE}))
         result = ExportResult(
-            model=self.out_dir / MODEL_FILE, bytes=path.stat().st_size, sha256=sha256_file(path),
-            temperature=temperature, opset=self.options.opset, parity=parity, latency=latency,
-            float_model=self.out_dir / FLOAT_MODEL_FILE if has_float_model else None, border=border,
-            remembered=remembered, variants=variants, forms=forms, large_ms=large_ms, samples=samples,
-            left_out=(*reasons, *left_out, *self._write_other_formats(), *frameworks.left_out), mirror=mirror,
-            pytorch=frameworks.pytorch, timm_transform=frameworks.timm_transform,
+            model=out_dir / MODEL_FILE, bytes=path.stat().st_size, sha256=sha256_file(path),
+            temperature=decoder.temperature, opset=self.options.opset, parity=parity, latency=latency,
+            float_model=out_dir / FLOAT_MODEL_FILE if has_float_model else None, border=self.border,
+            remembered=remembered, files=files, variants=tuple(self.variants), forms=tuple(self.forms),
+            large_ms=large_ms, samples=samples, left_out=tuple(self.left_out), mirror=self.mirror,
+            pytorch=self.pytorch, timm_transform=self.timm_transform, target=self.options.target,
+            artefacts=self.options.artefacts,
         )  # fmt: skip
-        evaluations = [summarise(model.run, "val", val, temperature, thresholds)] if val else []
-        if (test := self._test_evaluation(temperature, thresholds)) is not None:
+        val = self.val
+        evaluations = [summarise(model.run, "val", val, decoder.temperature, decoder.thresholds)] if val else []
+        if (test := self._test_evaluation()) is not None:
             evaluations.append(test)
-        return replace(result, files=self._write_record(result, evaluations))
+        self._write_record(result, evaluations, facts)
+        return result
 
-    def _write_record(self, result: ExportResult, evaluations: Sequence[Evaluation]) -> tuple[str, ...]:
-        """Write the record and the model card of all files in the folder; return the names of the files."""
-        record = record_of(self.model, result, self.images, self.facts, metrics_of(self.model.run, evaluations))
+    def _write_record(self, result: ExportResult, evaluations: Sequence[Evaluation], facts: ProjectFacts) -> None:
+        """Write the record and the model card of all files in the folder."""
+        record = record_of(self.model, result, self.images, facts, metrics_of(self.model.run, evaluations))
         record |= references_in(self.folder)
         files = list_contents(self.folder)
         write_text(self.folder / CARD_FILE, model_card(record, files))
         files[CARD_FILE] = listed_file(self.folder / CARD_FILE)
         write_record(self.folder, record | {"files": {name: asdict(files[name]) for name in sorted(files)}})
-        return tuple(sorted(files))
 
-    def _test_evaluation(self, temperature: float, thresholds: np.ndarray | None) -> Evaluation | None:
+    def _test_evaluation(self) -> Evaluation | None:
         """Return the run's stored evaluation on test, or that of the average; None where the run has none."""
         model = self.model
         stored = read_evaluation(model.run.path, "test")
@@ -239,23 +343,25 @@ class _Export:
             averaged = averaged_logits(model, self.images, "test", job=self.job)
         except RunError:  # its test images are gone
             return None
-        return summarise(model.run, "test", averaged, temperature, thresholds)
+        return summarise(model.run, "test", averaged, self.decoder.temperature, self.decoder.thresholds)
 
-    def _write_index(self, temperature: float, variants: Sequence[Variant]) -> int:
+    def _write_index(self, facts: ProjectFacts) -> int:
         """Write the retrieval index beside the model and its variants, compare it, and return its number of images."""
         loaded, path = self.model.strongest, self.folder / MODEL_FILE
         memory = memory_of(loaded.classifier.head.state_dict())
         ids = set(memory.image_ids.tolist())
         entries = {
-            image.image_id: IndexEntry(image.path.name, image.sha256, *self.facts.remarks.get(image.image_id, ("", ())))
+            image.image_id: IndexEntry(image.path.name, image.sha256, *facts.remarks.get(image.image_id, ("", ())))
             for image in self.images.images
             if image.image_id in ids
         }
-        hashes = tuple(each.sha256 for each in variants if each.is_kept)
-        index = ExportedIndex(memory, loaded.run.class_names, entries, temperature, sha256_file(path), variants=hashes)
+        hashes = tuple(each.sha256 for each in self.variants if each.is_kept)
+        index = ExportedIndex(
+            memory, loaded.run.class_names, entries, self.decoder.temperature, sha256_file(path), variants=hashes
+        )
         write_index(self.folder / INDEX_FILE, index)
         predictor = Predictor(path, device="cpu")
-        pixels = uniform_batch(parity_images(loaded.run, self.images), INDEX_COMPARED)
+        pixels = uniform_batch(self.pixels, INDEX_COMPARED)
         inputs = network_inputs(loaded, pixels)
         expected = embeddings(loaded.classifier.network, loaded.classifier.backbone, inputs).numpy()
         found = predictor.embeddings(pixels)
@@ -267,109 +373,10 @@ class _Export:
             raise ExportError(message, "Nothing was kept.")
         return len(memory)
 
-    @property
-    def _has_index(self) -> bool:
-        """Whether the export has a retrieval index; in an ensemble, the images of a part stay in its head alone."""
-        return not self.model.is_combined and bool(self.model.labels)
-
-    def _export_part(self, part: LoadedRun, distance: Distance | None) -> Any:
-        """Return a classifier as an ONNX model with logits and, where requested, distances and embeddings."""
-        import onnx
-
-        path, (network, outputs) = self.folder / NETWORK_FILE, with_outputs(part, distance, embeds=self._has_index)
-        export_network(network, part.preprocessing.shape, path, opset=self.options.opset, outputs=outputs)
-        return onnx.load(path)
-
-    def _whole_model(self, networks: Sequence[Any], metadata: dict[str, Any]) -> Any:
-        """Return the ONNX model from images to probabilities, built from the networks of the parts, in their order."""
-        if self.options.mirror:
-            networks = [with_mirror_average(network) for network in networks]
-        pairs = zip(networks, self.model.parts, strict=True)
-        graphs = [from_images(network, part.preprocessing, opset=self.options.opset) for network, part in pairs]
-        task = self.images.task
-        whole = assemble(join(graphs, self.model), temperature=float(metadata["temperature"]), task=task)
-        describe_values(whole, task)
-        metadata = metadata | hide_outputs(whole)
-        describe_model(whole, metadata)
-        set_metadata(whole, metadata)
-        return whole
-
-    def _write_float_model(self, metadata: dict[str, Any]) -> None:
-        """Convert the bare network's file into `model_float.onnx`, after comparing its logits with PyTorch's.
-
-        Logits are its only output: it is for runtimes without the operators of the other outputs (OpenCV 4).
-        """
-        import onnx
-
-        loaded, model = self.model.strongest, onnx.load(self.folder / NETWORK_FILE)
-        network: torch.nn.Module = loaded.classifier
-        if self.options.mirror:
-            model, network = with_mirror_average(model), MirrorAverage(network)
-        keep_only(model, LOGITS)
-        describe_values(model, self.images.task)
-        metadata = {name: value for name, value in metadata.items() if name != DISTANCE}
-        describe_model(model, metadata)
-        set_metadata(model, metadata)
-        content = model.SerializeToString()
-        inputs = network_inputs(loaded, parity_images(loaded.run, self.images)[:16])
-        with torch.no_grad():
-            expected = network(inputs).numpy()
-        got = np.asarray(trusted_session(content).run([LOGITS], {NETWORK_INPUT: inputs.numpy()})[0])
-        difference = float(np.abs(softmax(expected) - softmax(got)).max())
-        if difference > MAX_ABS_DIFF:
-            message = Message(
-                "{file} differs from PyTorch by {difference}.", file=FLOAT_MODEL_FILE, difference=f"{difference:.2g}"
-            )
-            raise ExportError(message, "Nothing was kept.")
-        (self.folder / FLOAT_MODEL_FILE).write_bytes(content)
-
-    def _distil(self, val: Logits | None, decoder: LogitDecoder) -> Variant:
-        def export(run_dir: Path, taught: Snapshot, folder: Path, job: JobContext) -> ExportResult:
-            options = ExportOptions(precisions=("int8",), opset=self.options.opset)
-            return export_run(run_dir, taught, folder, options=options, job=job)
-
-        assert val is not None  # after `require_images`
-        return Distiller(
-            model=self.model, images=self.images, val=val, decoder=decoder, folder=self.folder, export=export,
-            job=self.job,
-        ).make()  # fmt: skip
-
-    def _write_phone_files(
-        self, metadata: dict[str, Any], variants: Sequence[Variant]
-    ) -> tuple[tuple[Form, ...], tuple[str, ...]]:
-        """Write the files for phones; return those kept, and the reasons where one is left out."""
-        import onnx
-
-        model, network = self.model, None
-        if not model.is_combined:
-            network = model.strongest.classifier.merged()
-            network = MirrorAverage(network).eval() if self.options.mirror else network
-
-        def written() -> Any:
-            path, shape = self.folder / NETWORK_FILE, model.strongest.preprocessing.shape
-            export_network(network, shape, path, opset=self.options.opset, is_fixed=True)
-            found = onnx.load(path)
-            path.unlink()
-            return found
-
-        return PhoneMaker(
-            model=model, network=network, write_network=written, metadata=metadata, task=self.images.task,
-            opset=self.options.opset, folder=self.folder, pixels=parity_images(model.run, self.images),
-            variants=variants, job=self.job,
-        ).make()  # fmt: skip
-
-    def _write_other_formats(self) -> list[str]:
-        """Write the formats for other places; return the reasons where a requested file is left out."""
-        left_out = list[str]()
-        if self.options.float_input and self.model.is_combined:
-            left_out.append(Message("An ensemble has no float model: each part prepares images in its own way."))
-        if self.options.triton:
-            write_triton(self.folder, self.model.run.title)
-        if self.options.web_runtime:
-            try:
-                write_runtime(self.folder)
-            except ExportError as error:
-                left_out.append(error.message)
-        for name in self.options.exporters:
-            EXPORTERS[name].write(self.folder)
-        return left_out
+    def _copy_adapter(self) -> None:
+        """Copy the fine-tuned parameters in PEFT's format, where the run has them."""
+        run = self.model.run
+        adapter = run.path / (run.config.method_row.exchange_folder or ".")
+        if (adapter / ADAPTER_CONFIG).is_file():
+            shutil.copytree(adapter, self.folder / ADAPTER_FOLDER)
+            complete_exchange(self.folder / ADAPTER_FOLDER, run.class_names, base_weights_of(run))

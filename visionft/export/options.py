@@ -1,36 +1,122 @@
-"""Options of an export. The form of the Export page and the command line are built from these fields."""
+"""What can be chosen for an export: where it will run, the files beside `model.onnx`, and their format. Torch-free.
 
+The files are rows of `visionft.export.artefacts`; a target names nothing but its format, its sample program, and what
+its file has to be. `ExportOptions.for_target` is the one place where a target and single choices become options.
+"""
+
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
 from models.messages import Message, choose_one
 from models.settings import setting
 from visionft.errors import ExportError
-from visionft.export.exporters import EXPORTERS
-from visionft.export.precision.variants import PRECISIONS, Precision
+from visionft.export.artefacts import ARTEFACTS, Artefact, artefact_named
+from visionft.export.contents import MODEL_FILE
+from visionft.export.precision.variants import Variant, variant_file
+
+if TYPE_CHECKING:
+    from visionft.export.export_result import ExportResult
 
 # The tests cover each of these.
-OPSETS = {
+OPSETS: Final = {
     20: Message("Opset 20, the usual one"),
     18: Message("Opset 18, for older runtimes"),
     22: Message("Opset 22, for newer runtimes"),
 }
-OPSET = 20
+OPSET: Final = 20
+OLD_OPSET: Final = 18  # read by ONNX Runtime from 1.16 on, and by the packages for phones
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """A place to run a model. The artefacts that are made for it name it.
+
+    Attributes:
+        name: Its name in commands.
+        title: Its display name.
+        about: Its files, in a line.
+        opset: The format of its files.
+        sample: The name of the sample program to start with; empty where there is none.
+        note: Further words on its use; empty for none.
+        wants: What its file has to be: as accurate as the trained model, fast on a processor, or small.
+    """
+
+    name: str
+    title: str
+    about: str
+    opset: int = OPSET
+    sample: str = "python"
+    note: str = ""
+    wants: Literal["accuracy", "speed", "size"] = "accuracy"
+
+    def file(self, variants: Sequence[Variant]) -> str:
+        """Return the file of an export to use there: a variant only where its accuracy is sure enough."""
+        sure = [each for each in variants if each.is_sure]
+        if self.wants == "speed":
+            sure = [each for each in sure if each.is_recommended]
+        found = min(sure, key=lambda each: each.bytes, default=None)
+        return MODEL_FILE if found is None or self.wants == "accuracy" else found.file
+
+    def notes(self, files: Sequence[str] = ()) -> list[str]:
+        """Return the words on its use, and on that of the artefacts among an export's files."""
+        return list(filter(None, (self.note, *(each.use for each in ARTEFACTS.values() if each.is_among(files)))))
+
+
+TARGETS: Final = {
+    each.name: each
+    for each in (
+        Target(name="desktop", title=Message("This computer"), about=Message("One file, and a Python program.")),
+        Target(
+            name="server", title=Message("A server"), about=Message("Also a server, and a file that is often faster."),
+            sample="server", wants="speed", note=Message("samples/server has a Dockerfile too."),
+        ),
+        Target(
+            name="web", title=Message("A web page"), about=Message("Also a page, and a small file to load."),
+            sample="web", wants="size",
+        ),
+        Target(
+            name="phone", title=Message("A phone"), about=Message("Also a small file, for an app."),
+            opset=OLD_OPSET, sample="kotlin", wants="size",
+            note=Message(
+                "The app needs ONNX Runtime for Android, iOS or React Native, and gives it the RGB bytes of an image "
+                "of any size. The classes are in labels.txt. No file was tried on a phone."
+            ),
+        ),
+        Target(
+            name="edge", title=Message("A small device"), about=Message("Also a small file, for older software."),
+            opset=OLD_OPSET, wants="size",
+        ),
+        Target(
+            name="python", title=Message("PyTorch"), about=Message("Also a file for PyTorch, a folder for timm."),
+            sample="pytorch",
+        ),
+    )
+}  # fmt: skip
+DEFAULT_TARGET: Final = "desktop"
+
+
+def target_named(name: str) -> Target:
+    """Return a target (ExportError: There is none of this name)."""
+    if name not in TARGETS:
+        hint = choose_one(TARGETS)
+        raise ExportError(Message("Target {name} is not known.", name=name), hint)
+    return TARGETS[name]
 
 
 @dataclass(frozen=True, kw_only=True)
 class ExportOptions:
-    """Files to write in an export, and their format."""
+    """What an export is made with.
 
-    float_input: bool = setting(
-        False,
-        label="Also write model_float.onnx",
-        help="For programs that crop, resize and normalise images themselves.",
-    )
-    precisions: tuple[Precision, ...] = setting(
-        (),
-        label="Smaller variants",
-        help="fp16: half the size. int8: about a quarter, fast on processors. Both are judged on validation images.",
-    )
+    Attributes:
+        target: Name of the target that the choice began with.
+        artefacts: Names of the rows of `ARTEFACTS` to write, in their order.
+        mirror: Whether the model averages with the mirrored image.
+        opset: Version of ONNX's operators.
+    """
+
+    target: str = DEFAULT_TARGET
+    artefacts: tuple[str, ...] = ()
     mirror: bool = setting(
         False,
         label="Average with the mirrored image",
@@ -38,69 +124,81 @@ class ExportOptions:
         "mirroring changes a class, such as letters, or left and right.",
     )
     opset: int = setting(OPSET, label="Format", help="18, 20 or 22: a lower one is read by older runtimes.")
-    pytorch: bool = setting(
-        False,
-        label="Also write model.pt2",
-        help="The whole model, of every method, for PyTorch alone: images in, probabilities out.",
-    )
-    huggingface: bool = setting(
-        False,
-        label="Folder for timm and Hugging Face",
-        help="config.json and model.safetensors, loaded by timm as a network with equal output.",
-    )
-    triton: bool = setting(
-        False,
-        label="Model repository for Triton",
-        help="A folder that NVIDIA's Triton Inference Server serves as it is.",
-    )
-    web_runtime: bool = setting(
-        False,
-        label="ONNX Runtime for browsers",
-        help="ONNX Runtime beside the page (41 MB), so that nothing has to be fetched for it.",
-    )
-    phone: bool = setting(
-        False,
-        label="Files for phones",
-        help="model_fixed.onnx for one image of a fixed size, as NPUs need; a file in ONNX Runtime's own format; and a "
-        "Core ML model, where coremltools is installed.",
-    )
-    distil: bool = setting(
-        False,
-        label="Train a small network on its predictions (some minutes)",
-        help="The Starter ResNet learns the model's predictions of all images, labelled or not, then becomes int8. "
-        "It is kept where it loses at most half a point of accuracy.",
-    )
-    exporters: tuple[str, ...] = setting(
-        (), label="Other formats", help="Files of installed extensions, made from model.onnx."
-    )
+
+    @classmethod
+    def for_target(
+        cls, target: str = DEFAULT_TARGET, *, mirror: bool = False, opset: int | None = None, **artefacts: bool | None
+    ) -> Self:
+        """Return the options of a target with single changes, checked.
+
+        Args:
+            target: Name of the target.
+            mirror: Average with the mirrored image.
+            opset: 18, 20 or 22; None for that of the target.
+            **artefacts: {name of a row: whether to write it}, with `_` for `-`; None leaves it to the target.
+
+        Raises:
+            ExportError: There is no such target, artefact or opset.
+        """
+        place = target_named(target)
+        chosen = {each.name: place.name in each.targets for each in ARTEFACTS.values()}
+        chosen |= {artefact_named(name).name: is_on for name, is_on in artefacts.items() if is_on is not None}
+        names = tuple(name for name, is_on in chosen.items() if is_on)
+        options = cls(target=target, artefacts=names, mirror=mirror, opset=place.opset if opset is None else opset)
+        options.check()
+        return options
+
+    @property
+    def rows(self) -> list[Artefact]:
+        """Return the rows to write, in the order of the table."""
+        return [each for name, each in ARTEFACTS.items() if name in self.artefacts]
 
     def check(self) -> None:
         """Refuse invalid options (ExportError: A value is not among the choices)."""
-        for precision in self.precisions:
-            if precision not in PRECISIONS:
-                hint = choose_one(PRECISIONS)
-                raise ExportError(Message("Precision {precision} is not known.", precision=precision), hint)
-        for name in self.exporters:
-            if name not in EXPORTERS:
-                known = choose_one(EXPORTERS)
-                hint = known if EXPORTERS else "No installed extension adds one."
-                raise ExportError(Message("Exporter {name} is not known.", name=name), hint)
+        target_named(self.target)
+        for name in self.artefacts:
+            artefact_named(name)
         if self.opset not in OPSETS:
             hint = choose_one(sorted(OPSETS))
             raise ExportError(Message("Opset {opset} is not supported.", opset=self.opset), hint)
 
 
-DEFAULT_OPTIONS = ExportOptions()
+DEFAULT_OPTIONS: Final = ExportOptions()
 
 
-def label_of(name: str) -> str:
-    return ExportOptions.__dataclass_fields__[name].metadata["label"]
+def option_metadata(name: str) -> Any:
+    """Return the metadata of a field of `ExportOptions` that is no artefact: its `label` and `help`."""
+    return ExportOptions.__dataclass_fields__[name].metadata
 
 
-def help_of(name: str) -> str:
-    return ExportOptions.__dataclass_fields__[name].metadata["help"]
+def is_made_with(found: "ExportResult", options: ExportOptions) -> bool:
+    """Return whether an export was made with all artefacts of these options, in their format.
+
+    An artefact that was left out with a reason counts.
+    """
+    is_alike = found.opset == options.opset and (found.mirror is not None) == options.mirror
+    return is_alike and set(options.artefacts) <= set(_artefacts_of(found))
 
 
-def sentence(name: str) -> str:
-    """Return the label and help of an on/off option, for a place without its label."""
-    return f"{label_of(name)}. {help_of(name)}"
+def target_of(found: "ExportResult") -> Target | None:
+    """Return the target that an export was made for; None where its record has an unknown one.
+
+    Records of earlier versions name none: the target with most artefacts of those whose artefacts are all there.
+    """
+    if found.target:
+        return TARGETS.get(found.target)
+    made_with = {each.name: ExportOptions.for_target(each.name) for each in TARGETS.values()}
+    fitting = [name for name, options in made_with.items() if is_made_with(found, options)]
+    name = max(fitting, key=lambda each: len(made_with[each].artefacts), default="")
+    return TARGETS.get(name)
+
+
+def _artefacts_of(found: "ExportResult") -> tuple[str, ...]:
+    """Return the names of the artefacts that an export was made with; for a record without a target, by its files."""
+    if found.target:
+        return found.artefacts
+    files = (*found.files, *(variant_file(each.precision) for each in found.variants))  # those not kept were tried
+    names = [each.name for each in ARTEFACTS.values() if each.is_among(files)]
+    if found.left_out:  # a reason does not say of which artefact
+        names += [each.name for each in ARTEFACTS.values() if "val" not in each.needs]
+    return tuple(names)

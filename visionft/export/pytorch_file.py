@@ -8,7 +8,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch  # noqa: TID253
@@ -18,6 +18,7 @@ from models.messages import Message
 from models.tensor_files import usual_permissions
 from visionft.data.types import Task
 from visionft.errors import ExportError
+from visionft.events import Progress
 from visionft.export.contents import MODEL_FILE, PYTORCH_FILE
 from visionft.export.distance import Distance, with_outputs
 from visionft.export.export_result import MAX_PYTORCH_DIFF, Parity
@@ -26,6 +27,9 @@ from visionft.export.predictor import DISTANCE, OUTPUT, Predictor
 from visionft.export.pytorch_comparison import measure_parity
 from visionft.jobs import JobContext
 from visionft.training.runs.run_model import LoadedRun, RunModel
+
+if TYPE_CHECKING:
+    from visionft.export.exporter import Export
 
 METADATA = "metadata.json"  # in the file, with the values of the metadata of model.onnx
 _MOST_PX = 65_535  # of a side
@@ -117,6 +121,19 @@ def write_pytorch_file(classifier: ImageClassifier, path: Path, metadata: Mappin
                 node.meta.pop(name, None)
     with usual_permissions(path):
         torch.export.save(program, path, extra_files={METADATA: json.dumps(dict(metadata), ensure_ascii=False)})
+
+
+def write_pytorch_form(export: "Export") -> None:
+    """Write `model.pt2` of an export; it is left out where it differs from `model.onnx`."""
+    export.job.report(Progress(stage="Writing the PyTorch file", done=0, total=0))
+    classifier = ImageClassifier(
+        export.model, export.decoder.temperature, export.images.task, export.distance, embeds=export.has_index,
+        averages_mirror=export.options.mirror,
+    )  # fmt: skip
+    try:
+        export.pytorch = write_compared(classifier, export.folder, export.metadata, export.pixels, job=export.job)
+    except ExportError as error:
+        export.leave_out(error.message)
 
 
 def write_compared(

@@ -1,6 +1,5 @@
 """Export: options reach the engine, the report shows the measurements, earlier exports are remembered."""
 
-import dataclasses
 import datetime
 import json
 import threading
@@ -15,12 +14,11 @@ from gui.export import exporting as export_work
 from gui.export import follow_up
 from gui.kit import dialogs
 from visionft.errors import ExportError
+from visionft.export.artefacts import ARTEFACTS, Artefact
 from visionft.export.bundle.sample_programs import SAMPLES
 from visionft.export.bundle.verifying import FileFault, Verification
 from visionft.export.export_result import ExportResult, Latency, MirrorEffect, Parity, SampleRun, read_export
-from visionft.export.exporters import EXPORTERS, Exporter
-from visionft.export.options import ExportOptions
-from visionft.export.targets import TARGETS
+from visionft.export.options import TARGETS, ExportOptions
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.runs.run_folder import change_notes, delete_weights, read_run
 
@@ -54,9 +52,10 @@ def exporting(monkeypatch):
             latency=Latency(
                 median_ms=10.42 + len(asked), p95_ms=13.9, runs=60, provider="CPUExecutionProvider", width=48, height=40
             ),
-            float_model=out_dir / "model_float.onnx" if options["options"].float_input else None,
+            float_model=out_dir / "model_float.onnx" if "float-input" in options["options"].artefacts else None,
             samples=RUNS, files=("model.onnx", "model_float.onnx", "huggingface/config.json"),
-            mirror=MIRROR if options["options"].mirror else None,
+            mirror=MIRROR if options["options"].mirror else None, target=options["options"].target,
+            artefacts=options["options"].artefacts,
         )  # fmt: skip
         left_out = {"model", "float_model", "samples", "files"}
         record = {name: value for name, value in asdict(result).items() if name not in left_out}
@@ -80,12 +79,13 @@ def test_options_reach_the_engine_and_the_report_says_what_was_measured(
     assert page.export_button.property("role") == "primary" and not page.try_button.isVisible()
     page.target_card.opset_box.setCurrentIndex(page.target_card.opset_box.findData(18))
     qtbot.mouseClick(page.target_card.more.button, LEFT)
-    for box in (page.target_card.float_box, page.target_card.timm_box, page.target_card.mirror_box):
+    boxes = page.target_card.boxes
+    for box in (boxes["float-input"], boxes["huggingface"], page.target_card.mirror_box):
         box.click()
     page.target_card.name_edit.setText("For the line")
     export(qtbot, window, page)
     target = project_dir / "exports" / "For the line"
-    options = ExportOptions(float_input=True, mirror=True, opset=18, huggingface=True)
+    options = ExportOptions.for_target(float_input=True, mirror=True, opset=18, huggingface=True)
     inputs = {"options": options, "project": window.state.session.project}
     assert exporting == [(project_dir / "runs" / RUN, target, inputs)]
     card = page.parity_card
@@ -109,15 +109,16 @@ def test_options_reach_the_engine_and_the_report_says_what_was_measured(
 def test_the_exporter_of_an_extension_is_one_more_format(
     qtbot, window, exporting, project_dir, write_run, monkeypatch, open_page
 ):
-    row = Exporter(name="class-list", title="Classes as JSON", write=lambda _folder: None)
-    monkeypatch.setitem(EXPORTERS, row.name, row)
+    row = Artefact(name="class-list", title="Classes as JSON", write=lambda _export: None)
+    monkeypatch.setitem(ARTEFACTS, row.name, row)
     write_run(project_dir, RUN, RESNET, accuracies=[1.0])
     page = open_page("export")
-    box = page.target_card.exporter_boxes["class-list"]
-    assert box.text() == row.title and page.target_card.options().exporters == ()
+    box = page.target_card.boxes["class-list"]
+    assert box.text() == row.title and page.target_card.options().artefacts == ()
     box.click()
+    page.target_card.tiles["web"].click()  # no target chooses it, so it stays chosen
     export(qtbot, window, page)
-    assert exporting[0][2]["options"].exporters == ("class-list",)
+    assert exporting[0][2]["options"] == ExportOptions.for_target("web", class_list=True)
 
 
 def test_an_export_is_checked_again_and_what_is_wrong_is_named(qtbot, window, page, exporting, monkeypatch):
@@ -207,20 +208,21 @@ def test_each_program_is_shown_whole_and_copied(qtbot, shown):
 def test_a_place_to_run_chooses_all_options_in_one_click(qtbot, window, page, exporting, target):
     page.target_card.tiles[target.name].click()
     export(qtbot, window, page)
-    assert exporting[0][2]["options"] == target.options
+    assert exporting[0][2]["options"] == ExportOptions.for_target(target.name)
     assert not page.target_card.opset_box.isVisible() and not page.use_card.view.isVisible()
 
 
 def test_a_small_network_is_trained_for_a_small_device_on_request(qtbot, window, page, exporting):
     card = page.target_card
-    assert not card.distil_box.isVisible()
+    box = card.boxes["distil"]
+    assert not box.isVisible()
     card.tiles["edge"].click()
-    assert card.distil_box.isVisible() and not card.options().distil
-    qtbot.mouseClick(card.distil_box, LEFT)
+    assert box.isVisible() and "distil" not in card.options().artefacts
+    qtbot.mouseClick(box, LEFT)
     export(qtbot, window, page)
-    assert exporting[0][2]["options"] == dataclasses.replace(TARGETS["edge"].options, distil=True)
+    assert exporting[0][2]["options"] == ExportOptions.for_target("edge", distil=True)
     card.tiles["desktop"].click()
-    assert not card.options().distil
+    assert "distil" not in card.options().artefacts
 
 
 def test_an_export_for_another_place_is_the_next_step(qtbot, window, page, exporting):

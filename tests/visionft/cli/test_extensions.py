@@ -51,7 +51,7 @@ def test_a_format_a_check_a_method_an_exporter_and_a_command(values, image_folde
         ("split", project),
         ("train", project, *TRAIN),
         ("evaluate", project, RUN),
-        ("model", "export", project, RUN, out, "--exporter", "class-list"),
+        ("model", "export", project, RUN, out, "--class-list"),
     )
     assert imported["added"] == len(images) and counted == {"labelled": len(images)}
     assert len((tmp_path / "again.pairs").read_text().splitlines()) == len(images)
@@ -59,6 +59,7 @@ def test_a_format_a_check_a_method_an_exporter_and_a_command(values, image_folde
     assert trained["run"] == evaluated["run"] == RUN
     assert "classes.json" in exported["files"]
     assert json.loads((out / "classes.json").read_text()) == ["blue", "green", "red"]
+    assert exported["artefacts"] == ["class-list"] and "as a JSON array" in (out / "README.md").read_text()
 
 
 def test_a_broken_row_is_named_and_the_program_goes_on(values, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from PIL import Image
 
 from models.methods.full import FullOptions
 from visionft.cli.next_steps import joined
-from visionft.export.targets import TARGETS
+from visionft.export.options import TARGETS
 from visionft.training.recipe import read_recipe
 
 FIRST = "001-test_resnet-lora"
@@ -124,6 +124,19 @@ def test_a_run_without_epochs_tells_of_none(run, value, refused, tiny, project: 
     assert json.loads((tmp_path / "out" / "export.json").read_text())["opset"] == 18
     training = json.loads((tmp_path / "out" / "export.json").read_text())["training"]
     assert training["epochs"] is training["kept_epoch"] is None and "epochs" not in training["settings"]
+
+
+def test_a_file_of_the_target_can_be_switched_off_and_the_former_names_are_read(
+    value, refused, train, project: Path, tmp_path: Path
+) -> None:
+    train(project, "linear")
+    export = ("model", "export", project, 1, tmp_path / "out", "--for", "server")
+    exported = value(*export, "--no-int8", "--float-input")
+    assert exported["target"] == "server" and exported["artefacts"] == ["float-input", "triton"]
+    assert not exported["variants"] and "model_float.onnx" in exported["files"]
+    exported = value(*export, "--no-triton", "--precision", "fp16")
+    assert exported["artefacts"] == [each["precision"] for each in exported["variants"]] == ["fp16"]
+    assert "int8" in refused(*export, "--precision", "fp8")
 
 
 def test_an_export_averages_with_mirrored_images(run, refused, train, project: Path, tmp_path: Path) -> None:

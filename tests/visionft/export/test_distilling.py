@@ -11,8 +11,7 @@ from visionft.events import Progress
 from visionft.export.bundle.verifying import verify_export
 from visionft.export.export_result import read_export
 from visionft.export.exporter import export_run
-from visionft.export.options import ExportOptions
-from visionft.export.targets import is_made_with
+from visionft.export.options import ExportOptions, is_made_with
 from visionft.jobs import JobCancelled, JobContext
 
 
@@ -26,7 +25,7 @@ def some_unlabelled(snapshot: Snapshot) -> Snapshot:
     return dataclasses.replace(snapshot, images=images)
 
 
-OPTIONS = ExportOptions(distil=True)
+OPTIONS = ExportOptions.for_target(distil=True)
 
 
 def test_the_small_network_is_measured_beside_the_large_one(run_of, some_unlabelled: Snapshot, tmp_path) -> None:
@@ -57,7 +56,11 @@ def test_a_cancelled_distillation_leaves_nothing(run_of, snapshot: Snapshot, tmp
     )
     with pytest.raises(JobCancelled):
         export_run(
-            run_of("test_resnet", "full"), snapshot, tmp_path / "out", options=ExportOptions(distil=True), job=job
+            run_of("test_resnet", "full"),
+            snapshot,
+            tmp_path / "out",
+            options=ExportOptions.for_target(distil=True),
+            job=job,
         )
     assert not (tmp_path / "out").exists() and "Training the small network" in seen
 

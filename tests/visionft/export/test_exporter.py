@@ -123,7 +123,9 @@ def test_exports_are_the_same_bytes_each_time(run_of, export_of, snapshot, tmp_p
 
 
 def test_a_second_file_takes_what_was_preprocessed_already(run_of, snapshot: Snapshot, tmp_path: Path) -> None:
-    export_run(run_of("test_vit", "lora"), snapshot, tmp_path / "out", options=ExportOptions(float_input=True))
+    export_run(
+        run_of("test_vit", "lora"), snapshot, tmp_path / "out", options=ExportOptions.for_target(float_input=True)
+    )
     whole, bare = (
         onnxruntime.InferenceSession(tmp_path / "out" / name, providers=["CPUExecutionProvider"])
         for name in ("model.onnx", "model_float.onnx")
@@ -145,7 +147,10 @@ def test_files_are_as_old_as_their_operators_and_tell_nothing_of_this_computer(
     backbone: str, opset: int, ir: int, run_of, snapshot: Snapshot, tmp_path: Path
 ) -> None:
     result = export_run(
-        run_of(backbone, "linear"), snapshot, tmp_path / "out", options=ExportOptions(opset=opset, float_input=True)
+        run_of(backbone, "linear"),
+        snapshot,
+        tmp_path / "out",
+        options=ExportOptions.for_target(opset=opset, float_input=True),
     )
     assert result.parity.is_equal and result.opset == opset
     for path in (result.model, result.float_model):
@@ -172,11 +177,12 @@ def test_weights_of_ones_own_are_named_without_their_folder(saved_weights, snaps
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "hint"), [("opset", 11, "18, 20, 22"), ("precisions", ["fp8"], "fp16, int8")]
+    ("name", "value", "hint"),
+    [("opset", 11, "18, 20, 22"), ("fp8", True, "fp16, int8"), ("target", "moon", "desktop, server")],
 )
 def test_unknown_options_are_refused(name: str, value, hint: str) -> None:
     with pytest.raises(ExportError) as caught:
-        ExportOptions(**{name: value}).check()
+        ExportOptions.for_target(**{name: value})
     assert hint in caught.value.hint
 
 
@@ -251,7 +257,7 @@ def test_the_file_decides_as_the_run_was_measured(backbone, method, several: Sna
     images = dataclasses.replace(several, class_names=names)
     run_dir = trained(images, tmp_path / "run", backbone=backbone, method=method, epochs=3)
     evaluation = evaluate_run(run_dir, images, "val")
-    exported = export_run(run_dir, images, tmp_path / "out", options=ExportOptions(precisions=("fp16",)))
+    exported = export_run(run_dir, images, tmp_path / "out", options=ExportOptions.for_target(fp16=True))
     record = json.loads((tmp_path / "out" / "export.json").read_text(encoding="utf-8"))
     assert exported.parity.top1_agreement == 1.0
     assert record["metrics"]["val"]["top1"] == evaluation.top1 == exported.variants[0].answers.reference_top1
@@ -322,7 +328,7 @@ def test_a_frozen_network_of_two_parts_is_stored_once(combined, project: Path, s
 
 
 def test_a_float_model_of_an_ensemble_is_left_out_with_the_reason(combined, snapshot: Snapshot, tmp_path) -> None:
-    options = ExportOptions(float_input=True, huggingface=True)
+    options = ExportOptions.for_target(float_input=True, huggingface=True)
     result = export_run(combined("1", "3"), snapshot, tmp_path / "out", options=options)
     assert len(result.left_out) == 2 and "timm" in result.left_out[1]
     assert result.float_model is None and not (tmp_path / "out" / "model_float.onnx").exists()

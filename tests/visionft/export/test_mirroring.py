@@ -24,7 +24,7 @@ from visionft.export.predictor import Predictor
 from visionft.training.runs.run_folder import load_run, read_run
 from visionft.training.runs.run_model import load_run_model
 
-MIRROR = ExportOptions(mirror=True)
+MIRROR = ExportOptions.for_target(mirror=True)
 
 
 @torch.no_grad()
@@ -42,8 +42,10 @@ def test_the_file_answers_with_the_mean_of_both_orientations(
     settings = {"backbone": backbone, "method": "full"}
     run_dir = trained(several, tmp_path / "run", **settings) if is_several else run_of(*settings.values())
     usual = export_run(run_dir, images, tmp_path / "usual")
-    precisions = () if is_several else ("fp16", "int8")
-    options = ExportOptions(mirror=True, float_input=True, huggingface=True, precisions=precisions)
+    has_variants = not is_several
+    options = ExportOptions.for_target(
+        mirror=True, float_input=True, huggingface=True, fp16=has_variants, int8=has_variants
+    )
     result = export_run(run_dir, images, tmp_path / "out", options=options)
     predictor = Predictor(result.model, device="cpu")
     pixels = decode(images.images[0].path)
@@ -56,7 +58,7 @@ def test_the_file_answers_with_the_mean_of_both_orientations(
     usual_distance = Predictor(usual.model, device="cpu").outputs(pixels[None])[1]
     assert distance is not None and usual_distance is not None
     np.testing.assert_allclose(distance, usual_distance, atol=1e-4)  # of the image itself
-    assert len(result.variants) == len(precisions)
+    assert len(result.variants) == 2 * has_variants
     for variant in result.variants:
         assert variant.is_kept
         smaller = Predictor(result.model.with_name(variant.file), device="cpu")

@@ -24,7 +24,7 @@ from visionft.export.precision.variants import VariantAgreement, VariantLatency,
 from visionft.export.predictor import Predictor
 from visionft.jobs import SILENT, JobCancelled, JobContext
 
-BOTH = ExportOptions(precisions=("fp16", "int8"))
+BOTH = ExportOptions.for_target(fp16=True, int8=True)
 
 
 @pytest.fixture(scope="module")
@@ -115,7 +115,7 @@ def test_what_answers_wrongly_is_not_kept(run_of, snapshot: Snapshot, tmp_path: 
         return model
 
     monkeypatch.setattr(making, "at_half_precision", spoilt)
-    options = ExportOptions(precisions=("fp16",))
+    options = ExportOptions.for_target(fp16=True)
     result = export_run(run_of("test_resnet", "full"), snapshot, tmp_path / "out", options=options)
     (variant,) = result.variants
     assert variant.verdict == "wrong" and not variant.file and variant.speed is None
@@ -144,7 +144,7 @@ def test_ranges_come_from_the_images_that_can_be_read(run_of, snapshot: Snapshot
         ]
         return dataclasses.replace(snapshot, images=tuple(images))
 
-    run, only = run_of("test_resnet", "full"), ExportOptions(precisions=("int8",))
+    run, only = run_of("test_resnet", "full"), ExportOptions.for_target(int8=True)
     (variant,) = export_run(run, without(places[:-4]), tmp_path / "out", options=only).variants
     assert variant.calibrated_on == 4
     with pytest.raises(VisionFTError):

@@ -20,10 +20,10 @@ from visionft.export.bundle.verifying import verify_export
 from visionft.export.distance import fit_distance
 from visionft.export.export_result import MAX_PYTORCH_DIFF, ExportResult, read_export
 from visionft.export.exporter import export_run
+from visionft.export.options import ExportOptions
 from visionft.export.predictor import Predictor
 from visionft.export.pytorch_comparison import Reference
 from visionft.export.pytorch_file import ImageClassifier, PyTorchPredictor, write_compared, write_pytorch_file
-from visionft.export.targets import TARGETS
 from visionft.jobs import SILENT
 from visionft.training.runs.run_folder import load_run, read_run
 from visionft.training.runs.run_model import load_run_model
@@ -70,7 +70,7 @@ def test_every_model_is_the_same_in_the_file(kind: str, model_of, tmp_path: Path
 @pytest.fixture(scope="module")
 def made(run_of, snapshot: Snapshot, tmp_path_factory: pytest.TempPathFactory) -> ExportResult:
     out = tmp_path_factory.mktemp("pytorch") / "out"
-    return export_run(run_of("test_vit", "knn"), snapshot, out, options=TARGETS["python"].options)
+    return export_run(run_of("test_vit", "knn"), snapshot, out, options=ExportOptions.for_target("python"))
 
 
 def test_an_export_for_pytorch_is_compared_recorded_and_described(made: ExportResult) -> None:

@@ -114,8 +114,8 @@ def exports(snapshot: Snapshot, several: Snapshot, trained, run_of, tmp_path_fac
     shared = {"resnet": ("test_resnet", "full"), "vit": ("test_vit", "lora"), "knn": ("test_resnet", "knn")}
     for number, (kind, pair) in enumerate(shared.items(), start=1):
         run_dir = shutil.copytree(run_of(*pair), project / "runs" / f"{number:03d}-{kind}")
-        export_run(run_dir, snapshot, project / kind, options=ExportOptions(float_input=True))
-    options = ExportOptions(float_input=True, mirror=True)
+        export_run(run_dir, snapshot, project / kind, options=ExportOptions.for_target(float_input=True))
+    options = ExportOptions.for_target(float_input=True, mirror=True)
     export_run(project / "runs" / "002-vit", snapshot, project / "mirrored", options=options)
     made = {
         "several": ("test_vit", "linear", several),
@@ -125,7 +125,7 @@ def exports(snapshot: Snapshot, several: Snapshot, trained, run_of, tmp_path_fac
     for number, (kind, (backbone, method, shown, *framing)) in enumerate(made.items(), start=4):
         settings = {"backbone": backbone, "method": method, **dict(*framing)}
         run_dir = trained(shown, project / "runs" / f"{number:03d}-{kind}", **settings)
-        export_run(run_dir, shown, project / kind, options=ExportOptions(float_input=True))
+        export_run(run_dir, shown, project / kind, options=ExportOptions.for_target(float_input=True))
     mixed = load_run(project, combine(project, ("1", "2"), snapshot).run)
     export_run(mixed.path, snapshot, project / "combined")
     return {kind: project / kind for kind in KINDS}

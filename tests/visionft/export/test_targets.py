@@ -1,16 +1,19 @@
 """Each target can be exported, names what exists, and takes a smaller file only where its accuracy is sure enough."""
 
 import dataclasses
+from pathlib import Path
 
 import pytest
 
 from visionft.errors import ExportError
+from visionft.export.artefacts import ARTEFACTS
 from visionft.export.bundle import web_runtime
 from visionft.export.bundle.sample_programs import SAMPLES, sample_files
 from visionft.export.bundle.web_runtime import RUNTIME_FILES, runtime_files, write_runtime
 from visionft.export.contents import MODEL_FILE
+from visionft.export.export_result import ExportResult, Latency, Parity
+from visionft.export.options import TARGETS, ExportOptions, is_made_with, target_of
 from visionft.export.precision.variants import MOST_DOUBT, Variant, VariantAgreement
-from visionft.export.targets import TARGETS
 
 ANSWERS = VariantAgreement(
     images=400, top1=0.9, reference_top1=0.9, difference=(-0.01, 0.01), flips=1, ece=0, reference_ece=0,
@@ -24,8 +27,39 @@ INT8 = Variant(
 
 @pytest.mark.parametrize("target", TARGETS.values(), ids=list(TARGETS))
 def test_a_target_has_options_that_exist_and_a_program_or_a_note(target):
-    target.options.check()
+    options = ExportOptions.for_target(target.name)
+    assert options.target == target.name and options.opset == target.opset
     assert target.note or target.sample in {each.name for each in SAMPLES}
+
+
+def test_single_choices_take_the_place_of_those_of_the_target():
+    assert ExportOptions.for_target("web").artefacts == ("int8", "web-runtime")
+    changed = ExportOptions.for_target("web", int8=False, float_input=True, triton=None, opset=22)
+    assert changed.artefacts == ("float-input", "web-runtime") and changed.opset == 22 and changed.target == "web"
+
+
+@pytest.mark.parametrize("row", ARTEFACTS.values(), ids=list(ARTEFACTS))
+def test_a_row_says_what_it_is_for_and_where_it_belongs(row):
+    assert row.title and row.about and row.file and row.purposes
+    assert {*row.targets, *row.offered_for} <= set(TARGETS)
+    assert row.is_among([row.file, MODEL_FILE]) and not row.is_among([MODEL_FILE])
+
+
+def test_an_export_names_its_target_and_an_earlier_one_is_known_by_its_files():
+    latency = Latency(median_ms=1, p95_ms=1, runs=60, provider="CPUExecutionProvider", width=1, height=1)
+    parity = Parity(images=1, max_abs_diff=0, top1_agreement=1, batches=(1,))
+    found = ExportResult(
+        model=Path(MODEL_FILE), bytes=1, sha256="", temperature=1, opset=20, parity=parity, latency=latency,
+        target="web", artefacts=("int8", "web-runtime"),
+    )  # fmt: skip
+    assert target_of(found) is TARGETS["web"]
+    assert is_made_with(found, ExportOptions.for_target("web"))  # also where a file was left out with a reason
+    assert not is_made_with(found, ExportOptions.for_target("server"))
+    assert target_of(dataclasses.replace(found, target="moon")) is None
+    earlier = dataclasses.replace(found, target="", artefacts=(), variants=(INT8,), files=("triton/a/config.pbtxt",))
+    assert target_of(earlier) is TARGETS["server"]
+    plain = dataclasses.replace(earlier, variants=(), files=(MODEL_FILE,))
+    assert target_of(plain) is TARGETS["desktop"] and not is_made_with(plain, ExportOptions.for_target("server"))
 
 
 @pytest.mark.parametrize(
@@ -72,7 +106,7 @@ def test_a_program_starts_with_files_of_the_export(sample):
     plain, other = sample.start(), sample.start("model_int8.onnx")
     assert "{" not in plain + other and "model_int8" not in plain
     assert ("model_int8.onnx" in other) == (sample.model == MODEL_FILE)
-    known = sample_files(has_pytorch=True)
+    known = sample_files([each.model for each in SAMPLES])
     for word in plain.split():
         if word.startswith(("samples/", "predict.py")):
             assert any(each.startswith(word) or word.startswith(each.rsplit(".", 1)[0]) for each in known), word

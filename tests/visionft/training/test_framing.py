@@ -66,7 +66,9 @@ def test_a_run_sees_its_frame_from_training_to_the_exported_file(
     assert kept.input_shape == shape and kept.aspect > 1
     if method == "knn":
         assert evaluate_run(run_dir, corners, "test").top1 == 1.0  # the rest of the image is noise
-    result = export_run(run_dir, corners, tmp_path / "out", options=ExportOptions(float_input=method != "knn"))
+    result = export_run(
+        run_dir, corners, tmp_path / "out", options=ExportOptions.for_target(float_input=method != "knn")
+    )
     assert result.parity.is_equal
     record = json.loads((tmp_path / "out" / "export.json").read_text())
     assert (record["preprocessing"]["height"], record["preprocessing"]["width"]) == shape

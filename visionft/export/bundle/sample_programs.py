@@ -142,11 +142,12 @@ SAMPLES = (
 )  # fmt: skip
 
 
-def sample_files(*, has_pytorch: bool = False) -> list[str]:
-    """Return the files of all samples, relative to an export's folder; that for PyTorch needs `model.pt2`."""
+def sample_files(models: Collection[str] = (MODEL_FILE,)) -> list[str]:
+    """Return the files of the samples for these model files, relative to an export's folder."""
     below = (path for path in (ROOT / "samples").rglob("*") if path.is_file() and path.suffix != ".pyc")
     names = sorted(path.relative_to(ROOT).as_posix() for path in below)
-    return [PYTHON.file, *(name for name in names if has_pytorch or name != PYTORCH.file)]
+    without = {each.file for each in SAMPLES if each.model not in models}
+    return [PYTHON.file, *(name for name in names if name not in without)]
 
 
 def sample_of(name: str, files: Collection[str]) -> Sample | None:
@@ -157,7 +158,7 @@ def sample_of(name: str, files: Collection[str]) -> Sample | None:
 
 def write_samples(folder: Path) -> None:
     """Write the samples of an export's model files into its folder."""
-    for name in sample_files(has_pytorch=(folder / PYTORCH_FILE).is_file()):
+    for name in sample_files([path.name for path in folder.iterdir()]):
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes((ROOT / name).read_bytes())

@@ -4,9 +4,10 @@
 linear head on the embedding, and no layers of a method. Everything else is refused, and the export has no such folder.
 """
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch  # noqa: TID253
@@ -20,15 +21,39 @@ from models.tensor_files import usual_permissions
 from visionft.calibration import sigmoid, softmax
 from visionft.data.types import Task
 from visionft.errors import ExportError
-from visionft.export.bundle.card.markdown import TIMM_FOLDER
+from visionft.export.bundle.transformers_module import write_module
+from visionft.export.contents import TIMM_FOLDER
 from visionft.export.export_result import TransformEffect
+from visionft.export.pytorch_file import write_pytorch_form
 from visionft.files import write_json
 from visionft.training.loop.subsets import spread
 from visionft.training.runs.run_model import LoadedRun, RunModel
 
+if TYPE_CHECKING:
+    from visionft.export.exporter import Export
+
 CONFIG_FILE, WEIGHTS_FILE = "config.json", "model.safetensors"
 MAX_LOGIT_DIFF = 1e-3
 TRANSFORMED = 64  # most images of `measure_transform`
+
+
+def write_framework_files(export: "Export") -> None:
+    """Write the folder for timm; where timm cannot build the network, a module for transformers beside `model.pt2`."""
+    folder, model, temperature = export.folder, export.model, export.decoder.temperature
+    try:
+        network = plain_network(model, averages_mirror=export.options.mirror)
+        write_timm_folder(folder, network, model.strongest, temperature)
+    except ExportError as error:
+        export.leave_out(error.message)
+        shutil.rmtree(folder / TIMM_FOLDER, ignore_errors=True)
+        if "pytorch" not in export.options.artefacts:  # else it was written, or left out, before
+            write_pytorch_form(export)
+        if export.pytorch is not None:
+            write_module(folder, export.metadata)
+    else:
+        export.timm_transform = measure_transform(
+            folder, model.strongest, export.pixels, temperature, export.images.task
+        )
 
 
 def plain_network(model: RunModel, *, averages_mirror: bool = False) -> nn.Module:

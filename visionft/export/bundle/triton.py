@@ -11,9 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from visionft.export.contents import LABELS_FILE, MODEL_FILE
+from visionft.export.contents import LABELS_FILE, MODEL_FILE, TRITON_FOLDER
 
-TRITON_FOLDER: Final = "triton"
 # Triton joins waiting requests with images of one size; 8 of 12 megapixels take about 2 GB in the graph.
 MOST_BATCHED: Final = 8
 _LONGEST_NAME: Final = 60

@@ -19,7 +19,7 @@ from visionft.data.decode import decode
 from visionft.data.image_reading import ImageReading
 from visionft.errors import ExportError, ImageError, NextStep
 from visionft.events import Progress
-from visionft.export.bundle.card.markdown import TIMM_FOLDER
+from visionft.export.artefacts import ARTEFACTS
 from visionft.export.bundle.reference import (
     Probabilities,
     largest_difference,
@@ -32,6 +32,7 @@ from visionft.export.contents import (
     MODEL_FILE,
     RECORD_FILE,
     SCRIPT_FILE,
+    TIMM_FOLDER,
     ListedFile,
     files_in,
     is_inside_folder,
@@ -41,19 +42,17 @@ from visionft.export.contents import (
     read_record,
 )
 from visionft.export.export_result import MAX_ABS_DIFF
-from visionft.export.precision.variants import recorded_precisions
 from visionft.export.predictor import Predictor, expand_folders
 from visionft.export.publishing import settle
 from visionft.jobs import SILENT, JobContext
 
 Fault = Literal["changed", "missing", "unreadable"]
-# Tolerance of the recorded probabilities: the larger of these limits and SPREADS times the spread (`reference.py`).
-# Measured on ResNet-18, the starter ViT and an ensemble of both, 20 images, between all graph optimisations and none,
-# one thread and two: 7e-7 for float32, 3e-6 for fp16, 5e-3 for int8, with exact sums but rounding between layers
-# (1.2e-2 for a ResNet of random weights). A GPU computes fp16 in fp16, a processor casts it to float32: the difference
-# may reach that between the file and model.onnx, 2e-3 in these. Products lost to saturation without VNNI
-# (`processor.py`) change a sum by half.
-LEAST_LIMITS = {"fp16": 0.01, "int8": 0.02, "distilled": 0.02}
+# Tolerance of the recorded probabilities: the larger of that of the artefact and SPREADS times the spread
+# (`reference.py`). Measured on ResNet-18, the starter ViT and an ensemble of both, 20 images, between all graph
+# optimisations and none, one thread and two: 7e-7 for float32, 3e-6 for fp16, 5e-3 for int8, with exact sums but
+# rounding between layers (1.2e-2 for a ResNet of random weights). A GPU computes fp16 in fp16, a processor casts it to
+# float32: the difference may reach that between the file and model.onnx, 2e-3 in these. Products lost to saturation
+# without VNNI (`processor.py`) change a sum by half.
 SPREADS = 4.0
 MOST_IMAGES = 200
 
@@ -148,12 +147,12 @@ def verify_export(folder: Path, *, images: Path | None = None, job: JobContext =
     intact = files.keys() - {each.name for each in faults}
     answers, sample, why_not_run = list[AnswerCheck](), "", ""
     if MODEL_FILE in intact:
-        precisions, recorded = recorded_precisions(record), record.get("reference")
+        recorded = record.get("reference")
         recorded = recorded if isinstance(recorded, dict) else {}
         models = {name: probabilities_of(folder / name) for name in sorted({MODEL_FILE, *(intact & recorded.keys())})}
+        tolerances = {each.file: each.tolerance for each in ARTEFACTS.values()}
         for name in filter(recorded.__contains__, models):
-            least = LEAST_LIMITS.get(precisions.get(name, ""), MAX_ABS_DIFF)
-            limit = max(least, SPREADS * recorded_spread(record, name))
+            limit = max(MAX_ABS_DIFF, tolerances.get(name, 0.0), SPREADS * recorded_spread(record, name))
             difference = largest_difference(recorded[name], models[name])
             answers.append(AnswerCheck(name=name, max_abs_diff=difference, limit=limit))
         if images is not None:

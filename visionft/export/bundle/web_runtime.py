@@ -10,8 +10,8 @@ from typing import Final
 from models.messages import Message
 from visionft.errors import ExportError
 from visionft.export.bundle.sample_programs import ROOT
+from visionft.export.contents import RUNTIME_FOLDER
 
-RUNTIME_FOLDER: Final = "samples/web/runtime"
 # The page loads the first pair where the browser has WebGPU, else the second, which is half as large.
 RUNTIME_FILES: Final = (
     "ort.webgpu.bundle.min.mjs", "ort-wasm-simd-threaded.asyncify.wasm",

@@ -5,23 +5,22 @@ Only the networks change. Preprocessing, heads and temperature are float32 and e
 
 import logging
 import math
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from models.messages import Message
-from visionft.data.types import Snapshot, SnapshotImage, Split
-from visionft.errors import ExportError, NextStep, nothing_readable
-from visionft.evaluation.report import Logits, run_images
+from visionft.data.types import SnapshotImage
+from visionft.errors import nothing_readable
+from visionft.evaluation.report import run_images
 from visionft.events import Progress
 from visionft.export.contents import MODEL_FILE
 from visionft.export.graph import constant
 from visionft.export.model_file import open_session, trusted_session
 from visionft.export.options import OPSET
-from visionft.export.precision.precision_search import PrecisionSearch, QuantisedNetwork
+from visionft.export.precision.precision_search import PrecisionSearch
 from visionft.export.precision.quantising import BITS, Plan, body_nodes, module_of, observe
 from visionft.export.precision.variant_evaluation import (
     MEASURED,
@@ -35,7 +34,6 @@ from visionft.export.precision.variant_evaluation import (
 from visionft.export.precision.variants import (
     Precision,
     Variant,
-    VariantAgreement,
     VariantLatency,
     is_accurate,
     judge,
@@ -47,7 +45,10 @@ from visionft.export.pytorch_comparison import readable_images
 from visionft.files import sha256_file
 from visionft.jobs import JobContext
 from visionft.training.loop.subsets import spread
-from visionft.training.runs.run_model import LoadedRun, RunModel
+from visionft.training.runs.run_model import LoadedRun
+
+if TYPE_CHECKING:
+    from visionft.export.exporter import Export
 
 # ONNX Runtime 1.16 (opset 19 at most) has none of these in half precision for processors, and replaces them by invalid
 # operators.
@@ -129,163 +130,111 @@ _MOST_BYTES = 256 * 2**20  # of these images in memory
 _DEVICES: dict[Precision, str] = {"fp16": "auto", "int8": "cpu"}  # half precision is for GPUs, integers for processors
 
 
-@dataclass(frozen=True)
-class _Networks:
-    """Every part's network at a lower precision, and its layers still in float."""
+def write_variant(export: "Export", precision: Precision) -> None:
+    """Convert the networks of an export, evaluate them beside `model.onnx`, and write the file if it is accurate."""
+    if precision == "fp16":
+        export.job.report(Progress(stage="Converting to fp16", done=0, total=0))
+        pairs = zip(export.networks, export.model.parts, strict=True)
+        networks = [at_half_precision(network, part.classifier.backbone.head) for network, part in pairs]
+        bits, in_float, calibrated_on = 16, tuple[str, ...](), 0
+    else:
+        networks, in_float, calibrated_on = _in_bytes(export)
+        bits = BITS
+    model = export.whole_model(networks)
+    path, device = export.folder / variant_file(precision), _DEVICES[precision]
+    reference = (export.folder / MODEL_FILE).read_bytes()
+    sessions = {
+        MODEL_FILE: session_with_distance(path, reference, device="cpu"),
+        precision: session_with_distance(path, model.SerializeToString(), device=device),
+    }
+    val = export.val
+    assert val is not None  # after `require_images`
+    places = list(spread(range(len(val.images)), MEASURED))
+    images = [val.images[place] for place in places]
+    reading = export.model.run.config.image_reading
+    outputs, read = run_models(sessions, images, reading, export.job)
+    read = [places[each] for each in read]
+    if any(part.held_out is not None for part in export.model.parts):
+        # What a variant changes counts from the predictions of the evaluation, not from those of seen images.
+        moved = val.values[read] - outputs[MODEL_FILE].logits
+        outputs = {name: replace(each, logits=each.logits + moved) for name, each in outputs.items()}
+    both = outputs[MODEL_FILE], outputs[precision]
+    stretch = distance_stretch(*both)
+    _divide_distance(model, stretch)
+    content = model.SerializeToString()
+    answers = compare_outputs(*both, val.targets[read], decoder=export.decoder, stretch=stretch)
+    speed: VariantLatency | None = None
+    digest = ""
+    if is_accurate(precision, answers):
+        export.job.report(Progress(stage="Measuring its speed", done=0, total=0))
+        first, second = (open_session(path, each, device=device) for each in (reference, content))
+        _, pixels = next(readable_images(images, reading))
+        speed = time_both(first, second, pixels, export.job)
+        path.write_bytes(content)
+        digest = sha256_file(path)
+    variant = Variant(
+        precision=precision, file=path.name if digest else "", bytes=len(content), reference_bytes=len(reference),
+        sha256=digest, answers=answers, temperature=export.decoder.temperature, bits=bits,
+        calibrated_on=calibrated_on, in_float=in_float, speed=speed, verdict=judge(precision, answers, speed),
+    )  # fmt: skip
+    logger.info("%s: %s, %s", precision, variant.verdict, answers)
+    export.variants.append(variant)
 
-    models: tuple[Any, ...]
-    bits: int
-    in_float: tuple[str, ...] = ()
-    calibrated_on: int = 0
+
+def _divide_distance(model: Any, stretch: float) -> None:
+    """Divide the distances of an ONNX model by the factor by which rounding lengthens them."""
+    for node in model.graph.node:
+        if list(node.output) == [DISTANCE]:
+            node.op_type = "Div"
+            node.input.append(STRETCH)
+            model.graph.initializer.append(constant(STRETCH, np.float32(stretch)))
 
 
-@dataclass(frozen=True, kw_only=True)
-class VariantMaker:
-    """Makes variants of an exported model.
+def _in_bytes(export: "Export") -> tuple[list[Any], tuple[str, ...], int]:
+    """Return the networks of the parts in integers, their layers in float, and the number of calibration images."""
+    networks, in_float, calibrated_on = list[Any](), list[str](), 0
+    for network, part in zip(export.networks, export.model.parts, strict=True):
+        plan = Plan.of(network, part.classifier.backbone.head)
+        training, _ = run_images(part.run, export.images, "train")
+        inputs = _inputs(part, spread(training, CALIBRATING), Message("Calibrating int8"), export.job)
+        statistics = observe(network, plan, (pixels for _, pixels in inputs))
+        calibrated_on = statistics.images
+        found = PrecisionSearch(network, plan, statistics, *_judged(export, part), export.job).run()
+        networks.append(found.network)
+        in_float += map(module_of, found.in_float)
+    return networks, tuple(dict.fromkeys(in_float)), calibrated_on
 
-    Attributes:
-        model: The exported run or ensemble.
-        val: Its logits of the validation images, as the evaluation has them.
-        networks: ONNX models of its parts' bare networks, in their order.
-        build: Builds the whole model from such networks, with the metadata of `model.onnx`.
-        folder: Folder of `model.onnx`, and of the variants.
-        decoder: Temperature and thresholds of `model.onnx`.
+
+def _judged(export: "Export", part: LoadedRun) -> tuple[np.ndarray, np.ndarray, np.ndarray | None, LogitDecoder]:
+    """Return preprocessed validation images, their targets, held-out logits, and the decoder of a part's logits."""
+    images, targets = run_images(part.run, export.images, "val")
+    most = max(16, min(SEARCHED, _MOST_BYTES // (12 * math.prod(part.preprocessing.shape))))
+    places = list(spread(range(len(images)), most))
+    rows = list(_inputs(part, [images[place] for place in places], Message("Preparing validation images"), export.job))
+    if not rows:
+        raise nothing_readable("validation images")
+    decoder = export.decoder
+    if export.model.is_combined:  # temperature and thresholds are for all parts together
+        thresholds = np.full(targets.shape[1], 0.5) if targets.ndim == 2 else None
+        decoder = LogitDecoder(temperature=1.0, thresholds=thresholds)
+    read = [places[place] for place, _ in rows]
+    held_out = None
+    if part.held_out is not None:
+        none = np.full((len(read), len(part.run.class_names)), np.nan, np.float32)
+        held_out = part.held_out.in_place_of(none, [images[place].image_id for place in read])
+    return np.concatenate([pixels for _, pixels in rows]), targets[read], held_out, decoder
+
+
+def _inputs(
+    part: LoadedRun, images: Sequence[SnapshotImage], stage: str, job: JobContext
+) -> Iterator[tuple[int, np.ndarray]]:
+    """Yield the indices of readable images, and the images preprocessed, (1, 3, H, W).
+
+    They are preprocessed by the exported graph: a difference of 1e-6 can round to another integer and change a
+    prediction.
     """
-
-    model: RunModel
-    images: Snapshot
-    val: Logits | None
-    networks: Sequence[Any]
-    build: Callable[[Sequence[Any]], Any]
-    folder: Path
-    decoder: LogitDecoder
-    job: JobContext
-
-    def make(self, precisions: Sequence[Precision]) -> tuple[Variant, ...]:
-        """Write the files with sufficient accuracy, and return the measurements of all."""
-        if not precisions:
-            return ()
-        networks: dict[Precision, _Networks] = {each: self._converted(each) for each in precisions}
-        models: dict[Precision, Any] = {name: self.build(each.models) for name, each in networks.items()}
-        content = (self.folder / MODEL_FILE).read_bytes()
-        sessions = {MODEL_FILE: session_with_distance(self.folder, content, device="cpu")}
-        for precision, model in models.items():
-            own = model.SerializeToString()
-            sessions[precision] = session_with_distance(self.folder, own, device=_DEVICES[precision])
-        assert self.val is not None  # after `require_images`
-        places = list(spread(range(len(self.val.images)), MEASURED))
-        images = [self.val.images[place] for place in places]
-        outputs, read = run_models(sessions, images, self.model.run.config.image_reading, self.job)
-        read = [places[each] for each in read]
-        if any(part.held_out is not None for part in self.model.parts):
-            # What a variant changes counts from the predictions of the evaluation, not from those of seen images.
-            moved = self.val.values[read] - outputs[MODEL_FILE].logits
-            outputs = {name: replace(each, logits=each.logits + moved) for name, each in outputs.items()}
-        targets = self.val.targets[read]
-        found: list[Variant] = []
-        for precision, model in models.items():
-            stretch = distance_stretch(outputs[MODEL_FILE], outputs[precision])
-            for node in model.graph.node:
-                if list(node.output) == [DISTANCE]:  # rounding lengthens distances
-                    node.op_type = "Div"
-                    node.input.append(STRETCH)
-                    model.graph.initializer.append(constant(STRETCH, np.float32(stretch)))
-            both = outputs[MODEL_FILE], outputs[precision]
-            agreement = compare_outputs(*both, targets, decoder=self.decoder, stretch=stretch)
-            variant = self._variant(precision, networks[precision], model.SerializeToString(), agreement, images)
-            logger.info("%s: %s, %s", precision, variant.verdict, agreement)
-            found.append(variant)
-        return tuple(found)
-
-    def _variant(
-        self,
-        precision: Precision,
-        networks: _Networks,
-        content: bytes,
-        agreement: VariantAgreement,
-        images: Sequence[SnapshotImage],
-    ) -> Variant:
-        """Write a file with sufficient accuracy and time it; return its measurements."""
-        reference = (self.folder / MODEL_FILE).read_bytes()
-        speed: VariantLatency | None = None
-        file = digest = ""
-        if is_accurate(precision, agreement):
-            self.job.report(Progress(stage="Measuring its speed", done=0, total=0))
-            both = [open_session(self.folder, each, device=_DEVICES[precision]) for each in (reference, content)]
-            _, pixels = next(readable_images(images, self.model.run.config.image_reading))
-            speed = time_both(both[0], both[1], pixels, self.job)
-            path = self.folder / variant_file(precision)
-            path.write_bytes(content)
-            file, digest = path.name, sha256_file(path)
-        return Variant(
-            precision=precision, file=file, bytes=len(content), reference_bytes=len(reference), sha256=digest,
-            answers=agreement, temperature=self.decoder.temperature, bits=networks.bits,
-            calibrated_on=networks.calibrated_on, in_float=networks.in_float, speed=speed,
-            verdict=judge(precision, agreement, speed),
-        )  # fmt: skip
-
-    def _converted(self, precision: Precision) -> _Networks:
-        pairs = list(zip(self.networks, self.model.parts, strict=True))
-        if precision == "fp16":
-            self.job.report(Progress(stage="Converting to fp16", done=0, total=0))
-            halves = (at_half_precision(network, part.classifier.backbone.head) for network, part in pairs)
-            return _Networks(tuple(halves), 16)
-        found, calibrated_on = list[QuantisedNetwork](), 0
-        for network, part in pairs:
-            plan = Plan.of(network, part.classifier.backbone.head)
-            training, _ = run_images(part.run, self.images, "train")
-            inputs = self._inputs(part, spread(training, CALIBRATING), Message("Calibrating int8"))
-            statistics = observe(network, plan, (pixels for _, pixels in inputs))
-            calibrated_on = statistics.images
-            search = PrecisionSearch(network, plan, statistics, *self._judged(part), self.job)
-            found.append(search.run())
-        in_float = tuple(dict.fromkeys(module_of(layer) for each in found for layer in each.in_float))
-        return _Networks(tuple(each.network for each in found), BITS, in_float, calibrated_on)
-
-    def _judged(self, part: LoadedRun) -> tuple[np.ndarray, np.ndarray, np.ndarray | None, LogitDecoder]:
-        """Return preprocessed validation images, their targets, held-out logits, and the decoder of a part's logits."""
-        images, targets = run_images(part.run, self.images, "val")
-        most = max(16, min(SEARCHED, _MOST_BYTES // (12 * math.prod(part.preprocessing.shape))))
-        places = list(spread(range(len(images)), most))
-        rows = list(self._inputs(part, [images[place] for place in places], Message("Preparing validation images")))
-        if not rows:
-            raise nothing_readable("validation images")
-        decoder = self.decoder
-        if self.model.is_combined:  # temperature and thresholds are for all parts together
-            thresholds = np.full(targets.shape[1], 0.5) if targets.ndim == 2 else None
-            decoder = LogitDecoder(temperature=1.0, thresholds=thresholds)
-        read = [places[place] for place, _ in rows]
-        held_out = None
-        if part.held_out is not None:
-            none = np.full((len(read), len(part.run.class_names)), np.nan, np.float32)
-            held_out = part.held_out.in_place_of(none, [images[place].image_id for place in read])
-        return np.concatenate([pixels for _, pixels in rows]), targets[read], held_out, decoder
-
-    def _inputs(self, part: LoadedRun, images: Sequence[SnapshotImage], stage: str) -> Iterator[tuple[int, np.ndarray]]:
-        """Yield the indices of readable images, and the images preprocessed, (1, 3, H, W).
-
-        They are preprocessed by the exported graph: a difference of 1e-6 can round to another integer and change a
-        prediction.
-        """
-        session = trusted_session(preprocessing_model(part.preprocessing, OPSET).SerializeToString())
-        for place, pixels in readable_images(images, part.preprocessing.image_reading):
-            self.job.check_cancelled()
-            self.job.report(Progress(stage=stage, done=place, total=len(images)))
-            yield place, session.run(None, {INPUT: pixels[None]})[0]
-
-
-def require_images(precisions: Sequence[Precision], model: RunModel, images: Snapshot) -> None:
-    """Refuse variants early where there are no images to evaluate them on.
-
-    Raises:
-        ExportError: There is no labelled validation image, or no labelled training image for the ranges of integers.
-    """
-    wanted: dict[Split, str] = {}
-    if precisions:
-        wanted["val"] = Message("A variant is evaluated on validation images, and there are none with a label.")
-    if "int8" in precisions:
-        wanted["train"] = Message("int8 is calibrated on training images, and there are none with a label.")
-    for split, message in wanted.items():
-        labels = {images.class_names[label] for each in images.labelled(split) for label in each.labels}
-        if labels.isdisjoint(model.run.class_names):
-            raise ExportError(message, "Divide the images, or export without variants.", NextStep("split"))
+    session = trusted_session(preprocessing_model(part.preprocessing, OPSET).SerializeToString())
+    for place, pixels in readable_images(images, part.preprocessing.image_reading):
+        job.check_cancelled()
+        job.report(Progress(stage=stage, done=place, total=len(images)))
+        yield place, session.run(None, {INPUT: pixels[None]})[0]

@@ -154,13 +154,6 @@ def judge(precision: Kind, answers: VariantAgreement, speed: VariantLatency | No
     return "too_few" if -answers.difference[0] > MOST_DOUBT else "recommended"
 
 
-def recorded_precisions(record: Mapping[str, Any]) -> dict[str, str]:
-    """Return {file: precision} of the variants in a record; invalid entries are skipped."""
-    rows = record.get("variants")
-    rows = [each for each in rows if isinstance(each, dict)] if isinstance(rows, list) else []
-    return {str(each.get("file")): str(each.get("precision")) for each in rows}
-
-
 def read_variants(record: Mapping[str, Any], folder: Path) -> tuple[Variant, ...]:
     """Return the variants of a record: the kept ones with an existing file, and the rejected ones.
 

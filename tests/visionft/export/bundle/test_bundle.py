@@ -30,7 +30,7 @@ from visionft.jobs import JobContext
 from visionft.training.runs.run_folder import read_run
 from visionft.training.runs.run_model import load_run_model
 
-WHOLE = ExportOptions(huggingface=True, triton=True)
+WHOLE = ExportOptions.for_target(huggingface=True, triton=True)
 
 
 @pytest.fixture(scope="module")

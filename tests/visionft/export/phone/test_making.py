@@ -15,10 +15,9 @@ from visionft.errors import ExportError
 from visionft.export.bundle.verifying import verify_export
 from visionft.export.export_result import read_export
 from visionft.export.exporter import export_run
-from visionft.export.options import ExportOptions
+from visionft.export.options import ExportOptions, is_made_with
 from visionft.export.phone.fixed_size import fixed_input, values_without_size
 from visionft.export.predictor import Predictor
-from visionft.export.targets import is_made_with
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.runs.run_folder import load_run
 
@@ -29,7 +28,7 @@ onnxruntime = pytest.importorskip("onnxruntime")
 def exported(request, run_of, snapshot: Snapshot, tmp_path_factory):
     """Return (result of an export for phones, preprocessing of its network), of each family."""
     method = "full" if request.param == "test_resnet" else "lora"
-    options = ExportOptions(phone=True, mirror=request.param == "test_vit", opset=18)
+    options = ExportOptions.for_target(phone=True, mirror=request.param == "test_vit", opset=18)
     result = export_run(
         run_of(request.param, method), snapshot, tmp_path_factory.mktemp("out") / "out", options=options
     )
@@ -70,7 +69,7 @@ def test_the_files_stand_in_record_and_card_and_pass_verification(exported) -> N
     assert len(json.loads((folder / "export.json").read_text())["forms"]) == len(forms)
     card = (folder / "README.md").read_text()
     assert all(name in card for name in forms)
-    assert is_made_with(result, ExportOptions(phone=True, mirror=result.mirror is not None, opset=18))
+    assert is_made_with(result, ExportOptions.for_target(phone=True, mirror=result.mirror is not None, opset=18))
     assert verify_export(folder).is_whole
     (folder / "model.ort").write_bytes(b"another")
     assert not verify_export(folder).is_whole
@@ -99,7 +98,7 @@ def test_an_ensemble_has_only_the_runtimes_format(run_of, snapshot: Snapshot, tm
     for number, pair in enumerate((("test_resnet", "full"), ("test_vit", "lora")), start=1):
         shutil.copytree(run_of(*pair), tmp_path / "runs" / f"{number:03d}-{pair[0]}")
     mixed = load_run(tmp_path, combine(tmp_path, ("1", "2"), snapshot).run)
-    result = export_run(mixed.path, snapshot, tmp_path / "out", options=ExportOptions(phone=True))
+    result = export_run(mixed.path, snapshot, tmp_path / "out", options=ExportOptions.for_target(phone=True))
     assert [each.file for each in result.forms] == ["model.ort"] and len(result.left_out) == 1
 
 

@@ -78,7 +78,7 @@ def test_exports_and_ensembles_judge_by_them(config, noise, tmp_path) -> None:
         train(config.with_settings([f"linear.layers={layers}"]), noise, tmp_path / "runs" / f"00{number}-run")
     accuracies = [evaluate_run(tmp_path / "runs" / f"00{number}-run", noise, "val").top1 for number in (1, 2)]
     assert own_accuracy(tmp_path / "runs" / "001-run", noise) > accuracies[0] + 0.2
-    options = ExportOptions(precisions=("fp16",))
+    options = ExportOptions.for_target(fp16=True)
     result = export_run(tmp_path / "runs" / "001-run", noise, tmp_path / "out", options=options)
     assert {round(each.answers.reference_top1, 6) for each in result.variants} == {round(accuracies[0], 6)}
     model = load_run_model(read_run(tmp_path / "runs" / "001-run"))

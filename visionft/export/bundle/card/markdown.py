@@ -8,7 +8,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from visionft.export.contents import MODULE_FILE
+from visionft.export.contents import MODULE_FILE, TIMM_FOLDER
 from visionft.foreign_text import printable
 
 # Inline markup, including that of GitHub and the hub: emphasis, code, links, HTML, entities, tables, formulas,
@@ -44,7 +44,6 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
-TIMM_FOLDER = "huggingface"
 # The hub's names of common licences of weights; any other is `other` with its own name.
 _LICENCES = {
     "Apache-2.0": "apache-2.0",

@@ -6,32 +6,17 @@ and the people to ask before using it.
 
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 from visionft.amounts import size_text
 from visionft.data.image_reading import AS_STORED, ImageReading
+from visionft.export.artefacts import ARTEFACTS
 from visionft.export.bundle.card.file_tables import forms, variants
-from visionft.export.bundle.card.markdown import SPLIT_TITLES, TIMM_FOLDER, code, escaped, front_matter, table
+from visionft.export.bundle.card.markdown import SPLIT_TITLES, code, escaped, front_matter, table
 from visionft.export.bundle.card.use import use_of
 from visionft.export.bundle.sample_programs import SAMPLES
-from visionft.export.bundle.triton import TRITON_FOLDER
-from visionft.export.bundle.web_runtime import RUNTIME_FOLDER
-from visionft.export.contents import (
-    CORE_ML_FOLDER,
-    FIXED_MODEL_FILE,
-    FLOAT_MODEL_FILE,
-    INDEX_FILE,
-    LABELS_FILE,
-    MODEL_FILE,
-    MODULE_FILE,
-    PYTORCH_FILE,
-    RECORD_FILE,
-    SCRIPT_FILE,
-    ListedFile,
-)
+from visionft.export.contents import INDEX_FILE, LABELS_FILE, MODEL_FILE, RECORD_FILE, SCRIPT_FILE, ListedFile
 from visionft.export.export_result import Latency
-from visionft.export.precision.variants import variant_file
 from visionft.project.image_window import reading_text
 from visionft.project.names import count_of
 from visionft.training.config.train_config import METHODS_FIELD
@@ -47,29 +32,14 @@ _MOST_FEW = 20
 _SOURCES = {"person": "by a person", "import": "imported with the images", "suggestion": "accepted suggestions"}
 _PURPOSES = {
     MODEL_FILE: "the model: images in, calibrated probabilities out",
-    FLOAT_MODEL_FILE: "the model for images that are already cropped, resized and normalised",
-    variant_file("fp16"): "the model in half precision: half the size",
-    variant_file("int8"): "the model in 8-bit integers, for processors",
-    FIXED_MODEL_FILE: "the model for one image of a fixed size, cropped and resized before: for NPUs",
-    **{Path(name).stem + ".ort": f"{name} in ONNX Runtime's own format" for name in (MODEL_FILE, variant_file("int8"))},
     LABELS_FILE: "the classes, in the order of the model's outputs",
     SCRIPT_FILE: "classifies images with onnxruntime, numpy and Pillow alone",
     INDEX_FILE: "the labelled images used as neighbor evidence",
-    PYTORCH_FILE: "the model for PyTorch: the same input and outputs",
-    MODULE_FILE: "loads the model for PyTorch in Hugging Face transformers",
-    "config.json": "its configuration for transformers: classes and code",
-    "preprocessor_config.json": "the configuration of its input for transformers",
-    f"{TIMM_FOLDER}/config.json": "configuration of the network for timm",
-    f"{TIMM_FOLDER}/model.safetensors": "weights of the network for timm",
     "adapter/adapter_config.json": "the fine-tuned parameters in PEFT's format: their base model and classes",
     "adapter/adapter_model.safetensors": "the fine-tuned parameters in PEFT's format: weights",
     **{each.file: f"a program to start with: {each.title}" for each in SAMPLES[1:]},
-}
-_FOLDERS = {
-    RUNTIME_FOLDER: "ONNX Runtime for browsers (MIT)",
+    **{name: purpose for row in ARTEFACTS.values() for name, purpose in row.purposes.items()},
     "samples/": "part of a sample program",
-    TRITON_FOLDER: "model repository for NVIDIA's Triton Inference Server",
-    f"{CORE_ML_FOLDER}/": "part of the Core ML model, for iOS and macOS",
 }
 
 
@@ -261,7 +231,7 @@ def _limitations(record: Record) -> str:
 def _files(record: Record, files: Mapping[str, ListedFile]) -> Iterable[str]:
     rows: list[list[str]] = []
     for name, each in sorted(files.items()):
-        inside = (text for folder, text in _FOLDERS.items() if name.startswith(folder))
+        inside = (text for folder, text in _PURPOSES.items() if folder.endswith("/") and name.startswith(folder))
         purpose = _PURPOSES.get(name) or next(inside, "")
         rows.append([code(name), size_text(each.bytes), purpose])
     rows.append([code(RECORD_FILE), "", "all content of this card, for programs; size and SHA-256 of every file"])

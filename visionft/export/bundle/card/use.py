@@ -3,9 +3,9 @@
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
-from visionft.export.bundle.card.markdown import TIMM_FOLDER, code, escaped, fenced, table
+from visionft.export.bundle.card.markdown import code, escaped, fenced, table
 from visionft.export.bundle.sample_programs import PYTHON, SAMPLES
-from visionft.export.contents import FLOAT_MODEL_FILE, MODEL_FILE, MODULE_FILE, PYTORCH_FILE, SCRIPT_FILE
+from visionft.export.contents import FLOAT_MODEL_FILE, MODEL_FILE, MODULE_FILE, PYTORCH_FILE, SCRIPT_FILE, TIMM_FOLDER
 from visionft.foreign_text import printable
 
 Record = Mapping[str, Any]

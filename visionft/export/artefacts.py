@@ -1,0 +1,262 @@
+"""The files that an export may hold beside `model.onnx`: one table for the program's own and those of extensions.
+
+A row says when a file is made, how, how it is checked, and what people read of it. The flags of `model export`, the
+boxes and the list of files on the Export page, the targets, the model card and the verification are made of the rows: a
+further file is one more row.
+
+An installed package adds a row by an entry point of the group `visionft.exporters`:
+
+    def write_classes(export):  # a visionft.export.exporter.Export, whose module loads torch: do not import it here
+        (export.folder / "classes.json").write_text(json.dumps(export.class_names))
+
+    CLASS_LIST = Artefact(name="class-list", title="Classes as JSON", file="classes.json", write=write_classes)
+
+Torch-free: a `write` of the program imports the libraries that it needs.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from models.extensions import extension_rows
+from models.messages import Message, choose_one
+from visionft.data.types import Split
+from visionft.errors import ExportError
+from visionft.export.contents import (
+    CORE_ML_FOLDER,
+    FIXED_MODEL_FILE,
+    FLOAT_MODEL_FILE,
+    MODEL_FILE,
+    MODULE_FILE,
+    PYTORCH_FILE,
+    RUNTIME_FOLDER,
+    TIMM_FOLDER,
+    TRITON_FOLDER,
+)
+from visionft.export.precision.variants import variant_file
+
+if TYPE_CHECKING:
+    from visionft.export.exporter import Export
+
+
+@dataclass(frozen=True, kw_only=True)
+class Artefact:
+    """A file, or a folder, that an export may hold.
+
+    Attributes:
+        name: Its name in the record, and in commands: `model export --NAME` and `--no-NAME`.
+        title: Label of its box.
+        write: Writes it into `export.folder`, which has `model.onnx` and `labels.txt` and is not published yet, and
+            adds what it measured to `export`. All files of the folder are listed in the record. Where this run cannot
+            have it, it says so by `export.leave_out(reason)`; an `ExportError` stops the export.
+        about: What it is for.
+        check: How it is compared before it is kept; empty where nothing is computed.
+        file: The file by which it is known; a folder ends with `/`. Empty where only `write` knows.
+        others: Further files that it may have.
+        purposes: {file, or folder with `/`: its content}, for the model card.
+        targets: Names of the targets that it is made for.
+        offered_for: Names of the targets where it is a choice of its own; for all others it is one among many.
+        needs: Splits of which it needs labelled images.
+        use: What to do with it, for a finished export.
+        weight: Its relative time; the comparison with PyTorch has 3.
+        tolerance: Largest difference of a probability from the recorded one, for a model that is verified elsewhere;
+            0 for that of `model.onnx`.
+    """
+
+    name: str
+    title: str
+    write: Callable[["Export"], None]
+    about: str = ""
+    check: str = ""
+    file: str = ""
+    others: tuple[str, ...] = ()
+    purposes: Mapping[str, str] = field(default_factory=dict[str, str])
+    targets: tuple[str, ...] = ()
+    offered_for: tuple[str, ...] = ()
+    needs: tuple[Split, ...] = ()
+    use: str = ""
+    weight: float = 1.0
+    tolerance: float = 0.0
+
+    @property
+    def files(self) -> list[str]:
+        """Return the names of its files that are known before it is written, without those in a folder."""
+        return [each for each in (self.file, *self.others) if each and not each.endswith("/")]
+
+    @property
+    def sentence(self) -> str:
+        """Return its title and what it is for, where there is no box to read."""
+        return f"{self.title}. {self.about}" if self.about else self.title
+
+    def is_among(self, files: Iterable[str]) -> bool:
+        """Return whether these files of an export hold it."""
+        return bool(self.file) and any(name.startswith(self.file) for name in files)
+
+
+def _write_float_model(export: "Export") -> None:
+    from visionft.export.float_model import write_float_model
+
+    write_float_model(export)
+
+
+def _write_fp16(export: "Export") -> None:
+    from visionft.export.precision.making import write_variant
+
+    write_variant(export, "fp16")
+
+
+def _write_int8(export: "Export") -> None:
+    from visionft.export.precision.making import write_variant
+
+    write_variant(export, "int8")
+
+
+def _write_small_network(export: "Export") -> None:
+    from visionft.export.distilling import write_small_network
+
+    write_small_network(export)
+
+
+def _write_phone_files(export: "Export") -> None:
+    from visionft.export.phone.making import write_phone_files
+
+    write_phone_files(export)
+
+
+def _write_pytorch_file(export: "Export") -> None:
+    from visionft.export.pytorch_file import write_pytorch_form
+
+    write_pytorch_form(export)
+
+
+def _write_timm_folder(export: "Export") -> None:
+    from visionft.export.bundle.timm_folder import write_framework_files
+
+    write_framework_files(export)
+
+
+def _write_triton(export: "Export") -> None:
+    from visionft.export.bundle.triton import write_triton
+
+    write_triton(export.folder, export.model.run.title)
+
+
+def _write_web_runtime(export: "Export") -> None:
+    from visionft.export.bundle.web_runtime import write_runtime
+
+    try:
+        write_runtime(export.folder)
+    except ExportError as error:
+        export.leave_out(error.message)
+
+
+# In the order of writing: ONNX Runtime's format of the phone is made of the variants before it.
+_OWN: Final = (
+    Artefact(
+        name="fp16", title=Message("fp16 variant"), write=_write_fp16,
+        about=Message("Half the size: weights in half precision, for GPUs."),
+        check=Message("Kept only where it predicts alike on validation images."),
+        file=variant_file("fp16"),
+        purposes={variant_file("fp16"): "the model in half precision: half the size"},
+        needs=("val",), weight=12, tolerance=0.01,
+    ),
+    Artefact(
+        name="int8", title=Message("int8 variant"), write=_write_int8,
+        about=Message("A quarter of the size: weights in 8-bit integers, fast on processors."),
+        check=Message("Kept only where it is as accurate on validation images."),
+        file=variant_file("int8"),
+        purposes={variant_file("int8"): "the model in 8-bit integers, for processors"},
+        targets=("server", "web", "phone", "edge"), needs=("val", "train"), weight=12, tolerance=0.02,
+    ),
+    Artefact(
+        name="distil", title=Message("Train a small network on its predictions (some minutes)"),
+        write=_write_small_network,
+        about=Message(
+            "The Starter ResNet learns the model's predictions of all images, labelled or not, then becomes int8."
+        ),
+        check=Message("It is kept where it loses at most half a point of accuracy."),
+        file=variant_file("distilled"),
+        purposes={variant_file("distilled"): "a small network with the predictions of the model"},
+        offered_for=("edge",), needs=("val",), weight=60, tolerance=0.02,
+    ),
+    Artefact(
+        name="float-input", title=Message("Also write model_float.onnx"), write=_write_float_model,
+        about=Message("For programs that crop, resize and normalise images themselves."),
+        check=Message("Compared with PyTorch."),
+        file=FLOAT_MODEL_FILE,
+        purposes={FLOAT_MODEL_FILE: "the model for images that are already cropped, resized and normalised"},
+        targets=("edge",),
+        use=Message("model_float.onnx is for OpenCV 4 and for programs that prepare images themselves."),
+    ),
+    Artefact(
+        name="phone", title=Message("Files for phones"), write=_write_phone_files,
+        about=Message(
+            "model_fixed.onnx for one image of a fixed size, as NPUs need; a file in ONNX Runtime's own format; and a "
+            "Core ML model, where coremltools is installed."
+        ),
+        check=Message("Each is compared with the model that it was made from; Core ML runs on a Mac alone."),
+        file=FIXED_MODEL_FILE, others=("model.ort", "model_int8.ort", f"{CORE_ML_FOLDER}/"),
+        purposes={
+            FIXED_MODEL_FILE: "the model for one image of a fixed size, cropped and resized before: for NPUs",
+            "model.ort": f"{MODEL_FILE} in ONNX Runtime's own format",
+            "model_int8.ort": f"{variant_file('int8')} in ONNX Runtime's own format",
+            f"{CORE_ML_FOLDER}/": "part of the Core ML model, for iOS and macOS",
+        },
+        targets=("phone",), weight=2,
+    ),
+    Artefact(
+        name="pytorch", title=Message("Also write model.pt2"), write=_write_pytorch_file,
+        about=Message("The whole model, of every method, for PyTorch alone: images in, probabilities out."),
+        check=Message("Compared with model.onnx."),
+        file=PYTORCH_FILE,
+        purposes={PYTORCH_FILE: "the model for PyTorch: the same input and outputs"},
+        targets=("python",),
+    ),
+    Artefact(
+        name="huggingface", title=Message("Folder for timm and Hugging Face"), write=_write_timm_folder,
+        about=Message("config.json and model.safetensors, loaded by timm as a network with equal output."),
+        check=Message("Compared with PyTorch; what timm cannot build is loaded by transformers from model.pt2."),
+        file=f"{TIMM_FOLDER}/",
+        others=(PYTORCH_FILE, MODULE_FILE, "config.json", "preprocessor_config.json"),
+        purposes={
+            f"{TIMM_FOLDER}/config.json": "configuration of the network for timm",
+            f"{TIMM_FOLDER}/model.safetensors": "weights of the network for timm",
+            PYTORCH_FILE: "the model for PyTorch: the same input and outputs",
+            MODULE_FILE: "loads the model for PyTorch in Hugging Face transformers",
+            "config.json": "its configuration for transformers: classes and code",
+            "preprocessor_config.json": "the configuration of its input for transformers",
+        },
+        targets=("python",),
+        use=Message('To train it further: timm.create_model("local-dir:huggingface", pretrained=True)'),
+    ),
+    Artefact(
+        name="triton", title=Message("Model repository for Triton"), write=_write_triton,
+        about=Message("A folder that NVIDIA's Triton Inference Server serves as it is."),
+        file=f"{TRITON_FOLDER}/",
+        purposes={f"{TRITON_FOLDER}/": "model repository for NVIDIA's Triton Inference Server"},
+        targets=("server",),
+        use=Message("The folder triton is a model repository for NVIDIA's Triton Inference Server."),
+    ),
+    Artefact(
+        name="web-runtime", title=Message("ONNX Runtime for browsers"), write=_write_web_runtime,
+        about=Message("ONNX Runtime beside the page (41 MB), so that nothing has to be fetched for it."),
+        file=f"{RUNTIME_FOLDER}/",
+        purposes={f"{RUNTIME_FOLDER}/": "ONNX Runtime for browsers (MIT)"},
+        targets=("web",),
+    ),
+)  # fmt: skip
+# Names of other options and parameters of an export.
+_TAKEN: Final = ("exporter", "facts", "folder", "for", "help", "json", "mirror", "opset", "precision", "run", "target")
+_known = {each.name: each for each in _OWN}
+ARTEFACTS: Final = {
+    **_known,
+    **extension_rows("visionft.exporters", Artefact, taken=(*_known, *_TAKEN)),
+}
+
+
+def artefact_named(name: str) -> Artefact:
+    """Return a row by its name, also with `_` for `-` as in Python (ExportError: There is none of this name)."""
+    found = ARTEFACTS.get(name.replace("_", "-")) or ARTEFACTS.get(name)
+    if found is None:
+        raise ExportError(Message("Export option {name} is not known.", name=name), choose_one(ARTEFACTS))
+    return found
