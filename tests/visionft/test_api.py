@@ -3,6 +3,7 @@
 import ast
 import os
 import re
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -17,10 +18,12 @@ import visionft
 from models.errors import Action, NextStep
 from visionft.api.console import ProgressLine, running_job
 from visionft.api.python_steps import CALLS, call_for
+from visionft.api.tables import Table
 from visionft.demo import demo_configs
-from visionft.errors import ConfigError, ExportError, ImageError, ProjectError, RunError, VisionFTError
+from visionft.errors import ConfigError, ExportError, ImageError, ProjectError, RunError, VisionFTError, WeightsError
 from visionft.events import EpochDone, Progress
 from visionft.jobs import JobContext
+from visionft.project.edits.changes import AssignSplits
 from visionft.training.run_settings import run_settings
 from visionft.training.time_limit import TimeLimit
 
@@ -252,6 +255,71 @@ def test_a_time_limit_plans_fewer_epochs_and_stops_at_the_end_of_one(own):
     assert len(events) == 2
 
 
+def test_a_project_is_cleaned_repaired_and_restored(tmp_path, image_folder):
+    photos = tmp_path / "photos"
+    shutil.copytree(image_folder, photos)
+    for name in ("blue", "red"):
+        with Image.open(photos / name / "00.png") as opened:
+            opened.save(photos / name / "copy.png", compress_level=1)  # the same pixels in another file
+    with visionft.create(tmp_path / "p") as project:
+        project.add(photos, callback=print)
+        table = project.images
+        copies = [id_ for id_, path in zip(table["image_id"], table["path"], strict=True) if path.endswith("copy.png")]
+        splits = {id_: "test" if id_ in copies else "train" for id_ in table["image_id"]}
+        project.apply(AssignSplits(splits))
+        assert project.mend_leaks(sure=True, callback=print) == 2 and project.mend_leaks(callback=print) == 0
+        assert project.keep_best(sure=True, callback=print) == 2 and len(project.images["path"]) == 48
+        project.undo()
+        assert len(project.images["path"]) == 50
+        moved = photos.rename(tmp_path / "elsewhere")
+        assert len(project.repair(callback=print).missing) == 50
+        assert project.relink(moved, callback=print).relinked == 50 and not project.repair(callback=print).missing
+        backup = project.back_up()
+        project.label(copies, "changed")
+        with pytest.raises(ProjectError):
+            visionft.restore(project.path)  # it is open
+    with visionft.restore(str(tmp_path / "p"), backup.name) as project:
+        assert "changed" not in project.classes and len(project.images["path"]) == 50
+
+
+def test_runs_are_combined(project):
+    other = project.train(method="prototype", callback=print, **TINY)
+    found = project.combine([1, other.name], title="Both", callback=print)
+    assert {each.run for each in found.parts} <= {project.run(1).name, other.name}
+    assert project.run(found.run).summary.title == "Both" and project.run(found.run).predict(project.images["path"][0])
+    with pytest.raises(RunError) as caught:
+        project.combine([1, 1], callback=print)
+    assert caught.value.__notes__ == ["Next: project.combine([1, 2])"]
+
+
+def test_weights_are_fetched_and_imported(tmp_path):
+    assert visionft.fetch_weights("starter_resnet", callback=print).is_file()  # comes with the program
+    with pytest.raises(WeightsError):
+        visionft.import_weights(tmp_path / "none.pth", callback=print)
+
+
+def test_results_show_themselves_in_a_notebook(project, image_folder):
+    run = project.run(1)
+    images = project.images
+    shown = images._repr_html_()
+    assert shown.count('<img src="data:image/jpeg;base64,') == shown.count("<tr>") - 1 >= 5
+    evaluation = run.evaluate(callback=print)
+    assert evaluation._repr_html_().count("<td") == 1 + len(run.class_names) ** 2
+    assert run.history._repr_html_().count("<svg") == 2
+    prediction = run.predict(image_folder / "red" / "01.png", callback=print)
+    assert prediction._repr_html_().count("<img") == 1 and run.predict(
+        np.zeros((9, 9, 3), np.uint8))._repr_html_().count("<img") == 0  # fmt: skip
+    evil = "<script>alert(1)</script>"
+    hostile = [
+        Table(path=[str(image_folder / evil)], label=[evil]), replace(prediction, class_name=evil, path=Path(evil)),
+        replace(prediction, top5=((evil, 0.5),)), replace(prediction, error=evil), replace(evaluation, run=evil),
+        replace(evaluation, per_class={evil: next(iter(evaluation.per_class.values()))}, confusion=((1,),)),
+    ]  # fmt: skip
+    for value in (images, evaluation, run.history, prediction, *hostile):
+        text = value._repr_html_()
+        assert "<script" not in text and str(image_folder) not in text
+
+
 def test_every_action_has_words_in_python():
     assert set(CALLS) == set(get_args(Action))
     for action in get_args(Action):
@@ -325,4 +393,4 @@ def test_the_code_of_the_page_runs(tmp_path, monkeypatch, capsys):
     for block in blocks():
         exec(compile(block, str(PAGE), "exec"), scope)
     assert (tmp_path / "waste-model" / "model.onnx").is_file()
-    assert f"Next: project = visionft.create({str(tmp_path / 'nowhere')!r})" in capsys.readouterr().out
+    assert "Next: project = visionft.create('nowhere')" in capsys.readouterr().out

@@ -7,6 +7,7 @@ import signal
 import sys
 import threading
 import time
+import warnings
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from types import FrameType
@@ -110,7 +111,8 @@ def running_job(callback: Callback | None = None) -> Generator[JobContext]:
     is_main = threading.current_thread() is threading.main_thread()
     before = signal.signal(signal.SIGINT, interrupt) if is_main else None
     try:
-        with in_python_terms():
+        with in_python_terms(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # those of libraries are for developers; a user cannot act on them
             yield JobContext(callback or line, lambda: bool(interrupts))
     finally:
         if is_main:

@@ -1,8 +1,8 @@
 """A project in Python: add images, label, check, train; every change is a step that can be undone."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from visionft.api.console import Callback, in_python_terms, running_job
 from visionft.api.python_run import Run
@@ -13,8 +13,10 @@ from visionft.project.edits.changes import AcceptSuggestions
 from visionft.project.edits.verdicts import verdicts_of
 from visionft.project.importing.importer import ImportReport, import_source
 from visionft.project.importing.label_choice import label_choice
+from visionft.project.importing.relinking import RelinkReport, relink_images
 from visionft.project.labelling import ImageChoice, label_images
 from visionft.project.names import count_of
+from visionft.project.safety.checking import CheckReport, check_project
 from visionft.project.splits import SplitReport, assign_splits, is_divided
 from visionft.project.store import Project as Store
 from visionft.training.config.presets import DEFAULT_PRESET
@@ -22,6 +24,9 @@ from visionft.training.config.train_config import TrainConfig
 from visionft.training.run_settings import as_assignments, override_settings, run_settings
 from visionft.training.runs.run_folder import list_runs, load_run, new_run_dir
 from visionft.training.time_limit import TimeLimit, fitted_to_time
+
+if TYPE_CHECKING:
+    from visionft.combining.combine import Combination
 
 
 class Project(Store):
@@ -166,6 +171,27 @@ class Project(Store):
             together = related_groups(self)
             return assign_splits(self, val=val, test=test, seed=seed, group=group, together=together, again=again)
 
+    def relink(self, folder: str | Path, *, callback: Callback | None = None) -> RelinkReport:
+        """Find moved images again by their content, in a folder and below it.
+
+        Raises:
+            ProjectError: The folder cannot be read, or the project cannot be changed.
+        """
+        with running_job(callback) as job:
+            return relink_images(self, from_home(folder), job=job)
+
+    def repair(self, *, contents: bool = False, callback: Callback | None = None) -> CheckReport:
+        """Check the database and the files of the project, repair what can be repaired, and return what was found.
+
+        Args:
+            contents: Also read every image and compare it with the imported one.
+
+        Raises:
+            ProjectError: The database is damaged: `visionft.restore` takes a backup.
+        """
+        with running_job(callback) as job:
+            return check_project(self, check_contents=contents, job=job)
+
     def check(
         self, name: str, *, threshold: float | None = None, kind: str = "", callback: Callback | None = None
     ) -> IssueTable:
@@ -190,6 +216,42 @@ class Project(Store):
             least = result.threshold if threshold is None else threshold
             issues = open_issues(result, images, verdicts_of(self, result.check), threshold=least, kind=kind)
         return IssueTable.of(images, result, issues)
+
+    def keep_best(self, *, threshold: float | None = None, sure: bool = False, callback: Callback | None = None) -> int:
+        """Keep the best image of each group of duplicates, as one step, and return how many others were removed.
+
+        It gets the labels and tags of the others; their files stay. Groups with a label conflict are left.
+
+        Args:
+            threshold: Least similarity of duplicates, 0 to 1; None for the one fitted to the images.
+            sure: Also where different images of the project are as similar as copies: look at
+                `check("duplicates")` first.
+
+        Raises:
+            VisionFTError: They are, and it is not `sure`.
+        """
+        from visionft.curation.duplicates.duplicate_groups import current_groups, keep_best_images
+
+        with running_job(callback) as job:
+            result = self.check("duplicates", callback=job).result
+            groups = current_groups(self, result, threshold=threshold)
+            return keep_best_images(self, result, groups, is_sure=sure)
+
+    def mend_leaks(self, *, sure: bool = False, callback: Callback | None = None) -> int:
+        """Move each group of related images that lies in several splits into one, and return how many were moved.
+
+        Args:
+            sure: As in `keep_best`; the groups are those of `check("leaks")`.
+
+        Raises:
+            VisionFTError: As `keep_best`.
+        """
+        from visionft.curation.leaks.leak_check import leaks_of, move_leaks, related_images
+
+        with running_job(callback) as job:
+            found = self.check("leaks", callback=job)
+            leaks = leaks_of(related_images(self, found.result), found.images)
+            return move_leaks(self, found.result, leaks, found.images, is_sure=sure)
 
     def suggest(
         self, run: str | int | None = None, *, accept: float | None = None, callback: Callback | None = None
@@ -233,6 +295,21 @@ class Project(Store):
         table.source, table.accepted, table.unreadable = source, len(sure), unreadable
         table.is_stopped, table.suggester = is_stopped, suggester
         return table
+
+    def combine(self, runs: Sequence[str | int], *, title: str = "", callback: Callback | None = None) -> "Combination":
+        """Combine runs into an ensemble with fitted weights, save it as a run, and return its measurements.
+
+        Args:
+            runs: Names or numbers of two or more finished runs.
+            title: The name to show; empty for the folder's own. `run` of the result is that folder's name.
+
+        Raises:
+            RunError: There are no two runs, one is not finished, or all validation images were seen in training.
+        """
+        from visionft.combining.combine import combine
+
+        with running_job(callback) as job:
+            return combine(self.path, [str(run) for run in runs], self.snapshot(), title=title, job=job)
 
     def settings(
         self,

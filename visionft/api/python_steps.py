@@ -10,6 +10,8 @@ from typing import Final
 from visionft.errors import Action, NextStep
 from visionft.installation import packages_of, refusal
 
+# Commands stay where the work is about this computer, not about a project: its disk space, its health, its trust in
+# another computer to which a command sent a job.
 # A word in braces is a fact of the step, else a placeholder. `project` and `run` are the variables of the user.
 CALLS: Final[dict[Action, str]] = {
     "create_project": "project = visionft.create({project})",
@@ -21,21 +23,21 @@ CALLS: Final[dict[Action, str]] = {
     "label": 'project.label(image_ids, "CLASS")',
     "embed": "project.suggest()",
     "find_issues": 'project.check("duplicates")',
-    "keep_best": "in a terminal: visionft curate duplicates {project} --keep-best --yes",
-    "mend": "in a terminal: visionft curate leaks {project} --mend --yes",
+    "keep_best": "project.keep_best(sure=True)",
+    "mend": "project.mend_leaks(sure=True)",
     "decide_conflicts": 'project.label(image_ids, "CLASS")',
     "split": "project.split()",
     "split_without_test": "project.split(test=0)",
     "train": 'run = project.train("balanced")',
     "resume": "project.run({run}).resume()",
     "evaluate": "project.run({run}).evaluate({split})",
-    "combine": "in a terminal: visionft run combine {project} RUN RUN",
+    "combine": "project.combine([1, 2])",
     "export": 'project.run({run}).export("FOLDER")',
-    "restore": "in a terminal: visionft project restore {project}",
-    "check": "in a terminal: visionft project check {project}",
-    "relink": "in a terminal: visionft project relink {project} FOLDER",
-    "fetch_weights": "in a terminal: visionft weights fetch {backbone}",
-    "import_weights": "in a terminal: visionft weights import {path} --as {backbone}",
+    "restore": "project = visionft.restore({project})",
+    "check": "project.repair()",
+    "relink": 'project.relink("FOLDER")',
+    "fetch_weights": "visionft.fetch_weights({backbone})",
+    "import_weights": "visionft.import_weights({path}, {backbone})",
     "remove_weights": "in a terminal: visionft weights remove {backbone}",
     "list_weights": "in a terminal: visionft weights list --here",
     "list_settings": 'project.settings("balanced")',
@@ -56,6 +58,13 @@ def call_for(step: NextStep) -> str:
         reason = refusal(step.requirement)
         return str(reason) if reason else CALLS["install"].format(requirement=" ".join(packages_of(step.requirement)))
     template = CALLS[step.action]
-    show = str if template.startswith("in a terminal") else lambda value: repr(str(value))
+    show = str if template.startswith("in a terminal") else lambda value: repr(_shown(value))
     facts = {name: show(getattr(step, name) or blank) for name, blank in _BLANKS.items()}
     return template.format(**facts)
+
+
+def _shown(value: object) -> str:
+    """Return a fact as text; a path below the current folder as it would be typed there."""
+    if isinstance(value, Path) and value.is_relative_to(Path.cwd()):
+        return str(value.relative_to(Path.cwd()))
+    return str(value)

@@ -10,26 +10,21 @@ from visionft.cli.arguments import Json, ProjectDir, share_option
 from visionft.cli.check_commands import run_check
 from visionft.cli.output import opened_project, print_result
 from visionft.cli.schemas import prints
-from visionft.curation.check import CheckResult
-from visionft.curation.duplicates import duplicate_groups
-from visionft.curation.duplicates.duplicate_groups import are_look_alikes, current_groups
+from visionft.curation.duplicates.duplicate_groups import (
+    LOOK_ALIKES_TEXT,
+    are_look_alikes,
+    current_groups,
+    keep_best_images,
+)
 from visionft.curation.leaks import leak_check
 from visionft.curation.leaks.leak_free_accuracy import LeakFreeAccuracy, leak_free_accuracies
 from visionft.data.types import Snapshot
-from visionft.errors import Action, NextStep, VisionFTError
+from visionft.errors import VisionFTError
 from visionft.project.edits.verdicts import CountGroupings, counted_groupings
 from visionft.project.names import count_of
 
 _SHOWN = 50  # groups for a person; `--json` prints all
-_LOOK_ALIKE = "Many different images of this project are as similar as copies."
 Yes = Annotated[bool, Option("--yes", help="Also where different images are as similar as copies.")]
-
-
-def _refuse_look_alikes(result: CheckResult, *, is_meant: bool, action: Action) -> None:
-    """Refuse to act on all groups where different images are as similar as copies, unless the user confirmed it."""
-    if are_look_alikes(result) and not is_meant:
-        hint = "Groups may join different images: look at them first."
-        raise VisionFTError(_LOOK_ALIKE, hint, NextStep(action))
 
 
 _GROUP = {"kind": str, "score": float, "conflict": bool, "images": [{"path": str, "label": str | None}]}
@@ -62,14 +57,9 @@ def duplicates(
     with opened_project(project, read_only=not keep_best) as opened:
         checked = run_check(opened, "duplicates")
         images, result = checked.images, checked.result
-        if keep_best:
-            _refuse_look_alikes(result, is_meant=yes, action="keep_best")
         found = current_groups(opened, result, threshold=threshold)
         if keep_best:
-            removed = 0
-            if change := duplicate_groups.keep_best(found):
-                opened.apply(change)
-                removed = sum(len(others) for others in change.groups.values())
+            removed = keep_best_images(opened, result, found, is_sure=yes)
     groups: list[dict[str, Any]] = []
     for group in found:
         rows = [images.by_id[image_id] for image_id in group.image_ids]
@@ -92,7 +82,7 @@ def _duplicates_text(value: Mapping[str, Any]) -> str:
     if conflicts:
         lines[0] += f" {count_of(conflicts, 'label conflict')}, listed first."
     if value["look_alikes"]:
-        lines.append(f"{_LOOK_ALIKE} Only the nearest are listed; look at each group.")
+        lines.append(f"{LOOK_ALIKES_TEXT} Only the nearest are listed; look at each group.")
     for number, group in enumerate(groups[:_SHOWN], 1):
         conflict = "  label conflict" if group["conflict"] else ""
         lines.append(f"{number}. {group['kind']}, {group['score']:.2f}{conflict}")
@@ -137,14 +127,9 @@ def leaks(
             related = leak_check.related_images(opened, result)
         left = found = leak_check.leaks_of(related, images)
         now = images
-        if mended and any(leak_check.DUPLICATE in leak.kinds for leak in found):
-            _refuse_look_alikes(result, is_meant=yes, action="mend")
         accuracies = leak_free_accuracies(opened.path, images, related)
         if mended:
-            moved = 0
-            if change := leak_check.mend(found, images):
-                opened.apply(change)
-                moved = len(change.splits)
+            moved = leak_check.move_leaks(opened, result, found, images, is_sure=yes)
             now = opened.snapshot()
             left = leak_check.leaks_of(related, now)
         divides = leak_check.can_leak(opened.summary().splits)
@@ -162,7 +147,7 @@ def leaks(
     }  # fmt: skip
     words: list[str] = [] if divides else [leak_check.NO_SPLITS]
     if are_look_alikes(result):
-        words.append(f"{_LOOK_ALIKE} Only the most similar pairs count as duplicates.")
+        words.append(f"{LOOK_ALIKES_TEXT} Only the most similar pairs count as duplicates.")
     if moved is not None:
         still = f"{count_of(len(left), 'group')} still in several splits" if left else "no leaks left"
         words.append(f"{count_of(moved, 'image')} moved; {still}. visionft project undo reverts it.")

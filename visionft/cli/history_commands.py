@@ -16,11 +16,10 @@ from visionft.errors import NextStep, VisionFTError
 from visionft.project.db.database import CHANGED_OUTSIDE
 from visionft.project.formats.exporting import export_labels
 from visionft.project.formats.registry import EXPORT_FORMATS
-from visionft.project.importing.relinking import relink_images
 from visionft.project.names import count_of
 from visionft.project.safety.backup_restore import restore_backup
 from visionft.project.safety.backups import KEEP_BYTES, Backup, folder_bytes, list_backups
-from visionft.project.safety.checking import CheckReport, check_project
+from visionft.project.safety.checking import CheckReport
 from visionft.project.store import duplicate_project
 
 _TIME = "%Y-%m-%d %H:%M"
@@ -87,7 +86,7 @@ def check(
     contradicts itself, but not a single value that is wrong.
     """
     with opened_project(project, hidden_notice=CHANGED_OUTSIDE) as opened, running_job() as job:
-        report = check_project(opened, check_contents=contents, job=job)
+        report = opened.repair(contents=contents, callback=job)
         restore, relink = (command_for(NextStep(action, project=project)) for action in ("restore", "relink"))
         lines = [f"{CHANGED_OUTSIDE} {_CHANGED}: {restore}"] if report.seal == "broken" else []
         lines += [f"Changed by no step of the history since the last backup: {each}" for each in report.unexplained]
@@ -143,7 +142,7 @@ def relink(
 ) -> None:
     """Find moved images again by their content."""
     with opened_project(project) as opened, running_job() as job:
-        report = relink_images(opened, folder, job=job)
+        report = opened.relink(folder, callback=job)
         text = f"Found {count_of(report.relinked, 'image')} again; {len(report.missing)} still missing."
         print_result(report, "\n".join([text, *(f"Missing: {each.path}" for each in report.missing)]), as_json=json)
 

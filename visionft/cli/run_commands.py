@@ -177,12 +177,8 @@ def combine(
 
     The weights are fitted to images that no member was trained on; the ensemble is a new run.
     """
-    with opened_project(project, read_only=True) as opened:
-        path, snapshot = opened.path, opened.snapshot()
-    from visionft.combining.combine import combine as combine_runs
-
-    with running_job() as job:
-        found = combine_runs(path, runs, snapshot, title=title, job=job)
+    with opened_project(project, read_only=True) as opened, running_job() as job:
+        found = opened.combine(runs, title=title, callback=job)
         figures = [(part.run, f"{part.share:.0%}", part.accuracy, part.loss) for part in found.parts]
         rows = [
             (name, share, f"{accuracy:.1%}", "{:.1%} to {:.1%}".format(*found.interval(accuracy)), f"{loss:.3f}")

@@ -20,7 +20,7 @@ SPLITS: tuple[Split, ...] = ("train", "val", "test")
 def evaluated_split(name: str) -> Split:
     """Return a split on which runs are evaluated, `val` or `test`; a `VisionFTError` for any other word."""
     if name not in ("val", "test"):
-        raise VisionFTError(Message("Cannot evaluate on “{split}”.", split=name), "Give val or test.")
+        raise VisionFTError(Message("Cannot evaluate on {split}.", split=repr(name)), "Give val or test.")
     return name  # type: ignore[return-value]
 
 

@@ -21,6 +21,7 @@ from visionft.export.index.memory_index import read_index
 from visionft.export.model_file import check_model, open_session, read_model, refused
 from visionft.export.publishing import settle
 from visionft.files import MOST_RECORD, parse_json, sha256_file
+from visionft.html_parts import bars_html, image_html, text_html, thumbnail
 from visionft.records import Record
 from visionft.retrieval.evidence import Evidence
 
@@ -60,6 +61,19 @@ class Prediction(Record):
     model_ms: float = 0.0
     warnings: tuple[str, ...] = ()
     error: str = ""
+
+    def _repr_html_(self) -> str:
+        """Return the image with the most probable classes as bars, for notebooks."""
+        is_file = self.path != Path()
+        shown = image_html(thumbnail(self.path, side=240), self.path.name, height=120) if is_file else ""
+        if self.error:
+            return f"<div>{text_html(self.path.name)}: {text_html(self.error)}</div>"
+        name = self.class_name if self.classes is None else ", ".join(self.classes) or "no class"
+        note = "<br>unlike the training images" if self.is_unlike else ""
+        return (
+            f'<div style="display:flex;gap:16px;align-items:center">{shown}<div><b>{text_html(name)}</b>{note}'
+            f"{bars_html(self.top5)}</div></div>"
+        )
 
     @property
     def is_unlike(self) -> bool:

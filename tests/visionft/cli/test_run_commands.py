@@ -234,7 +234,7 @@ def test_what_cannot_be_trained_with_leaves_nothing(refused, project: Path, tmp_
     path.write_text('[settings]\nbackbone = "starter_vit"\nmethod = "linear"\n', encoding="utf-8")
     for arguments, expected in (
         (["--recipe", tmp_path / "gone.toml"], "gone.toml"),
-        (["--recipe", path, "--preset", "quick"], "--preset"),
+        (["--recipe", path, "--preset", "quick"], "preset"),
         (["--recipe", path, "--resume", "1"], f"visionft run recipe {project} 1"),
         (["--recipe", path, "--save", tmp_path / "none" / "r.toml"], str(tmp_path / "none")),
         (["--recipe", path, "--save", "-"], "--save"),

@@ -17,8 +17,9 @@ from visionft.curation.leaks.leak_check import Leaks
 from visionft.curation.quality.quality_check import Quality
 from visionft.curation.report.dataset_report import DatasetReport, EvaluatedRun, WeakClass
 from visionft.curation.report.recommendations import recommend_actions
-from visionft.curation.report.report_html import report_html, thumbnail, write_report
+from visionft.curation.report.report_html import report_html, write_report
 from visionft.curation.report.report_reader import read_report, stale_checks
+from visionft.html_parts import thumbnail
 from visionft.jobs import JobCancelled, JobContext
 from visionft.project.edits.changes import AssignSplits, LabelImages, RemoveImages, UnlabelImages
 from visionft.project.edits.verdicts import JudgeFine

@@ -6,7 +6,9 @@ from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Final, Literal
 
+from models.messages import Message
 from visionft.curation.check import CheckResult, current_images
+from visionft.errors import NextStep, VisionFTError
 from visionft.project.edits.image_changes import KeepOne
 from visionft.project.edits.verdicts import verdicts_of
 from visionft.project.queries import InProject
@@ -14,6 +16,7 @@ from visionft.project.store import Project
 
 LOOK_ALIKES: Final = "look_alikes"  # key in `facts`: whether different images are as similar as copies
 SLACK: Final = 0.15  # any two of a group must reach the threshold minus this
+LOOK_ALIKES_TEXT: Final = Message("Many different images of this project are as similar as copies.")
 _Ids = tuple[int, int]
 
 
@@ -44,6 +47,12 @@ class DuplicateGroup:
 def are_look_alikes(result: CheckResult) -> bool:
     """Return whether a result, of duplicates or leaks, found different images of the set as similar as copies."""
     return bool(result.facts.get(LOOK_ALIKES))
+
+
+def refuse_look_alikes(result: CheckResult, step: NextStep) -> None:
+    """Raise a `VisionFTError` where groups may join different images, before all of them are acted on at once."""
+    if are_look_alikes(result):
+        raise VisionFTError(LOOK_ALIKES_TEXT, "Groups may join different images: look at them first.", step)
 
 
 def duplicate_pairs(result: CheckResult) -> list[DuplicatePair]:
@@ -163,6 +172,25 @@ def current_groups(
         names = tuple(dict.fromkeys(name for each in labels for name in each))
         groups.append(replace(group, labels=names, is_conflict=is_conflict))
     return sorted(groups, key=lambda group: not group.is_conflict)
+
+
+def keep_best_images(project: Project, result: CheckResult, groups: Sequence[DuplicateGroup], *, is_sure: bool) -> int:
+    """Keep the best image of each group without a label conflict, as one step; return how many others were removed.
+
+    Args:
+        result: The result of the check for duplicates that the groups are of.
+        is_sure: Also where different images of the project are as similar as copies.
+
+    Raises:
+        VisionFTError: They are, and the user has not looked at the groups.
+    """
+    if not is_sure:
+        refuse_look_alikes(result, NextStep("keep_best", project=project.path))
+    change = keep_best(groups)
+    if change is None:
+        return 0
+    project.apply(change)
+    return sum(len(others) for others in change.groups.values())
 
 
 def keep_best(groups: Iterable[DuplicateGroup]) -> KeepOne | None:

@@ -14,9 +14,16 @@ from typing import Any, Final
 from models.messages import Message, load_message, store_message
 from visionft.curation.check import APPROXIMATE, Check, CheckResult, Inputs, Issue, read_result
 from visionft.curation.duplicates.duplicate_check import Duplicates
-from visionft.curation.duplicates.duplicate_groups import LOOK_ALIKES, are_look_alikes, components, duplicate_pairs
+from visionft.curation.duplicates.duplicate_groups import (
+    LOOK_ALIKES,
+    are_look_alikes,
+    components,
+    duplicate_pairs,
+    refuse_look_alikes,
+)
 from visionft.curation.leaks.groupings import Grouping, groupings, largest_group
 from visionft.data.types import SPLITS, Snapshot, Split
+from visionft.errors import NextStep
 from visionft.project.edits.changes import AssignSplits
 from visionft.project.edits.verdicts import Judged, counted_groupings, verdicts_of
 from visionft.project.store import Project
@@ -184,6 +191,25 @@ def mend(leaks: Iterable[Leak], images: Snapshot) -> AssignSplits | None:
                 have.update((target, label) for label in labels_of[image_id])
                 have.subtract((split, label) for label in labels_of[image_id])
     return AssignSplits(moved) if moved else None
+
+
+def move_leaks(project: Project, result: CheckResult, leaks: Sequence[Leak], images: Snapshot, *, is_sure: bool) -> int:
+    """Move each group of related images into one split, as one step; return how many images were moved.
+
+    Args:
+        result: The result of the check for leaks that the groups are of.
+        is_sure: Also where different images of the project are as similar as copies.
+
+    Raises:
+        VisionFTError: They are, and the user has not looked at the groups.
+    """
+    if not is_sure and any(DUPLICATE in leak.kinds for leak in leaks):
+        refuse_look_alikes(result, NextStep("mend", project=project.path))
+    change = mend(leaks, images)
+    if change is None:
+        return 0
+    project.apply(change)
+    return len(change.splits)
 
 
 def _issues(related: RelatedImages, inputs: Inputs) -> tuple[Issue, ...]:

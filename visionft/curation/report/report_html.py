@@ -1,15 +1,10 @@
 """The dataset report as one HTML file with embedded images: no script, no network, to be mailed or printed."""
 
-import base64
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from html import escape
-from io import BytesIO
 from pathlib import Path
 from typing import Final
-
-from PIL import Image
 
 import resources
 import visionft
@@ -17,18 +12,14 @@ from visionft.amounts import size_text
 from visionft.curation.check import APPROXIMATE_TEXT, Issue
 from visionft.curation.report.dataset_report import CheckSummary, DatasetReport, EvaluatedRun, WeakClass
 from visionft.curation.report.report_reader import read_report
-from visionft.data.decode import decode
-from visionft.data.image_reading import AS_STORED, ImageReading
-from visionft.errors import ImageError
 from visionft.events import Progress
 from visionft.files import write_text
-from visionft.foreign_text import printable
+from visionft.html_parts import text_html, thumbnail
 from visionft.jobs import SILENT, JobContext
 from visionft.project.image_window import project_reading
 from visionft.project.names import count_of
 from visionft.project.store import Project
 
-_SIDE, _QUALITY = 240, 80  # of a thumbnail: pixels, twice the displayed size; JPEG
 _RECOMMENDED, _EXAMPLES = 8, 5  # images in a row
 _CLASSES, _WEAKEST = 60, 12  # in the tables
 _CSS: Final = Path(resources.__file__).parent / "style" / "report.css"
@@ -55,29 +46,13 @@ def save_report(project_dir: Path, target: Path, *, job: JobContext = SILENT) ->
     return target
 
 
-def thumbnail(path: Path, reading: ImageReading = AS_STORED) -> str:
-    """Return an image as a small data URI; empty where it cannot be decoded."""
-    try:
-        pixels = decode(path, max_side=_SIDE, reading=reading)
-    except ImageError:
-        return ""
-    handle = BytesIO()
-    Image.fromarray(pixels).save(handle, "JPEG", quality=_QUALITY)
-    return f"data:image/jpeg;base64,{base64.b64encode(handle.getvalue()).decode()}"
-
-
 def report_html(report: DatasetReport, thumbnails: Mapping[int, str]) -> str:
     """Return the report as text; `thumbnails` are data URIs by image id, empty where there is none."""
     return _Writer(report, thumbnails).document()
 
 
-def _text(words: object) -> str:
-    """Return text escaped for HTML; names are untrusted."""
-    return escape(printable(str(words)))
-
-
 def _section(name: str, title: str, *parts: str) -> str:
-    return f'<section id="{_text(name)}">\n<h2>{title}</h2>\n{"".join(parts)}\n</section>\n'
+    return f'<section id="{text_html(name)}">\n<h2>{title}</h2>\n{"".join(parts)}\n</section>\n'
 
 
 @dataclass(frozen=True)
@@ -86,21 +61,21 @@ class _Writer:
     thumbnails: Mapping[int, str]
 
     def document(self) -> str:
-        name = _text(self.report.project.name)
+        name = text_html(self.report.project.name)
         return (
             '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
             '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
             f"<title>{name}: dataset report</title>\n<style>\n{_CSS.read_text(encoding='utf-8')}</style>\n"
             f"</head>\n<body>\n<main>\n{self._header(name)}\n{''.join(self._sections())}"
-            f"<footer>VisionFT {_text(visionft.__version__)}. The images were only read; nothing left this computer."
-            "</footer>\n</main>\n</body>\n</html>\n"
+            f"<footer>VisionFT {text_html(visionft.__version__)}. The images were only read; nothing left this "
+            "computer.</footer>\n</main>\n</body>\n</html>\n"
         )
 
     def _header(self, name: str) -> str:
         report = self.report
-        files = ", ".join(f"{count:,} {_text(kind)}" for kind, count in report.inventory.formats.items())
+        files = ", ".join(f"{count:,} {text_html(kind)}" for kind, count in report.inventory.formats.items())
         now = datetime.now().astimezone().strftime("%Y-%m-%d %H:%M")
-        links = "".join(f'<a href="#{_text(check.name)}">{_text(check.title)}</a>' for check in report.checks)
+        links = "".join(f'<a href="#{text_html(check.name)}">{text_html(check.title)}</a>' for check in report.checks)
         used = sum(each.images > 0 for each in report.classes)
         effective = f", as {report.balance.effective:.1f} of equal size" if report.balance else ""
         figures = [
@@ -114,7 +89,9 @@ class _Writer:
         if report.run is not None:
             low, high = report.run.interval
             figures.append((f"{report.run.top1:.0%}", f"accuracy on {report.run.images_of}, {low:.0%} to {high:.0%}"))
-        cards = "".join(f'<div class="card"><b>{big}</b><span>{_text(small)}</span></div>' for big, small in figures)
+        cards = "".join(
+            f'<div class="card"><b>{big}</b><span>{text_html(small)}</span></div>' for big, small in figures
+        )
         return (
             f'<header>\n<h1>{name}</h1>\n<p class="muted">{now}. {files or "No images"}, '
             f'{size_text(report.inventory.bytes)}.</p>\n<div class="cards">{cards}</div>\n'
@@ -124,14 +101,14 @@ class _Writer:
     def _sections(self) -> Iterator[str]:
         report = self.report
         items = [
-            f'<li><h3>{_text(each.action)}</h3><p class="muted">{_text(each.evidence)}</p>'
+            f'<li><h3>{text_html(each.action)}</h3><p class="muted">{text_html(each.evidence)}</p>'
             f"{self._strip(each.image_ids[:_RECOMMENDED])}</li>\n"
             for each in report.recommendations
         ]
         steps = f'<ol class="advice">{"".join(items)}</ol>' if items else '<p class="muted">Nothing stands out.</p>'
         yield _section("next", "What to do next", steps)
         if report.audits:
-            sentences = "".join(f"<p>{_text(sentence)}</p>" for sentence in report.audits)
+            sentences = "".join(f"<p>{text_html(sentence)}</p>" for sentence in report.audits)
             yield _section("audits", "Label quality", sentences)
         yield _section("classes", "Classes", *self._classes())
         if report.run is not None:
@@ -161,7 +138,7 @@ class _Writer:
             )
             flagged = "".join(f'<td class="number">{each.flagged.get(check.name, 0):,}</td>' for check in checks)
             yield (
-                f'<tr><td class="name">{_text(each.name)}</td><td class="number">{each.images:,}</td>'
+                f'<tr><td class="name">{text_html(each.name)}</td><td class="number">{each.images:,}</td>'
                 f'<td class="wide"><div class="bar">{bars}</div></td>{flagged}</tr>\n'
             )
         legend = "".join(
@@ -179,12 +156,12 @@ class _Writer:
         if balance.is_even:
             return f"Each class has {most:,} images."
         ratio = f"{balance.ratio:.1f} times as many as" if balance.ratio is not None else "against"
-        return f"“{_text(large)}” has {most:,} images, {ratio} “{_text(small)}” with {least:,}."
+        return f"“{text_html(large)}” has {most:,} images, {ratio} “{text_html(small)}” with {least:,}."
 
     def _run(self, run: EvaluatedRun) -> Iterator[str]:
         (low, high), leak_free = run.interval, run.leak_free
         words = (
-            f"“{_text(run.title)}” on {count_of(run.images, 'image')} of {run.images_of}: accuracy {run.top1:.1%} "
+            f"“{text_html(run.title)}” on {count_of(run.images, 'image')} of {run.images_of}: accuracy {run.top1:.1%} "
             f"(95 % interval {low:.1%} to {high:.1%}). The bars show each class with its interval."
         )
         if leak_free is not None and leak_free.without is not None and leak_free.without_interval is not None:
@@ -199,9 +176,9 @@ class _Writer:
 
     def _weak_row(self, weak: WeakClass) -> str:
         low, high = weak.interval
-        mistaken = f"{_text(weak.mistaken_for)} ({weak.mistaken:,})" if weak.mistaken_for else ""
+        mistaken = f"{text_html(weak.mistaken_for)} ({weak.mistaken:,})" if weak.mistaken_for else ""
         return (
-            f'<tr><td class="name">{_text(weak.name)}</td><td class="number">{weak.share} of {weak.images:,}</td>'
+            f'<tr><td class="name">{text_html(weak.name)}</td><td class="number">{weak.share} of {weak.images:,}</td>'
             f'<td class="wide"><div class="range" title="{low:.0%} to {high:.0%}">'
             f'<i style="left:{low:.1%};right:{1 - high:.1%}"></i><em style="left:{weak.recall:.1%}"></em></div></td>'
             f"<td>{mistaken}</td><td>{self._strip(weak.image_ids[:_EXAMPLES])}</td></tr>\n"
@@ -225,8 +202,8 @@ class _Writer:
         more = check.flagged - len(shown)
         return _section(
             check.name,
-            f'{_text(check.title)}<span class="chip {tone}">{words}</span>',
-            f'<p class="summary">{_text(f"{check.summary} {facts}")}</p>\n',
+            f'{text_html(check.title)}<span class="chip {tone}">{words}</span>',
+            f'<p class="summary">{text_html(f"{check.summary} {facts}")}</p>\n',
             f'<div class="images">{figures}</div>' if figures else "",
             f'<p class="muted small">The worst are shown; {more:,} more are flagged.</p>' if more > 0 else "",
         )
@@ -237,8 +214,9 @@ class _Writer:
         path = self.report.paths.get(issue.image_id)
         images = "".join(map(self._image, (issue.image_id, *issue.related[:1])))
         return (
-            f'<figure><div class="pair">{images}</div><figcaption><b>{_text(labels + suggested)}</b>'
-            f'{_text(issue.reason)}<span class="file">{_text(path.name if path else "")}</span></figcaption></figure>\n'
+            f'<figure><div class="pair">{images}</div><figcaption><b>{text_html(labels + suggested)}</b>'
+            f'{text_html(issue.reason)}<span class="file">{text_html(path.name if path else "")}</span>'
+            "</figcaption></figure>\n"
         )
 
     def _files(self) -> str:
@@ -266,12 +244,12 @@ class _Writer:
         path, source = self.report.paths.get(image_id), self.thumbnails.get(image_id, "")
         if path is None:
             return ""
-        name = _text(path.name)
+        name = text_html(path.name)
         if not source:
             return f'<div class="image gone" title="{name}">cannot be shown</div>'
-        return f'<img class="image" src="{source}" alt="{name}" title="{_text(path)}" loading="lazy">'
+        return f'<img class="image" src="{source}" alt="{name}" title="{text_html(path)}" loading="lazy">'
 
 
 def _heads(words: Sequence[str], numbers: set[int]) -> str:
     marks = (' class="number"' if place in numbers else "" for place in range(len(words)))
-    return "".join(f"<th{mark}>{_text(each)}</th>" for each, mark in zip(words, marks, strict=True))
+    return "".join(f"<th{mark}>{text_html(each)}</th>" for each, mark in zip(words, marks, strict=True))
