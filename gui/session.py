@@ -15,7 +15,6 @@ from models.messages import Message
 from visionft.errors import ProjectError, VisionFTError
 from visionft.events import Notice, Progress
 from visionft.jobs import JobContext
-from visionft.project.image_window import project_reading
 from visionft.project.splits import SplitReport, SplitRequest, assign_splits, missing_texts
 from visionft.project.store import Project
 
@@ -103,7 +102,7 @@ class ProjectSession(QObject):
         super().__init__(parent)
         self.project, self.path = project, project.path
         self.tasks = tasks
-        show_images_as(project_reading(self.path))
+        show_images_as(project.image_reading)
         self._changes = 0
         self._snapshot: tuple[int, Snapshot] | None = None  # the change count at the snapshot
         self._reading = threading.Lock()
@@ -199,6 +198,7 @@ class ProjectSession(QObject):
     def _note_change(self, effects: "Effects | None" = None) -> None:
         self._changes += 1
         self._snapshot = None
-        if effects is None:  # an import measures the reading
-            show_images_as(project_reading(self.path))
+        if effects is None or effects.has_new_settings:  # what each screen shows of the images may be another
+            show_images_as(self.project.image_reading)
+            effects = None
         self.content_changed.emit(effects)

@@ -19,7 +19,6 @@ from gui.tasks import Lane, Task, Work, short_work
 from visionft.data.image_reading import AS_STORED
 from visionft.events import Event, Progress
 from visionft.jobs import JobContext
-from visionft.project.image_window import project_reading
 from visionft.project.label_files import changed_label_files
 
 if TYPE_CHECKING:
@@ -197,7 +196,7 @@ class ImportFlow(QObject):
     def _forget(self) -> None:
         """Drop the preview, and the unpacked files of an archive."""
         if self._preview is not None:
-            show_images_as(project_reading(self._session.path) if self._session is not None else AS_STORED)
+            show_images_as(self._session.project.image_reading if self._session is not None else AS_STORED)
         self._preview = None
         if self._tables_handle is not None:
             self._tables_handle.stop()

@@ -30,10 +30,10 @@ from models.messages import Message
 from visionft.amounts import size_text
 from visionft.errors import NextStep, VisionFTError
 from visionft.files import write_error
-from visionft.project import image_window, label_files
+from visionft.project import earlier_files, label_files
 from visionft.project.db.database import DATABASE
 from visionft.project.edits.image_changes import RestoreImages
-from visionft.project.image_window import forget_window, read_window, store_window
+from visionft.project.edits.setting_changes import ChooseWindow
 from visionft.project.importing.sources import UNPACKED_PREFIX
 from visionft.project.queries import ImageFilter, find_images, image_rows
 from visionft.project.safety.backups import Backup, folder_bytes
@@ -110,16 +110,12 @@ class ProjectCare:
         session = self._state.session
         assert session is not None
         paths = [image.path for image in session.snapshot().images]
-        dialog = WindowDialog(self._parent, paths, read_window(session.path))
+        dialog = WindowDialog(self._parent, paths, session.project.window)
         if not dialog.ask() or not dialog.is_changed:
             return
-        choice = dialog.choice
-        keep = (
-            partial(store_window, session.path, choice) if choice is not None else partial(forget_window, session.path)
-        )
-        if session.run(lambda: keep() is None):
+        if session.apply(ChooseWindow(dialog.choice)):
             hint = tr("Runs and exports keep the reading that they were trained with. Train again to use this one.")
-            self._state.say(tr("The images are read in another way now."), hint, tone="good")
+            self._state.say(tr("The images are read in another way now."), hint, tone="good", command="edit.undo")
 
     def back_up(self) -> None:
         """Make a manual backup; it stays until the user deletes it."""
@@ -196,7 +192,7 @@ def move_to_trash(path: Path) -> bool:
     from visionft.training import framing_choice
 
     starts = (DATABASE, UNPACKED_PREFIX)
-    files = {each.FILE for each in (framing_choice, image_window, label_files, stored_recommendation)}
+    files = {each.FILE for each in (framing_choice, label_files, stored_recommendation)} | {earlier_files.WINDOW_FILE}
     folders = {each.FOLDER for each in (check, external_models, feature_store, index, job_file)}
     names = {*_OURS, *files, *folders}
     ours = [entry for entry in path.iterdir() if entry.name in names or entry.name.startswith(starts)]

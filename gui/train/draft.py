@@ -35,7 +35,7 @@ from visionft.training.config.checks import config_problems
 from visionft.training.config.presets import DEFAULT_PRESET, Circumstances, differs
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.estimate import Estimate, SetFacts, known_estimate
-from visionft.training.framing_choice import LEAST_IMAGES
+from visionft.training.framing_choice import LEAST_IMAGES, choose_framing
 from visionft.training.probing import preset_configs
 
 if TYPE_CHECKING:
@@ -360,13 +360,17 @@ class TrainDraft(QObject):
         def show_stage(progress: Progress) -> None:
             self._view.framing_card.show_stage(progress_text(progress))
 
+        def on_done(_choice: object) -> None:
+            session.apply(choose_framing(None))
+
         def on_end(_task: "Task[object]") -> None:
             self.framing.refresh()
             self.show()
 
         work = partial(setup_measurements.measure_framing, session.path, snapshot, self.config)
         self._view.more_button.setChecked(True)
-        self._run_measurement(tr("Trying what the network sees"), work, on_progress=show_stage, on_end=on_end)
+        title = tr("Trying what the network sees")
+        self._run_measurement(title, work, on_done=on_done, on_progress=show_stage, on_end=on_end)
 
     def _run_measurement(
         self, title: str, work: Work[Any], *, on_done: Callable[[Any], object] = lambda _result: None,

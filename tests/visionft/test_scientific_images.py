@@ -15,7 +15,7 @@ from visionft.evaluation.trained_run import train_and_evaluate
 from visionft.export.contents import MODEL_FILE, read_record
 from visionft.export.exporter import export_run
 from visionft.export.predictor import Predictor
-from visionft.project.image_window import forget_window, project_reading
+from visionft.project.edits.setting_changes import ChooseWindow
 from visionft.project.importing.importer import import_source
 from visionft.project.splits import assign_splits
 from visionft.project.store import Project
@@ -89,7 +89,7 @@ def test_faint_classes_are_told_apart_by_the_exported_file(write: Callable[[Path
     with Project.create(tmp_path / "project") as project:
         report = import_source(project, tmp_path / "images")
         assert report.added == 40 and not report.warnings
-        reading = project_reading(project.path)
+        reading = project.image_reading
         assert (reading.plane, reading.channels) == (plane, channels)
         first = reading.windows[1 if channels else 0]
         assert low - 60 <= first[0] < low + 250 and high - 250 < first[1] <= high + 60
@@ -104,7 +104,8 @@ def test_faint_classes_are_told_apart_by_the_exported_file(write: Callable[[Path
     folder = tmp_path / "project" / "runs" / run.result.run
     assert read_run(folder).config.image_reading == reading
     # The export keeps the reading of the run, whatever the project's is by then.
-    forget_window(tmp_path / "project")
+    with Project.open(tmp_path / "project") as project:
+        project.apply(ChooseWindow(None))
     export_run(folder, images, tmp_path / "export")
     predictor = Predictor(tmp_path / "export" / MODEL_FILE)
     assert predictor.image_reading == reading

@@ -38,24 +38,26 @@ def framing(
 
     if measure + forget + bool(use) > 1 or (image_size and not use):
         raise VisionFTError("The options contradict each other.", "Give --measure, --forget, or --use with a size.")
-    with opened_project(project, read_only=True) as opened:
-        snapshot, folder = opened.snapshot(), opened.path
     config = TrainConfig(backbone=backbone, method="linear", device=device, framing="auto")
-    choice = choices.read_framing(folder)
-    if measure:
-        with running_job() as job:
-            choice = choices.measure_framing(folder, snapshot, config, job=job)
-    elif forget:
-        choices.forget_framing(folder)
-        choice = None
-    elif use:
-        kind, region = (use, "") if use in ("centre", "whole") else ("region", use)
-        own = Framing(framing=kind, region=region, image_size=image_size)
-        chosen = own.applied(config)
-        if found := config_problems(chosen) or region_problems(chosen, snapshot):
-            raise ConfigError(found)
-        choice = choices.FramingChoice(framing=own)
-        choices.store_framing(folder, choice)
+    with opened_project(project, read_only=not (measure or forget or use)) as opened:
+        snapshot, folder = opened.snapshot(), opened.path
+        choice = choices.read_framing(folder, snapshot)
+        if measure:
+            with running_job() as job:
+                choice = choices.measure_framing(folder, snapshot, config, job=job)
+            opened.apply(choices.choose_framing(None))
+        elif forget:
+            opened.apply(choices.choose_framing(None))
+            choices.forget_measured(folder)
+            choice = None
+        elif use:
+            kind, region = (use, "") if use in ("centre", "whole") else ("region", use)
+            own = Framing(framing=kind, region=region, image_size=image_size)
+            chosen = own.applied(config)
+            if found := config_problems(chosen) or region_problems(chosen, snapshot):
+                raise ConfigError(found)
+            choice = choices.FramingChoice(framing=own)
+            opened.apply(choices.choose_framing(own))
     if choice is None:
         text = "Nothing is chosen: the first training of a preset measures it."
     elif choice.is_own:

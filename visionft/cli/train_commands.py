@@ -102,7 +102,7 @@ def train(
                 write_recipe(save, Recipe.of_settings(config))
                 write_err(f"Its recipe: {save}")
             if estimate:
-                _print_estimate(known_framing(config, opened.path), images, as_json=json)
+                _print_estimate(known_framing(config, images, opened.path), images, as_json=json)
                 return
             start = partial(opened.train, config)
         with running_job() as job:

@@ -11,6 +11,7 @@ from visionft.cli.schemas import prints
 from visionft.data.image_reading import AS_STORED, ImageReading
 from visionft.errors import VisionFTError
 from visionft.project import image_window
+from visionft.project.edits.setting_changes import ChooseWindow
 
 
 @prints({"choice": ("visionft.project.image_window:WindowChoice", None)})
@@ -35,20 +36,19 @@ def window(
     has_own = bool(use or plane or channels)
     if measure + forget + has_own > 1:
         raise VisionFTError("The options contradict each other.", "Give --measure, --forget, or what to use.")
-    with opened_project(project, read_only=True) as opened:
-        snapshot, folder = opened.snapshot(), opened.path
-    choice, paths = image_window.read_window(folder), [image.path for image in snapshot.images]
-    if forget:
-        image_window.forget_window(folder)
-        choice = None
-    elif measure or has_own:
-        wanted = _wanted(choice.reading if choice is not None else AS_STORED, use, plane, channels)
-        with running_job() as job:
-            found = image_window.measure_window(paths, wanted if has_own else None, job=job)
-        choice = image_window.require_some(found)
-        if use:
-            choice = dataclasses.replace(choice, reading=wanted)
-        image_window.store_window(folder, choice)
+    with opened_project(project, read_only=not (forget or measure or has_own)) as opened:
+        choice, paths = opened.window, [image.path for image in opened.snapshot().images]
+        if forget:
+            choice = None
+            opened.apply(ChooseWindow(None))
+        elif measure or has_own:
+            wanted = _wanted(choice.reading if choice is not None else AS_STORED, use, plane, channels)
+            with running_job() as job:
+                found = image_window.measure_window(paths, wanted if has_own else None, job=job)
+            choice = image_window.require_some(found)
+            if use:
+                choice = dataclasses.replace(choice, reading=wanted)
+            opened.apply(ChooseWindow(choice))
     text = image_window.choice_text(choice) if choice else image_window.reading_text(AS_STORED)
     print_result({"choice": choice}, text, as_json=json)
 

@@ -87,8 +87,23 @@ def parsed_windows(text: str) -> tuple[Window, ...]:
 
 
 def window_text(windows: "tuple[Window, ...] | list[Window]") -> str:
-    """Return windows as the text that `parsed_windows` reads."""
-    return ";".join(f"{low:.6g},{high:.6g}" for low, high in windows)
+    """Return windows as the text that `parsed_windows` reads, with as few digits as tell both ends well.
+
+    Six do for most. A window that is narrow for its offset needs more: of 4000000.2 to 4000001.7 six digits would make
+    both ends `4e+06`.
+    """
+    return ";".join(map(_ends_text, windows))
+
+
+def _ends_text(window: Window) -> str:
+    """Return the ends of a window, each rounded by at most a thousandth of its width."""
+    low, high = window
+    most = (high - low) / 1000
+    for digits in range(6, 17):
+        ends = [f"{end:.{digits}g}" for end in window]
+        if all(abs(float(text) - end) <= most for text, end in zip(ends, window, strict=True)):
+            return ",".join(ends)
+    return f"{low!r},{high!r}"
 
 
 def windowed(values: "np.ndarray", window: Window) -> "np.ndarray":

@@ -48,6 +48,7 @@ class Snapshot:
     images: tuple[SnapshotImage, ...]
     prompts: tuple[tuple[str, ...], ...] = ()  # prompt lines of each class; empty without any
     image_reading: ImageReading = AS_STORED  # of the project
+    framing: str = ""  # what the user chose for its networks to see, as the project stores it; empty: it is measured
     soft_labels: Mapping[int, tuple[float, ...]] = field(
         default_factory=dict[int, tuple[float, ...]], compare=False, repr=False
     )

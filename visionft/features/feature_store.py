@@ -19,7 +19,7 @@ from visionft.errors import NextStep, ProjectError
 from visionft.features.row_store import RowStore
 from visionft.files import read_json, write_json
 from visionft.heads.numerics import ScaledRows, part_scaling, unit_rows
-from visionft.project.image_window import project_reading
+from visionft.project.store import project_reading
 
 logger = logging.getLogger(__name__)
 

@@ -1,12 +1,14 @@
-"""The reading of a project's images (window, plane, channels), kept with it as `window.json`.
+"""The reading of a project's images (window, plane, channels), which the project keeps as a setting.
 
 It is measured once, on at most 200 images of the first import, and never image by image: a dim image stays dim among
-the others. Projects without the file read images as they are stored. Loads no image library at the start.
+the others. Projects without it read images as they are stored. Loads no image library at the start.
 """
 
+import json
 import logging
+import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -16,10 +18,9 @@ from models.messages import Message, sentences
 from visionft.data.image_reading import AS_STORED, FIRST, MAXIMUM, MIDDLE, ImageReading, Window, window_text
 from visionft.errors import ImageError, ProjectError
 from visionft.events import Progress
-from visionft.files import read_json, write_error, write_json
-from visionft.jobs import SILENT, JobCancelled, JobContext
+from visionft.files import parse_json
+from visionft.jobs import SILENT, JobContext
 from visionft.project.names import count_of
-from visionft.records import none_if_unreadable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-FILE: Final = "window.json"
 MOST_IMAGES: Final = 200
 BINS: Final = 128
 _DEEP_SUFFIXES: Final = frozenset({".tif", ".tiff", ".png", ".pgm", ".pnm", ".dcm", ".dicom", ""})
@@ -83,7 +83,7 @@ class _Layout:
             self.is_volume |= found.format == "DICOM"
         if found.channels:
             self.channels[found.channels] += 1
-        if found.file_window is not None:
+        if found.file_window is not None and _is_window(found.file_window):
             self.windows[found.file_window] += 1
 
     def reading(self) -> ImageReading:
@@ -146,6 +146,11 @@ def measure_window(
     )
 
 
+def _is_window(window: Window) -> bool:
+    low, high = window
+    return math.isfinite(low) and math.isfinite(high) and low < high
+
+
 def _thinned(values: "np.ndarray") -> "np.ndarray":
     """Return about 8,000 finite values at most of an image, evenly spread, as (N,)."""
     import numpy as np
@@ -172,66 +177,55 @@ def _window_of(values: "np.ndarray") -> Window:
     depth = next((top for top in _DEPTHS if values.max() <= top), 0.0)
     if values.min() >= 0 and high - low >= depth / 2 > 0:
         return 0.0, depth
-    return low, high if high > low else low + 1.0
+    return low, high if high > low else _above(low)
+
+
+def _above(value: float) -> float:
+    """Return a higher value, apart from it also where it is large: 1e17 + 1.0 is 1e17."""
+    return value + max(1.0, abs(value) * 1e-6)
 
 
 def _histogram(values: "np.ndarray") -> Histogram:
     import numpy as np
 
     low, high = (float(values.min()), float(values.max())) if len(values) else (0.0, 1.0)
-    counts, _ = np.histogram(values, bins=BINS, range=(low, high if high > low else low + 1.0))
+    # A few steps of floats between two values are too narrow to be divided into bins.
+    is_wide = high - low > max(abs(low), abs(high)) * 1e-12
+    counts, _ = np.histogram(values, bins=BINS, range=(low, high if is_wide else _above(high)))
     return Histogram(low=low, high=high, counts=tuple(counts.tolist()))
 
 
-def window_of_source(
-    project_dir: Path | None, paths: Sequence[Path], *, has_images: bool, job: JobContext = SILENT
-) -> WindowChoice | None:
-    """Return the choice for an import: the project's, or measured on the first images where the user chose none."""
-    stored = read_window(project_dir) if project_dir is not None else None
-    if has_images or (stored is not None and stored.is_own):
-        return stored
-    with suppress(JobCancelled):  # the import ends with its next step
-        return measure_window(paths, job=job)
-    return None
+def stored_window(choice: WindowChoice) -> str:
+    """Return a choice as the text that the project keeps."""
+    return json.dumps(asdict(choice))
 
 
-def project_reading(project_dir: Path) -> ImageReading:
-    """Return how the images of a project are read."""
-    choice = read_window(project_dir)
-    return choice.reading if choice is not None else AS_STORED
+def read_window(stored: str | None) -> WindowChoice | None:
+    """Return the choice of a stored text; None without one (ValueError: it is damaged)."""
+    return parsed_window(parse_json(stored)) if stored is not None else None
 
 
-def store_window(project_dir: Path, choice: WindowChoice) -> None:
-    """Keep the choice with the project (VisionFTError: it cannot be written)."""
+def parsed_window(values: Any) -> WindowChoice:
+    """Return the choice of JSON values, which may come from a stranger (ValueError: they are none)."""
     try:
-        write_json(project_dir / FILE, asdict(choice))
-    except OSError as error:
-        raise write_error(project_dir / FILE, error) from error
-
-
-def forget_window(project_dir: Path) -> None:
-    """Remove the choice: images are read as they are stored (VisionFTError: it cannot be removed)."""
-    try:
-        (project_dir / FILE).unlink(missing_ok=True)
-    except OSError as error:
-        raise write_error(project_dir / FILE, error) from error
-
-
-@none_if_unreadable
-def read_window(project_dir: Path) -> WindowChoice | None:
-    """Return the project's choice; None where there is none that can be read."""
-    stored: dict[str, Any] = read_json(project_dir / FILE)
-    stored["histograms"] = tuple(Histogram(**each | {"counts": tuple(each["counts"])}) for each in stored["histograms"])
-    stored["reading"], stored["channels"] = ImageReading.from_dict(stored["reading"]), tuple(stored["channels"])
-    return WindowChoice(**stored)
-
-
-def window_fault(project_dir: Path) -> str:
-    """Return what is wrong with the project's choice; empty where it is whole, or there is none."""
-    if read_window(project_dir) is not None or not (project_dir / FILE).exists():
-        return ""
-    words = Message("{file} cannot be read: images of more than 8 bits are read as they are stored.", file=FILE)
-    return sentences(words, Message("Choose the image values of this project again."))
+        histograms = tuple(
+            Histogram(low=float(each["low"]), high=float(each["high"]), counts=tuple(map(int, each["counts"])))
+            for each in values["histograms"]
+        )
+        choice = WindowChoice(
+            reading=ImageReading.from_dict(values["reading"]),
+            is_own=bool(values["is_own"]),
+            images=int(values["images"]),
+            planes=int(values["planes"]),
+            channels=tuple(map(str, values["channels"])),
+            histograms=histograms,
+        )
+    except (KeyError, TypeError, AttributeError, OverflowError) as error:
+        raise ValueError("it is no window of a project") from error
+    ends = [end for each in histograms for end in (each.low, each.high)]
+    if not all(map(math.isfinite, ends)) or not all(each.counts for each in histograms) or len(histograms) > 3:
+        raise ValueError("its histograms are none")
+    return choice
 
 
 def reading_text(reading: ImageReading) -> Message:

@@ -8,26 +8,28 @@ import logging
 import os
 import shutil
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from sqlite3 import Connection, IntegrityError
 from types import TracebackType
 from typing import Any, Self, get_args
 
-from models.messages import Message, Text
+from models.messages import Message, Text, sentences
+from visionft.data.image_reading import AS_STORED, ImageReading
 from visionft.data.types import Snapshot, Task
 from visionft.errors import NextStep, ProjectError
 from visionft.events import Notice, Progress
 from visionft.files import fsync_folder, fsync_tree, publish_folder, temporary_folder, write_error
 from visionft.jobs import SILENT, JobContext
 from visionft.project.db import journal, schema
-from visionft.project.db.database import DATABASE, Database, RollBack
+from visionft.project.db.database import DATABASE, Database, RollBack, read_setting
 from visionft.project.db.journal import Effects, Step
 from visionft.project.db.roots import IMAGES_FOLDER, Roots
 from visionft.project.db.sqlite_errors import expected_errors
+from visionft.project.earlier_files import FRAMING, WINDOW
 from visionft.project.edits.changes import Change, now_ms, task_of
-from visionft.project.image_window import project_reading, window_fault
+from visionft.project.image_window import WindowChoice, read_window
 from visionft.project.names import project_path
 from visionft.project.safety import backups
 from visionft.project.safety.backup_schedule import BackupSchedule
@@ -36,6 +38,10 @@ from visionft.project.summary import ProjectStatus, ProjectSummary, read_snapsho
 
 logger = logging.getLogger(__name__)
 
+_WINDOW_FAULT = sentences(
+    Message("The image values of this project are damaged: images of more than 8 bits are read as they are stored."),
+    Message("Choose the image values of this project again."),
+)
 FOLDERS = (IMAGES_FOLDER, "runs", BACKUPS_FOLDER)
 
 
@@ -57,8 +63,7 @@ class Project:
             with self.reading() as connection:
                 # "single" (one class per image) or "multi" (any number).
                 self.task: Task = "multi" if task_of(connection) == "multi" else "single"
-            if fault := window_fault(path):
-                self.notices.append(Notice(message=fault, level="warning"))
+            self._note_damage()
             if not self.is_read_only:
                 self._schedule = BackupSchedule(self.database.file, path, on_failure=self._note_failure)
         except BaseException:
@@ -148,6 +153,14 @@ class Project:
         """Report each further notice at once, possibly from a backup's thread; `notices` holds the earlier ones."""
         self._tell = tell
 
+    def _note_damage(self) -> None:
+        """Note a setting that cannot be read; it may come from a stranger."""
+        try:
+            read_window(self.setting(WINDOW))
+        except ValueError as error:
+            logger.warning("the image values of %s cannot be read: %s", self.path, error)
+            self.notices.append(Notice(message=_WINDOW_FAULT, level="warning"))
+
     def _note_failure(self, message: str) -> None:
         notice = Notice(message=message, level="warning")
         self.notices.append(notice)
@@ -233,7 +246,25 @@ class Project:
         """Return the project's current images, labels and splits, as input of jobs."""
         with self.reading() as connection:
             found = read_snapshot(connection, Roots(connection, self.path), self.task)
-        return replace(found, image_reading=project_reading(self.path))
+        return replace(found, image_reading=self.image_reading, framing=self.setting(FRAMING) or "")
+
+    def setting(self, key: str) -> str | None:
+        """Return a setting of the project as it is stored; None where there is none."""
+        rows = self.fetch("SELECT value FROM setting WHERE key = ?", key)
+        return str(rows[0][0]) if rows else None
+
+    @property
+    def window(self) -> WindowChoice | None:
+        """How the images are read, with its evidence; None as they are stored, or where it cannot be read."""
+        with suppress(ValueError):
+            return read_window(self.setting(WINDOW))
+        return None
+
+    @property
+    def image_reading(self) -> ImageReading:
+        """How the images are read."""
+        choice = self.window
+        return choice.reading if choice is not None else AS_STORED
 
     def summary(self) -> ProjectSummary:
         """Return the counts of `visionft project info`."""
@@ -277,6 +308,14 @@ class Project:
         self._changes += 1
         if self._schedule is not None:
             self._schedule.note_change()
+
+
+def project_reading(project_dir: Path) -> ImageReading:
+    """Return how the images of a project are read that need not be open (ProjectError: it cannot be read)."""
+    with suppress(ValueError):
+        choice = read_window(read_setting(project_dir, WINDOW))
+        return choice.reading if choice is not None else AS_STORED
+    return AS_STORED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,8 @@
-"""The framing and size of a project's inputs, measured on its images, and kept with it as `framing.json`. Torch-free.
+"""The framing and size of a project's inputs: chosen by the user, or measured on its images. Torch-free.
+
+The user's choice is a setting of the project, with its step in the history; a `Snapshot` carries it. A measured choice
+is a result, as features are: it lies beside the database as `framing.json`, is no step, and is measured again once
+`is_due`.
 
 No fixed choice is right: the whole image shows what lies at the border, more pixels show finer detail, and both may
 lose (docs/decisions/0069). A closed-form head on the features of about 400 labelled images predicts each of them
@@ -7,6 +11,7 @@ without having learned from it. A framing replaces a cheaper one where that loss
 
 import dataclasses
 import logging
+import math
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,15 +19,16 @@ from typing import Any, Final
 
 from models.messages import Message
 from visionft.data.types import Snapshot
-from visionft.errors import VisionFTError
+from visionft.errors import ConfigError, VisionFTError
 from visionft.events import Notice
-from visionft.files import read_json, write_json
+from visionft.files import parse_json, read_json, write_json
 from visionft.jobs import SILENT, JobContext
+from visionft.project.edits.setting_changes import ChooseFraming
 from visionft.project.names import count_of
 from visionft.records import none_if_unreadable
 from visionft.training.base_weights import ensure_weights
-from visionft.training.config.checks import check_config
-from visionft.training.config.train_config import Framing, TrainConfig
+from visionft.training.config.checks import check_config, config_problems
+from visionft.training.config.train_config import Framing, TrainConfig, build
 from visionft.training.framing import with_aspect
 from visionft.training.probing import Probe, probe, probed_images
 
@@ -59,6 +65,7 @@ class FramingChoice:
     trials: tuple[FramingTrial, ...] = ()  # in the order of their measurement; none of the user's own choice
     images: int = 0  # that were measured
     labelled: int = 0  # images with labels at that time
+    image_reading: str | None = None  # key of how they were read; None where an earlier version measured
 
     @property
     def is_own(self) -> bool:
@@ -71,8 +78,13 @@ class FramingChoice:
 
 
 def is_due(choice: FramingChoice | None, images: Snapshot) -> bool:
-    """Tell whether to measure: there is no choice yet, or twice as many images have labels since it was measured."""
-    return choice is None or (not choice.is_own and labelled_count(images) >= _AGAIN * choice.labelled)
+    """Tell whether to measure: there is no choice yet; or twice as many images have labels since it was measured, or
+    they are read by other values.
+    """
+    if choice is None or choice.is_own:
+        return choice is None
+    is_other = choice.image_reading is not None and choice.image_reading != images.image_reading.key
+    return is_other or labelled_count(images) >= _AGAIN * choice.labelled
 
 
 def labelled_count(images: Snapshot) -> int:
@@ -93,7 +105,7 @@ def resolved_framing(
     if config.framing != "auto":
         return config
     check_config(config, images)
-    choice = read_framing(project_dir)
+    choice = read_framing(project_dir, images)
     is_alone = os.environ.get("WORLD_SIZE", "1") == "1"
     can_measure = is_alone and len(probed_images(images)) >= LEAST_IMAGES
     if can_measure and is_due(choice, images) and ensure_weights(config, job=job):
@@ -104,13 +116,13 @@ def resolved_framing(
 
 def framing_passes(config: TrainConfig, images: Snapshot, project_dir: Path) -> float:
     """Return about how many images `resolved_framing` passes through the network; 0 where it measures nothing."""
-    is_measured = config.framing == "auto" and is_due(read_framing(project_dir), images)
+    is_measured = config.framing == "auto" and is_due(read_framing(project_dir, images), images)
     return _TRIALS * float(len(probed_images(images))) if is_measured else 0.0
 
 
-def known_framing(config: TrainConfig, project_dir: Path) -> TrainConfig:
+def known_framing(config: TrainConfig, images: Snapshot, project_dir: Path) -> TrainConfig:
     """Return the settings with the project's framing in place of `auto`, as they are without a choice."""
-    choice = read_framing(project_dir) if config.framing == "auto" else None
+    choice = read_framing(project_dir, images) if config.framing == "auto" else None
     return choice.framing.applied(config) if choice else config
 
 
@@ -162,9 +174,10 @@ def measure_framing(
         trials=tuple(map(FramingTrial.of, probes)),
         images=best.images,
         labelled=labelled_count(images),
+        image_reading=images.image_reading.key,
     )
     try:
-        store_framing(project_dir, choice)
+        store_measured(project_dir, choice)
     except (OSError, VisionFTError) as error:
         logger.warning("The framing was not kept: %s", error)
         message = Message("What the network sees is measured again next time: it could not be kept.")
@@ -178,25 +191,75 @@ def sizes_above(config: TrainConfig) -> list[int]:
     return [round(size / backbone.size_step) * backbone.size_step for size in SIZES if size > 1.2 * backbone.input_size]
 
 
-def store_framing(project_dir: Path, choice: FramingChoice) -> None:
-    """Keep the choice with the project (OSError, VisionFTError: it cannot be written)."""
+def store_measured(project_dir: Path, choice: FramingChoice) -> None:
+    """Keep a measured choice beside the project (OSError, VisionFTError: it cannot be written)."""
     write_json(project_dir / FILE, dataclasses.asdict(choice))
 
 
-def forget_framing(project_dir: Path) -> None:
-    """Remove the choice: the next run measures it (OSError: it cannot be removed)."""
+def forget_measured(project_dir: Path) -> None:
+    """Remove the measured choice: the next run measures it (OSError: it cannot be removed)."""
     (project_dir / FILE).unlink(missing_ok=True)
 
 
+def choose_framing(framing: Framing | None) -> ChooseFraming:
+    """Return the change by which the user chooses a framing, in place of a measured one; None leaves it to that."""
+    return ChooseFraming(dataclasses.asdict(framing) if framing is not None else None)
+
+
+def read_framing(project_dir: Path, images: Snapshot) -> FramingChoice | None:
+    """Return the user's choice, as the snapshot holds it, else the measured one; None where there is none."""
+    if images.framing:
+        try:
+            return FramingChoice(framing=_parsed_framing(parse_json(images.framing)))
+        except ValueError as error:
+            logger.warning("The framing of %s is damaged: %s", project_dir, error)
+    return read_measured(project_dir)
+
+
 @none_if_unreadable
-def read_framing(project_dir: Path) -> FramingChoice | None:
-    """Return the project's choice; None where there is none that can be read."""
-    stored: dict[str, Any] = read_json(project_dir / FILE)
-    trials = tuple(
-        FramingTrial(**each | {"framing": Framing(**each["framing"]), "shape": tuple(each["shape"])})
-        for each in stored["trials"]
+def read_measured(project_dir: Path) -> FramingChoice | None:
+    """Return the measured choice; None where there is none that can be read."""
+    stored: Any = read_json(project_dir / FILE)
+    if not isinstance(stored, dict) or not stored["trials"]:  # of the user's own choice, in an older project
+        return None
+    trials = tuple(map(_parsed_trial, stored["trials"]))
+    reading = stored.get("image_reading")
+    return FramingChoice(
+        framing=_parsed_framing(stored["framing"]),
+        backbone=str(stored["backbone"]),
+        trials=trials,
+        images=int(stored["images"]),
+        labelled=int(stored["labelled"]),
+        image_reading=None if reading is None else str(reading),
     )
-    return FramingChoice(**stored | {"framing": Framing(**stored["framing"]), "trials": trials})
+
+
+def _parsed_trial(values: Any) -> FramingTrial:
+    """Return a trial of JSON values (ValueError, TypeError, KeyError: they are none)."""
+    height, width = map(int, values["shape"])
+    accuracy = values["accuracy"]
+    seconds, milliseconds = float(values["seconds"]), float(values["milliseconds"])
+    if not (math.isfinite(seconds) and math.isfinite(milliseconds) and math.isfinite(accuracy or 0.0)):
+        raise ValueError("a trial has a figure that is none")
+    return FramingTrial(
+        framing=_parsed_framing(values["framing"]),
+        shape=(height, width),
+        accuracy=None if accuracy is None else float(accuracy),
+        seconds=seconds,
+        milliseconds=milliseconds,
+    )
+
+
+def _parsed_framing(values: Any) -> Framing:
+    """Return a framing of JSON values, which may come from a stranger (ValueError: they are none)."""
+    try:
+        framing = build(Framing, dict(values))
+        problems = config_problems(framing.applied(TrainConfig()))
+    except (ConfigError, TypeError) as error:
+        raise ValueError(str(error)) from error
+    if problems:
+        raise ValueError(problems[0].message)
+    return framing
 
 
 def framing_text(framing: Framing, shape: tuple[int, int]) -> Message:

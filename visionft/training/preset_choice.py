@@ -26,7 +26,7 @@ def project_circumstances(images: Snapshot, project_dir: Path, *, device: str = 
         device: The device of the runs, as in the settings.
     """
     here = [name for name, row in BACKBONES.items() if local_file(row)]
-    choice = read_framing(project_dir)
+    choice = read_framing(project_dir, images)
     return Circumstances.of(images, here=here, device=device, framing=choice and choice.framing)
 
 

@@ -53,7 +53,7 @@ def fitted_to_time(
         ConfigError: Settings or images are unsuitable for training.
         JobCancelled: The user cancelled the measurement.
     """
-    config = known_framing(config, project_dir)
+    config = known_framing(config, images, project_dir)
     if config.framing == "auto":
         config = dataclasses.replace(config, framing="centre")
     if config.total_epochs <= 1:

@@ -12,10 +12,9 @@ from gui.state import AppState
 from gui.train.framing.framing_card import FramingCard
 from gui.train.framing.project_framing import ProjectFraming
 from visionft.data.preprocess import is_region, parsed_region
-from visionft.errors import VisionFTError, as_expected
 from visionft.events import Event, Notice
 from visionft.training.config.train_config import Framing, TrainConfig
-from visionft.training.framing_choice import FramingChoice, forget_framing, read_framing, store_framing
+from visionft.training.framing_choice import choose_framing
 
 
 class FramingController(QObject):
@@ -69,15 +68,7 @@ class FramingController(QObject):
             self._state.say(tr("This project can only be read: {reason}.", reason=reason))
             self.show(config)
             return
-        stored = read_framing(session.path)
-        try:
-            if framing is not None:
-                store_framing(session.path, FramingChoice(framing=framing))
-            elif stored is not None and stored.is_own:
-                forget_framing(session.path)
-        except (OSError, VisionFTError) as error:
-            expected = as_expected(error)
-            self._state.say(tr(expected.message) if expected is not None else str(error))
+        if not session.apply(choose_framing(framing)):
             self.show(config)
             return
         self._take(dataclasses.replace(config, **dataclasses.asdict(Framing(framing="auto"))))

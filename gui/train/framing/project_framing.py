@@ -54,7 +54,8 @@ class ProjectFraming:
     @classmethod
     def read(cls, session: ProjectSession, known: Self | None) -> Self:
         """Read it; thread-safe. The headers of up to 400 images are read only if they are others than the `known`."""
-        images, choice = session.snapshot(), read_framing(session.path)
+        images = session.snapshot()
+        choice = read_framing(session.path, images)
         facts = {"choice": choice, "is_due": is_due(choice, images)}
         if known is not None and known.images is images:
             return dataclasses.replace(known, **facts)

@@ -20,7 +20,6 @@ from gui.kit import dialogs
 from gui.kit.thumbnail_cache import shown_reading
 from visionft.data.depth import FIRST_PLANE
 from visionft.data.image_reading import AS_STORED
-from visionft.project.image_window import project_reading
 from visionft.project.importing.sources import UNPACKED_PREFIX
 
 LEFT = Qt.MouseButton.LeftButton
@@ -185,7 +184,7 @@ def test_images_of_16_bits_are_shown_as_they_will_be_read(page, tmp_path, look, 
     assert shown_reading() == AS_STORED
     look(folder)
     confirm()
-    assert shown_reading() == reading == project_reading(project.path)
+    assert shown_reading() == reading == project.image_reading
 
 
 def test_what_is_lost_of_images_is_said_before_and_after(page, tmp_path, look, confirm, project):

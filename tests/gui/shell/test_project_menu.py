@@ -19,7 +19,6 @@ from visionft.cli import COMMANDS
 from visionft.data.image_reading import AS_STORED
 from visionft.project.edits.changes import AddClass, RemoveImages
 from visionft.project.formats.registry import FORMATS
-from visionft.project.image_window import read_window
 from visionft.project.importing.importer import import_source
 from visionft.project.safety.backups import list_backups
 from visionft.project.store import Project
@@ -205,7 +204,7 @@ def test_the_window_of_the_images_is_seen_and_changed(qtbot, window, microscope,
     answer(WindowDialog, narrow)
     run(window, "project.window")
     assert shown[0] == pytest.approx((400, 1300), abs=2) and 750 < shown[1] < 770
-    choice = read_window(microscope)
+    choice = window.state.session.project.window
     assert choice.is_own and 750 < choice.reading.windows[0][0] < 770
     assert window.state.session.snapshot().image_reading == choice.reading
     # The grid's images are read so at once.
@@ -216,7 +215,10 @@ def test_the_window_of_the_images_is_seen_and_changed(qtbot, window, microscope,
         assert shown_reading() == expected
     answer(WindowDialog, lambda dialog: (dialog.stored_button.click(), dialog.use_button.click()))
     run(window, "project.window")
-    assert read_window(microscope) is None and load_thumbnail(image).pixelColor(49, 39).red() < 10
+    assert window.state.session.project.window is None and load_thumbnail(image).pixelColor(49, 39).red() < 10
+    run(window, "edit.undo")
+    assert window.state.session.project.window == choice and shown_reading() == choice.reading
+    assert load_thumbnail(image).pixelColor(49, 39).red() > 250
 
 
 # Place of each verb of the command line in the window: a command, or an element of its page.

@@ -270,16 +270,13 @@ def test_the_window_is_measured_at_the_import_chosen_and_forgotten(run, value, r
     assert 400 <= low < 402 < 698 < high < 702  # of its own values
     for wrong in (("--use", "9,1"), ("--plane", "0"), ("--use", "1,2", "--forget"), ("--channels", "a,b")):
         refused("project", "window", deep, *wrong)
-    (deep / "window.json").write_text("{}")  # damaged: said
-    assert "window.json" in run("project", "info", deep)[2]
     assert value("project", "window", deep, "--forget") == {"choice": None}
+    value("project", "undo", deep)
+    assert value("project", "window", deep)["choice"]["reading"] == first
+    value("project", "undo", deep)
+    assert value("project", "window", deep)["choice"] == own
+    value("project", "redo", deep)
     value("project", "window", deep, "--measure")
-    (tmp_path / "flat").mkdir()
-    Image.new("L", (20, 20)).save(tmp_path / "flat" / "a.png")
-    value("project", "new", tmp_path / "empty")
-    (tmp_path / "empty" / "window.json").write_bytes((deep / "window.json").read_bytes())  # of an import undone
-    value("import", tmp_path / "empty", tmp_path / "flat")
-    assert value("project", "window", tmp_path / "empty") == {"choice": None}
 
 
 def test_the_framing_is_measured_chosen_and_forgotten(run, value, refused, project: Path):
@@ -298,5 +295,5 @@ def test_the_framing_is_measured_chosen_and_forgotten(run, value, refused, proje
         refused("project", "framing", project, *wrong)
     assert value("project", "framing", project)["choice"] == own
     assert value("project", "framing", project, "--forget") == {"choice": None}
-    (project / "framing.json").mkdir()  # it cannot be written there
-    refused("project", "framing", project, "--use", "whole")
+    value("project", "undo", project)
+    assert value("project", "framing", project)["choice"] == own

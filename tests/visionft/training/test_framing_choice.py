@@ -1,12 +1,14 @@
 """The framing of a project: measured on its images, kept with it, taken by its runs."""
 
 import dataclasses
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from visionft.data.image_reading import ImageReading
 from visionft.data.types import Snapshot, SnapshotImage
 from visionft.errors import ConfigError
 from visionft.evaluation.trained_run import train_and_evaluate
@@ -17,12 +19,11 @@ from visionft.training.config.train_config import Framing, TrainConfig
 from visionft.training.framing_choice import (
     FILE,
     FramingChoice,
-    forget_framing,
+    forget_measured,
     is_due,
     measure_framing,
     read_framing,
     resolved_framing,
-    store_framing,
 )
 from visionft.training.runs.run_folder import read_run
 
@@ -50,7 +51,7 @@ def quick(images: Snapshot):
 def test_a_run_sees_what_was_measured_best(borders: Snapshot, tmp_path: Path) -> None:
     events = []
     run = train_and_evaluate(quick(borders), borders, tmp_path / "runs" / "001-a", job=JobContext(events.append))
-    choice, kept = read_framing(tmp_path), read_run(tmp_path / "runs" / run.result.run).config
+    choice, kept = read_framing(tmp_path, borders), read_run(tmp_path / "runs" / run.result.run).config
     assert choice is not None and choice.framing.framing == "whole" and kept.framing == "whole"
     assert (kept.image_size, kept.aspect) == (choice.framing.image_size, choice.framing.aspect) and kept.aspect == 2.5
     assert choice.chosen.accuracy > choice.trials[0].accuracy + 0.2 and choice.images == 50
@@ -66,25 +67,28 @@ def test_it_is_measured_again_when_the_labels_have_doubled(borders: Snapshot, tm
     found = measure_framing(tmp_path, few, quick(few))
     assert found.labelled == 30 and not is_due(found, few) and is_due(found, borders)
     own = FramingChoice(framing=Framing(framing="region", region="0,0,0.2,1", image_size=64))
-    store_framing(tmp_path, own)
-    assert read_framing(tmp_path) == own and own.is_own and not is_due(own, borders)
-    config = resolved_framing(quick(borders), borders, tmp_path)
+    chosen = dataclasses.replace(borders, framing=json.dumps(dataclasses.asdict(own.framing)))
+    assert read_framing(tmp_path, chosen) == own and own.is_own and not is_due(own, borders)
+    config = resolved_framing(quick(borders), chosen, tmp_path)
     assert config.region == own.framing.region and config.input_size == 64
     assert Framing(image_size=320).applied(TrainConfig(backbone="dinov2_small")).input_size == 322
     assert resolved_framing(dataclasses.replace(config, framing="centre"), borders, tmp_path).framing == "centre"
-    forget_framing(tmp_path)
-    assert read_framing(tmp_path) is None
+    assert read_framing(tmp_path, borders) == found
+    windowed = dataclasses.replace(few, image_reading=ImageReading(window="0,100"))
+    assert is_due(found, windowed) and not is_due(dataclasses.replace(found, image_reading=None), windowed)
+    forget_measured(tmp_path)
+    assert read_framing(tmp_path, borders) is None
 
 
 def test_what_cannot_be_measured_keeps_the_centre_square(borders: Snapshot, tmp_path: Path, stop_after) -> None:
     few = dataclasses.replace(borders, images=(*borders.images[:8], *borders.images[40:44]))
-    assert resolved_framing(quick(few), few, tmp_path).framing == "centre" and read_framing(tmp_path) is None
+    assert resolved_framing(quick(few), few, tmp_path).framing == "centre" and read_framing(tmp_path, few) is None
     with pytest.raises(ConfigError):
         measure_framing(tmp_path, dataclasses.replace(borders, images=()), quick(borders))
     with pytest.raises(JobCancelled):
         measure_framing(tmp_path, borders, quick(borders), job=JobContext(cancelled=stop_after(1)))
     stopped = JobContext(cancelled=stop_after(1))
     run = train_and_evaluate(quick(borders), borders, tmp_path / "runs" / "001-a", job=stopped)
-    assert run.result.stopped and not (tmp_path / "runs").exists() and read_framing(tmp_path) is None
+    assert run.result.stopped and not (tmp_path / "runs").exists() and read_framing(tmp_path, borders) is None
     (tmp_path / FILE).write_text("{")
-    assert read_framing(tmp_path) is None
+    assert read_framing(tmp_path, borders) is None

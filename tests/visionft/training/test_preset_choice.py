@@ -10,7 +10,6 @@ from visionft.demo import EPOCHS, FRAMING, demo_configs
 from visionft.errors import ConfigError
 from visionft.training import preset_choice
 from visionft.training.config.train_config import Framing
-from visionft.training.framing_choice import FramingChoice, store_framing
 from visionft.training.preset_choice import preset_of_project, project_circumstances
 from visionft.training.probing import Probe
 from visionft.training.run_settings import run_settings
@@ -33,9 +32,9 @@ def probes_of(names, _config, _images, *, job):
     )
 
 
-def test_the_measured_framing_of_the_project_counts(images, tmp_path):
+def test_the_framing_of_the_project_counts(images, tmp_path):
     before = preset_of_project("balanced", images, tmp_path, backbone="starter_resnet", device="cpu")
-    store_framing(tmp_path, FramingChoice(framing=Framing(image_size=320)))
+    images = replace(images, framing='{"image_size": 320}')
     after = preset_of_project("balanced", images, tmp_path, backbone="starter_resnet", device="cpu")
     assert project_circumstances(images, tmp_path, device="cpu").framing == Framing(image_size=320)
     assert after.epochs < before.epochs  # each image costs more: the same budget shows fewer

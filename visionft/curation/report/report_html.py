@@ -16,9 +16,8 @@ from visionft.events import Progress
 from visionft.files import write_text
 from visionft.html_parts import text_html, thumbnail
 from visionft.jobs import SILENT, JobContext
-from visionft.project.image_window import project_reading
 from visionft.project.names import count_of
-from visionft.project.store import Project
+from visionft.project.store import Project, project_reading
 
 _RECOMMENDED, _EXAMPLES = 8, 5  # images in a row
 _CLASSES, _WEAKEST = 60, 12  # in the tables

@@ -27,6 +27,7 @@ from visionft.project.db import journal, schema
 from visionft.project.db.locking import ProjectLock, network_file_system
 from visionft.project.db.roots import remember_folder
 from visionft.project.db.sqlite_errors import code_of, damage_error, expected_errors
+from visionft.project.earlier_files import file_notices, settings_in_files
 from visionft.project.safety import backups
 
 DATABASE = "project.db"
@@ -92,7 +93,7 @@ class Database:
                 with closing(schema.connect(self.file, writable=False)) as source:
                     schema.copy_into(source, self.read_file)
             with closing(schema.connect(self.read_file, writable=True)) as connection:
-                schema.migrate(connection)
+                schema.migrate(connection, self._earlier_settings(folder, version))
 
     def _open_for_writing(self, folder: Path, version: int) -> None:
         if self.seal != "broken":  # a broken seal stays until `check` has reported it
@@ -110,12 +111,19 @@ class Database:
         self._writer = schema.connect(self.file, writable=True)
         self._identity = _identity(self.file)
         schema.make_durable(self._writer, journal_mode="DELETE" if kind else "WAL")
-        schema.migrate(self._writer)
+        schema.migrate(self._writer, self._earlier_settings(folder, version))
         journal.install(self._writer)
         remember_folder(self._writer, folder)
         with self.transaction() as connection:
             row = connection.execute("SELECT value FROM setting WHERE key = 'undo_steps'").fetchone()
             journal.trim(connection, int(row[0]) if row else DEFAULT_UNDO_STEPS)
+
+    def _earlier_settings(self, folder: Path, version: int) -> dict[str, str]:
+        """Return the settings that a project of an older version keeps in files, and note those that are damaged."""
+        if version >= schema.SETTINGS_FROM:
+            return {}
+        self.notices += file_notices(folder)
+        return settings_in_files(folder)
 
     @property
     def read_file(self) -> Path:
@@ -209,6 +217,18 @@ class Database:
             self._writer = self._copy = None
             self._readers.clear()
             self._local = threading.local()
+
+
+def read_setting(folder: Path, key: str) -> str | None:
+    """Return a setting of a project that is not open here; None where it has none (ProjectError: it cannot be read)."""
+    file = folder / DATABASE
+    if not file.exists():
+        return None
+    with expected_errors(file), closing(schema.connect(file, writable=False)) as connection:
+        if schema.version_of(connection) < schema.SETTINGS_FROM:
+            return settings_in_files(folder).get(key)
+        row = connection.execute("SELECT value FROM setting WHERE key = ?", (key,)).fetchone()
+        return str(row[0]) if row else None
 
 
 def _remove_empty_log(file: Path) -> None:

@@ -56,6 +56,11 @@ class Effects:
         return any(target.split(".")[0] == "class" for target in self.targets)
 
     @property
+    def has_new_settings(self) -> bool:
+        """Whether a setting of the project changed, such as how its images are read."""
+        return any(target.split(".")[0] == "setting" for target in self.targets)
+
+    @property
     def has_new_images(self) -> bool:
         """Whether images came or went (import, removal, restoration)."""
         return not self.targets.isdisjoint({"image", "image.removed_at"})

@@ -6,6 +6,7 @@ Owns every `CREATE`, every pragma and the meaning of `user_version`. Independent
 import os
 import sqlite3
 import sys
+from collections.abc import Mapping
 from contextlib import closing
 from functools import cache
 from itertools import chain
@@ -199,11 +200,15 @@ _VERSION_7 = (
         WHERE NOT is_passed AND audit.id > (SELECT coalesce(max(audit_id), 0) FROM certified)
             AND label_count = 0 AND removed_at IS NULL""",
 )
+# What window.json and framing.json held is in `setting`, journaled: `migrate` takes it from the files. The tables are
+# the same; the number makes an older program refuse the project, which would read its images as they are stored.
+_VERSION_8 = ()
 DERIVED_COLUMNS = frozenset({"image.label_count"})  # never journaled: derived from other rows
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
-    *(_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4, _VERSION_5, _VERSION_6, _VERSION_7),
+    *(_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4, _VERSION_5, _VERSION_6, _VERSION_7, _VERSION_8),
 )
 SCHEMA_VERSION = len(MIGRATIONS)
+SETTINGS_FROM = 8  # version from which on the settings of a project are all in the database
 
 
 def connect(database: Path, *, writable: bool) -> sqlite3.Connection:
@@ -309,13 +314,20 @@ def _layout(version: int) -> frozenset[tuple[str, str, str | None]]:
         return frozenset(connection.execute("SELECT type, name, sql FROM sqlite_schema").fetchall())
 
 
-def migrate(connection: sqlite3.Connection) -> None:
-    """Bring the database to the newest version, each migration in one transaction with its version number."""
+def migrate(connection: sqlite3.Connection, settings: Mapping[str, str] | None = None) -> None:
+    """Bring the database to the newest version, each migration in one transaction with its version number.
+
+    Args:
+        settings: {key: value} of the files beside a database of an older version (`project.earlier_files`).
+    """
     for number in range(version_of(connection), len(MIGRATIONS)):
         connection.execute("BEGIN IMMEDIATE")
         try:
             for statement in MIGRATIONS[number]:
                 connection.execute(statement)
+            if number + 1 == SETTINGS_FROM and settings:
+                statement = "INSERT OR IGNORE INTO setting (key, value) VALUES (?, ?)"
+                connection.executemany(statement, list(settings.items()))
             connection.execute(f"PRAGMA user_version = {number + 1}")
             connection.execute("COMMIT")
         except BaseException:

@@ -235,6 +235,18 @@ def insert_labels(connection: sqlite3.Connection, rows: Iterable[tuple[int, int,
     connection.executemany(statement, [(*row, now) for row in rows])
 
 
+def keep_setting(connection: sqlite3.Connection, key: str, value: str | None) -> None:
+    """Write a setting of the project; None deletes it."""
+    if value is None:
+        connection.execute("DELETE FROM setting WHERE key = ?", (key,))
+        return
+    connection.execute(
+        """INSERT INTO setting (key, value) VALUES (?, ?)
+            ON CONFLICT DO UPDATE SET value = excluded.value WHERE value != excluded.value""",
+        (key, value),
+    )
+
+
 def now_ms() -> int:
     """Return the time in whole milliseconds since the epoch."""
     return time.time_ns() // 1_000_000

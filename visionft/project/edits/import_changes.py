@@ -16,6 +16,7 @@ from visionft.project.edits import changes
 from visionft.project.edits.class_changes import COLOR, shortcut_of
 from visionft.project.edits.conflicts import DISPLAYED, Candidate, apply_statements, group_statements
 from visionft.project.edits.image_changes import tag_images
+from visionft.project.edits.setting_changes import ChooseWindow
 from visionft.project.formats.labels_file import ClassLook
 from visionft.project.formats.listing import SourceFile
 from visionft.project.names import name_key, natural_key
@@ -77,6 +78,7 @@ class AddImages:
         known: Images with the content of one in the project.
         edited: {image id: facts of its file, whose content changed since its import}.
         aliases: A person's mappings, {name in the source: class}.
+        window: How the images are read, where this import measured it.
     """
 
     images: Sequence[ImportedImage] = ()
@@ -86,9 +88,12 @@ class AddImages:
     aliases: Mapping[str, str] = field(default_factory=dict[str, str])
     title: str = Message("Import images")
     is_bulk: bool = True
+    window: ChooseWindow | None = None
 
     def write(self, connection: sqlite3.Connection) -> None:
         """Insert the new images under fresh ids, never reused, then complete the known ones."""
+        if self.window is not None:
+            self.window.write(connection)
         _add_classes(connection, self.classes)
         insert_images(connection, self.images)
         previous_paths = _record_moves(connection, [image for image in self.known if image.place])

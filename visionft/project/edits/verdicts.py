@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from models.messages import Message
 from visionft.errors import ProjectError
 from visionft.files import parse_json
-from visionft.project.edits.changes import Edit, now_ms, picked
+from visionft.project.edits.changes import Edit, keep_setting, now_ms, picked
 from visionft.project.store import Project
 
 Judged = frozenset[tuple[int, int]]  # (image id, 0), or a pair of image ids, the lower one first
@@ -57,14 +57,10 @@ class CountGroupings(Edit):
     def write(self, connection: sqlite3.Connection) -> None:
         if not all(kind.isidentifier() for kind in self.counts):
             raise ProjectError("There is no such grouping.", "Look for leaks again.")
-        connection.execute(
-            """INSERT INTO setting (key, value) VALUES (?, ?)
-                ON CONFLICT DO UPDATE SET value = excluded.value WHERE value != excluded.value""",
-            (_SETTING, json.dumps(dict(self.counts), sort_keys=True)),
-        )
+        keep_setting(connection, _SETTING, json.dumps(dict(self.counts), sort_keys=True))
 
 
 def counted_groupings(project: Project) -> dict[str, bool]:
     """Return a person's choice of groupings."""
-    rows = project.fetch("SELECT value FROM setting WHERE key = ?", _SETTING)
-    return {str(kind): bool(counts) for kind, counts in parse_json(rows[0][0]).items()} if rows else {}
+    stored = project.setting(_SETTING)
+    return {str(kind): bool(counts) for kind, counts in parse_json(stored).items()} if stored is not None else {}

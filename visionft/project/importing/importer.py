@@ -24,8 +24,9 @@ from visionft.jobs import SILENT, JobContext
 from visionft.project.db.roots import IMAGES_FOLDER
 from visionft.project.edits.changes import BULK_IMAGES
 from visionft.project.edits.import_changes import AddImages, FileFacts, FileLocation, ImportedImage
+from visionft.project.edits.setting_changes import ChooseWindow
 from visionft.project.formats import listing
-from visionft.project.image_window import choice_text, forget_window, read_window, store_window
+from visionft.project.image_window import choice_text
 from visionft.project.importing.import_filter import Batch, ClassMap, ImportFilter
 from visionft.project.importing.readings import ReadingSummary
 from visionft.project.importing.sources import Source, opened_source, require_understood, window_of_files
@@ -135,6 +136,7 @@ def import_source(
         if not reading:
             _report_left_out_labels(opened, job)
         copies = copy or opened.is_unpacked
+        image_reading, window = window_of_import(project, opened, job)
         examiner = ImportFilter(
             project=project,
             source=opened,
@@ -142,9 +144,10 @@ def import_source(
             looks_at_places=not copies,
             class_map=class_map or {},
             known_facts=known_facts or {},
-            image_reading=keep_image_reading(project, opened, job),
+            image_reading=image_reading,
         )
-        report = _Import(project, examiner, copy=copies, replaces_labels=replaces_labels).run(job=job)
+        started = _Import(project, examiner, copy=copies, window=window, replaces_labels=replaces_labels)
+        report = started.run(job=job)
         if not (report.stopped or opened.is_unpacked):
             _keep_label_files(project, path, report)
         return report
@@ -173,25 +176,25 @@ def import_files(
     """Import single image files from any folder, without labels; known images stay as they are."""
     base = paths[0].parent
     source = Source(base, base, listing.Listing(tuple(listing.SourceFile(path, path.name) for path in paths)))
+    reading, window = window_of_import(project, source, job)
     examiner = ImportFilter(
-        project=project,
-        source=source,
-        task=project.task,
-        looks_at_places=not copy,
-        image_reading=keep_image_reading(project, source, job),
+        project=project, source=source, task=project.task, looks_at_places=not copy, image_reading=reading
     )
-    return _Import(project, examiner, copy=copy, is_bulk=len(paths) >= BULK_IMAGES).run(job=job)
+    return _Import(project, examiner, copy=copy, window=window, is_bulk=len(paths) >= BULK_IMAGES).run(job=job)
 
 
-def keep_image_reading(project: Project, source: Source, job: JobContext) -> ImageReading:
-    """Return how the images of an import are read; measured on the first images, it is kept with the project."""
-    window, stored = window_of_files(project, source, job), read_window(project.path)
-    if window is None and stored is not None:  # of images that an undo took out
-        forget_window(project.path)
-    elif window is not None and window != stored:
-        store_window(project.path, window)
+def window_of_import(project: Project, source: Source, job: JobContext) -> tuple[ImageReading, ChooseWindow | None]:
+    """Return how the images of an import are read, and the change of the project's window that belongs to its step.
+
+    It is measured on the first images. One without images is replaced: an older project keeps that of an undone import.
+    """
+    window = window_of_files(project, source, job)
+    reading = window.reading if window is not None else AS_STORED
+    if window == project.window:
+        return reading, None
+    if window is not None:
         job.report(Notice(message=choice_text(window)))
-    return window.reading if window is not None else AS_STORED
+    return reading, ChooseWindow(window)
 
 
 @dataclass
@@ -201,6 +204,7 @@ class _Import:
     project: Project
     examiner: ImportFilter
     copy: bool = field(kw_only=True)
+    window: ChooseWindow | None = field(kw_only=True)  # part of the first batch
     is_bulk: bool = field(kw_only=True, default=True)
     replaces_labels: bool = field(kw_only=True, default=False)
     stated: set[str] = field(default_factory=set[str])  # contents of earlier rows: two of them may be in conflict
@@ -292,9 +296,10 @@ class _Import:
             aliases={name: meant for name, meant in self.examiner.class_map.items() if meant is not None},
             title=self._title(self.added + len(new)),
             is_bulk=self.is_bulk,
+            window=self.window,
         )
         effects = self.project.apply(change, continues=self.step_id)
-        self.step_id = effects.step_id or self.step_id
+        self.step_id, self.window = effects.step_id or self.step_id, None
         self._count(new, known)
 
     def _placed(self, batch: Batch) -> tuple[list[ImportedImage], list[ImportedImage]]:

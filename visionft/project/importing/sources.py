@@ -3,7 +3,7 @@
 import shutil
 import tempfile
 from collections.abc import Collection, Generator, Iterable, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from visionft.data.image_reading import AS_STORED, ImageReading
 from visionft.errors import NextStep, ProjectError
 from visionft.files import write_error
 from visionft.foreign_text import printable
-from visionft.jobs import SILENT, JobContext
+from visionft.jobs import SILENT, JobCancelled, JobContext
 from visionft.project.formats.joining import table_heads
 from visionft.project.formats.listing import (
     AUTOMATIC,
@@ -27,7 +27,7 @@ from visionft.project.formats.listing import (
 )
 from visionft.project.formats.registry import FORMATS, IMPORT_FORMATS, LABEL_FILES, format_of
 from visionft.project.formats.whole_files import unread_store
-from visionft.project.image_window import WindowChoice, window_of_source
+from visionft.project.image_window import WindowChoice, measure_window
 from visionft.project.importing.archives import archives_of, is_archive, unpack
 from visionft.project.importing.folder_reading import read_folder, read_label_file
 from visionft.project.importing.label_sources import LabelReader
@@ -233,8 +233,12 @@ def _names_images(file: Path) -> bool:
 def window_of_files(project: Project | None, opened: Source, job: JobContext) -> WindowChoice | None:
     """Return how the images of an import are read: as the project reads its images, or as measured on its first."""
     has_images = project is not None and bool(project.fetch("SELECT 1 FROM image LIMIT 1"))
-    paths = [file.path for file in opened.listing.files]
-    return window_of_source(project.path if project is not None else None, paths, has_images=has_images, job=job)
+    stored = project.window if project is not None else None
+    if has_images or (stored is not None and stored.is_own):
+        return stored
+    with suppress(JobCancelled):  # the import ends with its next step
+        return measure_window([file.path for file in opened.listing.files], job=job)
+    return None
 
 
 def image_reading_of_files(project: Project | None, opened: Source, job: JobContext) -> ImageReading:

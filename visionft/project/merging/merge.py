@@ -26,10 +26,11 @@ from visionft.project.db.roots import IMAGES_FOLDER, folder_of
 from visionft.project.edits import changes
 from visionft.project.edits.image_changes import tag_images
 from visionft.project.edits.import_changes import FileFacts, FileLocation, ImportedImage, insert_images
+from visionft.project.edits.setting_changes import ChooseWindow
 from visionft.project.formats.listing import Listing, SourceFile
 from visionft.project.importing.file_facts import read_facts
 from visionft.project.importing.import_filter import READERS
-from visionft.project.importing.importer import copy_files, copy_name, keep_image_reading
+from visionft.project.importing.importer import copy_files, copy_name, window_of_import
 from visionft.project.importing.sources import Source, image_reading_of_files
 from visionft.project.merging.agreement import Agreement, measure_agreement
 from visionft.project.merging.classes import ClassMatch, match_classes
@@ -95,6 +96,7 @@ class _Arrival:
     # {target: file} of the images in the other project's own folder.
     copies: dict[Path, Path] = field(default_factory=dict[Path, Path])
     missing: tuple[str, ...] = ()
+    window: ChooseWindow | None = None  # how this project reads the images, where it has none of its own
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +109,8 @@ class MergeProject:
 
     def write(self, connection: sqlite3.Connection) -> None:
         arrival, there = self.arrival, self.arrival.there
+        if arrival.window is not None:
+            arrival.window.write(connection)
         here = read_side(connection, folder_of(connection))
         new = {sha256: found for sha256, found in arrival.new.items() if sha256 not in here.images}
         images = [
@@ -234,7 +238,10 @@ def _find_files(project: Project, here: Side, arrival: _Arrival, *, is_preview: 
         return
     folder = arrival.there.path
     source = Source(folder, folder, Listing(tuple(map(_source_file, wanted))))
-    image_reading = (image_reading_of_files if is_preview else keep_image_reading)(project, source, job)
+    if is_preview:
+        image_reading = image_reading_of_files(project, source, job)
+    else:
+        image_reading, arrival.window = window_of_import(project, source, job)
     roots, taken = project.roots(), set(project.fetch("SELECT root_id, path FROM image"))
     missing: list[str] = []
     with ThreadPoolExecutor(READERS) as pool:

@@ -27,7 +27,6 @@ from visionft.events import Progress
 from visionft.files import fsync_tree, is_file, naming_faults, publish_folder, temporary_folder, write_error
 from visionft.foreign_text import printable
 from visionft.jobs import SILENT, JobContext
-from visionft.project import image_window
 from visionft.project.db import schema
 from visionft.project.db.database import DATABASE
 from visionft.project.db.roots import IMAGES_FOLDER, Roots
@@ -243,8 +242,6 @@ def _write_share(
     folder.mkdir(mode=0o700)
     for name in FOLDERS:
         (folder / name).mkdir()
-    if (project.path / image_window.FILE).exists():
-        shutil.copy2(project.path / image_window.FILE, folder / image_window.FILE)
     with project.reading() as connection:
         schema.copy_into(connection, folder / DATABASE)
     names: dict[int, str] = {}

@@ -17,7 +17,7 @@ from visionft.events import Notice, Progress
 from visionft.project.edits.changes import UnlabelImages
 from visionft.project.store import Project
 from visionft.training.config.train_config import Framing
-from visionft.training.framing_choice import SIZES, FramingChoice, FramingTrial, read_framing, store_framing
+from visionft.training.framing_choice import SIZES, FramingChoice, FramingTrial, read_framing, store_measured
 
 LEFT = Qt.MouseButton.LeftButton
 WHOLE = Framing(framing="whole", image_size=224, aspect=1.2)
@@ -69,14 +69,18 @@ def in_dialog(act) -> None:
     QTimer.singleShot(0, look)
 
 
+def stored_framing(window) -> FramingChoice | None:
+    return read_framing(window.state.path, window.state.session.snapshot())
+
+
 def test_without_a_choice_nothing_is_outlined_and_nothing_is_measured(card, window):
     assert card.isVisible() and card.picture.part is None and card.words.text()
     assert card.measure_button.isVisible() and not card.size_box.isVisible() and not card.detail.isVisible()
-    assert not window.state.tasks.pending and read_framing(window.state.path) is None
+    assert not window.state.tasks.pending and stored_framing(window) is None
 
 
 def test_a_stored_choice_is_shown_with_its_evidence_and_taken_by_the_draft(open_page, project_dir):
-    store_framing(project_dir, MEASURED)
+    store_measured(project_dir, MEASURED)
     page = open_page("train")
     card = page.setup.framing_card
     card.change_button.click()
@@ -86,17 +90,21 @@ def test_a_stored_choice_is_shown_with_its_evidence_and_taken_by_the_draft(open_
     assert page.draft.framing.applied(page.config()).input_shape == (192, 256) and page.config().framing == "auto"
 
 
-def test_the_users_choice_is_kept_with_the_project_until_it_is_automatic_again(card, page, window):
+def test_the_users_choice_is_kept_with_the_project_until_it_is_automatic_again(qtbot, card, page, window):
     pick_framing(card, "whole")
+    before = stored_framing(window)
     pick(card.size_box, SIZES.index(320))
-    own = read_framing(window.state.path)
+    own = stored_framing(window)
     assert own == FramingChoice(framing=Framing(framing="whole", image_size=320)) and own.is_own
     assert re.findall(r"\d+", card.words.text()) == ["352", "288"]  # of 1.2 : 1, as much as 320 x 320
     assert not card.measure_button.isVisible() and card.detail.isVisible()
     taken = page.draft.framing.applied(page.config())
     assert (taken.framing, taken.aspect, taken.image_size) == ("whole", 1.2, 320)
+    window.commands.action("edit.undo").trigger()
+    qtbot.waitUntil(lambda: card.size_box.currentIndex() == 0)
+    assert stored_framing(window) == before and before.framing.framing == "whole"
     pick_framing(card, "auto")
-    assert read_framing(window.state.path) is None and card.measure_button.isVisible()
+    assert stored_framing(window) is None and card.measure_button.isVisible()
 
 
 def test_the_projects_choice_replaces_that_of_the_drafts_settings(card, page):
@@ -114,7 +122,7 @@ def test_the_projects_choice_replaces_that_of_the_drafts_settings(card, page):
 def test_a_region_is_drawn_on_the_images_and_may_be_left_undrawn(qtbot, card, page, window):
     in_dialog(lambda dialog: qtbot.keyClick(dialog, Qt.Key.Key_Escape))
     pick_framing(card, "region")
-    assert read_framing(window.state.path) is None and card.framing_box.currentIndex() == 0
+    assert stored_framing(window) is None and card.framing_box.currentIndex() == 0
 
     def draw(dialog: RegionDialog) -> None:
         image = dialog.canvas.target()
@@ -125,14 +133,14 @@ def test_a_region_is_drawn_on_the_images_and_may_be_left_undrawn(qtbot, card, pa
 
     in_dialog(draw)
     pick_framing(card, "region")
-    own = read_framing(window.state.path)
+    own = stored_framing(window)
     assert own is not None and own.framing.framing == "region"
     assert parsed_region(own.framing.region) == pytest.approx((100, 0, 1000, 1000), abs=5)
     assert page.draft.framing.applied(page.config()).region == own.framing.region
     assert card.picture.part.left() > 0.05 and card.region_button.isVisible()
     in_dialog(lambda dialog: qtbot.mouseClick(dialog.use_button, LEFT))
     qtbot.mouseClick(card.region_button, LEFT)
-    assert read_framing(window.state.path) == own
+    assert stored_framing(window) == own
 
 
 def test_measuring_shows_its_stages_and_keeps_what_it_found(qtbot, card, window, monkeypatch, finish):
@@ -141,7 +149,7 @@ def test_measuring_shows_its_stages_and_keeps_what_it_found(qtbot, card, window,
     def measure_framing(project_dir: Path, images, config, *, job):
         asked.append((len(images.images), config.framing))
         job.report(Progress(stage="Trying it", done=0, total=0))
-        store_framing(project_dir, MEASURED)
+        store_measured(project_dir, MEASURED)
 
     monkeypatch.setattr("visionft.training.framing_choice.measure_framing", measure_framing)
     qtbot.mouseClick(card.measure_button, LEFT)
@@ -152,7 +160,7 @@ def test_measuring_shows_its_stages_and_keeps_what_it_found(qtbot, card, window,
 
 def test_what_a_run_measured_at_its_start_is_shown(card, page, window, monkeypatch, finish):
     def train_and_evaluate(config, images, run_dir, *, job):
-        store_framing(window.state.path, MEASURED)
+        store_measured(window.state.path, MEASURED)
         job.report(Notice(message="Measured"))
         raise RunError("Enough.")
 
@@ -174,4 +182,4 @@ def test_a_project_that_is_open_elsewhere_keeps_its_choice(window, open_page, pr
         card = open_page("train").setup.framing_card
         card.change_button.click()
         pick_framing(card, "centre")
-        assert window.toasts.message() and read_framing(project_dir) is None and card.framing_box.currentIndex() == 0
+        assert window.toasts.message() and stored_framing(window) is None and card.framing_box.currentIndex() == 0

@@ -1,0 +1,136 @@
+"""How the images of a project are read and framed is a step of its history."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+
+import visionft
+from visionft.data.image_reading import AS_STORED, ImageReading
+from visionft.project.edits.setting_changes import ChooseFraming, ChooseWindow
+from visionft.project.image_window import WindowChoice
+from visionft.project.importing.importer import import_source
+from visionft.project.merging.merge import merge_projects
+from visionft.project.merging.sharing import share_project
+from visionft.project.safety.checking import check_project
+from visionft.project.splits import assign_splits
+from visionft.project.store import Project, duplicate_project, project_reading
+
+OWN = WindowChoice(reading=ImageReading(window="500,900"), is_own=True)
+
+
+@pytest.fixture
+def deep(tmp_path: Path) -> Path:
+    """Return a folder of 16-bit images of two classes, whose values are 400 to 1,300."""
+    values = np.linspace(400, 1300, 24 * 30).reshape(24, 30).astype(np.uint16)
+    for number in range(12):
+        folder = tmp_path / "deep" / ("a" if number % 2 else "b")
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.roll(values, number)).save(folder / f"{number}.tif")
+    return tmp_path / "deep"
+
+
+@pytest.fixture
+def project(tmp_path: Path, deep: Path):
+    with Project.create(tmp_path / "project") as opened:
+        import_source(opened, deep)
+        yield opened
+
+
+def splits(project: Project) -> list[str | None]:
+    return [image.split for image in project.snapshot().images]
+
+
+def test_undo_takes_back_the_window_and_nothing_else(project: Project) -> None:
+    assign_splits(project, val=0.2, test=0.2)
+    measured, divided = project.window, splits(project)
+    effects = project.apply(ChooseWindow(OWN))
+    assert effects.has_new_settings and not project.apply(ChooseWindow(OWN))  # no step that changes nothing
+    assert project.snapshot().image_reading == project_reading(project.path) == OWN.reading
+    project.undo()
+    assert project.window == measured and splits(project) == divided and None not in divided
+    project.redo()
+    project.apply(ChooseWindow(None))
+    project.close()
+    with Project.open(project.path) as again:
+        assert again.window is None and again.image_reading == AS_STORED
+        again.undo()
+        assert again.window == OWN
+        again.undo()
+        assert again.window == measured and splits(again) == divided
+
+
+def test_a_window_that_an_import_measures_goes_and_comes_with_it(project: Project, deep: Path, tmp_path: Path) -> None:
+    measured = project.window
+    assert measured is not None and not measured.is_own and len(project.history()) == 1
+    project.undo()
+    assert project.window is None and not project.snapshot().images
+    Image.new("L", (20, 20)).save(tmp_path / "flat.png")
+    project.redo()
+    assert project.window == measured and len(project.snapshot().images) == 12
+    project.undo()
+    project.apply(ChooseWindow(OWN))
+    import_source(project, deep)
+    assert project.window == OWN  # what the user chose stays
+
+
+def test_the_python_interface_takes_it_back_too(project: Project) -> None:
+    measured = project.image_reading
+    project.apply(ChooseWindow(OWN))
+    project.close()
+    with visionft.open(project.path) as opened:
+        opened.undo()
+    assert project_reading(project.path) == measured
+
+
+@pytest.mark.parametrize(
+    "values",
+    [np.linspace(4_000_000, 4_000_002, 600), np.full(600, 3e38), np.linspace(1e9, 1e9 + 300, 600)],
+    ids=["narrow", "constant", "far"],
+)
+def test_one_odd_image_never_fails_an_import(values: np.ndarray, tmp_path: Path) -> None:
+    (tmp_path / "odd").mkdir()
+    tifffile.imwrite(tmp_path / "odd" / "a.tif", values.reshape(20, 30).astype(np.float32))
+    Image.new("RGB", (20, 20)).save(tmp_path / "odd" / "b.png")
+    with Project.create(tmp_path / "project") as opened:
+        assert import_source(opened, tmp_path / "odd").added == 2
+        ((low, high),) = opened.image_reading.windows
+        assert low < high and not opened.notices
+
+
+def test_what_the_networks_see_is_a_step(project: Project) -> None:
+    whole = {"framing": "whole", "image_size": 320}
+    project.apply(ChooseFraming(whole))
+    assert json.loads(project.snapshot().framing) == whole
+    project.undo()
+    assert project.snapshot().framing == ""
+
+
+def test_copies_of_a_project_read_their_images_as_it_does(project: Project, tmp_path: Path) -> None:
+    project.apply(ChooseWindow(OWN))
+    duplicate_project(project, tmp_path / "duplicate")
+    shared = share_project(project, tmp_path / "shares", people=2, again=True)
+    for copy in (tmp_path / "duplicate", *(each.path for each in shared.shares)):
+        with Project.open(copy, read_only=True) as opened:
+            assert opened.window == OWN and not opened.notices
+    with Project.create(tmp_path / "empty") as empty:
+        merge_projects(empty, [project.path])
+        assert empty.window is not None and not empty.window.is_own  # measured on the images that came
+        empty.undo()
+        assert empty.window is None
+
+
+@pytest.mark.parametrize("value", ["", "{", "[]", "5", '{"reading": 5}', '{"reading": {"window": "9,1"}}', "[" * 5000])
+def test_a_damaged_window_is_told_and_mended_by_choosing_again(project: Project, value: str) -> None:
+    with project.repairing() as connection:
+        connection.execute("UPDATE setting SET value = ? WHERE key = 'window'", (value,))
+    project.close()
+    with Project.open(project.path) as again:
+        assert len(again.notices) == 1 and again.window is None and again.snapshot().image_reading == AS_STORED
+        assert project_reading(again.path) == AS_STORED
+        again.apply(ChooseWindow(OWN))
+    with Project.open(project.path) as again:
+        assert not again.notices and again.window == OWN and not check_project(again).repaired

@@ -1,0 +1,57 @@
+"""Files in which projects before schema 8 kept what is a setting of the database now; they are read once.
+
+They stay where they are: a backup of an older schema that is restored reads them again. A project of this schema never
+looks at them.
+"""
+
+import json
+import logging
+from pathlib import Path
+from typing import Any, Final
+
+from models.messages import Message
+from visionft.events import Notice
+from visionft.files import read_json
+from visionft.project.image_window import parsed_window, stored_window
+
+logger = logging.getLogger(__name__)
+
+WINDOW, FRAMING = "window", "framing"  # keys of the settings
+WINDOW_FILE: Final = "window.json"
+FRAMING_FILE: Final = "framing.json"  # only of the user's own choice; a measured one stays in its file
+UNREADABLE: Final = ""  # the setting of a damaged file: each opening says so, until the user chooses again
+
+
+def settings_in_files(folder: Path) -> dict[str, str]:
+    """Return {key: value} of the settings that the files of an older project hold."""
+    found = dict[str, str]()
+    try:
+        found[WINDOW] = stored_window(parsed_window(read_json(folder / WINDOW_FILE)))
+    except FileNotFoundError:
+        pass
+    except (OSError, ValueError) as error:
+        logger.warning("%s of %s cannot be read: %s", WINDOW_FILE, folder, error)
+        found[WINDOW] = UNREADABLE
+    framing = _own_framing(folder)
+    return found | ({FRAMING: json.dumps(framing)} if framing is not None else {})
+
+
+def file_notices(folder: Path) -> list[Notice]:
+    """Return what the user is told of files that cannot be read, when an older project is opened."""
+    try:
+        read_json(folder / FRAMING_FILE)
+    except FileNotFoundError:
+        return []
+    except (OSError, ValueError):
+        words = Message("{file} cannot be read: what the network sees is measured again.", file=FRAMING_FILE)
+        return [Notice(message=words, level="warning")]
+    return []
+
+
+def _own_framing(folder: Path) -> dict[str, Any] | None:
+    """Return the fields of a framing that the user chose, without trials; None where there is none."""
+    try:
+        stored = read_json(folder / FRAMING_FILE)
+        return dict(stored["framing"]) if stored["trials"] == [] else None
+    except (OSError, ValueError, TypeError, KeyError):
+        return None

@@ -1,0 +1,33 @@
+"""Changes of what a project decides for all its images: the values that they are read by, the part that is seen."""
+
+import json
+import sqlite3
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from models.messages import Message
+from visionft.project.earlier_files import FRAMING, WINDOW
+from visionft.project.edits.changes import Edit, keep_setting
+from visionft.project.image_window import WindowChoice, stored_window
+
+
+@dataclass(frozen=True, slots=True)
+class ChooseWindow(Edit):
+    """Read the images by a window, plane and channels; None: as they are stored."""
+
+    TITLE = Message("Change the image values")
+    choice: WindowChoice | None
+
+    def write(self, connection: sqlite3.Connection) -> None:
+        keep_setting(connection, WINDOW, stored_window(self.choice) if self.choice is not None else None)
+
+
+@dataclass(frozen=True, slots=True)
+class ChooseFraming(Edit):
+    """Let the networks see a part of the images: the fields of a `Framing`; None: it is measured."""
+
+    TITLE = Message("Choose what the network sees")
+    framing: Mapping[str, object] | None
+
+    def write(self, connection: sqlite3.Connection) -> None:
+        keep_setting(connection, FRAMING, json.dumps(dict(self.framing)) if self.framing is not None else None)
