@@ -32,7 +32,7 @@ T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 TASK_THREAD = "visionft-task"  # the name of each
 NEEDED_GPU_MB = 2048  # upper estimate for evaluation or export alongside a run, including the libraries
-_LOOK_AGAIN_MS = 2000
+LOOK_AGAIN_MS = 2000
 _LET_GO_S = 0.3  # the end of a stopped task is awaited so long where nothing depends on it
 
 
@@ -324,7 +324,7 @@ class Tasks(QObject):
         self._free_mb = free_mb
         self.running: list[Task[Any]] = []  # in the order of their start
         self.waiting: list[Task[Any]] = []
-        self._look_again = QTimer(self, interval=_LOOK_AGAIN_MS)
+        self._look_again = QTimer(self, interval=LOOK_AGAIN_MS)
         self._look_again.timeout.connect(self._begin_possible)
 
     def run(

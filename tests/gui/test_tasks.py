@@ -107,7 +107,7 @@ def test_two_tasks_that_change_the_project_wait_for_each_other_across_lanes(qtbo
 
 
 def test_a_task_waits_for_memory_of_the_graphics_card_and_begins_when_there_is_enough(qtbot, qapp, owner, monkeypatch):
-    monkeypatch.setattr(tasks_module, "_LOOK_AGAIN_MS", 10)
+    monkeypatch.setattr(tasks_module, "LOOK_AGAIN_MS", 10)
     free = [500]
     tasks = Tasks(free_mb=lambda: free[0])
     tasks.run(task(Gate(), Lane.TRAINING, "Training", device=True), owner=owner, on_done=lambda _: None)

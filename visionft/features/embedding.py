@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from visionft.training.loop.run_context import RunContext
 
 STAGE = Message("Looking at the images")
-_BATCH, _WRITTEN = 32, 512  # images at a time; after how many they are written
+BATCH, _WRITTEN = 32, 512  # images at a time; after how many they are written
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,7 +202,7 @@ def _fill(
         return unreadable, False
     dataset = ImageDataset(todo, config.preprocessing, task=None, near_side=config.near_side)
     workers = choose_workers(-1, dataset, device=context.device.kind)
-    sampler = EpochSampler(len(todo), _BATCH, seed=0, shuffle=False)
+    sampler = EpochSampler(len(todo), BATCH, seed=0, shuffle=False)
     loader = ImageLoader(dataset, sampler, workers=workers, device=context.accelerator.device)
     waiting: list[tuple[str, np.ndarray]] = []
     done, not_kept = 0, ""

@@ -76,7 +76,7 @@ def test_inputs_are_centred_and_numbers_that_are_none_are_set_aside(project: Pro
 
 
 def test_a_stop_keeps_what_was_computed(project: Project, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(embedding, "_BATCH", 10)
+    monkeypatch.setattr(embedding, "BATCH", 10)
     asked = iter([False, True])
     report = small(project, job=JobContext(cancelled=lambda: next(asked)))
     assert report.stopped and report.added == 20

@@ -22,7 +22,7 @@ from visionft.training.loop.objective import Objective
 from visionft.training.loop.train import resume, train
 from visionft.training.loop.train_step import TrainStep
 from visionft.training.runs import checkpoint, recording
-from visionft.training.runs.run_folder import claim_run_dir, delete_weights, new_run_dir, read_run, run_title
+from visionft.training.runs.run_folder import claim_run_dir, delete_weights, lock_run, new_run_dir, read_run, run_title
 
 
 def test_running_out_of_memory_halves_what_goes_through_at_once(
@@ -217,3 +217,11 @@ def test_runs_that_start_at_once_get_folders_of_their_own(snapshot, tmp_path, ti
     results = [train(config, snapshot, run_dir, is_new=True) for _ in range(2)]
     assert [result.run for result in results] == ["025-test_vit-lora", "026-test_vit-lora"]
     assert all(read_run(tmp_path / "runs" / result.run).last_epoch == 2 for result in results)
+
+
+def test_one_process_at_a_time_trains_a_run(snapshot, tmp_path, tiny) -> None:
+    held = lock_run(tmp_path / "run")  # as another process holds it
+    with pytest.raises(RunError):
+        train(tiny(), snapshot, tmp_path / "run")
+    held.release()
+    assert not (tmp_path / "run" / "last").exists()
