@@ -19,6 +19,12 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from scipy.io import savemat
+
+from visionft.project.formats.exporting import export_labels
+from visionft.project.formats.registry import FORMATS
+from visionft.project.importing.importer import import_source
+from visionft.project.store import Project
 
 pytestmark = [
     pytest.mark.slow,
@@ -193,3 +199,25 @@ def test_hostile_label_files_are_read_or_refused(
     attack: Callable[[str, list[Path]], None], tmp_path: Path, kind: str
 ) -> None:
     attack("labels", label_files(tmp_path)[kind])
+
+
+def files_of_tools(folder: Path) -> list[Path]:
+    """Return label files as labelling tools write them, beside their images."""
+    rows = [(path.name, path.parent.name) for path in label_files(folder)["csv"][0].parent.rglob("images/*/*.png")]
+    with Project.create(folder / "project") as project:
+        import_source(project, folder / "images")
+        files = [
+            folder / f"{name}{FORMATS[name].suffixes[0]}" for name in ("coco", "label_studio", "create_ml", "cvat")
+        ]
+        for path in files:
+            export_labels(project, path, export_format=path.stem)
+    table = np.array(rows, dtype=[("fname", object), ("label", object)])
+    for name, is_packed in (("plain.mat", False), ("packed.mat", True)):
+        savemat(folder / name, {"annos": table}, do_compression=is_packed)
+    return [*files, folder / "plain.mat", folder / "packed.mat"]
+
+
+def test_hostile_files_of_labelling_tools_are_read_or_refused(
+    attack: Callable[[str, list[Path]], None], tmp_path: Path
+) -> None:
+    attack("labels", files_of_tools(tmp_path))
