@@ -19,7 +19,8 @@ DECISIONS = sorted((ROOT / "docs" / "decisions").glob("0*.md"))
 
 
 def is_private(name: str) -> bool:
-    return name.startswith("_") and not name.startswith("__") and name.strip("_").isidentifier()
+    """Tell names such as `_plot`; `__init__` and IPython's `_repr_html_` are protocols, which others call."""
+    return name.startswith("_") and not name.endswith("_") and name.strip("_").isidentifier()
 
 
 def defined_names(path: Path) -> Iterator[str]:

@@ -21,7 +21,10 @@ _HEADER, _COMPRESSED = 128, 15  # bytes of the header; type of a compressed vari
 _ARRAY, _TYPES = 14, frozenset((*range(1, 8), 9, 12, 13, 16, 17, 18))  # of values: an array; numbers and text
 _OF_ARRAYS = (1, 2, 3, 16, 17)  # classes of arrays: cells, structures, objects, functions, others
 _MAX_DEPTH = 50  # arrays within others; a cell of text in an array of structures is the third
-_DAMAGE = (ValueError, TypeError, OSError, KeyError, IndexError, MemoryError, zlib.error, struct.error)
+# What SciPy raises for damaged files; its compiled reader also returns variables that it never set.
+_DAMAGE = (
+    ValueError, TypeError, OSError, KeyError, IndexError, MemoryError, UnboundLocalError, zlib.error, struct.error,
+)  # fmt: skip
 _Table = tuple[list[str], Iterator[dict[str, Any]]]  # titles and rows
 # Beginnings of the names of lists of numbers: `trnid`, `valid` and `tstid` in `setid.mat` of Oxford Flowers.
 _SPLITS = (("trn", "train"), ("train", "train"), ("val", "val"), ("tst", "test"), ("test", "test"))
