@@ -12,6 +12,7 @@ from visionft.export.bundle.verifying import verify_export
 from visionft.export.export_result import read_export
 from visionft.export.exporter import export_run
 from visionft.export.options import ExportOptions, is_made_with
+from visionft.export.precision import variants
 from visionft.jobs import JobCancelled, JobContext
 
 
@@ -28,7 +29,11 @@ def some_unlabelled(snapshot: Snapshot) -> Snapshot:
 OPTIONS = ExportOptions.for_target(distil=True)
 
 
-def test_the_small_network_is_measured_beside_the_large_one(run_of, some_unlabelled: Snapshot, tmp_path) -> None:
+@pytest.mark.parametrize("is_accurate", [True, False])
+def test_the_small_network_is_measured_beside_the_large_one(
+    run_of, some_unlabelled: Snapshot, tmp_path, monkeypatch, is_accurate: bool
+) -> None:
+    monkeypatch.setattr(variants, "MOST_LOSS", 1.0 if is_accurate else -1.01)
     stages = list[str]()
     job = JobContext(lambda event: stages.append(event.stage) if isinstance(event, Progress) else None)
     result = export_run(run_of("test_resnet", "full"), some_unlabelled, tmp_path / "out", options=OPTIONS, job=job)
@@ -38,11 +43,11 @@ def test_the_small_network_is_measured_beside_the_large_one(run_of, some_unlabel
     assert small.speed is not None and small.bytes < 15_000_000
     assert is_made_with(result, OPTIONS) and len(set(stages)) > 6
     path = tmp_path / "out" / "model_small.onnx"
-    assert path.is_file() == small.is_kept == bool(small.file)
+    assert path.is_file() == small.is_kept == bool(small.file) == is_accurate
     assert read_export(tmp_path / "out") == result
     assert verify_export(tmp_path / "out").is_whole
     record = json.loads((tmp_path / "out" / "export.json").read_text())
-    if small.is_kept:
+    if is_accurate:
         metadata = {each.key: each.value for each in onnx.load(path).metadata_props}
         assert metadata["distilled_from"] == metadata["run"] == record["run"]
         assert record["caveats"]
