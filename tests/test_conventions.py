@@ -75,3 +75,11 @@ def test_a_decision_names_the_test_of_its_promise(decision: Path) -> None:
     assert named or line.startswith("Proof: none, ")
     assert all((ROOT / name).is_file() for name in named), named
     assert all(name == "pyproject.toml" or Path(name).name.startswith("test_") for name in named), named
+
+
+def test_a_number_is_of_one_decision_and_the_list_names_it() -> None:
+    listed = re.findall(
+        r"^- \[(\d{4})\]\(([^)]+)\)", (DECISIONS[0].parent / "README.md").read_text(encoding="utf-8"), re.M
+    )
+    assert sorted(listed) == [(path.name[:4], path.name) for path in DECISIONS]
+    assert len({number for number, _ in listed}) == len(listed)
