@@ -87,7 +87,7 @@ def _common(sides: Sequence[tuple[str, Given]]) -> list[str]:
     """Return the images labelled by all of several sides; none of a single side, which has nobody to agree with."""
     if len(sides) < 2:
         return []
-    return sorted(set.intersection(*(set(given) for _, given in sides)))
+    return sorted(set(sides[0][1]).intersection(*(given for _, given in sides[1:])))
 
 
 def agreement_of(
