@@ -125,8 +125,14 @@ class Classifier(nn.Module):
             raise ValueError(Message(text, odd=len(odd), odd2=odd[0]))
         for name, value in state.items():
             if own[name].shape != value.shape:
-                shapes = {"shape": tuple(value.shape), "shape2": tuple(own[name].shape)}
-                raise ValueError(Message("{name} is {shape} in the checkpoint, {shape2} here", name=name, **shapes))
+                raise ValueError(
+                    Message(
+                        "{name} is {shape} in the checkpoint, {shape2} here",
+                        name=name,
+                        shape=tuple(value.shape),
+                        shape2=tuple(own[name].shape),
+                    )
+                )
         self.network.load_state_dict(state, strict=False)
 
     def interpolated(self, start: dict[str, Tensor], end: dict[str, Tensor], share: float) -> dict[str, Tensor]:
@@ -190,8 +196,13 @@ def build_classifier(
     chosen: MethodOptions = options or method.options()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        common = {"shape": shape or backbone.input_shape(), "scratch": weights is None, "patch_dropout": patch_dropout}
-        build = partial(build_network, backbone, **common)
+        build = partial(
+            build_network,
+            backbone,
+            shape=shape or backbone.input_shape(),
+            scratch=weights is None,
+            patch_dropout=patch_dropout,
+        )
         network = build(classes=classes)
         loaded = weights(network, backbone) if weights else None
         if weights is None:  # a random body depends on the seed alone: the features stay the same with one more class

@@ -32,7 +32,8 @@ def timm_names() -> tuple[str, ...]:
 @cache
 def timm_backbone(name: str) -> Backbone:
     """Return network and weights of `timm/ARCHITECTURE.WEIGHTS`, or timm's first weights (ConfigError: none)."""
-    index, wanted = _index(), name.removeprefix(PREFIX)
+    index = _index()
+    wanted = name.removeprefix(PREFIX)
     architecture, _, tag = wanted.partition(".")
     if architecture not in index["architectures"]:
         family = next((family for family, names in index["families"].items() if architecture in names), None)

@@ -88,8 +88,12 @@ class Lora(Method[LoraOptions]):
             largest = min(min(c_in * k**2, c_out) for c_in, c_out, k in backbone.shape.block_convolutions())
         if options.rank <= largest:
             return []
-        values = {"largest": largest, "name": backbone.name, "rank": options.rank}
-        message = Message("must be at most {largest}, the width of {name}'s narrowest layer, got {rank}", **values)
+        message = Message(
+            "must be at most {largest}, the width of {name}'s narrowest layer, got {rank}",
+            largest=largest,
+            name=backbone.name,
+            rank=options.rank,
+        )
         return [Problem(f"{self.name}.rank", message)]
 
     def inject(self, network: Any, backbone: Backbone, options: LoraOptions) -> Any:

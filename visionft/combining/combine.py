@@ -133,8 +133,10 @@ def combine(
             message = Message("{run} reads images through another window.", run=member.run.title)
             raise RunError(message, "Combine runs that read images alike.")
     remaining, trained_on = without_training_images(members, images, job)
-    validation, training = validation_predictions(members, remaining, job), held_out_predictions(members, images)
-    targets, mixture = validation.targets, fit_mixture(validation if training is None else validation.and_(training))
+    validation = validation_predictions(members, remaining, job)
+    training = held_out_predictions(members, images)
+    targets = validation.targets
+    mixture = fit_mixture(validation if training is None else validation.and_(training))
     parts = [
         Part(
             run=member.run.name,

@@ -66,13 +66,15 @@ class Mixture:
 
 def fit_mixture(known: MemberPredictions) -> Mixture:
     """Fit weights and temperatures to the members' predictions on images unseen by all of them."""
-    members, targets = len(known.logits), known.targets
+    members = len(known.logits)
+    targets = known.targets
     temperatures = np.array([fit_temperature(values, targets) for values in known.logits])
     if members == 1 or not len(known):
         return Mixture(np.full(members, 1 / members), temperatures)
     scaled = np.stack(known.logits).astype(np.float64) / temperatures.reshape(-1, *[1] * known.logits[0].ndim)
     grid = share_grid(members)
-    losses, right = np.empty((len(grid), len(targets))), np.empty((len(grid), len(targets)), bool)
+    losses = np.empty((len(grid), len(targets)))
+    right = np.empty((len(grid), len(targets)), bool)
     for place, shares in enumerate(grid):
         mixed = np.tensordot(shares, scaled, axes=1)
         losses[place], right[place] = cross_entropies(mixed, targets), are_right(mixed, targets)
@@ -102,7 +104,8 @@ def _is_gain(gains: np.ndarray, *, errors: float) -> bool:
 
 def held_out(predicted: MemberPredictions, *, others: MemberPredictions | None = None, seed: int = 0) -> np.ndarray:
     """Return (N, C) held-out logits: of mixtures fitted to all `others` and to these images without the same fold."""
-    folds, logits = _folds(len(predicted), seed), np.empty(predicted.logits[0].shape)
+    folds = _folds(len(predicted), seed)
+    logits = np.empty(predicted.logits[0].shape)
     for fold in range(min(FOLDS, len(predicted))):
         inside = folds == fold
         known = MemberPredictions([values[~inside] for values in predicted.logits], predicted.targets[~inside])

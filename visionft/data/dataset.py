@@ -240,7 +240,8 @@ class ImageLoader:
         self, dataset: ImageDataset, sampler: EpochSampler, *, workers: int, device: torch.device | str
     ) -> None:
         """Describe the loader; it is safe to use from a background thread of a Qt program."""
-        self._dataset, self._device = dataset, torch.device(device)
+        self._dataset = dataset
+        self._device = torch.device(device)
         self._loader: DataLoader[Batch] = DataLoader(
             dataset,
             batch_sampler=sampler,  # type: ignore[arg-type]

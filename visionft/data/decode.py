@@ -145,7 +145,8 @@ def decode_open(
 ) -> DecodedImage:
     """Decode a file that `open_image` opened, at its start; see `decode`."""
     with _composed(handle, limit, reading) as (image, orientation, needed):
-        whole, losses = image.size, losses_of(image, reading)
+        whole = image.size
+        losses = losses_of(image, reading)
         if image.format in ("JPEG", "MPO"):  # libjpeg takes the next fraction (1, 1/2, 1/4, 1/8) above this size
             least = _fit(whole, max_side)
             if near_side:
@@ -270,7 +271,9 @@ def _read_late_metadata(handle: BinaryIO, info: dict[Any, Any]) -> None:
 
     The chunks may follow the image data; Pillow reads those only after a full decode.
     """
-    position, most, xmp = handle.tell(), 1 << 20, b"XML:com.adobe.xmp\0"
+    position = handle.tell()
+    most = 1 << 20
+    xmp = b"XML:com.adobe.xmp\0"
     try:
         handle.seek(8)  # the signature
         while len(head := handle.read(8)) == 8:

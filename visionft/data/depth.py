@@ -35,7 +35,8 @@ def losses_of(image: Image.Image, reading: ImageReading) -> tuple[str, ...]:
         has_depth = is_deep(image) or ";16" in str(getattr(image, "tile", ())[:1])
         levels = 256  # between the least and the greatest value of the image, once it has 8 bits
         if has_depth and (value_range := value_range_of(image, reading)) is not None:
-            (low, high), (least, greatest) = value_range, _extremes(image)
+            low, high = value_range
+            least, greatest = _extremes(image)
             levels = round((min(greatest, high) - max(least, low)) * 255 / (high - low)) + 1
         elif has_depth:
             found: Any = image.getextrema()

@@ -40,9 +40,12 @@ class DicomPlanes(Planes):
         data = self._data
         if "Rows" not in data or "Columns" not in data:
             raise ImageError("a DICOM file without an image")
-        self.width, self.height, self.count = int(data.Columns), int(data.Rows), int(data.get("NumberOfFrames") or 1)
+        self.width = int(data.Columns)
+        self.height = int(data.Rows)
+        self.count = int(data.get("NumberOfFrames") or 1)
         self.samples = int(data.get("SamplesPerPixel", 1))
-        bits, bits_stored = int(data.BitsAllocated), int(data.get("BitsStored", data.BitsAllocated))
+        bits = int(data.BitsAllocated)
+        bits_stored = int(data.get("BitsStored", data.BitsAllocated))
         self.is_deep, self.has_depth = self.samples == 1 and bits_stored > 8, self.count > 1
         self.bytes_a_pixel = self.samples * max(1, bits // 8) + 4
         self._slope, self._intercept = float(data.get("RescaleSlope", 1)), float(data.get("RescaleIntercept", 0))

@@ -110,7 +110,8 @@ def windowed(values: "np.ndarray", window: Window) -> "np.ndarray":
     """Map values (H, W) of any type to uint8 grey levels; NaN and infinite ones count as 0."""
     import numpy as np
 
-    grey, (low, high) = np.empty(values.shape, np.uint8), window
+    grey = np.empty(values.shape, np.uint8)
+    low, high = window
     rows = max(1, _ROWS_AT_ONCE // max(1, values.shape[1]))
     for top in range(0, len(values), rows):
         part = np.nan_to_num(values[top : top + rows].astype(np.float32), nan=0.0, posinf=0.0, neginf=0.0)

@@ -45,8 +45,10 @@ def check_file_size(size: int) -> None:
     if size == 0:
         raise ImageError("the file is empty", "Copy it again from where it came from.")
     if size > MAX_FILE_BYTES:
-        values = {"size": size_text(size), "limit": size_text(MAX_FILE_BYTES)}
-        raise ImageError(Message("too large: {size} (at most {limit})", **values), _SMALLER)
+        raise ImageError(
+            Message("too large: {size} (at most {limit})", size=size_text(size), limit=size_text(MAX_FILE_BYTES)),
+            _SMALLER,
+        )
 
 
 def check_image_size(image: "Image.Image", handle: BinaryIO, *, limit: int) -> int:
@@ -120,7 +122,8 @@ def check_directories(handle: BinaryIO, most: int) -> None:
     order = "<" if head[:2] == b"II" else ">"
     is_big = struct.unpack_from(order + "H", head, 2)[0] == 43
     offset, count, size = (order + "Q", order + "Q", 20) if is_big else (order + "I", order + "H", 12)
-    place, seen = struct.unpack_from(offset, head, 8 if is_big else 4)[0], set[int]()
+    place = struct.unpack_from(offset, head, 8 if is_big else 4)[0]
+    seen = set[int]()
     while place:
         if place in seen or len(seen) >= most:
             raise ImageError(Message("it has more than {most} planes, or is damaged", most=most), _SMALLER)

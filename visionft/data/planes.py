@@ -82,7 +82,8 @@ class Planes(ABC):
 
     def rgb(self, reading: ImageReading) -> np.ndarray:
         """Return uint8 (H, W, 3) of the reading's plane and channels."""
-        windows, shown = reading.windows, self._shown(reading)
+        windows = reading.windows
+        shown = self._shown(reading)
         rgb = np.zeros((self.height, self.width, 3), np.uint8)
         for place, channel in enumerate(shown):
             if channel < 0:

@@ -130,7 +130,8 @@ class PreprocessConfig:
 
         `smaller` and `larger` choose one of two numbers: `torch.sym_min` and `torch.sym_max` of symbolic sizes.
         """
-        region, units = self.region_box(height, width, larger=larger), self.units
+        region = self.region_box(height, width, larger=larger)
+        units = self.units
         extent = smaller(region.height * units[1], region.width * units[0])
         doubled = ((2 * extent * by.numerator + by.denominator, 2 * by.denominator) for by in self.box_factors)
         box_height, box_width = (larger(1, value // divisor) for value, divisor in doubled)

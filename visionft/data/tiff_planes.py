@@ -49,7 +49,9 @@ class TiffPlanes(Planes):
         series: Any = self._file.series[0]
         self._pages, self._axes, self._shape = series, series.axes, series.shape
         sizes = dict(zip(series.axes, series.shape, strict=True))
-        self.width, self.height, self.samples = sizes["X"], sizes["Y"], sizes.get("S", 1)
+        self.width = sizes["X"]
+        self.height = sizes["Y"]
+        self.samples = sizes.get("S", 1)
         self.dtype: np.dtype = np.dtype(series.dtype)
         self._outer = [axis for axis in series.axes if axis not in "YXS"]
         self.count = math.prod(sizes[axis] for axis in self._outer if axis != "C")

@@ -44,7 +44,8 @@ def fit_class_means(
         absent = _ClassMeans.of(inputs, 1 - targets, counts)
         weight, bias = weight - absent.linear()[0], bias - absent.linear()[1]
         logits = logits - absent.left_out(inputs, 1 - targets, counts)
-        places, labels = np.arange(len(inputs)), targets
+        places = np.arange(len(inputs))
+        labels = targets
     else:
         places = np.flatnonzero(targets @ targets.sum(axis=0) > 1)
         labels = targets[places].argmax(axis=1)
@@ -91,8 +92,10 @@ class _ClassMeans:
         With mu' = (n mu - w x) / (n - w) for a member x of weight w: x'mu' and |mu'|^2 follow from x'mu, |mu|^2, |x|^2.
         """
         weight, bias = self.linear()
-        products, norms = inputs @ self.means.T, np.square(inputs).sum(axis=1, keepdims=True)
-        own, rest = counts[:, None], np.maximum(self.totals - counts[:, None], 1e-12)
+        products = inputs @ self.means.T
+        norms = np.square(inputs).sum(axis=1, keepdims=True)
+        own = counts[:, None]
+        rest = np.maximum(self.totals - counts[:, None], 1e-12)
         product = (self.totals * products - own * norms) / rest
         squares = np.square(self.totals) * np.square(self.means).sum(axis=1) - 2 * self.totals * own * products
         square = (squares + np.square(own) * norms) / np.square(rest)

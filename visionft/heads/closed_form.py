@@ -151,7 +151,8 @@ class ClosedForm:
 
     def _rebuild(self) -> None:
         """Recompute everything from the current labels, all strengths from one eigendecomposition."""
-        width, labelled = self.rows.shape[1], np.flatnonzero(self.is_labelled)
+        width = self.rows.shape[1]
+        labelled = np.flatnonzero(self.is_labelled)
         self._sums, scatter = np.zeros((width, self.classes)), np.zeros((width, width))
         for start in range(0, len(labelled), _ROWS):
             places = labelled[start : start + _ROWS]
@@ -179,14 +180,16 @@ class ClosedForm:
     def of_all(self, number: int, part: slice = slice(None)) -> Terms:
         """Return the terms of every image, or of a part of them, under the strength with this number."""
         counts, products, leverage = self.counts, self._products[number, part], self._leverages[number, part]
-        inner, known = self._inner(number), counts > 0
+        inner = self._inner(number)
+        known = counts > 0
         inward = products @ inner.astype(np.float32)
         distances = (leverage + np.einsum("nc,nc->n", inward, products))[:, None] - 2 * inward
         distances += np.diag(inner) - 1 / np.maximum(counts, 1)
         return Terms(products, leverage, _from_zero(distances, known), counts)
 
     def left_out(self, number: int, places: np.ndarray) -> Terms:
-        counts, own = self.counts, self.targets[places].astype(np.float64)
+        counts = self.counts
+        own = self.targets[places].astype(np.float64)
         leverage = np.minimum(self._leverages[number][places], 1 - 1e-9)
         rest = 1 - leverage
         products, inner = self._products[number][places].astype(np.float64), self._inner(number)
@@ -204,7 +207,8 @@ class ClosedForm:
     def _inner(self, number: int) -> np.ndarray:
         """Return (C, C) (N - M'P M)^-1, N the diagonal of the counts; zeros for classes without an image."""
         if number not in self._between:
-            known, inner = np.flatnonzero(self.counts > 0), np.zeros((self.classes, self.classes))
+            known = np.flatnonzero(self.counts > 0)
+            inner = np.zeros((self.classes, self.classes))
             sums = self._sums[:, known]
             if len(known):
                 matrix = np.diag(self.counts[known]) - sums.T @ self._inverses[number] @ sums
@@ -220,7 +224,8 @@ class ClosedForm:
 
     def to_means_left_out(self, places: np.ndarray) -> np.ndarray:
         """Return the (B, C) leave-one-out products of labelled images with the class means."""
-        chosen, own = self.rows[places][:, : self._linear].astype(np.float64), self.targets[places]
+        chosen = self.rows[places][:, : self._linear].astype(np.float64)
+        own = self.targets[places]
         sums = self._sums[: self._linear]
         norms = np.einsum("nd,nd->n", chosen, chosen)
         products = chosen @ sums

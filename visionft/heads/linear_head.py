@@ -203,7 +203,8 @@ def _fit(
     _, temperature = data.score(held_out)
     weight, bias = torch.zeros(inputs.shape[1], classes).double(), torch.zeros(classes).double()
     for each in chosen:
-        share, head = 1 / (each.temperature * len(chosen) * temperature), each.space.of_features(each.head)
+        share = 1 / (each.temperature * len(chosen) * temperature)
+        head = each.space.of_features(each.head)
         weight[each.space.first :] += head.weight * share
         bias += head.bias * share
     values, labels = data.held_out(held_out)
@@ -308,7 +309,8 @@ def discriminant_heads(sums: Scatter, width: int) -> list[LinearHead]:
     within = (sums.gram - between) / (sums.count - is_known.sum()).clamp_min(1)
     scale = float(within.trace()) / width
     if scale < 1e-9:  # one image a class: the variation within classes is unknown
-        within, scale = sums.covariance(), float(sums.covariance().trace()) / width
+        within = sums.covariance()
+        scale = float(within.trace()) / width
     prior = ((sums.targets + 1) / (sums.count + len(counts))).log()
     weights = [solve((1 - share) * within, means.T, ridge=share * scale) for share in SHRINKAGES]  # (D, C)
     return [LinearHead(weight, prior - (means.T * weight).sum(dim=0) / 2) for weight in weights]
@@ -320,7 +322,8 @@ def logistic_heads(
     """Return logistic regressions with an L2 penalty, by L-BFGS, each begun at the one before; targets (N, C)."""
     inputs, wanted = features.float(), targets.float()
     scale = inputs.square().sum(dim=1).mean().sqrt().clamp_min(1e-12)
-    inputs, share = inputs / scale, weights.float() / weights.sum()
+    inputs = inputs / scale
+    share = weights.float() / weights.sum()
 
     def loss(state: Tensor, decay: float) -> Tensor:
         logits = inputs @ state[:-1] + state[-1]

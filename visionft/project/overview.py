@@ -63,7 +63,8 @@ def _sample(connection: sqlite3.Connection, class_id: int, most: int) -> list[in
     found = [image_id for (image_id,) in connection.execute(query, (class_id, 0, most + 1))]
     if len(found) <= most:
         return found
-    first, last = found[0], connection.execute("SELECT max(image_id) FROM label WHERE class_id = ?", (class_id,))
+    first = found[0]
+    last = connection.execute("SELECT max(image_id) FROM label WHERE class_id = ?", (class_id,))
     step = (int(last.fetchone()[0]) - first) / most
     starts = (first + round(step * place) for place in range(most))
     spread = (connection.execute(query, (class_id, start, 1)).fetchone() for start in starts)

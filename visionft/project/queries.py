@@ -136,7 +136,8 @@ def class_order(project: Project) -> tuple[int, ...]:
     """Return the images by their (first) class in the order of the class list, unlabelled ones last."""
     ids = [image_id for (image_id,) in project.fetch("SELECT id FROM image WHERE removed_at IS NULL ORDER BY id")]
     classes = project.fetch("SELECT id FROM class ORDER BY position, id")
-    ranks, last = {class_id: rank for rank, (class_id,) in enumerate(classes)}, len(classes)
+    ranks = {class_id: rank for rank, (class_id,) in enumerate(classes)}
+    last = len(classes)
     first: dict[int, int] = {}
     for image_id, class_id in project.fetch("SELECT image_id, class_id FROM label"):
         first[image_id] = min(ranks.get(class_id, last), first.get(image_id, last))
@@ -145,7 +146,8 @@ def class_order(project: Project) -> tuple[int, ...]:
 
 def image_rows(project: Project, image_ids: tuple[int, ...]) -> tuple[ImageRow, ...]:
     """Return the list rows of images, in the order of their ids as given; unknown ids are left out."""
-    roots, chosen = project.roots(), json.dumps(image_ids)
+    roots = project.roots()
+    chosen = json.dumps(image_ids)
     with project.reading() as connection:
         labels = _names(connection, "label", "class", chosen)
         tags = _names(connection, "image_tag", "tag", chosen)
@@ -157,7 +159,8 @@ def image_rows(project: Project, image_ids: tuple[int, ...]) -> tuple[ImageRow, 
         ).fetchall()
     rows: dict[int, ImageRow] = {}
     for image_id, root_id, path, width, height, split, review, note in found:
-        place, named = roots.path_of(root_id, path), labels.get(image_id, ())
+        place = roots.path_of(root_id, path)
+        named = labels.get(image_id, ())
         rows[image_id] = ImageRow(
             *(image_id, place, width, height, named, split, review, note),
             tags=tags.get(image_id, ()),
@@ -260,7 +263,8 @@ def common_tags(project: Project, image_ids: Iterable[int]) -> frozenset[str]:
 
 def _where(connection: sqlite3.Connection, wanted: ImageFilter) -> tuple[str, list[object]]:
     """Return the joins and the WHERE clause of a filter, with their values in order."""
-    joins, values = " INDEXED BY image_removed" if wanted.is_removed else "", list[object]()
+    joins = " INDEXED BY image_removed" if wanted.is_removed else ""
+    values = list[object]()
     if wanted.class_name is not None:
         joins += " JOIN label AS chosen ON chosen.image_id = image.id AND chosen.class_id = ?"
         values.append(find_class(connection, wanted.class_name))

@@ -63,7 +63,8 @@ class SplitRequest:
     def like(cls, images: Snapshot) -> "SplitRequest":
         """Return the shares of the current split; the default ones where there is none yet."""
         counts = Counter(image.split for image in images.images if image.labels)
-        total, usual = counts.total() - counts[None], cls()
+        total = counts.total() - counts[None]
+        usual = cls()
         if not total or (counts[None] and counts["train"] == total):
             return usual
         val = round(counts["val"] / total, 2)
@@ -92,7 +93,8 @@ def as_divided(images: Snapshot, wish: SplitRequest) -> Snapshot:
     """Return images about as after `assign_splits`, for counts and measurements before the split."""
     if is_divided(images):
         return images
-    shares, labelled = _shares(wish.val, wish.test), [image for image in images.images if image.labels]
+    shares = _shares(wish.val, wish.test)
+    labelled = [image for image in images.images if image.labels]
     gives_val = "val" in shares and all(image.split != "val" for image in labelled)
     if gives_val and all(image.split for image in labelled):
         shares.pop("test", None)
@@ -173,8 +175,9 @@ def assign_splits(
 
 def _shares(val: float, test: float) -> dict[Split, float]:
     if not (0 <= val < 1 and 0 <= test < 1 and val + test < 1):
-        given = {"val": f"{val:g}", "test": f"{test:g}"}
-        message = Message("Shares of {val} for val and {test} for test leave nothing to train on.", **given)
+        message = Message(
+            "Shares of {val} for val and {test} for test leave nothing to train on.", val=f"{val:g}", test=f"{test:g}"
+        )
         raise ProjectError(message, "Try 0.15.")
     shares: dict[Split, float] = {"train": 1 - val - test, "val": val, "test": test}
     return {split: share for split, share in shares.items() if share > 0}
@@ -248,12 +251,16 @@ def _check_classes(
     if not faults:
         return
     split, label = faults[0]
-    name, parts = snapshot.class_names[label], [group for group in groups if label in group.labels]
+    name = snapshot.class_names[label]
+    parts = [group for group in groups if label in group.labels]
     images = sum(group.labels[label] for group in parts)
-    counts = {"images": images, "groups": len(parts)}
     reason = Message("its {images} images go with other classes or groups", images=images)
     if len(parts) < min(images, len(SPLITS)):
-        reason = Message("its {images} images are {groups} groups, and each group stays on one side", **counts)
+        reason = Message(
+            "its {images} images are {groups} groups, and each group stays on one side",
+            images=images,
+            groups=len(parts),
+        )
     message = Message("Class “{name}” would be missing from {split}: {reason}.", name=name, split=split, reason=reason)
     hint = Message("Label more images of it that belong to no such group, or choose a share of 0 for {split}.")
     step = NextStep("split_without_test" if split == "test" else "label")

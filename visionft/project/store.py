@@ -336,7 +336,8 @@ def duplicate_project(project: Project, target: Path, *, job: JobContext = SILEN
         message = Message("{target} lies in the project itself.", target=target)
         raise ProjectError(message, "Choose a folder outside it.")
     files = _copied_files(project.path)
-    done, total = 0, sum(size for _, size in files)
+    done = 0
+    total = sum(size for _, size in files)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with temporary_folder(target) as partial:

@@ -68,7 +68,8 @@ class Host:
         address = text
         if found := _URL.fullmatch(text):
             user, six, name, number = found.groups()
-            address, port = f"{user}{six or name}", int(number) if number else port
+            address = f"{user}{six or name}"
+            port = int(number) if number else port
         return cls(address=address, port=port, options=others, program=program)
 
     @property

@@ -74,7 +74,8 @@ def pack(target: Path, kind: str, facts: dict[str, Any], contents: Iterable[Cont
     files: dict[str, tuple[int, str]] = {}
     with atomic_path(target) as temporary, zipfile.ZipFile(temporary, "w") as archive:
         for content in contents:
-            digest, size = hashlib.sha256(), 0
+            digest = hashlib.sha256()
+            size = 0
             with archive.open(zipfile.ZipInfo(content.name), "w", force_zip64=True) as entry:
                 for part in _parts(content.source):
                     entry.write(part)
@@ -109,7 +110,8 @@ def read_manifest(path: Path, kind: str) -> Manifest:
             values: Any = parse_json(archive.read(entry))
         found, number = str(values["kind"]), int(values["format"])
         files = {str(name): (int(size), str(digest)) for name, (size, digest) in values["files"].items()}
-        facts, program = dict(values["facts"]), str(values["program"])[:40]
+        facts = dict(values["facts"])
+        program = str(values["program"])[:40]
     except OSError as error:
         message = Message("{path} cannot be read: {reason}.", path=path, reason=error.strerror or str(error))
         raise PackedFileError(message, "Check the path, or copy the file again.") from error
@@ -158,7 +160,8 @@ def unpack(path: Path, manifest: Manifest, folder: Path, *, job: JobContext = SI
 
 
 def _copy(source: Any, target: Any, size: int, wanted: str) -> None:
-    digest, left = hashlib.sha256(), size
+    digest = hashlib.sha256()
+    left = size
     while part := source.read(min(_CHUNK, left + 1)):
         left -= len(part)
         if left < 0:

@@ -129,7 +129,8 @@ def sent_job(project_dir: Path, name: str) -> SentJob:
 
 def _read(record: Path) -> SentJob:
     values = read_json(record, most=_MOST)
-    number, stated = record.parent.name, _stated_host(values)
+    number = record.parent.name
+    stated = _stated_host(values)
     own = _read_own(number) if is_job_number(number) else None
     used = ("address", "port", *(["program"] if values.get("program") == PROGRAM else []))
     ignored = () if own else tuple(sorted(str(key)[:40] for key, value in values.items() if value and key not in used))
@@ -152,7 +153,8 @@ def _own_record(number: str) -> Path:
 
 
 def _write_own(sent: SentJob) -> None:
-    record, host = _own_record(sent.job), sent.host
+    record = _own_record(sent.job)
+    host = sent.host
     record.parent.mkdir(parents=True, exist_ok=True)
     values = {"address": host.address, "port": host.port, "options": host.options, "program": host.program}
     write_json(record, values)

@@ -108,7 +108,8 @@ def start(sent: SentJob) -> None:
 
 def _send(host: Host, source: Path, target: str, job: JobContext) -> None:
     """Copy a file there, under its name once it is whole."""
-    size, done = source.stat().st_size, 0
+    size = source.stat().st_size
+    done = 0
     script = f"mkdir -p {THERE} && cat > {target}.part && mv {target}.part {target}"
     running = subprocess.Popen(
         host.command(script), stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
@@ -166,7 +167,8 @@ def follow(sent: SentJob, *, job: JobContext = SILENT) -> Phase:
     Raises:
         RemoteError: There has been no connection for ten minutes.
     """
-    offset, last_s = 0, time.monotonic()
+    offset = 0
+    last_s = time.monotonic()
     while not job.is_cancelled:
         try:
             found = status_of(sent, offset)
@@ -174,7 +176,8 @@ def follow(sent: SentJob, *, job: JobContext = SILENT) -> Phase:
             if time.monotonic() - last_s > _PATIENCE_S:
                 raise
         else:
-            last_s, offset = time.monotonic(), found.offset
+            last_s = time.monotonic()
+            offset = found.offset
             for event in found.events:
                 job.report(event)
             if found.phase != "running":
@@ -198,7 +201,8 @@ def phase_of(sent: SentJob) -> Phase:
 
 def phases_of(jobs: Sequence[SentJob]) -> dict[str, Phase]:
     """Return the phases of jobs by their numbers, without those out of reach or with an address not confirmed."""
-    found, unreachable = dict[str, Phase](), set[Host]()
+    found = dict[str, Phase]()
+    unreachable = set[Host]()
     for each in jobs:
         if each.is_confirmed and each.host not in unreachable:
             try:

@@ -110,7 +110,8 @@ def find_evidence(
             for place in by_nearness[chosen[by_nearness]][:shown]
         )
 
-    supports, contradicts = has_any(classes), has_any(next_ones[: PROBABLE - 1])
+    supports = has_any(classes)
+    contradicts = has_any(next_ones[: PROBABLE - 1])
     return Evidence(
         classes=tuple(class_names[each] for each in classes),
         ranked=tuple((class_names[each], round(float(row[each]), 6)) for each in ranked[:5]),

@@ -83,7 +83,8 @@ def open_index(project_dir: Path, images: Snapshot, *, job: JobContext = SILENT)
     """
     indexed = indexed_images(images)
     features = embedded(project_dir, indexed, job=job)
-    indexed, kind = replace(indexed, images=features.images), features.kind
+    indexed = replace(indexed, images=features.images)
+    kind = features.kind
 
     def fit() -> FittedKnn:
         return _fit(indexed, features, kind.widths, job=job)

@@ -37,7 +37,8 @@ _ROUNDING = 1e-12
 
 def chance_of_at_most(wrong_seen: int, *, suggestions: int, wrong: int, sample: int) -> float:
     """Return P(X <= wrong_seen) for the wrong ones X in a sample drawn without replacement (hypergeometric)."""
-    first, last = max(0, sample - (suggestions - wrong)), min(wrong, sample)
+    first = max(0, sample - (suggestions - wrong))
+    last = min(wrong, sample)
     if wrong_seen >= last:
         return 1.0
 
@@ -176,7 +177,9 @@ def read_answers(file: Path, class_names: Sequence[str]) -> dict[int, tuple[str,
         raise ProjectError(
             Message("{path} has no columns image_id and answer.", path=file), "Fill in the file that the audit wrote."
         )
-    answers, faults, memory = dict[int, tuple[str, ...]](), list[str](), MemoryLimit(file)
+    answers = dict[int, tuple[str, ...]]()
+    faults = list[str]()
+    memory = MemoryLimit(file)
     for number, cells in rows:
         memory.add(300)
         row = {} if isinstance(cells, str) else dict(zip(header, cells, strict=False))

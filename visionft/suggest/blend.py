@@ -73,7 +73,9 @@ def _logits(
     state: ClosedForm, shares: dict[str, float], places: slice | np.ndarray, *, is_multilabel: bool
 ) -> np.ndarray:
     """Return the (B, C) logits of a part of all images, or of labelled ones (B) by leave-one-out, double precision."""
-    counts, logits, terms = state.counts, np.zeros(1), list[Terms]()
+    counts = state.counts
+    logits = np.zeros(1)
+    terms = list[Terms]()
     if "ridge" in shares or "gda" in shares:
         numbers = range(len(state.strengths))
         if isinstance(places, slice):

@@ -158,15 +158,19 @@ class FeatureSuggester:
         found, places, class_names = self.predictions, self.open_places, self.class_names
         shares = found.probabilities[places]
         if found.thresholds is None:
-            rows, columns = np.arange(len(places)), shares.argmax(axis=1)
+            rows = np.arange(len(places))
+            columns = shares.argmax(axis=1)
         else:
             has_any = (shares >= found.thresholds).any(axis=1)
             places, shares = places[has_any], shares[has_any]
             rows, columns = np.nonzero(shares >= found.thresholds)
-        ids, contents = self.image_ids[places], [self._contents[place] for place in places]
+        ids = self.image_ids[places]
+        contents = [self._contents[place] for place in places]
 
         def suggestion_at(place: int) -> Suggestion:
-            image_id, sha256, row = int(ids[place]), contents[place], shares[place]
+            image_id = int(ids[place])
+            sha256 = contents[place]
+            row = shares[place]
             return Suggestion.of(image_id, sha256, row, class_names=class_names, thresholds=found.thresholds)
 
         return Suggestions(
@@ -202,7 +206,9 @@ def labels_so_far(project: Project) -> LabelsSoFar:
         names = connection.execute("SELECT id, name FROM class ORDER BY position, id").fetchall()
         rows = connection.execute("SELECT image_id, class_id, source FROM label ORDER BY image_id, class_id").fetchall()
         undecided = frozenset(row[0] for row in connection.execute("SELECT DISTINCT image_id FROM conflict"))
-    name_of, given, accepted = dict(names), dict[int, tuple[str, ...]](), set[int]()
+    name_of = dict(names)
+    given = dict[int, tuple[str, ...]]()
+    accepted = set[int]()
     for image_id, class_id, source in rows:
         if source == "suggestion":
             accepted.add(image_id)

@@ -48,7 +48,8 @@ def next_images(suggester: FeatureSuggester, count: int, *, seed: int = 0) -> tu
 
 def _centres(suggester: FeatureSuggester, count: int, seed: int) -> np.ndarray:
     """Return the places nearest to the centres of clusters without a label, the largest cluster first."""
-    directions, labelled = suggester.directions, np.flatnonzero(suggester.state.is_labelled)
+    directions = suggester.directions
+    labelled = np.flatnonzero(suggester.state.is_labelled)
     classes = len(suggester.class_names)
     clusters = max(classes * 4, len(labelled) + count) if classes else count
     clusters = min(clusters, max(1, len(directions) // 2))
@@ -105,7 +106,8 @@ def suggestion_clusters(
             nearness = directions[left] @ directions[left[0]]
             nearness[0] = 2
             order = np.argsort(-nearness, kind="stable")
-            members, left = left[order[:width]], left[np.sort(order[width:])]
+            members = left[order[:width]]
+            left = left[np.sort(order[width:])]
             expected = float(sure[mine[members]].mean())
             if len(members) > width // 2:
                 ids = tuple(int(each) for each in suggester.image_ids[places[mine[members]]])

@@ -184,11 +184,13 @@ def suggest_labels(run_dir: Path, images: Snapshot, *, job: JobContext = SILENT)
     from visionft.retrieval.live_view import load_current_model
 
     model = load_current_model(read_run(run_dir), images, job=job)
-    class_names, unlabelled = model.run.class_names, [image for image in images.images if not image.labels]
+    class_names = model.run.class_names
+    unlabelled = [image for image in images.images if not image.labels]
     try:
         _, temperature, thresholds = calibrate(model, images, job=job)
     except (JobCancelled, RunError):  # or no image of the run's classes for calibration
-        temperature, thresholds = 1.0, np.full(len(class_names), 0.5) if images.task == "multi" else None
+        temperature = 1.0
+        thresholds = np.full(len(class_names), 0.5) if images.task == "multi" else None
     found: list[Suggestion] = []
     stopped = bool(unlabelled) and job.is_cancelled
     if not stopped:

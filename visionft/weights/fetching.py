@@ -71,18 +71,29 @@ def _download(backbone: Backbone, job: JobContext) -> Path | None:
     job.report(Progress(stage=Message("Checking {name}", name=backbone.name), done=0, total=0))
     record = _checked(backbone, remote, partial)
     path = install(partial, backbone, record)
-    values = {"name": path.name, "size": size_text(record.bytes), "licence": record.licence}
-    job.report(Notice(message=Message("Fetched {name}: {size}, licence {licence}.", **values)))
+    job.report(
+        Notice(
+            message=Message(
+                "Fetched {name}: {size}, licence {licence}.",
+                name=path.name,
+                size=size_text(record.bytes),
+                licence=record.licence,
+            )
+        )
+    )
     return path
 
 
 def _checked(backbone: Backbone, remote: hub.RemoteFile, partial: Path) -> WeightsRecord:
     """Check size, hash and form of a downloaded file against the hub's metadata; delete it on failure."""
-    size, sha256 = partial.stat().st_size, sha256_of(partial)
-    expected, limit = backbone.pin.sha256 or remote.sha256, hub.most_bytes(backbone, remote)
+    size = partial.stat().st_size
+    sha256 = sha256_of(partial)
+    expected = backbone.pin.sha256 or remote.sha256
+    limit = hub.most_bytes(backbone, remote)
     if remote.bytes and size != remote.bytes:
-        values = {"size": f"{size:,}", "bytes": f"{remote.bytes:,}"}
-        fault = Message("it has {size} bytes, and the hub promised {bytes}", **values)
+        fault = Message(
+            "it has {size} bytes, and the hub promised {bytes}", size=f"{size:,}", bytes=f"{remote.bytes:,}"
+        )
     elif size > limit:
         fault = Message("it has more than {limit} bytes", limit=f"{limit:,}")
     elif expected and sha256 != expected:
@@ -91,8 +102,9 @@ def _checked(backbone: Backbone, remote: hub.RemoteFile, partial: Path) -> Weigh
         fault = _form_fault(partial)
     if fault:
         partial.unlink(missing_ok=True)
-        values = {"name": backbone.name, "reason": fault}
-        message = Message("The download of {name} is not the requested file: {reason}.", **values)
+        message = Message(
+            "The download of {name} is not the requested file: {reason}.", name=backbone.name, reason=fault
+        )
         hint = "It was deleted. Try again; when it happens again, a proxy or mirror on the way changes files."
         raise WeightsError(message, hint)
     return WeightsRecord(

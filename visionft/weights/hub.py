@@ -120,8 +120,9 @@ def _stream(backbone: Backbone, remote: RemoteFile, partial: Path, on_bytes: OnB
                 handle.close()  # writes what is left
     if arrived < remote.bytes and "Content-Length" not in response.headers:
         # With a length, the client has seen to it that all came; then the promise was wrong, and the check says so.
-        values = {"arrived": f"{arrived:,}", "bytes": f"{remote.bytes:,}"}
-        raise _ConnectionLost(Message("it ended after {arrived} of {bytes} bytes", **values))
+        raise _ConnectionLost(
+            Message("it ended after {arrived} of {bytes} bytes", arrived=f"{arrived:,}", bytes=f"{remote.bytes:,}")
+        )
     return True
 
 
@@ -204,8 +205,12 @@ def offline_error(backbone: Backbone, reason: str) -> WeightsError:
 
 def import_advice(backbone: Backbone) -> Message:
     """Return advice to import the backbone's file from elsewhere, or to do without it where another can answer."""
-    values = {"file": backbone.hub_file, "hub_id": backbone.hub_id, "folder": weights_folder()}
-    advice = Message("Get {file} of {hub_id} elsewhere and import it; it is copied to {folder}.", **values)
+    advice = Message(
+        "Get {file} of {hub_id} elsewhere and import it; it is copied to {folder}.",
+        file=backbone.hub_file,
+        hub_id=backbone.hub_id,
+        folder=weights_folder(),
+    )
     return sentences(advice, substitutes(backbone))
 
 

@@ -60,8 +60,10 @@ def import_weights(source: Path, *, backbone: str | None = None, job: JobContext
     if source.is_dir():
         if wanted:
             hint = "Give the file that is meant; names and shapes tell what the files of a folder are for."
-            values = {"folder": source, "name": wanted.name}
-            raise WeightsError(Message("{folder} is a folder, and what is for {name} is one file.", **values), hint)
+            raise WeightsError(
+                Message("{folder} is a folder, and what is for {name} is one file.", folder=source, name=wanted.name),
+                hint,
+            )
         return _import_folder(source, job)
     if not source.is_file():
         hint = Message("Give a file ({KINDS}) or a folder of them.", KINDS=", ".join(KINDS))
@@ -101,7 +103,8 @@ def _import_file(path: Path, wanted: Backbone | None, job: JobContext) -> Import
         owner, copied = import_tokenizer(path, wanted)
         message = Message("Imported {file} as the vocabulary of {name}.", file=path.name, name=owner.name)
         job.report(Notice(message=message))
-        size, sha256 = copied.stat().st_size, sha256_of(copied)
+        size = copied.stat().st_size
+        sha256 = sha256_of(copied)
         return ImportedFile(backbone=owner.name, path=copied, bytes=size, sha256=sha256, source=path)
     carried = _carried_record(path)
     state = read_state(path)
@@ -124,8 +127,16 @@ def _import_file(path: Path, wanted: Backbone | None, job: JobContext) -> Import
             installed = install(temporary, backbone, record)
         finally:
             temporary.unlink(missing_ok=True)
-    values = {"name": path.name, "backbone": backbone.name, "licence": record.licence}
-    job.report(Notice(message=Message("Imported {name} as {backbone}, licence {licence}.", **values)))
+    job.report(
+        Notice(
+            message=Message(
+                "Imported {name} as {backbone}, licence {licence}.",
+                name=path.name,
+                backbone=backbone.name,
+                licence=record.licence,
+            )
+        )
+    )
     return ImportedFile(backbone=backbone.name, path=installed, bytes=record.bytes, sha256=record.sha256, source=path)
 
 
@@ -188,8 +199,11 @@ def _check_fit(path: Path, backbone: Backbone, state: dict[str, Any]) -> None:
     from visionft.weights.weights_loading import fit, has_text_side, image_side, misfit_error
 
     if backbone.text and not has_text_side(state):
-        values = {"file": path.name, "name": backbone.name}
-        message = Message("{file} is no file of {name}: it has no text side, which reads the prompts.", **values)
+        message = Message(
+            "{file} is no file of {name}: it has no text side, which reads the prompts.",
+            file=path.name,
+            name=backbone.name,
+        )
         raise WeightsError(message, Message("Get {file} of {name}.", file=backbone.hub_file, name=backbone.hub_id))
     with torch.device("meta"):
         network = build_network(backbone, classes=0, shape=backbone.input_shape())

@@ -94,8 +94,10 @@ def missing(backbone: Backbone) -> WeightsError:
         hint = "Train from random weights or a file, or choose another backbone."
         return WeightsError(Message("There are no pretrained weights of {name}.", name=backbone.name), hint)
     if not backbone.hub_id:
-        values = {"bundled": backbone.bundled, "name": backbone.name}
-        return WeightsError(Message("The file {bundled} of {name} is missing.", **values), "Reinstall VisionFT.")
+        return WeightsError(
+            Message("The file {bundled} of {name} is missing.", bundled=backbone.bundled, name=backbone.name),
+            "Reinstall VisionFT.",
+        )
     step = NextStep("fetch_weights", backbone=backbone.name)
     message = Message("The weights of {name} are not on this computer.", name=backbone.name)
     hint = Message("Fetch them, or import {file} of {hub_id}.", file=backbone.hub_file, hub_id=backbone.hub_id)

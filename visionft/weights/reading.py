@@ -74,8 +74,12 @@ def _check_stored(path: Path) -> None:
         raise _damaged(path, error) from error
     size = path.stat().st_size
     if inside > size:
-        values = {"name": path.name, "inside": size_text(inside), "size": size_text(size)}
-        message = Message("{name} is packed: {inside} in a file of {size}.", **values)
+        message = Message(
+            "{name} is packed: {inside} in a file of {size}.",
+            name=path.name,
+            inside=size_text(inside),
+            size=size_text(size),
+        )
         raise WeightsError(message, "Save the model's state_dict() with torch.save, which packs nothing.")
 
 
@@ -106,17 +110,20 @@ def _check_tensors(state: dict[str, Any], path: Path) -> None:
     room = _MOST_SHARED * path.stat().st_size + (1 << 20)
     for name, value in state.items():
         if problem := _problem(value):
-            values = {"name": path.name, "name2": name, "problem": problem}
             hint = "Save plain tensors of float32, float16 or bfloat16 where the file was made."
-            raise WeightsError(Message("{name} cannot be used: {name2} holds {problem}.", **values), hint)
+            raise WeightsError(
+                Message("{name} cannot be used: {name2} holds {problem}.", name=path.name, name2=name, problem=problem),
+                hint,
+            )
         room -= value.numel() * value.element_size()
         if room < 0:
             message = Message("{name} cannot be used: its tensors are many times larger than the file.", name=path.name)
             raise WeightsError(message, "Save copies of them (tensor.clone()) where the file was made.")
     for name, value in state.items():
         if value.is_floating_point() and not value.isfinite().all():
-            values = {"name": path.name, "broken": name}
-            message = Message("{name} is damaged: {broken} holds values that are no numbers.", **values)
+            message = Message(
+                "{name} is damaged: {broken} holds values that are no numbers.", name=path.name, broken=name
+            )
             raise WeightsError(message, "Get the file again.")
 
 

@@ -86,13 +86,17 @@ def unreadable(path: Path, error: OSError) -> WeightsError:
 
 def checked_sha256(backbone: Backbone, path: Path) -> str:
     """Return the file's SHA-256; a `WeightsError` where it is not the known one."""
-    found, expected, blob = sha256_of(path), "", path.resolve()
+    found = sha256_of(path)
+    expected = ""
+    blob = path.resolve()
     advice: Advice = ("", None)
     if path == bundled_file(backbone):
-        expected, advice = backbone.sha256, (Message("Reinstall VisionFT."), None)
+        expected = backbone.sha256
+        advice = (Message("Reinstall VisionFT."), None)
     elif path.parent == weights_folder():
         record = read_record(path)
-        expected, advice = record.sha256 if record else "", _removing(path.stem)
+        expected = record.sha256 if record else ""
+        advice = _removing(path.stem)
     elif (is_hash := re.fullmatch(r"[0-9a-f]{64}", blob.name)) or path == hub_cached_file(backbone):
         # The hub cache names large files by their hash.
         expected = blob.name if is_hash else backbone.pin.sha256
@@ -130,8 +134,11 @@ def sole_writer(backbone: Backbone, *, job: JobContext) -> Generator[bool]:
 
 
 def not_writable(error: OSError) -> WeightsError:
-    values = {"folder": weights_folder(), "reason": error.strerror or error}
-    message = Message("The weights folder {folder} cannot be written to: {reason}.", **values)
+    message = Message(
+        "The weights folder {folder} cannot be written to: {reason}.",
+        folder=weights_folder(),
+        reason=error.strerror or error,
+    )
     hint = "Set the environment variable VISIONFT_WEIGHTS to a folder that you may write to."
     return WeightsError(message, hint)
 
@@ -142,8 +149,12 @@ def check_room(needed: int) -> None:
     needed += SPARE_BYTES
     free = shutil.disk_usage(folder).free
     if free < needed:
-        values = {"folder": folder, "free": size_text(free), "value": size_text(needed)}
-        message = Message("{folder} has {free} free; {value} are needed.", **values)
+        message = Message(
+            "{folder} has {free} free; {value} are needed.",
+            folder=folder,
+            free=size_text(free),
+            value=size_text(needed),
+        )
         hint = "Free some space, or set VISIONFT_WEIGHTS to a folder on a larger disk."
         raise WeightsError(message, hint)
 

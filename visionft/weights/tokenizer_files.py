@@ -80,8 +80,9 @@ def _download(backbone: Backbone, job: JobContext) -> Path | None:
         if not hub.download(row, remote, partial, on_bytes=lambda _: None, job=job):
             return None
         if fault := _fault(backbone, partial):
-            values = {"name": backbone.name, "fault": fault}
-            message = Message("The download of {name} is not the requested vocabulary: {fault}.", **values)
+            message = Message(
+                "The download of {name} is not the requested vocabulary: {fault}.", name=backbone.name, fault=fault
+            )
             raise WeightsError(message, "Try again; when it happens again, a proxy or mirror on the way changes files.")
         partial.replace(_tokenizer_path(backbone))
     except OSError as error:

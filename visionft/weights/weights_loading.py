@@ -77,8 +77,12 @@ def fit(network: Any, backbone: Backbone, state: Mapping[str, Any]) -> tuple[dic
         wrong = [name for name in own if name in body and body[name].shape != own[name].shape]
     if wrong:
         name = wrong[0]
-        shapes = {"shape": tuple(body[name].shape), "own_shape": tuple(own[name].shape)}
-        return body, Message("{name} is {shape} there and {own_shape} here", name=name, **shapes)
+        return body, Message(
+            "{name} is {shape} there and {own_shape} here",
+            name=name,
+            shape=tuple(body[name].shape),
+            own_shape=tuple(own[name].shape),
+        )
     missing = [name for name in own if name not in body and not name.endswith(_COUNTER)]
     if missing:
         return body, Message("it lacks {names}", names=listed(missing, most=1))
@@ -105,7 +109,8 @@ def fitting_backbones(state: Mapping[str, Any]) -> tuple[Backbone, ...]:
     """Return the catalog's backbones matching the tensors by names and shapes, in the catalog's order."""
     import torch
 
-    found, is_both = [], has_text_side(state)
+    found = []
+    is_both = has_text_side(state)
     state = image_side(state)
     for backbone in BACKBONES.values():
         # Another family is ruled out by one name, and far sizes by their count, before a network is built.
@@ -122,9 +127,13 @@ def fitting_backbones(state: Mapping[str, Any]) -> tuple[Backbone, ...]:
 
 
 def misfit_error(path: Path, backbone: Backbone, misfit: str, state: Mapping[str, Any]) -> WeightsError:
-    values = {"name": backbone.name, "architecture": backbone.architecture}
-    hint = Message("It fits no backbone here; {name} takes weights of timm's {architecture}.", **values)
+    hint = Message(
+        "It fits no backbone here; {name} takes weights of timm's {architecture}.",
+        name=backbone.name,
+        architecture=backbone.architecture,
+    )
     if others := [each.name for each in fitting_backbones(state)]:
         hint = Message("It fits {names}: choose that backbone.", names=" and ".join(others))
-    values = {"name": path.name, "name2": backbone.name, "misfit": misfit}
-    return WeightsError(Message("{name} does not fit {name2}: {misfit}.", **values), hint)
+    return WeightsError(
+        Message("{name} does not fit {name2}: {misfit}.", name=path.name, name2=backbone.name, misfit=misfit), hint
+    )

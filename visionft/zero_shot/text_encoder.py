@@ -43,7 +43,8 @@ class TextEncoder:
     def encode(self, texts: Sequence[str], *, job: JobContext = SILENT) -> Tensor:
         """Map texts to points (N, E) of length 1, float32 on the CPU; equal texts are read once."""
         places = {text: place for place, text in enumerate(dict.fromkeys(texts))}
-        unique, rows = list(places), []
+        unique = list(places)
+        rows = []
         device = next(self._network.parameters()).device
         for begin in range(0, len(unique), BATCH):
             job.check_cancelled()
@@ -117,8 +118,12 @@ def _load(network: Any, state: dict[str, Tensor], path: Path, tower: TextTower) 
     wrong = [name for name in own if name not in side or side[name].shape != own[name].shape]
     if wrong or side.keys() - own.keys():
         name = wrong[0] if wrong else min(side.keys() - own.keys())
-        values = {"file": path.name, "name": tower.architecture, "tensor": name}
-        message = Message("The text side of {file} is not that of {name}: text.{tensor} differs.", **values)
+        message = Message(
+            "The text side of {file} is not that of {name}: text.{tensor} differs.",
+            file=path.name,
+            name=tower.architecture,
+            tensor=name,
+        )
         raise WeightsError(message, "Choose the backbone that the file was made for.")
     network.load_state_dict(side)
 

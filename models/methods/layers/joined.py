@@ -31,7 +31,8 @@ class Stages:
         if self._depths:
             last, earlier = body.forward_intermediates(images, indices=self._depths, norm=self._is_vit)
         else:
-            last, earlier = body.forward_features(images), []
+            last = body.forward_features(images)
+            earlier = []
         means = [stage.mean(dim=(2, 3)) for stage in earlier]
         parts = torch.cat([*means, body.forward_head(last, pre_logits=True)], dim=1)
         return last, parts if self._is_vit else parts.clamp_min(1e-6).sqrt()  # whose slope at zero stays finite

@@ -25,7 +25,8 @@ class UpdatedLinear(Linear):
         if self.merged or self.disable_adapters:
             return super().forward(x, *args, **kwargs)
         (name,) = self.active_adapters
-        base, kind = self.get_base_layer(), x.device.type
+        base = self.get_base_layer()
+        kind = x.device.type
         if torch.is_autocast_enabled(kind):
             x = x.to(torch.get_autocast_dtype(kind))
         down, up = self.lora_A[name].weight, self.lora_B[name].weight

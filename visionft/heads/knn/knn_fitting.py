@@ -84,8 +84,11 @@ class MetricSpace:
     @classmethod
     def fitted(cls, sums: "Scatter", shrinkage: float) -> Self:
         """Fit to sums; `shrinkage` from 0 to 1 is towards an isotropic covariance."""
-        gram, counts = sums.gram.numpy(), np.maximum(sums.targets.numpy(), 0)
-        width, mean, total = len(gram), sums.mean.numpy(), sums.covariance().numpy()
+        gram = sums.gram.numpy()
+        counts = np.maximum(sums.targets.numpy(), 0)
+        width = len(gram)
+        mean = sums.mean.numpy()
+        total = sums.covariance().numpy()
         if float(np.trace(total)) < _NO_SPREAD * max(1e-12, float(np.trace(gram))):
             return cls(np.zeros(width, np.float32), np.eye(width, dtype=np.float32), 0)
         # A target of ones stands behind the others, as several labels leave the level open.
@@ -95,11 +98,13 @@ class MetricSpace:
         within = (gram - moment.T @ levels) / max(1.0, float(sums.count))
         scale = float(np.trace(within)) / width
         if scale < 1e-3 * float(np.trace(total)) / width:  # an image a class: nothing is known of how classes vary
-            within, scale = total, float(np.trace(total)) / width
+            within = total
+            scale = float(np.trace(total)) / width
         values, vectors = np.linalg.eigh(within)
         spread = (1 - shrinkage) * np.maximum(values, 0) + shrinkage * max(scale, 1e-12)
         whitening = vectors / np.sqrt(spread)
-        shares, mean_level = np.sqrt(counts)[:, None], counts @ levels[:-1] / max(1e-12, float(counts.sum()))
+        shares = np.sqrt(counts)[:, None]
+        mean_level = counts @ levels[:-1] / max(1e-12, float(counts.sum()))
         between = shares * (levels[:-1] - np.where(shares > 0, mean_level, 0)) @ whitening
         spreads, basis = np.linalg.eigh(between.T @ between)  # the directions between classes last
         leading = int((spreads > 1e-9 * max(1e-12, float(spreads[-1]))).sum())
@@ -143,7 +148,8 @@ class FittedKnn:
 
     @property
     def description(self) -> str:
-        voters, count = min(self.memory.voting.neighbours, len(self.memory)), len(self.memory)
+        voters = min(self.memory.voting.neighbours, len(self.memory))
+        count = len(self.memory)
         text = Message("The {voters} nearest of {count} labelled images vote", voters=f"{voters:,}", count=f"{count:,}")
         if self.accuracy is None:
             return Message("{text}; there are too few to measure its accuracy.", text=text)
@@ -260,8 +266,13 @@ def _cross_validated(trial: _Trial, seed: int, job: JobContext) -> tuple[float, 
     tried: dict[tuple[float, float, int], list[tuple[VoteParameters, float]]] = {}
     for (shrinkage, emphasis), nearest in spaces.items():
         for neighbours, temperature in product(trial.neighbours, TEMPERATURES):
-            settings = {"neighbours": neighbours, "emphasis": emphasis, "border": borders[shrinkage]}
-            bare = VoteParameters(temperature=temperature, smoothing=0.0, **settings)
+            bare = VoteParameters(
+                temperature=temperature,
+                smoothing=0.0,
+                neighbours=neighbours,
+                emphasis=emphasis,
+                border=borders[shrinkage],
+            )
             shares = trial.probabilities(*nearest, bare)
             prior = (np.log(temperature / USUAL_TEMPERATURE) / USUAL_SPREAD) ** 2 / (2 * len(queries))
             for smoothing in SMOOTHINGS:
@@ -291,7 +302,8 @@ def _believed(
     least = min(each.min() for each in losses.values())
     weights = {key: np.exp(-images * (each - least)) for key, each in losses.items()}
     best = max(weights, key=lambda key: weights[key].sum())
-    shares, votings = weights[best] / weights[best].sum(), [voting for voting, _ in tried[best]]
+    shares = weights[best] / weights[best].sum()
+    votings = [voting for voting, _ in tried[best]]
     temperature = float(np.exp(shares @ np.log([each.temperature for each in votings])))
     smoothing = float(shares @ [each.smoothing for each in votings])
     return best[0], replace(votings[0], temperature=temperature, smoothing=smoothing)
@@ -311,7 +323,8 @@ class _Fold(NamedTuple):
 def _held_out(trial: _Trial, folds: np.ndarray, queries: np.ndarray, job: JobContext) -> Iterator[_Fold]:
     whole = trial.sums(np.arange(len(folds)))
     for fold in np.unique(folds[queries]):
-        slots, others = np.flatnonzero(folds[queries] == fold), np.flatnonzero(folds != fold)
+        slots = np.flatnonzero(folds[queries] == fold)
+        others = np.flatnonzero(folds != fold)
         sums = whole.without(trial.sums(np.flatnonzero(folds == fold)))
         for shrinkage in SHRINKAGES:
             job.check_cancelled()

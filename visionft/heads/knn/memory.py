@@ -91,7 +91,8 @@ class KnnClassifier:
             wanted = {"projection": (len(arrays["mean"]), width), "weights": (width,)}
             wanted |= {"counts": (count,), "image_ids": (count,)}
             odd = [name for name, shape in wanted.items() if arrays[name].shape != shape]
-            labels, classes = arrays["labels"], int(arrays["classes"])
+            labels = arrays["labels"]
+            classes = int(arrays["classes"])
             are_indices = ((labels >= NONE) & (labels < classes)).all()
             if odd or labels.ndim != 2 or len(labels) != count or not are_indices:
                 raise ValueError(Message("{value} does not fit the rows", value=(odd or ["labels"])[0]))

@@ -186,7 +186,8 @@ def _record_into(connection: sqlite3.Connection, step_id: int) -> None:
 
 def _replay(connection: sqlite3.Connection, step: str, *, undone: bool) -> Effects:
     """Apply the rows of a step (a query) backwards; the triggers record the inverse as the step's new rows."""
-    step_id, last = connection.execute(step).fetchone()[0], last_row(connection)
+    step_id = connection.execute(step).fetchone()[0]
+    last = last_row(connection)
     if step_id is None:
         raise ProjectError("There is nothing to undo." if undone else "There is nothing to redo.")
     connection.execute("PRAGMA defer_foreign_keys = ON")

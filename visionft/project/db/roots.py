@@ -35,7 +35,8 @@ class Roots:
         text = str(path)
         start = text.rfind(os.sep) + 1
         if (key := text[:start]) not in self._places:
-            known, folder = self.ids(), path.parent
+            known = self.ids()
+            folder = path.parent
             above = next((each for each in (folder, *folder.parents) if each in known), None)
             prefix = "".join(f"{part}/" for part in folder.relative_to(above).parts) if above else ""
             self._places[key] = (known[above], prefix) if above else None

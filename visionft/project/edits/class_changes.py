@@ -175,8 +175,9 @@ def clean_prompts(class_name: str, lines: tuple[str, ...]) -> tuple[str, ...]:
         hint = Message("Describe its images, or remove the line: a class without lines is described by its name.")
     elif len(cleaned) > MOST_LINES or any(len(line) > MOST_LETTERS for line in cleaned):
         message = Message("The prompts of “{name}” are too many or too long.", name=class_name)
-        limits = {"most": MOST_LINES, "letters": MOST_LETTERS}
-        hint = Message("A class has at most {most} prompts of {letters} letters.", **limits)
+        hint = Message(
+            "A class has at most {most} prompts of {letters} letters.", most=MOST_LINES, letters=MOST_LETTERS
+        )
     elif not all(line.isprintable() for line in cleaned):
         message = Message("A prompt of “{name}” holds a sign that cannot be printed.", name=class_name)
         hint = Message("Write it again.")

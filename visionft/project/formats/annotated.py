@@ -83,10 +83,12 @@ def annotated_listing(
     `title` is the format's, `classes` are declared in the file and imported even without images, and `fields` is the
     interpretation of a file with several candidates. By default, `finder` looks in folders beside the file's own.
     """
-    finder, choice = finder or ImageFinder.of(file, options), options.choice
+    finder = finder or ImageFinder.of(file, options)
+    choice = options.choice
     files: list[SourceFile] = []
     unusable: list[RejectedFile] = []
-    marked, memory = 0, MemoryLimit(file)
+    marked = 0
+    memory = MemoryLimit(file)
     for entry in entries:
         marked += isinstance(entry, ImageAnnotation) and bool(entry.marked)
         located = _located(file, entry, finder, choice)

@@ -32,7 +32,8 @@ def read_coco(file: Path, options: ReadOptions = DEFAULTS) -> Listing:
     """List the images of a COCO file."""
     with structure_of(file, _TITLE):
         document = an_object(read_label_json(file))
-        images, annotations = a_list(document["images"]), a_list(document.get("annotations"))
+        images = a_list(document["images"])
+        annotations = a_list(document.get("annotations"))
         categories = a_list(document["categories"])
         names = {_id(an_object(each)["id"]): a_name(an_object(each)["name"]) for each in categories}
         sizes = {_id(each.get("id")): (each.get("width"), each.get("height")) for each in objects(images)}

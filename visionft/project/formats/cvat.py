@@ -33,7 +33,8 @@ def read_cvat(file: Path, options: ReadOptions = DEFAULTS) -> Listing:
         return annotated_listing(file, _TITLE, entries, options, classes=classes)
     name = options.choice.label or (attributes[0] if len(attributes) == 1 else "")
     entries = [_labelled_by(entry, values.get(name, "")) for entry, values in images]
-    columns, chosen = ("name", *attributes), (name,) if name else ()
+    columns = ("name", *attributes)
+    chosen = (name,) if name else ()
     fields = Interpretation(file=file, columns=columns, file_column="name", label_columns=chosen)
     return annotated_listing(file, _TITLE, entries, options, fields=fields)
 

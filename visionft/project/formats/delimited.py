@@ -158,8 +158,11 @@ class _Lines:
         if not line:
             raise StopIteration
         if len(line) >= _MAX_LINE:
-            values = {"file": self._file, "count": _MAX_LINE}
-            message = Message("{file} is no table: one of its lines has more than {count} characters.", **values)
+            message = Message(
+                "{file} is no table: one of its lines has more than {count} characters.",
+                file=self._file,
+                count=_MAX_LINE,
+            )
             raise ProjectError(message, "Choose the file that lists the images.")
         self.taken.append(line)
         return line

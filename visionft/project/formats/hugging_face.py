@@ -68,11 +68,11 @@ def _opened(file: Path, texts: Sequence[str] = ()) -> Generator[tuple[Any, Any]]
 
 def _flat_columns(file: Path, table: Any, types: Any) -> list[str]:
     """Return the columns with a value, or a list of values, in each row."""
-    meta, chunks = table.metadata, _chunks(table)
+    meta = table.metadata
+    chunks = _chunks(table)
     unpacked = sum(chunk.total_uncompressed_size for chunk in chunks)
     in_lists = sum(chunk.num_values for chunk in chunks if "." in chunk.path_in_schema)
     if meta.num_rows > _MAX_ROWS or in_lists > _MAX_IN_LISTS or unpacked > _MAX_UNPACKED:
-        found = {"rows": f"{meta.num_rows:,}", "values": f"{in_lists:,}", "size": size_text(unpacked)}
         message = Message(
             "{file} holds {rows} rows, {values} values in lists, and {size} of values; "
             "at most {rows_limit}, {values_limit} and {size_limit} are read.",
@@ -80,7 +80,9 @@ def _flat_columns(file: Path, table: Any, types: Any) -> list[str]:
             rows_limit=f"{_MAX_ROWS:,}",
             values_limit=f"{_MAX_IN_LISTS:,}",
             size_limit=size_text(_MAX_UNPACKED),
-            **found,
+            rows=f"{meta.num_rows:,}",
+            values=f"{in_lists:,}",
+            size=size_text(unpacked),
         )
         raise ProjectError(message, "Divide it.")
 
@@ -88,8 +90,11 @@ def _flat_columns(file: Path, table: Any, types: Any) -> list[str]:
     flat = [field.name for field in fields if _is_flat(field.type, types)]
     nested = [field.name for field in fields if field.name not in flat]
     if nested and not any("name" in title.casefold() or "path" in title.casefold() for title in flat):
-        values = {"file": file, "columns": ", ".join(nested)}
-        message = Message("{file} has nested columns ({columns}), and no column that names image files.", **values)
+        message = Message(
+            "{file} has nested columns ({columns}), and no column that names image files.",
+            file=file,
+            columns=", ".join(nested),
+        )
         raise ProjectError(message, "Save its images as files, with a table whose column “file_name” names them.")
     return flat
 
@@ -124,8 +129,11 @@ def _images_at_once(file: Path, column: str, table: Any) -> int:
     """Return the number of rows to be read together; a `ProjectError` for no images, or for a too large row group."""
     stored = [chunk.total_uncompressed_size for chunk in _chunks(table)]
     if not column or max(stored, default=0) > _MAX_UNPACKED:
-        limits = {"file": file, "limit": size_text(_MAX_UNPACKED)}
-        message = Message("{file} holds no images, or more than {limit} of them in one row group.", **limits)
+        message = Message(
+            "{file} holds no images, or more than {limit} of them in one row group.",
+            file=file,
+            limit=size_text(_MAX_UNPACKED),
+        )
         raise ProjectError(message, "Save it again in smaller row groups.")
     return max(1, min(64, _BATCH_BYTES // max([1, *stored])))  # a value may recur in each
 
@@ -222,7 +230,8 @@ def _values(column: Any, names: list[str]) -> list[Any]:
         texts = [*column.dictionary.to_pylist(), None]
         return [texts[-1 if place is None else place] for place in column.indices.to_pylist()]
     if hasattr(column, "offsets"):
-        inner, offsets = _values(column.values, names), column.offsets.to_pylist()
+        inner = _values(column.values, names)
+        offsets = column.offsets.to_pylist()
         spans = zip(offsets, offsets[1:], column.is_valid().to_pylist(), strict=False)
         return [inner[start:end] if is_there else None for start, end, is_there in spans]
 

@@ -122,5 +122,6 @@ def folder_column(file: str, titles: Sequence[str], sample: Sequence[Row], image
 
 def name_in(row: Row, file: str, folder: str = "") -> str:
     """Return the name of the image of a row, with the folder from another column, if any."""
-    name, place = str(row.get(file) or ""), str(row.get(folder) or "").replace("\\", "/").strip("/ ")
+    name = str(row.get(file) or "")
+    place = str(row.get(folder) or "").replace("\\", "/").strip("/ ")
     return f"{place}/{name}" if place else name

@@ -38,7 +38,8 @@ class ImageRows:
 
 def read_rows(table: Table, columns: Columns, finder: ImageFinder, part: str) -> ImageRows:
     """Return the images of all rows; `part` is the title with the class of a part of an image, empty for none."""
-    found, memory = ImageRows(), MemoryLimit(table.file)
+    found = ImageRows()
+    memory = MemoryLimit(table.file)
     ambiguous: list[_AmbiguousRow] = []
     for line, row in table.rows:
         try:
@@ -96,7 +97,9 @@ def _of_present_classes(files: list[SourceFile]) -> list[SourceFile]:
 def _source_file(row: dict[str, Any], columns: Columns, finder: ImageFinder, path: Path | None = None) -> SourceFile:
     """Return the source file of a row, of an image at `path` or where its name leads."""
     own = {key: row.get(title) for key, title in columns.own.items()}
-    name, split, review = _name_of(row, columns), _split_of(row, columns), _review_of(own)
+    name = _name_of(row, columns)
+    split = _split_of(row, columns)
+    review = _review_of(own)
     labels = _labels_of(row, columns)
     sha256 = _sha256_of(own)
     try:

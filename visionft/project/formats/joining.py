@@ -149,7 +149,8 @@ def _keyed(opened: _Opened, options: ReadOptions) -> Listing | None:
 
 def _rows_by_key(table: Table, key: str) -> dict[str, dict[str, Any]]:
     """Return the rows of a table by their cell in a column; empty where such a cell recurs."""
-    memory, rows = MemoryLimit(table.file), dict[str, dict[str, Any]]()
+    memory = MemoryLimit(table.file)
+    rows = dict[str, dict[str, Any]]()
     for _, row in table.rows:
         if isinstance(row, dict):
             memory.add(_OF_ROW + sum(len(str(cell)) for cell in row.values()))

@@ -53,8 +53,11 @@ def read_label_studio(file: Path, options: ReadOptions = DEFAULTS) -> Listing:
     finder = ImageFinder.of(file, options)
     key = options.choice.file or image_column(keys, data, finder)
     if not key or key not in keys:
-        names = {"file": file, "keys": ", ".join(keys) or "nothing"}
-        message = Message("{file} has no field with file names. The data of its tasks are: {keys}.", **names)
+        message = Message(
+            "{file} has no field with file names. The data of its tasks are: {keys}.",
+            file=file,
+            keys=", ".join(keys) or "nothing",
+        )
         raise ProjectError(message, "Name the field that holds the images.")
     tasks, entries = _parse_tasks(file, values, key)
     questions = _questions(tasks)

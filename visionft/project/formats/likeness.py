@@ -48,14 +48,16 @@ def look_alike(pairs: Sequence[tuple[Path, Path]]) -> bool:
     paired = np.diag(correlations)
     most_alike = int(np.count_nonzero(paired >= correlations.max(axis=1)))
     others = correlations[~np.eye(len(spread), dtype=bool)]
-    gain, closeness = np.median(paired) - np.median(others), (1 - np.median(paired)) / (1 - np.median(others) + 1e-6)
+    gain = np.median(paired) - np.median(others)
+    closeness = (1 - np.median(paired)) / (1 - np.median(others) + 1e-6)
     are_alike = gain >= _LEAST_GAIN or (np.median(paired) >= _ALIKE and closeness <= _CLOSER)
     return bool(are_alike) and most_alike >= len(spread) / 2
 
 
 def _partners(first: Collection[str], second: Collection[str]) -> dict[str, str]:
     """Return {name in the first: the equal name in the second, or one that begins so: `1` and `1_masked`}."""
-    ordered, found = sorted(second), dict[str, str]()
+    ordered = sorted(second)
+    found = dict[str, str]()
     for name in first:
         place = bisect_left(ordered, name)
         if place < len(ordered) and ordered[place].startswith(name):

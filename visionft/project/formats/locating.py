@@ -49,9 +49,12 @@ class ImageFinder:
     def __init__(
         self, base: Path, options: ReadOptions = DEFAULTS, *, root: Path | None = None, file: Path | None = None
     ) -> None:
-        self._base, self._base_text, self.root = base, str(base), root or base
+        self._base = base
+        self._base_text = str(base)
+        self.root = root or base
         self._is_confined, self.takes_several = options.is_confined, options.takes_several
-        self._index, self._is_shared = options.index or ImageIndex(self.root), options.index is not None
+        self._index = options.index or ImageIndex(self.root)
+        self._is_shared = options.index is not None
         self._folders = tuple(map(str, options.image_folders))
         stem = file.stem if file is not None else ""
         self._words = frozenset(name_words(stem))

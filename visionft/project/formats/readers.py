@@ -86,8 +86,15 @@ def listing_of_table(
 def _columns_of(table: Table, finder: ImageFinder, choice: LabelChoice) -> tuple[Columns, str]:
     """Return the meaning of the columns, and the title with the class of a part of an image; empty for none."""
     if len(table.titles) > _MAX_COLUMNS:
-        values = {"file": table.file, "columns": f"{len(table.titles):,}", "limit": f"{_MAX_COLUMNS:,}"}
-        raise ProjectError(Message("{file} has {columns} columns (at most {limit} are read).", **values), "Divide it.")
+        raise ProjectError(
+            Message(
+                "{file} has {columns} columns (at most {limit} are read).",
+                file=table.file,
+                columns=f"{len(table.titles):,}",
+                limit=f"{_MAX_COLUMNS:,}",
+            ),
+            "Divide it.",
+        )
     columns = recognise(table.titles, table.good, choice, images=finder)
     if columns is None and table.good:
         raise _no_names(table, finder)
@@ -131,13 +138,18 @@ def _no_names(table: Table, finder: ImageFinder) -> ProjectError:
     file, first = table.file, table.good[0]
     numbers = sum(is_number(str(cell)) for cell in first.values())
     if len(table.titles) >= _LEAST_PIXELS and numbers > 0.9 * len(first):
-        values = {"file": file, "count": f"{numbers:,}"}
         message = Message(
-            "{file} holds {count} numbers in a row, perhaps the pixels of an image, and no names.", **values
+            "{file} holds {count} numbers in a row, perhaps the pixels of an image, and no names.",
+            file=file,
+            count=f"{numbers:,}",
         )
         return ProjectError(message, "Save the images as files, such as PNG, in a folder for each class.")
-    values = {"file": file, "titles": shown_titles(table.titles), "folder": finder.root}
-    message = Message("{file} names no image that is in {folder}. Its columns are: {titles}.", **values)
+    message = Message(
+        "{file} names no image that is in {folder}. Its columns are: {titles}.",
+        file=file,
+        titles=shown_titles(table.titles),
+        folder=finder.root,
+    )
     step = NextStep("import_unlabelled", path=finder.root)
     hint = "Put it beside the images, with a column “file_name” of their names; or import the images without labels."
     return ProjectError(message, hint, step)

@@ -88,11 +88,13 @@ def _extent(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> tuple[int, int]
             places = enumerate(reversed(found[1].upper()))
             columns = max(columns, sum((ord(sign) - 64) * 26**place for place, sign in places))
         elif kind == "table-row":
-            row, column = row + int(attributes.get("table:number-rows-repeated", 1)), 0
+            row = row + int(attributes.get("table:number-rows-repeated", 1))
+            column = 0
         elif kind in ("table-cell", "covered-table-cell"):
             column += int(attributes.get("table:number-columns-repeated", 1))
             if any(name.startswith(("office:", "calcext:")) for name in attributes):
-                rows, columns = row, max(columns, column)
+                rows = row
+                columns = max(columns, column)
         elif kind == "p":
             rows, columns = max(rows, row), max(columns, column)
 

@@ -96,7 +96,8 @@ def _table_of_cells(file: Path, source: CellRows, images: ImageNames) -> Table:
     rows = chain(sample, rows)
     titles = [cell.strip() for cell in header]
     if own := _titles_of_images(titles, following, images, file):
-        titles, rows = own, chain([(1, header)], rows)
+        titles = own
+        rows = chain([(1, header)], rows)
     cells = [[cell.strip() for cell in row] for row in following]
     if _is_plate(titles, cells):
         titles, rows = ["Well", "Class"], _wells(titles, rows)

@@ -196,8 +196,15 @@ def check_size(file: Path) -> None:
     with reading_errors(file):
         size = file.stat().st_size
     if size > MAX_BYTES:
-        values = {"file": file, "size": size_text(size), "limit": size_text(MAX_BYTES)}
-        raise ProjectError(Message("{file} has {size}; label files of at most {limit} are read.", **values), _DIVIDE)
+        raise ProjectError(
+            Message(
+                "{file} has {size}; label files of at most {limit} are read.",
+                file=file,
+                size=size_text(size),
+                limit=size_text(MAX_BYTES),
+            ),
+            _DIVIDE,
+        )
 
 
 @dataclass(slots=True)
@@ -211,8 +218,11 @@ class MemoryLimit:
         """Count `size` bytes more; a `ProjectError` where the total is too large."""
         self.used += size
         if self.used > MAX_MEMORY:
-            values = {"file": self.file, "limit": size_text(MAX_MEMORY)}
-            message = Message("{file} would take more than {limit} of memory, which no label file may.", **values)
+            message = Message(
+                "{file} would take more than {limit} of memory, which no label file may.",
+                file=self.file,
+                limit=size_text(MAX_MEMORY),
+            )
             raise ProjectError(message, _DIVIDE)
 
     def add_entry(self, entry: SourceFile | RejectedFile) -> None:

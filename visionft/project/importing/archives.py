@@ -214,8 +214,15 @@ class _Unpacking:
             growth = f"{self.size // max(self.packed, 1):,}"
             raise ProjectError(Message("{archive} would grow {packed}-fold.", archive=archive, packed=growth), _HINT)
         if self.size > self.free:
-            values = {"archive": archive, "size": size_text(self.size), "free": size_text(self.free)}
-            raise ProjectError(Message("{archive} needs {size}, {free} are free.", **values), "Free some space.")
+            raise ProjectError(
+                Message(
+                    "{archive} needs {size}, {free} are free.",
+                    archive=archive,
+                    size=size_text(self.size),
+                    free=size_text(self.free),
+                ),
+                "Free some space.",
+            )
         return place
 
     def _key(self, place: Path) -> str:
@@ -342,7 +349,8 @@ def _values_of_next(content: IO[bytes], kind: bytes, size: int) -> dict[str, str
 
 def _records(data: bytes) -> dict[str, str]:
     """Return the values of a tar's extended header; a `ValueError` for a damaged one."""
-    found, at = dict[str, str](), 0
+    found = dict[str, str]()
+    at = 0
     while at < len(data):
         digits, _, _ = data[at : at + 20].partition(b" ")
         length = int(digits) if digits.isdigit() else 0

@@ -67,7 +67,8 @@ def read_label_file(listing: Listing, with_label: Callable[[str], Listing] | Non
         found += [source_of(with_label(column)) for column in source.alternatives[:_MOST_COLUMNS]]
     readings: list[Reading] = []
     for each in found:
-        is_sure, choice = each is source and not is_unsure, replace(_choice_of(each, source.file.parent), table="")
+        is_sure = each is source and not is_unsure
+        choice = replace(_choice_of(each, source.file.parent), table="")
         proposal = Proposal(source=each, is_sure=is_sure, choice=choice)
         readings.append(reading_of(each.listing, len(each.listing.files), proposal))
     if not readings[0].labelled:
@@ -266,7 +267,8 @@ class _FolderReader:
         entries: list[SourceFile] = []
         for entry in source.listing.files:
             place = placed.get(path := str(entry.path))
-            labels, others = entry.labels, place.labels if place else ()
+            labels = entry.labels
+            others = place.labels if place else ()
             labels = (others or labels) if proposal.has_folders_first else (labels or others)
             entries.append(replace(entry, labels=_named(labels, proposal.names), split=splits.get(path)))
         done = {*map(str, source.read_files), *(str(each.path) for each in entries)}
@@ -414,13 +416,18 @@ def _require_related(survey: Survey, sources: Sequence[LabelSource], errors: Seq
 
 def _unrelated(source: LabelSource, index: ImageIndex) -> ProjectError:
     """Return the error for a label file that names other images than those of the folder of an index."""
-    file, found = source.file, format_of(source.file) if source.file.is_file() else None
+    file = source.file
+    found = format_of(source.file) if source.file.is_file() else None
     if source.ambiguous:
-        values = {"file": printable(file.name), "folder": index.root}
-        message = Message("The names in {file} are each those of several images of {folder}.", **values)
+        message = Message(
+            "The names in {file} are each those of several images of {folder}.",
+            file=printable(file.name),
+            folder=index.root,
+        )
         first = source.listing.unreadable[0]
-        values = {"path": first.path, "reason": first.reason}
-        hint = Message("{path}: {reason}. Name their folders there, or import one folder.", **values)
+        hint = Message(
+            "{path}: {reason}. Name their folders there, or import one folder.", path=first.path, reason=first.reason
+        )
         return ProjectError(message, hint, NextStep("import_unlabelled", path=index.root))
     message = Message(
         "None of the images that {file} ({format}) names is in {folder}.",

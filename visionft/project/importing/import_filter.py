@@ -230,7 +230,8 @@ class ImportFilter:
         """Return {content: its recorded path, time of its removal} of the images in the project."""
         if self.project is None:
             return {}
-        roots, given = self.project.roots(), {image.sha256: image.source.path for image in images}
+        roots = self.project.roots()
+        given = {image.sha256: image.source.path for image in images}
         rows = self.project.fetch(
             """SELECT sha256, root_id, path, removed_at FROM image
                 WHERE sha256 IN (SELECT value FROM json_each(?)) ORDER BY removed_at IS NULL""",

@@ -156,8 +156,11 @@ def import_source(
 def _report_left_out_labels(opened: Source, job: JobContext) -> None:
     """Report labels that are not sure enough to import, so that the reading without labels was taken."""
     if opened.reading != 1:
-        values = {"title": opened.readings[0].title, "evidence": opened.readings[0].evidence}
-        text = Message("The labels were left out, because they are not sure. {title}: {evidence}", **values)
+        text = Message(
+            "The labels were left out, because they are not sure. {title}: {evidence}",
+            title=opened.readings[0].title,
+            evidence=opened.readings[0].evidence,
+        )
         job.report(Notice(message=text, level="warning"))
 
 

@@ -101,7 +101,8 @@ def preview_source(
             known_facts=known_facts or {},
             image_reading=image_reading_of_files(project, opened, job),
         )
-        images, search = _NewImages(project), _ConflictSearch(project, examiner)
+        images = _NewImages(project)
+        search = _ConflictSearch(project, examiner)
         for batch in examiner.batches(job):
             examiner.seen.update({image.sha256: image.source.path for image in batch.new})
             images.add(batch)
@@ -139,7 +140,9 @@ def _preview_of(
     path: Path, examiner: ImportFilter, images: _NewImages, search: "_ConflictSearch", *, keeps_files: bool
 ) -> ImportPreview:
     """Return the preview of examined images; those with several classes are no conflict without a project."""
-    opened, sources, files = examiner.source, images.sources.values(), images.files.values()
+    opened = examiner.source
+    sources = images.sources.values()
+    files = images.files.values()
     several = sum(len(each.labels) > 1 for each in sources)
     by_area = sorted(((file.width, file.height) for file in files), key=lambda size: size[0] * size[1])
     return ImportPreview(

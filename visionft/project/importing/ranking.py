@@ -114,7 +114,8 @@ class _Pair:
 
     def joined(self) -> list[Proposal]:
         """Return both as one where the file confirms the folders, names their ids, or labels other images alike."""
-        relation, both = self.relation, replace(self.tree, source=self.source, choice=AUTOMATIC)
+        relation = self.relation
+        both = replace(self.tree, source=self.source, choice=AUTOMATIC)
         are_equal = relation.equal >= EQUAL
         if relation.common > _FEW * max(len(self.labels), len(self.source.labels)) and (are_equal or relation.names):
             takes_names = all(map(is_id, self.plan.classes)) and not all(map(is_id, self.source.classes))
@@ -199,7 +200,9 @@ def _order(source: LabelSource) -> tuple[bool, bool, bool, bool, bool, int]:
 
 def _of_file(files: Sequence[LabelSource]) -> Proposal:
     """Return the best label file: open where another one labels the same images as well, and differently."""
-    best, is_sure, names = files[0], files[0].is_sure, dict[str, str]()
+    best = files[0]
+    is_sure = files[0].is_sure
+    names = dict[str, str]()
     for other in (each for each in files[1:] if each.is_sure):
         relation = Relation.of(best.labels, other.labels)
         if relation.names and all(map(is_id, best.classes)) and not all(map(is_id, other.classes)):

@@ -53,8 +53,14 @@ def reading_of(listing: Listing, images: int, proposal: Proposal) -> Reading:
     classes = count_of(len({name for each in labelled for name in each.labels}), "class")
     parts = [Message("{classes}, {images}.", classes=classes, images=count_of(images, "image"))]
     if len(labelled) < images:
-        values = {"labelled": f"{len(labelled):,}", "images": f"{images:,}"}
-        parts = [Message("{classes}; {labelled} of {images} images have one.", classes=classes, **values)]
+        parts = [
+            Message(
+                "{classes}; {labelled} of {images} images have one.",
+                classes=classes,
+                labelled=f"{len(labelled):,}",
+                images=f"{images:,}",
+            )
+        ]
     if proposal.source is not None:
         parts += _words_about_names(proposal.source)
     if proposal.agreement is not None:
@@ -76,8 +82,9 @@ def _words_about_names(source: LabelSource) -> list[Message]:
     """Return what the names in label files lead to, and whether these look like a form for predictions."""
     parts: list[Message] = []
     if source.found < source.named:
-        values = {"found": f"{source.found:,}", "names": f"{source.named:,}"}
-        parts.append(Message("{found} of {names} names lead to one image.", **values))
+        parts.append(
+            Message("{found} of {names} names lead to one image.", found=f"{source.found:,}", names=f"{source.named:,}")
+        )
     if source.ambiguous:
         parts.append(
             Message(

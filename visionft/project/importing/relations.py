@@ -31,7 +31,8 @@ class Relation:
         common = sum(pairs.values())
         equal = sum(count for (one, other), count in pairs.items() if _keys(one) == _keys(other))
         shared = _shared_vocabulary(first, second)
-        to, back = _main_partners(pairs, common), _main_partners({(b, a): n for (a, b), n in pairs.items()}, common)
+        to = _main_partners(pairs, common)
+        back = _main_partners({(b, a): n for (a, b), n in pairs.items()}, common)
         names = _names_of(to) if back and common >= 2 * len(to) and not shared else {}
         fitting = sum(count for (one, other), count in pairs.items() if to.get(one) == other) if names else 0
         return cls(common, equal / max(1, common), shared, names, fitting / max(1, common), bool(back), bool(to))

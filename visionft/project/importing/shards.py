@@ -43,7 +43,9 @@ def join_shards(folder: Path) -> None:
 
 def _kinds_of_labels(folder: Path) -> list[str]:
     """Return the suffixes of the files that label most images; not JSON of another tool, nor `.txt` of sentences."""
-    images, files, texts = 0, Counter[str](), Counter[str]()
+    images = 0
+    files = Counter[str]()
+    texts = Counter[str]()
     for _, labels in _samples(folder):
         images += 1
         files.update(labels.keys())

@@ -144,7 +144,8 @@ def _chosen(
     path: Path, base: Path, readings: Sequence[Reading], number: int, job: JobContext, *, has_examples: bool = True
 ) -> Source:
     """Return the source as understood by the reading of a number; `base` is the folder of its files."""
-    place, is_unpacked = place_of(readings, number), base not in (path, path.parent)
+    place = place_of(readings, number)
+    is_unpacked = base not in (path, path.parent)
     listing = readings[place].listing
     if is_unpacked:
 
@@ -182,8 +183,11 @@ def require_understood(interpretation: Interpretation, source: Path) -> None:
     """Raise a `ProjectError` where labels would be ignored silently: unknown ones, boxes alone, no label column."""
     where = printable(interpretation.file)
     if interpretation.foreign:
-        values = {"where": where, "foreign": interpretation.foreign}
-        message = Message("{where} holds labels in {foreign}'s format, which cannot be read yet.", **values)
+        message = Message(
+            "{where} holds labels in {foreign}'s format, which cannot be read yet.",
+            where=where,
+            foreign=interpretation.foreign,
+        )
         hint = "Export them as CSV or JSONL there, or import the images alone, without labels."
         raise ProjectError(message, hint, NextStep("import_unlabelled", path=source))
     if interpretation.has_only_marks:

@@ -160,7 +160,8 @@ def _take_masks(root: Folder) -> list[_Pair]:
 def _possible_masks(name: str, files: Sequence[SourceFile]) -> Iterator[tuple[_Group, _Pair]]:
     """Yield images that share a name with another one, each with its group and that image: the one beside it first."""
     image = min(files, key=lambda file: (_is_called_mask(file), len(_stem(file))))
-    own, has_endings = _group(image, name), any(_stem(file) != name for file in files)
+    own = _group(image, name)
+    has_endings = any(_stem(file) != name for file in files)
     for file in files:
         if has_endings and _stem(file) == name and not _is_called_mask(file):
             continue  # the image of those with an ending
@@ -242,7 +243,8 @@ def _levels_of_mask(path: Path) -> int:
     if levels <= min(_MOST_LEVELS, max(2, len(sample) // 8)):
         return levels
     # JPEG blurs black and white.
-    is_black, is_white = sample.max(axis=1) <= _BLUR, sample.min(axis=1) >= 255 - _BLUR
+    is_black = sample.max(axis=1) <= _BLUR
+    is_white = sample.min(axis=1) >= 255 - _BLUR
     is_extreme = (is_black | is_white).mean() >= _EXTREME
     return int(is_black.any()) + int(is_white.any()) if is_extreme else 0
 

@@ -83,7 +83,8 @@ def listing_of(survey: Survey, plan: TreePlan, *, foreign: str = "") -> Listing:
         labels, split = inherited[folder.parent]
         if folder in plan.labels:
             labels = (plan.labels[folder],)
-        labels, split = () if is_unlabelled(folder.name) else labels, plan.splits.get(folder, split)
+        labels = () if is_unlabelled(folder.name) else labels
+        split = plan.splits.get(folder, split)
         inherited[folder] = labels, split
         for file in _without_class_list(folder) if plan.looks else folder.files:
             files.append(SourceFile(file.path, file.name, labels, split) if labels or split else file)
@@ -221,7 +222,8 @@ def _wrapper(planner: _Planner, _folder: Folder, kids: Sequence[Folder]) -> Tree
         return None
     if not kids:
         return TreePlan(looks=planner.looks)
-    kid, plan = kids[0], planner.plan(kids[0])
+    kid = kids[0]
+    plan = planner.plan(kids[0])
     if is_split_name(kid.name):
         return replace(plan, splits={kid: split_of(kid.name), **plan.splits})
     is_nameless = bool(plan.labels or plan.splits or plan.alone or kid.holding)
@@ -335,7 +337,8 @@ def _versions(planner: _Planner, _folder: Folder, kids: Sequence[Folder]) -> Tre
 
 def _items_within(planner: _Planner, _folder: Folder, kids: Sequence[Folder]) -> TreePlan | None:
     """`cat/patient 1/1.jpg`, `dog/patient 7/1.jpg`, `airport/airport_0/1.jpg`: numbered items within the classes."""
-    own, inner = [kid.name for kid in kids], _inner_names(kids)
+    own = [kid.name for kid in kids]
+    inner = _inner_names(kids)
     every = {name for names in inner.values() for name in names}
     is_crossed = _are_crossed(inner)
     are_also_counted = are_numbers(own) or (is_crossed and are_counted(own))
@@ -348,10 +351,12 @@ def _crossed(planner: _Planner, _folder: Folder, kids: Sequence[Folder]) -> Tree
 
     `apple/fresh/1.jpg`, `pear/fresh/2.jpg`: either may be the class, and the user decides.
     """
-    inner, own = _inner_names(kids), [kid.name for kid in kids]
+    inner = _inner_names(kids)
+    own = [kid.name for kid in kids]
     if not _are_crossed(inner):
         return None
-    every, merged = {name.casefold() for names in inner.values() for name in names}, planner.below(kids)
+    every = {name.casefold() for names in inner.values() for name in names}
+    merged = planner.below(kids)
     if are_verdicts(every) or are_verdicts(_leaf_names(kids)) or len(every) >= 2 * len(kids):
         return merged
     if are_numbers(own):
@@ -365,7 +370,8 @@ def _set_beside_images(planner: _Planner, _folder: Folder, kids: Sequence[Folder
     plans = [plan for plan in map(planner.plan, nested) if plan.labels]
     if len(nested) > 2 or common_share([plan.classes for plan in plans]) < _COMMON:
         return None
-    merged, beside = planner.merged(plans), [kid for kid in kids if kid not in nested]
+    merged = planner.merged(plans)
+    beside = [kid for kid in kids if kid not in nested]
     if any(plan.splits for plan in plans):
         return replace(merged, is_sure=True)
     tests: dict[Folder, Split | None] = {kid: "test" for kid in beside if split_in(kid.name) == "test"}

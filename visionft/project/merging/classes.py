@@ -36,7 +36,9 @@ def match_classes(here: Side, there: Side, chosen: Mapping[str, str | None]) -> 
         if key not in named_there and (found := by_name.get(key, here.aliases.get(key))) is not None:
             former[class_id].add(found)
     first = min([0, *here.classes]) - 1
-    ids, new, left_out = dict[int, int](), dict[int, str](), set[int]()
+    ids = dict[int, int]()
+    new = dict[int, str]()
+    left_out = set[int]()
     for class_id, name in there.classes.items():
         key = name_key(name)
         if key in wanted:
@@ -44,7 +46,8 @@ def match_classes(here: Side, there: Side, chosen: Mapping[str, str | None]) -> 
             if meant is None:
                 left_out.add(class_id)
                 continue
-            name, key = clean_name(meant, "class"), name_key(meant.strip())
+            name = clean_name(meant, "class")
+            key = name_key(meant.strip())
             found = by_name.get(key)
         else:
             found = shared.get(class_id, by_name.get(key))

@@ -197,7 +197,8 @@ def _apply(project: Project, arrivals: Sequence[_Arrival], forecasts: Sequence[M
 
 def _forecast(here: Side, arrival: _Arrival) -> MergedProject:
     """Return the counts of a merge into a state of this project, and bring `here` to the state after it."""
-    there, before = arrival.there, len(here.images)
+    there = arrival.there
+    before = len(here.images)
     for number, sha256 in enumerate(arrival.new, before):
         here.images.setdefault(sha256, [_blank(-1 - number, there.images[sha256][0])])
     match = match_classes(here, there, arrival.class_map)
@@ -242,7 +243,8 @@ def _find_files(project: Project, here: Side, arrival: _Arrival, *, is_preview: 
         image_reading = image_reading_of_files(project, source, job)
     else:
         image_reading, arrival.window = window_of_import(project, source, job)
-    roots, taken = project.roots(), set(project.fetch("SELECT root_id, path FROM image"))
+    roots = project.roots()
+    taken = set(project.fetch("SELECT root_id, path FROM image"))
     missing: list[str] = []
     with ThreadPoolExecutor(READERS) as pool:
         for start in range(0, len(wanted), _AT_ONCE):
@@ -275,7 +277,8 @@ def _location(project: Project, arrival: _Arrival, image: SideImage, place: tupl
         place: The id of the root of this project that holds the file, and its path there.
     """
     if arrival.there.owns(image.path):
-        folder, name = project.path / IMAGES_FOLDER, copy_name(image.sha256, image.path)
+        folder = project.path / IMAGES_FOLDER
+        name = copy_name(image.sha256, image.path)
         arrival.copies[folder / name] = image.path
         return FileLocation(folder, name)
     base = project.roots().path_of(place[0], "") if place is not None else image.base

@@ -157,7 +157,8 @@ def _write_shares(
     job: JobContext,
 ) -> None:
     """Write the images and the sheet of each share, in a folder that becomes `target` when it is complete."""
-    done, total = 0, sum(map(len, images))
+    done = 0
+    total = sum(map(len, images))
 
     def count(number: int = 1) -> None:
         nonlocal done

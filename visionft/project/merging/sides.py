@@ -149,9 +149,11 @@ def _opened(folder: Path, job: JobContext) -> Generator[sqlite3.Connection]:
         message = Message("The other project cannot be merged: {reason}", reason=error.message)
         step, hint = error.next_step, error.hint
         if step is not None and step.action == "create_project":
-            step, hint = None, Message("Give the folder that holds project.db.")
+            step = None
+            hint = Message("Give the folder that holds project.db.")
         elif step is not None and step.action == "restore" and not list_backups(folder):
-            step, hint = None, Message("It has no backup: take another copy of it.")
+            step = None
+            hint = Message("It has no backup: take another copy of it.")
         raise ProjectError(message, hint, step.on(folder) if step is not None else None) from error
 
 
@@ -181,7 +183,8 @@ def _clean_image(image: SideImage, now: int) -> None:
         for class_id, (source, at) in image.labels.items()
     }
     image.candidates = {key: printable(origin)[:_MOST_ORIGIN] for key, origin in image.candidates.items()}
-    tags, image.tags = image.tags, set()
+    tags = image.tags
+    image.tags = set()
     for tag in tags:
         with suppress(ProjectError):
             image.tags.add(clean_name(tag, "tag"))

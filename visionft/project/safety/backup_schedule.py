@@ -74,7 +74,9 @@ class BackupSchedule:
 
     def note_backup(self) -> None:
         """Record that everything is backed up as of now."""
-        self._is_modified, self._has_any, self._last = False, True, time.monotonic()
+        self._is_modified = False
+        self._has_any = True
+        self._last = time.monotonic()
 
     def finish(self) -> None:
         """Back up the session's changes, unless a backup was made within the half hour, and wait for all backups."""

@@ -59,7 +59,8 @@ def check_project(project: Project, *, check_contents: bool = False, job: JobCon
         schema.check_layout(connection)
         schema.read_everything(connection)
     database = project.database
-    seal, unexplained = database.seal, unexplained_changes(database.read_file, project.path)
+    seal = database.seal
+    unexplained = unexplained_changes(database.read_file, project.path)
     database.accept_outside_changes()
     repair = Repair()
     project.apply(repair)
