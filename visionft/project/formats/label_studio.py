@@ -18,7 +18,7 @@ from visionft.project.formats.handing_out import LabelSet
 from visionft.project.formats.image_columns import image_column
 from visionft.project.formats.listing import DEFAULTS, Interpretation, Listing, ReadOptions
 from visionft.project.formats.locating import ImageFinder
-from visionft.project.formats.split_columns import split_column
+from visionft.project.formats.split_names import split_column
 from visionft.project.formats.whole_files import (
     a_list,
     a_name,
