@@ -19,7 +19,7 @@ from models.messages import Message
 from visionft.data.preprocess import PreprocessConfig
 from visionft.errors import VisionFTError
 
-ANSWER_S = 30.0
+ANSWER_S = 30.0  # a process that takes longer hangs: it starts in a few seconds, and augments an image in less than one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

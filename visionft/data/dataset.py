@@ -31,9 +31,12 @@ from visionft.data.preprocess import PreprocessConfig
 from visionft.data.types import SnapshotImage, Task
 from visionft.errors import ImageError
 
-MOST_WORKERS = 8
+MOST_WORKERS = 8  # each takes .25 GB with torch and OpenCV loaded, before any image
 START_S = 5.0  # of loader processes, until they load: each imports torch
-_LOOKED_AT, _TRIED = 64, 4  # images
+# Images that are looked for in the cache, and of those that it lacks decoded, for `seconds_to_decode`: few, since a run
+# waits for them.
+_LOOKED_AT = 64
+_TRIED = 4
 # Ctrl-C and SIGTERM do not reach loader processes, which end with who started them: terminals send Ctrl-C to the whole
 # process group, as `timeout` and many schedulers do with SIGTERM, and the main process needs them to stop well. They
 # start by forkserver or spawn: a fork of a threaded process can deadlock (pytorch issue 75147).

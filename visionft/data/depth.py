@@ -14,7 +14,7 @@ from visionft.data.image_reading import ImageReading, Window
 
 logger = logging.getLogger(__name__)
 
-BAND_PIXELS: Final = 4_000_000
+BAND_PIXELS: Final = 4_000_000  # converted at a time: 16 MB as float32, instead of a copy of the whole image
 
 # What decoding loses of an image; each is said of the images that it is true of.
 FIRST_PLANE: Final = Message("it holds several planes, pages or frames, of which only the first is used")

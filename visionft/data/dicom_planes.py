@@ -13,7 +13,8 @@ from visionft.data.limits import check_size, image_limit
 from visionft.data.planes import Planes
 from visionft.errors import ImageError
 
-_DEFLATED, _LOOK_BYTES = b"1.2.840.10008.1.2.1.99", 1 << 20
+_DEFLATED = b"1.2.840.10008.1.2.1.99"  # the transfer syntax Deflated Explicit VR Little Endian
+_LOOK_BYTES = 1 << 20  # where it may stand: in the file meta information, right behind the preamble of 128 bytes
 
 
 class DicomPlanes(Planes):

@@ -38,10 +38,10 @@ _HEADER: Final = struct.Struct("<4sIIIIIIQ")
 _FACTS: Final = struct.Struct("<IIIIIQ")
 _MARK: Final = b"VFP1"
 SETTLED_NS: Final = 2_000_000_000  # a file changed later than this may change again without a new time
-_TOUCH_S: Final = 3600
+_TOUCH_S: Final = 3600  # the time of use is renewed once an hour: rarely, and well within `cache_space.IN_USE_S`
 _PAUSE_S: Final = 60.0  # after a failure, before the next try to write
-_SHARE: Final = 64  # no image may take more than this part of the limit
-_LOOKS: Final = 32  # the folder is looked through again when this part of the limit was written
+_SHARE: Final = 64  # no image may take more than this part of the limit: of 20 GB, 104 megapixels
+_LOOKS: Final = 32  # the folder is looked through again when this part of the limit was written: of 20 GB, 625 MB
 
 
 class ImageCache:

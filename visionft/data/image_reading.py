@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 Window = tuple[float, float]  # the values that become black and white
 FIRST, MIDDLE, MAXIMUM = "first", "middle", "max"
-_ROWS_AT_ONCE = 4_000_000  # values
+_VALUES_AT_ONCE = 4_000_000  # converted at a time: 16 MB as float32, instead of a copy of the whole image
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,7 +112,7 @@ def windowed(values: "np.ndarray", window: Window) -> "np.ndarray":
 
     grey = np.empty(values.shape, np.uint8)
     low, high = window
-    rows = max(1, _ROWS_AT_ONCE // max(1, values.shape[1]))
+    rows = max(1, _VALUES_AT_ONCE // max(1, values.shape[1]))
     for top in range(0, len(values), rows):
         part = np.nan_to_num(values[top : top + rows].astype(np.float32), nan=0.0, posinf=0.0, neginf=0.0)
         grey[top : top + rows] = np.clip((part - low) * (255.0 / (high - low)), 0, 255) + 0.5

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from PIL import Image
 
 LIMIT_VARIABLE: Final = "VISIONFT_IMAGE_MB"
-DEFAULT_LIMIT_MB: Final = 2000
-MAX_SIDE: Final = 1_000_000
-MAX_FILE_BYTES: Final = 10**9
+DEFAULT_LIMIT_MB: Final = 2000  # a square photograph of 100 megapixels, at 20 bytes a pixel, or one of 4:3 of 127
+MAX_SIDE: Final = 1_000_000  # a JPEG has at most 65,535 and a WebP 16,383; a PNG or TIFF that states more is damaged
+MAX_FILE_BYTES: Final = 10**9  # the pixels of 100 megapixels take 300 MB uncompressed, and 600 MB with 16 bits
 
 _SMALLER: Final = Message("Make it smaller in an image editor, or leave it out.")
 
@@ -27,7 +27,7 @@ _RGB: Final = 3
 _SQUARE: Final = 17  # of the centre square: cut out, as float32, turned to planes (ONNX Runtime; torch takes 14)
 _IN_MODE: Final = {"1": 1, "L": 1, "P": 1}  # and 2 of 16-bit grey; every other mode has four
 _OF_DECODER: Final = {"WEBP": 12, "AVIF": 10, "HEIF": 12}  # beside the image: canvases, planes, copies
-_ORIENTATION: Final = 0x0112
+_ORIENTATION: Final = 0x0112  # the tag of EXIF and TIFF
 _OF_COEFFICIENTS: Final = 2  # of each component of a progressive JPEG
 
 
@@ -89,8 +89,10 @@ def memory_needed(image: "Image.Image", handle: BinaryIO) -> int:
     return max(pixels * in_mode + decoder, convert, network)
 
 
-_MAX_ENTRIES, _MAX_VALUES = 4096, 64  # of a TIFF's directory, and of one of its entries
+_MAX_ENTRIES = 4096  # of a TIFF's directory that are read: usual ones have 20, and BigTIFF could state 2^64
+_MAX_VALUES = 64  # of one entry that are read: `BitsPerSample` has one for each sample
 _INTEGERS: Final = {1: "B", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i", 13: "I", 16: "Q", 17: "q", 18: "Q"}
+# Tags of TIFF 6.0: ImageWidth, ImageLength, BitsPerSample, SamplesPerPixel, RowsPerStrip, TileWidth, TileLength.
 _WIDTH, _LENGTH, _BITS, _SAMPLES, _ROWS_PER_STRIP, _TILE_WIDTH, _TILE_LENGTH = 256, 257, 258, 277, 278, 322, 323
 
 

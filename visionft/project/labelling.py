@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from models.messages import Message
 from visionft.data.types import Split
@@ -59,33 +60,53 @@ def take_in(project: Project, class_name: str, paths: Sequence[Path], *, copy: b
     """Give the images at `paths` a class, created when it is new, and import the missing ones into the project.
 
     One step of the history. Removed images are restored; in a split project, images without a split become training
-    images. With `copy`, the files are copied into the project instead of referenced in place. Raises `ProjectError`:
-    none of them is a usable image, or the project cannot be written.
+    images. With `copy`, the files are copied into the project instead of referenced in place.
+
+    Raises:
+        ProjectError: None of them is a usable image, or the project cannot be written.
     """
     clean_name(class_name, "class")
     files = {path: Path(os.path.abspath(path)) for path in paths}  # noqa: PTH100  (as in `find_image`)
     report = import_files(project, list(files.values()), copy=copy)
     contents = {path: sha256_file(file) for path, file in files.items() if is_file(file)}
-    rows = project.fetch(  # an image in the project comes last, and is preferred to a removed one
-        """SELECT sha256, id, split IS NOT NULL, removed_at IS NOT NULL FROM image
-            WHERE sha256 IN (SELECT value FROM json_each(?)) ORDER BY removed_at IS NULL, id DESC""",
-        json.dumps(list(contents.values())),
-    )
-    is_split = bool(project.fetch("SELECT 1 FROM image WHERE split = 'train' AND removed_at IS NULL LIMIT 1"))
-    found = {sha256: (image_id, bool(has_split), bool(is_gone)) for sha256, image_id, has_split, is_gone in rows}
-    image_ids = {path: found[sha256][0] for path, sha256 in contents.items() if sha256 in found}
+    known = _images_with_content(project, contents.values())
+    image_ids = {path: known[sha256].image_id for path, sha256 in contents.items() if sha256 in known}
     if not image_ids:
         reason = report.unreadable[0].reason if report.unreadable else "it is not an image"
         message = Message("{path} cannot be taken in: {reason}.", path=printable(paths[0]), reason=reason)
         raise ProjectError(message, "Choose another image.")
-    loose = [image_id for image_id, has_split, _ in found.values() if is_split and not has_split]
-    removed = tuple(image_id for image_id, _, is_gone in found.values() if is_gone)
-    changes: list[Change] = [RestoreImages(removed)] if removed else []
-    changes += [AssignSplits(dict.fromkeys(loose, "train"))] if loose else []
+    is_split = bool(project.fetch("SELECT 1 FROM image WHERE split = 'train' AND removed_at IS NULL LIMIT 1"))
+    unplaced = [each.image_id for each in known.values() if is_split and not each.has_split]
+    removed = tuple(each.image_id for each in known.values() if each.is_removed)
+    changes: list[Change] = [LabelImages(tuple(image_ids.values()), class_name)]
+    if unplaced:
+        changes.insert(0, AssignSplits(dict.fromkeys(unplaced, "train")))
+    if removed:
+        changes.insert(0, RestoreImages(removed))
     step_id = report.step_id
-    for change in (*changes, LabelImages(tuple(image_ids.values()), class_name)):
+    for change in changes:
         step_id = project.apply(change, continues=step_id).step_id or step_id
-    return LabellingReport(image_ids=image_ids, added=report.added, split="train" if loose else None)
+    return LabellingReport(image_ids=image_ids, added=report.added, split="train" if unplaced else None)
+
+
+class _KnownImage(NamedTuple):
+    """An image of the project, or one removed from it."""
+
+    image_id: int
+    has_split: bool
+    is_removed: bool
+
+
+def _images_with_content(project: Project, contents: Iterable[str]) -> dict[str, _KnownImage]:
+    """Return the image of each content that the project knows; a present one rather than a removed one."""
+    rows = project.fetch(
+        """SELECT sha256, id, split IS NOT NULL, removed_at IS NOT NULL FROM image
+            WHERE sha256 IN (SELECT value FROM json_each(?)) ORDER BY removed_at IS NULL, id DESC""",
+        json.dumps(list(contents)),
+    )
+    return {
+        sha256: _KnownImage(image_id, bool(has_split), bool(is_gone)) for sha256, image_id, has_split, is_gone in rows
+    }
 
 
 def find_image(project: Project, path: Path) -> int:

@@ -9,7 +9,7 @@ from models.messages import Message
 from visionft.errors import ProjectError
 from visionft.foreign_text import is_unicode, printable
 
-MAX_NAME_LENGTH = 300
+MAX_NAME_LENGTH = 300  # characters; a folder of iNaturalist, `00003_Animalia_Annelida_..._terrestris`, has 79
 _DIGITS = re.compile("([0-9]+)")
 
 

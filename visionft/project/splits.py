@@ -15,7 +15,7 @@ always placed in the same way.
 import hashlib
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from models.messages import Message, listed
@@ -102,9 +102,7 @@ def as_divided(images: Snapshot, wish: SplitRequest) -> Snapshot:
     def stays(image: SnapshotImage) -> bool:
         return bool(image.split) and not (gives_val and image.split == "train")
 
-    settled: list[tuple[SnapshotImage, Split]] = [
-        (image, image.split) for image in labelled if image.split and stays(image)
-    ]
+    settled = [(image, image.split) for image in labelled if image.split and stays(image)]
     wanted = missing_counts(labelled, shares, settled)
 
     def place(image: SnapshotImage) -> SnapshotImage:
@@ -138,8 +136,9 @@ def assign_splits(
         together: Further ids of images to keep in one split: near-duplicates and the groups of the leak search
             (`curation.leaks.leak_check.related_groups`).
 
-    Raises a `ProjectError`, and changes nothing, for impossible shares or patterns, for too few images or classes, and
-    where a class would be missing from a split.
+    Raises:
+        ProjectError: The shares or the pattern are impossible, there are too few images or classes, or a class would be
+            missing from a split. Nothing was changed.
     """
     shares = _shares(val, test)
     snapshot = project.snapshot()
@@ -147,16 +146,9 @@ def assign_splits(
     _check_enough(snapshot, labelled, len(shares), again=again)
     groups = group_images(labelled, _keys(project, group), together)
     splits = place_groups(groups, shares, seed, again=again)
-    if not again and _lacks_validation(labelled, splits, shares):  # its share is taken from the training images
-        now = [ImageGroup([replace(image, split=splits[image.image_id]) for image in each.images]) for each in groups]
-        without_test: dict[Split, float] = {split: share for split, share in shares.items() if split != "test"}
-        splits = place_groups(now, without_test, seed, val_from_train=True)
-    present = sorted(_labels(labelled))
-    missing: dict[Split, list[int]] = {}
-    for split in shares:
-        held = _labels(image for image in labelled if splits[image.image_id] == split)
-        if absent := [label for label in present if label not in held]:
-            missing[split] = absent
+    if not again and _lacks_validation(labelled, splits, shares):
+        splits = _with_validation_from_train(groups, splits, shares, seed)
+    missing = _missing_classes(labelled, splits, shares)
     _check_classes(groups, missing, snapshot, again=again)
     placed: dict[int, Split | None] = {
         image.image_id: splits[image.image_id] for image in labelled if image.split != splits[image.image_id]
@@ -171,6 +163,28 @@ def assign_splits(
         torn_groups=sum(len({splits[image.image_id] for image in each.images}) > 1 for each in groups),
         missing={split: tuple(snapshot.class_names[label] for label in labels) for split, labels in missing.items()},
     )
+
+
+def _with_validation_from_train(
+    groups: Sequence[ImageGroup], splits: Mapping[int, Split], shares: Mapping[Split, float], seed: int
+) -> dict[int, Split]:
+    """Return splits of which the validation has its share of the training images; the test stays as it is."""
+    placed = [ImageGroup([replace(image, split=splits[image.image_id]) for image in each.images]) for each in groups]
+    without_test: dict[Split, float] = {split: share for split, share in shares.items() if split != "test"}
+    return place_groups(placed, without_test, seed, val_from_train=True)
+
+
+def _missing_classes(
+    labelled: Sequence[SnapshotImage], splits: Mapping[int, Split], shares: Mapping[Split, float]
+) -> dict[Split, list[int]]:
+    """Return the classes that have no image in a split, by split."""
+    present = _labels(labelled)
+    missing: dict[Split, list[int]] = {}
+    for split in shares:
+        absent = present - _labels(image for image in labelled if splits[image.image_id] == split)
+        if absent:
+            missing[split] = sorted(absent)
+    return missing
 
 
 def _shares(val: float, test: float) -> dict[Split, float]:
@@ -219,7 +233,7 @@ def _labels(images: Iterable[SnapshotImage]) -> set[int]:
 
 
 def _check_enough(snapshot: Snapshot, labelled: Sequence[SnapshotImage], parts: int, *, again: bool) -> None:
-    """Raise a `ProjectError` if there are too few images; a class with placed images is not checked."""
+    """Raise a `ProjectError` if there are too few images for so many parts."""
     label = NextStep("label")
     if not labelled:
         hint = "Label some, or import folders named after their class."
@@ -232,14 +246,20 @@ def _check_enough(snapshot: Snapshot, labelled: Sequence[SnapshotImage], parts: 
     if len(labelled) < 2 * parts:
         message = Message("{labelled} labelled images are too few to split.", labelled=len(labelled))
         raise ProjectError(message, Message("Label at least {parts}.", parts=2 * parts), label)
-    settled = {snapshot.class_names[each] for each in _labels(image for image in labelled if image.split and not again)}
-    few = [f"“{name}” has {count}" for name, count in counts.items() if count < parts and name not in settled]
+    placed_before = {} if again else _labels(image for image in labelled if image.split)
+    _check_enough_of_each(counts, parts, placed_before={snapshot.class_names[each] for each in placed_before})
+
+
+def _check_enough_of_each(counts: Mapping[str, int], parts: int, *, placed_before: Collection[str]) -> None:
+    """Raise a `ProjectError` for a class without an image for each part; a class with placed images may have fewer."""
+    few = [f"“{name}” has {count}" for name, count in counts.items() if count < parts and name not in placed_before]
     if few:
         message = Message(
             "Each class needs {parts} images to be in every split: {few}.", parts=parts, few=listed(few, 5)
         )
         hint = Message("Label more of them, delete the class, or do without a test set.")
-        raise ProjectError(message, hint, NextStep("split_without_test") if parts == len(SPLITS) else label)
+        step = NextStep("split_without_test") if parts == len(SPLITS) else NextStep("label")
+        raise ProjectError(message, hint, step)
 
 
 def _check_classes(
@@ -314,13 +334,30 @@ def place_groups(
             settled.extend((image, image.split or usual) for image in group.images)
     wanted = missing_counts([image for group in groups for image in group.images], shares, settled)
     result: dict[int, Split] = {image.image_id: split for image, split in settled}
+    return result | _stratified(_in_drawn_order(free, seed), shares, wanted)
+
+
+def _in_drawn_order(groups: Sequence[ImageGroup], seed: int) -> list[ImageGroup]:
+    """Return the largest groups first, those of a size in an order drawn from the seed and their contents."""
 
     def order(group: ImageGroup) -> tuple[int, str]:
         contents = min(image.sha256 for image in group.images)
         return -len(group.images), hashlib.sha256(f"{seed}:{contents}".encode()).hexdigest()
 
+    return sorted(groups, key=order)
+
+
+def _stratified(
+    groups: Sequence[ImageGroup], shares: Mapping[Split, float], wanted: Mapping[Split, Counter[int]]
+) -> dict[int, Split]:
+    """Return the split of each image by iterative stratification; `wanted` is counted down.
+
+    The rarest class among the waiting groups first, each of its groups to the split that misses most of this class, and
+    of equal ones most of all.
+    """
+    result: dict[int, Split] = {}
     waiting: defaultdict[int, list[ImageGroup]] = defaultdict(list)
-    for group in sorted(free, key=order):
+    for group in groups:
         for label in group.labels:
             waiting[label].append(group)
     left = Counter({label: len(members) for label, members in waiting.items()})
@@ -339,28 +376,40 @@ def place_groups(
 def missing_counts(
     images: Sequence[SnapshotImage], shares: Mapping[Split, float], settled: Sequence[tuple[SnapshotImage, Split]]
 ) -> dict[Split, Counter[int]]:
-    """Return the number of missing images of each class in each split; `settled` images stay in place.
-
-    Each split gets at least one image of each class, where there are enough. A split above its share is full; the
-    others divide the rest in proportion to their shares.
-    """
+    """Return the number of missing images of each class in each split; `settled` images stay in place."""
     held: dict[Split, Counter[int]] = {split: Counter() for split in SPLITS}
     for image, split in settled:
         held[split].update(image.labels)
     wanted: dict[Split, Counter[int]] = {split: Counter() for split in SPLITS}
     for label, total in Counter(label for image in images for label in image.labels).items():
-        full: set[Split] = {split for split in SPLITS if split not in shares}
-        while True:
-            rest = total - sum(held[split][label] for split in full)
-            open_shares: dict[Split, float] = {split: share for split, share in shares.items() if split not in full}
-            unit = rest / (sum(open_shares.values()) or 1)
-            targets: dict[Split, int] = {split: max(1, round(unit * share)) for split, share in open_shares.items()}
-            over: set[Split] = {split for split, target in targets.items() if held[split][label] > target}
-            if not over:
-                break
-            full |= over
-        if "train" in targets:
-            targets["train"] = max(1, rest - sum(target for split, target in targets.items() if split != "train"))
-        for split, target in targets.items():
-            wanted[split][label] = target - held[split][label]
+        held_of_class = {split: held[split][label] for split in SPLITS}
+        for split, target in _targets(total, held_of_class, shares).items():
+            wanted[split][label] = target - held_of_class[split]
     return wanted
+
+
+def _targets(total: int, held: Mapping[Split, int], shares: Mapping[Split, float]) -> dict[Split, int]:
+    """Return how many images of a class each split should have; without the splits that are full.
+
+    A split that holds more than its share is full, and the others divide the rest in proportion to their shares: of 10
+    images and shares of .7, .15 and .15 with 4 in the test, training gets 5 and validation 1. Each split gets at least
+    one, where there are enough; training gets what rounding leaves.
+
+    Args:
+        total: Images of the class.
+        held: Those that stay in each split.
+        shares: The share of each split; one that has none takes no further image.
+    """
+    full: set[Split] = {split for split in SPLITS if split not in shares}
+    while True:
+        rest = total - sum(held[split] for split in full)
+        open_shares: dict[Split, float] = {split: share for split, share in shares.items() if split not in full}
+        unit = rest / (sum(open_shares.values()) or 1)
+        targets: dict[Split, int] = {split: max(1, round(unit * share)) for split, share in open_shares.items()}
+        over: set[Split] = {split for split, target in targets.items() if held[split] > target}
+        if not over:
+            break
+        full |= over
+    if "train" in targets:
+        targets["train"] = max(1, rest - sum(target for split, target in targets.items() if split != "train"))
+    return targets

@@ -20,7 +20,7 @@ _USER: Final = r"(?:[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}@){0,2}"  # never an option;
 _ADDRESS = re.compile(_USER + r"[A-Za-z0-9_:][A-Za-z0-9_.:%-]{0,200}")
 _URL = re.compile(rf"ssh://({_USER})(?:\[([^\[\]]+)\]|([^\[\]:@/]+))(?::([0-9]{{1,5}}))?/?")
 _PROGRAM = re.compile(r"[A-Za-z0-9_./~+][A-Za-z0-9_./~+-]{0,300}")
-_CONNECT_S: Final = 20
+_CONNECT_S: Final = 20  # for a connection to stand: through a jump host it takes several seconds
 
 
 class RemoteError(VisionFTError):

@@ -23,11 +23,11 @@ from visionft.events import Progress
 from visionft.files import MOST_RECORD, atomic_path, open_regular, parse_json
 from visionft.jobs import SILENT, JobContext
 
-FORMAT: Final = 1
+FORMAT: Final = 1  # another number whenever an earlier program could not read the file
 MANIFEST: Final = "manifest.json"
 _NAME = re.compile(r"(?:[A-Za-z0-9_][A-Za-z0-9_.-]*/){0,3}[A-Za-z0-9_][A-Za-z0-9_.-]*")
-_MOST_FILES = 2_000_000
-_CHUNK = 1 << 20
+_MOST_FILES = 2_000_000  # ImageNet has 1.3 million training images
+_CHUNK = 1 << 20  # bytes copied between two looks whether the job was cancelled
 _DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError, KeyError, TypeError)
 
 

@@ -25,10 +25,10 @@ from visionft.remote.program_wheel import write_wheel
 from visionft.remote.sent_jobs import THERE, SentJob, record_sent, remove_record
 
 Phase = Literal["running", "finished", "ended", "unknown"]
-_CHUNK: Final = 1 << 18
+_CHUNK: Final = 1 << 18  # bytes sent between two reports of progress
 _NO_EVENTS: Final = 1 << 50  # past the end of every file
 _MOST_EVENTS: Final = 4_000_000  # bytes of events in one look
-_EVERY_S: Final = 2.0
+_EVERY_S: Final = 2.0  # between two looks at the events there
 _PATIENCE_S: Final = 600.0  # without a connection, before following gives up
 # For `sh`, in the folder of a job: define `is_running`, which also sets p to the stored process id. It may be the
 # id of another process by now, so its command line must name this job; that of an older version runs in its folder.

@@ -32,7 +32,7 @@ from visionft.suggest.suggestions import Suggestion
 SAMPLE = 100  # images to check unless another number is chosen
 CONFIDENCE = 0.95  # of the bound
 
-_ROUNDING = 1e-12
+_ROUNDING = 1e-12  # of a sum of probabilities
 
 
 def chance_of_at_most(wrong_seen: int, *, suggestions: int, wrong: int, sample: int) -> float:

@@ -4,7 +4,7 @@ The second source of suggestions beside runs. NumPy only: it runs in the window'
 are computed before (`visionft.features`).
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -85,7 +85,7 @@ class FeatureSuggester:
             KeyError: A class is not among `class_names`.
         """
         given = {key: names for key, names in labels.given.items() if key in self._place_of and names}
-        changed = [key for key, names in given.items() if self._given.get(key) != names]
+        changed = {key: names for key, names in given.items() if self._given.get(key) != names}
         unlabelled = [key for key in self._given if key not in given]
         if self._closed != labels.closed:
             self._closed = labels.closed
@@ -93,14 +93,18 @@ class FeatureSuggester:
         if unlabelled:
             self.state.unlabel(self._places(unlabelled))
         if changed:
-            column = {name: place for place, name in enumerate(self.class_names)}
-            targets = np.zeros((len(changed), len(self.class_names)), np.float32)
-            for row, key in enumerate(changed):
-                targets[row, [column[name] for name in given[key]]] = 1
-            self.state.label(self._places(changed), targets)
+            self.state.label(self._places(changed), self._targets_of(list(changed.values())))
         self._given = given
         if unlabelled or changed:
             self._forget_predictions()
+
+    def _targets_of(self, labels: Sequence[tuple[str, ...]]) -> np.ndarray:
+        """Return (N, C) float32: 1 for each class of an image, else 0."""
+        column = {name: place for place, name in enumerate(self.class_names)}
+        targets = np.zeros((len(labels), len(self.class_names)), np.float32)
+        for row, names in enumerate(labels):
+            targets[row, [column[name] for name in names]] = 1
+        return targets
 
     def reject(self, image_ids: Iterable[int], class_name: str) -> None:
         """Exclude classes from the suggestions of images, for the lifetime of the suggester."""

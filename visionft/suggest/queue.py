@@ -14,7 +14,7 @@ from visionft.heads.feature_map import assign, k_means
 from visionft.suggest.feature_suggester import FeatureSuggester
 from visionft.suggest.suggestions import uncertainties
 
-ROW = 12  # images in a row
+ROW = 12  # images in a row, as in the simulations of docs/decisions/0043
 
 
 @dataclass(frozen=True, slots=True)

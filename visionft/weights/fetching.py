@@ -16,7 +16,7 @@ from visionft.weights.records import WeightsRecord, check_room, install, sha256_
 from visionft.weights.states import partial_files
 from visionft.weights.tokenizer_files import fetch_tokenizer, needs_tokenizer
 
-_MB = 1_000_000
+_MB = 1_000_000  # bytes
 
 
 def fetch(backbone: Backbone, *, accepted: str = "", with_text: bool = True, job: JobContext = SILENT) -> Path | None:

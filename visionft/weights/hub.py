@@ -25,10 +25,10 @@ from visionft.weights.locations import substitutes, weights_folder
 
 logger = logging.getLogger(__name__)
 
-TIMEOUT_S = 10.0
-TRIES = 4
+TIMEOUT_S = 10.0  # without a byte
+TRIES = 4  # without progress; the waits between them last 3.5 s
 FIRST_WAIT_S = 0.5  # doubles from try to try
-_MOST_REDIRECTS = 10
+_MOST_REDIRECTS = 10  # the hub redirects once or twice, to where it stores large files
 SPARE_BYTES = 200_000_000  # of a file larger than expected, such as one with a head for 22,000 classes
 _Answer = TypeVar("_Answer")
 OnBytes = Callable[[int], None]

@@ -22,7 +22,7 @@ from visionft.weights.reading import KINDS, read_state, stated_licence
 from visionft.weights.records import WeightsRecord, check_room, install, read_record, sha256_of, sole_writer
 from visionft.weights.tokenizer_files import import_tokenizer, tokenizer_owner
 
-PIECE_BYTES = 4_000_000
+PIECE_BYTES = 4_000_000  # copied between two looks whether the job was cancelled
 _CACHED = "models--timm--"  # begins what the hub's cache calls the folder of one of timm's repositories
 
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn  # noqa: TID253
 from torch.nn import functional  # noqa: TID253
 
 SET_ASIDE = 4.0  # as `visionft.heads.knn.memory`; a test holds them together
-_LEAST = 1e-12
+_LEAST = 1e-12  # a length or a sum that is divided by
 
 
 class KnnHead(nn.Module):

@@ -32,7 +32,7 @@ from visionft.project.safety import backups
 
 DATABASE = "project.db"
 CHANGED_OUTSIDE = Message("project.db is not as it was left: another program or the disk changed it.")
-DEFAULT_UNDO_STEPS = 1000
+DEFAULT_UNDO_STEPS = 1000  # fewer than a person labels in a day: undo reaches back some hours
 _PATIENCE_S = 5.0  # for the end of a query of another thread; a connection that is busy longer stays open
 Seal = Literal["whole", "none", "broken"]
 

@@ -20,7 +20,7 @@ JOURNALED_TABLES = (
     *("setting", "root", "image", "class", "label", "tag", "image_tag", "conflict", "alias"),
     *("verdict", "certified", "prompt"),
 )  # audits are facts: not undoable
-_CHUNK = 20_000
+_CHUNK = 20_000  # rows in memory at a time: an import of 100,000 images has several for each
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,7 +20,7 @@ from visionft.errors import NextStep, ProjectError
 from visionft.project.db.sqlite_errors import damage_error
 
 APPLICATION_ID = 0x56465450  # "VFTP": distinguishes a project from any other SQLite file
-BUSY_TIMEOUT_S = 10.0
+BUSY_TIMEOUT_S = 10.0  # for the lock of another connection: longer than any single change of a project holds it
 _PRAGMAS = (
     "foreign_keys = ON",
     "trusted_schema = OFF",

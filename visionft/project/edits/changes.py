@@ -19,7 +19,7 @@ from visionft.data.types import SPLITS, Split
 from visionft.errors import ProjectError
 from visionft.project.names import clean_name, count_of, name_key
 
-BULK_IMAGES = 100
+BULK_IMAGES = 100  # affected by a change that a backup precedes: more than anybody would do again by hand
 LabelSource = Literal["person", "import", "suggestion"]
 Key = TypeVar("Key")
 

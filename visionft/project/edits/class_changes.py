@@ -12,7 +12,8 @@ from visionft.project.edits import changes
 from visionft.project.names import clean_name, name_key
 
 COLOR = re.compile(r"#[0-9a-fA-F]{6}")
-MOST_LINES, MOST_LETTERS = 100, 500  # per class, and per line
+MOST_LINES = 100  # prompts of a class: CLIP's authors have 80 for ImageNet
+MOST_LETTERS = 500  # of a prompt: a text network reads 64 to 77 tokens of it, of four letters or so each
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from visionft.project.edits.conflicts import add_candidates, displayed_path
 from visionft.project.names import clean_name, name_key
 
 Review = Literal["done", "later"]
-MAX_NOTE_LENGTH = 10_000
+MAX_NOTE_LENGTH = 10_000  # characters, about three pages
 
 
 @dataclass(frozen=True, slots=True)

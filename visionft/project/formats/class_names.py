@@ -24,9 +24,8 @@ _PROSE = re.compile(r"(?i)readme|legende?")
 _ITEM = re.compile(r"[-*+\s]*(\w+)\s*[:=–-]\s*(\S.{,60})")  # `- 0: healthy` in a README; longer ones are sentences
 _SUFFIXES = (".txt", ".csv", ".tsv", ".json", ".names", ".yaml", ".yml", ".mat", ".md")
 _MAX_BYTES = 20_000_000  # `words.txt` of Tiny ImageNet has 2.6 MB
-_MAX_FILES = 50
-
-_MAX_YAML = 1_000_000
+_MAX_FILES = 50  # that may hold names, of the folders around a table
+_MAX_YAML = 1_000_000  # bytes: a million take 4 s of a core, and hold 42,000 names
 _NAME_KEYS = ("names", "classes", "categories", "labels")  # `names: [cat, dog]` in YOLO's `data.yaml`
 # `1 cat`, `/m/01yrx,cat`, `0: cat`
 _PAIR = re.compile(r"(\S+?)(?:\t|\s*[,;:|]\s*|\s+)(\S.*)")

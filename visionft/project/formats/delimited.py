@@ -22,7 +22,7 @@ from visionft.project.formats.whole_files import reading_errors, text_encoding
 
 # Rows above the columns of a sheet: one, as `Prüfung Werk 2;;` above `Bild;Befund;Prüfer`, and blank ones.
 MOST_TITLE_ROWS = 5
-_MAX_CELL = 1_000_000
+_MAX_CELL = 1_000_000  # characters; masks as run lengths exceed the 131,072 that are usual for `csv`
 _MAX_LINE = 4_000_000  # a row is held in memory whole, and a file may be a single row
 _SAMPLE_LINES = 200  # `annotations/list.txt` of the Oxford-IIIT Pets begins with comments
 _STATED = re.compile(r'"?sep=(.)"?', re.IGNORECASE)  # a first line to declare the delimiter for Excel

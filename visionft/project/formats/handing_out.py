@@ -22,7 +22,7 @@ _BLANK_AT_EDGE = re.compile(r"^ | (?=\.[^.]*$)")  # of a name or its stem: lists
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 _NOT_IN_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _HIDDEN = re.compile("^_(?=_)")  # Hugging Face's data sets skip folders with this prefix
-_MAX_FOLDER_BYTES = 120
+_MAX_FOLDER_BYTES = 120  # of the name of a class: it leaves half of Windows' 260 for the path to it and the file in it
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -24,8 +24,11 @@ from visionft.project.formats.split_names import UNASSIGNED_FOLDER
 from visionft.project.formats.whole_files import check_size, objects
 
 _SPLIT_FOLDERS = {"train": "train", "val": "validation", "test": "test"}
-_MAX_ROWS, _MAX_IN_LISTS, _MAX_UNPACKED = 5_000_000, 5_000_000, 2 * 2**30
-_MAX_TEXT, _MAX_CARD = 300, 1 << 20  # characters of a class; bytes of a card
+_MAX_ROWS = 5_000_000  # at 400 bytes of memory an image, and more, the 2 GB of any label file
+_MAX_IN_LISTS = 5_000_000  # values in all lists, such as several labels of an image
+_MAX_UNPACKED = 2 * 2**30  # bytes of the values
+_MAX_TEXT = 300  # characters of a class
+_MAX_CARD = 1 << 20  # bytes of a card (README.md), whose head gives the names of the classes
 _BATCH_BYTES = 2**28  # about, of the rows that are read together
 # Text encodings supported by Arrow's dictionary reader.
 _OF_DICTIONARIES = frozenset({"PLAIN", "RLE", "BIT_PACKED", "PLAIN_DICTIONARY", "RLE_DICTIONARY"})

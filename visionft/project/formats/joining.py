@@ -25,7 +25,8 @@ from visionft.project.formats.whole_files import MemoryLimit, read_label_json
 _MOST_FILES = 500  # that are opened
 _MOST_ALIKE = 50  # tables in a folder; more are files of one image each, as the boxes of YOLO
 _LEAST_DOCUMENTS = 3  # JSON files called like images, `a.json` of V7 for `a.jpg`; fewer may be so by chance
-_MOST_HEADS, _HEAD_ROWS = 20, 5
+_MOST_HEADS = 20  # tables, among which a person chooses
+_HEAD_ROWS = 5  # rows of each that are shown
 _SIGNS_AFTER_NAME = re.compile(r"(?i)(___\w+)?\.json$")  # `a.jpg___objects.json` of SuperAnnotate
 _KEYED = 0.9  # share of the images whose names hold one key of a table: `B03` for `B03_s1.tif`
 _OF_FILE = "file_name"

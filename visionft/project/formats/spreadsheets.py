@@ -13,7 +13,7 @@ from visionft.amounts import size_text
 from visionft.errors import ProjectError
 from visionft.files import open_regular
 
-_MAX_UNPACKED = 500 * 2**20
+_MAX_UNPACKED = 500 * 2**20  # bytes of XML: 20 million cells of 23, `<c r="A1"><v>1</v></c>`
 # Of a sheet: calamine keeps the empty ones between two others, too. A cell in XFD1048576, Excel's last one, spans
 # 17 billion.
 _MAX_CELLS = 20_000_000

@@ -24,20 +24,27 @@ from visionft.project.formats.split_names import is_split_name, split_of
 
 MAX_BYTES = 200 * 2**20  # of a label file
 MAX_MEMORY = 2 * 10**9  # limit for its values, and again for its images
-_MAX_DEPTH = 50
-_OF_ELEMENT, _OF_ATTRIBUTE, _OF_TEXT = 300, 130, 60  # bytes of memory, beside the characters
-_OF_IMAGE, _OF_LABEL, _OF_REJECTED = 1000, 64, 400  # measured: 400 to 950 bytes an image
+_MAX_DEPTH = 50  # elements within one another; the objects of VOC and CVAT lie 4 deep
+# Bytes of memory of the parts of XML, beside their characters.
+_OF_ELEMENT = 300
+_OF_ATTRIBUTE = 130
+_OF_TEXT = 60
+# Bytes of memory of an entry; measured are 400 to 950 for an image.
+_OF_IMAGE = 1000
+_OF_LABEL = 64
+_OF_REJECTED = 400
 _CHUNK = 1 << 20
 _MAX_TAG = 4 << 20  # bytes; its values are created at once
 _AGAIN = Message("It may be cut short or edited by hand: export it again.")
 _DIVIDE = Message("Divide it, or leave out what is no label, such as outlines and images inside it.")
-_LOOK_BYTES = 1 << 20
-_NOT_ASCII, _NOT_ASCII_PAIR = re.compile(r"[^\0-\x7f]"), re.compile(r"[^\0-\x7f]{2}")
+_LOOK_BYTES = 1 << 20  # of the beginning and of the end: COCO's `categories` stand behind all `annotations`
+_NOT_ASCII = re.compile(r"[^\0-\x7f]")
+_NOT_ASCII_PAIR = re.compile(r"[^\0-\x7f]{2}")
 _CODE_PAGES = ("cp1252", "cp1250")  # of Western and of Central Europe
 # Of Russian, Japanese, Chinese, Korean, Greek, Turkish, Hebrew and Arabic.
 _OTHER_PAGES = ("cp1251", "cp932", "gb18030", "cp949", "big5", "cp1253", "cp1254", "cp1255", "cp1256")
 _FOREIGN_CELL = re.compile(r"[^\t\r\n,;|\"]*[^\0-\x7f][^\t\r\n,;|\"]*")
-_MOST_CELLS = 100
+_MOST_CELLS = 100  # with letters outside of ASCII, whose code page is tried
 _WITHIN_WORD = re.compile(r"[^\W\d_][²³½¿¡][^\W\d_]")  # signs of code page 1252 there are letters of another
 _PUNCTUATION = "€‚„…‘’“”•–—°²³´µ·½¿¡§©®«»\xa0"
 # Tools that cannot be imported: suffixes of their files, and patterns that must all match.

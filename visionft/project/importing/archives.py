@@ -39,7 +39,7 @@ from visionft.project.importing.shards import TABLE, join_shards, split_in
 
 MAX_FILES = 1_000_000
 MAX_RATIO = 200  # images hardly compress; deflate's maximum ratio is about 1,000
-RATIO_MATTERS_ABOVE = 100 * 2**20
+RATIO_MATTERS_ABOVE = 100 * 2**20  # bytes: drawings and images of one colour compress well, and are small
 _TAR_SUFFIXES = (".tar.gz", ".tar.bz2", ".tar", ".tgz", ".tbz2")
 _SUFFIXES = (".zip", ".tm", ".parquet", *_TAR_SUFFIXES)  # `.tm`: a project of Teachable Machine
 _RESERVED = {"con", "prn", "aux", "nul", *(f"{port}{digit}" for port in ("com", "lpt") for digit in "123456789")}

@@ -27,7 +27,7 @@ from visionft.project.names import clean_name, name_key
 from visionft.project.safety.backups import list_backups
 from visionft.project.store import Project
 
-_MOST_ORIGIN = 500  # letters of the origin of a candidate
+_MOST_ORIGIN = 500  # characters of the origin of a candidate, names of files and folders; a stranger's may be longer
 _SOURCES: tuple[LabelSource, ...] = ("person", "import", "suggestion")
 
 

@@ -22,7 +22,7 @@ from visionft.project.safety import backups
 
 logger = logging.getLogger(__name__)
 
-INTERVAL_S = 30 * 60
+INTERVAL_S = 30 * 60  # between automatic backups of a project that changes, as in Anki
 
 
 @dataclass

@@ -35,10 +35,13 @@ PARTIAL_PREFIX = ".partial-"  # of unfinished or half deleted folders; `check` d
 _COUNTED = ("image", "class", "label", "tag", "image_tag", "step")
 _DAY_S = 86_400
 # Thinned as in Anki: everything of the last two days, then one a day, a week, a month.
-KEEP_ALL_S, KEEP_ALL_AT_MOST = 2 * _DAY_S, 50
-KEEP_DAYS, KEEP_WEEKS, KEEP_MONTHS = 12, 10, 9
-KEEP_BYTES = 2 * 10**9
-_YEAR_9999 = 253_370_764_800.0
+KEEP_ALL_S = 2 * _DAY_S
+KEEP_ALL_AT_MOST = 50  # of two days: one every half hour of a long day makes 20
+KEEP_DAYS = 12
+KEEP_WEEKS = 10
+KEEP_MONTHS = 9
+KEEP_BYTES = 2 * 10**9  # of all automatic backups of a project
+_YEAR_9999 = 253_370_764_800.0  # in seconds since 1970: later times cannot be shown as dates
 STAMP = "%Y-%m-%d %H-%M-%S"
 
 
