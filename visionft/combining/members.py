@@ -47,7 +47,8 @@ class Member:
     def of(cls, run: RunSummary, images: Snapshot, job: JobContext) -> "Member":
         """Return a run as a member.
 
-        Raises RunError, ProjectError, JobCancelled, WeightsError: as `run_index`; or its images are no longer known.
+        Raises:
+            RunError, ProjectError, JobCancelled, WeightsError: As `run_index`; or its images are no longer known.
         """
         if not is_live(run):
             trained_on = frozenset(image.sha256 for image in read_snapshot(run.path).labelled("train"))
@@ -83,7 +84,8 @@ def without_training_images(members: Sequence[Member], images: Snapshot, job: Jo
 def validation_predictions(members: Sequence[Member], images: Snapshot, job: JobContext) -> MemberPredictions:
     """Return the logits of each member on the validation images readable for all.
 
-    Raises RunError, JobCancelled, WeightsError: as `load_run_model` and `run_logits`.
+    Raises:
+        RunError, JobCancelled, WeightsError: As `load_run_model` and `run_logits`.
     """
     outputs: list[Logits] = []
     for member in members:

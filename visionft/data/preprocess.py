@@ -50,7 +50,8 @@ def is_region(text: str) -> bool:
 def parsed_region(text: str) -> Region:
     """Return the region of a text such as `0.1,0.2,0.9,0.8`: left, top, right, bottom as shares of the sides.
 
-    Raises ValueError: it is no such text, or the rectangle is empty or reaches outside the image.
+    Raises:
+        ValueError: It is no such text, or the rectangle is empty or reaches outside the image.
     """
     shares = [float(part) for part in text.split(",")]
     left, top, right, bottom = (round(share * 1000) for share in shares)

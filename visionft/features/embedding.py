@@ -113,7 +113,8 @@ def embed(
 def embedded(project_dir: Path, images: Snapshot, *, job: JobContext = SILENT) -> Features:
     """Return the features of all images; missing ones are computed first, as by `embed`.
 
-    Raises JobCancelled: the user cancelled; computed features are kept.
+    Raises:
+        JobCancelled: The user cancelled; computed features are kept.
     """
     kind = current_kind(project_dir)
     if kind is not None:
@@ -130,8 +131,11 @@ def features_under(
 ) -> Features:
     """Return the features of images by the frozen network of a run's settings; missing ones are computed.
 
-    The project's current features (`make_current`) stay. Raises JobCancelled: the user cancelled; computed features are
-    kept; WeightsError: the network's weights cannot be had.
+    The project's current features (`make_current`) stay.
+
+    Raises:
+        JobCancelled: The user cancelled; computed features are kept.
+        WeightsError: The network's weights cannot be had.
     """
     config = with_aspect(config, images)
     path = local_file(config.backbone_row) if config.weights == PRETRAINED else None

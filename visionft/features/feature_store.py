@@ -151,7 +151,8 @@ def known_kind(project_dir: Path, backbone: str, preprocessing: str, weights: st
 def load_features(project_dir: Path, images: Snapshot | Sequence[SnapshotImage]) -> Features:
     """Return the known features of images; nothing is computed (see `embedding.embed`).
 
-    Raises ProjectError: there are no features at all.
+    Raises:
+        ProjectError: There are no features at all.
     """
     kind = current_kind(project_dir)
     if kind is None:

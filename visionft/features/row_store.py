@@ -86,7 +86,8 @@ class RowStore:
     def append(self, contents: Sequence[str], rows: np.ndarray) -> None:
         """Add rows (N, ...) for contents; durable when this returns.
 
-        Raises VisionFTError: the disk is full, or the folder cannot be written.
+        Raises:
+            VisionFTError: The disk is full, or the folder cannot be written.
         """
         data = np.ascontiguousarray(rows, self.dtype.base)
         raw = data.view(np.uint8).reshape(len(contents), self.dtype.itemsize)

@@ -22,7 +22,7 @@ from visionft.heads.numerics import Rows, ScaledRows
 
 INTERCEPT = 3.0  # the last input of every image
 STRENGTHS = (0.3, 1.0, 3.0)  # for features with a mean squared norm of 3 (three stages): flat between .1 and 3
-_ROWS = 8192
+_ROWS = 8192  # images in one product
 _AMPLIFIED = 100.0  # largest amplification of rounding in single precision
 _CHANGES = 512  # labels after which x'P M is recomputed: rounding adds up
 

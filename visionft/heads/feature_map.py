@@ -13,7 +13,7 @@ import numpy as np
 from visionft.heads.closed_form import INTERCEPT
 from visionft.heads.numerics import Rows, principal_directions, unit_rows
 
-_CLUSTER_ROWS = 20_000
+_CLUSTER_ROWS = 20_000  # images compared with the centres at a time
 
 
 def k_means(rows: np.ndarray, clusters: int, *, seed: int, most: int = _CLUSTER_ROWS, rounds: int = 12) -> np.ndarray:
@@ -44,10 +44,13 @@ def assign(rows: np.ndarray, centres: np.ndarray) -> np.ndarray:
     return np.concatenate([(rows[start : start + _CLUSTER_ROWS] @ centres.T).argmax(axis=1) for start in starts])
 
 
-_LINEAR, _KERNEL = 256, 256  # dimensions of each half
+_LINEAR = 256  # dimensions of the features' half
+_KERNEL = 256  # dimensions of the kernel's half: landmarks
 _GAMMA = 1.0  # of exp(-gamma |u - v|^2 / 2) for directions u, v
 _SQUARED_NORM = 1.0  # mean of the kernel half; features of three stages have 3. More helps trashnet, costs sign_digits
-_SAMPLED, _ROUNDS, _ROWS = 5_000, 6, 8_192
+_SAMPLED = 5_000  # images to fit to
+_ROUNDS = 6  # of k-means
+_ROWS = 8_192  # mapped at a time: copies of more never lie in memory
 
 
 @dataclass(frozen=True)

@@ -30,10 +30,12 @@ from visionft.jobs import SILENT, JobContext
 
 FOLDS = 5
 DECAYS = (1e-2, 3e-3, 1e-3, 3e-4)  # L2 penalties on the mean loss, for features whose squared norm is 1 on average
-_NEAR, _NEAR_BY = 1.1, 0.01  # a loss counts as near the least one up to so much of it, and so much more
+# A loss counts as near the least one up to so many times it, and so much more.
+_NEAR = 1.1
+_NEAR_BY = 0.01
 _TITLES = {"ridge": "ridge regression", "gda": "Gaussian discriminant analysis", "logistic": "logistic regression"}
-_NO_FOLD = -2
-_ITERATIONS = 40
+_NO_FOLD = -2  # stands for all images; -1 is the fold of the only image of a class
+_ITERATIONS = 40  # of L-BFGS, for each penalty
 _LOGISTIC_LIMIT = 100_000_000  # images x features x classes: beyond, a logistic regression takes minutes
 
 
@@ -151,15 +153,16 @@ def fit_head(
 
     def fit(*views: np.ndarray) -> FittedHead:
         """Fit a head to the images and copies of them, each in the fold of its image."""
-        rows, repeats = np.concatenate(views), len(views)
+        rows = np.concatenate(views)
+        repeats = len(views)
         means, divisors = standardization(rows, widths)
         data = _TrainingData(
-            torch.from_numpy((rows.astype(np.float32) - means) / divisors),
-            torch.from_numpy(np.tile(targets.astype(np.float64), (repeats, 1))),
-            torch.from_numpy(np.tile(weights.astype(np.float32), repeats)),
-            torch.from_numpy(np.tile(folds, repeats)),
-            is_multilabel,
-            len(features),
+            inputs=torch.from_numpy((rows.astype(np.float32) - means) / divisors),
+            targets=torch.from_numpy(np.tile(targets.astype(np.float64), (repeats, 1))),
+            weights=torch.from_numpy(np.tile(weights.astype(np.float32), repeats)),
+            folds=torch.from_numpy(np.tile(folds, repeats)),
+            is_multilabel=is_multilabel,
+            images=len(features),
         )
         return _fit(data, means, divisors, widths=widths, tries_last_alone=tries_last_alone, job=job)
 
@@ -201,7 +204,8 @@ def _fit(
     chosen = [each for each in candidates if each.loss <= candidates[0].loss * _NEAR + _NEAR_BY]
     held_out = torch.stack([each.held_out / each.temperature for each in chosen]).mean(dim=0)
     _, temperature = data.score(held_out)
-    weight, bias = torch.zeros(inputs.shape[1], classes).double(), torch.zeros(classes).double()
+    weight = torch.zeros(inputs.shape[1], classes).double()
+    bias = torch.zeros(classes).double()
     for each in chosen:
         share = 1 / (each.temperature * len(chosen) * temperature)
         head = each.space.of_features(each.head)

@@ -10,8 +10,9 @@ import numpy as np
 RIDGES = (1e-2, 1e-1, 1.0, 10.0)  # strengths relative to the mean variance of a feature
 SHRINKAGES = (0.05, 0.2, 0.5, 0.9)  # towards a covariance equal in every direction
 BLOCK = 65_536  # rows summed at a time: so many are summed in one go, and copies of more never lie in memory
-_SAMPLED = 5_000
-MOST_KEPT, _READ = 200_000, 2048  # rows of which the scaled ones are kept in memory; rows scaled at a time
+_SAMPLED = 5_000  # rows for the principal directions, of at most some thousand features
+MOST_KEPT = 200_000  # rows of which the scaled ones are kept in memory
+_READ = 2048  # rows scaled at a time
 _CACHED = 65_536  # numbers in double precision that stay in a processor's cache
 
 

@@ -16,7 +16,7 @@ from visionft.foreign_text import is_unicode, printable
 from visionft.project.db.journal import Effects
 from visionft.project.edits.changes import AssignSplits, Change, LabelImages
 from visionft.project.edits.image_changes import RestoreImages
-from visionft.project.importing.importer import import_files
+from visionft.project.importing.importer import ImportReport, import_files
 from visionft.project.names import clean_name
 from visionft.project.store import Project
 
@@ -72,21 +72,26 @@ def take_in(project: Project, class_name: str, paths: Sequence[Path], *, copy: b
     known = _images_with_content(project, contents.values())
     image_ids = {path: known[sha256].image_id for path, sha256 in contents.items() if sha256 in known}
     if not image_ids:
-        reason = report.unreadable[0].reason if report.unreadable else "it is not an image"
-        message = Message("{path} cannot be taken in: {reason}.", path=printable(paths[0]), reason=reason)
-        raise ProjectError(message, "Choose another image.")
+        raise _no_image(paths[0], report)
     is_split = bool(project.fetch("SELECT 1 FROM image WHERE split = 'train' AND removed_at IS NULL LIMIT 1"))
-    unplaced = [each.image_id for each in known.values() if is_split and not each.has_split]
     removed = tuple(each.image_id for each in known.values() if each.is_removed)
-    changes: list[Change] = [LabelImages(tuple(image_ids.values()), class_name)]
-    if unplaced:
-        changes.insert(0, AssignSplits(dict.fromkeys(unplaced, "train")))
+    unplaced = [each.image_id for each in known.values() if is_split and not each.has_split]
+    changes: list[Change] = []
     if removed:
-        changes.insert(0, RestoreImages(removed))
+        changes.append(RestoreImages(removed))
+    if unplaced:
+        changes.append(AssignSplits(dict.fromkeys(unplaced, "train")))
+    changes.append(LabelImages(tuple(image_ids.values()), class_name))
     step_id = report.step_id
     for change in changes:
         step_id = project.apply(change, continues=step_id).step_id or step_id
     return LabellingReport(image_ids=image_ids, added=report.added, split="train" if unplaced else None)
+
+
+def _no_image(path: Path, report: ImportReport) -> ProjectError:
+    reason = report.unreadable[0].reason if report.unreadable else "it is not an image"
+    message = Message("{path} cannot be taken in: {reason}.", path=printable(path), reason=reason)
+    return ProjectError(message, "Choose another image.")
 
 
 class _KnownImage(NamedTuple):

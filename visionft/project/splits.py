@@ -150,16 +150,14 @@ def assign_splits(
         splits = _with_validation_from_train(groups, splits, shares, seed)
     missing = _missing_classes(labelled, splits, shares)
     _check_classes(groups, missing, snapshot, again=again)
-    placed: dict[int, Split | None] = {
-        image.image_id: splits[image.image_id] for image in labelled if image.split != splits[image.image_id]
-    }
-    if placed:
-        project.apply(AssignSplits(placed))
+    moved = [image for image in labelled if image.split != splits[image.image_id]]
+    if moved:
+        project.apply(AssignSplits({image.image_id: splits[image.image_id] for image in moved}))
     counts = Counter(splits.values())
     return SplitReport(
-        assigned=len(placed),
+        assigned=len(moved),
         splits={split: counts[split] for split in SPLITS},
-        from_train=0 if again else sum(image.split == "train" for image in labelled if image.image_id in placed),
+        from_train=0 if again else sum(image.split == "train" for image in moved),
         torn_groups=sum(len({splits[image.image_id] for image in each.images}) > 1 for each in groups),
         missing={split: tuple(snapshot.class_names[label] for label in labels) for split, labels in missing.items()},
     )

@@ -105,8 +105,10 @@ class Project:
         """Open a project.
 
         If another process has it open for writing, or its folder cannot be written, it is opened for reading:
-        `is_read_only` is set, and `read_only_reason` gives the reason. Raises `ProjectError`: there is no project, it
-        is damaged, or a newer program wrote it. Nothing was changed.
+        `is_read_only` is set, and `read_only_reason` gives the reason.
+
+        Raises:
+            ProjectError: There is no project, it is damaged, or a newer program wrote it. Nothing was changed.
         """
         path = project_path(path)
         if path.is_file():
@@ -172,8 +174,10 @@ class Project:
 
         On return, the change survives a crash and a power cut. Any thread may call it; changes queue. The state before
         a bulk change becomes a backup, unless the change altered nothing. `continues` is the `step_id` of the import to
-        continue with another batch; it stays one step in the history. Raises `ProjectError`: the change does not fit
-        the project, or the project cannot be written. Nothing was changed.
+        continue with another batch; it stays one step in the history.
+
+        Raises:
+            ProjectError: The change does not fit the project, or the project cannot be written. Nothing was changed.
         """
         schedule = self._schedule
         pinned = schedule.pin(change.title, is_bulk=change.is_bulk and not continues) if schedule is not None else None

@@ -59,7 +59,8 @@ class Index:
 def indexed_images(images: Snapshot) -> Snapshot:
     """Return the images of an index: labelled ones outside of validation and test; those without a split belong to it.
 
-    Raises ProjectError: no such image has a label.
+    Raises:
+        ProjectError: No such image has a label.
     """
     chosen = tuple(image for image in images.images if image.labels and image.split not in ("val", "test"))
     if not chosen:
@@ -79,7 +80,9 @@ def index_digest(indexed: Snapshot, name: str) -> str:
 def open_index(project_dir: Path, images: Snapshot, *, job: JobContext = SILENT) -> Index:
     """Return the index of a project's labelled images; missing features are computed first.
 
-    Raises ProjectError: no image has a label, or none can be read; VisionFTError: as `embed`.
+    Raises:
+        ProjectError: No image has a label, or none can be read.
+        VisionFTError: As `embed`.
     """
     indexed = indexed_images(images)
     features = embedded(project_dir, indexed, job=job)
@@ -97,8 +100,10 @@ def open_index(project_dir: Path, images: Snapshot, *, job: JobContext = SILENT)
 def run_index(run: RunSummary, images: Snapshot, *, job: JobContext = SILENT) -> Index:
     """Return the index of a k-NN run for the labels of `images`, with the run's network and settings.
 
-    Raises ProjectError: no image for the index has a label, or none can be read; RunError: the run is none of k-NN, or
-    its weights were deleted; WeightsError: the network's weights are missing.
+    Raises:
+        ProjectError: No image for the index has a label, or none can be read.
+        RunError: The run is none of k-NN, or its weights were deleted.
+        WeightsError: The network's weights are missing.
     """
     config = run.config
     if not config.method_row.is_live:
@@ -138,7 +143,8 @@ def _fit(
 ) -> FittedKnn:
     """Fit a k-NN classifier to features of the last stages (`widths`) of the indexed images, as far as they have any.
 
-    Raises ProjectError: none of the images can be read.
+    Raises:
+        ProjectError: None of the images can be read.
     """
     if not len(features):
         hint = Message("Check that their disk is connected.")
@@ -196,7 +202,8 @@ def _read_or_fit(
 def write_index(path: Path, arrays: Mapping[str, np.ndarray], about: Mapping[str, Any]) -> None:
     """Write arrays as safetensors, whole or not at all, with `about` and a hash of both as its metadata.
 
-    Raises VisionFTError: the disk is full or cannot be written.
+    Raises:
+        VisionFTError: The disk is full or cannot be written.
     """
     from safetensors.numpy import save_file
 

@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 def load_current_model(run: RunSummary, images: Snapshot, *, job: JobContext = SILENT) -> "RunModel":
     """Load the model of a run; k-NN, alone or in an ensemble, predicts from the current labels.
 
-    Raises ProjectError: no image for an index has a label, or none can be read; RunError, WeightsError: as
-    `load_run_model` and `run_index`.
+    Raises:
+        ProjectError: No image for an index has a label, or none can be read.
+        RunError, WeightsError: As `load_run_model` and `run_index`.
     """
     from visionft.training.runs.run_model import load_run_model
 
@@ -62,7 +63,8 @@ def labels_digest(members: Sequence[RunSummary], images: Snapshot) -> str:
 def training_snapshot(run: RunSummary, images: Snapshot) -> Snapshot:
     """Return the images and splits that a run predicts from: those of its training, or the current ones of k-NN.
 
-    Raises RunError: the run's own are missing or damaged.
+    Raises:
+        RunError: The run's own are missing or damaged.
     """
     return images if is_live(run) else read_snapshot(run.path)
 

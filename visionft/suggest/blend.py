@@ -20,7 +20,9 @@ _SHARES = {  # ... and the weight of each classifier there
     "ridge": (0.0, 0.5, 0.5, 0.0),
     "gda": (0.0, 0.0, 0.5, 1.0),
 }
-_MEANS_SCALE, _RIDGE_SCALE = 2.0, 4.0  # initial factors from outputs to logits
+# Factors from outputs to logits, before the temperature is fitted.
+_MEANS_SCALE = 2.0
+_RIDGE_SCALE = 4.0
 
 
 @dataclass(frozen=True)

@@ -73,7 +73,10 @@ def download(backbone: Backbone, remote: RemoteFile, partial: Path, *, on_bytes:
     """Append the missing bytes of a file to `partial`; False when cancelled. Lost connections are retried.
 
     `partial` holds the first bytes of the same file, or does not exist yet; it is kept when this ends early. `on_bytes`
-    receives the number of local bytes. Raises `WeightsError`: the hub refuses or is gone, or the disk is full.
+    receives the number of local bytes.
+
+    Raises:
+        WeightsError: The hub refuses or is gone, or the disk is full.
     """
 
     def stream() -> bool:

@@ -86,13 +86,18 @@ def _misfit(body: Mapping[str, Any], own: Mapping[str, Any]) -> str:
     for name in own:
         if name in body and body[name].shape != own[name].shape:
             return _other_shape(name, body, own)
-    missing = [name for name in own if name not in body and not name.endswith(_COUNTER)]
-    if missing:
+    if missing := _names_without(own, body):
         return Message("it lacks {names}", names=listed(missing, most=1))
     parts = {name.partition(".")[0] for name in own if "." in name}  # of the network
-    others = [name for name in body if name not in own and not name.endswith(_COUNTER)]
-    extra = [name for name in others if "." not in name or name.partition(".")[0] in parts]
-    return Message("it has {some} too many", some=listed(extra, most=1)) if extra else ""
+    others = _names_without(body, own)
+    if extra := [name for name in others if "." not in name or name.partition(".")[0] in parts]:
+        return Message("it has {some} too many", some=listed(extra, most=1))
+    return ""
+
+
+def _names_without(some: Mapping[str, Any], others: Mapping[str, Any]) -> list[str]:
+    """Return the names of tensors that only the first of two states has, but for those that nothing reads."""
+    return [name for name in some if name not in others and not name.endswith(_COUNTER)]
 
 
 def _other_shape(name: str, body: Mapping[str, Any], own: Mapping[str, Any]) -> str:

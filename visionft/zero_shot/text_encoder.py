@@ -67,9 +67,12 @@ def open_text_side(
 ) -> TextEncoder:
     """Return the text encoder of a backbone with the weights of `source`; its vocabulary is fetched if needed.
 
-    `source` is `pretrained`, or the path of a file of both sides or of its folder. Raises ConfigError: the backbone has
-    no text side; VisionFTError: open_clip is not installed; WeightsError: the weights or the vocabulary are not
-    available, or belong to another network.
+    `source` is `pretrained`, or the path of a file of both sides or of its folder.
+
+    Raises:
+        ConfigError: The backbone has no text side.
+        VisionFTError: open_clip is not installed.
+        WeightsError: The weights or the vocabulary are not available, or belong to another network.
     """
     tower = text_side_of(backbone)
     if importlib.util.find_spec("open_clip") is None:

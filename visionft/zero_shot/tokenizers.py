@@ -22,7 +22,8 @@ Tokenize = Callable[[Sequence[str]], Tensor]  # texts -> (N, context length) of 
 def tokenizer_for(tower: TextTower, vocabulary: Path | None) -> Tokenize:
     """Return the tokenizer of a text encoder; `vocabulary` is its `tokenizer.json`, where it has one.
 
-    Raises WeightsError: the vocabulary cannot be read, or is of another kind.
+    Raises:
+        WeightsError: The vocabulary cannot be read, or is of another kind.
     """
     if tower.tokenizer == "siglip":
         assert vocabulary is not None
@@ -38,7 +39,8 @@ def tokenizer_for(tower: TextTower, vocabulary: Path | None) -> Tokenize:
 def siglip_tokenizer(vocabulary: Path, context_length: int) -> Tokenize:
     """Return SigLIP's: canonical text, its pieces, a token at the end, padded to the full length.
 
-    Raises WeightsError: the file cannot be read, or has no tokens for the end and for padding.
+    Raises:
+        WeightsError: The file cannot be read, or has no tokens for the end and for padding.
     """
     from open_clip.tokenizer import get_clean_fn
     from tokenizers import Tokenizer

@@ -41,9 +41,25 @@ if TYPE_CHECKING:
     from visionft.heads.scatter import Scatter
 
 DIMENSIONS: Final = 256  # of an image; more are no better, and more cost time and space for each
-_RIDGE: Final = 1e-6
-_ROWS: Final = 8192
-_NO_SPREAD: Final = 1e-9
+_RIDGE: Final = 1e-6  # keeps the equations of the class means solvable, where a class has no image
+_ROWS: Final = 8192  # turned at a time: copies of more never lie in memory
+_NO_SPREAD: Final = 1e-9  # share of the variation that is rounding: copies of one image
+FOLDS: Final = 10
+SHRINKAGES: Final = (0.2, 0.5, 0.8)
+EMPHASES: Final = (1.0, 2.0, 4.0)
+NEIGHBOURS: Final = (10, 30, 100)
+TEMPERATURES: Final = (0.02, 0.03, 0.05, 0.07, 0.1, 0.14, 0.2)
+SMOOTHINGS: Final = (0.01, 0.03, 0.1)
+# The prior of the logarithm of the temperature, mean and standard deviation: of few images the best is mostly luck.
+USUAL_TEMPERATURE: Final = 0.08
+USUAL_SPREAD: Final = 0.4
+MOST_QUERIES: Final = 2_000  # held-out images
+MOST_ROWS: Final = 20_000  # labelled images that they are compared with
+# Cosine from which an image is another one, saved or cropped anew: `_borders`.
+SAME_FROM: Final = 0.9
+SAME_AT_MOST: Final = 0.9999
+_ALIKE_RANK: Final = 3  # the neighbour of which images that look much alike are told by: copies are fewer
+_ALIKE_SHARE: Final = 0.98  # of the images, whose neighbour of that rank is no duplicate
 
 
 @dataclass(frozen=True)
@@ -122,15 +138,6 @@ class MetricSpace:
         return unit_rows((rows - self.mean) @ self.projection)
 
 
-FOLDS: Final = 10
-SHRINKAGES, EMPHASES = (0.2, 0.5, 0.8), (1.0, 2.0, 4.0)
-NEIGHBOURS, TEMPERATURES, SMOOTHINGS = (10, 30, 100), (0.02, 0.03, 0.05, 0.07, 0.1, 0.14, 0.2), (0.01, 0.03, 0.1)
-USUAL_TEMPERATURE, USUAL_SPREAD = 0.08, 0.4  # before anything is known: of few images the best is mostly luck
-MOST_QUERIES, MOST_ROWS = 2_000, 20_000  # most held-out images, and labelled ones compared with them
-SAME_FROM, SAME_AT_MOST = 0.9, 0.9999  # cosine from which an image is another one, saved or cropped anew: `_border`
-_ALIKE_RANK, _ALIKE_SHARE = 3, 0.98
-
-
 @dataclass(frozen=True)
 class FittedKnn:
     """A fitted k-NN classifier with its cross-validation results."""
@@ -180,7 +187,8 @@ def fit_memory(
     if not len(features) or not np.isfinite(features).all():
         raise ValueError("the features of a memory must be finite numbers")
     projection = PrincipalProjection.fitted(features, widths)
-    rows, targets = projection(features), targets.astype(np.float32)
+    rows = projection(features)
+    targets = targets.astype(np.float32)
     trial = _Trial(
         rows=rows,
         targets=targets,

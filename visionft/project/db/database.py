@@ -260,8 +260,9 @@ def verify(database: Path, *, may_recover: bool, is_known: bool = False, writabl
     `may_recover` (nobody else may be writing), SQLite rolls it back on opening the file again, `writable`. If every
     byte `is_known` to be right, only the version is read.
 
-    Raises a `ProjectError` for a damaged database, no project, or one of a newer program; a `sqlite3.Error` where it
-    cannot be read, or not without the forbidden recovery.
+    Raises:
+        ProjectError: It is damaged, no project, or one of a newer program.
+        sqlite3.Error: It cannot be read, or not without the forbidden recovery.
     """
     try:
         with closing(schema.connect(database, writable=writable)) as connection:

@@ -42,7 +42,8 @@ def read_cvat(file: Path, options: ReadOptions = DEFAULTS) -> Listing:
 def _read_images(file: Path) -> tuple[list[tuple[Entry, dict[str, str]]], list[ClassLook]]:
     """Return the entry of each image with the attributes of its tags, and the declared classes.
 
-    Raises a `ProjectError` for a file without images, such as one of a video, which holds tracks.
+    Raises:
+        ProjectError: The file has no images, such as one of a video, which holds tracks.
     """
     images: list[tuple[Entry, dict[str, str]]] = []
     classes: list[ClassLook] = []

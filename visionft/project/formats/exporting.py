@@ -46,7 +46,9 @@ def export_labels(
     `target` is a file to be replaced, a pipe or a device, or, for formats with copies of the images, a new or empty
     folder. `for_spreadsheets` puts `'` before CSV cells with a formula; this program's import removes it again.
 
-    Raises a `ProjectError` where the target or the format does not fit, a `VisionFTError` where it cannot be written.
+    Raises:
+        ProjectError: The target or the format does not fit.
+        VisionFTError: The target cannot be written.
     """
     target = target.absolute()
     wanted = _format_for(target, export_format)

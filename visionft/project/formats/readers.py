@@ -52,7 +52,10 @@ def read_table(file: Path, options: ReadOptions = DEFAULTS) -> Listing:
     """List the images of a table, in a file of any kind that `tables.py` opens.
 
     A table has a column of names of images with one of labels, or with one yes/no column per class. Several labels in
-    one cell are an array, or stand between signs. Raises a `ProjectError`: it is no table, or no column names images.
+    one cell are an array, or stand between signs.
+
+    Raises:
+        ProjectError: It is no table, or no column names images.
     """
     finder = ImageFinder.of(file, options)
     with closing(open_table(file, finder)) as table:

@@ -21,15 +21,20 @@ _NUMBERS = re.compile(r"-?\d+(\.\d+)?([_ ,;x-]+-?\d+(\.\d+)?)+")  # `-0.0285_101
 _QUANTITY = re.compile(r"\d+[ _-]+[^\W\d]+")  # `1 Euro`, `2 Euro`
 _RANKS = re.compile(r"\d{5}(?:_[A-Z][^_]*){5}_([A-Z][^_]*)_(.+)")
 _HEX = re.compile(r"[0-9a-f]+")
+# Words of the names of folders that hold images of all classes: `images`, `JPEGImages`, `CLS-LOC` of ImageNet. A name
+# with any other word may be a class: `data centre`.
 _CONTAINERS = {
     *CONTAINERS, "cls", "dataset", "datasets", "file", "files", "folder", "imageset", "jpeg", "jpegs", "jpg", "loc",
     "photo", "pic", "picture", "png", "set",
 }  # fmt: skip
+# Words before the number of a part of a data set, `fold1`, `images_002`; the last five are of cameras: `100APPLE`,
+# `101MSDCF`. With a word of `_CLASS_WORDS`, such as `grade 1`, the numbers are classes.
 _PARTS = {
     "batch", "chunk", "cv", "disk", "disc", "fold", "folder", "group", "image", "images", "img", "imgs", "kfold",
     "part", "set", "shard", "split", "subset", "tile", "tiles", "vol", "volume", "apple", "canon", "media",
     "msdcf", "nikon",
 }  # fmt: skip
+# Words before the number of what was photographed, or of an occasion: `patient3`, `Messung 12`, `well_a`.
 _ITEMS = {
     "acquisition", "album", "aufnahme", "cam", "camera", "caméra", "case", "clip", "cámara", "day", "donor", "exam",
     "experiment", "frame", "frames", "id", "kamera", "location", "messung", "mouse", "p", "pat", "patient", "person",
@@ -37,30 +42,34 @@ _ITEMS = {
     "sequence", "series", "session", "site", "slide", "specimen", "station", "study", "sub", "subj", "subject", "track",
     "trial", "user", "vid", "video", "view", "week", "well",
 }  # fmt: skip
+# Folders of a README's images, beside any others; the second only beside a single other: `results/`, `dataset/`.
 _DOCUMENTATION = {"asset", "assets", "doc", "docs", "documentation", "icons", "notebooks", "screenshots", "thumbnails"}
 _PERHAPS_DOCUMENTATION = {
     "code", "demo", "example", "examples", "fig", "figs", "figure", "figures", "logs", "output", "outputs", "plots",
     "result", "results", "sample", "samples", "src", "static", "thumbs",
 }  # fmt: skip
-# Folders that programs of telephones and computers make.
+# First words of folders that programs of telephones and computers make: `WhatsApp Images`, `Camera`.
 _ALBUMS = {
     "camera", "download", "downloads", "favorites", "private", "received", "restored", "saved", "screenshot",
     "screenshots", "sent", "signal", "telegram", "whatsapp",
 }  # fmt: skip
-# Of datumaro and CVAT, FiftyOne, Roboflow, and of people.
+# Folders of images without a class: of Datumaro and CVAT, FiftyOne, Roboflow, and of people.
 _UNLABELLED = (
     "nolabel", "pred", "predict", "prediction", "predictions", "sinclasificar", "todo", "tolabel", "tosort",
     "unclassified", "unlabeled", "unlabelled", "unsorted", "unsortiert",
 )  # fmt: skip
-# Names that say how an inspection or an examination ended.
+# Names that say how an inspection or an examination ended: classes, whatever lies in them. `OK/camera 1/1.png`.
 _VERDICTS = {
     "abnormal", "accept", "anomaly", "bad", "bon", "bueno", "damaged", "defect", "defective", "defekt", "fail",
     "failed", "faulty", "fehler", "fehlerhaft", "good", "gut", "healthy", "io", "ja", "ko", "malo", "mauvais", "nein",
     "neg", "negative", "ng", "nio", "no", "nok", "normal", "notok", "ok", "pass", "passed", "pos", "positive",
     "reject", "schlecht", "sick", "undamaged", "yes",
 }  # fmt: skip
+# First words of an album of something, `Fotos von Anna`; alone they name a container.
 _OF_IMAGES = {"bild", "bilder", "foto", "image", "img", "photo", "pic", "picture"}
+# Ends of the copy of a folder by an explorer: `Apples - Copy`, `Äpfel - Kopie (2)`, `New folder (2)`.
 _COPY = re.compile(r"(?i)([ _-]+(kopie|copy|copie|copia)([ _]*\(?\d+\)?)?|\s*\(\d+\)|_copy)$")
+# Words before the number of a class, unlike those of items: `class_1`, `Sorte 2`, `stage IV`.
 _CLASS_WORDS = {
     "art", "category", "char", "character", "class", "cls", "digit", "grade", "kategorie", "kind", "kl", "klasse",
     "label", "level", "note", "quality", "size", "sorte", "species", "stage", "stufe", "typ", "type",

@@ -113,7 +113,8 @@ def import_source(
         accepts_unlabelled: Import the images even beside label files of an unknown format.
         replaces_labels: Let the source's labels take the place of imported ones; else an image with both is a conflict.
 
-    Raises a `ProjectError` for no image, labels that are not understood, and a project that cannot be written.
+    Raises:
+        ProjectError: There is no image, the labels are not understood, or the project cannot be written.
     """
     if project.is_read_only:
         message = Message("The project cannot be changed: {reason}.", reason=project.read_only_reason)

@@ -110,10 +110,11 @@ def share_project(
     with naming_faults(target):
         disk = _free_place(project, target)
     snapshot = project.snapshot()
-    chosen = {image.image_id: image for image in snapshot.images if again or not image.labels}
-    missing = [each for each in chosen.values() if copy_images and not _can_copy(each)]
-    for each in missing:
-        del chosen[each.image_id]
+    wanted = [image for image in snapshot.images if again or not image.labels]
+    missing = [image for image in wanted if copy_images and not _can_copy(image)]
+    chosen = {image.image_id: image for image in wanted}
+    for image in missing:
+        del chosen[image.image_id]
     if len(chosen) < people:
         raise _too_few(len(chosen), people, again=again, missing=len(missing))
     dealt = deal_images(_strata(chosen), people, overlap=overlap, seed=seed)

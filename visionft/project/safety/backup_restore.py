@@ -32,8 +32,10 @@ def restore_backup(project_folder: Path, name: str | None = None) -> Backup:
     """Make a backup the project's database again, and return it. The project must not be open.
 
     The present state becomes a backup itself or, failing this, is moved to `backups/damaged ...`. Without a `name` (as
-    in `list_backups`), the newest intact backup is taken. Raises `ProjectError`: there is no such intact backup, or the
-    project is open or cannot be written.
+    in `list_backups`), the newest intact backup is taken.
+
+    Raises:
+        ProjectError: There is no such intact backup, or the project is open or cannot be written.
     """
     project_folder = project_path(project_folder)
     if not project_folder.is_dir():
