@@ -36,7 +36,7 @@ _COUNTED = ("image", "class", "label", "tag", "image_tag", "step")
 _DAY_S = 86_400
 # Thinned as in Anki: everything of the last two days, then one a day, a week, a month.
 KEEP_ALL_S = 2 * _DAY_S
-KEEP_ALL_AT_MOST = 50  # of two days: one every half hour of a long day makes 20
+KEEP_ALL_AT_MOST = 50  # of two days: one every half hour, ten hours a day, makes 40
 KEEP_DAYS = 12
 KEEP_WEEKS = 10
 KEEP_MONTHS = 9
