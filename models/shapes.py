@@ -75,7 +75,8 @@ class ResNetShape:
             for _ in range(stage.count):
                 width, out = stage.width, stage.out_channels
                 convolutions += [(channels, width, 1 if stage.block == "bottleneck" else 3), (width, width, 3)]
-                convolutions += [(width, out, 1)] if stage.block == "bottleneck" else []
+                if stage.block == "bottleneck":
+                    convolutions.append((width, out, 1))
                 channels = out
         return convolutions
 

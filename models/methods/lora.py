@@ -75,8 +75,10 @@ class Lora(Method[LoraOptions]):
         else:
             width, hidden = shape.width, shape.mlp_width
             block = [(width, 3 * width)]
-            block += [(width, width)] if options.targets in ("attention", "all") else []
-            block += [(width, hidden), (hidden, width)] if options.targets == "all" else []
+            if options.targets in ("attention", "all"):
+                block.append((width, width))
+            if options.targets == "all":
+                block += [(width, hidden), (hidden, width)]
             layers = block * shape.depth
         magnitudes = sum(out for _, out in layers) if options.variant == "dora" else 0
         return options.rank * sum(fan_in + out for fan_in, out in layers) + magnitudes

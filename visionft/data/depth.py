@@ -66,7 +66,11 @@ def value_range_of(image: Image.Image, reading: ImageReading) -> Window | None:
     if image.mode.startswith("I;16"):
         return 0.0, 65535.0
     least, greatest = _extremes(image)
-    tops = (1.0, 255.0, 65535.0) if image.mode == "F" else (65535.0,) if image.format == "PPM" else (255.0, 65535.0)
+    tops: tuple[float, ...] = (255.0, 65535.0)
+    if image.mode == "F":
+        tops = (1.0, *tops)
+    elif image.format == "PPM":  # Pillow stretches its values to 16 bits
+        tops = (65535.0,)
     for top in tops:
         if least >= 0.0 and greatest <= top:
             return 0.0, top

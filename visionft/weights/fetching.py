@@ -107,6 +107,11 @@ def _checked(backbone: Backbone, remote: hub.RemoteFile, partial: Path) -> Weigh
         )
         hint = "It was deleted. Try again; when it happens again, a proxy or mirror on the way changes files."
         raise WeightsError(message, hint)
+    sha256_from = "first sight"  # nobody can vouch for it; every load is held against it from now on
+    if backbone.pin.sha256:
+        sha256_from = "catalog"
+    elif remote.sha256:
+        sha256_from = "hub"
     return WeightsRecord(
         backbone=backbone.name,
         sha256=sha256,
@@ -114,8 +119,7 @@ def _checked(backbone: Backbone, remote: hub.RemoteFile, partial: Path) -> Weigh
         licence=backbone.licence,
         origin=backbone.hub_id,
         revision=remote.revision,
-        # Without either, nobody can vouch for this first sight of the file; every load is held against it from now on.
-        sha256_from="catalog" if backbone.pin.sha256 else "hub" if remote.sha256 else "first sight",
+        sha256_from=sha256_from,
     )
 
 

@@ -91,7 +91,8 @@ def _import_folder(folder: Path, job: JobContext) -> ImportResult:
         except VisionFTError as error:
             refused.append(RefusedFile(source=path, reason=error.message, hint=error.hint, next_step=error.next_step))
             continue
-        imported += [done] if done else []
+        if done:
+            imported.append(done)
     stopped = len(imported) + len(refused) < len(files)
     return ImportResult(imported=tuple(imported), refused=tuple(refused), stopped=stopped)
 

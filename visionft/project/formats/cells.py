@@ -127,8 +127,9 @@ def _names_in_text(text: str, signs: Sequence[str]) -> tuple[str, ...]:
     if written is not None:
         return names_in(written)
     inner = text[1:-1] if signs and text.startswith("[") and text.endswith("]") else text
-    separator = separator_in(inner, signs) if signs else ""
-    return _parts(inner, separator) if separator else ((inner,) if inner else ())
+    if signs and (separator := separator_in(inner, signs)):
+        return _parts(inner, separator)
+    return (inner,) if inner else ()
 
 
 def _parts(text: str, sign: str) -> tuple[str, ...]:

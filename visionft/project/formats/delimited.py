@@ -131,8 +131,11 @@ def _list_rows(lines: "_Lines", pattern: re.Pattern[str]) -> Iterator[tuple[int,
         text = line.strip()
         if not text or text.startswith("#") or (number == 1 and text.isdecimal()):
             continue
-        match = pattern.fullmatch(text) if pattern is not _BLANKS else None
-        cells = pattern.split(text) if pattern is _BLANKS else list(match.groups()) if match else [text]
+        if pattern is _BLANKS:
+            cells = pattern.split(text)
+        else:
+            match = pattern.fullmatch(text)
+            cells = list(match.groups()) if match else [text]
         if is_first and pattern is _BLANKS:  # a header without a title for the names
             following = next(lines, "")
             lines.put_back([following] if following else [])

@@ -56,7 +56,8 @@ def _read_samples(file: Path, samples: list[Any], options: ReadOptions) -> Listi
         hint = Message("There are: {names}.", names=", ".join(fields))
         raise ProjectError(message, hint)
     given = [name for name in fields if not any(_is_predicted(sample.get(name)) for sample in objects(samples))]
-    field = choice.label or (given[0] if len(given) == 1 else fields[0] if len(fields) == 1 else "")
+    only = next((names[0] for names in (given, fields) if len(names) == 1), "")
+    field = choice.label or only
     interpretation = Interpretation(
         file=file, columns=("filepath", *fields), file_column="filepath", label_columns=(field,) if field else ()
     )
@@ -111,7 +112,8 @@ def write_fiftyone(labels: LabelSet, copier: Copier) -> None:
     targets: dict[Path, dict[str, object]] = {}
     for record, name in copier.copies(labels, place, has_own_stems=True):
         mine = [numbers[label] for label in record.labels]
-        of_image = mine if labels.task == "multi" else mine[0] if mine else None
-        targets.setdefault((copier.folder / name).parent.parent, {})[Path(name).stem] = of_image
+        only = mine[0] if mine else None
+        of_folder = targets.setdefault((copier.folder / name).parent.parent, {})
+        of_folder[Path(name).stem] = mine if labels.task == "multi" else only
     for folder, found in targets.items():
         write_json(folder / "labels.json", {"classes": labels.classes, "labels": found})

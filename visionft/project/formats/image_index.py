@@ -144,7 +144,9 @@ def _name(path: Path) -> str:
 
 
 def _list(found: Path | list[Path] | None) -> list[Path]:
-    return found if isinstance(found, list) else [found] if found is not None else []
+    if found is None:
+        return []
+    return found if isinstance(found, list) else [found]
 
 
 def _equivalent(name: str) -> str:

@@ -65,7 +65,9 @@ def name_words(name: str) -> list[str]:
 
 def _split_word(name: str) -> str | None:
     words = name_words(name)
-    word = "".join(words) if is_train_and_val(name) else words[0] if len(words) == 1 else ""
+    if len(words) != 1 and not is_train_and_val(name):
+        return None
+    word = "".join(words)
     return word if word in _SPLITS else None
 
 

@@ -23,13 +23,16 @@ def read_supervisely(path: Path, options: ReadOptions = DEFAULTS) -> Listing:
     if not read:
         raise no_such_file(path, _TITLE)
     folder = path if path.is_dir() else path.parent
-    root = options.index.root if options.index else folder.parent if folder.name == "ann" else folder
+    root = folder.parent if folder.name == "ann" else folder
+    if options.index is not None:
+        root = options.index.root
     finder = ImageFinder(folder, options, root=root)
     return annotated_listing(path, _TITLE, entries, options, finder=finder, label_files=read)
 
 
 def _image(file: Path, document: dict[str, Any]) -> ImageAnnotation:
-    tags, parts = objects(a_list(document["tags"])), objects(a_list(document["objects"]))
+    tags = objects(a_list(document["tags"]))
+    parts = objects(a_list(document["objects"]))
     return ImageAnnotation(
         name=file.stem,
         labels=tuple(a_name(tag.get("name")) for tag in tags),

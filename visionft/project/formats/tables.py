@@ -168,10 +168,10 @@ def _distinct(titles: Sequence[str]) -> list[str]:
 def _from_header(rows: CellsByLine, images: ImageNames) -> CellsByLine:
     """Return the rows without a title of the sheet: first rows of one cell, no image, above several columns."""
     first = list(islice(rows, MOST_TITLE_ROWS + 1))
-    filled = [0 if isinstance(cells, str) else sum(bool(cell.strip()) for cell in cells) for _, cells in first]
-    start = next((place for place, count in enumerate(filled) if count > 1), 0)
-    above = [cell for _, cells in first[:start] if not isinstance(cells, str) for cell in cells if cell.strip()]
-    return chain(first if any(map(images.has, above)) else first[start:], rows)
+    filled = [[] if isinstance(cells, str) else [cell for cell in cells if cell.strip()] for _, cells in first]
+    start = next((place for place, cells in enumerate(filled) if len(cells) > 1), 0)
+    names_image = any(images.has(cell) for cells in filled[:start] for cell in cells)
+    return chain(first if names_image else first[start:], rows)
 
 
 def _named(titles: Sequence[str], cells: Sequence[str] | str) -> Row:

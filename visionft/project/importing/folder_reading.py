@@ -194,8 +194,11 @@ class _FolderReader:
         Tables of the same columns are read as one.
         """
         best = next((each.source for each in proposals if each.source), None)
-        is_open = not any(each.is_sure for each in proposals)
-        tables = [best] if best else [each for each in sources if not each.labels] if is_open else []
+        tables: list[LabelSource] = []
+        if best is not None:
+            tables = [best]
+        elif not any(each.is_sure for each in proposals):
+            tables = [each for each in sources if not each.labels]
         for group in _by_columns(tables):
             for column in group[0].alternatives[:_MOST_COLUMNS]:
                 read = (self._labels.with_label(table, column) for table in group)

@@ -313,7 +313,8 @@ def _label_files(survey: Survey, only: str) -> Iterator[tuple[str, Path]]:
         else:
             yield found.name, file
     for each in formats:
-        per_image[each.name] += _marked_folders(survey, each.folder) if each.folder else []
+        if each.folder:
+            per_image[each.name] += _marked_folders(survey, each.folder)
     for name, folders in per_image.items():
         if folders:
             base = Path(os.path.commonpath(folders))

@@ -134,10 +134,14 @@ def tables_in(source: Path, *, unpacked: Path | None = None, job: JobContext = S
 
     `unpacked` is the folder with the files of an archive, as a preview left them there.
     """
-    folder = source if source.is_dir() else unpacked / _KEPT if unpacked is not None else None
-    if folder is not None and folder.is_dir():
+    folder = source
+    if not source.is_dir() and unpacked is not None:
+        folder = unpacked / _KEPT
+    if folder.is_dir():
         return LabelReader(survey_folder(folder, job=job), DEFAULTS).heads()
-    return table_heads([source], DEFAULTS, source.parent) if source.is_file() and not is_archive(source) else ()
+    if source.is_file() and not is_archive(source):
+        return table_heads([source], DEFAULTS, source.parent)
+    return ()
 
 
 def _chosen(

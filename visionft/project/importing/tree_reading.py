@@ -155,12 +155,16 @@ class _Planner:
         labels = {folder: name for plan in plans for folder, name in plan.labels.items()}
         is_lone = len(set(labels.values())) == 1 and not self.names
         alone = next((plan.alone for plan in plans if plan.alone), None)
+        if is_lone:
+            alone = next(iter(labels))
+        elif labels:
+            alone = None
         return TreePlan(
             labels={} if is_lone else labels,
             splits={folder: split for plan in plans for folder, split in plan.splits.items()},
             ignored=tuple(folder for plan in plans for folder in plan.ignored),
             looks=self.looks,
-            alone=next(iter(labels)) if is_lone else None if labels else alone,
+            alone=alone,
             is_sure=all(plan.is_sure for plan in plans if plan.labels),
         )
 
