@@ -12,7 +12,9 @@ from typing import Any, LiteralString, Self, TypeAlias
 
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
 LONGEST_NAME = 40  # in a sentence
-_MOST_PLACEHOLDERS, _MOST_STORED = 50, 20_000  # of a message read from a file
+# Of a message read from a file, which may be a stranger's.
+_MOST_PLACEHOLDERS = 50
+_MOST_STORED = 20_000  # characters
 
 
 class Message(str):

@@ -12,7 +12,9 @@ import numpy as np
 from models.messages import Message
 from visionft.errors import ImageError
 
-_TRIES, _TRY_PAUSE_S = 10, 0.05  # a camera that has just woken up misses an image now and then
+# A camera that has just woken up misses an image now and then: for half a second.
+_TRIES = 10
+_TRY_PAUSE_S = 0.05
 _ABSENT = "Plug a camera in, close other programs that use it, and allow VisionFT to use it in the system's settings."
 _GONE = "Plug the camera in again and start it once more."
 

@@ -25,7 +25,9 @@ _UNREAD_SUFFIXES: Final = frozenset(
     {".czi", ".lif", ".nd2", ".svs", ".vsi", ".ndpi", ".mrxs", ".scn", ".oib", ".oif", ".lsm", ".ims", ".zvi", ".dv"}
 )
 _TIFF_MARKS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-_DICOM_MARK, _PNG_MARK, _PNG_RGB16 = b"DICM", b"\x89PNG\r\n\x1a\n", b"\x10\x02"
+_DICOM_MARK = b"DICM"
+_PNG_MARK = b"\x89PNG\r\n\x1a\n"
+_PNG_RGB16 = b"\x10\x02"  # 16 bits, colour type 2
 
 
 def open_planes(handle: BinaryIO, reading: ImageReading | None = AS_STORED) -> Planes | None:

@@ -11,7 +11,8 @@ from visionft.data.decode import decode
 from visionft.errors import ImageError
 
 _EQUAL_NAMES = 0.8  # share of the names of the larger folder that are in both
-_PAIRS, _FIRST_PAIRS = 20, 4  # compared of two folders; of which one of the first has to be alike
+_PAIRS = 20  # of images of two folders that are compared
+_FIRST_PAIRS = 4  # of which one has to be alike, before the others are read
 _SIDE = 16  # pixels of a thumbnail, in both directions
 _DECODED = 64  # pixels of the longest side from which it is made
 # Correlations, measured on the first 2, 5 and 20 images of 16 pairs of classes of four data sets (clothes, waste, hand

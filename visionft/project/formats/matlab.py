@@ -17,8 +17,10 @@ from visionft.errors import ProjectError
 from visionft.files import open_regular
 
 _MAX_UNPACKED = 200 * 2**20  # as of a label file; 30 million zeros, 240 MB, are packed into 0.2 MB
-_HEADER, _COMPRESSED = 128, 15  # bytes of the header; type of a compressed variable
-_ARRAY, _TYPES = 14, frozenset((*range(1, 8), 9, 12, 13, 16, 17, 18))  # of values: an array; numbers and text
+_HEADER = 128  # bytes of the header, as in the format of MAT-File Level 5
+_COMPRESSED = 15  # the type of a compressed variable
+_ARRAY = 14  # the type of an array
+_TYPES = frozenset((*range(1, 8), 9, 12, 13, 16, 17, 18))  # the types of numbers and text
 _OF_ARRAYS = (1, 2, 3, 16, 17)  # classes of arrays: cells, structures, objects, functions, others
 _MAX_DEPTH = 50  # arrays within others; a cell of text in an array of structures is the third
 # What SciPy raises for damaged files; its compiled reader also returns variables that it never set.

@@ -31,8 +31,9 @@ from visionft.project.names import clean_name
 from visionft.project.store import Project
 
 ClassMap = Mapping[str, str | None]
-BATCH = 500
-READERS, _AT_ONCE = min(4, os.cpu_count() or 1), 20  # threads that read files, and files a thread takes at once
+BATCH = 500  # images of one transaction, and between two looks whether the import was cancelled
+READERS = min(4, os.cpu_count() or 1)  # threads that read files
+_AT_ONCE = 20  # files that a thread takes at a time
 _MOST_NAMES = 4096  # sets of labels, tags and note kept at a time: most images of a class share theirs
 
 

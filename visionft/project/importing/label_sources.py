@@ -25,12 +25,15 @@ from visionft.project.formats.registry import FORMATS, LABEL_FILES, Format, form
 from visionft.project.formats.split_names import is_split_name, split_in, split_of
 from visionft.project.importing.survey import Survey, is_image
 
-_MOST_PLACES, _MOST_IN_PLACE = 500, 12  # folders, and files in each, whose text is looked at
-_FEW_IMAGES, _SOME_IMAGES = 3, 5  # that a table has to name; that may not all have a class of their own
+_MOST_PLACES = 500  # folders in which files are looked at
+_MOST_IN_PLACE = 12  # files of each whose text is looked at: those of one image each are alike
+_FEW_IMAGES = 3  # different ones that a table has to name
+_SOME_IMAGES = 5  # that may not all have a class of their own
 _RESOLVED = 0.05  # least share of the names in a label file that lead to images
 _LISTED = 0.5  # least share of the names in a list of a split that lead to images
 _WORDS = 5  # blanks in most texts of a column of captions, `a picture of a red car`, and of few names of classes
-_MANY_IMAGES, _MANY_CLASSES = 50, 0.5  # more classes an image are rather captions, names or numbers
+_MANY_IMAGES = 50  # of which classes recur
+_MANY_CLASSES = 0.5  # more classes an image are rather captions, names or numbers
 
 # Suffixes of tables, label files and other programs' label stores.
 _MAY_HOLD_LABELS = (

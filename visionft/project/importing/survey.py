@@ -36,7 +36,9 @@ _MOST_LEVELS = 32  # colours of a mask
 _SAMPLE_SIDE = 256  # pixels in a row and column that are counted
 _Pair = tuple[SourceFile, SourceFile]  # a possible mask and its image
 _Group = tuple[str, str, str]  # folder, suffix, ending of a mask
-_BLUR, _EXTREME = 24, 0.98  # levels beside black and white, and their share, in a mask saved as JPEG
+# Of a mask of black and white that was saved as JPEG: how far levels may be from these two, and the share of such ones.
+_BLUR = 24
+_EXTREME = 0.98
 
 
 @dataclass(eq=False, slots=True)
