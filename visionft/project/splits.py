@@ -244,7 +244,7 @@ def _check_enough(snapshot: Snapshot, labelled: Sequence[SnapshotImage], parts: 
     if len(labelled) < 2 * parts:
         message = Message("{labelled} labelled images are too few to split.", labelled=len(labelled))
         raise ProjectError(message, Message("Label at least {parts}.", parts=2 * parts), label)
-    placed_before = {} if again else _labels(image for image in labelled if image.split)
+    placed_before = set[int]() if again else _labels(image for image in labelled if image.split)
     _check_enough_of_each(counts, parts, placed_before={snapshot.class_names[each] for each in placed_before})
 
 

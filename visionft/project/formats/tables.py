@@ -168,7 +168,9 @@ def _distinct(titles: Sequence[str]) -> list[str]:
 def _from_header(rows: CellsByLine, images: ImageNames) -> CellsByLine:
     """Return the rows without a title of the sheet: first rows of one cell, no image, above several columns."""
     first = list(islice(rows, MOST_TITLE_ROWS + 1))
-    filled = [[] if isinstance(cells, str) else [cell for cell in cells if cell.strip()] for _, cells in first]
+    filled: list[list[str]] = [
+        [] if isinstance(cells, str) else [cell for cell in cells if cell.strip()] for _, cells in first
+    ]
     start = next((place for place, cells in enumerate(filled) if len(cells) > 1), 0)
     names_image = any(images.has(cell) for cells in filled[:start] for cell in cells)
     return chain(first if names_image else first[start:], rows)
