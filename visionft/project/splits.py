@@ -102,7 +102,9 @@ def as_divided(images: Snapshot, wish: SplitRequest) -> Snapshot:
     def stays(image: SnapshotImage) -> bool:
         return bool(image.split) and not (gives_val and image.split == "train")
 
-    settled = [(image, image.split) for image in labelled if image.split and stays(image)]
+    settled: list[tuple[SnapshotImage, Split]] = [
+        (image, image.split) for image in labelled if image.split and stays(image)
+    ]
     wanted = missing_counts(labelled, shares, settled)
 
     def place(image: SnapshotImage) -> SnapshotImage:
@@ -380,7 +382,7 @@ def missing_counts(
         held[split].update(image.labels)
     wanted: dict[Split, Counter[int]] = {split: Counter() for split in SPLITS}
     for label, total in Counter(label for image in images for label in image.labels).items():
-        held_of_class = {split: held[split][label] for split in SPLITS}
+        held_of_class: dict[Split, int] = {split: held[split][label] for split in SPLITS}
         for split, target in _targets(total, held_of_class, shares).items():
             wanted[split][label] = target - held_of_class[split]
     return wanted
