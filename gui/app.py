@@ -44,10 +44,14 @@ PAGES = (
     PageEntry("export", "Export", "export", "gui.export.export_page:ExportPage", export_actions),
     PageEntry("try", "Try", "try", "gui.predict.predict_page:TryPage", try_actions),
     PageEntry(
-        "settings", "Settings", "settings", "gui.settings.settings_page:SettingsPage", settings_actions,
+        "settings",
+        "Settings",
+        "settings",
+        "gui.settings.settings_page:SettingsPage",
+        settings_actions,
         outlives_project=True,
     ),
-)  # fmt: skip
+)
 
 
 def main(project: Path | None = None) -> int:

@@ -20,9 +20,13 @@ class ImageKeys(QObject):
     """An event filter of widgets with images: class keys give the class, other keys run the commands."""
 
     def __init__(
-        self, edits: ImageEdits, assign: Callable[[str], object], parent: QObject, *,
+        self,
+        edits: ImageEdits,
+        assign: Callable[[str], object],
+        parent: QObject,
+        *,
         command_of: Callable[[QKeyEvent], str],
-    ) -> None:  # fmt: skip
+    ) -> None:
         """Args: `assign` gives a class; `command_of` returns the command of a key here, empty for none."""
         super().__init__(parent)
         self._edits, self._assign, self._command_of = edits, assign, command_of

@@ -39,9 +39,14 @@ def split_images(project: Project, wish: SplitRequest, *, or_without_test: bool,
 
     def assign(test: float) -> SplitReport:
         return assign_splits(
-            project, val=wish.val, test=test, seed=wish.seed, group=wish.group or None,
-            together=related_groups(project), again=wish.again,
-        )  # fmt: skip
+            project,
+            val=wish.val,
+            test=test,
+            seed=wish.seed,
+            group=wish.group or None,
+            together=related_groups(project),
+            again=wish.again,
+        )
 
     job.report(Progress(stage="Splitting", done=0, total=0))
     try:

@@ -67,8 +67,10 @@ def install(wheel: Path, environment: Path) -> Path:
     subprocess.run([*line, "--disable-pip-version-check", str(wheel)], check=True)
     site_packages = subprocess.run(
         [python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"],
-        capture_output=True, text=True, check=True,
-    ).stdout.strip()  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.strip()
     # Plain folders on the path: their own .pth files, such as an editable VisionFT's, are not read.
     libraries = [path for path in sys.path if Path(path).name == "site-packages"]
     (Path(site_packages) / "libraries.pth").write_text("\n".join(libraries), encoding="utf-8")

@@ -29,13 +29,27 @@ def _recommendation() -> Recommendation:
     more = Gain(class_name=_LONG, labels=97, recall=0.71, added=100, gain=0.021, low=0.004, high=0.038)
     points = tuple(_point(labels) for labels in (220, 330, 500, 760, 1150, 1764))
     curve = LearningCurve(
-        labels=1764, classes=6, measured=points, line=tuple(_point(round(220 * 32 ** (n / 24))) for n in range(25)),
-        now=_point(1764), ahead=(_point(3528), _point(7056)), gains=(more,), spread=more,
-    )  # fmt: skip
+        labels=1764,
+        classes=6,
+        measured=points,
+        line=tuple(_point(round(220 * 32 ** (n / 24))) for n in range(25)),
+        now=_point(1764),
+        ahead=(_point(3528), _point(7056)),
+        gains=(more,),
+        spread=more,
+    )
     return Recommendation(
-        chosen="full", candidates=found, curve=curve, to_label=(1,), trial=None, trial_s=130.0, train_images=1764,
-        backbone="resnet50", problem="", seconds=14.0,
-    )  # fmt: skip
+        chosen="full",
+        candidates=found,
+        curve=curve,
+        to_label=(1,),
+        trial=None,
+        trial_s=130.0,
+        train_images=1764,
+        backbone="resnet50",
+        problem="",
+        seconds=14.0,
+    )
 
 
 def _point(labels: int) -> CurvePoint:
@@ -44,12 +58,28 @@ def _point(labels: int) -> CurvePoint:
 
 
 def _candidate(
-    name: str, title: str, accuracy: float, *, forecast: bool = False, seconds: float, size_mb: float | None = None,
+    name: str,
+    title: str,
+    accuracy: float,
+    *,
+    forecast: bool = False,
+    seconds: float,
+    size_mb: float | None = None,
     refusal: str = "",
-) -> ModelCandidate:  # fmt: skip
+) -> ModelCandidate:
     kind = "run" if not seconds else "trained" if forecast else "free"
     return ModelCandidate(
-        name=name, title=title, kind=kind, method=name, backbone="resnet18_in1k", accuracy=accuracy,
-        low=accuracy - 0.03, high=accuracy + 0.025, images=0 if forecast else 1764, seconds=seconds,
-        milliseconds=21.0 if seconds else None, size_mb=size_mb, refusal=refusal,
-    )  # fmt: skip
+        name=name,
+        title=title,
+        kind=kind,
+        method=name,
+        backbone="resnet18_in1k",
+        accuracy=accuracy,
+        low=accuracy - 0.03,
+        high=accuracy + 0.025,
+        images=0 if forecast else 1764,
+        seconds=seconds,
+        milliseconds=21.0 if seconds else None,
+        size_mb=size_mb,
+        refusal=refusal,
+    )

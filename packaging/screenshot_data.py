@@ -62,11 +62,20 @@ def run_events(epochs: int, *, until: int, seed: int = 0) -> list[Event]:
     source = random.Random(seed)
     events: list[Event] = [
         RunStarted(
-            run="003-resnet18-lora", backbone="resnet18", method="lora", epochs=epochs, first_epoch=1,
-            steps_per_epoch=24, train_images=90, val_images=19, trainable_parameters=277_509,
-            total_parameters=11_454_021, device="CPU", precision="fp32",
+            run="003-resnet18-lora",
+            backbone="resnet18",
+            method="lora",
+            epochs=epochs,
+            first_epoch=1,
+            steps_per_epoch=24,
+            train_images=90,
+            val_images=19,
+            trainable_parameters=277_509,
+            total_parameters=11_454_021,
+            device="CPU",
+            precision="fp32",
         )
-    ]  # fmt: skip
+    ]
     progress = RunProgress()
     for epoch in range(1, until + 2):
         loss = 1.55 * math.exp(-epoch / 5) + 0.16
@@ -75,21 +84,34 @@ def run_events(epochs: int, *, until: int, seed: int = 0) -> list[Event]:
             left = (epochs - epoch + 1 - step / 24) * 3.4
             events.append(
                 StepDone(
-                    epoch=epoch, step=step, steps=24, loss=noisy, learning_rate=1e-3, images_per_second=418.0,
+                    epoch=epoch,
+                    step=step,
+                    steps=24,
+                    loss=noisy,
+                    learning_rate=1e-3,
+                    images_per_second=418.0,
                     eta_s=left,
                 )
-            )  # fmt: skip
+            )
         if epoch <= until:
             val = 1.45 * math.exp(-epoch / 4.5) + 0.27 + max(0, epoch - 9) * 0.012 + source.uniform(-0.02, 0.02)
             val_accuracy = 0.93 - 0.6 * math.exp(-epoch / 4) + source.uniform(-0.015, 0.015)
             progress.epoch = epoch
             events.append(
                 EpochDone(
-                    epoch=epoch, epochs=epochs, train_loss=loss, train_accuracy=1 - 0.62 * math.exp(-epoch / 4),
-                    val_loss=val, val_accuracy=val_accuracy, learning_rate=1e-3, seconds=3.4, images_per_second=418.0,
-                    is_best=progress.judge(epoch, val_accuracy, val, count=19), waited=epoch - progress.best_epoch,
+                    epoch=epoch,
+                    epochs=epochs,
+                    train_loss=loss,
+                    train_accuracy=1 - 0.62 * math.exp(-epoch / 4),
+                    val_loss=val,
+                    val_accuracy=val_accuracy,
+                    learning_rate=1e-3,
+                    seconds=3.4,
+                    images_per_second=418.0,
+                    is_best=progress.judge(epoch, val_accuracy, val, count=19),
+                    waited=epoch - progress.best_epoch,
                 )
-            )  # fmt: skip
+            )
     return events
 
 
@@ -109,9 +131,15 @@ def write_runs(project: Path, snapshot: Snapshot) -> None:
         (folder / "metrics.jsonl").write_text("".join(json.dumps(asdict(epoch)) + "\n" for epoch in epochs))
         best = [epoch for epoch in epochs if epoch.is_best][-1]
         result = {
-            "run": folder.name, "best": asdict(best), "seconds": 61.2, "stopped": number == 2,
-            "trainable_parameters": 277_509, "total_parameters": 11_454_021, "device": "cuda", "precision": "bf16",
-        }  # fmt: skip
+            "run": folder.name,
+            "best": asdict(best),
+            "seconds": 61.2,
+            "stopped": number == 2,
+            "trainable_parameters": 277_509,
+            "total_parameters": 11_454_021,
+            "device": "cuda",
+            "precision": "bf16",
+        }
         (folder / "result.json").write_text(json.dumps(result))
         (folder / "best").mkdir()
         (folder / "best" / "state.json").write_text("{}")
@@ -141,15 +169,22 @@ def write_evaluation(folder: Path, snapshot: Snapshot, *, right_share: float, se
     confusion = metrics.confusion_matrix(targets, probabilities.argmax(axis=1), len(names))
     right, count = int(np.trace(confusion)), len(targets)
     stored = {
-        "run": folder.name, "split": split, "images": count, "top1": right / count, "top5": 1.0,
-        "top1_interval": metrics.wilson_interval(right, count), "temperature": 1.62, "unreadable": 1,
-        "balanced_accuracy": metrics.balanced_accuracy(confusion), "confusion": confusion.tolist(),
+        "run": folder.name,
+        "split": split,
+        "images": count,
+        "top1": right / count,
+        "top5": 1.0,
+        "top1_interval": metrics.wilson_interval(right, count),
+        "temperature": 1.62,
+        "unreadable": 1,
+        "balanced_accuracy": metrics.balanced_accuracy(confusion),
+        "confusion": confusion.tolist(),
         "per_class": {n: asdict(s) for n, s in zip(names, metrics.class_scores(confusion), strict=True)},
         "ece": metrics.expected_calibration_error(probabilities, targets),
         "ece_before": metrics.expected_calibration_error(sharper, targets),
         "reliability": [asdict(each) for each in metrics.reliability(probabilities, targets)],
         "reliability_before": [asdict(each) for each in metrics.reliability(sharper, targets)],
-    }  # fmt: skip
+    }
     (folder / f"evaluation-{split}.json").write_text(json.dumps(stored))
     (folder / f"predictions-{split}.jsonl").write_text("\n".join(lines) + "\n")
 
@@ -164,10 +199,17 @@ def made_up_explanation(image_id: int, path: Path, class_name: str) -> Explanati
     values = np.exp(-((down - 2.6) ** 2 + (across - 3.9) ** 2) / 2.2).astype(np.float32)
     source = random.Random(image_id)
     return Explanation(
-        image_id=image_id, path=path, class_name=class_name, probability=0.93, method="Grad-CAM", size=(height, width),
-        box=seen, heat=normalised(values), deletion=0.24,
+        image_id=image_id,
+        path=path,
+        class_name=class_name,
+        probability=0.93,
+        method="Grad-CAM",
+        size=(height, width),
+        box=seen,
+        heat=normalised(values),
+        deletion=0.24,
         random_deletion=tuple(source.uniform(0.38, 0.55) for _ in range(12)),
-    )  # fmt: skip
+    )
 
 
 def made_up_answers(paths: list[Path]) -> tuple[Prediction, ...]:

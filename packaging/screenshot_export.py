@@ -56,9 +56,17 @@ def _done(studio: Any) -> None:
     latency = Latency(median_ms=21.4, p95_ms=23.9, runs=60, provider="CPUExecutionProvider", width=320, height=240)
     parity = Parity(images=20, max_abs_diff=3.2e-6, top1_agreement=1.0, batches=(1, 2, 7))
     result = ExportResult(
-        model=_folder(studio) / "model.onnx", bytes=94_113_220, sha256="", temperature=1.2, opset=20, parity=parity,
-        latency=latency, files=(*_FILES, *sample_files()), variants=_variants(), large_ms=46.0,
-    )  # fmt: skip
+        model=_folder(studio) / "model.onnx",
+        bytes=94_113_220,
+        sha256="",
+        temperature=1.2,
+        opset=20,
+        parity=parity,
+        latency=latency,
+        files=(*_FILES, *sample_files()),
+        variants=_variants(),
+        large_ms=46.0,
+    )
     page.parity_card.show_result(result)
     page.use_card.show_use(page.target_card.target(), result)
     page.variants_card.show_variants(result.variants)
@@ -80,8 +88,14 @@ def _card(studio: Any) -> None:
 
 
 def _offer(**fields: Any) -> UploadOffer:
-    sizes = {"README.md": 7_012, "export.json": 13_400, "labels.txt": 42, "model.onnx": 94_113_220,
-             "model_fp16.onnx": 47_210_000, "predict.py": 9_411}  # fmt: skip
+    sizes = {
+        "README.md": 7_012,
+        "export.json": 13_400,
+        "labels.txt": 42,
+        "model.onnx": 94_113_220,
+        "model_fp16.onnx": 47_210_000,
+        "predict.py": 9_411,
+    }
     files = tuple(UploadFile(name=name, path=Path(name), bytes=size) for name, size in sizes.items())
     return UploadOffer(files=files, hub="huggingface.co", **{"token": "login", **fields})
 
@@ -150,11 +164,15 @@ def _speeds() -> tuple[ModelSpeed, ...]:
     times = {"model.onnx": 21.4, variant_file("fp16"): 21.9, variant_file("int8"): 9.7}
     return tuple(
         ModelSpeed(
-            model=Path(name), provider="CPUExecutionProvider", threads=0, width=512, height=512,
+            model=Path(name),
+            provider="CPUExecutionProvider",
+            threads=0,
+            width=512,
+            height=512,
             batches=(BatchSpeed(batch=1, median_ms=each, p95_ms=1.2 * each, p99_ms=1.4 * each, runs=60, per_second=1),),
         )
         for name, each in times.items()
-    )  # fmt: skip
+    )
 
 
 def write_export(folder: Path) -> Path:
@@ -190,31 +208,70 @@ def _changed(studio: Any) -> None:
 def _variants() -> tuple[Variant, ...]:
     """Return two variants: one without a speed gain, and a recommended one."""
     half = VariantAgreement(
-        images=378, top1=0.897, reference_top1=0.897, difference=(-0.005, 0.005), flips=0, ece=0.046,
-        reference_ece=0.046, max_abs_diff=0.0024, max_distance_diff=0.0009,
-    )  # fmt: skip
+        images=378,
+        top1=0.897,
+        reference_top1=0.897,
+        difference=(-0.005, 0.005),
+        flips=0,
+        ece=0.046,
+        reference_ece=0.046,
+        max_abs_diff=0.0024,
+        max_distance_diff=0.0009,
+    )
     whole = VariantAgreement(
-        images=378, top1=0.894, reference_top1=0.897, difference=(-0.015, 0.010), flips=8, ece=0.033,
-        reference_ece=0.046, max_abs_diff=0.28, max_distance_diff=0.05,
-    )  # fmt: skip
+        images=378,
+        top1=0.894,
+        reference_top1=0.897,
+        difference=(-0.015, 0.010),
+        flips=8,
+        ece=0.033,
+        reference_ece=0.046,
+        max_abs_diff=0.28,
+        max_distance_diff=0.05,
+    )
     return (
         Variant(
-            precision="fp16", file=variant_file("fp16"), bytes=47_210_000, reference_bytes=94_113_220, sha256="",
-            answers=half, temperature=1.2, bits=16, speed=_speed(21.8, 0.97), verdict="not_faster",
+            precision="fp16",
+            file=variant_file("fp16"),
+            bytes=47_210_000,
+            reference_bytes=94_113_220,
+            sha256="",
+            answers=half,
+            temperature=1.2,
+            bits=16,
+            speed=_speed(21.8, 0.97),
+            verdict="not_faster",
         ),
         Variant(
-            precision="int8", file=variant_file("int8"), bytes=24_020_000, reference_bytes=94_113_220, sha256="",
-            answers=whole, temperature=1.19, bits=7, calibrated_on=200, in_float=("layer1.0.conv2",),
-            speed=_speed(9.6, 2.2), verdict="recommended",
+            precision="int8",
+            file=variant_file("int8"),
+            bytes=24_020_000,
+            reference_bytes=94_113_220,
+            sha256="",
+            answers=whole,
+            temperature=1.19,
+            bits=7,
+            calibrated_on=200,
+            in_float=("layer1.0.conv2",),
+            speed=_speed(9.6, 2.2),
+            verdict="recommended",
         ),
-    )  # fmt: skip
+    )
 
 
 def _speed(p50_ms: float, times_faster: float) -> VariantLatency:
     return VariantLatency(
-        p50_ms=p50_ms, p99_ms=1.2 * p50_ms, reference_p50_ms=21.2, reference_p99_ms=25.1, times_faster=times_faster,
-        runs=60, provider="CPUExecutionProvider", width=320, height=240, processor="",
-    )  # fmt: skip
+        p50_ms=p50_ms,
+        p99_ms=1.2 * p50_ms,
+        reference_p50_ms=21.2,
+        reference_p99_ms=25.1,
+        times_faster=times_faster,
+        runs=60,
+        provider="CPUExecutionProvider",
+        width=320,
+        height=240,
+        processor="",
+    )
 
 
 _CARD = """---

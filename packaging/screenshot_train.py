@@ -107,8 +107,11 @@ def queue(studio: Any) -> None:
 
 def several_tasks(studio: Any) -> None:
     """Show tasks running at the same time as training, and waiting ones."""
-    titles = {"Evaluating 003-resnet50-full": Lane.COMPUTE, "Exporting 003-resnet50-full": Lane.COMPUTE,
-              "Importing Line 4, second shift": Lane.DISK}  # fmt: skip
+    titles = {
+        "Evaluating 003-resnet50-full": Lane.COMPUTE,
+        "Exporting 003-resnet50-full": Lane.COMPUTE,
+        "Importing Line 4, second shift": Lane.DISK,
+    }
     for title, lane in titles.items():
         task = Task(title=title, work=posing, lane=lane, page="results")
         studio.state.tasks.run(task, owner=studio.window, on_done=lambda _result: None)

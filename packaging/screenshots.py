@@ -82,12 +82,16 @@ def _project_import(studio: Studio) -> None:
     page = studio.window.page("project")
     page.overview.report.show_report(  # type: ignore[attr-defined]
         ImportReport(
-            added=128, duplicates=("/data/parts/good/part_001 (copy).jpg",),
-            unreadable=(RejectedFile("/data/parts/dent/part_019.jpg", "the file is damaged or cut short"),
-                        RejectedFile("/data/parts/dent/scan.psd", "not a readable image")),
-            skipped=(RejectedFile("/data/parts/Thumbs.db", "not an image"),), classes=CLASSES,
+            added=128,
+            duplicates=("/data/parts/good/part_001 (copy).jpg",),
+            unreadable=(
+                RejectedFile("/data/parts/dent/part_019.jpg", "the file is damaged or cut short"),
+                RejectedFile("/data/parts/dent/scan.psd", "not a readable image"),
+            ),
+            skipped=(RejectedFile("/data/parts/Thumbs.db", "not an image"),),
+            classes=CLASSES,
         )
-    )  # fmt: skip
+    )
     page.overview.report.details_button.click()  # type: ignore[attr-defined]
 
 
@@ -137,9 +141,11 @@ def _label_suggestions(studio: Studio) -> None:
     shares = [source.uniform(0.42, 0.999) for _ in images]
     write_suggestions(
         session.path / "runs" / "003-resnet50-full",
-        [Suggestion(image.image_id, image.sha256, ("good",), (("good", share), ("dent", 1 - share)), 1 - share)
-         for image, share in zip(images, shares, strict=True)],
-    )  # fmt: skip
+        [
+            Suggestion(image.image_id, image.sha256, ("good",), (("good", share), ("dent", 1 - share)), 1 - share)
+            for image, share in zip(images, shares, strict=True)
+        ],
+    )
     studio.window.show_page("label")
     studio.window.page("label").labels.suggesting.reload()  # type: ignore[attr-defined]
     studio.wait_for_images()
@@ -175,8 +181,10 @@ def _try(studio: Studio) -> None:
     page.refresh()
     page.choice.file_box.setCurrentIndex(2)  # type: ignore[attr-defined]
     result = PredictionBatch(
-        predictions=made_up_answers(paths), class_names=tuple(CLASSES), provider="CPUExecutionProvider",
-    )  # fmt: skip
+        predictions=made_up_answers(paths),
+        class_names=tuple(CLASSES),
+        provider="CPUExecutionProvider",
+    )
     page.show_predictions(result)  # type: ignore[attr-defined]
 
 
@@ -186,9 +194,11 @@ def _try_evidence(studio: Studio) -> None:
     answers, named, places = made_up_evidence(made_up_answers(images[::9]), images)
     page.panel._find_places = lambda asked: {key: places[key] for key in asked}  # type: ignore[attr-defined]
     result = PredictionBatch(
-        predictions=answers, class_names=tuple(CLASSES), provider="CPUExecutionProvider",
+        predictions=answers,
+        class_names=tuple(CLASSES),
+        provider="CPUExecutionProvider",
         images=named,
-    )  # fmt: skip
+    )
     page.show_predictions(result)  # type: ignore[attr-defined]
 
 
@@ -224,9 +234,11 @@ def _image_values(studio: Studio) -> None:
     counts = tuple(round(9000 / (1 + (place - 30) ** 2 / 90)) for place in range(128))
     choice = WindowChoice(
         reading=ImageReading(window="440,1310;420,900;405,1250", plane="max", channels="mCherry,GFP,DAPI"),
-        images=200, planes=12, channels=("DAPI", "GFP", "mCherry"),
+        images=200,
+        planes=12,
+        channels=("DAPI", "GFP", "mCherry"),
         histograms=(Histogram(low=400, high=1600, counts=counts),) * 3,
-    )  # fmt: skip
+    )
     studio.dialog = WindowDialog(studio.window, sorted((studio.folder / "images").rglob("*.jpg"))[:6], choice)
 
 
@@ -238,9 +250,11 @@ def _bug(studio: Studio) -> None:
 def _failure(studio: Studio) -> None:
     studio.state.say(
         "The pretrained weights of ResNet-50 are not on this computer and cannot be downloaded.",
-        "Connect to the internet, or choose a file of weights under Advanced.", tone="bad", details="Traceback",
+        "Connect to the internet, or choose a file of weights under Advanced.",
+        tone="bad",
+        details="Traceback",
         next_step=NextStep("import_weights", backbone="resnet50"),
-    )  # fmt: skip
+    )
 
 
 SCENES: dict[str, Callable[[Studio], None]] = {

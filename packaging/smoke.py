@@ -25,8 +25,20 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 PHOTOGRAPHS = ROOT / "resources" / "pictures" / "photographs.zip"
 CLASSES, PER_CLASS = ("glass", "metal"), 16
-TRAINING = ("--backbone", "starter_resnet", "--method", "lora", "--epochs", "1", "--device", "cpu",
-            "--set", "image_size=64", "--set", "workers=1")  # fmt: skip
+TRAINING = (
+    "--backbone",
+    "starter_resnet",
+    "--method",
+    "lora",
+    "--epochs",
+    "1",
+    "--device",
+    "cpu",
+    "--set",
+    "image_size=64",
+    "--set",
+    "workers=1",
+)
 CHECKS = ("duplicates", "quality", "label-errors", "embed", "map")
 WINDOW_STAYS_S = 6.0
 

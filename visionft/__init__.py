@@ -10,15 +10,30 @@ from typing import Any
 
 __version__ = "0.1.0"
 __all__ = [  # pyright: ignore
-    "Model", "Project", "Run", "__version__", "create", "fetch_weights", "import_weights", "load", "open", "restore",
-]  # fmt: skip
+    "Model",
+    "Project",
+    "Run",
+    "__version__",
+    "create",
+    "fetch_weights",
+    "import_weights",
+    "load",
+    "open",
+    "restore",
+]
 
 # {name here: name in visionft.api}
 _API = {
-    "Model": "Model", "Project": "Project", "Run": "Run",
-    "create": "create_project", "load": "load_model", "open": "open_project", "restore": "restore_project",
-    "fetch_weights": "fetch_weights", "import_weights": "import_weights",
-}  # fmt: skip
+    "Model": "Model",
+    "Project": "Project",
+    "Run": "Run",
+    "create": "create_project",
+    "load": "load_model",
+    "open": "open_project",
+    "restore": "restore_project",
+    "fetch_weights": "fetch_weights",
+    "import_weights": "import_weights",
+}
 
 # These libraries would otherwise reach the network when imported or used; a user's images are their own business.
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")

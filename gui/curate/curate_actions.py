@@ -23,8 +23,15 @@ def curate_actions(link: "PageLink[CuratePage]") -> list[Action]:
         return add(name, title, act, why_not, keys=keys, place=CURATE, **fields)
 
     return [
-        add("curate.find_issues", "Find issues", lambda p: p.find_issues(), lambda p: p.why_not_find(), menu="Project",
-            also="check curate duplicates quality features embed", begins_group=True),
+        add(
+            "curate.find_issues",
+            "Find issues",
+            lambda p: p.find_issues(),
+            lambda p: p.why_not_find(),
+            menu="Project",
+            also="check curate duplicates quality features embed",
+            begins_group=True,
+        ),
         of_view("curate.fine", "Keep unchanged", "K"),
         of_view("curate.accept", "Accept the suggestion, else keep as it is", "Enter", "Return"),
         of_view("curate.first_label", "Take the first label of the conflict", "F"),
@@ -40,8 +47,13 @@ def curate_actions(link: "PageLink[CuratePage]") -> list[Action]:
         of_view("curate.unlike", "Add as a counter-example", "-"),
         of_view("curate.above", "Select all up to this image", "Ctrl+Up"),
         of_view("curate.save_report", "Save the dataset report", also="html"),
-        add("curate.toggle_viewer", "Show the image large, or the grid", lambda p: p.stage.toggle_viewer(),
-            keys=("Space",), place=CURATE),
+        add(
+            "curate.toggle_viewer",
+            "Show the image large, or the grid",
+            lambda p: p.stage.toggle_viewer(),
+            keys=("Space",),
+            place=CURATE,
+        ),
         add("curate.next_view", "Next view", lambda p: p.step_view(1), keys=("Ctrl+PgDown",), place=CURATE),
         add("curate.previous_view", "Previous view", lambda p: p.step_view(-1), keys=("Ctrl+PgUp",), place=CURATE),
-    ]  # fmt: skip
+    ]

@@ -29,14 +29,17 @@ class DuplicatesView(GroupsView[DuplicateGroup]):
             "curate.keep_best": Command(self.keep_best, self.why_not_best, icon="check", words=tr("Keep the best")),
             "curate.keep_this": Command(self.keep_this, self.why_no_group, icon="pin", words=tr("Keep this one")),
             "curate.keep_all_best": Command(
-                self.keep_all_best, self.why_not_all_best, icon="layers", words=tr("Keep the best of each"),
+                self.keep_all_best,
+                self.why_not_all_best,
+                icon="layers",
+                words=tr("Keep the best of each"),
                 needs_image=False,
             ),
             "curate.fine": Command(self.keep, self.why_no_group, icon="close", words=tr("Not duplicates")),
             "curate.remove": Command(self.remove, words=tr("Remove"), is_button=False),
             "curate.tag": Command(self.ask_tag, is_button=False),
             "curate.open": Command(self.open_on_label, icon="label", needs_image=False),
-        }  # fmt: skip
+        }
 
     def groups(self) -> list[DuplicateGroup]:
         """Return the groups at the threshold: label conflicts first, then the surest."""

@@ -13,14 +13,40 @@ def export_actions(link: "PageLink[ExportPage]") -> list[Action]:
     add = link.action
     return [
         add("run.export", "Export the selected run", lambda p: p.export(), lambda p: p.why_not_export(), menu="Run"),
-        add("export.folder", "Open the export folder", lambda p: p.follow_up.open_folder(),
-            lambda p: p.follow_up.why_not()),
-        add("export.card", "Read the model card", lambda p: p.follow_up.show_card(),
-            lambda p: p.follow_up.why_no_card(), also="readme"),
-        add("export.check", "Verify the export again", lambda p: p.follow_up.verify(),
-            lambda p: p.follow_up.why_not_verify(), also="check hash"),
-        add("export.speed", "Measure the speed of the export", lambda p: p.measure(),
-            lambda p: p.follow_up.why_not_measure(), also="benchmark latency"),
-        add("export.publish", "Publish the export to Hugging Face", lambda p: p.publish(),
-            lambda p: p.why_not_publish(), menu="Run", is_rare=True, also="push upload hub share"),
-    ]  # fmt: skip
+        add(
+            "export.folder",
+            "Open the export folder",
+            lambda p: p.follow_up.open_folder(),
+            lambda p: p.follow_up.why_not(),
+        ),
+        add(
+            "export.card",
+            "Read the model card",
+            lambda p: p.follow_up.show_card(),
+            lambda p: p.follow_up.why_no_card(),
+            also="readme",
+        ),
+        add(
+            "export.check",
+            "Verify the export again",
+            lambda p: p.follow_up.verify(),
+            lambda p: p.follow_up.why_not_verify(),
+            also="check hash",
+        ),
+        add(
+            "export.speed",
+            "Measure the speed of the export",
+            lambda p: p.measure(),
+            lambda p: p.follow_up.why_not_measure(),
+            also="benchmark latency",
+        ),
+        add(
+            "export.publish",
+            "Publish the export to Hugging Face",
+            lambda p: p.publish(),
+            lambda p: p.why_not_publish(),
+            menu="Run",
+            is_rare=True,
+            also="push upload hub share",
+        ),
+    ]

@@ -90,13 +90,15 @@ class ExportPage(Page):
             card.folder_button: ("export.folder", ""),
             card.card_button: ("export.card", tr("The model, its evaluation and its limitations")),
             card.check_button: (
-                "export.check", tr("Compare every file with its hash, and the predictions with those at export")
+                "export.check",
+                tr("Compare every file with its hash, and the predictions with those at export"),
             ),
             card.speed_button: ("export.speed", tr("Measure each file on this computer")),
             card.publish_button: (
-                "export.publish", tr("Review the files and choose the repository before anything is sent")
+                "export.publish",
+                tr("Review the files and choose the repository before anything is sent"),
             ),
-        }  # fmt: skip
+        }
         for button, (name, words) in commands.items():
             actions.attach(button, name, words)
             button.clicked.connect(lambda _checked=False, name=name: actions.run(name))

@@ -119,12 +119,18 @@ def _pytorch_lines(result: ExportResult) -> list[str]:
     """Return the comparisons of the files for PyTorch and timm, where there are any."""
     lines: list[str] = []
     if result.pytorch:
-        words = tr("{file}: largest difference of a probability to {other}: {n}.",
-                   file=PYTORCH_FILE, other=MODEL_FILE, n=f"{result.pytorch.max_abs_diff:.1e}")  # fmt: skip
+        words = tr(
+            "{file}: largest difference of a probability to {other}: {n}.",
+            file=PYTORCH_FILE,
+            other=MODEL_FILE,
+            n=f"{result.pytorch.max_abs_diff:.1e}",
+        )
         lines.append(words)
     if result.timm_transform:
-        words = tr("timm's own transform changes probabilities by up to {n}; the model card says how to avoid it.",
-                   n=f"{result.timm_transform.max_abs_diff:.3f}")  # fmt: skip
+        words = tr(
+            "timm's own transform changes probabilities by up to {n}; the model card says how to avoid it.",
+            n=f"{result.timm_transform.max_abs_diff:.3f}",
+        )
         lines.append(words)
     return lines
 
@@ -140,18 +146,25 @@ def _detail_lines(result: ExportResult) -> list[str]:
     names = [name for name in (*result.files, RECORD_FILE) if name != MODEL_FILE]
     names = dict.fromkeys(f"{name.partition('/')[0]}/" if "/" in name else name for name in names)  # folders once
     lines = [
-        tr("Largest difference of a probability: {n}; the limit is {limit}.",
-           n=f"{result.parity.max_abs_diff:.1e}", limit=f"{MAX_ABS_DIFF:g}"),
+        tr(
+            "Largest difference of a probability: {n}; the limit is {limit}.",
+            n=f"{result.parity.max_abs_diff:.1e}",
+            limit=f"{MAX_ABS_DIFF:g}",
+        ),
         *_pytorch_lines(result),
         tr(words, n=per_cent, runs=latency.runs, time=f"{slow:.1f}", size=size),
         _large_image_text(result),
-    ]  # fmt: skip
+    ]
     if border is not None:
         low, high = (f"{share:.0%}" for share in border.false_alarms)
         lines.append(
-            tr("Marked as out of distribution: about {share} of new images of the same kind ({low} to {high}).",
-               share=f"{1 - border.share:.0%}", low=low, high=high)
-        )  # fmt: skip
+            tr(
+                "Marked as out of distribution: about {share} of new images of the same kind ({low} to {high}).",
+                share=f"{1 - border.share:.0%}",
+                low=low,
+                high=high,
+            )
+        )
     lines += [tr("Temperature {value}, opset {n}.", value=f"{result.temperature:.2f}", n=result.opset)]
     lines += map(_form_text, result.forms)
     lines += map(_sample_text, result.samples)
@@ -176,13 +189,17 @@ def _mirror_text(effect: MirrorEffect) -> str:
         "({low} to {high} points).",
         "Averaged with the mirrored image: {share} instead of {plain} on {count} validation images "
         "({low} to {high} points).",
-        count=effect.images, share=f"{effect.top1:.1%}", plain=f"{effect.plain_top1:.1%}",
-        low=f"{100 * effect.difference[0]:+.1f}", high=f"{100 * effect.difference[1]:+.1f}",
-    )  # fmt: skip
+        count=effect.images,
+        share=f"{effect.top1:.1%}",
+        plain=f"{effect.plain_top1:.1%}",
+        low=f"{100 * effect.difference[0]:+.1f}",
+        high=f"{100 * effect.difference[1]:+.1f}",
+    )
     changed = tr(
-        "Mirroring changes the prediction of {count} image.", "Mirroring changes the predictions of {count} images.",
+        "Mirroring changes the prediction of {count} image.",
+        "Mirroring changes the predictions of {count} images.",
         count=effect.changed,
-    )  # fmt: skip
+    )
     worse = tr("It is less accurate: mirroring may change a class. Export without it.") if effect.is_worse else ""
     return " ".join(filter(None, (words, changed, worse)))
 
@@ -193,8 +210,12 @@ def _form_text(form: Form) -> str:
     return tr(
         "{file}: {changed} of {count} image gets another class than from {source}; probabilities differ by up to {n}.",
         "{file}: {changed} of {count} images get another class than from {source}; probabilities differ by up to {n}.",
-        count=form.images, file=form.file, changed=form.changed, source=form.source, n=f"{form.max_abs_diff:.1e}",
-    )  # fmt: skip
+        count=form.images,
+        file=form.file,
+        changed=form.changed,
+        source=form.source,
+        n=f"{form.max_abs_diff:.1e}",
+    )
 
 
 def _sample_text(run: SampleRun) -> str:

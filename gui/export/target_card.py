@@ -15,8 +15,13 @@ from visionft.export.options import OPSETS, TARGETS, ExportOptions, Target, opti
 from visionft.files import from_home
 
 _ICONS = {
-    "desktop": "computer", "server": "server", "web": "globe", "phone": "phone", "edge": "chip", "python": "layers",
-}  # fmt: skip
+    "desktop": "computer",
+    "server": "server",
+    "web": "globe",
+    "phone": "phone",
+    "edge": "chip",
+    "python": "layers",
+}
 
 
 class TargetCard(Card):

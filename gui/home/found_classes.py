@@ -78,9 +78,13 @@ class FoundClasses(QWidget):
         self.table.itemChanged.connect(lambda _item: self._show_state())
         self.table.itemChanged.connect(lambda _item: self.changed.emit())
         self.grid = ImageGrid(
-            self.table.thumbnails, name=Message("Images without a class"), side_px=theme.scaled(_SIDE_PX), lines=0,
-            overlaid=True, selectable=False,
-        )  # fmt: skip
+            self.table.thumbnails,
+            name=Message("Images without a class"),
+            side_px=theme.scaled(_SIDE_PX),
+            lines=0,
+            overlaid=True,
+            selectable=False,
+        )
         self.grid.setProperty("role", "")  # it lies on a card
         hint = row(self._hint, self.merge_button, spacing=theme.MEDIUM, grows=0)
         self._body = stacked(self.table, self.grid)

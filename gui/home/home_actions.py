@@ -17,17 +17,48 @@ def home_actions(link: "PageLink[ProjectPage]") -> list[Action]:
         return tr("The sample is a project of its own: close this one first.") if state.session is not None else ""
 
     return [
-        add("file.new", "New project", lambda p: p.ask_new_project(), needs_project=False, keys=("Ctrl+N",),
-            menu="File"),
-        add("file.open", "Open project", lambda p: p.choose_project(), needs_project=False, keys=("Ctrl+O",),
-            menu="File"),
-        add("file.sample", "Try a sample project", lambda p: p.try_sample("photographs"), needs_project=False,
-            before=why_no_sample, menu="File"),
-        add("file.sample_drawn", "Try a drawn sample project", lambda p: p.try_sample("drawn"), needs_project=False,
-            before=why_no_sample, menu="File"),
-        add("file.public", "Fetch a public set of images", lambda p: p.choose_public_set(), needs_project=False,
-            menu="File", also="download"),
-        add("file.import", "Import images", lambda p: p.choose_images(), keys=("Ctrl+I",), menu="File",
-            begins_group=True),
+        add(
+            "file.new", "New project", lambda p: p.ask_new_project(), needs_project=False, keys=("Ctrl+N",), menu="File"
+        ),
+        add(
+            "file.open",
+            "Open project",
+            lambda p: p.choose_project(),
+            needs_project=False,
+            keys=("Ctrl+O",),
+            menu="File",
+        ),
+        add(
+            "file.sample",
+            "Try a sample project",
+            lambda p: p.try_sample("photographs"),
+            needs_project=False,
+            before=why_no_sample,
+            menu="File",
+        ),
+        add(
+            "file.sample_drawn",
+            "Try a drawn sample project",
+            lambda p: p.try_sample("drawn"),
+            needs_project=False,
+            before=why_no_sample,
+            menu="File",
+        ),
+        add(
+            "file.public",
+            "Fetch a public set of images",
+            lambda p: p.choose_public_set(),
+            needs_project=False,
+            menu="File",
+            also="download",
+        ),
+        add(
+            "file.import",
+            "Import images",
+            lambda p: p.choose_images(),
+            keys=("Ctrl+I",),
+            menu="File",
+            begins_group=True,
+        ),
         add("file.import_list", "Import zip or list", lambda p: p.choose_file(), menu="File"),
-    ]  # fmt: skip
+    ]

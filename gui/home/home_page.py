@@ -255,8 +255,10 @@ class ProjectPage(Page):
         if not list_file(wanted, new_project.public_folder()).is_file():
             question = tr(
                 "{size} come from the internet into {folder}. Licence: {licence}.",
-                size=size_text(wanted.bytes), folder=new_project.public_folder(), licence=tr(wanted.licence),
-            )  # fmt: skip
+                size=size_text(wanted.bytes),
+                folder=new_project.public_folder(),
+                licence=tr(wanted.licence),
+            )
             title = tr("Download {name}?", name=wanted.title)
             if not dialogs.ask_yes(self, title, question, yes=tr("Download")):
                 return

@@ -121,10 +121,14 @@ class ImportFlow(QObject):
             place = project.path if project is not None and not project.is_read_only else None
             self._unpacked = TemporaryDirectory(prefix=UNPACKED_PREFIX, dir=place, ignore_cleanup_errors=True)
         work = partial(
-            preview_source, source, project, choice=self._choice, reading=self._reading,
+            preview_source,
+            source,
+            project,
+            choice=self._choice,
+            reading=self._reading,
             unpacked=Path(self._unpacked.name) if self._unpacked is not None else None,
             known_facts=self._preview.known_facts if self._preview is not None else None,
-        )  # fmt: skip
+        )
         self._run(self._task(tr("Looking at {name}", name=source.name), work), self._on_scanned, is_shown=is_shown)
 
     def fetch(self, wanted: "PublicSet", folder: Path) -> None:
@@ -150,10 +154,18 @@ class ImportFlow(QObject):
         session = self._state.session
         assert session is not None
         work = partial(
-            _import, self._unpacked, session.project, preview.path, copy=copy, class_map=class_map,
-            known_facts=preview.known_facts, choice=self._choice, reading=self._reading,
-            accepts_unlabelled=self._choice.is_unlabelled, replaces_labels=self.panel.replaces_labels,
-        )  # fmt: skip
+            _import,
+            self._unpacked,
+            session.project,
+            preview.path,
+            copy=copy,
+            class_map=class_map,
+            known_facts=preview.known_facts,
+            choice=self._choice,
+            reading=self._reading,
+            accepts_unlabelled=self._choice.is_unlabelled,
+            replaces_labels=self.panel.replaces_labels,
+        )
         self._unpacked = None  # deleted by the import
         task = self._task(tr("Importing {name}", name=preview.path.name), work, writes=True)
         self._state.import_requested.emit(task)  # to the page of the session that is open now: it may be a new one
@@ -263,10 +275,15 @@ class ImportFlow(QObject):
         if self._session is not None:
             known, changed = list(self._session.project.summary().classes), changed_label_files(self._session.path)
         self.panel.show_preview(
-            preview, known=known, can_copy=not self._has_unpacked(), is_new=self._session is None,
-            base=self._base(preview.path), choice=self._choice, is_chosen=self._reading > 0,
+            preview,
+            known=known,
+            can_copy=not self._has_unpacked(),
+            is_new=self._session is None,
+            base=self._base(preview.path),
+            choice=self._choice,
+            is_chosen=self._reading > 0,
             is_changed=any(Path(each.source) == preview.path for each in changed),
-        )  # fmt: skip
+        )
 
     def _on_fetched(self, listed: Path | None) -> None:
         self._handle = None

@@ -31,9 +31,13 @@ _LONGEST_SIGN = 5  # letters
 _BUTTON_PX = 14  # height of a button around its text
 _OTHER = "\0other"
 _SIGNS: dict[str, Text] = {
-    "": Message("Automatic"), ",": Message(","), ";": Message(";"), "|": Message("|"), " ": Message("Space"),
+    "": Message("Automatic"),
+    ",": Message(","),
+    ";": Message(";"),
+    "|": Message("|"),
+    " ": Message("Space"),
     _OTHER: Message("Other"),
-}  # fmt: skip
+}
 
 
 class LabelChoiceForm(QWidget):
@@ -94,9 +98,13 @@ class LabelChoiceForm(QWidget):
         self._table = widget_of(column(means, self.table, spacing=theme.TIGHT))
         signs = widget_of(row(self.separators, self.separator_edit, None))
         lines: tuple[tuple[Text, QWidget], ...] = (
-            (Message("Folder"), self._path), (Message("Part of the name"), self.names), (Message("Table"), self._table),
-            (Message("Field"), self.fields), (Message("Several classes"), signs), (Message("Otherwise"), self.others),
-        )  # fmt: skip
+            (Message("Folder"), self._path),
+            (Message("Part of the name"), self.names),
+            (Message("Table"), self._table),
+            (Message("Field"), self.fields),
+            (Message("Several classes"), signs),
+            (Message("Otherwise"), self.others),
+        )
         for number, (title, content) in enumerate(lines):
             caption = text(title, "caption")
             is_tall = content is self._table
@@ -181,8 +189,10 @@ class LabelChoiceForm(QWidget):
 
     def _show_path(self) -> None:
         path = self._paths[self._path_number] if self._paths else PurePath()
-        rows = ((self.folders, self._path, folder_parts(path, self._source.name)),
-                (self.names, self.names, name_row(path)))  # fmt: skip
+        rows = (
+            (self.folders, self._path, folder_parts(path, self._source.name)),
+            (self.names, self.names, name_row(path)),
+        )
         for chips, content, parts in rows:
             chips.show_parts(parts)
             self._show_line(content, is_shown=bool(parts))
@@ -241,8 +251,12 @@ class LabelChoiceForm(QWidget):
             file, label = title, before.label
             self.click_means.choose("label")
             label = "" if label == title else label
-        choice = LabelChoice(table=head.name if len(self._heads) > 1 else "", file="" if file == label else file,
-                             label=label, separator=before.separator)  # fmt: skip
+        choice = LabelChoice(
+            table=head.name if len(self._heads) > 1 else "",
+            file="" if file == label else file,
+            label=label,
+            separator=before.separator,
+        )
         self.chosen.emit(choice)
 
     def _on_separator_chosen(self, sign: str) -> None:

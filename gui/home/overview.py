@@ -160,9 +160,13 @@ class ContactSheet(Card):
         super().__init__(margin=theme.LARGE)
         self.thumbnails = ThumbnailStore(self)
         self.grid = ImageGrid(
-            self.thumbnails, name="Images of each class", side_px=theme.scaled(92), lines=0, single_row=True,
+            self.thumbnails,
+            name="Images of each class",
+            side_px=theme.scaled(92),
+            lines=0,
+            single_row=True,
             selectable=False,
-        )  # fmt: skip
+        )
         self.count_label, self._note = text("", "heading"), text("", "muted")
         for label in (self.count_label, self._note):
             label.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)

@@ -80,8 +80,9 @@ def _labels(summary: "ProjectSummary") -> Condition:
         note = Message(
             "{labelled} labelled; {count} without a label is left out",
             "{labelled} labelled; {count} without a label are left out",
-            labelled=f"{summary.labelled:,}", count=rest,
-        )  # fmt: skip
+            labelled=f"{summary.labelled:,}",
+            count=rest,
+        )
     elif summary.labelled:
         note = Message("All {count} labelled", count=summary.labelled)
     button = Message("Label") if summary.images else ""

@@ -87,9 +87,11 @@ class PublicList(Card):
             is_here = each.name in here
             size = tr("on this computer") if is_here else size_text(each.bytes)
             images = tr(
-                "{count} image, {classes} classes", "{count} images, {classes} classes",
-                count=each.images, classes=each.classes,
-            )  # fmt: skip
+                "{count} image, {classes} classes",
+                "{count} images, {classes} classes",
+                count=each.images,
+                classes=each.classes,
+            )
             terms = tr("{size}, {licence}", size=size, licence=tr(each.licence))
             elide = Qt.TextElideMode.ElideRight
             head = row(ElidedLabel(each.title, "strong", mode=elide), verbatim(terms, "small"), grows=0)
@@ -159,8 +161,9 @@ class Welcome(QWidget):
         self.drop_zone = DropZone(
             "Drop a folder of images here",
             "Sub-folders become classes. Loose images work too, and so do a zip or a CSV.",
-            "Choose folder", takes_lists=True,
-        )  # fmt: skip
+            "Choose folder",
+            takes_lists=True,
+        )
         self.recent, self.public = RecentList(), PublicList()
         photographs = Message("400 photographs of waste in 5 classes, ready to train.")
         drawn = Message("Draws 4 classes of machined parts and opens them, ready to train.")

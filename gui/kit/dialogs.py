@@ -31,9 +31,12 @@ class Dialog(QDialog):
         self.setMinimumSize(QSize(theme.scaled(width), theme.scaled(height)).boundedTo(self._room))
 
     def lay_out(
-        self, *items: QWidget | QLayout | int | None, accept: Button | None = None, aside: Sequence[QWidget] = (),
+        self,
+        *items: QWidget | QLayout | int | None,
+        accept: Button | None = None,
+        aside: Sequence[QWidget] = (),
         spacing: int = theme.SMALL,
-    ) -> None:  # fmt: skip
+    ) -> None:
         """Lay the items below each other, as `column` does, between the heading and the buttons.
 
         Args:

@@ -23,9 +23,15 @@ class EmptyState(QWidget):
             self.button.hide()  # never `setVisible(True)` without a parent: that opens a window
         self._ways = column(row(None, self.button, None))
         layout = column(
-            None, row(None, self._icon, None), theme.SMALL, self._title, row(None, self._words, None), theme.SMALL,
-            self._ways, None,
-        )  # fmt: skip
+            None,
+            row(None, self._icon, None),
+            theme.SMALL,
+            self._title,
+            row(None, self._words, None),
+            theme.SMALL,
+            self._ways,
+            None,
+        )
         layout.setStretch(0, 2)
         layout.setStretch(layout.count() - 1, 3)
         self.setLayout(layout)

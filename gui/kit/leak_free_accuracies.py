@@ -74,9 +74,15 @@ def leak_free_words(each: LeakFreeAccuracy) -> str:
         "that it knew from training.",
     )
     return tr(
-        words, count=f"{each.leaked:,}", run=each.title, all=f"{each.accuracy:.1%}", split=tr(each.split),
-        without=f"{each.without:.1%}", low=f"{low:.0%}", high=f"{high:.0%}",
-    )  # fmt: skip
+        words,
+        count=f"{each.leaked:,}",
+        run=each.title,
+        all=f"{each.accuracy:.1%}",
+        split=tr(each.split),
+        without=f"{each.without:.1%}",
+        low=f"{low:.0%}",
+        high=f"{high:.0%}",
+    )
 
 
 def inflation_words(each: LeakFreeAccuracy) -> str:

@@ -21,9 +21,14 @@ class NearImages(QWidget):
         self._words = ElidedLabel("", "small", mode=Qt.TextElideMode.ElideRight)
         side = theme.scaled(side_px)
         self.grid = ImageGrid(
-            self._thumbnails, name="Most similar labelled images", side_px=side, lines=0, overlaid=True,
-            single_row=True, selectable=False,
-        )  # fmt: skip
+            self._thumbnails,
+            name="Most similar labelled images",
+            side_px=side,
+            lines=0,
+            overlaid=True,
+            single_row=True,
+            selectable=False,
+        )
         self.grid.setFixedHeight(side + theme.TIGHT)
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
         self.grid.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)

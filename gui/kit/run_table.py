@@ -29,9 +29,14 @@ from visionft.training.runs.run_titles import backbone_title, method_title
 _Index = QModelIndex | QPersistentModelIndex
 SORT_ROLE, ROW_ROLE = Qt.ItemDataRole.UserRole, Qt.ItemDataRole.UserRole + 1
 _COLUMNS = (
-    Message("Name"), Message("Backbone"), Message("Method"), Message("Epochs"), Message("Accuracy"), Message("Loss"),
+    Message("Name"),
+    Message("Backbone"),
+    Message("Method"),
+    Message("Epochs"),
+    Message("Accuracy"),
+    Message("Loss"),
     Message("State"),
-)  # fmt: skip
+)
 _NUMERIC = _OF_BEST = (3, 4, 5)  # columns about the best epoch; their tooltip names it
 ROW_PX = 32
 
@@ -266,11 +271,19 @@ def run_row(run: RunSummary, *, colour: int = 0) -> RunRow:
     accuracy = tr(accuracy_sentence(unseen)) if best else ""
     network, method = tr(backbone_title(config)), tr(method_title(config))
     return RunRow(
-        name=run.name, title=run.title, colour=colour, backbone=network, method=method,
-        epochs=run.last_epoch, planned_epochs=config.total_epochs, accuracy=unseen.top1 if unseen else None,
-        loss=best.val_loss if best else None, state=run_state(run), is_pinned=run.notes.is_pinned,
+        name=run.name,
+        title=run.title,
+        colour=colour,
+        backbone=network,
+        method=method,
+        epochs=run.last_epoch,
+        planned_epochs=config.total_epochs,
+        accuracy=unseen.top1 if unseen else None,
+        loss=best.val_loss if best else None,
+        state=run_state(run),
+        is_pinned=run.notes.is_pinned,
         kept=" ".join(filter(None, (accuracy, kept_words(run)))),
-    )  # fmt: skip
+    )
 
 
 def kept_words(run: RunSummary) -> str:
@@ -302,8 +315,10 @@ def kept_words(run: RunSummary) -> str:
         words = tr(
             "Epoch {epoch} is kept (validation accuracy {accuracy}), though epoch {other} reached {more}: with so few "
             "images that difference is luck (less than one standard error), and the later epoch has learnt more.",
-            **values, other=highest.epoch, more=highest.accuracy_text,
-        )  # fmt: skip
+            **values,
+            other=highest.epoch,
+            more=highest.accuracy_text,
+        )
     return words
 
 

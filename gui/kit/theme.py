@@ -54,26 +54,74 @@ class Colours:
 
 
 LIGHT = Colours(
-    is_dark=False, canvas="#F4F5F8", surface="#FFFFFF", sunken="#EBEDF2", hover="#F0F2F6", border="#DCE0E8",
-    outline="#848D9D", text="#151A24", muted="#525C6B", accent="#2B59D9", accent_hover="#1F48BD", on_accent="#FFFFFF",
-    accent_soft="#E7EDFC", good="#116B3A", good_soft="#E2F4E9", warn="#7E4A00", warn_soft="#FDF1DC", bad="#AF1F26",
-    bad_soft="#FDE9E9", train_line="#2B59D9", val_line="#C2500C", test_line="#6B4FBB", grey_line="#868E9D",
-)  # fmt: skip
+    is_dark=False,
+    canvas="#F4F5F8",
+    surface="#FFFFFF",
+    sunken="#EBEDF2",
+    hover="#F0F2F6",
+    border="#DCE0E8",
+    outline="#848D9D",
+    text="#151A24",
+    muted="#525C6B",
+    accent="#2B59D9",
+    accent_hover="#1F48BD",
+    on_accent="#FFFFFF",
+    accent_soft="#E7EDFC",
+    good="#116B3A",
+    good_soft="#E2F4E9",
+    warn="#7E4A00",
+    warn_soft="#FDF1DC",
+    bad="#AF1F26",
+    bad_soft="#FDE9E9",
+    train_line="#2B59D9",
+    val_line="#C2500C",
+    test_line="#6B4FBB",
+    grey_line="#868E9D",
+)
 
 DARK = Colours(
-    is_dark=True, canvas="#11141A", surface="#1A1E26", sunken="#0C0F14", hover="#232833", border="#2D3440",
-    outline="#6C7789", text="#E8EBF1", muted="#A4ADBB", accent="#88A9FF", accent_hover="#A6BFFF", on_accent="#0D1424",
-    accent_soft="#1F2A45", good="#6BD49A", good_soft="#14301F", warn="#F2BC66", warn_soft="#33260F", bad="#FF9A96",
-    bad_soft="#3B1A1C", train_line="#88A9FF", val_line="#FFAC66", test_line="#BDA6FF", grey_line="#636D7E",
-)  # fmt: skip
+    is_dark=True,
+    canvas="#11141A",
+    surface="#1A1E26",
+    sunken="#0C0F14",
+    hover="#232833",
+    border="#2D3440",
+    outline="#6C7789",
+    text="#E8EBF1",
+    muted="#A4ADBB",
+    accent="#88A9FF",
+    accent_hover="#A6BFFF",
+    on_accent="#0D1424",
+    accent_soft="#1F2A45",
+    good="#6BD49A",
+    good_soft="#14301F",
+    warn="#F2BC66",
+    warn_soft="#33260F",
+    bad="#FF9A96",
+    bad_soft="#3B1A1C",
+    train_line="#88A9FF",
+    val_line="#FFAC66",
+    test_line="#BDA6FF",
+    grey_line="#636D7E",
+)
 
 OVER_IMAGE = "#C80C0F14"  # the background of text over images, in both themes; its text colours are those of DARK
 
 # Twelve class colours, distinguishable in this order with most colour blindness; never the only carrier of a meaning.
 CLASS_COLOURS = (
-    "#3B73E0", "#DD771C", "#2E9E6B", "#C2458B", "#8F63D2", "#A68D14",
-    "#1E9DB3", "#C9493F", "#6C8A2B", "#7A6A5B", "#5563B8", "#9A4FA0",
-)  # fmt: skip
+    "#3B73E0",
+    "#DD771C",
+    "#2E9E6B",
+    "#C2458B",
+    "#8F63D2",
+    "#A68D14",
+    "#1E9DB3",
+    "#C9493F",
+    "#6C8A2B",
+    "#7A6A5B",
+    "#5563B8",
+    "#9A4FA0",
+)
 
 
 ClassColour = int | str  # an index in the class list, or "#rrggbb" chosen by the user
@@ -149,12 +197,24 @@ def apply_theme(app: QApplication, name: ThemeName, *, font_scale: float = 1.0) 
 
 def _palette(colours: Colours) -> QPalette:
     roles = {
-        "Window": colours.canvas, "WindowText": colours.text, "Base": colours.surface, "AlternateBase": colours.hover,
-        "Text": colours.text, "PlaceholderText": colours.muted, "Button": colours.surface, "ButtonText": colours.text,
-        "BrightText": colours.bad, "Highlight": colours.accent, "HighlightedText": colours.on_accent,
-        "Link": colours.accent, "LinkVisited": colours.accent, "ToolTipBase": colours.text,
-        "ToolTipText": colours.canvas, "Mid": colours.border, "Accent": colours.accent,
-    }  # fmt: skip
+        "Window": colours.canvas,
+        "WindowText": colours.text,
+        "Base": colours.surface,
+        "AlternateBase": colours.hover,
+        "Text": colours.text,
+        "PlaceholderText": colours.muted,
+        "Button": colours.surface,
+        "ButtonText": colours.text,
+        "BrightText": colours.bad,
+        "Highlight": colours.accent,
+        "HighlightedText": colours.on_accent,
+        "Link": colours.accent,
+        "LinkVisited": colours.accent,
+        "ToolTipBase": colours.text,
+        "ToolTipText": colours.canvas,
+        "Mid": colours.border,
+        "Accent": colours.accent,
+    }
     palette = QPalette()
     for role, value in roles.items():
         palette.setColor(QPalette.ColorRole[role], QColor(value))

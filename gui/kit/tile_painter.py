@@ -37,9 +37,15 @@ class TilePainter:
         self._stamps.clear()
 
     def draw(
-        self, painter: QPainter, box: QRect, tile: Tile, kept: QPixmap | Unreadable | None, *,
-        is_selected: bool, is_current: bool,
-    ) -> None:  # fmt: skip
+        self,
+        painter: QPainter,
+        box: QRect,
+        tile: Tile,
+        kept: QPixmap | Unreadable | None,
+        *,
+        is_selected: bool,
+        is_current: bool,
+    ) -> None:
         """Draw one tile into `box`; `kept` is its thumbnail, the reason for none, or None while it is loaded."""
         ratio = painter.device().devicePixelRatio()
         caption = caption_px(self._lines)

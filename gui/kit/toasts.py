@@ -97,9 +97,15 @@ class Toasts(QWidget):
         self.hide()
 
     def say(
-        self, message: str, hint: str = "", *, tone: Tone = "info", details: str = "", way: Way | None = None,
+        self,
+        message: str,
+        hint: str = "",
+        *,
+        tone: Tone = "info",
+        details: str = "",
+        way: Way | None = None,
         about: str = "",
-    ) -> Toast:  # fmt: skip
+    ) -> Toast:
         """Show another message; a repeated one moves to the newest position."""
         toast = Toast(about)
         self._stack.addWidget(toast)

@@ -126,10 +126,13 @@ class BulkAccept(QObject):
         found = suggesting.current().from_confidence(self._threshold)
         pending = self._labels.run(
             lambda: draw_audit(
-                project, found, source=suggesting.run_name or FEATURES, threshold=self._threshold,
+                project,
+                found,
+                source=suggesting.run_name or FEATURES,
+                threshold=self._threshold,
                 size=SIZES[self.accept_view.size_box.currentIndex()],
             )
-        )  # fmt: skip
+        )
         if pending is None:
             return
         self._pending, self._checked, self._starts, self._wrong = pending, 0, [], {}
@@ -148,9 +151,16 @@ class BulkAccept(QObject):
             name = self._wrong.get(cell.image_id)
             title = tr("wrong") if name == "" else f"→ {name}" if name else self._suggested(cell.image_id)
             yield replace(
-                cell, title=title, is_out=name == "", is_blank=name is None, aside="", mark="", is_proposed=False,
-                tone="warn" if name is not None else "", swatches=(colours.get(name, 0),) if name else (),
-            )  # fmt: skip
+                cell,
+                title=title,
+                is_out=name == "",
+                is_blank=name is None,
+                aside="",
+                mark="",
+                is_proposed=False,
+                tone="warn" if name is not None else "",
+                swatches=(colours.get(name, 0),) if name else (),
+            )
 
     def _rows(self) -> list[SuggestionCluster]:
         """Return the rows to check: as many images of a class side by side as fit."""
@@ -180,10 +190,14 @@ class BulkAccept(QObject):
             words, hint = tr("Are these all “{name}”?", name=row.class_name), tr("Click each wrong image.")
         has_wrong = any(each in self._wrong for each in row.image_ids)
         question = Question(
-            words=words, hint=hint, can_accept=not is_marked, accept_key=key("sample.accept"),
+            words=words,
+            hint=hint,
+            can_accept=not is_marked,
+            accept_key=key("sample.accept"),
             accept=tr("The other labels are correct") if has_wrong else tr("All labels are correct"),
-            other=tr("Previous row") if self._starts and not is_marked else "", other_key=key("sample.back"),
-        )  # fmt: skip
+            other=tr("Previous row") if self._starts and not is_marked else "",
+            other_key=key("sample.back"),
+        )
         self.sample_view.show_question(question)
         total = len(self._order)
         words = tr("{done} of {total} checked", done=f"{self._checked:,}", total=f"{total:,}")

@@ -40,8 +40,19 @@ from gui.kit.translation import tr
 from models.messages import Message
 
 COLOUR_NAMES = (
-    "Blue", "Orange", "Green", "Pink", "Violet", "Mustard", "Cyan", "Red", "Olive", "Brown", "Indigo", "Plum",
-)  # fmt: skip
+    "Blue",
+    "Orange",
+    "Green",
+    "Pink",
+    "Violet",
+    "Mustard",
+    "Cyan",
+    "Red",
+    "Olive",
+    "Brown",
+    "Indigo",
+    "Plum",
+)
 _ROLE = Qt.ItemDataRole.UserRole
 
 

@@ -108,9 +108,14 @@ class ClusterQueue(QObject):
             words, hint = tr("What is this?"), tr("You excluded it from its cluster: press its class key.")
         accept = tr("Label {number} as “{name}”", number=f"{count:,}", name=shortened(name, 16)) if name else ""
         question = Question(
-            words=words, hint=hint, accept=accept, accept_key=key("rows.accept"), can_accept=count > 0,
-            other=tr("Later"), other_key=key("rows.later"),
-        )  # fmt: skip
+            words=words,
+            hint=hint,
+            accept=accept,
+            accept_key=key("rows.accept"),
+            can_accept=count > 0,
+            other=tr("Later"),
+            other_key=key("rows.later"),
+        )
         self.view.show_question(question)
 
     @Slot()

@@ -19,17 +19,30 @@ from models.messages import Message
 ANY_TAG, ANY_PREDICTION = Message("Any tag"), Message("Any suggestion")
 ANY_STATE, UNLABELLED, LABELLED, PUT_OFF, IN_CONFLICT = range(5)
 LABEL_STATES = (
-    Message("Any label"), Message("Without label"), Message("Labelled"), Message("Put off"), Message("In conflict"),
-)  # fmt: skip
+    Message("Any label"),
+    Message("Without label"),
+    Message("Labelled"),
+    Message("Put off"),
+    Message("In conflict"),
+)
 SPLIT_NAMES = (
-    Message("Any split"), Message("Training"), Message("Validation"), Message("Test"), Message("Not divided"),
-)  # fmt: skip
+    Message("Any split"),
+    Message("Training"),
+    Message("Validation"),
+    Message("Test"),
+    Message("Not divided"),
+)
 SPLIT_KEYS = ("", "train", "val", "test", "unassigned")
 AS_IMPORTED, NEWEST_FIRST, BY_NAME, BY_CLASS, UNSURE_FIRST, SURE_FIRST, MOST_USEFUL = range(7)
 ORDERS = (
-    Message("As imported"), Message("Newest first"), Message("By name"), Message("By class"), Message("Unsure first"),
-    Message("Highest confidence first"), Message("Most useful next"),
-)  # fmt: skip
+    Message("As imported"),
+    Message("Newest first"),
+    Message("By name"),
+    Message("By class"),
+    Message("Unsure first"),
+    Message("Highest confidence first"),
+    Message("Most useful next"),
+)
 _ALWAYS = (AS_IMPORTED, NEWEST_FIRST, BY_NAME, BY_CLASS)
 
 
@@ -98,10 +111,14 @@ class FilterBar(QWidget):
 
     def query(self) -> ImageQuery:
         return ImageQuery(
-            text=self.text_edit.text().strip(), class_name=self._class_name, tag=self.tag_chip.chosen(),
-            prediction=self.prediction_chip.chosen(), label_state=self.label_chip.place,
-            split=SPLIT_KEYS[self.split_chip.place], order=self._orders[self.order_chip.place],
-        )  # fmt: skip
+            text=self.text_edit.text().strip(),
+            class_name=self._class_name,
+            tag=self.tag_chip.chosen(),
+            prediction=self.prediction_chip.chosen(),
+            label_state=self.label_chip.place,
+            split=SPLIT_KEYS[self.split_chip.place],
+            order=self._orders[self.order_chip.place],
+        )
 
     def show_only(self, title: str) -> None:
         """Show the title of a set of images that replaces the chips' filter; empty for none."""

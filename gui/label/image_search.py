@@ -43,11 +43,14 @@ class ImageFinder:
             return self._names() if query.order == BY_NAME else class_order(self._project)
         is_labelled = {UNLABELLED: False, LABELLED: True, PUT_OFF: False}.get(query.label_state)
         image_filter = ImageFilter(
-            class_name=query.class_name or None, tag=query.tag or None, text=query.text,
+            class_name=query.class_name or None,
+            tag=query.tag or None,
+            text=query.text,
             is_labelled=False if query.prediction and is_labelled is None else is_labelled,
             split=query.split or None,  # type: ignore[arg-type]
-            has_conflict=query.label_state == IN_CONFLICT, review="later" if query.label_state == PUT_OFF else None,
-        )  # fmt: skip
+            has_conflict=query.label_state == IN_CONFLICT,
+            review="later" if query.label_state == PUT_OFF else None,
+        )
         ids = find_images(self._project, image_filter, limit=ALL)
         if query.prediction:
             ids = _in_order(ids, suggestions.with_class(query.prediction))
@@ -136,8 +139,9 @@ def cells(
             badge = SuggestionBadge(
                 names=tuple((name, looks.get(name, 0)) for name in suggestion.classes),
                 confidence=dict(suggestion.ranked).get(suggestion.classes[0], suggestion.confidence),
-                ranked=suggestion.ranked, is_guess=any(name in guessed for name in suggestion.classes),
-            )  # fmt: skip
+                ranked=suggestion.ranked,
+                is_guess=any(name in guessed for name in suggestion.classes),
+            )
             similar = [each for each in reasons.get(row.image_id, ()) if each.image_id in names][:3]
             images = ", ".join(f"{names[each.image_id]} ({', '.join(each.classes)})" for each in similar)
             evidence = tr("Most similar: {images}", images=images) if images else ""
@@ -151,19 +155,27 @@ def cells(
             title = "  ".join(parts) or tr("no label")
             title = f"{title}, {tr('put off')}" if is_put_off else title
         yield Cell(
-            image_id=row.image_id, path=row.path, title=title, aside=split_mark(row.split),
+            image_id=row.image_id,
+            path=row.path,
+            title=title,
+            aside=split_mark(row.split),
             tone="warn" if offered else "" if row.labels or badge is not None else "muted",
-            swatches=tuple(looks.get(name, 0) for name in named), is_proposed=not row.labels,
+            swatches=tuple(looks.get(name, 0) for name in named),
+            is_proposed=not row.labels,
             is_blank=not (row.labels or offered or badge or is_put_off),
             mark=", ".join((*(f"#{tag}" for tag in row.tags), *([tr("note")] if row.note else []))),
-            labels=tuple((name, looks.get(name, 0)) for name in row.labels), size=f"{row.width} x {row.height}",
+            labels=tuple((name, looks.get(name, 0)) for name in row.labels),
+            size=f"{row.width} x {row.height}",
             badge=badge,
             candidates=tuple(
                 CandidateBadge(name=each.class_name, colour=looks.get(each.class_name, 0), origin=each.origin)
                 for each in row.candidates
             ),
-            is_put_off=is_put_off, tags=row.tags, note=row.note or "", why=evidence,
-        )  # fmt: skip
+            is_put_off=is_put_off,
+            tags=row.tags,
+            note=row.note or "",
+            why=evidence,
+        )
 
 
 def class_entries(
@@ -177,8 +189,12 @@ def class_entries(
     common = set.intersection(*({name for name, _ in cell.labels} for cell in chosen)) if chosen else set[str]()
     return [
         ClassEntry(
-            name=row.name, colour=looks[row.name], key=key_of.get(row.name, ""), images=row.images,
-            is_on=row.name in common, is_shown=row.name == shown,
+            name=row.name,
+            colour=looks[row.name],
+            key=key_of.get(row.name, ""),
+            images=row.images,
+            is_on=row.name in common,
+            is_shown=row.name == shown,
         )
         for row in classes
-    ]  # fmt: skip
+    ]

@@ -61,9 +61,13 @@ class LabelPage(Page):
         self.size_slider.setRange(64, 320)  # logical pixels
         self.size_slider.setValue(state.settings.thumbnail_px)
         self.grid = ImageGrid(
-            self.thumbnails, selection=self.labels.selection, side_px=self.size_slider.value(), lines=0, overlaid=True,
+            self.thumbnails,
+            selection=self.labels.selection,
+            side_px=self.size_slider.value(),
+            lines=0,
+            overlaid=True,
             draggable=True,
-        )  # fmt: skip
+        )
         self.viewer = ImageViewer(self.thumbnails)
         self.panel, self.progress = ClassPanel(), ProgressCard()
         self.class_actions = ClassActions(self.labels, self.panel, self)

@@ -103,8 +103,11 @@ class ProgressCard(Card):
         if labels + added <= stored.curve.line[-1].labels:
             forecast = tr(
                 "{count} more would give about {share} ({low} to {high}).",
-                count=f"{added:,}", share=f"{then.accuracy:.0%}", low=f"{then.low:.0%}", high=f"{then.high:.0%}",
-            )  # fmt: skip
+                count=f"{added:,}",
+                share=f"{then.accuracy:.0%}",
+                low=f"{then.low:.0%}",
+                high=f"{then.high:.0%}",
+            )
         self._more.setText(" ".join(filter(None, (forecast, measured))))
 
     def words(self) -> tuple[str, str]:

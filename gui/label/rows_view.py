@@ -48,9 +48,15 @@ class RowsView(QWidget):
     refitted = Signal()  # its size or the tile size has settled: the number of images per row may have changed
 
     def __init__(
-        self, thumbnails: ThumbnailStore, images: ImageModel, *, name: Text, back: Text,
-        back_icon: str = "grid", side_px: int,
-    ) -> None:  # fmt: skip
+        self,
+        thumbnails: ThumbnailStore,
+        images: ImageModel,
+        *,
+        name: Text,
+        back: Text,
+        back_icon: str = "grid",
+        side_px: int,
+    ) -> None:
         """Args: `images` are the rows, `name` their accessible name; `back` is the text of the back button."""
         super().__init__()
         self.grid = ImageGrid(

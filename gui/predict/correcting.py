@@ -80,8 +80,10 @@ class Corrections(QObject):
         self._made |= {path: (image_id, class_name) for path, image_id in report.image_ids.items()}
         self.changed.emit()
         words = tr(
-            "{count} image is in the project as “{name}”.", "{count} images are in the project as “{name}”.",
-            count=len(report.image_ids), name=class_name,
-        )  # fmt: skip
+            "{count} image is in the project as “{name}”.",
+            "{count} images are in the project as “{name}”.",
+            count=len(report.image_ids),
+            name=class_name,
+        )
         hint = tr("The next run trains on it.") if report.split == "train" else ""
         self._state.say(words, hint, tone="good", command="edit.undo")

@@ -26,11 +26,18 @@ from visionft.evaluation.stored import StoredEvaluation
 _Index = QModelIndex | QPersistentModelIndex
 CLASS, IMAGES, PRECISION, F1, RECALL, FIRST = range(6)  # columns; those of the predictions begin at `FIRST`
 _SCORES = (
-    Message("Class"), Message("Images"), Message("Precision"), "F1", Message("Recall"),
-)  # fmt: skip
+    Message("Class"),
+    Message("Images"),
+    Message("Precision"),
+    "F1",
+    Message("Recall"),
+)
 _HITS = (
-    Message("True positives"), Message("False negatives"), Message("False positives"), Message("True negatives"),
-)  # fmt: skip
+    Message("True positives"),
+    Message("False negatives"),
+    Message("False positives"),
+    Message("True negatives"),
+)
 MOST_CELLS = 60  # classes in a matrix: of more, each row names its most frequent confusions
 _NAMED = 3  # confusions in a row
 _CELL_PX, _ROW_PX = (36, 88), (30, 52)  # least and largest

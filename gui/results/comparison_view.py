@@ -17,8 +17,10 @@ from models.messages import Message
 from visionft.errors import NextStep
 
 GROUPS = {
-    "fixed": Message("Only 2 is right"), "broken": Message("Only 1 is right"), "still_wrong": Message("Both are wrong"),
-}  # fmt: skip
+    "fixed": Message("Only 2 is right"),
+    "broken": Message("Only 1 is right"),
+    "still_wrong": Message("Both are wrong"),
+}
 
 
 class ComparisonView(QWidget):
@@ -98,9 +100,15 @@ class ComparisonView(QWidget):
         self.empty.show_words(message, hint, button_of(step).title if step else "")
 
     def show_groups(
-        self, groups: Mapping[str, Sequence[Tile]], counts: Mapping[str, int], verdict: str, facts: str,
-        *, shares: Sequence[str], note: str = "",
-    ) -> None:  # fmt: skip
+        self,
+        groups: Mapping[str, Sequence[Tile]],
+        counts: Mapping[str, int],
+        verdict: str,
+        facts: str,
+        *,
+        shares: Sequence[str],
+        note: str = "",
+    ) -> None:
         """Show the three groups; `counts` include images no longer in the project, `shares` are of both models."""
         for label, words in zip(self.shares, shares, strict=True):
             label.setText(words)

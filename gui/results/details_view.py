@@ -48,12 +48,18 @@ class DetailsView(QWidget):
         self.evaluate_button = Button("Evaluate again", "refresh", role="quiet", on_click=on_measure)
         self.cost = ElidedLabel("", "small", mode=Qt.TextElideMode.ElideRight)
         self.kept = ElidedLabel("", "small", mode=Qt.TextElideMode.ElideRight)
-        self.views = Views((
-            View(title="Curves", build=self._build_curves, fill=self._show_curves, has_content=self._has_curve),
-            View(title="Calibration", build=self._build_calibration, fill=self._show_calibration,
-                 needs_evaluation=True),
-            View(title="Settings", build=self._build_settings, fill=self._show_settings),
-        ))  # fmt: skip
+        self.views = Views(
+            (
+                View(title="Curves", build=self._build_curves, fill=self._show_curves, has_content=self._has_curve),
+                View(
+                    title="Calibration",
+                    build=self._build_calibration,
+                    fill=self._show_calibration,
+                    needs_evaluation=True,
+                ),
+                View(title="Settings", build=self._build_settings, fill=self._show_settings),
+            )
+        )
         words = column(self.cost, self.kept, spacing=theme.HAIR)
         head = row(words, self.split_box, self.evaluate_button, spacing=theme.MEDIUM, grows=0)
         self.setLayout(column(head, self.views, spacing=theme.SMALL, grows=1))

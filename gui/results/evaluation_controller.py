@@ -81,8 +81,14 @@ class EvaluationController(QObject):
             return
         work = partial(evaluate, run.path, session.images, split)
         title = tr("Evaluating {run}", run=run.title)
-        task = Task(title=title, work=work, lane=Lane.COMPUTE, page=RESULTS, device=True,
-                    priority=Priority.UNREQUESTED if by_itself else Priority.REGULAR)  # fmt: skip
+        task = Task(
+            title=title,
+            work=work,
+            lane=Lane.COMPUTE,
+            page=RESULTS,
+            device=True,
+            priority=Priority.UNREQUESTED if by_itself else Priority.REGULAR,
+        )
         self._under_way[key] = LOADING
         last_epoch, images = run.last_epoch, self._labels_of(run)
 

@@ -129,9 +129,13 @@ class ExplainView(QWidget):
         scores = tr(
             "{method} for “{name}” ({share}). Mean probability while it is covered: {own}; at random {low} to {high} "
             "(lower is better).",
-            method=explanation.method, name=explanation.class_name, share=f"{explanation.probability:.0%}",
-            own=f"{explanation.deletion:.2f}", low=f"{low:.2f}", high=f"{high:.2f}",
-        )  # fmt: skip
+            method=explanation.method,
+            name=explanation.class_name,
+            share=f"{explanation.probability:.0%}",
+            own=f"{explanation.deletion:.2f}",
+            low=f"{low:.2f}",
+            high=f"{high:.2f}",
+        )
         self._scores.setText(scores if is_explained else "")
 
     def show_possible(self, reason: str) -> None:

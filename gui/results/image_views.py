@@ -139,9 +139,13 @@ class ImageViews(QObject):
         self.read.emit()
 
     def take_run(
-        self, run: RunSummary | None, evaluation: StoredEvaluation | None, *, chosen: Sequence[RunSummary],
+        self,
+        run: RunSummary | None,
+        evaluation: StoredEvaluation | None,
+        *,
+        chosen: Sequence[RunSummary],
         runs: Sequence[RunSummary],
-    ) -> None:  # fmt: skip
+    ) -> None:
         """Take a run with its evaluation; the second of several `chosen` runs is the comparison run."""
         self._run, self._evaluation, self._runs = run, evaluation, list(runs)
         self._preferred = chosen[1].name if len(chosen) > 1 else ""
@@ -246,8 +250,10 @@ class ImageViews(QObject):
         facts = tr(
             "{shared} images in common, both right on {right}; {left} left out: evaluated by one model only, or "
             "relabelled.",
-            shared=f"{found.shared:,}", right=f"{found.both_right:,}", left=f"{found.left_out:,}",
-        )  # fmt: skip
+            shared=f"{found.shared:,}",
+            right=f"{found.both_right:,}",
+            left=f"{found.left_out:,}",
+        )
         words = Message("{right} of {count} right")
         right = (found.both_right + len(found.broken), found.both_right + len(found.fixed))
         shares = [tr(words, right=f"{each:,}", count=f"{found.shared:,}") for each in right]

@@ -19,9 +19,13 @@ class IntervalDelegate(QStyledItemDelegate):
     """
 
     def __init__(
-        self, parent: QTableWidget, interval_of: Callable[[_Index], tuple[float, float, float] | None], *,
-        text_px: int, rank_of: Callable[[_Index], int | None] = lambda _index: 0,
-    ) -> None:  # fmt: skip
+        self,
+        parent: QTableWidget,
+        interval_of: Callable[[_Index], tuple[float, float, float] | None],
+        *,
+        text_px: int,
+        rank_of: Callable[[_Index], int | None] = lambda _index: 0,
+    ) -> None:
         """Args: `interval_of` returns (low, middle, high) of a cell; `text_px` is the width of its text."""
         super().__init__(parent)
         self._interval_of, self._rank_of, self._text_px = interval_of, rank_of, text_px

@@ -84,18 +84,31 @@ class ResultsPage(Page):
         self.table.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Ignored)  # as high as the card
         self.damaged = Banner()
         images, leaderboard, details = self.images, self.leaderboard, self.details
-        self.compare = Views((  # in the order of `LEADERBOARD` and `SIDE_BY_SIDE`
-            View(title="All models", build=lambda: leaderboard.view, fill=leaderboard.show,
-                 has_content=lambda: len(self._runs) > 1),
-            View(title="Two side by side", build=lambda: images.comparison, fill=images.show_comparison),
-        ))  # fmt: skip
-        self.views = Views((  # in the order of `MISTAKES` and the constants next to it
-            View(title="Mistakes", build=lambda: images.explain, fill=images.show_ordered, needs_evaluation=True),
-            View(title="Classes", build=lambda: images.classes, fill=images.show_classes, needs_evaluation=True),
-            View(title="Compare", build=lambda: self.compare, has_content=self._has_comparison,
-                 fill=lambda: self.compare.refill(has_evaluation=True)),
-            View(title="Details", build=lambda: details, fill=details.refill, is_last=True),
-        ), self.missing)  # fmt: skip
+        self.compare = Views(
+            (  # in the order of `LEADERBOARD` and `SIDE_BY_SIDE`
+                View(
+                    title="All models",
+                    build=lambda: leaderboard.view,
+                    fill=leaderboard.show,
+                    has_content=lambda: len(self._runs) > 1,
+                ),
+                View(title="Two side by side", build=lambda: images.comparison, fill=images.show_comparison),
+            )
+        )
+        self.views = Views(
+            (  # in the order of `MISTAKES` and the constants next to it
+                View(title="Mistakes", build=lambda: images.explain, fill=images.show_ordered, needs_evaluation=True),
+                View(title="Classes", build=lambda: images.classes, fill=images.show_classes, needs_evaluation=True),
+                View(
+                    title="Compare",
+                    build=lambda: self.compare,
+                    has_content=self._has_comparison,
+                    fill=lambda: self.compare.refill(has_evaluation=True),
+                ),
+                View(title="Details", build=lambda: details, fill=details.refill, is_last=True),
+            ),
+            self.missing,
+        )
         self.view_buttons = self.views.buttons
         below = Card()
         below.body.addWidget(self.views)

@@ -29,7 +29,7 @@ from visionft.training.runs.run_folder import (
     require_weights,
     run_title,
     weights_bytes,
-)  # fmt: skip
+)
 
 if TYPE_CHECKING:
     from visionft.combining.combine import Combination

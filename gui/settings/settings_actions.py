@@ -13,7 +13,12 @@ if TYPE_CHECKING:
 def settings_actions(link: "PageLink[SettingsPage]") -> list[Action]:
     add = partial(link.action, needs_project=False, menu="Run")
     return [
-        add("run.weights", "Pretrained weights", lambda p: p.show_weights_button.click(), begins_group=True,
-            also="fetch import remove offline backbone"),
+        add(
+            "run.weights",
+            "Pretrained weights",
+            lambda p: p.show_weights_button.click(),
+            begins_group=True,
+            also="fetch import remove offline backbone",
+        ),
         add("run.check", "Check this computer", lambda p: p.check(), lambda p: p.why_not_check()),
-    ]  # fmt: skip
+    ]

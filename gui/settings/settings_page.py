@@ -42,12 +42,24 @@ THEMES = {"system": Message("System"), "light": Message("Light"), "dark": Messag
 DEVICES = choices_of(TrainConfig, "device")
 IMAGE_LIMITS_MB = {500: "500 MB", 1000: "1 GB", 2000: "2 GB", 4000: "4 GB", 8000: "8 GB", 16_000: "16 GB"}
 THUMBNAIL_LIMITS_MB = {
-    250: "250 MB", 500: "500 MB", 1000: "1 GB", 2000: "2 GB", 5000: "5 GB", 20_000: "20 GB", 0: Message("No limit")
-}  # fmt: skip
+    250: "250 MB",
+    500: "500 MB",
+    1000: "1 GB",
+    2000: "2 GB",
+    5000: "5 GB",
+    20_000: "20 GB",
+    0: Message("No limit"),
+}
 DECODED_LIMITS_MB = {
-    0: Message("Keep none"), 2000: "2 GB", 5000: "5 GB", 10_000: Message("10 GB"), 20_000: "20 GB",
-    50_000: Message("50 GB"), 100_000: Message("100 GB"), 500_000: Message("500 GB"),
-}  # fmt: skip
+    0: Message("Keep none"),
+    2000: "2 GB",
+    5000: "5 GB",
+    10_000: Message("10 GB"),
+    20_000: "20 GB",
+    50_000: Message("50 GB"),
+    100_000: Message("100 GB"),
+    500_000: Message("500 GB"),
+}
 
 
 def check_computer(*, job: JobContext) -> tuple[str, tuple[NextStep, ...]]:
@@ -75,9 +87,15 @@ class CacheCard(SettingCard):
     """A cache on disk: its size, its limit, its folder, and its deletion."""
 
     def __init__(
-        self, title: Text, note: Text, *, limit_box: QComboBox, place: QLayout | QWidget, clear_tip: Text,
+        self,
+        title: Text,
+        note: Text,
+        *,
+        limit_box: QComboBox,
+        place: QLayout | QWidget,
+        clear_tip: Text,
         use: Callable[[bool], cache_space.CacheUse],
-    ) -> None:  # fmt: skip
+    ) -> None:
         """Args: `use` returns the size, after deleting the cache if its argument is True; it runs in a thread."""
         self.limit_box = limit_box
         self.size_label = text(role="small")
@@ -297,11 +315,13 @@ class SettingsPage(Page):
         actions, chosen = self.state.actions, self.state.settings.shortcuts
         return [
             ShortcutRow(
-                name=action.id, title=tr(action.title), keys=next(iter(actions.keys_of(action.id)), ""),
+                name=action.id,
+                title=tr(action.title),
+                keys=next(iter(actions.keys_of(action.id)), ""),
                 is_own=action.id not in chosen,
             )
             for action in found
-        ]  # fmt: skip
+        ]
 
     # -- acting -------------------------------------------------------------------------------------------------
 

@@ -97,12 +97,15 @@ class Commands(QObject):
         records = self._state.actions
         return [
             Command(
-                title=records.title(record.id), keys=records.shown_keys(record.id), act=partial(records.run, record.id),
-                why_not=records.why_not(record.id), also=f"{tr(record.menu)} {tr(record.also)}",
+                title=records.title(record.id),
+                keys=records.shown_keys(record.id),
+                act=partial(records.run, record.id),
+                why_not=records.why_not(record.id),
+                also=f"{tr(record.menu)} {tr(record.also)}",
             )
             for record in map(records.__getitem__, self._actions)
             if record.id != "help.commands"
-        ]  # fmt: skip
+        ]
 
     def groups(self) -> list[Group]:
         records = self._state.actions

@@ -55,10 +55,13 @@ class MergeDialog(Dialog):
         self.boxes: dict[str, QComboBox] = {}
         self._known = list(known)
         self.lay_out(
-            self.counts, *self._class_rows(report.new_classes), *_notes(report.projects),
+            self.counts,
+            *self._class_rows(report.new_classes),
+            *_notes(report.projects),
             *_agreement_parts(report.agreement),
-            accept=self.merge_button, spacing=theme.SMALL,
-        )  # fmt: skip
+            accept=self.merge_button,
+            spacing=theme.SMALL,
+        )
 
     @property
     def class_map(self) -> dict[str, str | None]:
@@ -129,10 +132,12 @@ def _kappa_cells(place: int, name: str, found: "Kappa") -> list[tuple[str, objec
     kappa = found.kappa if found.kappa is not None else -2.0
     low, high = found.interval or (0.0, 0.0)
     return [
-        (name, place), (f"{found.images:,}", found.images), (f"{found.observed:.1%}", found.observed),
+        (name, place),
+        (f"{found.images:,}", found.images),
+        (f"{found.observed:.1%}", found.observed),
         ("" if found.kappa is None else f"{kappa:z.2f}", kappa),
         ("" if found.interval is None else tr("{low} to {high}", low=f"{low:z.2f}", high=f"{high:z.2f}"), low),
-    ]  # fmt: skip
+    ]
 
 
 def _fitted(table: ValueTable, rows: int) -> ValueTable:

@@ -75,20 +75,30 @@ class ProjectCare:
         if export.stopped:
             return
         counted = (
-            (export.outside, Message(
-                "{count} image lies outside the folder of this file, where other programs hardly find it.",
-                "{count} images lie outside the folder of this file, where other programs hardly find them.")),
-            (export.left_out, Message(
-                "The format has no place for {count} image.", "The format has no place for {count} images.")),
-            (len(export.missing), Message(
-                "The file of {count} image is gone.", "The files of {count} images are gone.")),
-        )  # fmt: skip
+            (
+                export.outside,
+                Message(
+                    "{count} image lies outside the folder of this file, where other programs hardly find it.",
+                    "{count} images lie outside the folder of this file, where other programs hardly find them.",
+                ),
+            ),
+            (
+                export.left_out,
+                Message("The format has no place for {count} image.", "The format has no place for {count} images."),
+            ),
+            (
+                len(export.missing),
+                Message("The file of {count} image is gone.", "The files of {count} images are gone."),
+            ),
+        )
         notes = [tr(message, count=count) for count, message in counted if count]
         done = Message("The labels of {count} image were exported.", "The labels of {count} images were exported.")
         self._state.say(
-            tr(done, count=export.images), " ".join((str(export.path), *notes)), tone="warn" if notes else "good",
+            tr(done, count=export.images),
+            " ".join((str(export.path), *notes)),
+            tone="warn" if notes else "good",
             details="\n".join(export.missing),
-        )  # fmt: skip
+        )
 
     def restore_images(self) -> None:
         removed = find_images(self._project, ImageFilter(is_removed=True), limit=_REMOVED)

@@ -74,14 +74,23 @@ class ShareDialog(Dialog):
         folder = row(self.folder_edit, Button("Browse", "folder-open", on_click=self._browse), grows=0)
         boxes = column(self.again_box, self.copy_box)
         self.lay_out(
-            grid, boxes, column(text("New folder"), folder), self.forecast, self.fault, None,
-            accept=self.share_button, spacing=theme.MEDIUM,
-        )  # fmt: skip
+            grid,
+            boxes,
+            column(text("New folder"), folder),
+            self.forecast,
+            self.fault,
+            None,
+            accept=self.share_button,
+            spacing=theme.MEDIUM,
+        )
         self.common_box.setValue(10)
         for changed in (
-            self.people_box.valueChanged, self.common_box.valueChanged, self.again_box.toggled, self.copy_box.toggled,
+            self.people_box.valueChanged,
+            self.common_box.valueChanged,
+            self.again_box.toggled,
+            self.copy_box.toggled,
             self.folder_edit.textChanged,
-        ):  # fmt: skip
+        ):
             changed.connect(self._ask)
         self._reader = BackgroundReader(forecast_shares, self._show, parent=self)
         self.finished.connect(self._reader.close)
@@ -95,9 +104,11 @@ class ShareDialog(Dialog):
     def options(self) -> dict[str, Any]:
         """The choices as arguments of `share_project`."""
         return {
-            "people": self.people_box.value(), "overlap": self.common_box.value() / 100,
-            "again": self.again_box.isChecked(), "copy_images": self.copy_box.isChecked(),
-        }  # fmt: skip
+            "people": self.people_box.value(),
+            "overlap": self.common_box.value() / 100,
+            "again": self.again_box.isChecked(),
+            "copy_images": self.copy_box.isChecked(),
+        }
 
     def _browse(self) -> None:
         parent = dialogs.ask_folder(self, tr("Make the new folder in"), self.target.parent)

@@ -24,10 +24,15 @@ if TYPE_CHECKING:
 
 _THEMES = {"light": Message("Theme: Light"), "dark": Message("Theme: Dark"), "system": Message("Theme: System")}
 _PAGE_TITLES = {
-    "project": Message("Go to Project"), "label": Message("Go to Label"), "curate": Message("Go to Curate"),
-    "train": Message("Go to Train"), "results": Message("Go to Results"), "export": Message("Go to Export"),
-    "try": Message("Go to Try"), "settings": Message("Go to Settings"),
-}  # fmt: skip
+    "project": Message("Go to Project"),
+    "label": Message("Go to Label"),
+    "curate": Message("Go to Curate"),
+    "train": Message("Go to Train"),
+    "results": Message("Go to Results"),
+    "export": Message("Go to Export"),
+    "try": Message("Go to Try"),
+    "settings": Message("Go to Settings"),
+}
 
 
 class Shell(Protocol):
@@ -78,16 +83,39 @@ def _edit_actions(state: AppState, shell: Shell) -> list[Action]:
         return tr("Redo: {change}", change=tr(title)) if title else tr("Redo")
 
     return [
-        Action("file.close", "Close project", state.close_project, partial(why_no_project, state), ("Ctrl+W",),
-               menu="File"),
+        Action(
+            "file.close", "Close project", state.close_project, partial(why_no_project, state), ("Ctrl+W",), menu="File"
+        ),
         Action("file.quit", "Quit", shell.close, keys=("Ctrl+Q",), menu="File", begins_group=True),
-        Action("edit.undo", "Undo", lambda: state.session is not None and state.session.undo(),
-               partial(why_not, True), ("Ctrl+Z",), menu="Edit", title_now=undo_title),
-        Action("edit.redo", "Redo", lambda: state.session is not None and state.session.redo(),
-               partial(why_not, False), ("Ctrl+Shift+Z", "Ctrl+Y"), menu="Edit", title_now=redo_title),
-        Action("image.similar", "Show similar images", shell.show_similar, partial(why_no_project, state), ("F3",),
-               menu="Edit", begins_group=True, also="find alike nearest neighbours search"),
-    ]  # fmt: skip
+        Action(
+            "edit.undo",
+            "Undo",
+            lambda: state.session is not None and state.session.undo(),
+            partial(why_not, True),
+            ("Ctrl+Z",),
+            menu="Edit",
+            title_now=undo_title,
+        ),
+        Action(
+            "edit.redo",
+            "Redo",
+            lambda: state.session is not None and state.session.redo(),
+            partial(why_not, False),
+            ("Ctrl+Shift+Z", "Ctrl+Y"),
+            menu="Edit",
+            title_now=redo_title,
+        ),
+        Action(
+            "image.similar",
+            "Show similar images",
+            shell.show_similar,
+            partial(why_no_project, state),
+            ("F3",),
+            menu="Edit",
+            begins_group=True,
+            also="find alike nearest neighbours search",
+        ),
+    ]
 
 
 def _view_actions(state: AppState, shell: Shell, pages: Sequence[str]) -> list[Action]:
@@ -109,23 +137,69 @@ def _view_actions(state: AppState, shell: Shell, pages: Sequence[str]) -> list[A
         return "" if shell.toasts.newest is not None else tr("There is no message.")
 
     return [
-        *(Action(f"page.{name}", _PAGE_TITLES[name], partial(shell.show_page, name), keys=(f"Ctrl+{number}",),
-                 menu="View") for number, name in enumerate(pages, 1)),
-        Action("view.next_page", "Next page", partial(shell.step_page, 1), keys=("Ctrl+Tab",), menu="View",
-               begins_group=True),
-        Action("view.previous_page", "Previous page", partial(shell.step_page, -1), keys=("Ctrl+Shift+Tab",),
-               menu="View"),
-        *(Action(f"view.{name}", title, partial(state.change_settings, theme=name), partial(why_no_theme, name),
-                 menu="View", also="colours appearance", begins_group=name == "light")
-          for name, title in _THEMES.items()),
-        Action("view.larger", "Larger text", partial(scale_text, 1), why_not_larger, ("Ctrl++", "Ctrl+="),
-               menu="View", also="zoom font size", begins_group=True),
-        Action("view.smaller", "Smaller text", partial(scale_text, -1), why_not_smaller, ("Ctrl+-",),
-               menu="View", also="zoom font size"),
-        Action("view.message", "Go to the message", shell.toasts.take_focus, why_no_message, ("F6",), menu="View",
-               begins_group=True),
+        *(
+            Action(
+                f"page.{name}",
+                _PAGE_TITLES[name],
+                partial(shell.show_page, name),
+                keys=(f"Ctrl+{number}",),
+                menu="View",
+            )
+            for number, name in enumerate(pages, 1)
+        ),
+        Action(
+            "view.next_page",
+            "Next page",
+            partial(shell.step_page, 1),
+            keys=("Ctrl+Tab",),
+            menu="View",
+            begins_group=True,
+        ),
+        Action(
+            "view.previous_page", "Previous page", partial(shell.step_page, -1), keys=("Ctrl+Shift+Tab",), menu="View"
+        ),
+        *(
+            Action(
+                f"view.{name}",
+                title,
+                partial(state.change_settings, theme=name),
+                partial(why_no_theme, name),
+                menu="View",
+                also="colours appearance",
+                begins_group=name == "light",
+            )
+            for name, title in _THEMES.items()
+        ),
+        Action(
+            "view.larger",
+            "Larger text",
+            partial(scale_text, 1),
+            why_not_larger,
+            ("Ctrl++", "Ctrl+="),
+            menu="View",
+            also="zoom font size",
+            begins_group=True,
+        ),
+        Action(
+            "view.smaller",
+            "Smaller text",
+            partial(scale_text, -1),
+            why_not_smaller,
+            ("Ctrl+-",),
+            menu="View",
+            also="zoom font size",
+        ),
+        Action(
+            "view.message",
+            "Go to the message",
+            shell.toasts.take_focus,
+            why_no_message,
+            ("F6",),
+            menu="View",
+            begins_group=True,
+        ),
         Action("view.full_screen", "Full screen", shell.toggle_full_screen, keys=("F11",), menu="View"),
-    ]  # fmt: skip
+    ]
 
 
 def _help_actions(state: AppState, shell: Shell) -> list[Action]:
@@ -144,15 +218,23 @@ def _help_actions(state: AppState, shell: Shell) -> list[Action]:
         show_folder(log_folder())
 
     return [
-        Action("run.stop", "Stop the running job", stop, why_not_stop, ("Ctrl+.",), menu="Run", begins_group=True,
-               title_now=stop_title),
+        Action(
+            "run.stop",
+            "Stop the running job",
+            stop,
+            why_not_stop,
+            ("Ctrl+.",),
+            menu="Run",
+            begins_group=True,
+            title_now=stop_title,
+        ),
         Action("help.manual", "Manual", shell.show_manual, keys=("F1",), menu="Help", also="help documentation"),
         Action("help.commands", "All commands", shell.show_palette, keys=("Ctrl+K",), menu="Help"),
         Action("help.shortcuts", "Keyboard shortcuts", shell.show_shortcuts, keys=("?",), menu="Help"),
         Action("help.log", "Open the folder of the log", open_log, menu="Help", begins_group=True),
         Action("help.report", "Copy report", shell.show_report, menu="Help", also="support bug versions"),
         Action("help.about", "About VisionFT", shell.show_about, menu="Help"),
-    ]  # fmt: skip
+    ]
 
 
 def stoppable(tasks: Tasks) -> Task[Any] | None:
@@ -188,28 +270,85 @@ def _project_actions(state: AppState, shell: Shell) -> list[Action]:
 
     add, open_one = partial(Action, menu="Project"), partial(why_no_project, state)
     return [
-        Action("file.share", "Share among people", careful(lambda care: care.share()), why_nothing_to_share,
-               menu="File", begins_group=True, also="annotators label together split copies"),
-        Action("file.merge", "Merge another copy", careful(lambda care: care.merge()), why_not_change, menu="File",
-               also="annotators agreement kappa conflicts together"),
-        add("project.split", "Split into training, validation and test", step("split"), why_not_change,
-            also="divide proportions"),
-        add("project.restore_images", "Restore removed images", careful(lambda care: care.restore_images()),
-            why_nothing_removed, also="deleted bring back"),
+        Action(
+            "file.share",
+            "Share among people",
+            careful(lambda care: care.share()),
+            why_nothing_to_share,
+            menu="File",
+            begins_group=True,
+            also="annotators label together split copies",
+        ),
+        Action(
+            "file.merge",
+            "Merge another copy",
+            careful(lambda care: care.merge()),
+            why_not_change,
+            menu="File",
+            also="annotators agreement kappa conflicts together",
+        ),
+        add(
+            "project.split",
+            "Split into training, validation and test",
+            step("split"),
+            why_not_change,
+            also="divide proportions",
+        ),
+        add(
+            "project.restore_images",
+            "Restore removed images",
+            careful(lambda care: care.restore_images()),
+            why_nothing_removed,
+            also="deleted bring back",
+        ),
         add("project.relink", "Find missing images again", step("relink"), why_not_change, also="moved lost relink"),
-        add("project.export_labels", "Export labels", careful(lambda care: care.export_labels()), open_one,
-            begins_group=True, also="annotations CSV JSONL save"),
-        add("project.window", "Image values", careful(lambda care: care.choose_window()), why_no_image,
-            also="window level 16 bit stack channels DICOM histogram contrast"),
-        add("project.history", "History", careful(lambda care: care.show_history()), why_no_history, ("Ctrl+H",),
-            begins_group=True, also="undo to a point, changes"),
+        add(
+            "project.export_labels",
+            "Export labels",
+            careful(lambda care: care.export_labels()),
+            open_one,
+            begins_group=True,
+            also="annotations CSV JSONL save",
+        ),
+        add(
+            "project.window",
+            "Image values",
+            careful(lambda care: care.choose_window()),
+            why_no_image,
+            also="window level 16 bit stack channels DICOM histogram contrast",
+        ),
+        add(
+            "project.history",
+            "History",
+            careful(lambda care: care.show_history()),
+            why_no_history,
+            ("Ctrl+H",),
+            begins_group=True,
+            also="undo to a point, changes",
+        ),
         add("project.back_up", "Back up now", careful(lambda care: care.back_up()), why_not_change, also="save backup"),
         add("project.restore", "Restore a backup", step("restore"), open_one, also="go back"),
         add("project.check", "Check and repair", step("check"), why_not_change, also="damaged verify"),
-        add("project.duplicate", "Duplicate", careful(lambda care: care.duplicate()), open_one, begins_group=True,
-            also="copy clone"),
-        add("project.folder", "Open the project's folder", careful(lambda care: care.open_folder()), open_one,
-            also="file manager where"),
-        add("project.delete", "Move to the trash", careful(lambda care: care.delete()), why_not_change,
-            also="delete remove"),
-    ]  # fmt: skip
+        add(
+            "project.duplicate",
+            "Duplicate",
+            careful(lambda care: care.duplicate()),
+            open_one,
+            begins_group=True,
+            also="copy clone",
+        ),
+        add(
+            "project.folder",
+            "Open the project's folder",
+            careful(lambda care: care.open_folder()),
+            open_one,
+            also="file manager where",
+        ),
+        add(
+            "project.delete",
+            "Move to the trash",
+            careful(lambda care: care.delete()),
+            why_not_change,
+            also="delete remove",
+        ),
+    ]

@@ -156,9 +156,12 @@ class WindowDialog(Dialog):
         boxes = zip(_COLOURS, self.channel_boxes, strict=True)
         self._channel_row = widget_of(row(*(part for name, box in boxes for part in (text(name), box)), None))
         self.lay_out(
-            self.words, column(self.histogram, self._window_row, self._plane_row, self._channel_row),
-            row(*self.pictures, None), accept=self.use_button, aside=(self.measure_button, self.stored_button),
-        )  # fmt: skip
+            self.words,
+            column(self.histogram, self._window_row, self._plane_row, self._channel_row),
+            row(*self.pictures, None),
+            accept=self.use_button,
+            aside=(self.measure_button, self.stored_button),
+        )
         self._reader = BackgroundReader(read_shown, self._on_read, threads=2, parent=self)
         measure = partial(measure_again, lambda: self._is_closed)
         self._measuring = BackgroundReader(measure, self._on_measured, parent=self)

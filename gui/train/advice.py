@@ -60,9 +60,12 @@ class AdviceCard(Card):
         self.again_button = Button("Compare again", "refresh", role="quiet")
         self.again_button.clicked.connect(lambda _checked=False: self.requested.emit(False))
         headers = (
-            Message("Model"), Message("Accuracy (95 % interval)"), Message("Time to make"), Message("Time per image"),
+            Message("Model"),
+            Message("Accuracy (95 % interval)"),
+            Message("Time to make"),
+            Message("Time per image"),
             Message("Size"),
-        )  # fmt: skip
+        )
         self.table = ValueTable(headers, name="Compared models", is_sortable=False)
         self.evidence, self.conditions = text("", "small", wrap=True), text("", "small", wrap=True)
         self.chart: CurveChart | None = None
@@ -176,9 +179,15 @@ def _cells(candidate: "ModelCandidate") -> list[tuple[str, object]]:
 
 
 def recommend(
-    project_dir: Path, images: Snapshot, accepted: frozenset[int], probes: "tuple[Probe, ...]", *,
-    device: str, tries: bool, job: JobContext,
-) -> "Recommendation":  # fmt: skip
+    project_dir: Path,
+    images: Snapshot,
+    accepted: frozenset[int],
+    probes: "tuple[Probe, ...]",
+    *,
+    device: str,
+    tries: bool,
+    job: JobContext,
+) -> "Recommendation":
     """Compute a recommendation and store it in the project's folder."""
     load_libraries(job)
     from visionft.advice.recommend import recommend as compute
@@ -193,9 +202,15 @@ class AdviceController(QObject):
     """Runs the recommendation of one card and handles its buttons."""
 
     def __init__(
-        self, state: AppState, session: ProjectSession | None, card: AdviceCard, *,
-        use: "Callable[[ModelCandidate], object]", shown: Callable[[], object], parent: QObject,
-    ) -> None:  # fmt: skip
+        self,
+        state: AppState,
+        session: ProjectSession | None,
+        card: AdviceCard,
+        *,
+        use: "Callable[[ModelCandidate], object]",
+        shown: Callable[[], object],
+        parent: QObject,
+    ) -> None:
         """Args: `use` applies the recommended settings; `shown` is called once there is a recommendation."""
         super().__init__(parent)
         self._state, self._session, self._card = state, session, card
@@ -272,9 +287,12 @@ class AdviceController(QObject):
 
         self._handle = self._state.tasks.run(
             Task(title=title, work=work, lane=Lane.COMPUTE, page=TRAIN, device=True, priority=Priority.MEASUREMENT),
-            owner=self, on_done=on_done, on_failed=on_failed, on_end=self._on_ended,
+            owner=self,
+            on_done=on_done,
+            on_failed=on_failed,
+            on_end=self._on_ended,
             on_progress=lambda progress: card.show_stage(progress_text(progress)),
-        )  # fmt: skip
+        )
         card.show_stage(title)
         self._state.actions.refresh()
 

@@ -129,9 +129,12 @@ class AugmentPreview(QObject):
             image = chosen[self._place * 37 % len(chosen)]
             possible = replace(config, image_size=max(16, min(1024, config.input_size)))
             request = PreviewRequest(
-                path=image.path, augmentation=config.augmentation, preprocessing=possible.preprocessing,
-                near_side=config.near_side, seeds=self._seeds(),
-            )  # fmt: skip
+                path=image.path,
+                augmentation=config.augmentation,
+                preprocessing=possible.preprocessing,
+                near_side=config.near_side,
+                seeds=self._seeds(),
+            )
             if request != self._request:
                 self._request = request
                 self._wait.start()

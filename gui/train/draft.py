@@ -65,9 +65,14 @@ class TrainDraft(QObject):
         self._computer_reader = BackgroundReader(train_choices.read_computer, self._on_computer_read, parent=self)
         self.costs = setup_measurements.PresetCosts(state, session, parent=self)
         self.framing = FramingController(
-            state, session, view.framing_card, parent=self,
-            config=view.config, take=self.take, changed=self._follow_framing,
-        )  # fmt: skip
+            state,
+            session,
+            view.framing_card,
+            parent=self,
+            config=view.config,
+            take=self.take,
+            changed=self._follow_framing,
+        )
         self.recipes = Recipes(state, view, take=self.take, parent=self)
         self.advice = AdviceController(state, session, view.advice_card, use=self.use, shown=self.show, parent=self)
         self._circumstances = Circumstances()
@@ -373,10 +378,14 @@ class TrainDraft(QObject):
         self._run_measurement(title, work, on_done=on_done, on_progress=show_stage, on_end=on_end)
 
     def _run_measurement(
-        self, title: str, work: Work[Any], *, on_done: Callable[[Any], object] = lambda _result: None,
+        self,
+        title: str,
+        work: Work[Any],
+        *,
+        on_done: Callable[[Any], object] = lambda _result: None,
         on_progress: Callable[[Progress], object] | None = None,
         on_end: Callable[[Task[Any]], object] | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         def end(task: "Task[Any]") -> None:
             self._set_measuring(False)
             if on_end is not None:

@@ -129,9 +129,15 @@ class MetricChart(Chart):
         self._schedule(is_step=True)
 
     def add_epoch(
-        self, epoch: int, *, train_loss: float | None, val_loss: float, train_accuracy: float | None,
-        val_accuracy: float, is_best: bool,
-    ) -> None:  # fmt: skip
+        self,
+        epoch: int,
+        *,
+        train_loss: float | None,
+        val_loss: float,
+        train_accuracy: float | None,
+        val_accuracy: float,
+        is_best: bool,
+    ) -> None:
         """Add one epoch's figures; accuracies are shares of 1. Epoch 0 has no training figures."""
         if train_loss is not None and train_accuracy is not None:
             self._loss.train.add(epoch, train_loss)

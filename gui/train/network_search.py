@@ -78,9 +78,12 @@ class NetworkSearch(Dialog):
         self.words.setPlaceholderText(tr("Part of its name, such as resnet50d or dinov2 reg"))
         self.words.setAccessibleName(tr("Find a network"))
         headers = (
-            Message("Network"), Message("Family"), Message("Parameters"), Message("Image size"),
+            Message("Network"),
+            Message("Family"),
+            Message("Parameters"),
+            Message("Image size"),
             Message("Licence of the weights"),
-        )  # fmt: skip
+        )
         self.table = ValueTable(headers, name="Networks of timm", is_sortable=False, is_of_texts=True)
         self.count = text(role="small", wrap=True)
         self.licence_box = QCheckBox()

@@ -85,8 +85,13 @@ class PromptsDialog(Dialog):
         sides.setStretch(1, 6)
         self.lay_out(
             row(text("Sentences around the prompts:"), self.templates, None, self.evaluate_button),
-            self.summary, self.details, sides, self.fault, accept=self.save_button, spacing=theme.MEDIUM,
-        )  # fmt: skip
+            self.summary,
+            self.details,
+            sides,
+            self.fault,
+            accept=self.save_button,
+            spacing=theme.MEDIUM,
+        )
         self.classes.itemSelectionChanged.connect(self._show_class)
         self.editor.textChanged.connect(self._on_edited)
         self.templates.currentIndexChanged.connect(self._on_texts_changed)
@@ -102,8 +107,10 @@ class PromptsDialog(Dialog):
     def prompts(self) -> tuple[tuple[str, ...], ...]:
         """Return the current prompts of each class (ProjectError: A prompt is empty, too long, or not printable)."""
         pairs = zip(self._names, self._written, strict=True)
-        return tuple(clean_prompts(name, tuple(written.rstrip().split("\n")) if written.strip() else ())
-                     for name, written in pairs)  # fmt: skip
+        return tuple(
+            clean_prompts(name, tuple(written.rstrip().split("\n")) if written.strip() else ())
+            for name, written in pairs
+        )
 
     def changed(self) -> dict[str, tuple[str, ...]]:
         """Return the prompts of the changed classes; raises as `prompts`."""
@@ -220,13 +227,19 @@ def _result(report: PromptReport) -> str:
     if report.interval is None:
         return tr(
             "Mean average precision {share} on {count} labelled images; with the names alone {names}.",
-            share=share, count=f"{report.images:,}", names=names,
-        )  # fmt: skip
+            share=share,
+            count=f"{report.images:,}",
+            names=names,
+        )
     low, high = (f"{limit:.1%}" for limit in report.interval)
     return tr(
         "Accuracy {share} ({low} to {high}) on {count} labelled images; with the names alone {names}.",
-        share=share, count=f"{report.images:,}", low=low, high=high, names=names,
-    )  # fmt: skip
+        share=share,
+        count=f"{report.images:,}",
+        low=low,
+        high=high,
+        names=names,
+    )
 
 
 def edit_prompts(state: AppState, session: ProjectSession, config: TrainConfig, parent: QWidget) -> TrainConfig | None:
@@ -263,8 +276,9 @@ def _evaluate(state: AppState, session: ProjectSession, config: TrainConfig, dia
     dialog.show_stage(title)
     state.tasks.run(
         Task(title=title, work=work, lane=Lane.COMPUTE, page=TRAIN, device=True, priority=Priority.MEASUREMENT),
-        owner=dialog, on_done=dialog.show_report,
+        owner=dialog,
+        on_done=dialog.show_report,
         on_progress=lambda progress: dialog.show_stage(progress_text(progress)),
         on_failed=lambda failure: dialog.show_stage(f"{tr(failure.message)} {tr(failure.hint)}"),
         on_end=lambda _outcome: dialog.set_refusal(""),
-    )  # fmt: skip
+    )

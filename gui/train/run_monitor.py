@@ -251,9 +251,13 @@ class RunMonitor(QWidget):
         self._place = float(event.epoch)
         if event.figures:
             self.chart.add_epoch(
-                event.epoch, train_loss=event.train_loss, val_loss=event.figures[0],
-                train_accuracy=event.train_accuracy, val_accuracy=event.figures[1], is_best=event.is_best,
-            )  # fmt: skip
+                event.epoch,
+                train_loss=event.train_loss,
+                val_loss=event.figures[0],
+                train_accuracy=event.train_accuracy,
+                val_accuracy=event.figures[1],
+                is_best=event.is_best,
+            )
         if not self._learns_from_features:
             self._show_speed(event.images_per_second)
         self._waited = event.waited

@@ -106,9 +106,15 @@ class SetupView(QWidget):
         larger = Message("The pretrained network to start from. Larger ones are more accurate and slower.")
         left = column(
             row(text("Method", "heading"), None, self.prompts_button),
-            text("How much of the network is trained.", "muted", wrap=True), self.methods, theme.SMALL,
-            backbones, text(larger, "muted", wrap=True), self.probes, self.backbones, None,
-        )  # fmt: skip
+            text("How much of the network is trained.", "muted", wrap=True),
+            self.methods,
+            theme.SMALL,
+            backbones,
+            text(larger, "muted", wrap=True),
+            self.probes,
+            self.backbones,
+            None,
+        )
         columns = SideBySide((widget_of(left),), (widget_of(self._right()),), least_px=980, side_px=404)
         more = widget_of(column(self.framing_card, columns, spacing=theme.LARGE))
         self.more_button = FoldButton("More choices", more)

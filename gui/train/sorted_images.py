@@ -23,9 +23,12 @@ class SortedImages(Card):
         super().__init__(margin=theme.LARGE)
         self.thumbnails = ThumbnailStore(self)
         self.grid = ImageGrid(
-            self.thumbnails, name=Message("Images the run has sorted"), side_px=theme.scaled(84), lines=0,
+            self.thumbnails,
+            name=Message("Images the run has sorted"),
+            side_px=theme.scaled(84),
+            lines=0,
             selectable=False,
-        )  # fmt: skip
+        )
         self.body.addWidget(text("Held-out images as the model sorts them; a wrong one shows its label.", "muted"))
         self.body.addWidget(self.grid, 1)
         self.start()

@@ -55,9 +55,13 @@ def read_computer() -> tuple[dict[str, WeightsFact], str]:
 
 
 def preset_choices(
-    circumstances: Circumstances, known: KnownCost, probes: Sequence[Probe] = (), *, device: str = "auto",
+    circumstances: Circumstances,
+    known: KnownCost,
+    probes: Sequence[Probe] = (),
+    *,
+    device: str = "auto",
     is_measuring: bool = False,
-) -> list[Choice]:  # fmt: skip
+) -> list[Choice]:
     """Return a card per preset: its measured cost and accuracy, and the settings it would choose here.
 
     `known` returns the measured cost of settings, if any; `is_measuring`: the unknown ones are being measured.
@@ -78,10 +82,14 @@ def preset_choices(
         time = tr("about {time}", time=rough_duration_text(cost.seconds)) if cost is not None else ""
         choices.append(
             Choice(
-                name=name, title=PRESETS[name].title, headline=time, badge=_expected_accuracy(config, probes),
-                words=" ".join(filter(None, (tr(PRESETS[name].words), slow))), facts="\n".join(facts),
+                name=name,
+                title=PRESETS[name].title,
+                headline=time,
+                badge=_expected_accuracy(config, probes),
+                words=" ".join(filter(None, (tr(PRESETS[name].words), slow))),
+                facts="\n".join(facts),
             )
-        )  # fmt: skip
+        )
     return choices
 
 
@@ -149,10 +157,14 @@ def backbone_choices(
             badge = Message("Suggested") if name == names[0] and name in recommended else ""
             choices.append(
                 Choice(
-                    name=name, title=backbone.title, words=backbone.summary or licence, facts=facts,
-                    group=HERE if is_here else ELSEWHERE, badge=badge,
+                    name=name,
+                    title=backbone.title,
+                    words=backbone.summary or licence,
+                    facts=facts,
+                    group=HERE if is_here else ELSEWHERE,
+                    badge=badge,
                 )
-            )  # fmt: skip
+            )
     return choices
 
 
@@ -172,10 +184,14 @@ def method_choices(config: TrainConfig, *, classes: int, known: KnownCost = lamb
                 facts += "\n" + tr("about {time}, {memory}", time=time, memory=memory)
         choices.append(
             Choice(
-                name=name, title=method.title, words=f"{tr(method.summary)} {tr(method.when)}", facts=facts,
-                refusal=capitalised(refusal), group=UNTRAINED if method.is_training_free else TRAINED,
+                name=name,
+                title=method.title,
+                words=f"{tr(method.summary)} {tr(method.when)}",
+                facts=facts,
+                refusal=capitalised(refusal),
+                group=UNTRAINED if method.is_training_free else TRAINED,
             )
-        )  # fmt: skip
+        )
     return choices
 
 
@@ -219,9 +235,11 @@ def run_summary(config: TrainConfig, facts: SetFacts | None, classes: int) -> st
         ", ".join((tr("{backbone} with {method}", backbone=backbone, method=method), *epochs_words(config))) + ".",
         tr(
             "{count} of {total} parameters are trainable ({share}).",
-            count=count_text(count.trainable), total=count_text(count.total), share=f"{count.share:.2%}",
+            count=count_text(count.trainable),
+            total=count_text(count.total),
+            share=f"{count.share:.2%}",
         ),
-    ]  # fmt: skip
+    ]
     if facts is not None:
         train, val = f"{facts.train:,}", f"{facts.val:,}"
         words = Message("{train} training images, {val} validation images, {classes} classes.")

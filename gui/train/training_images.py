@@ -69,9 +69,14 @@ def read_training_images(wanted: ImagesRequest) -> TrainingImages:
     divided = as_divided(now, wish)
     problems = config_problems(TrainConfig(), divided)[:1]
     return TrainingImages(
-        now=now, wish=wish, divided=divided, is_divided=is_divided(now),
+        now=now,
+        wish=wish,
+        divided=divided,
+        is_divided=is_divided(now),
         counts=Counter(image.split or "unassigned" for image in divided.images if image.labels),
-        facts=SetFacts.of(divided), circumstances=Circumstances.of(divided, device="cpu"),
+        facts=SetFacts.of(divided),
+        circumstances=Circumstances.of(divided, device="cpu"),
         untriable=" ".join(f"{capitalised(tr(each.message))}. {tr(each.hint)}" for each in problems),
-        unadvisable=unadvisable, recommendation=read_recommendation(path, now) if wanted.known is None else None,
-    )  # fmt: skip
+        unadvisable=unadvisable,
+        recommendation=read_recommendation(path, now) if wanted.known is None else None,
+    )

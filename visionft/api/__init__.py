@@ -20,9 +20,16 @@ if TYPE_CHECKING:
     from visionft.weights.importing import ImportResult
 
 __all__ = [
-    "Model", "Project", "Run", "create_project", "fetch_weights", "import_weights", "load_model", "open_project",
+    "Model",
+    "Project",
+    "Run",
+    "create_project",
+    "fetch_weights",
+    "import_weights",
+    "load_model",
+    "open_project",
     "restore_project",
-]  # fmt: skip
+]
 
 
 def create_project(path: str | Path, *, task: Task = "single") -> Project:

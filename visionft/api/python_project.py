@@ -127,13 +127,27 @@ class Project(Store):
         """
         with running_job(callback) as job:
             choice = label_choice(
-                class_folder=class_folder, name_part=name_part, table=table, file_column=file_column,
-                label_column=label_column, separator=separator, from_boxes=from_boxes, without_labels=without_labels,
-            )  # fmt: skip
+                class_folder=class_folder,
+                name_part=name_part,
+                table=table,
+                file_column=file_column,
+                label_column=label_column,
+                separator=separator,
+                from_boxes=from_boxes,
+                without_labels=without_labels,
+            )
             report = import_source(
-                self, from_home(source), copy=copy, source_format=source_format, class_map=classes, choice=choice,
-                reading=reading, accepts_unlabelled=without_labels, replaces_labels=replace_labels, job=job,
-            )  # fmt: skip
+                self,
+                from_home(source),
+                copy=copy,
+                source_format=source_format,
+                class_map=classes,
+                choice=choice,
+                reading=reading,
+                accepts_unlabelled=without_labels,
+                replaces_labels=replace_labels,
+                job=job,
+            )
             report.refuse_empty()
         return report
 

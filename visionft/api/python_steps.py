@@ -47,9 +47,14 @@ CALLS: Final[dict[Action, str]] = {
     "install": "%pip install {requirement}",
 }
 _BLANKS: Final = {
-    "project": Path("PROJECT"), "run": "RUN", "split": "val", "backbone": "BACKBONE", "path": Path("FILE_OR_FOLDER"),
-    "job": "JOB", "address": "HOST",
-}  # fmt: skip
+    "project": Path("PROJECT"),
+    "run": "RUN",
+    "split": "val",
+    "backbone": "BACKBONE",
+    "path": Path("FILE_OR_FOLDER"),
+    "job": "JOB",
+    "address": "HOST",
+}
 
 
 def call_for(step: NextStep) -> str:

@@ -17,9 +17,12 @@ if TYPE_CHECKING:
     from visionft.advice.recommend import Recommendation
 
 _RECOMMENDATION = {
-    "recommendation": "visionft.advice.recommend:Recommendation", "to_label": list[Path], "sentence": str,
-    "evidence": list[str], "conditions": list[str],
-}  # fmt: skip
+    "recommendation": "visionft.advice.recommend:Recommendation",
+    "to_label": list[Path],
+    "sentence": str,
+    "evidence": list[str],
+    "conditions": list[str],
+}
 
 
 @prints("visionft.advice.learning_curve:LearningCurve")
@@ -78,10 +81,15 @@ def recommend(
     with opened_project(project, read_only=True) as opened, running_job() as job:
         images = opened.snapshot()
         found = compute(
-            opened.path, images, accepted=labels_so_far(opened).accepted,
-            limits=Limits(minutes=budget, memory_mb=memory and round(memory * 1e6 / 2**20)), device=device, tries=trial,
-            seed=seed, job=job,
-        )  # fmt: skip
+            opened.path,
+            images,
+            accepted=labels_so_far(opened).accepted,
+            limits=Limits(minutes=budget, memory_mb=memory and round(memory * 1e6 / 2**20)),
+            device=device,
+            tries=trial,
+            seed=seed,
+            job=job,
+        )
         paths = {image.image_id: image.path for image in images.images}
         if budget is None and memory is None:
             store_recommendation(opened.path, images, found)  # the window shows it

@@ -108,8 +108,15 @@ def quality(
     _print_issues(found, note=note, as_json=json)
 
 
-@prints({"compared": int, "approximate": bool, "expected_errors": float | None, "possible_errors": list[int],
-         "labels": [_SUSPECT]})  # fmt: skip
+@prints(
+    {
+        "compared": int,
+        "approximate": bool,
+        "expected_errors": float | None,
+        "possible_errors": list[int],
+        "labels": [_SUSPECT],
+    }
+)
 def label_errors(
     project: ProjectDir,
     threshold: Annotated[

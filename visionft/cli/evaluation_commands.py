@@ -36,9 +36,15 @@ if TYPE_CHECKING:
 
 _SHOWN_CHANGES = 10
 _LEADERBOARD = {
-    "split": Split, "images": int, "best": str | None, "front_by_time": list[str], "front_by_seconds": list[str],
-    "models": list[LeaderboardRow], "made": TrainingFreeReport | None, "measured": EvaluationBatchReport | None,
-}  # fmt: skip
+    "split": Split,
+    "images": int,
+    "best": str | None,
+    "front_by_time": list[str],
+    "front_by_seconds": list[str],
+    "models": list[LeaderboardRow],
+    "made": TrainingFreeReport | None,
+    "measured": EvaluationBatchReport | None,
+}
 
 
 @prints("visionft.evaluation.stored:Evaluation")
@@ -104,11 +110,15 @@ def leaderboard(
                 measured = measure_runs(path, snapshot, chosen, job=job)
     board = read_leaderboard(list_runs(path), snapshot, chosen)
     value = {
-        "split": board.split, "images": board.images, "best": board.best and board.best.run,
+        "split": board.split,
+        "images": board.images,
+        "best": board.best and board.best.run,
         "front_by_time": [each.run for each in board.pareto_front(lambda each: each.milliseconds)],
         "front_by_seconds": [each.run for each in board.pareto_front(lambda each: each.cost.seconds)],
-        "models": board.rows, "made": made, "measured": measured,
-    }  # fmt: skip
+        "models": board.rows,
+        "made": made,
+        "measured": measured,
+    }
     print_result(value, lambda: _leaderboard_text(board, project, made.left_out if made else {}), as_json=json)
 
 

@@ -40,11 +40,13 @@ def _with_flags(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command that takes `**artefacts` an option `--NAME/--no-NAME` for each row of the table."""
     flags = [
         inspect.Parameter(
-            row.name.replace("-", "_"), inspect.Parameter.KEYWORD_ONLY, default=None,
+            row.name.replace("-", "_"),
+            inspect.Parameter.KEYWORD_ONLY,
+            default=None,
             annotation=Annotated[bool | None, Option(f"--{row.name}/--no-{row.name}", help=row.sentence)],
         )
         for row in ARTEFACTS.values()
-    ]  # fmt: skip
+    ]
     signature = inspect.signature(command)
     *own, _artefacts = signature.parameters.values()
     setattr(command, "__signature__", signature.replace(parameters=[*own, *flags]))  # noqa: B010

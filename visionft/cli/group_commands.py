@@ -29,10 +29,13 @@ Yes = Annotated[bool, Option("--yes", help="Also where different images are as s
 
 _GROUP = {"kind": str, "score": float, "conflict": bool, "images": [{"path": str, "label": str | None}]}
 _LEAKS = {
-    "leaks": [{"kinds": tuple[str, ...], "images": [{"path": Path, "split": str}]}], "pairs": int, "divided": bool,
+    "leaks": [{"kinds": tuple[str, ...], "images": [{"path": Path, "split": str}]}],
+    "pairs": int,
+    "divided": bool,
     "groupings": [{"kind": str, "groups": int, "counts": bool, "reason": str}],
-    "accuracy": tuple[LeakFreeAccuracy, ...], "moved": int | None,
-}  # fmt: skip
+    "accuracy": tuple[LeakFreeAccuracy, ...],
+    "moved": int | None,
+}
 
 
 @prints({"groups": [_GROUP], "threshold": float, "look_alikes": bool, "approximate": bool, "removed": int | None})
@@ -67,9 +70,12 @@ def duplicates(
         score = round(group.score, 4)
         groups.append({"kind": group.kind, "score": score, "conflict": group.is_conflict, "images": copies})
     value = {
-        "groups": groups, "threshold": result.threshold if threshold is None else threshold,
-        "look_alikes": are_look_alikes(result), "approximate": result.is_approximate, "removed": removed,
-    }  # fmt: skip
+        "groups": groups,
+        "threshold": result.threshold if threshold is None else threshold,
+        "look_alikes": are_look_alikes(result),
+        "approximate": result.is_approximate,
+        "removed": removed,
+    }
     print_result(value, lambda: _duplicates_text(value), as_json=json)
 
 
@@ -138,13 +144,21 @@ def leaks(
         places = ((now.by_id[each].path, split) for split, ids in leak.images.items() for each in ids)
         leaking.append({"kinds": leak.kinds, "images": [{"path": path, "split": split} for path, split in places]})
     value = {
-        "leaks": leaking, "pairs": sum(leak.pairs for leak in left), "divided": divides,
+        "leaks": leaking,
+        "pairs": sum(leak.pairs for leak in left),
+        "divided": divides,
         "groupings": [
-            {"kind": each.kind, "groups": len(each.groups), "counts": each.kind in related.enabled,
-             "reason": each.reason} for each in related.groupings
+            {
+                "kind": each.kind,
+                "groups": len(each.groups),
+                "counts": each.kind in related.enabled,
+                "reason": each.reason,
+            }
+            for each in related.groupings
         ],
-        "accuracy": tuple(accuracies), "moved": moved,
-    }  # fmt: skip
+        "accuracy": tuple(accuracies),
+        "moved": moved,
+    }
     words: list[str] = [] if divides else [leak_check.NO_SPLITS]
     if are_look_alikes(result):
         words.append(f"{LOOK_ALIKES_TEXT} Only the most similar pairs count as duplicates.")

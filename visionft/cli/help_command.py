@@ -45,17 +45,35 @@ WALK: Final = (
 )
 
 _PARAMETER = {  # an argument (without `names`) or option
-    "name": str, "names": list[str], "value": str | None, "type": str, "required": bool, "repeated": bool,
-    "default": Any, "minimum": float | None, "maximum": float | None, "help": str,
-}  # fmt: skip
+    "name": str,
+    "names": list[str],
+    "value": str | None,
+    "type": str,
+    "required": bool,
+    "repeated": bool,
+    "default": Any,
+    "minimum": float | None,
+    "maximum": float | None,
+    "help": str,
+}
 _COMMAND = {
-    "command": str, "usage": str, "help": str, "arguments": [_PARAMETER], "options": [_PARAMETER], "prints": Any,
-}  # fmt: skip
+    "command": str,
+    "usage": str,
+    "help": str,
+    "arguments": [_PARAMETER],
+    "options": [_PARAMETER],
+    "prints": Any,
+}
 _PROGRAM = {
-    "program": str, "version": str, "conventions": tuple[str, ...], "exit_codes": dict[str, str], "error": Any,
-    "walk_through": list[str], "commands": [_COMMAND],
+    "program": str,
+    "version": str,
+    "conventions": tuple[str, ...],
+    "exit_codes": dict[str, str],
+    "error": Any,
+    "walk_through": list[str],
+    "commands": [_COMMAND],
     "settings": [{"name": str, "default": Any, "allowed": str, "help": str}],
-}  # fmt: skip
+}
 
 
 @prints(_PROGRAM, {"help": str})

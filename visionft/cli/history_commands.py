@@ -66,10 +66,14 @@ def history(
     with opened_project(project, read_only=True) as opened:
         steps = opened.history(limit)
     rows = [
-        (str(step.step_id), f"{datetime.fromtimestamp(step.at / 1000):{_TIME}}", "undone" if step.is_undone else "",
-         step.title)
+        (
+            str(step.step_id),
+            f"{datetime.fromtimestamp(step.at / 1000):{_TIME}}",
+            "undone" if step.is_undone else "",
+            step.title,
+        )
         for step in steps
-    ]  # fmt: skip
+    ]
     text = table(("step", "when", "", "change"), rows) if rows else "No changes yet."
     print_result(steps, text, as_json=json)
 

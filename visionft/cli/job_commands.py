@@ -31,9 +31,7 @@ TrainsOn = Annotated[str, Option("--device", help="What it will be trained on, f
 Lossless = Annotated[
     bool, Option("--lossless", help="Pack the very pixels that training here would use: about twice as large.")
 ]
-Program = Annotated[
-    str, Option(metavar="PATH", help="The command visionft there; else it is installed there once.")
-]  # fmt: skip
+Program = Annotated[str, Option(metavar="PATH", help="The command visionft there; else it is installed there once.")]
 SshOptions = Annotated[
     list[str] | None,
     Option("--ssh", metavar="OPTION", help="An option of ssh, such as --ssh=-i --ssh=KEY; no project records it."),

@@ -39,14 +39,22 @@ _SHOWN = 20  # images printed by `--why` for a person
 _SURE = 0.9  # share reported to a person
 
 _SUGGESTION = {
-    "path": Path, "classes": tuple[str, ...], "confidence": float, "ranked": tuple[tuple[str, float], ...],
+    "path": Path,
+    "classes": tuple[str, ...],
+    "confidence": float,
+    "ranked": tuple[tuple[str, float], ...],
     "why": [{"path": Path | None, "classes": tuple[str, ...], "cosine": float}],
-}  # fmt: skip
+}
 _SAMPLE = {"file": Path, "audit": Audit, "expected_wrong": float}
 _SUGGESTIONS = {
-    "source": str, "suggested": int, "unreadable": int, "stopped": bool, "accepted": int, "sample": (_SAMPLE, None),
+    "source": str,
+    "suggested": int,
+    "unreadable": int,
+    "stopped": bool,
+    "accepted": int,
+    "sample": (_SAMPLE, None),
     "images": ([_SUGGESTION], None),
-}  # fmt: skip
+}
 
 
 @prints(_SUGGESTIONS, Audit)
@@ -101,9 +109,14 @@ def suggest(
             images = _with_reasons(opened, found, suggested.suggester or open_suggester(opened))
             text = f"{text}\n\n{_reasons_text(images)}"
     value = {
-        "source": source, "suggested": len(found), "unreadable": suggested.unreadable, "stopped": suggested.is_stopped,
-        "accepted": suggested.accepted, "sample": sample, "images": images,
-    }  # fmt: skip
+        "source": source,
+        "suggested": len(found),
+        "unreadable": suggested.unreadable,
+        "stopped": suggested.is_stopped,
+        "accepted": suggested.accepted,
+        "sample": sample,
+        "images": images,
+    }
     print_result(value, text, as_json=json)
 
 

@@ -76,9 +76,17 @@ def share(
 
     with opened_project(project, read_only=True) as opened, running_job() as job:
         found = share_project(
-            opened, out, people=people, overlap=_share_of(overlap), again=again, copy_images=copy_images, seed=seed,
-            language=_language_of(language), is_preview=dry_run, job=job,
-        )  # fmt: skip
+            opened,
+            out,
+            people=people,
+            overlap=_share_of(overlap),
+            again=again,
+            copy_images=copy_images,
+            seed=seed,
+            language=_language_of(language),
+            is_preview=dry_run,
+            job=job,
+        )
         print_result(found, partial(_share_text, found, project, is_preview=dry_run), as_json=json)
 
 
@@ -104,12 +112,14 @@ def _share_text(found: "SharedProject", project: Path, *, is_preview: bool) -> s
     size = f", {size_text(found.bytes)} of copied images" if found.bytes else ""
     merge = joined(["visionft", "project", "merge", str(project), *(str(each.path) for each in found.shares)])
     written = f"They are in {found.shares[0].path.parent}. When they come back: {merge}"
-    return "\n".join([
-        table(("project", "images", "sheet"), rows),
-        f"{count_of(found.common, 'image')} for everyone{size}.",
-        *(f"Left out, missing: {path}" for path in found.missing[:_MOST_MISSING]),
-        "Nothing was written." if is_preview else written,
-    ])  # fmt: skip
+    return "\n".join(
+        [
+            table(("project", "images", "sheet"), rows),
+            f"{count_of(found.common, 'image')} for everyone{size}.",
+            *(f"Left out, missing: {path}" for path in found.missing[:_MOST_MISSING]),
+            "Nothing was written." if is_preview else written,
+        ]
+    )
 
 
 def _refuse_new_classes(forecast: "MergeReport") -> None:

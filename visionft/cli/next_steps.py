@@ -47,9 +47,14 @@ COMMANDS: dict[Action, Sequence[str]] = {
     "install": (),  # of pip or uv
 }
 _BLANKS = {
-    "project": "PROJECT", "run": "RUN", "split": "val", "backbone": "BACKBONE", "path": "FILE_OR_FOLDER", "job": "JOB",
+    "project": "PROJECT",
+    "run": "RUN",
+    "split": "val",
+    "backbone": "BACKBONE",
+    "path": "FILE_OR_FOLDER",
+    "job": "JOB",
     "address": "HOST",
-}  # fmt: skip
+}
 
 
 def next_words(step: NextStep, given: Mapping[str, Any] | None = None) -> str:

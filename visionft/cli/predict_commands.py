@@ -26,19 +26,35 @@ if TYPE_CHECKING:
 
 # `name` is the file's path in the project, or its name in the index of an export; None where it is gone.
 _NEIGHBOR = {
-    "name": str | None, "classes": tuple[str, ...], "similarity": float, "share": float, "note": str,
+    "name": str | None,
+    "classes": tuple[str, ...],
+    "similarity": float,
+    "share": float,
+    "note": str,
     "tags": tuple[str, ...],
-}  # fmt: skip
+}
 _NEIGHBORS = {"supporting": [_NEIGHBOR], "contradicting": [_NEIGHBOR], "duplicates": [_NEIGHBOR]}
 _RANKED = [{"class": str, "probability": float}]
 _PREDICTION = {
-    "path": Path, "class": str, "classes": tuple[str, ...] | None, "probability": float, "distance": float | None,
-    "unlike": bool | None, "top5": _RANKED, "evidence": (_NEIGHBORS, None), "warnings": tuple[str, ...], "error": str,
-}  # fmt: skip
+    "path": Path,
+    "class": str,
+    "classes": tuple[str, ...] | None,
+    "probability": float,
+    "distance": float | None,
+    "unlike": bool | None,
+    "top5": _RANKED,
+    "evidence": (_NEIGHBORS, None),
+    "warnings": tuple[str, ...],
+    "error": str,
+}
 _EVIDENCE = {
-    "path": Path, "classes": tuple[str, ...], "probability": float, "ranked": _RANKED,
-    "evidence": (_NEIGHBORS, None), "error": str,
-}  # fmt: skip
+    "path": Path,
+    "classes": tuple[str, ...],
+    "probability": float,
+    "ranked": _RANKED,
+    "evidence": (_NEIGHBORS, None),
+    "error": str,
+}
 
 
 @prints([_PREDICTION])

@@ -27,9 +27,14 @@ Names = Annotated[
     list[str], Argument(metavar="BACKBONE...", help="See `visionft weights list`.", autocompletion=completion.backbones)
 ]
 _BACKBONE = {
-    "backbone": str, "title": str, "family": str, "parameters": int, "input_size": int, "summary": str,
+    "backbone": str,
+    "title": str,
+    "family": str,
+    "parameters": int,
+    "input_size": int,
+    "summary": str,
     "weights": WeightsState,
-}  # fmt: skip
+}
 
 
 @prints("visionft.doctor:Diagnosis", {"report": str})
@@ -168,10 +173,16 @@ def list_weights(
     ]
     backbones = [output_of(_BACKBONE, row, backbone=row.name, weights=state) for row, state in pairs]
     rows = [
-        (row.name, count_text(row.parameters), f"{row.input_size} px", _where(state), row.licence,
-         state.path if here else row.summary)
+        (
+            row.name,
+            count_text(row.parameters),
+            f"{row.input_size} px",
+            _where(state),
+            row.licence,
+            state.path if here else row.summary,
+        )
         for row, state in pairs
-    ]  # fmt: skip
+    ]
     header = ("backbone", "parameters", "image", "weights", "licence", "file" if here else "")
     reason = offline_reason()
     lines = [table(header, rows), "", f"Weights folder: {weights_folder()}", *([reason] if reason else [])]

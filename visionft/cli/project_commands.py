@@ -124,10 +124,15 @@ def import_images(
 ) -> None:
     """Import images and their labels; the originals are only read."""
     options: dict[str, Any] = {
-        "class_folder": class_folder, "name_part": name_part, "table": table, "file_column": file_column,
-        "label_column": label_column, "separator": separator, "from_boxes": from_boxes,
+        "class_folder": class_folder,
+        "name_part": name_part,
+        "table": table,
+        "file_column": file_column,
+        "label_column": label_column,
+        "separator": separator,
+        "from_boxes": from_boxes,
         "without_labels": without_labels,
-    }  # fmt: skip
+    }
     choice = label_choice(**options, spelled=option_of)
     names = class_map_of(rename)
     with opened_project(project, read_only=dry_run) as opened, running_job() as job:
@@ -141,9 +146,15 @@ def import_images(
             return
         try:
             report = opened.add(
-                source, **options, copy=copy, source_format=source_format, reading=reading,
-                replace_labels=replace_labels, classes=names, callback=job,
-            )  # fmt: skip
+                source,
+                **options,
+                copy=copy,
+                source_format=source_format,
+                reading=reading,
+                replace_labels=replace_labels,
+                classes=names,
+                callback=job,
+            )
         except NothingImportedError as error:
             print_result(error.report, _report_text(error.report, project, source), as_json=json)
             raise
@@ -193,8 +204,10 @@ def _report_text(report: ImportReport, project: Path, source: Path) -> str:
         lines.append(f"The source gave {found}.")
     if report.added and not report.classes:
         command = joined(["visionft", "import", str(project), str(source)])
-        lines += ["Where they have labels, import them again with what gives the class:",
-                  *(f"  {command} {option}" for option in _LABEL_OPTIONS)]  # fmt: skip
+        lines += [
+            "Where they have labels, import them again with what gives the class:",
+            *(f"  {command} {option}" for option in _LABEL_OPTIONS),
+        ]
     read = _reading_lines(report.interpretations)
     lines += ["This is how it was read:", *read] if read else []
     lines += _readings_lines(report)

@@ -24,14 +24,31 @@ if TYPE_CHECKING:
     from visionft.evaluation.explanation import Explanation
 
 _RUN = {
-    "run": str, "title": str, "pinned": bool, "backbone": str, "method": str, "epochs": int | None,
-    "top1": float | None, "state": str, "weights": bool, "faults": dict[str, str], "cost": RunCost,
-    "freed_bytes": int | None, "unseen": (ACCURACY, None),
-}  # fmt: skip
+    "run": str,
+    "title": str,
+    "pinned": bool,
+    "backbone": str,
+    "method": str,
+    "epochs": int | None,
+    "top1": float | None,
+    "state": str,
+    "weights": bool,
+    "faults": dict[str, str],
+    "cost": RunCost,
+    "freed_bytes": int | None,
+    "unseen": (ACCURACY, None),
+}
 _EXPLANATION = {
-    "path": Path, "class_name": str, "probability": float, "method": str, "is_reliable": bool, "deletion": float,
-    "random_deletion": tuple[float, ...], "heat_map": Path | None, "error": str,
-}  # fmt: skip
+    "path": Path,
+    "class_name": str,
+    "probability": float,
+    "method": str,
+    "is_reliable": bool,
+    "deletion": float,
+    "random_deletion": tuple[float, ...],
+    "heat_map": Path | None,
+    "error": str,
+}
 
 
 @prints([_RUN], _RUN)
@@ -73,12 +90,20 @@ def runs(
 
 def _run_output(run: run_folder.RunSummary, freed_bytes: int | None = None) -> dict[str, Any]:
     return {
-        "run": run.name, "title": run.title, "pinned": run.notes.is_pinned, "backbone": run.config.backbone,
-        "method": run.config.method, "epochs": run.last_epoch if run.config.total_epochs else None,
-        "top1": run.best.val_accuracy if run.best else None, "state": _state(run), "weights": run.has_weights,
-        "faults": dict(run.faults), "cost": cost_of_run(run), "freed_bytes": freed_bytes,
+        "run": run.name,
+        "title": run.title,
+        "pinned": run.notes.is_pinned,
+        "backbone": run.config.backbone,
+        "method": run.config.method,
+        "epochs": run.last_epoch if run.config.total_epochs else None,
+        "top1": run.best.val_accuracy if run.best else None,
+        "state": _state(run),
+        "weights": run.has_weights,
+        "faults": dict(run.faults),
+        "cost": cost_of_run(run),
+        "freed_bytes": freed_bytes,
         "unseen": accuracy_output(unseen_evaluation(run)),
-    }  # fmt: skip
+    }
 
 
 def _runs_text(found: list[run_folder.RunSummary], damaged: dict[str, str]) -> str:

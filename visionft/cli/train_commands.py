@@ -31,13 +31,26 @@ from visionft.training.runs.run_folder import TrainResult, load_run, run_title
 
 _BEST = {"epoch": int | None, "val_loss": float | None, "top1": float | None}  # no epoch: solved in closed form
 _TRAINED = {
-    "run": str, "best": (_BEST, None), "seconds": float, "stopped": bool, "left_out": int,
-    "trainable_parameters": int, "total_parameters": int, "test": (ACCURACY, None), "unseen": (ACCURACY, None),
-}  # fmt: skip
+    "run": str,
+    "best": (_BEST, None),
+    "seconds": float,
+    "stopped": bool,
+    "left_out": int,
+    "trainable_parameters": int,
+    "total_parameters": int,
+    "test": (ACCURACY, None),
+    "unseen": (ACCURACY, None),
+}
 _METHOD = {
-    "method": str, "title": str, "summary": str, "trainable_parameters": int, "trainable_share": float,
-    "available": bool, "reason": str, "settings": dict[str, Any],
-}  # fmt: skip
+    "method": str,
+    "title": str,
+    "summary": str,
+    "trainable_parameters": int,
+    "trainable_share": float,
+    "available": bool,
+    "reason": str,
+    "settings": dict[str, Any],
+}
 
 
 @prints(_TRAINED, {"backbone": str, "method": str, "epochs": int, "estimate": "visionft.training.estimate:Estimate"})
@@ -234,8 +247,12 @@ def methods(
         }
         values.append(output_of(_METHOD, method, **facts))
     rows = [
-        (each["method"], f"{each['trainable_parameters']:,}", f"{each['trainable_share']:.2%}",
-         each["reason"] or each["summary"])
+        (
+            each["method"],
+            f"{each['trainable_parameters']:,}",
+            f"{each['trainable_share']:.2%}",
+            each["reason"] or each["summary"],
+        )
         for each in values
-    ]  # fmt: skip
+    ]
     print_result(values, lambda: table(("method", "trainable", "share", f"with {backbone}"), rows), as_json=json)

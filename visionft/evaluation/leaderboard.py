@@ -20,9 +20,15 @@ from visionft.training.runs.run_folder import RunSummary
 from visionft.training.runs.run_titles import backbone_title, method_title, titles_of_runs
 
 State = Literal[
-    "measured", "trained_on", "other_images", "other_labels", "other_classes", "unmeasured", "no_weights",
+    "measured",
+    "trained_on",
+    "other_images",
+    "other_labels",
+    "other_classes",
+    "unmeasured",
+    "no_weights",
     "no_checkpoint",
-]  # fmt: skip
+]
 Evaluations = Callable[[RunSummary], StoredEvaluation | None]
 CostValue = Callable[["LeaderboardRow"], float | None]
 
@@ -191,9 +197,12 @@ def read_leaderboard(
     # The highest accuracy first, then balanced accuracy, then the lowest ECE, then the shortest training.
     measured.sort(
         key=lambda pair: (
-            -(pair[0].top1 or 0), -(pair[0].balanced_accuracy or 0), pair[0].ece or 0, pair[0].cost.seconds or 0,
+            -(pair[0].top1 or 0),
+            -(pair[0].balanced_accuracy or 0),
+            pair[0].ece or 0,
+            pair[0].cost.seconds or 0,
         )
-    )  # fmt: skip
+    )
     others.sort(key=lambda each: (-(each.top1 or 0), each.run))
     return Leaderboard(split=split, images=len(labels_of), rows=(*_ranked(measured), *others))
 

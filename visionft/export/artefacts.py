@@ -153,23 +153,33 @@ def _write_web_runtime(export: "Export") -> None:
 # In the order of writing: ONNX Runtime's format of the phone is made of the variants before it.
 _OWN: Final = (
     Artefact(
-        name="fp16", title=Message("fp16 variant"), write=_write_fp16,
+        name="fp16",
+        title=Message("fp16 variant"),
+        write=_write_fp16,
         about=Message("Half the size: weights in half precision, for GPUs."),
         check=Message("Kept only where it predicts alike on validation images."),
         file=variant_file("fp16"),
         purposes={variant_file("fp16"): "the model in half precision: half the size"},
-        needs=("val",), weight=12, tolerance=0.01,
+        needs=("val",),
+        weight=12,
+        tolerance=0.01,
     ),
     Artefact(
-        name="int8", title=Message("int8 variant"), write=_write_int8,
+        name="int8",
+        title=Message("int8 variant"),
+        write=_write_int8,
         about=Message("A quarter of the size: weights in 8-bit integers, fast on processors."),
         check=Message("Kept only where it is as accurate on validation images."),
         file=variant_file("int8"),
         purposes={variant_file("int8"): "the model in 8-bit integers, for processors"},
-        targets=("server", "web", "phone", "edge"), needs=("val", "train"), weight=12, tolerance=0.02,
+        targets=("server", "web", "phone", "edge"),
+        needs=("val", "train"),
+        weight=12,
+        tolerance=0.02,
     ),
     Artefact(
-        name="distil", title=Message("Train a small network on its predictions (some minutes)"),
+        name="distil",
+        title=Message("Train a small network on its predictions (some minutes)"),
         write=_write_small_network,
         about=Message(
             "The Starter ResNet learns the model's predictions of all images, labelled or not, then becomes int8."
@@ -177,10 +187,15 @@ _OWN: Final = (
         check=Message("It is kept where it loses at most half a point of accuracy."),
         file=variant_file("distilled"),
         purposes={variant_file("distilled"): "a small network with the predictions of the model"},
-        offered_for=("edge",), needs=("val",), weight=60, tolerance=0.02,
+        offered_for=("edge",),
+        needs=("val",),
+        weight=60,
+        tolerance=0.02,
     ),
     Artefact(
-        name="float-input", title=Message("Also write model_float.onnx"), write=_write_float_model,
+        name="float-input",
+        title=Message("Also write model_float.onnx"),
+        write=_write_float_model,
         about=Message("For programs that crop, resize and normalise images themselves."),
         check=Message("Compared with PyTorch."),
         file=FLOAT_MODEL_FILE,
@@ -189,23 +204,29 @@ _OWN: Final = (
         use=Message("model_float.onnx is for OpenCV 4 and for programs that prepare images themselves."),
     ),
     Artefact(
-        name="phone", title=Message("Files for phones"), write=_write_phone_files,
+        name="phone",
+        title=Message("Files for phones"),
+        write=_write_phone_files,
         about=Message(
             "model_fixed.onnx for one image of a fixed size, as NPUs need; a file in ONNX Runtime's own format; and a "
             "Core ML model, where coremltools is installed."
         ),
         check=Message("Each is compared with the model that it was made from; Core ML runs on a Mac alone."),
-        file=FIXED_MODEL_FILE, others=("model.ort", "model_int8.ort", f"{CORE_ML_FOLDER}/"),
+        file=FIXED_MODEL_FILE,
+        others=("model.ort", "model_int8.ort", f"{CORE_ML_FOLDER}/"),
         purposes={
             FIXED_MODEL_FILE: "the model for one image of a fixed size, cropped and resized before: for NPUs",
             "model.ort": f"{MODEL_FILE} in ONNX Runtime's own format",
             "model_int8.ort": f"{variant_file('int8')} in ONNX Runtime's own format",
             f"{CORE_ML_FOLDER}/": "part of the Core ML model, for iOS and macOS",
         },
-        targets=("phone",), weight=2,
+        targets=("phone",),
+        weight=2,
     ),
     Artefact(
-        name="pytorch", title=Message("Also write model.pt2"), write=_write_pytorch_file,
+        name="pytorch",
+        title=Message("Also write model.pt2"),
+        write=_write_pytorch_file,
         about=Message("The whole model, of every method, for PyTorch alone: images in, probabilities out."),
         check=Message("Compared with model.onnx."),
         file=PYTORCH_FILE,
@@ -213,7 +234,9 @@ _OWN: Final = (
         targets=("python",),
     ),
     Artefact(
-        name="huggingface", title=Message("Folder for timm and Hugging Face"), write=_write_timm_folder,
+        name="huggingface",
+        title=Message("Folder for timm and Hugging Face"),
+        write=_write_timm_folder,
         about=Message("config.json and model.safetensors, loaded by timm as a network with equal output."),
         check=Message("Compared with PyTorch; what timm cannot build is loaded by transformers from model.pt2."),
         file=f"{TIMM_FOLDER}/",
@@ -230,7 +253,9 @@ _OWN: Final = (
         use=Message('To train it further: timm.create_model("local-dir:huggingface", pretrained=True)'),
     ),
     Artefact(
-        name="triton", title=Message("Model repository for Triton"), write=_write_triton,
+        name="triton",
+        title=Message("Model repository for Triton"),
+        write=_write_triton,
         about=Message("A folder that NVIDIA's Triton Inference Server serves as it is."),
         file=f"{TRITON_FOLDER}/",
         purposes={f"{TRITON_FOLDER}/": "model repository for NVIDIA's Triton Inference Server"},
@@ -238,13 +263,15 @@ _OWN: Final = (
         use=Message("The folder triton is a model repository for NVIDIA's Triton Inference Server."),
     ),
     Artefact(
-        name="web-runtime", title=Message("ONNX Runtime for browsers"), write=_write_web_runtime,
+        name="web-runtime",
+        title=Message("ONNX Runtime for browsers"),
+        write=_write_web_runtime,
         about=Message("ONNX Runtime beside the page (41 MB), so that nothing has to be fetched for it."),
         file=f"{RUNTIME_FOLDER}/",
         purposes={f"{RUNTIME_FOLDER}/": "ONNX Runtime for browsers (MIT)"},
         targets=("web",),
     ),
-)  # fmt: skip
+)
 # Names of other options and parameters of an export.
 _TAKEN: Final = ("exporter", "facts", "folder", "for", "help", "json", "mirror", "opset", "precision", "run", "target")
 _known = {each.name: each for each in _OWN}

@@ -120,9 +120,15 @@ def _config(export: "Export", images: int) -> TrainConfig:
     kept = {name: getattr(own, name) for name in ("framing", "aspect", "region", "device", "workers", "seed")}
     # The end of a run solves for a head by hard labels; here the probabilities are to be kept.
     return replace(
-        TrainConfig(), backbone=SMALL_NETWORK, method="full", epochs=epochs, label_smoothing=0.0,
-        interpolation=False, image_reading=own.image_reading, **kept,
-    )  # fmt: skip
+        TrainConfig(),
+        backbone=SMALL_NETWORK,
+        method="full",
+        epochs=epochs,
+        label_smoothing=0.0,
+        interpolation=False,
+        image_reading=own.image_reading,
+        **kept,
+    )
 
 
 def _compared(export: "Export", made: ExportResult, learned_from: int, job: JobContext) -> Variant:
@@ -152,17 +158,31 @@ def _compared(export: "Export", made: ExportResult, learned_from: int, job: JobC
         temperature=made.temperature, thresholds=None if thresholds is None else np.array(parse_json(thresholds))
     )
     answers = compare_outputs(
-        ModelOutputs(own, _NOTHING), ModelOutputs(outputs[name].logits, _NOTHING), targets[read],
-        decoder=export.decoder, own_decoder=decoder, stretch=1.0,
-    )  # fmt: skip
+        ModelOutputs(own, _NOTHING),
+        ModelOutputs(outputs[name].logits, _NOTHING),
+        targets[read],
+        decoder=export.decoder,
+        own_decoder=decoder,
+        stretch=1.0,
+    )
     _, pixels = next(readable_images(shown, reading))
     speed = time_both(sessions[MODEL_FILE], sessions[name], pixels, job)
     variant = Variant(
-        precision="distilled", file=name, bytes=len(content), reference_bytes=len(reference), sha256="",
-        answers=answers, temperature=made.temperature, bits=int8.bits if int8 else 32,
-        calibrated_on=int8.calibrated_on if int8 else 0, in_float=int8.in_float if int8 else (), speed=speed,
-        verdict=judge("distilled", answers, speed), split=split, learned_from=learned_from,
-    )  # fmt: skip
+        precision="distilled",
+        file=name,
+        bytes=len(content),
+        reference_bytes=len(reference),
+        sha256="",
+        answers=answers,
+        temperature=made.temperature,
+        bits=int8.bits if int8 else 32,
+        calibrated_on=int8.calibrated_on if int8 else 0,
+        in_float=int8.in_float if int8 else (),
+        speed=speed,
+        verdict=judge("distilled", answers, speed),
+        split=split,
+        learned_from=learned_from,
+    )
     logger.info("distilled: %s, %s", variant.verdict, answers)
     if not variant.is_kept:
         return replace(variant, file="")
@@ -193,9 +213,11 @@ def _as_one_stage(job: JobContext) -> JobContext:
     def report(event: Event) -> None:
         if isinstance(event, StepDone):
             event = Progress(
-                stage=Message("Training the small network"), done=round(1000 * (event.share or 0)), total=1000,
+                stage=Message("Training the small network"),
+                done=round(1000 * (event.share or 0)),
+                total=1000,
                 share=event.share,
-            )  # fmt: skip
+            )
         if isinstance(event, Progress | Notice):
             job.report(event)
 

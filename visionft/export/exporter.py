@@ -168,10 +168,18 @@ def begin_export(model: RunModel, images: Snapshot, folder: Path, options: Expor
     metadata = metadata_of(model, images, temperature, thresholds, border)
     metadata |= {"mirror": True} if mirror else {}
     return Export(
-        model=model, images=images, folder=folder, options=options, job=job, metadata=metadata, val=val,
-        decoder=LogitDecoder(temperature=temperature, thresholds=thresholds), distance=distance, border=border,
+        model=model,
+        images=images,
+        folder=folder,
+        options=options,
+        job=job,
+        metadata=metadata,
+        val=val,
+        decoder=LogitDecoder(temperature=temperature, thresholds=thresholds),
+        distance=distance,
+        border=border,
         mirror=mirror,
-    )  # fmt: skip
+    )
 
 
 @dataclass(kw_only=True)
@@ -307,14 +315,28 @@ class Export:
         has_float_model = (self.folder / FLOAT_MODEL_FILE).is_file()
         files = tuple(sorted({*list_contents(self.folder), CARD_FILE}))
         result = ExportResult(
-            model=out_dir / MODEL_FILE, bytes=path.stat().st_size, sha256=sha256_file(path),
-            temperature=decoder.temperature, opset=self.options.opset, parity=parity, latency=latency,
-            float_model=out_dir / FLOAT_MODEL_FILE if has_float_model else None, border=self.border,
-            remembered=remembered, files=files, variants=tuple(self.variants), forms=tuple(self.forms),
-            large_ms=large_ms, samples=samples, left_out=tuple(self.left_out), mirror=self.mirror,
-            pytorch=self.pytorch, timm_transform=self.timm_transform, target=self.options.target,
+            model=out_dir / MODEL_FILE,
+            bytes=path.stat().st_size,
+            sha256=sha256_file(path),
+            temperature=decoder.temperature,
+            opset=self.options.opset,
+            parity=parity,
+            latency=latency,
+            float_model=out_dir / FLOAT_MODEL_FILE if has_float_model else None,
+            border=self.border,
+            remembered=remembered,
+            files=files,
+            variants=tuple(self.variants),
+            forms=tuple(self.forms),
+            large_ms=large_ms,
+            samples=samples,
+            left_out=tuple(self.left_out),
+            mirror=self.mirror,
+            pytorch=self.pytorch,
+            timm_transform=self.timm_transform,
+            target=self.options.target,
             artefacts=self.options.artefacts,
-        )  # fmt: skip
+        )
         val = self.val
         evaluations = [summarise(model.run, "val", val, decoder.temperature, decoder.thresholds)] if val else []
         if (test := self._test_evaluation()) is not None:

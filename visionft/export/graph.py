@@ -51,9 +51,17 @@ def export_network(
     sample = torch.zeros(1 if is_fixed else 2, 3, *shape)
     sizes = None if is_fixed else ({0: torch.export.Dim("batch", min=1, max=4096)},)
     torch.onnx.export(
-        network, (sample,), path, dynamo=True, opset_version=opset, external_data=False, input_names=[NETWORK_INPUT],
-        output_names=list(outputs), dynamic_shapes=sizes, verbose=False,
-    )  # fmt: skip
+        network,
+        (sample,),
+        path,
+        dynamo=True,
+        opset_version=opset,
+        external_data=False,
+        input_names=[NETWORK_INPUT],
+        output_names=list(outputs),
+        dynamic_shapes=sizes,
+        verbose=False,
+    )
     model = onnx.load(path)
     graph, names = model.graph, Counter[str]()
     for node in graph.node:

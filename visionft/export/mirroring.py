@@ -61,9 +61,12 @@ def calibrate_average(
     was_right, is_right = are_equal(before, plain.targets), are_equal(after, plain.targets)
     fixed, broken = int((is_right & ~was_right).sum()), int((was_right & ~is_right).sum())
     effect = MirrorEffect(
-        images=len(is_right), top1=float(is_right.mean()), plain_top1=float(was_right.mean()),
-        difference=paired_interval(fixed, broken, len(is_right)), changed=int((~are_equal(before, turned)).sum()),
-    )  # fmt: skip
+        images=len(is_right),
+        top1=float(is_right.mean()),
+        plain_top1=float(was_right.mean()),
+        difference=paired_interval(fixed, broken, len(is_right)),
+        changed=int((~are_equal(before, turned)).sum()),
+    )
     return averaged, temperature, thresholds, effect
 
 

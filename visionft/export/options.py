@@ -68,31 +68,47 @@ TARGETS: Final = {
     for each in (
         Target(name="desktop", title=Message("This computer"), about=Message("One file, and a Python program.")),
         Target(
-            name="server", title=Message("A server"), about=Message("Also a server, and a file that is often faster."),
-            sample="server", wants="speed", note=Message("samples/server has a Dockerfile too."),
+            name="server",
+            title=Message("A server"),
+            about=Message("Also a server, and a file that is often faster."),
+            sample="server",
+            wants="speed",
+            note=Message("samples/server has a Dockerfile too."),
         ),
         Target(
-            name="web", title=Message("A web page"), about=Message("Also a page, and a small file to load."),
-            sample="web", wants="size",
+            name="web",
+            title=Message("A web page"),
+            about=Message("Also a page, and a small file to load."),
+            sample="web",
+            wants="size",
         ),
         Target(
-            name="phone", title=Message("A phone"), about=Message("Also a small file, for an app."),
-            opset=OLD_OPSET, sample="kotlin", wants="size",
+            name="phone",
+            title=Message("A phone"),
+            about=Message("Also a small file, for an app."),
+            opset=OLD_OPSET,
+            sample="kotlin",
+            wants="size",
             note=Message(
                 "The app needs ONNX Runtime for Android, iOS or React Native, and gives it the RGB bytes of an image "
                 "of any size. The classes are in labels.txt. No file was tried on a phone."
             ),
         ),
         Target(
-            name="edge", title=Message("A small device"), about=Message("Also a small file, for older software."),
-            opset=OLD_OPSET, wants="size",
+            name="edge",
+            title=Message("A small device"),
+            about=Message("Also a small file, for older software."),
+            opset=OLD_OPSET,
+            wants="size",
         ),
         Target(
-            name="python", title=Message("PyTorch"), about=Message("Also a file for PyTorch, a folder for timm."),
+            name="python",
+            title=Message("PyTorch"),
+            about=Message("Also a file for PyTorch, a folder for timm."),
             sample="pytorch",
         ),
     )
-}  # fmt: skip
+}
 DEFAULT_TARGET: Final = "desktop"
 
 

@@ -72,9 +72,13 @@ def classify_to_csv(predictor: Predictor, paths: Sequence[Path], target: Path, *
                 break
     milliseconds_each = (time.perf_counter() - began) * 1000 / max(1, done)
     return CsvResult(
-        path=target, images=done, unreadable=unreadable, milliseconds_each=milliseconds_each,
-        provider=predictor.provider, stopped=stopped,
-    )  # fmt: skip
+        path=target,
+        images=done,
+        unreadable=unreadable,
+        milliseconds_each=milliseconds_each,
+        provider=predictor.provider,
+        stopped=stopped,
+    )
 
 
 def csv_text(predictions: Sequence[Prediction]) -> str:

@@ -160,6 +160,9 @@ def measure_parity(
     for size in BATCHES[1:]:
         add(uniform_batch(decoded, size))
     return Parity(
-        images=len(decoded), max_abs_diff=max(differences), max_distance_diff=max(distance_differences),
-        top1_agreement=float(np.concatenate(agreements).mean()), batches=BATCHES,
-    )  # fmt: skip
+        images=len(decoded),
+        max_abs_diff=max(differences),
+        max_distance_diff=max(distance_differences),
+        top1_agreement=float(np.concatenate(agreements).mean()),
+        batches=BATCHES,
+    )

@@ -127,9 +127,13 @@ def write_pytorch_form(export: "Export") -> None:
     """Write `model.pt2` of an export; it is left out where it differs from `model.onnx`."""
     export.job.report(Progress(stage="Writing the PyTorch file", done=0, total=0))
     classifier = ImageClassifier(
-        export.model, export.decoder.temperature, export.images.task, export.distance, embeds=export.has_index,
+        export.model,
+        export.decoder.temperature,
+        export.images.task,
+        export.distance,
+        embeds=export.has_index,
         averages_mirror=export.options.mirror,
-    )  # fmt: skip
+    )
     try:
         export.pytorch = write_compared(classifier, export.folder, export.metadata, export.pixels, job=export.job)
     except ExportError as error:

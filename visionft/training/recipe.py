@@ -26,7 +26,7 @@ from visionft.training.config.recipe_text import (
     parse_toml,
     settings_text,
     toml_value,
-)  # fmt: skip
+)
 from visionft.training.config.train_config import FORMAT_VERSION, METHODS_FIELD, TrainConfig
 from visionft.training.runs.run_folder import RunSummary
 from visionft.weights.locations import PRETRAINED, RANDOM, find_weights

@@ -56,8 +56,9 @@ class CostChart(Chart):
         self.note = text("", "small", wrap=True)
         self._plot: Any = bare_plot(tr("Accuracy against cost"), least_height=130)
         self._plot.getPlotItem().getAxis("left").setWidth(theme.scaled(46))
-        layout = column(row(text("Accuracy against", "strong"), self.cost_box, None), self._plot, self.note,
-                        spacing=theme.TIGHT)  # fmt: skip
+        layout = column(
+            row(text("Accuracy against", "strong"), self.cost_box, None), self._plot, self.note, spacing=theme.TIGHT
+        )
         layout.setStretch(1, 1)
         self.setLayout(layout)
         self.restyle()
@@ -98,8 +99,9 @@ class CostChart(Chart):
         elif missing:
             words = tr(
                 "{count} run is missing: its cost was not measured on this computer.",
-                "{count} runs are missing: their cost was not measured on this computer.", count=missing,
-            )  # fmt: skip
+                "{count} runs are missing: their cost was not measured on this computer.",
+                count=missing,
+            )
         elif len(front) == 1:
             title = next(each.title for _, each in self._points if each.run == front[0])
             words = tr("{title} is the cheapest and the most accurate.", title=title)

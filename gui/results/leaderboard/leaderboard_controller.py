@@ -135,8 +135,14 @@ class LeaderboardController(QObject):
         if self._session is None or self.why_not_measure():
             return
         work = partial(measure_runs, self._session.path, self._session.images, self._split)
-        task = Task(title=tr("Measuring all runs"), work=work, lane=Lane.COMPUTE, page=RESULTS, device=True,
-                    priority=Priority.MEASUREMENT)  # fmt: skip
+        task = Task(
+            title=tr("Measuring all runs"),
+            work=work,
+            lane=Lane.COMPUTE,
+            page=RESULTS,
+            device=True,
+            priority=Priority.MEASUREMENT,
+        )
         self._run("measure", task)
 
     def why_not_fit(self) -> str:
@@ -164,17 +170,23 @@ class LeaderboardController(QObject):
             titles = {config.method: tr(config.method_row.title) for config in training_free(TrainConfig())}
             lines = [f"{titles.get(name, name)}: {tr(reason)}" for name, reason in report.left_out.items()]
             title = tr(
-                "{count} training-free model was fitted.", "{count} training-free models were fitted.",
+                "{count} training-free model was fitted.",
+                "{count} training-free models were fitted.",
                 count=len(report.made),
-            )  # fmt: skip
+            )
             if not report.made and report.existing:
                 title = tr("The training-free models of these labels exist already.")
             self._state.say(title, "\n".join(lines), tone="good" if report.made or report.existing else "warn")
 
         base = self._base()
         work = partial(fit_training_free, self._session.path, self._session.images, base)
-        task = Task(title=tr("Fitting training-free models"), work=work, lane=Lane.TRAINING, page=RESULTS,
-                    device=base.device != "cpu")  # fmt: skip
+        task = Task(
+            title=tr("Fitting training-free models"),
+            work=work,
+            lane=Lane.TRAINING,
+            page=RESULTS,
+            device=base.device != "cpu",
+        )
         self._run("fit", task, on_done=on_done)
 
     def _base(self) -> TrainConfig:
@@ -184,9 +196,14 @@ class LeaderboardController(QObject):
             return usual
         config = run.config
         return replace(
-            usual, backbone=config.backbone, weights=config.weights, image_size=config.image_size,
-            device=config.device, accept_licence=config.accept_licence, seed=config.seed,
-        )  # fmt: skip
+            usual,
+            backbone=config.backbone,
+            weights=config.weights,
+            image_size=config.image_size,
+            device=config.device,
+            accept_licence=config.accept_licence,
+            seed=config.seed,
+        )
 
     def _take_refusal(self, refusal: _FitRefusal) -> None:
         self._refusal = refusal

@@ -11,11 +11,14 @@ from visionft.evaluation.run_cost import RunCost
 NONE = "–"
 _LAST = float("inf")  # unknown values sort last
 _SHORT_REASONS = {
-    "other_images": Message("other images"), "other_labels": Message("other labels"),
-    "other_classes": Message("lacks classes"), "unmeasured": Message("not evaluated"),
-    "no_weights": Message("no weights"), "no_checkpoint": Message("no checkpoint"),
+    "other_images": Message("other images"),
+    "other_labels": Message("other labels"),
+    "other_classes": Message("lacks classes"),
+    "unmeasured": Message("not evaluated"),
+    "no_weights": Message("no weights"),
+    "no_checkpoint": Message("no checkpoint"),
     "trained_on": Message("trained on these"),
-}  # fmt: skip
+}
 
 
 def sentence(board: Leaderboard) -> str:

@@ -19,14 +19,28 @@ from visionft.evaluation.leaderboard import Leaderboard, LeaderboardRow
 
 _Index = QModelIndex | QPersistentModelIndex
 HEADERS: tuple[Text, ...] = (
-    "Rank", "Model", "Accuracy with its 95 % interval", "Difference to the best", "Balanced accuracy", "ECE",
-    "Made in", "Time per image", "Size", "Trained",
-)  # fmt: skip
+    "Rank",
+    "Model",
+    "Accuracy with its 95 % interval",
+    "Difference to the best",
+    "Balanced accuracy",
+    "ECE",
+    "Made in",
+    "Time per image",
+    "Size",
+    "Trained",
+)
 RANK, NAME, ACCURACY, DIFFERENCE, BALANCED, ECE, MADE, TIME, SIZE, TRAINED = range(len(HEADERS))
 # A column, and the table width below which it is hidden.
 _HIDDEN_BELOW = (
-    (TRAINED, 1240), (ECE, 1160), (BALANCED, 1060), (SIZE, 920), (DIFFERENCE, 800), (MADE, 710), (TIME, 560),
-)  # fmt: skip
+    (TRAINED, 1240),
+    (ECE, 1160),
+    (BALANCED, 1060),
+    (SIZE, 920),
+    (DIFFERENCE, 800),
+    (MADE, 710),
+    (TIME, 560),
+)
 ROW_ROLE = Qt.ItemDataRole.UserRole + 7
 _RANK_PX, _ACCURACY_PX, _ROW_PX = 70, 205, 34
 

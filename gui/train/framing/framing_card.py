@@ -60,9 +60,12 @@ class FramingCard(Card):
         self.size_box.setCurrentIndex(SIZES.index(min(SIZES, key=lambda each: abs(each - size))))
         self.framing_box.setCurrentIndex(list(FRAMINGS).index(own.framing if own is not None else "auto"))
         for part, is_shown in (
-            (self.size_box, own is not None), (self.measure_button, own is None), (self.detail, is_known),
-            (self.region_button, own is not None and own.framing == "region"), (self.trials, own is None and is_known),
-        ):  # fmt: skip
+            (self.size_box, own is not None),
+            (self.measure_button, own is None),
+            (self.detail, is_known),
+            (self.region_button, own is not None and own.framing == "region"),
+            (self.trials, own is None and is_known),
+        ):
             part.setVisible(is_shown)
         self.measure_button.setText(tr("Measure now") if choice is None else tr("Measure again"))
 

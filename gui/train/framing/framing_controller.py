@@ -21,9 +21,16 @@ class FramingController(QObject):
     """Connects the card with the project; `changed` is called with each other framing."""
 
     def __init__(
-        self, state: AppState, session: ProjectSession | None, card: FramingCard, *, parent: QObject,
-        config: Callable[[], TrainConfig], take: Callable[[TrainConfig], object], changed: Callable[[], object],
-    ) -> None:  # fmt: skip
+        self,
+        state: AppState,
+        session: ProjectSession | None,
+        card: FramingCard,
+        *,
+        parent: QObject,
+        config: Callable[[], TrainConfig],
+        take: Callable[[TrainConfig], object],
+        changed: Callable[[], object],
+    ) -> None:
         """Args: `config` is the draft, `take` replaces it."""
         super().__init__(parent)
         self._state, self._session, self._card = state, session, card

@@ -30,9 +30,7 @@ class ReadImage:
 
     def shares(self, box: Box) -> QRectF:
         """Return a box of the whole image as shares of its sides."""
-        return QRectF(
-            box.left / self.width, box.top / self.height, box.width / self.width, box.height / self.height
-        )  # fmt: skip
+        return QRectF(box.left / self.width, box.top / self.height, box.width / self.width, box.height / self.height)
 
 
 def read_image(path: Path, side: int) -> ReadImage | Unreadable:
@@ -54,8 +52,10 @@ def detail_text(preprocessing: PreprocessConfig, image: ReadImage) -> Message:
     seen = float(f"{TILE_PX * covered:.2g}")
     return Message(
         "1 pixel of the input covers {covered} x {covered} pixels of the image: details smaller than about {seen} "
-        "pixels are seen badly.", covered=f"{covered:.1f}", seen=f"{seen:.0f}",
-    )  # fmt: skip
+        "pixels are seen badly.",
+        covered=f"{covered:.1f}",
+        seen=f"{seen:.0f}",
+    )
 
 
 class SeenPart(QWidget):
@@ -93,9 +93,11 @@ class SeenPart(QWidget):
     def part_on_screen(self) -> QRectF:
         target, part = self.target(), self.part or QRectF(0, 0, 1, 1)
         return QRectF(
-            target.left() + part.left() * target.width(), target.top() + part.top() * target.height(),
-            part.width() * target.width(), part.height() * target.height(),
-        )  # fmt: skip
+            target.left() + part.left() * target.width(),
+            target.top() + part.top() * target.height(),
+            part.width() * target.width(),
+            part.height() * target.height(),
+        )
 
     def paintEvent(self, _event: QPaintEvent) -> None:
         painter = QPainter(self)

@@ -237,8 +237,11 @@ class _Problem:
         self._penalty = _PENALTY[0] + _PENALTY[1] / max(1, len(chosen))
         self.start = np.concatenate([np.full(self._count, 2 / self._count), np.zeros(self._levels), [_START, _START]])
         self.bounds: list[tuple[float | None, float | None]] = [
-            *[(0.0, None)] * self._count, *[(None, None)] * self._levels, _RANGE, _RANGE
-        ]  # fmt: skip
+            *[(0.0, None)] * self._count,
+            *[(None, None)] * self._levels,
+            _RANGE,
+            _RANGE,
+        ]
 
     def blend(self, values: np.ndarray, loss: float) -> Blend:
         """Return the blend for a parameter vector."""

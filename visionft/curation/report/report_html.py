@@ -228,9 +228,11 @@ class _Writer:
         rows = "".join(
             f'<tr><td class="name">{name}</td><td>{width:,} x {height:,} pixels</td></tr>\n'
             for name, (width, height) in (
-                ("Smallest", found.smallest), ("Median", found.median), ("Largest", found.largest),
+                ("Smallest", found.smallest),
+                ("Median", found.median),
+                ("Largest", found.largest),
             )
-        )  # fmt: skip
+        )
         words = f'<p class="summary">{found.size_count:,} different sizes.</p>\n'
         return _section("files", "Files", words, f"<table>\n{rows}</table>")
 

@@ -76,46 +76,65 @@ class Sample:
 
 
 PYTHON = Sample(
-    name="python", title="Python", file="predict.py", needs=Message("It needs Python."),
+    name="python",
+    title="Python",
+    file="predict.py",
+    needs=Message("It needs Python."),
     commands=("pip install onnxruntime numpy pillow", "python predict.py{model} image.jpg"),
-)  # fmt: skip
+)
 NODE = Sample(
-    name="node", title="JavaScript", file="samples/node/predict.mjs",
+    name="node",
+    title="JavaScript",
+    file="samples/node/predict.mjs",
     needs=Message("It needs Node.js, 20.9 or newer."),
     commands=("npm install --prefix samples/node", "node samples/node/predict.mjs{model} image.jpg"),
-)  # fmt: skip
+)
 PYTORCH = Sample(
-    name="pytorch", title="PyTorch", file="samples/pytorch/predict.py", needs=Message("It needs Python."),
-    commands=("pip install torch pillow", "python samples/pytorch/predict.py image.jpg"), model=PYTORCH_FILE,
-)  # fmt: skip
+    name="pytorch",
+    title="PyTorch",
+    file="samples/pytorch/predict.py",
+    needs=Message("It needs Python."),
+    commands=("pip install torch pillow", "python samples/pytorch/predict.py image.jpg"),
+    model=PYTORCH_FILE,
+)
 SAMPLES = (
     PYTHON,
     PYTORCH,
     NODE,
     Sample(
-        name="web", title="Browser", file="samples/web/page.mjs",
+        name="web",
+        title="Browser",
+        file="samples/web/page.mjs",
         needs=Message("The page classifies images in the browser; none is uploaded. To try it, Python serves it here."),
         commands=(
-            "npm install --prefix samples/web", "python -m http.server 8000 --bind 127.0.0.1",
+            "npm install --prefix samples/web",
+            "python -m http.server 8000 --bind 127.0.0.1",
             "# open http://127.0.0.1:8000/samples/web/{model}",
         ),
         installed="samples/web/runtime/ort.wasm.bundle.min.mjs",
     ),
     Sample(
-        name="server", title="Server", file="samples/server/app.py",
+        name="server",
+        title="Server",
+        file="samples/server/app.py",
         needs=Message("It needs Python. The last command, in another terminal, asks it."),
         commands=(
-            "pip install -r samples/server/requirements.txt", "python samples/server/app.py{model}",
+            "pip install -r samples/server/requirements.txt",
+            "python samples/server/app.py{model}",
             "curl -F file=@image.jpg http://127.0.0.1:8000/predict",
         ),
     ),
     Sample(
-        name="csharp", title="C#", file="samples/csharp/Program.cs",
+        name="csharp",
+        title="C#",
+        file="samples/csharp/Program.cs",
         needs=Message("It needs the .NET SDK, 8 or newer."),
         commands=("dotnet run --project samples/csharp --{model} image.jpg",),
     ),
     Sample(
-        name="cpp", title="C++", file="samples/cpp/predict.cpp",
+        name="cpp",
+        title="C++",
+        file="samples/cpp/predict.cpp",
         needs=Message("It needs ONNX Runtime and OpenCV: on Debian libonnxruntime-dev and libopencv-dev."),
         commands=(
             "g++ -std=c++17 -O2 samples/cpp/predict.cpp -o samples/cpp/predict "
@@ -124,7 +143,9 @@ SAMPLES = (
         ),
     ),
     Sample(
-        name="kotlin", title="Kotlin", file="samples/android/ImageClassifier.kt",
+        name="kotlin",
+        title="Kotlin",
+        file="samples/android/ImageClassifier.kt",
         needs=Message("For an Android app. It was compiled with stand-ins for its libraries, not run on a phone."),
         commands=(
             'implementation("com.microsoft.onnxruntime:onnxruntime-android:1.22.0")  // in app/build.gradle.kts',
@@ -132,14 +153,16 @@ SAMPLES = (
         ),
     ),
     Sample(
-        name="swift", title="Swift", file="samples/ios/ImageClassifier.swift",
+        name="swift",
+        title="Swift",
+        file="samples/ios/ImageClassifier.swift",
         needs=Message("For an iOS app. It was compiled with stand-ins for its libraries, not run on a phone."),
         commands=(
-            'https://github.com/microsoft/onnxruntime-swift-package-manager  (the package to add in Xcode)',
+            "https://github.com/microsoft/onnxruntime-swift-package-manager  (the package to add in Xcode)",
             "cp {file} labels.txt APP/",
         ),
     ),
-)  # fmt: skip
+)
 
 
 def sample_files(models: Collection[str] = (MODEL_FILE,)) -> list[str]:

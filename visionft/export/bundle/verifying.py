@@ -162,10 +162,14 @@ def verify_export(folder: Path, *, images: Path | None = None, job: JobContext =
             sample, why_not_run = _run_script(folder, images)
     others = (name for name in files_in(folder) if name not in (*files, RECORD_FILE))
     return Verification(
-        folder=folder, checked=len(files) - sum(each.fault == "missing" for each in faults), faults=tuple(faults),
+        folder=folder,
+        checked=len(files) - sum(each.fault == "missing" for each in faults),
+        faults=tuple(faults),
         foreign=tuple(name for name in others if not any(part.startswith(".") for part in name.split("/"))),
-        answers=tuple(answers), sample=sample, why_not_run=why_not_run,
-    )  # fmt: skip
+        answers=tuple(answers),
+        sample=sample,
+        why_not_run=why_not_run,
+    )
 
 
 def _fault(folder: Path, name: str, entry: ListedFile) -> Fault | None:

@@ -14,10 +14,13 @@ from visionft.export.contents import RUNTIME_FOLDER
 
 # The page loads the first pair where the browser has WebGPU, else the second, which is half as large.
 RUNTIME_FILES: Final = (
-    "ort.webgpu.bundle.min.mjs", "ort-wasm-simd-threaded.asyncify.wasm",
-    "ort.wasm.bundle.min.mjs", "ort-wasm-simd-threaded.wasm",
-    "LICENSE.txt", "ThirdPartyNotices.txt",
-)  # fmt: skip
+    "ort.webgpu.bundle.min.mjs",
+    "ort-wasm-simd-threaded.asyncify.wasm",
+    "ort.wasm.bundle.min.mjs",
+    "ort-wasm-simd-threaded.wasm",
+    "LICENSE.txt",
+    "ThirdPartyNotices.txt",
+)
 
 
 def runtime_files() -> list[str]:

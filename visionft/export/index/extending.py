@@ -98,8 +98,12 @@ def change_index(
     return IndexContents(
         images=len(classes),
         per_class={name: int((classes == i).any(axis=1).sum()) for i, name in enumerate(changed.class_names)},
-        added=len(entries), known=known, removed=len(removed), left_out=tuple(left_out), stopped=stopped,
-    )  # fmt: skip
+        added=len(entries),
+        known=known,
+        removed=len(removed),
+        left_out=tuple(left_out),
+        stopped=stopped,
+    )
 
 
 def _image_ids(index: ExportedIndex, name: str) -> set[int]:

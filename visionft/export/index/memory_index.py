@@ -106,10 +106,14 @@ def write_index(path: Path, index: ExportedIndex) -> None:
 
     ids = index.memory.image_ids.tolist()
     about = {
-        "class_names": list(index.class_names), "temperature": index.temperature, "model": index.model,
-        "added": index.added, "removed": index.removed, "variants": list(index.variants),
+        "class_names": list(index.class_names),
+        "temperature": index.temperature,
+        "model": index.model,
+        "added": index.added,
+        "removed": index.removed,
+        "variants": list(index.variants),
         "images": [list(dataclasses.astuple(index.images.get(each, IndexEntry("", "")))) for each in ids],
-    }  # fmt: skip
+    }
     arrays = {name: np.require(value, requirements="C") for name, value in index.memory.arrays().items()}
     with atomic_path(path) as whole:  # replaced after it is written and recorded
         whole.write_bytes(save(arrays, metadata={_ABOUT: json.dumps(about, ensure_ascii=False)}))
@@ -136,10 +140,15 @@ def read_index(model: Path) -> ExportedIndex | None:
             for name, content, note, tags in about["images" if "images" in about else "pictures"]  # before 0.1
         ]
         index = ExportedIndex(
-            memory, tuple(about["class_names"]), dict(zip(memory.image_ids.tolist(), images, strict=True)),
-            float(about["temperature"]), str(about["model"]), int(about["added"]), int(about.get("removed", 0)),
+            memory,
+            tuple(about["class_names"]),
+            dict(zip(memory.image_ids.tolist(), images, strict=True)),
+            float(about["temperature"]),
+            str(about["model"]),
+            int(about["added"]),
+            int(about.get("removed", 0)),
             tuple(map(str, about.get("variants", ()))),
-        )  # fmt: skip
+        )
         if memory.classes != len(index.class_names) or not index.temperature > 0:
             raise ValueError("it names other classes than its labels are of")
     except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:

@@ -173,10 +173,19 @@ def write_variant(export: "Export", precision: Precision) -> None:
         path.write_bytes(content)
         digest = sha256_file(path)
     variant = Variant(
-        precision=precision, file=path.name if digest else "", bytes=len(content), reference_bytes=len(reference),
-        sha256=digest, answers=answers, temperature=export.decoder.temperature, bits=bits,
-        calibrated_on=calibrated_on, in_float=in_float, speed=speed, verdict=judge(precision, answers, speed),
-    )  # fmt: skip
+        precision=precision,
+        file=path.name if digest else "",
+        bytes=len(content),
+        reference_bytes=len(reference),
+        sha256=digest,
+        answers=answers,
+        temperature=export.decoder.temperature,
+        bits=bits,
+        calibrated_on=calibrated_on,
+        in_float=in_float,
+        speed=speed,
+        verdict=judge(precision, answers, speed),
+    )
     logger.info("%s: %s, %s", precision, variant.verdict, answers)
     export.variants.append(variant)
 

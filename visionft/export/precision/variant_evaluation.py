@@ -125,12 +125,16 @@ def compare_outputs(
     difference = decoder.probabilities(reference.logits) - own_decoder.probabilities(own.logits)
     distances = np.abs(own.distances / stretch - reference.distances)
     return VariantAgreement(
-        images=len(targets), top1=float(is_right.mean()), reference_top1=float(was_right.mean()),
-        difference=paired_interval(fixed, broken, len(targets)), flips=int((~are_equal(before, after)).sum()),
+        images=len(targets),
+        top1=float(is_right.mean()),
+        reference_top1=float(was_right.mean()),
+        difference=paired_interval(fixed, broken, len(targets)),
+        flips=int((~are_equal(before, after)).sum()),
         ece=own_decoder.calibration_error(own.logits, targets),
         reference_ece=decoder.calibration_error(reference.logits, targets),
-        max_abs_diff=float(np.abs(difference).max()), max_distance_diff=float(distances.max(initial=0.0)),
-    )  # fmt: skip
+        max_abs_diff=float(np.abs(difference).max()),
+        max_distance_diff=float(distances.max(initial=0.0)),
+    )
 
 
 def distance_stretch(reference: ModelOutputs, own: ModelOutputs) -> float:
@@ -161,7 +165,16 @@ def time_both(reference: Any, variant: Any, pixels: np.ndarray, job: JobContext)
     if provider == PROCESSOR and processor_s.all():
         faster = min(faster, processor_s[0] / processor_s[1])  # a busy computer may delay one of the two more often
     return VariantLatency(
-        p50_ms=own.median_ms, p99_ms=own.p99_ms, max_ms=own.max_ms, reference_p50_ms=usual.median_ms,
-        reference_p99_ms=usual.p99_ms, reference_max_ms=usual.max_ms, times_faster=round(faster, 3), runs=len(pairs),
-        provider=provider, width=pixels.shape[1], height=pixels.shape[0], processor=processor_name(),
-    )  # fmt: skip
+        p50_ms=own.median_ms,
+        p99_ms=own.p99_ms,
+        max_ms=own.max_ms,
+        reference_p50_ms=usual.median_ms,
+        reference_p99_ms=usual.p99_ms,
+        reference_max_ms=usual.max_ms,
+        times_faster=round(faster, 3),
+        runs=len(pairs),
+        provider=provider,
+        width=pixels.shape[1],
+        height=pixels.shape[0],
+        processor=processor_name(),
+    )

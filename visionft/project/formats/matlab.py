@@ -25,8 +25,16 @@ _OF_ARRAYS = (1, 2, 3, 16, 17)  # classes of arrays: cells, structures, objects,
 _MAX_DEPTH = 50  # arrays within others; a cell of text in an array of structures is the third
 # What SciPy raises for damaged files; its compiled reader also returns variables that it never set.
 _DAMAGE = (
-    ValueError, TypeError, OSError, KeyError, IndexError, MemoryError, UnboundLocalError, zlib.error, struct.error,
-)  # fmt: skip
+    ValueError,
+    TypeError,
+    OSError,
+    KeyError,
+    IndexError,
+    MemoryError,
+    UnboundLocalError,
+    zlib.error,
+    struct.error,
+)
 _Table = tuple[list[str], Iterator[dict[str, Any]]]  # titles and rows
 # Beginnings of the names of lists of numbers: `trnid`, `valid` and `tstid` in `setid.mat` of Oxford Flowers.
 _SPLITS = (("trn", "train"), ("train", "train"), ("val", "val"), ("tst", "test"), ("test", "test"))

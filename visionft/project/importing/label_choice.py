@@ -30,9 +30,12 @@ def label_choice(
     if class_folder == 0:
         raise VisionFTError("There is no folder level 0.", "Level 1 lies in the source; -1 holds the images.")
     ways = {
-        "class_folder": class_folder is not None, "name_part": name_part is not None,
-        "label_column": bool(label_column), "from_boxes": from_boxes, "without_labels": without_labels,
-    }  # fmt: skip
+        "class_folder": class_folder is not None,
+        "name_part": name_part is not None,
+        "label_column": bool(label_column),
+        "from_boxes": from_boxes,
+        "without_labels": without_labels,
+    }
     given = [option for option, is_given in ways.items() if is_given]
     of_table = [option for option, value in (("table", table), ("file_column", file_column)) if value]
     *others, last = map(spelled, ways)
@@ -45,9 +48,15 @@ def label_choice(
         why = "It separates the classes in a column, a part of the names or the name of a folder."
         raise _contradiction(given[0], "separator", spelled, why)
     return LabelChoice(
-        table=table, file=file_column, label=label_column, class_folder=class_folder or 0, name_part=name_part,
-        separator=separator, is_unlabelled=without_labels, takes_marks=from_boxes,
-    )  # fmt: skip
+        table=table,
+        file=file_column,
+        label=label_column,
+        class_folder=class_folder or 0,
+        name_part=name_part,
+        separator=separator,
+        is_unlabelled=without_labels,
+        takes_marks=from_boxes,
+    )
 
 
 def _contradiction(first: str, second: str, spelled: Callable[[str], str], hint: Text) -> VisionFTError:

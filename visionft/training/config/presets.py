@@ -58,16 +58,17 @@ class Preset:
     words: str
 
 
-# fmt: off
 PRESETS: dict[str, Preset] = {
-    "quick": Preset(Message("Quick"),
-        Message("Only the last layer is trained: shows quickly whether your labels can be learned.")),
-    "balanced": Preset(Message("Balanced"),
-        Message("The usual choice: learns from your images until there is little more to gain.")),
-    "best": Preset(Message("Best"),
-        Message("The highest accuracy on this computer, from more augmented views of each image.")),
+    "quick": Preset(
+        Message("Quick"), Message("Only the last layer is trained: shows quickly whether your labels can be learned.")
+    ),
+    "balanced": Preset(
+        Message("Balanced"), Message("The usual choice: learns from your images until there is little more to gain.")
+    ),
+    "best": Preset(
+        Message("Best"), Message("The highest accuracy on this computer, from more augmented views of each image.")
+    ),
 }
-# fmt: on
 DEFAULT_PRESET = "balanced"
 
 

@@ -31,7 +31,7 @@ from visionft.training.loop.batches import (
     plain_batches,
     sampling_weights,
     training_batches,
-)  # fmt: skip
+)
 from visionft.training.loop.costs import feature_drift
 from visionft.training.loop.ridge_init import set_gentle_head
 from visionft.training.loop.subsets import DRIFT_IMAGES, RIDGE_INIT_PER_CLASS, spread, spread_by_class

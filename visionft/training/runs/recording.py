@@ -24,7 +24,7 @@ from visionft.training.runs.checkpoint import (
     load_checkpoint,
     save_checkpoint,
     whole_folder,
-)  # fmt: skip
+)
 from visionft.training.runs.exchange import complete_exchange
 from visionft.training.runs.held_out import HeldOutPredictions
 from visionft.training.runs.metrics_file import append_metrics, read_metrics

@@ -250,10 +250,18 @@ def read_run(run_dir: Path) -> RunSummary:
         raise RunError(message, hint) from error
     faults = checkpoint_faults(run_dir, is_quick=True)
     return RunSummary(
-        name=run_dir.name, path=run_dir, config=config, class_names=tuple(class_names), epochs=epochs, result=result,
-        notes=_read_notes(run_dir), is_going=is_going(run_dir), faults=faults, parts=parts,
+        name=run_dir.name,
+        path=run_dir,
+        config=config,
+        class_names=tuple(class_names),
+        epochs=epochs,
+        result=result,
+        notes=_read_notes(run_dir),
+        is_going=is_going(run_dir),
+        faults=faults,
+        parts=parts,
         has_weights=(run_dir / BEST_FOLDER / MANIFEST).is_file() or BEST_FOLDER in faults,
-    )  # fmt: skip
+    )
 
 
 def checkpoint_faults(run_dir: Path, *, is_quick: bool = False) -> dict[str, str]:
