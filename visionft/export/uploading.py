@@ -70,9 +70,10 @@ def require_network() -> None:
 def send_files(files: Mapping[str, Path], to: Destination, *, message: str, job: JobContext = SILENT) -> UploadResult:
     """Put files ({name in the repository: file}) into a model repository, in one commit: all of them arrive, or none.
 
-    Raises `VisionFTError`: the network may not be used, the hub refuses or is gone, the repository is public although
-    it was not to be, or holds files although it was not to; `JobCancelled`: it was stopped; the repository may have
-    been made, and is empty.
+    Raises:
+        VisionFTError: The network may not be used, the hub refuses or is gone, the repository is public although it was
+            not to be, or holds files although it was not to.
+        JobCancelled: It was stopped; the repository may have been made, and is empty.
     """
     from huggingface_hub import CommitOperationAdd, HfApi, get_token
     from huggingface_hub.utils import disable_progress_bars, get_session, validate_repo_id

@@ -78,7 +78,8 @@ def save_held_out(folder: Path, predictions: HeldOutPredictions) -> None:
 def load_held_out(path: Path, *, of: str | None = None) -> HeldOutPredictions | None:
     """Read a file of predictions; None without one, or where it belongs to other weights than those of the hash `of`.
 
-    Raises OSError, ValueError: it cannot be read.
+    Raises:
+        OSError, ValueError: It cannot be read.
     """
     from safetensors import SafetensorError, safe_open
 
