@@ -179,15 +179,19 @@ class ImportReportCard(Card):
 
     def show_report(self, report: "ImportReport") -> None:
         words = [tr("{count} image imported", "{count} images imported", count=report.added)]
-        words += [tr("classes: {classes}", classes=len(report.classes))] if report.classes else []
-        words += [tr("stopped before the end")] if report.stopped else []
+        if report.classes:
+            words.append(tr("classes: {classes}", classes=len(report.classes)))
+        if report.stopped:
+            words.append(tr("stopped before the end"))
         self._line.setText("; ".join(words))
         self._files = left_out_files(report)
         counts = Counter(each.kind for each in self._files)
         duplicates, unreadable, skipped = (counts[kind] for kind in ("Duplicate", "Unreadable", "Skipped"))
         parts = [tr("{count} duplicate", "{count} duplicates", count=duplicates)] if duplicates else []
-        parts += [tr("{count} unreadable", count=unreadable)] if unreadable else []
-        parts += [tr("{count} skipped", count=skipped)] if skipped else []
+        if unreadable:
+            parts.append(tr("{count} unreadable", count=unreadable))
+        if skipped:
+            parts.append(tr("{count} skipped", count=skipped))
         self._note.setText(" ".join(filter(None, (", ".join(parts), *warning_words(report.warnings)))))
         is_whole = report.added and not (report.unreadable or report.warnings)
         self._icon.show_icon(*(("check-circle", "good") if is_whole else ("warning", "warn")))

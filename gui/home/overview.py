@@ -181,7 +181,8 @@ class ContactSheet(Card):
         self.count_label.setText(tr("{count} image", "{count} images", count=summary.images))
         self._note.setText(tr("{count} without a label", count=f"{rest:,}") if rest else "")
         groups = [(name, shown.colours[name], rows) for name, rows in shown.overview.samples.items() if rows]
-        groups += [(tr("Without label"), None, shown.unlabelled)] if shown.unlabelled else []
+        if shown.unlabelled:
+            groups.append((tr("Without label"), None, shown.unlabelled))
         sections = tuple(Section(name, colour, len(rows)) for name, colour, rows in groups)
         tiles = [Tile(image_id=image.image_id, path=image.path) for *_, rows in groups for image in rows]
         self.grid.show_tiles(tiles, sections)

@@ -95,10 +95,13 @@ class Recovery:
         missing, repaired = len(report.missing), len(report.repaired)
         gone = tr("The file of {count} image is gone.", "The files of {count} images are gone.", count=missing)
         facts = [tr("Repaired: {count}.", count=repaired)] if repaired else []
-        facts += [gone] if missing else []
-        facts += [tr("Folders that may not be entered: {count}.", count=len(report.closed))] if report.closed else []
+        if missing:
+            facts.append(gone)
+        if report.closed:
+            facts.append(tr("Folders that may not be entered: {count}.", count=len(report.closed)))
         is_changed = report.seal == "broken"
-        facts += [tr("Another program or the disk changed the project; a value may be wrong.")] if is_changed else []
+        if is_changed:
+            facts.append(tr("Another program or the disk changed the project; a value may be wrong."))
         lines = [*report.unexplained, *report.repaired, *map(str, (*report.missing, *report.closed)[:_NAMED])]
         step = NextStep("relink") if missing else NextStep("restore") if is_changed else None
         message = tr("The project was checked.") if facts else tr("The project is in order.")

@@ -151,7 +151,8 @@ def cells(
         title = ", ".join(row.labels)
         if not row.labels:  # the conflicting classes, and the suggestion
             parts = [tr("{first} or {last}?", first=", ".join(offered[:-1]), last=offered[-1])] if offered else []
-            parts += [badge.text()] if badge is not None else []
+            if badge is not None:
+                parts.append(badge.text())
             title = "  ".join(parts) or tr("no label")
             title = f"{title}, {tr('put off')}" if is_put_off else title
         yield Cell(

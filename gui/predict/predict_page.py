@@ -312,7 +312,8 @@ class TryPage(Page):
 
     def _show_csv_result(self, result: CsvResult) -> None:
         facts = [tr("{time} ms per image, with decoding", time=f"{result.milliseconds_each:.0f}")]
-        facts += [tr("{count} could not be decoded", count=result.unreadable)] * bool(result.unreadable)
+        if result.unreadable:
+            facts.append(tr("{count} could not be decoded", count=result.unreadable))
         facts += [tr("stopped before the end")] * result.stopped
         words, tone = _written_text(result.images, result.path), "warn" if result.stopped else "good"
         self.state.say(words, "; ".join(facts) + ".", tone=tone)

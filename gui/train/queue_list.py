@@ -78,7 +78,8 @@ class QueueList(Card):
         parts = [tr("{count} waiting.", count=waiting)]
         parts += [tr("They start with Start queue.") if is_held else tr("The next one starts automatically.")]
         failed = len(runs) - waiting
-        parts += [tr("{count} could not be trained.", count=failed)] if failed else []
+        if failed:
+            parts.append(tr("{count} could not be trained.", count=failed))
         self._words.setText(" ".join(parts))
         self._show_enabled()
 

@@ -268,7 +268,8 @@ def epochs_words(config: TrainConfig) -> list[str]:
 def command_line(config: TrainConfig, project: str) -> str:
     """Return the equivalent `visionft train` command of this config."""
     words = ["visionft", "train", project, "--backbone", config.backbone, "--method", config.method]
-    words += ["--epochs", str(config.epochs)] if config.total_epochs else []
+    if config.total_epochs:
+        words += ["--epochs", str(config.epochs)]
     for name, value in setting_changes(config).items():
         words += ["--set", f"{name}={value}"]
     return shlex.join(words)

@@ -167,7 +167,8 @@ def _label_errors_text(suspects: Sequence[Mapping[str, Any]], result: CheckResul
         if not isinstance(label, str):
             label, change = ", ".join(label), f"-{each['doubted']}" if each["doubted"] else f"+{change}"
         rows.append((chance_text(each["score"]), label, change, each["path"]))
-    lines += [table(("wrong", "label", "suggested", "image"), rows)] if rows else []
+    if rows:
+        lines.append(table(("wrong", "label", "suggested", "image"), rows))
     if len(suspects) > _SHOWN_LABELS:
         lines.append(f"... and {len(suspects) - _SHOWN_LABELS} more; `--json` lists all.")
     if overlap := result.facts["overlap"][:_SHOWN_PAIRS]:
@@ -227,10 +228,12 @@ def _report_text(found: DatasetReport, out: Path | None) -> str:
         else:
             stale = " (before the last changes)" if each.state == "stale" else ""
             rows.append((each.title, f"{each.flagged:,}", f"{kinds}{stale}"))
-    lines += ["", table(("check", "flagged", ""), rows)] if rows else []
+    if rows:
+        lines += ["", table(("check", "flagged", ""), rows)]
     if titles := [each.title for each in found.checks if each.is_approximate]:
         lines.append(f"{', '.join(titles)}: {APPROXIMATE_TEXT}")
-    lines += ["", "What to do next:"] if found.recommendations else []
+    if found.recommendations:
+        lines += ["", "What to do next:"]
     for number, each in enumerate(found.recommendations, start=1):
         lines += [f"{number:2}. {each.action}", f"    {each.evidence}"]
     lines += found.audits

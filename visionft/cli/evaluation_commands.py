@@ -226,7 +226,8 @@ def compare(
             (*map(", ".join, (each.true_classes, each.before, each.after)), paths.get(each.image_id, "gone"))
             for each in group[:_SHOWN_CHANGES]
         ]
-        lines += ["", name, table(("class", "before", "after", "image"), rows)] if rows else []
+        if rows:
+            lines += ["", name, table(("class", "before", "after", "image"), rows)]
     print_result(found, "\n".join(lines), as_json=json, paths=paths)
 
 

@@ -135,7 +135,8 @@ def _export_text(result: "ExportResult", target: Target) -> str:
     lines += map(_form_text, result.forms)
     lines += [f"Left out: {reason}" for reason in result.left_out]
     file = target.file(result.variants)
-    lines += [f"The file for {target.title.lower()}: {file}"] * bool(result.variants)
+    if result.variants:
+        lines.append(f"The file for {target.title.lower()}: {file}")
     offered = [row for row in ARTEFACTS.values() if target.name in row.offered_for and row.name not in result.artefacts]
     lines += [f"Also possible: --{row.name}. {row.sentence}" for row in offered]
     lines += target.notes(result.files)
@@ -285,8 +286,10 @@ def _verification_text(found: "Verification") -> str:
         if each.agreement is not None:
             outcome += f"; the class of model.onnx on {each.agreement:.1%} of {count_of(each.images, 'image')}"
         lines.append(f"  {each.name}: {outcome}.")
-    lines += [f"  {found.sample}"] if found.sample else []
-    lines += [f"  {SCRIPT_FILE} was not run: {found.why_not_run}"] if found.why_not_run else []
+    if found.sample:
+        lines.append(f"  {found.sample}")
+    if found.why_not_run:
+        lines.append(f"  {SCRIPT_FILE} was not run: {found.why_not_run}")
     lines += [f"  not of the export: {name}" for name in found.foreign[:_SHOWN]]
     if more := len(found.foreign[_SHOWN:]):
         lines.append(f"  not of the export either: {count_of(more, 'other file')}")

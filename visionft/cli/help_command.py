@@ -212,10 +212,14 @@ def _parameter_text(parameter: dict[str, Any]) -> str:
     value = f" {parameter['value']}" if parameter["names"] and parameter["value"] else ""
     is_obvious = parameter["type"] in ("flag", "text") or parameter["value"] == parameter["type"].upper()
     facts = [] if is_obvious else [parameter["type"]]
-    facts += [f"at least {parameter['minimum']}"] if parameter["minimum"] is not None else []
-    facts += [f"at most {parameter['maximum']}"] if parameter["maximum"] is not None else []
-    facts += ["repeatable"] if parameter["repeated"] else []
-    facts += [f"default {parameter['default']}"] if parameter["default"] not in (None, False, "", []) else []
+    if parameter["minimum"] is not None:
+        facts.append(f"at least {parameter['minimum']}")
+    if parameter["maximum"] is not None:
+        facts.append(f"at most {parameter['maximum']}")
+    if parameter["repeated"]:
+        facts.append("repeatable")
+    if parameter["default"] not in (None, False, "", []):
+        facts.append(f"default {parameter['default']}")
     limits = f" ({', '.join(facts)})" if facts else ""
     return f"  {named}{value}{limits}: {parameter['help']}"
 

@@ -98,7 +98,8 @@ def check(
         lines += [f"Missing: {path}" for path in report.missing]
         lines += [f"May not be entered (check its permissions): {path}" for path in report.closed]
         lines += [f"Edited since it was imported: {path}" for path in report.edited]
-        lines += [f"Find them again with: {relink}"] if report.missing else []
+        if report.missing:
+            lines.append(f"Find them again with: {relink}")
         text = "\n".join(lines) or f"Everything is in order. {_CHECKED[report.seal]}"
         print_result(report, text, as_json=json)
 

@@ -162,7 +162,8 @@ def import_result(
             for each in found.measured
         ]
         lines = [f"{found.run}, trained on {found.device}."]
-        lines += [table(("split", "there", "here", "images"), rows)] if rows else []
+        if rows:
+            lines.append(table(("split", "there", "here", "images"), rows))
         print_result(found, "\n".join([*lines, *found.remarks]), as_json=json)
 
 

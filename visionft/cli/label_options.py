@@ -21,5 +21,6 @@ def option_words(choice: LabelChoice) -> Sequence[str]:
         "--separator": choice.separator,
     }
     words = [word for option, value in values.items() if value for word in (option, value)]
-    words += ["--from-boxes"] if choice.takes_marks else []
+    if choice.takes_marks:
+        words.append("--from-boxes")
     return [*words, "--without-labels"] if choice.is_unlabelled else words

@@ -187,8 +187,10 @@ def _evidence_text(result: "EvidenceResult", rows: dict[int, ImageRow]) -> str:
             row = rows.get(each.image_id)
             parts = [", ".join(each.classes), f"{each.similarity:.2f}"]
             parts.append(str(row.path) if row else "no longer in the project")
-            parts += [f"[{', '.join(row.tags)}]"] if row and row.tags else []
-            parts += [f"“{row.note}”"] if row and row.note else []
+            if row and row.tags:
+                parts.append(f"[{', '.join(row.tags)}]")
+            if row and row.note:
+                parts.append(f"“{row.note}”")
             lines.append(f"  {kind}: {' '.join(parts)}")
     return "\n".join(lines)
 

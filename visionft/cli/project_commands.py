@@ -183,8 +183,10 @@ def _preview_text(preview: ImportPreview, *, replaces_labels: bool, lists_all: b
         sizes = f", {size_text(preview.bytes)}, {smallest} to {largest} pixels"
     lines = [f"Would add {count_of(preview.new, 'image')}{sizes}. Nothing was written."]
     lines += [f"  {name}  {count}{_split_words(preview, name)}" for name, count in preview.classes.items()]
-    lines += [f"  (no class)  {preview.unlabelled}{_split_words(preview, '')}"] if preview.unlabelled else []
-    lines += [f"  {reading_text(preview.image_reading)}"] if preview.image_reading != AS_STORED else []
+    if preview.unlabelled:
+        lines.append(f"  (no class)  {preview.unlabelled}{_split_words(preview, '')}")
+    if preview.image_reading != AS_STORED:
+        lines.append(f"  {reading_text(preview.image_reading)}")
     lines += _reading_lines(preview.interpretations) + _readings_lines(preview, lists_all=lists_all)
     advice = "They would have no label until you decide; --replace-labels takes the class of this source."
     lines += _conflict_lines(preview.conflicts, "They get the class of this source." if replaces_labels else advice)
@@ -209,7 +211,8 @@ def _report_text(report: ImportReport, project: Path, source: Path) -> str:
             *(f"  {command} {option}" for option in _LABEL_OPTIONS),
         ]
     read = _reading_lines(report.interpretations)
-    lines += ["This is how it was read:", *read] if read else []
+    if read:
+        lines += ["This is how it was read:", *read]
     lines += _readings_lines(report)
     return "\n".join(lines + _conflict_lines(report.conflicts, _to_decide(project)) + _left_out_lines(report))
 
@@ -235,8 +238,10 @@ def _reading_lines(interpretations: tuple[Interpretation, ...]) -> list[str]:
     for each in interpretations:
         if each.columns:
             taken = [f"images: {each.file_column}", f"classes: {_listed(each.label_columns) or 'none'}"]
-            taken += [f"splits: {each.split_column}"] if each.split_column else []
-            taken += [f"not used: {_listed(each.unused_columns)}"] if each.unused_columns else []
+            if each.split_column:
+                taken.append(f"splits: {each.split_column}")
+            if each.unused_columns:
+                taken.append(f"not used: {_listed(each.unused_columns)}")
             lines.append(f"  {each.file.name}: {'; '.join(taken)}")
         folders = [
             ("classes", each.class_folders),

@@ -143,7 +143,8 @@ def class_images(
     known: list[tuple[SnapshotImage, list[int]]] = []
     for image in images.labelled(split):
         indices = [index_of[name] for name in images.labels_of(image) if name in index_of]
-        known += [(image, indices)] if indices else []
+        if indices:
+            known.append((image, indices))
     chosen = tuple(image for image, _ in known)
     if images.task == "single":
         return chosen, np.array([indices[0] for _, indices in known])

@@ -131,7 +131,8 @@ class CostChart(Chart):
     def _draw_front(self, front: list[str]) -> None:
         corners: list[tuple[float, float]] = []
         for x, each in sorted((pair for pair in self._points if pair[1].run in front), key=lambda pair: pair[0]):
-            corners += [(x, corners[-1][1])] if corners else []
+            if corners:
+                corners.append((x, corners[-1][1]))
             corners.append((x, each.top1 or 0.0))
         pen = pg.mkPen(theme.colours().good, width=1.6, style=Qt.PenStyle.DashLine)
         self._plot.plot([x for x, _ in corners], [y for _, y in corners], pen=pen)

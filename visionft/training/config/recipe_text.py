@@ -42,15 +42,18 @@ def settings_text(config: TrainConfig) -> str:
             for each in fields
             if each.name in ("backbone", "method") or getattr(settings, each.name) != getattr(usual, each.name)
         ]
-        lines += [f"[{name}]"] if fields else []
+        if fields:
+            lines.append(f"[{name}]")
         for heading, chosen in ((_CHOSEN, differing), (_USUAL, [each for each in fields if each not in differing])):
-            lines += ["", heading, ""] if chosen else []
+            if chosen:
+                lines += ["", heading, ""]
             for each in chosen:
                 allowed = range_words(each.metadata)
                 label = f"{each.metadata['label']}{f', {allowed}' if allowed else ''}"
                 lines += comment(f"{label}. {each.metadata['help']}")
                 lines.append(f"{each.name} = {toml_value(getattr(settings, each.name))}")
-        lines += [""] if fields else []
+        if fields:
+            lines.append("")
     return "\n".join(lines)
 
 
