@@ -13,6 +13,7 @@ from typing import get_args
 
 import numpy as np
 import pytest
+from make_notebook import PAGE, blocks, unpack_photographs
 from PIL import Image
 
 import visionft
@@ -32,7 +33,6 @@ from visionft.training.run_settings import run_settings
 from visionft.training.time_limit import TimeLimit
 
 ROOT = Path(__file__).parents[2]
-PAGE = ROOT / "docs" / "python.md"
 TINY = {"backbone": "test_resnet", "weights": "random", "image_size": 32, "framing": "centre", "workers": 0}
 
 
@@ -370,34 +370,24 @@ def test_an_interrupt_lets_a_job_end_well():
         os.kill(os.getpid(), 2)
 
 
-def blocks() -> list[str]:
-    return re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+def code_of_the_page() -> list[str]:
+    return [text for kind, text in blocks(PAGE.read_text(encoding="utf-8")) if kind == "code"]
 
 
 def test_the_page_names_what_there_is():
     owners = {"project": visionft.Project, "run": visionft.Run, "model": visionft.Model, "visionft": visionft}
     text = PAGE.read_text(encoding="utf-8")
     used = re.findall(r"\b(project|run|model|visionft)\.([a-z_]+)\(", text)
-    assert len(blocks()) >= 5 and len(used) > 15
+    assert len(code_of_the_page()) >= 5 and len(used) > 15
     assert not [f"{owner}.{name}" for owner, name in used if not hasattr(owners[owner], name)]
 
 
 @pytest.mark.slow
 def test_the_code_of_the_page_runs(tmp_path, monkeypatch, capsys):
-    import zipfile
-
-    from resources.photographs import PHOTOGRAPHS
-
-    with zipfile.ZipFile(PHOTOGRAPHS) as archive:  # 12 of each class: enough for the page
-        names = [name for name in archive.namelist() if not name.endswith("/")]
-        for folder in {Path(name).parent for name in names}:
-            for name in sorted(name for name in names if Path(name).parent == folder)[:12]:
-                target = tmp_path / "photos" / folder.name / Path(name).name
-                target.parent.mkdir(parents=True, exist_ok=True)
-                target.write_bytes(archive.read(name))
+    unpack_photographs(tmp_path / "photos", 12)  # of each class: enough for the page
     monkeypatch.chdir(tmp_path)
     scope: dict = {}
-    for block in blocks():
+    for block in code_of_the_page():
         exec(compile(block, str(PAGE), "exec"), scope)
     assert (tmp_path / "waste-model" / "model.onnx").is_file()
     assert "Next: project = visionft.create('nowhere')" in capsys.readouterr().out
