@@ -5,10 +5,9 @@ The only module that starts training tasks. It knows the tasks and the queue of 
 
 import contextlib
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from PySide6.QtCore import QObject, Signal
 
@@ -18,14 +17,11 @@ from gui.run_queue import QueuedRun, RunQueue
 from gui.tasks import Lane, Task, Tasks
 from models.messages import sentences
 from visionft.errors import RunError
-from visionft.events import EpochDone
 from visionft.training.config.checks import config_problems
 from visionft.training.config.train_config import TrainConfig
-from visionft.training.runs.metrics_file import read_steps
 from visionft.training.runs.run_folder import (
     RUNS_FOLDER,
     RunSummary,
-    TrainResult,
     first_title,
     new_run_dir,
     read_run,
@@ -34,7 +30,6 @@ from visionft.training.runs.run_folder import (
 
 if TYPE_CHECKING:
     from visionft.data.types import Snapshot
-    from visionft.evaluation.stored import Evaluation
     from visionft.evaluation.unseen import TrainedRun
 
 resume_and_evaluate = lazy_function("visionft.evaluation.trained_run:resume_and_evaluate")
@@ -45,33 +40,13 @@ TRAIN, RESULTS = "train", "results"
 Ending = Literal["finished", "stopped", "paused", "failed"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunBegun:
-    """The start of a run; for a resumed run, `earlier` and `steps` are its previous epochs and steps."""
-
-    title: str
-    config: TrainConfig
-    earlier: tuple[EpochDone, ...] = ()
-    steps: tuple[tuple[float, float], ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunEnded:
-    """The end of a run: with `result`, failed with a message, or with neither if stopped before it began."""
-
-    how: Ending
-    result: TrainResult | None
-    message: str = ""
-    unseen: "Evaluation | None" = None  # of a finished run
-
-
 class Runner(QObject):
     """Starts the training runs of one project one after the other."""
 
     queue_changed = Signal()
-    run_begun = Signal(object)  # RunBegun
+    run_begun = Signal(str, object, object)  # title, TrainConfig; RunSummary of a run that goes on, or None
     run_reported = Signal(object)  # Event
-    run_ended = Signal(object)  # RunEnded
+    run_ended = Signal(str, object, object)  # Ending; TrainedRun, or None if it did not begin or failed; Message
     run_evaluated = Signal()  # a stopped run; a finished one is evaluated before `run_ended`
     offer_changed = Signal(object)  # RunSummary to resume, or None
 
@@ -85,22 +60,22 @@ class Runner(QObject):
         self._is_closing = False
         self._current: QueuedRun | None = None
         self._resumed = ""  # the name of the resumed run, if any
-        self._handle: Task[Any] | None = None
+        self._task: Task[TrainedRun] | None = None
         self.queue = RunQueue(project_dir)
         self.offer: RunSummary | None = self.queue.unfinished_run()
 
     @property
     def is_training(self) -> bool:
-        return self._handle is not None
+        return self._task is not None
 
     @property
     def is_stopping(self) -> bool:
-        return self._handle is not None and self._handle.is_stopping
+        return self._task is not None and self._task.is_stopping
 
     @property
     def waits_for(self) -> str:
         """Return the reason a run is still waiting, in words; empty once it has started."""
-        return self._handle.waits_for if self._handle is not None else ""
+        return self._task.waits_for if self._task is not None else ""
 
     def start(self, config: TrainConfig) -> None:
         """Train now, or after the current run."""
@@ -129,23 +104,24 @@ class Runner(QObject):
         self._set_offer(None)
         self._goes_on = bool(self.queue.waiting())
         self._resumed = run.name
-        begun = RunBegun(title=run.title, config=run.config, earlier=run.epochs, steps=read_steps(run.path))
-        title = tr("Going on with {run}", run=run.title)
-        self._run(QueuedRun(number=0, config=run.config), begun, title, partial(resume_and_evaluate, run.path))
+        work = partial(resume_and_evaluate, run.path)
+        self._run(QueuedRun(number=0, config=run.config), work, run.title, earlier=run)
 
     def _begin(self, run: QueuedRun) -> None:
         self._goes_on, self._resumed = self._goes_on or bool(run.number), ""
         self._set_offer(None)
         run_dir = new_run_dir(self._project_dir, run.config)
         work = partial(train_and_evaluate, run.config, self._snapshot(), run_dir)
-        title = first_title(run_dir)
-        self._run(run, RunBegun(title=title, config=run.config), tr("Training {run}", run=title), work)
+        self._run(run, work, first_title(run_dir))
 
-    def _run(self, run: QueuedRun, begun: RunBegun, title: str, work: "Callable[..., TrainedRun]") -> None:
+    def _run(
+        self, run: QueuedRun, work: "Callable[..., TrainedRun]", title: str, *, earlier: RunSummary | None = None
+    ) -> None:
         self._current, self._is_pausing = run, False
-        task = Task(title=title, work=work, lane=Lane.TRAINING, page=TRAIN, device=run.config.device != "cpu")
-        self._handle = self._tasks.run(task, owner=self, on_event=self.run_reported.emit, on_end=self._on_ended)
-        self.run_begun.emit(begun)
+        task_title = tr("Going on with {run}", run=title) if earlier else tr("Training {run}", run=title)
+        task = Task(title=task_title, work=work, lane=Lane.TRAINING, page=TRAIN, device=run.config.device != "cpu")
+        self._task = self._tasks.run(task, owner=self, on_event=self.run_reported.emit, on_end=self._on_ended)
+        self.run_begun.emit(title, run.config, earlier)
         self.queue_changed.emit()
 
     def _take_next(self) -> None:
@@ -175,29 +151,31 @@ class Runner(QObject):
 
     def pause(self) -> None:
         """Stop the run after this step, to be resumed from there; the queue waits too."""
-        if self._handle is not None:
+        if self._task is not None:
             self._is_pausing = True
-            self._handle.stop()
+            self._task.stop()
 
     def stop(self) -> None:
         """End the run after this step, or a paused run for good; the queue waits until it is started again."""
-        if self._handle is not None:
+        if self._task is not None:
             self._is_pausing = False
-            self._handle.stop()
+            self._task.stop()
         elif (run := self.paused_run()) is not None:
             self.queue.dismiss(run.name)
             self._set_offer(None)
             self.queue_changed.emit()
-            self._tell_end(RunEnded(how="stopped", result=run.result))
+            from visionft.evaluation.unseen import TrainedRun
+
+            self._tell_end("stopped", TrainedRun(result=run.result, evaluations={}) if run.result else None)
 
     def keep_waiting(self) -> None:
         """Start no further run; a run not yet started returns to the queue. Called before the project closes."""
         self._goes_on, self._is_closing = False, True
-        if self._handle is not None and not self._handle.is_running:
+        if self._task is not None and not self._task.is_running:
             self.pause()
 
     def _on_ended(self, task: "Task[TrainedRun]") -> None:
-        run, self._current, self._handle = self._current, None, None
+        run, self._current, self._task = self._current, None, None
         result, failure = task.result and task.result.result, task.failure
         how: Ending = "failed" if failure else "stopped" if result is None or result.stopped else "finished"
         if how == "stopped" or self._is_pausing:
@@ -215,18 +193,16 @@ class Runner(QObject):
             self._goes_on = True
         self._is_pausing = False
         self.queue_changed.emit()
-        unseen = task.result and task.result.unseen
-        self._tell_end(RunEnded(how=how, result=result, message=failure.message if failure else "", unseen=unseen))
+        self._tell_end(how, task.result, failure.message if failure else "")
         if self._goes_on and not self._is_closing:
             self._take_next()
 
-    def _tell_end(self, ended: RunEnded) -> None:
+    def _tell_end(self, how: Ending, run: "TrainedRun | None", message: str = "") -> None:
         """Announce the end; evaluate a stopped run in a separate task: stopping must not take longer because of it."""
-        self.run_ended.emit(ended)
-        result = ended.result
-        if ended.how != "stopped" or result is None or result.best is None or self._is_closing:
+        self.run_ended.emit(how, run, message)
+        if how != "stopped" or run is None or run.result.best is None or self._is_closing:
             return
-        run_dir = self._project_dir / RUNS_FOLDER / result.run
+        run_dir = self._project_dir / RUNS_FOLDER / run.result.run
         if run_dir.is_dir():
             work = partial(evaluate_held_out, run_dir, self._snapshot())
             title = tr("Evaluating {run}", run=run_title(run_dir))

@@ -93,7 +93,7 @@ def _train(
     page, runner, ended = _show(studio, "train"), session.runner, []
     late = _LateStep(config)
     runner.run_reported.connect(late.hear)
-    runner.run_ended.connect(ended.append)
+    runner.run_ended.connect(lambda how, _run, message: ended.append((how, message)))
     runner.start(config)
     _press(page, "Live run")
     if when_late is not None:
@@ -101,8 +101,9 @@ def _train(
         when_late()
     _wait(studio, lambda: bool(ended))
     _wait_for_tasks(studio)
-    if ended[0].how != "finished":
-        raise SystemExit(f"The run {ended[0].how}: {ended[0].message}")
+    how, message = ended[0]
+    if how != "finished":
+        raise SystemExit(f"The run {how}: {message}")
 
 
 class _LateStep:

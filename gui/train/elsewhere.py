@@ -15,7 +15,7 @@ from gui.kit.dialogs import Dialog
 from gui.kit.lazy_function import lazy_function
 from gui.kit.parts import Button, Card, CopyButton, column, row, text, verbatim
 from gui.kit.translation import tr
-from gui.runner import RESULTS, TRAIN, RunBegun, RunEnded
+from gui.runner import RESULTS, TRAIN
 from gui.tasks import Lane, Priority, Task, short_work
 from gui.train.remote_jobs import RemoteJobs
 from models.messages import Message
@@ -261,7 +261,7 @@ class Elsewhere(QObject):
         with contextlib.suppress(VisionFTError):
             config, _ = kept_job(session.path, sent.job)
             title = tr("{job} on {address}", job=sent.job[:8], address=sent.host.address)
-            session.runner.run_begun.emit(RunBegun(title=title, config=config))
+            session.runner.run_begun.emit(title, config, None)
         self.followed = sent.job
         self.jobs_changed.emit()
         title = tr("Training on {address}", address=sent.host.address)
@@ -300,14 +300,16 @@ class Elsewhere(QObject):
             return
         imported = task.result[1] if task.result is not None else None
         message = tr(task.failure.message) if task.failure is not None else tr("The job is no longer followed.")
-        ended = RunEnded(how="failed", result=None, message=message)
         if imported is not None:
-            from visionft.evaluation.unseen import unseen_evaluation
+            from visionft.evaluation.unseen import TrainedRun, unseen_evaluation
 
             with contextlib.suppress(RunError):
                 run = read_run(session.path / RUNS_FOLDER / imported.run)
-                ended = RunEnded(how="finished", result=run.result, unseen=unseen_evaluation(run))
-        session.runner.run_ended.emit(ended)
+                if run.result is not None:
+                    trained = TrainedRun(result=run.result, evaluations={}, unseen=unseen_evaluation(run))
+                    session.runner.run_ended.emit("finished", trained, "")
+                    return
+        session.runner.run_ended.emit("failed", None, message)
 
     def _show_imported(self, found: "ImportedResult") -> None:
         session = self._session

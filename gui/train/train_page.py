@@ -13,7 +13,7 @@ from gui.kit.class_looks import class_colours
 from gui.kit.parts import Button, Segments, column, widget_of
 from gui.kit.translation import tr
 from gui.page import Page
-from gui.runner import RESULTS, TRAIN, RunBegun, RunEnded, Runner, offer_words
+from gui.runner import RESULTS, TRAIN, Ending, Runner, offer_words
 from gui.session import ProjectSession
 from gui.state import AppState
 from gui.train.chart_loader import ChartLoader
@@ -28,10 +28,12 @@ from visionft.errors import NextStep, VisionFTError
 from visionft.events import Event
 from visionft.project.queries import class_rows
 from visionft.training.config.train_config import TrainConfig
+from visionft.training.runs.metrics_file import read_steps
 from visionft.training.runs.run_folder import RUNS_FOLDER, RunSummary, load_run, run_title
 
 if TYPE_CHECKING:
     from gui.train.run_monitor import RunMonitor
+    from visionft.evaluation.unseen import TrainedRun
 
 SETUP, LIVE, QUEUE = "setup", "live", "queue"
 _VIEWS = {SETUP: Message("Set up"), LIVE: Message("Live run"), QUEUE: Message("Queue")}
@@ -319,11 +321,11 @@ class TrainPage(Page):
         if run is not None:
             self._take(run.config)
 
-    @Slot(object)
-    def _on_run_begun(self, begun: RunBegun) -> None:
-        config, chart, self._has_run, self._has_results = begun.config, self.monitor.chart, True, False
+    @Slot(str, object, object)
+    def _on_run_begun(self, title: str, config: TrainConfig, earlier: RunSummary | None) -> None:
+        chart, self._has_run, self._has_results = self.monitor.chart, True, False
         self.monitor.start(
-            begun.title, epochs=config.total_epochs, patience=config.patience,
+            title, epochs=config.total_epochs, patience=config.patience,
             learns_from_features=config.method_row.caches_features,
         )  # fmt: skip
         if (session := self.session) is not None:
@@ -331,29 +333,30 @@ class TrainPage(Page):
                 lambda: {image.image_id: image.path for image in session.snapshot().images},
                 lambda: class_colours(class_rows(session.project, {})),
             )
-        for place, loss in begun.steps:
-            chart.add_step(place, loss)
-        for epoch in begun.earlier:
-            self.monitor.handle(epoch)
+        if earlier is not None:
+            for place, loss in read_steps(earlier.path):
+                chart.add_step(place, loss)
+            for epoch in earlier.epochs:
+                self.monitor.handle(epoch)
         runs = self.runner.earlier_runs(5) if self.runner is not None else []
         curves = {run.title: [(each.epoch, *each.figures) for each in run.epochs if each.figures] for run in runs}
-        chart.set_context([(name, points) for name, points in curves.items() if name != begun.title])
+        chart.set_context([(name, points) for name, points in curves.items() if name != title])
 
-    @Slot(object)
-    def _on_run_ended(self, ended: RunEnded) -> None:
-        if ended.how == "failed":
-            self.monitor.fail(ended.message)
-        elif ended.result is None:
+    @Slot(str, object, object)
+    def _on_run_ended(self, how: Ending, run: "TrainedRun | None", message: str) -> None:
+        if how == "failed":
+            self.monitor.fail(message)
+        elif run is None:
             self.monitor.show_nothing()  # it was cancelled before its start
             self._has_run = False
             self.show_view(SETUP)
         else:
-            result = ended.result
+            result = run.result
             self.monitor.finish(
                 seconds=result.seconds, was_stopped=result.stopped, run=self._title_of(result.run),
-                is_paused=ended.how == "paused", result=result_words(ended.unseen) if ended.unseen is not None else "",
+                is_paused=how == "paused", result=result_words(run.unseen) if run.unseen is not None else "",
             )  # fmt: skip
-            self._has_results = result.best is not None and ended.how != "paused"
+            self._has_results = result.best is not None and how != "paused"
         self._show_readiness()
 
     def _title_of(self, run: str) -> str:

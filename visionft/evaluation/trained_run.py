@@ -6,7 +6,7 @@ from pathlib import Path
 from visionft.data.types import Snapshot, Split
 from visionft.errors import VisionFTError
 from visionft.evaluation.report import Evaluation, evaluate_splits
-from visionft.evaluation.unseen import TrainedRun, unseen_evaluation
+from visionft.evaluation.unseen import TrainedRun, unseen_of
 from visionft.events import Notice
 from visionft.jobs import SILENT, JobCancelled, JobContext
 from visionft.training.base_weights import stopped_before_start
@@ -42,7 +42,7 @@ def train_and_evaluate(config: TrainConfig, images: Snapshot, run_dir: Path, *, 
         recorder = StepRecorder(run_dir.parent, job)
         result = train(config, images, run_dir, is_new=True, job=job.with_report(recorder))
     with job.stage(weight=evaluating):
-        return _evaluated(result, run_dir.with_name(result.run), images, job)
+        return _evaluated(result, config, run_dir.with_name(result.run), images, job)
 
 
 def resume_and_evaluate(run_dir: Path, *, job: JobContext = SILENT) -> TrainedRun:
@@ -57,7 +57,7 @@ def resume_and_evaluate(run_dir: Path, *, job: JobContext = SILENT) -> TrainedRu
     with job.stage(weight=training):
         result = resume(run_dir, job=job.with_report(StepRecorder(run_dir.parent, job)))
     with job.stage(weight=evaluating):
-        return _evaluated(result, run_dir, None, job)
+        return _evaluated(result, config, run_dir, images, job)
 
 
 def evaluate_held_out(run_dir: Path, images: Snapshot | None, *, job: JobContext = SILENT) -> dict[Split, Evaluation]:
@@ -83,9 +83,10 @@ def _evaluated_images(images: Snapshot) -> int:
     return len(images.labelled("val")) + len(images.labelled("test")) + 1
 
 
-def _evaluated(result: TrainResult, run_dir: Path, images: Snapshot | None, job: JobContext) -> TrainedRun:
+def _evaluated(
+    result: TrainResult, config: TrainConfig, run_dir: Path, images: Snapshot, job: JobContext
+) -> TrainedRun:
     is_one_process = os.environ.get("WORLD_SIZE", "1") == "1"  # several would evaluate the same images
     is_complete = result.best is not None and not result.stopped
     evaluations = evaluate_held_out(run_dir, images, job=job) if is_complete and is_one_process else {}
-    unseen = unseen_evaluation(read_run(run_dir)) if evaluations else None
-    return TrainedRun(result=result, evaluations=evaluations, unseen=unseen)
+    return TrainedRun(result=result, evaluations=evaluations, unseen=unseen_of(config, evaluations))

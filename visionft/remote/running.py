@@ -16,7 +16,7 @@ from models.messages import Message
 from visionft.data.types import Snapshot
 from visionft.errors import RunError, VisionFTError
 from visionft.evaluation.trained_run import evaluate_held_out, resume_and_evaluate, train_and_evaluate
-from visionft.evaluation.unseen import TrainedRun, unseen_evaluation
+from visionft.evaluation.unseen import TrainedRun, unseen_of
 from visionft.files import publish_folder, read_json, temporary_folder, write_json
 from visionft.jobs import SILENT, JobContext
 from visionft.remote.job_file import RESULT_SUFFIX, SETTINGS, PackedJob, read_job
@@ -182,7 +182,7 @@ def _finished(folder: Path, job: JobContext) -> TrainedRun:
     if run is None or run.result is None:
         raise RunError("The run did not begin.", "Look at the messages above, then run the job again.")
     evaluations = {} if run.result.stopped else evaluate_held_out(run.path, None, job=job)
-    return TrainedRun(result=run.result, evaluations=evaluations, unseen=unseen_evaluation(run))
+    return TrainedRun(result=run.result, evaluations=evaluations, unseen=unseen_of(run.config, evaluations))
 
 
 def launch_processes(job_file: Path, processes: int, machines: Machines, events: Path | None, job: JobContext) -> None:

@@ -11,7 +11,9 @@ from PIL import Image
 from visionft.data.image_reading import ImageReading
 from visionft.data.types import Snapshot, SnapshotImage
 from visionft.errors import ConfigError
+from visionft.evaluation.stored import Evaluation
 from visionft.evaluation.trained_run import train_and_evaluate
+from visionft.evaluation.unseen import unseen_evaluation
 from visionft.events import Notice
 from visionft.jobs import JobCancelled, JobContext
 from visionft.training.config.presets import Circumstances, preset_config
@@ -51,6 +53,10 @@ def quick(images: Snapshot):
 def test_a_run_sees_what_was_measured_best(borders: Snapshot, tmp_path: Path) -> None:
     events = []
     run = train_and_evaluate(quick(borders), borders, tmp_path / "runs" / "001-a", job=JobContext(events.append))
+    assert isinstance(run.unseen, Evaluation)
+    stored = unseen_evaluation(read_run(tmp_path / "runs" / run.result.run))  # what is handed on is what was written
+    assert stored is not None
+    assert dataclasses.asdict(stored) == dataclasses.asdict(stored) | dataclasses.asdict(run.unseen)
     choice, kept = read_framing(tmp_path, borders), read_run(tmp_path / "runs" / run.result.run).config
     assert choice is not None and choice.framing.framing == "whole" and kept.framing == "whole"
     assert (kept.image_size, kept.aspect) == (choice.framing.image_size, choice.framing.aspect) and kept.aspect == 2.5
